@@ -1,0 +1,1 @@
+"""Mayfly on one machine: a local AWS, a Buildkite emulator and machines that boot."""

@@ -1,0 +1,1 @@
+"""What runs on the instance: standard library only, Python 3.9."""
