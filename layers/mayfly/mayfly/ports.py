@@ -1,0 +1,313 @@
+"""What decisions need of the world, and what the world promises.
+
+Every method may raise Transient (try again with the next tick) or Misconfigured (a person must
+act). Anything further that a method raises stands in its docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from mayfly.model import (
+    Capacity,
+    Claim,
+    Instance,
+    Launch,
+    Lease,
+    QueueRecord,
+    Record,
+    SlotKey,
+    Stray,
+)
+from mayfly.states import ClaimState, InstanceState
+
+# -- the Fleet table ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Write a record over the version it carries; the stored one then has the next version."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Remove a record at the version it carries."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Put an assignment into a sandbox mailbox row that has none."""
+
+    row: str
+    assignment: Mapping[str, object]
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unassign:
+    """Take the assignment out of a mailbox row; no harm where there is none."""
+
+    row: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSlots:
+    """Lower a queue's count of live slots. Needs no version: a count too low is never believed."""
+
+    queue: str
+    count: int
+
+
+Change: TypeAlias = Save | Drop | Assign | Unassign | FreeSlots
+
+
+class Fleet(Protocol):
+    """The records. Lists come from an index and may lag by moments; `write` never does."""
+
+    def queues(self) -> Sequence[QueueRecord]:
+        """The active queues."""
+
+    def claims(self, queue: str, states: Collection[ClaimState]) -> Sequence[Claim]:
+        """Open claims in these states; FAILED gives those of which Buildkite is not told yet."""
+
+    def instances(self, queue: str, states: Collection[InstanceState]) -> Sequence[Instance]:
+        """Open instances of a queue in these states."""
+
+    def launches(self, queue: str) -> Sequence[Launch]:
+        """Open launches of a queue."""
+
+    def strays(self) -> Sequence[Stray]:
+        """What was seen with our tag and without a record."""
+
+    def claim(self, job: str) -> Claim | None:
+        """One claim, open or not, read consistently."""
+
+    def instance(self, key: SlotKey) -> Instance | None:
+        """One instance, open or not, read consistently."""
+
+    def instance_of(self, instance_id: str) -> Instance | None:
+        """The record of an EC2 instance id, read consistently; None when it is not ours."""
+
+    def launch(self, launch: str) -> Launch | None:
+        """One launch, open or not, read consistently."""
+
+    def capacity(self, queue: str) -> Capacity | None:
+        """A queue's capacity row, read consistently."""
+
+    def queue(self, queue: str) -> QueueRecord | None:
+        """One queue, active or not, read consistently."""
+
+    def lease(self) -> Lease | None:
+        """The dispatch lease, read consistently."""
+
+    def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
+        """Make all changes or none; at most 100. With `fence`, only while the lease has that fence.
+
+        Raises Conflict when a record is not at the version that was read, when a row to be assigned
+        has an assignment, or when the fence has moved on. Writing again what a lost answer
+        concealed is a Conflict too: the next tick reads what is there.
+        """
+
+
+# -- the Mailbox table -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an instance says of itself; believed for nothing that matters."""
+
+    phase: str
+    boot: str
+    at: datetime | None = None
+    step: str = ""
+    job: str = ""
+    exit: int | None = None
+    reason: str = ""
+    words: str = ""
+    agent: str = ""
+
+
+class Mailbox(Protocol):
+    """The rows that instances write."""
+
+    def reports(self, rows: Iterable[str]) -> Mapping[str, Report]:
+        """Reports by row, read consistently; rows without a readable report are left out."""
+
+    def notice(self, row: str, text: str, expires: datetime) -> None:
+        """Tell the host that its end is near. Repeating it changes nothing."""
+
+    def remove(self, rows: Collection[str]) -> None:
+        """Remove rows; no harm where there are none."""
+
+
+# -- EC2 ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """EC2's answer to CreateFleet: ids of what it launched, and why the rest is missing."""
+
+    instance_ids: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An instance as EC2 shows it."""
+
+    instance_id: str
+    state: str
+    """EC2's word: pending, running, stopping, stopped, shutting-down, terminated."""
+    launch: str
+    """The tag `mayfly-launch`; empty when it has none."""
+    queue: str
+    launched_at: datetime
+    reason: str = ""
+    """EC2's own reason for the last change of state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """A profile that EC2 shows on an instance."""
+
+    id: str
+    instance_id: str
+    profile: str
+    state: str
+
+
+class Machines(Protocol):
+    """EC2, as far as Mayfly uses it. Describe may not show what was launched moments ago."""
+
+    def create_fleet(self, request: str, token: str) -> Launched:
+        """Send a recorded CreateFleet request (JSON). Same token, same answer.
+
+        Partial success is an answer. Raises NoCapacity when EC2 launched nothing for want of it.
+        """
+
+    def instances(self) -> Sequence[Seen]:
+        """Every instance with the stack's tag that EC2 still shows, whatever its state."""
+
+    def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
+        """Profile associations by instance id, those that EC2 calls disassociated left out."""
+
+    def replace_profile(self, association: str, profile: str) -> None:
+        """Replace what is associated. No idempotency: an id that is used up raises Conflict."""
+
+    def terminate(self, instance_ids: Collection[str]) -> None:
+        """Terminate instances; one that is gone is a success and no reason to spare the others."""
+
+    def console(self, instance_id: str) -> str:
+        """The serial console's last lines; empty when EC2 has none. Raises NotFound."""
+
+
+class Roles(Protocol):
+    """IAM, read only."""
+
+    def policies(self, role_arn: str) -> frozenset[str]:
+        """ARNs of the managed policies attached to a role. Raises NotFound."""
+
+
+# -- Buildkite ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as Buildkite lists it."""
+
+    id: str
+    priority: int
+    rules: tuple[str, ...]
+    scheduled_at: datetime
+    pipeline: str
+    build: int
+    branch: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The jobs of one queue that Buildkite has for us, and whether the queue is paused there."""
+
+    jobs: tuple[Job, ...]
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Buildkite's view of our registration."""
+
+    key: str
+    owner: str
+    default_queue: str
+
+
+class Buildkite(Protocol):
+    """The Stacks API.
+
+    Raises Transient for 429 and 5xx, with the wait that Buildkite asked for; Misconfigured for a
+    refused token; NotFound for a queue or job that Buildkite does not know.
+    """
+
+    def register(self, queue: str, owner: str) -> None:
+        """Make the stack known. Raises Misconfigured when the key belongs to another owner."""
+
+    def jobs(self, queue: str) -> Listing:
+        """Jobs that could run now, every page up to a stated limit."""
+
+    def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
+        """Reserve jobs, or extend their reservations; answers with those that are ours."""
+
+    def environment(self, job: str) -> Mapping[str, str]:
+        """A job's environment as Buildkite made it."""
+
+    def states(self, jobs: Sequence[str]) -> Mapping[str, str]:
+        """Buildkite's word for each job's state; jobs that it does not know are left out."""
+
+    def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
+        """Acquisition tokens by job; jobs without a reservation of ours are left out."""
+
+    def finish(self, job: str, reason: str) -> None:
+        """Fail a job with a reason for its page. Raises Conflict when it is too late for that."""
+
+
+# -- SSM, SQS, logs ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter's value and version."""
+
+    value: str
+    version: int
+
+
+class Parameters(Protocol):
+    """SSM Parameter Store."""
+
+    def under(self, path: str) -> Mapping[str, Parameter]:
+        """Every parameter below a path, by full name."""
+
+    def values(self, names: Collection[str]) -> Mapping[str, str]:
+        """Plain values by name; names that do not exist are left out."""
+
+
+class Nudges(Protocol):
+    """The queue that makes `provision` run sooner. Losing a nudge loses nothing but time."""
+
+    def send(self, reason: str) -> None:
+        """Ask for a tick of `provision`."""
+
+
+class LastWords(Protocol):
+    """The log group where failed hosts can be understood the next morning."""
+
+    def keep(self, stream: str, text: str, at: datetime) -> None:
+        """Append one text to a stream, which is made when it does not exist."""
