@@ -240,15 +240,6 @@ class Listing:
     paused: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Buildkite's view of our registration."""
-
-    key: str
-    owner: str
-    default_queue: str
-
-
 class Buildkite(Protocol):
     """The Stacks API.
 
