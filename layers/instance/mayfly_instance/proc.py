@@ -1,0 +1,136 @@
+"""The machine's process table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_PF_KTHREAD = 0x00200000
+_GONE = (FileNotFoundError, ProcessLookupError)
+# What systemd itself starts while it is up, by timer, by socket or for a login on the console.
+# Units that an operator's script might start are not here: a process in one condemns the host.
+SYSTEM_UNITS = (
+    "/init.scope",
+    "/system.slice/systemd-",
+    "/system.slice/dbus",
+    "/system.slice/chronyd.service",
+    "/system.slice/crond.service",
+    "/system.slice/rsyslog.service",
+    "/system.slice/gssproxy.service",
+    "/system.slice/auditd.service",
+    "/system.slice/rngd.service",
+    "/system.slice/dnf-makecache.service",
+    "/system.slice/logrotate.service",
+    "/system.slice/fstrim.service",
+    "/system.slice/policy-routes@",
+    "/system.slice/refresh-policy-routes@",
+    "/system.slice/update-motd.service",
+    "/system.slice/system-getty.slice/",
+    "/system.slice/system-serial\\x2dgetty.slice/",
+    "/system.slice/system-policy\\x2droutes.slice/",
+    "/system.slice/system-refresh\\x2dpolicy\\x2droutes.slice/",
+    "/system.slice/cloud-",
+)
+IMAGE_DAEMONS = (
+    # Their names as the kernel cuts them, at 15 bytes.
+    "amazon-ssm-agen",
+    "ssm-agent-worke",
+    "ssm-session-wor",
+    "ssm-document-wo",
+    "amazon-cloudwat",
+    "codedeploy-agen",
+    "amazon-ecs-agen",
+    "xray",
+    "aws-kinesis-age",
+)
+"""Daemons of images that hold role credentials. User data has masked their services."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process, as /proc shows it."""
+
+    pid: int
+    parent: int
+    started: int
+    """Clock ticks since boot: with the pid it names a process for good."""
+    state: str
+    name: str
+    """At most 15 bytes."""
+    uid: int
+    kernel: bool
+    cgroup: str
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What no other process of this boot has."""
+        return (self.pid, self.started)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still act: a zombie cannot."""
+        return self.state not in {"Z", "X"}
+
+    def __str__(self) -> str:
+        return f"{self.name}[{self.pid}]"
+
+
+def read(table: Path = Path("/proc")) -> list[Process]:
+    """All processes of this pid namespace. Raises OSError when there is no process table."""
+    found = []
+    for entry in table.iterdir():
+        if entry.name.isdigit():
+            try:
+                found.append(_process(entry))
+            except _GONE:  # It ended while we looked.
+                continue
+    return found
+
+
+def _process(entry: Path) -> Process:
+    # The name is in parentheses and may itself hold blanks and parentheses (proc(5)).
+    head, _, tail = entry.joinpath("stat").read_text("utf-8", "replace").rpartition(")")
+    fields = tail.split()
+    status = entry.joinpath("status").read_text("utf-8", "replace")
+    uid = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1]
+    return Process(
+        pid=int(entry.name),
+        parent=int(fields[1]),
+        started=int(fields[19]),
+        state=fields[0],
+        name=head.partition("(")[2],
+        uid=int(uid),
+        kernel=bool(int(fields[6]) & _PF_KTHREAD),
+        cgroup=entry.joinpath("cgroup").read_text("utf-8", "replace").rpartition("::")[2].strip(),
+    )
+
+
+def left_over(before: Iterable[Process], after: Iterable[Process], own_pid: int) -> list[Process]:
+    """Processes that came up in between and are none of the system's own.
+
+    Our own cgroup excuses nobody: where a pid namespace hides the cgroups (a lab), or where a
+    process came up beside us, its unit says nothing about it.
+    """
+    known = {process.identity for process in before}
+    after = list(after)
+    own = next((process.cgroup for process in after if process.pid == own_pid), "")
+    return [
+        process
+        for process in after
+        if process.identity not in known
+        and process.pid != own_pid
+        and process.alive
+        and not process.kernel
+        and not (process.cgroup != own and process.cgroup.startswith(SYSTEM_UNITS))
+    ]
+
+
+def image_daemons(processes: Iterable[Process]) -> list[Process]:
+    """Those that hold role credentials by their trade."""
+    return [each for each in processes if each.alive and each.name in IMAGE_DAEMONS]
+
+
+def has_children(processes: Iterable[Process], pid: int) -> bool:
+    """Whether a process has live children."""
+    return any(process.parent == pid and process.alive for process in processes)
