@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from mayfly.states import (
     CLAIM_TRANSITIONS,
@@ -79,6 +79,8 @@ class Claim:
     pipeline: str = ""
     build: int = 0
     step: str = ""
+    repository: str | None = None
+    """The repository that policy requires of this job; the host checks it again."""
     reserved_until: datetime | None = None
     """End of the reservation; None before the first answer."""
     slot: SlotKey | None = None
@@ -190,6 +192,8 @@ class Capacity:
     next_launch: int = 0
     live: int = 0
     """Slots launched and not yet terminated."""
+    freed: int = 0
+    """Slots freed so far, when this was read: tells a save what was freed since."""
     recent: tuple[tuple[datetime, int], ...] = ()
     """Launches of the last minute: when, how many slots."""
     retry_at: Mapping[str, datetime] = field(default_factory=dict)
@@ -248,6 +252,12 @@ class Lease:
 
 
 Record: TypeAlias = Claim | Launch | Instance | Capacity | QueueRecord | Stray | Lease
+AnyRecord = TypeVar("AnyRecord", Claim, Launch, Instance, Capacity, QueueRecord, Stray, Lease)
+
+
+def saved(record: AnyRecord) -> AnyRecord:
+    """The record as it stands after a successful write: one version on."""
+    return replace(record, version=record.version + 1)
 
 
 def launch_id(stack: str, capacity: Capacity) -> str:

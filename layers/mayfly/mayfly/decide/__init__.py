@@ -1,0 +1,1 @@
+"""Pure decisions: frozen values in, actions out. No clock, no environment, no randomness."""

@@ -1,0 +1,212 @@
+"""How many instances to launch, and which idle ones are not needed any more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mayfly.actions import ProvisionAction, Send, Start, Write
+from mayfly.agent_rules import shape_for
+from mayfly.config.infra import Infra
+from mayfly.config.queue import QueueConfig
+from mayfly.decide.request import fleet_request
+from mayfly.model import (
+    Capacity,
+    Claim,
+    Instance,
+    Launch,
+    Pinned,
+    Shape,
+    SlotKey,
+    Step,
+    launch_id,
+    move_instance,
+)
+from mayfly.ports import Save
+from mayfly.states import COMING, ClaimState, InstanceState, LaunchState
+
+LAUNCH_AT_ONCE = 40
+"""Slots of one launch: launch, slots and capacity row must fit into one transaction of 100."""
+REPLACE_AT_ONCE = 2
+"""Idle instances of an old spec for which a successor may be under way at any time."""
+IDLE_GRACE = timedelta(minutes=5)
+"""How long a ready instance is kept for which there is neither a job nor a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionView:
+    """One queue as provision sees it."""
+
+    stack: str
+    infra: Infra
+    spec: str
+    waiting: tuple[Claim, ...]
+    instances: tuple[Instance, ...]
+    """Those that are coming or ready."""
+    launches: tuple[Launch, ...]
+    """Those to which EC2's answer is still to come."""
+    slots: Mapping[str, tuple[Instance, ...]]
+    """The requested slots of open launches, by launch."""
+    capacity: Capacity
+    refused: str = ""
+    """Why this queue must not launch at all; empty when it may."""
+
+
+def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
+    """Per shape: launch = jobs waiting + target - ready - coming. What is idle too long goes.
+
+    An open launch is sent again, byte for byte: the same token gives the same instances. At most
+    one launch is started in a tick, because each is a race for the queue's capacity row.
+    """
+    actions: list[ProvisionAction] = [
+        Send(launch, view.slots.get(launch.id, ()), "EC2's answer to it is still to come")
+        for launch in view.launches
+    ]
+    actions.extend(_retire(view, config, now))
+    for shape in _shapes(view, config):
+        missing = _missing(view, config, shape)
+        if missing > 0:
+            start = _start(view, config, shape, missing, now)
+            if start is not None:
+                actions.append(start)
+                break
+    return actions
+
+
+def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:
+    """Shapes that anybody wants, those of the most urgent jobs first."""
+    waiting = sorted(view.waiting, key=lambda c: (-c.priority, c.runnable_at, c.job))
+    wanted = [claim.shape for claim in waiting]
+    return list(dict.fromkeys([*wanted, *([standard_shape(config)] if config.hot else [])]))
+
+
+def standard_shape(config: QueueConfig) -> Shape:
+    """The shape of a job that asks for nothing; it is what the warm pool holds."""
+    shape = shape_for(config, (), is_default_queue=True)
+    if not isinstance(shape, Shape):
+        raise TypeError(f"queue {config.queue} does not match its own defaults: {shape}")
+    return shape
+
+
+def _target(config: QueueConfig, shape: Shape) -> int:
+    return config.hot if not config.paused and shape == standard_shape(config) else 0
+
+
+def _supply(view: ProvisionView, config: QueueConfig, shape: Shape) -> int:
+    """Instances that serve the shape, without those old ones whose successors are due."""
+    mine = [i for i in view.instances if i.shape == shape]
+    outdated = sum(i.state is InstanceState.READY and i.spec != view.spec for i in mine)
+    keeps_pool = _target(config, shape) > 0
+    return len(mine) - (min(outdated, REPLACE_AT_ONCE) if keeps_pool else 0)
+
+
+def _missing(view: ProvisionView, config: QueueConfig, shape: Shape) -> int:
+    waiting = sum(c.shape == shape and c.state is ClaimState.WAITING for c in view.waiting)
+    return waiting + _target(config, shape) - _supply(view, config, shape)
+
+
+def _start(
+    view: ProvisionView, config: QueueConfig, shape: Shape, missing: int, now: datetime
+) -> Start | None:
+    """A launch of what is missing, within the queue's limits; None when it must wait."""
+    capacity = view.capacity
+    recent = tuple((at, n) for at, n in capacity.recent if now - at < timedelta(minutes=1))
+    count = min(
+        missing,
+        LAUNCH_AT_ONCE,
+        config.max_instances - capacity.live,
+        config.max_launches_per_minute - sum(n for _, n in recent),
+    )
+    retry_at = capacity.retry_at.get(str(shape))
+    if view.refused or count <= 0 or (retry_at is not None and now < retry_at):
+        return None
+    market = _market(config, capacity, shape, now)
+    name = launch_id(view.stack, capacity)
+    tags = {"mayfly-stack": view.stack, "mayfly-queue": config.queue, "mayfly-launch": name}
+    launch = Launch(
+        id=name,
+        queue=config.queue,
+        shape=shape,
+        state=LaunchState.OPEN,
+        since=now,
+        created=now,
+        request=fleet_request(view.infra, shape, market, count, tags),
+        slots=count,
+        spec=view.spec,
+        market=market,
+        history=(Step(LaunchState.OPEN, now, "more is wanted than is ready or coming"),),
+    )
+    taken = replace(
+        capacity,
+        next_launch=capacity.next_launch + 1,
+        live=capacity.live + count,
+        recent=(*recent, (now, count)),
+    )
+    slots = tuple(_slots(launch, view.infra, config))
+    return Start(launch, slots, taken, f"{count} of {shape} wanted")
+
+
+def _slots(launch: Launch, infra: Infra, config: QueueConfig) -> Iterator[Instance]:
+    pinned = Pinned(
+        bootstrap_profile=infra.bootstrap_profile,
+        sandbox_profile=infra.sandbox_profile,
+        bootstrap_role_id=infra.bootstrap_role_id,
+        sandbox_role_id=infra.sandbox_role_id,
+        script_minutes=config.script.minutes if config.script is not None else 0,
+    )
+    for number in range(launch.slots):
+        yield Instance(
+            key=SlotKey(launch.id, number),
+            queue=launch.queue,
+            shape=launch.shape,
+            state=InstanceState.REQUESTED,
+            since=launch.created,
+            created=launch.created,
+            spec=launch.spec,
+            pinned=pinned,
+            history=(Step(InstanceState.REQUESTED, launch.created, "a slot of a new launch"),),
+        )
+
+
+def _market(config: QueueConfig, capacity: Capacity, shape: Shape, now: datetime) -> str:
+    if config.purchase != "spot-then-on-demand":
+        return config.purchase
+    dry = capacity.spot_dry_until.get(str(shape))
+    return "on-demand" if dry is not None and now < dry else "spot"
+
+
+def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[Write]:
+    """Condemn idle instances: too old, or beyond need. Never one that a waiting job could use."""
+    ready = [i for i in view.instances if i.state is InstanceState.READY]
+    waiting = Counter(claim.shape for claim in view.waiting)
+    for shape in dict.fromkeys(i.shape for i in ready):
+        idle = [i for i in ready if i.shape == shape]
+        spare = len(idle) - waiting[shape] - _target(config, shape)
+        outdated_first = sorted(idle, key=lambda i: (i.spec == view.spec, i.since, i.key))
+        for instance in outdated_first:
+            reason = _retirement(instance, view, config, spare, now)
+            if reason:
+                spare -= 1
+                condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
+                yield Write((Save(condemned),), f"condemned: {reason}")
+
+
+def _retirement(
+    instance: Instance, view: ProvisionView, config: QueueConfig, spare: int, now: datetime
+) -> str:
+    """Why an idle instance shall go; empty when it shall stay."""
+    idle = now - instance.since
+    if idle > config.max_idle:
+        return f"it was idle for {config.max_idle}"
+    if spare <= 0:
+        return ""
+    if instance.spec != view.spec:
+        return "it was made by an older configuration"
+    return "neither a job nor the target needs it" if idle > IDLE_GRACE else ""
+
+
+def coming_or_ready() -> frozenset[InstanceState]:
+    """The states of instances that count as supply."""
+    return COMING | {InstanceState.READY}

@@ -1,0 +1,214 @@
+"""What is over, what overstays, what nobody knows; and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mayfly.actions import Alarm, Clear, KeepWords, Notify, Nudge, ReapAction, Terminate, Write
+from mayfly.model import Claim, Instance, SlotKey, Stray, move_claim, move_instance, saved
+from mayfly.ports import Change, Drop, FreeSlots, Report, Save, Seen
+from mayfly.states import DEADLINES, ClaimState, InstanceState
+
+_S = InstanceState
+_ENDING = frozenset({"shutting-down", "terminated"})
+_STOPPED = frozenset({"stopping", "stopped"})
+_UNBOUND = frozenset({_S.LAUNCHING, _S.BOOTING, _S.BOOTSTRAPPED, _S.SWAPPING, _S.READY})
+LAG = timedelta(minutes=10)
+"""An instance younger than this may be missing from Describe although it lives."""
+STRAY_AGE = timedelta(seconds=60)
+"""A stray must still be one after this long before it is terminated."""
+RESTORED = 3
+"""More strays than this, and than a tenth of what runs, look like a restored table, not a leak."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReapView:
+    """Everything that runs or should have ended."""
+
+    instances: tuple[Instance, ...]
+    seen: Mapping[str, Seen]
+    """What EC2 shows with our tag, by instance id."""
+    reports: Mapping[str, Report]
+    """Sandbox and bootstrap rows."""
+    running: Mapping[SlotKey, Claim]
+    """Claims in RUNNING, by the slot they run in."""
+    open_launches: frozenset[str]
+    strays: Mapping[str, Stray]
+    unknown: frozenset[str]
+    """Ids that EC2 shows and for which a consistent read found no record."""
+    keep_failed: Mapping[str, timedelta]
+    """By queue: how long a host that was never ready is kept for a look."""
+
+
+def decide(view: ReapView, now: datetime) -> list[ReapAction]:
+    """Close what is gone, condemn what overstays, terminate what is done, watch what is unknown."""
+    actions: list[ReapAction] = []
+    doomed: list[str] = []
+    for instance in view.instances:
+        if instance.instance_id is None:
+            continue
+        if _is_gone(instance, view, now):
+            actions.extend(_close(instance, view, now))
+            continue
+        current, writes = _advance(instance, view, now)
+        actions.extend(writes)
+        if current.state in {_S.CONDEMNED, _S.DONE}:
+            kept = replace(current, words_kept=True)
+            actions.extend(_last_words(current, view, (Save(kept),)))
+            if _may_die(current, view, now):
+                doomed.append(instance.instance_id)
+    if doomed:
+        actions.append(Terminate(tuple(sorted(doomed)), "they are done or condemned"))
+    actions.extend(_strays(view, now))
+    if any(isinstance(action, Clear) for action in actions):
+        actions.append(Nudge("instances have ended"))
+    return actions
+
+
+def warn(instance: Instance, text: str, now: datetime) -> list[ReapAction]:
+    """What a spot warning means: an idle instance takes no job any more, a busy one is told."""
+    if instance.state in _UNBOUND:
+        condemned = move_instance(instance, _S.CONDEMNED, now, text)
+        return [Write((Save(condemned),), f"condemned: {text}"), Nudge(text)]
+    if instance.state in {_S.ASSIGNED, _S.RUNNING} and instance.sandbox_row:
+        return [Notify(instance.sandbox_row, text, text)]
+    return []
+
+
+def _is_gone(instance: Instance, view: ReapView, now: datetime) -> bool:
+    seen = view.seen.get(instance.instance_id or "")
+    if seen is None:
+        # EC2 forgets a terminated instance after about an hour, and shows a new one late.
+        return now - instance.created > LAG
+    return seen.state == "terminated"
+
+
+def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAction]:
+    """The end of an instance: its record, its slot in the account, its claim, its mailbox rows."""
+    seen = view.seen.get(instance.instance_id or "")
+    cause = (seen.reason if seen else "") or "EC2 does not show it any more"
+    explained = instance.state in {_S.CONDEMNED, _S.DONE}
+    reason = instance.reason if explained else f"EC2 ended it: {cause}"
+    yield from _last_words(instance, view, ())
+    gone = replace(move_instance(instance, _S.TERMINATED, now, reason), words_kept=True)
+    changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
+    claim = view.running.get(instance.key)
+    if claim is not None:
+        finished = move_claim(claim, ClaimState.FINISHED, now, f"its instance ended: {reason}")
+        changes.append(Save(finished))
+    yield Write(tuple(changes), reason)
+    rows = tuple(row for row in (instance.bootstrap_row, instance.sandbox_row) if row)
+    yield Clear(rows, "their instance is gone")
+
+
+def _advance(
+    instance: Instance, view: ReapView, now: datetime
+) -> tuple[Instance, list[ReapAction]]:
+    """The instance as it will stand after this tick's write about it, and that write."""
+    if instance.state in {_S.CONDEMNED, _S.DONE, _S.REQUESTED}:
+        return instance, []
+    report = view.reports.get(instance.sandbox_row or "")
+    if instance.state is _S.RUNNING and report is not None and report.phase in {"done", "failed"}:
+        said = report.reason or f"the agent ended with exit code {report.exit}"
+        done = replace(move_instance(instance, _S.DONE, now, said), ended_job=said)
+        return saved(done), [Write((Save(done),), said)]
+    reason = _condemnation(instance, report, view, now)
+    if not reason:
+        return instance, []
+    condemned = move_instance(instance, _S.CONDEMNED, now, reason)
+    return saved(condemned), [Write((Save(condemned),), f"condemned: {reason}")]
+
+
+def _condemnation(instance: Instance, report: Report | None, view: ReapView, now: datetime) -> str:
+    """Why an instance must go; empty when it may stay. A running job dies for a limit alone."""
+    if (
+        instance.state in {_S.READY, _S.ASSIGNED}
+        and report is not None
+        and report.phase == "failed"
+    ):
+        return report.reason or "the host gave up without a reason"
+    seen = view.seen.get(instance.instance_id or "")
+    if seen is not None and instance.state is not _S.RUNNING:
+        if seen.state in _ENDING:
+            return f"it is shutting down: {seen.reason or 'EC2 does not say why'}"
+        if seen.state in _STOPPED:
+            return "it was stopped from outside"
+    limit = _limit(instance)
+    if limit is not None and now - instance.since > limit:
+        return f"it was {instance.state} for longer than {_spoken(limit)}"
+    return ""
+
+
+def _limit(instance: Instance) -> timedelta | None:
+    limit = DEADLINES.get(instance.state)
+    if limit is None:
+        return None
+    if instance.state is _S.BOOTING:
+        return limit + timedelta(minutes=instance.pinned.script_minutes)
+    if instance.state is _S.RUNNING:
+        return limit + timedelta(minutes=instance.max_minutes)
+    return limit
+
+
+def _spoken(limit: timedelta) -> str:
+    return f"{int(limit.total_seconds() // 60)} minutes"
+
+
+def _last_words(
+    instance: Instance, view: ReapView, then: tuple[Change, ...]
+) -> Iterator[KeepWords]:
+    """Words are kept of hosts that failed, once; what ended as it should has nothing to explain."""
+    if not instance.words_kept and _failed(instance, view):
+        yield KeepWords(instance, _words(instance, view), instance.reason, then)
+
+
+def _failed(instance: Instance, view: ReapView) -> bool:
+    if instance.state is _S.DONE:
+        return False
+    report = view.reports.get(instance.sandbox_row or "")
+    gave_up = report is not None and report.phase == "failed"
+    return gave_up or not instance.proven or instance.job is not None
+
+
+def _words(instance: Instance, view: ReapView) -> str:
+    rows = (instance.bootstrap_row, instance.sandbox_row)
+    reports = [view.reports[row] for row in rows if row and row in view.reports]
+    return "\n".join(r.words for r in reports if r.words)
+
+
+def _may_die(instance: Instance, view: ReapView, now: datetime) -> bool:
+    """Whether to terminate now. A host that was never ready may be kept for a look."""
+    seen = view.seen.get(instance.instance_id or "")
+    if seen is not None and seen.state in _ENDING:
+        return False
+    if instance.state is _S.DONE:
+        # The host powers itself off; EC2's own answer to that is the usual end.
+        return now - instance.since > DEADLINES[_S.DONE]
+    keep = view.keep_failed.get(instance.queue, timedelta(0))
+    return instance.proven or now - instance.since >= keep
+
+
+def _strays(view: ReapView, now: datetime) -> Iterator[ReapAction]:
+    """Instances with our tag and no record: looked at twice, a minute apart, before they die."""
+    living = {
+        id_
+        for id_ in view.unknown
+        if view.seen[id_].state not in _ENDING and view.seen[id_].launch not in view.open_launches
+    }
+    for id_, stray in view.strays.items():
+        if id_ not in living:
+            yield Write((Drop(stray),), f"stray {id_} is gone or explained")
+    if len(living) > max(RESTORED, len(view.seen) // 10):
+        yield Alarm("Strays", f"{len(living)} instances without a record: none is terminated")
+        return
+    for id_ in sorted(living - set(view.strays)):
+        yield Write((Save(Stray(id_, now)),), f"{id_} has our tag and no record")
+    old = sorted(
+        id_
+        for id_ in living
+        if id_ in view.strays and now - view.strays[id_].first_seen >= STRAY_AGE
+    )
+    if old:
+        yield Terminate(tuple(old), "they have our tag and, twice, no record")

@@ -1,0 +1,150 @@
+"""Who has been set up, whose profile is to be replaced, and whose proof holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mayfly.actions import Nudge, Replace, SandboxAction, Write
+from mayfly.model import Instance, move_instance, saved
+from mayfly.ports import Association, Report, Save
+from mayfly.states import InstanceState
+
+WATCHED = (
+    InstanceState.LAUNCHING,
+    InstanceState.BOOTING,
+    InstanceState.BOOTSTRAPPED,
+    InstanceState.SWAPPING,
+)
+"""States that this function moves on."""
+
+_REACHED = {"booting": 1, "bootstrapped": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxView:
+    """What is known of the instances on their way to ready."""
+
+    instances: tuple[Instance, ...]
+    reports: Mapping[str, Report]
+    """By mailbox row."""
+    associations: Mapping[str, tuple[Association, ...]]
+    """By EC2 instance id, for instances that are bootstrapped; absent means unknown."""
+
+
+def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
+    """Move every watched instance as far as what is known allows.
+
+    An instance is ready only when three things hold at once: the row of the sandbox role id that
+    its launch pinned names a boot; EC2 shows exactly one association, to the pinned sandbox
+    profile; and that association is `associated`. Anything unknown leaves it where it is, and
+    the deadline of its state (which `reap` keeps) ends what stays there.
+    """
+    actions: list[SandboxAction] = []
+    for instance in view.instances:
+        actions.extend(_step(instance, view, now))
+    if any(_condemns(action) for action in actions):
+        actions.append(Nudge("an instance was condemned before it was ready"))
+    return actions
+
+
+def wants_associations(instance: Instance, reports: Mapping[str, Report]) -> bool:
+    """Whether the next decision about an instance depends on what EC2 shows of its profile."""
+    if instance.state is InstanceState.SWAPPING or instance.state is InstanceState.BOOTSTRAPPED:
+        return True
+    report = reports.get(instance.bootstrap_row or "")
+    return report is not None and report.phase == "bootstrapped"
+
+
+def imminent(view: SandboxView) -> bool:
+    """Whether another look within moments is worth while: a profile is being replaced."""
+    return any(
+        instance.state in {InstanceState.BOOTSTRAPPED, InstanceState.SWAPPING}
+        or wants_associations(instance, view.reports)
+        for instance in view.instances
+    )
+
+
+def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
+    failed = _failure(instance, view)
+    if failed:
+        yield _condemn(instance, now, failed)
+        return
+    moved = _follow_report(instance, view.reports.get(instance.bootstrap_row or ""), now)
+    if moved.state is InstanceState.BOOTSTRAPPED:
+        yield from _swap(moved, view, now)
+    elif moved.state is InstanceState.SWAPPING:
+        yield from _finish(moved, view, now)
+    elif moved is not instance:
+        yield Write((Save(moved),), f"the host reports {moved.state}")
+
+
+def _failure(instance: Instance, view: SandboxView) -> str:
+    """Why the host itself has given up; empty when it has not."""
+    for row in (instance.sandbox_row, instance.bootstrap_row):
+        report = view.reports.get(row or "")
+        if report is not None and report.phase == "failed":
+            return report.reason or "the host gave up without a reason"
+    return ""
+
+
+def _follow_report(instance: Instance, report: Report | None, now: datetime) -> Instance:
+    """The instance where its bootstrap row says it is; reports may be skipped, never reversed."""
+    reached = _REACHED.get(report.phase, 0) if report is not None else 0
+    if instance.state is InstanceState.LAUNCHING and reached >= 1:
+        instance = move_instance(instance, InstanceState.BOOTING, now, "the supervisor runs")
+    if instance.state is InstanceState.BOOTING and reached >= 2:
+        instance = move_instance(instance, InstanceState.BOOTSTRAPPED, now, "set-up is done")
+    return instance
+
+
+def _swap(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
+    """Record that the profile is about to be replaced; the effect follows the record."""
+    swapping = move_instance(instance, InstanceState.SWAPPING, now, "its profile is replaced")
+    yield Write((Save(swapping),), "set-up is done: the profile is replaced")
+    yield from _finish(saved(swapping), view, now)
+
+
+def _finish(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
+    """Replace what is still bootstrap, believe what is proven, refuse what is neither."""
+    shown = view.associations.get(instance.instance_id or "")
+    if not shown:
+        return
+    pinned = instance.pinned
+    foreign = [
+        a for a in shown if a.profile not in {pinned.bootstrap_profile, pinned.sandbox_profile}
+    ]
+    if foreign:
+        yield _condemn(instance, now, f"EC2 shows a foreign profile: {foreign[0].profile}")
+        return
+    if len(shown) > 1:
+        # Replace shows the old association as disassociating beside the new one for a moment.
+        return
+    only = shown[0]
+    if only.profile == pinned.bootstrap_profile:
+        if only.state == "associated":
+            yield Replace(instance, only.id, "EC2 still shows the bootstrap profile")
+        return
+    report = view.reports.get(instance.sandbox_row or "")
+    if only.state == "associated" and report is not None and _is_proof(report):
+        ready = move_instance(instance, InstanceState.READY, now, "it has proven its sandbox")
+        yield Write((Save(replace(ready, boot=report.boot, proven=True)),), "proof and EC2 agree")
+
+
+def _is_proof(report: Report) -> bool:
+    return report.phase == "sandboxed" and bool(report.boot)
+
+
+def _condemns(action: SandboxAction) -> bool:
+    return isinstance(action, Write) and any(
+        isinstance(change, Save)
+        and isinstance(change.record, Instance)
+        and change.record.state is InstanceState.CONDEMNED
+        for change in action.changes
+    )
+
+
+def _condemn(instance: Instance, now: datetime, reason: str) -> Write:
+    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
+    return Write((Save(condemned),), f"condemned: {reason}")
