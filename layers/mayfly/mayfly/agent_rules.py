@@ -1,0 +1,78 @@
+"""Agent query rules: what a job asks of its agent, against what a queue offers.
+
+An agent that acquires a job by its id takes it whatever its own tags are (Buildkite's reference of
+`buildkite-agent start --acquire-job`), so nobody but Mayfly looks at the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mayfly.config.queue import QueueConfig
+from mayfly.model import Shape
+
+ARCHITECTURE_NAMES: Mapping[str, str] = {
+    "x86_64": "x86_64",
+    "amd64": "x86_64",
+    "arm64": "arm64",
+    "aarch64": "arm64",
+}
+"""Every name that pipelines use for an architecture, and ours."""
+
+_ARCHITECTURE_KEYS = frozenset({"arch", "architecture"})
+_TYPE_KEYS = frozenset({"instance-type", "aws:instance-type"})
+RESERVED_TAGS = frozenset({"queue"}) | _ARCHITECTURE_KEYS | _TYPE_KEYS
+"""Tags that say what an instance is: Mayfly gives them itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Why a queue cannot serve a job: the rule that failed, and what would do."""
+
+    rule: str
+    reason: str
+
+
+def shape_for(
+    config: QueueConfig, rules: Sequence[str], is_default_queue: bool
+) -> Shape | Mismatch:
+    """The shape that a job needs, or the first of its rules that this queue does not meet.
+
+    A rule is `key=value`, or `key=*` or `key` for any value. A job may narrow the instance types
+    of its queue by `instance-type=…`. A job without a queue rule belongs to the cluster's default
+    queue.
+    """
+    types = config.instance_types
+    offered = {"queue": config.queue, **config.tags}
+    named_queue = False
+    for rule in rules:
+        key, _, value = (part.strip() for part in rule.partition("="))
+        wildcard = value in {"", "*"}
+        named_queue = named_queue or key == "queue"
+        if key in _ARCHITECTURE_KEYS:
+            if not wildcard and ARCHITECTURE_NAMES.get(value) != config.architecture:
+                return Mismatch(rule, f"the queue's architecture is {config.architecture}")
+        elif key in _TYPE_KEYS:
+            types = tuple(name for name in types if wildcard or name == value)
+            if not types:
+                known = ", ".join(config.instance_types)
+                return Mismatch(rule, f"the queue's instance types are {known}")
+        elif key not in offered:
+            return Mismatch(rule, f"the queue has no tag {key}")
+        elif not wildcard and offered[key] != value:
+            return Mismatch(rule, f"the queue offers {key}={offered[key]}")
+    if not named_queue and not is_default_queue:
+        return Mismatch("", f"{config.queue} is not the cluster's default queue: name it")
+    return Shape(config.queue, config.architecture, types, config.purchase)
+
+
+def offer(config: QueueConfig, shape: Shape) -> Mapping[str, str]:
+    """The tags of an agent on an instance of this shape, as far as they are known before launch."""
+    single = {"instance-type": shape.instance_types[0]} if len(shape.instance_types) == 1 else {}
+    return {"queue": config.queue, "arch": shape.architecture, **single, **config.tags}
+
+
+def agent_tags(config: QueueConfig, shape: Shape) -> str:
+    """The same as the agent takes it: `queue=…,arch=…`."""
+    return ",".join(f"{key}={value}" for key, value in offer(config, shape).items())

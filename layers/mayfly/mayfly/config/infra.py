@@ -1,0 +1,90 @@
+"""What a queue stack publishes of itself: the one JSON by which queues are discovered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from mayfly.errors import Misconfigured
+
+RoleId = Annotated[str, StringConstraints(pattern=r"^AROA[A-Z0-9]{12,124}\Z")]
+Subnet = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+\Z")]
+_PARTITIONS = "aws|aws-cn|aws-us-gov"
+_NAME = r"[A-Za-z0-9_+=,.@-]{1,128}"
+
+
+class Template(BaseModel):
+    """A launch template at a version, by number."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Annotated[str, StringConstraints(pattern=r"^lt-[0-9a-f]+\Z")]
+    version: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*\Z")]
+
+
+class Infra(BaseModel):
+    """Templates, profiles, roles and subnets of one queue. Unknown fields are left for later."""
+
+    model_config = ConfigDict(frozen=True)
+
+    protocol: Literal[1]
+    queue: str
+    templates: Annotated[Mapping[Literal["x86_64", "arm64"], Template], Field(min_length=1)]
+    bootstrap_profile: str
+    sandbox_profile: str
+    bootstrap_role: str
+    sandbox_role: str
+    bootstrap_role_id: RoleId
+    sandbox_role_id: RoleId
+    subnets: Annotated[tuple[Subnet, ...], Field(min_length=1)]
+    script_prefix: Annotated[str, StringConstraints(pattern=r"^(|[a-z0-9][a-z0-9.-]+/(.*/)?)\Z")]
+    """`bucket/prefix/` below which the bootstrap script must lie; empty: none may be named."""
+
+    @classmethod
+    def parse(cls, queue: str, stack: str, text: str) -> Infra:
+        """The queue's infrastructure as its stack published it.
+
+        Raises Misconfigured, in one line, for what has another form, another protocol, or names
+        profiles and roles that are not of this stack and this queue: whoever can publish for one
+        queue must not thereby get at another's.
+        """
+        try:
+            infra = cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the text"
+            raise Misconfigured(
+                f"what queue {queue}'s stack published: {field}: {first['msg']}"
+            ) from error
+        wrong = next(_strangers(infra, queue, stack), None)
+        if wrong is not None:
+            raise Misconfigured(f"what queue {queue}'s stack published: {wrong}")
+        return infra
+
+
+def _strangers(infra: Infra, queue: str, stack: str) -> Iterator[str]:
+    """What does not belong to this queue of this stack."""
+    if infra.queue != queue:
+        yield f"it is for queue {infra.queue}"
+    accounts = set()
+    for field, kind, side in (
+        ("bootstrap_profile", "instance-profile", "bootstrap"),
+        ("sandbox_profile", "instance-profile", "sandbox"),
+        ("bootstrap_role", "role", "bootstrap"),
+        ("sandbox_role", "role", "sandbox"),
+    ):
+        path = f"{kind}/mayfly/{stack}/{side}/{queue}/"
+        form = rf"arn:(?:{_PARTITIONS}):iam::([0-9]{{12}}):{re.escape(path)}{_NAME}"
+        found = re.fullmatch(form, getattr(infra, field))
+        if found is None:
+            yield f"{field}: not the ARN of a {kind} below {path}"
+        else:
+            accounts.add(found[1])
+    if len(accounts) > 1:
+        yield "profiles and roles of more than one account"
+    if infra.bootstrap_role_id == infra.sandbox_role_id:
+        # The proof is a write under the sandbox role's id: with one id it would prove nothing.
+        yield "bootstrap_role_id and sandbox_role_id are the same"

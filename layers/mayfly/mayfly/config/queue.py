@@ -1,0 +1,97 @@
+"""The configuration of one queue, checked and complete, as the decisions use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from typing import Any
+
+from mayfly.errors import Misconfigured
+from mayfly.policy import Condition, Rule
+
+DEFAULT_TYPES: Mapping[str, tuple[str, ...]] = {
+    "x86_64": ("m7i.large", "m6i.large", "m6a.large", "m5.large"),
+    "arm64": ("m7g.large", "m6g.large", "c7g.xlarge", "c6g.xlarge"),
+}
+"""Instance types by architecture where `launch/instance-types` is absent.
+
+8 GiB of memory each, of several generations, so that one of them has capacity.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The operator's bootstrap step. `version` is the parameter's: to put it again is a change."""
+
+    url: str
+    minutes: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConfig:
+    """What is in force for a queue. The defaults are those of absent parameters."""
+
+    queue: str
+    hot: int = 0
+    max_idle: timedelta = timedelta(hours=12)
+    max_instances: int = 50
+    max_launches_per_minute: int = 100
+    architecture: str = "x86_64"
+    """`x86_64` or `arm64`."""
+    instance_types: tuple[str, ...] = DEFAULT_TYPES["x86_64"]
+    """In order of preference, all of the queue's architecture."""
+    purchase: str = "on-demand"
+    """`spot`, `on-demand` or `spot-then-on-demand`."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    max_minutes: int = 720
+    attempts: int = 3
+    root: str = "no"
+    """`no` or `yes`."""
+    imds: str = "supervisor"
+    """`off`, `supervisor` or `job`."""
+    rules: tuple[Rule, ...] = ()
+    repository_from: str | None = None
+    paused: bool = False
+    script: Script | None = None
+    agent_config: str = ""
+    """Lines `name=value`, in the agent's own format."""
+    keep_failed: timedelta = timedelta()
+
+    def to_json(self) -> str:
+        """The form in which the queue's record keeps it; equal configurations give equal text."""
+        plain: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain["max_idle"] = self.max_idle.total_seconds()
+        plain["keep_failed"] = self.keep_failed.total_seconds()
+        plain["tags"] = dict(self.tags)
+        plain["rules"] = [
+            [rule.name, [[each.key, each.values] for each in rule.conditions]]
+            for rule in self.rules
+        ]
+        script = self.script
+        plain["script"] = script and [script.url, script.minutes, script.version]
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> QueueConfig:
+        """The configuration that `to_json` wrote.
+
+        Raises Misconfigured for anything else. A field that is missing is an error and not its
+        default: no rules, for one, would mean no restriction.
+        """
+        try:
+            plain: dict[str, Any] = json.loads(text)
+            values = {each.name: plain[each.name] for each in fields(cls)}
+            values["max_idle"] = timedelta(seconds=plain["max_idle"])
+            values["keep_failed"] = timedelta(seconds=plain["keep_failed"])
+            values["instance_types"] = tuple(plain["instance_types"])
+            values["rules"] = tuple(
+                Rule(name, tuple(Condition(key, tuple(words)) for key, words in conditions))
+                for name, conditions in plain["rules"]
+            )
+            values["script"] = Script(*plain["script"]) if plain["script"] is not None else None
+        except (KeyError, TypeError, ValueError) as error:
+            raise Misconfigured(f"not a stored configuration of a queue: {error!r}") from error
+        return cls(**values)
