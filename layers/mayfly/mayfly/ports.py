@@ -59,7 +59,7 @@ class Unassign:
 
 @dataclass(frozen=True, slots=True)
 class FreeSlots:
-    """Lower a queue's count of live slots. Needs no version: a count too low is never believed."""
+    """Lower a queue's count of live slots. Needs no version, and a save of the row keeps it."""
 
     queue: str
     count: int
@@ -72,7 +72,7 @@ class Fleet(Protocol):
     """The records. Lists come from an index and may lag by moments; `write` never does."""
 
     def queues(self) -> Sequence[QueueRecord]:
-        """The active queues."""
+        """The known queues; one whose stack is gone too, until nothing of it is left."""
 
     def claims(self, queue: str, states: Collection[ClaimState]) -> Sequence[Claim]:
         """Open claims in these states; FAILED gives those of which Buildkite is not told yet."""
@@ -108,8 +108,11 @@ class Fleet(Protocol):
         """The dispatch lease, read consistently."""
 
     def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
-        """Make all changes or none; at most 100. With `fence`, only while the lease has that fence.
+        """Make all changes or none. With `fence`, only while the lease has that fence.
 
+        At most 100 rows in all: one for each change, one for the fence, one more for each instance
+        saved as LAUNCHING with its id. Changes to one capacity row, and the fence with a save of
+        the lease, are one. Raises ValueError for more, and for two changes of any other row.
         Raises Conflict when a record is not at the version that was read, when a row to be assigned
         has an assignment, or when the fence has moved on. Writing again what a lost answer
         concealed is a Conflict too: the next tick reads what is there.

@@ -1,0 +1,36 @@
+"""Errors that a test has scripted for calls to come."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Faults:
+    """Every fake is one: it counts its calls, and fails those that it was told to fail."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        """How often each method was called, failures included."""
+        self._script: dict[str, deque[tuple[Exception, bool]]] = {}
+
+    def fail_next(self, call: str, error: Exception, *, times: int = 1, done: bool = False) -> None:
+        """Make the next calls of a method raise `error`; if `done`, after doing their work.
+
+        The latter is the lost answer: it happened, and the caller does not know. Scripts for one
+        method are played in the order in which they were written.
+        """
+        getattr(self, call)  # a misspelt name must not script a fault that never comes
+        self._script.setdefault(call, deque()).extend([(error, done)] * times)
+
+    @contextmanager
+    def _call(self, name: str) -> Iterator[None]:
+        self.calls[name] += 1
+        script = self._script.get(name)
+        error, done = script.popleft() if script else (None, False)
+        if error and not done:
+            raise error
+        yield
+        if error:
+            raise error

@@ -1,0 +1,1 @@
+"""The ports of Mayfly over the real world: AWS through boto3, Buildkite through requests."""
