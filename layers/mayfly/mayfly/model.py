@@ -218,13 +218,13 @@ class QueueRecord:
     problems: tuple[str, ...] = ()
     """Why what operators wrote is not in force: one line for each bad parameter."""
     active: bool = True
-    """False when the queue stack is gone."""
+    """False when the queue stack is gone: no new work, until the last instance has ended."""
     version: int = 0
 
     @property
     def open(self) -> bool:
-        """Whether a tick must look at it."""
-        return self.active
+        """A queue is looked at until its record is dropped."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,14 @@ class ClaimsView:
     paused: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BindTimes:
+    """When a binding is made, and when the token that goes with it dies."""
+
+    now: datetime
+    token_until: datetime
+
+
 def settle(view: ClaimsView, now: datetime) -> Iterator[Write]:
     """One write for each claim that must leave its state."""
     for claim in view.claims:
@@ -46,6 +54,24 @@ def settle(view: ClaimsView, now: datetime) -> Iterator[Write]:
         elif word in ENDED:
             finished = move_claim(claim, ClaimState.FINISHED, now, f"Buildkite says {word}")
             yield Write((Save(finished),), finished.reason)
+
+
+def bound(
+    claim: Claim, instance: Instance, assignment: Mapping[str, object], times: BindTimes
+) -> tuple[Claim, Instance]:
+    """Claim and instance as a binding leaves them; the host's ceiling is kept with the instance."""
+    reason = f"bound to instance {instance.instance_id}"
+    assigned = replace(
+        move_claim(claim, ClaimState.ASSIGNED, times.now, reason),
+        slot=instance.key,
+        token_until=times.token_until,
+    )
+    taken = replace(
+        move_instance(instance, InstanceState.ASSIGNED, times.now, f"bound to job {claim.job}"),
+        job=claim.job,
+        max_minutes=int(str(assignment["max_minutes"])),
+    )
+    return assigned, taken
 
 
 def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[Write]:

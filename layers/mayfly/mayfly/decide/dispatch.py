@@ -33,8 +33,6 @@ class DispatchView:
 
     listing: Listing | None
     """None when Buildkite could not be asked: nothing new is opened."""
-    default_queue: bool
-    """Whether a job without a queue rule belongs here."""
     claims: tuple[Claim, ...]
     closed: Mapping[str, Claim]
     """Former claims of listed jobs, which a new claim of the same job replaces."""
@@ -73,6 +71,8 @@ def decide(view: DispatchView, config: QueueConfig, now: datetime) -> list[Dispa
     fresh = {c.job for c in opened} | {c.job for c in _changed(settled)}
     if any(c.job in fresh and c.job not in served for c in waiting):
         actions.append(Nudge("jobs wait for an instance"))
+    elif bound and config.hot:
+        actions.append(Nudge("ready instances were taken"))
     return actions
 
 
@@ -91,7 +91,7 @@ def candidates(view: DispatchView, config: QueueConfig) -> list[tuple[Job, Shape
         (job, shape)
         for job in view.listing.jobs
         if job.id not in known
-        and isinstance(shape := shape_for(config, job.rules, view.default_queue), Shape)
+        and isinstance(shape := shape_for(config, job.rules, is_default_queue=True), Shape)
     ]
     fitting.sort(key=lambda pair: (-pair[0].priority, pair[0].scheduled_at, pair[0].id))
     return fitting[: max(0, min(room, OPEN_AT_ONCE))]
@@ -100,7 +100,7 @@ def candidates(view: DispatchView, config: QueueConfig) -> list[tuple[Job, Shape
 def left_alone(view: DispatchView, config: QueueConfig) -> dict[str, Mismatch]:
     """Listed jobs that this queue cannot serve, with the rule that failed. They are not touched."""
     jobs = view.listing.jobs if view.listing is not None else ()
-    shapes = {job.id: shape_for(config, job.rules, view.default_queue) for job in jobs}
+    shapes = {job.id: shape_for(config, job.rules, is_default_queue=True) for job in jobs}
     return {job: shape for job, shape in shapes.items() if isinstance(shape, Mismatch)}
 
 

@@ -25,7 +25,7 @@ from mayfly.model import (
     move_instance,
 )
 from mayfly.ports import Save
-from mayfly.states import COMING, ClaimState, InstanceState, LaunchState
+from mayfly.states import COMING, InstanceState, LaunchState
 
 LAUNCH_AT_ONCE = 40
 """Slots of one launch: launch, slots and capacity row must fit into one transaction of 100."""
@@ -103,7 +103,8 @@ def _supply(view: ProvisionView, config: QueueConfig, shape: Shape) -> int:
 
 
 def _missing(view: ProvisionView, config: QueueConfig, shape: Shape) -> int:
-    waiting = sum(c.shape == shape and c.state is ClaimState.WAITING for c in view.waiting)
+    # A paused queue binds nothing, so what waits there is no demand.
+    waiting = 0 if config.paused else sum(claim.shape == shape for claim in view.waiting)
     return waiting + _target(config, shape) - _supply(view, config, shape)
 
 

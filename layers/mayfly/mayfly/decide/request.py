@@ -19,7 +19,8 @@ def fleet_request(
     The template's version is a number, never $Latest: a repeated request must be the same request.
     Raises Misconfigured when the queue stack has no template for the architecture.
     """
-    template = infra.templates.get(shape.architecture)
+    named = (t for name, t in infra.templates.items() if name == shape.architecture)
+    template = next(named, None)
     if template is None:
         raise Misconfigured(f"queue {infra.queue} has no launch template for {shape.architecture}")
     overrides = [

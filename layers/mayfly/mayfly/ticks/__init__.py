@@ -1,0 +1,1 @@
+"""One tick of each function: gather, decide, apply."""

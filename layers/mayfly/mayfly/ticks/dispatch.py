@@ -1,0 +1,183 @@
+"""One tick of `dispatch`: Buildkite's jobs against claims and ready instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mayfly import policy
+from mayfly.config.queue import QueueConfig
+from mayfly.decide.dispatch import DispatchView, candidates, decide, left_alone
+from mayfly.errors import MayflyError, NotFound
+from mayfly.model import Claim, Instance, QueueRecord, SlotKey
+from mayfly.ports import Buildkite, Fleet, Listing, Nudges, Parameters
+from mayfly.states import ClaimState, InstanceState
+from mayfly.ticks.dispatch_apply import Applier
+from mayfly.ticks.force import in_force
+from mayfly.ticks.outcome import Outcome
+
+WATCHED = frozenset({ClaimState.WAITING, ClaimState.ASSIGNED, ClaimState.FAILED})
+_STATES_AT_ONCE = 1000
+_SIDE_BY_SIDE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchPorts:
+    """What `dispatch` may touch."""
+
+    fleet: Fleet
+    buildkite: Buildkite
+    parameters: Parameters
+    nudges: Nudges
+    agent_endpoint: str = ""
+    """Where agents shall call, if not at Buildkite's own address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one tick looks at."""
+
+    queues: tuple[QueueRecord, ...]
+    listed: frozenset[str]
+    """Queues whose jobs are listed this time: Buildkite allows so many lists a second."""
+    fence: int
+    wide: bool
+    """Whether running claims are read too; they need no look twice a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What a tick came to, and whether there is reason to tick fast."""
+
+    outcome: Outcome
+    busy: bool
+
+
+def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
+    """Gather, decide and apply, queue by queue; one that fails does not hold up the others."""
+    outcome = Outcome()
+    busy = False
+    for config, view in gather(ports, turn, outcome):
+        busy = busy or bool(view.claims or view.ready or (view.listing and view.listing.jobs))
+        alone = left_alone(view, config)
+        if alone:
+            outcome.left["NoMatch"] += len(alone)
+        applier = Applier(ports.fleet, ports.buildkite, ports.nudges, turn.fence, now)
+        actions = decide(view, config, now)
+        applier.perform(actions, outcome)
+    return Ticked(outcome, busy)
+
+
+def gather(
+    ports: DispatchPorts, turn: Turn, outcome: Outcome
+) -> Iterator[tuple[QueueConfig, DispatchView]]:
+    """Each queue's view: jobs and records side by side, then states in one question for all."""
+    configs = {r.queue: c for r in turn.queues if (c := in_force(r)) is not None}
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
+        lists = {
+            queue: pool.submit(_listing, ports.buildkite, queue, outcome)
+            for queue in configs
+            if queue in turn.listed
+        }
+        reads = {queue: pool.submit(_read, ports.fleet, queue, turn.wide) for queue in configs}
+        found = {queue: read.result() for queue, read in reads.items()}
+        states = _states(ports.buildkite, (c for f in found.values() for c in f.claims), outcome)
+        listings = {queue: answer.result() for queue, answer in lists.items()}
+    for record in turn.queues:
+        config = configs.get(record.queue)
+        if config is None:
+            continue
+        bare = _view(record, found[record.queue], listings.get(record.queue), states, ports)
+        yield config, _with_candidates(bare, config, ports, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    claims: tuple[Claim, ...]
+    ready: tuple[Instance, ...]
+    bound: Mapping[SlotKey, Instance]
+
+
+def _read(fleet: Fleet, queue: str, wide: bool) -> _Found:
+    wanted = WATCHED | {ClaimState.RUNNING} if wide else WATCHED
+    claims = tuple(fleet.claims(queue, wanted))
+    ready = tuple(fleet.instances(queue, {InstanceState.READY}))
+    slots = [c.slot for c in claims if c.slot is not None and c.state is ClaimState.ASSIGNED]
+    # Consistent reads: whether an attempt is over must not be judged by an index that lags.
+    bound = {slot: instance for slot in slots if (instance := fleet.instance(slot)) is not None}
+    return _Found(claims, ready, bound)
+
+
+def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | None:
+    try:
+        return buildkite.jobs(queue)
+    except NotFound:
+        outcome.problems.append(f"Buildkite does not know queue {queue} in this token's cluster")
+    except MayflyError as error:
+        outcome.failed(f"jobs of queue {queue}", error)
+    return None
+
+
+def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> dict[str, str]:
+    jobs = [claim.job for claim in claims]
+    states: dict[str, str] = {}
+    for start in range(0, len(jobs), _STATES_AT_ONCE):
+        try:
+            states.update(buildkite.states(jobs[start : start + _STATES_AT_ONCE]))
+        except MayflyError as error:
+            outcome.failed("states of jobs", error)
+    return states
+
+
+def _view(
+    record: QueueRecord,
+    found: _Found,
+    listing: Listing | None,
+    states: Mapping[str, str],
+    ports: DispatchPorts,
+) -> DispatchView:
+    return DispatchView(
+        listing=listing,
+        claims=found.claims,
+        closed={},
+        ready=found.ready,
+        instances=found.bound,
+        states=states,
+        environments={},
+        repositories={},
+        spec=record.spec,
+        agent_endpoint=ports.agent_endpoint,
+    )
+
+
+def _with_candidates(
+    view: DispatchView, config: QueueConfig, ports: DispatchPorts, outcome: Outcome
+) -> DispatchView:
+    """The view with what is needed to open new jobs: former claims, and what policy asks for."""
+    jobs = [job.id for job, _ in candidates(view, config)]
+    if not jobs:
+        return view
+    former = {job: claim for job in jobs if (claim := ports.fleet.claim(job)) is not None}
+    view = replace(view, closed=former)
+    if not policy.restricted(config):
+        return view
+    environments = dict(_environments(ports.buildkite, jobs, outcome))
+    named = (policy.repository_parameter(config, env) for env in environments.values())
+    names = {name for name in named if name}
+    repositories = ports.parameters.values(names) if names else {}
+    return replace(view, environments=environments, repositories=repositories)
+
+
+def _environments(
+    buildkite: Buildkite, jobs: Iterable[str], outcome: Outcome
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Environments by job. A job whose environment cannot be had is not opened: unknown is no."""
+    for job in jobs:
+        try:
+            yield job, buildkite.environment(job)
+        except NotFound:
+            continue
+        except MayflyError as error:
+            outcome.failed(f"environment of job {job}", error)

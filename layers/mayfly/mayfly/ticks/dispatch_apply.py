@@ -1,0 +1,126 @@
+"""Applies what dispatch decided; later actions build on the records that earlier ones wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import assert_never
+
+from mayfly.actions import Bind, DispatchAction, Nudge, Open, Reserve, Tell, Write
+from mayfly.decide.claims import BindTimes, bound
+from mayfly.decide.dispatch import RESERVATION, TOKEN_LIFE
+from mayfly.errors import Conflict, MayflyError
+from mayfly.model import Claim, saved
+from mayfly.ports import Assign, Buildkite, Fleet, Nudges, Save
+from mayfly.ticks.outcome import Outcome
+
+_WRITE_AT_ONCE = 90
+"""Records in one transaction: DynamoDB takes 100 items, one of them is the lease's check."""
+
+
+@dataclass(slots=True)
+class Applier:
+    """One queue's actions of one tick, under one fence."""
+
+    fleet: Fleet
+    buildkite: Buildkite
+    nudges: Nudges
+    fence: int
+    now: datetime
+    latest: dict[str, Claim] = field(default_factory=dict)
+    """Claims as this tick has left them; a binding must be made over the newest version."""
+    lost: set[str] = field(default_factory=set)
+    """Jobs whose claim could not be written: nothing further is done about them."""
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def perform(self, actions: Sequence[DispatchAction], outcome: Outcome) -> None:
+        """Apply actions in order; tokens for all bindings are minted in one call just before."""
+        binds = [action for action in actions if isinstance(action, Bind)]
+        before = [a for a in actions if isinstance(a, Write | Open | Reserve)]
+        outcome.perform(before, self.apply)
+        try:
+            self._mint(binds)
+        except MayflyError as error:
+            outcome.failed("acquisition tokens", error)
+        outcome.perform([a for a in actions if a not in before], self.apply)
+
+    def apply(self, action: DispatchAction) -> None:
+        """Perform one action."""
+        match action:
+            case Write():
+                self.fleet.write(action.changes, self.fence)
+            case Open():
+                self._save(action.claims)
+            case Reserve():
+                self._reserve(action.claims)
+            case Bind():
+                self._bind(action)
+            case Tell():
+                self._tell(action)
+            case Nudge():
+                self.nudges.send(action.reason)
+            case _:
+                assert_never(action)
+
+    def _save(self, claims: Sequence[Claim]) -> None:
+        """Write claims many at a time; where one of them is lost, one by one, to keep the rest."""
+        for start in range(0, len(claims), _WRITE_AT_ONCE):
+            some = claims[start : start + _WRITE_AT_ONCE]
+            try:
+                self.fleet.write([Save(claim) for claim in some], self.fence)
+            except Conflict:
+                for claim in some:
+                    self._save_one(claim)
+            else:
+                self.latest.update((claim.job, saved(claim)) for claim in some)
+
+    def _save_one(self, claim: Claim) -> None:
+        try:
+            self.fleet.write([Save(claim)], self.fence)
+        except Conflict:
+            self.lost.add(claim.job)
+        else:
+            self.latest[claim.job] = saved(claim)
+
+    def _reserve(self, claims: Sequence[Claim]) -> None:
+        wanted = [self.latest.get(c.job, c) for c in claims if c.job not in self.lost]
+        ours = self.buildkite.reserve(
+            [claim.job for claim in wanted], int(RESERVATION.total_seconds())
+        )
+        until = self.now + RESERVATION
+        self._save([replace(c, reserved_until=until) for c in wanted if c.job in ours])
+
+    def _mint(self, binds: Sequence[Bind]) -> None:
+        jobs = [bind.claim.job for bind in binds if bind.claim.job not in self.lost]
+        if jobs:
+            minted = self.buildkite.tokens(jobs, int(TOKEN_LIFE.total_seconds()))
+            self.tokens.update(minted)
+
+    def _bind(self, action: Bind) -> None:
+        """Claim, instance and assignment in one transaction; no token, no binding."""
+        job = action.claim.job
+        token = self.tokens.pop(job, "")
+        if not token:
+            raise Conflict(f"Buildkite issues no token for job {job}: it is not reserved for us")
+        claim = self.latest.get(job, action.claim)
+        until = self.now + TOKEN_LIFE
+        times = BindTimes(self.now, until)
+        assigned, taken = bound(claim, action.instance, action.assignment, times)
+        row = taken.sandbox_row or ""
+        assignment = {**action.assignment, "token": token}
+        self.fleet.write([Save(assigned), Save(taken), Assign(row, assignment, until)], self.fence)
+
+    def _tell(self, action: Tell) -> None:
+        """Fail the job at Buildkite, then record that it was told. Too late to tell is told."""
+        claim = self.latest.get(action.claim.job, action.claim)
+        if claim.job in self.lost:
+            return
+        reason = claim.reason
+        if claim.reserved_until is None:
+            self.buildkite.reserve([claim.job], int(RESERVATION.total_seconds()))
+        try:
+            self.buildkite.finish(claim.job, reason)
+        except Conflict as error:
+            reason = f"{reason} (Buildkite would not take it: {error})"
+        self.fleet.write([Save(replace(claim, told=True, reason=reason))], self.fence)

@@ -1,0 +1,118 @@
+"""Ticks one after the other within one invocation, for as long as there is cause."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mayfly import lease as leases
+from mayfly.errors import Conflict
+from mayfly.model import QueueRecord
+from mayfly.ticks import dispatch, provision, sandbox
+from mayfly.ticks.dispatch import DispatchPorts, Turn
+from mayfly.ticks.outcome import Outcome
+from mayfly.ticks.provision import ProvisionPorts
+from mayfly.ticks.sandbox import SandboxPorts
+
+log = logging.getLogger("mayfly")
+
+LISTS_AT_ONCE = 4
+"""Queues listed in one tick: two ticks a second make 8 of the 10 lists that Buildkite allows."""
+BUSY, IDLE = timedelta(seconds=0.5), timedelta(seconds=1)
+WIDE = timedelta(seconds=15)
+"""How often running claims are looked at too."""
+SANDBOX_PACE = timedelta(seconds=1)
+IMMINENT_PACE = timedelta(seconds=0.25)
+PROVISION_PACE = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where time comes in: the clock, the wait between two ticks, and the end of the invocation."""
+
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    stop_at: datetime
+
+    def wait(self, started: datetime, pace: timedelta) -> bool:
+        """Wait until `pace` after `started`; False when the invocation's time is over first."""
+        now = self.clock()
+        due = started + pace
+        if max(due, now) >= self.stop_at:
+            return False
+        if due > now:
+            self.sleep((due - now).total_seconds())
+        return True
+
+
+def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge: Edge) -> Outcome:
+    """Take the lease and tick until the next invocation takes it over, or time is up.
+
+    Raises Misconfigured when Buildkite refuses the token or the stack key is somebody else's.
+    """
+    total = Outcome()
+    lease = leases.take(ports.fleet, holder, edge.clock())
+    registered = False
+    turn, wide_at = 0, edge.clock()
+    while True:
+        started = edge.clock()
+        if leases.due(lease, started):
+            try:
+                lease = leases.renew(ports.fleet, lease, started)
+            except Conflict:
+                log.info("another invocation has taken over")
+                return total
+        queues = tuple(ports.fleet.queues())
+        if queues and not registered:
+            ports.buildkite.register(queues[0].queue, owner)
+            registered = True
+        wide = started >= wide_at
+        if wide:
+            wide_at = started + WIDE
+        looks = Turn(queues, listed(queues, turn), lease.fence, wide)
+        ticked = dispatch.tick(ports, looks, started)
+        total.add(ticked.outcome)
+        turn += 1
+        if not edge.wait(started, BUSY if ticked.busy else IDLE):
+            return total
+
+
+def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
+    """The queues to list in this turn: all of a few, some of many in rotation."""
+    names = sorted(record.queue for record in queues if record.active)
+    if len(names) <= LISTS_AT_ONCE:
+        return frozenset(names)
+    start = turn * LISTS_AT_ONCE % len(names)
+    return frozenset((names + names)[start : start + LISTS_AT_ONCE])
+
+
+def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outcome:
+    """Tick while instances are on their way: each second, and faster while a swap is under way.
+
+    A nudged invocation stays only for what is imminent: it holds up the stream's next record.
+    """
+    total = Outcome()
+    while True:
+        started = edge.clock()
+        looked = sandbox.tick(ports, started)
+        total.add(looked.outcome)
+        if not looked.imminent and (nudged or not looked.open_work):
+            return total
+        if not edge.wait(started, IMMINENT_PACE if looked.imminent else SANDBOX_PACE):
+            return total
+
+
+def provision_until_quiet(ports: ProvisionPorts, edge: Edge) -> Outcome:
+    """Tick until there is nothing more to start: a tick starts one launch a queue at most."""
+    total = Outcome()
+    while True:
+        started = edge.clock()
+        outcome = provision.tick(ports, started)
+        total.add(outcome)
+        if not outcome.done["Start"] and not outcome.left:
+            return total
+        pace = PROVISION_PACE if outcome.left else timedelta(0)
+        if not edge.wait(started, pace):
+            return total

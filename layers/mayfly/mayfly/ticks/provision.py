@@ -1,0 +1,209 @@
+"""One tick of `provision`: read the configuration, launch what is missing, retire what is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from mayfly.actions import ProvisionAction, Send, Start, Write
+from mayfly.config.infra import Infra
+from mayfly.config.read import queue_record
+from mayfly.decide.answer import account, adopted, filled, overdue
+from mayfly.decide.provision import ProvisionView, coming_or_ready, decide
+from mayfly.errors import Conflict, MayflyError, Misconfigured, NoCapacity, NotFound
+from mayfly.model import Capacity, Instance, QueueRecord, SlotKey, launch_id, saved
+from mayfly.ports import Drop, Fleet, Launched, Machines, Parameter, Parameters, Roles, Save
+from mayfly.states import OPEN_CLAIMS, OPEN_INSTANCES, ClaimState, InstanceState
+from mayfly.ticks.force import in_force
+from mayfly.ticks.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionPorts:
+    """What `provision` may touch."""
+
+    stack: str
+    fleet: Fleet
+    machines: Machines
+    parameters: Parameters
+    roles: Roles
+
+
+def tick(ports: ProvisionPorts, now: datetime) -> Outcome:
+    """Refresh every queue's record, then gather, decide and apply queue by queue.
+
+    A queue that cannot be served does not keep the others waiting.
+    """
+    outcome = Outcome()
+    for record in refresh(ports, outcome):
+        try:
+            _tick_queue(record, ports, outcome, now)
+        except MayflyError as error:
+            outcome.failed(f"queue {record.queue}", error)
+    return outcome
+
+
+def _tick_queue(
+    record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, now: datetime
+) -> None:
+    outcome.problems.extend(f"queue {record.queue}: {line}" for line in record.problems)
+    config = in_force(record)
+    if config is None:
+        return
+    view = gather(record, ports, now)
+    if view.refused:
+        outcome.failed(f"queue {record.queue}", Misconfigured(view.refused))
+    actions = decide(view, config, now)
+    outcome.perform(actions, lambda action: apply(action, ports, outcome, now))
+
+
+def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
+    """Bring the queue records in line with SSM; answers with the active ones.
+
+    The records are the one source of configuration for every other function, so that all act on
+    the same values, and on the last good ones when what stands in SSM is bad.
+    """
+    infra = ports.parameters.under(f"/mayfly-infra/{ports.stack}")
+    written = ports.parameters.under(f"/mayfly/{ports.stack}/queues")
+    bundle = json.loads(infra[f"/mayfly-infra/{ports.stack}/bundle"].value)["sha256"]
+    known = {record.queue: record for record in ports.fleet.queues()}
+    records = []
+    for queue, text in _published(ports.stack, infra):
+        old = known.pop(queue, None) or ports.fleet.queue(queue)
+        mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
+        new = queue_record(old, queue, text, mine, ports.stack, bundle)
+        records.append(_record(ports.fleet, old, new, outcome))
+    for gone in known.values():
+        if gone.active or _is_busy(ports.fleet, gone.queue):
+            records.append(_record(ports.fleet, gone, replace(gone, active=False), outcome))
+        else:
+            outcome.perform([Write((Drop(gone),), f"queue {gone.queue} is gone")], _writer(ports))
+    return records
+
+
+def _is_busy(fleet: Fleet, queue: str) -> bool:
+    return bool(fleet.instances(queue, OPEN_INSTANCES) or fleet.claims(queue, OPEN_CLAIMS))
+
+
+def _writer(ports: ProvisionPorts) -> Callable[[Write], None]:
+    return lambda action: ports.fleet.write(action.changes)
+
+
+def _published(stack: str, infra: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:
+    prefix = f"/mayfly-infra/{stack}/queues/"
+    for name in sorted(infra):
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix), infra[name].value
+
+
+def _below(prefix: str, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    return {n.removeprefix(prefix): p for n, p in parameters.items() if n.startswith(prefix)}
+
+
+def _record(
+    fleet: Fleet, old: QueueRecord | None, new: QueueRecord, outcome: Outcome
+) -> QueueRecord:
+    if new == old:
+        return new
+    try:
+        fleet.write([Save(new)])
+    except Conflict:
+        outcome.left["Conflict"] += 1
+        return new
+    outcome.done["Configured"] += 1
+    return saved(new)
+
+
+def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> ProvisionView:
+    """One queue's demand, supply and account."""
+    fleet, queue = ports.fleet, record.queue
+    infra = Infra.parse(queue, ports.stack, record.infra)
+    launches = tuple(fleet.launches(queue))
+    requested = fleet.instances(queue, {InstanceState.REQUESTED}) if launches else ()
+    capacity = fleet.capacity(queue) or Capacity(queue, epoch=now)
+    supply = fleet.instances(queue, coming_or_ready())
+    slots: dict[str, list[Instance]] = {launch.id: [] for launch in launches}
+    for slot in requested:
+        slots.setdefault(slot.key.launch, []).append(slot)
+    return ProvisionView(
+        stack=ports.stack,
+        infra=infra,
+        spec=record.spec,
+        waiting=tuple(fleet.claims(queue, {ClaimState.WAITING})),
+        instances=(*supply, *_lagging(ports, capacity, supply)),
+        launches=launches,
+        slots={launch: tuple(members) for launch, members in slots.items()},
+        capacity=capacity,
+        refused=_shared_policy(infra, ports.roles),
+    )
+
+
+def _lagging(
+    ports: ProvisionPorts, capacity: Capacity, listed: Iterable[Instance]
+) -> Iterator[Instance]:
+    """Slots of the last minute's launches that the index does not show yet.
+
+    Without them a tick that follows another closely would launch for the same jobs again.
+    """
+    known = {instance.key for instance in listed}
+    for back in range(1, len(capacity.recent) + 1):
+        name = launch_id(ports.stack, replace(capacity, next_launch=capacity.next_launch - back))
+        launch = ports.fleet.launch(name)
+        for number in range(launch.slots if launch is not None else 0):
+            key = SlotKey(name, number)
+            slot = ports.fleet.instance(key) if key not in known else None
+            if slot is not None and slot.state in coming_or_ready():
+                yield slot
+
+
+def _shared_policy(infra: Infra, roles: Roles) -> str:
+    """Why the roles of a queue defeat the downgrade; empty when they do not."""
+    try:
+        shared = roles.policies(infra.bootstrap_role) & roles.policies(infra.sandbox_role)
+    except NotFound as error:
+        return f"a role of the queue does not exist: {error}"
+    if not shared:
+        return ""
+    return f"its sandbox role carries what its bootstrap role carries: {', '.join(sorted(shared))}"
+
+
+def apply(action: ProvisionAction, ports: ProvisionPorts, outcome: Outcome, now: datetime) -> None:
+    """Perform one action."""
+    match action:
+        case Write():
+            ports.fleet.write(action.changes)
+        case Start():
+            changes = [Save(action.capacity), Save(action.launch), *map(Save, action.slots)]
+            ports.fleet.write(changes)
+            sent = Send(saved(action.launch), tuple(saved(s) for s in action.slots), action.reason)
+            _send(sent, ports, outcome, now)
+        case Send():
+            _send(action, ports, outcome, now)
+        case _:
+            assert_never(action)
+
+
+def _send(action: Send, ports: ProvisionPorts, outcome: Outcome, now: datetime) -> None:
+    """Ask EC2, settle the launch by the answer, then bring the queue's account in line."""
+    launch = action.launch
+    if overdue(launch, now):
+        seen = [s.instance_id for s in ports.machines.instances() if s.launch == launch.id]
+        answer = adopted(launch, seen)
+    else:
+        try:
+            answer = ports.machines.create_fleet(launch.request, launch.id)
+        except NoCapacity as error:
+            answer = Launched((), (str(error),))
+            outcome.failed(f"launch of {launch.shape}", error)
+        except Misconfigured as error:
+            answer = Launched((), (str(error),))
+            outcome.failed(f"launch of {launch.shape}", error)
+    ports.fleet.write(filled(launch, action.slots, answer, now))
+    capacity = ports.fleet.capacity(launch.queue)
+    if capacity is not None:
+        accounted = account(capacity, launch, len(answer.instance_ids), now)
+        if accounted != capacity:
+            ports.fleet.write([Save(accounted)])

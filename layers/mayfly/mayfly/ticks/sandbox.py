@@ -1,0 +1,69 @@
+"""One tick of `sandbox`: who is set up, whose profile is replaced, whose proof holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from mayfly.actions import Nudge, Replace, SandboxAction, Write
+from mayfly.decide.sandbox import WATCHED, SandboxView, decide, imminent, wants_associations
+from mayfly.ports import Fleet, Machines, Mailbox, Nudges
+from mayfly.ticks.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPorts:
+    """What `sandbox` may touch."""
+
+    fleet: Fleet
+    mailbox: Mailbox
+    machines: Machines
+    nudges: Nudges
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a tick found: whether anything is on its way, and whether it is about to change."""
+
+    outcome: Outcome
+    open_work: bool
+    imminent: bool
+
+
+def tick(ports: SandboxPorts, now: datetime) -> Looked:
+    """Gather, decide, apply."""
+    view = gather(ports)
+    actions = decide(view, now)
+    outcome = Outcome()
+    outcome.perform(actions, lambda action: apply(action, ports))
+    return Looked(outcome, bool(view.instances), imminent(view))
+
+
+def gather(ports: SandboxPorts) -> SandboxView:
+    """Records, then what the hosts say, then what EC2 shows of those who are set up."""
+    instances = tuple(
+        instance
+        for queue in ports.fleet.queues()
+        for instance in ports.fleet.instances(queue.queue, WATCHED)
+    )
+    rows = [row for i in instances for row in (i.bootstrap_row, i.sandbox_row) if row]
+    reports = ports.mailbox.reports(rows) if rows else {}
+    asked = [i.instance_id for i in instances if i.instance_id and wants_associations(i, reports)]
+    associations = ports.machines.associations(asked) if asked else {}
+    return SandboxView(instances, reports, associations)
+
+
+def apply(action: SandboxAction, ports: SandboxPorts) -> None:
+    """Perform one action."""
+    match action:
+        case Write():
+            ports.fleet.write(action.changes)
+        case Replace():
+            ports.machines.replace_profile(
+                action.association, action.instance.pinned.sandbox_profile
+            )
+        case Nudge():
+            ports.nudges.send(action.reason)
+        case _:
+            assert_never(action)
