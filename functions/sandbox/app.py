@@ -1,0 +1,12 @@
+"""Entry point of the function `sandbox`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mayfly import wiring
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """One invocation: ticks for as long as there is cause; answers with what was done."""
+    return wiring.sandbox(event, context)
