@@ -2,6 +2,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV_VERSION := 0.13.8
 UV := .tools/bin/uv
+BIN := .venv/bin
+SAM := SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := 1
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -10,9 +12,15 @@ export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 
+TYPED := layers/mayfly/mayfly layers/instance/mayfly_instance layers/instance/bundle.py \
+	lab/mayfly_lab functions tools tests
+SHELL_FILES = $$($(BIN)/shfmt -f .ci layers scripts lab)
+
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------- environments
 
 .tools/ok:
 	@test -n "$(PYTHON)" || { echo "Mayfly needs Python 3.11 or newer on PATH" >&2; exit 1; }
@@ -26,12 +34,71 @@ help: ## what can be made
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The SAM CLI pins a boto3 of its own, so it cannot share an environment with anything.
+.tools/sam/ok: .tools/ok requirements/sam.txt
+	$(UV) venv --quiet --clear --python "$(PYTHON)" .tools/sam
+	$(UV) pip sync --quiet --python .tools/sam/bin/python --require-hashes requirements/sam.txt
+	@touch $@
+
 .PHONY: install
 install: .venv/ok ## set up .venv with everything that the other targets need
 
+# The layer's lock comes first and binds the others: what is tested is what is shipped.
 .PHONY: lock
-lock: .tools/ok ## pin requirements/*.txt anew from requirements/*.in
-	for name in runtime dev sam; do \
-		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-			--no-emit-index-url --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
-	done
+lock: .tools/ok ## pin all requirements anew from requirements/*.in
+	set -e; compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url "$$@"; }; \
+	compile --upgrade --output-file layers/dependencies/requirements.txt requirements/runtime.in; \
+	compile --upgrade --constraint layers/dependencies/requirements.txt \
+		--output-file requirements/dev.txt requirements/dev.in; \
+	compile --upgrade --output-file requirements/sam.txt requirements/sam.in
+
+# ---------------------------------------------------------------- what is deployed
+
+.PHONY: bundle
+bundle: .venv/ok ## put the user data and the bundle's SHA-256 into the templates
+	$(BIN)/python -m tools.embed
+
+.PHONY: build
+build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container
+	UV="$(abspath $(UV))" PYTHON="$(PYTHON)" $(SAM) build
+
+.PHONY: validate
+validate: .venv/ok .tools/sam/ok ## check the templates, as written and as translated
+	$(SAM) validate --lint --template template.yaml
+	$(SAM) validate --lint --template stacks/queue.yaml
+	mkdir -p .build && $(BIN)/python -m tools.translate template.yaml >.build/template.json
+	$(BIN)/cfn-lint template.yaml stacks/queue.yaml .build/template.json
+	$(BIN)/python -m tools.embed --check
+
+# ---------------------------------------------------------------- checks
+
+.PHONY: format
+format: .venv/ok ## format all sources
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/shfmt -w $(SHELL_FILES)
+
+.PHONY: lint
+lint: .venv/ok ## format, lint and types, of Python and shell
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/shfmt -d $(SHELL_FILES)
+	$(BIN)/shellcheck $(SHELL_FILES)
+
+.PHONY: test-unit
+test-unit: .venv/ok ## the tests that need nothing but Python
+	$(BIN)/python -m pytest -q tests/unit tests/property $(PYTEST)
+
+.PHONY: test
+test: .venv/ok .tools/sam/ok ## all tests
+	$(BIN)/python -m pytest -q $(PYTEST)
+
+.PHONY: demo
+demo: .venv/ok ## real jobs through the real system, on this machine
+	$(BIN)/mayfly-lab demo $(DEMO)
+
+.PHONY: clean
+clean: ## remove what was built; keeps .venv and .tools
+	rm -rf .aws-sam .build .mypy_cache .ruff_cache .pytest_cache .hypothesis

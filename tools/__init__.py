@@ -1,0 +1,1 @@
+"""Tools of the build; nothing of them is shipped."""
