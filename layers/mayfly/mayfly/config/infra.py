@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from mayfly.errors import Misconfigured
 
 RoleId = Annotated[str, StringConstraints(pattern=r"^AROA[A-Z0-9]{12,124}\Z")]
+Architecture = Annotated[str, StringConstraints(pattern=r"^(x86_64|arm64)\Z")]
 Subnet = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+\Z")]
 _PARTITIONS = "aws|aws-cn|aws-us-gov"
 _NAME = r"[A-Za-z0-9_+=,.@-]{1,128}"
@@ -32,7 +33,7 @@ class Infra(BaseModel):
 
     protocol: Literal[1]
     queue: str
-    templates: Annotated[Mapping[Literal["x86_64", "arm64"], Template], Field(min_length=1)]
+    templates: Annotated[Mapping[Architecture, Template], Field(min_length=1)]
     bootstrap_profile: str
     sandbox_profile: str
     bootstrap_role: str

@@ -1,0 +1,57 @@
+"""What is good for itself and wrong together: among parameters, and with the queue's stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mayfly.config.infra import Infra
+from mayfly.config.parameters import ABOUT, MAX_MINUTES_WITHOUT_IMDS
+from mayfly.config.problem import Problem, shown
+from mayfly.config.queue import QueueConfig
+from mayfly.config.values import architecture_of
+
+MAX_POOLS = 300
+"""Pairs of instance type and subnet that CreateFleet takes (EC2's page on quotas of fleets)."""
+
+
+def contradictions(config: QueueConfig, infra: Infra) -> tuple[Problem, ...]:
+    """Every contradiction, named by the parameter that should change."""
+    return (*_among_parameters(config), *_with_the_stack(config, infra))
+
+
+def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
+    if config.hot > config.max_instances:
+        yield _problem("hot", config.hot, f"at most limits/max-instances ({config.max_instances})")
+    strange = [t for t in config.instance_types if architecture_of(t) != config.architecture]
+    if strange:
+        allowed = f"types of launch/architecture ({config.architecture})"
+        yield _problem("instance_types", ", ".join(strange), allowed)
+    if config.root == "yes" and config.imds == "supervisor":
+        allowed = "off or job where job/root is yes: root could undo the rule that keeps jobs out"
+        yield _problem("imds", config.imds, allowed)
+    if config.imds == "off" and config.max_minutes > MAX_MINUTES_WITHOUT_IMDS:
+        allowed = (
+            f"at most {MAX_MINUTES_WITHOUT_IMDS} where imds is off: the sandbox role's credentials "
+            "are fetched once and live no longer"
+        )
+        yield _problem("max_minutes", config.max_minutes, allowed)
+
+
+def _with_the_stack(config: QueueConfig, infra: Infra) -> Iterator[Problem]:
+    if config.architecture not in infra.templates:
+        known = " or ".join(sorted(infra.templates))
+        allowed = f"{known}, for which the queue's stack has a launch template"
+        yield _problem("architecture", config.architecture, allowed)
+    most = MAX_POOLS // len(infra.subnets)
+    if len(config.instance_types) > most:
+        allowed = f"at most {most}: EC2 takes {MAX_POOLS} pairs of type and subnet"
+        yield _problem("instance_types", f"{len(config.instance_types)} types", allowed)
+    below = f"s3://{infra.script_prefix}"
+    if config.script is not None and infra.script_prefix == "":
+        yield _problem("script", config.script.url, "none: the queue's stack has no script prefix")
+    elif config.script is not None and not config.script.url.startswith(below):
+        yield _problem("script", config.script.url, f"an object below {below}")
+
+
+def _problem(field: str, value: object, allowed: str) -> Problem:
+    return Problem(ABOUT[field].name, shown(str(value)), f"allowed: {allowed}")

@@ -1,0 +1,227 @@
+"""Every parameter of a queue: what it means, what it may be, what it is when absent.
+
+The table in the operating guide is generated from this model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainValidator
+
+from mayfly.config import values
+from mayfly.config.agent_settings import parse_agent_settings
+from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
+from mayfly.policy import Rule
+
+RULES = "policy/rules"
+MAX_MINUTES_WITHOUT_IMDS = 300
+"""IMDS serves credentials of six hours and renews them hourly, so that those fetched last, just
+before it is closed for good, are good for five hours at least."""
+
+_DEFAULT = QueueConfig(queue="")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What people must know of a parameter. `default` is written as the parameter would be."""
+
+    name: str
+    meaning: str
+    allowed: str
+    default: str = "none"
+
+
+class Written(BaseModel):
+    """What stands in a queue's parameters, each read for itself. Absent means default."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hot: Annotated[
+        int,
+        PlainValidator(values.count(0, 5000)),
+        About(
+            "pool/hot",
+            "hot instances to keep: running, proven, never used",
+            "a count from 0 to 5000 (a plain number, no schedule and no `auto`), "
+            "at most `limits/max-instances`",
+            "0",
+        ),
+    ] = _DEFAULT.hot
+    max_idle: Annotated[
+        timedelta,
+        PlainValidator(values.hours),
+        About(
+            "pool/max-idle-hours",
+            "how long an instance may wait for a job before it is replaced",
+            "hours from 0.1 to 168",
+            "12",
+        ),
+    ] = _DEFAULT.max_idle
+    max_instances: Annotated[
+        int,
+        PlainValidator(values.count(1, 5000)),
+        About(
+            "limits/max-instances",
+            "instances that may live at the same time, whatever they do",
+            "a count from 1 to 5000 (to stop a queue, set `paused`)",
+            "50",
+        ),
+    ] = _DEFAULT.max_instances
+    max_launches_per_minute: Annotated[
+        int,
+        PlainValidator(values.count(1, 1000)),
+        About(
+            "limits/max-launches-per-minute",
+            "instances that may be launched within a minute",
+            "a count from 1 to 1000",
+            "100",
+        ),
+    ] = _DEFAULT.max_launches_per_minute
+    architecture: Annotated[
+        str,
+        PlainValidator(values.one_of("x86_64", "arm64")),
+        About(
+            "launch/architecture",
+            "the processor's architecture",
+            "`x86_64` or `arm64`, as far as the queue's stack has a launch template for it",
+            "x86_64",
+        ),
+    ] = _DEFAULT.architecture
+    instance_types: Annotated[
+        tuple[str, ...] | None,
+        PlainValidator(values.instance_types),
+        About(
+            "launch/instance-types",
+            "instance types, the preferred one first",
+            "up to 20 names of the queue's architecture, separated by commas",
+            f"`{','.join(DEFAULT_TYPES['x86_64'])}`, or `{','.join(DEFAULT_TYPES['arm64'])}`",
+        ),
+    ] = None
+    purchase: Annotated[
+        str,
+        PlainValidator(values.one_of("spot", "on-demand", "spot-then-on-demand")),
+        About(
+            "launch/purchase",
+            "how instances are bought",
+            "`spot`, `on-demand` or `spot-then-on-demand`",
+            "on-demand",
+        ),
+    ] = _DEFAULT.purchase
+    tags: Annotated[
+        Mapping[str, str],
+        PlainValidator(values.agent_tags),
+        About(
+            "tags",
+            "agent tags that the queue offers besides `queue`, `arch` and `instance-type`",
+            "`key=value`, separated by commas",
+        ),
+    ] = _DEFAULT.tags
+    max_minutes: Annotated[
+        int,
+        PlainValidator(values.count(1, 10080)),
+        About(
+            "job/max-minutes",
+            "a ceiling for the time of a job; Buildkite's own time-outs govern below it",
+            f"minutes from 1 to 10080, at most {MAX_MINUTES_WITHOUT_IMDS} where `imds` is `off`, "
+            "for there credentials are not renewed",
+            "720",
+        ),
+    ] = _DEFAULT.max_minutes
+    attempts: Annotated[
+        int,
+        PlainValidator(values.count(1, 10)),
+        About(
+            "job/attempts",
+            "instances that a job may be given until an agent has accepted it",
+            "a count from 1 to 10",
+            "3",
+        ),
+    ] = _DEFAULT.attempts
+    root: Annotated[
+        str,
+        PlainValidator(values.one_of("no", "yes")),
+        About(
+            "job/root",
+            "whether jobs are root on their instance, by sudo",
+            "`no` or `yes` (`rootless-docker` and `docker` are not supported yet)",
+            "no",
+        ),
+    ] = _DEFAULT.root
+    imds: Annotated[
+        str,
+        PlainValidator(values.one_of("off", "supervisor", "job")),
+        About(
+            "imds",
+            "who reaches the instance metadata service, and with it the sandbox role",
+            "`off` (nobody), `supervisor` (root alone) or `job` (everybody); "
+            "not `supervisor` where `job/root` is `yes`",
+            "supervisor",
+        ),
+    ] = _DEFAULT.imds
+    rules: Annotated[
+        Mapping[str, Annotated[tuple[Rule, ...], PlainValidator(values.rules)]],
+        About(
+            f"{RULES}/<name>",
+            "which jobs the queue takes: one matching line lets a job in",
+            "lines of `key=value[,value…]` that must hold together, see below",
+            "none: every job",
+        ),
+    ] = {}
+    repository_from: Annotated[
+        str | None,
+        PlainValidator(values.repository_path),
+        About(
+            "policy/repository-from",
+            "the parameter that holds the one repository that a pipeline may have on this queue",
+            "a path as `/buildkite/pipelines/{pipeline}/repository`, "
+            "with `{pipeline}` as a part of it and `repository` at its end",
+            "none: not checked",
+        ),
+    ] = _DEFAULT.repository_from
+    paused: Annotated[
+        bool,
+        PlainValidator(values.truth),
+        About("paused", "stops new work; running jobs go on", "`true` or `false`", "false"),
+    ] = _DEFAULT.paused
+    script: Annotated[
+        tuple[str, int] | None,
+        PlainValidator(values.script),
+        About(
+            "bootstrap/script",
+            "a script that sets an instance up, as root, with the bootstrap role",
+            "`s3://bucket/key`, with ` minutes=N` (1 to 60) behind it for another time limit "
+            "than 15 minutes; below the script prefix of the queue's stack",
+        ),
+    ] = None
+    agent_config: Annotated[
+        str,
+        PlainValidator(parse_agent_settings),
+        About(
+            "agent/config",
+            "lines for the agent's own configuration file",
+            "lines of `name=value`, see below",
+        ),
+    ] = _DEFAULT.agent_config
+    keep_failed: Annotated[
+        timedelta,
+        PlainValidator(values.minutes),
+        About(
+            "debug/keep-failed-minutes",
+            "how long a host that was never ready is kept, without a job, for a look",
+            "minutes from 0 to 1440",
+            "0",
+        ),
+    ] = _DEFAULT.keep_failed
+
+
+def _about(field: str) -> About:
+    metadata = Written.model_fields[field].metadata
+    return next(each for each in metadata if isinstance(each, About))
+
+
+ABOUT: Mapping[str, About] = {field: _about(field) for field in Written.model_fields}
+"""The parameters by field of the model."""

@@ -1,0 +1,29 @@
+"""Why a parameter is not in force, told without its secrets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_TOKEN = re.compile(r"bk[a-z]{1,5}_[A-Za-z0-9_.-]+")
+_PASSWORD = re.compile(r"(?<=//)[^/@\s]*:[^/@\s]*(?=@)")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a parameter is not in force. `value` may be shown: it is cut, and without secrets."""
+
+    parameter: str
+    value: str
+    allowed: str
+
+    def __str__(self) -> str:
+        """One line for the log, the alarm and the queue's record."""
+        return f'{self.parameter} = "{self.value}": {self.allowed}'
+
+
+def shown(text: str) -> str:
+    """At most 80 characters of a value in one line, without what could be a secret."""
+    plain = _PASSWORD.sub("…", _TOKEN.sub("bk…", text))
+    line = "".join(char if char.isprintable() else " " for char in plain)
+    return line if len(line) <= 80 else f"{line[:79]}…"

@@ -1,0 +1,205 @@
+"""From a queue's parameters to the configuration in force, and to the queue's record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from mayfly.config.contradictions import contradictions
+from mayfly.config.infra import Infra
+from mayfly.config.parameters import ABOUT, RULES, Written
+from mayfly.config.problem import Problem, shown
+from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
+from mayfly.errors import Misconfigured
+from mayfly.model import QueueRecord
+from mayfly.policy import UNREADABLE, restricted
+from mayfly.ports import Parameter
+
+_FIELDS = {about.name: field for field, about in ABOUT.items() if field != "rules"}
+
+
+def read_queue(
+    queue: str, infra: Infra, parameters: Mapping[str, Parameter]
+) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
+    """The queue's configuration, by its parameters' names below the queue's path.
+
+    None when any parameter is bad, or two of them contradict each other. A name that Mayfly does
+    not know is a problem and changes nothing else, unless it stands under `policy/`: a restriction
+    that is misspelt must not read as no restriction.
+    """
+    config, problems = _read(queue, parameters)
+    if config is not None:
+        problems = (*problems, *contradictions(config, infra))
+    blocking = [each for each in problems if _known(each.parameter) or _is_policy(each.parameter)]
+    return (None if blocking else config), problems
+
+
+def spec(infra: Infra, config: QueueConfig, bundle_sha256: str) -> str:
+    """A short hash of all that makes an instance; equal specs make equal instances.
+
+    What only comes with an assignment is left out: it holds for instances that are ready, too.
+    """
+    template = infra.templates[config.architecture]
+    made_of = [
+        infra.protocol,
+        bundle_sha256,
+        [template.id, template.version],
+        [infra.bootstrap_profile, infra.sandbox_profile],
+        [infra.bootstrap_role_id, infra.sandbox_role_id],
+        config.script and [config.script.url, config.script.minutes, config.script.version],
+    ]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+
+
+def queue_record(  # noqa: PLR0913, PLR0917  # each comes from another place, and all are needed
+    old: QueueRecord | None,
+    queue: str,
+    infra_text: str,
+    parameters: Mapping[str, Parameter],
+    stack: str,
+    bundle_sha256: str,
+) -> QueueRecord:
+    """What is in force after reading; equal to `old` when nothing changed.
+
+    What is bad leaves the last good in force and shows in `problems`. A queue that never had a good
+    configuration has an empty `config`, and nothing is done for it.
+    """
+    last = _last_good(old)
+    problems: list[str] = []
+    former = old.infra if old is not None else ""
+    for text in dict.fromkeys(each for each in (infra_text, former) if each):
+        try:
+            infra = Infra.parse(queue, stack, text)
+        except Misconfigured as error:
+            problems.append(str(error))
+            continue
+        config, found = _in_force(queue, infra, parameters, last)
+        problems.extend(str(each) for each in found)
+        if config is not None:
+            return QueueRecord(
+                queue=queue,
+                infra=text,
+                config=config.to_json(),
+                spec=spec(infra, config, bundle_sha256),
+                problems=tuple(dict.fromkeys(problems)),
+                version=old.version if old is not None else 0,
+            )
+    kept = old if old is not None else QueueRecord(queue=queue, infra="", config="", spec="")
+    return replace(kept, problems=tuple(dict.fromkeys(problems)), active=True)
+
+
+def _last_good(old: QueueRecord | None) -> QueueConfig | None:
+    if old is None or not old.config:
+        return None
+    try:
+        return QueueConfig.from_json(old.config)
+    except Misconfigured:
+        # Another version of Mayfly wrote it: the parameters themselves are read anew anyway.
+        return None
+
+
+def _in_force(
+    queue: str, infra: Infra, parameters: Mapping[str, Parameter], last: QueueConfig | None
+) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
+    """What was read if it is good; else the last good, as far as it fits the infrastructure.
+
+    Two things do not wait until the rest is good: a stop, and the policy, which others than those
+    who wrote the rest answer for. A policy that cannot be read leaves a restricted queue as it is
+    and closes an open one: whoever wrote it meant a restriction.
+    """
+    config, problems = read_queue(queue, infra, parameters)
+    if config is not None or last is None:
+        return config, problems
+    stop, _ = _read(queue, {name: each for name, each in parameters.items() if name == "paused"})
+    if stop is not None:
+        last = replace(last, paused=stop.paused)
+    policy, wrong = _read(
+        queue, {name: each for name, each in parameters.items() if _is_policy(name)}
+    )
+    if policy is not None and not wrong:
+        last = replace(last, rules=policy.rules, repository_from=policy.repository_from)
+    elif not restricted(last):
+        last = replace(last, rules=(UNREADABLE,))
+    against = contradictions(last, infra)
+    return (None if against else last), (*problems, *against)
+
+
+def _read(
+    queue: str, parameters: Mapping[str, Parameter]
+) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
+    """The configuration without a look at contradictions; None when any known name is bad."""
+    given: dict[str, Any] = {}
+    rules: dict[str, tuple[str, str]] = {}
+    strange = []
+    for name, parameter in sorted(parameters.items()):
+        text = parameter.value.strip()
+        if name in _FIELDS:
+            given[_FIELDS[name]] = text
+        elif _rule_name(name):
+            rules[_rule_name(name)] = (_rule_name(name), text)
+        else:
+            strange.append(Problem(name, _shown(name, text), _no_such(name)))
+    try:
+        written = Written.model_validate({**given, "rules": rules} if rules else given)
+    except ValidationError as error:
+        return None, (*_refused(error, parameters), *strange)
+    return _config(queue, written, parameters), tuple(strange)
+
+
+def _config(queue: str, written: Written, parameters: Mapping[str, Parameter]) -> QueueConfig:
+    values = dict(written)
+    values["instance_types"] = written.instance_types or DEFAULT_TYPES[written.architecture]
+    values["rules"] = tuple(rule for _, rules in sorted(written.rules.items()) for rule in rules)
+    if written.script is not None:
+        name = ABOUT["script"].name
+        values["script"] = Script(*written.script, version=parameters[name].version)
+    return QueueConfig(queue=queue, **values)
+
+
+def _refused(error: ValidationError, parameters: Mapping[str, Parameter]) -> Iterator[Problem]:
+    """A problem for each parameter that could not be read."""
+    for each in error.errors(include_url=False):
+        field, *rule = each["loc"]
+        about = ABOUT[str(field)]
+        name = f"{RULES}/{rule[0]}" if rule else about.name
+        why = str(each["ctx"]["error"])
+        allowed = (
+            f"allowed: {about.allowed}" if not rule else "allowed: lines of key=value[,value…]"
+        )
+        yield Problem(
+            name,
+            _shown(name, parameters[name].value),
+            f"{why}; {allowed}" if why else allowed,
+        )
+
+
+def _known(name: str) -> bool:
+    return name in _FIELDS or bool(_rule_name(name))
+
+
+def _is_policy(name: str) -> bool:
+    return name.partition("/")[0].casefold() == "policy"
+
+
+def _rule_name(name: str) -> str:
+    """The name of a policy rule's parameter; empty for any other."""
+    found = re.fullmatch(rf"{RULES}/([A-Za-z0-9_.-]+)", name)
+    return found[1] if found else ""
+
+
+def _no_such(name: str) -> str:
+    group = name.partition("/")[0]
+    near = [about.name for about in ABOUT.values() if about.name.partition("/")[0] == group]
+    names = ", ".join(near or [about.name for about in ABOUT.values()])
+    return f"there is no such parameter; there is {names}"
+
+
+def _shown(name: str, text: str) -> str:
+    """A value as it may be shown; of the agent's settings only the names."""
+    return shown(re.sub(r"[=:].*", "=…", text) if name == ABOUT["agent_config"].name else text)

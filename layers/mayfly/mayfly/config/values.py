@@ -1,0 +1,128 @@
+"""How the text of each parameter is read; every parser raises ValueError for what it refuses.
+
+A message says what exactly is wrong where the parameter's own description would not tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from mayfly.agent_rules import RESERVED_TAGS
+from mayfly.policy import Rule, parse_rules
+
+_TAG = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.:-]*)=([A-Za-z0-9][A-Za-z0-9_.:/@+-]*)")
+_TYPE = re.compile(
+    r"(?P<family>[a-z]+)(?P<generation>[0-9]+)(?P<options>[a-z]*)(-[a-z0-9]+)*"
+    r"\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
+)
+_SCRIPT = re.compile(
+    r"s3://(?P<key>[a-z0-9.-]+/[A-Za-z0-9!_.*'()/-]+)(?:\s+minutes=(?P<minutes>[0-9]{1,2}))?"
+)
+_PATH = re.compile(r"(?:/[A-Za-z0-9_.-]+)*/\{pipeline\}(?:/[A-Za-z0-9_.-]+)*/repository")
+
+
+def architecture_of(instance_type: str) -> str | None:
+    """The processor's architecture by the type's name; None for a name that tells nothing.
+
+    A `g` among the letters behind the generation stands for Graviton (EC2's page on the naming of
+    instance types); `a1` is older than that rule. Macs cannot run these images.
+    """
+    found = _TYPE.fullmatch(instance_type)
+    if found is None or found["family"] == "mac":
+        return None
+    graviton = "g" in found["options"] or found["family"] + found["generation"] == "a1"
+    return "arm64" if graviton else "x86_64"
+
+
+def count(low: int, high: int) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds, in plain digits."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,6}", text) or not low <= int(text) <= high:
+            raise ValueError
+        return int(text)
+
+    return parse
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A parser of exactly these words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def hours(text: str) -> timedelta:
+    """Hours, with up to two decimals."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", text) or not 0.1 <= float(text) <= 168:
+        raise ValueError
+    return timedelta(hours=float(text))
+
+
+def minutes(text: str) -> timedelta:
+    """Whole minutes, up to a day."""
+    return timedelta(minutes=count(0, 1440)(text))
+
+
+def truth(text: str) -> bool:
+    """`true` or `false`, and nothing else that people mean by it."""
+    return one_of("true", "false")(text) == "true"
+
+
+def instance_types(text: str) -> tuple[str, ...]:
+    """Names of instance types, in order."""
+    words = tuple(dict.fromkeys(re.split(r"[\s,]+", text)))
+    for word in words:
+        if architecture_of(word) is None:
+            raise ValueError(f"{word!r} is no name of an instance type that can be used here")
+    if len(words) > 20:
+        raise ValueError(f"there are {len(words)}")
+    return words
+
+
+def agent_tags(text: str) -> Mapping[str, str]:
+    """Tags of agents, but for those that tell what an instance is."""
+    tags: dict[str, str] = {}
+    for word in re.split(r"[\s,]+", text):
+        found = _TAG.fullmatch(word)
+        if found is None:
+            raise ValueError(f"{word!r} is not key=value")
+        key, value = found.groups()
+        if key in RESERVED_TAGS or key.startswith("aws:"):
+            raise ValueError(f"{key} says what an instance is, and Mayfly gives it itself")
+        if key in tags:
+            raise ValueError(f"{key} stands twice")
+        tags[key] = value
+    return tags
+
+
+def script(text: str) -> tuple[str, int]:
+    """Where the bootstrap script is, and its time limit in minutes."""
+    found = _SCRIPT.fullmatch(text)
+    if found is None or not all(part.strip(".") for part in found["key"].split("/")):
+        raise ValueError
+    limit = int(found["minutes"] or 15)
+    if not 1 <= limit <= 60:
+        raise ValueError
+    return f"s3://{found['key']}", limit
+
+
+def repository_path(text: str) -> str:
+    """A path that says where the repository of a pipeline stands.
+
+    It ends in `/repository`, so that the right to read such parameters opens no others.
+    """
+    if not _PATH.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def rules(named: tuple[str, str]) -> tuple[Rule, ...]:
+    """Policy rules, of the name and the text of their parameter."""
+    return parse_rules(*named)
