@@ -1,0 +1,103 @@
+"""Agent API: the life of an agent, from register to disconnect.
+
+Source: buildkite/agent api/ and core/client.go for the shapes; what buildkite-agent 3.83.1 was seen
+to do with the answers outranks them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from . import auth, dispatch
+from .fields import Fields
+from .http import Response, json_response
+from .records import Agent, AgentState
+from .refusals import bad_request, unprocessable
+from .routing import Call
+from .tokens import TokenKind, mint, new_id
+from .wire_time import iso
+
+
+def register(call: Call) -> Response:
+    """`POST /v3/register`: a session for this agent, and the intervals that it must keep.
+
+    A queue that the cluster does not have is refused; with which status, no source says.
+    """
+    acquisition = auth.registration(call)
+    fields = Fields.of(call.request)
+    tags = _tags(fields)
+    queue_key = _queue_key(tags) or call.store.settings.default_queue
+    if auth.find_queue(call, queue_key) is None:
+        raise unprocessable(f"Queue {queue_key} doesn't exist in this cluster")
+    agent = call.store.put_agent(
+        Agent(
+            id=new_id(),
+            name=fields.text("name"),
+            hostname=fields.text("hostname", default=""),
+            version=fields.text("version", default=""),
+            user_agent=call.request.headers.get("user-agent", ""),
+            tags=tags,
+            queue=queue_key,
+            ignore_in_dispatches=fields.flag("ignore_in_dispatches"),
+            only_job=acquisition.job_id if acquisition else None,
+            token=mint(TokenKind.SESSION),
+            state=AgentState.REGISTERED,
+            last_heard=call.now,
+        )
+    )
+    # Every interval must be above zero: agents divide by them, or poll without a pause.
+    timings = call.store.settings.timings
+    return json_response(
+        {
+            "id": agent.id,
+            "name": agent.name,
+            "access_token": agent.token,
+            "ping_interval": timings.ping_interval,
+            "heartbeat_interval": timings.heartbeat_interval,
+            "job_status_interval": timings.job_status_interval,
+            "meta_data": list(agent.tags),
+            "endpoint": None,
+        }
+    )
+
+
+def connect(call: Call) -> Response:
+    """`POST /v3/connect`."""
+    agent = auth.session(call)
+    call.store.put_agent(replace(agent, state=AgentState.CONNECTED, last_heard=call.now))
+    return json_response({"id": agent.id, "connection_state": "connected"})
+
+
+def heartbeat(call: Call) -> Response:
+    """`POST /v3/heartbeat`: always a JSON object; an empty answer makes agents kill their job."""
+    agent = auth.session(call)
+    call.store.put_agent(replace(agent, last_heard=call.now))
+    sent_at = Fields.of(call.request).raw("sent_at")
+    return json_response({"sent_at": sent_at, "received_at": iso(call.now)})
+
+
+def ping(call: Call) -> Response:
+    """`GET /v3/ping`: a job to accept, or nothing to do."""
+    agent = auth.session(call)
+    job = dispatch.offer(call.store, agent, call.faults.paused_queues, call.now)
+    return json_response({"job": {"id": job.id, "state": str(job.state)}} if job else {})
+
+
+def disconnect(call: Call) -> Response:
+    """`POST /v3/disconnect`: the session is over."""
+    agent = auth.session(call)
+    call.store.put_agent(replace(agent, state=AgentState.DISCONNECTED))
+    return json_response({"id": agent.id, "connection_state": "disconnected"})
+
+
+def _tags(fields: Fields) -> tuple[str, ...]:
+    given: Any = fields.raw("meta_data") or []
+    if not isinstance(given, list) or not all(isinstance(tag, str) for tag in given):
+        raise bad_request("meta_data must be an array of strings")
+    return tuple(given)
+
+
+def _queue_key(tags: tuple[str, ...]) -> str | None:
+    queues = [tag.removeprefix("queue=") for tag in tags if tag.startswith("queue=")]
+    return queues[-1] if queues else None

@@ -1,0 +1,95 @@
+"""The way of every call: faults, time, endpoint, answer; and of every event to who listens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from .clockwork import settle
+from .endpoints import AGENT, REST, STACKS
+from .faults import Faults
+from .git import PREFIX, GitFiles
+from .http import DroppedError, Request, Response, json_response
+from .limits import RateLimits
+from .refusals import RefusedError
+from .routing import Call, Routes
+from .store import Store
+from .views import JobEvent
+
+Clock = Callable[[], datetime]
+Listener = Callable[[JobEvent], None]
+Result = TypeVar("Result")
+
+
+class Application:
+    """Answers requests from the store, one at a time."""
+
+    def __init__(self, store: Store, faults: Faults, clock: Clock, git: GitFiles) -> None:
+        self._store = store
+        self._faults = faults
+        self._clock = clock
+        self._git = git
+        self._limits = RateLimits()
+        self._routes = Routes((*STACKS, *AGENT, *REST))
+        self._listeners: list[Listener] = []
+        self._delivering = threading.RLock()
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request.
+
+        Raises:
+            DroppedError: a fault switch wants no answer to be sent.
+        """
+        if request.path.startswith(PREFIX):
+            return _answered(lambda: self._git.answer(request))
+        if self._faults.outage:
+            raise DroppedError
+        if self._faults.latency:
+            time.sleep(self._faults.latency.total_seconds())
+        return _answered(lambda: self._call(request))
+
+    def transact(self, action: Callable[[Store, datetime], Result]) -> Result:
+        """Do something with the records as they are now, then tell of what changed."""
+        with self._store.lock:
+            now = self._clock()
+            settle(self._store, now)
+            result = action(self._store, now)
+        self._deliver()
+        return result
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call this for every event from now on, in order, on the thread that caused it."""
+        self._listeners.append(listener)
+
+    def _call(self, request: Request) -> Response:
+        route, parameters = self._routes.find(request)
+        self._faults.before(route.name)
+
+        def act(store: Store, now: datetime) -> Response:
+            call = Call(store, self._faults, self._limits, request, parameters, now)
+            return route.endpoint(call)
+
+        response = _answered(lambda: self.transact(act))
+        if self._faults.loses_answer(route.name):
+            raise DroppedError
+        return response
+
+    def _deliver(self) -> None:
+        # One thread at a time, so that listeners see events in the order in which they happened.
+        with self._delivering:
+            with self._store.lock:
+                events = self._store.take_events()
+            for event in events:
+                for listener in self._listeners:
+                    listener(event)
+
+
+def _answered(action: Callable[[], Response]) -> Response:
+    try:
+        return action()
+    except RefusedError as refusal:
+        body = {"message": refusal.message, **refusal.fields}
+        return json_response(body, refusal.status, refusal.headers)

@@ -1,0 +1,60 @@
+"""What time alone does: reservations run out, agents are lost, jobs time out and expire."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from . import builds, jobs
+from .records import Agent, AgentState, Job
+from .states import ENDED, WITH_AGENT, JobState
+from .store import Store
+
+_EXPIRY_MINUTE = 5
+
+
+def settle(store: Store, now: datetime) -> None:
+    """Bring the records up to `now`. Called before anything reads or changes them."""
+    for agent in list(store.agents.values()):
+        if _is_lost(store, agent, now):
+            store.put_agent(replace(agent, state=AgentState.LOST))
+    for job in store.open_jobs():
+        _settle_job(store, job, now)
+
+
+def _settle_job(store: Store, job: Job, now: datetime) -> None:
+    if job.state is JobState.RESERVED and job.reservation and job.reservation.until <= now:
+        job = store.put_job(jobs.release(job), now)
+    if job.state in WITH_AGENT and _silent(store, store.agent_of(job), now):
+        _keep(store, jobs.lose_agent(job, now), now)
+        return
+    times_out_at = jobs.times_out_at(job)
+    if job.state is JobState.RUNNING and times_out_at and times_out_at <= now:
+        store.put_job(jobs.time_out(job), now)
+    elif job.state not in WITH_AGENT and _is_expired(store, job, now):
+        _keep(store, jobs.expire(job, now), now)
+
+
+def _keep(store: Store, job: Job, now: datetime) -> None:
+    if job.state in ENDED:
+        builds.conclude(store, job, now)
+    else:
+        store.put_job(job, now)
+
+
+def _is_lost(store: Store, agent: Agent, now: datetime) -> bool:
+    return agent.state is AgentState.CONNECTED and _silent(store, agent, now)
+
+
+def _silent(store: Store, agent: Agent | None, now: datetime) -> bool:
+    # Also agents that disconnected: one that left its job unfinished is noticed by its silence.
+    # What Buildkite does with such a job before that, no source says.
+    return agent is None or agent.last_heard + store.settings.timings.lost_after <= now
+
+
+def _is_expired(store: Store, job: Job, now: datetime) -> bool:
+    """Expiry is checked hourly at five past (buildkite/docs build_timeouts.md)."""
+    last_check = now.replace(minute=_EXPIRY_MINUTE, second=0, microsecond=0)
+    if last_check > now:
+        last_check -= timedelta(hours=1)
+    return job.timeline.created + store.settings.timings.expires_after <= last_check

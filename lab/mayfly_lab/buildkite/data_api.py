@@ -1,0 +1,51 @@
+"""Agent API: a build's meta-data, as commands inside a job read and write it.
+
+Source: buildkite/agent api/meta_data.go. Any running job of the cluster may name any job or build
+(buildkite/docs agent/self_hosted/tokens.md), so meta-data is no ground for trust.
+"""
+
+from __future__ import annotations
+
+from . import auth
+from .fields import Fields
+from .http import Response, json_response
+from .refusals import RefusedError, not_found
+from .routing import Call
+
+
+def set_value(call: Call) -> Response:
+    """`POST jobs/:id/data/set`."""
+    values = _values(call)
+    fields = Fields.of(call.request)
+    values[fields.text("key")] = fields.text("value")
+    return json_response({})
+
+
+def get_value(call: Call) -> Response:
+    """`POST {jobs,builds}/:id/data/get`: 404 for a key that nobody set."""
+    values = _values(call)
+    key = Fields.of(call.request).text("key")
+    if key not in values:
+        raise RefusedError(404, "No key was found")
+    return json_response({"key": key, "value": values[key]})
+
+
+def exists(call: Call) -> Response:
+    """`POST {jobs,builds}/:id/data/exists`."""
+    values = _values(call)
+    return json_response({"exists": Fields.of(call.request).text("key") in values})
+
+
+def keys(call: Call) -> Response:
+    """`POST {jobs,builds}/:id/data/keys`."""
+    return json_response(sorted(_values(call)))
+
+
+def _values(call: Call) -> dict[str, str]:
+    auth.running_job(call)
+    name = call.parameters["id"]
+    job = call.store.jobs.get(name)
+    build_id = job.build_id if job else name
+    if build_id not in call.store.builds:
+        raise not_found("build")
+    return call.store.meta_data[build_id]

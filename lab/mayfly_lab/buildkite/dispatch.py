@@ -1,0 +1,53 @@
+"""Offering jobs to agents that poll, as Buildkite does where no stack serves a queue.
+
+Source: buildkite/docs agent/queues.md and agent/cli/reference/start.md (agent targeting), and
+apis/agent_api: the highest priority first, then the oldest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from . import jobs
+from .records import Agent, AgentState, Job
+from .states import JobState
+from .store import Store
+
+
+def offer(store: Store, agent: Agent, paused: Iterable[str], now: datetime) -> Job | None:
+    """The job that this agent should accept: one that it was offered before, or the next one."""
+    if agent.only_job or agent.ignore_in_dispatches or agent.state is not AgentState.CONNECTED:
+        return None
+    mine = [job for job in store.open_jobs() if job.agent_id == agent.id]
+    if mine:
+        return next((job for job in mine if job.state is JobState.ASSIGNED), None)
+    if agent.queue in set(paused):
+        return None
+    candidates = [
+        job
+        for job in store.open_jobs()
+        if job.state is JobState.SCHEDULED
+        and job.step.queue == agent.queue
+        and matches(job.step.agents, agent.tags)
+    ]
+    if not candidates:
+        return None
+    chosen = min(candidates, key=_urgency)
+    return store.put_job(jobs.assign(chosen, agent), now)
+
+
+def matches(rules: Iterable[str], tags: Iterable[str]) -> bool:
+    """Whether an agent's tags meet every rule; `key` and `key=*` take any value."""
+    values = {key: value for key, _, value in (tag.partition("=") for tag in tags)}
+    for rule in rules:
+        key, _, wanted = rule.partition("=")
+        if key == "queue":
+            continue  # decided by the queue that the agent is in
+        if key not in values or wanted not in {"", "*", values[key]}:
+            return False
+    return True
+
+
+def _urgency(job: Job) -> tuple[int, datetime, int]:
+    return -job.step.priority, job.timeline.runnable or job.timeline.created, job.serial

@@ -1,0 +1,77 @@
+"""The table of all endpoints, with the names by which fault switches know them."""
+
+from __future__ import annotations
+
+from . import agent_api, data_api, job_api, rest_api, stacks_api, stacks_jobs
+from .routing import Route
+from .stacks_api import of_stack
+
+_STACK = "/v3/stacks/:key"
+_JOB = "/v3/jobs/:id"
+_REST = "/v2/organizations/:organization"
+_BUILDS = f"{_REST}/pipelines/:pipeline/builds"
+_LIST = of_stack("list-scheduled-jobs", stacks_jobs.list_scheduled)
+_RESERVE = of_stack("batch-reserve", stacks_jobs.batch_reserve)
+_TOKENS = of_stack("default", stacks_jobs.issue_acquisition_tokens)
+_STATES = of_stack("batch-load-job-states", stacks_jobs.get_states)
+_SHOW = of_stack("show-job", stacks_jobs.show_job)
+_FINISH = of_stack("finish-job", stacks_jobs.finish)
+_NOTIFY = of_stack("stack-notification", stacks_jobs.create_notifications)
+_DEREGISTER = of_stack("default", stacks_api.deregister)
+
+STACKS = (
+    Route("POST", "/v3/stacks/register", "stacks.register", stacks_api.register),
+    Route("GET", "/v3/token", "stacks.token", stacks_api.show_token),
+    Route("POST", f"{_STACK}/deregister", "stacks.deregister", _DEREGISTER),
+    Route("GET", f"{_STACK}/scheduled-jobs", "stacks.list-scheduled-jobs", _LIST),
+    Route("PUT", f"{_STACK}/scheduled-jobs/batch-reserve", "stacks.batch-reserve", _RESERVE),
+    Route("POST", f"{_STACK}/job-acquisition-tokens", "stacks.job-acquisition-tokens", _TOKENS),
+    Route("POST", f"{_STACK}/jobs/get-states", "stacks.get-states", _STATES),
+    Route("GET", f"{_STACK}/jobs/:id", "stacks.show-job", _SHOW),
+    Route("POST", f"{_STACK}/jobs/:id/finish", "stacks.finish-job", _FINISH),
+    Route("POST", f"{_STACK}/notifications", "stacks.notifications", _NOTIFY),
+)
+
+AGENT = (
+    Route("POST", "/v3/register", "agent.register", agent_api.register),
+    Route("POST", "/v3/connect", "agent.connect", agent_api.connect),
+    Route("POST", "/v3/heartbeat", "agent.heartbeat", agent_api.heartbeat),
+    Route("GET", "/v3/ping", "agent.ping", agent_api.ping),
+    Route("POST", "/v3/disconnect", "agent.disconnect", agent_api.disconnect),
+    Route("PUT", f"{_JOB}/acquire", "agent.acquire", job_api.acquire),
+    Route("PUT", f"{_JOB}/accept", "agent.accept", job_api.accept),
+    Route("PUT", f"{_JOB}/start", "agent.start", job_api.start),
+    Route("GET", _JOB, "agent.job-state", job_api.show_state),
+    Route("POST", f"{_JOB}/chunks", "agent.chunks", job_api.add_chunk),
+    Route("POST", f"{_JOB}/header_times", "agent.header-times", job_api.add_header_times),
+    Route("PUT", f"{_JOB}/finish", "agent.finish", job_api.finish),
+    Route("POST", f"{_JOB}/data/set", "agent.data-set", data_api.set_value),
+    Route("POST", f"{_JOB}/data/get", "agent.data-get", data_api.get_value),
+    Route("POST", f"{_JOB}/data/exists", "agent.data-exists", data_api.exists),
+    Route("POST", f"{_JOB}/data/keys", "agent.data-keys", data_api.keys),
+    Route("POST", "/v3/builds/:id/data/get", "agent.data-get", data_api.get_value),
+    Route("POST", "/v3/builds/:id/data/exists", "agent.data-exists", data_api.exists),
+    Route("POST", "/v3/builds/:id/data/keys", "agent.data-keys", data_api.keys),
+)
+
+# Agents also try gRPC at /agentedge.v1.AgentEdgeService/StreamPings. It is not in the table: the
+# 404 is what makes them poll for good (buildkite/agent agent/agent_worker_streaming.go).
+
+REST = (
+    Route("POST", _BUILDS, "rest.create-build", rest_api.create_build),
+    Route("GET", _BUILDS, "rest.list-builds", rest_api.list_builds),
+    Route("GET", f"{_BUILDS}/:number", "rest.show-build", rest_api.show_build),
+    Route("PUT", f"{_BUILDS}/:number/cancel", "rest.cancel-build", rest_api.cancel_build),
+    Route("GET", f"{_BUILDS}/:number/jobs", "rest.list-jobs", rest_api.list_jobs),
+    *(
+        route
+        for jobs in (f"{_REST}/jobs", f"{_BUILDS}/:number/jobs")
+        for route in (
+            Route("GET", f"{jobs}/:id", "rest.show-job", rest_api.show_job),
+            Route("GET", f"{jobs}/:id/log", "rest.show-log", rest_api.show_log),
+            Route("GET", f"{jobs}/:id/log.txt", "rest.show-log", rest_api.show_log),
+            Route("PUT", f"{jobs}/:id/cancel", "rest.cancel-job", rest_api.cancel_job),
+            Route("PUT", f"{jobs}/:id/retry", "rest.retry-job", rest_api.retry_job),
+        )
+    ),
+)

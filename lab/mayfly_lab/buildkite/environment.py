@@ -1,0 +1,130 @@
+"""The BUILDKITE_* environment that the server gives a job.
+
+Source: buildkite/docs data/content/environment_variables.yaml and buildkite/cli local/server.go.
+The names that buildkite/agent clicommand/bootstrap.go requires are always there.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .records import Agent, Build, CommandStep, Job
+from .settings import Settings
+
+
+def of_job(settings: Settings, build: Build, job: Job, agent: Agent | None) -> dict[str, str]:
+    """The whole environment of a job; what names an agent only once there is one.
+
+    Later ones win: pipeline and build, step, then Buildkite's own standard variables.
+    """
+    return {
+        **build.env,
+        **job.step.env,
+        **_of_organization(settings),
+        **_of_build(settings, build),
+        **_of_pull_request(build),
+        **_of_step(job.step),
+        **_of_attempt(job),
+        **(_of_agent(agent) if agent else {}),
+    }
+
+
+def _of_organization(settings: Settings) -> dict[str, str]:
+    return {
+        "CI": "true",
+        "BUILDKITE": "true",
+        "BUILDKITE_ORGANIZATION_SLUG": settings.organization,
+        "BUILDKITE_ORGANIZATION_ID": settings.organization_id,
+        "BUILDKITE_CLUSTER_ID": settings.cluster_id,
+        "BUILDKITE_CLUSTER_NAME": settings.cluster,
+        "BUILDKITE_COMPUTE_TYPE": "self-hosted",
+    }
+
+
+def _of_build(settings: Settings, build: Build) -> dict[str, str]:
+    pipeline = build.pipeline
+    return {
+        "BUILDKITE_PIPELINE_SLUG": pipeline.slug,
+        "BUILDKITE_PIPELINE_ID": pipeline.id,
+        "BUILDKITE_PIPELINE_NAME": pipeline.name,
+        "BUILDKITE_PIPELINE_PROVIDER": pipeline.provider,
+        "BUILDKITE_PIPELINE_DEFAULT_BRANCH": pipeline.default_branch,
+        "BUILDKITE_PIPELINE_TEAMS": "",
+        "BUILDKITE_REPO": pipeline.repository,
+        "BUILDKITE_BUILD_ID": build.id,
+        "BUILDKITE_BUILD_NUMBER": str(build.number),
+        "BUILDKITE_BUILD_URL": build_url(settings, build),
+        "BUILDKITE_BRANCH": build.branch,
+        "BUILDKITE_COMMIT": build.commit,
+        "BUILDKITE_TAG": build.tag,
+        "BUILDKITE_MESSAGE": build.message,
+        "BUILDKITE_SOURCE": build.source,
+        "BUILDKITE_BUILD_CREATOR": build.creator.name,
+        "BUILDKITE_BUILD_CREATOR_EMAIL": build.creator.email,
+        "BUILDKITE_BUILD_CREATOR_TEAMS": "",
+        "BUILDKITE_BUILD_AUTHOR": build.creator.name,
+        "BUILDKITE_BUILD_AUTHOR_EMAIL": build.creator.email,
+        "BUILDKITE_REBUILT_FROM_BUILD_ID": "",
+        "BUILDKITE_REBUILT_FROM_BUILD_NUMBER": "",
+        "BUILDKITE_TRIGGERED_FROM_BUILD_ID": "",
+        "BUILDKITE_TRIGGERED_FROM_BUILD_NUMBER": "",
+        "BUILDKITE_TRIGGERED_FROM_BUILD_PIPELINE_SLUG": "",
+    }
+
+
+def _of_pull_request(build: Build) -> dict[str, str]:
+    request = build.pull_request
+    return {
+        "BUILDKITE_PULL_REQUEST": str(request.number) if request else "false",
+        "BUILDKITE_PULL_REQUEST_REPO": request.repository if request else "",
+        "BUILDKITE_PULL_REQUEST_BASE_BRANCH": request.base_branch if request else "",
+    }
+
+
+def _of_step(step: CommandStep) -> dict[str, str]:
+    timeout = step.timeout_minutes
+    return {
+        "BUILDKITE_STEP_ID": step.id,
+        "BUILDKITE_STEP_KEY": step.key or "",
+        "BUILDKITE_LABEL": step.label,
+        "BUILDKITE_COMMAND": step.command,
+        "BUILDKITE_SCRIPT_PATH": step.command,
+        "BUILDKITE_TIMEOUT": "false" if timeout is None else str(timeout),
+        "BUILDKITE_PLUGINS": "[]",
+        "BUILDKITE_ARTIFACT_PATHS": "",
+    }
+
+
+def _of_attempt(job: Job) -> dict[str, str]:
+    variables = {
+        "BUILDKITE_JOB_ID": job.id,
+        "BUILDKITE_RETRY_COUNT": str(job.retry_count),
+    }
+    if job.retry_type:
+        variables["BUILDKITE_RETRY_TYPE"] = job.retry_type
+    if job.parallel_index is not None:
+        variables["BUILDKITE_PARALLEL_JOB"] = str(job.parallel_index)
+        variables["BUILDKITE_PARALLEL_JOB_COUNT"] = str(job.step.parallelism)
+    return variables
+
+
+def _of_agent(agent: Agent) -> dict[str, str]:
+    # The agent does not set its own name and id; jobs fail at once when the server forgets to
+    # ("Missing agent", Buildkite's incident of 7 May 2026).
+    tags = (tag.partition("=") for tag in agent.tags)
+    meta_data = {
+        f"BUILDKITE_AGENT_META_DATA_{re.sub('[^A-Z0-9]', '_', key.upper())}": value or "true"
+        for key, _, value in tags
+    }
+    return {
+        **meta_data,
+        "BUILDKITE_AGENT_META_DATA_QUEUE": agent.queue,
+        "BUILDKITE_AGENT_ID": agent.id,
+        "BUILDKITE_AGENT_NAME": agent.name,
+    }
+
+
+def build_url(settings: Settings, build: Build) -> str:
+    """Where people would look at the build."""
+    slug = f"{settings.organization}/{build.pipeline.slug}"
+    return f"https://buildkite.com/{slug}/builds/{build.number}"

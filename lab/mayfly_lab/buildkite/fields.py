@@ -1,0 +1,110 @@
+"""Typed reading of a call's JSON body. Nothing that a client sent is used before it passed here.
+
+Wrong kinds are 400 and values out of bounds are 422, as far as the Stacks page tells them apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .http import Request
+from .refusals import bad_request, unprocessable
+
+
+class Fields:
+    """The body of one call, a JSON object."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = content
+
+    @classmethod
+    def of(cls, request: Request) -> Fields:
+        """Read the body; an empty one counts as an empty object.
+
+        Raises:
+            RefusedError: 400 when it is not a JSON object.
+        """
+        try:
+            content = json.loads(request.body or b"{}")
+        except ValueError:
+            raise bad_request("The request body is not JSON") from None
+        if not isinstance(content, dict):
+            raise bad_request("The request body is not a JSON object")
+        return cls(content)
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._content.get(name) is not None
+
+    def raw(self, name: str) -> Any:
+        """The field as it came."""
+        return self._content.get(name)
+
+    def text(self, name: str, *, default: str | None = None, most_bytes: int = 2**20) -> str:
+        """A string; required and not empty unless there is a default.
+
+        Raises:
+            RefusedError: 400 for another type, 422 when it is missing or too long.
+        """
+        value = self._content.get(name)
+        if value is None or value == "":
+            if default is None:
+                raise unprocessable(f"{name} is required")
+            return default
+        if not isinstance(value, str):
+            raise bad_request(f"{name} must be a string")
+        if len(value.encode()) > most_bytes:
+            raise unprocessable(f"{name} is too long (maximum is {most_bytes} bytes)")
+        return value
+
+    def integer(self, name: str, *, default: int, low: int, high: int) -> int:
+        """A whole number within bounds.
+
+        Raises:
+            RefusedError: 400 for another type, 422 when it is out of bounds.
+        """
+        value = self._content.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise bad_request(f"{name} must be an integer")
+        if not low <= value <= high:
+            raise unprocessable(f"{name} must be between {low} and {high}")
+        return value
+
+    def texts(self, name: str, *, most: int) -> list[str]:
+        """A list of strings; required.
+
+        Raises:
+            RefusedError: 400 for another type, 422 for too many.
+        """
+        value = self._content.get(name)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise bad_request(f"{name} must be an array of strings")
+        if len(value) > most:
+            raise unprocessable(f"{name} has more than {most} entries")
+        return value
+
+    def flat(self, name: str) -> dict[str, str]:
+        """A required object of strings, within the limits of a stack's metadata.
+
+        Raises:
+            RefusedError: 422.
+        """
+        value = self._content.get(name)
+        if not isinstance(value, dict):
+            raise unprocessable(f"{name} is required and must be an object")
+        if len(value) > 100:
+            raise unprocessable(f"{name} has more than 100 keys")
+        for key, content in value.items():
+            if not isinstance(content, str) or len(key) > 64 or len(content) > 256:
+                raise unprocessable(
+                    f"{name}: keys take 64 characters, values are text of at most 256"
+                )
+        return value
+
+    def flag(self, name: str) -> bool:
+        """True only when the field is true."""
+        return self._content.get(name) is True

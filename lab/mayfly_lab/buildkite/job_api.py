@@ -1,0 +1,155 @@
+"""Agent API: one job, from acquire to finish.
+
+Source: buildkite/agent api/jobs.go, core/client.go and agent/fake_api_server_test.go; what
+buildkite-agent 3.83.1 was seen to do with the answers outranks them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable
+from datetime import datetime
+
+from . import auth, builds, environment, jobs
+from .fields import Fields
+from .http import Response, json_response
+from .records import Agent, Job
+from .refusals import bad_request, not_found, unprocessable
+from .routing import Call
+from .states import JobState
+from .tokens import TokenKind, mint
+from .wire_time import iso_or_none
+
+CHUNKS_MAX_SIZE_BYTES = 102400
+LOG_MAX_SIZE_BYTES = 2**30
+LOCK_HEADER = "x-buildkite-lock-acquire-job"
+KNOWS_TIMING_OUT = (3, 137)
+"""Agents from this version on know `timing_out`; 3.83.1 to 3.95.1 ignore it and run on."""
+
+
+def acquire(call: Call) -> Response:
+    """`PUT jobs/:id/acquire`: by its id, whatever the agent's other tags are.
+
+    A job of another queue, or one that the session is not for, does not exist for this agent
+    (buildkite/agent-stack-k8s pull request 154).
+    """
+    agent = auth.session(call)
+    job = _visible_job(call, agent)
+    if call.request.headers.get(LOCK_HEADER) != "1":
+        raise unprocessable("Expected X-Buildkite-Lock-Acquire-Job to be set to 1")
+    return _take(call, agent, job, jobs.acquire)
+
+
+def accept(call: Call) -> Response:
+    """`PUT jobs/:id/accept`: a job that a ping offered."""
+    agent = auth.session(call)
+    return _take(call, agent, _visible_job(call, agent), jobs.accept)
+
+
+def start(call: Call) -> Response:
+    """`PUT jobs/:id/start`."""
+    job = auth.own_job(call)
+    started = call.store.put_job(jobs.start(job, call.now), call.now)
+    return json_response({"id": job.id, "state": str(started.state)})
+
+
+def show_state(call: Call) -> Response:
+    """`GET jobs/:id`: by which an agent learns that it should stop."""
+    job = auth.own_job(call)
+    agent = call.store.agent_of(job)
+    state = job.state
+    if state is JobState.TIMING_OUT and not (agent and knows_timing_out(agent.version)):
+        state = JobState.CANCELING
+    return json_response({"id": job.id, "state": str(state)})
+
+
+def add_chunk(call: Call) -> Response:
+    """`POST jobs/:id/chunks?sequence=&offset=&size=`: in any order, and more than once."""
+    job = auth.own_job(call)
+    sequence = call.request.query.get("sequence", "")
+    if not sequence.isdigit() or int(sequence) < 1:
+        raise bad_request("sequence must be a positive integer")
+    content = _content(call)
+    call.store.put_job(jobs.log(job, call.now), call.now)
+    call.store.logs[job.id].add(int(sequence), content)
+    return json_response({}, 201)
+
+
+def add_header_times(call: Call) -> Response:
+    """`POST jobs/:id/header_times`: from agents that write no time codes."""
+    job = auth.own_job(call)
+    times = Fields.of(call.request).raw("header_times")
+    if not isinstance(times, dict):
+        raise bad_request("header_times must be an object")
+    call.store.logs[job.id].header_times.update(times)
+    return json_response({})
+
+
+def finish(call: Call) -> Response:
+    """`PUT jobs/:id/finish`: never 404, which old agents repeat for hours."""
+    job = auth.own_job(call, missing=422)
+    fields = Fields.of(call.request)
+    ended = jobs.finish(
+        job,
+        _exit_status(fields.text("exit_status")),
+        fields.text("signal", default="") or None,
+        fields.text("signal_reason", default="") or None,
+        call.now,
+    )
+    builds.conclude(call.store, ended, call.now)
+    return json_response({"id": job.id, "state": str(ended.state)})
+
+
+def knows_timing_out(version: str) -> bool:
+    """Whether an agent of this version obeys `timing_out`."""
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None:
+        return False
+    return (int(numbers[1]), int(numbers[2])) >= KNOWS_TIMING_OUT
+
+
+def _visible_job(call: Call, agent: Agent) -> Job:
+    job = call.store.jobs.get(call.parameters["id"])
+    elsewhere = job is None or job.step.queue != agent.queue
+    if job is None or elsewhere or agent.only_job not in {None, job.id}:
+        raise not_found("job")
+    return job
+
+
+def _take(
+    call: Call, agent: Agent, job: Job, how: Callable[[Job, Agent, str, datetime], Job]
+) -> Response:
+    taken = call.store.put_job(how(job, agent, mint(TokenKind.JOB), call.now), call.now)
+    build = call.store.builds[job.build_id]
+    return json_response(
+        {
+            "id": taken.id,
+            "state": str(taken.state),
+            "token": taken.token,
+            "chunks_max_size_bytes": CHUNKS_MAX_SIZE_BYTES,
+            "chunks_interval_seconds": 1,
+            "log_max_size_bytes": LOG_MAX_SIZE_BYTES,
+            "priority": taken.step.priority,
+            "runnable_at": iso_or_none(taken.timeline.runnable),
+            "step": {"command": taken.step.command},
+            "env": environment.of_job(call.store.settings, build, taken, agent),
+        }
+    )
+
+
+def _content(call: Call) -> bytes:
+    if call.request.headers.get("content-encoding") != "gzip":
+        return call.request.body
+    try:
+        return gzip.decompress(call.request.body)
+    except (OSError, EOFError, zlib.error):
+        raise bad_request("The chunk is not gzip") from None
+
+
+def _exit_status(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise bad_request("exit_status must be a number in a string") from None

@@ -1,0 +1,49 @@
+"""The log of one job, put together from chunks that arrive in any order and more than once.
+
+Chunks carry a sequence from 1; three uploaders send them side by side, and after a lost answer the
+agent sends the same sequence again (seen with buildkite-agent 3.83.1). So nothing is decided on
+before the job has finished, and text is decoded only after joining.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_TIME_CODE = re.compile(rb"\x1b_bk;t=(\d+)\x07")
+_COMMAND_HEADER = re.compile(rb"~~~ Running (commands|script|batch script)\b")
+
+
+class JobLog:
+    """What an agent has sent of a job's output so far."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, bytes] = {}
+        self.header_times: dict[str, str] = {}
+        """Times of log headers, as agents send them that were told not to use time codes."""
+
+    def add(self, sequence: int, content: bytes) -> None:
+        """Take a chunk; a repeat replaces what it repeats."""
+        self._chunks[sequence] = content
+
+    def content(self) -> bytes:
+        """All bytes so far, by sequence; what is missing in between is left out."""
+        return b"".join(self._chunks[sequence] for sequence in sorted(self._chunks))
+
+    def text(self) -> str:
+        """The log for people: decoded, without time codes."""
+        return _TIME_CODE.sub(b"", self.content()).decode("utf-8", errors="replace")
+
+    def command_output_at(self, command: str) -> datetime | None:
+        """When the command wrote its first line, by the time code that the agent put before it.
+
+        Under the header of the command phase the agent echoes the command, so as many lines as that
+        has are passed over. None before there is such a line, or without time codes.
+        """
+        lines = self.content().split(b"\n")
+        header = next((i for i, line in enumerate(lines) if _COMMAND_HEADER.search(line)), None)
+        if header is None:
+            return None
+        first = header + 1 + len(command.split("\n"))
+        code = _TIME_CODE.search(lines[first]) if first < len(lines) else None
+        return datetime.fromtimestamp(int(code[1]) / 1000, UTC) if code else None

@@ -1,0 +1,117 @@
+"""Stacks API: registering a stack, and the frame in which all its calls are answered.
+
+Source: buildkite/docs pages/apis/agent_api/stacks.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from . import auth
+from .fields import Fields
+from .http import Response, json_response
+from .limits import DEFAULT_SCOPE
+from .records import Stack
+from .refusals import RefusedError, not_found, unprocessable
+from .routing import Call, Endpoint
+from .tokens import new_id
+from .wire_time import iso
+
+STACKS_PER_ORGANIZATION = 30
+DEFAULT_QUEUE_WORD = "__default__"
+_TYPES = ("kubernetes", "elastic", "custom")
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_LONGEST_KEY = 80
+
+
+def register(call: Call) -> Response:
+    """`POST /v3/stacks/register`: 201 for a new key, 200 for a known one, which it takes over.
+
+    Keys are unique in the organisation, and nobody is asked whether they may take one over.
+    """
+    auth.agent_token(call)
+    fields = Fields.of(call.request)
+    key = fields.text("key", most_bytes=_LONGEST_KEY)
+    if not _KEY.fullmatch(key):
+        raise unprocessable("key takes letters, digits, dashes and underscores only")
+    allowance = call.limits.count(key, "register", DEFAULT_SCOPE, call.now)
+    kind = fields.text("type")
+    if kind not in _TYPES:
+        raise unprocessable(f"type must be one of {', '.join(_TYPES)}")
+    queue_key = _queue_key(call, fields.text("queue_key"))
+    metadata = fields.flat("metadata")
+    known = call.store.stacks.get(key)
+    if known is None and len(call.store.stacks) >= STACKS_PER_ORGANIZATION:
+        raise RefusedError(403, "The organization has reached its limit of stacks")
+    stack = Stack(known.id if known else new_id(), key, kind, queue_key, metadata, call.now)
+    call.store.stacks[key] = stack
+    body = _shape(call, stack)
+    return json_response(body, 200 if known else 201, allowance.headers())
+
+
+def deregister(call: Call) -> Response:
+    """`POST /v3/stacks/:key/deregister`: frees the key."""
+    del call.store.stacks[call.parameters["key"]]
+    return Response(status=204)
+
+
+def show_token(call: Call) -> Response:
+    """`GET /v3/token`: whose token this is (buildkite/agent api/token.go)."""
+    auth.agent_token(call)
+    settings = call.store.settings
+    return json_response(
+        {
+            "uuid": settings.cluster_id,
+            "description": "The lab's agent token",
+            "token_type": "cluster",
+            "organization_slug": settings.organization,
+            "organization_uuid": settings.organization_id,
+            "cluster_uuid": settings.cluster_id,
+            "cluster_name": settings.cluster,
+            "organization_queue_uuid": None,
+            "organization_queue_key": None,
+        }
+    )
+
+
+def of_stack(scope: str, endpoint: Callable[[Call], Response]) -> Endpoint:
+    """Wrap an endpoint below `/v3/stacks/:key`: token, known key, rate limit, and its headers."""
+
+    def answer(call: Call) -> Response:
+        auth.agent_token(call)
+        key = call.parameters["key"]
+        stack = call.store.stacks.get(key)
+        if stack is None:
+            raise not_found("stack")
+        allowance = call.limits.count(key, endpoint.__name__, scope, call.now)
+        call.store.stacks[key] = replace(stack, last_connected=call.now)
+        try:
+            response = endpoint(call)
+        except RefusedError as refusal:
+            refusal.headers.update(allowance.headers())
+            raise
+        return replace(response, headers={**response.headers, **allowance.headers()})
+
+    return answer
+
+
+def _queue_key(call: Call, given: str) -> str:
+    key = call.store.settings.default_queue if given == DEFAULT_QUEUE_WORD else given
+    if auth.find_queue(call, key) is None:
+        raise not_found("queue")
+    return key
+
+
+def _shape(call: Call, stack: Stack) -> Mapping[str, object]:
+    return {
+        "id": stack.id,
+        "organization_uuid": call.store.settings.organization_id,
+        "key": stack.key,
+        "type": stack.type,
+        "cluster_queue_key": stack.queue_key,
+        "metadata": dict(stack.metadata),
+        "last_connected_on": iso(stack.last_connected),
+        "state": "connected",
+    }

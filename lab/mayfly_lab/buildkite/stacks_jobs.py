@@ -1,0 +1,229 @@
+"""Stacks API: what a stack sees of jobs and does to them.
+
+Source: buildkite/docs pages/apis/agent_api/stacks.md, agent/self_hosted/job_acquisition_tokens.md;
+buildkite/stacksapi for the shapes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from . import auth, builds, environment, jobs
+from .fields import Fields
+from .http import Response, json_response
+from .records import AcquisitionToken, Job, Notice
+from .refusals import RefusedError, bad_request, not_found, unprocessable
+from .routing import Call
+from .states import ENDED, JobState
+from .tokens import TokenKind, mint
+from .wire_time import iso, parse
+
+MOST_IDS = 1000
+LONGEST_RESERVATION = 3600
+DEFAULT_RESERVATION = 900
+LONGEST_TOKEN_LIFE = 3600
+DEFAULT_TOKEN_LIFE = 900
+LONGEST_DETAIL = 4096
+LONGEST_NOTICE = 256
+NOTICES_END_AFTER = timedelta(seconds=300)
+
+
+def list_scheduled(call: Call) -> Response:
+    """`GET scheduled-jobs`: oldest first. A paused queue still lists; stacks must mind the flag."""
+    query = call.request.query
+    key = query.get("queue_key", "")
+    queue = auth.find_queue(call, key)
+    if queue is None:
+        raise not_found("queue")
+    limit = _limit(query.get("limit"))
+    after = _after(query.get("after"))
+    found = [
+        job
+        for job in call.store.open_jobs()
+        if job.state is JobState.SCHEDULED
+        and job.step.queue == key
+        and (after is None or _position(job) > after)
+    ]
+    found.sort(key=_position)
+    page = found[:limit]
+    return json_response(
+        {
+            "jobs": [_listed(call, job) for job in page],
+            "page_info": {
+                "has_next_page": len(found) > limit,
+                "end_cursor": _cursor(page[-1]) if page else None,
+            },
+            "cluster_queue": {
+                "id": queue.id,
+                "dispatch_paused": key in call.faults.paused_queues,
+            },
+        }
+    )
+
+
+def batch_reserve(call: Call) -> Response:
+    """`PUT scheduled-jobs/batch-reserve`: takes, or extends, what this stack may have."""
+    fields = Fields.of(call.request)
+    ids = fields.texts("job_uuids", most=MOST_IDS)
+    seconds = fields.integer(
+        "reservation_expiry_seconds", default=DEFAULT_RESERVATION, low=1, high=LONGEST_RESERVATION
+    )
+    key = call.parameters["key"]
+    until = call.now + timedelta(seconds=seconds)
+    reserved, not_reserved = [], []
+    for job_id in ids:
+        job = call.store.jobs.get(job_id)
+        if job is None or not jobs.may_reserve(job, key):
+            not_reserved.append(job_id)
+            continue
+        call.store.put_job(jobs.reserve(job, key, until, call.now), call.now)
+        reserved.append(job_id)
+    return json_response({"reserved": reserved, "not_reserved": not_reserved})
+
+
+def issue_acquisition_tokens(call: Call) -> Response:
+    """`POST job-acquisition-tokens`: for jobs that this stack has reserved, and for no others."""
+    fields = Fields.of(call.request)
+    ids = fields.texts("job_uuids", most=MOST_IDS)
+    life = fields.integer(
+        "token_lifetime_seconds", default=DEFAULT_TOKEN_LIFE, low=1, high=LONGEST_TOKEN_LIFE
+    )
+    key = call.parameters["key"]
+    issued, not_issued = [], []
+    for job_id in ids:
+        job = call.store.jobs.get(job_id)
+        held = job is not None and job.state is JobState.RESERVED and jobs.may_reserve(job, key)
+        if job is None or job.reservation is None or not held:
+            not_issued.append(job_id)
+            continue
+        expires = min(call.now + timedelta(seconds=life), job.reservation.until)
+        value = mint(TokenKind.ACQUISITION)
+        call.store.acquisition_tokens[value] = AcquisitionToken(
+            job_id, key, auth.token(call), expires
+        )
+        issued.append(
+            {"job_uuid": job_id, "job_acquisition_token": value, "expires_at": iso(expires)}
+        )
+    return json_response({"job_acquisition_tokens": issued, "not_issued": not_issued}, 201)
+
+
+def show_job(call: Call) -> Response:
+    """`GET jobs/:id`: environment and command; no agent has it yet, so nothing in it names one."""
+    job = _job(call)
+    build = call.store.builds[job.build_id]
+    env = environment.of_job(call.store.settings, build, job, None)
+    return json_response({"id": job.id, "env": env, "command": job.step.command})
+
+
+def get_states(call: Call) -> Response:
+    """`POST jobs/get-states`: unknown ids are left out, as agent-stack-k8s's own fake does."""
+    ids = Fields.of(call.request).texts("job_uuids", most=MOST_IDS)
+    known = {job_id: call.store.jobs[job_id] for job_id in ids if job_id in call.store.jobs}
+    return json_response({"states": {job_id: str(job.state) for job_id, job in known.items()}})
+
+
+def finish(call: Call) -> Response:
+    """`POST jobs/:id/finish`: once; an exit status of 0 is a success."""
+    fields = Fields.of(call.request)
+    detail = fields.text("detail", most_bytes=LONGEST_DETAIL)
+    status = fields.integer("exit_status", default=jobs.LOST_EXIT_STATUS, low=-1, high=255)
+    job = _job(call)
+    ended = jobs.finish_by_stack(job, call.parameters["key"], status, detail, call.now)
+    builds.conclude(call.store, ended, call.now)
+    return json_response({})
+
+
+def create_notifications(call: Call) -> Response:
+    """`POST notifications`: the good ones are kept, the others come back by their positions."""
+    entries = Fields.of(call.request).raw("notifications")
+    if not isinstance(entries, list):
+        raise bad_request("notifications must be an array")
+    if len(entries) > MOST_IDS:
+        raise unprocessable(f"notifications has more than {MOST_IDS} entries")
+    errors: defaultdict[str, list[int]] = defaultdict(list)
+    for index, entry in enumerate(entries):
+        try:
+            _notify(call, entry)
+        except RefusedError as refusal:
+            errors[refusal.message].append(index)
+    return json_response(
+        {"errors": [{"error": error, "indexes": indexes} for error, indexes in errors.items()]}
+    )
+
+
+def _notify(call: Call, entry: object) -> None:
+    if not isinstance(entry, dict):
+        raise bad_request("notification must be an object")
+    fields = Fields(entry)
+    job = call.store.jobs.get(fields.text("job_uuid"))
+    detail = fields.text("detail")
+    if job is None:
+        raise not_found("job")
+    if len(detail) > LONGEST_NOTICE:
+        raise unprocessable(f"detail is too long (maximum is {LONGEST_NOTICE} characters)")
+    at = parse(fields.text("timestamp")) if fields.has("timestamp") else call.now
+    if at is None:
+        raise unprocessable("timestamp is invalid")
+    if not job.timeline.created <= at <= call.now:
+        raise unprocessable("timestamp cannot be in the future or before the job was created")
+    ended = job.timeline.finished
+    if job.state in ENDED and ended is not None and ended + NOTICES_END_AFTER < call.now:
+        raise unprocessable("job finished too long ago")
+    if len(job.notices) >= jobs.NOTICES_PER_JOB:
+        raise unprocessable("job stack notification count exceeded")
+    call.store.put_job(jobs.notify(job, Notice(at, detail)), call.now)
+
+
+def _job(call: Call) -> Job:
+    job = call.store.jobs.get(call.parameters["id"])
+    if job is None:
+        raise not_found("job")
+    return job
+
+
+def _listed(call: Call, job: Job) -> Mapping[str, Any]:
+    build = call.store.builds[job.build_id]
+    return {
+        "id": job.id,
+        "priority": job.step.priority,
+        "agent_query_rules": list(job.step.agents),
+        "scheduled_at": iso(_scheduled_at(job)),
+        "pipeline": {"slug": build.pipeline.slug, "uuid": build.pipeline.id},
+        "build": {"number": build.number, "branch": build.branch, "uuid": build.id},
+        "step": {"key": job.step.key},
+    }
+
+
+def _scheduled_at(job: Job) -> datetime:
+    return job.timeline.runnable or job.timeline.created
+
+
+def _position(job: Job) -> tuple[datetime, int]:
+    return _scheduled_at(job), job.serial
+
+
+def _limit(given: str | None) -> int:
+    if given is None:
+        return MOST_IDS
+    if not given.isdigit() or not 1 <= int(given) <= MOST_IDS:
+        raise bad_request(f"limit must be a positive integer, at most {MOST_IDS}")
+    return int(given)
+
+
+def _cursor(job: Job) -> str:
+    text = f"{_scheduled_at(job).isoformat()} {job.serial}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _after(cursor: str | None) -> tuple[datetime, int] | None:
+    if not cursor:
+        return None
+    try:
+        at, _, serial = base64.urlsafe_b64decode(cursor).decode().partition(" ")
+        return datetime.fromisoformat(at), int(serial)
+    except ValueError:
+        raise bad_request("after is not a cursor") from None

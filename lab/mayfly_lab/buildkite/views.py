@@ -1,0 +1,117 @@
+"""What the lab sees of the emulator's records: stable, read-only views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from .records import Agent, Build, Job, Notice, Timeline
+from .states import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job at one moment, in Buildkite's words."""
+
+    id: str
+    build_id: str
+    build_number: int
+    pipeline: str
+    step_key: str | None
+    label: str
+    command: str
+    queue: str
+    agent_query_rules: tuple[str, ...]
+    state: JobState
+    outcome: str | None
+    """passed, failed, soft_failed, timed_out, canceled, expired, skipped or waiting_failed; None
+    while the job is open."""
+    exit_status: int | None
+    signal: str | None
+    signal_reason: str | None
+    detail: str | None
+    """Why a stack finished it."""
+    notices: tuple[Notice, ...]
+    retry_of: str | None
+    retried_in: str | None
+    retry_count: int
+    agent_name: str | None
+    agent_version: str | None
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """A job was created (`before` is None) or changed its state."""
+
+    at: datetime
+    before: JobState | None
+    job: JobView
+
+
+@dataclass(frozen=True, slots=True)
+class BuildView:
+    """One build at one moment."""
+
+    id: str
+    number: int
+    pipeline: str
+    state: str
+    jobs: tuple[JobView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StackView:
+    """One registered stack."""
+
+    key: str
+    type: str
+    queue_key: str
+    metadata: Mapping[str, str]
+    last_connected: datetime
+
+
+def outcome(job: Job) -> str | None:
+    """How a job ended, in Buildkite's words; None while it has not."""
+    if job.state is JobState.FINISHED:
+        status = job.exit_status or 0
+        if status == 0:
+            return "passed"
+        return "soft_failed" if job.step.soft_fail.forgives(status) else "failed"
+    ended = {
+        JobState.CANCELED,
+        JobState.TIMED_OUT,
+        JobState.EXPIRED,
+        JobState.SKIPPED,
+        JobState.WAITING_FAILED,
+    }
+    return str(job.state) if job.state in ended else None
+
+
+def job_view(job: Job, build: Build, agent: Agent | None) -> JobView:
+    """What the lab may know of a job: everything but its token."""
+    return JobView(
+        id=job.id,
+        build_id=job.build_id,
+        build_number=build.number,
+        pipeline=build.pipeline.slug,
+        step_key=job.step.key,
+        label=job.step.label,
+        command=job.step.command,
+        queue=job.step.queue,
+        agent_query_rules=job.step.agents,
+        state=job.state,
+        outcome=outcome(job),
+        exit_status=job.exit_status,
+        signal=job.signal,
+        signal_reason=job.signal_reason,
+        detail=job.detail,
+        notices=job.notices,
+        retry_of=job.retry_of,
+        retried_in=job.retried_in,
+        retry_count=job.retry_count,
+        agent_name=agent.name if agent else None,
+        agent_version=agent.version if agent else None,
+        timeline=job.timeline,
+    )
