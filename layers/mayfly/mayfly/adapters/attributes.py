@@ -11,10 +11,10 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-Attribute: TypeAlias = dict[str, Any]
+Attribute: TypeAlias = Mapping[str, Any]
 """One typed value, as `{"S": "text"}`."""
 
-Item: TypeAlias = dict[str, Attribute]
+Item: TypeAlias = Mapping[str, Attribute]
 
 
 def moment(at: datetime) -> str:

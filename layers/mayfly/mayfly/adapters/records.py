@@ -17,7 +17,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeAlias, cast, get_args, get_origin, get_type_hints
 
-from mayfly.adapters.attributes import Item, decode, encode
+from mayfly.adapters.attributes import Attribute, Item, decode, encode
 from mayfly.errors import Misconfigured
 from mayfly.model import (
     AnyRecord,
@@ -95,7 +95,7 @@ def open_keys(record: Record) -> tuple[str, str] | None:
 
 def to_item(record: Record) -> Item:
     """The record as the item that is stored, at the version that it carries."""
-    item: Item = {"pk": encode(key(record)), **encode(record)["M"]}
+    item: dict[str, Attribute] = {"pk": encode(key(record)), **encode(record)["M"]}
     indexed = open_keys(record)
     if indexed:
         item["open_queue"], item["open_state"] = map(encode, indexed)
@@ -114,6 +114,12 @@ def from_item(kind: type[AnyRecord], item: Item) -> AnyRecord:
         name = item.get("pk", {}).get("S", "without key")
         raise Misconfigured(f"row {name} is no readable {kind.__name__}: {error!r}") from error
     return record
+
+
+def slot_of(pointer: Item) -> SlotKey:
+    """The slot that a pointer row names."""
+    slot: SlotKey = _reader_of(SlotKey)(decode(pointer["slot"]))
+    return slot
 
 
 Reader: TypeAlias = Callable[[Any], Any]

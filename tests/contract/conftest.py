@@ -1,0 +1,46 @@
+"""AWS in process for the contract suites of the ports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# moto reads this when it is imported, and its 1301 images take it a second.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
+import boto3
+import pytest
+from moto import mock_aws
+from samtranslator.yaml_helper import yaml_parse
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+
+@pytest.fixture(scope="session")
+def lazy() -> Callable[[str], Callable[[], Any]]:
+    """Makes a client when it is first asked for; one session, for the models take long to load."""
+    session = boto3.Session("AKIAFAKE", "fake", "fake", region_name="eu-central-1")
+    client = cache(session.client)
+    return lambda service: lambda: client(service)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[None]:
+    """An AWS account for a whole module: leave in it nothing that the next test would trip over."""
+    with mock_aws():
+        yield
+
+
+@pytest.fixture(scope="session")
+def table_definitions() -> dict[str, dict[str, Any]]:
+    """What the template says of each table's keys and indexes, by logical id."""
+    resources = yaml_parse(TEMPLATE.read_text())["Resources"]
+    kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    return {
+        name: {part: given for part, given in resource["Properties"].items() if part in kept}
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::DynamoDB::Table"
+    }

@@ -1,0 +1,98 @@
+"""Records for the contract suites: whole, and different in what a test names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mayfly.model import (
+    Capacity,
+    Claim,
+    Instance,
+    Launch,
+    Lease,
+    Pinned,
+    QueueRecord,
+    Shape,
+    SlotKey,
+    Step,
+    Stray,
+)
+from mayfly.states import ClaimState, InstanceState, LaunchState
+
+NOW = datetime(2026, 11, 20, 9, 30, 0, 250000, tzinfo=UTC)
+SHAPE = Shape("deploy", "x86_64", ("m7i.large", "m7a.large"), "spot-then-on-demand")
+PINNED = Pinned("arn:bootstrap", "arn:sandbox", "AROABOOT", "AROASAND", script_minutes=15)
+
+
+def a_claim(job: str = "job-1", **changes: Any) -> Claim:
+    claim = Claim(
+        job=job,
+        queue="deploy",
+        shape=SHAPE,
+        state=ClaimState.WAITING,
+        since=NOW,
+        runnable_at=NOW - timedelta(seconds=3),
+        priority=-2,
+        pipeline="web",
+        build=41,
+        history=(Step("waiting", NOW, "first seen"),),
+    )
+    return replace(claim, **changes)
+
+
+def an_instance(number: int = 0, launch: str = "l1", **changes: Any) -> Instance:
+    instance = Instance(
+        key=SlotKey(launch, number),
+        queue="deploy",
+        shape=SHAPE,
+        state=InstanceState.REQUESTED,
+        since=NOW,
+        created=NOW,
+        spec="spec-1",
+        pinned=PINNED,
+    )
+    return replace(instance, **changes)
+
+
+def a_launch(name: str = "l1", **changes: Any) -> Launch:
+    launch = Launch(
+        id=name,
+        queue="deploy",
+        shape=SHAPE,
+        state=LaunchState.OPEN,
+        since=NOW,
+        created=NOW,
+        request='{"LaunchTemplateConfigs": []}',
+        slots=2,
+        spec="spec-1",
+        market="spot",
+        errors=("InsufficientInstanceCapacity: none left",),
+    )
+    return replace(launch, **changes)
+
+
+def a_capacity(**changes: Any) -> Capacity:
+    capacity = Capacity(
+        queue="deploy",
+        epoch=NOW,
+        next_launch=3,
+        live=5,
+        recent=((NOW, 2), (NOW - timedelta(seconds=30), 3)),
+        retry_at={str(SHAPE): NOW + timedelta(seconds=5)},
+        misses={str(SHAPE): 2},
+    )
+    return replace(capacity, **changes)
+
+
+def a_queue(name: str = "deploy", **changes: Any) -> QueueRecord:
+    return replace(QueueRecord(name, "{}", "{}", "spec-1", ("pool/hot: no number",)), **changes)
+
+
+def a_stray(instance_id: str = "i-1") -> Stray:
+    return Stray(instance_id, NOW)
+
+
+def a_lease(**changes: Any) -> Lease:
+    return replace(Lease("invocation-1", 1, NOW + timedelta(seconds=15)), **changes)
