@@ -1,7 +1,7 @@
 """Put into the templates what is generated: the bundle's SHA-256 and the user data.
 
-`python -m tools.embed` rewrites template.yaml and stacks/queue.yaml in place; with `--check` it only
-says whether they are up to date, and exits with 1 when they are not.
+`python -m tools.embed` rewrites template.yaml and stacks/queue.yaml in place; with `--check` it
+only says whether they are up to date, and exits with 1 when they are not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Translate a SAM template to plain CloudFormation, offline and without credentials.
 
-`python -m tools.translate template.yaml` prints JSON. What `sam package` would upload is replaced by
-addresses of objects that do not exist: the result is for linting and tests, not for AWS.
+`python -m tools.translate template.yaml` prints JSON. What `sam package` would upload is replaced
+by addresses of objects that do not exist: the result is for linting and tests, not for AWS.
 """
 
 from __future__ import annotations

@@ -1,0 +1,74 @@
+"""Both templates: as written, as CloudFormation gets them, and as one deployment resolves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.resolve import Deployment
+from tools.translate import parse, translate
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTROL = ROOT / "template.yaml"
+QUEUE = ROOT / "stacks" / "queue.yaml"
+
+Resources = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def written() -> dict[str, Any]:
+    """template.yaml as it stands."""
+    return parse(CONTROL)
+
+
+@pytest.fixture(scope="session")
+def control_template() -> dict[str, Any]:
+    """template.yaml, translated."""
+    return translate(CONTROL)
+
+
+@pytest.fixture(scope="session")
+def queue_template() -> dict[str, Any]:
+    """stacks/queue.yaml."""
+    return translate(QUEUE)
+
+
+@pytest.fixture(scope="session")
+def control(control_template: dict[str, Any]) -> Resources:
+    """The control plane `acme` with a first queue, deployed."""
+    parameters = {"QueueKey": "linux", "VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"}
+    return Deployment(control_template, "acme", parameters).resources
+
+
+QUEUE_PARAMETERS = {
+    "ControlStack": "acme",
+    "QueueKey": "linux",
+    "VpcId": "vpc-1",
+    "Subnets": "subnet-1,subnet-2",
+}
+
+
+@pytest.fixture(scope="session")
+def queue(queue_template: dict[str, Any]) -> Resources:
+    """The queue `linux` of `acme`, deployed with every default."""
+    return Deployment(queue_template, "acme-linux", QUEUE_PARAMETERS).resources
+
+
+@pytest.fixture(scope="session")
+def full_queue(queue_template: dict[str, Any]) -> Resources:
+    """The same queue with every option used."""
+    options = {
+        "AssignPublicIp": "true",
+        "BootstrapPolicies": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
+        "ExtraTags": "team=ci,cost-centre=42",
+        "OwnImageArm64": "ami-0aaaaaaaaaaaaaaaa",
+        "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
+        "RootVolumeKey": "arn:aws:kms:eu-west-1:123456789012:key/1",
+        "SandboxPolicies": "arn:aws:iam::123456789012:policy/a,arn:aws:iam::123456789012:policy/b",
+        "SandboxRoleName": "linux-jobs",
+        "ScriptPrefix": "acme-ci/bootstrap/",
+        "SecurityGroups": "sg-1,sg-2",
+    }
+    return Deployment(queue_template, "acme-linux", QUEUE_PARAMETERS | options).resources

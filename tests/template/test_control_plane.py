@@ -1,0 +1,213 @@
+"""What template.yaml deploys, apart from rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tools.resolve import ACCOUNT, REGION, Deployment
+
+Resources = dict[str, dict[str, Any]]
+
+FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
+COMMON = {
+    "MAYFLY_STACK": "acme",
+    "MAYFLY_FLEET_TABLE": "acme-fleet",
+    "POWERTOOLS_METRICS_NAMESPACE": "Mayfly",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+}
+MAILBOX = {"MAYFLY_MAILBOX_TABLE": "acme-mailbox"}
+NUDGES = {"MAYFLY_NUDGE_QUEUE_URL": "NudgeQueue"}
+OWN = {
+    "dispatch": {
+        "MAYFLY_ACCOUNT": ACCOUNT,
+        "MAYFLY_BUILDKITE_ENDPOINT": "https://agent.buildkite.com/v3",
+        "MAYFLY_TOKEN_PARAMETER": "/buildkite/mayfly/agent-token",
+        **MAILBOX,
+        **NUDGES,
+    },
+    "provision": {},
+    "sandbox": MAILBOX | NUDGES,
+    "reap": {"MAYFLY_LAST_WORDS_GROUP": "/mayfly/acme/last-words", **MAILBOX, **NUDGES},
+}
+TIMEOUTS = {"dispatch": 90, "provision": 60, "sandbox": 75, "reap": 60}
+
+
+def of_type(resources: Resources, kind: str) -> Resources:
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def function(resources: Resources, name: str) -> dict[str, Any]:
+    properties: dict[str, Any] = resources[f"{name.capitalize()}Function"]["Properties"]
+    return properties
+
+
+def rules_of(resources: Resources, name: str) -> list[dict[str, Any]]:
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:{name.capitalize()}Function"
+    rules = [rule["Properties"] for rule in of_type(resources, "AWS::Events::Rule").values()]
+    return [rule for rule in rules if [target["Arn"] for target in rule["Targets"]] == [arn]]
+
+
+def test_a_guided_deployment_asks_at_most_eight_questions(written: dict[str, Any]) -> None:
+    assert len(written["Parameters"]) <= 8
+    assert all("Description" in parameter for parameter in written["Parameters"].values())
+
+
+def test_every_question_can_be_answered_with_return(control_template: dict[str, Any]) -> None:
+    resources = Deployment(control_template, "acme", {}).resources
+    assert "FirstQueue" not in resources
+    assert "AlarmTopic" not in resources
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_python_on_arm(control: Resources, name: str) -> None:
+    properties = function(control, name)
+    assert properties["FunctionName"] == f"acme-{name}"
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Architectures"] == ["arm64"]
+    assert properties["Handler"] == "app.handler"
+    assert properties["MemorySize"] == 512
+    assert properties["Timeout"] == TIMEOUTS[name]
+    assert len(properties["Layers"]) == 2
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_get_exactly_their_settings(control: Resources, name: str) -> None:
+    variables = function(control, name)["Environment"]["Variables"]
+    assert variables == COMMON | {"POWERTOOLS_SERVICE_NAME": name} | OWN[name]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_log_into_their_own_group(control: Resources, name: str) -> None:
+    group = f"/aws/lambda/acme-{name}"
+    assert function(control, name)["LoggingConfig"] == {"LogGroup": group}
+    assert control[f"{name.capitalize()}Logs"]["Properties"]["LogGroupName"] == group
+
+
+def test_logs_do_not_stay_for_ever(control: Resources) -> None:
+    groups = of_type(control, "AWS::Logs::LogGroup")
+    assert len(groups) == 5
+    assert all(group["Properties"]["RetentionInDays"] == 30 for group in groups.values())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_late_tick_is_dropped(control: Resources, name: str) -> None:
+    invoke = control[f"{name.capitalize()}FunctionEventInvokeConfig"]["Properties"]
+    assert invoke["MaximumRetryAttempts"] == 0
+    assert invoke["MaximumEventAgeInSeconds"] == 60
+    for rule in rules_of(control, name):
+        retry = rule["Targets"][0]["RetryPolicy"]
+        assert retry == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_wakes_each_minute(control: Resources, name: str) -> None:
+    schedules = [rule for rule in rules_of(control, name) if "ScheduleExpression" in rule]
+    assert [rule["ScheduleExpression"] for rule in schedules] == ["rate(1 minute)"]
+
+
+def test_rules_may_invoke_what_they_point_at(control: Resources) -> None:
+    rules = of_type(control, "AWS::Events::Rule")
+    allowed = {
+        (permission["Properties"]["SourceArn"], permission["Properties"]["FunctionName"])
+        for permission in of_type(control, "AWS::Lambda::Permission").values()
+    }
+    for name, rule in rules.items():
+        target = rule["Properties"]["Targets"][0]["Arn"].rsplit(":", 1)[1]
+        assert (f"arn:aws:events:{REGION}:{ACCOUNT}:{name}", target) in allowed
+
+
+def test_fleet_survives_a_mistake(control: Resources) -> None:
+    table = control["FleetTable"]["Properties"]
+    assert table["TableName"] == "acme-fleet"
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "open"
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["open_queue", "open_state"]
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+
+
+def test_mailbox_keeps_no_copy_of_a_token(control: Resources) -> None:
+    table = control["MailboxTable"]["Properties"]
+    assert table["TableName"] == "acme-mailbox"
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["KeySchema"] == [{"AttributeName": "key", "KeyType": "HASH"}]
+    assert table["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is False
+
+
+def test_nudges_that_fail_are_kept_for_a_look(control: Resources) -> None:
+    queue = control["NudgeQueue"]["Properties"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"].endswith(":DeadLetters")
+    kept = queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"]
+    assert queue["VisibilityTimeout"] >= 6 * TIMEOUTS["provision"]
+    # Otherwise a nudge expires before it has failed often enough.
+    assert queue["MessageRetentionPeriod"] > kept
+
+
+def test_streams_are_read_as_nudges(control: Resources) -> None:
+    mapping = control["SandboxFunctionMail"]["Properties"]
+    assert mapping["EventSourceArn"].startswith(f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/acme-m")
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRetryAttempts"] == 2
+    assert mapping["MaximumRecordAgeInSeconds"] == 60
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(":DeadLetters")
+    assert control["ProvisionFunctionNudge"]["Properties"]["EventSourceArn"].endswith("NudgeQueue")
+
+
+def test_the_published_bundle_is_the_layer(control: Resources) -> None:
+    parameter = control["BundleParameter"]["Properties"]
+    assert parameter["Name"] == "/mayfly-infra/acme/bundle"
+    assert parameter["Value"].startswith(f'{{"layer":"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:')
+
+
+def test_layers_are_named_after_the_stack_and_go_with_it(written: dict[str, Any]) -> None:
+    for name in ("dependencies", "mayfly", "instance"):
+        layer = written["Resources"][f"{name.capitalize()}Layer"]
+        assert layer["Properties"]["LayerName"] == {"Fn::Sub": f"${{AWS::StackName}}-{name}"}
+        assert layer["Properties"]["RetentionPolicy"] == "Delete"
+        assert layer["Metadata"]["BuildMethod"] == "makefile"
+
+
+def test_alarms_cover_what_nobody_would_see(control: Resources) -> None:
+    alarms = of_type(control, "AWS::CloudWatch::Alarm")
+    watched = {
+        (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
+        for alarm in alarms.values()
+    }
+    assert watched >= {
+        ("AWS/Lambda", "Errors"),
+        ("AWS/Lambda", "Invocations"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("Mayfly", "BadConfiguration"),
+    }
+    errors = [a for a in alarms.values() if a["Properties"]["MetricName"] == "Errors"]
+    assert len(errors) == len(FUNCTIONS)
+    assert all("AlarmActions" not in alarm["Properties"] for alarm in alarms.values())
+
+
+def test_alarms_reach_the_address(control_template: dict[str, Any]) -> None:
+    parameters = {"AlarmAddress": "ci@example.org"}
+    resources = Deployment(control_template, "acme", parameters).resources
+    topic = resources["AlarmTopic"]["Properties"]
+    assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": "ci@example.org"}]
+    for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] == ["AlarmTopic"]
+
+
+def test_the_first_queue_is_the_queue_template(
+    control: Resources, queue_template: dict[str, Any]
+) -> None:
+    stack = control["FirstQueue"]["Properties"]
+    assert stack["TemplateURL"].endswith("stacks/queue.yaml")
+    given = stack["Parameters"]
+    assert given.keys() <= queue_template["Parameters"].keys()
+    needed = {n for n, p in queue_template["Parameters"].items() if "Default" not in p}
+    assert needed <= given.keys()
+    assert given["Subnets"] == "subnet-1,subnet-2"
+    assert given["ControlStack"] == "acme"

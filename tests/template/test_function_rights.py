@@ -1,0 +1,241 @@
+"""Each function has its row of rights, and nothing beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tools.policies import Request, Statement, as_list, decide
+from tools.resolve import ACCOUNT, REGION
+
+Resources = dict[str, dict[str, Any]]
+
+READ_RECORDS = {"dynamodb:GetItem", "dynamodb:Query"}
+WRITE_RECORDS = {"dynamodb:PutItem", "dynamodb:UpdateItem"}
+LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+CONFIGURATION = {"ssm:GetParametersByPath"}
+ACTIONS = {
+    "dispatch": LOG
+    | CONFIGURATION
+    | READ_RECORDS
+    | WRITE_RECORDS
+    | {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"}
+    | {"ssm:GetParameter", "sqs:SendMessage"},
+    "provision": LOG
+    | CONFIGURATION
+    | READ_RECORDS
+    | WRITE_RECORDS
+    | {"dynamodb:DeleteItem"}
+    | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+    | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:RunInstances"}
+    | {"iam:ListAttachedRolePolicies", "iam:PassRole"}
+    | {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey"}
+    | {"kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"},
+    "sandbox": LOG
+    | READ_RECORDS
+    | WRITE_RECORDS
+    | {"dynamodb:BatchGetItem"}
+    | {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
+    | {"dynamodb:ListStreams", "sqs:SendMessage", "iam:PassRole"}
+    | {"ec2:DescribeIamInstanceProfileAssociations", "ec2:DescribeInstances"}
+    | {"ec2:ReplaceIamInstanceProfileAssociation"},
+    "reap": LOG
+    | CONFIGURATION
+    | READ_RECORDS
+    | WRITE_RECORDS
+    | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "sqs:SendMessage"}
+    | {"ec2:DescribeIamInstanceProfileAssociations", "ec2:DescribeInstances"}
+    | {"ec2:GetConsoleOutput", "ec2:TerminateInstances"},
+}
+WITHOUT_RESOURCES = {
+    "dynamodb:ListStreams",
+    "ec2:DescribeIamInstanceProfileAssociations",
+    "ec2:DescribeInstances",
+}
+"""Actions for which IAM knows no resource, so that "*" is all that can be said."""
+
+FLEET = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/acme-fleet"
+MAILBOX = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/acme-mailbox"
+EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+IAM = f"arn:aws:iam::{ACCOUNT}"
+SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter"
+INSTANCE = f"{EC2}:instance/i-1"
+TEMPLATE = f"{EC2}:launch-template/lt-1"
+BOOTSTRAP = f"{IAM}:instance-profile/mayfly/acme/bootstrap"
+SANDBOX = f"{IAM}:instance-profile/mayfly/acme/sandbox"
+
+
+def role(control: Resources, function: str) -> dict[str, Any]:
+    properties: dict[str, Any] = control[f"{function.capitalize()}FunctionRole"]["Properties"]
+    return properties
+
+
+def statements(control: Resources, function: str) -> list[Statement]:
+    (policy,) = role(control, function)["Policies"]
+    found: list[Statement] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+@pytest.mark.parametrize("function", ACTIONS)
+def test_roles_are_written_out(control: Resources, function: str) -> None:
+    properties = role(control, function)
+    assert "ManagedPolicyArns" not in properties
+    assert properties["Path"] == "/mayfly/acme/functions/"
+    (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+@pytest.mark.parametrize("function", ACTIONS)
+def test_each_function_has_exactly_its_actions(control: Resources, function: str) -> None:
+    actions = {a for s in statements(control, function) for a in as_list(s["Action"])}
+    assert actions == ACTIONS[function]
+
+
+@pytest.mark.parametrize("function", ACTIONS)
+def test_every_resource_is_named(control: Resources, function: str) -> None:
+    for statement in statements(control, function):
+        assert statement["Effect"] == "Allow"
+        if "*" in as_list(statement["Resource"]):
+            assert set(as_list(statement["Action"])) <= WITHOUT_RESOURCES
+
+
+LAUNCH = {
+    "aws:RequestTag/mayfly-stack": "acme",
+    "aws:RequestTag/mayfly-queue": "linux",
+    "aws:RequestTag/mayfly-launch": "l1",
+    "ec2:InstanceProfile": f"{BOOTSTRAP}/linux/P",
+    "ec2:InstanceType": "m7g.large",
+    "ec2:LaunchTemplate": TEMPLATE,
+    "ec2:MetadataHttpTokens": "required",
+}
+SWAP = {
+    "aws:ResourceTag/mayfly-stack": "acme",
+    "aws:ResourceTag/mayfly-queue": "linux",
+    "ec2:InstanceProfile": f"{BOOTSTRAP}/linux/P",
+    "ec2:NewInstanceProfile": f"{SANDBOX}/linux/P",
+}
+OURS = {"aws:ResourceTag/mayfly-stack": "acme"}
+TO_EC2 = {"iam:PassedToService": "ec2.amazonaws.com"}
+NOTICE = {"dynamodb:Attributes": ["key", "notice", "expires"]}
+
+
+def without(context: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in context.items() if key not in keys}
+
+
+RUN, SWAP_ACTION = "ec2:RunInstances", "ec2:ReplaceIamInstanceProfileAssociation"
+CASES = [
+    # dispatch: the token and the assignments, and nothing of EC2
+    ("dispatch", True, "ssm:GetParameter", f"{SSM}/buildkite/mayfly/agent-token", {}),
+    ("dispatch", False, "ssm:GetParameter", f"{SSM}/buildkite/other", {}),
+    ("dispatch", True, "ssm:GetParametersByPath", f"{SSM}/mayfly/acme/queues", {}),
+    ("dispatch", False, "ssm:GetParametersByPath", f"{SSM}/mayfly/acme-2/queues", {}),
+    ("dispatch", False, "ssm:GetParametersByPath", f"{SSM}/buildkite", {}),
+    ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, {"dynamodb:Attributes": ["assignment"]}),
+    ("dispatch", True, "dynamodb:Query", f"{FLEET}/index/open", {}),
+    ("dispatch", False, "dynamodb:Scan", FLEET, {}),
+    ("dispatch", False, "ec2:DescribeInstances", "*", {}),
+    ("dispatch", False, "ec2:TerminateInstances", INSTANCE, OURS),
+    # provision: launches from our templates, with our tags, as bootstrap
+    ("provision", True, RUN, INSTANCE, LAUNCH),
+    ("provision", False, RUN, INSTANCE, without(LAUNCH, "aws:RequestTag/mayfly-stack")),
+    ("provision", False, RUN, INSTANCE, without(LAUNCH, "aws:RequestTag/mayfly-queue")),
+    ("provision", False, RUN, INSTANCE, without(LAUNCH, "aws:RequestTag/mayfly-launch")),
+    ("provision", False, RUN, INSTANCE, without(LAUNCH, "ec2:LaunchTemplate")),
+    ("provision", False, RUN, INSTANCE, without(LAUNCH, "ec2:InstanceProfile")),
+    ("provision", False, RUN, INSTANCE, LAUNCH | {"aws:RequestTag/mayfly-stack": "other"}),
+    ("provision", False, RUN, INSTANCE, LAUNCH | {"aws:RequestTag/mayfly-queue": "other"}),
+    ("provision", False, RUN, INSTANCE, LAUNCH | {"aws:RequestTag/mayfly-queue": "*"}),
+    ("provision", False, RUN, INSTANCE, LAUNCH | {"ec2:InstanceProfile": f"{SANDBOX}/linux/P"}),
+    ("provision", False, RUN, INSTANCE, LAUNCH | {"ec2:MetadataHttpTokens": "optional"}),
+    ("provision", False, RUN, INSTANCE, LAUNCH | {"ec2:InstanceType": "u7i-12tb.224xlarge"}),
+    ("provision", True, RUN, f"{EC2}:subnet/subnet-1", {"ec2:LaunchTemplate": TEMPLATE}),
+    ("provision", False, RUN, f"{EC2}:subnet/subnet-1", {}),
+    ("provision", True, RUN, TEMPLATE, OURS),
+    ("provision", False, RUN, TEMPLATE, {}),
+    ("provision", True, "ec2:CreateFleet", TEMPLATE, OURS),
+    ("provision", False, "ec2:CreateFleet", TEMPLATE, {"aws:ResourceTag/mayfly-stack": "other"}),
+    ("provision", True, "ec2:CreateTags", INSTANCE, {"ec2:CreateAction": "RunInstances"}),
+    ("provision", True, "ec2:CreateTags", INSTANCE, {"ec2:CreateAction": "CreateFleet"}),
+    ("provision", False, "ec2:CreateTags", INSTANCE, {}),
+    ("provision", True, "iam:PassRole", f"{IAM}:role/mayfly/acme/bootstrap/linux/R", TO_EC2),
+    ("provision", False, "iam:PassRole", f"{IAM}:role/mayfly/acme/sandbox/linux/R", TO_EC2),
+    ("provision", False, "iam:PassRole", f"{IAM}:role/admin", TO_EC2),
+    ("provision", False, "iam:PassRole", f"{IAM}:role/mayfly/acme/bootstrap/linux/R", {}),
+    ("provision", False, "ec2:TerminateInstances", INSTANCE, OURS),
+    ("provision", False, SWAP_ACTION, INSTANCE, SWAP),
+    ("provision", False, "dynamodb:GetItem", MAILBOX, {}),
+    # sandbox: one way only, within one queue
+    ("sandbox", True, SWAP_ACTION, INSTANCE, SWAP),
+    ("sandbox", False, SWAP_ACTION, INSTANCE, SWAP | {"aws:ResourceTag/mayfly-stack": "other"}),
+    ("sandbox", False, SWAP_ACTION, INSTANCE, SWAP | {"aws:ResourceTag/mayfly-queue": "other"}),
+    ("sandbox", False, SWAP_ACTION, INSTANCE, SWAP | {"aws:ResourceTag/mayfly-queue": "*"}),
+    ("sandbox", False, SWAP_ACTION, INSTANCE, without(SWAP, "aws:ResourceTag/mayfly-queue")),
+    ("sandbox", False, SWAP_ACTION, INSTANCE, without(SWAP, "ec2:InstanceProfile")),
+    ("sandbox", False, SWAP_ACTION, INSTANCE, without(SWAP, "ec2:NewInstanceProfile")),
+    *(
+        ("sandbox", False, SWAP_ACTION, INSTANCE, SWAP | {"ec2:NewInstanceProfile": profile})
+        for profile in (
+            f"{BOOTSTRAP}/linux/P",
+            f"{SANDBOX}/other/P",
+            f"{IAM}:instance-profile/mayfly/other/sandbox/linux/P",
+            f"{IAM}:instance-profile/admin",
+        )
+    ),
+    *(
+        ("sandbox", False, SWAP_ACTION, INSTANCE, SWAP | {"ec2:InstanceProfile": profile})
+        for profile in (f"{SANDBOX}/linux/P", f"{BOOTSTRAP}/other/P")
+    ),
+    ("sandbox", False, "ec2:AssociateIamInstanceProfile", INSTANCE, SWAP),
+    ("sandbox", False, "ec2:DisassociateIamInstanceProfile", INSTANCE, SWAP),
+    ("sandbox", True, "iam:PassRole", f"{IAM}:role/mayfly/acme/sandbox/linux/R", TO_EC2),
+    ("sandbox", False, "iam:PassRole", f"{IAM}:role/mayfly/acme/bootstrap/linux/R", TO_EC2),
+    ("sandbox", True, "dynamodb:GetItem", MAILBOX, {}),
+    ("sandbox", False, "dynamodb:UpdateItem", MAILBOX, NOTICE),
+    # reap: ends what is ours, writes notices and no assignment
+    ("reap", True, "ec2:TerminateInstances", INSTANCE, OURS),
+    ("reap", False, "ec2:TerminateInstances", INSTANCE, {}),
+    ("reap", False, "ec2:TerminateInstances", INSTANCE, {"aws:ResourceTag/mayfly-stack": "other"}),
+    ("reap", True, "ec2:GetConsoleOutput", INSTANCE, OURS),
+    ("reap", False, "ec2:GetConsoleOutput", INSTANCE, {}),
+    ("reap", True, "dynamodb:UpdateItem", MAILBOX, NOTICE),
+    ("reap", False, "dynamodb:UpdateItem", MAILBOX, {"dynamodb:Attributes": ["assignment"]}),
+    ("reap", False, "dynamodb:UpdateItem", MAILBOX, {}),
+    ("reap", True, "dynamodb:DeleteItem", MAILBOX, {}),
+    (
+        "reap",
+        True,
+        "logs:PutLogEvents",
+        f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/mayfly/acme/last-words:log-stream:i-1",
+        {},
+    ),
+    (
+        "sandbox",
+        False,
+        "logs:PutLogEvents",
+        f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/mayfly/acme/last-words:log-stream:i-1",
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(("function", "allowed", "action", "resource", "context"), CASES)
+def test_rights(
+    control: Resources,
+    function: str,
+    allowed: bool,
+    action: str,
+    resource: str,
+    context: dict[str, Any],
+) -> None:
+    request = Request(action, resource, context)
+    assert decide(request, statements(control, function)).allowed is allowed
+
+
+def test_only_dispatch_writes_assignments_and_reads_the_token(control: Resources) -> None:
+    write = Request("dynamodb:UpdateItem", MAILBOX, {"dynamodb:Attributes": ["assignment"]})
+    read = Request("ssm:GetParameter", f"{SSM}/buildkite/mayfly/agent-token")
+    for request in (write, read):
+        holders = {f for f in ACTIONS if decide(request, statements(control, f)).allowed}
+        assert holders == {"dispatch"}

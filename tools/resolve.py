@@ -1,0 +1,143 @@
+"""Resolve a translated template's intrinsic functions, as CloudFormation would for one deployment.
+
+Attributes of resources that only AWS knows (an id, an ARN's suffix) become stated, made-up values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+
+_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+_NOTHING = object()
+
+
+class Deployment:
+    """One template with its parameters; `resources` are what would be created."""
+
+    def __init__(
+        self, template: Mapping[str, Any], stack: str, parameters: Mapping[str, str]
+    ) -> None:
+        declared = template.get("Parameters", {})
+        unknown = parameters.keys() - declared.keys()
+        if unknown:
+            raise KeyError(f"unknown parameters: {sorted(unknown)}")
+        self._template = template
+        self._stack = stack
+        self._parameters = {
+            name: self._parameter(parameter, parameters.get(name, parameter.get("Default")))
+            for name, parameter in declared.items()
+        }
+        self._functions: dict[str, Callable[[Any], Any]] = {
+            "Ref": self._ref,
+            "Fn::GetAtt": self._attribute,
+            "Fn::Sub": self._substitute,
+            "Fn::Join": lambda of: str(self(of[0])).join(map(str, self(of[1]))),
+            "Fn::Split": lambda of: str(self(of[1])).split(of[0]),
+            "Fn::Select": lambda of: self(of[1])[int(self(of[0]))],
+            "Fn::If": lambda of: self(of[1] if self.condition(of[0]) else of[2]),
+            "Fn::Equals": lambda of: self(of[0]) == self(of[1]),
+            "Fn::Not": lambda of: not self(of[0]),
+            "Fn::FindInMap": lambda of: self._template["Mappings"][of[0]][of[1]][of[2]],
+            "Fn::Base64": self,
+        }
+
+    @property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Logical id to type and resolved properties, without what a condition leaves out."""
+        return {
+            name: {"Type": resource["Type"], "Properties": self(resource.get("Properties", {}))}
+            for name, resource in self._template["Resources"].items()
+            if "Condition" not in resource or self.condition(resource["Condition"])
+        }
+
+    def condition(self, name: str) -> bool:
+        """The value of a condition of the template."""
+        return bool(self(self._template["Conditions"][name]))
+
+    def __call__(self, value: Any) -> Any:
+        """`value` with every intrinsic function in it resolved."""
+        if isinstance(value, list):
+            return [item for item in map(self, value) if item is not _NOTHING]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((name, argument),) = value.items()
+            if name in self._functions:
+                return self._functions[name](argument)
+            if name.startswith("Fn::"):
+                raise NotImplementedError(name)
+        items = ((key, self(item)) for key, item in value.items())
+        return {key: item for key, item in items if item is not _NOTHING}
+
+    @staticmethod
+    def _parameter(declared: Mapping[str, Any], value: str | None) -> str | list[str]:
+        if value is None:
+            raise KeyError("a parameter without default has no value")
+        kind = declared["Type"]
+        if kind == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>":
+            return "ami-0123456789abcdef0"
+        is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
+        return [item.strip() for item in str(value).split(",")] if is_list else str(value)
+
+    def _ref(self, name: str) -> Any:
+        pseudo: dict[str, Any] = {
+            "AWS::AccountId": ACCOUNT,
+            "AWS::NoValue": _NOTHING,
+            "AWS::Partition": "aws",
+            "AWS::Region": REGION,
+            "AWS::StackName": self._stack,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        if name in pseudo:
+            return pseudo[name]
+        if name in self._parameters:
+            return self._parameters[name]
+        kind = self._template["Resources"][name]["Type"]
+        if kind == "AWS::DynamoDB::Table":
+            return self(self._template["Resources"][name]["Properties"]["TableName"])
+        if kind == "AWS::Lambda::LayerVersion":
+            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1"
+        if kind == "AWS::Logs::LogGroup":
+            return self(self._template["Resources"][name]["Properties"]["LogGroupName"])
+        return name
+
+    def _attribute(self, of: Any) -> str:
+        name, attribute = of.split(".", 1) if isinstance(of, str) else of
+        resource = self._template["Resources"][name]
+        if attribute == "Arn":
+            return self._arn(name, resource)
+        if attribute == "StreamArn":
+            return f"{self._arn(name, resource)}/stream/2026-01-01T00:00:00.000"
+        return {"LatestVersionNumber": "1", "RoleId": f"AROA{name.upper()}"}.get(
+            attribute, f"{name}.{attribute}"
+        )
+
+    def _arn(self, name: str, resource: Mapping[str, Any]) -> str:
+        properties = resource["Properties"]
+        kind = resource["Type"]
+        if kind == "AWS::DynamoDB::Table":
+            return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{self(properties['TableName'])}"
+        if kind in {"AWS::IAM::Role", "AWS::IAM::InstanceProfile"}:
+            what = "role" if kind == "AWS::IAM::Role" else "instance-profile"
+            own_name = self(properties.get("RoleName", name))
+            return f"arn:aws:iam::{ACCOUNT}:{what}{self(properties['Path'])}{own_name}"
+        service = kind.split("::")[1].lower()
+        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
+
+    def _substitute(self, of: Any) -> str:
+        text, local = of if isinstance(of, list) else (of, {})
+
+        def value(match: re.Match[str]) -> str:
+            name = match.group(1)
+            if name.startswith("!"):
+                return f"${{{name[1:]}}}"
+            if name in local:
+                return str(self(local[name]))
+            return str(self._attribute(name) if "." in name else self._ref(name))
+
+        return _VARIABLE.sub(value, text)
