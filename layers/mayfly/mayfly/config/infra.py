@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from mayfly.errors import Misconfigured
 
-RoleId = Annotated[str, StringConstraints(pattern=r"^AROA[A-Z0-9]{12,124}\Z")]
-Architecture = Annotated[str, StringConstraints(pattern=r"^(x86_64|arm64)\Z")]
-Subnet = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+\Z")]
+RoleId = Annotated[str, StringConstraints(pattern=r"^AROA[A-Z0-9]{12,124}$")]
+Architecture = Annotated[str, StringConstraints(pattern=r"^(x86_64|arm64)$")]
+Subnet = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")]
 _PARTITIONS = "aws|aws-cn|aws-us-gov"
 _NAME = r"[A-Za-z0-9_+=,.@-]{1,128}"
 
@@ -22,8 +22,8 @@ class Template(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: Annotated[str, StringConstraints(pattern=r"^lt-[0-9a-f]+\Z")]
-    version: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*\Z")]
+    id: Annotated[str, StringConstraints(pattern=r"^lt-[0-9a-f]+$")]
+    version: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
 
 
 class Infra(BaseModel):
@@ -41,7 +41,7 @@ class Infra(BaseModel):
     bootstrap_role_id: RoleId
     sandbox_role_id: RoleId
     subnets: Annotated[tuple[Subnet, ...], Field(min_length=1)]
-    script_prefix: Annotated[str, StringConstraints(pattern=r"^(|[a-z0-9][a-z0-9.-]+/(.*/)?)\Z")]
+    script_prefix: Annotated[str, StringConstraints(pattern=r"^(|[a-z0-9][a-z0-9.-]+/(.*/)?)$")]
     """`bucket/prefix/` below which the bootstrap script must lie; empty: none may be named."""
 
     @classmethod

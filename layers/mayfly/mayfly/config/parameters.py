@@ -166,8 +166,8 @@ class Written(BaseModel):
         Mapping[str, Annotated[tuple[Rule, ...], PlainValidator(values.rules)]],
         About(
             f"{RULES}/<name>",
-            "which jobs the queue takes: one matching line lets a job in",
-            "lines of `key=value[,value…]` that must hold together, see below",
+            "which jobs the queue takes: one line that holds lets a job in, see below",
+            "lines of `key=value[,value…]` that must hold together",
             "none: every job",
         ),
     ] = {}
@@ -202,8 +202,8 @@ class Written(BaseModel):
         PlainValidator(parse_agent_settings),
         About(
             "agent/config",
-            "lines for the agent's own configuration file",
-            "lines of `name=value`, see below",
+            "lines for the agent's own configuration file, see below",
+            "lines of `name=value`, with names that do not touch what Mayfly promises",
         ),
     ] = _DEFAULT.agent_config
     keep_failed: Annotated[

@@ -22,8 +22,8 @@ class Problem:
         return f'{self.parameter} = "{self.value}": {self.allowed}'
 
 
-def shown(text: str) -> str:
-    """At most 80 characters of a value in one line, without what could be a secret."""
+def shown(text: str, most: int = 80) -> str:
+    """At most so many characters of a text, in one line, without what could be a secret."""
     plain = _PASSWORD.sub("…", _TOKEN.sub("bk…", text))
     line = "".join(char if char.isprintable() else " " for char in plain)
-    return line if len(line) <= 80 else f"{line[:79]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"

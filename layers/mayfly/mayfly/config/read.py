@@ -168,15 +168,10 @@ def _refused(error: ValidationError, parameters: Mapping[str, Parameter]) -> Ite
         field, *rule = each["loc"]
         about = ABOUT[str(field)]
         name = f"{RULES}/{rule[0]}" if rule else about.name
-        why = str(each["ctx"]["error"])
-        allowed = (
-            f"allowed: {about.allowed}" if not rule else "allowed: lines of key=value[,value…]"
-        )
-        yield Problem(
-            name,
-            _shown(name, parameters[name].value),
-            f"{why}; {allowed}" if why else allowed,
-        )
+        why = shown(str(each["ctx"]["error"]), 200)
+        allowed = f"allowed: {about.allowed.replace('`', '')}"
+        value = _shown(name, parameters[name].value)
+        yield Problem(name, value, f"{why}; {allowed}" if why else allowed)
 
 
 def _known(name: str) -> bool:

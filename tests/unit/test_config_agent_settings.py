@@ -1,0 +1,67 @@
+"""Lines for the agent's configuration: known and harmless ones pass, all others do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.config.agent_settings import ALLOWED, REFUSED, parse_agent_settings
+
+
+def test_no_name_is_both_allowed_and_refused() -> None:
+    assert not ALLOWED & REFUSED.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("no-plugins=true", "no-plugins=true"),
+        ("  no-plugins = true  \n", "no-plugins=true"),
+        ("# why\n\nno-pty=true\nshell=/bin/bash -e -c\n", "no-pty=true\nshell=/bin/bash -e -c"),
+        ('allowed-plugins="^a$,^b=c$"', 'allowed-plugins="^a$,^b=c$"'),
+        ("", ""),
+    ],
+)
+def test_harmless_lines_pass_in_canonical_form(text: str, lines: str) -> None:
+    assert parse_agent_settings(text) == lines
+    assert parse_agent_settings(lines) == lines
+
+
+@pytest.mark.parametrize("name", sorted(ALLOWED))
+def test_every_allowed_name_passes(name: str) -> None:
+    assert parse_agent_settings(f"{name}=x") == f"{name}=x"
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_every_refused_name_says_why(name: str) -> None:
+    with pytest.raises(ValueError, match=f"line 2: {name} cannot be set: "):
+        parse_agent_settings(f"debug=true\n{name}=x")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "exporttoken=x",  # the agent drops `export` in front of a name
+        "export token=x",
+        "TOKEN=x",
+        "BUILDKITE_AGENT_TOKEN=x",
+        "token: x",  # which the agent reads as YAML would
+        "to ken=x",
+        "no-plugin=true",
+        "=x",
+        "debug",
+        "debug=",
+        "debug=true\rtoken=x",
+        "debug=true\u2028token=x",
+        "debug=\x1b[2J",
+        "debug=true\ndebug=false",
+    ],
+)
+def test_tricks_and_mistakes_are_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="line"):
+        parse_agent_settings(line)
+
+
+def test_a_refusal_names_no_value() -> None:
+    with pytest.raises(ValueError, match="line 1") as refused:
+        parse_agent_settings("token=bkct_secret")
+    assert "secret" not in str(refused.value)

@@ -1,0 +1,81 @@
+"""What a queue stack publishes is believed only for its own queue and stack."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.config.infra import Infra
+from mayfly.errors import Misconfigured
+from tests.unit.published import TEMPLATES, arn, infra, queue_stack
+
+
+def test_what_the_stack_published_is_read() -> None:
+    read = infra()
+    assert read.templates["arm64"].id == TEMPLATES["arm64"]["id"]
+    assert read.templates["arm64"].version == "4"
+    assert read.sandbox_profile == arn("instance-profile", "sandbox")
+    assert read.subnets == ("subnet-0a", "subnet-0b")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"script_prefix": ""},
+        {"script_prefix": "bucket/"},
+        {"templates": {"arm64": TEMPLATES["arm64"]}},
+        {"added_by_a_later_stack": 1},
+    ],
+)
+def test_variants_of_it_are_read_too(changes: dict[str, object]) -> None:
+    assert infra(**changes).queue == "deploy"
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"protocol": 2}, "protocol"),
+        ({"protocol": None}, "protocol"),
+        ({"queue": "other"}, "it is for queue other"),
+        ({"templates": {}}, "templates"),
+        ({"templates": {"riscv": TEMPLATES["arm64"]}}, "templates"),
+        ({"templates": {"arm64": {"id": "ami-1", "version": "1"}}}, "templates.arm64.id"),
+        ({"templates": {"arm64": {"id": "lt-1", "version": "$Latest"}}}, "version"),
+        ({"templates": {"arm64": {"id": "lt-1", "version": "0"}}}, "version"),
+        ({"subnets": []}, "subnets"),
+        ({"subnets": ["vpc-1"]}, "subnets"),
+        ({"subnets": "subnet-1"}, "subnets"),
+        ({"bootstrap_role_id": "AIDAAAAAAAAAAAAAAAAAA"}, "bootstrap_role_id"),
+        ({"sandbox_role_id": "AROASANDBOXAAAAAAAAAA:i-1"}, "sandbox_role_id"),
+        ({"sandbox_role_id": "AROABOOTSTRAPAAAAAAAA"}, "are the same"),
+        ({"script_prefix": "bucket"}, "script_prefix"),
+        ({"script_prefix": "s3://bucket/"}, "script_prefix"),
+        ({"script_prefix": "bucket/prefix"}, "script_prefix"),
+        ({"bootstrap_profile": arn("role", "bootstrap")}, "bootstrap_profile"),
+        ({"sandbox_role": arn("instance-profile", "sandbox")}, "sandbox_role"),
+        ({"sandbox_profile": arn("instance-profile", "bootstrap")}, "sandbox_profile"),
+        ({"bootstrap_profile": arn("instance-profile", "sandbox")}, "bootstrap_profile"),
+        ({"sandbox_profile": arn("instance-profile", "sandbox", queue="prod")}, "sandbox_profile"),
+        ({"sandbox_profile": arn("instance-profile", "sandbox", stack="c")}, "sandbox_profile"),
+        ({"bootstrap_role": arn("role", "bootstrap", queue="deploy/x")}, "bootstrap_role"),
+        ({"bootstrap_role": arn("role", "bootstrap", queue="x/deploy")}, "bootstrap_role"),
+        ({"bootstrap_role": arn("role", "bootstrap") + "\n"}, "bootstrap_role"),
+        ({"bootstrap_role": arn("role", "bootstrap").replace("1234", "9999")}, "one account"),
+        ({"bootstrap_role": "arn:aws:iam::123456789012:role/admin"}, "bootstrap_role"),
+    ],
+)
+def test_what_is_wrong_or_of_others_is_refused(changes: dict[str, object], word: str) -> None:
+    with pytest.raises(Misconfigured, match=word) as refused:
+        infra(**changes)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}"])
+def test_what_is_no_publication_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured):
+        Infra.parse("deploy", "ci", text)
+
+
+@pytest.mark.parametrize("stack", ["c.", "ci.*", "other"])
+def test_a_stack_name_is_compared_and_no_pattern(stack: str) -> None:
+    with pytest.raises(Misconfigured):
+        Infra.parse("deploy", stack, queue_stack())

@@ -1,0 +1,80 @@
+"""The stored form of a configuration loses nothing, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from datetime import timedelta
+
+import pytest
+
+from mayfly.config.queue import QueueConfig, Script
+from mayfly.errors import Misconfigured
+from mayfly.policy import UNREADABLE, parse_rules
+
+FULL = QueueConfig(
+    queue="deploy",
+    hot=3,
+    max_idle=timedelta(minutes=90),
+    max_instances=7,
+    max_launches_per_minute=8,
+    architecture="arm64",
+    instance_types=("m7g.large", "c7g.xlarge"),
+    purchase="spot",
+    tags={"os": "linux", "gpu": "no"},
+    max_minutes=60,
+    attempts=2,
+    root="yes",
+    imds="job",
+    rules=(*parse_rules("a", "pipeline=web branch=main,release/*\nfork=yes"), UNREADABLE),
+    repository_from="/buildkite/pipelines/{pipeline}/repository",
+    paused=True,
+    script=Script("s3://b/x.sh", 15, 4),
+    agent_config="no-plugins=true\ndebug=true",
+    keep_failed=timedelta(minutes=30),
+)
+
+
+def test_the_full_example_leaves_no_field_at_its_default() -> None:
+    default = QueueConfig(queue="")
+    same = [f.name for f in fields(FULL) if getattr(FULL, f.name) == getattr(default, f.name)]
+    assert same == []
+
+
+@pytest.mark.parametrize("config", [FULL, QueueConfig(queue="q")])
+def test_the_stored_form_loses_nothing(config: QueueConfig) -> None:
+    assert QueueConfig.from_json(config.to_json()) == config
+
+
+def test_equal_configurations_have_equal_stored_forms() -> None:
+    one = QueueConfig(queue="q", tags={"a": "1", "b": "2"})
+    other = QueueConfig(queue="q", tags={"b": "2", "a": "1"})
+    assert one.to_json() == other.to_json()
+
+
+@pytest.mark.parametrize("field", [each.name for each in fields(QueueConfig)])
+def test_a_stored_form_without_one_of_its_fields_is_refused(field: str) -> None:
+    plain = json.loads(FULL.to_json())
+    del plain[field]
+    with pytest.raises(Misconfigured, match=field):
+        QueueConfig.from_json(json.dumps(plain))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "null"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured):
+        QueueConfig.from_json(text)
+
+
+def test_a_stored_rule_without_conditions_is_refused() -> None:
+    plain = json.loads(FULL.to_json())
+    plain["rules"] = [["a", []]]
+    with pytest.raises(Misconfigured):
+        QueueConfig.from_json(json.dumps(plain))
+
+
+def test_decisions_do_not_wait_for_pydantic_to_load() -> None:
+    code = "import mayfly.agent_rules, mayfly.policy, sys; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

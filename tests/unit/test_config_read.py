@@ -1,0 +1,300 @@
+"""Every parameter: valid, invalid, absent; what contradicts what; how problems are told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mayfly.config.parameters import ABOUT, Written
+from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
+from mayfly.config.read import read_queue
+from mayfly.config.values import architecture_of
+from mayfly.policy import parse_rules
+from tests.unit.published import infra, parameters
+
+VALID: dict[str, dict[str, Any]] = {
+    "hot": {"0": 0, "3": 3, " 50\n": 50},
+    "max_idle": {
+        "12": timedelta(hours=12),
+        "0.5": timedelta(minutes=30),
+        "168": timedelta(days=7),
+    },
+    "max_instances": {"1": 1, "5000": 5000},
+    "max_launches_per_minute": {"1": 1, "1000": 1000},
+    "architecture": {"x86_64": "x86_64", "arm64": "arm64"},
+    "instance_types": {
+        "m7i.large": ("m7i.large",),
+        "c7i.xlarge, m6a.2xlarge,\nm7i-flex.large": (
+            "c7i.xlarge",
+            "m6a.2xlarge",
+            "m7i-flex.large",
+        ),
+        "m5.large,m5.large": ("m5.large",),
+    },
+    "purchase": {
+        "spot": "spot",
+        "on-demand": "on-demand",
+        "spot-then-on-demand": "spot-then-on-demand",
+    },
+    "tags": {"os=linux": {"os": "linux"}, "os=linux, gpu=a10": {"os": "linux", "gpu": "a10"}},
+    "max_minutes": {"1": 1, "10080": 10080},
+    "attempts": {"1": 1, "10": 10},
+    "root": {"no": "no"},
+    "imds": {"supervisor": "supervisor", "job": "job"},
+    "repository_from": {
+        "/buildkite/pipelines/{pipeline}/repository": "/buildkite/pipelines/{pipeline}/repository"
+    },
+    "paused": {"true": True, "false": False},
+    "script": {
+        "s3://scripts/mayfly/set-up.sh": Script("s3://scripts/mayfly/set-up.sh", 15, 7),
+        "s3://scripts/mayfly/a/b.sh minutes=60": Script("s3://scripts/mayfly/a/b.sh", 60, 7),
+    },
+    "agent_config": {
+        "no-plugins = true\n\n# ours\ngit-clone-flags=-v --depth 1": (
+            "no-plugins=true\ngit-clone-flags=-v --depth 1"
+        )
+    },
+    "keep_failed": {"0": timedelta(), "1440": timedelta(days=1)},
+}
+
+COUNTS = ["", "ten", "-1", "+1", "1.5", "1e3", "1_000", "٣", "99999999", "auto", "auto 0.95"]
+INVALID: dict[str, list[str]] = {
+    "hot": [*COUNTS, "5001", "2; Mon-Fri 08:00-18:00 Europe/Berlin = 10"],
+    "max_idle": ["0", "0.01", "169", "12h", "", "-1", "1e2", ".5"],
+    "max_instances": [*COUNTS, "0", "5001"],
+    "max_launches_per_minute": [*COUNTS, "0", "1001"],
+    "architecture": ["amd64", "X86_64", "x86_64,arm64", ""],
+    "instance_types": [
+        *("", "large", "m7i", "m7i.huge", "mac2.metal", "m7i.large;m5.large"),
+        ",".join(f"m7i.{size}xlarge" for size in range(2, 23)),
+    ],
+    "purchase": ["Spot", "ondemand", "on-demand,spot", ""],
+    "tags": [
+        *("linux", "os=", "=linux", "queue=other", "arch=arm64", "instance-type=m5.large"),
+        *("aws:instance-id=i-1", "os=linux,os=mac", "os=*", "a b=c"),
+    ],
+    "max_minutes": [*COUNTS, "0", "10081"],
+    "attempts": [*COUNTS, "0", "11"],
+    "root": ["docker", "rootless-docker", "true", "YES", ""],
+    "imds": ["on", "none", "root", ""],
+    "repository_from": [
+        "/buildkite/pipelines/repository",
+        "buildkite/pipelines/{pipeline}/repository",
+        "/buildkite/{pipeline}/{pipeline}/repository",
+        "/buildkite/x-{pipeline}/repository",
+        "/buildkite/{pipeline}/secret",
+        "/buildkite//{pipeline}/repository",
+        "/buildkite/{branch}/repository",
+    ],
+    "paused": ["yes", "True", "1", "", "on"],
+    "script": [
+        "scripts/mayfly/set-up.sh",
+        "https://scripts/mayfly/set-up.sh",
+        "s3://scripts",
+        "s3://scripts/mayfly/",
+        "s3://scripts/mayfly/../other/x.sh",
+        "s3://scripts/mayfly/./x.sh",
+        "s3://scripts/mayfly//x.sh",
+        "s3://scripts/mayfly/x.sh minutes=0",
+        "s3://scripts/mayfly/x.sh minutes=61",
+        "s3://scripts/mayfly/x.sh minutes=15 root=yes",
+        "s3://scripts/mayfly/x.sh?versionId=1",
+    ],
+    "agent_config": ["token=bkct_x", "nonsense", "no-such-setting=1"],
+    "keep_failed": [*COUNTS, "1441"],
+}
+
+
+def read(texts: dict[str, str], **changes: object) -> tuple[QueueConfig | None, list[str]]:
+    config, problems = read_queue("deploy", infra(**changes), parameters(texts, version=7))
+    return config, [str(each) for each in problems]
+
+
+def test_the_tables_cover_every_parameter() -> None:
+    assert VALID.keys() == INVALID.keys() == ABOUT.keys() - {"rules"}
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [(field, text, value) for field, cases in VALID.items() for text, value in cases.items()],
+)
+def test_a_valid_value_is_in_the_configuration(field: str, text: str, value: object) -> None:
+    others = {"launch/instance-types": "m7g.large"} if text == "arm64" else {}
+    config, problems = read({ABOUT[field].name: text, **others})
+    assert problems == []
+    assert config is not None
+    assert getattr(config, field) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "text"), [(field, text) for field, texts in INVALID.items() for text in texts]
+)
+def test_an_invalid_value_gives_no_configuration_and_says_what_is_allowed(
+    field: str, text: str
+) -> None:
+    about = ABOUT[field]
+    config, problems = read({about.name: text})
+    assert config is None
+    assert len(problems) == 1
+    assert problems[0].startswith(f'{about.name} = "')
+    assert "allowed: " in problems[0]
+    assert "\n" not in problems[0]
+
+
+def test_a_queue_without_parameters_has_the_defaults() -> None:
+    assert read({}) == (QueueConfig(queue="deploy"), [])
+
+
+@pytest.mark.parametrize("field", sorted(ABOUT.keys() - {"instance_types"}))
+def test_the_stated_default_is_the_default(field: str) -> None:
+    about = ABOUT[field]
+    if about.default.startswith("none"):
+        assert not Written.model_fields[field].default
+    else:
+        assert read({about.name: about.default})[0] == read({})[0]
+
+
+def test_the_default_instance_types_are_of_their_architecture() -> None:
+    for architecture, types in DEFAULT_TYPES.items():
+        assert {architecture_of(each) for each in types} == {architecture}
+        config, _ = read({"launch/architecture": architecture})
+        assert config is not None
+        assert config.instance_types == types
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [
+        ("t3.micro", "x86_64"),
+        ("m7i-flex.large", "x86_64"),
+        ("g4dn.xlarge", "x86_64"),
+        ("u7i-12tb.224xlarge", "x86_64"),
+        ("c7gn.16xlarge", "arm64"),
+        ("t4g.small", "arm64"),
+        ("im4gn.large", "arm64"),
+        ("x2gd.metal", "arm64"),
+        ("a1.xlarge", "arm64"),
+        ("m8g.metal-24xl", "arm64"),
+        ("mac2.metal", None),
+        ("t3", None),
+        ("T3.micro", None),
+    ],
+)
+def test_the_name_of_a_type_tells_its_architecture(name: str, architecture: str | None) -> None:
+    assert architecture_of(name) == architecture
+
+
+CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
+    ({"pool/hot": "51"}, {}, "pool/hot"),
+    ({"pool/hot": "3", "limits/max-instances": "2"}, {}, "pool/hot"),
+    ({"job/root": "yes"}, {}, "imds"),
+    ({"job/root": "yes", "imds": "supervisor"}, {}, "imds"),
+    ({"imds": "off"}, {}, "job/max-minutes"),
+    ({"imds": "off", "job/max-minutes": "301"}, {}, "job/max-minutes"),
+    ({"launch/instance-types": "m7g.large"}, {}, "launch/instance-types"),
+    (
+        {"launch/architecture": "arm64", "launch/instance-types": "m7g.large,m7i.large"},
+        {},
+        "launch/instance-types",
+    ),
+    (
+        {"launch/architecture": "arm64"},
+        {"templates": {"x86_64": {"id": "lt-1", "version": "1"}}},
+        "launch/architecture",
+    ),
+    ({"bootstrap/script": "s3://other/x.sh"}, {}, "bootstrap/script"),
+    ({"bootstrap/script": "s3://scripts/mayfly-other/x.sh"}, {}, "bootstrap/script"),
+    ({"bootstrap/script": "s3://scripts/mayfly/x.sh"}, {"script_prefix": ""}, "bootstrap/script"),
+    ({}, {"subnets": [f"subnet-{n:x}" for n in range(80)]}, "launch/instance-types"),
+]
+
+
+@pytest.mark.parametrize(("texts", "changes", "at_fault"), CONTRADICTIONS)
+def test_what_is_good_for_itself_can_be_wrong_together(
+    texts: dict[str, str], changes: dict[str, object], at_fault: str
+) -> None:
+    config, problems = read(texts, **changes)
+    assert config is None
+    assert [each.partition(" = ")[0] for each in problems] == [at_fault]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"job/root": "yes", "imds": "job"},
+        {"job/root": "yes", "imds": "off", "job/max-minutes": "300"},
+        {"imds": "off", "job/max-minutes": "300"},
+        {"pool/hot": "2", "limits/max-instances": "2"},
+    ],
+)
+def test_what_fits_together_is_taken(texts: dict[str, str]) -> None:
+    config, problems = read(texts)
+    assert config is not None
+    assert problems == []
+
+
+def test_every_bad_parameter_is_told_at_once() -> None:
+    config, problems = read({"pool/hot": "x", "paused": "maybe", "policy/rules/a": "pipeline"})
+    assert config is None
+    assert {each.partition(" = ")[0] for each in problems} == {
+        "pool/hot",
+        "paused",
+        "policy/rules/a",
+    }
+
+
+def test_rules_come_in_the_order_of_their_names() -> None:
+    config, _ = read({"policy/rules/b": "pipeline=web", "policy/rules/a": "pipeline=api\nfork=no"})
+    assert config is not None
+    assert config.rules == (
+        *parse_rules("a", "pipeline=api\nfork=no"),
+        *parse_rules("b", "pipeline=web"),
+    )
+
+
+def test_a_bad_rule_is_told_with_its_own_parameter() -> None:
+    _, problems = read(
+        {"policy/rules/good": "pipeline=web", "policy/rules/bad": "pipeline=web x=y"}
+    )
+    assert len(problems) == 1
+    assert problems[0].startswith('policy/rules/bad = "pipeline=web x=y": line 1, column 14: ')
+
+
+@pytest.mark.parametrize("name", ["pool/stopped", "pool/warm", "hot", "job/docker", "PAUSED"])
+def test_an_unknown_name_is_told_and_changes_nothing(name: str) -> None:
+    config, problems = read({name: "3", "pool/hot": "2"})
+    assert config == QueueConfig(queue="deploy", hot=2)
+    assert len(problems) == 1
+    assert f'{name} = "3": there is no such parameter' in problems[0]
+
+
+@pytest.mark.parametrize("name", ["policy/rule/deploy", "policy/rules", "Policy/rules/a", "policy"])
+def test_a_misspelt_restriction_is_not_taken_for_none(name: str) -> None:
+    config, problems = read({name: "pipeline=deploy"})
+    assert config is None
+    assert len(problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "secret"),
+    [
+        ("agent/config", "token=very-secret-thing", "very-secret-thing"),
+        ("agent/config", "debug=1\nendpoint: very-secret-thing", "very-secret-thing"),
+        ("pool/hot", "bkct_0123456789abcdefghijklmnop", "0123456789"),
+        ("policy/rules/a", "repository=https://me:hunter22@github.com/a/b", "hunter22"),
+        ("hot", "bkat_0123456789abcdefghijklmnop", "0123456789"),
+    ],
+)
+def test_a_problem_shows_no_secret(name: str, text: str, secret: str) -> None:
+    _, problems = read({name: text})
+    assert problems
+    assert secret not in "".join(problems)
+
+
+def test_a_problem_is_one_line_of_bounded_length() -> None:
+    _, problems = read({"pool/hot": "x\ny\x1b[31m" + "z" * 4000})
+    assert "\n" not in problems[0]
+    assert "\x1b" not in problems[0]
+    assert len(problems[0]) < 300

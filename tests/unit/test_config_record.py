@@ -1,0 +1,198 @@
+"""What stays in force when something is bad, and what the spec of an instance is made of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from mayfly.config.queue import QueueConfig
+from mayfly.config.read import queue_record, spec
+from mayfly.model import QueueRecord
+from mayfly.policy import UNREADABLE, parse_rules
+from tests.unit.published import TEMPLATES, arn, infra, parameters, queue_stack
+
+BUNDLE = "a" * 64
+
+
+def record(
+    texts: dict[str, str], old: QueueRecord | None = None, stack_says: str = ""
+) -> QueueRecord:
+    return queue_record(old, "deploy", stack_says or queue_stack(), parameters(texts), "ci", BUNDLE)
+
+
+def config(of: QueueRecord) -> QueueConfig:
+    return QueueConfig.from_json(of.config)
+
+
+def test_good_parameters_make_a_record() -> None:
+    made = record({"pool/hot": "2"})
+    assert config(made) == QueueConfig(queue="deploy", hot=2)
+    assert made.infra == queue_stack()
+    assert made.problems == ()
+    assert made.active
+    assert made.version == 0
+
+
+@pytest.mark.parametrize("texts", [{}, {"pool/hot": "2", "strange": "1"}, {"pool/hot": "many"}])
+def test_reading_the_same_again_changes_nothing(texts: dict[str, str]) -> None:
+    stored = replace(record(texts, record({"pool/hot": "1"})), version=5)
+    assert record(texts, stored) == stored
+
+
+def test_a_bad_value_leaves_the_last_good_in_force_and_shows() -> None:
+    good = record({"pool/hot": "2", "job/attempts": "5"})
+    bad = record({"pool/hot": "many", "job/attempts": "7"}, good)
+    assert bad.config == good.config
+    assert bad.spec == good.spec
+    assert [each.partition(" = ")[0] for each in bad.problems] == ["pool/hot"]
+
+
+def test_a_repaired_value_takes_the_rest_along() -> None:
+    bad = record({"pool/hot": "many", "job/attempts": "7"}, record({}))
+    repaired = record({"pool/hot": "4", "job/attempts": "7"}, bad)
+    assert config(repaired) == QueueConfig(queue="deploy", hot=4, attempts=7)
+    assert repaired.problems == ()
+
+
+def test_a_queue_that_was_never_good_has_no_configuration() -> None:
+    made = record({"pool/hot": "many"})
+    assert made.config == ""
+    assert made.spec == ""
+    assert len(made.problems) == 1
+
+
+def test_a_stop_does_not_wait_for_the_rest_to_be_good() -> None:
+    good = record({"pool/hot": "2"})
+    stopped = record({"pool/hot": "many", "paused": "true"}, good)
+    assert config(stopped) == QueueConfig(queue="deploy", hot=2, paused=True)
+    assert config(record({"pool/hot": "many"}, stopped)) == config(good)
+
+
+def test_an_unreadable_stop_changes_nothing() -> None:
+    stopped = record({"paused": "true"})
+    assert config(record({"paused": "soon"}, stopped)).paused
+
+
+def test_policy_does_not_wait_for_the_rest_to_be_good() -> None:
+    good = record({"policy/rules/a": "pipeline=web"})
+    changed = record({"pool/hot": "many", "policy/rules/a": "pipeline=api"}, good)
+    assert config(changed).rules == parse_rules("a", "pipeline=api")
+    opened = record({"pool/hot": "many"}, changed)
+    assert config(opened).rules == ()
+
+
+def test_an_unreadable_policy_closes_a_queue_that_was_open() -> None:
+    closed = record({"policy/rules/a": "pipeline"}, record({}))
+    assert config(closed).rules == (UNREADABLE,)
+    assert closed.problems
+    again = record({"policy/rules/a": "pipeline", "pool/hot": "many"}, closed)
+    assert config(again).rules == (UNREADABLE,)
+    assert config(record({"policy/rules/a": "pipeline=web"}, closed)).rules == parse_rules(
+        "a", "pipeline=web"
+    )
+
+
+def test_a_misspelt_policy_closes_a_queue_that_was_open() -> None:
+    assert config(record({"policy/rule/a": "pipeline=web"}, record({}))).rules == (UNREADABLE,)
+
+
+def test_an_unreadable_policy_leaves_a_restricted_queue_as_it_was() -> None:
+    good = record({"policy/rules/a": "pipeline=web"})
+    bad = record({"policy/rules/a": "pipeline=web", "policy/rules/b": "fork=maybe"}, good)
+    assert config(bad) == config(good)
+
+
+def test_a_new_stack_takes_effect_under_the_last_good_configuration() -> None:
+    good = record({"pool/hot": "2"})
+    newer = queue_stack(templates={**TEMPLATES, "x86_64": {"id": "lt-0a", "version": "9"}})
+    bad = record({"pool/hot": "many"}, good, newer)
+    assert bad.infra == newer
+    assert bad.config == good.config
+    assert bad.spec != good.spec
+
+
+@pytest.mark.parametrize("published", ["{", queue_stack(protocol=2), queue_stack(queue="other")])
+def test_a_bad_publication_leaves_the_former_in_force(published: str) -> None:
+    good = record({"pool/hot": "2"})
+    kept = record({"pool/hot": "3"}, good, published)
+    assert kept.infra == good.infra
+    assert config(kept).hot == 3
+    assert len(kept.problems) == 1
+    assert "stack published" in kept.problems[0]
+
+
+def test_a_bad_first_publication_makes_a_record_with_nothing_in_force() -> None:
+    made = record({}, stack_says=queue_stack(protocol=2))
+    assert (made.infra, made.config, made.spec) == ("", "", "")
+    assert len(made.problems) == 1
+
+
+def test_a_stack_that_the_last_good_does_not_fit_is_not_taken() -> None:
+    good = record({"launch/architecture": "arm64"})
+    without = queue_stack(templates={"x86_64": TEMPLATES["x86_64"]})
+    kept = record({"launch/architecture": "arm64"}, good, without)
+    assert kept.infra == good.infra
+    assert kept.config == good.config
+    assert any("launch template" in each for each in kept.problems)
+
+
+def test_a_queue_that_came_back_is_active() -> None:
+    gone = replace(record({}), active=False, version=3)
+    assert record({}, gone) == replace(gone, active=True)
+
+
+def test_a_configuration_of_another_version_is_read_anew() -> None:
+    older = replace(record({}), config=json.dumps({"queue": "deploy"}))
+    assert config(record({"pool/hot": "2"}, older)) == QueueConfig(queue="deploy", hot=2)
+
+
+SCRIPT = {"bootstrap/script": "s3://scripts/mayfly/x.sh"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        record(SCRIPT, stack_says=queue_stack(sandbox_role_id="AROAANOTHERAAAAAAAAAA")),
+        record(
+            SCRIPT,
+            stack_says=queue_stack(
+                bootstrap_profile=arn("instance-profile", "bootstrap") + "-2",
+            ),
+        ),
+        record(
+            SCRIPT,
+            stack_says=queue_stack(
+                templates={"x86_64": {"id": "lt-0123456789abcdef0", "version": "4"}}
+            ),
+        ),
+        record({}),
+        record({"bootstrap/script": "s3://scripts/mayfly/x.sh minutes=16"}),
+        queue_record(None, "deploy", queue_stack(), parameters(SCRIPT, 2), "ci", BUNDLE),
+        queue_record(None, "deploy", queue_stack(), parameters(SCRIPT), "ci", "b" * 64),
+    ],
+)
+def test_what_makes_an_instance_changes_the_spec(other: QueueRecord) -> None:
+    assert other.spec != record(SCRIPT).spec
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"pool/hot": "4"},
+        {"job/max-minutes": "30"},
+        {"imds": "job"},
+        {"policy/rules/a": "pipeline=web"},
+        {"debug/keep-failed-minutes": "30"},
+        {"agent/config": "no-plugins=true"},
+        {"tags": "os=linux"},
+    ],
+)
+def test_what_an_assignment_brings_leaves_the_spec_alone(texts: dict[str, str]) -> None:
+    assert record({**SCRIPT, **texts}).spec == record(SCRIPT).spec
+
+
+def test_a_spec_stays_the_same_for_the_same_input() -> None:
+    # Another value would replace every warm instance of every queue: change it on purpose only.
+    assert spec(infra(), QueueConfig(queue="deploy"), BUNDLE) == "b13deb25b9fc2c1b"
