@@ -1,0 +1,74 @@
+"""What operators see of a function: JSON lines without secrets, and metrics.
+
+Mayfly logs through the standard `logging`, below the logger `mayfly`. Powertools is loaded when a
+function is configured, so that modules which only log stay cheap to import.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mayfly.scrubbing import Scrubber, scrub
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Metrics
+
+log = logging.getLogger("mayfly")
+
+
+class FunctionFailed(Exception):
+    """What Lambda may print of an error that nobody caught: its text, without secrets."""
+
+
+def configure(service: str, stack: str, level: str) -> None:
+    """Let all that is logged go to standard output as JSON, and metrics name function and stack."""
+    from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(LambdaPowertoolsFormatter(service=service, stack=stack, utc=True))
+    handler.addFilter(Scrubber())
+    log.handlers[:] = [handler]
+    log.setLevel(level)
+    # Lambda's own handler on the root logger would print every line again, unscrubbed.
+    log.propagate = False
+    _metrics().set_default_dimensions(service=service, stack=stack)
+
+
+def count(metric: str, value: int = 1) -> None:
+    """Add to a counted metric of this invocation."""
+    _metrics().add_metric(metric, "Count", value)
+
+
+def seconds(metric: str, value: float) -> None:
+    """Add a duration to a metric of this invocation."""
+    _metrics().add_metric(metric, "Seconds", value)
+
+
+@contextmanager
+def invocation() -> Iterator[None]:
+    """Around all of a handler: metrics go out at its end, and errors without their secrets.
+
+    Raises FunctionFailed in place of any exception: the runtime prints what escapes a handler
+    by itself, and no filter sees that.
+    """
+    try:
+        yield
+    except Exception as error:
+        log.exception("the function failed")
+        raise FunctionFailed(scrub(f"{type(error).__name__}: {error}")) from None
+    finally:
+        if _metrics().metric_set:
+            _metrics().flush_metrics()
+
+
+@cache
+def _metrics() -> Metrics:
+    """The namespace comes from the environment, as powertools defines it."""
+    from aws_lambda_powertools import Metrics
+
+    return Metrics()
