@@ -1,0 +1,121 @@
+"""What `make bundle` puts into the templates is what the sources say."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools import embed
+
+Resources = dict[str, dict[str, Any]]
+
+SCRIPT = embed.INSTANCE / "user-data.sh"
+
+
+def user_data(resources: Resources, template: str) -> str:
+    text: str = resources[template]["Properties"]["LaunchTemplateData"]["UserData"]
+    return text
+
+
+@pytest.mark.parametrize("template", ["LaunchTemplateX8664", "LaunchTemplateArm64"])
+def test_user_data_is_the_script_with_the_queues_words(queue: Resources, template: str) -> None:
+    before, after = SCRIPT.read_text(encoding="utf-8").split(embed.PLACEHOLDER)
+    text = user_data(queue, template)
+    assert text.startswith(before + "\n")
+    assert text.endswith("\n" + after)
+    words = json.loads(text.removeprefix(before).removesuffix(after))
+    profile = "arn:aws:iam::123456789012:instance-profile/mayfly/acme"
+    role = "arn:aws:iam::123456789012:role/mayfly/acme"
+    assert words == {
+        "protocol": 1,
+        "stack": "acme",
+        "queue": "linux",
+        "mailbox": "acme-mailbox",
+        "bundle_parameter": "/mayfly-infra/acme/bundle",
+        "script_parameter": "/mayfly/acme/queues/linux/bootstrap/script",
+        "bootstrap_profile": f"{profile}/bootstrap/linux/BootstrapProfile",
+        "sandbox_profile": f"{profile}/sandbox/linux/SandboxProfile",
+        "bootstrap_role": f"{role}/bootstrap/linux/BootstrapRole",
+        "sandbox_role": f"{role}/sandbox/linux/acme-linux-sandbox",
+        "agent_version": "3.115.0",
+        "agent_url": "https://github.com/buildkite/agent/releases/download/v{version}/"
+        "buildkite-agent-linux-{arch}-{version}.tar.gz",
+        "agent_sha256": {
+            "amd64": "7533ecc68c6f1df5b8ed1ee978de1e25fd35553aa230daf2f7b7fc2cd29afa39",
+            "arm64": "c5d5495bcc6b0f5886f6658800bbefea3e0bb65eda630c9110e48311a37ab074",
+        },
+    }
+
+
+def test_both_architectures_boot_alike(queue: Resources) -> None:
+    assert user_data(queue, "LaunchTemplateX8664") == user_data(queue, "LaunchTemplateArm64")
+
+
+def test_user_data_is_short(queue: Resources) -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    assert len(script.splitlines()) < 60
+    # EC2 takes 16 KB, and names may be longer than here.
+    assert len(user_data(queue, "LaunchTemplateX8664")) < 12_000
+
+
+def test_user_data_survives_yaml() -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    pieces = yaml.safe_load(embed.user_data_mapping(script))
+    assert pieces["Before"] + pieces["After"] == script.replace(embed.PLACEHOLDER, "\n")
+
+
+def test_templates_are_up_to_date() -> None:
+    stale = [p.name for p, text in embed.expected().items() if p.read_text("utf-8") != text]
+    assert not stale, "run `make bundle`"
+
+
+def pack(directory: Path, name: str = "bundle.tar.gz") -> bytes:
+    subprocess.run(
+        [sys.executable, str(directory / "bundle.py"), str(directory / name)], check=True
+    )
+    return (directory / name).read_bytes()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Another checkout of the instance's sources: other times, other order, other masks."""
+    package = tmp_path / "mayfly_instance"
+    shutil.copy(embed.INSTANCE / "bundle.py", tmp_path)
+    for path in sorted((embed.INSTANCE / "mayfly_instance").rglob("*"), reverse=True):
+        if path.is_file() and path.suffix != ".pyc":
+            copy = package / path.relative_to(embed.INSTANCE / "mayfly_instance")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+            copy.chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
+    return tmp_path
+
+
+def test_the_bundle_is_the_same_from_every_checkout(checkout: Path) -> None:
+    (checkout / "mayfly_instance" / "__pycache__").mkdir(exist_ok=True)
+    (checkout / "mayfly_instance" / "__pycache__" / "left.pyc").write_bytes(b"over")
+    assert hashlib.sha256(pack(checkout)).hexdigest() == embed.bundle_sha256()
+
+
+def test_the_bundle_changes_with_its_sources(checkout: Path) -> None:
+    before = pack(checkout)
+    (checkout / "mayfly_instance" / "__init__.py").write_text("changed = True\n")
+    assert pack(checkout) != before
+
+
+def test_the_bundle_holds_the_package_and_nothing_else(checkout: Path) -> None:
+    with tarfile.open(fileobj=io.BytesIO(pack(checkout)), mode="r:gz") as tar:
+        members = tar.getmembers()
+    assert "mayfly_instance/__init__.py" in {member.name for member in members}
+    assert all(member.name.startswith("mayfly_instance/") for member in members)
+    assert all(member.isreg() and member.uid == 0 and member.mtime == 0 for member in members)
+    assert {member.mode for member in members} <= {0o644, 0o755}

@@ -1,0 +1,173 @@
+"""What stacks/queue.yaml deploys, apart from rights."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tools.resolve import ACCOUNT
+
+Resources = dict[str, dict[str, Any]]
+
+TEMPLATES = {"x86_64": "LaunchTemplateX8664", "arm64": "LaunchTemplateArm64"}
+LOGICAL_IDS = {
+    "BootstrapRole",
+    "BootstrapProfile",
+    "SandboxRole",
+    "SandboxProfile",
+    "LaunchTemplateX8664",
+    "LaunchTemplateArm64",
+    "InstanceSecurityGroup",
+    "Published",
+}
+IAM = f"arn:aws:iam::{ACCOUNT}"
+
+
+def launch(resources: Resources, template: str) -> dict[str, Any]:
+    data: dict[str, Any] = resources[template]["Properties"]["LaunchTemplateData"]
+    return data
+
+
+def tags(resources: Resources, template: str) -> dict[str, dict[str, str]]:
+    return {
+        spec["ResourceType"]: {tag["Key"]: tag["Value"] for tag in spec["Tags"]}
+        for spec in launch(resources, template)["TagSpecifications"]
+    }
+
+
+def test_logical_ids_stay(queue: Resources) -> None:
+    assert set(queue) == LOGICAL_IDS
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values())
+def test_metadata_is_closed_to_containers_and_old_clients(queue: Resources, template: str) -> None:
+    assert launch(queue, template)["MetadataOptions"] == {
+        "HttpEndpoint": "enabled",
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 1,
+        "HttpProtocolIpv6": "disabled",
+        "InstanceMetadataTags": "disabled",
+    }
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values())
+def test_power_off_is_the_end(queue: Resources, template: str) -> None:
+    data = launch(queue, template)
+    assert data["InstanceInitiatedShutdownBehavior"] == "terminate"
+    assert data["MaintenanceOptions"] == {"AutoRecovery": "disabled"}
+    assert "KeyName" not in data
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values())
+def test_instances_are_born_as_bootstrap(queue: Resources, template: str) -> None:
+    profile = launch(queue, template)["IamInstanceProfile"]["Arn"]
+    assert profile.startswith(f"{IAM}:instance-profile/mayfly/acme/bootstrap/linux/")
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values())
+def test_disks_are_encrypted_and_go_with_the_instance(queue: Resources, template: str) -> None:
+    (device,) = launch(queue, template)["BlockDeviceMappings"]
+    assert device["DeviceName"] == "/dev/xvda"
+    expected = {"VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+    assert device["Ebs"] == expected | {"VolumeSize": "50"}
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values())
+def test_nothing_comes_in(queue: Resources, template: str) -> None:
+    group = queue["InstanceSecurityGroup"]["Properties"]
+    assert "SecurityGroupIngress" not in group
+    (interface,) = launch(queue, template)["NetworkInterfaces"]
+    assert interface["Groups"] == ["InstanceSecurityGroup.GroupId"]
+    assert interface["AssociatePublicIpAddress"] == "false"
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values())
+def test_templates_are_found_by_their_tags(queue: Resources, template: str) -> None:
+    (spec,) = queue[template]["Properties"]["TagSpecifications"]
+    assert spec["ResourceType"] == "launch-template"
+    assert {"Key": "mayfly-stack", "Value": "acme"} in spec["Tags"]
+    assert {"Key": "mayfly-queue", "Value": "linux"} in spec["Tags"]
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values())
+def test_instances_get_mayflys_tags_with_the_launch_alone(
+    full_queue: Resources, queue: Resources, template: str
+) -> None:
+    own = {"mayfly-stack": "acme", "mayfly-queue": "linux"}
+    extra = {"team": "ci", "cost-centre": "42"}
+    assert tags(queue, template) == {"volume": own, "network-interface": own}
+    assert tags(full_queue, template) == {
+        "instance": extra,
+        "volume": own | extra,
+        "network-interface": own,
+    }
+
+
+def test_options_reach_the_launch_templates(full_queue: Resources) -> None:
+    data = launch(full_queue, "LaunchTemplateArm64")
+    assert data["ImageId"] == "ami-0aaaaaaaaaaaaaaaa"
+    assert launch(full_queue, "LaunchTemplateX8664")["ImageId"] == "ami-0123456789abcdef0"
+    assert data["BlockDeviceMappings"][0]["Ebs"]["KmsKeyId"].endswith("key/1")
+    (interface,) = data["NetworkInterfaces"]
+    assert interface["Groups"] == ["InstanceSecurityGroup.GroupId", "sg-1", "sg-2"]
+    assert interface["AssociatePublicIpAddress"] == "true"
+
+
+def test_options_reach_the_roles(full_queue: Resources, queue: Resources) -> None:
+    bootstrap, sandbox = (full_queue[f"{r}Role"]["Properties"] for r in ("Bootstrap", "Sandbox"))
+    assert bootstrap["ManagedPolicyArns"] == ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
+    assert [arn[-1] for arn in sandbox["ManagedPolicyArns"]] == ["a", "b"]
+    assert bootstrap["PermissionsBoundary"] == sandbox["PermissionsBoundary"]
+    assert sandbox["RoleName"] == "linux-jobs"
+    assert queue["SandboxRole"]["Properties"]["RoleName"] == "acme-linux-sandbox"
+    assert "ManagedPolicyArns" not in queue["BootstrapRole"]["Properties"]
+
+
+@pytest.mark.parametrize("kind", ["Bootstrap", "Sandbox"])
+def test_roles_and_profiles_carry_the_queue_in_their_path(queue: Resources, kind: str) -> None:
+    path = f"/mayfly/acme/{kind.lower()}/linux/"
+    assert queue[f"{kind}Role"]["Properties"]["Path"] == path
+    assert queue[f"{kind}Profile"]["Properties"]["Path"] == path
+    assert queue[f"{kind}Profile"]["Properties"]["Roles"] == [f"{kind}Role"]
+
+
+def test_the_two_roles_share_no_policy_name(queue: Resources) -> None:
+    names = [
+        {policy["PolicyName"] for policy in queue[f"{kind}Role"]["Properties"]["Policies"]}
+        for kind in ("Bootstrap", "Sandbox")
+    ]
+    assert not names[0] & names[1]
+
+
+@pytest.mark.parametrize("kind", ["Bootstrap", "Sandbox"])
+def test_inline_policies_fit_into_a_role(full_queue: Resources, kind: str) -> None:
+    """IAM counts all inline policies of a role together, without white space: 10,240 characters."""
+    policies = full_queue[f"{kind}Role"]["Properties"]["Policies"]
+    size = sum(len(json.dumps(p["PolicyDocument"], separators=(",", ":"))) for p in policies)
+    # Names of stack and queue may grow to their limits: 50 and 100 characters, 24 and 1 times.
+    assert size + 24 * 50 + 100 < 10_240
+
+
+def test_the_control_plane_is_told_what_it_must_know(queue: Resources) -> None:
+    parameter = queue["Published"]["Properties"]
+    assert parameter["Name"] == "/mayfly-infra/acme/queues/linux"
+    assert parameter["Type"] == "String"
+    role = f"{IAM}:role/mayfly/acme"
+    assert json.loads(parameter["Value"]) == {
+        "protocol": 1,
+        "queue": "linux",
+        "templates": {
+            "x86_64": {"id": "LaunchTemplateX8664", "version": "1"},
+            "arm64": {"id": "LaunchTemplateArm64", "version": "1"},
+        },
+        "bootstrap_profile": f"{IAM}:instance-profile/mayfly/acme/bootstrap/linux/BootstrapProfile",
+        "sandbox_profile": f"{IAM}:instance-profile/mayfly/acme/sandbox/linux/SandboxProfile",
+        "bootstrap_role": f"{role}/bootstrap/linux/BootstrapRole",
+        "sandbox_role": f"{role}/sandbox/linux/acme-linux-sandbox",
+        "bootstrap_role_id": "AROABOOTSTRAPROLE",
+        "sandbox_role_id": "AROASANDBOXROLE",
+        "subnets": ["subnet-1", "subnet-2"],
+        "script_prefix": "",
+    }
