@@ -199,6 +199,8 @@ def decide(
     facts = _facts(environment)
     if config.rules:
         failing = [tuple(_failing(rule, facts)) for rule in config.rules]
+        if config.rules == (UNREADABLE,):
+            return _denied(config, facts, "its policy cannot be read at present")
         if all(failing):
             return _denied(config, facts, _nearest(failing))
     if config.repository_from is not None:
@@ -260,7 +262,8 @@ def _nearest(failing: list[tuple[str, ...]]) -> str:
     if not near:
         return "none of its rules is for this pipeline and repository"
     closest = min(near, key=lambda keys: (len(keys), keys))
-    return f"a rule that is for this pipeline asks for another {' and '.join(closest)}"
+    lacking = " and ".join("origin" if key == "fork" else key for key in closest)
+    return f"a rule that is for this pipeline asks for another {lacking}"
 
 
 def _denied(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:

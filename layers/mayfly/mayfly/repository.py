@@ -8,7 +8,7 @@ _HOST = r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)"
 _URL = re.compile(
     rf"(?P<scheme>ssh|https|http|git)://(?:[^/@\s\\]*@)?{_HOST}(?::(?P<port>[0-9]{{1,5}}))?/(?P<path>.+)"
 )
-_SCP = re.compile(rf"[A-Za-z0-9._-]+@{_HOST}:/?(?P<path>.+)")
+_SCP = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]*@{_HOST}:/?(?P<path>.+)")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~+-]+")
 _DEFAULT_PORTS = {"ssh": "22", "https": "443", "http": "80", "git": "9418"}
 

@@ -1,0 +1,111 @@
+"""Agent query rules against what a queue offers."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.agent_rules import Mismatch, agent_tags, offer, shape_for
+from mayfly.config.queue import QueueConfig
+from mayfly.model import Shape
+
+QUEUE = QueueConfig(
+    queue="build",
+    instance_types=("m7i.large", "m6i.large"),
+    tags={"os": "linux", "gpu": "none"},
+    purchase="spot",
+)
+WHOLE = Shape("build", "x86_64", ("m7i.large", "m6i.large"), "spot")
+NARROW = Shape("build", "x86_64", ("m6i.large",), "spot")
+
+
+@pytest.mark.parametrize(
+    ("rules", "shape"),
+    [
+        (["queue=build"], WHOLE),
+        (["queue=*"], WHOLE),
+        (["queue"], WHOLE),
+        ([" queue = build "], WHOLE),
+        (["queue=build", "os=linux"], WHOLE),
+        (["queue=build", "os=*"], WHOLE),
+        (["queue=build", "os"], WHOLE),
+        (["queue=build", "os=linux", "gpu=none", "arch=x86_64"], WHOLE),
+        (["queue=build", "arch=amd64"], WHOLE),
+        (["queue=build", "architecture=x86_64"], WHOLE),
+        (["queue=build", "arch=*"], WHOLE),
+        (["queue=build", "instance-type=m6i.large"], NARROW),
+        (["queue=build", "aws:instance-type=m6i.large"], NARROW),
+        (["queue=build", "instance-type=*"], WHOLE),
+        (["queue=build", "instance-type"], WHOLE),
+        (["queue=build", "instance-type=m6i.large", "instance-type=m6i.large"], NARROW),
+    ],
+)
+def test_rules_that_the_queue_meets_give_the_shape(rules: list[str], shape: Shape) -> None:
+    assert shape_for(QUEUE, rules, is_default_queue=False) == shape
+
+
+@pytest.mark.parametrize(
+    ("rules", "failed", "reason"),
+    [
+        (["queue=other"], "queue=other", "queue=build"),
+        (["queue=build", "os=mac"], "os=mac", "os=linux"),
+        (["queue=build", "arch=arm64"], "arch=arm64", "x86_64"),
+        (["queue=build", "arch=aarch64"], "arch=aarch64", "x86_64"),
+        (["queue=build", "arch=sparc"], "arch=sparc", "x86_64"),
+        (["queue=build", "docker=true"], "docker=true", "no tag docker"),
+        (["queue=build", "docker=*"], "docker=*", "no tag docker"),
+        (["queue=build", "docker"], "docker", "no tag docker"),
+        (["queue=build", "OS=linux"], "OS=linux", "no tag OS"),
+        (["queue=build", "aws:instance-id=i-1"], "aws:instance-id=i-1", "no tag"),
+        (["queue=build", ""], "", "no tag"),
+        (["queue=build", "instance-type=c5.large"], "instance-type=c5.large", "m7i.large"),
+        (
+            ["queue=build", "instance-type=m7i.large", "instance-type=m6i.large"],
+            "instance-type=m6i.large",
+            "m7i.large",
+        ),
+        ([], "", "not the cluster's default queue"),
+        (["os=linux"], "", "not the cluster's default queue"),
+    ],
+)
+def test_the_rule_that_failed_is_named(rules: list[str], failed: str, reason: str) -> None:
+    mismatch = shape_for(QUEUE, rules, is_default_queue=False)
+    assert isinstance(mismatch, Mismatch)
+    assert mismatch.rule == failed
+    assert reason in mismatch.reason
+
+
+@pytest.mark.parametrize("rules", [[], ["os=linux"], ["queue=build"]])
+def test_the_default_queue_takes_jobs_that_name_none(rules: list[str]) -> None:
+    assert shape_for(QUEUE, rules, is_default_queue=True) == WHOLE
+
+
+def test_the_default_queue_takes_no_job_of_another() -> None:
+    assert isinstance(shape_for(QUEUE, ["queue=other"], is_default_queue=True), Mismatch)
+
+
+@pytest.mark.parametrize("value", ["arm64", "aarch64"])
+def test_arm_has_two_names(value: str) -> None:
+    config = QueueConfig(queue="q", architecture="arm64", instance_types=("m7g.large",))
+    shape = shape_for(config, ["queue=q", f"arch={value}"], is_default_queue=False)
+    assert shape == Shape("q", "arm64", ("m7g.large",), "on-demand")
+
+
+def test_a_type_is_offered_only_where_it_is_certain() -> None:
+    assert offer(QUEUE, WHOLE) == {
+        "queue": "build",
+        "arch": "x86_64",
+        "os": "linux",
+        "gpu": "none",
+    }
+    assert offer(QUEUE, NARROW)["instance-type"] == "m6i.large"
+
+
+def test_the_agent_gets_its_tags_in_one_line() -> None:
+    assert agent_tags(QUEUE, NARROW) == (
+        "queue=build,arch=x86_64,instance-type=m6i.large,os=linux,gpu=none"
+    )
+
+
+def test_what_is_offered_is_what_is_asked_for() -> None:
+    rules = [f"{key}={value}" for key, value in offer(QUEUE, NARROW).items()]
+    assert shape_for(QUEUE, rules, is_default_queue=False) == NARROW

@@ -1,0 +1,344 @@
+"""Rules: their grammar, what they let in, and what a developer is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.config.queue import QueueConfig
+from mayfly.policy import (
+    KEYS,
+    REFUSED_KEYS,
+    UNREADABLE,
+    Condition,
+    Rule,
+    decide,
+    parse_rules,
+    repository_parameter,
+    restricted,
+)
+
+WEB = {
+    "BUILDKITE_PIPELINE_SLUG": "web",
+    "BUILDKITE_REPO": "git@github.com:acme/web.git",
+    "BUILDKITE_BRANCH": "main",
+    "BUILDKITE_SOURCE": "webhook",
+    "BUILDKITE_PULL_REQUEST": "false",
+    "BUILDKITE_PULL_REQUEST_REPO": "",
+}
+FROM_A_FORK = {
+    "BUILDKITE_PULL_REQUEST": "7",
+    "BUILDKITE_PULL_REQUEST_REPO": "git://github.com/mallory/web.git",
+}
+FROM_ITSELF = {
+    "BUILDKITE_PULL_REQUEST": "7",
+    "BUILDKITE_PULL_REQUEST_REPO": "git://github.com/acme/web.git",
+}
+
+
+def queue(*lines: str, repository_from: str | None = None) -> QueueConfig:
+    rules = tuple(rule for line in lines for rule in parse_rules("r", line))
+    return QueueConfig(queue="deploy", rules=rules, repository_from=repository_from)
+
+
+def allowed(line: str, **changes: str) -> bool:
+    return decide(queue(line), {**WEB, **changes}, None) is None
+
+
+# -- grammar
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("pipeline=web", ["pipeline=web"]),
+        ("fork=no   source=ui,api\tpipeline=web", ["pipeline=web source=api,ui fork=no"]),
+        ("pipeline=web\n\n  pipeline=api  \n", ["pipeline=web", "pipeline=api"]),
+        ("pipeline=b,a,b", ["pipeline=a,b"]),
+        ("branch=main", ["branch=main fork=no"]),
+        ("branch=main fork=yes", ["branch=main fork=yes"]),
+        ("branch=main fork=yes,no", ["branch=main fork=no,yes"]),
+        (
+            "source=webhook,ui branch=main repository=git@example.org:a/d.git pipeline=d",
+            ["pipeline=d repository=git@example.org:a/d.git branch=main source=ui,webhook fork=no"],
+        ),
+        ("repository=https://github.com/acme/*", ["repository=https://github.com/acme/*"]),
+        ("branch=a=b", ["branch=a=b fork=no"]),
+    ],
+)
+def test_rules_are_read_into_their_canonical_lines(text: str, lines: list[str]) -> None:
+    rules = parse_rules("r", text)
+    assert [str(rule) for rule in rules] == lines
+    assert all(rule.name == "r" for rule in rules)
+    assert parse_rules("r", "\n".join(lines)) == rules
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "it has no line"),
+        (" \n ", "it has no line"),
+        ("pipeline", "line 1, column 1: 'pipeline' is not key=value"),
+        ("pipeline=web oops", "line 1, column 14: 'oops' is not key=value"),
+        ("pipeline=web\npipeline=web x=y", "line 2, column 14: 'x=y' is not key=value"),
+        ("Pipeline=web", "line 1, column 1: 'Pipeline=web' is not key=value"),
+        ("# none", "line 1, column 1: '#' is not key=value"),
+        ("pipeline=web pipeline=api", "line 1, column 14: pipeline stands twice"),
+        ("pipeline=", "pipeline= is not one of: slugs"),
+        ("pipeline=web,", "pipeline= is not one of: slugs"),
+        ("pipeline=*", "pipeline=\\* is not one of: slugs"),
+        ("pipeline=deploy-*", "is not one of: slugs"),
+        ("pipeline=a/b", "is not one of: slugs"),
+        ("source=push", "source=push is not one of: what made the build"),
+        ("source=*", "is not one of"),
+        ("fork=maybe", "fork=maybe is not one of: `no` or `yes`"),
+        ("fork=*", "is not one of"),
+        ("repository=acme/web", "is not one of: clone URLs"),
+        ("repository=*", "is not one of: clone URLs"),
+        ("repository=git@github.com:*", "is not one of: clone URLs"),
+        ("repository=git@github.com:acme/web*", "is not one of: clone URLs"),
+        ("repository=git@*:acme/web", "is not one of: clone URLs"),
+        ("repository=git@github.com:*/web", "is not one of: clone URLs"),
+        ("repository=https://me:pass@github.com/acme/web", "is not one of: clone URLs"),
+        ("branch=", "is not one of: branch names"),
+        ("branch=a..b,^main", "is not one of: branch names"),
+        ("branch=main?", "is not one of: branch names"),
+    ],
+)
+def test_a_mistake_is_told_by_line_column_and_word(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse_rules("r", text)
+
+
+@pytest.mark.parametrize("key", sorted(REFUSED_KEYS))
+def test_a_key_that_proves_nothing_is_refused_with_the_reason(key: str) -> None:
+    with pytest.raises(ValueError, match=f"column 1: {key} cannot be used: "):
+        parse_rules("r", f"{key}=x")
+
+
+def test_no_key_is_both_trusted_and_refused() -> None:
+    assert not KEYS.keys() & REFUSED_KEYS.keys()
+
+
+def test_a_rule_without_conditions_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="everybody"):
+        Rule("r", ())
+
+
+# -- what rules let in
+
+
+@pytest.mark.parametrize(
+    ("line", "changes", "lets_in"),
+    [
+        ("pipeline=web", {}, True),
+        ("pipeline=api,web", {}, True),
+        ("pipeline=api", {}, False),
+        ("pipeline=web", {"BUILDKITE_PIPELINE_SLUG": "web2"}, False),
+        ("pipeline=web", {"BUILDKITE_PIPELINE_SLUG": "Web"}, False),
+        ("pipeline=web", {"BUILDKITE_PIPELINE_SLUG": "web\n"}, False),
+        ("pipeline=web", {"BUILDKITE_PIPELINE_SLUG": ""}, False),
+        ("source=webhook,ui", {}, True),
+        ("source=ui", {}, False),
+        ("source=ui", {"BUILDKITE_SOURCE": ""}, False),
+        ("repository=https://github.com/acme/web", {}, True),
+        ("repository=https://github.com/acme/*", {}, True),
+        ("repository=git@github.com:acme/*", {"BUILDKITE_REPO": "git@github.com:acme/a/b"}, False),
+        ("repository=git@github.com:acme/*", {"BUILDKITE_REPO": "git@github.com:acme2/a"}, False),
+        ("repository=git@github.com:acme/*", {"BUILDKITE_REPO": "git@evil.org:acme/a"}, False),
+        (
+            "repository=git@github.com:acme/web",
+            {"BUILDKITE_REPO": "https://evil.example/x@github.com/acme/web"},
+            False,
+        ),
+        ("repository=git@github.com:acme/web", {"BUILDKITE_REPO": ""}, False),
+        ("branch=main", {}, True),
+        ("branch=main,next", {"BUILDKITE_BRANCH": "next"}, True),
+        ("branch=main", {"BUILDKITE_BRANCH": "main2"}, False),
+        ("branch=main", {"BUILDKITE_BRANCH": "feature/main"}, False),
+        ("branch=main", {"BUILDKITE_BRANCH": "mallory:main"}, False),
+        ("branch=main", {"BUILDKITE_BRANCH": "main\n"}, False),
+        ("branch=release/*", {"BUILDKITE_BRANCH": "release/1.0"}, True),
+        ("branch=release/*", {"BUILDKITE_BRANCH": "release/1.0/hack"}, False),
+        ("branch=release/*", {"BUILDKITE_BRANCH": "x-release/1.0"}, False),
+        ("branch=v*.*", {"BUILDKITE_BRANCH": "v1.2"}, True),
+        ("branch=v*.*", {"BUILDKITE_BRANCH": "v12"}, False),
+        ("branch=v1.2", {"BUILDKITE_BRANCH": "v1x2"}, False),
+        ("branch=*", {"BUILDKITE_BRANCH": "a\nb"}, True),
+        ("branch=*", {"BUILDKITE_BRANCH": ""}, False),
+        ("fork=no", {}, True),
+        ("fork=yes", {}, False),
+        ("fork=no", FROM_A_FORK, False),
+        ("fork=yes", FROM_A_FORK, True),
+        ("fork=no,yes", FROM_A_FORK, True),
+        ("fork=no", FROM_ITSELF, True),
+        ("fork=yes", FROM_ITSELF, False),
+        ("branch=main", FROM_A_FORK, False),
+        ("branch=main", FROM_ITSELF, True),
+        ("branch=main fork=no,yes", FROM_A_FORK, True),
+        ("pipeline=web", FROM_A_FORK, True),
+        # What Buildkite leaves out the pipeline could have said: it counts for nothing.
+        ("fork=no", {"BUILDKITE_PULL_REQUEST": ""}, False),
+        ("fork=yes", {"BUILDKITE_PULL_REQUEST": ""}, False),
+        ("fork=no", {**FROM_A_FORK, "BUILDKITE_PULL_REQUEST_REPO": ""}, False),
+        (
+            "fork=no",
+            {**FROM_A_FORK, "BUILDKITE_REPO": "", "BUILDKITE_PULL_REQUEST_REPO": ""},
+            False,
+        ),
+        ("pipeline=web branch=main source=webhook fork=no", {}, True),
+        ("pipeline=web branch=main source=ui fork=no", {}, False),
+    ],
+)
+def test_a_rule_lets_in_what_meets_all_its_conditions(
+    line: str, changes: dict[str, str], lets_in: bool
+) -> None:
+    assert allowed(line, **changes) is lets_in
+
+
+def test_one_rule_of_several_is_enough() -> None:
+    config = queue("pipeline=api", "pipeline=web source=ui\npipeline=web source=webhook")
+    assert decide(config, WEB, None) is None
+
+
+def test_conditions_of_different_rules_do_not_add_up() -> None:
+    assert decide(queue("pipeline=api branch=main", "pipeline=web branch=next"), WEB, None)
+
+
+def test_a_queue_without_rules_takes_every_job_unread() -> None:
+    assert not restricted(queue())
+    assert decide(queue(), {}, None) is None
+
+
+def test_unreadable_rules_let_nobody_in() -> None:
+    config = QueueConfig(queue="deploy", rules=(UNREADABLE,))
+    assert restricted(config)
+    assert decide(config, WEB, None) is not None
+    assert decide(config, {"BUILDKITE_PIPELINE_SLUG": ""}, None) is not None
+    assert decide(config, {}, None) is not None
+    assert str(UNREADABLE) == "pipeline="
+
+
+# -- the repository that is registered for a pipeline
+
+TEMPLATE = "/buildkite/pipelines/{pipeline}/repository"
+
+
+@pytest.mark.parametrize(
+    ("slug", "name"),
+    [
+        ("web", "/buildkite/pipelines/web/repository"),
+        ("web-2_x", "/buildkite/pipelines/web-2_x/repository"),
+        ("", None),
+        ("a/../secret", None),
+        ("a/b", None),
+        (".", None),
+        ("web\n", None),
+        ("{pipeline}", None),
+        ("-web", None),
+    ],
+)
+def test_the_parameter_is_named_by_the_pipeline(slug: str, name: str | None) -> None:
+    config = queue(repository_from=TEMPLATE)
+    assert restricted(config)
+    assert repository_parameter(config, {"BUILDKITE_PIPELINE_SLUG": slug}) == name
+
+
+def test_without_a_template_there_is_no_parameter() -> None:
+    assert repository_parameter(queue(), WEB) is None
+    assert repository_parameter(queue(repository_from=TEMPLATE), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("registered", "denied"),
+    [
+        ("git@github.com:acme/web.git", False),
+        ("https://github.com/acme/web", False),
+        ("https://github.com/acme/api", True),
+        ("", True),
+        ("acme/web", True),
+        (None, True),
+    ],
+)
+def test_the_registered_repository_must_be_the_jobs(registered: str | None, denied: bool) -> None:
+    assert bool(decide(queue(repository_from=TEMPLATE), WEB, registered)) is denied
+
+
+def test_a_registered_repository_does_not_replace_the_rules() -> None:
+    config = queue("pipeline=api", repository_from=TEMPLATE)
+    assert decide(config, WEB, WEB["BUILDKITE_REPO"]) is not None
+    config = queue("pipeline=web", repository_from=TEMPLATE)
+    assert decide(config, WEB, WEB["BUILDKITE_REPO"]) is None
+    assert decide(config, WEB, None) is not None
+
+
+# -- what a developer is told
+
+
+def reason(config: QueueConfig, repository: str | None = None, **changes: str) -> str:
+    denial = decide(config, {**WEB, **changes}, repository)
+    assert denial is not None
+    return denial.reason
+
+
+def test_a_denial_says_what_was_tried_what_is_missing_and_what_to_do() -> None:
+    told = reason(queue("pipeline=web branch=release/* source=ui"))
+    assert told == (
+        "Queue deploy does not take this job (pipeline web, repository github.com/acme/web, "
+        "branch main, source webhook, not from a fork): a rule that is for this pipeline asks for "
+        "another branch and source. Run it on another queue, or ask those who own the policy of "
+        "deploy to allow it."
+    )
+
+
+def test_a_denial_tells_nothing_of_rules_for_others() -> None:
+    told = reason(queue("pipeline=secret-project repository=git@example.org:hidden/thing"))
+    assert "none of its rules is for this pipeline and repository" in told
+    assert "secret" not in told
+    assert "hidden" not in told
+
+
+def test_a_denial_for_want_of_a_readable_policy_says_so() -> None:
+    told = reason(QueueConfig(queue="deploy", rules=(UNREADABLE,)))
+    assert "its policy cannot be read at present" in told
+
+
+def test_a_denial_for_a_fork_says_so() -> None:
+    told = reason(queue("pipeline=web branch=main"), **FROM_A_FORK)
+    assert "branch main, source webhook, from a fork)" in told
+    assert "asks for another origin." in told
+
+
+def test_the_closest_rule_is_the_one_that_is_told() -> None:
+    told = reason(queue("pipeline=web branch=a source=ui", "pipeline=web branch=a"))
+    assert "asks for another branch." in told
+
+
+@pytest.mark.parametrize(
+    ("registered", "words"),
+    [
+        (None, "no repository is registered for its pipeline"),
+        ("git@github.com:acme/other", "another repository is registered for its pipeline"),
+    ],
+)
+def test_a_denial_for_the_repository_says_so(registered: str | None, words: str) -> None:
+    told = reason(queue(repository_from=TEMPLATE), registered)
+    assert words in told
+    assert "other.git" not in told
+
+
+def test_a_denial_shows_no_password_and_no_control_character() -> None:
+    told = reason(
+        queue("pipeline=api"),
+        BUILDKITE_REPO="https://me:hunter2@github.com/acme/web.git",
+        BUILDKITE_BRANCH="main\x1b[2J\nQueue deploy takes this job" + "x" * 5000,
+    )
+    assert "hunter2" not in told
+    assert told.isprintable()
+    assert len(told) < 1000
+    assert "hunter2" not in reason(
+        queue("pipeline=api"), BUILDKITE_REPO="https://me:hunter2@github.com//acme"
+    )
+
+
+def test_conditions_are_values() -> None:
+    assert parse_rules("r", "pipeline=web") == (Rule("r", (Condition("pipeline", ("web",)),)),)

@@ -1,0 +1,111 @@
+"""Which clone URLs mean the same repository, and which mean none."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.policy import same_repository
+from mayfly.repository import canonical_repository
+
+FORMS_OF_ONE = [
+    "https://github.com/acme/web.git",
+    "https://github.com/acme/web",
+    "https://github.com/acme/web/",
+    "https://github.com/acme/web.git/",
+    "git@github.com:acme/web.git",
+    "user@github.com:acme/web.git",
+    "git@github.com:/acme/web.git",
+    "https://git@github.com/acme/web.git",
+    "https://user:pass@github.com/acme/web.git",
+    "ssh://git@github.com/acme/web.git",
+    "ssh://git@github.com:22/acme/web.git",
+    "https://github.com:443/acme/web.git",
+    "git://github.com/acme/web.git",
+    "https://GitHub.com/acme/web.git",
+]
+
+
+@pytest.mark.parametrize("url", FORMS_OF_ONE)
+def test_one_repository_has_many_urls(url: str) -> None:
+    assert canonical_repository(url) == "github.com/acme/web"
+    assert same_repository(url, FORMS_OF_ONE[0])
+
+
+@pytest.mark.parametrize(
+    ("url", "canonical"),
+    [
+        ("https://github.com:8080/a/b.git", "github.com:8080/a/b"),
+        ("https://github.com:8080/~a/b.git", "github.com:8080/~a/b"),
+        ("ssh://git@your-scm.io:32200/hp/stone.git", "your-scm.io:32200/hp/stone"),
+        ("git@my-git.example.com:a/b.git", "my-git.example.com/a/b"),
+        ("git@bitbucket.org:2fa/x.git", "bitbucket.org/2fa/x"),
+        ("git@host:123/repo.git", "host/123/repo"),
+        ("git@gitlab.com:group/sub/group/repo.git", "gitlab.com/group/sub/group/repo"),
+        ("https://dev.azure.com/org/project/_git/repo", "dev.azure.com/org/project/_git/repo"),
+    ],
+)
+def test_unusual_hosts_ports_and_paths_are_kept(url: str, canonical: str) -> None:
+    assert canonical_repository(url) == canonical
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com/acme/Web.git",
+        "https://github.com/acme/web2.git",
+        "https://github.com/acme/web/web.git",
+        "https://github.com/acme_web",
+        "https://github.com:8443/acme/web.git",
+        "https://github.com.evil.example/acme/web.git",
+        "https://evil.example/github.com/acme/web.git",
+        "https://github.com@evil.example/acme/web.git",
+        "https://github.com:acme@evil.example/acme/web.git",
+        "git@evil.example:github.com/acme/web.git",
+    ],
+)
+def test_another_repository_is_another(url: str) -> None:
+    assert canonical_repository(url) is not None
+    assert not same_repository(url, FORMS_OF_ONE[0])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "acme/web",
+        "github.com:acme/web.git",
+        "/srv/git/web.git",
+        "file:///srv/git/web.git",
+        "ext::sh -c evil",
+        "https://evil.example/x//github.com/acme/web.git",
+        "https://evil.example/x@github.com/acme/web.git",
+        "https://evil.example/?https://github.com/acme/web.git",
+        "https://evil.example\\@github.com/acme/web.git",
+        "https://a@b@github.com/acme/web.git",
+        "https://github.com//acme/web.git",
+        "https://github.com/acme/../web.git",
+        "https://github.com/./acme/web.git",
+        "https://github.com/acme/web.git#x",
+        "https://github.com/acme/%77eb.git",
+        "https://github.com/acme/web .git",
+        "https://github.com/acme/web.git\n",
+        " https://github.com/acme/web.git",
+        "https://github.com./acme/web.git",
+        "https://-github.com/acme/web.git",
+        "https://[::1]/acme/web.git",
+        "https://github.com:/acme/web.git",
+        "https://github.com:443443/acme/web.git",
+        "https://github.com/",
+        "https://github.com/.git",
+        "https://g\u0131thub.com/acme/web.git",
+        "HTTPS://github.com/acme/web.git",
+        "git@github.com::acme/web.git",
+        "git@github.com:acme//web.git",
+        "git@github.com://acme/web.git",
+        "-oProxyCommand@github.com:acme/web.git",
+    ],
+)
+def test_what_git_could_read_otherwise_is_no_repository(url: str) -> None:
+    assert canonical_repository(url) is None
+    assert not same_repository(url, url)
+    assert not same_repository(url, FORMS_OF_ONE[0])
