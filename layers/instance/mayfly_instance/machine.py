@@ -95,6 +95,10 @@ class Machine:
         """The kernel's id of this boot."""
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
+    def architecture(self) -> str:
+        """`amd64` or `arm64`, as Buildkite names them."""
+        return {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+
     def processes(self) -> list[Process]:
         """All processes of the machine."""
         return proc.read()
@@ -156,13 +160,13 @@ class Machine:
 
     def install(self, packages: Sequence[str]) -> None:
         """Install packages of the distribution. Raises CommandFailed."""
-        self._command(["dnf", "install", "--assumeyes", "--quiet", *packages], 300)
+        self._command(["dnf", "install", "--assumeyes", "--quiet", *packages], 240)
 
     def download(self, url: str, target: Path) -> None:
         """Fetch a public file. Raises CommandFailed."""
         options = ["--silent", "--show-error", "--fail", "--location", "--retry", "3"]
-        limits = ["--connect-timeout", "10", "--max-time", "240"]
-        self._command(["curl", *options, *limits, "--output", str(target), url], 300)
+        limits = ["--connect-timeout", "10", "--max-time", "160"]
+        self._command(["curl", *options, *limits, "--output", str(target), url], 180)
 
     def mount_tmpfs(self, path: Path, megabytes: int) -> None:
         """Mount an empty tmpfs that only root may enter. Raises CommandFailed."""
@@ -241,23 +245,6 @@ class Machine:
             raise HostFailure(f"cannot try as {user} whether {host} is out of reach")
         return code == 0
 
-    def say(self, line: str) -> None:
-        """Write a line on the serial console, or on standard error where there is none."""
-        text = f"{line}\n".encode("utf-8", "replace")
-        try:
-            # A console without a reader must not hold us up, nor become our terminal.
-            flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK
-            descriptor = os.open(self.places.console, flags)
-        except OSError:
-            os.write(2, text)
-            return
-        try:
-            os.write(descriptor, text)
-        except OSError:
-            os.write(2, text)
-        finally:
-            os.close(descriptor)
-
     def replace_self(self, arguments: Sequence[str]) -> None:
         """Become a fresh process of this package: nothing of this one's memory is left."""
         os.chdir(self.places.code)
@@ -267,8 +254,8 @@ class Machine:
         """Switch the machine off; the launch template makes that its end."""
         try:
             self._command(["poweroff"], 30)
-        except CommandFailed as error:
-            self.say(f"mayfly: {error.reason}; forcing")
+        except CommandFailed:
+            # systemd itself may be stuck; --force goes past its units.
             self._command(["poweroff", "--force"], 30)
 
     def _own(self, path: Path, owner: str) -> None:

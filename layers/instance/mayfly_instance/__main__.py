@@ -1,0 +1,65 @@
+"""`python3 -m mayfly_instance [sandbox]`: the supervisor, as user data starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from mayfly_instance import host, supervisor
+from mayfly_instance.aws import Aws
+from mayfly_instance.clock import Clock
+from mayfly_instance.console import Console
+from mayfly_instance.failure import HostFailure
+from mayfly_instance.imds import Imds
+from mayfly_instance.limits import Limits
+from mayfly_instance.machine import Machine
+from mayfly_instance.places import Places
+from mayfly_instance.scene import Scene
+from mayfly_instance.scrub import Scrubber
+
+_IMDS = "http://169.254.169.254"
+
+
+def main(life: str) -> None:
+    """Live this life, and then the other one or none."""
+    # Not every caller's PATH has the programs of the administrator.
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    places = Places(Path(os.environ.get("MAYFLY_ROOT") or "/"))
+    clock, scrub = Clock(), Scrubber()
+    console = Console(places.console, clock, scrub)
+    machine = Machine(places)
+    try:
+        told = host.parse(places.host_json.read_text("utf-8"))
+        signal.signal(signal.SIGTERM, _going_down)
+        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+        scene = Scene(
+            machine=machine,
+            host=told,
+            clock=clock,
+            limits=Limits(),
+            console=console,
+            scrub=scrub,
+            metadata=Imds(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _IMDS, clock),
+            cloud=lambda region: Aws(region, told.partition, endpoint, clock),
+            environment=os.environ,
+        )
+        if supervisor.live(scene, life):
+            machine.replace_self([supervisor.SANDBOX])
+    except (HostFailure, OSError) as error:
+        console.say(f"FAILED: {error}")
+    finally:
+        # A process that became the next one does not come here.
+        console.say("switching off")
+        machine.power_off()
+
+
+def _going_down(_number: int, _frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise HostFailure("the machine is going down")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else supervisor.SET_UP)

@@ -1,0 +1,78 @@
+"""Who may talk to IMDS while the job runs: nobody, root alone, or the job, too."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mayfly_instance.failure import CommandFailed, HostFailure
+
+OFF = "off"
+SUPERVISOR = "supervisor"
+JOB = "job"
+CHOICES = frozenset({OFF, SUPERVISOR, JOB})
+
+_IPV4 = "169.254.169.254"
+_IPV6 = "fd00:ec2::254"
+_CLEAN = "add table inet mayfly\ndelete table inet mayfly\n"
+_CLOSED = """\
+table inet mayfly {{
+  chain output {{
+    type filter hook output priority 0; policy accept;
+{root}    ip daddr {ipv4} reject
+    ip6 daddr {ipv6} reject
+  }}
+  chain forward {{
+    type filter hook forward priority 0; policy accept;
+    ip daddr {ipv4} drop
+    ip6 daddr {ipv6} drop
+  }}
+}}
+"""
+# Root is let through by name and all others are stopped: a packet whose sender the kernel does
+# not know is then stopped, too.
+_ROOT = f"""\
+    ip daddr {_IPV4} meta skuid 0 accept
+    ip6 daddr {_IPV6} meta skuid 0 accept
+"""
+
+
+class Rules(Protocol):
+    """What the firewall needs of the machine."""
+
+    def set_rules(self, rules: str) -> None:
+        """See Machine."""
+
+    def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
+        """See Machine."""
+
+
+def rules(choice: str) -> str:
+    """The nftables rules for a choice; they take the place of those that were there."""
+    if choice == JOB:
+        return _CLEAN
+    root = _ROOT if choice == SUPERVISOR else ""
+    return _CLEAN + _CLOSED.format(root=root, ipv4=_IPV4, ipv6=_IPV6)
+
+
+def close(machine: Rules, choice: str, address: tuple[str, int], job_user: str) -> None:
+    """Set the rules and see whether they hold. Raises HostFailure when they do not.
+
+    `address` is where IMDS answers this host.
+    """
+    try:
+        machine.set_rules(rules(choice))
+    except CommandFailed as error:
+        raise HostFailure(f"IMDS cannot be closed: {error.reason}", error.words) from error
+    check(machine, choice, address, job_user)
+
+
+def check(machine: Rules, choice: str, address: tuple[str, int], job_user: str) -> None:
+    """Try the rules that are set. Raises HostFailure when IMDS can be reached by whom it must not.
+
+    IPv6 is tried as well: without the endpoint or a route it cannot be reached in any case.
+    """
+    closed_to = {OFF: (job_user, "root"), SUPERVISOR: (job_user,), JOB: ()}[choice]
+    for user in closed_to:
+        for host, port in (address, (_IPV6, 80)):
+            if machine.reaches(host, port, user):
+                raise HostFailure(f"IMDS is still open to {user} at {host}, although rules are set")

@@ -1,0 +1,131 @@
+"""The gate: nothing goes on until IMDS serves the sandbox profile and nothing else.
+
+`associated` from the EC2 API says nothing about what IMDS serves, and nobody documents when it
+changes over, or that its paths change together. So the host looks itself, at all of them, several
+times in a row. An answer that is missing, old, slow or strange proves nothing: it only starts the
+count anew. (Deadline Cloud's agent once took "no answer" for "no profile", and ran jobs with it.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mayfly_instance.aws import AwsError, Caller
+from mayfly_instance.clock import Clock
+from mayfly_instance.failure import HostFailure
+from mayfly_instance.host import Host, role_name
+from mayfly_instance.imds import ImdsAbsent, ImdsError
+from mayfly_instance.seams import Cloud, Metadata
+from mayfly_instance.sigv4 import Credentials
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a sandboxed instance shows."""
+
+    profile: str
+    role: str
+    bootstrap_role: str
+    caller: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at IMDS and STS. None: not known."""
+
+    profile: str | None = None
+    roles: tuple[str, ...] | None = None
+    bootstrap_served: bool | None = None
+    caller: Caller | None = None
+    credentials: Credentials | None = None
+    trouble: str = ""
+    """Why the look ended early."""
+
+
+@dataclass(frozen=True)
+class Proven:
+    """Whose credentials IMDS served when the gate opened."""
+
+    caller: Caller
+    credentials: Credentials
+
+
+def expected(host: Host, instance_id: str) -> Expected:
+    """What this instance will show once it is sandboxed."""
+    account, name = host.sandbox_role.split(":")[4], role_name(host.sandbox_role)
+    return Expected(
+        profile=host.sandbox_profile,
+        role=name,
+        bootstrap_role=role_name(host.bootstrap_role),
+        caller=f"arn:{host.partition}:sts::{account}:assumed-role/{name}/{instance_id}",
+    )
+
+
+def objection(wanted: Expected, seen: Observation) -> str:
+    """Why the observation proves nothing; empty when it proves all."""
+    if seen.trouble:
+        return seen.trouble
+    if seen.profile != wanted.profile:
+        return f"IMDS shows the profile {seen.profile}"
+    if seen.roles != (wanted.role,):
+        return f"IMDS lists the roles {seen.roles}"
+    if seen.bootstrap_served is not False:
+        return "IMDS still serves credentials of the bootstrap role"
+    if seen.caller is None or seen.caller.arn != wanted.caller:
+        return f"STS says that the credentials are of {seen.caller and seen.caller.arn}"
+    return "" if seen.credentials else "there are no credentials"
+
+
+def streak(before: int, objected: str) -> int:
+    """Proofs in a row after one more look."""
+    return 0 if objected else before + 1
+
+
+def observe(wanted: Expected, metadata: Metadata, cloud: Cloud) -> Observation:
+    """Look once, over fresh connections. What comes first decides whether the rest is asked."""
+    profile: str | None = None
+    try:
+        session = metadata.session()
+        profile = session.get_json("iam/info").get("InstanceProfileArn")
+        if profile != wanted.profile:
+            return Observation(profile)
+        roles = tuple(session.get("iam/security-credentials/").split())
+        if roles != (wanted.role,):
+            return Observation(profile, roles)
+        try:
+            session.credentials(wanted.bootstrap_role)
+            return Observation(profile, roles, bootstrap_served=True)
+        except ImdsAbsent:
+            credentials = session.credentials(wanted.role)
+        caller = cloud.caller(credentials)
+    except (ImdsError, AwsError) as error:
+        return Observation(profile, trouble=str(error))
+    return Observation(profile, roles, False, caller, credentials)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The way from one profile to the other."""
+
+    wanted: Expected
+    metadata: Metadata
+    cloud: Cloud
+    clock: Clock
+    interval: float
+
+    def prove(self, needed: int, seconds: float) -> Proven:
+        """Wait until `needed` looks in a row prove it. Raises HostFailure when time is over."""
+        until = self.clock.seconds() + seconds
+        count = 0
+        while True:
+            seen = observe(self.wanted, self.metadata, self.cloud)
+            objected = objection(self.wanted, seen)
+            count = streak(count, objected)
+            if count >= needed and seen.caller and seen.credentials:
+                return Proven(seen.caller, seen.credentials)
+            if self.clock.seconds() + self.interval > until:
+                raise HostFailure(
+                    f"the sandbox profile was not proven within {seconds:g} s: "
+                    f"{objected or 'the last looks proved it, but too few in a row'}"
+                )
+            self.clock.sleep(self.interval)

@@ -1,0 +1,1 @@
+"""The agent's hooks path: root's, and ours alone."""

@@ -1,0 +1,131 @@
+"""The instance metadata service: IMDSv2, one fresh connection for every request."""
+
+from __future__ import annotations
+
+import json
+import socket
+from urllib.parse import urlsplit
+
+from mayfly_instance.clock import Clock, moment
+from mayfly_instance.sigv4 import Credentials
+
+_LARGEST = 64 * 1024
+
+
+class ImdsError(Exception):
+    """No answer that could be believed: none, not in time, too long, not HTTP, or a refusal."""
+
+
+class ImdsAbsent(ImdsError):
+    """IMDS says that there is no such thing (404)."""
+
+
+class Imds:
+    """The metadata service of this instance. Each answer has `seconds` in all, however it drips."""
+
+    def __init__(self, endpoint: str, clock: Clock, seconds: float = 1) -> None:
+        url = urlsplit(endpoint)
+        self.host = url.hostname or ""
+        self.port = url.port or 80
+        self._clock = clock
+        self._seconds = seconds
+
+    def session(self) -> Session:
+        """A new session token. Raises ImdsError."""
+        ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+        return Session(self, self.request("PUT", "/latest/api/token", ttl))
+
+    def request(self, method: str, path: str, headers: dict[str, str]) -> str:
+        """The body of a 200 answer, stripped. Raises ImdsError, ImdsAbsent."""
+        until = self._clock.seconds() + self._seconds
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += ["Content-Length: 0"] if method == "PUT" else []
+        raw = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        try:
+            with socket.create_connection((self.host, self.port), self._seconds) as connection:
+                connection.sendall(raw)
+                status, body = self._answer(connection, until)
+        except OSError as error:
+            raise ImdsError(f"{path}: {error}") from error
+        if status == 404:
+            raise ImdsAbsent(f"{path}: 404")
+        if status != 200:
+            raise ImdsError(f"{path}: {status}")
+        try:
+            return body.decode().strip()
+        except UnicodeDecodeError as error:
+            raise ImdsError(f"{path}: not text") from error
+
+    def _answer(self, connection: socket.socket, until: float) -> tuple[int, bytes]:
+        answer = b""
+        wanted = _LARGEST
+        while len(answer) < wanted:
+            left = until - self._clock.seconds()
+            if left <= 0:
+                raise ImdsError("the answer took too long")
+            connection.settimeout(left)
+            piece = connection.recv(_LARGEST)
+            if not piece:
+                break
+            answer += piece
+            if wanted == _LARGEST:
+                wanted = _expected(answer)
+        head, found, body = answer.partition(b"\r\n\r\n")
+        fields = head.split(b"\r\n", 1)[0].split(b" ")
+        if not found or len(fields) < 2 or not fields[0].startswith(b"HTTP/1."):
+            raise ImdsError("the answer is not HTTP")
+        if len(answer) > _LARGEST or (wanted != _LARGEST and len(answer) < wanted):
+            raise ImdsError("the answer is too long or was cut")
+        if not fields[1].isdigit():
+            raise ImdsError("the answer has no status")
+        return int(fields[1]), body
+
+
+class Session:
+    """What one token may read."""
+
+    def __init__(self, imds: Imds, token: str) -> None:
+        self._imds = imds
+        self._token = token
+
+    def get(self, path: str) -> str:
+        """A value below `/latest/meta-data/`. Raises ImdsError, ImdsAbsent."""
+        headers = {"X-aws-ec2-metadata-token": self._token}
+        return self._imds.request("GET", f"/latest/meta-data/{path}", headers)
+
+    def get_json(self, path: str) -> dict[str, str]:
+        """A JSON object of texts. Raises ImdsError, ImdsAbsent."""
+        try:
+            found = json.loads(self.get(path))
+        except ValueError as error:
+            raise ImdsError(f"{path}: not JSON") from error
+        if not isinstance(found, dict):
+            raise ImdsError(f"{path}: not an object")
+        return {name: value for name, value in found.items() if isinstance(value, str)}
+
+    def credentials(self, role: str) -> Credentials:
+        """The role's credentials. Raises ImdsError, ImdsAbsent when it is not served."""
+        path = f"iam/security-credentials/{role}"
+        found = self.get_json(path)
+        expires = moment(found.get("Expiration", ""))
+        try:
+            keys = found["AccessKeyId"], found["SecretAccessKey"], found["Token"]
+        except KeyError as error:
+            raise ImdsError(f"{path}: lacks {error}") from error
+        if found.get("Code", "Success") != "Success" or expires is None:
+            raise ImdsError(f"{path}: {found.get('Code')}")
+        return Credentials(*keys, expires=expires)
+
+
+def _expected(answer: bytes) -> int:
+    """How long the answer will be by its own word; the largest we take as long as it has not said.
+
+    An answer that promises more than that is read to one byte more, and then refused.
+    """
+    head, found, _ = answer.partition(b"\r\n\r\n")
+    for line in head.split(b"\r\n")[1:] if found else []:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return min(len(head) + 4 + int(value), _LARGEST + 1)
+    return _LARGEST

@@ -1,0 +1,18 @@
+"""The phases of an instance that the control plane hears of, and the row that each is told in."""
+
+from __future__ import annotations
+
+BOOTING = "booting"
+"""The supervisor runs; the first write into the bootstrap row."""
+BOOTSTRAPPED = "bootstrapped"
+"""Set-up is done and nothing of it is left; the profile may be replaced."""
+SANDBOXED = "sandboxed"
+"""The proof: the first write into the sandbox row."""
+ASSIGNED = "assigned"
+"""An assignment was taken."""
+RUNNING = "running"
+"""The agent has started."""
+DONE = "done"
+"""The agent has ended, with an exit code that says little about the job."""
+FAILED = "failed"
+"""The host gave up, with its reason; in whichever row it can write."""
