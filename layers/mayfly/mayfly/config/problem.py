@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"bk[a-z]{1,5}_[A-Za-z0-9_.-]+")
+from mayfly.scrubbing import scrub
+
 _PASSWORD = re.compile(r"(?<=//)[^/@\s]*:[^/@\s]*(?=@)")
 
 
@@ -24,6 +25,6 @@ class Problem:
 
 def shown(text: str, most: int = 80) -> str:
     """At most so many characters of a text, in one line, without what could be a secret."""
-    plain = _PASSWORD.sub("…", _TOKEN.sub("bk…", text))
+    plain = _PASSWORD.sub("…", scrub(text))
     line = "".join(char if char.isprintable() else " " for char in plain)
     return line if len(line) <= most else f"{line[: most - 1]}…"
