@@ -33,7 +33,7 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__)
 def hide(secret: str) -> None:
     """Take out this very value from now on: for a secret that has no recognisable form."""
     # A few characters are no secret, but taking them out of every text would garble it.
-    if len(secret) >= 8 and secret not in _known:
+    if len(secret) >= 8 and secret in scrub(secret):
         _known.append(secret)
 
 
