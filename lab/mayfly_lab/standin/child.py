@@ -1,0 +1,106 @@
+"""The bootstrap as a process in a session of its own, on a terminal unless told otherwise."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from .options import Settings
+
+_DRAIN_SECONDS = 0.1
+
+
+class Bootstrap:
+    """Runs the job's bootstrap and passes on what it writes."""
+
+    def __init__(
+        self, settings: Settings, env: Mapping[str, str], write: Callable[[bytes], None]
+    ) -> None:
+        """Start it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        custom = settings["bootstrap-script"]
+        command = shlex.split(custom) if custom else [*program(), "bootstrap"]
+        reading, writing = os.pipe() if settings.on("no-pty") else pty.openpty()
+        self._write = write
+        self._reading = reading
+        self._ended = threading.Event()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=settings["build-path"],
+                stdin=subprocess.DEVNULL if settings.on("no-pty") else writing,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        # A terminal hangs up on what the job left behind; a pipe has to be read to its end.
+        self._patient = settings.on("no-pty")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, for so long. Returns whether it came."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it and all that it runs."""
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return  # it ended by itself meanwhile
+
+    def collect(self) -> tuple[int, signal.Signals | None]:
+        """Its exit status, and the signal that ended it; all output was passed on by then."""
+        returncode = self._process.wait()
+        self._ended.set()
+        self._reader.join()
+        if returncode >= 0:
+            return returncode, None
+        return -1, signal.Signals(-returncode)
+
+    def _read(self) -> None:
+        try:
+            while self._has_more():
+                content = os.read(self._reading, 65536)
+                if not content:
+                    return
+                self._write(content)
+        except OSError:
+            return  # EIO: the last process on the terminal is gone
+        finally:
+            os.close(self._reading)
+
+    def _has_more(self) -> bool:
+        while not select.select([self._reading], [], [], _DRAIN_SECONDS)[0]:
+            if self._ended.is_set() and not self._patient:
+                return False
+        return True
+
+
+def program() -> list[str]:
+    """How to start this program again: the packed file, or the module it was started as."""
+    packed = Path(__file__).resolve().parents[1]
+    if packed.is_file():
+        return [sys.executable, str(packed)]
+    return [sys.executable, "-m", __package__]

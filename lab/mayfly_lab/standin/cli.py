@@ -1,0 +1,37 @@
+"""The commands of the stand-in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from . import BUILD, VERSION, bootstrap, metadata
+from .agent import Agent
+from .options import UsageError, resolve, usage
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says. Returns the exit status."""
+    command, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
+    try:
+        return _dispatch(command, rest)
+    except UsageError as error:
+        print(f"buildkite-agent: fatal: {error}", file=sys.stderr)
+        return 1
+
+
+def _dispatch(command: str, rest: list[str]) -> int:
+    if command in {"--version", "-v"}:
+        print(f"buildkite-agent version {VERSION}+{BUILD}")
+        return 0
+    if command in {"--help", "-h", "help", ""} or "--help" in rest:
+        print(usage())
+        return 0
+    if command == "start":
+        return Agent(resolve(rest, os.environ)).run()
+    if command == "bootstrap":
+        return bootstrap.main(os.environ)
+    if command == "meta-data":
+        return metadata.main(rest, os.environ)
+    raise UsageError(f"this is a stand-in: it has no command {command!r}")
