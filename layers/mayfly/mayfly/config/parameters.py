@@ -146,7 +146,7 @@ class Written(BaseModel):
         PlainValidator(values.one_of("no", "yes")),
         About(
             "job/root",
-            "whether jobs are root on their instance, by sudo",
+            "whether jobs run as root on their instance",
             "`no` or `yes` (`rootless-docker` and `docker` are not supported yet)",
             "no",
         ),

@@ -1,0 +1,86 @@
+"""Generated blocks of the documentation are never older than the code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mayfly.config.parameters import ABOUT
+from mayfly.states import INSTANCE_TRANSITIONS
+from tools import docs
+
+
+def written(root: Path, text: str) -> Path:
+    for name in docs.DOCUMENTS:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("# Nothing generated\n", "utf-8")
+    guide = root / "docs/operating.md"
+    guide.write_text(text, "utf-8")
+    return guide
+
+
+def test_the_documents_are_as_the_code_says() -> None:
+    check = subprocess.run(
+        [sys.executable, "tools/docs.py"],
+        cwd=docs.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert check.stderr == ""
+    assert check.returncode == 0
+
+
+def test_a_stale_block_is_named_and_renewed(tmp_path: Path) -> None:
+    guide = written(
+        tmp_path, "before\n<!-- generated:deadlines -->\nold\n<!-- /generated -->\nafter\n"
+    )
+    assert docs.stale(tmp_path, write=False) == ["docs/operating.md"]
+    assert "old" in guide.read_text("utf-8")
+    assert docs.stale(tmp_path, write=True) == ["docs/operating.md"]
+    text = guide.read_text("utf-8")
+    assert text.startswith("before\n<!-- generated:deadlines -->\n\n| record |")
+    assert text.endswith("|\n\n<!-- /generated -->\nafter\n")
+    assert "old" not in text
+    assert docs.stale(tmp_path, write=False) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- generated:deadlines -->\n",
+        "<!-- /generated -->\n",
+        "<!-- generated:deadlines -->\n<!-- generated:deadlines -->\n<!-- /generated -->\n",
+        "<!-- generated:nonsense -->\n<!-- /generated -->\n",
+    ],
+)
+def test_markers_that_would_generate_nothing_are_an_error(tmp_path: Path, text: str) -> None:
+    written(tmp_path, text)
+    with pytest.raises(docs.BadMarkers):
+        docs.stale(tmp_path, write=True)
+
+
+@pytest.mark.parametrize("name", sorted(docs.BLOCKS))
+def test_every_block_stands_in_a_document_or_can(name: str) -> None:
+    text = docs.renewed(f"<!-- generated:{name} -->\n<!-- /generated -->\n")
+    assert docs.renewed(text) == text
+    assert len(text.splitlines()) > 4
+
+
+def test_the_table_has_every_parameter() -> None:
+    for about in ABOUT.values():
+        assert f"| `{about.name}` | {about.meaning} |" in docs.parameters()
+
+
+def test_the_diagram_has_every_edge() -> None:
+    text = docs.diagram(INSTANCE_TRANSITIONS)
+    edges = [f"    {old} --> {new}\n" for old, news in INSTANCE_TRANSITIONS.items() for new in news]
+    assert all(edge in text for edge in edges)
+    assert text.count("-->") == len(edges) + 2
+
+
+def test_a_cell_cannot_break_its_table() -> None:
+    assert docs.table(("a",), (("x|y",),)).splitlines()[-1] == "| x\\|y |"
