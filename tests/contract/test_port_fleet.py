@@ -8,6 +8,15 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
+
+from mayfly.adapters.attributes import decode
+from mayfly.adapters.fleet import DynamoFleet
+from mayfly.adapters.transactions import Tables
+from mayfly.errors import Conflict
+from mayfly.model import QueueRecord, Record, SlotKey, saved
+from mayfly.ports import Assign, Drop, Fleet, FreeSlots, Report, Save, Unassign
+from mayfly.states import ClaimState, InstanceState, LaunchState
+from mayfly_lab.fakes import FakeFleet, FakeMailbox
 from tests.contract.sample_records import (
     NOW,
     a_capacity,
@@ -18,15 +27,6 @@ from tests.contract.sample_records import (
     a_stray,
     an_instance,
 )
-
-from mayfly.adapters.attributes import decode
-from mayfly.adapters.fleet import DynamoFleet
-from mayfly.adapters.transactions import Tables
-from mayfly.errors import Conflict
-from mayfly.model import QueueRecord, Record, SlotKey, saved
-from mayfly.ports import Assign, Drop, Fleet, FreeSlots, Report, Save, Unassign
-from mayfly.states import ClaimState, InstanceState, LaunchState
-from mayfly_lab.fakes import FakeFleet, FakeMailbox
 
 ROW = "AROASAND:i-1"
 ASSIGNMENT = {"protocol": 1, "job": "job-1", "policy": {"rules": ["fork=no"], "repository": None}}
