@@ -1,4 +1,4 @@
-"""Every parameter: valid, invalid, absent; what contradicts what; how problems are told."""
+"""Every parameter: valid, invalid, absent; and how problems are told."""
 
 from __future__ import annotations
 
@@ -184,55 +184,6 @@ def test_the_default_instance_types_are_of_their_architecture() -> None:
 )
 def test_the_name_of_a_type_tells_its_architecture(name: str, architecture: str | None) -> None:
     assert architecture_of(name) == architecture
-
-
-CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
-    ({"pool/hot": "51"}, {}, "pool/hot"),
-    ({"pool/hot": "3", "limits/max-instances": "2"}, {}, "pool/hot"),
-    ({"job/root": "yes"}, {}, "imds"),
-    ({"job/root": "yes", "imds": "supervisor"}, {}, "imds"),
-    ({"imds": "off"}, {}, "job/max-minutes"),
-    ({"imds": "off", "job/max-minutes": "301"}, {}, "job/max-minutes"),
-    ({"launch/instance-types": "m7g.large"}, {}, "launch/instance-types"),
-    (
-        {"launch/architecture": "arm64", "launch/instance-types": "m7g.large,m7i.large"},
-        {},
-        "launch/instance-types",
-    ),
-    (
-        {"launch/architecture": "arm64"},
-        {"templates": {"x86_64": {"id": "lt-1", "version": "1"}}},
-        "launch/architecture",
-    ),
-    ({"bootstrap/script": "s3://other/x.sh"}, {}, "bootstrap/script"),
-    ({"bootstrap/script": "s3://scripts/mayfly-other/x.sh"}, {}, "bootstrap/script"),
-    ({"bootstrap/script": "s3://scripts/mayfly/x.sh"}, {"script_prefix": ""}, "bootstrap/script"),
-    ({}, {"subnets": [f"subnet-{n:x}" for n in range(80)]}, "launch/instance-types"),
-]
-
-
-@pytest.mark.parametrize(("texts", "changes", "at_fault"), CONTRADICTIONS)
-def test_what_is_good_for_itself_can_be_wrong_together(
-    texts: dict[str, str], changes: dict[str, object], at_fault: str
-) -> None:
-    config, problems = read(texts, **changes)
-    assert config is None
-    assert [each.partition(" = ")[0] for each in problems] == [at_fault]
-
-
-@pytest.mark.parametrize(
-    "texts",
-    [
-        {"job/root": "yes", "imds": "job"},
-        {"job/root": "yes", "imds": "off", "job/max-minutes": "300"},
-        {"imds": "off", "job/max-minutes": "300"},
-        {"pool/hot": "2", "limits/max-instances": "2"},
-    ],
-)
-def test_what_fits_together_is_taken(texts: dict[str, str]) -> None:
-    config, problems = read(texts)
-    assert config is not None
-    assert problems == []
 
 
 def test_every_bad_parameter_is_told_at_once() -> None:
