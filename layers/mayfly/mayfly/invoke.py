@@ -1,0 +1,99 @@
+"""One invocation of each function: parse what woke it, tick while there is cause, report."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from mayfly import observe, wiring
+from mayfly.events import Nudged, SpotWarning, StateChanged, parse
+from mayfly.settings import DispatchSettings
+from mayfly.ticks import loops
+from mayfly.ticks import reap as reaping
+from mayfly.ticks.outcome import Outcome
+
+log = logging.getLogger("mayfly")
+
+_TAIL = timedelta(seconds=8)
+"""Kept free at the end of an invocation: no tick is started that Lambda might cut off."""
+_NUDGED = timedelta(seconds=10)
+"""How long a nudged `sandbox` stays for a swap that is under way."""
+
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda ends the invocation."""
+
+
+def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Tick until the next invocation takes over."""
+    with observe.invocation():
+        ports, mine = wiring.dispatch(), wiring.settings(DispatchSettings)
+        parse(event)
+        owner = f"{mine.account}/{mine.region}/{mine.stack}"
+        edge = _edge(context)
+        return _report(loops.dispatch_until_replaced(ports, owner, context.aws_request_id, edge))
+
+
+def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Tick until there is nothing more to launch."""
+    with observe.invocation():
+        ports = wiring.provision()
+        parse(event)
+        return _report(loops.provision_until_quiet(ports, _edge(context)))
+
+
+def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Tick while instances are on their way; after a nudge, only for what is imminent."""
+    with observe.invocation():
+        ports = wiring.sandbox()
+        nudged = isinstance(parse(event), Nudged)
+        edge = _edge(context, at_most=_NUDGED if nudged else None)
+        return _report(loops.sandbox_while_open(ports, edge, nudged=nudged))
+
+
+def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """One tick, or none where the event is about an instance that is not ours."""
+    del context  # one tick fits into the function's time by far
+    with observe.invocation():
+        ports = wiring.reap()
+        now = utc_now()
+        match parse(event):
+            case SpotWarning(instance_id=instance_id, action=action):
+                text = f"spot interruption: EC2 is about to {action} it"
+                return _report(reaping.warned(ports, instance_id, text, now))
+            case StateChanged(instance_id=instance_id) if not reaping.is_ours(ports, instance_id):
+                return _report(Outcome())
+            case _:
+                return _report(reaping.tick(ports, now))
+
+
+def utc_now() -> datetime:
+    """The one clock."""
+    return datetime.now(UTC)
+
+
+def _edge(context: Context, at_most: timedelta | None = None) -> loops.Edge:
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis()) - _TAIL
+    stay = left if at_most is None else min(left, at_most)
+    return loops.Edge(utc_now, time.sleep, utc_now() + stay)
+
+
+def _report(outcome: Outcome) -> dict[str, Any]:
+    """Log and count what was done; what a person must see is counted under its alarm's metric."""
+    answer = outcome.as_dict()
+    observe.count("BadConfiguration", len(outcome.problems))
+    for metric, reason in outcome.alarms:
+        observe.count(metric)
+        log.warning("%s: %s", metric, reason)
+    for kind, number in outcome.left.items():
+        observe.count(f"Left{kind}", number)
+    log.info("tick", extra={"outcome": answer})
+    return answer

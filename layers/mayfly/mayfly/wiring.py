@@ -1,0 +1,113 @@
+"""The composition root: from the environment's settings to the ports of each function.
+
+What a function keeps between invocations (clients, the token, connections) is made here, once for
+each Lambda sandbox. Imports that one function alone needs stand where they are needed.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from mayfly import observe
+from mayfly.adapters import clients
+from mayfly.adapters.fleet import DynamoFleet
+from mayfly.adapters.transactions import Tables
+from mayfly.settings import (
+    AnySettings,
+    DispatchSettings,
+    ReapSettings,
+    SandboxSettings,
+    Settings,
+    read_settings,
+)
+from mayfly.ticks.dispatch import DispatchPorts
+from mayfly.ticks.provision import ProvisionPorts
+from mayfly.ticks.reap import ReapPorts
+from mayfly.ticks.sandbox import SandboxPorts
+
+BUILDKITE = "https://agent.buildkite.com/v3"
+"""Where the Stacks API is. Agents have an address of their own, which they know themselves."""
+
+
+@cache
+def settings(kind: type[AnySettings]) -> AnySettings:
+    """The function's settings; logging and metrics are set up with them.
+
+    Raises Misconfigured, naming every bad variable.
+    """
+    read = read_settings(kind, os.environ)
+    observe.configure(read.service, read.stack, read.log_level)
+    return read
+
+
+@cache
+def dispatch() -> DispatchPorts:
+    """Ports of `dispatch`: the only function that holds the agent token."""
+    from mayfly.adapters.sqs import SqsNudges
+    from mayfly.adapters.ssm import Secret, SsmParameters
+    from mayfly.adapters.stacks import Stacks, stack_key
+    from mayfly.adapters.stacks_calls import StacksCalls
+
+    mine = settings(DispatchSettings)
+    key = stack_key(mine.account, mine.region, mine.stack)
+    calls = StacksCalls(mine.buildkite_endpoint, Secret(clients.ssm, mine.token_parameter))
+    elsewhere = mine.buildkite_endpoint.rstrip("/") != BUILDKITE
+    return DispatchPorts(
+        fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mine.mailbox_table)),
+        buildkite=Stacks(calls, key),
+        parameters=SsmParameters(clients.ssm),
+        nudges=SqsNudges(clients.sqs, mine.nudge_queue_url),
+        agent_endpoint=mine.buildkite_endpoint if elsewhere else "",
+    )
+
+
+@cache
+def provision() -> ProvisionPorts:
+    """Ports of `provision`: the only function that launches."""
+    from mayfly.adapters.ec2 import Ec2Machines
+    from mayfly.adapters.iam import IamRoles
+    from mayfly.adapters.ssm import SsmParameters
+
+    mine = settings(Settings)
+    return ProvisionPorts(
+        stack=mine.stack,
+        fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mailbox="")),
+        machines=Ec2Machines(clients.ec2, mine.stack),
+        parameters=SsmParameters(clients.ssm),
+        roles=IamRoles(clients.iam),
+    )
+
+
+@cache
+def sandbox() -> SandboxPorts:
+    """Ports of `sandbox`: the only function that replaces profiles."""
+    from mayfly.adapters.ec2 import Ec2Machines
+    from mayfly.adapters.mailbox import DynamoMailbox
+    from mayfly.adapters.sqs import SqsNudges
+
+    mine = settings(SandboxSettings)
+    return SandboxPorts(
+        fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mine.mailbox_table)),
+        mailbox=DynamoMailbox(clients.dynamodb, mine.mailbox_table),
+        machines=Ec2Machines(clients.ec2, mine.stack),
+        nudges=SqsNudges(clients.sqs, mine.nudge_queue_url),
+    )
+
+
+@cache
+def reap() -> ReapPorts:
+    """Ports of `reap`: the only function that terminates."""
+    from mayfly.adapters.ec2 import Ec2Machines
+    from mayfly.adapters.logs import LogGroup
+    from mayfly.adapters.mailbox import DynamoMailbox
+    from mayfly.adapters.sqs import SqsNudges
+
+    mine = settings(ReapSettings)
+    return ReapPorts(
+        fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mine.mailbox_table)),
+        mailbox=DynamoMailbox(clients.dynamodb, mine.mailbox_table),
+        machines=Ec2Machines(clients.ec2, mine.stack),
+        nudges=SqsNudges(clients.sqs, mine.nudge_queue_url),
+        words=LogGroup(clients.logs, mine.last_words_group),
+    )
