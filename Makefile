@@ -93,7 +93,7 @@ test-unit: .venv/ok ## the tests that need nothing but Python
 
 .PHONY: test
 test: .venv/ok .tools/sam/ok ## all tests
-	$(BIN)/python -m pytest -q $(PYTEST)
+	$(BIN)/python -m pytest $(PYTEST)
 
 .PHONY: demo
 demo: .venv/ok ## real jobs through the real system, on this machine
