@@ -1,0 +1,147 @@
+"""moto in this process: its backends by service, and its application behind the front door."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict
+from moto.ec2.models.amis import Ami
+from moto.ec2.models.core import TaggedEC2Resource
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.aws.ec2.profiles import Profile, profile_of
+from mayfly_lab.aws.patches import Patch
+from mayfly_lab.front.call import Refusal
+from mayfly_lab.front.own import LayerVersion
+
+AMAZON_LINUX = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
+ARCHITECTURES = ("x86_64", "arm64")
+# moto's state is global to the process: there can be one local AWS at a time.
+_OCCUPIED = threading.Lock()
+_KINDS = {"i": "instance", "vol": "volume", "eni": "network-interface", "lt": "launch-template"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One Region of moto's one account."""
+
+    region: str
+
+    def open(self) -> None:
+        """Take moto for this local AWS, empty.
+
+        Raises:
+            RuntimeError: another local AWS of this process has it.
+        """
+        if not _OCCUPIED.acquire(blocking=False):
+            raise RuntimeError("there is a local AWS in this process already")
+        BackendDict.reset()
+        # 1301 images that nobody uses take a second to load; ours come in `add_images`.
+        before = os.environ.get("MOTO_EC2_LOAD_DEFAULT_AMIS")
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+        try:
+            self.backend("ec2")
+        finally:
+            if before is None:
+                del os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"]
+            else:
+                os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = before
+        self._add_images()
+
+    def close(self) -> None:
+        """Give moto back, empty."""
+        BackendDict.reset()
+        _OCCUPIED.release()
+
+    def application(self) -> Any:
+        """A new WSGI application that answers as every service of AWS that moto has."""
+        return DomainDispatcherApplication(create_backend_app)
+
+    def backend(self, service: str) -> Any:
+        """The backend of a service."""
+        region = "aws" if service in {"iam", "sts", "s3"} else self.region
+        return get_backend(service)[ACCOUNT][region]
+
+    def subnets(self, count: int) -> list[str]:
+        """Subnets of the default VPC in `count` zones."""
+        subnets = [each for zone in self.backend("ec2").subnets.values() for each in zone.values()]
+        subnets.sort(key=lambda each: str(each.availability_zone))
+        return [str(each.id) for each in subnets[:count]]
+
+    def vpc(self) -> str:
+        """The default VPC."""
+        return str(self.backend("ec2").default_vpc.id)
+
+    def parameter(self, name: str) -> str:
+        """The value of an SSM parameter, as EC2 reads it for `resolve:ssm:` images.
+
+        Raises:
+            Refusal: there is none.
+        """
+        found = self.backend("ssm").get_parameter(name)
+        if found is None:
+            raise Refusal("InvalidParameterValue", f"The parameter '{name}' does not exist")
+        return str(found.value)
+
+    def profile(self, named: Any) -> Profile:
+        """The instance profile with this `Arn` or `Name`.
+
+        Raises:
+            Refusal: there is none.
+        """
+        for each in self.backend("iam").instance_profiles.values():
+            if named.get("Arn") == each.arn or named.get("Name") == each.name:
+                return profile_of(each)
+        text = named.get("Arn") or named.get("Name")
+        raise Refusal(
+            "InvalidParameterValue", f"Value ({text}) for parameter iamInstanceProfile is invalid."
+        )
+
+    def layer_version(self, arn: str) -> LayerVersion | None:
+        """A published layer version by its ARN, or by `name:number`."""
+        name, _, number = arn.rpartition(":")
+        if ":" not in name:
+            name = f"arn:aws:lambda:{self.region}:{ACCOUNT}:layer:{name}"
+        found = self.backend("lambda").layers_versions_by_arn(f"{name}:{number}")
+        if found is None:
+            return None
+        return LayerVersion(found.arn, found.version, found.description, found.code_bytes)
+
+    def _add_images(self) -> None:
+        """The images that the public parameters of Amazon Linux 2023 name."""
+        ec2 = self.backend("ec2")
+        for architecture in ARCHITECTURES:
+            image_id = self.parameter(AMAZON_LINUX + architecture)
+            ec2.amis[image_id] = Ami(
+                ec2,
+                image_id,
+                name=f"al2023-ami-lab-{architecture}",
+                owner_alias="amazon",
+                public=True,
+                virtualization_type="hvm",
+                architecture=architecture,
+                root_device_name="/dev/xvda",
+                root_device_type="ebs",
+            )
+
+
+def patches() -> list[Patch]:
+    """What makes moto's tags fast: its own look through all tags of all resources every time."""
+
+    def get_tags(self: Any) -> list[dict[str, str]]:
+        return [
+            {
+                "resource_id": self.id,
+                "key": key,
+                "value": value,
+                "resource_type": _KINDS.get(self.id.partition("-")[0], ""),
+            }
+            for key, value in self.ec2_backend.tags.get(self.id, {}).items()
+        ]
+
+    return [Patch(TaggedEC2Resource, "get_tags", get_tags, "self")]

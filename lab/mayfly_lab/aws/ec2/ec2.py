@@ -1,0 +1,211 @@
+"""The instances of the account: what may be done to them, and what their IMDS asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from mayfly_lab.aws.ec2.instance import BY_ITSELF, BY_SPOT, BY_USER, Instance
+from mayfly_lab.aws.ec2.life import Life
+from mayfly_lab.aws.ec2.moments import Aspect, Moments
+from mayfly_lab.aws.ec2.profiles import Profile, Profiles
+from mayfly_lab.aws.ec2.states import State
+from mayfly_lab.contracts import Keys, ServedProfile
+from mayfly_lab.front.call import Refusal
+
+Before = list[tuple[Instance, State]]
+"""Instances, each with the state that it was in before."""
+
+
+@dataclass(slots=True)
+class Ec2:
+    """All instances. Implements `contracts.InstanceView` for their metadata services."""
+
+    life: Life
+    instances: dict[str, Instance] = field(default_factory=dict)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held by whoever changes an instance."""
+        return self.life.lock
+
+    @property
+    def moments(self) -> Moments:
+        """What became of every instance, for timelines."""
+        return self.life.moments
+
+    @property
+    def profiles(self) -> Profiles:
+        """The profiles' associations."""
+        return self.life.profiles
+
+    def get(self, instance_id: str) -> Instance:
+        """The instance with this id.
+
+        Raises:
+            Refusal: there is none.
+        """
+        found = self.instances.get(instance_id)
+        if found is None:
+            raise Refusal(
+                "InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist"
+            )
+        return found
+
+    def visible(self) -> list[Instance]:
+        """The instances that Describe calls show: not the newest, not the long gone."""
+        now = self.life.world.clock()
+        shown = self.life.world.delays.terminated_shown
+        return [
+            each
+            for each in list(self.instances.values())
+            if each.visible_at <= now
+            and (each.terminated_at is None or now < each.terminated_at + shown)
+        ]
+
+    def begin(self, instance: Instance, profile: Profile | None) -> None:
+        """Start the life of an instance that was just launched."""
+        with self.lock:
+            self.instances[instance.instance_id] = instance
+            if profile is not None:
+                self.profiles.attach(instance.instance_id, profile)
+            self.life.begin(instance)
+
+    def terminate(self, instance_ids: Iterable[str]) -> Before:
+        """End instances.
+
+        Raises:
+            Refusal: one of them does not exist; nothing is done then.
+        """
+        with self.lock:
+            before = self._with_states(instance_ids)
+            for instance, _ in before:
+                self.life.shut_down(instance, BY_USER)
+        return before
+
+    def stop(self, instance_ids: Iterable[str]) -> Before:
+        """Stop instances.
+
+        Raises:
+            Refusal: one of them does not exist or cannot be stopped; nothing is done then.
+        """
+        with self.lock:
+            before = self._with_states(instance_ids)
+            for instance, state in before:
+                _require(instance, state, {State.RUNNING, State.STOPPING, State.STOPPED}, "stopped")
+                if instance.spot:
+                    raise Refusal(
+                        "UnsupportedOperation",
+                        f"You can't stop the Spot Instance '{instance.instance_id}' because it is"
+                        " associated with a one-time Spot Instance request.",
+                    )
+            for instance, state in before:
+                if state is State.RUNNING:
+                    self.life.halt(instance, BY_USER)
+        return before
+
+    def start(self, instance_ids: Iterable[str]) -> Before:
+        """Start stopped instances.
+
+        Raises:
+            Refusal: one of them does not exist or cannot be started; nothing is done then.
+        """
+        with self.lock:
+            before = self._with_states(instance_ids)
+            for instance, state in before:
+                _require(instance, state, {State.STOPPED, State.PENDING, State.RUNNING}, "started")
+                pools = pools_of(
+                    instance.instance_type, instance.moto.subnet_id, instance.moto.placement.zone
+                )
+                if self.life.world.faults.take("no-capacity", *pools):
+                    raise Refusal("InsufficientInstanceCapacity", "Insufficient capacity.", 500)
+            for instance, state in before:
+                if state is State.STOPPED:
+                    self.life.begin_again(instance)
+        return before
+
+    def reboot(self, instance_ids: Iterable[str]) -> None:
+        """Boot running instances again; the state stays `running`.
+
+        Raises:
+            Refusal: one of them does not exist or is not running; nothing is done then.
+        """
+        with self.lock:
+            before = self._with_states(instance_ids)
+            for instance, state in before:
+                _require(instance, state, {State.RUNNING}, "rebooted")
+            for instance, _ in before:
+                self.life.boot_again(instance)
+
+    def interrupt(self, instance_id: str, warning: float | None = None) -> None:
+        """Take a spot instance back: a warning now, its end `warning` seconds later.
+
+        Raises:
+            ValueError: it is not a running spot instance.
+        """
+        seconds = self.life.world.delays.spot_warning if warning is None else warning
+        with self.lock:
+            instance = self.get(instance_id)
+            if not instance.spot or instance.state is not State.RUNNING:
+                raise ValueError(f"{instance_id} is not a running spot instance")
+            instance.interrupted_at = datetime.fromtimestamp(self.life.world.clock() + seconds, UTC)
+            when = instance.interrupted_at.isoformat()
+            self.moments.note(instance_id, Aspect.SPOT, when)
+            self.life.world.journal.happened("ec2", "SpotWarning", InstanceId=instance_id, at=when)
+            self.life.bus.emit(
+                "aws.ec2",
+                "EC2 Spot Instance Interruption Warning",
+                {"instance-id": instance_id, "instance-action": "terminate"},
+            )
+            self.life.world.timers.after(seconds, partial(self._take_back, instance))
+
+    def profile(self, instance_id: str) -> ServedProfile | None:
+        """The profile that IMDS serves now (None: 404); it lags behind the EC2 API."""
+        with self.lock:
+            running = self.get(instance_id).state is State.RUNNING
+            return self.profiles.served(instance_id) if running else None
+
+    def stale_roles(self, instance_id: str) -> Mapping[str, Keys]:
+        """Roles whose credentials are still served by name after a swap, for a stated time."""
+        with self.lock:
+            running = self.get(instance_id).state is State.RUNNING
+            return self.profiles.stale(instance_id) if running else {}
+
+    def spot_action(self, instance_id: str) -> datetime | None:
+        """When a spot interruption will take the instance; None without a notice."""
+        return self.get(instance_id).interrupted_at
+
+    def powered_off(self, instance_id: str) -> None:
+        """The operating system has shut down: EC2 stops or terminates by the shutdown behaviour."""
+        with self.lock:
+            instance = self.get(instance_id)
+            if instance.state is not State.RUNNING:
+                return
+            if instance.moto.instance_initiated_shutdown_behavior == "terminate":
+                self.life.shut_down(instance, BY_ITSELF)
+            else:
+                self.life.halt(instance, BY_ITSELF)
+
+    def _take_back(self, instance: Instance) -> None:
+        with self.lock:
+            self.life.shut_down(instance, BY_SPOT)
+
+    def _with_states(self, instance_ids: Iterable[str]) -> Before:
+        found = [self.get(each) for each in instance_ids]
+        return [(each, each.state) for each in found]
+
+
+def pools_of(instance_type: str, subnet_id: str, zone: str) -> tuple[str, str]:
+    """The names under which the `no-capacity` fault knows where an instance would run."""
+    return f"{instance_type}/{subnet_id}", f"{instance_type}/{zone}"
+
+
+def _require(instance: Instance, state: State, allowed: set[State], done: str) -> None:
+    if state not in allowed:
+        raise Refusal(
+            "IncorrectInstanceState",
+            f"The instance '{instance.instance_id}' is not in a state from which it can be {done}.",
+        )

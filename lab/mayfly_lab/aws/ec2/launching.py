@@ -1,0 +1,235 @@
+"""Launches: what a launch template, its overrides and the request make together."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.ec2.utils import parse_user_data
+
+from mayfly_lab.aws.ec2.ec2 import Ec2, pools_of
+from mayfly_lab.aws.ec2.instance import Instance
+from mayfly_lab.aws.ec2.profiles import Profile
+from mayfly_lab.front.call import Refusal
+
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """All that makes instances of one pool (one type in one subnet)."""
+
+    data: Data
+    """Launch template data with everything more specific laid over it."""
+    template: tuple[str, int] | None
+    subnet: Any
+    image_id: str
+    profile: Profile | None
+    tags: Mapping[str, Mapping[str, str]]
+    spot: bool
+
+    @property
+    def instance_type(self) -> str:
+        """The instance type."""
+        return str(self.data["InstanceType"])
+
+    @property
+    def pools(self) -> tuple[str, str]:
+        """The names of its pool."""
+        return pools_of(self.instance_type, self.subnet.id, self.subnet.availability_zone)
+
+
+@dataclass(slots=True)
+class Launcher:
+    """Turns launch specifications into instances. The caller holds the lock of the EC2 layer.
+
+    `backend` is moto's EC2 backend; `parameter` reads a public SSM parameter for `resolve:ssm:`
+    images; `profile` finds an instance profile by its ARN or name.
+    """
+
+    ec2: Ec2
+    backend: Any
+    parameter: Callable[[str], str]
+    profile: Callable[[Data], Profile]
+
+    def specify(self, template: Data | None, request: Data, *, spot: bool) -> Specification:
+        """What a launch template (if any) and a request or override make together.
+
+        Raises:
+            Refusal: something that they name does not exist or does not fit.
+        """
+        base, reference = self.template(template) if template else ({}, None)
+        own = {name: value for name, value in request.items() if value is not None}
+        data = {"InstanceType": "m1.small", **base, **own}
+        interface: Data = next(iter(data.get("NetworkInterfaces") or ()), {})
+        subnet = self._subnet(data.get("SubnetId") or interface.get("SubnetId"))
+        image_id = self._image(str(data.get("ImageId") or ""), str(data["InstanceType"]))
+        wanted = data.get("IamInstanceProfile")
+        return Specification(
+            data=data,
+            template=reference,
+            subnet=subnet,
+            image_id=image_id,
+            profile=self.profile(wanted) if wanted else None,
+            tags=_merged_tags(base, own),
+            spot=spot or (data.get("InstanceMarketOptions") or {}).get("MarketType") == "spot",
+        )
+
+    def template(self, named: Data) -> tuple[Data, tuple[str, int]]:
+        """The data of a launch template's version, and its id and number.
+
+        Raises:
+            Refusal: there is no such template or version.
+        """
+        template_id = named.get("LaunchTemplateId")
+        name = named.get("LaunchTemplateName")
+        if template_id is None:
+            template_id = self.backend.launch_template_name_to_ids.get(name)
+        found = self.backend.launch_templates.get(template_id)
+        if found is None and name is not None:
+            raise Refusal(
+                "InvalidLaunchTemplateName.NotFoundException",
+                f"The specified launch template, with template name {name}, does not exist.",
+            )
+        if found is None:
+            raise Refusal(
+                "InvalidLaunchTemplateId.NotFound",
+                f"The specified launch template, with template ID {template_id}, does not exist.",
+            )
+        number = str(named.get("Version") or "$Default")
+        number = {"$Latest": str(found.latest_version_number)}.get(number, number)
+        number = {"$Default": str(found.default_version_number)}.get(number, number)
+        for version in found.versions:
+            if str(version.number) == number:
+                return version.data, (found.id, version.number)
+        raise Refusal(
+            "InvalidLaunchTemplateId.VersionNotFound",
+            f"Could not find the specified version {number} for the launch template with ID"
+            f" {found.id}.",
+        )
+
+    def require_room(self, specification: Specification) -> None:
+        """See that the pool has room.
+
+        Raises:
+            Refusal: a fault says that it has none.
+        """
+        if self.ec2.life.world.faults.take("no-capacity", *specification.pools):
+            raise Refusal(
+                "InsufficientInstanceCapacity",
+                f"We currently do not have sufficient {specification.instance_type} capacity in"
+                f" the Availability Zone you requested ({specification.subnet.availability_zone}).",
+                500,
+            )
+
+    def launch(
+        self,
+        specification: Specification,
+        count: int,
+        *,
+        client_token: str = "",
+        fleet_id: str = "",
+    ) -> list[Instance]:
+        """Create `count` instances; their lives begin."""
+        data = specification.data
+        interface: Data = next(iter(data.get("NetworkInterfaces") or ()), {})
+        options = {
+            "instance_type": specification.instance_type,
+            "is_instance_type_default": False,
+            "region_name": self.backend.region_name,
+            "subnet_id": specification.subnet.id,
+            "key_name": data.get("KeyName"),
+            "security_group_ids": list(data.get("SecurityGroupIds") or interface.get("Groups", ())),
+            "associate_public_ip": str(interface.get("AssociatePublicIpAddress")).lower() == "true",
+            "ebs_optimized": bool(data.get("EbsOptimized")),
+            "metadata_options": dict(data.get("MetadataOptions") or {}),
+            "instance_initiated_shutdown_behavior": data.get("InstanceInitiatedShutdownBehavior"),
+            "hibernation_options": dict(data.get("HibernationOptions") or {}),
+            "monitoring_state": "disabled",
+            "client_token": client_token,
+            "lifecycle": "spot" if specification.spot else None,
+            "tags": {kind: specification.tags.get(kind, {}) for kind in ("instance", "volume")},
+        }
+        if devices := [d for d in data.get("BlockDeviceMappings") or () if "Ebs" in d]:
+            options["block_device_mappings"] = devices
+        groups = list(data.get("SecurityGroups") or ())
+        reservation = self.backend.run_instances(
+            specification.image_id, count, parse_user_data(_user_data(data)), groups, **options
+        )
+        for each in reservation.instances:
+            each.add_tags(_aws_tags(specification, fleet_id))
+        return [self._begun(specification, each, reservation.id) for each in reservation.instances]
+
+    def _begun(self, specification: Specification, moto: Any, reservation: str) -> Instance:
+        for nic in moto.nics.values():
+            nic.add_tags(dict(specification.tags.get("network-interface", {})))
+        if specification.spot:
+            moto.spot_instance_request_id = f"sir-{secrets.token_hex(4)}"
+        if specification.profile is not None:
+            moto.iam_instance_profile = {
+                "Arn": specification.profile.arn,
+                "Id": specification.profile.profile_id,
+            }
+        late = self.ec2.life.world.faults.take("describe-lag", specification.instance_type)
+        lag = self.ec2.life.world.delays.describe if late is None else late.seconds
+        user_data = base64.b64decode(_user_data(specification.data) or "")
+        instance = Instance(moto, user_data, reservation, self.ec2.life.world.clock() + lag)
+        self.ec2.begin(instance, specification.profile)
+        return instance
+
+    def _subnet(self, subnet_id: str | None) -> Any:
+        subnets = {s.id: s for zone in self.backend.subnets.values() for s in zone.values()}
+        if subnet_id is None:  # EC2 takes a subnet of the default VPC
+            return min(subnets.values(), key=lambda each: str(each.availability_zone))
+        if subnet_id not in subnets:
+            raise Refusal("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
+        return subnets[subnet_id]
+
+    def _image(self, image_id: str, instance_type: str) -> str:
+        if image_id.startswith("resolve:ssm:"):
+            image_id = self.parameter(image_id.removeprefix("resolve:ssm:"))
+        image = self.backend.amis.get(image_id)
+        if image is None:
+            raise Refusal("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
+        kind = INSTANCE_TYPES.get(instance_type)
+        if kind is None:
+            raise Refusal(
+                "InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType."
+            )
+        supported = kind["ProcessorInfo"]["SupportedArchitectures"]
+        if image.architecture not in supported:
+            raise Refusal(
+                "InvalidParameterValue",
+                f"The architecture '{supported[0]}' of the specified instance type does not match"
+                f" the architecture '{image.architecture}' of the specified AMI.",
+            )
+        return image_id
+
+
+def _merged_tags(base: Data, own: Data) -> dict[str, dict[str, str]]:
+    merged: dict[str, dict[str, str]] = {}
+    for data in (base, own):
+        for entry in data.get("TagSpecifications") or ():
+            tags = merged.setdefault(entry["ResourceType"], {})
+            tags.update({tag["Key"]: tag.get("Value", "") for tag in entry["Tags"]})
+    return merged
+
+
+def _user_data(data: Data) -> str | None:
+    """User data in base64: text in a request, an object of moto's in a template."""
+    given = data.get("UserData")
+    return None if given is None else str(given)
+
+
+def _aws_tags(specification: Specification, fleet_id: str) -> dict[str, str]:
+    """The tags that EC2 itself puts on instances."""
+    tags = {"aws:ec2:fleet-id": fleet_id} if fleet_id else {}
+    if specification.template is not None:
+        template_id, version = specification.template
+        tags["aws:ec2launchtemplate:id"] = template_id
+        tags["aws:ec2launchtemplate:version"] = str(version)
+    return tags

@@ -1,0 +1,165 @@
+"""How an instance lives: its states one after another, its power, and who hears of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from mayfly_lab.aws.ec2.instance import BY_EC2, Bus, Instance
+from mayfly_lab.aws.ec2.moments import Aspect, Moments
+from mayfly_lab.aws.ec2.profiles import Profiles
+from mayfly_lab.aws.ec2.states import GONE, TRANSITIONS, State
+from mayfly_lab.aws.world import World
+from mayfly_lab.contracts import Boot, MachineRoom
+
+
+class IllegalTransitionError(RuntimeError):
+    """The lab tried to move an instance where EC2 never would."""
+
+
+@dataclass(slots=True)
+class Life:
+    """Moves instances from state to state, each after its stated delay.
+
+    The public methods are called with the lock held.
+    """
+
+    world: World
+    room: MachineRoom
+    bus: Bus
+    moments: Moments
+    profiles: Profiles
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def begin(self, instance: Instance) -> None:
+        """It was launched; it will run."""
+        self._show(instance)
+        self._announce(instance)
+        self.world.timers.after(self.world.delays.pending, partial(self._run, instance))
+
+    def begin_again(self, instance: Instance) -> None:
+        """A stopped one is started; it will run."""
+        instance.moto.start()
+        self._move(instance, State.PENDING)
+        self.world.timers.after(self.world.delays.pending, partial(self._run, instance))
+
+    def boot_again(self, instance: Instance) -> None:
+        """A running one is rebooted."""
+        self.world.timers.after(0, partial(self._reboot, instance))
+
+    def shut_down(self, instance: Instance, reason: str) -> None:
+        """Terminate it, whatever its state; nothing to do when it is gone."""
+        if instance.state in GONE:
+            return
+        instance.reason = reason
+        self._move(instance, State.SHUTTING_DOWN)
+        due = self.world.clock() + self.world.delays.shutting_down
+        self.world.timers.after(0, partial(self._finish, instance, due, self._end))
+
+    def halt(self, instance: Instance, reason: str) -> None:
+        """Stop a running one."""
+        instance.reason = reason
+        self._move(instance, State.STOPPING)
+        due = self.world.clock() + self.world.delays.stopping
+        self.world.timers.after(0, partial(self._finish, instance, due, self._stopped))
+
+    def _run(self, instance: Instance) -> None:
+        with self.lock:
+            if instance.state is not State.PENDING:
+                return
+            if self.world.faults.take("stillborn", instance.instance_type):
+                instance.reason = BY_EC2
+                self._end(instance)
+                return
+            instance.reason = ""
+            self._move(instance, State.RUNNING)
+            boot = self._next_boot(instance)
+        self._switch_on(instance, boot)
+
+    def _reboot(self, instance: Instance) -> None:
+        self._switch_off(instance)
+        with self.lock:
+            if instance.state is not State.RUNNING:
+                return
+            boot = self._next_boot(instance)
+        self._switch_on(instance, boot)
+
+    def _finish(self, instance: Instance, due: float, end: Callable[[Instance], None]) -> None:
+        """Take the power away, and when the stated delay is over as well, say so."""
+        self._switch_off(instance)
+        self.world.timers.after(
+            max(0.0, due - self.world.clock()), partial(self._conclude, instance, end)
+        )
+
+    def _conclude(self, instance: Instance, end: Callable[[Instance], None]) -> None:
+        with self.lock:
+            end(instance)
+
+    def _stopped(self, instance: Instance) -> None:
+        if instance.state is State.STOPPING:  # it may have been terminated meanwhile
+            instance.moto.stop()
+            self._move(instance, State.STOPPED)
+
+    def _end(self, instance: Instance) -> None:
+        instance.moto.terminate()
+        self.profiles.drop(instance.instance_id)
+        instance.moto.iam_instance_profile = None
+        instance.terminated_at = self.world.clock()
+        self._move(instance, State.TERMINATED)
+
+    def _next_boot(self, instance: Instance) -> Boot:
+        moto = instance.moto
+        instance.boots += 1
+        return Boot(
+            instance_id=instance.instance_id,
+            number=instance.boots,
+            user_data=instance.user_data,
+            image_id=moto.image_id,
+            instance_type=moto.instance_type,
+            architecture=moto.architecture,
+            availability_zone=moto.placement.zone,
+            region=self.world.config.region,
+            private_ip=moto.private_ip or "",
+            tags={tag["key"]: tag["value"] for tag in moto.get_tags()},
+        )
+
+    def _switch_on(self, instance: Instance, boot: Boot) -> None:
+        with instance.power:
+            # Between the change of state and this moment it may have been ended.
+            if instance.state is State.RUNNING and instance.boots == boot.number:
+                instance.powered = True
+                self.room.boot(boot)
+
+    def _switch_off(self, instance: Instance) -> None:
+        with instance.power:
+            if instance.powered:
+                self.room.cut(instance.instance_id)
+                instance.powered = False
+
+    def _move(self, instance: Instance, state: State) -> None:
+        if state not in TRANSITIONS[instance.state]:
+            raise IllegalTransitionError(f"{instance.instance_id}: {instance.state} -> {state}")
+        instance.state = state
+        self._show(instance)
+        self._announce(instance)
+
+    def _show(self, instance: Instance) -> None:
+        """Have moto's object show the state."""
+        shown = instance.moto.instance_state
+        shown.name, shown.code = str(instance.state), instance.state.code
+        instance.moto.state_reason.code = instance.reason
+        instance.moto.state_reason.message = instance.reason
+
+    def _announce(self, instance: Instance) -> None:
+        state, instance_id = str(instance.state), instance.instance_id
+        self.moments.note(instance_id, Aspect.STATE, state)
+        self.world.journal.happened(
+            "ec2", "StateChange", InstanceId=instance_id, state=state, reason=instance.reason
+        )
+        self.bus.emit(
+            "aws.ec2",
+            "EC2 Instance State-change Notification",
+            {"instance-id": instance_id, "state": state},
+        )

@@ -1,0 +1,213 @@
+"""The operations of the EC2 API that the lab answers in moto's place."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.core.serialize import XFormedAttributePicker, get_serializer_class
+from moto.core.utils import get_service_model
+
+from mayfly_lab.aws.ec2.describing import (
+    describe_associations,
+    describe_instances,
+    shown_association,
+)
+from mayfly_lab.aws.ec2.ec2 import Before, Ec2
+from mayfly_lab.aws.ec2.fleet import InstantFleet
+from mayfly_lab.aws.ec2.instance import Instance
+from mayfly_lab.aws.ec2.launching import Data, Launcher
+from mayfly_lab.aws.ec2.states import State
+from mayfly_lab.aws.ec2.tokens import ClientTokens
+from mayfly_lab.front.call import Call, Refusal
+from mayfly_lab.front.http import Answer
+
+# They would make or end instances behind the back of this layer.
+_REFUSED = ("RequestSpotInstances", "RequestSpotFleet", "ModifyFleet", "DeleteFleets")
+
+
+@dataclass(slots=True)
+class Operations:
+    """One method per operation; the front door calls them with the lock held."""
+
+    ec2: Ec2
+    launcher: Launcher
+    tokens: ClientTokens = field(default_factory=ClientTokens)
+
+    def table(self) -> dict[str, Callable[[Call], Answer]]:
+        """All of them by `ec2:Operation`."""
+        own: dict[str, Callable[[Data], Mapping[str, Any]]] = {
+            "AssociateIamInstanceProfile": self.associate,
+            "CreateFleet": self.create_fleet,
+            "DescribeIamInstanceProfileAssociations": self.describe_associations,
+            "DescribeInstances": self.describe_instances,
+            "DisassociateIamInstanceProfile": self.disassociate,
+            "GetConsoleOutput": self.console_output,
+            "RebootInstances": self.reboot,
+            "ReplaceIamInstanceProfileAssociation": self.replace_association,
+            "RunInstances": self.run_instances,
+            "StartInstances": self.start,
+            "StopInstances": self.stop,
+            "TerminateInstances": self.terminate,
+        } | dict.fromkeys(_REFUSED, _refuse)
+
+        return {f"ec2:{name}": partial(_answer, operation) for name, operation in own.items()}
+
+    def run_instances(self, request: Data) -> Mapping[str, Any]:
+        """RunInstances, idempotent by ClientToken; all of MaxCount or none."""
+        specification = self.launcher.specify(request.get("LaunchTemplate"), request, spot=False)
+        named = request.get("SubnetId") or (request.get("Placement") or {}).get("AvailabilityZone")
+        place = specification.subnet.availability_zone if named else ""
+        known: list[Instance] | None = self.tokens.answered("RunInstances", place, request)
+        if known is None:
+            _refuse_dry_run(request)
+            self.launcher.require_room(specification)
+            known = self.launcher.launch(
+                specification,
+                int(request["MaxCount"]),
+                client_token=str(request.get("ClientToken") or ""),
+            )
+            self.tokens.remember("RunInstances", place, request, known)
+        elif any(each.state is State.TERMINATED for each in known):
+            raise Refusal(
+                "IdempotentInstanceTerminated",
+                "The client token was used for an instance that has been terminated.",
+            )
+        return {
+            "ReservationId": known[0].reservation,
+            "OwnerId": known[0].moto.owner_id,
+            "Instances": [each.moto for each in known],
+        }
+
+    def create_fleet(self, request: Data) -> Mapping[str, Any]:
+        """CreateFleet of type instant, idempotent by ClientToken."""
+        known: Mapping[str, Any] | None = self.tokens.answered("CreateFleet", "", request)
+        if known is None:
+            fleet = InstantFleet(self.launcher, request)
+            _refuse_dry_run(request)
+            known = fleet.launch()
+            self.tokens.remember("CreateFleet", "", request, known)
+        return known
+
+    def describe_instances(self, request: Data) -> Mapping[str, Any]:
+        """DescribeInstances, late by the stated delay."""
+        return describe_instances(self.ec2, request)
+
+    def describe_associations(self, request: Data) -> Mapping[str, Any]:
+        """DescribeIamInstanceProfileAssociations."""
+        return describe_associations(self.ec2, request)
+
+    def terminate(self, request: Data) -> Mapping[str, Any]:
+        """TerminateInstances."""
+        _refuse_dry_run(request)
+        return {"TerminatingInstances": _changes(self.ec2.terminate(request["InstanceIds"]))}
+
+    def stop(self, request: Data) -> Mapping[str, Any]:
+        """StopInstances."""
+        _refuse_dry_run(request)
+        return {"StoppingInstances": _changes(self.ec2.stop(request["InstanceIds"]))}
+
+    def start(self, request: Data) -> Mapping[str, Any]:
+        """StartInstances."""
+        _refuse_dry_run(request)
+        return {"StartingInstances": _changes(self.ec2.start(request["InstanceIds"]))}
+
+    def reboot(self, request: Data) -> Mapping[str, Any]:
+        """RebootInstances."""
+        _refuse_dry_run(request)
+        self.ec2.reboot(request["InstanceIds"])
+        return {}
+
+    def console_output(self, request: Data) -> Mapping[str, Any]:
+        """GetConsoleOutput: what the machine has written so far, at most 64 KB."""
+        instance = self.ec2.get(str(request["InstanceId"]))
+        text = self.ec2.life.room.console(instance.instance_id) if instance.boots else ""
+        return {
+            "InstanceId": instance.instance_id,
+            "Timestamp": datetime.now(UTC),
+            "Output": base64.b64encode(text.encode()[-65536:]).decode(),
+        }
+
+    def associate(self, request: Data) -> Mapping[str, Any]:
+        """AssociateIamInstanceProfile, on a running or stopped instance."""
+        instance = self.ec2.get(str(request["InstanceId"]))
+        if instance.state not in {State.RUNNING, State.STOPPED}:
+            raise Refusal(
+                "IncorrectState", f"{instance.instance_id} is neither running nor stopped"
+            )
+        profile = self.launcher.profile(request["IamInstanceProfile"])
+        association = self.ec2.profiles.attach(instance.instance_id, profile)
+        self._show_profile(instance)
+        return {"IamInstanceProfileAssociation": shown_association(association, "associating")}
+
+    def replace_association(self, request: Data) -> Mapping[str, Any]:
+        """ReplaceIamInstanceProfileAssociation: running instances only; the id is new."""
+        association_id = str(request["AssociationId"])
+        instance = self.ec2.get(self.ec2.profiles.lookup(association_id).instance_id)
+        if instance.state is not State.RUNNING:
+            raise Refusal(
+                "IncorrectState", f"The association {association_id} is not the active association"
+            )
+        profile = self.launcher.profile(request["IamInstanceProfile"])
+        association = self.ec2.profiles.replace(association_id, profile, instance.instance_type)
+        self._show_profile(instance)
+        return {"IamInstanceProfileAssociation": shown_association(association, "associating")}
+
+    def disassociate(self, request: Data) -> Mapping[str, Any]:
+        """DisassociateIamInstanceProfile."""
+        association = self.ec2.profiles.detach(str(request["AssociationId"]))
+        self._show_profile(self.ec2.get(association.instance_id))
+        return {"IamInstanceProfileAssociation": shown_association(association, "disassociating")}
+
+    def _show_profile(self, instance: Instance) -> None:
+        """Have DescribeInstances agree with the associations."""
+        current = self.ec2.profiles.current(instance.instance_id)
+        instance.moto.iam_instance_profile = current and {
+            "Arn": current.profile.arn,
+            "Id": current.profile.profile_id,
+        }
+
+
+def _changes(before: Before) -> list[dict[str, Any]]:
+    return [
+        {
+            "InstanceId": instance.instance_id,
+            "CurrentState": {"Code": instance.state.code, "Name": str(instance.state)},
+            "PreviousState": {"Code": state.code, "Name": str(state)},
+        }
+        for instance, state in before
+    ]
+
+
+def _refuse_dry_run(request: Data) -> None:
+    if request.get("DryRun"):
+        raise Refusal(
+            "DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412
+        )
+
+
+def _refuse(_: Data) -> Mapping[str, Any]:
+    raise Refusal("UnsupportedOperation", "The lab launches by RunInstances and CreateFleet only.")
+
+
+def _answer(operation: Callable[[Data], Mapping[str, Any]], call: Call) -> Answer:
+    try:
+        result = operation(call.parameters)
+    except ServiceException as error:  # raised by moto where this layer asks it
+        raise Refusal(error.code, error.message) from error
+    model = get_service_model("ec2").operation_model(call.operation)
+    serializer = get_serializer_class("ec2", "ec2")(
+        operation_model=model, value_picker=XFormedAttributePicker()
+    )
+    wire = serializer.serialize(result)
+    body = wire["body"]
+    return Answer(
+        int(wire["status_code"]),
+        body.encode() if isinstance(body, str) else body,
+        {"content-type": "text/xml"},
+    )

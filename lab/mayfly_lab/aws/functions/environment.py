@@ -1,0 +1,206 @@
+"""One execution environment: a worker process that serves a function, one event at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mayfly_lab.contracts import Keys
+
+INIT_SECONDS = 60.0
+"""How long an import may take before the worker is given up; Lambda's own limit is 10 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """A function's configuration, as its template says it."""
+
+    name: str
+    arn: str
+    handler: str
+    timeout: float
+    memory: int
+    variables: Mapping[str, str]
+    role_arn: str
+    code: Path
+    """The task directory."""
+    layers: tuple[Path, ...] = ()
+    """What the layers bring on the import path, in order."""
+    log: Path = Path("/dev/null")
+    log_group: str = ""
+    concurrency: int = 10
+    max_retries: int = 2
+    max_event_age: float = 21600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an invocation ended."""
+
+    request_id: str
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+    """`errorType` and `errorMessage` of a function error; None when it succeeded."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the handler returned."""
+        return self.error is None
+
+
+class ExecutionEnvironment:
+    """A worker process; not thread-safe but for `kill`."""
+
+    def __init__(self, spec: FunctionSpec, keys: Keys, region: str, endpoint: str) -> None:
+        self.arn = spec.arn
+        self.access_key = keys.access_key
+        self._spec = spec
+        self._loaded = False
+        self._buffer = b""
+        self._killed = threading.Event()
+        self._results, told = os.pipe()
+        paths = [str(path) for path in (spec.code, *spec.layers)]
+        variables = _variables(spec, keys, region, endpoint) | {
+            "MAYFLY_LAB_RESULTS": str(told),
+            "MAYFLY_LAB_PATHS": json.dumps(paths),
+        }
+        try:
+            with spec.log.open("ab") as log:
+                self._worker = subprocess.Popen(
+                    [sys.executable, "-m", "mayfly_lab.aws.worker"],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    cwd=spec.code,
+                    env=variables,
+                    pass_fds=(told,),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(told)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take an event."""
+        return not self._killed.is_set() and self._worker.poll() is None
+
+    def invoke(self, event: Any) -> Outcome:
+        """Run the handler on one event; a worker that is late or dies is a function error."""
+        request_id = str(uuid.uuid4())
+        if not self._loaded:
+            loaded = self._next(INIT_SECONDS)
+            if loaded is None or "error" in loaded:
+                self.kill()
+                return self._failed(request_id, loaded, "Runtime.ImportModuleError")
+            self._loaded = True
+        deadline = time.time() + self._spec.timeout
+        message = {
+            "request": request_id,
+            "event": event,
+            "deadline": deadline,
+            "arn": self._spec.arn,
+            "trace": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
+        }
+        try:
+            self._write(message)
+        except OSError:  # it died while it was idle
+            return self._failed(request_id, None, "Runtime.ExitError")
+        answer = self._next(self._spec.timeout)
+        if answer is None:
+            late = time.time() >= deadline and not self._killed.is_set()
+            self.kill()
+            kind = "Sandbox.Timedout" if late else "Runtime.ExitError"
+            return self._failed(request_id, None, kind)
+        return Outcome(request_id, answer.get("result"), answer.get("error"))
+
+    def kill(self) -> None:
+        """End the worker and all that it started, at once."""
+        self._killed.set()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._worker.pid, signal.SIGKILL)
+        self._worker.wait()
+
+    def close(self) -> None:
+        """End the worker and free its pipes."""
+        self.kill()
+        if self._worker.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._worker.stdin.close()
+        with contextlib.suppress(OSError):
+            os.close(self._results)
+
+    def _write(self, message: Mapping[str, Any]) -> None:
+        pipe = self._worker.stdin
+        if pipe is None:
+            raise BrokenPipeError
+        pipe.write(json.dumps(message).encode() + b"\n")
+        pipe.flush()
+
+    def _next(self, seconds: float) -> dict[str, Any] | None:
+        """The worker's next message; None when it is late or has died."""
+        until = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._results, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                remaining = until - time.monotonic()
+                if remaining <= 0 or not selector.select(remaining):
+                    return None
+                received = os.read(self._results, 65536)
+                if not received:
+                    return None
+                self._buffer += received
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _failed(self, request_id: str, told: Mapping[str, Any] | None, kind: str) -> Outcome:
+        if told is not None:
+            return Outcome(request_id, error=told["error"])
+        seconds = f"{self._spec.timeout:.2f}"
+        text = {
+            "Sandbox.Timedout": f"RequestId: {request_id} Task timed out after {seconds} seconds",
+        }.get(kind, f"RequestId: {request_id} Error: Runtime exited")
+        with self._spec.log.open("a") as log:
+            log.write(f"{text}\n")
+        return Outcome(request_id, error={"errorType": kind, "errorMessage": text})
+
+
+def _variables(spec: FunctionSpec, keys: Keys, region: str, endpoint: str) -> dict[str, str]:
+    """The environment that Lambda gives a function, and nothing of the lab's own."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "HOME": "/nonexistent",
+        "_HANDLER": spec.handler,
+        "LAMBDA_TASK_ROOT": str(spec.code),
+        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory),
+        "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": uuid.uuid4().hex,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+        "AWS_SESSION_TOKEN": keys.token,
+        "AWS_ENDPOINT_URL": endpoint,
+        # A developer's own settings must not reach the functions.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **spec.variables,
+    }

@@ -1,0 +1,145 @@
+"""The functions of the account: who is idle, who is busy, and how many may run at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mayfly_lab.aws.functions.environment import ExecutionEnvironment, FunctionSpec, Outcome
+from mayfly_lab.aws.world import World
+
+KILL_SECONDS = 0.2
+"""How far into an invocation the `kill` fault strikes when it has no value."""
+
+
+class ThrottledError(Exception):
+    """As many invocations of the function are running as it may have at once."""
+
+
+@dataclass(slots=True)
+class _Function:
+    spec: FunctionSpec
+    idle: list[ExecutionEnvironment] = field(default_factory=list)
+    running: int = 0
+
+
+class Functions:
+    """Invokes functions synchronously. Thread-safe."""
+
+    def __init__(
+        self,
+        world: World,
+        create: Callable[[FunctionSpec], ExecutionEnvironment],
+    ) -> None:
+        self._world = world
+        self._create = create
+        self._lock = threading.Lock()
+        self._closed = False
+        self._by_arn: dict[str, _Function] = {}
+        self._busy: dict[str, ExecutionEnvironment] = {}
+
+    def add(self, spec: FunctionSpec) -> None:
+        """Make a function known; its workers start when they are needed."""
+        with self._lock:
+            self._by_arn[spec.arn] = _Function(spec)
+
+    def spec(self, name: str) -> FunctionSpec:
+        """The function with this ARN or name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        if name in self._by_arn:
+            return self._by_arn[name].spec
+        for function in self._by_arn.values():
+            if function.spec.name == name:
+                return function.spec
+        raise KeyError(name)
+
+    def all(self) -> list[FunctionSpec]:
+        """Every function."""
+        return [function.spec for function in self._by_arn.values()]
+
+    def invoke(self, name: str, event: Any) -> Outcome:
+        """Run a function (by ARN or name) on an event and wait for its end.
+
+        Raises:
+            KeyError: there is no such function.
+            ThrottledError: it runs as often at once as it may.
+        """
+        function = self._by_arn[self.spec(name).arn]
+        environment = self._take(function)
+        try:
+            if fault := self._world.faults.take("kill", _short(function.spec)):
+                seconds = fault.seconds if fault.value else KILL_SECONDS
+                self._world.timers.after(seconds, environment.kill)
+            outcome = environment.invoke(event)
+        finally:
+            self._give_back(function, environment)
+        self._world.journal.happened(
+            "lambda",
+            "Invocation",
+            FunctionName=function.spec.name,
+            request=outcome.request_id,
+            error="" if outcome.error is None else str(outcome.error.get("errorMessage")),
+        )
+        return outcome
+
+    def kill(self, access_key: str) -> None:
+        """Kill the worker that holds these credentials, in the middle of what it does."""
+        with self._lock:
+            environment = self._busy.get(access_key)
+        if environment is not None:
+            environment.kill()
+
+    def kill_all(self, name: str) -> int:
+        """Kill every busy worker of a function; how many there were."""
+        arn = self.spec(name).arn
+        with self._lock:
+            doomed = [each for each in self._busy.values() if each.arn == arn]
+        for environment in doomed:
+            environment.kill()
+        return len(doomed)
+
+    def close(self) -> None:
+        """End every worker."""
+        with self._lock:
+            self._closed = True
+            idle = [each for function in self._by_arn.values() for each in function.idle]
+            busy = list(self._busy.values())
+        for environment in busy:
+            environment.kill()
+        for environment in idle:
+            environment.close()
+
+    def _take(self, function: _Function) -> ExecutionEnvironment:
+        with self._lock:
+            if self._closed or function.running >= function.spec.concurrency:
+                raise ThrottledError(function.spec.name)
+            function.running += 1
+            while function.idle:
+                environment = function.idle.pop()
+                if environment.alive:
+                    break
+                environment.close()
+            else:
+                environment = self._create(function.spec)
+            self._busy[environment.access_key] = environment
+        return environment
+
+    def _give_back(self, function: _Function, environment: ExecutionEnvironment) -> None:
+        with self._lock:
+            function.running -= 1
+            del self._busy[environment.access_key]
+            keep = environment.alive and not self._closed
+            if keep:
+                function.idle.append(environment)
+        if not keep:
+            environment.close()
+
+
+def _short(spec: FunctionSpec) -> str:
+    """`dispatch` for `mayfly-dispatch`."""
+    return spec.name.rpartition("-")[2]

@@ -1,0 +1,1 @@
+"""What wakes the functions: schedules, rules, the queue and the table's stream."""

@@ -1,0 +1,205 @@
+"""A table's stream that wakes a function: batches in order, bisected and given up when they fail."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.events.models import EventPattern
+
+from mayfly_lab.aws.functions.functions import Functions, ThrottledError
+from mayfly_lab.aws.world import World
+
+RETRY_SECONDS = 1.0
+_EVERY = 0.5
+FOREVER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMapping:
+    """An event source mapping from a stream, as the template says it."""
+
+    stream_arn: str
+    function: str
+    batch_size: int
+    window: float
+    bisect: bool
+    max_retries: int
+    """-1 for no limit."""
+    max_age: float
+    """Seconds; -1 for no limit."""
+    on_failure: str
+    """ARN of a queue, or empty."""
+    patterns: tuple[str, ...]
+    latest: bool
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any]) -> StreamMapping:
+        """From the configuration of an event source mapping."""
+        destination = (configuration.get("DestinationConfig") or {}).get("OnFailure") or {}
+        criteria = (configuration.get("FilterCriteria") or {}).get("Filters") or ()
+        retries = configuration.get("MaximumRetryAttempts")
+        age = configuration.get("MaximumRecordAgeInSeconds")
+        return cls(
+            stream_arn=configuration["EventSourceArn"],
+            function=configuration["FunctionArn"],
+            batch_size=int(configuration.get("BatchSize") or 100),
+            window=float(configuration.get("MaximumBatchingWindowInSeconds") or 0),
+            bisect=bool(configuration.get("BisectBatchOnFunctionError")),
+            max_retries=FOREVER if retries is None else int(retries),
+            max_age=FOREVER if age is None else float(age),
+            on_failure=str(destination.get("Destination") or ""),
+            patterns=tuple(each["Pattern"] for each in criteria),
+            latest=configuration.get("StartingPosition") == "LATEST",
+        )
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return self.stream_arn.split("/")[1]
+
+
+class StreamTrigger:
+    """Follows the one shard of moto's stream; a failing batch holds up the shard, as in AWS."""
+
+    def __init__(
+        self,
+        world: World,
+        functions: Functions,
+        mapping: StreamMapping,
+    ) -> None:
+        self._mapping = mapping
+        self._functions = functions
+        self._world = world
+        table = world.cloud.backend("dynamodb").get_table(mapping.table)
+        # Else moto would invoke the function itself, inside the write.
+        table.lambda_event_source_mappings.clear()
+        self._shard = table.stream_shard
+        self._next = len(self._shard.items) if mapping.latest else 0
+        self._patterns = [EventPattern.load(pattern) for pattern in mapping.patterns]
+        self._stopping = threading.Event()
+        self._written = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="stream", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no more."""
+        self._stopping.set()
+        self._written.set()
+        self._thread.join()
+
+    def written(self) -> None:
+        """The table was written: look at once."""
+        self._written.set()
+
+    def _follow(self) -> None:
+        while not self._stopping.is_set():
+            if self._next >= len(self._shard.items):
+                self._written.wait(_EVERY)
+                self._written.clear()
+                continue
+            late = self._world.faults.take("event-late", "dynamodb")
+            seconds = (
+                self._world.delays.stream + self._mapping.window + (late.seconds if late else 0.0)
+            )
+            if self._stopping.wait(seconds):
+                return
+            end = self._next + self._mapping.batch_size
+            records = [self._record(each) for each in self._shard.items[self._next : end]]
+            self._next += len(records)
+            wanted = [each for each in records if self._wanted(each)]
+            if wanted:
+                self._hand_over(wanted)
+
+    def _wanted(self, record: Mapping[str, Any]) -> bool:
+        return not self._patterns or any(p.matches_event(dict(record)) for p in self._patterns)
+
+    def _hand_over(self, records: list[dict[str, Any]]) -> None:
+        if self._world.faults.take("event-lost", "dynamodb"):
+            self._world.journal.happened("lambda", "BatchLost", stream=self._mapping.table)
+            return
+        copies = 2 if self._world.faults.take("event-doubled", "dynamodb") else 1
+        for _ in range(copies):
+            self._deliver(records)
+
+    def _deliver(self, records: list[dict[str, Any]]) -> None:
+        """Invoke until it succeeds, is bisected, or is given up."""
+        attempts = 0
+        while not self._stopping.is_set():
+            try:
+                outcome = self._functions.invoke(self._mapping.function, {"Records": records})
+            except ThrottledError:
+                self._stopping.wait(RETRY_SECONDS)
+                continue
+            if outcome.ok:
+                return
+            attempts += 1
+            if self._exhausted(records, attempts):
+                self._give_up(records, attempts, outcome.request_id)
+                return
+            if self._mapping.bisect and len(records) > 1:
+                half = len(records) // 2
+                self._deliver(records[:half])
+                self._deliver(records[half:])
+                return
+            self._stopping.wait(RETRY_SECONDS)
+
+    def _exhausted(self, records: list[dict[str, Any]], attempts: int) -> bool:
+        limit = self._mapping.max_retries
+        age = self._world.clock() - records[0]["dynamodb"]["ApproximateCreationDateTime"]
+        too_old = self._mapping.max_age != FOREVER and age > self._mapping.max_age
+        # Bisecting does not count as a retry: a single record is tried the full number of times.
+        splits = self._mapping.bisect and len(records) > 1
+        return too_old or (limit != FOREVER and attempts > limit and not splits)
+
+    def _give_up(self, records: list[dict[str, Any]], attempts: int, request_id: str) -> None:
+        self._world.journal.happened(
+            "lambda", "BatchGivenUp", stream=self._mapping.table, attempts=attempts
+        )
+        if not self._mapping.on_failure:
+            return
+        spec = self._functions.spec(self._mapping.function)
+        now = datetime.fromtimestamp(self._world.clock(), UTC).isoformat()
+        message = {
+            "requestContext": {
+                "requestId": request_id or str(uuid.uuid4()),
+                "functionArn": spec.arn,
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": attempts,
+            },
+            "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
+            "version": "1.0",
+            "timestamp": now,
+            "DDBStreamBatchInfo": {
+                "shardId": self._shard.id,
+                "startSequenceNumber": records[0]["dynamodb"]["SequenceNumber"],
+                "endSequenceNumber": records[-1]["dynamodb"]["SequenceNumber"],
+                "batchSize": len(records),
+                "streamArn": self._mapping.stream_arn,
+            },
+        }
+        queue = self._mapping.on_failure.rpartition(":")[2]
+        self._world.cloud.backend("sqs").send_message(
+            queue_name=queue, message_body=json.dumps(message)
+        )
+
+    def _record(self, item: Any) -> dict[str, Any]:
+        """A record as the function gets it: plain JSON, times in epoch seconds."""
+        record = item.to_json()
+        change = dict(record["dynamodb"])
+        created: datetime = change["ApproximateCreationDateTime"]
+        change["ApproximateCreationDateTime"] = created.replace(tzinfo=UTC).timestamp()
+        return {
+            **record,
+            "awsRegion": self._world.config.region,
+            "dynamodb": change,
+            "eventSourceARN": self._mapping.stream_arn,
+        }

@@ -1,0 +1,32 @@
+"""What every part of the local AWS shares."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mayfly_lab.aws.cloud import Cloud
+from mayfly_lab.aws.config import Delays, LabConfig
+from mayfly_lab.aws.timers import Timers
+from mayfly_lab.front.credentials import Credentials
+from mayfly_lab.front.faults import Faults
+from mayfly_lab.front.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One local AWS's configuration, clock, timers, journal, faults and credentials."""
+
+    config: LabConfig
+    cloud: Cloud
+    journal: Journal
+    faults: Faults = field(default_factory=Faults)
+    timers: Timers = field(default_factory=Timers)
+    credentials: Credentials = field(default_factory=Credentials)
+    clock: Callable[[], float] = time.time
+
+    @property
+    def delays(self) -> Delays:
+        """The stated delays."""
+        return self.config.delays

@@ -1,0 +1,137 @@
+"""Refusals in the wire format of each service, with the code that this service uses."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from enum import StrEnum
+from xml.sax.saxutils import escape
+
+from mayfly_lab.front.call import Refusal
+from mayfly_lab.front.http import Answer, Request
+
+
+class Style(StrEnum):
+    """The protocols that AWS services speak."""
+
+    JSON = "json"
+    REST_JSON = "rest-json"
+    QUERY = "query"
+    EC2 = "ec2"
+    REST_XML = "rest-xml"
+
+
+# One reason, five spellings: code and HTTP status by protocol, as the services answer them.
+_CODES: dict[str, dict[Style, tuple[str, int]]] = {
+    "AccessDenied": {
+        Style.JSON: ("AccessDeniedException", 400),
+        Style.REST_JSON: ("AccessDeniedException", 403),
+        Style.QUERY: ("AccessDenied", 403),
+        Style.EC2: ("UnauthorizedOperation", 403),
+        Style.REST_XML: ("AccessDenied", 403),
+    },
+    "MissingAuthenticationToken": {
+        Style.JSON: ("MissingAuthenticationTokenException", 400),
+        Style.REST_JSON: ("MissingAuthenticationTokenException", 403),
+        Style.QUERY: ("MissingAuthenticationToken", 403),
+        Style.EC2: ("AuthFailure", 401),
+        Style.REST_XML: ("AccessDenied", 403),
+    },
+    "InvalidClientTokenId": {
+        Style.JSON: ("UnrecognizedClientException", 400),
+        Style.REST_JSON: ("UnrecognizedClientException", 403),
+        Style.QUERY: ("InvalidClientTokenId", 403),
+        Style.EC2: ("AuthFailure", 401),
+        Style.REST_XML: ("InvalidAccessKeyId", 403),
+    },
+    "ExpiredToken": {
+        Style.JSON: ("ExpiredTokenException", 400),
+        Style.REST_JSON: ("ExpiredTokenException", 403),
+        Style.QUERY: ("ExpiredToken", 403),
+        Style.EC2: ("RequestExpired", 400),
+        Style.REST_XML: ("ExpiredToken", 400),
+    },
+    "SignatureDoesNotMatch": {
+        Style.JSON: ("InvalidSignatureException", 400),
+        Style.REST_JSON: ("InvalidSignatureException", 403),
+        Style.QUERY: ("SignatureDoesNotMatch", 403),
+        Style.EC2: ("AuthFailure", 401),
+        Style.REST_XML: ("SignatureDoesNotMatch", 403),
+    },
+    "Throttling": {
+        Style.JSON: ("ThrottlingException", 400),
+        Style.REST_JSON: ("TooManyRequestsException", 429),
+        Style.QUERY: ("Throttling", 400),
+        Style.EC2: ("RequestLimitExceeded", 503),
+        Style.REST_XML: ("SlowDown", 503),
+    },
+    "InternalError": {
+        Style.JSON: ("InternalServerError", 500),
+        Style.REST_JSON: ("ServiceException", 500),
+        Style.QUERY: ("InternalFailure", 500),
+        Style.EC2: ("InternalError", 500),
+        Style.REST_XML: ("InternalError", 500),
+    },
+}
+# SQS speaks JSON, but its clients still go by the codes and statuses of the old query protocol.
+_QUERY_COMPATIBLE = frozenset({"sqs"})
+
+
+def style_of(request: Request, service: str) -> Style:
+    """The protocol in which the client of this request expects its answer."""
+    if "x-amz-target" in request.headers:
+        return Style.JSON
+    if service == "ec2":
+        return Style.EC2
+    if service == "s3":
+        return Style.REST_XML
+    content = request.headers.get("content-type", "")
+    if content.startswith("application/x-www-form-urlencoded") or "Action=" in request.target:
+        return Style.QUERY
+    return Style.REST_JSON
+
+
+def spelled(refusal: Refusal, style: Style, service: str = "") -> tuple[str, int]:
+    """Code and status of a refusal as this protocol (of this service) writes them."""
+    if service in _QUERY_COMPATIBLE and style is Style.JSON:
+        style = Style.QUERY
+    code, status = _CODES.get(refusal.code, {}).get(style, (refusal.code, 400))
+    return code, refusal.status or status
+
+
+def refusal_answer(refusal: Refusal, style: Style, service: str) -> Answer:
+    """The HTTP answer that tells a client of `service` why it was refused."""
+    code, status = spelled(refusal, style, service)
+    request_id = str(uuid.uuid4())
+    if style in {Style.JSON, Style.REST_JSON}:
+        body = json.dumps({"__type": code, "message": refusal.message, "Message": refusal.message})
+        headers = {
+            "content-type": "application/x-amz-json-1.1",
+            "x-amzn-requestid": request_id,
+            "x-amzn-errortype": code,
+        }
+        if service in _QUERY_COMPATIBLE:
+            headers["x-amzn-query-error"] = f"{code};Sender"
+        return Answer(status, body.encode(), headers)
+    body = _XML[style].format(
+        code=escape(code), message=escape(refusal.message), request_id=request_id
+    )
+    return Answer(
+        status, body.encode(), {"content-type": "text/xml", "x-amzn-requestid": request_id}
+    )
+
+
+_XML = {
+    Style.QUERY: (
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>"
+        "<Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    ),
+    Style.EC2: (
+        "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+        "<RequestID>{request_id}</RequestID></Response>"
+    ),
+    Style.REST_XML: (
+        "<Error><Code>{code}</Code><Message>{message}</Message>"
+        "<RequestId>{request_id}</RequestId></Error>"
+    ),
+}

@@ -1,0 +1,69 @@
+"""Who calls and what is called: the words that the whole front door speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What stands behind a set of credentials."""
+
+    OPERATOR = "operator"
+    FUNCTION = "function"
+    BOOTSTRAP = "bootstrap"
+    SANDBOX = "sandbox"
+    INSTANCE = "instance"
+    """An instance with a profile that is neither a bootstrap nor a sandbox profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whom AWS sees behind a request."""
+
+    userid: str
+    """`aws:userid`: for a role `<role unique id>:<session name>`."""
+    arn: str
+    kind: Kind
+    name: str
+    """The function's short name, the instance id, or the operator's name."""
+    stack: str = ""
+    """The control stack that the principal belongs to."""
+    queue: str = ""
+
+    @property
+    def account(self) -> str:
+        """The account id in the principal's ARN."""
+        return self.arn.split(":")[4]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One operation of one service, with its parameters under their names in the API model.
+
+    Secrets in the parameters are blanked out (see `scrub`).
+    """
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def action(self) -> str:
+        """`service:Operation`, as policies and fault switches write it."""
+        return f"{self.service}:{self.operation}"
+
+
+class Refusal(Exception):
+    """AWS says no: a code, a message and an HTTP status for the client.
+
+    `status` None means the status that the service's protocol uses for the code.
+    """
+
+    def __init__(self, code: str, message: str, status: int | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status

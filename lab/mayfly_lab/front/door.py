@@ -1,0 +1,198 @@
+"""The front door: authenticate, read, authorise, let things go wrong, write down, pass on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mayfly_lab.front.answers import Style, refusal_answer, spelled, style_of
+from mayfly_lab.front.authoriser import Authoriser
+from mayfly_lab.front.buckets import Buckets
+from mayfly_lab.front.call import Call, Kind, Principal, Refusal
+from mayfly_lab.front.credentials import Credentials
+from mayfly_lab.front.faults import Faults
+from mayfly_lab.front.http import Answer, AnswerLostError, Request
+from mayfly_lab.front.journal import Journal
+from mayfly_lab.front.own import DOWNLOADS, Layers, TransactionTokens, caller_identity
+from mayfly_lab.front.reading import environ, read_call
+from mayfly_lab.front.scrub import Scrubber
+from mayfly_lab.front.signature import authenticate, read_scope
+
+LOG = logging.getLogger(__name__)
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Observer = Callable[[Principal, Call], None]
+Operation = Callable[[Call], Answer]
+_CODE = re.compile(
+    rb"<Code>([^<]+)</Code>|\"__type\"\s*:\s*\"(?:[^\"#]*#)?([^\"]+)\"|\"Code\"\s*:\s*\"([^\"]+)\""
+)
+
+
+@dataclass(slots=True)
+class FrontDoor:
+    """Answers every request to the local AWS; `cloud` is moto's WSGI application behind it."""
+
+    cloud: Wsgi
+    credentials: Credentials
+    authoriser: Authoriser
+    journal: Journal
+    faults: Faults
+    layers: Layers
+    scrubber: Scrubber = field(default_factory=Scrubber)
+    buckets: Buckets = field(default_factory=Buckets)
+    locks: Mapping[str, threading.RLock] = field(default_factory=dict)
+    """One lock per service whose backend in moto must not be entered twice at once."""
+    operations: dict[str, Operation] = field(default_factory=dict)
+    """Operations (by `service:Operation`) that are not moto's to answer."""
+    observers: list[Observer] = field(default_factory=list)
+    """Told of every call that was carried out, before its answer leaves."""
+    kill: Callable[[Principal], None] = lambda _: None
+    """Kills the worker of a function in the middle of what it does."""
+    sleep: Callable[[float], None] = time.sleep
+    _transactions: TransactionTokens = field(default_factory=TransactionTokens)
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to one request.
+
+        Raises:
+            AnswerLostError: a fault says that the answer gets lost.
+        """
+        path = request.url.path
+        if path.startswith(DOWNLOADS):
+            return self.layers.download(path)
+        service, style = "", Style.REST_JSON
+        principal: Principal | None = None
+        call: Call | None = None
+        try:
+            scope = read_scope(request)
+            service, style = scope.service, style_of(request, scope.service)
+            principal = authenticate(request, scope, self.credentials)
+            call = self._read(request, service, style)
+            return self._carry_out(principal, call, request)
+        except Refusal as refusal:
+            answer = refusal_answer(refusal, style, service)
+            code = spelled(refusal, style, service)[0]
+            self._write_down(principal, call or _unread(request, service), answer, code)
+            return answer
+
+    def _read(self, request: Request, service: str, style: Style) -> Call:
+        call = read_call(request, service, style)
+        clean = self.scrubber.scrubbed(service, call.operation, call.parameters)
+        return Call(call.service, call.operation, clean)
+
+    def _carry_out(self, principal: Principal, call: Call, request: Request) -> Answer:
+        verdict = self.authoriser.decide(principal, call)
+        if not verdict.allowed:
+            raise Refusal(
+                "AccessDenied",
+                f"{principal.arn} is not authorized to perform: {call.action} ({verdict.reason})",
+            )
+        self._disturb(principal, call)
+        self.buckets.spend(principal, call)
+        answer = self._pass_on(principal, call, request)
+        error = _error_code(answer) if answer.status >= 400 else ""
+        self._write_down(principal, call, answer, error)
+        if not error:
+            for observer in self.observers:
+                observer(principal, call)
+        self._lose(principal, call)
+        return answer
+
+    def _disturb(self, principal: Principal, call: Call) -> None:
+        """The faults that strike before anything is done."""
+        if late := self.faults.take("latency", call.action, by=principal.name):
+            self.sleep(late.seconds)
+        if self.faults.take("throttle", call.action, by=principal.name):
+            raise Refusal("Throttling", "Request limit exceeded (fault)")
+        if failing := self.faults.take("error", call.action, by=principal.name):
+            if failing.value:
+                raise Refusal(failing.value, "The service refused the call (fault)")
+            raise Refusal("InternalError", "An internal error occurred (fault)")
+
+    def _lose(self, principal: Principal, call: Call) -> None:
+        """The faults that strike after the call was carried out."""
+        if principal.kind is Kind.FUNCTION and self.faults.take(
+            "kill", f"{principal.name}/{call.action}"
+        ):
+            self.kill(principal)
+            raise AnswerLostError(f"{principal.name} died in {call.action}")
+        if self.faults.take("lost-answer", call.action, by=principal.name):
+            raise AnswerLostError(f"the answer to {call.action} is lost")
+
+    def _pass_on(self, principal: Principal, call: Call, request: Request) -> Answer:
+        match call.action:
+            case "sts:GetCallerIdentity":
+                return caller_identity(principal)
+            case "lambda:GetLayerVersion" | "lambda:GetLayerVersionByArn":
+                return self.layers.get(call, request)
+            case "dynamodb:TransactWriteItems":
+                return self._transact(principal, call, request)
+        if (operation := self.operations.get(call.action)) is None:
+            return self._ask(call, request)
+        with self._locked(call.service):
+            return operation(call)
+
+    def _transact(self, principal: Principal, call: Call, request: Request) -> Answer:
+        with self._locked("dynamodb"):
+            if (known := self._transactions.answered(principal, call, request)) is not None:
+                return known
+            answer = self._ask(call, request)
+            self._transactions.remember(principal, call, request, answer)
+            return answer
+
+    def _ask(self, call: Call, request: Request) -> Answer:
+        """Have moto answer."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+            started.append((status, headers))
+
+        with self._locked(call.service):
+            try:
+                body = b"".join(self.cloud(environ(request), start_response))
+            except NotImplementedError as error:
+                LOG.exception("moto cannot do %s", call.action)
+                raise Refusal("NotImplemented", f"{call.action}: {error}", 501) from error
+            except Exception as error:
+                # A crash inside moto is what AWS would show as its own fault; it must be seen.
+                LOG.exception("moto failed at %s", call.action)
+                raise Refusal("InternalError", f"{call.action}: {error!r}") from error
+        status, headers = started[-1]
+        return Answer(
+            int(status.split()[0]), body, {name.lower(): value for name, value in headers}
+        )
+
+    def _locked(self, service: str) -> contextlib.AbstractContextManager[object]:
+        return self.locks.get(service) or contextlib.nullcontext()
+
+    def _write_down(
+        self, principal: Principal | None, call: Call, answer: Answer, error: str
+    ) -> None:
+        self.journal.called(principal or NOBODY, call, answer.status, error)
+
+
+NOBODY = Principal(
+    userid="anonymous", arn="arn:aws:iam::000000000000:nobody", kind=Kind.INSTANCE, name=""
+)
+
+
+def _unread(request: Request, service: str) -> Call:
+    """A request that was refused before it could be read."""
+    target = request.headers.get("x-amz-target", "").rpartition(".")[2]
+    return Call(service or "unknown", target or f"{request.method} {request.url.path}", {})
+
+
+def _error_code(answer: Answer) -> str:
+    """The error code in an answer of moto, whatever its protocol."""
+    if kind := answer.headers.get("x-amzn-errortype"):
+        return kind.partition(":")[0]
+    match = _CODE.search(answer.body)
+    if match is None:
+        return str(answer.status)
+    return next(group for group in match.groups() if group).decode()

@@ -1,0 +1,166 @@
+"""The journal: every call and every change of state, in the order in which they happened."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TextIO, TypedDict, Unpack
+
+from mayfly_lab.front.call import Call, Principal
+from mayfly_lab.front.dynamo import item_requests
+
+AWS = "aws"
+"""The principal of what AWS does by itself: state changes, events."""
+
+# Parameters that say what a call is about, by their names in the API models.
+_TELLING = (
+    "InstanceId",
+    "InstanceIds",
+    "AssociationId",
+    "AssociationIds",
+    "IamInstanceProfile",
+    "ClientToken",
+    "Name",
+    "Names",
+    "Path",
+    "QueueUrl",
+    "FunctionName",
+    "LayerName",
+    "Arn",
+    "Bucket",
+    "Key",
+    "RoleName",
+    "logGroupName",
+    "logStreamName",
+)
+# Of what is written to a row, what tells its state; the rest is not repeated here.
+_STATE = frozenset({"state", "phase", "job", "boot", "exit", "reason", "status", "notice"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal."""
+
+    at: float
+    """Seconds since the epoch."""
+    principal: str
+    kind: str
+    service: str
+    operation: str
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    error: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The call's parameters without secrets; kept in memory only."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether AWS did what was asked."""
+        return not self.error
+
+
+class Fields(TypedDict, total=False):
+    """The fields of an entry by which it can be looked for."""
+
+    service: str
+    operation: str
+    kind: str
+    principal: str
+    status: int
+    error: str
+    ok: bool
+
+
+class Journal:
+    """Collects entries in memory and, when given a path, as JSON lines. Thread-safe."""
+
+    def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: list[Entry] = []
+        self._file: TextIO | None = None if path is None else path.open("a", encoding="utf-8")
+
+    def called(self, principal: Principal, call: Call, status: int, error: str = "") -> None:
+        """Write down one call and how it ended."""
+        self.write(
+            Entry(
+                at=self._clock(),
+                principal=principal.userid,
+                kind=str(principal.kind),
+                service=call.service,
+                operation=call.operation,
+                resources=resources_of(call),
+                status=status,
+                error=error,
+                request=call.parameters,
+            )
+        )
+
+    def happened(self, service: str, operation: str, **resources: Any) -> None:
+        """Write down what AWS did by itself, as a change of an instance's state."""
+        self.write(Entry(self._clock(), AWS, AWS, service, operation, resources))
+
+    def write(self, entry: Entry) -> None:
+        """Append one entry."""
+        with self._lock:
+            self._entries.append(entry)
+            if self._file is not None:
+                shown = asdict(entry)
+                del shown["request"]
+                self._file.write(json.dumps(shown, default=str) + "\n")
+                self._file.flush()
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All entries so far, oldest first."""
+        with self._lock:
+            return iter(list(self._entries))
+
+    def select(self, about: str = "", **fields: Unpack[Fields]) -> list[Entry]:
+        """The entries with these fields; `about` is any id or name in their resources."""
+        return [
+            entry
+            for entry in self
+            if all(getattr(entry, name) == value for name, value in fields.items())
+            and (not about or about in json.dumps(entry.resources, default=str))
+        ]
+
+    def close(self) -> None:
+        """Close the file; the entries stay readable."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+
+def resources_of(call: Call) -> dict[str, Any]:
+    """What a call is about: ids, names, and for rows what is written to their state."""
+    if call.service == "dynamodb":
+        return {
+            "rows": [
+                {
+                    "operation": request.operation,
+                    "table": request.table,
+                    "key": request.key,
+                    "attributes": sorted(request.attributes),
+                    "state": _states(request.written),
+                }
+                for request in item_requests(call)
+            ]
+        }
+    return {name: call.parameters[name] for name in _TELLING if call.parameters.get(name)}
+
+
+def _states(written: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in written.items():
+        if isinstance(value, Mapping):
+            inner = {key: each for key, each in value.items() if key in _STATE}
+            if inner:
+                found[name] = inner
+        elif name in _STATE:
+            found[name] = value
+    return found

@@ -1,0 +1,53 @@
+"""Blanks out secrets, so that neither the journal nor a fault message can carry one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+BLANK = "(secret)"
+# Buildkite's token families; a job acquisition token is `bkjat_`.
+_TOKENS = re.compile(r"\bbk[a-z]{1,4}_[A-Za-z0-9_\-.]{8,}")
+_SECRET_PARAMETERS = {
+    ("kms", "Encrypt"): ("Plaintext",),
+    ("secretsmanager", "CreateSecret"): ("SecretString",),
+    ("secretsmanager", "PutSecretValue"): ("SecretString",),
+}
+
+
+class Scrubber:
+    """Knows what must never be written down."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def learn(self, secret: str) -> None:
+        """From now on blank this exact text wherever it turns up."""
+        self._known.add(secret)
+
+    def scrubbed(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+        """The parameters of a call with every secret replaced by `(secret)`."""
+        blanked = dict(parameters)
+        if (service, operation, blanked.get("Type")) == ("ssm", "PutParameter", "SecureString"):
+            self.learn(str(blanked["Value"]))
+            blanked["Value"] = BLANK
+        for name in _SECRET_PARAMETERS.get((service, operation), ()):
+            if name in blanked:
+                blanked[name] = BLANK
+        return self._cleaned(blanked)
+
+    def text(self, text: str) -> str:
+        """`text` without any known secret or Buildkite token."""
+        for secret in self._known:
+            text = text.replace(secret, BLANK)
+        return _TOKENS.sub(BLANK, text)
+
+    def _cleaned(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {key: self._cleaned(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._cleaned(inner) for inner in value]
+        return value
