@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.boto_errors import code_of, duty, translated
@@ -142,7 +143,7 @@ def _seen(instance: Mapping[str, Any]) -> Seen:
         state=instance["State"]["Name"],
         launch=tags.get("mayfly-launch", ""),
         queue=tags.get("mayfly-queue", ""),
-        launched_at=instance["LaunchTime"],
+        launched_at=instance["LaunchTime"].astimezone(UTC),
         reason=reason.get("Message") or instance.get("StateTransitionReason", ""),
     )
 

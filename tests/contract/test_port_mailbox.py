@@ -1,0 +1,188 @@
+"""The promises of `mayfly.ports.Mailbox`, held by the fake and by DynamoDB alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pytest
+
+from mayfly.adapters.attributes import decode, encode
+from mayfly.adapters.mailbox import DynamoMailbox
+from mayfly.ports import Mailbox, Report
+from mayfly_lab.fakes import FakeMailbox
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+ROW = "AROASAND:i-1"
+REPORT = Report(
+    phase="done",
+    boot="0f3b",
+    at=NOW,
+    step="agent",
+    job="6a1e",
+    exit=-1,
+    reason="lost",
+    words="last line\nno newline: é",
+    agent="3.83.1",
+)
+
+
+class World(Protocol):
+    """The mailbox, and what instances do with it."""
+
+    mailbox: Mailbox
+
+    def report(self, row: str, report: Report) -> None: ...
+
+    def noticed(self, row: str) -> str | None: ...
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self.mailbox = FakeMailbox()
+
+    def report(self, row: str, report: Report) -> None:
+        self.mailbox.report(row, report)
+
+    def noticed(self, row: str) -> str | None:
+        return self.mailbox.rows[row].notice if row in self.mailbox.rows else None
+
+
+class DynamoWorld:
+    def __init__(self, client: Callable[[], Any]) -> None:
+        self.client = client
+        self.mailbox = DynamoMailbox(client, "mailbox")
+
+    def write(self, row: str, report: object) -> None:
+        """What a host sends: UpdateItem of the one attribute."""
+        self.client().update_item(
+            TableName="mailbox",
+            Key={"key": {"S": row}},
+            UpdateExpression="SET report = :report",
+            ExpressionAttributeValues={":report": encode(report)},
+        )
+
+    def report(self, row: str, report: Report) -> None:
+        self.write(row, written(report))
+
+    def item(self, row: str) -> Mapping[str, Any]:
+        item = self.client().get_item(TableName="mailbox", Key={"key": {"S": row}}).get("Item", {})
+        return {name: decode(value) for name, value in item.items()}
+
+    def noticed(self, row: str) -> str | None:
+        return self.item(row).get("notice")
+
+
+def written(report: Report, **changes: object) -> dict[str, object]:
+    """The report as the map that a host writes, which leaves out what is empty."""
+    named = {name: getattr(report, name) for name in Report.__slots__}
+    named["at"] = report.at and report.at.isoformat()
+    named |= {"protocol": 1, **changes}
+    return {name: value for name, value in named.items() if value not in (None, "")}
+
+
+@pytest.fixture
+def dynamo(
+    aws: None,
+    lazy: Callable[[str], Callable[[], Any]],
+    table_definitions: Mapping[str, dict[str, Any]],
+) -> Iterator[DynamoWorld]:
+    client = lazy("dynamodb")
+    client().create_table(TableName="mailbox", **table_definitions["MailboxTable"])
+    yield DynamoWorld(client)
+    client().delete_table(TableName="mailbox")
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def world(request: pytest.FixtureRequest) -> World:
+    return FakeWorld() if request.param == "fake" else request.getfixturevalue("dynamo")
+
+
+@pytest.mark.parametrize("report", [REPORT, Report(phase="sandboxed", boot="0f3b")])
+def test_a_report_is_read_as_it_was_written(world: World, report: Report) -> None:
+    world.report(ROW, report)
+    assert world.mailbox.reports([ROW]) == {ROW: report}
+
+
+def test_the_last_report_counts(world: World) -> None:
+    world.report(ROW, REPORT)
+    world.report(ROW, Report(phase="failed", boot="0f3b"))
+    assert world.mailbox.reports([ROW])[ROW] == Report(phase="failed", boot="0f3b")
+
+
+def test_rows_without_report_are_left_out(world: World) -> None:
+    world.report(ROW, REPORT)
+    world.mailbox.notice("AROASAND:i-2", "2026-11-20T09:32:00Z", NOW)
+    rows = [ROW, ROW, "AROASAND:i-2", "AROASAND:i-3"]
+    assert list(world.mailbox.reports(rows)) == [ROW]
+    assert world.mailbox.reports([]) == {}
+
+
+def test_many_rows_are_read_at_once(world: World) -> None:
+    rows = [f"AROASAND:i-{number}" for number in range(230)]
+    for row in rows:
+        world.report(row, Report(phase="sandboxed", boot=row))
+    reports = world.mailbox.reports(rows)
+    assert {row: report.boot for row, report in reports.items()} == {row: row for row in rows}
+
+
+def test_a_notice_stands_beside_the_report_and_may_be_repeated(world: World) -> None:
+    world.report(ROW, REPORT)
+    world.mailbox.notice(ROW, "2026-11-20T09:32:00Z", NOW)
+    world.mailbox.notice(ROW, "2026-11-20T09:32:00Z", NOW)
+    assert world.noticed(ROW) == "2026-11-20T09:32:00Z"
+    assert world.mailbox.reports([ROW]) == {ROW: REPORT}
+
+
+def test_removed_rows_are_gone_and_others_are_not(world: World) -> None:
+    rows = [f"AROASAND:i-{number}" for number in range(60)]
+    for row in rows:
+        world.report(row, REPORT)
+    world.mailbox.remove([*rows[1:], rows[1], "AROASAND:never"])
+    assert list(world.mailbox.reports(rows)) == rows[:1]
+    world.mailbox.remove([])
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        written(REPORT, protocol=2),
+        written(REPORT, phase="rich"),
+        written(REPORT, boot=""),
+        written(REPORT, exit="0"),
+        written(REPORT, at="yesterday"),
+        written(REPORT, at="2026-11-20T09:30:00"),
+        written(REPORT, words=["a", "list"]),
+        written(REPORT, words="x" * 4096),
+        written(REPORT, extra={"deep": "x" * 5000}),
+        "sandboxed",
+        ["sandboxed"],
+        None,
+    ],
+)
+def test_what_is_no_report_is_left_out_and_logged(
+    dynamo: DynamoWorld, caplog: pytest.LogCaptureFixture, report: object
+) -> None:
+    dynamo.report("AROASAND:i-2", REPORT)
+    dynamo.write(ROW, report)
+    assert dynamo.mailbox.reports([ROW, "AROASAND:i-2"]) == {"AROASAND:i-2": REPORT}
+    assert f"unreadable report in {ROW}" in caplog.text
+    assert "xxxx" not in caplog.text
+
+
+def test_a_report_in_foreign_types_is_left_out(dynamo: DynamoWorld) -> None:
+    dynamo.client().put_item(
+        TableName="mailbox", Item={"key": {"S": ROW}, "report": {"M": {"phase": {"B": b"done"}}}}
+    )
+    assert dynamo.mailbox.reports([ROW]) == {}
+
+
+def test_a_report_may_say_more_than_we_know(dynamo: DynamoWorld) -> None:
+    dynamo.write(ROW, written(REPORT, notice="2026-11-20T09:32:00Z"))
+    assert dynamo.mailbox.reports([ROW]) == {ROW: REPORT}
+
+
+def test_a_notice_makes_the_row_expire(dynamo: DynamoWorld) -> None:
+    dynamo.mailbox.notice(ROW, "soon", NOW)
+    assert dynamo.item(ROW)["expires"] == int(NOW.timestamp())
