@@ -1,0 +1,201 @@
+"""What must have held in a run. Each check has the name of the promise, and says what broke it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mayfly.model import Instance
+from mayfly.states import OPEN_CLAIMS, OPEN_INSTANCES
+from mayfly_lab.aws.ec2.moments import Aspect
+from mayfly_lab.front.journal import Entry
+from mayfly_lab.report.evidence import Evidence
+
+_OVER = {"terminated"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A promise, and what broke it; nothing when it held."""
+
+    name: str
+    promise: str
+    broken: tuple[str, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing broke it."""
+        return not self.broken
+
+
+def check_all(evidence: Evidence) -> list[Check]:
+    """Every check, in the order in which they are shown."""
+    return [Check(name, promise, tuple(find(evidence))) for name, promise, find in _CHECKS]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One write to a mailbox row, out of the journal."""
+
+    order: int
+    by: str
+    row: str
+    attributes: tuple[str, ...]
+    state: dict[str, Any]
+
+
+def mailbox_writes(journal: Sequence[Entry], table_ending: str = "-mailbox") -> list[Written]:
+    """All writes to the mailbox that AWS accepted, in order."""
+    return [
+        Written(order, entry.principal, row["key"], tuple(row["attributes"]), row["state"])
+        for order, entry in enumerate(journal)
+        if entry.ok and entry.service == "dynamodb"
+        for row in entry.resources.get("rows", ())
+        if row["table"].endswith(table_ending) and row["attributes"]
+    ]
+
+
+def _one_assignment(evidence: Evidence) -> Iterator[str]:
+    """A row is assigned once; a job is bound again only after its former instance has ended."""
+    given = [w for w in mailbox_writes(evidence.journal) if "assignment" in w.state]
+    for row, times in Counter(write.row for write in given).items():
+        if times > 1:
+            yield f"row {row} was assigned {times} times"
+    ran = Counter(i.job for i in evidence.instances.values() if i.job and _accepted(i))
+    for job, times in ran.items():
+        if times > 1:
+            yield f"job {job} ran on {times} instances"
+
+
+def _accepted(instance: Instance) -> bool:
+    return any(step.state == "running" for step in instance.history)
+
+
+def _proven_first(evidence: Evidence) -> Iterator[str]:
+    """Every assignment follows the host's own write, of that boot, as sandbox."""
+    writes = mailbox_writes(evidence.journal)
+    for given in (w for w in writes if "assignment" in w.state):
+        boot = given.state["assignment"].get("boot")
+        proofs = [
+            w
+            for w in writes
+            if w.order < given.order
+            and w.row == w.by == given.row
+            and w.state.get("report", {}).get("phase") == "sandboxed"
+            and w.state["report"].get("boot") == boot
+        ]
+        if not boot or not proofs:
+            yield f"row {given.row} was assigned without a proof of boot {boot}"
+
+
+def _order_of_section_two(evidence: Evidence) -> Iterator[str]:
+    """Bootstrapped, profile replaced, proven, assigned: in this order, for every instance."""
+    writes = mailbox_writes(evidence.journal)
+    for instance in evidence.instances.values():
+        if not instance.proven:
+            continue
+        done = _first(writes, instance.bootstrap_row, "bootstrapped")
+        replaced = _replaced(evidence.journal, instance)
+        proof = _first(writes, instance.sandbox_row, "sandboxed")
+        if None in (done, replaced, proof) or not (done or 0) < (replaced or 0) < (proof or 0):
+            seen = f"bootstrapped {done}, replaced {replaced}, proven {proof}"
+            yield f"{instance.instance_id}: {seen}"
+        late = [w for w in writes if w.by == instance.bootstrap_row and w.order > (proof or 0)]
+        if late:
+            yield f"{instance.instance_id} wrote as bootstrap after its proof"
+
+
+def _first(writes: Sequence[Written], row: str | None, phase: str) -> int | None:
+    return next(
+        (
+            w.order
+            for w in writes
+            if w.row == w.by == row and w.state.get("report", {}).get("phase") == phase
+        ),
+        None,
+    )
+
+
+def _replaced(journal: Sequence[Entry], instance: Instance) -> int | None:
+    """Where the journal shows that EC2 took the replacement; the profile's path names its kind."""
+    return next(
+        (
+            order
+            for order, entry in enumerate(journal)
+            if entry.operation == "ReplaceIamInstanceProfileAssociation"
+            and entry.ok
+            and str(instance.instance_id) in str(entry.resources)
+        ),
+        None,
+    )
+
+
+def _token_stays(evidence: Evidence) -> Iterator[str]:
+    for place, text in evidence.texts.items():
+        for what, secret in evidence.secrets.items():
+            if secret and secret in text:
+                yield f"{what} stands in {place}"
+
+
+def _no_canary(evidence: Evidence) -> Iterator[str]:
+    """Nothing of an image, and no job, ever called with credentials that a decoy had kept."""
+    for entry in evidence.journal:
+        if entry.principal in evidence.canaries:
+            yield f"a decoy's credentials were used for {entry.service}:{entry.operation}"
+
+
+def _nothing_leaks(evidence: Evidence) -> Iterator[str]:
+    last: dict[str, str] = {}
+    for moment in evidence.moments:
+        if moment.aspect is Aspect.STATE:
+            last[moment.instance_id] = moment.value
+    for instance_id, state in last.items():
+        if state not in _OVER:
+            yield f"{instance_id} is still {state}"
+        if instance_id not in evidence.instances:
+            yield f"{instance_id} has no record"
+    for instance in evidence.instances.values():
+        if instance.state in OPEN_INSTANCES:
+            yield f"the record of {instance.instance_id} is still {instance.state}"
+    for queue, capacity in evidence.capacity.items():
+        if capacity.live:
+            yield f"the account of queue {queue} still counts {capacity.live} slots"
+
+
+def _every_job_ends(evidence: Evidence) -> Iterator[str]:
+    for job in evidence.jobs:
+        if job.outcome is None:
+            yield f"{job.label} is still {job.state}"
+    for claim in evidence.claims.values():
+        if claim.state in OPEN_CLAIMS or not claim.told:
+            yield f"the claim of job {claim.job} is still {claim.state}"
+
+
+def _bounded(evidence: Evidence) -> Iterator[str]:
+    """Never more instances of a queue alive than it may have."""
+    alive: Counter[str] = Counter()
+    for moment in evidence.moments:
+        instance = evidence.instances.get(moment.instance_id)
+        if moment.aspect is not Aspect.STATE or instance is None:
+            continue
+        if moment.value == "pending":
+            alive[instance.queue] += 1
+        elif moment.value == "terminated":
+            alive[instance.queue] -= 1
+        limit = evidence.limits.get(instance.queue)
+        if limit is not None and alive[instance.queue] > limit:
+            yield f"queue {instance.queue} had {alive[instance.queue]} instances, at most {limit}"
+
+
+_CHECKS: Sequence[tuple[str, str, Callable[[Evidence], Iterator[str]]]] = (
+    ("one-assignment", "an instance has at most one job, ever", _one_assignment),
+    ("proven-first", "no assignment without the proof of that boot", _proven_first),
+    ("order", "bootstrapped, replaced, proven, then assigned", _order_of_section_two),
+    ("token-stays", "no token in any log, record, console or report", _token_stays),
+    ("no-canary", "credentials kept by the image were never used", _no_canary),
+    ("bounded", "never more instances than the queue may have", _bounded),
+    ("every-job-ends", "each job ran, or ended with a reason", _every_job_ends),
+    ("nothing-leaks", "every instance and every record is closed", _nothing_leaks),
+)

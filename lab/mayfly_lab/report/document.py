@@ -1,0 +1,55 @@
+"""The report as a program reads it: what the screen shows, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mayfly_lab.report.checks import Check
+from mayfly_lab.report.timeline import InstanceLine, JobLine
+
+
+def document(
+    jobs: Sequence[JobLine], instances: Sequence[InstanceLine], checks: Sequence[Check]
+) -> dict[str, Any]:
+    """Times of jobs in seconds since runnable, of instances in seconds since their launch."""
+    return {
+        "jobs": [
+            {
+                "id": job.id,
+                "label": job.label,
+                "queue": job.queue,
+                "path": job.path,
+                "outcome": job.outcome,
+                "exit_status": job.exit_status,
+                "agent": job.agent,
+                "instance": job.instance,
+                "attempt": job.attempt,
+                "reason": job.reason,
+                "seconds": dict(job.seconds),
+            }
+            for job in jobs
+        ],
+        "instances": [
+            {
+                "id": instance.id,
+                "queue": instance.queue,
+                "job": instance.job,
+                "profiles": [{"seconds": at, "profile": name} for at, name in instance.profiles],
+                "states": [{"seconds": at, "state": name} for at, name in instance.states],
+                "reason": instance.reason,
+            }
+            for instance in instances
+        ],
+        "checks": [
+            {"name": check.name, "held": check.held, "broken": list(check.broken)}
+            for check in checks
+        ],
+    }
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write the document. Raises OSError where the file cannot be written."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

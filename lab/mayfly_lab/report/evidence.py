@@ -1,0 +1,41 @@
+"""Everything that a run left behind, gathered once: what timelines and checks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mayfly.model import Capacity, Claim, Instance
+from mayfly_lab.aws.ec2.moments import Moment
+from mayfly_lab.buildkite import JobView
+from mayfly_lab.front.journal import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The end of a run as every part of the lab saw it."""
+
+    started: float
+    """Seconds since the epoch."""
+    jobs: Sequence[JobView]
+    claims: Mapping[str, Claim]
+    """By job."""
+    instances: Mapping[str, Instance]
+    """By EC2 instance id."""
+    capacity: Mapping[str, Capacity]
+    """By queue."""
+    moments: Sequence[Moment]
+    """What became of every instance at EC2, oldest first."""
+    journal: Sequence[Entry]
+    output_at: Mapping[str, float]
+    """By job: when its command wrote its first line, by the agent's clock, in epoch seconds."""
+    texts: Mapping[str, str]
+    """Everything in which a secret could have been written, by where it stands."""
+    secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """Tokens and credentials that must not be in any of them, by what they are."""
+    canaries: frozenset[str] = frozenset()
+    """Access keys of bootstrap credentials that decoys hold: nobody may ever use one."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """By queue: max-instances."""
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """By job: the agent that ran it, as `buildkite-agent 3.83.1` or `stand-in`."""

@@ -1,0 +1,83 @@
+"""The report as a person reads it: plain text, at most 100 columns, no escape codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from textwrap import shorten
+
+from mayfly_lab.report.checks import Check
+from mayfly_lab.report.timeline import POINTS, InstanceLine, JobLine
+
+WIDTH = 100
+_COLUMN = 7
+_FIRST = 14
+
+
+def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
+    """A numbered list of the jobs, then one column for each with the seconds of its way."""
+    yield " #  job                          queue    path  outcome   exit  instance             try"
+    for number, line in enumerate(lines, start=1):
+        status = "" if line.exit_status is None else str(line.exit_status)
+        yield (
+            f"{number:>2}  {shorten(line.label, 28, placeholder='…'):<28} {line.queue:<8} "
+            f"{line.path or '-':<5} {line.outcome:<9} {status:>4}  {line.instance or '-':<20} "
+            f"{line.attempt or '-':>3}"
+        ).rstrip()
+        if line.reason:
+            yield f"      {shorten(line.reason, WIDTH - 6, placeholder='…')}"
+    at_once = (WIDTH - _FIRST) // _COLUMN
+    for start in range(0, len(lines), at_once):
+        yield ""
+        yield from _seconds(lines[start : start + at_once], start)
+
+
+def _seconds(lines: Sequence[JobLine], before: int) -> Iterator[str]:
+    numbers = range(before + 1, before + 1 + len(lines))
+    yield f"{'seconds since':<{_FIRST}}"
+    yield f"{'runnable':<{_FIRST}}" + "".join(f"{'#' + str(n):>{_COLUMN}}" for n in numbers)
+    for point in POINTS:
+        cells = (line.seconds.get(point) for line in lines)
+        shown = "".join(f"{'-' if s is None else format(s, '.2f'):>{_COLUMN}}" for s in cells)
+        yield f"{point.replace('_', ' '):<{_FIRST}}{shown}"
+
+
+def instances_table(lines: Sequence[InstanceLine], numbers: Mapping[str, int]) -> Iterator[str]:
+    """Each instance with the profiles that its metadata service served, and how it ended."""
+    yield "instance             queue     job  profile served, in seconds since its launch"
+    for line in lines:
+        job = f"#{numbers[line.job]}" if line.job in numbers else "-"
+        served = ", ".join(f"{name} from {at:.2f}" for at, name in line.profiles)
+        yield f"{line.id:<20} {line.queue:<9} {job:>3}  {served}"
+        if line.reason:
+            yield f"      {shorten(line.reason, WIDTH - 6, placeholder='…')}"
+
+
+def speed(lines: Sequence[JobLine], cold_floor: float) -> Iterator[str]:
+    """Medians from runnable to the command's first output, hot and cold.
+
+    `cold_floor` is the sum of the lab's stated delays of EC2 and boot, in seconds.
+    """
+    for path in ("hot", "cold"):
+        times = [
+            line.seconds["first_output"]
+            for line in lines
+            if line.path == path and line.attempt == 1 and "first_output" in line.seconds
+        ]
+        if not times:
+            continue
+        beyond = (
+            f", {median(times) - cold_floor:.2f} s beyond the stated delays of {cold_floor:g} s"
+        )
+        yield (
+            f"{path:<5} runnable to first output: median {median(times):.2f} s of {len(times)}"
+            f"{beyond if path == 'cold' else ''}"
+        )
+
+
+def checks_table(checks: Sequence[Check]) -> Iterator[str]:
+    """Every check with its promise, and what broke it."""
+    for check in checks:
+        yield f"{'held' if check.held else 'BROKEN':<7} {check.name:<16} {check.promise}"
+        for line in check.broken:
+            yield f"        {line}"

@@ -1,0 +1,179 @@
+"""Timelines: when each job and each instance came to each point of its life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mayfly.model import Claim, Instance
+from mayfly.states import ClaimState, InstanceState
+from mayfly_lab.aws.ec2.moments import Aspect
+from mayfly_lab.buildkite import JobView
+from mayfly_lab.report.evidence import Evidence
+
+POINTS = (
+    "waiting",
+    "reserved",
+    "launched",
+    "booted",
+    "bootstrapped",
+    "swapped",
+    "proven",
+    "assigned",
+    "accepted",
+    "first_output",
+    "ended",
+    "terminated",
+)
+"""The points of a job's way, in order."""
+
+_INSTANCE_POINTS: Mapping[str, InstanceState] = {
+    "launched": InstanceState.LAUNCHING,
+    "booted": InstanceState.BOOTING,
+    "bootstrapped": InstanceState.BOOTSTRAPPED,
+    "proven": InstanceState.READY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """One job's way, in seconds since it was runnable; a pool's instance was there before that."""
+
+    id: str
+    label: str
+    queue: str
+    path: str
+    """`hot` when its instance was ready before the job was runnable, `cold` when it was not, empty
+    for a job that had none."""
+    outcome: str
+    exit_status: int | None
+    agent: str
+    instance: str
+    attempt: int
+    reason: str
+    """Why Mayfly gave it up or failed it; empty for a job that ran."""
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLine:
+    """One instance's life. Times are seconds since its launch."""
+
+    id: str
+    queue: str
+    job: str
+    profiles: tuple[tuple[float, str], ...]
+    """What its metadata service served from when on."""
+    states: tuple[tuple[float, str], ...]
+    """What Mayfly's record said of it from when on."""
+    reason: str
+
+
+def job_lines(evidence: Evidence) -> list[JobLine]:
+    """One line a job, in the order in which Buildkite made them."""
+    return [_job_line(job, evidence) for job in evidence.jobs]
+
+
+def instance_lines(evidence: Evidence) -> list[InstanceLine]:
+    """One line an instance, in the order of their launch."""
+    found = sorted(evidence.instances.values(), key=lambda i: (i.created, i.instance_id or ""))
+    return [_instance_line(instance, evidence) for instance in found]
+
+
+def _job_line(job: JobView, evidence: Evidence) -> JobLine:
+    claim = evidence.claims.get(job.id)
+    instance = _instance_of(claim, evidence)
+    runnable = job.timeline.runnable or job.timeline.created
+    zero = runnable.timestamp()
+    absolute = dict(_points(job, claim, instance, evidence))
+    ready = absolute.get("proven")
+    ran = instance is not None and job.timeline.accepted is not None
+    return JobLine(
+        id=job.id,
+        label=job.label,
+        queue=job.queue,
+        path=("hot" if ready is not None and ready < zero else "cold") if ran else "",
+        outcome=job.outcome or str(job.state),
+        exit_status=job.exit_status,
+        agent=evidence.agents.get(job.id, ""),
+        instance=(instance.instance_id or "") if instance is not None else "",
+        attempt=claim.attempt if claim is not None else 0,
+        reason=_reason(claim),
+        seconds={p: round(absolute[p] - zero, 3) for p in POINTS if p in absolute},
+    )
+
+
+def _instance_of(claim: Claim | None, evidence: Evidence) -> Instance | None:
+    if claim is None or claim.slot is None:
+        return None
+    return next((i for i in evidence.instances.values() if i.key == claim.slot), None)
+
+
+def _reason(claim: Claim | None) -> str:
+    gave_up = {ClaimState.FAILED, ClaimState.RELEASED}
+    return claim.reason if claim is not None and claim.state in gave_up else ""
+
+
+def _points(
+    job: JobView, claim: Claim | None, instance: Instance | None, evidence: Evidence
+) -> Iterator[tuple[str, float]]:
+    """Points in seconds since the epoch, each by the record of whoever knows it best."""
+    if claim is not None:
+        yield from _claim_points(claim)
+    if instance is not None:
+        states = {step.state: step.at.timestamp() for step in instance.history}
+        for point, state in _INSTANCE_POINTS.items():
+            if state in states:
+                yield point, states[state]
+        yield from _ec2_points(instance, evidence)
+    times = job.timeline
+    at_buildkite = {"reserved": times.reserved, "accepted": times.accepted, "ended": times.finished}
+    yield from ((point, at.timestamp()) for point, at in at_buildkite.items() if at is not None)
+    if job.id in evidence.output_at:
+        yield "first_output", evidence.output_at[job.id]
+
+
+def _claim_points(claim: Claim) -> Iterator[tuple[str, float]]:
+    """When Mayfly first knew of the job, and when the present attempt was bound."""
+    yield "waiting", claim.history[0].at.timestamp()
+    for step in claim.history:
+        if step.state == ClaimState.ASSIGNED:
+            yield "assigned", step.at.timestamp()
+
+
+def _ec2_points(instance: Instance, evidence: Evidence) -> Iterator[tuple[str, float]]:
+    """What EC2 alone knows: when IMDS served the sandbox profile, and the end."""
+    for moment in evidence.moments:
+        if moment.instance_id != instance.instance_id:
+            continue
+        if moment.aspect is Aspect.IMDS and moment.value == instance.pinned.sandbox_profile:
+            yield "swapped", moment.at
+        if moment.aspect is Aspect.STATE and moment.value == "terminated":
+            yield "terminated", moment.at
+
+
+def _instance_line(instance: Instance, evidence: Evidence) -> InstanceLine:
+    zero = instance.created.timestamp()
+    served = [
+        (round(moment.at - zero, 3), _kind(moment.value, instance))
+        for moment in evidence.moments
+        if moment.instance_id == instance.instance_id and moment.aspect is Aspect.IMDS
+    ]
+    steps = [(round(s.at.timestamp() - zero, 3), s.state) for s in instance.history]
+    return InstanceLine(
+        id=instance.instance_id or "",
+        queue=instance.queue,
+        job=instance.job or "",
+        profiles=tuple(served),
+        states=tuple(steps),
+        reason=instance.reason,
+    )
+
+
+def _kind(profile: str, instance: Instance) -> str:
+    known = {
+        instance.pinned.bootstrap_profile: "bootstrap",
+        instance.pinned.sandbox_profile: "sandbox",
+        "": "none",
+    }
+    return known.get(profile, profile)
