@@ -179,16 +179,33 @@ def test_alarms_cover_what_nobody_would_see(control: Resources) -> None:
     watched = {
         (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
         for alarm in alarms.values()
+        if "MetricName" in alarm["Properties"]
     }
-    assert watched >= {
+    assert watched == {
         ("AWS/Lambda", "Errors"),
         ("AWS/Lambda", "Invocations"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-        ("Mayfly", "BadConfiguration"),
+        ("Mayfly", "NoCapacity"),
+        ("Mayfly", "Strays"),
     }
-    errors = [a for a in alarms.values() if a["Properties"]["MetricName"] == "Errors"]
-    assert len(errors) == len(FUNCTIONS)
+    failing = {f"{name.capitalize()}Errors" for name in FUNCTIONS}
+    assert failing <= alarms.keys()
     assert all("AlarmActions" not in alarm["Properties"] for alarm in alarms.values())
+
+
+def test_bad_configuration_alarms_whoever_finds_it(control: Resources) -> None:
+    """Powertools gives every metric the dimensions `service` and `stack`."""
+    total, *metrics = control["BadConfigurationFound"]["Properties"]["Metrics"]
+    assert total["Expression"] == "SUM(METRICS())"
+    for name, metric in zip(FUNCTIONS, metrics, strict=True):
+        assert metric["MetricStat"]["Metric"] == {
+            "Namespace": "Mayfly",
+            "MetricName": "BadConfiguration",
+            "Dimensions": [
+                {"Name": "service", "Value": name},
+                {"Name": "stack", "Value": "acme"},
+            ],
+        }
 
 
 def test_alarms_reach_the_address(control_template: dict[str, Any]) -> None:

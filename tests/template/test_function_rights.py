@@ -11,41 +11,31 @@ from tools.resolve import ACCOUNT, REGION
 
 Resources = dict[str, dict[str, Any]]
 
-READ_RECORDS = {"dynamodb:GetItem", "dynamodb:Query"}
-WRITE_RECORDS = {"dynamodb:PutItem", "dynamodb:UpdateItem"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
-CONFIGURATION = {"ssm:GetParametersByPath"}
+RECORDS = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}
 ACTIONS = {
     "dispatch": LOG
-    | CONFIGURATION
-    | READ_RECORDS
-    | WRITE_RECORDS
-    | {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"}
-    | {"ssm:GetParameter", "sqs:SendMessage"},
+    | RECORDS
+    | {"dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"}
+    | {"ssm:GetParameter", "ssm:GetParameters", "sqs:SendMessage"},
     "provision": LOG
-    | CONFIGURATION
-    | READ_RECORDS
-    | WRITE_RECORDS
-    | {"dynamodb:DeleteItem"}
+    | RECORDS
+    | {"dynamodb:DeleteItem", "dynamodb:UpdateItem", "ssm:GetParametersByPath"}
     | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
     | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:RunInstances"}
     | {"iam:ListAttachedRolePolicies", "iam:PassRole"}
     | {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey"}
     | {"kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"},
     "sandbox": LOG
-    | READ_RECORDS
-    | WRITE_RECORDS
-    | {"dynamodb:BatchGetItem"}
+    | RECORDS
+    | {"dynamodb:BatchGetItem", "sqs:SendMessage", "iam:PassRole"}
     | {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
-    | {"dynamodb:ListStreams", "sqs:SendMessage", "iam:PassRole"}
-    | {"ec2:DescribeIamInstanceProfileAssociations", "ec2:DescribeInstances"}
+    | {"dynamodb:ListStreams", "ec2:DescribeIamInstanceProfileAssociations"}
     | {"ec2:ReplaceIamInstanceProfileAssociation"},
     "reap": LOG
-    | CONFIGURATION
-    | READ_RECORDS
-    | WRITE_RECORDS
-    | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "sqs:SendMessage"}
-    | {"ec2:DescribeIamInstanceProfileAssociations", "ec2:DescribeInstances"}
+    | RECORDS
+    | {"dynamodb:DeleteItem", "dynamodb:UpdateItem", "sqs:SendMessage"}
+    | {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "ec2:DescribeInstances"}
     | {"ec2:GetConsoleOutput", "ec2:TerminateInstances"},
 }
 WITHOUT_RESOURCES = {
@@ -118,6 +108,9 @@ SWAP = {
 OURS = {"aws:ResourceTag/mayfly-stack": "acme"}
 TO_EC2 = {"iam:PassedToService": "ec2.amazonaws.com"}
 NOTICE = {"dynamodb:Attributes": ["key", "notice", "expires"]}
+ASSIGNMENT = {"dynamodb:Attributes": ["key", "assignment", "expires", "report"]}
+RETURNED = {"dynamodb:ReturnValues": "ALL_NEW"}
+REPORT = {"dynamodb:Attributes": ["key", "report"], "dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
 
 
 def without(context: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -129,10 +122,12 @@ CASES = [
     # dispatch: the token and the assignments, and nothing of EC2
     ("dispatch", True, "ssm:GetParameter", f"{SSM}/buildkite/mayfly/agent-token", {}),
     ("dispatch", False, "ssm:GetParameter", f"{SSM}/buildkite/other", {}),
-    ("dispatch", True, "ssm:GetParametersByPath", f"{SSM}/mayfly/acme/queues", {}),
-    ("dispatch", False, "ssm:GetParametersByPath", f"{SSM}/mayfly/acme-2/queues", {}),
-    ("dispatch", False, "ssm:GetParametersByPath", f"{SSM}/buildkite", {}),
-    ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, {"dynamodb:Attributes": ["assignment"]}),
+    ("dispatch", True, "ssm:GetParameters", f"{SSM}/buildkite/pipelines/deploy/repository", {}),
+    ("dispatch", False, "ssm:GetParameters", f"{SSM}/buildkite/pipelines/deploy/key", {}),
+    ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT),
+    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT | RETURNED),
+    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, {}),
+    ("dispatch", False, "dynamodb:GetItem", MAILBOX, REPORT),
     ("dispatch", True, "dynamodb:Query", f"{FLEET}/index/open", {}),
     ("dispatch", False, "dynamodb:Scan", FLEET, {}),
     ("dispatch", False, "ec2:DescribeInstances", "*", {}),
@@ -154,6 +149,12 @@ CASES = [
     ("provision", False, RUN, f"{EC2}:subnet/subnet-1", {}),
     ("provision", True, RUN, TEMPLATE, OURS),
     ("provision", False, RUN, TEMPLATE, {}),
+    ("provision", True, "ssm:GetParametersByPath", f"{SSM}/mayfly/acme/queues", {}),
+    ("provision", True, "ssm:GetParametersByPath", f"{SSM}/mayfly-infra/acme", {}),
+    ("provision", False, "ssm:GetParametersByPath", f"{SSM}/mayfly/acme-2/queues", {}),
+    ("provision", False, "ssm:GetParametersByPath", f"{SSM}/buildkite", {}),
+    ("provision", True, "ec2:CreateFleet", f"{EC2}:fleet/f", LAUNCH),
+    ("provision", False, "ec2:CreateFleet", f"{EC2}:fleet/f", {}),
     ("provision", True, "ec2:CreateFleet", TEMPLATE, OURS),
     ("provision", False, "ec2:CreateFleet", TEMPLATE, {"aws:ResourceTag/mayfly-stack": "other"}),
     ("provision", True, "ec2:CreateTags", INSTANCE, {"ec2:CreateAction": "RunInstances"}),
@@ -191,7 +192,9 @@ CASES = [
     ("sandbox", False, "ec2:DisassociateIamInstanceProfile", INSTANCE, SWAP),
     ("sandbox", True, "iam:PassRole", f"{IAM}:role/mayfly/acme/sandbox/linux/R", TO_EC2),
     ("sandbox", False, "iam:PassRole", f"{IAM}:role/mayfly/acme/bootstrap/linux/R", TO_EC2),
-    ("sandbox", True, "dynamodb:GetItem", MAILBOX, {}),
+    ("sandbox", True, "dynamodb:BatchGetItem", MAILBOX, REPORT),
+    ("sandbox", False, "dynamodb:BatchGetItem", MAILBOX, {}),
+    ("sandbox", False, "dynamodb:BatchGetItem", MAILBOX, ASSIGNMENT),
     ("sandbox", False, "dynamodb:UpdateItem", MAILBOX, NOTICE),
     # reap: ends what is ours, writes notices and no assignment
     ("reap", True, "ec2:TerminateInstances", INSTANCE, OURS),
@@ -200,9 +203,13 @@ CASES = [
     ("reap", True, "ec2:GetConsoleOutput", INSTANCE, OURS),
     ("reap", False, "ec2:GetConsoleOutput", INSTANCE, {}),
     ("reap", True, "dynamodb:UpdateItem", MAILBOX, NOTICE),
-    ("reap", False, "dynamodb:UpdateItem", MAILBOX, {"dynamodb:Attributes": ["assignment"]}),
+    ("reap", False, "dynamodb:UpdateItem", MAILBOX, NOTICE | RETURNED),
+    ("reap", False, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT),
     ("reap", False, "dynamodb:UpdateItem", MAILBOX, {}),
-    ("reap", True, "dynamodb:DeleteItem", MAILBOX, {}),
+    ("reap", True, "dynamodb:BatchGetItem", MAILBOX, REPORT),
+    ("reap", False, "dynamodb:BatchGetItem", MAILBOX, ASSIGNMENT),
+    ("reap", True, "dynamodb:BatchWriteItem", MAILBOX, {"dynamodb:Attributes": ["key"]}),
+    ("reap", False, "dynamodb:BatchWriteItem", MAILBOX, ASSIGNMENT),
     (
         "reap",
         True,
@@ -234,8 +241,16 @@ def test_rights(
 
 
 def test_only_dispatch_writes_assignments_and_reads_the_token(control: Resources) -> None:
-    write = Request("dynamodb:UpdateItem", MAILBOX, {"dynamodb:Attributes": ["assignment"]})
+    write = Request("dynamodb:UpdateItem", MAILBOX, ASSIGNMENT)
     read = Request("ssm:GetParameter", f"{SSM}/buildkite/mayfly/agent-token")
     for request in (write, read):
         holders = {f for f in ACTIONS if decide(request, statements(control, f)).allowed}
         assert holders == {"dispatch"}
+
+
+@pytest.mark.parametrize("action", ["GetItem", "BatchGetItem", "Query", "Scan", "GetRecords"])
+def test_no_function_reads_an_assignment(control: Resources, action: str) -> None:
+    """A token, once written, is read by the instance that it is for and by nobody else."""
+    for context in ({}, ASSIGNMENT, {"dynamodb:Attributes": ["assignment"]}):
+        request = Request(f"dynamodb:{action}", MAILBOX, context)
+        assert not [f for f in ACTIONS if decide(request, statements(control, f)).allowed]

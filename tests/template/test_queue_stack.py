@@ -97,10 +97,10 @@ def test_instances_get_mayflys_tags_with_the_launch_alone(
 ) -> None:
     own = {"mayfly-stack": "acme", "mayfly-queue": "linux"}
     extra = {"team": "ci", "cost-centre": "42"}
-    assert tags(queue, template) == {"volume": own, "network-interface": own}
+    assert tags(queue, template) == {"network-interface": own}
     assert tags(full_queue, template) == {
         "instance": extra,
-        "volume": own | extra,
+        "volume": extra,
         "network-interface": own,
     }
 
