@@ -34,5 +34,8 @@ class Misconfigured(MayflyError):
     """No repetition will help: a person must change something. Stop and raise an alarm."""
 
 
-class Illegal(MayflyError):
-    """A transition that no table allows: a defect in Mayfly itself."""
+class Illegal(Exception):
+    """A transition that no table allows: a defect in Mayfly itself.
+
+    It is no MayflyError, so that no tick can take it for weather and leave it to the next.
+    """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mayfly.errors import Conflict
 from mayfly.model import Lease, saved
 from mayfly.ports import Fleet, Save
 
@@ -17,24 +18,34 @@ RENEW = timedelta(seconds=5)
 def take(fleet: Fleet, holder: str, now: datetime) -> Lease:
     """Take the lease over, whoever has it: the newest invocation always wins.
 
-    The one before learns of it at its next write or renewal, and ends. Raises Conflict when
-    another invocation took it in the same moment.
+    The one before learns of it at its next renewal, and ends; its writes are refused at once.
+    Raises Conflict when another invocation took it in the same moment.
     """
     old = fleet.lease()
-    lease = Lease(
-        holder=holder,
-        fence=old.fence + 1 if old is not None else 1,
-        until=now + LEASE,
-        version=old.version if old is not None else 0,
-    )
-    fleet.write([Save(lease)])
-    return saved(lease)
+    while True:
+        fence, version = (old.fence, old.version) if old is not None else (0, 0)
+        lease = Lease(holder, fence + 1, until=now + LEASE, version=version)
+        try:
+            fleet.write([Save(lease)])
+        except Conflict:
+            old = fleet.lease()
+            if old is None or old.fence != fence:
+                raise
+            # The one before has renewed it in between: that must not keep the newest out.
+        else:
+            return saved(lease)
 
 
 def renew(fleet: Fleet, lease: Lease, now: datetime) -> Lease:
     """Hold the lease for longer. Raises Conflict when somebody has taken it over."""
     longer = replace(lease, until=now + LEASE)
-    fleet.write([Save(longer)], lease.fence)
+    try:
+        fleet.write([Save(longer)], lease.fence)
+    except Conflict:
+        stored = fleet.lease()
+        if stored is None or stored.fence != lease.fence:
+            raise
+        return stored  # it is ours still: the answer to the last renewal was lost
     return saved(longer)
 
 

@@ -97,6 +97,10 @@ class Claim:
         """Whether a tick must look at it: it can still change, or Buildkite is to be told."""
         return bool(CLAIM_TRANSITIONS[self.state]) or not self.told
 
+    def reserved(self, now: datetime) -> bool:
+        """Whether Buildkite keeps the job for us: what it does not keep may be somebody else's."""
+        return self.reserved_until is not None and now < self.reserved_until
+
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
@@ -160,6 +164,8 @@ class Instance:
     """Whether it was ever ready."""
     ended_job: str = ""
     """What the host said of its agent's end; believed for nothing that matters."""
+    unseen_since: datetime | None = None
+    """Since when EC2 does not show it; None while it does."""
     words_kept: bool = False
     """Whether its last words were written to the log group."""
     reason: str = ""

@@ -146,9 +146,10 @@ DEADLINES: Mapping[InstanceState, timedelta] = {
 
 CLAIM_DEADLINES: Mapping[ClaimState, timedelta] = {
     _C.WAITING: timedelta(hours=1),
-    _C.ASSIGNED: timedelta(minutes=3),
+    # An attempt is over much sooner: this ends what Buildkite says nothing of any more.
+    _C.ASSIGNED: timedelta(hours=1),
 }
-"""A claim that waited this long goes back to Buildkite; an assigned one tries again."""
+"""A claim that waited this long goes back to Buildkite, as does one whose instance is gone."""
 
 
 State = TypeVar("State", bound=StrEnum)

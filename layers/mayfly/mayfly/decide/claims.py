@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mayfly.actions import Write
 from mayfly.model import Claim, Instance, SlotKey, move_claim, move_instance
@@ -17,7 +17,8 @@ WITH_AGENT = frozenset({"assigned", "accepted", "running", "canceling", "timing_
 ACCEPTED = WITH_AGENT - {"assigned"}
 ENDED = frozenset({"finished", "canceled", "timed_out", "skipped", "broken", "expired"})
 
-_GONE = frozenset({InstanceState.TERMINATED})
+UNRESERVED = timedelta(minutes=1)
+"""How long Buildkite may refuse to reserve a job before it is left to whoever has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,10 @@ def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[W
         reason = f"taken by someone else: Buildkite says {word}"
     elif now - claim.since > CLAIM_DEADLINES[ClaimState.WAITING]:
         reason = "it waited an hour for an instance and goes back to Buildkite"
-    elif paused and claim.reserved_until is not None and claim.reserved_until <= now:
+    elif paused and not claim.reserved(now):
         reason = "the queue is paused and its reservation has run out"
+    elif word in STILL_OURS and now - (claim.reserved_until or claim.since) > UNRESERVED:
+        reason = "Buildkite does not reserve it for us"
     if reason:
         released = move_claim(claim, ClaimState.RELEASED, now, reason)
         yield Write((Save(released),), reason)
@@ -97,6 +100,9 @@ def _assigned(claim: Claim, word: str, view: ClaimsView, now: datetime) -> Itera
         yield _withdrawn(claim, instance, f"Buildkite says {word} before an agent accepted it", now)
     elif word in STILL_OURS and _attempt_is_over(claim, instance, now):
         yield _again(claim, instance, view.attempts, now)
+    elif _is_gone(instance) and now - claim.since > CLAIM_DEADLINES[ClaimState.ASSIGNED]:
+        said = f"Buildkite says {word or 'nothing'}"
+        yield _withdrawn(claim, instance, f"its instance is gone for long and {said} of it", now)
 
 
 def _accepted(claim: Claim, instance: Instance | None, word: str, now: datetime) -> Write:
@@ -119,9 +125,12 @@ def _withdrawn(claim: Claim, instance: Instance | None, reason: str, now: dateti
 
 def _attempt_is_over(claim: Claim, instance: Instance | None, now: datetime) -> bool:
     """Only a machine that is gone, or a token that is dead, can no longer start this job."""
-    gone = instance is None or instance.state in _GONE
     dead = claim.token_until is not None and claim.token_until <= now
-    return gone or dead
+    return _is_gone(instance) or dead
+
+
+def _is_gone(instance: Instance | None) -> bool:
+    return instance is None or instance.state is InstanceState.TERMINATED
 
 
 def _again(claim: Claim, instance: Instance | None, attempts: int, now: datetime) -> Write:
@@ -144,7 +153,7 @@ def _again(claim: Claim, instance: Instance | None, attempts: int, now: datetime
 def _cause(instance: Instance | None) -> str:
     if instance is None:
         return "its instance has no record any more"
-    if instance.state in _GONE or instance.state is InstanceState.CONDEMNED:
+    if instance.state in {InstanceState.TERMINATED, InstanceState.CONDEMNED}:
         return f"instance {instance.instance_id}: {instance.reason}"
     return f"instance {instance.instance_id} did not start the job in time"
 

@@ -19,6 +19,8 @@ RESERVATION = timedelta(seconds=300)
 RENEW_BEFORE = timedelta(seconds=240)
 """Renewed each minute: the acquisition token dies with the reservation."""
 TOKEN_LIFE = timedelta(seconds=300)
+TOKEN_SLACK = timedelta(seconds=90)
+"""A token is minted later than its tick began, at most by as long as an invocation may last."""
 LOOK_AHEAD = 10
 """Jobs reserved beyond what the queue's max-instances can run at once."""
 OPEN_AT_ONCE = 40
@@ -32,8 +34,12 @@ class DispatchView:
     """One queue as dispatch sees it."""
 
     listing: Listing | None
-    """None when Buildkite could not be asked: nothing new is opened."""
+    """None when Buildkite was not or could not be asked: nothing new is opened."""
+    paused: bool | None
+    """Whether the queue is paused at Buildkite, by its last listing; None while that is unknown."""
     claims: tuple[Claim, ...]
+    running: int
+    """Running claims that are not among `claims`: they need no look, but take room."""
     closed: Mapping[str, Claim]
     """Former claims of listed jobs, which a new claim of the same job replaces."""
     ready: tuple[Instance, ...]
@@ -57,7 +63,7 @@ def decide(view: DispatchView, config: QueueConfig, now: datetime) -> list[Dispa
     claims = _after(view.claims, settled)
     opened = list(_open(view, config, now)) if not paused else []
     waiting = [c for c in (*claims, *map(saved, opened)) if c.state is ClaimState.WAITING]
-    bound = [] if paused else list(_bind(waiting, view, config))
+    bound = list(_bind(waiting, view, config, now))
     actions: list[DispatchAction] = [*settled]
     if opened:
         actions.append(Open(tuple(opened), f"{len(opened)} new jobs"))
@@ -78,7 +84,7 @@ def decide(view: DispatchView, config: QueueConfig, now: datetime) -> list[Dispa
 
 def is_paused(view: DispatchView, config: QueueConfig) -> bool:
     """Whether new work is stopped, by the operator here or at Buildkite."""
-    return config.paused or (view.listing is not None and view.listing.paused)
+    return config.paused or view.paused is True
 
 
 def candidates(view: DispatchView, config: QueueConfig) -> list[tuple[Job, Shape]]:
@@ -86,7 +92,8 @@ def candidates(view: DispatchView, config: QueueConfig) -> list[tuple[Job, Shape
     if view.listing is None or is_paused(view, config):
         return []
     known = {claim.job for claim in view.claims}
-    room = config.max_instances + LOOK_AHEAD - sum(c.state in OPEN_CLAIMS for c in view.claims)
+    held = sum(c.state in OPEN_CLAIMS for c in view.claims) + view.running
+    room = config.max_instances + LOOK_AHEAD - held
     fitting = [
         (job, shape)
         for job in view.listing.jobs
@@ -107,8 +114,8 @@ def left_alone(view: DispatchView, config: QueueConfig) -> dict[str, Mismatch]:
 def _open(view: DispatchView, config: QueueConfig, now: datetime) -> Iterator[Claim]:
     for job, shape in candidates(view, config):
         former = view.closed.get(job.id)
-        if former is not None and former.open:
-            continue  # the index lagged: the job has a claim already
+        if former is not None and (former.open or former.state is ClaimState.FINISHED):
+            continue  # an index or a list lags: it has a claim already, or an agent had it
         claim = Claim(
             job=job.id,
             queue=config.queue,
@@ -140,10 +147,15 @@ def _judged(claim: Claim, view: DispatchView, config: QueueConfig, now: datetime
     return replace(move_claim(claim, ClaimState.FAILED, now, denial.reason), told=False)
 
 
-def _bind(waiting: Iterable[Claim], view: DispatchView, config: QueueConfig) -> Iterator[Bind]:
+def _bind(
+    waiting: Iterable[Claim], view: DispatchView, config: QueueConfig, now: datetime
+) -> Iterator[Bind]:
     """Pair claims with ready instances: urgent jobs first, the newest spec first, oldest first."""
+    if config.paused or view.paused is not False:
+        return
+    ours = (claim for claim in waiting if _is_ours(claim, now))
     free = sorted(view.ready, key=lambda i: (i.spec != view.spec, i.since, i.key))
-    for claim in sorted(waiting, key=lambda c: (-c.priority, c.runnable_at, c.job)):
+    for claim in sorted(ours, key=lambda c: (-c.priority, c.runnable_at, c.job)):
         instance = next((i for i in free if serves(i.shape, claim.shape)), None)
         if instance is None:
             continue
@@ -154,6 +166,14 @@ def _bind(waiting: Iterable[Claim], view: DispatchView, config: QueueConfig) -> 
             _assignment(claim, instance, config, view.agent_endpoint),
             f"instance {instance.instance_id} is ready",
         )
+
+
+def _is_ours(claim: Claim, now: datetime) -> bool:
+    """Whether there can be a token for it: without one it would keep an instance from others.
+
+    What this very tick has opened is reserved before anything is bound.
+    """
+    return claim.reserved(now) or (claim.reserved_until is None and claim.since == now)
 
 
 def serves(offered: Shape, wanted: Shape) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mayfly import policy
@@ -36,6 +36,16 @@ class DispatchPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a tick leaves to the next, which does not look at everything again."""
+
+    paused: Mapping[str, bool] = field(default_factory=dict)
+    """Whether a queue is paused at Buildkite, by its last listing."""
+    running: Mapping[str, int] = field(default_factory=dict)
+    """How many claims of a queue are running; those that have ended since are counted too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What one tick looks at."""
 
@@ -45,6 +55,7 @@ class Turn:
     fence: int
     wide: bool
     """Whether running claims are read too; they need no look twice a second."""
+    known: Known = field(default_factory=Known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +64,14 @@ class Ticked:
 
     outcome: Outcome
     busy: bool
+    known: Known
 
 
 def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
     """Gather, decide and apply, queue by queue; one that fails does not hold up the others."""
     outcome = Outcome()
     busy = False
+    paused, running = dict(turn.known.paused), dict(turn.known.running)
     for config, view in gather(ports, turn, outcome):
         busy = busy or bool(view.claims or view.ready or (view.listing and view.listing.jobs))
         alone = left_alone(view, config)
@@ -67,30 +80,48 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
         applier = Applier(ports.fleet, ports.buildkite, ports.nudges, turn.fence, now)
         actions = decide(view, config, now)
         applier.perform(actions, outcome)
-    return Ticked(outcome, busy)
+        if view.paused is not None:
+            paused[config.queue] = view.paused
+        seen = sum(claim.state is ClaimState.RUNNING for claim in view.claims)
+        running[config.queue] = view.running + seen + applier.accepted
+    return Ticked(outcome, busy, Known(paused, running))
 
 
 def gather(
     ports: DispatchPorts, turn: Turn, outcome: Outcome
 ) -> Iterator[tuple[QueueConfig, DispatchView]]:
     """Each queue's view: jobs and records side by side, then states in one question for all."""
-    configs = {r.queue: c for r in turn.queues if (c := in_force(r)) is not None}
+    configs = {}
+    for record in turn.queues:
+        with outcome.noting(f"queue {record.queue}"):
+            if (config := in_force(record)) is not None:
+                configs[record.queue] = config
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
         lists = {
             queue: pool.submit(_listing, ports.buildkite, queue, outcome)
             for queue in configs
             if queue in turn.listed
         }
-        reads = {queue: pool.submit(_read, ports.fleet, queue, turn.wide) for queue in configs}
-        found = {queue: read.result() for queue, read in reads.items()}
+        reads = {queue: pool.submit(_read, ports.fleet, queue, turn) for queue in configs}
+        found: dict[str, _Found] = {}
+        for queue, read in reads.items():
+            with outcome.noting(f"records of queue {queue}"):
+                found[queue] = read.result()
         states = _states(ports.buildkite, (c for f in found.values() for c in f.claims), outcome)
         listings = {queue: answer.result() for queue, answer in lists.items()}
     for record in turn.queues:
-        config = configs.get(record.queue)
-        if config is None:
+        queue = record.queue
+        if queue not in found:
             continue
-        bare = _view(record, found[record.queue], listings.get(record.queue), states, ports)
-        yield config, _with_candidates(bare, config, ports, outcome)
+        bare = _view(record, found[queue], states, ports)
+        listing = listings.get(queue)
+        if listing is not None:
+            bare = replace(bare, paused=listing.paused)
+        view = bare
+        with outcome.noting(f"new jobs of queue {queue}"):
+            listed = replace(bare, listing=listing)
+            view = _with_candidates(listed, configs[queue], ports, outcome)
+        yield configs[queue], view
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +129,20 @@ class _Found:
     claims: tuple[Claim, ...]
     ready: tuple[Instance, ...]
     bound: Mapping[SlotKey, Instance]
+    paused: bool | None
+    running: int
 
 
-def _read(fleet: Fleet, queue: str, wide: bool) -> _Found:
-    wanted = WATCHED | {ClaimState.RUNNING} if wide else WATCHED
+def _read(fleet: Fleet, queue: str, turn: Turn) -> _Found:
+    """A queue's records, and what earlier ticks left."""
+    wanted = WATCHED | {ClaimState.RUNNING} if turn.wide else WATCHED
     claims = tuple(fleet.claims(queue, wanted))
     ready = tuple(fleet.instances(queue, {InstanceState.READY}))
     slots = [c.slot for c in claims if c.slot is not None and c.state is ClaimState.ASSIGNED]
     # Consistent reads: whether an attempt is over must not be judged by an index that lags.
     bound = {slot: instance for slot in slots if (instance := fleet.instance(slot)) is not None}
-    return _Found(claims, ready, bound)
+    running = 0 if turn.wide else turn.known.running.get(queue, 0)
+    return _Found(claims, ready, bound, turn.known.paused.get(queue), running)
 
 
 def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | None:
@@ -134,13 +169,15 @@ def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> 
 def _view(
     record: QueueRecord,
     found: _Found,
-    listing: Listing | None,
     states: Mapping[str, str],
     ports: DispatchPorts,
 ) -> DispatchView:
+    """The view before anything was listed."""
     return DispatchView(
-        listing=listing,
+        listing=None,
+        paused=found.paused,
         claims=found.claims,
+        running=found.running,
         closed={},
         ready=found.ready,
         instances=found.bound,

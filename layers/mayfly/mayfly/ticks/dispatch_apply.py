@@ -9,10 +9,11 @@ from typing import assert_never
 
 from mayfly.actions import Bind, DispatchAction, Nudge, Open, Reserve, Tell, Write
 from mayfly.decide.claims import BindTimes, bound
-from mayfly.decide.dispatch import RESERVATION, TOKEN_LIFE
-from mayfly.errors import Conflict, MayflyError
+from mayfly.decide.dispatch import RESERVATION, TOKEN_LIFE, TOKEN_SLACK
+from mayfly.errors import Conflict, MayflyError, NotFound
 from mayfly.model import Claim, saved
-from mayfly.ports import Assign, Buildkite, Fleet, Nudges, Save
+from mayfly.ports import Assign, Buildkite, Change, Fleet, Nudges, Save
+from mayfly.states import ClaimState
 from mayfly.ticks.outcome import Outcome
 
 _WRITE_AT_ONCE = 90
@@ -31,8 +32,10 @@ class Applier:
     latest: dict[str, Claim] = field(default_factory=dict)
     """Claims as this tick has left them; a binding must be made over the newest version."""
     lost: set[str] = field(default_factory=set)
-    """Jobs whose claim could not be written: nothing further is done about them."""
+    """Jobs whose claim could not be written: without the record nothing is done about them."""
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    accepted: int = 0
+    """How many claims are running since this tick."""
 
     def perform(self, actions: Sequence[DispatchAction], outcome: Outcome) -> None:
         """Apply actions in order; tokens for all bindings are minted in one call just before."""
@@ -49,7 +52,7 @@ class Applier:
         """Perform one action."""
         match action:
             case Write():
-                self.fleet.write(action.changes, self.fence)
+                self._write(action.changes)
             case Open():
                 self._save(action.claims)
             case Reserve():
@@ -63,6 +66,15 @@ class Applier:
             case _:
                 assert_never(action)
 
+    def _write(self, changes: Sequence[Change]) -> None:
+        claims = [c.record for c in changes if isinstance(c, Save) and isinstance(c.record, Claim)]
+        try:
+            self.fleet.write(changes, self.fence)
+        except MayflyError:
+            self.lost.update(claim.job for claim in claims)
+            raise
+        self.accepted += sum(claim.state is ClaimState.RUNNING for claim in claims)
+
     def _save(self, claims: Sequence[Claim]) -> None:
         """Write claims many at a time; where one of them is lost, one by one, to keep the rest."""
         for start in range(0, len(claims), _WRITE_AT_ONCE):
@@ -72,19 +84,26 @@ class Applier:
             except Conflict:
                 for claim in some:
                     self._save_one(claim)
+            except MayflyError:
+                self.lost.update(claim.job for claim in claims[start:])
+                raise
             else:
                 self.latest.update((claim.job, saved(claim)) for claim in some)
 
     def _save_one(self, claim: Claim) -> None:
         try:
             self.fleet.write([Save(claim)], self.fence)
-        except Conflict:
+        except MayflyError as error:
             self.lost.add(claim.job)
+            if not isinstance(error, Conflict):
+                raise
         else:
             self.latest[claim.job] = saved(claim)
 
     def _reserve(self, claims: Sequence[Claim]) -> None:
         wanted = [self.latest.get(c.job, c) for c in claims if c.job not in self.lost]
+        if not wanted:
+            return
         ours = self.buildkite.reserve(
             [claim.job for claim in wanted], int(RESERVATION.total_seconds())
         )
@@ -104,7 +123,7 @@ class Applier:
         if not token:
             raise Conflict(f"Buildkite issues no token for job {job}: it is not reserved for us")
         claim = self.latest.get(job, action.claim)
-        until = self.now + TOKEN_LIFE
+        until = self.now + TOKEN_LIFE + TOKEN_SLACK
         times = BindTimes(self.now, until)
         assigned, taken = bound(claim, action.instance, action.assignment, times)
         row = taken.sandbox_row or ""
@@ -112,15 +131,18 @@ class Applier:
         self.fleet.write([Save(assigned), Save(taken), Assign(row, assignment, until)], self.fence)
 
     def _tell(self, action: Tell) -> None:
-        """Fail the job at Buildkite, then record that it was told. Too late to tell is told."""
+        """Fail the job at Buildkite, then record that it was told.
+
+        Where it is too late for that, or nobody there to be told, the record says so.
+        """
         claim = self.latest.get(action.claim.job, action.claim)
         if claim.job in self.lost:
             return
         reason = claim.reason
-        if claim.reserved_until is None:
+        if not claim.reserved(self.now):
             self.buildkite.reserve([claim.job], int(RESERVATION.total_seconds()))
         try:
             self.buildkite.finish(claim.job, reason)
-        except Conflict as error:
+        except (Conflict, NotFound) as error:
             reason = f"{reason} (Buildkite would not take it: {error})"
         self.fleet.write([Save(replace(claim, told=True, reason=reason))], self.fence)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mayfly import lease as leases
-from mayfly.errors import Conflict
-from mayfly.model import QueueRecord
+from mayfly.errors import Conflict, NotFound, Transient
+from mayfly.model import Lease, QueueRecord
+from mayfly.ports import Buildkite, Fleet
 from mayfly.ticks import dispatch, provision, sandbox
-from mayfly.ticks.dispatch import DispatchPorts, Turn
+from mayfly.ticks.dispatch import DispatchPorts, Known, Turn
 from mayfly.ticks.outcome import Outcome
 from mayfly.ticks.provision import ProvisionPorts
 from mayfly.ticks.sandbox import SandboxPorts
@@ -53,30 +54,51 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
     Raises Misconfigured when Buildkite refuses the token or the stack key is somebody else's.
     """
     total = Outcome()
-    lease = leases.take(ports.fleet, holder, edge.clock())
+    lease: Lease | None = None
     registered = False
-    turn, wide_at = 0, edge.clock()
+    wide_at, known, turn = edge.clock(), Known(), 0
     while True:
-        started = edge.clock()
-        if leases.due(lease, started):
-            try:
-                lease = leases.renew(ports.fleet, lease, started)
-            except Conflict:
-                log.info("another invocation has taken over")
-                return total
-        queues = tuple(ports.fleet.queues())
-        if queues and not registered:
-            ports.buildkite.register(queues[0].queue, owner)
-            registered = True
-        wide = started >= wide_at
-        if wide:
-            wide_at = started + WIDE
-        looks = Turn(queues, listed(queues, turn), lease.fence, wide)
-        ticked = dispatch.tick(ports, looks, started)
-        total.add(ticked.outcome)
-        turn += 1
-        if not edge.wait(started, BUSY if ticked.busy else IDLE):
+        started, busy = edge.clock(), False
+        try:
+            lease = _held(ports.fleet, lease, holder, started)
+            queues = tuple(ports.fleet.queues())
+            registered = registered or _register(ports.buildkite, queues, owner, total)
+        except Conflict:
+            log.info("another invocation has taken over")
             return total
+        except Transient as error:
+            total.failed("lease and queues", error)
+        else:
+            if registered:
+                wide = started >= wide_at
+                wide_at = started + WIDE if wide else wide_at
+                looks = Turn(queues, listed(queues, turn), lease.fence, wide, known)
+                ticked = dispatch.tick(ports, looks, started)
+                total.add(ticked.outcome)
+                busy, known, turn = ticked.busy, ticked.known, turn + 1
+        if not edge.wait(started, BUSY if busy else IDLE):
+            return total
+
+
+def _held(fleet: Fleet, lease: Lease | None, holder: str, now: datetime) -> Lease:
+    """The lease, taken or renewed as is due. Raises Conflict when somebody else has it."""
+    if lease is None:
+        return leases.take(fleet, holder, now)
+    return leases.renew(fleet, lease, now) if leases.due(lease, now) else lease
+
+
+def _register(
+    buildkite: Buildkite, queues: Sequence[QueueRecord], owner: str, total: Outcome
+) -> bool:
+    """Register the stack by the first queue that Buildkite knows; whether that came off."""
+    for record in queues:
+        try:
+            buildkite.register(record.queue, owner)
+        except NotFound:
+            total.add(Outcome(problems=[f"Buildkite does not know queue {record.queue}"]))
+        else:
+            return True
+    return False
 
 
 def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -56,6 +57,14 @@ class Outcome:
             else:
                 self.done[kind] += 1
                 log.info("%s: %s", kind, action.reason)
+
+    @contextmanager
+    def noting(self, what: str) -> Iterator[None]:
+        """Note an error of what stands in the block, and go on behind it; defects still raise."""
+        try:
+            yield
+        except MayflyError as error:
+            self.failed(what, error)
 
     def failed(self, what: str, error: MayflyError) -> None:
         """Note an error: a problem where no repetition helps, else left to the next tick."""
