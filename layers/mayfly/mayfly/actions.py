@@ -104,6 +104,8 @@ class Replace:
     instance: Instance
     association: str
     reason: str
+    first: tuple[Change, ...] = ()
+    """What to record before: without that record the profile stays as it is."""
 
 
 SandboxAction: TypeAlias = Write | Replace | Nudge
@@ -144,7 +146,7 @@ class Notify:
 class Clear:
     """Remove the mailbox rows of an instance that is gone."""
 
-    rows: tuple[str, ...]
+    instance: Instance
     reason: str
 
 

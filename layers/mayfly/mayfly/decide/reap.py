@@ -16,7 +16,7 @@ _ENDING = frozenset({"shutting-down", "terminated"})
 _STOPPED = frozenset({"stopping", "stopped"})
 _UNBOUND = frozenset({_S.LAUNCHING, _S.BOOTING, _S.BOOTSTRAPPED, _S.SWAPPING, _S.READY})
 LAG = timedelta(minutes=10)
-"""An instance younger than this may be missing from Describe although it lives."""
+"""For how long Describe may lack an instance that lives."""
 STRAY_AGE = timedelta(seconds=60)
 """A stray must still be one after this long before it is terminated."""
 RESTORED = 3
@@ -34,6 +34,8 @@ class ReapView:
     """Sandbox and bootstrap rows."""
     running: Mapping[SlotKey, Claim]
     """Claims in RUNNING, by the slot they run in."""
+    ended: Mapping[SlotKey, str]
+    """Slots of such claims whose instance is closed, and why: a consistent read says so."""
     open_launches: frozenset[str]
     strays: Mapping[str, Stray]
     unknown: frozenset[str]
@@ -52,15 +54,17 @@ def decide(view: ReapView, now: datetime) -> list[ReapAction]:
         if _is_gone(instance, view, now):
             actions.extend(_close(instance, view, now))
             continue
-        current, writes = _advance(instance, view, now)
-        actions.extend(writes)
+        looked, notes = _look(instance, view, now)
+        current, writes = _advance(looked, view, now)
+        actions.extend((*notes, *writes))
         if current.state in {_S.CONDEMNED, _S.DONE}:
             kept = replace(current, words_kept=True)
-            actions.extend(_last_words(current, view, (Save(kept),)))
+            actions.extend(_last_words(current, view, current.reason, (Save(kept),)))
             if _may_die(current, view, now):
                 doomed.append(instance.instance_id)
     if doomed:
         actions.append(Terminate(tuple(sorted(doomed)), "they are done or condemned"))
+    actions.extend(_orphaned(view, now))
     actions.extend(_strays(view, now))
     if any(isinstance(action, Clear) for action in actions):
         actions.append(Nudge("instances have ended"))
@@ -80,9 +84,30 @@ def warn(instance: Instance, text: str, now: datetime) -> list[ReapAction]:
 def _is_gone(instance: Instance, view: ReapView, now: datetime) -> bool:
     seen = view.seen.get(instance.instance_id or "")
     if seen is None:
-        # EC2 forgets a terminated instance after about an hour, and shows a new one late.
-        return now - instance.created > LAG
+        # EC2 forgets a terminated instance after about an hour, but shows a new one late, and a
+        # single answer may lack an old one that runs a job.
+        return instance.unseen_since is not None and now - instance.unseen_since > LAG
     return seen.state == "terminated"
+
+
+def _look(
+    instance: Instance, view: ReapView, now: datetime
+) -> tuple[Instance, tuple[ReapAction, ...]]:
+    """Note since when EC2 does not show an instance, or that it shows it again."""
+    unseen = instance.instance_id not in view.seen
+    if unseen is (instance.unseen_since is not None):
+        return instance, ()
+    noted = replace(instance, unseen_since=now if unseen else None)
+    reason = "EC2 does not show it" if unseen else "EC2 shows it again"
+    return saved(noted), (Write((Save(noted),), reason),)
+
+
+def _orphaned(view: ReapView, now: datetime) -> Iterator[Write]:
+    """Claims that were found to be running only when their instance had ended."""
+    for slot, reason in view.ended.items():
+        claim = view.running[slot]
+        text = f"its instance ended: {reason}"
+        yield Write((Save(move_claim(claim, ClaimState.FINISHED, now, text)),), text)
 
 
 def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAction]:
@@ -91,7 +116,9 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
     cause = (seen.reason if seen else "") or "EC2 does not show it any more"
     explained = instance.state in {_S.CONDEMNED, _S.DONE}
     reason = instance.reason if explained else f"EC2 ended it: {cause}"
-    yield from _last_words(instance, view, ())
+    yield from _last_words(instance, view, reason)
+    # Before the record is closed: nobody would come back for rows that a crash left behind.
+    yield Clear(instance, "their instance is gone")
     gone = replace(move_instance(instance, _S.TERMINATED, now, reason), words_kept=True)
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
     claim = view.running.get(instance.key)
@@ -99,8 +126,6 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
         finished = move_claim(claim, ClaimState.FINISHED, now, f"its instance ended: {reason}")
         changes.append(Save(finished))
     yield Write(tuple(changes), reason)
-    rows = tuple(row for row in (instance.bootstrap_row, instance.sandbox_row) if row)
-    yield Clear(rows, "their instance is gone")
 
 
 def _advance(
@@ -135,19 +160,24 @@ def _condemnation(instance: Instance, report: Report | None, view: ReapView, now
             return f"it is shutting down: {seen.reason or 'EC2 does not say why'}"
         if seen.state in _STOPPED:
             return "it was stopped from outside"
-    limit = _limit(instance)
+    limit = _limit(instance, report)
     if limit is not None and now - instance.since > limit:
         return f"it was {instance.state} for longer than {_spoken(limit)}"
     return ""
 
 
-def _limit(instance: Instance) -> timedelta | None:
-    limit = DEADLINES.get(instance.state)
+def _limit(instance: Instance, report: Report | None) -> timedelta | None:
+    state = instance.state
+    if state is _S.ASSIGNED and report is not None and report.phase == "running":
+        # Its agent works, but Buildkite could not be asked whether it has the job: a job that runs
+        # is not to die for that. Whoever claims so in vain gets no more time than a job.
+        state = _S.RUNNING
+    limit = DEADLINES.get(state)
     if limit is None:
         return None
-    if instance.state is _S.BOOTING:
+    if state is _S.BOOTING:
         return limit + timedelta(minutes=instance.pinned.script_minutes)
-    if instance.state is _S.RUNNING:
+    if state is _S.RUNNING:
         return limit + timedelta(minutes=instance.max_minutes)
     return limit
 
@@ -157,11 +187,11 @@ def _spoken(limit: timedelta) -> str:
 
 
 def _last_words(
-    instance: Instance, view: ReapView, then: tuple[Change, ...]
+    instance: Instance, view: ReapView, reason: str, then: tuple[Change, ...] = ()
 ) -> Iterator[KeepWords]:
     """Words are kept of hosts that failed, once; what ended as it should has nothing to explain."""
     if not instance.words_kept and _failed(instance, view):
-        yield KeepWords(instance, _words(instance, view), instance.reason, then)
+        yield KeepWords(instance, _words(instance, view), reason, then)
 
 
 def _failed(instance: Instance, view: ReapView) -> bool:

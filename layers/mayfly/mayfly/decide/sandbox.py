@@ -102,8 +102,14 @@ def _follow_report(instance: Instance, report: Report | None, now: datetime) -> 
 def _swap(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
     """Record that the profile is about to be replaced; the effect follows the record."""
     swapping = move_instance(instance, InstanceState.SWAPPING, now, "its profile is replaced")
-    yield Write((Save(swapping),), "set-up is done: the profile is replaced")
-    yield from _finish(saved(swapping), view, now)
+    record = (Save(swapping),)
+    rest = list(_finish(saved(swapping), view, now))
+    match rest:
+        case [Replace() as effect]:
+            yield replace(effect, first=record)
+        case _:
+            yield Write(record, "set-up is done: the profile is to be replaced")
+            yield from rest
 
 
 def _finish(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from mayfly.actions import Alarm, Clear, KeepWords, Notify, Nudge, ReapAction, Terminate, Write
 from mayfly.config.queue import QueueConfig
 from mayfly.decide.reap import ReapView, decide, warn
-from mayfly.errors import NotFound
-from mayfly.model import Instance, QueueRecord
-from mayfly.ports import Fleet, LastWords, Machines, Mailbox, Nudges, Seen
+from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.model import Instance, QueueRecord, SlotKey
+from mayfly.ports import Change, Fleet, LastWords, Machines, Mailbox, Nudges, Save, Seen
 from mayfly.states import OPEN_INSTANCES, ClaimState
 from mayfly.ticks.outcome import Outcome
 
@@ -36,13 +36,20 @@ class ReapPorts:
 
 def tick(ports: ReapPorts, now: datetime) -> Outcome:
     """Gather, decide, apply."""
-    return _perform(decide(gather(ports), now), ports, now)
+    outcome = Outcome()
+    with outcome.noting("records and instances"):
+        actions = decide(gather(ports), now)
+        _perform(actions, ports, outcome, now)
+    return outcome
 
 
 def warned(ports: ReapPorts, instance_id: str, text: str, now: datetime) -> Outcome:
     """Act on a spot warning; an id that is not ours is none of our business."""
+    outcome = Outcome()
     instance = ports.fleet.instance_of(instance_id)
-    return _perform(warn(instance, text, now) if instance is not None else [], ports, now)
+    if instance is not None:
+        _perform(warn(instance, text, now), ports, outcome, now)
+    return outcome
 
 
 def is_ours(ports: ReapPorts, instance_id: str) -> bool:
@@ -52,70 +59,130 @@ def is_ours(ports: ReapPorts, instance_id: str) -> bool:
 
 def gather(ports: ReapPorts) -> ReapView:
     """Records, EC2's view of everything with our tag, and the reports of those who run."""
-    queues = ports.fleet.queues()
-    instances = tuple(i for q in queues for i in ports.fleet.instances(q.queue, OPEN_INSTANCES))
+    fleet = ports.fleet
+    queues = fleet.queues()
+    listed = tuple(i for q in queues for i in fleet.instances(q.queue, OPEN_INSTANCES))
     seen = {s.instance_id: s for s in ports.machines.instances()}
+    overlooked, unknown = _unlisted(fleet, listed, seen)
+    instances = (*listed, *overlooked)
     rows = [row for i in instances for row in (i.bootstrap_row, i.sandbox_row) if row]
-    claims = [c for q in queues for c in ports.fleet.claims(q.queue, {ClaimState.RUNNING})]
+    claims = [c for q in queues for c in fleet.claims(q.queue, {ClaimState.RUNNING})]
+    running = {claim.slot: claim for claim in claims if claim.slot is not None}
     return ReapView(
         instances=instances,
         seen=seen,
         reports=ports.mailbox.reports(rows) if rows else {},
-        running={claim.slot: claim for claim in claims if claim.slot is not None},
-        open_launches=frozenset(x.id for q in queues for x in ports.fleet.launches(q.queue)),
-        strays={stray.instance_id: stray for stray in ports.fleet.strays()},
-        unknown=_unknown(ports.fleet, instances, seen),
+        running=running,
+        ended=dict(_ended(fleet, sorted(running.keys() - {i.key for i in instances}))),
+        open_launches=frozenset(x.id for q in queues for x in fleet.launches(q.queue)),
+        strays={stray.instance_id: stray for stray in fleet.strays()},
+        unknown=unknown,
         keep_failed={q.queue: _keep(q) for q in queues},
     )
 
 
-def _unknown(
-    fleet: Fleet, instances: Iterable[Instance], seen: Mapping[str, Seen]
-) -> frozenset[str]:
-    """Ids without an open record, each confirmed by a consistent read: the index may lag."""
-    known = {i.instance_id for i in instances}
+def _unlisted(
+    fleet: Fleet, listed: Iterable[Instance], seen: Mapping[str, Seen]
+) -> tuple[tuple[Instance, ...], frozenset[str]]:
+    """What EC2 shows and no list does, by consistent reads: open records, and ids without one.
+
+    A list may lag, and has nothing of a queue whose record is gone.
+    """
+    known = {i.instance_id for i in listed}
     living = [s for s in seen.values() if s.state not in {"shutting-down", "terminated"}]
     suspects = [s.instance_id for s in living if s.instance_id not in known]
-    return frozenset(id_ for id_ in suspects if not _has_open_record(fleet, id_))
+    records = {id_: fleet.instance_of(id_) for id_ in suspects}
+    overlooked = tuple(record for record in records.values() if record and record.open)
+    return overlooked, frozenset(records) - {record.instance_id for record in overlooked}
 
 
-def _has_open_record(fleet: Fleet, instance_id: str) -> bool:
-    record = fleet.instance_of(instance_id)
-    return record is not None and record.open
+def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, str]]:
+    """Those of the slots that are closed, and why."""
+    for slot in slots:
+        instance = fleet.instance(slot)
+        if instance is None or not instance.open:
+            yield slot, instance.reason if instance is not None else "it has no record any more"
 
 
 def _keep(queue: QueueRecord) -> timedelta:
-    return QueueConfig.from_json(queue.config).keep_failed if queue.config else timedelta(0)
+    try:
+        return QueueConfig.from_json(queue.config).keep_failed if queue.config else timedelta(0)
+    except Misconfigured:
+        return timedelta(0)  # another version of Mayfly wrote it: `provision` reads it anew
 
 
-def _perform(actions: list[ReapAction], ports: ReapPorts, now: datetime) -> Outcome:
-    outcome = Outcome()
-    outcome.perform(actions, lambda action: apply(action, ports, now))
+def _perform(
+    actions: Sequence[ReapAction], ports: ReapPorts, outcome: Outcome, now: datetime
+) -> None:
+    outcome.perform(actions, Applier(ports, now).apply)
     outcome.alarms.extend((a.metric, a.reason) for a in actions if isinstance(a, Alarm))
-    return outcome
 
 
-def apply(action: ReapAction, ports: ReapPorts, now: datetime) -> None:
-    """Perform one action."""
-    match action:
-        case Write():
-            ports.fleet.write(action.changes)
-        case KeepWords():
-            ports.words.keep(action.instance.instance_id or "", _text(action, ports), now)
-            if action.then:
-                ports.fleet.write(action.then)
-        case Terminate():
-            ports.machines.terminate(action.instance_ids)
-        case Notify():
-            ports.mailbox.notice(action.row, action.text, now + NOTICE_LIFE)
-        case Clear():
-            ports.mailbox.remove(action.rows)
-        case Nudge():
-            ports.nudges.send(action.reason)
-        case Alarm():
-            log.error("%s: %s", action.metric, action.reason)
-        case _:
-            assert_never(action)
+@dataclass(slots=True)
+class Applier:
+    """The actions of one tick."""
+
+    ports: ReapPorts
+    now: datetime
+    behind: set[str | None] = field(default_factory=set)
+    """Instances for which something must be tried again first.
+
+    Nothing that builds on it is done: above all, nobody is terminated whose record another
+    function has just moved on.
+    """
+
+    def apply(self, action: ReapAction) -> None:
+        """Perform one action."""
+        ports = self.ports
+        match action:
+            case Write():
+                self._write(action.changes)
+            case KeepWords():
+                self._keep_words(action)
+            case Terminate():
+                ids = [id_ for id_ in action.instance_ids if id_ not in self.behind]
+                if ids:
+                    ports.machines.terminate(ids)
+            case Notify():
+                ports.mailbox.notice(action.row, action.text, self.now + NOTICE_LIFE)
+            case Clear(instance):
+                self._check(instance)
+                rows = (instance.bootstrap_row, instance.sandbox_row)
+                ports.mailbox.remove([row for row in rows if row])
+            case Nudge():
+                ports.nudges.send(action.reason)
+            case Alarm():
+                log.error("%s: %s", action.metric, action.reason)
+            case _:
+                assert_never(action)
+
+    def _write(self, changes: Sequence[Change]) -> None:
+        records = [change.record for change in changes if isinstance(change, Save)]
+        instances = [record for record in records if isinstance(record, Instance)]
+        for instance in instances:
+            self._check(instance)
+        try:
+            self.ports.fleet.write(changes)
+        except MayflyError:
+            self.behind.update(instance.instance_id for instance in instances)
+            raise
+
+    def _keep_words(self, action: KeepWords) -> None:
+        self._check(action.instance)
+        try:
+            self.ports.words.keep(
+                action.instance.instance_id or "", _text(action, self.ports), self.now
+            )
+        except Transient:
+            # Only for that: a log group that is gone must not keep a record open.
+            self.behind.add(action.instance.instance_id)
+            raise
+        if action.then:
+            self._write(action.then)
+
+    def _check(self, instance: Instance) -> None:
+        if instance.instance_id in self.behind:
+            raise Conflict(f"what comes first for {instance.instance_id} did not come off")
 
 
 def _text(action: KeepWords, ports: ReapPorts) -> str:

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from mayfly.actions import Nudge, Replace, SandboxAction, Write
 from mayfly.decide.sandbox import WATCHED, SandboxView, decide, imminent, wants_associations
+from mayfly.errors import MayflyError
 from mayfly.ports import Fleet, Machines, Mailbox, Nudges
 from mayfly.ticks.outcome import Outcome
 
@@ -33,9 +34,13 @@ class Looked:
 
 def tick(ports: SandboxPorts, now: datetime) -> Looked:
     """Gather, decide, apply."""
-    view = gather(ports)
-    actions = decide(view, now)
     outcome = Outcome()
+    try:
+        view = gather(ports)
+    except MayflyError as error:
+        outcome.failed("instances on their way", error)
+        return Looked(outcome, open_work=True, imminent=False)
+    actions = decide(view, now)
     outcome.perform(actions, lambda action: apply(action, ports))
     return Looked(outcome, bool(view.instances), imminent(view))
 
@@ -60,6 +65,8 @@ def apply(action: SandboxAction, ports: SandboxPorts) -> None:
         case Write():
             ports.fleet.write(action.changes)
         case Replace():
+            if action.first:
+                ports.fleet.write(action.first)
             ports.machines.replace_profile(
                 action.association, action.instance.pinned.sandbox_profile
             )
