@@ -11,6 +11,7 @@ from mayfly.actions import ProvisionAction, Send, Start, Write
 from mayfly.agent_rules import shape_for
 from mayfly.config.infra import Infra
 from mayfly.config.queue import QueueConfig
+from mayfly.decide.answer import overdue
 from mayfly.decide.request import fleet_request
 from mayfly.model import (
     Capacity,
@@ -30,7 +31,9 @@ from mayfly.states import COMING, InstanceState, LaunchState
 LAUNCH_AT_ONCE = 40
 """Slots of one launch: launch, slots and capacity row must fit into one transaction of 100."""
 REPLACE_AT_ONCE = 2
-"""Idle instances of an old spec for which a successor may be under way at any time."""
+"""Outdated instances for which a successor may be under way at any time."""
+OVERDUE = timedelta(hours=1)
+"""How long an instance that was idle for too long may wait for its successor."""
 IDLE_GRACE = timedelta(minutes=5)
 """How long a ready instance is kept for which there is neither a job nor a target."""
 
@@ -57,16 +60,18 @@ class ProvisionView:
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
     """Per shape: launch = jobs waiting + target - ready - coming. What is idle too long goes.
 
-    An open launch is sent again, byte for byte: the same token gives the same instances. At most
-    one launch is started in a tick, because each is a race for the queue's capacity row.
+    An open launch is sent again, byte for byte: the same token gives the same instances. A refused
+    queue's waits until it is overdue, which launches nothing. At most one launch is started in a
+    tick, because each is a race for the queue's capacity row.
     """
     actions: list[ProvisionAction] = [
         Send(launch, view.slots.get(launch.id, ()), "EC2's answer to it is still to come")
         for launch in view.launches
+        if not view.refused or overdue(launch, now)
     ]
     actions.extend(_retire(view, config, now))
     for shape in _shapes(view, config):
-        missing = _missing(view, config, shape)
+        missing = _missing(view, config, shape, now)
         if missing > 0:
             start = _start(view, config, shape, missing, now)
             if start is not None:
@@ -76,10 +81,11 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
 
 
 def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:
-    """Shapes that anybody wants, those of the most urgent jobs first."""
+    """Shapes that anybody wants and the queue stack can launch, of the most urgent jobs first."""
     waiting = sorted(view.waiting, key=lambda c: (-c.priority, c.runnable_at, c.job))
     wanted = [claim.shape for claim in waiting]
-    return list(dict.fromkeys([*wanted, *([standard_shape(config)] if config.hot else [])]))
+    shapes = dict.fromkeys([*wanted, *([standard_shape(config)] if config.hot else [])])
+    return [shape for shape in shapes if shape.architecture in view.infra.templates]
 
 
 def standard_shape(config: QueueConfig) -> Shape:
@@ -94,18 +100,19 @@ def _target(config: QueueConfig, shape: Shape) -> int:
     return config.hot if not config.paused and shape == standard_shape(config) else 0
 
 
-def _supply(view: ProvisionView, config: QueueConfig, shape: Shape) -> int:
-    """Instances that serve the shape, without those old ones whose successors are due."""
+def _supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
+    """Instances that serve the shape, without those outdated ones whose successors are due."""
     mine = [i for i in view.instances if i.shape == shape]
-    outdated = sum(i.state is InstanceState.READY and i.spec != view.spec for i in mine)
+    outdated = sum(bool(_outdated(i, view, config, now)) for i in mine)
     keeps_pool = _target(config, shape) > 0
     return len(mine) - (min(outdated, REPLACE_AT_ONCE) if keeps_pool else 0)
 
 
-def _missing(view: ProvisionView, config: QueueConfig, shape: Shape) -> int:
-    # A paused queue binds nothing, so what waits there is no demand.
-    waiting = 0 if config.paused else sum(claim.shape == shape for claim in view.waiting)
-    return waiting + _target(config, shape) - _supply(view, config, shape)
+def _missing(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
+    # A paused queue binds nothing, and what Buildkite does not reserve for us may never be ours.
+    demand = [] if config.paused else [c for c in view.waiting if c.reserved(now)]
+    waiting = sum(claim.shape == shape for claim in demand)
+    return waiting + _target(config, shape) - _supply(view, config, shape, now)
 
 
 def _start(
@@ -179,13 +186,15 @@ def _market(config: QueueConfig, capacity: Capacity, shape: Shape, now: datetime
 
 
 def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[Write]:
-    """Condemn idle instances: too old, or beyond need. Never one that a waiting job could use."""
+    """Condemn idle instances: outdated, or beyond need. Never one that a waiting job could use."""
     ready = [i for i in view.instances if i.state is InstanceState.READY]
     waiting = Counter(claim.shape for claim in view.waiting)
     for shape in dict.fromkeys(i.shape for i in ready):
         idle = [i for i in ready if i.shape == shape]
         spare = len(idle) - waiting[shape] - _target(config, shape)
-        outdated_first = sorted(idle, key=lambda i: (i.spec == view.spec, i.since, i.key))
+        outdated_first = sorted(
+            idle, key=lambda i: (not _outdated(i, view, config, now), i.since, i.key)
+        )
         for instance in outdated_first:
             reason = _retirement(instance, view, config, spare, now)
             if reason:
@@ -194,18 +203,27 @@ def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator
                 yield Write((Save(condemned),), f"condemned: {reason}")
 
 
+def _outdated(instance: Instance, view: ProvisionView, config: QueueConfig, now: datetime) -> str:
+    """Why an idle instance is to be replaced by another; empty when it is not."""
+    if instance.state is not InstanceState.READY:
+        return ""
+    if instance.spec != view.spec:
+        return "it was made by an older configuration"
+    return f"it was idle for {config.max_idle}" if now - instance.since > config.max_idle else ""
+
+
 def _retirement(
     instance: Instance, view: ProvisionView, config: QueueConfig, spare: int, now: datetime
 ) -> str:
     """Why an idle instance shall go; empty when it shall stay."""
     idle = now - instance.since
-    if idle > config.max_idle:
-        return f"it was idle for {config.max_idle}"
-    if spare <= 0:
-        return ""
-    if instance.spec != view.spec:
-        return "it was made by an older configuration"
-    return "neither a job nor the target needs it" if idle > IDLE_GRACE else ""
+    outdated = _outdated(instance, view, config, now)
+    if outdated and view.capacity.live >= config.max_instances:
+        # Its successor finds no room until it is gone: the pool is short by a few meanwhile.
+        spare += REPLACE_AT_ONCE
+    if spare > 0 and (outdated or idle > IDLE_GRACE):
+        return outdated or "neither a job nor the target needs it"
+    return outdated if idle > config.max_idle + OVERDUE else ""
 
 
 def coming_or_ready() -> frozenset[InstanceState]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from mayfly.actions import ProvisionAction, Send, Start, Write
@@ -14,9 +14,9 @@ from mayfly.config.read import queue_record
 from mayfly.decide.answer import account, adopted, filled, overdue
 from mayfly.decide.provision import ProvisionView, coming_or_ready, decide
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NoCapacity, NotFound
-from mayfly.model import Capacity, Instance, QueueRecord, SlotKey, launch_id, saved
+from mayfly.model import Capacity, Instance, Launch, QueueRecord, SlotKey, launch_id, saved
 from mayfly.ports import Drop, Fleet, Launched, Machines, Parameter, Parameters, Roles, Save
-from mayfly.states import OPEN_CLAIMS, OPEN_INSTANCES, ClaimState, InstanceState
+from mayfly.states import OPEN_CLAIMS, ClaimState, InstanceState
 from mayfly.ticks.force import in_force
 from mayfly.ticks.outcome import Outcome
 
@@ -38,12 +38,20 @@ def tick(ports: ProvisionPorts, now: datetime) -> Outcome:
     A queue that cannot be served does not keep the others waiting.
     """
     outcome = Outcome()
-    for record in refresh(ports, outcome):
-        try:
-            _tick_queue(record, ports, outcome, now)
-        except MayflyError as error:
-            outcome.failed(f"queue {record.queue}", error)
+    with outcome.noting("records of queues"):
+        for record in _records(ports, outcome):
+            with outcome.noting(f"queue {record.queue}"):
+                _tick_queue(record, ports, outcome, now)
     return outcome
+
+
+def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
+    """The queues as SSM has them now; as they were last understood when it cannot be read."""
+    try:
+        return refresh(ports, outcome)
+    except MayflyError as error:
+        outcome.failed("configuration", error)
+        return list(ports.fleet.queues())
 
 
 def _tick_queue(
@@ -56,6 +64,11 @@ def _tick_queue(
     view = gather(record, ports, now)
     if view.refused:
         outcome.failed(f"queue {record.queue}", Misconfigured(view.refused))
+    lacking = {c.shape.architecture for c in view.waiting} - view.infra.templates.keys()
+    outcome.problems.extend(
+        f"queue {record.queue}: jobs wait for {each}, and its stack has no launch template for it"
+        for each in sorted(lacking)
+    )
     actions = decide(view, config, now)
     outcome.perform(actions, lambda action: apply(action, ports, outcome, now))
 
@@ -68,7 +81,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
     """
     infra = ports.parameters.under(f"/mayfly-infra/{ports.stack}")
     written = ports.parameters.under(f"/mayfly/{ports.stack}/queues")
-    bundle = json.loads(infra[f"/mayfly-infra/{ports.stack}/bundle"].value)["sha256"]
+    bundle = _bundle(ports.stack, infra)
     known = {record.queue: record for record in ports.fleet.queues()}
     records = []
     for queue, text in _published(ports.stack, infra):
@@ -84,8 +97,19 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
     return records
 
 
+def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:
+    """SHA-256 of the instances' bundle. Raises Misconfigured when it is not published."""
+    name = f"/mayfly-infra/{stack}/bundle"
+    try:
+        return str(json.loads(infra[name].value)["sha256"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Misconfigured(f"{name} does not name a bundle: {error!r}") from error
+
+
 def _is_busy(fleet: Fleet, queue: str) -> bool:
-    return bool(fleet.instances(queue, OPEN_INSTANCES) or fleet.claims(queue, OPEN_CLAIMS))
+    # The lists may lag, and nobody looks at what is left of a queue whose record is gone.
+    capacity = fleet.capacity(queue)
+    return (capacity is not None and capacity.live > 0) or bool(fleet.claims(queue, OPEN_CLAIMS))
 
 
 def _writer(ports: ProvisionPorts) -> Callable[[Write], None]:
@@ -122,34 +146,42 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     fleet, queue = ports.fleet, record.queue
     infra = Infra.parse(queue, ports.stack, record.infra)
     launches = tuple(fleet.launches(queue))
-    requested = fleet.instances(queue, {InstanceState.REQUESTED}) if launches else ()
     capacity = fleet.capacity(queue) or Capacity(queue, epoch=now)
     supply = fleet.instances(queue, coming_or_ready())
-    slots: dict[str, list[Instance]] = {launch.id: [] for launch in launches}
-    for slot in requested:
-        slots.setdefault(slot.key.launch, []).append(slot)
     return ProvisionView(
         stack=ports.stack,
         infra=infra,
         spec=record.spec,
         waiting=tuple(fleet.claims(queue, {ClaimState.WAITING})),
-        instances=(*supply, *_lagging(ports, capacity, supply)),
+        instances=(*supply, *_lagging(ports, capacity, supply, now)),
         launches=launches,
-        slots={launch: tuple(members) for launch, members in slots.items()},
+        slots={launch.id: tuple(_requested(fleet, launch)) for launch in launches},
         capacity=capacity,
         refused=_shared_policy(infra, ports.roles),
     )
 
 
+def _requested(fleet: Fleet, launch: Launch) -> Iterator[Instance]:
+    """All slots of an open launch that wait for EC2's answer, whatever a list shows.
+
+    One that is left out when the answer is recorded would wait for ever, its instance unknown.
+    """
+    for number in range(launch.slots):
+        slot = fleet.instance(SlotKey(launch.id, number))
+        if slot is not None and slot.state is InstanceState.REQUESTED:
+            yield slot
+
+
 def _lagging(
-    ports: ProvisionPorts, capacity: Capacity, listed: Iterable[Instance]
+    ports: ProvisionPorts, capacity: Capacity, listed: Iterable[Instance], now: datetime
 ) -> Iterator[Instance]:
     """Slots of the last minute's launches that the index does not show yet.
 
     Without them a tick that follows another closely would launch for the same jobs again.
     """
     known = {instance.key for instance in listed}
-    for back in range(1, len(capacity.recent) + 1):
+    recent = [at for at, _ in capacity.recent if now - at < timedelta(minutes=1)]
+    for back in range(1, len(recent) + 1):
         name = launch_id(ports.stack, replace(capacity, next_launch=capacity.next_launch - back))
         launch = ports.fleet.launch(name)
         for number in range(launch.slots if launch is not None else 0):
@@ -190,8 +222,7 @@ def _send(action: Send, ports: ProvisionPorts, outcome: Outcome, now: datetime) 
     """Ask EC2, settle the launch by the answer, then bring the queue's account in line."""
     launch = action.launch
     if overdue(launch, now):
-        seen = [s.instance_id for s in ports.machines.instances() if s.launch == launch.id]
-        answer = adopted(launch, seen)
+        answer = adopted(launch, _seen(ports.machines, launch))
     else:
         try:
             answer = ports.machines.create_fleet(launch.request, launch.id)
@@ -199,7 +230,9 @@ def _send(action: Send, ports: ProvisionPorts, outcome: Outcome, now: datetime) 
             answer = Launched((), (str(error),))
             outcome.failed(f"launch of {launch.shape}", error)
         except Misconfigured as error:
-            answer = Launched((), (str(error),))
+            # It says nothing of an earlier try whose answer was lost.
+            earlier = adopted(launch, _seen(ports.machines, launch))
+            answer = replace(earlier, errors=(str(error),))
             outcome.failed(f"launch of {launch.shape}", error)
     ports.fleet.write(filled(launch, action.slots, answer, now))
     capacity = ports.fleet.capacity(launch.queue)
@@ -207,3 +240,8 @@ def _send(action: Send, ports: ProvisionPorts, outcome: Outcome, now: datetime) 
         accounted = account(capacity, launch, len(answer.instance_ids), now)
         if accounted != capacity:
             ports.fleet.write([Save(accounted)])
+
+
+def _seen(machines: Machines, launch: Launch) -> list[str]:
+    """Ids of what EC2 shows with the launch's tag."""
+    return [seen.instance_id for seen in machines.instances() if seen.launch == launch.id]
