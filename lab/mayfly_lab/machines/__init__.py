@@ -1,0 +1,1 @@
+"""Machines: what runs when the local EC2 starts an instance."""

@@ -1,0 +1,96 @@
+"""What this host offers to machines: namespaces, or only directories."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mayfly.errors import Misconfigured
+
+_NEEDED = "import sys, ctypes, json, selectors, argparse; sys.exit(sys.version_info < (3, 9))"
+_SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
+_NOBODY = 65534
+
+
+class Kind(StrEnum):
+    """How a machine is kept apart from the host."""
+
+    NAMESPACES = "namespaces"
+    """Mounts, programs, network, host name and users of its own. Linux, as root."""
+    DIRECTORY = "directory"
+    """A directory and a family of programs; users, mounts and rules are stand-ins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What machines stand on here."""
+
+    kind: Kind
+    python: str
+    """The machines' interpreter, Python 3.9 or newer."""
+    python_prefix: str
+    """Where it keeps its library, if that is outside the system's own directories."""
+    user: int | None
+    """Whom machines run as, if not as the lab's own user."""
+    firewall: bool
+    """Whether machines have the real nft."""
+
+
+def directory_ground() -> Ground:
+    """Ground for machines without namespaces. Root's would reach the host: they are nobody's.
+
+    Raises:
+        Misconfigured: no Python is fit.
+    """
+    user = _NOBODY if os.geteuid() == 0 else None
+    return Ground(Kind.DIRECTORY, _python(user), "", user, firewall=False)
+
+
+def namespace_ground(*, firewall: bool) -> Ground:
+    """Ground for machines with namespaces.
+
+    Raises:
+        Misconfigured: no Python is fit.
+    """
+    python = _python(None)
+    inside = Path(python).resolve().is_relative_to("/usr")
+    prefix = "" if inside else sys.base_prefix
+    return Ground(Kind.NAMESPACES, python, prefix, None, firewall)
+
+
+def _python(user: int | None) -> str:
+    """The system's own interpreter, as on a real image, or else the lab's."""
+    own = os.path.realpath(sys.executable)
+    for candidate in ("/usr/bin/python3", own):
+        if _runs([candidate, "-IS", "-c", _NEEDED], user):
+            return candidate
+    raise Misconfigured("machines need a Python 3.9 that their user may run")
+
+
+def _runs(argv: Sequence[str], user: int | None) -> bool:
+    try:
+        done = subprocess.run(
+            argv, user=user, group=user, capture_output=True, cwd="/", timeout=20, check=False
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def programs(directory: Path, without: Sequence[str]) -> None:
+    """Fill a directory with links to the host's programs, all but these and its agent.
+
+    A machine without a root of its own finds commands there, and none that could reach the host's
+    units, power or agent.
+    """
+    hidden = {*without, "buildkite-agent", "sudo", "su", "pkexec"}
+    for place in (*_SYSTEM, "/opt/homebrew/bin"):
+        for program in sorted(Path(place).iterdir()) if Path(place).is_dir() else []:
+            link = directory / program.name
+            if program.name not in hidden and not link.is_symlink():
+                link.symlink_to(program)

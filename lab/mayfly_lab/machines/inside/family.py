@@ -1,0 +1,61 @@
+"""The programs that run: who descends from whom."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+HAS_PROC = Path("/proc/self/stat").exists()
+"""Linux has the list of programs there; macOS has only ps."""
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One program, as the kernel lists it."""
+
+    pid: int
+    parent: int
+    alive: bool
+    """False for one that has ended and was not yet waited for."""
+
+
+def table() -> list[Member]:
+    """All programs that this one can see."""
+    return list(_from_proc() if HAS_PROC else _from_ps())
+
+
+def descendants(pid: int, members: Iterable[Member]) -> list[Member]:
+    """Every program below `pid`, parents before children."""
+    children = defaultdict(list)
+    for member in members:
+        children[member.parent].append(member)
+    found, above = [], [pid]
+    while above:
+        below = children[above.pop()]
+        found += below
+        above += [member.pid for member in below]
+    return found
+
+
+def _from_proc() -> Iterable[Member]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            # A program that ends between the listing and the reading is not one any more.
+            with contextlib.suppress(*_GONE):
+                # The name in brackets may hold spaces and brackets of its own.
+                fields = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+                yield Member(int(entry.name), int(fields[1]), fields[0] not in {"Z", "X"})
+
+
+def _from_ps() -> Iterable[Member]:
+    listing = subprocess.run(
+        ["/bin/ps", "-axo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    for line in listing.splitlines():
+        pid, parent, state = line.split()
+        yield Member(int(pid), int(parent), not state.startswith("Z"))

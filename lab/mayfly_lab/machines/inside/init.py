@@ -1,0 +1,238 @@
+"""Init of a machine: starts what the image starts, runs user data, keeps units, shuts down.
+
+With namespaces it is pid 1 of its own; without, an ordinary program that adopts every orphan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from mayfly_lab.machines.inside import calls, commands, family, image, launch, loop, uid_rules
+from mayfly_lab.machines.inside.nft import SERVICE
+from mayfly_lab.machines.inside.plan import CONTROL, Plan
+from mayfly_lab.machines.inside.scopes import Scopes
+from mayfly_lab.machines.inside.units import Service, Units
+from mayfly_lab.machines.inside.wire import Wire
+
+_RESTART_AFTER = 0.1
+_WAIT_FOR_SERVICES = 2.0
+_LOOK_AGAIN = 0.02
+
+
+class Init:
+    """The machine from the inside. `run` returns when the power is off."""
+
+    def __init__(self, lab: Wire, plan: Plan) -> None:
+        self._lab = lab
+        self._plan = plan
+        self._loop = loop.Loop()
+        self._console = image.open_console(plan)
+        self._going: tuple[float, bool] | None = None
+        self._off = False
+        self.namespaces = plan.namespaces
+        self.units = Units(Path(plan.root or "/", "etc/systemd/system"), self._start)
+        self.scopes = Scopes(self.units.pids)
+        self.rules = ""
+
+    def run(self) -> None:
+        """Boot, and stay until the power goes off or the lab is gone."""
+        self._listen()
+        self._loop.watch(self._lab, self._hear_lab)
+        self._lab.send({"event": "up"}, [self._console])
+        self._boot(first=True)
+        while not self._off:
+            self._loop.turn()
+            with contextlib.suppress(ChildProcessError):
+                for pid, status in loop.ended_children():
+                    self._child_ended(pid, status)
+
+    # Booting.
+
+    def _boot(self, *, first: bool) -> None:
+        for service in image.services(self._plan):
+            self.units.run(service)
+        last = self._start_user_data if first else self._start_enabled
+        # A first boot began before this program did.
+        spent = time.monotonic() - self._plan.on_since if first else 0.0
+        wait = max(0.0, self._plan.boot_seconds - spent)
+        self._loop.after(wait, lambda: last(time.monotonic()))
+
+    def _start_user_data(self, since: float) -> None:
+        """cloud-init comes last: what the image starts is up by then, or has had its time."""
+        if not self.units.all_ready() and time.monotonic() < since + _WAIT_FOR_SERVICES:
+            self._loop.after(_LOOK_AGAIN, lambda: self._start_user_data(since))
+            return
+        script = image.user_data(self._plan)
+        if script is None:
+            self._say("cloud-init: no user data that begins with #!, so nothing to run")
+        else:
+            self.units.run(script)
+
+    def _start_enabled(self, _: float) -> None:
+        """cloud-init runs user data once in an instance's life; what was enabled runs each boot."""
+        for service in self.units.enabled():
+            self.units.run(service)
+
+    def _start(self, service: Service) -> int:
+        output = image.console_for_programs(self._plan)
+        try:
+            environment = image.environment(self._plan)
+            command = launch.Command(service.argv, environment, output, service.directory)
+            return launch.launch(command)
+        finally:
+            os.close(output)
+
+    def _child_ended(self, pid: int, status: int) -> None:
+        service = self.units.ended(pid)
+        if service is None:
+            return
+        if service.ends_in == "poweroff":
+            self.go_off(0.0)
+        elif service.always:
+            self._loop.after(_RESTART_AFTER, lambda: self._restart(service))
+        elif status not in {0, signal.SIGTERM}:
+            self._say(f"systemd: {service.name} failed, wait status {status}")
+
+    def _restart(self, service: Service) -> None:
+        if service.always:
+            self.units.run(service)
+
+    def _say(self, line: str) -> None:
+        # A console that nobody empties must not hold up the machine.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._console, f"{line}\n".encode())
+
+    # Power.
+
+    def go_off(self, seconds: float, *, again: bool = False, forced: bool = False) -> None:
+        """Shut down after so many seconds; `again` boots once more; `forced` asks nobody to end."""
+        self._going = (time.monotonic() + seconds, again)
+        self._loop.after(seconds, lambda: self._go_off_if_wanted(forced=forced))
+
+    def stay_on(self) -> None:
+        """Take back a shutdown that is not yet due."""
+        self._going = None
+
+    def _go_off_if_wanted(self, *, forced: bool) -> None:
+        if self._going is None or time.monotonic() < self._going[0]:
+            return
+        again = self._going[1]
+        self._going = None
+        self._say("reboot: Restarting system" if again else "reboot: Power down")
+        self._end_all(0.0 if forced else self._plan.stop_seconds)
+        if again:
+            self._start_anew()
+        else:
+            self._off = True
+
+    def _start_anew(self) -> None:
+        self._loop.forget_timers()
+        self.units.clear()
+        self.scopes.clear()
+        self.rules = ""
+        if self.namespaces:
+            uid_rules.keep_away([], SERVICE)
+        image.forget_memory(self._plan)
+        image.new_boot_id(self._plan, str(uuid.uuid4()))
+        self._boot(first=False)
+
+    def _end_all(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        self._signal_all(signal.SIGTERM)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                # Only who has no child at all, not even an adopted one, leaves this loop.
+                list(loop.ended_children())
+                if time.monotonic() >= until:
+                    self._signal_all(signal.SIGKILL)
+                time.sleep(_LOOK_AGAIN / 4)
+
+    def _signal_all(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self.namespaces:
+                os.kill(-1, number)
+        for member in [] if self.namespaces else family.descendants(os.getpid(), family.table()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member.pid, number)
+
+    # What others tell.
+
+    def _hear_lab(self) -> None:
+        try:
+            for message, _ in self._lab.receive():
+                self._obey(message)
+        except EOFError:
+            # The lab is gone, and nobody will ever ask for this machine again.
+            self._end_all(0.0)
+            image.remove(self._plan)
+            self._off = True
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        if message["do"] == "hang":
+            self._signal_all(signal.SIGSTOP)
+            self._loop.forget_timers()
+        elif message["do"] == "cut":
+            self._end_all(0.0)
+            self._off = True
+
+    def keep_from_metadata(self, refused: list[range]) -> None:
+        """Make true that these users get no answer from the metadata service."""
+        if self.namespaces:
+            uid_rules.keep_away(refused, SERVICE)
+            return
+        # Without a network of its own only the lab can do it, and it is done when the lab says so.
+        self._lab.send({"event": "refused", "users": [[each.start, each.stop] for each in refused]})
+        heard: list[dict[str, Any]] = []
+        while {"do": "go on"} not in heard:
+            heard += [message for message, _ in self._lab.receive()]
+        for message in heard:
+            if message["do"] != "go on":
+                self._obey(message)
+
+    def _listen(self) -> None:
+        path = Path(self._plan.root + CONTROL)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        path.chmod(0o666)
+        listening.listen(64)
+        self._loop.watch(listening, lambda: self._accept(listening))
+
+    def _accept(self, listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        wire = Wire(connection)
+        self._loop.watch(wire, lambda: self._hear_stand_in(wire))
+
+    def _hear_stand_in(self, wire: Wire) -> None:
+        try:
+            messages = wire.receive()
+        except (EOFError, ConnectionResetError):
+            self._loop.forget(wire)
+            wire.close()
+            return
+        for message, _ in messages:
+            call = calls.Call(**{**message, **_peer(wire.socket)})
+            answer = commands.answer(self, call)
+            told = {"argv": list(call.argv), "uid": call.uid, "exit": answer.exit}
+            self._lab.send({"event": "call", **told})
+            # The caller may have been killed while it waited.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                wire.send({"exit": answer.exit, "out": answer.out, "err": answer.err})
+
+
+def _peer(connection: socket.socket) -> dict[str, int]:
+    """Pid and user at the other end; systems other than Linux leave it at what the caller says."""
+    if sys.platform != "linux":
+        return {}
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid, uid, _ = struct.unpack("3i", raw)
+    return {"pid": pid, "uid": uid}

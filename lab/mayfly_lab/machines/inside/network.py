@@ -1,0 +1,46 @@
+"""The network of a machine: loopback, its own address, and the address of the metadata service."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_SIOCSIFADDR = 0x8916
+_SIOCSIFNETMASK = 0x891C
+_IFF_UP = 1
+_WAITING = 1024
+
+
+def raise_loopback(addresses: list[str]) -> None:
+    """Set loopback up and give it further addresses, each for one host. No `ip` command needed."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        name = b"lo"
+        answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack("16sH22x", name, 0))
+        (flags,) = struct.unpack_from("H", answer, 16)
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH22x", name, flags | _IFF_UP))
+        for number, address in enumerate(addresses):
+            label = b"lo:%d" % number
+            for request, value in ((_SIOCSIFADDR, address), (_SIOCSIFNETMASK, "255.255.255.255")):
+                place = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(value))
+                fcntl.ioctl(sock, request, struct.pack("16s16s8x", label, place))
+
+
+def connects(address: str, port: int, seconds: float) -> bool:
+    """Whether somebody answers there."""
+    try:
+        socket.create_connection((address, port), timeout=seconds).close()
+    except OSError:
+        return False
+    return True
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening TCP socket of this network namespace."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((address, port))
+    listening.listen(_WAITING)
+    return listening

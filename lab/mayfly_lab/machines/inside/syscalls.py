@@ -1,0 +1,88 @@
+"""The few calls of Linux that Python 3.9 does not offer. Importing works everywhere."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+
+_MNT_DETACH = 2
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+
+
+def unshare(flags: int) -> None:
+    """Leave namespaces; for CLONE_NEWPID the next child is the first of the new one."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """Mount a file system, or change how one is mounted."""
+    result = _libc.mount(
+        source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
+    )
+    _check(result, target)
+
+
+def bind(source: str, target: str, *, read_only: bool = False) -> None:
+    """Show a directory or a file at a second place."""
+    mount(source, target, flags=MS_BIND | MS_REC)
+    if read_only:
+        # Linux ignores "read only" in the call that binds: only a remount sets it.
+        mount(source, target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+
+
+def make_root(directory: str) -> None:
+    """Make `directory` (a mount point) the root of this mount namespace; the old one is gone."""
+    os.chdir(directory)
+    _check(_libc.pivot_root(b".", b"."), directory)
+    _check(_libc.umount2(b".", _MNT_DETACH), "the old root")
+    os.chdir("/")
+
+
+def die_with_parent(signal_number: int) -> None:
+    """Have the kernel send this signal when the parent is gone."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "PR_SET_PDEATHSIG")
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends. Linux only."""
+    if sys.platform == "linux":
+        _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "PR_SET_CHILD_SUBREAPER")
+
+
+def name_program(name: str) -> None:
+    """Show this program under a name, of which the kernel keeps 15 bytes. Linux only."""
+    if sys.platform == "linux":
+        _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "PR_SET_NAME")
+
+
+def give_up_capability(number: int) -> bool:
+    """Take a capability from this process and all it will start; False if the kernel has none."""
+    return bool(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) == 0)

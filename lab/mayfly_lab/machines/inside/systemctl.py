@@ -1,0 +1,118 @@
+"""What the stand-in for systemctl does."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+
+from mayfly_lab.machines.inside import power, scopes
+from mayfly_lab.machines.inside.calls import Answer, Call, Machine
+
+_NOTHING_TO_DO = ("daemon-reload", "list-units", "reset-failed")
+
+
+def systemctl(machine: Machine, call: Call) -> Answer:
+    """Do what systemctl was called for."""
+    arguments = call.argv[1:]
+    options = [word for word in arguments if word.startswith("-")]
+    verb, *names = [word for word in arguments if not word.startswith("-")] or ["list-units"]
+    if verb in power.VERBS:
+        return power.switch(machine, [verb, *options])
+    if verb in _NOTHING_TO_DO:
+        return Answer()
+    if verb not in _VERBS:
+        return Answer(1, err=f"Unknown command verb {verb}.")
+    answers = [_VERBS[verb](machine, _full(name), options) for name in names]
+    if "--now" in options and verb in {"mask", "disable"}:
+        answers += [_stop(machine, _full(name), options) for name in names]
+    return Answer(
+        exit=max((each.exit for each in answers), default=0),
+        out="".join(f"{each.out}\n" for each in answers if each.out),
+        err="\n".join(each.err for each in answers if each.err),
+    )
+
+
+def _full(name: str) -> str:
+    return name if "." in name else f"{name}.service"
+
+
+def _members(machine: Machine, name: str) -> Callable[[], list[int]]:
+    kept_in = machine.scopes if name.endswith(".scope") else machine.units
+    return lambda: kept_in.members(name)
+
+
+def _mask(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    known = name in machine.units
+    machine.units.mask(name)
+    return Answer(err="" if known else f"Unit {name} does not exist, proceeding anyway.")
+
+
+def _unmask(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    machine.units.unmask(name)
+    return Answer()
+
+
+def _start(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    if machine.units.masked(name):
+        return Answer(1, err=f"Failed to start {name}: Unit {name} is masked.")
+    try:
+        machine.units.run_again(name)
+    except FileNotFoundError:
+        return Answer(5, err=f"Failed to start {name}: Unit {name} not found.")
+    return Answer()
+
+
+def _stop(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    members = _members(machine, name)
+    if name.endswith(".slice"):
+        # Nobody logs in to a machine of the lab: its slices are there and empty.
+        return Answer()
+    if not members() and name not in machine.units:
+        return Answer(5, err=f"Failed to stop {name}: Unit {name} not loaded.")
+    machine.units.stopping(name)
+    scopes.end(members)
+    return Answer()
+
+
+def _kill(machine: Machine, name: str, options: Sequence[str]) -> Answer:
+    members = _members(machine, name)
+    if not members():
+        return Answer(1, err=f"Failed to kill unit {name}: Unit {name} not loaded.")
+    wanted = [word.partition("=")[2] for word in options if word.startswith("--signal=")]
+    word = (wanted or ["SIGTERM"])[0]
+    number = int(word) if word.isdigit() else getattr(signal, f"SIG{word.replace('SIG', '', 1)}")
+    scopes.kill(members, number)
+    return Answer()
+
+
+def _enable(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    try:
+        machine.units.enable(name)
+    except FileNotFoundError:
+        return Answer(1, err=f"Failed to enable unit: Unit file {name} does not exist.")
+    return Answer()
+
+
+def _disable(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    if name not in machine.units:
+        return Answer(1, err=f"Failed to disable unit: Unit file {name} does not exist.")
+    machine.units.disable(name)
+    return Answer()
+
+
+def _is_active(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    active = bool(_members(machine, name)())
+    return Answer(0, "active") if active else Answer(3, "inactive")
+
+
+def _is_enabled(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    if machine.units.masked(name):
+        return Answer(1, "masked")
+    enabled = any(service.name == name for service in machine.units.enabled())
+    return Answer(0, "enabled") if enabled else Answer(1, "disabled")
+
+
+_VERBS = {
+    "mask": _mask, "unmask": _unmask, "start": _start, "stop": _stop, "kill": _kill,
+    "enable": _enable, "disable": _disable, "is-active": _is_active, "is-enabled": _is_enabled,
+}  # fmt: skip

@@ -1,0 +1,209 @@
+"""One machine, seen from the lab: its first program, its console, its sockets, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mayfly_lab.contracts import Listener
+from mayfly_lab.machines.console import Console
+from mayfly_lab.machines.inside.plan import Plan, starting
+from mayfly_lab.machines.inside.wire import Wire
+from mayfly_lab.machines.metadata_doors import MetadataDoors, close_listening
+
+_PATIENCE = 10.0
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A server of the lab that machines reach on 127.0.0.1, at this port."""
+
+    port: int
+    server: Listener
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCall:
+    """A call of a command that is a stand-in on the machine."""
+
+    argv: tuple[str, ...]
+    uid: int
+    exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fittings:
+    """What a machine is connected to."""
+
+    console: Console
+    doors: Sequence[Door]
+    metadata: MetadataDoors
+    calls: list[CommandCall]
+
+
+class Machine:
+    """A machine that has power, until it is off. `went_off` is called when it did so itself."""
+
+    def __init__(
+        self, plan: Plan, user: int | None, fittings: Fittings, went_off: Callable[[], None]
+    ) -> None:
+        self._plan = plan
+        self._user = user
+        self._fittings = fittings
+        self._went_off = went_off
+        self._wire: Wire
+        self._first: subprocess.Popen[bytes]
+        self._init: int | None = None
+        self._init_known = threading.Event()
+        self._sockets: list[socket.socket] = []
+        self._cut = threading.Event()
+        self._gone = threading.Event()
+
+    @property
+    def on(self) -> bool:
+        """Whether anything of it is still there."""
+        return not self._gone.is_set()
+
+    def start(self) -> None:
+        """Switch it on; returns at once."""
+        near, far = socket.socketpair()
+        reading, writing = os.pipe()
+        with far:
+            command = starting(self._plan.home, "power_on")
+            self._first = subprocess.Popen(
+                [self._plan.python, "-IS", "-c", command, str(far.fileno())],
+                pass_fds=(far.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                cwd="/",
+                env={"LANG": "C.UTF-8"},
+                user=self._user,
+                group=self._user,
+                extra_groups=None if self._user is None else [],
+                start_new_session=True,
+            )
+        os.close(writing)
+        self._wire = Wire(near)
+        self._wire.send(self._plan.as_message())
+        name = f"machine-{self._plan.instance_id}"
+        threading.Thread(target=self._attend, args=(reading,), name=name, daemon=True).start()
+
+    def cut(self) -> None:
+        """Take the power away; nothing of the machine is left when this returns.
+
+        Raises:
+            TimeoutError: something of it would not go.
+        """
+        self._cut.set()
+        self._kill()
+        if not self._gone.wait(_PATIENCE):
+            raise TimeoutError(f"{self._plan.instance_id} does not go off")
+
+    def fail(self) -> None:
+        """Lose the power as by a failure of hardware: EC2 notices."""
+        self._kill()
+
+    def hang(self) -> None:
+        """Stop everything on the machine without an end: EC2 notices nothing."""
+        self._tell("hang")
+
+    def _kill(self) -> None:
+        if not self._plan.namespaces:
+            self._tell("cut")
+            if not self._gone.wait(_PATIENCE / 2):
+                self._first.kill()
+            return
+        # The kernel ends a pid namespace whole with its first program.
+        self._init_known.wait(_PATIENCE)
+        if self._init is not None and self.on:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._init, signal.SIGKILL)
+
+    def _tell(self, what: str) -> None:
+        # It may have gone off by itself in this moment.
+        with contextlib.suppress(OSError):
+            self._wire.send({"do": what})
+
+    # What the machine tells.
+
+    def _attend(self, complaints: int) -> None:
+        """Listen to the machine until it is gone, then clear up."""
+        outputs = [complaints]
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wire, selectors.EVENT_READ)
+            selector.register(complaints, selectors.EVENT_READ)
+            with contextlib.suppress(EOFError, ConnectionResetError):
+                while True:
+                    for key, _ in selector.select():
+                        if key.fileobj is not self._wire:
+                            if not self._note(key.fd):
+                                selector.unregister(key.fd)
+                            continue
+                        for console in self._hear():
+                            selector.register(console, selectors.EVENT_READ)
+                            outputs.append(console)
+        self._first.wait()
+        for output in outputs:
+            # What it wrote last is still in the pipe.
+            os.set_blocking(output, False)
+            while self._note(output):
+                pass
+            os.close(output)
+        self._clear_up()
+        self._gone.set()
+        self._init_known.set()
+        if not self._cut.is_set():
+            self._went_off()
+
+    def _note(self, output: int) -> bool:
+        """Move what there is to the console; whether there may be more."""
+        try:
+            written = os.read(output, _CHUNK)
+        except BlockingIOError:
+            return False
+        self._fittings.console.write(written)
+        return bool(written)
+
+    def _hear(self) -> Iterator[int]:
+        """Do what the machine asks for; its console, when it comes."""
+        for message, fds in self._wire.receive():
+            match message["event"]:
+                case "pid":
+                    self._init = message["pid"]
+                    self._init_known.set()
+                case "listening":
+                    self._serve([socket.socket(fileno=fd) for fd in fds])
+                case "up":
+                    yield from fds
+                case "call":
+                    argv = tuple(message["argv"])
+                    call = CommandCall(argv, message["uid"], message["exit"])
+                    self._fittings.calls.append(call)
+                case "refused":
+                    self._fittings.metadata.close_to([range(*span) for span in message["users"]])
+                    self._tell("go on")
+
+    def _serve(self, listening: list[socket.socket]) -> None:
+        self._sockets = listening
+        servers = [self._fittings.metadata, *(door.server for door in self._fittings.doors)]
+        for each, server in zip(listening, servers, strict=True):
+            server.adopt(each)
+
+    def _clear_up(self) -> None:
+        self._wire.close()
+        self._fittings.metadata.stop()
+        for each in self._sockets:
+            close_listening(each)
+        if not self._plan.namespaces and Path(self._plan.directory).exists():
+            shutil.rmtree(self._plan.directory)

@@ -1,0 +1,122 @@
+"""The metadata service of one machine: IMDSv2, and the ways in which it is made to fail.
+
+Facts: EC2 User Guide, "Use IMDSv2". A token comes by PUT with a time to live of 1 to 21600 s, is
+good for its instance alone, and is not given to who comes through a proxy (X-Forwarded-For).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mayfly_lab.contracts import Boot, InstanceView, ServedProfile
+from mayfly_lab.front.faults import Fault, Faults
+from mayfly_lab.front.http import Answer, AnswerLostError, Request
+from mayfly_lab.machines.documents import Served, document
+
+_LONGEST = 21600
+_TTL = "x-aws-ec2-metadata-token-ttl-seconds"
+_TOKEN = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header
+_VERSION = re.compile(r"/(latest|\d{4}-\d{2}-\d{2}|1\.0)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the service of every machine shares."""
+
+    view: InstanceView
+    faults: Faults
+    account: str
+    clock: Callable[[], datetime]
+
+
+class Metadata:
+    """Answers the requests of one machine. An application for the lab's HTTP server."""
+
+    def __init__(self, boot: Boot, hostname: str, around: Surroundings) -> None:
+        self._boot = boot
+        self._hostname = hostname
+        self._around = around
+        self._lock = threading.Lock()
+        self._tokens: dict[str, datetime] = {}
+        self._seen: list[ServedProfile] = []
+        self._turn = 0
+        self._over = threading.Event()
+
+    def end(self) -> None:
+        """The machine is off: whoever was kept waiting is let go."""
+        self._over.set()
+
+    def __call__(self, request: Request) -> Answer:
+        """The answer to one request.
+
+        Raises:
+            AnswerLostError: a fault wants that there is none.
+        """
+        if self._strikes("imds-silent"):
+            self._over.wait()
+            raise AnswerLostError
+        if slow := self._strikes("imds-slow"):
+            self._over.wait(slow.seconds)
+        if error := self._strikes("imds-error"):
+            return Answer(int(error.value or 500))
+        version = _VERSION.match(request.target)
+        if version is None:
+            return Answer(404)
+        path = request.target[version.end() :].partition("?")[0]
+        if path == "api/token":
+            return self._token(request)
+        if request.method not in {"GET", "HEAD"}:
+            return Answer(405)
+        if not self._may_read(request.headers.get(_TOKEN, "")):
+            return Answer(401)
+        body = document(path, self._served())
+        return Answer(404) if body is None else Answer(200, body, {"content-type": "text/plain"})
+
+    def _strikes(self, name: str) -> Fault | None:
+        return self._around.faults.take(name, self._boot.instance_id, self._boot.instance_type)
+
+    def _token(self, request: Request) -> Answer:
+        if request.method != "PUT":
+            return Answer(405)
+        if "x-forwarded-for" in request.headers:
+            return Answer(403)
+        seconds = request.headers.get(_TTL, "")
+        if not seconds.isdigit() or not 1 <= int(seconds) <= _LONGEST:
+            return Answer(400)
+        token = secrets.token_urlsafe(40)
+        with self._lock:
+            self._tokens[token] = self._around.clock() + timedelta(seconds=int(seconds))
+        return Answer(200, token.encode(), {"content-type": "text/plain", _TTL: seconds})
+
+    def _may_read(self, token: str) -> bool:
+        with self._lock:
+            until = self._tokens.get(token)
+        return until is not None and self._around.clock() < until
+
+    def _served(self) -> Served:
+        view, instance_id = self._around.view, self._boot.instance_id
+        return Served(
+            boot=self._boot,
+            hostname=self._hostname,
+            account=self._around.account,
+            profile=self._profile(view.profile(instance_id)),
+            stale=view.stale_roles(instance_id),
+            spot_action=view.spot_action(instance_id),
+            now=self._around.clock(),
+        )
+
+    def _profile(self, now: ServedProfile | None) -> ServedProfile | None:
+        """The present profile; a flapping service also shows the one before it, in turn."""
+        with self._lock:
+            known = {each.profile_arn for each in self._seen}
+            if now is not None and now.profile_arn not in known:
+                self._seen.append(now)
+            if len(self._seen) > 1 and self._strikes("imds-flapping"):
+                self._turn += 1
+                return self._seen[-2] if self._turn % 2 else now
+            return now

@@ -1,0 +1,202 @@
+"""The machine room: boots machines for the local EC2 and takes their power away."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from mayfly_lab.contracts import Boot, InstanceView
+from mayfly_lab.front.faults import Fault, Faults
+from mayfly_lab.machines import inside
+from mayfly_lab.machines.console import Console
+from mayfly_lab.machines.ground import Ground, Kind, programs
+from mayfly_lab.machines.inside import commands
+from mayfly_lab.machines.inside.plan import JOB_METADATA, Plan
+from mayfly_lab.machines.machine import CommandCall, Door, Fittings, Machine
+from mayfly_lab.machines.metadata import Metadata, Surroundings
+from mayfly_lab.machines.metadata_doors import MetadataDoors
+
+_INSIDE = Path(inside.__path__[0])
+
+
+@dataclass(frozen=True, slots=True)
+class RoomConfig:
+    """What all machines have in common."""
+
+    environment: Mapping[str, str]
+    """What user data finds besides its usual environment: AWS_ENDPOINT_URL and the like."""
+    account: str
+    boot_seconds: float = 1.0
+    """From power on to the start of user data: what a kernel and systemd would take."""
+    stop_seconds: float = 2.0
+    """How long programs may take to end when the machine shuts down."""
+    decoys: bool = True
+    """Whether the image has a service that lives on the role's credentials."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is known of one instance, on or off."""
+
+    console: Console = field(default_factory=Console)
+    calls: list[CommandCall] = field(default_factory=list)
+    machine: Machine | None = None
+
+
+class Room:
+    """Implements `contracts.MachineRoom`. Thread-safe; `connect` comes before the first boot."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        config: RoomConfig,
+        doors: Sequence[Door],
+        faults: Faults,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ground = ground
+        self._config = config
+        self._doors = doors
+        self._faults = faults
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._places: dict[str, _Place] = {}
+        self._view: InstanceView
+        # The path is short: sockets of an agent lie below it, and their names may have 107 bytes.
+        self._home = Path(tempfile.mkdtemp(prefix="mayfly-"))
+        self._programs = _INSIDE
+        if ground.kind is Kind.DIRECTORY:
+            self._fit_out()
+        (self._home / "root").mkdir()
+
+    def connect(self, view: InstanceView) -> None:
+        """Name the EC2 that machines ask for their metadata and tell of their end."""
+        self._view = view
+
+    def boot(self, boot: Boot) -> None:
+        """Start a machine; returns at once. A machine that cannot start powers itself off.
+
+        Raises:
+            ValueError: the machine of this instance is on.
+        """
+        with self._lock:
+            place = self._places.setdefault(boot.instance_id, _Place())
+            if place.machine is not None and place.machine.on:
+                raise ValueError(f"{boot.instance_id} is on")
+            place.machine = None
+            place.console.write(f"mayfly-lab: boot {boot.number}\n".encode())
+            if self._strikes("machine-dead", boot):
+                place.console.write(b"Kernel panic - not syncing: VFS: Unable to mount root fs\n")
+                return
+            place.machine = self._make(boot, place)
+            place.machine.start()
+        self._doom(boot, place.machine)
+
+    def cut(self, instance_id: str) -> None:
+        """Take the power away; nothing of the machine is left when this returns."""
+        with self._lock:
+            place = self._places.get(instance_id)
+            machine = place.machine if place is not None else None
+        if machine is not None:
+            machine.cut()
+
+    def console(self, instance_id: str) -> str:
+        """The serial console so far, at most the last 64 KB."""
+        with self._lock:
+            place = self._places.get(instance_id)
+        return place.console.text() if place is not None else ""
+
+    def calls(self, instance_id: str) -> list[CommandCall]:
+        """The calls of stand-ins on this machine so far: units, power, packages, rules."""
+        with self._lock:
+            place = self._places.get(instance_id)
+            return list(place.calls) if place is not None else []
+
+    def close(self) -> None:
+        """Cut every machine and remove what they left on disk."""
+        with self._lock:
+            machines = [place.machine for place in self._places.values() if place.machine]
+        for machine in machines:
+            machine.cut()
+        shutil.rmtree(self._home)
+
+    def _fit_out(self) -> None:
+        """Lay out what machines without namespaces share, where their user can read it."""
+        self._home.chmod(0o711)
+        home = self._home / "lab"
+        self._programs = home / "mayfly_lab/machines/inside"
+        shutil.copytree(_INSIDE, self._programs)
+        for package in (home / "mayfly_lab", home / "mayfly_lab/machines"):
+            (package / "__init__.py").touch()
+        (self._home / "bin").mkdir()
+        programs(self._home / "bin", without=commands.NAMES)
+
+    def _make(self, boot: Boot, place: _Place) -> Machine:
+        hostname = f"ip-{boot.private_ip.replace('.', '-')}"
+        around = Surroundings(self._view, self._faults, self._config.account, self._clock)
+        alone = self._ground.kind is Kind.DIRECTORY
+        metadata = MetadataDoors(Metadata(boot, hostname, around), door_for_jobs=alone)
+        plan = Plan(
+            instance_id=boot.instance_id,
+            boot_id=str(uuid.uuid4()),
+            machine_id=uuid.uuid4().hex,
+            hostname=hostname,
+            private_ip=boot.private_ip,
+            user_data=boot.user_data,
+            environment=self._environment(metadata),
+            on_since=time.monotonic(),
+            boot_seconds=self._config.boot_seconds,
+            stop_seconds=self._config.stop_seconds,
+            python=self._ground.python,
+            python_prefix=self._ground.python_prefix,
+            programs=str(self._programs),
+            directory=self._directory(boot),
+            namespaces=not alone,
+            firewall=self._ground.firewall,
+            doors=tuple(door.port for door in self._doors),
+            decoys=self._config.decoys,
+        )
+        fittings = Fittings(place.console, self._doors, metadata, place.calls)
+        went_off = partial(self._view.powered_off, boot.instance_id)
+        return Machine(plan, self._ground.user, fittings, went_off)
+
+    def _directory(self, boot: Boot) -> str:
+        if self._ground.kind is Kind.NAMESPACES:
+            # Each machine mounts its root here, in a mount namespace of its own.
+            return str(self._home / "root")
+        directory = self._home / boot.instance_id
+        directory.mkdir()
+        if self._ground.user is not None:
+            shutil.chown(directory, self._ground.user, self._ground.user)
+        return str(directory)
+
+    def _environment(self, metadata: MetadataDoors) -> dict[str, str]:
+        if self._ground.kind is Kind.NAMESPACES:
+            return dict(self._config.environment)
+        root, job = metadata.urls
+        return {
+            **self._config.environment,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": root,
+            JOB_METADATA: job,
+            "PATH": str(self._home / "bin"),
+        }
+
+    def _doom(self, boot: Boot, machine: Machine) -> None:
+        """Have the machine come to the end that a fault wants for it."""
+        ends = {"machine-dies": machine.fail, "machine-hangs": machine.hang}
+        for name, end in ends.items():
+            if fault := self._strikes(name, boot):
+                timer = threading.Timer(fault.seconds, end)
+                timer.daemon = True
+                timer.start()
+
+    def _strikes(self, name: str, boot: Boot) -> Fault | None:
+        return self._faults.take(name, boot.instance_id, boot.instance_type)
