@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mayfly.scrubbing import Scrubber, scrub
+from mayfly.settings import Settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Metrics
@@ -25,18 +26,22 @@ class FunctionFailed(Exception):
     """What Lambda may print of an error that nobody caught: its text, without secrets."""
 
 
-def configure(service: str, stack: str, level: str) -> None:
+def configure(settings: Settings) -> None:
     """Let all that is logged go to standard output as JSON, and metrics name function and stack."""
     from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(LambdaPowertoolsFormatter(service=service, stack=stack, utc=True))
+    handler.setFormatter(
+        LambdaPowertoolsFormatter(service=settings.service, stack=settings.stack, utc=True)
+    )
     handler.addFilter(Scrubber())
     log.handlers[:] = [handler]
-    log.setLevel(level)
+    log.setLevel(settings.log_level)
     # Lambda's own handler on the root logger would print every line again, unscrubbed.
     log.propagate = False
-    _metrics().set_default_dimensions(service=service, stack=stack)
+    metrics = _metrics()
+    metrics.namespace, metrics.service = settings.metrics_namespace, settings.service
+    metrics.set_default_dimensions(stack=settings.stack)
 
 
 def count(metric: str, value: int = 1) -> None:
@@ -68,7 +73,6 @@ def invocation() -> Iterator[None]:
 
 @cache
 def _metrics() -> Metrics:
-    """The namespace comes from the environment, as powertools defines it."""
     from aws_lambda_powertools import Metrics
 
     return Metrics()

@@ -17,9 +17,9 @@ _BUILDKITE = re.compile(
 # A JWT: what a job token is on servers that give it no prefix.
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+")
 # A session token of AWS is one long run of base64, longer than any hash or id in our logs.
-_SESSION_TOKEN = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{150,}={0,2}")
+_SESSION_TOKEN = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{150,}={0,2}")
 # A secret access key is 40 characters of base64 and has no other mark.
-_SECRET_KEY = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
+_SECRET_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
 # And whatever is called by such a name, whatever it looks like.
 _NAMED = re.compile(
     r"(?i)((?:secret_?access_?key|session_?token|security-token|authorization)"

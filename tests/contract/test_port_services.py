@@ -1,0 +1,214 @@
+"""The promises of the small ports, held by their fakes and by SSM, SQS, IAM and logs alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mayfly.adapters.iam import IamRoles
+from mayfly.adapters.logs import LogGroup
+from mayfly.adapters.sqs import SqsNudges
+from mayfly.adapters.ssm import SsmParameters
+from mayfly.errors import Misconfigured, NotFound
+from mayfly.ports import LastWords, Nudges, Parameter, Parameters, Roles
+from mayfly_lab.fakes import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
+
+Lazy = Callable[[str], Callable[[], Any]]
+NOW = datetime.now(UTC).replace(microsecond=123000)
+
+# -- Parameters --------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "ssm"])
+def parameters(
+    request: pytest.FixtureRequest, lazy: Lazy
+) -> Iterator[tuple[Parameters, Callable[[str, str], None]]]:
+    if request.param == "fake":
+        fake = FakeParameters()
+        yield fake, fake.put
+        return
+    request.getfixturevalue("aws")
+    ssm, names = lazy("ssm"), set()
+
+    def put(name: str, value: str) -> None:
+        ssm().put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+        names.add(name)
+
+    yield SsmParameters(ssm), put
+    for name in names:
+        ssm().delete_parameter(Name=name)
+
+
+def test_everything_below_a_path_is_read_whatever_its_depth(
+    parameters: tuple[Parameters, Callable[[str, str], None]],
+) -> None:
+    port, put = parameters
+    deep = {f"/mayfly/ci/queues/deploy/policy/rules/r{n:02}": f"v{n}" for n in range(25)}
+    for name, value in {**deep, "/mayfly/ci/queues/deploy/paused": "true"}.items():
+        put(name, value)
+    put("/mayfly/ci/queues/deployment/paused", "not ours")
+    found = port.under("/mayfly/ci/queues/deploy")
+    assert {name: kept.value for name, kept in found.items()} == {
+        **deep,
+        "/mayfly/ci/queues/deploy/paused": "true",
+    }
+    assert port.under("/mayfly/ci/queues/deploy/") == found
+    assert port.under("/mayfly/ci/queues/none") == {}
+
+
+def test_a_version_counts_the_writes(
+    parameters: tuple[Parameters, Callable[[str, str], None]],
+) -> None:
+    port, put = parameters
+    put("/mayfly/ci/a", "1")
+    put("/mayfly/ci/a", "2")
+    assert port.under("/mayfly/ci") == {"/mayfly/ci/a": Parameter("2", 2)}
+
+
+def test_values_are_read_by_name_and_what_is_missing_is_left_out(
+    parameters: tuple[Parameters, Callable[[str, str], None]],
+) -> None:
+    port, put = parameters
+    names = [f"/buildkite/pipelines/p{n}/repository" for n in range(23)]
+    for name in names:
+        put(name, f"git@{name}")
+    wanted = [*names, names[0], "/buildkite/pipelines/none/repository"]
+    assert port.values(wanted) == {name: f"git@{name}" for name in names}
+    assert port.values([]) == {}
+
+
+# -- Nudges ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "sqs"])
+def nudges(
+    request: pytest.FixtureRequest, lazy: Lazy
+) -> Iterator[tuple[Nudges, Callable[[], list[str]]]]:
+    if request.param == "fake":
+        fake = FakeNudges()
+        yield fake, lambda: fake.sent
+        return
+    request.getfixturevalue("aws")
+    sqs = lazy("sqs")
+    url = sqs().create_queue(QueueName="nudge")["QueueUrl"]
+
+    def received() -> list[str]:
+        answer = sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"])["reason"] for message in answer.get("Messages", [])]
+
+    yield SqsNudges(sqs, url), received
+    sqs().delete_queue(QueueUrl=url)
+
+
+def test_a_nudge_carries_its_reason(nudges: tuple[Nudges, Callable[[], list[str]]]) -> None:
+    port, received = nudges
+    port.send("2 jobs wait")
+    port.send('a host is "gone"')
+    assert sorted(received()) == ["2 jobs wait", 'a host is "gone"']
+
+
+def test_a_queue_that_is_gone_is_a_misconfiguration(aws: None, lazy: Lazy) -> None:
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/none"
+    with pytest.raises(Misconfigured):
+        SqsNudges(lazy("sqs"), url).send("anything")
+
+
+# -- LastWords ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "logs"])
+def words(
+    request: pytest.FixtureRequest, lazy: Lazy
+) -> Iterator[tuple[LastWords, Callable[[str], list[tuple[datetime, str]]]]]:
+    if request.param == "fake":
+        fake = FakeLastWords()
+        yield fake, lambda stream: fake.kept.get(stream, [])
+        return
+    request.getfixturevalue("aws")
+    logs = lazy("logs")
+    logs().create_log_group(logGroupName="/mayfly/ci/last-words")
+
+    def read(stream: str) -> list[tuple[datetime, str]]:
+        answer = logs().get_log_events(
+            logGroupName="/mayfly/ci/last-words", logStreamName=stream, startFromHead=True
+        )
+        return [
+            (datetime.fromtimestamp(event["timestamp"] / 1000, UTC), event["message"])
+            for event in answer["events"]
+        ]
+
+    yield LogGroup(logs, "/mayfly/ci/last-words"), read
+    logs().delete_log_group(logGroupName="/mayfly/ci/last-words")
+
+
+def test_last_words_are_kept_in_a_stream_of_their_own(
+    words: tuple[LastWords, Callable[[str], list[tuple[datetime, str]]]],
+) -> None:
+    port, read = words
+    port.keep("i-1", "script failed\nexit 3", NOW)
+    port.keep("i-1", "console: …", NOW + timedelta(seconds=1))
+    port.keep("i-2", "no network", NOW)
+    assert read("i-1") == [
+        (NOW, "script failed\nexit 3"),
+        (NOW + timedelta(seconds=1), "console: …"),
+    ]
+    assert read("i-2") == [(NOW, "no network")]
+
+
+def test_a_log_group_that_is_gone_is_a_misconfiguration(aws: None, lazy: Lazy) -> None:
+    with pytest.raises(Misconfigured, match="/mayfly/none"):
+        LogGroup(lazy("logs"), "/mayfly/none").keep("i-1", "words", NOW)
+
+
+# -- Roles -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "iam"])
+def roles(
+    request: pytest.FixtureRequest, lazy: Lazy
+) -> Iterator[tuple[Roles, Callable[[str, int], str]]]:
+    """A port, and what makes a role with so many policies."""
+    if request.param == "fake":
+        fake = FakeRoles()
+
+        def attach(name: str, count: int) -> str:
+            arn = f"arn:aws:iam::123456789012:role/mayfly/ci/{name}"
+            fake.attached[arn] = frozenset(
+                f"arn:aws:iam::123456789012:policy/{name}-{n}" for n in range(count)
+            )
+            return arn
+
+        yield fake, attach
+        return
+    request.getfixturevalue("aws")
+    iam = lazy("iam")()
+
+    def make(name: str, count: int) -> str:
+        role = iam.create_role(RoleName=name, Path="/mayfly/ci/", AssumeRolePolicyDocument="{}")
+        for number in range(count):
+            statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+            document = {"Version": "2012-10-17", "Statement": [statement]}
+            policy = iam.create_policy(
+                PolicyName=f"{name}-{number}", PolicyDocument=json.dumps(document)
+            )
+            iam.attach_role_policy(RoleName=name, PolicyArn=policy["Policy"]["Arn"])
+        return str(role["Role"]["Arn"])
+
+    yield IamRoles(lambda: iam), make
+
+
+def test_a_roles_managed_policies_are_told(roles: tuple[Roles, Callable[[str, int], str]]) -> None:
+    port, make = roles
+    several, none = make("sandbox", 3), make("bare", 0)
+    arns = {f"arn:aws:iam::123456789012:policy/sandbox-{n}" for n in range(3)}
+    assert port.policies(several) == arns
+    assert port.policies(none) == frozenset()
+
+
+def test_a_role_that_is_gone_is_not_found(roles: tuple[Roles, Callable[[str, int], str]]) -> None:
+    with pytest.raises(NotFound):
+        roles[0].policies("arn:aws:iam::123456789012:role/mayfly/ci/none")

@@ -1,0 +1,98 @@
+"""The environment of the functions: what the code reads is what the template sets."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from mayfly.errors import Misconfigured
+from mayfly.settings import (
+    DispatchSettings,
+    ReapSettings,
+    SandboxSettings,
+    Settings,
+    read_settings,
+)
+
+TEMPLATE = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text())
+BY_LAMBDA = {"AWS_REGION"}
+FUNCTIONS = {
+    "DispatchFunction": DispatchSettings,
+    "ProvisionFunction": Settings,
+    "SandboxFunction": SandboxSettings,
+    "ReapFunction": ReapSettings,
+}
+GOOD = {
+    "MAYFLY_STACK": "ci",
+    "MAYFLY_FLEET_TABLE": "ci-fleet",
+    "AWS_REGION": "eu-central-1",
+    "POWERTOOLS_SERVICE_NAME": "dispatch",
+    "POWERTOOLS_METRICS_NAMESPACE": "Mayfly",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "MAYFLY_MAILBOX_TABLE": "ci-mailbox",
+    "MAYFLY_NUDGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/nudge",
+    "MAYFLY_ACCOUNT": "123456789012",
+    "MAYFLY_TOKEN_PARAMETER": "/secrets/buildkite",
+    "MAYFLY_BUILDKITE_ENDPOINT": "https://agent.buildkite.com/v3",
+}
+
+
+@pytest.mark.parametrize(("function", "kind"), FUNCTIONS.items())
+def test_the_template_sets_exactly_what_a_function_reads(
+    function: str, kind: type[Settings]
+) -> None:
+    everywhere = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    here = TEMPLATE["Resources"][function]["Properties"]["Environment"]["Variables"]
+    read = {field.metadata["variable"] for field in fields(kind)}
+    assert read == set(everywhere) | set(here) | BY_LAMBDA
+
+
+def test_good_settings_are_read() -> None:
+    settings = read_settings(DispatchSettings, {**GOOD, "PATH": "/usr/bin"})
+    assert settings.stack == "ci"
+    assert settings.token_parameter == "/secrets/buildkite"
+    assert settings == replace(settings)
+
+
+def test_all_problems_are_reported_together() -> None:
+    bad = {"MAYFLY_STACK": " ", "MAYFLY_ACCOUNT": "12", "POWERTOOLS_LOG_LEVEL": "LOUD"}
+    with pytest.raises(Misconfigured) as caught:
+        read_settings(DispatchSettings, {**GOOD, **bad, "MAYFLY_TOKEN_PARAMETER": ""})
+    text = str(caught.value)
+    for name in (*bad, "MAYFLY_TOKEN_PARAMETER"):
+        assert name in text
+    for name in GOOD.keys() - {*bad, "MAYFLY_TOKEN_PARAMETER"}:
+        assert name not in text
+
+
+def test_an_empty_environment_names_every_variable() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        read_settings(ReapSettings, {})
+    for field in fields(ReapSettings):
+        assert field.metadata["variable"] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "good"),
+    [
+        ("https://agent.buildkite.com/v3", True),
+        ("http://127.0.0.1:8080/v3", True),
+        ("http://localhost:8080/v3", True),
+        ("http://[::1]:8080/v3", True),
+        ("http://agent.buildkite.com/v3", False),
+        ("http://127.0.0.1.example.org/v3", False),
+        ("agent.buildkite.com", False),
+        ("https:///v3", False),
+        ("file:///etc/passwd", False),
+    ],
+)
+def test_the_agent_token_is_never_sent_in_the_clear(endpoint: str, good: bool) -> None:
+    environment = {**GOOD, "MAYFLY_BUILDKITE_ENDPOINT": endpoint}
+    if good:
+        assert read_settings(DispatchSettings, environment).buildkite_endpoint == endpoint
+        return
+    with pytest.raises(Misconfigured, match="MAYFLY_BUILDKITE_ENDPOINT must be an https URL"):
+        read_settings(DispatchSettings, environment)
