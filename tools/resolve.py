@@ -104,6 +104,8 @@ class Deployment:
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1"
         if kind == "AWS::Logs::LogGroup":
             return self(self._template["Resources"][name]["Properties"]["LogGroupName"])
+        if kind == "AWS::EC2::LaunchTemplate":
+            return f"lt-{name.encode().hex()}"
         return name
 
     def _attribute(self, of: Any) -> str:
@@ -113,9 +115,8 @@ class Deployment:
             return self._arn(name, resource)
         if attribute == "StreamArn":
             return f"{self._arn(name, resource)}/stream/2026-01-01T00:00:00.000"
-        return {"LatestVersionNumber": "1", "RoleId": f"AROA{name.upper()}"}.get(
-            attribute, f"{name}.{attribute}"
-        )
+        ids = {"LatestVersionNumber": "1", "RoleId": f"AROA{name.upper():X<17}"}
+        return ids.get(attribute, f"{name}.{attribute}")
 
     def _arn(self, name: str, resource: Mapping[str, Any]) -> str:
         properties = resource["Properties"]

@@ -33,10 +33,14 @@ class RuntimeApi:
 
     budget: float
     """Seconds that each invocation has left when it is handed out."""
-    events: queue.Queue[bytes] = field(default_factory=queue.Queue)
+    events: queue.Queue[bytes | None] = field(default_factory=queue.Queue)
     answers: queue.Queue[Answer] = field(default_factory=queue.Queue)
     asked_at: float | None = None
     address: str = ""
+
+    def let_go(self) -> None:
+        """Close the connection of a client that still waits for an event."""
+        self.events.put(None)
 
     def invoke(self, event: bytes, patience: float) -> Answer:
         """Hand out one event; raises queue.Empty when nothing comes back in time."""
@@ -71,6 +75,9 @@ def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             api.asked_at = api.asked_at or time.perf_counter()
             event = api.events.get()
+            if event is None:
+                self.close_connection = True
+                return
             deadline = int((time.time() + api.budget) * 1000)
             self._answer(
                 200,

@@ -80,7 +80,7 @@ def running(environment: dict[str, str], host: HostBuild, log: Path) -> Iterator
         finally:
             process.kill()
             process.wait()
-            api.events.put(b"{}")  # lets go of a request that still waits
+            api.let_go()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

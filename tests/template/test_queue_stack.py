@@ -159,15 +159,15 @@ def test_the_control_plane_is_told_what_it_must_know(queue: Resources) -> None:
         "protocol": 1,
         "queue": "linux",
         "templates": {
-            "x86_64": {"id": "LaunchTemplateX8664", "version": "1"},
-            "arm64": {"id": "LaunchTemplateArm64", "version": "1"},
+            name: {"id": f"lt-{template.encode().hex()}", "version": "1"}
+            for name, template in TEMPLATES.items()
         },
         "bootstrap_profile": f"{IAM}:instance-profile/mayfly/acme/bootstrap/linux/BootstrapProfile",
         "sandbox_profile": f"{IAM}:instance-profile/mayfly/acme/sandbox/linux/SandboxProfile",
         "bootstrap_role": f"{role}/bootstrap/linux/BootstrapRole",
         "sandbox_role": f"{role}/sandbox/linux/acme-linux-sandbox",
-        "bootstrap_role_id": "AROABOOTSTRAPROLE",
-        "sandbox_role_id": "AROASANDBOXROLE",
+        "bootstrap_role_id": "AROABOOTSTRAPROLEXXXX",
+        "sandbox_role_id": "AROASANDBOXROLEXXXXXX",
         "subnets": ["subnet-1", "subnet-2"],
         "script_prefix": "",
     }

@@ -1,0 +1,75 @@
+"""What the templates and the code must say alike."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from mayfly.config.infra import Infra
+from mayfly.config.parameters import ABOUT
+from mayfly.config.queue import DEFAULT_TYPES
+from mayfly.settings import (
+    DispatchSettings,
+    ReapSettings,
+    SandboxSettings,
+    Settings,
+    read_settings,
+)
+from mayfly_instance import host
+from tests.template.test_people_rights import OPERATORS, SECURITY_OWNERS
+from tools.embed import INSTANCE, PLACEHOLDER
+
+Resources = dict[str, dict[str, Any]]
+
+SETTINGS: dict[str, type[Settings]] = {
+    "dispatch": DispatchSettings,
+    "provision": Settings,
+    "sandbox": SandboxSettings,
+    "reap": ReapSettings,
+}
+FROM_LAMBDA = {"AWS_REGION": "eu-west-1"}
+
+
+@pytest.mark.parametrize("function", SETTINGS)
+def test_every_variable_is_read_and_every_setting_given(control: Resources, function: str) -> None:
+    properties = control[f"{function.capitalize()}Function"]["Properties"]
+    given = properties["Environment"]["Variables"] | FROM_LAMBDA
+    kind = SETTINGS[function]
+    assert {each.metadata["variable"] for each in fields(kind)} == given.keys()
+    assert read_settings(kind, given).stack == "acme"
+
+
+def test_what_a_queue_publishes_is_what_the_control_plane_reads(queue: Resources) -> None:
+    published = queue["Published"]["Properties"]["Value"]
+    infra = Infra.parse("linux", "acme", published)
+    assert set(infra.templates) == {"x86_64", "arm64"}
+    assert infra.sandbox_role.endswith("/acme-linux-sandbox")
+
+
+def test_what_a_host_is_told_is_what_it_reads(queue: Resources) -> None:
+    data = queue["LaunchTemplateArm64"]["Properties"]["LaunchTemplateData"]["UserData"]
+    before, after = (INSTANCE / "user-data.sh").read_text(encoding="utf-8").split(PLACEHOLDER)
+    told = host.parse(data.removeprefix(before).removesuffix(after))
+    assert told.mailbox == "acme-mailbox"
+    assert told.agent_sha256.keys() == {"amd64", "arm64"}
+
+
+def test_each_parameter_of_a_queue_has_its_owner() -> None:
+    named = {about.name.replace("<name>", "deploy") for about in ABOUT.values()}
+    assert named <= {*OPERATORS, *SECURITY_OWNERS}
+    # What is owned and not a parameter stands there as a trap.
+    assert {*OPERATORS, *SECURITY_OWNERS} - named == {
+        "policy/rules/paused",
+        "policy/rules/pool/hot",
+        "policy/rules/tags",
+    }
+
+
+def test_default_instance_types_may_be_launched(control: Resources) -> None:
+    (policy,) = control["ProvisionFunctionRole"]["Properties"]["Policies"]
+    statements = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
+    patterns = statements["LaunchTaggedInstances"]["Condition"]["StringLike"]["ec2:InstanceType"]
+    for types in DEFAULT_TYPES.values():
+        assert all(f"*.{name.split('.')[1]}" in patterns for name in types)
