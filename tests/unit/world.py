@@ -1,0 +1,217 @@
+"""A small world for ticks: fakes of every port, one clock, and hosts that do as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mayfly.model import Capacity, Claim, Instance
+from mayfly.ports import Job, Report
+from mayfly.states import InstanceState
+from mayfly.ticks import dispatch, provision, reap, sandbox
+from mayfly.ticks.dispatch import DispatchPorts, Known, Turn
+from mayfly.ticks.outcome import Outcome
+from mayfly.ticks.provision import ProvisionPorts
+from mayfly.ticks.reap import ReapPorts
+from mayfly.ticks.sandbox import SandboxPorts
+from mayfly_lab.fakes import (
+    FakeBuildkite,
+    FakeFleet,
+    FakeLastWords,
+    FakeMachines,
+    FakeMailbox,
+    FakeNudges,
+    FakeParameters,
+    FakeRoles,
+    Faults,
+)
+from tests.unit.builders import BOOTSTRAP, NOW, QUEUE, STACK, TYPES, a_job, row
+from tests.unit.published import TEMPLATES, arn, queue_stack
+
+BUNDLE = '{"layer": "arn:aws:lambda:eu-central-1:123456789012:layer:x:1", "sha256": "aa"}'
+
+
+@dataclass(slots=True)
+class Clock:
+    """The one clock of a test; it moves when the test says so."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass(slots=True)
+class World:
+    """Buildkite with one queue, EC2, SSM and the tables, all in memory; stack `ci`."""
+
+    clock: Clock = field(default_factory=Clock)
+    fence: int | None = None
+    known: Known = field(default_factory=Known)
+    mailbox: FakeMailbox = field(default_factory=FakeMailbox)
+    parameters: FakeParameters = field(default_factory=FakeParameters)
+    nudges: FakeNudges = field(default_factory=FakeNudges)
+    words: FakeLastWords = field(default_factory=FakeLastWords)
+    roles: FakeRoles = field(default_factory=FakeRoles)
+    fleet: FakeFleet = field(init=False)
+    buildkite: FakeBuildkite = field(init=False)
+    machines: FakeMachines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fleet = FakeFleet(self.mailbox)
+        self.buildkite = FakeBuildkite(self.clock)
+        templates = {template["id"]: BOOTSTRAP for template in TEMPLATES.values()}
+        self.machines = FakeMachines(self.clock, templates)
+        self.parameters.put(f"/mayfly-infra/{STACK}/bundle", BUNDLE)
+        self.publish(QUEUE)
+        self.configure(**{"launch/instance-types": ",".join(TYPES)})
+
+    # -- the world -----------------------------------------------------------------------------
+
+    def publish(self, queue: str) -> None:
+        """A queue's stack is deployed, and Buildkite has the queue."""
+        named = {
+            f"{side}_{what}": arn(kind, side, queue=queue)
+            for side in ("bootstrap", "sandbox")
+            for what, kind in (("profile", "instance-profile"), ("role", "role"))
+        }
+        text = queue_stack(queue=queue, **named)
+        self.parameters.put(f"/mayfly-infra/{STACK}/queues/{queue}", text)
+        self.roles.attached[named["bootstrap_role"]] = frozenset({"arn:aws:iam::aws:policy/A"})
+        self.roles.attached[named["sandbox_role"]] = frozenset()
+        self.buildkite.add_queue(queue)
+
+    def configure(self, queue: str = QUEUE, /, **parameters: str) -> None:
+        """An operator writes parameters of a queue."""
+        for name, value in parameters.items():
+            self.parameters.put(f"/mayfly/{STACK}/queues/{queue}/{name}", value)
+
+    def schedule(self, *names: str, **changes: object) -> list[Job]:
+        """Jobs become runnable now."""
+        jobs = [a_job(name, **{"scheduled_at": self.clock.now, **changes}) for name in names]
+        for job in jobs:
+            self.buildkite.schedule(QUEUE, job)
+        return jobs
+
+    def report(self, instance: Instance, phase: str, **said: object) -> None:
+        """A host writes its report, with the credentials that it holds at that phase."""
+        side = "bootstrap" if phase in {"booting", "bootstrapped"} else "sandbox"
+        boot = f"boot-{instance.instance_id}"
+        report = Report(phase, boot, at=self.clock.now, **said)  # type: ignore[arg-type]  # by test
+        self.mailbox.report(row(instance, side), report)
+
+    def boot(self) -> None:
+        """Every launched host runs and has been set up."""
+        self.machines.settle()
+        for instance in self.instances(InstanceState.LAUNCHING, InstanceState.BOOTING):
+            self.report(instance, "bootstrapped")
+
+    def prove(self) -> None:
+        """Every host with its new profile has proven it."""
+        self.machines.settle()
+        for instance in self.instances(InstanceState.SWAPPING):
+            self.report(instance, "sandboxed")
+
+    def make_ready(self) -> None:
+        """All that was launched becomes ready."""
+        self.boot()
+        self.sandbox()
+        self.prove()
+        self.sandbox()
+
+    def accept(self, job: str) -> None:
+        """The agent of a bound job acquires it, with the token from its own mailbox row."""
+        claim = self.claim(job)
+        assert claim.slot is not None
+        instance = self.fleet.instance(claim.slot)
+        assert instance is not None
+        assignment = self.mailbox.rows[row(instance)].assignment
+        assert assignment is not None
+        self.buildkite.accept(job, str(assignment["token"]))
+
+    # -- ticks ---------------------------------------------------------------------------------
+
+    @property
+    def dispatch_ports(self) -> DispatchPorts:
+        return DispatchPorts(self.fleet, self.buildkite, self.parameters, self.nudges)
+
+    @property
+    def provision_ports(self) -> ProvisionPorts:
+        return ProvisionPorts(STACK, self.fleet, self.machines, self.parameters, self.roles)
+
+    @property
+    def sandbox_ports(self) -> SandboxPorts:
+        return SandboxPorts(self.fleet, self.mailbox, self.machines, self.nudges)
+
+    @property
+    def reap_ports(self) -> ReapPorts:
+        return ReapPorts(self.fleet, self.mailbox, self.machines, self.nudges, self.words)
+
+    def dispatch(self, *, wide: bool = True) -> Outcome:
+        """One tick of dispatch, under the lease that `take_lease` got."""
+        queues = tuple(self.fleet.queues())
+        listed = frozenset(record.queue for record in queues if record.active)
+        turn = Turn(queues, listed, self.fence or 0, wide, self.known)
+        ticked = dispatch.tick(self.dispatch_ports, turn, self.clock.now)
+        self.known = ticked.known
+        return ticked.outcome
+
+    def provision(self) -> Outcome:
+        return provision.tick(self.provision_ports, self.clock.now)
+
+    def sandbox(self) -> Outcome:
+        return sandbox.tick(self.sandbox_ports, self.clock.now).outcome
+
+    def reap(self) -> Outcome:
+        return reap.tick(self.reap_ports, self.clock.now)
+
+    def tick(self) -> list[Outcome]:
+        """One tick of each function, in the order of a job's way."""
+        return [self.dispatch(), self.provision(), self.sandbox(), self.reap()]
+
+    def after(self, minutes: float = 0, *, seconds: float = 0) -> World:
+        """The same world, later."""
+        self.clock.now += timedelta(minutes=minutes, seconds=seconds)
+        return self
+
+    # -- what is there -------------------------------------------------------------------------
+
+    @property
+    def ports(self) -> Iterable[Faults]:
+        """Every fake that can fail."""
+        mine = (self.fleet, self.buildkite, self.machines, self.mailbox)
+        return (*mine, self.parameters, self.nudges, self.words, self.roles)
+
+    def claim(self, job: str) -> Claim:
+        claim = self.fleet.claim(job)
+        assert claim is not None, f"no claim of {job}"
+        return claim
+
+    def instances(self, *states: InstanceState) -> list[Instance]:
+        """Instances in these states, or all there ever were."""
+        return [i for i in self.fleet.all(Instance) if not states or i.state in states]
+
+    def instance(self) -> Instance:
+        """The only instance there is."""
+        (only,) = self.instances()
+        return only
+
+    def capacity(self) -> Capacity:
+        capacity = self.fleet.capacity(QUEUE)
+        assert capacity is not None
+        return capacity
+
+
+def a_world(lease: Callable[[World], int] | None = None, **parameters: str) -> World:
+    """A world whose queue is configured and known, with dispatch holding the lease."""
+    from mayfly.lease import take  # noqa: PLC0415  # reads better where it is used
+
+    world = World()
+    world.configure(**parameters)
+    world.provision()
+    world.fence = lease(world) if lease else take(world.fleet, "test", world.clock.now).fence
+    return world
