@@ -96,8 +96,8 @@ class Aws:
         body = {
             "TableName": table,
             "Key": {"key": {"S": key}},
-            "UpdateExpression": f"SET {name} = :value",
-            "ExpressionAttributeValues": {":value": _typed(value)},
+            "UpdateExpression": f"SET {name} = :r",
+            "ExpressionAttributeValues": {":r": _typed(value)},
         }
         self._json("dynamodb", "DynamoDB_20120810.UpdateItem", body, credentials)
 

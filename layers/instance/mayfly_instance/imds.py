@@ -59,26 +59,27 @@ class Imds:
 
     def _answer(self, connection: socket.socket, until: float) -> tuple[int, bytes]:
         answer = b""
-        wanted = _LARGEST
-        while len(answer) < wanted:
+        length: int | None = None
+        while length is None or len(answer) < length:
             left = until - self._clock.seconds()
             if left <= 0:
                 raise ImdsError("the answer took too long")
             connection.settimeout(left)
             piece = connection.recv(_LARGEST)
+            answer += piece
+            length = _length(answer) if length is None else length
+            if max(len(answer), length or 0) > _LARGEST:
+                raise ImdsError("the answer is too long")
             if not piece:
                 break
-            answer += piece
-            if wanted == _LARGEST:
-                wanted = _expected(answer)
         head, found, body = answer.partition(b"\r\n\r\n")
         fields = head.split(b"\r\n", 1)[0].split(b" ")
         if not found or len(fields) < 2 or not fields[0].startswith(b"HTTP/1."):
             raise ImdsError("the answer is not HTTP")
-        if len(answer) > _LARGEST or (wanted != _LARGEST and len(answer) < wanted):
-            raise ImdsError("the answer is too long or was cut")
-        if not fields[1].isdigit():
+        if not (fields[1].isdigit() and len(fields[1]) == 3):
             raise ImdsError("the answer has no status")
+        if len(answer) < (length or 0):
+            raise ImdsError("the answer was cut")
         return int(fields[1]), body
 
 
@@ -118,14 +119,12 @@ class Session:
         return Credentials(*keys, expires=expires)
 
 
-def _expected(answer: bytes) -> int:
-    """How long the answer will be by its own word; the largest we take as long as it has not said.
-
-    An answer that promises more than that is read to one byte more, and then refused.
-    """
+def _length(answer: bytes) -> int | None:
+    """How long the answer will be, head and all, once it has said so."""
     head, found, _ = answer.partition(b"\r\n\r\n")
     for line in head.split(b"\r\n")[1:] if found else []:
         name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            return min(len(head) + 4 + int(value), _LARGEST + 1)
-    return _LARGEST
+        size = value.strip()
+        if name.strip().lower() == b"content-length" and size.isdigit():
+            return len(head) + 4 + (int(size) if len(size) < 10 else _LARGEST)
+    return None

@@ -32,7 +32,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mayfly_instance import proc
 from mayfly_instance.failure import CommandFailed, HostFailure
@@ -227,16 +227,17 @@ class Machine:
     def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
         """Whether a process of this user gets a TCP connection there."""
         account = pwd.getpwnam(user)
+        family, kind, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         child = os.fork()
         if child == 0:
-            # Only system calls and the socket module between fork and _exit: no clean-up of the
-            # parent's may run in the child.
+            # System calls alone: no clean-up of the parent's may run here, and this user may not be
+            # able to import what the parent has not imported.
             code = 2
             try:
                 os.setgroups([])
                 os.setgid(account.pw_gid)
                 os.setuid(account.pw_uid)
-                code = 0 if _connects(host, port, seconds) else 1
+                code = 0 if _connects(family, kind, target, seconds) else 1
             finally:
                 os._exit(code)
         _, status = os.waitpid(child, 0)
@@ -278,9 +279,11 @@ class Machine:
         return done.stdout.decode("utf-8", "replace")
 
 
-def _connects(host: str, port: int, seconds: float) -> bool:
+def _connects(family: int, kind: int, target: tuple[Any, ...], seconds: float) -> bool:
     try:
-        socket.create_connection((host, port), timeout=seconds).close()
+        with socket.socket(family, kind) as tried:
+            tried.settimeout(seconds)
+            tried.connect(target)
     except OSError:
         return False
     return True

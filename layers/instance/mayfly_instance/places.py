@@ -60,7 +60,7 @@ class Places:
     @property
     def hooks(self) -> Path:
         """The agent's hooks path: ours alone, root's."""
-        return self.code / "hooks"
+        return self.code / "mayfly_instance/hooks"
 
     @property
     def operator_hooks(self) -> Path:

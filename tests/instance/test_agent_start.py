@@ -1,0 +1,110 @@
+"""What is asked of an installed agent, and what it is told."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mayfly_instance import agent
+from mayfly_instance.assignment import parse
+from mayfly_instance.failure import HostFailure
+from mayfly_instance.machine import Machine
+from mayfly_instance.places import Places
+from tests.instance.fakes import BOOT
+from tests.instance.worlds import JOB, an_assignment
+
+REAL = shutil.which("buildkite-agent")
+HELP_V3_83 = "--hooks-path value\n--token value"
+HELP_V4 = "--hooks-path string\n--additional-hooks-paths string"
+SETTINGS = agent.Agent("/usr/bin/buildkite-agent", "3.83.1", False, False)
+ASSIGNMENT = parse(an_assignment(), BOOT, "deploy")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return Machine(Places(tmp_path / "root"))
+
+
+def an_agent(path: Path, version: str, usage: str) -> None:
+    file = path / "buildkite-agent"
+    file.write_text(
+        f"#!/bin/sh\nif [ $1 = start ]; then echo '{usage}'; else echo '{version}'; fi\n"
+    )
+    file.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("said", "usage", "expected"),
+    [
+        ("buildkite-agent version 3.83.1+x..dirty", HELP_V3_83, ("3.83.1", False, False)),
+        ("buildkite-agent version 3.89.0+8000", HELP_V4, ("3.89.0", True, False)),
+        ("buildkite-agent version 3.132.9+8000", HELP_V4, ("3.132.9", True, False)),
+        ("buildkite-agent version 3.133.0+8000", HELP_V4, ("3.133.0", True, True)),
+        ("buildkite-agent version 4.0.0-beta.15+x", HELP_V4, ("4.0.0", True, True)),
+    ],
+)
+def test_an_agent_is_asked_what_it_can_do(
+    machine: Machine, tmp_path: Path, said: str, usage: str, expected: tuple[str, bool, bool]
+) -> None:
+    an_agent(tmp_path, said, usage)
+    found = agent.probe(machine)
+
+    assert found is not None
+    assert (found.version, found.additional_hooks, found.token_by_file) == expected
+    assert found.path == str(tmp_path / "buildkite-agent")
+
+
+def test_an_agent_that_names_no_version_is_refused(machine: Machine, tmp_path: Path) -> None:
+    an_agent(tmp_path, "hello", HELP_V4)
+    with pytest.raises(HostFailure, match="names no version"):
+        agent.probe(machine)
+
+
+@pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
+def test_the_agent_of_this_machine_is_known(machine: Machine) -> None:
+    found = agent.probe(machine)
+
+    assert found is not None
+    assert re.fullmatch(r"\d+\.\d+\.\d+", found.version)
+    usage = subprocess.run([found.path, "start", "--help"], capture_output=True, check=True)
+    assert b"--acquire-job" in usage.stdout
+
+
+@pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
+def test_the_agent_of_this_machine_knows_our_settings(machine: Machine) -> None:
+    """A setting that it does not know would be ignored without a word."""
+    found = agent.probe(machine)
+    assert found is not None
+    usage = machine.ask([found.path, "start", "--help"])
+    settings = agent.environment(found, ASSIGNMENT, machine.places, "t", {})
+    newer = {"BUILDKITE_AGENT_PING_MODE"}  # Since 3.1xx; without it an agent only polls.
+
+    for name in settings:
+        if name.startswith("BUILDKITE_") and name not in newer:
+            assert f"${name}]" in usage
+
+
+def test_settings_that_an_agent_does_not_have_are_not_made(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    old = agent.environment(SETTINGS, ASSIGNMENT, places, "t", {})
+    new = agent.environment(
+        replace(SETTINGS, additional_hooks=True), ASSIGNMENT, places, "t", {"PATH": "/bin"}
+    )
+
+    assert "BUILDKITE_ADDITIONAL_HOOKS_PATHS" not in old
+    assert new["BUILDKITE_ADDITIONAL_HOOKS_PATHS"] == str(tmp_path / "etc/mayfly/hooks")
+    assert new["BUILDKITE_HOOKS_PATH"] == str(tmp_path / "opt/mayfly/mayfly_instance/hooks")
+    assert new["PATH"] == "/bin"
+
+
+def test_the_job_is_named_by_the_command_line_alone(tmp_path: Path) -> None:
+    settings = agent.environment(SETTINGS, ASSIGNMENT, Places(tmp_path), "t", {})
+
+    assert JOB not in settings.values()

@@ -1,0 +1,246 @@
+"""The gate's judgement, as a table, and its patience with a metadata service that misbehaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from mayfly_instance.aws import Caller, Denied, Unavailable
+from mayfly_instance.clock import Clock
+from mayfly_instance.failure import HostFailure
+from mayfly_instance.gate import Gate, Observation, Proven, expected, objection, streak
+from mayfly_instance.imds import Imds
+from mayfly_instance.sigv4 import Credentials
+from tests.instance.fakes import INSTANCE, FakeClock, FakeCloud, credentials
+from tests.instance.imds_server import ImdsServer, Raw, answer, serving
+from tests.instance.worlds import HOST
+
+WANTED = expected(HOST, INSTANCE)
+PROOF = Observation(
+    profile=HOST.sandbox_profile,
+    roles=("sandbox",),
+    bootstrap_served=False,
+    caller=Caller(WANTED.caller, "AROA-sandbox:i-0abc"),
+    credentials=credentials("sandbox"),
+)
+
+
+def test_the_caller_that_is_expected_names_role_and_instance() -> None:
+    assert WANTED.caller == "arn:aws:sts::123456789012:assumed-role/sandbox/i-0abc"
+
+
+def test_all_signs_together_are_a_proof() -> None:
+    assert objection(WANTED, PROOF) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"profile": None}, "profile None"),
+        ({"profile": HOST.bootstrap_profile}, "bootstrap"),
+        ({"profile": HOST.sandbox_profile + "2"}, "sandbox2"),
+        ({"roles": None}, "roles None"),
+        ({"roles": ()}, "roles ()"),
+        ({"roles": ("bootstrap",)}, "bootstrap"),
+        ({"roles": ("sandbox", "bootstrap")}, "'bootstrap'"),
+        ({"bootstrap_served": True}, "still serves"),
+        ({"bootstrap_served": None}, "still serves"),
+        ({"caller": None}, "are of None"),
+        ({"caller": Caller(WANTED.caller + "0", "x")}, "i-0abc0"),
+        ({"caller": Caller(WANTED.caller.replace("1234", "9999"), "x")}, "9999"),
+        ({"credentials": None}, "no credentials"),
+        ({"trouble": "timed out"}, "timed out"),
+    ],
+    ids=str,
+)
+def test_any_sign_that_is_missing_or_other_is_an_objection(
+    change: dict[str, object], why: str
+) -> None:
+    assert why in objection(WANTED, replace(PROOF, **change))  # type: ignore[arg-type] - a table
+
+
+def test_one_objection_starts_the_count_anew() -> None:
+    counts = [0]
+    for objected in ["", "", "timed out", "", "", ""]:
+        counts.append(streak(counts[-1], objected))
+
+    assert counts == [0, 1, 2, 0, 1, 2, 3]
+
+
+@pytest.fixture
+def imds() -> Iterator[ImdsServer]:
+    with serving() as server:
+        server.show(HOST.sandbox_profile, "sandbox")
+        yield server
+
+
+class Time(FakeClock):
+    """Real time for answers that are late; none for the pauses between looks."""
+
+    def seconds(self) -> float:
+        return self.passed + Clock().seconds()
+
+
+def prove(
+    server: ImdsServer, cloud: FakeCloud | None = None, needed: int = 3, seconds: float = 60
+) -> Proven:
+    clock = Time()
+    metadata = Imds(server.endpoint, clock, seconds=0.1)
+    return Gate(WANTED, metadata, cloud or FakeCloud(), clock, 0.2).prove(needed, seconds)
+
+
+def refuses(server: ImdsServer, why: str, cloud: FakeCloud | None = None) -> None:
+    with pytest.raises(HostFailure, match="not proven within 1 s") as failure:
+        prove(server, cloud, seconds=1)
+    assert why in failure.value.reason
+
+
+def test_the_gate_opens_after_three_looks_over_fresh_connections(imds: ImdsServer) -> None:
+    proven = prove(imds)
+
+    assert proven.caller.user_id == f"AROA-sandbox:{INSTANCE}"
+    assert proven.credentials.secret_key == "secret-of-sandbox"
+    assert imds.seen.count("PUT /latest/api/token") == 3
+    assert imds.connections == len(imds.seen) == 15
+
+
+def test_the_gate_stays_shut_while_the_old_profile_is_served(imds: ImdsServer) -> None:
+    imds.show(HOST.bootstrap_profile, "bootstrap")
+
+    refuses(imds, HOST.bootstrap_profile)
+    assert "GET /latest/meta-data/iam/security-credentials/" not in imds.seen
+
+
+def test_the_gate_stays_shut_without_any_profile(imds: ImdsServer) -> None:
+    imds.values.clear()
+
+    refuses(imds, "iam/info: 404")
+
+
+def test_the_gate_stays_shut_while_the_old_credentials_linger(imds: ImdsServer) -> None:
+    imds.linger("bootstrap")
+
+    refuses(imds, "still serves credentials of the bootstrap role")
+
+
+def test_the_paths_of_imds_need_not_change_together(imds: ImdsServer) -> None:
+    imds.values["iam/security-credentials/"] = "bootstrap"
+
+    refuses(imds, "lists the roles ('bootstrap',)")
+
+
+def test_credentials_that_do_not_work_open_nothing(imds: ImdsServer) -> None:
+    cloud = FakeCloud()
+    cloud.refused.add("caller")
+
+    refuses(imds, "AccessDenied", cloud)
+
+
+def test_credentials_of_somebody_else_open_nothing(imds: ImdsServer) -> None:
+    path = "iam/security-credentials/sandbox"
+    imds.values[path] = imds.values[path].replace("ASIA-sandbox", "ASIA-bootstrap")
+
+    refuses(imds, "assumed-role/bootstrap/i-0abc")
+
+
+@pytest.mark.parametrize(
+    ("path", "raw", "why"),
+    [
+        ("api/token", lambda: answer(403), "403"),
+        ("api/token", lambda: None, "timed out"),
+        ("iam/info", lambda: answer(500, "oops"), "500"),
+        ("iam/info", lambda: answer(200, "<html>"), "not JSON"),
+        ("iam/info", lambda: answer(200, '["InstanceProfileArn"]'), "not an object"),
+        ("iam/info", lambda: answer(200, "{}"), "profile None"),
+        ("iam/info", lambda: None, "timed out"),
+        ("iam/info", lambda: b"", "not HTTP"),
+        ("iam/info", lambda: b"SSH-2.0-x\r\n\r\n", "not HTTP"),
+        ("iam/info", lambda: b"HTTP/1.1 OK\r\n\r\n{}", "no status"),
+        ("iam/info", lambda: answer(200, "{}", length="5000"), "cut"),
+        ("iam/info", lambda: answer(200, "x" * 200_000), "too long"),
+        ("iam/info", lambda: answer(200, "{}", length="1" * 6000), "too long"),
+        ("iam/info", lambda: b"HTTP/1.1 " + b"2" * 6000 + b" x\r\n\r\n{}", "no status"),
+        ("iam/info", lambda: b"HTTP/1.1 200 x\r\n\r\n" + b"x" * 200_000, "too long"),
+        ("iam/info", lambda: b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\n\xff\xfe", "not text"),
+        ("iam/security-credentials/bootstrap", lambda: answer(500), "500"),
+        ("iam/security-credentials/bootstrap", lambda: answer(401), "401"),
+        ("iam/security-credentials/bootstrap", lambda: answer(200, "{}"), "lacks"),
+        ("iam/security-credentials/bootstrap", lambda: None, "timed out"),
+        ("iam/security-credentials/sandbox", lambda: answer(404), "404"),
+        ("iam/security-credentials/sandbox", lambda: answer(200, '{"Code": "Failed"}'), "lacks"),
+        ("iam/security-credentials/", lambda: answer(200, "sandbox\nbootstrap"), "'bootstrap'"),
+        ("iam/security-credentials/", lambda: answer(200, ""), "roles ()"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_answer_that_cannot_be_believed_opens_nothing(
+    imds: ImdsServer, path: str, raw: Callable[[], Raw], why: str
+) -> None:
+    imds.override[path] = raw
+
+    refuses(imds, why)
+
+
+def test_a_server_that_drips_its_answer_has_one_time_limit_for_all_of_it(imds: ImdsServer) -> None:
+    imds.drip = 0.01
+
+    # No single byte is late, but the last one is: to the socket or to us, whoever sees it first.
+    with pytest.raises(HostFailure, match=r"timed out|took too long"):
+        prove(imds, seconds=1)
+
+
+def test_a_server_that_is_not_there_opens_nothing() -> None:
+    with serving() as server:
+        pass
+
+    refuses(server, "refused")
+
+
+def test_a_server_that_flaps_opens_nothing(imds: ImdsServer) -> None:
+    tries = count()
+    good = imds.values["iam/info"]
+    old = json.dumps({"InstanceProfileArn": HOST.bootstrap_profile})
+    imds.override["iam/info"] = lambda: answer(200, old if next(tries) % 3 == 2 else good)
+
+    refuses(imds, "")
+
+
+def test_a_server_that_settles_opens_the_gate(imds: ImdsServer) -> None:
+    tries = count()
+    good = imds.values["iam/info"]
+
+    def settle() -> Raw:
+        number = next(tries)
+        bad: dict[int, Raw] = {0: answer(404), 1: None, 3: answer(500), 5: b"junk"}
+        return bad.get(number, answer(200, good))
+
+    imds.override["iam/info"] = settle
+    prove(imds)
+
+    looks = [seen for seen in imds.seen if seen.endswith("/iam/info")]
+    assert len(looks) == 9
+
+
+class FlakySts(FakeCloud):
+    """STS answers well only every other time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def caller(self, keys: Credentials) -> Caller:
+        self.calls += 1
+        if self.calls in {2, 3}:
+            raise Denied("ExpiredToken") if self.calls == 2 else Unavailable("503")
+        return super().caller(keys)
+
+
+def test_a_refusal_of_sts_starts_the_count_anew(imds: ImdsServer) -> None:
+    cloud = FlakySts()
+    prove(imds, cloud)
+
+    assert cloud.calls == 6

@@ -1,0 +1,94 @@
+"""Our pre-bootstrap hook, run as the agent runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly_instance import hooks
+
+HOOK = Path(hooks.__file__).parent / "pre-bootstrap"
+JOB = {
+    "BUILDKITE_JOB_ID": "job-1",
+    "BUILDKITE_PIPELINE_SLUG": "deploy",
+    "BUILDKITE_REPO": "git@example.org:acme/deploy.git",
+    "BUILDKITE_BRANCH": "main",
+    "BUILDKITE_SOURCE": "webhook",
+    "BUILDKITE_PULL_REQUEST": "false",
+}
+OPEN = {"job": "job-1", "rules": [], "repository": None}
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def run(policy: object, job: object = JOB, *, theirs: str = "", mode: int = 0o755) -> Any:
+        (tmp_path / "policy.json").write_text(json.dumps(policy))
+        (tmp_path / "env.json").write_text(json.dumps(job))
+        if theirs:
+            (tmp_path / "pre-bootstrap").write_text(f"#!/bin/bash\n{theirs}\n")
+            (tmp_path / "pre-bootstrap").chmod(mode)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "MAYFLY_POLICY": str(tmp_path / "policy.json"),
+            "MAYFLY_HOOKS_DIR": str(tmp_path),
+            "BUILDKITE_ENV_JSON_FILE": str(tmp_path / "env.json"),
+            "BUILDKITE_JOB_ID": "job-1",
+        }
+        # Old agents run hooks by bash, whatever their mode.
+        return subprocess.run(
+            ["bash", str(HOOK)], env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_a_job_that_the_policy_allows_may_run(run: Run) -> None:
+    assert run(OPEN).returncode == 0
+    assert run({**OPEN, "rules": ["branch=other", "pipeline=deploy fork=no"]}).returncode == 0
+
+
+def test_a_job_that_no_rule_allows_is_refused(run: Run) -> None:
+    refused = run({**OPEN, "rules": ["branch=release/*", "pipeline=other"]})
+
+    assert refused.returncode == 1
+    assert refused.stderr == "mayfly: the job is refused: no rule of the queue's policy allows it\n"
+
+
+def test_a_job_of_another_repository_is_refused(run: Run) -> None:
+    policy = {**OPEN, "repository": "https://example.org/acme/deploy"}
+
+    assert run(policy).returncode == 0
+    assert "another repository" in run(policy, {**JOB, "BUILDKITE_REPO": "git@x:a/b"}).stderr
+
+
+def test_a_job_that_was_not_assigned_to_this_host_is_refused(run: Run) -> None:
+    assert "another job" in run({**OPEN, "job": "job-2"}).stderr
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [None, {}, {"job": "job-1", "rules": "pipeline=deploy", "repository": None}],
+    ids=["nothing", "empty", "rules that are no list"],
+)
+def test_a_policy_that_cannot_be_read_denies(run: Run, policy: object) -> None:
+    assert run(policy).returncode == 1
+
+
+def test_what_the_operators_hook_says_counts_as_well(run: Run) -> None:
+    assert run(OPEN, theirs="[[ $BUILDKITE_JOB_ID == job-1 ]] && exit 41").returncode == 41
+    assert run(OPEN, theirs="exit 42", mode=0o644).returncode == 42
+
+
+def test_the_operators_hook_is_not_asked_about_a_refused_job(run: Run, tmp_path: Path) -> None:
+    refused = run({**OPEN, "rules": ["pipeline=x"]}, theirs=f"touch {tmp_path}/asked")
+
+    assert refused.returncode == 1
+    assert not (tmp_path / "asked").exists()

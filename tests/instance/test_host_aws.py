@@ -1,0 +1,176 @@
+"""The host's own AWS client, over a real connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mayfly_instance.aws import Aws, AwsError, Caller, Denied, Missing, Unavailable
+from mayfly_instance.clock import Clock
+from mayfly_instance.mailbox import Letter, Mailbox
+from mayfly_instance.sigv4 import Credentials
+from tests.instance.front import Front, serving
+
+KEYS = Credentials("ASIAX", "secret", "session", datetime(2036, 1, 1, tzinfo=UTC))
+WHO = """<GetCallerIdentityResponse><GetCallerIdentityResult>
+<Arn>arn:aws:sts::1:assumed-role/r/i-1</Arn><UserId>AROA:i-1</UserId><Account>1</Account>
+</GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+
+@pytest.fixture
+def front() -> Iterator[Front]:
+    with serving(KEYS) as running:
+        yield running
+        assert not running.forged
+
+
+@pytest.fixture
+def aws(front: Front) -> Aws:
+    return Aws("eu-west-1", "aws", front.url, Clock(), seconds=2)
+
+
+def test_it_knows_whose_credentials_it_has(front: Front, aws: Aws) -> None:
+    front.answers["GetCallerIdentity"] = lambda _: (200, WHO)
+
+    assert aws.caller(KEYS) == Caller("arn:aws:sts::1:assumed-role/r/i-1", "AROA:i-1")
+
+
+def test_it_reads_a_parameter(front: Front, aws: Aws) -> None:
+    front.answers["GetParameter"] = lambda asked: (
+        200,
+        json.dumps({"Parameter": {"Name": asked["Name"], "Value": "s3://b/k"}}),
+    )
+
+    assert aws.parameter(KEYS, "/mayfly/ci/x") == "s3://b/k"
+
+
+def test_it_fetches_an_object_with_an_odd_key(front: Front, aws: Aws) -> None:
+    front.answers["GET /bucket/a%20b/%C3%A9%2B.sh"] = lambda _: (200, b"#!/bin/sh\n")
+
+    assert aws.object(KEYS, "bucket", "a b/é+.sh") == b"#!/bin/sh\n"
+
+
+def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> None:
+    row: dict[str, Any] = {
+        "key": {"S": "AROA:i-1"},
+        "assignment": {
+            "M": {"protocol": {"N": "1"}, "policy": {"M": {"rules": {"L": [{"S": "x"}]}}}}
+        },
+        "notice": {"S": "2026-11-21T08:00:00Z"},
+        "nothing": {"NULL": True},
+    }
+    front.answers["UpdateItem"] = lambda _: (200, "{}")
+    front.answers["GetItem"] = lambda _: (200, json.dumps({"Item": row}))
+    mailbox = Mailbox(aws, "ci-mailbox", "AROA:i-1")
+    mailbox.send(KEYS, {"phase": "done", "exit": 0, "words": "", "reason": None})
+
+    assert mailbox.look(KEYS) == Letter(
+        {"protocol": 1, "policy": {"rules": ["x"]}}, "2026-11-21T08:00:00Z"
+    )
+    (_, update), (_, get) = front.calls
+    # A returned value would be a way to read; the policy of the row refuses it as well.
+    assert update == {
+        "TableName": "ci-mailbox",
+        "Key": {"key": {"S": "AROA:i-1"}},
+        "UpdateExpression": "SET report = :r",
+        "ExpressionAttributeValues": {
+            ":r": {"M": {"protocol": {"N": "1"}, "phase": {"S": "done"}, "exit": {"N": "0"}}}
+        },
+    }
+    assert get == {
+        "TableName": "ci-mailbox",
+        "Key": {"key": {"S": "AROA:i-1"}},
+        "ConsistentRead": True,
+    }
+
+
+def test_a_row_that_is_not_there_is_an_empty_mailbox(front: Front, aws: Aws) -> None:
+    front.answers["GetItem"] = lambda _: (200, "{}")
+
+    assert Mailbox(aws, "t", "k").look(KEYS) == Letter()
+
+
+def test_looking_again_needs_no_new_connection(front: Front, aws: Aws) -> None:
+    front.answers["GetItem"] = lambda _: (200, "{}")
+    for _ in range(5):
+        aws.item(KEYS, "t", "k")
+
+    assert front.connections == 1
+
+
+def test_a_connection_that_was_dropped_meanwhile_costs_nothing(front: Front, aws: Aws) -> None:
+    front.close = True
+    front.answers["GetItem"] = lambda _: (200, "{}")
+    for _ in range(3):
+        aws.item(KEYS, "t", "k")
+
+    assert front.connections == 3
+
+
+def refusal(kind: str, text: str = "why") -> str:
+    return json.dumps({"__type": f"com.amazonaws.x#{kind}", "message": text})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, refusal("AccessDeniedException"), Denied),
+        (400, refusal("ExpiredTokenException"), Denied),
+        (400, refusal("UnrecognizedClientException"), Denied),
+        (403, "<html>", Denied),
+        (403, "<Error><Code>InvalidAccessKeyId</Code><Message>m</Message></Error>", Denied),
+        (400, refusal("ParameterNotFound"), Missing),
+        (400, refusal("ResourceNotFoundException"), Missing),
+        (404, "<Error><Code>NoSuchKey</Code></Error>", Missing),
+        (400, refusal("ThrottlingException"), Unavailable),
+        (400, refusal("ProvisionedThroughputExceededException"), Unavailable),
+        (429, "", Unavailable),
+        (503, "<Error><Code>SlowDown</Code></Error>", Unavailable),
+        (500, "oops", Unavailable),
+        (400, refusal("ValidationException"), AwsError),
+        (301, "", AwsError),
+        (200, "not JSON", Unavailable),
+    ],
+)
+def test_errors_are_named_by_what_may_be_done_about_them(
+    front: Front, aws: Aws, status: int, body: str, kind: type[AwsError]
+) -> None:
+    front.answers["GetItem"] = lambda _: (status, body)
+    with pytest.raises(AwsError) as raised:
+        aws.item(KEYS, "t", "k")
+
+    assert type(raised.value) is kind
+    assert str(raised.value).startswith("dynamodb: ")
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with serving(KEYS) as gone:
+        pass
+    with pytest.raises(Unavailable, match="refused"):
+        Aws("eu-west-1", "aws", gone.url, Clock()).caller(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("partition", "bucket", "host"),
+    [
+        ("aws", "plain", "plain.s3.eu-west-1.amazonaws.com"),
+        ("aws", "with.dots", "s3.eu-west-1.amazonaws.com"),
+        ("aws-cn", "plain", "plain.s3.eu-west-1.amazonaws.com.cn"),
+        ("aws-us-gov", "plain", "plain.s3.eu-west-1.amazonaws.com"),
+    ],
+)
+def test_real_endpoints_are_regional(partition: str, bucket: str, host: str) -> None:
+    asked: list[str] = []
+
+    class Wired(Aws):
+        def _exchange(self, request: Any, headers: Any) -> tuple[int, bytes]:
+            asked.append(request.url)
+            return 200, b""
+
+    Wired("eu-west-1", partition, "", Clock()).object(KEYS, bucket, "k")
+
+    assert asked[0].startswith(f"https://{host}/")

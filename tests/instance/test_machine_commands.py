@@ -1,0 +1,217 @@
+"""The module that changes machines, with stand-ins for the programs that it calls by name."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mayfly_instance import firewall
+from mayfly_instance.failure import CommandFailed, HostFailure
+from mayfly_instance.machine import Machine, Program, Running
+from mayfly_instance.places import Places
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+class Mine(Machine):
+    """Owns what it makes: a test may not run as root."""
+
+    def _own(self, path: Path, owner: str) -> None:
+        super()._own(path, ME)
+
+
+@pytest.fixture
+def bin_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "bin"
+    path.mkdir()
+    monkeypatch.setenv("PATH", f"{path}:/usr/bin:/bin")
+    return path
+
+
+@pytest.fixture
+def machine(tmp_path: Path, bin_path: Path) -> Mine:
+    found = Mine(Places(tmp_path / "root"))
+    found.places.root.mkdir()
+    return found
+
+
+def stand_in(bin_path: Path, name: str, script: str) -> Path:
+    """A program that writes down how it was called, and then does this."""
+    log = bin_path / f"{name}.log"
+    file = bin_path / name
+    file.write_text(f'#!/bin/bash\nprintf "%s\\n" "$0 $*" >>{log}\n{script}\n')
+    file.chmod(0o755)
+    return log
+
+
+def ended(running: Running) -> int:
+    assert isinstance(running, subprocess.Popen)
+    return running.wait(10)
+
+
+def called(log: Path) -> list[str]:
+    return [line.partition(" ")[2] for line in log.read_text().splitlines()]
+
+
+def test_a_scope_runs_the_program_itself_with_its_environment_and_files(
+    machine: Mine, bin_path: Path, tmp_path: Path
+) -> None:
+    log = stand_in(
+        bin_path, "systemd-run", 'while [[ $1 != -- ]]; do shift; done; shift; exec "$@"'
+    )
+    reading, writing = os.pipe()
+    os.write(writing, b"over an open file")
+    os.close(writing)
+    script = f'echo "$$ $WHO"; env | wc -l; cat <&{reading}; exit 7'
+    output = tmp_path / "output"
+    program = Program(
+        unit="mayfly-job",
+        argv=["/bin/bash", "-c", script],
+        environment={"WHO": "me", "PATH": f"{bin_path}:/usr/bin:/bin"},
+        directory=tmp_path,
+        output=output,
+        pass_files=(reading,),
+    )
+    running = machine.start(program)
+    os.close(reading)
+    code = ended(running)
+
+    pid_and_who, variables, passed = output.read_text().splitlines()
+    assert (pid_and_who, passed) == (f"{running.pid} me", "over an open file")
+    assert code == 7
+    assert int(variables) <= 6  # Ours and those of two shells.
+    assert called(log)[0].startswith("--scope --collect --quiet --unit=mayfly-job -- /bin/bash -c")
+    assert output.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_program_of_another_user_is_started_by_setpriv(machine: Mine, bin_path: Path) -> None:
+    stand_in(bin_path, "systemd-run", 'while [[ $1 != -- ]]; do shift; done; shift; exec "$@"')
+    log = stand_in(bin_path, "setpriv", "exec sleep 60")
+    program = Program(
+        "u", ["agent", "start"], {"PATH": os.environ["PATH"]}, bin_path, bin_path / "o"
+    )
+    running = machine.start(replace(program, user="mayfly-job"))
+    until = time.monotonic() + 10
+    while not log.exists() and time.monotonic() < until:
+        time.sleep(0.005)
+    running.send_signal(signal.SIGQUIT)
+    code = ended(running)
+
+    assert called(log) == ["--reuid=mayfly-job --regid=mayfly-job --init-groups -- agent start"]
+    assert code == -signal.SIGQUIT
+
+
+def test_a_program_that_cannot_be_started_is_a_failure(machine: Mine, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(CommandFailed, match="cannot start agent"):
+        machine.start(Program("u", ["agent"], {}, nowhere, tmp_path / "o"))
+
+
+def test_a_failing_command_tells_what_it_said(machine: Mine, bin_path: Path) -> None:
+    stand_in(bin_path, "dnf", "echo No match for argument: nftables >&2; exit 1")
+    with pytest.raises(CommandFailed, match="dnf install exited with 1") as failure:
+        machine.install(["nftables"])
+
+    assert failure.value.words == "No match for argument: nftables\n"
+
+
+def test_a_command_that_is_not_there_is_a_failure(machine: Mine) -> None:
+    with pytest.raises(CommandFailed, match="cannot run dnf: No such file"):
+        machine.install(["git"])
+
+
+def test_rules_are_loaded_from_standard_input(machine: Mine, bin_path: Path) -> None:
+    log = stand_in(bin_path, "nft", f"cat >{bin_path}/rules")
+    machine.set_rules(firewall.rules(firewall.OFF))
+
+    assert called(log) == ["--file -"]
+    assert (bin_path / "rules").read_text() == firewall.rules("off")
+
+
+def test_power_off_is_forced_when_systemd_is_stuck(machine: Mine, bin_path: Path) -> None:
+    log = stand_in(bin_path, "poweroff", "[[ $* == *--force* ]]")
+    machine.power_off()
+
+    assert called(log) == ["", "--force"]
+
+
+def test_killing_a_scope_that_has_ended_is_no_failure(machine: Mine, bin_path: Path) -> None:
+    log = stand_in(bin_path, "systemctl", "echo Unit x.scope not loaded. >&2; exit 1")
+    machine.kill_scope("x")
+
+    assert called(log) == ["kill --signal=SIGKILL x.scope"]
+
+
+def test_the_unit_for_the_next_boot_runs_the_supervisor(machine: Mine, bin_path: Path) -> None:
+    log = stand_in(bin_path, "systemctl", "")
+    machine.guard_next_boot()
+
+    unit = machine.places.next_boot_unit.read_text()
+    assert f"WorkingDirectory={machine.places.code}" in unit
+    assert "python3 -m mayfly_instance" in unit
+    assert called(log) == ["enable --no-reload --quiet mayfly-next-boot.service"]
+
+
+def test_a_file_is_laid_down_whole_with_its_mode(machine: Mine, tmp_path: Path) -> None:
+    file = tmp_path / "a/b"
+    machine.lay_down(file, b"one", 0o600)
+    machine.lay_down(file, b"two", 0o640)
+
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"two", 0o640)
+    assert [each.name for each in file.parent.iterdir()] == ["b"]
+
+
+def test_removing_follows_no_link(machine: Mine, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    kept.joinpath("file").touch()
+    link = tmp_path / "link"
+    link.symlink_to(kept)
+    machine.remove(link)
+    machine.remove(tmp_path / "absent")
+
+    assert not link.is_symlink()
+    assert kept.joinpath("file").exists()
+
+
+def test_a_directory_is_taken_from_all_others(machine: Mine, tmp_path: Path) -> None:
+    hook = tmp_path / "hooks/environment"
+    hook.parent.mkdir()
+    hook.touch()
+    hook.chmod(0o777)
+    machine.take_from_others(hook.parent)
+
+    assert hook.stat().st_mode & 0o777 == 0o755
+
+
+def test_what_set_up_installed_is_found_before_what_the_image_has(
+    machine: Mine, bin_path: Path
+) -> None:
+    stand_in(bin_path, "buildkite-agent", "")
+    assert machine.find("buildkite-agent") == bin_path / "buildkite-agent"
+    machine.lay_down(machine.places.binaries / "buildkite-agent", b"", 0o755)
+    assert machine.find("buildkite-agent") == machine.places.binaries / "buildkite-agent"
+    assert machine.find("no-such-program") is None
+
+
+def test_a_supervisor_without_root_refuses_a_real_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(HostFailure, match="must run as root"):
+        Machine(Places(Path("/")))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may try as another user")
+def test_reaching_is_tried_as_the_user(machine: Mine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert machine.reaches("127.0.0.1", port, "nobody")
+    assert not machine.reaches("127.0.0.1", port, "nobody")
+    assert os.getuid() == 0
