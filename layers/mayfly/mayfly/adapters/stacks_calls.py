@@ -75,7 +75,7 @@ class StacksCalls:
         wait = self._limits.note(
             endpoint, response.status_code, response.headers, answer.get("reset")
         )
-        if response.ok:
+        if response.status_code < 300:
             return answer
         if response.status_code == 401:
             self._token.refused()

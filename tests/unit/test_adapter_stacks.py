@@ -1,0 +1,250 @@
+"""The Stacks adapter against answers that no emulator gives on purpose."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from mayfly.adapters.stacks import PAGES, stack_key
+from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from tests.unit.stacks_server import NOTHING, TOKEN, Answer, Bench, a_bench, a_page
+
+OWNER = "stack/mayfly/1"
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with a_bench() as bench:
+        yield bench
+
+
+# -- what is sent ------------------------------------------------------------------------------
+
+
+def test_the_key_names_account_region_and_stack() -> None:
+    key = stack_key("123456789012", "eu-central-1", "mayfly")
+    assert key == "mayfly-123456789012-eu-central-1-mayfly"
+
+
+def test_a_long_key_is_cut_to_80_bytes_and_stays_its_own() -> None:
+    stacks = [f"{'a-stack-with-a-very-long-name' * 4}-{number}" for number in range(3)]
+    keys = {stack_key("123456789012", "eu-central-1", stack) for stack in stacks}
+    assert len(keys) == 3
+    for key in keys:
+        assert len(key) == 80
+        assert key.startswith("mayfly-123456789012-eu-central-1-a-stack")
+
+
+def test_a_stack_is_registered_as_custom_with_its_owner(bench: Bench) -> None:
+    bench.answers(Answer(201, {"key": "mayfly-test", "metadata": {"mayfly-owner": OWNER}}))
+    bench.stacks.register("deploy", OWNER)
+    (asked,) = bench.server.asked
+    assert (asked.method, asked.path) == ("POST", "/v3/stacks/register")
+    assert asked.body == {
+        "key": "mayfly-test",
+        "type": "custom",
+        "queue_key": "deploy",
+        "metadata": {"mayfly-owner": OWNER},
+    }
+    assert asked.authorization == f"Token {TOKEN}"
+
+
+@pytest.mark.parametrize("metadata", [{"mayfly-owner": "somebody else"}, {"version": "1"}, {}])
+def test_a_stack_of_another_owner_is_a_misconfiguration(
+    bench: Bench, metadata: Mapping[str, str]
+) -> None:
+    bench.answers(Answer(200, {"key": "mayfly-test", "metadata": metadata}))
+    with pytest.raises(Misconfigured, match="mayfly-test belongs to"):
+        bench.stacks.register("deploy", OWNER)
+
+
+def test_an_organisation_without_room_for_a_stack_is_a_misconfiguration(bench: Bench) -> None:
+    bench.answers(Answer(403, {"message": "stack limit reached"}))
+    with pytest.raises(Misconfigured, match="stack limit reached"):
+        bench.stacks.register("deploy", OWNER)
+
+
+def test_seconds_and_exit_status_are_always_said(bench: Bench) -> None:
+    bench.answers(NOTHING, Answer(201, {"job_acquisition_tokens": []}), Answer(200, {}))
+    bench.stacks.reserve(["job-1"], 300)
+    bench.stacks.tokens(["job-1"], 240)
+    bench.stacks.finish("job-1", "no such queue")
+    assert bench.bodies == [
+        {"job_uuids": ["job-1"], "reservation_expiry_seconds": 300},
+        {"job_uuids": ["job-1"], "token_lifetime_seconds": 240},
+        {"exit_status": -1, "detail": "no such queue"},
+    ]
+
+
+def test_a_long_reason_is_cut_at_a_character(bench: Bench) -> None:
+    bench.answers(Answer(200, {}))
+    bench.stacks.finish("job-1", "x" + "é" * 4096)
+    detail = bench.bodies[0]["detail"]
+    assert detail == "x" + "é" * 2047
+    assert len(detail.encode()) == 4095
+
+
+def test_a_reason_tells_no_secret(bench: Bench) -> None:
+    bench.answers(Answer(200, {}))
+    bench.stacks.finish("job-1", f"the host said {TOKEN}")
+    assert bench.bodies[0]["detail"] == "the host said [redacted]"
+
+
+def test_a_job_id_cannot_change_the_path(bench: Bench) -> None:
+    bench.answers(Answer(200, {"env": {}}))
+    bench.stacks.environment("../../stacks/register?x=1")
+    assert bench.server.asked[0].path == (
+        "/v3/stacks/mayfly-test/jobs/..%2F..%2Fstacks%2Fregister%3Fx%3D1"
+    )
+
+
+def test_connections_are_kept(bench: Bench) -> None:
+    bench.answers(*[a_page()] * 5)
+    for _ in range(5):
+        bench.stacks.jobs("deploy")
+    assert bench.server.connections == 1
+
+
+# -- what is read ------------------------------------------------------------------------------
+
+
+def test_pages_are_read_to_the_last(bench: Bench) -> None:
+    # The list is no snapshot: a job may come twice.
+    bench.answers(a_page("a", "b", cursor="1"), a_page("b", "c", cursor="2"), a_page("d"))
+    assert [job.id for job in bench.stacks.jobs("deploy").jobs] == ["a", "b", "c", "d"]
+    queries = [asked.query for asked in bench.server.asked]
+    assert queries[0] == {"queue_key": ["deploy"], "limit": ["1000"]}
+    assert [query.get("after") for query in queries] == [None, ["1"], ["2"]]
+
+
+def test_no_more_than_the_stated_pages_are_read(bench: Bench) -> None:
+    bench.answers(*[a_page(f"job-{n}", cursor=str(n)) for n in range(PAGES + 1)])
+    assert len(bench.stacks.jobs("deploy").jobs) == PAGES
+    assert len(bench.server.asked) == PAGES
+
+
+def test_nulls_are_read_as_nothing(bench: Bench) -> None:
+    bench.answers(a_page("a"))
+    (job,) = bench.stacks.jobs("deploy").jobs
+    assert (job.priority, job.branch, job.step, job.build) == (0, "", "", 7)
+    assert job.scheduled_at.isoformat() == "2026-11-20T09:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("queue", "paused"),
+    [
+        ({"id": "q", "dispatch_paused": True}, True),
+        ({"id": "q", "paused": True}, True),
+        ({"id": "q", "paused": True, "dispatch_paused": False}, True),
+        ({"id": "q", "dispatch_paused": False}, False),
+        ({"id": "q"}, False),
+    ],
+)
+def test_either_word_pauses(bench: Bench, queue: Mapping[str, object], paused: bool) -> None:
+    bench.answers(a_page("a", queue=queue))
+    assert bench.stacks.jobs("deploy").paused is paused
+
+
+def test_only_what_we_asked_for_is_ours(bench: Bench) -> None:
+    bench.answers(Answer(200, {"reserved": ["a", "stranger"], "not_reserved": ["b"]}))
+    assert bench.stacks.reserve(["a", "b"], 300) == {"a"}
+
+
+def test_a_large_environment_is_read_whole(bench: Bench) -> None:
+    env = {"BUILDKITE_MESSAGE": "x" * 300_000, "EMPTY": "", "NULL": None, "NUMBER": 3}
+    bench.answers(Answer(200, {"id": "a", "env": env, "command": None}))
+    read = bench.stacks.environment("a")
+    assert read == {"BUILDKITE_MESSAGE": "x" * 300_000, "EMPTY": "", "NUMBER": "3"}
+
+
+# -- errors ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Misconfigured),
+        (401, Misconfigured),
+        (403, Misconfigured),
+        (404, NotFound),
+        (408, Transient),
+        (409, Conflict),
+        (422, Misconfigured),
+        (429, Transient),
+        (500, Transient),
+        (502, Transient),
+        (503, Transient),
+        (302, Misconfigured),
+    ],
+)
+def test_a_status_says_what_the_caller_must_do(
+    bench: Bench, status: int, error: type[MayflyError]
+) -> None:
+    bench.answers(Answer(status, {"message": "because"}))
+    with pytest.raises(error, match=f"{status} because"):
+        bench.stacks.states(["a"])
+
+
+def test_a_status_without_a_body_is_an_error_all_the_same(bench: Bench) -> None:
+    bench.answers(Answer(502, b"<html>Bad gateway</html>"))
+    with pytest.raises(Transient, match="502"):
+        bench.stacks.states(["a"])
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"states": null}'])
+def test_an_unreadable_answer_may_pass(bench: Bench, body: bytes) -> None:
+    bench.answers(Answer(200, body))
+    with pytest.raises(Transient, match="unreadable"):
+        bench.stacks.states(["a"])
+
+
+def test_a_server_that_is_away_is_transient(bench: Bench) -> None:
+    bench.server.http.shutdown()
+    bench.server.http.server_close()
+    with pytest.raises(Transient, match="no answer"):
+        bench.stacks.states(["a"])
+
+
+def test_a_refused_token_is_told_to_its_keeper(bench: Bench) -> None:
+    bench.answers(Answer(401, {"message": "Invalid access token"}))
+    with pytest.raises(Misconfigured, match="refuses the agent token"):
+        bench.stacks.jobs("deploy")
+    assert bench.token.refusals == 1
+
+
+@pytest.mark.parametrize("status", [409, 422])
+def test_a_job_that_is_over_cannot_be_failed(bench: Bench, status: int) -> None:
+    bench.answers(Answer(status, {"message": "already finished"}))
+    with pytest.raises(Conflict, match="already finished"):
+        bench.stacks.finish("a", "why")
+
+
+def test_nothing_is_tried_twice(bench: Bench) -> None:
+    bench.answers(Answer(503, {}), Answer(200, {"states": {}}))
+    with pytest.raises(Transient):
+        bench.stacks.states(["a"])
+    assert len(bench.server.asked) == 1
+
+
+# -- secrets -----------------------------------------------------------------------------------
+
+
+def test_no_token_is_in_a_log_or_an_error(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    issued = {"job_uuid": "a", "job_acquisition_token": "bkjat_secret-of-job-a-0123456789"}
+    bench.answers(
+        Answer(201, {"job_acquisition_tokens": [issued], "not_issued": ["b"]}),
+        Answer(500, {"message": "oops"}),
+        Answer(201, {"job_acquisition_tokens": [{"job_acquisition_token": issued}]}),
+    )
+    assert bench.stacks.tokens(["a", "b"], 60) == {"a": issued["job_acquisition_token"]}
+    errors = []
+    for _ in range(2):
+        with pytest.raises(Transient) as caught:
+            bench.stacks.tokens(["a"], 60)
+        errors.append(str(caught.value))
+    for text in (caplog.text, *errors):
+        assert "bkjat_" not in text
+        assert TOKEN not in text
