@@ -29,14 +29,14 @@ help: ## what can be made
 	@touch $@
 
 .venv/ok: .tools/ok requirements/dev.txt pyproject.toml
-	$(UV) venv --quiet --clear --python "$(PYTHON)" .venv
+	$(BIN)/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python "$(PYTHON)" .venv
 	$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The SAM CLI pins a boto3 of its own, so it cannot share an environment with anything.
 .tools/sam/ok: .tools/ok requirements/sam.txt
-	$(UV) venv --quiet --clear --python "$(PYTHON)" .tools/sam
+	.tools/sam/bin/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python "$(PYTHON)" .tools/sam
 	$(UV) pip sync --quiet --python .tools/sam/bin/python --require-hashes requirements/sam.txt
 	@touch $@
 
