@@ -105,9 +105,9 @@ def an_instance(
     state: InstanceState = InstanceState.READY, number: int = 0, **changes: Any
 ) -> Instance:
     """An instance as it is found in a state, a moment after it entered it."""
-    proven = state in {InstanceState.READY, InstanceState.ASSIGNED, InstanceState.RUNNING}
     launched = state is not InstanceState.REQUESTED
-    busy = state in {InstanceState.ASSIGNED, InstanceState.RUNNING}
+    busy = state in {InstanceState.ASSIGNED, InstanceState.RUNNING, InstanceState.DONE}
+    proven = busy or state is InstanceState.READY
     made = Instance(
         key=slot(number),
         queue=QUEUE,

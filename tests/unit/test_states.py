@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 import pytest
 
-from mayfly.decide.reap import limit
 from mayfly.errors import Illegal
 from mayfly.model import HISTORY, move_claim, move_instance, settle_launch
 from mayfly.states import (
@@ -169,18 +168,21 @@ def test_every_state_that_waits_has_a_deadline() -> None:
     assert DEADLINES[InstanceState.REQUESTED] == REPEAT_LAUNCH
 
 
-@pytest.mark.parametrize("move", [move_claim, move_instance])
-def test_history_is_capped_and_keeps_the_latest(move: Callable[..., Any]) -> None:
-    record: Any = a_claim() if move is move_claim else an_instance(InstanceState.LAUNCHING)
-    there, back = (
-        (ClaimState.ASSIGNED, ClaimState.WAITING)
-        if move is move_claim
-        else (InstanceState.BOOTING, None)
-    )
-    for number in range(HISTORY + 5):
-        moved = move(record, there, later(number), f"step {number}")
-        record = move(moved, back, later(number), f"step {number}") if back else moved
-        if back is None:
-            record = an_instance(InstanceState.LAUNCHING, history=moved.history)
-    assert len(record.history) == HISTORY
-    assert record.history[-1].reason == f"step {HISTORY + 4}"
+def test_history_is_capped_and_keeps_the_latest() -> None:
+    claim = a_claim()
+    for number in range(HISTORY):
+        claim = move_claim(claim, ClaimState.ASSIGNED, later(number), f"bound {number}")
+        claim = move_claim(claim, ClaimState.WAITING, later(number), f"attempt {number} failed")
+    assert len(claim.history) == HISTORY
+    assert claim.history[-1].reason == f"attempt {HISTORY - 1} failed"
+    assert claim.history[0].reason == f"bound {HISTORY // 2}"
+
+
+def test_a_whole_life_fits_into_the_history_of_an_instance() -> None:
+    instance = an_instance(InstanceState.REQUESTED)
+    for state in list(InstanceState)[1:]:
+        if state is not InstanceState.CONDEMNED:
+            instance = move_instance(instance, state, NOW, f"now {state}")
+    assert [step.state for step in instance.history] == [
+        state for state in INSTANCE if state not in {"requested", "condemned"}
+    ]

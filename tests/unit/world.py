@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from mayfly.lease import take
 from mayfly.model import Capacity, Claim, Instance
 from mayfly.ports import Job, Report
 from mayfly.states import InstanceState
@@ -206,12 +207,10 @@ class World:
         return capacity
 
 
-def a_world(lease: Callable[[World], int] | None = None, **parameters: str) -> World:
+def a_world(**parameters: str) -> World:
     """A world whose queue is configured and known, with dispatch holding the lease."""
-    from mayfly.lease import take  # noqa: PLC0415  # reads better where it is used
-
     world = World()
     world.configure(**parameters)
     world.provision()
-    world.fence = lease(world) if lease else take(world.fleet, "test", world.clock.now).fence
+    world.fence = take(world.fleet, "test", world.clock.now).fence
     return world

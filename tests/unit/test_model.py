@@ -1,0 +1,92 @@
+"""Records: versions, names, and what follows from their fields."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+
+from mayfly.model import Lease, Stray, launch_id, saved
+from mayfly.states import InstanceState
+from tests.unit.builders import (
+    BOOTSTRAP_ID,
+    NOW,
+    SANDBOX_ID,
+    SHAPE,
+    a_capacity,
+    a_claim,
+    a_launch,
+    a_queue,
+    ago,
+    an_instance,
+    ec2_id,
+    later,
+    slot,
+)
+
+RECORDS: list[Any] = [
+    a_claim(),
+    a_launch(),
+    an_instance(),
+    a_capacity(),
+    a_queue(),
+    Stray(ec2_id(), NOW),
+    Lease("me", 1, NOW),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_saved_record_is_one_version_on_and_else_the_same(record: Any) -> None:
+    assert saved(record) == replace(record, version=record.version + 1)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_record_is_a_value(record: Any) -> None:
+    with pytest.raises(FrozenInstanceError):
+        record.version = 9
+
+
+def test_shapes_and_slots_have_a_form_for_people() -> None:
+    assert str(SHAPE) == "deploy/x86_64/on-demand/m7i.large+m6i.large"
+    assert str(slot(3)) == "launch-1/3"
+    assert sorted([slot(10), slot(9), slot(0, "a")]) == [slot(0, "a"), slot(9), slot(10)]
+
+
+def test_a_host_without_an_instance_id_has_no_mailbox_rows() -> None:
+    requested = an_instance(InstanceState.REQUESTED)
+    assert requested.bootstrap_row is None
+    assert requested.sandbox_row is None
+
+
+def test_mailbox_rows_are_keyed_by_the_pinned_roles() -> None:
+    assert an_instance().bootstrap_row == f"{BOOTSTRAP_ID}:{ec2_id()}"
+    assert an_instance().sandbox_row == f"{SANDBOX_ID}:{ec2_id()}"
+
+
+def test_a_reservation_holds_until_its_end() -> None:
+    claim = a_claim(reserved_until=later(5))
+    assert claim.reserved(NOW)
+    assert not claim.reserved(later(5))
+    assert not a_claim(reserved_until=None).reserved(NOW)
+
+
+def test_a_launch_id_says_for_what_it_stands() -> None:
+    capacity = a_capacity(next_launch=7)
+    assert launch_id("ci", capacity) == launch_id("ci", replace(capacity, live=9, version=4))
+    assert len(launch_id("ci", capacity)) == 32
+    assert int(launch_id("ci", capacity), 16)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        launch_id("cj", a_capacity()),
+        launch_id("ci", a_capacity(queue="other")),
+        launch_id("ci", a_capacity(next_launch=1)),
+        # A queue that was deleted and made again starts to count anew.
+        launch_id("ci", a_capacity(epoch=ago(59))),
+    ],
+)
+def test_a_launch_id_is_nobody_elses(other: str) -> None:
+    assert other != launch_id("ci", a_capacity())
