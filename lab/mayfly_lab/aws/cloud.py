@@ -14,7 +14,7 @@ from moto.ec2.models.core import TaggedEC2Resource
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from mayfly_lab.aws.config import ACCOUNT
-from mayfly_lab.aws.ec2.profiles import Profile, profile_of
+from mayfly_lab.aws.ec2.profile import Profile, profile_of
 from mayfly_lab.aws.patches import Patch
 from mayfly_lab.front.call import Refusal
 from mayfly_lab.front.own import LayerVersion

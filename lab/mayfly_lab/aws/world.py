@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ class World:
     timers: Timers = field(default_factory=Timers)
     credentials: Credentials = field(default_factory=Credentials)
     clock: Callable[[], float] = time.time
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held by whoever enters moto, which has no locks of its own where the design needs them."""
 
     @property
     def delays(self) -> Delays:

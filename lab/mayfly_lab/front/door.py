@@ -27,7 +27,7 @@ from mayfly_lab.front.signature import authenticate, read_scope
 LOG = logging.getLogger(__name__)
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-Observer = Callable[[Principal, Call], None]
+Observer = Callable[[Principal, Call, Answer], None]
 Operation = Callable[[Call], Answer]
 _CODE = re.compile(
     rb"<Code>([^<]+)</Code>|\"__type\"\s*:\s*\"(?:[^\"#]*#)?([^\"]+)\"|\"Code\"\s*:\s*\"([^\"]+)\""
@@ -45,15 +45,16 @@ class FrontDoor:
     faults: Faults
     layers: Layers
     scrubber: Scrubber = field(default_factory=Scrubber)
-    buckets: Buckets = field(default_factory=Buckets)
+    buckets: Buckets | None = None
+    """AWS's own request limits; None for none."""
     locks: Mapping[str, threading.RLock] = field(default_factory=dict)
     """One lock per service whose backend in moto must not be entered twice at once."""
     operations: dict[str, Operation] = field(default_factory=dict)
     """Operations (by `service:Operation`) that are not moto's to answer."""
     observers: list[Observer] = field(default_factory=list)
     """Told of every call that was carried out, before its answer leaves."""
-    kill: Callable[[Principal], None] = lambda _: None
-    """Kills the worker of a function in the middle of what it does."""
+    kill: Callable[[str], None] = lambda _: None
+    """Kills the worker of a function that holds this access key, in the middle of what it does."""
     sleep: Callable[[float], None] = time.sleep
     _transactions: TransactionTokens = field(default_factory=TransactionTokens)
 
@@ -74,7 +75,7 @@ class FrontDoor:
             service, style = scope.service, style_of(request, scope.service)
             principal = authenticate(request, scope, self.credentials)
             call = self._read(request, service, style)
-            return self._carry_out(principal, call, request)
+            return self._carry_out(principal, call, request, scope.access_key)
         except Refusal as refusal:
             answer = refusal_answer(refusal, style, service)
             code = spelled(refusal, style, service)[0]
@@ -86,7 +87,9 @@ class FrontDoor:
         clean = self.scrubber.scrubbed(service, call.operation, call.parameters)
         return Call(call.service, call.operation, clean)
 
-    def _carry_out(self, principal: Principal, call: Call, request: Request) -> Answer:
+    def _carry_out(
+        self, principal: Principal, call: Call, request: Request, access_key: str
+    ) -> Answer:
         verdict = self.authoriser.decide(principal, call)
         if not verdict.allowed:
             raise Refusal(
@@ -94,14 +97,15 @@ class FrontDoor:
                 f"{principal.arn} is not authorized to perform: {call.action} ({verdict.reason})",
             )
         self._disturb(principal, call)
-        self.buckets.spend(principal, call)
+        if self.buckets is not None:
+            self.buckets.spend(principal, call)
         answer = self._pass_on(principal, call, request)
         error = _error_code(answer) if answer.status >= 400 else ""
         self._write_down(principal, call, answer, error)
         if not error:
             for observer in self.observers:
-                observer(principal, call)
-        self._lose(principal, call)
+                observer(principal, call, answer)
+        self._lose(principal, call, access_key)
         return answer
 
     def _disturb(self, principal: Principal, call: Call) -> None:
@@ -115,12 +119,12 @@ class FrontDoor:
                 raise Refusal(failing.value, "The service refused the call (fault)")
             raise Refusal("InternalError", "An internal error occurred (fault)")
 
-    def _lose(self, principal: Principal, call: Call) -> None:
+    def _lose(self, principal: Principal, call: Call, access_key: str) -> None:
         """The faults that strike after the call was carried out."""
         if principal.kind is Kind.FUNCTION and self.faults.take(
             "kill", f"{principal.name}/{call.action}"
         ):
-            self.kill(principal)
+            self.kill(access_key)
             raise AnswerLostError(f"{principal.name} died in {call.action}")
         if self.faults.take("lost-answer", call.action, by=principal.name):
             raise AnswerLostError(f"the answer to {call.action} is lost")

@@ -11,7 +11,8 @@ from functools import partial
 from mayfly_lab.aws.ec2.instance import BY_ITSELF, BY_SPOT, BY_USER, Instance
 from mayfly_lab.aws.ec2.life import Life
 from mayfly_lab.aws.ec2.moments import Aspect, Moments
-from mayfly_lab.aws.ec2.profiles import Profile, Profiles
+from mayfly_lab.aws.ec2.profile import Profile
+from mayfly_lab.aws.ec2.profiles import Profiles
 from mayfly_lab.aws.ec2.states import State
 from mayfly_lab.contracts import Keys, ServedProfile
 from mayfly_lab.front.call import Refusal
@@ -30,7 +31,7 @@ class Ec2:
     @property
     def lock(self) -> threading.RLock:
         """Held by whoever changes an instance."""
-        return self.life.lock
+        return self.life.world.lock
 
     @property
     def moments(self) -> Moments:

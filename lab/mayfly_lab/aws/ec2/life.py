@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,11 +26,11 @@ class Life:
     """
 
     world: World
-    room: MachineRoom
     bus: Bus
     moments: Moments
     profiles: Profiles
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    room: MachineRoom = field(init=False)
+    """Where the machines are; it is built after this, because it needs a view of it."""
 
     def begin(self, instance: Instance) -> None:
         """It was launched; it will run."""
@@ -66,7 +65,7 @@ class Life:
         self.world.timers.after(0, partial(self._finish, instance, due, self._stopped))
 
     def _run(self, instance: Instance) -> None:
-        with self.lock:
+        with self.world.lock:
             if instance.state is not State.PENDING:
                 return
             if self.world.faults.take("stillborn", instance.instance_type):
@@ -80,7 +79,7 @@ class Life:
 
     def _reboot(self, instance: Instance) -> None:
         self._switch_off(instance)
-        with self.lock:
+        with self.world.lock:
             if instance.state is not State.RUNNING:
                 return
             boot = self._next_boot(instance)
@@ -94,7 +93,7 @@ class Life:
         )
 
     def _conclude(self, instance: Instance, end: Callable[[Instance], None]) -> None:
-        with self.lock:
+        with self.world.lock:
             end(instance)
 
     def _stopped(self, instance: Instance) -> None:

@@ -6,35 +6,21 @@ instances only; IMDS follows without any stated bound; credentials that were iss
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
 
-from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.ec2.moments import Aspect, Moments
+from mayfly_lab.aws.ec2.profile import Profile, instance_principal
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import Keys, ServedProfile
-from mayfly_lab.front.call import Kind, Principal, Refusal
+from mayfly_lab.front.call import Refusal
 
 NEVER = float("inf")
 RENEW_SECONDS = 300
 """New credentials appear at least five minutes before the old expire."""
-_PATH = re.compile(r"/mayfly/(?P<stack>[^/]+)/(?P<kind>bootstrap|sandbox)/(?P<queue>[^/]+)/")
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """An instance profile and the role in it."""
-
-    arn: str
-    profile_id: str
-    role_id: str
-    role_name: str
-    role_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,28 +186,3 @@ class Profiles:
             )
             self._keys[instance_id, profile.role_id] = keys
         return keys
-
-
-def instance_principal(instance_id: str, profile: Profile) -> Principal:
-    """Whom AWS sees when an instance uses its profile."""
-    match = _PATH.fullmatch(profile.role_path)
-    return Principal(
-        userid=f"{profile.role_id}:{instance_id}",
-        arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{profile.role_name}/{instance_id}",
-        kind=Kind(match["kind"]) if match else Kind.INSTANCE,
-        name=instance_id,
-        stack=match["stack"] if match else "",
-        queue=match["queue"] if match else "",
-    )
-
-
-def profile_of(moto_profile: Any) -> Profile:
-    """An instance profile of moto in our words.
-
-    Raises:
-        Refusal: it holds no role.
-    """
-    if not moto_profile.roles:
-        raise Refusal("InvalidParameterValue", f"{moto_profile.arn} contains no role")
-    role = moto_profile.roles[0]
-    return Profile(moto_profile.arn, moto_profile.id, role.id, role.name, role.path)

@@ -73,8 +73,12 @@ class QueueTrigger:
         """Begin to poll."""
         self._thread.start()
 
+    def begin_stop(self) -> None:
+        """Take no new messages."""
+        self._stopping.set()
+
     def stop(self) -> None:
-        """Poll no more."""
+        """Poll no more; waits for what is running."""
         self._stopping.set()
         self._thread.join()
         self._pool.shutdown(wait=True, cancel_futures=True)

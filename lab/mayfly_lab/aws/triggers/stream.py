@@ -1,4 +1,4 @@
-"""A table's stream that wakes a function: batches in order, bisected and given up when they fail."""
+"""A table's stream that wakes a function: batches in order, bisected when they fail."""
 
 from __future__ import annotations
 
@@ -90,10 +90,14 @@ class StreamTrigger:
         """Begin to follow."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Follow no more."""
+    def begin_stop(self) -> None:
+        """Take no new records."""
         self._stopping.set()
         self._written.set()
+
+    def stop(self) -> None:
+        """Follow no more; waits for what is running."""
+        self.begin_stop()
         self._thread.join()
 
     def written(self) -> None:

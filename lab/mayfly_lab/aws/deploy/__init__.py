@@ -1,0 +1,1 @@
+"""Deployment: the shipped templates into moto's CloudFormation, with nothing lost on the way."""

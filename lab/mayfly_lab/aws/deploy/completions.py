@@ -1,0 +1,89 @@
+"""What moto's CloudFormation drops from resources that it does create, put back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from moto.awslambda.models import LayerVersion
+from moto.backends import get_backend
+
+from mayfly_lab.aws.patches import Patch
+
+Properties = Mapping[str, Any]
+Complete = Callable[[Any, Properties, str, str], None]
+
+
+def complete_table(table: Any, properties: Properties, account_id: str, region: str) -> None:
+    """Time to live, point-in-time recovery and the resource policy of a table."""
+    backend = get_backend("dynamodb")[account_id][region]
+    if ttl := properties.get("TimeToLiveSpecification"):
+        backend.update_time_to_live(table.name, ttl)
+    if recovery := properties.get("PointInTimeRecoverySpecification"):
+        backend.update_continuous_backups(table.name, recovery)
+    if policy := properties.get("ResourcePolicy"):
+        document = json.dumps(policy["PolicyDocument"])
+        backend.put_resource_policy(table.table_arn, document, None)
+
+
+def complete_role(role: Any, properties: Properties, account_id: str, _: str) -> None:
+    """Managed policies, and inline policies as the text that the API shows."""
+    backend = get_backend("iam")[account_id]["aws"]
+    for arn in properties.get("ManagedPolicyArns", ()):
+        backend.attach_role_policy(arn, role.name)
+    for policy in properties.get("Policies", ()):
+        role.put_policy(policy["PolicyName"], json.dumps(policy["PolicyDocument"]))
+
+
+def complete_function(function: Any, properties: Properties, _: str, __: str) -> None:
+    """Layers, architectures and tags of a function."""
+    if "Layers" in properties:
+        function.update_configuration({"Layers": properties["Layers"]})
+    if "Architectures" in properties:
+        function.architectures = properties["Architectures"]
+    function.tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())}
+
+
+def complete_group(group: Any, properties: Properties, account_id: str, region: str) -> None:
+    """The outgoing rules of a security group; moto leaves its default in force."""
+    rules = properties.get("SecurityGroupEgress")
+    if rules is None:
+        return
+    group.egress_rules.clear()
+    backend = get_backend("ec2")[account_id][region]
+    for rule in rules:
+        ranges = [{key: rule[key] for key in ("CidrIp", "CidrIpv6", "Description") if key in rule}]
+        backend.authorize_security_group_egress(
+            group.id,
+            rule["IpProtocol"],
+            rule.get("FromPort"),
+            rule.get("ToPort"),
+            ranges,
+            vpc_id=group.vpc_id,
+        )
+
+
+def complete_layer(layer: Any, properties: Properties, _: str, __: str) -> None:
+    """The architectures of a layer version, and its ARN for `Ref`."""
+    layer.physical_resource_id = layer.arn
+    layer.compatible_architectures = properties.get("CompatibleArchitectures", [])
+
+
+COMPLETIONS: dict[str, Complete] = {
+    "AWS::DynamoDB::Table": complete_table,
+    "AWS::EC2::SecurityGroup": complete_group,
+    "AWS::IAM::Role": complete_role,
+    "AWS::Lambda::Function": complete_function,
+    "AWS::Lambda::LayerVersion": complete_layer,
+}
+
+
+def patches() -> list[Patch]:
+    """A layer is named by its LayerName; moto makes a name up."""
+
+    def cloudformation_name_type() -> str:
+        return "LayerName"
+
+    name = staticmethod(cloudformation_name_type)
+    return [Patch(LayerVersion, "cloudformation_name_type", name, "")]

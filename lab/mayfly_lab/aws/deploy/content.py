@@ -1,0 +1,54 @@
+"""The code of functions and layers as `sam build` would pack it."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_NOT_SHIPPED = frozenset({"Makefile", "__pycache__", "ruff.toml"})
+
+
+class BuildError(RuntimeError):
+    """A layer could not be built; the message holds what make said."""
+
+
+def packed(folder: Path, prefix: str = "") -> bytes:
+    """A zip of a folder's files, reproducible, without what never runs."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            relative = path.relative_to(folder)
+            if path.is_file() and not _NOT_SHIPPED.intersection(relative.parts):
+                entry = zipfile.ZipInfo(prefix + relative.as_posix(), _EPOCH)
+                entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return content.getvalue()
+
+
+def built(folder: Path, target: str) -> bytes:
+    """A zip of what a layer's own Makefile puts together, by SAM's `makefile` build method.
+
+    Raises:
+        BuildError: make failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="mayfly-layer-") as scratch:
+        artifacts, source = Path(scratch, "artifacts"), Path(scratch, "source")
+        artifacts.mkdir()
+        # SAM builds in a copy, too: a Makefile must not reach outside of its folder.
+        shutil.copytree(folder, source, ignore=shutil.ignore_patterns("__pycache__"))
+        made = subprocess.run(
+            ["make", "--silent", f"build-{target}", f"ARTIFACTS_DIR={artifacts}"],
+            cwd=source,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode != 0:
+            raise BuildError(f"make build-{target} in {folder}: {made.stderr or made.stdout}")
+        return packed(artifacts)

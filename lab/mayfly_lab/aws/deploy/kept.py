@@ -1,0 +1,58 @@
+"""The properties that survive the way through moto, by resource type.
+
+A property that is not here stops the deployment: put it here together with what keeps it (moto,
+`completions`, or the recorded configuration that functions and triggers are built from) and a line
+in the test that looks for it through the API.
+"""
+
+from __future__ import annotations
+
+KEPT: dict[str, frozenset[str]] = {
+    kind: frozenset(names.split())
+    for kind, names in {
+        "AWS::CloudFormation::Stack": "Parameters Tags TemplateURL",
+        "AWS::CloudWatch::Alarm": (
+            "AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm"
+            " Dimensions EvaluationPeriods MetricName Metrics Namespace OKActions Period Statistic"
+            " Threshold TreatMissingData"
+        ),
+        "AWS::DynamoDB::Table": (
+            "AttributeDefinitions BillingMode GlobalSecondaryIndexes KeySchema"
+            " PointInTimeRecoverySpecification ResourcePolicy SSESpecification StreamSpecification"
+            " TableName TimeToLiveSpecification Tags"
+        ),
+        "AWS::EC2::LaunchTemplate": "LaunchTemplateData LaunchTemplateName TagSpecifications",
+        "AWS::EC2::SecurityGroup": "GroupDescription SecurityGroupEgress Tags VpcId",
+        "AWS::Events::Rule": (
+            "Description EventBusName EventPattern Name ScheduleExpression State Targets"
+        ),
+        "AWS::IAM::InstanceProfile": "InstanceProfileName Path Roles",
+        "AWS::IAM::ManagedPolicy": "Description ManagedPolicyName Path PolicyDocument",
+        "AWS::IAM::Role": (
+            "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path"
+            " PermissionsBoundary Policies RoleName Tags"
+        ),
+        "AWS::Lambda::EventInvokeConfig": (
+            "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier"
+        ),
+        "AWS::Lambda::EventSourceMapping": (
+            "BatchSize BisectBatchOnFunctionError DestinationConfig EventSourceArn FilterCriteria"
+            " FunctionName FunctionResponseTypes MaximumBatchingWindowInSeconds"
+            " MaximumRecordAgeInSeconds MaximumRetryAttempts ScalingConfig StartingPosition"
+        ),
+        "AWS::Lambda::Function": (
+            "Architectures Code Description Environment FunctionName Handler Layers LoggingConfig"
+            " MemorySize ReservedConcurrentExecutions Role Runtime Tags Timeout"
+        ),
+        "AWS::Lambda::LayerVersion": (
+            "CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo"
+        ),
+        "AWS::Lambda::Permission": "Action FunctionName Principal SourceArn",
+        "AWS::Logs::LogGroup": "LogGroupName RetentionInDays",
+        "AWS::SNS::Topic": "DisplayName Subscription TopicName",
+        "AWS::SQS::Queue": (
+            "MessageRetentionPeriod QueueName RedrivePolicy SqsManagedSseEnabled VisibilityTimeout"
+        ),
+        "AWS::SSM::Parameter": "Description Name Type Value",
+    }.items()
+}

@@ -1,0 +1,48 @@
+"""An instance profile, and whom AWS sees when an instance uses it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.front.call import Kind, Principal, Refusal
+
+_PATH = re.compile(r"/mayfly/(?P<stack>[^/]+)/(?P<kind>bootstrap|sandbox)/(?P<queue>[^/]+)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An instance profile and the role in it."""
+
+    arn: str
+    profile_id: str
+    role_id: str
+    role_name: str
+    role_path: str
+
+
+def instance_principal(instance_id: str, profile: Profile) -> Principal:
+    """Whom AWS sees when an instance uses its profile."""
+    match = _PATH.fullmatch(profile.role_path)
+    return Principal(
+        userid=f"{profile.role_id}:{instance_id}",
+        arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{profile.role_name}/{instance_id}",
+        kind=Kind(match["kind"]) if match else Kind.INSTANCE,
+        name=instance_id,
+        stack=match["stack"] if match else "",
+        queue=match["queue"] if match else "",
+    )
+
+
+def profile_of(moto_profile: Any) -> Profile:
+    """An instance profile of moto in our words.
+
+    Raises:
+        Refusal: it holds no role.
+    """
+    if not moto_profile.roles:
+        raise Refusal("InvalidParameterValue", f"{moto_profile.arn} contains no role")
+    role = moto_profile.roles[0]
+    return Profile(moto_profile.arn, moto_profile.id, role.id, role.name, role.path)

@@ -1,0 +1,271 @@
+"""The local AWS as a whole: start it, deploy into it, look at it, stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from mayfly_lab.aws import cloud as moto_cloud
+from mayfly_lab.aws.bus import Event, EventBus, payload
+from mayfly_lab.aws.cloud import Cloud
+from mayfly_lab.aws.config import ACCOUNT, LabConfig
+from mayfly_lab.aws.deploy import completions, extensions, intrinsics
+from mayfly_lab.aws.deploy.recorder import Recorder, Resource
+from mayfly_lab.aws.deploy.stacks import Deployed, Deployer, Deployment
+from mayfly_lab.aws.ec2.ec2 import Ec2
+from mayfly_lab.aws.ec2.launching import Launcher
+from mayfly_lab.aws.ec2.life import Life
+from mayfly_lab.aws.ec2.moments import Moments
+from mayfly_lab.aws.ec2.operations import Operations
+from mayfly_lab.aws.ec2.profiles import Profiles
+from mayfly_lab.aws.functions import api
+from mayfly_lab.aws.functions.environment import FunctionSpec
+from mayfly_lab.aws.functions.functions import Functions
+from mayfly_lab.aws.patches import Patches
+from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
+from mayfly_lab.aws.triggers.schedules import Schedules
+from mayfly_lab.aws.triggers.stream import StreamTrigger
+from mayfly_lab.aws.wiring import (
+    FunctionSource,
+    Trigger,
+    create_environment,
+    event_sources,
+    parameter_change,
+)
+from mayfly_lab.aws.world import World
+from mayfly_lab.contracts import InstanceView, Keys, Listener, MachineRoom
+from mayfly_lab.front.authoriser import Authoriser
+from mayfly_lab.front.buckets import Buckets
+from mayfly_lab.front.call import Call, Kind, Principal
+from mayfly_lab.front.door import FrontDoor
+from mayfly_lab.front.faults import Faults
+from mayfly_lab.front.http import Answer, HttpServer
+from mayfly_lab.front.journal import Journal
+from mayfly_lab.front.own import Layers
+from mayfly_lab.front.rights import mayfly_rights
+
+OPERATOR = Principal(
+    userid="AIDALABOPERATOR",
+    arn=f"arn:aws:iam::{ACCOUNT}:user/operator",
+    kind=Kind.OPERATOR,
+    name="operator",
+)
+_FOREVER = timedelta(days=365)
+# Backends that must not be entered by two calls at once: their checks and writes go together.
+_LOCKED = ("cloudformation", "dynamodb", "ec2", "events", "iam", "ssm")
+OpenRoom = Callable[[InstanceView, Listener], MachineRoom]
+"""Builds the machine room; it gets the view that IMDS needs, and what serves AWS to machines."""
+
+
+class LocalAws:
+    """AWS in this process. One at a time, because moto's state is the process's.
+
+    Use it as `start()`, `deploy(…)`, work, `stop()`; `stop` leaves nothing but the files in
+    `config.home`.
+    """
+
+    def __init__(
+        self, config: LabConfig, open_room: OpenRoom, authoriser: Authoriser | None = None
+    ) -> None:
+        config.home.mkdir(parents=True, exist_ok=True)
+        self._open_room = open_room
+        journal = Journal(config.home / "journal.jsonl")
+        self._world = World(config, Cloud(config.region), journal)
+        self._bus = EventBus(self._world)
+        self._recorder = Recorder(made=self._made)
+        self._patches = Patches(
+            [
+                *moto_cloud.patches(),
+                *self._bus.patches(),
+                *intrinsics.patches(),
+                *extensions.patches(),
+                *completions.patches(),
+                *self._recorder.patches(),
+            ]
+        )
+        self._authoriser = authoriser
+        self._triggers: list[Trigger] = []
+        self._stack = ""
+
+    # Parts that exist from `start` on; nobody may use them before.
+    ec2: Ec2
+    functions: Functions
+    listener: HttpServer
+    operator: Keys
+    _door: FrontDoor
+    _room: MachineRoom
+    _invoker: AsyncInvoker
+    _schedules: Schedules
+
+    @property
+    def endpoint(self) -> str:
+        """The URL for `AWS_ENDPOINT_URL`."""
+        return self.listener.url
+
+    @property
+    def journal(self) -> Journal:
+        """Every call and every change of state."""
+        return self._world.journal
+
+    @property
+    def faults(self) -> Faults:
+        """The switches with which things go wrong."""
+        return self._world.faults
+
+    @property
+    def moments(self) -> Moments:
+        """States and profiles of every instance over time."""
+        return self.ec2.moments
+
+    @property
+    def failures(self) -> list[Exception]:
+        """What broke inside the lab itself; empty when all is well."""
+        return self._world.timers.failures
+
+    def start(self) -> str:
+        """Start AWS without any stack; its endpoint.
+
+        Raises:
+            RuntimeError: there is another local AWS in this process.
+            MotoChangedError: another moto is installed than the lab was written for.
+        """
+        world = self._world
+        world.cloud.open()
+        self._patches.install()
+        extensions.forget_models()
+        world.timers.start()
+        self._door = FrontDoor(
+            cloud=world.cloud.application(),
+            credentials=world.credentials,
+            authoriser=self._authoriser or mayfly_rights(),
+            journal=world.journal,
+            faults=world.faults,
+            layers=Layers(world.cloud, world.clock),
+            buckets=Buckets() if world.config.throttling else None,
+            locks=dict.fromkeys(_LOCKED, world.lock),
+        )
+        self.listener = HttpServer(self._door.answer)
+        self.operator = world.credentials.issue(OPERATOR, _FOREVER)
+        self._start_functions()
+        self._start_ec2()
+        self._door.observers.append(self._observe)
+        self.listener.start()
+        return self.endpoint
+
+    def deploy(self, deployment: Deployment, dependencies: Path | None = None) -> Deployed:
+        """Deploy the control plane and its queues, and start what wakes the functions.
+
+        `dependencies` is a host-architecture build of the dependencies layer; without it the
+        functions import from this environment.
+
+        Raises:
+            TemplateError: a parameter is not allowed.
+            BuildError: a layer cannot be built.
+            StaleBundleError: `make bundle` was not run.
+            UnsupportedResourceError: the lab would lose a part of a template.
+        """
+        deployer = self._deployer()
+        self._stack = deployment.stack
+        self._door.scrubber.learn(deployment.token)
+        translation = deployer.control(deployment)
+        source = FunctionSource(self._world, self._recorder, translation.sources, dependencies)
+        for spec in source.specs(deployment.stack):
+            self.functions.add(spec)
+        queues = {queue.key: deployer.queue(deployment, queue) for queue in deployment.queues}
+        if nested := deployment.parameters.get("QueueKey"):
+            queues[nested] = deployer.published(deployment.stack, nested)
+        self._start_triggers()
+        return Deployed(deployment.stack, queues, translation.sources)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the operator's credentials."""
+        return boto3.client(
+            service,  # type: ignore[call-overload] # the name is a variable here
+            region_name=self._world.config.region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.operator.access_key,
+            aws_secret_access_key=self.operator.secret_key,
+            aws_session_token=self.operator.token,
+            # An operator wants to see an error, not its third repetition.
+            config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
+        )
+
+    def log_of(self, function: str) -> Path:
+        """The log file of a function, by its short name as `dispatch`."""
+        return self.functions.spec(f"{self._stack}-{function}").log
+
+    def stop(self) -> None:
+        """End every worker and machine, and give moto back as it was."""
+        for trigger in self._triggers:
+            trigger.begin_stop()
+        self._world.timers.stop()
+        self.functions.close()
+        for trigger in self._triggers:
+            trigger.stop()
+        self._invoker.stop()
+        self._room.close()
+        self.listener.stop()
+        self._patches.remove()
+        extensions.forget_models()
+        self._world.cloud.close()
+        self.journal.close()
+
+    def _start_functions(self) -> None:
+        world = self._world
+        self.functions = Functions(world, self._environment)
+        self._invoker = AsyncInvoker(world, self.functions)
+        self._bus.deliver = self._deliver
+        self._schedules = Schedules(world, self._deliver)
+        self._door.kill = self.functions.kill
+        self._door.operations |= api.operations(self.functions, self._invoker.submit)
+
+    def _start_ec2(self) -> None:
+        world, cloud = self._world, self._world.cloud
+        moments = Moments(world.clock)
+        life = Life(world, self._bus, moments, Profiles(world, moments))
+        self.ec2 = Ec2(life)
+        self._room = self._open_room(self.ec2, self.listener)
+        life.room = self._room
+        launcher = Launcher(self.ec2, cloud.backend("ec2"), cloud.parameter, cloud.profile)
+        self._door.operations |= Operations(self.ec2, launcher).table()
+
+    def _start_triggers(self) -> None:
+        self._triggers = event_sources(self._world, self.functions)
+        for trigger in self._triggers:
+            trigger.start()
+        self._schedules.start()
+
+    def _environment(self, spec: FunctionSpec) -> Any:
+        return create_environment(self._world, self._stack, self.endpoint, spec)
+
+    def _deliver(self, target: Any, event: Event) -> None:
+        """Hand an event to the target of a rule: a function."""
+        self._invoker.submit(target["Arn"], payload(target, event))
+
+    def _observe(self, _: Principal, call: Call, answer: Answer) -> None:
+        """What follows from a call that was carried out."""
+        for name, operation in parameter_change(call, answer):
+            self._emit_parameter_change(name, operation)
+        if call.service == "dynamodb":
+            for trigger in self._triggers:
+                if isinstance(trigger, StreamTrigger):
+                    trigger.written()
+
+    def _made(self, resource: Resource) -> None:
+        """CloudFormation's parameters make the same events as anybody's."""
+        if resource.kind == "AWS::SSM::Parameter":
+            self._emit_parameter_change(resource.physical_id, "Create")
+
+    def _emit_parameter_change(self, name: str, operation: str) -> None:
+        detail = {"name": name, "operation": operation, "type": "String"}
+        self._bus.emit("aws.ssm", "Parameter Store Change", detail)
+
+    def _deployer(self) -> Deployer:
+        clients = {name: self.client(name) for name in ("s3", "ssm", "cloudformation")}
+        cloud = self._world.cloud
+        return Deployer(clients, self._world.config.region, cloud.vpc(), cloud.subnets(2))

@@ -1,0 +1,153 @@
+"""From what CloudFormation has made to functions that run and triggers that wake them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.aws.deploy.recorder import Recorder
+from mayfly_lab.aws.functions.environment import ExecutionEnvironment, FunctionSpec
+from mayfly_lab.aws.functions.functions import Functions
+from mayfly_lab.aws.triggers.queue import QueueMapping, QueueTrigger
+from mayfly_lab.aws.triggers.stream import StreamMapping, StreamTrigger
+from mayfly_lab.aws.world import World
+from mayfly_lab.contracts import Keys
+from mayfly_lab.front.call import Call, Kind, Principal
+from mayfly_lab.front.http import Answer
+
+FUNCTION_KEYS = timedelta(hours=12)
+Trigger = QueueTrigger | StreamTrigger
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSource:
+    """Reads function specifications from what a stack has made."""
+
+    world: World
+    recorder: Recorder
+    sources: Mapping[str, Path]
+    """By logical id: the folder of a function's or layer's code."""
+    dependencies: Path | None
+    """A host-architecture build of the dependencies layer; None for the running environment's."""
+
+    def specs(self, stack: str) -> list[FunctionSpec]:
+        """Every function of the stack."""
+        limits = {
+            each.properties["FunctionName"]: each.properties
+            for each in self.recorder.of(stack, "AWS::Lambda::EventInvokeConfig")
+        }
+        layers = self._layer_folders(stack)
+        return [
+            self._spec(each.logical_id, each.properties, each.made, limits, layers)
+            for each in self.recorder.of(stack, "AWS::Lambda::Function")
+        ]
+
+    def _spec(
+        self,
+        logical_id: str,
+        properties: Mapping[str, Any],
+        made: Any,
+        limits: Mapping[str, Mapping[str, Any]],
+        layers: Mapping[str, Path],
+    ) -> FunctionSpec:
+        name = str(made.function_name)
+        limit = limits.get(name, {})
+        if (limit.get("DestinationConfig") or {}) != {}:
+            raise NotImplementedError(f"{name}: the lab has no destinations of invocations")
+        logs = self.world.config.home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        concurrency = properties.get("ReservedConcurrentExecutions")
+        return FunctionSpec(
+            name=name,
+            arn=str(made.function_arn),
+            handler=properties["Handler"],
+            timeout=float(properties.get("Timeout", 3)),
+            memory=int(properties.get("MemorySize", 128)),
+            variables={
+                key: str(value)
+                for key, value in properties.get("Environment", {}).get("Variables", {}).items()
+            },
+            role_arn=properties["Role"],
+            code=self.sources[logical_id].resolve(),
+            layers=tuple(layers[arn] for arn in properties.get("Layers", ()) if arn in layers),
+            log=logs / f"{name}.log",
+            log_group=(properties.get("LoggingConfig") or {}).get("LogGroup", ""),
+            concurrency=int(concurrency or self.world.config.concurrency),
+            max_retries=int(limit.get("MaximumRetryAttempts", 2)),
+            max_event_age=float(limit.get("MaximumEventAgeInSeconds", 21600)),
+        )
+
+    def _layer_folders(self, stack: str) -> dict[str, Path]:
+        """By ARN: what a layer brings on the import path; layers without code bring nothing."""
+        folders: dict[str, Path] = {}
+        for layer in self.recorder.of(stack, "AWS::Lambda::LayerVersion"):
+            # SAM appends a hash to the logical ids of layers.
+            logical_id = next(
+                (each for each in self.sources if layer.logical_id.startswith(each)), ""
+            )
+            if logical_id == "DependenciesLayer":
+                if self.dependencies is not None:
+                    folders[layer.physical_id] = self.dependencies.resolve()
+            elif logical_id:
+                folders[layer.physical_id] = self.sources[logical_id].resolve()
+        return folders
+
+
+def principal_of(world: World, spec: FunctionSpec, stack: str) -> Principal:
+    """Whom AWS sees when a function uses its role."""
+    roles = world.cloud.backend("iam").roles.values()
+    role = next(each for each in roles if each.arn == spec.role_arn)
+    return Principal(
+        userid=f"{role.id}:{spec.name}",
+        arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.name}/{spec.name}",
+        kind=Kind.FUNCTION,
+        name=spec.name.removeprefix(f"{stack}-"),
+        stack=stack,
+    )
+
+
+def create_environment(
+    world: World, stack: str, endpoint: str, spec: FunctionSpec
+) -> ExecutionEnvironment:
+    """A worker for a function, with credentials of its own."""
+    keys: Keys = world.credentials.issue(principal_of(world, spec, stack), FUNCTION_KEYS)
+    return ExecutionEnvironment(spec, keys, world.config.region, endpoint)
+
+
+def event_sources(world: World, functions: Functions) -> list[Trigger]:
+    """A trigger for every event source mapping, as the API shows it.
+
+    Raises:
+        NotImplementedError: a mapping from something else than a queue or a table.
+    """
+    triggers: list[Trigger] = []
+    for mapping in world.cloud.backend("lambda").list_event_source_mappings(None, None):
+        configuration = mapping.get_configuration()
+        service = configuration["EventSourceArn"].split(":")[2]
+        if service == "sqs":
+            triggers.append(QueueTrigger(world, functions, QueueMapping.of(configuration)))
+        elif service == "dynamodb":
+            triggers.append(StreamTrigger(world, functions, StreamMapping.of(configuration)))
+        else:
+            raise NotImplementedError(f"the lab has no event source {service}")
+    return triggers
+
+
+def parameter_change(call: Call, answer: Answer) -> tuple[tuple[str, str], ...]:
+    """The SSM parameters that a call has changed, each with the operation that events name."""
+    match call.action:
+        case "ssm:PutParameter":
+            operation = "Create" if json.loads(answer.body).get("Version") == 1 else "Update"
+            return ((str(call.parameters["Name"]), operation),)
+        case "ssm:DeleteParameter":
+            return ((str(call.parameters["Name"]), "Delete"),)
+        case "ssm:DeleteParameters":
+            deleted = json.loads(answer.body).get("DeletedParameters") or ()
+            return tuple((str(name), "Delete") for name in deleted)
+        case _:
+            return ()
