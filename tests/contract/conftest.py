@@ -16,6 +16,9 @@ import pytest
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
+from mayfly.ports import Fleet
+from tests.contract.fleet_worlds import DynamoWorld, FakeWorld, World
+
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
@@ -44,3 +47,30 @@ def table_definitions() -> dict[str, dict[str, Any]]:
         for name, resource in resources.items()
         if resource["Type"] == "AWS::DynamoDB::Table"
     }
+
+
+@pytest.fixture
+def dynamo(
+    aws: None,
+    lazy: Callable[[str], Callable[[], Any]],
+    table_definitions: dict[str, dict[str, Any]],
+) -> Iterator[DynamoWorld]:
+    """A fleet in tables as the template declares them."""
+    client = lazy("dynamodb")
+    client().create_table(TableName="fleet", **table_definitions["FleetTable"])
+    client().create_table(TableName="mailbox", **table_definitions["MailboxTable"])
+    yield DynamoWorld(client)
+    client().delete_table(TableName="fleet")
+    client().delete_table(TableName="mailbox")
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def fleet_world(request: pytest.FixtureRequest) -> World:
+    """Each of the two."""
+    return FakeWorld() if request.param == "fake" else request.getfixturevalue("dynamo")
+
+
+@pytest.fixture
+def fleet(fleet_world: World) -> Fleet:
+    """Its port."""
+    return fleet_world.fleet

@@ -1,0 +1,59 @@
+"""The two fleets that one suite is run against, and what a test must do or see beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from mayfly.adapters.attributes import decode
+from mayfly.adapters.fleet import DynamoFleet
+from mayfly.adapters.transactions import Tables
+from mayfly.ports import Fleet, Report
+from mayfly.states import InstanceState
+from mayfly_lab.fakes import FakeFleet, FakeMailbox
+from tests.contract.sample_records import NOW, an_instance
+
+ROW = "AROASAND:i-1"
+ASSIGNMENT = {"protocol": 1, "job": "job-1", "policy": {"rules": ["fork=no"], "repository": None}}
+LAUNCHING = an_instance(state=InstanceState.LAUNCHING, instance_id="i-1")
+
+
+class World(Protocol):
+    """The fleet, and what a test must do or see beside it."""
+
+    fleet: Fleet
+
+    def report(self, row: str) -> None: ...
+
+    def assignment(self, row: str) -> Mapping[str, object] | None: ...
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self.mailbox = FakeMailbox()
+        self.fleet = FakeFleet(self.mailbox)
+
+    def report(self, row: str) -> None:
+        self.mailbox.report(row, Report("sandboxed", "boot-1"))
+
+    def assignment(self, row: str) -> Mapping[str, object] | None:
+        return self.mailbox.rows[row].assignment if row in self.mailbox.rows else None
+
+
+class DynamoWorld:
+    def __init__(self, client: Callable[[], Any]) -> None:
+        self.client = client
+        self.fleet = DynamoFleet(client, Tables("fleet", "mailbox"), clock=lambda: NOW)
+
+    def report(self, row: str) -> None:
+        self.client().put_item(
+            TableName="mailbox", Item={"key": {"S": row}, "report": {"M": {"phase": {"S": "x"}}}}
+        )
+
+    def item(self, table: str, **key: str) -> Mapping[str, Any]:
+        ((name, value),) = key.items()
+        answer = self.client().get_item(TableName=table, Key={name: {"S": value}})
+        return {name: decode(value) for name, value in answer.get("Item", {}).items()}
+
+    def assignment(self, row: str) -> Mapping[str, object] | None:
+        return self.item("mailbox", key=row).get("assignment")

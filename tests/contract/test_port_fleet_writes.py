@@ -1,0 +1,176 @@
+"""What one write may do at once: fence, assignments, freed slots, pointers.
+
+Held by the fake and by DynamoDB alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mayfly.errors import Conflict
+from mayfly.model import SlotKey, saved
+from mayfly.ports import Assign, Drop, Fleet, FreeSlots, Save, Unassign
+from mayfly.states import ClaimState, InstanceState
+from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, World
+from tests.contract.sample_records import (
+    NOW,
+    a_capacity,
+    a_claim,
+    a_launch,
+    a_lease,
+    a_stray,
+    an_instance,
+)
+
+
+def test_a_write_with_the_fence_of_the_lease_goes_through(fleet: Fleet) -> None:
+    fleet.write([Save(a_lease(fence=7))])
+    fleet.write([Save(a_claim())], fence=7)
+    assert fleet.claim("job-1") == saved(a_claim())
+
+
+@pytest.mark.parametrize("fence", [6, 8])
+def test_a_write_with_another_fence_is_a_conflict(fleet: Fleet, fence: int) -> None:
+    fleet.write([Save(a_lease(fence=7))])
+    with pytest.raises(Conflict):
+        fleet.write([Save(a_claim())], fence=fence)
+    assert fleet.claim("job-1") is None
+
+
+def test_a_write_with_a_fence_needs_a_lease(fleet: Fleet) -> None:
+    with pytest.raises(Conflict):
+        fleet.write([Save(a_claim())], fence=1)
+
+
+def test_the_lease_is_renewed_and_taken_over_under_its_fence(fleet: Fleet) -> None:
+    lease = a_lease(fence=7)
+    fleet.write([Save(lease)])
+    fleet.write([Save(replace(saved(lease), until=NOW + timedelta(minutes=1)))], fence=7)
+    taken = replace(lease, holder="invocation-2", fence=8, version=2)
+    fleet.write([Save(taken), Save(a_claim())], fence=7)
+    assert fleet.lease() == saved(taken)
+    with pytest.raises(Conflict):
+        fleet.write([Save(replace(saved(taken), holder="invocation-1"))], fence=7)
+
+
+def test_a_job_is_bound_in_one_write(fleet_world: World) -> None:
+    fleet_world.report(ROW)
+    fleet_world.fleet.write([Save(a_lease()), Save(a_claim()), Save(an_instance())])
+    claim = replace(saved(a_claim()), state=ClaimState.ASSIGNED)
+    fleet_world.fleet.write(
+        [Save(claim), Save(saved(an_instance())), Assign(ROW, ASSIGNMENT, NOW)], fence=1
+    )
+    assert fleet_world.fleet.claim("job-1") == saved(claim)
+    assert fleet_world.assignment(ROW) == ASSIGNMENT
+
+
+def test_a_row_is_assigned_once(fleet_world: World) -> None:
+    fleet_world.report(ROW)
+    fleet_world.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
+    with pytest.raises(Conflict):
+        fleet_world.fleet.write([Assign(ROW, {**ASSIGNMENT, "job": "job-2"}, NOW)])
+    assert fleet_world.assignment(ROW) == ASSIGNMENT
+
+
+def test_a_row_without_report_is_not_assigned(fleet_world: World) -> None:
+    with pytest.raises(Conflict):
+        fleet_world.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
+    assert fleet_world.assignment(ROW) is None
+
+
+def test_an_assignment_is_taken_out_again(fleet_world: World) -> None:
+    fleet_world.report(ROW)
+    fleet_world.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
+    fleet_world.fleet.write([Save(a_claim()), Unassign(ROW)])
+    assert fleet_world.assignment(ROW) is None
+    fleet_world.fleet.write([Unassign(ROW), Unassign("AROASAND:i-none")])
+    fleet_world.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
+    assert fleet_world.assignment(ROW) == ASSIGNMENT
+
+
+def test_slots_are_freed_whatever_the_version(fleet: Fleet) -> None:
+    fleet.write([Save(a_capacity(live=5))])
+    fleet.write([FreeSlots("deploy", 2)])
+    fleet.write([Save(a_claim()), FreeSlots("deploy", 1)])
+    capacity = fleet.capacity("deploy")
+    assert capacity
+    assert (capacity.live, capacity.version) == (2, 1)
+
+
+def test_a_save_of_the_account_keeps_what_was_freed_since_it_was_read(fleet: Fleet) -> None:
+    fleet.write([Save(a_capacity(live=5))])
+    read = fleet.capacity("deploy")
+    assert read
+    fleet.write([FreeSlots("deploy", 2)])
+    fleet.write([Save(replace(read, live=read.live + 4))])
+    later = fleet.capacity("deploy")
+    assert later
+    assert (later.live, later.version) == (5 - 2 + 4, 2)
+    fleet.write([FreeSlots("deploy", 1)])
+    fleet.write([Save(replace(later, live=later.live + 1, misses={}))])
+    last = fleet.capacity("deploy")
+    assert last
+    assert (last.live, last.misses) == (5 - 2 + 4 - 1 + 1, {})
+
+
+def test_the_account_is_saved_and_slots_are_freed_in_one_write(fleet: Fleet) -> None:
+    fleet.write([Save(a_capacity(live=5)), FreeSlots("deploy", 1)])
+    first = fleet.capacity("deploy")
+    assert first
+    fleet.write(
+        [FreeSlots("deploy", 1), Save(replace(first, live=first.live + 3)), FreeSlots("deploy", 1)]
+    )
+    second = fleet.capacity("deploy")
+    assert (first.live, second and second.live) == (4, 4 + 3 - 2)
+
+
+def test_slots_of_a_queue_without_account_are_freed_in_vain(fleet: Fleet) -> None:
+    fleet.write([Save(a_claim()), FreeSlots("deploy", 2)])
+    assert fleet.capacity("deploy") is None
+    fleet.write([Save(a_capacity())])
+    assert fleet.capacity("deploy") == saved(a_capacity())
+
+
+def test_an_ec2_id_belongs_to_one_slot_for_ever(fleet: Fleet) -> None:
+    fleet.write([Save(LAUNCHING)])
+    fleet.write([Save(saved(LAUNCHING))])
+    with pytest.raises(Conflict):
+        fleet.write([Save(an_instance(1, state=InstanceState.LAUNCHING, instance_id="i-1"))])
+    assert fleet.instance(SlotKey("l1", 1)) is None
+
+
+def test_a_launch_of_many_slots_fits_into_one_write(fleet: Fleet) -> None:
+    slots = [an_instance(n) for n in range(98)]
+    fleet.write([Save(a_launch()), Save(a_capacity()), *map(Save, slots)])
+    assert len(fleet.instances("deploy", [InstanceState.REQUESTED])) == 98
+
+
+@pytest.mark.parametrize(
+    ("changes", "fence"),
+    [
+        ([Save(a_claim(f"job-{n}")) for n in range(101)], None),
+        ([Save(a_claim(f"job-{n}")) for n in range(100)], 1),
+        (
+            [
+                Save(replace(LAUNCHING, key=SlotKey("l", n), instance_id=f"i-{n}"))
+                for n in range(51)
+            ],
+            None,
+        ),
+        ([Save(a_claim()), Save(a_claim(priority=1))], None),
+        ([Save(a_stray()), Drop(a_stray())], None),
+        ([Save(LAUNCHING), Save(replace(LAUNCHING, key=SlotKey("l", 9)))], None),
+    ],
+)
+def test_what_no_transaction_can_do_is_a_defect(
+    fleet: Fleet, changes: list[Save], fence: int | None
+) -> None:
+    with pytest.raises(ValueError, match="in one write"):
+        fleet.write(changes, fence)
+
+
+def test_no_change_is_no_write(fleet: Fleet) -> None:
+    fleet.write([])

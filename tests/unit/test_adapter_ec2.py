@@ -1,0 +1,213 @@
+"""What EC2's answers mean, where a local EC2 does not give them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from botocore.stub import Stubber
+
+from mayfly.adapters.ec2 import Ec2Machines
+from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.ports import Association
+from tests.unit.stubbed_ec2 import client
+
+
+@pytest.fixture
+def ec2() -> Iterator[Stubber]:
+    with Stubber(client()) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def machines(ec2: Stubber) -> Ec2Machines:
+    return Ec2Machines(client, "ci")
+
+
+def test_instances_are_listed_by_tag_page_by_page(ec2: Stubber, machines: Ec2Machines) -> None:
+    def page(number: int, **changes: object) -> dict[str, object]:
+        instance = {
+            "InstanceId": f"i-{number}",
+            "State": {"Name": "terminated"},
+            "LaunchTime": datetime.fromisoformat("2026-11-20T10:30:00+01:00"),
+            "Tags": [
+                {"Key": "mayfly-launch", "Value": "l1"},
+                {"Key": "mayfly-queue", "Value": "deploy"},
+            ],
+            **changes,
+        }
+        return {"Reservations": [{"Instances": [instance]}]}
+
+    asked = {"Filters": [{"Name": "tag:mayfly-stack", "Values": ["ci"]}], "MaxResults": 1000}
+    reason = {"Code": "Server.SpotInstanceTermination", "Message": "spot"}
+    ec2.add_response("describe_instances", {**page(1, StateReason=reason), "NextToken": "2"}, asked)
+    # An empty page is not the last one.
+    ec2.add_response(
+        "describe_instances", {"Reservations": [], "NextToken": "3"}, {**asked, "NextToken": "2"}
+    )
+    ec2.add_response(
+        "describe_instances",
+        page(2, Tags=[], StateTransitionReason="User initiated"),
+        {**asked, "NextToken": "3"},
+    )
+    first, second = machines.instances()
+    assert (first.instance_id, first.launch, first.queue, first.reason) == (
+        "i-1",
+        "l1",
+        "deploy",
+        "spot",
+    )
+    assert first.launched_at.isoformat() == "2026-11-20T09:30:00+00:00"
+    assert (second.instance_id, second.launch, second.queue, second.reason) == (
+        "i-2",
+        "",
+        "",
+        "User initiated",
+    )
+
+
+def test_associations_are_asked_for_by_instance_in_bounded_filters(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
+    ids = [f"i-{number}" for number in range(250)]
+
+    def shown(number: int, state: str) -> dict[str, object]:
+        return {
+            "AssociationId": f"iip-assoc-{number}-{state}",
+            "InstanceId": f"i-{number}",
+            "IamInstanceProfile": {"Arn": "arn:sandbox", "Id": "AIPA"},
+            "State": state,
+        }
+
+    operation = "describe_iam_instance_profile_associations"
+    ec2.add_response(
+        operation,
+        {"IamInstanceProfileAssociations": [shown(0, "associated"), shown(1, "disassociated")]},
+        {"Filters": [{"Name": "instance-id", "Values": ids[:200]}]},
+    )
+    ec2.add_response(
+        operation,
+        {
+            "IamInstanceProfileAssociations": [
+                shown(200, "disassociating"),
+                shown(200, "associating"),
+            ]
+        },
+        {"Filters": [{"Name": "instance-id", "Values": ids[200:]}]},
+    )
+    found = machines.associations(ids)
+    assert list(found) == ids
+    assert found["i-0"] == (
+        Association("iip-assoc-0-associated", "i-0", "arn:sandbox", "associated"),
+    )
+    assert found["i-1"] == ()
+    assert [each.state for each in found["i-200"]] == ["disassociating", "associating"]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("InvalidAssociationID.NotFound", Conflict),
+        ("IncorrectState", Conflict),
+        ("IncorrectInstanceState", Conflict),
+        ("RequestLimitExceeded", Transient),
+        ("UnauthorizedOperation", Misconfigured),
+        ("InvalidParameterValue", Misconfigured),
+    ],
+)
+def test_a_refused_replacement_is_an_error_by_its_code(
+    ec2: Stubber, machines: Ec2Machines, code: str, error: type[MayflyError]
+) -> None:
+    sent = {"AssociationId": "iip-assoc-1", "IamInstanceProfile": {"Arn": "arn:sandbox"}}
+    ec2.add_client_error("replace_iam_instance_profile_association", code, expected_params=sent)
+    with pytest.raises(error):
+        machines.replace_profile("iip-assoc-1", "arn:sandbox")
+
+
+GONE = "InvalidInstanceID.NotFound"
+PROTECTED = "OperationNotPermitted"
+
+
+def terminates(ec2: Stubber, *ids: str, code: str = "") -> None:
+    asked = {"InstanceIds": list(ids)}
+    if code:
+        ec2.add_client_error("terminate_instances", code, expected_params=asked)
+    else:
+        ec2.add_response("terminate_instances", {}, asked)
+
+
+def test_one_that_is_gone_is_found_by_halving(ec2: Stubber, machines: Ec2Machines) -> None:
+    terminates(ec2, "a", "b", "gone", "c", "d", code=GONE)
+    terminates(ec2, "a", "b")
+    terminates(ec2, "gone", "c", "d", code=GONE)
+    terminates(ec2, "gone", code=GONE)
+    terminates(ec2, "c", "d")
+    machines.terminate(["a", "b", "gone", "c", "d", "a"])
+
+
+def test_one_that_is_protected_spares_no_other_and_is_told(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
+    terminates(ec2, "a", "protected", code=PROTECTED)
+    terminates(ec2, "a")
+    terminates(ec2, "protected", code=PROTECTED)
+    with pytest.raises(Misconfigured, match=PROTECTED):
+        machines.terminate(["a", "protected"])
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("RequestLimitExceeded", Transient), ("UnauthorizedOperation", Misconfigured)],
+)
+def test_what_is_nobodys_fault_is_not_halved(
+    ec2: Stubber, machines: Ec2Machines, code: str, error: type[MayflyError]
+) -> None:
+    terminates(ec2, "a", "b", code=code)
+    with pytest.raises(error):
+        machines.terminate(["a", "b"])
+
+
+def test_many_are_terminated_a_hundred_at_a_time(ec2: Stubber, machines: Ec2Machines) -> None:
+    ids = [f"i-{number}" for number in range(150)]
+    terminates(ec2, *ids[:100])
+    terminates(ec2, *ids[100:])
+    machines.terminate(ids)
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (base64.b64encode("boot …\nfailed".encode()).decode(), "boot …\nfailed"),
+        (base64.b64encode(b"x" * 70_000).decode(), "x" * 65_536),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_console_is_text_or_nothing(
+    ec2: Stubber, machines: Ec2Machines, output: str | None, text: str
+) -> None:
+    answer = {"InstanceId": "i-1", **({} if output is None else {"Output": output})}
+    ec2.add_response("get_console_output", answer, {"InstanceId": "i-1", "Latest": True})
+    assert machines.console("i-1") == text
+
+
+@pytest.mark.parametrize("code", ["UnsupportedOperation", "IncorrectInstanceState"])
+def test_an_instance_without_latest_output_gives_what_was_kept(
+    ec2: Stubber, machines: Ec2Machines, code: str
+) -> None:
+    asked = {"InstanceId": "i-1", "Latest": True}
+    ec2.add_client_error("get_console_output", code, expected_params=asked)
+    kept = base64.b64encode(b"kept").decode()
+    ec2.add_response("get_console_output", {"Output": kept}, {"InstanceId": "i-1"})
+    assert machines.console("i-1") == "kept"
+
+
+def test_the_console_of_an_instance_that_is_gone_is_not_found(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
+    ec2.add_client_error("get_console_output", GONE)
+    with pytest.raises(NotFound):
+        machines.console("i-1")

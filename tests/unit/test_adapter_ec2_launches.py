@@ -1,0 +1,127 @@
+"""What EC2's answers to a launch mean, where a local EC2 does not give them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from botocore.stub import Stubber
+
+from mayfly.adapters.ec2 import Ec2Machines
+from mayfly.errors import MayflyError, Misconfigured, NoCapacity, Transient
+from mayfly.ports import Launched
+from tests.unit.stubbed_ec2 import client
+
+REQUEST = {
+    "LaunchTemplateConfigs": [
+        {"LaunchTemplateSpecification": {"LaunchTemplateId": "lt-1", "Version": "3"}}
+    ],
+    "TargetCapacitySpecification": {"TotalTargetCapacity": 2},
+}
+SENT = {**REQUEST, "Type": "instant", "ClientToken": "token-1"}
+
+
+@pytest.fixture
+def ec2() -> Iterator[Stubber]:
+    with Stubber(client()) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def machines(ec2: Stubber) -> Ec2Machines:
+    return Ec2Machines(client, "ci")
+
+
+def refused(code: str, message: str = "because") -> dict[str, str]:
+    return {"ErrorCode": code, "ErrorMessage": message}
+
+
+def launched(*ids: str) -> dict[str, list[str]]:
+    return {"InstanceIds": list(ids)}
+
+
+def test_the_recorded_request_is_sent_with_its_token(ec2: Stubber, machines: Ec2Machines) -> None:
+    ec2.add_response("create_fleet", {"Instances": [launched("i-2"), launched("i-1")]}, SENT)
+    answer = machines.create_fleet(json.dumps(REQUEST), "token-1")
+    assert answer == Launched(("i-2", "i-1"), ())
+
+
+def test_what_is_missing_of_a_launch_is_told_once_each(ec2: Stubber, machines: Ec2Machines) -> None:
+    dry = refused("InsufficientInstanceCapacity", "no m7i.large in eu-central-1a")
+    answer = {"Instances": [launched("i-1")], "Errors": [dry, dry, refused("VcpuLimitExceeded")]}
+    ec2.add_response("create_fleet", answer, SENT)
+    assert machines.create_fleet(json.dumps(REQUEST), "token-1") == Launched(
+        ("i-1",),
+        (
+            "InsufficientInstanceCapacity: no m7i.large in eu-central-1a",
+            "VcpuLimitExceeded: because",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "error"),
+    [
+        (["InsufficientInstanceCapacity"], NoCapacity),
+        (["InsufficientInstanceCapacity", "UnfulfillableCapacity"], NoCapacity),
+        (["MaxSpotInstanceCountExceeded"], NoCapacity),
+        (["VcpuLimitExceeded"], NoCapacity),
+        (["InsufficientFreeAddressesInSubnet"], NoCapacity),
+        (["Unsupported"], NoCapacity),
+        # The answer to this token stands, so a repetition would change nothing.
+        (["InsufficientInstanceCapacity", "RequestLimitExceeded"], NoCapacity),
+        (["InternalError"], NoCapacity),
+        ([], NoCapacity),
+        (["InvalidLaunchTemplateId.NotFound"], Misconfigured),
+        (["InsufficientInstanceCapacity", "InvalidAMIID.NotFound"], Misconfigured),
+        (["UnauthorizedOperation"], Misconfigured),
+        (["InvalidParameterValue"], Misconfigured),
+        (["AuthFailure.ServiceLinkedRoleCreationNotPermitted"], Misconfigured),
+    ],
+)
+def test_a_launch_of_nothing_says_why(
+    ec2: Stubber, machines: Ec2Machines, codes: list[str], error: type[MayflyError]
+) -> None:
+    answer = {"Instances": [], "Errors": [refused(code) for code in codes]}
+    ec2.add_response("create_fleet", answer, SENT)
+    with pytest.raises(error) as caught:
+        machines.create_fleet(json.dumps(REQUEST), "token-1")
+    assert type(caught.value) is error
+    for code in codes:
+        assert f"{code}: because" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("InsufficientInstanceCapacity", 500, NoCapacity),
+        ("RequestLimitExceeded", 503, Transient),
+        ("Unavailable", 503, Transient),
+        ("SomethingNew", 500, Transient),
+        ("IdempotentParameterMismatch", 400, Misconfigured),
+        ("InvalidLaunchTemplateId.NotFound", 400, Misconfigured),
+        ("UnauthorizedOperation", 403, Misconfigured),
+        ("SomethingNew", 400, Misconfigured),
+    ],
+)
+def test_a_refused_launch_is_an_error_by_its_code(
+    ec2: Stubber, machines: Ec2Machines, code: str, status: int, error: type[MayflyError]
+) -> None:
+    ec2.add_client_error("create_fleet", code, "because", status, expected_params=SENT)
+    with pytest.raises(error) as caught:
+        machines.create_fleet(json.dumps(REQUEST), "token-1")
+    assert type(caught.value) is error
+    assert code in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [ReadTimeoutError, ConnectTimeoutError])
+def test_a_lost_answer_is_transient(kind: type[Exception]) -> None:
+    class Silent:
+        def create_fleet(self, **request: object) -> None:
+            raise kind(endpoint_url="https://ec2.eu-central-1.amazonaws.com")
+
+    with pytest.raises(Transient):
+        Ec2Machines(Silent, "ci").create_fleet(json.dumps(REQUEST), "token-1")  # type: ignore[arg-type] # one method is enough
