@@ -35,7 +35,7 @@ class Application:
         self._limits = RateLimits()
         self._routes = Routes((*STACKS, *AGENT, *REST))
         self._listeners: list[Listener] = []
-        self._delivering = threading.RLock()
+        self._delivering = threading.Lock()
 
     def __call__(self, request: Request) -> Response:
         """Answer one request.
@@ -61,7 +61,7 @@ class Application:
         return result
 
     def subscribe(self, listener: Listener) -> None:
-        """Call this for every event from now on, in order, on the thread that caused it."""
+        """Call this for every event from now on, in order and never at the same time."""
         self._listeners.append(listener)
 
     def _call(self, request: Request) -> Response:
@@ -78,13 +78,21 @@ class Application:
         return response
 
     def _deliver(self) -> None:
-        # One thread at a time, so that listeners see events in the order in which they happened.
-        with self._delivering:
-            with self._store.lock:
-                events = self._store.take_events()
-            for event in events:
-                for listener in self._listeners:
-                    listener(event)
+        # One thread delivers at a time, so that listeners see events in their order, and delivers
+        # what others add meanwhile. Nobody waits for it: a listener may call the emulator.
+        while self._has_events() and self._delivering.acquire(blocking=False):
+            try:
+                with self._store.lock:
+                    events = self._store.take_events()
+                for event in events:
+                    for listener in self._listeners:
+                        listener(event)
+            finally:
+                self._delivering.release()
+
+    def _has_events(self) -> bool:
+        with self._store.lock:
+            return self._store.has_events()
 
 
 def _answered(action: Callable[[], Response]) -> Response:

@@ -103,7 +103,8 @@ class Buildkite:
     def subscribe(self, listener: Callable[[JobEvent], None]) -> None:
         """Call this for every job that is created or changes its state, in order.
 
-        It is called outside the emulator's lock, and before the call that caused it is answered.
+        It is called outside the emulator's lock, never twice at the same time, and may itself call
+        the emulator.
         """
         self._application.subscribe(listener)
 

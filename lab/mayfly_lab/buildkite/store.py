@@ -59,6 +59,10 @@ class Store:
         self._agents_by_token[agent.token] = agent.id
         return agent
 
+    def has_events(self) -> bool:
+        """Whether there are any since `take_events` was last called."""
+        return bool(self._events)
+
     def take_events(self) -> list[JobEvent]:
         """The events since the last call."""
         events, self._events = self._events, []

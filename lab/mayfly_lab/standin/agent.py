@@ -78,7 +78,7 @@ class Agent:
         }
         if self._settings["priority"]:
             body["priority"] = self._settings["priority"]
-        registration = Client(self._settings["endpoint"], self._settings["token"])
+        registration = self._client(self._settings["endpoint"], self._settings["token"])
         answer = registration.call("POST", "/register", body, patience=client.REGISTER)
         content = answer.json()
         if not answer.ok or content is None:
@@ -89,7 +89,7 @@ class Agent:
 
     def _with_session(self, session: dict[str, Any]) -> int:
         endpoint = str(session.get("endpoint") or self._settings["endpoint"])
-        api = Client(endpoint, str(session["access_token"]))
+        api = self._client(endpoint, str(session["access_token"]))
         answer = api.call("POST", "/connect", patience=client.CONNECT)
         if not answer.ok:
             self._console.say(f"Connect failed: {answer.status} {answer.message}", "FATAL")
@@ -117,7 +117,7 @@ class Agent:
             return REJECTED if answer.status == 422 else FAILED
         run = JobRun(
             job,
-            Client(api.endpoint, str(job.get("token") or session["access_token"])),
+            self._client(api.endpoint, str(job.get("token") or session["access_token"])),
             self._settings,
             self._console,
             poll_seconds=float(session["job_status_interval"]),
@@ -153,6 +153,9 @@ class Agent:
     def _stop_now(self) -> None:
         if self._run:
             self._run.stop("agent_stop")
+
+    def _client(self, endpoint: str, token: str) -> Client:
+        return Client(endpoint, token, lambda text: self._console.say(text, "WARN"))
 
     def _hook(self, name: str) -> bool:
         for hook in hooks.find(name, hooks.directories(self._settings)):

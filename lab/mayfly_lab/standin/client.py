@@ -7,7 +7,7 @@ import json
 import platform
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,8 +85,12 @@ ONCE = Patience(())
 class Client:
     """Calls with one token; each thread keeps a connection of its own."""
 
-    def __init__(self, endpoint: str, token: str) -> None:
+    def __init__(
+        self, endpoint: str, token: str, tell: Callable[[str], None] | None = None
+    ) -> None:
+        """`tell` hears of every answer that makes a call be repeated."""
         self.endpoint = endpoint.rstrip("/")
+        self._tell = tell
         self._token = token
         parts = urlsplit(self.endpoint)
         self._path = parts.path
@@ -121,6 +125,8 @@ class Client:
         for number, wait in enumerate(patience.waits, start=1):
             if answer.ok or not patience.repeats(answer.status):
                 break
+            if self._tell:
+                self._tell(f"{method} {path}: {answer.status} {answer.message}; trying again")
             time.sleep(_asked(answer, wait))
             sequence = {"X-Buildkite-Backoff-Sequence": str(number)}
             answer = self._once(method, path, body, {**headers, **sequence})
