@@ -1,0 +1,213 @@
+"""Dispatch: which jobs become claims, which are denied, and who is told what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mayfly import policy
+from mayfly.actions import Bind, Nudge, Open, Reserve, Tell, Write
+from mayfly.decide.dispatch import LOOK_AHEAD, OPEN_AT_ONCE, candidates, decide, left_alone
+from mayfly.states import ClaimState, InstanceState
+from tests.unit.builders import (
+    NOW,
+    QUEUE,
+    SHAPE,
+    TYPES,
+    a_claim,
+    a_config,
+    a_job,
+    ago,
+    an_instance,
+    assigned,
+)
+from tests.unit.dispatch_views import a_view, decided, kinds, opened, reserved
+
+# -- new jobs --------------------------------------------------------------------------------------
+
+
+def test_nothing_gives_nothing() -> None:
+    assert decided(a_view()) == []
+
+
+def test_a_new_job_is_recorded_then_reserved_then_an_instance_is_asked_for() -> None:
+    actions = decided(a_view(a_job(priority=3, build=9, step="unit")))
+    assert kinds(actions) == [Open, Reserve, Nudge]
+    (claim,) = opened(actions)
+    assert (claim.job, claim.queue, claim.state) == ("job-1", QUEUE, ClaimState.WAITING)
+    assert (claim.shape, claim.attempt, claim.reserved_until) == (SHAPE, 1, None)
+    assert (claim.priority, claim.build, claim.step, claim.pipeline) == (3, 9, "unit", "web")
+    assert (claim.since, claim.runnable_at) == (NOW, ago(1))
+    assert [step.state for step in claim.history] == ["waiting"]
+    assert reserved(actions) == ["job-1"]
+
+
+def test_with_an_instance_ready_it_is_bound_in_the_same_tick_and_nothing_is_launched() -> None:
+    actions = decided(a_view(a_job(), ready=(an_instance(),)))
+    assert kinds(actions) == [Open, Reserve, Bind]
+
+
+def test_a_taken_hot_instance_is_replaced() -> None:
+    actions = decided(a_view(a_job(), ready=(an_instance(),)), a_config(hot=1))
+    assert kinds(actions) == [Open, Reserve, Bind, Nudge]
+
+
+def test_urgent_jobs_come_first_then_old_ones_then_by_name() -> None:
+    jobs = (
+        a_job("young", scheduled_at=NOW),
+        a_job("b", scheduled_at=ago(5)),
+        a_job("a", scheduled_at=ago(5)),
+        a_job("urgent", priority=1, scheduled_at=NOW),
+        a_job("idle", priority=-1, scheduled_at=ago(60)),
+    )
+    names = [claim.job for claim in opened(decided(a_view(*jobs)))]
+    assert names == ["urgent", "a", "b", "young", "idle"]
+
+
+def test_the_most_urgent_job_is_found_on_any_page() -> None:
+    jobs = [a_job(f"job-{n:03}") for n in range(200)]
+    jobs[187] = a_job("job-187", priority=9)
+    assert opened(decided(a_view(*jobs)))[0].job == "job-187"
+
+
+def test_what_is_free_and_a_look_ahead_are_reserved_and_no_more() -> None:
+    jobs = [a_job(f"new-{n:02}") for n in range(40)]
+    held = (a_claim("old-0"), a_claim("old-1"), assigned("old-2"))
+    config = a_config(max_instances=5)
+    assert len(opened(decided(a_view(*jobs, claims=held), config))) == 5 + LOOK_AHEAD - 3
+
+
+@pytest.mark.parametrize("counted", ["seen in this tick", "counted by an earlier one"])
+def test_running_jobs_take_room(counted: str) -> None:
+    jobs = [a_job(f"new-{n:02}") for n in range(40)]
+    claims = tuple(assigned(f"old-{n}", n, state=ClaimState.RUNNING) for n in range(5))
+    view = a_view(*jobs, claims=claims) if counted.startswith("seen") else a_view(*jobs, running=5)
+    assert len(opened(decided(view, a_config(max_instances=5)))) == LOOK_AHEAD
+
+
+def test_a_full_queue_opens_nothing() -> None:
+    claims = tuple(a_claim(f"old-{n:02}") for n in range(5 + LOOK_AHEAD + 3))
+    assert opened(decided(a_view(a_job("new"), claims=claims), a_config(max_instances=5))) == []
+
+
+def test_one_tick_opens_only_so_many() -> None:
+    jobs = [a_job(f"job-{n:03}") for n in range(OPEN_AT_ONCE + 9)]
+    assert len(opened(decided(a_view(*jobs), a_config(max_instances=500)))) == OPEN_AT_ONCE
+
+
+def test_without_an_answer_from_buildkite_nothing_new_is_opened() -> None:
+    assert decided(a_view(a_job(), listing=None)) == []
+
+
+def test_a_job_that_is_listed_although_it_has_a_claim_is_not_opened_again() -> None:
+    assert opened(decided(a_view(a_job(), claims=(a_claim(),)))) == []
+    told = a_claim(state=ClaimState.FAILED, told=False)
+    assert opened(decided(a_view(a_job(), claims=(told,)))) == []
+
+
+@pytest.mark.parametrize("state", [ClaimState.WAITING, ClaimState.ASSIGNED, ClaimState.RUNNING])
+def test_an_index_that_lags_behind_a_claim_opens_no_second_one(state: ClaimState) -> None:
+    assert decided(a_view(a_job(), closed={"job-1": a_claim(state=state)})) == []
+
+
+@pytest.mark.parametrize("state", [ClaimState.RELEASED, ClaimState.FAILED])
+def test_a_job_that_came_back_gets_a_new_claim_over_the_closed_one(state: ClaimState) -> None:
+    former = a_claim(state=state, attempt=3, version=7, reason="it waited an hour")
+    (claim,) = opened(decided(a_view(a_job(), closed={"job-1": former})))
+    assert (claim.version, claim.attempt, claim.state) == (7, 1, ClaimState.WAITING)
+
+
+def test_a_job_that_an_agent_had_is_not_taken_up_again_whatever_a_list_says() -> None:
+    former = a_claim(state=ClaimState.FINISHED, version=7)
+    assert decided(a_view(a_job(), closed={"job-1": former})) == []
+
+
+# -- agent query rules -----------------------------------------------------------------------------
+
+
+def test_a_job_whose_rules_do_not_match_is_left_alone_and_shown_with_its_rule() -> None:
+    view = a_view(a_job("gpu", rules=(f"queue={QUEUE}", "gpu=a10")), a_job("plain"))
+    assert [claim.job for claim in opened(decided(view))] == ["plain"]
+    alone = left_alone(view, a_config())
+    assert {job: mismatch.rule for job, mismatch in alone.items()} == {"gpu": "gpu=a10"}
+
+
+def test_a_job_that_asks_for_one_type_gets_a_shape_of_its_own() -> None:
+    job = a_job(rules=(f"queue={QUEUE}", f"instance-type={TYPES[1]}"))
+    (claim,) = opened(decided(a_view(job)))
+    assert claim.shape == replace(SHAPE, instance_types=(TYPES[1],))
+
+
+# -- policy ----------------------------------------------------------------------------------------
+
+RULES = policy.parse_rules("deploys", "pipeline=web branch=main")
+MAIN = {
+    "BUILDKITE_PIPELINE_SLUG": "web",
+    "BUILDKITE_BRANCH": "main",
+    "BUILDKITE_PULL_REQUEST": "false",
+    "BUILDKITE_REPO": "git@example.org:acme/web.git",
+}
+
+
+def test_an_allowed_job_is_opened_with_the_repository_that_policy_requires() -> None:
+    name, repository = "/repositories/web/repository", "https://example.org/acme/web"
+    config = a_config(rules=RULES, repository_from="/repositories/{pipeline}/repository")
+    view = a_view(a_job(), environments={"job-1": MAIN}, repositories={name: repository})
+    (claim,) = opened(decided(view, config))
+    assert (claim.state, claim.repository) == (ClaimState.WAITING, repository)
+
+
+def test_a_denied_job_is_recorded_as_failed_and_told_and_nothing_is_launched_for_it() -> None:
+    environment = {**MAIN, "BUILDKITE_BRANCH": "feature"}
+    view = a_view(a_job(), environments={"job-1": environment}, ready=(an_instance(),))
+    actions = decided(view, a_config(rules=RULES))
+    assert kinds(actions) == [Open, Tell]
+    (claim,) = opened(actions)
+    assert (claim.state, claim.told) == (ClaimState.FAILED, False)
+    assert f"Queue {QUEUE} does not take this job" in claim.reason
+    told = actions[1]
+    assert isinstance(told, Tell)
+    assert (told.reason, told.claim.version) == (claim.reason, 1)
+
+
+def test_without_a_registered_repository_a_job_is_denied() -> None:
+    config = a_config(repository_from="/repositories/{pipeline}/repository")
+    (claim,) = opened(decided(a_view(a_job(), environments={"job-1": MAIN}), config))
+    assert claim.state is ClaimState.FAILED
+
+
+def test_a_job_whose_environment_is_unknown_is_neither_opened_nor_denied() -> None:
+    assert decided(a_view(a_job()), a_config(rules=RULES)) == []
+
+
+def test_an_unreadable_policy_denies_everybody() -> None:
+    view = a_view(a_job(), environments={"job-1": MAIN})
+    (claim,) = opened(decided(view, a_config(rules=(policy.UNREADABLE,))))
+    assert claim.state is ClaimState.FAILED
+
+
+def test_what_was_not_told_is_told_by_the_next_tick_but_what_was_is_not() -> None:
+    failed = a_claim(state=ClaimState.FAILED, told=False, reason="gave up")
+    assert decided(a_view(claims=(failed,))) == [Tell(failed, "gave up")]
+    assert decided(a_view(claims=(replace(failed, told=True),))) == []
+
+
+def test_the_last_failed_attempt_is_recorded_then_told() -> None:
+    gone = an_instance(InstanceState.TERMINATED, reason="EC2 ended it: spot")
+    claim = assigned(attempt=3)
+    actions = decided(a_view(claims=(claim,), instances={gone.key: gone}))
+    assert kinds(actions) == [Write, Tell]
+    told = actions[1]
+    assert isinstance(told, Tell)
+    assert (told.claim.state, told.claim.version) == (ClaimState.FAILED, claim.version + 1)
+    assert "gave up after 3 attempts" in told.reason
+
+
+def test_candidates_are_what_decide_would_open() -> None:
+    jobs = [a_job(f"job-{n:02}", priority=n % 3) for n in range(30)]
+    view = a_view(*jobs, claims=(a_claim("job-07"),))
+    config = a_config(max_instances=4)
+    assert [job.id for job, _ in candidates(view, config)] == [
+        claim.job for claim in opened(decide(view, config, NOW))
+    ]

@@ -1,0 +1,298 @@
+"""Provision: how many instances are launched, of what, and when none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mayfly.actions import ProvisionAction, Send, Start, Write
+from mayfly.config.queue import QueueConfig, Script
+from mayfly.decide.answer import overdue
+from mayfly.decide.provision import (
+    LAUNCH_AT_ONCE,
+    ProvisionView,
+    coming_or_ready,
+    decide,
+)
+from mayfly.model import Capacity, Claim, Instance, Pinned, Shape, launch_id
+from mayfly.states import COMING, REPEAT_LAUNCH, InstanceState, LaunchState
+from tests.unit.builders import (
+    BOOTSTRAP,
+    BOOTSTRAP_ID,
+    LAUNCH,
+    NOW,
+    QUEUE,
+    SANDBOX,
+    SANDBOX_ID,
+    SHAPE,
+    SPEC,
+    STACK,
+    TYPES,
+    a_capacity,
+    a_claim,
+    a_config,
+    a_launch,
+    ago,
+    an_instance,
+    later,
+    saves,
+)
+from tests.unit.published import TEMPLATES, infra
+
+ARM = replace(SHAPE, architecture="arm64")
+S = InstanceState
+
+
+def a_view(**changes: Any) -> ProvisionView:
+    made = ProvisionView(
+        stack=STACK,
+        infra=infra(),
+        spec=SPEC,
+        waiting=(),
+        instances=(),
+        launches=(),
+        slots={},
+        capacity=a_capacity(),
+    )
+    return replace(made, **changes)
+
+
+def decided(view: ProvisionView, config: QueueConfig | None = None) -> list[ProvisionAction]:
+    return decide(view, config or a_config(), NOW)
+
+
+def started(actions: list[ProvisionAction]) -> list[tuple[str, int]]:
+    """Shape and number of instances of every launch that is started."""
+    return [(str(a.launch.shape), a.launch.slots) for a in actions if isinstance(a, Start)]
+
+
+def launched(view: ProvisionView, config: QueueConfig | None = None) -> int:
+    return sum(count for _, count in started(decided(view, config)))
+
+
+def waiting(count: int, **changes: Any) -> tuple[Claim, ...]:
+    return tuple(a_claim(f"job-{n}", **changes) for n in range(count))
+
+
+def of(*states: InstanceState, **changes: Any) -> tuple[Instance, ...]:
+    return tuple(an_instance(state, n, **changes) for n, state in enumerate(states))
+
+
+# -- the sum ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sum:
+    story: str
+    launch: int
+    waiting: tuple[Claim, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    config: dict[str, Any] = field(default_factory=dict)
+    capacity: Capacity = field(default_factory=a_capacity)
+
+
+SUMS = [
+    Sum("nobody wants anything", 0),
+    Sum("each waiting job gets an instance", 3, waiting(3)),
+    Sum("what is ready is not launched again", 1, waiting(3), of(S.READY, S.READY)),
+    Sum("nor what is coming", 0, waiting(3), of(S.REQUESTED, S.BOOTING, S.SWAPPING)),
+    Sum("an empty pool is filled", 2, config={"hot": 2}),
+    Sum("a full pool is left alone", 0, (), of(S.READY, S.READY), {"hot": 2}),
+    Sum("jobs and pool are one sum", 3, waiting(2), of(S.READY), {"hot": 2}),
+    Sum("what is coming counts for both", 1, waiting(2), of(S.LAUNCHING, S.READY), {"hot": 1}),
+    Sum("too many are not made fewer here", 0, waiting(1), of(S.READY, S.READY, S.READY)),
+    Sum("a paused queue has no demand", 0, waiting(3), config={"paused": True}),
+    Sum("nor does it keep a pool", 0, config={"paused": True, "hot": 2}),
+    Sum("a job that is not reserved for us is no demand", 0, waiting(2, reserved_until=None)),
+    Sum("nor is one whose reservation ran out", 0, waiting(2, reserved_until=NOW)),
+    Sum("the account limits, not the list", 2, waiting(9), capacity=a_capacity(live=48)),
+    Sum("at the limit nothing is launched", 0, waiting(9), capacity=a_capacity(live=50)),
+    Sum("nor beyond it", 0, waiting(9), capacity=a_capacity(live=60)),
+    Sum("a limit that was lowered holds at once", 1, waiting(9), (), {"max_instances": 1}),
+    Sum("a minute has its limit", 4, waiting(9), (), {"max_launches_per_minute": 4}),
+    Sum(
+        "to which the launches of the last minute count",
+        1,
+        waiting(9),
+        (),
+        {"max_launches_per_minute": 4},
+        a_capacity(recent=((ago(seconds=59), 1), (ago(seconds=1), 2))),
+    ),
+    Sum(
+        "but not those before",
+        4,
+        waiting(9),
+        (),
+        {"max_launches_per_minute": 4},
+        a_capacity(recent=((ago(1), 4),)),
+    ),
+    Sum(
+        "a launch fits into one transaction",
+        LAUNCH_AT_ONCE,
+        waiting(LAUNCH_AT_ONCE + 1),
+        (),
+        {"max_instances": 500},
+    ),
+    Sum(
+        "without capacity the shape waits",
+        0,
+        waiting(1),
+        capacity=a_capacity(retry_at={str(SHAPE): later(seconds=1)}),
+    ),
+    Sum(
+        "until its time has come",
+        1,
+        waiting(1),
+        capacity=a_capacity(retry_at={str(SHAPE): NOW}),
+    ),
+]
+
+
+@pytest.mark.parametrize("row", SUMS, ids=lambda row: row.story)
+def test_launch_is_waiting_and_target_less_ready_and_coming(row: Sum) -> None:
+    view = a_view(waiting=row.waiting, instances=row.instances, capacity=row.capacity)
+    assert launched(view, a_config(**row.config)) == row.launch
+
+
+@pytest.mark.parametrize("state", sorted(COMING | {S.READY}))
+def test_every_state_up_to_ready_is_supply(state: InstanceState) -> None:
+    assert state in coming_or_ready()
+    assert launched(a_view(waiting=waiting(1), instances=of(state))) == 0
+
+
+def test_busy_and_condemned_instances_are_no_supply() -> None:
+    assert coming_or_ready() == COMING | {S.READY}
+
+
+# -- shapes ----------------------------------------------------------------------------------------
+
+
+def test_each_shape_has_its_own_sum_and_the_most_urgent_is_launched_first() -> None:
+    one = replace(SHAPE, instance_types=(TYPES[0],))
+    claims = (a_claim("a"), a_claim("b", shape=one, priority=2), a_claim("c", shape=one))
+    assert started(decided(a_view(waiting=claims))) == [(str(one), 2)]
+
+
+def test_a_shape_without_capacity_does_not_hold_up_another() -> None:
+    one = replace(SHAPE, instance_types=(TYPES[0],))
+    claims = (a_claim("a", priority=2), a_claim("b", shape=one))
+    capacity = a_capacity(retry_at={str(SHAPE): later(1)})
+    assert started(decided(a_view(waiting=claims, capacity=capacity))) == [(str(one), 1)]
+
+
+def test_the_pool_holds_the_standard_shape_alone() -> None:
+    one = replace(SHAPE, instance_types=(TYPES[0],))
+    pool = a_view(instances=of(S.READY, shape=one))
+    assert started(decided(pool, a_config(hot=1))) == [(str(SHAPE), 1)]
+
+
+def test_a_shape_that_the_stack_cannot_launch_keeps_nobody_else_waiting() -> None:
+    only = infra(templates={"x86_64": TEMPLATES["x86_64"]})
+    claims = (a_claim("a", shape=ARM, priority=2), a_claim("b"))
+    assert started(decided(a_view(infra=only, waiting=claims))) == [(str(SHAPE), 1)]
+
+
+def test_the_template_of_the_shapes_architecture_is_used() -> None:
+    (start,) = decided(a_view(waiting=(a_claim(shape=ARM),)))
+    assert isinstance(start, Start)
+    (config,) = json.loads(start.launch.request)["LaunchTemplateConfigs"]
+    template = config["LaunchTemplateSpecification"]
+    assert template == {"LaunchTemplateId": TEMPLATES["arm64"]["id"], "Version": "4"}
+
+
+# -- what is recorded ------------------------------------------------------------------------------
+
+
+def test_a_launch_is_recorded_whole_before_it_is_sent() -> None:
+    capacity = a_capacity(next_launch=4, live=7, recent=((ago(5), 9), (ago(seconds=9), 2)))
+    script = Script("s3://bucket/set-up.sh", minutes=15, version=1)
+    (start,) = decided(a_view(waiting=waiting(2), capacity=capacity), a_config(script=script))
+    assert isinstance(start, Start)
+    launch = start.launch
+    assert launch.id == launch_id(STACK, capacity)
+    assert (launch.state, launch.slots, launch.spec) == (LaunchState.OPEN, 2, SPEC)
+    assert (launch.created, launch.market) == (NOW, "on-demand")
+    assert start.capacity == replace(
+        capacity, next_launch=5, live=9, recent=((ago(seconds=9), 2), (NOW, 2))
+    )
+    assert [str(slot.key) for slot in start.slots] == [f"{launch.id}/0", f"{launch.id}/1"]
+    for slot in start.slots:
+        assert (slot.state, slot.instance_id, slot.spec) == (S.REQUESTED, None, SPEC)
+        assert slot.pinned == Pinned(BOOTSTRAP, SANDBOX, BOOTSTRAP_ID, SANDBOX_ID, 15)
+
+
+def test_equal_input_gives_the_same_request_byte_for_byte() -> None:
+    first, second = (decided(a_view(waiting=waiting(2))) for _ in range(2))
+    assert first == second
+    assert isinstance(first[0], Start)
+    request = json.loads(first[0].launch.request)
+    assert request["Type"] == "instant"
+    assert request["TargetCapacitySpecification"]["TotalTargetCapacity"] == 2
+    overrides = request["LaunchTemplateConfigs"][0]["Overrides"]
+    assert [(each["InstanceType"], each["SubnetId"]) for each in overrides] == [
+        (kind, subnet) for kind in TYPES for subnet in ("subnet-0a", "subnet-0b")
+    ]
+    tags = {tag["Key"]: tag["Value"] for tag in request["TagSpecifications"][1]["Tags"]}
+    assert tags == {
+        "mayfly-stack": STACK,
+        "mayfly-queue": QUEUE,
+        "mayfly-launch": first[0].launch.id,
+    }
+
+
+@pytest.mark.parametrize(
+    ("purchase", "dry_until", "market"),
+    [
+        ("on-demand", None, "on-demand"),
+        ("spot", None, "spot"),
+        ("spot", later(1), "spot"),
+        ("spot-then-on-demand", None, "spot"),
+        ("spot-then-on-demand", later(1), "on-demand"),
+        ("spot-then-on-demand", NOW, "spot"),
+    ],
+)
+def test_the_market_follows_the_purchase_option(purchase: str, dry_until: Any, market: str) -> None:
+    shape = Shape(QUEUE, "x86_64", TYPES, purchase)
+    capacity = a_capacity(spot_dry_until={str(shape): dry_until} if dry_until else {})
+    view = a_view(waiting=(a_claim(shape=shape),), capacity=capacity)
+    (start,) = decided(view, a_config(purchase=purchase))
+    assert isinstance(start, Start)
+    assert start.launch.market == market
+    wanted = json.loads(start.launch.request)["TargetCapacitySpecification"]
+    assert wanted["DefaultTargetCapacityType"] == market
+
+
+# -- open launches and refusal ---------------------------------------------------------------------
+
+
+def test_an_open_launch_is_sent_again_with_its_slots() -> None:
+    slots = of(S.REQUESTED, S.REQUESTED)
+    launch = a_launch(2)
+    view = a_view(launches=(launch,), slots={LAUNCH: slots}, instances=slots)
+    (send,) = decided(view)
+    assert isinstance(send, Send)
+    assert (send.launch, send.slots) == (launch, slots)
+
+
+def test_a_refused_queue_launches_nothing() -> None:
+    shared = "its sandbox role carries what its bootstrap role carries"
+    assert decided(a_view(waiting=waiting(3), refused=shared), a_config(hot=2)) == []
+
+
+def test_a_refused_queues_open_launch_is_closed_when_it_is_overdue() -> None:
+    young, old = a_launch(), a_launch(created=NOW - REPEAT_LAUNCH - timedelta(seconds=1))
+    assert not overdue(young, NOW)
+    assert decided(a_view(launches=(young,), refused="shared")) == []
+    (send,) = decided(a_view(launches=(old,), refused="shared"))
+    assert isinstance(send, Send)
+
+
+def test_idle_instances_of_a_refused_queue_go_all_the_same() -> None:
+    view = a_view(instances=of(S.READY, since=ago(6)), refused="shared")
+    (write,) = decided(view)
+    assert isinstance(write, Write)
+    assert saves(write)["Instance"].state is S.CONDEMNED

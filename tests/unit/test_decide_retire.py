@@ -1,0 +1,200 @@
+"""Provision: which idle instances go, and how the warm pool is renewed a few at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mayfly.actions import ProvisionAction, Start, Write
+from mayfly.config.queue import QueueConfig
+from mayfly.decide.provision import OVERDUE, ProvisionView, decide
+from mayfly.model import Instance
+from mayfly.states import InstanceState
+from tests.unit.builders import (
+    NOW,
+    SHAPE,
+    SPEC,
+    STACK,
+    TYPES,
+    a_capacity,
+    a_claim,
+    a_config,
+    ago,
+    an_instance,
+    saves,
+)
+from tests.unit.published import infra
+
+S = InstanceState
+OLD, DAY = "spec-old", timedelta(hours=12)
+
+
+def a_view(
+    *instances: Instance, waiting: int = 0, live: int | None = None, **changes: Any
+) -> ProvisionView:
+    made = ProvisionView(
+        stack=STACK,
+        infra=infra(),
+        spec=SPEC,
+        waiting=tuple(a_claim(f"job-{n}") for n in range(waiting)),
+        instances=instances,
+        launches=(),
+        slots={},
+        capacity=a_capacity(live=len(instances) if live is None else live),
+    )
+    return replace(made, **changes)
+
+
+def ready(number: int, minutes: float = 0, spec: str = SPEC, **changes: Any) -> Instance:
+    """An instance that has been idle for so long."""
+    return an_instance(S.READY, number, since=ago(minutes), spec=spec, **changes)
+
+
+def gone(actions: list[ProvisionAction]) -> list[int]:
+    """Slots of the instances that are condemned."""
+    return [saves(a)["Instance"].key.number for a in actions if isinstance(a, Write)]
+
+
+def launched(actions: list[ProvisionAction]) -> int:
+    return sum(action.launch.slots for action in actions if isinstance(action, Start))
+
+
+@dataclass(frozen=True)
+class Idle:
+    story: str
+    instances: tuple[Instance, ...]
+    gone: list[int]
+    waiting: int = 0
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+IDLE = [
+    Idle("one that nobody needs gets five minutes", (ready(0, 5),), []),
+    Idle("and goes then", (ready(0, 5.1),), [0]),
+    Idle("unless a job waits that it could serve", (ready(0, 60),), [], 1),
+    Idle("or the pool wants it", (ready(0, 60),), [], config={"hot": 1}),
+    Idle("of too many the longest idle go", (ready(0, 7), ready(1, 9)), [1], config={"hot": 1}),
+    Idle("a paused queue keeps none", (ready(0, 9), ready(1, 9)), [0, 1], config={"paused": True}),
+    Idle("not even its pool", (ready(0, 9),), [0], config={"paused": True, "hot": 1}),
+    Idle("but what a waiting job could still use", (ready(0, 9),), [], 1, {"paused": True}),
+    Idle("an old spec without use goes at once", (ready(0, 0, OLD),), [0]),
+    Idle("but serves a waiting job", (ready(0, 0, OLD),), [], 1),
+    Idle("the old ones go before the new", (ready(0, 9), ready(1, 1, OLD)), [1], 1),
+    Idle(
+        "what waits longer than max-idle is no reserve",
+        (ready(0, 721), ready(1, 1)),
+        [0],
+        config={"hot": 1},
+    ),
+]
+
+
+@pytest.mark.parametrize("row", IDLE, ids=lambda row: row.story)
+def test_an_idle_instance(row: Idle) -> None:
+    view = a_view(*row.instances, waiting=row.waiting)
+    assert gone(decide(view, a_config(**row.config), NOW)) == row.gone
+
+
+@pytest.mark.parametrize("state", [s for s in S if s is not S.READY])
+def test_only_idle_instances_are_retired(state: InstanceState) -> None:
+    one = an_instance(state, since=ago(9999), spec=OLD)
+    assert gone(decide(a_view(one), a_config(), NOW)) == []
+
+
+def test_an_instance_of_another_shape_is_beyond_need() -> None:
+    other = ready(0, 9, shape=replace(SHAPE, instance_types=(TYPES[0],)))
+    assert gone(decide(a_view(other, ready(1, 9)), a_config(hot=1), NOW)) == [0]
+
+
+def test_the_reason_is_kept() -> None:
+    writes = decide(a_view(ready(0, 9), ready(1, 9, OLD)), a_config(), NOW)
+    reasons = {saves(w)["Instance"].key.number: saves(w)["Instance"].reason for w in writes}
+    assert reasons == {
+        0: "neither a job nor the target needs it",
+        1: "it was made by an older configuration",
+    }
+
+
+# -- the pool is renewed a few at a time -----------------------------------------------------------
+
+
+class Pool:
+    """A hot pool that is renewed tick by tick: what is launched is ready by the next."""
+
+    def __init__(self, config: QueueConfig, *instances: Instance) -> None:
+        self.config, self.instances, self.now = config, list(instances), NOW
+        self.closing: list[Instance] = []
+        self.made = len(instances)
+
+    def tick(self) -> tuple[int, list[int]]:
+        """What is launched and who is condemned; the condemned are closed by the next tick."""
+        live = len(self.instances) + len(self.closing)
+        view = a_view(*self.instances, live=live)
+        actions = decide(view, self.config, self.now)
+        leaving = gone(actions)
+        self.closing = [i for i in self.instances if i.key.number in leaving]
+        self.instances = [i for i in self.instances if i.key.number not in leaving]
+        for _ in range(launched(actions)):
+            self.instances.append(ready(self.made, minutes=(NOW - self.now).total_seconds() / 60))
+            self.made += 1
+        assert len(self.instances) + len(self.closing) <= self.config.max_instances
+        self.now += timedelta(minutes=1)
+        return launched(actions), leaving
+
+    def until_renewed(self) -> list[int]:
+        """How many are ready after each tick, until none of the first ones is left."""
+        sizes = []
+        while any(i.key.number < self.config.hot for i in self.instances):
+            self.tick()
+            sizes.append(len(self.instances))
+            assert len(sizes) < 20, "the pool is never renewed"
+        return sizes
+
+
+@pytest.mark.parametrize("spec", [OLD, SPEC], ids=["of an old spec", "idle for too long"])
+def test_with_room_successors_come_before_the_outdated_go(spec: str) -> None:
+    minutes = 0.0 if spec == OLD else DAY.total_seconds() / 60 + 1
+    pool = Pool(a_config(hot=5), *(ready(n, minutes, spec) for n in range(5)))
+    assert pool.tick() == (2, [])
+    sizes = pool.until_renewed()
+    assert min(sizes) == 5
+    assert max(sizes) == 7
+
+
+@pytest.mark.parametrize("hot", [1, 2, 5])
+def test_without_room_the_outdated_make_it_two_at_a_time(hot: int) -> None:
+    config = a_config(hot=hot, max_instances=hot)
+    pool = Pool(config, *(ready(n, 0, OLD) for n in range(hot)))
+    launches, leaving = pool.tick()
+    assert launches == 0
+    assert len(leaving) == min(2, hot)
+    assert all(size >= hot - 2 for size in pool.until_renewed())
+
+
+def test_a_full_pool_that_is_short_already_gives_up_no_more() -> None:
+    instances = (ready(0, 0, OLD), ready(1, 0, OLD), an_instance(S.BOOTING, 2))
+    view = a_view(*instances, live=4)
+    assert gone(decide(view, a_config(hot=4, max_instances=4), NOW)) == []
+
+
+def test_without_a_successor_it_goes_when_it_is_overdue() -> None:
+    late = DAY + OVERDUE
+    still = ready(0, late.total_seconds() / 60)
+    over = ready(0, late.total_seconds() / 60 + 1)
+    config = a_config(hot=1)
+    assert gone(decide(a_view(still, refused="shared"), config, NOW)) == []
+    assert gone(decide(a_view(over, refused="shared"), config, NOW)) == [0]
+
+
+def test_successors_that_are_under_way_are_enough() -> None:
+    old = tuple(ready(n, 0, OLD) for n in range(4))
+    coming = tuple(an_instance(S.BOOTING, n) for n in (4, 5))
+    assert launched(decide(a_view(*old, *coming), a_config(hot=4), NOW)) == 0
+
+
+def test_jobs_that_wait_are_counted_besides_the_successors() -> None:
+    old = tuple(ready(n, 0, OLD) for n in range(4))
+    assert launched(decide(a_view(*old, waiting=1), a_config(hot=4), NOW)) == 3
