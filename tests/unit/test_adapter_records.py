@@ -1,0 +1,171 @@
+"""Records as items: nothing is lost, nothing is listed twice, time is UTC."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+from types import NoneType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mayfly import model
+from mayfly.adapters.attributes import decode, encode
+from mayfly.adapters.records import from_item, key, open_keys, to_item
+from mayfly.errors import Misconfigured
+from mayfly.model import Claim, Instance, Launch, Record
+from mayfly.states import ClaimState, InstanceState, LaunchState
+from tests.unit.builders import NOW, a_capacity, a_claim, a_launch, an_instance, assigned
+
+KINDS: tuple[Any, ...] = typing.get_args(Record)
+TIMES = st.datetimes(
+    min_value=datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
+)
+# DynamoDB's numbers have 38 digits; nothing of ours comes near.
+for kind, strategy in {
+    datetime: TIMES,
+    int: st.integers(-(2**63), 2**63),
+    model.Step: st.builds(model.Step, at=TIMES),
+}.items():
+    st.register_type_strategy(kind, strategy)
+
+
+def in_utc(value: Any) -> Any:
+    """Equal times in different zones are equal, but a record shall name UTC."""
+    assert not isinstance(value, datetime) or value.utcoffset() == timedelta(0)
+    for field in fields(value) if hasattr(value, "__dataclass_fields__") else ():
+        in_utc(getattr(value, field.name))
+    return value
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_every_record_is_read_as_it_was_saved(kind: type[Any], data: st.DataObject) -> None:
+    record = data.draw(st.from_type(kind))
+    read = from_item(kind, to_item(record))
+    assert read == record
+    in_utc(read)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_attributes_of_a_record_and_of_its_row_do_not_meet(kind: type[Any]) -> None:
+    names = {field.name for field in fields(kind)}
+    assert not names & {"pk", "open_queue", "open_state", "expires"}
+    assert "version" in names
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_field_that_an_old_item_lacks_has_its_default(kind: type[Any]) -> None:
+    """Only fields with a default may be added; those that were there from the start are needed."""
+    for field, hint in typing.get_type_hints(kind).items():
+        if NoneType in typing.get_args(hint):
+            assert kind.__dataclass_fields__[field].default is None
+
+
+def test_an_item_of_an_earlier_mayfly_is_read() -> None:
+    item = dict(to_item(a_claim(repository="git@example.org:acme/web.git")))
+    del item["repository"]
+    assert from_item(Claim, item).repository is None
+
+
+def test_an_item_of_a_later_mayfly_is_read_without_what_is_new() -> None:
+    item = {**to_item(a_claim()), "mood": {"S": "good"}}
+    assert from_item(Claim, item) == a_claim()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("state", {"S": "pondering"}),
+        ("since", {"S": "yesterday"}),
+        ("priority", {"S": "high"}),
+        ("priority", {"BOOL": True}),
+        ("shape", {"S": "large"}),
+        ("history", {"L": [{"M": {"state": {"S": "waiting"}}}]}),
+        ("job", None),
+        ("reason", {"B": b"bytes"}),
+    ],
+)
+def test_an_item_that_cannot_be_read_is_named(attribute: str, value: Any) -> None:
+    item = dict(to_item(a_claim("job-7")))
+    if value is None:
+        del item[attribute]
+    else:
+        item[attribute] = value
+    with pytest.raises(Misconfigured, match="claim#job-7 is no readable Claim"):
+        from_item(Claim, item)
+
+
+def test_a_naive_time_is_a_defect() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        to_item(a_claim(since=datetime(2026, 1, 1)))  # noqa: DTZ001 - that is the point
+
+
+def test_an_item_is_plain_enough_to_be_read_in_the_console() -> None:
+    item = to_item(assigned("job-1", since=NOW, priority=-3))
+    assert item["pk"] == {"S": "claim#job-1"}
+    assert item["state"] == {"S": "assigned"}
+    assert item["since"] == {"S": "2026-03-02T09:00:00+00:00"}
+    assert item["priority"] == {"N": "-3"}
+    assert item["token_until"]["S"].startswith("2026-03-02T")
+    assert item["slot"] == {"M": {"launch": {"S": "launch-1"}, "number": {"N": "0"}}}
+    assert item["told"] == {"BOOL": True}
+    assert item["repository"] == {"NULL": True}
+
+
+KEYS: list[tuple[Record, str, tuple[str, str] | None]] = [
+    (a_claim("j"), "claim#j", ("deploy", "claim#waiting#j")),
+    (a_claim("j", state=ClaimState.RELEASED), "claim#j", None),
+    (a_claim("j", state=ClaimState.FAILED), "claim#j", None),
+    (a_claim("j", state=ClaimState.FAILED, told=False), "claim#j", ("deploy", "claim#failed#j")),
+    (a_launch(id="l"), "launch#l", ("deploy", "launch#open#l")),
+    (a_launch(id="l", state=LaunchState.SETTLED), "launch#l", None),
+    (an_instance(number=4), "instance#launch-1/4", ("deploy", "instance#ready#launch-1/4")),
+    (an_instance(InstanceState.TERMINATED, 4), "instance#launch-1/4", None),
+    (a_capacity(), "capacity#deploy", None),
+    (model.QueueRecord("q", "{}", "{}", "s"), "queue#q", ("#queues", "queue#open#q")),
+    (model.Stray("i-1", NOW), "stray#i-1", ("#strays", "stray#open#i-1")),
+    (model.Lease("me", 1, NOW), "lease#dispatch", None),
+]
+
+
+@pytest.mark.parametrize(("record", "primary", "indexed"), KEYS)
+def test_a_record_has_its_keys(
+    record: Record, primary: str, indexed: tuple[str, str] | None
+) -> None:
+    item = to_item(record)
+    assert key(record) == item["pk"]["S"] == primary
+    assert open_keys(record) == indexed
+    assert ("open_queue" in item, "open_state" in item) == (indexed is not None,) * 2
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        a_claim(state=ClaimState.FINISHED),
+        a_launch(state=LaunchState.SETTLED),
+        an_instance(InstanceState.TERMINATED),
+    ],
+)
+def test_a_closed_record_is_kept_for_a_month(record: Claim | Launch | Instance) -> None:
+    closed = replace(record, since=NOW)
+    assert to_item(closed)["expires"] == {"N": str(int((NOW + timedelta(days=30)).timestamp()))}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, False, 0, -7, 2**80, 1.5, -2.5e-300, "", "é\n", {}, [], {"a": [1, {"b": None}]}],
+)
+def test_plain_values_survive(value: object) -> None:
+    assert decode(encode(value)) == value
+    assert type(decode(encode(value))) is type(value)
+
+
+def test_what_has_no_form_is_a_defect() -> None:
+    with pytest.raises(TypeError, match="object"):
+        encode({"deep": [object()]})

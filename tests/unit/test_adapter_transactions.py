@@ -1,0 +1,186 @@
+"""Why DynamoDB did not write, by what the caller must do; and what needs no transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from mayfly.adapters.fleet import DynamoFleet
+from mayfly.adapters.mailbox import DynamoMailbox
+from mayfly.adapters.transactions import Tables
+from mayfly.errors import Conflict, MayflyError, Misconfigured, Transient
+from mayfly.model import Lease, Stray
+from mayfly.ports import Assign, Change, Drop, FreeSlots, Save, Unassign
+from mayfly.states import InstanceState
+from tests.unit.builders import NOW, a_capacity, a_claim, an_instance
+
+
+@cache
+def client() -> Any:
+    return boto3.client(
+        "dynamodb",
+        region_name="eu-central-1",
+        aws_access_key_id="AKIAFAKE",
+        aws_secret_access_key="fake",
+    )
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Stubber]:
+    with Stubber(client()) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def fleet(dynamodb: Stubber) -> DynamoFleet:
+    return DynamoFleet(client, Tables("fleet", "mailbox"), clock=lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("codes", "error"),
+    [
+        (["ConditionalCheckFailed", "None"], Conflict),
+        (["None", "TransactionConflict"], Conflict),
+        (["ThrottlingError", "ConditionalCheckFailed"], Conflict),
+        (["None", "ThrottlingError"], Transient),
+        (["ProvisionedThroughputExceeded", "None"], Transient),
+        (["None", "ValidationError"], Misconfigured),
+        (["ItemCollectionSizeLimitExceeded", "None"], Misconfigured),
+        ([], Misconfigured),
+    ],
+)
+def test_a_cancelled_transaction_is_an_error_by_its_reasons(
+    dynamodb: Stubber, fleet: DynamoFleet, codes: Sequence[str], error: type[MayflyError]
+) -> None:
+    reasons = [{"Code": code, "Message": "because"} for code in codes]
+    dynamodb.add_client_error(
+        "transact_write_items",
+        "TransactionCanceledException",
+        modeled_fields={"CancellationReasons": reasons} if reasons else None,
+    )
+    with pytest.raises(error) as caught:
+        fleet.write([Save(a_claim("a")), Save(a_claim("b"))])
+    for row, code in zip(("claim#a", "claim#b"), codes, strict=False):
+        assert (f"{row}: {code}" in str(caught.value)) == (code != "None")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("TransactionInProgressException", 400, Transient),
+        ("ProvisionedThroughputExceededException", 400, Transient),
+        ("ThrottlingException", 400, Transient),
+        ("InternalServerError", 500, Transient),
+        ("AccessDeniedException", 400, Misconfigured),
+        ("ResourceNotFoundException", 400, Misconfigured),
+        ("ValidationException", 400, Misconfigured),
+    ],
+)
+def test_a_refused_transaction_is_an_error_by_its_code(
+    dynamodb: Stubber, fleet: DynamoFleet, code: str, status: int, error: type[MayflyError]
+) -> None:
+    dynamodb.add_client_error("transact_write_items", code, http_status_code=status)
+    with pytest.raises(error):
+        fleet.write([Save(a_claim("a")), Save(a_claim("b"))])
+
+
+ASSIGNMENT: dict[str, object] = {"token": "bkjat_secret"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fence", "operation"),
+    [
+        ([Save(a_claim())], None, "put_item"),
+        ([Save(Lease("me", 2, NOW, version=4))], 2, "put_item"),
+        ([Save(a_capacity())], None, "update_item"),
+        ([Save(a_capacity()), FreeSlots("deploy", 1)], None, "update_item"),
+        ([FreeSlots("deploy", 1)], None, "update_item"),
+        ([Drop(Stray("i-1", NOW, version=1))], None, "delete_item"),
+        ([Assign("row", ASSIGNMENT, NOW)], None, "update_item"),
+        ([Unassign("row")], None, "update_item"),
+        ([Save(a_claim())], 2, "transact_write_items"),
+        ([Save(a_claim("a")), Save(a_claim("b"))], None, "transact_write_items"),
+        ([Save(an_instance(InstanceState.LAUNCHING))], None, "transact_write_items"),
+        ([], 2, "transact_write_items"),
+    ],
+)
+def test_only_what_touches_several_rows_is_a_transaction(
+    dynamodb: Stubber,
+    fleet: DynamoFleet,
+    changes: Sequence[Change],
+    fence: int | None,
+    operation: str,
+) -> None:
+    dynamodb.add_response(operation, {})
+    fleet.write(changes, fence)
+
+
+@pytest.mark.parametrize(
+    "code", ["ConditionalCheckFailedException", "TransactionConflictException"]
+)
+def test_a_lost_race_for_one_row_is_a_conflict(
+    dynamodb: Stubber, fleet: DynamoFleet, code: str
+) -> None:
+    dynamodb.add_client_error("put_item", code)
+    with pytest.raises(Conflict):
+        fleet.write([Save(a_claim())])
+
+
+# -- what DynamoDB leaves undone ---------------------------------------------------------------
+
+
+def a_row(key: str) -> dict[str, Any]:
+    report = {"protocol": {"N": "1"}, "phase": {"S": "booting"}, "boot": {"S": key}}
+    return {"key": {"S": key}, "report": {"M": report}}
+
+
+def test_keys_that_were_left_undone_are_asked_for_again(dynamodb: Stubber) -> None:
+    undone = {"mailbox": {"Keys": [{"key": {"S": "b"}}]}}
+    dynamodb.add_response(
+        "batch_get_item",
+        {"Responses": {"mailbox": [a_row("a")]}, "UnprocessedKeys": undone},
+        {
+            "RequestItems": {
+                "mailbox": {
+                    "Keys": [{"key": {"S": "a"}}, {"key": {"S": "b"}}],
+                    "ConsistentRead": True,
+                    # Never the assignment: it holds a token.
+                    "ProjectionExpression": "#key, #report",
+                    "ExpressionAttributeNames": {"#key": "key", "#report": "report"},
+                }
+            }
+        },
+    )
+    dynamodb.add_response(
+        "batch_get_item", {"Responses": {"mailbox": [a_row("b")]}, "UnprocessedKeys": {}}
+    )
+    assert list(DynamoMailbox(client, "mailbox").reports(["a", "b"])) == ["a", "b"]
+
+
+def test_a_mailbox_that_gives_nothing_is_transient(dynamodb: Stubber) -> None:
+    for _ in range(3):
+        undone = {"mailbox": {"Keys": [{"key": {"S": "a"}}]}}
+        dynamodb.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": undone})
+    with pytest.raises(Transient, match="1 rows undone"):
+        DynamoMailbox(client, "mailbox").reports(["a"])
+
+
+def test_removals_that_were_left_undone_are_repeated(dynamodb: Stubber) -> None:
+    def removals(*keys: str) -> dict[str, Any]:
+        return {"mailbox": [{"DeleteRequest": {"Key": {"key": {"S": key}}}} for key in keys]}
+
+    dynamodb.add_response(
+        "batch_write_item",
+        {"UnprocessedItems": removals("b")},
+        {"RequestItems": removals("a", "b")},
+    )
+    dynamodb.add_response(
+        "batch_write_item", {"UnprocessedItems": {}}, {"RequestItems": removals("b")}
+    )
+    DynamoMailbox(client, "mailbox").remove(["a", "b"])
