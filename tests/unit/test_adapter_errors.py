@@ -1,0 +1,123 @@
+"""AWS's errors by what the caller must do; the clients that raise them have stated limits."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+
+from mayfly.adapters import clients
+from mayfly.adapters.boto_errors import NO_CAPACITY, code_of, duty, translated
+from mayfly.errors import Conflict, MayflyError, Misconfigured, NoCapacity, NotFound, Transient
+
+URL = "https://ec2.eu-central-1.amazonaws.com"
+
+
+def client_error(code: str, status: int = 400) -> ClientError:
+    answer = {
+        "Error": {"Code": code, "Message": "because"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "DoThing")  # type: ignore[arg-type] # as botocore fills it
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
+        ("RequestLimitExceeded", 503, Transient),
+        ("ThrottlingException", 400, Transient),
+        ("Throttling", 400, Transient),
+        ("TooManyRequestsException", 429, Transient),
+        ("ProvisionedThroughputExceededException", 400, Transient),
+        ("InternalError", 500, Transient),
+        ("ServiceUnavailable", 503, Transient),
+        ("ExpiredTokenException", 400, Transient),
+        ("WhoKnows", 500, Transient),
+        ("WhoKnows", 503, Transient),
+        ("WhoKnows", 400, Misconfigured),
+        ("AccessDeniedException", 400, Misconfigured),
+        ("UnauthorizedOperation", 403, Misconfigured),
+        ("ConditionalCheckFailedException", 400, Conflict),
+        ("InvalidAssociationID.NotFound", 400, Conflict),
+        ("InvalidInstanceID.NotFound", 400, NotFound),
+        ("NoSuchEntity", 404, NotFound),
+        ("ParameterNotFound", 400, NotFound),
+        # EC2 says this with a status that alone would mean an outage.
+        ("InsufficientInstanceCapacity", 500, NoCapacity),
+    ],
+)
+def test_a_code_counts_before_its_status(
+    code: str, status: int, expected: type[MayflyError]
+) -> None:
+    error = client_error(code, status)
+    with pytest.raises(expected) as caught, translated():
+        raise error
+    assert type(caught.value) is expected
+    assert caught.value.__cause__ is error
+    assert (
+        str(caught.value)
+        == f"An error occurred ({code}) when calling the DoThing operation: because"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ReadTimeoutError(endpoint_url=URL), Transient),
+        (ConnectTimeoutError(endpoint_url=URL), Transient),
+        (EndpointConnectionError(endpoint_url=URL), Transient),
+        (ConnectionClosedError(endpoint_url=URL), Transient),
+        (NoCredentialsError(), Misconfigured),
+        (NoRegionError(), Misconfigured),
+        (ParamValidationError(report="no such parameter"), Misconfigured),
+    ],
+    ids=lambda given: type(given).__name__ if isinstance(given, Exception) else given.__name__,
+)
+def test_an_answer_that_never_came_may_come_later(
+    error: BotoCoreError, expected: type[MayflyError]
+) -> None:
+    with pytest.raises(expected), translated():
+        raise error
+
+
+def test_what_is_not_aws_passes_untouched() -> None:
+    with pytest.raises(ZeroDivisionError), translated():
+        1 / 0  # noqa: B018 - it is there to raise
+
+
+def test_every_want_of_capacity_is_one() -> None:
+    assert {duty(code) for code in NO_CAPACITY} == {NoCapacity}
+
+
+def test_only_aws_has_codes() -> None:
+    assert code_of(client_error("Throttling")) == "Throttling"
+    assert code_of(ValueError("Throttling")) == ""
+    assert code_of(None) == ""
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "ec2", "iam", "logs", "sqs", "ssm"])
+def test_a_client_has_stated_time_outs_and_tries(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    make = getattr(clients, service)
+    make.cache_clear()
+    config = make().meta.config
+    assert make() is make()
+    make.cache_clear()
+    assert config.connect_timeout == 2
+    # All tries together must end before the shortest function does, which has 60 seconds.
+    assert 2 <= config.retries["total_max_attempts"] <= 4
+    assert (config.connect_timeout + config.read_timeout) * config.retries[
+        "total_max_attempts"
+    ] < 50
+    assert config.retries["mode"] == "standard"
