@@ -1,9 +1,8 @@
 #!/bin/bash
-# The first words of an instance: mask what would keep bootstrap credentials, then fetch, check and
-# start the supervisor. Any failure is told on the console and switches the machine off.
-# __MAYFLY_HOST_JSON__ stands for the JSON of mayfly_instance/host.py, without a secret. All this
-# passes through CloudFormation's Fn::Sub, so no dollar sign here is followed by a brace.
-set -Eeuo pipefail
+# Masks what would keep bootstrap credentials; fetches, checks and starts the supervisor. A failure is told on the
+# console and switches the machine off. __MAYFLY_HOST_JSON__ stands for the JSON of mayfly_instance/host.py.
+# This passes through CloudFormation's Fn::Sub, so no dollar sign here is followed by a brace.
+set -Eeuo pipefail && shopt -s execfail
 umask 022
 [[ -v MAYFLY_ROOT ]] || MAYFLY_ROOT=
 [[ -v AWS_EC2_METADATA_SERVICE_ENDPOINT ]] || AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.169.254
@@ -12,48 +11,49 @@ say() { printf 'mayfly: user data: %s\n' "$*" >>"$MAYFLY_ROOT/dev/console" || pr
 check() { sha256sum --status --check - <<<"$1  $2" || { say "$2 has a wrong SHA-256" && return 1; }; }
 trap 'trap - ERR EXIT; say "failed in line $LINENO: $BASH_COMMAND"; poweroff || poweroff --force; exit 1' ERR
 trap 'say "ended before the supervisor ran"; poweroff || poweroff --force' EXIT
-say "masking the services of the image that hold credentials"
 set -- amazon-ssm-agent.service amazon-cloudwatch-agent.service awslogsd.service codedeploy-agent.service \
   ecs.service xray.service aws-kinesis-agent.service greengrass.service
 systemctl mask --quiet "$@"
 # Most are not there, which is an error to systemctl; the supervisor looks at what still runs.
 systemctl stop --quiet "$@" || true
 # Tokens and keys reach curl on standard input: a command line is open to every process.
-fetch() { curl --silent --show-error --fail --max-time 60 --retry 15 --retry-delay 1 --retry-all-errors -K - "$@"; }
-field() { python3 -c 'import json, sys, functools
-print(functools.reduce(lambda found, name: found[name], sys.argv[1:], json.load(sys.stdin)))' "$@"; }
+fetch() {
+  curl --silent --show-error --fail --max-time 60 --retry 15 --retry-delay 1 --retry-all-errors --config - "$@"
+}
+pick() { python3 -c 'import json, sys; print(sys.argv[1].format(**json.load(sys.stdin)))' "$1"; }
 imds() { printf 'header = "X-aws-ec2-metadata-token: %s"\n' "$TOKEN" | fetch "$IMDS/meta-data/$1"; }
-key() { printf '%s' "$KEYS" | field "$1"; }
 signed() {
   SERVICE=$1 && shift
-  printf 'user = "%s:%s"\nheader = "X-Amz-Security-Token: %s"\n' "$KEY" "$SECRET" "$SESSION" |
-    fetch --aws-sigv4 "aws:amz:$REGION:$SERVICE" "$@"
+  printf '%s\n' "$KEYS" | fetch --aws-sigv4 "aws:amz:$REGION:$SERVICE" "$@"
 }
 IFS= read -r -d '' HOST <<'HOST_JSON' || true # It reads to the end, which it calls a failure.
 __MAYFLY_HOST_JSON__
 HOST_JSON
-say "reading where the bundle is"
+say "fetching the bundle"
 TOKEN=$(fetch --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 300' "$IMDS/api/token" </dev/null)
 REGION=$(imds placement/region)
 ROLE=$(imds iam/security-credentials/)
-KEYS=$(imds "iam/security-credentials/$ROLE")
-KEY=$(key AccessKeyId)
-SECRET=$(key SecretAccessKey)
-SESSION=$(key Token)
+KEYS=$(imds "iam/security-credentials/$ROLE" |
+  pick $'user = "{AccessKeyId}:{SecretAccessKey}"\nheader = "X-Amz-Security-Token: {Token}"')
 DOMAIN=amazonaws.com && [[ $HOST != *arn:aws-cn:* ]] || DOMAIN=amazonaws.com.cn
 SSM=https://ssm.$REGION.$DOMAIN LAMBDA=https://lambda.$REGION.$DOMAIN
 [[ ! -v AWS_ENDPOINT_URL ]] || SSM=$AWS_ENDPOINT_URL LAMBDA=$AWS_ENDPOINT_URL
+NAME=$(pick '{bundle_parameter}' <<<"$HOST")
 BUNDLE=$(signed ssm --header 'Content-Type: application/x-amz-json-1.1' \
-  --header 'X-Amz-Target: AmazonSSM.GetParameter' \
-  --data "{\"Name\": \"$(field bundle_parameter <<<"$HOST")\"}" "$SSM/" | field Parameter Value)
-ARN=$(field layer <<<"$BUNDLE" | sed 's/:/%3A/g')
-LAYER=$(signed lambda "$LAMBDA/2018-10-31/layers?Arn=$ARN&find=LayerVersion")
-say "fetching the bundle"
-mkdir -p "$CODE" && cd "$CODE"
-printf 'url = "%s"\n' "$(field Content Location <<<"$LAYER")" | fetch --output layer.zip
-check "$(field Content CodeSha256 <<<"$LAYER" | base64 --decode | od -An -v -tx1 | tr -d ' \n')" layer.zip
+  --header 'X-Amz-Target: AmazonSSM.GetParameter' --data "{\"Name\": \"$NAME\"}" "$SSM/" |
+  pick '{Parameter[Value]}' | pick '{layer} {sha256}' | sed 's/:/%3A/g')
+read -r ARN SHA256 <<<"$BUNDLE"
+LAYER=$(signed lambda "$LAMBDA/2018-10-31/layers?Arn=$ARN&find=LayerVersion" |
+  pick '{Content[Location]} {Content[CodeSha256]}')
+read -r LOCATION LAYER_SHA256 <<<"$LAYER"
+mkdir -p "$CODE"
+cd "$CODE"
+printf 'url = "%s"\n' "$LOCATION" | fetch --output layer.zip
+check "$(base64 --decode <<<"$LAYER_SHA256" | od -An -v -tx1 | tr -d ' \n')" layer.zip
 python3 -m zipfile -e layer.zip .
-check "$(field sha256 <<<"$BUNDLE")" bundle/mayfly-instance.tar.gz
-tar --extract --gzip --no-same-owner --file bundle/mayfly-instance.tar.gz && rm -r layer.zip bundle
-printf '%s' "$HOST" >host.json && say "starting the supervisor"
-exec python3 -m mayfly_instance
+check "$SHA256" bundle/mayfly-instance.tar.gz
+tar --extract --gzip --no-same-owner --file bundle/mayfly-instance.tar.gz
+rm -r layer.zip bundle
+printf '%s' "$HOST" >host.json
+set +e # A failed exec resets the traps, and would then end the shell.
+exec python3 -m mayfly_instance || poweroff

@@ -43,6 +43,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._reply(b"")
 
+    def do_PUT(self) -> None:
+        self._reply(b"")
+
     def do_POST(self) -> None:
         self._reply(self.rfile.read(int(self.headers["Content-Length"])))
 

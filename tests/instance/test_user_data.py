@@ -1,0 +1,244 @@
+"""The real user data, with stand-ins for the programs that would change this machine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mayfly_instance.sigv4 import Credentials
+from tests.instance.front import Front, serving
+
+SCRIPT = Path(__file__).resolve().parents[2] / "layers/instance/user-data.sh"
+KEYS = Credentials(
+    "ASIAUSERDATA", "secret/key+of=role", "session//token==", datetime.max.replace(tzinfo=UTC)
+)
+LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:ci-instance:7"
+HOST = '{"protocol":1,"bundle_parameter":"/mayfly-infra/ci/bundle","it\'s":"a $HOME `x` \\\\ text"}'
+
+
+def bundle() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("mayfly_instance/hooks/pre-bootstrap")
+        entry.mode, entry.size = 0o755, 2
+        tar.addfile(entry, io.BytesIO(b"#!"))
+    return buffer.getvalue()
+
+
+class Boot:
+    """A machine that is about to run its user data."""
+
+    def __init__(self, root: Path, front: Front) -> None:
+        self.root = root
+        self.front = front
+        self.bin = root / "stand-ins"
+        self.bin.mkdir()
+        (root / "dev").mkdir()
+        (root / "dev/console").touch()
+        for name in ("systemctl", "poweroff"):
+            self.stand_in(name, "")
+        self.stand_in("curl", f'exec {shutil.which("curl")} "$@" --retry 0')
+        self.stand_in(
+            "python3",
+            f'[[ $2 != mayfly_instance ]] || exec env >"{root}/env"\nexec {sys.executable} "$@"',
+        )
+        content = bundle()
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            archive.writestr("bundle/mayfly-instance.tar.gz", content)
+        layer = zipped.getvalue()
+        self.parameter = {"layer": LAYER, "sha256": hashlib.sha256(content).hexdigest()}
+        self.code = base64.b64encode(hashlib.sha256(layer).digest()).decode()
+        role = json.dumps(
+            {
+                "AccessKeyId": KEYS.access_key,
+                "SecretAccessKey": KEYS.secret_key,
+                "Token": KEYS.token,
+            }
+        )
+        meta_data = "GET /latest/meta-data"
+        front.answers = {
+            "PUT /latest/api/token": lambda _: (200, "imds-token"),
+            f"{meta_data}/placement/region": lambda _: (200, "eu-west-1"),
+            f"{meta_data}/iam/security-credentials/": lambda _: (200, "bootstrap"),
+            f"{meta_data}/iam/security-credentials/bootstrap": lambda _: (200, role),
+            "GetParameter": lambda _: (
+                200,
+                json.dumps({"Parameter": {"Value": json.dumps(self.parameter)}}),
+            ),
+            "GetLayerVersion": lambda _: (
+                200,
+                json.dumps(
+                    {"Content": {"Location": f"{front.url}/l.zip", "CodeSha256": self.code}}
+                ),
+            ),
+            "GET /l.zip": lambda _: (200, layer),
+        }
+
+    def stand_in(self, name: str, script: str) -> None:
+        file = self.bin / name
+        log = f'{{ printf "%s " "{name}" "$@"; echo; }} >>"{self.root}/calls"'
+        file.write_text(f"#!/bin/bash\n{log}\n{script}\n")
+        file.chmod(0o755)
+
+    def run(self) -> int:
+        text = SCRIPT.read_text().replace("\n__MAYFLY_HOST_JSON__\n", f"\n{HOST}\n")
+        environment = {
+            "PATH": f"{self.bin}:/usr/bin:/bin",
+            "MAYFLY_ROOT": str(self.root),
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.front.url,
+            "AWS_ENDPOINT_URL": self.front.url,
+        }
+        command = ["bash", "-c", text]
+        return subprocess.run(command, env=environment, check=False, timeout=60).returncode
+
+    @property
+    def calls(self) -> str:
+        return (self.root / "calls").read_text()
+
+    @property
+    def console(self) -> str:
+        return (self.root / "dev/console").read_text()
+
+
+@pytest.fixture
+def boot(tmp_path: Path) -> Iterator[Boot]:
+    with serving(KEYS) as front:
+        yield Boot(tmp_path, front)
+        # curl's own signatures are the ones that we would have made.
+        assert front.forged == []
+
+
+def test_the_bundle_is_fetched_checked_unpacked_and_started(boot: Boot) -> None:
+    assert boot.run() == 0
+
+    assert [name for name, _ in boot.front.calls][-3:] == [
+        "GetParameter",
+        "GetLayerVersion",
+        "GET /l.zip",
+    ]
+    asked = dict(boot.front.calls)
+    assert asked["GetParameter"] == {"Name": "/mayfly-infra/ci/bundle"}
+    assert asked["GetLayerVersion"] == {"Arn": [LAYER], "find": ["LayerVersion"]}
+    code = boot.root / "opt/mayfly"
+    hook = code / "mayfly_instance/hooks/pre-bootstrap"
+    assert hook.stat().st_mode & 0o777 == 0o755
+    assert code.stat().st_mode & 0o777 == 0o755
+    assert json.loads((code / "host.json").read_text()) == json.loads(HOST)
+    assert sorted(each.name for each in code.iterdir()) == ["host.json", "mayfly_instance"]
+    assert "python3 -m mayfly_instance" in boot.calls
+    assert "poweroff" not in boot.calls
+
+
+def test_image_services_are_masked_before_anything_else(boot: Boot) -> None:
+    boot.run()
+
+    first, second, *_ = boot.calls.splitlines()
+    assert first.startswith("systemctl mask --quiet amazon-ssm-agent.service amazon-cloudwatch")
+    assert second == first.replace("mask", "stop")
+
+
+def test_no_credential_is_in_a_command_line_an_environment_or_a_file(boot: Boot) -> None:
+    boot.run()
+
+    places = [each for each in boot.root.rglob("*") if each.is_file() and each.parent != boot.bin]
+    everything = b"".join(each.read_bytes() for each in places)
+    assert boot.root / "env" in places
+    for secret in (KEYS.access_key, KEYS.secret_key, KEYS.token, "imds-token"):
+        assert secret.encode() not in everything
+
+
+def wrong_layer(boot: Boot) -> None:
+    boot.code = base64.b64encode(b"x" * 32).decode()
+
+
+def wrong_bundle(boot: Boot) -> None:
+    boot.parameter["sha256"] = "0" * 64
+
+
+def no_parameter(boot: Boot) -> None:
+    del boot.front.answers["GetParameter"]
+
+
+def no_profile(boot: Boot) -> None:
+    del boot.front.answers["GET /latest/meta-data/iam/security-credentials/"]
+
+
+def no_layer(boot: Boot) -> None:
+    boot.front.answers["GetLayerVersion"] = lambda _: (403, "{}")
+
+
+def no_download(boot: Boot) -> None:
+    del boot.front.answers["GET /l.zip"]
+
+
+def odd_answer(boot: Boot) -> None:
+    boot.front.answers["GetParameter"] = lambda _: (200, "<html>")
+
+
+def masks_fail(boot: Boot) -> None:
+    boot.stand_in("systemctl", "exit 1")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (wrong_layer, "layer.zip has a wrong SHA-256"),
+        (wrong_bundle, "bundle/mayfly-instance.tar.gz has a wrong SHA-256"),
+        (no_parameter, "AmazonSSM.GetParameter"),
+        (no_profile, "ROLE=$(imds iam/security-credentials/)"),
+        (no_layer, "LAYER=$(signed lambda"),
+        (no_download, "fetch --output layer.zip"),
+        (odd_answer, "failed in line"),
+        (masks_fail, "systemctl mask"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_any_failure_is_told_on_the_console_and_switches_the_machine_off(
+    boot: Boot, spoil: Callable[[Boot], None], told: str
+) -> None:
+    spoil(boot)
+
+    assert boot.run() == 1
+    assert told in boot.console
+    assert "\npoweroff" in boot.calls
+    assert "python3 -m mayfly_instance" not in boot.calls
+
+
+def test_a_supervisor_that_cannot_be_started_switches_the_machine_off(boot: Boot) -> None:
+    boot.stand_in("rm", f'/bin/rm -r layer.zip bundle && /bin/rm "{boot.bin}/python3"')
+
+    boot.run()
+
+    assert boot.calls.splitlines()[-1].strip() == "poweroff"
+
+
+def test_the_script_is_short_and_survives_cloudformation() -> None:
+    text = SCRIPT.read_text()
+
+    assert len(text.splitlines()) < 60
+    assert "${" not in text
+    assert text.count("\n__MAYFLY_HOST_JSON__\n") == 1
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("script", [SCRIPT, SCRIPT.parent / "mayfly_instance/hooks/pre-bootstrap"])
+def test_shell_scripts_are_clean(script: Path) -> None:
+    shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.defpath}")
+    assert shellcheck, "shellcheck is in the environment of the tests"
+    found = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)
+
+    assert found.stdout == ""
