@@ -37,7 +37,7 @@ def settings(kind: type[AnySettings]) -> AnySettings:
     Raises Misconfigured, naming every bad variable.
     """
     read = read_settings(kind, os.environ)
-    observe.configure(read.service, read.stack, read.log_level)
+    observe.configure(read)
     return read
 
 
