@@ -69,8 +69,8 @@ def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
             case SpotWarning(instance_id=instance_id, action=action):
                 text = f"spot interruption: EC2 is about to {action} it"
                 return _report(reaping.warned(ports, instance_id, text, now))
-            case StateChanged(instance_id=instance_id) if not reaping.is_ours(ports, instance_id):
-                return _report(Outcome())
+            case StateChanged(instance_id=instance_id):
+                return _report(reaping.changed(ports, instance_id, now))
             case _:
                 return _report(reaping.tick(ports, now))
 

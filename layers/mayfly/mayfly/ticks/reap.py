@@ -46,15 +46,20 @@ def tick(ports: ReapPorts, now: datetime) -> Outcome:
 def warned(ports: ReapPorts, instance_id: str, text: str, now: datetime) -> Outcome:
     """Act on a spot warning; an id that is not ours is none of our business."""
     outcome = Outcome()
-    instance = ports.fleet.instance_of(instance_id)
-    if instance is not None:
-        _perform(warn(instance, text, now), ports, outcome, now)
+    with outcome.noting(f"the spot warning for {instance_id}"):
+        instance = ports.fleet.instance_of(instance_id)
+        if instance is not None:
+            _perform(warn(instance, text, now), ports, outcome, now)
     return outcome
 
 
-def is_ours(ports: ReapPorts, instance_id: str) -> bool:
-    """Whether a tick could learn anything from an event about this EC2 instance."""
-    return ports.fleet.instance_of(instance_id) is not None
+def changed(ports: ReapPorts, instance_id: str, now: datetime) -> Outcome:
+    """A tick after a change of state; an id that is not ours is none of our business."""
+    outcome = Outcome()
+    with outcome.noting(f"the state change of {instance_id}"):
+        if ports.fleet.instance_of(instance_id) is not None:
+            outcome.add(tick(ports, now))
+    return outcome
 
 
 def gather(ports: ReapPorts) -> ReapView:
