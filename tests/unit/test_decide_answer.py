@@ -1,0 +1,219 @@
+"""EC2's answer to a launch: who fills which slot, what is freed, when to try again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mayfly.decide.answer import SPOT_DRY, account, adopted, filled, overdue
+from mayfly.decide.request import fleet_request
+from mayfly.errors import Illegal, Misconfigured
+from mayfly.model import Capacity, Instance, Launch
+from mayfly.ports import FreeSlots, Launched, Save
+from mayfly.states import REPEAT_LAUNCH, InstanceState, LaunchState
+from tests.unit.builders import (
+    NOW,
+    QUEUE,
+    SHAPE,
+    a_capacity,
+    a_launch,
+    an_instance,
+    ec2_id,
+    later,
+    slot,
+)
+from tests.unit.published import TEMPLATES, infra
+
+SLOTS = tuple(an_instance(InstanceState.REQUESTED, n) for n in range(3))
+FULL = Launched((ec2_id(3), ec2_id(1), ec2_id(2)))
+PARTIAL = Launched((ec2_id(2), ec2_id(1)), ("InsufficientInstanceCapacity: none left",))
+NONE = Launched((), ("InsufficientInstanceCapacity: none left",))
+
+
+def instances(answer: Launched) -> list[Instance]:
+    changes = filled(a_launch(3), SLOTS, answer, NOW)
+    records = [change.record for change in changes if isinstance(change, Save)]
+    return [record for record in records if isinstance(record, Instance)]
+
+
+# -- filling slots ---------------------------------------------------------------------------------
+
+
+def test_ids_fill_slots_in_sorted_order_whatever_order_ec2_gives() -> None:
+    assert [(i.key, i.instance_id) for i in instances(FULL)] == [
+        (slot(0), ec2_id(1)),
+        (slot(1), ec2_id(2)),
+        (slot(2), ec2_id(3)),
+    ]
+    assert all(i.state is InstanceState.LAUNCHING for i in instances(FULL))
+
+
+def test_what_ec2_did_not_launch_is_closed_with_its_reason_and_freed() -> None:
+    made = instances(PARTIAL)
+    assert [i.state for i in made] == ["launching", "launching", "terminated"]
+    assert made[2].reason == "not launched: InsufficientInstanceCapacity: none left"
+    assert FreeSlots(QUEUE, 1) in filled(a_launch(3), SLOTS, PARTIAL, NOW)
+
+
+def test_a_full_answer_frees_nothing() -> None:
+    changes = filled(a_launch(3), SLOTS, FULL, NOW)
+    assert not [change for change in changes if isinstance(change, FreeSlots)]
+
+
+def test_nothing_launched_frees_every_slot_once() -> None:
+    changes = filled(a_launch(3), SLOTS, NONE, NOW)
+    assert [c for c in changes if isinstance(c, FreeSlots)] == [FreeSlots(QUEUE, 3)]
+    assert all(i.state is InstanceState.TERMINATED for i in instances(NONE))
+
+
+def test_the_launch_is_settled_with_what_ec2_said() -> None:
+    (first, *_) = filled(a_launch(3), SLOTS, PARTIAL, later(1))
+    assert isinstance(first, Save)
+    assert isinstance(first.record, Launch)
+    assert first.record.state is LaunchState.SETTLED
+    assert first.record.errors == PARTIAL.errors
+    assert first.record.reason == "EC2 launched 2 of 3"
+
+
+def test_a_settled_launch_is_not_settled_again() -> None:
+    with pytest.raises(Illegal):
+        filled(a_launch(state=LaunchState.SETTLED), SLOTS, FULL, NOW)
+
+
+def test_endless_errors_do_not_make_an_endless_record() -> None:
+    answer = Launched((), tuple(f"Error{n}: text" for n in range(50)))
+    (first, *_) = filled(a_launch(3), SLOTS, answer, NOW)
+    assert isinstance(first, Save)
+    assert isinstance(first.record, Launch)
+    assert len(first.record.errors) == 10
+
+
+# -- answers that are lost -------------------------------------------------------------------------
+
+
+def test_a_launch_is_repeated_for_ten_minutes() -> None:
+    launch = a_launch(created=NOW)
+    assert not overdue(launch, NOW + REPEAT_LAUNCH)
+    assert overdue(launch, NOW + REPEAT_LAUNCH + timedelta(seconds=1))
+    assert timedelta(minutes=10) == REPEAT_LAUNCH
+
+
+@pytest.mark.parametrize(
+    ("seen", "ids", "complete"),
+    [
+        ([], (), False),
+        ([ec2_id(2), ec2_id(1)], (ec2_id(1), ec2_id(2)), False),
+        ([ec2_id(3), ec2_id(2), ec2_id(1)], (ec2_id(1), ec2_id(2), ec2_id(3)), True),
+        ([ec2_id(n) for n in range(5)], (ec2_id(0), ec2_id(1), ec2_id(2)), True),
+    ],
+)
+def test_what_carries_the_launchs_tag_is_adopted(
+    seen: list[str], ids: tuple[str, ...], complete: bool
+) -> None:
+    answer = adopted(a_launch(3), seen)
+    assert answer.instance_ids == ids
+    assert bool(answer.errors) is not complete
+
+
+# -- the account -----------------------------------------------------------------------------------
+
+SPOT = replace(SHAPE, purchase="spot")
+BOTH = replace(SHAPE, purchase="spot-then-on-demand")
+_LATE = later(seconds=50)
+
+
+@dataclass(frozen=True)
+class Account:
+    story: str
+    got: int
+    launch: Launch = field(default_factory=lambda: a_launch(3))
+    before: dict[str, Any] = field(default_factory=dict)
+    retry: float | None = None
+    """Seconds to wait with this shape."""
+    misses: int = 0
+    dry: bool = False
+
+
+ACCOUNTS = [
+    Account("all of it", 3),
+    Account("some of it is no reason to wait", 1),
+    Account("nothing, once", 0, retry=5, misses=1),
+    Account("twice", 0, before={"misses": {str(SHAPE): 1}}, retry=10, misses=2),
+    Account("four times", 0, before={"misses": {str(SHAPE): 3}}, retry=40, misses=4),
+    Account("many times", 0, before={"misses": {str(SHAPE): 99}}, retry=60, misses=100),
+    Account(
+        "one instance ends the wait",
+        1,
+        before={"misses": {str(SHAPE): 9}, "retry_at": {str(SHAPE): _LATE}},
+    ),
+    Account(
+        "spot alone waits", 0, a_launch(3, shape=SPOT, market="spot"), retry=5, misses=1, dry=True
+    ),
+    Account(
+        "spot that gave some is dry all the same",
+        2,
+        a_launch(3, shape=SPOT, market="spot"),
+        dry=True,
+    ),
+    Account(
+        "after spot, on-demand is tried at once",
+        0,
+        a_launch(3, shape=BOTH, market="spot"),
+        misses=1,
+        dry=True,
+    ),
+    Account(
+        "when both have nothing there is a wait",
+        0,
+        a_launch(3, shape=BOTH, market="on-demand"),
+        {"misses": {str(BOTH): 1}},
+        retry=10,
+        misses=2,
+    ),
+]
+
+
+@pytest.mark.parametrize("row", ACCOUNTS, ids=lambda row: row.story)
+def test_the_account_after_an_answer(row: Account) -> None:
+    shape = str(row.launch.shape)
+    after = account(a_capacity(live=7, **row.before), row.launch, row.got, NOW)
+    until = {shape: NOW + timedelta(seconds=row.retry)} if row.retry else {}
+    assert after.retry_at == until
+    assert after.misses.get(shape, 0) == row.misses
+    assert after.spot_dry_until == ({shape: NOW + SPOT_DRY} if row.dry else {})
+    assert after.live == 7  # slots are freed with the launch's own records
+
+
+def test_what_is_past_is_forgotten_and_other_shapes_stay() -> None:
+    times: dict[str, datetime] = {"gone": NOW, "other": later(1)}
+    before: Capacity = a_capacity(retry_at=times, spot_dry_until=times, misses={"other": 4})
+    after = account(before, a_launch(), 1, NOW)
+    assert after.retry_at == after.spot_dry_until == {"other": later(1)}
+    assert after.misses == {"other": 4}
+
+
+# -- the request -----------------------------------------------------------------------------------
+
+
+def test_a_stack_without_a_template_for_the_architecture_is_misconfigured() -> None:
+    only = infra(templates={"x86_64": TEMPLATES["x86_64"]})
+    with pytest.raises(Misconfigured, match="no launch template for arm64"):
+        fleet_request(only, replace(SHAPE, architecture="arm64"), "spot", 1, {})
+
+
+@pytest.mark.parametrize(
+    ("market", "options"),
+    [
+        ("spot", {"SpotOptions": {"AllocationStrategy": "capacity-optimized-prioritized"}}),
+        ("on-demand", {"OnDemandOptions": {"AllocationStrategy": "prioritized"}}),
+    ],
+)
+def test_both_markets_keep_the_order_of_preference(market: str, options: dict[str, Any]) -> None:
+    request = json.loads(fleet_request(infra(), SHAPE, market, 1, {}))
+    assert {key: request[key] for key in request if key.endswith("Options")} == options
+    overrides = request["LaunchTemplateConfigs"][0]["Overrides"]
+    assert [each["Priority"] for each in overrides] == [0.0, 0.0, 1.0, 1.0]

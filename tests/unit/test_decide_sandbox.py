@@ -1,0 +1,225 @@
+"""Sandbox: who is set up, whose profile is replaced, and whose proof holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from mayfly.actions import Nudge, Replace, SandboxAction, Write
+from mayfly.decide.sandbox import WATCHED, SandboxView, decide, imminent, wants_associations
+from mayfly.model import Instance
+from mayfly.ports import Association, Report
+from mayfly.states import InstanceState
+from tests.unit.builders import (
+    BOOTSTRAP,
+    BOOTSTRAP_ID,
+    NOW,
+    SANDBOX,
+    SANDBOX_ID,
+    a_report,
+    an_instance,
+    ec2_id,
+    saves,
+    shown,
+)
+
+S = InstanceState
+B, X = f"{BOOTSTRAP_ID}:{ec2_id()}", f"{SANDBOX_ID}:{ec2_id()}"
+"""The instance's two mailbox rows."""
+
+BOOTING, SET_UP, PROOF = a_report("booting"), a_report("bootstrapped"), a_report("sandboxed")
+FAILED = a_report("failed", reason="no space left on device")
+OLD, NEW = shown(BOOTSTRAP, name="iip-old"), shown(SANDBOX, name="iip-new")
+BUSY_OLD = replace(OLD, state="associating")
+BUSY_NEW = replace(NEW, state="associating")
+LEAVING = replace(OLD, state="disassociating")
+FOREIGN = shown("arn:aws:iam::123456789012:instance-profile/admin")
+
+
+@dataclass(frozen=True)
+class Case:
+    story: str
+    state: InstanceState
+    reports: dict[str, Report] = field(default_factory=dict)
+    shown: tuple[Association, ...] | None = None
+    """None: nobody asked, or EC2 did not say."""
+    then: list[str] = field(default_factory=list)
+    """What is done, in order: states that are written, `replace` for the effect."""
+
+
+CASES = [
+    Case("nothing is known of a launched host", S.LAUNCHING),
+    Case("its supervisor runs", S.LAUNCHING, {B: BOOTING}, then=["booting"]),
+    Case("that again is no news", S.BOOTING, {B: BOOTING}),
+    Case("an unknown phase says nothing", S.LAUNCHING, {B: a_report("dancing")}),
+    Case("set up, EC2 has not said what it shows", S.BOOTING, {B: SET_UP}, None, ["swapping"]),
+    Case("set up, EC2 shows nothing", S.BOOTING, {B: SET_UP}, (), ["swapping"]),
+    Case("set up", S.BOOTING, {B: SET_UP}, (OLD,), ["swapping+replace"]),
+    Case(
+        "set up before it was seen booting", S.LAUNCHING, {B: SET_UP}, (OLD,), ["swapping+replace"]
+    ),
+    Case("recorded as set up", S.BOOTSTRAPPED, {B: SET_UP}, (OLD,), ["swapping+replace"]),
+    Case("recorded as set up, its report gone", S.BOOTSTRAPPED, {}, (OLD,), ["swapping+replace"]),
+    Case(
+        "set up, its profile just being associated",
+        S.BOOTING,
+        {B: SET_UP},
+        (BUSY_OLD,),
+        ["swapping"],
+    ),
+    Case(
+        "a crash after the record: the effect comes now",
+        S.SWAPPING,
+        {B: SET_UP},
+        (OLD,),
+        ["replace"],
+    ),
+    Case("replaced, not yet associated", S.SWAPPING, {B: SET_UP}, (BUSY_NEW,)),
+    Case("replaced, no proof yet", S.SWAPPING, {B: SET_UP}, (NEW,)),
+    Case("both profiles for a moment", S.SWAPPING, {B: SET_UP, X: PROOF}, (LEAVING, NEW)),
+    Case("in whatever order", S.SWAPPING, {B: SET_UP, X: PROOF}, (NEW, LEAVING)),
+    Case("two of the sandbox", S.SWAPPING, {X: PROOF}, (NEW, replace(NEW, id="iip-x"))),
+    Case("proof and EC2 agree", S.SWAPPING, {B: SET_UP, X: PROOF}, (NEW,), ["ready"]),
+    Case("without the bootstrap row too", S.SWAPPING, {X: PROOF}, (NEW,), ["ready"]),
+    Case("proof, but EC2 still associates", S.SWAPPING, {X: PROOF}, (BUSY_NEW,)),
+    Case("proof, but EC2 says nothing", S.SWAPPING, {X: PROOF}, None),
+    Case("proof, but EC2 shows no profile", S.SWAPPING, {X: PROOF}, ()),
+    Case("proof, but EC2 shows the old profile", S.SWAPPING, {X: PROOF}, (OLD,), ["replace"]),
+    Case("proof in the bootstrap row is none", S.SWAPPING, {B: PROOF}, (NEW,)),
+    Case(
+        "proof under another role's id is none",
+        S.SWAPPING,
+        {f"AROAANOTHERAAAAAAAAAA:{ec2_id()}": PROOF},
+        (NEW,),
+    ),
+    Case(
+        "proof of another instance is none",
+        S.SWAPPING,
+        {f"{SANDBOX_ID}:{ec2_id(1)}": PROOF},
+        (NEW,),
+    ),
+    Case("proof without a boot is none", S.SWAPPING, {X: a_report("sandboxed", "")}, (NEW,)),
+    Case("another phase in the sandbox row is none", S.SWAPPING, {X: a_report("running")}, (NEW,)),
+    Case(
+        "a proof before the record catches up",
+        S.BOOTING,
+        {B: SET_UP, X: PROOF},
+        (NEW,),
+        ["swapping", "ready"],
+    ),
+    Case("a proof without set-up is none", S.BOOTING, {B: BOOTING, X: PROOF}, (NEW,)),
+    Case("a foreign profile condemns", S.SWAPPING, {X: PROOF}, (FOREIGN,), ["condemned", "nudge"]),
+    Case("beside its own too", S.SWAPPING, {X: PROOF}, (NEW, FOREIGN), ["condemned", "nudge"]),
+    Case(
+        "at the first look too",
+        S.BOOTING,
+        {B: SET_UP},
+        (FOREIGN,),
+        ["swapping", "condemned", "nudge"],
+    ),
+    Case("a host that gives up is condemned", S.BOOTING, {B: FAILED}, None, ["condemned", "nudge"]),
+    Case("at once", S.LAUNCHING, {B: FAILED}, None, ["condemned", "nudge"]),
+    Case("after the swap", S.SWAPPING, {B: SET_UP, X: FAILED}, (NEW,), ["condemned", "nudge"]),
+    Case("nothing is replaced for it", S.SWAPPING, {X: FAILED}, (OLD,), ["condemned", "nudge"]),
+    Case(
+        "its proof does not help it",
+        S.SWAPPING,
+        {B: FAILED, X: PROOF},
+        (NEW,),
+        ["condemned", "nudge"],
+    ),
+]
+
+
+def view_of(case: Case) -> SandboxView:
+    associations = {} if case.shown is None else {ec2_id(): case.shown}
+    return SandboxView((an_instance(case.state),), case.reports, associations)
+
+
+def told(action: SandboxAction) -> str:
+    match action:
+        case Replace(first=first):
+            before = [f"{saves(Write(first, ''))['Instance'].state}+"] if first else []
+            return "".join([*before, "replace"])
+        case Write():
+            return str(saves(action)["Instance"].state)
+        case Nudge():
+            return "nudge"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)
+def test_a_host_on_its_way(case: Case) -> None:
+    assert [told(action) for action in decide(view_of(case), NOW)] == case.then
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)
+def test_no_host_becomes_ready_but_by_its_own_proof_and_ec2s_word(case: Case) -> None:
+    records = [
+        saves(action)["Instance"]
+        for action in decide(view_of(case), NOW)
+        if isinstance(action, Write)
+    ]
+    for ready in (record for record in records if record.state is S.READY):
+        assert case.reports[X] == PROOF
+        assert case.shown == (NEW,)
+        assert (ready.boot, ready.proven) == (PROOF.boot, True)
+
+
+def test_every_state_on_the_way_is_watched_and_no_other() -> None:
+    assert {case.state for case in CASES} == set(WATCHED)
+    assert S.READY not in WATCHED
+
+
+def test_the_right_association_is_replaced() -> None:
+    (action,) = decide(view_of(Case("", S.SWAPPING, {}, (OLD,))), NOW)
+    assert isinstance(action, Replace)
+    assert action.association == "iip-old"
+
+
+def test_a_reason_is_always_given() -> None:
+    silent = a_report("failed", reason="")
+    (write, _) = decide(view_of(Case("", S.BOOTING, {B: silent})), NOW)
+    assert saves(write)["Instance"].reason == "the host gave up without a reason"
+    (write, _) = decide(view_of(Case("", S.BOOTING, {B: FAILED})), NOW)
+    assert saves(write)["Instance"].reason == "no space left on device"
+
+
+def test_hosts_do_not_wait_for_each_other() -> None:
+    first, second = an_instance(S.SWAPPING, 0), an_instance(S.SWAPPING, 1)
+    reports = {X: FAILED, f"{SANDBOX_ID}:{ec2_id(1)}": a_report("sandboxed", "boot-1")}
+    view = SandboxView((first, second), reports, {ec2_id(1): (shown(number=1),)})
+    assert [told(action) for action in decide(view, NOW)] == ["condemned", "ready", "nudge"]
+
+
+def looked_at(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
+    return wants_associations(instance, reports), imminent(SandboxView((instance,), reports, {}))
+
+
+@pytest.mark.parametrize(
+    ("state", "reports", "close"),
+    [
+        (S.LAUNCHING, {}, False),
+        (S.BOOTING, {B: BOOTING}, False),
+        (S.LAUNCHING, {B: SET_UP}, True),
+        (S.BOOTING, {B: SET_UP}, True),
+        (S.BOOTSTRAPPED, {}, True),
+        (S.SWAPPING, {}, True),
+    ],
+)
+def test_ec2_is_asked_and_another_look_taken_soon_only_about_a_swap(
+    state: InstanceState, reports: dict[str, Report], close: bool
+) -> None:
+    assert looked_at(an_instance(state), reports) == (close, close)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)
+def test_equal_views_give_equal_actions(case: Case) -> None:
+    assert decide(view_of(case), NOW) == decide(view_of(case), NOW)
+
+
+def test_the_sandbox_profile_is_the_pinned_one() -> None:
+    other = replace(an_instance().pinned, sandbox_profile=SANDBOX + "-of-another-launch")
+    instance = an_instance(S.SWAPPING, pinned=other)
+    view = SandboxView((instance,), {X: PROOF}, {ec2_id(): (NEW,)})
+    assert [told(action) for action in decide(view, NOW)] == ["condemned", "nudge"]
