@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import BUILD, VERSION, bootstrap, metadata
-from .agent import Agent
+from . import BUILD, VERSION
 from .options import UsageError, resolve, usage
 
 
@@ -22,6 +21,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _dispatch(command: str, rest: list[str]) -> int:
+    # Late imports: jobs start this program several times, and each command needs a part of it.
     if command in {"--version", "-v"}:
         print(f"buildkite-agent version {VERSION}+{BUILD}")
         return 0
@@ -29,9 +29,15 @@ def _dispatch(command: str, rest: list[str]) -> int:
         print(usage())
         return 0
     if command == "start":
+        from .agent import Agent
+
         return Agent(resolve(rest, os.environ)).run()
     if command == "bootstrap":
+        from . import bootstrap
+
         return bootstrap.main(os.environ)
     if command == "meta-data":
+        from . import metadata
+
         return metadata.main(rest, os.environ)
     raise UsageError(f"this is a stand-in: it has no command {command!r}")
