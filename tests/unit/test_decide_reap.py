@@ -1,0 +1,296 @@
+"""Reap: what is over, what overstays, what is condemned; who is terminated and who is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mayfly.actions import Clear, KeepWords, Notify, Nudge, ReapAction, Terminate, Write
+from mayfly.decide.reap import LAG, ReapView, decide, warn
+from mayfly.model import Instance
+from mayfly.ports import FreeSlots, Report, Seen
+from mayfly.states import DEADLINES, ClaimState, InstanceState
+from tests.unit.builders import (
+    NOW,
+    PINNED,
+    QUEUE,
+    a_report,
+    ago,
+    an_instance,
+    assigned,
+    ec2_id,
+    row,
+    saves,
+    seen,
+    slot,
+)
+
+S = InstanceState
+
+
+def a_view(*instances: Instance, **changes: Any) -> ReapView:
+    """EC2 shows every instance running, unless said otherwise."""
+    made = ReapView(
+        instances=instances,
+        seen={i.instance_id: seen(i.key.number) for i in instances if i.instance_id},
+        reports={},
+        running={},
+        ended={},
+        open_launches=frozenset(),
+        strays={},
+        unknown=frozenset(),
+        keep_failed={},
+    )
+    return replace(made, **changes)
+
+
+def decided(view: ReapView) -> list[ReapAction]:
+    return decide(view, NOW)
+
+
+def state_of(actions: list[ReapAction]) -> InstanceState | None:
+    """The state in which the only instance is left."""
+    records = [saves(action).get("Instance") for action in actions]
+    found = [record.state for record in records if record is not None]
+    return found[-1] if found else None
+
+
+def terminated(actions: list[ReapAction]) -> tuple[str, ...]:
+    return tuple(id_ for a in actions if isinstance(a, Terminate) for id_ in a.instance_ids)
+
+
+def kinds(actions: list[ReapAction]) -> list[type[ReapAction]]:
+    return [type(action) for action in actions]
+
+
+# -- deadlines -------------------------------------------------------------------------------------
+
+LIMITS = [
+    (S.LAUNCHING, timedelta(minutes=5), {}),
+    (S.BOOTING, timedelta(minutes=10), {}),
+    (S.BOOTING, timedelta(minutes=25), {"pinned": replace(PINNED, script_minutes=15)}),
+    (S.BOOTSTRAPPED, timedelta(minutes=2), {}),
+    (S.SWAPPING, timedelta(minutes=3), {}),
+    (S.ASSIGNED, timedelta(minutes=3), {}),
+    (S.RUNNING, timedelta(minutes=750), {}),
+    (S.RUNNING, timedelta(minutes=60), {"max_minutes": 30}),
+]
+
+
+@pytest.mark.parametrize(("state", "limit", "changes"), LIMITS)
+def test_a_state_may_last_so_long(
+    state: InstanceState, limit: timedelta, changes: dict[str, Any]
+) -> None:
+    one = an_instance(state, since=NOW - limit, **changes)
+    assert decided(a_view(one)) == []
+
+
+@pytest.mark.parametrize(("state", "limit", "changes"), LIMITS)
+def test_and_no_longer(state: InstanceState, limit: timedelta, changes: dict[str, Any]) -> None:
+    since = NOW - limit - timedelta(seconds=1)
+    actions = decided(a_view(an_instance(state, since=since, **changes)))
+    assert state_of(actions[:1]) is S.CONDEMNED
+    assert f"it was {state} for longer than {int(limit.total_seconds()) // 60} minutes" in (
+        actions[0].reason
+    )
+    assert terminated(actions) == (ec2_id(),)
+
+
+def test_every_deadline_is_kept() -> None:
+    """By this function, but for the wish for an instance, which `provision` settles."""
+    tested = {state for state, _, _ in LIMITS} | {S.DONE, S.CONDEMNED, S.REQUESTED}
+    assert tested == set(DEADLINES)
+
+
+def test_a_ready_instance_has_no_deadline_here() -> None:
+    assert decided(a_view(an_instance(S.READY, since=ago(9999)))) == []
+
+
+def test_a_wish_for_an_instance_is_nothing_to_reap() -> None:
+    assert decided(a_view(an_instance(S.REQUESTED, since=ago(9999)))) == []
+
+
+@pytest.mark.parametrize(("minutes", "dies"), [(3.1, False), (750, False), (750.1, True)])
+def test_an_assigned_host_whose_agent_runs_has_the_time_of_a_job(
+    minutes: float, dies: bool
+) -> None:
+    """Buildkite could not be asked whether the job was accepted: it may well be running."""
+    one = an_instance(S.ASSIGNED, since=ago(minutes))
+    actions = decided(a_view(one, reports={row(one): a_report("running")}))
+    assert terminated(actions) == ((ec2_id(),) if dies else ())
+
+
+# -- what hosts and EC2 say ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    story: str
+    state: InstanceState
+    report: Report | None = None
+    ec2: str = "running"
+    then: InstanceState | None = None
+    dies: bool = False
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+FAILED = a_report("failed", reason="the agent could not be started")
+CASES = [
+    Case("a running job is left alone", S.RUNNING, a_report("running")),
+    Case(
+        "its agent has ended: the host has two minutes",
+        S.RUNNING,
+        a_report("done", exit=0),
+        then=S.DONE,
+    ),
+    Case("however it ended", S.RUNNING, a_report("done", exit=27), then=S.DONE),
+    Case("or the host gave up", S.RUNNING, FAILED, then=S.DONE),
+    Case("a done host powers itself off", S.DONE, changes={"since": ago(2)}),
+    Case("and is helped when it does not", S.DONE, dies=True, changes={"since": ago(2.1)}),
+    Case("a ready host that gives up", S.READY, FAILED, then=S.CONDEMNED, dies=True),
+    Case("an assigned one too", S.ASSIGNED, FAILED, then=S.CONDEMNED, dies=True),
+    Case("one that has its assignment is left alone", S.ASSIGNED, a_report("assigned")),
+    Case("one on its way is the sandbox's to judge", S.BOOTING, FAILED),
+    Case("a condemned one dies", S.CONDEMNED, dies=True),
+    Case("until EC2 ends it", S.CONDEMNED, ec2="shutting-down"),
+    Case("so does a stopped one", S.CONDEMNED, ec2="stopped", dies=True),
+    Case(
+        "a host that shuts down takes no job any more", S.READY, None, "shutting-down", S.CONDEMNED
+    ),
+    Case("nor does it become ready", S.SWAPPING, None, "shutting-down", S.CONDEMNED),
+    Case("nor does one that was stopped", S.READY, None, "stopped", S.CONDEMNED, dies=True),
+    Case("or is being stopped", S.BOOTING, None, "stopping", S.CONDEMNED, dies=True),
+    Case("a running job's host that shuts down is awaited", S.RUNNING, None, "shutting-down"),
+    Case("one that is stopped is not shot either", S.RUNNING, None, "stopped"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)
+def test_an_instance(case: Case) -> None:
+    one = an_instance(case.state, **case.changes)
+    reports = {row(one): case.report} if case.report else {}
+    actions = decided(a_view(one, reports=reports, seen={ec2_id(): seen(state=case.ec2)}))
+    writes = [action for action in actions if isinstance(action, Write)]
+    assert state_of([*writes]) is case.then
+    assert terminated(actions) == ((ec2_id(),) if case.dies else ())
+
+
+def test_what_the_host_said_of_its_end_is_kept() -> None:
+    one = an_instance(S.RUNNING)
+    (write,) = decided(a_view(one, reports={row(one): a_report("done", exit=7)}))
+    assert saves(write)["Instance"].ended_job == "the agent ended with exit code 7"
+
+
+def test_a_running_jobs_instance_is_terminated_for_its_limit_alone() -> None:
+    for phase in ("booting", "sandboxed", "assigned", "running", "done", "failed", "strange"):
+        for state in ("pending", "running", "shutting-down", "stopping", "stopped"):
+            one = an_instance(S.RUNNING, since=ago(749))
+            view = a_view(
+                one, reports={row(one): a_report(phase)}, seen={ec2_id(): seen(state=state)}
+            )
+            assert terminated(decided(view)) == (), (phase, state)
+
+
+# -- the end ---------------------------------------------------------------------------------------
+
+OVER = seen(state="terminated", reason="Server.SpotInstanceTermination")
+OPEN = [s for s in S if s not in {S.REQUESTED, S.TERMINATED}]
+
+
+@pytest.mark.parametrize("state", OPEN)
+def test_what_ec2_has_terminated_is_closed_and_its_slot_freed_once(state: InstanceState) -> None:
+    actions = decided(a_view(an_instance(state, reason="why"), seen={ec2_id(): OVER}))
+    (write,) = [action for action in actions if isinstance(action, Write)]
+    closed = saves(write)["Instance"]
+    assert (closed.state, closed.words_kept) == (S.TERMINATED, True)
+    assert [c for c in write.changes if isinstance(c, FreeSlots)] == [FreeSlots(QUEUE, 1)]
+    explained = state in {S.CONDEMNED, S.DONE}
+    assert closed.reason == ("why" if explained else f"EC2 ended it: {OVER.reason}")
+    assert terminated(actions) == ()
+
+
+def test_rows_are_cleared_before_the_record_is_closed_and_a_nudge_follows() -> None:
+    actions = decided(a_view(an_instance(S.DONE), seen={ec2_id(): OVER}))
+    assert kinds(actions) == [Clear, Write, Nudge]
+
+
+def test_a_running_claim_ends_with_its_instance_in_one_write() -> None:
+    one, claim = an_instance(S.RUNNING), assigned(state=ClaimState.RUNNING)
+    actions = decided(a_view(one, running={slot(): claim}, seen={ec2_id(): OVER}))
+    (write,) = [action for action in actions if isinstance(action, Write)]
+    assert saves(write)["Claim"].state is ClaimState.FINISHED
+    assert "SpotInstanceTermination" in saves(write)["Claim"].reason
+    assert saves(write)["Instance"].state is S.TERMINATED
+
+
+def test_a_claim_seen_running_only_after_its_instance_was_closed_ends_too() -> None:
+    claim = assigned(state=ClaimState.RUNNING)
+    (write,) = decided(a_view(running={slot(): claim}, ended={slot(): "EC2 ended it: spot"}))
+    assert saves(write)["Claim"].state is ClaimState.FINISHED
+    assert saves(write)["Claim"].reason == "its instance ended: EC2 ended it: spot"
+
+
+# -- what EC2 does not show ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", OPEN)
+def test_one_answer_without_an_instance_ends_nothing(state: InstanceState) -> None:
+    actions = decided(a_view(an_instance(state, created=ago(300)), seen={}))
+    assert state_of(actions[:1]) is state
+    assert saves(actions[0])["Instance"].unseen_since == NOW
+    assert Clear not in kinds(actions)
+
+
+def unseen(since: datetime) -> ReapView:
+    return a_view(an_instance(S.RUNNING, unseen_since=since), seen={})
+
+
+def test_what_is_not_shown_for_ten_minutes_is_gone() -> None:
+    assert decided(unseen(NOW - LAG)) == []
+    actions = decided(unseen(NOW - LAG - timedelta(seconds=1)))
+    assert state_of(actions) is S.TERMINATED
+    (write,) = [action for action in actions if isinstance(action, Write)]
+    assert "EC2 does not show it any more" in write.reason
+
+
+def test_what_is_shown_again_was_never_gone() -> None:
+    (write,) = decided(a_view(an_instance(S.RUNNING, unseen_since=ago(9))))
+    assert saves(write)["Instance"].unseen_since is None
+    assert saves(write)["Instance"].state is S.RUNNING
+
+
+def test_a_deadline_is_kept_although_ec2_does_not_show_the_instance() -> None:
+    one = an_instance(S.LAUNCHING, since=ago(6))
+    actions = decided(a_view(one, seen={}))
+    versions = [saves(a)["Instance"].version for a in actions if isinstance(a, Write)]
+    assert versions == [one.version, one.version + 1]
+    assert terminated(actions) == (ec2_id(),)
+
+
+# -- spot warnings ---------------------------------------------------------------------------------
+
+WARNING = "EC2 takes it back at 09:02"
+
+
+@pytest.mark.parametrize("state", list(S))
+def test_a_spot_warning_by_state(state: InstanceState) -> None:
+    one = an_instance(state)
+    actions = warn(one, WARNING, NOW)
+    if state in {S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING, S.READY}:
+        assert kinds(actions) == [Write, Nudge]
+        assert saves(actions[0])["Instance"].state is S.CONDEMNED
+        assert saves(actions[0])["Instance"].reason == WARNING
+    elif state in {S.ASSIGNED, S.RUNNING}:
+        assert actions == [Notify(row(one), WARNING, WARNING)]
+    else:
+        assert actions == []
+
+
+def test_equal_views_give_equal_actions() -> None:
+    many = [an_instance(state, n, since=ago(30)) for n, state in enumerate(OPEN)]
+    shows: dict[str, Seen] = {ec2_id(n): seen(n) for n in range(5)}
+    assert decided(a_view(*many, seen=shows)) == decided(a_view(*many, seen=shows))
+    assert KeepWords in kinds(decided(a_view(*many, seen=shows)))

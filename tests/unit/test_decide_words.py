@@ -1,0 +1,124 @@
+"""Reap: last words of failed hosts, and hosts that are kept for a look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mayfly.actions import KeepWords, ReapAction, Terminate, Write
+from mayfly.decide.reap import ReapView, decide
+from mayfly.model import Instance
+from mayfly.ports import Report, Save
+from mayfly.states import InstanceState
+from tests.unit.builders import (
+    NOW,
+    QUEUE,
+    a_report,
+    ago,
+    an_instance,
+    ec2_id,
+    row,
+    saves,
+    seen,
+)
+
+S = InstanceState
+OVER = seen(state="terminated", reason="Client.InstanceInitiatedShutdown")
+
+
+def a_view(one: Instance, reports: dict[str, Report] | None = None, **changes: Any) -> ReapView:
+    made = ReapView(
+        (one,), {ec2_id(): seen()}, reports or {}, {}, {}, frozenset(), {}, frozenset(), {}
+    )
+    return replace(made, **changes)
+
+
+def kept(view: ReapView) -> list[KeepWords]:
+    return [action for action in decide(view, NOW) if isinstance(action, KeepWords)]
+
+
+FAILED = a_report("failed", reason="no space left", words="dd: error writing")
+
+
+@pytest.mark.parametrize(
+    ("story", "one", "report", "speaks"),
+    [
+        ("it never was ready", an_instance(S.CONDEMNED), None, True),
+        ("it failed on a job", an_instance(S.CONDEMNED, proven=True, job="job-1"), None, True),
+        ("it gave up while idle", an_instance(S.CONDEMNED, proven=True), FAILED, True),
+        ("it was not needed", an_instance(S.CONDEMNED, proven=True), None, False),
+        ("it did its job", an_instance(S.DONE, since=ago(3)), None, False),
+        ("it has spoken", an_instance(S.CONDEMNED, words_kept=True), FAILED, False),
+        ("it is well", an_instance(S.READY), None, False),
+    ],
+)
+def test_last_words_are_kept_of_what_failed(
+    story: str, one: Instance, report: Report | None, speaks: bool
+) -> None:
+    assert bool(kept(a_view(one, {row(one): report} if report else {}))) is speaks, story
+
+
+def test_words_are_recorded_as_kept_only_after_they_were() -> None:
+    one = an_instance(S.CONDEMNED, reason="no report for 5 minutes")
+    (keep,) = kept(a_view(one))
+    assert keep.then == (Save(replace(one, words_kept=True)),)
+    assert keep.reason == "no report for 5 minutes"
+
+
+def test_words_of_both_rows_are_kept() -> None:
+    one = an_instance(S.CONDEMNED)
+    first = a_report("bootstrapped", words="installed git")
+    (keep,) = kept(a_view(one, {row(one, "bootstrap"): first, row(one): FAILED}))
+    assert keep.words == "installed git\ndd: error writing"
+
+
+def test_a_host_that_ended_before_we_looked_speaks_when_its_record_is_closed() -> None:
+    one = an_instance(S.BOOTING, reason="the supervisor runs")
+    actions = decide(a_view(one, {row(one): FAILED}, seen={ec2_id(): OVER}), NOW)
+    assert [type(action) for action in actions[:1]] == [KeepWords]
+    assert actions[0].reason == "EC2 ended it: Client.InstanceInitiatedShutdown"
+
+
+def test_a_host_that_has_spoken_is_closed_in_silence() -> None:
+    one = an_instance(S.CONDEMNED, words_kept=True)
+    assert kept(a_view(one, seen={ec2_id(): OVER})) == []
+
+
+def test_a_host_is_condemned_then_heard_then_terminated() -> None:
+    one = an_instance(S.LAUNCHING, since=ago(6))
+    actions = decide(a_view(one), NOW)
+    assert [type(action) for action in actions] == [Write, KeepWords, Terminate]
+    keep = actions[1]
+    assert isinstance(keep, KeepWords)
+    (then,) = keep.then
+    assert isinstance(then, Save)
+    assert then.record.version == saves(actions[0])["Instance"].version + 1
+
+
+def dies(one: Instance, minutes: int, queue: str = QUEUE) -> bool:
+    keep = {queue: timedelta(minutes=minutes)}
+    actions: list[ReapAction] = decide(a_view(one, keep_failed=keep), NOW)
+    return any(isinstance(action, Terminate) for action in actions)
+
+
+@pytest.mark.parametrize(
+    ("one", "minutes", "dead"),
+    [
+        (an_instance(S.CONDEMNED, since=ago(29)), 30, False),
+        (an_instance(S.CONDEMNED, since=ago(30)), 30, True),
+        (an_instance(S.CONDEMNED, since=ago(29)), 0, True),
+        (an_instance(S.CONDEMNED, since=ago(29), proven=True), 30, True),
+        (an_instance(S.CONDEMNED, since=ago(29), proven=True, job="job-1"), 30, True),
+    ],
+)
+def test_only_a_host_that_was_never_ready_is_kept_for_a_look(
+    one: Instance, minutes: int, dead: bool
+) -> None:
+    assert dies(one, minutes) is dead
+
+
+def test_another_queues_wish_to_look_keeps_nobody() -> None:
+    assert dies(an_instance(S.CONDEMNED), 30, queue="other")
