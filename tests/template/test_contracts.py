@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
-
-import pytest
 
 from mayfly.config.infra import Infra
 from mayfly.config.parameters import ABOUT
 from mayfly.config.queue import DEFAULT_TYPES
-from mayfly.settings import (
-    DispatchSettings,
-    ReapSettings,
-    SandboxSettings,
-    Settings,
-    read_settings,
-)
 from mayfly_instance import host
 from tests.template.test_people_rights import OPERATORS, SECURITY_OWNERS
 from tools.embed import INSTANCE, PLACEHOLDER
 
 Resources = dict[str, dict[str, Any]]
-
-SETTINGS: dict[str, type[Settings]] = {
-    "dispatch": DispatchSettings,
-    "provision": Settings,
-    "sandbox": SandboxSettings,
-    "reap": ReapSettings,
-}
-FROM_LAMBDA = {"AWS_REGION": "eu-west-1"}
-
-
-@pytest.mark.parametrize("function", SETTINGS)
-def test_every_variable_is_read_and_every_setting_given(control: Resources, function: str) -> None:
-    properties = control[f"{function.capitalize()}Function"]["Properties"]
-    given = properties["Environment"]["Variables"] | FROM_LAMBDA
-    kind = SETTINGS[function]
-    assert {each.metadata["variable"] for each in fields(kind)} == given.keys()
-    assert read_settings(kind, given).stack == "acme"
 
 
 def test_what_a_queue_publishes_is_what_the_control_plane_reads(queue: Resources) -> None:
