@@ -1,0 +1,27 @@
+"""Where machines of the lab download the agent from, as real ones do from its releases."""
+
+from __future__ import annotations
+
+from mayfly_lab.front.http import Answer, HttpServer, Request
+from mayfly_lab.standin.archive import AgentArchive
+
+_PATH = "/agent.tar.gz"
+
+
+class ArchiveServer:
+    """Serves one agent archive. Implements `contracts.Listener`, for machines' own sockets."""
+
+    def __init__(self, archive: AgentArchive) -> None:
+        self._content = archive.path.read_bytes()
+        self.server = HttpServer(self._answer)
+
+    @property
+    def url(self) -> str:
+        """The archive's address."""
+        return f"{self.server.url}{_PATH}"
+
+    def _answer(self, request: Request) -> Answer:
+        if request.url.path != _PATH:
+            return Answer(404)
+        kind = {"content-type": "application/gzip"}
+        return Answer(200, self._content if request.method == "GET" else b"", kind)

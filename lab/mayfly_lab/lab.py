@@ -1,0 +1,169 @@
+"""The whole lab: Buildkite, AWS with the deployed stacks, and machines that boot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mayfly_lab.archives import ArchiveServer
+from mayfly_lab.aws.config import ACCOUNT, Delays, LabConfig
+from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
+from mayfly_lab.aws.local import LocalAws
+from mayfly_lab.buildkite import Buildkite, Timings
+from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
+from mayfly_lab.machines.ground import Ground, Kind, directory_ground, namespace_ground
+from mayfly_lab.machines.machine import Door
+from mayfly_lab.machines.room import Room, RoomConfig
+from mayfly_lab.records import Records
+from mayfly_lab.standin.archive import AgentArchive, pack
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout: templates, functions and layers are deployed from here."""
+STACK = "mayfly"
+
+
+@dataclass(frozen=True, slots=True)
+class LabChoices:
+    """What a lab is made of."""
+
+    queues: Sequence[str] = ("default",)
+    """The first is the cluster's default queue."""
+    agent: Path | None = None
+    """A real buildkite-agent; None for the stand-in."""
+    ground: Ground | None = None
+    """What machines stand on; None for the best that this host offers."""
+    delays: Delays = field(default_factory=Delays)
+    boot_seconds: float = 1.0
+    timings: Timings = field(default_factory=Timings)
+    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By queue: operators' parameters that stand before the first tick, as `pool/hot`."""
+
+
+class Lab:
+    """A running lab, as a context manager. One in a process: moto's state is global to it.
+
+    All that it writes is in a directory of its own, which is removed at the end.
+    """
+
+    def __init__(self, choices: LabChoices) -> None:
+        self.choices = choices
+        self.ground = choices.ground or best_ground()
+        self._closing = ExitStack()
+        self.buildkite = Buildkite(
+            lambda: datetime.now(UTC), queues=choices.queues, timings=choices.timings
+        )
+
+    # Parts that exist while the lab is entered.
+    home: Path
+    archive: AgentArchive
+    aws: LocalAws
+    room: Room
+    records: Records
+
+    @property
+    def agent_name(self) -> str:
+        """Which agent runs the jobs, as `buildkite-agent 3.83.1` or `stand-in`."""
+        archive = self.archive
+        return "stand-in" if archive.stand_in else f"buildkite-agent {archive.version}"
+
+    @property
+    def stated_cold_seconds(self) -> float:
+        """The sum of the stated delays of a cold start: EC2, boot, and the swap of the profile."""
+        delays = self.choices.delays
+        return delays.pending + self.choices.boot_seconds + delays.imds_swap
+
+    def __enter__(self) -> Self:
+        """Start everything and deploy the stacks; what fails half-way is taken down again."""
+        try:
+            self._start()
+        except BaseException:
+            self._closing.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop everything and remove what it wrote."""
+        self._closing.close()
+
+    def put_parameter(self, queue: str, name: str, value: str) -> None:
+        """Write a queue's parameter as an operator does."""
+        full = f"/mayfly/{STACK}/queues/{queue}/{name}"
+        self.aws.client("ssm").put_parameter(Name=full, Value=value, Type="String", Overwrite=True)
+
+    def _start(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="mayfly-lab-"))
+        self._closing.callback(shutil.rmtree, self.home)
+        self.archive = pack(self.home / "agent.tar.gz", self.choices.agent)
+        archives = ArchiveServer(self.archive)
+        archives.server.start()
+        self._closing.callback(archives.server.stop)
+        self.buildkite.start()
+        self._closing.callback(self.buildkite.close)
+        self.aws = LocalAws(
+            LabConfig(home=self.home / "aws", delays=self.choices.delays),
+            lambda view, front: self._open_room(view, front, archives),
+        )
+        self.aws.start()
+        self._closing.callback(self.aws.stop)
+        for queue, parameters in self.choices.parameters.items():
+            for name, value in parameters.items():
+                self.put_parameter(queue, name, value)
+        self.aws.deploy(self._deployment(archives))
+        self.records = Records(self.aws.client("dynamodb"), STACK)
+
+    def _open_room(
+        self, view: InstanceView, front: Listener, archives: ArchiveServer
+    ) -> MachineRoom:
+        servers: list[tuple[str, Listener]] = [
+            (self.aws.endpoint, front),
+            (self.buildkite.url, self.buildkite),
+            (archives.server.url, archives.server),
+        ]
+        doors = [Door(int(url.rpartition(":")[2]), server) for url, server in servers]
+        environment = {"AWS_ENDPOINT_URL": self.aws.endpoint}
+        config = RoomConfig(environment, ACCOUNT, self.choices.boot_seconds)
+        self.room = Room(view, self.ground, config, doors, self.aws.faults)
+        return self.room
+
+    def _deployment(self, archives: ArchiveServer) -> Deployment:
+        agent = {
+            "AgentVersion": self.archive.version,
+            "AgentSha256Amd64": self.archive.sha256,
+            "AgentSha256Arm64": self.archive.sha256,
+            "AgentArchiveUrl": archives.url,
+        }
+        return Deployment(
+            root=ROOT,
+            token=self.buildkite.agent_token,
+            endpoint=self.buildkite.agent_endpoint,
+            queues=tuple(QueueStack(key, agent) for key in self.choices.queues),
+            stack=STACK,
+        )
+
+
+def best_ground() -> Ground:
+    """Namespaces where this process may make them, else directories."""
+    if os.geteuid() == 0 and os.uname().sysname == "Linux":
+        return namespace_ground(firewall=shutil.which("nft") is not None)
+    return directory_ground()
+
+
+def describe(ground: Ground) -> str:
+    """In a few words, what machines are here."""
+    if ground.kind is Kind.DIRECTORY:
+        return "processes in directories (not root: no namespaces, users and rules are stand-ins)"
+    rules = "nftables" if ground.firewall else "a stand-in for nftables"
+    return f"namespaces of their own, real users, 169.254.169.254, {rules}"
