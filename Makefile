@@ -14,7 +14,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 TYPED := layers/mayfly/mayfly layers/instance/mayfly_instance layers/instance/bundle.py \
 	lab/mayfly_lab functions tools tests
-SHELL_FILES = $$($(BIN)/shfmt -f .ci layers scripts lab)
+SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers scripts lab))
 
 .PHONY: help
 help: ## what can be made
@@ -58,6 +58,10 @@ lock: .tools/ok ## pin all requirements anew from requirements/*.in
 .PHONY: bundle
 bundle: .venv/ok ## put the user data and the bundle's SHA-256 into the templates
 	$(BIN)/python -m tools.embed
+
+.PHONY: docs
+docs: .venv/ok ## renew what the documentation takes from the code
+	$(BIN)/python tools/docs.py --write
 
 .PHONY: build
 build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container
