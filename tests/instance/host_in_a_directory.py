@@ -1,0 +1,38 @@
+"""Runs the supervisor with all of its machine in one directory; itself under the host's Python.
+
+`python3.9 host_in_a_directory.py -m mayfly_instance [sandbox]`, with MAYFLY_ROOT set.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "layers/instance"))
+
+from mayfly_instance import machine
+from mayfly_instance.proc import Process
+
+
+class OneDirectory(machine.Machine):
+    """Everything belongs to whoever runs the test, and nobody else is there."""
+
+    def processes(self) -> list[Process]:
+        """None but this one."""
+        return [each for each in super().processes() if each.pid == os.getpid()]
+
+    def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
+        """What a packet filter would make of it."""
+        return False
+
+    def _own(self, path: Path, owner: str) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    # Beside the code's real directory, in which the supervisor's own process works.
+    machine.Machine = OneDirectory  # type: ignore[misc] - the seam that `machine` describes
+    sys.argv = [sys.argv[0], *sys.argv[3:]]
+    runpy.run_module("mayfly_instance", run_name="__main__", alter_sys=True)

@@ -1,0 +1,113 @@
+"""The whole host as processes, under this Python and under the one of Amazon Linux 2023."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mayfly_instance
+from tests.instance.front import serving
+from tests.instance.whole_host import KEYS, WholeHost
+from tests.instance.worlds import JOB, TOKEN
+
+PACKAGE = Path(mayfly_instance.__file__).parent
+
+
+def really_python39(candidate: str) -> bool:
+    """A version manager's shim is there even where its Python is not."""
+    command = [candidate, "-c", "import sys; sys.exit(sys.version_info[:2] != (3, 9))"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def python39() -> str | None:
+    named = [each for each in [shutil.which("python3.9")] if each]
+    known = glob.glob(os.path.expanduser("~/.pyenv/versions/3.9*/bin/python3.9"))  # noqa: PTH111, PTH207 - HOME may be missing
+    return next((each for each in [*known, *named] if really_python39(each)), None)
+
+
+PYTHON39 = python39()
+PYTHONS = {"here": sys.executable, **({"3.9": PYTHON39} if PYTHON39 else {})}
+
+
+@pytest.fixture(params=PYTHONS.values(), ids=PYTHONS)
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeHost]:
+    with serving(KEYS) as front:
+        yield WholeHost(tmp_path, front, request.param)
+        assert front.forged == []
+
+
+@pytest.mark.skipif(PYTHON39 is None, reason="no Python 3.9 runs here")
+def test_every_module_compiles_and_imports_under_python39(tmp_path: Path) -> None:
+    assert PYTHON39
+    target = tmp_path / "mayfly_instance"
+    shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("__pycache__"))
+    quiet = [PYTHON39, "-I", "-W", "error", "-m", "compileall", "-q", str(target)]
+    assert subprocess.run(quiet, check=False).returncode == 0
+    names = [
+        ".".join(path.relative_to(tmp_path).with_suffix("").parts)
+        for path in sorted(target.rglob("*.py"))
+    ]
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport {', '.join(names)}"
+    found = subprocess.run(
+        [PYTHON39, "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_nothing_but_the_standard_library_is_imported() -> None:
+    names = [path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__"]
+    code = f"""
+import sys
+sys.path = [{str(PACKAGE.parent)!r}, *(p for p in sys.path if "site-packages" not in p)]
+import {", ".join(f"mayfly_instance.{name}" for name in names)}
+print(*sorted({{name.partition(".")[0] for name in sys.modules}} - sys.stdlib_module_names))
+"""
+    found = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert found.stdout.split() == ["__main__", "mayfly_instance"]
+
+
+def test_a_whole_host_runs_its_job_and_powers_off(host: WholeHost) -> None:
+    host.run()
+
+    assert host.phases == ["booting", "bootstrapped", "sandboxed", "assigned", "running", "done"]
+    assert host.reports[-1][2]["exit"] == "0"
+    assert host.calls.splitlines()[-1].strip() == "poweroff"
+    environment = host.started.with_name("agent-started.env").read_text().split("\0")
+    assert f"BUILDKITE_AGENT_TOKEN={TOKEN}" in environment
+    log = host.root / "var/log/mayfly/agent.log"
+    assert log.read_text() == f"the agent ran start --acquire-job {JOB}\n"
+    assert TOKEN not in host.console + host.calls
+    assert "reported sandboxed" in host.console
+
+
+def test_a_host_without_its_json_powers_off(host: WholeHost) -> None:
+    (host.root / "opt/mayfly/host.json").write_text("{}")
+    host.run()
+
+    assert host.reports == []
+    assert "FAILED: host.json is not of protocol 1" in host.console
+    assert host.calls.strip() == "poweroff"
+
+
+def test_a_host_whose_agent_fails_keeps_its_words(host: WholeHost) -> None:
+    agent = host.root / "stand-ins/buildkite-agent"
+    agent.write_text(agent.read_text().replace("exit 0", f"echo refused {TOKEN} >&2; exit 1"))
+    host.run()
+
+    last = host.reports[-1][2]
+    assert (last["phase"], last["exit"]) == ("done", "1")
+    assert last["words"].endswith("refused [secret]\n")
