@@ -22,9 +22,12 @@ class Machine:
 
     seen: Seen
     association: Association
+    """The active one."""
     instance_type: str
     market: str
     console: str = ""
+    replaced: Association | None = None
+    """The former one, which is shown until the active one is settled."""
 
 
 class FakeMachines(Faults):
@@ -64,6 +67,7 @@ class FakeMachines(Faults):
                 self.end(instance_id, machine.seen.reason)
             if machine.association.state == "associating":
                 machine.association = replace(machine.association, state="associated")
+                machine.replaced = None
 
     def end(self, instance_id: str, reason: str) -> None:
         """Terminate an instance at once, as its own power-off or a lost host does."""
@@ -72,6 +76,7 @@ class FakeMachines(Faults):
             return
         machine.seen = replace(machine.seen, state="terminated", reason=reason)
         machine.association = replace(machine.association, state="disassociated")
+        machine.replaced = None
         place = machine.market, machine.instance_type
         if place in self.capacity:
             self.capacity[place] += 1
@@ -108,12 +113,7 @@ class FakeMachines(Faults):
         """See `mayfly.ports.Machines`."""
         with self._call("associations"):
             return {
-                instance_id: tuple(
-                    machine.association
-                    for machine in [self.machines.get(instance_id)]
-                    if machine and machine.association.state != "disassociated"
-                )
-                for instance_id in instance_ids
+                instance_id: _shown(self.machines.get(instance_id)) for instance_id in instance_ids
             }
 
     def replace_profile(self, association: str, profile: str) -> None:
@@ -124,6 +124,7 @@ class FakeMachines(Faults):
                 raise Conflict(f"InvalidAssociationID.NotFound: {association}")
             if machine.seen.state != "running":
                 raise Conflict(f"IncorrectState: the instance is {machine.seen.state}")
+            machine.replaced = replace(machine.association, state="disassociating")
             machine.association = self._associate(machine.seen.instance_id, profile)
 
     def terminate(self, instance_ids: Collection[str]) -> None:
@@ -176,6 +177,12 @@ class FakeMachines(Faults):
         name = f"iip-assoc-{len(self._associated):017x}"
         self._associated[name] = instance_id
         return Association(name, instance_id, profile, "associating")
+
+
+def _shown(machine: Machine | None) -> tuple[Association, ...]:
+    if machine is None or machine.association.state == "disassociated":
+        return ()
+    return (machine.replaced, machine.association) if machine.replaced else (machine.association,)
 
 
 def _id_of(name: str) -> str:

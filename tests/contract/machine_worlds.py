@@ -1,0 +1,127 @@
+"""The two EC2s that one suite is run against, and what nobody but AWS does there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from mayfly.adapters.ec2 import Ec2Machines
+from mayfly.errors import Transient
+from mayfly.ports import Machines
+from mayfly_lab.fakes import FakeMachines
+from tests.lab.ec2_lab import Ec2Lab
+from tests.lab.waiting import eventually
+
+TYPES = ("m7i.large", "m7a.large")
+GONE = "i-0000000000000000a"
+"""An id that EC2 never gave."""
+
+
+class World(Protocol):
+    """EC2, and what nobody but AWS or an operator does there."""
+
+    machines: Machines
+    stack: str
+    template: str
+    bootstrap: str
+    sandbox: str
+    subnets: Sequence[str]
+
+    def token(self, number: int) -> str: ...
+
+    def settle(self, instance_id: str) -> None: ...
+
+    def run_dry(self, *instance_types: str) -> None: ...
+
+    def recover(self) -> None: ...
+
+    def lose_an_answer(self) -> None: ...
+
+
+class FakeWorld:
+    stack, template = "ci", "lt-1"
+    bootstrap, sandbox = "arn:bootstrap", "arn:sandbox"
+    subnets = ("subnet-1", "subnet-2")
+
+    def __init__(self) -> None:
+        self.machines = FakeMachines(lambda: datetime.now(UTC), {"lt-1": self.bootstrap})
+
+    def token(self, number: int) -> str:
+        return f"token-{number}"
+
+    def settle(self, instance_id: str) -> None:
+        self.machines.settle(instance_id)
+
+    def run_dry(self, *instance_types: str) -> None:
+        markets = ("spot", "on-demand")
+        self.machines.capacity = {(m, kind): 0 for m in markets for kind in instance_types}
+
+    def recover(self) -> None:
+        self.machines.capacity = {}
+
+    def lose_an_answer(self) -> None:
+        self.machines.fail_next("create_fleet", Transient("lost"), done=True)
+
+
+@dataclass
+class LabWorld:
+    lab: Ec2Lab
+    stack: str
+    machines: Machines = field(init=False)
+
+    def __post_init__(self) -> None:
+        client = self.lab.ec2
+        self.machines = Ec2Machines(lambda: client, self.stack)
+        self.template, self.subnets = self.lab.template, self.lab.subnets
+        self.bootstrap, self.sandbox = self.lab.bootstrap, self.lab.sandbox
+
+    def token(self, number: int) -> str:
+        """Tokens are the account's, not the stack's."""
+        return f"{self.stack}-{number}"
+
+    def settle(self, instance_id: str) -> None:
+        def settled() -> bool:
+            shown = {association[2] for association in self.lab.associations(instance_id)}
+            state = self.lab.state(instance_id)
+            return state in {"running", "terminated"} and shown <= {"associated"}
+
+        eventually(settled)
+
+    def run_dry(self, *instance_types: str) -> None:
+        for kind in instance_types:
+            self.lab.lab.aws.faults.set("no-capacity", f"{kind}/*")
+
+    def recover(self) -> None:
+        self.lab.lab.aws.faults.clear("no-capacity")
+
+    def lose_an_answer(self) -> None:
+        self.lab.lab.aws.faults.set("lost-answer", "ec2:CreateFleet")
+
+
+def a_request(
+    world: World, count: int = 1, market: str = "on-demand", stack: str = "", **changes: Any
+) -> str:
+    tags = {"mayfly-stack": stack or world.stack, "mayfly-queue": "deploy", "mayfly-launch": "l1"}
+    template = {"LaunchTemplateId": world.template, "Version": "1"}
+    overrides = [
+        {"InstanceType": kind, "SubnetId": subnet} for kind in TYPES for subnet in world.subnets
+    ]
+    request = {
+        "LaunchTemplateConfigs": [
+            {"LaunchTemplateSpecification": template, "Overrides": overrides}
+        ],
+        "TargetCapacitySpecification": {
+            "TotalTargetCapacity": count,
+            "DefaultTargetCapacityType": market,
+        },
+        "TagSpecifications": [
+            {
+                "ResourceType": "instance",
+                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            }
+        ],
+    }
+    return json.dumps({**request, **changes})
