@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import requests
+
 from mayfly_lab.buildkite import Buildkite, JobView, Timings
 from mayfly_lab.standin import archive
 
@@ -74,6 +76,20 @@ class Room:
         url = self.buildkite.repository_url("demo")
         self.buildkite.add_pipeline("demo", steps, url)
         return self.buildkite.create_build("demo").jobs[0]
+
+    def acquisition_token(self, job_id: str) -> str:
+        """Reserve the job as a stack, and have a token issued for it."""
+        headers = {"Authorization": f"Token {self.buildkite.agent_token}"}
+        stacks = f"{self.buildkite.agent_endpoint}/stacks"
+        registration = {"key": "s", "type": "custom", "queue_key": "default", "metadata": {}}
+        ids = {"job_uuids": [job_id]}
+        with requests.Session() as http:
+            http.headers.update(headers)
+            http.post(f"{stacks}/register", json=registration, timeout=5)
+            http.put(f"{stacks}/s/scheduled-jobs/batch-reserve", json=ids, timeout=5)
+            issued = http.post(f"{stacks}/s/job-acquisition-tokens", json=ids, timeout=5).json()
+        token: str = issued["job_acquisition_tokens"][0]["job_acquisition_token"]
+        return token
 
     def start(self, job_id: str, tags: str = "queue=default", **variables: str) -> Agent:
         """Start an agent for a job."""

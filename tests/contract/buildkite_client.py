@@ -165,6 +165,34 @@ class Contract:
         return session
 
 
+class Run:
+    """A build whose jobs are told by the letter that is their command."""
+
+    def __init__(self, bk: Contract, steps: str) -> None:
+        self.bk = bk
+        bk.buildkite.add_pipeline("demo", steps, "https://git.example.org/demo.git")
+        self.id = bk.buildkite.create_build("demo").id
+
+    def job_id(self, command: str) -> str:
+        jobs = self.bk.buildkite.build(self.id).jobs
+        return [job for job in jobs if job.command == command][-1].id
+
+    def end(self, command: str, how: str) -> None:
+        job_id = self.job_id(command)
+        if how == "cancel":
+            self.bk.buildkite.cancel_job(job_id)
+        else:
+            self.bk.running(job_id).finish(how)
+
+    def states(self) -> dict[str, str]:
+        jobs = self.bk.buildkite.build(self.id).jobs
+        return {job.command: job.outcome or str(job.state) for job in jobs}
+
+    @property
+    def state(self) -> str:
+        return self.bk.buildkite.build(self.id).state
+
+
 @contextmanager
 def contract(
     *queues: str, timings: Timings | None = None, stack: bool = True

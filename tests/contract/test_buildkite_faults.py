@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from mayfly_lab.buildkite import Buildkite, JobEvent
+from mayfly_lab.contracts import Listener
 from tests.contract.buildkite_client import Contract, contract
 
 
@@ -41,6 +42,15 @@ def test_a_pattern_covers_many_endpoints_until_it_is_cleared(bk: Contract) -> No
     assert bk.registration().status_code == 200
     bk.buildkite.faults.clear()
     assert bk.stack("GET", LIST).status_code == 200
+
+
+def test_a_switch_for_an_endpoint_that_does_not_exist_is_an_error(bk: Contract) -> None:
+    for switch in (
+        bk.buildkite.faults.lose_answer,
+        lambda name: bk.buildkite.faults.answer(name, 500),
+    ):
+        with pytest.raises(ValueError, match="has no endpoint"):
+            switch("stacks.reserve")
 
 
 def test_a_lost_answer_leaves_its_effect(bk: Contract) -> None:
@@ -100,7 +110,8 @@ def test_a_listener_may_ask_the_emulator(bk: Contract) -> None:
 def test_an_adopted_socket_is_served_until_it_is_closed(bk: Contract) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    bk.buildkite.adopt(listening)
+    served: Listener = bk.buildkite
+    served.adopt(listening)
     headers = {"Authorization": f"Token {bk.buildkite.agent_token}"}
     url = f"http://127.0.0.1:{port}/v3/token"
     assert requests.get(url, headers=headers, timeout=5).status_code == 200

@@ -277,3 +277,13 @@ def test_an_agent_whose_session_is_refused_stops_its_job(lab: Room) -> None:
     lab.buildkite.faults.answer("agent.heartbeat", 401)
     assert agent.exit_status() == 0
     assert lab.buildkite.job(job.id).signal_reason == "agent_stop"
+
+
+def test_an_acquisition_token_is_all_that_an_agent_needs(lab: Room) -> None:
+    """buildkite/docs pages/agent/self_hosted/job_acquisition_tokens.md."""
+    job = lab.job("echo out")
+    token = lab.acquisition_token(job.id)
+    assert lab.start(job.id, BUILDKITE_AGENT_TOKEN=token).exit_status() == 0
+    assert lab.buildkite.job(job.id).outcome == "passed"
+    assert token.encode() not in lab.buildkite.log(job.id)
+    assert lab.start(job.id, BUILDKITE_AGENT_TOKEN=token).exit_status() == 1

@@ -34,6 +34,7 @@ class Application:
         self._git = git
         self._limits = RateLimits()
         self._routes = Routes((*STACKS, *AGENT, *REST))
+        faults.endpoints = self._routes.names
         self._listeners: list[Listener] = []
         self._delivering = threading.Lock()
 

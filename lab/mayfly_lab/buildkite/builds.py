@@ -15,7 +15,6 @@ from .retry import rule_to_apply
 from .states import ENDED, JobState
 from .store import Store
 from .tokens import new_id
-from .views import outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ def retry_by_hand(store: Store, job: Job, now: datetime) -> Job:
         RefusedError: in the words of buildkite/docs apis/rest_api/jobs.md.
     """
     build = store.builds[job.build_id]
-    ended = outcome(job)
+    ended = jobs.outcome(job)
     manual = job.step.manual_retry
     retryable = {"failed", "soft_failed", "timed_out", "canceled"}
     if ended not in retryable | ({"passed"} if manual.permit_on_passed else set()):

@@ -78,6 +78,7 @@ def _of_pull_request(build: Build) -> dict[str, str]:
         "BUILDKITE_PULL_REQUEST": str(request.number) if request else "false",
         "BUILDKITE_PULL_REQUEST_REPO": request.repository if request else "",
         "BUILDKITE_PULL_REQUEST_BASE_BRANCH": request.base_branch if request else "",
+        "BUILDKITE_PULL_REQUEST_LABELS": "",
     }
 
 

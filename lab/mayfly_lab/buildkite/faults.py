@@ -41,6 +41,8 @@ class Faults:
     """Queues that the cluster no longer has: 404 for stacks, 422 for an agent that registers."""
     paused_queues: set[str] = field(default_factory=set)
     """Queues whose dispatch somebody paused."""
+    endpoints: frozenset[str] = frozenset()
+    """The endpoints that there are, once an emulator has taken these switches."""
     _scripted: list[_Scripted] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,11 +58,18 @@ class Faults:
         """Answer matching calls with this status instead, without doing them.
 
         `times` None means until `clear`.
+
+        Raises:
+            ValueError: the emulator has no such endpoint.
         """
         self._add(_Scripted(endpoint, status, message, headers or {}, times, lost=False))
 
     def lose_answer(self, endpoint: str, *, times: int | None = 1) -> None:
-        """Do matching calls, then drop the connection without an answer."""
+        """Do matching calls, then drop the connection without an answer.
+
+        Raises:
+            ValueError: the emulator has no such endpoint.
+        """
         self._add(_Scripted(endpoint, 0, "", {}, times, lost=True))
 
     def clear(self) -> None:
@@ -87,6 +96,8 @@ class Faults:
         return self._take(endpoint, lost=True) is not None
 
     def _add(self, scripted: _Scripted) -> None:
+        if self.endpoints and not fnmatch.filter(self.endpoints, scripted.endpoint):
+            raise ValueError(f"the emulator has no endpoint {scripted.endpoint!r}")
         with self._lock:
             self._scripted.append(scripted)
 

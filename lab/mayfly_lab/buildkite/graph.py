@@ -9,9 +9,9 @@ import graphlib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
 
+from .jobs import outcome
 from .records import CommandStep, Dependency, Job, Step, WaitStep
 from .states import ENDED, JobState
-from .views import outcome
 
 
 class Result(Enum):

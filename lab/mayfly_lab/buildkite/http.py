@@ -109,7 +109,7 @@ class HttpServer:
             connection.settimeout(None)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _Connection(connection, address, self._application)
-        except (ConnectionError, DroppedError):
+        except (OSError, DroppedError):
             return  # the client went away, or is meant to think so of us
         finally:
             with self._lock:
@@ -155,10 +155,10 @@ class _Connection(BaseHTTPRequestHandler):
             return self._application(request)
         except DroppedError:
             raise
-        except Exception:
+        except Exception as error:
             # A bug of the emulator: the client gets an answer, the thread's hook the traceback.
             self._write(json_response({"message": "The emulator failed"}, 500))
-            raise
+            raise RuntimeError(f"no answer to {request.method} {request.path}") from error
 
     def _write(self, response: Response) -> None:
         headers = {

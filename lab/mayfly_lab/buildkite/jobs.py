@@ -12,7 +12,7 @@ from typing import Any
 
 from .records import Agent, Job, Notice, Reservation
 from .refusals import RefusedError, unprocessable
-from .states import ENDED, WITH_AGENT, JobState, check
+from .states import ENDED, JobState, check
 
 LOST_EXIT_STATUS = -1
 STACK_ERROR = "stack_error"
@@ -28,14 +28,16 @@ _FINISHABLE = frozenset({JobState.RUNNING, JobState.CANCELING, JobState.TIMING_O
 _LOGGING = _FINISHABLE
 
 
-def is_ended(job: Job) -> bool:
-    """Whether nothing more happens to the job by itself."""
-    return job.state in ENDED
-
-
-def has_agent(job: Job) -> bool:
-    """Whether the job belongs to an agent now."""
-    return job.state in WITH_AGENT
+def outcome(job: Job) -> str | None:
+    """How a job ended, in Buildkite's words; None while it has not."""
+    if job.state not in ENDED:
+        return None
+    if job.state is not JobState.FINISHED:
+        return str(job.state)
+    status = job.exit_status or 0
+    if status == 0:
+        return "passed"
+    return "soft_failed" if job.step.soft_fail.forgives(status) else "failed"
 
 
 def schedule(job: Job, now: datetime) -> Job:

@@ -231,6 +231,10 @@ class Buildkite:
 
         return self._application.transact(views)
 
+    def issued_tokens(self) -> tuple[str, ...]:
+        """Every acquisition token that was minted: a run must not have written one down."""
+        return self._application.transact(lambda store, _: tuple(store.acquisition_tokens))
+
     def _keep_time(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
             self._application.transact(lambda _store, _now: None)

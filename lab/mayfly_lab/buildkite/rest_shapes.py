@@ -7,10 +7,10 @@ from typing import Any
 
 from . import builds
 from .environment import build_url
+from .jobs import outcome
 from .records import Agent, Build, Job
 from .states import JobState
 from .store import Store
-from .views import outcome
 from .wire_time import iso, iso_or_none
 
 

@@ -55,6 +55,11 @@ class Routes:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._routes = tuple(routes)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all endpoints."""
+        return frozenset(route.name for route in self._routes)
+
     def find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         """The route for a request and what its placeholders stand for.
 

@@ -86,7 +86,11 @@ def batch_reserve(call: Call) -> Response:
 
 
 def issue_acquisition_tokens(call: Call) -> Response:
-    """`POST job-acquisition-tokens`: for jobs that this stack has reserved, and for no others."""
+    """`POST job-acquisition-tokens`: for jobs that this stack has reserved, and for no others.
+
+    A token ends with the reservation as it stands when it is issued; whether a later extension
+    would lengthen it, no source says.
+    """
     fields = Fields.of(call.request)
     ids = fields.texts("job_uuids", most=MOST_IDS)
     life = fields.integer(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from .jobs import outcome
 from .records import Agent, Build, Job, Notice, Timeline
 from .states import JobState
 
@@ -70,23 +71,6 @@ class StackView:
     queue_key: str
     metadata: Mapping[str, str]
     last_connected: datetime
-
-
-def outcome(job: Job) -> str | None:
-    """How a job ended, in Buildkite's words; None while it has not."""
-    if job.state is JobState.FINISHED:
-        status = job.exit_status or 0
-        if status == 0:
-            return "passed"
-        return "soft_failed" if job.step.soft_fail.forgives(status) else "failed"
-    ended = {
-        JobState.CANCELED,
-        JobState.TIMED_OUT,
-        JobState.EXPIRED,
-        JobState.SKIPPED,
-        JobState.WAITING_FAILED,
-    }
-    return str(job.state) if job.state in ended else None
 
 
 def job_view(job: Job, build: Build, agent: Agent | None) -> JobView:
