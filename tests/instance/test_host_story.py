@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.instance.fakes import INSTANCE, Act, a_process
+from mayfly_instance.notices import stop_at
+from tests.instance.fakes import INSTANCE, START, Act, a_process
 from tests.instance.worlds import (
     BOOTSTRAP_ROW,
     CLOSED_TO_ALL,
@@ -210,6 +212,21 @@ def test_a_spot_notice_that_came_by_the_mailbox_is_obeyed(world: World) -> None:
 
     assert world.agent().signals == [3]
     assert world.clock.passed < 80
+
+
+@pytest.mark.parametrize(
+    ("notice", "left"),
+    [
+        ("2026-11-21T08:02:00Z", 90),
+        ("2026-11-21T08:02:00+00:00", 90),
+        ("it is interrupted at 2026-11-21T08:02:00.000Z by EC2", 90),
+        ("EC2 Spot Instance Interruption Warning", 0),
+        ("2026-13-40T99:00:00Z", 0),
+        ("", 0),
+    ],
+)
+def test_a_notice_says_when_or_is_obeyed_at_once(notice: str, left: float) -> None:
+    assert stop_at(notice, START, margin=30) == START + timedelta(seconds=left)
 
 
 def test_a_short_job_may_end_before_spot_takes_the_instance(world: World) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +94,22 @@ def test_a_whole_host_runs_its_job_and_powers_off(host: WholeHost) -> None:
     assert log.read_text() == f"the agent ran start --acquire-job {JOB}\n"
     assert TOKEN not in host.console + host.calls
     assert "reported sandboxed" in host.console
+
+
+def test_a_machine_that_goes_down_lets_its_job_fail_at_once(host: WholeHost) -> None:
+    agent = host.root / "stand-ins/buildkite-agent"
+    wait = "trap 'echo stopped; exit 1' QUIT; echo up; while :; do sleep 0.05; done"
+    agent.write_text(agent.read_text().replace("exit 0", wait))
+    log = host.root / "var/log/mayfly/agent.log"
+    with host.boot() as supervisor:
+        until = time.monotonic() + 30
+        while not (log.exists() and "up" in log.read_text()) and time.monotonic() < until:
+            time.sleep(0.02)
+        supervisor.send_signal(signal.SIGTERM)
+
+    assert log.read_text().endswith("stopped\n")
+    assert host.reports[-1][2]["reason"] == "the machine is going down"
+    assert host.calls.splitlines()[-1].strip() == "poweroff"
 
 
 def test_a_host_without_its_json_powers_off(host: WholeHost) -> None:
