@@ -42,6 +42,7 @@ from mayfly_lab.contracts import InstanceView, Keys, Listener, MachineRoom
 from mayfly_lab.front.authoriser import Authoriser
 from mayfly_lab.front.buckets import Buckets
 from mayfly_lab.front.call import Call, Kind, Principal
+from mayfly_lab.front.credentials import Credentials
 from mayfly_lab.front.door import FrontDoor
 from mayfly_lab.front.faults import Faults
 from mayfly_lab.front.http import Answer, HttpServer
@@ -111,6 +112,11 @@ class LocalAws:
     def journal(self) -> Journal:
         """Every call and every change of state."""
         return self._world.journal
+
+    @property
+    def credentials(self) -> Credentials:
+        """Issues credentials, for tests and for principals that are not functions."""
+        return self._world.credentials
 
     @property
     def faults(self) -> Faults:

@@ -67,7 +67,7 @@ class FrontDoor:
         path = request.url.path
         if path.startswith(DOWNLOADS):
             return self.layers.download(path)
-        service, style = "", Style.REST_JSON
+        service, style = "", style_of(request, "")
         principal: Principal | None = None
         call: Call | None = None
         try:

@@ -98,7 +98,11 @@ class InstantFleet:
         open_pools: list[tuple[Pool, Specification]] = []
         for pool in self._pools(by_priority=strategy in _BY_PRIORITY):
             try:
-                specification = self._launcher.specify(pool.template, pool.override, spot=spot)
+                request = {
+                    **pool.override,
+                    "TagSpecifications": self._request.get("TagSpecifications"),
+                }
+                specification = self._launcher.specify(pool.template, request, spot=spot)
                 self._launcher.require_room(specification)
             except Refusal as refusal:
                 if refusal.code.startswith("InvalidLaunchTemplate"):

@@ -127,10 +127,11 @@ class Operations:
         """GetConsoleOutput: what the machine has written so far, at most 64 KB."""
         instance = self.ec2.get(str(request["InstanceId"]))
         text = self.ec2.life.room.console(instance.instance_id) if instance.boots else ""
+        output = base64.b64encode(text.encode()[-65536:]).decode()
         return {
             "InstanceId": instance.instance_id,
             "Timestamp": datetime.now(UTC),
-            "Output": base64.b64encode(text.encode()[-65536:]).decode(),
+            **({"Output": output} if output else {}),
         }
 
     def associate(self, request: Data) -> Mapping[str, Any]:

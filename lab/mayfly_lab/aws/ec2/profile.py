@@ -44,5 +44,7 @@ def profile_of(moto_profile: Any) -> Profile:
     """
     if not moto_profile.roles:
         raise Refusal("InvalidParameterValue", f"{moto_profile.arn} contains no role")
+    if not moto_profile.id.startswith("AIPA"):  # moto's ids are of no kind
+        moto_profile.id = f"AIPA{moto_profile.id.upper()[:17]}"
     role = moto_profile.roles[0]
     return Profile(moto_profile.arn, moto_profile.id, role.id, role.name, role.path)
