@@ -125,3 +125,12 @@ def test_a_lost_answer_is_transient(kind: type[Exception]) -> None:
 
     with pytest.raises(Transient):
         Ec2Machines(Silent, "ci").create_fleet(json.dumps(REQUEST), "token-1")  # type: ignore[arg-type] # one method is enough
+
+
+def test_many_reasons_are_cut_to_a_few(ec2: Stubber, machines: Ec2Machines) -> None:
+    errors = [refused("InsufficientInstanceCapacity", f"pool {number}") for number in range(300)]
+    ec2.add_response("create_fleet", {"Instances": [], "Errors": errors}, SENT)
+    with pytest.raises(NoCapacity) as caught:
+        machines.create_fleet(json.dumps(REQUEST), "token-1")
+    assert "pool 0" in str(caught.value)
+    assert len(str(caught.value)) < 400

@@ -23,6 +23,8 @@ _CONSOLE = 64 * 1024
 """What EC2 keeps of a console, in bytes."""
 _SPOILERS = {"InvalidInstanceID.NotFound", "OperationNotPermitted"}
 """Errors for which one instance makes TerminateInstances spare all others of the call."""
+_TOLD_AT_MOST = 5
+"""Errors in one message: there may be one for each of 300 pools."""
 _NOT_LATEST = {"UnsupportedOperation", "IncorrectInstanceState"}
 
 
@@ -129,7 +131,7 @@ def _nothing(errors: Sequence[str], codes: Sequence[str]) -> MayflyError:
 
     So even a throttle within the answer means that a later launch must try, not a repetition.
     """
-    text = "; ".join(errors) or "EC2 launched nothing and did not say why"
+    text = "; ".join(errors[:_TOLD_AT_MOST]) or "EC2 launched nothing and did not say why"
     if any(duty(code) is Misconfigured for code in codes):
         return Misconfigured(text)
     return NoCapacity(text)
