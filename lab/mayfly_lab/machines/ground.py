@@ -15,13 +15,15 @@ from mayfly.errors import Misconfigured
 _NEEDED = "import sys, ctypes, json, selectors, argparse; sys.exit(sys.version_info < (3, 9))"
 _SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 _NOBODY = 65534
+AGENT = "buildkite-agent"
 
 
 class Kind(StrEnum):
     """How a machine is kept apart from the host."""
 
     NAMESPACES = "namespaces"
-    """Mounts, programs, network, host name and users of its own. Linux, as root."""
+    """Mounts, programs, network, host name and user files of its own; its root has no power over
+    the host. Linux, as root, with user namespaces."""
     DIRECTORY = "directory"
     """A directory and a family of programs; users, mounts and rules are stand-ins."""
 
@@ -82,15 +84,21 @@ def _runs(argv: Sequence[str], user: int | None) -> bool:
     return done.returncode == 0
 
 
-def programs(directory: Path, without: Sequence[str]) -> None:
-    """Fill a directory with links to the host's programs, all but these and its agent.
+def search_path(directory: Path) -> str:
+    """A PATH to the host's programs, all but its agent: a machine installs its own.
 
-    A machine without a root of its own finds commands there, and none that could reach the host's
-    units, power or agent.
+    A directory of the host that holds the agent is shown by links below `directory`.
     """
-    hidden = {*without, "buildkite-agent", "sudo", "su", "pkexec"}
-    for place in (*_SYSTEM, "/opt/homebrew/bin"):
-        for program in sorted(Path(place).iterdir()) if Path(place).is_dir() else []:
-            link = directory / program.name
-            if program.name not in hidden and not link.is_symlink():
-                link.symlink_to(program)
+    places = [place for place in (*_SYSTEM, "/opt/homebrew/bin") if Path(place).is_dir()]
+    return ":".join(_without_agent(Path(place), directory) for place in places)
+
+
+def _without_agent(place: Path, directory: Path) -> str:
+    if not (place / AGENT).exists():
+        return str(place)
+    shown = directory / place.relative_to("/")
+    shown.mkdir(parents=True)
+    for program in place.iterdir():
+        if program.name != AGENT:
+            (shown / program.name).symlink_to(program)
+    return str(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import shutil
@@ -83,7 +84,7 @@ class Machine:
             self._first = subprocess.Popen(
                 [self._plan.python, "-IS", "-c", command, str(far.fileno())],
                 pass_fds=(far.fileno(),),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=writing,
                 stderr=writing,
                 cwd="/",
@@ -95,7 +96,9 @@ class Machine:
             )
         os.close(writing)
         self._wire = Wire(near)
-        self._wire.send(self._plan.as_message())
+        if self._first.stdin is not None:
+            with self._first.stdin as plan:
+                plan.write(json.dumps(self._plan.as_message()).encode())
         name = f"machine-{self._plan.instance_id}"
         threading.Thread(target=self._attend, args=(reading,), name=name, daemon=True).start()
 
@@ -191,7 +194,7 @@ class Machine:
                     call = CommandCall(argv, message["uid"], message["exit"])
                     self._fittings.calls.append(call)
                 case "refused":
-                    self._fittings.metadata.close_to([range(*span) for span in message["users"]])
+                    self._fittings.metadata.keep_away([range(*span) for span in message["users"]])
                     self._tell("go on")
 
     def _serve(self, listening: list[socket.socket]) -> None:

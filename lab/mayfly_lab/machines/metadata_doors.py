@@ -22,25 +22,32 @@ class MetadataDoors:
     def __init__(self, service: Metadata, *, door_for_jobs: bool) -> None:
         self._service = service
         users = (0, _JOB_USER) if door_for_jobs else (0,)
-        self._servers = {user: HttpServer(service) for user in users}
-        self.urls = [server.url for server in self._servers.values()]
-        for server in self._servers.values():
+        self._open = {user: HttpServer(service) for user in users}
+        self._ports = {user: server.address[1] for user, server in self._open.items()}
+        self.urls = [server.url for server in self._open.values()]
+        for server in self._open.values():
             server.start()
 
     def adopt(self, listening: socket.socket) -> None:
         """Serve a socket that the machine has opened."""
-        self._servers[0].adopt(listening)
+        self._open[0].adopt(listening)
 
-    def close_to(self, refused: list[range]) -> None:
-        """Close the doors of these users, for good."""
-        for user in list(self._servers):
-            if any(user in users for users in refused):
-                self._servers.pop(user).stop()
+    def keep_away(self, refused: list[range]) -> None:
+        """Close the doors of these users, and open those of all others."""
+        for user, port in self._ports.items():
+            wanted = not any(user in users for users in refused)
+            if user in self._open and not wanted:
+                self._open.pop(user).stop()
+            elif user not in self._open and wanted:
+                self._open[user] = HttpServer(self._service, port=port)
+                self._open[user].start()
 
     def stop(self) -> None:
         """Close all doors, and let go whom a fault keeps waiting."""
         self._service.end()
-        self.close_to([range(_JOB_USER + 1)])
+        for server in self._open.values():
+            server.stop()
+        self._open.clear()
 
 
 def close_listening(listening: socket.socket) -> None:

@@ -17,8 +17,7 @@ from mayfly_lab.contracts import Boot, InstanceView
 from mayfly_lab.front.faults import Fault, Faults
 from mayfly_lab.machines import inside
 from mayfly_lab.machines.console import Console
-from mayfly_lab.machines.ground import Ground, Kind, programs
-from mayfly_lab.machines.inside import commands
+from mayfly_lab.machines.ground import Ground, Kind, search_path
 from mayfly_lab.machines.inside.plan import JOB_METADATA, Plan
 from mayfly_lab.machines.machine import CommandCall, Door, Fittings, Machine
 from mayfly_lab.machines.metadata import Metadata, Surroundings
@@ -40,6 +39,8 @@ class RoomConfig:
     """How long programs may take to end when the machine shuts down."""
     decoys: bool = True
     """Whether the image has a service that lives on the role's credentials."""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """Aware; tells the metadata services the time."""
 
 
 @dataclass(slots=True)
@@ -52,34 +53,34 @@ class _Place:
 
 
 class Room:
-    """Implements `contracts.MachineRoom`. Thread-safe; `connect` comes before the first boot."""
+    """Implements `contracts.MachineRoom`. Thread-safe.
+
+    `view` is the EC2 that machines ask for their metadata and tell of their end; `doors` are the
+    servers of the lab that they reach on 127.0.0.1.
+    """
 
     def __init__(
         self,
+        view: InstanceView,
         ground: Ground,
         config: RoomConfig,
         doors: Sequence[Door],
         faults: Faults,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._view = view
         self._ground = ground
         self._config = config
         self._doors = doors
         self._faults = faults
-        self._clock = clock
         self._lock = threading.Lock()
         self._places: dict[str, _Place] = {}
-        self._view: InstanceView
         # The path is short: sockets of an agent lie below it, and their names may have 107 bytes.
         self._home = Path(tempfile.mkdtemp(prefix="mayfly-"))
         self._programs = _INSIDE
+        self._path = ""
         if ground.kind is Kind.DIRECTORY:
             self._fit_out()
         (self._home / "root").mkdir()
-
-    def connect(self, view: InstanceView) -> None:
-        """Name the EC2 that machines ask for their metadata and tell of their end."""
-        self._view = view
 
     def boot(self, boot: Boot) -> None:
         """Start a machine; returns at once. A machine that cannot start powers itself off.
@@ -136,12 +137,12 @@ class Room:
         shutil.copytree(_INSIDE, self._programs)
         for package in (home / "mayfly_lab", home / "mayfly_lab/machines"):
             (package / "__init__.py").touch()
-        (self._home / "bin").mkdir()
-        programs(self._home / "bin", without=commands.NAMES)
+        self._path = search_path(self._home / "programs")
 
     def _make(self, boot: Boot, place: _Place) -> Machine:
+        config = self._config
         hostname = f"ip-{boot.private_ip.replace('.', '-')}"
-        around = Surroundings(self._view, self._faults, self._config.account, self._clock)
+        around = Surroundings(self._view, self._faults, config.account, config.clock)
         alone = self._ground.kind is Kind.DIRECTORY
         metadata = MetadataDoors(Metadata(boot, hostname, around), door_for_jobs=alone)
         plan = Plan(
@@ -153,8 +154,8 @@ class Room:
             user_data=boot.user_data,
             environment=self._environment(metadata),
             on_since=time.monotonic(),
-            boot_seconds=self._config.boot_seconds,
-            stop_seconds=self._config.stop_seconds,
+            boot_seconds=config.boot_seconds,
+            stop_seconds=config.stop_seconds,
             python=self._ground.python,
             python_prefix=self._ground.python_prefix,
             programs=str(self._programs),
@@ -162,7 +163,7 @@ class Room:
             namespaces=not alone,
             firewall=self._ground.firewall,
             doors=tuple(door.port for door in self._doors),
-            decoys=self._config.decoys,
+            decoys=config.decoys,
         )
         fittings = Fittings(place.console, self._doors, metadata, place.calls)
         went_off = partial(self._view.powered_off, boot.instance_id)
@@ -186,7 +187,7 @@ class Room:
             **self._config.environment,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": root,
             JOB_METADATA: job,
-            "PATH": str(self._home / "bin"),
+            "PATH": self._path,
         }
 
     def _doom(self, boot: Boot, machine: Machine) -> None:

@@ -86,8 +86,7 @@ def _trial(ground: Ground) -> str:
     """The console of a machine that only tries what the host allows."""
     cloud = _NoCloud()
     config = RoomConfig({}, account="", boot_seconds=0.0, stop_seconds=0.0, decoys=False)
-    room = Room(ground, config, [], Faults())
-    room.connect(cloud)
+    room = Room(cloud, ground, config, [], Faults())
     boot = Boot(
         instance_id="i-trial",
         number=1,

@@ -135,7 +135,6 @@ class Init:
             self._off = True
 
     def _start_anew(self) -> None:
-        self._loop.forget_timers()
         self.units.clear()
         self.scopes.clear()
         self.rules = ""
@@ -146,6 +145,8 @@ class Init:
         self._boot(first=False)
 
     def _end_all(self, seconds: float) -> None:
+        # Nothing that was to start may start behind our back.
+        self._loop.forget_timers()
         until = time.monotonic() + seconds
         self._signal_all(signal.SIGTERM)
         with contextlib.suppress(ChildProcessError):

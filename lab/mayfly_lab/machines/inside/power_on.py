@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from mayfly_lab.machines.inside import image, network, root, syscalls
 from mayfly_lab.machines.inside.init import Init
@@ -15,9 +17,12 @@ from mayfly_lab.machines.inside.wire import Wire
 
 
 def main() -> None:
-    """Be the machine whose plan comes over the socket that is named as the last argument."""
-    lab = Wire(socket.socket(fileno=int(sys.argv[-1])))
-    plan = Plan.from_message(lab.one())
+    """Be the machine whose plan comes on standard input; the last argument is the lab's socket."""
+    link = socket.socket(fileno=int(sys.argv[-1]))
+    # It was inherited, but what the machine starts must not inherit it.
+    link.set_inheritable(False)
+    lab = Wire(link)
+    plan = Plan.from_message(json.load(sys.stdin))
     if plan.namespaces:
         _leave_the_host(lab, plan)
     else:
@@ -27,27 +32,53 @@ def main() -> None:
 
 
 def _leave_the_host(lab: Wire, plan: Plan) -> None:
-    """Return in a program that sees nothing of the host; the original waits for its end."""
-    syscalls.unshare(
-        syscalls.CLONE_NEWNS
-        | syscalls.CLONE_NEWPID
-        | syscalls.CLONE_NEWNET
-        | syscalls.CLONE_NEWUTS
-        | syscalls.CLONE_NEWIPC
-    )
+    """Return in a program that sees nothing of the host; the original waits for its end.
+
+    The user namespace comes last. It has the host's own numbers for users, but what was mounted
+    before is locked to its root: nothing read-only becomes writable again, no device can be made,
+    and clock, modules and the host's settings are out of reach.
+    """
+    syscalls.unshare(syscalls.CLONE_NEWPID)
+    asking, answering = socket.socketpair()
     pid = os.fork()
     if pid:
         lab.send({"event": "pid", "pid": pid})
         lab.close()
+        asking.close()
+        _map_users(answering, pid)
         # The kernel reports the end of the first program only when the whole namespace has ended.
         os.waitpid(pid, 0)
         sys.exit()
+    answering.close()
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    root.enter(plan)
+    syscalls.unshare(
+        syscalls.CLONE_NEWUSER
+        | syscalls.CLONE_NEWNS
+        | syscalls.CLONE_NEWNET
+        | syscalls.CLONE_NEWUTS
+        | syscalls.CLONE_NEWIPC
+    )
+    asking.send(b"?")
+    if not asking.recv(1):
+        sys.exit("the machine's users could not be mapped")
+    # New credentials have made the kernel forget an earlier wish of this kind.
     syscalls.die_with_parent(signal.SIGKILL)
     socket.sethostname(plan.hostname)
+    lab.send({"event": "listening"}, _listen(plan))
+
+
+def _map_users(answering: socket.socket, pid: int) -> None:
+    """Give the machine the host's numbers for users and groups, when it asks."""
+    with answering:
+        if answering.recv(1):
+            for name in ("uid_map", "gid_map"):
+                Path(f"/proc/{pid}/{name}").write_text("0 0 4294967295")
+            answering.send(b"!")
+
+
+def _listen(plan: Plan) -> list[int]:
+    """Open files of listening sockets: the metadata service's, then those of the lab's doors."""
     network.raise_loopback([SERVICE, plan.private_ip])
     doors = [network.listen("127.0.0.1", port) for port in plan.doors]
-    listening = [network.listen(SERVICE, 80), *doors]
-    root.enter(plan)
-    lab.send({"event": "listening"}, [each.fileno() for each in listening])
-    for each in listening:
-        each.close()
+    return [each.detach() for each in (network.listen(SERVICE, 80), *doors)]

@@ -10,6 +10,7 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
@@ -25,7 +26,6 @@ MS_PRIVATE = 1 << 18
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
-_PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -51,8 +51,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 
 def bind(source: str, target: str, *, read_only: bool = False) -> None:
-    """Show a directory or a file at a second place."""
-    mount(source, target, flags=MS_BIND | MS_REC)
+    """Show a directory, without what is mounted below it, or a file at a second place."""
+    mount(source, target, flags=MS_BIND)
     if read_only:
         # Linux ignores "read only" in the call that binds: only a remount sets it.
         mount(source, target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
@@ -81,8 +81,3 @@ def name_program(name: str) -> None:
     """Show this program under a name, of which the kernel keeps 15 bytes. Linux only."""
     if sys.platform == "linux":
         _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "PR_SET_NAME")
-
-
-def give_up_capability(number: int) -> bool:
-    """Take a capability from this process and all it will start; False if the kernel has none."""
-    return bool(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) == 0)
