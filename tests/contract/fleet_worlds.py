@@ -21,7 +21,8 @@ LAUNCHING = an_instance(state=InstanceState.LAUNCHING, instance_id="i-1")
 class World(Protocol):
     """The fleet, and what a test must do or see beside it."""
 
-    fleet: Fleet
+    @property
+    def fleet(self) -> Fleet: ...
 
     def report(self, row: str) -> None: ...
 

@@ -23,12 +23,23 @@ GONE = "i-0000000000000000a"
 class World(Protocol):
     """EC2, and what nobody but AWS or an operator does there."""
 
-    machines: Machines
-    stack: str
-    template: str
-    bootstrap: str
-    sandbox: str
-    subnets: Sequence[str]
+    @property
+    def machines(self) -> Machines: ...
+
+    @property
+    def stack(self) -> str: ...
+
+    @property
+    def template(self) -> str: ...
+
+    @property
+    def bootstrap(self) -> str: ...
+
+    @property
+    def sandbox(self) -> str: ...
+
+    @property
+    def subnets(self) -> Sequence[str]: ...
 
     def token(self, number: int) -> str: ...
 

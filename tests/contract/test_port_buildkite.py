@@ -38,8 +38,11 @@ class Clock:
 class World(Protocol):
     """Buildkite, and what users and agents do there."""
 
-    buildkite: Buildkite
-    clock: Clock
+    @property
+    def buildkite(self) -> Buildkite: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
     def add_jobs(self, queue: str, commands: Sequence[str]) -> list[str]: ...
 
@@ -145,9 +148,9 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         yield FakeWorld()
         return
-    world = EmulatorWorld()
-    yield world
-    world.lab.close()
+    real = EmulatorWorld()
+    yield real
+    real.lab.close()
 
 
 def listed(world: World, queue: str = "deploy") -> list[str]:

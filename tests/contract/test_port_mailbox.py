@@ -31,7 +31,8 @@ REPORT = Report(
 class World(Protocol):
     """The mailbox, and what instances do with it."""
 
-    mailbox: Mailbox
+    @property
+    def mailbox(self) -> Mailbox: ...
 
     def report(self, row: str, report: Report) -> None: ...
 

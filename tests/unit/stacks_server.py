@@ -132,7 +132,7 @@ def a_bench() -> Iterator[Bench]:
 def a_page(
     *jobs: str, cursor: str | None = None, queue: Mapping[str, object] | None = None
 ) -> Answer:
-    listed = [
+    listed: list[dict[str, object]] = [
         {
             "id": job,
             "priority": None,

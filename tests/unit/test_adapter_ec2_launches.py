@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
 from mayfly.adapters.ec2 import Ec2Machines
@@ -118,7 +118,7 @@ def test_a_refused_launch_is_an_error_by_its_code(
 
 
 @pytest.mark.parametrize("kind", [ReadTimeoutError, ConnectTimeoutError])
-def test_a_lost_answer_is_transient(kind: type[Exception]) -> None:
+def test_a_lost_answer_is_transient(kind: type[HTTPClientError]) -> None:
     class Silent:
         def create_fleet(self, **request: object) -> None:
             raise kind(endpoint_url="https://ec2.eu-central-1.amazonaws.com")

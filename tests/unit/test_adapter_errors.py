@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
@@ -109,11 +112,7 @@ def test_a_client_has_stated_time_outs_and_tries(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    make = getattr(clients, service)
-    make.cache_clear()
-    config = make().meta.config
-    assert make() is make()
-    make.cache_clear()
+    config = getattr(clients, service).__wrapped__().meta.config
     assert config.connect_timeout == 2
     # All tries together must end before the shortest function does, which has 60 seconds.
     assert 2 <= config.retries["total_max_attempts"] <= 4
@@ -121,3 +120,18 @@ def test_a_client_has_stated_time_outs_and_tries(
         "total_max_attempts"
     ] < 50
     assert config.retries["mode"] == "standard"
+
+
+def test_a_client_is_made_once_whoever_asks_first() -> None:
+    made: list[object] = []
+
+    def make() -> object:
+        made.append(object())
+        time.sleep(0.01)
+        return made[-1]
+
+    lazy = clients._once(make)
+    with ThreadPoolExecutor(8) as pool:
+        got = [each.result() for each in [pool.submit(lazy) for _ in range(16)]]
+    assert len(made) == 1
+    assert set(map(id, got)) == {id(made[0])}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import boto3
@@ -22,6 +23,21 @@ Lazy: TypeAlias = Callable[[], Client]
 """What an adapter is given: it asks at every call, and gets the same client each time."""
 
 
+_making = threading.RLock()
+
+
+def _once(make: Callable[[], Client]) -> Callable[[], Client]:
+    """Make a client once: boto3's session must not make two at a time, in two threads."""
+    made = cache(make)
+
+    @wraps(make)
+    def get() -> Client:
+        with _making:
+            return made()
+
+    return get
+
+
 def _config(read_timeout: float = 5, attempts: int = 3) -> Config:
     """Time-outs in seconds, and tries in all. botocore's own defaults changed with 1.44."""
     return Config(
@@ -32,37 +48,37 @@ def _config(read_timeout: float = 5, attempts: int = 3) -> Config:
     )
 
 
-@cache
+@_once
 def dynamodb() -> DynamoDBClient:
     """The client of both tables."""
     return boto3.client("dynamodb", config=_config(read_timeout=3, attempts=4))
 
 
-@cache
+@_once
 def ec2() -> EC2Client:
     """The client of EC2. An instant fleet is launched within the call, which takes seconds."""
     return boto3.client("ec2", config=_config(read_timeout=20, attempts=2))
 
 
-@cache
+@_once
 def iam() -> IAMClient:
     """The client of IAM."""
     return boto3.client("iam", config=_config())
 
 
-@cache
+@_once
 def logs() -> CloudWatchLogsClient:
     """The client of CloudWatch Logs."""
     return boto3.client("logs", config=_config())
 
 
-@cache
+@_once
 def sqs() -> SQSClient:
     """The client of the nudge queue."""
     return boto3.client("sqs", config=_config())
 
 
-@cache
+@_once
 def ssm() -> SSMClient:
     """The client of the Parameter Store."""
     return boto3.client("ssm", config=_config())
