@@ -25,8 +25,10 @@ _IMDS = "http://169.254.169.254"
 
 def main(life: str) -> None:
     """Live this life, and then the other one or none."""
-    # Not every caller's PATH has the programs of the administrator.
-    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    path = os.environ.get("PATH", os.defpath)
+    if "/usr/sbin" not in path.split(":"):
+        # Not every caller's PATH has the programs of the administrator.
+        os.environ["PATH"] = f"{path}:/usr/sbin:/sbin"
     places = Places(Path(os.environ.get("MAYFLY_ROOT") or "/"))
     clock, scrub = Clock(), Scrubber()
     console = Console(places.console, clock, scrub)
@@ -51,7 +53,8 @@ def main(life: str) -> None:
     except (HostFailure, OSError) as error:
         console.say(f"FAILED: {error}")
     finally:
-        # A process that became the next one does not come here.
+        # A process that became the next one does not come here. Whoever switches off is told, too.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         console.say("switching off")
         machine.power_off()
 
