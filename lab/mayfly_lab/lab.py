@@ -76,9 +76,10 @@ class Lab:
 
     @property
     def stated_cold_seconds(self) -> float:
-        """The sum of the stated delays of a cold start: EC2, boot, and the swap of the profile."""
+        """The sum of the stated delays of a cold start: EC2, boot, and the change of the role."""
         delays = self.choices.delays
-        return delays.pending + self.choices.boot_seconds + delays.imds_swap
+        swap = delays.imds_swap + delays.imds_linger
+        return delays.pending + self.choices.boot_seconds + swap
 
     def __enter__(self) -> Self:
         """Start everything and deploy the stacks; what fails half-way is taken down again."""
@@ -102,6 +103,11 @@ class Lab:
         """Write a queue's parameter as an operator does."""
         full = f"/mayfly/{STACK}/queues/{queue}/{name}"
         self.aws.client("ssm").put_parameter(Name=full, Value=value, Type="String", Overwrite=True)
+
+    def crash(self, instance_id: str) -> None:
+        """Have a machine fail as hardware does: the power is gone, and EC2 ends the instance."""
+        self.room.cut(instance_id)
+        self.aws.ec2.powered_off(instance_id)
 
     def _start(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="mayfly-lab-"))

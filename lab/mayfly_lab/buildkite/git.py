@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,13 @@ class Repository:
     branch: str
 
 
-def make_bare(source: Path, target: Path, *, branch: str = "main") -> Repository:
+def make_bare(
+    source: Path, target: Path, *, branch: str = "main", branches: Sequence[str] = ()
+) -> Repository:
     """Make a bare repository at `target` from a directory.
 
     A directory that is a git repository is cloned with its history and all branches; any other is
-    committed as it is, to `branch`.
+    committed as it is, to `branch`. Further `branches` begin at the same commit.
 
     Raises:
         subprocess.CalledProcessError: git failed; its output is in the exception.
@@ -44,6 +47,8 @@ def make_bare(source: Path, target: Path, *, branch: str = "main") -> Repository
             _git(origin, "add", "--all")
             _git(origin, *_AUTHOR, "commit", "--quiet", "--allow-empty", "-m", "The lab's example")
         _git(origin, "clone", "--quiet", "--bare", str(origin), str(target))
+    for name in branches:
+        _git(target, "branch", name)
     # Dumb clients read these lists instead of asking a server; one pack means few requests.
     _git(target, "repack", "-a", "-d", "--quiet")
     _git(target, "update-server-info")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -108,13 +108,17 @@ class Buildkite:
         """
         self._application.subscribe(listener)
 
-    def add_repository(self, name: str, source: Path) -> git.Repository:
+    def add_repository(
+        self, name: str, source: Path, branches: Sequence[str] = ()
+    ) -> git.Repository:
         """Serve a directory as a git repository under `repository_url(name)`.
+
+        It has the branches of the directory's own repository, or `main`, and these besides.
 
         Raises:
             subprocess.CalledProcessError: git failed.
         """
-        return git.make_bare(source, self._git_root / f"{name}.git")
+        return git.make_bare(source, self._git_root / f"{name}.git", branches=branches)
 
     def repository_url(self, name: str) -> str:
         """Where `git clone` finds a repository that was added."""

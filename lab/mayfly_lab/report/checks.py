@@ -40,6 +40,7 @@ class Written:
     """One write to a mailbox row, out of the journal."""
 
     order: int
+    at: float
     by: str
     row: str
     attributes: tuple[str, ...]
@@ -49,7 +50,9 @@ class Written:
 def mailbox_writes(journal: Sequence[Entry], table_ending: str = "-mailbox") -> list[Written]:
     """All writes to the mailbox that AWS accepted, in order."""
     return [
-        Written(order, entry.principal, row["key"], tuple(row["attributes"]), row["state"])
+        Written(
+            order, entry.at, entry.principal, row["key"], tuple(row["attributes"]), row["state"]
+        )
         for order, entry in enumerate(journal)
         if entry.ok and entry.service == "dynamodb"
         for row in entry.resources.get("rows", ())
@@ -90,27 +93,28 @@ def _proven_first(evidence: Evidence) -> Iterator[str]:
             yield f"row {given.row} was assigned without a proof of boot {boot}"
 
 
-def _order_of_section_two(evidence: Evidence) -> Iterator[str]:
+def _order(evidence: Evidence) -> Iterator[str]:
     """Bootstrapped, profile replaced, proven, assigned: in this order, for every instance."""
     writes = mailbox_writes(evidence.journal)
     for instance in evidence.instances.values():
         if not instance.proven:
             continue
         done = _first(writes, instance.bootstrap_row, "bootstrapped")
-        replaced = _replaced(evidence.journal, instance)
+        replaced = _replaced(evidence, instance)
         proof = _first(writes, instance.sandbox_row, "sandboxed")
-        if None in (done, replaced, proof) or not (done or 0) < (replaced or 0) < (proof or 0):
-            seen = f"bootstrapped {done}, replaced {replaced}, proven {proof}"
-            yield f"{instance.instance_id}: {seen}"
-        late = [w for w in writes if w.by == instance.bootstrap_row and w.order > (proof or 0)]
-        if late:
-            yield f"{instance.instance_id} wrote as bootstrap after its proof"
+        times = [done and done.at, replaced, proof and proof.at]
+        if None in times or times != sorted(times, key=float):
+            shown = ", ".join(
+                "never" if at is None else f"{at - evidence.started:.2f}" for at in times
+            )
+            yield f"{instance.instance_id}: bootstrapped, replaced, proven at {shown}"
 
 
-def _first(writes: Sequence[Written], row: str | None, phase: str) -> int | None:
+def _first(writes: Sequence[Written], row: str | None, phase: str) -> Written | None:
+    """The host's own first report of a phase into this row of its."""
     return next(
         (
-            w.order
+            w
             for w in writes
             if w.row == w.by == row and w.state.get("report", {}).get("phase") == phase
         ),
@@ -118,15 +122,15 @@ def _first(writes: Sequence[Written], row: str | None, phase: str) -> int | None
     )
 
 
-def _replaced(journal: Sequence[Entry], instance: Instance) -> int | None:
-    """Where the journal shows that EC2 took the replacement; the profile's path names its kind."""
+def _replaced(evidence: Evidence, instance: Instance) -> float | None:
+    """When EC2 took the replacement of the profile."""
     return next(
         (
-            order
-            for order, entry in enumerate(journal)
-            if entry.operation == "ReplaceIamInstanceProfileAssociation"
-            and entry.ok
-            and str(instance.instance_id) in str(entry.resources)
+            moment.at
+            for moment in evidence.moments
+            if moment.instance_id == instance.instance_id
+            and moment.aspect is Aspect.PROFILE
+            and moment.value == instance.pinned.sandbox_profile
         ),
         None,
     )
@@ -139,11 +143,17 @@ def _token_stays(evidence: Evidence) -> Iterator[str]:
                 yield f"{what} stands in {place}"
 
 
-def _no_canary(evidence: Evidence) -> Iterator[str]:
-    """Nothing of an image, and no job, ever called with credentials that a decoy had kept."""
-    for entry in evidence.journal:
-        if entry.principal in evidence.canaries:
-            yield f"a decoy's credentials were used for {entry.service}:{entry.operation}"
+def _bootstrap_ends(evidence: Evidence) -> Iterator[str]:
+    """No service of the image, no process of set-up, no job; machines carry decoys that would."""
+    writes = mailbox_writes(evidence.journal)
+    proofs = {
+        i.bootstrap_row: (i.instance_id, _first(writes, i.sandbox_row, "sandboxed"))
+        for i in evidence.instances.values()
+    }
+    for order, entry in enumerate(evidence.journal):
+        instance_id, proof = proofs.get(entry.principal, ("", None))
+        if proof is not None and order > proof.order:
+            yield f"{instance_id} called {entry.service}:{entry.operation} as bootstrap"
 
 
 def _nothing_leaks(evidence: Evidence) -> Iterator[str]:
@@ -192,9 +202,9 @@ def _bounded(evidence: Evidence) -> Iterator[str]:
 _CHECKS: Sequence[tuple[str, str, Callable[[Evidence], Iterator[str]]]] = (
     ("one-assignment", "an instance has at most one job, ever", _one_assignment),
     ("proven-first", "no assignment without the proof of that boot", _proven_first),
-    ("order", "bootstrapped, replaced, proven, then assigned", _order_of_section_two),
+    ("order", "bootstrapped, replaced, proven, then assigned", _order),
     ("token-stays", "no token in any log, record, console or report", _token_stays),
-    ("no-canary", "credentials kept by the image were never used", _no_canary),
+    ("bootstrap-ends", "nobody calls as bootstrap after the proof", _bootstrap_ends),
     ("bounded", "never more instances than the queue may have", _bounded),
     ("every-job-ends", "each job ran, or ended with a reason", _every_job_ends),
     ("nothing-leaks", "every instance and every record is closed", _nothing_leaks),

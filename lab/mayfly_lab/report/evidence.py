@@ -33,8 +33,6 @@ class Evidence:
     """Everything in which a secret could have been written, by where it stands."""
     secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
     """Tokens and credentials that must not be in any of them, by what they are."""
-    canaries: frozenset[str] = frozenset()
-    """Access keys of bootstrap credentials that decoys hold: nobody may ever use one."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """By queue: max-instances."""
     agents: Mapping[str, str] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from textwrap import shorten
@@ -16,12 +17,12 @@ _FIRST = 14
 
 def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
     """A numbered list of the jobs, then one column for each with the seconds of its way."""
-    yield " #  job                          queue    path  outcome   exit  instance             try"
+    yield " #  job                        queue    path  outcome     exit  instance             try"
     for number, line in enumerate(lines, start=1):
         status = "" if line.exit_status is None else str(line.exit_status)
         yield (
-            f"{number:>2}  {shorten(line.label, 28, placeholder='…'):<28} {line.queue:<8} "
-            f"{line.path or '-':<5} {line.outcome:<9} {status:>4}  {line.instance or '-':<20} "
+            f"{number:>2}  {shorten(plain(line.label), 26, placeholder='…'):<26} {line.queue:<8} "
+            f"{line.path or '-':<5} {line.outcome:<11} {status:>4}  {line.instance or '-':<20} "
             f"{line.attempt or '-':>3}"
         ).rstrip()
         if line.reason:
@@ -30,6 +31,11 @@ def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
     for start in range(0, len(lines), at_once):
         yield ""
         yield from _seconds(lines[start : start + at_once], start)
+
+
+def plain(label: str) -> str:
+    """A label without Buildkite's `:emoji:` words, which a terminal does not draw."""
+    return re.sub(r":[a-z0-9_+-]+:", "", label).strip() or label
 
 
 def _seconds(lines: Sequence[JobLine], before: int) -> Iterator[str]:

@@ -1,0 +1,96 @@
+"""What the demo expects of each job, and what befalls some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mayfly_lab.report.checks import Check
+from mayfly_lab.report.timeline import JobLine
+
+QUEUES = ("default", "deploy")
+POOL = 4
+"""Machines that are hot when the build begins."""
+LIMITS: Mapping[str, int] = {"default": 12, "deploy": 4}
+PARAMETERS: Mapping[str, Mapping[str, str]] = {
+    "default": {
+        "pool/hot": str(POOL),
+        "limits/max-instances": str(LIMITS["default"]),
+        # Only spot instances can be interrupted.
+        "launch/purchase": "spot-then-on-demand",
+        "policy/rules/ours": "pipeline=example branch=* fork=no",
+    },
+    "deploy": {
+        "limits/max-instances": str(LIMITS["deploy"]),
+        "policy/rules/releases": "pipeline=release branch=release/* source=api,ui fork=no",
+    },
+}
+
+CANCELLED, KILLED, INTERRUPTED = "soak", "manual", "long"
+"""Steps that are cancelled while they wait, lose their machine after the assignment, and get a
+spot notice while they run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a job of a step must end."""
+
+    outcome: str
+    jobs: int = 1
+    path: str | None = None
+    """`hot`, `cold`, empty for a job that never had an instance; None where either will do."""
+    exit_status: int | None = 0
+    attempt: int = 1
+    reason: str = ""
+    """A word that Mayfly's reason must contain."""
+
+
+PARTS: Mapping[str, Sequence[Part]] = {
+    "lint": [Part("passed")],
+    "unit": [Part("passed")],
+    "integration": [Part("passed", jobs=2)],
+    "build": [Part("passed", path="hot")],
+    KILLED: [Part("passed", attempt=2)],
+    "benchmarks": [Part("soft_failed", exit_status=3)],
+    "broken": [Part("failed", exit_status=7)],
+    CANCELLED: [Part("canceled", path="", exit_status=None, reason="cancel")],
+    # The agent's status for a job that it was told to stop is a race; its end is not.
+    INTERRUPTED: [Part("failed", exit_status=None), Part("passed")],
+    "package": [Part("passed")],
+    "deploy": [Part("failed", path="", exit_status=-1, attempt=1, reason="policy")],
+    "staging": [Part("passed", path="cold")],
+    "smoke": [Part("passed", path="cold")],
+}
+"""By step: its jobs in the order in which they are made; a retry is a job of its own."""
+
+
+def as_scripted(lines: Sequence[tuple[str, JobLine]]) -> Check:
+    """Whether every job ended as its part says. `lines` are pairs of step key and line."""
+    return Check("as-scripted", "every job ended as its part says", tuple(_wrong(lines)))
+
+
+def _wrong(lines: Sequence[tuple[str, JobLine]]) -> Iterator[str]:
+    for step, parts in PARTS.items():
+        mine = [line for key, line in lines if key == step]
+        wanted = [part for part in parts for _ in range(part.jobs)]
+        if len(mine) != len(wanted):
+            yield f"{step}: {len(mine)} jobs, {len(wanted)} expected"
+        for line, part in zip(mine, wanted, strict=False):
+            yield from _differences(step, line, part)
+    hot = sum(line.path == "hot" for _, line in lines)
+    if hot < POOL:
+        yield f"{hot} jobs ran on hot machines, at least {POOL} expected"
+
+
+def _differences(step: str, line: JobLine, part: Part) -> Iterator[str]:
+    seen = {"outcome": line.outcome, "attempt": line.attempt}
+    wanted = {"outcome": part.outcome, "attempt": part.attempt}
+    if part.path is not None:
+        seen["path"], wanted["path"] = line.path, part.path
+    if part.exit_status is not None:
+        seen["exit status"], wanted["exit status"] = str(line.exit_status), str(part.exit_status)
+    for what, value in wanted.items():
+        if seen[what] != value:
+            yield f"{step}: {what} is {seen[what]!r}, {value!r} expected"
+    if part.reason not in line.reason:
+        yield f"{step}: the reason {line.reason!r} does not speak of {part.reason}"

@@ -1,0 +1,72 @@
+"""What befalls jobs of the demo: each strikes once, at the moment that makes it interesting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mayfly_lab.buildkite import JobEvent, JobState
+from mayfly_lab.demo.cast import CANCELLED, INTERRUPTED, KILLED
+from mayfly_lab.lab import Lab
+from mayfly_lab.report.checks import mailbox_writes
+
+_LOOK = 0.05
+_INTO_THE_JOB = 1.5
+"""Seconds that the long job runs before its instance is to be taken."""
+_WARNING = 20.0
+"""Seconds between the spot warning and the interruption; EC2 gives 120."""
+
+
+@dataclass(slots=True)
+class Fates:
+    """Watches the lab from a thread of its own and from Buildkite's events."""
+
+    lab: Lab
+    say: Callable[[str], None]
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _struck: set[str] = field(default_factory=set)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self.lab.buildkite.subscribe(self._on_event)
+        threading.Thread(target=self._watch_assignments, name="fates", daemon=True).start()
+
+    def stop(self) -> None:
+        """Strike no more."""
+        self._stop.set()
+
+    def _on_event(self, event: JobEvent) -> None:
+        job = event.job
+        if job.step_key == CANCELLED and job.state is JobState.RESERVED:
+            self._once(CANCELLED, 1.0, lambda: self._cancel(job.id))
+        if job.step_key == INTERRUPTED and job.state is JobState.RUNNING:
+            self._once(INTERRUPTED, _INTO_THE_JOB, lambda: self._interrupt(job.agent_name or ""))
+
+    def _once(self, step: str, delay: float, act: Callable[[], None]) -> None:
+        if step not in self._struck:
+            self._struck.add(step)
+            timer = threading.Timer(delay, act)
+            timer.daemon = True
+            timer.start()
+
+    def _cancel(self, job: str) -> None:
+        self.say("somebody cancels the soak test while it waits")
+        self.lab.buildkite.cancel_job(job)
+
+    def _interrupt(self, agent: str) -> None:
+        instance_id = "i-" + agent.rpartition("i-")[2]
+        self.say(f"EC2 announces that it takes {instance_id} back")
+        self.lab.aws.ec2.interrupt(instance_id, _WARNING)
+
+    def _watch_assignments(self) -> None:
+        """Kill the machine in the moment between its assignment and its agent's first call."""
+        while KILLED not in self._struck and not self._stop.wait(_LOOK):
+            jobs = {job.id for job in self.lab.buildkite.jobs() if job.step_key == KILLED}
+            for write in mailbox_writes(list(self.lab.aws.journal)):
+                if write.state.get("assignment", {}).get("job") in jobs:
+                    self._struck.add(KILLED)
+                    instance_id = write.row.partition(":")[2]
+                    self.say(f"{instance_id} dies with an assignment that it has not begun")
+                    self.lab.crash(instance_id)
+                    return

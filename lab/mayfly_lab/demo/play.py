@@ -1,0 +1,147 @@
+"""Runs the demo: a build of each bundled pipeline, shown as it happens, then told as a whole."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mayfly.model import Instance
+from mayfly.states import InstanceState
+from mayfly_lab.aws.config import Delays
+from mayfly_lab.buildkite import BuildRequest, JobEvent, JobState
+from mayfly_lab.demo import cast
+from mayfly_lab.demo.fates import Fates
+from mayfly_lab.evidence import collect
+from mayfly_lab.lab import ROOT, Lab, LabChoices, describe
+from mayfly_lab.report import document, show
+from mayfly_lab.report.checks import Check, check_all
+from mayfly_lab.report.timeline import instance_lines, job_lines
+
+PATIENCE = 90.0
+"""Seconds for each of the three waits, far more than they need on two cores."""
+DELAYS = Delays(imds_linger=1.0)
+_LOOK = 0.25
+_SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
+
+
+class DemoError(Exception):
+    """The demo cannot go on: something that must happen did not."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """Prints what happens, in seconds since the curtain rose."""
+
+    began: float = field(default_factory=time.time)
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+    def say(self, line: str) -> None:
+        """One line of what happens, at once."""
+        sys.stdout.write(f"{time.time() - self.began:6.2f}  {line}\n")
+        sys.stdout.flush()
+
+    def on_job(self, event: JobEvent) -> None:
+        """A job has changed its state."""
+        job = event.job
+        if job.state in _SILENT:
+            return
+        how = f" ({job.outcome})" if job.outcome else ""
+        where = f" on {job.agent_name}" if job.agent_name and not job.outcome else ""
+        self.say(f"{show.plain(job.label)}: {job.state}{how}{where}")
+
+
+def play(agent: Path | None, json_file: Path | None) -> int:
+    """Run the demo; 0 when every check held, 1 when one did not.
+
+    Raises:
+        DemoError: it came to a stand.
+    """
+    stage = Stage()
+    choices = LabChoices(queues=cast.QUEUES, agent=agent, delays=DELAYS, parameters=cast.PARAMETERS)
+    with Lab(choices) as lab:
+        stage.say(f"agent: {lab.agent_name}; machines: {describe(lab.ground)}")
+        stage.say("both stacks are deployed; the four functions run as the templates wire them")
+        _act(lab, stage)
+        evidence = collect(lab, stage.began, cast.LIMITS)
+        cold = lab.stated_cold_seconds
+        broken_lab = lab.aws.failures
+    jobs, instances = job_lines(evidence), instance_lines(evidence)
+    steps = [job.step_key or "" for job in evidence.jobs]
+    checks = [cast.as_scripted(list(zip(steps, jobs, strict=True))), *check_all(evidence)]
+    if broken_lab:
+        checks.append(Check("lab", "the lab itself", tuple(repr(e) for e in broken_lab)))
+    numbers = {line.id: number for number, line in enumerate(jobs, start=1)}
+    sections = (
+        show.jobs_table(jobs),
+        show.instances_table(instances, numbers),
+        show.speed(jobs, cold),
+        show.checks_table(checks),
+    )
+    for section in sections:
+        sys.stdout.write("\n" + "\n".join(section) + "\n")
+    if json_file is not None:
+        document.write(json_file, document.document(jobs, instances, checks))
+    broken = sum(not check.held for check in checks)
+    verdict = "all checks held" if not broken else f"{broken} checks are BROKEN"
+    sys.stdout.write(f"\n{verdict}; {time.time() - stage.began:.0f} s\n")
+    return 1 if broken else 0
+
+
+def _act(lab: Lab, stage: Stage) -> None:
+    """From an empty cloud to an empty cloud."""
+    lab.buildkite.add_repository("example", ROOT / "examples", branches=["release/1"])
+    repository = lab.buildkite.repository_url("example")
+    for slug in ("example", "release"):
+        file = "pipeline.yml" if slug == "example" else "release.yml"
+        text = (ROOT / "examples" / file).read_text(encoding="utf-8")
+        lab.buildkite.add_pipeline(slug, text, repository)
+    _until(lab, stage, "the pool is hot", lambda: _ready(lab) >= cast.POOL)
+    stage.say(f"{cast.POOL} machines are hot and proven; somebody pushes")
+    # What the pool still lacks after the build is no part of the show.
+    lab.put_parameter("default", "pool/hot", "0")
+    fates = Fates(lab, stage.say)
+    lab.buildkite.subscribe(stage.on_job)
+    fates.start()
+    builds = [
+        lab.buildkite.create_build("example", BuildRequest(branch="main")),
+        lab.buildkite.create_build("release", BuildRequest(branch="release/1")),
+    ]
+    _until(lab, stage, "every job ends", lambda: all(_over(lab, b.id) for b in builds))
+    fates.stop()
+    stage.say("every job has ended")
+    _until(lab, stage, "every machine is gone", lambda: not _alive(lab))
+
+
+def _until(lab: Lab, stage: Stage, what: str, done: Callable[[], bool]) -> None:
+    """Wait for a condition, telling of machines meanwhile."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        for instance_id, line in _changes(lab, stage.told):
+            stage.say(f"{instance_id} {line}")
+        if done():
+            return
+        time.sleep(_LOOK)
+    raise DemoError(f"after {PATIENCE:.0f} s not yet: {what}")
+
+
+def _changes(lab: Lab, told: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for instance in lab.records.instances().values():
+        step = (str(instance.key), instance.state)
+        if step not in told and instance.instance_id:
+            told.add(step)
+            yield instance.instance_id, f"{instance.state}: {instance.reason}"
+
+
+def _ready(lab: Lab) -> int:
+    return sum(i.state is InstanceState.READY for i in lab.records.instances().values())
+
+
+def _over(lab: Lab, build: str) -> bool:
+    return all(job.outcome is not None for job in lab.buildkite.build(build).jobs)
+
+
+def _alive(lab: Lab) -> list[Instance]:
+    return [i for i in lab.records.instances().values() if i.open]
