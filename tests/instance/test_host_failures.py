@@ -155,6 +155,19 @@ def test_a_left_over_process_of_the_bootstrap_script_condemns_the_host(world: Wo
     assert "bootstrapped" not in world.phases
 
 
+def test_what_the_package_installer_left_running_condemns_nobody(world: World) -> None:
+    # dnf may leave a gpg-agent; it never had credentials.
+    install = world.machine.install
+    world.machine.programs.discard("git")
+    world.machine.install = lambda packages: (
+        install(packages),
+        world.machine.table.append(a_process(800, "gpg-agent")),
+    )
+    world.live()
+
+    assert world.phases[-1] == "done"
+
+
 def test_a_process_of_the_script_that_ends_within_seconds_is_forgiven(world: World) -> None:
     def linger(_: object) -> None:
         world.machine.table.append(a_process(900, "logger"))

@@ -157,6 +157,7 @@ def test_the_unit_for_the_next_boot_runs_the_supervisor(machine: Mine, bin_path:
     unit = machine.places.next_boot_unit.read_text()
     assert f"WorkingDirectory={machine.places.code}" in unit
     assert "python3 -m mayfly_instance" in unit
+    assert f"ConditionPathExists=!{machine.places.run}" in unit
     assert called(log) == ["enable --no-reload --quiet mayfly-next-boot.service"]
 
 

@@ -42,6 +42,8 @@ from mayfly_instance.proc import Process
 _NEXT_BOOT = """\
 [Unit]
 Description=Powers off a boot of a Mayfly instance that nobody ordered
+# Of the boot in which it was written.
+ConditionPathExists=!{run}
 SuccessAction=poweroff
 FailureAction=poweroff
 [Service]
@@ -215,7 +217,7 @@ class Machine:
 
     def guard_next_boot(self) -> None:
         """Have systemd run the supervisor at any further boot, which then powers off."""
-        unit = _NEXT_BOOT.format(code=self.places.code)
+        unit = _NEXT_BOOT.format(code=self.places.code, run=self.places.run)
         self.lay_down(self.places.next_boot_unit, unit.encode())
         enable = ["systemctl", "enable", "--no-reload", "--quiet", self.places.next_boot_unit.name]
         self._command(enable, 30)

@@ -108,8 +108,8 @@ def environment(scene: Scene, home: Path, region: str) -> dict[str, str]:
 def leave_nothing(scene: Scene, before: list[Process]) -> None:
     """Remove what is known to hold credentials; condemn the host for a process that is left over.
 
-    `before` are the processes from before set-up. One that came up since may hold bootstrap
-    credentials for six hours. Raises HostFailure.
+    `before` are the processes from before the script; what set-up did until then had no
+    credentials. One that came up since may hold them for six hours. Raises HostFailure.
     """
     machine, clock = scene.machine, scene.clock
     for path in scene.places.credential_files():
@@ -118,7 +118,7 @@ def leave_nothing(scene: Scene, before: list[Process]) -> None:
     while left := left_over(before, machine.processes(), os.getpid()):
         if clock.seconds() >= until:
             names = ", ".join(str(each) for each in left[:10])
-            raise HostFailure(f"processes of set-up are left over: {names}")
+            raise HostFailure(f"processes of the bootstrap script are left over: {names}")
         clock.sleep(scene.limits.watch)
 
 

@@ -54,8 +54,7 @@ def _set_up(scene: Scene, reporter: Reporter) -> None:
     machine, limits = scene.machine, scene.limits
     reporter.step("checking that this is the first boot, and what runs on the image")
     _first_boot(scene)
-    before = machine.processes()
-    daemons = image_daemons(before)
+    daemons = image_daemons(machine.processes())
     if daemons:
         raise HostFailure(f"the image runs {daemons[0]}, which holds credentials of its own")
     cloud, keys = _as_bootstrap(scene, reporter)
@@ -68,6 +67,7 @@ def _set_up(scene: Scene, reporter: Reporter) -> None:
     reporter.remember(agent=installed.version)
 
     reporter.step("looking for a bootstrap script")
+    before = machine.processes()
     found = patiently(
         lambda: script.fetch(cloud, keys.current(), scene.host, limits), scene.clock, _PATIENCE
     )
@@ -76,7 +76,7 @@ def _set_up(scene: Scene, reporter: Reporter) -> None:
     if found is not None:
         reporter.step(f"running {found.where}")
         script.run(found, scene, cloud.region)
-    reporter.step("making sure that nothing of set-up is left")
+    reporter.step("making sure that nothing of the script is left")
     script.leave_nothing(scene, before)
     image.settle_hooks(machine, installed)
     machine.lay_down(scene.places.set_up, json.dumps(vars(installed)).encode())
