@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import requests
 
 from mayfly_lab.buildkite import Buildkite, JobView, Timings
@@ -117,6 +118,12 @@ class Room:
             )
         return Agent(process, output)
 
+    def run(self, command: str, attributes: str = "", **variables: str) -> tuple[int, JobView]:
+        """Run a job of one command. Returns the agent's exit status, and what became of the job."""
+        job = self.job(command, attributes)
+        status = self.start(job.id, **variables).exit_status()
+        return status, self.buildkite.job(job.id)
+
     def wait_for(self, what: Callable[[], bool]) -> None:
         """Look again and again, for at most PATIENCE_SECONDS."""
         end = time.monotonic() + PATIENCE_SECONDS
@@ -129,21 +136,22 @@ class Room:
         self.wait_for(lambda: text in self.buildkite.log(job_id))
 
 
-def programs(directory: Path) -> dict[str, Path]:
-    """The agents that can be run here: the stand-in always, a real one if it is on PATH."""
-    packed = directory / "stand-in" / "buildkite-agent"
+def program(kind: str, place: Path) -> Path:
+    """The real agent from PATH, or the stand-in, packed as machines get it."""
+    if kind == "real":
+        if REAL is None:
+            pytest.skip("no buildkite-agent on PATH")
+        return Path(REAL)
+    packed = place / "stand-in" / "buildkite-agent"
     packed.parent.mkdir()
     packed.write_bytes(archive.stand_in())
     packed.chmod(0o755)
-    found = {"stand-in": packed}
-    if REAL:
-        found["real"] = Path(REAL)
-    return found
+    return packed
 
 
 @contextmanager
-def room(program: Path, place: Path) -> Iterator[Room]:
-    """An emulator for one test; agents that outlive it are ended, each by its own id."""
+def room(kind: str, place: Path) -> Iterator[Room]:
+    """An emulator and an agent for one test; agents that outlive it are ended, each by its id."""
     clock = MovableClock()
     timings = Timings(heartbeat_interval=1, lost_after=timedelta(minutes=30))
     buildkite = Buildkite(clock, queues=("default", "deploy"), timings=timings)
@@ -152,7 +160,7 @@ def room(program: Path, place: Path) -> Iterator[Room]:
     source.mkdir()
     (source / "greeting.txt").write_text("hello from the repository\n")
     buildkite.add_repository("demo", source)
-    made = _Watched(buildkite, clock, program, place)
+    made = _Watched(buildkite, clock, program(kind, place), place)
     try:
         yield made
     finally:

@@ -139,7 +139,8 @@ class Agent:
             return
 
     def _obey_signals(self) -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # A handler that does nothing: to ignore it would be inherited, and no job be hung up on.
+        signal.signal(signal.SIGHUP, lambda *_: None)
         signal.signal(signal.SIGQUIT, lambda *_: self._stop_now())
         for graceful in (signal.SIGTERM, signal.SIGINT):
             signal.signal(graceful, lambda *_: self._stop_soon())
