@@ -62,7 +62,7 @@ def test_the_word_for_the_default_queue_is_answered_with_its_key(bk: Contract) -
 def test_a_wrong_registration_is_refused(
     bk: Contract, changes: dict[str, object], status: int
 ) -> None:
-    answer = bk.register_stack(**{"key": "other", **changes})  # type: ignore[arg-type]
+    answer = bk.register_stack(**{"key": "other", **changes})  # type: ignore[arg-type]  # wrong on purpose
     assert answer.status_code == status
     assert message(answer)
 
