@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -150,10 +151,8 @@ class Applier:
                     ports.machines.terminate(ids)
             case Notify():
                 ports.mailbox.notice(action.row, action.text, self.now + NOTICE_LIFE)
-            case Clear(instance):
-                self._check(instance)
-                rows = (instance.bootstrap_row, instance.sandbox_row)
-                ports.mailbox.remove([row for row in rows if row])
+            case Clear():
+                self._clear(action.instance)
             case Nudge():
                 ports.nudges.send(action.reason)
             case Alarm():
@@ -173,17 +172,29 @@ class Applier:
             raise
 
     def _keep_words(self, action: KeepWords) -> None:
-        self._check(action.instance)
-        try:
-            self.ports.words.keep(
-                action.instance.instance_id or "", _text(action, self.ports), self.now
-            )
-        except Transient:
-            # Only for that: a log group that is gone must not keep a record open.
-            self.behind.add(action.instance.instance_id)
-            raise
+        with self._first(action.instance):
+            text = _text(action, self.ports)
+            self.ports.words.keep(action.instance.instance_id or "", text, self.now)
         if action.then:
             self._write(action.then)
+
+    def _clear(self, instance: Instance) -> None:
+        with self._first(instance):
+            rows = (instance.bootstrap_row, instance.sandbox_row)
+            self.ports.mailbox.remove([row for row in rows if row])
+
+    @contextmanager
+    def _first(self, instance: Instance) -> Iterator[None]:
+        """What comes before the record is closed, and is tried again when it may work later.
+
+        Only then: a log group that is gone must not keep a record open.
+        """
+        self._check(instance)
+        try:
+            yield
+        except Transient:
+            self.behind.add(instance.instance_id)
+            raise
 
     def _check(self, instance: Instance) -> None:
         if instance.instance_id in self.behind:
