@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mayfly.lease import take
-from mayfly.model import Capacity, Claim, Instance
+from mayfly.model import Capacity, Claim, Instance, QueueRecord
 from mayfly.ports import Job, Report
 from mayfly.states import InstanceState
 from mayfly.ticks import dispatch, provision, reap, sandbox
@@ -154,7 +154,7 @@ class World:
 
     def dispatch(self, *, wide: bool = True) -> Outcome:
         """One tick of dispatch, under the lease that `take_lease` got."""
-        queues = tuple(self.fleet.queues())
+        queues = tuple(self.fleet.all(QueueRecord))
         listed = frozenset(record.queue for record in queues if record.active)
         turn = Turn(queues, listed, self.fence or 0, wide, self.known)
         ticked = dispatch.tick(self.dispatch_ports, turn, self.clock.now)

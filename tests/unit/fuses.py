@@ -1,0 +1,97 @@
+"""What may happen at the n-th call to any port: a fault, or a second invocation in between."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Lock
+
+from mayfly_lab.fakes import Faults
+from tests.unit.world import World
+
+EFFECTS = frozenset(
+    {
+        "write",
+        "create_fleet",
+        "replace_profile",
+        "terminate",
+        "register",
+        "reserve",
+        "tokens",
+        "finish",
+        "notice",
+        "remove",
+        "keep",
+        "send",
+    }
+)
+"""Calls that change something; between two of them a function may as well die at any line."""
+
+
+class Crash(BaseException):
+    """The function is dead: no `except` of its own sees this."""
+
+
+@dataclass(slots=True)
+class Fuse:
+    """Blows at the n-th of the calls that it counts, before or after the call has its effect."""
+
+    blows_at: int
+    error: BaseException | None
+    """What is raised then; without it, the same function is invoked once more in between."""
+    counts: Collection[str] = EFFECTS
+    after: bool = False
+    blown: bool = False
+    seen: Counter[str] = field(default_factory=Counter)
+    count: int = 0
+    running: Callable[[], object] | None = None
+    """The function that runs: what a test itself calls is not counted."""
+    lock: Lock = field(default_factory=Lock)
+
+    def into(self, world: World) -> World:
+        """Wire it into every port of a world."""
+        for port in world.ports:
+            vars(port)["_call"] = self._around(port)
+        return world
+
+    def run(self, function: Callable[[], object]) -> None:
+        """One invocation of a function, which may die of it."""
+        self.running = function
+        with suppress(Crash):
+            function()
+        self.running = None
+
+    def _around(self, port: Faults) -> Callable[[str], AbstractContextManager[None]]:
+        original = port._call
+
+        @contextmanager
+        def call(name: str) -> Iterator[None]:
+            blows = self._counted(name)
+            if blows and not self.after:
+                self._blow()
+            with original(name):
+                yield
+            if blows and self.after:
+                self._blow()
+
+        return call
+
+    def _counted(self, name: str) -> bool:
+        with self.lock:  # dispatch reads its queues side by side
+            if self.running is None:
+                return False
+            self.seen[name] += 1
+            if name not in self.counts:
+                return False
+            self.count += 1
+            blows = self.count == self.blows_at
+            self.blown = self.blown or blows
+            return blows
+
+    def _blow(self) -> None:
+        if self.error is not None:
+            raise self.error
+        assert self.running is not None
+        self.running()

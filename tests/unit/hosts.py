@@ -1,0 +1,137 @@
+"""Hosts that do what the supervisor does, as far as the control plane can see it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mayfly.errors import Conflict
+from mayfly.ports import Report
+from mayfly_lab.fakes.machines import Machine
+from tests.unit.builders import BOOTSTRAP, BOOTSTRAP_ID, SANDBOX, SANDBOX_ID
+
+if TYPE_CHECKING:
+    from tests.unit.world import World
+
+POWER_OFF = "Client.InstanceInitiatedShutdown"
+TERMINATED_BY_US = "Client.UserInitiatedShutdown"
+
+
+@dataclass(slots=True)
+class Host:
+    """One machine, from its first boot to its power-off; a step takes it one phase further."""
+
+    instance_id: str
+    phase: str = "new"
+    job: str = ""
+    token: str = ""
+    steps_left: int = 1
+    """How long its job takes."""
+    fate: str = ""
+    """`silent`: it never reports. The name of a phase: it fails there."""
+
+
+@dataclass(slots=True)
+class Hosts:
+    """All machines of a world. What they see is their own profile and their own mailbox row."""
+
+    world: World
+    fates: list[str] = field(default_factory=list)
+    """What is to become of the next hosts, in the order of their launch; then all is well."""
+    hosts: dict[str, Host] = field(default_factory=dict)
+    ran: Counter[str] = field(default_factory=Counter)
+    """How often a job was accepted by an agent."""
+    shot: list[str] = field(default_factory=list)
+    """Jobs whose machine Mayfly terminated while they ran."""
+    served: dict[str, set[str]] = field(default_factory=dict)
+    """Every job that an instance was ever given."""
+
+    def step(self) -> None:
+        """Let EC2 and every host get one step further."""
+        self.world.machines.settle()
+        for instance_id, machine in self.world.machines.machines.items():
+            if machine.seen.launch:
+                if instance_id not in self.hosts:
+                    fate = self.fates.pop(0) if self.fates else ""
+                    self.hosts[instance_id] = Host(instance_id, fate=fate)
+                self._step(self.hosts[instance_id], machine)
+
+    def _step(self, host: Host, machine: Machine) -> None:
+        if machine.seen.state != "running":
+            self._end(host, machine.seen.reason)
+        elif host.fate == host.phase:
+            self._say(host, "failed", reason=f"it was to fail when {host.phase}")
+            self.power_off(host)
+        elif host.fate != "silent":
+            self._next(host, machine)
+
+    def _next(self, host: Host, machine: Machine) -> None:
+        """What the supervisor does next."""
+        match host.phase:
+            case "new" if machine.association.profile == BOOTSTRAP:
+                self._say(host, "booting")
+            case "booting":
+                self._say(host, "bootstrapped")
+            case "bootstrapped" if self._is_sandboxed(machine):
+                self._say(host, "sandboxed")
+            case "sandboxed":
+                self._look_for_an_assignment(host)
+            case "assigned":
+                self._acquire(host)
+            case "running":
+                self._run(host)
+            case "done":
+                self.power_off(host)
+
+    def _is_sandboxed(self, machine: Machine) -> bool:
+        shown = machine.association
+        return (shown.profile, shown.state) == (SANDBOX, "associated")
+
+    def _look_for_an_assignment(self, host: Host) -> None:
+        row = self.world.mailbox.rows[f"{SANDBOX_ID}:{host.instance_id}"]
+        if row.assignment is not None:
+            assert row.assignment["boot"] == f"boot-{host.instance_id}"
+            host.job, host.token = str(row.assignment["job"]), str(row.assignment["token"])
+            self.served.setdefault(host.instance_id, set()).add(host.job)
+            self._say(host, "assigned")
+
+    def _acquire(self, host: Host) -> None:
+        buildkite = self.world.buildkite
+        try:
+            buildkite.accept(host.job, host.token)
+        except Conflict:
+            host.job = ""
+            self._say(host, "done", exit=27)
+        else:
+            self.ran[host.job] += 1
+            buildkite.start(host.job)
+            self._say(host, "running")
+
+    def _run(self, host: Host) -> None:
+        host.steps_left -= 1
+        if host.steps_left <= 0 or self.world.buildkite.known[host.job].state == "canceling":
+            self.world.buildkite.end(host.job)
+            host.job = ""
+            self._say(host, "done", exit=0)
+
+    def _say(self, host: Host, phase: str, **more: object) -> None:
+        host.phase = phase
+        role = BOOTSTRAP_ID if phase in {"booting", "bootstrapped"} else SANDBOX_ID
+        boot = f"boot-{host.instance_id}"
+        report = Report(phase, boot, **more)  # type: ignore[arg-type]  # named by the caller
+        self.world.mailbox.report(f"{role}:{host.instance_id}", report)
+
+    def _end(self, host: Host, reason: str) -> None:
+        """The machine is off; Buildkite finds the agent of a job that ran on it lost."""
+        if host.phase == "running" and host.job:
+            if reason == TERMINATED_BY_US:
+                self.shot.append(host.job)
+            self.world.buildkite.end(host.job, -1)
+            host.job = ""
+        host.phase = "off"
+
+    def power_off(self, host: Host) -> None:
+        """The supervisor's last step."""
+        self.world.machines.end(host.instance_id, POWER_OFF)
+        self._end(host, POWER_OFF)

@@ -1,0 +1,95 @@
+"""Any function may die at any line, be throttled, or lose an answer: the next ticks mend it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.errors import Transient
+from mayfly.lease import take
+from tests.unit import invariants
+from tests.unit.fuses import EFFECTS, Crash, Fuse
+from tests.unit.hosts import Hosts
+from tests.unit.world import World, a_world
+
+READS = {
+    "queues", "claims", "instances", "launches", "strays", "claim", "instance", "instance_of",
+    "launch", "capacity", "queue", "jobs", "states", "under", "values", "policies", "reports",
+    "associations", "console",
+}  # fmt: skip
+
+
+def live_on(world: World, hosts: Hosts, fuse: Fuse, *, rounds: int, seconds: float = 5) -> None:
+    """Rounds of all functions and all hosts, invariants checked after each function."""
+    for _ in range(rounds):
+        for function in (world.dispatch, world.provision, world.sandbox, world.reap):
+            fuse.run(function)
+            invariants.always(world, hosts)
+        hosts.step()
+        hosts.step()
+        world.after(seconds=seconds)
+
+
+def story(fuse: Fuse, world: World | None = None) -> World:
+    """Three jobs, two of them cancelled as they wait; one host fails, one is left over."""
+    world = fuse.into(world or a_world())
+    hosts = Hosts(world, fates=["booting"])
+    world.schedule("job-1", "job-2", "job-3")
+    live_on(world, hosts, fuse, rounds=1)
+    world.buildkite.cancel("job-2")
+    world.buildkite.cancel("job-3")
+    live_on(world, hosts, fuse, rounds=6)
+    # An idle host has its grace; then what is condemned ends, and is closed.
+    live_on(world, hosts, fuse, rounds=1, seconds=301)
+    live_on(world, hosts, fuse, rounds=5)
+    return world
+
+
+def test_the_story_needs_every_effect_but_those_of_a_failed_job() -> None:
+    fuse = Fuse(0, Crash())
+    world = story(fuse)
+    invariants.at_rest(world)
+    assert EFFECTS - set(fuse.seen) == {"register", "finish", "notice"}
+    exits = {job: kept.exit for job, kept in world.buildkite.known.items()}
+    assert exits == {"job-1": 0, "job-2": None, "job-3": None}
+
+
+@pytest.mark.parametrize(
+    ("error", "after"),
+    [(Crash("dead"), True), (Transient("throttled"), False), (Transient("lost answer"), True)],
+    ids=["it dies", "it is throttled", "its answer is lost"],
+)
+def test_a_fault_at_any_effect_leaves_nothing_behind(error: BaseException, after: bool) -> None:
+    number, fuse = 0, Fuse(0, error)
+    while number == 0 or fuse.blown:
+        number += 1
+        fuse = Fuse(number, error, after=after)
+        world = story(fuse)
+        invariants.at_rest(world)
+        assert world.buildkite.known["job-1"].exit == 0, f"the job did not run (effect {number})"
+    assert number > 30
+
+
+@pytest.mark.parametrize("read", sorted(READS))
+def test_a_throttled_read_leaves_the_work_to_the_next_tick_and_raises_nothing(read: str) -> None:
+    for number in (1, 3):
+        fuse = Fuse(number, Transient("throttled"), {read})
+        invariants.at_rest(story(fuse))
+
+
+@pytest.mark.parametrize("taken_over", [False, True], ids=["same lease", "the lease taken over"])
+def test_two_overlapping_ticks_of_each_function_do_nothing_twice(taken_over: bool) -> None:
+    class Overlap(Fuse):
+        def _blow(self) -> None:
+            if taken_over:
+                world.fence = take(world.fleet, "newer", world.clock.now).fence
+            super()._blow()
+
+    number, fuse = 0, Fuse(0, None)
+    while number == 0 or fuse.blown:
+        number += 7
+        fuse = Overlap(number, None, EFFECTS | READS)
+        world = a_world()
+        story(fuse, world)
+        invariants.at_rest(world)
+        assert world.buildkite.known["job-1"].exit == 0, f"the job did not run (call {number})"
+        assert len(world.machines.machines) == 3, f"too many launches (call {number})"
