@@ -14,12 +14,19 @@ CHOICES = frozenset({OFF, SUPERVISOR, JOB})
 _IPV4 = "169.254.169.254"
 _IPV6 = "fd00:ec2::254"
 _CLEAN = "add table inet mayfly\ndelete table inet mayfly\n"
+# Root is let through by name and all others are stopped: a packet whose sender the kernel does
+# not know is then stopped, too. They are refused at once, not left to wait: over IPv6 by a reset,
+# because there a refusal by ICMP was seen to be lost on a socket that was just connecting. ICMP and
+# resets carry no metadata; letting them through lets our own refusals arrive where the address is
+# this machine's own (a lab).
 _CLOSED = """\
 table inet mayfly {{
   chain output {{
     type filter hook output priority 0; policy accept;
-{root}    ip daddr {ipv4} reject
-    ip6 daddr {ipv6} reject
+{root}    ip daddr {ipv4} meta l4proto != icmp reject
+    ip6 daddr {ipv6} tcp flags & rst == rst accept
+    ip6 daddr {ipv6} meta l4proto tcp reject with tcp reset
+    ip6 daddr {ipv6} meta l4proto != icmpv6 drop
   }}
   chain forward {{
     type filter hook forward priority 0; policy accept;
@@ -28,8 +35,6 @@ table inet mayfly {{
   }}
 }}
 """
-# Root is let through by name and all others are stopped: a packet whose sender the kernel does
-# not know is then stopped, too.
 _ROOT = f"""\
     ip daddr {_IPV4} meta skuid 0 accept
     ip6 daddr {_IPV6} meta skuid 0 accept

@@ -1,0 +1,86 @@
+"""Who reaches IMDS: the rules, and with root and nftables the kernel's word on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from mayfly_instance import firewall
+
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+NFT = shutil.which("nft", path=PATH)
+# Runs in a network namespace of its own, on whose loopback both addresses of IMDS listen.
+TRIAL = """
+import json, os, socket, subprocess
+from pathlib import Path
+from mayfly_instance import firewall
+from mayfly_instance.machine import Machine
+from mayfly_instance.places import Places
+
+for command in ("link set lo up", "addr add 169.254.169.254/32 dev lo",
+                "-6 addr add fd00:ec2::254/128 dev lo nodad"):
+    subprocess.run(["ip", *command.split()], check=True)
+ADDRESSES = ("169.254.169.254", "fd00:ec2::254")
+servers = [socket.create_server((address, 80), family=family)
+           for address, family in zip(ADDRESSES, (socket.AF_INET, socket.AF_INET6))]
+machine = Machine(Places(Path("/nowhere")))
+found = {}
+for choice in ("off", "supervisor", "job", "supervisor"):
+    firewall.close(machine, choice, ("169.254.169.254", 80), "nobody")
+    found[choice] = [[machine.reaches(address, 80, user) for address in ADDRESSES]
+                     for user in ("root", "nobody")]
+machine.set_rules(firewall.rules("job"))
+try:
+    firewall.check(machine, "supervisor", ("169.254.169.254", 80), "nobody")
+except Exception as error:
+    found["seen"] = str(error)
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("choice", sorted(firewall.CHOICES))
+def test_each_choice_takes_the_place_of_the_one_before(choice: str) -> None:
+    # Adding before deleting: deleting what is not there would be an error.
+    assert firewall.rules(choice).startswith("add table inet mayfly\ndelete table inet mayfly\n")
+
+
+def test_root_is_let_through_before_all_are_stopped() -> None:
+    rules = firewall.rules(firewall.SUPERVISOR)
+
+    assert rules.index("skuid 0 accept") < rules.index("reject")
+    assert "skuid" not in firewall.rules(firewall.OFF)
+    assert "reject" not in firewall.rules(firewall.JOB)
+
+
+def test_containers_are_stopped_on_their_way_through() -> None:
+    for choice in (firewall.OFF, firewall.SUPERVISOR):
+        forward = firewall.rules(choice).partition("chain forward")[2]
+        assert "ip daddr 169.254.169.254 drop" in forward
+        assert "ip6 daddr fd00:ec2::254 drop" in forward
+
+
+@pytest.mark.skipif(NFT is None or os.geteuid() != 0, reason="needs root and nft")
+def test_the_kernel_does_what_the_rules_say() -> None:
+    tried = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", TRIAL],
+        env={**os.environ, "PATH": PATH},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert tried.returncode == 0, tried.stderr
+    found = json.loads(tried.stdout)
+    seen = found.pop("seen")
+    everybody, nobody = [True, True], [False, False]
+    assert found == {
+        "off": [nobody, nobody],
+        "supervisor": [everybody, nobody],
+        "job": [everybody, everybody],
+    }
+    assert seen == "IMDS is still open to nobody at 169.254.169.254, although rules are set"
