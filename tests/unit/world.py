@@ -214,3 +214,11 @@ def a_world(**parameters: str) -> World:
     world.provision()
     world.fence = take(world.fleet, "test", world.clock.now).fence
     return world
+
+
+def a_warm_world(count: int = 1, /, **parameters: str) -> World:
+    """The same with a hot pool that is ready."""
+    world = a_world(**{"pool/hot": str(count), **parameters})
+    world.provision()
+    world.make_ready()
+    return world

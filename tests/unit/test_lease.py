@@ -1,0 +1,102 @@
+"""The dispatch lease: the newest takes it, the fence keeps the others out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from mayfly import lease as leases
+from mayfly.errors import Conflict, Transient
+from mayfly.lease import LEASE, RENEW
+from mayfly.model import Lease
+from mayfly.ports import Change, Save
+from mayfly_lab.fakes import FakeFleet, FakeMailbox
+from tests.unit.builders import NOW, a_claim, later
+
+
+@pytest.fixture
+def fleet() -> FakeFleet:
+    return FakeFleet(FakeMailbox())
+
+
+def test_the_first_holder_has_fence_one(fleet: FakeFleet) -> None:
+    lease = leases.take(fleet, "one", NOW)
+    assert lease == Lease("one", fence=1, until=NOW + LEASE, version=1)
+    assert fleet.lease() == lease
+
+
+def test_the_newest_takes_it_whoever_has_it_and_the_fence_rises(fleet: FakeFleet) -> None:
+    first = leases.take(fleet, "one", NOW)
+    second = leases.take(fleet, "two", later(seconds=1))
+    assert (second.holder, second.fence) == ("two", first.fence + 1)
+
+
+def test_the_one_before_can_write_nothing_any_more(fleet: FakeFleet) -> None:
+    first = leases.take(fleet, "one", NOW)
+    fleet.write([Save(a_claim("job-1", version=0))], first.fence)
+    leases.take(fleet, "two", NOW)
+    with pytest.raises(Conflict):
+        fleet.write([Save(a_claim("job-2", version=0))], first.fence)
+    assert fleet.claim("job-2") is None
+
+
+def test_the_one_before_learns_of_it_when_it_renews(fleet: FakeFleet) -> None:
+    first = leases.take(fleet, "one", NOW)
+    leases.take(fleet, "two", NOW)
+    with pytest.raises(Conflict):
+        leases.renew(fleet, first, later(seconds=5))
+
+
+def test_a_renewal_keeps_holder_and_fence(fleet: FakeFleet) -> None:
+    first = leases.take(fleet, "one", NOW)
+    longer = leases.renew(fleet, first, later(seconds=5))
+    assert longer == replace(first, until=later(seconds=5) + LEASE, version=2)
+    assert leases.renew(fleet, longer, later(seconds=10)).version == 3
+
+
+def test_it_is_renewed_every_five_seconds_and_outlives_two_lost_renewals(fleet: FakeFleet) -> None:
+    lease = leases.take(fleet, "one", NOW)
+    assert not leases.due(lease, NOW + RENEW / 2)
+    assert leases.due(lease, NOW + RENEW)
+    assert RENEW * 3 <= LEASE
+
+
+def test_a_renewal_whose_answer_was_lost_does_not_end_the_holder(fleet: FakeFleet) -> None:
+    lease = leases.take(fleet, "one", NOW)
+    fleet.fail_next("write", Transient("no answer"), done=True)
+    with pytest.raises(Transient):
+        leases.renew(fleet, lease, later(seconds=5))
+    again = leases.renew(fleet, lease, later(seconds=6))
+    assert (again.holder, again.fence, again.version) == ("one", 1, 2)
+    assert leases.renew(fleet, again, later(seconds=11)).version == 3
+
+
+class Racing(FakeFleet):
+    """Somebody writes the lease just before each of our first writes."""
+
+    def __init__(self, *others: Lease) -> None:
+        super().__init__(FakeMailbox())
+        self.others = list(others)
+
+    def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
+        if self.others:
+            super().write([Save(self.others.pop(0))])
+        super().write(changes, fence)
+
+
+def test_two_that_take_it_in_the_same_moment_are_one(fleet: FakeFleet) -> None:
+    racing = Racing(Lease("other", 1, later(seconds=15)))
+    with pytest.raises(Conflict):
+        leases.take(racing, "me", NOW)
+    assert racing.lease() == Lease("other", 1, later(seconds=15), version=1)
+
+
+def test_the_newest_is_not_kept_out_by_renewals_of_the_one_before() -> None:
+    held = Lease("old", 7, NOW, version=1)
+    racing = Racing()
+    racing.write([Save(replace(held, version=0))])
+    racing.others = [held, replace(held, version=2)]
+    lease = leases.take(racing, "new", NOW)
+    assert (lease.holder, lease.fence, lease.version) == ("new", 8, 4)

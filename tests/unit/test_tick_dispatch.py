@@ -1,0 +1,195 @@
+"""Ticks of dispatch against the fakes: jobs in, bindings and denials out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mayfly.decide.dispatch import RESERVATION, TOKEN_LIFE
+from mayfly.errors import Conflict, NotFound, Transient
+from mayfly.states import ClaimState, InstanceState
+from tests.unit.builders import NOW, QUEUE, a_job, row
+from tests.unit.world import World, a_warm_world, a_world
+
+S, C = InstanceState, ClaimState
+
+
+# -- a job's way -----------------------------------------------------------------------------------
+
+
+def test_a_job_is_claimed_then_reserved_and_provision_is_nudged() -> None:
+    world = a_world()
+    world.schedule("job-1")
+    world.dispatch()
+    claim = world.claim("job-1")
+    assert (claim.state, claim.reserved_until) == (C.WAITING, NOW + RESERVATION)
+    assert world.buildkite.known["job-1"].state == "reserved"
+    assert len(world.nudges.sent) == 1
+
+
+def test_a_job_finds_a_hot_instance_in_its_first_tick() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    claim, instance = world.claim("job-1"), world.instance()
+    assert (claim.state, claim.slot) == (C.ASSIGNED, instance.key)
+    assert (instance.state, instance.job) == (S.ASSIGNED, "job-1")
+    assignment = world.mailbox.rows[row(instance)].assignment
+    assert assignment is not None
+    assert str(assignment["token"]).startswith("bkjat_")
+    assert assignment["boot"] == instance.boot
+
+
+def test_an_assignment_is_removed_when_its_job_is_accepted() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.accept("job-1")
+    world.dispatch()
+    assert world.claim("job-1").state is C.RUNNING
+    assert world.instance().state is S.RUNNING
+    assert world.mailbox.rows[row(world.instance())].assignment is None
+
+
+def test_a_record_never_says_that_a_token_is_dead_while_it_lives() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    until = world.claim("job-1").token_until
+    assert until is not None
+    # It may be minted as long after the tick's own time as an invocation lasts.
+    assert until - NOW >= TOKEN_LIFE + timedelta(seconds=90)
+
+
+def test_a_cancelled_job_leaves_its_instance_to_the_next() -> None:
+    world = a_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.provision()
+    world.buildkite.cancel("job-1")
+    world.dispatch()
+    assert world.claim("job-1").state is C.RELEASED
+    world.make_ready()
+    world.schedule("job-2")
+    world.dispatch()
+    assert world.claim("job-2").slot == world.instance().key
+
+
+def test_a_job_cancelled_after_binding_takes_its_instance_and_assignment_along() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.buildkite.cancel("job-1")
+    world.dispatch()
+    assert world.claim("job-1").state is C.RELEASED
+    assert world.instance().state is S.CONDEMNED
+    assert world.mailbox.rows[row(world.instance())].assignment is None
+
+
+def test_a_dead_host_means_another_attempt_and_the_last_one_fails_the_job() -> None:
+    world = a_warm_world(**{"job/attempts": "2"})
+    world.schedule("job-1")
+    for attempt in (1, 2):
+        world.dispatch()
+        claim = world.claim("job-1")
+        assert (claim.state, claim.attempt) == (C.ASSIGNED, attempt)
+        (instance,) = world.instances(S.ASSIGNED)
+        world.machines.end(str(instance.instance_id), "Server.InternalError")
+        world.reap()
+        world.dispatch()
+        world.provision()
+        world.make_ready()
+    assert world.claim("job-1").state is C.FAILED
+    assert world.claim("job-1").told
+    told = world.buildkite.known["job-1"].told
+    assert told.startswith("Mayfly gave up after 2 attempts")
+    assert "Server.InternalError" in told
+
+
+def test_of_several_jobs_the_most_urgent_gets_the_only_instance() -> None:
+    world = a_warm_world()
+    world.schedule("job-1", "job-2")
+    world.schedule("job-3", priority=1)
+    world.dispatch()
+    states = {job: world.claim(job).state for job in ("job-1", "job-2", "job-3")}
+    assert states == {"job-1": C.WAITING, "job-2": C.WAITING, "job-3": C.ASSIGNED}
+
+
+# -- policy ----------------------------------------------------------------------------------------
+
+
+def restricted() -> World:
+    return a_warm_world(**{"policy/rules/main": "pipeline=web branch=main"})
+
+
+def environment(branch: str) -> dict[str, str]:
+    return {
+        "BUILDKITE_PIPELINE_SLUG": "web",
+        "BUILDKITE_BRANCH": branch,
+        "BUILDKITE_PULL_REQUEST": "false",
+    }
+
+
+def test_policy_lets_in_what_it_names_and_fails_the_rest_with_a_reason() -> None:
+    world = restricted()
+    world.buildkite.schedule(QUEUE, a_job("good"), environment("main"))
+    world.buildkite.schedule(QUEUE, a_job("bad"), environment("feature"))
+    world.dispatch()
+    assert world.claim("good").state is C.ASSIGNED
+    assert world.claim("bad").state is C.FAILED
+    assert "does not take this job" in world.buildkite.known["bad"].told
+    assert world.buildkite.known["bad"].state == "finished"
+
+
+@pytest.mark.parametrize("error", [Transient("503"), NotFound("job")])
+def test_a_job_whose_environment_cannot_be_had_is_not_touched(error: Exception) -> None:
+    world = restricted()
+    world.buildkite.schedule(QUEUE, a_job(), environment("main"))
+    world.buildkite.fail_next("environment", error)
+    world.dispatch()
+    assert world.fleet.claim("job-1") is None
+    assert world.buildkite.known["job-1"].state == "scheduled"
+    world.dispatch()
+    assert world.claim("job-1").state is C.ASSIGNED
+
+
+def test_a_repository_that_is_registered_for_the_pipeline_is_read_and_kept() -> None:
+    world = a_warm_world(**{"policy/repository-from": "/repositories/{pipeline}/repository"})
+    world.parameters.put("/repositories/web/repository", "git@example.org:acme/web.git")
+    job = {**environment("main"), "BUILDKITE_REPO": "https://example.org/acme/web"}
+    world.buildkite.schedule(QUEUE, a_job(), job)
+    world.dispatch()
+    assert world.claim("job-1").repository == "git@example.org:acme/web.git"
+
+
+@pytest.mark.parametrize("error", [Conflict("an agent has it"), NotFound("no such job")])
+def test_a_job_that_cannot_be_failed_at_buildkite_is_told_once(error: Exception) -> None:
+    world = restricted()
+    world.buildkite.schedule(QUEUE, a_job(), environment("feature"))
+    world.buildkite.fail_next("finish", error)
+    world.dispatch()
+    assert world.claim("job-1").told
+    assert "Buildkite would not take it" in world.claim("job-1").reason
+    world.dispatch()
+    assert world.buildkite.calls["finish"] == 1
+
+
+def test_a_job_whose_failure_could_not_be_told_is_told_by_the_next_tick() -> None:
+    world = restricted()
+    world.buildkite.schedule(QUEUE, a_job(), environment("feature"))
+    world.buildkite.fail_next("finish", Transient("429"))
+    world.dispatch()
+    assert not world.claim("job-1").told
+    world.dispatch()
+    assert world.claim("job-1").told
+    assert world.buildkite.known["job-1"].told
+
+
+@pytest.mark.parametrize("error", [Conflict("lost race"), Transient("throttled")])
+def test_without_the_record_nothing_is_told(error: Exception) -> None:
+    world = restricted()
+    world.buildkite.schedule(QUEUE, a_job(), environment("feature"))
+    world.fleet.fail_next("write", error, times=2)
+    world.dispatch()
+    assert world.buildkite.calls["finish"] == 0

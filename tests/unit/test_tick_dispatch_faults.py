@@ -1,0 +1,163 @@
+"""Ticks of dispatch against the fakes: what fails, what lags, and what is not looked at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from mayfly.decide.dispatch import LOOK_AHEAD
+from mayfly.errors import Conflict, Illegal, Misconfigured, NotFound, Transient
+from mayfly.model import Claim
+from mayfly.ports import Listing, Save
+from mayfly.states import ClaimState, InstanceState
+from mayfly.ticks.dispatch import Known
+from tests.unit.builders import QUEUE, a_job
+from tests.unit.world import World, a_warm_world, a_world
+
+S, C = InstanceState, ClaimState
+
+# -- what does not go as it should -----------------------------------------------------------------
+
+
+def test_without_a_token_nothing_is_bound() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.buildkite.fail_next("tokens", Transient("429"))
+    outcome = world.dispatch()
+    assert world.claim("job-1").state is C.WAITING
+    assert outcome.left["Transient"] == 1
+    world.dispatch()
+    assert world.claim("job-1").state is C.ASSIGNED
+
+
+def test_one_claim_that_cannot_be_written_does_not_keep_the_others() -> None:
+    world = a_warm_world(3)
+    world.schedule("job-1", "job-2", "job-3")
+    # The transaction, then the first of the claims one by one.
+    world.fleet.fail_next("write", Conflict("somebody opened one of them"), times=2)
+    world.dispatch()
+    assert world.fleet.claim("job-1") is None
+    assert [world.claim(job).state for job in ("job-2", "job-3")] == [C.ASSIGNED] * 2
+    world.dispatch()
+    assert world.claim("job-1").state is C.ASSIGNED
+
+
+def test_a_defect_is_not_taken_for_weather() -> None:
+    world = a_world()
+    world.schedule("job-1")
+    world.nudges.fail_next("send", Illegal("no edge"))
+    with pytest.raises(Illegal):
+        world.dispatch()
+
+
+def test_a_job_that_somebody_else_took_lets_its_instance_go_to_the_next() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.buildkite.fail_next("reserve", Transient("429"))
+    world.dispatch()
+    world.buildkite.known["job-1"].state = "running"  # another stack's agent has it
+    world.schedule("job-2")
+    world.dispatch()
+    assert world.claim("job-1").state is C.RELEASED
+    assert world.claim("job-2").state is C.ASSIGNED
+
+
+def test_a_released_job_that_is_listed_again_gets_a_new_claim() -> None:
+    world = a_world()
+    world.schedule("job-1")
+    world.dispatch()
+    for _ in range(13):  # renewed every few minutes, in vain: there is no instance
+        world.after(5).dispatch()
+    assert world.claim("job-1").state is C.RELEASED
+    world.after(6).dispatch()
+    claim = world.claim("job-1")
+    assert (claim.state, claim.since) == (C.WAITING, world.clock.now)
+
+
+def test_an_index_that_lags_opens_and_binds_nothing_twice() -> None:
+    world = a_warm_world(2)
+    world.fleet.lag()
+    world.schedule("job-1")
+    for _ in range(3):
+        world.dispatch()
+    assert [i.job for i in world.instances(S.ASSIGNED)] == ["job-1"]
+    assert len(world.fleet.all(Claim)) == 1
+    world.fleet.catch_up()
+    world.dispatch()
+    assert len(world.instances(S.ASSIGNED)) == 1
+
+
+# -- between wide looks ----------------------------------------------------------------------------
+
+
+def test_running_jobs_take_room_although_they_are_not_looked_at() -> None:
+    world = a_warm_world(2, **{"limits/max-instances": "2"})
+    world.schedule("job-1", "job-2")
+    world.dispatch()
+    for job in ("job-1", "job-2"):
+        world.accept(job)
+    world.dispatch(wide=False)
+    world.schedule(*(f"more-{n:02}" for n in range(30)))
+    world.dispatch(wide=False)
+    waiting = [claim for claim in world.fleet.all(Claim) if claim.state is C.WAITING]
+    assert len(waiting) == LOOK_AHEAD
+    assert world.known == Known({QUEUE: False}, {QUEUE: 2})
+
+
+def test_the_count_of_running_jobs_is_corrected_by_a_wide_look() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.accept("job-1")
+    world.dispatch(wide=False)
+    world.buildkite.end("job-1")
+    world.dispatch(wide=False)
+    assert world.known.running == {QUEUE: 1}
+    world.dispatch()
+    world.dispatch()
+    assert world.known.running == {QUEUE: 0}
+    assert world.claim("job-1").state is C.FINISHED
+
+
+# -- one queue and the others ----------------------------------------------------------------------
+
+
+def two_queues() -> World:
+    world = a_world()
+    world.publish("other")
+    world.provision()
+    world.schedule("job-1")
+    world.buildkite.schedule("other", a_job("job-2", rules=("queue=other",)))
+    return world
+
+
+@pytest.mark.parametrize(
+    "error", [Transient("503"), NotFound("no such queue"), Misconfigured("token refused")]
+)
+def test_a_queue_that_cannot_be_listed_does_not_hold_up_the_others(error: Exception) -> None:
+    world = two_queues()
+    listing = world.buildkite.jobs
+
+    def jobs(queue: str) -> Listing:
+        if queue == QUEUE:
+            raise error
+        return listing(queue)
+
+    vars(world.buildkite)["jobs"] = jobs
+    outcome = world.dispatch()
+    assert world.fleet.claim("job-1") is None
+    assert world.claim("job-2").state is C.WAITING
+    assert bool(outcome.problems) is not isinstance(error, Transient)
+
+
+def test_a_queue_whose_record_cannot_be_read_does_not_hold_up_the_others() -> None:
+    world = two_queues()
+    record = world.fleet.queue(QUEUE)
+    assert record is not None
+    broken = json.dumps({"queue": QUEUE})
+    world.fleet.write([Save(replace(record, config=broken))])
+    outcome = world.dispatch()
+    assert world.claim("job-2").state is C.WAITING
+    assert "not a stored configuration" in outcome.problems[0]
