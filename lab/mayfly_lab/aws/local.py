@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from botocore.config import Config
 
 from mayfly_lab.aws import cloud as moto_cloud
 from mayfly_lab.aws.bus import Event, EventBus, payload
+from mayfly_lab.aws.changes import ParameterChanges
 from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import ACCOUNT, LabConfig
 from mayfly_lab.aws.deploy import completions, extensions, intrinsics
-from mayfly_lab.aws.deploy.recorder import Recorder, Resource
+from mayfly_lab.aws.deploy.recorder import Recorder
 from mayfly_lab.aws.deploy.stacks import Deployed, Deployer, Deployment
 from mayfly_lab.aws.ec2.ec2 import Ec2
 from mayfly_lab.aws.ec2.launching import Launcher
@@ -30,13 +32,7 @@ from mayfly_lab.aws.patches import Patches
 from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
 from mayfly_lab.aws.triggers.schedules import Schedules
 from mayfly_lab.aws.triggers.stream import StreamTrigger
-from mayfly_lab.aws.wiring import (
-    FunctionSource,
-    Trigger,
-    create_environment,
-    event_sources,
-    parameter_change,
-)
+from mayfly_lab.aws.wiring import FunctionSource, Trigger, create_environment, event_sources
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import InstanceView, Keys, Listener, MachineRoom
 from mayfly_lab.front.authoriser import Authoriser
@@ -78,7 +74,8 @@ class LocalAws:
         journal = Journal(config.home / "journal.jsonl")
         self._world = World(config, Cloud(config.region), journal)
         self._bus = EventBus(self._world)
-        self._recorder = Recorder(made=self._made)
+        self._changes = ParameterChanges(self._bus)
+        self._recorder = Recorder(made=self._changes.made)
         self._patches = Patches(
             [
                 *moto_cloud.patches(),
@@ -91,6 +88,7 @@ class LocalAws:
         )
         self._authoriser = authoriser
         self._triggers: list[Trigger] = []
+        self._closing = ExitStack()
         self._stack = ""
 
     # Parts that exist from `start` on; nobody may use them before.
@@ -99,9 +97,13 @@ class LocalAws:
     listener: HttpServer
     operator: Keys
     _door: FrontDoor
-    _room: MachineRoom
     _invoker: AsyncInvoker
     _schedules: Schedules
+
+    @property
+    def config(self) -> LabConfig:
+        """What this local AWS is like."""
+        return self._world.config
 
     @property
     def endpoint(self) -> str:
@@ -140,27 +142,13 @@ class LocalAws:
             RuntimeError: there is another local AWS in this process.
             MotoChangedError: another moto is installed than the lab was written for.
         """
-        world = self._world
-        world.cloud.open()
-        self._patches.install()
-        extensions.forget_models()
-        world.timers.start()
-        self._door = FrontDoor(
-            cloud=world.cloud.application(),
-            credentials=world.credentials,
-            authoriser=self._authoriser or mayfly_rights(),
-            journal=world.journal,
-            faults=world.faults,
-            layers=Layers(world.cloud, world.clock),
-            buckets=Buckets() if world.config.throttling else None,
-            locks=dict.fromkeys(_LOCKED, world.lock),
-        )
-        self.listener = HttpServer(self._door.answer)
-        self.operator = world.credentials.issue(OPERATOR, _FOREVER)
-        self._start_functions()
-        self._start_ec2()
-        self._door.observers.append(self._observe)
-        self.listener.start()
+        self._world.cloud.open()
+        self._closing.callback(self._world.cloud.close)
+        try:
+            self._start()
+        except BaseException:
+            self._closing.close()
+            raise
         return self.endpoint
 
     def deploy(self, deployment: Deployment, dependencies: Path | None = None) -> Deployed:
@@ -207,24 +195,53 @@ class LocalAws:
 
     def stop(self) -> None:
         """End every worker and machine, and give moto back as it was."""
+        self._closing.close()
+
+    def _start(self) -> None:
+        """Start all parts; each says how it is stopped, and they are stopped last first."""
+        world, closing = self._world, self._closing
+        closing.callback(world.journal.close)
+        self._patches.install()
+        closing.callback(extensions.forget_models)
+        closing.callback(self._patches.remove)
+        extensions.forget_models()
+        self._door = FrontDoor(
+            cloud=world.cloud.application(),
+            credentials=world.credentials,
+            authoriser=self._authoriser or mayfly_rights(),
+            journal=world.journal,
+            faults=world.faults,
+            layers=Layers(world.cloud, world.clock),
+            buckets=Buckets() if world.config.throttling else None,
+            locks=dict.fromkeys(_LOCKED, world.lock),
+        )
+        self.listener = HttpServer(self._door.answer)
+        self.listener.start()
+        closing.callback(self.listener.stop)
+        self.operator = world.credentials.issue(OPERATOR, _FOREVER)
+        self._start_ec2()
+        self._start_functions()
+        world.timers.start()
+        # Machines and workers must not see their timers fire after they are gone.
+        closing.callback(world.timers.stop)
+        closing.callback(self._begin_stop)
+        self._door.observers.extend((self._changes.called, self._wake_streams))
+
+    def _begin_stop(self) -> None:
         for trigger in self._triggers:
             trigger.begin_stop()
-        self._world.timers.stop()
-        self.functions.close()
+
+    def _stop_triggers(self) -> None:
         for trigger in self._triggers:
             trigger.stop()
-        self._invoker.stop()
-        self._room.close()
-        self.listener.stop()
-        self._patches.remove()
-        extensions.forget_models()
-        self._world.cloud.close()
-        self.journal.close()
 
     def _start_functions(self) -> None:
         world = self._world
         self.functions = Functions(world, self._environment)
         self._invoker = AsyncInvoker(world, self.functions)
+        self._closing.callback(self._invoker.stop)
+        self._closing.callback(self._stop_triggers)
+        self._closing.callback(self.functions.close)
         self._bus.deliver = self._deliver
         self._schedules = Schedules(world, self._deliver)
         self._door.kill = self.functions.kill
@@ -235,8 +252,8 @@ class LocalAws:
         moments = Moments(world.clock)
         life = Life(world, self._bus, moments, Profiles(world, moments))
         self.ec2 = Ec2(life)
-        self._room = self._open_room(self.ec2, self.listener)
-        life.room = self._room
+        life.room = self._open_room(self.ec2, self.listener)
+        self._closing.callback(life.room.close)
         launcher = Launcher(self.ec2, cloud.backend("ec2"), cloud.parameter, cloud.profile)
         self._door.operations |= Operations(self.ec2, launcher).table()
 
@@ -253,23 +270,12 @@ class LocalAws:
         """Hand an event to the target of a rule: a function."""
         self._invoker.submit(target["Arn"], payload(target, event))
 
-    def _observe(self, _: Principal, call: Call, answer: Answer) -> None:
-        """What follows from a call that was carried out."""
-        for name, operation in parameter_change(call, answer):
-            self._emit_parameter_change(name, operation)
+    def _wake_streams(self, _: Principal, call: Call, __: Answer) -> None:
+        """A table may have been written: its stream's reader need not wait for its next look."""
         if call.service == "dynamodb":
             for trigger in self._triggers:
                 if isinstance(trigger, StreamTrigger):
                     trigger.written()
-
-    def _made(self, resource: Resource) -> None:
-        """CloudFormation's parameters make the same events as anybody's."""
-        if resource.kind == "AWS::SSM::Parameter":
-            self._emit_parameter_change(resource.physical_id, "Create")
-
-    def _emit_parameter_change(self, name: str, operation: str) -> None:
-        detail = {"name": name, "operation": operation, "type": "String"}
-        self._bus.emit("aws.ssm", "Parameter Store Change", detail)
 
     def _deployer(self) -> Deployer:
         clients = {name: self.client(name) for name in ("s3", "ssm", "cloudformation")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,8 +16,7 @@ from mayfly_lab.aws.triggers.queue import QueueMapping, QueueTrigger
 from mayfly_lab.aws.triggers.stream import StreamMapping, StreamTrigger
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import Keys
-from mayfly_lab.front.call import Call, Kind, Principal
-from mayfly_lab.front.http import Answer
+from mayfly_lab.front.call import Kind, Principal
 
 FUNCTION_KEYS = timedelta(hours=12)
 Trigger = QueueTrigger | StreamTrigger
@@ -136,18 +134,3 @@ def event_sources(world: World, functions: Functions) -> list[Trigger]:
         else:
             raise NotImplementedError(f"the lab has no event source {service}")
     return triggers
-
-
-def parameter_change(call: Call, answer: Answer) -> tuple[tuple[str, str], ...]:
-    """The SSM parameters that a call has changed, each with the operation that events name."""
-    match call.action:
-        case "ssm:PutParameter":
-            operation = "Create" if json.loads(answer.body).get("Version") == 1 else "Update"
-            return ((str(call.parameters["Name"]), operation),)
-        case "ssm:DeleteParameter":
-            return ((str(call.parameters["Name"]), "Delete"),)
-        case "ssm:DeleteParameters":
-            deleted = json.loads(answer.body).get("DeletedParameters") or ()
-            return tuple((str(name), "Delete") for name in deleted)
-        case _:
-            return ()

@@ -12,7 +12,7 @@ from typing import Any
 from mayfly_lab.aws.functions.functions import Functions, ThrottledError
 from mayfly_lab.aws.world import World
 
-POLL_SECONDS = 1
+POLL_SECONDS = 0.2
 DEFAULT_CONCURRENCY = 5
 """Lambda's pollers start with five concurrent batches per queue."""
 
@@ -163,4 +163,4 @@ def _failures(result: Any, all_ids: set[str]) -> set[str]:
         failed = {each["itemIdentifier"] for each in result.get("batchItemFailures") or ()}
     except (AttributeError, KeyError, TypeError):
         return all_ids
-    return min(failed, all_ids)
+    return all_ids if failed - all_ids else failed

@@ -1,0 +1,50 @@
+"""SSM's events: every change of a parameter, whoever made it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from mayfly_lab.aws.bus import EventBus
+from mayfly_lab.aws.deploy.recorder import Resource
+from mayfly_lab.front.call import Call, Principal
+from mayfly_lab.front.http import Answer
+
+Change = tuple[str, str]
+"""A parameter's name, and the operation that the event names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterChanges:
+    """Publishes `Parameter Store Change` for what came through the front door or CloudFormation."""
+
+    bus: EventBus
+
+    def called(self, _: Principal, call: Call, answer: Answer) -> None:
+        """A call was carried out."""
+        for name, operation in changed_parameters(call, answer):
+            self._publish(name, operation)
+
+    def made(self, resource: Resource) -> None:
+        """CloudFormation has made a resource."""
+        if resource.kind == "AWS::SSM::Parameter":
+            self._publish(resource.physical_id, "Create")
+
+    def _publish(self, name: str, operation: str) -> None:
+        detail = {"name": name, "operation": operation, "type": "String"}
+        self.bus.emit("aws.ssm", "Parameter Store Change", detail)
+
+
+def changed_parameters(call: Call, answer: Answer) -> tuple[Change, ...]:
+    """The parameters that a call has changed."""
+    match call.action:
+        case "ssm:PutParameter":
+            operation = "Create" if json.loads(answer.body).get("Version") == 1 else "Update"
+            return ((str(call.parameters["Name"]), operation),)
+        case "ssm:DeleteParameter":
+            return ((str(call.parameters["Name"]), "Delete"),)
+        case "ssm:DeleteParameters":
+            deleted = json.loads(answer.body).get("DeletedParameters") or ()
+            return tuple((str(name), "Delete") for name in deleted)
+        case _:
+            return ()

@@ -1,0 +1,301 @@
+"""A queue and a table's stream as what wakes a function, with functions that are only counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly_lab.aws.functions.environment import Outcome
+from mayfly_lab.aws.functions.functions import ThrottledError
+from mayfly_lab.aws.triggers import stream
+from mayfly_lab.aws.triggers.queue import QueueMapping, QueueTrigger
+from mayfly_lab.aws.triggers.stream import StreamMapping, StreamTrigger
+from mayfly_lab.aws.world import World
+from tests.lab.function_lab import ARN, FAILED, CountedFunctions, a_world, spec
+from tests.lab.waiting import eventually
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with a_world(tmp_path) as running:
+        running.cloud.open()
+        yield running
+        running.cloud.close()
+
+
+# ------------------------------------------------------------------ queue
+
+
+@pytest.fixture
+def sqs(world: World) -> Any:
+    backend = world.cloud.backend("sqs")
+    backend.create_queue("dead", {})
+    dead = "arn:aws:sqs:us-east-1:123456789012:dead"
+    policy = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 2})
+    backend.create_queue("nudge", {}, VisibilityTimeout=1, RedrivePolicy=policy)
+    return backend
+
+
+@contextmanager
+def polling(world: World, counted: CountedFunctions, **options: Any) -> Iterator[QueueTrigger]:
+    configuration = {
+        "EventSourceArn": "arn:aws:sqs:us-east-1:123456789012:nudge",
+        "FunctionArn": ARN,
+        **options,
+    }
+    trigger = QueueTrigger(world, counted, QueueMapping.of(configuration))  # type: ignore[arg-type]
+    trigger.start()
+    yield trigger
+    trigger.stop()
+
+
+def send(sqs: Any, *bodies: str) -> None:
+    for body in bodies:
+        sqs.send_message("nudge", body)
+
+
+def left(sqs: Any, queue: str = "nudge") -> int:
+    return len(sqs.get_queue(queue)._messages)
+
+
+def bodies(event: dict[str, Any]) -> list[str]:
+    return [record["body"] for record in event["Records"]]
+
+
+def test_messages_come_in_batches_and_are_deleted_when_done(
+    world: World, sqs: Any, tmp_path: Path
+) -> None:
+    counted = CountedFunctions(spec(tmp_path))
+    send(sqs, *"abc")
+    with polling(world, counted, BatchSize=2):
+        eventually(lambda: left(sqs) == 0)
+    assert sorted(body for event in counted.events for body in bodies(event)) == ["a", "b", "c"]
+    assert max(len(bodies(event)) for event in counted.events) == 2
+    record = counted.events[0]["Records"][0]
+    assert record["eventSource"] == "aws:sqs"
+    assert record["eventSourceARN"].endswith(":nudge")
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+
+
+def test_a_failed_batch_comes_back_and_ends_in_the_dead_letters(
+    world: World, sqs: Any, tmp_path: Path
+) -> None:
+    counted = CountedFunctions(spec(tmp_path), *[FAILED] * 9)
+    send(sqs, "bad")
+    with polling(world, counted):
+        eventually(lambda: left(sqs, "dead") == 1, within=10)
+    assert len(counted.events) == 2
+    assert left(sqs) == 0
+
+
+def test_only_the_reported_messages_come_back(world: World, sqs: Any, tmp_path: Path) -> None:
+    class Reporting(CountedFunctions):
+        def invoke(self, name: str, event: Any) -> Outcome:
+            super().invoke(name, event)
+            failed = [each["messageId"] for each in event["Records"] if each["body"] == "bad"]
+            return Outcome("r", {"batchItemFailures": [{"itemIdentifier": e} for e in failed]})
+
+    counted = Reporting(spec(tmp_path))
+    send(sqs, "good", "bad")
+    with polling(world, counted, FunctionResponseTypes=["ReportBatchItemFailures"]):
+        eventually(lambda: left(sqs, "dead") == 1, within=10)
+    assert sum(bodies(event).count("good") for event in counted.events) == 1
+    assert sum(bodies(event).count("bad") for event in counted.events) == 2
+
+
+@pytest.mark.parametrize(
+    "result", [{"batchItemFailures": [{"itemIdentifier": "stranger"}]}, {"batchItemFailures": [1]}]
+)
+def test_a_report_that_makes_no_sense_fails_the_whole_batch(
+    world: World, sqs: Any, tmp_path: Path, result: Any
+) -> None:
+    counted = CountedFunctions(spec(tmp_path), Outcome("r", result))
+    send(sqs, "a")
+    with polling(world, counted, FunctionResponseTypes=["ReportBatchItemFailures"]):
+        eventually(lambda: len(counted.events) == 2 and left(sqs) == 0, within=10)
+
+
+def test_a_report_means_nothing_where_it_was_not_announced(
+    world: World, sqs: Any, tmp_path: Path
+) -> None:
+    counted = CountedFunctions(
+        spec(tmp_path), Outcome("r", {"batchItemFailures": [{"itemIdentifier": "x"}]})
+    )
+    send(sqs, "a")
+    with polling(world, counted):
+        eventually(lambda: left(sqs) == 0)
+    assert len(counted.events) == 1
+
+
+def test_sending_a_message_does_not_wait_for_the_function(
+    world: World, sqs: Any, tmp_path: Path
+) -> None:
+    sqs.get_queue("nudge").lambda_event_source_mappings[ARN] = object()
+    with polling(world, CountedFunctions(spec(tmp_path))):
+        send(sqs, "a")  # stock moto would have invoked a container in here
+        eventually(lambda: left(sqs) == 0)
+
+
+def test_a_batch_can_be_delivered_twice(world: World, sqs: Any, tmp_path: Path) -> None:
+    counted = CountedFunctions(spec(tmp_path))
+    world.faults.parse("event-doubled=sqs")
+    send(sqs, "a")
+    with polling(world, counted):
+        eventually(lambda: len(counted.events) == 2 and left(sqs) == 0)
+
+
+# ------------------------------------------------------------------ stream
+
+
+@pytest.fixture
+def table(world: World) -> Any:
+    return world.cloud.backend("dynamodb").create_table(
+        "mailbox",
+        schema=[{"AttributeName": "key", "KeyType": "HASH"}],
+        attr=[{"AttributeName": "key", "AttributeType": "S"}],
+        throughput=None,
+        billing_mode="PAY_PER_REQUEST",
+        global_indexes=[],
+        indexes=[],
+        streams={"StreamViewType": "KEYS_ONLY"},
+        sse_specification=None,
+        tags=[],
+        deletion_protection_enabled=False,
+        warm_throughput=None,
+    )
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "RETRY_SECONDS", 0.02)
+
+
+@contextmanager
+def following(
+    world: World, table: Any, counted: CountedFunctions, **options: Any
+) -> Iterator[StreamTrigger]:
+    configuration = {
+        "EventSourceArn": f"{table.table_arn}/stream/{table.latest_stream_label}",
+        "FunctionArn": ARN,
+        "StartingPosition": "LATEST",
+        **options,
+    }
+    trigger = StreamTrigger(world, counted, StreamMapping.of(configuration))  # type: ignore[arg-type]
+    trigger.start()
+    yield trigger
+    trigger.stop()
+
+
+def write(world: World, *keys: str) -> None:
+    backend = world.cloud.backend("dynamodb")
+    for key in keys:
+        backend.put_item("mailbox", {"key": {"S": key}, "secret": {"S": "bkjat_x"}})
+
+
+def keys_of(event: dict[str, Any]) -> list[str]:
+    return [record["dynamodb"]["Keys"]["key"]["S"] for record in event["Records"]]
+
+
+def all_keys(counted: CountedFunctions) -> list[str]:
+    return [key for event in counted.events for key in keys_of(event)]
+
+
+def test_a_write_wakes_the_function_with_keys_alone(
+    world: World, table: Any, tmp_path: Path
+) -> None:
+    counted = CountedFunctions(spec(tmp_path))
+    write(world, "before")
+    with following(world, table, counted) as trigger:
+        write(world, "a")
+        trigger.written()
+        eventually(lambda: all_keys(counted) == ["a"])
+    record = counted.events[0]["Records"][0]
+    assert record["eventName"] == "INSERT"
+    assert record["eventSource"] == "aws:dynamodb"
+    assert record["eventSourceARN"].startswith(table.table_arn)
+    assert record["dynamodb"]["StreamViewType"] == "KEYS_ONLY"
+    assert "bkjat" not in json.dumps(record)
+
+
+def test_records_come_in_order_and_in_batches(world: World, table: Any, tmp_path: Path) -> None:
+    counted = CountedFunctions(spec(tmp_path))
+    with following(world, table, counted, BatchSize=2):
+        write(world, *"abcde")
+        eventually(lambda: all_keys(counted) == list("abcde"))
+    assert max(len(keys_of(event)) for event in counted.events) == 2
+
+
+def test_records_that_the_filter_drops_wake_nobody(
+    world: World, table: Any, tmp_path: Path
+) -> None:
+    counted = CountedFunctions(spec(tmp_path))
+    only_inserts = {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]}
+    with following(world, table, counted, FilterCriteria=only_inserts):
+        write(world, "a", "a", "b")
+        eventually(lambda: all_keys(counted) == ["a", "b"])
+
+
+def test_a_poisoned_record_is_bisected_out_and_given_up(
+    world: World, table: Any, tmp_path: Path
+) -> None:
+    class Poisoned(CountedFunctions):
+        def invoke(self, name: str, event: Any) -> Outcome:
+            super().invoke(name, event)
+            return FAILED if "poison" in keys_of(event) else Outcome("r")
+
+    world.cloud.backend("sqs").create_queue("dead", {})
+    counted = Poisoned(spec(tmp_path))
+    with following(
+        world,
+        table,
+        counted,
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:123456789012:dead"}},
+    ):
+        write(world, "a", "poison", "b", "c")
+        eventually(lambda: left(world.cloud.backend("sqs"), "dead") == 1)
+        write(world, "after")
+        eventually(lambda: "after" in all_keys(counted))
+    done = [keys_of(event) for event in counted.events if "poison" not in keys_of(event)]
+    assert sorted(key for batch in done for key in batch) == ["a", "after", "b", "c"]
+    assert [keys_of(event) for event in counted.events].count(["poison"]) == 2
+    message = json.loads(world.cloud.backend("sqs").get_queue("dead")._messages[0].body)
+    assert message["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert message["DDBStreamBatchInfo"]["batchSize"] == 1
+
+
+def test_a_batch_that_is_too_old_is_given_up(world: World, table: Any, tmp_path: Path) -> None:
+    counted = CountedFunctions(spec(tmp_path), *[FAILED] * 9)
+    with following(world, table, counted, MaximumRetryAttempts=9, MaximumRecordAgeInSeconds=0):
+        write(world, "a")
+        eventually(lambda: world.journal.select(operation="BatchGivenUp"))
+    assert len(counted.events) == 1
+
+
+def test_a_throttled_batch_is_tried_again_without_end(
+    world: World, table: Any, tmp_path: Path
+) -> None:
+    counted = CountedFunctions(spec(tmp_path), *[ThrottledError] * 3)
+    with following(world, table, counted, MaximumRetryAttempts=0):
+        write(world, "a")
+        eventually(lambda: len(counted.events) == 4)
+    assert not world.journal.select(operation="BatchGivenUp")
+
+
+@pytest.mark.parametrize(("fault", "times"), [("event-lost", 0), ("event-doubled", 2)])
+def test_batches_can_be_lost_and_doubled(
+    world: World, table: Any, tmp_path: Path, fault: str, times: int
+) -> None:
+    counted = CountedFunctions(spec(tmp_path))
+    world.faults.parse(f"{fault}=dynamodb")
+    with following(world, table, counted, BatchSize=1):
+        write(world, "a")
+        write(world, "b")
+        eventually(lambda: "b" in all_keys(counted))
+    assert all_keys(counted).count("a") == times

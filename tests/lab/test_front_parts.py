@@ -1,0 +1,300 @@
+"""The parts of the front door one by one: switches, journal, limits, layers, secrets."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly_lab.front.buckets import LIMITS, Buckets
+from mayfly_lab.front.call import Call, Kind, Refusal
+from mayfly_lab.front.faults import SWITCHES, Faults, FaultSyntaxError, parse_seconds
+from mayfly_lab.front.http import Answer, Request
+from mayfly_lab.front.journal import Entry, Journal
+from mayfly_lab.front.own import EmptyShelf, Layers, LayerVersion, TransactionTokens
+from mayfly_lab.front.scrub import Scrubber
+from tests.lab.aws_lab import principal
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# ------------------------------------------------------------------ switches
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("throttle=ec2:CreateFleet", ("throttle", "ec2:CreateFleet", 1, None, "", "*")),
+        ("throttle=ec2:*,count=3", ("throttle", "ec2:*", 3, None, "", "*")),
+        ("no-capacity=m7i.large/*", ("no-capacity", "m7i.large/*", None, None, "", "*")),
+        ("error=ssm:*,for=2m", ("error", "ssm:*", None, 1120.0, "", "*")),
+        ("latency=*:*,value=15ms", ("latency", "*:*", None, None, "15ms", "*")),
+        ("error=ec2:Run*,by=provision", ("error", "ec2:Run*", 1, None, "", "provision")),
+    ],
+)
+def test_a_switch_is_read_as_written(text: str, fields: tuple[Any, ...]) -> None:
+    fault = Faults(Clock()).parse(text)
+    assert (fault.name, fault.target, fault.count, fault.until, fault.value, fault.by) == fields
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "throttle",
+        "throttle=",
+        "explode=ec2:*",
+        "throttle=ec2:*,often=1",
+        "throttle=ec2:*,count=many",
+        "throttle=ec2:*,for=soon",
+        "latency=ec2:*",
+        "latency=ec2:*,value=1h",
+    ],
+)
+def test_a_switch_that_cannot_be_read_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(FaultSyntaxError, match=r".+"):
+        Faults().parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5", 5.0), ("250ms", 0.25), ("1.5s", 1.5), ("2m", 120.0)]
+)
+def test_durations_have_units(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == seconds
+
+
+def test_a_switch_strikes_until_it_is_used_up_or_too_late() -> None:
+    clock = Clock()
+    faults = Faults(clock)
+    faults.set("throttle", "a", count=2)
+    faults.set("throttle", "b", seconds=10)
+    assert [bool(faults.take("throttle", "a")) for _ in range(3)] == [True, True, False]
+    assert faults.take("throttle", "b")
+    clock.now += 10
+    assert faults.take("throttle", "b") is None
+
+
+def test_only_what_is_named_is_struck() -> None:
+    faults = Faults()
+    faults.set("no-capacity", "m7i.*/subnet-1")
+    assert faults.take("no-capacity", "m7i.large/subnet-2") is None
+    assert faults.take("throttle", "m7i.large/subnet-1") is None
+    assert faults.take("no-capacity", "x", "m7i.large/subnet-1")
+
+
+def test_switches_can_be_turned_off() -> None:
+    faults = Faults()
+    faults.set("no-capacity", "*")
+    faults.set("throttle", "*", count=9)
+    faults.clear("no-capacity")
+    assert faults.take("no-capacity", "x") is None
+    assert faults.take("throttle", "x")
+    faults.clear()
+    assert faults.take("throttle", "x") is None
+
+
+def test_every_switch_says_what_it_means() -> None:
+    assert all(switch.meaning for switch in SWITCHES.values())
+
+
+# ------------------------------------------------------------------ journal
+
+
+def report(phase: str) -> Call:
+    values = {":r": {"M": {"phase": {"S": phase}, "boot": {"S": "b-1"}, "words": {"S": "long"}}}}
+    parameters = {
+        "TableName": "mayfly-mailbox",
+        "Key": {"key": {"S": "AROA:i-1"}},
+        "UpdateExpression": "SET report = :r",
+        "ExpressionAttributeValues": values,
+    }
+    return Call("dynamodb", "UpdateItem", parameters)
+
+
+def test_a_write_to_a_row_is_told_by_key_and_state() -> None:
+    journal = Journal(clock=Clock())
+    journal.called(principal(Kind.SANDBOX, "i-1"), report("sandboxed"), 200)
+    (entry,) = journal
+    assert (entry.at, entry.principal, entry.kind) == (1000.0, "AROASANDBOX:i-1", "sandbox")
+    assert entry.resources == {
+        "rows": [
+            {
+                "operation": "UpdateItem",
+                "table": "mayfly-mailbox",
+                "key": "AROA:i-1",
+                "attributes": ["key", "report"],
+                "state": {"report": {"phase": "sandboxed", "boot": "b-1"}},
+            }
+        ]
+    }
+
+
+def test_entries_are_found_by_what_they_are_and_what_they_are_about() -> None:
+    journal = Journal()
+    reap = principal(Kind.FUNCTION, "reap")
+    journal.called(reap, Call("ec2", "TerminateInstances", {"InstanceIds": ["i-1"]}), 200)
+    journal.called(reap, Call("ec2", "TerminateInstances", {"InstanceIds": ["i-2"]}), 403, "No")
+    journal.happened("ec2", "StateChange", InstanceId="i-1", state="terminated")
+    assert len(journal.select("i-1")) == 2
+    assert len(journal.select(service="ec2", operation="TerminateInstances")) == 2
+    assert [entry.error for entry in journal.select(ok=False)] == ["No"]
+    assert journal.select(kind="aws")[0].resources["state"] == "terminated"
+
+
+def test_the_file_holds_what_can_be_read_later_and_no_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.called(principal(Kind.SANDBOX, "i-1"), report("done"), 200)
+    journal.close()
+    journal.happened("ec2", "StateChange", InstanceId="i-1")  # kept in memory all the same
+    (line,) = path.read_text().splitlines()
+    told = json.loads(line)
+    assert told["resources"]["rows"][0]["state"]["report"]["phase"] == "done"
+    assert "request" not in told
+    assert len(list(journal)) == 2
+    assert isinstance(next(iter(journal)), Entry)
+
+
+# ------------------------------------------------------------------ limits
+
+
+def spent(buckets: Buckets, action: str, kind: Kind = Kind.FUNCTION) -> bool:
+    service, _, operation = action.partition(":")
+    try:
+        buckets.spend(principal(kind, "provision"), Call(service, operation, {}))
+    except Refusal as refusal:
+        return refusal.code != "Throttling"
+    return True
+
+
+def test_a_bucket_empties_and_fills_again() -> None:
+    clock = Clock()
+    buckets = Buckets(clock)
+    assert [spent(buckets, "ec2:RunInstances") for _ in range(6)] == [True] * 5 + [False]
+    clock.now += 0.5
+    assert spent(buckets, "ec2:RunInstances")
+    assert not spent(buckets, "ec2:RunInstances")
+
+
+def test_each_kind_of_call_has_its_own_bucket() -> None:
+    buckets = Buckets(Clock())
+    while spent(buckets, "ec2:CreateFleet"):
+        pass
+    assert not spent(buckets, "ec2:ReplaceIamInstanceProfileAssociation")
+    assert spent(buckets, "ec2:DescribeInstances")
+    assert spent(buckets, "ec2:TerminateInstances")
+    assert spent(buckets, "dynamodb:PutItem")
+
+
+def test_operators_are_not_counted() -> None:
+    buckets = Buckets(Clock())
+    assert all(spent(buckets, "ssm:PutParameter", Kind.OPERATOR) for _ in range(50))
+
+
+def test_the_numbers_are_those_of_aws() -> None:
+    sizes = {limit.name: (limit.size, limit.per_second) for limit in LIMITS}
+    assert sizes["RunInstances"] == (5, 2)
+    assert sizes["TerminateInstances"] == (100, 5)
+    assert sizes["reads"] == (100, 20)
+    assert sizes["writes"] == (50, 5)
+    assert sizes["parameters"] == (40, 40)
+
+
+# ------------------------------------------------------------------ layers
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:layer:mayfly-instance:3"
+
+
+class Shelf:
+    def layer_version(self, arn: str) -> LayerVersion | None:
+        return LayerVersion(ARN, 3, "d", b"zip") if arn == ARN else None
+
+
+def a_request(path: str = "/") -> Request:
+    return Request("GET", path, {"host": "10.0.0.1:80"}, b"")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"Arn": ARN}, {"LayerName": ARN.rpartition(":")[0], "VersionNumber": 3}],
+)
+def test_a_layer_can_be_fetched_from_where_its_description_says(parameters: dict[str, Any]) -> None:
+    clock = Clock()
+    layers = Layers(Shelf(), clock)
+    answer = json.loads(layers.get(Call("lambda", "GetLayerVersion", parameters), a_request()).body)
+    content = answer["Content"]
+    assert content["CodeSha256"] == base64.b64encode(hashlib.sha256(b"zip").digest()).decode()
+    assert (content["CodeSize"], answer["Version"]) == (3, 3)
+    host, path = content["Location"][:20], content["Location"][20:]
+    assert host == "http://10.0.0.1:80/l"
+    assert layers.download(f"/l{path}").body == b"zip"
+    clock.now += 601
+    assert layers.download(f"/l{path}").status == 403
+
+
+def test_an_address_that_was_never_offered_gives_nothing() -> None:
+    assert Layers(Shelf()).download("/layer-downloads/guess").status == 403
+
+
+def test_a_layer_that_does_not_exist_is_refused() -> None:
+    call = Call("lambda", "GetLayerVersionByArn", {"Arn": ARN})
+    with pytest.raises(Refusal, match="does not exist"):
+        Layers(EmptyShelf()).get(call, a_request())
+
+
+# ------------------------------------------------------------------ transactions
+
+
+def test_a_transaction_is_remembered_for_ten_minutes() -> None:
+    clock = Clock()
+    tokens = TransactionTokens(clock)
+    who = principal(Kind.FUNCTION, "dispatch")
+    call = Call("dynamodb", "TransactWriteItems", {"ClientRequestToken": "t"})
+    request, other = a_request(), Request("POST", "/", {}, b"other")
+    assert tokens.answered(who, call, request) is None
+    tokens.remember(who, call, request, Answer(200, b"first"))
+    assert tokens.answered(who, call, request) == Answer(200, b"first")
+    with pytest.raises(Refusal, match="IdempotentParameterMismatch"):
+        tokens.answered(who, call, other)
+    clock.now += 600
+    assert tokens.answered(who, call, request) is None
+
+
+def test_a_transaction_that_failed_is_not_remembered() -> None:
+    tokens = TransactionTokens()
+    who = principal(Kind.FUNCTION, "dispatch")
+    call = Call("dynamodb", "TransactWriteItems", {"ClientRequestToken": "t"})
+    tokens.remember(who, call, a_request(), Answer(400, b"cancelled"))
+    assert tokens.answered(who, call, a_request()) is None
+
+
+# ------------------------------------------------------------------ secrets
+
+
+def test_secrets_are_blanked_wherever_they_stand() -> None:
+    scrubber = Scrubber()
+    scrubber.learn("the-token")
+    clean = scrubber.scrubbed(
+        "dynamodb",
+        "UpdateItem",
+        {"a": ["x bkjat_abcdefgh01234 y"], "b": {"c": "has the-token inside"}, "n": 1},
+    )
+    assert clean == {"a": ["x (secret) y"], "b": {"c": "has (secret) inside"}, "n": 1}
+
+
+def test_the_value_of_a_secure_parameter_is_learned_and_that_of_a_plain_one_is_not() -> None:
+    scrubber = Scrubber()
+    secure = {"Name": "/t", "Value": "hush", "Type": "SecureString"}
+    assert scrubber.scrubbed("ssm", "PutParameter", secure)["Value"] == "(secret)"
+    assert scrubber.text("it was hush") == "it was (secret)"
+    plain = {"Name": "/t", "Value": "3", "Type": "String"}
+    assert scrubber.scrubbed("ssm", "PutParameter", plain)["Value"] == "3"
