@@ -30,7 +30,7 @@ class AgentArchive:
     path: Path
     sha256: str
     version: str
-    """As `--version` says it, e.g. `3.83.1`."""
+    """Its number without what follows, as a queue pins it, e.g. `3.83.1`."""
     stand_in: bool
 
 
@@ -55,7 +55,7 @@ def pack(target: Path, agent: Path | None = None, interpreter: str = _INTERPRETE
     return AgentArchive(
         path=target,
         sha256=hashlib.sha256(data).hexdigest(),
-        version=_version_of(agent) if agent else VERSION,
+        version=_version_of(agent) if agent else VERSION.partition("-")[0],
         stand_in=agent is None,
     )
 
