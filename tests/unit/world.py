@@ -222,3 +222,11 @@ def a_warm_world(count: int = 1, /, **parameters: str) -> World:
     world.provision()
     world.make_ready()
     return world
+
+
+def wanting(*jobs: str, **parameters: str) -> World:
+    """A world where these jobs wait for an instance."""
+    world = a_world(**parameters)
+    world.schedule(*jobs)
+    world.dispatch()
+    return world

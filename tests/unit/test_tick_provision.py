@@ -1,0 +1,215 @@
+"""Ticks of provision against the fakes: launches, their answers, limits, and lost races."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mayfly.decide.provision import decide
+from mayfly.errors import Conflict, Misconfigured, NoCapacity, Transient
+from mayfly.model import Launch, QueueRecord
+from mayfly.states import REPEAT_LAUNCH, InstanceState, LaunchState
+from mayfly.ticks import provision
+from mayfly.ticks.force import in_force
+from mayfly.ticks.outcome import Outcome
+from tests.unit.builders import NOW, TYPES
+from tests.unit.world import World, wanting
+
+S = InstanceState
+NONE_LEFT = {("on-demand", kind): 0 for kind in TYPES}
+
+
+def only_launch(world: World) -> Launch:
+    (launch,) = world.fleet.all(Launch)
+    return launch
+
+
+def in_ec2(world: World) -> int:
+    return len(world.machines.machines)
+
+
+# -- launching -------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_launched_with_its_tags_and_recorded() -> None:
+    world = wanting("job-1", "job-2")
+    world.provision()
+    launch = only_launch(world)
+    assert (launch.state, launch.slots) == (LaunchState.SETTLED, 2)
+    assert [i.state for i in world.instances()] == [S.LAUNCHING] * 2
+    ids = sorted(world.machines.machines)
+    assert [i.instance_id for i in world.instances()] == ids
+    assert {m.seen.launch for m in world.machines.machines.values()} == {launch.id}
+    assert (world.capacity().live, world.capacity().next_launch) == (2, 1)
+
+
+def test_a_second_tick_launches_nothing_more() -> None:
+    world = wanting("job-1")
+    world.provision()
+    assert world.provision().done == {}
+    assert in_ec2(world) == 1
+
+
+def test_nor_does_one_that_does_not_see_the_launch_in_the_index_yet() -> None:
+    world = wanting("job-1", "job-2")
+    world.fleet.lag()
+    for _ in range(3):
+        world.provision()
+        world.after(seconds=10)
+    assert in_ec2(world) == 2
+
+
+def test_the_look_behind_the_index_ends_after_a_minute() -> None:
+    world = wanting("job-1")
+    world.provision()
+    world.after(2)
+    world.fleet.calls.clear()
+    world.provision()
+    assert world.fleet.calls["launch"] == world.fleet.calls["instance"] == 0
+
+
+def test_limits_hold_over_many_launches() -> None:
+    jobs = [f"job-{n:02}" for n in range(20)]
+    world = wanting(*jobs, **{"limits/max-instances": "5", "limits/max-launches-per-minute": "3"})
+    for _ in range(4):
+        world.provision()
+        world.after(seconds=10)
+    assert in_ec2(world) == 3
+    for _ in range(8):
+        world.provision()
+        world.after(seconds=30)
+    assert in_ec2(world) == world.capacity().live == 5
+
+
+@pytest.mark.parametrize("earlier", [0, 1], ids=["the first launch", "a later one"])
+def test_a_race_for_a_queues_account_has_one_winner(earlier: int) -> None:
+    world = wanting("job-1")
+    for _ in range(earlier):
+        world.provision()
+        world.schedule("job-2")
+        world.dispatch()
+    (record,) = world.fleet.all(QueueRecord)
+    config, ports = in_force(record), world.provision_ports
+    assert config is not None
+    first, second = (decide(provision.gather(record, ports, NOW), config, NOW) for _ in range(2))
+    provision.apply(first[0], ports, Outcome(), NOW)
+    with pytest.raises(Conflict):
+        provision.apply(second[0], ports, Outcome(), NOW)
+    assert in_ec2(world) == world.capacity().live == 1 + earlier
+
+
+# -- answers ---------------------------------------------------------------------------------------
+
+
+def test_what_ec2_did_not_have_is_freed_and_tried_again() -> None:
+    world = wanting("job-1", "job-2", "job-3")
+    world.machines.capacity = {**NONE_LEFT, ("on-demand", TYPES[1]): 2}
+    world.provision()
+    assert len(world.instances(S.LAUNCHING)) == 2
+    assert len(world.instances(S.TERMINATED)) == 1
+    assert world.capacity().live == 2
+    world.machines.capacity.clear()
+    world.provision()
+    assert in_ec2(world) == world.capacity().live == 3
+
+
+def test_without_any_capacity_it_waits_longer_each_time_and_says_so() -> None:
+    world = wanting("job-1")
+    world.machines.capacity = dict(NONE_LEFT)
+    outcome = world.provision()
+    assert "NoCapacity" in dict(outcome.alarms)
+    assert world.capacity().live == 0
+    tries = []
+    for _ in range(100):
+        world.after(seconds=1).provision()
+        tries.append(len(world.machines.requests))
+    assert tries[:16] == [1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3]
+    assert tries[-1] <= 6
+    world.machines.capacity.clear()
+    world.after(1).provision()
+    assert in_ec2(world) == 1
+    assert world.capacity().misses == {}
+
+
+def test_when_spot_is_dry_on_demand_is_bought_at_once() -> None:
+    world = wanting("job-1", **{"launch/purchase": "spot-then-on-demand"})
+    world.machines.capacity = {("spot", kind): 0 for kind in TYPES}
+    world.provision()
+    world.provision()
+    (machine,) = world.machines.machines.values()
+    assert machine.market == "on-demand"
+
+
+def test_a_lost_answer_is_asked_for_again_and_nothing_is_launched_twice() -> None:
+    world = wanting("job-1", "job-2")
+    world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
+    world.provision()
+    assert only_launch(world).open
+    assert [i.state for i in world.instances()] == [S.REQUESTED] * 2
+    world.after(1).provision()
+    assert [i.state for i in world.instances()] == [S.LAUNCHING] * 2
+    assert in_ec2(world) == 2
+    assert len(world.machines.requests) == 1
+
+
+def test_the_same_request_is_sent_although_the_configuration_has_changed() -> None:
+    world = wanting("job-1")
+    world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
+    world.provision()
+    world.configure(**{"launch/instance-types": "m5.large", "limits/max-instances": "7"})
+    world.after(1).provision()
+    # Another request under the same token would have been refused.
+    assert only_launch(world).request == world.machines.requests[only_launch(world).id]
+    assert world.instance().state is S.LAUNCHING
+
+
+@pytest.mark.parametrize("launched", [True, False])
+def test_after_ten_minutes_without_an_answer_what_is_there_is_adopted(launched: bool) -> None:
+    world = wanting("job-1", "job-2")
+    world.machines.fail_next("create_fleet", Transient("timed out"), times=99, done=launched)
+    for _ in range(3):
+        world.provision()
+        world.after(REPEAT_LAUNCH / timedelta(minutes=3))
+    world.after(seconds=1).provision()
+    first = world.fleet.launch(min(world.fleet.all(Launch), key=lambda x: x.created).id)
+    assert first is not None
+    assert not first.open
+    states = {i.state for i in world.instances() if i.key.launch == first.id}
+    assert states == ({S.LAUNCHING} if launched else {S.TERMINATED})
+
+
+def test_slots_that_the_index_does_not_show_are_filled_all_the_same() -> None:
+    world = wanting("job-1", "job-2", "job-3")
+    world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
+    world.provision()
+    listing = world.fleet.instances
+    vars(world.fleet)["instances"] = lambda queue, states: listing(queue, states)[:1]
+    world.after(seconds=5).provision()
+    assert [i.state for i in world.instances()] == [S.LAUNCHING] * 3
+    assert len({i.instance_id for i in world.instances()}) == 3
+
+
+def test_a_template_that_is_gone_is_a_problem_and_frees_the_slots() -> None:
+    world = wanting("job-1")
+    world.machines._templates = {}
+    outcome = world.provision()
+    assert "InvalidLaunchTemplateId.NotFound" in outcome.problems[0]
+    assert world.capacity().live == 0
+    assert only_launch(world).errors
+
+
+def test_a_refusal_says_nothing_of_an_earlier_try_whose_answer_was_lost() -> None:
+    world = wanting("job-1")
+    world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
+    world.provision()
+    world.machines.fail_next("create_fleet", Misconfigured("UnauthorizedOperation"))
+    world.after(1).provision()
+    assert world.instance().state is S.LAUNCHING
+    assert world.instance().instance_id in world.machines.machines
+
+
+def test_no_capacity_is_no_problem_of_configuration() -> None:
+    world = wanting("job-1")
+    world.machines.fail_next("create_fleet", NoCapacity("none"))
+    assert world.provision().problems == []

@@ -1,0 +1,128 @@
+"""Ticks of provision against the fakes: what SSM says of queues, and queues that go."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.errors import Conflict, Transient
+from mayfly.model import QueueRecord
+from mayfly.states import InstanceState
+from tests.unit.builders import QUEUE, STACK
+from tests.unit.published import TEMPLATES, arn, queue_stack
+from tests.unit.world import World, a_world, wanting
+
+S = InstanceState
+
+
+def in_ec2(world: World) -> int:
+    return len(world.machines.machines)
+
+
+# -- configuration ---------------------------------------------------------------------------------
+
+
+def test_equal_configuration_is_written_once() -> None:
+    world = a_world()
+    assert world.provision().done == {}
+
+
+def test_a_change_is_in_force_with_the_next_tick_and_a_bad_one_is_not() -> None:
+    world = a_world()
+    world.configure(**{"pool/hot": "2"})
+    world.provision()
+    assert in_ec2(world) == 2
+    world.configure(**{"pool/hot": "many"})
+    outcome = world.provision()
+    assert "pool/hot" in outcome.problems[0]
+    assert in_ec2(world) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", '"aa"', "{"])
+def test_without_a_bundle_the_queues_stay_as_they_were(text: str) -> None:
+    world = wanting("job-1")
+    world.parameters.put(f"/mayfly-infra/{STACK}/bundle", text)
+    outcome = world.provision()
+    assert "does not name a bundle" in outcome.problems[0]
+    assert in_ec2(world) == 1  # by the record
+
+
+def test_while_ssm_is_throttled_the_records_are_in_force() -> None:
+    world = wanting("job-1")
+    world.parameters.fail_next("under", Transient("throttled"))
+    outcome = world.provision()
+    assert outcome.left == {"Transient": 1}
+    assert in_ec2(world) == 1
+
+
+def test_roles_that_share_a_policy_stop_the_queue() -> None:
+    world = wanting("job-1")
+    shared = frozenset({"arn:aws:iam::aws:policy/A"})
+    world.roles.attached[arn("role", "sandbox")] = shared
+    outcome = world.provision()
+    assert "carries what its bootstrap role carries" in outcome.problems[0]
+    assert in_ec2(world) == 0
+
+
+def test_a_role_that_is_gone_stops_the_queue_and_no_other() -> None:
+    world = wanting("job-1")
+    world.publish("other")
+    world.configure("other", **{"pool/hot": "1"})
+    del world.roles.attached[arn("role", "sandbox")]
+    outcome = world.provision()
+    assert "a role of the queue does not exist" in outcome.problems[0]
+    assert {i.queue for i in world.instances()} == {"other"}
+
+
+def test_jobs_for_an_architecture_without_a_template_are_told_of() -> None:
+    world = wanting("job-1")
+    arm = queue_stack(templates={"arm64": TEMPLATES["arm64"]})
+    world.parameters.put(f"/mayfly-infra/{STACK}/queues/{QUEUE}", arm)
+    world.configure(**{"launch/architecture": "arm64", "launch/instance-types": "m7g.large"})
+    outcome = world.provision()
+    assert "jobs wait for x86_64" in outcome.problems[0]
+    assert in_ec2(world) == 0
+
+
+# -- the end of a queue ----------------------------------------------------------------------------
+
+
+def test_a_queue_whose_stack_is_gone_is_dropped_when_nothing_is_left_of_it() -> None:
+    world = a_world(**{"pool/hot": "1"})
+    world.provision()
+    world.make_ready()
+    world.parameters.remove(f"/mayfly-infra/{STACK}/queues/{QUEUE}")
+    world.provision()
+    (record,) = world.fleet.all(QueueRecord)
+    assert not record.active
+    world.after(6).provision()
+    assert world.instance().state is S.CONDEMNED
+    for _ in range(2):
+        world.reap()
+        world.machines.settle()
+    world.provision()
+    assert world.fleet.all(QueueRecord) == []
+
+
+def test_it_is_not_dropped_because_a_list_lags() -> None:
+    world = wanting("job-1")
+    world.fleet.lag()
+    world.provision()
+    world.parameters.remove(f"/mayfly-infra/{STACK}/queues/{QUEUE}")
+    world.buildkite.cancel("job-1")
+    world.dispatch()
+    for _ in range(3):
+        world.provision()
+    assert world.capacity().live == 1
+    assert len(world.fleet.all(QueueRecord)) == 1
+
+
+def test_a_queue_that_lost_its_race_is_left_to_the_next_tick() -> None:
+    world = a_world()
+    world.configure(**{"pool/hot": "1"})
+    world.fleet.fail_next("write", Conflict("another tick was first"))
+    outcome = world.provision()
+    assert outcome.left["Conflict"] == 1
+    world.provision()
+    record = world.fleet.queue(QUEUE)
+    assert record is not None
+    assert '"hot":1' in record.config
