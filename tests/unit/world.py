@@ -230,3 +230,27 @@ def wanting(*jobs: str, **parameters: str) -> World:
     world.schedule(*jobs)
     world.dispatch()
     return world
+
+
+def launched() -> World:
+    """A world whose only instance has just been launched."""
+    world = wanting("job-1")
+    world.provision()
+    world.machines.settle()
+    return world
+
+
+def running() -> World:
+    """A world whose only instance runs a job."""
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.accept("job-1")
+    world.dispatch()
+    world.report(world.instance(), "running")
+    return world
+
+
+def ec2_state(world: World) -> str:
+    """What EC2 says of the only instance."""
+    return world.machines.machines[str(world.instance().instance_id)].seen.state

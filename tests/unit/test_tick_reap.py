@@ -1,0 +1,204 @@
+"""Ticks of reap against the fakes: who is ended, who is spared, what is closed and kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.decide.reap import decide
+from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.model import Stray
+from mayfly.states import ClaimState, InstanceState
+from mayfly.ticks import reap
+from mayfly.ticks.outcome import Outcome
+from tests.unit.world import a_warm_world, ec2_state, launched, running
+
+S, C = InstanceState, ClaimState
+
+
+# -- overstaying -----------------------------------------------------------------------------------
+
+
+def test_a_host_that_never_reports_is_condemned_heard_terminated_and_closed() -> None:
+    world = launched()
+    world.machines.machines[str(world.instance().instance_id)].console = "kernel panic"
+    world.after(5, seconds=1).reap()
+    assert world.instance().state is S.CONDEMNED
+    assert ec2_state(world) == "shutting-down"
+    world.machines.settle()
+    world.after(1).reap()
+    assert world.instance().state is S.TERMINATED
+    assert world.capacity().live == 0
+    ((_, text),) = world.words.kept[str(world.instance().instance_id)]
+    assert "it was launching for longer than 5 minutes" in text
+    assert "kernel panic" in text
+    assert "09:00:00 launching: EC2 launched it" in text
+
+
+def test_a_second_tick_does_nothing_again() -> None:
+    world = launched()
+    world.after(6).reap()
+    assert world.reap().done == {}
+    world.machines.settle()
+    world.reap()
+    assert world.reap().done == {}
+    assert world.capacity().live == 0
+
+
+def test_last_words_that_could_not_be_kept_are_kept_by_the_next_tick() -> None:
+    world = launched()
+    world.words.fail_next("keep", Transient("throttled"))
+    world.after(6).reap()
+    assert world.words.kept == {}
+    world.reap()
+    assert len(world.words.kept) == 1
+    assert world.instance().words_kept
+
+
+def test_a_host_that_is_gone_already_is_heard_before_its_rows_are_cleared() -> None:
+    world = launched()
+    world.report(world.instance(), "failed", words="dd: no space left")
+    world.machines.end(str(world.instance().instance_id), "Client.InstanceInitiatedShutdown")
+    world.words.fail_next("keep", Transient("throttled"))
+    world.reap()
+    assert world.instance().state is S.LAUNCHING
+    world.reap()
+    ((_, text),) = world.words.kept[str(world.instance().instance_id)]
+    assert "dd: no space left" in text
+    assert world.instance().state is S.TERMINATED
+    assert world.mailbox.rows == {}
+
+
+def test_a_log_group_that_is_gone_keeps_nothing_open() -> None:
+    world = launched()
+    world.words.fail_next("keep", Misconfigured("no such log group"), times=9)
+    world.machines.end(str(world.instance().instance_id), "Server.InternalError")
+    outcome = world.reap()
+    assert outcome.problems
+    assert world.instance().state is S.TERMINATED
+
+
+def test_a_host_without_console_still_has_last_words() -> None:
+    world = launched()
+    world.machines.fail_next("console", NotFound("gone"))
+    world.after(6).reap()
+    ((_, text),) = world.words.kept[str(world.instance().instance_id)]
+    assert "no console output of it any more" in text
+
+
+# -- who is spared ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [Conflict("dispatch was first"), Transient("throttled")])
+def test_nobody_is_terminated_without_its_record(error: MayflyError) -> None:
+    world = launched()
+    world.after(6)
+    world.fleet.fail_next("write", error)
+    world.reap()
+    assert ec2_state(world) == "running"
+    assert world.words.kept == {}
+
+
+def test_a_job_that_is_accepted_while_reap_decides_lives() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.after(3, seconds=1)
+    view = reap.gather(world.reap_ports)
+    world.accept("job-1")
+    world.dispatch()
+    outcome = Outcome()
+    applier = reap.Applier(world.reap_ports, world.clock.now)
+    outcome.perform(decide(view, world.clock.now), applier.apply)
+    assert outcome.left == {"Conflict": 2}  # its record, and with it its last words
+    assert world.instance().state is S.RUNNING
+    assert ec2_state(world) == "running"
+
+
+def test_a_running_job_survives_an_outage_of_buildkites_states() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.accept("job-1")
+    world.report(world.instance(), "running")
+    world.buildkite.fail_next("states", Transient("503"), times=99)
+    for _ in range(20):
+        world.after(1).dispatch()
+        world.reap()
+    assert world.instance().state is S.ASSIGNED
+    assert ec2_state(world) == "running"
+
+
+def test_a_running_jobs_host_that_one_answer_lacks_is_neither_closed_nor_a_stray() -> None:
+    world = running()
+    world.machines.hidden = {str(world.instance().instance_id)}
+    world.after(30).reap()
+    world.machines.hidden = set()
+    world.after(1).reap()
+    assert world.instance().state is S.RUNNING
+    assert world.claim("job-1").state is C.RUNNING
+    assert ec2_state(world) == "running"
+    assert world.fleet.all(Stray) == []
+
+
+def test_what_ec2_has_forgotten_is_closed_ten_minutes_later() -> None:
+    world = running()
+    world.machines.forget(str(world.instance().instance_id))
+    for _ in range(11):
+        assert world.instance().state is S.RUNNING
+        world.reap()
+        world.after(1)
+    world.reap()
+    assert world.instance().state is S.TERMINATED
+    assert world.claim("job-1").state is C.FINISHED
+    assert world.capacity().live == 0
+
+
+# -- the end ---------------------------------------------------------------------------------------
+
+
+def test_a_host_whose_agent_ended_has_two_minutes_to_power_off() -> None:
+    world = running()
+    world.buildkite.end("job-1")
+    world.report(world.instance(), "done", exit=0)
+    world.reap()
+    assert world.instance().state is S.DONE
+    world.after(2).reap()
+    assert ec2_state(world) == "running"
+    world.after(seconds=1).reap()
+    assert ec2_state(world) == "shutting-down"
+
+
+def test_claim_instance_slot_and_rows_end_together() -> None:
+    world = running()
+    world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
+    world.reap()
+    assert world.instance().state is S.TERMINATED
+    assert world.claim("job-1").state is C.FINISHED
+    assert "SpotInstanceTermination" in world.claim("job-1").reason
+    assert world.capacity().live == 0
+    assert world.mailbox.rows == {}
+
+
+def test_rows_that_could_not_be_cleared_are_cleared_by_the_next_tick() -> None:
+    world = running()
+    world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
+    world.mailbox.fail_next("remove", Transient("throttled"))
+    world.reap()
+    assert world.instance().open
+    world.reap()
+    assert world.mailbox.rows == {}
+    assert world.capacity().live == 0
+
+
+def test_a_claim_that_was_seen_running_too_late_ends_too() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.accept("job-1")
+    world.machines.end(str(world.instance().instance_id), "Server.InternalError")
+    world.reap()
+    world.dispatch()
+    assert world.claim("job-1").state is C.RUNNING
+    world.reap()
+    assert world.claim("job-1").state is C.FINISHED
+    assert "Server.InternalError" in world.claim("job-1").reason

@@ -1,0 +1,105 @@
+"""Ticks of reap against the fakes: strays, spot warnings, and what no list shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mayfly.errors import Transient
+from mayfly.model import Stray
+from mayfly.ports import Save, Seen
+from mayfly.states import InstanceState
+from mayfly.ticks import reap
+from tests.unit.builders import QUEUE, row
+from tests.unit.world import World, a_warm_world, ec2_state, launched, running, wanting
+
+S = InstanceState
+
+# -- strays, warnings, lists -----------------------------------------------------------------------
+
+
+def stray(world: World, number: int = 0) -> str:
+    name = f"i-stray{number}"
+    world.machines.intrude(Seen(name, "running", "no-such-launch", QUEUE, world.clock.now))
+    return name
+
+
+def test_a_stray_dies_a_minute_after_it_was_seen_first() -> None:
+    world = launched()
+    name = stray(world)
+    world.reap()
+    world.after(seconds=59).reap()
+    assert world.machines.machines[name].seen.state == "running"
+    world.after(seconds=1).reap()
+    assert world.machines.machines[name].seen.state == "shutting-down"
+    world.reap()
+    assert world.fleet.all(Stray) == []
+
+
+def test_many_strays_are_an_alarm_and_live() -> None:
+    world = launched()
+    names = [stray(world, number) for number in range(4)]
+    for _ in range(3):
+        outcome = world.after(1).reap()
+    assert [metric for metric, _ in outcome.alarms] == ["Strays"]
+    assert {world.machines.machines[name].seen.state for name in names} == {"running"}
+
+
+def test_an_instance_whose_answer_was_lost_is_no_stray_while_its_launch_is_open() -> None:
+    world = wanting("job-1")
+    world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
+    world.provision()
+    for _ in range(3):
+        world.after(1).reap()
+    assert world.fleet.all(Stray) == []
+
+
+def test_deadlines_are_kept_for_what_no_list_shows() -> None:
+    world = launched()
+    vars(world.fleet)["queues"] = list  # its queue's record is gone
+    world.after(6).reap()
+    assert world.instance().state is S.CONDEMNED
+    assert ec2_state(world) == "shutting-down"
+
+
+def test_a_spot_warning_reaches_the_busy_host_and_nobody_elses() -> None:
+    world = running()
+    reap.warned(world.reap_ports, str(world.instance().instance_id), "going", world.clock.now)
+    assert world.mailbox.rows[row(world.instance())].notice == "going"
+    outcome = reap.warned(world.reap_ports, "i-of-somebody-else", "going", world.clock.now)
+    assert outcome.done == {}
+
+
+def test_a_spot_warning_for_an_idle_host_takes_it_out_of_the_pool() -> None:
+    world = a_warm_world()
+    reap.warned(world.reap_ports, str(world.instance().instance_id), "going", world.clock.now)
+    assert world.instance().state is S.CONDEMNED
+
+
+def test_a_state_change_of_somebody_elses_instance_is_no_reason_for_a_tick() -> None:
+    world = launched()
+    world.after(6)
+    reap.changed(world.reap_ports, "i-of-somebody-else", world.clock.now)
+    assert world.instance().state is S.LAUNCHING
+    reap.changed(world.reap_ports, str(world.instance().instance_id), world.clock.now)
+    assert world.instance().state is S.CONDEMNED
+
+
+def test_a_queue_whose_configuration_cannot_be_read_is_reaped_all_the_same() -> None:
+    world = launched()
+    record = world.fleet.queue(QUEUE)
+    assert record is not None
+    world.fleet.write([Save(replace(record, config="{}"))])
+    world.after(6).reap()
+    assert ec2_state(world) == "shutting-down"
+
+
+def test_a_host_that_failed_is_kept_for_a_look_when_an_operator_says_so() -> None:
+    world = launched()
+    world.configure(**{"debug/keep-failed-minutes": "30"})
+    world.provision()
+    world.after(6).reap()
+    assert world.instance().state is S.CONDEMNED
+    world.after(29).reap()
+    assert ec2_state(world) == "running"
+    world.after(1).reap()
+    assert ec2_state(world) == "shutting-down"

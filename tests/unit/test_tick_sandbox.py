@@ -1,0 +1,150 @@
+"""Ticks of the sandbox function against the fakes: record, replace, believe only proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mayfly.decide.sandbox import decide
+from mayfly.errors import Conflict, MayflyError, Transient
+from mayfly.ports import Association
+from mayfly.states import InstanceState
+from mayfly.ticks import sandbox
+from tests.unit.builders import BOOTSTRAP, SANDBOX, row
+from tests.unit.world import World, wanting
+
+S = InstanceState
+
+
+def launched() -> World:
+    world = wanting("job-1")
+    world.provision()
+    world.machines.settle()
+    return world
+
+
+def association(world: World) -> Association:
+    return world.machines.machines[str(world.instance().instance_id)].association
+
+
+def test_a_host_is_followed_from_its_first_report_to_its_proof() -> None:
+    world = launched()
+    states = []
+    for phase in ("booting", "bootstrapped", "sandboxed"):
+        world.report(world.instance(), phase)
+        world.sandbox()
+        world.machines.settle()
+        states.append(world.instance().state)
+    assert states == [S.BOOTING, S.SWAPPING, S.READY]
+    assert [step.state for step in world.instance().history[2:]] == [
+        "booting",
+        "bootstrapped",
+        "swapping",
+        "ready",
+    ]
+    assert (association(world).profile, world.instance().proven) == (SANDBOX, True)
+
+
+@pytest.mark.parametrize("error", [Conflict("another was first"), Transient("throttled")])
+def test_without_its_record_no_profile_is_replaced(error: MayflyError) -> None:
+    world = launched()
+    world.report(world.instance(), "bootstrapped")
+    world.fleet.fail_next("write", error)
+    world.sandbox()
+    assert world.machines.calls["replace_profile"] == 0
+    assert association(world).profile == BOOTSTRAP
+    world.sandbox()
+    assert association(world).profile == SANDBOX
+
+
+def test_a_host_that_reap_has_condemned_in_between_keeps_its_old_profile() -> None:
+    world = launched()
+    world.report(world.instance(), "bootstrapped")
+    view = sandbox.gather(world.sandbox_ports)
+    world.after(6).reap()
+    assert world.instance().state is S.CONDEMNED
+    for action in decide(view, world.clock.now):
+        with pytest.raises(Conflict):
+            sandbox.apply(action, world.sandbox_ports)
+    assert association(world).profile == BOOTSTRAP
+
+
+def test_a_replacement_that_failed_is_tried_again_from_what_ec2_shows() -> None:
+    world = launched()
+    world.report(world.instance(), "bootstrapped")
+    world.machines.fail_next("replace_profile", Transient("throttled"))
+    world.sandbox()
+    assert world.instance().state is S.SWAPPING
+    assert association(world).profile == BOOTSTRAP
+    world.sandbox()
+    assert association(world).profile == SANDBOX
+
+
+def test_a_replacement_whose_answer_was_lost_is_not_repeated() -> None:
+    world = launched()
+    world.report(world.instance(), "bootstrapped")
+    world.machines.fail_next("replace_profile", Transient("no answer"), done=True)
+    world.sandbox()
+    shown = association(world)
+    world.sandbox()
+    world.machines.settle()
+    world.sandbox()
+    assert association(world).id == shown.id
+    assert world.machines.calls["replace_profile"] == 1
+
+
+def test_an_association_that_another_tick_used_up_is_a_lost_race() -> None:
+    world = launched()
+    world.report(world.instance(), "bootstrapped")
+    view = sandbox.gather(world.sandbox_ports)
+    world.sandbox()
+    late = replace(view, instances=(world.instance(),))
+    (action,) = decide(late, world.clock.now)
+    with pytest.raises(Conflict):
+        sandbox.apply(action, world.sandbox_ports)
+    assert association(world).profile == SANDBOX
+
+
+def test_a_proof_in_the_wrong_row_is_none() -> None:
+    world = launched()
+    world.report(world.instance(), "bootstrapped")
+    world.sandbox()
+    world.machines.settle()
+    forged = world.mailbox.rows[row(world.instance(), "bootstrap")].report
+    assert forged is not None
+    world.mailbox.report(row(world.instance(), "bootstrap"), replace(forged, phase="sandboxed"))
+    world.sandbox()
+    assert world.instance().state is S.SWAPPING
+
+
+def test_a_profile_that_is_none_of_ours_condemns() -> None:
+    world = launched()
+    world.report(world.instance(), "bootstrapped")
+    machine = world.machines.machines[str(world.instance().instance_id)]
+    machine.association = replace(machine.association, profile=BOOTSTRAP.replace("deploy", "other"))
+    world.sandbox()
+    assert world.instance().state is S.CONDEMNED
+    assert "foreign profile" in world.instance().reason
+    assert world.nudges.sent[-1] == "an instance was condemned before it was ready"
+
+
+def test_ec2_is_asked_only_about_hosts_whose_profile_matters_now() -> None:
+    world = launched()
+    world.sandbox()
+    assert world.machines.calls["associations"] == 0
+    world.report(world.instance(), "bootstrapped")
+    world.sandbox()
+    assert world.machines.calls["associations"] == 1
+
+
+@pytest.mark.parametrize("read", ["reports", "associations"])
+def test_what_cannot_be_read_changes_nothing_and_raises_nothing(read: str) -> None:
+    world = launched()
+    world.report(world.instance(), "bootstrapped")
+    port = world.mailbox if read == "reports" else world.machines
+    port.fail_next(read, Transient("throttled"))
+    looked = sandbox.tick(world.sandbox_ports, world.clock.now)
+    assert looked.outcome.left == {"Transient": 1}
+    assert looked.open_work
+    assert world.instance().state is S.LAUNCHING
