@@ -252,6 +252,17 @@ def test_an_instance_without_metadata_powers_off_and_says_so_on_the_console(worl
     assert "no row to report into" in world.console
 
 
+def test_metadata_that_comes_late_is_waited_for(world: World) -> None:
+    world.metadata.broken = True
+    world.clock.after(20, lambda: setattr(world.metadata, "broken", False))
+    assert world.set_up()
+    world.metadata.broken = True
+    world.clock.after(20, lambda: setattr(world.metadata, "broken", False))
+    world.sandbox()
+
+    assert world.phases[-1] == "done"
+
+
 def test_an_instance_that_starts_with_another_role_is_refused(world: World) -> None:
     world.metadata.roles = ["admin"]
     world.live()

@@ -76,7 +76,8 @@ def watch(
     seconds to tell Buildkite, and as much after SIGQUIT.
     """
     clock, limits = scene.clock, scene.limits
-    began = alone_since = next_look = clock.seconds()
+    began = alone_since = clock.seconds()
+    next_look = began + limits.notices
     quit_at: float | None = None
     reason, announced = "", None
     while (code := running.poll()) is None:

@@ -96,8 +96,7 @@ def _first_boot(scene: Scene) -> None:
 def _as_bootstrap(scene: Scene, reporter: Reporter) -> tuple[Cloud, Keys]:
     """Know our row, by the bootstrap role. Raises HostFailure, ImdsError, AwsError."""
     name = role_name(scene.host.bootstrap_role)
-    session = patiently(scene.metadata.session, scene.clock, _PATIENCE)
-    served = session.get("iam/security-credentials/")
+    served = _metadata(scene, "iam/security-credentials/", _PATIENCE)
     if served != name:
         raise HostFailure(f"IMDS serves the role {served!r}, not the bootstrap role {name!r}")
     return _write_as(scene, reporter, name, _PATIENCE)
@@ -105,11 +104,16 @@ def _as_bootstrap(scene: Scene, reporter: Reporter) -> tuple[Cloud, Keys]:
 
 def _write_as(scene: Scene, reporter: Reporter, role: str, seconds: float) -> tuple[Cloud, Keys]:
     """Report into the row of this role from now on. Raises ImdsError, AwsError."""
-    cloud = scene.cloud(scene.metadata.session().get("placement/region"))
+    cloud = scene.cloud(_metadata(scene, "placement/region", seconds))
     keys = Keys(scene.metadata, role, scene.clock, scene.scrub)
     caller = patiently(lambda: cloud.caller(keys.current()), scene.clock, seconds)
     reporter.write_to(Mailbox(cloud, scene.host.mailbox, caller.user_id), keys)
     return cloud, keys
+
+
+def _metadata(scene: Scene, path: str, seconds: float) -> str:
+    """A value of IMDS, which may be slow on a busy machine. Raises ImdsError."""
+    return patiently(lambda: scene.metadata.session().get(path), scene.clock, seconds)
 
 
 def _run_one_job(scene: Scene, reporter: Reporter) -> None:
@@ -118,9 +122,8 @@ def _run_one_job(scene: Scene, reporter: Reporter) -> None:
     reporter.remember(agent=installed.version)
 
     reporter.step("waiting for the sandbox profile")
-    session = patiently(scene.metadata.session, scene.clock, _PATIENCE)
-    cloud = scene.cloud(session.get("placement/region"))
-    wanted = expected(scene.host, session.get("instance-id"))
+    cloud = scene.cloud(_metadata(scene, "placement/region", _PATIENCE))
+    wanted = expected(scene.host, _metadata(scene, "instance-id", _PATIENCE))
     gate = Gate(wanted, scene.metadata, cloud, scene.clock, limits.gate_interval)
     proven = gate.prove(limits.gate_streak, limits.gate)
     keys = _as_sandbox(scene, reporter, cloud, wanted, proven)
@@ -215,8 +218,9 @@ def _last_words(scene: Scene, reporter: Reporter, failure: HostFailure) -> None:
     """Say why, wherever it can be said: without a row yet, in the one that it may write now."""
     if not reporter.reachable:
         try:
-            served = scene.metadata.session().get("iam/security-credentials/")
-            _write_as(scene, reporter, served, scene.limits.last_report)
+            seconds = scene.limits.last_report
+            served = _metadata(scene, "iam/security-credentials/", seconds)
+            _write_as(scene, reporter, served, seconds)
         except (AwsError, ImdsError) as error:
             reporter.note(f"no row to report into: {error}")
     reporter.fail(failure)
