@@ -1,0 +1,99 @@
+"""Sandbox and provision, tick after tick: while there is cause, and no longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.errors import Conflict, MayflyError, Transient
+from mayfly.states import InstanceState
+from tests.unit.builders import TYPES
+from tests.unit.script import Script
+from tests.unit.world import a_world, launched, wanting
+
+S = InstanceState
+
+# -- sandbox ---------------------------------------------------------------------------------------
+
+
+def test_with_nobody_on_the_way_sandbox_ends_at_once() -> None:
+    script = Script(a_world(), 60)
+    script.sandbox()
+    assert script.waits == []
+
+
+def test_it_looks_once_a_second_and_faster_while_a_profile_is_replaced() -> None:
+    world = launched()
+    world.machines.fail_next("associations", Transient("throttled"))
+    script = Script(
+        world, 60, {2: lambda: world.report(world.instance(), "bootstrapped"), 6: world.prove}
+    )
+    script.sandbox()
+    assert script.waits == [1.0, 1.0, 1.0, 0.25, 0.25, 0.25, 0.25]
+    assert world.instance().state is S.READY
+
+
+@pytest.mark.parametrize("phase", ["booting", "bootstrapped"])
+def test_a_nudged_invocation_stays_only_for_a_swap(phase: str) -> None:
+    world = launched()
+    world.report(world.instance(), phase)
+    script = Script(world, 60, {1: world.prove})
+    script.sandbox(nudged=True)
+    assert len(script.waits) == (2 if phase == "bootstrapped" else 0)
+
+
+@pytest.mark.parametrize("nudged", [False, True])
+def test_a_throttled_look_is_taken_again_unless_a_stream_waits(nudged: bool) -> None:
+    world = launched()
+    world.fleet.fail_next("queues", Transient("throttled"))
+    script = Script(world, 3)
+    script.sandbox(nudged=nudged)
+    assert len(script.waits) == (0 if nudged else 2)
+
+
+# -- provision -------------------------------------------------------------------------------------
+
+
+def test_provision_ticks_until_there_is_nothing_more_to_start() -> None:
+    jobs = [f"job-{n:03}" for n in range(50)]
+    world = a_world(**{"limits/max-instances": "100"})
+    world.schedule(*jobs)
+    world.dispatch()
+    world.dispatch()
+    script = Script(world, 60)
+    outcome = script.provision()
+    assert (outcome.done["Start"], script.waits) == (2, [])
+    assert len(world.instances(S.LAUNCHING)) == 50
+
+
+def test_without_capacity_it_ends_and_leaves_the_wait_to_the_next() -> None:
+    world = wanting("job-1")
+    world.machines.capacity = {("on-demand", kind): 0 for kind in TYPES}
+    script = Script(world, 60)
+    script.provision()
+    assert script.waits == []
+
+
+@pytest.mark.parametrize("error", [Transient("throttled"), Conflict("lost race")])
+def test_what_was_left_is_tried_again_two_seconds_later(error: MayflyError) -> None:
+    world = wanting("job-1")
+    world.fleet.fail_next("write", error)
+    script = Script(world, 60)
+    script.provision()
+    assert script.waits == [2.0]
+    assert len(world.instances(S.LAUNCHING)) == 1
+
+
+def test_what_is_left_for_ever_ends_with_the_invocation() -> None:
+    world = wanting("job-1")
+    world.machines.fail_next("create_fleet", Transient("500"), times=999)
+    script = Script(world, 30)
+    outcome = script.provision()
+    assert sum(script.waits) <= 30
+    assert outcome.left["Transient"] == 15
+
+
+def test_the_outcome_of_an_invocation_tells_each_problem_once() -> None:
+    world = wanting("job-1")
+    world.configure(**{"pool/hot": "many"})
+    world.machines.fail_next("create_fleet", Transient("500"), times=999)
+    assert len(Script(world, 30).provision().problems) == 1
