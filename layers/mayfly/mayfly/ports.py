@@ -24,8 +24,6 @@ from mayfly.model import (
 )
 from mayfly.states import ClaimState, InstanceState
 
-# -- the Fleet table ---------------------------------------------------------------------------
-
 
 @dataclass(frozen=True, slots=True)
 class Save:
@@ -119,9 +117,6 @@ class Fleet(Protocol):
         """
 
 
-# -- the Mailbox table -------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an instance says of itself; believed for nothing that matters."""
@@ -148,9 +143,6 @@ class Mailbox(Protocol):
 
     def remove(self, rows: Collection[str]) -> None:
         """Remove rows; no harm where there are none."""
-
-
-# -- EC2 ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +210,6 @@ class Roles(Protocol):
         """ARNs of the managed policies attached to a role. Raises NotFound."""
 
 
-# -- Buildkite ---------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job as Buildkite lists it."""
@@ -270,9 +259,6 @@ class Buildkite(Protocol):
 
     def finish(self, job: str, reason: str) -> None:
         """Fail a job with a reason for its page. Raises Conflict when it is too late for that."""
-
-
-# -- SSM, SQS, logs ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
