@@ -75,7 +75,7 @@ class LocalAws:
         self._world = World(config, Cloud(config.region), journal)
         self._bus = EventBus(self._world)
         self._changes = ParameterChanges(self._bus)
-        self._recorder = Recorder(made=self._changes.made)
+        self._recorder = Recorder()
         self._patches = Patches(
             [
                 *moto_cloud.patches(),
@@ -170,6 +170,8 @@ class LocalAws:
         source = FunctionSource(self._world, self._recorder, translation.sources, dependencies)
         for spec in source.specs(deployment.stack):
             self.functions.add(spec)
+        # From here on there is somebody whom the making of a parameter may wake.
+        self._recorder.made = self._changes.made
         queues = {queue.key: deployer.queue(deployment, queue) for queue in deployment.queues}
         if nested := deployment.parameters.get("QueueKey"):
             queues[nested] = deployer.published(deployment.stack, nested)

@@ -16,12 +16,11 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(order=True, slots=True)
 class Timer:
-    """Something due; `cancelled` timers do nothing."""
+    """Something due."""
 
     due: float
     order: int
     action: Callable[[], None] = field(compare=False)
-    cancelled: bool = field(default=False, compare=False)
 
 
 class Timers:
@@ -40,13 +39,12 @@ class Timers:
         """Begin to run what is due."""
         self._thread.start()
 
-    def after(self, seconds: float, action: Callable[[], None]) -> Timer:
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Run `action` once, `seconds` from now."""
         timer = Timer(time.monotonic() + seconds, next(self._orders), action)
         with self._changed:
             heapq.heappush(self._due, timer)
             self._changed.notify()
-        return timer
 
     def stop(self) -> None:
         """Drop what is not due yet, and wait for what is running."""
@@ -68,14 +66,15 @@ class Timers:
                     self._changed.wait(self._due[0].due - now if self._due else None)
                     continue
                 timer = heapq.heappop(self._due)
-            if not timer.cancelled:
-                self._pool.submit(self._run, timer)
+            self._pool.submit(self.attempt, timer.action)
 
-    def _run(self, timer: Timer) -> None:
-        if timer.cancelled:
-            return
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Run an action of the lab on this thread; what it raises is logged and kept.
+
+        For every thread and pool of the lab: what they raise would be seen by nobody.
+        """
         try:
-            timer.action()
+            action()
         except Exception as error:
-            LOG.exception("a timed action of the lab failed")
+            LOG.exception("an action of the lab failed")
             self.failures.append(error)

@@ -53,10 +53,11 @@ def _rest_call(request: Request, service: str, style: Style) -> Call:
         operation, labels = router.match(MotoRequest(environ(request)))
     except NotFound:
         raise Refusal("UnknownOperationException", f"{request.method} {request.target}") from None
+    given = MotoRequest(environ(request))
     wire = {
         "method": request.method,
-        "values": MotoRequest(environ(request)).values,
-        "headers": request.headers,
+        "values": given.values,
+        "headers": given.headers,  # looked up in any case
         # The body of an upload is content, not parameters.
         "body": request.body if style is Style.REST_JSON else b"",
         "url_path": request.url.path,

@@ -16,7 +16,10 @@ Complete = Callable[[Any, Properties, str, str], None]
 
 
 def complete_table(table: Any, properties: Properties, account_id: str, region: str) -> None:
-    """Time to live, point-in-time recovery and the resource policy of a table."""
+    """Encryption, time to live, point-in-time recovery and the resource policy of a table."""
+    if encryption := properties.get("SSESpecification"):
+        # CloudFormation's word for it is not the API's, and moto hands it on as it is.
+        table.sse_specification["Enabled"] = encryption["SSEEnabled"]
     backend = get_backend("dynamodb")[account_id][region]
     if ttl := properties.get("TimeToLiveSpecification"):
         backend.update_time_to_live(table.name, ttl)

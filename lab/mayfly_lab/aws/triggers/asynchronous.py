@@ -35,7 +35,7 @@ class AsyncInvoker:
             KeyError: there is no such function.
         """
         arn = self.functions.spec(name).arn
-        self._pool.submit(self._attempt, _Accepted(arn, event, self.world.clock()))
+        self._resubmit(_Accepted(arn, event, self.world.clock()))
 
     def stop(self) -> None:
         """Take no more; what is running is the functions' to end."""
@@ -67,7 +67,7 @@ class AsyncInvoker:
             self.world.timers.after(seconds, partial(self._resubmit, accepted))
 
     def _resubmit(self, accepted: _Accepted) -> None:
-        self._pool.submit(self._attempt, accepted)
+        self._pool.submit(self.world.timers.attempt, partial(self._attempt, accepted))
 
     def _drop(self, accepted: _Accepted, why: str) -> None:
         name = self.functions.spec(accepted.arn).name

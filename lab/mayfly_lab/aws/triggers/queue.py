@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mayfly_lab.aws.functions.functions import Functions, ThrottledError
@@ -67,7 +68,9 @@ class QueueTrigger:
         self._stopping = threading.Event()
         self._free = threading.BoundedSemaphore(mapping.concurrency)
         self._pool = ThreadPoolExecutor(mapping.concurrency, thread_name_prefix="queue")
-        self._thread = threading.Thread(target=self._poll, name="queue-poller", daemon=True)
+        self._thread = threading.Thread(
+            target=world.timers.attempt, args=(self._poll,), name="queue-poller", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to poll."""
@@ -94,7 +97,7 @@ class QueueTrigger:
             ):
                 messages = self._receive()
             if messages:
-                self._pool.submit(self._work, messages)
+                self._pool.submit(self._world.timers.attempt, partial(self._work, messages))
             else:
                 self._free.release()
 

@@ -84,7 +84,9 @@ class StreamTrigger:
         self._patterns = [EventPattern.load(pattern) for pattern in mapping.patterns]
         self._stopping = threading.Event()
         self._written = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="stream", daemon=True)
+        self._thread = threading.Thread(
+            target=world.timers.attempt, args=(self._follow,), name="stream", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to follow."""

@@ -1,0 +1,373 @@
+"""The shipped templates, deployed into the local AWS: every resource made, no property lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from mayfly_lab.aws.deploy.stacks import Deployed, Deployment, QueueStack
+from mayfly_lab.aws.deploy.translate import read, translate
+from mayfly_lab.aws.functions.environment import Outcome
+from tests.lab.aws_lab import FAST, Lab, a_lab
+from tests.template.deployed_sources import fresh_sources
+
+TOKEN = "bkct_the-cluster-token"
+ENDPOINT = "http://127.0.0.1:9/v3"
+STACK = "mayfly"
+HARMLESS = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fresh_sources(tmp_path_factory.mktemp("sources"))
+
+
+@dataclass
+class Account:
+    """What was deployed, and clients to look at it."""
+
+    lab: Lab
+    deployed: Deployed
+
+    def client(self, service: str) -> Any:
+        return self.lab.client(service)
+
+    def resources(self, stack: str) -> dict[str, dict[str, Any]]:
+        """By logical id."""
+        found = self.client("cloudformation").list_stack_resources(StackName=stack)
+        return {each["LogicalResourceId"]: each for each in found["StackResourceSummaries"]}
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Iterator[Account]:
+    policies = {}
+    with a_lab(tmp_path_factory.mktemp("lab"), FAST) as lab:
+        for kind in ("Bootstrap", "Sandbox"):
+            made = lab.client("iam").create_policy(PolicyName=kind, PolicyDocument=HARMLESS)
+            policies[f"{kind}Policies"] = made["Policy"]["Arn"]
+        network = lab.client("ec2").describe_subnets()["Subnets"][:2]
+        deployment = Deployment(
+            root=sources,
+            token=TOKEN,
+            endpoint=ENDPOINT,
+            queues=(
+                QueueStack(
+                    "deploy",
+                    {
+                        **policies,
+                        "ScriptPrefix": "scripts/mayfly/",
+                        "ExtraTags": "team=ci,cost-centre=42",
+                        "AgentVersion": "3.115.0",
+                    },
+                ),
+            ),
+            stack=STACK,
+            parameters={
+                "QueueKey": "first",
+                "VpcId": network[0]["VpcId"],
+                "Subnets": ",".join(each["SubnetId"] for each in network),
+                "AlarmAddress": "ops@example.org",
+            },
+        )
+        # The functions themselves are not what is looked at here, and Buildkite is not there.
+        lab.aws.functions.invoke = lambda name, event: Outcome("r")  # type: ignore[method-assign]
+        yield Account(lab, lab.aws.deploy(deployment))
+
+
+# ------------------------------------------------------------------ everything is made
+
+
+def test_both_stacks_and_the_nested_queue_are_complete(account: Account) -> None:
+    stacks = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert {each["StackStatus"] for each in stacks} == {"CREATE_COMPLETE"}
+    assert len(stacks) == 3
+
+
+def test_every_resource_of_the_templates_is_made(account: Account, sources: Path) -> None:
+    control = translate(sources / "template.yaml", "us-east-1").template["Resources"]
+    assert account.resources(STACK).keys() == control.keys()
+    queue = read(sources / "stacks" / "queue.yaml")["Resources"]
+    assert account.resources(f"{STACK}-queue-deploy").keys() == queue.keys()
+
+
+def test_the_names_are_those_that_others_build_on(account: Account) -> None:
+    made = account.resources(STACK)
+    assert made["FleetTable"]["PhysicalResourceId"] == "mayfly-fleet"
+    assert made["MailboxTable"]["PhysicalResourceId"] == "mayfly-mailbox"
+    for name in ("dispatch", "provision", "sandbox", "reap"):
+        assert made[f"{name.title()}Function"]["PhysicalResourceId"] == f"mayfly-{name}"
+    layers = account.client("lambda").list_layers()["Layers"]
+    names = {each["LayerName"] for each in layers}
+    assert names == {"mayfly-dependencies", "mayfly-mayfly", "mayfly-instance"}
+
+
+def test_the_token_is_a_secure_string_that_no_journal_holds(account: Account) -> None:
+    parameter = account.client("ssm").get_parameter(
+        Name="/buildkite/mayfly/agent-token", WithDecryption=True
+    )["Parameter"]
+    assert (parameter["Type"], parameter["Value"]) == ("SecureString", TOKEN)
+    assert TOKEN not in str([(entry, entry.request) for entry in account.lab.aws.journal])
+
+
+# ------------------------------------------------------------------ no property is lost
+
+
+def test_the_tables_are_what_the_template_says(account: Account) -> None:
+    dynamodb = account.client("dynamodb")
+    fleet = dynamodb.describe_table(TableName="mayfly-fleet")["Table"]
+    index = fleet["GlobalSecondaryIndexes"][0]
+    assert fleet["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert [each["AttributeName"] for each in index["KeySchema"]] == ["open_queue", "open_state"]
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+    mailbox = dynamodb.describe_table(TableName="mayfly-mailbox")["Table"]
+    assert mailbox["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    for table in (fleet, mailbox):
+        name = table["TableName"]
+        assert table["SSEDescription"]["Status"] == "ENABLED"
+        ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+        assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+        backups = dynamodb.describe_continuous_backups(TableName=name)
+        recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+        status = "ENABLED" if name == "mayfly-fleet" else "DISABLED"
+        assert recovery["PointInTimeRecoveryStatus"] == status
+    policy = json.loads(dynamodb.get_resource_policy(ResourceArn=mailbox["TableArn"])["Policy"])
+    assert "OnlyTheOwnRow" in {each["Sid"] for each in policy["Statement"]}
+    assert "${aws:userid}" in json.dumps(policy)
+
+
+def test_the_functions_are_what_the_template_says(account: Account) -> None:
+    client = account.client("lambda")
+    configuration = client.get_function_configuration(FunctionName="mayfly-dispatch")
+    assert configuration["Runtime"] == "python3.13"
+    assert configuration["Architectures"] == ["arm64"]
+    assert (configuration["Timeout"], configuration["MemorySize"]) == (90, 512)
+    assert [each["Arn"].split(":")[-2] for each in configuration["Layers"]] == [
+        "mayfly-dependencies",
+        "mayfly-mayfly",
+    ]
+    variables = configuration["Environment"]["Variables"]
+    assert variables["MAYFLY_BUILDKITE_ENDPOINT"] == ENDPOINT
+    assert variables["MAYFLY_FLEET_TABLE"] == "mayfly-fleet"
+    assert variables["MAYFLY_NUDGE_QUEUE_URL"].startswith("http")
+    for name in ("dispatch", "provision", "sandbox", "reap"):
+        limits = client.get_function_event_invoke_config(FunctionName=f"mayfly-{name}")
+        assert (limits["MaximumRetryAttempts"], limits["MaximumEventAgeInSeconds"]) == (0, 60)
+
+
+def test_the_functions_run_as_the_template_says(account: Account, sources: Path) -> None:
+    spec = account.lab.aws.functions.spec("mayfly-dispatch")
+    assert spec.code == sources / "functions" / "dispatch"
+    assert spec.layers == (sources / "layers" / "mayfly",)
+    assert (spec.timeout, spec.max_retries, spec.max_event_age) == (90, 0, 60)
+    assert spec.log_group == "/aws/lambda/mayfly-dispatch"
+    assert spec.variables["MAYFLY_STACK"] == STACK
+
+
+def test_the_triggers_are_what_the_template_says(account: Account) -> None:
+    mappings = account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    by_function = {each["FunctionArn"].rpartition(":")[2]: each for each in mappings}
+    mail, nudge = by_function["mayfly-sandbox"], by_function["mayfly-provision"]
+    assert mail["BisectBatchOnFunctionError"] is True
+    assert (mail["MaximumRetryAttempts"], mail["MaximumRecordAgeInSeconds"]) == (2, 60)
+    assert mail["StartingPosition"] == "LATEST"
+    assert "DeadLetters" in mail["DestinationConfig"]["OnFailure"]["Destination"]
+    assert "INSERT" in mail["FilterCriteria"]["Filters"][0]["Pattern"]
+    assert nudge["ScalingConfig"] == {"MaximumConcurrency": 2}
+    events = account.client("events")
+    rules = {each["Name"].split("-")[1]: each for each in events.list_rules()["Rules"]}
+    schedules = [each for each in rules.values() if "ScheduleExpression" in each]
+    assert {each["ScheduleExpression"] for each in schedules} == {"rate(1 minute)"}
+    assert len(schedules) == 4
+    change = json.loads(rules["ProvisionFunctionParameterChange"]["EventPattern"])
+    assert {"prefix": "/mayfly/mayfly/"} in change["detail"]["name"]
+    for rule in rules.values():
+        target = events.list_targets_by_rule(Rule=rule["Name"])["Targets"][0]
+        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 60
+
+
+def test_the_queues_redrive_and_the_logs_are_kept_for_a_while(account: Account) -> None:
+    url = account.resources(STACK)["NudgeQueue"]["PhysicalResourceId"]
+    attributes = account.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+    assert json.loads(attributes["Attributes"]["RedrivePolicy"])["maxReceiveCount"] == 3
+    assert attributes["Attributes"]["VisibilityTimeout"] == "360"
+    assert attributes["Attributes"]["MessageRetentionPeriod"] == "3600"
+    groups = account.client("logs").describe_log_groups()["logGroups"]
+    names = {each["logGroupName"] for each in groups}
+    functions = {f"/aws/lambda/mayfly-{n}" for n in ("dispatch", "provision", "sandbox", "reap")}
+    assert names == functions | {"/mayfly/mayfly/last-words"}
+    assert all(each["retentionInDays"] > 0 for each in groups)
+
+
+def test_the_alarms_watch_and_tell(account: Account, sources: Path) -> None:
+    template = translate(sources / "template.yaml", "us-east-1").template["Resources"]
+    wanted = [each for each in template.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    alarms = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert len(alarms) == len(wanted)
+    assert all(each["AlarmActions"] for each in alarms)
+    errors = next(each for each in alarms if "DispatchErrors" in each["AlarmName"])
+    assert errors["Dimensions"] == [{"Name": "FunctionName", "Value": "mayfly-dispatch"}]
+    topics = account.client("sns").list_subscriptions()["Subscriptions"]
+    assert [each["Endpoint"] for each in topics] == ["ops@example.org"]
+
+
+def inline_policies(account: Account, role: str) -> dict[str, Any]:
+    iam = account.client("iam")
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    return {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in names
+    }
+
+
+def test_the_functions_roles_carry_their_policies_and_nothing_managed(account: Account) -> None:
+    iam = account.client("iam")
+    for name in ("dispatch", "provision", "sandbox", "reap"):
+        role = account.resources(STACK)[f"{name.title()}FunctionRole"]["PhysicalResourceId"]
+        documents = inline_policies(account, role)
+        assert list(documents) == [name]
+        assert all(documents[name]["Statement"])  # no null where a condition was false
+        assert "Fn::" not in json.dumps(documents)
+        assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+        assert iam.get_role(RoleName=role)["Role"]["Path"] == "/mayfly/mayfly/functions/"
+
+
+def test_a_policy_variable_is_left_for_iam_to_resolve(account: Account) -> None:
+    role = account.resources(STACK)["ProvisionFunctionRole"]["PhysicalResourceId"]
+    text = json.dumps(inline_policies(account, role))
+    assert "instance-profile/mayfly/mayfly/bootstrap/${aws:RequestTag/mayfly-queue}/*" in text
+    assert '"*.medium"' in text
+    assert '"*.large"' in text
+
+
+@pytest.mark.parametrize("queue", ["deploy", "first"])
+def test_a_queue_publishes_what_exists(account: Account, queue: str) -> None:
+    published = account.deployed.queues[queue]
+    iam, ec2 = account.client("iam"), account.client("ec2")
+    for kind in ("bootstrap", "sandbox"):
+        name = published[f"{kind}_role"].rpartition("/")[2]
+        role = iam.get_role(RoleName=name)["Role"]
+        assert role["Arn"] == published[f"{kind}_role"]
+        assert role["RoleId"] == published[f"{kind}_role_id"]
+        assert role["Path"] == f"/mayfly/mayfly/{kind}/{queue}/"
+        profile = iam.get_instance_profile(
+            InstanceProfileName=published[f"{kind}_profile"].rpartition("/")[2]
+        )["InstanceProfile"]
+        assert profile["Arn"] == published[f"{kind}_profile"]
+        assert profile["Path"] == role["Path"]
+        assert [each["RoleName"] for each in profile["Roles"]] == [name]
+        assert unquote(json.dumps(inline_policies(account, name))).count('"Deny"') > 5
+    for architecture, template in published["templates"].items():
+        versions = ec2.describe_launch_template_versions(
+            LaunchTemplateId=template["id"], Versions=[template["version"]]
+        )["LaunchTemplateVersions"]
+        image = ec2.describe_images(ImageIds=[versions[0]["LaunchTemplateData"]["ImageId"]])
+        assert image["Images"][0]["Architecture"] == architecture
+    assert ec2.describe_subnets(SubnetIds=published["subnets"])["Subnets"]
+
+
+def test_the_queues_managed_policies_are_attached(account: Account) -> None:
+    published = account.deployed.queues["deploy"]
+    for kind in ("Bootstrap", "Sandbox"):
+        role = published[f"{kind.lower()}_role"].rpartition("/")[2]
+        attached = account.client("iam").list_attached_role_policies(RoleName=role)
+        assert [each["PolicyName"] for each in attached["AttachedPolicies"]] == [kind]
+
+
+def template_data(account: Account, queue: str = "deploy") -> dict[str, Any]:
+    template = account.deployed.queues[queue]["templates"]["x86_64"]
+    versions = account.client("ec2").describe_launch_template_versions(
+        LaunchTemplateId=template["id"], Versions=[template["version"]]
+    )
+    data: dict[str, Any] = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    return data
+
+
+def test_the_launch_template_is_what_the_template_says(account: Account) -> None:
+    data = template_data(account)
+    assert data["InstanceInitiatedShutdownBehavior"] == "terminate"
+    assert data["MetadataOptions"]["HttpTokens"] == "required"
+    assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+    assert data["MaintenanceOptions"] == {"AutoRecovery": "disabled"}
+    assert data["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] in {True, "true"}
+    tags = {each["ResourceType"]: each["Tags"] for each in data["TagSpecifications"]}
+    assert {"Key": "cost-centre", "Value": "42"} in tags["instance"]
+    assert {"Key": "team", "Value": "ci"} in tags["volume"]
+
+
+def test_the_group_lets_nothing_in_and_everything_out(account: Account) -> None:
+    group = account.resources(f"{STACK}-queue-deploy")["InstanceSecurityGroup"]
+    (found,) = account.client("ec2").describe_security_groups(
+        GroupIds=[group["PhysicalResourceId"]]
+    )["SecurityGroups"]
+    assert found["IpPermissions"] == []
+    v4 = [r["CidrIp"] for p in found["IpPermissionsEgress"] for r in p.get("IpRanges", ())]
+    v6 = [r["CidrIpv6"] for p in found["IpPermissionsEgress"] for r in p.get("Ipv6Ranges", ())]
+    assert (v4, v6) == (["0.0.0.0/0"], ["::/0"])
+    assert {"Key": "mayfly-queue", "Value": "deploy"} in found["Tags"]
+
+
+def test_an_instance_of_the_queue_boots_with_its_user_data_and_bootstrap_profile(
+    account: Account, sources: Path
+) -> None:
+    published = account.deployed.queues["deploy"]
+    launched = account.client("ec2").run_instances(
+        MinCount=1,
+        MaxCount=1,
+        InstanceType="m7i.large",
+        LaunchTemplate={"LaunchTemplateId": published["templates"]["x86_64"]["id"]},
+        TagSpecifications=[
+            {"ResourceType": "instance", "Tags": [{"Key": "mayfly-launch", "Value": "l-1"}]}
+        ],
+    )["Instances"][0]
+    assert launched["IamInstanceProfile"]["Arn"] == published["bootstrap_profile"]
+    assert {"Key": "team", "Value": "ci"} in launched["Tags"]
+    user_data = account.lab.aws.ec2.get(launched["InstanceId"]).user_data.decode()
+    before, after = (
+        (sources / "layers" / "instance" / "user-data.sh")
+        .read_text()
+        .split("\n__MAYFLY_HOST_JSON__\n")
+    )
+    assert user_data.startswith(before + "\n")
+    assert user_data.endswith(after)
+    host = json.loads(user_data[len(before) + 1 : -len(after)])
+    assert host["queue"] == "deploy"
+    assert host["bootstrap_profile"] == published["bootstrap_profile"]
+
+
+def test_the_bundle_that_hosts_fetch_is_the_one_that_the_parameter_names(account: Account) -> None:
+    value = account.client("ssm").get_parameter(Name="/mayfly-infra/mayfly/bundle")
+    bundle = json.loads(value["Parameter"]["Value"])
+    layer = account.client("lambda").get_layer_version_by_arn(Arn=bundle["layer"])
+    assert layer["LayerVersionArn"] == bundle["layer"]
+    assert layer["Content"]["Location"].startswith(account.lab.aws.endpoint)
+    name = bundle["layer"].split(":")[-2]
+    by_name = account.client("lambda").get_layer_version(LayerName=name, VersionNumber=1)
+    assert by_name["Content"]["CodeSha256"] == layer["Content"]["CodeSha256"]
+
+
+def test_deploying_a_queue_is_an_event_for_the_control_plane(account: Account) -> None:
+    aws = account.lab.aws
+    rule = next(
+        each
+        for each in aws._world.cloud.backend("events").event_buses["default"].rules.values()
+        if "ParameterChange" in each.name
+    )
+    event = {
+        "source": "aws.ssm",
+        "detail-type": "Parameter Store Change",
+        "detail": {"name": "/mayfly-infra/mayfly/queues/deploy", "operation": "Create"},
+    }
+    assert rule.event_pattern.matches_event(event)
+    other = event | {"detail": {"name": "/mayfly/another/queues/x/paused", "operation": "Create"}}
+    assert not rule.event_pattern.matches_event(other)

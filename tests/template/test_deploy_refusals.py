@@ -1,0 +1,114 @@
+"""What the local AWS refuses to deploy, and says why."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly_lab.aws.deploy.content import BuildError, built, packed
+from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack, StaleBundleError
+from mayfly_lab.aws.deploy.translate import TemplateError, read
+from tests.lab.aws_lab import Lab, a_lab
+from tests.template.deployed_sources import fresh_sources
+
+TOKEN = "bkct_the-cluster-token"
+ENDPOINT = "http://127.0.0.1:9/v3"
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fresh_sources(tmp_path_factory.mktemp("sources"))
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Lab]:
+    with a_lab(tmp_path / "lab") as lab:
+        yield lab
+
+
+def deployment(root: Path, **changes: Any) -> Deployment:
+    return Deployment(root=root, token=TOKEN, endpoint=ENDPOINT, **changes)
+
+
+def changed(sources: Path, tmp_path: Path, old: str, new: str) -> Path:
+    root = tmp_path / "changed"
+    shutil.copytree(sources, root)
+    template = root / "template.yaml"
+    text = template.read_text()
+    assert old in text
+    template.write_text(text.replace(old, new, 1))
+    return root
+
+
+def test_a_resource_type_that_the_lab_cannot_make(bare: Lab, sources: Path, tmp_path: Path) -> None:
+    new = "  Extra:\n    Type: AWS::SecretsManager::RotationSchedule\n\n  FleetTable:\n"
+    root = changed(sources, tmp_path, "  FleetTable:\n", new)
+    with pytest.raises(Exception, match="cannot make a AWS::SecretsManager::RotationSchedule"):
+        bare.aws.deploy(deployment(root))
+
+
+def test_a_property_that_the_lab_would_lose(bare: Lab, sources: Path, tmp_path: Path) -> None:
+    new = "      TableClass: STANDARD\n      BillingMode: PAY_PER_REQUEST\n"
+    root = changed(sources, tmp_path, "      BillingMode: PAY_PER_REQUEST\n", new)
+    with pytest.raises(Exception, match=r"FleetTable: the lab would lose TableClass"):
+        bare.aws.deploy(deployment(root))
+
+
+def test_a_bundle_that_is_not_the_templates(bare: Lab, sources: Path, tmp_path: Path) -> None:
+    root = tmp_path / "changed"
+    shutil.copytree(sources, root)
+    package = root / "layers" / "instance" / "mayfly_instance" / "__init__.py"
+    package.write_text(package.read_text() + "\n")
+    with pytest.raises(StaleBundleError, match="make bundle"):
+        bare.aws.deploy(deployment(root))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"Colour": "red"}, "no parameter Colour"),
+        ({"AssignPublicIp": "maybe"}, "AssignPublicIp: 'maybe' is not allowed"),
+        ({"TokenParameter": "/mayfly/x"}, "TokenParameter: '/mayfly/x' is not allowed"),
+        ({"InstanceSizes": "large,UPPER"}, "InstanceSizes: 'UPPER' is not allowed"),
+    ],
+)
+def test_a_parameter_that_the_template_does_not_allow(
+    bare: Lab, sources: Path, parameters: dict[str, str], message: str
+) -> None:
+    with pytest.raises(TemplateError, match=message):
+        bare.aws.deploy(deployment(sources, parameters=parameters))
+
+
+def test_a_queue_without_what_it_needs(bare: Lab, sources: Path) -> None:
+    queue = QueueStack("no such key!")
+    with pytest.raises(TemplateError, match="QueueKey"):
+        bare.aws.deploy(deployment(sources, queues=(queue,)))
+
+
+def test_a_template_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="cannot read"):
+        read(tmp_path / "none.yaml")
+
+
+def test_code_is_packed_the_same_from_the_same_files(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("x = 1\n")
+    (tmp_path / "Makefile").write_text("build-X:\n")
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    (cache / "app.pyc").write_bytes(b"\0")
+    first = packed(tmp_path)
+    (tmp_path / "app.py").touch()
+    assert packed(tmp_path) == first
+    assert b"app.py" in first
+    assert b"Makefile" not in first
+    assert b"__pycache__" not in first
+
+
+def test_a_layer_that_cannot_be_built_says_what_make_said(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("build-Broken:\n\t@echo no such thing >&2; exit 1\n")
+    with pytest.raises(BuildError, match="no such thing"):
+        built(tmp_path, "Broken")
