@@ -88,6 +88,13 @@ def test_output_of_a_long_job_arrives_while_it_runs(lab: Room) -> None:
     assert agent.exit_status() == 0
 
 
+def test_a_job_has_a_terminal_with_a_size(lab: Room) -> None:
+    """Else a pager, as `git log` starts one, waits for somebody to press a key."""
+    _, job = lab.run('echo "$TERM $(stty size)"')
+    assert job.outcome == "passed"
+    assert b"\x07xterm-256color 100 160" in lab.buildkite.log(job.id)
+
+
 def test_a_large_log_arrives_whole_and_in_order(lab: Room) -> None:
     _, job = lab.run("seq -f 'line-%06g' 1 60000")
     log = lab.buildkite.log(job.id)

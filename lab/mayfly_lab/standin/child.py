@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import shlex
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +19,9 @@ from pathlib import Path
 from .options import Settings
 
 _DRAIN_SECONDS = 0.1
+# buildkite/agent v3.83.1 process/pty.go and process.go; without them a pager waits for a reader.
+_ROWS, _COLUMNS = 100, 160
+_TERMINAL = "xterm-256color"
 
 
 class Bootstrap:
@@ -31,7 +37,11 @@ class Bootstrap:
         """
         custom = settings["bootstrap-script"]
         command = shlex.split(custom) if custom else [*program(), "bootstrap"]
-        reading, writing = os.pipe() if settings.on("no-pty") else pty.openpty()
+        if settings.on("no-pty"):
+            reading, writing = os.pipe()
+        else:
+            reading, writing = _terminal()
+            env = {**env, "TERM": _TERMINAL}
         self._write = write
         self._reading = reading
         self._ended = threading.Event()
@@ -96,6 +106,12 @@ class Bootstrap:
             if self._ended.is_set() and not self._patient:
                 return False
         return True
+
+
+def _terminal() -> tuple[int, int]:
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("4H", _ROWS, _COLUMNS, 0, 0))
+    return reading, writing
 
 
 def program() -> list[str]:
