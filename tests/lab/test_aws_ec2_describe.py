@@ -61,7 +61,11 @@ def test_what_does_not_show_can_be_terminated_all_the_same(cloud: Ec2Lab) -> Non
 @pytest.fixture(scope="module")
 def shown(cloud: Ec2Lab) -> str:
     """An instance of which a filter can say something."""
-    subnet = {"ImageId": cloud.image, "InstanceType": "r7i.large", "SubnetId": cloud.subnets[1]}
+    subnet: dict[str, Any] = {
+        "ImageId": cloud.image,
+        "InstanceType": "r7i.large",
+        "SubnetId": cloud.subnets[1],
+    }
     instance_id = cloud.run(
         LaunchTemplate={},
         ClientToken="shown",

@@ -9,7 +9,9 @@ from tests.lab.aws_lab import FAST, a_lab, refused
 from tests.lab.ec2_lab import USER_DATA, Ec2Lab, ec2_lab
 from tests.lab.waiting import eventually
 
-LAUNCH = {"TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "l", "Value": "1"}]}]}
+LAUNCH: dict[str, Any] = {
+    "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "l", "Value": "1"}]}]
+}
 
 
 @pytest.fixture(scope="module")

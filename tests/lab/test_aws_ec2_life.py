@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ec2Lab]:
         yield ec2_lab(lab)
 
 
-def stop_behaviour(cloud: Ec2Lab) -> dict[str, object]:
+def stop_behaviour(cloud: Ec2Lab) -> dict[str, Any]:
     return {
         "ImageId": cloud.image,
         "InstanceType": "m7i.large",
