@@ -1,0 +1,222 @@
+"""Who may import whom, what decisions may not touch, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONTROL_PLANE = ROOT / "layers/mayfly/mayfly"
+HOST = ROOT / "layers/instance/mayfly_instance"
+OURS = {"mayfly", "mayfly_instance", "mayfly_lab", "mayfly_cli", "functions", "tools", "tests"}
+
+PURE = {
+    "mayfly.actions",
+    "mayfly.agent_rules",
+    "mayfly.model",
+    "mayfly.policy",
+    "mayfly.repository",
+    "mayfly.states",
+}
+"""Besides everything in `mayfly.decide`: no clock, no environment, no randomness, no world."""
+IMPURE = {
+    "asyncio", "boto3", "botocore", "http", "io", "logging", "multiprocessing", "os", "pathlib",
+    "random", "requests", "secrets", "shutil", "socket", "ssl", "subprocess", "sys", "tempfile",
+    "threading", "time", "urllib", "uuid",
+}  # fmt: skip
+CLOCKS = {"now", "utcnow", "today", "monotonic", "time_ns", "perf_counter"}
+WORLD = {"boto3", "botocore", "requests", "urllib3", "aws_lambda_powertools"}
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Every module of a package, by its dotted name."""
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = (package.name, *path.relative_to(package).with_suffix("").parts)
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+MAYFLY = modules(CONTROL_PLANE)
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of all that a file imports, those for type checkers alone left out."""
+    names = set()
+    for node in _at_run_time(tree(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            module = node.module or ""
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def _at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _at_run_time(child)
+
+
+def roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported(path)}
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", *patterns],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).exists()]
+
+
+def reach(name: str) -> set[str]:
+    """The module and every module of the control plane that it brings along."""
+    found, rest = {name}, [name]
+    while rest:
+        new = {other for other in imported(MAYFLY[rest.pop()]) if other in MAYFLY} - found
+        found |= new
+        rest.extend(new)
+    return found
+
+
+# -- one way ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(MAYFLY))
+def test_the_control_plane_imports_none_of_those_that_use_it(name: str) -> None:
+    assert roots(MAYFLY[name]) & OURS <= {"mayfly"}
+
+
+@pytest.mark.parametrize("path", sorted(HOST.rglob("*.py")), ids=lambda path: path.name)
+def test_the_host_imports_nothing_of_ours_and_nothing_from_elsewhere(path: Path) -> None:
+    strange = roots(path) - set(sys.stdlib_module_names) - {"mayfly_instance"}
+    assert not strange, f"{path.name} imports {strange}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("functions/*/app.py")), ids=str)
+def test_a_function_is_a_door_and_nothing_more(path: Path) -> None:
+    assert roots(path) & OURS == {"mayfly"}
+    assert len(path.read_text().splitlines()) < 20
+
+
+def test_there_is_a_door_for_each_function() -> None:
+    found = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
+    assert found == {"dispatch", "provision", "sandbox", "reap"}
+
+
+@pytest.mark.parametrize("name", sorted(MAYFLY))
+def test_only_adapters_and_the_edges_know_of_the_world(name: str) -> None:
+    allowed = name.startswith("mayfly.adapters.") or name in {"mayfly.observe", "mayfly.wiring"}
+    assert allowed or not roots(MAYFLY[name]) & WORLD
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MAYFLY if "ticks" in name))
+def test_a_tick_speaks_to_ports_and_to_no_adapter(name: str) -> None:
+    assert not [each for each in imported(MAYFLY[name]) if each.startswith("mayfly.adapters")]
+
+
+# -- pure decisions --------------------------------------------------------------------------------
+
+DECISIONS = sorted(PURE | {name for name in MAYFLY if name.startswith("mayfly.decide")})
+
+
+def test_all_decisions_are_looked_at() -> None:
+    assert {"mayfly.decide.dispatch", "mayfly.decide.provision"} <= set(DECISIONS)
+    assert {"mayfly.decide.sandbox", "mayfly.decide.reap"} <= set(DECISIONS)
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_decision_reaches_no_clock_no_environment_and_no_chance(name: str) -> None:
+    for module in reach(name):
+        impure = roots(MAYFLY[module]) & IMPURE
+        assert not impure, f"{module} imports {impure}, and {name} reaches it"
+        assert not clocks(MAYFLY[module]), f"{module} reads a clock, and {name} reaches it"
+
+
+def clocks(path: Path) -> set[str]:
+    """What a file calls that reads a clock."""
+    calls = (node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+    called = (call.func.attr for call in calls if isinstance(call.func, ast.Attribute))
+    return set(called) & CLOCKS
+
+
+def environment(path: Path) -> set[str]:
+    """What a file names that reads the environment."""
+    names = (node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute))
+    return set(names) & {"environ", "getenv", "environb"}
+
+
+CLOCK_AT = {"mayfly.invoke", "mayfly.adapters.fleet"}
+"""The edge of an invocation; and an adapter's default for dates that decide nothing."""
+
+
+@pytest.mark.parametrize("name", sorted(MAYFLY))
+def test_the_clock_is_read_at_the_edge_alone(name: str) -> None:
+    assert not clocks(MAYFLY[name]) or name in CLOCK_AT
+
+
+@pytest.mark.parametrize("name", sorted(MAYFLY))
+def test_the_environment_is_read_in_one_place(name: str) -> None:
+    assert not environment(MAYFLY[name]) or name == "mayfly.wiring"
+
+
+# -- form ------------------------------------------------------------------------------------------
+
+LONGEST = 300
+VAGUE = {"manager", "helper", "helpers", "util", "utils", "misc", "common", "info", "handle"}
+PYTHONS_OWN = {"handle", "handle_one_request"}
+"""Names that the standard library's servers ask their subclasses for."""
+
+
+def words(name: str) -> set[str]:
+    return set(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_"))
+
+
+def names(path: Path) -> Iterator[str]:
+    """What a file is called, and what it defines."""
+    yield path.stem
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+
+
+def test_every_python_file_is_short() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in tracked("*.py")}
+    assert lengths, "nothing is tracked"
+    long = {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n >= LONGEST}
+    assert not long
+
+
+def test_names_say_what_a_thing_is() -> None:
+    vague = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in tracked("*.py")
+        for name in names(path)
+        if name not in PYTHONS_OWN and words(name) & VAGUE
+    }
+    assert not vague
+
+
+@pytest.mark.parametrize("name", sorted(MAYFLY))
+def test_the_control_plane_has_no_process_and_no_data(name: str) -> None:
+    vague = {each for each in names(MAYFLY[name]) if words(each) & {"process", "data"}}
+    assert not vague
