@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
+import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mayfly_lab.contracts import MachineRoom
 from mayfly_lab.machines.console import KEPT
-from tests.lab.machine_kit import INSTANCE, Bench, a_boot, until
+from mayfly_lab.machines.ground import Ground, Kind
+from tests.lab.machine_kit import INSTANCE, Bench, a_bench, a_boot, until
 
 METADATA = "${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}/latest"
 
@@ -77,6 +81,36 @@ def test_python_is_there_and_the_hosts_agent_is_not(bench: Bench) -> None:
     )
     assert "True" in console
     assert "not found" in console
+
+
+def test_the_programs_of_a_machine_run_on_the_python_of_amazon_linux(
+    machine_grounds: dict[str, Ground | str],
+) -> None:
+    found, old = machine_grounds[Kind.NAMESPACES], python_39()
+    if isinstance(found, str) or old is None:
+        pytest.skip("needs namespaces and a Python 3.9 somewhere")
+    ground = replace(found, python=str(old), python_prefix=str(old.parents[1]))
+    with a_bench(ground, decoys=True) as bench:
+        console = bench.run(
+            """python3 --version; setpriv --reuid=1000 --clear-groups python3 -c 'print("for all")'
+            systemctl mask --now amazon-ssm-agent; systemd-run --scope --unit=s -- true && echo ran
+            nft --file - <<< 'flush ruleset' && echo flushed
+            """
+        )
+    assert "Python 3.9." in console
+    for word in ("for all", "ran", "flushed"):
+        assert f"{word}\n" in console
+    assert "Traceback" not in console
+
+
+def python_39() -> Path | None:
+    """An interpreter of Python 3.9 on this host, if there is one that runs."""
+    found = shutil.which("python3.9")
+    managed = sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9"))
+    for candidate in [*managed, *([Path(found)] if found else [])]:
+        if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate.resolve()
+    return None
 
 
 def test_every_boot_has_an_id_of_its_own(bench: Bench) -> None:

@@ -41,10 +41,10 @@ def _members(machine: Machine, name: str) -> Callable[[], list[int]]:
     return lambda: kept_in.members(name)
 
 
-def _mask(machine: Machine, name: str, _: Sequence[str]) -> Answer:
-    known = name in machine.units
+def _mask(machine: Machine, name: str, options: Sequence[str]) -> Answer:
+    quiet = name in machine.units or bool({"-q", "--quiet"} & set(options))
     machine.units.mask(name)
-    return Answer(err="" if known else f"Unit {name} does not exist, proceeding anyway.")
+    return Answer(err="" if quiet else f"Unit {name} does not exist, proceeding anyway.")
 
 
 def _unmask(machine: Machine, name: str, _: Sequence[str]) -> Answer:
