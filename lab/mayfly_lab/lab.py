@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,9 +18,10 @@ from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.buildkite import Buildkite, Timings
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
-from mayfly_lab.machines.ground import Ground, Kind, directory_ground, namespace_ground
+from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room, RoomConfig
+from mayfly_lab.machines.survey import survey
 from mayfly_lab.records import Records
 from mayfly_lab.standin.archive import AgentArchive, pack
 
@@ -55,7 +55,7 @@ class Lab:
 
     def __init__(self, choices: LabChoices) -> None:
         self.choices = choices
-        self.ground = choices.ground or best_ground()
+        self.ground = choices.ground or survey().ground
         self._closing = ExitStack()
         self.buildkite = Buildkite(
             lambda: datetime.now(UTC), queues=choices.queues, timings=choices.timings
@@ -158,13 +158,6 @@ class Lab:
             queues=tuple(QueueStack(key, agent) for key in self.choices.queues),
             stack=STACK,
         )
-
-
-def best_ground() -> Ground:
-    """Namespaces where this process may make them, else directories."""
-    if os.geteuid() == 0 and os.uname().sysname == "Linux":
-        return namespace_ground(firewall=shutil.which("nft") is not None)
-    return directory_ground()
 
 
 def describe(ground: Ground) -> str:
