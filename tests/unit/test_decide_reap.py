@@ -272,19 +272,20 @@ def test_a_deadline_is_kept_although_ec2_does_not_show_the_instance() -> None:
 
 # -- spot warnings ---------------------------------------------------------------------------------
 
-WARNING = "EC2 takes it back at 09:02"
+TAKEN = NOW + timedelta(minutes=2)
 
 
 @pytest.mark.parametrize("state", list(S))
 def test_a_spot_warning_by_state(state: InstanceState) -> None:
     one = an_instance(state)
-    actions = warn(one, WARNING, NOW)
+    actions = warn(one, TAKEN, NOW)
     if state in {S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING, S.READY}:
         assert kinds(actions) == [Write, Nudge]
         assert saves(actions[0])["Instance"].state is S.CONDEMNED
-        assert saves(actions[0])["Instance"].reason == WARNING
+        assert saves(actions[0])["Instance"].reason == f"spot takes it back at {TAKEN.isoformat()}"
     elif state in {S.ASSIGNED, S.RUNNING}:
-        assert actions == [Notify(row(one), WARNING, WARNING)]
+        text = f"spot takes it back at {TAKEN.isoformat()}"
+        assert actions == [Notify(row(one), TAKEN.isoformat(), text)]
     else:
         assert actions == []
 

@@ -63,15 +63,17 @@ def test_deadlines_are_kept_for_what_no_list_shows() -> None:
 
 def test_a_spot_warning_reaches_the_busy_host_and_nobody_elses() -> None:
     world = running()
-    reap.warned(world.reap_ports, str(world.instance().instance_id), "going", world.clock.now)
-    assert world.mailbox.rows[row(world.instance())].notice == "going"
-    outcome = reap.warned(world.reap_ports, "i-of-somebody-else", "going", world.clock.now)
+    now = world.clock.now
+    reap.warned(world.reap_ports, str(world.instance().instance_id), now, now)
+    assert world.mailbox.rows[row(world.instance())].notice == now.isoformat()
+    outcome = reap.warned(world.reap_ports, "i-of-somebody-else", now, now)
     assert outcome.done == {}
 
 
 def test_a_spot_warning_for_an_idle_host_takes_it_out_of_the_pool() -> None:
     world = a_warm_world()
-    reap.warned(world.reap_ports, str(world.instance().instance_id), "going", world.clock.now)
+    now = world.clock.now
+    reap.warned(world.reap_ports, str(world.instance().instance_id), now, now)
     assert world.instance().state is S.CONDEMNED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from mayfly.errors import Misconfigured
@@ -31,10 +32,11 @@ class StateChanged:
 
 @dataclass(frozen=True, slots=True)
 class SpotWarning:
-    """EC2 says that it will take an instance of the account back in about two minutes."""
+    """EC2 says that it will take an instance of the account back."""
 
     instance_id: str
-    action: str
+    until: datetime
+    """Two minutes after the warning (EC2 user guide: spot instance interruption notices)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class ParameterChanged:
 
     name: str
 
+
+SPOT_NOTICE = timedelta(minutes=2)
 
 Event: TypeAlias = Scheduled | Nudged | StateChanged | SpotWarning | ParameterChanged
 
@@ -61,7 +65,8 @@ def parse(event: Mapping[str, Any]) -> Event:
         case "EC2 Instance State-change Notification":
             return StateChanged(str(detail["instance-id"]), str(detail["state"]))
         case "EC2 Spot Instance Interruption Warning":
-            return SpotWarning(str(detail["instance-id"]), str(detail["instance-action"]))
+            warned = datetime.fromisoformat(str(event["time"]))
+            return SpotWarning(str(detail["instance-id"]), warned + SPOT_NOTICE)
         case "Parameter Store Change":
             return ParameterChanged(str(detail["name"]))
         case _:

@@ -66,9 +66,8 @@ def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         ports = wiring.reap()
         now = utc_now()
         match parse(event):
-            case SpotWarning(instance_id=instance_id, action=action):
-                text = f"spot interruption: EC2 is about to {action} it"
-                return _report(reaping.warned(ports, instance_id, text, now))
+            case SpotWarning(instance_id=instance_id, until=until):
+                return _report(reaping.warned(ports, instance_id, until, now))
             case StateChanged(instance_id=instance_id):
                 return _report(reaping.changed(ports, instance_id, now))
             case _:

@@ -71,13 +71,18 @@ def decide(view: ReapView, now: datetime) -> list[ReapAction]:
     return actions
 
 
-def warn(instance: Instance, text: str, now: datetime) -> list[ReapAction]:
-    """What a spot warning means: an idle instance takes no job any more, a busy one is told."""
+def warn(instance: Instance, until: datetime, now: datetime) -> list[ReapAction]:
+    """What a spot warning means: an idle instance takes no job any more, a busy one is told.
+
+    A host reads the notice as a time, and stops its job only as early as it must.
+    """
+    at = until.isoformat(timespec="seconds")
+    text = f"spot takes it back at {at}"
     if instance.state in _UNBOUND:
         condemned = move_instance(instance, _S.CONDEMNED, now, text)
         return [Write((Save(condemned),), f"condemned: {text}"), Nudge(text)]
     if instance.state in {_S.ASSIGNED, _S.RUNNING} and instance.sandbox_row:
-        return [Notify(instance.sandbox_row, text, text)]
+        return [Notify(instance.sandbox_row, at, text)]
     return []
 
 

@@ -44,13 +44,13 @@ def tick(ports: ReapPorts, now: datetime) -> Outcome:
     return outcome
 
 
-def warned(ports: ReapPorts, instance_id: str, text: str, now: datetime) -> Outcome:
-    """Act on a spot warning; an id that is not ours is none of our business."""
+def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -> Outcome:
+    """Act on a spot warning for that time; an id that is not ours is none of our business."""
     outcome = Outcome()
     with outcome.noting(f"the spot warning for {instance_id}"):
         instance = ports.fleet.instance_of(instance_id)
         if instance is not None:
-            _perform(warn(instance, text, now), ports, outcome, now)
+            _perform(warn(instance, until, now), ports, outcome, now)
     return outcome
 
 

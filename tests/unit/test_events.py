@@ -1,0 +1,44 @@
+"""What wakes a function is read from the very shapes that AWS sends."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mayfly.errors import Misconfigured
+from mayfly.events import (
+    Event,
+    Nudged,
+    ParameterChanged,
+    Scheduled,
+    SpotWarning,
+    StateChanged,
+    parse,
+)
+
+EVENTS = Path(__file__).parents[2] / "events"
+INSTANCE = "i-0f5d1c3a9b7e42d10"
+
+
+@pytest.mark.parametrize(
+    ("file", "meaning"),
+    [
+        ("schedule", Scheduled()),
+        ("nudge", Nudged(1)),
+        ("mailbox", Nudged(1)),
+        ("instance-state-change", StateChanged(INSTANCE, "terminated")),
+        ("spot-warning", SpotWarning(INSTANCE, datetime(2026, 11, 20, 9, 43, tzinfo=UTC))),
+        ("parameter-change", ParameterChanged("/mayfly/mayfly/queues/linux/pool/hot")),
+    ],
+)
+def test_every_trigger_is_understood(file: str, meaning: Event) -> None:
+    event = json.loads((EVENTS / f"{file}.json").read_text(encoding="utf-8"))
+    assert parse(event) == meaning
+
+
+def test_an_event_that_nothing_is_wired_to_is_a_misconfiguration() -> None:
+    with pytest.raises(Misconfigured, match="Pizza Ordered"):
+        parse({"detail-type": "Pizza Ordered", "detail": {}})
