@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -225,17 +225,11 @@ def test_schedules_are_started_once(world: World, events: Any) -> None:
     eventually(lambda: len(target.delivered) == 2)
 
 
-def later(seconds: float) -> Callable[[], float]:
-    return lambda: time.time() + seconds
-
-
-def test_a_schedule_fires_again_and_again_until_it_is_disabled(
-    world: World, events: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mayfly_lab.aws.triggers.schedules._UNITS", {"minute": 0.02})
+def test_a_schedule_fires_again_and_again_until_it_is_disabled(world: World, events: Any) -> None:
     target = Target()
     rule_ = a_schedule(events)
-    Schedules(replace(world, clock=later(0)), target).start()
+    short = replace(world.config, delays=replace(world.delays, minute=0.02))
+    Schedules(replace(world, config=short), target).start()
     eventually(lambda: len(target.delivered) >= 3)
     rule_.disable()
     quiet = eventually(lambda: _settled(target))

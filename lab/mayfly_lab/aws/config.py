@@ -32,6 +32,8 @@ class Delays:
     """From a write to the start of the table stream's function."""
     queue: float = 0.05
     """From a message to the start of the queue's function."""
+    minute: float = 60.0
+    """How long a minute lasts for schedules: stories do not wait for it."""
     first_tick: float = 0.0
     """From the start of the triggers to the first firing of every schedule."""
     spot_warning: float = 120.0

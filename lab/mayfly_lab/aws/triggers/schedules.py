@@ -69,9 +69,8 @@ class Schedules:
 
     def _fire(self, rule: Any) -> None:
         moment = datetime.fromtimestamp(self.world.clock(), UTC)
-        self.world.timers.after(
-            seconds_until(rule.scheduled_expression, moment), partial(self._fire, rule)
-        )
+        minutes = seconds_until(rule.scheduled_expression, moment) / 60
+        self.world.timers.after(minutes * self.world.delays.minute, partial(self._fire, rule))
         if rule.state != "ENABLED":
             return
         if self.world.faults.take("event-lost", SUBJECT, f"schedule/{rule.name}"):
