@@ -22,7 +22,7 @@ JOB = {
     "BUILDKITE_SOURCE": "webhook",
     "BUILDKITE_PULL_REQUEST": "false",
 }
-OPEN = {"job": "job-1", "rules": [], "repository": None}
+OPEN: dict[str, Any] = {"job": "job-1", "rules": [], "repository": None}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

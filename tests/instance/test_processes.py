@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mayfly_instance import proc
-from tests.instance.fakes import a_process
+from tests.instance.fake_machine import a_process
 
 OWN = a_process(50, "python3", cgroup="/system.slice/cloud-final.service")
 BEFORE = [a_process(1, "systemd", cgroup="/init.scope"), a_process(7, "sshd"), OWN]

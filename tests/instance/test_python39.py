@@ -41,7 +41,7 @@ PYTHON39 = python39()
 PYTHONS = {"here": sys.executable, **({"3.9": PYTHON39} if PYTHON39 else {})}
 
 
-@pytest.fixture(params=PYTHONS.values(), ids=PYTHONS)
+@pytest.fixture(params=list(PYTHONS.values()), ids=list(PYTHONS))
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeHost]:
     with serving(KEYS) as front:
         yield WholeHost(tmp_path, front, request.param)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ class WholeHost:
         for path in [each for each in self.front.answers if each.startswith("GET /latest")]:
             del self.front.answers[path]
         for path, value in values.items():
-            self.front.answers[f"GET /latest/meta-data/{path}"] = lambda _, text=value: (200, text)
+            self.front.answers[f"GET /latest/meta-data/{path}"] = _always(value)
 
     def _caller(self) -> str:
         arn = f"arn:aws:sts::123456789012:assumed-role/{self.role}/i-0abc"
@@ -144,6 +145,10 @@ class WholeHost:
             return "{}"
         self.given = self.given or time.time()
         return json.dumps({"Item": {"assignment": _typed(self.assignment)}})
+
+
+def _always(text: str) -> Callable[[Any], Reply]:
+    return lambda _: (200, text)
 
 
 def _typed(value: Any) -> dict[str, Any]:

@@ -13,16 +13,8 @@ from mayfly_instance.host import Host
 from mayfly_instance.limits import Limits
 from mayfly_instance.scene import Scene
 from mayfly_instance.scrub import Scrubber
-from tests.instance.fakes import (
-    BOOT,
-    INSTANCE,
-    START,
-    Act,
-    FakeClock,
-    FakeCloud,
-    FakeMachine,
-    FakeMetadata,
-)
+from tests.instance.fake_machine import Act, FakeMachine
+from tests.instance.fakes import BOOT, INSTANCE, START, FakeClock, FakeCloud, FakeMetadata
 
 JOB = "0190f2b0-1111-4222-8333-444455556666"
 TOKEN = "bkjat_" + "abcdEFGH0123-_." * 4
@@ -143,6 +135,15 @@ class World:
         commands = "\n".join(" ".join(argv) for argv in self.machine.commands)
         reports = json.dumps([report for _, report in self.cloud.reports])
         return self.console + commands + reports
+
+
+def failed(world: World, reason: str, *, row: str) -> None:
+    """The host gave up for this reason, said so in both places, and never ran a job."""
+    key, report = world.cloud.reports[-1]
+    assert (key, report["phase"]) == (row, "failed")
+    assert reason in report["reason"]
+    assert f"FAILED at: {report['step']}: {report['reason']}" in world.console
+    assert not [each for each in world.machine.started if each.program.unit == "mayfly-job"]
 
 
 def in_minutes(minutes: float) -> str:

@@ -1,0 +1,156 @@
+"""A machine whose files lie below a temporary root and whose commands are only written down."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mayfly_instance.failure import CommandFailed
+from mayfly_instance.machine import Machine, Program
+from mayfly_instance.places import Places
+from mayfly_instance.proc import Process
+from tests.instance.fakes import BOOT, FakeClock, FakeMetadata
+
+
+@dataclass
+class FakeProgram:
+    """A started program: it ends at its time, or some seconds after a SIGQUIT."""
+
+    clock: FakeClock
+    program: Program
+    code: int
+    ends: float
+    quits_in: float | None = 3
+    pid: int = 4242
+    signals: list[int] = field(default_factory=list)
+
+    def poll(self) -> int | None:
+        return self.code if self.clock.passed >= self.ends else None
+
+    def send_signal(self, number: int) -> None:
+        self.signals.append(number)
+        if number == signal.SIGQUIT and self.quits_in is not None:
+            self.ends = min(self.ends, self.clock.passed + self.quits_in)
+
+
+@dataclass
+class Act:
+    """How a program that will be started behaves."""
+
+    code: int = 0
+    lasts: float = 1
+    says: str = ""
+    quits_in: float | None = 3
+    does: Callable[[Program], object] = lambda program: None
+
+
+def a_process(pid: int, name: str = "sleep", parent: int = 1, **other: Any) -> Process:
+    fields: dict[str, Any] = {
+        "started": 100,
+        "state": "S",
+        "uid": 0,
+        "kernel": False,
+        "cgroup": "/",
+    } | other
+    return Process(pid=pid, parent=parent, name=name, **fields)
+
+
+class FakeMachine(Machine):
+    """A machine whose files lie below a temporary root and whose commands are only written down."""
+
+    def __init__(self, root: Path, clock: FakeClock, metadata: FakeMetadata) -> None:
+        super().__init__(Places(root))
+        self.clock = clock
+        self.metadata = metadata
+        self.boot = BOOT
+        self.broken = False
+        self.commands: list[list[str]] = []
+        self.failing: dict[str, str] = {}
+        self.when: dict[str, Callable[[], object]] = {}
+        self.programs = {"git", "nft", "buildkite-agent"}
+        self.installable = {"git": "git", "nftables": "nft"}
+        self.agent_version = "3.83.1"
+        self.agent_help = "--acquire-job"
+        self.table: list[Process] = [a_process(1, "systemd"), a_process(50, "cloud-init")]
+        self.acts: dict[str, Act] = {}
+        self.started: list[FakeProgram] = []
+        self.downloads: dict[str, bytes] = {}
+        self.rules = ""
+        self.rules_work = True
+        self.rules_of_others = ""
+
+    def boot_id(self) -> str:
+        return self.boot
+
+    def architecture(self) -> str:
+        return "amd64"
+
+    def processes(self) -> list[Process]:
+        if self.broken:
+            raise ZeroDivisionError("a bug")
+        return list(self.table)
+
+    def find(self, program: str) -> Path | None:
+        installed = self.places.binaries / program
+        if installed.exists():
+            return installed
+        return Path("/usr/bin", program) if program in self.programs else None
+
+    def ask(self, argv: Sequence[str], seconds: float = 10) -> str:
+        if argv[1] == "--version":
+            mine = self.places.binaries / "buildkite-agent"
+            version = mine.read_text() if argv[0] == str(mine) else self.agent_version
+            return f"buildkite-agent version {version}+x.1234\n"
+        return self.agent_help
+
+    def start(self, program: Program) -> FakeProgram:
+        act = self.acts.get(program.unit, Act())
+        self.commands.append(["start", program.unit, *program.argv])
+        ends = self.clock.passed + act.lasts
+        started = FakeProgram(self.clock, program, act.code, ends, act.quits_in)
+        self.started.append(started)
+        program.output.write_text(act.says)
+        act.does(program)
+        return started
+
+    def set_rules(self, rules: str) -> None:
+        super().set_rules(rules)
+        self.rules = rules
+
+    def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
+        if host != self.metadata.host:
+            return False
+        rooted = user == "root" and "skuid 0 accept" in self.rules + self.rules_of_others
+        return rooted or not (self.rules_work and "reject" in self.rules)
+
+    def download(self, url: str, target: Path) -> None:
+        super().download(url, target)
+        if url not in self.downloads:
+            raise CommandFailed("curl --silent exited with 22", "404")
+        target.write_bytes(self.downloads[url])
+
+    def install(self, packages: Sequence[str]) -> None:
+        super().install(packages)
+        self.programs |= {self.installable[each] for each in packages if each in self.installable}
+
+    def _own(self, path: Path, owner: str) -> None:
+        self.commands.append(["chown", owner, str(path)])
+
+    def _command(self, argv: Sequence[str], seconds: float, stdin: str = "") -> str:
+        self.commands.append(list(argv))
+        line = " ".join(argv)
+        for happens in [
+            each for beginning, each in self.when.items() if line.startswith(beginning)
+        ]:
+            happens()
+        for words in [
+            each for beginning, each in self.failing.items() if line.startswith(beginning)
+        ]:
+            raise CommandFailed(f"{argv[0]} exited with 1", words)
+        return ""
+
+    def ran(self, beginning: str) -> bool:
+        return any(" ".join(argv).startswith(beginning) for argv in self.commands)

@@ -1,0 +1,192 @@
+"""Set-up on a host: what it adds to an image, what the operator's script may do."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from dataclasses import replace
+
+import pytest
+
+from tests.instance.fake_machine import Act, a_process
+from tests.instance.worlds import BOOTSTRAP_ROW, HOST, SANDBOX_ROW, World, failed
+
+
+def archive(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(f"./{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def without_agent(world: World, content: bytes | None) -> World:
+    """The image has no agent, and the release archive is this one."""
+    world.machine.programs.discard("buildkite-agent")
+    digest = hashlib.sha256(content or b"").hexdigest()
+    world.scene = replace(world.scene, host=replace(HOST, agent_sha256={"amd64": digest}))
+    if content is not None:
+        world.machine.downloads["https://example.org/3.83.1/agent-amd64.tar.gz"] = content
+    return world
+
+
+def test_an_image_without_an_agent_gets_the_pinned_one(world: World) -> None:
+    content = archive(**{"buildkite-agent.cfg": b"token=xxx", "buildkite-agent": b"3.83.1"})
+    without_agent(world, content).live()
+
+    installed = world.machine.places.binaries / "buildkite-agent"
+    assert (installed.read_bytes(), installed.stat().st_mode & 0o777) == (b"3.83.1", 0o755)
+    assert world.agent().program.argv[0] == str(installed)
+    assert world.phases[-1] == "done"
+
+
+def test_an_image_with_another_agent_gets_the_pinned_one_beside_it(world: World) -> None:
+    without_agent(world, archive(**{"buildkite-agent": b"3.83.1"}))
+    world.machine.programs.add("buildkite-agent")
+    world.machine.agent_version = "3.20.0"
+    world.live()
+
+    assert world.agent().program.argv[0].startswith(str(world.machine.places.binaries))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "curl --silent exited with 22"),
+        (b"no archive", "is no readable archive"),
+        (archive(readme=b"nothing"), "holds no buildkite-agent"),
+        (archive(**{"buildkite-agent": b"3.84.0"}), "holds agent 3.84.0"),
+    ],
+    ids=["not there", "no archive", "no agent in it", "another version"],
+)
+def test_an_agent_that_cannot_be_installed(world: World, content: bytes, reason: str) -> None:
+    without_agent(world, content).live()
+
+    failed(world, reason, row=BOOTSTRAP_ROW)
+
+
+def test_an_agent_archive_with_another_hash_is_never_unpacked(world: World) -> None:
+    without_agent(world, archive(**{"buildkite-agent": b"3.83.1"}))
+    world.scene = replace(world.scene, host=HOST)
+    world.live()
+
+    failed(world, "has another SHA-256 than the queue pins for amd64", row=BOOTSTRAP_ROW)
+    assert not world.machine.places.binaries.exists()
+
+
+def test_a_package_that_dnf_does_not_bring(world: World) -> None:
+    world.machine.programs.discard("nft")
+    world.machine.installable.clear()
+    world.live()
+
+    failed(world, "the image lacks nft", row=BOOTSTRAP_ROW)
+
+
+def test_a_script_that_fails_condemns_the_host_with_its_last_lines(world: World) -> None:
+    world.a_script(Act(code=3, says="step one\nno such repository\n"))
+    world.live()
+
+    failed(world, "s3://scripts/ci/set-up.sh exited with 3", row=BOOTSTRAP_ROW)
+    assert world.last["words"] == "step one\nno such repository\n"
+    assert "| no such repository" in world.console
+    assert world.machine.ran("systemctl kill --signal=SIGKILL mayfly-script.scope")
+
+
+def test_a_script_that_hangs_is_killed_at_its_limit(world: World) -> None:
+    world.a_script(Act(lasts=10**6, says="waiting"), "s3://scripts/ci/set-up.sh minutes=2")
+    world.live()
+
+    failed(world, "took longer than 2 minutes", row=BOOTSTRAP_ROW)
+    assert 120 <= world.clock.passed < 130
+    assert world.machine.ran("systemctl kill --signal=SIGKILL mayfly-script.scope")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("/usr/local/bin/set-up", "not s3://BUCKET/KEY"),
+        ("s3://scripts/ci/set-up.sh minutes=soon", "not s3://BUCKET/KEY"),
+        ("s3://scripts/ci/other.sh", "which is not there"),
+        ("s3://scripts/ci/notes.txt", "does not begin with #!"),
+    ],
+)
+def test_a_script_parameter_that_names_no_script(world: World, value: str, reason: str) -> None:
+    world.a_script(Act(), value)
+    world.cloud.objects["scripts/ci/notes.txt"] = b"do this"
+    world.live()
+
+    failed(world, reason, row=BOOTSTRAP_ROW)
+
+
+def test_a_left_over_process_of_the_bootstrap_script_condemns_the_host(world: World) -> None:
+    stray = a_process(900, "crond-by-hand")
+    world.a_script(Act(does=lambda _: world.machine.table.append(stray)))
+    world.live()
+
+    failed(world, "left over: crond-by-hand[900]", row=BOOTSTRAP_ROW)
+    assert "bootstrapped" not in world.phases
+
+
+def test_what_the_package_installer_left_running_condemns_nobody(world: World) -> None:
+    # dnf may leave a gpg-agent; it never had credentials.
+    world.machine.programs.discard("git")
+    agent = a_process(800, "gpg-agent")
+    world.machine.when["dnf install"] = lambda: world.machine.table.append(agent)
+    world.live()
+
+    assert world.phases[-1] == "done"
+
+
+def test_a_process_of_the_script_that_ends_within_seconds_is_forgiven(world: World) -> None:
+    def linger(_: object) -> None:
+        world.machine.table.append(a_process(900, "logger"))
+        world.clock.after(3, world.machine.table.pop)
+
+    world.a_script(Act(does=linger))
+    world.live()
+
+    assert world.phases[-1] == "done"
+
+
+def test_a_tmpfs_that_is_still_in_use_condemns_the_host(world: World) -> None:
+    world.a_script(Act())
+    world.machine.failing["umount"] = "target is busy"
+    world.live()
+
+    failed(world, "tmpfs is in use", row=BOOTSTRAP_ROW)
+
+
+def test_an_image_whose_daemon_holds_credentials_is_refused(world: World) -> None:
+    world.machine.table.append(a_process(77, "amazon-ssm-agen"))
+    world.live()
+
+    failed(world, "the image runs amazon-ssm-agen[77]", row=BOOTSTRAP_ROW)
+
+
+def test_a_set_up_that_takes_too_long(world: World) -> None:
+    world.machine.when["useradd"] = lambda: world.clock.sleep(3600)
+    world.live()
+
+    failed(world, "set-up took longer than 9 minutes", row=BOOTSTRAP_ROW)
+
+
+def test_a_boot_that_is_not_the_first_powers_off(world: World) -> None:
+    world.live()
+    world.cloud.reports.clear()
+    world.machine.started.clear()
+    world.machine.boot = "another boot"
+    world.live()
+
+    failed(world, "this boot is not the first, and nobody ordered it", row=SANDBOX_ROW)
+
+
+def test_the_next_boot_is_guarded_by_a_unit_that_powers_off(world: World) -> None:
+    world.live()
+
+    unit = world.machine.places.next_boot_unit.read_text()
+    assert "SuccessAction=poweroff" in unit
+    assert "FailureAction=poweroff" in unit
+    assert world.machine.ran("systemctl enable --no-reload --quiet mayfly-next-boot.service")
