@@ -18,6 +18,7 @@ from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.buildkite import Buildkite, Timings
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
+from mayfly_lab.front.rights import mayfly_rights
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room, RoomConfig
@@ -28,6 +29,8 @@ from mayfly_lab.standin.archive import AgentArchive, pack
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: templates, functions and layers are deployed from here."""
 STACK = "mayfly"
+SCRIPTS = "mayfly-scripts"
+"""The bucket of operators' bootstrap scripts; each queue has a prefix of its own in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class LabChoices:
     timings: Timings = field(default_factory=Timings)
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By queue: operators' parameters that stand before the first tick, as `pool/hot`."""
+    stacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By queue: parameters of its stack in place of the lab's own, as `AgentVersion`."""
 
 
 class Lab:
@@ -104,6 +109,12 @@ class Lab:
         full = f"/mayfly/{STACK}/queues/{queue}/{name}"
         self.aws.client("ssm").put_parameter(Name=full, Value=value, Type="String", Overwrite=True)
 
+    def put_script(self, queue: str, name: str, text: str) -> str:
+        """Put a script where the queue's instances may read it; what `bootstrap/script` names."""
+        key = f"{queue}/{name}"
+        self.aws.client("s3").put_object(Bucket=SCRIPTS, Key=key, Body=text.encode())
+        return f"s3://{SCRIPTS}/{key}"
+
     def crash(self, instance_id: str) -> None:
         """Have a machine fail as hardware does: the power is gone, and EC2 ends the instance."""
         self.room.cut(instance_id)
@@ -121,9 +132,11 @@ class Lab:
         self.aws = LocalAws(
             LabConfig(home=self.home / "aws", delays=self.choices.delays),
             lambda view, front: self._open_room(view, front, archives),
+            mayfly_rights(f"{SCRIPTS}/"),
         )
         self.aws.start()
         self._closing.callback(self.aws.stop)
+        self.aws.client("s3").create_bucket(Bucket=SCRIPTS)
         for queue, parameters in self.choices.parameters.items():
             for name, value in parameters.items():
                 self.put_parameter(queue, name, value)
@@ -155,9 +168,13 @@ class Lab:
             root=ROOT,
             token=self.buildkite.agent_token,
             endpoint=self.buildkite.agent_endpoint,
-            queues=tuple(QueueStack(key, agent) for key in self.choices.queues),
+            queues=tuple(self._queue(key, agent) for key in self.choices.queues),
             stack=STACK,
         )
+
+    def _queue(self, key: str, agent: Mapping[str, str]) -> QueueStack:
+        own = {**agent, "ScriptPrefix": f"{SCRIPTS}/{key}/"}
+        return QueueStack(key, {**own, **self.choices.stacks.get(key, {})})
 
 
 def describe(ground: Ground) -> str:
