@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -63,13 +64,19 @@ class Lab:
 
     def __init__(self, home: Path, delays: Delays, **options: Any) -> None:
         self.rooms: list[EmptyRoom] = []
-        self.aws = LocalAws(LabConfig(home=home, delays=delays, **options), self._open)
+        self.ahead = 0.0
+        config = LabConfig(home=home, delays=delays, **options)
+        self.aws = LocalAws(config, self._open, clock=lambda: time.time() + self.ahead)
         self._session = boto3.Session(region_name="us-east-1")
         self._clients: dict[tuple[str, str], Any] = {}
 
     def _open(self, view: InstanceView, listener: Listener) -> EmptyRoom:
         self.rooms.append(EmptyRoom(view, listener))
         return self.rooms[-1]
+
+    def later(self, seconds: float) -> None:
+        """Have the lab's clock go ahead; what waits for real time still waits."""
+        self.ahead += seconds
 
     @property
     def room(self) -> EmptyRoom:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +10,10 @@ from tests.lab.aws_lab import FAST, a_lab, refused
 from tests.lab.ec2_lab import Ec2Lab, ec2_lab
 from tests.lab.waiting import eventually
 
-LATE = replace(FAST, describe=0.15)
-
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ec2Lab]:
-    with a_lab(tmp_path_factory.mktemp("lab"), LATE) as lab:
+    with a_lab(tmp_path_factory.mktemp("lab"), FAST) as lab:
         yield ec2_lab(lab)
 
 
@@ -38,21 +35,23 @@ def tagged(key: str, value: str) -> dict[str, Any]:
 
 
 def test_what_was_just_launched_does_not_show_yet(cloud: Ec2Lab) -> None:
+    cloud.lab.aws.faults.parse("describe-lag=m7i.large,value=60m,count=1")
     instance_id = cloud.run(ClientToken="late")[0]
     code = refused(cloud.ec2.describe_instances, InstanceIds=[instance_id])[0]
     assert code == "InvalidInstanceID.NotFound"
     assert found(cloud, client_token="late") == set()
-    eventually(lambda: found(cloud, client_token="late") == {instance_id})
+    cloud.lab.later(3600)
+    assert found(cloud, client_token="late") == {instance_id}
 
 
-def test_it_can_take_longer_for_some(cloud: Ec2Lab) -> None:
-    cloud.lab.aws.faults.parse("describe-lag=c7i.large,value=1m,count=1")
-    instance_id = cloud.run(InstanceType="c7i.large", ClientToken="very-late")[0]
-    eventually(lambda: cloud.lab.aws.ec2.get(instance_id).state == "running")
-    assert found(cloud, client_token="very-late") == set()
+def test_without_a_fault_it_takes_the_stated_delay(cloud: Ec2Lab) -> None:
+    world = cloud.lab.aws.ec2.life.world
+    instance = cloud.lab.aws.ec2.get(cloud.run()[0])
+    assert 0 <= world.clock() + world.delays.describe - instance.visible_at < 5
 
 
 def test_what_does_not_show_can_be_terminated_all_the_same(cloud: Ec2Lab) -> None:
+    cloud.lab.aws.faults.parse("describe-lag=m7i.large,value=60m,count=1")
     instance_id = cloud.run()[0]
     cloud.ec2.terminate_instances(InstanceIds=[instance_id])
     eventually(lambda: cloud.lab.aws.ec2.get(instance_id).state == "terminated")

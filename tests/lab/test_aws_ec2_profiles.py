@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,14 +10,15 @@ from mayfly_lab.aws.ec2.moments import Aspect
 from mayfly_lab.contracts import InstanceView
 from tests.lab.aws_lab import FAST, a_lab, refused
 from tests.lab.ec2_lab import Ec2Lab, ec2_lab
-from tests.lab.waiting import eventually
 
-SLOW_IMDS = replace(FAST, imds_swap=0.25, imds_linger=0.25)
+# Long enough to look at each moment: the tests set the clock ahead.
+MINUTE = 60.0
+SLOW = replace(FAST, association=MINUTE, imds_swap=MINUTE, imds_linger=MINUTE)
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ec2Lab]:
-    with a_lab(tmp_path_factory.mktemp("lab"), SLOW_IMDS) as lab:
+    with a_lab(tmp_path_factory.mktemp("lab"), SLOW) as lab:
         yield ec2_lab(lab)
 
 
@@ -43,8 +43,10 @@ def role_served(view: InstanceView, instance_id: str) -> str | None:
 
 def test_a_launched_instance_has_one_association(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
-    eventually(lambda: [each[2] for each in cloud.associations(instance_id)] == ["associated"])
-    assert cloud.associations(instance_id)[0][1] == cloud.bootstrap
+    (association, profile, state) = cloud.associations(instance_id)[0]
+    assert (profile, state) == (cloud.bootstrap, "associating")
+    cloud.lab.later(MINUTE)
+    assert cloud.associations(instance_id) == [(association, cloud.bootstrap, "associated")]
 
 
 def test_replacing_makes_a_new_association_and_ends_the_old(cloud: Ec2Lab) -> None:
@@ -56,7 +58,8 @@ def test_replacing_makes_a_new_association_and_ends_the_old(cloud: Ec2Lab) -> No
         (old, "disassociating"),
         (new, "associating"),
     ]
-    eventually(lambda: cloud.associations(instance_id) == [(new, cloud.sandbox, "associated")])
+    cloud.lab.later(MINUTE)
+    assert cloud.associations(instance_id) == [(new, cloud.sandbox, "associated")]
     assert cloud.one(instance_id)["IamInstanceProfile"]["Arn"] == cloud.sandbox
 
 
@@ -142,7 +145,8 @@ def test_imds_follows_a_replacement_only_after_a_while(cloud: Ec2Lab, view: Inst
     cloud.replace(instance_id, cloud.sandbox)
     assert role_served(view, instance_id) == "bootstrap"
     assert view.stale_roles(instance_id) == {}
-    eventually(lambda: role_served(view, instance_id) == "sandbox")
+    cloud.lab.later(MINUTE)
+    assert role_served(view, instance_id) == "sandbox"
     served = view.profile(instance_id)
     assert served is not None
     assert served.profile_arn == cloud.sandbox
@@ -154,9 +158,10 @@ def test_the_old_roles_credentials_linger_by_name(cloud: Ec2Lab, view: InstanceV
     before = view.profile(instance_id)
     assert before is not None
     cloud.replace(instance_id, cloud.sandbox)
-    stale = eventually(lambda: view.stale_roles(instance_id))
-    assert stale == {"bootstrap": before.keys}
-    eventually(lambda: not view.stale_roles(instance_id))
+    cloud.lab.later(MINUTE)
+    assert view.stale_roles(instance_id) == {"bootstrap": before.keys}
+    cloud.lab.later(MINUTE)
+    assert view.stale_roles(instance_id) == {}
 
 
 def test_credentials_that_were_issued_still_work_after_the_swap(
@@ -166,7 +171,8 @@ def test_credentials_that_were_issued_still_work_after_the_swap(
     before = view.profile(instance_id)
     assert before is not None
     cloud.replace(instance_id, cloud.sandbox)
-    eventually(lambda: role_served(view, instance_id) == "sandbox")
+    cloud.lab.later(MINUTE)
+    assert role_served(view, instance_id) == "sandbox"
     identity = cloud.lab.client("sts", before.keys).get_caller_identity()
     assert identity["Arn"].endswith(f":assumed-role/bootstrap/{instance_id}")
 
@@ -186,13 +192,9 @@ def test_imds_serves_the_same_credentials_until_they_are_old(
     instance_id = cloud.running()[0]
     first, second = view.profile(instance_id), view.profile(instance_id)
     assert first == second
-    world = cloud.lab.aws.ec2.life.world
-    late = time.time() + (world.config.credentials_lifetime - timedelta(minutes=4)).total_seconds()
-    object.__setattr__(world, "clock", lambda: late)
-    try:
-        third = view.profile(instance_id)
-    finally:
-        object.__setattr__(world, "clock", time.time)
+    lifetime = cloud.lab.aws.config.credentials_lifetime
+    cloud.lab.later((lifetime - timedelta(minutes=4)).total_seconds())
+    third = view.profile(instance_id)
     assert first is not None
     assert third is not None
     assert third.keys.access_key != first.keys.access_key
@@ -206,7 +208,8 @@ def test_without_a_profile_or_power_imds_has_none(cloud: Ec2Lab, view: InstanceV
     )
     assert role_served(view, bare) == "sandbox"
     cloud.ec2.disassociate_iam_instance_profile(AssociationId=cloud.associations(bare)[-1][0])
-    eventually(lambda: view.profile(bare) is None)
+    cloud.lab.later(MINUTE)
+    assert view.profile(bare) is None
 
 
 def test_imds_can_be_slow_and_can_be_stuck(cloud: Ec2Lab, view: InstanceView) -> None:
@@ -216,7 +219,8 @@ def test_imds_can_be_slow_and_can_be_stuck(cloud: Ec2Lab, view: InstanceView) ->
     assert role_served(view, slow) == "sandbox"
     cloud.lab.aws.faults.parse("imds-stuck=m7i.large")
     cloud.replace(stuck, cloud.sandbox)
-    eventually(lambda: cloud.associations(stuck)[-1][2] == "associated")
+    cloud.lab.later(MINUTE)
+    assert cloud.associations(stuck)[-1][2] == "associated"
     assert role_served(view, stuck) == "bootstrap"
 
 

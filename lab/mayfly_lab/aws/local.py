@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from mayfly_lab.aws import cloud as moto_cloud
 from mayfly_lab.aws.bus import Event, EventBus, payload
 from mayfly_lab.aws.changes import ParameterChanges
+from mayfly_lab.aws.clients import client
 from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import ACCOUNT, LabConfig
 from mayfly_lab.aws.deploy import completions, extensions, intrinsics
@@ -67,12 +66,22 @@ class LocalAws:
     """
 
     def __init__(
-        self, config: LabConfig, open_room: OpenRoom, authoriser: Authoriser | None = None
+        self,
+        config: LabConfig,
+        open_room: OpenRoom,
+        authoriser: Authoriser | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         config.home.mkdir(parents=True, exist_ok=True)
         self._open_room = open_room
-        journal = Journal(config.home / "journal.jsonl")
-        self._world = World(config, Cloud(config.region), journal)
+        self._world = World(
+            config,
+            Cloud(config.region),
+            Journal(config.home / "journal.jsonl", clock),
+            Faults(clock),
+            credentials=Credentials(clock),
+            clock=clock,
+        )
         self._bus = EventBus(self._world)
         self._changes = ParameterChanges(self._bus)
         self._recorder = Recorder()
@@ -180,16 +189,7 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """A boto3 client with the operator's credentials."""
-        return boto3.client(
-            service,  # type: ignore[call-overload] # the name is a variable here
-            region_name=self._world.config.region,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.operator.access_key,
-            aws_secret_access_key=self.operator.secret_key,
-            aws_session_token=self.operator.token,
-            # An operator wants to see an error, not its third repetition.
-            config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
-        )
+        return client(service, self.endpoint, self.config.region, self.operator)
 
     def log_of(self, function: str) -> Path:
         """The log file of a function, by its short name as `dispatch`."""
