@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from mayfly.model import Instance
 from mayfly.states import InstanceState
@@ -23,8 +24,12 @@ from mayfly_lab.report.timeline import instance_lines, job_lines
 PATIENCE = 90.0
 """Seconds for each of the three waits, far more than they need on two cores."""
 DELAYS = Delays(imds_linger=1.0)
-_LOOK = 0.25
+_LOOK = 0.5
+"""Seconds between two looks at the records: each is a scan, and shares the machine with the show."""
 _SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
+
+
+Instances: TypeAlias = tuple[Instance, ...]
 
 
 class DemoError(Exception):
@@ -98,7 +103,7 @@ def _act(lab: Lab, stage: Stage) -> None:
         file = "pipeline.yml" if slug == "example" else "release.yml"
         text = (ROOT / "examples" / file).read_text(encoding="utf-8")
         lab.buildkite.add_pipeline(slug, text, repository)
-    _until(lab, stage, "the pool is hot", lambda: _ready(lab) >= cast.POOL)
+    _until(lab, stage, "the pool is hot", lambda found: _ready(found) >= cast.POOL)
     stage.say(f"{cast.POOL} machines are hot and proven; somebody pushes")
     # What the pool still lacks after the build is no part of the show.
     lab.put_parameter("default", "pool/hot", "0")
@@ -109,39 +114,36 @@ def _act(lab: Lab, stage: Stage) -> None:
         lab.buildkite.create_build("example", BuildRequest(branch="main")),
         lab.buildkite.create_build("release", BuildRequest(branch="release/1")),
     ]
-    _until(lab, stage, "every job ends", lambda: all(_over(lab, b.id) for b in builds))
+    _until(lab, stage, "every job ends", lambda _: all(_over(lab, b.id) for b in builds))
     fates.stop()
     stage.say("every job has ended")
-    _until(lab, stage, "every machine is gone", lambda: not _alive(lab))
+    _until(lab, stage, "every machine is gone", lambda found: not any(i.open for i in found))
 
 
-def _until(lab: Lab, stage: Stage, what: str, done: Callable[[], bool]) -> None:
+def _until(lab: Lab, stage: Stage, what: str, done: Callable[[Instances], bool]) -> None:
     """Wait for a condition, telling of machines meanwhile."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        for instance_id, line in _changes(lab, stage.told):
+        found = tuple(lab.records.instances().values())
+        for instance_id, line in _changes(found, stage.told):
             stage.say(f"{instance_id} {line}")
-        if done():
+        if done(found):
             return
         time.sleep(_LOOK)
     raise DemoError(f"after {PATIENCE:.0f} s not yet: {what}")
 
 
-def _changes(lab: Lab, told: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for instance in lab.records.instances().values():
+def _changes(found: Instances, told: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for instance in found:
         step = (str(instance.key), instance.state)
         if step not in told and instance.instance_id:
             told.add(step)
             yield instance.instance_id, f"{instance.state}: {instance.reason}"
 
 
-def _ready(lab: Lab) -> int:
-    return sum(i.state is InstanceState.READY for i in lab.records.instances().values())
+def _ready(found: Instances) -> int:
+    return sum(i.state is InstanceState.READY for i in found)
 
 
 def _over(lab: Lab, build: str) -> bool:
     return all(job.outcome is not None for job in lab.buildkite.build(build).jobs)
-
-
-def _alive(lab: Lab) -> list[Instance]:
-    return [i for i in lab.records.instances().values() if i.open]
