@@ -117,7 +117,7 @@ class Bench:
         return self.room.console(instance_id)
 
 
-def until(happened: Callable[[], object], tell: Callable[..., object], *about: str) -> None:
+def until(happened: Callable[[], object], tell: Callable[..., object], *about: object) -> None:
     """Wait for something that another program does; `tell` says what is there instead."""
     end = time.monotonic() + PATIENCE
     while not happened():

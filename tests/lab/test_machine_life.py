@@ -222,7 +222,6 @@ def test_nothing_is_left_when_the_room_is_closed(bench: Bench) -> None:
     bench.room.close()
     assert programs_named("sleep 8765") == []
     assert not home.exists()
-    home.mkdir()  # for the fixture, which closes the room once more
 
 
 def programs_named(arguments: str) -> list[str]:

@@ -18,7 +18,8 @@ from mayfly_lab.front.faults import Fault, Faults
 from mayfly_lab.machines import inside
 from mayfly_lab.machines.console import Console
 from mayfly_lab.machines.ground import Ground, Kind, search_path
-from mayfly_lab.machines.inside.plan import JOB_METADATA, Plan
+from mayfly_lab.machines.inside.layout import JOB_METADATA
+from mayfly_lab.machines.inside.plan import Plan
 from mayfly_lab.machines.machine import CommandCall, Door, Fittings, Machine
 from mayfly_lab.machines.metadata import Metadata, Surroundings
 from mayfly_lab.machines.metadata_doors import MetadataDoors
@@ -122,12 +123,13 @@ class Room:
             return list(place.calls) if place is not None else []
 
     def close(self) -> None:
-        """Cut every machine and remove what they left on disk."""
+        """Cut every machine and remove what they left on disk. Closing twice is fine."""
         with self._lock:
             machines = [place.machine for place in self._places.values() if place.machine]
         for machine in machines:
             machine.cut()
-        shutil.rmtree(self._home)
+        if self._home.exists():
+            shutil.rmtree(self._home)
 
     def _fit_out(self) -> None:
         """Lay out what machines without namespaces share, where their user can read it."""

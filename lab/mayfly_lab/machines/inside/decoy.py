@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mayfly_lab.machines.inside import syscalls
-from mayfly_lab.machines.inside.plan import CONTROL
+from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.wire import Wire
 
 NAME = "amazon-ssm-agent"

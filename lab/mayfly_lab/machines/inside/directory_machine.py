@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from mayfly_instance import proc
 from mayfly_instance.machine import Machine, Program, Running
 from mayfly_lab.machines.inside import family
+from mayfly_lab.machines.inside.layout import INIT_PID, JOB_METADATA
 from mayfly_lab.machines.inside.network import connects
-from mayfly_lab.machines.inside.plan import INIT_PID, JOB_METADATA
 
 _METADATA = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -53,6 +52,8 @@ def _from_proc() -> Iterable[Member]:
 
 
 def _from_ps() -> Iterable[Member]:
+    import subprocess  # Late: Linux never needs it.
+
     listing = subprocess.run(
         ["/bin/ps", "-axo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
     ).stdout

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import sys
 from pathlib import Path
 
 from mayfly_lab.machines.inside import commands
-from mayfly_lab.machines.inside.plan import CONTROL, INIT_PID, PROGRAMS, Plan, starting
+from mayfly_lab.machines.inside.layout import CONTROL, INIT_PID, PROGRAMS
+from mayfly_lab.machines.inside.plan import Plan, starting
 from mayfly_lab.machines.inside.units import Service
 
 DIRECTORIES = {
@@ -96,7 +96,7 @@ def forget_memory(plan: Plan) -> None:
     for directory in (Path(plan.root or "/", "run"), Path(plan.root or "/", "tmp")):
         for path in directory.iterdir():
             if path.name not in keep:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                _remove(path)
 
 
 def open_console(plan: Plan) -> int:
@@ -133,6 +133,8 @@ def user_data(plan: Plan) -> Service | None:
     """User data as cloud-init runs it: a script in its place; None when it is not a script."""
     content = plan.user_data
     if content.startswith(b"\x1f\x8b"):
+        import gzip  # Late: hardly any user data is compressed.
+
         content = gzip.decompress(content)
     if not content.startswith(b"#!"):
         return None
@@ -146,6 +148,10 @@ def user_data(plan: Plan) -> Service | None:
 
 
 def remove(plan: Plan) -> None:
-    """Remove what a machine without namespaces has on the host's disk."""
-    if not plan.namespaces:
-        shutil.rmtree(plan.directory)
+    """Remove all that a machine without namespaces has on the host's disk, but its directory."""
+    for path in [] if plan.namespaces else list(Path(plan.directory).iterdir()):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

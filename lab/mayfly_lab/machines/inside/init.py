@@ -12,13 +12,13 @@ import socket
 import struct
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 from mayfly_lab.machines.inside import calls, commands, family, image, launch, loop, uid_rules
+from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.nft import SERVICE
-from mayfly_lab.machines.inside.plan import CONTROL, Plan
+from mayfly_lab.machines.inside.plan import Plan
 from mayfly_lab.machines.inside.scopes import Scopes
 from mayfly_lab.machines.inside.units import Service, Units
 from mayfly_lab.machines.inside.wire import Wire
@@ -141,6 +141,8 @@ class Init:
         if self.namespaces:
             uid_rules.keep_away([], SERVICE)
         image.forget_memory(self._plan)
+        import uuid  # Late: few machines come here.
+
         image.new_boot_id(self._plan, str(uuid.uuid4()))
         self._boot(first=False)
 

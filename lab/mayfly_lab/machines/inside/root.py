@@ -10,7 +10,8 @@ import shutil
 from pathlib import Path
 
 from mayfly_lab.machines.inside import image, syscalls
-from mayfly_lab.machines.inside.plan import PROGRAMS, Plan
+from mayfly_lab.machines.inside.layout import PROGRAMS
+from mayfly_lab.machines.inside.plan import Plan
 
 _SYSTEM = ("usr", "etc", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")
 _KERNEL = {"proc": 0o555, "sys": 0o555}

@@ -6,11 +6,9 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import Any
 
-from mayfly_lab.machines.inside import syscalls, systemd_run
-from mayfly_lab.machines.inside.plan import CONTROL
+from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.wire import Wire
 
 _CANNOT_RUN = 127
@@ -39,8 +37,14 @@ def _stdin(argv: list[str]) -> str:
         return ""
     for name, value in zip(argv[1:], [*argv[2:], ""]):
         if name in {"-f", "--file"}:
-            return sys.stdin.read() if value == "-" else Path(value).read_text()
+            return sys.stdin.read() if value == "-" else _text(value)
     return " ".join(argv[1:])
+
+
+def _text(path: str) -> str:
+    from pathlib import Path  # Late, for every call of a command pays for what is imported.
+
+    return Path(path).read_text()
 
 
 def _print(answer: dict[str, Any]) -> int:
@@ -53,6 +57,9 @@ def _print(answer: dict[str, Any]) -> int:
 
 def _run_in_scope(control: str, argv: list[str]) -> None:
     """Like systemd-run --scope: the program keeps this pid, this environment and the open files."""
+    # Late, for every call of a command pays for what is imported.
+    from mayfly_lab.machines.inside import syscalls, systemd_run
+
     run = systemd_run.parse(argv[1:])
     if control == CONTROL:
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)

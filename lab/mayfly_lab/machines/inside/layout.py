@@ -1,0 +1,10 @@
+"""Where things lie on a machine, and by what names the lab tells of them."""
+
+CONTROL = "/run/mayfly-lab/control"
+"""Where init answers the stand-ins, below the machine's root directory."""
+INIT_PID = "run/mayfly-lab/pid"
+"""Names the init of a machine without a pid namespace, below its root directory."""
+JOB_METADATA = "MAYFLY_LAB_JOB_METADATA"
+"""Without users: where one without rights finds the metadata service, apart from root's door."""
+PROGRAMS = "/usr/lib/mayfly-lab"
+"""Where a machine with a root of its own finds this package."""
