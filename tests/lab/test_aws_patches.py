@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from mayfly_lab.aws import cloud, patches
+from mayfly_lab.aws import application, cloud, patches
 from mayfly_lab.aws.bus import EventBus
 from mayfly_lab.aws.deploy import completions, extensions, intrinsics
 from mayfly_lab.aws.deploy.recorder import Recorder
@@ -21,6 +21,7 @@ from tests.lab.aws_lab import a_lab
 def labs_patches() -> list[Patch]:
     """All of them, as a `LocalAws` installs them."""
     modules: list[Callable[[], list[Patch]]] = [
+        application.patches,
         cloud.patches,
         intrinsics.patches,
         extensions.patches,

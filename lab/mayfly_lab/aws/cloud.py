@@ -1,4 +1,4 @@
-"""moto in this process: its backends by service, and its application behind the front door."""
+"""moto in this process: its backends by service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from moto.core.base_backend import BackendDict
 from moto.core.serialize import BaseJSONSerializer
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.core import TaggedEC2Resource
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.ec2.profile import Profile, profile_of
@@ -58,10 +57,6 @@ class Cloud:
         """Give moto back, empty."""
         BackendDict.reset()
         _OCCUPIED.release()
-
-    def application(self) -> Any:
-        """A new WSGI application that answers as every service of AWS that moto has."""
-        return DomainDispatcherApplication(create_backend_app)
 
     def backend(self, service: str) -> Any:
         """The backend of a service."""

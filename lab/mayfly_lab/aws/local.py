@@ -9,7 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from mayfly_lab.aws import application
 from mayfly_lab.aws import cloud as moto_cloud
+from mayfly_lab.aws.application import MotoApplication
 from mayfly_lab.aws.bus import Event, EventBus, payload
 from mayfly_lab.aws.changes import ParameterChanges
 from mayfly_lab.aws.clients import client
@@ -87,6 +89,7 @@ class LocalAws:
         self._recorder = Recorder()
         self._patches = Patches(
             [
+                *application.patches(),
                 *moto_cloud.patches(),
                 *self._bus.patches(),
                 *intrinsics.patches(),
@@ -208,7 +211,7 @@ class LocalAws:
         closing.callback(self._patches.remove)
         extensions.forget_models()
         self._door = FrontDoor(
-            cloud=world.cloud.application(),
+            cloud=MotoApplication(),
             credentials=world.credentials,
             authoriser=self._authoriser or mayfly_rights(),
             journal=world.journal,

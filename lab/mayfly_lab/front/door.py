@@ -7,9 +7,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from mayfly_lab.front.answers import Style, refusal_answer, spelled, style_of
 from mayfly_lab.front.authoriser import Authoriser
@@ -20,13 +19,13 @@ from mayfly_lab.front.faults import Faults
 from mayfly_lab.front.http import Answer, AnswerLostError, Request
 from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import DOWNLOADS, Layers, TransactionTokens, caller_identity
-from mayfly_lab.front.reading import environ, read_call
+from mayfly_lab.front.reading import read_call
 from mayfly_lab.front.scrub import Scrubber
 from mayfly_lab.front.signature import authenticate, read_scope
 
 LOG = logging.getLogger(__name__)
 
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Cloud = Callable[[Call, Request], Answer]
 Observer = Callable[[Principal, Call, Answer], None]
 Operation = Callable[[Call], Answer]
 _CODE = re.compile(
@@ -36,9 +35,9 @@ _CODE = re.compile(
 
 @dataclass(slots=True)
 class FrontDoor:
-    """Answers every request to the local AWS; `cloud` is moto's WSGI application behind it."""
+    """Answers every request to the local AWS; `cloud` is what stands behind it."""
 
-    cloud: Wsgi
+    cloud: Cloud
     credentials: Credentials
     authoriser: Authoriser
     journal: Journal
@@ -151,15 +150,10 @@ class FrontDoor:
             return answer
 
     def _ask(self, call: Call, request: Request) -> Answer:
-        """Have moto answer."""
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
-            started.append((status, headers))
-
+        """Have the cloud answer."""
         with self._locked(call.service):
             try:
-                body = b"".join(self.cloud(environ(request), start_response))
+                return self.cloud(call, request)
             except NotImplementedError as error:
                 LOG.exception("moto cannot do %s", call.action)
                 raise Refusal("NotImplemented", f"{call.action}: {error}", 501) from error
@@ -167,10 +161,6 @@ class FrontDoor:
                 # A crash inside moto is what AWS would show as its own fault; it must be seen.
                 LOG.exception("moto failed at %s", call.action)
                 raise Refusal("InternalError", f"{call.action}: {error!r}") from error
-        status, headers = started[-1]
-        return Answer(
-            int(status.split()[0]), body, {name.lower(): value for name, value in headers}
-        )
 
     def _locked(self, service: str) -> contextlib.AbstractContextManager[object]:
         return self.locks.get(service) or contextlib.nullcontext()

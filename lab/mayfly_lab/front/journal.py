@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TextIO, TypedDict, Unpack
 
@@ -63,6 +63,10 @@ class Entry:
         return not self.error
 
 
+# Not `asdict`: it copies all that the parameters hold, at every call.
+_WRITTEN = tuple(each.name for each in fields(Entry) if each.name != "request")
+
+
 class Fields(TypedDict, total=False):
     """The fields of an entry by which it can be looked for."""
 
@@ -109,8 +113,7 @@ class Journal:
         with self._lock:
             self._entries.append(entry)
             if self._file is not None:
-                shown = asdict(entry)
-                del shown["request"]
+                shown = {name: getattr(entry, name) for name in _WRITTEN}
                 self._file.write(json.dumps(shown, default=str) + "\n")
                 self._file.flush()
 
@@ -119,12 +122,12 @@ class Journal:
         with self._lock:
             return iter(list(self._entries))
 
-    def select(self, about: str = "", **fields: Unpack[Fields]) -> list[Entry]:
+    def select(self, about: str = "", **wanted: Unpack[Fields]) -> list[Entry]:
         """The entries with these fields; `about` is any id or name in their resources."""
         return [
             entry
             for entry in self
-            if all(getattr(entry, name) == value for name, value in fields.items())
+            if all(getattr(entry, name) == value for name, value in wanted.items())
             and (not about or about in json.dumps(entry.resources, default=str))
         ]
 

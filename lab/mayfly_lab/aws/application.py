@@ -1,0 +1,75 @@
+"""moto as the application behind the front door."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+from moto.core import responses
+from moto.core.request import Request as MotoRequest
+from moto.core.utils import method_names_from_class
+from moto.dynamodb.responses import DynamoHandler
+from moto.ec2.responses import EC2Response
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.ssm.responses import SimpleSystemManagerResponse
+
+from mayfly_lab.aws.patches import Patch
+from mayfly_lab.front.call import Call
+from mayfly_lab.front.http import Answer, Request
+from mayfly_lab.front.reading import environ
+
+# The services that are called all the time, and whose operations need no path: their handlers
+# are called directly. Flask and the search for the backend cost three times what they do.
+_DIRECT: dict[str, Callable[..., Any]] = {
+    "dynamodb": DynamoHandler.dispatch,
+    "ec2": EC2Response.dispatch,
+    "ssm": SimpleSystemManagerResponse.dispatch,
+}
+
+
+class MotoApplication:
+    """Answers a request as the service of AWS that it is for."""
+
+    def __init__(self) -> None:
+        self._wsgi = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, call: Call, request: Request) -> Answer:
+        """The answer of moto.
+
+        Raises:
+            NotImplementedError: moto does not know the operation.
+        """
+        handler = _DIRECT.get(call.service)
+        # Streams are signed for DynamoDB too, and are another backend.
+        if handler is None or "DynamoDBStreams" in request.headers.get("x-amz-target", ""):
+            return self._by_flask(request)
+        return _directly(handler, request)
+
+    def _by_flask(self, request: Request) -> Answer:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+            started.append((status, headers))
+
+        body = b"".join(self._wsgi(environ(request), start_response))
+        status, headers = started[-1]
+        named = {name.lower(): value for name, value in headers}
+        return Answer(int(status.split()[0]), body, named)
+
+
+def _directly(handler: Callable[..., Any], request: Request) -> Answer:
+    given = MotoRequest(environ(request))
+    try:
+        status, headers, body = handler(given, given.raw_url, dict(given.headers))
+    except ClientError as error:  # as moto's own server answers it
+        status, headers, body = 400, {}, error.response["Error"]["Message"]
+    content = body.encode() if isinstance(body, str) else body
+    return Answer(int(status), content, {name.lower(): str(headers[name]) for name in headers})
+
+
+def patches() -> list[Patch]:
+    """Have moto look through the methods of a class once, not at every request."""
+    cached = functools.cache(method_names_from_class)
+    return [Patch(responses, "method_names_from_class", cached, "clazz")]
