@@ -64,7 +64,11 @@ def test_a_lab_that_is_killed_takes_its_machines_with_it(ground: Ground, open_pa
         [sys.executable, "-c", textwrap.dedent(LAB), ground.kind],
         stdout=subprocess.PIPE,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/lab", "TMPDIR": str(open_path)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+            "TMPDIR": str(open_path),
+        },
     )
     assert lab.stdout is not None
     with lab.stdout:
