@@ -79,7 +79,44 @@ def test_a_host_that_ended_before_we_looked_speaks_when_its_record_is_closed() -
     one = an_instance(S.BOOTING, reason="the supervisor runs")
     actions = decide(a_view(one, {row(one): FAILED}, seen={ec2_id(): OVER}), NOW)
     assert [type(action) for action in actions[:1]] == [KeepWords]
-    assert actions[0].reason == "EC2 ended it: Client.InstanceInitiatedShutdown"
+    assert actions[0].reason == "no space left"
+
+
+@pytest.mark.parametrize(
+    ("state", "side", "report", "reason"),
+    [
+        (S.BOOTING, "bootstrap", FAILED, "no space left"),
+        (S.SWAPPING, "bootstrap", a_report("bootstrapped"), "EC2 ended it: Client."),
+        (S.READY, "sandbox", FAILED, "no space left"),
+        (S.RUNNING, "sandbox", a_report("done", exit=0), "the agent ended with exit code 0"),
+        (S.RUNNING, "sandbox", a_report("done", reason="taken by spot"), "taken by spot"),
+        (S.RUNNING, "sandbox", a_report("running"), "EC2 ended it: Client."),
+        (S.RUNNING, "bootstrap", FAILED, "EC2 ended it: Client."),
+    ],
+)
+def test_a_host_that_ended_before_we_looked_has_named_the_reason(
+    state: S, side: str, report: Report, reason: str
+) -> None:
+    """A proven one in its sandbox row: bootstrap credentials outlive the proof."""
+    one = an_instance(state)
+    actions = decide(a_view(one, {row(one, side): report}, seen={ec2_id(): OVER}), NOW)
+    (closed,) = [saves(a)["Instance"] for a in actions if "Instance" in saves(a)]
+    assert closed.state is S.TERMINATED
+    assert closed.reason.startswith(reason)
+    assert closed.ended_job == ("" if "EC2" in reason or state is not S.RUNNING else reason)
+
+
+def test_a_host_that_ended_as_it_should_before_we_looked_has_nothing_to_explain() -> None:
+    one = an_instance(S.RUNNING)
+    assert kept(a_view(one, {row(one): a_report("done", exit=0)}, seen={ec2_id(): OVER})) == []
+    assert len(kept(a_view(one, {row(one): a_report("running")}, seen={ec2_id(): OVER}))) == 1
+
+
+def test_a_host_that_shuts_down_has_named_the_reason() -> None:
+    one = an_instance(S.BOOTING)
+    going = {ec2_id(): seen(state="shutting-down")}
+    write = decide(a_view(one, {row(one, "bootstrap"): FAILED}, seen=going), NOW)[0]
+    assert saves(write)["Instance"].reason == "no space left"
 
 
 def test_a_host_that_has_spoken_is_closed_in_silence() -> None:

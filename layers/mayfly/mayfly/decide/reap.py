@@ -120,11 +120,17 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
     seen = view.seen.get(instance.instance_id or "")
     cause = (seen.reason if seen else "") or "EC2 does not show it any more"
     explained = instance.state in {_S.CONDEMNED, _S.DONE}
-    reason = instance.reason if explained else f"EC2 ended it: {cause}"
+    # A host reports its end and powers off: that may be over before anybody has read why.
+    said = _own_word(instance, view)
+    reason = instance.reason if explained else said or f"EC2 ended it: {cause}"
     yield from _last_words(instance, view, reason)
     # Before the record is closed: nobody would come back for rows that a crash left behind.
     yield Clear(instance, "their instance is gone")
-    gone = replace(move_instance(instance, _S.TERMINATED, now, reason), words_kept=True)
+    gone = replace(
+        move_instance(instance, _S.TERMINATED, now, reason),
+        ended_job=said if instance.state is _S.RUNNING else instance.ended_job,
+        words_kept=True,
+    )
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
     claim = view.running.get(instance.key)
     if claim is not None:
@@ -139,30 +145,45 @@ def _advance(
     """The instance as it will stand after this tick's write about it, and that write."""
     if instance.state in {_S.CONDEMNED, _S.DONE, _S.REQUESTED}:
         return instance, []
-    report = view.reports.get(instance.sandbox_row or "")
-    if instance.state is _S.RUNNING and report is not None and report.phase in {"done", "failed"}:
-        said = report.reason or f"the agent ended with exit code {report.exit}"
+    said = _own_word(instance, view)
+    if instance.state is _S.RUNNING and said:
         done = replace(move_instance(instance, _S.DONE, now, said), ended_job=said)
         return saved(done), [Write((Save(done),), said)]
-    reason = _condemnation(instance, report, view, now)
+    reason = _condemnation(instance, said, view, now)
     if not reason:
         return instance, []
     condemned = move_instance(instance, _S.CONDEMNED, now, reason)
     return saved(condemned), [Write((Save(condemned),), f"condemned: {reason}")]
 
 
-def _condemnation(instance: Instance, report: Report | None, view: ReapView, now: datetime) -> str:
+def _own_word(instance: Instance, view: ReapView) -> str:
+    """What the host itself says of its end; empty when it has not said that this is the end.
+
+    Once it is proven, whoever still holds its bootstrap credentials has no say in it.
+    """
+    rows = (instance.sandbox_row, None if instance.proven else instance.bootstrap_row)
+    for row in rows:
+        report = view.reports.get(row or "")
+        if report is not None and report.phase == "failed":
+            return report.reason or "the host gave up without a reason"
+        if report is not None and report.phase == "done":
+            return report.reason or f"the agent ended with exit code {report.exit}"
+    return ""
+
+
+def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) -> str:
     """Why an instance must go; empty when it may stay. A running job dies for a limit alone."""
+    report = view.reports.get(instance.sandbox_row or "")
     if (
         instance.state in {_S.READY, _S.ASSIGNED}
         and report is not None
         and report.phase == "failed"
     ):
-        return report.reason or "the host gave up without a reason"
+        return said
     seen = view.seen.get(instance.instance_id or "")
     if seen is not None and instance.state is not _S.RUNNING:
         if seen.state in _ENDING:
-            return f"it is shutting down: {seen.reason or 'EC2 does not say why'}"
+            return said or f"it is shutting down: {seen.reason or 'EC2 does not say why'}"
         if seen.state in _STOPPED:
             return "it was stopped from outside"
     limit = _limit(instance, report)
@@ -200,9 +221,9 @@ def _last_words(
 
 
 def _failed(instance: Instance, view: ReapView) -> bool:
-    if instance.state is _S.DONE:
-        return False
     report = view.reports.get(instance.sandbox_row or "")
+    if instance.state is _S.DONE or (report is not None and report.phase == "done"):
+        return False
     gave_up = report is not None and report.phase == "failed"
     return gave_up or not instance.proven or instance.job is not None
 
