@@ -115,13 +115,27 @@ def test_an_instance_with_some_other_profile_may_only_ask_who_it_is() -> None:
 
 
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
+KEY: dict[str, Any] = {"key": {"S": "k"}}
+
+
+def batch(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"RequestItems": {"mayfly-mailbox": [entry]}}
+
+
+def batch_of_keys(attribute: str) -> dict[str, Any]:
+    projection = {"Keys": [KEY], "ProjectionExpression": attribute}
+    return {"RequestItems": {"mayfly-mailbox": projection}}
+
+
 # action, parameters, and the functions that may
 TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
-    ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly/"}, set(FUNCTIONS)),
+    ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly/"}, {"provision"}),
     ("ssm:GetParameter", {"Name": "/buildkite/mayfly/agent-token"}, {"dispatch"}),
+    ("ssm:GetParameters", {"Names": ["/buildkite/pipelines/p/repository"]}, {"dispatch"}),
     ("ssm:PutParameter", {}, set()),
     ("ec2:CreateFleet", {}, {"provision"}),
-    ("ec2:DescribeInstances", {}, {"provision", "sandbox", "reap"}),
+    ("ec2:DescribeInstances", {}, {"provision", "reap"}),
+    ("ec2:DescribeIamInstanceProfileAssociations", {}, {"sandbox"}),
     ("ec2:ReplaceIamInstanceProfileAssociation", {}, {"sandbox"}),
     ("ec2:AssociateIamInstanceProfile", {}, set()),
     ("ec2:TerminateInstances", {}, {"reap"}),
@@ -133,20 +147,31 @@ TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("sts:AssumeRole", {}, set()),
     ("dynamodb:GetItem", row("fleet", "claim#1"), set(FUNCTIONS)),
     ("dynamodb:PutItem", {"TableName": "mayfly-fleet", "Item": {}}, set(FUNCTIONS)),
-    ("dynamodb:DeleteItem", row("fleet", "claim#1"), set()),
+    ("dynamodb:UpdateItem", row("fleet", "claim#1"), {"provision", "reap"}),
+    ("dynamodb:DeleteItem", row("fleet", "claim#1"), {"provision", "reap"}),
     ("dynamodb:Scan", {"TableName": "mayfly-fleet"}, set()),
-    ("dynamodb:GetItem", row("mailbox", "k"), {"dispatch", "sandbox", "reap"}),
+    ("dynamodb:ListTables", {}, set()),
+    ("dynamodb:GetItem", row("mailbox", "k", ProjectionExpression="report"), set()),
     (
         "dynamodb:UpdateItem",
-        row("mailbox", "k", UpdateExpression="SET assignment = :a"),
+        row("mailbox", "k", UpdateExpression="SET assignment = :a, expires = :e"),
         {"dispatch"},
     ),
     (
         "dynamodb:UpdateItem",
-        row("mailbox", "k", UpdateExpression="SET notice = :n, expires = :e"),
-        {"dispatch", "reap"},
+        row("mailbox", "k", UpdateExpression="SET assignment = :a", ReturnValues="ALL_OLD"),
+        set(),
     ),
-    ("dynamodb:DeleteItem", row("mailbox", "k"), {"reap"}),
+    (
+        "dynamodb:UpdateItem",
+        row("mailbox", "k", UpdateExpression="SET notice = :n, expires = :e"),
+        {"reap"},
+    ),
+    ("dynamodb:DeleteItem", row("mailbox", "k"), set()),
+    ("dynamodb:BatchWriteItem", batch({"DeleteRequest": {"Key": KEY}}), {"reap"}),
+    ("dynamodb:BatchWriteItem", batch({"PutRequest": {"Item": KEY | {"report": {}}}}), set()),
+    ("dynamodb:BatchGetItem", batch_of_keys("report"), {"sandbox", "reap"}),
+    ("dynamodb:BatchGetItem", batch_of_keys("assignment"), set()),
     ("dynamodb:GetItem", {"TableName": "another", "Key": {"k": {"S": "1"}}}, set()),
     (
         "dynamodb:TransactWriteItems",
@@ -161,12 +186,12 @@ TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     (
         "dynamodb:TransactWriteItems",
         {"TransactItems": [{"Delete": row("fleet", "claim#1")}]},
-        set(),
+        {"provision", "reap"},
     ),
     (
-        "dynamodb:BatchGetItem",
-        {"RequestItems": {"mayfly-mailbox": {"Keys": [{"key": {"S": "k"}}]}}},
-        {"dispatch", "sandbox", "reap"},
+        "dynamodb:TransactWriteItems",
+        {"TransactItems": [{"ConditionCheck": row("fleet", "lease#dispatch")}]},
+        {"dispatch"},
     ),
 ]
 
@@ -235,4 +260,4 @@ def test_a_batch_of_writes_is_taken_apart() -> None:
     ]
     call = Call("dynamodb", "BatchWriteItem", {"RequestItems": {"mayfly-fleet": entries}})
     found = [(each.operation, each.table, each.key) for each in item_requests(call)]
-    assert found == [("PutItem", "mayfly-fleet", "a"), ("DeleteItem", "mayfly-fleet", "b")]
+    assert found == [("BatchWriteItem", "mayfly-fleet", key) for key in "ab"]

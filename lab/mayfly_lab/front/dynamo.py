@@ -64,13 +64,13 @@ def _item_requests(operation: str, parameters: Mapping[str, Any]) -> Iterator[It
 
 
 def _batch_requests(operation: str, table: str, inner: Any) -> Iterator[ItemRequest]:
+    """Batches are operations of their own to IAM; transactions are what they are made of."""
     if operation == "BatchGetItem":
         for key in inner.get("Keys", ()):
-            yield _item_request("GetItem", {**inner, "TableName": table, "Key": key})
+            yield _item_request(operation, {**inner, "TableName": table, "Key": key})
         return
     for entry in inner:
-        kind = "PutItem" if "PutRequest" in entry else "DeleteItem"
-        yield _item_request(kind, {"TableName": table, **next(iter(entry.values()))})
+        yield _item_request(operation, {"TableName": table, **next(iter(entry.values()))})
 
 
 def _item_request(operation: str, parameters: Mapping[str, Any]) -> ItemRequest:
@@ -90,7 +90,7 @@ def _item_request(operation: str, parameters: Mapping[str, Any]) -> ItemRequest:
             written[names.get(name, name)] = plain(values[value])
     # The hash key is the first of a row's keys in both of Mayfly's tables.
     row = next(iter((key or item).values()), None)
-    if operation == "PutItem" and row is not None:
+    if item and row is not None:
         row = item.get("pk", item.get("key", row))
     return ItemRequest(
         operation=operation,

@@ -6,6 +6,7 @@ that a policy which is wider than the design shows as a difference.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -13,79 +14,103 @@ from mayfly_lab.front.authoriser import ALLOWED, ByPrincipal, Everything, Verdic
 from mayfly_lab.front.call import Call, Kind, Principal
 from mayfly_lab.front.dynamo import ItemRequest, item_requests
 
-_CONFIGURATION = frozenset({"ssm:GetParametersByPath"})
-_LOOK = frozenset({"ec2:DescribeInstances", "ec2:DescribeIamInstanceProfileAssociations"})
 _NUDGE = frozenset({"sqs:SendMessage"})
+_ROWS = frozenset({"GetItem", "PutItem", "Query"})
+_REPORT = frozenset({"key", "report"})
 
-# What each function may call besides rows of the tables (design, section 4: "alone holds").
-_FUNCTIONS: dict[str, frozenset[str]] = {
-    "dispatch": _CONFIGURATION | _NUDGE | {"ssm:GetParameter", "kms:Decrypt"},
-    "provision": _CONFIGURATION
-    | {
-        "ec2:CreateFleet",
-        "ec2:DescribeInstances",
-        "ec2:RunInstances",
-        "ec2:StartInstances",
-        "ec2:StopInstances",
-        "iam:ListAttachedRolePolicies",
-        "iam:ListRolePolicies",
-    },
-    "sandbox": _NUDGE | _LOOK | {"ec2:ReplaceIamInstanceProfileAssociation"} | _CONFIGURATION,
-    "reap": _CONFIGURATION
-    | _NUDGE
-    | _LOOK
-    | {
-        "ec2:GetConsoleOutput",
-        "ec2:TerminateInstances",
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
-    },
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One function's row of rights (design, section 4: "alone holds")."""
+
+    actions: frozenset[str]
+    """Operations of services besides the tables."""
+    fleet: frozenset[str]
+    """Operations on rows of the fleet table."""
+    mailbox: Mapping[str, frozenset[str]]
+    """Operations on rows of the mailbox, each with the attributes that it may name."""
+
+
+_FUNCTIONS: dict[str, Row] = {
+    "dispatch": Row(
+        _NUDGE | {"ssm:GetParameter", "ssm:GetParameters", "kms:Decrypt"},
+        _ROWS | {"ConditionCheckItem"},
+        {"UpdateItem": _REPORT | {"assignment", "expires"}},
+    ),
+    "provision": Row(
+        frozenset(
+            {
+                "ec2:CreateFleet",
+                "ec2:DescribeInstances",
+                "ec2:RunInstances",
+                "iam:ListAttachedRolePolicies",
+                "ssm:GetParametersByPath",
+            }
+        ),
+        _ROWS | {"DeleteItem", "UpdateItem"},
+        {},
+    ),
+    "sandbox": Row(
+        _NUDGE
+        | {
+            "ec2:DescribeIamInstanceProfileAssociations",
+            "ec2:ReplaceIamInstanceProfileAssociation",
+        },
+        _ROWS,
+        {"BatchGetItem": _REPORT},
+    ),
+    "reap": Row(
+        _NUDGE
+        | {
+            "ec2:DescribeInstances",
+            "ec2:GetConsoleOutput",
+            "ec2:TerminateInstances",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        },
+        _ROWS | {"DeleteItem", "UpdateItem"},
+        {
+            "BatchGetItem": _REPORT,
+            # A request that names no attribute but the key can only delete.
+            "BatchWriteItem": frozenset({"key"}),
+            "UpdateItem": frozenset({"key", "notice", "expires"}),
+        },
+    ),
 }
-_READ = frozenset({"BatchGetItem", "ConditionCheckItem", "GetItem"})
-_FLEET = _READ | {"PutItem", "Query", "UpdateItem"}
-_MAILBOX: dict[str, frozenset[str]] = {
-    "dispatch": _READ | {"UpdateItem"},
-    "sandbox": _READ,
-    "reap": _READ | {"DeleteItem", "UpdateItem"},
-}
-# The attributes of a mailbox row that reap may touch: never an assignment.
-_REAP_TOUCHES = frozenset({"key", "notice", "expires"})
-# Several rows in one call: each row is judged as if it were called alone.
-_ENVELOPES = frozenset({"BatchGetItem", "TransactWriteItems", "TransactGetItems"})
+_NOTHING = Row(frozenset(), frozenset(), {})
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionRights:
-    """The four functions, each by the table of its operations."""
+    """The four functions, each by its row of rights."""
 
     def decide(self, principal: Principal, call: Call) -> Verdict:
         """Whether the function's row of rights holds the call."""
-        if call.service == "dynamodb":
-            return self._rows(principal, call)
-        if call.action in _FUNCTIONS.get(principal.name, frozenset()):
-            return ALLOWED
-        return denied(f"{principal.name} may not {call.action}")
-
-    def _rows(self, principal: Principal, call: Call) -> Verdict:
-        if call.operation not in _ENVELOPES | _FLEET | {"DeleteItem"}:
+        row = _FUNCTIONS.get(principal.name, _NOTHING)
+        if call.service != "dynamodb":
+            allowed = call.action in row.actions
+            return ALLOWED if allowed else denied(f"{principal.name} may not {call.action}")
+        requests = item_requests(call)
+        if not requests:
             return denied(f"{principal.name} may not {call.action}")
-        for request in item_requests(call):
-            refused = self._row(principal, request)
-            if refused:
+        for request in requests:
+            if refused := self._row(principal.stack, row, request):
                 return denied(f"{principal.name} {refused}")
         return ALLOWED
 
-    def _row(self, principal: Principal, request: ItemRequest) -> str:
-        if request.table == f"{principal.stack}-fleet":
-            allowed = request.operation in _FLEET
+    def _row(self, stack: str, row: Row, request: ItemRequest) -> str:
+        if request.table == f"{stack}-fleet":
+            allowed = request.operation in row.fleet
             return "" if allowed else f"may not {request.operation} in the fleet"
-        if request.table != f"{principal.stack}-mailbox":
+        if request.table != f"{stack}-mailbox":
             return f"has no right on table {request.table}"
-        if request.operation not in _MAILBOX.get(principal.name, frozenset()):
+        attributes = row.mailbox.get(request.operation)
+        if attributes is None:
             return f"may not {request.operation} in the mailbox"
-        if principal.name == "reap" and request.operation == "UpdateItem":
-            extra = request.attributes - _REAP_TOUCHES
-            return f"may not touch {sorted(extra)} of a mailbox row" if extra else ""
+        if request.returns != "NONE":
+            return "may not have a mailbox row returned by a write"
+        if not request.attributes or not request.attributes <= attributes:
+            return f"may not name {sorted(request.attributes - attributes)} of a mailbox row"
         return ""
 
 
