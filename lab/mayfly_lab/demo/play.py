@@ -25,7 +25,7 @@ PATIENCE = 90.0
 """Seconds for each of the three waits, far more than they need on two cores."""
 DELAYS = Delays(imds_linger=1.0)
 _LOOK = 0.5
-"""Seconds between two looks at the records: each is a scan, and shares the machine with the show."""
+"""Seconds between two looks at the records: each is a scan, on the cores that run the show."""
 _SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
 
 
