@@ -62,6 +62,23 @@ def test_a_record_never_says_that_a_token_is_dead_while_it_lives() -> None:
     assert until - NOW >= TOKEN_LIFE + timedelta(seconds=90)
 
 
+def test_a_job_that_no_instance_of_the_queue_fits_is_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = a_world()
+    world.schedule("job-1", rules=(f"queue={QUEUE}", "gpu=yes"))
+    with caplog.at_level("WARNING", logger="mayfly"):
+        told = [world.dispatch().left["NoMatch"] for _ in range(3)]
+    assert told == [1, 0, 0]
+    assert caplog.messages == [
+        "job job-1 is left alone for its rule gpu=yes: the queue has no tag gpu"
+    ]
+    assert world.buildkite.known["job-1"].state == "scheduled"
+    world.buildkite.cancel("job-1")
+    world.dispatch()
+    assert world.known.alone == {QUEUE: frozenset()}
+
+
 def test_a_cancelled_job_leaves_its_instance_to_the_next() -> None:
     world = a_world()
     world.schedule("job-1")

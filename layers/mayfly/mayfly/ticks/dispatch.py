@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mayfly import policy
+from mayfly.agent_rules import Mismatch
 from mayfly.config.queue import QueueConfig
 from mayfly.decide.dispatch import DispatchView, candidates, decide, left_alone
 from mayfly.errors import MayflyError, NotFound
@@ -17,6 +19,8 @@ from mayfly.states import ClaimState, InstanceState
 from mayfly.ticks.dispatch_apply import Applier
 from mayfly.ticks.force import in_force
 from mayfly.ticks.outcome import Outcome
+
+log = logging.getLogger("mayfly")
 
 WATCHED = frozenset({ClaimState.WAITING, ClaimState.ASSIGNED, ClaimState.FAILED})
 _STATES_AT_ONCE = 1000
@@ -43,6 +47,8 @@ class Known:
     """Whether a queue is paused at Buildkite, by its last listing."""
     running: Mapping[str, int] = field(default_factory=dict)
     """How many claims of a queue are running; those that have ended since are counted too."""
+    alone: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Jobs by queue of which it was told that they are left alone, by its last listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +78,12 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
     outcome = Outcome()
     busy = False
     paused, running = dict(turn.known.paused), dict(turn.known.running)
+    alone = dict(turn.known.alone)
     for config, view in gather(ports, turn, outcome):
         busy = busy or bool(view.claims or view.ready or (view.listing and view.listing.jobs))
-        alone = left_alone(view, config)
-        if alone:
-            outcome.left["NoMatch"] += len(alone)
+        if view.listing is not None:
+            told = alone.get(config.queue, frozenset())
+            alone[config.queue] = _tell_of(left_alone(view, config), told, outcome)
         applier = Applier(ports.fleet, ports.buildkite, ports.nudges, turn.fence, now)
         actions = decide(view, config, now)
         applier.perform(actions, outcome)
@@ -84,7 +91,18 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
             paused[config.queue] = view.paused
         seen = sum(claim.state is ClaimState.RUNNING for claim in view.claims)
         running[config.queue] = view.running + seen + applier.accepted
-    return Ticked(outcome, busy, Known(paused, running))
+    return Ticked(outcome, busy, Known(paused, running, alone))
+
+
+def _tell_of(
+    found: Mapping[str, Mismatch], told: Collection[str], outcome: Outcome
+) -> frozenset[str]:
+    """Say of each job, once, by which of its rules it is left alone; all those jobs."""
+    for job in sorted(found.keys() - set(told)):
+        outcome.left["NoMatch"] += 1
+        rule = found[job].rule or "(none)"
+        log.warning("job %s is left alone for its rule %s: %s", job, rule, found[job].reason)
+    return frozenset(found)
 
 
 def gather(
