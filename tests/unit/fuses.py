@@ -28,6 +28,30 @@ EFFECTS = frozenset(
     }
 )
 """Calls that change something; between two of them a function may as well die at any line."""
+READS = frozenset(
+    {
+        "queues",
+        "claims",
+        "instances",
+        "launches",
+        "strays",
+        "claim",
+        "instance",
+        "instance_of",
+        "launch",
+        "capacity",
+        "queue",
+        "jobs",
+        "states",
+        "under",
+        "values",
+        "policies",
+        "reports",
+        "associations",
+        "console",
+    }
+)
+"""Calls that change nothing, those for denied jobs left out."""
 
 
 class Crash(BaseException):
@@ -40,9 +64,11 @@ class Fuse:
 
     blows_at: int
     error: BaseException | None
-    """What is raised then; without it, the same function is invoked once more in between."""
+    """What is raised then; without it, `between` is called."""
     counts: Collection[str] = EFFECTS
     after: bool = False
+    between: Callable[[], object] | None = None
+    """What happens in between; without it, the same function is invoked once more."""
     blown: bool = False
     seen: Counter[str] = field(default_factory=Counter)
     count: int = 0
@@ -55,6 +81,18 @@ class Fuse:
         for port in world.ports:
             vars(port)["_call"] = self._around(port)
         return world
+
+    def set(
+        self,
+        blows_at: int,
+        error: BaseException | None = None,
+        *,
+        counts: Collection[str] = EFFECTS,
+        after: bool = False,
+    ) -> None:
+        """Make it ready for another time."""
+        self.blows_at, self.error, self.counts, self.after = blows_at, error, counts, after
+        self.count, self.blown = 0, False
 
     def run(self, function: Callable[[], object]) -> None:
         """One invocation of a function, which may die of it."""
@@ -94,4 +132,4 @@ class Fuse:
         if self.error is not None:
             raise self.error
         assert self.running is not None
-        self.running()
+        (self.between or self.running)()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mayfly.errors import Conflict
+from mayfly.model import Instance
 from mayfly.ports import Report
 from mayfly_lab.fakes.machines import Machine
 from tests.unit.builders import BOOTSTRAP, BOOTSTRAP_ID, SANDBOX, SANDBOX_ID
@@ -43,7 +44,7 @@ class Hosts:
     ran: Counter[str] = field(default_factory=Counter)
     """How often a job was accepted by an agent."""
     shot: list[str] = field(default_factory=list)
-    """Jobs whose machine Mayfly terminated while they ran."""
+    """Jobs whose machine Mayfly terminated although it knew that they ran."""
     served: dict[str, set[str]] = field(default_factory=dict)
     """Every job that an instance was ever given."""
 
@@ -125,7 +126,9 @@ class Hosts:
     def _end(self, host: Host, reason: str) -> None:
         """The machine is off; Buildkite finds the agent of a job that ran on it lost."""
         if host.phase == "running" and host.job:
-            if reason == TERMINATED_BY_US:
+            record = self.world.fleet.all(Instance)
+            known = {i.instance_id for i in record if any(s.state == "running" for s in i.history)}
+            if reason == TERMINATED_BY_US and host.instance_id in known:
                 self.shot.append(host.job)
             self.world.buildkite.end(host.job, -1)
             host.job = ""

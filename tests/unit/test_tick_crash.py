@@ -7,15 +7,9 @@ import pytest
 from mayfly.errors import Transient
 from mayfly.lease import take
 from tests.unit import invariants
-from tests.unit.fuses import EFFECTS, Crash, Fuse
+from tests.unit.fuses import EFFECTS, READS, Crash, Fuse
 from tests.unit.hosts import Hosts
 from tests.unit.world import World, a_world
-
-READS = {
-    "queues", "claims", "instances", "launches", "strays", "claim", "instance", "instance_of",
-    "launch", "capacity", "queue", "jobs", "states", "under", "values", "policies", "reports",
-    "associations", "console",
-}  # fmt: skip
 
 
 def live_on(world: World, hosts: Hosts, fuse: Fuse, *, rounds: int, seconds: float = 5) -> None:

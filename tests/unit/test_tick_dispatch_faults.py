@@ -12,7 +12,6 @@ from mayfly.errors import Conflict, Illegal, Misconfigured, NotFound, Transient
 from mayfly.model import Claim
 from mayfly.ports import Listing, Save
 from mayfly.states import ClaimState, InstanceState
-from mayfly.ticks.dispatch import Known
 from tests.unit.builders import QUEUE, a_job
 from tests.unit.world import World, a_warm_world, a_world
 
@@ -103,7 +102,7 @@ def test_running_jobs_take_room_although_they_are_not_looked_at() -> None:
     world.dispatch(wide=False)
     waiting = [claim for claim in world.fleet.all(Claim) if claim.state is C.WAITING]
     assert len(waiting) == LOOK_AHEAD
-    assert world.known == Known({QUEUE: False}, {QUEUE: 2})
+    assert world.known.running == {QUEUE: 2}
 
 
 def test_the_count_of_running_jobs_is_corrected_by_a_wide_look() -> None:

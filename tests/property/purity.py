@@ -1,0 +1,34 @@
+"""Equal views give equal actions: each decision is taken twice over what there is."""
+
+from __future__ import annotations
+
+from mayfly.decide import dispatch as dispatching
+from mayfly.decide import provision as provisioning
+from mayfly.decide import reap as reaping
+from mayfly.decide import sandbox as sandboxing
+from mayfly.model import QueueRecord
+from mayfly.ticks import dispatch, provision, reap, sandbox
+from mayfly.ticks.dispatch import Turn
+from mayfly.ticks.force import in_force
+from mayfly.ticks.outcome import Outcome
+from tests.unit.world import World
+
+
+def decide_twice(world: World) -> None:
+    """`same-in-same-out`, for every decision of this moment."""
+    now = world.clock.now
+    queues = tuple(world.fleet.all(QueueRecord))
+    names = frozenset(record.queue for record in queues)
+    turn = Turn(queues, names, world.fence or 0, wide=True, known=world.known)
+    for config, view in dispatch.gather(world.dispatch_ports, turn, Outcome()):
+        assert dispatching.decide(view, config, now) == dispatching.decide(view, config, now)
+    for record in queues:
+        launching = provision.gather(record, world.provision_ports, now)
+        config_now = in_force(record)
+        assert config_now is not None
+        decided = [provisioning.decide(launching, config_now, now) for _ in range(2)]
+        assert decided[0] == decided[1]
+    swapping = sandbox.gather(world.sandbox_ports)
+    assert sandboxing.decide(swapping, now) == sandboxing.decide(swapping, now)
+    ending = reap.gather(world.reap_ports)
+    assert reaping.decide(ending, now) == reaping.decide(ending, now)

@@ -1,0 +1,193 @@
+"""All four functions in a world that does as it likes: the invariants hold at every step.
+
+The world lives on one virtual clock. Hypothesis chooses who acts next, what fails, and when; at the
+end faults stop, and everything must come to rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from mayfly.errors import Transient
+from mayfly.lease import take
+from mayfly.ticks.outcome import Outcome
+from tests.property.purity import decide_twice
+from tests.unit import invariants
+from tests.unit.builders import QUEUE, TYPES
+from tests.unit.fuses import EFFECTS, READS, Crash, Fuse
+from tests.unit.hosts import Hosts
+from tests.unit.world import World, a_world
+
+FUNCTIONS = st.sampled_from(["dispatch", "provision", "sandbox", "reap"])
+NUMBERS = st.integers(1, 15)
+MOST_JOBS = 5
+PHASES = ["silent", "new", "booting", "bootstrapped", "sandboxed", "assigned"]
+
+
+class ControlPlane(RuleBasedStateMachine):
+    """Rules are what may happen; each comes to its end before the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world: World = a_world(**{"limits/max-instances": "4"})
+        self.hosts = Hosts(self.world)
+        self.fuse = Fuse(0, None)
+        self.fuse.into(self.world)
+        self.jobs: list[str] = []
+
+    def invoke(self, name: str) -> Outcome:
+        functions: dict[str, Callable[[], Outcome]] = {
+            "dispatch": self.world.dispatch,
+            "provision": self.world.provision,
+            "sandbox": self.world.sandbox,
+            "reap": self.world.reap,
+        }
+        return functions[name]()
+
+    # -- people and time ---------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.jobs) < MOST_JOBS)
+    @rule(priority=st.integers(-1, 1))
+    def a_job_is_scheduled(self, priority: int) -> None:
+        self.jobs.append(f"job-{len(self.jobs)}")
+        self.world.schedule(self.jobs[-1], priority=priority)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=st.integers(0, MOST_JOBS - 1))
+    def a_job_is_cancelled(self, number: int) -> None:
+        self.world.buildkite.cancel(self.jobs[number % len(self.jobs)])
+
+    @rule(hot=st.integers(0, 2), paused=st.sampled_from(["true", "false", "false"]))
+    def an_operator_changes_the_queue(self, hot: int, paused: str) -> None:
+        self.world.configure(**{"pool/hot": str(hot), "paused": paused})
+
+    @rule(paused=st.booleans())
+    def the_queue_is_paused_at_buildkite_or_not(self, paused: bool) -> None:
+        self.world.buildkite.queues[QUEUE].paused = paused
+
+    @rule(seconds=st.sampled_from([1, 5, 30, 61, 121, 301]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.after(seconds=seconds)
+
+    # -- hosts and EC2 -----------------------------------------------------------------------------
+
+    @rule()
+    def hosts_go_on(self) -> None:
+        self.hosts.step()
+
+    @rule(fate=st.sampled_from(PHASES))
+    def the_next_host_is_to_fail(self, fate: str) -> None:
+        self.hosts.fates = [fate]
+
+    @rule(number=st.integers(0, 9))
+    def ec2_takes_an_instance(self, number: int) -> None:
+        alive = [
+            id_
+            for id_, machine in self.world.machines.machines.items()
+            if machine.seen.state == "running"
+        ]
+        if alive:
+            victim = alive[number % len(alive)]
+            self.world.machines.end(victim, "Server.SpotInstanceTermination")
+
+    @rule(left=st.sampled_from([None, 0, 1]))
+    def ec2_has_so_much_capacity(self, left: int | None) -> None:
+        shelves = [("on-demand", kind) for kind in TYPES]
+        self.world.machines.capacity = {} if left is None else dict.fromkeys(shelves, left)
+
+    @rule(hides=st.booleans())
+    def describe_lacks_what_there_is(self, hides: bool) -> None:
+        self.world.machines.hidden = set(self.world.machines.machines) if hides else set()
+
+    @rule(lags=st.booleans())
+    def the_index_lags_or_catches_up(self, lags: bool) -> None:
+        self.world.fleet.lag() if lags else self.world.fleet.catch_up()
+
+    # -- functions ---------------------------------------------------------------------------------
+
+    @rule(name=FUNCTIONS)
+    def a_function_runs(self, name: str) -> None:
+        self.fuse.set(0)
+        self.invoke(name)
+
+    @rule()
+    def every_function_runs_and_hosts_go_on(self) -> None:
+        self.fuse.set(0)
+        self.world.tick()
+        self.hosts.step()
+        self.world.after(seconds=1)
+
+    @rule(name=FUNCTIONS, number=NUMBERS)
+    def a_function_dies(self, name: str, number: int) -> None:
+        self.fuse.set(number, Crash(), after=True)
+        self.fuse.run(lambda: self.invoke(name))
+
+    @rule(name=FUNCTIONS, number=NUMBERS, lost=st.booleans(), any_call=st.booleans())
+    def a_function_is_throttled_or_loses_an_answer(
+        self, name: str, number: int, lost: bool, any_call: bool
+    ) -> None:
+        counts = EFFECTS | READS if any_call else EFFECTS
+        self.fuse.set(number, Transient("throttled"), counts=counts, after=lost)
+        self.fuse.run(lambda: self.invoke(name))
+
+    @rule(name=FUNCTIONS, other=FUNCTIONS, number=NUMBERS, any_call=st.booleans())
+    def another_function_runs_in_between(
+        self, name: str, other: str, number: int, any_call: bool
+    ) -> None:
+        def between() -> None:
+            if other == "dispatch":
+                self.world.fence = take(self.world.fleet, "newer", self.world.clock.now).fence
+            self.invoke(other)
+
+        self.fuse.set(number, counts=EFFECTS | READS if any_call else EFFECTS)
+        self.fuse.between = between
+        self.fuse.run(lambda: self.invoke(name))
+        self.fuse.between = None
+
+    @rule(name=FUNCTIONS)
+    def a_function_has_done_all_that_it_can(self, name: str) -> None:
+        """`same-in-same-out`: after a few ticks of one moment there is nothing left to do."""
+        self.fuse.set(0)
+        self.world.fleet.catch_up()
+        self.world.machines.hidden = set()  # what is not shown is terminated until it is
+        outcomes = [self.invoke(name) for _ in range(6)]
+        assert not outcomes[-1].done, f"same-in-same-out: {name} does {outcomes[-1].done} for ever"
+        decide_twice(self.world)
+
+    # -- what holds --------------------------------------------------------------------------------
+
+    @invariant()
+    def the_invariants_hold(self) -> None:
+        invariants.always(self.world, self.hosts)
+        invariants.token_stays(self.world)
+
+    def teardown(self) -> None:
+        """Faults stop, and nobody wants anything any more but that his job runs."""
+        world = self.world
+        self.fuse.set(0)
+        self.hosts.fates = []
+        world.fleet.catch_up()
+        world.machines.hidden, world.machines.capacity = set(), {}
+        world.buildkite.queues[QUEUE].paused = False
+        world.configure(**{"pool/hot": "0", "paused": "false"})
+        for seconds in (*[1] * 12, *[61] * 12, *[1] * 12, *[61] * 22, *[1] * 4):
+            world.tick()
+            self.hosts.step()
+            invariants.always(world, self.hosts)
+            world.after(seconds=seconds)
+        invariants.at_rest(world)
+
+
+TestControlPlane = ControlPlane.TestCase
+TestControlPlane.settings = settings(
+    max_examples=30,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
