@@ -195,6 +195,7 @@ def test_a_reboot_keeps_the_disk_and_starts_what_was_enabled(bench: Bench) -> No
     root = "${MAYFLY_ROOT:-}"
     bench.boot(
         f"""echo kept > {root}/var/lib/kept; echo lost > {root}/run/lost
+        mkdir {root}/run/held && mount -t tmpfs held {root}/run/held
         echo first $(cat {root}/run/boot_id)
         again={root}/var/lib/again
         printf "[Service]\\nExecStart=/bin/bash $again\\nSuccessAction=poweroff\\n" \\
@@ -210,7 +211,25 @@ def test_a_reboot_keeps_the_disk_and_starts_what_was_enabled(bench: Bench) -> No
     assert "kept" in after
     assert "second" in after
     assert "lost" not in after
+    assert "held" not in after
     assert "first" not in after
+
+
+def test_nonsense_from_a_job_does_not_harm_the_machine(bench: Bench) -> None:
+    console = bench.run(
+        """cat > /dev/null; python3 - "${MAYFLY_ROOT:-}/run/mayfly-lab/control" <<'END'
+import socket, sys
+for words in (b"5\\n", b"{\\n", b'{"argv": []}\\n', b"\\xff\\n", b'{"event": "off"}\\n'):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(sys.argv[1])
+        connection.sendall(words)
+        print("answer:", connection.recv(100))
+END
+        systemctl is-active nothing
+        """
+    )
+    assert console.count("answer: b''") == 5
+    assert "inactive" in console
 
 
 def test_nothing_is_left_when_the_room_is_closed(bench: Bench) -> None:

@@ -143,31 +143,35 @@ class Machine:
     def _attend(self, complaints: int) -> None:
         """Listen to the machine until it is gone, then clear up."""
         outputs = [complaints]
-        with selectors.DefaultSelector() as selector:
+        with (
+            selectors.DefaultSelector() as selector,
+            contextlib.suppress(EOFError, ConnectionResetError),
+        ):
             selector.register(self._wire, selectors.EVENT_READ)
             selector.register(complaints, selectors.EVENT_READ)
-            with contextlib.suppress(EOFError, ConnectionResetError):
-                while True:
-                    for key, _ in selector.select():
-                        if key.fileobj is not self._wire:
-                            if not self._note(key.fd):
-                                selector.unregister(key.fd)
-                            continue
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is self._wire:
                         for console in self._hear():
                             selector.register(console, selectors.EVENT_READ)
                             outputs.append(console)
+                    elif not self._note(key.fd):
+                        selector.unregister(key.fd)
         self._first.wait()
         for output in outputs:
-            # What it wrote last is still in the pipe.
-            os.set_blocking(output, False)
-            while self._note(output):
-                pass
-            os.close(output)
+            self._drain(output)
         self._clear_up()
         self._gone.set()
         self._init_known.set()
         if not self._cut.is_set():
             self._went_off()
+
+    def _drain(self, output: int) -> None:
+        """Take what the machine wrote last, and close."""
+        os.set_blocking(output, False)
+        while self._note(output):
+            pass
+        os.close(output)
 
     def _note(self, output: int) -> bool:
         """Move what there is to the console; whether there may be more."""

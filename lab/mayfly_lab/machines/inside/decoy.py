@@ -41,7 +41,7 @@ def main() -> None:
     keys = _take_keys()
     for name in FILES:
         _leave(root / name, keys)
-    _tell_ready(str(root).rstrip("/") + CONTROL)
+    _tell_ready(str(root / CONTROL))
     while True:
         _call(keys)
         time.sleep(_INTERVAL)

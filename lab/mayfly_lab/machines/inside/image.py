@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from mayfly_lab.machines.inside import commands
+from mayfly_lab.machines.inside import commands, syscalls
 from mayfly_lab.machines.inside.layout import CONTROL, INIT_PID, PROGRAMS
 from mayfly_lab.machines.inside.plan import Plan, starting
 from mayfly_lab.machines.inside.units import Service
@@ -21,6 +21,7 @@ DIRECTORIES = {
 DECOY = "amazon-ssm-agent.service"
 _SCRIPT = "var/lib/cloud/instance/scripts/part-001"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PROGRAMS = ("usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin", "usr/local/bin")
 _STAND_IN = """\
 #!/bin/sh
 exec {python} -IS -c '{start}' {control} "${{0##*/}}" "$@"
@@ -29,7 +30,7 @@ exec {python} -IS -c '{start}' {control} "${{0##*/}}" "$@"
 
 def prepare(plan: Plan) -> None:
     """Lay down the image. With namespaces the root directory and what is below it exist already."""
-    root = Path(plan.root or "/")
+    root = plan.root
     if not plan.namespaces:
         for name, mode in DIRECTORIES.items():
             (root / name).mkdir()
@@ -46,17 +47,17 @@ def prepare(plan: Plan) -> None:
 
 
 def _put_stand_ins(plan: Plan) -> None:
-    root = Path(plan.root or "/")
+    root = plan.root
     wrapper = root / "usr/lib/mayfly-lab/stand-in"
     wrapper.parent.mkdir(parents=True, exist_ok=True)
     start = _start(plan, "stand_in")
-    text = _STAND_IN.format(python=plan.python, start=start, control=plan.root + CONTROL)
+    text = _STAND_IN.format(python=plan.python, start=start, control=root / CONTROL)
     wrapper.write_text(text)
     wrapper.chmod(0o755)
     for name in commands.NAMES:
         if name == "nft" and plan.firewall:
             continue
-        places = [root / "usr/sbin" / name, root / "usr/bin" / name]
+        places = [root / directory / name for directory in _PROGRAMS]
         found = [place for place in places if os.path.lexists(place)] or places[:1]
         for place in found:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,7 @@ def _make_python(plan: Plan) -> None:
 
     It is a virtual environment, because those files outlive a changed environment and `exec`.
     """
-    usr = Path(plan.root, "usr")
+    usr = plan.root / "usr"
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages = usr / "lib" / version / "site-packages"
     packages.mkdir(parents=True)
@@ -87,26 +88,30 @@ def _make_python(plan: Plan) -> None:
 
 def new_boot_id(plan: Plan, boot_id: str) -> None:
     """Give the boot another id. The file stays the same one, for it may be mounted elsewhere."""
-    Path(plan.root, "run/boot_id").write_text(f"{boot_id}\n")
+    (plan.root / "run/boot_id").write_text(f"{boot_id}\n")
 
 
 def forget_memory(plan: Plan) -> None:
     """Empty what does not outlive a boot: /run and /tmp."""
     keep = {"boot_id", "mayfly-lab", "lock"}
-    for directory in (Path(plan.root or "/", "run"), Path(plan.root or "/", "tmp")):
-        for path in directory.iterdir():
-            if path.name not in keep:
-                _remove(path)
+    memory = (plan.root / "run", plan.root / "tmp")
+    for line in Path("/proc/self/mounts").read_text().splitlines() if plan.namespaces else []:
+        target = Path(line.split()[1])
+        if any(directory in target.parents for directory in memory):
+            syscalls.unmount(str(target))
+    for path in [path for directory in memory for path in directory.iterdir()]:
+        if path.name not in keep:
+            erase(path)
 
 
 def open_console(plan: Plan) -> int:
     """The console, to be read; it is open for writing too, so that it never ends."""
-    return os.open(Path(plan.root or "/", "dev/console"), os.O_RDWR | os.O_NONBLOCK)
+    return os.open(plan.root / "dev/console", os.O_RDWR | os.O_NONBLOCK)
 
 
 def console_for_programs(plan: Plan) -> int:
     """The console, to be written; a full one makes the writer wait."""
-    return os.open(Path(plan.root or "/", "dev/console"), os.O_WRONLY)
+    return os.open(plan.root / "dev/console", os.O_WRONLY)
 
 
 def environment(plan: Plan) -> dict[str, str]:
@@ -114,8 +119,11 @@ def environment(plan: Plan) -> dict[str, str]:
     plain = {"LANG": "C.UTF-8", "PATH": _SYSTEM_PATH}
     if not plan.namespaces:
         # There is a host's HOME here, which nothing on the machine may find.
-        temporary = str(Path(plan.root, "tmp"))
-        own = {"HOME": f"{plan.root}/root", "TMPDIR": temporary, "MAYFLY_ROOT": plan.root}
+        own = {
+            "HOME": str(plan.root / "root"),
+            "TMPDIR": str(plan.root / "tmp"),
+            "MAYFLY_ROOT": str(plan.root),
+        }
         path = f"{plan.root}/usr/sbin:{plan.root}/usr/bin:{plan.environment['PATH']}"
         return {**plain, **plan.environment, **own, "PATH": path}
     return {**plain, **plan.environment}
@@ -125,7 +133,7 @@ def services(plan: Plan) -> list[Service]:
     """What the image starts at each boot."""
     if not plan.decoys:
         return []
-    argv = (plan.python, "-IS", "-c", _start(plan, "decoy"), plan.root or "/")
+    argv = (plan.python, "-IS", "-c", _start(plan, "decoy"), str(plan.root))
     return [Service(DECOY, argv, always=True)]
 
 
@@ -138,7 +146,7 @@ def user_data(plan: Plan) -> Service | None:
         content = gzip.decompress(content)
     if not content.startswith(b"#!"):
         return None
-    script = Path(plan.root or "/", _SCRIPT)
+    script = plan.root / _SCRIPT
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_bytes(content)
     script.chmod(0o700)
@@ -149,9 +157,13 @@ def user_data(plan: Plan) -> Service | None:
 
 def remove(plan: Plan) -> None:
     """Remove all that a machine without namespaces has on the host's disk, but its directory."""
-    for path in [] if plan.namespaces else list(Path(plan.directory).iterdir()):
-        _remove(path)
+    for path in [] if plan.namespaces else list(plan.root.iterdir()):
+        erase(path)
 
 
-def _remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+def erase(path: Path) -> None:
+    """Remove a file, a link or a directory with all below it; what is absent is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        path.unlink()

@@ -12,7 +12,6 @@ import socket
 import struct
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from mayfly_lab.machines.inside import calls, commands, family, image, launch, loop, uid_rules
@@ -39,7 +38,7 @@ class Init:
         self._going: tuple[float, bool] | None = None
         self._off = False
         self.namespaces = plan.namespaces
-        self.units = Units(Path(plan.root or "/", "etc/systemd/system"), self._start)
+        self.units = Units(plan.root / "etc/systemd/system", self._start)
         self.scopes = Scopes(self.units.pids)
         self.rules = ""
 
@@ -138,8 +137,11 @@ class Init:
         self.units.clear()
         self.scopes.clear()
         self.rules = ""
-        if self.namespaces:
-            uid_rules.keep_away([], SERVICE)
+        if self._plan.firewall:
+            flush = ("nft", "flush", "ruleset")
+            launch.launch(launch.Command(flush, image.environment(self._plan), self._console))
+        else:
+            self.keep_from_metadata([])
         image.forget_memory(self._plan)
         import uuid  # Late: few machines come here.
 
@@ -202,7 +204,7 @@ class Init:
                 self._obey(message)
 
     def _listen(self) -> None:
-        path = Path(self._plan.root + CONTROL)
+        path = self._plan.root / CONTROL
         path.parent.mkdir(parents=True, exist_ok=True)
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(str(path))
@@ -217,13 +219,14 @@ class Init:
 
     def _hear_stand_in(self, wire: Wire) -> None:
         try:
-            messages = wire.receive()
-        except (EOFError, ConnectionResetError):
+            messages = [message for message, _ in wire.receive()]
+            asked = [calls.Call(**{**each, **_peer(wire.socket)}) for each in messages]
+        except (EOFError, ConnectionResetError, ValueError, TypeError):
+            # The last two: anybody on the machine may come here, and say what he likes.
             self._loop.forget(wire)
             wire.close()
             return
-        for message, _ in messages:
-            call = calls.Call(**{**message, **_peer(wire.socket)})
+        for call in asked:
             answer = commands.answer(self, call)
             told = {"argv": list(call.argv), "uid": call.uid, "exit": answer.exit}
             self._lab.send({"event": "call", **told})

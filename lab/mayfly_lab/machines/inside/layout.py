@@ -1,6 +1,6 @@
 """Where things lie on a machine, and by what names the lab tells of them."""
 
-CONTROL = "/run/mayfly-lab/control"
+CONTROL = "run/mayfly-lab/control"
 """Where init answers the stand-ins, below the machine's root directory."""
 INIT_PID = "run/mayfly-lab/pid"
 """Names the init of a machine without a pid namespace, below its root directory."""

@@ -52,9 +52,9 @@ class Plan:
         return str(Path(self.programs).parents[2])
 
     @property
-    def root(self) -> str:
+    def root(self) -> Path:
         """What is `/` to the machine, as its own programs must spell it."""
-        return "" if self.namespaces else self.directory
+        return Path("/" if self.namespaces else self.directory)
 
     def as_message(self) -> dict[str, Any]:
         """The plan as JSON can carry it."""

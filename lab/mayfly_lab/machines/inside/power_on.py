@@ -65,7 +65,10 @@ def _leave_the_host(lab: Wire, plan: Plan) -> None:
     # New credentials have made the kernel forget an earlier wish of this kind.
     syscalls.die_with_parent(signal.SIGKILL)
     socket.sethostname(plan.hostname)
-    lab.send({"event": "listening"}, _listen(plan))
+    listening = _listen(plan)
+    lab.send({"event": "listening"}, [each.fileno() for each in listening])
+    for each in listening:
+        each.close()
 
 
 def _map_users(answering: socket.socket, pid: int) -> None:
@@ -77,8 +80,8 @@ def _map_users(answering: socket.socket, pid: int) -> None:
             answering.send(b"!")
 
 
-def _listen(plan: Plan) -> list[int]:
-    """Open files of listening sockets: the metadata service's, then those of the lab's doors."""
+def _listen(plan: Plan) -> list[socket.socket]:
+    """Listening sockets: the metadata service's, then those of the lab's doors."""
     network.raise_loopback([SERVICE, plan.private_ip])
     doors = [network.listen("127.0.0.1", port) for port in plan.doors]
-    return [each.detach() for each in (network.listen(SERVICE, 80), *doors)]
+    return [network.listen(SERVICE, 80), *doors]

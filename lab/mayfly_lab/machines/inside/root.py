@@ -13,6 +13,7 @@ from mayfly_lab.machines.inside import image, syscalls
 from mayfly_lab.machines.inside.layout import PROGRAMS
 from mayfly_lab.machines.inside.plan import Plan
 
+# What holds a host's programs; the last two are those of NixOS and Guix.
 _SYSTEM = ("usr", "etc", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")
 _KERNEL = {"proc": 0o555, "sys": 0o555}
 _NOT_OF_THE_IMAGE = (
@@ -65,7 +66,7 @@ def enter(plan: Plan) -> None:
     os.chown(root / "home/ec2-user", 1000, 1000)
     for pattern in _NOT_OF_THE_IMAGE:
         for path in list(root.glob(pattern)):
-            _remove(path)
+            image.erase(path)
     _write_identity(root, plan)
     _show_programs(root, plan)
     _mount_devices(root)
@@ -87,15 +88,8 @@ def _lay(disk: Path, root: Path, name: str) -> None:
         syscalls.mount("overlay", str(root / name), "overlay", options=options)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    elif os.path.lexists(path):
-        path.unlink()
-
-
 def _write(path: Path, text: str, mode: int = 0o644) -> None:
-    _remove(path)
+    image.erase(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(mode)
@@ -122,7 +116,7 @@ def _show_programs(root: Path, plan: Plan) -> None:
         _show_python(root, Path(plan.python_prefix))
     python = root / "usr/bin/python3"
     if plan.python != "/usr/bin/python3":
-        _remove(python)
+        image.erase(python)
         python.symlink_to(plan.python)
 
 

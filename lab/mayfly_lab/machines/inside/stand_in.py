@@ -61,7 +61,7 @@ def _run_in_scope(control: str, argv: list[str]) -> None:
     from mayfly_lab.machines.inside import syscalls, systemd_run
 
     run = systemd_run.parse(argv[1:])
-    if control == CONTROL:
+    if control == f"/{CONTROL}":
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     else:
         syscalls.adopt_orphans()

@@ -58,6 +58,11 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
         mount(source, target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
+def unmount(target: str) -> None:
+    """Take a mounted file system away, even while it is in use."""
+    _check(_libc.umount2(target.encode(), _MNT_DETACH), target)
+
+
 def make_root(directory: str) -> None:
     """Make `directory` (a mount point) the root of this mount namespace; the old one is gone."""
     os.chdir(directory)

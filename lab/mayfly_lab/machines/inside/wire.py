@@ -34,6 +34,7 @@ class Wire:
 
         Raises:
             EOFError: the other side is gone.
+            ValueError, TypeError: what came is no message.
         """
         chunk, fds, _, _ = socket.recv_fds(self.socket, 65536, _MOST_FDS)
         self._fds += fds
@@ -45,7 +46,9 @@ class Wire:
         self._bytes = bytearray(rest)
         return [self._take(json.loads(line)) for line in lines]
 
-    def _take(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    def _take(self, message: Any) -> tuple[dict[str, Any], list[int]]:
+        if not isinstance(message, dict):
+            raise TypeError("a message is an object")
         count = message.pop("fds", 0)
         mine, self._fds = self._fds[:count], self._fds[count:]
         return message, mine
