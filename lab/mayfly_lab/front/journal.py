@@ -13,6 +13,7 @@ from typing import Any, TextIO, TypedDict, Unpack
 from mayfly_lab.front.call import Call, Principal
 from mayfly_lab.front.dynamo import item_requests
 
+FLUSH_SECONDS = 0.2
 AWS = "aws"
 """The principal of what AWS does by itself: state changes, events."""
 
@@ -86,6 +87,7 @@ class Journal:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
+        self._flushed = 0.0
         self._file: TextIO | None = None if path is None else path.open("a", encoding="utf-8")
 
     def called(self, principal: Principal, call: Call, status: int, error: str = "") -> None:
@@ -115,7 +117,14 @@ class Journal:
             if self._file is not None:
                 shown = {name: getattr(entry, name) for name in _WRITTEN}
                 self._file.write(json.dumps(shown, default=str) + "\n")
-                self._file.flush()
+                self._flush_now_and_then(self._file)
+
+    def _flush_now_and_then(self, file: TextIO) -> None:
+        """A reader of the file is at most a fraction of a second behind while calls come in."""
+        now = self._clock()
+        if now - self._flushed > FLUSH_SECONDS:
+            file.flush()
+            self._flushed = now
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries so far, oldest first."""
