@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mayfly.adapters.records import from_item, key_of
-from mayfly.model import AnyRecord, Capacity, Claim, Instance, SlotKey
+from mayfly.model import AnyRecord, Capacity, Claim, Instance, QueueRecord, SlotKey
 
 
 class Records:
@@ -23,6 +23,10 @@ class Records:
     def instances(self) -> Mapping[SlotKey, Instance]:
         """All instances, by slot."""
         return {instance.key: instance for instance in self._all(Instance)}
+
+    def queues(self) -> Mapping[str, QueueRecord]:
+        """All queues, by key."""
+        return {queue.queue: queue for queue in self._all(QueueRecord)}
 
     def capacity(self) -> Mapping[str, Capacity]:
         """All accounts, by queue."""

@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from mayfly_lab.front.http import Answer, Request
+from mayfly_lab.http import Answer, Request
 from tests.lab.machine_kit import ACCOUNT, INSTANCE, ScriptedEc2, a_profile
 
 LAYER = Path(__file__).parents[2] / "layers" / "instance"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mayfly_lab.front.http import Answer, AnswerLostError, HttpServer, Request
+from mayfly_lab.http import Answer, AnswerLostError, HttpServer, Request
 from tests.lab.waiting import eventually
 
 

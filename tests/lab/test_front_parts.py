@@ -13,10 +13,10 @@ import pytest
 from mayfly_lab.front.buckets import LIMITS, Buckets
 from mayfly_lab.front.call import Call, Kind, Refusal
 from mayfly_lab.front.faults import SWITCHES, Faults, FaultSyntaxError, parse_seconds
-from mayfly_lab.front.http import Answer, Request
 from mayfly_lab.front.journal import Entry, Journal
 from mayfly_lab.front.own import EmptyShelf, Layers, LayerVersion, TransactionTokens
 from mayfly_lab.front.scrub import Scrubber
+from mayfly_lab.http import Answer, Request
 from tests.lab.aws_lab import principal
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from mayfly.adapters.fleet import DynamoFleet
 from mayfly.adapters.transactions import Tables
 from mayfly.errors import Conflict
-from mayfly.model import Claim, Instance
+from mayfly.model import Claim, Instance, QueueRecord
 from mayfly.ports import Save
 from mayfly.states import InstanceState
 from mayfly_lab.aws.config import Delays
@@ -155,6 +155,10 @@ class Stage:
         """Every assignment of a job that was written."""
         written = mailbox_writes(list(self.lab.aws.journal))
         return [w for w in written if w.state.get("assignment", {}).get("job") == job]
+
+    def queue(self, queue: str) -> QueueRecord:
+        """Mayfly's record of a queue."""
+        return self.lab.records.queues()[queue]
 
     def last_words(self, instance_id: str) -> str:
         """What the log group keeps of a host that failed; empty where it keeps nothing."""

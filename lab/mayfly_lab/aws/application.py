@@ -17,8 +17,8 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 
 from mayfly_lab.aws.patches import Patch
 from mayfly_lab.front.call import Call
-from mayfly_lab.front.http import Answer, Request
 from mayfly_lab.front.reading import environ
+from mayfly_lab.http import Answer, Request
 
 # The services that are called all the time, and whose operations need no path: their handlers
 # are called directly. Flask and the search for the backend cost three times what they do.

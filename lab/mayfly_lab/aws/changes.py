@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mayfly_lab.aws.bus import EventBus
 from mayfly_lab.aws.deploy.recorder import Resource
 from mayfly_lab.front.call import Call, Principal
-from mayfly_lab.front.http import Answer
+from mayfly_lab.http import Answer
 
 Change = tuple[str, str]
 """A parameter's name, and the operation that the event names."""

@@ -42,10 +42,10 @@ from mayfly_lab.front.call import Call, Kind, Principal
 from mayfly_lab.front.credentials import Credentials
 from mayfly_lab.front.door import FrontDoor
 from mayfly_lab.front.faults import Faults
-from mayfly_lab.front.http import Answer, HttpServer
 from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import Layers
 from mayfly_lab.front.rights import mayfly_rights
+from mayfly_lab.http import Answer, HttpServer
 
 OPERATOR = Principal(
     userid="AIDALABOPERATOR",

@@ -12,7 +12,7 @@ from .clockwork import settle
 from .endpoints import AGENT, REST, STACKS
 from .faults import Faults
 from .git import PREFIX, GitFiles
-from .http import DroppedError, Request, Response, json_response
+from .http import AnswerLostError, Request, Response, json_response
 from .limits import RateLimits
 from .refusals import RefusedError
 from .routing import Call, Routes
@@ -42,12 +42,12 @@ class Application:
         """Answer one request.
 
         Raises:
-            DroppedError: a fault switch wants no answer to be sent.
+            AnswerLostError: a fault switch wants no answer to be sent.
         """
         if request.path.startswith(PREFIX):
             return _answered(lambda: self._git.answer(request))
         if self._faults.outage:
-            raise DroppedError
+            raise AnswerLostError
         if self._faults.latency:
             time.sleep(self._faults.latency.total_seconds())
         return _answered(lambda: self._call(request))
@@ -75,7 +75,7 @@ class Application:
 
         response = _answered(lambda: self.transact(act))
         if self._faults.loses_answer(route.name):
-            raise DroppedError
+            raise AnswerLostError
         return response
 
     def _deliver(self) -> None:

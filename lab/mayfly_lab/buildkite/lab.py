@@ -10,11 +10,13 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
+from mayfly_lab.http import HttpServer
+
 from . import builds, git
 from .application import Application, Clock
 from .builds import BuildRequest
 from .faults import Faults
-from .http import HttpServer
+from .http import served
 from .records import Build, Job, Pipeline
 from .settings import Queue, Settings, Timings
 from .store import Store
@@ -50,9 +52,11 @@ class Buildkite:
         self._git_root = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
         files = git.GitFiles(self._git_root)
         self._application = Application(Store(self.settings), self.faults, clock, files)
-        self._server = HttpServer(self._application)
         self._stop = threading.Event()
         self._url: str | None = None
+
+    # Exists from `start` on.
+    _server: HttpServer
 
     @property
     def url(self) -> str:
@@ -86,7 +90,9 @@ class Buildkite:
         Raises:
             OSError: the port is taken.
         """
-        self._url = f"http://127.0.0.1:{self._server.listen(port)}"
+        self._server = HttpServer(served(self._application), port=port)
+        self._server.start()
+        self._url = self._server.url
         threading.Thread(target=self._keep_time, name="buildkite-clock", daemon=True).start()
         return self._url
 
@@ -97,7 +103,8 @@ class Buildkite:
     def close(self) -> None:
         """Stop listening, drop connections, and remove the repositories."""
         self._stop.set()
-        self._server.close()
+        if self._url is not None:
+            self._server.stop()
         self._closing.close()
 
     def subscribe(self, listener: Callable[[JobEvent], None]) -> None:

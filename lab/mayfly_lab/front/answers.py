@@ -8,7 +8,7 @@ from enum import StrEnum
 from xml.sax.saxutils import escape
 
 from mayfly_lab.front.call import Refusal
-from mayfly_lab.front.http import Answer, Request
+from mayfly_lab.http import Answer, Request
 
 
 class Style(StrEnum):

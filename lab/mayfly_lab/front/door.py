@@ -16,12 +16,12 @@ from mayfly_lab.front.buckets import Buckets
 from mayfly_lab.front.call import Call, Kind, Principal, Refusal
 from mayfly_lab.front.credentials import Credentials
 from mayfly_lab.front.faults import Faults
-from mayfly_lab.front.http import Answer, AnswerLostError, Request
 from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import DOWNLOADS, Layers, TransactionTokens, caller_identity
 from mayfly_lab.front.reading import read_call
 from mayfly_lab.front.scrub import Scrubber
 from mayfly_lab.front.signature import authenticate, read_scope
+from mayfly_lab.http import Answer, AnswerLostError, Request
 
 LOG = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from xml.sax.saxutils import escape
 
 from mayfly_lab.front.call import Call, Principal, Refusal
-from mayfly_lab.front.http import Answer, Request
+from mayfly_lab.http import Answer, Request
 
 DOWNLOAD_SECONDS = 600
 """How long a layer's download address works, as in AWS."""

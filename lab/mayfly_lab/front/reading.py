@@ -19,7 +19,7 @@ from werkzeug.exceptions import NotFound
 
 from mayfly_lab.front.answers import Style
 from mayfly_lab.front.call import Call, Refusal
-from mayfly_lab.front.http import Request
+from mayfly_lab.http import Request
 
 # The name in a signature's scope, where it is not the name of the API model.
 _MODEL_OF = {"monitoring": "cloudwatch", "states": "stepfunctions"}

@@ -18,7 +18,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 
 from mayfly_lab.front.call import Principal, Refusal
 from mayfly_lab.front.credentials import Credentials, Holder
-from mayfly_lab.front.http import Request
+from mayfly_lab.http import Request
 
 MAX_SKEW_SECONDS = 300
 _AUTHORIZATION = re.compile(

@@ -100,13 +100,13 @@ def _order(evidence: Evidence) -> Iterator[str]:
         if not instance.proven:
             continue
         done = _first(writes, instance.bootstrap_row, "bootstrapped")
-        replaced = _replaced(evidence, instance)
         proof = _first(writes, instance.sandbox_row, "sandboxed")
-        times = [done and done.at, replaced, proof and proof.at]
-        if None in times or times != sorted(times, key=float):
-            shown = ", ".join(
-                "never" if at is None else f"{at - evidence.started:.2f}" for at in times
-            )
+        replaced = _replaced(evidence, instance)
+        if done is None or proof is None or replaced is None:
+            yield f"{instance.instance_id}: bootstrapped, replaced or proven never happened"
+        elif not done.at <= replaced <= proof.at:
+            times = (at - evidence.started for at in (done.at, replaced, proof.at))
+            shown = ", ".join(f"{at:.2f}" for at in times)
             yield f"{instance.instance_id}: bootstrapped, replaced, proven at {shown}"
 
 

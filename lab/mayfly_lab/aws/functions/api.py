@@ -9,7 +9,7 @@ from typing import Any
 
 from mayfly_lab.aws.functions.functions import Functions, ThrottledError
 from mayfly_lab.front.call import Call, Refusal
-from mayfly_lab.front.http import Answer
+from mayfly_lab.http import Answer
 
 Submit = Callable[[str, Any], None]
 
