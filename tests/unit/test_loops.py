@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from mayfly import lease as leases
+from mayfly.decide.dispatch import LOOK_AHEAD
 from mayfly.errors import Conflict, Misconfigured, NotFound, Transient
 from mayfly.model import Claim, QueueRecord
 from mayfly.ports import Listing
@@ -186,6 +187,20 @@ def test_running_claims_are_looked_at_every_fifteen_seconds() -> None:
     claim = world.claim("job-1")
     assert claim.state is C.FINISHED
     assert timedelta(0) < claim.since - ended[0] <= timedelta(seconds=15)
+
+
+def test_running_jobs_take_room_between_the_wide_looks_too() -> None:
+    world = a_warm_world(2, **{"limits/max-instances": "2"})
+    world.schedule("job-1", "job-2")
+
+    def accept() -> None:
+        world.accept("job-1")
+        world.accept("job-2")
+
+    more = [f"more-{n:02}" for n in range(30)]
+    Script(world, 8, {1: accept, 4: lambda: world.schedule(*more)}).dispatch()
+    waiting = [claim for claim in world.fleet.all(Claim) if claim.state is C.WAITING]
+    assert len(waiting) == LOOK_AHEAD
 
 
 def test_a_pause_of_a_queue_holds_between_its_listings() -> None:

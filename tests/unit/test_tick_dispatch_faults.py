@@ -88,6 +88,21 @@ def test_an_index_that_lags_opens_and_binds_nothing_twice() -> None:
     assert len(world.instances(S.ASSIGNED)) == 1
 
 
+def test_without_its_record_a_last_attempt_fails_no_job() -> None:
+    world = a_warm_world(**{"job/attempts": "1"})
+    world.schedule("job-1")
+    world.dispatch()
+    (instance,) = world.instances()
+    world.machines.end(str(instance.instance_id), "Server.InternalError")
+    world.reap()
+    world.fleet.fail_next("write", Transient("throttled"))
+    world.dispatch()
+    assert world.claim("job-1").state is C.ASSIGNED
+    assert world.buildkite.calls["finish"] == 0
+    world.dispatch()
+    assert world.claim("job-1").told
+
+
 # -- between wide looks ----------------------------------------------------------------------------
 
 
