@@ -160,11 +160,22 @@ def test_the_fault_kills_a_while_into_the_next_invocation(
 
 def test_an_idle_worker_that_died_is_replaced(account: Functions) -> None:
     pid = account.invoke(ARN, {}).result["pid"]
+    (idle,) = account._by_arn[ARN].idle
     os.kill(pid, 9)
-    eventually(lambda: not alive(pid))
+    eventually(lambda: not idle.alive)
     again = account.invoke(ARN, {})
     assert again.ok
     assert again.result["pid"] != pid
+
+
+def test_a_worker_that_is_found_dead_costs_the_event_nothing(account: Functions) -> None:
+    account.invoke(ARN, {})
+    (idle,) = account._by_arn[ARN].idle
+    assert idle._worker.stdin is not None
+    os.close(idle._worker.stdin.fileno())  # its death, seen only when it gets its next event
+    again = account.invoke(ARN, {"n": 2})
+    assert again.ok
+    assert again.result["echo"] == {"n": 2}
 
 
 # ------------------------------------------------------------------ several at once

@@ -60,6 +60,10 @@ class Outcome:
         return self.error is None
 
 
+class WorkerGoneError(Exception):
+    """A worker died while it was idle."""
+
+
 class ExecutionEnvironment:
     """A worker process; not thread-safe but for `kill`."""
 
@@ -97,7 +101,11 @@ class ExecutionEnvironment:
         return not self._killed.is_set() and self._worker.poll() is None
 
     def invoke(self, event: Any) -> Outcome:
-        """Run the handler on one event; a worker that is late or dies is a function error."""
+        """Run the handler on one event; a worker that is late or dies is a function error.
+
+        Raises:
+            WorkerGoneError: it had died before, while it was idle; the event was not touched.
+        """
         request_id = str(uuid.uuid4())
         if not self._loaded:
             loaded = self._next(INIT_SECONDS)
@@ -113,10 +121,7 @@ class ExecutionEnvironment:
             "arn": self._spec.arn,
             "trace": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
         }
-        try:
-            self._write(message)
-        except OSError:  # it died while it was idle
-            return self._failed(request_id, None, "Runtime.ExitError")
+        self._write(message)
         answer = self._next(self._spec.timeout)
         if answer is None:
             late = time.time() >= deadline and not self._killed.is_set()
@@ -143,10 +148,14 @@ class ExecutionEnvironment:
 
     def _write(self, message: Mapping[str, Any]) -> None:
         pipe = self._worker.stdin
-        if pipe is None:
-            raise BrokenPipeError
-        pipe.write(json.dumps(message).encode() + b"\n")
-        pipe.flush()
+        try:
+            if pipe is None:
+                raise BrokenPipeError
+            pipe.write(json.dumps(message).encode() + b"\n")
+            pipe.flush()
+        except OSError as error:
+            self.kill()
+            raise WorkerGoneError(self._spec.name) from error
 
     def _next(self, seconds: float) -> dict[str, Any] | None:
         """The worker's next message; None when it is late or has died."""

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mayfly_lab.aws.functions.environment import ExecutionEnvironment, FunctionSpec, Outcome
+from mayfly_lab.aws.functions.environment import (
+    ExecutionEnvironment,
+    FunctionSpec,
+    Outcome,
+    WorkerGoneError,
+)
 from mayfly_lab.aws.world import World
 
 KILL_SECONDS = 0.2
@@ -70,22 +75,32 @@ class Functions:
             ThrottledError: it runs as often at once as it may.
         """
         function = self._by_arn[self.spec(name).arn]
+        while (outcome := self._invoke(function, event)) is None:
+            pass
+        self._journal_outcome(function.spec, outcome)
+        return outcome
+
+    def _invoke(self, function: _Function, event: Any) -> Outcome | None:
+        """Run it in some worker; None when that one turns out to have died before."""
         environment = self._take(function)
         try:
             if fault := self._world.faults.take("kill", _short(function.spec)):
                 seconds = fault.seconds if fault.value else KILL_SECONDS
                 self._world.timers.after(seconds, environment.kill)
-            outcome = environment.invoke(event)
+            return environment.invoke(event)
+        except WorkerGoneError:
+            return None
         finally:
             self._give_back(function, environment)
+
+    def _journal_outcome(self, spec: FunctionSpec, outcome: Outcome) -> None:
         self._world.journal.happened(
             "lambda",
             "Invocation",
-            FunctionName=function.spec.name,
+            FunctionName=spec.name,
             request=outcome.request_id,
             error="" if outcome.error is None else str(outcome.error.get("errorMessage")),
         )
-        return outcome
 
     def kill(self, access_key: str) -> None:
         """Kill the worker that holds these credentials, in the middle of what it does."""

@@ -1,0 +1,142 @@
+"""The queue's template, deployed into the local AWS by itself and as a nested application."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from tests.template.deployed_account import (
+    STACK,
+    Account,
+    an_account,
+    inline_policies,
+)
+from tests.template.deployed_sources import fresh_sources
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fresh_sources(tmp_path_factory.mktemp("sources"))
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Iterator[Account]:
+    with an_account(tmp_path_factory.mktemp("lab"), sources) as deployed:
+        yield deployed
+
+
+@pytest.mark.parametrize("queue", ["deploy", "first"])
+def test_a_queue_publishes_what_exists(account: Account, queue: str) -> None:
+    published = account.deployed.queues[queue]
+    iam, ec2 = account.client("iam"), account.client("ec2")
+    for kind in ("bootstrap", "sandbox"):
+        name = published[f"{kind}_role"].rpartition("/")[2]
+        role = iam.get_role(RoleName=name)["Role"]
+        assert role["Arn"] == published[f"{kind}_role"]
+        assert role["RoleId"] == published[f"{kind}_role_id"]
+        assert role["Path"] == f"/mayfly/mayfly/{kind}/{queue}/"
+        profile = iam.get_instance_profile(
+            InstanceProfileName=published[f"{kind}_profile"].rpartition("/")[2]
+        )["InstanceProfile"]
+        assert profile["Arn"] == published[f"{kind}_profile"]
+        assert profile["Path"] == role["Path"]
+        assert [each["RoleName"] for each in profile["Roles"]] == [name]
+        assert unquote(json.dumps(inline_policies(account, name))).count('"Deny"') > 5
+    for architecture, template in published["templates"].items():
+        versions = ec2.describe_launch_template_versions(
+            LaunchTemplateId=template["id"], Versions=[template["version"]]
+        )["LaunchTemplateVersions"]
+        image = ec2.describe_images(ImageIds=[versions[0]["LaunchTemplateData"]["ImageId"]])
+        assert image["Images"][0]["Architecture"] == architecture
+    assert ec2.describe_subnets(SubnetIds=published["subnets"])["Subnets"]
+
+
+def test_the_queues_managed_policies_are_attached(account: Account) -> None:
+    published = account.deployed.queues["deploy"]
+    for kind in ("Bootstrap", "Sandbox"):
+        role = published[f"{kind.lower()}_role"].rpartition("/")[2]
+        attached = account.client("iam").list_attached_role_policies(RoleName=role)
+        assert [each["PolicyName"] for each in attached["AttachedPolicies"]] == [kind]
+
+
+def template_data(account: Account, queue: str = "deploy") -> dict[str, Any]:
+    template = account.deployed.queues[queue]["templates"]["x86_64"]
+    versions = account.client("ec2").describe_launch_template_versions(
+        LaunchTemplateId=template["id"], Versions=[template["version"]]
+    )
+    data: dict[str, Any] = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    return data
+
+
+def test_the_launch_template_is_what_the_template_says(account: Account) -> None:
+    data = template_data(account)
+    assert data["InstanceInitiatedShutdownBehavior"] == "terminate"
+    assert data["MetadataOptions"]["HttpTokens"] == "required"
+    assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+    assert data["MaintenanceOptions"] == {"AutoRecovery": "disabled"}
+    assert data["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] in {True, "true"}
+    tags = {each["ResourceType"]: each["Tags"] for each in data["TagSpecifications"]}
+    assert {"Key": "cost-centre", "Value": "42"} in tags["instance"]
+    assert {"Key": "team", "Value": "ci"} in tags["volume"]
+
+
+def test_the_group_lets_nothing_in_and_everything_out(account: Account) -> None:
+    group = account.resources(f"{STACK}-queue-deploy")["InstanceSecurityGroup"]
+    (found,) = account.client("ec2").describe_security_groups(
+        GroupIds=[group["PhysicalResourceId"]]
+    )["SecurityGroups"]
+    assert found["IpPermissions"] == []
+    v4 = [r["CidrIp"] for p in found["IpPermissionsEgress"] for r in p.get("IpRanges", ())]
+    v6 = [r["CidrIpv6"] for p in found["IpPermissionsEgress"] for r in p.get("Ipv6Ranges", ())]
+    assert (v4, v6) == (["0.0.0.0/0"], ["::/0"])
+    assert {"Key": "mayfly-queue", "Value": "deploy"} in found["Tags"]
+
+
+def test_an_instance_of_the_queue_boots_with_its_user_data_and_bootstrap_profile(
+    account: Account, sources: Path
+) -> None:
+    published = account.deployed.queues["deploy"]
+    launched = account.client("ec2").run_instances(
+        MinCount=1,
+        MaxCount=1,
+        InstanceType="m7i.large",
+        LaunchTemplate={"LaunchTemplateId": published["templates"]["x86_64"]["id"]},
+        TagSpecifications=[
+            {"ResourceType": "instance", "Tags": [{"Key": "mayfly-launch", "Value": "l-1"}]}
+        ],
+    )["Instances"][0]
+    assert launched["IamInstanceProfile"]["Arn"] == published["bootstrap_profile"]
+    assert {"Key": "team", "Value": "ci"} in launched["Tags"]
+    user_data = account.lab.aws.ec2.get(launched["InstanceId"]).user_data.decode()
+    before, after = (
+        (sources / "layers" / "instance" / "user-data.sh")
+        .read_text()
+        .split("\n__MAYFLY_HOST_JSON__\n")
+    )
+    assert user_data.startswith(before + "\n")
+    assert user_data.endswith(after)
+    host = json.loads(user_data[len(before) + 1 : -len(after)])
+    assert host["queue"] == "deploy"
+    assert host["bootstrap_profile"] == published["bootstrap_profile"]
+
+
+def test_deploying_a_queue_is_an_event_for_the_control_plane(account: Account) -> None:
+    aws = account.lab.aws
+    rule = next(
+        each
+        for each in aws._world.cloud.backend("events").event_buses["default"].rules.values()
+        if "ParameterChange" in each.name
+    )
+    event = {
+        "source": "aws.ssm",
+        "detail-type": "Parameter Store Change",
+        "detail": {"name": "/mayfly-infra/mayfly/queues/deploy", "operation": "Create"},
+    }
+    assert rule.event_pattern.matches_event(event)
+    other = event | {"detail": {"name": "/mayfly/another/queues/x/paused", "operation": "Create"}}
+    assert not rule.event_pattern.matches_event(other)
