@@ -50,7 +50,7 @@ def pack(target: Path, agent: Path | None = None, interpreter: str = _INTERPRETE
         member = tarfile.TarInfo(_NAME)
         member.size, member.mode = len(content), 0o755
         archive.addfile(member, io.BytesIO(content))
-    data = gzip.compress(packed.getvalue(), compresslevel=1, mtime=0)
+    data = gzip.compress(packed.getvalue(), compresslevel=0, mtime=0)
     target.write_bytes(data)
     return AgentArchive(
         path=target,
