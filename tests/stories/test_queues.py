@@ -51,7 +51,8 @@ def test_a_job_that_policy_denies_fails_with_the_reason_on_its_page(stage: Stage
     ended = stage.ended(job)
     assert (ended.outcome, ended.exit_status) == ("failed", -1)
     assert ended.detail is not None
-    assert "Queue release does not take this job (pipeline app, branch main" in ended.detail
+    assert "Queue release does not take this job (pipeline app" in ended.detail
+    assert "branch main" in ended.detail
     assert "asks for another branch" in ended.detail
     claim = stage.finished(job)
     assert (claim.state, claim.told, claim.reason) == ("failed", True, ended.detail)
@@ -128,24 +129,23 @@ def test_a_paused_queue_takes_no_new_job_and_ends_what_runs(
 
 
 @pytest.mark.parametrize(
-    ("bad", "words"),
+    ("name", "value", "words"),
     [
-        ({"limits/max-instances": "lots"}, ("limits/max-instances", "'lots'", "a count from 1")),
-        ({"job/root": "yes"}, ("job/root", "imds")),
-        ({"pool/hot": "5", "limits/max-instances": "2"}, ("pool/hot", "limits/max-instances")),
-        ({"polcy/rules/x": "branch=main"}, ("polcy/rules/x", "no such parameter")),
+        ("limits/max-instances", "lots", "a count from 1 to 5000"),
+        ("job/root", "yes", "imds"),
+        ("pool/hot", "51", "at most limits/max-instances (50)"),
+        ("polcy/rules/x", "branch=main", "polcy/rules/x"),
     ],
-    ids=["unreadable", "contradictory", "beyond the limit", "unknown"],
+    ids=["unreadable", "contradictory", "beyond-the-limit", "unknown"],
 )
 def test_a_bad_parameter_changes_nothing_but_the_alarm(
-    stage: Stage, bad: dict[str, str], words: tuple[str, ...]
+    stage: Stage, name: str, value: str, words: str
 ) -> None:
     before = in_force(stage, CALM)
     counted = stage.counted("provision", "BadConfiguration")
-    for name, value in bad.items():
-        stage.lab.put_parameter(CALM, name, value)
+    stage.lab.put_parameter(CALM, name, value)
     (problem,) = stage.until("the queue has a problem", lambda: stage.queue(CALM).problems)
-    assert all(word in problem for word in words)
+    assert words in problem
     assert in_force(stage, CALM) == before
     stage.until(
         "provision answers with it", lambda: f"queue calm: {problem}" in stage.problems("provision")
@@ -154,8 +154,7 @@ def test_a_bad_parameter_changes_nothing_but_the_alarm(
         "it is counted for the alarm",
         lambda: stage.counted("provision", "BadConfiguration") > counted,
     )
-    names = [f"/mayfly/{STACK}/queues/{CALM}/{name}" for name in bad]
-    stage.lab.aws.client("ssm").delete_parameters(Names=names)
+    stage.lab.aws.client("ssm").delete_parameter(Name=f"/mayfly/{STACK}/queues/{CALM}/{name}")
     stage.until("the problem is gone", lambda: not stage.queue(CALM).problems)
     assert in_force(stage, CALM) == before
 
