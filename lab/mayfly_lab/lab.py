@@ -18,7 +18,6 @@ from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.buildkite import Buildkite, Timings
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
-from mayfly_lab.front.rights import mayfly_rights
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room, RoomConfig
@@ -132,7 +131,6 @@ class Lab:
         self.aws = LocalAws(
             LabConfig(home=self.home / "aws", delays=self.choices.delays),
             lambda view, front: self._open_room(view, front, archives),
-            mayfly_rights(f"{SCRIPTS}/"),
         )
         self.aws.start()
         self._closing.callback(self.aws.stop)

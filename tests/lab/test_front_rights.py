@@ -9,9 +9,9 @@ import pytest
 from mayfly_lab.front.call import Call, Kind
 from mayfly_lab.front.dynamo import item_requests, plain
 from mayfly_lab.front.rights import mayfly_rights
-from tests.lab.aws_lab import principal
+from tests.lab.aws_lab import QUEUE, principal
 
-RIGHTS = mayfly_rights(script_prefix="scripts/mayfly/")
+RIGHTS = mayfly_rights({QUEUE: "scripts/mayfly/", "other": "scripts/other/"})
 OWN = "AROABOOTSTRAP:i-1"
 OWN_SANDBOX = "AROASANDBOX:i-1"
 

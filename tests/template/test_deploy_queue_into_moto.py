@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
+from mayfly_lab.front.call import Kind, Principal
+from tests.lab.aws_lab import refused
 from tests.template.deployed_account import (
     STACK,
     Account,
@@ -123,6 +127,24 @@ def test_an_instance_of_the_queue_boots_with_its_user_data_and_bootstrap_profile
     host = json.loads(user_data[len(before) + 1 : -len(after)])
     assert host["queue"] == "deploy"
     assert host["bootstrap_profile"] == published["bootstrap_profile"]
+
+
+def test_hosts_of_the_queue_may_read_its_bootstrap_scripts_and_no_others(account: Account) -> None:
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="scripts")
+    for key in ("mayfly/setup.sh", "others/setup.sh"):
+        s3.put_object(Bucket="scripts", Key=key, Body=b"#!/bin/bash")
+    host = Principal("AROA:i-1", "arn:aws:sts::1:assumed-role/b/i-1", Kind.BOOTSTRAP, "i-1")
+    for queue, readable in (("deploy", {"mayfly/setup.sh"}), ("first", set())):
+        keys = account.lab.aws.credentials.issue(
+            replace(host, stack=STACK, queue=queue), timedelta(hours=1)
+        )
+        get = account.lab.client("s3", keys).get_object
+        for key in ("mayfly/setup.sh", "others/setup.sh"):
+            if key in readable:
+                assert get(Bucket="scripts", Key=key)["Body"].read()
+            else:
+                assert refused(get, Bucket="scripts", Key=key) == ("AccessDenied", 403)
 
 
 def test_deploying_a_queue_is_an_event_for_the_control_plane(account: Account) -> None:

@@ -100,6 +100,7 @@ class LocalAws:
         )
         self._authoriser = authoriser
         self._triggers: list[Trigger] = []
+        self._scripts: dict[str, str] = {}
         self._closing = ExitStack()
         self._stack = ""
 
@@ -187,6 +188,7 @@ class LocalAws:
         queues = {queue.key: deployer.queue(deployment, queue) for queue in deployment.queues}
         if nested := deployment.parameters.get("QueueKey"):
             queues[nested] = deployer.published(deployment.stack, nested)
+        self._scripts |= {key: str(each["script_prefix"]) for key, each in queues.items()}
         self._start_triggers()
         return Deployed(deployment.stack, queues, translation.sources)
 
@@ -213,7 +215,7 @@ class LocalAws:
         self._door = FrontDoor(
             cloud=MotoApplication(),
             credentials=world.credentials,
-            authoriser=self._authoriser or mayfly_rights(),
+            authoriser=self._authoriser or mayfly_rights(self._scripts),
             journal=world.journal,
             faults=world.faults,
             layers=Layers(world.cloud, world.clock),

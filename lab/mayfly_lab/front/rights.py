@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from mayfly_lab.front.authoriser import ALLOWED, ByPrincipal, Everything, Verdict, denied
 from mayfly_lab.front.call import Call, Kind, Principal
@@ -118,8 +117,8 @@ class FunctionRights:
 class InstanceRights:
     """Instances: their own mailbox row, and with the bootstrap role what a boot needs to read."""
 
-    script_prefix: str = ""
-    """`bucket/prefix/` under which bootstrap scripts may be read; empty for none."""
+    scripts: Mapping[str, str]
+    """By queue: `bucket/prefix/` under which its bootstrap scripts may be read; empty for none."""
 
     def decide(self, principal: Principal, call: Call) -> Verdict:
         """Whether an instance of this kind may make the call."""
@@ -156,15 +155,16 @@ class InstanceRights:
             case "lambda:GetLayerVersion" | "lambda:GetLayerVersionByArn":
                 return True
             case "s3:GetObject":
+                prefix = self.scripts.get(principal.queue, "")
                 path = f"{call.parameters.get('Bucket')}/{call.parameters.get('Key')}"
-                return bool(self.script_prefix) and fnmatchcase(path, f"{self.script_prefix}*")
+                return bool(prefix) and path.startswith(prefix)
             case _:
                 return False
 
 
-def mayfly_rights(script_prefix: str = "") -> ByPrincipal:
-    """The authoriser of a lab that runs Mayfly."""
-    instances = InstanceRights(script_prefix)
+def mayfly_rights(scripts: Mapping[str, str]) -> ByPrincipal:
+    """The authoriser of a lab that runs Mayfly; `scripts` as in `InstanceRights`."""
+    instances = InstanceRights(scripts)
     return ByPrincipal(
         (
             (Kind.OPERATOR, Everything()),
