@@ -17,7 +17,7 @@ from mayfly.lease import take
 from mayfly.ticks.outcome import Outcome
 from tests.property.purity import decide_twice
 from tests.unit import invariants
-from tests.unit.builders import QUEUE, TYPES
+from tests.unit.builders import QUEUE, STACK, TYPES, a_job
 from tests.unit.fuses import EFFECTS, READS, Crash, Fuse
 from tests.unit.hosts import Hosts
 from tests.unit.world import World, a_world
@@ -38,6 +38,8 @@ class ControlPlane(RuleBasedStateMachine):
         self.fuse = Fuse(0, None)
         self.fuse.into(self.world)
         self.jobs: list[str] = []
+        self.foreign: set[str] = set()
+        """Jobs that an agent of another stack runs."""
 
     def invoke(self, name: str) -> Outcome:
         functions: dict[str, Callable[[], Outcome]] = {
@@ -51,10 +53,12 @@ class ControlPlane(RuleBasedStateMachine):
     # -- people and time ---------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.jobs) < MOST_JOBS)
-    @rule(priority=st.integers(-1, 1))
-    def a_job_is_scheduled(self, priority: int) -> None:
+    @rule(priority=st.integers(-1, 1), branch=st.sampled_from(["main", "main", "feature"]))
+    def a_job_is_scheduled(self, priority: int, branch: str) -> None:
         self.jobs.append(f"job-{len(self.jobs)}")
-        self.world.schedule(self.jobs[-1], priority=priority)
+        job = a_job(self.jobs[-1], priority=priority, scheduled_at=self.world.clock.now)
+        facts = {"BUILDKITE_BRANCH": branch, "BUILDKITE_PULL_REQUEST": "false"}
+        self.world.buildkite.schedule(QUEUE, job, {"BUILDKITE_PIPELINE_SLUG": "web", **facts})
 
     @precondition(lambda self: self.jobs)
     @rule(number=st.integers(0, MOST_JOBS - 1))
@@ -64,6 +68,24 @@ class ControlPlane(RuleBasedStateMachine):
     @rule(hot=st.integers(0, 2), paused=st.sampled_from(["true", "false", "false"]))
     def an_operator_changes_the_queue(self, hot: int, paused: str) -> None:
         self.world.configure(**{"pool/hot": str(hot), "paused": paused})
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=st.integers(0, MOST_JOBS - 1))
+    def another_stack_runs_a_job(self, number: int) -> None:
+        job = self.jobs[number % len(self.jobs)]
+        if self.world.buildkite.known[job].state in {"scheduled", "reserved"}:
+            self.world.buildkite.reserve([job], 300)
+            (token,) = self.world.buildkite.tokens([job], 300).values()
+            self.world.buildkite.accept(job, token)
+            self.foreign.add(job)
+
+    @rule(restricts=st.booleans())
+    def policy_restricts_the_queue_or_not(self, restricts: bool) -> None:
+        name = f"/mayfly/{STACK}/queues/{QUEUE}/policy/rules/main"
+        if restricts:
+            self.world.parameters.put(name, "branch=main")
+        elif name in self.world.parameters.stored:
+            self.world.parameters.remove(name)
 
     @rule(paused=st.booleans())
     def the_queue_is_paused_at_buildkite_or_not(self, paused: bool) -> None:
@@ -174,6 +196,8 @@ class ControlPlane(RuleBasedStateMachine):
         world.machines.hidden, world.machines.capacity = set(), {}
         world.buildkite.queues[QUEUE].paused = False
         world.configure(**{"pool/hot": "0", "paused": "false"})
+        for job in self.foreign:
+            world.buildkite.end(job)
         for seconds in (*[1] * 12, *[61] * 12, *[1] * 12, *[61] * 22, *[1] * 4):
             world.tick()
             self.hosts.step()
@@ -184,7 +208,7 @@ class ControlPlane(RuleBasedStateMachine):
 
 TestControlPlane = ControlPlane.TestCase
 TestControlPlane.settings = settings(
-    max_examples=30,
+    max_examples=25,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -42,6 +42,7 @@ READS = frozenset(
         "capacity",
         "queue",
         "jobs",
+        "environment",
         "states",
         "under",
         "values",
@@ -51,7 +52,7 @@ READS = frozenset(
         "console",
     }
 )
-"""Calls that change nothing, those for denied jobs left out."""
+"""Calls that change nothing."""
 
 
 class Crash(BaseException):

@@ -63,7 +63,7 @@ def test_a_fault_at_any_effect_leaves_nothing_behind(error: BaseException, after
     assert number > 30
 
 
-@pytest.mark.parametrize("read", sorted(READS))
+@pytest.mark.parametrize("read", sorted(READS - {"environment"}))  # its story has no policy
 def test_a_throttled_read_leaves_the_work_to_the_next_tick_and_raises_nothing(read: str) -> None:
     for number in (1, 3):
         fuse = Fuse(number, Transient("throttled"), {read})
@@ -80,7 +80,7 @@ def test_two_overlapping_ticks_of_each_function_do_nothing_twice(taken_over: boo
 
     number, fuse = 0, Fuse(0, None)
     while number == 0 or fuse.blown:
-        number += 7
+        number += 11
         fuse = Overlap(number, None, EFFECTS | READS)
         world = a_world()
         story(fuse, world)

@@ -14,7 +14,7 @@ from mayfly.ticks import provision
 from mayfly.ticks.force import in_force
 from mayfly.ticks.outcome import Outcome
 from tests.unit.builders import NOW, TYPES
-from tests.unit.world import World, wanting
+from tests.unit.world import World, a_world, wanting
 
 S = InstanceState
 NONE_LEFT = {("on-demand", kind): 0 for kind in TYPES}
@@ -80,6 +80,14 @@ def test_limits_hold_over_many_launches() -> None:
         world.provision()
         world.after(seconds=30)
     assert in_ec2(world) == world.capacity().live == 5
+
+
+def test_a_pool_of_a_hundred_is_under_way_within_three_ticks() -> None:
+    world = a_world(**{"pool/hot": "100", "limits/max-instances": "100"})
+    for _ in range(2):  # the first made the world's own first tick
+        world.provision()
+    assert in_ec2(world) == world.capacity().live == 100
+    assert world.provision().done == {}
 
 
 @pytest.mark.parametrize("earlier", [0, 1], ids=["the first launch", "a later one"])
