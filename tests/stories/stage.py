@@ -175,9 +175,13 @@ class Stage:
 
     def log_lines(self, function: str) -> list[Mapping[str, Any]]:
         """The function's log, as far as it is JSON."""
+        lines = self.log_text(function).splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
+
+    def log_text(self, function: str) -> str:
+        """All of the function's log."""
         path = self.lab.aws.log_of(function)
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def said(self, function: str, words: str) -> bool:
         """Whether the function has logged a line with these words."""
