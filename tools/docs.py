@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from mayfly import policy
+from mayfly import rules
 from mayfly.config import agent_settings
 from mayfly.config.parameters import ABOUT
 from mayfly.states import (
@@ -94,12 +94,12 @@ def _minutes(limit: timedelta) -> str:
 
 def trusted_keys() -> str:
     """Keys of policy rules."""
-    return table(("key", "values"), ((f"`{key}`", what) for key, what in policy.KEYS.items()))
+    return table(("key", "values"), ((f"`{key}`", what) for key, what in rules.KEYS.items()))
 
 
 def refused_keys() -> str:
     """Keys that policy rules cannot have, by reason."""
-    return _by_reason(("not a key", "why"), policy.REFUSED_KEYS)
+    return _by_reason(("not a key", "why"), rules.REFUSED_KEYS)
 
 
 def refused_settings() -> str:

@@ -22,6 +22,7 @@ PURE = {
     "mayfly.agent_rules",
     "mayfly.model",
     "mayfly.policy",
+    "mayfly.rules",
     "mayfly.repository",
     "mayfly.states",
 }

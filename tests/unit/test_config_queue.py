@@ -12,7 +12,7 @@ import pytest
 
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.errors import Misconfigured
-from mayfly.policy import UNREADABLE, parse_rules
+from mayfly.rules import UNREADABLE, parse_rules
 
 FULL = QueueConfig(
     queue="deploy",

@@ -10,7 +10,7 @@ import pytest
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import queue_record, spec
 from mayfly.model import QueueRecord
-from mayfly.policy import UNREADABLE, parse_rules
+from mayfly.rules import UNREADABLE, parse_rules
 from tests.unit.published import TEMPLATES, arn, infra, parameters, queue_stack
 
 BUNDLE = "a" * 64

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly import policy
+from mayfly import rules
 from mayfly.actions import Bind, Nudge, Open, Reserve, Tell, Write
 from mayfly.decide.dispatch import LOOK_AHEAD, OPEN_AT_ONCE, candidates, decide, left_alone
 from mayfly.states import ClaimState, InstanceState
@@ -141,7 +141,7 @@ def test_a_job_that_asks_for_one_type_gets_a_shape_of_its_own() -> None:
 
 # -- policy ----------------------------------------------------------------------------------------
 
-RULES = policy.parse_rules("deploys", "pipeline=web branch=main")
+RULES = rules.parse_rules("deploys", "pipeline=web branch=main")
 MAIN = {
     "BUILDKITE_PIPELINE_SLUG": "web",
     "BUILDKITE_BRANCH": "main",
@@ -183,7 +183,7 @@ def test_a_job_whose_environment_is_unknown_is_neither_opened_nor_denied() -> No
 
 def test_an_unreadable_policy_denies_everybody() -> None:
     view = a_view(a_job(), environments={"job-1": MAIN})
-    (claim,) = opened(decided(view, a_config(rules=(policy.UNREADABLE,))))
+    (claim,) = opened(decided(view, a_config(rules=(rules.UNREADABLE,))))
     assert claim.state is ClaimState.FAILED
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mayfly import policy
+from mayfly import rules
 from mayfly.actions import Bind, Nudge, Reserve, Write
 from mayfly.config.queue import QueueConfig
 from mayfly.decide.dispatch import RENEW_BEFORE, decide, serves
@@ -176,7 +176,7 @@ def test_a_shape_serves_what_accepts_all_that_it_may_be(offered: Shape, does: bo
 
 def test_an_assignment_says_all_that_the_host_needs_and_holds_no_token() -> None:
     config = a_config(
-        rules=policy.parse_rules("deploys", "pipeline=web branch=main"),
+        rules=rules.parse_rules("deploys", "pipeline=web branch=main"),
         tags={"os": "linux"},
         imds="off",
         root="yes",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mayfly.config.queue import QueueConfig
-from mayfly.policy import UNREADABLE, decide, parse_rules, repository_parameter, restricted
+from mayfly.policy import decide, repository_parameter, restricted
+from mayfly.rules import UNREADABLE, parse_rules
 
 WEB = {
     "BUILDKITE_PIPELINE_SLUG": "web",

@@ -8,8 +8,8 @@ import pytest
 
 from mayfly import policy
 from mayfly.config.queue import QueueConfig
-from mayfly.policy import UNREADABLE, Rule, parse_rules
 from mayfly.repository import canonical_repository
+from mayfly.rules import UNREADABLE, Rule, parse_rules
 from mayfly_instance.hooks import policy as on_the_host
 
 LINES = [

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from mayfly.errors import Misconfigured
-from mayfly.policy import Condition, Rule
+from mayfly.rules import Condition, Rule
 
 DEFAULT_TYPES: Mapping[str, tuple[str, ...]] = {
     "x86_64": ("m7i.large", "m6i.large", "m6a.large", "m5.large"),

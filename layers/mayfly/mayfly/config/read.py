@@ -18,8 +18,9 @@ from mayfly.config.problem import Problem, shown
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.errors import Misconfigured
 from mayfly.model import QueueRecord
-from mayfly.policy import UNREADABLE, restricted
+from mayfly.policy import restricted
 from mayfly.ports import Parameter
+from mayfly.rules import UNREADABLE
 
 _FIELDS = {about.name: field for field, about in ABOUT.items() if field != "rules"}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from mayfly.agent_rules import RESERVED_TAGS
-from mayfly.policy import Rule, parse_rules
+from mayfly.rules import Rule, parse_rules
 
 _TAG = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.:-]*)=([A-Za-z0-9][A-Za-z0-9_.:/@+-]*)")
 _TYPE = re.compile(
