@@ -112,6 +112,23 @@ def test_a_machine_that_goes_down_lets_its_job_fail_at_once(host: WholeHost) -> 
     assert host.calls.splitlines()[-1].strip() == "poweroff"
 
 
+def test_a_kept_host_that_is_switched_off_goes_at_once(host: WholeHost) -> None:
+    # The answer to every parameter: no place of a script, but a number of minutes.
+    value = '{"Parameter": {"Value": "60"}}'
+    host.front.answers["GetParameter"] = lambda _: (200, value)
+    with host.boot() as supervisor:
+        until = time.monotonic() + 30
+        while "kept for a look" not in host.console and time.monotonic() < until:
+            time.sleep(0.02)
+        assert host.phases == ["booting", "failed"]
+        assert "poweroff" not in host.calls
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(10) == 0
+
+    assert "kept for a look until" in host.console
+    assert host.calls.splitlines()[-2:] == ["nft --file -", "poweroff"]
+
+
 def test_a_host_without_its_json_powers_off(host: WholeHost) -> None:
     (host.root / "opt/mayfly/host.json").write_text("{}")
     host.run()

@@ -26,6 +26,7 @@ HOST = Host(
     queue="deploy",
     mailbox="ci-mailbox",
     script_parameter="/mayfly/ci/queues/deploy/bootstrap/script",
+    keep_parameter="/mayfly/ci/queues/deploy/debug/keep-failed-minutes",
     bootstrap_profile=f"{_PROFILE}/bootstrap/deploy/bootstrap",
     sandbox_profile=f"{_PROFILE}/sandbox/deploy/sandbox",
     bootstrap_role="arn:aws:iam::123456789012:role/mayfly/ci/bootstrap/deploy/bootstrap",

@@ -77,6 +77,7 @@ class HostCloud:
             "mailbox": "stack-mailbox",
             "bundle_parameter": "/mayfly-infra/stack/bundle",
             "script_parameter": "/mayfly/stack/queues/q/bootstrap/script",
+            "keep_parameter": "/mayfly/stack/queues/q/debug/keep-failed-minutes",
             "bootstrap_profile": a_profile("bootstrap").profile_arn,
             "sandbox_profile": a_profile("sandbox").profile_arn,
             "bootstrap_role": f"arn:aws:iam::{ACCOUNT}:role/mayfly/bootstrap-role",

@@ -43,6 +43,7 @@ def test_user_data_is_the_script_with_the_queues_words(queue: Resources, templat
         "mailbox": "acme-mailbox",
         "bundle_parameter": "/mayfly-infra/acme/bundle",
         "script_parameter": "/mayfly/acme/queues/linux/bootstrap/script",
+        "keep_parameter": "/mayfly/acme/queues/linux/debug/keep-failed-minutes",
         "bootstrap_profile": f"{profile}/bootstrap/linux/BootstrapProfile",
         "sandbox_profile": f"{profile}/sandbox/linux/SandboxProfile",
         "bootstrap_role": f"{role}/bootstrap/linux/BootstrapRole",

@@ -194,12 +194,16 @@ def test_attached_policies_serve_what_is_not_mayflys(queue: Resources, kind: str
         assert decide(request, role_statements(queue, kind), ADMINISTRATOR).allowed, action
 
 
-def test_bootstrap_reads_three_things(full_queue: Resources) -> None:
+def test_bootstrap_reads_what_a_boot_needs_and_no_more(full_queue: Resources) -> None:
     statements = role_statements(full_queue, "Bootstrap")
     for allowed, action, resource in [
         (True, "ssm:GetParameter", f"{SSM}/mayfly-infra/acme/bundle"),
         (True, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/bootstrap/script"),
         (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/other/bootstrap/script"),
+        (True, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/debug/keep-failed-minutes"),
+        (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/other/debug/keep-failed-minutes"),
+        (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/debug/other"),
+        (False, "ssm:PutParameter", f"{SSM}/mayfly/acme/queues/linux/debug/keep-failed-minutes"),
         (False, "ssm:GetParameter", f"{SSM}/mayfly-infra/acme/queues/linux"),
         (True, "lambda:GetLayerVersion", f"{LAMBDA}:layer:acme-instance:7"),
         (False, "lambda:GetLayerVersion", f"{LAMBDA}:layer:acme-mayfly:7"),

@@ -147,10 +147,11 @@ class InstanceRights:
     def _reads_for_boot(self, principal: Principal, call: Call) -> bool:
         match call.action:
             case "ssm:GetParameter":
-                name = str(call.parameters.get("Name", ""))
-                return name in {
+                queue = f"/mayfly/{principal.stack}/queues/{principal.queue}"
+                return str(call.parameters.get("Name", "")) in {
                     f"/mayfly-infra/{principal.stack}/bundle",
-                    f"/mayfly/{principal.stack}/queues/{principal.queue}/bootstrap/script",
+                    f"{queue}/bootstrap/script",
+                    f"{queue}/debug/keep-failed-minutes",
                 }
             case "lambda:GetLayerVersion" | "lambda:GetLayerVersionByArn":
                 return True

@@ -12,7 +12,7 @@ from mayfly_instance import host, supervisor
 from mayfly_instance.aws import Aws
 from mayfly_instance.clock import Clock
 from mayfly_instance.console import Console
-from mayfly_instance.failure import HostFailure
+from mayfly_instance.failure import GoingDown, HostFailure
 from mayfly_instance.imds import Imds
 from mayfly_instance.limits import Limits
 from mayfly_instance.machine import Machine
@@ -61,7 +61,7 @@ def main(life: str) -> None:
 
 def _going_down(_number: int, _frame: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise HostFailure("the machine is going down")
+    raise GoingDown("the machine is going down")
 
 
 if __name__ == "__main__":

@@ -15,5 +15,9 @@ class HostFailure(Exception):
         self.words = words
 
 
+class GoingDown(HostFailure):
+    """The machine is being switched off by somebody else."""
+
+
 class CommandFailed(HostFailure):
     """A command that changes the machine did not succeed, or not in time."""

@@ -16,6 +16,7 @@ _TEXTS = (
     "queue",
     "mailbox",
     "script_parameter",
+    "keep_parameter",
     "bootstrap_profile",
     "sandbox_profile",
     "bootstrap_role",
@@ -37,6 +38,7 @@ class Host:
     queue: str
     mailbox: str
     script_parameter: str
+    keep_parameter: str
     bootstrap_profile: str
     sandbox_profile: str
     bootstrap_role: str

@@ -88,6 +88,11 @@ class Places:
         return self.run / "set-up.json"
 
     @property
+    def keep(self) -> Path:
+        """How many minutes this host is kept should it fail; only while it may be kept."""
+        return self.run / "keep"
+
+    @property
     def script(self) -> Path:
         """The tmpfs of the operator's bootstrap script: its HOME, its caches, its output."""
         return self.run / "script"

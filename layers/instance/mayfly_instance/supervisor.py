@@ -4,7 +4,8 @@
     sandbox:  gate -> closed -> sandboxed -> assignment -> gate -> IMDS closed -> agent -> done
 
 Every failure ends in the same way: a readable reason on the console and in the report, and then
-the machine is switched off. `bootstrapped` is reported by the first process, as its last act: the
+the machine is switched off; later, where an operator wants to look at a host that was never proven
+(see `keep`). `bootstrapped` is reported by the first process, as its last act: the
 process that outlives it never holds bootstrap credentials.
 """
 
@@ -12,9 +13,9 @@ from __future__ import annotations
 
 import json
 
-from mayfly_instance import agent, assignment, firewall, image, job, phases, script
+from mayfly_instance import agent, assignment, firewall, image, job, keep, phases, script
 from mayfly_instance.aws import AwsError
-from mayfly_instance.failure import HostFailure
+from mayfly_instance.failure import GoingDown, HostFailure
 from mayfly_instance.gate import Expected, Gate, Proven, expected
 from mayfly_instance.host import role_name
 from mayfly_instance.imds import ImdsError
@@ -42,11 +43,11 @@ def live(scene: Scene, life: str) -> bool:
             return True
         _run_one_job(scene, reporter)
     except HostFailure as failure:
-        _last_words(scene, reporter, failure)
+        _give_up(scene, reporter, failure)
     except (AwsError, ImdsError, OSError) as error:
-        _last_words(scene, reporter, HostFailure(f"{type(error).__name__}: {error}"))
+        _give_up(scene, reporter, HostFailure(f"{type(error).__name__}: {error}"))
     except Exception as bug:  # noqa: BLE001 - a broken supervisor must end its machine, too
-        _last_words(scene, reporter, HostFailure(f"the supervisor is broken: {bug!r}"))
+        _give_up(scene, reporter, HostFailure(f"the supervisor is broken: {bug!r}"))
     return False
 
 
@@ -58,6 +59,7 @@ def _set_up(scene: Scene, reporter: Reporter) -> None:
     if daemons:
         raise HostFailure(f"the image runs {daemons[0]}, which holds credentials of its own")
     cloud, keys = _as_bootstrap(scene, reporter)
+    keep.allow(scene, cloud, keys)
     reporter.send(phases.BOOTING, _PATIENCE)
     until = scene.clock.seconds() + limits.set_up
 
@@ -132,6 +134,8 @@ def _run_one_job(scene: Scene, reporter: Reporter) -> None:
     # done now, it costs a job no time.
     address = (scene.metadata.host, scene.metadata.port)
     firewall.close(machine, firewall.SUPERVISOR, address, JOB_USER)
+    # Before the report, which may arrive even where its answer is lost: then a job may be bound.
+    keep.forbid(scene)
     reporter.send(phases.SANDBOXED, limits.silence)
 
     reporter.step("waiting for a job")
@@ -212,6 +216,13 @@ def _notice(scene: Scene, reporter: Reporter, found: assignment.Assignment) -> s
     except (AwsError, ImdsError):
         # With a job, the mailbox is not needed: the agent talks to Buildkite by itself.
         return None
+
+
+def _give_up(scene: Scene, reporter: Reporter, failure: HostFailure) -> None:
+    """Say why, and stay for a look where that is wanted."""
+    _last_words(scene, reporter, failure)
+    if not isinstance(failure, GoingDown):
+        keep.for_a_look(scene)
 
 
 def _last_words(scene: Scene, reporter: Reporter, failure: HostFailure) -> None:

@@ -1,0 +1,200 @@
+"""A host that failed before it was proven is kept for a look, if the operator wants one."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly_instance.failure import GoingDown
+from tests.instance.fake_machine import Act
+from tests.instance.worlds import (
+    BOOTSTRAP_ROW,
+    CLOSED_TO_ALL,
+    HOST,
+    SANDBOX_ROW,
+    World,
+    an_assignment,
+    failed,
+)
+
+MINUTES = 30
+
+
+def keep(world: World, value: str = str(MINUTES)) -> None:
+    world.cloud.parameters[HOST.keep_parameter] = value
+
+
+def kept(world: World) -> bool:
+    return "kept for a look until" in world.console or world.clock.passed > 20 * 60
+
+
+def test_a_host_that_failed_is_kept_for_a_look_as_long_as_the_operator_said(world: World) -> None:
+    keep(world)
+    world.a_script(Act(code=3, lasts=60))
+    world.live()
+
+    failed(world, "exited with 3", row=BOOTSTRAP_ROW)
+    assert world.last["at"].startswith("2026-11-21T08:01:00")
+    assert "kept for a look until 2026-11-21T08:31:00" in world.console
+    assert world.clock.passed == pytest.approx(60 + MINUTES * 60, abs=1)
+    assert world.machine.rules == CLOSED_TO_ALL
+
+
+def test_a_host_that_never_passed_the_gate_is_kept(world: World) -> None:
+    keep(world)
+    world.swap_after = None
+    world.live()
+
+    failed(world, "was not proven within", row=BOOTSTRAP_ROW)
+    assert kept(world)
+    assert world.machine.rules == CLOSED_TO_ALL
+
+
+def test_a_host_is_kept_while_metadata_and_mailbox_are_gone(world: World) -> None:
+    def lose() -> None:
+        world.metadata.broken = world.cloud.gone = True
+
+    keep(world)
+    world.machine.when["useradd"] = lose
+    world.live()
+
+    assert world.phases == ["booting"]
+    assert kept(world)
+
+
+def test_a_kept_host_asks_neither_metadata_nor_mailbox_again(world: World) -> None:
+    keep(world)
+    world.a_script(Act(code=3))
+    world.clock.after(60, world.metadata.requests.clear)
+    world.clock.after(60, world.cloud.reports.clear)
+    world.live()
+
+    assert kept(world)
+    assert (world.metadata.requests, world.cloud.reports) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "-1", "+5", "1441", "99999", "1.5", "1e3", "ten", "", "٣", "30 40", "1_0"]
+)
+def test_a_value_that_the_parameter_must_not_have_keeps_nobody(world: World, value: str) -> None:
+    keep(world, value)
+    world.a_script(Act(code=3))
+    world.live()
+
+    failed(world, "exited with 3", row=BOOTSTRAP_ROW)
+    assert not kept(world)
+
+
+def test_the_longest_time_is_a_day(world: World) -> None:
+    keep(world, " 1440\n")
+    world.a_script(Act(code=3))
+    world.live()
+
+    assert world.clock.passed == pytest.approx(24 * 3600, abs=30)
+
+
+def test_nobody_is_kept_without_the_parameter(world: World) -> None:
+    world.a_script(Act(code=3))
+    world.live()
+
+    assert not kept(world)
+    assert world.machine.rules == ""
+
+
+def test_a_parameter_that_cannot_be_read_keeps_nobody_and_holds_up_no_boot(world: World) -> None:
+    keep(world)
+    world.a_script(Act(code=3))
+    world.cloud.refused.add("parameter")
+    world.clock.after(0.1, world.cloud.refused.clear)
+    world.live()
+
+    failed(world, "exited with 3", row=BOOTSTRAP_ROW)
+    assert not kept(world)
+
+
+@pytest.mark.parametrize("how", ["the rule cannot be set", "the rule has no effect"])
+def test_a_host_that_cannot_close_imds_is_not_kept(world: World, how: str) -> None:
+    keep(world)
+    world.a_script(Act(code=3))
+    if how == "the rule cannot be set":
+        world.machine.failing["nft"] = "no such table"
+    else:
+        world.machine.rules_work = False
+    world.live()
+
+    assert world.last["phase"] == "failed"
+    assert "not kept for a look: IMDS" in world.console
+    assert not kept(world)
+
+
+def test_imds_that_others_open_to_root_is_not_closed(world: World) -> None:
+    keep(world)
+    world.a_script(Act(code=3))
+    world.machine.rules_of_others = "meta skuid 0 accept"
+    world.live()
+
+    assert "not kept for a look: IMDS is still open to root" in world.console
+    assert not kept(world)
+
+
+def test_a_host_that_was_proven_is_never_kept(world: World) -> None:
+    keep(world)
+    world.assignment = an_assignment(queue="other")
+    world.live()
+
+    failed(world, "for another queue", row=SANDBOX_ROW)
+    assert not kept(world)
+
+
+def test_a_host_whose_proof_may_have_arrived_is_not_kept(world: World) -> None:
+    def lose(phase: str) -> None:
+        if phase == "bootstrapped":
+            world.clock.after(1, world.serve_sandbox)
+            world.clock.after(1, lambda: world.cloud.refused.add("set_attribute"))
+
+    keep(world)
+    world.cloud.on_report = lose
+    world.live()
+
+    assert "the mailbox does not take 'sandboxed'" in world.console
+    assert "kept for a look until" not in world.console
+
+
+def test_a_host_with_a_job_is_never_kept(world: World) -> None:
+    keep(world)
+    world.machine.acts["mayfly-job"] = Act(lasts=10_000)
+    world.clock.after(30, lambda: setattr(world.machine, "broken", True))
+    world.live()
+
+    assert "the supervisor is broken" in world.last["reason"]
+    assert not kept(world)
+
+
+def test_a_host_that_did_its_job_is_not_kept(world: World) -> None:
+    keep(world)
+    world.live()
+
+    assert world.phases[-1] == "done"
+    assert not kept(world)
+
+
+def test_a_host_that_somebody_switches_off_does_not_stay(world: World) -> None:
+    def go_down() -> None:
+        raise GoingDown("the machine is going down")
+
+    keep(world)
+    world.machine.when["useradd"] = go_down
+    world.live()
+
+    failed(world, "the machine is going down", row=BOOTSTRAP_ROW)
+    assert not kept(world)
+
+
+def test_a_boot_that_nobody_ordered_is_not_kept(world: World) -> None:
+    keep(world)
+    world.live()
+    world.machine.boot = "another boot"
+    world.clock.passed = 0
+    world.live()
+
+    assert "this boot is not the first" in world.console
+    assert not kept(world)
