@@ -124,6 +124,14 @@ class Stage:
         every = self.lab.records.instances().values()
         return next(i for i in every if i.instance_id == instance_id)
 
+    def record(self, instance: Instance) -> Instance:
+        """The record as it is now, also of a slot that never became an instance."""
+        return self.lab.records.instances()[instance.key]
+
+    def launched(self, queue: str) -> list[str]:
+        """Ids of all instances that the queue ever had, in the order of their launch."""
+        return [i.instance_id for i in self.instances(queue) if i.instance_id]
+
     def ready(self, queue: str, number: int = 1) -> list[str]:
         """Wait until so many instances of the queue are ready; their ids."""
 
@@ -159,6 +167,18 @@ class Stage:
     def queue(self, queue: str) -> QueueRecord:
         """Mayfly's record of a queue."""
         return self.lab.records.queues()[queue]
+
+    def published(self, queue: str) -> Any:
+        """What the queue's stack has published of itself."""
+        name = f"/mayfly-infra/{STACK}/queues/{queue}"
+        value = self.lab.aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+        return json.loads(value)
+
+    def publish(self, queue: str, **changes: Any) -> None:
+        """Publish it anew, as a deployment of the queue's stack does."""
+        value = json.dumps({**self.published(queue), **changes})
+        name = f"/mayfly-infra/{STACK}/queues/{queue}"
+        self.lab.aws.client("ssm").put_parameter(Name=name, Value=value, Overwrite=True)
 
     def last_words(self, instance_id: str) -> str:
         """What the log group keeps of a host that failed; empty where it keeps nothing."""

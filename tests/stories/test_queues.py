@@ -20,7 +20,7 @@ REGISTRY = "/buildkite/pipelines/{pipeline}/repository"
 def stage() -> Iterator[Stage]:
     choices = LabChoices(
         queues=(OPEN, RELEASE, SEEDS, CALM),
-        delays=replace(QUICK, minute=5.0),
+        delays=replace(QUICK, minute=10.0),
         boot_seconds=BOOT,
         parameters={
             OPEN: {"tags": "disk=large"},
