@@ -93,11 +93,12 @@ lint: .venv/ok ## format, lint and types, of Python and shell
 
 .PHONY: test-unit
 test-unit: .venv/ok ## the tests that need nothing but Python
-	$(BIN)/python -m pytest -q tests/unit tests/property $(PYTEST)
+	$(BIN)/python -m pytest -q -n 2 tests/unit tests/property tests/architecture $(PYTEST)
 
+# One file stays in one process: there can be one local AWS in a process, and stories share theirs.
 .PHONY: test
 test: .venv/ok .tools/sam/ok ## all tests
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 .PHONY: demo
 demo: .venv/ok ## real jobs through the real system, on this machine
