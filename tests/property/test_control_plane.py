@@ -136,12 +136,13 @@ class ControlPlane(RuleBasedStateMachine):
         self.fuse.set(0)
         self.invoke(name)
 
-    @rule()
-    def every_function_runs_and_hosts_go_on(self) -> None:
+    @rule(rounds=st.integers(1, 6))
+    def every_function_runs_and_hosts_go_on(self, rounds: int) -> None:
         self.fuse.set(0)
-        self.world.tick()
-        self.hosts.step()
-        self.world.after(seconds=1)
+        for _ in range(rounds):
+            self.world.tick()
+            self.hosts.step()
+            self.world.after(seconds=1)
 
     @rule(name=FUNCTIONS, number=NUMBERS)
     def a_function_dies(self, name: str, number: int) -> None:
