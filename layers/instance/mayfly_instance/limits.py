@@ -17,7 +17,7 @@ class Limits:
     """How long what the script started may take to end once its scope is killed."""
     gate: float = 5 * 60
     """From `bootstrapped` until IMDS serves the sandbox profile alone."""
-    gate_interval: float = 0.2
+    gate_interval: float = 0.1
     gate_streak: int = 3
     """Proofs in a row, each over fresh connections."""
     gate_again: float = 10
