@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from mayfly.adapters.fleet import DynamoFleet
 from mayfly.adapters.transactions import Tables
+from mayfly.config.queue import QueueConfig
 from mayfly.errors import Conflict
 from mayfly.model import Claim, Instance, QueueRecord
 from mayfly.ports import Save
@@ -168,6 +169,10 @@ class Stage:
         """Mayfly's record of a queue."""
         return self.lab.records.queues()[queue]
 
+    def in_force(self, queue: str) -> QueueConfig:
+        """The configuration by which the functions act."""
+        return QueueConfig.from_json(self.queue(queue).config)
+
     def published(self, queue: str) -> Any:
         """What the queue's stack has published of itself."""
         name = f"/mayfly-infra/{STACK}/queues/{queue}"
@@ -253,6 +258,7 @@ class Stage:
         """Give up every pool, and wait until nothing runs and nobody waits."""
         for queue in self.lab.choices.queues:
             self.lab.put_parameter(queue, "pool/hot", "0")
+        self.until("no queue has a pool", lambda: not any(map(self._pool, self.lab.choices.queues)))
         self.until("every job has ended", lambda: all(j.outcome for j in self.lab.buildkite.jobs()))
         self.until("every instance is gone", self._emptied)
 
@@ -288,13 +294,18 @@ class Stage:
     def _assigned(self, job: str) -> str:
         return next((w.row.partition(":")[2] for w in self.assignments(job)), "")
 
+    def _pool(self, queue: str) -> int:
+        return self.in_force(queue).hot
+
     def _emptied(self) -> bool:
         records = self.lab.records.instances().values()
-        for instance in records:
-            if instance.state is InstanceState.READY and instance.instance_id:
-                # What no target needs any more is kept for five minutes.
-                self.age(instance.instance_id, 6)
-                self.tick("provision")
+        idle = [i.instance_id for i in records if i.state is InstanceState.READY and i.instance_id]
+        for instance_id in idle:
+            # What no target needs any more is kept for five minutes.
+            self.age(instance_id, 6)
+        if idle:
+            self.tick("provision")
+            self.tick("reap")
         return not any(instance.open for instance in records) and not any(
             claim.open for claim in self.lab.records.claims().values()
         )
@@ -309,4 +320,7 @@ def a_stage(choices: LabChoices) -> Iterator[Stage]:
         (source / "README").write_text("A repository to push to.\n")
         branches = ["release/1", "feature"]
         lab.buildkite.add_repository(_REPOSITORY, source, branches=branches)
-        yield Stage(lab)
+        stage = Stage(lab)
+        known = lab.records.queues
+        stage.until("every queue is known", lambda: known().keys() >= set(choices.queues))
+        yield stage

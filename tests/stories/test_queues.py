@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly.config.queue import QueueConfig
 from mayfly_lab.buildkite import JobState
 from mayfly_lab.lab import STACK, LabChoices
 from tests.stories.stage import BOOT, QUICK, Stage, a_stage
@@ -30,11 +29,6 @@ def stage() -> Iterator[Stage]:
     )
     with a_stage(choices) as stage:
         yield stage
-
-
-def in_force(stage: Stage, queue: str) -> QueueConfig:
-    """The configuration by which the functions act."""
-    return QueueConfig.from_json(stage.queue(queue).config)
 
 
 def passed_over(stage: Stage, job: str) -> None:
@@ -104,7 +98,7 @@ def test_a_job_whose_agent_rules_no_instance_fits_is_left_alone(stage: Stage) ->
 
 def pause_here(stage: Stage) -> Callable[[], None]:
     stage.lab.put_parameter(CALM, "paused", "true")
-    stage.until("the pause is in force", lambda: in_force(stage, CALM).paused)
+    stage.until("the pause is in force", lambda: stage.in_force(CALM).paused)
     return lambda: stage.lab.put_parameter(CALM, "paused", "false")
 
 
@@ -141,12 +135,12 @@ def test_a_paused_queue_takes_no_new_job_and_ends_what_runs(
 def test_a_bad_parameter_changes_nothing_but_the_alarm(
     stage: Stage, name: str, value: str, words: str
 ) -> None:
-    before = in_force(stage, CALM)
+    before = stage.in_force(CALM)
     counted = stage.counted("provision", "BadConfiguration")
     stage.lab.put_parameter(CALM, name, value)
     (problem,) = stage.until("the queue has a problem", lambda: stage.queue(CALM).problems)
     assert words in problem
-    assert in_force(stage, CALM) == before
+    assert stage.in_force(CALM) == before
     stage.until(
         "provision answers with it", lambda: f"queue calm: {problem}" in stage.problems("provision")
     )
@@ -156,7 +150,7 @@ def test_a_bad_parameter_changes_nothing_but_the_alarm(
     )
     stage.lab.aws.client("ssm").delete_parameter(Name=f"/mayfly/{STACK}/queues/{CALM}/{name}")
     stage.until("the problem is gone", lambda: not stage.queue(CALM).problems)
-    assert in_force(stage, CALM) == before
+    assert stage.in_force(CALM) == before
 
 
 def test_a_queue_with_a_bad_parameter_goes_on_by_the_last_good_one(stage: Stage) -> None:

@@ -73,7 +73,7 @@ LIMITS = [
     (S.BOOTING, timedelta(minutes=10), {}),
     (S.BOOTING, timedelta(minutes=25), {"pinned": replace(PINNED, script_minutes=15)}),
     (S.BOOTSTRAPPED, timedelta(minutes=2), {}),
-    (S.SWAPPING, timedelta(minutes=3), {}),
+    (S.SWAPPING, timedelta(minutes=6), {}),
     (S.ASSIGNED, timedelta(minutes=3), {}),
     (S.RUNNING, timedelta(minutes=750), {}),
     (S.RUNNING, timedelta(minutes=60), {"max_minutes": 30}),

@@ -25,6 +25,7 @@ from mayfly.states import (
     InstanceState,
     LaunchState,
 )
+from mayfly_instance.limits import Limits
 from tests.unit.builders import NOW, a_claim, a_launch, an_instance, later
 
 # Written by hand from sections 3 and 5 of the design; the stopped pool is not built yet.
@@ -186,3 +187,11 @@ def test_a_whole_life_fits_into_the_history_of_an_instance() -> None:
     assert [step.state for step in instance.history] == [
         state for state in INSTANCE if state not in {"requested", "condemned"}
     ]
+
+
+def test_a_host_gives_up_and_says_why_before_the_control_plane_gives_it_up() -> None:
+    host = Limits()
+    last = host.last_report
+    assert timedelta(seconds=host.set_up + last) < DEADLINES[InstanceState.BOOTING]
+    assert timedelta(seconds=host.gate + last) < DEADLINES[InstanceState.SWAPPING]
+    assert timedelta(seconds=host.delivery + last) < DEADLINES[InstanceState.RUNNING]

@@ -135,7 +135,7 @@ DEADLINES: Mapping[InstanceState, timedelta] = {
     _I.LAUNCHING: timedelta(minutes=5),
     _I.BOOTING: timedelta(minutes=10),
     _I.BOOTSTRAPPED: timedelta(minutes=2),
-    _I.SWAPPING: timedelta(minutes=3),
+    _I.SWAPPING: timedelta(minutes=6),
     _I.ASSIGNED: timedelta(minutes=3),
     # An agent may need 25 minutes after its command's end to deliver the log through an outage.
     _I.RUNNING: timedelta(minutes=30),
