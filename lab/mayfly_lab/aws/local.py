@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mayfly_lab.aws import application
+from mayfly_lab.aws import application, transactions
 from mayfly_lab.aws import cloud as moto_cloud
 from mayfly_lab.aws.application import MotoApplication
 from mayfly_lab.aws.bus import Event, EventBus, payload
@@ -91,6 +91,7 @@ class LocalAws:
             [
                 *application.patches(),
                 *moto_cloud.patches(),
+                *transactions.patches(),
                 *self._bus.patches(),
                 *intrinsics.patches(),
                 *extensions.patches(),

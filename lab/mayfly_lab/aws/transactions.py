@@ -1,0 +1,76 @@
+"""Makes moto's DynamoDB transactions cost what they touch.
+
+moto keeps a deep copy of every named table, once for each item of a transaction, in case it must be
+rolled back. With a few hundred rows that is most of what the lab's process does.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from mayfly_lab.aws.patches import Patch
+
+
+def patches() -> list[Patch]:
+    """Transactions that keep copies of the rows they touch, and of no others."""
+    whole = DynamoDBBackend.transact_write_items
+
+    def transact_write_items(self: Any, transact_items: list[dict[str, Any]]) -> None:
+        tables = {name: self.tables[name] for name in _named(transact_items) if name in self.tables}
+        touched = _touched(transact_items, tables)
+        for name, table in tables.items():
+            kept = _snapshot(table, touched[name])
+            # copy.deepcopy asks the object itself before its class.
+            table.__deepcopy__ = lambda _, kept=kept: kept
+        try:
+            whole(self, transact_items)
+        finally:
+            for table in tables.values():
+                del table.__deepcopy__
+
+    return [
+        Patch(
+            DynamoDBBackend,
+            "transact_write_items",
+            transact_write_items,
+            "self, transact_items",
+        )
+    ]
+
+
+def _named(transact_items: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {op["TableName"] for item in transact_items for op in item.values()}
+
+
+def _touched(
+    transact_items: Iterable[Mapping[str, Any]], tables: Mapping[str, Any]
+) -> Mapping[str, list[DynamoType]]:
+    """By table: the hash keys of the rows that a transaction names."""
+    found: dict[str, list[DynamoType]] = defaultdict(list)
+    for item in transact_items:
+        for op in item.values():
+            table = tables.get(op["TableName"])
+            named = op.get("Key") or op.get("Item") or {}
+            if table is not None and table.hash_key_attr in named:
+                found[op["TableName"]].append(DynamoType(named[table.hash_key_attr]))
+    return found
+
+
+def _snapshot(table: Any, touched: Iterable[DynamoType]) -> Any:
+    """The table as it is, to be put back if the transaction fails."""
+    kept = copy.copy(table)
+    kept.items = copy.copy(table.items)
+    for key in touched:
+        if key in kept.items:
+            kept.items[key] = copy.deepcopy(kept.items[key])
+    if table.stream_shard is not None:
+        kept.stream_shard = copy.copy(table.stream_shard)
+        kept.stream_shard.items = list(table.stream_shard.items)
+        kept.stream_shard.table = kept
+    return kept
