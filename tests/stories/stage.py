@@ -24,6 +24,7 @@ from mayfly_lab.lab import ROOT, STACK, Lab, LabChoices
 from mayfly_lab.report.checks import Written, check_all, mailbox_writes
 from mayfly_lab.report.evidence import Evidence
 from mayfly_lab.report.timeline import job_lines
+from tests.stories.logs import Logs
 
 PATIENCE = 90.0
 """Seconds after which a story gives up: many times what it needs on two idle cores."""
@@ -47,10 +48,9 @@ Found = TypeVar("Found")
 
 
 @dataclass(slots=True)
-class Stage:
+class Stage(Logs):
     """One lab, seen from outside. Jobs and instances are spoken of by their ids."""
 
-    lab: Lab
     began: float = field(default_factory=time.time)
     _builds: int = 0
 
@@ -184,43 +184,6 @@ class Stage:
         value = json.dumps({**self.published(queue), **changes})
         name = f"/mayfly-infra/{STACK}/queues/{queue}"
         self.lab.aws.client("ssm").put_parameter(Name=name, Value=value, Overwrite=True)
-
-    def last_words(self, instance_id: str) -> str:
-        """What the log group keeps of a host that failed; empty where it keeps nothing."""
-        logs = self.lab.aws.client("logs")
-        group = f"/mayfly/{STACK}/last-words"
-        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
-        names = [s["logStreamName"] for s in streams if instance_id in s["logStreamName"]]
-        events = (
-            event["message"]
-            for name in names
-            for event in logs.get_log_events(logGroupName=group, logStreamName=name)["events"]
-        )
-        return "\n".join(events)
-
-    def log_lines(self, function: str) -> list[Mapping[str, Any]]:
-        """The function's log, as far as it is JSON."""
-        lines = self.log_text(function).splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
-
-    def log_text(self, function: str) -> str:
-        """All of the function's log."""
-        path = self.lab.aws.log_of(function)
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-
-    def said(self, function: str, words: str) -> bool:
-        """Whether the function has logged a line with these words."""
-        return any(words in str(line.get("message")) for line in self.log_lines(function))
-
-    def problems(self, function: str) -> set[str]:
-        """What the function has answered that a person must put right."""
-        answers = [line["outcome"] for line in self.log_lines(function) if "outcome" in line]
-        return {problem for answer in answers for problem in answer["problems"]}
-
-    def counted(self, function: str, metric: str) -> float:
-        """The sum of a metric that the function has sent."""
-        lines = (line for line in self.log_lines(function) if "_aws" in line)
-        return sum(sum(line[metric]) for line in lines if metric in line)
 
     # What befalls the stage, and how it is left.
 
