@@ -97,8 +97,14 @@ test-unit: .venv/ok ## the tests that need nothing but Python
 
 # One file stays in one process: there can be one local AWS in a process, and stories share theirs.
 .PHONY: test
-test: .venv/ok .tools/sam/ok ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+test: .venv/ok .tools/sam/ok ## all tests but the slow ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/stories/test_crashes.py \
+		--ignore tests/stories/test_events.py --ignore tests/stories/test_time_limits.py $(PYTEST)
+
+.PHONY: test-slow
+test-slow: .venv/ok ## stories that need minutes: lost events, functions that die, time limits
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/stories/test_crashes.py \
+		tests/stories/test_events.py tests/stories/test_time_limits.py $(PYTEST)
 
 .PHONY: demo
 demo: .venv/ok ## real jobs through the real system, on this machine
