@@ -19,7 +19,7 @@ import requests
 from mayfly_lab.buildkite import Buildkite, JobView, Timings
 from mayfly_lab.standin import archive
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 REAL = shutil.which("buildkite-agent")
 
 
@@ -86,9 +86,9 @@ class Room:
         ids = {"job_uuids": [job_id]}
         with requests.Session() as http:
             http.headers.update(headers)
-            http.post(f"{stacks}/register", json=registration, timeout=5)
-            http.put(f"{stacks}/s/scheduled-jobs/batch-reserve", json=ids, timeout=5)
-            issued = http.post(f"{stacks}/s/job-acquisition-tokens", json=ids, timeout=5).json()
+            http.post(f"{stacks}/register", json=registration, timeout=30)
+            http.put(f"{stacks}/s/scheduled-jobs/batch-reserve", json=ids, timeout=30)
+            issued = http.post(f"{stacks}/s/job-acquisition-tokens", json=ids, timeout=30).json()
         token: str = issued["job_acquisition_tokens"][0]["job_acquisition_token"]
         return token
 

@@ -92,7 +92,7 @@ class Contract:
         if token is not None:
             every["Authorization"] = f"{scheme} {token}"
         url = self.buildkite.url + path
-        return self.http.request(method, url, json=body, headers=every, timeout=10)
+        return self.http.request(method, url, json=body, headers=every, timeout=30)
 
     def stack(
         self, method: str, path: str, body: object = None, key: str = STACK

@@ -114,10 +114,10 @@ def test_an_adopted_socket_is_served_until_it_is_closed(bk: Contract) -> None:
     served.adopt(listening)
     headers = {"Authorization": f"Token {bk.buildkite.agent_token}"}
     url = f"http://127.0.0.1:{port}/v3/token"
-    assert requests.get(url, headers=headers, timeout=5).status_code == 200
+    assert requests.get(url, headers=headers, timeout=30).status_code == 200
     listening.close()
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, headers=headers, timeout=5)
+        requests.get(url, headers=headers, timeout=30)
 
 
 def test_an_answer_is_one_write(bk: Contract) -> None:
@@ -138,10 +138,10 @@ def test_close_ends_the_server_and_frees_the_port() -> None:
     buildkite = Buildkite(lambda: datetime.now(UTC))
     url = buildkite.start()
     kept = requests.Session()
-    assert kept.get(f"{url}/v3/nothing", timeout=5).status_code == 404
+    assert kept.get(f"{url}/v3/nothing", timeout=30).status_code == 404
     buildkite.close()
     with pytest.raises(requests.ConnectionError):
-        kept.get(f"{url}/v3/nothing", timeout=5)
+        kept.get(f"{url}/v3/nothing", timeout=30)
     again = Buildkite(lambda: datetime.now(UTC))
     assert again.start(int(url.rsplit(":", 1)[1])) == url
     again.close()

@@ -129,7 +129,7 @@ class EmulatorWorld:
         def call(method: str, path: str, secret: str, body: dict[str, object]) -> requests.Response:
             url = f"{self.lab.agent_endpoint}/{path}"
             headers = {"Authorization": f"Token {secret}", "X-Buildkite-Lock-Acquire-Job": "1"}
-            return requests.request(method, url, json=body, headers=headers, timeout=5)
+            return requests.request(method, url, json=body, headers=headers, timeout=30)
 
         registered = call("POST", "register", token, {"name": "a", "meta_data": [f"queue={queue}"]})
         if not registered.ok:

@@ -30,7 +30,7 @@ def front() -> Iterator[Front]:
 
 @pytest.fixture
 def aws(front: Front) -> Aws:
-    return Aws("eu-west-1", "aws", front.url, Clock(), seconds=2)
+    return Aws("eu-west-1", "aws", front.url, Clock(), seconds=30)
 
 
 def test_it_knows_whose_credentials_it_has(front: Front, aws: Aws) -> None:

@@ -7,6 +7,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from mayfly_instance.machine import Machine, Program, Running
 from mayfly_instance.places import Places
 
 ME = pwd.getpwuid(os.getuid()).pw_name
+PATIENCE = 60
 
 
 class Mine(Machine):
@@ -54,7 +56,7 @@ def stand_in(bin_path: Path, name: str, script: str) -> Path:
 
 def ended(running: Running) -> int:
     assert isinstance(running, subprocess.Popen)
-    return running.wait(10)
+    return running.wait(PATIENCE)
 
 
 def called(log: Path) -> list[str]:
@@ -94,13 +96,15 @@ def test_a_scope_runs_the_program_itself_with_its_environment_and_files(
 
 def test_a_program_of_another_user_is_started_by_setpriv(machine: Mine, bin_path: Path) -> None:
     stand_in(bin_path, "systemd-run", 'while [[ $1 != -- ]]; do shift; done; shift; exec "$@"')
-    log = stand_in(bin_path, "setpriv", "exec sleep 60")
-    program = Program(
-        "u", ["agent", "start"], {"PATH": os.environ["PATH"]}, bin_path, bin_path / "o"
-    )
+    # It tells that it is there once it is the program itself: a shell ignores SIGQUIT.
+    is_there = f"import time; print('there', flush=True); time.sleep({2 * PATIENCE})"
+    log = stand_in(bin_path, "setpriv", f'exec {sys.executable} -c "{is_there}"')
+    output = bin_path / "o"
+    program = Program("u", ["agent", "start"], {"PATH": os.environ["PATH"]}, bin_path, output)
     running = machine.start(replace(program, user="mayfly-job"))
-    until = time.monotonic() + 10
-    while not log.exists() and time.monotonic() < until:
+    until = time.monotonic() + PATIENCE
+    while output.read_text() != "there\n":
+        assert time.monotonic() < until
         time.sleep(0.005)
     running.send_signal(signal.SIGQUIT)
     code = ended(running)

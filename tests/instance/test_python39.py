@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 
 import mayfly_instance
 from tests.instance.front import serving
-from tests.instance.whole_host import KEYS, WholeHost
+from tests.instance.whole_host import KEYS, PATIENCE, WholeHost
 from tests.instance.worlds import JOB, TOKEN
 
 PACKAGE = Path(mayfly_instance.__file__).parent
@@ -102,9 +101,8 @@ def test_a_machine_that_goes_down_lets_its_job_fail_at_once(host: WholeHost) -> 
     agent.write_text(agent.read_text().replace("exit 0", wait))
     log = host.root / "var/log/mayfly/agent.log"
     with host.boot() as supervisor:
-        until = time.monotonic() + 30
-        while not (log.exists() and "up" in log.read_text()) and time.monotonic() < until:
-            time.sleep(0.02)
+        # Not before the supervisor knows that its agent has started.
+        host.until(lambda: "running" in host.phases and "up" in log.read_text())
         supervisor.send_signal(signal.SIGTERM)
 
     assert log.read_text().endswith("stopped\n")
@@ -117,13 +115,11 @@ def test_a_kept_host_that_is_switched_off_goes_at_once(host: WholeHost) -> None:
     value = '{"Parameter": {"Value": "60"}}'
     host.front.answers["GetParameter"] = lambda _: (200, value)
     with host.boot() as supervisor:
-        until = time.monotonic() + 30
-        while "kept for a look" not in host.console and time.monotonic() < until:
-            time.sleep(0.02)
+        host.until(lambda: "kept for a look" in host.console)
         assert host.phases == ["booting", "failed"]
         assert "poweroff" not in host.calls
         supervisor.send_signal(signal.SIGTERM)
-        assert supervisor.wait(10) == 0
+        assert supervisor.wait(PATIENCE) == 0
 
     assert "kept for a look until" in host.console
     assert host.calls.splitlines()[-2:] == ["nft --file -", "poweroff"]

@@ -103,7 +103,7 @@ class Boot:
             "AWS_ENDPOINT_URL": self.front.url,
         }
         command = ["bash", "-c", text]
-        return subprocess.run(command, env=environment, check=False, timeout=60).returncode
+        return subprocess.run(command, env=environment, check=False, timeout=120).returncode
 
     @property
     def calls(self) -> str:

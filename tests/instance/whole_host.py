@@ -19,6 +19,8 @@ from mayfly_instance.sigv4 import Credentials
 from tests.instance.front import Front, Reply, serving
 from tests.instance.worlds import HOST, an_assignment
 
+PATIENCE = 120.0
+"""Seconds after which a test gives up: a hundred times what a host needs."""
 RUNNER = Path(__file__).with_name("host_in_a_directory.py")
 KEYS = Credentials(
     "ASIAHOST", "secret/key+of=role", "session//token==", datetime.max.replace(tzinfo=UTC)
@@ -73,7 +75,7 @@ class WholeHost:
     def run(self) -> float:
         """The time at which it was started; it has ended when this returns."""
         began = time.time()
-        assert self.boot().wait(60) == 0
+        assert self.boot().wait(PATIENCE) == 0
         return began
 
     def boot(self) -> subprocess.Popen[bytes]:
@@ -86,6 +88,13 @@ class WholeHost:
         }
         command = [str(self._bin / "python3"), "-m", "mayfly_instance"]
         return subprocess.Popen(command, env=environment)
+
+    def until(self, happened: Callable[[], bool]) -> None:
+        """Wait for something that the host does."""
+        end = time.monotonic() + PATIENCE
+        while not happened():
+            assert time.monotonic() < end, self.console
+            time.sleep(0.02)
 
     @property
     def phases(self) -> list[str]:

@@ -68,7 +68,7 @@ def spec(home: Path, **changes: Any) -> FunctionSpec:
         name="mayfly-echo",
         arn=ARN,
         handler="app.handler",
-        timeout=5.0,
+        timeout=30.0,
         memory=512,
         variables={"GREETING": "hello"},
         role_arn="arn:aws:iam::123456789012:role/echo",

@@ -20,7 +20,7 @@ from mayfly_lab.machines.survey import survey
 
 ACCOUNT = "123456789012"
 INSTANCE = "i-0123456789abcdef0"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def a_boot(user_data: str | bytes = "", **changes: Any) -> Boot:

@@ -43,7 +43,7 @@ def invocations(lab: Lab, name: str) -> list[str]:
 
 
 def woken(lab: Lab, name: str, before: int) -> None:
-    eventually(lambda: len(invocations(lab, name)) > before, within=20)
+    eventually(lambda: len(invocations(lab, name)) > before)
     assert set(invocations(lab, name)) == {""}
 
 

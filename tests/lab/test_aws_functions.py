@@ -73,7 +73,7 @@ def test_task_and_layers_come_first_on_the_path(account: Functions) -> None:
 def test_the_context_says_what_lambda_says(account: Functions) -> None:
     outcome = account.invoke(ARN, {"do": "context"})
     assert outcome.result["request"] == outcome.request_id
-    assert 4000 < outcome.result["left"] <= 5000
+    assert 20_000 < outcome.result["left"] <= 30_000
     assert outcome.result["arn"] == ARN
     assert (outcome.result["name"], outcome.result["memory"]) == ("mayfly-echo", "512")
 
@@ -116,11 +116,11 @@ def test_a_handler_that_cannot_be_imported_is_a_function_error(
 
 def test_a_late_function_is_killed_with_all_that_it_started(world: World, tmp_path: Path) -> None:
     child = tmp_path / "child"
-    with functions(world, spec(tmp_path, timeout=0.5)) as account:
+    with functions(world, spec(tmp_path, timeout=2.0)) as account:
         outcome = account.invoke(ARN, {"do": "spawn", "file": str(child)})
         assert outcome.error is not None
         assert outcome.error["errorType"] == "Sandbox.Timedout"
-        assert "Task timed out after 0.50 seconds" in outcome.error["errorMessage"]
+        assert "Task timed out after 2.00 seconds" in outcome.error["errorMessage"]
         eventually(lambda: not alive(int(child.read_text())))
         assert account.invoke(ARN, {}).ok
 
@@ -141,7 +141,7 @@ def test_a_worker_can_be_killed_in_the_middle(
         running = pool.submit(account.invoke, ARN, event)
         eventually(lambda: started.exists() and started.read_text())
         account.kill("ASIA0000000000000000")
-        outcome = running.result(timeout=5)
+        outcome = running.result(timeout=30)
     assert outcome.error is not None
     assert outcome.error["errorType"] == "Runtime.ExitError"
     assert not alive(int(started.read_text()))
@@ -212,7 +212,7 @@ def test_a_worker_does_not_outlive_the_lab(tmp_path: Path) -> None:
         eventually(lambda: started.exists() and started.read_text())
         assert worker._worker.stdin is not None
         worker._worker.stdin.close()  # what the end of the lab's own life does
-        assert not running.result(timeout=5).ok
+        assert not running.result(timeout=30).ok
     assert not alive(int(started.read_text()))
     worker.close()
 

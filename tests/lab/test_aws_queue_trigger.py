@@ -82,7 +82,7 @@ def test_a_failed_batch_comes_back_and_ends_in_the_dead_letters(
     counted = CountedFunctions(spec(tmp_path), *[FAILED] * 9)
     send(sqs, "bad")
     with polling(world, counted):
-        eventually(lambda: left(sqs, "dead") == 1, within=10)
+        eventually(lambda: left(sqs, "dead") == 1)
     assert len(counted.events) == 2
     assert left(sqs) == 0
 
@@ -97,7 +97,7 @@ def test_only_the_reported_messages_come_back(world: World, sqs: Any, tmp_path: 
     counted = Reporting(spec(tmp_path))
     send(sqs, "good", "bad")
     with polling(world, counted, FunctionResponseTypes=["ReportBatchItemFailures"]):
-        eventually(lambda: left(sqs, "dead") == 1, within=10)
+        eventually(lambda: left(sqs, "dead") == 1)
     assert sum(bodies(event).count("good") for event in counted.events) == 1
     assert sum(bodies(event).count("bad") for event in counted.events) == 2
 
@@ -111,7 +111,7 @@ def test_a_report_that_makes_no_sense_fails_the_whole_batch(
     counted = CountedFunctions(spec(tmp_path), Outcome("r", result))
     send(sqs, "a")
     with polling(world, counted, FunctionResponseTypes=["ReportBatchItemFailures"]):
-        eventually(lambda: len(counted.events) == 2 and left(sqs) == 0, within=10)
+        eventually(lambda: len(counted.events) == 2 and left(sqs) == 0)
 
 
 def test_a_report_means_nothing_where_it_was_not_announced(

@@ -29,7 +29,7 @@ def server() -> Iterator[HttpServer]:
 
 
 def connected(server: HttpServer) -> socket.socket:
-    return socket.create_connection(server.address, timeout=5)
+    return socket.create_connection(server.address, timeout=30)
 
 
 def received(connection: socket.socket) -> bytes:
@@ -37,7 +37,7 @@ def received(connection: socket.socket) -> bytes:
 
 
 def test_several_requests_share_one_connection(server: HttpServer) -> None:
-    connection = http.client.HTTPConnection(*server.address, timeout=5)
+    connection = http.client.HTTPConnection(*server.address, timeout=30)
     for number in range(3):
         connection.request("POST", f"/{number}", body=b"hello")
         answer = connection.getresponse()
@@ -129,14 +129,14 @@ def test_an_adopted_socket_is_served_until_it_is_closed(server: HttpServer) -> N
     server.adopt(listening)
 
     def answered() -> bool:
-        with socket.create_connection(address, timeout=5) as connection:
+        with socket.create_connection(address, timeout=30) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
             return received(connection).startswith(b"HTTP/1.1 200 ")
 
     assert eventually(answered)
     listening.close()
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(address, timeout=5)
+        socket.create_connection(address, timeout=30)
     another = socket.create_server(("127.0.0.1", 0))  # may get the closed one's number
     address = another.getsockname()
     server.adopt(another)

@@ -56,12 +56,12 @@ def test_it_tries_to_be_an_image_service_with_them(ground: Ground) -> None:
 
 def test_it_comes_back_when_it_is_only_killed(decoyed: Bench) -> None:
     console = decoyed.run(
-        """one=$(pgrep -x amazon-ssm-agen); kill -KILL $one; sleep 0.6
-        two=$(pgrep -x amazon-ssm-agen)
-        [ -n "$two" ] && [ "$one" != "$two" ] && echo came back"""
+        """one=$(pgrep -x amazon-ssm-agen); kill -KILL $one
+        until two=$(pgrep -x amazon-ssm-agen) && [ "$one" != "$two" ]; do sleep 0.1; done
+        echo came back"""
         if decoyed.namespaces
         else "systemctl kill --signal=SIGKILL amazon-ssm-agent; sleep 0.6\n"
-        "systemctl is-active amazon-ssm-agent && echo came back"
+        "until systemctl is-active amazon-ssm-agent; do sleep 0.1; done; echo came back"
     )
     assert "came back" in console
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.lab.machine_kit import INSTANCE, Bench
+from tests.lab.machine_kit import INSTANCE, Bench, until
 
-MOST_SECONDS = 10.0
+MOST_SECONDS = 60.0
 
 
 def test_a_dead_machine_has_power_and_never_runs_its_user_data(bench: Bench) -> None:
@@ -27,15 +27,19 @@ def test_a_machine_that_dies_is_missed_by_ec2(bench: Bench) -> None:
 
 
 def test_a_machine_that_hangs_stands_still_and_nobody_is_told(bench: Bench) -> None:
-    bench.faults.set("machine-hangs", INSTANCE, value="300ms")
-    bench.boot("while true; do date +%s.%N; sleep 0.05; done")
-    time.sleep(0.8)
-    before = bench.room.console(INSTANCE)
-    time.sleep(0.3)
-    assert bench.room.console(INSTANCE) == before
-    assert len(before.splitlines()) > 1
+    bench.faults.set("machine-hangs", INSTANCE, value="1s")
+    bench.boot("echo up; while true; do date +%s.%N; sleep 0.05; done")
+    console = bench.until_said("up")
+    until(lambda: _stands_still(bench), bench.room.console, INSTANCE)
+    assert len(bench.room.console(INSTANCE)) >= len(console)
     assert bench.ec2.off == []
     bench.room.cut(INSTANCE)
+
+
+def _stands_still(bench: Bench) -> bool:
+    before = bench.room.console(INSTANCE)
+    time.sleep(0.5)
+    return bench.room.console(INSTANCE) == before
 
 
 def test_many_machines_start_together(

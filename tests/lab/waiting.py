@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(what: Callable[[], T], *, within: float = 5.0) -> T:
+def eventually(what: Callable[[], T], *, within: float = 30.0) -> T:
     """Wait until `what` is true, and give its value."""
     until = time.monotonic() + within
     while not (value := what()):

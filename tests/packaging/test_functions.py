@@ -97,7 +97,7 @@ def test_functions_leave_to_the_next_tick_what_they_cannot_reach(
     with running(environment, host_build, log) as api:
         for name in EVENTS[function]:
             event = (ROOT / "events" / f"{name}.json").read_bytes()
-            answer = api.invoke(event, patience=20)
+            answer = api.invoke(event, patience=60)
             assert answer.kind == "response", (name, answer, log.read_text())
             assert answer.body["left"].keys() == {"Transient"}, name
             assert not answer.body["done"], name
