@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from mayfly_instance.failure import GoingDown
 from mayfly_instance.notices import stop_at
 from tests.instance.fake_machine import Act, a_process
 from tests.instance.fakes import START
@@ -42,6 +43,17 @@ def test_a_spot_notice_that_came_by_the_mailbox_is_obeyed(world: World) -> None:
 
     assert world.agent().signals == [3]
     assert world.clock.passed < 80
+
+
+def test_nothing_is_left_of_an_agent_that_starts_while_the_machine_goes_down(world: World) -> None:
+    def go_down(_: object) -> None:
+        raise GoingDown("the machine is going down")
+
+    world.machine.acts["mayfly-job"] = Act(lasts=10_000, does=go_down)
+    world.live()
+
+    assert world.last["reason"] == "the machine is going down"
+    assert world.machine.ran("systemctl kill --signal=SIGKILL mayfly-job.scope")
 
 
 @pytest.mark.parametrize(

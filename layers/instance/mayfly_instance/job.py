@@ -47,15 +47,18 @@ def run(
     agent cannot be started.
     """
     reporter.step(f"starting the agent for job {assignment.job}")
-    running = agent.start(scene.machine, installed, assignment, scene.passed_on())
+    running: Running | None = None
     try:
+        running = agent.start(scene.machine, installed, assignment, scene.passed_on())
         reporter.tell(phases.RUNNING, _TELL)
         ending = watch(running, scene, reporter, assignment.max_minutes, notice)
     except BaseException:
         # The supervisor is being stopped, or is broken: the job fails now, not by silence later.
-        _stop(running, scene)
+        if running is not None:
+            _stop(running, scene)
         raise
     finally:
+        # Also when the supervisor was stopped at the very start: the agent may be there by then.
         scene.machine.kill_scope(agent.UNIT)
     if ending.code == 0:
         return ending
