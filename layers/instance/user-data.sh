@@ -20,7 +20,7 @@ systemctl stop --quiet "$@" || true
 fetch() {
   curl --silent --show-error --fail --max-time 60 --retry 15 --retry-delay 1 --retry-all-errors --config - "$@"
 }
-pick() { python3 -c 'import json, sys; print(sys.argv[1].format(**json.load(sys.stdin)))' "$1"; }
+pick() { python3 -IS -c 'import json, sys; print(sys.argv[1].format(**json.load(sys.stdin)))' "$1"; }
 imds() { printf 'header = "X-aws-ec2-metadata-token: %s"\n' "$TOKEN" | fetch "$IMDS/meta-data/$1"; }
 signed() {
   SERVICE=$1 && shift
@@ -50,10 +50,10 @@ mkdir -p "$CODE"
 cd "$CODE"
 printf 'url = "%s"\n' "$LOCATION" | fetch --output layer.zip
 check "$(base64 --decode <<<"$LAYER_SHA256" | od -An -v -tx1 | tr -d ' \n')" layer.zip
-python3 -m zipfile -e layer.zip .
+python3 -IS -m zipfile -e layer.zip .
 check "$SHA256" bundle/mayfly-instance.tar.gz
 tar --extract --gzip --no-same-owner --file bundle/mayfly-instance.tar.gz
 rm -r layer.zip bundle
 printf '%s' "$HOST" >host.json
 set +e # A failed exec resets the traps, and would then end the shell.
-exec python3 -m mayfly_instance || poweroff
+exec python3 -S -m mayfly_instance || poweroff

@@ -53,7 +53,7 @@ class Boot:
         self.stand_in("curl", f'exec {shutil.which("curl")} "$@" --retry 0')
         self.stand_in(
             "python3",
-            f'[[ $2 != mayfly_instance ]] || exec env >"{root}/env"\nexec {sys.executable} "$@"',
+            f'[[ $* != "-S -m mayfly_instance" ]] || exec env >"{root}/env"\nexec {sys.executable} "$@"',
         )
         content = bundle()
         zipped = io.BytesIO()
@@ -139,7 +139,7 @@ def test_the_bundle_is_fetched_checked_unpacked_and_started(boot: Boot) -> None:
     assert code.stat().st_mode & 0o777 == 0o755
     assert json.loads((code / "host.json").read_text()) == json.loads(HOST)
     assert sorted(each.name for each in code.iterdir()) == ["host.json", "mayfly_instance"]
-    assert "python3 -m mayfly_instance" in boot.calls
+    assert "python3 -S -m mayfly_instance" in boot.calls
     assert "poweroff" not in boot.calls
 
 
@@ -215,7 +215,7 @@ def test_any_failure_is_told_on_the_console_and_switches_the_machine_off(
     assert boot.run() == 1
     assert told in boot.console
     assert "\npoweroff" in boot.calls
-    assert "python3 -m mayfly_instance" not in boot.calls
+    assert "python3 -S -m mayfly_instance" not in boot.calls
 
 
 def test_a_supervisor_that_cannot_be_started_switches_the_machine_off(boot: Boot) -> None:

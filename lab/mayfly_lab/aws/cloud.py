@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +25,7 @@ AMAZON_LINUX = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 ARCHITECTURES = ("x86_64", "arm64")
 # moto's state is global to the process: there can be one local AWS at a time.
 _OCCUPIED = threading.Lock()
+_LOAD_IMAGES = "MOTO_EC2_LOAD_DEFAULT_AMIS"
 _KINDS = {"i": "instance", "vol": "volume", "eni": "network-interface", "lt": "launch-template"}
 
 
@@ -40,22 +43,15 @@ class Cloud:
         """
         if not _OCCUPIED.acquire(blocking=False):
             raise RuntimeError("there is a local AWS in this process already")
-        BackendDict.reset()
-        # 1301 images that nobody uses take a second to load; ours come in `add_images`.
-        before = os.environ.get("MOTO_EC2_LOAD_DEFAULT_AMIS")
-        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-        try:
+        with _without_images():
+            BackendDict.reset()
             self.backend("ec2")
-        finally:
-            if before is None:
-                del os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"]
-            else:
-                os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = before
         self._add_images()
 
     def close(self) -> None:
         """Give moto back, empty."""
-        BackendDict.reset()
+        with _without_images():
+            BackendDict.reset()
         _OCCUPIED.release()
 
     def backend(self, service: str) -> Any:
@@ -124,6 +120,23 @@ class Cloud:
                 root_device_name="/dev/xvda",
                 root_device_type="ebs",
             )
+
+
+@contextmanager
+def _without_images() -> Iterator[None]:
+    """Have moto make its EC2 without images: 1301 that nobody uses take seconds to load.
+
+    It makes a new one on every reset, the last included. Ours come in `_add_images`.
+    """
+    before = os.environ.get(_LOAD_IMAGES)
+    os.environ[_LOAD_IMAGES] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_LOAD_IMAGES]
+        else:
+            os.environ[_LOAD_IMAGES] = before
 
 
 def patches() -> list[Patch]:

@@ -103,18 +103,22 @@ def _act(lab: Lab, stage: Stage) -> None:
         file = "pipeline.yml" if slug == "example" else "release.yml"
         text = (ROOT / "examples" / file).read_text(encoding="utf-8")
         lab.buildkite.add_pipeline(slug, text, repository)
+    lab.buildkite.subscribe(stage.on_job)
+    _until(lab, stage, "dispatch knows both queues", lambda _: _known(lab))
+    stage.say("no machine runs; somebody pushes a release")
+    release = lab.buildkite.create_build("release", BuildRequest(branch="release/1"))
+    _until(lab, stage, "the release has its machines", lambda _: _running(lab, release.id))
+    stage.say(f"an operator sets pool/hot to {cast.POOL}")
+    lab.put_parameter("default", "pool/hot", str(cast.POOL))
     _until(lab, stage, "the pool is hot", lambda found: _ready(found) >= cast.POOL)
     stage.say(f"{cast.POOL} machines are hot and proven; somebody pushes")
     # What the pool still lacks after the build is no part of the show.
     lab.put_parameter("default", "pool/hot", "0")
     fates = Fates(lab, stage.say)
-    lab.buildkite.subscribe(stage.on_job)
     fates.start()
-    builds = [
-        lab.buildkite.create_build("example", BuildRequest(branch="main")),
-        lab.buildkite.create_build("release", BuildRequest(branch="release/1")),
-    ]
-    _until(lab, stage, "every job ends", lambda _: all(_over(lab, b.id) for b in builds))
+    example = lab.buildkite.create_build("example", BuildRequest(branch="main"))
+    builds = (release.id, example.id)
+    _until(lab, stage, "every job ends", lambda _: all(_over(lab, build) for build in builds))
     fates.stop()
     stage.say("every job has ended")
     _until(lab, stage, "every machine is gone", lambda found: not any(i.open for i in found))
@@ -143,6 +147,14 @@ def _changes(found: Instances, told: set[tuple[str, str]]) -> Iterator[tuple[str
 
 def _ready(found: Instances) -> int:
     return sum(i.state is InstanceState.READY for i in found)
+
+
+def _known(lab: Lab) -> bool:
+    return bool(lab.buildkite.stacks()) and set(lab.records.queues()) == set(cast.QUEUES)
+
+
+def _running(lab: Lab, build: str) -> bool:
+    return all(job.timeline.started is not None for job in lab.buildkite.build(build).jobs)
 
 
 def _over(lab: Lab, build: str) -> bool:

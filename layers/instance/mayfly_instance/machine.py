@@ -251,7 +251,7 @@ class Machine:
     def replace_self(self, arguments: Sequence[str]) -> None:
         """Become a fresh process of this package: nothing of this one's memory is left."""
         os.chdir(self.places.code)
-        os.execvp("python3", ["python3", "-m", "mayfly_instance", *arguments])  # noqa: S606 - by name through PATH, without a shell
+        os.execvp("python3", ["python3", "-S", "-m", "mayfly_instance", *arguments])  # noqa: S606 - by name through PATH, without a shell
 
     def power_off(self) -> None:
         """Switch the machine off; the launch template makes that its end."""

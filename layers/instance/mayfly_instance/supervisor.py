@@ -173,7 +173,7 @@ def _as_sandbox(
 
 
 def _assignment(scene: Scene, reporter: Reporter) -> Letter:
-    """Look into the mailbox, about twice a second, until an assignment is there.
+    """Look into the mailbox, at first often and then twice a second, until a job is there.
 
     Raises HostFailure when the mailbox is silent for too long, when spot takes the instance back,
     and when nobody has had a job for it in a very long time.
@@ -203,7 +203,8 @@ def _assignment(scene: Scene, reporter: Reporter) -> Letter:
             raise HostFailure(f"spot takes the instance at {notice}, before it had a job")
         if now - began >= limits.idle:
             raise HostFailure("no job came for a very long time")
-        clock.sleep(max(0.0, now + limits.poll - clock.seconds()))
+        pace = limits.keen_poll if now - began < limits.keen else limits.poll
+        clock.sleep(max(0.0, now + pace - clock.seconds()))
 
 
 def _notice(scene: Scene, reporter: Reporter, found: assignment.Assignment) -> str | None:
