@@ -21,7 +21,7 @@ from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room, RoomConfig
-from mayfly_lab.machines.survey import survey
+from mayfly_lab.machines.survey import Survey, survey
 from mayfly_lab.records import Records
 from mayfly_lab.standin.archive import AgentArchive, pack
 
@@ -59,7 +59,9 @@ class Lab:
 
     def __init__(self, choices: LabChoices) -> None:
         self.choices = choices
-        self.ground = choices.ground or survey().ground
+        found = Survey(choices.ground, "as chosen") if choices.ground else survey()
+        self.ground = found.ground
+        self._instead = found.reason
         self._closing = ExitStack()
         self.buildkite = Buildkite(
             lambda: datetime.now(UTC), queues=choices.queues, timings=choices.timings
@@ -77,6 +79,15 @@ class Lab:
         """Which agent runs the jobs, as `buildkite-agent 3.83.1` or `stand-in`."""
         archive = self.archive
         return "stand-in" if archive.stand_in else f"buildkite-agent {archive.version}"
+
+    @property
+    def machines(self) -> str:
+        """In a few words, what machines are here, and why they are no better."""
+        if self.ground.kind is Kind.DIRECTORY:
+            what = "processes in directories; users and rules are stand-ins"
+            return f"{what} ({self._instead})"
+        rules = "nftables" if self.ground.firewall else "a stand-in for nftables"
+        return f"namespaces of their own, real users, 169.254.169.254, {rules}"
 
     @property
     def stated_cold_seconds(self) -> float:
@@ -173,11 +184,3 @@ class Lab:
     def _queue(self, key: str, agent: Mapping[str, str]) -> QueueStack:
         own = {**agent, "ScriptPrefix": f"{SCRIPTS}/{key}/"}
         return QueueStack(key, {**own, **self.choices.stacks.get(key, {})})
-
-
-def describe(ground: Ground) -> str:
-    """In a few words, what machines are here."""
-    if ground.kind is Kind.DIRECTORY:
-        return "processes in directories (not root: no namespaces, users and rules are stand-ins)"
-    rules = "nftables" if ground.firewall else "a stand-in for nftables"
-    return f"namespaces of their own, real users, 169.254.169.254, {rules}"

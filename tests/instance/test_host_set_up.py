@@ -55,7 +55,7 @@ def test_an_image_with_another_agent_gets_the_pinned_one_beside_it(world: World)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "curl --silent exited with 22"),
+        (None, "cannot be fetched: curl --silent exited with 22"),
         (b"no archive", "is no readable archive"),
         (archive(readme=b"nothing"), "holds no buildkite-agent"),
         (archive(**{"buildkite-agent": b"3.84.0"}), "holds agent 3.84.0"),

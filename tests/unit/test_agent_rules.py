@@ -40,7 +40,7 @@ NARROW = Shape("build", "x86_64", ("m6i.large",), "spot")
     ],
 )
 def test_rules_that_the_queue_meets_give_the_shape(rules: list[str], shape: Shape) -> None:
-    assert shape_for(QUEUE, rules, is_default_queue=False) == shape
+    assert shape_for(QUEUE, rules) == shape
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,10 @@ def test_rules_that_the_queue_meets_give_the_shape(rules: list[str], shape: Shap
             "instance-type=m6i.large",
             "m7i.large",
         ),
-        ([], "", "not the cluster's default queue"),
-        (["os=linux"], "", "not the cluster's default queue"),
     ],
 )
 def test_the_rule_that_failed_is_named(rules: list[str], failed: str, reason: str) -> None:
-    mismatch = shape_for(QUEUE, rules, is_default_queue=False)
+    mismatch = shape_for(QUEUE, rules)
     assert isinstance(mismatch, Mismatch)
     assert mismatch.rule == failed
     assert reason in mismatch.reason
@@ -76,17 +74,17 @@ def test_the_rule_that_failed_is_named(rules: list[str], failed: str, reason: st
 
 @pytest.mark.parametrize("rules", [[], ["os=linux"], ["queue=build"]])
 def test_the_default_queue_takes_jobs_that_name_none(rules: list[str]) -> None:
-    assert shape_for(QUEUE, rules, is_default_queue=True) == WHOLE
+    assert shape_for(QUEUE, rules) == WHOLE
 
 
 def test_the_default_queue_takes_no_job_of_another() -> None:
-    assert isinstance(shape_for(QUEUE, ["queue=other"], is_default_queue=True), Mismatch)
+    assert isinstance(shape_for(QUEUE, ["queue=other"]), Mismatch)
 
 
 @pytest.mark.parametrize("value", ["arm64", "aarch64"])
 def test_arm_has_two_names(value: str) -> None:
     config = QueueConfig(queue="q", architecture="arm64", instance_types=("m7g.large",))
-    shape = shape_for(config, ["queue=q", f"arch={value}"], is_default_queue=False)
+    shape = shape_for(config, ["queue=q", f"arch={value}"])
     assert shape == Shape("q", "arm64", ("m7g.large",), "on-demand")
 
 
@@ -108,4 +106,4 @@ def test_the_agent_gets_its_tags_in_one_line() -> None:
 
 def test_what_is_offered_is_what_is_asked_for() -> None:
     rules = [f"{key}={value}" for key, value in offer(QUEUE, NARROW).items()]
-    assert shape_for(QUEUE, rules, is_default_queue=False) == NARROW
+    assert shape_for(QUEUE, rules) == NARROW

@@ -49,6 +49,17 @@ def test_without_a_bundle_the_queues_stay_as_they_were(text: str) -> None:
     assert in_ec2(world) == 1  # by the record
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [(QUEUE[:-1], f"; {QUEUE} is one"), ("quite-another", "no such queue")]
+)
+def test_parameters_of_a_queue_that_does_not_exist_are_told_of(name: str, hint: str) -> None:
+    world = a_world()
+    world.parameters.put(f"/mayfly/{STACK}/queues/{name}/pool/hot", "2")
+    (problem,) = world.provision().problems
+    assert f"/queues/{name} has parameters" in problem
+    assert hint in problem
+
+
 def test_while_ssm_is_throttled_the_records_are_in_force() -> None:
     world = wanting("job-1")
     world.parameters.fail_next("under", Transient("throttled"))

@@ -16,7 +16,7 @@ from mayfly_lab.buildkite import BuildRequest, JobEvent, JobState
 from mayfly_lab.demo import cast
 from mayfly_lab.demo.fates import Fates
 from mayfly_lab.evidence import collect
-from mayfly_lab.lab import ROOT, Lab, LabChoices, describe
+from mayfly_lab.lab import ROOT, Lab, LabChoices
 from mayfly_lab.report import document, show
 from mayfly_lab.report.checks import Check, check_all
 from mayfly_lab.report.timeline import instance_lines, job_lines
@@ -67,7 +67,7 @@ def play(agent: Path | None, json_file: Path | None) -> int:
     stage = Stage()
     choices = LabChoices(queues=cast.QUEUES, agent=agent, delays=DELAYS, parameters=cast.PARAMETERS)
     with Lab(choices) as lab:
-        stage.say(f"agent: {lab.agent_name}; machines: {describe(lab.ground)}")
+        stage.say(f"agent: {lab.agent_name}; machines: {lab.machines}")
         stage.say("both stacks are deployed; the four functions run as the templates wire them")
         _act(lab, stage)
         evidence = collect(lab, stage.began, cast.LIMITS)

@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 from mayfly_instance import agent
-from mayfly_instance.failure import HostFailure
+from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.host import Host
 from mayfly_instance.machine import Machine
 from mayfly_instance.places import JOB_USER
@@ -80,7 +80,10 @@ def _install_agent(machine: Machine, host: Host) -> agent.Agent:
     wanted = host.agent_sha256.get(architecture, "")
     url = host.agent_url.replace("{version}", host.agent_version).replace("{arch}", architecture)
     archive = machine.places.run / "agent.tar.gz"
-    machine.download(url, archive)
+    try:
+        machine.download(url, archive)
+    except CommandFailed as error:
+        raise HostFailure(f"{url} cannot be fetched: {error.reason}", error.words) from error
     content = archive.read_bytes()
     if hashlib.sha256(content).hexdigest() != wanted.lower():
         raise HostFailure(f"{url} has another SHA-256 than the queue pins for {architecture}")

@@ -34,22 +34,18 @@ class Mismatch:
     reason: str
 
 
-def shape_for(
-    config: QueueConfig, rules: Sequence[str], is_default_queue: bool
-) -> Shape | Mismatch:
+def shape_for(config: QueueConfig, rules: Sequence[str]) -> Shape | Mismatch:
     """The shape that a job needs, or the first of its rules that this queue does not meet.
 
     A rule is `key=value`, or `key=*` or `key` for any value. A job may narrow the instance types
-    of its queue by `instance-type=…`. A job without a queue rule belongs to the cluster's default
-    queue.
+    of its queue by `instance-type=…`. A job without a queue rule is only listed where its cluster's
+    default queue is, so it says nothing of the queue.
     """
     types = config.instance_types
     offered = {"queue": config.queue, **config.tags}
-    named_queue = False
     for rule in rules:
         key, _, value = (part.strip() for part in rule.partition("="))
         wildcard = value in {"", "*"}
-        named_queue = named_queue or key == "queue"
         if key in _ARCHITECTURE_KEYS:
             if not wildcard and ARCHITECTURE_NAMES.get(value) != config.architecture:
                 return Mismatch(rule, f"the queue's architecture is {config.architecture}")
@@ -62,8 +58,6 @@ def shape_for(
             return Mismatch(rule, f"the queue has no tag {key}")
         elif not wildcard and offered[key] != value:
             return Mismatch(rule, f"the queue offers {key}={offered[key]}")
-    if not named_queue and not is_default_queue:
-        return Mismatch("", f"{config.queue} is not the cluster's default queue: name it")
     return Shape(config.queue, config.architecture, types, config.purchase)
 
 

@@ -97,8 +97,7 @@ def candidates(view: DispatchView, config: QueueConfig) -> list[tuple[Job, Shape
     fitting = [
         (job, shape)
         for job in view.listing.jobs
-        if job.id not in known
-        and isinstance(shape := shape_for(config, job.rules, is_default_queue=True), Shape)
+        if job.id not in known and isinstance(shape := shape_for(config, job.rules), Shape)
     ]
     fitting.sort(key=lambda pair: (-pair[0].priority, pair[0].scheduled_at, pair[0].id))
     return fitting[: max(0, min(room, OPEN_AT_ONCE))]
@@ -107,7 +106,7 @@ def candidates(view: DispatchView, config: QueueConfig) -> list[tuple[Job, Shape
 def left_alone(view: DispatchView, config: QueueConfig) -> dict[str, Mismatch]:
     """Listed jobs that this queue cannot serve, with the rule that failed. They are not touched."""
     jobs = view.listing.jobs if view.listing is not None else ()
-    shapes = {job.id: shape_for(config, job.rules, is_default_queue=True) for job in jobs}
+    shapes = {job.id: shape_for(config, job.rules) for job in jobs}
     return {job: shape for job, shape in shapes.items() if isinstance(shape, Mismatch)}
 
 

@@ -90,7 +90,7 @@ def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:
 
 def standard_shape(config: QueueConfig) -> Shape:
     """The shape of a job that asks for nothing; it is what the warm pool holds."""
-    shape = shape_for(config, (), is_default_queue=True)
+    shape = shape_for(config, ())
     if not isinstance(shape, Shape):
         raise TypeError(f"queue {config.queue} does not match its own defaults: {shape}")
     return shape

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import assert_never
 
 from mayfly.actions import ProvisionAction, Send, Start, Write
 from mayfly.config.infra import Infra
+from mayfly.config.problem import shown
 from mayfly.config.read import queue_record
 from mayfly.decide.answer import account, adopted, filled, overdue
 from mayfly.decide.provision import ProvisionView, coming_or_ready, decide
@@ -89,6 +91,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
         mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
         new = queue_record(old, queue, text, mine, ports.stack, bundle)
         records.append(_record(ports.fleet, old, new, outcome))
+    outcome.problems.extend(_for_nobody(ports.stack, written, [each.queue for each in records]))
     for gone in known.values():
         if gone.active or _is_busy(ports.fleet, gone.queue):
             records.append(_record(ports.fleet, gone, replace(gone, active=False), outcome))
@@ -125,6 +128,18 @@ def _published(stack: str, infra: Mapping[str, Parameter]) -> Iterator[tuple[str
 
 def _below(prefix: str, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
     return {n.removeprefix(prefix): p for n, p in parameters.items() if n.startswith(prefix)}
+
+
+def _for_nobody(
+    stack: str, written: Mapping[str, Parameter], queues: Sequence[str]
+) -> Iterator[str]:
+    """What is wrong with parameters below a queue that no stack has published."""
+    prefix = f"/mayfly/{stack}/queues/"
+    named = {name.removeprefix(prefix).partition("/")[0] for name in written}
+    for queue in sorted(named - set(queues)):
+        near = get_close_matches(queue, queues, n=1)
+        hint = f"; {near[0]} is one" if near else ""
+        yield f"{prefix}{shown(queue, 80)} has parameters, and there is no such queue{hint}"
 
 
 def _record(
