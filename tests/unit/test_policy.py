@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly.config.queue import QueueConfig
-from mayfly.policy import decide, repository_parameter, restricted
+from mayfly.policy import decide, repository_parameter
 from mayfly.rules import UNREADABLE, parse_rules
 
 WEB = {
@@ -116,13 +116,13 @@ def test_conditions_of_different_rules_do_not_add_up() -> None:
 
 
 def test_a_queue_without_rules_takes_every_job_unread() -> None:
-    assert not restricted(queue())
+    assert not queue().restricted
     assert decide(queue(), {}, None) is None
 
 
 def test_unreadable_rules_let_nobody_in() -> None:
     config = QueueConfig(queue="deploy", rules=(UNREADABLE,))
-    assert restricted(config)
+    assert config.restricted
     assert decide(config, WEB, None) is not None
     assert decide(config, {"BUILDKITE_PIPELINE_SLUG": ""}, None) is not None
     assert decide(config, {}, None) is not None
@@ -150,7 +150,7 @@ TEMPLATE = "/buildkite/pipelines/{pipeline}/repository"
 )
 def test_the_parameter_is_named_by_the_pipeline(slug: str, name: str | None) -> None:
     config = queue(repository_from=TEMPLATE)
-    assert restricted(config)
+    assert config.restricted
     assert repository_parameter(config, {"BUILDKITE_PIPELINE_SLUG": slug}) == name
 
 

@@ -11,19 +11,7 @@ from dataclasses import dataclass
 
 from mayfly.config.queue import QueueConfig
 from mayfly.model import Shape
-
-ARCHITECTURE_NAMES: Mapping[str, str] = {
-    "x86_64": "x86_64",
-    "amd64": "x86_64",
-    "arm64": "arm64",
-    "aarch64": "arm64",
-}
-"""Every name that pipelines use for an architecture, and ours."""
-
-_ARCHITECTURE_KEYS = frozenset({"arch", "architecture"})
-_TYPE_KEYS = frozenset({"instance-type", "aws:instance-type"})
-RESERVED_TAGS = frozenset({"queue"}) | _ARCHITECTURE_KEYS | _TYPE_KEYS
-"""Tags that say what an instance is: Mayfly gives them itself."""
+from mayfly.tags import ARCHITECTURE_KEYS, ARCHITECTURE_NAMES, TYPE_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +34,10 @@ def shape_for(config: QueueConfig, rules: Sequence[str]) -> Shape | Mismatch:
     for rule in rules:
         key, _, value = (part.strip() for part in rule.partition("="))
         wildcard = value in {"", "*"}
-        if key in _ARCHITECTURE_KEYS:
+        if key in ARCHITECTURE_KEYS:
             if not wildcard and ARCHITECTURE_NAMES.get(value) != config.architecture:
                 return Mismatch(rule, f"the queue's architecture is {config.architecture}")
-        elif key in _TYPE_KEYS:
+        elif key in TYPE_KEYS:
             types = tuple(name for name in types if wildcard or name == value)
             if not types:
                 known = ", ".join(config.instance_types)

@@ -18,11 +18,6 @@ class Denial:
     reason: str
 
 
-def restricted(config: QueueConfig) -> bool:
-    """Whether a job's environment must be read before the job may be reserved."""
-    return bool(config.rules) or config.repository_from is not None
-
-
 def repository_parameter(config: QueueConfig, environment: Mapping[str, str]) -> str | None:
     """The parameter that holds the repository of the job's pipeline; None when there is none."""
     slug = environment.get("BUILDKITE_PIPELINE_SLUG", "")

@@ -60,6 +60,11 @@ class QueueConfig:
     """Lines `name=value`, in the agent's own format."""
     keep_failed: timedelta = timedelta()
 
+    @property
+    def restricted(self) -> bool:
+        """Whether a job's environment must be read before the job may be reserved."""
+        return bool(self.rules) or self.repository_from is not None
+
     def to_json(self) -> str:
         """The form in which the queue's record keeps it; equal configurations give equal text."""
         plain: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}

@@ -18,7 +18,6 @@ from mayfly.config.problem import Problem, shown
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.errors import Misconfigured
 from mayfly.model import QueueRecord
-from mayfly.policy import restricted
 from mayfly.ports import Parameter
 from mayfly.rules import UNREADABLE
 
@@ -125,7 +124,7 @@ def _in_force(
     )
     if policy is not None and not wrong:
         last = replace(last, rules=policy.rules, repository_from=policy.repository_from)
-    elif not restricted(last):
+    elif not last.restricted:
         last = replace(last, rules=(UNREADABLE,))
     against = contradictions(last, infra)
     return (None if against else last), (*problems, *against)

@@ -216,7 +216,7 @@ def _with_candidates(
         return view
     former = {job: claim for job in jobs if (claim := ports.fleet.claim(job)) is not None}
     view = replace(view, closed=former)
-    if not policy.restricted(config):
+    if not config.restricted:
         return view
     environments = dict(_environments(ports.buildkite, jobs, outcome))
     named = (policy.repository_parameter(config, env) for env in environments.values())
