@@ -53,7 +53,8 @@ class Boot:
         self.stand_in("curl", f'exec {shutil.which("curl")} "$@" --retry 0')
         self.stand_in(
             "python3",
-            f'[[ $* != "-S -m mayfly_instance" ]] || exec env >"{root}/env"\nexec {sys.executable} "$@"',
+            f'[[ $* != "-S -m mayfly_instance" ]] || exec env >"{root}/env"\n'
+            f'exec {sys.executable} "$@"',
         )
         content = bundle()
         zipped = io.BytesIO()

@@ -133,7 +133,8 @@ def test_a_bundle_that_is_not_the_published_one_is_never_run(stage: Stage) -> No
     job = stage.push(QUEUE)
     refused = stage.until("it is launched", lambda: stage.launched(QUEUE)[before:])[0]
     gone = stage.gone(refused)
-    assert "Client.InstanceInitiatedShutdown" in gone.reason
+    assert "Client.InstanceInitiatedShutdown; its console says: " in gone.reason
+    assert "mayfly-instance.tar.gz has a wrong SHA-256" in gone.reason
     assert "mayfly-instance.tar.gz has a wrong SHA-256" in stage.last_words(refused)
     assert InstanceState.BOOTING not in [step.state for step in gone.history]
     ssm.put_parameter(Name=name, Value=good, Overwrite=True)

@@ -85,6 +85,15 @@ def test_a_host_without_console_still_has_last_words() -> None:
     assert "no console output of it any more" in text
 
 
+def test_a_console_that_cannot_be_read_keeps_no_record_open() -> None:
+    world = launched()
+    world.machines.end(str(world.instance().instance_id), "Client.InstanceInitiatedShutdown")
+    world.machines.fail_next("console", Misconfigured("reap may not read it"))
+    world.reap()
+    assert world.instance().state is S.TERMINATED
+    assert world.instance().reason == "EC2 ended it: Client.InstanceInitiatedShutdown"
+
+
 # -- who is spared ---------------------------------------------------------------------------------
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mayfly.actions import Alarm, Clear, KeepWords, Notify, Nudge, ReapAction, Terminate, Write
+from mayfly.decide import consoles
 from mayfly.model import Claim, Instance, SlotKey, Stray, move_claim, move_instance, saved
 from mayfly.ports import Change, Drop, FreeSlots, Report, Save, Seen
 from mayfly.states import DEADLINES, ClaimState, InstanceState
@@ -42,6 +43,8 @@ class ReapView:
     """Ids that EC2 shows and for which a consistent read found no record."""
     keep_failed: Mapping[str, timedelta]
     """By queue: how long a host that was never ready is kept for a look."""
+    consoles: Mapping[str, str] = field(default_factory=dict)
+    """By EC2 instance id, of those that ended without a word (see `wants_console`)."""
 
 
 def decide(view: ReapView, now: datetime) -> list[ReapAction]:
@@ -69,6 +72,15 @@ def decide(view: ReapView, now: datetime) -> list[ReapAction]:
     if any(isinstance(action, Clear) for action in actions):
         actions.append(Nudge("instances have ended"))
     return actions
+
+
+def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, Report]) -> bool:
+    """Whether an instance is ending, and only its console can say why."""
+    if seen is None or seen.state not in _ENDING or instance.state in {_S.CONDEMNED, _S.DONE}:
+        return False
+    rows = (instance.sandbox_row, instance.bootstrap_row)
+    said = {reports[row].phase for row in rows if row and row in reports}
+    return not said & {"failed", "done"}
 
 
 def warn(instance: Instance, until: datetime, now: datetime) -> list[ReapAction]:
@@ -118,7 +130,7 @@ def _orphaned(view: ReapView, now: datetime) -> Iterator[Write]:
 def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAction]:
     """The end of an instance: its record, its slot in the account, its claim, its mailbox rows."""
     seen = view.seen.get(instance.instance_id or "")
-    cause = (seen.reason if seen else "") or "EC2 does not show it any more"
+    cause = _cause(instance, view, (seen.reason if seen else "") or "EC2 does not show it any more")
     explained = instance.state in {_S.CONDEMNED, _S.DONE}
     # A host reports its end and powers off: that may be over before anybody has read why.
     said = _own_word(instance, view)
@@ -156,6 +168,12 @@ def _advance(
     return saved(condemned), [Write((Save(condemned),), f"condemned: {reason}")]
 
 
+def _cause(instance: Instance, view: ReapView, cause: str) -> str:
+    """Why EC2 ended an instance, with what its console says of it."""
+    said = consoles.failure(view.consoles.get(instance.instance_id or "", ""))
+    return f"{cause}; its console says: {said}" if said else cause
+
+
 def _own_word(instance: Instance, view: ReapView) -> str:
     """What the host itself says of its end; empty when it has not said that this is the end.
 
@@ -183,7 +201,8 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
     seen = view.seen.get(instance.instance_id or "")
     if seen is not None and instance.state is not _S.RUNNING:
         if seen.state in _ENDING:
-            return said or f"it is shutting down: {seen.reason or 'EC2 does not say why'}"
+            cause = _cause(instance, view, seen.reason or "EC2 does not say why")
+            return said or f"it is shutting down: {cause}"
         if seen.state in _STOPPED:
             return "it was stopped from outside"
     limit = _limit(instance, report)

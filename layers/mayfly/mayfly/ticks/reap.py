@@ -11,7 +11,7 @@ from typing import assert_never
 
 from mayfly.actions import Alarm, Clear, KeepWords, Notify, Nudge, ReapAction, Terminate, Write
 from mayfly.config.queue import QueueConfig
-from mayfly.decide.reap import ReapView, decide, warn
+from mayfly.decide.reap import ReapView, decide, wants_console, warn
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
 from mayfly.model import Instance, QueueRecord, SlotKey
 from mayfly.ports import Change, Fleet, LastWords, Machines, Mailbox, Nudges, Save, Seen
@@ -74,16 +74,19 @@ def gather(ports: ReapPorts) -> ReapView:
     rows = [row for i in instances for row in (i.bootstrap_row, i.sandbox_row) if row]
     claims = [c for q in queues for c in fleet.claims(q.queue, {ClaimState.RUNNING})]
     running = {claim.slot: claim for claim in claims if claim.slot is not None}
+    reports = ports.mailbox.reports(rows) if rows else {}
+    silent = [i for i in instances if wants_console(i, seen.get(i.instance_id or ""), reports)]
     return ReapView(
         instances=instances,
         seen=seen,
-        reports=ports.mailbox.reports(rows) if rows else {},
+        reports=reports,
         running=running,
         ended=dict(_ended(fleet, sorted(running.keys() - {i.key for i in instances}))),
         open_launches=frozenset(x.id for q in queues for x in fleet.launches(q.queue)),
         strays={stray.instance_id: stray for stray in fleet.strays()},
         unknown=unknown,
         keep_failed={q.queue: _keep(q) for q in queues},
+        consoles=dict(_consoles(ports.machines, silent)),
     )
 
 
@@ -108,6 +111,16 @@ def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, st
         instance = fleet.instance(slot)
         if instance is None or not instance.open:
             yield slot, instance.reason if instance is not None else "it has no record any more"
+
+
+def _consoles(machines: Machines, instances: Iterable[Instance]) -> Iterator[tuple[str, str]]:
+    """The consoles of those that went without a word, as far as EC2 gives them."""
+    for id_ in (i.instance_id for i in instances if i.instance_id):
+        try:
+            yield id_, machines.console(id_)
+        except MayflyError as error:
+            # Better a poorer reason than an instance whose record stays open.
+            log.warning("the console of %s cannot be read: %s", id_, error)
 
 
 def _keep(queue: QueueRecord) -> timedelta:

@@ -1,0 +1,78 @@
+"""Reap: the reason of a host that could not report it, as its console says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mayfly.actions import Write
+from mayfly.decide import consoles
+from mayfly.decide.reap import ReapView, decide, wants_console
+from mayfly.model import Instance
+from mayfly.ports import Report, Seen
+from mayfly.states import InstanceState
+from tests.unit.builders import NOW, a_report, an_instance, ec2_id, row, saves, seen
+
+S = InstanceState
+OVER = seen(state="terminated", reason="Client.InstanceInitiatedShutdown")
+ENDING = seen(state="shutting-down", reason="Client.InstanceInitiatedShutdown")
+BEGAN = "[    0.9] Linux\nmayfly: user data: fetching the bundle\n"
+WRONG = (
+    f"{BEGAN}mayfly: user data: bundle.tar.gz has a wrong SHA-256\n"
+    "mayfly: user data: failed in line 49: check\nreboot: Power down\n"
+)
+NO_ROOM = (
+    f"{BEGAN}mayfly 2026-11-21T08:00:00.000Z FAILED at: setting up: no room\n"
+    "mayfly 2026-11-21T08:00:00.000Z | dd: error\n"
+    "mayfly 2026-11-21T08:00:09.000Z switching off\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("console", "words"),
+    [
+        ("", ""),
+        (BEGAN, ""),
+        (WRONG, "bundle.tar.gz has a wrong SHA-256; failed in line 49: check"),
+        (
+            WRONG.replace("\n", "\r\n"),
+            "bundle.tar.gz has a wrong SHA-256; failed in line 49: check",
+        ),
+        (NO_ROOM, "setting up: no room"),
+        ("mayfly 2026-11-21T08:00:00.000Z FAILED: host.json is no JSON\n", "host.json is no JSON"),
+        (f"mayfly: user data: {'x' * 1000}\n", "x" * 400),
+        ("job output: mayfly 2026 FAILED at: nothing\n", ""),
+    ],
+)
+def test_a_console_says_why_its_host_gave_up(console: str, words: str) -> None:
+    assert consoles.failure(console) == words
+
+
+@pytest.mark.parametrize(
+    ("story", "one", "shown", "report", "wanted"),
+    [
+        ("it ended without a word", an_instance(S.LAUNCHING), OVER, None, True),
+        ("it is ending", an_instance(S.BOOTING), ENDING, a_report("booting"), True),
+        ("it lives", an_instance(S.BOOTING), seen(), None, False),
+        ("EC2 does not show it", an_instance(S.BOOTING), None, None, False),
+        ("it said why", an_instance(S.BOOTING), OVER, a_report("failed"), False),
+        ("it did its job", an_instance(S.RUNNING), OVER, a_report("done"), False),
+        ("we ended it", an_instance(S.CONDEMNED), OVER, None, False),
+        ("it is done", an_instance(S.DONE), OVER, None, False),
+    ],
+)
+def test_a_console_is_asked_for_where_nothing_else_explains_an_end(
+    story: str, one: Instance, shown: Seen | None, report: Report | None, wanted: bool
+) -> None:
+    assert wants_console(one, shown, {row(one): report} if report else {}) is wanted, story
+
+
+@pytest.mark.parametrize("shown", [OVER, ENDING], ids=["over", "ending"])
+def test_the_record_of_a_host_that_could_not_report_says_what_its_console_does(shown: Seen) -> None:
+    one = an_instance(S.LAUNCHING)
+    view = ReapView((one,), {ec2_id(): shown}, {}, {}, {}, frozenset(), {}, frozenset(), {})
+    actions = decide(replace(view, consoles={ec2_id(): WRONG}), NOW)
+    (write,) = [action for action in actions if isinstance(action, Write)]
+    reason = saves(write)["Instance"].reason
+    assert "Client.InstanceInitiatedShutdown; its console says: bundle.tar.gz has" in reason
