@@ -222,6 +222,8 @@ class Stage(Logs):
         for queue in self.lab.choices.queues:
             self.lab.put_parameter(queue, "pool/hot", "0")
         self.until("no queue has a pool", lambda: not any(map(self._pool, self.lab.choices.queues)))
+        # A tick that began before may be slow, and launch one more by what it had read.
+        self.lab.aws.functions.kill_all(f"{STACK}-provision")
         self.until("every job has ended", lambda: all(j.outcome for j in self.lab.buildkite.jobs()))
         self.until("every instance is gone", self._emptied)
 

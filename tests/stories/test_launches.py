@@ -12,7 +12,7 @@ from mayfly.states import InstanceState
 from mayfly_lab.lab import STACK, LabChoices
 from tests.stories.stage import BOOT, QUICK, Stage, a_stage
 
-QUEUE, MUTE, WRONG_AGENT = "default", "mute", "wrong-agent"
+QUEUE, MUTE, WRONG_AGENT, NO_AGENT = "default", "mute", "wrong-agent", "no-agent"
 TYPES = {QUEUE: "m7i.large", MUTE: "c7i.large"}
 """A type for each queue, so that a fault strikes that queue alone."""
 
@@ -20,11 +20,14 @@ TYPES = {QUEUE: "m7i.large", MUTE: "c7i.large"}
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     choices = LabChoices(
-        queues=(QUEUE, MUTE, WRONG_AGENT),
+        queues=(QUEUE, MUTE, WRONG_AGENT, NO_AGENT),
         delays=replace(QUICK, minute=8.0),
         boot_seconds=BOOT,
         parameters={queue: {"launch/instance-types": name} for queue, name in TYPES.items()},
-        stacks={WRONG_AGENT: {"AgentSha256Amd64": "0" * 64}},
+        stacks={
+            WRONG_AGENT: {"AgentSha256Amd64": "0" * 64},
+            NO_AGENT: {"AgentArchiveUrl": "http://127.0.0.1:9/{version}-{arch}.tar.gz"},
+        },
     )
     with a_stage(choices) as stage:
         yield stage
@@ -111,14 +114,26 @@ def test_an_instance_that_never_runs_makes_way_for_another(stage: Stage) -> None
     assert alive.job == job
 
 
-def test_an_agent_that_is_not_the_pinned_one_is_never_run(stage: Stage) -> None:
-    job = stage.push(WRONG_AGENT)
-    (refused,) = stage.until("it is launched", lambda: stage.launched(WRONG_AGENT))
+@pytest.mark.parametrize(
+    ("queue", "reason", "words"),
+    [
+        (WRONG_AGENT, "has another SHA-256 than the queue pins", ""),
+        (NO_AGENT, "cannot be fetched: curl", "Failed to connect to 127.0.0.1"),
+    ],
+    ids=[WRONG_AGENT, NO_AGENT],
+)
+def test_without_the_pinned_agent_a_host_never_takes_a_job(
+    stage: Stage, queue: str, reason: str, words: str
+) -> None:
+    job = stage.push(queue)
+    (refused,) = stage.until("it is launched", lambda: stage.launched(queue))
     # Else a next one would be launched, and fail in the same way.
     stage.lab.buildkite.cancel_job(job)
     gone = stage.gone(refused)
-    assert "has another SHA-256 than the queue pins" in gone.reason
-    assert "has another SHA-256 than the queue pins" in stage.last_words(refused)
+    assert reason in gone.reason
+    said = stage.last_words(refused)
+    assert reason in said
+    assert words in said
     assert not gone.proven
     assert stage.finished(job).state == "released"
 
