@@ -5,6 +5,8 @@ The result is handed to moto as JSON: its YAML reader misreads the short form `!
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -89,12 +91,18 @@ def read(path: Path) -> dict[str, Any]:
         TemplateError: it cannot be read.
     """
     try:
-        template = yaml_parse(path.read_text(encoding="utf-8"))
+        template = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise TemplateError(f"cannot read {path}: {error}") from error
     if not isinstance(template, dict) or "Resources" not in template:
         raise TemplateError(f"{path} is not a template")
     return template
+
+
+@functools.cache
+def _parsed(text: str) -> Any:
+    """Parsed once: the template of a queue is read for every queue."""
+    return yaml_parse(text)
 
 
 def check_parameters(template: Mapping[str, Any], given: Mapping[str, str]) -> None:
