@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -79,7 +80,13 @@ def _make_python(plan: Plan) -> None:
     packages = usr / "lib" / version / "site-packages"
     packages.mkdir(parents=True)
     (usr / "bin").mkdir()
-    (usr / "bin/python3").symlink_to(plan.python)
+    (usr / "bin/python3-with-site").symlink_to(plan.python)
+    # The supervisor goes without `site`, which is what reads the hook.
+    python = usr / "bin/python3"
+    python.write_text(
+        f'#!/bin/bash\n[[ $1 != -S ]] || shift\nexec {shlex.quote(str(python))}-with-site "$@"\n'
+    )
+    python.chmod(0o755)
     home = Path(os.path.realpath(plan.python)).parent
     (usr / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n")
     hook = f"import sys; sys.path.append({plan.home!r}); import mayfly_lab.machines.inside.instead"
