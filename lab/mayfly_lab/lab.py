@@ -18,6 +18,7 @@ from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.buildkite import Buildkite, Timings
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
+from mayfly_lab.latency import Latency
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room, RoomConfig
@@ -45,6 +46,8 @@ class LabChoices:
     delays: Delays = field(default_factory=Delays)
     boot_seconds: float = 1.0
     timings: Timings = field(default_factory=Timings)
+    latency: Latency = field(default_factory=Latency)
+    """What every call takes on its way, besides the delays of AWS itself."""
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By queue: operators' parameters that stand before the first tick, as `pool/hot`."""
     stacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -62,7 +65,9 @@ class Lab:
         self.ground = choices.ground or survey().ground
         self._closing = ExitStack()
         self.buildkite = Buildkite(
-            lambda: datetime.now(UTC), queues=choices.queues, timings=choices.timings
+            lambda: datetime.now(UTC),
+            queues=choices.queues,
+            timings=choices.timings,
         )
 
     # Parts that exist while the lab is entered.
@@ -126,10 +131,14 @@ class Lab:
         archives = ArchiveServer(self.archive)
         archives.server.start()
         self._closing.callback(archives.server.stop)
-        self.buildkite.start()
+        self.buildkite.start(latency=self.choices.latency.buildkite)
         self._closing.callback(self.buildkite.close)
         self.aws = LocalAws(
-            LabConfig(home=self.home / "aws", delays=self.choices.delays),
+            LabConfig(
+                home=self.home / "aws",
+                delays=self.choices.delays,
+                latency=self.choices.latency.aws,
+            ),
             lambda view, front: self._open_room(view, front, archives),
         )
         self.aws.start()

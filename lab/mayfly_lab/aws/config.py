@@ -53,5 +53,7 @@ class LabConfig:
     credentials_lifetime: timedelta = timedelta(hours=6)
     throttling: bool = True
     """Whether AWS's own request limits apply to functions and instances."""
+    latency: float = 0.0
+    """Seconds that the way to AWS and back takes, for every call."""
     concurrency: int = 10
     """How many invocations of one function run at once (a new account's quota)."""

@@ -46,6 +46,7 @@ from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import Layers
 from mayfly_lab.front.rights import mayfly_rights
 from mayfly_lab.http import Answer, HttpServer
+from mayfly_lab.latency import far_away
 
 OPERATOR = Principal(
     userid="AIDALABOPERATOR",
@@ -223,7 +224,7 @@ class LocalAws:
             buckets=Buckets() if world.config.throttling else None,
             locks=dict.fromkeys(_LOCKED, world.lock),
         )
-        self.listener = HttpServer(self._door.answer)
+        self.listener = HttpServer(far_away(self._door.answer, world.config.latency))
         self.listener.start()
         closing.callback(self.listener.stop)
         self.operator = world.credentials.issue(OPERATOR, _FOREVER)

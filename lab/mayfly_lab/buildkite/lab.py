@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mayfly_lab.http import HttpServer
+from mayfly_lab.latency import far_away
 
 from . import builds, git
 from .application import Application, Clock
@@ -84,13 +85,14 @@ class Buildkite:
         """A user's token for the REST API."""
         return self.settings.api_tokens[0]
 
-    def start(self, port: int = 0) -> str:
-        """Listen on loopback. Returns the URL.
+    def start(self, port: int = 0, latency: float = 0.0) -> str:
+        """Listen on loopback; the way to the APIs and back takes `latency` seconds. Returns the URL.
 
         Raises:
             OSError: the port is taken.
         """
-        self._server = HttpServer(served(self._application), port=port)
+        reached = far_away(served(self._application), latency, near=git.PREFIX)
+        self._server = HttpServer(reached, port=port)
         self._server.start()
         self._url = self._server.url
         threading.Thread(target=self._keep_time, name="buildkite-clock", daemon=True).start()
