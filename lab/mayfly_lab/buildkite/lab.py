@@ -18,6 +18,7 @@ from .application import Application, Clock
 from .builds import BuildRequest
 from .faults import Faults
 from .http import served
+from .lab_contents import BuildContents
 from .records import Build, Job, Pipeline
 from .settings import Queue, Settings, Timings
 from .store import Store
@@ -28,7 +29,7 @@ _TICK_SECONDS = 0.2
 """How often the emulator looks at the clock by itself; every call looks too."""
 
 
-class Buildkite:
+class Buildkite(BuildContents):
     """An organisation at Buildkite, with one cluster, on loopback.
 
     The clock is read once for each call. Everything may be called from any thread.
@@ -52,7 +53,7 @@ class Buildkite:
         self._closing = ExitStack()
         self._git_root = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
         files = git.GitFiles(self._git_root)
-        self._application = Application(Store(self.settings), self.faults, clock, files)
+        super().__init__(Application(Store(self.settings), self.faults, clock, files))
         self._stop = threading.Event()
         self._url: str | None = None
 
@@ -86,7 +87,7 @@ class Buildkite:
         return self.settings.api_tokens[0]
 
     def start(self, port: int = 0, latency: float = 0.0) -> str:
-        """Listen on loopback; the way to the APIs and back takes `latency` seconds. Returns the URL.
+        """Listen on loopback, with a way to the APIs and back of `latency` seconds; the URL.
 
         Raises:
             OSError: the port is taken.
