@@ -15,10 +15,12 @@ from .records import Notice, Person, PullRequest, Timeline
 from .refusals import RefusedError
 from .settings import Timings
 from .states import JobState
-from .views import BuildView, JobEvent, JobView, StackView
+from .views import AnnotationView, ArtifactView, BuildView, JobEvent, JobView, StackView
 from .yaml_source import PipelineError
 
 __all__ = [
+    "AnnotationView",
+    "ArtifactView",
     "BuildRequest",
     "BuildView",
     "Buildkite",

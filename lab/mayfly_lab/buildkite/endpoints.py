@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from . import agent_api, data_api, job_api, rest_api, stacks_api, stacks_jobs
+from .annotations import agent_api as annotation_api
+from .annotations import rest as rest_annotations
+from .artifacts import agent_api as artifact_api
+from .artifacts import rest as rest_artifacts
+from .artifacts.storage import PREFIX as _STORAGE
 from .routing import Route
 from .stacks_api import of_stack
 
@@ -46,16 +51,55 @@ AGENT = (
     Route("POST", f"{_JOB}/header_times", "agent.header-times", job_api.add_header_times),
     Route("PUT", f"{_JOB}/finish", "agent.finish", job_api.finish),
     Route("POST", f"{_JOB}/data/set", "agent.data-set", data_api.set_value),
+    Route("POST", f"{_JOB}/data/set-batch", "agent.data-set-batch", data_api.set_batch),
     Route("POST", f"{_JOB}/data/get", "agent.data-get", data_api.get_value),
     Route("POST", f"{_JOB}/data/exists", "agent.data-exists", data_api.exists),
     Route("POST", f"{_JOB}/data/keys", "agent.data-keys", data_api.keys),
     Route("POST", "/v3/builds/:id/data/get", "agent.data-get", data_api.get_value),
     Route("POST", "/v3/builds/:id/data/exists", "agent.data-exists", data_api.exists),
     Route("POST", "/v3/builds/:id/data/keys", "agent.data-keys", data_api.keys),
+    Route("POST", f"{_JOB}/annotations", "agent.annotate", annotation_api.create),
+    Route(
+        "DELETE", f"{_JOB}/annotations/*context", "agent.annotation-remove", annotation_api.remove
+    ),
+    Route("POST", f"{_JOB}/artifacts", "agent.artifacts-create", artifact_api.create),
+    Route("PUT", f"{_JOB}/artifacts", "agent.artifacts-update", artifact_api.update),
+    Route("GET", "/v3/builds/:id/artifacts/search", "agent.artifacts-search", artifact_api.find),
+    Route("POST", _STORAGE, "storage.upload", artifact_api.upload),
+    Route("PUT", f"{_STORAGE}/*key", "storage.upload-part", artifact_api.upload_part),
+    Route("GET", f"{_STORAGE}/*key", "storage.download", artifact_api.download),
 )
 
 # Agents also try gRPC at /agentedge.v1.AgentEdgeService/StreamPings. It is not in the table: the
 # 404 is what makes them poll for good (buildkite/agent agent/agent_worker_streaming.go).
+
+_BUILD = f"{_BUILDS}/:number"
+_OF_BUILD = (
+    Route("GET", f"{_BUILD}/artifacts", "rest.list-artifacts", rest_artifacts.list_of_build),
+    Route("GET", f"{_BUILD}/annotations", "rest.list-annotations", rest_annotations.list_of_build),
+    Route("POST", f"{_BUILD}/annotations", "rest.annotate", rest_annotations.create_on_build),
+    Route(
+        "DELETE",
+        f"{_BUILD}/annotations/:id",
+        "rest.delete-annotation",
+        rest_annotations.delete_on_build,
+    ),
+)
+
+
+def _of_job(job: str) -> tuple[Route, ...]:
+    artifact, annotations = f"{job}/artifacts/:id", f"{job}/annotations"
+    delete = rest_annotations.delete_on_job
+    return (
+        Route("GET", f"{job}/artifacts", "rest.list-artifacts", rest_artifacts.list_of_job),
+        Route("GET", artifact, "rest.show-artifact", rest_artifacts.show),
+        Route("DELETE", artifact, "rest.delete-artifact", rest_artifacts.delete),
+        Route("GET", f"{artifact}/download", "rest.download-artifact", rest_artifacts.download),
+        Route("GET", annotations, "rest.list-annotations", rest_annotations.list_of_job),
+        Route("POST", annotations, "rest.annotate", rest_annotations.create_on_job),
+        Route("DELETE", f"{annotations}/:id", "rest.delete-annotation", delete),
+    )
+
 
 REST = (
     Route("POST", _BUILDS, "rest.create-build", rest_api.create_build),
@@ -74,4 +118,7 @@ REST = (
             Route("PUT", f"{jobs}/:id/retry", "rest.retry-job", rest_api.retry_job),
         )
     ),
+    *_OF_BUILD,
+    *_of_job(f"{_REST}/jobs/:job"),
+    *_of_job(f"{_BUILD}/jobs/:job"),
 )

@@ -7,6 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
+from .annotations.board import AnnotationBoard
+from .artifacts.shelf import ArtifactShelf
+from .artifacts.storage import ObjectStorage
 from .logs import JobLog
 from .records import AcquisitionToken, Agent, Build, Job, Pipeline, Stack
 from .settings import Settings
@@ -28,6 +31,9 @@ class Store:
         self.acquisition_tokens: dict[str, AcquisitionToken] = {}
         self.logs: defaultdict[str, JobLog] = defaultdict(JobLog)
         self.meta_data: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.artifacts = ArtifactShelf()
+        self.objects = ObjectStorage()
+        self.annotations = AnnotationBoard()
         self._jobs_of_build: defaultdict[str, list[str]] = defaultdict(list)
         self._open_jobs: dict[str, None] = {}
         self._agents_by_token: dict[str, str] = {}
