@@ -82,7 +82,7 @@ def open_account(region: str | None) -> Account:
     """
     try:
         session = boto3.Session(region_name=region)
-        if session.region_name is None:
+        if not session.region_name:
             raise UsageError("no region: give --region, or set AWS_REGION")
         client = session.client("sts", config=_CONFIG)
         identity = client.get_caller_identity()
