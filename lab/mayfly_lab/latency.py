@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from mayfly_lab.front.faults import FaultSyntaxError, parse_seconds
+from mayfly_lab.faults import FaultSyntaxError, parse_seconds
 from mayfly_lab.http import Answer, Application, Request
 
 LONGEST = 60.0

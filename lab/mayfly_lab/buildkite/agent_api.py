@@ -80,7 +80,7 @@ def heartbeat(call: Call) -> Response:
 def ping(call: Call) -> Response:
     """`GET /v3/ping`: a job to accept, or nothing to do."""
     agent = auth.session(call)
-    job = dispatch.offer(call.store, agent, call.faults.paused_queues, call.now)
+    job = dispatch.offer(call.store, agent, call.faults.is_paused, call.now)
     return json_response({"job": {"id": job.id, "state": str(job.state)}} if job else {})
 
 

@@ -97,7 +97,7 @@ def user(call: Call) -> None:
 
 def find_queue(call: Call, key: str) -> Queue | None:
     """The cluster's queue of that key, if it (still) has one."""
-    if key in call.faults.unknown_queues:
+    if call.faults.is_unknown(key):
         return None
     return next((queue for queue in call.store.settings.queues if queue.key == key), None)
 
