@@ -61,7 +61,7 @@ bundle: .venv/ok ## put the user data and the bundle's SHA-256 into the template
 
 .PHONY: docs
 docs: .venv/ok ## renew what the documentation takes from the code
-	$(BIN)/python tools/docs.py --write
+	$(BIN)/python -m tools.docs --write
 
 .PHONY: build
 build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container
@@ -98,13 +98,18 @@ test-unit: .venv/ok ## the tests that need nothing but Python
 # One file stays in one process: there can be one local AWS in a process, and stories share theirs.
 .PHONY: test
 test: .venv/ok .tools/sam/ok ## all tests but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/stories/test_crashes.py \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/stories/test_crashes.py \
 		--ignore tests/stories/test_events.py --ignore tests/stories/test_time_limits.py $(PYTEST)
 
 .PHONY: test-slow
 test-slow: .venv/ok ## stories that need minutes: lost events, functions that die, time limits
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/stories/test_crashes.py \
 		tests/stories/test_events.py tests/stories/test_time_limits.py $(PYTEST)
+
+.PHONY: e2e
+e2e: .venv/ok ## whole jobs of every kind, by the buildkite-agent on PATH and by the stand-in
+	@buildkite-agent --version 2>/dev/null || echo "no buildkite-agent on PATH: the stand-in alone runs the jobs"
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e $(PYTEST)
 
 .PHONY: demo
 demo: .venv/ok ## real jobs through the real system, on this machine
