@@ -52,6 +52,8 @@ class LabChoices:
     """By queue: operators' parameters that stand before the first tick, as `pool/hot`."""
     stacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By queue: parameters of its stack in place of the lab's own, as `AgentVersion`."""
+    doors: Sequence[Door] = ()
+    """Further servers that machines reach on 127.0.0.1, as a git server of one's own."""
 
 
 class Lab:
@@ -158,7 +160,8 @@ class Lab:
             (self.buildkite.url, self.buildkite),
             (archives.server.url, archives.server),
         ]
-        doors = [Door(int(url.rpartition(":")[2]), server) for url, server in servers]
+        own = [Door(int(url.rpartition(":")[2]), server) for url, server in servers]
+        doors = [*own, *self.choices.doors]
         environment = {"AWS_ENDPOINT_URL": self.aws.endpoint}
         config = RoomConfig(environment, ACCOUNT, self.choices.boot_seconds)
         self.room = Room(view, self.ground, config, doors, self.aws.faults)
