@@ -43,14 +43,14 @@ SWITCHES: dict[str, Switch] = {
     "throttle": Switch(Part.AWS, "refused as too frequent", "ec2:CreateFleet,count=3"),
     "bucket": Switch(
         Part.AWS,
-        "throttled by a token bucket: SIZE/PER_SECOND",
+        "throttled by a bucket of SIZE/PER_SECOND",
         "ec2:*,value=5/0.5",
         values.BUCKET,
         FOREVER,
     ),
     "error": Switch(
         Part.AWS,
-        "fail inside AWS: HTTP 500, or this error code",
+        "fail inside AWS, or with this code",
         "ssm:*,value=InternalError,count=2",
         values.CODE_IF_ANY,
     ),
@@ -75,7 +75,7 @@ SWITCHES: dict[str, Switch] = {
         FOREVER,
     ),
     "spot-notice": Switch(
-        Part.EC2, "a spot one gets its notice so long after launch", "*,value=5s", values.SECONDS
+        Part.EC2, "spot: noticed so long after it runs", "*,value=5s", values.SECONDS
     ),
     "imds-lag": Switch(
         Part.IMDS, "serves a replaced profile so late", "*,value=30s", values.SECONDS
@@ -116,7 +116,7 @@ SWITCHES: dict[str, Switch] = {
     "buildkite-answer": Switch(
         Part.BUILDKITE,
         "answered by this status instead",
-        "stacks.batch-reserve,value=429,count=5",
+        "stacks.*,value=429,count=5",
         values.STATUS,
     ),
     "buildkite-lost": Switch(

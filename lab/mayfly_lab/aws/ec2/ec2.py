@@ -78,7 +78,8 @@ class Ec2:
             if skew := faults.take("clock-skew", *known):
                 instance.skew = skew.seconds
             if instance.spot and (notice := faults.take("spot-notice", *known)):
-                self.life.world.timers.after(notice.seconds, partial(self._want_back, instance))
+                seconds = self.life.world.delays.pending + notice.seconds
+                self.life.world.timers.after(seconds, partial(self._want_back, instance))
 
     def clock_skew(self, instance_id: str) -> float:
         """By how many seconds the instance's clock is fast."""
