@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import auth, dispatch
+from .agents import control
 from .fields import Fields
 from .http import Response, json_response
 from .records import Agent, AgentState
@@ -78,8 +79,11 @@ def heartbeat(call: Call) -> Response:
 
 
 def ping(call: Call) -> Response:
-    """`GET /v3/ping`: a job to accept, or nothing to do."""
+    """`GET /v3/ping`: a job to accept, an order to stop or to pause, or nothing to do."""
     agent = auth.session(call)
+    orders = control.orders(agent, call.now)
+    if orders:
+        return json_response(orders)
     job = dispatch.offer(call.store, agent, call.faults.is_paused, call.now)
     return json_response({"job": {"id": job.id, "state": str(job.state)}} if job else {})
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from . import agent_api, data_api, job_api, rest_api, stacks_api, stacks_jobs
+from .agents import api as agents_api
 from .annotations import agent_api as annotation_api
 from .annotations import rest as rest_annotations
 from .artifacts import agent_api as artifact_api
 from .artifacts import rest as rest_artifacts
 from .artifacts.storage import PREFIX as _STORAGE
+from .cluster_secrets import agent_api as secrets_api
+from .oidc import agent_api as oidc_api
 from .routing import Route
 from .stacks_api import of_stack
+from .steps import agent_api as steps_api
 
 _STACK = "/v3/stacks/:key"
 _JOB = "/v3/jobs/:id"
@@ -58,6 +62,17 @@ AGENT = (
     Route("POST", "/v3/builds/:id/data/get", "agent.data-get", data_api.get_value),
     Route("POST", "/v3/builds/:id/data/exists", "agent.data-exists", data_api.exists),
     Route("POST", "/v3/builds/:id/data/keys", "agent.data-keys", data_api.keys),
+    Route("POST", "/v3/stop", "agent.stop", agents_api.stop_own),
+    Route("POST", "/v3/pause", "agent.pause", agents_api.pause_own),
+    Route("POST", "/v3/resume", "agent.resume", agents_api.resume_own),
+    Route("POST", "/v3/steps/:step/export", "agent.step-get", steps_api.get),
+    Route("POST", "/v3/steps/:step/cancel", "agent.step-cancel", steps_api.cancel),
+    Route("PUT", "/v3/steps/:step", "agent.step-update", steps_api.update),
+    Route("POST", "/v3/builds/:id/cancel", "agent.build-cancel", steps_api.cancel_build),
+    Route("POST", f"{_JOB}/oidc/tokens", "agent.oidc-token", oidc_api.request_token),
+    Route("GET", "/.well-known/openid-configuration", "oidc.discovery", oidc_api.configuration),
+    Route("GET", "/.well-known/jwks", "oidc.keys", oidc_api.keys),
+    Route("GET", f"{_JOB}/secrets", "agent.secret-get", secrets_api.get),
     Route("POST", f"{_JOB}/annotations", "agent.annotate", annotation_api.create),
     Route(
         "DELETE", f"{_JOB}/annotations/*context", "agent.annotation-remove", annotation_api.remove
@@ -119,6 +134,9 @@ REST = (
         )
     ),
     *_OF_BUILD,
+    Route("PUT", f"{_REST}/agents/:id/stop", "rest.stop-agent", agents_api.stop),
+    Route("PUT", f"{_REST}/agents/:id/pause", "rest.pause-agent", agents_api.pause),
+    Route("PUT", f"{_REST}/agents/:id/resume", "rest.resume-agent", agents_api.resume),
     *_of_job(f"{_REST}/jobs/:job"),
     *_of_job(f"{_BUILD}/jobs/:job"),
 )

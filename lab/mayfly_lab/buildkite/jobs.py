@@ -182,6 +182,11 @@ def cancel(job: Job, now: datetime) -> Job:
     return _move(job, JobState.CANCELING)
 
 
+def end_by_force(job: Job, now: datetime) -> Job:
+    """A cancel with force: its agent has not reported the end within the grace."""
+    return _end(job, JobState.CANCELED, now)
+
+
 def lose_agent(job: Job, now: datetime) -> Job:
     """The agent was not heard for too long (or never took what it was offered)."""
     if job.state is JobState.ASSIGNED:

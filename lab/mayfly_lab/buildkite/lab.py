@@ -95,7 +95,8 @@ class Buildkite(BuildContents):
         reached = far_away(served(self._application), latency, near=git.PREFIX)
         self._server = HttpServer(reached, port=port)
         self._server.start()
-        self._url = self._server.url
+        self._url = url = self._server.url
+        self._application.transact(lambda store, _: store.issuer.settle(url))
         threading.Thread(target=self._keep_time, name="buildkite-clock", daemon=True).start()
         return self._url
 

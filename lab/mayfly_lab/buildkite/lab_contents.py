@@ -13,7 +13,7 @@ from .views import AnnotationView, ArtifactView
 
 
 class BuildContents:
-    """Artifacts, annotations and meta-data."""
+    """Artifacts, annotations, meta-data; and the secrets that jobs may ask for."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -37,6 +37,14 @@ class BuildContents:
             return tuple(map(_annotation_view, (*of_build, *of_jobs)))
 
         return self._application.transact(read)
+
+    def add_secret(self, key: str, value: str, policy: str | None = None) -> None:
+        """Keep a secret of the cluster, or change it; a policy is YAML, none lets every job read.
+
+        Raises:
+            ValueError: Buildkite would not take this key, value or policy.
+        """
+        self._application.transact(lambda store, _: store.secrets.add(key, value, policy))
 
     def meta_data(self, build_id: str) -> Mapping[str, str]:
         """The build's meta-data."""

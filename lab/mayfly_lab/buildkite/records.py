@@ -179,6 +179,14 @@ class AgentState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """An agent is to take no job for a while."""
+
+    until: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """One registration of one agent."""
 
@@ -195,6 +203,9 @@ class Agent:
     token: str
     state: AgentState
     last_heard: datetime
+    stopping: bool = False
+    """Somebody asked it to go."""
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from datetime import datetime
 from .annotations.board import AnnotationBoard
 from .artifacts.shelf import ArtifactShelf
 from .artifacts.storage import ObjectStorage
+from .cluster_secrets.vault import Vault
 from .logs import JobLog
+from .oidc.issuer import Issuer
 from .records import AcquisitionToken, Agent, Build, Job, Pipeline, Stack
 from .settings import Settings
 from .states import ENDED
@@ -34,6 +36,14 @@ class Store:
         self.artifacts = ArtifactShelf()
         self.objects = ObjectStorage()
         self.annotations = AnnotationBoard()
+        self.issuer = Issuer()
+        self.secrets = Vault()
+        self.step_notices: defaultdict[str, list[object]] = defaultdict(list)
+        """What `step update notify` asked for, by step."""
+        self.step_updates: set[str] = set()
+        """The ids of updates that were done: agents repeat them after a lost answer."""
+        self.forced_ends: dict[str, datetime] = {}
+        """When a job that was cancelled with force is over, whatever its agent does."""
         self._jobs_of_build: defaultdict[str, list[str]] = defaultdict(list)
         self._open_jobs: dict[str, None] = {}
         self._agents_by_token: dict[str, str] = {}

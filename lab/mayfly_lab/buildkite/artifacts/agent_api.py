@@ -86,7 +86,8 @@ def update(call: Call) -> Response:
         state = each.text("state")
         if state not in {"finished", "error"}:
             raise unprocessable("state must be finished or error")
-        if state == "finished" and each.flag("multipart"):
+        repeated = artifact.state is ArtifactState.FINISHED
+        if state == "finished" and each.flag("multipart") and not repeated:
             _complete(call, artifact, each)
         call.store.artifacts.put(replace(artifact, state=ArtifactState(state)))
     return json_response({})

@@ -92,8 +92,8 @@ class ObjectStorage:
         held = {number: _etag(part) for number, part in parts.items()}
         if not etags or held != etags:
             return False
-        whole = b"".join(self._parts.pop(key)[number] for number in sorted(etags))
-        self._objects[key] = (whole, content_type)
+        self._objects[key] = (b"".join(parts[number] for number in sorted(parts)), content_type)
+        del self._parts[key]
         return True
 
     def download_path(self, key: str, now: datetime) -> str:
