@@ -14,6 +14,7 @@ from .faults import Faults
 from .git import PREFIX, GitFiles
 from .http import AnswerLostError, Request, Response, json_response
 from .limits import RateLimits
+from .organization.routes import ORGANIZATION
 from .refusals import RefusedError
 from .routing import Call, Routes
 from .store import Store
@@ -33,7 +34,7 @@ class Application:
         self._clock = clock
         self._git = git
         self._limits = RateLimits()
-        self._routes = Routes((*STACKS, *AGENT, *REST))
+        self._routes = Routes((*STACKS, *AGENT, *REST, *ORGANIZATION))
         faults.endpoints = self._routes.names
         self._listeners: list[Listener] = []
         self._delivering = threading.Lock()

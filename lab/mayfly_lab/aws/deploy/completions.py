@@ -81,6 +81,12 @@ def complete_policy(policy: Any, _: Properties, account_id: str, __: str) -> Non
     policy.delete = lambda _, __: backend.delete_policy(policy.arn)
 
 
+def complete_parameter(parameter: Any, _: Properties, account_id: str, region: str) -> None:
+    """The end of a parameter with its stack; CloudFormation does not mind when it is gone."""
+    backend = get_backend("ssm")[account_id][region]
+    parameter.delete = lambda _, __: backend.delete_parameters([parameter.name])
+
+
 COMPLETIONS: dict[str, Complete] = {
     "AWS::DynamoDB::Table": complete_table,
     "AWS::EC2::SecurityGroup": complete_group,
@@ -88,6 +94,7 @@ COMPLETIONS: dict[str, Complete] = {
     "AWS::IAM::Role": complete_role,
     "AWS::Lambda::Function": complete_function,
     "AWS::Lambda::LayerVersion": complete_layer,
+    "AWS::SSM::Parameter": complete_parameter,
 }
 
 
