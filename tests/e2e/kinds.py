@@ -48,7 +48,8 @@ class Kind:
     @property
     def configuration(self) -> str:
         """Its pipeline as Buildkite takes it; JSON is YAML."""
-        return json.dumps({"agents": {"queue": self.queue}, **self.pipeline})
+        # What the job's shell is to read is not for Buildkite to fill in.
+        return json.dumps({"agents": {"queue": self.queue}, **self.pipeline}).replace("$", "$$")
 
 
 def _read(name: str) -> list[Kind]:

@@ -9,6 +9,7 @@ from .annotations import rest as rest_annotations
 from .artifacts import agent_api as artifact_api
 from .artifacts import rest as rest_artifacts
 from .artifacts.storage import PREFIX as _STORAGE
+from .builds import agent_api as uploads_api
 from .cluster_secrets import agent_api as secrets_api
 from .oidc import agent_api as oidc_api
 from .routing import Route
@@ -54,6 +55,8 @@ AGENT = (
     Route("POST", f"{_JOB}/chunks", "agent.chunks", job_api.add_chunk),
     Route("POST", f"{_JOB}/header_times", "agent.header-times", job_api.add_header_times),
     Route("PUT", f"{_JOB}/finish", "agent.finish", job_api.finish),
+    Route("POST", f"{_JOB}/pipelines", "agent.pipeline-upload", uploads_api.create),
+    Route("GET", f"{_JOB}/pipelines/:uuid", "agent.pipeline-upload-state", uploads_api.show),
     Route("POST", f"{_JOB}/data/set", "agent.data-set", data_api.set_value),
     Route("POST", f"{_JOB}/data/set-batch", "agent.data-set-batch", data_api.set_batch),
     Route("POST", f"{_JOB}/data/get", "agent.data-get", data_api.get_value),
@@ -131,6 +134,7 @@ REST = (
             Route("GET", f"{jobs}/:id/log.txt", "rest.show-log", rest_api.show_log),
             Route("PUT", f"{jobs}/:id/cancel", "rest.cancel-job", rest_api.cancel_job),
             Route("PUT", f"{jobs}/:id/retry", "rest.retry-job", rest_api.retry_job),
+            Route("PUT", f"{jobs}/:id/unblock", "rest.unblock-job", rest_api.unblock_job),
         )
     ),
     *_OF_BUILD,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Unpack
 
 from mayfly_lab.http import HttpServer
 from mayfly_lab.latency import far_away
@@ -19,7 +20,7 @@ from .builds import BuildRequest
 from .faults import Faults
 from .http import served
 from .lab_contents import BuildContents
-from .records import Build, Job, Pipeline
+from .records import Build, Job, Pipeline, PipelineSettings
 from .settings import Queue, Settings, Timings
 from .store import Store
 from .tokens import new_id
@@ -140,14 +141,10 @@ class Buildkite(BuildContents):
         slug: str,
         configuration: str,
         repository: str,
-        *,
-        default_branch: str = "main",
-        provider: str = "git",
+        **settings: Unpack[PipelineSettings],
     ) -> None:
         """Create a pipeline, or change the one of that slug. Builds read the YAML when created."""
-        pipeline = Pipeline(
-            new_id(), slug, slug, configuration, repository, default_branch, provider
-        )
+        pipeline = Pipeline(new_id(), slug, slug, configuration, repository, **settings)
 
         def keep(store: Store, _: datetime) -> None:
             store.pipelines[slug] = pipeline

@@ -7,12 +7,13 @@ that Buildkite offers in its web pages and GraphQL only (`jobTypeCommandCancel`)
 from __future__ import annotations
 
 from . import auth, builds
-from .builds import BuildRequest
+from .builds import BuildRequest, blocks
+from .builds.blocks import Approval
 from .fields import Fields
 from .http import Response, json_response
 from .records import Build, Job, Person, PullRequest
-from .refusals import RefusedError, bad_request, not_found
-from .rest_shapes import build_shape, job_shape
+from .refusals import RefusedError, bad_request, not_found, unprocessable
+from .rest_shapes import block_shape, build_shape, job_shape
 from .routing import Call
 from .yaml_source import PipelineError
 
@@ -78,6 +79,27 @@ def retry_job(call: Call) -> Response:
     """`PUT …/jobs/:id/retry`: answers with the new job."""
     job = builds.retry_by_hand(call.store, _job(call), call.now)
     return json_response(job_shape(call.store, job))
+
+
+def unblock_job(call: Call) -> Response:
+    """`PUT …/jobs/:id/unblock`: lets a block or input step go, with the answers to its fields."""
+    auth.user(call)
+    _check_organization(call)
+    job_id = call.parameters["id"]
+    found = blocks.find(call.store, job_id)
+    if found is None:
+        _job(call)
+        raise bad_request("This job type cannot be unblocked")
+    fields = Fields.of(call.request)
+    if fields.has("unblocker"):
+        raise unprocessable("Unblocker is not a valid user id for this organization")
+    given = fields.raw("fields") or {}
+    if not isinstance(given, dict):
+        raise bad_request("fields must be an object")
+    build, step = found
+    approval = Approval(BuildRequest().creator, given)
+    build = builds.unblock(call.store, build, step, approval, call.now)
+    return json_response(block_shape(call.store, build, step))
 
 
 def show_log(call: Call) -> Response:

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import builds
+from .builds import blocks
+from .builds.conclusion import blocking
+from .builds.progress import graph_of
 from .environment import build_url
+from .graph import Result
 from .jobs import outcome
+from .pipelines.steps import BlockStep, CommandStep, WaitStep
 from .records import Agent, Build, Job
 from .states import JobState
 from .store import Store
@@ -17,13 +22,14 @@ from .wire_time import iso, iso_or_none
 def build_shape(store: Store, build: Build, *, with_retried: bool) -> Mapping[str, Any]:
     """One build with its jobs; retried attempts only when asked for."""
     pipeline = build.pipeline
-    shown = [job for job in store.jobs_of(build) if with_retried or job.retried_in is None]
+    state = builds.state(store, build)
+    blocked_by = blocking(store, build) if state == "blocked" else None
     return {
         "id": build.id,
         "web_url": build_url(store.settings, build),
         "number": build.number,
-        "state": builds.state(store, build),
-        "blocked": False,
+        "state": blocked_by.blocked_state if blocked_by else state,
+        "blocked": blocked_by is not None,
         "message": build.message,
         "commit": build.commit,
         "branch": build.branch,
@@ -42,7 +48,58 @@ def build_shape(store: Store, build: Build, *, with_retried: bool) -> Mapping[st
             "default_branch": pipeline.default_branch,
             "provider": {"id": pipeline.provider},
         },
-        "jobs": [job_shape(store, job) for job in shown],
+        "jobs": all_jobs(store, build, with_retried=with_retried),
+    }
+
+
+def all_jobs(store: Store, build: Build, *, with_retried: bool) -> list[Mapping[str, Any]]:
+    """The jobs of all steps in their order, waits and blocks among them."""
+    shown: list[Mapping[str, Any]] = []
+    graph = graph_of(store, build)
+    every = [job for job in store.jobs_of(build) if with_retried or job.retried_in is None]
+    for step in build.steps:
+        if isinstance(step, CommandStep):
+            shown += [job_shape(store, job) for job in every if job.step.id == step.id]
+        elif isinstance(step, BlockStep):
+            shown.append(block_shape(store, build, step))
+        else:
+            shown.append(waiter_shape(step, graph.result(step)))
+    return shown
+
+
+_WAITER_STATES = {Result.OPEN: "waiting", Result.PASSED: "finished"}
+
+
+def waiter_shape(step: WaitStep, result: Result) -> Mapping[str, Any]:
+    """A wait step among the jobs."""
+    state = _WAITER_STATES.get(result, "waiting_failed")
+    return {
+        "id": step.job_id,
+        "type": "waiter",
+        "step_key": step.key,
+        "step": {"id": step.id, "signature": None},
+        "state": "broken" if step.broken else state,
+        "web_url": None,
+    }
+
+
+def block_shape(store: Store, build: Build, step: BlockStep) -> Mapping[str, Any]:
+    """A block or input step among the jobs."""
+    state = blocks.state(store, build, step)
+    done = build.unblocked.get(step.id)
+    url = f"{build_url(store.settings, build)}#{step.job_id}"
+    return {
+        "id": step.job_id,
+        "type": "manual",
+        "label": step.label,
+        "step_key": step.key,
+        "step": {"id": step.id, "signature": None},
+        "state": state,
+        "web_url": None,
+        "unblocked_by": {"name": done.by.name, "email": done.by.email} if done else None,
+        "unblocked_at": iso(done.at) if done else None,
+        "unblockable": state in {"waiting", "blocked"},
+        "unblock_url": url,
     }
 
 

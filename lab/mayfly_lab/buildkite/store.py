@@ -69,6 +69,10 @@ class Store:
             self._events.append(JobEvent(now, state, self.view(job)))
         return job
 
+    def detach_job(self, job: Job) -> None:
+        """Leave a job out of its build from now on: its step was replaced before it began."""
+        self._jobs_of_build[job.build_id].remove(job.id)
+
     def put_agent(self, agent: Agent) -> Agent:
         """Keep a new or changed agent. Returns it."""
         self.agents[agent.id] = agent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,16 +13,18 @@ import yaml
 class PipelineError(Exception):
     """The pipeline cannot be read; says where and why."""
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
-        super().__init__(reason if line is None else f"line {line}: {reason}")
-        self.reason = reason
+    def __init__(self, words: str, line: int | None = None, place: str = "") -> None:
+        self.words = words
+        """What is wrong, as Buildkite would say it."""
+        self.reason = f"{place}: {words}" if place else words
         self.line = line
+        super().__init__(self.reason if line is None else f"line {line}: {self.reason}")
 
 
 class Section(dict[str, Any]):
-    """A mapping of the file, with the line it begins on."""
+    """A mapping of the file, with the line it begins on; None when it came without lines."""
 
-    line: int = 0
+    line: int | None = None
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,10 +32,25 @@ class _Loader(yaml.SafeLoader):
 
 
 def _section(loader: _Loader, node: yaml.MappingNode) -> Section:
+    _refuse_doubled_keys(node)
     content = loader.construct_mapping(node, deep=True)
     section = Section((str(key), value) for key, value in content.items())
     section.line = node.start_mark.line + 1
     return section
+
+
+def _refuse_doubled_keys(node: yaml.MappingNode) -> None:
+    # Go's yaml.v3 refuses them; PyYAML would let the last one win.
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if key.value in seen:
+                first = seen[key.value]
+                raise PipelineError(
+                    f'mapping key "{key.value}" already defined at line {first}', line
+                )
+            seen[key.value] = line
 
 
 # Buildkite reads YAML with Go's yaml.v3, where `yes`, `no`, `on`, `off` and dates stay text.
@@ -62,27 +80,49 @@ def read(text: str) -> object:
         raise PipelineError(str(error)) from None
 
 
+def sections(content: Any) -> Any:
+    """JSON that came without lines, with Sections for its mappings."""
+    if isinstance(content, Mapping):
+        return Section((str(key), sections(value)) for key, value in content.items())
+    return [sections(entry) for entry in content] if isinstance(content, list) else content
+
+
 class Reader:
     """Typed access to the attributes of one Section."""
 
-    def __init__(self, section: Section, what: str) -> None:
+    def __init__(self, section: Section, what: str, line: int | None = None) -> None:
         self._section = section
         self._what = what
+        self._line = section.line if section.line is not None else line
 
     @property
-    def line(self) -> int:
+    def line(self) -> int | None:
         """Where the section begins."""
-        return self._section.line
+        return self._line
+
+    def inside(self, what: str, section: Section) -> Reader:
+        """A reader of a section within this one."""
+        return Reader(section, f"{self._what}: {what}", self._line)
 
     def error(self, reason: str) -> PipelineError:
         """An error that is about this section."""
-        return PipelineError(f"{self._what}: {reason}", self.line)
+        return PipelineError(reason, self.line, self._what)
 
-    def only(self, known: Iterable[str]) -> None:
-        """Refuse attributes that nobody would read: silence would pass for support."""
-        unknown = sorted(set(self._section) - set(known))
-        if unknown:
-            raise self.error(f"the lab does not support {', '.join(map(repr, unknown))}")
+    def only(self, known: Iterable[str], kind: str | None = None) -> None:
+        """Refuse attributes that nobody would read: silence would pass for support.
+
+        In Buildkite's words, as saymedia/jobsworth pull request 7 and
+        sourcegraph/sourcegraph-public-snapshot pull request 52275 show them.
+        """
+        for name in sorted(set(self._section) - set(known)):
+            whose = f"on the `{kind}` step" if kind else f"of `{self._what.rsplit(': ', 1)[-1]}`"
+            alike = difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)
+            hint = (
+                f", perhaps you meant `{alike[0]}`?"
+                if alike
+                else ". Please check the documentation to get a full list of supported properties."
+            )
+            raise self.error(f"`{name}` is not a valid property {whose}{hint}")
 
     def has(self, name: str) -> bool:
         """Whether the attribute is there at all, if only as null."""

@@ -13,7 +13,8 @@ from datetime import timedelta
 from mayfly_lab.buildkite import auth, builds
 from mayfly_lab.buildkite.fields import Fields
 from mayfly_lab.buildkite.http import Response, json_response
-from mayfly_lab.buildkite.records import Build, CommandStep, Job, Step
+from mayfly_lab.buildkite.pipelines.steps import CommandStep, Step
+from mayfly_lab.buildkite.records import Build, Job
 from mayfly_lab.buildkite.refusals import bad_request, not_found, unprocessable
 from mayfly_lab.buildkite.routing import Call
 from mayfly_lab.buildkite.states import ENDED

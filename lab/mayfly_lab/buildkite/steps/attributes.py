@@ -8,7 +8,8 @@ from typing import Any
 
 from mayfly_lab.buildkite.graph import is_hard_failure
 from mayfly_lab.buildkite.jobs import outcome
-from mayfly_lab.buildkite.records import CommandStep, Job, Step
+from mayfly_lab.buildkite.pipelines.steps import CommandStep, Step
+from mayfly_lab.buildkite.records import Job
 from mayfly_lab.buildkite.refusals import RefusedError, bad_request
 from mayfly_lab.buildkite.states import ENDED, WITH_AGENT, JobState
 
