@@ -31,6 +31,8 @@ def register(call: Call) -> Response:
     queue_key = _queue_key(tags) or call.store.settings.default_queue
     if auth.find_queue(call, queue_key) is None:
         raise unprocessable(f"Queue {queue_key} doesn't exist in this cluster")
+    if not fields.text("priority", default="0").lstrip("-").isdigit():
+        raise unprocessable("priority must be a whole number")
     agent = call.store.put_agent(
         Agent(
             id=new_id(),

@@ -46,6 +46,10 @@ class BuildContents:
         """
         self._application.transact(lambda store, _: store.secrets.add(key, value, policy))
 
+    def chunks_lost(self, job_id: str) -> int:
+        """How many chunks of the job's log its agent could not deliver, as it said at the end."""
+        return self._application.transact(lambda store, _: store.logs[job_id].chunks_lost)
+
     def meta_data(self, build_id: str) -> Mapping[str, str]:
         """The build's meta-data."""
         return self._application.transact(lambda store, _: dict(store.meta_data[build_id]))
