@@ -86,6 +86,11 @@ class Run:
         shown = self.log(wanted).replace(f"$ {wanted['command'].strip()}\n", "", 1)
         return shown.splitlines()
 
+    def download(self, artifact: Mapping[str, Any]) -> bytes:
+        """The content of an artifact."""
+        place = f"/builds/{self.number}/jobs/{artifact['job_id']}/artifacts/{artifact['id']}"
+        return self.call("GET", f"{place}/download").content
+
     def cancel(self, job: Mapping[str, Any]) -> None:
         """Cancel one job."""
         self.call("PUT", f"/builds/{self.number}/jobs/{job['id']}/cancel")
@@ -116,6 +121,8 @@ class Runs:
     stage: Stage
     commits: Mapping[str, str] = field(default_factory=dict)
     """Commits that builds may name by a word."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """URLs of repositories that the lab's own server does not have."""
     _started: dict[str, Run] = field(default_factory=dict)
 
     @property
@@ -135,7 +142,8 @@ class Runs:
         """The build of this kind, pushed now if it was not before."""
         if kind.test not in self._started:
             buildkite = self.stage.lab.buildkite
-            repository = buildkite.repository_url(kind.repository)
+            name = kind.repository
+            repository = self.elsewhere.get(name) or buildkite.repository_url(name)
             buildkite.add_pipeline(kind.slug, kind.configuration, repository)
             build = buildkite.create_build(kind.slug, self._request(kind))
             self._started[kind.test] = Run(self.stage, kind, build.number)
