@@ -66,12 +66,12 @@ def _builds(lab: Lab) -> Iterator[Line]:
     url = Builds(lab.buildkite, HELLO).url
     yield Line("create build", "create a build", _create(lab, HELLO))
     yield Line("show build", "show it with its jobs", _curl(lab, f"{url}/1"))
-    newest = quote(f"{url}?per_page=1")
-    log = (
-        f"curl --silent --show-error --header {quote(_bearer(lab))} {newest} |"
-        ' python3 -c \'import json, sys; print(json.load(sys.stdin)[0]["jobs"][0]["log_url"])\''
+    job = (
+        f"{_curl(lab, f'{url}/1')} |"
+        ' python3 -c \'import json, sys; print(json.load(sys.stdin)["jobs"][0]["id"])\''
     )
-    yield Line("newest log", "where the log of its first job is", log)
+    log = f'{_curl(lab, f"{url}/1/jobs/")}"$({job})"/log.txt'
+    yield Line("show log", "the log of its job", log)
 
 
 def _create(lab: Lab, pipeline: str) -> str:

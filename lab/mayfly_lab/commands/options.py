@@ -17,6 +17,7 @@ from mayfly_lab.latency import Latency, LatencySyntaxError
 _QUEUE = r"[A-Za-z0-9_-]{1,100}"
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _PARAMETER = re.compile(rf"({_QUEUE})/([^=\s]+)=(.+)", re.DOTALL)
+_VERSION = re.compile(r"version v?\d+\.\d+\.\d+")
 MOST_HOT = 200
 STAND_IN = "stand-in"
 
@@ -92,7 +93,7 @@ def _tells_its_version(program: str) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return False
-    return done.returncode == 0 and "version" in done.stdout
+    return done.returncode == 0 and _VERSION.search(done.stdout) is not None
 
 
 def output_file(option: str, path: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,8 @@ def execute(chosen: argparse.Namespace) -> int:
 
     stop = Stop()
     with stop.listening():
-        options.agent(chosen.agent)
+        wanted = choices(chosen, queues)
         found = survey()
-        wanted = choices(chosen, queues, found)
         stop.check()
+        wanted = replace(wanted, ground=found.ground)
         return OneBuild(chosen, source, wanted, found.reason, stop).run()

@@ -59,7 +59,7 @@ class Source:
         except subprocess.CalledProcessError as error:
             raise UsageError(f"--repo: git: {_last_line(error.stderr)}") from None
         url = lab.buildkite.repository_url(_NAME)
-        lab.buildkite.add_pipeline(self.slug, self.pipeline, url)
+        lab.buildkite.add_pipeline(self.slug, self.pipeline, url, as_uploaded=True)
 
     def _on_a_branch(self, origin: Path, target: Path) -> Path:
         """A copy whose HEAD is a branch: a detached one cannot be cloned as a default branch."""
@@ -121,7 +121,7 @@ def queues_of(source: Source, given: Sequence[str], env: Mapping[str, str]) -> l
     with_default = list(given) or [DEFAULT_QUEUE]
     buildkite = Buildkite(lambda: datetime.now(UTC), queues=with_default)
     try:
-        buildkite.add_pipeline(source.slug, source.pipeline, repository="")
+        buildkite.add_pipeline(source.slug, source.pipeline, "", as_uploaded=True)
         jobs = buildkite.create_build(source.slug, source.request(env)).jobs
     except PipelineError as error:
         raise UsageError(f"the pipeline cannot be read: {error}") from None

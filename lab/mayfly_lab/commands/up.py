@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +72,10 @@ def execute(chosen: argparse.Namespace) -> int:
     queues = list(dict.fromkeys(chosen.queues or [DEFAULT_QUEUE]))
     stop = Stop()
     with stop.listening():
-        wanted = choices(chosen, queues, found := survey())
+        wanted = choices(chosen, queues)
+        found = survey()
         stop.check()
+        wanted = replace(wanted, ground=found.ground)
         return OpenLab(chosen, wanted, found.reason, stop).run()
 
 
@@ -79,5 +83,5 @@ def _require_free(option: str, port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        why = error.strerror.lower() if error.strerror else str(error)
+        why = os.strerror(error.errno or 0).lower()
         raise UsageError(f"{option}: port {port}: {why}; choose another") from None

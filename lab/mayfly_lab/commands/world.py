@@ -13,14 +13,13 @@ from mayfly_lab.commands import options
 from mayfly_lab.commands.fault_options import check_queues
 from mayfly_lab.commands.parser import UsageError
 from mayfly_lab.lab import SCRIPTS, LabChoices
-from mayfly_lab.machines.survey import Survey
 
 DELAYS = Delays(imds_linger=1.0, spot_warning=30.0)
 """As in the demo; two minutes of warning before a spot interruption are long on a laptop."""
 _ROLE_ID = "AROA" + "A" * 17
 
 
-def choices(chosen: argparse.Namespace, queues: Sequence[str], survey: Survey) -> LabChoices:
+def choices(chosen: argparse.Namespace, queues: Sequence[str]) -> LabChoices:
     """The lab that `chosen` describes, with these queues.
 
     Raises:
@@ -31,7 +30,6 @@ def choices(chosen: argparse.Namespace, queues: Sequence[str], survey: Survey) -
     return LabChoices(
         queues=queues,
         agent=options.agent(chosen.agent),
-        ground=survey.ground,
         delays=DELAYS,
         parameters=parameters(chosen, queues),
         latency=chosen.latency,
