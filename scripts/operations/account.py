@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,7 +82,8 @@ def open_account(region: str | None) -> Account:
         UsageError: no region, no credentials, or credentials that AWS refuses.
     """
     try:
-        session = boto3.Session(region_name=region)
+        # boto3 knows AWS_DEFAULT_REGION alone, other tools AWS_REGION as well.
+        session = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
         if not session.region_name:
             raise UsageError("no region: give --region, or set AWS_REGION")
         client = session.client("sts", config=_CONFIG)
@@ -98,6 +100,8 @@ def open_account(region: str | None) -> Account:
         ) from error
     except HTTPClientError as error:
         raise UsageError(f"AWS cannot be reached: {error}") from error
+    except ValueError as error:  # AWS_ENDPOINT_URL, or a region that cannot be part of a host name
+        raise UsageError(f"AWS cannot be called: {error}") from error
     except BotoCoreError as error:  # a profile that is not there, half of a pair of keys
         raise UsageError(f"AWS credentials: {error}") from error
     return Account(identity["Account"], identity["Arn"], session.region_name, session)
