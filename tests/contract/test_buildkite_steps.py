@@ -123,6 +123,37 @@ def test_a_priority_moves_a_waiting_job_ahead(bk: Contract, session: Session) ->
     assert step(session, "three", attribute="command", value="rm").status_code == 400
 
 
+def test_jobs_of_a_matrix_keep_their_own_commands(bk: Contract) -> None:
+    steps = "steps: [{command: 'make {{matrix}}', key: m, label: L, matrix: [a, b]}]"
+    jobs = bk.jobs(steps)
+    first = bk.running(jobs[0].id)
+    assert step(first, "m", attribute="label", value=" more", append=True).ok
+    after = [bk.buildkite.job(job.id) for job in jobs]
+    assert [job.command for job in after] == ["make a", "make b"]
+    assert [job.label for job in after] == ["L more", "L more"]
+
+
+def test_steps_that_are_no_commands_are_read_too(bk: Contract) -> None:
+    """buildkite/docs pages/agent/cli/reference/step.md: `type`, `concurrency_key`, `depends_on`."""
+    steps = (
+        "steps: [{block: B, key: block}, {wait: ~, key: wait},"
+        " {command: a, key: a, depends_on: [], concurrency: 1, concurrency_group: g}]"
+    )
+    session = bk.running(bk.jobs(steps)[-1].id)
+    assert [read(session, "type", key) for key in ("block", "wait", "a")] == [
+        "block",
+        "wait",
+        "command",
+    ]
+    assert read(session, "label", "block") == "B"
+    assert (read(session, "concurrency_key", "a"), read(session, "concurrency_limit", "a")) == (
+        "g",
+        "1",
+    )
+    assert json.loads(read(session, "depends_on", "a", format="json")) == []
+    assert step(session, "block", attribute="label", value="x").status_code == 400
+
+
 def test_notices_are_a_list_that_grows(session: Session) -> None:
     one, two = [{"slack": "#a"}], [{"slack": "#b"}]
     step(session, "one", attribute="notify", value=json.dumps(one))

@@ -6,7 +6,7 @@ Source: buildkite/agent api/steps.go and api/builds.go; buildkite/docs agent/cli
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -51,7 +51,7 @@ def update(call: Call) -> Response:
             *_notices(value),
         ]
     elif isinstance(step, CommandStep):
-        _change(call, build, step, _changed(step, attribute, value, append=append))
+        _change(call, build, step.id, lambda one: _changed(one, attribute, value, append=append))
     else:
         raise bad_request("Only command steps can be updated")
     call.store.step_updates.add(once)
@@ -114,11 +114,18 @@ def _changed(step: CommandStep, attribute: str, value: str, *, append: bool) -> 
         raise unprocessable("priority must be a whole number") from None
 
 
-def _change(call: Call, build: Build, before: CommandStep, after: CommandStep) -> None:
-    steps = tuple(after if each.id == before.id else each for each in build.steps)
+def _change(
+    call: Call, build: Build, step_id: str, change: Callable[[CommandStep], CommandStep]
+) -> None:
+    # Each job of a matrix has a step of its own, with its combination filled in.
+    steps = tuple(
+        change(step) if step.id == step_id and isinstance(step, CommandStep) else step
+        for step in build.steps
+    )
     call.store.builds[build.id] = replace(build, steps=steps)
-    for job in list(_jobs(call, build, before)):
-        call.store.put_job(replace(job, step=after), call.now)
+    for job in list(call.store.jobs_of(build)):
+        if job.step.id == step_id:
+            call.store.put_job(replace(job, step=change(job.step)), call.now)
 
 
 def _notices(value: str) -> list[object]:

@@ -8,12 +8,11 @@ from typing import Any
 
 from mayfly_lab.buildkite.graph import is_hard_failure
 from mayfly_lab.buildkite.jobs import outcome
-from mayfly_lab.buildkite.pipelines.steps import CommandStep, Step
+from mayfly_lab.buildkite.pipelines.steps import BlockStep, Step, WaitStep
 from mayfly_lab.buildkite.records import Job
 from mayfly_lab.buildkite.refusals import RefusedError, bad_request
-from mayfly_lab.buildkite.states import ENDED, WITH_AGENT, JobState
+from mayfly_lab.buildkite.states import ENDED, HELD, WITH_AGENT
 
-_WAITS = frozenset({JobState.WAITING})
 _ERRORED = frozenset({"timed_out", "canceled", "expired"})
 
 
@@ -24,8 +23,11 @@ def attributes(step: Step, jobs: Sequence[Job], notify: Sequence[Any]) -> Mappin
         "key": step.key,
         "depends_on": None if step.depends_on is None else [d.key for d in step.depends_on],
     }
-    if not isinstance(step, CommandStep):
+    if isinstance(step, BlockStep):
+        return {**common, "type": "block" if step.holds else "input", "label": step.label}
+    if isinstance(step, WaitStep):
         return {**common, "type": "wait"}
+    concurrency = step.concurrency
     return {
         **common,
         "type": "command",
@@ -33,6 +35,8 @@ def attributes(step: Step, jobs: Sequence[Job], notify: Sequence[Any]) -> Mappin
         "command": step.command,
         "agents": list(step.agents),
         "env": dict(step.env),
+        "concurrency_key": concurrency.group if concurrency else None,
+        "concurrency_limit": concurrency.limit if concurrency else None,
         "parallelism": step.parallelism,
         "priority": step.priority,
         "timeout": step.timeout_minutes,
@@ -67,7 +71,7 @@ def state(jobs: Sequence[Job]) -> str:
         return "finished"
     if any(job.state in WITH_AGENT for job in jobs):
         return "failing" if any(is_hard_failure(job) for job in jobs) else "running"
-    return "waiting_for_dependencies" if all(job.state in _WAITS for job in jobs) else "ready"
+    return "waiting_for_dependencies" if all(job.state in HELD for job in jobs) else "ready"
 
 
 def step_outcome(jobs: Sequence[Job]) -> str | None:
