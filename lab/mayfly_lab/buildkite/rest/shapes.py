@@ -5,31 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import builds
-from .builds import blocks
-from .builds.conclusion import blocking
-from .builds.progress import graph_of
-from .environment import build_url
-from .graph import Result
-from .jobs import outcome
-from .pipelines.steps import BlockStep, CommandStep, WaitStep
-from .records import Agent, Build, Job
-from .states import JobState
-from .store import Store
-from .wire_time import iso, iso_or_none
+from mayfly_lab.buildkite import builds
+from mayfly_lab.buildkite.builds import blocks
+from mayfly_lab.buildkite.builds.conclusion import blocking
+from mayfly_lab.buildkite.builds.progress import graph_of
+from mayfly_lab.buildkite.environment import build_url
+from mayfly_lab.buildkite.graph import Result
+from mayfly_lab.buildkite.jobs import outcome
+from mayfly_lab.buildkite.pipelines.steps import BlockStep, CommandStep, WaitStep
+from mayfly_lab.buildkite.records import Agent, Build, Job
+from mayfly_lab.buildkite.states import JobState
+from mayfly_lab.buildkite.store import Store
+from mayfly_lab.buildkite.wire_time import iso, iso_or_none
 
 
 def build_shape(store: Store, build: Build, *, with_retried: bool) -> Mapping[str, Any]:
     """One build with its jobs; retried attempts only when asked for."""
-    pipeline = build.pipeline
+    pipeline, rebuilt = build.pipeline, build.rebuilt_from
     state = builds.state(store, build)
     blocked_by = blocking(store, build) if state == "blocked" else None
     return {
         "id": build.id,
+        "url": _url(store, build),
         "web_url": build_url(store.settings, build),
         "number": build.number,
         "state": blocked_by.blocked_state if blocked_by else state,
         "blocked": blocked_by is not None,
+        "cancel_reason": None,
         "message": build.message,
         "commit": build.commit,
         "branch": build.branch,
@@ -37,7 +39,11 @@ def build_shape(store: Store, build: Build, *, with_retried: bool) -> Mapping[st
         "env": dict(build.env),
         "source": build.source,
         "creator": {"name": build.creator.name, "email": build.creator.email},
-        "created_at": iso(build.created_at),
+        "author": {"name": build.author.name, "email": build.author.email}
+        if build.author
+        else None,
+        **_times(store, build),
+        "rebuilt_from": {"id": rebuilt.id, "number": rebuilt.number} if rebuilt else None,
         "pull_request": _pull_request(build),
         "meta_data": dict(store.meta_data[build.id]),
         "pipeline": {
@@ -49,6 +55,20 @@ def build_shape(store: Store, build: Build, *, with_retried: bool) -> Mapping[st
             "provider": {"id": pipeline.provider},
         },
         "jobs": all_jobs(store, build, with_retried=with_retried),
+    }
+
+
+def _times(store: Store, build: Build) -> Mapping[str, str | None]:
+    every = [job.timeline for job in store.jobs_of(build)]
+    starts = [times.started for times in every if times.started]
+    ends = [times.finished for times in every if times.finished]
+    is_over = builds.state(store, build) in {"passed", "failed", "canceled", "not_run", "blocked"}
+    return {
+        "created_at": iso(build.created_at),
+        "scheduled_at": iso(build.created_at),
+        "started_at": iso_or_none(min(starts, default=None)),
+        "failing_at": iso_or_none(build.failing_at),
+        "finished_at": iso_or_none(max(ends, default=None)) if is_over else None,
     }
 
 
@@ -116,9 +136,16 @@ def job_shape(store: Store, job: Job) -> Mapping[str, Any]:
         "step": {"id": job.step.id, "signature": None},
         "priority": {"number": job.step.priority},
         "agent_query_rules": list(job.step.agents),
+        "group_key": job.step.group.key if job.step.group else None,
+        "broken_reason": str(job.step.broken) if job.step.broken else None,
         "state": _state(job, ended),
         "web_url": f"{build_url(store.settings, build)}#{job.id}",
+        "build_url": _url(store, build),
+        "log_url": f"{_url(store, build)}/jobs/{job.id}/log",
+        "raw_log_url": f"{_url(store, build)}/jobs/{job.id}/log.txt",
+        "artifacts_url": f"{_url(store, build)}/jobs/{job.id}/artifacts",
         "command": job.step.command,
+        "artifact_paths": job.step.artifact_paths or None,
         "soft_failed": ended == "soft_failed",
         "exit_status": job.exit_status,
         "signal": job.signal,
@@ -137,7 +164,9 @@ def job_shape(store: Store, job: Job) -> Mapping[str, Any]:
         "retry_type": _retry_type(store, job),
         "parallel_group_index": job.parallel_index,
         "parallel_group_total": job.step.parallelism,
+        "matrix": _matrix(job),
         "cluster_id": store.settings.cluster_id,
+        "cluster_queue_id": _queue_id(store, job.step.queue),
     }
 
 
@@ -145,7 +174,37 @@ def _state(job: Job, ended: str | None) -> str:
     # `passed` and `failed` exist only here; a soft failure shows as failed with its own flag.
     if job.state is JobState.FINISHED:
         return "passed" if ended == "passed" else "failed"
-    return str(job.state)
+    # A limited job is listed as scheduled, for old clients (defining_steps.md); a reserved one is
+    # in no list of this API's states.
+    hidden = {JobState.LIMITED, JobState.RESERVED}
+    return "scheduled" if job.state in hidden else str(job.state)
+
+
+def _url(store: Store, build: Build) -> str:
+    organization = f"{store.issuer.url}/v2/organizations/{store.settings.organization}"
+    return f"{organization}/pipelines/{build.pipeline.slug}/builds/{build.number}"
+
+
+def _matrix(job: Job) -> Mapping[str, str] | str | None:
+    # Of a list without a name only the value is told.
+    if job.matrix is None:
+        return None
+    return job.matrix[""] if "" in job.matrix else dict(job.matrix)
+
+
+def _queue_id(store: Store, key: str) -> str | None:
+    return next((queue.id for queue in store.settings.queues if queue.key == key), None)
+
+
+def agent_shape(store: Store, agent: Agent) -> Mapping[str, Any]:
+    """One agent, with the job that it runs."""
+    running = [job for job in store.open_jobs() if job.agent_id == agent.id]
+    return {
+        **(_agent(agent) or {}),
+        "ip_address": "127.0.0.1",
+        "job": job_shape(store, running[0]) if running else None,
+        "priority": None,
+    }
 
 
 def _agent(agent: Agent | None) -> Mapping[str, Any] | None:
@@ -180,4 +239,5 @@ def _pull_request(build: Build) -> Mapping[str, Any]:
         "id": str(request.number),
         "base": request.base_branch,
         "repository": request.repository,
+        "labels": list(request.labels),
     }
