@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import agent_api, data_api, job_api, rest_api, stacks_api, stacks_jobs
+from . import agent_api, data_api, job_api, stacks_api, stacks_jobs
 from .agents import api as agents_api
 from .annotations import agent_api as annotation_api
 from .annotations import rest as rest_annotations
@@ -12,6 +12,7 @@ from .artifacts.storage import PREFIX as _STORAGE
 from .builds import agent_api as uploads_api
 from .cluster_secrets import agent_api as secrets_api
 from .oidc import agent_api as oidc_api
+from .rest.routes import RUNS
 from .routing import Route
 from .stacks_api import of_stack
 from .steps import agent_api as steps_api
@@ -120,23 +121,7 @@ def _of_job(job: str) -> tuple[Route, ...]:
 
 
 REST = (
-    Route("POST", _BUILDS, "rest.create-build", rest_api.create_build),
-    Route("GET", _BUILDS, "rest.list-builds", rest_api.list_builds),
-    Route("GET", f"{_BUILDS}/:number", "rest.show-build", rest_api.show_build),
-    Route("PUT", f"{_BUILDS}/:number/cancel", "rest.cancel-build", rest_api.cancel_build),
-    Route("GET", f"{_BUILDS}/:number/jobs", "rest.list-jobs", rest_api.list_jobs),
-    *(
-        route
-        for jobs in (f"{_REST}/jobs", f"{_BUILDS}/:number/jobs")
-        for route in (
-            Route("GET", f"{jobs}/:id", "rest.show-job", rest_api.show_job),
-            Route("GET", f"{jobs}/:id/log", "rest.show-log", rest_api.show_log),
-            Route("GET", f"{jobs}/:id/log.txt", "rest.show-log", rest_api.show_log),
-            Route("PUT", f"{jobs}/:id/cancel", "rest.cancel-job", rest_api.cancel_job),
-            Route("PUT", f"{jobs}/:id/retry", "rest.retry-job", rest_api.retry_job),
-            Route("PUT", f"{jobs}/:id/unblock", "rest.unblock-job", rest_api.unblock_job),
-        )
-    ),
+    *RUNS,
     *_OF_BUILD,
     Route("PUT", f"{_REST}/agents/:id/stop", "rest.stop-agent", agents_api.stop),
     Route("PUT", f"{_REST}/agents/:id/pause", "rest.pause-agent", agents_api.pause),

@@ -23,7 +23,7 @@ from .lab_contents import BuildContents
 from .records import Build, Job, Pipeline, PipelineSettings
 from .settings import Queue, Settings, Timings
 from .store import Store
-from .tokens import new_id
+from .tokens import TokenKind, mint, new_id
 from .views import BuildView, JobEvent, JobView, StackView
 
 _TICK_SECONDS = 0.2
@@ -86,6 +86,16 @@ class Buildkite(BuildContents):
     def api_token(self) -> str:
         """A user's token for the REST API."""
         return self.settings.api_tokens[0]
+
+    def issue_api_token(self, *scopes: str) -> str:
+        """A user's token for the REST API with these scopes alone, as `read_builds`."""
+        minted = mint(TokenKind.API)
+
+        def keep(store: Store, _: datetime) -> None:
+            store.api_scopes[minted] = frozenset(scopes)
+
+        self._application.transact(keep)
+        return minted
 
     def start(self, port: int = 0, latency: float = 0.0) -> str:
         """Listen on loopback, with a way to the APIs and back of `latency` seconds; the URL.

@@ -30,6 +30,8 @@ class Store:
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
         self.stacks: dict[str, Stack] = {}
+        self.api_scopes: dict[str, frozenset[str]] = {}
+        """Users' tokens that may not do everything, with what they may."""
         self.acquisition_tokens: dict[str, AcquisitionToken] = {}
         self.logs: defaultdict[str, JobLog] = defaultdict(JobLog)
         self.meta_data: defaultdict[str, dict[str, str]] = defaultdict(dict)

@@ -12,6 +12,7 @@ from mayfly_lab.buildkite.fields import Fields
 from mayfly_lab.buildkite.http import Response, json_response
 from mayfly_lab.buildkite.records import Pipeline
 from mayfly_lab.buildkite.refusals import not_found, unprocessable
+from mayfly_lab.buildkite.rest.pages import listed, paged
 from mayfly_lab.buildkite.routing import Call
 from mayfly_lab.buildkite.tokens import new_id
 
@@ -37,6 +38,13 @@ def create(call: Call) -> Response:
     )
     call.store.pipelines[slug] = pipeline
     return json_response(_shape(call, pipeline), 201)
+
+
+def list_all(call: Call) -> Response:
+    """`GET …/pipelines`, by pages."""
+    _open(call)
+    page, headers = paged(call, list(call.store.pipelines.values()))
+    return listed([_shape(call, pipeline) for pipeline in page], headers)
 
 
 def show(call: Call) -> Response:

@@ -12,6 +12,7 @@ ORGANIZATION = (
     Route("GET", "/v2/organizations", "rest.list-organizations", clusters.list_organizations),
     Route("GET", f"{_REST}/clusters", "rest.list-clusters", clusters.list_clusters),
     Route("GET", f"{_REST}/clusters/:cluster/queues", "rest.list-queues", clusters.list_queues),
+    Route("GET", f"{_REST}/pipelines", "rest.list-pipelines", pipelines.list_all),
     Route("POST", f"{_REST}/pipelines", "rest.create-pipeline", pipelines.create),
     Route("GET", _PIPELINE, "rest.show-pipeline", pipelines.show),
     Route("PATCH", _PIPELINE, "rest.update-pipeline", pipelines.update),
