@@ -179,9 +179,9 @@ class Graph:
         return Verdict.GO if result is Result.PASSED else Verdict.GIVE_UP
 
     def _is_blocked(self, step: Step) -> bool:
-        if isinstance(step, BlockStep):
+        if isinstance(step, BlockStep) and step.id not in self._unblocked:
             return True
-        if isinstance(step, WaitStep):
+        if not isinstance(step, CommandStep):
             return self.verdict(step) is Verdict.BLOCKED
         jobs = [job for job in self._latest.get(step.id, []) if job.state not in ENDED]
         return bool(jobs) and all(job.state is JobState.BLOCKED for job in jobs)

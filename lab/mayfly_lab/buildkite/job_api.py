@@ -9,8 +9,9 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from . import auth, builds, environment, jobs
 from .fields import Fields
@@ -137,7 +138,8 @@ def _take(
             "log_max_size_bytes": MAX_BYTES,
             "priority": taken.step.priority,
             "runnable_at": iso_or_none(taken.timeline.runnable),
-            "step": {"command": taken.step.command},
+            "step": _step(taken),
+            **({"matrix_permutation": dict(taken.matrix)} if taken.matrix else {}),
             "env": environment.of_job(call.store.settings, build, taken, agent),
         }
     )
@@ -148,6 +150,15 @@ def _number(call: Call, name: str, default: int) -> int:
     if not given.isdigit():
         raise bad_request(f"{name} must be a whole number")
     return int(given)
+
+
+def _step(job: Job) -> Mapping[str, Any]:
+    # `secrets` is left out when there are none: agents do not take null for it.
+    return {
+        "command": job.step.command,
+        "plugins": list(job.step.plugins),
+        **({"secrets": job.step.secrets} if job.step.secrets else {}),
+    }
 
 
 def _content(call: Call) -> bytes:
