@@ -1,4 +1,4 @@
-"""Artifacts: announced, uploaded to a storage, found again.
+"""Artifacts: announced, and uploaded to a storage.
 
 Sources: "seen" stands for what buildkite-agent 3.83.1 was seen to do; the rest is named per test.
 """
@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import requests
 
 from mayfly_lab.buildkite.artifacts import agent_api
+from tests.contract.buildkite_artifacts import announce, described, keep, paths, search, send
 from tests.contract.buildkite_client import Contract, Session, contract
-
-TWO_STEPS = "steps: [{command: a, key: one}, {command: b, key: two, label: Two}]"
 
 
 @pytest.fixture
@@ -27,63 +25,6 @@ def bk() -> Iterator[Contract]:
 @pytest.fixture
 def session(bk: Contract) -> Session:
     return bk.running(bk.one_job())
-
-
-def described(path: str, size: int = 2, **more: object) -> dict[str, object]:
-    return {
-        "id": "",
-        "path": path,
-        "absolute_path": f"/x/{path}",
-        "glob_path": "",
-        "file_size": size,
-        "sha1sum": f"sha1-of-{path}",
-        "sha256sum": f"sha256-of-{path}",
-        "job_id": "",
-        "created_at": "0001-01-01T00:00:00Z",
-        "content_type": "text/plain",
-        **more,
-    }
-
-
-def announce(
-    session: Session, *artifacts: dict[str, object], batch: str = "b", **more: object
-) -> requests.Response:
-    body = {"id": batch, "artifacts": list(artifacts), "upload_destination": "", **more}
-    return session.job("POST", "/artifacts", body)
-
-
-def send(answer: requests.Response, path: str, content: bytes, **fields: str) -> requests.Response:
-    instructions = answer.json()["upload_instructions"]
-    action = instructions["action"]
-    # Seen: the fields come in any order, the file after them; no Authorization.
-    data = {
-        name: value.replace("${artifact:path}", path)
-        for name, value in reversed(instructions["data"].items())
-    }
-    files = {action["file_input"]: (path, content, "application/octet-stream")}
-    url = action["url"] + action["path"]
-    method = action["method"]
-    return requests.request(method, url, data={**data, **fields}, files=files, timeout=5)
-
-
-def keep(session: Session, path: str, content: bytes = b"xy", batch: str = "b") -> str:
-    answer = announce(session, described(path, len(content)), batch=batch)
-    assert send(answer, path, content).ok
-    artifact_id: str = answer.json()["artifact_ids"][0]
-    states = {"artifacts": [{"id": artifact_id, "state": "finished"}]}
-    assert session.job("PUT", "/artifacts", states).ok
-    return artifact_id
-
-
-def search(bk: Contract, session: Session, query: str, **more: str) -> requests.Response:
-    build = bk.buildkite.job(session.job_id).build_id
-    wanted = "&".join(f"{name}={value}" for name, value in {"query": query, **more}.items())
-    return bk.call("GET", f"/v3/builds/{build}/artifacts/search?{wanted}", token=session.job_token)
-
-
-def paths(answer: requests.Response) -> list[str]:
-    assert answer.status_code == 200, answer.text
-    return [artifact["path"] for artifact in answer.json()]
 
 
 def test_a_batch_is_answered_with_ids_in_its_order_and_a_form(session: Session) -> None:
@@ -159,70 +100,6 @@ def test_what_was_never_uploaded_is_not_there(bk: Contract, session: Session) ->
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("log/*", ["log/a.txt", "log/deep/b.txt"]),
-        ("*.txt", ["log/a.txt", "log/deep/b.txt", "x[1]?.txt"]),
-        ("**/*.txt", ["log/a.txt", "log/deep/b.txt"]),
-        ("log/a.txt", ["log/a.txt"]),
-        ("a.txt", []),
-        ("x[1]?.txt", ["x[1]?.txt"]),
-        ("nothing*", []),
-    ],
-)
-def test_a_star_stands_for_any_text_and_nothing_else_is_special(
-    bk: Contract, session: Session, query: str, found: list[str]
-) -> None:
-    """buildkite/docs agent/cli/reference/artifact.md, "Artifact download pattern syntax"."""
-    for number, path in enumerate(("log/a.txt", "log/deep/b.txt", "x[1]?.txt", "log.bin")):
-        keep(session, path, batch=str(number))
-    quoted = quote(query, safe="")
-    assert paths(search(bk, session, quoted)) == found
-
-
-def test_a_name_that_two_steps_used_is_ambiguous_unless_it_is_scoped(bk: Contract) -> None:
-    """buildkite/docs pipelines/configure/artifacts.md, "Troubleshooting artifacts"."""
-    first, second = bk.jobs(TWO_STEPS)
-    one, two = bk.running(first.id), bk.running(second.id)
-    keep(one, "a", b"1")
-    keep(two, "a", b"2")
-    refused = search(bk, two, "a", state="finished")
-    assert refused.status_code == 400
-    assert refused.json()["message"] == (
-        "Multiple artifacts were found for query: `a`. Try scoping by the job ID or name."
-    )
-    for scope, job in (("one", first), ("two", second), ("Two", second), (first.id, first)):
-        (found,) = search(bk, two, "a", scope=scope).json()
-        assert found["job_id"] == job.id
-    # A pattern takes the most recent; `artifact search` asks for all.
-    assert [each["job_id"] for each in search(bk, two, "a*").json()] == [second.id]
-    assert len(search(bk, two, "a", include_duplicates="true").json()) == 2
-
-
-def test_a_parallel_step_gives_one_artifact_for_each_of_its_jobs(bk: Contract) -> None:
-    """buildkite/docs pipelines/configure/artifacts.md; the older CLI page says otherwise."""
-    jobs = bk.jobs("steps: [{command: a, key: many, parallelism: 2}]")
-    sessions = [bk.running(job.id) for job in jobs]
-    for session in sessions:
-        keep(session, "a")
-    assert len(search(bk, sessions[0], "a", scope="many").json()) == 2
-
-
-def test_artifacts_of_a_retried_job_are_left_out_unless_they_are_asked_for(bk: Contract) -> None:
-    """buildkite/docs pipelines/configure/artifacts.md, "missing from retried jobs"."""
-    first = bk.running(bk.one_job())
-    keep(first, "a", b"1")
-    first.finish("1")
-    again = bk.running(bk.buildkite.retry_job(first.job_id).id)
-    assert paths(search(bk, again, "*")) == []
-    keep(again, "a", b"2")
-    (found,) = search(bk, again, "a").json()
-    assert found["job_id"] == again.job_id
-    every = {"include_retried_jobs": "true", "include_duplicates": "true"}
-    assert len(search(bk, again, "a", **every).json()) == 2
-
-
-@pytest.mark.parametrize(
     ("artifacts", "status"),
     [
         ([], 422),
@@ -287,16 +164,6 @@ def test_large_files_go_up_in_parts_where_the_agent_can(
     assert requests.get(found["url"], timeout=5).content == content
 
 
-def test_files_that_went_elsewhere_are_found_there(bk: Contract, session: Session) -> None:
-    """buildkite/agent internal/artifact/: with a destination the agent says where it put them."""
-    url = "https://bucket.s3.amazonaws.com/a"
-    artifact = described("a", url=url, upload_destination="s3://bucket/")
-    artifact_id = announce(session, artifact).json()["artifact_ids"][0]
-    session.job("PUT", "/artifacts", {"artifacts": [{"id": artifact_id, "state": "finished"}]})
-    (found,) = search(bk, session, "a").json()
-    assert (found["url"], found["upload_destination"]) == (url, "s3://bucket/")
-
-
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -318,45 +185,3 @@ def test_only_two_ends_can_be_told(session: Session) -> None:
     for state, status in (("new", 422), ("deleted", 422), ("error", 200)):
         body = {"artifacts": [{"id": artifact_id, "state": state}]}
         assert session.job("PUT", "/artifacts", body).status_code == status
-
-
-def test_a_search_needs_a_query_and_a_build(bk: Contract, session: Session) -> None:
-    assert search(bk, session, "").status_code == 422
-    target = "/v3/builds/none/artifacts/search?query=a"
-    assert bk.call("GET", target, token=session.job_token).status_code == 404
-    assert bk.call("GET", target, token=session.token).status_code == 401
-
-
-def test_people_list_fetch_and_delete_artifacts(bk: Contract, session: Session) -> None:
-    """buildkite/docs pages/apis/rest_api/artifacts.md."""
-    artifact_id = keep(session, "dist/app.tar.gz", b"bytes")
-    build = "/pipelines/demo/builds/1"
-    job = f"{build}/jobs/{session.job_id}"
-    (listed,) = bk.rest("GET", f"{build}/artifacts").json()
-    assert listed["id"] == artifact_id
-    assert (listed["dirname"], listed["filename"]) == ("dist", "app.tar.gz")
-    assert (listed["state"], listed["file_size"], listed["glob_path"]) == ("finished", 5, None)
-    for target in (f"{job}/artifacts", f"/jobs/{session.job_id}/artifacts"):
-        assert bk.rest("GET", target).json() == [listed]
-        assert bk.rest("GET", f"{target}/{artifact_id}").json() == listed
-        assert bk.rest("GET", f"{target}/none").status_code == 404
-    headers = {"Authorization": f"Bearer {bk.buildkite.api_token}"}
-    url = listed["download_url"]
-    moved = requests.get(url, headers=headers, allow_redirects=False, timeout=5)
-    assert moved.status_code == 302
-    assert moved.headers["Location"] == moved.json()["url"]
-    assert requests.get(moved.headers["Location"], timeout=5).content == b"bytes"
-    assert requests.get(url, timeout=5).status_code == 401
-    assert bk.rest("DELETE", f"{job}/artifacts/{artifact_id}").status_code == 204
-    assert bk.rest("GET", f"{build}/artifacts").json() == []
-    assert requests.get(moved.headers["Location"], timeout=5).status_code == 404
-
-
-def test_an_artifact_is_under_its_own_job_and_build_only(bk: Contract) -> None:
-    first, second = bk.jobs(TWO_STEPS)
-    artifact_id = keep(bk.running(first.id), "a")
-    bk.running(second.id)
-    wrong = f"/jobs/{second.id}/artifacts/{artifact_id}"
-    assert bk.rest("GET", wrong).status_code == 404
-    other = bk.one_job()
-    assert bk.rest("GET", f"/pipelines/demo/builds/1/jobs/{other}/artifacts").status_code == 404
