@@ -13,12 +13,12 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 
 TYPED := layers/mayfly/mayfly layers/instance/mayfly_instance layers/instance/bundle.py \
-	lab/mayfly_lab functions tools tests
+	lab/mayfly_lab scripts/operations functions tools tests
 SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers scripts lab))
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---------------------------------------------------------------- environments
 
@@ -114,6 +114,25 @@ e2e: .venv/ok ## whole jobs of every kind, by the buildkite-agent on PATH and by
 .PHONY: demo
 demo: .venv/ok ## real jobs through the real system, on this machine
 	$(BIN)/mayfly-lab demo $(DEMO)
+
+# ---------------------------------------------------------------- a real account
+
+# Arguments go in ARGS, as make preflight ARGS="QueueKey=default VpcId=vpc-0123 Subnets=subnet-0123".
+.PHONY: preflight
+preflight: .venv/ok ## check an account before the first deployment: ARGS="Name=value …"
+	scripts/preflight $(ARGS)
+
+.PHONY: first-job
+first-job: .venv/ok ## run a first job on a queue and show its log: ARGS="--queue KEY"
+	scripts/first-job $(ARGS)
+
+.PHONY: check-buildkite
+check-buildkite: .venv/ok ## hold Buildkite to what the lab promises: ARGS="--queue KEY"
+	scripts/check-buildkite $(ARGS)
+
+.PHONY: uninstall
+uninstall: .venv/ok ## take a stack or a queue away: ARGS="--queue KEY"
+	scripts/uninstall $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built; keeps .venv and .tools

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -55,6 +56,7 @@ class Elsewhere(Contract):
         self._builds: list[int] = []
         self._sessions: list[str] = []
         self._registered: set[str] = set()
+        self._taken: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -138,7 +140,11 @@ class Elsewhere(Contract):
         return cast("list[JobView]", found)
 
     def close(self) -> None:
-        """Leave nothing: agents disconnect, builds are cancelled, keys are given back."""
+        """Leave nothing: jobs end, agents disconnect, builds are cancelled, keys are given back."""
+        for job, token in self._taken.items():
+            began = {"started_at": datetime.now(UTC).isoformat()}
+            self.call("PUT", f"/v3/jobs/{job}/start", began, token=token)
+            self.call("PUT", f"/v3/jobs/{job}/finish", {"exit_status": "1"}, token=token)
         for token in self._sessions:
             self.call("POST", "/v3/disconnect", token=token)
         pipeline = f"/pipelines/{self._given['MAYFLY_CONTRACT_PIPELINE']}"
@@ -172,6 +178,8 @@ class Elsewhere(Contract):
     def _remember(self, path: str, answer: requests.Response) -> None:
         if path == "/v3/stacks/register" and answer.ok:
             self._registered.add(answer.json()["key"])
+        if path.endswith("/acquire") and answer.ok:
+            self._taken[answer.json()["id"]] = answer.json()["token"]
 
     def _until_scheduled(self, jobs: list[str]) -> None:
         """Buildkite schedules a moment later than it answers."""

@@ -71,6 +71,7 @@ def test_a_queue_goes_when_its_job_has_ended_and_then_the_stack_until_nothing_is
     assert "deregistered at Buildkite: mayfly-123456789012-us-east-1-mayfly" in ended.out
     assert "kept: the token parameter /buildkite/mayfly/agent-token" in ended.out
     assert left() == KEPT
+    assert "not touched" not in ended.out
     assert states(stage) <= {"terminated"}
     assert stage.lab.buildkite.stacks() == ()
 
@@ -104,8 +105,9 @@ def test_a_stack_of_another_name_is_not_touched(stage: Stage) -> None:
 
 
 def test_a_right_that_is_missing_is_named(stage: Stage) -> None:
-    stage.lab.aws.faults.arm("error", "iam:ListRoles", value="AccessDenied")
+    stage.lab.aws.faults.set("error", "iam:ListRoles", value="AccessDenied")
     ended = uninstall(stage, "--yes")
     assert ended.status == 1
+    assert left()
     assert "cannot look at all of it: the caller may not iam:ListRoles" in ended.err
     assert "deleting" not in ended.out

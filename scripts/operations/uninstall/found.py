@@ -78,7 +78,8 @@ class Found:
     """Name and version."""
     volumes: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
+    """Roles and instance profiles below the stack's path. Only CloudFormation deletes them: IAM has
+    no regions, so that those of a stack of this name in another region are among them."""
 
     def lines(self, scope: Scope) -> Iterator[str]:
         """What would be deleted, one kind a line."""
@@ -93,8 +94,6 @@ class Found:
             "log groups": list(self.log_groups),
             "layers": sorted({name for name, _ in self.layers}),
             "volumes": list(self.volumes),
-            "roles": list(self.roles),
-            "instance profiles": list(self.profiles),
         }
         for kind, names in kinds.items():
             if names:

@@ -53,9 +53,11 @@ class Looker:
             log_groups=self._log_groups(scope) if whole else (),
             layers=tuple(self._layers(scope)) if whole else (),
             volumes=self._volumes(scope),
-            roles=self._iam("list_roles", "Roles", "RoleName", scope),
-            profiles=self._iam(
-                "list_instance_profiles", "InstanceProfiles", "InstanceProfileName", scope
+            roles=(
+                *self._iam("list_roles", "Roles", "RoleName", scope),
+                *self._iam(
+                    "list_instance_profiles", "InstanceProfiles", "InstanceProfileName", scope
+                ),
             ),
         )
 
@@ -170,9 +172,13 @@ class Looker:
         return tuple(each["VolumeId"] for each in found["Volumes"])
 
     def _iam(self, operation: str, kind: str, name: str, scope: Scope) -> tuple[str, ...]:
-        found = self._ask("iam", operation, PathPrefix=f"/mayfly/{scope.stack}/")[kind]
-        ending = f"/{scope.queue}/" if scope.queue else "/"
-        return tuple(each[name] for each in found if each["Path"].endswith(ending))
+        prefix, ending = f"/mayfly/{scope.stack}/", f"/{scope.queue}/" if scope.queue else "/"
+        found = self._ask("iam", operation, PathPrefix=prefix)[kind]
+        return tuple(
+            each[name]
+            for each in found
+            if each["Path"].startswith(prefix) and each["Path"].endswith(ending)
+        )
 
 
 def _tagged(scope: Scope) -> list[dict[str, object]]:
