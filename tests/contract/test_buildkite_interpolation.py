@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from mayfly_lab.buildkite import BuildRequest, PipelineError
+from mayfly_lab.buildkite.pipelines.definition import Context, parse
 from mayfly_lab.buildkite.pipelines.interpolation import interpolate
 from tests.contract.buildkite_agents import REAL
 from tests.contract.buildkite_client import Contract, contract
@@ -86,9 +87,13 @@ def test_an_agent_refuses_the_same(tmp_path: Path, text: str) -> None:
 
 
 def _dry_run(place: Path, labels: list[str]) -> subprocess.CompletedProcess[str]:
-    file = place / "pipeline.json"
     steps = [{"command": "true", "label": label} for label in labels]
-    file.write_text(json.dumps({"steps": steps}))
+    return _dry_run_of(place, json.dumps({"steps": steps}))
+
+
+def _dry_run_of(place: Path, text: str) -> subprocess.CompletedProcess[str]:
+    file = place / "pipeline.yml"
+    file.write_text(text)
     arguments = ["--dry-run", "--job", "j", "--agent-access-token", "t", str(file)]
     env = {"PATH": os.environ["PATH"], "HOME": str(place), **VARIABLES}
     return subprocess.run(
@@ -99,6 +104,45 @@ def _dry_run(place: Path, labels: list[str]) -> subprocess.CompletedProcess[str]
         check=False,
         timeout=20,
     )
+
+
+SCALARS = {
+    "1.10": "1.1",
+    "1.0": "1",
+    ".5": "0.5",
+    "1e3": "1000",
+    "1.5e10": "1.5e+10",
+    "0x10": "16",
+    "010": "8",
+    "0o10": "8",
+    "1_000": "1000",
+    "100000000": "100000000",
+    "true": "true",
+    "False": "false",
+    "yes": "yes",
+    "off": "off",
+    "~": "",
+    "12:30": "12:30",
+    "1234567.5": "1.2345675e+06",
+    "0.00001": "1e-05",
+    "'1.10'": "1.10",
+    "1.10.2": "1.10.2",
+}
+
+
+def test_scalars_are_written_as_agents_write_them() -> None:
+    text = "".join(f"  V{n}: {scalar}\n" for n, scalar in enumerate(SCALARS))
+    definition = parse(f"env:\n{text}steps: [wait]", Context("default"))
+    assert list(definition.env.values()) == list(SCALARS.values())
+
+
+@pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
+def test_an_agent_writes_the_same_scalars(tmp_path: Path) -> None:
+    """The table above, as a whole, by the agent on PATH."""
+    text = "".join(f"  V{n}: {scalar}\n" for n, scalar in enumerate(SCALARS))
+    shown = _dry_run_of(tmp_path, f"env:\n{text}steps: [wait]\n")
+    env = json.loads(shown.stdout)["env"]
+    assert [env[f"V{n}"] for n in range(len(SCALARS))] == list(SCALARS.values())
 
 
 STEPS = """

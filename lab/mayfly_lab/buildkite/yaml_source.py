@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import yaml
+
+_LONGEST_PLAIN = 6
+"""Numbers from ten to this power on are written with an exponent."""
 
 
 class PipelineError(Exception):
@@ -53,15 +59,44 @@ def _refuse_doubled_keys(node: yaml.MappingNode) -> None:
             seen[key.value] = line
 
 
-# Buildkite reads YAML with Go's yaml.v3, where `yes`, `no`, `on`, `off` and dates stay text.
-_BOOL, _TIMESTAMP = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
+# Buildkite reads YAML with Go's yaml.v3, where `yes`, `no`, `on`, `off` and times of day stay text,
+# and a date becomes a point in time (seen with buildkite-agent 3.83.1).
+_BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float"))
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {_BOOL, _TIMESTAMP}]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {_BOOL, _INT, _FLOAT}]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    _BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
+for _tag, _pattern, _first in (
+    (_BOOL, r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    (_INT, r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|0|[1-9][0-9_]*)", "-+0123456789"),
+    (
+        _FLOAT,
+        (
+            r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
+        "-+0123456789.",
+    ),
+):
+    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node)).replace("_", "")
+    octal = re.fullmatch(r"([-+]?)0([0-7]+)", text)
+    return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
+
+
+def _moment(loader: _Loader, node: yaml.ScalarNode) -> str:
+    moment = loader.construct_yaml_timestamp(node)
+    if not isinstance(moment, datetime):
+        return f"{moment}T00:00:00Z"
+    return moment.replace(tzinfo=moment.tzinfo or UTC).isoformat().replace("+00:00", "Z")
+
+
+_Loader.add_constructor(_INT, _integer)
+_Loader.add_constructor(_TIMESTAMP, _moment)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _section)
 
 
@@ -171,8 +206,32 @@ class Reader:
         return {key: self._variable(name, key, content) for key, content in value.items()}
 
     def _variable(self, name: str, key: str, content: object) -> str:
-        if isinstance(content, bool):
-            return "true" if content else "false"
-        if isinstance(content, str | int | float):
-            return str(content)
-        raise self.error(f"{name}: the value of {key} must be text, a number or true/false")
+        text = written(content)
+        if text is None:
+            raise self.error(f"{name}: the value of {key} must be text, a number or true/false")
+        return text
+
+
+def written(value: object) -> str | None:
+    """A scalar as text, as agents write it; None for lists and mappings.
+
+    Seen with buildkite-agent 3.83.1: null is empty, and numbers are Go's: 1.10 is `1.1`, 1.0 is
+    `1`, 1.5e10 is `1.5e+10`.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _decimal(value)
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _decimal(value: float) -> str:
+    if not math.isfinite(value):
+        return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
+    shortest = Decimal(repr(value)).normalize()
+    if -4 <= shortest.adjusted() < _LONGEST_PLAIN:
+        return f"{shortest:f}"
+    mantissa, _, exponent = f"{shortest:e}".partition("e")
+    return f"{mantissa}e{exponent[0]}{exponent[1:]:0>2}"

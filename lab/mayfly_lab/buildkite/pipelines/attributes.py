@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly_lab.buildkite.yaml_source import Reader, Section
+from mayfly_lab.buildkite.yaml_source import Reader, Section, written
 
 from . import branches
 from .conditions import ConditionError, Facts, holds
@@ -33,10 +33,10 @@ def commands(reader: Reader) -> str:
     value = reader.raw("command", "commands")
     if value is None:
         return ""
-    lines = value if isinstance(value, list) else [value]
-    if not all(isinstance(line, str) for line in lines):
+    lines = [written(line) for line in (value if isinstance(value, list) else [value])]
+    if None in lines:
         raise reader.error("command must be text, or a list of texts")
-    return "\n".join(lines)
+    return "\n".join(line for line in lines if line is not None)
 
 
 def rules(reader: Reader, agents: object) -> tuple[str, ...]:
@@ -51,11 +51,10 @@ def rules(reader: Reader, agents: object) -> tuple[str, ...]:
 
 
 def _tag(reader: Reader, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise reader.error("the value of an agent tag must be text")
+    text = written(value)
+    if text is None:
+        raise reader.error("the value of an agent tag must be text")
+    return text
 
 
 def depends_on(reader: Reader) -> tuple[Dependency, ...] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mayfly_lab.buildkite.yaml_source import PipelineError, Reader, Section, read, sections
+from mayfly_lab.buildkite.yaml_source import PipelineError, Reader, Section, read, sections, written
 
 from .attributes import rules, secrets
 from .conditions import Facts
@@ -110,13 +110,9 @@ def _filled(content: Section, context: Context) -> Section:
     if isinstance(env, Mapping):
         for name, value in env.items():
             shown = interpolate_all(value, known)
-            known[name] = _written(shown)
+            known[name] = written(shown) or ""
     filled: Section = interpolate_all(content, known)
     return filled
-
-
-def _written(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_keys(found: Sequence[Step], taken: frozenset[str]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mayfly_lab.buildkite.yaml_source import PipelineError, Reader, Section
+from mayfly_lab.buildkite.yaml_source import PipelineError, Reader, Section, written
 
 from .reasons import skip_reason
 from .retries import soft_fail
@@ -92,11 +92,10 @@ def _elements(reader: Reader, values: object) -> list[str]:
 
 
 def _element(reader: Reader, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise reader.error("the elements of a matrix must be text, numbers or true/false")
+    text = written(value)
+    if text is None:
+        raise reader.error("the elements of a matrix must be text, numbers or true/false")
+    return text
 
 
 def _adjustments(reader: Reader, names: list[str]) -> list[Permutation]:

@@ -14,7 +14,7 @@ from mayfly_lab.buildkite.records import Build, Person, PullRequest
 from mayfly_lab.buildkite.refusals import RefusedError, bad_request
 from mayfly_lab.buildkite.routing import Call
 from mayfly_lab.buildkite.wire_time import parse
-from mayfly_lab.buildkite.yaml_source import PipelineError
+from mayfly_lab.buildkite.yaml_source import PipelineError, written
 
 from . import access, pages
 from .shapes import build_shape
@@ -154,19 +154,14 @@ def _request(fields: Fields) -> BuildRequest:
 
 
 def _texts(fields: Fields, name: str) -> dict[str, str]:
-    given: Any = fields.raw(name) or {}
+    given: Any = fields.raw(name) if fields.has(name) else {}
     if not isinstance(given, dict):
         raise bad_request(f"{name} must be an object")
-    wrong = [key for key, value in given.items() if isinstance(value, dict | list)]
+    texts = {str(key): written(value) for key, value in given.items()}
+    wrong = [key for key, text in texts.items() if text is None]
     if wrong:
         raise bad_request(f"{name}: the value of {wrong[0]} must be text")
-    return {str(key): _text(value) for key, value in given.items()}
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return {key: text or "" for key, text in texts.items()}
 
 
 def _pull_request(fields: Fields) -> PullRequest | None:
