@@ -77,7 +77,12 @@ class Command:
 
     def ended(self) -> tuple[int, str]:
         """Wait for its end; exit code and output."""
-        output, _ = self.process.communicate(timeout=PATIENCE)
+        try:
+            output, _ = self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.terminate()
+            output, _ = self.process.communicate()
+            raise AssertionError(f"it does not end:\n{output}") from None
         return self.process.returncode, output
 
     def ready(self, file: Path) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mayfly.config.queue import QueueConfig
 from mayfly.model import Instance, QueueRecord
 from mayfly.states import InstanceState
-from mayfly_lab.buildkite import BuildView, JobState
+from mayfly_lab.buildkite import BuildView
 from mayfly_lab.commands.rest import Builds
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.lab import Lab
@@ -20,6 +20,8 @@ LOOK = 0.5
 """Seconds between two looks at the records: each is a scan, on the cores that run the lab."""
 PATIENCE = 180.0
 """Seconds that machines have to go after the last job, and hot ones to come before the first."""
+BLOCKED = "blocked"
+"""The state of a build that only a person can move on."""
 _UNBOUND = frozenset(
     {
         InstanceState.LAUNCHING,
@@ -79,7 +81,7 @@ class Follower:
             view = self.lab.buildkite.build(build_id)
             if _over(view) or time.monotonic() >= end:
                 return view
-            if _stands(view) and not self._unblocked(view, told, unblock):
+            if view.state == BLOCKED and not self._unblocked(view, told, unblock):
                 return self.lab.buildkite.build(build_id)
             self.look()
             self.stop.wait(LOOK)
@@ -97,7 +99,7 @@ class Follower:
                 self.teller.say(f"{step.label}: unblocked")
                 builds.unblock(view.number, step)
                 return True
-        # Without a block step something else moves, if only the clock.
+        # Without one somebody has let it through in this moment.
         return not steps
 
     def wind_down(self) -> bool:
@@ -150,8 +152,3 @@ def _over(view: BuildView) -> bool:
     return view.state in {"passed", "failed", "canceled", "not_run", "skipped"} and all(
         job.outcome is not None for job in view.jobs
     )
-
-
-def _stands(view: BuildView) -> bool:
-    """Whether nothing of the build is at work: each job has ended, or waits for others."""
-    return all(job.outcome is not None or job.state is JobState.WAITING for job in view.jobs)

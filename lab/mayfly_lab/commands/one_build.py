@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mayfly_lab.buildkite import BuildView, JobState
-from mayfly_lab.commands.following import Follower, asked
+from mayfly_lab.commands.following import BLOCKED, Follower, asked
 from mayfly_lab.commands.source import Source
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.evidence import collect
@@ -94,13 +94,12 @@ class OneBuild:
         made = lab.buildkite.create_build(self.source.slug, self.source.request(env))
         unblock = (lambda _: True) if self.chosen.unblock else asked(self.stop)
         view = follower.build(made.id, self.chosen.timeout, unblock)
-        left = [job for job in view.jobs if job.outcome is None]
-        teller.say(f"the build {_ended(view)}" if not left else "the build comes to no end here")
-        if left:
-            for job in left:
-                if job.state is JobState.SCHEDULED:
-                    rules = ", ".join(job.agent_query_rules) or "no rules"
-                    teller.say(f"{show.plain(job.label)}: nobody took it ({rules})")
+        teller.say(f"the build {_ended(view)}")
+        for job in view.jobs:
+            if job.state is JobState.SCHEDULED:
+                rules = ", ".join(job.agent_query_rules) or "no rules"
+                teller.say(f"{show.plain(job.label)}: nobody took it ({rules})")
+        if view.state == BLOCKED or not _is_over(view):
             lab.buildkite.cancel_build(made.id)
         return view
 
@@ -127,20 +126,22 @@ class OneBuild:
     def _verdict(self, teller: Teller, view: BuildView, checks: Sequence[Check]) -> int:
         broken = sum(not check.held for check in checks)
         held = "all checks held" if not broken else f"{broken} checks are BROKEN"
-        over = all(job.outcome is not None for job in view.jobs)
         seconds = time.time() - teller.began
         teller.lines(["", f"the build {_ended(view)}; {held}; {seconds:.0f} s"])
-        return 0 if over and view.state == "passed" and not broken else 1
+        return 0 if _is_over(view) and view.state == "passed" and not broken else 1
+
+
+def _is_over(view: BuildView) -> bool:
+    return all(job.outcome is not None for job in view.jobs)
 
 
 def _ended(view: BuildView) -> str:
     """How a build ended, or that it did not."""
-    waiting = [job for job in view.jobs if job.outcome is None]
-    if not waiting:
-        return {"passed": "passed", "canceled": "was canceled"}.get(view.state, "failed")
-    if all(job.state is JobState.WAITING for job in waiting):
+    if view.state == BLOCKED:
         return "is BLOCKED (--unblock lets it through)"
-    return "was not over in time (--timeout)"
+    if not _is_over(view):
+        return "was not over in time (--timeout)"
+    return {"passed": "passed", "canceled": "was canceled"}.get(view.state, "failed")
 
 
 def _delays(choices: LabChoices) -> tuple[float, float]:
