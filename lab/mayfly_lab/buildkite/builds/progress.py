@@ -142,4 +142,4 @@ def _retry(store: Store, job: Job, kind: str, used: Mapping[int, int], now: date
         retry_count=job.retry_count + 1,
     )
     store.put_job(replace(job, retried_in=retried.id), now)
-    return store.put_job(enter(store, store.put_job(retried, now), now), now)
+    return store.put_job(enter(store, retried, now), now)
