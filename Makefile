@@ -13,12 +13,12 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 
 TYPED := layers/mayfly/mayfly layers/instance/mayfly_instance layers/instance/bundle.py \
-	lab/mayfly_lab functions tools tests
+	lab/mayfly_lab scripts/operations functions tools tests
 SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers scripts lab))
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---------------------------------------------------------------- environments
 
@@ -61,7 +61,7 @@ bundle: .venv/ok ## put the user data and the bundle's SHA-256 into the template
 
 .PHONY: docs
 docs: .venv/ok ## renew what the documentation takes from the code
-	$(BIN)/python tools/docs.py --write
+	$(BIN)/python -m tools.docs --write
 
 .PHONY: build
 build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container
@@ -98,7 +98,7 @@ test-unit: .venv/ok ## the tests that need nothing but Python
 # One file stays in one process: there can be one local AWS in a process, and stories share theirs.
 .PHONY: test
 test: .venv/ok .tools/sam/ok ## all tests but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/stories/test_crashes.py \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/stories/test_crashes.py \
 		--ignore tests/stories/test_events.py --ignore tests/stories/test_time_limits.py $(PYTEST)
 
 .PHONY: test-slow
@@ -106,9 +106,33 @@ test-slow: .venv/ok ## stories that need minutes: lost events, functions that di
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/stories/test_crashes.py \
 		tests/stories/test_events.py tests/stories/test_time_limits.py $(PYTEST)
 
+.PHONY: e2e
+e2e: .venv/ok ## whole jobs of every kind, by the buildkite-agent on PATH and by the stand-in
+	@buildkite-agent --version 2>/dev/null || echo "no buildkite-agent on PATH: the stand-in alone runs the jobs"
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e $(PYTEST)
+
 .PHONY: demo
 demo: .venv/ok ## real jobs through the real system, on this machine
 	$(BIN)/mayfly-lab demo $(DEMO)
+
+# ---------------------------------------------------------------- a real account
+
+# Arguments go in ARGS, as make preflight ARGS="QueueKey=default VpcId=vpc-0123 Subnets=subnet-0123".
+.PHONY: preflight
+preflight: .venv/ok ## check an account before the first deployment: ARGS="Name=value …"
+	scripts/preflight $(ARGS)
+
+.PHONY: first-job
+first-job: .venv/ok ## run a first job on a queue and show its log: ARGS="--queue KEY"
+	scripts/first-job $(ARGS)
+
+.PHONY: check-buildkite
+check-buildkite: .venv/ok ## hold Buildkite to what the lab promises: ARGS="--queue KEY"
+	scripts/check-buildkite $(ARGS)
+
+.PHONY: uninstall
+uninstall: .venv/ok ## take a stack or a queue away: ARGS="--queue KEY"
+	scripts/uninstall $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built; keeps .venv and .tools

@@ -1,6 +1,6 @@
 """Generated blocks of the documentation: what the code knows is written down once.
 
-`python tools/docs.py` names the documents that are stale and fails; with `--write` it renews them.
+`python -m tools.docs` names the documents that are stale and fails; with `--write` it renews them.
 A block stands between `<!-- generated:NAME -->` and `<!-- /generated -->`.
 """
 
@@ -24,9 +24,10 @@ from mayfly.states import (
     LAUNCH_TRANSITIONS,
     State,
 )
+from tests.e2e.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "docs/operating.md")
+DOCUMENTS = ("README.md", "docs/lab.md", "docs/operating.md")
 
 _BLOCK = re.compile(
     r"(?P<start><!-- generated:(?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<end><!-- /generated -->)",
@@ -112,6 +113,17 @@ def allowed_settings() -> str:
     return ", ".join(f"`{name}`" for name in sorted(agent_settings.ALLOWED))
 
 
+def kinds_of_job() -> str:
+    """The kinds of job of the end-to-end tests, and which agent runs them."""
+    return table(
+        ("kind of job", "real agent", "stand-in"),
+        (
+            (kind.story, "yes", f"no: {kind.stand_in}" if kind.stand_in else "yes")
+            for kind in KINDS.values()
+        ),
+    )
+
+
 def _by_reason(head: Iterable[str], reasons: Mapping[str, str]) -> str:
     grouped: dict[str, list[str]] = {}
     for name, reason in reasons.items():
@@ -131,6 +143,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "instance-edges": lambda: edges(INSTANCE_TRANSITIONS),
     "launch-edges": lambda: edges(LAUNCH_TRANSITIONS),
     "deadlines": deadlines,
+    "kinds-of-job": kinds_of_job,
 }
 
 
@@ -168,7 +181,9 @@ def main() -> int:
     write = parser.parse_args().write
     names = stale(ROOT, write)
     for name in names:
-        sys.stderr.write(f"{name}: {'renewed' if write else 'stale, run tools/docs.py --write'}\n")
+        sys.stderr.write(
+            f"{name}: {'renewed' if write else 'stale, run python -m tools.docs --write'}\n"
+        )
     return 1 if names and not write else 0
 
 

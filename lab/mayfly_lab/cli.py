@@ -2,67 +2,45 @@
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-USAGE_ERROR = 2
+from mayfly.errors import Misconfigured
+from mayfly_lab.commands import demo, run, up
+from mayfly_lab.commands.parser import USAGE_ERROR, Parser, UsageError
+from mayfly_lab.commands.stopping import Stopped
+
+STOPPED = 130
+COMMANDS = (demo, run, up)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and exit: 0 when all is well, 1 when something broke, 2 for bad usage."""
-    sys.exit(run(arguments))
+    """Run the command and exit: 0 all is well, 1 something broke, 2 bad usage, 130 stopped."""
+    sys.exit(run_command(arguments))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run the command and answer with its exit code."""
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
-    agent = _agent(parser, chosen.agent)
-    if chosen.json is not None and not chosen.json.parent.is_dir():
-        parser.error(f"--json: there is no folder {chosen.json.parent}")
-    from mayfly_lab.demo.play import DemoError, play  # a second of start-up: not for --help
-
-    try:
-        return play(agent, chosen.json)
-    except DemoError as error:
-        sys.stderr.write(f"mayfly-lab: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("mayfly-lab: stopped\n")
-        return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mayfly-lab", description="Mayfly on one machine: Buildkite, AWS and machines."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo",
-        help="run the bundled pipelines through the whole system, and check what was promised",
-        description="Runs the bundled pipelines through the whole system, tells what happens, and"
-        " checks what Mayfly promises. Exits with 1 when anything is off.",
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=Parser
     )
-    demo.add_argument(
-        "--agent",
-        metavar="PATH",
-        help="the buildkite-agent to use; `stand-in` for the built-in one"
-        " (default: the one on PATH, else the stand-in)",
-    )
-    demo.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON too")
-    return parser
-
-
-def _agent(parser: argparse.ArgumentParser, wanted: str | None) -> Path | None:
-    if wanted == "stand-in":
-        return None
-    found = shutil.which(wanted or "buildkite-agent")
-    if wanted is not None and found is None:
-        parser.error(f"--agent: {wanted} is not a program")
-    return Path(found) if found is not None else None
+    for command in COMMANDS:
+        command.add(commands)
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.execute(chosen)
+    except (UsageError, Misconfigured) as error:
+        sys.stderr.write(f"mayfly-lab {chosen.command}: {error}\n")
+        return USAGE_ERROR
+    except Stopped:
+        sys.stderr.write("mayfly-lab: stopped; nothing is left behind\n")
+        return STOPPED
+    except KeyboardInterrupt:  # before there was anything to clear up
+        return STOPPED
+    return code
 
 
 if __name__ == "__main__":

@@ -17,7 +17,10 @@ from mayfly_lab.aws.config import ACCOUNT, Delays, LabConfig
 from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.buildkite import Buildkite, Timings
+from mayfly_lab.buildkite import Faults as BuildkiteFaults
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
+from mayfly_lab.faults import Faults, Wish
+from mayfly_lab.latency import Latency
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room, RoomConfig
@@ -45,10 +48,21 @@ class LabChoices:
     delays: Delays = field(default_factory=Delays)
     boot_seconds: float = 1.0
     timings: Timings = field(default_factory=Timings)
+    latency: Latency = field(default_factory=Latency)
+    """What every call takes on its way, besides the delays of AWS itself."""
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By queue: operators' parameters that stand before the first tick, as `pool/hot`."""
     stacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By queue: parameters of its stack in place of the lab's own, as `AgentVersion`."""
+    doors: Sequence[Door] = ()
+    """Further servers that machines reach on 127.0.0.1, as a git server of one's own."""
+    further_queues: Sequence[str] = ()
+    """Queues of the cluster that Mayfly does not serve."""
+    faults: Sequence[Wish] = ()
+    """Switched on as soon as the stacks are deployed; their times count from then."""
+    aws_port: int = 0
+    buildkite_port: int = 0
+    """Ports on loopback; 0 for any that is free."""
 
 
 class Lab:
@@ -63,8 +77,12 @@ class Lab:
         self.ground = found.ground
         self._instead = found.reason
         self._closing = ExitStack()
+        self.faults = Faults()
         self.buildkite = Buildkite(
-            lambda: datetime.now(UTC), queues=choices.queues, timings=choices.timings
+            lambda: datetime.now(UTC),
+            queues=(*choices.queues, *choices.further_queues),
+            timings=choices.timings,
+            faults=BuildkiteFaults(switches=self.faults),
         )
 
     # Parts that exist while the lab is entered.
@@ -137,19 +155,28 @@ class Lab:
         archives = ArchiveServer(self.archive)
         archives.server.start()
         self._closing.callback(archives.server.stop)
-        self.buildkite.start()
+        choices = self.choices
+        self.buildkite.start(choices.buildkite_port, choices.latency.buildkite)
         self._closing.callback(self.buildkite.close)
         self.aws = LocalAws(
-            LabConfig(home=self.home / "aws", delays=self.choices.delays),
+            LabConfig(
+                home=self.home / "aws",
+                delays=choices.delays,
+                port=choices.aws_port,
+                latency=choices.latency.aws,
+            ),
             lambda view, front: self._open_room(view, front, archives),
+            faults=self.faults,
         )
         self.aws.start()
         self._closing.callback(self.aws.stop)
         self.aws.client("s3").create_bucket(Bucket=SCRIPTS)
-        for queue, parameters in self.choices.parameters.items():
+        for queue, parameters in choices.parameters.items():
             for name, value in parameters.items():
                 self.put_parameter(queue, name, value)
         self.aws.deploy(self._deployment(archives))
+        for wish in choices.faults:
+            self.faults.turn_on(wish)
         self.records = Records(self.aws.client("dynamodb"), STACK)
 
     def _open_room(
@@ -160,7 +187,8 @@ class Lab:
             (self.buildkite.url, self.buildkite),
             (archives.server.url, archives.server),
         ]
-        doors = [Door(int(url.rpartition(":")[2]), server) for url, server in servers]
+        own = [Door(int(url.rpartition(":")[2]), server) for url, server in servers]
+        doors = [*own, *self.choices.doors]
         environment = {"AWS_ENDPOINT_URL": self.aws.endpoint}
         config = RoomConfig(environment, ACCOUNT, self.choices.boot_seconds)
         self.room = Room(view, self.ground, config, doors, self.aws.faults)

@@ -15,7 +15,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CONTROL_PLANE = ROOT / "layers/mayfly/mayfly"
 HOST = ROOT / "layers/instance/mayfly_instance"
-OURS = {"mayfly", "mayfly_instance", "mayfly_lab", "mayfly_cli", "functions", "tools", "tests"}
+OURS = {
+    "mayfly", "mayfly_instance", "mayfly_lab", "mayfly_cli", "functions", "operations", "tools",
+    "tests",
+}  # fmt: skip
 
 PURE = {
     "mayfly.actions",

@@ -42,6 +42,7 @@ def reserved_job(bk: Contract, seconds: int = 900) -> str:
     return job_id
 
 
+@pytest.mark.remote
 def test_tokens_are_issued_for_reserved_jobs_of_this_stack_alone(bk: Contract) -> None:
     """The shape: buildkite/stacksapi job_acquisition_tokens.go."""
     mine, free, foreign = bk.jobs("steps: [{command: a}, {command: b}, {command: c}]")
@@ -74,6 +75,7 @@ def test_a_token_lives_as_long_as_asked_but_not_longer_than_the_reservation(
     assert bk.registration(token).status_code == 401
 
 
+@pytest.mark.remote
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -87,6 +89,7 @@ def test_issuing_checks_its_parameters(bk: Contract, body: dict[str, object], st
     assert bk.stack("POST", "/job-acquisition-tokens", body).status_code == status
 
 
+@pytest.mark.remote
 def test_a_token_runs_its_job_and_no_other(bk: Contract) -> None:
     """That the other job looks unknown: as with a job token, buildkite/agent fake_api_server."""
     first, second = bk.jobs(TWO)
@@ -104,6 +107,7 @@ def test_a_token_of_another_queue_finds_no_job(bk: Contract) -> None:
     assert bk.state(job_id) == "reserved"
 
 
+@pytest.mark.remote
 def test_a_used_token_registers_nobody_else(bk: Contract) -> None:
     job_id = reserved_job(bk)
     token = token_for(bk, job_id)
@@ -140,6 +144,7 @@ def test_a_token_dies_with_the_agent_token_that_issued_it(bk: Contract) -> None:
     assert bk.registration(token).status_code == 401
 
 
+@pytest.mark.remote
 def test_a_token_opens_no_other_endpoint(bk: Contract) -> None:
     token = token_for(bk, reserved_job(bk))
     for method, path in (

@@ -31,6 +31,7 @@ def test_register_gives_a_session_and_intervals_above_zero(bk: Contract) -> None
         assert content[interval] > 0
 
 
+@pytest.mark.remote
 def test_a_wrong_registration_token_is_refused_for_good(bk: Contract) -> None:
     """Seen: 401 ends the agent at once, while 403, 422 and 500 are repeated for five minutes."""
     answer = bk.registration(token="bkct_wrong")
@@ -129,6 +130,7 @@ def test_a_step_cannot_change_buildkites_own_variables(bk: Contract) -> None:
     assert (env["BUILDKITE_BRANCH"], env["OWN"]) == ("main", "1")
 
 
+@pytest.mark.remote
 def test_acquire_wants_its_lock_header(bk: Contract) -> None:
     """buildkite/agent agent/fake_api_server_test.go."""
     session = bk.agent()
@@ -156,6 +158,7 @@ def test_acquire_of_a_job_that_waits_is_locked_for_a_while(bk: Contract) -> None
     assert float(answer.headers["Retry-After"]) > 0
 
 
+@pytest.mark.remote
 def test_a_second_agent_is_rejected_and_a_repeat_of_the_first_is_not(bk: Contract) -> None:
     """buildkite/agent core/client.go (exit 27); the repeat is an assumption.
 

@@ -51,11 +51,14 @@ def test_a_build_needs_commit_and_branch(bk: Contract, missing: str) -> None:
 
 
 def test_an_unreadable_pipeline_says_where(bk: Contract) -> None:
-    bk.buildkite.add_pipeline("bad", "steps:\n  - command: x\n    matrix: [1]\n", "r")
+    bk.buildkite.add_pipeline("bad", "steps:\n  - command: x\n    shell: bash\n", "r")
     body = {"commit": "HEAD", "branch": "main"}
     answer = bk.rest("POST", "/pipelines/bad/builds", body)
     assert answer.status_code == 422
-    assert answer.json()["message"] == "line 2: step 1: the lab does not support 'matrix'"
+    assert answer.json()["message"] == (
+        "line 2: step 1: `shell` is not a valid property on the `command` step."
+        " Please check the documentation to get a full list of supported properties."
+    )
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def test_an_explicit_zero_is_a_success(bk: Contract) -> None:
     assert bk.buildkite.job(job_id).outcome == "passed"
 
 
+@pytest.mark.remote
 def test_a_job_is_finished_at_most_once(bk: Contract) -> None:
     job_id = bk.one_job()
     assert bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"}).status_code == 200
@@ -53,6 +54,7 @@ def test_a_stack_cannot_finish_what_an_agent_or_another_stack_has(bk: Contract) 
         assert bk.stack("POST", f"/jobs/{job.id}/finish", {"detail": "x"}).status_code == 422
 
 
+@pytest.mark.remote
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -111,6 +113,7 @@ def test_good_notices_are_kept_and_bad_ones_come_back_by_position(bk: Contract) 
     assert errors[0]["error"] == "detail is required"
 
 
+@pytest.mark.remote
 def test_a_job_has_at_most_a_hundred_notices(bk: Contract) -> None:
     job_id = bk.one_job()
     notices: list[dict[str, object]] = [
@@ -137,6 +140,7 @@ def test_notices_end_300_seconds_after_the_job(bk: Contract, seconds: int, taken
     assert bool(notify(bk, {"job_uuid": job_id, "detail": "late"})) is not taken
 
 
+@pytest.mark.remote
 def test_notifications_are_a_list_of_at_most_a_thousand(bk: Contract) -> None:
     many = [{"job_uuid": "x", "detail": "y"}] * 1001
     assert bk.stack("POST", "/notifications", {"notifications": many}).status_code == 422

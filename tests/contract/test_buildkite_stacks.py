@@ -43,6 +43,7 @@ def test_the_word_for_the_default_queue_is_answered_with_its_key(bk: Contract) -
     assert bk.register_stack(queue_key="__default__").json()["cluster_queue_key"] == "default"
 
 
+@pytest.mark.remote
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
@@ -91,6 +92,7 @@ def test_only_an_agent_token_opens_the_api(bk: Contract, token: str | None) -> N
     assert message(answer)
 
 
+@pytest.mark.remote
 def test_a_key_that_nobody_registered_is_not_found(bk: Contract) -> None:
     assert bk.stack("GET", "/scheduled-jobs?queue_key=default", key="nobody").status_code == 404
 
@@ -155,6 +157,7 @@ def test_a_cursor_stays_good_when_its_job_is_gone(bk: Contract) -> None:
     assert bk.listed(query=f"&after={first['page_info']['end_cursor']}") == ids[1:]
 
 
+@pytest.mark.remote
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -206,6 +209,7 @@ def test_a_reservation_lasts_900_seconds_by_default_and_reserving_again_extends_
     assert bk.state(job_id) == "scheduled"
 
 
+@pytest.mark.remote
 def test_a_reservation_belongs_to_a_stack_key_not_to_a_process(bk: Contract) -> None:
     """buildkite/agent-stack-k8s internal/controller/config (the field ID)."""
     job_id = bk.one_job()
@@ -225,6 +229,7 @@ def test_what_cannot_be_reserved_comes_back_as_not_reserved(bk: Contract) -> Non
     assert answer["not_reserved"] == [waiting.id, running.id, "no-such-job"]
 
 
+@pytest.mark.remote
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -242,6 +247,7 @@ def test_reserve_checks_its_parameters(bk: Contract, body: dict[str, object], st
     assert bk.stack("PUT", "/scheduled-jobs/batch-reserve", body).status_code == status
 
 
+@pytest.mark.remote
 def test_states_are_given_for_known_jobs_only(bk: Contract) -> None:
     """That unknown ids are left out: agent-stack-k8s's own fake server."""
     first, second = bk.jobs(TWO)
@@ -251,6 +257,7 @@ def test_states_are_given_for_known_jobs_only(bk: Contract) -> None:
     assert answer.json() == {"states": {first.id: "scheduled", second.id: "reserved"}}
 
 
+@pytest.mark.remote
 def test_a_job_is_shown_with_environment_and_command_and_without_an_agent(bk: Contract) -> None:
     job_id = bk.one_job("env: {COLOUR: red}\nsteps: [{command: make all, env: {SIZE: 9}}]")
     answer = bk.stack("GET", f"/jobs/{job_id}")
@@ -263,13 +270,15 @@ def test_a_job_is_shown_with_environment_and_command_and_without_an_agent(bk: Co
     assert all(isinstance(value, str) for value in shown["env"].values())
 
 
+@pytest.mark.remote
 def test_an_unknown_job_is_not_found(bk: Contract) -> None:
     assert bk.stack("GET", "/jobs/none").status_code == 404
     assert bk.stack("POST", "/jobs/none/finish", {"detail": "x"}).status_code == 404
 
 
+@pytest.mark.remote
 def test_the_token_tells_its_cluster(bk: Contract) -> None:
     """buildkite/agent api/token.go."""
-    shown = bk.call("GET", "/v3/token", token=bk.buildkite.agent_token).json()
-    assert shown["cluster_uuid"] == bk.buildkite.settings.cluster_id
-    assert shown["organization_slug"] == "mayfly-lab"
+    shown = bk.call("GET", "/v3/token", token=bk.agent_token).json()
+    assert shown["cluster_uuid"] == bk.cluster_id
+    assert shown["organization_slug"] == bk.organization

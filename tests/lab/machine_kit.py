@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mayfly_lab.contracts import Boot, Keys, ServedProfile
-from mayfly_lab.front.faults import Faults
+from mayfly_lab.faults import Faults
 from mayfly_lab.http import Answer, HttpServer, Request
 from mayfly_lab.machines.ground import Ground, Kind, directory_ground
 from mayfly_lab.machines.machine import Door

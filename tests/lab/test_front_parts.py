@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from mayfly_lab.faults import SWITCHES, Faults, FaultSyntaxError, parse_seconds
 from mayfly_lab.front.buckets import LIMITS, Buckets
 from mayfly_lab.front.call import Call, Kind, Refusal
-from mayfly_lab.front.faults import SWITCHES, Faults, FaultSyntaxError, parse_seconds
 from mayfly_lab.front.journal import Entry, Journal
 from tests.lab.aws_lab import principal
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mayfly_lab.front.faults import Faults
+from mayfly_lab.faults import Faults
 from mayfly_lab.machines.metadata import Metadata, Surroundings
 from mayfly_lab.machines.metadata_doors import MetadataDoors
 from tests.lab.machine_kit import ACCOUNT, INSTANCE, ScriptedEc2, a_boot, a_profile, now

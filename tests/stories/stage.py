@@ -68,7 +68,9 @@ class Stage(Logs):
         agents = {"queue": queue, **step.pop("agents", {})}
         steps = {"steps": [{"command": command, "label": pipeline, "agents": agents, **step}]}
         repository = self.lab.buildkite.repository_url(_REPOSITORY)
-        self.lab.buildkite.add_pipeline(pipeline, json.dumps(steps), repository)
+        # What the job's shell is to read is not for Buildkite to fill in.
+        configuration = json.dumps(steps).replace("$", "$$")
+        self.lab.buildkite.add_pipeline(pipeline, configuration, repository)
         build = self.lab.buildkite.create_build(pipeline, BuildRequest(branch=branch))
         return build.jobs[0].id
 

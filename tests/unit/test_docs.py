@@ -24,7 +24,7 @@ def written(root: Path, text: str) -> Path:
 
 def test_the_documents_are_as_the_code_says() -> None:
     check = subprocess.run(
-        [sys.executable, "tools/docs.py"],
+        [sys.executable, "-m", "tools.docs"],
         cwd=docs.ROOT,
         capture_output=True,
         text=True,

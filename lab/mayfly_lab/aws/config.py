@@ -53,5 +53,9 @@ class LabConfig:
     credentials_lifetime: timedelta = timedelta(hours=6)
     throttling: bool = True
     """Whether AWS's own request limits apply to functions and instances."""
+    port: int = 0
+    """Where it listens on loopback; 0 for any free port."""
+    latency: float = 0.0
+    """Seconds that the way to AWS and back takes, for every call."""
     concurrency: int = 10
     """How many invocations of one function run at once (a new account's quota)."""

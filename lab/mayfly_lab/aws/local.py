@@ -16,7 +16,7 @@ from mayfly_lab.aws.bus import Event, EventBus, payload
 from mayfly_lab.aws.changes import ParameterChanges
 from mayfly_lab.aws.clients import client
 from mayfly_lab.aws.cloud import Cloud
-from mayfly_lab.aws.config import ACCOUNT, LabConfig
+from mayfly_lab.aws.config import LabConfig
 from mayfly_lab.aws.deploy import completions, extensions, intrinsics
 from mayfly_lab.aws.deploy.recorder import Recorder
 from mayfly_lab.aws.deploy.stacks import Deployed, Deployer, Deployment
@@ -30,29 +30,25 @@ from mayfly_lab.aws.functions import api
 from mayfly_lab.aws.functions.environment import FunctionSpec
 from mayfly_lab.aws.functions.functions import Functions
 from mayfly_lab.aws.patches import Patches
+from mayfly_lab.aws.people import LAB, OPERATOR
 from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
 from mayfly_lab.aws.triggers.schedules import Schedules
 from mayfly_lab.aws.triggers.stream import StreamTrigger
 from mayfly_lab.aws.wiring import FunctionSource, Trigger, create_environment, event_sources
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import InstanceView, Keys, Listener, MachineRoom
+from mayfly_lab.faults import Faults
 from mayfly_lab.front.authoriser import Authoriser
 from mayfly_lab.front.buckets import Buckets
-from mayfly_lab.front.call import Call, Kind, Principal
+from mayfly_lab.front.call import Call, Principal
 from mayfly_lab.front.credentials import Credentials
 from mayfly_lab.front.door import FrontDoor
-from mayfly_lab.front.faults import Faults
 from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import Layers
 from mayfly_lab.front.rights import mayfly_rights
 from mayfly_lab.http import Answer, HttpServer
+from mayfly_lab.latency import far_away
 
-OPERATOR = Principal(
-    userid="AIDALABOPERATOR",
-    arn=f"arn:aws:iam::{ACCOUNT}:user/operator",
-    kind=Kind.OPERATOR,
-    name="operator",
-)
 _FOREVER = timedelta(days=365)
 # Backends that must not be entered by two calls at once: their checks and writes go together.
 _LOCKED = ("cloudformation", "dynamodb", "ec2", "events", "iam", "ssm")
@@ -73,6 +69,7 @@ class LocalAws:
         open_room: OpenRoom,
         authoriser: Authoriser | None = None,
         clock: Callable[[], float] = time.time,
+        faults: Faults | None = None,
     ) -> None:
         config.home.mkdir(parents=True, exist_ok=True)
         self._open_room = open_room
@@ -80,7 +77,7 @@ class LocalAws:
             config,
             Cloud(config.region),
             Journal(config.home / "journal.jsonl", clock),
-            Faults(clock),
+            faults or Faults(clock),
             credentials=Credentials(clock),
             clock=clock,
         )
@@ -110,6 +107,7 @@ class LocalAws:
     functions: Functions
     listener: HttpServer
     operator: Keys
+    _own: Keys
     _door: FrontDoor
     _invoker: AsyncInvoker
     _schedules: Schedules
@@ -194,8 +192,8 @@ class LocalAws:
         return Deployed(deployment.stack, queues, translation.sources)
 
     def client(self, service: str) -> Any:
-        """A boto3 client with the operator's credentials."""
-        return client(service, self.endpoint, self.config.region, self.operator)
+        """A boto3 client with the lab's own credentials, an operator's whom no fault strikes."""
+        return client(service, self.endpoint, self.config.region, self._own)
 
     def log_of(self, function: str) -> Path:
         """The log file of a function, by its short name as `dispatch`."""
@@ -222,11 +220,15 @@ class LocalAws:
             layers=Layers(world.cloud, world.clock),
             buckets=Buckets() if world.config.throttling else None,
             locks=dict.fromkeys(_LOCKED, world.lock),
+            skew=lambda principal: self.ec2.clock_skew(principal.name),
+            undisturbed=frozenset({LAB.name}),
         )
-        self.listener = HttpServer(self._door.answer)
+        reached = far_away(self._door.answer, world.config.latency)
+        self.listener = HttpServer(reached, port=world.config.port)
         self.listener.start()
         closing.callback(self.listener.stop)
         self.operator = world.credentials.issue(OPERATOR, _FOREVER)
+        self._own = world.credentials.issue(LAB, _FOREVER)
         self._start_ec2()
         self._start_functions()
         world.timers.start()

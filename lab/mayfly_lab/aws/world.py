@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import Delays, LabConfig
 from mayfly_lab.aws.timers import Timers
+from mayfly_lab.faults import Faults
 from mayfly_lab.front.credentials import Credentials
-from mayfly_lab.front.faults import Faults
 from mayfly_lab.front.journal import Journal
 
 

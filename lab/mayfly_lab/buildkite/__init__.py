@@ -1,7 +1,7 @@
 """A Buildkite emulator: Stacks API, agent API, the REST calls around a build, and git over HTTP.
 
 Data goes one way: `http` reads a request, `application` finds its endpoint and holds the store's
-lock, an endpoint (`stacks_*`, `agent_api`, `job_api`, `data_api`, `rest_api`) checks who calls and
+lock, an endpoint (`stacks_*`, `agent_api`, `job_api`, `data_api`, `rest`) checks who calls and
 what, and the pure functions of `jobs`, `graph` and `retry` say what becomes of a job. `builds` and
 `clockwork` carry that through the store. What a real agent was seen to do outranks what was read;
 where no source settles a thing, the function's docstring says what is assumed.
@@ -15,10 +15,12 @@ from .records import Notice, Person, PullRequest, Timeline
 from .refusals import RefusedError
 from .settings import Timings
 from .states import JobState
-from .views import BuildView, JobEvent, JobView, StackView
+from .views import AnnotationView, ArtifactView, BuildView, JobEvent, JobView, StackView
 from .yaml_source import PipelineError
 
 __all__ = [
+    "AnnotationView",
+    "ArtifactView",
     "BuildRequest",
     "BuildView",
     "Buildkite",

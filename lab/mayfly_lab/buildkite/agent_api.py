@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import auth, dispatch
+from .agents import control
 from .fields import Fields
 from .http import Response, json_response
 from .records import Agent, AgentState
@@ -30,6 +31,8 @@ def register(call: Call) -> Response:
     queue_key = _queue_key(tags) or call.store.settings.default_queue
     if auth.find_queue(call, queue_key) is None:
         raise unprocessable(f"Queue {queue_key} doesn't exist in this cluster")
+    if not fields.text("priority", default="0").lstrip("-").isdigit():
+        raise unprocessable("priority must be a whole number")
     agent = call.store.put_agent(
         Agent(
             id=new_id(),
@@ -78,9 +81,12 @@ def heartbeat(call: Call) -> Response:
 
 
 def ping(call: Call) -> Response:
-    """`GET /v3/ping`: a job to accept, or nothing to do."""
+    """`GET /v3/ping`: a job to accept, an order to stop or to pause, or nothing to do."""
     agent = auth.session(call)
-    job = dispatch.offer(call.store, agent, call.faults.paused_queues, call.now)
+    orders = control.orders(agent, call.now)
+    if orders:
+        return json_response(orders)
+    job = dispatch.offer(call.store, agent, call.faults.is_paused, call.now)
     return json_response({"job": {"id": job.id, "state": str(job.state)}} if job else {})
 
 

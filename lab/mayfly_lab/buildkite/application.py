@@ -14,6 +14,7 @@ from .faults import Faults
 from .git import PREFIX, GitFiles
 from .http import AnswerLostError, Request, Response, json_response
 from .limits import RateLimits
+from .organization.routes import ORGANIZATION
 from .refusals import RefusedError
 from .routing import Call, Routes
 from .store import Store
@@ -33,7 +34,7 @@ class Application:
         self._clock = clock
         self._git = git
         self._limits = RateLimits()
-        self._routes = Routes((*STACKS, *AGENT, *REST))
+        self._routes = Routes((*STACKS, *AGENT, *REST, *ORGANIZATION))
         faults.endpoints = self._routes.names
         self._listeners: list[Listener] = []
         self._delivering = threading.Lock()
@@ -46,7 +47,7 @@ class Application:
         """
         if request.path.startswith(PREFIX):
             return _answered(lambda: self._git.answer(request))
-        if self._faults.outage:
+        if self._faults.drops(self._name(request)):
             raise AnswerLostError
         if self._faults.latency:
             time.sleep(self._faults.latency.total_seconds())
@@ -64,6 +65,13 @@ class Application:
     def subscribe(self, listener: Listener) -> None:
         """Call this for every event from now on, in order and never at the same time."""
         self._listeners.append(listener)
+
+    def _name(self, request: Request) -> str:
+        """The endpoint's name; empty when there is none."""
+        try:
+            return self._routes.find(request)[0].name
+        except RefusedError:
+            return ""
 
     def _call(self, request: Request) -> Response:
         route, parameters = self._routes.find(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .records import AcquisitionToken, Agent, AgentState, Job
-from .refusals import not_found, unauthorized, unprocessable
+from .refusals import RefusedError, not_found, unauthorized, unprocessable
 from .routing import Call
 from .settings import Queue
 from .states import JobState
@@ -85,19 +85,25 @@ def own_job(call: Call, *, missing: int = 404) -> Job:
     return job
 
 
-def user(call: Call) -> None:
-    """A user of the REST API.
+def user(call: Call, scope: str | None = None) -> None:
+    """A user of the REST API, whose token must have the scope that the call needs.
 
     Raises:
-        RefusedError: 401.
+        RefusedError: 401; 403 without the scope, in words that no source gives.
     """
-    if token(call, "Bearer") not in call.store.settings.api_tokens:
+    given = token(call, "Bearer")
+    if given in call.store.settings.api_tokens:
+        return
+    scopes = call.store.api_scopes.get(given)
+    if scopes is None:
         raise unauthorized()
+    if scope is not None and scope not in scopes:
+        raise RefusedError(403, f"Your access token needs the scope {scope} for this")
 
 
 def find_queue(call: Call, key: str) -> Queue | None:
     """The cluster's queue of that key, if it (still) has one."""
-    if key in call.faults.unknown_queues:
+    if call.faults.is_unknown(key):
         return None
     return next((queue for queue in call.store.settings.queues if queue.key == key), None)
 

@@ -28,6 +28,10 @@ def _settle_job(store: Store, job: Job, now: datetime) -> None:
     if job.state in WITH_AGENT and _silent(store, store.agent_of(job), now):
         _keep(store, jobs.lose_agent(job, now), now)
         return
+    forced_end = store.forced_ends.get(job.id)
+    if job.state is JobState.CANCELING and forced_end and forced_end <= now:
+        _keep(store, jobs.end_by_force(job, now), now)
+        return
     times_out_at = jobs.times_out_at(job)
     if job.state is JobState.RUNNING and times_out_at and times_out_at <= now:
         store.put_job(jobs.time_out(job), now)

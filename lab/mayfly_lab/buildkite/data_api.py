@@ -1,7 +1,9 @@
 """Agent API: a build's meta-data, as commands inside a job read and write it.
 
-Source: buildkite/agent api/meta_data.go. Any running job of the cluster may name any job or build
-(buildkite/docs agent/self_hosted/tokens.md), so meta-data is no ground for trust.
+Source: buildkite/agent api/meta_data.go; limits from buildkite/docs
+pipelines/configure/build_meta_data.md and agent/cli/reference/meta_data.md. Any running job of the
+cluster may name any job or build (buildkite/docs agent/self_hosted/tokens.md), so meta-data is no
+ground for trust.
 """
 
 from __future__ import annotations
@@ -9,15 +11,27 @@ from __future__ import annotations
 from . import auth
 from .fields import Fields
 from .http import Response, json_response
-from .refusals import RefusedError, not_found
+from .refusals import RefusedError, not_found, unprocessable
 from .routing import Call
+
+VALUE_MOST_BYTES = 100 * 1024
+BATCH_MOST = 1000
+"""How many one `set-batch` may take is not known."""
 
 
 def set_value(call: Call) -> Response:
-    """`POST jobs/:id/data/set`."""
+    """`POST jobs/:id/data/set`: keys can be changed, but never taken away."""
     values = _values(call)
-    fields = Fields.of(call.request)
-    values[fields.text("key")] = fields.text("value")
+    key, value = _pair(Fields.of(call.request))
+    values[key] = value
+    return json_response({})
+
+
+def set_batch(call: Call) -> Response:
+    """`POST jobs/:id/data/set-batch`: all of them, or none."""
+    values = _values(call)
+    items = Fields.of(call.request).objects("items", most=BATCH_MOST)
+    values.update([_pair(item) for item in items])
     return json_response({})
 
 
@@ -39,6 +53,14 @@ def exists(call: Call) -> Response:
 def keys(call: Call) -> Response:
     """`POST {jobs,builds}/:id/data/keys`."""
     return json_response(sorted(_values(call)))
+
+
+def _pair(fields: Fields) -> tuple[str, str]:
+    key = fields.text("key")
+    value = fields.text("value", most_bytes=VALUE_MOST_BYTES)
+    if not value.strip():
+        raise unprocessable("value can't be blank")
+    return key, value
 
 
 def _values(call: Call) -> dict[str, str]:

@@ -6,7 +6,7 @@ apis/agent_api: the highest priority first, then the oldest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from . import jobs
@@ -15,14 +15,14 @@ from .states import JobState
 from .store import Store
 
 
-def offer(store: Store, agent: Agent, paused: Iterable[str], now: datetime) -> Job | None:
+def offer(store: Store, agent: Agent, paused: Callable[[str], bool], now: datetime) -> Job | None:
     """The job that this agent should accept: one that it was offered before, or the next one."""
     if agent.only_job or agent.ignore_in_dispatches or agent.state is not AgentState.CONNECTED:
         return None
     mine = [job for job in store.open_jobs() if job.agent_id == agent.id]
     if mine:
         return next((job for job in mine if job.state is JobState.ASSIGNED), None)
-    if agent.queue in set(paused):
+    if paused(agent.queue):
         return None
     candidates = [
         job

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from . import agent_api, data_api, job_api, rest_api, stacks_api, stacks_jobs
+from . import agent_api, data_api, job_api, stacks_api, stacks_jobs
+from .agents import api as agents_api
+from .annotations import agent_api as annotation_api
+from .annotations import rest as rest_annotations
+from .artifacts import agent_api as artifact_api
+from .artifacts import rest as rest_artifacts
+from .artifacts.storage import PREFIX as _STORAGE
+from .builds import agent_api as uploads_api
+from .cluster_secrets import agent_api as secrets_api
+from .oidc import agent_api as oidc_api
+from .rest.routes import RUNS
 from .routing import Route
 from .stacks_api import of_stack
+from .steps import agent_api as steps_api
 
 _STACK = "/v3/stacks/:key"
 _JOB = "/v3/jobs/:id"
@@ -45,33 +56,76 @@ AGENT = (
     Route("POST", f"{_JOB}/chunks", "agent.chunks", job_api.add_chunk),
     Route("POST", f"{_JOB}/header_times", "agent.header-times", job_api.add_header_times),
     Route("PUT", f"{_JOB}/finish", "agent.finish", job_api.finish),
+    Route("POST", f"{_JOB}/pipelines", "agent.pipeline-upload", uploads_api.create),
+    Route("GET", f"{_JOB}/pipelines/:uuid", "agent.pipeline-upload-state", uploads_api.show),
     Route("POST", f"{_JOB}/data/set", "agent.data-set", data_api.set_value),
+    Route("POST", f"{_JOB}/data/set-batch", "agent.data-set-batch", data_api.set_batch),
     Route("POST", f"{_JOB}/data/get", "agent.data-get", data_api.get_value),
     Route("POST", f"{_JOB}/data/exists", "agent.data-exists", data_api.exists),
     Route("POST", f"{_JOB}/data/keys", "agent.data-keys", data_api.keys),
     Route("POST", "/v3/builds/:id/data/get", "agent.data-get", data_api.get_value),
     Route("POST", "/v3/builds/:id/data/exists", "agent.data-exists", data_api.exists),
     Route("POST", "/v3/builds/:id/data/keys", "agent.data-keys", data_api.keys),
+    Route("POST", "/v3/stop", "agent.stop", agents_api.stop_own),
+    Route("POST", "/v3/pause", "agent.pause", agents_api.pause_own),
+    Route("POST", "/v3/resume", "agent.resume", agents_api.resume_own),
+    Route("POST", "/v3/steps/:step/export", "agent.step-get", steps_api.get),
+    Route("POST", "/v3/steps/:step/cancel", "agent.step-cancel", steps_api.cancel),
+    Route("PUT", "/v3/steps/:step", "agent.step-update", steps_api.update),
+    Route("POST", "/v3/builds/:id/cancel", "agent.build-cancel", steps_api.cancel_build),
+    Route("POST", f"{_JOB}/oidc/tokens", "agent.oidc-token", oidc_api.request_token),
+    Route("GET", "/.well-known/openid-configuration", "oidc.discovery", oidc_api.configuration),
+    Route("GET", "/.well-known/jwks", "oidc.keys", oidc_api.keys),
+    Route("GET", f"{_JOB}/secrets", "agent.secret-get", secrets_api.get),
+    Route("POST", f"{_JOB}/annotations", "agent.annotate", annotation_api.create),
+    Route(
+        "DELETE", f"{_JOB}/annotations/*context", "agent.annotation-remove", annotation_api.remove
+    ),
+    Route("POST", f"{_JOB}/artifacts", "agent.artifacts-create", artifact_api.create),
+    Route("PUT", f"{_JOB}/artifacts", "agent.artifacts-update", artifact_api.update),
+    Route("GET", "/v3/builds/:id/artifacts/search", "agent.artifacts-search", artifact_api.find),
+    Route("POST", _STORAGE, "storage.upload", artifact_api.upload),
+    Route("PUT", f"{_STORAGE}/*key", "storage.upload-part", artifact_api.upload_part),
+    Route("GET", f"{_STORAGE}/*key", "storage.download", artifact_api.download),
 )
 
 # Agents also try gRPC at /agentedge.v1.AgentEdgeService/StreamPings. It is not in the table: the
 # 404 is what makes them poll for good (buildkite/agent agent/agent_worker_streaming.go).
 
-REST = (
-    Route("POST", _BUILDS, "rest.create-build", rest_api.create_build),
-    Route("GET", _BUILDS, "rest.list-builds", rest_api.list_builds),
-    Route("GET", f"{_BUILDS}/:number", "rest.show-build", rest_api.show_build),
-    Route("PUT", f"{_BUILDS}/:number/cancel", "rest.cancel-build", rest_api.cancel_build),
-    Route("GET", f"{_BUILDS}/:number/jobs", "rest.list-jobs", rest_api.list_jobs),
-    *(
-        route
-        for jobs in (f"{_REST}/jobs", f"{_BUILDS}/:number/jobs")
-        for route in (
-            Route("GET", f"{jobs}/:id", "rest.show-job", rest_api.show_job),
-            Route("GET", f"{jobs}/:id/log", "rest.show-log", rest_api.show_log),
-            Route("GET", f"{jobs}/:id/log.txt", "rest.show-log", rest_api.show_log),
-            Route("PUT", f"{jobs}/:id/cancel", "rest.cancel-job", rest_api.cancel_job),
-            Route("PUT", f"{jobs}/:id/retry", "rest.retry-job", rest_api.retry_job),
-        )
+_BUILD = f"{_BUILDS}/:number"
+_OF_BUILD = (
+    Route("GET", f"{_BUILD}/artifacts", "rest.list-artifacts", rest_artifacts.list_of_build),
+    Route("GET", f"{_BUILD}/annotations", "rest.list-annotations", rest_annotations.list_of_build),
+    Route("POST", f"{_BUILD}/annotations", "rest.annotate", rest_annotations.create_on_build),
+    Route(
+        "DELETE",
+        f"{_BUILD}/annotations/:id",
+        "rest.delete-annotation",
+        rest_annotations.delete_on_build,
     ),
+)
+
+
+def _of_job(job: str) -> tuple[Route, ...]:
+    artifact, annotations = f"{job}/artifacts/:id", f"{job}/annotations"
+    delete = rest_annotations.delete_on_job
+    return (
+        Route("GET", f"{job}/artifacts", "rest.list-artifacts", rest_artifacts.list_of_job),
+        Route("GET", artifact, "rest.show-artifact", rest_artifacts.show),
+        Route("DELETE", artifact, "rest.delete-artifact", rest_artifacts.delete),
+        Route("GET", f"{artifact}/download", "rest.download-artifact", rest_artifacts.download),
+        Route("GET", annotations, "rest.list-annotations", rest_annotations.list_of_job),
+        Route("POST", annotations, "rest.annotate", rest_annotations.create_on_job),
+        Route("DELETE", f"{annotations}/:id", "rest.delete-annotation", delete),
+    )
+
+
+REST = (
+    *RUNS,
+    *_OF_BUILD,
+    Route("PUT", f"{_REST}/agents/:id/stop", "rest.stop-agent", agents_api.stop),
+    Route("PUT", f"{_REST}/agents/:id/pause", "rest.pause-agent", agents_api.pause),
+    Route("PUT", f"{_REST}/agents/:id/resume", "rest.resume-agent", agents_api.resume),
+    *_of_job(f"{_REST}/jobs/:job"),
+    *_of_job(f"{_BUILD}/jobs/:job"),
 )

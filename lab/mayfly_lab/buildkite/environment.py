@@ -6,9 +6,11 @@ The names that buildkite/agent clicommand/bootstrap.go requires are always there
 
 from __future__ import annotations
 
+import json
 import re
 
-from .records import Agent, Build, CommandStep, Job
+from .pipelines.steps import CommandStep
+from .records import Agent, Build, Job
 from .settings import Settings
 
 
@@ -20,12 +22,20 @@ def of_job(settings: Settings, build: Build, job: Job, agent: Agent | None) -> d
     return {
         **build.env,
         **job.step.env,
-        **_of_organization(settings),
-        **_of_build(settings, build),
-        **_of_pull_request(build),
+        **of_build(settings, build),
+        **_of_people(build),
         **_of_step(job.step),
         **_of_attempt(job),
         **(_of_agent(agent) if agent else {}),
+    }
+
+
+def of_build(settings: Settings, build: Build) -> dict[str, str]:
+    """What every job of the build finds."""
+    return {
+        **_of_organization(settings),
+        **_of_build(settings, build),
+        **_of_pull_request(build),
     }
 
 
@@ -42,7 +52,8 @@ def _of_organization(settings: Settings) -> dict[str, str]:
 
 
 def _of_build(settings: Settings, build: Build) -> dict[str, str]:
-    pipeline = build.pipeline
+    pipeline, rebuilt = build.pipeline, build.rebuilt_from
+    author = build.author or build.creator
     return {
         "BUILDKITE_PIPELINE_SLUG": pipeline.slug,
         "BUILDKITE_PIPELINE_ID": pipeline.id,
@@ -62,13 +73,25 @@ def _of_build(settings: Settings, build: Build) -> dict[str, str]:
         "BUILDKITE_BUILD_CREATOR": build.creator.name,
         "BUILDKITE_BUILD_CREATOR_EMAIL": build.creator.email,
         "BUILDKITE_BUILD_CREATOR_TEAMS": "",
-        "BUILDKITE_BUILD_AUTHOR": build.creator.name,
-        "BUILDKITE_BUILD_AUTHOR_EMAIL": build.creator.email,
-        "BUILDKITE_REBUILT_FROM_BUILD_ID": "",
-        "BUILDKITE_REBUILT_FROM_BUILD_NUMBER": "",
+        "BUILDKITE_BUILD_AUTHOR": author.name,
+        "BUILDKITE_BUILD_AUTHOR_EMAIL": author.email,
+        "BUILDKITE_REBUILT_FROM_BUILD_ID": rebuilt.id if rebuilt else "",
+        "BUILDKITE_REBUILT_FROM_BUILD_NUMBER": str(rebuilt.number) if rebuilt else "",
         "BUILDKITE_TRIGGERED_FROM_BUILD_ID": "",
         "BUILDKITE_TRIGGERED_FROM_BUILD_NUMBER": "",
         "BUILDKITE_TRIGGERED_FROM_BUILD_PIPELINE_SLUG": "",
+        **({"BUILDKITE_CLEAN_CHECKOUT": "true"} if build.clean_checkout else {}),
+    }
+
+
+def _of_people(build: Build) -> dict[str, str]:
+    if not build.unblocked:
+        return {}
+    last = max(build.unblocked.values(), key=lambda unblocking: unblocking.at)
+    return {
+        "BUILDKITE_UNBLOCKER": last.by.name,
+        "BUILDKITE_UNBLOCKER_EMAIL": last.by.email,
+        "BUILDKITE_UNBLOCKER_TEAMS": "",
     }
 
 
@@ -78,7 +101,7 @@ def _of_pull_request(build: Build) -> dict[str, str]:
         "BUILDKITE_PULL_REQUEST": str(request.number) if request else "false",
         "BUILDKITE_PULL_REQUEST_REPO": request.repository if request else "",
         "BUILDKITE_PULL_REQUEST_BASE_BRANCH": request.base_branch if request else "",
-        "BUILDKITE_PULL_REQUEST_LABELS": "",
+        "BUILDKITE_PULL_REQUEST_LABELS": ",".join(request.labels) if request else "",
     }
 
 
@@ -91,8 +114,20 @@ def _of_step(step: CommandStep) -> dict[str, str]:
         "BUILDKITE_COMMAND": step.command,
         "BUILDKITE_SCRIPT_PATH": step.command,
         "BUILDKITE_TIMEOUT": "false" if timeout is None else str(timeout),
-        "BUILDKITE_PLUGINS": "[]",
-        "BUILDKITE_ARTIFACT_PATHS": "",
+        "BUILDKITE_PLUGINS": json.dumps(list(step.plugins), separators=(",", ":")),
+        "BUILDKITE_ARTIFACT_PATHS": step.artifact_paths,
+        **({"BUILDKITE_IMAGE": step.image} if step.image else {}),
+        **_of_group(step),
+    }
+
+
+def _of_group(step: CommandStep) -> dict[str, str]:
+    if step.group is None:
+        return {}
+    return {
+        "BUILDKITE_GROUP_ID": step.group.id,
+        "BUILDKITE_GROUP_KEY": step.group.key or "",
+        "BUILDKITE_GROUP_LABEL": step.group.label,
     }
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from mayfly_lab import faults as switches
+
 from .refusals import RefusedError
 
 
@@ -41,6 +43,8 @@ class Faults:
     """Queues that the cluster no longer has: 404 for stacks, 422 for an agent that registers."""
     paused_queues: set[str] = field(default_factory=set)
     """Queues whose dispatch somebody paused."""
+    switches: switches.Faults = field(default_factory=switches.Faults)
+    """What users switch on with `--fault`, by the lab's one table."""
     endpoints: frozenset[str] = frozenset()
     """The endpoints that there are, once an emulator has taken these switches."""
     _scripted: list[_Scripted] = field(default_factory=list)
@@ -87,13 +91,33 @@ class Faults:
         Raises:
             RefusedError: a scripted answer takes its place.
         """
+        if switched := self.switches.take("buildkite-answer", endpoint):
+            headers = {"RateLimit-Reset": "1"} if switched.value == "429" else {}
+            raise RefusedError(int(switched.value), "Injected by the lab", headers=headers)
         scripted = self._take(endpoint, lost=False)
         if scripted:
             raise RefusedError(scripted.status, scripted.message, headers=scripted.headers)
 
     def loses_answer(self, endpoint: str) -> bool:
         """Called after each call is done: whether its answer gets lost."""
+        if self.switches.take("buildkite-lost", endpoint):
+            return True
         return self._take(endpoint, lost=True) is not None
+
+    def drops(self, endpoint: str) -> bool:
+        """Whether a call finds nobody who answers."""
+        return self.outage or self.switches.take("buildkite-outage", endpoint) is not None
+
+    def is_paused(self, queue: str) -> bool:
+        """Whether somebody paused the queue."""
+        return queue in self.paused_queues or self._switched("queue-paused", queue)
+
+    def is_unknown(self, queue: str) -> bool:
+        """Whether the cluster no longer has the queue."""
+        return queue in self.unknown_queues or self._switched("queue-unknown", queue)
+
+    def _switched(self, name: str, queue: str) -> bool:
+        return self.switches.take(name, queue) is not None
 
     def _add(self, scripted: _Scripted) -> None:
         if self.endpoints and not fnmatch.filter(self.endpoints, scripted.endpoint):

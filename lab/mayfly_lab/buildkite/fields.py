@@ -87,6 +87,19 @@ class Fields:
             raise unprocessable(f"{name} has more than {most} entries")
         return value
 
+    def objects(self, name: str, *, most: int) -> list[Fields]:
+        """A list of objects; required.
+
+        Raises:
+            RefusedError: 400 for another type, 422 for too many.
+        """
+        value = self._content.get(name)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise bad_request(f"{name} must be an array of objects")
+        if len(value) > most:
+            raise unprocessable(f"{name} has more than {most} entries")
+        return [Fields(item) for item in value]
+
     def flat(self, name: str) -> dict[str, str]:
         """A required object of strings, within the limits of a stack's metadata.
 

@@ -1,16 +1,22 @@
 """What waits for what in a build. Pure: steps and jobs in, verdicts out.
 
-Source: buildkite/docs pages/pipelines/configure/depends_on.md and step_types/wait_step.md.
+Source: buildkite/docs pages/pipelines/configure/depends_on.md and step_types/{wait,block,input,
+group}_step.md. Steps of a group wait for each other apart from those of other groups.
+
+Steps that a job uploads run beside it in a pipeline of waits; once any step of the build names its
+dependencies, uploaded steps wait for the step that uploaded them, unless they name their own
+(buildkite/skills pull request 22, buildkite/dynamic-pipeline-example pull request 6).
 """
 
 from __future__ import annotations
 
-import graphlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum, auto
 
 from .jobs import outcome
-from .records import CommandStep, Dependency, Job, Step, WaitStep
+from .pipelines.order import is_gate
+from .pipelines.steps import BlockStep, CommandStep, Dependency, Group, Step, WaitStep
+from .records import Job
 from .states import ENDED, JobState
 
 
@@ -19,7 +25,7 @@ class Result(Enum):
 
     OPEN = auto()
     PASSED = auto()
-    """Also skipped and soft-failed."""
+    """Also skipped, left out and soft-failed."""
     FAILED = auto()
     STOPPED = auto()
     """Cancelled or expired: no `continue_on_failure` gets past it."""
@@ -28,120 +34,174 @@ class Result(Enum):
 
 
 class Verdict(Enum):
-    """Whether a waiting job may go."""
+    """Whether what waits may go."""
 
     WAIT = auto()
+    BLOCKED = auto()
+    """As WAIT, and what it waits for is a block step."""
     GO = auto()
     GIVE_UP = auto()
 
 
-class Graph:
-    """The steps of one build with their latest jobs."""
+_ORDER = (Verdict.GIVE_UP, Verdict.WAIT, Verdict.BLOCKED)
 
-    def __init__(self, steps: Sequence[Step], jobs: Iterable[Job]) -> None:
+
+class Graph:
+    """The steps of one build with their latest jobs, and the blocks that people let go."""
+
+    def __init__(
+        self, steps: Sequence[Step], jobs: Iterable[Job], unblocked: Collection[str] = ()
+    ) -> None:
         self._steps = steps
-        self._by_key = {step.key: step for step in steps if step.key is not None}
+        self._places = {step.id: place for place, step in enumerate(steps)}
+        self._unblocked = unblocked
+        self._names_dependencies = any(step.depends_on is not None for step in steps)
+        self._results: dict[str, Result] = {}
+        self._by_key: dict[str, list[Step]] = {}
+        for step in steps:
+            for key in {step.key, step.group.key if step.group else None} - {None}:
+                self._by_key.setdefault(str(key), []).append(step)
         self._latest: dict[str, list[Job]] = {}
         for job in jobs:
             if job.retried_in is None:
                 self._latest.setdefault(job.step.id, []).append(job)
 
-    def verdict(self, step: CommandStep) -> Verdict:
+    def verdict(self, step: Step) -> Verdict:
         """What the step's jobs that wait should do now."""
-        if step.depends_on is not None:
-            return self._explicit(step.depends_on, lenient=step.allow_dependency_failure)
-        wait = next((s for s in reversed(self._before(step)) if isinstance(s, WaitStep)), None)
-        if wait is None:
-            return Verdict.GO
-        return _verdict_after(self.result(wait))
+        verdicts = {self._own(step), self._of_group(step)}
+        return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
 
     def result(self, step: Step) -> Result:
         """How the step stands."""
-        if isinstance(step, WaitStep):
-            return self._wait_result(step)
-        if step.skip:
-            return Result.PASSED
-        return _worst(_job_result(job) for job in self._latest.get(step.id, []))
+        if step.id not in self._results:
+            self._results[step.id] = self._result(step)
+        return self._results[step.id]
 
-    def _wait_result(self, step: WaitStep) -> Result:
+    def _result(self, step: Step) -> Result:
+        if step.broken is not None:
+            return Result.PASSED
+        if isinstance(step, CommandStep):
+            return _worst(_job_result(job) for job in self._latest.get(step.id, []))
+        held = {Verdict.GIVE_UP: Result.NOT_RUN, Verdict.GO: Result.PASSED}
+        result = held.get(self.verdict(step), Result.OPEN)
+        if isinstance(step, BlockStep) and result is Result.PASSED:
+            return Result.PASSED if step.id in self._unblocked else Result.OPEN
+        return result
+
+    def _own(self, step: Step) -> Verdict:
         if step.depends_on is not None:
-            verdict = self._explicit(step.depends_on, lenient=step.continue_on_failure)
-            return {Verdict.GO: Result.PASSED, Verdict.GIVE_UP: Result.NOT_RUN}.get(
-                verdict, Result.OPEN
-            )
-        results = [(s, self.result(s)) for s in self._before(step)]
-        if any(result is Result.OPEN for _, result in results):
-            return Result.OPEN
-        if step.continue_on_failure:
+            lenient = step.allow_dependency_failure
+            if isinstance(step, WaitStep):
+                lenient = lenient or step.continue_on_failure
+            return self._explicit(step, step.depends_on, lenient=lenient)
+        verdicts = {self._after_uploader(step)}
+        place = self._places[step.id]
+        if is_gate(step):
+            verdicts.add(self._after_all(step, place))
+        else:
+            verdicts.add(self._after_gate(place, step.group))
+        return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
+
+    def _of_group(self, step: Step) -> Verdict:
+        group = step.group
+        if group is None:
+            return Verdict.GO
+        if group.depends_on is not None:
+            return self._explicit(step, group.depends_on, lenient=group.allow_dependency_failure)
+        if step.depends_on is not None:
+            return Verdict.GO
+        first = next(place for place, s in enumerate(self._steps) if s.group == group)
+        return self._after_gate(first, None)
+
+    def _after_gate(self, place: int, group: Group | None) -> Verdict:
+        earlier = (s for s in reversed(self._steps[:place]) if s.group == group and is_gate(s))
+        gate = next(earlier, None)
+        return Verdict.GO if gate is None else self._verdict_after(gate)
+
+    def _after_all(self, gate: Step, place: int) -> Verdict:
+        before = [s for s in self._steps[:place] if gate.group is None or s.group == gate.group]
+        uploads = (s for s in self._uploads_of(before) if self._places[s.id] < place)
+        before += [s for s in uploads if s not in before]
+        # An input makes nobody wait who does not name it.
+        before = [s for s in before if not isinstance(s, BlockStep) or s.holds]
+        results = [(s, self.result(s)) for s in before if s.id != gate.id]
+        still_open = [s for s, result in results if result is Result.OPEN]
+        if still_open:
+            blocked = all(self._is_blocked(s) for s in still_open)
+            return Verdict.BLOCKED if blocked else Verdict.WAIT
+        if isinstance(gate, WaitStep) and gate.continue_on_failure:
             # It forgives failed commands, but neither a cancel nor an earlier wait that gave up.
             hard = [r for s, r in results if r is Result.STOPPED or _gave_up(s, r)]
         else:
             hard = [r for _, r in results if r is not Result.PASSED]
-        return Result.NOT_RUN if hard else Result.PASSED
+        return Verdict.GIVE_UP if hard else Verdict.GO
 
-    def _explicit(self, dependencies: Iterable[Dependency], *, lenient: bool) -> Verdict:
-        verdicts = {self._dependency(dependency, lenient) for dependency in dependencies}
-        for verdict in (Verdict.GIVE_UP, Verdict.WAIT):
-            if verdict in verdicts:
-                return verdict
-        return Verdict.GO
+    def _after_uploader(self, step: Step) -> Verdict:
+        place = self._places.get(step.uploaded_by or "")
+        if place is None or not self._names_dependencies or step.group is not None:
+            return Verdict.GO
+        return self._verdict_after(self._steps[place])
 
-    def _dependency(self, dependency: Dependency, lenient: bool) -> Verdict:
-        step = self._by_key.get(dependency.key)
-        if step is None:
+    def _explicit(
+        self, waiting: Step, dependencies: Iterable[Dependency], *, lenient: bool
+    ) -> Verdict:
+        verdicts = {self._dependency(waiting, one, lenient) for one in dependencies}
+        return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
+
+    def _dependency(self, waiting: Step, dependency: Dependency, lenient: bool) -> Verdict:
+        named = self._by_key.get(dependency.key)
+        if named is None:
             return Verdict.GIVE_UP
-        result = self.result(step)
+        uploads = self._uploads_of(named)
+        if waiting not in uploads:
+            # Who depends on a step depends on what it uploads, but not the uploads on each other.
+            named = [*named, *uploads]
+        results = {self.result(step): step for step in named}
+        result = _worst(results)
         if result in {Result.FAILED, Result.NOT_RUN} and (lenient or dependency.allow_failure):
             return Verdict.GO
-        return _verdict_after(result)
+        return self._verdict_after(results.get(result, named[0]))
 
-    def _before(self, step: Step) -> Sequence[Step]:
-        return self._steps[: self._steps.index(step)]
+    def _uploads_of(self, steps: Sequence[Step]) -> list[Step]:
+        found: list[Step] = []
+        uploaders = {step.id for step in steps}
+        for step in self._steps:
+            # An upload stands behind its uploader, so one pass finds the uploads of uploads too.
+            if step.uploaded_by in uploaders:
+                found.append(step)
+                uploaders.add(step.id)
+        return found
 
+    def _verdict_after(self, step: Step) -> Verdict:
+        result = self.result(step)
+        if result is Result.OPEN:
+            return Verdict.BLOCKED if self._is_blocked(step) else Verdict.WAIT
+        return Verdict.GO if result is Result.PASSED else Verdict.GIVE_UP
 
-def find_cycle(steps: Sequence[Step]) -> list[str] | None:
-    """Keys (or positions) of steps that wait for each other in a circle; None without one."""
-    by_key = {step.key: step.id for step in steps if step.key is not None}
-    edges: dict[str, list[str]] = {}
-    for position, step in enumerate(steps):
-        if step.depends_on is not None:
-            found = (by_key.get(dependency.key) for dependency in step.depends_on)
-            edges[step.id] = [step_id for step_id in found if step_id]
-        elif isinstance(step, WaitStep):
-            edges[step.id] = [earlier.id for earlier in steps[:position]]
-        else:
-            edges[step.id] = [s.id for s in steps[:position] if isinstance(s, WaitStep)]
-    try:
-        graphlib.TopologicalSorter(edges).prepare()
-    except graphlib.CycleError as error:
-        return _names(steps, error.args[1])
-    return None
-
-
-def _names(steps: Sequence[Step], ids: Sequence[str]) -> list[str]:
-    names = {s.id: s.key or f"step {position}" for position, s in enumerate(steps, start=1)}
-    return [names[step_id] for step_id in ids]
+    def _is_blocked(self, step: Step) -> bool:
+        if isinstance(step, BlockStep) and step.id not in self._unblocked:
+            return True
+        if not isinstance(step, CommandStep):
+            return self.verdict(step) is Verdict.BLOCKED
+        jobs = [job for job in self._latest.get(step.id, []) if job.state not in ENDED]
+        return bool(jobs) and all(job.state is JobState.BLOCKED for job in jobs)
 
 
 def _gave_up(step: Step, result: Result) -> bool:
-    return isinstance(step, WaitStep) and result is Result.NOT_RUN
-
-
-def _verdict_after(result: Result) -> Verdict:
-    if result is Result.OPEN:
-        return Verdict.WAIT
-    return Verdict.GO if result is Result.PASSED else Verdict.GIVE_UP
+    return not isinstance(step, CommandStep) and result is Result.NOT_RUN
 
 
 _RESULTS: Mapping[str, Result] = {
     "passed": Result.PASSED,
     "soft_failed": Result.PASSED,
     "skipped": Result.PASSED,
+    "broken": Result.PASSED,
     "failed": Result.FAILED,
     "timed_out": Result.FAILED,
     "canceled": Result.STOPPED,
     "expired": Result.STOPPED,
     "waiting_failed": Result.NOT_RUN,
+    "blocked_failed": Result.NOT_RUN,
 }
 
 
@@ -162,4 +222,4 @@ def is_hard_failure(job: Job) -> bool:
         return False
     if job.state is JobState.CANCELED:
         return not job.step.soft_fail.given
-    return outcome(job) not in {"passed", "soft_failed", "skipped"}
+    return outcome(job) not in {"passed", "soft_failed", "skipped", "broken"}

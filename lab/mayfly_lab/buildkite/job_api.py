@@ -9,12 +9,14 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from . import auth, builds, environment, jobs
 from .fields import Fields
 from .http import Response, json_response
+from .logs import MAX_BYTES
 from .records import Agent, Job
 from .refusals import bad_request, not_found, unprocessable
 from .routing import Call
@@ -23,7 +25,7 @@ from .tokens import TokenKind, mint
 from .wire_time import iso_or_none
 
 CHUNKS_MAX_SIZE_BYTES = 102400
-LOG_MAX_SIZE_BYTES = 2**30
+CHUNKS_LOST_MOST = 2**31
 LOCK_HEADER = "x-buildkite-lock-acquire-job"
 KNOWS_TIMING_OUT = (3, 137)
 """Agents from this version on know `timing_out`; 3.83.1 to 3.95.1 ignore it and run on."""
@@ -68,12 +70,13 @@ def show_state(call: Call) -> Response:
 def add_chunk(call: Call) -> Response:
     """`POST jobs/:id/chunks?sequence=&offset=&size=`: in any order, and more than once."""
     job = auth.own_job(call)
-    sequence = call.request.query.get("sequence", "")
-    if not sequence.isdigit() or int(sequence) < 1:
+    sequence = _number(call, "sequence", 0)
+    if sequence < 1:
         raise bad_request("sequence must be a positive integer")
+    offset, _ = _number(call, "offset", 0), _number(call, "size", 0)
     content = _content(call)
     call.store.put_job(jobs.log(job, call.now), call.now)
-    call.store.logs[job.id].add(int(sequence), content)
+    call.store.logs[job.id].add(sequence, content, offset)
     return json_response({}, 201)
 
 
@@ -98,6 +101,8 @@ def finish(call: Call) -> Response:
         fields.text("signal_reason", default="") or None,
         call.now,
     )
+    lost = fields.integer("chunks_failed_count", default=0, low=0, high=CHUNKS_LOST_MOST)
+    call.store.logs[job.id].chunks_lost = lost
     builds.conclude(call.store, ended, call.now)
     return json_response({"id": job.id, "state": str(ended.state)})
 
@@ -130,13 +135,30 @@ def _take(
             "token": taken.token,
             "chunks_max_size_bytes": CHUNKS_MAX_SIZE_BYTES,
             "chunks_interval_seconds": 1,
-            "log_max_size_bytes": LOG_MAX_SIZE_BYTES,
+            "log_max_size_bytes": MAX_BYTES,
             "priority": taken.step.priority,
             "runnable_at": iso_or_none(taken.timeline.runnable),
-            "step": {"command": taken.step.command},
+            "step": _step(taken),
+            **({"matrix_permutation": dict(taken.matrix)} if taken.matrix else {}),
             "env": environment.of_job(call.store.settings, build, taken, agent),
         }
     )
+
+
+def _number(call: Call, name: str, default: int) -> int:
+    given = call.request.query.get(name, str(default))
+    if not given.isdigit():
+        raise bad_request(f"{name} must be a whole number")
+    return int(given)
+
+
+def _step(job: Job) -> Mapping[str, Any]:
+    # `secrets` is left out when there are none: agents do not take null for it.
+    return {
+        "command": job.step.command,
+        "plugins": list(job.step.plugins),
+        **({"secrets": job.step.secrets} if job.step.secrets else {}),
+    }
 
 
 def _content(call: Call) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .records import Agent, Job, Notice, Reservation
 from .refusals import RefusedError, unprocessable
-from .states import ENDED, JobState, check
+from .states import ENDED, HELD, JobState, check
 
 LOST_EXIT_STATUS = -1
 STACK_ERROR = "stack_error"
@@ -21,9 +21,7 @@ NOTICES_PER_JOB = 100
 
 _ACQUIRABLE = frozenset({JobState.SCHEDULED, JobState.RESERVED})
 _WITH_STACK = frozenset({JobState.SCHEDULED, JobState.RESERVED})
-_CANCELED_AT_ONCE = frozenset(
-    {JobState.WAITING, JobState.SCHEDULED, JobState.RESERVED, JobState.ASSIGNED}
-)
+_CANCELED_AT_ONCE = HELD | {JobState.SCHEDULED, JobState.RESERVED, JobState.ASSIGNED}
 _FINISHABLE = frozenset({JobState.RUNNING, JobState.CANCELING, JobState.TIMING_OUT})
 _LOGGING = _FINISHABLE
 
@@ -80,7 +78,7 @@ def acquire(job: Job, agent: Agent, token: str, now: datetime) -> Job:
     Raises:
         RefusedError: 423 while the job waits for others, 422 when it is taken or over.
     """
-    if job.state is JobState.WAITING:
+    if job.state in HELD:
         message = f"Job {job.id} is not yet eligible to be assigned"
         raise RefusedError(423, message, headers={"Retry-After": LOCKED_RETRY_AFTER})
     if job.state is JobState.ACCEPTED and job.agent_id == agent.id:
@@ -182,6 +180,11 @@ def cancel(job: Job, now: datetime) -> Job:
     return _move(job, JobState.CANCELING)
 
 
+def end_by_force(job: Job, now: datetime) -> Job:
+    """A cancel with force: its agent has not reported the end within the grace."""
+    return _end(job, JobState.CANCELED, now)
+
+
 def lose_agent(job: Job, now: datetime) -> Job:
     """The agent was not heard for too long (or never took what it was offered)."""
     if job.state is JobState.ASSIGNED:
@@ -213,13 +216,24 @@ def notify(job: Job, notice: Notice) -> Job:
     return replace(job, notices=(*job.notices, notice))
 
 
+def block(job: Job) -> Job:
+    """All that is left to wait for is a block step."""
+    return _move(job, JobState.BLOCKED)
+
+
+def limit(job: Job) -> Job:
+    """Nothing holds the job but its concurrency group."""
+    return _move(job, JobState.LIMITED)
+
+
 def wait_failed(job: Job) -> Job:
     """Something that the job waits for failed."""
-    return _move(job, JobState.WAITING_FAILED)
+    blocked = job.state is JobState.BLOCKED
+    return _move(job, JobState.BLOCKED_FAILED if blocked else JobState.WAITING_FAILED)
 
 
 def wait_again(job: Job) -> Job:
-    """What had failed is being retried."""
+    """What had failed is being retried, or a block step is no longer what it waits for."""
     return _move(job, JobState.WAITING)
 
 

@@ -9,25 +9,28 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Unpack
 
 from mayfly_lab.http import HttpServer
+from mayfly_lab.latency import far_away
 
 from . import builds, git
 from .application import Application, Clock
 from .builds import BuildRequest
 from .faults import Faults
 from .http import served
-from .records import Build, Job, Pipeline
+from .lab_contents import BuildContents
+from .records import Build, Job, Pipeline, PipelineSettings
 from .settings import Queue, Settings, Timings
 from .store import Store
-from .tokens import new_id
+from .tokens import TokenKind, mint, new_id
 from .views import BuildView, JobEvent, JobView, StackView
 
 _TICK_SECONDS = 0.2
 """How often the emulator looks at the clock by itself; every call looks too."""
 
 
-class Buildkite:
+class Buildkite(BuildContents):
     """An organisation at Buildkite, with one cluster, on loopback.
 
     The clock is read once for each call. Everything may be called from any thread.
@@ -51,7 +54,7 @@ class Buildkite:
         self._closing = ExitStack()
         self._git_root = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
         files = git.GitFiles(self._git_root)
-        self._application = Application(Store(self.settings), self.faults, clock, files)
+        super().__init__(Application(Store(self.settings), self.faults, clock, files))
         self._stop = threading.Event()
         self._url: str | None = None
 
@@ -84,15 +87,27 @@ class Buildkite:
         """A user's token for the REST API."""
         return self.settings.api_tokens[0]
 
-    def start(self, port: int = 0) -> str:
-        """Listen on loopback. Returns the URL.
+    def issue_api_token(self, *scopes: str) -> str:
+        """A user's token for the REST API with these scopes alone, as `read_builds`."""
+        minted = mint(TokenKind.API)
+
+        def keep(store: Store, _: datetime) -> None:
+            store.api_scopes[minted] = frozenset(scopes)
+
+        self._application.transact(keep)
+        return minted
+
+    def start(self, port: int = 0, latency: float = 0.0) -> str:
+        """Listen on loopback, with a way to the APIs and back of `latency` seconds; the URL.
 
         Raises:
             OSError: the port is taken.
         """
-        self._server = HttpServer(served(self._application), port=port)
+        reached = far_away(served(self._application), latency, near=git.PREFIX)
+        self._server = HttpServer(reached, port=port)
         self._server.start()
-        self._url = self._server.url
+        self._url = url = self._server.url
+        self._application.transact(lambda store, _: store.issuer.settle(url))
         threading.Thread(target=self._keep_time, name="buildkite-clock", daemon=True).start()
         return self._url
 
@@ -136,14 +151,10 @@ class Buildkite:
         slug: str,
         configuration: str,
         repository: str,
-        *,
-        default_branch: str = "main",
-        provider: str = "git",
+        **settings: Unpack[PipelineSettings],
     ) -> None:
         """Create a pipeline, or change the one of that slug. Builds read the YAML when created."""
-        pipeline = Pipeline(
-            new_id(), slug, slug, configuration, repository, default_branch, provider
-        )
+        pipeline = Pipeline(new_id(), slug, slug, configuration, repository, **settings)
 
         def keep(store: Store, _: datetime) -> None:
             store.pipelines[slug] = pipeline

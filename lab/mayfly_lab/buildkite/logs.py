@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+MAX_BYTES = 2**30
+"""How much of a log is kept (buildkite/docs platform/limits.md). What an agent sends beyond it
+is taken and dropped: agents warn, and send on."""
 _TIME_CODE = re.compile(rb"\x1b_bk;t=(\d+)\x07")
 _COMMAND_HEADER = re.compile(rb"~~~ Running (commands|script|batch script)\b")
 
@@ -17,14 +20,19 @@ _COMMAND_HEADER = re.compile(rb"~~~ Running (commands|script|batch script)\b")
 class JobLog:
     """What an agent has sent of a job's output so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_BYTES) -> None:
+        self._most = most
         self._chunks: dict[int, bytes] = {}
+        self.chunks_lost = 0
+        """How many chunks the agent could not deliver, by its own count at the end."""
         self.header_times: dict[str, str] = {}
         """Times of log headers, as agents send them that were told not to use time codes."""
 
-    def add(self, sequence: int, content: bytes) -> None:
-        """Take a chunk; a repeat replaces what it repeats."""
-        self._chunks[sequence] = content
+    def add(self, sequence: int, content: bytes, offset: int = 0) -> None:
+        """Take a chunk that begins at this byte; a repeat replaces what it repeats."""
+        kept = content[: max(0, self._most - offset)]
+        if kept:
+            self._chunks[sequence] = kept
 
     def content(self) -> bytes:
         """All bytes so far, by sequence; what is missing in between is left out."""

@@ -6,54 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypedDict
 
-from .retry import ManualRetry, RetryRule, SoftFail
+from .pipelines.steps import CommandStep, Step
 from .states import JobState
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
-    """One entry of `depends_on`."""
+class PipelineSettings(TypedDict, total=False):
+    """What a pipeline may have besides its steps and repository; see `Pipeline`."""
 
-    key: str
-    allow_failure: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WaitStep:
-    """A `wait` of a pipeline."""
-
-    id: str
-    key: str | None
-    depends_on: tuple[Dependency, ...] | None
-    """None: not given, so the step depends on every step before it."""
-    continue_on_failure: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CommandStep:
-    """A command step of a pipeline, as its jobs need it."""
-
-    id: str
-    key: str | None
-    label: str
-    command: str
-    agents: tuple[str, ...]
-    """Agent query rules as `key=value`, the queue's among them when the step names one."""
-    queue: str
-    env: Mapping[str, str]
-    priority: int
-    timeout_minutes: int | None
-    parallelism: int | None
-    skip: bool
-    depends_on: tuple[Dependency, ...] | None
-    allow_dependency_failure: bool
-    automatic_retry: tuple[RetryRule, ...]
-    manual_retry: ManualRetry
-    soft_fail: SoftFail
-
-
-Step = CommandStep | WaitStep
+    default_branch: str
+    provider: str
+    as_uploaded: bool
+    branch_pattern: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +31,13 @@ class Pipeline:
     configuration: str
     """The steps, as YAML."""
     repository: str
-    default_branch: str
-    provider: str
+    default_branch: str = "main"
+    provider: str = "git"
+    as_uploaded: bool = False
+    """Its `$VARIABLES` are filled in as in a file that the first job of a build uploads, from all
+    that the build has; else from the few of steps that are saved at Buildkite. `$$` leaves one."""
+    branch_pattern: str = ""
+    """Which branches it builds; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +47,8 @@ class PullRequest:
     number: int
     repository: str
     base_branch: str
+    labels: tuple[str, ...] = ()
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +57,33 @@ class Person:
 
     name: str
     email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unblocking:
+    """A person let a block or input step go."""
+
+    at: datetime
+    by: Person
+    answers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What became of one `pipeline upload`."""
+
+    job_id: str
+    state: str
+    """`applied` or `rejected`."""
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The build that another one repeats."""
+
+    id: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,17 @@ class Build:
     env: Mapping[str, str]
     pull_request: PullRequest | None
     created_at: datetime
+    env_of_steps: Mapping[str, str] = field(default_factory=dict)
+    """What the files of the build set for all steps, and for those that are uploaded later."""
+    author: Person | None = None
+    clean_checkout: bool = False
     canceled: bool = False
+    unblocked: Mapping[str, Unblocking] = field(default_factory=dict)
+    """Who let which block or input step go, by the step's id."""
+    failing_at: datetime | None = None
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
+    """The pipeline uploads into the build, by job and uuid."""
+    rebuilt_from: Rebuilt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +159,11 @@ class Job:
     step: CommandStep
     state: JobState
     timeline: Timeline
+    queued_at: datetime | None = None
+    """When the build or upload was made that it came with: its place in a concurrency group."""
     parallel_index: int | None = None
+    matrix: Mapping[str, str] | None = None
+    """The combination of a matrix that the job is for."""
     reservation: Reservation | None = None
     agent_id: str | None = None
     token: str | None = None
@@ -179,6 +192,14 @@ class AgentState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """An agent is to take no job for a while."""
+
+    until: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """One registration of one agent."""
 
@@ -195,6 +216,9 @@ class Agent:
     token: str
     state: AgentState
     last_heard: datetime
+    stopping: bool = False
+    """Somebody asked it to go."""
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)

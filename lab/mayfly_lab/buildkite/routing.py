@@ -14,6 +14,7 @@ from .refusals import RefusedError, not_found
 from .store import Store
 
 _PARAMETER = re.compile(r":([a-z_]+)")
+_REST = re.compile(r"\*([a-z_]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,14 @@ class Route:
 
     method: str
     path: str
-    """With `:name` for each placeholder."""
+    """With `:name` for each placeholder, and `*name` for one that takes slashes too."""
     name: str
     """`<api>.<call>`, by which fault switches know it."""
     endpoint: Endpoint
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        pattern = _PARAMETER.sub(r"(?P<\1>[^/]+)", self.path)
+        pattern = _REST.sub(r"(?P<\1>.+)", _PARAMETER.sub(r"(?P<\1>[^/]+)", self.path))
         object.__setattr__(self, "pattern", re.compile(pattern))
 
 

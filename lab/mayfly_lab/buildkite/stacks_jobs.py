@@ -59,7 +59,7 @@ def list_scheduled(call: Call) -> Response:
             },
             "cluster_queue": {
                 "id": queue.id,
-                "dispatch_paused": key in call.faults.paused_queues,
+                "dispatch_paused": call.faults.is_paused(key),
             },
         }
     )

@@ -15,7 +15,11 @@ class JobState(StrEnum):
 
     WAITING = "waiting"
     WAITING_FAILED = "waiting_failed"
+    BLOCKED = "blocked"
+    BLOCKED_FAILED = "blocked_failed"
+    LIMITED = "limited"
     SKIPPED = "skipped"
+    BROKEN = "broken"
     SCHEDULED = "scheduled"
     RESERVED = "reserved"
     ASSIGNED = "assigned"
@@ -35,6 +39,8 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     S.WAITING: frozenset(
         {
             S.SCHEDULED,  # all that it depends on is satisfied
+            S.LIMITED,  # ... but its concurrency group is full
+            S.BLOCKED,  # all that is left to wait for is a block step
             S.WAITING_FAILED,  # something that it depends on failed
             S.CANCELED,  # somebody cancelled it or its build
             S.EXPIRED,  # 30 days after creation
@@ -43,6 +49,28 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     S.WAITING_FAILED: frozenset(
         {
             S.WAITING,  # what had failed was retried by hand
+        }
+    ),
+    S.BLOCKED: frozenset(
+        {
+            S.WAITING,  # it was unblocked, and waits for something else
+            S.SCHEDULED,  # it was unblocked
+            S.LIMITED,
+            S.BLOCKED_FAILED,  # something before the block step failed
+            S.CANCELED,
+            S.EXPIRED,
+        }
+    ),
+    S.BLOCKED_FAILED: frozenset(
+        {
+            S.WAITING,
+        }
+    ),
+    S.LIMITED: frozenset(
+        {
+            S.SCHEDULED,  # a place in its concurrency group is free
+            S.CANCELED,
+            S.EXPIRED,
         }
     ),
     S.SCHEDULED: frozenset(
@@ -97,14 +125,23 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
         }
     ),
     S.SKIPPED: frozenset(),
+    S.BROKEN: frozenset(),
     S.FINISHED: frozenset(),
     S.CANCELED: frozenset(),
     S.TIMED_OUT: frozenset(),
     S.EXPIRED: frozenset(),
 }
 
-ENDED = frozenset({S.SKIPPED, S.FINISHED, S.CANCELED, S.TIMED_OUT, S.EXPIRED, S.WAITING_FAILED})
+ENDED = frozenset(
+    {
+        *(S.SKIPPED, S.BROKEN, S.FINISHED, S.CANCELED, S.TIMED_OUT, S.EXPIRED),
+        *(S.WAITING_FAILED, S.BLOCKED_FAILED),
+    }
+)
 """States in which nothing more happens by itself."""
+
+HELD = frozenset({S.WAITING, S.BLOCKED, S.LIMITED})
+"""States in which the job is not yet for any agent to take."""
 
 WITH_AGENT = frozenset({S.ASSIGNED, S.ACCEPTED, S.RUNNING, S.CANCELING, S.TIMING_OUT})
 """States in which the job belongs to an agent."""

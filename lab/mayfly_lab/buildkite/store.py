@@ -7,7 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
+from .annotations.board import AnnotationBoard
+from .artifacts.shelf import ArtifactShelf
+from .artifacts.storage import ObjectStorage
+from .cluster_secrets.vault import Vault
 from .logs import JobLog
+from .oidc.issuer import Issuer
 from .records import AcquisitionToken, Agent, Build, Job, Pipeline, Stack
 from .settings import Settings
 from .states import ENDED
@@ -25,9 +30,22 @@ class Store:
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
         self.stacks: dict[str, Stack] = {}
+        self.api_scopes: dict[str, frozenset[str]] = {}
+        """Users' tokens that may not do everything, with what they may."""
         self.acquisition_tokens: dict[str, AcquisitionToken] = {}
         self.logs: defaultdict[str, JobLog] = defaultdict(JobLog)
         self.meta_data: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.artifacts = ArtifactShelf()
+        self.objects = ObjectStorage()
+        self.annotations = AnnotationBoard()
+        self.issuer = Issuer()
+        self.secrets = Vault()
+        self.step_notices: defaultdict[str, list[object]] = defaultdict(list)
+        """What `step update notify` asked for, by step."""
+        self.step_updates: set[str] = set()
+        """The ids of updates that were done: agents repeat them after a lost answer."""
+        self.forced_ends: dict[str, datetime] = {}
+        """When a job that was cancelled with force is over, whatever its agent does."""
         self._jobs_of_build: defaultdict[str, list[str]] = defaultdict(list)
         self._open_jobs: dict[str, None] = {}
         self._agents_by_token: dict[str, str] = {}
@@ -52,6 +70,10 @@ class Store:
             state = before.state if before else None
             self._events.append(JobEvent(now, state, self.view(job)))
         return job
+
+    def detach_job(self, job: Job) -> None:
+        """Leave a job out of its build from now on: its step was replaced before it began."""
+        self._jobs_of_build[job.build_id].remove(job.id)
 
     def put_agent(self, agent: Agent) -> Agent:
         """Keep a new or changed agent. Returns it."""

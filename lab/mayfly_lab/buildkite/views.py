@@ -63,6 +63,34 @@ class BuildView:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactView:
+    """One artifact."""
+
+    id: str
+    job_id: str
+    path: str
+    size: int
+    sha1: str
+    state: str
+    """new, finished or error."""
+    content: bytes | None
+    """None when nothing (or not here) was uploaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationView:
+    """One annotation of a build or a job."""
+
+    context: str
+    style: str | None
+    priority: int
+    scope: str
+    """`build` or `job`."""
+    body: str
+    """As it was written: Markdown."""
+
+
+@dataclass(frozen=True, slots=True)
 class StackView:
     """One registered stack."""
 

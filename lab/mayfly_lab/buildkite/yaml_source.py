@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import yaml
+
+_LONGEST_PLAIN = 6
+"""Numbers from ten to this power on are written with an exponent."""
 
 
 class PipelineError(Exception):
     """The pipeline cannot be read; says where and why."""
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
-        super().__init__(reason if line is None else f"line {line}: {reason}")
-        self.reason = reason
+    def __init__(self, words: str, line: int | None = None, place: str = "") -> None:
+        self.words = words
+        """What is wrong, as Buildkite would say it."""
+        self.reason = f"{place}: {words}" if place else words
         self.line = line
+        super().__init__(self.reason if line is None else f"line {line}: {self.reason}")
 
 
 class Section(dict[str, Any]):
-    """A mapping of the file, with the line it begins on."""
+    """A mapping of the file, with the line it begins on; None when it came without lines."""
 
-    line: int = 0
+    line: int | None = None
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,21 +38,65 @@ class _Loader(yaml.SafeLoader):
 
 
 def _section(loader: _Loader, node: yaml.MappingNode) -> Section:
+    _refuse_doubled_keys(node)
     content = loader.construct_mapping(node, deep=True)
     section = Section((str(key), value) for key, value in content.items())
     section.line = node.start_mark.line + 1
     return section
 
 
-# Buildkite reads YAML with Go's yaml.v3, where `yes`, `no`, `on`, `off` and dates stay text.
-_BOOL, _TIMESTAMP = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
+def _refuse_doubled_keys(node: yaml.MappingNode) -> None:
+    # Go's yaml.v3 refuses them; PyYAML would let the last one win.
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if key.value in seen:
+                first = seen[key.value]
+                raise PipelineError(
+                    f'mapping key "{key.value}" already defined at line {first}', line
+                )
+            seen[key.value] = line
+
+
+# Buildkite reads YAML with Go's yaml.v3, where `yes`, `no`, `on`, `off` and times of day stay text,
+# and a date becomes a point in time (seen with buildkite-agent 3.83.1).
+_BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float"))
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {_BOOL, _TIMESTAMP}]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {_BOOL, _INT, _FLOAT}]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    _BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
+for _tag, _pattern, _first in (
+    (_BOOL, r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    (_INT, r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|0|[1-9][0-9_]*)", "-+0123456789"),
+    (
+        _FLOAT,
+        (
+            r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
+        "-+0123456789.",
+    ),
+):
+    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node)).replace("_", "")
+    octal = re.fullmatch(r"([-+]?)0([0-7]+)", text)
+    return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
+
+
+def _moment(loader: _Loader, node: yaml.ScalarNode) -> str:
+    moment = loader.construct_yaml_timestamp(node)
+    if not isinstance(moment, datetime):
+        return f"{moment}T00:00:00Z"
+    return moment.replace(tzinfo=moment.tzinfo or UTC).isoformat().replace("+00:00", "Z")
+
+
+_Loader.add_constructor(_INT, _integer)
+_Loader.add_constructor(_TIMESTAMP, _moment)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _section)
 
 
@@ -62,27 +115,49 @@ def read(text: str) -> object:
         raise PipelineError(str(error)) from None
 
 
+def sections(content: Any) -> Any:
+    """JSON that came without lines, with Sections for its mappings."""
+    if isinstance(content, Mapping):
+        return Section((str(key), sections(value)) for key, value in content.items())
+    return [sections(entry) for entry in content] if isinstance(content, list) else content
+
+
 class Reader:
     """Typed access to the attributes of one Section."""
 
-    def __init__(self, section: Section, what: str) -> None:
+    def __init__(self, section: Section, what: str, line: int | None = None) -> None:
         self._section = section
         self._what = what
+        self._line = section.line if section.line is not None else line
 
     @property
-    def line(self) -> int:
+    def line(self) -> int | None:
         """Where the section begins."""
-        return self._section.line
+        return self._line
+
+    def inside(self, what: str, section: Section) -> Reader:
+        """A reader of a section within this one."""
+        return Reader(section, f"{self._what}: {what}", self._line)
 
     def error(self, reason: str) -> PipelineError:
         """An error that is about this section."""
-        return PipelineError(f"{self._what}: {reason}", self.line)
+        return PipelineError(reason, self.line, self._what)
 
-    def only(self, known: Iterable[str]) -> None:
-        """Refuse attributes that nobody would read: silence would pass for support."""
-        unknown = sorted(set(self._section) - set(known))
-        if unknown:
-            raise self.error(f"the lab does not support {', '.join(map(repr, unknown))}")
+    def only(self, known: Iterable[str], kind: str | None = None) -> None:
+        """Refuse attributes that nobody would read: silence would pass for support.
+
+        In Buildkite's words, as saymedia/jobsworth pull request 7 and
+        sourcegraph/sourcegraph-public-snapshot pull request 52275 show them.
+        """
+        for name in sorted(set(self._section) - set(known)):
+            whose = f"on the `{kind}` step" if kind else f"of `{self._what.rsplit(': ', 1)[-1]}`"
+            alike = difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)
+            hint = (
+                f", perhaps you meant `{alike[0]}`?"
+                if alike
+                else ". Please check the documentation to get a full list of supported properties."
+            )
+            raise self.error(f"`{name}` is not a valid property {whose}{hint}")
 
     def has(self, name: str) -> bool:
         """Whether the attribute is there at all, if only as null."""
@@ -131,8 +206,32 @@ class Reader:
         return {key: self._variable(name, key, content) for key, content in value.items()}
 
     def _variable(self, name: str, key: str, content: object) -> str:
-        if isinstance(content, bool):
-            return "true" if content else "false"
-        if isinstance(content, str | int | float):
-            return str(content)
-        raise self.error(f"{name}: the value of {key} must be text, a number or true/false")
+        text = written(content)
+        if text is None:
+            raise self.error(f"{name}: the value of {key} must be text, a number or true/false")
+        return text
+
+
+def written(value: object) -> str | None:
+    """A scalar as text, as agents write it; None for lists and mappings.
+
+    Seen with buildkite-agent 3.83.1: null is empty, and numbers are Go's: 1.10 is `1.1`, 1.0 is
+    `1`, 1.5e10 is `1.5e+10`.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _decimal(value)
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _decimal(value: float) -> str:
+    if not math.isfinite(value):
+        return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
+    shortest = Decimal(repr(value)).normalize()
+    if -4 <= shortest.adjusted() < _LONGEST_PLAIN:
+        return f"{shortest:f}"
+    mantissa, _, exponent = f"{shortest:e}".partition("e")
+    return f"{mantissa}e{exponent[0]}{exponent[1:]:0>2}"

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mayfly_lab.faults import Faults
 from mayfly_lab.front.answers import Style, refusal_answer, spelled, style_of
 from mayfly_lab.front.authoriser import Authoriser
 from mayfly_lab.front.buckets import Buckets
 from mayfly_lab.front.call import Call, Kind, Principal, Refusal
 from mayfly_lab.front.credentials import Credentials
-from mayfly_lab.front.faults import Faults
 from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import DOWNLOADS, Layers, TransactionTokens, caller_identity
 from mayfly_lab.front.reading import read_call
@@ -54,6 +54,10 @@ class FrontDoor:
     """Told of every call that was carried out, before its answer leaves."""
     kill: Callable[[str], None] = lambda _: None
     """Kills the worker of a function that holds this access key, in the middle of what it does."""
+    skew: Callable[[Principal], float] = lambda _: 0.0
+    """By how many seconds the clock of a principal is fast."""
+    undisturbed: frozenset[str] = frozenset()
+    """Names of principals whom no fault strikes."""
     sleep: Callable[[float], None] = time.sleep
     _transactions: TransactionTokens = field(default_factory=TransactionTokens)
 
@@ -72,7 +76,7 @@ class FrontDoor:
         try:
             scope = read_scope(request)
             service, style = scope.service, style_of(request, scope.service)
-            principal = authenticate(request, scope, self.credentials)
+            principal = authenticate(request, scope, self.credentials, skew=self.skew)
             call = self._read(request, service, style)
             return self._carry_out(principal, call, request, scope.access_key)
         except Refusal as refusal:
@@ -109,10 +113,13 @@ class FrontDoor:
 
     def _disturb(self, principal: Principal, call: Call) -> None:
         """The faults that strike before anything is done."""
+        if principal.name in self.undisturbed:
+            return
         if late := self.faults.take("latency", call.action, by=principal.name):
             self.sleep(late.seconds)
-        if self.faults.take("throttle", call.action, by=principal.name):
-            raise Refusal("Throttling", "Request limit exceeded (fault)")
+        for throttle in ("throttle", "bucket"):
+            if self.faults.take(throttle, call.action, by=principal.name):
+                raise Refusal("Throttling", "Request limit exceeded (fault)")
         if failing := self.faults.take("error", call.action, by=principal.name):
             if failing.value:
                 raise Refusal(failing.value, "The service refused the call (fault)")
@@ -120,6 +127,8 @@ class FrontDoor:
 
     def _lose(self, principal: Principal, call: Call, access_key: str) -> None:
         """The faults that strike after the call was carried out."""
+        if principal.name in self.undisturbed:
+            return
         if principal.kind is Kind.FUNCTION and self.faults.take(
             "kill", f"{principal.name}/{call.action}"
         ):

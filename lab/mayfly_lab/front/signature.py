@@ -61,8 +61,9 @@ def authenticate(
     scope: Scope,
     credentials: Credentials,
     clock: Callable[[], float] = time.time,
+    skew: Callable[[Principal], float] = lambda _: 0.0,
 ) -> Principal:
-    """Who signed the request.
+    """Who signed the request. `skew` says by how many seconds a principal's clock is fast.
 
     Raises:
         Refusal: unknown or expired credentials, another session token, a clock that is more than
@@ -76,7 +77,7 @@ def authenticate(
         )
     if holder.expired(clock()):
         raise Refusal("ExpiredToken", "The security token included in the request is expired")
-    _check_date(request, clock())
+    _check_date(request, clock() - skew(holder.principal))
     _check_body(request)
     if not hmac.compare_digest(_signature(request, scope, holder), scope.signature):
         raise Refusal(

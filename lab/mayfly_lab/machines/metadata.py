@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mayfly_lab.contracts import Boot, InstanceView, ServedProfile
-from mayfly_lab.front.faults import Fault, Faults
+from mayfly_lab.faults import Fault, Faults
 from mayfly_lab.http import Answer, AnswerLostError, Request
 from mayfly_lab.machines.documents import Served, document
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from mayfly_lab.contracts import Boot, InstanceView
-from mayfly_lab.front.faults import Fault, Faults
+from mayfly_lab.faults import Fault, Faults
 from mayfly_lab.machines import inside
 from mayfly_lab.machines.console import Console
 from mayfly_lab.machines.ground import Ground, Kind, search_path

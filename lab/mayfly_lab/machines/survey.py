@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mayfly_lab.contracts import Boot, Keys, ServedProfile
-from mayfly_lab.front.faults import Faults
+from mayfly_lab.faults import Faults
 from mayfly_lab.machines.ground import Ground, directory_ground, namespace_ground
 from mayfly_lab.machines.room import Room, RoomConfig
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import hooks
 from .checkout import check_out, send_commit
+from .child import program
 from .shell import FailedError, Shell
 
 # Each with the name under which the real agent misses it.
@@ -63,6 +64,9 @@ class Phases:
             status = self._guarded(self._command)
             self._shell.env["BUILDKITE_COMMAND_EXIT_STATUS"] = str(status)
             status = self._guarded(lambda: self._run_hooks("post-command")) or status
+            # A failing upload fails a good job; it does not outrank a command that failed.
+            uploaded = self._guarded(self._upload_artifacts)
+            status = status or uploaded
         return self._guarded(lambda: self._run_hooks("pre-exit")) or status
 
     def _prepare(self) -> None:
@@ -100,12 +104,20 @@ class Phases:
         arguments = shlex.split(shell.env["BUILDKITE_SHELL"])
         shell.run(*arguments, command, echo=False)
 
+    def _upload_artifacts(self) -> None:
+        shell = self._shell
+        paths = shell.env.get("BUILDKITE_ARTIFACT_PATHS")
+        if not paths:
+            return
+        self._run_hooks("pre-artifact")
+        shell.header("Uploading artifacts")
+        shell.run(*program(), "artifact", "upload", paths)
+        self._run_hooks("post-artifact")
+
     def _refuse_what_is_beyond_us(self) -> None:
         env = self._shell.env
         if env.get("BUILDKITE_PLUGINS", "") not in {"", "[]", "null"}:
             raise FailedError(1, "this is a stand-in for the agent: it cannot run plugins")
-        if env.get("BUILDKITE_ARTIFACT_PATHS"):
-            raise FailedError(1, "this is a stand-in for the agent: it cannot upload artifacts")
 
     def _run_hooks(self, name: str, *, repository: bool = True) -> None:
         for scope, hook in self._own_hooks(name):

@@ -36,8 +36,28 @@ def _dispatch(command: str, rest: list[str]) -> int:
         from . import bootstrap
 
         return bootstrap.main(os.environ)
+    return _inside_a_job(command, rest)
+
+
+def _inside_a_job(command: str, rest: list[str]) -> int:
     if command == "meta-data":
         from . import metadata
 
         return metadata.main(rest, os.environ)
+    if command == "artifact":
+        from . import artifact
+
+        return artifact.main(rest, os.environ)
+    if command == "annotate":
+        from . import annotate
+
+        return annotate.main(rest, os.environ)
+    if command == "annotation":
+        from . import annotate
+
+        return annotate.remove(rest, os.environ)
+    if command == "pipeline":
+        from . import pipeline
+
+        return pipeline.main(rest, os.environ)
     raise UsageError(f"this is a stand-in: it has no command {command!r}")

@@ -79,6 +79,10 @@ FINISH = Patience(_FINISH_WAITS, final={401, 422})
 DISCONNECT = Patience((1,) * 3)
 HEARTBEAT = Patience((5,) * 9, only={429, 500, 502, 503, 504})
 META_DATA = Patience((5,) * 9, final=set(range(400, 500)) - {429})
+ANNOTATION = Patience((1,) * 4, final={400, 401, 404})
+ARTIFACTS = Patience((0.5, 0.8, 1.3, 2.2, 3.7, 6.2, 10, 17, 29), final=META_DATA.final)
+UPLOAD = Patience((5,) * 59, final={401, 422})
+SEARCH = Patience((5,) * 9, final={400, 401, 404})
 ONCE = Patience(())
 
 

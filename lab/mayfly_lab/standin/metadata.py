@@ -1,11 +1,13 @@
-"""`buildkite-agent meta-data`: what jobs use of it."""
+"""`buildkite-agent meta-data set|get|exists|keys`."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from .client import META_DATA, Client
+from .arguments import Arguments, client, parse, required
+from .client import META_DATA, Answer, Client
 from .options import UsageError
 
 _MISSING = 100
@@ -13,28 +15,54 @@ _MISSING = 100
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """`set KEY [VALUE]`, `get KEY [--default VALUE]`, `exists KEY`. Returns the exit status.
+    """Do one of the four. Returns the exit status.
 
     Raises:
         UsageError: anything else.
     """
-    verb, key, *rest = arguments if len(arguments) >= 2 else ("", "")
-    api = Client(environ["BUILDKITE_AGENT_ENDPOINT"], environ["BUILDKITE_AGENT_ACCESS_TOKEN"])
-    path = f"/jobs/{environ['BUILDKITE_JOB_ID']}/data"
-    if verb == "set" and len(rest) <= 1:
-        return _set(api, path, key, rest[0] if rest else sys.stdin.read())
-    if verb == "exists" and not rest:
-        answer = api.call("POST", f"{path}/exists", {"key": key}, patience=META_DATA).json()
-        return 0 if answer and answer.get("exists") else _MISSING
-    if verb == "get" and (not rest or (len(rest) == 2 and rest[0] == "--default")):
-        return _get(api, path, key, rest[1] if rest else None)
-    raise UsageError("this is a stand-in: its meta-data takes set, get and exists")
+    verb, *rest = arguments or ("",)
+    if verb not in {"set", "get", "exists", "keys"}:
+        raise UsageError("this is a stand-in: its meta-data takes set, get, exists and keys")
+    flags = {"set": ("job",), "get": ("job", "build", "default")}.get(verb, ("job", "build"))
+    given = parse(f"meta-data {verb}", rest, flags=flags, most=2 if verb == "set" else 1)
+    api = client(given, environ)
+    if verb == "keys":
+        return _keys(api, _place(given, environ))
+    if not given.rest or not given.rest[0]:
+        raise UsageError("Missing meta-data key")
+    key, *value = given.rest
+    path = _place(given, environ)
+    if verb == "set":
+        return _set(api, path, key, value[0] if value else sys.stdin.read())
+    if verb == "get":
+        return _get(api, path, key, given.flags.get("default"))
+    answer = api.call("POST", f"{path}/exists", {"key": key}, patience=META_DATA)
+    known = answer.json()
+    if not answer.ok or known is None:
+        return _failed(answer)
+    return 0 if known.get("exists") else _MISSING
+
+
+def _place(given: Arguments, environ: Mapping[str, str]) -> str:
+    if given.get("build"):
+        return f"/builds/{given.get('build')}/data"
+    return f"/jobs/{required(given, 'job', environ, 'BUILDKITE_JOB_ID')}/data"
+
+
+def _keys(api: Client, path: str) -> int:
+    answer = api.call("POST", f"{path}/keys", patience=META_DATA)
+    if not answer.ok:
+        return _failed(answer)
+    for key in json.loads(answer.body):
+        print(key)
+    return 0
 
 
 def _set(api: Client, path: str, key: str, value: str) -> int:
-    body = {"key": key, "value": value}
-    answer = api.call("POST", f"{path}/set", body, patience=META_DATA)
-    return _said(answer.ok, answer.message)
+    if not value.strip():
+        raise UsageError("value cannot be empty, or composed of only whitespace characters")
+    answer = api.call("POST", f"{path}/set", {"key": key, "value": value}, patience=META_DATA)
+    return 0 if answer.ok else _failed(answer)
 
 
 def _get(api: Client, path: str, key: str, default: str | None) -> int:
@@ -46,10 +74,9 @@ def _get(api: Client, path: str, key: str, default: str | None) -> int:
     if default is not None and answer.status == 404:
         print(default, end="")
         return 0
-    return _said(False, answer.message)
+    return _failed(answer)
 
 
-def _said(ok: bool, message: str) -> int:
-    if not ok:
-        print(f"fatal: {message}", file=sys.stderr)
-    return 0 if ok else 1
+def _failed(answer: Answer) -> int:
+    print(f"fatal: {answer.status} {answer.message}", file=sys.stderr)
+    return 1

@@ -67,18 +67,34 @@ def complete_group(group: Any, properties: Properties, account_id: str, region: 
         )
 
 
-def complete_layer(layer: Any, properties: Properties, _: str, __: str) -> None:
-    """The architectures of a layer version, and its ARN for `Ref`."""
+def complete_layer(layer: Any, properties: Properties, account_id: str, region: str) -> None:
+    """The architectures of a layer version, its ARN for `Ref`, and its end with the stack."""
     layer.physical_resource_id = layer.arn
     layer.compatible_architectures = properties.get("CompatibleArchitectures", [])
+    backend = get_backend("lambda")[account_id][region]
+    layer.delete = lambda _, __: backend.delete_layer_version(layer.name, str(layer.version))
+
+
+def complete_policy(policy: Any, _: Properties, account_id: str, __: str) -> None:
+    """The end of a managed policy with its stack."""
+    backend = get_backend("iam")[account_id]["aws"]
+    policy.delete = lambda _, __: backend.delete_policy(policy.arn)
+
+
+def complete_parameter(parameter: Any, _: Properties, account_id: str, region: str) -> None:
+    """The end of a parameter with its stack; CloudFormation does not mind when it is gone."""
+    backend = get_backend("ssm")[account_id][region]
+    parameter.delete = lambda _, __: backend.delete_parameters([parameter.name])
 
 
 COMPLETIONS: dict[str, Complete] = {
     "AWS::DynamoDB::Table": complete_table,
     "AWS::EC2::SecurityGroup": complete_group,
+    "AWS::IAM::ManagedPolicy": complete_policy,
     "AWS::IAM::Role": complete_role,
     "AWS::Lambda::Function": complete_function,
     "AWS::Lambda::LayerVersion": complete_layer,
+    "AWS::SSM::Parameter": complete_parameter,
 }
 
 

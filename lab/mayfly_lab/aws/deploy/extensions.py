@@ -14,6 +14,7 @@ from mayfly_lab.aws.patches import Patch
 
 Properties = Mapping[str, Any]
 Create = Callable[[Properties, str, Any, Any], str]
+Remove = Callable[[str, str, str], None]
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class Made:
 
     physical_resource_id: str
     attributes: Mapping[str, Any]
+    remove: Callable[[str, str, str], None]
+    """Called with physical id, account and region."""
     cf_resource_type: str = ""
     logical_resource_id: str = ""
 
@@ -34,16 +37,18 @@ class Made:
         return self.attributes[name]
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Goes with the local AWS."""
+        """It goes when its stack is deleted."""
+        self.remove(self.physical_resource_id, account_id, region_name)
 
 
 class Extension:
     """A resource type in the shape that moto's parser expects of its models."""
 
-    def __init__(self, kind: str, name_property: str, create: Create) -> None:
+    def __init__(self, kind: str, name_property: str, create: Create, remove: Remove) -> None:
         self._kind = kind
         self._name_property = name_property
         self._create = create
+        self._remove = remove
 
     def cloudformation_type(self) -> str:
         """The resource type."""
@@ -68,7 +73,7 @@ class Extension:
         """Make the resource."""
         properties = cloudformation_json["Properties"]
         arn = self._create(properties, resource_name, account_id, region_name)
-        return Made(resource_name, {"Arn": arn})
+        return Made(resource_name, {"Arn": arn}, self._remove)
 
 
 def create_alarm(properties: Properties, name: str, account_id: str, region: str) -> str:
@@ -133,9 +138,20 @@ def create_event_invoke_config(
     return f"{function}|{name}"
 
 
+def delete_alarm(name: str, account_id: str, region: str) -> None:
+    """The end of an `AWS::CloudWatch::Alarm`."""
+    get_backend("cloudwatch")[account_id][region].delete_alarms([name])
+
+
+def goes_with_its_function(_: str, __: str, ___: str) -> None:
+    """The end of an `AWS::Lambda::EventInvokeConfig`: moto keeps it in the function itself."""
+
+
 EXTENSIONS = (
-    Extension("AWS::CloudWatch::Alarm", "AlarmName", create_alarm),
-    Extension("AWS::Lambda::EventInvokeConfig", "", create_event_invoke_config),
+    Extension("AWS::CloudWatch::Alarm", "AlarmName", create_alarm, delete_alarm),
+    Extension(
+        "AWS::Lambda::EventInvokeConfig", "", create_event_invoke_config, goes_with_its_function
+    ),
 )
 
 

@@ -74,6 +74,17 @@ class Ec2:
             if profile is not None:
                 self.profiles.attach(instance.instance_id, profile)
             self.life.begin(instance)
+            faults, known = self.life.world.faults, (instance.instance_id, instance.instance_type)
+            if skew := faults.take("clock-skew", *known):
+                instance.skew = skew.seconds
+            if instance.spot and (notice := faults.take("spot-notice", *known)):
+                seconds = self.life.world.delays.pending + notice.seconds
+                self.life.world.timers.after(seconds, partial(self._want_back, instance))
+
+    def clock_skew(self, instance_id: str) -> float:
+        """By how many seconds the instance's clock is fast."""
+        found = self.instances.get(instance_id)
+        return found.skew if found is not None else 0.0
 
     def terminate(self, instance_ids: Iterable[str]) -> Before:
         """End instances.
@@ -118,9 +129,9 @@ class Ec2:
             before = self._with_states(instance_ids)
             for instance, state in before:
                 _require(instance, state, {State.STOPPED, State.PENDING, State.RUNNING}, "started")
-                pools = pools_of(
-                    instance.instance_type, instance.moto.subnet_id, instance.moto.placement.zone
-                )
+                place = instance.moto.subnet_id, instance.moto.placement.zone
+                # Spot instances of the lab are one-time requests, which nobody can start again.
+                pools = pools_of(instance.instance_type, *place, spot=False)
                 if self.life.world.faults.take("no-capacity", *pools):
                     raise Refusal("InsufficientInstanceCapacity", "Insufficient capacity.", 500)
             for instance, state in before:
@@ -190,6 +201,11 @@ class Ec2:
             else:
                 self.life.halt(instance, BY_ITSELF)
 
+    def _want_back(self, instance: Instance) -> None:
+        with self.lock:
+            if instance.state is State.RUNNING:
+                self.interrupt(instance.instance_id)
+
     def _take_back(self, instance: Instance) -> None:
         with self.lock:
             self.life.shut_down(instance, BY_SPOT)
@@ -199,9 +215,11 @@ class Ec2:
         return [(each, each.state) for each in found]
 
 
-def pools_of(instance_type: str, subnet_id: str, zone: str) -> tuple[str, str]:
-    """The names under which the `no-capacity` fault knows where an instance would run."""
-    return f"{instance_type}/{subnet_id}", f"{instance_type}/{zone}"
+def pools_of(instance_type: str, subnet_id: str, zone: str, *, spot: bool) -> tuple[str, ...]:
+    """The names under which faults of capacity know where an instance would run."""
+    places = f"{instance_type}/{subnet_id}", f"{instance_type}/{zone}"
+    market = "spot" if spot else "on-demand"
+    return *places, *(f"{place}/{market}" for place in places)
 
 
 def _require(instance: Instance, state: State, allowed: set[State], done: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly_lab.aws.ec2.launching import Data, Launcher, Specification
+from mayfly_lab.aws.ec2.launching import Data, Launcher, Specification, insufficient
 from mayfly_lab.front.call import Refusal
 
 _UNKNOWN_OPTIONS = ("SingleInstanceType", "SingleAvailabilityZone")
@@ -112,13 +112,14 @@ class InstantFleet:
             open_pools.append((pool, specification))
             if strategy != "diversified":
                 break
-        return [
-            (pool, specification, count)
-            for (pool, specification), count in zip(
-                open_pools, _shares(wanted, len(open_pools)), strict=True
-            )
-            if count
-        ]
+        planned = []
+        shares = _shares(wanted, len(open_pools))
+        for (pool, specification), share in zip(open_pools, shares, strict=True):
+            count = self._launcher.most(specification, share)
+            if count < share:
+                self._errors.append(_error(pool, insufficient(specification), spot=spot))
+            planned.append((pool, specification, count))
+        return [each for each in planned if each[2]]
 
     def _pools(self, *, by_priority: bool) -> list[Pool]:
         pools = [

@@ -39,6 +39,8 @@ class Instance:
     reason: str = ""
     terminated_at: float | None = None
     interrupted_at: datetime | None = None
+    skew: float = 0.0
+    """By how many seconds its clock is fast."""
     power: threading.Lock = field(default_factory=threading.Lock)
     """Held while the machine is switched on or off, so that the two never overlap."""
 

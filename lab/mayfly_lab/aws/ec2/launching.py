@@ -38,9 +38,20 @@ class Specification:
         return str(self.data["InstanceType"])
 
     @property
-    def pools(self) -> tuple[str, str]:
+    def pools(self) -> tuple[str, ...]:
         """The names of its pool."""
-        return pools_of(self.instance_type, self.subnet.id, self.subnet.availability_zone)
+        zone = self.subnet.availability_zone
+        return pools_of(self.instance_type, self.subnet.id, zone, spot=self.spot)
+
+
+def insufficient(specification: Specification) -> Refusal:
+    """How EC2 says that a pool has no room."""
+    return Refusal(
+        "InsufficientInstanceCapacity",
+        f"We currently do not have sufficient {specification.instance_type} capacity in"
+        f" the Availability Zone you requested ({specification.subnet.availability_zone}).",
+        500,
+    )
 
 
 @dataclass(slots=True)
@@ -119,12 +130,12 @@ class Launcher:
             Refusal: a fault says that it has none.
         """
         if self.ec2.life.world.faults.take("no-capacity", *specification.pools):
-            raise Refusal(
-                "InsufficientInstanceCapacity",
-                f"We currently do not have sufficient {specification.instance_type} capacity in"
-                f" the Availability Zone you requested ({specification.subnet.availability_zone}).",
-                500,
-            )
+            raise insufficient(specification)
+
+    def most(self, specification: Specification, wanted: int) -> int:
+        """How many of the wanted instances the pool has room for."""
+        partial = self.ec2.life.world.faults.take("partial-fleet", *specification.pools)
+        return wanted if partial is None else min(wanted, int(partial.value))
 
     def launch(
         self,

@@ -1,0 +1,20 @@
+"""Who calls the local AWS besides functions and machines."""
+
+from __future__ import annotations
+
+from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.front.call import Kind, Principal
+
+OPERATOR = Principal(
+    userid="AIDALABOPERATOR",
+    arn=f"arn:aws:iam::{ACCOUNT}:user/operator",
+    kind=Kind.OPERATOR,
+    name="operator",
+)
+LAB = Principal(
+    userid="AIDALABITSELF",
+    arn=f"arn:aws:iam::{ACCOUNT}:user/lab",
+    kind=Kind.OPERATOR,
+    name="lab",
+)
+"""The lab itself, as it deploys and looks: an operator whom no fault strikes."""

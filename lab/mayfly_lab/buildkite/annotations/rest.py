@@ -1,0 +1,84 @@
+"""REST API: annotations (buildkite/docs pages/apis/rest_api/annotations.md).
+
+`body_html` is the text as it was written, with markup escaped: Markdown is not rendered here.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mayfly_lab.buildkite import rest_lookup
+from mayfly_lab.buildkite.fields import Fields
+from mayfly_lab.buildkite.http import Response, json_response
+from mayfly_lab.buildkite.refusals import not_found
+from mayfly_lab.buildkite.routing import Call
+from mayfly_lab.buildkite.wire_time import iso
+
+from .agent_api import change
+from .board import DEFAULT_CONTEXT, Annotation, Place
+
+
+def list_of_build(call: Call) -> Response:
+    """`GET …/builds/:number/annotations`."""
+    return _listed(call.store.annotations.of_build(rest_lookup.build(call).id))
+
+
+def list_of_job(call: Call) -> Response:
+    """`GET …/jobs/:job/annotations`."""
+    return _listed(call.store.annotations.of_job(rest_lookup.job(call).id))
+
+
+def create_on_build(call: Call) -> Response:
+    """`POST …/builds/:number/annotations`."""
+    return _created(call, rest_lookup.build(call).id, None)
+
+
+def create_on_job(call: Call) -> Response:
+    """`POST …/jobs/:job/annotations`."""
+    job = rest_lookup.job(call)
+    return _created(call, job.build_id, job.id)
+
+
+def delete_on_build(call: Call) -> Response:
+    """`DELETE …/builds/:number/annotations/:id`."""
+    return _deleted(call, rest_lookup.build(call).id, None)
+
+
+def delete_on_job(call: Call) -> Response:
+    """`DELETE …/jobs/:job/annotations/:id`."""
+    job = rest_lookup.job(call)
+    return _deleted(call, job.build_id, job.id)
+
+
+def _created(call: Call, build_id: str, job_id: str | None) -> Response:
+    fields = Fields.of(call.request)
+    place = Place(build_id, job_id, fields.text("context", default=DEFAULT_CONTEXT))
+    written = call.store.annotations.write(place, change(fields), call.now)
+    return json_response(_shape(written), 201)
+
+
+def _deleted(call: Call, build_id: str, job_id: str | None) -> Response:
+    held = call.store.annotations.get(call.parameters["id"])
+    if held is None or (held.place.build_id, held.place.job_id) != (build_id, job_id):
+        raise not_found("annotation")
+    call.store.annotations.remove(held.place)
+    return Response(204)
+
+
+def _listed(annotations: Iterable[Annotation]) -> Response:
+    return json_response([_shape(annotation) for annotation in annotations])
+
+
+def _shape(annotation: Annotation) -> Mapping[str, Any]:
+    return {
+        "id": annotation.id,
+        "context": annotation.place.context,
+        "style": annotation.style,
+        "scope": annotation.scope,
+        "priority": annotation.priority,
+        "body_html": f"<p>{html.escape(annotation.body, quote=False)}</p>\n",
+        "created_at": iso(annotation.created_at),
+        "updated_at": iso(annotation.updated_at),
+    }

@@ -1,0 +1,1 @@
+"""Artifacts: what agents say of them, where their bytes lie, and who finds them again."""

@@ -1,0 +1,213 @@
+"""`if` of a step: Buildkite's conditional expressions, parsed and decided.
+
+Source: buildkite/docs pipelines/configure/conditionals.md. Assumed, as the page does not say: `&&`
+binds tighter than `||`; values of different kinds are not equal; a regular expression
+against null does not match; a condition as a whole, and the sides of `&&`, `||` and `!`, must be
+true, false or null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Value = str | int | bool | None | tuple[str, ...]
+
+_TOKEN = re.compile(
+    r"""\s+ | //[^\n]*
+    | (?P<regex>/(?:\\.|[^/\\\n])+/[a-z]*)
+    | (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+    | (?P<number>-?\d+)
+    | (?P<name>[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)
+    | (?P<sign>==|!=|=~|!~|&&|\|\||[!(),])
+    """,
+    re.VERBOSE,
+)
+_LITERALS: Mapping[str, Value] = {"true": True, "false": False, "null": None}
+_FLAGS = {"i": re.IGNORECASE, "m": re.DOTALL, "x": re.VERBOSE}
+
+
+class ConditionError(Exception):
+    """The expression cannot be read or decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a condition may ask for."""
+
+    variables: Mapping[str, Value]
+    """`build.branch` and the others."""
+    env: Mapping[str, str]
+    """What `build.env()` answers from."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    at: int
+
+
+def holds(expression: str, facts: Facts) -> bool:
+    """Whether the condition is true.
+
+    Raises:
+        ConditionError: with the place in the expression.
+    """
+    parser = _Parser(expression, facts)
+    value = parser.whole()
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise ConditionError(f"the condition is {value!r}, neither true nor false")
+
+
+class _Parser:
+    """A recursive descent that decides as it goes; both sides are always read."""
+
+    def __init__(self, expression: str, facts: Facts) -> None:
+        self._tokens = list(_tokens(expression))
+        self._next = 0
+        self._end = len(expression)
+        self._facts = facts
+
+    def whole(self) -> Value:
+        """The value of the whole expression."""
+        value = self._either()
+        if self._next < len(self._tokens):
+            raise self._unexpected()
+        return value
+
+    def _either(self) -> Value:
+        value = self._both()
+        while self._took("||"):
+            left, right = self._truth(value), self._truth(self._both())
+            value = left or right
+        return value
+
+    def _both(self) -> Value:
+        value = self._comparison()
+        while self._took("&&"):
+            left, right = self._truth(value), self._truth(self._comparison())
+            value = left and right
+        return value
+
+    def _comparison(self) -> Value:
+        left = self._prefixed()
+        for sign, decide in _COMPARISONS.items():
+            if self._took(sign):
+                return decide(left, self._prefixed())
+        for sign in ("=~", "!~"):
+            if self._took(sign):
+                return self._matches(left) is (sign == "=~")
+        if self._took("includes"):
+            right = self._prefixed()
+            if left is not None and not isinstance(left, tuple):
+                raise ConditionError("`includes` needs a list on its left")
+            return right in (left or ())
+        return left
+
+    def _matches(self, left: Value) -> bool:
+        token = self._take("regex", "a regular expression")
+        body, _, flags = token.text[1:].rpartition("/")
+        options = 0
+        for flag in flags:
+            if flag not in _FLAGS:
+                raise ConditionError(f"unknown flag {flag!r} of the regular expression")
+            options |= _FLAGS[flag]
+        try:
+            # Ruby's, where ^ and $ stand at every line.
+            pattern = re.compile(body.replace("\\/", "/"), options | re.MULTILINE)
+        except re.error as error:
+            raise ConditionError(f"bad regular expression: {error}") from None
+        return isinstance(left, str) and pattern.search(left) is not None
+
+    def _prefixed(self) -> Value:
+        if self._took("!"):
+            return not self._truth(self._prefixed())
+        if self._took("("):
+            value = self._either()
+            self._expect(")")
+            return value
+        return self._operand()
+
+    def _operand(self) -> Value:
+        if self._next == len(self._tokens):
+            raise self._unexpected()
+        token = self._tokens[self._next]
+        self._next += 1
+        if token.kind == "number":
+            return int(token.text)
+        if token.kind == "text":
+            return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+        if token.kind == "name":
+            return self._named(token)
+        self._next -= 1
+        raise self._unexpected()
+
+    def _named(self, token: _Token) -> Value:
+        if token.text in _LITERALS:
+            return _LITERALS[token.text]
+        if self._took("("):
+            name = self._take("text", "the name of a variable in quotes").text[1:-1]
+            self._expect(")")
+            if token.text not in {"build.env", "env"}:
+                raise ConditionError(f"unknown function {token.text}() at {token.at + 1}")
+            return self._facts.env.get(name)
+        if token.text not in self._facts.variables:
+            raise ConditionError(f"unknown variable {token.text} at {token.at + 1}")
+        return self._facts.variables[token.text]
+
+    def _truth(self, value: Value) -> bool:
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        raise ConditionError(f"{value!r} is neither true nor false")
+
+    def _took(self, text: str) -> bool:
+        if self._next < len(self._tokens):
+            token = self._tokens[self._next]
+            if token.text == text and token.kind in {"sign", "name"}:
+                self._next += 1
+                return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        if not self._took(text):
+            raise self._unexpected()
+
+    def _take(self, kind: str, what: str) -> _Token:
+        if self._next == len(self._tokens) or self._tokens[self._next].kind != kind:
+            at = self._tokens[self._next].at if self._next < len(self._tokens) else self._end
+            raise ConditionError(f"expected {what} at {at + 1}")
+        self._next += 1
+        return self._tokens[self._next - 1]
+
+    def _unexpected(self) -> ConditionError:
+        if self._next == len(self._tokens):
+            return ConditionError("the expression ends too early")
+        token = self._tokens[self._next]
+        return ConditionError(f"unexpected {token.text} at {token.at + 1}")
+
+
+def _equal(left: Value, right: Value) -> bool:
+    # In Python True == 1.
+    return type(left) is type(right) and left == right
+
+
+_COMPARISONS: Mapping[str, Callable[[Value, Value], bool]] = {
+    "==": _equal,
+    "!=": lambda left, right: not _equal(left, right),
+}
+
+
+def _tokens(expression: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    at = 0
+    while at < len(expression):
+        match = _TOKEN.match(expression, at)
+        if match is None:
+            raise ConditionError(f"unexpected {expression[at]} at {at + 1}")
+        if match.lastgroup:
+            tokens.append(_Token(match.lastgroup, match[0], at))
+        at = match.end()
+    return tokens

@@ -1,0 +1,1 @@
+"""The REST API around builds, jobs and agents."""

@@ -1,0 +1,1 @@
+"""Steps as jobs of their build read, change and cancel them."""

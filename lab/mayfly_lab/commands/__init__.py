@@ -1,0 +1,1 @@
+"""The commands of `mayfly-lab`: what each takes, does and answers with."""

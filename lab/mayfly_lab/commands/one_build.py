@@ -1,0 +1,153 @@
+"""One build of a user's pipeline in a lab of its own, told and judged."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mayfly_lab.buildkite import BuildView, JobState
+from mayfly_lab.commands.following import BLOCKED, Follower, asked
+from mayfly_lab.commands.source import Source
+from mayfly_lab.commands.stopping import Stop
+from mayfly_lab.evidence import collect
+from mayfly_lab.lab import Lab, LabChoices
+from mayfly_lab.report import document, show
+from mayfly_lab.report.checks import Check, check_all
+from mayfly_lab.report.evidence import Evidence
+from mayfly_lab.report.live import Teller
+from mayfly_lab.report.logs import Logs
+from mayfly_lab.report.timeline import instance_lines, job_lines
+
+_MOST_INSTANCES = "50"
+"""What limits/max-instances is without a parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneBuild:
+    """What `mayfly-lab run` does."""
+
+    chosen: argparse.Namespace
+    source: Source
+    choices: LabChoices
+    no_namespaces: str
+    """Why machines are not as good as they can be here; empty when they are."""
+    stop: Stop
+
+    def run(self) -> int:
+        """From an empty cloud to an empty cloud; the command's exit code.
+
+        Raises:
+            UsageError: git cannot copy the repository.
+            Stopped: somebody wants the end.
+        """
+        with Lab(self.choices) as lab:
+            teller = Teller(lab.buildkite.log, Logs(self.chosen.logs))
+            for line in self._before(lab):
+                teller.say(line)
+            self.source.add_to(lab)
+            follower = Follower(lab, teller, self.stop)
+            self._wait_for_pool(follower)
+            view = self._build(follower)
+            gone = follower.wind_down()
+            evidence = collect(lab, teller.began, self._limits())
+            broken_lab = lab.aws.failures
+            cold = lab.stated_cold_seconds
+        if not gone:
+            teller.say("not every machine went in time")
+        checks = [*check_all(evidence), *_of_the_lab(broken_lab)]
+        self._report(teller, evidence, checks, cold)
+        return self._verdict(teller, view, checks)
+
+    def _before(self, lab: Lab) -> Iterator[str]:
+        """What is to be known before the build begins."""
+        yield f"agent: {lab.agent_name}; machines: {lab.machines}"
+        if self.no_namespaces:
+            yield f"warning: machines are only directories here: {self.no_namespaces}"
+        source = self.source
+        if source.repository is None:
+            yield "repository: an empty one"
+        else:
+            yield f"repository: {source.repository} at {source.commit[:12]} ({source.branch})"
+        if source.uncommitted:
+            yield "warning: there is uncommitted work in it, which no job will see"
+        delays = f"; latency: {self.choices.latency}" if any(_delays(self.choices)) else ""
+        yield f"queues: {', '.join(self.choices.queues)}{delays}"
+        for wish in self.choices.faults:
+            yield f"fault: {wish.name}={wish.target}"
+        yield "both kinds of stack are deployed; the functions run as the templates wire them"
+
+    def _wait_for_pool(self, follower: Follower) -> None:
+        parameters = self.choices.parameters.values()
+        # A schedule is not counted: what it wants depends on the time of day.
+        wanted = sum(int(p["pool/hot"]) for p in parameters if p.get("pool/hot", "").isdigit())
+        if wanted and not follower.hot(wanted):
+            follower.teller.say(f"not all of {wanted} machines are hot; the build begins anyway")
+        elif wanted:
+            follower.teller.say(f"{wanted} machines are hot and proven; the build begins")
+
+    def _build(self, follower: Follower) -> BuildView:
+        lab, teller = follower.lab, follower.teller
+        lab.buildkite.subscribe(teller.on_job)
+        env = dict(self.chosen.env)
+        made = lab.buildkite.create_build(self.source.slug, self.source.request(env))
+        unblock = (lambda _: True) if self.chosen.unblock else asked(self.stop)
+        view = follower.build(made.id, self.chosen.timeout, unblock)
+        teller.say(f"the build {_ended(view)}")
+        for job in view.jobs:
+            if job.state is JobState.SCHEDULED:
+                rules = ", ".join(job.agent_query_rules) or "no rules"
+                teller.say(f"{show.plain(job.label)}: nobody took it ({rules})")
+        if view.state == BLOCKED or not _is_over(view):
+            lab.buildkite.cancel_build(made.id)
+        return view
+
+    def _limits(self) -> dict[str, int]:
+        given = self.choices.parameters
+        values = {q: given.get(q, {}).get("limits/max-instances") for q in self.choices.queues}
+        return {queue: int(value or _MOST_INSTANCES) for queue, value in values.items()}
+
+    def _report(
+        self, teller: Teller, evidence: Evidence, checks: Sequence[Check], cold: float
+    ) -> None:
+        jobs, instances = job_lines(evidence), instance_lines(evidence)
+        numbers = {line.id: number for number, line in enumerate(jobs, start=1)}
+        for section in (
+            show.jobs_table(jobs),
+            show.instances_table(instances, numbers),
+            show.speed(jobs, cold),
+            show.checks_table(checks),
+        ):
+            teller.lines(["", *section])
+        if self.chosen.json is not None:
+            document.write(self.chosen.json, document.document(jobs, instances, checks))
+
+    def _verdict(self, teller: Teller, view: BuildView, checks: Sequence[Check]) -> int:
+        broken = sum(not check.held for check in checks)
+        held = "all checks held" if not broken else f"{broken} checks are BROKEN"
+        seconds = time.time() - teller.began
+        teller.lines(["", f"the build {_ended(view)}; {held}; {seconds:.0f} s"])
+        return 0 if _is_over(view) and view.state == "passed" and not broken else 1
+
+
+def _is_over(view: BuildView) -> bool:
+    return all(job.outcome is not None for job in view.jobs)
+
+
+def _ended(view: BuildView) -> str:
+    """How a build ended, or that it did not."""
+    if view.state == BLOCKED:
+        return "is BLOCKED (--unblock lets it through)"
+    if not _is_over(view):
+        return "was not over in time (--timeout)"
+    return {"passed": "passed", "canceled": "was canceled"}.get(view.state, "failed")
+
+
+def _delays(choices: LabChoices) -> tuple[float, float]:
+    return choices.latency.buildkite, choices.latency.aws
+
+
+def _of_the_lab(failures: Sequence[Exception]) -> list[Check]:
+    broken = tuple(repr(each) for each in failures)
+    return [Check("lab", "the lab itself", broken)] if broken else []

@@ -1,0 +1,129 @@
+"""A lab that stays up, and says how it is reached."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mayfly_lab.commands.following import Follower
+from mayfly_lab.commands.lines import (
+    BY_HAND,
+    HELLO,
+    Line,
+    aws_variables,
+    bk_variables,
+    by_hand_folder,
+    lines,
+)
+from mayfly_lab.commands.stopping import Stop, Stopped
+from mayfly_lab.lab import STACK, Lab, LabChoices
+from mayfly_lab.report.live import Teller
+from mayfly_lab.report.logs import Logs
+
+FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLab:
+    """What `mayfly-lab up` does."""
+
+    chosen: argparse.Namespace
+    choices: LabChoices
+    no_namespaces: str
+    """Why machines are not as good as they can be here; empty when they are."""
+    stop: Stop
+
+    def run(self) -> int:
+        """Stay until somebody wants the end; the command's exit code."""
+        further = () if BY_HAND in self.choices.queues else (BY_HAND,)
+        ports = {"aws_port": self.chosen.port_aws, "buildkite_port": self.chosen.port_buildkite}
+        choices = replace(self.choices, further_queues=further, **ports)
+        file: Path | None = self.chosen.json
+        try:
+            with Lab(choices) as lab:
+                self.stop.check()
+                teller = Teller(lab.buildkite.log, Logs.NONE)
+                self._furnish(lab)
+                printed = list(lines(lab))
+                teller.lines(self._introduction(lab, printed))
+                if file is not None:
+                    _write(file, facts(lab, printed))
+                lab.buildkite.subscribe(teller.on_job)
+                self._stay(Follower(lab, teller, self.stop))
+        except Stopped:
+            return 0
+        finally:
+            if file is not None:
+                file.unlink(missing_ok=True)
+        return 0
+
+    def _stay(self, follower: Follower) -> None:
+        follower.until(lambda _: False, float("inf"))
+
+    def _furnish(self, lab: Lab) -> None:
+        """A repository, and a pipeline for Mayfly's first queue and one for an agent by hand."""
+        source = lab.home / "source"
+        source.mkdir()
+        (source / "README").write_text("What jobs of the lab check out.\n", encoding="utf-8")
+        lab.buildkite.add_repository("source", source)
+        by_hand_folder(lab).mkdir()
+        url = lab.buildkite.repository_url("source")
+        for slug, queue in ((HELLO, lab.choices.queues[0]), (BY_HAND, BY_HAND)):
+            step = {"label": slug, "command": "echo hello", "agents": {"queue": queue}}
+            lab.buildkite.add_pipeline(slug, json.dumps({"steps": [step]}), url)
+
+    def _introduction(self, lab: Lab, printed: list[Line]) -> Iterator[str]:
+        yield f"agent: {lab.agent_name}; machines: {lab.machines}"
+        if self.no_namespaces:
+            yield f"warning: machines are only directories here: {self.no_namespaces}"
+        yield f"queues that Mayfly serves: {', '.join(lab.choices.queues)}"
+        for wish in lab.choices.faults:
+            yield f"fault: {wish.name}={wish.target}"
+        for line in printed:
+            yield ""
+            yield f"# {line.what}"
+            yield line.text
+        yield ""
+        yield "# files, until it ends"
+        for what, path in files(lab).items():
+            yield f"# {what}: {path}"
+        yield ""
+        yield "ready; Ctrl-C ends it and leaves nothing behind"
+
+
+def files(lab: Lab) -> dict[str, str]:
+    """Where logs and records can be read, by what they are."""
+    logs = {f"log of {name}": str(lab.aws.log_of(name)) for name in FUNCTIONS}
+    return {**logs, "journal of every call to AWS": str(lab.aws.config.home / "journal.jsonl")}
+
+
+def facts(lab: Lab, printed: list[Line]) -> dict[str, Any]:
+    """What is printed, for scripts."""
+    return {
+        "stack": STACK,
+        "queues": list(lab.choices.queues),
+        "agent": lab.agent_name,
+        "aws": aws_variables(lab),
+        "buildkite": {
+            **bk_variables(lab),
+            "url": lab.buildkite.url,
+            "organization": lab.buildkite.settings.organization,
+            "pipelines": [HELLO, BY_HAND],
+        },
+        "files": files(lab),
+        "lines": {line.name: line.text for line in printed},
+    }
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all, and readable by its owner alone: it holds credentials."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+        json.dump(content, written, indent=2)
+    Path(name).replace(file)

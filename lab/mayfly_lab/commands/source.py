@@ -1,0 +1,176 @@
+"""What a user's build is made of: the pipeline's file, and the repository that jobs check out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mayfly_lab.buildkite import Buildkite, BuildRequest, PipelineError
+from mayfly_lab.commands.parser import UsageError
+from mayfly_lab.lab import Lab
+
+DEFAULT_QUEUE = "default"
+_NAME = "repository"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A pipeline and, unless jobs find an empty one, its repository."""
+
+    slug: str
+    pipeline: str
+    repository: Path | None
+    branch: str
+    """Of the build."""
+    commit: str
+    """What jobs check out."""
+    message: str
+    new_branch: bool
+    """Whether the repository has no such branch, and gets it at that commit."""
+    uncommitted: bool
+    """Whether there is work that no job will see."""
+
+    def request(self, env: Mapping[str, str]) -> BuildRequest:
+        """The build, as a person asks for it."""
+        return BuildRequest(
+            branch=self.branch, commit=self.commit, message=self.message, source="ui", env=env
+        )
+
+    def add_to(self, lab: Lab) -> None:
+        """Make the repository and the pipeline known to Buildkite.
+
+        Raises:
+            UsageError: git cannot copy the repository.
+        """
+        origin = self.repository
+        if origin is None:
+            origin = lab.home / "empty"
+            origin.mkdir()
+        elif _asked(origin, "symbolic-ref", "--quiet", "HEAD") is None:
+            origin = self._on_a_branch(origin, lab.home / "checkout")
+        try:
+            lab.buildkite.add_repository(
+                _NAME, origin, branches=[self.branch] if self.new_branch else []
+            )
+        except subprocess.CalledProcessError as error:
+            raise UsageError(f"--repo: git: {_last_line(error.stderr)}") from None
+        url = lab.buildkite.repository_url(_NAME)
+        lab.buildkite.add_pipeline(self.slug, self.pipeline, url, as_uploaded=True)
+
+    def _on_a_branch(self, origin: Path, target: Path) -> Path:
+        """A copy whose HEAD is a branch: a detached one cannot be cloned as a default branch."""
+        _must("clone", "--quiet", str(origin), str(target))
+        _must("-C", str(target), "checkout", "--quiet", "-B", "detached", self.commit)
+        return target
+
+
+def read_source(file: Path, repository: Path | None, branch: str | None) -> Source:
+    """Read the pipeline, and find the repository: the given one, else the one around the file.
+
+    Raises:
+        UsageError: the file cannot be read; the folder is no git repository, or has no commit.
+    """
+    text = _text(file)
+    if repository is None:
+        repository = _around(file.resolve().parent)
+    elif not repository.is_dir():
+        raise UsageError(f"--repo: there is no folder {repository}")
+    elif _around(repository) is None:
+        raise UsageError(f"--repo: {repository} is not a git repository; `git init` and commit")
+    else:
+        repository = _around(repository)
+    name = file.stem if repository is None or file.stem != "pipeline" else repository.name
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "pipeline"
+    if repository is None:
+        # Its one commit is made when the lab starts.
+        return Source(slug, text, None, branch or "main", "HEAD", "", bool(branch), False)
+    return _of_repository(slug, text, repository, branch)
+
+
+def _of_repository(slug: str, text: str, repository: Path, branch: str | None) -> Source:
+    head = _asked(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if head is None:
+        raise UsageError(f"--repo: {repository} has no commit yet; commit what jobs need")
+    current = _asked(repository, "symbolic-ref", "--quiet", "--short", "HEAD") or "detached"
+    wanted = branch or current
+    tip = _asked(repository, "rev-parse", "--verify", "--quiet", f"refs/heads/{wanted}^{{commit}}")
+    commit = tip or head
+    return Source(
+        slug=slug,
+        pipeline=text,
+        repository=repository,
+        branch=wanted,
+        commit=commit,
+        message=_asked(repository, "log", "-1", "--format=%s", commit) or "",
+        new_branch=tip is None and wanted != current,
+        uncommitted=bool(_asked(repository, "status", "--porcelain")),
+    )
+
+
+def queues_of(source: Source, given: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    """The queues of the lab: those given, else the default one and those that steps name.
+
+    Raises:
+        UsageError: the pipeline cannot be read, with line and reason; or a step names a queue that
+            was not given.
+    """
+    with_default = list(given) or [DEFAULT_QUEUE]
+    buildkite = Buildkite(lambda: datetime.now(UTC), queues=with_default)
+    try:
+        buildkite.add_pipeline(source.slug, source.pipeline, "", as_uploaded=True)
+        jobs = buildkite.create_build(source.slug, source.request(env)).jobs
+    except PipelineError as error:
+        raise UsageError(f"the pipeline cannot be read: {error}") from None
+    finally:
+        buildkite.close()
+    named = {job.queue: job.step_key or job.label for job in jobs}
+    missing = [queue for queue in named if queue not in with_default]
+    if given and missing:
+        raise UsageError(
+            f"step {named[missing[0]]!r} goes to queue {missing[0]!r}, and the lab has"
+            f" {', '.join(given)}; add --queue {missing[0]}"
+        )
+    return with_default + missing
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {file}") from None
+    except IsADirectoryError:
+        raise UsageError(f"{file} is a folder; name the pipeline's file") from None
+    except PermissionError:
+        raise UsageError(f"you may not read {file}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not text in UTF-8: {error.reason}") from None
+
+
+def _around(folder: Path) -> Path | None:
+    """The repository around a folder."""
+    top = _asked(folder, "rev-parse", "--show-toplevel")
+    return Path(top) if top else None
+
+
+def _asked(repository: Path, *arguments: str) -> str | None:
+    """What git answers; None when it refuses."""
+    done = _git("-C", str(repository), *arguments)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _must(*arguments: str) -> None:
+    done = _git(*arguments)
+    if done.returncode:
+        raise UsageError(f"--repo: git: {_last_line(done.stderr)}")
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(("git", *arguments), capture_output=True, text=True, check=False)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it failed and said nothing"])[-1]

@@ -1,0 +1,81 @@
+"""Ctrl-C and SIGTERM: asked for at any moment, obeyed where nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TextIO
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(Exception):
+    """Somebody wants the command to end."""
+
+
+class Stop:
+    """Remembers that the end was asked for. A second and any further request change nothing.
+
+    The handler raises nothing: an exception between the making of a thing and the note that it
+    must be removed would leave that thing behind.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        # An Event's own lock is not made for handlers; a pipe wakes whoever waits.
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals, until this ends."""
+        former = {each: signal.signal(each, self._asked) for each in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+            os.close(self._reading)
+            os.close(self._writing)
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long.
+
+        Raises:
+            Stopped: the end was asked for, before or meanwhile.
+        """
+        select.select([self._reading], [], [], seconds)
+        self.check()
+
+    def check(self) -> None:
+        """Go on only when nobody asked for the end.
+
+        Raises:
+            Stopped: somebody did.
+        """
+        if self.requested:
+            raise Stopped
+
+    def line(self, stream: TextIO) -> str:
+        """The next line that somebody types.
+
+        Raises:
+            Stopped: the end was asked for instead.
+        """
+        select.select([stream.fileno(), self._reading], [], [])
+        self.check()
+        return stream.readline()
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        again, self.requested = self.requested, True
+        line = "already stopping" if again else "stopping: machines and functions end first"
+        # Not through `sys.stderr`: the handler may have interrupted a write to it.
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"mayfly-lab: {line}\n".encode())
+        if not again:
+            os.write(self._writing, b"!")

@@ -1,0 +1,20 @@
+"""Everything in the lab that can be made to go wrong: one table, and the switches that are on."""
+
+from mayfly_lab.faults.durations import parse_seconds
+from mayfly_lab.faults.switches import Fault, Faults, Options, Wish, read
+from mayfly_lab.faults.syntax import FaultSyntaxError
+from mayfly_lab.faults.table import FOREVER, SWITCHES, Part, Switch
+
+__all__ = [
+    "FOREVER",
+    "SWITCHES",
+    "Fault",
+    "FaultSyntaxError",
+    "Faults",
+    "Options",
+    "Part",
+    "Switch",
+    "Wish",
+    "parse_seconds",
+    "read",
+]

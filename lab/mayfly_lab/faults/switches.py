@@ -1,0 +1,215 @@
+"""The switches with which a story, a test or a user makes things go wrong.
+
+A switch is written `NAME=TARGET[,value=X][,count=N][,after=TIME][,for=TIME][,by=WHO]`; targets may
+hold `*`. Durations are plain seconds, or `250ms`, `5s`, `2m`. Examples::
+
+    throttle=ec2:CreateFleet,count=3
+    lost-answer=ec2:CreateFleet
+    latency=dynamodb:*,value=15ms
+    no-capacity=m7i.large/us-east-1a,for=30s
+    kill=sandbox/ec2:ReplaceIamInstanceProfileAssociation
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TypedDict, Unpack
+
+from mayfly_lab.faults import values
+from mayfly_lab.faults.durations import parse_seconds, parse_signed_seconds
+from mayfly_lab.faults.syntax import FaultSyntaxError
+from mayfly_lab.faults.table import SWITCHES, Part, Switch
+
+_OPTIONS = ("value", "count", "after", "for", "by")
+
+
+@dataclass(slots=True)
+class Fault:
+    """One switch that is on."""
+
+    name: str
+    target: str
+    count: int | None
+    until: float | None
+    value: str
+    by: str
+    since: float | None = None
+    _level: tuple[float, float] | None = None
+    """What its token bucket held, and when."""
+
+    def hits(self, subject: str, by: str, now: float) -> bool:
+        """Whether this fault strikes `subject`, asked for by the principal named `by`."""
+        if self.count is not None and self.count <= 0:
+            return False
+        if self.until is not None and now >= self.until:
+            return False
+        if self.since is not None and now < self.since:
+            return False
+        return fnmatchcase(subject, self.target) and fnmatchcase(by, self.by)
+
+    @property
+    def seconds(self) -> float:
+        """The value as a duration, which may be negative where the table allows that."""
+        return parse_signed_seconds(self.value)
+
+    def overflows(self, now: float) -> bool:
+        """Take a token out of its bucket; whether there was none."""
+        size, per_second = values.bucket(self.value)
+        level, at = self._level or (float(size), now)
+        level = min(float(size), level + (now - at) * per_second)
+        self._level = (level - 1 if level >= 1 else level, now)
+        return level < 1
+
+
+class Options(TypedDict, total=False):
+    """How often, when and how long a switch strikes, with what value, and whose calls."""
+
+    count: int
+    seconds: float
+    after: float
+    value: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A switch as it was written, not yet on."""
+
+    name: str
+    target: str
+    options: Options
+
+    @property
+    def part(self) -> Part:
+        """Where it strikes."""
+        return SWITCHES[self.name].part
+
+
+def read(text: str) -> Wish:
+    """The switch that is written `NAME=TARGET,…`.
+
+    Raises:
+        FaultSyntaxError: unknown name or option, a target that is none, a value that is missing,
+            not wanted, or not of the switch's kind.
+    """
+    head, *given = text.split(",")
+    name, equals, target = head.partition("=")
+    switch = _switch(name)
+    if not equals or not target:
+        raise FaultSyntaxError(f"{name}: what is to be struck? As {name}={switch.example}")
+    if switch.part is Part.AWS and ":" not in target and target != "*":
+        raise FaultSyntaxError(f"{name}: {target!r} is not SERVICE:OPERATION, as ec2:CreateFleet")
+    return Wish(name, target, _options(name, given))
+
+
+def _options(name: str, given: list[str]) -> Options:
+    written: dict[str, str] = {}
+    for each in given:
+        option, equals, value = each.partition("=")
+        if option not in _OPTIONS:
+            raise FaultSyntaxError(f"{name}: unknown option {option!r}; {', '.join(_OPTIONS)}")
+        if not equals or not value:
+            raise FaultSyntaxError(f"{name}: {option} needs a value, as {option}=…")
+        written[option] = value
+    chosen = Options(value=written.get("value", ""), by=written.get("by", "*"))
+    try:
+        if "for" in written:
+            chosen["seconds"] = parse_seconds(written["for"])
+        if "after" in written:
+            chosen["after"] = parse_seconds(written["after"])
+    except FaultSyntaxError as error:
+        raise FaultSyntaxError(f"{name}: {error}") from None
+    if "count" in written:
+        if not written["count"].isdigit():
+            raise FaultSyntaxError(f"{name}: count must be a number, not {written['count']!r}")
+        chosen["count"] = int(written["count"])
+    _check_value(name, SWITCHES[name], chosen["value"])
+    return chosen
+
+
+def _switch(name: str) -> Switch:
+    switch = SWITCHES.get(name)
+    if switch is None:
+        near = get_close_matches(name, SWITCHES, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(SWITCHES)}"
+        raise FaultSyntaxError(f"no fault {name!r}; {hint}")
+    return switch
+
+
+def _check_value(name: str, switch: Switch, value: str) -> None:
+    if switch.value is None:
+        if value:
+            raise FaultSyntaxError(f"{name}: has no value")
+        return
+    if not value:
+        if switch.value.needed:
+            raise FaultSyntaxError(f"{name}: needs a value, as {name}={switch.example}")
+        return
+    try:
+        switch.value.read(value)
+    except FaultSyntaxError as error:
+        raise FaultSyntaxError(f"{name}: {error}") from None
+
+
+class Faults:
+    """The switches that are on. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._active: list[Fault] = []
+
+    def parse(self, text: str) -> Fault:
+        """Turn on the switch that is written `NAME=TARGET,…`.
+
+        Raises:
+            FaultSyntaxError: as `read`.
+        """
+        return self.turn_on(read(text))
+
+    def turn_on(self, wish: Wish) -> Fault:
+        """Turn on a switch that was read; its times count from now."""
+        return self.set(wish.name, wish.target, **wish.options)
+
+    def set(self, name: str, target: str = "*", **options: Unpack[Options]) -> Fault:
+        """Turn a switch on, `count` times or for `seconds`; without either as the table says.
+
+        Raises:
+            FaultSyntaxError: there is no such switch, or its value is not of its kind.
+        """
+        switch = _switch(name)
+        value, seconds = options.get("value", ""), options.get("seconds")
+        _check_value(name, switch, value)
+        count = options.get("count", switch.count if seconds is None else None)
+        begins = self._clock() + options.get("after", 0.0)
+        until = None if seconds is None else begins + seconds
+        since = begins if "after" in options else None
+        fault = Fault(name, target, count, until, value, options.get("by", "*"), since)
+        with self._lock:
+            self._active.append(fault)
+        return fault
+
+    def take(self, name: str, *subjects: str, by: str = "") -> Fault | None:
+        """The fault that strikes one of `subjects` now, counted down; None if none does."""
+        if not self._active:
+            return None
+        now = self._clock()
+        with self._lock:
+            for fault in self._active:
+                if fault.name == name and any(fault.hits(each, by, now) for each in subjects):
+                    if name == "bucket" and not fault.overflows(now):
+                        continue
+                    if fault.count is not None:
+                        fault.count -= 1
+                    return fault
+        return None
+
+    def clear(self, name: str | None = None) -> None:
+        """Turn off every switch, or every switch of one name."""
+        with self._lock:
+            self._active = [each for each in self._active if name is not None and each.name != name]

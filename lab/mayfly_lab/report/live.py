@@ -1,0 +1,65 @@
+"""What happens in a lab, told while it happens."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from mayfly.model import Instance
+from mayfly_lab.buildkite import JobEvent, JobState
+from mayfly_lab.report import show
+from mayfly_lab.report.logs import Logs, readable
+
+_SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
+
+
+@dataclass(slots=True)
+class Teller:
+    """Prints what happens, in seconds since it was made. May be called from any thread."""
+
+    log_of: Callable[[str], bytes] = lambda _: b""
+    """The log of a job, by its id."""
+    logs: Logs = Logs.NONE
+    began: float = field(default_factory=time.time)
+    _told: set[tuple[str, str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def say(self, line: str) -> None:
+        """One line of what happens, at once."""
+        self.lines([f"{time.time() - self.began:6.2f}  {line}"])
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Lines that belong together, as they are."""
+        with self._lock:
+            try:
+                sys.stdout.write("".join(f"{line}\n" for line in lines))
+                sys.stdout.flush()
+            except BrokenPipeError:
+                # Nobody reads any more, which is no reason to leave anything half done.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def on_job(self, event: JobEvent) -> None:
+        """A job has changed its state."""
+        job = event.job
+        if job.state in _SILENT:
+            return
+        how = f" ({job.outcome})" if job.outcome else ""
+        where = f" on {job.agent_name}" if job.agent_name and not job.outcome else ""
+        self.say(f"{show.plain(job.label)}: {job.state}{how}{where}")
+        if job.outcome is not None and self._shows(job.outcome):
+            self.lines(f"        | {line}" for line in readable(self.log_of(job.id)))
+
+    def on_instances(self, found: Iterable[Instance]) -> None:
+        """Tell of every state of an instance that was not told yet."""
+        for instance in found:
+            step = (str(instance.key), instance.state)
+            if step not in self._told and instance.instance_id:
+                self._told.add(step)
+                self.say(f"{instance.instance_id} {instance.state}: {instance.reason}")
+
+    def _shows(self, outcome: str) -> bool:
+        return self.logs is Logs.ALL or (self.logs is Logs.FAILED and outcome != "passed")

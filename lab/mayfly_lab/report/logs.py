@@ -1,0 +1,26 @@
+"""Logs of jobs on a terminal."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+_TIMES = re.compile(r"\x1b_bk;t=\d+\x07")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|_[^\x07]*\x07|[@-Z\\^])")
+_OTHERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class Logs(StrEnum):
+    """Whose logs are shown when a job ends."""
+
+    ALL = "all"
+    FAILED = "failed"
+    NONE = "none"
+
+
+def readable(log: bytes) -> list[str]:
+    """A job's log as a terminal would leave it: no time codes, no colours, nothing overwritten."""
+    text = _ESCAPES.sub("", _TIMES.sub("", log.decode(errors="replace")))
+    ends = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    lines = [_OTHERS.sub("", line) for line in ends]
+    return lines[:-1] if lines[-1] == "" else lines

@@ -1,0 +1,1 @@
+"""Holds Buildkite itself to what the emulator promises."""

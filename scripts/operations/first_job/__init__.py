@@ -1,0 +1,1 @@
+"""Creates a build of one job and follows it."""

@@ -1,0 +1,1 @@
+"""Takes a stack or a queue away, and leaves nothing."""

@@ -1,0 +1,61 @@
+"""The kinds of job that the end-to-end tests run: one table, for the tests and for the docs.
+
+Each file below `kinds` is a list. `story` is the test's name, `pipeline` its pipeline. What cannot
+be shown says why: `stand-in` where the lab's own agent cannot run it, `directory` where machines
+are directories, without users and namespaces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_FILES = ("endings", "output", "checkouts", "hosts", "builds")
+_PLACE = Path(__file__).parent / "kinds"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of job."""
+
+    story: str
+    pipeline: Mapping[str, Any]
+    """In Buildkite's own words, but for the queue."""
+    queue: str = "jobs"
+    repository: str = "app"
+    build: Mapping[str, str] = field(default_factory=dict)
+    """`branch`, `tag` and `commit` of its build, where they are not the default ones."""
+    stand_in: str = ""
+    """Why the stand-in cannot run it; empty when it can."""
+    directory: str = ""
+    """Why a machine without namespaces cannot show it; empty when it can."""
+
+    @property
+    def test(self) -> str:
+        """The name of its test."""
+        return f"test_{self.story.replace(' ', '_').replace('-', '_')}"
+
+    @property
+    def slug(self) -> str:
+        """The name of its pipeline at Buildkite."""
+        return "".join(c if c.isalnum() else "-" for c in self.story)
+
+    @property
+    def configuration(self) -> str:
+        """Its pipeline as Buildkite takes it; JSON is YAML."""
+        # What the job's shell is to read is not for Buildkite to fill in.
+        return json.dumps({"agents": {"queue": self.queue}, **self.pipeline}).replace("$", "$$")
+
+
+def _read(name: str) -> list[Kind]:
+    entries = yaml.safe_load((_PLACE / f"{name}.yml").read_text("utf-8"))
+    return [Kind(**{key.replace("-", "_"): value for key, value in e.items()}) for e in entries]
+
+
+KINDS: Mapping[str, Kind] = {kind.test: kind for name in _FILES for kind in _read(name)}
+"""By the name of the test."""

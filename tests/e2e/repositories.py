@@ -1,0 +1,104 @@
+"""Repositories that jobs check out."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from mayfly_lab.lab import Lab
+
+EVERY_BYTE = bytes(range(256)) * 8
+_AUTHOR = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+
+
+class Source:
+    """A repository in the making, as a developer has it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def commit(self, message: str, files: Mapping[str, str | bytes]) -> str:
+        """Write files and commit them; scripts may be run. The commit's id."""
+        for name, content in files.items():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+            if path.read_bytes().startswith(b"#!"):
+                path.chmod(0o755)
+        self.git("add", "--all")
+        self.git(*_AUTHOR, "commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def git(self, *arguments: str) -> str:
+        """What git answers."""
+        command = ("git", "-C", str(self.path), *arguments)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+
+def add_history(lab: Lab) -> Mapping[str, str]:
+    """The repository `history`: commits on main, the tag v1, the branch release/2; commits by name.
+
+    The file STATE says where in it somebody is.
+    """
+    source = Source(lab.home / "history")
+    commits = {"first": source.commit("Begin", {"STATE": "first\n", "every-byte": EVERY_BYTE})}
+    commits["v1"] = source.commit("Release 1", {"STATE": "v1\n"})
+    source.git("tag", "v1")
+    source.git("checkout", "--quiet", "-b", "release/2")
+    source.commit("Prepare release 2", {"STATE": "release/2\n"})
+    source.git("checkout", "--quiet", "main")
+    source.commit("Go on", {"STATE": "main\n"})
+    lab.buildkite.add_repository("history", source.path)
+    return commits
+
+
+def add_submodule(lab: Lab) -> None:
+    """The repository `with-submodule`, whose submodule stands beside it on the server."""
+    library = Source(lab.home / "library")
+    library.commit("Begin", {"NAME": "the library\n"})
+    lab.buildkite.add_repository("library", library.path)
+    source = Source(lab.home / "with-submodule")
+    url = lab.buildkite.repository_url("library")
+    # As `git submodule add ../library.git library` writes it, which the server need not see.
+    source.git("clone", "--quiet", url, "library")
+    modules = '[submodule "library"]\n\tpath = library\n\turl = ../library.git\n'
+    source.commit("Take the library in", {".gitmodules": modules})
+    lab.buildkite.add_repository("with-submodule", source.path)
+
+
+def add_hooks(lab: Lab) -> None:
+    """The repository `with-hooks`: each says its name, and fails where FAIL_IN names it."""
+    source = Source(lab.home / "with-hooks")
+    names = ("post-checkout", "pre-command", "post-command", "pre-exit")
+    hooks = {f".buildkite/hooks/{name}": _hook(name) for name in names}
+    hooks[".buildkite/hooks/pre-command"] += "export FROM_THE_HOOK='what it has set'\n"
+    source.commit("Begin", hooks)
+    lab.buildkite.add_repository("with-hooks", source.path)
+
+
+def add_plugin(lab: Lab) -> None:
+    """The repository `with-plugin`: it holds the plugin `greet`."""
+    source = Source(lab.home / "with-plugin")
+    greet = ".buildkite/plugins/greet"
+    files = {
+        f"{greet}/plugin.yml": "name: Greet\nconfiguration: {properties: {name: {type: string}}}\n",
+        f"{greet}/hooks/pre-command": "#!/bin/bash\necho hello, $BUILDKITE_PLUGIN_GREET_NAME\n",
+        f"{greet}/hooks/environment": "#!/bin/bash\nexport GREETER=plugin\n",
+    }
+    source.commit("Begin", files)
+    lab.buildkite.add_repository("with-plugin", source.path)
+
+
+def add_private(root: Path) -> None:
+    """The repository `private.git` below a directory, which no server of the lab serves."""
+    source = Source(root / "private")
+    source.commit("Begin", {"STATE": "private\n"})
+    source.git("clone", "--quiet", "--bare", ".", str(root / "private.git"))
+
+
+def _hook(name: str) -> str:
+    return f'#!/bin/bash\necho "{name} of the repository"\n[ "$FAIL_IN" != {name} ] || exit 41\n'

@@ -1,0 +1,120 @@
+"""An SSH server with git repositories behind it, for one key; the lab's machines reach it too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+
+_UPLOAD = re.compile(r"git-upload-pack '/?(?P<name>[a-z-]+\.git)'")
+
+
+@dataclass(frozen=True, slots=True)
+class DeployKey:
+    """What a queue needs to clone: a private key, and the line that makes the server known."""
+
+    private: str
+    known_hosts: str
+
+
+class SshServer:
+    """Serves the bare repositories below a directory for reading. Implements `Listener`.
+
+    The client is OpenSSH's, as git starts it.
+    """
+
+    def __init__(self, repositories: Path) -> None:
+        self._repositories = repositories
+        self._host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self._key = asyncssh.generate_private_key("ssh-ed25519", comment="deploy key of a queue")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True)
+        self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._own = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._own.getsockname()[1]
+
+    @property
+    def deploy_key(self) -> DeployKey:
+        """The one key that it takes."""
+        host = self._host_key.export_public_key("openssh").decode().strip()
+        private = self._key.export_private_key("openssh").decode()
+        return DeployKey(private, f"[127.0.0.1]:{self.port} {host}\n")
+
+    def url(self, name: str) -> str:
+        """Where `git clone` finds a repository."""
+        return f"ssh://git@127.0.0.1:{self.port}/{name}.git"
+
+    def start(self) -> None:
+        """Begin to serve; returns at once."""
+        self._thread.start()
+        self.adopt(self._own)
+
+    def stop(self) -> None:
+        """Drop every connection and stop serving."""
+        _close(self._own)
+        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(timeout=10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        self._loop.close()
+
+    def adopt(self, listening: socket.socket) -> None:
+        """Serve this listening socket too, until it is closed."""
+        listening.setblocking(True)
+        threading.Thread(target=self._accept, args=(listening,), name="ssh", daemon=True).start()
+
+    def _accept(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:  # closed
+                return
+            asyncio.run_coroutine_threadsafe(self._serve(connection), self._loop)
+
+    async def _drop(self) -> None:
+        for connection in list(self._connections):
+            connection.abort()
+            await connection.wait_closed()
+
+    async def _serve(self, connection: socket.socket) -> None:
+        allowed = asyncssh.import_authorized_keys(self._key.export_public_key("openssh").decode())
+        with contextlib.suppress(OSError, asyncssh.Error):  # the client has left
+            served = await asyncssh.run_server(
+                connection,
+                server_host_keys=[self._host_key],
+                authorized_client_keys=allowed,
+                process_factory=self._upload,
+                encoding=None,
+            )
+            self._connections.add(served)
+            await served.wait_closed()
+            self._connections.discard(served)
+
+    async def _upload(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        asked = _UPLOAD.fullmatch(process.command or "")
+        if asked is None:
+            process.stderr.write(b"this server hands out repositories, and nothing else\n")
+            process.exit(128)
+            return
+        git = await asyncio.create_subprocess_exec(
+            "git",
+            "upload-pack",
+            str(self._repositories / asked["name"]),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await process.redirect(stdin=git.stdin, stdout=git.stdout, stderr=git.stderr)
+        process.exit(await git.wait())
+
+
+def _close(listening: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        # Closing alone does not wake a thread that waits for a connection.
+        listening.shutdown(socket.SHUT_RDWR)
+    listening.close()

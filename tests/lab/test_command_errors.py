@@ -1,0 +1,182 @@
+"""What a person reads who asked for what cannot be: one line, exit code 2, nothing started."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mayfly_lab.cli import run_command
+
+GOOD = "steps:\n  - command: 'true'\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of its own to work in; whatever is left in the one for temporary files is found."""
+    temporary = tmp_path / "tmp"
+    work = tmp_path / "work"
+    for each in (temporary, work):
+        each.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.chdir(work)
+    (work / "good.yml").write_text(GOOD)
+    yield work
+    assert list(temporary.iterdir()) == []
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line with which a command refuses."""
+    try:
+        code = run_command(arguments)
+    except SystemExit as error:
+        code = int(error.code or 0)
+    said = capsys.readouterr()
+    assert code == 2, said
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    return said.err.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["fly"], "COMMAND: invalid choice: 'fly'"),
+        (["run"], "the following arguments are required: PIPELINE.yml"),
+        (["run", "good.yml", "--quick"], "unrecognized arguments: --quick"),
+        (["up", "--quick"], "unrecognized arguments: --quick"),
+        (["demo", "--quick"], "unrecognized arguments: --quick"),
+        (["up", "--laten", "aws=1s"], "unrecognized arguments: --laten"),
+        (["run", "none.yml"], "there is no file none.yml"),
+        (["run", "."], ". is a folder; name the pipeline's file"),
+        (["run", "good.yml", "--queue", "a b"], "'a b' is not a queue: letters, digits, - and _"),
+        (["run", "good.yml", "--hot", "many"], "'many' is not a number from 0 to 200"),
+        (["run", "good.yml", "--env", "X"], "--env: 'X' is not NAME=VALUE"),
+        (["run", "good.yml", "--timeout", "soon"], "not a duration: 'soon'"),
+        (["run", "good.yml", "--timeout", "0"], "'0' is no time at all"),
+        (["run", "good.yml", "--latency", "azure=1s"], "'azure=1s' is not buildkite or aws="),
+        (["run", "good.yml", "--logs", "some"], "invalid choice: 'some'"),
+        (["run", "good.yml", "--agent", "no-such"], "no-such is not a program; give its path"),
+        (["demo", "--agent", "no-such"], "no-such is not a program; give its path"),
+        (["run", "good.yml", "--agent", "/bin/true"], "/bin/true does not tell its version"),
+        (["run", "good.yml", "--json", "none/x.json"], "--json: there is no folder none"),
+        (["demo", "--json", "none/x.json"], "--json: there is no folder none"),
+        (["up", "--ready-file", "."], "--json: . is a folder; name a file in it"),
+        (["run", "good.yml", "--repo", "none"], "--repo: there is no folder none"),
+        (["run", "good.yml", "--repo", "."], "--repo: . is not a git repository; `git init`"),
+        (["run", "good.yml", "--parameter", "x"], "'x' is not QUEUE/NAME=VALUE"),
+        (["run", "good.yml", "--parameter", "gpu/pool/hot=1"], "no queue is 'gpu'; there is def"),
+        (
+            ["run", "good.yml", "--parameter", "default/pool/hot=x"],
+            'default/pool/hot = "x": allowed: a count from 0 to 5000',
+        ),
+        (
+            ["run", "good.yml", "--parameter", "default/pool/hott=1"],
+            "there is no such parameter; there is pool/hot",
+        ),
+        (["up", "--port-aws", "0"], "'0' is not a port from 1 to 65535"),
+        (["up", "--port-aws", "9", "--port-buildkite", "9"], "--port-buildkite are both 9"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert words in complaint(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("steps:\n  - command: [\n", "line 3: "),
+        ("hello", "the pipeline cannot be read"),
+        ("steps:\n  - command: x\n    retry: often\n", "line 2: step 1: "),
+        ("steps:\n  - command: x\n    flavour: sweet\n", "line 2: step 1: "),
+    ],
+)
+def test_a_file_that_is_no_pipeline_is_refused_with_line_and_reason(
+    capsys: pytest.CaptureFixture[str], folder: Path, text: str, words: str
+) -> None:
+    (folder / "bad.yml").write_text(text)
+    assert words in complaint(capsys, "run", "bad.yml")
+
+
+def test_a_file_that_is_not_text_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "bad.yml").write_bytes(b"\xff\xfe\x00")
+    assert "bad.yml is not text in UTF-8" in complaint(capsys, "run", "bad.yml")
+
+
+def test_a_step_for_a_queue_that_was_not_given_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    text = "steps:\n  - {label: Train, command: x, agents: {queue: gpu}}\n"
+    (folder / "train.yml").write_text(text)
+    said = complaint(capsys, "run", "train.yml", "--queue", "default")
+    assert "step 'Train' goes to queue 'gpu', and the lab has default; add --queue gpu" in said
+
+
+def test_a_repository_without_a_commit_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    subprocess.run(["git", "init", "--quiet", "new"], check=True)
+    said = complaint(capsys, "run", "good.yml", "--repo", "new")
+    assert "new has no commit yet; commit what jobs need" in said
+
+
+@pytest.mark.parametrize("option", ["--port-aws", "--port-buildkite"])
+def test_a_port_in_use_is_refused(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = complaint(capsys, "up", option, str(port))
+    assert f"{option}: port {port}: address already in use; choose another" in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_report_that_may_not_be_written_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "closed").mkdir(mode=0o500)
+    said = complaint(capsys, "run", "good.yml", "--json", "closed/out.json")
+    assert "you may not write closed/out.json" in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("kil=dispatch", "no fault 'kil'; did you mean kill?"),
+        ("no-capacty=*", "no fault 'no-capacty'; did you mean no-capacity?"),
+        ("zzzz=1", "no fault 'zzzz'; there are: throttle, bucket"),
+        ("kill", "kill: what is to be struck? As kill=provision/ec2:CreateFleet"),
+        ("kill=disptach", "kill: no function is 'disptach'; there is dispatch, provision"),
+        ("kill=dispatch,often=1", "kill: unknown option 'often'; value, count, after, for, by"),
+        ("kill=dispatch,count=x", "kill: count must be a number, not 'x'"),
+        ("kill=dispatch,count", "kill: count needs a value"),
+        ("kill=dispatch,for=ever", "kill: not a duration: 'ever' (try 250ms, 5s or 2m)"),
+        ("throttle=CreateFleet", "throttle: 'CreateFleet' is not SERVICE:OPERATION"),
+        ("throttle=*,value=3", "throttle: has no value"),
+        ("bucket=ec2:*,value=5", "bucket: not a bucket: '5' (SIZE/PER_SECOND, try 5/0.5)"),
+        ("imds-lag=*", "imds-lag: needs a value, as imds-lag=*,value=30s"),
+        ("imds-error=*,value=200", "imds-error: not an HTTP status of an error: '200'"),
+        ("partial-fleet=*,value=few", "partial-fleet: not a number: 'few'"),
+        ("no-capacity=m7i.large", "no-capacity: 'm7i.large' is not TYPE/ZONE, as m7i.large/*"),
+        ("clock-skew=*,value=late", "clock-skew: not a duration: 'late'"),
+        ("event-lost=ec2", "event-lost: no event is 'ec2'; there is aws.ec2/*"),
+        (
+            "buildkite-answer=stacks.reserve,value=500",
+            "buildkite-answer: no call is 'stacks.reserve'; did you mean stacks.",
+        ),
+        ("buildkite-answer=stacks.*", "buildkite-answer: needs a value"),
+        ("queue-paused=gpu", "queue-paused: no queue is 'gpu'; there is default"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str], fault: str, words: str
+) -> None:
+    assert words in complaint(capsys, "run", "good.yml", "--fault", fault)

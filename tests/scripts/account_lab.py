@@ -1,0 +1,127 @@
+"""A lab's AWS and Buildkite without machines, made ready as an operator makes an account ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mayfly_lab.archives import ArchiveServer
+from mayfly_lab.aws.config import ACCOUNT, LabConfig
+from mayfly_lab.aws.local import LocalAws
+from mayfly_lab.buildkite import Buildkite
+from mayfly_lab.front.authoriser import ALLOWED, Verdict, denied
+from mayfly_lab.front.call import Call, Kind, Principal
+from mayfly_lab.standin.archive import AgentArchive, pack
+from tests.lab.aws_lab import FAST, EmptyRoom
+from tests.scripts.real_account import Run, account_environment, run
+
+TOKEN = "/buildkite/mayfly/agent-token"
+REGION = "us-east-1"
+
+
+class LimitedPeople:
+    """Everybody may do everything, but whoever is called by a list of actions may not do those."""
+
+    def decide(self, principal: Principal, call: Call) -> Verdict:
+        forbidden = principal.name.split(",")
+        return denied("not this one") if call.action in forbidden else ALLOWED
+
+
+@dataclass
+class AccountLab:
+    """An account that is ready for a deployment."""
+
+    aws: LocalAws
+    buildkite: Buildkite
+    archive: AgentArchive
+    archive_url: str
+    home: Path
+    vpc: str = ""
+    subnets: tuple[str, ...] = ()
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service)
+
+    def environment(self, *forbidden: str) -> dict[str, str]:
+        """The shell of an operator, who may do all but these."""
+        keys = self.aws.operator
+        if forbidden:
+            name = ",".join(forbidden)
+            principal = Principal("AIDAX", f"arn:aws:iam::{ACCOUNT}:user/x", Kind.OPERATOR, name)
+            keys = self.aws.credentials.issue(principal, timedelta(hours=1))
+        own = account_environment(self.aws.endpoint, keys, REGION, self.home)
+        return {**own, "BUILDKITE_API_TOKEN": self.buildkite.api_token}
+
+    def words(self, **changes: str) -> list[str]:
+        given = {
+            "QueueKey": "default",
+            "VpcId": self.vpc,
+            "Subnets": ",".join(self.subnets),
+            "AssignPublicIp": "true",
+            "AgentVersion": self.archive.version,
+            "AgentSha256Amd64": self.archive.sha256,
+            "AgentArchiveUrl": self.archive_url,
+            **changes,
+        }
+        return [f"{name}={value}" for name, value in given.items()]
+
+    def preflight(self, *more: str, **changes: str) -> Run:
+        """Run it as the operator, with other answers than the account's own."""
+        return self.preflight_as(self.environment(), *more, **changes)
+
+    def preflight_as(self, environment: Mapping[str, str], /, *more: str, **changes: str) -> Run:
+        """Run it in this shell."""
+        endpoints = [
+            f"--agent-endpoint={self.buildkite.agent_endpoint}",
+            f"--api-endpoint={self.buildkite.url}/v2",
+        ]
+        return run("preflight", *self.words(**changes), *more, *endpoints, environment=environment)
+
+    def make_ready(self) -> None:
+        """A token, a VPC with a way out, the role that fleets need."""
+        self.client("ssm").put_parameter(
+            Name=TOKEN, Type="SecureString", Value=self.buildkite.agent_token
+        )
+        ec2 = self.client("ec2")
+        self.vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(VpcId=self.vpc, InternetGatewayId=gateway)
+        self.subnets = tuple(self._subnet(zone) for zone in "ab")
+        own = [{"Name": "vpc-id", "Values": [self.vpc]}]
+        [table] = ec2.describe_route_tables(Filters=own)["RouteTables"]
+        ec2.create_route(
+            RouteTableId=table["RouteTableId"],
+            DestinationCidrBlock="0.0.0.0/0",
+            GatewayId=gateway,
+        )
+        self.client("iam").create_service_linked_role(AWSServiceName="ec2fleet.amazonaws.com")
+
+    def _subnet(self, zone: str) -> str:
+        made = self.client("ec2").create_subnet(
+            VpcId=self.vpc,
+            CidrBlock=f"10.1.{ord(zone)}.0/24",
+            AvailabilityZone=f"{REGION}{zone}",
+        )
+        return str(made["Subnet"]["SubnetId"])
+
+
+@contextmanager
+def an_account(home: Path) -> Iterator[AccountLab]:
+    with ExitStack() as closing:
+        buildkite = Buildkite(lambda: datetime.now(UTC), queues=("default", "deploy"))
+        buildkite.start()
+        closing.callback(buildkite.close)
+        archive = pack(home / "agent.tar.gz", None)
+        archives = ArchiveServer(archive)
+        archives.server.start()
+        closing.callback(archives.server.stop)
+        aws = LocalAws(LabConfig(home / "aws", delays=FAST), EmptyRoom, LimitedPeople())
+        aws.start()
+        closing.callback(aws.stop)
+        made = AccountLab(aws, buildkite, archive, archives.url, home)
+        made.make_ready()
+        yield made

@@ -1,0 +1,104 @@
+"""The emulator, held to its own contract over HTTP as Buildkite would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mayfly_lab.buildkite import Buildkite
+from tests.scripts.real_account import Run, bare_environment, run
+
+QUEUE = "checks"
+
+
+@pytest.fixture
+def buildkite() -> Iterator[Buildkite]:
+    made = Buildkite(lambda: datetime.now(UTC), queues=("default", QUEUE))
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shell(buildkite: Buildkite, tmp_path: Path) -> dict[str, str]:
+    return {
+        **bare_environment(tmp_path),
+        "BUILDKITE_AGENT_TOKEN": buildkite.agent_token,
+        "BUILDKITE_API_TOKEN": buildkite.api_token,
+    }
+
+
+def check(buildkite: Buildkite, shell: Mapping[str, str], *more: str) -> Run:
+    return run(
+        "check-buildkite",
+        f"--agent-endpoint={buildkite.agent_endpoint}",
+        f"--api-endpoint={buildkite.url}/v2",
+        f"--queue={QUEUE}",
+        *more,
+        environment=shell,
+    )
+
+
+def test_the_emulator_holds_what_can_be_held_against_buildkite_and_nothing_is_left(
+    buildkite: Buildkite, shell: dict[str, str]
+) -> None:
+    ended = check(buildkite, shell, "--all")
+    assert (ended.status, ended.err) == (0, "")
+    lines = ended.out.splitlines()
+    assert "held        a token runs its job and no other" in lines
+    assert "not checked each endpoint has its own limit for each second" in lines
+    held = sum(line.startswith("held ") for line in lines)
+    assert held >= 25
+    assert lines[-1].startswith(f"{held} held, 0 broken, ")
+    assert buildkite.stacks() == ()
+    assert all(job.outcome for job in buildkite.jobs())
+    assert {job.queue for job in buildkite.jobs()} == {QUEUE}
+
+
+def test_an_expectation_that_does_not_hold_is_told_with_what_was_seen(
+    buildkite: Buildkite, shell: dict[str, str]
+) -> None:
+    buildkite.faults.answer("stacks.job-acquisition-tokens", 500)
+    ended = check(buildkite, shell)
+    assert ended.status == 1
+    assert "broken      a token runs its job and no other" in ended.out
+    assert "500" in ended.out
+    assert "held        the token tells its cluster" in ended.out
+    assert buildkite.stacks() == ()
+
+
+@pytest.mark.parametrize("refused", ["BUILDKITE_AGENT_TOKEN", "BUILDKITE_API_TOKEN"])
+def test_a_refused_token_is_named_before_anything_is_made(
+    buildkite: Buildkite, shell: dict[str, str], refused: str
+) -> None:
+    ended = check(buildkite, {**shell, refused: "bkct_0123456789abcdef0123456789"})
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(f"check-buildkite: Buildkite refuses {refused}: 401")
+    assert buildkite.jobs() == ()
+
+
+def test_a_missing_token_is_asked_for(buildkite: Buildkite, tmp_path: Path) -> None:
+    ended = check(buildkite, bare_environment(tmp_path))
+    assert ended.status == 2
+    assert "BUILDKITE_AGENT_TOKEN and BUILDKITE_API_TOKEN" in ended.err
+
+
+def test_a_queue_that_is_in_use_is_left_alone(buildkite: Buildkite, shell: dict[str, str]) -> None:
+    steps = f"steps: [{{command: x, agents: {{queue: {QUEUE}}}}}]"
+    buildkite.add_pipeline("theirs", steps, "https://git.example.org/theirs.git")
+    buildkite.create_build("theirs")
+    ended = check(buildkite, shell)
+    assert ended.status == 2
+    assert f"queue {QUEUE} has jobs" in ended.err
+    assert [job.state for job in buildkite.jobs()] == ["scheduled"]
+
+
+def test_an_address_where_nobody_listens_is_told(
+    buildkite: Buildkite, shell: dict[str, str]
+) -> None:
+    ended = check(buildkite, shell, "--agent-endpoint=http://127.0.0.1:9/v3")
+    assert ended.status == 1
+    assert "127.0.0.1:9 cannot be reached" in ended.err

@@ -1,0 +1,268 @@
+"""What preflight says of what it saw, as tables: no account is asked here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from operations.findings import COLUMNS, Finding, Unknown, Verdict, table, tally
+from operations.preflight.answers import Answers, read_answers
+from operations.preflight.checks_instances import FLEET_ROLE, SPOT_ROLE
+from operations.preflight.command import decide
+from operations.preflight.quotas import ON_DEMAND, SPOT, quota_of
+from operations.preflight.snapshot import (
+    Cluster,
+    Image,
+    InstanceType,
+    QueueSeen,
+    Snapshot,
+    Stack,
+    Subnet,
+    Token,
+)
+
+TYPES = ("m7i.large", "m6i.large", "m6a.large", "m5.large")
+ZONES = frozenset({"eu-1a", "eu-1b"})
+A, B = "subnet-0a", "subnet-0b"
+WORDS = ("QueueKey=default", "VpcId=vpc-0", f"Subnets={A},{B}")
+NO = Unknown("the caller may not do that")
+
+
+@cache
+def answers(*words: str) -> Answers:
+    return read_answers("mayfly", [*WORDS, *words])
+
+
+ARCHIVE = answers().archive()[1]
+GOOD = Snapshot(
+    caller="arn:aws:iam::123456789012:user/me",
+    account="123456789012",
+    region="eu-1",
+    token=Token("SecureString", ""),
+    cluster=Cluster("acme", "c-1", "Main"),
+    queue=QueueSeen(hosted=False),
+    subnets={A: Subnet("vpc-0", "eu-1a", 100, "nat-1"), B: Subnet("vpc-0", "eu-1b", 100, "nat-2")},
+    types={name: InstanceType(("x86_64",), 2, ZONES) for name in TYPES},
+    quotas={"L-1216C47A": 640.0, "L-34B43A08": 640.0},
+    roles={FLEET_ROLE: True, SPOT_ROLE: True},
+    image=Image("ami-1", "available", "x86_64", "/dev/xvda"),
+    archive=ARCHIVE,
+    stack=None,
+    taken=(),
+    denied=(),
+)
+
+
+def found(subject: str, seen: Snapshot, *words: str) -> Finding:
+    [finding] = [each for each in decide(answers(*words), seen) if each.subject == subject]
+    return finding
+
+
+def with_subnet(**changes: Any) -> Snapshot:
+    assert not isinstance(GOOD.subnets, Unknown)
+    return replace(GOOD, subnets={**GOOD.subnets, A: replace(GOOD.subnets[A], **changes)})
+
+
+def with_type(**changes: Any) -> Snapshot:
+    assert not isinstance(GOOD.types, Unknown)
+    return replace(
+        GOOD, types={**GOOD.types, "m5.large": replace(GOOD.types["m5.large"], **changes)}
+    )
+
+
+def test_where_all_is_well_everything_is_ok() -> None:
+    findings = decide(answers(), GOOD)
+    assert {each.verdict for each in findings} == {Verdict.OK}
+    assert len(findings) == 21
+
+
+def test_a_control_plane_without_a_queue_is_checked_without_one() -> None:
+    subjects = [each.subject for each in decide(read_answers("mayfly", []), GOOD)]
+    assert "token parameter" in subjects
+    assert not {"zones", "image", A, "queue "} & set(subjects)
+
+
+@pytest.mark.parametrize(
+    ("subject", "seen", "says", "mends"),
+    [
+        ("token parameter", replace(GOOD, token=None), "there is no /buildkite", "put-parameter"),
+        (
+            "token parameter",
+            replace(GOOD, token=Token("String", "")),
+            "is a String",
+            "delete-param",
+        ),
+        (
+            "token parameter",
+            replace(GOOD, token=Token("SecureString", "", "it is empty")),
+            "empty",
+            "--overwrite",
+        ),
+        (
+            "token key",
+            replace(GOOD, token=Token("SecureString", "arn:k")),
+            "could not use",
+            "TokenKmsKey=arn:k",
+        ),
+        ("token at Buildkite", replace(GOOD, cluster=None), "refuses", "cluster's settings"),
+        (
+            "token at Buildkite",
+            replace(GOOD, cluster=Cluster("acme", "", "")),
+            "no cluster",
+            "make",
+        ),
+        (
+            "token at Buildkite",
+            replace(GOOD, cluster=Cluster("acme", "c", "C", "other")),
+            "other alone",
+            "whole cluster",
+        ),
+        ("queue default", replace(GOOD, queue=None), "no such queue", "self-hosted queue"),
+        ("queue default", replace(GOOD, queue=QueueSeen(hosted=True)), "hosted by", "self-hosted"),
+        (
+            "queue default",
+            replace(GOOD, queue=QueueSeen(hosted=False, paused=True)),
+            "paused",
+            "resume",
+        ),
+        (A, replace(GOOD, subnets={}), "no such subnet", "describe-subnets"),
+        (A, with_subnet(vpc="vpc-9"), "it is in vpc-9", "describe-subnets"),
+        (A, with_subnet(out=""), "without a route", "NAT gateway"),
+        (A, with_subnet(broken="its route is a blackhole"), "blackhole", "NAT"),
+        (A, with_subnet(out="igw-1"), "only public addresses", "AssignPublicIp=true"),
+        ("zones", with_subnet(zone="eu-1b"), "only eu-1b", "describe-subnets"),
+        (
+            "addresses",
+            replace(GOOD, subnets={A: Subnet("vpc-0", "eu-1a", 7, "nat-1")}),
+            "7 free",
+            "limits/max-instances=7",
+        ),
+        ("m5.large", replace(GOOD, types={}), "no such instance type", "launch/instance-types"),
+        ("m5.large", with_type(architectures=("arm64",)), "it is arm64", "architecture=arm64"),
+        ("m5.large", with_type(zones=frozenset()), "in none", "other subnets"),
+        ("m5.large", with_type(zones=frozenset({"eu-1a"})), "not offered in eu-1b", "launch/inst"),
+        ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": 5.0}), "need 100", "value 100"),
+        ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": 5.0}), "5 vCPUs", "instances=2"),
+        (FLEET_ROLE, replace(GOOD, roles={FLEET_ROLE: False}), "not have it", "ec2fleet.amazonaws"),
+        ("image", replace(GOOD, image=None), "is not there", "describe-images"),
+        (
+            "image",
+            replace(GOOD, image=Image("ami-1", "pending", "x86_64", "/dev/xvda")),
+            "pending",
+            "wait",
+        ),
+        (
+            "image",
+            replace(GOOD, image=Image("ami-1", "available", "arm64", "/dev/xvda")),
+            "is arm64",
+            "another image",
+        ),
+        (
+            "image",
+            replace(GOOD, image=Image("ami-1", "available", "x86_64", "/dev/sda1")),
+            "is /dev/sda1",
+            "RootDeviceName=/dev/sda1",
+        ),
+        ("agent archive", replace(GOOD, archive=None), "nothing is at", "AgentVersion"),
+        ("agent archive", replace(GOOD, archive="f" * 64), "another SHA-256", "f" * 64),
+        ("rights", replace(GOOD, denied=("iam:CreateRole",)), "iam:CreateRole", "deploy with"),
+        ("stack name", replace(GOOD, stack=Stack("ROLLBACK_COMPLETE")), "ROLLBACK", "delete-stack"),
+        ("stack name", replace(GOOD, stack=Stack("UPDATE_IN_PROGRESS")), "wait", "describe-stacks"),
+        ("other names", replace(GOOD, taken=("table mayfly-fleet",)), "mayfly-fleet", "uninstall"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_mends_it(
+    subject: str, seen: Snapshot, says: str, mends: str
+) -> None:
+    finding = found(subject, seen)
+    assert finding.verdict is Verdict.WRONG
+    assert says in finding.detail
+    assert mends in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("subject", "seen"),
+    [
+        ("token parameter", replace(GOOD, token=NO)),
+        ("token parameter", replace(GOOD, token=Token("SecureString", "", NO))),
+        ("token key", replace(GOOD, token=Token("SecureString", NO))),
+        ("token at Buildkite", replace(GOOD, cluster=NO)),
+        ("queue default", replace(GOOD, queue=NO)),
+        ("queue default", replace(GOOD, queue=QueueSeen(hosted=NO))),
+        ("subnets", replace(GOOD, subnets=NO)),
+        (A, with_subnet(out=NO)),
+        (A, with_subnet(out="tgw-1")),
+        ("instance types", replace(GOOD, types=NO)),
+        ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": NO})),
+        (FLEET_ROLE, replace(GOOD, roles={FLEET_ROLE: NO})),
+        ("image", replace(GOOD, image=NO)),
+        ("agent archive", replace(GOOD, archive=NO)),
+        ("rights", replace(GOOD, denied=NO)),
+        ("stack name", replace(GOOD, stack=NO)),
+        ("other names", replace(GOOD, taken=NO)),
+    ],
+)
+def test_what_was_not_seen_is_unknown_and_never_ok(subject: str, seen: Snapshot) -> None:
+    finding = found(subject, seen)
+    assert finding.verdict is Verdict.UNKNOWN
+    assert finding.detail
+
+
+def test_an_internet_gateway_is_a_way_out_for_public_addresses() -> None:
+    seen = with_subnet(out="igw-1")
+    assert found(A, seen, "AssignPublicIp=true").verdict is Verdict.OK
+
+
+def test_a_size_that_the_control_plane_may_not_launch_is_wrong() -> None:
+    finding = found("m5.large", GOOD, "InstanceSizes=medium")
+    assert (finding.verdict, finding.remedy) == (Verdict.WRONG, "answer InstanceSizes=medium,large")
+    assert found("m5.large", GOOD, "InstanceSizes=*").verdict is Verdict.OK
+
+
+def test_spot_needs_its_role_and_its_quota() -> None:
+    seen = replace(GOOD, roles={FLEET_ROLE: True, SPOT_ROLE: False}, quotas={"L-34B43A08": 0.0})
+    words = ("launch/purchase=spot",)
+    assert "spot.amazonaws.com" in found(SPOT_ROLE, seen, *words).remedy
+    assert "L-34B43A08" in found("quota spot", seen, *words).remedy
+    subjects = [each.subject for each in decide(answers(), GOOD)]
+    assert SPOT_ROLE not in subjects
+
+
+def test_a_stack_that_is_deployed_would_be_updated() -> None:
+    findings = decide(answers(), replace(GOOD, stack=Stack("CREATE_COMPLETE"), taken=("x",)))
+    assert {each.verdict for each in findings} == {Verdict.OK}
+    assert "other names" not in [each.subject for each in findings]
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "market", "code"),
+    [
+        ("m7i.large", ON_DEMAND, "L-1216C47A"),
+        ("c6g.xlarge", SPOT, "L-34B43A08"),
+        ("im4gn.large", ON_DEMAND, "L-1216C47A"),
+        ("g5.xlarge", ON_DEMAND, "L-DB2E81BA"),
+        ("p5.48xlarge", ON_DEMAND, "L-417A185B"),
+        ("inf2.xlarge", ON_DEMAND, None),
+        ("hpc7a.96xlarge", SPOT, None),
+        ("x2idn.large", ON_DEMAND, None),
+    ],
+)
+def test_an_instance_counts_against_the_quota_of_its_family(
+    instance_type: str, market: str, code: str | None
+) -> None:
+    assert quota_of(instance_type, market) == code
+
+
+def test_the_table_stays_within_its_columns_and_keeps_commands_whole() -> None:
+    command = "aws " + "x" * 150
+    findings = [
+        Finding("a", Verdict.OK, "word " * 60),
+        Finding("longer", Verdict.WRONG, "", command),
+    ]
+    lines = table(findings).splitlines()
+    assert all(len(line) <= COLUMNS for line in lines if command not in line)
+    assert f"    -> {command}" in lines
+    assert tally(findings) == "1 ok, 1 wrong, 0 unknown"

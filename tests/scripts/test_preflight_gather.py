@@ -1,0 +1,132 @@
+"""What preflight reads out of AWS's answers where moto has none: stubbed answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from mayfly_lab.aws.deploy.translate import translate
+from operations.account import Account
+from operations.findings import Unknown
+from operations.preflight import gather_account, gather_ec2
+from operations.preflight.answers import read_answers
+from operations.preflight.rights import MAKES
+from tests.scripts.real_account import ROOT
+
+CALLER = "arn:aws:iam::123456789012:user/me"
+SUBNET = {
+    "SubnetId": "subnet-1",
+    "VpcId": "vpc-1",
+    "AvailabilityZone": "eu-1a",
+    "AvailableIpAddressCount": 9,
+}
+
+
+@contextmanager
+def stubbed(service: str, caller: str = CALLER) -> Iterator[tuple[Account, Stubber]]:
+    session = boto3.Session("AKIAFAKE", "fake", region_name="eu-central-1")
+    client: Any = session.client(service)  # type: ignore[call-overload] # a variable here
+    account = Account("123456789012", caller, "eu-central-1", session, {service: client})
+    with Stubber(client) as stub:
+        yield account, stub
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("route", "out", "broken"),
+    [
+        ({"NatGatewayId": "nat-1", "State": "active"}, "nat-1", "it is failed"),
+        ({"GatewayId": "igw-1", "State": "blackhole"}, "igw-1", "its route is a blackhole"),
+        ({"TransitGatewayId": "tgw-1", "State": "active"}, "tgw-1", ""),
+        (None, "", ""),
+    ],
+)
+def test_the_way_out_is_that_of_the_subnets_own_route_table(
+    route: dict[str, str] | None, out: str, broken: str
+) -> None:
+    own = [{"DestinationCidrBlock": "0.0.0.0/0", **route}] if route else []
+    tables: list[dict[str, Any]] = [
+        {
+            "VpcId": "vpc-1",
+            "Associations": [{"Main": True}],
+            "Routes": [{"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-main"}],
+        },
+        {"VpcId": "vpc-1", "Associations": [{"SubnetId": "subnet-1"}], "Routes": own},
+    ]
+    with stubbed("ec2") as (account, stub):
+        stub.add_response("describe_subnets", {"Subnets": [SUBNET]})
+        stub.add_response("describe_route_tables", {"RouteTables": tables})
+        if out.startswith("nat-"):
+            stub.add_response("describe_nat_gateways", {"NatGateways": [{"State": "failed"}]})
+        seen = gather_ec2.subnets(account, ["subnet-1"])
+    assert not isinstance(seen, Unknown)
+    assert (seen["subnet-1"].out, seen["subnet-1"].broken) == (out, broken)
+
+
+def test_a_subnet_without_a_table_of_its_own_has_its_vpcs_main_one() -> None:
+    table = {
+        "VpcId": "vpc-1",
+        "Associations": [{"Main": True}],
+        "Routes": [{"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active"}],
+    }
+    with stubbed("ec2") as (account, stub):
+        stub.add_response("describe_subnets", {"Subnets": [SUBNET]})
+        stub.add_response("describe_route_tables", {"RouteTables": [table]})
+        seen = gather_ec2.subnets(account, ["subnet-1"])
+    assert not isinstance(seen, Unknown)
+    assert seen["subnet-1"].out == "igw-1"
+
+
+def test_quotas_are_read_by_code_and_a_refusal_names_the_right() -> None:
+    words = ["QueueKey=q", "VpcId=vpc-1", "Subnets=subnet-1", "launch/purchase=spot-then-on-demand"]
+    answers = read_answers("mayfly", words)
+    with stubbed("service-quotas") as (account, stub):
+        stub.add_response("get_service_quota", {"Quota": {"Value": 64.0}})
+        stub.add_client_error("get_service_quota", "AccessDeniedException")
+        seen = gather_ec2.quotas(account, answers)
+    assert seen["L-1216C47A"] == 64.0
+    refused = seen["L-34B43A08"]
+    assert isinstance(refused, Unknown)
+    assert refused.reason == "the caller may not servicequotas:GetServiceQuota"
+
+
+def test_the_callers_rights_are_those_that_the_simulator_does_not_allow() -> None:
+    results = [
+        {"EvalActionName": "iam:CreateRole", "EvalDecision": "implicitDeny"},
+        {"EvalActionName": "sqs:CreateQueue", "EvalDecision": "allowed"},
+    ]
+    with stubbed("iam") as (account, stub):
+        answer = {"EvaluationResults": results, "IsTruncated": False}
+        stub.add_response("simulate_principal_policy", answer)
+        assert gather_account.denied(account) == ("iam:CreateRole",)
+
+
+def test_a_session_is_simulated_as_its_role_and_root_not_at_all() -> None:
+    arn = "arn:aws:iam::123456789012:role/path/deployer"
+    role = {
+        "Path": "/path/",
+        "RoleName": "deployer",
+        "RoleId": "AROA0123456789012345",
+        "Arn": arn,
+        "CreateDate": "2026-01-01",
+    }
+    session = "arn:aws:sts::123456789012:assumed-role/deployer/me"
+    with stubbed("iam", session) as (account, stub):
+        stub.add_response("get_role", {"Role": role}, {"RoleName": "deployer"})
+        stub.add_client_error("simulate_principal_policy", "AccessDenied")
+        denied = gather_account.denied(account)
+    assert denied == Unknown("the caller may not iam:SimulatePrincipalPolicy")
+    with stubbed("iam", "arn:aws:iam::123456789012:root") as (account, _):
+        assert gather_account.denied(account) == ()
+
+
+@pytest.mark.parametrize("template", ["template.yaml", "stacks/queue.yaml"])
+def test_every_kind_of_resource_has_the_right_that_makes_it(template: str) -> None:
+    translated = translate(ROOT / template, "us-east-1").template
+    kinds = {each["Type"] for each in translated["Resources"].values()}
+    assert kinds <= MAKES.keys()

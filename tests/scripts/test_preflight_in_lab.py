@@ -1,0 +1,158 @@
+"""Preflight as people run it, against an account and a Buildkite of the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.account_lab import TOKEN, AccountLab, an_account
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountLab]:
+    with an_account(tmp_path_factory.mktemp("account")) as made:
+        yield made
+
+
+def test_an_account_that_is_ready_has_nothing_wrong(lab: AccountLab) -> None:
+    """moto knows neither quotas nor the simulator of policies: those two are unknown."""
+    ended = lab.preflight()
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines()[-1] == "19 ok, 0 wrong, 2 unknown"
+    assert " unknown " in ended.line("rights")
+    assert "L-1216C47A, 100 vCPUs needed" in ended.line("quota on-demand")
+    assert "organisation mayfly-lab, cluster lab" in ended.line("token at Buildkite")
+    assert "igw-" in ended.line(lab.subnets[0])
+
+
+def test_it_changes_nothing(lab: AccountLab) -> None:
+    reading = ("Describe", "Get", "List", "Simulate")
+    before = len(list(lab.aws.journal))
+    lab.preflight()
+    called = {f"{each.service}:{each.operation}" for each in list(lab.aws.journal)[before:]}
+    assert len(called) > 10
+    assert all(action.partition(":")[2].startswith(reading) for action in called), called
+    assert lab.buildkite.stacks() == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject", "says"),
+    [
+        ({"AssignPublicIp": "false"}, "subnet-", "answer AssignPublicIp=true"),
+        ({"QueueKey": "nowhere"}, "queue nowhere", "no such queue"),
+        ({"AgentSha256Amd64": "0" * 64}, "agent archive", "another SHA-256"),
+        ({"AgentArchiveUrl": "http://127.0.0.1:9/x"}, "agent archive", "cannot be reached"),
+        ({"OwnImageX8664": "ami-0123"}, "image", "ami-0123 is not there"),
+        ({"TokenParameter": "/other/token"}, "token parameter", "there is no /other/token"),
+        ({"launch/instance-types": "m9.large"}, "m9.large", "no such instance type"),
+        ({"launch/architecture": "arm64"}, "agent archive", "another SHA-256"),
+        ({"launch/purchase": "spot"}, "AWSServiceRoleForEC2Spot", "spot.amazonaws.com"),
+        ({"limits/max-instances": "5000"}, "addresses", "limits/max-instances is 5000"),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_in_the_table(
+    lab: AccountLab, changes: dict[str, str], subject: str, says: str
+) -> None:
+    ended = lab.preflight(**changes)
+    assert says in ended.line(subject)
+    assert ended.status == (0 if " unknown " in ended.line(subject) else 1)
+
+
+@pytest.mark.parametrize(
+    ("action", "subject"),
+    [
+        ("ssm:GetParameter", "token parameter"),
+        ("ec2:DescribeSubnets", "subnets"),
+        ("ec2:DescribeRouteTables", "subnet-"),
+        ("ec2:DescribeInstanceTypes", "instance types"),
+        ("ec2:DescribeImages", "image"),
+        ("iam:GetRole", "AWSServiceRoleForEC2Fleet"),
+        ("cloudformation:DescribeStacks", "stack name"),
+        ("dynamodb:DescribeTable", "other names"),
+    ],
+)
+def test_what_the_caller_may_not_see_is_unknown_and_names_the_right(
+    lab: AccountLab, action: str, subject: str
+) -> None:
+    line = lab.preflight_as(lab.environment(action)).line(subject)
+    assert " unknown " in line
+    assert f"the caller may not {action}" in line
+
+
+def test_a_token_that_buildkite_refuses_is_wrong(lab: AccountLab) -> None:
+    token = lab.buildkite.agent_token
+    lab.buildkite.faults.refused_tokens.add(token)
+    ended = lab.preflight()
+    lab.buildkite.faults.clear()
+    assert ended.status == 1
+    assert "Buildkite refuses the token" in ended.line("token at Buildkite")
+    assert " unknown " in ended.line("queue default")
+    assert token not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "says"),
+    [
+        ("String", "bkct_0123456789abcdef0123", "is a String"),
+        ("SecureString", "bkua_0123456789abcdef0123", "another kind (bkua_…)"),
+        ("SecureString", "bkct_0123456789abcdef0123\n", "white space"),
+    ],
+)
+def test_a_token_that_cannot_be_one_is_wrong_and_is_not_shown(
+    lab: AccountLab, kind: str, value: str, says: str
+) -> None:
+    name = "/other/wrong-token"
+    lab.client("ssm").put_parameter(Name=name, Type=kind, Value=value)
+    ended = lab.preflight(TokenParameter=name)
+    lab.client("ssm").delete_parameter(Name=name)
+    assert says in ended.line("token parameter")
+    assert value.strip() not in ended.out + ended.err
+
+
+def test_a_token_under_a_key_of_ones_own_needs_that_key_as_an_answer(lab: AccountLab) -> None:
+    arn = lab.client("kms").create_key()["KeyMetadata"]["Arn"]
+    name = "/other/own-key"
+    lab.client("ssm").put_parameter(
+        Name=name, Type="SecureString", Value=lab.buildkite.agent_token, KeyId=arn
+    )
+    ended = lab.preflight(TokenParameter=name)
+    assert f"answer TokenKmsKey={arn}" in ended.line("token key")
+    told = lab.preflight(TokenParameter=name, TokenKmsKey=arn)
+    assert " ok " in told.line("token key")
+
+
+def test_without_a_users_token_an_idle_queue_is_unknown(lab: AccountLab) -> None:
+    environment = lab.environment()
+    del environment["BUILDKITE_API_TOKEN"]
+    ended = lab.preflight_as(environment)
+    assert " unknown " in ended.line("queue default")
+    assert "read_clusters" in ended.line("queue default")
+
+
+def test_a_paused_queue_is_wrong(lab: AccountLab) -> None:
+    lab.buildkite.faults.paused_queues.add("default")
+    ended = lab.preflight()
+    lab.buildkite.faults.clear()
+    assert "paused" in ended.line("queue default")
+
+
+def test_names_that_are_taken_and_a_stack_that_failed_are_told(lab: AccountLab) -> None:
+    group = "/aws/lambda/taken-reap"
+    lab.client("logs").create_log_group(logGroupName=group)
+    ended = lab.preflight("--stack=taken")
+    lab.client("logs").delete_log_group(logGroupName=group)
+    assert f"log group {group}" in ended.line("other names")
+    assert "scripts/uninstall --stack taken" in ended.line("other names")
+
+
+def test_answers_come_from_a_file_as_well(lab: AccountLab, tmp_path: Path) -> None:
+    file = tmp_path / "answers"
+    file.write_text("# ours\n\nlimits/max-instances=7\npool/hot=2\n")
+    ended = lab.preflight(f"--answers={file}")
+    assert "for at most 7 instances" in ended.line("addresses")
+
+
+def test_the_token_parameter_is_as_the_template_names_it(lab: AccountLab) -> None:
+    assert TOKEN in lab.preflight().line("token parameter")

@@ -1,0 +1,113 @@
+"""Taking away what was deployed, with machines that run, until nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.lab import STACK, LabChoices
+from tests.scripts.real_account import Run, account_environment, run
+from tests.scripts.remains import remains
+from tests.stories.stage import BOOT, QUICK, Stage, a_stage
+
+REGION = "us-east-1"
+KEPT = [
+    "s3.buckets[mayfly-lab-artifacts]",
+    "s3.buckets[mayfly-scripts]",
+    "ssm._parameters[/buildkite/mayfly/agent-token]",
+]
+"""What is not the stack's: the buckets are the lab's own."""
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    choices = LabChoices(
+        queues=("default", "deploy"),
+        delays=replace(QUICK, minute=10.0),
+        boot_seconds=BOOT,
+        parameters={"default": {"pool/hot": "1"}},
+    )
+    with a_stage(choices) as made:
+        yield made
+
+
+def uninstall(stage: Stage, *arguments: str, typed: str | None = None) -> Run:
+    aws = stage.lab.aws
+    environment = account_environment(aws.endpoint, aws.operator, REGION, stage.lab.home)
+    endpoint = f"--agent-endpoint={stage.lab.buildkite.agent_endpoint}"
+    return run("uninstall", endpoint, *arguments, environment=environment, typed=typed)
+
+
+def left(word: str = STACK) -> list[str]:
+    return remains(ACCOUNT, (REGION, "aws"), word)
+
+
+def states(stage: Stage) -> set[str]:
+    found: Any = stage.lab.aws.client("ec2").describe_instances()
+    return {i["State"]["Name"] for r in found["Reservations"] for i in r["Instances"]}
+
+
+def test_a_queue_goes_when_its_job_has_ended_and_then_the_stack_until_nothing_is_left(
+    stage: Stage,
+) -> None:
+    stage.ready("default")
+    job = stage.push("deploy", "echo started; sleep 8; echo done")
+    stage.running(job)
+    ended = uninstall(stage, "--queue=deploy", "--yes")
+    assert (ended.status, ended.err) == (0, "")
+    assert "waiting for 1 running job (--now does not wait)" in ended.out
+    assert stage.job(job).outcome == "passed"
+    assert not [path for path in left() if "deploy" in path]
+    assert "running" in states(stage)  # the other queue's pool goes on
+
+    interrupted = stage.lab.aws.client("cloudformation")
+    interrupted.delete_stack(StackName=f"{STACK}-queue-default")  # as a run that was stopped did
+    ended = uninstall(stage, "--yes")
+    assert (ended.status, ended.err) == (0, "")
+    assert "deregistered at Buildkite: mayfly-123456789012-us-east-1-mayfly" in ended.out
+    assert "kept: the token parameter /buildkite/mayfly/agent-token" in ended.out
+    assert left() == KEPT
+    assert "not touched" not in ended.out
+    assert states(stage) <= {"terminated"}
+    assert stage.lab.buildkite.stacks() == ()
+
+    again = uninstall(stage, "--yes")
+    assert again.status == 0
+    assert f"nothing of stack {STACK} is in" in again.out
+    assert "not registered at Buildkite any more" in again.out
+
+
+def test_with_now_it_does_not_wait_and_without_yes_it_asks_first(stage: Stage) -> None:
+    job = stage.push("deploy", "echo started; sleep 600")
+    stage.running(job)
+    before = left()
+    asked = uninstall(stage, "--now")
+    assert (asked.status, left()) == (2, before)
+    assert "give --yes" in asked.err
+    assert (
+        f"CloudFormation stacks: {STACK}-queue-default, {STACK}-queue-deploy, {STACK}" in asked.out
+    )
+    ended = uninstall(stage, "--now", "--yes")
+    assert (ended.status, ended.err) == (0, "")
+    assert left() == KEPT
+
+
+def test_a_stack_of_another_name_is_not_touched(stage: Stage) -> None:
+    before = left()
+    ended = uninstall(stage, "--stack=may", "--yes")
+    assert "nothing of stack may is in" in ended.out
+    assert left() == before
+    assert stage.lab.buildkite.stacks() != ()
+
+
+def test_a_right_that_is_missing_is_named(stage: Stage) -> None:
+    stage.lab.aws.faults.set("error", "iam:ListRoles", value="AccessDenied")
+    ended = uninstall(stage, "--yes")
+    assert ended.status == 1
+    assert left()
+    assert "cannot look at all of it: the caller may not iam:ListRoles" in ended.err
+    assert "deleting" not in ended.out
