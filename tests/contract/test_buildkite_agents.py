@@ -90,7 +90,7 @@ def test_acquire_gives_what_the_agent_needs_to_run_the_job(bk: Contract) -> None
     assert (job["id"], job["state"], job["priority"]) == (job_id, "accepted", 2)
     assert job["token"].startswith("bkaj_")
     assert job["chunks_max_size_bytes"] == 102400
-    assert job["step"] == {"command": "make"}
+    assert job["step"] == {"command": "make", "plugins": []}
     assert all(isinstance(value, str) for value in job["env"].values())
     assert bk.state(job_id) == "accepted"
 

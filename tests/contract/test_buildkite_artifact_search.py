@@ -142,3 +142,24 @@ def test_an_artifact_is_under_its_own_job_and_build_only(bk: Contract) -> None:
     assert bk.rest("GET", wrong).status_code == 404
     other = bk.one_job()
     assert bk.rest("GET", f"/pipelines/demo/builds/1/jobs/{other}/artifacts").status_code == 404
+
+
+def test_people_need_the_scope_of_each_call_and_get_long_lists_in_pages(
+    bk: Contract, session: Session
+) -> None:
+    """buildkite/docs rest_api/artifacts.md and rest_api.md; that it is 403 is an assumption."""
+    batch = [described(str(number)) for number in range(30)]
+    announce(session, *batch)
+    announce(session, described("last"), batch="c")
+    target = f"/v2/organizations/mayfly-lab/jobs/{session.job_id}/artifacts"
+    reader = bk.buildkite.issue_api_token("read_artifacts")
+    listed = bk.call("GET", target, token=reader, scheme="Bearer")
+    assert len(listed.json()) == 30
+    assert 'rel="next"' in listed.headers["Link"]
+    (last,) = bk.call("GET", f"{target}?page=2", token=reader, scheme="Bearer").json()
+    assert last["path"] == "last"
+    one = f"{target}/{last['id']}"
+    assert bk.call("DELETE", one, token=reader, scheme="Bearer").status_code == 403
+    writer = bk.buildkite.issue_api_token("write_artifacts")
+    assert bk.call("GET", one, token=writer, scheme="Bearer").status_code == 403
+    assert bk.call("DELETE", one, token=writer, scheme="Bearer").status_code == 204

@@ -99,7 +99,7 @@ _OF_BUILD = (
     Route("POST", f"{_BUILD}/annotations", "rest.annotate", rest_annotations.create_on_build),
     Route(
         "DELETE",
-        f"{_BUILD}/annotations/:id",
+        f"{_BUILD}/annotations/:annotation",
         "rest.delete-annotation",
         rest_annotations.delete_on_build,
     ),
@@ -107,7 +107,7 @@ _OF_BUILD = (
 
 
 def _of_job(job: str) -> tuple[Route, ...]:
-    artifact, annotations = f"{job}/artifacts/:id", f"{job}/annotations"
+    artifact, annotations = f"{job}/artifacts/:artifact", f"{job}/annotations"
     delete = rest_annotations.delete_on_job
     return (
         Route("GET", f"{job}/artifacts", "rest.list-artifacts", rest_artifacts.list_of_job),
@@ -116,7 +116,7 @@ def _of_job(job: str) -> tuple[Route, ...]:
         Route("GET", f"{artifact}/download", "rest.download-artifact", rest_artifacts.download),
         Route("GET", annotations, "rest.list-annotations", rest_annotations.list_of_job),
         Route("POST", annotations, "rest.annotate", rest_annotations.create_on_job),
-        Route("DELETE", f"{annotations}/:id", "rest.delete-annotation", delete),
+        Route("DELETE", f"{annotations}/:annotation", "rest.delete-annotation", delete),
     )
 
 
@@ -126,6 +126,6 @@ REST = (
     Route("PUT", f"{_REST}/agents/:id/stop", "rest.stop-agent", agents_api.stop),
     Route("PUT", f"{_REST}/agents/:id/pause", "rest.pause-agent", agents_api.pause),
     Route("PUT", f"{_REST}/agents/:id/resume", "rest.resume-agent", agents_api.resume),
-    *_of_job(f"{_REST}/jobs/:job"),
-    *_of_job(f"{_BUILD}/jobs/:job"),
+    *_of_job(f"{_REST}/jobs/:id"),
+    *_of_job(f"{_BUILD}/jobs/:id"),
 )

@@ -11,6 +11,7 @@ from mayfly_lab.buildkite.fields import Fields
 from mayfly_lab.buildkite.http import Response, json_response
 from mayfly_lab.buildkite.records import Agent
 from mayfly_lab.buildkite.refusals import not_found
+from mayfly_lab.buildkite.rest import access
 from mayfly_lab.buildkite.routing import Call
 
 from . import control
@@ -76,8 +77,4 @@ def _own(call: Call) -> Agent:
 
 
 def _named(call: Call) -> Agent:
-    auth.user(call)
-    agent = call.store.agents.get(call.parameters["id"])
-    if agent is None or call.parameters["organization"] != call.store.settings.organization:
-        raise not_found("agent")
-    return agent
+    return access.agent(call, "write_agents")

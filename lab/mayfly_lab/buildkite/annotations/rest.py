@@ -6,49 +6,51 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mayfly_lab.buildkite import rest_lookup
 from mayfly_lab.buildkite.fields import Fields
 from mayfly_lab.buildkite.http import Response, json_response
 from mayfly_lab.buildkite.refusals import not_found
+from mayfly_lab.buildkite.rest import access, pages
 from mayfly_lab.buildkite.routing import Call
 from mayfly_lab.buildkite.wire_time import iso
 
 from .agent_api import change
 from .board import DEFAULT_CONTEXT, Annotation, Place
 
+_READ, _WRITE = "read_builds", "write_builds"
+
 
 def list_of_build(call: Call) -> Response:
     """`GET …/builds/:number/annotations`."""
-    return _listed(call.store.annotations.of_build(rest_lookup.build(call).id))
+    return _listed(call, call.store.annotations.of_build(access.build(call, _READ).id))
 
 
 def list_of_job(call: Call) -> Response:
-    """`GET …/jobs/:job/annotations`."""
-    return _listed(call.store.annotations.of_job(rest_lookup.job(call).id))
+    """`GET …/jobs/:id/annotations`."""
+    return _listed(call, call.store.annotations.of_job(access.job(call, _READ).id))
 
 
 def create_on_build(call: Call) -> Response:
     """`POST …/builds/:number/annotations`."""
-    return _created(call, rest_lookup.build(call).id, None)
+    return _created(call, access.build(call, _WRITE).id, None)
 
 
 def create_on_job(call: Call) -> Response:
-    """`POST …/jobs/:job/annotations`."""
-    job = rest_lookup.job(call)
+    """`POST …/jobs/:id/annotations`."""
+    job = access.job(call, _WRITE)
     return _created(call, job.build_id, job.id)
 
 
 def delete_on_build(call: Call) -> Response:
-    """`DELETE …/builds/:number/annotations/:id`."""
-    return _deleted(call, rest_lookup.build(call).id, None)
+    """`DELETE …/builds/:number/annotations/:annotation`."""
+    return _deleted(call, access.build(call, _WRITE).id, None)
 
 
 def delete_on_job(call: Call) -> Response:
-    """`DELETE …/jobs/:job/annotations/:id`."""
-    job = rest_lookup.job(call)
+    """`DELETE …/jobs/:id/annotations/:annotation`."""
+    job = access.job(call, _WRITE)
     return _deleted(call, job.build_id, job.id)
 
 
@@ -60,15 +62,16 @@ def _created(call: Call, build_id: str, job_id: str | None) -> Response:
 
 
 def _deleted(call: Call, build_id: str, job_id: str | None) -> Response:
-    held = call.store.annotations.get(call.parameters["id"])
+    held = call.store.annotations.get(call.parameters["annotation"])
     if held is None or (held.place.build_id, held.place.job_id) != (build_id, job_id):
         raise not_found("annotation")
     call.store.annotations.remove(held.place)
     return Response(204)
 
 
-def _listed(annotations: Iterable[Annotation]) -> Response:
-    return json_response([_shape(annotation) for annotation in annotations])
+def _listed(call: Call, annotations: Sequence[Annotation]) -> Response:
+    page, headers = pages.paged(call, annotations)
+    return pages.listed([_shape(annotation) for annotation in page], headers)
 
 
 def _shape(annotation: Annotation) -> Mapping[str, Any]:

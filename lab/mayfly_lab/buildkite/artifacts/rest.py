@@ -7,62 +7,65 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from mayfly_lab.buildkite import rest_lookup
 from mayfly_lab.buildkite.http import Response, json_response
 from mayfly_lab.buildkite.refusals import not_found
+from mayfly_lab.buildkite.rest import access, pages
 from mayfly_lab.buildkite.routing import Call
 
 from .agent_api import download_url
 from .records import Artifact, ArtifactState
 
+_READ, _WRITE = "read_artifacts", "write_artifacts"
+
 
 def list_of_build(call: Call) -> Response:
     """`GET …/builds/:number/artifacts`."""
-    build = rest_lookup.build(call)
+    build = access.build(call, _READ)
     return _listed(call, call.store.artifacts.of_build(build.id))
 
 
 def list_of_job(call: Call) -> Response:
-    """`GET …/jobs/:job/artifacts`."""
-    job = rest_lookup.job(call)
+    """`GET …/jobs/:id/artifacts`."""
+    job = access.job(call, _READ)
     return _listed(call, call.store.artifacts.of_job(job.id))
 
 
 def show(call: Call) -> Response:
-    """`GET …/jobs/:job/artifacts/:id`."""
-    return json_response(_shape(call, _artifact(call)))
+    """`GET …/jobs/:id/artifacts/:artifact`."""
+    return json_response(_shape(call, _artifact(call, _READ)))
 
 
 def download(call: Call) -> Response:
-    """`GET …/artifacts/:id/download`: 302 to a URL that is good for a minute."""
-    url = download_url(call, _artifact(call))
+    """`GET …/artifacts/:artifact/download`: 302 to a URL that is good for a minute."""
+    url = download_url(call, _artifact(call, _READ))
     return json_response({"url": url}, 302, {"Location": url})
 
 
 def delete(call: Call) -> Response:
-    """`DELETE …/artifacts/:id`: the record is hidden, the bytes are gone."""
-    artifact = _artifact(call)
+    """`DELETE …/artifacts/:artifact`: the record is hidden, the bytes are gone."""
+    artifact = _artifact(call, _WRITE)
     call.store.artifacts.put(replace(artifact, state=ArtifactState.DELETED))
     call.store.objects.remove(artifact.object_key)
     return Response(204)
 
 
-def _artifact(call: Call) -> Artifact:
-    job = rest_lookup.job(call)
-    artifact = call.store.artifacts.get(call.parameters["id"])
+def _artifact(call: Call, scope: str) -> Artifact:
+    job = access.job(call, scope)
+    artifact = call.store.artifacts.get(call.parameters["artifact"])
     if artifact is None or artifact.job_id != job.id:
         raise not_found("artifact")
     return artifact
 
 
 def _listed(call: Call, artifacts: Iterable[Artifact]) -> Response:
-    return json_response([_shape(call, artifact) for artifact in artifacts])
+    page, headers = pages.paged(call, list(artifacts))
+    return pages.listed([_shape(call, artifact) for artifact in page], headers)
 
 
 def _shape(call: Call, artifact: Artifact) -> Mapping[str, Any]:
     build = call.store.builds[artifact.build_id]
     path = PurePosixPath(artifact.path)
-    builds = f"{rest_lookup.organization_url(call)}/pipelines/{build.pipeline.slug}/builds"
+    builds = f"{access.organization_url(call)}/pipelines/{build.pipeline.slug}/builds"
     url = f"{builds}/{build.number}/jobs/{artifact.job_id}/artifacts/{artifact.id}"
     return {
         "id": artifact.id,
