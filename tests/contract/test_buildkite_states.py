@@ -18,8 +18,11 @@ from mayfly_lab.buildkite.states import (
 )
 
 WAYS = {
-    "waiting": "scheduled waiting_failed canceled expired",
+    "waiting": "scheduled limited blocked waiting_failed canceled expired",
     "waiting_failed": "waiting",
+    "blocked": "waiting scheduled limited blocked_failed canceled expired",
+    "blocked_failed": "waiting",
+    "limited": "scheduled canceled expired",
     "scheduled": "reserved assigned accepted finished canceled expired",
     "reserved": "scheduled accepted finished canceled expired",
     "assigned": "accepted scheduled canceled",
@@ -28,6 +31,7 @@ WAYS = {
     "canceling": "canceled",
     "timing_out": "timed_out finished",
     "skipped": "",
+    "broken": "",
     "finished": "",
     "canceled": "",
     "timed_out": "",
@@ -47,9 +51,10 @@ def test_every_way_is_open_or_shut_as_stated(before: JobState, after: JobState) 
 def test_every_state_is_stated_and_can_be_reached_and_left() -> None:
     assert set(WAYS) == set(map(str, JobState)) == set(map(str, TRANSITIONS))
     reached = set().union(*TRANSITIONS.values())
-    assert set(JobState) - reached == {JobState.SKIPPED}  # where the two kinds of step begin
+    # A job whose `if` is false, or whose step was skipped, never was in another state.
+    assert set(JobState) - reached == {JobState.SKIPPED, JobState.BROKEN}
     ends = {state for state, ways in TRANSITIONS.items() if not ways}
-    assert ends | {JobState.WAITING_FAILED} == ENDED
+    assert ends | {JobState.WAITING_FAILED, JobState.BLOCKED_FAILED} == ENDED
     assert not ENDED & WITH_AGENT
 
 

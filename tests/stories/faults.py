@@ -26,7 +26,8 @@ def a_troubled_stage(parameters: Mapping[str, str] | None = None) -> Iterator[St
 
 
 def befall(stage: Stage, *faults: str) -> None:
-    """Let these faults begin."""
+    """Let these faults begin, and none go on that a failed story left behind."""
+    stage.lab.faults.clear()
     for each in faults:
         stage.lab.faults.turn_on(fault(each))
 

@@ -9,7 +9,7 @@ import pytest
 
 from mayfly_lab.aws.deploy.stacks import TOKEN_PARAMETER
 from mayfly_lab.buildkite import JobState
-from mayfly_lab.lab import LabChoices
+from mayfly_lab.lab import STACK, LabChoices
 from tests.stories.stage import BOOT, QUICK, Stage, a_stage
 
 QUEUE, OTHER = "default", "other"
@@ -38,12 +38,14 @@ def errors(stage: Stage, function: str = "dispatch") -> list[str]:
 def test_a_missing_token_is_an_error_of_the_function_and_costs_no_job(stage: Stage) -> None:
     ssm = stage.lab.aws.client("ssm")
     ssm.delete_parameter(Name=TOKEN_PARAMETER)
-    # A worker keeps the token in memory: these are new ones.
-    stage.lab.aws.faults.set("kill", "dispatch", count=2)
-    job = stage.push(QUEUE)
+    # A worker keeps the token in memory: those that come are new ones.
+    stage.lab.aws.functions.kill_all(f"{STACK}-dispatch")
     missing = f"the parameter {TOKEN_PARAMETER} does not exist"
     stage.until("dispatch dies of it", lambda: any(missing in e for e in errors(stage)))
     stage.until("the log says so", lambda: missing in stage.log_text("dispatch"))
+    job = stage.push(QUEUE)
+    before = len(errors(stage))
+    stage.until("it dies of it again", lambda: len(errors(stage)) > before)
     assert stage.job(job).state is JobState.SCHEDULED
     ssm.put_parameter(
         Name=TOKEN_PARAMETER, Value=stage.lab.buildkite.agent_token, Type="SecureString"

@@ -21,7 +21,7 @@ def stage() -> Iterator[Stage]:
     "fault",
     [
         "throttle=ec2:CreateFleet,count=2",
-        "bucket=ec2:*,value=1/0.5",
+        "bucket=ec2:*,value=5/2",
         "error=ec2:CreateFleet,count=2",
         "error=ssm:GetParameter*,value=InternalError,count=3",
         "latency=dynamodb:*,value=100ms",
