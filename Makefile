@@ -115,6 +115,14 @@ e2e: .venv/ok ## whole jobs of every kind, by the buildkite-agent on PATH and by
 demo: .venv/ok ## real jobs through the real system, on this machine
 	$(BIN)/mayfly-lab demo $(DEMO)
 
+.PHONY: bench-hot
+bench-hot: .venv/ok ## 200 jobs on hot machines, by each agent, without and with latencies; wants an idle machine
+	set -e; for agent in $$(command -v buildkite-agent || true) stand-in; do \
+		for latency in "" "--latency=buildkite=100ms,aws=15ms"; do \
+			$(BIN)/mayfly-lab bench --agent "$$agent" $$latency $(BENCH); \
+		done; \
+	done
+
 # ---------------------------------------------------------------- a real account
 
 # Arguments go in ARGS, as make preflight ARGS="QueueKey=default VpcId=vpc-0123 Subnets=subnet-0123".

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 
 from mayfly.errors import Misconfigured
-from mayfly_lab.commands import demo, run, up
+from mayfly_lab.commands import bench, demo, run, up
 from mayfly_lab.commands.parser import USAGE_ERROR, Parser, UsageError
 from mayfly_lab.commands.stopping import Stopped
 
 STOPPED = 130
-COMMANDS = (demo, run, up)
+COMMANDS = (demo, run, up, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

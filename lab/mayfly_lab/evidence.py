@@ -16,6 +16,7 @@ def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
     claims = lab.records.claims()
     instances = {i.instance_id: i for i in lab.records.instances().values() if i.instance_id}
     output = {job.id: at for job in jobs if (at := lab.buildkite.command_output_at(job.id))}
+    command = {job.id: at for job in jobs if (at := lab.buildkite.command_began_at(job.id))}
     return Evidence(
         started=started,
         jobs=jobs,
@@ -25,6 +26,7 @@ def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
         moments=lab.aws.moments.all(),
         journal=list(lab.aws.journal),
         output_at={job: at.timestamp() for job, at in output.items()},
+        command_at={job: at.timestamp() for job, at in command.items()},
         texts=dict(_texts(lab)),
         secrets=_secrets(lab),
         limits=limits,

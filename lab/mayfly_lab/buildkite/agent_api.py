@@ -46,6 +46,7 @@ def register(call: Call) -> Response:
             only_job=acquisition.job_id if acquisition else None,
             token=mint(TokenKind.SESSION),
             state=AgentState.REGISTERED,
+            registered=call.now,
             last_heard=call.now,
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
@@ -34,6 +35,7 @@ class Application:
         self._clock = clock
         self._git = git
         self._limits = RateLimits()
+        self._calls: Counter[str] = Counter()
         self._routes = Routes((*STACKS, *AGENT, *REST, *ORGANIZATION))
         faults.endpoints = self._routes.names
         self._listeners: list[Listener] = []
@@ -66,6 +68,11 @@ class Application:
         """Call this for every event from now on, in order and never at the same time."""
         self._listeners.append(listener)
 
+    def calls(self) -> Counter[str]:
+        """How often each endpoint was called so far, by its name."""
+        with self._store.lock:
+            return self._calls.copy()
+
     def _name(self, request: Request) -> str:
         """The endpoint's name; empty when there is none."""
         try:
@@ -78,6 +85,7 @@ class Application:
         self._faults.before(route.name)
 
         def act(store: Store, now: datetime) -> Response:
+            self._calls[route.name] += 1
             call = Call(store, self._faults, self._limits, request, parameters, now)
             return route.endpoint(call)
 

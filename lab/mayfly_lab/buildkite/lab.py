@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -241,6 +242,14 @@ class Buildkite(BuildContents):
             return store.logs[job_id].command_output_at(store.jobs[job_id].step.command)
 
         return self._application.transact(read)
+
+    def command_began_at(self, job_id: str) -> datetime | None:
+        """When the job's agent came to its command, by that agent's clock; None before that."""
+        return self._application.transact(lambda store, _: store.logs[job_id].command_began_at())
+
+    def calls(self) -> Counter[str]:
+        """How often each endpoint was called so far; git is none."""
+        return self._application.calls()
 
     def stacks(self) -> tuple[StackView, ...]:
         """The registered stacks."""

@@ -48,10 +48,16 @@ class JobLog:
         Under the header of the command phase the agent echoes the command, so as many lines as that
         has are passed over. None before there is such a line, or without time codes.
         """
+        return self._time_of_line(1 + len(command.split("\n")))
+
+    def command_began_at(self) -> datetime | None:
+        """When the agent came to the command phase; None before that, or without time codes."""
+        return self._time_of_line(0)
+
+    def _time_of_line(self, after_header: int) -> datetime | None:
         lines = self.content().split(b"\n")
         header = next((i for i, line in enumerate(lines) if _COMMAND_HEADER.search(line)), None)
-        if header is None:
+        if header is None or header + after_header >= len(lines):
             return None
-        first = header + 1 + len(command.split("\n"))
-        code = _TIME_CODE.search(lines[first]) if first < len(lines) else None
+        code = _TIME_CODE.search(lines[header + after_header])
         return datetime.fromtimestamp(int(code[1]) / 1000, UTC) if code else None

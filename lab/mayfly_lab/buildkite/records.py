@@ -215,6 +215,7 @@ class Agent:
     """The one job that this session may acquire, when it came with a job acquisition token."""
     token: str
     state: AgentState
+    registered: datetime
     last_heard: datetime
     stopping: bool = False
     """Somebody asked it to go."""

@@ -39,6 +39,8 @@ class JobView:
     retry_count: int
     agent_name: str | None
     agent_version: str | None
+    agent_registered: datetime | None
+    """When the agent that has the job, or had it, began its session."""
     timeline: Timeline
 
 
@@ -125,5 +127,6 @@ def job_view(job: Job, build: Build, agent: Agent | None) -> JobView:
         retry_count=job.retry_count,
         agent_name=agent.name if agent else None,
         agent_version=agent.version if agent else None,
+        agent_registered=agent.registered if agent else None,
         timeline=job.timeline,
     )

@@ -50,6 +50,11 @@ def add_world(parser: argparse.ArgumentParser) -> None:
         " default/launch/purchase=spot; may be repeated, and goes before --hot",
     )
     add_agent(parser)
+    add_latency(parser)
+
+
+def add_latency(parser: argparse.ArgumentParser) -> None:
+    """The option for stated delays."""
     parser.add_argument(
         "--latency",
         metavar="buildkite=TIME,aws=TIME",

@@ -29,6 +29,8 @@ class Evidence:
     journal: Sequence[Entry]
     output_at: Mapping[str, float]
     """By job: when its command wrote its first line, by the agent's clock, in epoch seconds."""
+    command_at: Mapping[str, float]
+    """By job: when its agent came to its command, by that agent's clock, in epoch seconds."""
     texts: Mapping[str, str]
     """Everything in which a secret could have been written, by where it stands."""
     secrets: Mapping[str, str] = field(repr=False, default_factory=dict)

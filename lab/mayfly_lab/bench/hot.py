@@ -1,0 +1,151 @@
+"""Runs jobs on hot machines, one after the other, in rounds of one pool each."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mayfly.config.queue import QueueConfig
+from mayfly.states import InstanceState
+from mayfly_lab.bench.idle import Idle
+from mayfly_lab.buildkite import BuildRequest
+from mayfly_lab.evidence import collect
+from mayfly_lab.lab import Lab
+from mayfly_lab.report.evidence import Evidence
+
+QUEUE = "default"
+PIPELINE = "bench"
+IDLE_SECONDS = 10.0
+SETTLE_SECONDS = 2.0
+"""What the last boot of a round still does when its machine is ready."""
+PATIENCE = 300.0
+"""Seconds for a pool to become hot, and for its machines to go."""
+_LOOK = 0.5
+_REPOSITORY = "bench"
+
+
+class BenchError(Exception):
+    """The bench cannot go on, or what it saw is not what it measures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is run."""
+
+    jobs: int
+    pool: int
+    """Machines that are hot at the beginning of a round. In a round nothing boots: the lab's
+    machines share the cores that the jobs are measured on, which real ones do not."""
+    every: float
+    """Seconds between two jobs. Not a multiple of dispatch's second: jobs come at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was seen."""
+
+    evidence: Evidence
+    idle: Idle
+
+
+def run(lab: Lab, course: Course, wait: Callable[[float], None], say: Callable[[str], None]) -> Run:
+    """Run the course; `wait` waits so many seconds, and may raise to end it.
+
+    Raises:
+        BenchError: a pool did not get hot or did not go, or a job did not pass.
+    """
+    began = time.time()
+    bench = _Bench(lab, wait)
+    _prepare(lab)
+    idle: Idle | None = None
+    done = 0
+    while done < course.jobs:
+        size = min(course.pool, course.jobs - done)
+        bench.fill(size)
+        say(f"{size} machines are hot")
+        if idle is None:
+            idle = bench.idle(size)
+        bench.jobs(size, course.every)
+        done += size
+        say(f"{done} of {course.jobs} jobs have run")
+        bench.empty()
+    if idle is None:
+        raise BenchError("there is no job to run")
+    return Run(collect(lab, began, {QUEUE: course.pool}), idle)
+
+
+def _prepare(lab: Lab) -> None:
+    source = lab.home / "source"
+    source.mkdir()
+    (source / "README").write_text("A repository to check out.\n")
+    lab.buildkite.add_repository(_REPOSITORY, source)
+    steps = [{"command": "echo hello", "label": "bench", "agents": {"queue": QUEUE}}]
+    url = lab.buildkite.repository_url(_REPOSITORY)
+    lab.buildkite.add_pipeline(PIPELINE, json.dumps({"steps": steps}), url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    lab: Lab
+    wait: Callable[[float], None]
+
+    def fill(self, size: int) -> None:
+        """Have so many machines hot, and then want no more of them: none comes after a job.
+
+        Mayfly keeps what no target needs any more for five minutes, a round takes less.
+        """
+        self._want(size)
+        self._until(f"{size} machines are hot", lambda: self._ready() >= size)
+        self._want(0)
+        self.wait(SETTLE_SECONDS)
+
+    def idle(self, hosts: int) -> Idle:
+        """See what is called while there is nothing to do."""
+        before, began = self.lab.buildkite.calls(), time.time()
+        self.wait(IDLE_SECONDS)
+        seconds = time.time() - began
+        buildkite = self.lab.buildkite.calls() - before
+        calls = [entry for entry in self.lab.aws.journal if began <= entry.at < began + seconds]
+        return Idle(seconds, hosts, calls, buildkite)
+
+    def jobs(self, number: int, every: float) -> None:
+        """Create so many builds, and see every job pass."""
+        builds: list[str] = []
+        begin = time.monotonic()
+        for count in range(number):
+            self.wait(max(0.0, begin + count * every - time.monotonic()))
+            made = self.lab.buildkite.create_build(PIPELINE, BuildRequest(branch="main"))
+            builds.append(made.id)
+        self._until("every job ends", lambda: all(map(self._outcome, builds)))
+        wrong = [build for build in builds if self._outcome(build) != "passed"]
+        if wrong:
+            raise BenchError(f"{len(wrong)} of {number} jobs did not pass")
+
+    def empty(self) -> None:
+        """Wait until every machine is gone."""
+        instances = self.lab.records.instances
+        self._until("every machine goes", lambda: not any(i.open for i in instances().values()))
+
+    def _want(self, size: int) -> None:
+        self.lab.put_parameter(QUEUE, "pool/hot", str(size))
+        self._until(f"pool/hot {size} is in force", lambda: self._target() == size)
+
+    def _target(self) -> int:
+        record = self.lab.records.queues().get(QUEUE)
+        return QueueConfig.from_json(record.config).hot if record and record.config else -1
+
+    def _ready(self) -> int:
+        found = self.lab.records.instances().values()
+        return sum(i.state is InstanceState.READY for i in found)
+
+    def _outcome(self, build: str) -> str | None:
+        return self.lab.buildkite.build(build).jobs[0].outcome
+
+    def _until(self, what: str, done: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not done():
+            if time.monotonic() > end:
+                raise BenchError(f"after {PATIENCE:.0f} s not yet: {what}")
+            self.wait(_LOOK)

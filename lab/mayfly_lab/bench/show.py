@@ -1,0 +1,91 @@
+"""A run of the bench in a lab of its own, told and written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mayfly_lab.bench import figures, idle
+from mayfly_lab.bench.hot import QUEUE, BenchError, Course, Run, run
+from mayfly_lab.bench.phases import durations, marks_of
+from mayfly_lab.lab import Lab, LabChoices
+from mayfly_lab.latency import Latency
+from mayfly_lab.report.live import Teller
+from mayfly_lab.report.timeline import job_lines
+
+
+def bench(
+    course: Course,
+    agent: Path | None,
+    latency: Latency,
+    json_file: Path | None,
+    wait: Callable[[float], None],
+) -> None:
+    """Run the course in a lab, and print what it shows; `json_file` gets the same.
+
+    Raises:
+        BenchError: it did not come to its end, or a job was not on a hot machine.
+    """
+    most = {"limits/max-instances": str(course.pool)}
+    choices = LabChoices(agent=agent, latency=latency, parameters={QUEUE: most})
+    with Lab(choices) as lab:
+        teller = Teller()
+        told = f"agent: {lab.agent_name}; latency: {latency}; machines: {lab.machines}"
+        teller.say(told)
+        seen = run(lab, course, wait, teller.say)
+        agent_name = lab.agent_name
+    ways = ways_of(seen)
+    found = figures.summary(list(ways.values()))
+    title = f"{found.jobs} jobs on hot machines, {agent_name}, latency {latency}"
+    teller.lines(["", title, *figures.table(found), "", *idle.lines(seen.idle)])
+    if json_file is not None:
+        content = document(agent_name, latency, found, seen, ways)
+        json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def ways_of(seen: Run) -> Mapping[str, Mapping[str, float]]:
+    """By job: seconds by phase.
+
+    Raises:
+        BenchError: a job was not on a hot machine, or not all of its moments are known.
+    """
+    cold = [line.id for line in job_lines(seen.evidence) if line.path != "hot"]
+    if cold:
+        raise BenchError(f"{len(cold)} jobs were not on a hot machine, as {cold[0]}")
+    marks = marks_of(seen.evidence)
+    missing = [job.id for job in seen.evidence.jobs if job.id not in marks]
+    if missing:
+        raise BenchError(f"not every moment of {len(missing)} jobs is known, as of {missing[0]}")
+    return {job: durations(each) for job, each in marks.items()}
+
+
+def document(
+    agent: str,
+    latency: Latency,
+    found: figures.Summary,
+    seen: Run,
+    ways: Mapping[str, Mapping[str, float]],
+) -> Mapping[str, Any]:
+    """What the screen shows, and each job's phases besides. Seconds, and USD a month."""
+    return {
+        "agent": agent,
+        "latency": str(latency),
+        "figures": asdict(found),
+        "goals": [
+            {"percentile": percent, "seconds": goal, "met": met}
+            for percent, goal, met in found.goals()
+        ],
+        "jobs": {job: dict(way) for job, way in ways.items()},
+        "idle": {
+            "seconds": seen.idle.seconds,
+            "hosts": seen.idle.hosts,
+            "host_calls_per_second": seen.idle.per_host,
+            "functions_calls_per_second": seen.idle.per_functions,
+            "host_usd_per_month": seen.idle.host_month,
+            "functions_usd_per_month": seen.idle.functions_month,
+            "buildkite_calls": dict(seen.idle.buildkite),
+        },
+    }
