@@ -46,14 +46,24 @@ def test_phases_add_up_to_the_way_even_where_two_clocks_disagree() -> None:
 
 def row(key: str, **state: Any) -> dict[str, Any]:
     table = "mayfly-mailbox" if "i-1" in key else "mayfly-fleet"
-    return {"table": table, "key": key, "attributes": ["x"], "state": state, "operation": "Put"}
+    operation = "PutItem" if state else "UpdateItem"
+    return {"table": table, "key": key, "attributes": ["x"], "state": state, "operation": operation}
 
 
 def call(at: float, *rows: dict[str, Any], error: str = "") -> Entry:
     return Entry(at, "AROA:x", "function", "dynamodb", "Put", {"rows": list(rows)}, error=error)
 
 
+READ: dict[str, Any] = {
+    "table": "mayfly-fleet",
+    "key": None,
+    "attributes": ["x"],
+    "state": {},
+    "operation": "Query",
+}
+LOOK = {**READ, "key": "claim#j", "operation": "GetItem"}
 JOURNAL = [
+    call(0.5, READ, LOOK),
     call(1.0, row("claim#j"), error="Conflict"),
     call(2.0, row("claim#j")),
     call(3.0, row("claim#j")),
@@ -117,8 +127,8 @@ def test_a_goal_is_met_or_missed(seconds: float, told: str) -> None:
 
 def test_idle_machines_cost_what_they_read() -> None:
     reads = [
-        Entry(1.0, "AROA:i-1", "instance", "dynamodb", "GetItem"),
-        Entry(2.0, "AROA:i-2", "instance", "dynamodb", "GetItem"),
+        Entry(1.0, "AROA:i-1", "sandbox", "dynamodb", "GetItem"),
+        Entry(2.0, "AROA:i-2", "sandbox", "dynamodb", "GetItem"),
     ]
     idle = Idle(seconds=1.0, hosts=2, calls=reads, buildkite={"list": 2})
     assert idle.per_host == 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mayfly_lab.bench import prices
+from mayfly_lab.front.call import Kind
 from mayfly_lab.front.journal import Entry
 
 
@@ -25,24 +26,24 @@ class Idle:
     @property
     def per_host(self) -> float:
         """Calls to AWS that a hot machine makes each second."""
-        return len(self._of("instance")) / self.seconds / max(1, self.hosts)
+        return len(self._of(Kind.SANDBOX)) / self.seconds / max(1, self.hosts)
 
     @property
     def per_functions(self) -> float:
         """Calls to AWS that the four functions make each second."""
-        return len(self._of("function")) / self.seconds
+        return len(self._of(Kind.FUNCTION)) / self.seconds
 
     @property
     def host_month(self) -> float:
         """What the calls of a hot machine cost in a month, in USD."""
-        return self._month(self._of("instance")) / max(1, self.hosts)
+        return self._month(self._of(Kind.SANDBOX)) / max(1, self.hosts)
 
     @property
     def functions_month(self) -> float:
         """What DynamoDB and dispatch around the clock cost in a month, in USD."""
-        return self._month(self._of("function")) + prices.MONTH * prices.LAMBDA_SECOND
+        return self._month(self._of(Kind.FUNCTION)) + prices.MONTH * prices.LAMBDA_SECOND
 
-    def _of(self, kind: str) -> list[Entry]:
+    def _of(self, kind: Kind) -> list[Entry]:
         return [call for call in self.calls if call.kind == kind]
 
     def _month(self, calls: Sequence[Entry]) -> float:
@@ -56,7 +57,7 @@ def lines(idle: Idle) -> Iterator[str]:
     for name, rate in sorted(lists.items()):
         yield f"  Buildkite {name:<28} {rate:7.1f} calls a minute"
     functions = Counter(
-        (call.service, call.operation) for call in idle.calls if call.kind == "function"
+        (call.service, call.operation) for call in idle.calls if call.kind == Kind.FUNCTION
     )
     for (service, operation), number in sorted(functions.items()):
         name = f"functions {service}:{operation}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from mayfly.adapters.records import key_of
 from mayfly.model import Claim
@@ -13,6 +14,7 @@ from mayfly_lab.report.checks import mailbox_writes
 from mayfly_lab.report.evidence import Evidence
 
 _CLAIM = key_of(Claim, "")
+_WRITES = frozenset({"PutItem", "UpdateItem"})
 _ASSIGNED = "assigned"
 """The phase in which a host reports that it has read its assignment."""
 
@@ -106,10 +108,17 @@ def _recorded(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:
         if not entry.ok or entry.service != "dynamodb":
             continue
         for row in entry.resources.get("rows", ()):
-            key = row["key"]
-            if row["attributes"] and key.startswith(_CLAIM) and key not in seen:
-                seen.add(key)
-                yield key.removeprefix(_CLAIM), entry.at
+            job = _claimed(row)
+            if job and job not in seen:
+                seen.add(job)
+                yield job, entry.at
+
+
+def _claimed(row: Mapping[str, Any]) -> str:
+    """The job whose claim was written, if one was."""
+    key = row["key"] or ""
+    written = row["operation"] in _WRITES and key.startswith(_CLAIM)
+    return key.removeprefix(_CLAIM) if written else ""
 
 
 def _mailbox(journal: Sequence[Entry]) -> tuple[dict[str, float], dict[str, float]]:
