@@ -18,7 +18,7 @@ SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers scripts lab))
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---------------------------------------------------------------- environments
 
@@ -96,20 +96,20 @@ test-unit: .venv/ok ## the tests that need nothing but Python
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/property tests/architecture $(PYTEST)
 
 # One file stays in one process: there can be one local AWS in a process, and stories share theirs.
+RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile
+
 .PHONY: test
 test: .venv/ok .tools/sam/ok ## all tests but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/stories/test_crashes.py \
-		--ignore tests/stories/test_events.py --ignore tests/stories/test_time_limits.py $(PYTEST)
+	$(RUN_TESTS) -m "not slow" --ignore tests/e2e $(PYTEST)
 
 .PHONY: test-slow
-test-slow: .venv/ok ## stories that need minutes: lost events, functions that die, time limits
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/stories/test_crashes.py \
-		tests/stories/test_events.py tests/stories/test_time_limits.py $(PYTEST)
+test-slow: .venv/ok .tools/sam/ok ## tests that need minutes: every fault, functions that die, commands as people start them
+	$(RUN_TESTS) -m slow --ignore tests/e2e $(PYTEST)
 
 .PHONY: e2e
 e2e: .venv/ok ## whole jobs of every kind, by the buildkite-agent on PATH and by the stand-in
 	@buildkite-agent --version 2>/dev/null || echo "no buildkite-agent on PATH: the stand-in alone runs the jobs"
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e $(PYTEST)
+	$(RUN_TESTS) tests/e2e $(PYTEST)
 
 .PHONY: demo
 demo: .venv/ok ## real jobs through the real system, on this machine

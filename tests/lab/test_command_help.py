@@ -16,7 +16,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-@pytest.mark.parametrize("command", ["", "demo", "run", "up"])
+@pytest.mark.parametrize("command", ["", "demo", "run", "up", "bench"])
 def test_no_line_is_wider_than_a_hundred_columns(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.stories.commands import Command, git, left_of, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

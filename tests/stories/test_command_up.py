@@ -17,6 +17,8 @@ import pytest
 
 from tests.stories.commands import PATIENCE, Command, left_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,8 @@ from mayfly_lab.buildkite import JobEvent, JobState
 from mayfly_lab.lab import STACK, LabChoices
 from tests.stories.stage import BOOT, QUICK, Stage, a_stage
 
+pytestmark = pytest.mark.slow
+
 QUEUE = "default"
 
 

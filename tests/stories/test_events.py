@@ -11,6 +11,8 @@ import pytest
 from mayfly_lab.lab import LabChoices
 from tests.stories.stage import BOOT, QUICK, Stage, a_stage
 
+pytestmark = pytest.mark.slow
+
 QUEUE, POOL = "default", "pool"
 MINUTE = 4.0
 """Seconds that a minute of the schedules lasts here."""

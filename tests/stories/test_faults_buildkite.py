@@ -10,6 +10,8 @@ from mayfly_lab.buildkite import JobState
 from tests.stories.faults import QUEUE, a_troubled_stage, befall, end, survived
 from tests.stories.stage import Stage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:

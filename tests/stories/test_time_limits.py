@@ -10,6 +10,8 @@ import pytest
 from mayfly_lab.lab import LabChoices
 from tests.stories.stage import BOOT, QUICK, Stage, a_stage
 
+pytestmark = pytest.mark.slow
+
 JOBS, SHORT, HANGS, REFUSED = "jobs", "short", "hangs", "refused"
 
 
