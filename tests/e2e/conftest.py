@@ -47,7 +47,7 @@ def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
         prepare = getattr(request.module, "prepare", None)
         if prepare is not None:
             prepare(runs)
-        stage.ready(QUEUE, int(POOL))
+        stage.ready(QUEUE, int(choices.parameters[QUEUE]["pool/hot"]))
         # What takes long by its nature is last in its file, and begins first.
         for kind in reversed(list(_wanted(request))):
             if not runs.against(kind):

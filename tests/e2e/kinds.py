@@ -1,6 +1,6 @@
 """The kinds of job that the end-to-end tests run: one table, for the tests and for the docs.
 
-Each file below `kinds` is a list. `story` is the test's name, `pipeline` its pipeline. What cannot
+Each file below `jobs` is a list. `story` is the test's name, `pipeline` its pipeline. What cannot
 be shown says why: `stand-in` where the lab's own agent cannot run it, `directory` where machines
 are directories, without users and namespaces.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 _FILES = ("endings", "output", "checkouts", "hosts", "builds")
-_PLACE = Path(__file__).parent / "kinds"
+_PLACE = Path(__file__).parent / "jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Kind:
     @property
     def test(self) -> str:
         """The name of its test."""
-        return f"test_{self.story.replace(' ', '_').replace('-', '_')}"
+        words = self.story.lower().replace("'", "").replace("-", " ")
+        return "_".join(["test", *words.split()])
 
     @property
     def slug(self) -> str:

@@ -93,6 +93,31 @@ def add_plugin(lab: Lab) -> None:
     lab.buildkite.add_repository("with-plugin", source.path)
 
 
+PIPELINE = """\
+env:
+  RESULT: all green
+steps:
+  - label: ":hammer: $BUILDKITE_BRANCH"
+    key: build
+    command:
+      - mkdir out
+      - echo "$$RESULT" >out/result
+    artifact_paths: out/*
+  - key: test
+    depends_on: build
+    command: |
+      buildkite-agent artifact download out/result .
+      echo "tested on $BUILDKITE_BRANCH: $$(cat out/result)"
+"""
+
+
+def add_pipeline_file(lab: Lab) -> None:
+    """The repository `with-pipeline`, which has its pipeline where agents look for it."""
+    source = Source(lab.home / "with-pipeline")
+    source.commit("Begin", {".buildkite/pipeline.yml": PIPELINE})
+    lab.buildkite.add_repository("with-pipeline", source.path)
+
+
 def add_private(root: Path) -> None:
     """The repository `private.git` below a directory, which no server of the lab serves."""
     source = Source(root / "private")

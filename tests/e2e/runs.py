@@ -99,6 +99,11 @@ class Run:
         """Retry one job by hand."""
         self.call("PUT", f"/builds/{self.number}/jobs/{job['id']}/retry")
 
+    def unblock(self, block: Mapping[str, Any], answers: Mapping[str, str]) -> None:
+        """Let a block step go, with the answers to what it asks."""
+        path = f"/builds/{self.number}/jobs/{block['id']}/unblock"
+        self.call("PUT", path, {"fields": answers})
+
     def call(self, method: str, path: str, body: object = None) -> requests.Response:
         """A call of a user about this pipeline."""
         buildkite = self.stage.lab.buildkite
