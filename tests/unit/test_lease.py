@@ -100,3 +100,19 @@ def test_the_newest_is_not_kept_out_by_renewals_of_the_one_before() -> None:
     racing.others = [held, replace(held, version=2)]
     lease = leases.take(racing, "new", NOW)
     assert (lease.holder, lease.fence, lease.version) == ("new", 8, 4)
+
+
+def test_a_holder_is_sure_of_its_lease_at_least_once_a_second(fleet: FakeFleet) -> None:
+    held = leases.hold(fleet, None, "one", NOW)
+    assert leases.hold(fleet, held, "one", later(seconds=0.5)) == held
+    sure = leases.hold(fleet, held, "one", later(seconds=1))
+    assert (sure.lease, sure.sure_at) == (held.lease, later(seconds=1))
+    assert leases.hold(fleet, sure, "one", later(seconds=5)).lease.version == 2  # renewed
+
+
+def test_a_holder_learns_within_a_second_that_another_has_it(fleet: FakeFleet) -> None:
+    held = leases.hold(fleet, None, "one", NOW)
+    leases.take(fleet, "two", later(seconds=0.25))
+    assert leases.hold(fleet, held, "one", later(seconds=0.75)) == held
+    with pytest.raises(Conflict):
+        leases.hold(fleet, held, "one", later(seconds=1))

@@ -18,8 +18,8 @@ from mayfly_lab.report.evidence import Evidence
 QUEUE = "default"
 PIPELINE = "bench"
 IDLE_SECONDS = 10.0
-SETTLE_SECONDS = 2.0
-"""What the last boot of a round still does when its machine is ready."""
+SETTLE_SECONDS = 6.0
+"""A fresh host looks for its job ten times a second for five seconds; idle ones do not."""
 PATIENCE = 300.0
 """Seconds for a pool to become hot, and for its machines to go."""
 _LOOK = 0.5

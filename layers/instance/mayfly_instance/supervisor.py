@@ -173,7 +173,7 @@ def _as_sandbox(
 
 
 def _assignment(scene: Scene, reporter: Reporter) -> Letter:
-    """Look into the mailbox, at first often and then twice a second, until a job is there.
+    """Look into the mailbox, often, and at first very often, until a job is there.
 
     Raises HostFailure when the mailbox is silent for too long, when spot takes the instance back,
     and when nobody has had a job for it in a very long time.

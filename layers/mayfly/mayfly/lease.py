@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mayfly.errors import Conflict
@@ -13,12 +13,39 @@ LEASE = timedelta(seconds=15)
 """How long a lease is good for without renewal."""
 RENEW = timedelta(seconds=5)
 """How often its holder renews it."""
+LOOK = timedelta(seconds=1)
+"""How often its holder sees whether it still has it: two that list share Buildkite's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A lease that we have, and when that was last certain."""
+
+    lease: Lease
+    sure_at: datetime
+
+
+def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
+    """Take the lease, or keep it: renewed or looked after as is due.
+
+    Raises Conflict when somebody else has it, at most `LOOK` after they took it.
+    """
+    if held is None:
+        return Hold(take(fleet, holder, now), now)
+    if due(held.lease, now):
+        return Hold(renew(fleet, held.lease, now), now)
+    if now - held.sure_at < LOOK:
+        return held
+    stored = fleet.lease()
+    if stored is None or stored.fence != held.lease.fence:
+        raise Conflict("another invocation has the lease")
+    return replace(held, sure_at=now)
 
 
 def take(fleet: Fleet, holder: str, now: datetime) -> Lease:
     """Take the lease over, whoever has it: the newest invocation always wins.
 
-    The one before learns of it at its next renewal, and ends; its writes are refused at once.
+    The one before learns of it at its next look, and ends; its writes are refused at once.
     Raises Conflict when another invocation took it in the same moment.
     """
     old = fleet.lease()

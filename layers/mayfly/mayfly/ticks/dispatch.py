@@ -60,7 +60,7 @@ class Turn:
     """Queues whose jobs are listed this time: Buildkite allows so many lists a second."""
     fence: int
     wide: bool
-    """Whether running claims are read too; they need no look twice a second."""
+    """Whether running claims are read too; they need no look at every tick."""
     known: Known = field(default_factory=Known)
 
 

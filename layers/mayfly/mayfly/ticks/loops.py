@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mayfly import lease as leases
 from mayfly.errors import Conflict, NotFound, Transient
-from mayfly.model import Lease, QueueRecord
-from mayfly.ports import Buildkite, Fleet
+from mayfly.lease import Hold, hold
+from mayfly.model import QueueRecord
+from mayfly.ports import Buildkite
 from mayfly.ticks import dispatch, provision, sandbox
 from mayfly.ticks.dispatch import DispatchPorts, Known, Turn
 from mayfly.ticks.outcome import Outcome
@@ -20,8 +20,11 @@ from mayfly.ticks.sandbox import SandboxPorts
 log = logging.getLogger("mayfly")
 
 LISTS_AT_ONCE = 4
-"""Queues listed in one tick: two ticks a second make 8 of the 10 lists that Buildkite allows."""
-BUSY, IDLE = timedelta(seconds=0.5), timedelta(seconds=1)
+"""Queues listed in one tick."""
+LIST_EVERY = timedelta(seconds=0.125)
+"""What a list costs of the pace: 8 a second, of the 10 that Buildkite allows."""
+FASTEST, IDLE = timedelta(seconds=0.25), timedelta(seconds=1)
+"""Between two ticks: with jobs or ready instances and few queues, and with nothing to do."""
 WIDE = timedelta(seconds=15)
 """How often running claims are looked at too."""
 SANDBOX_PACE = timedelta(seconds=1)
@@ -54,13 +57,13 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
     Raises Misconfigured when Buildkite refuses the token or the stack key is somebody else's.
     """
     total = Outcome()
-    lease: Lease | None = None
+    held: Hold | None = None
     registered = False
     wide_at, known, turn = edge.clock(), Known(), 0
     while True:
-        started, busy = edge.clock(), False
+        started, pace = edge.clock(), IDLE
         try:
-            lease = _held(ports.fleet, lease, holder, started)
+            held = hold(ports.fleet, held, holder, started)
             queues = tuple(ports.fleet.queues())
             registered = registered or _register(ports.buildkite, queues, owner, total)
         except Conflict:
@@ -72,19 +75,13 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
             if registered:
                 wide = started >= wide_at
                 wide_at = started + WIDE if wide else wide_at
-                looks = Turn(queues, listed(queues, turn), lease.fence, wide, known)
+                looks = Turn(queues, listed(queues, turn), held.lease.fence, wide, known)
                 ticked = dispatch.tick(ports, looks, started)
                 total.add(ticked.outcome)
-                busy, known, turn = ticked.busy, ticked.known, turn + 1
-        if not edge.wait(started, BUSY if busy else IDLE):
+                known, turn = ticked.known, turn + 1
+                pace = busy_pace(looks.listed) if ticked.busy else IDLE
+        if not edge.wait(started, pace):
             return total
-
-
-def _held(fleet: Fleet, lease: Lease | None, holder: str, now: datetime) -> Lease:
-    """The lease, taken or renewed as is due. Raises Conflict when somebody else has it."""
-    if lease is None:
-        return leases.take(fleet, holder, now)
-    return leases.renew(fleet, lease, now) if leases.due(lease, now) else lease
 
 
 def _register(
@@ -108,6 +105,11 @@ def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
         return frozenset(names)
     start = turn * LISTS_AT_ONCE % len(names)
     return frozenset((names + names)[start : start + LISTS_AT_ONCE])
+
+
+def busy_pace(queues: Collection[str]) -> timedelta:
+    """How long after a tick that listed these queues the next may begin."""
+    return max(FASTEST, len(queues) * LIST_EVERY)
 
 
 def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outcome:
