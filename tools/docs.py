@@ -24,6 +24,7 @@ from mayfly.states import (
     LAUNCH_TRANSITIONS,
     State,
 )
+from mayfly_lab.faults.table import SWITCHES
 from tests.e2e.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,6 +125,14 @@ def kinds_of_job() -> str:
     )
 
 
+def faults() -> str:
+    """The faults of the lab, as its commands take them."""
+    return table(
+        ("example", "what happens", "target"),
+        ((f"`{name}={each.example}`", each.meaning, each.part) for name, each in SWITCHES.items()),
+    )
+
+
 def _by_reason(head: Iterable[str], reasons: Mapping[str, str]) -> str:
     grouped: dict[str, list[str]] = {}
     for name, reason in reasons.items():
@@ -144,6 +153,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "launch-edges": lambda: edges(LAUNCH_TRANSITIONS),
     "deadlines": deadlines,
     "kinds-of-job": kinds_of_job,
+    "faults": faults,
 }
 
 
