@@ -111,6 +111,7 @@ class SshServer:
         )
         await process.redirect(stdin=git.stdin, stdout=git.stdout, stderr=git.stderr)
         process.exit(await git.wait())
+        await process.wait_closed()
 
 
 def _close(listening: socket.socket) -> None:
