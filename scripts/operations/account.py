@@ -17,6 +17,7 @@ from botocore.exceptions import (
     NoRegionError,
     ParamValidationError,
 )
+from botocore.exceptions import ConnectionError as EndpointError
 
 from mayfly.adapters.boto_errors import code_of
 from operations.ends import UsageError
@@ -98,7 +99,7 @@ def open_account(region: str | None) -> Account:
         raise UsageError(
             f"AWS refuses these credentials ({code_of(error)}): log in anew"
         ) from error
-    except HTTPClientError as error:
+    except (EndpointError, HTTPClientError) as error:
         raise UsageError(f"AWS cannot be reached: {error}") from error
     except ValueError as error:  # AWS_ENDPOINT_URL, or a region that cannot be part of a host name
         raise UsageError(f"AWS cannot be called: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,7 +73,10 @@ class Api:
             )
         except requests.RequestException as error:
             host = urlsplit(self.address).netloc
-            raise BrokenError(f"{host} cannot be reached: {type(error).__name__}") from error
+            raise BrokenError(
+                f"{host} cannot be reached ({type(error).__name__}): check the address and the way"
+                " there"
+            ) from error
         try:
             content = answer.json()
         except ValueError:
@@ -82,27 +86,43 @@ class Api:
 
 def agent_api(address: str, token: str) -> Api:
     """The agent and Stacks API."""
-    return Api(_checked(address), "Token", _hidden(token))
+    return Api(checked_address(address, AGENT_ENDPOINT), "Token", _hidden(token))
 
 
 def rest_api(address: str, token: str) -> Api:
     """The REST API."""
-    return Api(_checked(address), "Bearer", _hidden(token))
+    return Api(checked_address(address, API_ENDPOINT), "Bearer", _hidden(token))
 
 
 def token_from(variable: str, environment: Mapping[str, str] = os.environ) -> str:
-    """A token of the environment; empty when there is none. Never from a command line."""
-    return environment.get(variable, "").strip()
+    """A token of the environment; empty when there is none. Never from a command line.
+
+    Raises:
+        UsageError: it cannot be a token, and no header could carry it.
+    """
+    token = environment.get(variable, "").strip()
+    if not re.fullmatch("[!-~]*", token):
+        raise UsageError(f"{variable} has white space or letters in it that no token has")
+    return token
+
+
+def checked_address(address: str, example: str) -> str:
+    """The address without a slash at its end.
+
+    Raises:
+        UsageError: a token would not be safe there.
+    """
+    try:
+        url = urlsplit(address)
+        local = url.scheme == "http" and url.hostname in _LOOPBACK
+        usable = bool(url.hostname) and (url.scheme == "https" or local) and url.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        usable = False
+    if not usable:
+        raise UsageError(f"{address!r} is not an https address, as {example}")
+    return address.rstrip("/")
 
 
 def _hidden(token: str) -> str:
     hide(token)
     return token
-
-
-def _checked(address: str) -> str:
-    url = urlsplit(address)
-    local = url.scheme == "http" and url.hostname in _LOOPBACK
-    if not url.hostname or not (url.scheme == "https" or local):
-        raise UsageError(f"{address!r} is not an https address, as {AGENT_ENDPOINT}")
-    return address.rstrip("/")

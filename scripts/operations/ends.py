@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mayfly.scrubbing import scrub
 
@@ -20,6 +21,15 @@ class UsageError(Exception):
 
 class BrokenError(Exception):
     """It cannot go on; the text says why and what to do. Ends with 1."""
+
+
+@contextlib.contextmanager
+def beginning() -> Iterator[None]:
+    """Nothing is made or changed in here: whatever goes wrong, the script could not begin."""
+    try:
+        yield
+    except BrokenError as error:
+        raise UsageError(str(error)) from error
 
 
 def ended(name: str, script: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:

@@ -70,13 +70,19 @@ def test_an_expectation_that_does_not_hold_is_told_with_what_was_seen(
     assert buildkite.stacks() == ()
 
 
-@pytest.mark.parametrize("refused", ["BUILDKITE_AGENT_TOKEN", "BUILDKITE_API_TOKEN"])
+@pytest.mark.parametrize(
+    ("refused", "says"),
+    [
+        ("BUILDKITE_AGENT_TOKEN", "Buildkite refuses BUILDKITE_AGENT_TOKEN: 401"),
+        ("BUILDKITE_API_TOKEN", "BUILDKITE_API_TOKEN is refused (401"),
+    ],
+)
 def test_a_refused_token_is_named_before_anything_is_made(
-    buildkite: Buildkite, shell: dict[str, str], refused: str
+    buildkite: Buildkite, shell: dict[str, str], refused: str, says: str
 ) -> None:
     ended = check(buildkite, {**shell, refused: "bkct_0123456789abcdef0123456789"})
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith(f"check-buildkite: Buildkite refuses {refused}: 401")
+    assert ended.err.startswith(f"check-buildkite: {says}")
     assert buildkite.jobs() == ()
 
 
@@ -96,9 +102,19 @@ def test_a_queue_that_is_in_use_is_left_alone(buildkite: Buildkite, shell: dict[
     assert [job.state for job in buildkite.jobs()] == ["scheduled"]
 
 
-def test_an_address_where_nobody_listens_is_told(
-    buildkite: Buildkite, shell: dict[str, str]
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("--queue=nowhere", "has no queue nowhere"),
+        ("--agent-endpoint=http://127.0.0.1:9/v3", "127.0.0.1:9 cannot be reached"),
+        ("--api-endpoint=http://127.0.0.1:9/v2", "127.0.0.1:9 cannot be reached"),
+        ("--api-endpoint=http://[::1/v2", "is not an https address"),
+    ],
+)
+def test_where_it_cannot_begin_it_says_why_in_a_line(
+    buildkite: Buildkite, shell: dict[str, str], more: str, says: str
 ) -> None:
-    ended = check(buildkite, shell, "--agent-endpoint=http://127.0.0.1:9/v3")
-    assert ended.status == 1
-    assert "127.0.0.1:9 cannot be reached" in ended.err
+    ended = check(buildkite, shell, more)
+    assert (ended.status, ended.out) == (2, "")
+    assert says in ended.err
+    assert buildkite.jobs() == ()

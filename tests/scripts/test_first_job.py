@@ -99,6 +99,10 @@ def test_a_build_that_nobody_takes_is_cancelled_and_says_where_to_look(
     assert [job.outcome for job in buildkite.jobs()] == ["canceled"]
     again = first_job(buildkite, shell, "--minutes=0.03")
     assert "using the pipeline mayfly-first-job" in again.out
+    builds = len(buildkite.jobs())
+    nowhere = first_job(buildkite, shell, "--queue=nowhere")
+    assert (nowhere.status, len(buildkite.jobs())) == (2, builds)
+    assert "has a queue nowhere" in nowhere.err
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,9 @@ def test_a_build_that_nobody_takes_is_cancelled_and_says_where_to_look(
         (("--queue=a b",), "letters, digits"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),
         (("--minutes=x",), "invalid float value"),
+        (("--minutes=nan",), "more than 0"),
+        (("--organization=nobody",), "404"),
+        (("--api-endpoint=http://127.0.0.1:9/v2",), "127.0.0.1:9 cannot be reached"),
         (("--api-endpoint=http://example.org/v2",), "is not an https address"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.preflight.command import main as preflight
 from tests.scripts.real_account import Run, bare_environment, run
 
 NAMES = ("check-buildkite", "first-job", "preflight", "uninstall")
@@ -53,9 +54,12 @@ def test_an_unknown_flag_is_named(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_preflight_refuses_answers_that_a_deployment_would_refuse(
-    words: tuple[str, ...], says: str, tmp_path: Path
+    words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert says in one_line(run("preflight", *words, environment=bare_environment(tmp_path)))
+    """In this process: no account is opened before all answers are read."""
+    status = preflight(words)
+    shown = capsys.readouterr()
+    assert says in one_line(Run(status, shown.out, shown.err))
 
 
 @pytest.mark.parametrize("name", ["preflight", "uninstall"])

@@ -51,6 +51,7 @@ def states(stage: Stage) -> set[str]:
     return {i["State"]["Name"] for r in found["Reservations"] for i in r["Instances"]}
 
 
+@pytest.mark.slow
 def test_a_queue_goes_when_its_job_has_ended_and_then_the_stack_until_nothing_is_left(
     stage: Stage,
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_queue_goes_when_its_job_has_ended_and_then_the_stack_until_nothing_is
     assert "not registered at Buildkite any more" in again.out
 
 
+@pytest.mark.slow
 def test_with_now_it_does_not_wait_and_without_yes_it_asks_first(stage: Stage) -> None:
     job = stage.push("deploy", "echo started; sleep 600")
     stage.running(job)
@@ -97,10 +99,11 @@ def test_with_now_it_does_not_wait_and_without_yes_it_asks_first(stage: Stage) -
 
 
 def test_a_stack_of_another_name_is_not_touched(stage: Stage) -> None:
+    stage.ready("default")
     before = left()
     ended = uninstall(stage, "--stack=may", "--yes")
     assert "nothing of stack may is in" in ended.out
-    assert left() == before
+    assert set(before) <= set(left())  # the pool of the stack that is there goes on
     assert stage.lab.buildkite.stacks() != ()
 
 

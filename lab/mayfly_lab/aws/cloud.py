@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.serialize import BaseJSONSerializer
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.core import TaggedEC2Resource
+from moto.iam.models import IAMBackend
 
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.ec2.profile import Profile, profile_of
@@ -25,6 +27,10 @@ AMAZON_LINUX = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 ARCHITECTURES = ("x86_64", "arm64")
 # moto's state is global to the process: there can be one local AWS at a time.
 _OCCUPIED = threading.Lock()
+_LINKED_ROLES = {
+    "ec2fleet.amazonaws.com": "AWSServiceRoleForEC2Fleet",
+    "spot.amazonaws.com": "AWSServiceRoleForEC2Spot",
+}
 _LOAD_IMAGES = "MOTO_EC2_LOAD_DEFAULT_AMIS"
 _KINDS = {"i": "instance", "vol": "volume", "eni": "network-interface", "lt": "launch-template"}
 
@@ -140,7 +146,7 @@ def _without_images() -> Iterator[None]:
 
 
 def patches() -> list[Patch]:
-    """What makes moto fast enough for many machines on two cores.
+    """What makes moto fast enough for many machines on two cores; AWS's names of its own roles.
 
     Its own tags are looked for among all tags of all resources, and its own DynamoDB items are
     serialised attribute by attribute although they are plain JSON already.
@@ -164,8 +170,37 @@ def patches() -> list[Patch]:
             for key, value in self.ec2_backend.tags.get(self.id, {}).items()
         ]
 
+    by_spelling = IAMBackend.create_service_linked_role
+
+    def create_service_linked_role(
+        self: Any, service_name: str, description: str, suffix: str
+    ) -> Any:
+        if (name := _LINKED_ROLES.get(service_name)) is None:
+            return by_spelling(self, service_name, description, suffix)
+        trusted = {
+            "Effect": "Allow",
+            "Principal": {"Service": [service_name]},
+            "Action": ["sts:AssumeRole"],
+        }
+        return self.create_role(
+            name,
+            json.dumps({"Version": "2012-10-17", "Statement": [trusted]}),
+            f"/aws-service-role/{service_name}/",
+            permissions_boundary=None,
+            description=description,
+            tags=[],
+            max_session_duration="3600",
+            linked_service=service_name,
+        )
+
     return [
         Patch(TaggedEC2Resource, "get_tags", get_tags, "self"),
+        Patch(
+            IAMBackend,
+            "create_service_linked_role",
+            create_service_linked_role,
+            "self, service_name, description, suffix",
+        ),
         Patch(
             BaseJSONSerializer,
             "_serialize_type_map",

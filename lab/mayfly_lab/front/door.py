@@ -164,7 +164,7 @@ class FrontDoor:
             try:
                 return self.cloud(call, request)
             except NotImplementedError as error:
-                LOG.exception("moto cannot do %s", call.action)
+                LOG.warning("moto cannot do %s", call.action)
                 raise Refusal("NotImplemented", f"{call.action}: {error}", 501) from error
             except Exception as error:
                 # A crash inside moto is what AWS would show as its own fault; it must be seen.

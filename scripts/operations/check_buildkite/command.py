@@ -24,9 +24,11 @@ from operations.buildkite import (
     token_from,
 )
 from operations.check_buildkite.recorder import Recorder
-from operations.ends import WELL, WRONG, BrokenError, UsageError, ended, parser
+from operations.ends import WELL, WRONG, BrokenError, UsageError, beginning, ended, parser
 from operations.environment import ROOT
-from operations.findings import COLUMNS, Verdict
+from operations.findings import COLUMNS, Unknown, Verdict
+from operations.preflight import gather_buildkite
+from operations.preflight.snapshot import Cluster, QueueSeen
 
 NAME = "check-buildkite"
 _WORDS = {Verdict.OK: "held", Verdict.WRONG: "broken", Verdict.UNKNOWN: "not checked"}
@@ -57,8 +59,10 @@ def _check(arguments: Sequence[str]) -> int:
         raise UsageError(f"--agent-endpoint {chosen.agent_endpoint}: it ends in /v3")
     agent = agent_api(chosen.agent_endpoint, tokens[AGENT_TOKEN])
     rest = rest_api(chosen.api_endpoint, tokens[API_TOKEN])
-    organization, cluster = _cluster(agent)
-    _see_that_it_is_idle(agent, chosen.queue)
+    with beginning():
+        organization, cluster = _cluster(agent)
+        _see_that_it_is_there(agent, rest, Cluster(organization, cluster, ""), chosen.queue)
+        _see_that_it_is_idle(agent, chosen.queue)
     with _pipeline(rest, organization, cluster, chosen.queue) as pipeline:
         recorder = _run(
             {
@@ -82,6 +86,16 @@ def _cluster(agent: Api) -> tuple[str, str]:
     if not answer.ok or not answer.content.get("cluster_uuid"):
         raise BrokenError(f"whose token {AGENT_TOKEN} is, Buildkite does not say: {answer.message}")
     return str(answer.content["organization_slug"]), str(answer.content["cluster_uuid"])
+
+
+def _see_that_it_is_there(agent: Api, rest: Api, where: Cluster, queue: str) -> None:
+    match gather_buildkite.queue(agent, rest, where, queue):
+        case Unknown(reason):
+            raise UsageError(reason)
+        case None:
+            raise UsageError(f"the cluster of {AGENT_TOKEN} has no queue {queue}: make one")
+        case QueueSeen(hosted=True):
+            raise UsageError(f"queue {queue} is hosted by Buildkite: make a self-hosted one")
 
 
 def _see_that_it_is_idle(agent: Api, queue: str) -> None:

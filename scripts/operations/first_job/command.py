@@ -12,12 +12,13 @@ from typing import Any
 from urllib.parse import quote
 
 from operations.buildkite import API_ENDPOINT, API_TOKEN, Api, rest_api, token_from
-from operations.ends import WELL, WRONG, BrokenError, UsageError, ended, parser
+from operations.ends import WELL, WRONG, BrokenError, UsageError, beginning, ended, parser
 from operations.first_job.following import Follower
 
 NAME = "first-job"
 PIPELINE = "mayfly-first-job"
 _REPOSITORY = "https://github.com/buildkite/bash-example.git"
+_MOST_MINUTES = 1440
 _COMMANDS = ('echo "from an instance of my own: $(uname -a)"', "id")
 _ABOUT = """\
 Creates a build of one job for a queue and follows it to its end, with its log. It uses a pipeline
@@ -46,12 +47,23 @@ def _first_job(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     if not re.fullmatch("[A-Za-z0-9_-]{1,100}", chosen.queue):
         raise UsageError(f"--queue {chosen.queue}: the key of a queue is letters, digits, - and _")
+    if not 0 < chosen.minutes <= _MOST_MINUTES:
+        raise UsageError(f"--minutes {chosen.minutes:g}: more than 0, at most {_MOST_MINUTES}")
     api = rest_api(chosen.api_endpoint, _token())
-    organization = chosen.organization or _organization(api)
-    place = f"/organizations/{quote(organization)}"
     slug = chosen.pipeline or PIPELINE
-    base = f"{place}/pipelines/{quote(slug)}"
-    made = _pipeline(api, place, base, chosen)
+    with beginning():
+        organization = chosen.organization or _organization(api)
+        place = f"/organizations/{quote(organization, safe='')}"
+        base = f"{place}/pipelines/{quote(slug, safe='')}"
+        cluster = "" if chosen.pipeline else _cluster(api, place, chosen.queue)
+        exists = _exists(api, base)
+    if chosen.pipeline and not exists:
+        raise UsageError(f"there is no pipeline {slug}; without --pipeline one is made")
+    made = not exists
+    if chosen.pipeline:
+        tell(f"using the pipeline {slug}, with its own steps")
+    else:
+        _make_ready(api, place, base, _own(chosen, cluster), made=made)
     try:
         return _build(api, base, chosen)
     finally:
@@ -80,28 +92,30 @@ def _organization(api: Api) -> str:
     return str(found[0])
 
 
-def _pipeline(api: Api, place: str, base: str, chosen: argparse.Namespace) -> bool:
-    """See that the pipeline is there; whether it was made here."""
+def _exists(api: Api, base: str) -> bool:
     shown = api.call("GET", base)
-    if shown.ok:
-        tell(f"using the pipeline {shown.content['slug']}, with its own steps")
-        if not chosen.pipeline:  # ours: the queue may be another one this time
-            body = {"configuration": _steps(chosen.queue)}
-            _checked(api.call("PATCH", base, body), "the pipeline")
-        return False
     if shown.status != 404:
         _checked(shown, "the pipeline")
-    if chosen.pipeline:
-        raise UsageError(f"there is no pipeline {chosen.pipeline}; without --pipeline one is made")
-    body = {
-        "name": PIPELINE,
-        "repository": chosen.repository,
-        "cluster_id": _cluster(api, place, chosen.queue),
+    return shown.ok
+
+
+def _own(chosen: argparse.Namespace, cluster: str) -> dict[str, str]:
+    """The pipeline that is made. The queue, and so its cluster, may be another one each time."""
+    return {
+        "cluster_id": cluster,
         "configuration": _steps(chosen.queue),
+        "repository": chosen.repository,
     }
-    _checked(api.call("POST", f"{place}/pipelines", body), "making a pipeline")
-    tell(f"made the pipeline {PIPELINE}, of {chosen.repository}")
-    return True
+
+
+def _make_ready(api: Api, place: str, base: str, body: dict[str, str], *, made: bool) -> None:
+    if made:
+        answer = api.call("POST", f"{place}/pipelines", {"name": PIPELINE, **body})
+        _checked(answer, "making a pipeline")
+        tell(f"made the pipeline {PIPELINE}, of {body['repository']}")
+    else:
+        _checked(api.call("PATCH", base, body), "the pipeline")
+        tell(f"using the pipeline {PIPELINE}, of {body['repository']}")
 
 
 def _cluster(api: Api, place: str, queue: str) -> str:
@@ -179,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         "--repository",
         metavar="URL",
         default=_REPOSITORY,
-        help="repository of a pipeline that is made (default: a public example)",
+        help="repository of the pipeline that is made (default: a public example)",
     )
     made.add_argument("--remove", action="store_true", help="remove a pipeline that was made")
     made.add_argument("--minutes", type=float, default=15.0, help="give up after (default: 15)")

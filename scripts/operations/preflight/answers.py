@@ -116,10 +116,10 @@ def read_answers(stack: str, words: Iterable[str]) -> Answers:
             given[home][name] = value
     if unknown := [name for name in given["config"] if name[:1].isupper()]:
         raise UsageError(f"no template has a parameter {unknown[0]}; it asks for {_names(control)}")
-    _require(given["control"])
     filled = _filled(control, given["control"])
     told = {"ControlStack": stack, **given["queue"]}
     _check({"Parameters": control}, given["control"])
+    _require(given["control"])
     if filled["QueueKey"]:
         _check({"Parameters": queue_stack}, told)
     config = _config(filled["QueueKey"], given["config"], told.get("ScriptPrefix", ""))

@@ -13,6 +13,7 @@ from operations.buildkite import (
     API_ENDPOINT,
     API_TOKEN,
     agent_api,
+    checked_address,
     rest_api,
     token_from,
 )
@@ -53,6 +54,8 @@ def _preflight(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     words = [] if chosen.answers is None else read_file(chosen.answers)
     answers = read_answers(chosen.stack, [*words, *chosen.words])
+    checked_address(chosen.agent_endpoint, AGENT_ENDPOINT)
+    checked_address(chosen.api_endpoint, API_ENDPOINT)
     account = open_account(chosen.region)
     seen = gather(account, answers, chosen.agent_endpoint, chosen.api_endpoint)
     findings = decide(answers, seen)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mayfly.scrubbing import hide
 from operations.account import Account, open_account
-from operations.buildkite import AGENT_ENDPOINT
+from operations.buildkite import AGENT_ENDPOINT, checked_address
 from operations.ends import WELL, WRONG, BrokenError, UsageError, ended, parser
 from operations.findings import Unknown
 from operations.uninstall.found import TOKEN_PARAMETER, Found, Scope
@@ -43,6 +43,8 @@ def _uninstall(arguments: Sequence[str]) -> int:
     ):
         if not re.fullmatch(form, name):
             raise UsageError(f"{name!r} is not the name of a stack or the key of a queue")
+    if chosen.agent_endpoint:  # it is called last, when nothing could be taken back
+        checked_address(chosen.agent_endpoint, AGENT_ENDPOINT)
     account = open_account(chosen.region)
     looker = Looker(account)
     found = looker.look(scope)
