@@ -95,7 +95,10 @@ def test_a_job_that_no_rule_lets_in_any_more_is_refused_by_its_host(run: Run) ->
     run.ended()
     assert refusal(run, run.job("after")) == REFUSED
     # Buildkite gave the job to an agent: it was the host that refused, and nobody before it.
-    assert run.job("after")["agent"]["name"].startswith(f"{GUARDED}-i-")
+    name = run.job("after")["agent"]["name"]
+    assert name.startswith(f"{GUARDED}-i-")
+    # The operator reads why in the instance's record.
+    assert run.stage.gone(name.partition("-")[2]).reason.startswith("the job is refused: ")
 
 
 def test_at_the_end_nothing_is_left_and_every_promise_was_kept(runs: Runs) -> None:

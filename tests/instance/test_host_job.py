@@ -45,6 +45,21 @@ def test_a_spot_notice_that_came_by_the_mailbox_is_obeyed(world: World) -> None:
     assert world.clock.passed < 80
 
 
+def test_a_refusal_of_the_hosts_own_policy_is_told_with_its_reason(world: World) -> None:
+    """The agent ends with 0, and its page says only that a hook refused the job."""
+
+    def refuse(_: object) -> None:
+        log = world.machine.places.logs / "agent.log"
+        log.write_text("INFO hook\nmayfly: the job is refused: no rule takes it\nINFO bye\n")
+
+    world.machine.acts["mayfly-job"] = Act(code=0, does=refuse)
+    world.live()
+
+    assert world.last["exit"] == 0
+    assert world.last["reason"] == "the job is refused: no rule takes it"
+    assert "INFO hook" in world.last["words"]
+
+
 def test_nothing_is_left_of_an_agent_that_starts_while_the_machine_goes_down(world: World) -> None:
     def go_down(_: object) -> None:
         raise GoingDown("the machine is going down")

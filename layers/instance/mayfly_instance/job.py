@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from mayfly_instance.scene import Scene
 
 _TELL = 5.0
 _WORDS = 8 * 1024
+_REFUSAL = re.compile(r"the job is refused: .{1,500}")
+"""What `hooks/policy.py` says; of the rest of the log nothing is made."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,12 @@ def run(
     finally:
         # Also when the supervisor was stopped at the very start: the agent may be there by then.
         scene.machine.kill_scope(agent.UNIT)
-    if ending.code == 0:
-        return ending
     words = scene.scrub(_tail(scene.places.logs / agent.LOG))
-    return Ending(ending.code, ending.reason, words)
+    refusal = _REFUSAL.search(words)
+    if refusal:
+        # The job's page shows only that a hook refused it, and the agent ends as after any job.
+        return Ending(ending.code, ending.reason or refusal[0], words)
+    return ending if ending.code == 0 else Ending(ending.code, ending.reason, words)
 
 
 def watch(
