@@ -46,5 +46,8 @@ class Records:
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._table, ConsistentRead=True
         )
-        for page in pages:
-            yield from page["Items"]
+        try:
+            for page in pages:
+                yield from page["Items"]
+        except self._client.exceptions.ResourceNotFoundException:
+            return  # the stack was taken away, as scripts/uninstall does: it has no records
