@@ -19,7 +19,7 @@ from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.buildkite import Buildkite, Timings
 from mayfly_lab.buildkite import Faults as BuildkiteFaults
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
-from mayfly_lab.faults import Faults, Wish
+from mayfly_lab.faults import Fault, Faults, Wish
 from mayfly_lab.latency import Latency
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
@@ -91,6 +91,8 @@ class Lab:
     aws: LocalAws
     room: Room
     records: Records
+    asked_faults: Sequence[Fault]
+    """The faults of the choices, as they stand."""
 
     @property
     def agent_name(self) -> str:
@@ -175,8 +177,7 @@ class Lab:
             for name, value in parameters.items():
                 self.put_parameter(queue, name, value)
         self.aws.deploy(self._deployment(archives))
-        for wish in choices.faults:
-            self.faults.turn_on(wish)
+        self.asked_faults = [self.faults.turn_on(wish) for wish in choices.faults]
         self.records = Records(self.aws.client("dynamodb"), STACK)
 
     def _open_room(

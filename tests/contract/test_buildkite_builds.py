@@ -203,3 +203,31 @@ def test_a_pull_requests_environment_shows_its_fork(bk: Contract) -> None:
     assert env["BUILDKITE_PULL_REQUEST_REPO"] == fork
     assert env["BUILDKITE_PULL_REQUEST_BASE_BRANCH"] == "main"
     assert (env["BUILDKITE_SOURCE"], env["BUILDKITE_BRANCH"]) == ("webhook", "topic")
+
+
+def test_the_labels_of_parallel_jobs_tell_their_numbers(bk: Contract) -> None:
+    """buildkite/docs pages/pipelines/best_practices/parallel_builds.md: `%n`, `%N` and `%t`."""
+    steps = "steps: [{command: a, label: 'Test %n (%N of %t) 100%', parallelism: 2}]"
+    jobs = bk.jobs(steps)
+    labels = ["Test 0 (1 of 2) 100%", "Test 1 (2 of 2) 100%"]
+    assert [job.label for job in jobs] == labels
+    shown = [bk.stack("GET", f"/jobs/{job.id}").json()["env"] for job in jobs]
+    assert [env["BUILDKITE_LABEL"] for env in shown] == labels
+
+
+def test_a_label_without_parallel_jobs_stays_as_it_is(bk: Contract) -> None:
+    """The same page: the numbers are of parallel jobs."""
+    assert [job.label for job in bk.jobs("steps: [{command: a, label: 'Up 5 %n'}]")] == ["Up 5 %n"]
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ("{label: L, command: a, key: k}", "L"),
+        ("{command: [first, second], key: k}", "first"),
+        ("{command: '', plugins: [p#v1], key: k}", "k"),
+    ],
+)
+def test_a_job_without_a_label_goes_by_its_command(bk: Contract, step: str, name: str) -> None:
+    """The lab's own rule, for the people who read what it tells."""
+    assert [job.name for job in bk.jobs(f"steps: [{step}]")] == [name]

@@ -69,6 +69,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["up", "--ready-file", "."], "--json: . is a folder; name a file in it"),
         (["run", "good.yml", "--repo", "none"], "--repo: there is no folder none"),
         (["run", "good.yml", "--repo", "."], "--repo: . is not a git repository; `git init`"),
+        (["run", "good.yml", "--branch", "a b"], "--branch: git takes no branch of the name 'a b'"),
+        (["run", "good.yml", "--branch", ""], "--branch: git takes no branch of the name ''"),
         (["run", "good.yml", "--parameter", "x"], "'x' is not QUEUE/NAME=VALUE"),
         (["run", "good.yml", "--parameter", "gpu/pool/hot=1"], "no queue is 'gpu'; there is def"),
         (

@@ -71,9 +71,10 @@ def test_a_switch_strikes_until_it_is_used_up_or_too_late() -> None:
     clock = Clock()
     faults = Faults(clock)
     faults.set("throttle", "a", count=2)
-    faults.set("throttle", "b", seconds=10)
+    late = faults.set("throttle", "b", seconds=10)
     assert [bool(faults.take("throttle", "a")) for _ in range(3)] == [True, True, False]
     assert faults.take("throttle", "b")
+    assert late.struck == 1
     clock.now += 10
     assert faults.take("throttle", "b") is None
 

@@ -85,8 +85,11 @@ def test_a_job_that_nobody_can_run_is_named_when_the_time_is_over(
     tmp_path: Path, project: Path
 ) -> None:
     file = pipeline(project, {"label": "Odd", "command": "true", "agents": {"os": "plan9"}})
-    code, output = run(tmp_path, "run", str(project / file), "--timeout", "8s")
+    fault = ("--fault", "throttle=ec2:CreateFleets", "--fault", "latency=ssm:*,value=1ms")
+    code, output = run(tmp_path, "run", str(project / file), "--timeout", "8s", *fault)
     assert code == 1
+    assert "warning: throttle=ec2:CreateFleets never struck" in output
+    assert "latency=ssm:* never struck" not in output
     assert "Odd: nobody took it (os=plan9)" in output
     assert "the build was not over in time (--timeout)" in output
 

@@ -43,6 +43,11 @@ class JobView:
     """When the agent that has the job, or had it, began its session."""
     timeline: Timeline
 
+    @property
+    def name(self) -> str:
+        """What a person calls it: its label, else the first line of its command, else its key."""
+        return self.label or self.command.strip().partition("\n")[0] or self.step_key or self.id
+
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:

@@ -12,6 +12,7 @@ from mayfly_lab.commands.following import BLOCKED, Follower, asked
 from mayfly_lab.commands.source import Source
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.evidence import collect
+from mayfly_lab.faults import Fault
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.report import document, show
 from mayfly_lab.report.checks import Check, check_all
@@ -54,6 +55,8 @@ class OneBuild:
             evidence = collect(lab, teller.began, self._limits())
             broken_lab = lab.aws.failures
             cold = lab.stated_cold_seconds
+            for line in _never_struck(lab.asked_faults):
+                teller.say(line)
         if not gone:
             teller.say("not every machine went in time")
         checks = [*check_all(evidence), *_of_the_lab(broken_lab)]
@@ -98,7 +101,7 @@ class OneBuild:
         for job in view.jobs:
             if job.state is JobState.SCHEDULED:
                 rules = ", ".join(job.agent_query_rules) or "no rules"
-                teller.say(f"{show.plain(job.label)}: nobody took it ({rules})")
+                teller.say(f"{show.plain(job.name)}: nobody took it ({rules})")
         if view.state == BLOCKED or not _is_over(view):
             lab.buildkite.cancel_build(made.id)
         return view
@@ -142,6 +145,13 @@ def _ended(view: BuildView) -> str:
     if not _is_over(view):
         return "was not over in time (--timeout)"
     return {"passed": "passed", "canceled": "was canceled"}.get(view.state, "failed")
+
+
+def _never_struck(faults: Sequence[Fault]) -> Iterator[str]:
+    """Faults that a person believes to have seen, and did not."""
+    for fault in faults:
+        if not fault.struck:
+            yield f"warning: {fault.name}={fault.target} never struck: it met nothing of that name"
 
 
 def _delays(choices: LabChoices) -> tuple[float, float]:

@@ -72,9 +72,12 @@ def read_source(file: Path, repository: Path | None, branch: str | None) -> Sour
     """Read the pipeline, and find the repository: the given one, else the one around the file.
 
     Raises:
-        UsageError: the file cannot be read; the folder is no git repository, or has no commit.
+        UsageError: the file cannot be read; the folder is no git repository, or has no commit; the
+            branch cannot be one.
     """
     text = _text(file)
+    if branch is not None and _git("check-ref-format", "--branch", branch).returncode:
+        raise UsageError(f"--branch: git takes no branch of the name {branch!r}; choose another")
     if repository is None:
         repository = _around(file.resolve().parent)
     elif not repository.is_dir():
@@ -127,7 +130,7 @@ def queues_of(source: Source, given: Sequence[str], env: Mapping[str, str]) -> l
         raise UsageError(f"the pipeline cannot be read: {error}") from None
     finally:
         buildkite.close()
-    named = {job.queue: job.step_key or job.label for job in jobs}
+    named = {job.queue: job.step_key or job.name for job in jobs}
     missing = [queue for queue in named if queue not in with_default]
     if given and missing:
         raise UsageError(

@@ -39,6 +39,8 @@ class Fault:
     value: str
     by: str
     since: float | None = None
+    struck: int = 0
+    """How often it did."""
     _level: tuple[float, float] | None = None
     """What its token bucket held, and when."""
 
@@ -206,6 +208,7 @@ class Faults:
                         continue
                     if fault.count is not None:
                         fault.count -= 1
+                    fault.struck += 1
                     return fault
         return None
 

@@ -177,7 +177,7 @@ def _nothing_leaks(evidence: Evidence) -> Iterator[str]:
 def _every_job_ends(evidence: Evidence) -> Iterator[str]:
     for job in evidence.jobs:
         if job.outcome is None:
-            yield f"{job.label} is still {job.state}"
+            yield f"{job.name} is still {job.state}"
     for claim in evidence.claims.values():
         if claim.state in OPEN_CLAIMS or not claim.told:
             yield f"the claim of job {claim.job} is still {claim.state}"

@@ -47,9 +47,9 @@ class Teller:
         job = event.job
         if job.state in _SILENT:
             return
-        how = f" ({job.outcome})" if job.outcome else ""
+        how = f" ({job.outcome})" if job.outcome not in {None, job.state} else ""
         where = f" on {job.agent_name}" if job.agent_name and not job.outcome else ""
-        self.say(f"{show.plain(job.label)}: {job.state}{how}{where}")
+        self.say(f"{show.plain(job.name)}: {job.state}{how}{where}")
         if job.outcome is not None and self._shows(job.outcome):
             self.lines(f"        | {line}" for line in readable(self.log_of(job.id)))
 

@@ -41,6 +41,7 @@ class JobLine:
 
     id: str
     label: str
+    """What the screen shows of it: its label, or its command."""
     queue: str
     path: str
     """`hot` when its instance was ready before the job was runnable, `cold` when it was not, empty
@@ -90,7 +91,7 @@ def _job_line(job: JobView, evidence: Evidence) -> JobLine:
     ran = instance is not None and job.timeline.accepted is not None
     return JobLine(
         id=job.id,
-        label=job.label,
+        label=job.name,
         queue=job.queue,
         path=("hot" if ready is not None and ready < zero else "cold") if ran else "",
         outcome=job.outcome or str(job.state),

@@ -9,6 +9,7 @@ from datetime import datetime
 from mayfly_lab.buildkite.pipelines.branches import matches
 from mayfly_lab.buildkite.pipelines.definition import Context, parse
 from mayfly_lab.buildkite.pipelines.matrix import permuted
+from mayfly_lab.buildkite.pipelines.parallel import numbered
 from mayfly_lab.buildkite.pipelines.steps import CommandStep
 from mayfly_lab.buildkite.records import (
     Build,
@@ -136,9 +137,12 @@ def _add_jobs(store: Store, build: Build, step: CommandStep, now: datetime) -> N
             job = _job(store, build, permuted(step, permutation), now)
             store.put_job(replace(job, matrix=permutation.values), now)
         return
-    for index in range(step.parallelism or 1):
-        job = _job(store, build, step, now)
-        store.put_job(replace(job, parallel_index=index if step.parallelism else None), now)
+    if step.parallelism is not None:
+        for index in range(step.parallelism):
+            job = _job(store, build, numbered(step, index, step.parallelism), now)
+            store.put_job(replace(job, parallel_index=index), now)
+        return
+    store.put_job(_job(store, build, step, now), now)
 
 
 def _job(store: Store, build: Build, step: CommandStep, now: datetime) -> Job:
