@@ -29,7 +29,9 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     )
     for command in COMMANDS:
         command.add(commands)
-    chosen = parser.parse_args(arguments)
+    chosen, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        commands.choices[chosen.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         code: int = chosen.execute(chosen)
     except (UsageError, Misconfigured) as error:

@@ -231,3 +231,21 @@ def test_a_label_without_parallel_jobs_stays_as_it_is(bk: Contract) -> None:
 def test_a_job_without_a_label_goes_by_its_command(bk: Contract, step: str, name: str) -> None:
     """The lab's own rule, for the people who read what it tells."""
     assert [job.name for job in bk.jobs(f"steps: [{step}]")] == [name]
+
+
+@pytest.mark.parametrize(
+    ("steps", "missing"),
+    [
+        ("{command: a, depends_on: [none, b]}, {command: b, key: b}", ("none",)),
+        ("{group: G, depends_on: none, steps: [{command: a}]}", ("none",)),
+        ("{command: a, depends_on: g}, {group: G, key: g, steps: [{command: b}]}", ()),
+        ("{command: a, depends_on: w}, {wait: ~, key: w, depends_on: ~}", ()),
+    ],
+)
+def test_what_a_job_depends_on_in_vain_can_be_told(
+    bk: Contract, steps: str, missing: tuple[str, ...]
+) -> None:
+    """buildkite/docs depends_on.md, "Order of operations": such a build fails without the job."""
+    job = bk.jobs(f"steps: [{steps}]")[0]
+    assert job.missing == missing
+    assert (job.state == "waiting_failed") is bool(missing)

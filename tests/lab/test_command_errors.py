@@ -48,8 +48,11 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ([], "the following arguments are required: COMMAND"),
         (["fly"], "COMMAND: invalid choice: 'fly'"),
         (["run"], "the following arguments are required: PIPELINE.yml"),
-        (["run", "good.yml", "--quick"], "unrecognized arguments: --quick"),
-        (["up", "--quick"], "unrecognized arguments: --quick"),
+        (
+            ["run", "good.yml", "--quick"],
+            "run: unrecognized arguments: --quick (see mayfly-lab run --help)",
+        ),
+        (["up", "--quick"], "unrecognized arguments: --quick (see mayfly-lab up --help)"),
         (["demo", "--quick"], "unrecognized arguments: --quick"),
         (["up", "--laten", "aws=1s"], "unrecognized arguments: --laten"),
         (["run", "none.yml"], "there is no file none.yml"),

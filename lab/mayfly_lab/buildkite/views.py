@@ -42,6 +42,8 @@ class JobView:
     agent_registered: datetime | None
     """When the agent that has the job, or had it, began its session."""
     timeline: Timeline
+    missing: tuple[str, ...]
+    """Keys that it depends on and that no step of the build has."""
 
     @property
     def name(self) -> str:
@@ -134,4 +136,12 @@ def job_view(job: Job, build: Build, agent: Agent | None) -> JobView:
         agent_version=agent.version if agent else None,
         agent_registered=agent.registered if agent else None,
         timeline=job.timeline,
+        missing=_missing(job, build),
     )
+
+
+def _missing(job: Job, build: Build) -> tuple[str, ...]:
+    step, group = job.step, job.step.group
+    keys = {key for one in build.steps for key in (one.key, one.group and one.group.key)}
+    wanted = (*(step.depends_on or ()), *((group and group.depends_on) or ()))
+    return tuple(dependency.key for dependency in wanted if dependency.key not in keys)

@@ -48,6 +48,8 @@ class Teller:
         if job.state in _SILENT:
             return
         how = f" ({job.outcome})" if job.outcome not in {None, job.state} else ""
+        if job.missing and job.state is JobState.WAITING_FAILED:
+            how = f": no step has the key {', '.join(map(repr, job.missing))}"
         where = f" on {job.agent_name}" if job.agent_name and not job.outcome else ""
         self.say(f"{show.plain(job.name)}: {job.state}{how}{where}")
         if job.outcome is not None and self._shows(job.outcome):
