@@ -9,7 +9,7 @@ from mayfly_lab.report.checks import Check
 from mayfly_lab.report.timeline import JobLine
 
 QUEUES = ("default", "deploy")
-POOL = 8
+POOL = 9
 """Machines that are hot when the large build begins; it has more jobs than that."""
 HOT, COLD = 4, 2
 """Jobs that must run on hot and on cold machines, at least."""
