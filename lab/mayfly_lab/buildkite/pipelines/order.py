@@ -5,7 +5,7 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Sequence
 
-from .steps import BlockStep, Step, WaitStep
+from .steps import BlockStep, Group, Step, WaitStep
 
 
 def is_gate(step: Step) -> bool:
@@ -30,13 +30,27 @@ def find_cycle(steps: Sequence[Step]) -> list[str] | None:
 
 
 def _held_by(steps: Sequence[Step], position: int, by_key: dict[str, list[str]]) -> list[str]:
-    step = steps[position]
-    named = [*(step.depends_on or ()), *((step.group and step.group.depends_on) or ())]
+    step, before = steps[position], steps[:position]
+    group = step.group
+    named = [*(step.depends_on or ()), *((group and group.depends_on) or ())]
     found = [holder for name in named for holder in by_key.get(name.key, [])]
     if step.depends_on is not None:
         return found
-    scope = [s for s in steps[:position] if s.group == step.group or step.group is None]
-    return found + [earlier.id for earlier in scope if is_gate(step) or is_gate(earlier)]
+    if is_gate(step):
+        # An input makes nobody wait who does not name it.
+        scope = [s for s in before if s.group == group or group is None]
+        found += [s.id for s in scope if not isinstance(s, BlockStep) or s.holds]
+    else:
+        found += _gates(before, group)
+    if group is not None and group.depends_on is None:
+        first = next(place for place, s in enumerate(steps) if s.group == group)
+        found += _gates(steps[:first], None)
+    return found
+
+
+def _gates(steps: Sequence[Step], group: Group | None) -> list[str]:
+    """What holds all who come later in the group, or outside of groups; a group holds its own."""
+    return [step.id for step in steps if step.group == group and is_gate(step)]
 
 
 def _names(steps: Sequence[Step], ids: Sequence[str]) -> list[str]:
