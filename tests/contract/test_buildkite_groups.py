@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from mayfly_lab.buildkite import PipelineError
 from tests.contract.buildkite_client import Contract, Run, contract
 
 BUILD = "/pipelines/demo/builds/1"
@@ -194,28 +193,3 @@ def test_a_job_may_be_canceled_as_soon_as_its_build_is_failing(bk: Contract) -> 
     run.end("a", "1")
     assert run.states()["b"] == "canceling"
     assert shown(bk)["failing_at"] is not None
-
-
-LATER = "{command: later, key: x}"
-
-
-@pytest.mark.parametrize(
-    "steps",
-    [
-        f"{{group: G, depends_on: x, steps: [{{command: a}}, wait, {{command: b}}]}}, {LATER}",
-        f"{{group: G, depends_on: x, steps: [{{command: a}}, {{block: B}}]}}, {LATER}",
-        f"{{input: I, depends_on: x}}, wait, {LATER}",
-    ],
-)
-def test_what_holds_nobody_outside_makes_no_circle(bk: Contract, steps: str) -> None:
-    """buildkite/docs step_types/group_step.md: waits and blocks of a group are of the group;
-    step_types/input_step.md: an input has no implicit dependencies."""
-    later = next(job for job in bk.jobs(f"steps: [{steps}]") if job.step_key == "x")
-    assert later.state == "scheduled"
-
-
-def test_a_group_behind_a_wait_for_itself_is_a_circle(bk: Contract) -> None:
-    """The lab's own rule: what could never begin is refused."""
-    group = "{group: G, key: g, steps: [{command: b}]}"
-    with pytest.raises(PipelineError, match="steps wait for each other: "):
-        bk.jobs(f"steps: [{{command: a, depends_on: g}}, wait, {group}]")

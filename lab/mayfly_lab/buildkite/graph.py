@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum, auto
 
 from .jobs import outcome
-from .pipelines.order import is_gate
+from .pipelines.order import is_gate, uploads_of
 from .pipelines.steps import BlockStep, CommandStep, Dependency, Group, Step, WaitStep
 from .records import Job
 from .states import ENDED, JobState
@@ -120,7 +120,7 @@ class Graph:
 
     def _after_all(self, gate: Step, place: int) -> Verdict:
         before = [s for s in self._steps[:place] if gate.group is None or s.group == gate.group]
-        uploads = (s for s in self._uploads_of(before) if self._places[s.id] < place)
+        uploads = (s for s in uploads_of(self._steps, before) if self._places[s.id] < place)
         before += [s for s in uploads if s not in before]
         # An input makes nobody wait who does not name it.
         before = [s for s in before if not isinstance(s, BlockStep) or s.holds]
@@ -152,7 +152,7 @@ class Graph:
         named = self._by_key.get(dependency.key)
         if named is None:
             return Verdict.GIVE_UP
-        uploads = self._uploads_of(named)
+        uploads = uploads_of(self._steps, named)
         if waiting not in uploads:
             # Who depends on a step depends on what it uploads, but not the uploads on each other.
             named = [*named, *uploads]
@@ -161,16 +161,6 @@ class Graph:
         if result in {Result.FAILED, Result.NOT_RUN} and (lenient or dependency.allow_failure):
             return Verdict.GO
         return self._verdict_after(results.get(result, named[0]))
-
-    def _uploads_of(self, steps: Sequence[Step]) -> list[Step]:
-        found: list[Step] = []
-        uploaders = {step.id for step in steps}
-        for step in self._steps:
-            # An upload stands behind its uploader, so one pass finds the uploads of uploads too.
-            if step.uploaded_by in uploaders:
-                found.append(step)
-                uploaders.add(step.id)
-        return found
 
     def _verdict_after(self, step: Step) -> Verdict:
         result = self.result(step)

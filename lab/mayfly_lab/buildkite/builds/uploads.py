@@ -12,7 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from mayfly_lab.buildkite import jobs
-from mayfly_lab.buildkite.pipelines.definition import Context, Definition, jobs_of, parse_upload
+from mayfly_lab.buildkite.pipelines.definition import (
+    Context,
+    Definition,
+    check_order,
+    jobs_of,
+    parse_upload,
+)
 from mayfly_lab.buildkite.pipelines.steps import CommandStep, Step
 from mayfly_lab.buildkite.records import Build, Job, Upload
 from mayfly_lab.buildkite.states import ENDED, HELD, JobState
@@ -60,6 +66,7 @@ def _apply(store: Store, job: Job, change: Change, now: datetime) -> None:
     build = store.builds[job.build_id]
     if build.canceled or job.state in ENDED:
         raise PipelineError("You can only change the pipeline of a running build")
+    leaving = _replaced(store, build) if change.replace else frozenset()
     definition = parse_upload(
         change.pipeline,
         Context(
@@ -68,14 +75,15 @@ def _apply(store: Store, job: Job, change: Change, now: datetime) -> None:
             facts=variables.facts(store.settings, build),
             env=build.env_of_steps,
             uploaded_by=job.step.id,
-            taken_keys=_keys(build, _replaced(store, build) if change.replace else frozenset()),
+            taken_keys=_keys(build, leaving),
         ),
     )
     _check_limits(store, build, definition)
-    if change.replace:
-        build = _without_the_rest(store, build, now)
-    place = 1 + next(p for p, step in enumerate(build.steps) if step.id == job.step.id)
-    steps = (*build.steps[:place], *definition.steps, *build.steps[place:])
+    kept = [step for step in build.steps if step.id not in leaving]
+    place = 1 + next(p for p, step in enumerate(kept) if step.id == job.step.id)
+    steps = (*kept[:place], *definition.steps, *kept[place:])
+    check_order(steps)
+    _cancel(store, build, leaving, now)
     build = replace(build, steps=steps, env_of_steps=definition.env)
     store.builds[build.id] = build
     add_jobs(store, build, definition.steps, now)
@@ -115,11 +123,9 @@ def _is_pending(build: Build, step: Step, begun: set[str]) -> bool:
     return step.id not in build.unblocked
 
 
-def _without_the_rest(store: Store, build: Build, now: datetime) -> Build:
-    leaving = _replaced(store, build)
+def _cancel(store: Store, build: Build, leaving: frozenset[str], now: datetime) -> None:
     for job in list(store.jobs_of(build)):
         if job.step.id in leaving and job.state in _PENDING:
             # Stacks that hold it see that it was cancelled; the build is done with it.
             store.put_job(jobs.cancel(job, now), now)
             store.detach_job(job)
-    return replace(build, steps=tuple(s for s in build.steps if s.id not in leaving))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .steps import BlockStep, Group, Step, WaitStep
 
@@ -15,12 +15,24 @@ def is_gate(step: Step) -> bool:
     return isinstance(step, WaitStep) or (isinstance(step, BlockStep) and step.holds)
 
 
+def uploads_of(steps: Sequence[Step], uploaders: Iterable[Step]) -> list[Step]:
+    """What jobs of these steps have uploaded, and what jobs of those have, in order."""
+    found: list[Step] = []
+    ids = {step.id for step in uploaders}
+    for step in steps:
+        # An upload stands behind its uploader, so one pass finds the uploads of uploads too.
+        if step.uploaded_by in ids:
+            found.append(step)
+            ids.add(step.id)
+    return found
+
+
 def find_cycle(steps: Sequence[Step]) -> list[str] | None:
     """Keys (or positions) of steps that wait for each other in a circle; None without one."""
-    by_key: dict[str, list[str]] = {}
+    by_key: dict[str, list[Step]] = {}
     for step in steps:
         for key in {step.key, step.group.key if step.group else None} - {None}:
-            by_key.setdefault(str(key), []).append(step.id)
+            by_key.setdefault(str(key), []).append(step)
     edges = {step.id: _held_by(steps, position, by_key) for position, step in enumerate(steps)}
     try:
         graphlib.TopologicalSorter(edges).prepare()
@@ -29,28 +41,37 @@ def find_cycle(steps: Sequence[Step]) -> list[str] | None:
     return None
 
 
-def _held_by(steps: Sequence[Step], position: int, by_key: dict[str, list[str]]) -> list[str]:
+def _held_by(
+    steps: Sequence[Step], position: int, by_key: Mapping[str, Sequence[Step]]
+) -> set[str]:
     step, before = steps[position], steps[:position]
     group = step.group
-    named = [*(step.depends_on or ()), *((group and group.depends_on) or ())]
-    found = [holder for name in named for holder in by_key.get(name.key, [])]
+    found: set[str] = set()
+    if step.broken is not None:
+        return found
+    for dependency in (*(step.depends_on or ()), *((group and group.depends_on) or ())):
+        named = by_key.get(dependency.key, [])
+        uploads = uploads_of(steps, named)
+        # Who depends on a step depends on what it uploads, but not the uploads on each other.
+        found |= {s.id for s in (*named, *([] if step in uploads else uploads))}
     if step.depends_on is not None:
         return found
     if is_gate(step):
-        # An input makes nobody wait who does not name it.
         scope = [s for s in before if s.group == group or group is None]
-        found += [s.id for s in scope if not isinstance(s, BlockStep) or s.holds]
+        scope += uploads_of(before, scope)
+        # An input makes nobody wait who does not name it.
+        found |= {s.id for s in scope if not isinstance(s, BlockStep) or s.holds}
     else:
-        found += _gates(before, group)
+        found |= _gates(before, group)
     if group is not None and group.depends_on is None:
         first = next(place for place, s in enumerate(steps) if s.group == group)
-        found += _gates(steps[:first], None)
+        found |= _gates(steps[:first], None)
     return found
 
 
-def _gates(steps: Sequence[Step], group: Group | None) -> list[str]:
+def _gates(steps: Sequence[Step], group: Group | None) -> set[str]:
     """What holds all who come later in the group, or outside of groups; a group holds its own."""
-    return [step.id for step in steps if step.group == group and is_gate(step)]
+    return {step.id for step in steps if step.group == group and is_gate(step)}
 
 
 def _names(steps: Sequence[Step], ids: Sequence[str]) -> list[str]:
