@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +12,7 @@ import pytest
 
 from mayfly_lab.aws.functions.functions import Functions, ThrottledError
 from mayfly_lab.aws.world import World
-from tests.lab.function_lab import ARN, a_world, environment, functions, spec
+from tests.lab.function_lab import ARN, a_world, functions, spec
 from tests.lab.waiting import eventually
 
 
@@ -171,8 +174,10 @@ def test_an_idle_worker_that_died_is_replaced(account: Functions) -> None:
 def test_a_worker_that_is_found_dead_costs_the_event_nothing(account: Functions) -> None:
     account.invoke(ARN, {})
     (idle,) = account._by_arn[ARN].idle
-    assert idle._worker.stdin is not None
-    os.close(idle._worker.stdin.fileno())  # its death, seen only when it gets its next event
+    unread, broken = os.pipe()
+    os.close(unread)
+    os.dup2(broken, idle._events)  # its death, seen only when it gets its next event
+    os.close(broken)
     again = account.invoke(ARN, {"n": 2})
     assert again.ok
     assert again.result["echo"] == {"n": 2}
@@ -192,29 +197,33 @@ def test_a_busy_function_gets_a_second_worker_up_to_its_limit(world: World, tmp_
         with pytest.raises(ThrottledError):
             account.invoke(ARN, {})
         assert account.kill_all("mayfly-echo") == 2
-    assert not any(alive(int(pid)) for pid in pids)
+    eventually(lambda: not any(alive(int(pid)) for pid in pids))
 
 
 def test_closing_leaves_no_worker(world: World, tmp_path: Path) -> None:
     with functions(world, spec(tmp_path)) as account:
         pid = account.invoke(ARN, {}).result["pid"]
-    assert not alive(pid)
+    eventually(lambda: not alive(pid))
     with pytest.raises(ThrottledError):
         account.invoke(ARN, {})
 
 
 def test_a_worker_does_not_outlive_the_lab(tmp_path: Path) -> None:
-    worker = environment(spec(tmp_path))
     started = tmp_path / "started"
     event = {"do": "sleep", "file": str(started), "seconds": 300}
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(worker.invoke, event)
-        eventually(lambda: started.exists() and started.read_text())
-        assert worker._worker.stdin is not None
-        worker._worker.stdin.close()  # what the end of the lab's own life does
-        assert not running.result(timeout=30).ok
-    assert not alive(int(started.read_text()))
-    worker.close()
+    lab = textwrap.dedent(f"""
+        from pathlib import Path
+        from mayfly_lab.aws.functions.nursery import Nursery
+        from tests.lab.function_lab import environment, spec
+        environment(spec(Path({str(tmp_path)!r})), Nursery()).invoke({event!r})
+    """)
+    running = subprocess.Popen(
+        [sys.executable, "-c", lab], env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    )
+    eventually(lambda: started.exists() and started.read_text())
+    running.kill()
+    running.wait()
+    eventually(lambda: not alive(int(started.read_text())))
 
 
 def test_an_unknown_function_is_an_error(account: Functions) -> None:

@@ -29,6 +29,7 @@ from mayfly_lab.aws.ec2.profiles import Profiles
 from mayfly_lab.aws.functions import api
 from mayfly_lab.aws.functions.environment import FunctionSpec
 from mayfly_lab.aws.functions.functions import Functions
+from mayfly_lab.aws.functions.nursery import Nursery
 from mayfly_lab.aws.patches import Patches
 from mayfly_lab.aws.people import LAB, OPERATOR
 from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
@@ -273,8 +274,8 @@ class LocalAws:
             trigger.start()
         self._schedules.start()
 
-    def _environment(self, spec: FunctionSpec) -> Any:
-        return create_environment(self._world, self._stack, self.endpoint, spec)
+    def _environment(self, spec: FunctionSpec, nursery: Nursery) -> Any:
+        return create_environment(self._world, self._stack, self.endpoint, nursery, spec)
 
     def _deliver(self, target: Any, event: Event) -> None:
         """Hand an event to the target of a rule: a function."""

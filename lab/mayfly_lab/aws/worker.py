@@ -1,8 +1,9 @@
 """What runs in a function's worker: import the handler as Lambda does, then one event at a time.
 
-Started as `python -m mayfly_lab.aws.worker`; standard library only, so that nothing but the
-function itself decides what it imports. Events come as JSON lines on standard input, results go
-as JSON lines to the file descriptor in `MAYFLY_LAB_RESULTS`; standard output is the log.
+Started as `python -m mayfly_lab.aws.worker FD` by the nursery: a process that imports what every
+function needs, and forks a worker for each request on that socket. What a function itself must
+import is shown elsewhere, under Lambda's own runtime client. Events come as JSON lines on standard
+input, results go as JSON lines to a file of their own; standard output is the log.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import importlib
 import json
 import os
 import queue
+import socket
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 Handler = Callable[[Any, "Context"], Any]
 
@@ -42,10 +44,59 @@ class Context:
         return max(0, int((self.deadline - time.time()) * 1000))
 
 
+NEEDED = ("boto3", "botocore.httpsession", "requests", "pydantic", "aws_lambda_powertools.metrics")
+"""What functions import before they do anything. None of them reads its environment on import."""
+
+
 def main() -> None:
+    """Fork a worker for each request, until the socket is closed."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    for name in NEEDED:
+        importlib.import_module(name)
+    while request := _request(channel):
+        born, streams = request
+        worker = os.fork()
+        if not worker:
+            channel.close()
+            _become(born, streams)
+        for stream in streams:
+            os.close(stream)
+        channel.sendall(b"%d\n" % worker)
+
+
+def _request(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next worker to be: what it gets, and its files for events, results and log."""
+    message, streams, _, _ = socket.recv_fds(channel, 65536, 3)
+    while message and not message.endswith(b"\n"):
+        message += channel.recv(65536)
+    return (json.loads(message), streams) if message else None
+
+
+def _become(born: dict[str, Any], streams: list[int]) -> NoReturn:
+    """Be a worker, and nothing of the nursery any more."""
+    code = 1
+    try:
+        os.setsid()
+        events, results, log = streams
+        for target, stream in enumerate((events, log, log)):
+            os.dup2(stream, target)
+        os.close(events)
+        os.close(log)
+        os.set_inheritable(results, False)
+        os.environ.clear()
+        os.environ.update(born["variables"])
+        time.tzset()
+        os.chdir(born["directory"])
+        sys.path[0:1] = born["paths"]
+        work(os.fdopen(results, "w", buffering=1))
+        code = 0
+    finally:
+        # Not `sys.exit`: what the nursery would do at its end is not a worker's to do.
+        os._exit(code)
+
+
+def work(results: TextIO) -> None:
     """Load the handler, say how that went, and serve until standard input ends."""
-    results = os.fdopen(int(os.environ.pop("MAYFLY_LAB_RESULTS")), "w", buffering=1)
-    sys.path[0:1] = json.loads(os.environ.pop("MAYFLY_LAB_PATHS"))
     events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(events,), daemon=True).start()
     try:

@@ -7,8 +7,6 @@ import json
 import os
 import selectors
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -17,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mayfly_lab.aws.functions.nursery import Nursery
 from mayfly_lab.contracts import Keys
 
+_DEATH_SECONDS = 10.0
+"""For the kernel to end what was killed."""
 INIT_SECONDS = 60.0
 """How long an import may take before the worker is given up; Lambda's own limit is 10 s."""
 
@@ -67,38 +68,35 @@ class WorkerGoneError(Exception):
 class ExecutionEnvironment:
     """A worker process; not thread-safe but for `kill`."""
 
-    def __init__(self, spec: FunctionSpec, keys: Keys, region: str, endpoint: str) -> None:
+    def __init__(
+        self, spec: FunctionSpec, keys: Keys, region: str, endpoint: str, nursery: Nursery
+    ) -> None:
         self.arn = spec.arn
         self.access_key = keys.access_key
         self._spec = spec
         self._loaded = False
         self._buffer = b""
         self._killed = threading.Event()
+        self._ending = threading.Lock()
+        self._closed = False
         self._results, told = os.pipe()
-        paths = [str(path) for path in (spec.code, *spec.layers)]
-        variables = _variables(spec, keys, region, endpoint) | {
-            "MAYFLY_LAB_RESULTS": str(told),
-            "MAYFLY_LAB_PATHS": json.dumps(paths),
-        }
+        read, self._events = os.pipe()
         try:
             with spec.log.open("ab") as log:
-                self._worker = subprocess.Popen(
-                    [sys.executable, "-m", "mayfly_lab.aws.worker"],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=log,
-                    cwd=spec.code,
-                    env=variables,
-                    pass_fds=(told,),
-                    start_new_session=True,
+                self._worker = nursery.start(
+                    _variables(spec, keys, region, endpoint),
+                    (spec.code, *spec.layers),
+                    spec.code,
+                    (read, told, log.fileno()),
                 )
         finally:
             os.close(told)
+            os.close(read)
 
     @property
     def alive(self) -> bool:
         """Whether it can take an event."""
-        return not self._killed.is_set() and self._worker.poll() is None
+        return not self._killed.is_set() and not self._ended(0)
 
     def invoke(self, event: Any) -> Outcome:
         """Run the handler on one event; a worker that is late or dies is a function error.
@@ -131,28 +129,42 @@ class ExecutionEnvironment:
         return Outcome(request_id, answer.get("result"), answer.get("error"))
 
     def kill(self) -> None:
-        """End the worker and all that it started, at once."""
-        self._killed.set()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._worker.pid, signal.SIGKILL)
-        self._worker.wait()
+        """End the worker and all that it started, at once. May come late, and from any thread."""
+        with self._ending:
+            if self._closed or self._killed.is_set():
+                return
+            self._killed.set()
+            # A dead worker keeps its number until the nursery closes: nobody else can be hit.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._worker, signal.SIGKILL)
+            self._ended(_DEATH_SECONDS)
 
     def close(self) -> None:
         """End the worker and free its pipes."""
         self.kill()
-        if self._worker.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._worker.stdin.close()
-        with contextlib.suppress(OSError):
-            os.close(self._results)
+        with self._ending:
+            if not self._closed:
+                self._closed = True
+                os.close(self._events)
+                os.close(self._results)
+
+    def _ended(self, seconds: float) -> bool:
+        """Whether the worker has ended, within so many seconds: its results end with it."""
+        until = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._results, selectors.EVENT_READ)
+            while selector.select(max(0.0, until - time.monotonic())):
+                received = os.read(self._results, 65536)
+                if not received:
+                    return True
+                self._buffer += received
+        return False
 
     def _write(self, message: Mapping[str, Any]) -> None:
-        pipe = self._worker.stdin
+        line = memoryview(json.dumps(message).encode() + b"\n")
         try:
-            if pipe is None:
-                raise BrokenPipeError
-            pipe.write(json.dumps(message).encode() + b"\n")
-            pipe.flush()
+            while line:
+                line = line[os.write(self._events, line) :]
         except OSError as error:
             self.kill()
             raise WorkerGoneError(self._spec.name) from error
