@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
@@ -75,7 +74,9 @@ class Stop:
         del number, frame
         again, self.requested = self.requested, True
         line = "already stopping" if again else "stopping: machines and functions end first"
-        # Not through `sys.stderr`: the handler may have interrupted a write to it.
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"mayfly-lab: {line}\n".encode())
+        # Not through `sys.stderr`: the handler may have interrupted a write to it. Where nobody
+        # reads any more, as behind `| head`, there is nobody to tell.
+        with suppress(BrokenPipeError):
+            os.write(2, f"mayfly-lab: {line}\n".encode())
         if not again:
             os.write(self._writing, b"!")
