@@ -12,7 +12,7 @@ from mayfly.errors import Conflict, Misconfigured, NotFound, Transient
 from mayfly.model import Claim, QueueRecord
 from mayfly.ports import Listing
 from mayfly.states import ClaimState
-from mayfly.ticks.loops import LISTS_AT_ONCE, busy_pace, listed
+from mayfly.ticks.loops import LISTS_AT_ONCE, listed, pace_of
 from tests.unit.builders import QUEUE, a_job, a_queue
 from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world, wanting
@@ -48,10 +48,10 @@ def test_a_loop_keeps_its_pace_and_ends_in_time(
 # -- dispatch --------------------------------------------------------------------------------------
 
 
-def test_it_ticks_once_a_second_while_there_is_nothing_to_do() -> None:
+def test_it_ticks_twice_a_second_while_there_is_nothing_to_do() -> None:
     script = Script(a_world(), 10)
     script.dispatch()
-    assert script.waits == [1.0] * 9
+    assert script.waits == [0.5] * 19
 
 
 def test_it_ticks_four_times_a_second_while_there_are_jobs_or_ready_instances() -> None:
@@ -61,10 +61,11 @@ def test_it_ticks_four_times_a_second_while_there_are_jobs_or_ready_instances() 
         assert script.waits == [0.25] * 19
 
 
-@pytest.mark.parametrize(("count", "pace"), [(0, 0.25), (2, 0.25), (3, 0.375), (4, 0.5)])
+@pytest.mark.parametrize(("count", "pace"), [(0, 0.25), (2, 0.25), (3, 0.375), (9, 0.5)])
 def test_more_queues_make_it_slower_until_they_take_turns(count: int, pace: float) -> None:
     names = listed(queues(count), 0)
-    assert busy_pace(names).total_seconds() == pace
+    assert pace_of(names, busy=True).total_seconds() == pace
+    assert pace_of(names, busy=False).total_seconds() == 0.5
 
 
 def test_a_job_that_comes_while_it_waits_is_seen_within_a_second() -> None:

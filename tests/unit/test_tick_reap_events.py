@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mayfly.errors import Transient
+from mayfly.events import StateChanged
 from mayfly.model import Stray
 from mayfly.ports import Save, Seen
 from mayfly.states import InstanceState
 from mayfly.ticks import reap
+from mayfly.ticks.outcome import Outcome
 from tests.unit.builders import QUEUE, row
 from tests.unit.world import World, a_warm_world, ec2_state, launched, running, wanting
 
@@ -80,10 +82,36 @@ def test_a_spot_warning_for_an_idle_host_takes_it_out_of_the_pool() -> None:
 def test_a_state_change_of_somebody_elses_instance_is_no_reason_for_a_tick() -> None:
     world = launched()
     world.after(6)
-    reap.changed(world.reap_ports, "i-of-somebody-else", world.clock.now)
+    change(world, "running", "i-of-somebody-else")
     assert world.instance().state is S.LAUNCHING
-    reap.changed(world.reap_ports, str(world.instance().instance_id), world.clock.now)
+    change(world, "running")
     assert world.instance().state is S.CONDEMNED
+
+
+def change(world: World, state: str, instance_id: str = "") -> Outcome:
+    told = StateChanged(instance_id or str(world.instance().instance_id), state)
+    return reap.changed(world.reap_ports, told, world.clock.now)
+
+
+def test_a_host_that_is_done_is_looked_at_when_it_has_gone_and_not_while_it_goes() -> None:
+    world = running()
+    instance = world.instance()
+    world.report(instance, "done", exit=0)
+    assert change(world, "shutting-down").done == {}
+    assert world.instance().state is S.RUNNING
+    world.machines.end(str(instance.instance_id), "Client.InstanceInitiatedShutdown")
+    assert change(world, "terminated").done != {}
+    closed = world.fleet.instance(instance.key)
+    assert closed is not None
+    assert closed.state is S.TERMINATED
+    told = StateChanged(str(instance.instance_id), "terminated")
+    assert reap.changed(world.reap_ports, told, world.clock.now).done == {}
+
+
+def test_a_host_that_goes_down_without_a_word_is_looked_at_at_once() -> None:
+    world = running()
+    world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
+    assert change(world, "shutting-down").done != {}
 
 
 def test_a_queue_whose_configuration_cannot_be_read_is_reaped_all_the_same() -> None:

@@ -46,6 +46,7 @@ class Context:
 
 NEEDED = ("boto3", "botocore.httpsession", "requests", "pydantic", "aws_lambda_powertools.metrics")
 """What functions import before they do anything. None of them reads its environment on import."""
+SERVICES = ("dynamodb", "ec2", "iam", "logs", "sqs", "ssm")
 
 
 def main() -> None:
@@ -53,6 +54,7 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     for name in NEEDED:
         importlib.import_module(name)
+    _read_models()
     while request := _request(channel):
         born, streams = request
         worker = os.fork()
@@ -62,6 +64,17 @@ def main() -> None:
         for stream in streams:
             os.close(stream)
         channel.sendall(b"%d\n" % worker)
+
+
+def _read_models() -> None:
+    """Read the models of AWS's services into boto3's default session, as a first client would."""
+    boto3, session = (importlib.import_module(name) for name in ("boto3", "botocore.session"))
+    ours = session.get_session()
+    loader = ours.get_component("data_loader")
+    for service in SERVICES:
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            loader.load_service_model(service, kind)
+    boto3.setup_default_session(botocore_session=ours)
 
 
 def _request(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:

@@ -68,8 +68,8 @@ def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         match parse(event):
             case SpotWarning(instance_id=instance_id, until=until):
                 return _report(reaping.warned(ports, instance_id, until, now))
-            case StateChanged(instance_id=instance_id):
-                return _report(reaping.changed(ports, instance_id, now))
+            case StateChanged() as change:
+                return _report(reaping.changed(ports, change, now))
             case _:
                 return _report(reaping.tick(ports, now))
 

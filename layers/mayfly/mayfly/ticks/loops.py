@@ -23,7 +23,7 @@ LISTS_AT_ONCE = 4
 """Queues listed in one tick."""
 LIST_EVERY = timedelta(seconds=0.125)
 """What a list costs of the pace: 8 a second, of the 10 that Buildkite allows."""
-FASTEST, IDLE = timedelta(seconds=0.25), timedelta(seconds=1)
+BUSY, IDLE = timedelta(seconds=0.25), timedelta(seconds=0.5)
 """Between two ticks: with jobs or ready instances and few queues, and with nothing to do."""
 WIDE = timedelta(seconds=15)
 """How often running claims are looked at too."""
@@ -79,7 +79,7 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
                 ticked = dispatch.tick(ports, looks, started)
                 total.add(ticked.outcome)
                 known, turn = ticked.known, turn + 1
-                pace = busy_pace(looks.listed) if ticked.busy else IDLE
+                pace = pace_of(looks.listed, busy=ticked.busy)
         if not edge.wait(started, pace):
             return total
 
@@ -107,9 +107,9 @@ def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
     return frozenset((names + names)[start : start + LISTS_AT_ONCE])
 
 
-def busy_pace(queues: Collection[str]) -> timedelta:
+def pace_of(queues: Collection[str], *, busy: bool) -> timedelta:
     """How long after a tick that listed these queues the next may begin."""
-    return max(FASTEST, len(queues) * LIST_EVERY)
+    return max(BUSY if busy else IDLE, len(queues) * LIST_EVERY)
 
 
 def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outcome:

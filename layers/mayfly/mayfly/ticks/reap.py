@@ -13,6 +13,7 @@ from mayfly.actions import Alarm, Clear, KeepWords, Notify, Nudge, ReapAction, T
 from mayfly.config.queue import QueueConfig
 from mayfly.decide.reap import ReapView, decide, wants_console, warn
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.events import StateChanged
 from mayfly.model import Instance, QueueRecord, SlotKey
 from mayfly.ports import Change, Fleet, LastWords, Machines, Mailbox, Nudges, Save, Seen
 from mayfly.states import OPEN_INSTANCES, ClaimState
@@ -20,6 +21,7 @@ from mayfly.ticks.outcome import Outcome
 
 log = logging.getLogger("mayfly")
 
+_GOING_DOWN = frozenset({"shutting-down", "stopping"})
 NOTICE_LIFE = timedelta(minutes=10)
 """How long a notice outlives its instance if nothing else removes the row."""
 
@@ -54,13 +56,27 @@ def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -
     return outcome
 
 
-def changed(ports: ReapPorts, instance_id: str, now: datetime) -> Outcome:
+def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
     """A tick after a change of state; an id that is not ours is none of our business."""
     outcome = Outcome()
-    with outcome.noting(f"the state change of {instance_id}"):
-        if ports.fleet.instance_of(instance_id) is not None:
+    with outcome.noting(f"the state change of {change.instance_id}"):
+        instance = ports.fleet.instance_of(change.instance_id)
+        if instance is not None and _is_news(ports.mailbox, instance, change.state):
             outcome.add(tick(ports, now))
     return outcome
+
+
+def _is_news(mailbox: Mailbox, instance: Instance, state: str) -> bool:
+    """Whether a tick would learn anything: many instances end at once, and each is told of twice.
+
+    A host that is done goes down, as it said; what is to be done comes with its end.
+    """
+    if not instance.open:
+        return False
+    if state not in _GOING_DOWN or instance.sandbox_row is None:
+        return True
+    report = mailbox.reports([instance.sandbox_row]).get(instance.sandbox_row)
+    return report is None or report.phase != "done"
 
 
 def gather(ports: ReapPorts) -> ReapView:
