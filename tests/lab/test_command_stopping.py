@@ -4,10 +4,35 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from mayfly_lab.commands.stopping import Stop, Stopped
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """What a stopped command leaves ignored is for its process, which ends then."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+def test_signals_change_nothing_once_a_command_was_stopped() -> None:
+    stop = Stop()
+    with stop.listening():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_signals_are_given_back_where_nobody_stopped_the_command() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Stop().listening():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_command_whose_output_nobody_reads_can_be_stopped() -> None:

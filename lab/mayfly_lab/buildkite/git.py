@@ -81,6 +81,11 @@ class GitFiles:
 
 def _git(directory: Path, *arguments: str) -> str:
     completed = subprocess.run(
-        ("git", "-C", str(directory), *arguments), check=True, capture_output=True, text=True
+        ("git", "-C", str(directory), *arguments),
+        check=True,
+        capture_output=True,
+        text=True,
+        # A terminal's Ctrl-C is for the command, which ends where nothing is half done.
+        start_new_session=True,
     )
     return completed.stdout.strip()

@@ -32,13 +32,13 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take the signals, until this ends."""
+        """Take the signals, until this ends; nothing stops what has stopped on its way out."""
         former = {each: signal.signal(each, self._asked) for each in _SIGNALS}
         try:
             yield
         finally:
             for number, handler in former.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_IGN if self.requested else handler)
             os.close(self._reading)
             os.close(self._writing)
 
