@@ -21,6 +21,7 @@ HOW_HOSTS_READ_IT = re.compile(r"\bversion v?(\d+)\.(\d+)\.(\d+)\S*")
 
 
 def unpack(archive: AgentArchive, target: Path) -> Path:
+    target.mkdir(exist_ok=True)
     agent = target / "buildkite-agent"
     with tarfile.open(archive.path) as packed:
         (member,) = packed.getmembers()
