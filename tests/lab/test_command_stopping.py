@@ -28,6 +28,17 @@ def test_signals_change_nothing_once_a_command_was_stopped() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
+def test_a_second_signal_is_answered_and_changes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    stop = Stop()
+    with stop.listening():
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+        assert stop.requested
+    first, second = capfd.readouterr().err.splitlines()
+    assert first.endswith("stopping: machines and functions end first")
+    assert second.endswith("already stopping")
+
+
 def test_signals_are_given_back_where_nobody_stopped_the_command() -> None:
     before = signal.getsignal(signal.SIGINT)
     with Stop().listening():
