@@ -119,7 +119,6 @@ def test_ctrl_c_twice_leaves_nothing_behind_and_the_ports_are_those_asked_for(
     time.sleep(5)  # by now a machine boots
     code, output = command.interrupt(times=3)
     assert code == 0, output
-    assert "already stopping" in output
     assert not file.exists()
     assert left_of(command.temporary) == []
 
