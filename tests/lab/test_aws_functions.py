@@ -147,7 +147,7 @@ def test_a_worker_can_be_killed_in_the_middle(
         outcome = running.result(timeout=30)
     assert outcome.error is not None
     assert outcome.error["errorType"] == "Runtime.ExitError"
-    assert not alive(int(started.read_text()))
+    eventually(lambda: not alive(int(started.read_text())))
     assert world.journal.select(operation="Invocation")[-1].resources["error"]
 
 
