@@ -1,4 +1,4 @@
-"""Block and input steps, groups, matrices and concurrency groups in a build.
+"""Block and input steps in a build.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/pipelines/configure/step_types/{block,input,group}_step.md, workflows/{build_matrix,

@@ -103,6 +103,8 @@ def _become(born: dict[str, Any], streams: list[int]) -> NoReturn:
         sys.path[0:1] = born["paths"]
         work(os.fdopen(results, "w", buffering=1))
         code = 0
+    except BaseException:  # noqa: BLE001 - it ends here, and the log is the one place to tell it
+        traceback.print_exc()
     finally:
         # Not `sys.exit`: what the nursery would do at its end is not a worker's to do.
         os._exit(code)

@@ -39,7 +39,7 @@ class Course:
     """Machines that are hot at the beginning of a round. In a round nothing boots: the lab's
     machines share the cores that the jobs are measured on, which real ones do not."""
     every: float
-    """Seconds between two jobs. Not a multiple of dispatch's second: jobs come at any time."""
+    """Seconds between two jobs. Not a multiple of dispatch's pace: jobs come at any time."""
 
 
 @dataclass(frozen=True, slots=True)

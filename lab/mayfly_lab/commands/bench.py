@@ -29,12 +29,16 @@ def add(commands: Any) -> None:
     )
     parser.set_defaults(execute=execute)
     parser.add_argument(
-        "--jobs", metavar="N", type=jobs, default=JOBS, help=f"how many (default: {JOBS})"
+        "--jobs",
+        metavar="N",
+        type=options.whole(1, MOST_JOBS),
+        default=JOBS,
+        help=f"how many (default: {JOBS})",
     )
     parser.add_argument(
         "--pool",
         metavar="N",
-        type=pool,
+        type=options.whole(1, options.MOST_HOT),
         default=POOL,
         help=f"machines that are hot at once (default: {POOL})",
     )
@@ -48,20 +52,6 @@ def add(commands: Any) -> None:
     options.add_agent(parser)
     options.add_latency(parser)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures as JSON too")
-
-
-def jobs(text: str) -> int:
-    """How many jobs to run."""
-    if not text.isdigit() or not 1 <= int(text) <= MOST_JOBS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_JOBS}")
-    return int(text)
-
-
-def pool(text: str) -> int:
-    """How many machines are hot at once."""
-    if not text.isdigit() or not 1 <= int(text) <= options.MOST_HOT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {options.MOST_HOT}")
-    return int(text)
 
 
 def execute(chosen: argparse.Namespace) -> int:

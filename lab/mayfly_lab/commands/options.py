@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from mayfly_lab.commands.parser import UsageError
@@ -36,7 +37,7 @@ def add_world(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hot",
         metavar="N",
-        type=hot,
+        type=whole(0, MOST_HOT),
         help="keep N machines of each queue ready (the parameter pool/hot; default: 0)",
     )
     parser.add_argument(
@@ -126,18 +127,19 @@ def queue(text: str) -> str:
     return text
 
 
-def hot(text: str) -> int:
-    """How many machines to keep ready."""
-    if not text.isdigit() or int(text) > MOST_HOT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST_HOT}")
-    return int(text)
+def whole(low: int, high: int, what: str = "number") -> Callable[[str], int]:
+    """Reads a whole number within these bounds, both of them allowed."""
+
+    def read(text: str) -> int:
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what} from {low} to {high}")
+        return int(text)
+
+    return read
 
 
-def port(text: str) -> int:
-    """A port of this machine."""
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
-    return int(text)
+port = whole(1, 65535, "port")
+"""A port of this machine."""
 
 
 def variable(text: str) -> tuple[str, str]:

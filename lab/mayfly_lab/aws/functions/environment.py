@@ -151,14 +151,19 @@ class ExecutionEnvironment:
     def _ended(self, seconds: float) -> bool:
         """Whether the worker has ended, within so many seconds: its results end with it."""
         until = time.monotonic() + seconds
+        while heard := self._hear(until):
+            pass
+        return heard == b""
+
+    def _hear(self, until: float) -> bytes | None:
+        """What the worker says next, also kept; empty once it is dead, None if it says nothing."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._results, selectors.EVENT_READ)
-            while selector.select(max(0.0, until - time.monotonic())):
-                received = os.read(self._results, 65536)
-                if not received:
-                    return True
-                self._buffer += received
-        return False
+            if not selector.select(max(0.0, until - time.monotonic())):
+                return None
+        received = os.read(self._results, 65536)
+        self._buffer += received
+        return received
 
     def _write(self, message: Mapping[str, Any]) -> None:
         line = memoryview(json.dumps(message).encode() + b"\n")
@@ -172,16 +177,9 @@ class ExecutionEnvironment:
     def _next(self, seconds: float) -> dict[str, Any] | None:
         """The worker's next message; None when it is late or has died."""
         until = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._results, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
-                remaining = until - time.monotonic()
-                if remaining <= 0 or not selector.select(remaining):
-                    return None
-                received = os.read(self._results, 65536)
-                if not received:
-                    return None
-                self._buffer += received
+        while b"\n" not in self._buffer:
+            if not self._hear(until):
+                return None
         line, _, self._buffer = self._buffer.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
         return message
