@@ -91,6 +91,33 @@ def test_a_job_cancelled_while_it_waits_leaves_its_instance_to_the_next(stage: S
     assert stage.assignments(job) == []
 
 
+def test_a_job_cancelled_after_its_assignment_never_runs(stage: Stage) -> None:
+    stage.ready(HOT)
+    # Else its agent may be there first.
+    stage.lab.buildkite.faults.answer("agent.acquire", 503)
+    job = stage.push(HOT, "echo it ran")
+    instance_id = stage.assigned(job)
+    stage.lab.buildkite.cancel_job(job)
+    stage.lab.buildkite.faults.clear()
+    instance = stage.gone(instance_id)
+    assert stage.job(job).outcome == "canceled"
+    assert "it ran" not in stage.log_of(job)
+    claim = stage.finished(job)
+    assert (claim.state, claim.attempt) == ("released", 1)
+    assert "before an agent accepted it" in claim.reason
+    assert instance.job == job
+
+
+def test_a_job_cancelled_while_it_runs_is_stopped(stage: Stage) -> None:
+    job = stage.push(HOT, "echo started; sleep 300")
+    instance_id = stage.running(job)
+    stage.lab.buildkite.cancel_job(job)
+    ended = stage.ended(job)
+    assert (ended.outcome, ended.signal_reason) == ("canceled", "cancel")
+    assert stage.gone(instance_id).job == job
+    assert stage.finished(job).state == "finished"
+
+
 def test_a_job_whose_machine_dies_before_its_agent_came_gets_another(stage: Stage) -> None:
     stage.ready(HOT)
     # Else its agent may be there first.
