@@ -67,7 +67,8 @@ def play(agent: Path | None, json_file: Path | None) -> int:
     stage = Stage()
     choices = LabChoices(queues=cast.QUEUES, agent=agent, delays=DELAYS, parameters=cast.PARAMETERS)
     with Lab(choices) as lab:
-        stage.say(f"agent: {lab.agent_name}; machines: {lab.machines}")
+        stage.say(f"agent: {lab.agent_name}")
+        stage.say(f"machines: {lab.machines}")
         stage.say("both stacks are deployed; the four functions run as the templates wire them")
         _act(lab, stage)
         evidence = collect(lab, stage.began, cast.LIMITS)
