@@ -14,7 +14,7 @@ import pytest
 from mayfly.errors import Conflict
 from mayfly.model import QueueRecord, Record, SlotKey, saved
 from mayfly.ports import Assign, Drop, Fleet, Save, Unassign
-from mayfly.states import ClaimState, InstanceState, LaunchState
+from mayfly.states import OPEN_INSTANCES, ClaimState, InstanceState, LaunchState
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, DynamoWorld, World
 from tests.contract.sample_records import (
     NOW,
@@ -131,6 +131,48 @@ def test_a_record_moves_through_the_lists_and_out_of_them(fleet: Fleet) -> None:
     assert fleet.instance(gone.key) == saved(gone)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        set(),
+        {InstanceState.READY},
+        {InstanceState.REQUESTED, InstanceState.SWAPPING},
+        {InstanceState.REQUESTED, InstanceState.LAUNCHING, InstanceState.BOOTING},
+        {InstanceState.READY, InstanceState.RUNNING, InstanceState.DONE},
+        set(OPEN_INSTANCES),
+    ],
+)
+def test_a_list_of_instances_has_just_the_states_asked_for(
+    fleet: Fleet, asked: set[InstanceState]
+) -> None:
+    every = [an_instance(n, state=state) for n, state in enumerate(sorted(OPEN_INSTANCES))]
+    fleet.write([Save(instance) for instance in every])
+    fleet.write([Save(a_claim()), Save(a_launch())])
+    assert {i.state for i in fleet.instances("deploy", asked)} == asked
+
+
+def test_the_slots_of_a_launch_are_read_whatever_their_state(fleet: Fleet) -> None:
+    launch = a_launch("l1", slots=120)
+    gone = an_instance(1, state=InstanceState.TERMINATED)
+    others = [an_instance(0), an_instance(119, state=InstanceState.RUNNING)]
+    fleet.write([Save(each) for each in (*others, gone)])
+    assert fleet.slots(launch) == [saved(each) for each in (others[0], gone, others[1])]
+    assert fleet.slots(a_launch("l2")) == []
+
+
+def test_neighbouring_states_are_one_query(dynamo: DynamoWorld) -> None:
+    queries: list[object] = []
+    dynamo.client().meta.events.register(
+        "provide-client-params.dynamodb.Query", lambda params, **_: queries.append(params)
+    )
+    dynamo.fleet.instances("deploy", OPEN_INSTANCES)
+    assert len(queries) == 1
+    dynamo.fleet.claims("deploy", {ClaimState.FAILED, ClaimState.WAITING, ClaimState.ASSIGNED})
+    assert len(queries) == 2
+    dynamo.fleet.instances("deploy", {InstanceState.REQUESTED, InstanceState.READY})
+    assert len(queries) == 4
+
+
 def test_launches_queues_and_strays_are_listed_while_they_matter(fleet: Fleet) -> None:
     settled = a_launch("l2", state=LaunchState.SETTLED)
     fleet.write([Save(a_launch("l1")), Save(settled), Save(a_launch("l3", queue="other"))])
@@ -153,7 +195,10 @@ def test_a_list_has_every_page(fleet: Fleet) -> None:
 def test_closed_records_leave_the_index_and_expire(dynamo: DynamoWorld) -> None:
     dynamo.fleet.write([Save(a_claim()), Save(LAUNCHING)])
     open_item = dynamo.item("fleet", pk="claim#job-1")
-    assert (open_item["open_queue"], open_item["open_state"]) == ("deploy", "claim#waiting#job-1")
+    assert (open_item["open_queue"], open_item["open_state"]) == (
+        "deploy",
+        "claim#01:waiting#job-1",
+    )
     assert "expires" not in open_item
     dynamo.fleet.write([Save(a_claim(state=ClaimState.FINISHED, version=1))])
     closed = dynamo.item("fleet", pk="claim#job-1")
@@ -181,7 +226,7 @@ def test_a_row_that_cannot_be_read_does_not_hold_up_the_list(
         Item={
             "pk": {"S": "claim#bad"},
             "open_queue": {"S": "deploy"},
-            "open_state": {"S": "claim#waiting#bad"},
+            "open_state": {"S": "claim#01:waiting#bad"},
             "version": {"N": "1"},
         },
     )

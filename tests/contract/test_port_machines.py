@@ -50,6 +50,14 @@ def test_a_launch_is_seen_with_its_tags(world: World) -> None:
         assert each.launched_at >= before
 
 
+def test_one_instance_is_seen_alone(world: World) -> None:
+    instance, *_ = world.machines.create_fleet(a_request(world, 2), world.token(4)).instance_ids
+    world.settle(instance)
+    (listed,) = [each for each in world.machines.instances() if each.instance_id == instance]
+    assert world.machines.instance(instance) == listed
+    assert world.machines.instance(GONE) is None
+
+
 def test_a_launch_template_that_is_gone_is_a_misconfiguration(world: World) -> None:
     gone = {
         "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-0123456789abcdef0", "Version": "1"},
@@ -172,5 +180,6 @@ def test_a_console_is_text_and_one_that_is_gone_is_not_found(world: World) -> No
 
 def test_instances_of_another_stack_are_not_seen(ec2: Ec2Lab) -> None:
     world = LabWorld(ec2, "one-stack")
-    world.machines.create_fleet(a_request(world, stack="another"), world.token(1))
+    launched = world.machines.create_fleet(a_request(world, stack="another"), world.token(1))
     assert world.machines.instances() == []
+    assert world.machines.instance(launched.instance_ids[0]) is None

@@ -153,6 +153,7 @@ TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("dynamodb:PutItem", {"TableName": "mayfly-fleet", "Item": {}}, set(FUNCTIONS)),
     ("dynamodb:UpdateItem", row("fleet", "claim#1"), {"provision", "reap"}),
     ("dynamodb:DeleteItem", row("fleet", "claim#1"), {"provision", "reap"}),
+    ("dynamodb:BatchGetItem", {"RequestItems": {"mayfly-fleet": {"Keys": [KEY]}}}, {"provision"}),
     ("dynamodb:Scan", {"TableName": "mayfly-fleet"}, set()),
     ("dynamodb:ListTables", {}, set()),
     ("dynamodb:GetItem", row("mailbox", "k", ProjectionExpression="report"), set()),

@@ -20,7 +20,8 @@ ACTIONS = {
     | {"ssm:GetParameter", "ssm:GetParameters", "sqs:SendMessage"},
     "provision": LOG
     | RECORDS
-    | {"dynamodb:DeleteItem", "dynamodb:UpdateItem", "ssm:GetParametersByPath"}
+    | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"}
+    | {"ssm:GetParametersByPath"}
     | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
     | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:RunInstances"}
     | {"iam:ListAttachedRolePolicies", "iam:PassRole"}

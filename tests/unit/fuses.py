@@ -39,6 +39,7 @@ READS = frozenset(
         "instance",
         "instance_of",
         "launch",
+        "slots",
         "capacity",
         "queue",
         "jobs",

@@ -119,13 +119,13 @@ def test_an_item_is_plain_enough_to_be_read_in_the_console() -> None:
 
 
 KEYS: list[tuple[Record, str, tuple[str, str] | None]] = [
-    (a_claim("j"), "claim#j", ("deploy", "claim#waiting#j")),
+    (a_claim("j"), "claim#j", ("deploy", "claim#01:waiting#j")),
     (a_claim("j", state=ClaimState.RELEASED), "claim#j", None),
     (a_claim("j", state=ClaimState.FAILED), "claim#j", None),
-    (a_claim("j", state=ClaimState.FAILED, told=False), "claim#j", ("deploy", "claim#failed#j")),
-    (a_launch(id="l"), "launch#l", ("deploy", "launch#open#l")),
+    (a_claim("j", state=ClaimState.FAILED, told=False), "claim#j", ("deploy", "claim#00:failed#j")),
+    (a_launch(id="l"), "launch#l", ("deploy", "launch#00:open#l")),
     (a_launch(id="l", state=LaunchState.SETTLED), "launch#l", None),
-    (an_instance(number=4), "instance#launch-1/4", ("deploy", "instance#ready#launch-1/4")),
+    (an_instance(number=4), "instance#launch-1/4", ("deploy", "instance#05:ready#launch-1/4")),
     (an_instance(InstanceState.TERMINATED, 4), "instance#launch-1/4", None),
     (a_capacity(), "capacity#deploy", None),
     (model.QueueRecord("q", "{}", "{}", "s"), "queue#q", ("#queues", "queue#open#q")),

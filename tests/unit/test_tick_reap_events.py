@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from mayfly.errors import Transient
 from mayfly.events import StateChanged
-from mayfly.model import Stray
+from mayfly.model import Claim, Stray
 from mayfly.ports import Save, Seen
-from mayfly.states import InstanceState
+from mayfly.states import ClaimState, InstanceState
 from mayfly.ticks import reap
 from mayfly.ticks.outcome import Outcome
 from tests.unit.builders import QUEUE, row
@@ -106,6 +106,26 @@ def test_a_host_that_is_done_is_looked_at_when_it_has_gone_and_not_while_it_goes
     assert closed.state is S.TERMINATED
     told = StateChanged(str(instance.instance_id), "terminated")
     assert reap.changed(world.reap_ports, told, world.clock.now).done == {}
+
+
+def test_the_end_of_one_is_no_reason_to_look_through_the_fleet() -> None:
+    world = running()
+    ended = world.instance()
+    world.configure(**{"pool/hot": "2"})
+    world.provision()
+    world.machines.end(str(ended.instance_id), "Server.SpotInstanceTermination")
+    world.after(6)  # the new ones have been overdue since
+    asked: list[str] = []
+    vars(world.fleet)["instances"] = lambda queue, _: asked.append(queue)
+    told = StateChanged(str(ended.instance_id), "terminated")
+    assert reap.changed(world.reap_ports, told, world.clock.now).done != {}
+    closed = world.fleet.instance(ended.key)
+    assert closed is not None
+    assert closed.state is S.TERMINATED
+    assert [claim.state for claim in world.fleet.all(Claim)] == [ClaimState.FINISHED]
+    others = {each.state for each in world.instances() if each.key != ended.key}
+    assert others == {S.LAUNCHING}
+    assert asked == []
 
 
 def test_a_host_that_goes_down_without_a_word_is_looked_at_at_once() -> None:

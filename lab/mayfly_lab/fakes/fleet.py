@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import TypeAlias, cast
@@ -114,6 +114,12 @@ class FakeFleet(Faults):
         with self._call("launch"):
             return self._get(Launch, launch)
 
+    def slots(self, launch: Launch) -> Sequence[Instance]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("slots"):
+            slots = (self._get(Instance, SlotKey(launch.id, n)) for n in range(launch.slots))
+            return [slot for slot in slots if slot is not None]
+
     def capacity(self, queue: str) -> Capacity | None:
         """See `mayfly.ports.Fleet`."""
         with self._call("capacity"):
@@ -202,10 +208,14 @@ class FakeFleet(Faults):
         return cast("AnyRecord | None", self.records.get(key_of(kind, name)))
 
     def _list(
-        self, kind: type[AnyRecord], partition: str, states: Iterable[StrEnum | str] = ("open",)
+        self,
+        kind: type[AnyRecord],
+        partition: str,
+        states: Collection[StrEnum] | None = None,
     ) -> list[AnyRecord]:
         shown = self._open if self._shown is None else self._shown
-        places = [(partition, open_prefix(kind, state)) for state in dict.fromkeys(states)]
+        asked = [None] if states is None else dict.fromkeys(states)
+        places = [(partition, open_prefix(kind, state)) for state in asked]
         return [
             cast("AnyRecord", record)
             for place in places

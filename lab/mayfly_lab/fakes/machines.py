@@ -109,6 +109,12 @@ class FakeMachines(Faults):
         with self._call("instances"):
             return [m.seen for m in self.machines.values() if m.seen.instance_id not in self.hidden]
 
+    def instance(self, instance_id: str) -> Seen | None:
+        """See `mayfly.ports.Machines`."""
+        with self._call("instance"):
+            machine = self.machines.get(instance_id)
+            return machine.seen if machine and instance_id not in self.hidden else None
+
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
         """See `mayfly.ports.Machines`."""
         with self._call("associations"):

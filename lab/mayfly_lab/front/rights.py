@@ -46,7 +46,7 @@ _FUNCTIONS: dict[str, Row] = {
                 "ssm:GetParametersByPath",
             }
         ),
-        _ROWS | {"DeleteItem", "UpdateItem"},
+        _ROWS | {"BatchGetItem", "DeleteItem", "UpdateItem"},
         {},
     ),
     "sandbox": Row(

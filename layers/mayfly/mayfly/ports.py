@@ -96,6 +96,9 @@ class Fleet(Protocol):
     def launch(self, launch: str) -> Launch | None:
         """One launch, open or not, read consistently."""
 
+    def slots(self, launch: Launch) -> Sequence[Instance]:
+        """All instances of a launch, open or not, by number, read consistently."""
+
     def capacity(self, queue: str) -> Capacity | None:
         """A queue's capacity row, read consistently."""
 
@@ -189,6 +192,9 @@ class Machines(Protocol):
 
     def instances(self) -> Sequence[Seen]:
         """Every instance with the stack's tag that EC2 still shows, whatever its state."""
+
+    def instance(self, instance_id: str) -> Seen | None:
+        """One instance with the stack's tag, whatever its state; None when EC2 shows none."""
 
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
         """Profile associations by instance id, those that EC2 calls disassociated left out."""

@@ -13,6 +13,7 @@ from mayfly.ports import Association, Launched, Seen
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
 
     from mayfly.adapters.clients import Lazy
 
@@ -48,11 +49,19 @@ class Ec2Machines:
 
     def instances(self) -> Sequence[Seen]:
         """See `mayfly.ports.Machines`."""
+        return self._described()
+
+    def instance(self, instance_id: str) -> Seen | None:
+        """See `mayfly.ports.Machines`."""
+        # By a filter: an id that EC2 does not know is an error where ids are named.
+        return next(iter(self._described({"Name": "instance-id", "Values": [instance_id]})), None)
+
+    def _described(self, *filters: FilterTypeDef) -> Sequence[Seen]:
         pages = (
             self._client()
             .get_paginator("describe_instances")
             .paginate(
-                Filters=[{"Name": "tag:mayfly-stack", "Values": [self._stack]}],
+                Filters=[{"Name": "tag:mayfly-stack", "Values": [self._stack]}, *filters],
                 # Without filter or paging EC2 counts the call against a smaller bucket.
                 PaginationConfig={"PageSize": 1000},
             )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mayfly.adapters.attributes import Item, encode
+from mayfly.adapters.batches import get_items
 from mayfly.adapters.boto_errors import translated
 from mayfly.adapters.records import (
     QUEUES_PARTITION,
     STRAYS_PARTITION,
     from_item,
     key_of,
-    open_prefix,
+    open_spans,
     pointer_key,
     slot_of,
 )
@@ -99,6 +100,13 @@ class DynamoFleet:
         """See `mayfly.ports.Fleet`."""
         return self._get(Launch, launch)
 
+    def slots(self, launch: Launch) -> Sequence[Instance]:
+        """See `mayfly.ports.Fleet`."""
+        names = [key_of(Instance, SlotKey(launch.id, n)) for n in range(launch.slots)]
+        keys = [{"pk": encode(name)} for name in names]
+        items = get_items(self._client(), self._tables.fleet, keys, {})
+        return sorted((from_item(Instance, item) for item in items), key=lambda slot: slot.key)
+
     def capacity(self, queue: str) -> Capacity | None:
         """See `mayfly.ports.Fleet`."""
         return self._get(Capacity, queue)
@@ -129,12 +137,15 @@ class DynamoFleet:
         return answer.get("Item")
 
     def _list(
-        self, kind: type[AnyRecord], partition: str, states: Iterable[StrEnum | str] = ("open",)
+        self,
+        kind: type[AnyRecord],
+        partition: str,
+        states: Collection[StrEnum] | None = None,
     ) -> list[AnyRecord]:
         """Busy records have states of their own, so a tick does not pay for what it ignores."""
         found = []
-        for state in dict.fromkeys(states):
-            for item in self._query(partition, open_prefix(kind, state)):
+        for span in open_spans(kind, states):
+            for item in self._query(partition, *span):
                 try:
                     found.append(from_item(kind, item))
                 except Misconfigured as error:
@@ -142,15 +153,20 @@ class DynamoFleet:
                     log.error("left out of a list: %s", error)  # noqa: TRY400 - the text says all
         return found
 
-    def _query(self, partition: str, prefix: str) -> list[Item]:
+    def _query(self, partition: str, first: str, last: str) -> list[Item]:
+        where = "open_queue = :queue AND open_state BETWEEN :first AND :last"
         pages = (
             self._client()
             .get_paginator("query")
             .paginate(
                 TableName=self._tables.fleet,
                 IndexName="open",
-                KeyConditionExpression="open_queue = :queue AND begins_with(open_state, :prefix)",
-                ExpressionAttributeValues={":queue": encode(partition), ":prefix": encode(prefix)},
+                KeyConditionExpression=where,
+                ExpressionAttributeValues={
+                    ":queue": encode(partition),
+                    ":first": encode(first),
+                    ":last": encode(last),
+                },
             )
         )
         with translated():

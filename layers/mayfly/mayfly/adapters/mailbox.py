@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from mayfly.adapters.attributes import Attribute, Item, decode, encode
+from mayfly.adapters.attributes import Attribute, decode, encode
+from mayfly.adapters.batches import delete_items, get_items
 from mayfly.adapters.boto_errors import translated
-from mayfly.errors import Transient
 from mayfly.observe import count
 from mayfly.ports import Report
 
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 LONGEST_REPORT = 4096
 """Bytes of a report as compact JSON."""
-_GET_AT_ONCE = 100
-_WRITE_AT_ONCE = 25
-_FRUITLESS = 3
-"""Rounds in a row in which DynamoDB may leave everything undone before that is an error."""
+_KEY_AND_REPORT = {
+    "ProjectionExpression": "#key, #report",
+    "ExpressionAttributeNames": {"#key": "key", "#report": "report"},
+}
 
 
 class WrittenReport(BaseModel):
@@ -58,11 +58,11 @@ class DynamoMailbox:
     def reports(self, rows: Iterable[str]) -> Mapping[str, Report]:
         """See `mayfly.ports.Mailbox`."""
         reports: dict[str, Report] = {}
-        for some in _batches(rows, _GET_AT_ONCE):
-            for item in self._items(some):
-                row = str(decode(item["key"]))
-                if "report" in item and (report := _parsed(row, item["report"])):
-                    reports[row] = report
+        keys = map(_key, dict.fromkeys(rows))
+        for item in get_items(self._client(), self._table, keys, _KEY_AND_REPORT):
+            row = str(decode(item["key"]))
+            if "report" in item and (report := _parsed(row, item["report"])):
+                reports[row] = report
         return reports
 
     def notice(self, row: str, text: str, expires: datetime) -> None:
@@ -81,45 +81,7 @@ class DynamoMailbox:
 
     def remove(self, rows: Collection[str]) -> None:
         """See `mayfly.ports.Mailbox`."""
-
-        def delete(left: list[Any]) -> list[Any]:
-            with translated():
-                answer: Any = self._client().batch_write_item(RequestItems={self._table: left})
-            undone: list[Any] = answer["UnprocessedItems"].get(self._table, [])
-            return undone
-
-        for some in _batches(rows, _WRITE_AT_ONCE):
-            _persist([{"DeleteRequest": {"Key": _key(row)}} for row in some], delete)
-
-    def _items(self, rows: list[str]) -> list[Item]:
-        found: list[Item] = []
-
-        def get(left: list[Any]) -> list[Any]:
-            request: Any = {
-                "Keys": left,
-                "ConsistentRead": True,
-                "ProjectionExpression": "#key, #report",
-                "ExpressionAttributeNames": {"#key": "key", "#report": "report"},
-            }
-            with translated():
-                answer: Any = self._client().batch_get_item(RequestItems={self._table: request})
-            found.extend(answer["Responses"].get(self._table, []))
-            undone: list[Any] = answer["UnprocessedKeys"].get(self._table, {}).get("Keys", [])
-            return undone
-
-        _persist([_key(row) for row in rows], get)
-        return found
-
-
-def _persist(left: list[Any], attempt: Callable[[list[Any]], list[Any]]) -> None:
-    """Try again what DynamoDB leaves undone: large rows, or a throttle. Raises Transient."""
-    fruitless = 0
-    while left:
-        rest = attempt(left)
-        fruitless = fruitless + 1 if len(rest) == len(left) else 0
-        if fruitless == _FRUITLESS:
-            raise Transient(f"DynamoDB leaves {len(rest)} rows undone")
-        left = rest
+        delete_items(self._client(), self._table, map(_key, dict.fromkeys(rows)))
 
 
 def _parsed(row: str, attribute: Attribute) -> Report | None:
@@ -144,9 +106,3 @@ def _bounded(report: object) -> object:
 
 def _key(row: str) -> dict[str, Any]:
     return {"key": encode(row)}
-
-
-def _batches(rows: Iterable[str], size: int) -> Iterator[list[str]]:
-    distinct = list(dict.fromkeys(rows))
-    for start in range(0, len(distinct), size):
-        yield distinct[start : start + size]

@@ -181,10 +181,7 @@ def _requested(fleet: Fleet, launch: Launch) -> Iterator[Instance]:
 
     One that is left out when the answer is recorded would wait for ever, its instance unknown.
     """
-    for number in range(launch.slots):
-        slot = fleet.instance(SlotKey(launch.id, number))
-        if slot is not None and slot.state is InstanceState.REQUESTED:
-            yield slot
+    return (slot for slot in fleet.slots(launch) if slot.state is InstanceState.REQUESTED)
 
 
 def _lagging(
@@ -199,10 +196,10 @@ def _lagging(
     for back in range(1, len(recent) + 1):
         name = launch_id(ports.stack, replace(capacity, next_launch=capacity.next_launch - back))
         launch = ports.fleet.launch(name)
-        for number in range(launch.slots if launch is not None else 0):
-            key = SlotKey(name, number)
-            slot = ports.fleet.instance(key) if key not in known else None
-            if slot is not None and slot.state in coming_or_ready():
+        if launch is None or known >= {SlotKey(name, n) for n in range(launch.slots)}:
+            continue
+        for slot in ports.fleet.slots(launch):
+            if slot.key not in known and slot.state in coming_or_ready():
                 yield slot
 
 

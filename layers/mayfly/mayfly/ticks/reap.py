@@ -15,7 +15,7 @@ from mayfly.decide.reap import ReapView, decide, wants_console, warn
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
 from mayfly.events import StateChanged
 from mayfly.model import Instance, QueueRecord, SlotKey
-from mayfly.ports import Change, Fleet, LastWords, Machines, Mailbox, Nudges, Save, Seen
+from mayfly.ports import Change, Fleet, LastWords, Machines, Mailbox, Nudges, Report, Save, Seen
 from mayfly.states import OPEN_INSTANCES, ClaimState
 from mayfly.ticks.outcome import Outcome
 
@@ -57,12 +57,15 @@ def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -
 
 
 def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
-    """A tick after a change of state; an id that is not ours is none of our business."""
+    """Look after one instance whose state has changed; an id that is not ours is nobody's business.
+
+    Only after that one: a burst of ends must not look through the whole fleet once for each.
+    """
     outcome = Outcome()
     with outcome.noting(f"the state change of {change.instance_id}"):
         instance = ports.fleet.instance_of(change.instance_id)
         if instance is not None and _is_news(ports.mailbox, instance, change.state):
-            outcome.add(tick(ports, now))
+            _perform(decide(_gather_one(ports, instance), now), ports, outcome, now)
     return outcome
 
 
@@ -87,10 +90,9 @@ def gather(ports: ReapPorts) -> ReapView:
     seen = {s.instance_id: s for s in ports.machines.instances()}
     overlooked, unknown = _unlisted(fleet, listed, seen)
     instances = (*listed, *overlooked)
-    rows = [row for i in instances for row in (i.bootstrap_row, i.sandbox_row) if row]
     claims = [c for q in queues for c in fleet.claims(q.queue, {ClaimState.RUNNING})]
     running = {claim.slot: claim for claim in claims if claim.slot is not None}
-    reports = ports.mailbox.reports(rows) if rows else {}
+    reports = _reports(ports.mailbox, instances)
     silent = [i for i in instances if wants_console(i, seen.get(i.instance_id or ""), reports)]
     return ReapView(
         instances=instances,
@@ -102,6 +104,29 @@ def gather(ports: ReapPorts) -> ReapView:
         strays={stray.instance_id: stray for stray in fleet.strays()},
         unknown=unknown,
         keep_failed={q.queue: _keep(q) for q in queues},
+        consoles=dict(_consoles(ports.machines, silent)),
+    )
+
+
+def _gather_one(ports: ReapPorts, instance: Instance) -> ReapView:
+    """The same of a single instance; nothing is said of strays, nor of whom EC2 does not show."""
+    id_ = instance.instance_id or ""
+    seen = ports.machines.instance(id_)
+    reports = _reports(ports.mailbox, [instance])
+    claim = ports.fleet.claim(instance.job) if instance.job else None
+    runs = claim is not None and (claim.state, claim.slot) == (ClaimState.RUNNING, instance.key)
+    queue = ports.fleet.queue(instance.queue)
+    silent = [instance] if wants_console(instance, seen, reports) else []
+    return ReapView(
+        instances=(instance,),
+        seen={id_: seen} if seen else {},
+        reports=reports,
+        running={instance.key: claim} if claim is not None and runs else {},
+        ended={},
+        open_launches=frozenset(),
+        strays={},
+        unknown=frozenset(),
+        keep_failed={instance.queue: _keep(queue)} if queue else {},
         consoles=dict(_consoles(ports.machines, silent)),
     )
 
@@ -119,6 +144,11 @@ def _unlisted(
     records = {id_: fleet.instance_of(id_) for id_ in suspects}
     overlooked = tuple(record for record in records.values() if record and record.open)
     return overlooked, frozenset(records) - {record.instance_id for record in overlooked}
+
+
+def _reports(mailbox: Mailbox, instances: Iterable[Instance]) -> Mapping[str, Report]:
+    rows = [row for i in instances for row in (i.bootstrap_row, i.sandbox_row) if row]
+    return mailbox.reports(rows) if rows else {}
 
 
 def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, str]]:
