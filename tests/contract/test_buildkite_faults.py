@@ -12,7 +12,8 @@ import requests
 
 from mayfly_lab.buildkite import Buildkite, JobEvent
 from mayfly_lab.contracts import Listener
-from tests.contract.buildkite_client import Contract, contract
+from tests.contract.buildkite_client import STACK, Contract, contract
+from tests.lab.waiting import eventually
 
 
 @pytest.fixture
@@ -60,6 +61,17 @@ def test_a_lost_answer_leaves_its_effect(bk: Contract) -> None:
         bk.reserve(job_id)
     assert bk.state(job_id) == "reserved"
     assert bk.reserve(job_id).status_code == 200
+
+
+def test_a_slow_call_is_done_when_nobody_waits_for_it_any_more(bk: Contract) -> None:
+    job_id = bk.one_job()
+    bk.buildkite.faults.switches.parse("buildkite-slow=stacks.batch-reserve,value=400ms")
+    url = f"{bk.url}/v3/stacks/{STACK}/scheduled-jobs/batch-reserve"
+    headers = {"Authorization": f"Token {bk.agent_token}"}
+    with pytest.raises(requests.ReadTimeout):
+        requests.put(url, json={"job_uuids": [job_id]}, headers=headers, timeout=0.1)
+    assert bk.state(job_id) == "scheduled"
+    eventually(lambda: str(bk.buildkite.job(job_id).state) == "reserved")
 
 
 def test_an_outage_drops_every_call(bk: Contract) -> None:

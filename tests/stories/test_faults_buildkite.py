@@ -26,6 +26,10 @@ def stage() -> Iterator[Stage]:
         "buildkite-answer=stacks.*,value=502,count=6",
         "buildkite-answer=agent.*,value=503,count=3",
         "buildkite-lost=stacks.batch-reserve,count=2",
+        "buildkite-slow=stacks.list-scheduled-jobs,value=7s,count=2",
+        "buildkite-slow=stacks.batch-reserve,value=7s,count=1",
+        "buildkite-slow=stacks.job-acquisition-tokens,value=7s,count=1",
+        "buildkite-slow=agent.*,value=3s,count=4",
         "buildkite-lost=stacks.job-acquisition-tokens,count=1",
     ],
 )

@@ -49,10 +49,10 @@ class Application:
         """
         if request.path.startswith(PREFIX):
             return _answered(lambda: self._git.answer(request))
-        if self._faults.drops(self._name(request)):
+        name = self._name(request)
+        if self._faults.drops(name):
             raise AnswerLostError
-        if self._faults.latency:
-            time.sleep(self._faults.latency.total_seconds())
+        time.sleep(self._faults.delay(name))
         return _answered(lambda: self._call(request))
 
     def transact(self, action: Callable[[Store, datetime], Result]) -> Result:

@@ -85,6 +85,11 @@ class Faults:
         for switch in (self.refused_tokens, self.unknown_queues, self.paused_queues):
             switch.clear()
 
+    def delay(self, endpoint: str) -> float:
+        """Seconds until a call is done that has just arrived."""
+        slow = self.switches.take("buildkite-slow", endpoint)
+        return self.latency.total_seconds() + (slow.seconds if slow else 0.0)
+
     def before(self, endpoint: str) -> None:
         """Called before each call is done.
 

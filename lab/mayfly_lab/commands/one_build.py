@@ -78,7 +78,7 @@ class OneBuild:
         delays = f"; latency: {self.choices.latency}" if any(_delays(self.choices)) else ""
         yield f"queues: {', '.join(self.choices.queues)}{delays}"
         for wish in self.choices.faults:
-            yield f"fault: {wish.name}={wish.target}"
+            yield f"fault: {wish.text}"
         yield "both kinds of stack are deployed; the functions run as the templates wire them"
 
     def _wait_for_pool(self, follower: Follower) -> None:

@@ -84,7 +84,7 @@ class OpenLab:
             yield f"warning: machines are only directories here: {self.no_namespaces}"
         yield f"queues that Mayfly serves: {', '.join(lab.choices.queues)}"
         for wish in lab.choices.faults:
-            yield f"fault: {wish.name}={wish.target}"
+            yield f"fault: {wish.text}"
         for line in printed:
             yield ""
             yield f"# {line.what}"

@@ -85,6 +85,8 @@ class Wish:
     name: str
     target: str
     options: Options
+    text: str
+    """The whole of it, as it was written."""
 
     @property
     def part(self) -> Part:
@@ -106,7 +108,7 @@ def read(text: str) -> Wish:
         raise FaultSyntaxError(f"{name}: what is to be struck? As {name}={switch.example}")
     if switch.part is Part.AWS and ":" not in target and target != "*":
         raise FaultSyntaxError(f"{name}: {target!r} is not SERVICE:OPERATION, as ec2:CreateFleet")
-    return Wish(name, target, _options(name, given))
+    return Wish(name, target, _options(name, given), text)
 
 
 def _options(name: str, given: list[str]) -> Options:

@@ -122,6 +122,12 @@ SWITCHES: dict[str, Switch] = {
     "buildkite-lost": Switch(
         Part.BUILDKITE, "carried out, but the answer is lost", "stacks.batch-reserve"
     ),
+    "buildkite-slow": Switch(
+        Part.BUILDKITE,
+        "done and answered so late, when nobody may wait for it any more",
+        "stacks.batch-reserve,value=8s,count=2",
+        values.SECONDS,
+    ),
     "buildkite-outage": Switch(
         Part.BUILDKITE, "connections break without an answer", "*,after=5s,for=1m", count=FOREVER
     ),
