@@ -19,7 +19,7 @@ def decide_twice(world: World) -> None:
     now = world.clock.now
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)
-    turn = Turn(queues, names, world.fence or 0, wide=True, known=world.known)
+    turn = Turn(queues, names, world.fence or 0, wide=True, asks=True, known=world.known)
     for config, view in dispatch.gather(world.dispatch_ports, turn, Outcome()):
         assert dispatching.decide(view, config, now) == dispatching.decide(view, config, now)
     for record in queues:

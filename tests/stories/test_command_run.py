@@ -86,11 +86,14 @@ def test_a_job_that_nobody_can_run_is_named_when_the_time_is_over(
 ) -> None:
     file = pipeline(project, {"label": "Odd", "command": "true", "agents": {"os": "plan9"}})
     fault = ("--fault", "throttle=ec2:CreateFleets", "--fault", "latency=ssm:*,value=1ms")
-    code, output = run(tmp_path, "run", str(project / file), "--timeout", "8s", *fault)
+    code, output = run(tmp_path, "run", str(project / file), "--timeout", "14s", *fault)
     assert code == 1
     assert "warning: throttle=ec2:CreateFleets never struck" in output
     assert "latency=ssm:* never struck" not in output
-    assert "Odd: nobody took it (os=plan9)" in output
+    assert (
+        "Odd: nobody took it (os=plan9) in 10 s: Mayfly leaves it alone for its rule os" in output
+    )
+    assert "Odd: nobody took it (os=plan9)\n" in output
     assert "the build was not over in time (--timeout)" in output
 
 

@@ -12,7 +12,7 @@ from mayfly.errors import Conflict, Misconfigured, NotFound, Transient
 from mayfly.model import Claim, QueueRecord
 from mayfly.ports import Listing
 from mayfly.states import ClaimState
-from mayfly.ticks.loops import LISTS_AT_ONCE, listed, pace_of
+from mayfly.ticks.loops import BUSY, LISTS_AT_ONCE, listed, pace_of
 from tests.unit.builders import QUEUE, a_job, a_queue
 from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world, wanting
@@ -177,6 +177,16 @@ def test_one_that_loses_the_race_for_the_lease_leaves_quietly() -> None:
     vars(world.fleet)["lease"] = lambda: answers.pop(0)
     assert Script(world, 3).dispatch().problems == []
     assert world.fleet.all(Claim) == []
+
+
+def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    Script(world, 3).dispatch()
+    assert world.claim("job-1").state is C.ASSIGNED
+    assert world.buildkite.calls["jobs"] == timedelta(seconds=3) // BUSY
+    # In the first of the three seconds there was no claim yet of which to ask.
+    assert world.buildkite.calls["states"] == 2
 
 
 def test_running_claims_are_looked_at_every_fifteen_seconds() -> None:

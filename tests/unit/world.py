@@ -152,11 +152,11 @@ class World:
     def reap_ports(self) -> ReapPorts:
         return ReapPorts(self.fleet, self.mailbox, self.machines, self.nudges, self.words)
 
-    def dispatch(self, *, wide: bool = True) -> Outcome:
+    def dispatch(self, *, wide: bool = True, asks: bool = True) -> Outcome:
         """One tick of dispatch, under the lease that `take_lease` got."""
         queues = tuple(self.fleet.all(QueueRecord))
         listed = frozenset(record.queue for record in queues if record.active)
-        turn = Turn(queues, listed, self.fence or 0, wide, self.known)
+        turn = Turn(queues, listed, self.fence or 0, wide, asks, self.known)
         ticked = dispatch.tick(self.dispatch_ports, turn, self.clock.now)
         self.known = ticked.known
         return ticked.outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mayfly.config.queue import QueueConfig
 from mayfly.model import Instance, QueueRecord
@@ -13,6 +13,7 @@ from mayfly.states import InstanceState
 from mayfly_lab.buildkite import BuildView
 from mayfly_lab.commands.rest import Builds
 from mayfly_lab.commands.stopping import Stop
+from mayfly_lab.commands.untaken import Untaken
 from mayfly_lab.lab import Lab
 from mayfly_lab.report.live import Teller
 
@@ -40,11 +41,17 @@ class Follower:
     lab: Lab
     teller: Teller
     stop: Stop
+    untaken: Untaken = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.untaken = Untaken(self.lab)
 
     def look(self) -> list[Instance]:
-        """Tell of machines; all of their records."""
+        """Tell of machines, and of jobs that nobody takes; all records of instances."""
         found = list(self.lab.records.instances().values())
         self.teller.on_instances(found)
+        for line in self.untaken.news():
+            self.teller.say(line)
         return found
 
     def until(self, done: Callable[[list[Instance]], bool], seconds: float) -> bool:

@@ -11,6 +11,7 @@ from mayfly_lab.buildkite import BuildView, JobState
 from mayfly_lab.commands.following import BLOCKED, Follower, asked
 from mayfly_lab.commands.source import Source
 from mayfly_lab.commands.stopping import Stop
+from mayfly_lab.commands.untaken import untaken
 from mayfly_lab.evidence import collect
 from mayfly_lab.faults import Fault
 from mayfly_lab.lab import Lab, LabChoices
@@ -100,8 +101,7 @@ class OneBuild:
         teller.say(f"the build {_ended(view)}")
         for job in view.jobs:
             if job.state is JobState.SCHEDULED:
-                rules = ", ".join(job.agent_query_rules) or "no rules"
-                teller.say(f"{show.plain(job.name)}: nobody took it ({rules})")
+                teller.say(untaken(job))
         if view.state == BLOCKED or not _is_over(view):
             lab.buildkite.cancel_build(made.id)
         return view

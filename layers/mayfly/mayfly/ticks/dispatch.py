@@ -61,6 +61,8 @@ class Turn:
     fence: int
     wide: bool
     """Whether running claims are read too; they need no look at every tick."""
+    asks: bool
+    """Whether Buildkite is asked how the jobs stand: that answer takes longer than all the rest."""
     known: Known = field(default_factory=Known)
 
 
@@ -125,7 +127,8 @@ def gather(
         for queue, read in reads.items():
             with outcome.noting(f"records of queue {queue}"):
                 found[queue] = read.result()
-        states = _states(ports.buildkite, (c for f in found.values() for c in f.claims), outcome)
+        asked = (claim for each in found.values() for claim in each.claims)
+        states = _states(ports.buildkite, asked, outcome) if turn.asks else {}
         listings = {queue: answer.result() for queue, answer in lists.items()}
     for record in turn.queues:
         queue = record.queue

@@ -25,6 +25,8 @@ LIST_EVERY = timedelta(seconds=0.125)
 """What a list costs of the pace: 8 a second, of the 10 that Buildkite allows."""
 BUSY, IDLE = timedelta(seconds=0.25), timedelta(seconds=0.5)
 """Between two ticks: with jobs or ready instances and few queues, and with nothing to do."""
+ASK = timedelta(seconds=1)
+"""How often Buildkite is asked how the jobs of claims stand."""
 WIDE = timedelta(seconds=15)
 """How often running claims are looked at too."""
 SANDBOX_PACE = timedelta(seconds=1)
@@ -51,6 +53,21 @@ class Edge:
         return True
 
 
+@dataclass(slots=True)
+class Every:
+    """What is due at once, and then at most once in `interval`."""
+
+    interval: timedelta
+    at: datetime | None = None
+
+    def due(self, now: datetime) -> bool:
+        """Whether it is time; if so, the next time is `interval` from now."""
+        if self.at is not None and now < self.at:
+            return False
+        self.at = now + self.interval
+        return True
+
+
 def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge: Edge) -> Outcome:
     """Take the lease and tick until the next invocation takes it over, or time is up.
 
@@ -59,7 +76,8 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
     total = Outcome()
     held: Hold | None = None
     registered = False
-    wide_at, known, turn = edge.clock(), Known(), 0
+    asks, wide = Every(ASK), Every(WIDE)
+    known, turn = Known(), 0
     while True:
         started, pace = edge.clock(), IDLE
         try:
@@ -73,13 +91,12 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
             total.failed("lease and queues", error)
         else:
             if registered:
-                wide = started >= wide_at
-                wide_at = started + WIDE if wide else wide_at
-                looks = Turn(queues, listed(queues, turn), held.lease.fence, wide, known)
+                named, fence = listed(queues, turn), held.lease.fence
+                looks = Turn(queues, named, fence, wide.due(started), asks.due(started), known)
                 ticked = dispatch.tick(ports, looks, started)
                 total.add(ticked.outcome)
                 known, turn = ticked.known, turn + 1
-                pace = pace_of(looks.listed, busy=ticked.busy)
+                pace = pace_of(named, busy=ticked.busy)
         if not edge.wait(started, pace):
             return total
 
