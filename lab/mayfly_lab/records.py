@@ -37,14 +37,16 @@ class Records:
         return repr(list(self._pages()))
 
     def _all(self, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
-        prefix = key_of(kind, "")
-        for item in self._pages():
-            if item["pk"]["S"].startswith(prefix):
-                yield from_item(kind, item)
+        wanted = {
+            "FilterExpression": "begins_with(pk, :prefix)",
+            "ExpressionAttributeValues": {":prefix": {"S": key_of(kind, "")}},
+        }
+        for item in self._pages(wanted):
+            yield from_item(kind, item)
 
-    def _pages(self) -> Iterator[Any]:
+    def _pages(self, wanted: Mapping[str, Any] | None = None) -> Iterator[Any]:
         pages = self._client.get_paginator("scan").paginate(
-            TableName=self._table, ConsistentRead=True
+            TableName=self._table, ConsistentRead=True, **(wanted or {})
         )
         try:
             for page in pages:

@@ -151,13 +151,13 @@ def test_a_list_of_instances_has_just_the_states_asked_for(
     assert {i.state for i in fleet.instances("deploy", asked)} == asked
 
 
-def test_the_slots_of_a_launch_are_read_whatever_their_state(fleet: Fleet) -> None:
-    launch = a_launch("l1", slots=120)
+def test_slots_are_read_many_at_a_time_whatever_their_state(fleet: Fleet) -> None:
+    asked = [SlotKey("l1", number) for number in range(120)]
     gone = an_instance(1, state=InstanceState.TERMINATED)
     others = [an_instance(0), an_instance(119, state=InstanceState.RUNNING)]
     fleet.write([Save(each) for each in (*others, gone)])
-    assert fleet.slots(launch) == [saved(each) for each in (others[0], gone, others[1])]
-    assert fleet.slots(a_launch("l2")) == []
+    assert fleet.slots([*asked, *asked]) == [saved(i) for i in (others[0], gone, others[1])]
+    assert fleet.slots([SlotKey("l2", 0)]) == fleet.slots([]) == []
 
 
 def test_neighbouring_states_are_one_query(dynamo: DynamoWorld) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.adapters.iam import IamRoles
+from mayfly.adapters.iam import FRESH, IamRoles
 from mayfly.adapters.logs import LogGroup
 from mayfly.adapters.sqs import SqsNudges
 from mayfly.adapters.ssm import SsmParameters
@@ -207,6 +207,21 @@ def test_a_roles_managed_policies_are_told(roles: tuple[Roles, Callable[[str, in
     arns = {f"arn:aws:iam::123456789012:policy/sandbox-{n}" for n in range(3)}
     assert port.policies(several) == arns
     assert port.policies(none) == frozenset()
+
+
+def test_iam_is_asked_again_when_its_answer_is_no_longer_fresh(aws: None, lazy: Lazy) -> None:
+    iam, now = lazy("iam")(), [0.0]
+    role = iam.create_role(RoleName="changing", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    port = IamRoles(lambda: iam, lambda: now[0])
+    assert port.policies(role) == frozenset()
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    added = iam.create_policy(PolicyName="added", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="changing", PolicyArn=added)
+    now[0] += FRESH - 1
+    assert port.policies(role) == frozenset()
+    now[0] += 1
+    assert port.policies(role) == {added}
 
 
 def test_a_role_that_is_gone_is_not_found(roles: tuple[Roles, Callable[[str, int], str]]) -> None:

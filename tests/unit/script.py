@@ -42,5 +42,5 @@ class Script:
     def sandbox(self, *, nudged: bool = False) -> Outcome:
         return sandbox_while_open(self.world.sandbox_ports, self.edge(), nudged=nudged)
 
-    def provision(self) -> Outcome:
-        return provision_until_quiet(self.world.provision_ports, self.edge())
+    def provision(self, *, nudged: bool = False) -> Outcome:
+        return provision_until_quiet(self.world.provision_ports, self.edge(), nudged=nudged)

@@ -65,6 +65,17 @@ def test_provision_ticks_until_there_is_nothing_more_to_start() -> None:
     assert len(world.instances(S.LAUNCHING)) == 50
 
 
+def test_a_nudge_launches_by_the_records_and_a_minute_reads_the_parameters() -> None:
+    world = wanting("job-1")
+    world.configure(**{"pool/hot": "3"})
+    before = world.parameters.calls["under"]
+    script = Script(world, 60)
+    assert script.provision(nudged=True).done["Start"] == 1
+    assert (len(world.instances()), world.parameters.calls["under"]) == (1, before)
+    assert script.provision().done["Start"] == 1
+    assert len(world.instances()) == 1 + 3
+
+
 def test_without_capacity_it_ends_and_leaves_the_wait_to_the_next() -> None:
     world = wanting("job-1")
     world.machines.capacity = {("on-demand", kind): 0 for kind in TYPES}

@@ -114,10 +114,10 @@ class FakeFleet(Faults):
         with self._call("launch"):
             return self._get(Launch, launch)
 
-    def slots(self, launch: Launch) -> Sequence[Instance]:
+    def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
         """See `mayfly.ports.Fleet`."""
         with self._call("slots"):
-            slots = (self._get(Instance, SlotKey(launch.id, n)) for n in range(launch.slots))
+            slots = (self._get(Instance, key) for key in sorted(set(keys)))
             return [slot for slot in slots if slot is not None]
 
     def capacity(self, queue: str) -> Capacity | None:

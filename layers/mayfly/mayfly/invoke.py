@@ -46,8 +46,8 @@ def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tick until there is nothing more to launch."""
     with observe.invocation():
         ports = wiring.provision()
-        parse(event)
-        return _report(loops.provision_until_quiet(ports, _edge(context)))
+        nudged = isinstance(parse(event), Nudged)
+        return _report(loops.provision_until_quiet(ports, _edge(context), nudged=nudged))
 
 
 def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:

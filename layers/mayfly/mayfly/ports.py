@@ -96,8 +96,8 @@ class Fleet(Protocol):
     def launch(self, launch: str) -> Launch | None:
         """One launch, open or not, read consistently."""
 
-    def slots(self, launch: Launch) -> Sequence[Instance]:
-        """All instances of a launch, open or not, by number, read consistently."""
+    def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
+        """Those of these instances that there are, open or not, by key, read consistently."""
 
     def capacity(self, queue: str) -> Capacity | None:
         """A queue's capacity row, read consistently."""

@@ -100,11 +100,10 @@ class DynamoFleet:
         """See `mayfly.ports.Fleet`."""
         return self._get(Launch, launch)
 
-    def slots(self, launch: Launch) -> Sequence[Instance]:
+    def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
         """See `mayfly.ports.Fleet`."""
-        names = [key_of(Instance, SlotKey(launch.id, n)) for n in range(launch.slots)]
-        keys = [{"pk": encode(name)} for name in names]
-        items = get_items(self._client(), self._tables.fleet, keys, {})
+        asked = [{"pk": encode(key_of(Instance, key))} for key in set(keys)]
+        items = get_items(self._client(), self._tables.fleet, asked, {})
         return sorted((from_item(Instance, item) for item in items), key=lambda slot: slot.key)
 
     def capacity(self, queue: str) -> Capacity | None:

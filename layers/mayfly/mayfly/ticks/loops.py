@@ -19,6 +19,8 @@ from mayfly.ticks.sandbox import SandboxPorts
 
 log = logging.getLogger("mayfly")
 
+LOOK = timedelta(seconds=1)
+"""How often the queues' records are read anew."""
 LISTS_AT_ONCE = 4
 """Queues listed in one tick."""
 LIST_EVERY = timedelta(seconds=0.125)
@@ -76,13 +78,15 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
     total = Outcome()
     held: Hold | None = None
     registered = False
-    asks, wide = Every(ASK), Every(WIDE)
+    queues: tuple[QueueRecord, ...] = ()
+    reads, asks, wide = Every(LOOK), Every(ASK), Every(WIDE)
     known, turn = Known(), 0
     while True:
         started, pace = edge.clock(), IDLE
         try:
             held = hold(ports.fleet, held, holder, started)
-            queues = tuple(ports.fleet.queues())
+            if reads.due(started):
+                queues = tuple(ports.fleet.queues())
             registered = registered or _register(ports.buildkite, queues, owner, total)
         except Conflict:
             log.info("another invocation has taken over")
@@ -145,12 +149,12 @@ def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outc
             return total
 
 
-def provision_until_quiet(ports: ProvisionPorts, edge: Edge) -> Outcome:
+def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) -> Outcome:
     """Tick until there is nothing more to start: a tick starts one launch a queue at most."""
     total = Outcome()
     while True:
         started = edge.clock()
-        outcome = provision.tick(ports, started)
+        outcome = provision.tick(ports, started, nudged=nudged)
         total.add(outcome)
         if not outcome.done["Start"] and not outcome.left:
             return total

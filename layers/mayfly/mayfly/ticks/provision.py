@@ -34,14 +34,15 @@ class ProvisionPorts:
     roles: Roles
 
 
-def tick(ports: ProvisionPorts, now: datetime) -> Outcome:
+def tick(ports: ProvisionPorts, now: datetime, *, nudged: bool = False) -> Outcome:
     """Refresh every queue's record, then gather, decide and apply queue by queue.
 
+    A nudged tick takes the records as they are: nudges come by the job, and SSM allows few reads.
     A queue that cannot be served does not keep the others waiting.
     """
     outcome = Outcome()
     with outcome.noting("records of queues"):
-        for record in _records(ports, outcome):
+        for record in ports.fleet.queues() if nudged else _records(ports, outcome):
             with outcome.noting(f"queue {record.queue}"):
                 _tick_queue(record, ports, outcome, now)
     return outcome
@@ -181,7 +182,8 @@ def _requested(fleet: Fleet, launch: Launch) -> Iterator[Instance]:
 
     One that is left out when the answer is recorded would wait for ever, its instance unknown.
     """
-    return (slot for slot in fleet.slots(launch) if slot.state is InstanceState.REQUESTED)
+    slots = fleet.slots([SlotKey(launch.id, number) for number in range(launch.slots)])
+    return (slot for slot in slots if slot.state is InstanceState.REQUESTED)
 
 
 def _lagging(
@@ -191,16 +193,15 @@ def _lagging(
 
     Without them a tick that follows another closely would launch for the same jobs again.
     """
-    known = {instance.key for instance in listed}
-    recent = [at for at, _ in capacity.recent if now - at < timedelta(minutes=1)]
-    for back in range(1, len(recent) + 1):
+    recent = [slots for at, slots in capacity.recent if now - at < timedelta(minutes=1)]
+    keys = set[SlotKey]()
+    for back, slots in enumerate(reversed(recent), start=1):
         name = launch_id(ports.stack, replace(capacity, next_launch=capacity.next_launch - back))
-        launch = ports.fleet.launch(name)
-        if launch is None or known >= {SlotKey(name, n) for n in range(launch.slots)}:
-            continue
-        for slot in ports.fleet.slots(launch):
-            if slot.key not in known and slot.state in coming_or_ready():
-                yield slot
+        keys.update(SlotKey(name, number) for number in range(slots))
+    missing = keys - {instance.key for instance in listed}
+    for slot in ports.fleet.slots(missing) if missing else ():
+        if slot.state in coming_or_ready():
+            yield slot
 
 
 def _shared_policy(infra: Infra, roles: Roles) -> str:
