@@ -178,7 +178,7 @@ class Lab:
                 self.put_parameter(queue, name, value)
         self.aws.deploy(self._deployment(archives))
         self.asked_faults = [self.faults.turn_on(wish) for wish in choices.faults]
-        self.records = Records(self.aws.client("dynamodb"), STACK)
+        self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)
 
     def _open_room(
         self, view: InstanceView, front: Listener, archives: ArchiveServer

@@ -131,6 +131,11 @@ class Journal:
         with self._lock:
             return iter(list(self._entries))
 
+    def since(self, number: int) -> list[Entry]:
+        """The entries after the first `number`, oldest first."""
+        with self._lock:
+            return self._entries[number:]
+
     def select(self, about: str = "", **wanted: Unpack[Fields]) -> list[Entry]:
         """The entries with these fields; `about` is any id or name in their resources."""
         return [

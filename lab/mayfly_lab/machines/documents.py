@@ -7,9 +7,11 @@ from instance metadata".
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeAlias
 
 from mayfly_lab.contracts import Boot, Keys, ServedProfile
 
@@ -39,12 +41,17 @@ def document(path: str, served: Served) -> bytes | None:
     values = _values(served)
     name = path.removeprefix("meta-data").strip("/")
     if name in values:
-        return values[name].encode()
+        value = values[name]
+        return (value if isinstance(value, str) else value()).encode()
     below = _listing(name, [each for each in values if each not in _stale_paths(served)])
     return "\n".join(below).encode() if below else None
 
 
-def _values(served: Served) -> dict[str, str]:
+Value: TypeAlias = str | Callable[[], str]
+"""What stands at a path, or what makes it: a host that waits for its proof asks very often."""
+
+
+def _values(served: Served) -> dict[str, Value]:
     boot = served.boot
     hostname = f"{served.hostname}.{_domain(boot.region)}"
     return {
@@ -63,9 +70,9 @@ def _values(served: Served) -> dict[str, str]:
     }
 
 
-def _role(served: Served) -> dict[str, str]:
+def _role(served: Served) -> dict[str, Value]:
     roles = dict(served.stale)
-    values = {}
+    values: dict[str, Value] = {}
     if served.profile is not None:
         roles[served.profile.role_name] = served.profile.keys
         values["iam/info"] = _text(
@@ -76,8 +83,9 @@ def _role(served: Served) -> dict[str, str]:
                 "InstanceProfileId": served.profile.profile_id,
             }
         )
-    paths = {f"iam/security-credentials/{name}": keys for name, keys in roles.items()}
-    return {**values, **{path: _credentials(keys, served.now) for path, keys in paths.items()}}
+    for name, keys in roles.items():
+        values[f"iam/security-credentials/{name}"] = partial(_credentials, keys, served.now)
+    return values
 
 
 def _stale_paths(served: Served) -> set[str]:

@@ -1,0 +1,101 @@
+"""What reports read of the Fleet table while a lab is followed is what the adapter has written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mayfly.adapters.fleet import DynamoFleet
+from mayfly.adapters.records import key
+from mayfly.adapters.transactions import Tables
+from mayfly.model import Instance, saved
+from mayfly.ports import Fleet, Save
+from mayfly.states import InstanceState
+from mayfly_lab.front.journal import Entry, Journal
+from mayfly_lab.records import Records
+from tests.contract.sample_records import NOW, a_claim, an_instance
+
+TABLE = "ci-fleet"
+
+
+@pytest.fixture
+def client(
+    aws: None,
+    lazy: Callable[[str], Callable[[], Any]],
+    table_definitions: dict[str, dict[str, Any]],
+) -> Iterator[Any]:
+    made = lazy("dynamodb")()
+    made.create_table(TableName=TABLE, **table_definitions["FleetTable"])
+    yield made
+    if TABLE in made.list_tables()["TableNames"]:
+        made.delete_table(TableName=TABLE)
+
+
+@pytest.fixture
+def fleet(client: Any) -> Fleet:
+    return DynamoFleet(lambda: client, Tables(TABLE, "mailbox"), clock=lambda: NOW)
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal(clock=lambda: 0.0)
+
+
+@pytest.fixture
+def records(client: Any, journal: Journal) -> Records:
+    return Records(client, "ci", journal)
+
+
+def note(journal: Journal, instance: Instance, table: str = TABLE, error: str = "") -> None:
+    """What the front door writes down of a call that saves an instance."""
+    row = {"operation": "PutItem", "table": table, "key": key(instance)}
+    rows = {"rows": [row]}
+    journal.write(Entry(0.0, "AROA:f", "function", "dynamodb", "PutItem", rows, error=error))
+
+
+def test_instances_are_as_they_were_written_last(
+    fleet: Fleet, journal: Journal, records: Records
+) -> None:
+    first, second = an_instance(0), an_instance(1)
+    assert records.instances() == {}
+    fleet.write([Save(first), Save(second), Save(a_claim())])
+    note(journal, first)
+    note(journal, second, error="the answer was lost")
+    assert records.instances() == {each.key: saved(each) for each in (first, second)}
+    moved = replace(saved(first), state=InstanceState.TERMINATED)
+    fleet.write([Save(moved)])
+    note(journal, moved)
+    assert records.instances() == {first.key: saved(moved), second.key: saved(second)}
+    assert list(records.claims()) == ["job-1"]
+
+
+def test_what_nobody_has_written_is_not_read_again(
+    client: Any, fleet: Fleet, journal: Journal, records: Records
+) -> None:
+    instance = an_instance()
+    fleet.write([Save(instance)])
+    note(journal, instance)
+    reads: list[str] = []
+    client.meta.events.register("before-call.dynamodb", lambda model, **_: reads.append(model.name))
+    for _ in range(3):
+        assert records.instances() == {instance.key: saved(instance)}
+    note(journal, instance, table="another-fleet")
+    records.instances()
+    assert reads == ["BatchGetItem"]
+
+
+def test_a_stack_that_was_taken_away_has_no_records(
+    client: Any, fleet: Fleet, journal: Journal, records: Records
+) -> None:
+    instance = an_instance()
+    fleet.write([Save(instance)])
+    note(journal, instance)
+    assert len(records.instances()) == 1
+    client.delete_table(TableName=TABLE)
+    note(journal, instance)
+    assert records.instances() == {}
+    assert records.claims() == {}
+    assert records.text() == "[]"
