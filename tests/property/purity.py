@@ -28,7 +28,7 @@ def decide_twice(world: World) -> None:
         assert config_now is not None
         decided = [provisioning.decide(launching, config_now, now) for _ in range(2)]
         assert decided[0] == decided[1]
-    swapping = sandbox.gather(world.sandbox_ports)
+    swapping = sandbox.gather(world.sandbox_ports, wide=True)
     assert sandboxing.decide(swapping, now) == sandboxing.decide(swapping, now)
     ending = reap.gather(world.reap_ports)
     assert reaping.decide(ending, now) == reaping.decide(ending, now)

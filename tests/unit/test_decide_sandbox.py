@@ -193,7 +193,8 @@ def test_hosts_do_not_wait_for_each_other() -> None:
 
 
 def looked_at(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
-    return wants_associations(instance, reports), imminent(SandboxView((instance,), reports, {}))
+    soon = imminent(SandboxView((instance,), reports, {}))
+    return wants_associations(instance, reports, wide=True), soon
 
 
 @pytest.mark.parametrize(
@@ -211,6 +212,22 @@ def test_ec2_is_asked_and_another_look_taken_soon_only_about_a_swap(
     state: InstanceState, reports: dict[str, Report], close: bool
 ) -> None:
     assert looked_at(an_instance(state), reports) == (close, close)
+
+
+@pytest.mark.parametrize(
+    ("state", "reports", "asked"),
+    [
+        (S.BOOTING, {B: SET_UP}, True),
+        (S.BOOTSTRAPPED, {}, True),
+        (S.SWAPPING, {B: SET_UP}, False),
+        (S.SWAPPING, {B: SET_UP, X: PROOF}, True),
+        (S.SWAPPING, {X: FAILED}, True),
+    ],
+)
+def test_between_wide_looks_ec2_is_asked_about_what_can_be_done_at_once(
+    state: InstanceState, reports: dict[str, Report], asked: bool
+) -> None:
+    assert wants_associations(an_instance(state), reports, wide=False) is asked
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)

@@ -28,7 +28,7 @@ def test_it_looks_once_a_second_and_faster_while_a_profile_is_replaced() -> None
         world, 60, {2: lambda: world.report(world.instance(), "bootstrapped"), 6: world.prove}
     )
     script.sandbox()
-    assert script.waits == [1.0, 1.0, 1.0, 0.25, 0.25, 0.25, 0.25]
+    assert script.waits == [1.0, 1.0, 1.0, *4 * [0.125]]
     assert world.instance().state is S.READY
 
 

@@ -61,7 +61,7 @@ def test_without_its_record_no_profile_is_replaced(error: MayflyError) -> None:
 def test_a_host_that_reap_has_condemned_in_between_keeps_its_old_profile() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
-    view = sandbox.gather(world.sandbox_ports)
+    view = sandbox.gather(world.sandbox_ports, wide=True)
     world.after(6).reap()
     assert world.instance().state is S.CONDEMNED
     for action in decide(view, world.clock.now):
@@ -97,7 +97,7 @@ def test_a_replacement_whose_answer_was_lost_is_not_repeated() -> None:
 def test_an_association_that_another_tick_used_up_is_a_lost_race() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
-    view = sandbox.gather(world.sandbox_ports)
+    view = sandbox.gather(world.sandbox_ports, wide=True)
     world.sandbox()
     late = replace(view, instances=(world.instance(),))
     (action,) = decide(late, world.clock.now)
@@ -144,7 +144,7 @@ def test_what_cannot_be_read_changes_nothing_and_raises_nothing(read: str) -> No
     world.report(world.instance(), "bootstrapped")
     port = world.mailbox if read == "reports" else world.machines
     port.fail_next(read, Transient("throttled"))
-    looked = sandbox.tick(world.sandbox_ports, world.clock.now)
+    looked = sandbox.tick(world.sandbox_ports, world.clock.now, wide=True)
     assert looked.outcome.left == {"Transient": 1}
     assert looked.open_work
     assert world.instance().state is S.LAUNCHING

@@ -165,7 +165,7 @@ class World:
         return provision.tick(self.provision_ports, self.clock.now)
 
     def sandbox(self) -> Outcome:
-        return sandbox.tick(self.sandbox_ports, self.clock.now).outcome
+        return sandbox.tick(self.sandbox_ports, self.clock.now, wide=True).outcome
 
     def reap(self) -> Outcome:
         return reap.tick(self.reap_ports, self.clock.now)

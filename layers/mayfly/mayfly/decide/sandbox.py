@@ -49,21 +49,28 @@ def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
     return actions
 
 
-def wants_associations(instance: Instance, reports: Mapping[str, Report]) -> bool:
-    """Whether the next decision about an instance depends on what EC2 shows of its profile."""
-    if instance.state is InstanceState.SWAPPING or instance.state is InstanceState.BOOTSTRAPPED:
-        return True
-    report = reports.get(instance.bootstrap_row or "")
-    return report is not None and report.phase == "bootstrapped"
+def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wide: bool) -> bool:
+    """Whether the next decision about an instance depends on what EC2 shows of its profile.
+
+    Until the host has its proof, only a wide look asks whether a replacement came off.
+    """
+    if instance.state is InstanceState.SWAPPING:
+        return wide or instance.sandbox_row in reports
+    return _is_set_up(instance, reports)
 
 
 def imminent(view: SandboxView) -> bool:
     """Whether another look within moments is worth while: a profile is being replaced."""
     return any(
-        instance.state in {InstanceState.BOOTSTRAPPED, InstanceState.SWAPPING}
-        or wants_associations(instance, view.reports)
+        instance.state is InstanceState.SWAPPING or _is_set_up(instance, view.reports)
         for instance in view.instances
     )
+
+
+def _is_set_up(instance: Instance, reports: Mapping[str, Report]) -> bool:
+    report = reports.get(instance.bootstrap_row or "")
+    reported = report is not None and report.phase == "bootstrapped"
+    return reported or instance.state is InstanceState.BOOTSTRAPPED
 
 
 def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:

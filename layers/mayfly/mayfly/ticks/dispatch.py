@@ -72,17 +72,21 @@ class Ticked:
 
     outcome: Outcome
     busy: bool
+    """There are jobs, or instances that are ready for one."""
+    waits: bool
+    """A job waits for its instance."""
     known: Known
 
 
 def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
     """Gather, decide and apply, queue by queue; one that fails does not hold up the others."""
     outcome = Outcome()
-    busy = False
+    busy = waits = False
     paused, running = dict(turn.known.paused), dict(turn.known.running)
     alone = dict(turn.known.alone)
     for config, view in gather(ports, turn, outcome):
         busy = busy or bool(view.claims or view.ready or (view.listing and view.listing.jobs))
+        waits = waits or any(claim.state is ClaimState.WAITING for claim in view.claims)
         if view.listing is not None:
             told = alone.get(config.queue, frozenset())
             alone[config.queue] = _tell_of(left_alone(view, config), told, outcome)
@@ -93,7 +97,7 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
             paused[config.queue] = view.paused
         seen = sum(claim.state is ClaimState.RUNNING for claim in view.claims)
         running[config.queue] = view.running + seen + applier.accepted
-    return Ticked(outcome, busy, Known(paused, running, alone))
+    return Ticked(outcome, busy, waits, Known(paused, running, alone))
 
 
 def _tell_of(

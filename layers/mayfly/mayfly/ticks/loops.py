@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,27 +12,16 @@ from mayfly.lease import Hold, hold
 from mayfly.model import QueueRecord
 from mayfly.ports import Buildkite
 from mayfly.ticks import dispatch, provision, sandbox
-from mayfly.ticks.dispatch import DispatchPorts, Known, Turn
+from mayfly.ticks.dispatch import DispatchPorts
 from mayfly.ticks.outcome import Outcome
 from mayfly.ticks.provision import ProvisionPorts
+from mayfly.ticks.rhythm import IDLE, Every, Rhythm
 from mayfly.ticks.sandbox import SandboxPorts
 
 log = logging.getLogger("mayfly")
 
-LOOK = timedelta(seconds=1)
-"""How often the queues' records are read anew."""
-LISTS_AT_ONCE = 4
-"""Queues listed in one tick."""
-LIST_EVERY = timedelta(seconds=0.125)
-"""What a list costs of the pace: 8 a second, of the 10 that Buildkite allows."""
-BUSY, IDLE = timedelta(seconds=0.25), timedelta(seconds=0.5)
-"""Between two ticks: with jobs or ready instances and few queues, and with nothing to do."""
-ASK = timedelta(seconds=1)
-"""How often Buildkite is asked how the jobs of claims stand."""
-WIDE = timedelta(seconds=15)
-"""How often running claims are looked at too."""
 SANDBOX_PACE = timedelta(seconds=1)
-IMMINENT_PACE = timedelta(seconds=0.25)
+IMMINENT_PACE = timedelta(seconds=0.125)
 PROVISION_PACE = timedelta(seconds=2)
 
 
@@ -55,37 +44,19 @@ class Edge:
         return True
 
 
-@dataclass(slots=True)
-class Every:
-    """What is due at once, and then at most once in `interval`."""
-
-    interval: timedelta
-    at: datetime | None = None
-
-    def due(self, now: datetime) -> bool:
-        """Whether it is time; if so, the next time is `interval` from now."""
-        if self.at is not None and now < self.at:
-            return False
-        self.at = now + self.interval
-        return True
-
-
 def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge: Edge) -> Outcome:
     """Take the lease and tick until the next invocation takes it over, or time is up.
 
     Raises Misconfigured when Buildkite refuses the token or the stack key is somebody else's.
     """
-    total = Outcome()
+    total, registered, rhythm = Outcome(), False, Rhythm()
     held: Hold | None = None
-    registered = False
     queues: tuple[QueueRecord, ...] = ()
-    reads, asks, wide = Every(LOOK), Every(ASK), Every(WIDE)
-    known, turn = Known(), 0
     while True:
         started, pace = edge.clock(), IDLE
         try:
             held = hold(ports.fleet, held, holder, started)
-            if reads.due(started):
+            if rhythm.reads.due(started):
                 queues = tuple(ports.fleet.queues())
             registered = registered or _register(ports.buildkite, queues, owner, total)
         except Conflict:
@@ -95,12 +66,10 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
             total.failed("lease and queues", error)
         else:
             if registered:
-                named, fence = listed(queues, turn), held.lease.fence
-                looks = Turn(queues, named, fence, wide.due(started), asks.due(started), known)
-                ticked = dispatch.tick(ports, looks, started)
+                turn = rhythm.turn(queues, held.lease.fence, started)
+                ticked = dispatch.tick(ports, turn, started)
                 total.add(ticked.outcome)
-                known, turn = ticked.known, turn + 1
-                pace = pace_of(named, busy=ticked.busy)
+                pace = rhythm.after(turn, ticked, started)
         if not edge.wait(started, pace):
             return total
 
@@ -119,29 +88,15 @@ def _register(
     return False
 
 
-def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
-    """The queues to list in this turn: all of a few, some of many in rotation."""
-    names = sorted(record.queue for record in queues if record.active)
-    if len(names) <= LISTS_AT_ONCE:
-        return frozenset(names)
-    start = turn * LISTS_AT_ONCE % len(names)
-    return frozenset((names + names)[start : start + LISTS_AT_ONCE])
-
-
-def pace_of(queues: Collection[str], *, busy: bool) -> timedelta:
-    """How long after a tick that listed these queues the next may begin."""
-    return max(BUSY if busy else IDLE, len(queues) * LIST_EVERY)
-
-
 def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outcome:
     """Tick while instances are on their way: each second, and faster while a swap is under way.
 
     A nudged invocation stays only for what is imminent: it holds up the stream's next record.
     """
-    total = Outcome()
+    total, wide = Outcome(), Every(SANDBOX_PACE)
     while True:
         started = edge.clock()
-        looked = sandbox.tick(ports, started)
+        looked = sandbox.tick(ports, started, wide=wide.due(started))
         total.add(looked.outcome)
         if not looked.imminent and (nudged or not looked.open_work):
             return total

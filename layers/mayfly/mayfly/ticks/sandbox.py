@@ -32,11 +32,11 @@ class Looked:
     imminent: bool
 
 
-def tick(ports: SandboxPorts, now: datetime) -> Looked:
-    """Gather, decide, apply."""
+def tick(ports: SandboxPorts, now: datetime, *, wide: bool) -> Looked:
+    """Gather, decide, apply. A wide tick also asks EC2 whether replacements came off."""
     outcome = Outcome()
     try:
-        view = gather(ports)
+        view = gather(ports, wide=wide)
     except MayflyError as error:
         outcome.failed("instances on their way", error)
         return Looked(outcome, open_work=True, imminent=False)
@@ -45,7 +45,7 @@ def tick(ports: SandboxPorts, now: datetime) -> Looked:
     return Looked(outcome, bool(view.instances), imminent(view))
 
 
-def gather(ports: SandboxPorts) -> SandboxView:
+def gather(ports: SandboxPorts, *, wide: bool) -> SandboxView:
     """Records, then what the hosts say, then what EC2 shows of those who are set up."""
     instances = tuple(
         instance
@@ -54,7 +54,8 @@ def gather(ports: SandboxPorts) -> SandboxView:
     )
     rows = [row for i in instances for row in (i.bootstrap_row, i.sandbox_row) if row]
     reports = ports.mailbox.reports(rows) if rows else {}
-    asked = [i.instance_id for i in instances if i.instance_id and wants_associations(i, reports)]
+    wanted = (i for i in instances if wants_associations(i, reports, wide=wide))
+    asked = [instance.instance_id for instance in wanted if instance.instance_id]
     associations = ports.machines.associations(asked) if asked else {}
     return SandboxView(instances, reports, associations)
 

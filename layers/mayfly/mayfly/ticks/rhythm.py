@@ -1,0 +1,86 @@
+"""How often a loop of `dispatch` looks at what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mayfly.model import QueueRecord
+from mayfly.ticks.dispatch import Known, Ticked, Turn
+
+LISTS_AT_ONCE = 4
+"""Queues listed in one tick."""
+LIST_EVERY = timedelta(seconds=0.125)
+"""What a list costs of the pace: 8 a second, of the 10 that Buildkite allows."""
+BUSY, IDLE = timedelta(seconds=0.25), timedelta(seconds=0.5)
+"""Between two lists: with jobs or ready instances and few queues, and with nothing to do."""
+KEEN = timedelta(seconds=0.125)
+"""Between two ticks while a job waits for its instance; the records tell when there is one."""
+READ_EVERY = timedelta(seconds=0.0625)
+"""What a queue's records cost of that pace."""
+ASK = timedelta(seconds=1)
+"""How often Buildkite is asked how the jobs of claims stand."""
+LOOK = timedelta(seconds=1)
+"""How often the queues' records are read anew."""
+WIDE = timedelta(seconds=15)
+"""How often running claims are looked at too."""
+
+
+@dataclass(slots=True)
+class Every:
+    """What is due at once, and then at most once in `interval`."""
+
+    interval: timedelta
+    at: datetime | None = None
+
+    def due(self, now: datetime) -> bool:
+        """Whether it is time; if so, the next time is `interval` from now."""
+        if self.at is not None and now < self.at:
+            return False
+        self.at = now + self.interval
+        return True
+
+
+@dataclass(slots=True)
+class Rhythm:
+    """What each tick of one loop looks at, and when the next one begins."""
+
+    reads: Every = field(default_factory=lambda: Every(LOOK))
+    _asks: Every = field(default_factory=lambda: Every(ASK))
+    _wide: Every = field(default_factory=lambda: Every(WIDE))
+    _known: Known = field(default_factory=Known)
+    _rounds: int = 0
+    _list_at: datetime | None = None
+    """When the next list is due; None: in the tick that has begun."""
+
+    def turn(self, queues: tuple[QueueRecord, ...], fence: int, now: datetime) -> Turn:
+        """What the tick that begins now looks at."""
+        named = frozenset[str]()
+        if self._list_at is None or now >= self._list_at:
+            named, self._list_at = listed(queues, self._rounds), None
+            self._rounds += 1
+        return Turn(queues, named, fence, self._wide.due(now), self._asks.due(now), self._known)
+
+    def after(self, turn: Turn, ticked: Ticked, began: datetime) -> timedelta:
+        """How long after `began`, when this tick did, the next one does."""
+        self._known = ticked.known
+        if self._list_at is None:
+            self._list_at = began + pace_of(turn.listed, busy=ticked.busy)
+        keen = max(KEEN, len(turn.queues) * READ_EVERY)
+        left = self._list_at - began
+        return min(keen, left) if ticked.waits else left
+
+
+def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
+    """The queues to list in this turn: all of a few, some of many in rotation."""
+    names = sorted(record.queue for record in queues if record.active)
+    if len(names) <= LISTS_AT_ONCE:
+        return frozenset(names)
+    start = turn * LISTS_AT_ONCE % len(names)
+    return frozenset((names + names)[start : start + LISTS_AT_ONCE])
+
+
+def pace_of(queues: Collection[str], *, busy: bool) -> timedelta:
+    """How long after a tick that listed these queues the next list may begin."""
+    return max(BUSY if busy else IDLE, len(queues) * LIST_EVERY)
