@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.dynamodb.exceptions import TransactionCanceledException
 
 from mayfly_lab.aws.functions.environment import Outcome
 from mayfly_lab.aws.functions.functions import ThrottledError
@@ -82,6 +83,26 @@ def keys_of(event: dict[str, Any]) -> list[str]:
 
 def all_keys(counted: CountedFunctions) -> list[str]:
     return [key for event in counted.events for key in keys_of(event)]
+
+
+def test_a_transaction_that_fails_leaves_no_record_and_no_deaf_trigger(
+    world: World, table: Any, tmp_path: Path
+) -> None:
+    backend = world.cloud.backend("dynamodb")
+    put = {"TableName": "mailbox", "Item": {"key": {"S": "undone"}}}
+    never = {**put, "Item": {"key": {"S": "x"}}, "ConditionExpression": "attribute_exists(#key)"}
+    never["ExpressionAttributeNames"] = {"#key": "key"}
+    counted = CountedFunctions(spec(tmp_path))
+    with following(world, table, counted) as trigger:
+        write(world, "before")
+        trigger.written()
+        eventually(lambda: all_keys(counted) == ["before"])
+        with pytest.raises(TransactionCanceledException):
+            backend.transact_write_items([{"Put": put}, {"Put": never}])
+        write(world, "after")
+        trigger.written()
+        eventually(lambda: all_keys(counted) == ["before", "after"])
+    assert backend.get_item("mailbox", {"key": {"S": "undone"}}) is None
 
 
 def test_a_write_wakes_the_function_with_keys_alone(

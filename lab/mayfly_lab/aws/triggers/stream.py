@@ -76,17 +76,23 @@ class StreamTrigger:
         self._mapping = mapping
         self._functions = functions
         self._world = world
-        table = world.cloud.backend("dynamodb").get_table(mapping.table)
+        self._tables = world.cloud.backend("dynamodb")
+        table = self._tables.get_table(mapping.table)
         # Else moto would invoke the function itself, inside the write.
         table.lambda_event_source_mappings.clear()
-        self._shard = table.stream_shard
-        self._next = len(self._shard.items) if mapping.latest else 0
+        self._shard_id = table.stream_shard.id
+        self._next = len(table.stream_shard.items) if mapping.latest else 0
         self._patterns = [EventPattern.load(pattern) for pattern in mapping.patterns]
         self._stopping = threading.Event()
         self._written = threading.Event()
         self._thread = threading.Thread(
             target=world.timers.attempt, args=(self._follow,), name="stream", daemon=True
         )
+
+    def _items(self) -> list[Any]:
+        """All records: of the table as it is now, for a transaction that fails replaces it."""
+        table = self._tables.tables.get(self._mapping.table)
+        return [] if table is None else table.stream_shard.items
 
     def start(self) -> None:
         """Begin to follow."""
@@ -108,7 +114,9 @@ class StreamTrigger:
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
-            if self._next >= len(self._shard.items):
+            # What a transaction wrote and took back is in the stream no more.
+            self._next = min(self._next, len(self._items()))
+            if self._next == len(self._items()):
                 self._written.wait(_EVERY)
                 self._written.clear()
                 continue
@@ -119,7 +127,7 @@ class StreamTrigger:
             if self._stopping.wait(seconds):
                 return
             end = self._next + self._mapping.batch_size
-            records = [self._record(each) for each in self._shard.items[self._next : end]]
+            records = [self._record(each) for each in self._items()[self._next : end]]
             self._next += len(records)
             wanted = [each for each in records if self._wanted(each)]
             if wanted:
@@ -185,7 +193,7 @@ class StreamTrigger:
             "version": "1.0",
             "timestamp": now,
             "DDBStreamBatchInfo": {
-                "shardId": self._shard.id,
+                "shardId": self._shard_id,
                 "startSequenceNumber": records[0]["dynamodb"]["SequenceNumber"],
                 "endSequenceNumber": records[-1]["dynamodb"]["SequenceNumber"],
                 "batchSize": len(records),
