@@ -13,7 +13,7 @@ from mayfly.errors import Transient
 from mayfly.model import Claim, QueueRecord
 from mayfly.ports import Listing
 from mayfly.states import ClaimState
-from mayfly.ticks.rhythm import BUSY, LISTS_AT_ONCE, listed, pace_of
+from mayfly.ticks.rhythm import LIST_EVERY, LISTS_AT_ONCE, listed, pace_of
 from tests.unit.builders import QUEUE, a_queue
 from tests.unit.script import Script
 from tests.unit.world import a_warm_world, a_world, wanting
@@ -31,20 +31,28 @@ def test_it_ticks_twice_a_second_while_there_is_nothing_to_do() -> None:
     assert script.waits == [0.5] * 19
 
 
-def test_it_ticks_four_times_a_second_while_there_are_jobs_or_ready_instances() -> None:
-    running = a_warm_world()
-    running.schedule("job-1")
-    for world in (running, a_warm_world()):
-        script = Script(world, 5)
-        script.dispatch()
-        assert script.waits == [0.25] * 19
+def test_it_ticks_four_times_a_second_while_instances_are_ready() -> None:
+    script = Script(a_warm_world(), 5)
+    script.dispatch()
+    assert script.waits == [0.25] * 19
 
 
-@pytest.mark.parametrize(("count", "pace"), [(0, 0.25), (2, 0.25), (3, 0.375), (9, 0.5)])
+def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    script = Script(world, 5)
+    script.dispatch()
+    assert script.waits == [0.125] * 39
+
+
+@pytest.mark.parametrize(
+    ("count", "pace"), [(0, 0.125), (1, 0.125), (2, 0.25), (3, 0.375), (9, 0.5)]
+)
 def test_more_queues_make_it_slower_until_they_take_turns(count: int, pace: float) -> None:
     names = listed(queues(count), 0)
-    assert pace_of(names, busy=True).total_seconds() == pace
-    assert pace_of(names, busy=False).total_seconds() == 0.5
+    assert pace_of(names, jobs=True, ready=True).total_seconds() == pace
+    assert pace_of(names, jobs=False, ready=True).total_seconds() == max(pace, 0.25)
+    assert pace_of(names, jobs=False, ready=False).total_seconds() == 0.5
 
 
 def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
@@ -52,7 +60,7 @@ def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
     world.schedule("job-1")
     Script(world, 3).dispatch()
     assert world.claim("job-1").state is C.ASSIGNED
-    assert world.buildkite.calls["jobs"] == timedelta(seconds=3) // BUSY
+    assert world.buildkite.calls["jobs"] == timedelta(seconds=3) // LIST_EVERY
     # In the first of the three seconds there was no claim yet of which to ask.
     assert world.buildkite.calls["states"] == 2
 
@@ -162,4 +170,4 @@ def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
     script.dispatch()
     assert bound == [C.ASSIGNED]
     assert script.waits[:5] == [0.125] * 5
-    assert world.buildkite.calls["jobs"] - before == timedelta(seconds=3) // BUSY
+    assert world.buildkite.calls["jobs"] - before == timedelta(seconds=3) // LIST_EVERY

@@ -13,7 +13,6 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 _HOST = r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)"
 _LOGIN = r"(?:[^/@\s\\]*@)?"
@@ -102,8 +101,12 @@ def canonical(url: str) -> str | None:
 
 def main(policy_file: str, environment_file: str, job: str) -> int:
     """0 when the job may run. Whatever cannot be read raises, which denies it as well."""
-    policy = json.loads(Path(policy_file).read_text("utf-8"))
-    environment = json.loads(Path(environment_file).read_text("utf-8"))
+    # Not by pathlib: its import takes longer than all the rest, on the way of every job.
+    with (
+        open(policy_file, encoding="utf-8") as one,
+        open(environment_file, encoding="utf-8") as other,
+    ):
+        policy, environment = json.load(one), json.load(other)
     why = "this host was assigned another job" if policy["job"] != job else ""
     why = why or denial(policy, environment)
     if why:

@@ -71,8 +71,10 @@ class Ticked:
     """What a tick came to, and whether there is reason to tick fast."""
 
     outcome: Outcome
-    busy: bool
-    """There are jobs, or instances that are ready for one."""
+    jobs: bool
+    """There are some, listed or claimed."""
+    ready: bool
+    """There are instances that are ready for one."""
     waits: bool
     """A job waits for its instance."""
     known: Known
@@ -81,11 +83,12 @@ class Ticked:
 def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
     """Gather, decide and apply, queue by queue; one that fails does not hold up the others."""
     outcome = Outcome()
-    busy = waits = False
+    jobs = ready = waits = False
     paused, running = dict(turn.known.paused), dict(turn.known.running)
     alone = dict(turn.known.alone)
     for config, view in gather(ports, turn, outcome):
-        busy = busy or bool(view.claims or view.ready or (view.listing and view.listing.jobs))
+        jobs = jobs or bool(view.claims or (view.listing and view.listing.jobs))
+        ready = ready or bool(view.ready)
         waits = waits or any(claim.state is ClaimState.WAITING for claim in view.claims)
         if view.listing is not None:
             told = alone.get(config.queue, frozenset())
@@ -97,7 +100,7 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
             paused[config.queue] = view.paused
         seen = sum(claim.state is ClaimState.RUNNING for claim in view.claims)
         running[config.queue] = view.running + seen + applier.accepted
-    return Ticked(outcome, busy, waits, Known(paused, running, alone))
+    return Ticked(outcome, jobs, ready, waits, Known(paused, running, alone))
 
 
 def _tell_of(

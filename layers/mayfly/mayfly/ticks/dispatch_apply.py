@@ -33,6 +33,8 @@ class Applier:
     """Claims as this tick has left them; a binding must be made over the newest version."""
     lost: set[str] = field(default_factory=set)
     """Jobs whose claim could not be written: without the record nothing is done about them."""
+    binding: frozenset[str] = frozenset()
+    """Jobs that are about to be bound: their reservation is saved with that, in one write."""
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     accepted: int = 0
     """How many claims are running since this tick."""
@@ -41,6 +43,7 @@ class Applier:
         """Apply actions in order; tokens for all bindings are minted in one call just before."""
         binds = [action for action in actions if isinstance(action, Bind)]
         before = [a for a in actions if isinstance(a, Write | Open | Reserve)]
+        self.binding = frozenset(bind.claim.job for bind in binds)
         outcome.perform(before, self.apply)
         try:
             self._mint(binds)
@@ -108,7 +111,9 @@ class Applier:
             [claim.job for claim in wanted], int(RESERVATION.total_seconds())
         )
         until = self.now + RESERVATION
-        self._save([replace(c, reserved_until=until) for c in wanted if c.job in ours])
+        reserved = [replace(c, reserved_until=until) for c in wanted if c.job in ours]
+        self.latest.update((claim.job, claim) for claim in reserved)
+        self._save([claim for claim in reserved if claim.job not in self.binding])
 
     def _mint(self, binds: Sequence[Bind]) -> None:
         jobs = [bind.claim.job for bind in binds if bind.claim.job not in self.lost]
@@ -120,9 +125,11 @@ class Applier:
         """Claim, instance and assignment in one transaction; no token, no binding."""
         job = action.claim.job
         token = self.tokens.pop(job, "")
-        if not token:
-            raise Conflict(f"Buildkite issues no token for job {job}: it is not reserved for us")
         claim = self.latest.get(job, action.claim)
+        if not token:
+            if claim.reserved_until != action.claim.reserved_until:
+                self._save([claim])
+            raise Conflict(f"Buildkite issues no token for job {job}: it is not reserved for us")
         until = self.now + TOKEN_LIFE + TOKEN_SLACK
         times = BindTimes(self.now, until)
         assigned, taken = bound(claim, action.instance, action.assignment, times)

@@ -13,8 +13,10 @@ LISTS_AT_ONCE = 4
 """Queues listed in one tick."""
 LIST_EVERY = timedelta(seconds=0.125)
 """What a list costs of the pace: 8 a second, of the 10 that Buildkite allows."""
-BUSY, IDLE = timedelta(seconds=0.25), timedelta(seconds=0.5)
-"""Between two lists: with jobs or ready instances and few queues, and with nothing to do."""
+IDLE = timedelta(seconds=0.5)
+"""Between two lists with nothing to do."""
+READY = timedelta(seconds=0.25)
+"""The same while instances are ready. Where there are jobs there will be more: no wait at all."""
 KEEN = timedelta(seconds=0.125)
 """Between two ticks while a job waits for its instance; the records tell when there is one."""
 READ_EVERY = timedelta(seconds=0.0625)
@@ -66,7 +68,7 @@ class Rhythm:
         """How long after `began`, when this tick did, the next one does."""
         self._known = ticked.known
         if self._list_at is None:
-            self._list_at = began + pace_of(turn.listed, busy=ticked.busy)
+            self._list_at = began + pace_of(turn.listed, jobs=ticked.jobs, ready=ticked.ready)
         keen = max(KEEN, len(turn.queues) * READ_EVERY)
         left = self._list_at - began
         return min(keen, left) if ticked.waits else left
@@ -81,6 +83,7 @@ def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
     return frozenset((names + names)[start : start + LISTS_AT_ONCE])
 
 
-def pace_of(queues: Collection[str], *, busy: bool) -> timedelta:
+def pace_of(queues: Collection[str], *, jobs: bool, ready: bool) -> timedelta:
     """How long after a tick that listed these queues the next list may begin."""
-    return max(BUSY if busy else IDLE, len(queues) * LIST_EVERY)
+    floor = LIST_EVERY if jobs else READY if ready else IDLE
+    return max(floor, len(queues) * LIST_EVERY)
