@@ -33,7 +33,7 @@ from tests.contract.sample_records import (
     [
         (a_claim(slot=SlotKey("l1", 3), token_until=NOW), lambda f: f.claim("job-1")),
         (a_claim(state=ClaimState.FINISHED), lambda f: f.claim("job-1")),
-        (a_launch(), lambda f: f.launch("l1")),
+        (a_launch(), lambda f: next(iter(f.launches("deploy")), None)),
         (an_instance(7), lambda f: f.instance(SlotKey("l1", 7))),
         (LAUNCHING, lambda f: f.instance(SlotKey("l1", 0))),
         (LAUNCHING, lambda f: f.instance_of("i-1")),
@@ -158,6 +158,14 @@ def test_slots_are_read_many_at_a_time_whatever_their_state(fleet: Fleet) -> Non
     fleet.write([Save(each) for each in (*others, gone)])
     assert fleet.slots([*asked, *asked]) == [saved(i) for i in (others[0], gone, others[1])]
     assert fleet.slots([SlotKey("l2", 0)]) == fleet.slots([]) == []
+
+
+def test_claims_are_read_many_at_a_time_whatever_their_state(fleet: Fleet) -> None:
+    every = [a_claim("b"), a_claim("a", state=ClaimState.FINISHED), a_claim("other")]
+    fleet.write([Save(claim) for claim in every])
+    asked = ["b", "a", "unknown", *(f"job-{n}" for n in range(150))]
+    assert fleet.claims_of(asked) == [saved(every[1]), saved(every[0])]
+    assert fleet.claims_of([]) == []
 
 
 def test_neighbouring_states_are_one_query(dynamo: DynamoWorld) -> None:

@@ -132,6 +132,8 @@ def batch_of_keys(attribute: str) -> dict[str, Any]:
 
 
 # action, parameters, and the functions that may
+READERS = {"dispatch", "provision"}
+"""Who reads many records of the fleet at once."""
 TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly/"}, {"provision"}),
     ("ssm:GetParameter", {"Name": "/buildkite/mayfly/agent-token"}, {"dispatch"}),
@@ -153,7 +155,7 @@ TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("dynamodb:PutItem", {"TableName": "mayfly-fleet", "Item": {}}, set(FUNCTIONS)),
     ("dynamodb:UpdateItem", row("fleet", "claim#1"), {"provision", "reap"}),
     ("dynamodb:DeleteItem", row("fleet", "claim#1"), {"provision", "reap"}),
-    ("dynamodb:BatchGetItem", {"RequestItems": {"mayfly-fleet": {"Keys": [KEY]}}}, {"provision"}),
+    ("dynamodb:BatchGetItem", {"RequestItems": {"mayfly-fleet": {"Keys": [KEY]}}}, READERS),
     ("dynamodb:Scan", {"TableName": "mayfly-fleet"}, set()),
     ("dynamodb:ListTables", {}, set()),
     ("dynamodb:GetItem", row("mailbox", "k", ProjectionExpression="report"), set()),

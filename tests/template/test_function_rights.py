@@ -16,7 +16,7 @@ RECORDS = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}
 ACTIONS = {
     "dispatch": LOG
     | RECORDS
-    | {"dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"}
+    | {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"}
     | {"ssm:GetParameter", "ssm:GetParameters", "sqs:SendMessage"},
     "provision": LOG
     | RECORDS

@@ -134,7 +134,7 @@ def test_throttling_at_any_moment_raises_nothing_and_the_job_is_served(
     port: str, done: bool
 ) -> None:
     calls = {
-        "fleet": ["lease", "write", "queues", "claims", "instances", "claim"],
+        "fleet": ["lease", "write", "queues", "claims", "instances", "claims_of"],
         "buildkite": ["register", "jobs", "states", "reserve", "tokens"],
     }[port]
     for call in calls:

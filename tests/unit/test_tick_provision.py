@@ -180,8 +180,7 @@ def test_after_ten_minutes_without_an_answer_what_is_there_is_adopted(launched: 
         world.provision()
         world.after(REPEAT_LAUNCH / timedelta(minutes=3))
     world.after(seconds=1).provision()
-    first = world.fleet.launch(min(world.fleet.all(Launch), key=lambda x: x.created).id)
-    assert first is not None
+    first = min(world.fleet.all(Launch), key=lambda launch: launch.created)
     assert not first.open
     states = {i.state for i in world.instances() if i.key.launch == first.id}
     assert states == ({S.LAUNCHING} if launched else {S.TERMINATED})

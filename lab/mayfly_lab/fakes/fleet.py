@@ -109,10 +109,11 @@ class FakeFleet(Faults):
             slot = self.pointers.get(pointer_key(instance_id))
             return self._get(Instance, slot) if slot else None
 
-    def launch(self, launch: str) -> Launch | None:
+    def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
         """See `mayfly.ports.Fleet`."""
-        with self._call("launch"):
-            return self._get(Launch, launch)
+        with self._call("claims_of"):
+            claims = (self._get(Claim, job) for job in sorted(set(jobs)))
+            return [claim for claim in claims if claim is not None]
 
     def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
         """See `mayfly.ports.Fleet`."""

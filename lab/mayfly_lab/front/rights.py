@@ -33,7 +33,7 @@ class Row:
 _FUNCTIONS: dict[str, Row] = {
     "dispatch": Row(
         _NUDGE | {"ssm:GetParameter", "ssm:GetParameters", "kms:Decrypt"},
-        _ROWS | {"ConditionCheckItem"},
+        _ROWS | {"BatchGetItem", "ConditionCheckItem"},
         {"UpdateItem": _REPORT | {"assignment", "expires"}},
     ),
     "provision": Row(

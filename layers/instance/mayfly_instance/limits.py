@@ -22,7 +22,7 @@ class Limits:
     """Proofs in a row, each over fresh connections."""
     gate_again: float = 10
     """The gate's time after an assignment was read; one proof is enough then."""
-    poll: float = 0.25
+    poll: float = 0.2
     """Between two looks into the mailbox while there is no job: a job waits for half of it."""
     keen_poll: float = 0.1
     """The same while the host is fresh: a job that waited for it is bound within moments."""

@@ -87,14 +87,14 @@ class Fleet(Protocol):
     def claim(self, job: str) -> Claim | None:
         """One claim, open or not, read consistently."""
 
+    def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
+        """Those of the claims of these jobs that there are, open or not, read consistently."""
+
     def instance(self, key: SlotKey) -> Instance | None:
         """One instance, open or not, read consistently."""
 
     def instance_of(self, instance_id: str) -> Instance | None:
         """The record of an EC2 instance id, read consistently; None when it is not ours."""
-
-    def launch(self, launch: str) -> Launch | None:
-        """One launch, open or not, read consistently."""
 
     def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
         """Those of these instances that there are, open or not, by key, read consistently."""
@@ -111,12 +111,11 @@ class Fleet(Protocol):
     def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
         """Make all changes or none. With `fence`, only while the lease has that fence.
 
-        At most 100 rows in all: one for each change, one for the fence, one more for each instance
-        saved as LAUNCHING with its id. Changes to one capacity row, and the fence with a save of
-        the lease, are one. Raises ValueError for more, and for two changes of any other row.
-        Raises Conflict when a record is not at the version that was read, when a row to be assigned
-        has an assignment, or when the fence has moved on. Writing again what a lost answer
-        concealed is a Conflict too: the next tick reads what is there.
+        At most 100 rows: one for each change, one for the fence, one more for each instance saved
+        as LAUNCHING with its id. Only changes to one capacity row, and the fence with a save of the
+        lease, may meet in a row. Raises ValueError otherwise; Conflict when a record is not at the
+        version that was read, a row to be assigned has an assignment, the fence has moved on, or
+        this was written already, its answer lost: the next tick reads what is there.
         """
 
 

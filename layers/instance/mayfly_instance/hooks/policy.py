@@ -101,7 +101,7 @@ def canonical(url: str) -> str | None:
 
 def main(policy_file: str, environment_file: str, job: str) -> int:
     """0 when the job may run. Whatever cannot be read raises, which denies it as well."""
-    # Not by pathlib: its import takes longer than all the rest, on the way of every job.
+    # ruff: noqa: PTH123 - importing pathlib takes longer than all the rest, for every job
     with (
         open(policy_file, encoding="utf-8") as one,
         open(environment_file, encoding="utf-8") as other,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -96,15 +96,13 @@ class DynamoFleet:
         pointer = self._item(pointer_key(instance_id))
         return self._get(Instance, slot_of(pointer)) if pointer else None
 
-    def launch(self, launch: str) -> Launch | None:
+    def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
         """See `mayfly.ports.Fleet`."""
-        return self._get(Launch, launch)
+        return sorted(self._batch(Claim, jobs), key=lambda claim: claim.job)
 
     def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
         """See `mayfly.ports.Fleet`."""
-        asked = [{"pk": encode(key_of(Instance, key))} for key in set(keys)]
-        items = get_items(self._client(), self._tables.fleet, asked, {})
-        return sorted((from_item(Instance, item) for item in items), key=lambda slot: slot.key)
+        return sorted(self._batch(Instance, keys), key=lambda slot: slot.key)
 
     def capacity(self, queue: str) -> Capacity | None:
         """See `mayfly.ports.Fleet`."""
@@ -127,6 +125,11 @@ class DynamoFleet:
         item = self._item(key_of(kind, name))
         # A row without version was never saved: FreeSlots came before its queue did.
         return from_item(kind, item) if item and "version" in item else None
+
+    def _batch(self, kind: type[AnyRecord], names: Iterable[str | SlotKey]) -> Iterator[AnyRecord]:
+        keys = [{"pk": encode(key)} for key in {key_of(kind, name) for name in names}]
+        for item in get_items(self._client(), self._tables.fleet, keys, {}):
+            yield from_item(kind, item)
 
     def _item(self, key: str) -> Item | None:
         with translated():

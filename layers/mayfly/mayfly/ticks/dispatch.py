@@ -168,7 +168,7 @@ def _read(fleet: Fleet, queue: str, turn: Turn) -> _Found:
     ready = tuple(fleet.instances(queue, {InstanceState.READY}))
     slots = [c.slot for c in claims if c.slot is not None and c.state is ClaimState.ASSIGNED]
     # Consistent reads: whether an attempt is over must not be judged by an index that lags.
-    bound = {slot: instance for slot in slots if (instance := fleet.instance(slot)) is not None}
+    bound = {instance.key: instance for instance in (fleet.slots(slots) if slots else ())}
     running = 0 if turn.wide else turn.known.running.get(queue, 0)
     return _Found(claims, ready, bound, turn.known.paused.get(queue), running)
 
@@ -224,8 +224,7 @@ def _with_candidates(
     jobs = [job.id for job, _ in candidates(view, config)]
     if not jobs:
         return view
-    former = {job: claim for job in jobs if (claim := ports.fleet.claim(job)) is not None}
-    view = replace(view, closed=former)
+    view = replace(view, closed={claim.job: claim for claim in ports.fleet.claims_of(jobs)})
     if not config.restricted:
         return view
     environments = dict(_environments(ports.buildkite, jobs, outcome))
