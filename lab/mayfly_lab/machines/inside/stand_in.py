@@ -6,10 +6,13 @@ import os
 import signal
 import socket
 import sys
-from typing import Any
 
 from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.wire import Wire
+
+TYPE_CHECKING = False  # Not from typing: every call of a command would pay for its import.
+if TYPE_CHECKING:
+    from typing import Any
 
 _CANNOT_RUN = 127
 
@@ -60,18 +63,18 @@ def _run_in_scope(control: str, argv: list[str]) -> None:
     # Late, for every call of a command pays for what is imported.
     from mayfly_lab.machines.inside import syscalls, systemd_run
 
-    run = systemd_run.parse(argv[1:])
+    unit, command = systemd_run.parse(argv[1:])
     if control == f"/{CONTROL}":
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     else:
         syscalls.adopt_orphans()
-    answer = _ask(control, argv, run.unit)
+    answer = _ask(control, argv, unit)
     if answer["exit"]:
         sys.exit(_print(answer))
     # Python ignores it, and what is ignored stays so across exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        os.execvp(run.command[0], run.command)  # noqa: S606 - the program takes this pid, so no shell
+        os.execvp(command[0], command)  # noqa: S606 - the program takes this pid, so no shell
     except OSError as error:
         sys.stderr.write(f"Failed to execute: {error.strerror}\n")
         sys.exit(_CANNOT_RUN)

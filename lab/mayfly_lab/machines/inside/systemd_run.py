@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
+import getopt  # Not argparse: every start of an agent would pay for its import.
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+_FLAGS = ("scope", "collect", "quiet")
+_VALUES = ("unit=", "property=", "slice=", "description=")
 
 
-@dataclass(frozen=True)
-class Run:
-    """What is to run in which scope."""
+def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The unit's name, empty for the caller's choice, and what is to run in its scope.
 
-    unit: str
-    """Empty: the caller's choice."""
-    command: list[str]
-
-
-def parse(arguments: Sequence[str]) -> Run:
-    """Read the arguments; ends the program like systemd-run on what the stand-in does not know."""
-    parser = argparse.ArgumentParser(prog="systemd-run", allow_abbrev=False)
-    parser.add_argument("--scope", action="store_true", required=True)
-    parser.add_argument("-u", "--unit", default="")
-    parser.add_argument("-G", "--collect", action="store_true")
-    parser.add_argument("-q", "--quiet", action="store_true")
-    for name in ("--property", "--slice", "--description"):
-        parser.add_argument(name)
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    found = parser.parse_args(arguments)
-    command = found.command[1:] if found.command[:1] == ["--"] else found.command
+    Ends the program like systemd-run on what the stand-in does not know.
+    """
+    try:
+        given, command = getopt.getopt(list(arguments), "u:Gq", [*_FLAGS, *_VALUES])
+    except getopt.GetoptError as error:
+        sys.exit(f"systemd-run: {error}")
+    options = dict(given)
+    if "--scope" not in options:
+        sys.exit("systemd-run: only --scope is known on a lab machine")
     if not command:
-        parser.error("command line to execute required")
-    return Run(found.unit.removesuffix(".scope"), command)
+        sys.exit("systemd-run: command line to execute required")
+    unit = options.get("--unit", options.get("-u", ""))
+    return unit.removesuffix(".scope"), command

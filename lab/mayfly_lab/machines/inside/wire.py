@@ -6,7 +6,10 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+TYPE_CHECKING = False  # Not from typing: every call of a command would pay for its import.
+if TYPE_CHECKING:
+    from typing import Any
 
 _MOST_FDS = 64
 
