@@ -10,6 +10,7 @@ import pytest
 from mayfly import lease as leases
 from mayfly.decide.dispatch import LOOK_AHEAD
 from mayfly.errors import Transient
+from mayfly.lease import LOOK
 from mayfly.model import Claim, QueueRecord
 from mayfly.ports import Listing
 from mayfly.states import ClaimState
@@ -28,13 +29,13 @@ def queues(count: int) -> list[QueueRecord]:
 def test_it_ticks_twice_a_second_while_there_is_nothing_to_do() -> None:
     script = Script(a_world(), 10)
     script.dispatch()
-    assert script.waits == [0.5] * 19
+    assert script.waits == [1.0] + [0.5] * 17
 
 
 def test_it_ticks_four_times_a_second_while_instances_are_ready() -> None:
     script = Script(a_warm_world(), 5)
     script.dispatch()
-    assert script.waits == [0.25] * 19
+    assert script.waits == [1.0] + [0.25] * 15
 
 
 def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
@@ -42,7 +43,7 @@ def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
     world.schedule("job-1")
     script = Script(world, 5)
     script.dispatch()
-    assert script.waits == [0.125] * 39
+    assert script.waits == [1.0] + [0.125] * 31
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
     world.schedule("job-1")
     Script(world, 3).dispatch()
     assert world.claim("job-1").state is C.ASSIGNED
-    assert world.buildkite.calls["jobs"] == timedelta(seconds=3) // LIST_EVERY
+    assert world.buildkite.calls["jobs"] == 1 + timedelta(seconds=2) // LIST_EVERY
     # In the first of the three seconds there was no claim yet of which to ask.
     assert world.buildkite.calls["states"] == 2
 
@@ -170,4 +171,23 @@ def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
     script.dispatch()
     assert bound == [C.ASSIGNED]
     assert script.waits[:5] == [0.125] * 5
-    assert world.buildkite.calls["jobs"] - before == timedelta(seconds=3) // LIST_EVERY
+    assert world.buildkite.calls["jobs"] - before == 1 + timedelta(seconds=2) // LIST_EVERY
+
+
+def test_two_invocations_that_overlap_stay_below_the_limit_of_lists() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    stamps: list[datetime] = []
+    original = world.buildkite.jobs
+
+    def jobs(queue: str) -> Listing:
+        stamps.append(world.clock.now)
+        return original(queue)
+
+    vars(world.buildkite)["jobs"] = jobs
+    # The one before goes on listing for a second at most, until it sees that it has lost the lease.
+    before = [world.clock.now + n * LIST_EVERY for n in range(LOOK // LIST_EVERY)]
+    Script(world, 5).dispatch()
+    every = sorted([*stamps, *before])
+    for start in every:
+        assert sum(start <= at < start + timedelta(seconds=1) for at in every) <= 10

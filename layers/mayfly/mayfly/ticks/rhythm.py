@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from mayfly.lease import LOOK
 from mayfly.model import QueueRecord
 from mayfly.ticks.dispatch import Known, Ticked, Turn
 
@@ -23,7 +24,7 @@ READ_EVERY = timedelta(seconds=0.0625)
 """What a queue's records cost of that pace."""
 ASK = timedelta(seconds=1)
 """How often Buildkite is asked how the jobs of claims stand."""
-LOOK = timedelta(seconds=1)
+READ = timedelta(seconds=1)
 """How often the queues' records are read anew."""
 WIDE = timedelta(seconds=15)
 """How often running claims are looked at too."""
@@ -48,7 +49,7 @@ class Every:
 class Rhythm:
     """What each tick of one loop looks at, and when the next one begins."""
 
-    reads: Every = field(default_factory=lambda: Every(LOOK))
+    reads: Every = field(default_factory=lambda: Every(READ))
     _asks: Every = field(default_factory=lambda: Every(ASK))
     _wide: Every = field(default_factory=lambda: Every(WIDE))
     _known: Known = field(default_factory=Known)
@@ -68,7 +69,9 @@ class Rhythm:
         """How long after `began`, when this tick did, the next one does."""
         self._known = ticked.known
         if self._list_at is None:
-            self._list_at = began + pace_of(turn.listed, jobs=ticked.jobs, ready=ticked.ready)
+            pace = pace_of(turn.listed, jobs=ticked.jobs, ready=ticked.ready)
+            # The invocation before this one lists, too, until it has seen that it is replaced.
+            self._list_at = began + (pace if self._rounds > 1 else max(pace, LOOK))
         keen = max(KEEN, len(turn.queues) * READ_EVERY)
         left = self._list_at - began
         return min(keen, left) if ticked.waits else left
