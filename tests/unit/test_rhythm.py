@@ -17,7 +17,7 @@ from mayfly.states import ClaimState
 from mayfly.ticks.rhythm import LIST_EVERY, LISTS_AT_ONCE, listed, pace_of
 from tests.unit.builders import QUEUE, a_queue
 from tests.unit.script import Script
-from tests.unit.world import a_warm_world, a_world, wanting
+from tests.unit.world import World, a_warm_world, a_world, wanting
 
 C = ClaimState
 
@@ -118,6 +118,19 @@ def test_a_pause_of_a_queue_holds_between_its_listings() -> None:
     assert world.claim("job-1").state is C.ASSIGNED
 
 
+def times_of_lists(world: World) -> list[datetime]:
+    """When each list is asked for, from now on."""
+    stamps: list[datetime] = []
+    original = world.buildkite.jobs
+
+    def jobs(queue: str) -> Listing:
+        stamps.append(world.clock.now)
+        return original(queue)
+
+    vars(world.buildkite)["jobs"] = jobs
+    return stamps
+
+
 @pytest.mark.parametrize("count", range(LISTS_AT_ONCE + 1))
 def test_few_queues_are_all_listed_every_time(count: int) -> None:
     assert listed(queues(count), 7) == {record.queue for record in queues(count)}
@@ -143,14 +156,7 @@ def test_lists_are_at_most_eight_a_second() -> None:
         world.publish(f"queue-{n}")
     world.provision()
     world.schedule("job-1")
-    stamps: list[datetime] = []
-    original = world.buildkite.jobs
-
-    def jobs(queue: str) -> Listing:
-        stamps.append(world.clock.now)
-        return original(queue)
-
-    vars(world.buildkite)["jobs"] = jobs
+    stamps = times_of_lists(world)
     Script(world, 10).dispatch()
     for start in stamps:
         within = [at for at in stamps if start <= at < start + timedelta(seconds=1)]
@@ -177,14 +183,7 @@ def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
 def test_two_invocations_that_overlap_stay_below_the_limit_of_lists() -> None:
     world = a_warm_world()
     world.schedule("job-1")
-    stamps: list[datetime] = []
-    original = world.buildkite.jobs
-
-    def jobs(queue: str) -> Listing:
-        stamps.append(world.clock.now)
-        return original(queue)
-
-    vars(world.buildkite)["jobs"] = jobs
+    stamps = times_of_lists(world)
     # The one before goes on listing for a second at most, until it sees that it has lost the lease.
     before = [world.clock.now + n * LIST_EVERY for n in range(LOOK // LIST_EVERY)]
     Script(world, 5).dispatch()
