@@ -17,6 +17,7 @@ from mayfly.errors import Conflict
 from mayfly.model import Claim, Instance, QueueRecord
 from mayfly.ports import Save
 from mayfly.states import InstanceState
+from mayfly.ticks.rhythm import READ
 from mayfly_lab.aws.config import Delays
 from mayfly_lab.buildkite import BuildRequest, JobState, JobView
 from mayfly_lab.evidence import collect
@@ -172,8 +173,10 @@ class Stage(Logs):
         return self.lab.records.queues()[queue]
 
     def in_force(self, queue: str) -> QueueConfig:
-        """The configuration by which the functions act."""
-        return QueueConfig.from_json(self.queue(queue).config)
+        """The configuration by which the functions act; `dispatch` reads it once a second."""
+        record = self.queue(queue)
+        time.sleep(READ.total_seconds())
+        return QueueConfig.from_json(record.config)
 
     def published(self, queue: str) -> Any:
         """What the queue's stack has published of itself."""

@@ -93,7 +93,7 @@ def test_what_buildkite_stumbles_over_is_done_later(stage: Stage, status: int) -
 
 def test_a_denial_that_buildkite_did_not_hear_is_told_again(stage: Stage) -> None:
     stage.lab.put_parameter(OTHER, "policy/rules/none", "branch=never")
-    stage.until("the rule is in force", lambda: "never" in stage.queue(OTHER).config)
+    stage.until("the rule is in force", lambda: stage.in_force(OTHER).rules)
     stage.lab.buildkite.faults.answer("stacks.finish-job", 502, times=2)
     job = stage.push(OTHER)
     ended = stage.ended(job)

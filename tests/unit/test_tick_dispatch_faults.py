@@ -13,7 +13,7 @@ from mayfly.model import Claim
 from mayfly.ports import Listing, Save
 from mayfly.states import ClaimState, InstanceState
 from tests.unit.builders import QUEUE, a_job
-from tests.unit.world import World, a_warm_world, a_world
+from tests.unit.world import World, a_warm_world, a_world, wanting
 
 S, C = InstanceState, ClaimState
 
@@ -133,6 +133,30 @@ def test_the_count_of_running_jobs_is_corrected_by_a_wide_look() -> None:
     world.dispatch()
     assert world.known.running == {QUEUE: 0}
     assert world.claim("job-1").state is C.FINISHED
+
+
+# -- between two questions how jobs stand ----------------------------------------------------------
+
+
+def test_a_push_that_cancels_the_job_before_takes_over_its_instance() -> None:
+    world = wanting("job-1")
+    world.provision()
+    world.buildkite.cancel("job-1")
+    world.schedule("job-2")
+    world.dispatch(asks=False)
+    assert world.claim("job-1").state is C.RELEASED
+    assert world.claim("job-2").state is C.WAITING
+    world.provision()
+    assert len(world.machines.machines) == 1
+
+
+def test_nobody_is_asked_of_jobs_that_wait_alone() -> None:
+    world = wanting("job-1")
+    before = world.buildkite.calls["states"]
+    world.dispatch(asks=False)
+    assert world.buildkite.calls["states"] == before
+    world.dispatch()
+    assert world.buildkite.calls["states"] == before + 1
 
 
 # -- one queue and the others ----------------------------------------------------------------------

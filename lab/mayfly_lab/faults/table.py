@@ -124,8 +124,8 @@ SWITCHES: dict[str, Switch] = {
     ),
     "buildkite-slow": Switch(
         Part.BUILDKITE,
-        "done and answered so late, when nobody may wait for it any more",
-        "stacks.batch-reserve,value=8s,count=2",
+        "done so late, when nobody may wait any more",
+        "stacks.batch-reserve,value=8s",
         values.SECONDS,
     ),
     "buildkite-outage": Switch(

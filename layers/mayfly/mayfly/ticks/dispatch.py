@@ -134,9 +134,11 @@ def gather(
         for queue, read in reads.items():
             with outcome.noting(f"records of queue {queue}"):
                 found[queue] = read.result()
-        asked = (claim for each in found.values() for claim in each.claims)
-        states = _states(ports.buildkite, asked, outcome) if turn.asks else {}
+        every = [claim for each in found.values() for claim in each.claims]
+        states = _states(ports.buildkite, every, outcome) if turn.asks else {}
         listings = {queue: answer.result() for queue, answer in lists.items()}
+        if not turn.asks:
+            states = _states(ports.buildkite, _overtaken(found, listings), outcome)
     for record in turn.queues:
         queue = record.queue
         if queue not in found:
@@ -181,6 +183,20 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
     except MayflyError as error:
         outcome.failed(f"jobs of queue {queue}", error)
     return None
+
+
+def _overtaken(
+    found: Mapping[str, _Found], listings: Mapping[str, Listing | None]
+) -> Iterator[Claim]:
+    """Claims that wait when new jobs come: a push often cancels the jobs of the one before.
+
+    An instance that was launched for those can serve these; unasked, another would be launched.
+    """
+    for queue, each in found.items():
+        listing = listings.get(queue)
+        known = {claim.job for claim in each.claims}
+        if listing is not None and any(job.id not in known for job in listing.jobs):
+            yield from (claim for claim in each.claims if claim.state is ClaimState.WAITING)
 
 
 def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> dict[str, str]:
