@@ -32,6 +32,12 @@ def test_it_ticks_twice_a_second_while_there_is_nothing_to_do() -> None:
     assert script.waits == [1.0] + [0.5] * 17
 
 
+def test_it_goes_on_at_once_where_nobody_was_before_it() -> None:
+    script = Script(a_world().after(1), 10)
+    script.dispatch()
+    assert script.waits == [0.5] * 19
+
+
 def test_it_ticks_four_times_a_second_while_instances_are_ready() -> None:
     script = Script(a_warm_world(), 5)
     script.dispatch()

@@ -23,6 +23,8 @@ class Hold:
 
     lease: Lease
     sure_at: datetime
+    overlaps: bool = False
+    """Whether somebody had it when we took it, who acts on until their next look."""
 
 
 def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
@@ -31,9 +33,11 @@ def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
     Raises Conflict when somebody else has it, at most `LOOK` after they took it.
     """
     if held is None:
-        return Hold(take(fleet, holder, now), now)
+        before = fleet.lease()
+        overlaps = before is not None and before.until > now
+        return Hold(take(fleet, holder, now), now, overlaps)
     if due(held.lease, now):
-        return Hold(renew(fleet, held.lease, now), now)
+        return replace(held, lease=renew(fleet, held.lease, now), sure_at=now)
     if now - held.sure_at < LOOK:
         return held
     stored = fleet.lease()

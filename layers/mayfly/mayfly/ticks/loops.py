@@ -66,10 +66,10 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
             total.failed("lease and queues", error)
         else:
             if registered:
-                turn = rhythm.turn(queues, held.lease.fence, started)
+                turn = rhythm.turn(queues, held, started)
                 ticked = dispatch.tick(ports, turn, started)
                 total.add(ticked.outcome)
-                pace = rhythm.after(turn, ticked, started)
+                pace = rhythm.after(turn, ticked, held, started)
         if not edge.wait(started, pace):
             return total
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from mayfly.lease import LOOK
+from mayfly.lease import LOOK, Hold
 from mayfly.model import QueueRecord
 from mayfly.ticks.dispatch import Known, Ticked, Turn
 
@@ -57,21 +57,23 @@ class Rhythm:
     _list_at: datetime | None = None
     """When the next list is due; None: in the tick that has begun."""
 
-    def turn(self, queues: tuple[QueueRecord, ...], fence: int, now: datetime) -> Turn:
+    def turn(self, queues: tuple[QueueRecord, ...], held: Hold, now: datetime) -> Turn:
         """What the tick that begins now looks at."""
+        fence = held.lease.fence
         named = frozenset[str]()
         if self._list_at is None or now >= self._list_at:
             named, self._list_at = listed(queues, self._rounds), None
             self._rounds += 1
         return Turn(queues, named, fence, self._wide.due(now), self._asks.due(now), self._known)
 
-    def after(self, turn: Turn, ticked: Ticked, began: datetime) -> timedelta:
+    def after(self, turn: Turn, ticked: Ticked, held: Hold, began: datetime) -> timedelta:
         """How long after `began`, when this tick did, the next one does."""
         self._known = ticked.known
         if self._list_at is None:
             pace = pace_of(turn.listed, jobs=ticked.jobs, ready=ticked.ready)
-            # The invocation before this one lists, too, until it has seen that it is replaced.
-            self._list_at = began + (pace if self._rounds > 1 else max(pace, LOOK))
+            # The one before lists, too, until it has seen that it is replaced.
+            alone = self._rounds > 1 or not held.overlaps
+            self._list_at = began + (pace if alone else max(pace, LOOK))
         keen = max(KEEN, len(turn.queues) * READ_EVERY)
         left = self._list_at - began
         return min(keen, left) if ticked.waits else left
