@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
 from mayfly.actions import Nudge, Replace, SandboxAction, Write
-from mayfly.decide.sandbox import WATCHED, SandboxView, decide, imminent, wants_associations
+from mayfly.decide.sandbox import (
+    PREPARED,
+    WATCHED,
+    SandboxView,
+    decide,
+    imminent,
+    wants_associations,
+)
 from mayfly.model import Instance
 from mayfly.ports import Association, Report
 from mayfly.states import InstanceState
@@ -193,7 +201,7 @@ def test_hosts_do_not_wait_for_each_other() -> None:
 
 
 def looked_at(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
-    soon = imminent(SandboxView((instance,), reports, {}))
+    soon = imminent(SandboxView((instance,), reports, {}), NOW + PREPARED)
     return wants_associations(instance, reports, wide=True), soon
 
 
@@ -212,6 +220,17 @@ def test_ec2_is_asked_and_another_look_taken_soon_only_about_a_swap(
     state: InstanceState, reports: dict[str, Report], close: bool
 ) -> None:
     assert looked_at(an_instance(state), reports) == (close, close)
+
+
+@pytest.mark.parametrize(("age", "soon"), [(timedelta(0), True), (PREPARED, False)])
+def test_a_host_that_has_just_booted_may_be_set_up_at_any_moment(
+    age: timedelta, soon: bool
+) -> None:
+    host = replace(an_instance(S.BOOTING), since=NOW - age)
+    assert imminent(SandboxView((host,), {B: BOOTING}, {}), NOW) is soon
+    told = an_instance(S.LAUNCHING)
+    assert imminent(SandboxView((told,), {B: BOOTING}, {}), NOW)
+    assert not imminent(SandboxView((told,), {}, {}), NOW)
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,13 @@ def test_it_looks_once_a_second_and_faster_while_a_profile_is_replaced() -> None
     assert world.instance().state is S.READY
 
 
-@pytest.mark.parametrize("phase", ["booting", "bootstrapped"])
-def test_a_nudged_invocation_stays_only_for_a_swap(phase: str) -> None:
+@pytest.mark.parametrize(("phase", "waits"), [("booting", 40), ("bootstrapped", 2)])
+def test_a_nudged_invocation_stays_only_for_what_is_imminent(phase: str, waits: int) -> None:
     world = launched()
     world.report(world.instance(), phase)
     script = Script(world, 60, {1: world.prove})
     script.sandbox(nudged=True)
-    assert len(script.waits) == (2 if phase == "bootstrapped" else 0)
+    assert len(script.waits) == waits
 
 
 @pytest.mark.parametrize("nudged", [False, True])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mayfly.actions import Nudge, Replace, SandboxAction, Write
 from mayfly.model import Instance, move_instance, saved
@@ -18,6 +18,9 @@ WATCHED = (
     InstanceState.SWAPPING,
 )
 """States that this function moves on."""
+
+PREPARED = timedelta(seconds=5)
+"""How long after its first report a host is expected to be set up at any moment."""
 
 _REACHED = {"booting": 1, "bootstrapped": 2}
 
@@ -59,12 +62,23 @@ def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wid
     return _is_set_up(instance, reports)
 
 
-def imminent(view: SandboxView) -> bool:
-    """Whether another look within moments is worth while: a profile is being replaced."""
+def imminent(view: SandboxView, now: datetime) -> bool:
+    """Whether another look within moments is worth while.
+
+    A profile is being replaced, or will be: a prepared image is set up seconds after its boot.
+    """
     return any(
-        instance.state is InstanceState.SWAPPING or _is_set_up(instance, view.reports)
+        instance.state is InstanceState.SWAPPING
+        or _is_set_up(instance, view.reports)
+        or _has_just_booted(instance, view.reports, now)
         for instance in view.instances
     )
+
+
+def _has_just_booted(instance: Instance, reports: Mapping[str, Report], now: datetime) -> bool:
+    if instance.state is InstanceState.LAUNCHING:
+        return (instance.bootstrap_row or "") in reports
+    return instance.state is InstanceState.BOOTING and now - instance.since < PREPARED
 
 
 def _is_set_up(instance: Instance, reports: Mapping[str, Report]) -> bool:

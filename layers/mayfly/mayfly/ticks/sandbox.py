@@ -42,7 +42,7 @@ def tick(ports: SandboxPorts, now: datetime, *, wide: bool) -> Looked:
         return Looked(outcome, open_work=True, imminent=False)
     actions = decide(view, now)
     outcome.perform(actions, lambda action: apply(action, ports))
-    return Looked(outcome, bool(view.instances), imminent(view))
+    return Looked(outcome, bool(view.instances), imminent(view, now))
 
 
 def gather(ports: SandboxPorts, *, wide: bool) -> SandboxView:
