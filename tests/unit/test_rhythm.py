@@ -44,6 +44,15 @@ def test_it_ticks_four_times_a_second_while_instances_are_ready() -> None:
     assert script.waits == [1.0] + [0.25] * 15
 
 
+def test_it_does_so_while_a_job_runs_for_another_may_follow_it() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    script = Script(world, 5, {1: lambda: world.accept("job-1")})
+    script.dispatch()
+    assert world.claim("job-1").state is C.RUNNING
+    assert script.waits[-8:] == [0.25] * 8
+
+
 def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
     world = a_warm_world()
     world.schedule("job-1")

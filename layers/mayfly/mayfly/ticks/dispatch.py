@@ -74,7 +74,7 @@ class Ticked:
     jobs: bool
     """There are some, listed or claimed."""
     ready: bool
-    """There are instances that are ready for one."""
+    """There are instances that are ready for one, or jobs that run: others often follow."""
     waits: bool
     """A job waits for its instance."""
     known: Known
@@ -88,7 +88,6 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
     alone = dict(turn.known.alone)
     for config, view in gather(ports, turn, outcome):
         jobs = jobs or bool(view.claims or (view.listing and view.listing.jobs))
-        ready = ready or bool(view.ready)
         waits = waits or any(claim.state is ClaimState.WAITING for claim in view.claims)
         if view.listing is not None:
             told = alone.get(config.queue, frozenset())
@@ -100,6 +99,7 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
             paused[config.queue] = view.paused
         seen = sum(claim.state is ClaimState.RUNNING for claim in view.claims)
         running[config.queue] = view.running + seen + applier.accepted
+        ready = ready or bool(view.ready or running[config.queue])
     return Ticked(outcome, jobs, ready, waits, Known(paused, running, alone))
 
 

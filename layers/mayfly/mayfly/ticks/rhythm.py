@@ -17,7 +17,7 @@ LIST_EVERY = timedelta(seconds=0.125)
 IDLE = timedelta(seconds=0.5)
 """Between two lists with nothing to do."""
 READY = timedelta(seconds=0.25)
-"""The same while instances are ready. Where there are jobs there will be more: no wait at all."""
+"""The same while instances are ready, or jobs run. Where jobs wait more will come: no wait."""
 KEEN = timedelta(seconds=0.125)
 """Between two ticks while a job waits for its instance; the records tell when there is one."""
 READ_EVERY = timedelta(seconds=0.0625)
