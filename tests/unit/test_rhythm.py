@@ -66,9 +66,9 @@ def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
 )
 def test_more_queues_make_it_slower_until_they_take_turns(count: int, pace: float) -> None:
     names = listed(queues(count), 0)
-    assert pace_of(names, jobs=True, ready=True).total_seconds() == pace
-    assert pace_of(names, jobs=False, ready=True).total_seconds() == max(pace, 0.25)
-    assert pace_of(names, jobs=False, ready=False).total_seconds() == 0.5
+    assert pace_of(names, jobs=True, soon=True).total_seconds() == pace
+    assert pace_of(names, jobs=False, soon=True).total_seconds() == max(pace, 0.25)
+    assert pace_of(names, jobs=False, soon=False).total_seconds() == 0.5
 
 
 def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:

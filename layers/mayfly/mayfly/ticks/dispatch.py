@@ -74,7 +74,7 @@ class Ticked:
     jobs: bool
     """There are some, listed or claimed."""
     ready: bool
-    """There are instances that are ready for one, or jobs that run: others often follow."""
+    """There are instances that are ready for one."""
     waits: bool
     """A job waits for its instance."""
     known: Known
@@ -87,6 +87,7 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
     paused, running = dict(turn.known.paused), dict(turn.known.running)
     alone = dict(turn.known.alone)
     for config, view in gather(ports, turn, outcome):
+        ready = ready or bool(view.ready)
         jobs = jobs or bool(view.claims or (view.listing and view.listing.jobs))
         waits = waits or any(claim.state is ClaimState.WAITING for claim in view.claims)
         if view.listing is not None:
@@ -99,7 +100,6 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
             paused[config.queue] = view.paused
         seen = sum(claim.state is ClaimState.RUNNING for claim in view.claims)
         running[config.queue] = view.running + seen + applier.accepted
-        ready = ready or bool(view.ready or running[config.queue])
     return Ticked(outcome, jobs, ready, waits, Known(paused, running, alone))
 
 

@@ -64,22 +64,20 @@ def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
     outcome = Outcome()
     with outcome.noting(f"the state change of {change.instance_id}"):
         instance = ports.fleet.instance_of(change.instance_id)
-        if instance is not None and _is_news(ports.mailbox, instance, change.state):
-            _perform(decide(_gather_one(ports, instance), now), ports, outcome, now)
+        if instance is not None and instance.open:
+            reports = _reports(ports.mailbox, [instance])
+            if _is_news(instance, change.state, reports):
+                _perform(decide(_gather_one(ports, instance, reports), now), ports, outcome, now)
     return outcome
 
 
-def _is_news(mailbox: Mailbox, instance: Instance, state: str) -> bool:
+def _is_news(instance: Instance, state: str, reports: Mapping[str, Report]) -> bool:
     """Whether a tick would learn anything: many instances end at once, and each is told of twice.
 
     A host that is done goes down, as it said; what is to be done comes with its end.
     """
-    if not instance.open:
-        return False
-    if state not in _GOING_DOWN or instance.sandbox_row is None:
-        return True
-    report = mailbox.reports([instance.sandbox_row]).get(instance.sandbox_row)
-    return report is None or report.phase != "done"
+    report = reports.get(instance.sandbox_row or "")
+    return state not in _GOING_DOWN or report is None or report.phase != "done"
 
 
 def gather(ports: ReapPorts) -> ReapView:
@@ -108,11 +106,10 @@ def gather(ports: ReapPorts) -> ReapView:
     )
 
 
-def _gather_one(ports: ReapPorts, instance: Instance) -> ReapView:
+def _gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Report]) -> ReapView:
     """The same of a single instance; nothing is said of strays, nor of whom EC2 does not show."""
     id_ = instance.instance_id or ""
     seen = ports.machines.instance(id_)
-    reports = _reports(ports.mailbox, [instance])
     claim = ports.fleet.claim(instance.job) if instance.job else None
     runs = claim is not None and (claim.state, claim.slot) == (ClaimState.RUNNING, instance.key)
     queue = ports.fleet.queue(instance.queue)

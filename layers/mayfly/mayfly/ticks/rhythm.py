@@ -70,7 +70,9 @@ class Rhythm:
         """How long after `began`, when this tick did, the next one does."""
         self._known = ticked.known
         if self._list_at is None:
-            pace = pace_of(turn.listed, jobs=ticked.jobs, ready=ticked.ready)
+            # Others often follow a job that runs.
+            soon = ticked.ready or any(ticked.known.running.values())
+            pace = pace_of(turn.listed, jobs=ticked.jobs, soon=soon)
             # The one before lists, too, until it has seen that it is replaced.
             alone = self._rounds > 1 or not held.overlaps
             self._list_at = began + (pace if alone else max(pace, LOOK))
@@ -88,7 +90,7 @@ def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
     return frozenset((names + names)[start : start + LISTS_AT_ONCE])
 
 
-def pace_of(queues: Collection[str], *, jobs: bool, ready: bool) -> timedelta:
+def pace_of(queues: Collection[str], *, jobs: bool, soon: bool) -> timedelta:
     """How long after a tick that listed these queues the next list may begin."""
-    floor = LIST_EVERY if jobs else READY if ready else IDLE
+    floor = LIST_EVERY if jobs else READY if soon else IDLE
     return max(floor, len(queues) * LIST_EVERY)
