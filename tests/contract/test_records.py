@@ -72,12 +72,18 @@ def test_instances_are_as_they_were_written_last(
     assert list(records.claims()) == ["job-1"]
 
 
+@pytest.fixture
+def instance(fleet: Fleet, journal: Journal) -> Instance:
+    """One that was saved, and noted."""
+    made = an_instance()
+    fleet.write([Save(made)])
+    note(journal, made)
+    return made
+
+
 def test_what_nobody_has_written_is_not_read_again(
-    client: Any, fleet: Fleet, journal: Journal, records: Records
+    client: Any, instance: Instance, journal: Journal, records: Records
 ) -> None:
-    instance = an_instance()
-    fleet.write([Save(instance)])
-    note(journal, instance)
     reads: list[str] = []
     client.meta.events.register("before-call.dynamodb", lambda model, **_: reads.append(model.name))
     for _ in range(3):
@@ -88,11 +94,8 @@ def test_what_nobody_has_written_is_not_read_again(
 
 
 def test_a_stack_that_was_taken_away_has_no_records(
-    client: Any, fleet: Fleet, journal: Journal, records: Records
+    client: Any, instance: Instance, journal: Journal, records: Records
 ) -> None:
-    instance = an_instance()
-    fleet.write([Save(instance)])
-    note(journal, instance)
     assert len(records.instances()) == 1
     client.delete_table(TableName=TABLE)
     note(journal, instance)

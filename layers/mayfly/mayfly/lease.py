@@ -35,7 +35,7 @@ def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
     if held is None:
         before = fleet.lease()
         overlaps = before is not None and before.until > now
-        return Hold(take(fleet, holder, now), now, overlaps)
+        return Hold(_take(fleet, before, holder, now), now, overlaps)
     if due(held.lease, now):
         return replace(held, lease=renew(fleet, held.lease, now), sure_at=now)
     if now - held.sure_at < LOOK:
@@ -52,7 +52,10 @@ def take(fleet: Fleet, holder: str, now: datetime) -> Lease:
     The one before learns of it at its next look, and ends; its writes are refused at once.
     Raises Conflict when another invocation took it in the same moment.
     """
-    old = fleet.lease()
+    return _take(fleet, fleet.lease(), holder, now)
+
+
+def _take(fleet: Fleet, old: Lease | None, holder: str, now: datetime) -> Lease:
     while True:
         fence, version = (old.fence, old.version) if old is not None else (0, 0)
         lease = Lease(holder, fence + 1, until=now + LEASE, version=version)
