@@ -10,6 +10,7 @@ from mayfly.model import Stray
 from mayfly.states import ClaimState, InstanceState
 from mayfly.ticks import reap
 from mayfly.ticks.outcome import Outcome
+from mayfly.ticks.reap_apply import Applier
 from tests.unit.world import a_warm_world, ec2_state, launched, running
 
 S, C = InstanceState, ClaimState
@@ -116,7 +117,7 @@ def test_a_job_that_is_accepted_while_reap_decides_lives() -> None:
     world.accept("job-1")
     world.dispatch()
     outcome = Outcome()
-    applier = reap.Applier(world.reap_ports, world.clock.now)
+    applier = Applier(world.reap_ports, world.clock.now)
     outcome.perform(decide(view, world.clock.now), applier.apply)
     assert outcome.left == {"Conflict": 2}  # its record, and with it its last words
     assert world.instance().state is S.RUNNING

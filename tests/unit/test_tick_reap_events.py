@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from mayfly.errors import Transient
 from mayfly.events import StateChanged
@@ -106,6 +109,48 @@ def test_a_host_that_is_done_is_looked_at_when_it_has_gone_and_not_while_it_goes
     assert closed.state is S.TERMINATED
     told = StateChanged(str(instance.instance_id), "terminated")
     assert reap.changed(world.reap_ports, told, world.clock.now).done == {}
+
+
+@pytest.mark.parametrize("when", ["before it is read", "before it is cleared", "as it is closed"])
+def test_an_end_that_another_function_outruns_is_dealt_with_at_once(when: str) -> None:
+    """`dispatch` notes that a job runs, often only when a short one is over."""
+    world = running()
+    instance = world.instance()
+    world.report(instance, "done", exit=0)
+    world.machines.end(str(instance.instance_id), "Client.InstanceInitiatedShutdown")
+    port, call = {
+        "before it is read": (world.mailbox, "reports"),
+        "before it is cleared": (world.fleet, "instance"),
+        "as it is closed": (world.fleet, "write"),
+    }[when]
+    outrun(world, port, call)
+    told = StateChanged(str(instance.instance_id), "terminated")
+    outcome = reap.changed(world.reap_ports, told, world.clock.now)
+    assert outcome.left["Conflict"] > 0
+    closed = world.fleet.instance(instance.key)
+    assert closed is not None
+    assert (closed.state, closed.reason) == (S.TERMINATED, "the agent ended with exit code 0")
+    assert row(instance) not in world.mailbox.rows
+
+
+def outrun(world: World, port: object, call: str) -> None:
+    """Have somebody else write the instance's record once, just before this call."""
+    real = getattr(port, call)
+
+    def overtaken(*given: Any) -> Any:
+        vars(port).pop(call)
+        world.fleet.write([Save(world.instance())])
+        return real(*given)
+
+    vars(port)[call] = overtaken
+
+
+def test_a_spot_warning_is_heeded_although_the_record_moves_on() -> None:
+    world = a_warm_world()
+    now = world.clock.now
+    outrun(world, world.fleet, "write")
+    reap.warned(world.reap_ports, str(world.instance().instance_id), now, now)
+    assert world.instance().state is S.CONDEMNED
 
 
 def test_the_end_of_one_is_no_reason_to_look_through_the_fleet() -> None:

@@ -14,7 +14,7 @@ from mayfly.ticks import dispatch, provision, reap, sandbox
 from mayfly.ticks.dispatch import DispatchPorts, Known, Turn
 from mayfly.ticks.outcome import Outcome
 from mayfly.ticks.provision import ProvisionPorts
-from mayfly.ticks.reap import ReapPorts
+from mayfly.ticks.reap_apply import ReapPorts
 from mayfly.ticks.sandbox import SandboxPorts
 from mayfly_lab.fakes import (
     FakeBuildkite,

@@ -23,7 +23,7 @@ from mayfly.settings import (
 )
 from mayfly.ticks.dispatch import DispatchPorts
 from mayfly.ticks.provision import ProvisionPorts
-from mayfly.ticks.reap import ReapPorts
+from mayfly.ticks.reap_apply import ReapPorts
 from mayfly.ticks.sandbox import SandboxPorts
 
 BUILDKITE = "https://agent.buildkite.com/v3"

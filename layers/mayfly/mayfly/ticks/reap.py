@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import assert_never
 
-from mayfly.actions import Alarm, Clear, KeepWords, Notify, Nudge, ReapAction, Terminate, Write
+from mayfly.actions import Alarm, ReapAction
 from mayfly.config.queue import QueueConfig
 from mayfly.decide.reap import ReapView, decide, wants_console, warn
-from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.errors import MayflyError, Misconfigured
 from mayfly.events import StateChanged
 from mayfly.model import Instance, QueueRecord, SlotKey
-from mayfly.ports import Change, Fleet, LastWords, Machines, Mailbox, Nudges, Report, Save, Seen
+from mayfly.ports import Fleet, Machines, Mailbox, Report, Seen
 from mayfly.states import OPEN_INSTANCES, ClaimState
 from mayfly.ticks.outcome import Outcome
+from mayfly.ticks.reap_apply import Applier, ReapPorts
 
 log = logging.getLogger("mayfly")
 
 _GOING_DOWN = frozenset({"shutting-down", "stopping"})
-NOTICE_LIFE = timedelta(minutes=10)
-"""How long a notice outlives its instance if nothing else removes the row."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReapPorts:
-    """What `reap` may touch."""
-
-    fleet: Fleet
-    mailbox: Mailbox
-    machines: Machines
-    nudges: Nudges
-    words: LastWords
+_TRIES = 3
+"""How often an event is acted on while other functions are faster."""
 
 
 def tick(ports: ReapPorts, now: datetime) -> Outcome:
@@ -48,12 +35,13 @@ def tick(ports: ReapPorts, now: datetime) -> Outcome:
 
 def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -> Outcome:
     """Act on a spot warning for that time; an id that is not ours is none of our business."""
-    outcome = Outcome()
-    with outcome.noting(f"the spot warning for {instance_id}"):
+
+    def act(outcome: Outcome) -> None:
         instance = ports.fleet.instance_of(instance_id)
         if instance is not None:
             _perform(warn(instance, until, now), ports, outcome, now)
-    return outcome
+
+    return _unless_outrun(f"the spot warning for {instance_id}", act)
 
 
 def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
@@ -61,13 +49,33 @@ def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
 
     Only after that one: a burst of ends must not look through the whole fleet once for each.
     """
-    outcome = Outcome()
-    with outcome.noting(f"the state change of {change.instance_id}"):
+    reports: dict[str, Report] = {}
+
+    def act(outcome: Outcome) -> None:
         instance = ports.fleet.instance_of(change.instance_id)
         if instance is not None and instance.open:
-            reports = _reports(ports.mailbox, [instance])
+            # Those of a first try stay: its rows may be gone since.
+            reports.update(_reports(ports.mailbox, [instance]))
             if _is_news(instance, change.state, reports):
                 _perform(decide(_gather_one(ports, instance, reports), now), ports, outcome, now)
+
+    return _unless_outrun(f"the state change of {change.instance_id}", act)
+
+
+def _unless_outrun(what: str, act: Callable[[Outcome], None]) -> Outcome:
+    """Act on an event, and again where another function moved the record on meanwhile.
+
+    The job of a short command has often ended when `dispatch` notes that it runs. Nobody tells of
+    an event twice, and the next tick of all is up to a minute away.
+    """
+    outcome = Outcome()
+    for _ in range(_TRIES):
+        current = Outcome()
+        with current.noting(what):
+            act(current)
+        outcome.add(current)
+        if not current.left["Conflict"]:
+            break
     return outcome
 
 
@@ -178,99 +186,3 @@ def _perform(
 ) -> None:
     outcome.perform(actions, Applier(ports, now).apply)
     outcome.alarms.extend((a.metric, a.reason) for a in actions if isinstance(a, Alarm))
-
-
-@dataclass(slots=True)
-class Applier:
-    """The actions of one tick."""
-
-    ports: ReapPorts
-    now: datetime
-    behind: set[str | None] = field(default_factory=set)
-    """Instances for which something must be tried again first.
-
-    Nothing that builds on it is done: above all, nobody is terminated whose record another
-    function has just moved on.
-    """
-
-    def apply(self, action: ReapAction) -> None:
-        """Perform one action."""
-        ports = self.ports
-        match action:
-            case Write():
-                self._write(action.changes)
-            case KeepWords():
-                self._keep_words(action)
-            case Terminate():
-                ids = [id_ for id_ in action.instance_ids if id_ not in self.behind]
-                if ids:
-                    ports.machines.terminate(ids)
-            case Notify():
-                ports.mailbox.notice(action.row, action.text, self.now + NOTICE_LIFE)
-            case Clear():
-                self._clear(action.instance)
-            case Nudge():
-                ports.nudges.send(action.reason)
-            case Alarm():
-                log.error("%s: %s", action.metric, action.reason)
-            case _:
-                assert_never(action)
-
-    def _write(self, changes: Sequence[Change]) -> None:
-        records = [change.record for change in changes if isinstance(change, Save)]
-        instances = [record for record in records if isinstance(record, Instance)]
-        for instance in instances:
-            self._check(instance)
-        try:
-            self.ports.fleet.write(changes)
-        except MayflyError:
-            self.behind.update(instance.instance_id for instance in instances)
-            raise
-
-    def _keep_words(self, action: KeepWords) -> None:
-        with self._first(action.instance):
-            text = _text(action, self.ports)
-            self.ports.words.keep(action.instance.instance_id or "", text, self.now)
-        if action.then:
-            self._write(action.then)
-
-    def _clear(self, instance: Instance) -> None:
-        with self._first(instance):
-            rows = (instance.bootstrap_row, instance.sandbox_row)
-            self.ports.mailbox.remove([row for row in rows if row])
-
-    @contextmanager
-    def _first(self, instance: Instance) -> Iterator[None]:
-        """What comes before the record is closed, and is tried again when it may work later.
-
-        Only then: a log group that is gone must not keep a record open.
-        """
-        self._check(instance)
-        try:
-            yield
-        except Transient:
-            self.behind.add(instance.instance_id)
-            raise
-
-    def _check(self, instance: Instance) -> None:
-        if instance.instance_id in self.behind:
-            raise Conflict(f"what comes first for {instance.instance_id} did not come off")
-
-
-def _text(action: KeepWords, ports: ReapPorts) -> str:
-    """The reason, the host's own words and its console: all that is left of a failed host."""
-    instance = action.instance
-    try:
-        console = ports.machines.console(instance.instance_id or "")
-    except NotFound:
-        console = "(EC2 has no console output of it any more)"
-    steps = "\n".join(f"  {s.at:%H:%M:%S} {s.state}: {s.reason}" for s in instance.history)
-    title = f"{instance.instance_id} of queue {instance.queue}, launch {instance.key}"
-    return "\n".join(
-        (
-            f"{title}: {action.reason}",
-            f"history:\n{steps}",
-            f"last words:\n{action.words or '(none)'}",
-            f"console:\n{console or '(none)'}",
-        )
-    )
