@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import tarfile
 from pathlib import Path
 
@@ -84,10 +83,9 @@ def _install_agent(machine: Machine, host: Host) -> agent.Agent:
         machine.download(url, archive)
     except CommandFailed as error:
         raise HostFailure(f"{url} cannot be fetched: {error.reason}", error.words) from error
-    content = archive.read_bytes()
-    if hashlib.sha256(content).hexdigest() != wanted.lower():
+    if _sha256(archive) != wanted.lower():
         raise HostFailure(f"{url} has another SHA-256 than the queue pins for {architecture}")
-    machine.lay_down(machine.places.binaries / "buildkite-agent", _binary(content, url), 0o755)
+    _unpack(machine, archive, url)
     machine.remove(archive)
     found = agent.probe(machine)
     if found is None or found.version != host.agent_version:
@@ -95,15 +93,25 @@ def _install_agent(machine: Machine, host: Host) -> agent.Agent:
     return found
 
 
-def _binary(archive: bytes, url: str) -> bytes:
-    """The agent out of its release archive, which also holds hooks and a configuration."""
+def _sha256(path: Path) -> str:
+    """In hexadecimal; piece by piece, for the smallest instances have half a gigabyte of memory."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def _unpack(machine: Machine, archive: Path, url: str) -> None:
+    """Put the agent in place out of its release archive, which has hooks and settings besides."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 if member.isfile() and Path(member.name).name == "buildkite-agent":
                     file = tar.extractfile(member)
                     if file is not None:
-                        return file.read()
+                        machine.lay_down(machine.places.binaries / "buildkite-agent", file, 0o755)
+                        return
     except (tarfile.TarError, OSError, EOFError) as error:
         raise HostFailure(f"{url} is no readable archive: {error}") from error
     raise HostFailure(f"{url} holds no buildkite-agent")

@@ -22,6 +22,7 @@ without root replaces `Machine` in this module by a subclass before it runs `may
 
 from __future__ import annotations
 
+import io
 import os
 import pwd
 import shutil
@@ -32,7 +33,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from mayfly_instance import proc
 from mayfly_instance.failure import CommandFailed, HostFailure
@@ -129,14 +130,17 @@ class Machine:
         path.chmod(mode)
         self._own(path, owner)
 
-    def lay_down(self, path: Path, content: bytes, mode: int = 0o644, owner: str = "root") -> None:
+    def lay_down(
+        self, path: Path, content: bytes | IO[bytes], mode: int = 0o644, owner: str = "root"
+    ) -> None:
         """Put a whole file in place: never half written, never with another mode or owner."""
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            whole = io.BytesIO(content) if isinstance(content, bytes) else content
+            shutil.copyfileobj(whole, file)
         new.chmod(mode)
         self._own(new, owner)
         new.replace(path)
