@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -179,6 +180,10 @@ class Lab:
         self.aws.deploy(self._deployment(archives))
         self.asked_faults = [self.faults.turn_on(wish) for wish in choices.faults]
         self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)
+        # What is here now stays. Looking through all of it for garbage would stop every answer of
+        # the lab for a fifth of a second, now and then.
+        gc.freeze()
+        self._closing.callback(gc.unfreeze)
 
     def _open_room(
         self, view: InstanceView, front: Listener, archives: ArchiveServer

@@ -46,6 +46,7 @@ from mayfly_lab.front.credentials import Credentials
 from mayfly_lab.front.door import FrontDoor
 from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import Layers
+from mayfly_lab.front.reading import read_models
 from mayfly_lab.front.rights import mayfly_rights
 from mayfly_lab.http import Answer, HttpServer
 from mayfly_lab.latency import far_away
@@ -212,6 +213,7 @@ class LocalAws:
         closing.callback(extensions.forget_models)
         closing.callback(self._patches.remove)
         extensions.forget_models()
+        read_models()
         self._door = FrontDoor(
             cloud=MotoApplication(),
             credentials=world.credentials,

@@ -8,6 +8,7 @@ input, results go as JSON lines to a file of their own; standard output is the l
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -44,7 +45,10 @@ class Context:
         return max(0, int((self.deadline - time.time()) * 1000))
 
 
-NEEDED = ("boto3", "botocore.httpsession", "requests", "pydantic", "aws_lambda_powertools.metrics")
+NEEDED = (
+    "boto3", "botocore.args", "botocore.endpoint_provider", "botocore.httpsession",
+    "botocore.retries.standard", "requests", "pydantic", "aws_lambda_powertools.metrics",
+)  # fmt: skip
 """What functions import before they do anything. None of them reads its environment on import."""
 SERVICES = ("dynamodb", "ec2", "iam", "logs", "sqs", "ssm")
 
@@ -54,7 +58,10 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     for name in NEEDED:
         importlib.import_module(name)
+    _warm_pydantic()
     _read_models()
+    # Workers would else look through all of this for garbage, and get copies of its pages by that.
+    gc.freeze()
     while request := _request(channel):
         born, streams = request
         worker = os.fork()
@@ -66,6 +73,11 @@ def main() -> None:
         channel.sendall(b"%d\n" % worker)
 
 
+def _warm_pydantic() -> None:
+    """Make a model: pydantic imports most of itself only with the first one."""
+    importlib.import_module("pydantic").create_model("Any", number=(int, 0)).model_validate({})
+
+
 def _read_models() -> None:
     """Read the models of AWS's services into boto3's default session, as a first client would."""
     boto3, session = (importlib.import_module(name) for name in ("boto3", "botocore.session"))
@@ -74,6 +86,8 @@ def _read_models() -> None:
     for service in SERVICES:
         for kind in ("service-2", "endpoint-rule-set-1"):
             loader.load_service_model(service, kind)
+    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        loader.load_data(name)
     boto3.setup_default_session(botocore_session=ours)
 
 

@@ -39,6 +39,13 @@ def read_call(request: Request, service: str, style: Style) -> Call:
     return _rest_call(request, service, style)
 
 
+def read_models() -> None:
+    """Read what the first calls of machines would wait for: models, and the routes of REST."""
+    for service in ("ec2", "iam", "sts"):
+        get_service_model(service)
+    read_call(Request("GET", "/2018-10-31/layers", {}, b""), "lambda", Style.REST_JSON)
+
+
 def _query_call(request: Request, service: str, style: Style) -> Call:
     form = MotoRequest(environ(request)).values
     operation = form.get("Action", "")
