@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,6 @@ from mayfly.decide.dispatch import LOOK_AHEAD
 from mayfly.errors import Transient
 from mayfly.lease import LOOK
 from mayfly.model import Claim, QueueRecord
-from mayfly.ports import Listing
 from mayfly.states import ClaimState
 from mayfly.ticks.rhythm import LIST_EVERY, LISTS_AT_ONCE, listed, pace_of
 from tests.unit.builders import QUEUE, a_queue
@@ -26,22 +26,48 @@ def queues(count: int) -> list[QueueRecord]:
     return [a_queue(queue=f"q{n:02}") for n in range(count)]
 
 
-def test_it_ticks_twice_a_second_while_there_is_nothing_to_do() -> None:
+def test_it_lists_four_times_a_second_while_there_is_nothing_to_do() -> None:
     script = Script(a_world(), 10)
     script.dispatch()
-    assert script.waits == [1.0] + [0.5] * 17
+    assert script.waits == [1.0] + [0.25] * 35
 
 
 def test_it_goes_on_at_once_where_nobody_was_before_it() -> None:
     script = Script(a_world().after(1), 10)
     script.dispatch()
-    assert script.waits == [0.5] * 19
+    assert script.waits == [0.25] * 39
 
 
-def test_it_ticks_four_times_a_second_while_instances_are_ready() -> None:
+def test_it_lists_four_times_a_second_while_instances_are_ready() -> None:
     script = Script(a_warm_world(), 5)
     script.dispatch()
     assert script.waits == [1.0] + [0.25] * 15
+
+
+def test_the_records_are_read_once_a_second_while_there_is_nothing_to_do() -> None:
+    world = a_world().after(1)
+    reads = times_of(world, world.fleet, "instances")
+    Script(world, 10).dispatch()
+    assert len(reads) == 10
+    assert world.buildkite.calls["jobs"] == 40
+
+
+def test_with_the_first_job_in_a_list_the_same_tick_reads_the_records() -> None:
+    world = a_world().after(1)
+    claimed: list[ClaimState] = []
+    events: dict[int, Callable[[], object]] = {
+        6: lambda: world.schedule("job-1"),
+        7: lambda: claimed.extend(claim.state for claim in world.fleet.all(Claim)),
+    }
+    Script(world, 5, events).dispatch()
+    assert claimed == [C.WAITING]
+
+
+def test_an_instance_that_is_ready_has_each_tick_read_the_records() -> None:
+    world = a_warm_world().after(1)
+    reads = times_of(world, world.fleet, "instances")
+    Script(world, 10).dispatch()
+    assert len(reads) == world.buildkite.calls["jobs"] == 40
 
 
 def test_it_does_so_while_a_job_runs_for_another_may_follow_it() -> None:
@@ -66,9 +92,8 @@ def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
 )
 def test_more_queues_make_it_slower_until_they_take_turns(count: int, pace: float) -> None:
     names = listed(queues(count), 0)
-    assert pace_of(names, jobs=True, soon=True).total_seconds() == pace
-    assert pace_of(names, jobs=False, soon=True).total_seconds() == max(pace, 0.25)
-    assert pace_of(names, jobs=False, soon=False).total_seconds() == 0.5
+    assert pace_of(names, jobs=True).total_seconds() == pace
+    assert pace_of(names, jobs=False).total_seconds() == max(pace, 0.25)
 
 
 def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
@@ -133,16 +158,16 @@ def test_a_pause_of_a_queue_holds_between_its_listings() -> None:
     assert world.claim("job-1").state is C.ASSIGNED
 
 
-def times_of_lists(world: World) -> list[datetime]:
-    """When each list is asked for, from now on."""
+def times_of(world: World, port: object, call: str) -> list[datetime]:
+    """When each such call of a port is made, from now on."""
     stamps: list[datetime] = []
-    original = world.buildkite.jobs
+    original = getattr(port, call)
 
-    def jobs(queue: str) -> Listing:
+    def stamped(*given: Any) -> Any:
         stamps.append(world.clock.now)
-        return original(queue)
+        return original(*given)
 
-    vars(world.buildkite)["jobs"] = jobs
+    vars(port)[call] = stamped
     return stamps
 
 
@@ -171,7 +196,7 @@ def test_lists_are_at_most_eight_a_second() -> None:
         world.publish(f"queue-{n}")
     world.provision()
     world.schedule("job-1")
-    stamps = times_of_lists(world)
+    stamps = times_of(world, world.buildkite, "jobs")
     Script(world, 10).dispatch()
     for start in stamps:
         within = [at for at in stamps if start <= at < start + timedelta(seconds=1)]
@@ -198,7 +223,7 @@ def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
 def test_two_invocations_that_overlap_stay_below_the_limit_of_lists() -> None:
     world = a_warm_world()
     world.schedule("job-1")
-    stamps = times_of_lists(world)
+    stamps = times_of(world, world.buildkite, "jobs")
     # The one before goes on listing for a second at most, until it sees that it has lost the lease.
     before = [world.clock.now + n * LIST_EVERY for n in range(LOOK // LIST_EVERY)]
     Script(world, 5).dispatch()

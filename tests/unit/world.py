@@ -156,7 +156,7 @@ class World:
         """One tick of dispatch, under the lease that `take_lease` got."""
         queues = tuple(self.fleet.all(QueueRecord))
         listed = frozenset(record.queue for record in queues if record.active)
-        turn = Turn(queues, listed, self.fence or 0, wide, asks, self.known)
+        turn = Turn(queues, listed, self.fence or 0, wide, asks, known=self.known)
         ticked = dispatch.tick(self.dispatch_ports, turn, self.clock.now)
         self.known = ticked.known
         return ticked.outcome

@@ -63,6 +63,8 @@ class Turn:
     """Whether running claims are read too; they need no look at every tick."""
     asks: bool
     """Whether Buildkite is asked how the jobs stand: that answer takes longer than all the rest."""
+    glance: bool = False
+    """Whether it ends with the lists if they are empty: there was nothing to do a moment ago."""
     known: Known = field(default_factory=Known)
 
 
@@ -129,6 +131,8 @@ def gather(
             for queue in configs
             if queue in turn.listed
         }
+        if turn.glance and not any(_has_jobs(answer.result()) for answer in lists.values()):
+            return
         reads = {queue: pool.submit(_read, ports.fleet, queue, turn) for queue in configs}
         found: dict[str, _Found] = {}
         for queue, read in reads.items():
@@ -183,6 +187,10 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
     except MayflyError as error:
         outcome.failed(f"jobs of queue {queue}", error)
     return None
+
+
+def _has_jobs(listing: Listing | None) -> bool:
+    return listing is not None and bool(listing.jobs)
 
 
 def _overtaken(

@@ -15,7 +15,7 @@ from mayfly.ticks import dispatch, provision, sandbox
 from mayfly.ticks.dispatch import DispatchPorts
 from mayfly.ticks.outcome import Outcome
 from mayfly.ticks.provision import ProvisionPorts
-from mayfly.ticks.rhythm import IDLE, Every, Rhythm
+from mayfly.ticks.rhythm import QUIET, Every, Rhythm
 from mayfly.ticks.sandbox import SandboxPorts
 
 log = logging.getLogger("mayfly")
@@ -53,7 +53,7 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
     held: Hold | None = None
     queues: tuple[QueueRecord, ...] = ()
     while True:
-        started, pace = edge.clock(), IDLE
+        started, pace = edge.clock(), QUIET
         try:
             held = hold(ports.fleet, held, holder, started)
             if rhythm.reads.due(started):

@@ -14,10 +14,10 @@ LISTS_AT_ONCE = 4
 """Queues listed in one tick."""
 LIST_EVERY = timedelta(seconds=0.125)
 """What a list costs of the pace: 8 a second, of the 10 that Buildkite allows."""
-IDLE = timedelta(seconds=0.5)
-"""Between two lists with nothing to do."""
-READY = timedelta(seconds=0.25)
-"""The same while instances are ready, or jobs run. Where jobs wait more will come: no wait."""
+QUIET = timedelta(seconds=0.25)
+"""Between two lists without a job in them."""
+IDLE = timedelta(seconds=1)
+"""Between two looks at the records while no job is there, runs or waits, and nobody is ready."""
 KEEN = timedelta(seconds=0.125)
 """Between two ticks while a job waits for its instance; the records tell when there is one."""
 READ_EVERY = timedelta(seconds=0.0625)
@@ -52,6 +52,9 @@ class Rhythm:
     reads: Every = field(default_factory=lambda: Every(READ))
     _asks: Every = field(default_factory=lambda: Every(ASK))
     _wide: Every = field(default_factory=lambda: Every(WIDE))
+    _looks: Every = field(default_factory=lambda: Every(IDLE))
+    _busy: bool = True
+    """Whether the last tick saw anything that the next must look at."""
     _known: Known = field(default_factory=Known)
     _rounds: int = 0
     _list_at: datetime | None = None
@@ -64,15 +67,17 @@ class Rhythm:
         if self._list_at is None or now >= self._list_at:
             named, self._list_at = listed(queues, self._rounds), None
             self._rounds += 1
-        return Turn(queues, named, fence, self._wide.due(now), self._asks.due(now), self._known)
+        glance = not self._looks.due(now) and not self._busy
+        wide, asks = not glance and self._wide.due(now), not glance and self._asks.due(now)
+        return Turn(queues, named, fence, wide, asks, glance, self._known)
 
     def after(self, turn: Turn, ticked: Ticked, held: Hold, began: datetime) -> timedelta:
         """How long after `began`, when this tick did, the next one does."""
         self._known = ticked.known
+        runs = any(ticked.known.running.values())
+        self._busy = ticked.jobs or ticked.ready or ticked.waits or runs
         if self._list_at is None:
-            # Others often follow a job that runs.
-            soon = ticked.ready or any(ticked.known.running.values())
-            pace = pace_of(turn.listed, jobs=ticked.jobs, soon=soon)
+            pace = pace_of(turn.listed, jobs=ticked.jobs)
             # The one before lists, too, until it has seen that it is replaced.
             alone = self._rounds > 1 or not held.overlaps
             self._list_at = began + (pace if alone else max(pace, LOOK))
@@ -90,7 +95,6 @@ def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
     return frozenset((names + names)[start : start + LISTS_AT_ONCE])
 
 
-def pace_of(queues: Collection[str], *, jobs: bool, soon: bool) -> timedelta:
+def pace_of(queues: Collection[str], *, jobs: bool) -> timedelta:
     """How long after a tick that listed these queues the next list may begin."""
-    floor = LIST_EVERY if jobs else READY if soon else IDLE
-    return max(floor, len(queues) * LIST_EVERY)
+    return max(LIST_EVERY if jobs else QUIET, len(queues) * LIST_EVERY)
