@@ -47,9 +47,8 @@ def _secrets(lab: Lab) -> dict[str, str]:
 def _texts(lab: Lab) -> Iterator[tuple[str, str]]:
     """Every place where a secret could have been written down, by name."""
     for function in ("dispatch", "provision", "sandbox", "reap"):
-        path = lab.aws.log_of(function)
-        if path.exists():
-            yield f"the log of {function}", path.read_text(encoding="utf-8", errors="replace")
+        text = lab.aws.log_of(function).read_text(encoding="utf-8", errors="replace")
+        yield f"the log of {function}", text
     yield "the fleet table", lab.records.text()
     yield "the journal", "\n".join(str(entry.resources) for entry in lab.aws.journal)
     for moment in lab.aws.moments.all():

@@ -179,6 +179,7 @@ class Lab:
                 self.put_parameter(queue, name, value)
         self.aws.deploy(self._deployment(archives))
         self.asked_faults = [self.faults.turn_on(wish) for wish in choices.faults]
+        self.aws.wake()
         self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)
         # What is here now stays. Looking through all of it for garbage would stop every answer of
         # the lab for a fifth of a second, now and then.

@@ -32,7 +32,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     sources = fresh_sources(tmp_path_factory.mktemp("sources"))
     queues = (QueueStack("default"),)
-    return lab.aws.deploy(Deployment(sources, "bkct_the-cluster-token", NOBODY, queues))
+    made = lab.aws.deploy(Deployment(sources, "bkct_the-cluster-token", NOBODY, queues))
+    lab.aws.wake()
+    return made
 
 
 def invocations(lab: Lab, name: str) -> list[str]:

@@ -36,8 +36,7 @@ class Logs:
 
     def log_text(self, function: str) -> str:
         """All of the function's log."""
-        path = self.lab.aws.log_of(function)
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+        return self.lab.aws.log_of(function).read_text(encoding="utf-8")
 
     def said(self, function: str, words: str) -> bool:
         """Whether the function has logged a line with these words."""

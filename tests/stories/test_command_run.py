@@ -97,6 +97,17 @@ def test_a_job_that_nobody_can_run_is_named_when_the_time_is_over(
     assert "the build was not over in time (--timeout)" in output
 
 
+def test_it_says_that_the_functions_have_not_run_where_no_event_comes(
+    tmp_path: Path, project: Path
+) -> None:
+    file = pipeline(project, {"label": "Early", "command": "true"})
+    fault = ("--fault", "event-lost=aws.events/*")
+    code, output = run(tmp_path, "run", str(project / file), "--timeout", "14s", *fault)
+    assert code == 1
+    assert "Early: nobody took it (no rules) in 10 s: dispatch has not run yet" in output
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize("unblock", [False, True], ids=["nobody there", "--unblock"])
 def test_a_block_step_ends_the_run_unless_it_is_let_through(
     tmp_path: Path, project: Path, unblock: bool

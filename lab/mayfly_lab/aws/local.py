@@ -166,7 +166,7 @@ class LocalAws:
         return self.endpoint
 
     def deploy(self, deployment: Deployment, dependencies: Path | None = None) -> Deployed:
-        """Deploy the control plane and its queues, and start what wakes the functions.
+        """Deploy the control plane and its queues; schedules, queue and stream wait for `wake`.
 
         `dependencies` is a host-architecture build of the dependencies layer; without it the
         functions import from this environment.
@@ -190,8 +190,14 @@ class LocalAws:
         if nested := deployment.parameters.get("QueueKey"):
             queues[nested] = deployer.published(deployment.stack, nested)
         self._scripts |= {key: str(each["script_prefix"]) for key, each in queues.items()}
-        self._start_triggers()
         return Deployed(deployment.stack, queues, translation.sources)
+
+    def wake(self) -> None:
+        """Start what wakes the functions: schedules, the queue and the table's stream."""
+        self._triggers = event_sources(self._world, self.functions)
+        for trigger in self._triggers:
+            trigger.start()
+        self._schedules.start()
 
     def client(self, service: str) -> Any:
         """A boto3 client with the lab's own credentials, an operator's whom no fault strikes."""
@@ -269,12 +275,6 @@ class LocalAws:
         self._closing.callback(life.room.close)
         launcher = Launcher(self.ec2, cloud.backend("ec2"), cloud.parameter, cloud.profile)
         self._door.operations |= Operations(self.ec2, launcher).table()
-
-    def _start_triggers(self) -> None:
-        self._triggers = event_sources(self._world, self.functions)
-        for trigger in self._triggers:
-            trigger.start()
-        self._schedules.start()
 
     def _environment(self, spec: FunctionSpec, nursery: Nursery) -> Any:
         return create_environment(self._world, self._stack, self.endpoint, nursery, spec)

@@ -60,6 +60,8 @@ class FunctionSource:
             raise NotImplementedError(f"{name}: the lab has no destinations of invocations")
         logs = self.world.config.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
+        log = logs / f"{name}.log"
+        log.touch()  # It is there before the first invocation, as a log group is.
         concurrency = properties.get("ReservedConcurrentExecutions")
         return FunctionSpec(
             name=name,
@@ -74,7 +76,7 @@ class FunctionSource:
             role_arn=properties["Role"],
             code=self.sources[logical_id].resolve(),
             layers=tuple(layers[arn] for arn in properties.get("Layers", ()) if arn in layers),
-            log=logs / f"{name}.log",
+            log=log,
             log_group=(properties.get("LoggingConfig") or {}).get("LogGroup", ""),
             concurrency=int(concurrency or self.world.config.concurrency),
             max_retries=int(limit.get("MaximumRetryAttempts", 2)),

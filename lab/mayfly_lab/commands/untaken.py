@@ -32,15 +32,10 @@ class Untaken:
         queues = self._lab.choices.queues
         if job.queue not in queues:
             return f"Mayfly serves {', '.join(queues)} here (--queue adds one)"
-        return self._said_of(job) or "see the log of dispatch"
-
-    def _said_of(self, job: JobView) -> str:
-        """Why dispatch leaves the job alone, in its own words."""
-        for line in self._lab.aws.log_of("dispatch").read_text("utf-8", "replace").splitlines():
-            _, found, said = line.partition(f"job {job.id} is left alone for ")
-            if found:
-                return f"Mayfly leaves it alone for {_until_quote(said)}"
-        return ""
+        log = self._lab.aws.log_of("dispatch").read_text("utf-8", "replace")
+        if not log:
+            return "dispatch has not run yet"
+        return _said_of(job, log) or "see the log of dispatch"
 
 
 def untaken(job: JobView) -> str:
@@ -54,6 +49,15 @@ def _waits(job: JobView) -> bool:
     if job.state is not JobState.SCHEDULED or since is None:
         return False
     return datetime.now(UTC) - since >= UNTAKEN
+
+
+def _said_of(job: JobView, log: str) -> str:
+    """Why dispatch leaves the job alone, in its own words."""
+    for line in log.splitlines():
+        _, found, said = line.partition(f"job {job.id} is left alone for ")
+        if found:
+            return f"Mayfly leaves it alone for {_until_quote(said)}"
+    return ""
 
 
 def _until_quote(rest: str) -> str:
