@@ -14,7 +14,7 @@ from mayfly.errors import Transient
 from mayfly.lease import LOOK
 from mayfly.model import Claim, QueueRecord
 from mayfly.states import ClaimState
-from mayfly.ticks.rhythm import LIST_EVERY, LISTS_AT_ONCE, listed, pace_of
+from mayfly.ticks.rhythm import LISTS, LISTS_AT_ONCE, listed, pace_of
 from tests.unit.builders import QUEUE, a_queue
 from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world, wanting
@@ -29,19 +29,13 @@ def queues(count: int) -> list[QueueRecord]:
 def test_it_lists_four_times_a_second_while_there_is_nothing_to_do() -> None:
     script = Script(a_world(), 10)
     script.dispatch()
-    assert script.waits == [1.0] + [0.25] * 35
-
-
-def test_it_goes_on_at_once_where_nobody_was_before_it() -> None:
-    script = Script(a_world().after(1), 10)
-    script.dispatch()
-    assert script.waits == [0.25] * 39
+    assert script.waits == [0.5, 0.5] + [0.25] * 35
 
 
 def test_it_lists_four_times_a_second_while_instances_are_ready() -> None:
     script = Script(a_warm_world(), 5)
     script.dispatch()
-    assert script.waits == [1.0] + [0.25] * 15
+    assert script.waits == [0.5, 0.5] + [0.25] * 15
 
 
 def test_the_records_are_read_once_a_second_while_there_is_nothing_to_do() -> None:
@@ -84,11 +78,19 @@ def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
     world.schedule("job-1")
     script = Script(world, 5)
     script.dispatch()
-    assert script.waits == [1.0] + [0.125] * 31
+    assert script.waits == [0.5, 0.5] + [0.125] * 31
+
+
+def test_it_does_so_from_the_first_list_where_nobody_was_before_it() -> None:
+    world = a_warm_world().after(1)
+    world.schedule("job-1")
+    script = Script(world, 5)
+    script.dispatch()
+    assert script.waits == [0.125] * 39
 
 
 @pytest.mark.parametrize(
-    ("count", "pace"), [(0, 0.125), (1, 0.125), (2, 0.25), (3, 0.375), (9, 0.5)]
+    ("count", "pace"), [(0, 0.125), (1, 0.125), (2, 0.25), (3, 0.5), (4, 0.5), (9, 0.5)]
 )
 def test_more_queues_make_it_slower_until_they_take_turns(count: int, pace: float) -> None:
     names = listed(queues(count), 0)
@@ -101,7 +103,7 @@ def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
     world.schedule("job-1")
     Script(world, 3).dispatch()
     assert world.claim("job-1").state is C.ASSIGNED
-    assert world.buildkite.calls["jobs"] == 1 + timedelta(seconds=2) // LIST_EVERY
+    assert world.buildkite.calls["jobs"] == 2 + 2 * LISTS
     # In the first of the three seconds there was no claim yet of which to ask.
     assert world.buildkite.calls["states"] == 2
 
@@ -217,15 +219,23 @@ def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
     script.dispatch()
     assert bound == [C.ASSIGNED]
     assert script.waits[:5] == [0.125] * 5
-    assert world.buildkite.calls["jobs"] - before == 1 + timedelta(seconds=2) // LIST_EVERY
+    assert world.buildkite.calls["jobs"] - before == 2 + 2 * LISTS
 
 
-def test_two_invocations_that_overlap_stay_below_the_limit_of_lists() -> None:
+@pytest.mark.parametrize("jobs", [False, True], ids=["no jobs", "jobs"])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
+def test_two_invocations_that_overlap_stay_below_the_limit_of_lists(count: int, jobs: bool) -> None:
     world = a_warm_world()
-    world.schedule("job-1")
+    for n in range(1, count):
+        world.publish(f"queue-{n}")
+    world.provision()
+    if jobs:
+        world.schedule("job-1")
+    # The one before goes on for a second at most, until it sees that it has lost the lease.
+    names = listed(queues(count), 0)
+    pace = pace_of(names, jobs=jobs)
+    before = [world.clock.now + n * pace for n in range(-(-LOOK // pace)) for _ in names]
     stamps = times_of(world, world.buildkite, "jobs")
-    # The one before goes on listing for a second at most, until it sees that it has lost the lease.
-    before = [world.clock.now + n * LIST_EVERY for n in range(LOOK // LIST_EVERY)]
     Script(world, 5).dispatch()
     every = sorted([*stamps, *before])
     for start in every:

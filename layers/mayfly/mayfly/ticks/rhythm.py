@@ -12,8 +12,10 @@ from mayfly.ticks.dispatch import Known, Ticked, Turn
 
 LISTS_AT_ONCE = 4
 """Queues listed in one tick."""
-LIST_EVERY = timedelta(seconds=0.125)
-"""What a list costs of the pace: 8 a second, of the 10 that Buildkite allows."""
+LISTS = 8
+"""Lists in any second, of the 10 that Buildkite allows."""
+BESIDE = timedelta(seconds=0.5)
+"""Between two lists, of one queue each, beside an invocation that may list too: the other 2."""
 QUIET = timedelta(seconds=0.25)
 """Between two lists without a job in them."""
 IDLE = timedelta(seconds=1)
@@ -57,15 +59,19 @@ class Rhythm:
     """Whether the last tick saw anything that the next must look at."""
     _known: Known = field(default_factory=Known)
     _rounds: int = 0
+    _since: datetime | None = None
+    """When the first tick began."""
     _list_at: datetime | None = None
     """When the next list is due; None: in the tick that has begun."""
 
     def turn(self, queues: tuple[QueueRecord, ...], held: Hold, now: datetime) -> Turn:
         """What the tick that begins now looks at."""
         fence = held.lease.fence
+        self._since = self._since or now
         named = frozenset[str]()
         if self._list_at is None or now >= self._list_at:
-            named, self._list_at = listed(queues, self._rounds), None
+            at_once = 1 if self._shares(held, now) else LISTS_AT_ONCE
+            named, self._list_at = listed(queues, self._rounds, at_once), None
             self._rounds += 1
         glance = not self._looks.due(now) and not self._busy
         wide, asks = not glance and self._wide.due(now), not glance and self._asks.due(now)
@@ -78,23 +84,28 @@ class Rhythm:
         self._busy = ticked.jobs or ticked.ready or ticked.waits or runs
         if self._list_at is None:
             pace = pace_of(turn.listed, jobs=ticked.jobs)
-            # The one before lists, too, until it has seen that it is replaced.
-            alone = self._rounds > 1 or not held.overlaps
-            self._list_at = began + (pace if alone else max(pace, LOOK))
+            self._list_at = began + (max(pace, BESIDE) if self._shares(held, began) else pace)
         keen = max(KEEN, len(turn.queues) * READ_EVERY)
         left = self._list_at - began
         return min(keen, left) if ticked.waits else left
 
+    def _shares(self, held: Hold, now: datetime) -> bool:
+        """Whether the one before may list, too: until it has seen that it is replaced."""
+        return held.overlaps and (self._since is None or now - self._since < LOOK)
 
-def listed(queues: Sequence[QueueRecord], turn: int) -> frozenset[str]:
+
+def listed(
+    queues: Sequence[QueueRecord], turn: int, at_once: int = LISTS_AT_ONCE
+) -> frozenset[str]:
     """The queues to list in this turn: all of a few, some of many in rotation."""
     names = sorted(record.queue for record in queues if record.active)
-    if len(names) <= LISTS_AT_ONCE:
+    if len(names) <= at_once:
         return frozenset(names)
-    start = turn * LISTS_AT_ONCE % len(names)
-    return frozenset((names + names)[start : start + LISTS_AT_ONCE])
+    start = turn * at_once % len(names)
+    return frozenset((names + names)[start : start + at_once])
 
 
 def pace_of(queues: Collection[str], *, jobs: bool) -> timedelta:
     """How long after a tick that listed these queues the next list may begin."""
-    return max(LIST_EVERY if jobs else QUIET, len(queues) * LIST_EVERY)
+    fastest = timedelta(seconds=1) / (LISTS // max(1, len(queues)))
+    return fastest if jobs else max(fastest, QUIET)
