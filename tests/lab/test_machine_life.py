@@ -29,6 +29,18 @@ def test_a_machine_runs_its_user_data_and_tells_ec2_that_it_went_off(bench: Benc
     assert room.console(INSTANCE) == console
 
 
+def test_a_machine_boots_however_long_the_path_of_temporary_files_is(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with a_bench(ground) as bench:
+        assert "the stand-ins answer" in bench.run(
+            "systemctl daemon-reload\necho the stand-ins answer"
+        )
+
+
 def test_user_data_finds_little_more_than_a_path(bench: Bench) -> None:
     console = bench.run('echo "HOME=${HOME-unset}"; env | sort')
     assert f"AWS_ENDPOINT_URL=http://127.0.0.1:{bench.port}" in console

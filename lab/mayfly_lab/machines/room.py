@@ -25,6 +25,8 @@ from mayfly_lab.machines.metadata import Metadata, Surroundings
 from mayfly_lab.machines.metadata_doors import MetadataDoors
 
 _INSIDE = Path(inside.__path__[0])
+_LONGEST_TEMPORARY = 24
+"""Bytes of the path of temporary files, beside those of a socket below a machine's root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,7 @@ class Room:
         self._faults = faults
         self._lock = threading.Lock()
         self._places: dict[str, _Place] = {}
-        # The path is short: sockets of an agent lie below it, and their names may have 107 bytes.
-        self._home = Path(tempfile.mkdtemp(prefix="mayfly-"))
+        self._home = _home(ground.kind)
         self._programs = _INSIDE
         self._path = ""
         if ground.kind is Kind.DIRECTORY:
@@ -203,3 +204,13 @@ class Room:
 
     def _strikes(self, name: str, boot: Boot) -> Fault | None:
         return self._faults.take(name, boot.instance_id, boot.instance_type)
+
+
+def _home(kind: Kind) -> Path:
+    """A directory for machines. Its path is short where they share the host's file system.
+
+    Sockets lie below it, and their names may have 107 bytes, on macOS 103.
+    """
+    usual = tempfile.gettempdir()
+    short = kind is not Kind.DIRECTORY or len(usual) <= _LONGEST_TEMPORARY
+    return Path(tempfile.mkdtemp(prefix="mayfly-", dir=usual if short else "/tmp"))  # noqa: S108 - one of our own in it
