@@ -163,7 +163,7 @@ class ControlPlane(RuleBasedStateMachine):
     ) -> None:
         def between() -> None:
             if other == "dispatch":
-                self.world.fence = take(self.world.fleet, "newer", self.world.clock.now).fence
+                self.world.fence = take(self.world.fleet, "newer", self.world.clock.now).lease.fence
             self.invoke(other)
 
         self.fuse.set(number, counts=EFFECTS | READS if any_call else EFFECTS)

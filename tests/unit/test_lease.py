@@ -22,19 +22,19 @@ def fleet() -> FakeFleet:
 
 
 def test_the_first_holder_has_fence_one(fleet: FakeFleet) -> None:
-    lease = leases.take(fleet, "one", NOW)
+    lease = leases.take(fleet, "one", NOW).lease
     assert lease == Lease("one", fence=1, until=NOW + LEASE, version=1)
     assert fleet.lease() == lease
 
 
 def test_the_newest_takes_it_whoever_has_it_and_the_fence_rises(fleet: FakeFleet) -> None:
-    first = leases.take(fleet, "one", NOW)
-    second = leases.take(fleet, "two", later(seconds=1))
+    first = leases.take(fleet, "one", NOW).lease
+    second = leases.take(fleet, "two", later(seconds=1)).lease
     assert (second.holder, second.fence) == ("two", first.fence + 1)
 
 
 def test_the_one_before_can_write_nothing_any_more(fleet: FakeFleet) -> None:
-    first = leases.take(fleet, "one", NOW)
+    first = leases.take(fleet, "one", NOW).lease
     fleet.write([Save(a_claim("job-1", version=0))], first.fence)
     leases.take(fleet, "two", NOW)
     with pytest.raises(Conflict):
@@ -43,28 +43,28 @@ def test_the_one_before_can_write_nothing_any_more(fleet: FakeFleet) -> None:
 
 
 def test_the_one_before_learns_of_it_when_it_renews(fleet: FakeFleet) -> None:
-    first = leases.take(fleet, "one", NOW)
+    first = leases.take(fleet, "one", NOW).lease
     leases.take(fleet, "two", NOW)
     with pytest.raises(Conflict):
         leases.renew(fleet, first, later(seconds=5))
 
 
 def test_a_renewal_keeps_holder_and_fence(fleet: FakeFleet) -> None:
-    first = leases.take(fleet, "one", NOW)
+    first = leases.take(fleet, "one", NOW).lease
     longer = leases.renew(fleet, first, later(seconds=5))
     assert longer == replace(first, until=later(seconds=5) + LEASE, version=2)
     assert leases.renew(fleet, longer, later(seconds=10)).version == 3
 
 
 def test_it_is_renewed_every_five_seconds_and_outlives_two_lost_renewals(fleet: FakeFleet) -> None:
-    lease = leases.take(fleet, "one", NOW)
+    lease = leases.take(fleet, "one", NOW).lease
     assert not leases.due(lease, NOW + RENEW / 2)
     assert leases.due(lease, NOW + RENEW)
     assert RENEW * 3 <= LEASE
 
 
 def test_a_renewal_whose_answer_was_lost_does_not_end_the_holder(fleet: FakeFleet) -> None:
-    lease = leases.take(fleet, "one", NOW)
+    lease = leases.take(fleet, "one", NOW).lease
     fleet.fail_next("write", Transient("no answer"), done=True)
     with pytest.raises(Transient):
         leases.renew(fleet, lease, later(seconds=5))
@@ -98,7 +98,7 @@ def test_the_newest_is_not_kept_out_by_renewals_of_the_one_before() -> None:
     racing = Racing()
     racing.write([Save(replace(held, version=0))])
     racing.others = [held, replace(held, version=2)]
-    lease = leases.take(racing, "new", NOW)
+    lease = leases.take(racing, "new", NOW).lease
     assert (lease.holder, lease.fence, lease.version) == ("new", 8, 4)
 
 

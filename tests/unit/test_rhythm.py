@@ -148,7 +148,7 @@ def test_a_pause_of_a_queue_holds_between_its_listings() -> None:
     world.provision()
     world.make_ready()
     world.schedule("job-1")
-    world.fence = leases.take(world.fleet, "before", world.clock.now).fence
+    world.fence = leases.take(world.fleet, "before", world.clock.now).lease.fence
     world.buildkite.fail_next("tokens", Transient("429"))
     world.dispatch()
     assert world.claim("job-1").state is C.WAITING

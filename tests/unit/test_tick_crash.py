@@ -75,7 +75,7 @@ def test_two_overlapping_ticks_of_each_function_do_nothing_twice(taken_over: boo
     class Overlap(Fuse):
         def _blow(self) -> None:
             if taken_over:
-                world.fence = take(world.fleet, "newer", world.clock.now).fence
+                world.fence = take(world.fleet, "newer", world.clock.now).lease.fence
             super()._blow()
 
     number, fuse = 0, Fuse(0, None)

@@ -212,7 +212,7 @@ def a_world(**parameters: str) -> World:
     world = World()
     world.configure(**parameters)
     world.provision()
-    world.fence = take(world.fleet, "test", world.clock.now).fence
+    world.fence = take(world.fleet, "test", world.clock.now).lease.fence
     return world
 
 

@@ -23,8 +23,12 @@ class Hold:
 
     lease: Lease
     sure_at: datetime
-    overlaps: bool = False
-    """Whether somebody had it when we took it, who acts on until their next look."""
+    shared_until: datetime | None = None
+    """Until when somebody who had it as we took it may act on: then they have looked."""
+
+    def shared(self, now: datetime) -> bool:
+        """Whether the one before may be at work as well."""
+        return self.shared_until is not None and now < self.shared_until
 
 
 def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
@@ -33,9 +37,7 @@ def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
     Raises Conflict when somebody else has it, at most `LOOK` after they took it.
     """
     if held is None:
-        before = fleet.lease()
-        overlaps = before is not None and before.until > now
-        return Hold(_take(fleet, before, holder, now), now, overlaps)
+        return take(fleet, holder, now)
     if due(held.lease, now):
         return replace(held, lease=renew(fleet, held.lease, now), sure_at=now)
     if now - held.sure_at < LOOK:
@@ -46,16 +48,14 @@ def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
     return replace(held, sure_at=now)
 
 
-def take(fleet: Fleet, holder: str, now: datetime) -> Lease:
+def take(fleet: Fleet, holder: str, now: datetime) -> Hold:
     """Take the lease over, whoever has it: the newest invocation always wins.
 
     The one before learns of it at its next look, and ends; its writes are refused at once.
     Raises Conflict when another invocation took it in the same moment.
     """
-    return _take(fleet, fleet.lease(), holder, now)
-
-
-def _take(fleet: Fleet, old: Lease | None, holder: str, now: datetime) -> Lease:
+    old = fleet.lease()
+    shared_until = now + LOOK if old is not None and old.until > now else None
     while True:
         fence, version = (old.fence, old.version) if old is not None else (0, 0)
         lease = Lease(holder, fence + 1, until=now + LEASE, version=version)
@@ -67,7 +67,7 @@ def _take(fleet: Fleet, old: Lease | None, holder: str, now: datetime) -> Lease:
                 raise
             # The one before has renewed it in between: that must not keep the newest out.
         else:
-            return saved(lease)
+            return Hold(saved(lease), now, shared_until)
 
 
 def renew(fleet: Fleet, lease: Lease, now: datetime) -> Lease:

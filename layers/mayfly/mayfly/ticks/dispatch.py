@@ -89,8 +89,8 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
     paused, running = dict(turn.known.paused), dict(turn.known.running)
     alone = dict(turn.known.alone)
     for config, view in gather(ports, turn, outcome):
+        jobs = jobs or bool(view.claims) or _has_jobs(view.listing)
         ready = ready or bool(view.ready)
-        jobs = jobs or bool(view.claims or (view.listing and view.listing.jobs))
         waits = waits or any(claim.state is ClaimState.WAITING for claim in view.claims)
         if view.listing is not None:
             told = alone.get(config.queue, frozenset())

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from mayfly.lease import LOOK, Hold
+from mayfly.lease import Hold
 from mayfly.model import QueueRecord
 from mayfly.ticks.dispatch import Known, Ticked, Turn
 
@@ -59,18 +59,15 @@ class Rhythm:
     """Whether the last tick saw anything that the next must look at."""
     _known: Known = field(default_factory=Known)
     _rounds: int = 0
-    _since: datetime | None = None
-    """When the first tick began."""
     _list_at: datetime | None = None
     """When the next list is due; None: in the tick that has begun."""
 
     def turn(self, queues: tuple[QueueRecord, ...], held: Hold, now: datetime) -> Turn:
         """What the tick that begins now looks at."""
         fence = held.lease.fence
-        self._since = self._since or now
         named = frozenset[str]()
         if self._list_at is None or now >= self._list_at:
-            at_once = 1 if self._shares(held, now) else LISTS_AT_ONCE
+            at_once = 1 if held.shared(now) else LISTS_AT_ONCE
             named, self._list_at = listed(queues, self._rounds, at_once), None
             self._rounds += 1
         glance = not self._looks.due(now) and not self._busy
@@ -84,14 +81,10 @@ class Rhythm:
         self._busy = ticked.jobs or ticked.ready or ticked.waits or runs
         if self._list_at is None:
             pace = pace_of(turn.listed, jobs=ticked.jobs)
-            self._list_at = began + (max(pace, BESIDE) if self._shares(held, began) else pace)
+            self._list_at = began + (max(pace, BESIDE) if held.shared(began) else pace)
         keen = max(KEEN, len(turn.queues) * READ_EVERY)
         left = self._list_at - began
         return min(keen, left) if ticked.waits else left
-
-    def _shares(self, held: Hold, now: datetime) -> bool:
-        """Whether the one before may list, too: until it has seen that it is replaced."""
-        return held.overlaps and (self._since is None or now - self._since < LOOK)
 
 
 def listed(
