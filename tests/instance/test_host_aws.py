@@ -84,7 +84,7 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
     assert get == {
         "TableName": "ci-mailbox",
         "Key": {"key": {"S": "AROA:i-1"}},
-        "ConsistentRead": True,
+        "ConsistentRead": False,
     }
 
 

@@ -160,7 +160,7 @@ def test_an_assignment_that_this_host_must_not_follow_is_refused(
         assert world.phases[-1] == "done"
     else:
         failed(world, reason, row=SANDBOX_ROW)
-        assert "assigned" not in world.phases
+        assert "running" not in world.phases
 
 
 def test_an_assignment_of_an_unknown_protocol_is_refused(world: World) -> None:

@@ -24,9 +24,9 @@ from tests.instance.worlds import (
 def test_an_instance_is_set_up_proves_itself_and_runs_its_one_job(world: World) -> None:
     world.live()
 
-    assert world.phases == ["booting", "bootstrapped", "sandboxed", "assigned", "running", "done"]
+    assert world.phases == ["booting", "bootstrapped", "sandboxed", "running", "done"]
     rows = [key for key, _ in world.cloud.reports]
-    assert rows == [BOOTSTRAP_ROW] * 2 + [SANDBOX_ROW] * 4
+    assert rows == [BOOTSTRAP_ROW] * 2 + [SANDBOX_ROW] * 3
     assert world.last | {"at": ""} == {
         "protocol": 1,
         "phase": "done",

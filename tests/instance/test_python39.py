@@ -84,7 +84,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}} - sys.stdlib_mo
 def test_a_whole_host_runs_its_job_and_powers_off(host: WholeHost) -> None:
     host.run()
 
-    assert host.phases == ["booting", "bootstrapped", "sandboxed", "assigned", "running", "done"]
+    assert host.phases == ["booting", "bootstrapped", "sandboxed", "running", "done"]
     assert host.reports[-1][2]["exit"] == "0"
     assert host.calls.splitlines()[-1].strip() == "poweroff"
     environment = host.started.with_name("agent-started.env").read_text().split("\0")

@@ -97,7 +97,7 @@ def test_a_bootstrapping_instance_may_do_nothing_else(
     ("action", "parameters", "verdict"),
     [
         ("dynamodb:UpdateItem", report(OWN_SANDBOX), True),
-        ("dynamodb:GetItem", row("mailbox", OWN_SANDBOX, ConsistentRead=True), True),
+        ("dynamodb:GetItem", row("mailbox", OWN_SANDBOX, ConsistentRead=False), True),
         ("sts:GetCallerIdentity", {}, True),
         ("dynamodb:GetItem", row("mailbox", "AROASANDBOX:i-2"), False),
         ("dynamodb:UpdateItem", report(OWN), False),

@@ -12,7 +12,7 @@ from tests.lab.host_cloud import JOB, HostCloud
 from tests.lab.machine_kit import INSTANCE, Bench, ScriptedEc2, a_bench, a_profile
 
 BEFORE = [("AROABOOTSTRAP", "booting"), ("AROABOOTSTRAP", "bootstrapped")]
-AFTER = [("AROASANDBOX", phase) for phase in ("sandboxed", "assigned", "running", "done")]
+AFTER = [("AROASANDBOX", phase) for phase in ("sandboxed", "running", "done")]
 
 
 class Host:

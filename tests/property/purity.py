@@ -8,7 +8,7 @@ from mayfly.decide import reap as reaping
 from mayfly.decide import sandbox as sandboxing
 from mayfly.model import QueueRecord
 from mayfly.ticks import dispatch, provision, reap, sandbox
-from mayfly.ticks.dispatch import Turn
+from mayfly.ticks.dispatch_gather import Turn
 from mayfly.ticks.force import in_force
 from mayfly.ticks.outcome import Outcome
 from tests.unit.world import World

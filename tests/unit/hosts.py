@@ -95,7 +95,7 @@ class Hosts:
             assert row.assignment["boot"] == f"boot-{host.instance_id}"
             host.job, host.token = str(row.assignment["job"]), str(row.assignment["token"])
             self.served.setdefault(host.instance_id, set()).add(host.job)
-            self._say(host, "assigned")
+            host.phase = "assigned"
 
     def _acquire(self, host: Host) -> None:
         buildkite = self.world.buildkite

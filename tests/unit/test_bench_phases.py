@@ -54,6 +54,12 @@ def call(at: float, *rows: dict[str, Any], error: str = "") -> Entry:
     return Entry(at, "AROA:x", "function", "dynamodb", "Put", {"rows": list(rows)}, error=error)
 
 
+def look(at: float, by: str, error: str = "") -> Entry:
+    """Somebody reads the row of the host."""
+    read = {**READ, "key": "AROA:i-1", "operation": "GetItem"}
+    return Entry(at, by, "sandbox", "dynamodb", "GetItem", {"rows": [read]}, error=error)
+
+
 READ: dict[str, Any] = {
     "table": "mayfly-fleet",
     "key": None,
@@ -67,9 +73,12 @@ JOURNAL = [
     call(1.0, row("claim#j"), error="Conflict"),
     call(2.0, row("claim#j")),
     call(3.0, row("claim#j")),
-    call(4.0, row("AROA:i-1", report={"phase": "assigned"})),
+    look(4.0, by="AROA:i-1"),
     call(5.0, row("AROA:i-1", assignment={"job": "j"}), row("claim#j")),
-    call(6.0, row("AROA:i-1", report={"phase": "assigned"})),
+    look(5.25, by="AROA:x"),
+    look(5.5, by="AROA:i-1", error="ThrottlingException"),
+    look(6.0, by="AROA:i-1"),
+    look(6.5, by="AROA:i-1"),
 ]
 
 
@@ -95,7 +104,7 @@ def evidence(timeline: Timeline) -> Evidence:
 
 
 def test_moments_are_taken_from_whoever_knows_them() -> None:
-    """The first write of the claim that AWS took, and the report that follows the assignment."""
+    """The first write of the claim that AWS took, and its host's first look after that."""
     assert marks_of(evidence(WAY)) == {"j": Marks(1, 2, 2.5, 5, 6, 7, 8.5, 9, 10)}
 
 

@@ -152,7 +152,7 @@ CASES = [
     Case("and is helped when it does not", S.DONE, dies=True, changes={"since": ago(2.1)}),
     Case("a ready host that gives up", S.READY, FAILED, then=S.CONDEMNED, dies=True),
     Case("an assigned one too", S.ASSIGNED, FAILED, then=S.CONDEMNED, dies=True),
-    Case("one that has its assignment is left alone", S.ASSIGNED, a_report("assigned")),
+    Case("one that has its assignment is left alone", S.ASSIGNED, a_report("sandboxed")),
     Case("one on its way is the sandbox's to judge", S.BOOTING, FAILED),
     Case("a condemned one dies", S.CONDEMNED, dies=True),
     Case("until EC2 ends it", S.CONDEMNED, ec2="shutting-down"),
@@ -185,7 +185,7 @@ def test_what_the_host_said_of_its_end_is_kept() -> None:
 
 
 def test_a_running_jobs_instance_is_terminated_for_its_limit_alone() -> None:
-    for phase in ("booting", "sandboxed", "assigned", "running", "done", "failed", "strange"):
+    for phase in ("booting", "sandboxed", "running", "done", "failed", "strange"):
         for state in ("pending", "running", "shutting-down", "stopping", "stopped"):
             one = an_instance(S.RUNNING, since=ago(749))
             view = a_view(

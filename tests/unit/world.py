@@ -11,7 +11,7 @@ from mayfly.model import Capacity, Claim, Instance, QueueRecord
 from mayfly.ports import Job, Report
 from mayfly.states import InstanceState
 from mayfly.ticks import dispatch, provision, reap, sandbox
-from mayfly.ticks.dispatch import DispatchPorts, Known, Turn
+from mayfly.ticks.dispatch_gather import DispatchPorts, Known, Turn
 from mayfly.ticks.outcome import Outcome
 from mayfly.ticks.provision import ProvisionPorts
 from mayfly.ticks.reap_apply import ReapPorts

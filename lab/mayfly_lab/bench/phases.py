@@ -15,8 +15,6 @@ from mayfly_lab.report.evidence import Evidence
 
 _CLAIM = key_of(Claim, "")
 _WRITES = frozenset({"PutItem", "UpdateItem"})
-_ASSIGNED = "assigned"
-"""The phase in which a host reports that it has read its assignment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ PHASES: Sequence[Phase] = (
     Phase("listing", "runnable, until dispatch has seen it and recorded its claim"),
     Phase("reserving", "until Buildkite keeps it for Mayfly"),
     Phase("binding", "until the assignment, with its token, stands in the mailbox"),
-    Phase("mailbox poll", "until the host has read it, and said so"),
+    Phase("mailbox poll", "until the host has read it"),
     Phase("agent start", "until the agent has registered"),
     Phase("acquire", "until the agent has the job and started it"),
     Phase("checkout", "until the agent comes to the command: hooks, plugins, git"),
@@ -122,15 +120,24 @@ def _claimed(row: Mapping[str, Any]) -> str:
 
 
 def _mailbox(journal: Sequence[Entry]) -> tuple[dict[str, float], dict[str, float]]:
-    """By job: when its last assignment was written, and when its host said that it has it."""
+    """By job: when its last assignment was written, and when its host first read it."""
     written: dict[str, float] = {}
-    taken: dict[str, float] = {}
     job_of: dict[str, str] = {}
     for write in mailbox_writes(journal):
         if "assignment" in write.state:
             job = write.state["assignment"]["job"]
             job_of[write.row] = job
             written[job] = write.at
-        elif write.state.get("report", {}).get("phase") == _ASSIGNED and write.row in job_of:
-            taken[job_of[write.row]] = write.at
+    taken: dict[str, float] = {}
+    for row, at in _looks(journal):
+        if row in job_of and at >= written[job_of[row]]:
+            taken.setdefault(job_of[row], at)
     return written, taken
+
+
+def _looks(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:
+    """When each host looked into its mailbox: the row has the name of who may read it."""
+    for entry in journal:
+        if entry.ok and entry.operation == "GetItem":
+            keys = (row["key"] for row in entry.resources.get("rows", ()))
+            yield from ((key, entry.at) for key in keys if key == entry.principal)

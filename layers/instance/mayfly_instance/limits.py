@@ -22,12 +22,8 @@ class Limits:
     """Proofs in a row, each over fresh connections."""
     gate_again: float = 10
     """The gate's time after an assignment was read; one proof is enough then."""
-    poll: float = 0.2
+    poll: float = 0.1
     """Between two looks into the mailbox while there is no job: a job waits for half of it."""
-    keen_poll: float = 0.1
-    """The same while the host is fresh: a job that waited for it is bound within moments."""
-    keen: float = 5
-    """How long after its proof a host is fresh."""
     silence: float = 5 * 60
     """Without a job: how long the mailbox may be gone or refused."""
     idle: float = 7 * 24 * 3600

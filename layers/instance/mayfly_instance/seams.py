@@ -47,7 +47,7 @@ class Cloud(Protocol):
         """An object of S3. Raises Missing."""
 
     def item(self, credentials: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
-        """The row with this key, read consistently."""
+        """The row with this key, as it was within the last second."""
 
     def set_attribute(
         self, credentials: Credentials, table: str, key: str, name: str, value: Mapping[str, Any]

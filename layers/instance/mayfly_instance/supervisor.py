@@ -146,7 +146,6 @@ def _run_one_job(scene: Scene, reporter: Reporter) -> None:
 
     reporter.step("passing the gate once more")
     proven = gate.prove(1, limits.gate_again)
-    reporter.tell(phases.ASSIGNED, 1)
     if found.imds == firewall.OFF:
         keys.keep(proven.credentials)
     if found.imds == firewall.SUPERVISOR:
@@ -173,7 +172,7 @@ def _as_sandbox(
 
 
 def _assignment(scene: Scene, reporter: Reporter) -> Letter:
-    """Look into the mailbox, often, and at first very often, until a job is there.
+    """Look into the mailbox, very often, until a job is there.
 
     Raises HostFailure when the mailbox is silent for too long, when spot takes the instance back,
     and when nobody has had a job for it in a very long time.
@@ -203,8 +202,7 @@ def _assignment(scene: Scene, reporter: Reporter) -> Letter:
             raise HostFailure(f"spot takes the instance at {notice}, before it had a job")
         if now - began >= limits.idle:
             raise HostFailure("no job came for a very long time")
-        pace = limits.keen_poll if now - began < limits.keen else limits.poll
-        clock.sleep(max(0.0, now + pace - clock.seconds()))
+        clock.sleep(max(0.0, now + limits.poll - clock.seconds()))
 
 
 def _notice(scene: Scene, reporter: Reporter, found: assignment.Assignment) -> str | None:

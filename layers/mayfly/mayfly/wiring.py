@@ -21,7 +21,7 @@ from mayfly.settings import (
     Settings,
     read_settings,
 )
-from mayfly.ticks.dispatch import DispatchPorts
+from mayfly.ticks.dispatch_gather import DispatchPorts
 from mayfly.ticks.provision import ProvisionPorts
 from mayfly.ticks.reap_apply import ReapPorts
 from mayfly.ticks.sandbox import SandboxPorts

@@ -37,7 +37,7 @@ class WrittenReport(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
     protocol: Literal[1]
-    phase: Literal["booting", "bootstrapped", "sandboxed", "assigned", "running", "done", "failed"]
+    phase: Literal["booting", "bootstrapped", "sandboxed", "running", "done", "failed"]
     boot: str = Field(min_length=1)
     at: AwareDatetime | None = Field(default=None, strict=False)
     step: str = ""

@@ -12,7 +12,7 @@ from mayfly.lease import Hold, hold
 from mayfly.model import QueueRecord
 from mayfly.ports import Buildkite
 from mayfly.ticks import dispatch, provision, sandbox
-from mayfly.ticks.dispatch import DispatchPorts
+from mayfly.ticks.dispatch_gather import DispatchPorts
 from mayfly.ticks.outcome import Outcome
 from mayfly.ticks.provision import ProvisionPorts
 from mayfly.ticks.rhythm import QUIET, Every, Rhythm

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from mayfly.lease import Hold
 from mayfly.model import QueueRecord
-from mayfly.ticks.dispatch import Known, Ticked, Turn
+from mayfly.ticks.dispatch import Ticked
+from mayfly.ticks.dispatch_gather import Known, Turn
 
 LISTS_AT_ONCE = 4
 """Queues listed in one tick."""
@@ -17,9 +18,9 @@ LISTS = 8
 BESIDE = timedelta(seconds=0.5)
 """Between two lists, of one queue each, beside an invocation that may list too: the other 2."""
 QUIET = timedelta(seconds=0.25)
-"""Between two lists without a job in them."""
+"""Between two lists while there is no job, and no instance that is ready for one."""
 IDLE = timedelta(seconds=1)
-"""Between two looks at the records while no job is there, runs or waits, and nobody is ready."""
+"""Between two looks at the records while no job is there or waits."""
 KEEN = timedelta(seconds=0.125)
 """Between two ticks while a job waits for its instance; the records tell when there is one."""
 READ_EVERY = timedelta(seconds=0.0625)
@@ -56,7 +57,7 @@ class Rhythm:
     _wide: Every = field(default_factory=lambda: Every(WIDE))
     _looks: Every = field(default_factory=lambda: Every(IDLE))
     _busy: bool = True
-    """Whether the last tick saw anything that the next must look at."""
+    """Whether there were jobs at the last tick, so that the next reads the records as it lists."""
     _known: Known = field(default_factory=Known)
     _rounds: int = 0
     _list_at: datetime | None = None
@@ -77,10 +78,10 @@ class Rhythm:
     def after(self, turn: Turn, ticked: Ticked, held: Hold, began: datetime) -> timedelta:
         """How long after `began`, when this tick did, the next one does."""
         self._known = ticked.known
-        runs = any(ticked.known.running.values())
-        self._busy = ticked.jobs or ticked.ready or ticked.waits or runs
+        self._busy = ticked.jobs
         if self._list_at is None:
-            pace = pace_of(turn.listed, jobs=ticked.jobs)
+            ready = any(ticked.known.ready.values())
+            pace = pace_of(turn.listed, fast=ticked.jobs or ready)
             self._list_at = began + (max(pace, BESIDE) if held.shared(began) else pace)
         keen = max(KEEN, len(turn.queues) * READ_EVERY)
         left = self._list_at - began
@@ -98,7 +99,7 @@ def listed(
     return frozenset((names + names)[start : start + at_once])
 
 
-def pace_of(queues: Collection[str], *, jobs: bool) -> timedelta:
+def pace_of(queues: Collection[str], *, fast: bool) -> timedelta:
     """How long after a tick that listed these queues the next list may begin."""
     fastest = timedelta(seconds=1) / (LISTS // max(1, len(queues)))
-    return fastest if jobs else max(fastest, QUIET)
+    return fastest if fast else max(fastest, QUIET)
