@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 
 from mayfly_lab.bench import prices
 from mayfly_lab.front.journal import Entry
@@ -33,11 +32,13 @@ def main() -> None:
 
 def report(calls: list[Entry], seconds: float) -> list[str]:
     """Lines with each operation's rate and, for DynamoDB, the month's price."""
-    counted = Counter((call.principal, call.service, call.operation) for call in calls)
+    counted: dict[tuple[str, str, str], list[Entry]] = {}
+    for call in calls:
+        counted.setdefault((call.principal, call.service, call.operation), []).append(call)
     factor = prices.MONTH / seconds
     lines, total = [], 0.0
-    for (principal, service, operation), number in sorted(counted.items()):
-        price = number * factor * prices.of_operation(service, operation)
+    for (principal, service, operation), alike in sorted(counted.items()):
+        price, number = factor * prices.of_calls(alike), len(alike)
         total += price
         name = principal.rpartition(":")[2]
         lines.append(

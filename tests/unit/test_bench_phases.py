@@ -11,6 +11,7 @@ import pytest
 from mayfly_lab.bench.figures import GOALS, PERCENTS, Summary, figures, summary, table
 from mayfly_lab.bench.idle import Idle, lines
 from mayfly_lab.bench.phases import PHASES, Marks, durations, marks_of
+from mayfly_lab.bench.prices import of_call
 from mayfly_lab.buildkite import JobState, JobView
 from mayfly_lab.buildkite.pipelines.steps import CommandStep
 from mayfly_lab.buildkite.records import Build, Job, Person, Pipeline, Timeline
@@ -134,12 +135,26 @@ def test_a_goal_is_met_or_missed(seconds: float, told: str) -> None:
     assert set(GOALS) <= set(PERCENTS)
 
 
+def a_read(operation: str, **request: Any) -> Entry:
+    return Entry(1.0, "AROA:i-1", "sandbox", "dynamodb", operation, request=request)
+
+
+def test_a_consistent_read_costs_twice_as_much_as_one_that_need_not_be() -> None:
+    unit = 0.125e-6
+    assert of_call(a_read("GetItem", ConsistentRead=True)) == unit
+    assert of_call(a_read("GetItem")) == unit / 2
+    assert of_call(a_read("Query")) == unit / 2
+    assert of_call(a_read("BatchGetItem", RequestItems={"t": {"ConsistentRead": True}})) == unit
+    assert of_call(a_read("BatchGetItem", RequestItems={"t": {"Keys": []}})) == unit / 2
+    assert of_call(replace(a_read("GetParameter"), service="ssm")) == 0
+
+
 def test_idle_machines_cost_what_they_read() -> None:
     reads = [
-        Entry(1.0, "AROA:i-1", "sandbox", "dynamodb", "GetItem"),
-        Entry(2.0, "AROA:i-2", "sandbox", "dynamodb", "GetItem"),
+        a_read("GetItem", ConsistentRead=False),
+        replace(a_read("GetItem", ConsistentRead=False), principal="AROA:i-2"),
     ]
     idle = Idle(seconds=1.0, hosts=2, calls=reads, buildkite={"list": 2})
     assert idle.per_host == 1
-    assert idle.host_month == pytest.approx(30.4 * 24 * 3600 * 0.125e-6)
+    assert idle.host_month == pytest.approx(30.4 * 24 * 3600 * 0.125e-6 / 2)
     assert any("list" in line and "120.0 calls a minute" in line for line in lines(idle))

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from mayfly import lease as leases
-from mayfly.decide.dispatch import LOOK_AHEAD
+from mayfly.decide.dispatch import LOOK_AHEAD, OPEN_AT_ONCE
 from mayfly.errors import Transient
 from mayfly.lease import LOOK
 from mayfly.model import Claim, QueueRecord
+from mayfly.ports import Save
 from mayfly.states import ClaimState
 from mayfly.ticks.rhythm import LISTS, LISTS_AT_ONCE, listed, pace_of
-from tests.unit.builders import QUEUE, a_queue
+from tests.unit.builders import QUEUE, a_claim, a_queue
 from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world, wanting
 
@@ -58,6 +59,26 @@ def test_with_the_first_job_in_a_list_the_same_tick_reads_the_records() -> None:
     }
     Script(world, 5, events).dispatch()
     assert claimed == [C.WAITING]
+
+
+def test_it_opens_jobs_anew_that_had_a_claim_before_however_far_down_the_list() -> None:
+    world = a_world(**{"limits/max-instances": "100"}).after(1)
+    old = a_claim(job="urgent", state=C.RELEASED, version=0)
+    many = [f"job-{n:02}" for n in range(2 * OPEN_AT_ONCE)]
+    claimed: list[str] = []
+
+    def come() -> None:
+        world.fleet.write([Save(old)])
+        world.schedule(*many)
+        world.schedule("urgent", priority=9)
+
+    def see() -> None:
+        found = world.fleet.all(Claim)
+        claimed.extend(claim.job for claim in found if claim.state is C.WAITING)
+
+    Script(world, 5, {6: come, 7: see}).dispatch()
+    assert len(claimed) == OPEN_AT_ONCE
+    assert "urgent" in claimed
 
 
 def test_a_job_that_runs_makes_it_neither_list_nor_read_more_often() -> None:

@@ -19,7 +19,7 @@ QUEUE = "default"
 PIPELINE = "bench"
 IDLE_SECONDS = 10.0
 SETTLE_SECONDS = 6.0
-"""A fresh host looks for its job ten times a second for five seconds; idle ones do not."""
+"""Until all that a boot sets going has come to rest."""
 PATIENCE = 300.0
 """Seconds for a pool to become hot, and for its machines to go."""
 _LOOK = 0.5
@@ -39,7 +39,9 @@ class Course:
     """Machines that are hot at the beginning of a round. In a round nothing boots: the lab's
     machines share the cores that the jobs are measured on, which real ones do not."""
     every: float
-    """Seconds between two jobs. Not a multiple of dispatch's pace: jobs come at any time."""
+    """Seconds between two jobs. Not a multiple of dispatch's pace: jobs come at any time. Where it
+    is longer than a job takes none runs beside another: in a real fleet each has cores of its own.
+    """
 
 
 @dataclass(frozen=True, slots=True)

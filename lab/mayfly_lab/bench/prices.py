@@ -11,19 +11,26 @@ MONTH = 30.4 * 24 * 3600
 LAMBDA_SECOND = 0.5 * 0.0000133334
 """A second of a function of 512 MB on arm64."""
 _READ, _WRITE = 0.125e-6, 0.625e-6
-# A query of an index that finds next to nothing is half a read unit, a consistent get is one.
-_READ_UNITS: Mapping[str, float] = {"Query": 0.5, "GetItem": 1, "BatchGetItem": 1}
+# Of next to nothing: a consistent read is one unit, one that need not be, as of an index, half.
+_READS = frozenset({"Query", "GetItem", "BatchGetItem"})
 # dispatch renews its lease by a transaction or a conditional put of one small row.
 _WRITE_UNITS: Mapping[str, float] = {"PutItem": 1, "UpdateItem": 1, "TransactWriteItems": 4}
 
 
-def of_operation(service: str, operation: str) -> float:
+def of_call(call: Entry) -> float:
     """The price of one call on one small row; 0 where AWS charges nothing for calls."""
-    if service != "dynamodb":
+    if call.service != "dynamodb":
         return 0.0
-    return _READ_UNITS.get(operation, 0) * _READ + _WRITE_UNITS.get(operation, 0) * _WRITE
+    if call.operation in _READS:
+        return _READ if _is_consistent(call) else _READ / 2
+    return _WRITE_UNITS.get(call.operation, 0) * _WRITE
 
 
 def of_calls(calls: Iterable[Entry]) -> float:
     """The price of these calls."""
-    return sum(of_operation(call.service, call.operation) for call in calls)
+    return sum(map(of_call, calls))
+
+
+def _is_consistent(call: Entry) -> bool:
+    tables = call.request.get("RequestItems", {}).values()
+    return any(asked.get("ConsistentRead") is True for asked in (call.request, *tables))
