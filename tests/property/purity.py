@@ -7,8 +7,7 @@ from mayfly.decide import provision as provisioning
 from mayfly.decide import reap as reaping
 from mayfly.decide import sandbox as sandboxing
 from mayfly.model import QueueRecord
-from mayfly.ticks import dispatch, provision, reap, sandbox
-from mayfly.ticks.dispatch_gather import Turn
+from mayfly.ticks import dispatch_gather, provision, reap, sandbox
 from mayfly.ticks.force import in_force
 from mayfly.ticks.outcome import Outcome
 from tests.unit.world import World
@@ -19,8 +18,10 @@ def decide_twice(world: World) -> None:
     now = world.clock.now
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)
-    turn = Turn(queues, names, world.fence or 0, wide=True, asks=True, known=world.known)
-    for config, view in dispatch.gather(world.dispatch_ports, turn, Outcome()):
+    turn = dispatch_gather.Turn(
+        queues, names, world.fence or 0, wide=True, asks=True, known=world.known
+    )
+    for config, view in dispatch_gather.gather(world.dispatch_ports, turn, Outcome()):
         assert dispatching.decide(view, config, now) == dispatching.decide(view, config, now)
     for record in queues:
         launching = provision.gather(record, world.provision_ports, now)
