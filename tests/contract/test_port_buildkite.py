@@ -16,6 +16,7 @@ from mayfly.adapters.stacks import Stacks, stack_key
 from mayfly.adapters.stacks_calls import StacksCalls
 from mayfly.errors import Conflict, NotFound
 from mayfly.ports import Buildkite, Job
+from mayfly.ticks.rhythm import LISTS
 from mayfly_lab import buildkite as emulator
 from mayfly_lab.fakes import FakeBuildkite
 
@@ -107,7 +108,7 @@ class EmulatorWorld:
         self.lab = emulator.Buildkite(self.clock, queues=("default", "deploy", "other"))
         self.lab.start()
         calls = StacksCalls(self.lab.agent_endpoint, Token(self.lab.agent_token))
-        self.buildkite = Stacks(calls, stack_key("123456789012", "eu-central-1", "mayfly"))
+        self.buildkite = Stacks(calls, stack_key("123456789012", "eu-central-1", "mayfly"), LISTS)
         self.buildkite.register("deploy", OWNER)
 
     def add_jobs(self, queue: str, commands: Sequence[str]) -> list[str]:

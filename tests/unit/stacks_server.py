@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from mayfly.adapters.stacks import Stacks
 from mayfly.adapters.stacks_calls import StacksCalls
+from mayfly.ticks.rhythm import LISTS
 
 TOKEN = "bkct_the-only-one-that-is-good-0123"
 
@@ -121,7 +122,7 @@ class Bench:
 @contextmanager
 def a_bench() -> Iterator[Bench]:
     server, clock, token = Server(), Clock(), AgentToken()
-    stacks = Stacks(StacksCalls(server.address, token, clock), "mayfly-test", clock)
+    stacks = Stacks(StacksCalls(server.address, token, clock), "mayfly-test", LISTS, clock)
     try:
         yield Bench(server, clock, token, stacks)
     finally:

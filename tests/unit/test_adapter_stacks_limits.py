@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from mayfly.adapters.rate_limits import Allowance
-from mayfly.adapters.stacks import LISTS_A_SECOND
 from mayfly.errors import Transient
+from mayfly.ticks.rhythm import LISTS
 from tests.unit.stacks_server import NOTHING, Answer, Bench, a_bench, a_page
 
 
@@ -72,21 +72,21 @@ def test_an_error_without_a_wait_closes_nothing(bench: Bench) -> None:
 
 
 def test_no_more_lists_are_made_than_a_second_has(bench: Bench) -> None:
-    bench.answers(*[a_page()] * (LISTS_A_SECOND + 1))
-    for _ in range(LISTS_A_SECOND):
+    bench.answers(*[a_page()] * (LISTS + 1))
+    for _ in range(LISTS):
         bench.stacks.jobs("deploy")
         bench.clock.now += 0.1
     with pytest.raises(Transient) as told:
         bench.stacks.jobs("deploy")
-    assert told.value.retry_after == pytest.approx(1 - 0.1 * LISTS_A_SECOND)
+    assert told.value.retry_after == pytest.approx(1 - 0.1 * LISTS)
     bench.clock.now += 0.3
     bench.stacks.jobs("deploy")
-    assert len(bench.server.asked) == LISTS_A_SECOND + 1
+    assert len(bench.server.asked) == LISTS + 1
 
 
 def test_pages_that_do_not_fit_into_the_second_are_left_for_the_next_tick(bench: Bench) -> None:
-    bench.answers(*[a_page()] * (LISTS_A_SECOND - 2))
-    for _ in range(LISTS_A_SECOND - 2):
+    bench.answers(*[a_page()] * (LISTS - 2))
+    for _ in range(LISTS - 2):
         bench.stacks.jobs("other")
     bench.answers(a_page("a", cursor="1"), a_page("b", cursor="2"), a_page("c"))
     assert [job.id for job in bench.stacks.jobs("deploy").jobs] == ["a", "b"]

@@ -21,6 +21,8 @@ from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world, wanting
 
 C = ClaimState
+FAST = 1.125 / 8
+BESIDE = 1.125 / 2
 
 
 def queues(count: int) -> list[QueueRecord]:
@@ -30,23 +32,23 @@ def queues(count: int) -> list[QueueRecord]:
 def test_it_lists_four_times_a_second_while_there_is_nothing_to_do() -> None:
     script = Script(a_world(), 10)
     script.dispatch()
-    assert script.waits == [0.5, 0.5] + [0.25] * 35
+    assert script.waits == [BESIDE, BESIDE] + [0.25] * 35
 
 
 def test_it_lists_eight_times_a_second_while_instances_are_ready() -> None:
     script = Script(a_warm_world(), 5)
     script.dispatch()
-    assert script.waits == [0.5, 0.5] + [0.125] * 31
+    assert script.waits == [BESIDE, BESIDE] + [FAST] * 27
 
 
-@pytest.mark.parametrize(("a_kind", "lists"), [(a_world, 40), (a_warm_world, 80)])
+@pytest.mark.parametrize(("a_kind", "lists", "looks"), [(a_world, 40, 10), (a_warm_world, 72, 9)])
 def test_the_records_are_read_once_a_second_while_there_is_nothing_to_do(
-    a_kind: Callable[[], World], lists: int
+    a_kind: Callable[[], World], lists: int, looks: int
 ) -> None:
     world = a_kind().after(1)
     reads = times_of(world, world.fleet, "instances")
     Script(world, 10).dispatch()
-    assert len(reads) == 10
+    assert len(reads) == looks
     assert world.buildkite.calls["jobs"] == lists
 
 
@@ -98,7 +100,7 @@ def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
     world.schedule("job-1")
     script = Script(world, 5)
     script.dispatch()
-    assert script.waits == [0.5, 0.5] + [0.125] * 31
+    assert script.waits == [BESIDE, BESIDE] + [FAST] * 27
 
 
 def test_it_does_so_from_the_first_list_where_nobody_was_before_it() -> None:
@@ -106,11 +108,12 @@ def test_it_does_so_from_the_first_list_where_nobody_was_before_it() -> None:
     world.schedule("job-1")
     script = Script(world, 5)
     script.dispatch()
-    assert script.waits == [0.125] * 39
+    assert script.waits == [FAST] * 35
 
 
 @pytest.mark.parametrize(
-    ("count", "pace"), [(0, 0.125), (1, 0.125), (2, 0.25), (3, 0.5), (4, 0.5), (9, 0.5)]
+    ("count", "pace"),
+    [(0, FAST), (1, FAST), (2, 2 * FAST), (3, 4 * FAST), (4, 4 * FAST), (9, 4 * FAST)],
 )
 def test_more_queues_make_it_slower_until_they_take_turns(count: int, pace: float) -> None:
     names = listed(queues(count), 0)
@@ -123,7 +126,7 @@ def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
     world.schedule("job-1")
     Script(world, 3).dispatch()
     assert world.claim("job-1").state is C.ASSIGNED
-    assert world.buildkite.calls["jobs"] == 2 + 2 * LISTS
+    assert world.buildkite.calls["jobs"] == 2 * LISTS
     # In the first of the three seconds there was no claim yet of which to ask.
     assert world.buildkite.calls["states"] == 2
 
@@ -225,6 +228,15 @@ def test_lists_are_at_most_eight_a_second() -> None:
         assert len(within) <= 8
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
+def test_a_tick_that_begins_late_leaves_room_for_those_that_follow_in_time(count: int) -> None:
+    names = listed(queues(count), 0)
+    late = timedelta(seconds=0.12)
+    ticks = [late, *(n * pace_of(names, fast=True) for n in range(1, 20))]
+    lists = [at for at in ticks for _ in names]
+    assert sum(at < late + timedelta(seconds=1) for at in lists) <= LISTS
+
+
 def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
     world = wanting("job-1")
     world.provision()
@@ -238,8 +250,8 @@ def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
     script = Script(world, 3, events)
     script.dispatch()
     assert bound == [C.ASSIGNED]
-    assert script.waits[:5] == [0.125] * 5
-    assert world.buildkite.calls["jobs"] - before == 2 + 2 * LISTS
+    assert script.waits[:5] == [FAST] * 5
+    assert world.buildkite.calls["jobs"] - before == 2 * LISTS
 
 
 @pytest.mark.parametrize("fast", [False, True], ids=["quiet", "fast"])

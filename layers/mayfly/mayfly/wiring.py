@@ -48,6 +48,7 @@ def dispatch() -> DispatchPorts:
     from mayfly.adapters.ssm import Secret, SsmParameters
     from mayfly.adapters.stacks import Stacks, stack_key
     from mayfly.adapters.stacks_calls import StacksCalls
+    from mayfly.ticks.rhythm import LISTS
 
     mine = settings(DispatchSettings)
     key = stack_key(mine.account, mine.region, mine.stack)
@@ -55,7 +56,7 @@ def dispatch() -> DispatchPorts:
     elsewhere = mine.buildkite_endpoint.rstrip("/") != BUILDKITE
     return DispatchPorts(
         fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mine.mailbox_table)),
-        buildkite=Stacks(calls, key),
+        buildkite=Stacks(calls, key, LISTS),
         parameters=SsmParameters(clients.ssm),
         nudges=SqsNudges(clients.sqs, mine.nudge_queue_url),
         agent_endpoint=mine.buildkite_endpoint if elsewhere else "",

@@ -20,8 +20,6 @@ from mayfly.errors import Conflict, Misconfigured, Transient
 from mayfly.ports import Job, Listing
 from mayfly.scrubbing import hide, scrub
 
-LISTS_A_SECOND = 8
-"""Buildkite allows 10 for a stack. The rest is for an invocation that overlaps with this one."""
 PAGES = 5
 """Of 1000 jobs each: what lies beyond is not looked at before these are gone."""
 _AT_ONCE = 1000
@@ -43,12 +41,16 @@ class Stacks:
     """Implements `mayfly.ports.Buildkite`. Safe between threads: queues are listed side by side."""
 
     def __init__(
-        self, calls: StacksCalls, key: str, clock: Callable[[], float] = time.monotonic
+        self,
+        calls: StacksCalls,
+        key: str,
+        lists: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`key` comes from `stack_key`."""
+        """`key` comes from `stack_key`; `lists` may be made in any second."""
         self._calls = calls
         self._key = key
-        self._lists = Allowance(LISTS_A_SECOND, clock)
+        self._lists = Allowance(lists, clock)
 
     def register(self, queue: str, owner: str) -> None:
         """See `mayfly.ports.Buildkite`.
