@@ -50,6 +50,9 @@ def _seconds(lines: Sequence[JobLine], before: int) -> Iterator[str]:
 
 def instances_table(lines: Sequence[InstanceLine], numbers: Mapping[str, int]) -> Iterator[str]:
     """Each instance with the profiles that its metadata service served, and how it ended."""
+    if not lines:
+        yield "no instance was launched"
+        return
     yield "instance             queue     job  profile served, in seconds since its launch"
     for line in lines:
         job = f"#{numbers[line.job]}" if line.job in numbers else "-"

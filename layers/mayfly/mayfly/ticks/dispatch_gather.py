@@ -68,11 +68,11 @@ class Turn:
 class _Found:
     """A queue's records."""
 
-    claims: tuple[Claim, ...] = ()
-    bound: Mapping[SlotKey, Instance] = field(default_factory=dict)
+    claims: tuple[Claim, ...]
+    bound: Mapping[SlotKey, Instance]
     """The instances of assigned claims."""
-    ready: tuple[Instance, ...] = ()
-    former: Mapping[str, Claim | None] = field(default_factory=dict)
+    ready: tuple[Instance, ...]
+    former: Mapping[str, Claim | None]
     """By job, for those of which it was asked: its former claim, or None without one."""
 
 
