@@ -11,7 +11,7 @@ from mayfly.agent_rules import Mismatch
 from mayfly.decide.dispatch import decide, left_alone
 from mayfly.states import ClaimState
 from mayfly.ticks.dispatch_apply import Applier
-from mayfly.ticks.dispatch_gather import DispatchPorts, Known, Turn, gather, has_jobs
+from mayfly.ticks.dispatch_gather import DispatchPorts, Known, Turn, gather
 from mayfly.ticks.outcome import Outcome
 
 log = logging.getLogger("mayfly")
@@ -36,10 +36,11 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
     paused, running = dict(turn.known.paused), dict(turn.known.running)
     ready, alone = dict(turn.known.ready), dict(turn.known.alone)
     for config, view in gather(ports, turn, outcome):
-        jobs = jobs or bool(view.claims) or has_jobs(view.listing)
+        jobs = jobs or bool(view.claims)
         ready[config.queue] = bool(view.ready)
         waits = waits or any(claim.state is ClaimState.WAITING for claim in view.claims)
         if view.listing is not None:
+            jobs = jobs or bool(view.listing.jobs)
             told = alone.get(config.queue, frozenset())
             alone[config.queue] = _tell_of(left_alone(view, config), told, outcome)
         applier = Applier(ports.fleet, ports.buildkite, ports.nudges, turn.fence, now)

@@ -89,10 +89,9 @@ def gather(
         }
         hoped: dict[str, list[str]] = {}
         if turn.glance:
-            first = {queue: answer.result() for queue, answer in lists.items()}
-            if not any(map(has_jobs, first.values())):
+            hoped = {queue: _hoped(answer.result()) for queue, answer in lists.items()}
+            if not any(hoped.values()):
                 return
-            hoped = {queue: _hoped(listing) for queue, listing in first.items()}
         reads = {
             queue: _reading(pool, ports.fleet, queue, turn, hoped.get(queue, ()))
             for queue in configs
@@ -170,11 +169,6 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
     except MayflyError as error:
         outcome.failed(f"jobs of queue {queue}", error)
     return None
-
-
-def has_jobs(listing: Listing | None) -> bool:
-    """Whether Buildkite was asked, and has some."""
-    return listing is not None and bool(listing.jobs)
 
 
 def _overtaken(
