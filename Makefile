@@ -13,7 +13,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 
 TYPED := layers/mayfly/mayfly layers/instance/mayfly_instance layers/instance/bundle.py \
-	lab/mayfly_lab scripts/operations functions tools tests
+	lab/mayfly_lab lab/buildkite_emulator lab/tests cli/mayfly_cli functions build tests
 SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers scripts lab))
 
 .PHONY: help
@@ -57,11 +57,11 @@ lock: .tools/ok ## pin all requirements anew from requirements/*.in
 
 .PHONY: bundle
 bundle: .venv/ok ## put the user data and the bundle's SHA-256 into the templates
-	$(BIN)/python -m tools.embed
+	$(BIN)/python -m build.embed
 
 .PHONY: docs
 docs: .venv/ok ## renew what the documentation takes from the code
-	$(BIN)/python -m tools.docs --write
+	$(BIN)/python -m build.docs --write
 
 .PHONY: build
 build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container
@@ -71,9 +71,9 @@ build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container
 validate: .venv/ok .tools/sam/ok ## check the templates, as written and as translated
 	$(SAM) validate --lint --template template.yaml
 	$(SAM) validate --lint --template stacks/queue.yaml
-	mkdir -p .build && $(BIN)/python -m tools.translate template.yaml >.build/template.json
+	mkdir -p .build && $(BIN)/python -m build.translate template.yaml >.build/template.json
 	$(BIN)/cfn-lint template.yaml stacks/queue.yaml .build/template.json
-	$(BIN)/python -m tools.embed --check
+	$(BIN)/python -m build.embed --check
 
 # ---------------------------------------------------------------- checks
 
@@ -100,16 +100,16 @@ RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: test
 test: .venv/ok .tools/sam/ok ## all tests but the slow ones
-	$(RUN_TESTS) -m "not slow" --ignore tests/e2e $(PYTEST)
+	$(RUN_TESTS) -m "not slow" --ignore lab/tests/e2e $(PYTEST)
 
 .PHONY: test-slow
 test-slow: .venv/ok .tools/sam/ok ## tests that need minutes: every fault, functions that die, commands as people start them
-	$(RUN_TESTS) -m slow --ignore tests/e2e $(PYTEST)
+	$(RUN_TESTS) -m slow --ignore lab/tests/e2e $(PYTEST)
 
 .PHONY: e2e
 e2e: .venv/ok ## whole jobs of every kind, by the buildkite-agent on PATH and by the stand-in
 	@buildkite-agent --version 2>/dev/null || echo "no buildkite-agent on PATH: the stand-in alone runs the jobs"
-	$(RUN_TESTS) tests/e2e $(PYTEST)
+	$(RUN_TESTS) lab/tests/e2e $(PYTEST)
 
 .PHONY: demo
 demo: .venv/ok ## real jobs through the real system, on this machine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mayfly_lab.http import Answer, HttpServer, Request
+from buildkite_emulator.server import Answer, HttpServer, Request
 from mayfly_lab.standin.archive import AgentArchive
 
 _PATH = "/agent.tar.gz"

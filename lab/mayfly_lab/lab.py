@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from buildkite_emulator import Buildkite, Timings
+from buildkite_emulator import Faults as BuildkiteFaults
 from mayfly_lab.archives import ArchiveServer
 from mayfly_lab.aws.config import ACCOUNT, Delays, LabConfig
 from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
-from mayfly_lab.buildkite import Buildkite, Timings
-from mayfly_lab.buildkite import Faults as BuildkiteFaults
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
 from mayfly_lab.faults import Fault, Faults, Wish
 from mayfly_lab.latency import Latency

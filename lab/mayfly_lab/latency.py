@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+from buildkite_emulator.server import Answer, Application, Request
 from mayfly_lab.faults import FaultSyntaxError, parse_seconds
-from mayfly_lab.http import Answer, Application, Request
 
 LONGEST = 60.0
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mayfly.adapters.batches import get_items
-from mayfly.adapters.boto_errors import code_of, translated
-from mayfly.adapters.records import from_item, key_of
+from mayfly.adapters.aws.boto_errors import code_of, translated
+from mayfly.adapters.dynamodb.batches import get_items
+from mayfly.adapters.dynamodb.records import from_item, key_of
 from mayfly.errors import MayflyError
-from mayfly.model import AnyRecord, Capacity, Claim, Instance, QueueRecord, SlotKey
+from mayfly.records.model import AnyRecord, Capacity, Claim, Instance, QueueRecord, SlotKey
 from mayfly_lab.front.journal import Entry, Journal
 
 _WRITES = frozenset({"PutItem", "UpdateItem"})

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from mayfly.adapters.attributes import decode
-from mayfly.adapters.fleet import DynamoFleet
-from mayfly.adapters.transactions import Tables
-from mayfly.ports import Fleet, Report
-from mayfly.states import InstanceState
-from mayfly_lab.fakes import FakeFleet, FakeMailbox
+from mayfly.adapters.dynamodb.attributes import decode
+from mayfly.adapters.dynamodb.fleet import DynamoFleet
+from mayfly.adapters.dynamodb.transactions import Tables
+from mayfly.answers import Report
+from mayfly.ports import Fleet
+from mayfly.records.states import InstanceState
 from tests.contract.sample_records import NOW, an_instance
+from tests.fakes import FakeFleet, FakeMailbox
 
 ROW = "AROASAND:i-1"
 ASSIGNMENT = {"protocol": 1, "job": "job-1", "policy": {"rules": ["fork=no"], "repository": None}}

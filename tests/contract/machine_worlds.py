@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from mayfly.adapters.ec2 import Ec2Machines
+from local.ec2_lab import Ec2Lab
+from local.waiting import eventually
+from mayfly.adapters.aws.ec2 import Ec2Machines
 from mayfly.errors import Transient
 from mayfly.ports import Machines
-from mayfly_lab.fakes import FakeMachines
-from tests.lab.ec2_lab import Ec2Lab
-from tests.lab.waiting import eventually
+from tests.fakes import FakeMachines
 
 TYPES = ("m7i.large", "m7a.large")
 GONE = "i-0000000000000000a"

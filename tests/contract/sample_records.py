@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mayfly.model import (
+from mayfly.records.model import (
     Capacity,
     Claim,
     Instance,
@@ -19,7 +19,7 @@ from mayfly.model import (
     Step,
     Stray,
 )
-from mayfly.states import ClaimState, InstanceState, LaunchState
+from mayfly.records.states import ClaimState, InstanceState, LaunchState
 
 NOW = datetime(2026, 11, 20, 9, 30, 0, 250000, tzinfo=UTC)
 SHAPE = Shape("deploy", "x86_64", ("m7i.large", "m7a.large"), "spot-then-on-demand")

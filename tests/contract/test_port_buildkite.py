@@ -12,13 +12,14 @@ from typing import Protocol
 import pytest
 import requests
 
-from mayfly.adapters.stacks import Stacks, stack_key
-from mayfly.adapters.stacks_calls import StacksCalls
+import buildkite_emulator as emulator
+from mayfly.adapters.buildkite.stacks import Stacks, stack_key
+from mayfly.adapters.buildkite.stacks_calls import StacksCalls
+from mayfly.answers import Job
+from mayfly.dispatch.rhythm import LISTS
 from mayfly.errors import Conflict, NotFound
-from mayfly.ports import Buildkite, Job
-from mayfly.ticks.rhythm import LISTS
-from mayfly_lab import buildkite as emulator
-from mayfly_lab.fakes import FakeBuildkite
+from mayfly.ports import Buildkite
+from tests.fakes import FakeBuildkite
 
 OWNER = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly/1"
 

@@ -12,9 +12,10 @@ from datetime import timedelta
 import pytest
 
 from mayfly.errors import Conflict
-from mayfly.model import QueueRecord, Record, SlotKey, saved
-from mayfly.ports import Assign, Drop, Fleet, Save, Unassign
-from mayfly.states import OPEN_INSTANCES, ClaimState, InstanceState, LaunchState
+from mayfly.ports import Fleet
+from mayfly.records.changes import Assign, Drop, Save, Unassign
+from mayfly.records.model import QueueRecord, Record, SlotKey, saved
+from mayfly.records.states import OPEN_INSTANCES, ClaimState, InstanceState, LaunchState
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, DynamoWorld, World
 from tests.contract.sample_records import (
     NOW,

@@ -11,9 +11,10 @@ from datetime import timedelta
 import pytest
 
 from mayfly.errors import Conflict
-from mayfly.model import SlotKey, saved
-from mayfly.ports import Assign, Drop, Fleet, FreeSlots, Save, Unassign
-from mayfly.states import ClaimState, InstanceState
+from mayfly.ports import Fleet
+from mayfly.records.changes import Assign, Drop, FreeSlots, Save, Unassign
+from mayfly.records.model import SlotKey, saved
+from mayfly.records.states import ClaimState, InstanceState
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, World
 from tests.contract.sample_records import (
     NOW,

@@ -12,10 +12,10 @@ from itertools import count
 
 import pytest
 
+from local.aws_lab import a_lab
+from local.ec2_lab import Ec2Lab, ec2_lab
 from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound, Transient
 from tests.contract.machine_worlds import GONE, TYPES, FakeWorld, LabWorld, World, a_request
-from tests.lab.aws_lab import a_lab
-from tests.lab.ec2_lab import Ec2Lab, ec2_lab
 
 STACKS = count()
 

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from mayfly.adapters.attributes import decode, encode
-from mayfly.adapters.mailbox import DynamoMailbox
-from mayfly.ports import Mailbox, Report
-from mayfly_lab.fakes import FakeMailbox
+from mayfly.adapters.dynamodb.attributes import decode, encode
+from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
+from mayfly.answers import Report
+from mayfly.ports import Mailbox
+from tests.fakes import FakeMailbox
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 ROW = "AROASAND:i-1"

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from mayfly.adapters.iam import FRESH, IamRoles
-from mayfly.adapters.logs import LogGroup
-from mayfly.adapters.sqs import SqsNudges
-from mayfly.adapters.ssm import SsmParameters
+from mayfly.adapters.aws.iam import FRESH, IamRoles
+from mayfly.adapters.aws.logs import LogGroup
+from mayfly.adapters.aws.sqs import SqsNudges
+from mayfly.adapters.aws.ssm import SsmParameters
+from mayfly.answers import Parameter
 from mayfly.errors import Misconfigured, NotFound
-from mayfly.ports import LastWords, Nudges, Parameter, Parameters, Roles
-from mayfly_lab.fakes import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
+from mayfly.ports import LastWords, Nudges, Parameters, Roles
+from tests.fakes import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
 
 Lazy = Callable[[str], Callable[[], Any]]
 NOW = datetime.now(UTC).replace(microsecond=123000)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from mayfly.adapters.fleet import DynamoFleet
-from mayfly.adapters.records import key
-from mayfly.adapters.transactions import Tables
-from mayfly.model import Instance, saved
-from mayfly.ports import Fleet, Save
-from mayfly.states import InstanceState
+from mayfly.adapters.dynamodb.fleet import DynamoFleet
+from mayfly.adapters.dynamodb.records import key
+from mayfly.adapters.dynamodb.transactions import Tables
+from mayfly.ports import Fleet
+from mayfly.records.changes import Save
+from mayfly.records.model import Instance, saved
+from mayfly.records.states import InstanceState
 from mayfly_lab.front.journal import Entry, Journal
 from mayfly_lab.records import Records
 from tests.contract.sample_records import NOW, a_claim, an_instance

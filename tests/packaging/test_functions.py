@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from build.resolve import ACCOUNT, REGION, Deployment
+from build.translate import translate
 from tests.packaging.conftest import FUNCTIONS, ROOT, HostBuild
 from tests.packaging.runtime_api import RuntimeApi, runtime_api
-from tools.resolve import ACCOUNT, REGION, Deployment
-from tools.translate import translate
 
 EVENTS = {
     "dispatch": ["schedule"],

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from build.embed import bundle_sha256
+from build.translate import parse
 from tests.packaging.conftest import FUNCTIONS, LOCK, ROOT, python_313
-from tools.embed import bundle_sha256
-from tools.translate import parse
 
 EM_AARCH64 = 183
 """`e_machine` of an ELF header for AArch64 (System V ABI)."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from mayfly.decide import dispatch as dispatching
-from mayfly.decide import provision as provisioning
-from mayfly.decide import reap as reaping
-from mayfly.decide import sandbox as sandboxing
-from mayfly.model import QueueRecord
-from mayfly.ticks import dispatch_gather, provision, reap, sandbox
-from mayfly.ticks.force import in_force
-from mayfly.ticks.outcome import Outcome
+from mayfly.config.in_force import in_force
+from mayfly.dispatch import decide as dispatching
+from mayfly.dispatch import gather as dispatch_gather
+from mayfly.provision import decide as provisioning
+from mayfly.provision import tick as provision
+from mayfly.reap import decide as reaping
+from mayfly.reap import tick as reap
+from mayfly.records.model import QueueRecord
+from mayfly.sandbox import decide as sandboxing
+from mayfly.sandbox import tick as sandbox
+from mayfly.tick.outcome import Outcome
 from tests.unit.world import World
 
 

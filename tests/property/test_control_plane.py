@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from mayfly.dispatch.lease import take
 from mayfly.errors import Transient
-from mayfly.lease import take
-from mayfly.ticks.outcome import Outcome
+from mayfly.tick.outcome import Outcome
 from tests.property.purity import decide_twice
 from tests.unit import invariants
 from tests.unit.builders import QUEUE, STACK, TYPES, a_job

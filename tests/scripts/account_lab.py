@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from buildkite_emulator import Buildkite
+from local.aws_lab import FAST, EmptyRoom
 from mayfly_lab.archives import ArchiveServer
 from mayfly_lab.aws.config import ACCOUNT, LabConfig
 from mayfly_lab.aws.local import LocalAws
-from mayfly_lab.buildkite import Buildkite
 from mayfly_lab.front.authoriser import ALLOWED, Verdict, denied
 from mayfly_lab.front.call import Call, Kind, Principal
 from mayfly_lab.standin.archive import AgentArchive, pack
-from tests.lab.aws_lab import FAST, EmptyRoom
 from tests.scripts.real_account import Run, account_environment, run
 
 TOKEN = "/buildkite/mayfly/agent-token"

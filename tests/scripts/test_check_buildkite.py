@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly_lab.buildkite import Buildkite
+from buildkite_emulator import Buildkite
 from tests.scripts.real_account import Run, bare_environment, run
 
 QUEUE = "checks"

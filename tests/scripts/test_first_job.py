@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mayfly_lab.buildkite import Buildkite
-from tests.contract.buildkite_client import Clock, Contract
+from buildkite_emulator import Buildkite
+from emulator.buildkite_client import Clock, Contract
 from tests.scripts.real_account import Run, bare_environment, run
 
 QUEUE = "deploy"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from operations.findings import COLUMNS, Finding, Unknown, Verdict, table, tally
-from operations.preflight.answers import Answers, read_answers
-from operations.preflight.checks_instances import FLEET_ROLE, SPOT_ROLE
-from operations.preflight.command import decide
-from operations.preflight.quotas import ON_DEMAND, SPOT, quota_of
-from operations.preflight.snapshot import (
+from mayfly_cli.findings import COLUMNS, Finding, Unknown, Verdict, table, tally
+from mayfly_cli.preflight.answers import Answers, read_answers
+from mayfly_cli.preflight.checks_instances import FLEET_ROLE, SPOT_ROLE
+from mayfly_cli.preflight.command import decide
+from mayfly_cli.preflight.quotas import ON_DEMAND, SPOT, quota_of
+from mayfly_cli.preflight.snapshot import (
     Cluster,
     Image,
     InstanceType,

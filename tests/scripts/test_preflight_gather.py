@@ -10,12 +10,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from mayfly_cli.account import Account
+from mayfly_cli.findings import Unknown
+from mayfly_cli.preflight import gather_account, gather_ec2
+from mayfly_cli.preflight.answers import read_answers
+from mayfly_cli.preflight.rights import MAKES
 from mayfly_lab.aws.deploy.translate import translate
-from operations.account import Account
-from operations.findings import Unknown
-from operations.preflight import gather_account, gather_ec2
-from operations.preflight.answers import read_answers
-from operations.preflight.rights import MAKES
 from tests.scripts.real_account import ROOT
 
 CALLER = "arn:aws:iam::123456789012:user/me"

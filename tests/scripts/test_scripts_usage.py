@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.preflight.command import main as preflight
+from mayfly_cli.preflight.command import main as preflight
 from tests.scripts.real_account import Run, bare_environment, run
 
 NAMES = ("check-buildkite", "first-job", "preflight", "uninstall")

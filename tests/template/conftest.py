@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tools.resolve import Deployment
-from tools.translate import parse, translate
+from build.resolve import Deployment
+from build.translate import parse, translate
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTROL = ROOT / "template.yaml"

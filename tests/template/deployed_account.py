@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.aws_lab import FAST, Lab, a_lab
 from mayfly_lab.aws.deploy.stacks import Deployed, Deployment, QueueStack
 from mayfly_lab.aws.functions.environment import Outcome
-from tests.lab.aws_lab import FAST, Lab, a_lab
 
 TOKEN = "bkct_the-cluster-token"
 ENDPOINT = "http://127.0.0.1:9/v3"

@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def fresh_sources(copy: Path) -> Path:
     """Copy what is deployed into `copy`, its generated parts made anew."""
-    for name in ("stacks", "functions", "layers", "tools"):
+    for name in ("stacks", "functions", "layers", "build"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "template.yaml", copy)
-    subprocess.run([sys.executable, "-m", "tools.embed"], cwd=copy, check=True)
+    subprocess.run([sys.executable, "-m", "build.embed"], cwd=copy, check=True)
     return copy

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from build.embed import INSTANCE, PLACEHOLDER
 from mayfly.config.infra import Infra
 from mayfly.config.parameters import ABOUT
 from mayfly.config.queue import DEFAULT_TYPES
 from mayfly_instance import host
 from tests.template.test_people_rights import OPERATORS, SECURITY_OWNERS
-from tools.embed import INSTANCE, PLACEHOLDER
 
 Resources = dict[str, dict[str, Any]]
 

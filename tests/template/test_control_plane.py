@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tools.resolve import ACCOUNT, REGION, Deployment
+from build.resolve import ACCOUNT, REGION, Deployment
 
 Resources = dict[str, dict[str, Any]]
 

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from local.aws_lab import refused
 from mayfly_lab.front.call import Kind, Principal
-from tests.lab.aws_lab import refused
 from tests.template.deployed_account import (
     STACK,
     Account,

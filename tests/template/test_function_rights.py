@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tools.policies import Request, Statement, as_list, decide
-from tools.resolve import ACCOUNT, REGION
+from build.policies import Request, Statement, as_list, decide
+from build.resolve import ACCOUNT, REGION
 
 Resources = dict[str, dict[str, Any]]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tools import embed
+from build import embed
 
 Resources = dict[str, dict[str, Any]]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tools.resolve import ACCOUNT
+from build.resolve import ACCOUNT
 
 Resources = dict[str, dict[str, Any]]
 

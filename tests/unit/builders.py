@@ -10,8 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mayfly.answers import Association, Job, Report, Seen
 from mayfly.config.queue import QueueConfig
-from mayfly.model import (
+from mayfly.records.changes import Save
+from mayfly.records.model import (
     Capacity,
     Claim,
     Instance,
@@ -22,8 +24,7 @@ from mayfly.model import (
     SlotKey,
     Step,
 )
-from mayfly.ports import Association, Job, Report, Save, Seen
-from mayfly.states import ClaimState, InstanceState, LaunchState
+from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from tests.unit.published import arn, queue_stack
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mayfly.actions import Write
-from mayfly.decide.claims import ClaimsView, settle
-from mayfly.model import Claim, Instance, SlotKey
-from mayfly.states import InstanceState
+from mayfly.dispatch.settle import ClaimsView, settle
+from mayfly.records.model import Claim, Instance, SlotKey
+from mayfly.records.states import InstanceState
+from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import NOW, an_instance
 
 ASSIGNED = an_instance(InstanceState.ASSIGNED)
@@ -19,7 +19,7 @@ def settled(
     *,
     attempts: int = 3,
     paused: bool = False,
-) -> list[Write]:
+) -> list[WriteRecords]:
     states = {claim.job: word} if word else {}
     instances: dict[SlotKey, Instance] = {instance.key: instance} if instance else {}
     return list(settle(ClaimsView((claim,), states, instances, attempts, paused), NOW))

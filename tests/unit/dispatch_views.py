@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mayfly.actions import Bind, DispatchAction, Open, Reserve
+from mayfly.answers import Job, Listing
 from mayfly.config.queue import QueueConfig
-from mayfly.decide.dispatch import DispatchView, decide
-from mayfly.model import Claim
-from mayfly.ports import Job, Listing
+from mayfly.dispatch.actions import BindJob, DispatchAction, OpenClaims, ReserveJobs
+from mayfly.dispatch.decide import DispatchView, decide
+from mayfly.records.model import Claim
 from tests.unit.builders import NOW, SPEC, a_config
 
 
@@ -37,17 +37,19 @@ def decided(view: DispatchView, config: QueueConfig | None = None) -> list[Dispa
 
 
 def opened(actions: list[DispatchAction]) -> list[Claim]:
-    return [claim for action in actions if isinstance(action, Open) for claim in action.claims]
+    return [
+        claim for action in actions if isinstance(action, OpenClaims) for claim in action.claims
+    ]
 
 
 def reserved(actions: list[DispatchAction]) -> list[str]:
-    reserves = [action for action in actions if isinstance(action, Reserve)]
+    reserves = [action for action in actions if isinstance(action, ReserveJobs)]
     return [claim.job for action in reserves for claim in action.claims]
 
 
 def binds(actions: list[DispatchAction]) -> dict[str, int]:
     """The slot's number by job."""
-    return {a.claim.job: a.instance.key.number for a in actions if isinstance(a, Bind)}
+    return {a.claim.job: a.instance.key.number for a in actions if isinstance(a, BindJob)}
 
 
 def kinds(actions: list[DispatchAction]) -> list[type[DispatchAction]]:

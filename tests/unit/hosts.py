@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mayfly.answers import Report
 from mayfly.errors import Conflict
-from mayfly.model import Instance
-from mayfly.ports import Report
-from mayfly_lab.fakes.machines import Machine
+from mayfly.records.model import Instance
+from tests.fakes.machines import Machine
 from tests.unit.builders import BOOTSTRAP, BOOTSTRAP_ID, SANDBOX, SANDBOX_ID
 
 if TYPE_CHECKING:

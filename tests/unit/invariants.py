@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from mayfly.config.queue import QueueConfig
-from mayfly.model import Claim, Instance, Launch
-from mayfly.states import InstanceState
+from mayfly.records.model import Claim, Instance, Launch
+from mayfly.records.states import InstanceState
 from tests.unit.builders import QUEUE, SANDBOX
 from tests.unit.hosts import Hosts
 from tests.unit.world import World

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
-from mayfly.ports import Parameter
 
 TEMPLATES = {
     "x86_64": {"id": "lt-0123456789abcdef0", "version": "3"},

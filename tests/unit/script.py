@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from mayfly.ticks.loops import (
-    Edge,
-    dispatch_until_replaced,
-    provision_until_quiet,
-    sandbox_while_open,
-)
-from mayfly.ticks.outcome import Outcome
+from mayfly.dispatch.loop import dispatch_until_replaced
+from mayfly.provision.loop import provision_until_quiet
+from mayfly.sandbox.loop import sandbox_while_open
+from mayfly.tick.edge import Edge
+from mayfly.tick.outcome import Outcome
 from tests.unit.world import World
 
 

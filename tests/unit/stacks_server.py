@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from mayfly.adapters.stacks import Stacks
-from mayfly.adapters.stacks_calls import StacksCalls
-from mayfly.ticks.rhythm import LISTS
+from mayfly.adapters.buildkite.stacks import Stacks
+from mayfly.adapters.buildkite.stacks_calls import StacksCalls
+from mayfly.dispatch.rhythm import LISTS
 
 TOKEN = "bkct_the-only-one-that-is-good-0123"
 

@@ -9,9 +9,9 @@ from datetime import datetime
 import pytest
 from botocore.stub import Stubber
 
-from mayfly.adapters.ec2 import Ec2Machines
+from mayfly.adapters.aws.ec2 import Ec2Machines
+from mayfly.answers import Association
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
-from mayfly.ports import Association
 from tests.unit.stubbed_ec2 import client
 
 

@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from mayfly.adapters.ec2 import Ec2Machines
+from mayfly.adapters.aws.ec2 import Ec2Machines
+from mayfly.answers import Launched
 from mayfly.errors import MayflyError, Misconfigured, NoCapacity, Transient
-from mayfly.ports import Launched
 from tests.unit.stubbed_ec2 import client
 
 REQUEST = {

@@ -18,8 +18,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from mayfly.adapters import clients
-from mayfly.adapters.boto_errors import NO_CAPACITY, code_of, duty, translated
+from mayfly.adapters.aws import clients
+from mayfly.adapters.aws.boto_errors import NO_CAPACITY, code_of, duty, translated
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NoCapacity, NotFound, Transient
 
 URL = "https://ec2.eu-central-1.amazonaws.com"

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from mayfly.adapters.logs import LONGEST_EVENT, LogGroup
+from mayfly.adapters.aws.logs import LONGEST_EVENT, LogGroup
 from mayfly.errors import Transient
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly import model
-from mayfly.adapters.attributes import decode, encode
-from mayfly.adapters.records import from_item, key, open_keys, to_item
+from mayfly.adapters.dynamodb.attributes import decode, encode
+from mayfly.adapters.dynamodb.records import from_item, key, open_keys, to_item
 from mayfly.errors import Misconfigured
-from mayfly.model import Claim, Instance, Launch, Record
-from mayfly.states import ClaimState, InstanceState, LaunchState
+from mayfly.records import model
+from mayfly.records.model import Claim, Instance, Launch, Record
+from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from tests.unit.builders import NOW, a_capacity, a_claim, a_launch, an_instance, assigned
 
 KINDS: tuple[Any, ...] = typing.get_args(Record)

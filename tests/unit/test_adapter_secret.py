@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from mayfly.adapters.ssm import Secret
+from mayfly.adapters.aws.ssm import Secret
 from mayfly.errors import Misconfigured, Transient
 from mayfly.scrubbing import scrub
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from mayfly.adapters.stacks import PAGES, stack_key
+from mayfly.adapters.buildkite.stacks import PAGES, stack_key
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
 from tests.unit.stacks_server import NOTHING, TOKEN, Answer, Bench, a_bench, a_page
 

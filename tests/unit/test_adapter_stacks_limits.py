@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from mayfly.adapters.rate_limits import Allowance
+from mayfly.adapters.buildkite.rate_limits import Allowance
+from mayfly.dispatch.rhythm import LISTS
 from mayfly.errors import Transient
-from mayfly.ticks.rhythm import LISTS
 from tests.unit.stacks_server import NOTHING, Answer, Bench, a_bench, a_page
 
 

@@ -10,13 +10,13 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from mayfly.adapters.fleet import DynamoFleet
-from mayfly.adapters.mailbox import DynamoMailbox
-from mayfly.adapters.transactions import Tables
+from mayfly.adapters.dynamodb.fleet import DynamoFleet
+from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
+from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.errors import Conflict, MayflyError, Misconfigured, Transient
-from mayfly.model import Lease, Stray
-from mayfly.ports import Assign, Change, Drop, FreeSlots, Save, Unassign
-from mayfly.states import InstanceState
+from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
+from mayfly.records.model import Lease, Stray
+from mayfly.records.states import InstanceState
 from tests.unit.builders import NOW, a_capacity, a_claim, an_instance
 
 

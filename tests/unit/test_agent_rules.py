@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.agent_rules import Mismatch, agent_tags, offer, shape_for
 from mayfly.config.queue import QueueConfig
-from mayfly.model import Shape
+from mayfly.config.shapes import Mismatch, agent_tags, offer, shape_for
+from mayfly.records.model import Shape
 
 QUEUE = QueueConfig(
     queue="build",

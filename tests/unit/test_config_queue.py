@@ -11,8 +11,8 @@ from datetime import timedelta
 import pytest
 
 from mayfly.config.queue import QueueConfig, Script
+from mayfly.config.rules import UNREADABLE, parse_rules
 from mayfly.errors import Misconfigured
-from mayfly.rules import UNREADABLE, parse_rules
 
 FULL = QueueConfig(
     queue="deploy",
@@ -76,5 +76,6 @@ def test_a_stored_rule_without_conditions_is_refused() -> None:
 
 
 def test_decisions_do_not_wait_for_pydantic_to_load() -> None:
-    code = "import mayfly.agent_rules, mayfly.policy, sys; sys.exit('pydantic' in sys.modules)"
+    loaded = "import mayfly.config.shapes, mayfly.dispatch.policy, sys"
+    code = f"{loaded}; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,8 +10,8 @@ import pytest
 from mayfly.config.parameters import ABOUT, Written
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.config.read import read_queue
+from mayfly.config.rules import parse_rules
 from mayfly.config.values import architecture_of
-from mayfly.rules import parse_rules
 from tests.unit.published import infra, parameters
 
 VALID: dict[str, dict[str, Any]] = {

@@ -9,8 +9,8 @@ import pytest
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import queue_record, spec
-from mayfly.model import QueueRecord
-from mayfly.rules import UNREADABLE, parse_rules
+from mayfly.config.rules import UNREADABLE, parse_rules
+from mayfly.records.model import QueueRecord
 from tests.unit.published import TEMPLATES, arn, infra, parameters, queue_stack
 
 BUNDLE = "a" * 64

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from mayfly.decide.answer import SPOT_DRY, account, adopted, filled, overdue
-from mayfly.decide.request import fleet_request
+from mayfly.answers import Launched
 from mayfly.errors import Illegal, Misconfigured
-from mayfly.model import Capacity, Instance, Launch
-from mayfly.ports import FreeSlots, Launched, Save
-from mayfly.states import REPEAT_LAUNCH, InstanceState, LaunchState
+from mayfly.provision.request import fleet_request
+from mayfly.provision.settlement import SPOT_DRY, account, adopted, filled, overdue
+from mayfly.records.changes import FreeSlots, Save
+from mayfly.records.model import Capacity, Instance, Launch
+from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from tests.unit.builders import (
     NOW,
     QUEUE,

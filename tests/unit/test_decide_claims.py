@@ -7,8 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from mayfly.actions import Write
-from mayfly.decide.claims import (
+from mayfly.dispatch.settle import (
     ACCEPTED,
     ENDED,
     STILL_OURS,
@@ -19,9 +18,10 @@ from mayfly.decide.claims import (
     settle,
 )
 from mayfly.errors import Illegal
-from mayfly.model import Claim
-from mayfly.ports import Save
-from mayfly.states import ClaimState, InstanceState
+from mayfly.records.changes import Save
+from mayfly.records.model import Claim
+from mayfly.records.states import ClaimState, InstanceState
+from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
     NOW,
     a_claim,
@@ -174,7 +174,7 @@ def test_only_a_waiting_claim_can_be_bound(state: ClaimState) -> None:
         bound(a_claim(state=state), an_instance(), {"max_minutes": 30}, times)
 
 
-def at(when: datetime, view: ClaimsView) -> list[Write]:
+def at(when: datetime, view: ClaimsView) -> list[WriteRecords]:
     return list(settle(view, when))
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mayfly.model import Claim, Instance
-from mayfly.ports import Unassign
-from mayfly.states import ClaimState, InstanceState
+from mayfly.records.changes import Unassign
+from mayfly.records.model import Claim, Instance
+from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import (
     NOW,
     ago,

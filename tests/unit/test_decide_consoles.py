@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly.actions import Write
-from mayfly.decide import consoles
-from mayfly.decide.reap import ReapView, decide, wants_console
-from mayfly.model import Instance
-from mayfly.ports import Report, Seen
-from mayfly.states import InstanceState
+from mayfly.answers import Report, Seen
+from mayfly.reap import consoles
+from mayfly.reap.decide import ReapView, decide, wants_console
+from mayfly.records.model import Instance
+from mayfly.records.states import InstanceState
+from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import NOW, a_report, an_instance, ec2_id, row, saves, seen
 
 S = InstanceState
@@ -73,6 +73,6 @@ def test_the_record_of_a_host_that_could_not_report_says_what_its_console_does(s
     one = an_instance(S.LAUNCHING)
     view = ReapView((one,), {ec2_id(): shown}, {}, {}, {}, frozenset(), {}, frozenset(), {})
     actions = decide(replace(view, consoles={ec2_id(): WRONG}), NOW)
-    (write,) = [action for action in actions if isinstance(action, Write)]
+    (write,) = [action for action in actions if isinstance(action, WriteRecords)]
     reason = saves(write)["Instance"].reason
     assert "Client.InstanceInitiatedShutdown; its console says: bundle.tar.gz has" in reason

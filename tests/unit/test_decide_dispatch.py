@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly import rules
-from mayfly.actions import Bind, Nudge, Open, Reserve, Tell, Write
-from mayfly.decide.dispatch import LOOK_AHEAD, OPEN_AT_ONCE, candidates, decide, left_alone
-from mayfly.states import ClaimState, InstanceState
+from mayfly.config import rules
+from mayfly.dispatch.actions import BindJob, FailJob, OpenClaims, ReserveJobs
+from mayfly.dispatch.decide import LOOK_AHEAD, OPEN_AT_ONCE, candidates, decide, left_alone
+from mayfly.records.states import ClaimState, InstanceState
+from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
     NOW,
     QUEUE,
@@ -33,7 +34,7 @@ def test_nothing_gives_nothing() -> None:
 
 def test_a_new_job_is_recorded_then_reserved_then_an_instance_is_asked_for() -> None:
     actions = decided(a_view(a_job(priority=3, build=9, step="unit")))
-    assert kinds(actions) == [Open, Reserve, Nudge]
+    assert kinds(actions) == [OpenClaims, ReserveJobs, NudgeProvision]
     (claim,) = opened(actions)
     assert (claim.job, claim.queue, claim.state) == ("job-1", QUEUE, ClaimState.WAITING)
     assert (claim.shape, claim.attempt, claim.reserved_until) == (SHAPE, 1, None)
@@ -45,12 +46,12 @@ def test_a_new_job_is_recorded_then_reserved_then_an_instance_is_asked_for() -> 
 
 def test_with_an_instance_ready_it_is_bound_in_the_same_tick_and_nothing_is_launched() -> None:
     actions = decided(a_view(a_job(), ready=(an_instance(),)))
-    assert kinds(actions) == [Open, Reserve, Bind]
+    assert kinds(actions) == [OpenClaims, ReserveJobs, BindJob]
 
 
 def test_a_taken_hot_instance_is_replaced() -> None:
     actions = decided(a_view(a_job(), ready=(an_instance(),)), a_config(hot=1))
-    assert kinds(actions) == [Open, Reserve, Bind, Nudge]
+    assert kinds(actions) == [OpenClaims, ReserveJobs, BindJob, NudgeProvision]
 
 
 def test_urgent_jobs_come_first_then_old_ones_then_by_name() -> None:
@@ -162,12 +163,12 @@ def test_a_denied_job_is_recorded_as_failed_and_told_and_nothing_is_launched_for
     environment = {**MAIN, "BUILDKITE_BRANCH": "feature"}
     view = a_view(a_job(), environments={"job-1": environment}, ready=(an_instance(),))
     actions = decided(view, a_config(rules=RULES))
-    assert kinds(actions) == [Open, Tell]
+    assert kinds(actions) == [OpenClaims, FailJob]
     (claim,) = opened(actions)
     assert (claim.state, claim.told) == (ClaimState.FAILED, False)
     assert f"Queue {QUEUE} does not take this job" in claim.reason
     told = actions[1]
-    assert isinstance(told, Tell)
+    assert isinstance(told, FailJob)
     assert (told.reason, told.claim.version) == (claim.reason, 1)
 
 
@@ -189,7 +190,7 @@ def test_an_unreadable_policy_denies_everybody() -> None:
 
 def test_what_was_not_told_is_told_by_the_next_tick_but_what_was_is_not() -> None:
     failed = a_claim(state=ClaimState.FAILED, told=False, reason="gave up")
-    assert decided(a_view(claims=(failed,))) == [Tell(failed, "gave up")]
+    assert decided(a_view(claims=(failed,))) == [FailJob(failed, "gave up")]
     assert decided(a_view(claims=(replace(failed, told=True),))) == []
 
 
@@ -197,9 +198,9 @@ def test_the_last_failed_attempt_is_recorded_then_told() -> None:
     gone = an_instance(InstanceState.TERMINATED, reason="EC2 ended it: spot")
     claim = assigned(attempt=3)
     actions = decided(a_view(claims=(claim,), instances={gone.key: gone}))
-    assert kinds(actions) == [Write, Tell]
+    assert kinds(actions) == [WriteRecords, FailJob]
     told = actions[1]
-    assert isinstance(told, Tell)
+    assert isinstance(told, FailJob)
     assert (told.claim.state, told.claim.version) == (ClaimState.FAILED, claim.version + 1)
     assert "gave up after 3 attempts" in told.reason
 

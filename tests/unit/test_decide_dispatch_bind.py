@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from mayfly import rules
-from mayfly.actions import Bind, Nudge, Reserve, Write
+from mayfly.config import rules
 from mayfly.config.queue import QueueConfig
-from mayfly.decide.dispatch import RENEW_BEFORE, decide, serves
-from mayfly.model import Claim, Instance, Shape
-from mayfly.states import ClaimState, InstanceState
+from mayfly.dispatch.actions import BindJob, ReserveJobs
+from mayfly.dispatch.decide import RENEW_BEFORE, decide, serves
+from mayfly.records.model import Claim, Instance, Shape
+from mayfly.records.states import ClaimState, InstanceState
+from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
     NOW,
     QUEUE,
@@ -54,7 +55,7 @@ def test_what_is_assigned_when_the_pause_begins_stays_reserved(
 def test_while_nobody_knows_of_a_pause_at_buildkite_nothing_is_bound() -> None:
     due = a_claim(reserved_until=later(1))
     view = a_view(claims=(due,), ready=(an_instance(),), listing=None, paused=None)
-    assert kinds(decided(view)) == [Reserve]
+    assert kinds(decided(view)) == [ReserveJobs]
 
 
 def test_a_pause_seen_at_the_last_listing_holds_until_the_next() -> None:
@@ -87,15 +88,15 @@ def test_a_reservation_is_renewed_each_minute_until_the_job_is_accepted(
 def test_a_claim_that_ends_in_this_tick_is_reserved_no_more() -> None:
     due = a_claim(reserved_until=later(1))
     actions = decided(a_view(claims=(due,), states={"job-1": "canceled"}))
-    assert kinds(actions) == [Write]
+    assert kinds(actions) == [WriteRecords]
 
 
 def test_a_failed_attempt_waits_again_with_its_new_version_and_asks_for_an_instance() -> None:
     gone = an_instance(InstanceState.TERMINATED)
     claim = assigned(reserved_until=later(1))
     actions = decided(a_view(claims=(claim,), instances={gone.key: gone}))
-    assert kinds(actions) == [Write, Reserve, Nudge]
-    assert isinstance(actions[1], Reserve)
+    assert kinds(actions) == [WriteRecords, ReserveJobs, NudgeProvision]
+    assert isinstance(actions[1], ReserveJobs)
     assert actions[1].claims[0].version == claim.version + 1
 
 
@@ -103,7 +104,7 @@ def test_a_failed_attempt_is_bound_anew_when_an_instance_is_ready() -> None:
     gone = an_instance(InstanceState.TERMINATED)
     view = a_view(claims=(assigned(),), instances={gone.key: gone}, ready=(an_instance(number=1),))
     actions = decided(view)
-    assert kinds(actions) == [Write, Bind]
+    assert kinds(actions) == [WriteRecords, BindJob]
     assert binds(actions) == {"job-1": 1}
 
 
@@ -186,7 +187,7 @@ def test_an_assignment_says_all_that_the_host_needs_and_holds_no_token() -> None
     claim = a_claim(repository="https://example.org/acme/web")
     view = a_view(claims=(claim,), ready=(ready(0),), agent_endpoint="http://127.0.0.1:1/v3")
     (bind,) = decided(view, config)
-    assert isinstance(bind, Bind)
+    assert isinstance(bind, BindJob)
     assert bind.assignment == {
         "protocol": 1,
         "job": "job-1",

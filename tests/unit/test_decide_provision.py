@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from mayfly.actions import ProvisionAction, Send, Start, Write
 from mayfly.config.queue import QueueConfig, Script
-from mayfly.decide.answer import overdue
-from mayfly.decide.provision import (
+from mayfly.provision.actions import ProvisionAction, RecordLaunch, SendLaunch
+from mayfly.provision.decide import (
     LAUNCH_AT_ONCE,
     ProvisionView,
     coming_or_ready,
     decide,
 )
-from mayfly.model import Capacity, Claim, Instance, Pinned, Shape, launch_id
-from mayfly.states import COMING, REPEAT_LAUNCH, InstanceState, LaunchState
+from mayfly.provision.settlement import overdue
+from mayfly.records.model import Capacity, Claim, Instance, Pinned, Shape, launch_id
+from mayfly.records.states import COMING, REPEAT_LAUNCH, InstanceState, LaunchState
+from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
     BOOTSTRAP,
     BOOTSTRAP_ID,
@@ -67,7 +68,7 @@ def decided(view: ProvisionView, config: QueueConfig | None = None) -> list[Prov
 
 def started(actions: list[ProvisionAction]) -> list[tuple[str, int]]:
     """Shape and number of instances of every launch that is started."""
-    return [(str(a.launch.shape), a.launch.slots) for a in actions if isinstance(a, Start)]
+    return [(str(a.launch.shape), a.launch.slots) for a in actions if isinstance(a, RecordLaunch)]
 
 
 def launched(view: ProvisionView, config: QueueConfig | None = None) -> int:
@@ -198,7 +199,7 @@ def test_a_shape_that_the_stack_cannot_launch_keeps_nobody_else_waiting() -> Non
 
 def test_the_template_of_the_shapes_architecture_is_used() -> None:
     (start,) = decided(a_view(waiting=(a_claim(shape=ARM),)))
-    assert isinstance(start, Start)
+    assert isinstance(start, RecordLaunch)
     (config,) = json.loads(start.launch.request)["LaunchTemplateConfigs"]
     template = config["LaunchTemplateSpecification"]
     assert template == {"LaunchTemplateId": TEMPLATES["arm64"]["id"], "Version": "4"}
@@ -211,7 +212,7 @@ def test_a_launch_is_recorded_whole_before_it_is_sent() -> None:
     capacity = a_capacity(next_launch=4, live=7, recent=((ago(5), 9), (ago(seconds=9), 2)))
     script = Script("s3://bucket/set-up.sh", minutes=15, version=1)
     (start,) = decided(a_view(waiting=waiting(2), capacity=capacity), a_config(script=script))
-    assert isinstance(start, Start)
+    assert isinstance(start, RecordLaunch)
     launch = start.launch
     assert launch.id == launch_id(STACK, capacity)
     assert (launch.state, launch.slots, launch.spec) == (LaunchState.OPEN, 2, SPEC)
@@ -228,7 +229,7 @@ def test_a_launch_is_recorded_whole_before_it_is_sent() -> None:
 def test_equal_input_gives_the_same_request_byte_for_byte() -> None:
     first, second = (decided(a_view(waiting=waiting(2))) for _ in range(2))
     assert first == second
-    assert isinstance(first[0], Start)
+    assert isinstance(first[0], RecordLaunch)
     request = json.loads(first[0].launch.request)
     assert request["Type"] == "instant"
     assert request["TargetCapacitySpecification"]["TotalTargetCapacity"] == 2
@@ -260,7 +261,7 @@ def test_the_market_follows_the_purchase_option(purchase: str, dry_until: Any, m
     capacity = a_capacity(spot_dry_until={str(shape): dry_until} if dry_until else {})
     view = a_view(waiting=(a_claim(shape=shape),), capacity=capacity)
     (start,) = decided(view, a_config(purchase=purchase))
-    assert isinstance(start, Start)
+    assert isinstance(start, RecordLaunch)
     assert start.launch.market == market
     wanted = json.loads(start.launch.request)["TargetCapacitySpecification"]
     assert wanted["DefaultTargetCapacityType"] == market
@@ -274,7 +275,7 @@ def test_an_open_launch_is_sent_again_with_its_slots() -> None:
     launch = a_launch(2)
     view = a_view(launches=(launch,), slots={LAUNCH: slots}, instances=slots)
     (send,) = decided(view)
-    assert isinstance(send, Send)
+    assert isinstance(send, SendLaunch)
     assert (send.launch, send.slots) == (launch, slots)
 
 
@@ -288,11 +289,11 @@ def test_a_refused_queues_open_launch_is_closed_when_it_is_overdue() -> None:
     assert not overdue(young, NOW)
     assert decided(a_view(launches=(young,), refused="shared")) == []
     (send,) = decided(a_view(launches=(old,), refused="shared"))
-    assert isinstance(send, Send)
+    assert isinstance(send, SendLaunch)
 
 
 def test_idle_instances_of_a_refused_queue_go_all_the_same() -> None:
     view = a_view(instances=of(S.READY, since=ago(6)), refused="shared")
     (write,) = decided(view)
-    assert isinstance(write, Write)
+    assert isinstance(write, WriteRecords)
     assert saves(write)["Instance"].state is S.CONDEMNED

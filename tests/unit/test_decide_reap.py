@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 
-from mayfly.actions import Clear, KeepWords, Notify, Nudge, ReapAction, Terminate, Write
-from mayfly.decide.reap import LAG, ReapView, decide, warn
-from mayfly.model import Instance
-from mayfly.ports import FreeSlots, Report, Seen
-from mayfly.states import DEADLINES, ClaimState, InstanceState
+from mayfly.answers import Report, Seen
+from mayfly.reap.actions import (
+    ClearMailbox,
+    KeepLastWords,
+    ReapAction,
+    TerminateInstances,
+    WarnHost,
+)
+from mayfly.reap.decide import LAG, ReapView, decide, warn
+from mayfly.records.changes import FreeSlots
+from mayfly.records.model import Instance
+from mayfly.records.states import DEADLINES, ClaimState, InstanceState
+from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
     NOW,
     PINNED,
@@ -59,7 +67,9 @@ def state_of(actions: list[ReapAction]) -> InstanceState | None:
 
 
 def terminated(actions: list[ReapAction]) -> tuple[str, ...]:
-    return tuple(id_ for a in actions if isinstance(a, Terminate) for id_ in a.instance_ids)
+    return tuple(
+        id_ for a in actions if isinstance(a, TerminateInstances) for id_ in a.instance_ids
+    )
 
 
 def kinds(actions: list[ReapAction]) -> list[type[ReapAction]]:
@@ -173,7 +183,7 @@ def test_an_instance(case: Case) -> None:
     one = an_instance(case.state, **case.changes)
     reports = {row(one): case.report} if case.report else {}
     actions = decided(a_view(one, reports=reports, seen={ec2_id(): seen(state=case.ec2)}))
-    writes = [action for action in actions if isinstance(action, Write)]
+    writes = [action for action in actions if isinstance(action, WriteRecords)]
     assert state_of([*writes]) is case.then
     assert terminated(actions) == ((ec2_id(),) if case.dies else ())
 
@@ -203,7 +213,7 @@ OPEN = [s for s in S if s not in {S.REQUESTED, S.TERMINATED}]
 @pytest.mark.parametrize("state", OPEN)
 def test_what_ec2_has_terminated_is_closed_and_its_slot_freed_once(state: InstanceState) -> None:
     actions = decided(a_view(an_instance(state, reason="why"), seen={ec2_id(): OVER}))
-    (write,) = [action for action in actions if isinstance(action, Write)]
+    (write,) = [action for action in actions if isinstance(action, WriteRecords)]
     closed = saves(write)["Instance"]
     assert (closed.state, closed.words_kept) == (S.TERMINATED, True)
     assert [c for c in write.changes if isinstance(c, FreeSlots)] == [FreeSlots(QUEUE, 1)]
@@ -214,13 +224,13 @@ def test_what_ec2_has_terminated_is_closed_and_its_slot_freed_once(state: Instan
 
 def test_rows_are_cleared_before_the_record_is_closed_and_a_nudge_follows() -> None:
     actions = decided(a_view(an_instance(S.DONE), seen={ec2_id(): OVER}))
-    assert kinds(actions) == [Clear, Write, Nudge]
+    assert kinds(actions) == [ClearMailbox, WriteRecords, NudgeProvision]
 
 
 def test_a_running_claim_ends_with_its_instance_in_one_write() -> None:
     one, claim = an_instance(S.RUNNING), assigned(state=ClaimState.RUNNING)
     actions = decided(a_view(one, running={slot(): claim}, seen={ec2_id(): OVER}))
-    (write,) = [action for action in actions if isinstance(action, Write)]
+    (write,) = [action for action in actions if isinstance(action, WriteRecords)]
     assert saves(write)["Claim"].state is ClaimState.FINISHED
     assert "SpotInstanceTermination" in saves(write)["Claim"].reason
     assert saves(write)["Instance"].state is S.TERMINATED
@@ -241,7 +251,7 @@ def test_one_answer_without_an_instance_ends_nothing(state: InstanceState) -> No
     actions = decided(a_view(an_instance(state, created=ago(300)), seen={}))
     assert state_of(actions[:1]) is state
     assert saves(actions[0])["Instance"].unseen_since == NOW
-    assert Clear not in kinds(actions)
+    assert ClearMailbox not in kinds(actions)
 
 
 def unseen(since: datetime) -> ReapView:
@@ -252,7 +262,7 @@ def test_what_is_not_shown_for_ten_minutes_is_gone() -> None:
     assert decided(unseen(NOW - LAG)) == []
     actions = decided(unseen(NOW - LAG - timedelta(seconds=1)))
     assert state_of(actions) is S.TERMINATED
-    (write,) = [action for action in actions if isinstance(action, Write)]
+    (write,) = [action for action in actions if isinstance(action, WriteRecords)]
     assert "EC2 does not show it any more" in write.reason
 
 
@@ -265,7 +275,7 @@ def test_what_is_shown_again_was_never_gone() -> None:
 def test_a_deadline_is_kept_although_ec2_does_not_show_the_instance() -> None:
     one = an_instance(S.LAUNCHING, since=ago(6))
     actions = decided(a_view(one, seen={}))
-    versions = [saves(a)["Instance"].version for a in actions if isinstance(a, Write)]
+    versions = [saves(a)["Instance"].version for a in actions if isinstance(a, WriteRecords)]
     assert versions == [one.version, one.version + 1]
     assert terminated(actions) == (ec2_id(),)
 
@@ -280,12 +290,12 @@ def test_a_spot_warning_by_state(state: InstanceState) -> None:
     one = an_instance(state)
     actions = warn(one, TAKEN, NOW)
     if state in {S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING, S.READY}:
-        assert kinds(actions) == [Write, Nudge]
+        assert kinds(actions) == [WriteRecords, NudgeProvision]
         assert saves(actions[0])["Instance"].state is S.CONDEMNED
         assert saves(actions[0])["Instance"].reason == f"spot takes it back at {TAKEN.isoformat()}"
     elif state in {S.ASSIGNED, S.RUNNING}:
         text = f"spot takes it back at {TAKEN.isoformat()}"
-        assert actions == [Notify(row(one), TAKEN.isoformat(), text)]
+        assert actions == [WarnHost(row(one), TAKEN.isoformat(), text)]
     else:
         assert actions == []
 
@@ -294,4 +304,4 @@ def test_equal_views_give_equal_actions() -> None:
     many = [an_instance(state, n, since=ago(30)) for n, state in enumerate(OPEN)]
     shows: dict[str, Seen] = {ec2_id(n): seen(n) for n in range(5)}
     assert decided(a_view(*many, seen=shows)) == decided(a_view(*many, seen=shows))
-    assert KeepWords in kinds(decided(a_view(*many, seen=shows)))
+    assert KeepLastWords in kinds(decided(a_view(*many, seen=shows)))

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from mayfly.actions import ProvisionAction, Start, Write
 from mayfly.config.queue import QueueConfig
-from mayfly.decide.provision import OVERDUE, ProvisionView, decide
-from mayfly.model import Instance
-from mayfly.states import InstanceState
+from mayfly.provision.actions import ProvisionAction, RecordLaunch
+from mayfly.provision.decide import OVERDUE, ProvisionView, decide
+from mayfly.records.model import Instance
+from mayfly.records.states import InstanceState
+from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
     NOW,
     SHAPE,
@@ -55,11 +56,11 @@ def ready(number: int, minutes: float = 0, spec: str = SPEC, **changes: Any) -> 
 
 def gone(actions: list[ProvisionAction]) -> list[int]:
     """Slots of the instances that are condemned."""
-    return [saves(a)["Instance"].key.number for a in actions if isinstance(a, Write)]
+    return [saves(a)["Instance"].key.number for a in actions if isinstance(a, WriteRecords)]
 
 
 def launched(actions: list[ProvisionAction]) -> int:
-    return sum(action.launch.slots for action in actions if isinstance(action, Start))
+    return sum(action.launch.slots for action in actions if isinstance(action, RecordLaunch))
 
 
 @dataclass(frozen=True)

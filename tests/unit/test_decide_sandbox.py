@@ -7,8 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.actions import Nudge, Replace, SandboxAction, Write
-from mayfly.decide.sandbox import (
+from mayfly.answers import Association, Report
+from mayfly.records.model import Instance
+from mayfly.records.states import InstanceState
+from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
+from mayfly.sandbox.decide import (
     PREPARED,
     WATCHED,
     SandboxView,
@@ -16,9 +19,7 @@ from mayfly.decide.sandbox import (
     imminent,
     wants_associations,
 )
-from mayfly.model import Instance
-from mayfly.ports import Association, Report
-from mayfly.states import InstanceState
+from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
     BOOTSTRAP,
     BOOTSTRAP_ID,
@@ -147,12 +148,12 @@ def view_of(case: Case) -> SandboxView:
 
 def told(action: SandboxAction) -> str:
     match action:
-        case Replace(first=first):
-            before = [f"{saves(Write(first, ''))['Instance'].state}+"] if first else []
+        case ReplaceProfile(first=first):
+            before = [f"{saves(WriteRecords(first, ''))['Instance'].state}+"] if first else []
             return "".join([*before, "replace"])
-        case Write():
+        case WriteRecords():
             return str(saves(action)["Instance"].state)
-        case Nudge():
+        case NudgeProvision():
             return "nudge"
 
 
@@ -166,7 +167,7 @@ def test_no_host_becomes_ready_but_by_its_own_proof_and_ec2s_word(case: Case) ->
     records = [
         saves(action)["Instance"]
         for action in decide(view_of(case), NOW)
-        if isinstance(action, Write)
+        if isinstance(action, WriteRecords)
     ]
     for ready in (record for record in records if record.state is S.READY):
         assert case.reports[X] == PROOF
@@ -181,7 +182,7 @@ def test_every_state_on_the_way_is_watched_and_no_other() -> None:
 
 def test_the_right_association_is_replaced() -> None:
     (action,) = decide(view_of(Case("", S.SWAPPING, {}, (OLD,))), NOW)
-    assert isinstance(action, Replace)
+    assert isinstance(action, ReplaceProfile)
     assert action.association == "iip-old"
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from mayfly.actions import Alarm, ReapAction, Terminate, Write
-from mayfly.decide.reap import RESTORED, STRAY_AGE, ReapView, decide
-from mayfly.model import Stray
-from mayfly.ports import Drop, Save
+from mayfly.reap.actions import RaiseAlarm, ReapAction, TerminateInstances
+from mayfly.reap.decide import RESTORED, STRAY_AGE, ReapView, decide
+from mayfly.records.changes import Drop, Save
+from mayfly.records.model import Stray
+from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import LAUNCH, NOW, ago, ec2_id, seen
 
 
@@ -28,12 +29,12 @@ def strays(*numbers: int, seconds: float) -> dict[str, Stray]:
 
 
 def terminated(actions: list[ReapAction]) -> list[str]:
-    return [id_ for a in actions if isinstance(a, Terminate) for id_ in a.instance_ids]
+    return [id_ for a in actions if isinstance(a, TerminateInstances) for id_ in a.instance_ids]
 
 
 def test_a_stray_is_noted_at_first_sight_and_lives() -> None:
     (write,) = decide(a_view(), NOW)
-    assert isinstance(write, Write)
+    assert isinstance(write, WriteRecords)
     assert write.changes == (Save(Stray(ec2_id(), NOW)),)
 
 
@@ -51,7 +52,7 @@ def test_an_instance_of_an_open_launch_is_no_stray() -> None:
 def test_a_stray_that_a_launch_explains_after_all_is_forgotten() -> None:
     noted = strays(0, seconds=99)
     (write,) = decide(a_view(strays=noted, open_launches=frozenset({LAUNCH})), NOW)
-    assert isinstance(write, Write)
+    assert isinstance(write, WriteRecords)
     assert write.changes == (Drop(noted[ec2_id()]),)
 
 
@@ -59,12 +60,12 @@ def test_a_stray_that_a_launch_explains_after_all_is_forgotten() -> None:
 def test_one_that_has_ended_is_forgotten(state: str) -> None:
     noted = strays(0, seconds=99)
     view = a_view(strays=noted, seen={ec2_id(): seen(state=state)})
-    assert [type(action) for action in decide(view, NOW)] == [Write]
+    assert [type(action) for action in decide(view, NOW)] == [WriteRecords]
 
 
 def test_one_that_ec2_does_not_show_any_more_is_forgotten() -> None:
     (write,) = decide(a_view(0, strays=strays(0, seconds=99)), NOW)
-    assert isinstance(write, Write)
+    assert isinstance(write, WriteRecords)
     assert [type(change) for change in write.changes] == [Drop]
 
 
@@ -84,5 +85,5 @@ def test_too_many_at_once_look_like_a_restored_table_and_none_dies(
 ) -> None:
     old = strays(*range(unknown), seconds=600)
     actions = decide(a_view(unknown, known, strays=old), NOW)
-    assert [type(action) for action in actions] == ([Alarm] if alarm else [Terminate])
+    assert [type(action) for action in actions] == ([RaiseAlarm] if alarm else [TerminateInstances])
     assert len(terminated(actions)) == (0 if alarm else unknown)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from mayfly.actions import KeepWords, ReapAction, Terminate, Write
-from mayfly.decide.reap import ReapView, decide
-from mayfly.model import Instance
-from mayfly.ports import Report, Save
-from mayfly.states import InstanceState
+from mayfly.answers import Report
+from mayfly.reap.actions import KeepLastWords, ReapAction, TerminateInstances
+from mayfly.reap.decide import ReapView, decide
+from mayfly.records.changes import Save
+from mayfly.records.model import Instance
+from mayfly.records.states import InstanceState
+from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
     NOW,
     QUEUE,
@@ -36,8 +38,8 @@ def a_view(one: Instance, reports: dict[str, Report] | None = None, **changes: A
     return replace(made, **changes)
 
 
-def kept(view: ReapView) -> list[KeepWords]:
-    return [action for action in decide(view, NOW) if isinstance(action, KeepWords)]
+def kept(view: ReapView) -> list[KeepLastWords]:
+    return [action for action in decide(view, NOW) if isinstance(action, KeepLastWords)]
 
 
 FAILED = a_report("failed", reason="no space left", words="dd: error writing")
@@ -78,7 +80,7 @@ def test_words_of_both_rows_are_kept() -> None:
 def test_a_host_that_ended_before_we_looked_speaks_when_its_record_is_closed() -> None:
     one = an_instance(S.BOOTING, reason="the supervisor runs")
     actions = decide(a_view(one, {row(one): FAILED}, seen={ec2_id(): OVER}), NOW)
-    assert [type(action) for action in actions[:1]] == [KeepWords]
+    assert [type(action) for action in actions[:1]] == [KeepLastWords]
     assert actions[0].reason == "no space left"
 
 
@@ -127,9 +129,9 @@ def test_a_host_that_has_spoken_is_closed_in_silence() -> None:
 def test_a_host_is_condemned_then_heard_then_terminated() -> None:
     one = an_instance(S.LAUNCHING, since=ago(6))
     actions = decide(a_view(one), NOW)
-    assert [type(action) for action in actions] == [Write, KeepWords, Terminate]
+    assert [type(action) for action in actions] == [WriteRecords, KeepLastWords, TerminateInstances]
     keep = actions[1]
-    assert isinstance(keep, KeepWords)
+    assert isinstance(keep, KeepLastWords)
     (then,) = keep.then
     assert isinstance(then, Save)
     assert then.record.version == saves(actions[0])["Instance"].version + 1
@@ -138,7 +140,7 @@ def test_a_host_is_condemned_then_heard_then_terminated() -> None:
 def dies(one: Instance, minutes: int, queue: str = QUEUE) -> bool:
     keep = {queue: timedelta(minutes=minutes)}
     actions: list[ReapAction] = decide(a_view(one, keep_failed=keep), NOW)
-    return any(isinstance(action, Terminate) for action in actions)
+    return any(isinstance(action, TerminateInstances) for action in actions)
 
 
 @pytest.mark.parametrize(

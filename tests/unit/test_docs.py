@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from build import docs
 from mayfly.config.parameters import ABOUT
-from mayfly.states import INSTANCE_TRANSITIONS
-from tools import docs
+from mayfly.records.states import INSTANCE_TRANSITIONS
 
 
 def written(root: Path, text: str) -> Path:
@@ -24,7 +24,7 @@ def written(root: Path, text: str) -> Path:
 
 def test_the_documents_are_as_the_code_says() -> None:
     check = subprocess.run(
-        [sys.executable, "-m", "tools.docs"],
+        [sys.executable, "-m", "build.docs"],
         cwd=docs.ROOT,
         capture_output=True,
         text=True,

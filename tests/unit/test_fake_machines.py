@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mayfly.answers import Seen
 from mayfly.errors import Conflict
-from mayfly.ports import Seen
 from tests.contract.machine_worlds import TYPES, FakeWorld, a_request
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from mayfly.errors import Conflict, Transient
-from mayfly.model import saved
-from mayfly.ports import Save
-from mayfly.states import ClaimState
-from mayfly_lab.fakes import FakeBuildkite, FakeFleet, FakeMailbox, FakeNudges
+from mayfly.records.changes import Save
+from mayfly.records.model import saved
+from mayfly.records.states import ClaimState
+from tests.fakes import FakeBuildkite, FakeFleet, FakeMailbox, FakeNudges
 from tests.unit.builders import a_claim, a_job
 
 NEW = a_claim(version=0)

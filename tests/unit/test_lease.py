@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly import lease as leases
+from mayfly.dispatch import lease as leases
+from mayfly.dispatch.lease import LEASE, RENEW
 from mayfly.errors import Conflict, Transient
-from mayfly.lease import LEASE, RENEW
-from mayfly.model import Lease
-from mayfly.ports import Change, Save
-from mayfly_lab.fakes import FakeFleet, FakeMailbox
+from mayfly.records.changes import Change, Save
+from mayfly.records.model import Lease
+from tests.fakes import FakeFleet, FakeMailbox
 from tests.unit.builders import NOW, a_claim, later
 
 

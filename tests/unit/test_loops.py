@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly import lease as leases
+from mayfly.dispatch import lease as leases
 from mayfly.errors import Conflict, Misconfigured, NotFound, Transient
-from mayfly.model import Claim
-from mayfly.states import ClaimState
+from mayfly.records.model import Claim
+from mayfly.records.states import ClaimState
 from tests.unit.builders import QUEUE, a_job
 from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world

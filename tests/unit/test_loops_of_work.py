@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly.errors import Conflict, MayflyError, Transient
-from mayfly.states import InstanceState
+from mayfly.records.states import InstanceState
 from tests.unit.builders import TYPES
 from tests.unit.script import Script
 from tests.unit.world import a_world, launched, wanting
@@ -61,7 +61,7 @@ def test_provision_ticks_until_there_is_nothing_more_to_start() -> None:
     world.dispatch()
     script = Script(world, 60)
     outcome = script.provision()
-    assert (outcome.done["Start"], script.waits) == (2, [])
+    assert (outcome.done["RecordLaunch"], script.waits) == (2, [])
     assert len(world.instances(S.LAUNCHING)) == 50
 
 
@@ -70,9 +70,9 @@ def test_a_nudge_launches_by_the_records_and_a_minute_reads_the_parameters() -> 
     world.configure(**{"pool/hot": "3"})
     before = world.parameters.calls["under"]
     script = Script(world, 60)
-    assert script.provision(nudged=True).done["Start"] == 1
+    assert script.provision(nudged=True).done["RecordLaunch"] == 1
     assert (len(world.instances()), world.parameters.calls["under"]) == (1, before)
-    assert script.provision().done["Start"] == 1
+    assert script.provision().done["RecordLaunch"] == 1
     assert len(world.instances()) == 1 + 3
 
 

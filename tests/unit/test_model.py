@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mayfly.model import Lease, Stray, launch_id, saved
-from mayfly.states import InstanceState
+from mayfly.records.model import Lease, Stray, launch_id, saved
+from mayfly.records.states import InstanceState
 from tests.unit.builders import (
     BOOTSTRAP_ID,
     NOW,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mayfly.config.queue import QueueConfig
-from mayfly.policy import decide, repository_parameter
-from mayfly.rules import UNREADABLE, parse_rules
+from mayfly.config.rules import UNREADABLE, parse_rules
+from mayfly.dispatch.policy import decide, repository_parameter
 
 WEB = {
     "BUILDKITE_PIPELINE_SLUG": "web",

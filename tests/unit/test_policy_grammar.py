@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.rules import KEYS, REFUSED_KEYS, Condition, Rule, parse_rules
+from mayfly.config.rules import KEYS, REFUSED_KEYS, Condition, Rule, parse_rules
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
-from mayfly import policy
 from mayfly.config.queue import QueueConfig
-from mayfly.repository import canonical_repository
-from mayfly.rules import UNREADABLE, Rule, parse_rules
+from mayfly.config.repository import canonical_repository
+from mayfly.config.rules import UNREADABLE, Rule, parse_rules
+from mayfly.dispatch import policy
 from mayfly_instance.hooks import policy as on_the_host
 
 LINES = [

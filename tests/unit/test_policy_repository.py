@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.repository import canonical_repository, same_repository
+from mayfly.config.repository import canonical_repository, same_repository
 
 FORMS_OF_ONE = [
     "https://github.com/acme/web.git",

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from mayfly import lease as leases
-from mayfly.decide.dispatch import LOOK_AHEAD, OPEN_AT_ONCE
+from mayfly.dispatch import lease as leases
+from mayfly.dispatch.decide import LOOK_AHEAD, OPEN_AT_ONCE
+from mayfly.dispatch.lease import LOOK
+from mayfly.dispatch.rhythm import LISTS, LISTS_AT_ONCE, listed, pace_of
 from mayfly.errors import Transient
-from mayfly.lease import LOOK
-from mayfly.model import Claim, QueueRecord
-from mayfly.ports import Save
-from mayfly.states import ClaimState
-from mayfly.ticks.rhythm import LISTS, LISTS_AT_ONCE, listed, pace_of
+from mayfly.records.changes import Save
+from mayfly.records.model import Claim, QueueRecord
+from mayfly.records.states import ClaimState
 from tests.unit.builders import QUEUE, a_claim, a_queue
 from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world, wanting

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mayfly.errors import Illegal
-from mayfly.model import HISTORY, move_claim, move_instance, settle_launch
-from mayfly.states import (
+from mayfly.records.model import HISTORY, move_claim, move_instance, settle_launch
+from mayfly.records.states import (
     CLAIM_DEADLINES,
     CLAIM_TRANSITIONS,
     COMING,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mayfly.dispatch.lease import take
 from mayfly.errors import Transient
-from mayfly.lease import take
 from tests.unit import invariants
 from tests.unit.fuses import EFFECTS, READS, Crash, Fuse
 from tests.unit.hosts import Hosts

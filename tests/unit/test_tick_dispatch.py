@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.decide.dispatch import RESERVATION, TOKEN_LIFE
+from mayfly.dispatch.decide import RESERVATION, TOKEN_LIFE
 from mayfly.errors import Conflict, NotFound, Transient
-from mayfly.states import ClaimState, InstanceState
+from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import NOW, QUEUE, a_job, row
 from tests.unit.world import World, a_warm_world, a_world
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly.decide.dispatch import LOOK_AHEAD
+from mayfly.answers import Listing
+from mayfly.dispatch.decide import LOOK_AHEAD
 from mayfly.errors import Conflict, Illegal, Misconfigured, NotFound, Transient
-from mayfly.model import Claim
-from mayfly.ports import Listing, Save
-from mayfly.states import ClaimState, InstanceState
+from mayfly.records.changes import Save
+from mayfly.records.model import Claim
+from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import QUEUE, a_job
 from tests.unit.world import World, a_warm_world, a_world, wanting
 

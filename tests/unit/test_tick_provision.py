@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.decide.provision import decide
+from mayfly.config.in_force import in_force
 from mayfly.errors import Conflict, Misconfigured, NoCapacity, Transient
-from mayfly.model import Launch, QueueRecord
-from mayfly.states import REPEAT_LAUNCH, InstanceState, LaunchState
-from mayfly.ticks import provision
-from mayfly.ticks.force import in_force
-from mayfly.ticks.outcome import Outcome
+from mayfly.provision import tick as provision
+from mayfly.provision.decide import decide
+from mayfly.records.model import Launch, QueueRecord
+from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
+from mayfly.tick.outcome import Outcome
 from tests.unit.builders import NOW, TYPES
 from tests.unit.world import World, a_world, wanting
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.decide.provision import decide
 from mayfly.errors import Conflict, Transient
-from mayfly.model import QueueRecord
-from mayfly.states import InstanceState
-from mayfly.ticks import provision
-from mayfly.ticks.outcome import Outcome
+from mayfly.provision import tick as provision
+from mayfly.provision.decide import decide
+from mayfly.records.model import QueueRecord
+from mayfly.records.states import InstanceState
+from mayfly.tick.outcome import Outcome
 from tests.unit.builders import NOW, QUEUE, STACK, a_config
 from tests.unit.published import TEMPLATES, arn, queue_stack
 from tests.unit.world import World, a_world, wanting

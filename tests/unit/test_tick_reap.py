@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.decide.reap import decide
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
-from mayfly.model import Stray
-from mayfly.states import ClaimState, InstanceState
-from mayfly.ticks import reap
-from mayfly.ticks.outcome import Outcome
-from mayfly.ticks.reap_apply import Applier
+from mayfly.reap import tick as reap
+from mayfly.reap.apply import Applier
+from mayfly.reap.decide import decide
+from mayfly.records.model import Stray
+from mayfly.records.states import ClaimState, InstanceState
+from mayfly.tick.outcome import Outcome
 from tests.unit.world import a_warm_world, ec2_state, launched, running
 
 S, C = InstanceState, ClaimState

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from mayfly.answers import Seen
 from mayfly.errors import Transient
 from mayfly.events import StateChanged
-from mayfly.model import Claim, Stray
-from mayfly.ports import Save, Seen
-from mayfly.states import ClaimState, InstanceState
-from mayfly.ticks import reap
-from mayfly.ticks.outcome import Outcome
+from mayfly.reap import tick as reap
+from mayfly.records.changes import Save
+from mayfly.records.model import Claim, Stray
+from mayfly.records.states import ClaimState, InstanceState
+from mayfly.tick.outcome import Outcome
 from tests.unit.builders import QUEUE, row
 from tests.unit.world import World, a_warm_world, ec2_state, launched, running, wanting
 

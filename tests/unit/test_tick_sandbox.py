@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly.decide.sandbox import decide
+from mayfly.answers import Association
 from mayfly.errors import Conflict, MayflyError, Transient
-from mayfly.ports import Association
-from mayfly.states import InstanceState
-from mayfly.ticks import sandbox
+from mayfly.records.states import InstanceState
+from mayfly.sandbox import tick as sandbox
+from mayfly.sandbox.decide import decide
 from tests.unit.builders import BOOTSTRAP, SANDBOX, row
 from tests.unit.world import World, wanting
 

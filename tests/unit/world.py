@@ -6,17 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from mayfly.lease import take
-from mayfly.model import Capacity, Claim, Instance, QueueRecord
-from mayfly.ports import Job, Report
-from mayfly.states import InstanceState
-from mayfly.ticks import dispatch, provision, reap, sandbox
-from mayfly.ticks.dispatch_gather import DispatchPorts, Known, Turn
-from mayfly.ticks.outcome import Outcome
-from mayfly.ticks.provision import ProvisionPorts
-from mayfly.ticks.reap_apply import ReapPorts
-from mayfly.ticks.sandbox import SandboxPorts
-from mayfly_lab.fakes import (
+from mayfly.answers import Job, Report
+from mayfly.dispatch import tick as dispatch
+from mayfly.dispatch.gather import DispatchPorts, Known, Turn
+from mayfly.dispatch.lease import take
+from mayfly.provision import tick as provision
+from mayfly.provision.tick import ProvisionPorts
+from mayfly.reap import tick as reap
+from mayfly.reap.apply import ReapPorts
+from mayfly.records.model import Capacity, Claim, Instance, QueueRecord
+from mayfly.records.states import InstanceState
+from mayfly.sandbox import tick as sandbox
+from mayfly.sandbox.tick import SandboxPorts
+from mayfly.tick.outcome import Outcome
+from tests.fakes import (
     FakeBuildkite,
     FakeFleet,
     FakeLastWords,

@@ -15,10 +15,10 @@ from moto.ec2.responses import EC2Response
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.ssm.responses import SimpleSystemManagerResponse
 
+from buildkite_emulator.server import Answer, Request
 from mayfly_lab.aws.patches import Patch
 from mayfly_lab.front.call import Call
 from mayfly_lab.front.reading import environ
-from mayfly_lab.http import Answer, Request
 
 # The services that are called all the time, and whose operations need no path: their handlers
 # are called directly. Flask and the search for the backend cost three times what they do.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from buildkite_emulator.server import Answer
 from mayfly_lab.aws.bus import EventBus
 from mayfly_lab.aws.deploy.recorder import Resource
 from mayfly_lab.front.call import Call, Principal
-from mayfly_lab.http import Answer
 
 Change = tuple[str, str]
 """A parameter's name, and the operation that the event names."""

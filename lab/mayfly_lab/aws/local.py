@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from buildkite_emulator.server import Answer, HttpServer
 from mayfly_lab.aws import application, transactions
 from mayfly_lab.aws import cloud as moto_cloud
 from mayfly_lab.aws.application import MotoApplication
@@ -48,7 +49,6 @@ from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import Layers
 from mayfly_lab.front.reading import read_models
 from mayfly_lab.front.rights import mayfly_rights
-from mayfly_lab.http import Answer, HttpServer
 from mayfly_lab.latency import far_away
 
 _FOREVER = timedelta(days=365)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from buildkite_emulator import BuildRequest
 from mayfly.config.queue import QueueConfig
-from mayfly.states import InstanceState
+from mayfly.records.states import InstanceState
 from mayfly_lab.bench.idle import Idle
-from mayfly_lab.buildkite import BuildRequest
 from mayfly_lab.evidence import collect
 from mayfly_lab.lab import Lab
 from mayfly_lab.report.evidence import Evidence

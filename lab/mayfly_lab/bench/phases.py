@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from mayfly.adapters.records import key_of
-from mayfly.model import Claim
+from mayfly.adapters.dynamodb.records import key_of
+from mayfly.records.model import Claim
 from mayfly_lab.front.journal import Entry
 from mayfly_lab.report.checks import mailbox_writes
 from mayfly_lab.report.evidence import Evidence

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from buildkite_emulator import BuildView
 from mayfly.config.queue import QueueConfig
-from mayfly.model import Instance, QueueRecord
-from mayfly.states import InstanceState
-from mayfly_lab.buildkite import BuildView
+from mayfly.records.model import Instance, QueueRecord
+from mayfly.records.states import InstanceState
 from mayfly_lab.commands.rest import Builds
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.commands.untaken import Untaken

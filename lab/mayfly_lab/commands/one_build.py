@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mayfly_lab.buildkite import BuildView, JobState
+from buildkite_emulator import BuildView, JobState
 from mayfly_lab.commands.following import BLOCKED, Follower, asked
 from mayfly_lab.commands.source import Source
 from mayfly_lab.commands.stopping import Stop

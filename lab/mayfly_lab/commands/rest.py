@@ -7,7 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly_lab.buildkite import Buildkite
+from buildkite_emulator import Buildkite
 
 _SECONDS = 30.0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mayfly_lab.buildkite import Buildkite, BuildRequest, PipelineError
+from buildkite_emulator import Buildkite, BuildRequest, PipelineError
 from mayfly_lab.commands.parser import UsageError
 from mayfly_lab.lab import Lab
 

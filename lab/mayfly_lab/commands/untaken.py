@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from mayfly_lab.buildkite import JobState, JobView
+from buildkite_emulator import JobState, JobView
 from mayfly_lab.lab import Lab
 from mayfly_lab.report import show
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
+from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
 from mayfly.config.read import read_queue
-from mayfly.ports import Parameter
 from mayfly_lab.aws.config import Delays
 from mayfly_lab.commands import options
 from mayfly_lab.commands.fault_options import check_queues

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mayfly_lab.buildkite import JobEvent, JobState
+from buildkite_emulator import JobEvent, JobState
 from mayfly_lab.demo.cast import CANCELLED, INTERRUPTED, KILLED
 from mayfly_lab.lab import Lab
 from mayfly_lab.report.checks import mailbox_writes

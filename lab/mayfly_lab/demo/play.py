@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from mayfly.model import Instance
-from mayfly.states import InstanceState
+from buildkite_emulator import BuildRequest, JobEvent, JobState
+from mayfly.records.model import Instance
+from mayfly.records.states import InstanceState
 from mayfly_lab.aws.config import Delays
-from mayfly_lab.buildkite import BuildRequest, JobEvent, JobState
 from mayfly_lab.demo import cast
 from mayfly_lab.demo.fates import Fates
 from mayfly_lab.evidence import collect

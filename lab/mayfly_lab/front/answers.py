@@ -7,8 +7,8 @@ import uuid
 from enum import StrEnum
 from xml.sax.saxutils import escape
 
+from buildkite_emulator.server import Answer, Request
 from mayfly_lab.front.call import Refusal
-from mayfly_lab.http import Answer, Request
 
 
 class Style(StrEnum):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from buildkite_emulator.server import Answer, AnswerLostError, Request
 from mayfly_lab.faults import Faults
 from mayfly_lab.front.answers import Style, refusal_answer, spelled, style_of
 from mayfly_lab.front.authoriser import Authoriser
@@ -21,7 +22,6 @@ from mayfly_lab.front.own import DOWNLOADS, Layers, TransactionTokens, caller_id
 from mayfly_lab.front.reading import read_call
 from mayfly_lab.front.scrub import Scrubber
 from mayfly_lab.front.signature import authenticate, read_scope
-from mayfly_lab.http import Answer, AnswerLostError, Request
 
 LOG = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from xml.sax.saxutils import escape
 
+from buildkite_emulator.server import Answer, Request
 from mayfly_lab.front.call import Call, Principal, Refusal
-from mayfly_lab.http import Answer, Request
 
 DOWNLOAD_SECONDS = 600
 """How long a layer's download address works, as in AWS."""

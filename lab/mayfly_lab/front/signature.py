@@ -16,9 +16,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials as BotocoreCredentials
 
+from buildkite_emulator.server import Request
 from mayfly_lab.front.call import Principal, Refusal
 from mayfly_lab.front.credentials import Credentials, Holder
-from mayfly_lab.http import Request
 
 MAX_SKEW_SECONDS = 300
 _AUTHORIZATION = re.compile(

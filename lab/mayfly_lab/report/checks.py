@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly.model import Instance
-from mayfly.states import OPEN_CLAIMS, OPEN_INSTANCES
+from mayfly.records.model import Instance
+from mayfly.records.states import OPEN_CLAIMS, OPEN_INSTANCES
 from mayfly_lab.aws.ec2.moments import Aspect
 from mayfly_lab.front.journal import Entry
 from mayfly_lab.report.evidence import Evidence

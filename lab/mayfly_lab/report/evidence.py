@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mayfly.model import Capacity, Claim, Instance
+from buildkite_emulator import JobView
+from mayfly.records.model import Capacity, Claim, Instance
 from mayfly_lab.aws.ec2.moments import Moment
-from mayfly_lab.buildkite import JobView
 from mayfly_lab.front.journal import Entry
 
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from mayfly.model import Instance
-from mayfly_lab.buildkite import JobEvent, JobState
+from buildkite_emulator import JobEvent, JobState
+from mayfly.records.model import Instance
 from mayfly_lab.report import show
 from mayfly_lab.report.logs import Logs, readable
 

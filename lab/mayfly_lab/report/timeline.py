@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mayfly.model import Claim, Instance
-from mayfly.states import ClaimState, InstanceState
+from buildkite_emulator import JobView
+from mayfly.records.model import Claim, Instance
+from mayfly.records.states import ClaimState, InstanceState
 from mayfly_lab.aws.ec2.moments import Aspect
-from mayfly_lab.buildkite import JobView
 from mayfly_lab.report.evidence import Evidence
 
 POINTS = (

@@ -9,11 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from mayfly import observe, wiring
+from mayfly.dispatch.loop import dispatch_until_replaced
 from mayfly.events import Nudged, SpotWarning, StateChanged, parse
+from mayfly.provision.loop import provision_until_quiet
+from mayfly.reap import tick as reaping
+from mayfly.sandbox.loop import sandbox_while_open
 from mayfly.settings import DispatchSettings
-from mayfly.ticks import loops
-from mayfly.ticks import reap as reaping
-from mayfly.ticks.outcome import Outcome
+from mayfly.tick.edge import Edge
+from mayfly.tick.outcome import Outcome
 
 log = logging.getLogger("mayfly")
 
@@ -39,7 +42,7 @@ def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         parse(event)
         owner = f"{mine.account}/{mine.region}/{mine.stack}"
         edge = _edge(context)
-        return _report(loops.dispatch_until_replaced(ports, owner, context.aws_request_id, edge))
+        return _report(dispatch_until_replaced(ports, owner, context.aws_request_id, edge))
 
 
 def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     with observe.invocation():
         ports = wiring.provision()
         nudged = isinstance(parse(event), Nudged)
-        return _report(loops.provision_until_quiet(ports, _edge(context), nudged=nudged))
+        return _report(provision_until_quiet(ports, _edge(context), nudged=nudged))
 
 
 def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -56,7 +59,7 @@ def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         ports = wiring.sandbox()
         nudged = isinstance(parse(event), Nudged)
         edge = _edge(context, at_most=_NUDGED if nudged else None)
-        return _report(loops.sandbox_while_open(ports, edge, nudged=nudged))
+        return _report(sandbox_while_open(ports, edge, nudged=nudged))
 
 
 def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -79,10 +82,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _edge(context: Context, at_most: timedelta | None = None) -> loops.Edge:
+def _edge(context: Context, at_most: timedelta | None = None) -> Edge:
     left = timedelta(milliseconds=context.get_remaining_time_in_millis()) - _TAIL
     stay = left if at_most is None else min(left, at_most)
-    return loops.Edge(utc_now, time.sleep, utc_now() + stay)
+    return Edge(utc_now, time.sleep, utc_now() + stay)
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:

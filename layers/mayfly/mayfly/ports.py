@@ -7,63 +7,22 @@ act). Anything further that a method raises stands in its docstring.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from mayfly.model import (
+from mayfly.answers import Association, Launched, Listing, Parameter, Report, Seen
+from mayfly.records.changes import Change
+from mayfly.records.model import (
     Capacity,
     Claim,
     Instance,
     Launch,
     Lease,
     QueueRecord,
-    Record,
     SlotKey,
     Stray,
 )
-from mayfly.states import ClaimState, InstanceState
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """Write a record over the version it carries; the stored one then has the next version."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Remove a record at the version it carries."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Assign:
-    """Put an assignment into a sandbox mailbox row that has none."""
-
-    row: str
-    assignment: Mapping[str, object]
-    expires: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Unassign:
-    """Take the assignment out of a mailbox row; no harm where there is none."""
-
-    row: str
-
-
-@dataclass(frozen=True, slots=True)
-class FreeSlots:
-    """Lower a queue's count of live slots. Needs no version, and a save of the row keeps it."""
-
-    queue: str
-    count: int
-
-
-Change: TypeAlias = Save | Drop | Assign | Unassign | FreeSlots
+from mayfly.records.states import ClaimState, InstanceState
 
 
 class Fleet(Protocol):
@@ -119,21 +78,6 @@ class Fleet(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an instance says of itself; believed for nothing that matters."""
-
-    phase: str
-    boot: str
-    at: datetime | None = None
-    step: str = ""
-    job: str = ""
-    exit: int | None = None
-    reason: str = ""
-    words: str = ""
-    agent: str = ""
-
-
 class Mailbox(Protocol):
     """The rows that instances write."""
 
@@ -145,39 +89,6 @@ class Mailbox(Protocol):
 
     def remove(self, rows: Collection[str]) -> None:
         """Remove rows; no harm where there are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Launched:
-    """EC2's answer to CreateFleet: ids of what it launched, and why the rest is missing."""
-
-    instance_ids: tuple[str, ...]
-    errors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An instance as EC2 shows it."""
-
-    instance_id: str
-    state: str
-    """EC2's word: pending, running, stopping, stopped, shutting-down, terminated."""
-    launch: str
-    """The tag `mayfly-launch`; empty when it has none."""
-    queue: str
-    launched_at: datetime
-    reason: str = ""
-    """EC2's own reason for the last change of state."""
-
-
-@dataclass(frozen=True, slots=True)
-class Association:
-    """A profile that EC2 shows on an instance."""
-
-    id: str
-    instance_id: str
-    profile: str
-    state: str
 
 
 class Machines(Protocol):
@@ -215,28 +126,6 @@ class Roles(Protocol):
         """ARNs of the managed policies attached to a role. Raises NotFound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as Buildkite lists it."""
-
-    id: str
-    priority: int
-    rules: tuple[str, ...]
-    scheduled_at: datetime
-    pipeline: str
-    build: int
-    branch: str
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The jobs of one queue that Buildkite has for us, and whether the queue is paused there."""
-
-    jobs: tuple[Job, ...]
-    paused: bool
-
-
 class Buildkite(Protocol):
     """The Stacks API.
 
@@ -264,14 +153,6 @@ class Buildkite(Protocol):
 
     def finish(self, job: str, reason: str) -> None:
         """Fail a job with a reason for its page. Raises Conflict when it is too late for that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter's value and version."""
-
-    value: str
-    version: int
 
 
 class Parameters(Protocol):

@@ -10,9 +10,13 @@ import os
 from functools import cache
 
 from mayfly import observe
-from mayfly.adapters import clients
-from mayfly.adapters.fleet import DynamoFleet
-from mayfly.adapters.transactions import Tables
+from mayfly.adapters.aws import clients
+from mayfly.adapters.dynamodb.fleet import DynamoFleet
+from mayfly.adapters.dynamodb.transactions import Tables
+from mayfly.dispatch.gather import DispatchPorts
+from mayfly.provision.tick import ProvisionPorts
+from mayfly.reap.apply import ReapPorts
+from mayfly.sandbox.tick import SandboxPorts
 from mayfly.settings import (
     AnySettings,
     DispatchSettings,
@@ -21,10 +25,6 @@ from mayfly.settings import (
     Settings,
     read_settings,
 )
-from mayfly.ticks.dispatch_gather import DispatchPorts
-from mayfly.ticks.provision import ProvisionPorts
-from mayfly.ticks.reap_apply import ReapPorts
-from mayfly.ticks.sandbox import SandboxPorts
 
 BUILDKITE = "https://agent.buildkite.com/v3"
 """Where the Stacks API is. Agents have an address of their own, which they know themselves."""
@@ -44,11 +44,11 @@ def settings(kind: type[AnySettings]) -> AnySettings:
 @cache
 def dispatch() -> DispatchPorts:
     """Ports of `dispatch`: the only function that holds the agent token."""
-    from mayfly.adapters.sqs import SqsNudges
-    from mayfly.adapters.ssm import Secret, SsmParameters
-    from mayfly.adapters.stacks import Stacks, stack_key
-    from mayfly.adapters.stacks_calls import StacksCalls
-    from mayfly.ticks.rhythm import LISTS
+    from mayfly.adapters.aws.sqs import SqsNudges
+    from mayfly.adapters.aws.ssm import Secret, SsmParameters
+    from mayfly.adapters.buildkite.stacks import Stacks, stack_key
+    from mayfly.adapters.buildkite.stacks_calls import StacksCalls
+    from mayfly.dispatch.rhythm import LISTS
 
     mine = settings(DispatchSettings)
     key = stack_key(mine.account, mine.region, mine.stack)
@@ -66,9 +66,9 @@ def dispatch() -> DispatchPorts:
 @cache
 def provision() -> ProvisionPorts:
     """Ports of `provision`: the only function that launches."""
-    from mayfly.adapters.ec2 import Ec2Machines
-    from mayfly.adapters.iam import IamRoles
-    from mayfly.adapters.ssm import SsmParameters
+    from mayfly.adapters.aws.ec2 import Ec2Machines
+    from mayfly.adapters.aws.iam import IamRoles
+    from mayfly.adapters.aws.ssm import SsmParameters
 
     mine = settings(Settings)
     return ProvisionPorts(
@@ -83,9 +83,9 @@ def provision() -> ProvisionPorts:
 @cache
 def sandbox() -> SandboxPorts:
     """Ports of `sandbox`: the only function that replaces profiles."""
-    from mayfly.adapters.ec2 import Ec2Machines
-    from mayfly.adapters.mailbox import DynamoMailbox
-    from mayfly.adapters.sqs import SqsNudges
+    from mayfly.adapters.aws.ec2 import Ec2Machines
+    from mayfly.adapters.aws.sqs import SqsNudges
+    from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 
     mine = settings(SandboxSettings)
     return SandboxPorts(
@@ -99,10 +99,10 @@ def sandbox() -> SandboxPorts:
 @cache
 def reap() -> ReapPorts:
     """Ports of `reap`: the only function that terminates."""
-    from mayfly.adapters.ec2 import Ec2Machines
-    from mayfly.adapters.logs import LogGroup
-    from mayfly.adapters.mailbox import DynamoMailbox
-    from mayfly.adapters.sqs import SqsNudges
+    from mayfly.adapters.aws.ec2 import Ec2Machines
+    from mayfly.adapters.aws.logs import LogGroup
+    from mayfly.adapters.aws.sqs import SqsNudges
+    from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 
     mine = settings(ReapSettings)
     return ReapPorts(

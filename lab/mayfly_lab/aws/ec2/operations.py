@@ -13,6 +13,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.serialize import XFormedAttributePicker, get_serializer_class
 from moto.core.utils import get_service_model
 
+from buildkite_emulator.server import Answer
 from mayfly_lab.aws.ec2.describing import (
     describe_associations,
     describe_instances,
@@ -25,7 +26,6 @@ from mayfly_lab.aws.ec2.launching import Data, Launcher
 from mayfly_lab.aws.ec2.states import State
 from mayfly_lab.aws.ec2.tokens import ClientTokens
 from mayfly_lab.front.call import Call, Refusal
-from mayfly_lab.http import Answer
 
 # They would make or end instances behind the back of this layer.
 _REFUSED = ("RequestSpotInstances", "RequestSpotFleet", "ModifyFleet", "DeleteFleets")

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from buildkite_emulator.server import Answer
 from mayfly_lab.aws.functions.functions import Functions, ThrottledError
 from mayfly_lab.front.call import Call, Refusal
-from mayfly_lab.http import Answer
 
 Submit = Callable[[str, Any], None]
 

@@ -2,7 +2,7 @@
 
 The policy comes from the assignment, the facts from Buildkite by way of the agent; nothing comes
 from the job's own environment as the pipeline may have shaped it on the way. It decides as
-`mayfly.policy` does, by values that were checked there; what it cannot read, it denies.
+`mayfly.dispatch.policy` does, by values that were checked there; what it cannot read, it denies.
 
 Run by the pre-bootstrap hook, alone: `policy.py POLICY_JSON ENVIRONMENT_JSON JOB_ID`.
 """

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator
 from mayfly.config import values
 from mayfly.config.agent_settings import parse_agent_settings
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
-from mayfly.rules import Rule
+from mayfly.config.rules import Rule
 
 RULES = "policy/rules"
 MAX_MINUTES_WITHOUT_IMDS = 300

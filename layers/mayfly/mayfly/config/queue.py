@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
+from mayfly.config.rules import Condition, Rule
 from mayfly.errors import Misconfigured
-from mayfly.rules import Condition, Rule
 
 DEFAULT_TYPES: Mapping[str, tuple[str, ...]] = {
     "x86_64": ("m7i.large", "m6i.large", "m6a.large", "m5.large"),

@@ -11,15 +11,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mayfly.answers import Parameter
 from mayfly.config.contradictions import contradictions
 from mayfly.config.infra import Infra
 from mayfly.config.parameters import ABOUT, RULES, Written
 from mayfly.config.problem import Problem, shown
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
+from mayfly.config.rules import UNREADABLE
 from mayfly.errors import Misconfigured
-from mayfly.model import QueueRecord
-from mayfly.ports import Parameter
-from mayfly.rules import UNREADABLE
+from mayfly.records.model import QueueRecord
 
 _FIELDS = {about.name: field for field, about in ABOUT.items() if field != "rules"}
 

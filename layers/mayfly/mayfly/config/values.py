@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from mayfly.rules import Rule, parse_rules
-from mayfly.tags import RESERVED_TAGS
+from mayfly.config.rules import Rule, parse_rules
+from mayfly.config.tags import RESERVED_TAGS
 
 _TAG = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.:-]*)=([A-Za-z0-9][A-Za-z0-9_.:/@+-]*)")
 _TYPE = re.compile(

@@ -1,0 +1,53 @@
+"""What an idle control plane calls and costs: runs it in the lab and counts.
+
+    python -m build.idle [SECONDS]
+
+One queue, no job, no pool. Prices (`mayfly_lab.bench.prices`) are for calls alone; of Lambda, for
+dispatch around the clock.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from mayfly_lab.bench import prices
+from mayfly_lab.front.journal import Entry
+from mayfly_lab.lab import Lab, LabChoices
+
+SETTLED = 10.0
+"""Seconds after the start in which the first ticks configure the queue."""
+
+
+def main() -> None:
+    """Count, and print calls a month and their price."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    with Lab(LabChoices()) as lab:
+        time.sleep(SETTLED)
+        began = time.time()
+        time.sleep(seconds)
+        calls = [e for e in lab.aws.journal if e.kind == "function" and e.at >= began]
+    sys.stdout.write("\n".join(report(calls, seconds)) + "\n")
+
+
+def report(calls: list[Entry], seconds: float) -> list[str]:
+    """Lines with each operation's rate and, for DynamoDB, the month's price."""
+    counted: dict[tuple[str, str, str], list[Entry]] = {}
+    for call in calls:
+        counted.setdefault((call.principal, call.service, call.operation), []).append(call)
+    factor = prices.MONTH / seconds
+    lines, total = [], 0.0
+    for (principal, service, operation), alike in sorted(counted.items()):
+        price, number = factor * prices.of_calls(alike), len(alike)
+        total += price
+        name = principal.rpartition(":")[2]
+        lines.append(
+            f"{name:<22} {service}:{operation:<40} {number / seconds:7.2f}/s  ${price:6.2f}"
+        )
+    lines.append(f"DynamoDB, a month: ${total:.2f}")
+    lines.append(f"dispatch around the clock, a month: ${prices.MONTH * prices.LAMBDA_SECOND:.2f}")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Follows one build of one job to its end, and shows what happens as it happens."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mayfly.scrubbing import scrub
+from mayfly_cli.buildkite import Api
+from mayfly_cli.ends import BrokenError
+
+LOOK_SECONDS = 1.0
+_ENDED = frozenset({"passed", "failed", "canceled", "timed_out", "skipped", "expired", "broken"})
+# A terminal's commands and Buildkite's time codes mean nothing in a file.
+_CODES = re.compile(r"\x1b_bk;t=\d+\x07|\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+@dataclass(slots=True)
+class Follower:
+    """What was told of the build so far."""
+
+    api: Api
+    base: str
+    """The path of the build's pipeline."""
+    tell: Callable[[str], None]
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    _told: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By job: its state and its agent."""
+    _shown: dict[str, int] = field(default_factory=dict)
+    """By job: how much of its log."""
+
+    def follow(self, number: int, minutes: float) -> str:
+        """The build's outcome; `""` when it has not ended in this time.
+
+        Raises:
+            BrokenError: Buildkite does not answer, or not as it should.
+        """
+        end = self.clock() + 60 * minutes
+        while self.clock() < end:
+            build = self._build(number)
+            for job in build.get("jobs", ()):
+                self._job(number, job)
+            if build["state"] in _ENDED:
+                return str(build["state"])
+            self.sleep(LOOK_SECONDS)
+        return ""
+
+    def cancel(self, number: int) -> None:
+        """Cancel the build, so that nothing of it runs on."""
+        self.api.call("PUT", f"{self.base}/builds/{number}/cancel")
+
+    def _build(self, number: int) -> dict[str, Any]:
+        answer = self.api.call("GET", f"{self.base}/builds/{number}")
+        if answer.status == 429:
+            self.sleep(float(answer.headers.get("RateLimit-Reset", "10")))
+            return {"state": "", "jobs": ()}
+        if not answer.ok or not isinstance(answer.content, dict):
+            raise BrokenError(f"build {number}: Buildkite answered {answer.message}")
+        return answer.content
+
+    def _job(self, number: int, job: dict[str, Any]) -> None:
+        key, state = str(job["id"]), str(job.get("state", ""))
+        agent = str((job.get("agent") or {}).get("name", ""))
+        before = self._told.get(key, ("", ""))
+        self._told[key] = (state, agent)
+        name = job.get("name") or job.get("label") or "job"
+        if agent and agent != before[1]:
+            self.tell(f"--- {name}: agent {agent}")
+        if state and state != before[0]:
+            status = job.get("exit_status")
+            told = "" if status is None else f", exit status {status}"
+            self.tell(f"--- {name}: {state}{told}")
+        if state not in {"scheduled", "assigned", "reserved", "waiting"}:
+            self._log(number, key, whole=state in _ENDED)
+
+    def _log(self, number: int, job: str, *, whole: bool) -> None:
+        """What is new in the log; a last line without its end only when nothing more can come."""
+        answer = self.api.call("GET", f"{self.base}/builds/{number}/jobs/{job}/log")
+        if not answer.ok or not isinstance(answer.content, dict):
+            return
+        text = _CODES.sub("", str(answer.content.get("content", ""))).replace("\r\n", "\n")
+        new = text[self._shown.get(job, 0) :]
+        if not whole:
+            new = new[: new.rfind("\n") + 1]
+        self._shown[job] = self._shown.get(job, 0) + len(new)
+        for line in new.splitlines():
+            self.tell(f"    {scrub(line)}")

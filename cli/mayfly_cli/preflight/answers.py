@@ -1,0 +1,175 @@
+"""What a deployment would be told, in the words of the templates themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mayfly.answers import Parameter
+from mayfly.config.infra import Infra, Template
+from mayfly.config.queue import QueueConfig
+from mayfly.config.read import read_queue
+from mayfly_cli.ends import UsageError
+from mayfly_cli.environment import ROOT
+from mayfly_lab.aws.deploy.translate import TemplateError, check_parameters, read
+
+ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
+"""What a release of the agent calls an architecture."""
+_IMAGES = {
+    "x86_64": ("OwnImageX8664", "AmazonLinuxX8664"),
+    "arm64": ("OwnImageArm64", "AmazonLinuxArm64"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Parameters of both templates, defaults filled in, and of the queue itself."""
+
+    stack: str
+    control: Mapping[str, str]
+    queue_stack: Mapping[str, str]
+    config: QueueConfig
+
+    @property
+    def queue(self) -> str:
+        """The first queue's key; empty for a control plane without one."""
+        return self.control["QueueKey"]
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """Ids of the subnets."""
+        return _listed(self.control["Subnets"])
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """Instance sizes that the control plane may launch."""
+        return _listed(self.control["InstanceSizes"])
+
+    @property
+    def public(self) -> bool:
+        """Whether instances get a public address."""
+        return self.control["AssignPublicIp"] == "true"
+
+    @property
+    def sandbox_role(self) -> str:
+        """The sandbox role's name, which the template fixes."""
+        return self.queue_stack["SandboxRoleName"] or f"{self.stack}-{self.queue}-sandbox"
+
+    @property
+    def own_image(self) -> str:
+        """Id of the operator's own image; empty for Amazon Linux."""
+        return self.queue_stack[_IMAGES[self.config.architecture][0]]
+
+    @property
+    def image_parameter(self) -> str:
+        """The public parameter that names Amazon Linux."""
+        return self.queue_stack[_IMAGES[self.config.architecture][1]]
+
+    def archive(self) -> tuple[str, str]:
+        """Where the agent's archive is, and its SHA-256."""
+        name = ARCHITECTURES[self.config.architecture]
+        url = self.queue_stack["AgentArchiveUrl"].format(
+            version=self.queue_stack["AgentVersion"], arch=name
+        )
+        return url, self.queue_stack[f"AgentSha256{name.capitalize()}"]
+
+
+def read_file(path: Path) -> list[str]:
+    """Words of a file of answers: one `Name=value` a line; `#` begins a comment.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    return [text for line in lines if (text := line.strip()) and not text.startswith("#")]
+
+
+def read_answers(stack: str, words: Iterable[str]) -> Answers:
+    """The answers in `Name=value` words; a later one takes the place of an earlier one.
+
+    A name with a slash, or the name of a queue's parameter, is a parameter of the queue.
+
+    Raises:
+        UsageError: one is unknown, missing or not allowed.
+    """
+    try:
+        control = read(ROOT / "template.yaml")["Parameters"]
+        queue_stack = read(ROOT / "stacks" / "queue.yaml")["Parameters"]
+    except TemplateError as error:
+        raise UsageError(str(error)) from error
+    if not re.fullmatch(queue_stack["ControlStack"]["AllowedPattern"], stack):
+        raise UsageError(f"--stack {stack}: begin with a letter; letters, digits and dashes, ≤ 51")
+    given: dict[str, dict[str, str]] = {"control": {}, "queue": {}, "config": {}}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"{word!r} is not Name=value, as QueueKey=default")
+        places = [("control", control), ("queue", queue_stack)]
+        homes = [place for place, slots in places if name in slots] or ["config"]
+        for home in homes:
+            given[home][name] = value
+    if unknown := [name for name in given["config"] if name[:1].isupper()]:
+        raise UsageError(f"no template has a parameter {unknown[0]}; it asks for {_names(control)}")
+    filled = _filled(control, given["control"])
+    told = {"ControlStack": stack, **given["queue"]}
+    _check({"Parameters": control}, given["control"])
+    _require(given["control"])
+    if filled["QueueKey"]:
+        _check({"Parameters": queue_stack}, told)
+    config = _config(filled["QueueKey"], given["config"], told.get("ScriptPrefix", ""))
+    return Answers(stack, filled, _filled(queue_stack, told), config)
+
+
+def _config(queue: str, given: Mapping[str, str], script_prefix: str) -> QueueConfig:
+    # What its stack would publish, as far as parameters can contradict it.
+    infra = Infra(
+        protocol=1,
+        queue=queue,
+        templates={each: Template(id="lt-0", version="1") for each in ARCHITECTURES},
+        bootstrap_profile="",
+        sandbox_profile="",
+        bootstrap_role="",
+        sandbox_role="",
+        bootstrap_role_id="AROA000000000000",
+        sandbox_role_id="AROA000000000001",
+        subnets=("subnet-0",),
+        script_prefix=script_prefix,
+    )
+    parameters = {name: Parameter(value, 1) for name, value in given.items()}
+    config, problems = read_queue(queue, infra, parameters)
+    if problems or config is None:
+        raise UsageError(str(problems[0]))
+    return config
+
+
+def _require(given: Mapping[str, str]) -> None:
+    if not given.get("QueueKey"):
+        return
+    for name, example in (("VpcId", "vpc-0123"), ("Subnets", "subnet-0123,subnet-4567")):
+        if not given.get(name):
+            raise UsageError(f"a queue needs {name}: give {name}={example}")
+
+
+def _check(template: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    try:
+        check_parameters(template, given)
+    except TemplateError as error:
+        raise UsageError(str(error)) from error
+
+
+def _filled(slots: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    return {name: given.get(name, str(slot.get("Default", ""))) for name, slot in slots.items()}
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(word for part in text.split(",") if (word := part.strip()))
+
+
+def _names(slots: Mapping[str, Any]) -> str:
+    return ", ".join(slots)

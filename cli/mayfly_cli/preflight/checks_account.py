@@ -1,0 +1,73 @@
+"""May the caller deploy, and are the names free?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mayfly_cli.findings import Finding, Unknown, ok, unknown, wrong
+from mayfly_cli.preflight.answers import Answers
+from mayfly_cli.preflight.snapshot import Snapshot, Stack
+
+_DEAD = frozenset(
+    {"CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
+)
+_LONGEST_ROLE = 64
+
+
+def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
+    """The findings about the account."""
+    yield ok("account", f"{seen.account} in {seen.region}, as {seen.caller}")
+    yield _rights(seen)
+    yield _stack(answers, seen)
+    if not deployed(seen):
+        yield _names(answers, seen)
+    if answers.queue:
+        yield _role_name(answers)
+
+
+def deployed(seen: Snapshot) -> bool:
+    """Whether it would be an update: the names are then the stack's own."""
+    return isinstance(seen.stack, Stack) and seen.stack.status not in _DEAD
+
+
+def _rights(seen: Snapshot) -> Finding:
+    if isinstance(seen.denied, Unknown):
+        return unknown("rights", f"whether the caller may deploy: {seen.denied.reason}")
+    if not seen.denied:
+        return ok("rights", "the caller's own policies allow a deployment (SCPs are not looked at)")
+    detail = f"the caller may not {', '.join(seen.denied)}"
+    return wrong("rights", detail, "deploy with a role that may, or have these allowed")
+
+
+def _stack(answers: Answers, seen: Snapshot) -> Finding:
+    name, region = answers.stack, seen.region
+    match seen.stack:
+        case Unknown(reason):
+            return unknown("stack name", reason)
+        case None:
+            return ok("stack name", f"{name} is free")
+        case Stack(status=status) if status in _DEAD:
+            command = f"aws cloudformation delete-stack --region {region} --stack-name {name}"
+            return wrong("stack name", f"{name} is there in state {status}", command)
+        case Stack(status=status) if status.endswith("_IN_PROGRESS"):
+            command = f"aws cloudformation describe-stacks --region {region} --stack-name {name}"
+            return wrong("stack name", f"{name} is {status}: wait for its end", command)
+        case Stack(status=status):
+            return ok("stack name", f"{name} is deployed ({status}): this would be an update")
+
+
+def _names(answers: Answers, seen: Snapshot) -> Finding:
+    if isinstance(seen.taken, Unknown):
+        return unknown("other names", seen.taken.reason)
+    if not seen.taken:
+        return ok("other names", "tables, functions, log groups, parameters and roles are free")
+    command = f"scripts/uninstall --stack {answers.stack} --region {seen.region}"
+    return wrong("other names", f"taken: {', '.join(seen.taken)}", command)
+
+
+def _role_name(answers: Answers) -> Finding:
+    name = answers.sandbox_role
+    if len(name) <= _LONGEST_ROLE:
+        return ok("sandbox role", name)
+    remedy = "deploy the queue by stacks/queue.yaml, with a SandboxRoleName"
+    return wrong("sandbox role", f"{name} is longer than {_LONGEST_ROLE} characters", remedy)

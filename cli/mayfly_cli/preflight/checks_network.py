@@ -1,0 +1,73 @@
+"""Would instances find a place and a way out?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mayfly_cli.findings import Finding, Unknown, ok, unknown, wrong
+from mayfly_cli.preflight.answers import Answers
+from mayfly_cli.preflight.snapshot import Snapshot, Subnet
+
+
+def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
+    """The findings about the subnets."""
+    if isinstance(seen.subnets, Unknown):
+        yield unknown("subnets", seen.subnets.reason)
+        return
+    vpc = answers.control["VpcId"]
+    for name in answers.subnets:
+        subnet = seen.subnets.get(name)
+        if subnet is None:
+            yield wrong(name, f"there is no such subnet in {seen.region}", _show(seen, vpc))
+        elif subnet.vpc != vpc:
+            yield wrong(name, f"it is in {subnet.vpc}, not in {vpc}", _show(seen, vpc))
+        else:
+            yield _way_out(name, subnet, answers)
+    yield _zones(seen, seen.subnets, vpc)
+    yield _room(seen.subnets, answers)
+
+
+def _show(seen: Snapshot, vpc: str) -> str:
+    return (
+        f"aws ec2 describe-subnets --region {seen.region} --filters Name=vpc-id,Values={vpc}"
+        " --query 'Subnets[].[SubnetId,AvailabilityZone]' --output text"
+    )
+
+
+def _way_out(name: str, subnet: Subnet, answers: Answers) -> Finding:
+    if isinstance(subnet.out, Unknown):
+        return unknown(name, f"its routes: {subnet.out.reason}")
+    out, zone = subnet.out, subnet.zone
+    nat = "take subnets whose default route is a NAT gateway"
+    if not out:
+        detail = f"{zone}, without a route to 0.0.0.0/0: instances could not reach Buildkite"
+        return wrong(name, detail, f"{nat} or an internet gateway")
+    if subnet.broken:
+        return wrong(name, f"{zone}, out through {out}, but {subnet.broken}", nat)
+    if out.startswith("igw-"):
+        if answers.public:
+            return ok(name, f"{zone}, out through {out} with public addresses")
+        detail = f"{zone}, out through {out}, which lets only public addresses out"
+        return wrong(name, detail, f"answer AssignPublicIp=true, or {nat}")
+    if out.startswith("nat-"):
+        return ok(name, f"{zone}, out through {out}")
+    detail = f"{zone}, out through {out}: whether the internet lies behind it is not seen from here"
+    return unknown(name, detail)
+
+
+def _zones(seen: Snapshot, subnets: Mapping[str, Subnet], vpc: str) -> Finding:
+    zones = sorted({each.zone for each in subnets.values()})
+    if len(zones) > 1:
+        return ok("zones", ", ".join(zones))
+    where = f"only {zones[0]}" if zones else "none"
+    detail = f"{where}: when that one has no capacity, jobs wait; take subnets in two or more"
+    return wrong("zones", detail, _show(seen, vpc))
+
+
+def _room(subnets: Mapping[str, Subnet], answers: Answers) -> Finding:
+    free = sum(each.free_addresses for each in subnets.values())
+    most = answers.config.max_instances
+    if free >= most:
+        return ok("addresses", f"{free} free, for at most {most} instances")
+    detail = f"{free} free, and limits/max-instances is {most}"
+    return wrong("addresses", detail, f"name larger subnets, or put limits/max-instances={free}")

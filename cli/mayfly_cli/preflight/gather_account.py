@@ -1,0 +1,139 @@
+"""Looks at the account: names, rights, roles and the token. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mayfly.scrubbing import hide
+from mayfly_cli.account import Account
+from mayfly_cli.findings import Unknown
+from mayfly_cli.preflight.answers import Answers
+from mayfly_cli.preflight.rights import ACTIONS
+from mayfly_cli.preflight.snapshot import Stack, Token
+
+FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
+_NO_ROLE = ("NoSuchEntity",)
+
+
+def token(account: Account, name: str) -> tuple[Token | Unknown | None, str]:
+    """The token's parameter, and its value; empty where it cannot be read."""
+    absent = ("ParameterNotFound",)
+    given = account.ask("ssm", "get_parameter", absent, Name=name, WithDecryption=True)
+    if isinstance(given, Unknown):
+        # Without the value its kind may still be seen: that is all that deploying it needs.
+        plain = account.ask("ssm", "get_parameter", absent, Name=name)
+        if plain is None or isinstance(plain, Unknown):
+            return (None if plain is None else given), ""
+        kind = plain["Parameter"]["Type"]
+        return Token(kind, _key(account, name), given), ""
+    if given is None:
+        return None, ""
+    value: str = given["Parameter"]["Value"]
+    hide(value.strip())
+    kind = given["Parameter"]["Type"]
+    key = _key(account, name) if kind == "SecureString" else ""
+    return Token(kind, key, _problem(value)), value.strip()
+
+
+def _problem(value: str) -> str:
+    if not value.strip():
+        return "it is empty"
+    if value != value.strip():
+        return "it begins or ends with white space"
+    prefix, underscore, _ = value.partition("_")
+    if underscore and prefix.startswith("bk") and prefix not in {"bkct", "bkar"}:
+        return f"it is a token of another kind ({prefix}_…); an agent token begins with bkct_"
+    return ""
+
+
+def _key(account: Account, name: str) -> str | Unknown:
+    """The key, where it is not the account's own: `dispatch` needs a right on that one."""
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    described = account.ask("ssm", "describe_parameters", ParameterFilters=filters)
+    if isinstance(described, Unknown):
+        return described
+    key_id = next((each.get("KeyId") for each in described["Parameters"]), None)
+    if key_id is None or key_id == "alias/aws/ssm":
+        return ""
+    key = account.ask("kms", "describe_key", KeyId=key_id)
+    if isinstance(key, Unknown):
+        return key
+    metadata = key["KeyMetadata"]
+    return "" if metadata.get("KeyManager") == "AWS" else str(metadata["Arn"])
+
+
+def roles(account: Account, names: tuple[str, ...]) -> dict[str, bool | Unknown]:
+    """Which service-linked roles there are."""
+    seen = {name: account.ask("iam", "get_role", _NO_ROLE, RoleName=name) for name in names}
+    return {
+        name: role if isinstance(role, Unknown) else role is not None for name, role in seen.items()
+    }
+
+
+def stack(account: Account, name: str) -> Stack | Unknown | None:
+    """The stack of that name."""
+    # AWS has no code of its own for a stack that is not there.
+    found = account.ask("cloudformation", "describe_stacks", ("ValidationError",), StackName=name)
+    if found is None or isinstance(found, Unknown):
+        return found
+    return Stack(found["Stacks"][0]["StackStatus"])
+
+
+def taken(account: Account, answers: Answers) -> tuple[str, ...] | Unknown:
+    """Names of the stack that something else has."""
+    found = []
+    for kind, name, seen in _names(account, answers):
+        if isinstance(seen, Unknown):
+            return seen
+        if seen:
+            found.append(f"{kind} {name}")
+    return tuple(found)
+
+
+def _names(account: Account, answers: Answers) -> Iterator[tuple[str, str, Any]]:
+    own = answers.stack
+    for table in (f"{own}-fleet", f"{own}-mailbox"):
+        missing = ("ResourceNotFoundException",)
+        yield "table", table, account.ask("dynamodb", "describe_table", missing, TableName=table)
+    groups = [f"/aws/lambda/{own}-{each}" for each in FUNCTIONS] + [f"/mayfly/{own}/last-words"]
+    for group in groups:
+        seen = account.ask("logs", "describe_log_groups", logGroupNamePrefix=group)
+        if not isinstance(seen, Unknown):
+            seen = any(each["logGroupName"] == group for each in seen["logGroups"])
+        yield "log group", group, seen
+    for each in FUNCTIONS:
+        name = f"{own}-{each}"
+        missing = ("ResourceNotFoundException",)
+        yield "function", name, account.ask("lambda", "get_function", missing, FunctionName=name)
+    path = f"/mayfly-infra/{own}"
+    seen = account.ask("ssm", "get_parameters_by_path", Path=path, Recursive=True)
+    yield "parameters", path, seen if isinstance(seen, Unknown) else seen["Parameters"]
+    if answers.queue:
+        name = answers.sandbox_role
+        yield "role", name, account.ask("iam", "get_role", _NO_ROLE, RoleName=name)
+
+
+def denied(account: Account) -> tuple[str, ...] | Unknown:
+    """Actions of a deployment that the caller may not take, as IAM's simulator says."""
+    principal = _principal(account)
+    if isinstance(principal, Unknown):
+        return principal
+    if principal.endswith(":root"):
+        return ()
+    seen = account.ask(
+        "iam", "simulate_principal_policy", PolicySourceArn=principal, ActionNames=sorted(ACTIONS)
+    )
+    if isinstance(seen, Unknown):
+        return seen
+    results = seen["EvaluationResults"]
+    return tuple(each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed")
+
+
+def _principal(account: Account) -> str | Unknown:
+    """The user or role behind the caller: a session has no policies of its own to simulate."""
+    kind, *rest = account.caller.rpartition(":")[2].split("/")
+    if kind != "assumed-role":
+        return account.caller
+    role = account.ask("iam", "get_role", RoleName=rest[0])
+    return role if isinstance(role, Unknown) else str(role["Role"]["Arn"])

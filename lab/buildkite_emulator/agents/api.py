@@ -1,0 +1,80 @@
+"""Agent API: `buildkite-agent stop|pause|resume` inside a job; and the same calls of the REST API.
+
+Source: buildkite/agent api/agents.go; buildkite/docs apis/rest_api/agents.md. The pinned agent has
+none of the three commands.
+"""
+
+from __future__ import annotations
+
+from buildkite_emulator import auth
+from buildkite_emulator.fields import Fields
+from buildkite_emulator.http import Response, json_response
+from buildkite_emulator.records import Agent
+from buildkite_emulator.refusals import not_found
+from buildkite_emulator.rest import access
+from buildkite_emulator.routing import Call
+
+from . import control
+
+
+def stop_own(call: Call) -> Response:
+    """`POST /v3/stop`: the agent of the job whose token is used; not forced unless asked."""
+    agent = _own(call)
+    force = Fields.of(call.request).flag("force")
+    control.stop(call.store, agent, call.now, force=force)
+    return json_response({})
+
+
+def pause_own(call: Call) -> Response:
+    """`POST /v3/pause`."""
+    _pause(call, _own(call))
+    return json_response({})
+
+
+def resume_own(call: Call) -> Response:
+    """`POST /v3/resume`."""
+    control.resume(call.store, _own(call))
+    return json_response({})
+
+
+def stop(call: Call) -> Response:
+    """`PUT …/agents/:id/stop`: forced unless `force` is false."""
+    agent = _named(call)
+    force = Fields.of(call.request).raw("force") is not False
+    control.stop(call.store, agent, call.now, force=force)
+    return Response(204)
+
+
+def pause(call: Call) -> Response:
+    """`PUT …/agents/:id/pause`."""
+    _pause(call, _named(call))
+    return Response(204)
+
+
+def resume(call: Call) -> Response:
+    """`PUT …/agents/:id/resume`."""
+    control.resume(call.store, _named(call))
+    return Response(204)
+
+
+def _pause(call: Call, agent: Agent) -> None:
+    fields = Fields.of(call.request)
+    minutes = fields.integer(
+        "timeout_in_minutes",
+        default=control.PAUSE_MINUTES,
+        low=1,
+        high=control.PAUSE_MOST_MINUTES,
+    )
+    note = fields.text("note", default="")
+    control.pause(call.store, agent, call.now, note=note, minutes=minutes)
+
+
+def _own(call: Call) -> Agent:
+    agent = call.store.agent_of(auth.running_job(call))
+    if agent is None:
+        raise not_found("agent")
+    return agent
+
+
+def _named(call: Call) -> Agent:
+    return access.agent(call, "write_agents")

@@ -1,0 +1,68 @@
+"""Stopping, pausing and resuming an agent.
+
+Source: buildkite/docs apis/rest_api/agents.md and agent/self_hosted/pausing_and_resuming.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from buildkite_emulator import builds
+from buildkite_emulator.records import Agent, AgentState, Pause
+from buildkite_emulator.refusals import RefusedError, bad_request
+from buildkite_emulator.states import WITH_AGENT
+from buildkite_emulator.store import Store
+
+PAUSE_MINUTES = 5
+PAUSE_MOST_MINUTES = 24 * 60
+"""The longest pause is not documented."""
+
+
+def stop(store: Store, agent: Agent, now: datetime, *, force: bool) -> None:
+    """Let the agent go after its job; with force its job and build are cancelled.
+
+    Raises:
+        RefusedError: 400 for an agent that is not connected.
+    """
+    if agent.state is not AgentState.CONNECTED:
+        raise bad_request("Can only stop connected agents")
+    store.put_agent(replace(agent, stopping=True))
+    if not force:
+        return
+    for job in store.open_jobs():
+        if job.agent_id == agent.id and job.state in WITH_AGENT:
+            _cancel_build(store, job.build_id, now)
+
+
+def pause(store: Store, agent: Agent, now: datetime, *, note: str, minutes: int) -> None:
+    """Give the agent no jobs for a while.
+
+    Raises:
+        RefusedError: 400 for an agent that is not connected.
+    """
+    if agent.state is not AgentState.CONNECTED:
+        raise bad_request("Can only pause connected agents")
+    store.put_agent(replace(agent, pause=Pause(now + timedelta(minutes=minutes), note)))
+
+
+def resume(store: Store, agent: Agent) -> None:
+    """End a pause."""
+    store.put_agent(replace(agent, pause=None))
+
+
+def orders(agent: Agent, now: datetime) -> dict[str, Any] | None:
+    """What a ping tells the agent to do instead of taking a job."""
+    if agent.stopping:
+        return {"action": "disconnect", "message": "Agent has been requested to stop"}
+    if agent.pause and now < agent.pause.until:
+        return {"action": "pause", "message": agent.pause.note or "Agent is paused"}
+    return None
+
+
+def _cancel_build(store: Store, build_id: str, now: datetime) -> None:
+    try:
+        builds.cancel(store, store.builds[build_id], now)
+    except RefusedError:
+        return  # it is over, or is being cancelled already

@@ -1,0 +1,120 @@
+"""The annotations of every build and job, and the rules by which they change.
+
+Source: buildkite/docs pipelines/configure/annotations.md, agent/cli/reference/annotate.md and
+apis/rest_api/annotations.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from buildkite_emulator.refusals import not_found, unprocessable
+from buildkite_emulator.tokens import new_id
+
+BODY_MOST_BYTES = 2**20
+STYLES = ("success", "info", "warning", "error")
+SCOPES = ("build", "job")
+DEFAULT_CONTEXT = "default"
+DEFAULT_PRIORITY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an annotation stands; a build, or one job of it, has one for each context."""
+
+    build_id: str
+    job_id: str | None
+    """None for an annotation of the build."""
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody wants to be written. None leaves what is there."""
+
+    body: str
+    style: str | None
+    priority: int | None
+    append: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotation."""
+
+    id: str
+    place: Place
+    body: str
+    style: str | None
+    priority: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def scope(self) -> str:
+        """`build` or `job`."""
+        return "job" if self.place.job_id else "build"
+
+
+class AnnotationBoard:
+    """Keeps annotations by place."""
+
+    def __init__(self) -> None:
+        self._held: dict[Place, Annotation] = {}
+
+    def write(self, place: Place, change: Change, now: datetime) -> Annotation:
+        """Create, replace or append. An empty body keeps the text and may change the style.
+
+        That style and priority stay when they are not given is an assumption.
+
+        Raises:
+            RefusedError: 422 without any text, or with more than 1 MiB of it.
+        """
+        held = self._held.get(place)
+        if held is None:
+            priority = DEFAULT_PRIORITY if change.priority is None else change.priority
+            made = Annotation(new_id(), place, change.body, change.style, priority, now, now)
+        else:
+            text = held.body + change.body if change.append else change.body or held.body
+            made = replace(
+                held,
+                body=text,
+                style=change.style or held.style,
+                priority=held.priority if change.priority is None else change.priority,
+                updated_at=now,
+            )
+        size = len(made.body.encode())
+        if size == 0:
+            raise unprocessable("body can't be blank")
+        if size > BODY_MOST_BYTES:
+            raise unprocessable(f"body is too long (maximum is {BODY_MOST_BYTES} bytes)")
+        self._held[place] = made
+        return made
+
+    def remove(self, place: Place) -> None:
+        """Take one away.
+
+        Raises:
+            RefusedError: 404 when there is none.
+        """
+        if self._held.pop(place, None) is None:
+            raise not_found("annotation")
+
+    def of_build(self, build_id: str) -> list[Annotation]:
+        """The build's own, the highest priority first, then the oldest."""
+        mine = (a for a in self._held.values() if a.place.build_id == build_id)
+        return _shown(a for a in mine if a.place.job_id is None)
+
+    def of_job(self, job_id: str) -> list[Annotation]:
+        """Those of one job, in the same order."""
+        return _shown(a for a in self._held.values() if a.place.job_id == job_id)
+
+    def get(self, annotation_id: str) -> Annotation | None:
+        """An annotation by its id."""
+        return next((a for a in self._held.values() if a.id == annotation_id), None)
+
+
+def _shown(annotations: Iterable[Annotation]) -> list[Annotation]:
+    return sorted(annotations, key=lambda a: (-a.priority, a.created_at))

@@ -1,0 +1,47 @@
+"""Jobs and builds that somebody cancels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from buildkite_emulator import jobs
+from buildkite_emulator.records import Build, Job
+from buildkite_emulator.refusals import unprocessable
+from buildkite_emulator.states import ENDED, JobState
+from buildkite_emulator.store import Store
+
+from .conclusion import is_open
+from .concurrency import fill_places
+from .progress import conclude
+
+
+def cancel_job(store: Store, job: Job, now: datetime) -> Job:
+    """Cancel one job.
+
+    Raises:
+        RefusedError: 422 when it is over.
+    """
+    canceled = jobs.cancel(job, now)
+    if canceled.state in ENDED:
+        conclude(store, canceled, now)
+    else:
+        store.put_job(canceled, now)
+    return canceled
+
+
+def cancel(store: Store, build: Build, now: datetime) -> Build:
+    """Cancel a build with all its jobs; none of them is retried any more.
+
+    Raises:
+        RefusedError: 422 when the build is over, or is being cancelled.
+    """
+    if build.canceled or not is_open(store, build):
+        raise unprocessable("Build can't be canceled because it's already finished.")
+    build = replace(build, canceled=True)
+    store.builds[build.id] = build
+    for job in list(store.jobs_of(build)):
+        if job.state not in ENDED and job.state is not JobState.TIMING_OUT:
+            store.put_job(jobs.cancel(job, now), now)
+    fill_places(store, now)
+    return build

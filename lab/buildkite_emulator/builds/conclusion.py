@@ -1,0 +1,59 @@
+"""The state of a build, which follows from its jobs and blocks.
+
+Source: buildkite/docs `_build_states.md` and step_types/block_step.md.
+"""
+
+from __future__ import annotations
+
+from buildkite_emulator.graph import Result, is_hard_failure
+from buildkite_emulator.pipelines.steps import BlockStep
+from buildkite_emulator.records import Build, Job
+from buildkite_emulator.states import ENDED, JobState
+from buildkite_emulator.store import Store
+
+from .progress import graph_of
+
+_LEFT_OUT = frozenset({JobState.SKIPPED, JobState.BROKEN})
+
+
+def state(store: Store, build: Build) -> str:
+    """The build's state in Buildkite's words; `blocked` while only a person can move it on.
+
+    The REST API shows a blocked build by its `blocked_state` instead.
+    """
+    every = list(store.jobs_of(build))
+    has_failed = any(is_hard_failure(job) for job in every)
+    if any(job.state not in ENDED and job.state is not JobState.BLOCKED for job in every):
+        return _open_state(build, every, has_failed)
+    if build.canceled:
+        return "canceled"
+    if blocking(store, build) is not None:
+        return "blocked"
+    if has_failed:
+        return "failed"
+    return "not_run" if all(job.state in _LEFT_OUT for job in every) else "passed"
+
+
+def is_open(store: Store, build: Build) -> bool:
+    """Whether anything can still happen in the build by itself or by a person's unblocking."""
+    return state(store, build) in {"scheduled", "running", "failing", "canceling", "blocked"}
+
+
+def blocking(store: Store, build: Build) -> BlockStep | None:
+    """The first block or input step that could be let go now; None when there is none."""
+    if build.canceled:
+        return None
+    graph = graph_of(store, build)
+    for step in build.steps:
+        if isinstance(step, BlockStep) and graph.result(step) is Result.OPEN:
+            return step
+    return None
+
+
+def _open_state(build: Build, every: list[Job], has_failed: bool) -> str:
+    if build.canceled:
+        return "canceling"
+    if has_failed:
+        return "failing"
+    began = any(job.timeline.accepted or job.state in ENDED - _LEFT_OUT for job in every)
+    return "running" if began else "scheduled"

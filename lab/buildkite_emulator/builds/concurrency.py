@@ -1,0 +1,66 @@
+"""Concurrency groups: how many jobs of the organisation may run at a time, and in which order.
+
+Source: buildkite/docs pipelines/configure/workflows/controlling_concurrency.md. An ordered job may
+go when fewer jobs than its limit stand before it in the group, and those count that still wait for
+other steps, which is what makes the gates of that page work; a job behind a block step has not
+joined yet. An eager one may go when fewer than its limit are under way, the highest priority first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from buildkite_emulator import jobs
+from buildkite_emulator.pipelines.steps import Concurrency
+from buildkite_emulator.records import Job
+from buildkite_emulator.states import ENDED, JobState
+from buildkite_emulator.store import Store
+
+_NOT_YET = frozenset({JobState.WAITING, JobState.LIMITED})
+
+
+def enter(store: Store, job: Job, now: datetime) -> Job:
+    """The job has nothing more to wait for but its concurrency group."""
+    wanted = job.step.concurrency
+    if wanted is None or _may_go(job, wanted, _members(store, wanted.group)):
+        return jobs.schedule(job, now)
+    return jobs.limit(job)
+
+
+def fill_places(store: Store, now: datetime) -> None:
+    """Let limited jobs of all builds go as far as there are free places."""
+    limited = [job for job in store.open_jobs() if job.state is JobState.LIMITED]
+    for job in sorted(limited, key=_urgency):
+        wanted = job.step.concurrency
+        if wanted and _may_go(job, wanted, _members(store, wanted.group)):
+            store.put_job(jobs.schedule(job, now), now)
+
+
+def _may_go(job: Job, wanted: Concurrency, members: Iterable[Job]) -> bool:
+    others = [member for member in members if member.id != job.id]
+    if wanted.eager:
+        ahead = [member for member in others if member.state not in _NOT_YET]
+    else:
+        ahead = [member for member in others if _place(member) < _place(job)]
+    return len(ahead) < wanted.limit
+
+
+def _members(store: Store, group: str) -> list[Job]:
+    return [
+        job
+        for job in store.open_jobs()
+        if job.step.concurrency is not None
+        and job.step.concurrency.group == group
+        and job.state not in ENDED | {JobState.BLOCKED}
+    ]
+
+
+def _place(job: Job) -> tuple[datetime, int]:
+    return job.queued_at or job.timeline.created, job.serial
+
+
+def _urgency(job: Job) -> tuple[int, datetime, int]:
+    wanted = job.step.concurrency
+    priority = -job.step.priority if wanted and wanted.eager else 0
+    return (priority, *_place(job))

@@ -1,0 +1,131 @@
+"""Steps that a job adds to its own build.
+
+Source: buildkite/docs agent/cli/reference/pipeline.md and pipelines/configure/dynamic_pipelines.md;
+the limits: platform/limits.md. The words for too many jobs: ray-project/ray pull request 62736;
+those for the other two limits are made after them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from buildkite_emulator import jobs
+from buildkite_emulator.pipelines.definition import (
+    Context,
+    Definition,
+    check_order,
+    jobs_of,
+    parse_upload,
+)
+from buildkite_emulator.pipelines.steps import CommandStep, Step
+from buildkite_emulator.records import Build, Job, Upload
+from buildkite_emulator.states import ENDED, HELD, JobState
+from buildkite_emulator.store import Store
+from buildkite_emulator.yaml_source import PipelineError
+
+from . import variables
+from .creation import MOST_JOBS_OF_BUILD, add_jobs
+from .progress import advance
+
+MOST_JOBS_OF_UPLOAD = 500
+MOST_UPLOADS_OF_BUILD = 500
+_PENDING = HELD | {JobState.SCHEDULED, JobState.RESERVED, JobState.ASSIGNED}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an agent sends."""
+
+    uuid: str
+    pipeline: Any
+    replace: bool = False
+    """Whether the steps take the place of all that has not begun."""
+
+
+def upload(store: Store, job: Job, change: Change, now: datetime) -> Upload:
+    """Add the steps, right after the one whose job sends them. The same uuid is done only once.
+
+    An upload that is refused changes nothing, and is kept with its reason.
+    """
+    known = store.builds[job.build_id].uploads.get(change.uuid)
+    if known is not None:
+        return known
+    try:
+        _apply(store, job, change, now)
+        done = Upload(job.id, "applied")
+    except PipelineError as error:
+        done = Upload(job.id, "rejected", error.words)
+    build = store.builds[job.build_id]
+    store.builds[build.id] = replace(build, uploads={**build.uploads, change.uuid: done})
+    return done
+
+
+def _apply(store: Store, job: Job, change: Change, now: datetime) -> None:
+    build = store.builds[job.build_id]
+    if build.canceled or job.state in ENDED:
+        raise PipelineError("You can only change the pipeline of a running build")
+    leaving = _replaced(store, build) if change.replace else frozenset()
+    definition = parse_upload(
+        change.pipeline,
+        Context(
+            default_queue=store.settings.default_queue,
+            branch=build.branch,
+            facts=variables.facts(store.settings, build),
+            env=build.env_of_steps,
+            uploaded_by=job.step.id,
+            taken_keys=_keys(build, leaving),
+        ),
+    )
+    _check_limits(store, build, definition)
+    kept = [step for step in build.steps if step.id not in leaving]
+    place = 1 + next(p for p, step in enumerate(kept) if step.id == job.step.id)
+    steps = (*kept[:place], *definition.steps, *kept[place:])
+    check_order(steps)
+    _cancel(store, build, leaving, now)
+    build = replace(build, steps=steps, env_of_steps=definition.env)
+    store.builds[build.id] = build
+    add_jobs(store, build, definition.steps, now)
+    advance(store, build, now)
+
+
+def _check_limits(store: Store, build: Build, definition: Definition) -> None:
+    groups = {step.group.id for step in definition.steps if step.group is not None}
+    added = len(groups) + sum(map(jobs_of, definition.steps))
+    if added > MOST_JOBS_OF_UPLOAD:
+        raise _too_many("jobs in this upload", MOST_JOBS_OF_UPLOAD)
+    if sum(1 for _ in store.jobs_of(build)) + added > MOST_JOBS_OF_BUILD:
+        raise _too_many("jobs in this build", MOST_JOBS_OF_BUILD)
+    if len(build.uploads) >= MOST_UPLOADS_OF_BUILD:
+        raise _too_many("uploads in this build", MOST_UPLOADS_OF_BUILD)
+
+
+def _too_many(what: str, limit: int) -> PipelineError:
+    return PipelineError(f"The number of {what} exceeds your organization limit of {limit}.")
+
+
+def _keys(build: Build, leaving: frozenset[str]) -> frozenset[str]:
+    steps = [step for step in build.steps if step.id not in leaving]
+    groups = [step.group for step in steps if step.group is not None]
+    return frozenset(owner.key for owner in (*steps, *groups) if owner.key is not None)
+
+
+def _replaced(store: Store, build: Build) -> frozenset[str]:
+    """Steps none of whose jobs has begun; what runs or has ended stays."""
+    begun = {job.step.id for job in store.jobs_of(build) if job.state not in _PENDING}
+    return frozenset(step.id for step in build.steps if _is_pending(build, step, begun))
+
+
+def _is_pending(build: Build, step: Step, begun: set[str]) -> bool:
+    if isinstance(step, CommandStep):
+        return step.id not in begun
+    return step.id not in build.unblocked
+
+
+def _cancel(store: Store, build: Build, leaving: frozenset[str], now: datetime) -> None:
+    for job in list(store.jobs_of(build)):
+        if job.step.id in leaving and job.state in _PENDING:
+            # Stacks that hold it see that it was cancelled; the build is done with it.
+            store.put_job(jobs.cancel(job, now), now)
+            store.detach_job(job)

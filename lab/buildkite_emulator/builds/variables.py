@@ -1,0 +1,82 @@
+"""What the steps of a build may ask about it before any of them runs.
+
+Source: buildkite/docs pages/pipelines/configure/environment_variables.md, "Variable interpolation":
+steps that are saved at Buildkite are filled in before the build exists, from a stated list of its
+variables; those that an agent uploads, from the environment of its job. That the build's own
+environment counts among the first is assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from buildkite_emulator import environment
+from buildkite_emulator.pipelines.conditions import Facts, Value
+from buildkite_emulator.records import Build
+from buildkite_emulator.settings import Settings
+
+_SAVED_STEPS = (
+    *("BRANCH", "TAG", "MESSAGE", "COMMIT", "PIPELINE_SLUG", "PIPELINE_NAME", "PIPELINE_ID"),
+    *("ORGANIZATION_SLUG", "TRIGGERED_FROM_BUILD_PIPELINE_SLUG", "REPO", "PULL_REQUEST"),
+    *("PULL_REQUEST_BASE_BRANCH", "PULL_REQUEST_REPO"),
+)
+_CONDITIONS = (
+    *_SAVED_STEPS,
+    *("TRIGGERED_FROM_BUILD_ID", "TRIGGERED_FROM_BUILD_NUMBER"),
+    *("REBUILT_FROM_BUILD_ID", "REBUILT_FROM_BUILD_NUMBER"),
+)
+
+
+def of_saved_steps(settings: Settings, build: Build) -> dict[str, str]:
+    """For steps that are saved at Buildkite: what no build number is needed for."""
+    return {**build.env, **_some(environment.of_build(settings, build), _SAVED_STEPS)}
+
+
+def of_upload(settings: Settings, build: Build) -> dict[str, str]:
+    """For steps that are to be read as if an agent uploaded them in the build's first job."""
+    return {**build.env, **environment.of_build(settings, build)}
+
+
+def facts(settings: Settings, build: Build) -> Facts:
+    """For `if`: the variables of buildkite/docs pages/pipelines/configure/conditionals.md."""
+    pipeline, request = build.pipeline, build.pull_request
+    person = build.author or build.creator
+    variables: dict[str, Value] = {
+        "build.author.email": person.email,
+        "build.author.id": None,
+        "build.author.name": person.name,
+        "build.author.teams": (),
+        "build.branch": build.branch,
+        "build.commit": build.commit,
+        "build.creator.email": build.creator.email,
+        "build.creator.id": None,
+        "build.creator.name": build.creator.name,
+        "build.creator.teams": (),
+        "build.id": build.id,
+        "build.message": build.message or None,
+        "build.number": build.number,
+        "build.pull_request.base_branch": request.base_branch if request else None,
+        "build.pull_request.draft": request.draft if request else None,
+        "build.pull_request.id": str(request.number) if request else None,
+        "build.pull_request.labels": request.labels if request else (),
+        "build.pull_request.repository": request.repository if request else None,
+        "build.pull_request.repository.fork": (
+            request.repository not in {"", pipeline.repository} if request else None
+        ),
+        "build.source": build.source,
+        "build.state": "started",
+        "build.tag": build.tag or None,
+        "organization.id": settings.organization_id,
+        "organization.slug": settings.organization,
+        "pipeline.default_branch": pipeline.default_branch,
+        "pipeline.id": pipeline.id,
+        "pipeline.repository": pipeline.repository,
+        "pipeline.slug": pipeline.slug,
+    }
+    known = _some(environment.of_build(settings, build), _CONDITIONS)
+    return Facts(variables, {**build.env, **build.env_of_steps, **known})
+
+
+def _some(every: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    wanted = {f"BUILDKITE_{name}" for name in names}
+    return {name: value for name, value in every.items() if name in wanted}

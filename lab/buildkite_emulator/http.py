@@ -1,0 +1,74 @@
+"""Requests and answers as the emulator's endpoints see them: paths, queries, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote
+
+from buildkite_emulator import server
+from buildkite_emulator.server import AnswerLostError
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call, its body read."""
+
+    method: str
+    path: str
+    """Without query and without percent escapes."""
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=utf-8"
+
+
+def json_response(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer with a JSON body."""
+    return Response(status, json.dumps(content).encode(), headers or {})
+
+
+Endpoints = Callable[[Request], Response]
+"""What answers; raises AnswerLostError to close the connection instead."""
+
+
+def served(endpoints: Endpoints) -> server.Application:
+    """The endpoints as the server calls them. A bug of theirs is told to the client as JSON."""
+
+    def answer(asked: server.Request) -> server.Answer:
+        url = asked.url
+        request = Request(
+            method=asked.method,
+            path=unquote(url.path),
+            query=dict(parse_qsl(url.query, keep_blank_values=True)),
+            headers=asked.headers,
+            body=asked.body,
+        )
+        response = endpoints(request)
+        headers = {**response.headers, "Content-Type": response.content_type}
+        return server.Answer(int(response.status), response.body, headers)
+
+    return answer
+
+
+__all__ = [
+    "AnswerLostError",
+    "Endpoints",
+    "Request",
+    "Response",
+    "json_response",
+    "served",
+]

@@ -1,0 +1,282 @@
+"""The emulator as the lab uses it."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Unpack
+
+from buildkite_emulator.server import HttpServer
+from mayfly_lab.latency import far_away
+
+from . import builds, git
+from .application import Application, Clock
+from .builds import BuildRequest
+from .faults import Faults
+from .http import served
+from .lab_contents import BuildContents
+from .records import Build, Job, Pipeline, PipelineSettings
+from .settings import Queue, Settings, Timings
+from .store import Store
+from .tokens import TokenKind, mint, new_id
+from .views import BuildView, JobEvent, JobView, StackView
+
+_TICK_SECONDS = 0.2
+"""How often the emulator looks at the clock by itself; every call looks too."""
+
+
+class Buildkite(BuildContents):
+    """An organisation at Buildkite, with one cluster, on loopback.
+
+    The clock is read once for each call. Everything may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        queues: Iterable[str] = ("default",),
+        timings: Timings | None = None,
+        faults: Faults | None = None,
+        organization: str = "mayfly-lab",
+    ) -> None:
+        self.settings = Settings(
+            organization=organization,
+            queues=tuple(Queue(key) for key in queues),
+            timings=timings or Timings(),
+        )
+        self.faults = faults or Faults()
+        self._closing = ExitStack()
+        self._git_root = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
+        files = git.GitFiles(self._git_root)
+        super().__init__(Application(Store(self.settings), self.faults, clock, files))
+        self._stop = threading.Event()
+        self._url: str | None = None
+
+    # Exists from `start` on.
+    _server: HttpServer
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a path: `/v3`, `/v2` and `/git` are below.
+
+        Raises:
+            RuntimeError: it was not started.
+        """
+        if self._url is None:
+            raise RuntimeError("the emulator was not started")
+        return self._url
+
+    @property
+    def agent_endpoint(self) -> str:
+        """What agents and stacks take as their endpoint."""
+        return f"{self.url}/v3"
+
+    @property
+    def agent_token(self) -> str:
+        """The cluster's agent token."""
+        return self.settings.agent_tokens[0]
+
+    @property
+    def api_token(self) -> str:
+        """A user's token for the REST API."""
+        return self.settings.api_tokens[0]
+
+    def issue_api_token(self, *scopes: str) -> str:
+        """A user's token for the REST API with these scopes alone, as `read_builds`."""
+        minted = mint(TokenKind.API)
+
+        def keep(store: Store, _: datetime) -> None:
+            store.api_scopes[minted] = frozenset(scopes)
+
+        self._application.transact(keep)
+        return minted
+
+    def start(self, port: int = 0, latency: float = 0.0) -> str:
+        """Listen on loopback, with a way to the APIs and back of `latency` seconds; the URL.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        reached = far_away(served(self._application), latency, near=git.PREFIX)
+        self._server = HttpServer(reached, port=port)
+        self._server.start()
+        self._url = url = self._server.url
+        self._application.transact(lambda store, _: store.issuer.settle(url))
+        threading.Thread(target=self._keep_time, name="buildkite-clock", daemon=True).start()
+        return self._url
+
+    def adopt(self, listening: socket.socket) -> None:
+        """Serve this listening socket too, until it is closed."""
+        self._server.adopt(listening)
+
+    def close(self) -> None:
+        """Stop listening, drop connections, and remove the repositories."""
+        self._stop.set()
+        if self._url is not None:
+            self._server.stop()
+        self._closing.close()
+
+    def subscribe(self, listener: Callable[[JobEvent], None]) -> None:
+        """Call this for every job that is created or changes its state, in order.
+
+        It is called outside the emulator's lock, never twice at the same time, and may itself call
+        the emulator.
+        """
+        self._application.subscribe(listener)
+
+    def add_repository(
+        self, name: str, source: Path, branches: Sequence[str] = ()
+    ) -> git.Repository:
+        """Serve a directory as a git repository under `repository_url(name)`.
+
+        It has the branches of the directory's own repository, or `main`, and these besides.
+
+        Raises:
+            subprocess.CalledProcessError: git failed.
+        """
+        return git.make_bare(source, self._git_root / f"{name}.git", branches=branches)
+
+    def repository_url(self, name: str) -> str:
+        """Where `git clone` finds a repository that was added."""
+        return f"{self.url}{git.PREFIX}{name}.git"
+
+    def add_pipeline(
+        self,
+        slug: str,
+        configuration: str,
+        repository: str,
+        **settings: Unpack[PipelineSettings],
+    ) -> None:
+        """Create a pipeline, or change the one of that slug. Builds read the YAML when created."""
+        pipeline = Pipeline(new_id(), slug, slug, configuration, repository, **settings)
+
+        def keep(store: Store, _: datetime) -> None:
+            store.pipelines[slug] = pipeline
+
+        self._application.transact(keep)
+
+    def create_build(self, pipeline: str, request: BuildRequest | None = None) -> BuildView:
+        """Create a build.
+
+        Raises:
+            KeyError: there is no such pipeline.
+            PipelineError: its configuration cannot be read.
+        """
+
+        def create(store: Store, now: datetime) -> BuildView:
+            chosen = store.pipelines[pipeline]
+            build = builds.create(store, chosen, request or BuildRequest(), now)
+            return _build_view(store, build)
+
+        return self._application.transact(create)
+
+    def cancel_build(self, build_id: str) -> None:
+        """Cancel a build with all its jobs.
+
+        Raises:
+            RefusedError: it is over.
+        """
+        self._application.transact(
+            lambda store, now: builds.cancel(store, store.builds[build_id], now)
+        )
+
+    def cancel_job(self, job_id: str) -> None:
+        """Cancel a job: at once while no agent has it, else its agent is asked to stop.
+
+        Raises:
+            RefusedError: it is over.
+        """
+        self._application.transact(
+            lambda store, now: builds.cancel_job(store, store.jobs[job_id], now)
+        )
+
+    def retry_job(self, job_id: str) -> JobView:
+        """Retry a job by hand. Returns the new job.
+
+        Raises:
+            RefusedError: it cannot be retried.
+        """
+        return self._application.transact(
+            lambda store, now: store.view(builds.retry_by_hand(store, store.jobs[job_id], now))
+        )
+
+    def build(self, build_id: str) -> BuildView:
+        """A build as it is now.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._application.transact(
+            lambda store, _: _build_view(store, store.builds[build_id])
+        )
+
+    def job(self, job_id: str) -> JobView:
+        """A job as it is now.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._application.transact(lambda store, _: store.view(store.jobs[job_id]))
+
+    def jobs(self) -> tuple[JobView, ...]:
+        """All jobs as they are now, in the order in which they were made."""
+        return self._application.transact(
+            lambda store, _: tuple(map(store.view, store.jobs.values()))
+        )
+
+    def log(self, job_id: str) -> bytes:
+        """A job's log so far, with time codes and escapes."""
+        return self._application.transact(lambda store, _: store.logs[job_id].content())
+
+    def command_output_at(self, job_id: str) -> datetime | None:
+        """When the job's command wrote its first line, by its agent's clock; None before that."""
+
+        def read(store: Store, _: datetime) -> datetime | None:
+            return store.logs[job_id].command_output_at(store.jobs[job_id].step.command)
+
+        return self._application.transact(read)
+
+    def command_began_at(self, job_id: str) -> datetime | None:
+        """When the job's agent came to its command, by that agent's clock; None before that."""
+        return self._application.transact(lambda store, _: store.logs[job_id].command_began_at())
+
+    def calls(self) -> Counter[str]:
+        """How often each endpoint was called so far; git is none."""
+        return self._application.calls()
+
+    def stacks(self) -> tuple[StackView, ...]:
+        """The registered stacks."""
+
+        def views(store: Store, _: datetime) -> tuple[StackView, ...]:
+            return tuple(
+                StackView(s.key, s.type, s.queue_key, s.metadata, s.last_connected)
+                for s in store.stacks.values()
+            )
+
+        return self._application.transact(views)
+
+    def issued_tokens(self) -> tuple[str, ...]:
+        """Every acquisition token that was minted: a run must not have written one down."""
+        return self._application.transact(lambda store, _: tuple(store.acquisition_tokens))
+
+    def _keep_time(self) -> None:
+        while not self._stop.wait(_TICK_SECONDS):
+            self._application.transact(lambda _store, _now: None)
+
+
+def _build_view(store: Store, build: Build) -> BuildView:
+    shown: tuple[Job, ...] = tuple(store.jobs_of(build))
+    return BuildView(
+        id=build.id,
+        number=build.number,
+        pipeline=build.pipeline.slug,
+        state=builds.state(store, build),
+        jobs=tuple(map(store.view, shown)),
+    )

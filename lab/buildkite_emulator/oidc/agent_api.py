@@ -1,0 +1,57 @@
+"""Agent API: `buildkite-agent oidc request-token`, and what checks such a token.
+
+Source: buildkite/agent api/oidc.go; buildkite/docs agent/cli/reference/oidc.md; the longest
+lifetime from platform/limits.md.
+"""
+
+from __future__ import annotations
+
+from buildkite_emulator import auth
+from buildkite_emulator.fields import Fields
+from buildkite_emulator.http import Response, json_response
+from buildkite_emulator.refusals import unprocessable
+from buildkite_emulator.routing import Call
+
+from .claims import Holder, Wish, claims
+
+DEFAULT_SECONDS = 300
+MOST_SECONDS = 2 * 60 * 60
+CLAIMS_MOST = 100
+
+
+def request_token(call: Call) -> Response:
+    """`POST jobs/:id/oidc/tokens`: a token for this job, and for no other."""
+    job = auth.own_job(call)
+    agent = call.store.agent_of(job)
+    if agent is None:
+        raise unprocessable(f"Job {job.id} has no agent")
+    fields = Fields.of(call.request)
+    wish = Wish(
+        audience=fields.text("audience", default=""),
+        lifetime_seconds=_lifetime(fields),
+        optional=_names(fields, "claims"),
+        session_tags=_names(fields, "aws_session_tags"),
+        subject=fields.text("subject_claim", default=""),
+    )
+    holder = Holder(call.store.settings, call.store.builds[job.build_id], job, agent)
+    issuer = call.store.issuer
+    return json_response({"token": issuer.sign(claims(wish, holder, issuer.url, call.now))})
+
+
+def configuration(call: Call) -> Response:
+    """`GET /.well-known/openid-configuration`: for everybody."""
+    return json_response(call.store.issuer.configuration())
+
+
+def keys(call: Call) -> Response:
+    """`GET /.well-known/jwks`: for everybody."""
+    return json_response(call.store.issuer.keys())
+
+
+def _lifetime(fields: Fields) -> int:
+    # 0 is what an agent sends that was not told (or leaves out).
+    return fields.integer("lifetime", default=0, low=0, high=MOST_SECONDS) or DEFAULT_SECONDS
+
+
+def _names(fields: Fields, field: str) -> list[str]:
+    return fields.texts(field, most=CLAIMS_MOST) if fields.has(field) else []

@@ -1,0 +1,81 @@
+"""Clusters and queues by the REST API, and what the agent token sees of them.
+
+Sources: buildkite/docs pages/apis/rest_api/clusters.md and clusters/queues.md, apis/agent_api/
+metrics.md. That a queue says whether it is hosted is the GraphQL schema's word for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from buildkite_emulator import auth
+from buildkite_emulator.http import Response, json_response
+from buildkite_emulator.refusals import not_found
+from buildkite_emulator.routing import Call
+from buildkite_emulator.settings import Queue
+from buildkite_emulator.states import JobState
+
+_MOST = 100
+_COUNTED = {JobState.SCHEDULED: "scheduled", JobState.RUNNING: "running"}
+
+
+def list_organizations(call: Call) -> Response:
+    """`GET /v2/organizations`: those of the token's user."""
+    auth.user(call)
+    settings = call.store.settings
+    return json_response([{"id": settings.organization_id, "slug": settings.organization}])
+
+
+def list_clusters(call: Call) -> Response:
+    """`GET …/clusters`."""
+    _open(call)
+    settings = call.store.settings
+    return json_response([{"id": settings.cluster_id, "name": settings.cluster}])
+
+
+def list_queues(call: Call) -> Response:
+    """`GET …/clusters/:cluster/queues`, by pages."""
+    _open(call)
+    settings, query = call.store.settings, call.request.query
+    if call.parameters["cluster"] != settings.cluster_id:
+        raise not_found("cluster")
+    size = min(int(query.get("per_page", "30")), _MOST)
+    first = (int(query.get("page", "1")) - 1) * size
+    queues = [queue for queue in settings.queues if auth.find_queue(call, queue.key)]
+    return json_response([_shape(call, queue) for queue in queues[first : first + size]])
+
+
+def show_metrics(call: Call) -> Response:
+    """`GET /v3/metrics`: jobs of the token's cluster; a queue without any is not in it."""
+    auth.agent_token(call)
+    totals = dict.fromkeys((*_COUNTED.values(), "waiting", "total"), 0)
+    queues: dict[str, dict[str, int]] = {}
+    for job in call.store.open_jobs():
+        if kind := _COUNTED.get(job.state):
+            counts = queues.setdefault(job.step.queue, dict(totals))
+            counts[kind] += 1
+            counts["total"] += 1
+    summed = {kind: sum(each[kind] for each in queues.values()) for kind in totals}
+    return json_response(
+        {
+            "agents": {"idle": 0, "busy": 0, "total": 0, "queues": {}},
+            "jobs": {**summed, "queues": queues},
+            "organization": {"slug": call.store.settings.organization},
+        }
+    )
+
+
+def _open(call: Call) -> None:
+    auth.user(call)
+    if call.parameters["organization"] != call.store.settings.organization:
+        raise not_found("organization")
+
+
+def _shape(call: Call, queue: Queue) -> Mapping[str, Any]:
+    return {
+        "id": queue.id,
+        "key": queue.key,
+        "hosted": False,
+        "dispatch_paused": queue.key in call.faults.paused_queues,
+    }

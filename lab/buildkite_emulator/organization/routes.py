@@ -1,0 +1,21 @@
+"""The endpoints of what a user sets up."""
+
+from __future__ import annotations
+
+from buildkite_emulator.organization import clusters, pipelines
+from buildkite_emulator.routing import Route
+
+_REST = "/v2/organizations/:organization"
+_PIPELINE = f"{_REST}/pipelines/:pipeline"
+
+ORGANIZATION = (
+    Route("GET", "/v2/organizations", "rest.list-organizations", clusters.list_organizations),
+    Route("GET", f"{_REST}/clusters", "rest.list-clusters", clusters.list_clusters),
+    Route("GET", f"{_REST}/clusters/:cluster/queues", "rest.list-queues", clusters.list_queues),
+    Route("GET", f"{_REST}/pipelines", "rest.list-pipelines", pipelines.list_all),
+    Route("POST", f"{_REST}/pipelines", "rest.create-pipeline", pipelines.create),
+    Route("GET", _PIPELINE, "rest.show-pipeline", pipelines.show),
+    Route("PATCH", _PIPELINE, "rest.update-pipeline", pipelines.update),
+    Route("DELETE", _PIPELINE, "rest.delete-pipeline", pipelines.delete),
+    Route("GET", "/v3/metrics", "stacks.metrics", clusters.show_metrics),
+)

@@ -1,0 +1,146 @@
+"""The attributes of a step that may be written in more than one way.
+
+Source: buildkite/docs pages/pipelines/configure/{depends_on,conditionals}.md,
+step_types/command_step.md and workflows/controlling_concurrency.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from buildkite_emulator.yaml_source import Reader, Section, written
+
+from . import branches
+from .conditions import ConditionError, Facts, holds
+from .steps import Broken, Concurrency, Dependency
+
+KEYS = ("key", "id", "identifier")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def key(reader: Reader) -> str | None:
+    """The step's name in `depends_on`; never in the form of a UUID."""
+    given = reader.text(*KEYS)
+    if given is not None and _UUID.fullmatch(given):
+        raise reader.error(f"the key {given!r} looks like a UUID, which a key may not")
+    return given or None
+
+
+def commands(reader: Reader) -> str:
+    """The command, or the lines of several; empty for a step that is all plugins."""
+    value = reader.raw("command", "commands")
+    if value is None:
+        return ""
+    lines = [written(line) for line in (value if isinstance(value, list) else [value])]
+    if None in lines:
+        raise reader.error("command must be text, or a list of texts")
+    return "\n".join(line for line in lines if line is not None)
+
+
+def rules(reader: Reader, agents: object) -> tuple[str, ...]:
+    """Agent query rules, `tag=value` each, from a mapping or a list."""
+    if agents is None:
+        return ()
+    if isinstance(agents, Mapping):
+        return tuple(f"{tag}={_tag(reader, value)}" for tag, value in agents.items())
+    if isinstance(agents, list) and all(isinstance(rule, str) for rule in agents):
+        return tuple(agents)
+    raise reader.error("agents must be a mapping of tags to values, or a list of `tag=value`")
+
+
+def _tag(reader: Reader, value: object) -> str:
+    text = written(value)
+    if text is None:
+        raise reader.error("the value of an agent tag must be text")
+    return text
+
+
+def depends_on(reader: Reader) -> tuple[Dependency, ...] | None:
+    """What the step waits for by name; None when the attribute is absent.
+
+    Given but empty, it frees the step from the waits before it.
+    """
+    if not reader.has("depends_on"):
+        return None
+    value = reader.raw("depends_on")
+    entries = value if isinstance(value, list) else [] if value is None else [value]
+    return tuple(_dependency(reader, entry) for entry in entries)
+
+
+def _dependency(reader: Reader, entry: object) -> Dependency:
+    if isinstance(entry, str):
+        return Dependency(entry)
+    if isinstance(entry, Section):
+        inner = reader.inside("depends_on", entry)
+        inner.only({"step", "allow_failure"})
+        step = inner.text("step")
+        if step:
+            return Dependency(step, inner.flag("allow_failure"))
+    raise reader.error("depends_on takes the keys of steps")
+
+
+def broken(reader: Reader, branch: str, facts: Facts) -> Broken | None:
+    """Whether `if` or `branches` leave the step out of a build.
+
+    Both are decided when the steps come into the build, never later.
+    """
+    condition, pattern = reader.text("if"), _pattern(reader)
+    if condition is not None and pattern is not None:
+        raise reader.error("`if` and `branches` cannot be used at the same time")
+    if condition is not None:
+        try:
+            return None if holds(condition, facts) else Broken.CONDITION
+        except ConditionError as error:
+            raise reader.error(f"`if` cannot be decided: {error}") from None
+    if pattern is not None and not branches.matches(pattern, branch):
+        return Broken.BRANCH
+    return None
+
+
+def _pattern(reader: Reader) -> str | None:
+    value = reader.raw("branches")
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return " ".join(value)
+    return reader.text("branches")
+
+
+def concurrency(reader: Reader) -> Concurrency | None:
+    """The step's place in a concurrency group; both attributes, or none."""
+    limit = reader.integer("concurrency", least=1)
+    group = reader.text("concurrency_group")
+    method = reader.text("concurrency_method")
+    if limit is None and not group:
+        if method is not None:
+            raise reader.error("concurrency_method needs concurrency and concurrency_group")
+        return None
+    if limit is None or not group:
+        missing = "concurrency_group" if limit else "concurrency"
+        raise reader.error(f"{missing} is missing: concurrency and concurrency_group go together")
+    if method not in {None, "ordered", "eager"}:
+        raise reader.error("concurrency_method must be `ordered` or `eager`")
+    return Concurrency(group, limit, eager=method == "eager")
+
+
+def artifact_paths(reader: Reader) -> str:
+    """Globs for the agent to upload, with `;` between them."""
+    value = reader.raw("artifact_paths", "artifacts")
+    paths = value if isinstance(value, list) else [value or ""]
+    if not all(isinstance(path, str) for path in paths):
+        raise reader.error("artifact_paths must be text, or a list of texts")
+    return ";".join(paths)
+
+
+def secrets(reader: Reader) -> Any:
+    """Names of Buildkite secrets, or a mapping of variables to names; agents from 3.106 fetch them.
+
+    Source: buildkite/docs pipelines/security/secrets/buildkite_secrets.md.
+    """
+    value = reader.raw("secrets")
+    texts = value.values() if isinstance(value, Mapping) else value
+    if value is None:
+        return None
+    if not isinstance(value, Mapping | list) or not all(isinstance(name, str) for name in texts):
+        raise reader.error("secrets must be a list of names, or a mapping of variables to names")
+    return dict(value) if isinstance(value, Mapping) else list(value)

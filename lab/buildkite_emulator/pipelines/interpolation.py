@@ -1,0 +1,129 @@
+"""`$VAR` and its relatives in a pipeline, by the rules of the agent.
+
+Source: buildkite/docs agent/cli/reference/pipeline.md, "Environment variable substitution", and the
+grammar of buildkite/interpolate v0.1.4; held against what buildkite-agent 3.83.1 prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from buildkite_emulator.yaml_source import PipelineError, Section
+
+_IDENTIFIER = re.compile(r"[^\W\d_]\w*")
+Variables = Mapping[str, str]
+
+
+def interpolate(text: str, variables: Variables) -> str:
+    """The text with its variables filled in; a variable that is not set is empty.
+
+    Raises:
+        PipelineError: the text has no such form, or requires a variable that is not set.
+    """
+    return _Scanner(text, variables).expression("")
+
+
+def interpolate_all(content: Any, variables: Variables) -> Any:
+    """Every key and string below `content`; the same lines for the same sections.
+
+    Raises:
+        PipelineError: with the line of the section that cannot be filled in.
+    """
+    if isinstance(content, Mapping):
+        filled = Section()
+        filled.line = getattr(content, "line", None)
+        try:
+            for key, value in content.items():
+                filled[interpolate(str(key), variables)] = interpolate_all(value, variables)
+        except PipelineError as error:
+            raise error if error.line else PipelineError(error.words, filled.line) from None
+        return filled
+    if isinstance(content, list):
+        return [interpolate_all(entry, variables) for entry in content]
+    return interpolate(content, variables) if isinstance(content, str) else content
+
+
+class _Scanner:
+    """Reads one text from left to right."""
+
+    def __init__(self, text: str, variables: Variables) -> None:
+        self._text = text
+        self._at = 0
+        self._variables = variables
+
+    def expression(self, stop: str) -> str:
+        """Everything up to the stop character, or to the end."""
+        parts: list[str] = []
+        while self._at < len(self._text) and (not stop or self._text[self._at] != stop):
+            parts.append(self._item())
+        return "".join(parts)
+
+    def _item(self) -> str:
+        for start, meaning in (("\\\\", "\\\\"), ("\\$", "$"), ("$$", "$"), ("$(", "$(")):
+            if self._text.startswith(start, self._at):
+                self._at += 2
+                return meaning
+        character = self._text[self._at]
+        self._at += 1
+        if character != "$" or self._at == len(self._text):
+            return character
+        if self._text[self._at] == "{":
+            self._at += 1
+            return self._braces()
+        return self._variables.get(self._identifier(), "")
+
+    def _identifier(self) -> str:
+        match = _IDENTIFIER.match(self._text, self._at)
+        if match is None:
+            got = self._text[self._at : self._at + 1]
+            raise PipelineError(f"Expected identifier to start with a letter, got {got}")
+        self._at = match.end()
+        return match[0]
+
+    def _braces(self) -> str:
+        name = self._identifier()
+        value = self._variables.get(name)
+        if self._taken("}"):
+            return value or ""
+        if self._taken(":-"):
+            # Both sides are read, for the text goes on after them.
+            content = self.expression("}")
+            filled = value or content
+        elif self._taken("-"):
+            content = self.expression("}")
+            filled = content if value is None else value
+        elif self._taken(":"):
+            filled = self._substring(value or "")
+        elif self._taken("?"):
+            content = self.expression("}")
+            if value is None:
+                raise PipelineError(f"${name}: {content or 'not set'}")
+            filled = value
+        else:
+            raise PipelineError(f"Expected an operator, got {self._text[self._at : self._at + 1]}")
+        if not self._taken("}"):
+            raise PipelineError("Expected brace expansion to end with }")
+        return filled
+
+    def _substring(self, value: str) -> str:
+        end = self._text.find("}", self._at)
+        inside = self._text[self._at : end if end >= 0 else len(self._text)]
+        self._at += len(inside)
+        numbers = inside.split(":", 1)
+        try:
+            begin, *rest = (int(number) for number in numbers)
+        except ValueError:
+            raise PipelineError(f"Unable to parse offset or length: {inside!r}") from None
+        begin = min(max(begin + len(value) if begin < 0 else begin, 0), len(value))
+        if not rest:
+            return value[begin:]
+        [length] = rest
+        return value[begin : max(begin, length + (begin if length >= 0 else len(value)))]
+
+    def _taken(self, expected: str) -> bool:
+        if not self._text.startswith(expected, self._at):
+            return False
+        self._at += len(expected)
+        return True

@@ -1,0 +1,238 @@
+"""Each kind of step, read from its section.
+
+Source: buildkite/docs pages/pipelines/configure/step_types/*.md; how a kind is told from the keys
+that are there: buildkite/go-pipeline steps.go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from buildkite_emulator.tokens import new_id
+from buildkite_emulator.yaml_source import PipelineError, Reader, Section
+
+from .attributes import (
+    KEYS,
+    artifact_paths,
+    broken,
+    commands,
+    concurrency,
+    depends_on,
+    key,
+    rules,
+    secrets,
+)
+from .conditions import Facts
+from .forms import form
+from .matrix import matrix
+from .plugins import plugins
+from .reasons import skip_reason
+from .retries import automatic, manual, soft_fail
+from .steps import BlockStep, Broken, CommandStep, Group, Step, WaitStep
+
+_EVERY = {*KEYS, "label", "name", "type", "depends_on", "allow_dependency_failure"}
+_EVERY |= {"if", "branches"}
+_COMMAND = _EVERY | {
+    *("command", "commands", "agents", "agent_query_rules", "env", "priority", "skip", "retry"),
+    *("timeout_in_minutes", "timeout", "parallelism", "soft_fail", "artifact_paths", "artifacts"),
+    *("plugins", "plugin", "matrix", "concurrency", "concurrency_group", "concurrency_method"),
+    *("secrets", "image", "cancel_on_build_failing", "notify", "cache"),
+}
+_WAIT = _EVERY | {"wait", "waiter", "continue_on_failure"}
+_BLOCK = _EVERY | {"block", "input", "manual", "prompt", "fields", "blocked_state", "allowed_teams"}
+_GROUP = (_EVERY - {"branches"}) | {"group", "steps", "skip", "notify"}
+_REFUSED = {
+    "if_changed": "if_changed is applied by agents from 3.99 on when they upload; the lab does not",
+    "checkout": "the lab does not support `checkout`: set it by agent configuration or hooks",
+    "signature": "the lab does not carry signatures of steps to agents",
+}
+_INFERRED = {
+    "command": "command",
+    "commands": "command",
+    "plugins": "command",
+    "plugin": "command",
+    "wait": "wait",
+    "waiter": "wait",
+    "block": "block",
+    "manual": "block",
+    "input": "input",
+    "trigger": "trigger",
+    "group": "group",
+}
+_TYPES = {**_INFERRED, "script": "command"}
+_BLOCKED_STATES = {"passed", "failed", "running"}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a pipeline file says for all of its steps, and what conditions are decided with."""
+
+    default_queue: str
+    branch: str
+    facts: Facts
+    agents: tuple[str, ...] = ()
+    env: Mapping[str, str] | None = None
+    priority: int = 0
+    secrets: Any = None
+    image: str | None = None
+    uploaded_by: str | None = None
+
+
+def steps(entry: object, place: str, defaults: Defaults, number: int) -> tuple[Step, ...]:
+    """The step of one entry; a group gives all of its steps.
+
+    Raises:
+        PipelineError: with the line and the reason.
+    """
+    section = _section(entry, place)
+    reader = Reader(section, place)
+    kind = _kind(section, reader)
+    for name, reason in _REFUSED.items():
+        if reader.has(name):
+            raise reader.error(reason)
+    if kind == "trigger":
+        raise reader.error("the lab does not run trigger steps: it has no other pipeline to build")
+    if kind == "group":
+        return _group(reader, defaults, number)
+    return (_single(kind, reader, defaults),)
+
+
+def _section(entry: object, place: str) -> Section:
+    if isinstance(entry, str):
+        if _TYPES.get(entry) in {"wait", "block", "input"}:
+            return Section({entry: None})
+        raise PipelineError(f"{entry!r} is not a step", place=place)
+    if not isinstance(entry, Section):
+        raise PipelineError("a step is a mapping, or `wait`, `block` or `input`", place=place)
+    return entry
+
+
+def _kind(section: Section, reader: Reader) -> str:
+    given = section.get("type")
+    if given is not None:
+        if given not in _TYPES:
+            raise reader.error(f"`{given}` is not a type of step")
+        return _TYPES[given]
+    found = next((kind for name, kind in _INFERRED.items() if name in section), None)
+    if found is None:
+        written = json.dumps(section, separators=(",", ":"), default=str)
+        raise reader.error(f"Step is missing a type `{written}`")
+    return found
+
+
+def _single(kind: str, reader: Reader, defaults: Defaults) -> Step:
+    if kind == "command":
+        return _command(reader, defaults)
+    if kind == "wait":
+        return _wait(reader, defaults)
+    return _block(kind, reader, defaults)
+
+
+def _base(reader: Reader, defaults: Defaults) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "key": key(reader),
+        "depends_on": depends_on(reader),
+        "allow_dependency_failure": reader.flag("allow_dependency_failure"),
+        "broken": broken(reader, defaults.branch, defaults.facts),
+        "uploaded_by": defaults.uploaded_by,
+    }
+
+
+def _wait(reader: Reader, defaults: Defaults) -> WaitStep:
+    reader.only(_WAIT, "wait")
+    return WaitStep(
+        **_base(reader, defaults),
+        job_id=new_id(),
+        continue_on_failure=reader.flag("continue_on_failure"),
+    )
+
+
+def _block(kind: str, reader: Reader, defaults: Defaults) -> BlockStep:
+    reader.only(_BLOCK, kind)
+    state = reader.text("blocked_state") or "passed"
+    if state not in _BLOCKED_STATES:
+        raise reader.error("blocked_state must be passed, failed or running")
+    teams = reader.raw("allowed_teams") or []
+    return BlockStep(
+        **_base(reader, defaults),
+        job_id=new_id(),
+        label=reader.text("block", "input", "manual") or reader.text("label", "name") or "",
+        holds=kind == "block",
+        prompt=reader.text("prompt"),
+        fields=form(reader),
+        blocked_state=state,
+        allowed_teams=tuple(teams if isinstance(teams, list) else [teams]),
+    )
+
+
+def _command(reader: Reader, defaults: Defaults) -> CommandStep:
+    reader.only(_COMMAND, "command")
+    given = rules(reader, reader.raw("agents", "agent_query_rules")) or defaults.agents
+    queues = [rule.removeprefix("queue=") for rule in given if rule.startswith("queue=")]
+    priority = reader.integer("priority", least=-(2**31))
+    permutations, parallelism = matrix(reader), reader.integer("parallelism", least=1)
+    if permutations is not None and parallelism is not None:
+        raise reader.error("matrix and parallelism cannot be used on the same step")
+    return CommandStep(
+        **_base(reader, defaults),
+        label=reader.text("label", "name") or "",
+        command=commands(reader),
+        agents=given,
+        queue=queues[-1] if queues else defaults.default_queue,
+        env={**(defaults.env or {}), **reader.variables("env")},
+        priority=defaults.priority if priority is None else priority,
+        timeout_minutes=reader.integer("timeout_in_minutes", least=1)
+        or reader.integer("timeout", least=1),
+        parallelism=parallelism,
+        skip=skip_reason(reader),
+        automatic_retry=automatic(reader),
+        manual_retry=manual(reader),
+        soft_fail=soft_fail(reader),
+        artifact_paths=artifact_paths(reader),
+        plugins=plugins(reader),
+        matrix=permutations,
+        concurrency=concurrency(reader),
+        secrets=secrets(reader) or defaults.secrets,
+        image=reader.text("image") or defaults.image,
+        cancel_on_build_failing=reader.flag("cancel_on_build_failing"),
+    )
+
+
+def _group(reader: Reader, defaults: Defaults, number: int) -> tuple[Step, ...]:
+    reader.only(_GROUP, "group")
+    base = _base(reader, defaults)
+    group = Group(
+        id=base["id"],
+        key=base["key"],
+        label=reader.text("group") or reader.text("label", "name") or "",
+        depends_on=base["depends_on"],
+        allow_dependency_failure=base["allow_dependency_failure"],
+        position=number,
+    )
+    entries = reader.raw("steps")
+    if not isinstance(entries, list) or not entries:
+        raise reader.error("There must be at least 1 step in a group")
+    skipped = skip_reason(reader)
+    found: list[Step] = []
+    for place, entry in enumerate(entries, start=1):
+        where = f"step {number}.{place}"
+        if isinstance(entry, Section) and _TYPES.get(str(entry.get("type"))) == "group":
+            raise reader.error("a group cannot hold another group")
+        if isinstance(entry, Section) and "group" in entry:
+            raise reader.error("a group cannot hold another group")
+        found += [
+            _in_group(step, group, base["broken"], skipped)
+            for step in steps(entry, where, defaults, number)
+        ]
+    return tuple(found)
+
+
+def _in_group(step: Step, group: Group, omitted: Broken | None, skipped: str | None) -> Step:
+    placed = replace(step, group=group, broken=omitted or step.broken)
+    if isinstance(placed, CommandStep) and skipped:
+        return replace(placed, skip=placed.skip or skipped)
+    return placed

@@ -1,0 +1,49 @@
+"""The plugins of a step, with their sources written out as Buildkite hands them to agents.
+
+Source: buildkite/go-pipeline plugin.go (the sources), and what buildkite-agent 3.83.1 uploads. For
+steps that are saved at Buildkite the same form is assumed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from buildkite_emulator.yaml_source import Reader
+
+
+def plugins(reader: Reader) -> tuple[Mapping[str, Any], ...]:
+    """One mapping of source to configuration for each plugin, in order."""
+    value = reader.raw("plugins", "plugin")
+    if value is None:
+        return ()
+    if isinstance(value, Mapping):
+        value = [{source: configuration} for source, configuration in value.items()]
+    entries = value if isinstance(value, list) else [value]
+    return tuple(_plugin(reader, entry) for entry in entries)
+
+
+def full_source(source: str) -> str:
+    """`docker#v1` as `github.com/buildkite-plugins/docker-buildkite-plugin#v1`, and so on."""
+    if source.startswith(("/", ".", "\\")):
+        return source
+    url = urlsplit(source)
+    if url.scheme or "@" in source:
+        return source
+    parts = url.path.lstrip("/").split("/")
+    owner = {1: "buildkite-plugins", 2: parts[0]}.get(len(parts))
+    if owner is None:
+        return source
+    name = f"{parts[-1]}-buildkite-plugin" + (f"#{url.fragment}" if url.fragment else "")
+    return posixpath.join("github.com", owner, name)
+
+
+def _plugin(reader: Reader, entry: object) -> Mapping[str, Any]:
+    if isinstance(entry, str):
+        return {full_source(entry): None}
+    if isinstance(entry, Mapping) and len(entry) == 1:
+        [(source, configuration)] = entry.items()
+        return {full_source(str(source)): configuration or None}
+    raise reader.error("a plugin is its source, or a mapping of its source to its configuration")

@@ -1,0 +1,21 @@
+"""`skip`: why a step is left out."""
+
+from __future__ import annotations
+
+from buildkite_emulator.yaml_source import Reader
+
+LONGEST_SKIP_REASON = 70
+
+
+def skip_reason(reader: Reader) -> str | None:
+    """The reason for which a step is left out, `skip` when none is given; None when it runs.
+
+    Source: buildkite/docs pipelines/configure/step_types/command_step.md: an empty text is false, a
+    reason has at most 70 characters.
+    """
+    value = reader.raw("skip")
+    if isinstance(value, str) and value not in {"true", "false"}:
+        if len(value) > LONGEST_SKIP_REASON:
+            raise reader.error(f"skip takes a reason of at most {LONGEST_SKIP_REASON} characters")
+        return value or None
+    return "skip" if reader.flag("skip") else None

@@ -1,0 +1,83 @@
+"""Who may make a REST call, and what its path names."""
+
+from __future__ import annotations
+
+from buildkite_emulator import auth
+from buildkite_emulator.builds import blocks
+from buildkite_emulator.pipelines.steps import BlockStep
+from buildkite_emulator.records import Agent, Build, Job, Pipeline
+from buildkite_emulator.refusals import not_found
+from buildkite_emulator.routing import Call
+
+
+def enter(call: Call, scope: str) -> None:
+    """Let a user in whose token has the scope.
+
+    Raises:
+        RefusedError: 401 for an unknown token, 403 without the scope, 404 for a foreign
+            organisation.
+    """
+    auth.user(call, scope)
+    if call.parameters["organization"] != call.store.settings.organization:
+        raise not_found("organization")
+
+
+def pipeline(call: Call, scope: str) -> Pipeline:
+    """The pipeline of the path."""
+    enter(call, scope)
+    found = call.store.pipelines.get(call.parameters["pipeline"])
+    if found is None:
+        raise not_found("pipeline")
+    return found
+
+
+def build(call: Call, scope: str) -> Build:
+    """The build of the path, by pipeline and number."""
+    enter(call, scope)
+    found = _build(call)
+    if found is None:
+        raise not_found("build")
+    return found
+
+
+def job(call: Call, scope: str) -> Job:
+    """The command job of the path, of the build that it names if it names one."""
+    enter(call, scope)
+    found = call.store.jobs.get(call.parameters["id"])
+    if found is None or not _is_of_path(call, found.build_id):
+        raise not_found("job")
+    return found
+
+
+def block(call: Call, scope: str) -> tuple[Build, BlockStep] | None:
+    """The block or input step of the path; None for any other id."""
+    enter(call, scope)
+    found = blocks.find(call.store, call.parameters["id"])
+    return found if found and _is_of_path(call, found[0].id) else None
+
+
+def agent(call: Call, scope: str) -> Agent:
+    """The agent of the path."""
+    enter(call, scope)
+    found = call.store.agents.get(call.parameters["id"])
+    if found is None:
+        raise not_found("agent")
+    return found
+
+
+def organization_url(call: Call) -> str:
+    """Where the organisation is in the REST API, as this client reaches it."""
+    host = call.request.headers.get("host", "localhost")
+    return f"http://{host}/v2/organizations/{call.store.settings.organization}"
+
+
+def _build(call: Call) -> Build | None:
+    number, slug = call.parameters["number"], call.parameters["pipeline"]
+    return call.store.build_by_number(slug, int(number)) if number.isdigit() else None
+
+
+def _is_of_path(call: Call, build_id: str) -> bool:
+    if "number" not in call.parameters:
+        return True
+    named = _build(call)
+    return named is not None and named.id == build_id

@@ -1,0 +1,31 @@
+"""REST API: agents (buildkite/docs pages/apis/rest_api/agents.md)."""
+
+from __future__ import annotations
+
+from buildkite_emulator.http import Response, json_response
+from buildkite_emulator.records import AgentState
+from buildkite_emulator.routing import Call
+
+from . import access, pages
+from .shapes import agent_shape
+
+_FILTERS = ("name", "hostname", "version")
+
+
+def list_connected(call: Call) -> Response:
+    """`GET …/agents`: connected ones alone, by pages."""
+    access.enter(call, "read_agents")
+    wanted = {name: call.request.query[name] for name in _FILTERS if name in call.request.query}
+    found = [
+        agent
+        for agent in call.store.agents.values()
+        if agent.state is AgentState.CONNECTED
+        and all(getattr(agent, name) == value for name, value in wanted.items())
+    ]
+    page, headers = pages.paged(call, found)
+    return pages.listed([agent_shape(call.store, agent) for agent in page], headers)
+
+
+def show(call: Call) -> Response:
+    """`GET …/agents/:id`: also one that is gone."""
+    return json_response(agent_shape(call.store, access.agent(call, "read_agents")))

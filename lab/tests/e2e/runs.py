@@ -1,0 +1,163 @@
+"""Builds of kinds of jobs, looked at as their authors do: through Buildkite's REST API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import requests
+
+from buildkite_emulator import BuildRequest
+from mayfly_lab.kinds import Kind
+from stories.stage import Stage
+
+OVER = frozenset({"passed", "failed", "canceled", "not_run"})
+"""States of a build that is over."""
+PATIENCE = 150.0
+"""Seconds for whatever a build waits for: many times what it takes on two idle cores."""
+_TIME_CODE = re.compile(rb"\x1b_bk;t=\d+\x07")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One build of one kind."""
+
+    stage: Stage
+    kind: Kind
+    number: int
+
+    def build(self) -> Mapping[str, Any]:
+        """The build as REST shows it, with every attempt of its jobs, the oldest first."""
+        answer = self.call("GET", f"/builds/{self.number}?include_retried_jobs=true")
+        shown: Mapping[str, Any] = answer.json()
+        return shown
+
+    def jobs(self) -> list[Mapping[str, Any]]:
+        """The command jobs of the build."""
+        return [job for job in self.build()["jobs"] if job["type"] == "script"]
+
+    def job(self, key: str | None = None) -> Mapping[str, Any]:
+        """The one job of the step with this key, or the only job there is."""
+        (job,) = [job for job in self.jobs() if key is None or job["step_key"] == key]
+        return job
+
+    def ended(self) -> Mapping[str, Any]:
+        """Wait for the build's end; the build."""
+        return self.until(
+            "is over", lambda: build if (build := self.build())["state"] in OVER else None
+        )
+
+    def state(self) -> str:
+        """Wait for the build's end; the state it ended in."""
+        state: str = self.ended()["state"]
+        return state
+
+    def until(self, what: str, done: Callable[[], Found | None]) -> Found:
+        """Wait until `done` gives something true, and give it."""
+        return self.stage.until(f"{self.kind.story}: {what}", done, PATIENCE)
+
+    def running(self, output: str) -> Mapping[str, Any]:
+        """Wait until the only job has written this as a line of its own; the job."""
+        self.until(f"writes {output}", lambda: output in self.log().splitlines())
+        return self.job()
+
+    def raw_log(self, job: Mapping[str, Any] | None = None) -> bytes:
+        """The log as the job wrote it, without the agent's time codes."""
+        wanted = job or self.job()
+        answer = self.call("GET", f"/builds/{self.number}/jobs/{wanted['id']}/log.txt")
+        return _TIME_CODE.sub(b"", answer.content)
+
+    def log(self, job: Mapping[str, Any] | None = None) -> str:
+        """The log as people read it."""
+        text = self.raw_log(job).decode("utf-8", "replace")
+        return _COLOUR.sub("", text.replace("\r", ""))
+
+    def lines(self, job: Mapping[str, Any] | None = None) -> list[str]:
+        """The lines that the job wrote, and the agent's: but no line of the command itself.
+
+        The agent shows the command before it runs it, which is no proof that it did.
+        """
+        wanted = job or self.job()
+        shown = self.log(wanted).replace(f"$ {wanted['command'].strip()}\n", "", 1)
+        return shown.splitlines()
+
+    def download(self, artifact: Mapping[str, Any]) -> bytes:
+        """The content of an artifact."""
+        place = f"/builds/{self.number}/jobs/{artifact['job_id']}/artifacts/{artifact['id']}"
+        return self.call("GET", f"{place}/download").content
+
+    def cancel(self, job: Mapping[str, Any]) -> None:
+        """Cancel one job."""
+        self.call("PUT", f"/builds/{self.number}/jobs/{job['id']}/cancel")
+
+    def retry(self, job: Mapping[str, Any]) -> None:
+        """Retry one job by hand."""
+        self.call("PUT", f"/builds/{self.number}/jobs/{job['id']}/retry")
+
+    def unblock(self, block: Mapping[str, Any], answers: Mapping[str, str]) -> None:
+        """Let a block step go, with the answers to what it asks."""
+        path = f"/builds/{self.number}/jobs/{block['id']}/unblock"
+        self.call("PUT", path, {"fields": answers})
+
+    def call(self, method: str, path: str, body: object = None) -> requests.Response:
+        """A call of a user about this pipeline."""
+        buildkite = self.stage.lab.buildkite
+        organization = f"{buildkite.url}/v2/organizations/{buildkite.settings.organization}"
+        answer = requests.request(
+            method,
+            f"{organization}/pipelines/{self.kind.slug}{path}",
+            headers={"Authorization": f"Bearer {buildkite.api_token}"},
+            json=body,
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return answer
+
+
+@dataclass(slots=True)
+class Runs:
+    """The builds of one lab."""
+
+    stage: Stage
+    commits: Mapping[str, str] = field(default_factory=dict)
+    """Commits that builds may name by a word."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """URLs of repositories that the lab's own server does not have."""
+    _started: dict[str, Run] = field(default_factory=dict)
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether it is not the real agent that runs jobs here."""
+        return self.stage.lab.archive.stand_in
+
+    def against(self, kind: Kind) -> str:
+        """Why the kind cannot be shown in this lab; empty when it can."""
+        if self.stand_in and kind.stand_in:
+            return f"the stand-in cannot: {kind.stand_in}"
+        if kind.directory and self.stage.lab.ground.kind == "directory":
+            return f"machines are directories here: {kind.directory}"
+        return ""
+
+    def start(self, kind: Kind) -> Run:
+        """The build of this kind, pushed now if it was not before."""
+        if kind.test not in self._started:
+            buildkite = self.stage.lab.buildkite
+            name = kind.repository
+            repository = self.elsewhere.get(name) or buildkite.repository_url(name)
+            buildkite.add_pipeline(kind.slug, kind.configuration, repository)
+            build = buildkite.create_build(kind.slug, self._request(kind))
+            self._started[kind.test] = Run(self.stage, kind, build.number)
+        return self._started[kind.test]
+
+    def _request(self, kind: Kind) -> BuildRequest:
+        named = kind.build
+        return BuildRequest(
+            branch=named.get("branch", "main"),
+            tag=named.get("tag", ""),
+            commit=self.commits[named["commit"]] if "commit" in named else "HEAD",
+        )

@@ -1,0 +1,203 @@
+"""The contract's client for a Buildkite elsewhere, which has no clock to turn and nothing to see.
+
+`scripts/check-buildkite` sets the environment, makes the pipeline and takes it away again. The
+emulator's default queue and the tests' stack keys stand for others there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+import requests
+from samtranslator.yaml_helper import yaml_parse
+
+from buildkite_emulator import Buildkite, BuildRequest, JobView
+from emulator.buildkite_client import ELSEWHERE, ONE_JOB, STACK, Clock, Contract
+
+PATIENCE_SECONDS = 30.0
+_LOOK_SECONDS = 0.5
+_QUEUE = "default"
+_KEYS = (STACK, "other")
+
+
+class Inside:
+    """In the place of what only the emulator has."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> Any:
+        pytest.skip(f"needs the emulator's own {self._what}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Of a job what the REST API shows and the tests ask for."""
+
+    id: str
+    build_id: str
+    command: str
+
+
+class Elsewhere(Contract):
+    """A client of the Buildkite that the environment names."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__(cast("Buildkite", Inside("state")), cast("Clock", Inside("clock")))
+        self._given = environment
+        self._builds: list[int] = []
+        self._sessions: list[str] = []
+        self._registered: set[str] = set()
+        self._taken: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        return self._given[ELSEWHERE].removesuffix("/v3")
+
+    @property
+    def agent_token(self) -> str:
+        return self._given["BUILDKITE_AGENT_TOKEN"]
+
+    @property
+    def api_token(self) -> str:
+        return self._given["BUILDKITE_API_TOKEN"]
+
+    @property
+    def organization(self) -> str:
+        return self._given["MAYFLY_CONTRACT_ORGANIZATION"]
+
+    @property
+    def cluster_id(self) -> str:
+        return self._given["MAYFLY_CONTRACT_CLUSTER"]
+
+    @property
+    def queue(self) -> str:
+        return self._given["MAYFLY_CONTRACT_QUEUE"]
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = None,
+        scheme: str = "Token",
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        every = dict(headers or {})
+        if token is not None:
+            every["Authorization"] = f"{scheme} {token}"
+        url = self._place(path)
+        for _ in range(5):
+            answer = self.http.request(
+                method, url, json=self._own(body), headers=every, timeout=20, allow_redirects=False
+            )
+            if answer.status_code != 429:
+                break
+            # Nothing here is about limits: those of the organisation are shared with others.
+            time.sleep(float(answer.headers.get("RateLimit-Reset", "2")) + 0.5)
+        self._remember(path, answer)
+        return answer
+
+    def registration(
+        self, token: str | None = None, tags: tuple[str, ...] = (), version: str = "3.83.1"
+    ) -> requests.Response:
+        chosen = tuple(tag for tag in tags if not tag.startswith("queue="))
+        answer = super().registration(token, (f"queue={self.queue}", *chosen), version)
+        if answer.ok:
+            self._sessions.append(answer.json()["access_token"])
+        return answer
+
+    def jobs(self, steps: str = ONE_JOB, request: BuildRequest | None = None) -> list[JobView]:
+        definition = yaml_parse(steps)
+        for step in definition["steps"]:
+            asked = step.get("agents", {}) if isinstance(step, dict) else {}
+            if asked.get("queue", _QUEUE) != _QUEUE:
+                pytest.skip("needs a second queue")
+        definition["agents"] = {"queue": self.queue}
+        pipeline = f"/pipelines/{self._given['MAYFLY_CONTRACT_PIPELINE']}"
+        changed = self.rest("PATCH", pipeline, {"configuration": json.dumps(definition)})
+        assert changed.ok, changed.text
+        body = {"commit": "HEAD", "branch": "main", "message": "A check of Buildkite's contract"}
+        created = self.rest("POST", f"{pipeline}/builds", body)
+        assert created.status_code == 201, created.text
+        build = created.json()
+        self._builds.append(build["number"])
+        found = [
+            Job(job["id"], build["id"], job.get("command") or "")
+            for job in build["jobs"]
+            if job["type"] == "script"
+        ]
+        self._until_scheduled([job.id for job in found])
+        return cast("list[JobView]", found)
+
+    def close(self) -> None:
+        """Leave nothing: jobs end, agents disconnect, builds are cancelled, keys are given back."""
+        for job, token in self._taken.items():
+            began = {"started_at": datetime.now(UTC).isoformat()}
+            self.call("PUT", f"/v3/jobs/{job}/start", began, token=token)
+            self.call("PUT", f"/v3/jobs/{job}/finish", {"exit_status": "1"}, token=token)
+        for token in self._sessions:
+            self.call("POST", "/v3/disconnect", token=token)
+        pipeline = f"/pipelines/{self._given['MAYFLY_CONTRACT_PIPELINE']}"
+        for number in self._builds:
+            self.rest("PUT", f"{pipeline}/builds/{number}/cancel")
+        for key in self._registered:
+            self.call("POST", f"/v3/stacks/{key}/deregister", token=self.agent_token)
+        self.http.close()
+
+    def _place(self, path: str) -> str:
+        path = path.replace(f"queue_key={_QUEUE}", f"queue_key={self.queue}")
+        for key in _KEYS:
+            path = path.replace(f"/stacks/{key}/", f"/stacks/{self._key(key)}/")
+        if path.startswith("/v2/"):
+            return self._given["MAYFLY_CONTRACT_API_ENDPOINT"] + path.removeprefix("/v2")
+        return self.url + path
+
+    def _own(self, body: object) -> object:
+        if not isinstance(body, dict):
+            return body
+        own = dict(body)
+        if own.get("key") in _KEYS:
+            own["key"] = self._key(own["key"])
+        if own.get("queue_key") == _QUEUE:
+            own["queue_key"] = self.queue
+        return own
+
+    def _key(self, key: str) -> str:
+        return f"{self._given['MAYFLY_CONTRACT_KEY']}-{key}"
+
+    def _remember(self, path: str, answer: requests.Response) -> None:
+        if path == "/v3/stacks/register" and answer.ok:
+            self._registered.add(answer.json()["key"])
+        if path.endswith("/acquire") and answer.ok:
+            self._taken[answer.json()["id"]] = answer.json()["token"]
+
+    def _until_scheduled(self, jobs: list[str]) -> None:
+        """Buildkite schedules a moment later than it answers."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            states = self.stack("POST", "/jobs/get-states", {"job_uuids": jobs}).json()["states"]
+            if set(states.values()) <= {"scheduled", "waiting"} and "scheduled" in states.values():
+                return
+            time.sleep(_LOOK_SECONDS)
+        pytest.fail(f"no job was scheduled within {PATIENCE_SECONDS:g} s: {states}")
+
+
+@contextmanager
+def elsewhere(*, register: bool) -> Iterator[Elsewhere]:
+    made = Elsewhere(os.environ)
+    try:
+        if register:
+            assert made.register_stack().status_code in {200, 201}
+        yield made
+    finally:
+        made.close()

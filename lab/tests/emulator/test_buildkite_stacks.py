@@ -1,0 +1,284 @@
+"""What the Stacks API promises.
+
+Source of each expectation, unless the test says otherwise: buildkite/docs
+pages/apis/agent_api/stacks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from emulator.buildkite_client import STACK, Contract, contract
+
+TWO = "steps: [{command: a, key: a}, {command: b, key: b}]"
+
+
+@pytest.fixture
+def bk() -> Iterator[Contract]:
+    with contract() as made:
+        yield made
+
+
+def message(answer: requests.Response) -> str:
+    text: str = answer.json()["message"]
+    return text
+
+
+def test_a_new_key_is_created_and_a_known_one_is_taken_over_without_a_word() -> None:
+    """The second part: buildkite/agent-stack-k8s pull request 961."""
+    with contract(stack=False) as bk:
+        first = bk.register_stack(metadata={"owner": "a"})
+        again = bk.register_stack(queue_key="deploy", metadata={"owner": "b"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert again.json()["cluster_queue_key"] == "deploy"
+    assert again.json()["metadata"] == {"owner": "b"}
+    assert again.json()["state"] == "connected"
+
+
+def test_the_word_for_the_default_queue_is_answered_with_its_key(bk: Contract) -> None:
+    assert bk.register_stack(queue_key="__default__").json()["cluster_queue_key"] == "default"
+
+
+@pytest.mark.remote
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        pytest.param({"key": ""}, 422, id="no key"),
+        pytest.param({"key": "a b"}, 422, id="a key with a space"),
+        pytest.param({"key": "k" * 81}, 422, id="a key of 81 bytes"),
+        pytest.param({"type": "ec2"}, 422, id="an unknown type"),
+        pytest.param({"queue_key": None}, 422, id="no queue"),
+        pytest.param({"queue_key": "nowhere"}, 404, id="an unknown queue"),
+        pytest.param({"metadata": None}, 422, id="no metadata"),
+        pytest.param({"metadata": {"a": {"b": "c"}}}, 422, id="nested metadata"),
+        pytest.param({"metadata": {"k" * 65: "v"}}, 422, id="a metadata key of 65 characters"),
+        pytest.param({"metadata": {"k": "v" * 257}}, 422, id="a value of 257 characters"),
+        pytest.param({"metadata": {str(i): "" for i in range(101)}}, 422, id="101 metadata keys"),
+    ],
+)
+def test_a_wrong_registration_is_refused(
+    bk: Contract, changes: dict[str, object], status: int
+) -> None:
+    answer = bk.register_stack(**{"key": "other", **changes})  # type: ignore[arg-type]  # wrong on purpose
+    assert answer.status_code == status
+    assert message(answer)
+
+
+def test_the_longest_key_and_metadata_are_taken(bk: Contract) -> None:
+    metadata = {f"{i:064}": "v" * 256 for i in range(100)}
+    assert bk.register_stack("k" * 80, metadata=metadata).status_code == 201
+
+
+def test_an_organisation_has_thirty_stacks_and_deregistering_frees_a_place(bk: Contract) -> None:
+    """The number: buildkite/docs platform/limits.md."""
+    for number in range(29):
+        assert bk.register_stack(f"s-{number}").status_code == 201
+    assert bk.register_stack("one-too-many").status_code == 403
+    assert bk.register_stack("s-0").status_code == 200
+    assert bk.stack("POST", "/deregister", key="s-0").status_code == 204
+    assert bk.register_stack("one-too-many").status_code == 201
+
+
+@pytest.mark.parametrize("token", [None, "", "bkct_wrong", "session"])
+def test_only_an_agent_token_opens_the_api(bk: Contract, token: str | None) -> None:
+    given = bk.agent().token if token == "session" else token
+    path = f"/v3/stacks/{STACK}/scheduled-jobs?queue_key=default"
+    answer = bk.call("GET", path, token=given)
+    assert answer.status_code == 401
+    assert message(answer)
+
+
+@pytest.mark.remote
+def test_a_key_that_nobody_registered_is_not_found(bk: Contract) -> None:
+    assert bk.stack("GET", "/scheduled-jobs?queue_key=default", key="nobody").status_code == 404
+
+
+def test_a_scheduled_job_is_listed_with_all_that_a_stack_needs(bk: Contract) -> None:
+    steps = "steps: [{command: x, key: k, priority: 3, agents: {queue: deploy, os: linux}}]"
+    [job] = bk.jobs(steps)
+    answer = bk.stack("GET", "/scheduled-jobs?queue_key=deploy")
+    assert answer.status_code == 200
+    [listed] = answer.json()["jobs"]
+    assert {**listed, "pipeline": None, "build": None} == {
+        "id": job.id,
+        "priority": 3,
+        "agent_query_rules": ["queue=deploy", "os=linux"],
+        "scheduled_at": "2026-11-21T09:00:01.000Z",
+        "pipeline": None,
+        "build": None,
+        "step": {"key": "k"},
+    }
+    assert listed["pipeline"]["slug"] == "demo"
+    assert listed["pipeline"]["uuid"]
+    assert (listed["build"]["number"], listed["build"]["branch"]) == (1, "main")
+    assert listed["build"]["uuid"] == job.build_id
+    assert answer.json()["page_info"]["has_next_page"] is False
+    assert answer.json()["cluster_queue"]["dispatch_paused"] is False
+
+
+def test_a_job_without_a_queue_is_listed_in_the_default_one_without_a_rule_for_it(
+    bk: Contract,
+) -> None:
+    """buildkite/agent-stack-k8s pull request 604: the queue's rule is not made up."""
+    job_id = bk.one_job()
+    [listed] = bk.stack("GET", "/scheduled-jobs?queue_key=default").json()["jobs"]
+    assert (listed["id"], listed["agent_query_rules"]) == (job_id, [])
+    assert bk.listed("deploy") == []
+
+
+def test_jobs_are_listed_oldest_first_whatever_their_priority(bk: Contract) -> None:
+    low = bk.one_job("steps: [{command: x, priority: -1}]")
+    bk.clock.advance(seconds=1)
+    high = bk.one_job("steps: [{command: x, priority: 9}]")
+    assert bk.listed() == [low, high]
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(bk: Contract) -> None:
+    steps = "steps: [{command: x, parallelism: 7}]"
+    expected = [job.id for job in bk.jobs(steps)]
+    found: list[str] = []
+    after = ""
+    for _ in range(3):
+        answer = bk.stack("GET", f"/scheduled-jobs?queue_key=default&limit=3{after}").json()
+        found += [job["id"] for job in answer["jobs"]]
+        after = f"&after={answer['page_info']['end_cursor']}"
+    assert found == expected
+    assert answer["page_info"]["has_next_page"] is False
+
+
+def test_a_cursor_stays_good_when_its_job_is_gone(bk: Contract) -> None:
+    ids = [job.id for job in bk.jobs("steps: [{command: x, parallelism: 3}]")]
+    first = bk.stack("GET", "/scheduled-jobs?queue_key=default&limit=1").json()
+    bk.reserve(ids[0])
+    assert bk.listed(query=f"&after={first['page_info']['end_cursor']}") == ids[1:]
+
+
+@pytest.mark.remote
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 404),
+        ("queue_key=nowhere", 404),
+        ("queue_key=default&limit=0", 400),
+        ("queue_key=default&limit=-1", 400),
+        ("queue_key=default&limit=x", 400),
+        ("queue_key=default&limit=1001", 400),
+        ("queue_key=default&after=nonsense", 400),
+        ("queue_key=default&limit=1000", 200),
+    ],
+)
+def test_list_checks_its_parameters(bk: Contract, query: str, status: int) -> None:
+    assert bk.stack("GET", f"/scheduled-jobs?{query}").status_code == status
+
+
+def test_a_paused_queue_says_so_and_still_lists(bk: Contract) -> None:
+    """That it still lists is an assumption: no source says that the list is empty."""
+    job_id = bk.one_job()
+    bk.buildkite.faults.paused_queues.add("default")
+    answer = bk.stack("GET", "/scheduled-jobs?queue_key=default").json()
+    assert answer["cluster_queue"]["dispatch_paused"] is True
+    assert [job["id"] for job in answer["jobs"]] == [job_id]
+
+
+def test_a_reserved_job_leaves_the_list_until_its_reservation_ends(bk: Contract) -> None:
+    job_id = bk.one_job()
+    answer = bk.reserve(job_id, reservation_expiry_seconds=60)
+    assert answer.status_code == 200
+    assert answer.json() == {"reserved": [job_id], "not_reserved": []}
+    assert (bk.listed(), bk.state(job_id)) == ([], "reserved")
+    bk.clock.advance(seconds=59)
+    assert bk.state(job_id) == "reserved"
+    bk.clock.advance(seconds=1)
+    assert (bk.listed(), bk.state(job_id)) == ([job_id], "scheduled")
+
+
+def test_a_reservation_lasts_900_seconds_by_default_and_reserving_again_extends_it(
+    bk: Contract,
+) -> None:
+    job_id = bk.one_job()
+    bk.reserve(job_id)
+    bk.clock.advance(seconds=899)
+    assert bk.reserve(job_id).json()["reserved"] == [job_id]
+    bk.clock.advance(seconds=899)
+    assert bk.state(job_id) == "reserved"
+    bk.clock.advance(seconds=1)
+    assert bk.state(job_id) == "scheduled"
+
+
+@pytest.mark.remote
+def test_a_reservation_belongs_to_a_stack_key_not_to_a_process(bk: Contract) -> None:
+    """buildkite/agent-stack-k8s internal/controller/config (the field ID)."""
+    job_id = bk.one_job()
+    bk.register_stack("other")
+    assert bk.reserve(job_id).json()["reserved"] == [job_id]
+    assert bk.reserve(job_id).json()["reserved"] == [job_id]
+    assert bk.reserve(job_id, key="other").json() == {"reserved": [], "not_reserved": [job_id]}
+
+
+def test_what_cannot_be_reserved_comes_back_as_not_reserved(bk: Contract) -> None:
+    waiting, running, good = bk.jobs(
+        "steps: [{command: w, depends_on: good}, {command: r}, {command: g, key: good}]"
+    )
+    bk.running(running.id)
+    answer = bk.reserve(waiting.id, running.id, good.id, "no-such-job").json()
+    assert answer["reserved"] == [good.id]
+    assert answer["not_reserved"] == [waiting.id, running.id, "no-such-job"]
+
+
+@pytest.mark.remote
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"job_uuids": "x"}, 400),
+        ({"job_uuids": [1]}, 400),
+        ({"job_uuids": ["x"] * 1001}, 422),
+        ({"job_uuids": [], "reservation_expiry_seconds": 3601}, 422),
+        ({"job_uuids": [], "reservation_expiry_seconds": 0}, 422),
+        ({"job_uuids": [], "reservation_expiry_seconds": "9"}, 400),
+        ({"job_uuids": ["x"] * 1000, "reservation_expiry_seconds": 3600}, 200),
+    ],
+)
+def test_reserve_checks_its_parameters(bk: Contract, body: dict[str, object], status: int) -> None:
+    assert bk.stack("PUT", "/scheduled-jobs/batch-reserve", body).status_code == status
+
+
+@pytest.mark.remote
+def test_states_are_given_for_known_jobs_only(bk: Contract) -> None:
+    """That unknown ids are left out: agent-stack-k8s's own fake server."""
+    first, second = bk.jobs(TWO)
+    bk.reserve(second.id)
+    ids = [first.id, second.id, "no-such-job"]
+    answer = bk.stack("POST", "/jobs/get-states", {"job_uuids": ids})
+    assert answer.json() == {"states": {first.id: "scheduled", second.id: "reserved"}}
+
+
+@pytest.mark.remote
+def test_a_job_is_shown_with_environment_and_command_and_without_an_agent(bk: Contract) -> None:
+    job_id = bk.one_job("env: {COLOUR: red}\nsteps: [{command: make all, env: {SIZE: 9}}]")
+    answer = bk.stack("GET", f"/jobs/{job_id}")
+    assert answer.status_code == 200
+    shown = answer.json()
+    assert (shown["id"], shown["command"]) == (job_id, "make all")
+    assert (shown["env"]["COLOUR"], shown["env"]["SIZE"]) == ("red", "9")
+    assert shown["env"]["BUILDKITE_JOB_ID"] == job_id
+    assert not [name for name in shown["env"] if name.startswith("BUILDKITE_AGENT_")]
+    assert all(isinstance(value, str) for value in shown["env"].values())
+
+
+@pytest.mark.remote
+def test_an_unknown_job_is_not_found(bk: Contract) -> None:
+    assert bk.stack("GET", "/jobs/none").status_code == 404
+    assert bk.stack("POST", "/jobs/none/finish", {"detail": "x"}).status_code == 404
+
+
+@pytest.mark.remote
+def test_the_token_tells_its_cluster(bk: Contract) -> None:
+    """buildkite/agent api/token.go."""
+    shown = bk.call("GET", "/v3/token", token=bk.agent_token).json()
+    assert shown["cluster_uuid"] == bk.cluster_id
+    assert shown["organization_slug"] == bk.organization

@@ -1,0 +1,142 @@
+"""The real functions in the local AWS: woken by what the template says, and never denied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws_lab import FAST, Lab, a_lab
+from local.waiting import eventually
+from mayfly_lab.aws.deploy.stacks import Deployed, Deployment, QueueStack
+from mayfly_lab.front.call import Kind
+from tests.template.deployed_sources import fresh_sources
+
+# The schedules are kept quiet, so that what wakes a function is what the test did.
+QUIET = replace(FAST, first_tick=3600.0)
+NOBODY = "http://127.0.0.1:9/v3"
+SCHEDULE = (Path(__file__).parents[3] / "events" / "schedule.json").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with a_lab(tmp_path_factory.mktemp("lab"), QUIET) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    sources = fresh_sources(tmp_path_factory.mktemp("sources"))
+    queues = (QueueStack("default"),)
+    made = lab.aws.deploy(Deployment(sources, "bkct_the-cluster-token", NOBODY, queues))
+    lab.aws.wake()
+    return made
+
+
+def invocations(lab: Lab, name: str) -> list[str]:
+    """How each invocation of a function has ended so far; empty for success."""
+    ended = lab.aws.journal.select(operation="Invocation")
+    named = [each for each in ended if each.resources["FunctionName"] == f"mayfly-{name}"]
+    return [str(each.resources["error"]) for each in named]
+
+
+def woken(lab: Lab, name: str, before: int) -> None:
+    eventually(lambda: len(invocations(lab, name)) > before)
+    assert set(invocations(lab, name)) == {""}
+
+
+def test_a_changed_parameter_wakes_provision(lab: Lab) -> None:
+    before = len(invocations(lab, "provision"))
+    lab.client("ssm").put_parameter(
+        Name="/mayfly/mayfly/queues/default/pool/hot", Value="0", Type="String"
+    )
+    woken(lab, "provision", before)
+
+
+def test_a_nudge_wakes_provision_and_is_gone(lab: Lab) -> None:
+    before = len(invocations(lab, "provision"))
+    sqs = lab.client("sqs")
+    url = next(each for each in sqs.list_queues()["QueueUrls"] if "NudgeQueue" in each)
+    sqs.send_message(QueueUrl=url, MessageBody='{"queue": "default"}')
+    woken(lab, "provision", before)
+    attributes = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    eventually(
+        lambda: (
+            set(
+                sqs.get_queue_attributes(QueueUrl=url, AttributeNames=attributes)[
+                    "Attributes"
+                ].values()
+            )
+            == {"0"}
+        )
+    )
+
+
+def test_a_report_in_the_mailbox_wakes_sandbox(lab: Lab) -> None:
+    before = len(invocations(lab, "sandbox"))
+    keys = lab.keys_of(Kind.BOOTSTRAP, "i-1")
+    report = {"M": {"protocol": {"N": "1"}, "phase": {"S": "booting"}}}
+    lab.client("dynamodb", keys).update_item(
+        TableName="mayfly-mailbox",
+        Key={"key": {"S": "AROABOOTSTRAP:i-1"}},
+        UpdateExpression="SET report = :r",
+        ExpressionAttributeValues={":r": report},
+    )
+    woken(lab, "sandbox", before)
+
+
+def launched(lab: Lab, deployed: Deployed) -> str:
+    template = deployed.queues["default"]["templates"]["x86_64"]
+    answer: dict[str, Any] = lab.client("ec2").run_instances(
+        MinCount=1,
+        MaxCount=1,
+        InstanceType="m7i.large",
+        LaunchTemplate={"LaunchTemplateId": template["id"], "Version": template["version"]},
+    )
+    return str(answer["Instances"][0]["InstanceId"])
+
+
+def test_an_instance_that_ends_wakes_reap(lab: Lab, deployed: Deployed) -> None:
+    before = len(invocations(lab, "reap"))
+    instance_id = launched(lab, deployed)
+    lab.client("ec2").terminate_instances(InstanceIds=[instance_id])
+    woken(lab, "reap", before)
+
+
+def test_any_function_can_be_invoked_through_the_api(lab: Lab) -> None:
+    client = lab.client("lambda")
+    for name in ("provision", "sandbox", "reap"):
+        answer = client.invoke(FunctionName=f"mayfly-{name}", Payload=SCHEDULE)
+        assert answer["StatusCode"] == 200
+        assert "FunctionError" not in answer, answer["Payload"].read()
+    accepted = client.invoke(FunctionName="mayfly-reap", InvocationType="Event", Payload=SCHEDULE)
+    assert accepted["StatusCode"] == 202
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.invoke(FunctionName="nobody")
+    with pytest.raises(client.exceptions.InvalidRequestContentException):
+        client.invoke(FunctionName="mayfly-reap", Payload=b"no json")
+
+
+def test_a_function_that_dies_in_a_call_has_done_what_it_called_for(lab: Lab) -> None:
+    lab.aws.faults.parse("kill=provision/ssm:GetParametersByPath")
+    answer = lab.client("lambda").invoke(FunctionName="mayfly-provision", Payload=SCHEDULE)
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read())["errorType"] == "Runtime.ExitError"
+    again = lab.client("lambda").invoke(FunctionName="mayfly-provision", Payload=SCHEDULE)
+    assert "FunctionError" not in again
+
+
+def test_nothing_that_the_functions_need_is_denied(lab: Lab) -> None:
+    calls = lab.aws.journal.select(kind="function")
+    assert calls
+    denied = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"}
+    assert [entry for entry in calls if entry.error in denied] == []
+
+
+def test_the_log_of_each_function_is_at_hand(lab: Lab) -> None:
+    for name in ("provision", "sandbox", "reap"):
+        assert "START RequestId" in lab.aws.log_of(name).read_text()

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from local.aws_lab import FAST, a_lab, refused
+from local.ec2_lab import Ec2Lab, ec2_lab
+from local.waiting import eventually
+from mayfly_lab.aws.ec2.life import IllegalTransitionError
+from mayfly_lab.aws.ec2.moments import Aspect
+from mayfly_lab.aws.ec2.states import TRANSITIONS, State
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ec2Lab]:
+    with a_lab(tmp_path_factory.mktemp("lab"), FAST) as lab:
+        yield ec2_lab(lab)
+
+
+def stop_behaviour(cloud: Ec2Lab) -> dict[str, Any]:
+    return {
+        "ImageId": cloud.image,
+        "InstanceType": "m7i.large",
+        "InstanceInitiatedShutdownBehavior": "stop",
+    }
+
+
+# ------------------------------------------------------------------ states
+
+
+def test_the_states_are_those_of_the_user_guide() -> None:
+    assert {
+        State.PENDING: {State.RUNNING, State.SHUTTING_DOWN, State.TERMINATED},
+        State.RUNNING: {State.STOPPING, State.SHUTTING_DOWN},
+        State.STOPPING: {State.STOPPED, State.SHUTTING_DOWN},
+        State.STOPPED: {State.PENDING, State.SHUTTING_DOWN},
+        State.SHUTTING_DOWN: {State.TERMINATED},
+        State.TERMINATED: set(),
+    } == TRANSITIONS
+    assert {state: state.code for state in State} == {
+        "pending": 0,
+        "running": 16,
+        "shutting-down": 32,
+        "terminated": 48,
+        "stopping": 64,
+        "stopped": 80,
+    }
+
+
+def test_a_terminated_instance_has_lost_its_power_before_it_is_called_so(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    changes = cloud.ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"]
+    assert changes[0]["PreviousState"]["Name"] == "running"
+    assert changes[0]["CurrentState"]["Name"] == "shutting-down"
+    cloud.reaches(instance_id, "terminated")
+    assert instance_id not in cloud.lab.room.powered
+    assert cloud.one(instance_id)["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
+
+
+def test_terminating_twice_is_no_error(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "terminated")
+    change = cloud.ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"][0]
+    assert change["CurrentState"]["Name"] == change["PreviousState"]["Name"] == "terminated"
+
+
+def test_one_unknown_id_spares_the_others(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    code = refused(cloud.ec2.terminate_instances, InstanceIds=[instance_id, "i-0000"])[0]
+    assert code == "InvalidInstanceID.NotFound"
+    assert cloud.state(instance_id) == "running"
+
+
+def test_a_stopped_instance_boots_again_as_its_second_boot(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "stopped")
+    assert instance_id not in cloud.lab.room.powered
+    cloud.ec2.start_instances(InstanceIds=[instance_id])
+    eventually(lambda: instance_id in cloud.lab.room.powered)
+    assert cloud.lab.room.powered[instance_id].number == 2
+    assert cloud.state(instance_id) == "running"
+
+
+def test_a_reboot_cuts_the_power_and_keeps_the_state(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.reboot_instances(InstanceIds=[instance_id])
+    eventually(
+        lambda: (
+            cloud.lab.room.powered.get(instance_id, None) is not None
+            and cloud.lab.room.powered[instance_id].number == 2
+        )
+    )
+    assert cloud.state(instance_id) == "running"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "start_instances",
+        "stop_instances",
+        "reboot_instances",
+    ],
+)
+def test_a_terminated_instance_stays_terminated(cloud: Ec2Lab, operation: str) -> None:
+    instance_id = cloud.run()[0]
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "terminated")
+    call = getattr(cloud.ec2, operation)
+    assert refused(call, InstanceIds=[instance_id])[0] == "IncorrectInstanceState"
+
+
+def test_a_spot_instance_cannot_be_stopped(cloud: Ec2Lab) -> None:
+    instance_id = cloud.fleet(1, market="spot")["Instances"][0]["InstanceIds"][0]
+    cloud.reaches(instance_id, "running")
+    code = refused(cloud.ec2.stop_instances, InstanceIds=[instance_id])[0]
+    assert code == "UnsupportedOperation"
+
+
+def test_a_stopped_instance_may_find_no_room_to_start(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "stopped")
+    cloud.lab.aws.faults.set("no-capacity", "m7i.large/*", count=1)
+    code = refused(cloud.ec2.start_instances, InstanceIds=[instance_id])
+    assert code == ("InsufficientInstanceCapacity", 500)
+
+
+def test_the_lab_itself_cannot_move_an_instance_where_ec2_never_would(cloud: Ec2Lab) -> None:
+    aws = cloud.lab.aws
+    instance = aws.ec2.get(cloud.running()[0])
+    with pytest.raises(IllegalTransitionError):
+        aws.ec2.life._move(instance, State.PENDING)
+
+
+# ------------------------------------------------------------------ power off
+
+
+def test_power_off_terminates_where_the_launch_said_so(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.lab.room.view.powered_off(instance_id)
+    cloud.reaches(instance_id, "terminated")
+    assert cloud.one(instance_id)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+
+
+def test_power_off_stops_otherwise(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running(LaunchTemplate={}, **stop_behaviour(cloud))[0]
+    cloud.lab.room.view.powered_off(instance_id)
+    cloud.reaches(instance_id, "stopped")
+
+
+# ------------------------------------------------------------------ spot
+
+
+def test_a_spot_warning_comes_before_the_end(cloud: Ec2Lab) -> None:
+    instance_id = cloud.fleet(1, market="spot")["Instances"][0]["InstanceIds"][0]
+    cloud.reaches(instance_id, "running")
+    view = cloud.lab.room.view
+    assert view.spot_action(instance_id) is None
+    cloud.lab.aws.ec2.interrupt(instance_id, warning=0.1)
+    assert view.spot_action(instance_id) is not None
+    assert cloud.state(instance_id) == "running"
+    cloud.reaches(instance_id, "terminated")
+    assert cloud.one(instance_id)["StateReason"]["Code"] == "Server.SpotInstanceTermination"
+
+
+def test_only_spot_instances_are_taken_back(cloud: Ec2Lab) -> None:
+    with pytest.raises(ValueError, match="not a running spot instance"):
+        cloud.lab.aws.ec2.interrupt(cloud.running()[0])
+
+
+# ------------------------------------------------------------------ what is told of it
+
+
+def test_every_change_is_in_the_journal_and_in_the_moments(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "terminated")
+    aws = cloud.lab.aws
+    told = aws.journal.select(instance_id, operation="StateChange")
+    states = ["pending", "running", "shutting-down", "terminated"]
+    assert [entry.resources["state"] for entry in told] == states
+    moments = [each for each in aws.moments.of(instance_id) if each.aspect is Aspect.STATE]
+    assert [each.value for each in moments] == states
+    assert all(one.at <= two.at for one, two in pairwise(moments))
+
+
+def test_the_console_is_what_the_machine_wrote(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    output = cloud.ec2.get_console_output(InstanceId=instance_id)["Output"]
+    assert output == f"console of {instance_id}"
+    assert refused(cloud.ec2.get_console_output, InstanceId="i-0")[0] == (
+        "InvalidInstanceID.NotFound"
+    )
+
+
+def test_terminated_instances_vanish_after_the_stated_time(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "terminated")
+    cloud.lab.later(FAST.terminated_shown)
+    code = refused(cloud.ec2.describe_instances, InstanceIds=[instance_id])[0]
+    assert code == "InvalidInstanceID.NotFound"

@@ -1,0 +1,115 @@
+"""What the front door answers itself, and what it never repeats."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from buildkite_emulator.server import Answer, Request
+from local.aws_lab import principal
+from mayfly_lab.front.call import Call, Kind, Refusal
+from mayfly_lab.front.own import EmptyShelf, Layers, LayerVersion, TransactionTokens
+from mayfly_lab.front.scrub import Scrubber
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# ------------------------------------------------------------------ layers
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:layer:mayfly-instance:3"
+
+
+class Shelf:
+    def layer_version(self, arn: str) -> LayerVersion | None:
+        return LayerVersion(ARN, 3, "d", b"zip") if arn == ARN else None
+
+
+def a_request(path: str = "/") -> Request:
+    return Request("GET", path, {"host": "10.0.0.1:80"}, b"")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"Arn": ARN}, {"LayerName": ARN.rpartition(":")[0], "VersionNumber": 3}],
+)
+def test_a_layer_can_be_fetched_from_where_its_description_says(parameters: dict[str, Any]) -> None:
+    clock = Clock()
+    layers = Layers(Shelf(), clock)
+    answer = json.loads(layers.get(Call("lambda", "GetLayerVersion", parameters), a_request()).body)
+    content = answer["Content"]
+    assert content["CodeSha256"] == base64.b64encode(hashlib.sha256(b"zip").digest()).decode()
+    assert (content["CodeSize"], answer["Version"]) == (3, 3)
+    host, path = content["Location"][:20], content["Location"][20:]
+    assert host == "http://10.0.0.1:80/l"
+    assert layers.download(f"/l{path}").body == b"zip"
+    clock.now += 601
+    assert layers.download(f"/l{path}").status == 403
+
+
+def test_an_address_that_was_never_offered_gives_nothing() -> None:
+    assert Layers(Shelf()).download("/layer-downloads/guess").status == 403
+
+
+def test_a_layer_that_does_not_exist_is_refused() -> None:
+    call = Call("lambda", "GetLayerVersionByArn", {"Arn": ARN})
+    with pytest.raises(Refusal, match="does not exist"):
+        Layers(EmptyShelf()).get(call, a_request())
+
+
+# ------------------------------------------------------------------ transactions
+
+
+def test_a_transaction_is_remembered_for_ten_minutes() -> None:
+    clock = Clock()
+    tokens = TransactionTokens(clock)
+    who = principal(Kind.FUNCTION, "dispatch")
+    call = Call("dynamodb", "TransactWriteItems", {"ClientRequestToken": "t"})
+    request, other = a_request(), Request("POST", "/", {}, b"other")
+    assert tokens.answered(who, call, request) is None
+    tokens.remember(who, call, request, Answer(200, b"first"))
+    assert tokens.answered(who, call, request) == Answer(200, b"first")
+    with pytest.raises(Refusal, match="IdempotentParameterMismatch"):
+        tokens.answered(who, call, other)
+    clock.now += 600
+    assert tokens.answered(who, call, request) is None
+
+
+def test_a_transaction_that_failed_is_not_remembered() -> None:
+    tokens = TransactionTokens()
+    who = principal(Kind.FUNCTION, "dispatch")
+    call = Call("dynamodb", "TransactWriteItems", {"ClientRequestToken": "t"})
+    tokens.remember(who, call, a_request(), Answer(400, b"cancelled"))
+    assert tokens.answered(who, call, a_request()) is None
+
+
+# ------------------------------------------------------------------ secrets
+
+
+def test_secrets_are_blanked_wherever_they_stand() -> None:
+    scrubber = Scrubber()
+    scrubber.learn("the-token")
+    clean = scrubber.scrubbed(
+        "dynamodb",
+        "UpdateItem",
+        {"a": ["x bkjat_abcdefgh01234 y"], "b": {"c": "has the-token inside"}, "n": 1},
+    )
+    assert clean == {"a": ["x (secret) y"], "b": {"c": "has (secret) inside"}, "n": 1}
+
+
+def test_the_value_of_a_secure_parameter_is_learned_and_that_of_a_plain_one_is_not() -> None:
+    scrubber = Scrubber()
+    secure = {"Name": "/t", "Value": "hush", "Type": "SecureString"}
+    assert scrubber.scrubbed("ssm", "PutParameter", secure)["Value"] == "(secret)"
+    assert scrubber.text("it was hush") == "it was (secret)"
+    plain = {"Name": "/t", "Value": "3", "Type": "String"}
+    assert scrubber.scrubbed("ssm", "PutParameter", plain)["Value"] == "3"

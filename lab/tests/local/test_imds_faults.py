@@ -1,0 +1,64 @@
+"""A metadata service that is slow, silent, wrong or of two minds, as a switch wants it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from local.machine_kit import INSTANCE, a_profile
+from local.test_imds_contract import TTL, Imds
+
+ROLE = "meta-data/iam/security-credentials/"
+
+
+@pytest.fixture
+def imds() -> Iterator[Imds]:
+    found = Imds()
+    yield found
+    found.doors.stop()
+
+
+def test_it_is_as_slow_as_the_switch_says(imds: Imds) -> None:
+    token = imds.token()
+    imds.faults.parse(f"imds-slow={INSTANCE},value=200ms")
+    began = time.monotonic()
+    assert imds.get("meta-data/ami-id", token)[0] == 200
+    assert time.monotonic() - began >= 0.2
+
+
+def test_it_says_nothing_at_all(imds: Imds) -> None:
+    imds.faults.set("imds-silent", "m7i.*")
+    with pytest.raises(TimeoutError):
+        imds.ask("PUT", "/latest/api/token", {TTL: "60"}, seconds=0.2)
+
+
+def test_who_waits_for_a_silent_one_is_let_go_when_the_machine_goes_off(imds: Imds) -> None:
+    imds.faults.set("imds-silent")
+    with pytest.raises(TimeoutError):
+        imds.ask("PUT", "/latest/api/token", {TTL: "60"}, seconds=0.1)
+    began = time.monotonic()
+    imds.doors.stop()
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(("value", "status"), [("", 500), ("404", 404), ("503", 503)])
+def test_it_fails_as_often_as_the_switch_says(imds: Imds, value: str, status: int) -> None:
+    imds.faults.set("imds-error", INSTANCE, value=value, count=2)
+    asked = [imds.ask("PUT", "/latest/api/token", {TTL: "60"})[0] for _ in range(3)]
+    assert asked == [status, status, 200]
+
+
+def test_it_shows_the_old_profile_and_the_new_one_in_turn(imds: Imds) -> None:
+    imds.faults.set("imds-flapping", INSTANCE)
+    token = imds.token()
+    assert [imds.get(ROLE, token)[1] for _ in range(2)] == ["bootstrap-role"] * 2
+    imds.ec2.profiles[INSTANCE] = a_profile("sandbox")
+    shown = [imds.get(ROLE, token)[1] for _ in range(4)]
+    assert shown == ["bootstrap-role", "sandbox-role"] * 2
+
+
+def test_a_switch_for_another_instance_changes_nothing(imds: Imds) -> None:
+    imds.faults.set("imds-silent", "i-other")
+    assert imds.get("meta-data/instance-id") == (200, INSTANCE)

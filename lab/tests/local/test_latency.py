@@ -1,0 +1,101 @@
+"""Stated delays on every call to AWS and to Buildkite."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from buildkite_emulator import Buildkite
+from buildkite_emulator.server import Answer, HttpServer, Request
+from local.aws_lab import a_lab
+from mayfly_lab.latency import Latency, LatencySyntaxError, far_away
+
+
+@pytest.mark.parametrize(
+    ("text", "latency"),
+    [
+        ("buildkite=100ms,aws=15ms", Latency(0.1, 0.015)),
+        ("aws=15ms", Latency(0.0, 0.015)),
+        ("buildkite=1s, aws=0", Latency(1.0, 0.0)),
+    ],
+)
+def test_delays_are_read_and_written_alike(text: str, latency: Latency) -> None:
+    assert Latency.parse(text) == latency
+    assert Latency.parse(str(latency)) == latency
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "'' is not buildkite or aws=DURATION"),
+        ("100ms", "'100ms' is not buildkite or aws=DURATION"),
+        ("azure=1s", "'azure=1s' is not buildkite or aws=DURATION"),
+        ("aws=soon", "aws: not a duration: 'soon' (try 250ms, 5s or 2m)"),
+        ("aws=-1s", "aws: not a duration: '-1s' (try 250ms, 5s or 2m)"),
+        ("aws=1s,aws=2s", "aws is given twice"),
+        ("aws=2m", "aws: 2m is more than 60 s"),
+    ],
+)
+def test_what_is_no_delay_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(LatencySyntaxError) as refused:
+        Latency.parse(text)
+    assert str(refused.value) == reason
+
+
+def test_half_of_it_is_the_way_there_and_half_the_way_back() -> None:
+    happened: list[object] = []
+
+    def application(request: Request) -> Answer:
+        happened.append(request.target)
+        return Answer(200)
+
+    reached = far_away(application, 0.2, near="/git/", sleep=happened.append)
+    assert reached(Request("GET", "/v3/ping", {}, b"")).status == 200
+    assert happened == [0.1, "/v3/ping", 0.1]
+    happened.clear()
+    reached(Request("GET", "/git/app.git/HEAD", {}, b""))
+    assert happened == ["/git/app.git/HEAD"]
+
+
+def test_calls_side_by_side_do_not_wait_for_each_other() -> None:
+    server = HttpServer(far_away(lambda _: Answer(200), 0.3))
+    server.start()
+    began = time.monotonic()
+    with ThreadPoolExecutor(10) as pool:
+        statuses = list(pool.map(lambda _: _get(server.url), range(10)))
+    took = time.monotonic() - began
+    server.stop()
+    assert statuses == [200] * 10
+    assert 0.3 <= took < 1.5
+
+
+def test_buildkite_and_aws_are_as_far_away_as_was_said(tmp_path: Path) -> None:
+    buildkite = Buildkite(lambda: datetime.now(UTC))
+    buildkite.start(latency=0.2)
+    assert _seconds(f"{buildkite.url}/v3/ping") >= 0.2
+    assert _seconds(f"{buildkite.url}/git/none.git/HEAD") < 0.2
+    buildkite.close()
+    with a_lab(tmp_path, latency=0.2) as lab:
+        began = time.monotonic()
+        lab.client("sts").get_caller_identity()
+        assert time.monotonic() - began >= 0.2
+
+
+def _seconds(url: str) -> float:
+    began = time.monotonic()
+    _get(url)
+    return time.monotonic() - began
+
+
+def _get(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code

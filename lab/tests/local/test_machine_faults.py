@@ -1,0 +1,59 @@
+"""Machines that never boot, die or hang, and many of them at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from local.machine_kit import INSTANCE, Bench, until
+
+MOST_SECONDS = 60.0
+
+
+def test_a_dead_machine_has_power_and_never_runs_its_user_data(bench: Bench) -> None:
+    bench.faults.parse(f"machine-dead={INSTANCE}")
+    bench.boot("echo up")
+    assert "Kernel panic" in bench.room.console(INSTANCE)
+    bench.room.cut(INSTANCE)
+    assert bench.ec2.off == []
+    assert "up" in bench.run("echo up", number=2), "the switch strikes once"
+
+
+def test_a_machine_that_dies_is_missed_by_ec2(bench: Bench) -> None:
+    bench.faults.set("machine-dies", "m7i.*", value="200ms")
+    bench.boot("trap '' TERM; echo up; sleep 100")
+    bench.until_off()
+    assert "Power down" not in bench.room.console(INSTANCE)
+
+
+def test_a_machine_that_hangs_stands_still_and_nobody_is_told(bench: Bench) -> None:
+    bench.faults.set("machine-hangs", INSTANCE, value="1s")
+    bench.boot("echo up; while true; do date +%s.%N; sleep 0.05; done")
+    console = bench.until_said("up")
+    until(lambda: _stands_still(bench), bench.room.console, INSTANCE)
+    assert len(bench.room.console(INSTANCE)) >= len(console)
+    assert bench.ec2.off == []
+    bench.room.cut(INSTANCE)
+
+
+def _stands_still(bench: Bench) -> bool:
+    before = bench.room.console(INSTANCE)
+    time.sleep(0.5)
+    return bench.room.console(INSTANCE) == before
+
+
+def test_many_machines_start_together(
+    bench: Bench, record_property: Callable[[str, object], None]
+) -> None:
+    instances = [f"i-{number:017x}" for number in range(10)]
+    began = time.monotonic()
+    for number, instance_id in enumerate(instances):
+        bench.boot("hostname; poweroff", instance_id=instance_id, private_ip=f"10.0.0.{number}")
+    bench.until_off(*instances)
+    seconds = time.monotonic() - began
+    record_property("milliseconds for a machine's life", 1000 * seconds / len(instances))
+    assert seconds < MOST_SECONDS
+    if bench.namespaces:
+        names = [f"ip-10-0-0-{number}\n" for number in range(10)]
+        consoles = [bench.room.console(each) for each in instances]
+        assert all(name in console for name, console in zip(names, consoles, strict=True))

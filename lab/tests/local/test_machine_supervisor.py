@@ -1,0 +1,134 @@
+"""The real user data and supervisor on a machine, from power on to power off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Timer
+
+import pytest
+
+from local.host_cloud import JOB, HostCloud
+from local.machine_kit import INSTANCE, Bench, ScriptedEc2, a_bench, a_profile
+from mayfly_lab.machines.ground import Ground
+
+BEFORE = [("AROABOOTSTRAP", "booting"), ("AROABOOTSTRAP", "bootstrapped")]
+AFTER = [("AROASANDBOX", phase) for phase in ("sandboxed", "running", "done")]
+
+
+class Host:
+    """One instance, its machine and its cloud."""
+
+    def __init__(self, bench: Bench, cloud: HostCloud) -> None:
+        self.bench = bench
+        self.cloud = cloud
+
+    def live(self) -> str:
+        """Boot, until the machine is off; its console."""
+        self.bench.boot(self.cloud.user_data())
+        self.bench.until_off()
+        return self.bench.room.console(INSTANCE)
+
+    def reason(self) -> str:
+        """Why the instance has failed, in its own words."""
+        return str(self.cloud.reports[-1][1].get("reason", ""))
+
+
+@pytest.fixture
+def host(ground: Ground) -> Iterator[Host]:
+    ec2 = ScriptedEc2()
+    cloud = HostCloud(ec2)
+    with a_bench(ground, cloud, ec2, decoys=True) as bench:
+        cloud.url = f"http://127.0.0.1:{bench.port}"
+        yield Host(bench, cloud)
+
+
+def test_an_instance_is_set_up_proven_runs_one_job_and_is_gone(host: Host) -> None:
+    console = host.live()
+    assert host.cloud.phases() == BEFORE + AFTER, console
+    assert host.cloud.told["arguments"] == f"start --acquire-job {JOB}"
+    assert host.cloud.told["name"] == f"q-{INSTANCE}"
+    assert host.cloud.told["imds"] == "000", "the job must not reach IMDS"
+    if host.bench.namespaces:
+        assert host.cloud.told["user"] == "mayfly-job"
+
+
+def test_no_service_of_the_image_outlives_the_beginning_of_user_data(host: Host) -> None:
+    seen = []
+    host.cloud.on_phase["booting"] = lambda: seen.append(len(host.cloud.services))
+    host.live()
+    assert set(host.cloud.services) == {"ASIABOOTSTRAP"}
+    assert seen == [len(host.cloud.services)]
+
+
+def test_a_queue_that_opens_imds_to_jobs_has_it_open(host: Host) -> None:
+    host.cloud.assignment = {"imds": "job"}
+    host.live()
+    assert host.cloud.told["imds"] == "200"
+
+
+def test_a_queue_that_closes_imds_to_all_still_ends_well(host: Host) -> None:
+    host.cloud.assignment = {"imds": "off"}
+    host.live()
+    assert host.cloud.told["imds"] == "000"
+    assert host.cloud.phases()[-1] == AFTER[-1]
+
+
+def test_what_the_script_leaves_in_its_scope_is_killed_with_it(host: Host) -> None:
+    host.cloud.script = "#!/bin/bash\nsetsid sleep 300 > /dev/null 2>&1 &\necho $HOME\n"
+    console = host.live()
+    assert host.cloud.phases() == BEFORE + AFTER, console
+
+
+def test_a_process_that_got_away_from_the_script_condemns_the_host(host: Host) -> None:
+    host.cloud.script = (
+        "#!/bin/bash\ncd /\n"
+        "systemd-run --scope --quiet --unit=away -- sleep 300 > /dev/null 2>&1 &\nsleep 1\n"
+    )
+    host.live()
+    assert host.cloud.phases()[-1] == ("AROABOOTSTRAP", "failed")
+    assert "left over" in host.reason()
+    assert "sleep" in host.reason()
+
+
+def test_a_script_that_fails_is_the_hosts_last_word(host: Host) -> None:
+    host.cloud.script = "#!/bin/bash\necho no such mirror >&2\nexit 3\n"
+    host.live()
+    assert host.cloud.phases()[-1] == ("AROABOOTSTRAP", "failed")
+    assert "exited with 3" in host.reason()
+    assert "no such mirror" in host.cloud.reports[-1][1]["words"]
+
+
+def test_a_bundle_with_another_hash_is_not_run(host: Host) -> None:
+    host.cloud.spoil_bundle = True
+    console = host.live()
+    assert host.cloud.reports == []
+    assert "SHA-256" in console
+
+
+def test_a_flapping_metadata_service_proves_nothing_until_it_is_steady(host: Host) -> None:
+    host.bench.faults.set("imds-flapping", INSTANCE, count=6)
+    console = host.live()
+    assert host.cloud.phases() == BEFORE + AFTER, console
+
+
+def test_credentials_that_linger_hold_the_proof_back(host: Host) -> None:
+    host.bench.ec2.stale = {"bootstrap-role": a_profile("bootstrap").keys}
+    reported: list[int] = []
+
+    def forget() -> None:
+        reported.append(len(host.cloud.reports))
+        host.bench.ec2.stale = {}
+
+    host.cloud.on_phase["bootstrapped"] = Timer(1.5, forget).start
+    console = host.live()
+    assert reported == [len(BEFORE)]
+    assert host.cloud.phases() == BEFORE + AFTER, console
+
+
+def test_a_boot_that_nobody_ordered_switches_the_machine_off(host: Host) -> None:
+    host.cloud.job = "sudo reboot || reboot; sleep 30"
+    host.cloud.assignment = {"root": "yes", "imds": "job"}
+    console = host.live()
+    assert "Restarting system" in console
+    assert "this boot is not the first" in console
+    assert "done" not in [phase for _, phase in host.cloud.phases()]

@@ -1,0 +1,118 @@
+"""What is seen when Buildkite refuses, stumbles or knows nothing of a queue; and that it mends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from buildkite_emulator import JobState
+from mayfly_lab.aws.deploy.stacks import TOKEN_PARAMETER
+from mayfly_lab.lab import STACK, LabChoices
+from stories.stage import BOOT, QUICK, Stage, a_stage
+
+QUEUE, OTHER = "default", "other"
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    choices = LabChoices(
+        queues=(QUEUE, OTHER),
+        delays=replace(QUICK, minute=3.0),
+        boot_seconds=BOOT,
+        parameters={QUEUE: {"pool/hot": "1"}},
+    )
+    with a_stage(choices) as stage:
+        yield stage
+        stage.lab.buildkite.faults.clear()
+
+
+def errors(stage: Stage, function: str = "dispatch") -> list[str]:
+    """What the function's invocations died of: Lambda counts each as an error, with an alarm."""
+    every = stage.lab.aws.journal.select(operation="Invocation")
+    mine = (e.resources for e in every if e.resources["FunctionName"].endswith(f"-{function}"))
+    return [each["error"] for each in mine if each["error"]]
+
+
+def test_a_missing_token_is_an_error_of_the_function_and_costs_no_job(stage: Stage) -> None:
+    ssm = stage.lab.aws.client("ssm")
+    ssm.delete_parameter(Name=TOKEN_PARAMETER)
+    # A worker keeps the token in memory: those that come are new ones.
+    stage.lab.aws.functions.kill_all(f"{STACK}-dispatch")
+    missing = f"the parameter {TOKEN_PARAMETER} does not exist"
+    stage.until("dispatch dies of it", lambda: any(missing in e for e in errors(stage)))
+    stage.until("the log says so", lambda: missing in stage.log_text("dispatch"))
+    job = stage.push(QUEUE)
+    before = len(errors(stage))
+    stage.until("it dies of it again", lambda: len(errors(stage)) > before)
+    assert stage.job(job).state is JobState.SCHEDULED
+    ssm.put_parameter(
+        Name=TOKEN_PARAMETER, Value=stage.lab.buildkite.agent_token, Type="SecureString"
+    )
+    assert stage.ended(job).outcome == "passed"
+
+
+def test_a_refused_token_is_an_error_of_the_function_and_costs_no_job(stage: Stage) -> None:
+    refused = stage.lab.buildkite.faults.refused_tokens
+    refused.add(stage.lab.buildkite.agent_token)
+    job = stage.push(QUEUE)
+    words = "it refuses the agent token"
+    stage.until("dispatch dies of it", lambda: any(words in e for e in errors(stage)))
+    assert stage.job(job).state is JobState.SCHEDULED
+    refused.clear()
+    assert stage.ended(job).outcome == "passed"
+
+
+def test_a_queue_that_buildkite_does_not_know_is_a_problem_of_its_own(stage: Stage) -> None:
+    unknown = stage.lab.buildkite.faults.unknown_queues
+    unknown.add(OTHER)
+    problem = f"Buildkite does not know queue {OTHER} in this token's cluster"
+    stage.until("it is told", lambda: problem in stage.problems("dispatch"))
+    stage.until("it is counted", lambda: stage.counted("dispatch", "BadConfiguration"))
+    job = stage.push(QUEUE)
+    assert stage.ended(job).outcome == "passed"
+    unknown.clear()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_buildkite_stumbles_over_is_done_later(stage: Stage, status: int) -> None:
+    faults = stage.lab.buildkite.faults
+    headers = {"RateLimit-Reset": "1"} if status == 429 else {}
+    for endpoint in ("list-scheduled-jobs", "batch-reserve", "job-acquisition-tokens"):
+        faults.answer(f"stacks.{endpoint}", status, headers=headers, times=2)
+    faults.answer("stacks.get-states", status, headers=headers, times=2)
+    job = stage.push(QUEUE)
+    assert stage.ended(job).outcome == "passed"
+    stage.until("the log tells", lambda: stage.said("dispatch", f"Buildkite answers {status}"))
+    stage.until("it is counted", lambda: stage.counted("dispatch", "LeftTransient"))
+    assert len(stage.assignments(job)) == 1
+    claim = stage.finished(job)
+    assert (claim.state, claim.attempt) == ("finished", 1)
+
+
+def test_a_denial_that_buildkite_did_not_hear_is_told_again(stage: Stage) -> None:
+    stage.lab.put_parameter(OTHER, "policy/rules/none", "branch=never")
+    stage.until("the rule is in force", lambda: stage.in_force(OTHER).rules)
+    stage.lab.buildkite.faults.answer("stacks.finish-job", 502, times=2)
+    job = stage.push(OTHER)
+    ended = stage.ended(job)
+    assert ended.outcome == "failed"
+    assert "Queue other does not take this job" in (ended.detail or "")
+    assert stage.finished(job).told
+
+
+def test_an_outage_loses_nothing(stage: Stage) -> None:
+    faults = stage.lab.buildkite.faults
+    running = stage.push(QUEUE, "echo started; sleep 3; echo done")
+    stage.running(running)
+    faults.outage = True
+    waiting = stage.push(QUEUE)
+    stage.until("dispatch notices", lambda: stage.said("dispatch", "no answer from Buildkite"))
+    faults.outage = False
+    assert [stage.ended(job).outcome for job in (running, waiting)] == ["passed", "passed"]
+
+
+def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:
+    stage.empty()
+    assert stage.broken_promises() == []

@@ -1,0 +1,138 @@
+"""A user's own pipeline through the whole lab, as `mayfly-lab run` shows it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stories.commands import Command, git, left_of, run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A repository with two branches and a file that is not committed."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--initial-branch=trunk")
+    (folder / "hello.txt").write_text("committed\n")
+    git(folder, "add", "hello.txt")
+    git(folder, "commit", "--quiet", "--message=Say hello")
+    git(folder, "branch", "release")
+    (folder / "hello.txt").write_text("not committed\n")
+    return folder
+
+
+def pipeline(folder: Path, *steps: Any) -> str:
+    (folder / "pipeline.yml").write_text(json.dumps({"steps": steps}))
+    return "pipeline.yml"
+
+
+def test_jobs_see_the_commit_the_branch_and_the_environment_of_their_build(
+    tmp_path: Path, project: Path
+) -> None:
+    steps = [
+        {
+            "label": "Look",
+            "command": "cat hello.txt; echo $BUILDKITE_BRANCH $$COLOUR; git log -1 --format=%s",
+        },
+        {"label": "Elsewhere", "command": "true", "agents": {"queue": "other"}},
+    ]
+    file = pipeline(project, *steps)
+    report = tmp_path / "report.json"
+    code, output = run(
+        tmp_path,
+        *("run", str(project / file), "--env", "COLOUR=blue", "--json", str(report)),
+        *("--latency", "buildkite=10ms,aws=2ms"),
+    )
+    assert code == 0, output
+    log = [line.partition("| ")[2] for line in output.splitlines() if line.startswith("        |")]
+    assert {"committed", "trunk blue", "Say hello"} <= set(log)
+    assert "warning: there is uncommitted work in it, which no job will see" in output
+    assert "queues: default, other; latency: buildkite=10ms,aws=2ms" in output
+    assert "the build passed; all checks held" in output
+    told = json.loads(report.read_text())
+    assert [(job["label"], job["queue"], job["outcome"]) for job in told["jobs"]] == [
+        ("Look", "default", "passed"),
+        ("Elsewhere", "other", "passed"),
+    ]
+    assert all(check["held"] for check in told["checks"])
+    assert len(told["instances"]) == 2
+
+
+def test_a_build_that_fails_is_exit_code_1_and_a_hot_machine_takes_its_job(
+    tmp_path: Path, project: Path
+) -> None:
+    file = pipeline(project, {"label": "Break", "command": "echo almost; exit 3"})
+    code, output = run(
+        tmp_path,
+        *("run", str(project / file), "--hot", "2", "--branch", "release", "--logs", "failed"),
+        *("--parameter", "default/tags=size=big"),
+    )
+    assert code == 1
+    assert "(release)" in output
+    assert "Break: finished (failed)" in output
+    assert "        | almost" in output
+    assert " hot " in output
+    assert "the build failed; all checks held" in output
+
+
+def test_a_job_that_nobody_can_run_is_named_when_the_time_is_over(
+    tmp_path: Path, project: Path
+) -> None:
+    file = pipeline(project, {"label": "Odd", "command": "true", "agents": {"os": "plan9"}})
+    fault = ("--fault", "throttle=ec2:CreateFleets", "--fault", "latency=ssm:*,value=1ms")
+    code, output = run(tmp_path, "run", str(project / file), "--timeout", "14s", *fault)
+    assert code == 1
+    assert "warning: throttle=ec2:CreateFleets never struck" in output
+    assert "latency=ssm:* never struck" not in output
+    assert (
+        "Odd: nobody took it (os=plan9) in 10 s: Mayfly leaves it alone for its rule os" in output
+    )
+    assert "Odd: nobody took it (os=plan9)\n" in output
+    assert "the build was not over in time (--timeout)" in output
+
+
+def test_it_says_that_the_functions_have_not_run_where_no_event_comes(
+    tmp_path: Path, project: Path
+) -> None:
+    file = pipeline(project, {"label": "Early", "command": "true"})
+    fault = ("--fault", "event-lost=aws.events/*")
+    code, output = run(tmp_path, "run", str(project / file), "--timeout", "14s", *fault)
+    assert code == 1
+    assert "Early: nobody took it (no rules) in 10 s: dispatch has not run yet" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("unblock", [False, True], ids=["nobody there", "--unblock"])
+def test_a_block_step_ends_the_run_unless_it_is_let_through(
+    tmp_path: Path, project: Path, unblock: bool
+) -> None:
+    steps = [{"block": "Release it?"}, {"label": "Release", "command": "echo released"}]
+    file = pipeline(project, *steps)
+    code, output = run(tmp_path, "run", str(project / file), *(["--unblock"] if unblock else []))
+    assert "the build waits at the block step 'Release it?'; unblock it by" in output
+    assert "--request PUT" in output
+    if unblock:
+        assert code == 0, output
+        assert "        | released" in output
+    else:
+        assert code == 1
+        assert "the build is BLOCKED (--unblock lets it through)" in output
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path, project: Path) -> None:
+    file = pipeline(project, {"label": "Long", "command": "echo begun; sleep 600"})
+    command = Command(tmp_path, ("run", str(project / file)))
+    assert command.process.stdout is not None
+    for line in command.process.stdout:
+        if "Long: running" in line:
+            break
+    code, output = command.interrupt(times=2)
+    assert code == 130
+    assert "stopped; nothing is left behind" in output
+    assert left_of(command.temporary) == []

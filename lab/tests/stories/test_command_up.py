@@ -1,0 +1,136 @@
+"""A lab that stays up: every line that it prints works as it stands, and nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stories.commands import PATIENCE, Command, left_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("up")
+    file = folder / "ready.json"
+    command = Command(folder, ("up", "--json", str(file)))
+    try:
+        yield command.ready(file)
+    finally:
+        command.process.send_signal(signal.SIGTERM)
+        code, output = command.ended()
+    assert code == 0, output
+    assert not file.exists()
+    assert left_of(command.temporary) == []
+
+
+@pytest.fixture(scope="module")
+def paste(up: dict[str, Any]) -> Callable[..., str]:
+    """Pastes printed lines into a shell that has both lines of exports; what it says."""
+
+    def pasted(*names: str) -> str:
+        script = "\n".join(["set -e", *(up["lines"][n] for n in ("aws", "buildkite", *names))])
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        done = subprocess.run(
+            ["bash", "-c", script], check=True, capture_output=True, text=True, env=clean
+        )
+        return done.stdout
+
+    return pasted
+
+
+def until(what: str, done: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, f"not yet: {what}"
+        time.sleep(0.3)
+
+
+def test_a_build_is_created_shown_and_read(paste: Callable[..., str]) -> None:
+    build = json.loads(paste("create build"))
+    assert build["number"] == 1
+    until("it has passed", lambda: json.loads(paste("show build"))["state"] == "passed")
+    assert "\x07hello\n" in paste("show log")
+
+
+@pytest.mark.parametrize("by", ["pool by aws", "pool by boto3"])
+def test_the_pool_is_changed(up: dict[str, Any], paste: Callable[..., str], by: str) -> None:
+    if by not in up["lines"]:
+        pytest.skip("there is no AWS CLI that runs")
+    paste(by)
+    until("two machines are ready", lambda: paste("records").count("{'S': 'ready'}") >= 2)
+
+
+def test_an_agent_that_was_started_by_hand_runs_a_job(
+    up: dict[str, Any], paste: Callable[..., str]
+) -> None:
+    if shutil.which("buildkite-agent") is None:
+        assert "agent" not in up["lines"]
+        pytest.skip("there is no buildkite-agent on PATH")
+    build = json.loads(paste("build by hand"))
+    lines = "\n".join([up["lines"]["buildkite"], f"exec {up['lines']['agent']}"])
+    agent = subprocess.Popen(
+        ["bash", "-c", lines], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert agent.stdout is not None
+    for line in agent.stdout:
+        if f"Finished job {build['jobs'][0]['id']}" in line:
+            break
+    agent.terminate()
+    agent.communicate(timeout=60)
+    shown = up["lines"]["show build"].replace("/hello/", "/byhand/")
+    done = subprocess.run(["bash", "-c", shown], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout)["state"] == "passed"
+
+
+def test_logs_and_journal_are_where_it_says(up: dict[str, Any]) -> None:
+    for what, path in up["files"].items():
+        assert Path(path).is_file(), what
+
+
+def test_every_line_is_pasted_by_a_test(up: dict[str, Any]) -> None:
+    pasted = {"aws", "buildkite", "create build", "show build", "show log", "records"}
+    pasted |= {"pool by aws", "pool by boto3", "agent", "build by hand"}
+    assert set(up["lines"]) <= pasted
+
+
+def test_ctrl_c_twice_leaves_nothing_behind_and_the_ports_are_those_asked_for(
+    tmp_path: Path,
+) -> None:
+    ports = free_ports()
+    file = tmp_path / "ready.json"
+    options = ("--port-aws", str(ports[0]), "--port-buildkite", str(ports[1]))
+    command = Command(tmp_path, ("up", "--hot", "1", "--json", str(file), *options))
+    ready = command.ready(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert ready["aws"]["AWS_ENDPOINT_URL"].endswith(f":{ports[0]}")
+    assert ready["buildkite"]["url"].endswith(f":{ports[1]}")
+    time.sleep(5)  # by now a machine boots
+    code, output = command.interrupt(times=3)
+    assert code == 0, output
+    assert not file.exists()
+    assert left_of(command.temporary) == []
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = Command(tmp_path, ("up", "--hot", "1"))
+    until("it has begun", lambda: any(command.temporary.iterdir()))
+    code, output = command.interrupt()
+    assert code in {0, 130}, output
+    assert left_of(command.temporary) == []
+
+
+def free_ports() -> list[int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as b:
+        return [each.getsockname()[1] for each in (one, b)]

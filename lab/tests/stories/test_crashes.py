@@ -1,0 +1,106 @@
+"""A function dies in the middle of a tick: the next one finds what it left, and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from buildkite_emulator import JobEvent, JobState
+from mayfly_lab.lab import STACK, LabChoices
+from stories.stage import BOOT, QUICK, Stage, a_stage
+
+pytestmark = pytest.mark.slow
+
+QUEUE = "default"
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    choices = LabChoices(queues=(QUEUE,), delays=replace(QUICK, minute=3.0), boot_seconds=BOOT)
+    with a_stage(choices) as stage:
+        yield stage
+        stage.lab.aws.faults.clear()
+
+
+def deaths(stage: Stage, function: str) -> int:
+    """How many invocations of the function ended with their worker: errors to Lambda's metric."""
+    every = stage.lab.aws.journal.select(operation="Invocation", about=f"{STACK}-{function}")
+    return sum("Runtime exited" in entry.resources["error"] for entry in every)
+
+
+def runs_in_spite_of_it(stage: Stage, job: str, function: str, died: int) -> None:
+    """See that the function has died as often, and that nobody who waits for the job noticed."""
+    ended = stage.ended(job)
+    assert (ended.outcome, ended.retry_count) == ("passed", 0)
+    claim = stage.finished(job)
+    assert (claim.state, claim.attempt) == ("finished", 1)
+    stage.gone(stage.served(job).instance_id or "")
+    stage.until(f"{function} has died", lambda: deaths(stage, function) >= died)
+    assert len(stage.assignments(job)) == 1
+
+
+@pytest.mark.parametrize(
+    ("function", "calls"),
+    [
+        ("dispatch", ("dynamodb:PutItem", "dynamodb:Query", "dynamodb:TransactWriteItems")),
+        ("dispatch", ("sqs:SendMessage",)),
+        ("provision", ("dynamodb:TransactWriteItems", "ec2:CreateFleet")),
+        ("sandbox", ("dynamodb:PutItem", "ec2:ReplaceIamInstanceProfileAssociation")),
+        ("reap", ("ec2:DescribeInstances", "dynamodb:BatchWriteItem")),
+    ],
+    ids=["dispatch", "dispatch-nudging", "provision", "sandbox", "reap"],
+)
+def test_a_function_dies_at_several_calls_on_a_jobs_way(
+    stage: Stage, function: str, calls: Sequence[str]
+) -> None:
+    died = deaths(stage, function)
+    for call in calls:
+        stage.lab.aws.faults.set("kill", f"{function}/{call}", count=1)
+    before = len(stage.launched(QUEUE))
+    job = stage.push(QUEUE)
+    runs_in_spite_of_it(stage, job, function, died + len(calls))
+    assert len(stage.launched(QUEUE)) == before + 1
+
+
+def test_dispatch_dies_before_it_has_recorded_a_reservation(stage: Stage) -> None:
+    died = deaths(stage, "dispatch")
+    doomed: list[str] = []
+
+    def on_job(event: JobEvent) -> None:
+        if event.job.state is JobState.RESERVED and event.job.id in doomed:
+            doomed.clear()
+            stage.lab.aws.functions.kill_all(f"{STACK}-dispatch")
+
+    stage.lab.buildkite.subscribe(on_job)
+    job = stage.push(QUEUE)
+    doomed.append(job)
+    runs_in_spite_of_it(stage, job, "dispatch", died + 1)
+
+
+def test_dispatch_dies_as_soon_as_it_has_bound_a_job(stage: Stage) -> None:
+    died = deaths(stage, "dispatch")
+    job = stage.push(QUEUE)
+    stage.assigned(job)
+    stage.lab.aws.functions.kill_all(f"{STACK}-dispatch")
+    runs_in_spite_of_it(stage, job, "dispatch", died + 1)
+
+
+def test_reap_dies_over_a_host_that_never_came_up(stage: Stage) -> None:
+    died = deaths(stage, "reap")
+    stage.lab.aws.faults.set("machine-dead", "*", count=1)
+    for call in ("dynamodb:TransactWriteItems", "logs:PutLogEvents", "ec2:TerminateInstances"):
+        stage.lab.aws.faults.set("kill", f"reap/{call}", count=1)
+    before = len(stage.launched(QUEUE))
+    job = stage.push(QUEUE)
+    mute = stage.until("it is launched", lambda: stage.launched(QUEUE)[before:])[0]
+    stage.age(mute, 6)
+    assert stage.gone(mute).reason == "it was launching for longer than 5 minutes"
+    assert "Kernel panic" in stage.last_words(mute)
+    runs_in_spite_of_it(stage, job, "reap", died + 3)
+
+
+def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:
+    stage.empty()
+    assert stage.broken_promises() == []

@@ -1,0 +1,64 @@
+"""Buildkite refuses, stumbles, is gone for a while, or is told to pause: no job is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from buildkite_emulator import JobState
+from stories.faults import QUEUE, a_troubled_stage, befall, end, survived
+from stories.stage import Stage
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with a_troubled_stage() as stage:
+        yield stage
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "buildkite-answer=stacks.*,value=429,count=6",
+        "buildkite-answer=stacks.*,value=502,count=6",
+        "buildkite-answer=agent.*,value=503,count=3",
+        "buildkite-lost=stacks.batch-reserve,count=2",
+        "buildkite-slow=stacks.list-scheduled-jobs,value=7s,count=2",
+        "buildkite-slow=stacks.batch-reserve,value=7s,count=1",
+        "buildkite-slow=stacks.job-acquisition-tokens,value=7s,count=1",
+        "buildkite-slow=agent.*,value=3s,count=4",
+        "buildkite-lost=stacks.job-acquisition-tokens,count=1",
+    ],
+)
+def test_a_job_runs_once_whatever_buildkite_answers(stage: Stage, fault: str) -> None:
+    befall(stage, fault)
+    survived(stage, stage.push(QUEUE))
+
+
+def test_an_outage_holds_up_those_who_wait_and_ends_nobody_who_runs(stage: Stage) -> None:
+    running = stage.push(QUEUE, "echo begun; sleep 4; echo done")
+    stage.running(running)
+    befall(stage, "buildkite-outage=*,for=6s")
+    waiting = stage.push(QUEUE)
+    survived(stage, running)
+    survived(stage, waiting)
+
+
+def test_a_paused_queue_begins_nothing_until_it_goes_on(stage: Stage) -> None:
+    befall(stage, f"queue-paused={QUEUE},for=5s")
+    job = stage.push(QUEUE)
+    stage.until("the pause is noticed", lambda: stage.queue(QUEUE).queue == QUEUE)
+    assert stage.job(job).state is JobState.SCHEDULED
+    survived(stage, job)
+
+
+def test_a_queue_that_is_gone_for_a_while_is_served_when_it_is_back(stage: Stage) -> None:
+    befall(stage, f"queue-unknown={QUEUE},for=4s")
+    survived(stage, stage.push(QUEUE))
+
+
+def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:
+    end(stage)

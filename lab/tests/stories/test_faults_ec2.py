@@ -1,0 +1,83 @@
+"""EC2 throttles, has no room, gives less than was asked for, loses answers and takes machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stories.faults import QUEUE, a_troubled_stage, befall, end, survived
+from stories.stage import Stage
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    parameters = {"launch/purchase": "spot-then-on-demand", "launch/instance-types": "m7i.large"}
+    with a_troubled_stage(parameters) as stage:
+        yield stage
+
+
+def test_a_spot_notice_before_the_job_costs_a_machine_and_no_job(stage: Stage) -> None:
+    """First in this file: a queue that met a dry spot market buys on demand for some minutes."""
+    befall(stage, "spot-notice=*,value=0s,count=1")
+    job = stage.push(QUEUE, retry={"automatic": [{"exit_status": "*", "limit": 2}]})
+    noticed = stage.until(
+        "EC2 warns",
+        lambda: [m for m in stage.lab.aws.moments.all() if m.aspect == "spot"],
+    )
+    last = job
+    while (ended := stage.ended(last)).retried_in is not None:
+        last = ended.retried_in
+    assert ended.outcome == "passed"
+    stage.gone(noticed[0].instance_id)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "throttle=ec2:CreateFleet,count=2",
+        "bucket=ec2:*,value=5/2",
+        "error=ec2:CreateFleet,count=2",
+        "error=ssm:GetParameter*,value=InternalError,count=3",
+        "latency=dynamodb:*,value=100ms",
+        "describe-lag=*,value=2s",
+        "stillborn=*,count=1",
+        "no-capacity=*/us-east-1a,for=20s",
+    ],
+)
+def test_a_job_runs_once_whatever_ec2_answers(stage: Stage, fault: str) -> None:
+    befall(stage, fault)
+    survived(stage, stage.push(QUEUE))
+
+
+def test_a_launch_whose_answer_is_lost_is_not_made_twice(stage: Stage) -> None:
+    before = len(stage.launched(QUEUE))
+    befall(stage, "lost-answer=ec2:CreateFleet,count=2")
+    survived(stage, stage.push(QUEUE))
+    assert len(stage.launched(QUEUE)) == before + 1
+
+
+def test_where_spot_has_no_room_on_demand_takes_the_job(stage: Stage) -> None:
+    befall(stage, "no-capacity=*/spot")
+    job = stage.push(QUEUE)
+    survived(stage, job)
+    found = stage.lab.aws.client("ec2").describe_instances(
+        InstanceIds=[stage.served(job).instance_id]
+    )
+    assert "InstanceLifecycle" not in found["Reservations"][0]["Instances"][0]
+
+
+def test_what_a_launch_did_not_give_is_asked_for_again(stage: Stage) -> None:
+    befall(stage, "partial-fleet=*,value=1,count=2")
+    jobs = [stage.push(QUEUE) for _ in range(3)]
+    for job in jobs:
+        assert stage.ended(job).outcome == "passed"
+    short = [i for i in stage.instances(QUEUE) if "not launched" in i.reason]
+    assert short or len(stage.launched(QUEUE)) >= 3
+    stage.lab.faults.clear()
+
+
+def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:
+    end(stage)

@@ -1,0 +1,68 @@
+"""Machines that do not come up, and metadata services that do not say what they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stories.faults import QUEUE, a_troubled_stage, befall, end, survived
+from stories.stage import Stage
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with a_troubled_stage() as stage:
+        yield stage
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "imds-slow=*,value=300ms,for=10s",
+        "imds-silent=*,for=4s",
+        "imds-flapping=*,count=10",
+        "imds-error=*,value=503,count=3",
+        "imds-lag=*,value=30s",
+    ],
+)
+def test_a_metadata_service_in_trouble_costs_time_and_no_job(stage: Stage, fault: str) -> None:
+    befall(stage, fault)
+    survived(stage, stage.push(QUEUE))
+
+
+@pytest.mark.parametrize("fault", ["machine-dies=*,value=500ms", "clock-skew=*,value=-10m"])
+def test_a_machine_that_fails_makes_way_for_another(stage: Stage, fault: str) -> None:
+    before = len(stage.launched(QUEUE))
+    befall(stage, fault)
+    survived(stage, stage.push(QUEUE))
+    failed, *_, good = stage.launched(QUEUE)[before:]
+    assert not stage.gone(failed).proven
+    assert stage.gone(good).proven
+
+
+@pytest.mark.parametrize("fault", ["machine-dead=*", "machine-hangs=*,value=100ms"])
+def test_a_machine_that_says_nothing_makes_way_when_its_time_is_over(
+    stage: Stage, fault: str
+) -> None:
+    before = len(stage.launched(QUEUE))
+    befall(stage, fault)
+    job = stage.push(QUEUE)
+    (mute,) = stage.until("it is launched", lambda: stage.launched(QUEUE)[before:])
+    # As if five minutes had passed, which is what an instance has for its first word.
+    stage.age(mute, 6)
+    survived(stage, job)
+    assert "for longer than" in stage.gone(mute).reason
+
+
+def test_a_clock_that_is_a_little_off_is_no_trouble(stage: Stage) -> None:
+    before = len(stage.launched(QUEUE))
+    befall(stage, "clock-skew=*,value=2m")
+    survived(stage, stage.push(QUEUE))
+    assert len(stage.launched(QUEUE)) == before + 1
+
+
+def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:
+    end(stage)

@@ -1,0 +1,299 @@
+"""What hosts do with a bootstrap script, with metadata that lags, and with what is not theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from mayfly.records.model import Instance
+from mayfly.records.states import InstanceState
+from mayfly_lab.aws.ec2.moments import Aspect
+from mayfly_lab.contracts import Keys
+from mayfly_lab.front.call import Kind, Principal
+from mayfly_lab.lab import STACK, LabChoices
+from mayfly_lab.report.checks import mailbox_writes
+from stories.stage import BOOT, QUICK, Stage, a_stage
+
+HOT, SET_UP, SLOW = "hot", "set-up", "slow"
+MAILBOX = f"{STACK}-mailbox"
+LEAKED: list[str] = []
+"""Instances whose bootstrap credentials a story used after the proof."""
+READ_AND_WRITE = ("GetItem", "UpdateItem")
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    choices = LabChoices(
+        queues=(HOT, SET_UP, SLOW),
+        delays=replace(QUICK, minute=10.0),
+        boot_seconds=BOOT,
+        parameters={
+            HOT: {"pool/hot": "1"},
+            SLOW: {"launch/instance-types": "c7i.large"},
+        },
+    )
+    with a_stage(choices) as stage:
+        yield stage
+        stage.lab.aws.faults.clear()
+
+
+# ------------------------------------------------------------------ the operator's script
+
+
+def set_up_by(stage: Stage, script: str) -> None:
+    """Have the queue's next instances run a script."""
+    where = stage.lab.put_script(SET_UP, "set-up.sh", f"#!/bin/bash\nset -eu\n{script}\n")
+    spec = stage.queue(SET_UP).spec
+    stage.lab.put_parameter(SET_UP, "bootstrap/script", where)
+    stage.until("the script is in force", lambda: stage.queue(SET_UP).spec != spec)
+
+
+def refused(stage: Stage, script: str) -> Instance:
+    """The end of the one instance that was launched for a job with this script."""
+    before = len(stage.launched(SET_UP))
+    set_up_by(stage, script)
+    job = stage.push(SET_UP, "echo it ran")
+    instance_id = stage.until("it is launched", lambda: stage.launched(SET_UP)[before:])[0]
+    # Else a next one would be launched, and fail in the same way.
+    stage.lab.buildkite.cancel_job(job)
+    gone = stage.gone(instance_id)
+    assert not gone.proven
+    assert InstanceState.SWAPPING not in [step.state for step in gone.history]
+    assert stage.finished(job).state == "released"
+    return gone
+
+
+def test_a_bootstrap_script_lays_down_what_all_jobs_of_a_queue_share(stage: Stage) -> None:
+    set_up_by(
+        stage,
+        'install -m 644 /dev/stdin "$MAYFLY_HOOKS_DIR/known_hosts" <<<"git.example.org is known"\n'
+        'install -m 755 /dev/stdin "$MAYFLY_HOOKS_DIR/environment" <<END\n'
+        "export SET_UP_BY=$MAYFLY_STACK/$MAYFLY_QUEUE/$AWS_REGION\n"
+        "END",
+    )
+    job = stage.push(SET_UP, 'cat "$MAYFLY_HOOKS_DIR/known_hosts"; echo "by $SET_UP_BY"')
+    assert stage.ended(job).outcome == "passed"
+    log = stage.log_of(job)
+    assert "git.example.org is known" in log
+    assert f"by {STACK}/{SET_UP}/us-east-1" in log
+
+
+def test_a_bootstrap_script_that_fails_condemns_the_host_with_its_last_lines(stage: Stage) -> None:
+    gone = refused(stage, "echo no space left on device >&2; exit 3")
+    assert gone.reason == "s3://mayfly-scripts/set-up/set-up.sh exited with 3"
+    assert "no space left on device" in stage.last_words(gone.instance_id or "")
+
+
+def test_a_process_that_the_bootstrap_script_leaves_behind_condemns_the_host(stage: Stage) -> None:
+    # In another scope, where nothing ends it with the script.
+    gone = refused(
+        stage,
+        "cd /; systemd-run --scope --quiet --unit=elsewhere sleep 300 &>/dev/null &\n"
+        'until [ "$(cat /proc/$!/comm)" = sleep ]; do sleep 0.1; done',
+    )
+    assert "left over" in gone.reason
+    assert "sleep" in gone.reason
+    assert "left over" in stage.last_words(gone.instance_id or "")
+
+
+def test_a_bootstrap_script_that_is_not_there_condemns_the_host(stage: Stage) -> None:
+    before = len(stage.launched(SET_UP))
+    spec = stage.queue(SET_UP).spec
+    stage.lab.put_parameter(SET_UP, "bootstrap/script", "s3://mayfly-scripts/set-up/nowhere.sh")
+    stage.until("the script is in force", lambda: stage.queue(SET_UP).spec != spec)
+    job = stage.push(SET_UP)
+    instance_id = stage.until("it is launched", lambda: stage.launched(SET_UP)[before:])[0]
+    stage.lab.buildkite.cancel_job(job)
+    gone = stage.gone(instance_id)
+    assert "nowhere.sh, which is not there" in gone.reason
+
+
+# ------------------------------------------------------------------ metadata
+
+
+def test_a_host_whose_metadata_never_shows_the_sandbox_profile_gets_no_job(stage: Stage) -> None:
+    stage.lab.aws.faults.set("imds-stuck", "c7i.large", count=1)
+    before = len(stage.launched(SLOW))
+    job = stage.push(SLOW)
+    stuck = stage.until("it is launched", lambda: stage.launched(SLOW)[before:])[0]
+    stage.until(
+        "its profile is replaced",
+        lambda: stage.instance(stuck).state is InstanceState.SWAPPING,
+    )
+    stage.until(
+        "it waits", lambda: "waiting for the sandbox profile" in stage.lab.room.console(stuck)
+    )
+    stage.age(stuck, 10)
+    gone = stage.gone(stuck)
+    assert not gone.proven
+    assert gone.reason == "it was swapping for longer than 6 minutes"
+    assert "waiting for the sandbox profile" in stage.last_words(stuck)
+    assert stage.ended(job).outcome == "passed"
+    assert stage.finished(job).attempt == 1
+
+
+def test_a_host_whose_metadata_flaps_is_proven_only_once_it_is_steady(stage: Stage) -> None:
+    faults = stage.lab.aws.faults
+    faults.set("imds-flapping", "c7i.large")
+    before = len(stage.launched(SLOW))
+    job = stage.push(SLOW)
+    flapping = stage.until("it is launched", lambda: stage.launched(SLOW)[before:])[0]
+    stage.until(
+        "it waits", lambda: "waiting for the sandbox profile" in stage.lab.room.console(flapping)
+    )
+    steady = datetime.now(UTC)
+    faults.clear("imds-flapping")
+    assert stage.ended(job).outcome == "passed"
+    (ready,) = [s for s in stage.served(job).history if s.state == InstanceState.READY]
+    assert stage.served(job).instance_id == flapping
+    assert ready.at > steady
+
+
+# ------------------------------------------------------------------ the mailbox
+
+
+def act_as(stage: Stage, kind: Kind, instance: Instance) -> Any:
+    """A DynamoDB client with an instance's credentials of one of its roles."""
+    if kind is Kind.BOOTSTRAP:
+        LEAKED.append(instance.instance_id or "")
+    pinned = instance.pinned
+    role = pinned.bootstrap_role_id if kind is Kind.BOOTSTRAP else pinned.sandbox_role_id
+    keys = stage.lab.aws.credentials.issue(
+        Principal(
+            userid=f"{role}:{instance.instance_id}",
+            arn=f"arn:aws:sts::123456789012:assumed-role/{kind}/{instance.instance_id}",
+            kind=kind,
+            name=instance.instance_id or "",
+            stack=STACK,
+            queue=instance.queue,
+        ),
+        timedelta(minutes=5),
+    )
+    return client(stage, keys)
+
+
+def client(stage: Stage, keys: Keys) -> Any:
+    return boto3.client(
+        "dynamodb",
+        region_name="us-east-1",
+        endpoint_url=stage.lab.aws.endpoint,
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+        aws_session_token=keys.token,
+        config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
+    )
+
+
+def write(dynamodb: Any, row: str | None, phase: str, boot: str = "b") -> str:
+    """Write a report as a host does; the error's code, or nothing."""
+    report = {"protocol": {"N": "1"}, "phase": {"S": phase}, "boot": {"S": boot}}
+    try:
+        dynamodb.update_item(
+            TableName=MAILBOX,
+            Key={"key": {"S": row}},
+            UpdateExpression="SET report = :r",
+            ExpressionAttributeValues={":r": {"M": report}},
+        )
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
+
+
+def test_a_row_takes_no_word_but_its_own_instances(stage: Stage) -> None:
+    """Neither another instance nor the other role can write it, read it, or have it proven."""
+    (ready,) = stage.ready(HOT)
+    mine = stage.instance(ready)
+    stage.lab.put_parameter(HOT, "pool/hot", "2")
+    other = next(i for i in stage.ready(HOT, 2) if i != ready)
+    stage.lab.put_parameter(HOT, "pool/hot", "1")
+    stranger = stage.instance(other)
+    as_bootstrap = act_as(stage, Kind.BOOTSTRAP, mine)
+    as_stranger = act_as(stage, Kind.SANDBOX, stranger)
+    attempts = [
+        write(as_bootstrap, mine.sandbox_row, "sandboxed"),
+        write(as_stranger, mine.sandbox_row, "failed"),
+        write(as_stranger, mine.bootstrap_row, "failed"),
+        write(as_bootstrap, stranger.bootstrap_row, "failed"),
+    ]
+    assert attempts == ["AccessDeniedException"] * 4
+    for reader in (as_bootstrap, as_stranger):
+        with pytest.raises(ClientError, match="not authorized"):
+            reader.get_item(TableName=MAILBOX, Key={"key": {"S": mine.sandbox_row}})
+    with pytest.raises(ClientError, match="not authorized"):
+        as_stranger.scan(TableName=MAILBOX)
+    denied = stage.lab.aws.journal.select(error="AccessDeniedException", about=MAILBOX)
+    assert len(denied) >= 6
+    job = stage.push(HOT)
+    assert stage.ended(job).outcome == "passed"
+    states = [step.state for step in stage.instance(ready).history]
+    assert InstanceState.CONDEMNED not in states
+
+
+def test_what_bootstrap_credentials_say_after_the_proof_changes_nothing(stage: Stage) -> None:
+    (ready, *_) = stage.ready(HOT)
+    instance = stage.instance(ready)
+    leaked = act_as(stage, Kind.BOOTSTRAP, instance)
+    for phase in ("booting", "bootstrapped", "failed"):
+        assert write(leaked, instance.bootstrap_row, phase) == ""
+        stage.tick("sandbox")
+    assert stage.instance(ready).state is InstanceState.READY
+    job = stage.push(HOT)
+    assert stage.ended(job).outcome == "passed"
+    served = stage.gone(stage.served(job).instance_id or "")
+    assert "the host gave up" not in served.reason
+
+
+def test_a_host_that_reports_twice_is_sandboxed_and_bound_once(stage: Stage) -> None:
+    (ready, *_) = stage.ready(HOT)
+    instance = stage.instance(ready)
+    again = act_as(stage, Kind.SANDBOX, instance)
+    for boot in (instance.boot or "", "another-boot"):
+        assert write(again, instance.sandbox_row, "sandboxed", boot) == ""
+    for function in ("sandbox", "reap"):
+        stage.tick(function)
+    assert stage.instance(ready).state is InstanceState.READY
+    assert stage.instance(ready).boot == instance.boot
+    job = stage.push(HOT)
+    assert stage.ended(job).outcome == "passed"
+    assert len(stage.assignments(job)) == 1
+    moments = stage.lab.aws.moments.of(ready)
+    assert len([m for m in moments if m.aspect is Aspect.PROFILE]) == 2
+
+
+def test_an_assignment_of_an_unknown_protocol_ends_the_host_and_not_the_job(stage: Stage) -> None:
+    (ready, *_) = stage.ready(HOT)
+    instance = stage.instance(ready)
+    assignment = {
+        "protocol": {"N": "2"},
+        "job": {"S": "0190a8b7-6d2e-4c43-9a6c-3f2b8e1d7c55"},
+        "boot": {"S": instance.boot},
+    }
+    stage.lab.aws.client("dynamodb").update_item(
+        TableName=MAILBOX,
+        Key={"key": {"S": instance.sandbox_row}},
+        UpdateExpression="SET assignment = :a",
+        ExpressionAttributeValues={":a": {"M": assignment}},
+    )
+    gone = stage.gone(ready)
+    assert "protocol" in gone.reason
+    assert "protocol" in stage.last_words(ready)
+    assert gone.job is None
+    assert any(
+        w.row == w.by == instance.sandbox_row and w.state["report"].get("phase") == "failed"
+        for w in mailbox_writes(list(stage.lab.aws.journal))
+        if "report" in w.state
+    )
+
+
+def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:
+    stage.empty()
+    own = {f"bootstrap-ends: {i} called dynamodb:{o}" for i in LEAKED for o in READ_AND_WRITE}
+    broken = [each.removesuffix(" as bootstrap") for each in stage.broken_promises()]
+    assert set(broken) <= own

@@ -1,0 +1,1 @@
+"""The ports over EC2, IAM, CloudWatch Logs, SQS and SSM."""

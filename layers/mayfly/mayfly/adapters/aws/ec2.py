@@ -1,0 +1,173 @@
+"""The Machines port over EC2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from mayfly.adapters.aws.boto_errors import code_of, duty, translated
+from mayfly.answers import Association, Launched, Seen
+from mayfly.errors import MayflyError, Misconfigured, NoCapacity, NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
+
+    from mayfly.adapters.aws.clients import Lazy
+
+_TERMINATE_AT_ONCE = 100
+_FILTER_VALUES = 200
+"""EC2's limit for the values of one filter."""
+_CONSOLE = 64 * 1024
+"""What EC2 keeps of a console, in bytes."""
+_SPOILERS = {"InvalidInstanceID.NotFound", "OperationNotPermitted"}
+"""Errors for which one instance makes TerminateInstances spare all others of the call."""
+_TOLD_AT_MOST = 5
+"""Errors in one message: there may be one for each of 300 pools."""
+_NOT_LATEST = {"UnsupportedOperation", "IncorrectInstanceState"}
+
+
+class Ec2Machines:
+    """Implements `mayfly.ports.Machines` for the instances that carry a stack's tag."""
+
+    def __init__(self, client: Lazy[EC2Client], stack: str) -> None:
+        self._client = client
+        self._stack = stack
+
+    def create_fleet(self, request: str, token: str) -> Launched:
+        """See `mayfly.ports.Machines`."""
+        sent: Any = {**json.loads(request), "Type": "instant", "ClientToken": token}
+        with translated():
+            answer: Any = self._client().create_fleet(**sent)
+        ids = [id_ for part in answer.get("Instances", ()) for id_ in part["InstanceIds"]]
+        errors = tuple(dict.fromkeys(map(_told, answer.get("Errors", ()))))
+        if not ids:
+            raise _nothing(errors, [error["ErrorCode"] for error in answer.get("Errors", ())])
+        return Launched(tuple(ids), errors)
+
+    def instances(self) -> Sequence[Seen]:
+        """See `mayfly.ports.Machines`."""
+        return self._described()
+
+    def instance(self, instance_id: str) -> Seen | None:
+        """See `mayfly.ports.Machines`."""
+        # By a filter: an id that EC2 does not know is an error where ids are named.
+        return next(iter(self._described({"Name": "instance-id", "Values": [instance_id]})), None)
+
+    def _described(self, *filters: FilterTypeDef) -> Sequence[Seen]:
+        pages = (
+            self._client()
+            .get_paginator("describe_instances")
+            .paginate(
+                Filters=[{"Name": "tag:mayfly-stack", "Values": [self._stack]}, *filters],
+                # Without filter or paging EC2 counts the call against a smaller bucket.
+                PaginationConfig={"PageSize": 1000},
+            )
+        )
+        with translated():
+            return [
+                _seen(instance)
+                for page in pages
+                for reservation in page["Reservations"]
+                for instance in reservation["Instances"]
+            ]
+
+    def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
+        """See `mayfly.ports.Machines`."""
+        found: dict[str, list[Association]] = {instance_id: [] for instance_id in instance_ids}
+        paginator = self._client().get_paginator("describe_iam_instance_profile_associations")
+        for some in _batches(list(found), _FILTER_VALUES):
+            with translated():
+                for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": some}]):
+                    for shown in map(_association, page["IamInstanceProfileAssociations"]):
+                        if shown.state != "disassociated":
+                            found[shown.instance_id].append(shown)
+        return {instance_id: tuple(shown) for instance_id, shown in found.items()}
+
+    def replace_profile(self, association: str, profile: str) -> None:
+        """See `mayfly.ports.Machines`."""
+        with translated():
+            self._client().replace_iam_instance_profile_association(
+                AssociationId=association, IamInstanceProfile={"Arn": profile}
+            )
+
+    def terminate(self, instance_ids: Collection[str]) -> None:
+        """See `mayfly.ports.Machines`."""
+        problems = [
+            problem
+            for some in _batches(list(dict.fromkeys(instance_ids)), _TERMINATE_AT_ONCE)
+            for problem in self._terminate(some)
+        ]
+        if problems:
+            raise problems[0]
+
+    def _terminate(self, instance_ids: list[str]) -> list[MayflyError]:
+        """Terminate all that can be; what comes back is why single ones could not."""
+        try:
+            with translated():
+                self._client().terminate_instances(InstanceIds=instance_ids)
+        except (NotFound, Misconfigured) as error:
+            if code_of(error.__cause__) not in _SPOILERS:
+                raise
+            if len(instance_ids) > 1:
+                half = len(instance_ids) // 2
+                first, second = instance_ids[:half], instance_ids[half:]
+                return self._terminate(first) + self._terminate(second)
+            return [] if isinstance(error, NotFound) else [error]
+        return []
+
+    def console(self, instance_id: str) -> str:
+        """See `mayfly.ports.Machines`. botocore has decoded the base64 already."""
+        with translated():
+            client = self._client()
+            try:
+                answer = client.get_console_output(InstanceId=instance_id, Latest=True)
+            except client.exceptions.ClientError as error:
+                if code_of(error) not in _NOT_LATEST:
+                    raise
+                answer = client.get_console_output(InstanceId=instance_id)
+        return (answer.get("Output") or "")[-_CONSOLE:]
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    return f"{error['ErrorCode']}: {error.get('ErrorMessage', '')}".rstrip(": ")
+
+
+def _nothing(errors: Sequence[str], codes: Sequence[str]) -> MayflyError:
+    """Why EC2 launched nothing. An answer stands: the same request will get it again.
+
+    So even a throttle within the answer means that a later launch must try, not a repetition.
+    """
+    text = "; ".join(errors[:_TOLD_AT_MOST]) or "EC2 launched nothing and did not say why"
+    if any(duty(code) is Misconfigured for code in codes):
+        return Misconfigured(text)
+    return NoCapacity(text)
+
+
+def _seen(instance: Mapping[str, Any]) -> Seen:
+    tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
+    reason = instance.get("StateReason", {})
+    return Seen(
+        instance_id=instance["InstanceId"],
+        state=instance["State"]["Name"],
+        launch=tags.get("mayfly-launch", ""),
+        queue=tags.get("mayfly-queue", ""),
+        launched_at=instance["LaunchTime"].astimezone(UTC),
+        reason=reason.get("Message") or instance.get("StateTransitionReason", ""),
+    )
+
+
+def _association(shown: Mapping[str, Any]) -> Association:
+    return Association(
+        id=shown["AssociationId"],
+        instance_id=shown["InstanceId"],
+        profile=shown["IamInstanceProfile"]["Arn"],
+        state=shown["State"],
+    )
+
+
+def _batches(names: list[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(names), size):
+        yield names[start : start + size]

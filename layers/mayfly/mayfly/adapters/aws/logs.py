@@ -1,0 +1,60 @@
+"""The LastWords port over CloudWatch Logs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mayfly.adapters.aws.boto_errors import translated
+from mayfly.errors import Misconfigured
+from mayfly.scrubbing import scrub
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+    from mayfly.adapters.aws.clients import Lazy
+
+log = logging.getLogger(__name__)
+
+LONGEST_EVENT = 200_000
+"""Bytes; CloudWatch takes 256 KB with what it adds."""
+
+
+class LogGroup:
+    """Implements `mayfly.ports.LastWords` in one log group, which must exist."""
+
+    def __init__(self, client: Lazy[CloudWatchLogsClient], group: str) -> None:
+        self._client = client
+        self._group = group
+
+    def keep(self, stream: str, text: str, at: datetime) -> None:
+        """See `mayfly.ports.LastWords`. Secrets are taken out, and of a long text the beginning."""
+        name = re.sub("[:*]", "_", stream)[:512]
+        # Hosts are told not to print secrets, but what they print here is a failure's output.
+        message = scrub(text).encode()[-LONGEST_EVENT:].decode(errors="ignore") or "(nothing)"
+        with translated():
+            try:
+                self._put(name, message, at)
+            except self._client().exceptions.ResourceNotFoundException:
+                self._create(name)
+                self._put(name, message, at)
+
+    def _put(self, stream: str, message: str, at: datetime) -> None:
+        answer = self._client().put_log_events(
+            logGroupName=self._group,
+            logStreamName=stream,
+            logEvents=[{"timestamp": int(at.timestamp() * 1000), "message": message}],
+        )
+        if rejected := answer.get("rejectedLogEventsInfo"):
+            log.warning("CloudWatch Logs does not take the last words of %s: %s", stream, rejected)
+
+    def _create(self, stream: str) -> None:
+        client = self._client()
+        try:
+            client.create_log_stream(logGroupName=self._group, logStreamName=stream)
+        except client.exceptions.ResourceAlreadyExistsException:
+            return
+        except client.exceptions.ResourceNotFoundException as error:
+            raise Misconfigured(f"the log group {self._group} does not exist") from error

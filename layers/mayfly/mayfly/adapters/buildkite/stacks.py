@@ -1,0 +1,191 @@
+"""The Buildkite port over the Stacks API.
+
+Source of every fact: buildkite/docs apis/agent_api/stacks.md and agent/self-hosted/
+job-acquisition-tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from mayfly.adapters.buildkite.rate_limits import Allowance
+from mayfly.adapters.buildkite.stacks_calls import Refused, StacksCalls
+from mayfly.answers import Job, Listing
+from mayfly.errors import Conflict, Misconfigured, Transient
+from mayfly.scrubbing import hide, scrub
+
+PAGES = 5
+"""Of 1000 jobs each: what lies beyond is not looked at before these are gone."""
+_AT_ONCE = 1000
+_OWNER = "mayfly-owner"
+_LONGEST_KEY = 80
+_LONGEST_DETAIL = 4096
+
+
+def stack_key(account: str, region: str, stack: str) -> str:
+    """The name under which Buildkite knows a control plane; at most 80 bytes, so it is cut."""
+    name = f"mayfly-{account}-{region}-{stack}"
+    if len(name) <= _LONGEST_KEY:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: _LONGEST_KEY - 17]}-{digest}"
+
+
+class Stacks:
+    """Implements `mayfly.ports.Buildkite`. Safe between threads: queues are listed side by side."""
+
+    def __init__(
+        self,
+        calls: StacksCalls,
+        key: str,
+        lists: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`key` comes from `stack_key`; `lists` may be made in any second."""
+        self._calls = calls
+        self._key = key
+        self._lists = Allowance(lists, clock)
+
+    def register(self, queue: str, owner: str) -> None:
+        """See `mayfly.ports.Buildkite`.
+
+        No call shows a stack without registering it, and registering is documented to update. So
+        a foreign owner is seen only where Buildkite keeps what was there before, which no source
+        settles. The key itself has account, region and stack name in it against accidents.
+        """
+        body = {
+            "key": self._key,
+            "type": "custom",
+            "queue_key": queue,
+            "metadata": {_OWNER: owner},
+        }
+        answer = self._calls.call("register", "POST", "stacks/register", body)
+        metadata = answer.get("metadata")
+        if isinstance(metadata, dict) and metadata.get(_OWNER) != owner:
+            found = metadata.get(_OWNER, "someone who is not Mayfly")
+            raise Misconfigured(f"the Buildkite stack {self._key} belongs to {found}")
+
+    def jobs(self, queue: str) -> Listing:
+        """See `mayfly.ports.Buildkite`.
+
+        Reads on while there are pages, at most PAGES, and while the lists of this second last.
+        Raises Transient when not even one is left.
+        """
+        jobs: dict[str, Job] = {}
+        paused = False
+        for page in self._pages(queue):
+            with _readable("scheduled-jobs"):
+                jobs.update((job.id, job) for job in map(_job, page["jobs"]))
+                paused = paused or _paused(page)
+        return Listing(tuple(jobs.values()), paused)
+
+    def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
+        """See `mayfly.ports.Buildkite`."""
+        ours: set[str] = set()
+        for some in _batches(jobs):
+            body = {"job_uuids": some, "reservation_expiry_seconds": seconds}
+            answer = self._stack("batch-reserve", "PUT", "scheduled-jobs/batch-reserve", body)
+            with _readable("batch-reserve"):
+                ours.update(answer["reserved"])
+        return frozenset(ours.intersection(jobs))
+
+    def environment(self, job: str) -> Mapping[str, str]:
+        """See `mayfly.ports.Buildkite`. It may well be larger than 100 KB."""
+        answer = self._stack("job", "GET", f"jobs/{quote(job, safe='')}")
+        with _readable("job"):
+            return {name: str(value) for name, value in answer["env"].items() if value is not None}
+
+    def states(self, jobs: Sequence[str]) -> Mapping[str, str]:
+        """See `mayfly.ports.Buildkite`."""
+        states: dict[str, str] = {}
+        for some in _batches(jobs):
+            answer = self._stack("get-states", "POST", "jobs/get-states", {"job_uuids": some})
+            with _readable("get-states"):
+                states.update((job, str(state)) for job, state in answer["states"].items())
+        return states
+
+    def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
+        """See `mayfly.ports.Buildkite`."""
+        tokens: dict[str, str] = {}
+        for some in _batches(jobs):
+            body = {"job_uuids": some, "token_lifetime_seconds": seconds}
+            answer = self._stack("tokens", "POST", "job-acquisition-tokens", body)
+            with _readable("tokens"):
+                for issued in answer["job_acquisition_tokens"]:
+                    tokens[issued["job_uuid"]] = issued["job_acquisition_token"]
+                    hide(issued["job_acquisition_token"])
+        return tokens
+
+    def finish(self, job: str, reason: str) -> None:
+        """See `mayfly.ports.Buildkite`. The job's page shows at most 4096 bytes of the reason."""
+        detail = scrub(reason).encode()[:_LONGEST_DETAIL].decode(errors="ignore")
+        # 0 would pass the job, and leaving the status out is a default that may change.
+        body = {"exit_status": -1, "detail": detail}
+        try:
+            self._stack("finish", "POST", f"jobs/{quote(job, safe='')}/finish", body)
+        except Refused as error:
+            raise Conflict(str(error)) from error
+
+    def _pages(self, queue: str) -> Iterator[Mapping[str, Any]]:
+        query = {"queue_key": queue, "limit": str(_AT_ONCE)}
+        for number in range(PAGES):
+            if wait := self._lists.take():
+                if number:
+                    return
+                raise Transient("scheduled-jobs: enough lists in this second", retry_after=wait)
+            page = self._stack("scheduled-jobs", "GET", "scheduled-jobs", query=query)
+            yield page
+            place = page.get("page_info") or {}
+            if not place.get("has_next_page") or not place.get("end_cursor"):
+                return
+            query["after"] = place["end_cursor"]
+
+    def _stack(
+        self,
+        endpoint: str,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Any]:
+        return self._calls.call(endpoint, method, f"stacks/{self._key}/{path}", body, query)
+
+
+def _batches(jobs: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(jobs), _AT_ONCE):
+        yield list(jobs[start : start + _AT_ONCE])
+
+
+def _paused(page: Mapping[str, Any]) -> bool:
+    """The page documents `dispatch_paused`, Buildkite's own client reads `paused`."""
+    queue = page.get("cluster_queue") or {}
+    return bool(queue.get("dispatch_paused") or queue.get("paused"))
+
+
+def _job(listed: Mapping[str, Any]) -> Job:
+    build = listed["build"]
+    return Job(
+        id=listed["id"],
+        priority=int(listed.get("priority") or 0),
+        rules=tuple(str(rule) for rule in listed["agent_query_rules"] or ()),
+        scheduled_at=datetime.fromisoformat(listed["scheduled_at"]).astimezone(UTC),
+        pipeline=listed["pipeline"]["slug"] or "",
+        build=int(build["number"] or 0),
+        branch=build["branch"] or "",
+        step=listed["step"]["key"] or "",
+    )
+
+
+@contextmanager
+def _readable(endpoint: str) -> Iterator[None]:
+    """An answer that is not what the documentation says may be a proxy's: it may pass."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Transient(f"{endpoint}: unreadable answer from Buildkite: {error!r}") from error

@@ -1,0 +1,1 @@
+"""The ports over DynamoDB: the Fleet and Mailbox tables."""

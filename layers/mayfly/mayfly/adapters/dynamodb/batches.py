@@ -1,0 +1,71 @@
+"""DynamoDB's batch calls, which may leave part of their work undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mayfly.adapters.aws.boto_errors import translated
+from mayfly.errors import Transient
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from mayfly.adapters.dynamodb.attributes import Item
+
+_GET_AT_ONCE = 100
+_WRITE_AT_ONCE = 25
+_FRUITLESS = 3
+"""Rounds in a row in which DynamoDB may leave everything undone before that is an error."""
+
+
+def get_items(
+    client: DynamoDBClient, table: str, keys: Iterable[Item], asked: Mapping[str, Any]
+) -> list[Item]:
+    """The rows with these keys that exist, in any order, read consistently.
+
+    `asked` is what the request says beside the keys. Raises Transient when rows stay unread.
+    """
+    found: list[Item] = []
+
+    def get(left: list[Any]) -> list[Any]:
+        request: Any = {"Keys": left, "ConsistentRead": True, **asked}
+        with translated():
+            answer: Any = client.batch_get_item(RequestItems={table: request})
+        found.extend(answer["Responses"].get(table, []))
+        undone: list[Any] = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
+        return undone
+
+    for some in _batches(keys, _GET_AT_ONCE):
+        _persist(some, get)
+    return found
+
+
+def delete_items(client: DynamoDBClient, table: str, keys: Iterable[Item]) -> None:
+    """Remove the rows with these keys. Raises Transient when rows are left."""
+
+    def delete(left: list[Any]) -> list[Any]:
+        with translated():
+            answer: Any = client.batch_write_item(RequestItems={table: left})
+        undone: list[Any] = answer["UnprocessedItems"].get(table, [])
+        return undone
+
+    for some in _batches(keys, _WRITE_AT_ONCE):
+        _persist([{"DeleteRequest": {"Key": key}} for key in some], delete)
+
+
+def _persist(left: list[Any], attempt: Callable[[list[Any]], list[Any]]) -> None:
+    """Try again what DynamoDB leaves undone: large rows, or a throttle. Raises Transient."""
+    fruitless = 0
+    while left:
+        rest = attempt(left)
+        fruitless = fruitless + 1 if len(rest) == len(left) else 0
+        if fruitless == _FRUITLESS:
+            raise Transient(f"DynamoDB leaves {len(rest)} rows undone")
+        left = rest
+
+
+def _batches(keys: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    every = list(keys)
+    for start in range(0, len(every), size):
+        yield every[start : start + size]

@@ -1,0 +1,108 @@
+"""The Mailbox port over DynamoDB: what instances write is read here, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from mayfly.adapters.aws.boto_errors import translated
+from mayfly.adapters.dynamodb.attributes import Attribute, decode, encode
+from mayfly.adapters.dynamodb.batches import delete_items, get_items
+from mayfly.answers import Report
+from mayfly.observe import count
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from mayfly.adapters.aws.clients import Lazy
+
+log = logging.getLogger(__name__)
+
+LONGEST_REPORT = 4096
+"""Bytes of a report as compact JSON."""
+_KEY_AND_REPORT = {
+    "ProjectionExpression": "#key, #report",
+    "ExpressionAttributeNames": {"#key": "key", "#report": "report"},
+}
+
+
+class WrittenReport(BaseModel):
+    """A report as an instance writes it, which may be in a stranger's hands."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    protocol: Literal[1]
+    phase: Literal["booting", "bootstrapped", "sandboxed", "running", "done", "failed"]
+    boot: str = Field(min_length=1)
+    at: AwareDatetime | None = Field(default=None, strict=False)
+    step: str = ""
+    job: str = ""
+    exit: int | None = None
+    reason: str = ""
+    words: str = ""
+    agent: str = ""
+
+
+class DynamoMailbox:
+    """Implements `mayfly.ports.Mailbox`. No method reads an assignment, for it holds a token."""
+
+    def __init__(self, client: Lazy[DynamoDBClient], table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def reports(self, rows: Iterable[str]) -> Mapping[str, Report]:
+        """See `mayfly.ports.Mailbox`."""
+        reports: dict[str, Report] = {}
+        keys = map(_key, dict.fromkeys(rows))
+        for item in get_items(self._client(), self._table, keys, _KEY_AND_REPORT):
+            row = str(decode(item["key"]))
+            if "report" in item and (report := _parsed(row, item["report"])):
+                reports[row] = report
+        return reports
+
+    def notice(self, row: str, text: str, expires: datetime) -> None:
+        """See `mayfly.ports.Mailbox`."""
+        with translated():
+            self._client().update_item(
+                TableName=self._table,
+                Key=_key(row),
+                UpdateExpression="SET #notice = :notice, #expires = :expires",
+                ExpressionAttributeNames={"#notice": "notice", "#expires": "expires"},
+                ExpressionAttributeValues={
+                    ":notice": encode(text),
+                    ":expires": encode(int(expires.timestamp())),
+                },
+            )
+
+    def remove(self, rows: Collection[str]) -> None:
+        """See `mayfly.ports.Mailbox`."""
+        delete_items(self._client(), self._table, map(_key, dict.fromkeys(rows)))
+
+
+def _parsed(row: str, attribute: Attribute) -> Report | None:
+    """A report that keeps to the protocol; None for any other, which is logged."""
+    try:
+        written = WrittenReport.model_validate(_bounded(decode(attribute)))
+    except ValueError as error:
+        # Not `error` itself for a ValidationError: it would repeat what a stranger wrote.
+        why = error.errors(include_input=False) if isinstance(error, ValidationError) else error
+        log.warning("unreadable report in %s: %s", row, why)
+        count("UnreadableReport")
+        return None
+    return Report(**written.model_dump(exclude={"protocol"}))
+
+
+def _bounded(report: object) -> object:
+    size = len(json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > LONGEST_REPORT:
+        raise ValueError(f"{size} bytes, at most {LONGEST_REPORT} are allowed")
+    return report
+
+
+def _key(row: str) -> dict[str, Any]:
+    return {"key": encode(row)}

@@ -1,0 +1,193 @@
+"""Writes to both tables, each conditional on what its author has read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from botocore.exceptions import ClientError
+
+from mayfly.adapters.aws.boto_errors import translated
+from mayfly.adapters.dynamodb.attributes import Attribute, encode
+from mayfly.adapters.dynamodb.records import to_item
+from mayfly.adapters.dynamodb.rows import Row
+from mayfly.errors import Conflict, MayflyError, Misconfigured, Transient
+from mayfly.records.changes import Assign, Drop, Save, Unassign
+from mayfly.records.model import Capacity, Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KEEP_POINTER = timedelta(days=366)
+"""No instance lives for a year."""
+KEEP_ROW = timedelta(days=1)
+"""For a mailbox row that comes into being because something is taken out of it."""
+
+Operation: TypeAlias = dict[str, dict[str, Any]]
+"""One of `Put`, `Update`, `Delete`, `ConditionCheck`, as TransactWriteItems takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Names of the two tables."""
+
+    fleet: str
+    mailbox: str
+
+
+def commit(client: DynamoDBClient, rows: Sequence[Row], tables: Tables, now: datetime) -> None:
+    """Write all rows or none. `now` counts for nothing but TTLs. Raises Conflict."""
+    operations = [_operation(row, tables, now) for row in rows]
+    with translated():
+        if len(operations) == 1 and "ConditionCheck" not in operations[0]:
+            _alone(client, operations[0])
+            return
+        try:
+            client.transact_write_items(TransactItems=operations)  # type: ignore[arg-type] # built
+        except client.exceptions.TransactionCanceledException as error:
+            raise _cancelled(error, rows) from error
+
+
+def _alone(client: DynamoDBClient, operation: Operation) -> None:
+    """One row needs no transaction, which would take twice the time and the money."""
+    ((kind, request),) = operation.items()
+    match kind:
+        case "Put":
+            client.put_item(**request)
+        case "Update":
+            client.update_item(**request)
+        case _:
+            client.delete_item(**request)
+
+
+def _cancelled(error: ClientError, rows: Sequence[Row]) -> MayflyError:
+    """Source of the codes: the model's text on TransactionCanceledException."""
+    given: Any = error.response
+    codes = [reason.get("Code", "None") for reason in given.get("CancellationReasons", [])]
+    failed = {row.key: code for row, code in zip(rows, codes, strict=False) if code != "None"}
+    text = ", ".join(f"{key}: {code}" for key, code in failed.items()) or str(error)
+    if {"ConditionalCheckFailed", "TransactionConflict"} & set(codes):
+        return Conflict(text)
+    if {"ThrottlingError", "ProvisionedThroughputExceeded"} & set(codes):
+        return Transient(text)
+    return Misconfigured(text)
+
+
+def _operation(row: Row, tables: Tables, now: datetime) -> Operation:
+    if row.slot:
+        return _point(row, tables.fleet, now)
+    match row.change:
+        case Save(Capacity(version=version) as capacity) if version:
+            return _save_capacity(capacity, row, tables.fleet)
+        case Save(record):
+            return _save(record, row, tables.fleet)
+        case Drop(record):
+            return _drop(record, row, tables.fleet)
+        case Assign() | Unassign() as change:
+            return _assign(change, tables.mailbox, now)
+        case None if row.freed:
+            return _free(row, tables.fleet)
+        case None:
+            return _check(row, tables.fleet)
+
+
+def _save(record: Record, row: Row, table: str) -> Operation:
+    if isinstance(record, Capacity):
+        record = replace(record, live=record.live - row.freed, freed=record.freed + row.freed)
+    condition, values = _as_read(record, row)
+    stored = to_item(replace(record, version=record.version + 1))
+    return {"Put": {"Item": stored, **_request(table, values, condition=condition)}}
+
+
+def _save_capacity(capacity: Capacity, row: Row, table: str) -> Operation:
+    """A save that keeps what was freed since the row was read: no version tells of that."""
+    stored = to_item(replace(capacity, version=capacity.version + 1))
+    condition, values = _as_read(capacity, row)
+    sets = ["#live = :base - #freed", "#freed = #freed + :freed"]
+    values |= {"base": capacity.live + capacity.freed - row.freed, "freed": row.freed}
+    request = _request(table, values, update="SET " + ", ".join(sets), condition=condition)
+    for name in stored.keys() - {"pk", "live", "freed"}:
+        request["UpdateExpression"] += f", #{name} = :new_{name}"
+        request["ExpressionAttributeNames"][f"#{name}"] = name
+        request["ExpressionAttributeValues"][f":new_{name}"] = stored[name]
+    return {"Update": {"Key": {"pk": stored["pk"]}, **request}}
+
+
+def _drop(record: Record, row: Row, table: str) -> Operation:
+    condition, values = _as_read(record, row)
+    return {"Delete": {"Key": _key(row), **_request(table, values, condition=condition)}}
+
+
+def _as_read(record: Record, row: Row) -> tuple[str, dict[str, object]]:
+    """The condition that nobody wrote a record since it was read."""
+    values: dict[str, object] = {}
+    # A row without version may be there: FreeSlots makes one where no capacity row is yet.
+    condition = "attribute_not_exists(#version)"
+    if record.version:
+        condition, values["version"] = "#version = :version", record.version
+    if row.fence is not None:
+        condition, values["fence"] = f"{condition} AND #fence = :fence", row.fence
+    return condition, values
+
+
+def _free(row: Row, table: str) -> Operation:
+    request = _request(
+        table, {"less": -row.freed, "more": row.freed}, update="ADD #live :less, #freed :more"
+    )
+    return {"Update": {"Key": _key(row), **request}}
+
+
+def _check(row: Row, table: str) -> Operation:
+    request = _request(table, {"fence": row.fence}, condition="#fence = :fence")
+    return {"ConditionCheck": {"Key": _key(row), **request}}
+
+
+def _point(row: Row, table: str, now: datetime) -> Operation:
+    item = {**_key(row), "slot": encode(row.slot), "expires": _epoch(now + KEEP_POINTER)}
+    condition = "attribute_not_exists(#pk) OR #slot = :slot"
+    return {"Put": {"Item": item, **_request(table, {"slot": row.slot}, condition=condition)}}
+
+
+def _assign(change: Assign | Unassign, table: str, now: datetime) -> Operation:
+    values: dict[str, object]
+    match change:
+        case Assign(assignment=assignment, expires=expires):
+            values = {"assignment": assignment, "expires": int(expires.timestamp())}
+            request = _request(
+                table,
+                values,
+                update="SET #assignment = :assignment, #expires = :expires",
+                condition="attribute_exists(#report) AND attribute_not_exists(#assignment)",
+            )
+        case Unassign():
+            values = {"expires": int((now + KEEP_ROW).timestamp())}
+            update = "REMOVE #assignment SET #expires = if_not_exists(#expires, :expires)"
+            request = _request(table, values, update=update)
+    return {"Update": {"Key": {"key": encode(change.row)}, **request}}
+
+
+def _request(
+    table: str, values: dict[str, object], *, update: str = "", condition: str = ""
+) -> dict[str, Any]:
+    """The parts that all operations share; names are those that the expressions use."""
+    request: dict[str, Any] = {"TableName": table}
+    if update:
+        request["UpdateExpression"] = update
+    if condition:
+        request["ConditionExpression"] = condition
+    if names := re.findall(r"#(\w+)", f"{update} {condition}"):
+        request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    if values:
+        request["ExpressionAttributeValues"] = {f":{n}": encode(v) for n, v in values.items()}
+    return request
+
+
+def _key(row: Row) -> dict[str, Any]:
+    return {"pk": encode(row.key)}
+
+
+def _epoch(at: datetime) -> Attribute:
+    return encode(int(at.timestamp()))

@@ -1,0 +1,84 @@
+"""What the world outside answers, as frozen values: EC2, Buildkite, SSM, and the hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an instance says of itself; believed for nothing that matters."""
+
+    phase: str
+    boot: str
+    at: datetime | None = None
+    step: str = ""
+    job: str = ""
+    exit: int | None = None
+    reason: str = ""
+    words: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """EC2's answer to CreateFleet: ids of what it launched, and why the rest is missing."""
+
+    instance_ids: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An instance as EC2 shows it."""
+
+    instance_id: str
+    state: str
+    """EC2's word: pending, running, stopping, stopped, shutting-down, terminated."""
+    launch: str
+    """The tag `mayfly-launch`; empty when it has none."""
+    queue: str
+    launched_at: datetime
+    reason: str = ""
+    """EC2's own reason for the last change of state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """A profile that EC2 shows on an instance."""
+
+    id: str
+    instance_id: str
+    profile: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as Buildkite lists it."""
+
+    id: str
+    priority: int
+    rules: tuple[str, ...]
+    scheduled_at: datetime
+    pipeline: str
+    build: int
+    branch: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The jobs of one queue that Buildkite has for us, and whether the queue is paused there."""
+
+    jobs: tuple[Job, ...]
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter's value and version."""
+
+    value: str
+    version: int

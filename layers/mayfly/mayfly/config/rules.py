@@ -1,0 +1,149 @@
+"""The lines that say which jobs a queue takes: their grammar, and which keys can be trusted.
+
+Only those variables count that Buildkite itself sets for every job, for they win over the
+pipeline's own `env` (Buildkite's page on environment variables). One that may be absent could be
+supplied by the pipeline, and one that stems from a commit by whoever wrote the commit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mayfly.config.repository import canonical_repository
+
+KEYS: Mapping[str, str] = {
+    "pipeline": "slugs of pipelines",
+    "repository": "clone URLs; `/*` at the end stands for any repository of that owner",
+    "branch": "branch names (or the tag, for a build of a tag); `*` stands for anything but `/`",
+    "source": "what made the build: `webhook`, `api`, `ui`, `trigger_job`, `schedule`",
+    "fork": "`no` or `yes`: whether it is a pull request from another repository",
+}
+"""Keys of conditions, in the order of the canonical line, and what their values are."""
+
+_UNVERIFIED = "for builds by webhook it is taken from a commit, whose author nobody verified"
+_OPTIONAL = "Buildkite does not set it for every job, so a pipeline could set it itself"
+_CHOSEN = "whoever writes the pipeline or the commit chooses it"
+REFUSED_KEYS: Mapping[str, str] = {
+    "creator": _UNVERIFIED,
+    "team": _UNVERIFIED,
+    "teams": _UNVERIFIED,
+    "email": _UNVERIFIED,
+    "author": _UNVERIFIED,
+    "unblocker": _OPTIONAL,
+    "tag": f"{_OPTIONAL}; a build of a tag has the tag's name as its branch",
+    "triggered-from": _OPTIONAL,
+    "step": _CHOSEN,
+    "label": _CHOSEN,
+    "message": _CHOSEN,
+    "commit": _CHOSEN,
+}
+"""Keys that people ask for and that prove nothing, and why."""
+
+SOURCES = frozenset({"webhook", "api", "ui", "trigger_job", "schedule"})
+SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_BRANCH = re.compile(r"[^\s,~^?\[\\\x00-\x20\x7f]+")
+_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A job meets it when its value for the key is one of these."""
+
+    key: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """`key=value,value`."""
+        return f"{self.key}={','.join(self.values)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line of conditions that must hold together. One rule that holds lets a job in."""
+
+    name: str
+    conditions: tuple[Condition, ...]
+
+    def __post_init__(self) -> None:
+        if not self.conditions:
+            raise ValueError("a rule without a condition would let everybody in")
+
+    def __str__(self) -> str:
+        """The canonical line, in which the host gets the rule; equal rules give equal lines."""
+        return " ".join(str(each) for each in self.conditions)
+
+
+UNREADABLE = Rule("unreadable", (Condition("pipeline", ()),))
+"""Stands for rules that cannot be read: the queue is restricted, and this lets nobody in."""
+
+
+def parse_rules(name: str, text: str) -> tuple[Rule, ...]:
+    """The rules in the text of one parameter, one a line.
+
+    Raises ValueError that names the line, the column and the word at fault.
+    """
+    rules = tuple(
+        _rule(name, line, number)
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip()
+    )
+    if not rules:
+        # An empty text must not read as "no rules", which would mean "not restricted".
+        raise ValueError("it has no line")
+    return rules
+
+
+def _rule(name: str, line: str, number: int) -> Rule:
+    found: dict[str, tuple[str, ...]] = {}
+    for word in re.finditer(r"\S+", line):
+        where = f"line {number}, column {word.start() + 1}"
+        try:
+            key, values = _condition(word.group())
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        if key in found:
+            raise ValueError(f"{where}: {key} stands twice; write {key}=one,other")
+        found[key] = values
+    if "branch" in found:
+        # A fork's main is called main too: a branch alone would let every fork in.
+        found.setdefault("fork", ("no",))
+    return Rule(name, tuple(Condition(key, found[key]) for key in KEYS if key in found))
+
+
+def _condition(word: str) -> tuple[str, tuple[str, ...]]:
+    key, equals, text = word.partition("=")
+    if key in REFUSED_KEYS:
+        raise ValueError(f"{key} cannot be used: {REFUSED_KEYS[key]}")
+    if not equals or key not in KEYS:
+        raise ValueError(f"{word!r} is not key=value with a key of {', '.join(KEYS)}")
+    values = tuple(sorted(set(text.split(","))))
+    for value in values:
+        _check(key, value)
+    return key, values
+
+
+def _check(key: str, value: str) -> None:
+    """Raise ValueError unless the value is one that a job could have for the key."""
+    match key:
+        case "pipeline":
+            good = bool(SLUG.fullmatch(value))
+        case "repository":
+            good = not _PASSWORD.search(value) and owner_or_repository(value) is not None
+        case "branch":
+            good = bool(_BRANCH.fullmatch(value))
+        case "source":
+            good = value in SOURCES
+        case _:
+            good = value in {"no", "yes"}
+    if not good:
+        raise ValueError(f"{key}={value} is not one of: {KEYS[key]}")
+
+
+def owner_or_repository(value: str) -> str | None:
+    """The canonical form of a repository, or of an owner with `/` at its end."""
+    if not value.endswith("/*"):
+        return canonical_repository(value)
+    any_of_them = canonical_repository(f"{value[:-1]}x")
+    return any_of_them and any_of_them[:-1]

@@ -1,0 +1,1 @@
+"""The function `dispatch`: Buildkite's jobs become claims, and claims get instances."""

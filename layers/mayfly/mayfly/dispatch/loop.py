@@ -1,0 +1,62 @@
+"""Ticks of `dispatch` one after the other, until the next invocation takes over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from mayfly.dispatch import tick as dispatch
+from mayfly.dispatch.gather import DispatchPorts
+from mayfly.dispatch.lease import Hold, hold
+from mayfly.dispatch.rhythm import QUIET, Rhythm
+from mayfly.errors import Conflict, NotFound, Transient
+from mayfly.ports import Buildkite
+from mayfly.records.model import QueueRecord
+from mayfly.tick.edge import Edge
+from mayfly.tick.outcome import Outcome
+
+log = logging.getLogger("mayfly")
+
+
+def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge: Edge) -> Outcome:
+    """Take the lease and tick until the next invocation takes it over, or time is up.
+
+    Raises Misconfigured when Buildkite refuses the token or the stack key is somebody else's.
+    """
+    total, registered, rhythm = Outcome(), False, Rhythm()
+    held: Hold | None = None
+    queues: tuple[QueueRecord, ...] = ()
+    while True:
+        started, pace = edge.clock(), QUIET
+        try:
+            held = hold(ports.fleet, held, holder, started)
+            if rhythm.reads.due(started):
+                queues = tuple(ports.fleet.queues())
+            registered = registered or _register(ports.buildkite, queues, owner, total)
+        except Conflict:
+            log.info("another invocation has taken over")
+            return total
+        except Transient as error:
+            total.failed("lease and queues", error)
+        else:
+            if registered:
+                turn = rhythm.turn(queues, held, started)
+                ticked = dispatch.tick(ports, turn, started)
+                total.add(ticked.outcome)
+                pace = rhythm.after(turn, ticked, held, started)
+        if not edge.wait(started, pace):
+            return total
+
+
+def _register(
+    buildkite: Buildkite, queues: Sequence[QueueRecord], owner: str, total: Outcome
+) -> bool:
+    """Register the stack by the first queue that Buildkite knows; whether that came off."""
+    for record in queues:
+        try:
+            buildkite.register(record.queue, owner)
+        except NotFound:
+            total.add(Outcome(problems=[f"Buildkite does not know queue {record.queue}"]))
+        else:
+            return True
+    return False

@@ -1,0 +1,125 @@
+"""Which jobs a queue takes, decided before anything is launched for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mayfly.config.queue import QueueConfig
+from mayfly.config.repository import canonical_repository, same_repository
+from mayfly.config.rules import KEYS, SLUG, UNREADABLE, Rule, owner_or_repository
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why a job may not run on a queue, for its page on Buildkite."""
+
+    reason: str
+
+
+def repository_parameter(config: QueueConfig, environment: Mapping[str, str]) -> str | None:
+    """The parameter that holds the repository of the job's pipeline; None when there is none."""
+    slug = environment.get("BUILDKITE_PIPELINE_SLUG", "")
+    if config.repository_from is None or not SLUG.fullmatch(slug):
+        return None
+    return config.repository_from.replace("{pipeline}", slug)
+
+
+def decide(
+    config: QueueConfig, environment: Mapping[str, str], repository: str | None
+) -> Denial | None:
+    """Whether the queue takes a job: None, or why not.
+
+    `environment` is the job's as Buildkite made it; `repository` the value of
+    `repository_parameter`, None when that parameter does not exist.
+    """
+    facts = _facts(environment)
+    if config.rules:
+        failing = [tuple(_failing(rule, facts)) for rule in config.rules]
+        if config.rules == (UNREADABLE,):
+            return _denied(config, facts, "its policy cannot be read at present")
+        if all(failing):
+            return _denied(config, facts, _nearest(failing))
+    if config.repository_from is not None:
+        if repository is None:
+            return _denied(config, facts, "no repository is registered for its pipeline")
+        if not same_repository(repository, environment.get("BUILDKITE_REPO", "")):
+            return _denied(config, facts, "another repository is registered for its pipeline")
+    return None
+
+
+def _facts(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What Buildkite says of the job; what it does not say is left out, and meets no condition."""
+    names = {
+        "pipeline": "BUILDKITE_PIPELINE_SLUG",
+        "repository": "BUILDKITE_REPO",
+        "branch": "BUILDKITE_BRANCH",
+        "source": "BUILDKITE_SOURCE",
+    }
+    facts = {key: environment[name] for key, name in names.items() if environment.get(name)}
+    pull_request = environment.get("BUILDKITE_PULL_REQUEST")
+    if pull_request == "false":
+        facts["fork"] = "no"
+    elif pull_request:
+        origin = environment.get("BUILDKITE_PULL_REQUEST_REPO", "")
+        facts["fork"] = "no" if same_repository(origin, facts.get("repository", "")) else "yes"
+    return facts
+
+
+def _failing(rule: Rule, facts: Mapping[str, str]) -> Iterator[str]:
+    """Keys of the conditions that the job does not meet."""
+    for condition in rule.conditions:
+        fact = facts.get(condition.key)
+        if fact is None or not any(
+            _meets(condition.key, value, fact) for value in condition.values
+        ):
+            yield condition.key
+
+
+def _meets(key: str, value: str, fact: str) -> bool:
+    if key == "repository":
+        wanted, actual = owner_or_repository(value), canonical_repository(fact)
+        if wanted is None or actual is None:
+            return False
+        owner, slash, _ = actual.rpartition("/")
+        return wanted in {actual, owner + slash}
+    if key == "branch":
+        # Like GitHub's branch protection, so that a rule lets in no branch that the same pattern
+        # leaves unprotected there.
+        return bool(re.fullmatch("[^/]*".join(map(re.escape, value.split("*"))), fact))
+    return value == fact
+
+
+def _nearest(failing: list[tuple[str, ...]]) -> str:
+    """What the rule that comes closest lacks, if there is one for this pipeline and repository.
+
+    Values are not told: a rule's others may name what this job's readers must not know of.
+    """
+    near = [keys for keys in failing if not {"pipeline", "repository"} & set(keys)]
+    if not near:
+        return "none of its rules is for this pipeline and repository"
+    closest = min(near, key=lambda keys: (len(keys), keys))
+    lacking = " and ".join("origin" if key == "fork" else key for key in closest)
+    return f"a rule that is for this pipeline asks for another {lacking}"
+
+
+def _denied(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
+    fork = {"no": "not from a fork", "yes": "from a fork"}.get(facts.get("fork", ""), "")
+    repository = canonical_repository(facts.get("repository", ""))
+    told = {
+        **{key: facts.get(key) for key in ("pipeline", "branch", "source")},
+        # In its canonical form it cannot hold a password.
+        "repository": repository or "(of a form that policies do not accept)",
+    }
+    seen = [f"{key} {_printable(text)}" for key in KEYS if (text := told.get(key))]
+    return Denial(
+        f"Queue {config.queue} does not take this job ({', '.join(filter(None, [*seen, fork]))}): "
+        f"{why}. Run it on another queue, or ask those who own the policy of {config.queue} "
+        "to allow it."
+    )
+
+
+def _printable(text: str) -> str:
+    """At most 200 characters of it, none of which could steer a terminal or forge a line."""
+    return "".join(char if char.isprintable() else "?" for char in text[:200])

@@ -1,0 +1,171 @@
+"""What Buildkite's word for a job's state means for its claim, and for the instance it is on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mayfly.records.changes import Change, Save, Unassign
+from mayfly.records.model import Claim, Instance, SlotKey, move_claim, move_instance
+from mayfly.records.states import CLAIM_DEADLINES, OPEN_CLAIMS, ClaimState, InstanceState
+from mayfly.tick.actions import WriteRecords
+
+# Buildkite's words (job states of the Stacks API's get-states).
+STILL_OURS = frozenset({"scheduled", "reserved"})
+WITH_AGENT = frozenset({"assigned", "accepted", "running", "canceling", "timing_out"})
+ACCEPTED = WITH_AGENT - {"assigned"}
+ENDED = frozenset({"finished", "canceled", "timed_out", "skipped", "broken", "expired"})
+
+UNRESERVED = timedelta(minutes=1)
+"""How long Buildkite may refuse to reserve a job before it is left to whoever has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsView:
+    """Claims of a queue with all that their next step depends on."""
+
+    claims: tuple[Claim, ...]
+    states: Mapping[str, str]
+    """Buildkite's word by job; a job that is missing is unknown, and unknown changes nothing."""
+    instances: Mapping[SlotKey, Instance]
+    """Records of the instances that claims are bound to."""
+    attempts: int
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BindTimes:
+    """When a binding is made, and when the token that goes with it dies."""
+
+    now: datetime
+    token_until: datetime
+
+
+def settle(view: ClaimsView, now: datetime) -> Iterator[WriteRecords]:
+    """One write for each claim that must leave its state."""
+    for claim in view.claims:
+        if claim.state not in OPEN_CLAIMS:
+            continue
+        word = view.states.get(claim.job, "")
+        if claim.state is ClaimState.WAITING:
+            yield from _waiting(claim, word, view.paused, now)
+        elif claim.state is ClaimState.ASSIGNED:
+            yield from _assigned(claim, word, view, now)
+        elif word in ENDED:
+            finished = move_claim(claim, ClaimState.FINISHED, now, f"Buildkite says {word}")
+            yield WriteRecords((Save(finished),), finished.reason)
+
+
+def bound(
+    claim: Claim, instance: Instance, assignment: Mapping[str, object], times: BindTimes
+) -> tuple[Claim, Instance]:
+    """Claim and instance as a binding leaves them; the host's ceiling is kept with the instance."""
+    reason = f"bound to instance {instance.instance_id}"
+    assigned = replace(
+        move_claim(claim, ClaimState.ASSIGNED, times.now, reason),
+        slot=instance.key,
+        token_until=times.token_until,
+    )
+    taken = replace(
+        move_instance(instance, InstanceState.ASSIGNED, times.now, f"bound to job {claim.job}"),
+        job=claim.job,
+        max_minutes=int(str(assignment["max_minutes"])),
+    )
+    return assigned, taken
+
+
+def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[WriteRecords]:
+    reason = ""
+    if word in ENDED or word == "canceling":
+        reason = f"Buildkite says {word}"
+    elif word in WITH_AGENT:
+        reason = f"taken by someone else: Buildkite says {word}"
+    elif now - claim.since > CLAIM_DEADLINES[ClaimState.WAITING]:
+        reason = "it waited an hour for an instance and goes back to Buildkite"
+    elif paused and not claim.reserved(now):
+        reason = "the queue is paused and its reservation has run out"
+    elif word in STILL_OURS and now - (claim.reserved_until or claim.since) > UNRESERVED:
+        reason = "Buildkite does not reserve it for us"
+    if reason:
+        released = move_claim(claim, ClaimState.RELEASED, now, reason)
+        yield WriteRecords((Save(released),), reason)
+
+
+def _assigned(claim: Claim, word: str, view: ClaimsView, now: datetime) -> Iterator[WriteRecords]:
+    instance = view.instances.get(claim.slot) if claim.slot else None
+    if word in ACCEPTED or word in {"finished", "timed_out"}:
+        yield _accepted(claim, instance, word, now)
+    elif word in ENDED:
+        yield _withdrawn(claim, instance, f"Buildkite says {word} before an agent accepted it", now)
+    elif word in STILL_OURS and _attempt_is_over(claim, instance, now):
+        yield _again(claim, instance, view.attempts, now)
+    elif _is_gone(instance) and now - claim.since > CLAIM_DEADLINES[ClaimState.ASSIGNED]:
+        said = f"Buildkite says {word or 'nothing'}"
+        yield _withdrawn(claim, instance, f"its instance is gone for long and {said} of it", now)
+
+
+def _accepted(claim: Claim, instance: Instance | None, word: str, now: datetime) -> WriteRecords:
+    """From here on the job belongs to its agent: Mayfly never repeats nor finishes it."""
+    moved = move_claim(claim, ClaimState.RUNNING, now, f"Buildkite says {word}")
+    if word in ENDED:
+        moved = move_claim(moved, ClaimState.FINISHED, now, f"Buildkite says {word}")
+    changes: list[Change] = [Save(moved), *_unassign(instance)]
+    if instance is not None and instance.state is InstanceState.ASSIGNED:
+        running = move_instance(instance, InstanceState.RUNNING, now, "its agent has the job")
+        changes.append(Save(running))
+    return WriteRecords(tuple(changes), moved.reason)
+
+
+def _withdrawn(claim: Claim, instance: Instance | None, reason: str, now: datetime) -> WriteRecords:
+    """The job is over before it began; its instance may have seen the token and serves no other."""
+    released = move_claim(claim, ClaimState.RELEASED, now, reason)
+    return WriteRecords(
+        (Save(released), *_unassign(instance), *_condemn(instance, now, reason)), reason
+    )
+
+
+def _attempt_is_over(claim: Claim, instance: Instance | None, now: datetime) -> bool:
+    """Only a machine that is gone, or a token that is dead, can no longer start this job."""
+    dead = claim.token_until is not None and claim.token_until <= now
+    return _is_gone(instance) or dead
+
+
+def _is_gone(instance: Instance | None) -> bool:
+    return instance is None or instance.state is InstanceState.TERMINATED
+
+
+def _again(claim: Claim, instance: Instance | None, attempts: int, now: datetime) -> WriteRecords:
+    cause = _cause(instance)
+    rest = (*_unassign(instance), *_condemn(instance, now, "its attempt at a job is over"))
+    if claim.attempt >= attempts:
+        reason = f"Mayfly gave up after {claim.attempt} attempts; the last one: {cause}"
+        failed = replace(move_claim(claim, ClaimState.FAILED, now, reason), told=False)
+        return WriteRecords((Save(failed), *rest), reason)
+    reason = f"attempt {claim.attempt} failed: {cause}"
+    waiting = replace(
+        move_claim(claim, ClaimState.WAITING, now, reason),
+        attempt=claim.attempt + 1,
+        slot=None,
+        token_until=None,
+    )
+    return WriteRecords((Save(waiting), *rest), reason)
+
+
+def _cause(instance: Instance | None) -> str:
+    if instance is None:
+        return "its instance has no record any more"
+    if instance.state in {InstanceState.TERMINATED, InstanceState.CONDEMNED}:
+        return f"instance {instance.instance_id}: {instance.reason}"
+    return f"instance {instance.instance_id} did not start the job in time"
+
+
+def _unassign(instance: Instance | None) -> tuple[Change, ...]:
+    row = instance.sandbox_row if instance is not None else None
+    return (Unassign(row),) if row else ()
+
+
+def _condemn(instance: Instance | None, now: datetime, reason: str) -> tuple[Change, ...]:
+    if instance is None or instance.state is not InstanceState.ASSIGNED:
+        return ()
+    return (Save(move_instance(instance, InstanceState.CONDEMNED, now, reason)),)

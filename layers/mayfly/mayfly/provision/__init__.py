@@ -1,0 +1,1 @@
+"""The function `provision`: launches what is missing, retires what nobody needs."""

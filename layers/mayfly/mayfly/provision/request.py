@@ -1,0 +1,56 @@
+"""The CreateFleet request of a launch, as JSON that is the same for the same input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mayfly.config.infra import Infra
+from mayfly.errors import Misconfigured
+from mayfly.records.model import Shape
+
+
+def fleet_request(
+    infra: Infra, shape: Shape, market: str, count: int, tags: Mapping[str, str]
+) -> str:
+    """A request for `count` instances, of type instant, over all types and subnets of the queue.
+
+    The template's version is a number, never $Latest: a repeated request must be the same request.
+    Raises Misconfigured when the queue stack has no template for the architecture.
+    """
+    named = (t for name, t in infra.templates.items() if name == shape.architecture)
+    template = next(named, None)
+    if template is None:
+        raise Misconfigured(f"queue {infra.queue} has no launch template for {shape.architecture}")
+    overrides = [
+        {"InstanceType": name, "SubnetId": subnet, "Priority": float(order)}
+        for order, name in enumerate(shape.instance_types)
+        for subnet in infra.subnets
+    ]
+    pairs = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+    request: dict[str, Any] = {
+        "Type": "instant",
+        "LaunchTemplateConfigs": [
+            {
+                "LaunchTemplateSpecification": {
+                    "LaunchTemplateId": template.id,
+                    "Version": template.version,
+                },
+                "Overrides": overrides,
+            }
+        ],
+        "TargetCapacitySpecification": {
+            "TotalTargetCapacity": count,
+            "DefaultTargetCapacityType": market,
+        },
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": pairs} for kind in ("fleet", "instance", "volume")
+        ],
+    }
+    if market == "spot":
+        # The order of preference still counts, but a pool about to be reclaimed costs whole jobs.
+        request["SpotOptions"] = {"AllocationStrategy": "capacity-optimized-prioritized"}
+    else:
+        request["OnDemandOptions"] = {"AllocationStrategy": "prioritized"}
+    return json.dumps(request, sort_keys=True, separators=(",", ":"))

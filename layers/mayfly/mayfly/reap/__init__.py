@@ -1,0 +1,1 @@
+"""The function `reap`: ends what is over, and closes the records."""

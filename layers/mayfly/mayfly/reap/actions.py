@@ -1,0 +1,65 @@
+"""What `reap` may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mayfly.records.changes import Change
+from mayfly.records.model import Instance
+from mayfly.tick.actions import NudgeProvision, WriteRecords
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLastWords:
+    """Keep a failed host's report and console where they can be read tomorrow."""
+
+    instance: Instance
+    words: str
+    reason: str
+    then: tuple[Change, ...] = ()
+    """What to record once they are kept: a failure to keep them is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateInstances:
+    """End EC2 instances."""
+
+    instance_ids: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WarnHost:
+    """Put a notice into a host's mailbox row."""
+
+    row: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearMailbox:
+    """Remove the mailbox rows of an instance that is gone."""
+
+    instance: Instance
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlarm:
+    """Say that a person must look: a metric with an alarm, and an error in the log."""
+
+    metric: str
+    reason: str
+
+
+ReapAction: TypeAlias = (
+    WriteRecords
+    | KeepLastWords
+    | TerminateInstances
+    | WarnHost
+    | ClearMailbox
+    | RaiseAlarm
+    | NudgeProvision
+)

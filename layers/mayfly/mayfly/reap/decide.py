@@ -1,0 +1,298 @@
+"""What is over, what overstays, what nobody knows; and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from mayfly.answers import Report, Seen
+from mayfly.reap import consoles
+from mayfly.reap.actions import (
+    ClearMailbox,
+    KeepLastWords,
+    RaiseAlarm,
+    ReapAction,
+    TerminateInstances,
+    WarnHost,
+)
+from mayfly.records.changes import Change, Drop, FreeSlots, Save
+from mayfly.records.model import Claim, Instance, SlotKey, Stray, move_claim, move_instance, saved
+from mayfly.records.states import DEADLINES, ClaimState, InstanceState
+from mayfly.tick.actions import NudgeProvision, WriteRecords
+
+_S = InstanceState
+_ENDING = frozenset({"shutting-down", "terminated"})
+_STOPPED = frozenset({"stopping", "stopped"})
+_UNBOUND = frozenset({_S.LAUNCHING, _S.BOOTING, _S.BOOTSTRAPPED, _S.SWAPPING, _S.READY})
+LAG = timedelta(minutes=10)
+"""For how long Describe may lack an instance that lives."""
+STRAY_AGE = timedelta(seconds=60)
+"""A stray must still be one after this long before it is terminated."""
+RESTORED = 3
+"""More strays than this, and than a tenth of what runs, look like a restored table, not a leak."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReapView:
+    """Everything that runs or should have ended."""
+
+    instances: tuple[Instance, ...]
+    seen: Mapping[str, Seen]
+    """What EC2 shows with our tag, by instance id."""
+    reports: Mapping[str, Report]
+    """Sandbox and bootstrap rows."""
+    running: Mapping[SlotKey, Claim]
+    """Claims in RUNNING, by the slot they run in."""
+    ended: Mapping[SlotKey, str]
+    """Slots of such claims whose instance is closed, and why: a consistent read says so."""
+    open_launches: frozenset[str]
+    strays: Mapping[str, Stray]
+    unknown: frozenset[str]
+    """Ids that EC2 shows and for which a consistent read found no record."""
+    keep_failed: Mapping[str, timedelta]
+    """By queue: how long a host that was never ready is kept for a look."""
+    consoles: Mapping[str, str] = field(default_factory=dict)
+    """By EC2 instance id, of those that ended without a word (see `wants_console`)."""
+
+
+def decide(view: ReapView, now: datetime) -> list[ReapAction]:
+    """Close what is gone, condemn what overstays, terminate what is done, watch what is unknown."""
+    actions: list[ReapAction] = []
+    doomed: list[str] = []
+    for instance in view.instances:
+        if instance.instance_id is None:
+            continue
+        if _is_gone(instance, view, now):
+            actions.extend(_close(instance, view, now))
+            continue
+        looked, notes = _look(instance, view, now)
+        current, writes = _advance(looked, view, now)
+        actions.extend((*notes, *writes))
+        if current.state in {_S.CONDEMNED, _S.DONE}:
+            kept = replace(current, words_kept=True)
+            actions.extend(_last_words(current, view, current.reason, (Save(kept),)))
+            if _may_die(current, view, now):
+                doomed.append(instance.instance_id)
+    if doomed:
+        actions.append(TerminateInstances(tuple(sorted(doomed)), "they are done or condemned"))
+    actions.extend(_orphaned(view, now))
+    actions.extend(_strays(view, now))
+    if any(isinstance(action, ClearMailbox) for action in actions):
+        actions.append(NudgeProvision("instances have ended"))
+    return actions
+
+
+def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, Report]) -> bool:
+    """Whether an instance is ending, and only its console can say why."""
+    if seen is None or seen.state not in _ENDING or instance.state in {_S.CONDEMNED, _S.DONE}:
+        return False
+    rows = (instance.sandbox_row, instance.bootstrap_row)
+    said = {reports[row].phase for row in rows if row and row in reports}
+    return not said & {"failed", "done"}
+
+
+def warn(instance: Instance, until: datetime, now: datetime) -> list[ReapAction]:
+    """What a spot warning means: an idle instance takes no job any more, a busy one is told.
+
+    A host reads the notice as a time, and stops its job only as early as it must.
+    """
+    at = until.isoformat(timespec="seconds")
+    text = f"spot takes it back at {at}"
+    if instance.state in _UNBOUND:
+        condemned = move_instance(instance, _S.CONDEMNED, now, text)
+        return [WriteRecords((Save(condemned),), f"condemned: {text}"), NudgeProvision(text)]
+    if instance.state in {_S.ASSIGNED, _S.RUNNING} and instance.sandbox_row:
+        return [WarnHost(instance.sandbox_row, at, text)]
+    return []
+
+
+def _is_gone(instance: Instance, view: ReapView, now: datetime) -> bool:
+    seen = view.seen.get(instance.instance_id or "")
+    if seen is None:
+        # EC2 forgets a terminated instance after about an hour, but shows a new one late, and a
+        # single answer may lack an old one that runs a job.
+        return instance.unseen_since is not None and now - instance.unseen_since > LAG
+    return seen.state == "terminated"
+
+
+def _look(
+    instance: Instance, view: ReapView, now: datetime
+) -> tuple[Instance, tuple[ReapAction, ...]]:
+    """Note since when EC2 does not show an instance, or that it shows it again."""
+    unseen = instance.instance_id not in view.seen
+    if unseen is (instance.unseen_since is not None):
+        return instance, ()
+    noted = replace(instance, unseen_since=now if unseen else None)
+    reason = "EC2 does not show it" if unseen else "EC2 shows it again"
+    return saved(noted), (WriteRecords((Save(noted),), reason),)
+
+
+def _orphaned(view: ReapView, now: datetime) -> Iterator[WriteRecords]:
+    """Claims that were found to be running only when their instance had ended."""
+    for slot, reason in view.ended.items():
+        claim = view.running[slot]
+        text = f"its instance ended: {reason}"
+        yield WriteRecords((Save(move_claim(claim, ClaimState.FINISHED, now, text)),), text)
+
+
+def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAction]:
+    """The end of an instance: its record, its slot in the account, its claim, its mailbox rows."""
+    seen = view.seen.get(instance.instance_id or "")
+    cause = _cause(instance, view, (seen.reason if seen else "") or "EC2 does not show it any more")
+    explained = instance.state in {_S.CONDEMNED, _S.DONE}
+    # A host reports its end and powers off: that may be over before anybody has read why.
+    said = _own_word(instance, view)
+    reason = instance.reason if explained else said or f"EC2 ended it: {cause}"
+    yield from _last_words(instance, view, reason)
+    # Before the record is closed: nobody would come back for rows that a crash left behind.
+    yield ClearMailbox(instance, "their instance is gone")
+    gone = replace(
+        move_instance(instance, _S.TERMINATED, now, reason),
+        ended_job=said if instance.state is _S.RUNNING else instance.ended_job,
+        words_kept=True,
+    )
+    changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
+    claim = view.running.get(instance.key)
+    if claim is not None:
+        finished = move_claim(claim, ClaimState.FINISHED, now, f"its instance ended: {reason}")
+        changes.append(Save(finished))
+    yield WriteRecords(tuple(changes), reason)
+
+
+def _advance(
+    instance: Instance, view: ReapView, now: datetime
+) -> tuple[Instance, list[ReapAction]]:
+    """The instance as it will stand after this tick's write about it, and that write."""
+    if instance.state in {_S.CONDEMNED, _S.DONE, _S.REQUESTED}:
+        return instance, []
+    said = _own_word(instance, view)
+    if instance.state is _S.RUNNING and said:
+        done = replace(move_instance(instance, _S.DONE, now, said), ended_job=said)
+        return saved(done), [WriteRecords((Save(done),), said)]
+    reason = _condemnation(instance, said, view, now)
+    if not reason:
+        return instance, []
+    condemned = move_instance(instance, _S.CONDEMNED, now, reason)
+    return saved(condemned), [WriteRecords((Save(condemned),), f"condemned: {reason}")]
+
+
+def _cause(instance: Instance, view: ReapView, cause: str) -> str:
+    """Why EC2 ended an instance, with what its console says of it."""
+    said = consoles.failure(view.consoles.get(instance.instance_id or "", ""))
+    return f"{cause}; its console says: {said}" if said else cause
+
+
+def _own_word(instance: Instance, view: ReapView) -> str:
+    """What the host itself says of its end; empty when it has not said that this is the end.
+
+    Once it is proven, whoever still holds its bootstrap credentials has no say in it.
+    """
+    rows = (instance.sandbox_row, None if instance.proven else instance.bootstrap_row)
+    for row in rows:
+        report = view.reports.get(row or "")
+        if report is not None and report.phase == "failed":
+            return report.reason or "the host gave up without a reason"
+        if report is not None and report.phase == "done":
+            return report.reason or f"the agent ended with exit code {report.exit}"
+    return ""
+
+
+def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) -> str:
+    """Why an instance must go; empty when it may stay. A running job dies for a limit alone."""
+    report = view.reports.get(instance.sandbox_row or "")
+    if (
+        instance.state in {_S.READY, _S.ASSIGNED}
+        and report is not None
+        and report.phase == "failed"
+    ):
+        return said
+    seen = view.seen.get(instance.instance_id or "")
+    if seen is not None and instance.state is not _S.RUNNING:
+        if seen.state in _ENDING:
+            cause = _cause(instance, view, seen.reason or "EC2 does not say why")
+            return said or f"it is shutting down: {cause}"
+        if seen.state in _STOPPED:
+            return "it was stopped from outside"
+    limit = _limit(instance, report)
+    if limit is not None and now - instance.since > limit:
+        return f"it was {instance.state} for longer than {_spoken(limit)}"
+    return ""
+
+
+def _limit(instance: Instance, report: Report | None) -> timedelta | None:
+    state = instance.state
+    if state is _S.ASSIGNED and report is not None and report.phase == "running":
+        # Its agent works, but Buildkite could not be asked whether it has the job: a job that runs
+        # is not to die for that. Whoever claims so in vain gets no more time than a job.
+        state = _S.RUNNING
+    limit = DEADLINES.get(state)
+    if limit is None:
+        return None
+    if state is _S.BOOTING:
+        return limit + timedelta(minutes=instance.pinned.script_minutes)
+    if state is _S.RUNNING:
+        return limit + timedelta(minutes=instance.max_minutes)
+    return limit
+
+
+def _spoken(limit: timedelta) -> str:
+    return f"{int(limit.total_seconds() // 60)} minutes"
+
+
+def _last_words(
+    instance: Instance, view: ReapView, reason: str, then: tuple[Change, ...] = ()
+) -> Iterator[KeepLastWords]:
+    """Words are kept of hosts that failed, once; what ended as it should has nothing to explain."""
+    if not instance.words_kept and _failed(instance, view):
+        yield KeepLastWords(instance, _words(instance, view), reason, then)
+
+
+def _failed(instance: Instance, view: ReapView) -> bool:
+    report = view.reports.get(instance.sandbox_row or "")
+    if instance.state is _S.DONE or (report is not None and report.phase == "done"):
+        return False
+    gave_up = report is not None and report.phase == "failed"
+    return gave_up or not instance.proven or instance.job is not None
+
+
+def _words(instance: Instance, view: ReapView) -> str:
+    rows = (instance.bootstrap_row, instance.sandbox_row)
+    reports = [view.reports[row] for row in rows if row and row in view.reports]
+    return "\n".join(r.words for r in reports if r.words)
+
+
+def _may_die(instance: Instance, view: ReapView, now: datetime) -> bool:
+    """Whether to terminate now. A host that was never ready may be kept for a look."""
+    seen = view.seen.get(instance.instance_id or "")
+    if seen is not None and seen.state in _ENDING:
+        return False
+    if instance.state is _S.DONE:
+        # The host powers itself off; EC2's own answer to that is the usual end.
+        return now - instance.since > DEADLINES[_S.DONE]
+    keep = view.keep_failed.get(instance.queue, timedelta(0))
+    return instance.proven or now - instance.since >= keep
+
+
+def _strays(view: ReapView, now: datetime) -> Iterator[ReapAction]:
+    """Instances with our tag and no record: looked at twice, a minute apart, before they die."""
+    living = {
+        id_
+        for id_ in view.unknown
+        if view.seen[id_].state not in _ENDING and view.seen[id_].launch not in view.open_launches
+    }
+    for id_, stray in view.strays.items():
+        if id_ not in living:
+            yield WriteRecords((Drop(stray),), f"stray {id_} is gone or explained")
+    if len(living) > max(RESTORED, len(view.seen) // 10):
+        yield RaiseAlarm("Strays", f"{len(living)} instances without a record: none is terminated")
+        return
+    for id_ in sorted(living - set(view.strays)):
+        yield WriteRecords((Save(Stray(id_, now)),), f"{id_} has our tag and no record")
+    old = sorted(
+        id_
+        for id_ in living
+        if id_ in view.strays and now - view.strays[id_].first_seen >= STRAY_AGE
+    )
+    if old:
+        yield TerminateInstances(tuple(old), "they have our tag and, twice, no record")

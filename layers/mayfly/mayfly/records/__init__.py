@@ -1,0 +1,1 @@
+"""The records: what the Fleet table holds, the states of each, and what one write changes."""

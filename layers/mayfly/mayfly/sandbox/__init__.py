@@ -1,0 +1,1 @@
+"""The function `sandbox`: replaces profiles, and believes only the proof."""

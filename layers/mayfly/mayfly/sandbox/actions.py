@@ -1,0 +1,24 @@
+"""What `sandbox` may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mayfly.records.changes import Change
+from mayfly.records.model import Instance
+from mayfly.tick.actions import NudgeProvision, WriteRecords
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceProfile:
+    """Replace an instance's bootstrap profile by its sandbox profile."""
+
+    instance: Instance
+    association: str
+    reason: str
+    first: tuple[Change, ...] = ()
+    """What to record before: without that record the profile stays as it is."""
+
+
+SandboxAction: TypeAlias = WriteRecords | ReplaceProfile | NudgeProvision

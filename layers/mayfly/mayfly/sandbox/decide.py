@@ -1,0 +1,181 @@
+"""Who has been set up, whose profile is to be replaced, and whose proof holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mayfly.answers import Association, Report
+from mayfly.records.changes import Save
+from mayfly.records.model import Instance, move_instance, saved
+from mayfly.records.states import InstanceState
+from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
+from mayfly.tick.actions import NudgeProvision, WriteRecords
+
+WATCHED = (
+    InstanceState.LAUNCHING,
+    InstanceState.BOOTING,
+    InstanceState.BOOTSTRAPPED,
+    InstanceState.SWAPPING,
+)
+"""States that this function moves on."""
+
+PREPARED = timedelta(seconds=5)
+"""How long after its first report a host is expected to be set up at any moment."""
+
+_REACHED = {"booting": 1, "bootstrapped": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxView:
+    """What is known of the instances on their way to ready."""
+
+    instances: tuple[Instance, ...]
+    reports: Mapping[str, Report]
+    """By mailbox row."""
+    associations: Mapping[str, tuple[Association, ...]]
+    """By EC2 instance id, for instances that are bootstrapped; absent means unknown."""
+
+
+def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
+    """Move every watched instance as far as what is known allows.
+
+    An instance is ready only when three things hold at once: the row of the sandbox role id that
+    its launch pinned names a boot; EC2 shows exactly one association, to the pinned sandbox
+    profile; and that association is `associated`. Anything unknown leaves it where it is, and
+    the deadline of its state (which `reap` keeps) ends what stays there.
+    """
+    actions: list[SandboxAction] = []
+    for instance in view.instances:
+        actions.extend(_step(instance, view, now))
+    if any(_condemns(action) for action in actions):
+        actions.append(NudgeProvision("an instance was condemned before it was ready"))
+    return actions
+
+
+def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wide: bool) -> bool:
+    """Whether the next decision about an instance depends on what EC2 shows of its profile.
+
+    Until the host has its proof, only a wide look asks whether a replacement came off.
+    """
+    if instance.state is InstanceState.SWAPPING:
+        return wide or instance.sandbox_row in reports
+    return _is_set_up(instance, reports)
+
+
+def imminent(view: SandboxView, now: datetime) -> bool:
+    """Whether another look within moments is worth while.
+
+    A profile is being replaced, or will be: a prepared image is set up seconds after its boot.
+    """
+    return any(
+        instance.state is InstanceState.SWAPPING
+        or _is_set_up(instance, view.reports)
+        or _has_just_booted(instance, view.reports, now)
+        for instance in view.instances
+    )
+
+
+def _has_just_booted(instance: Instance, reports: Mapping[str, Report], now: datetime) -> bool:
+    if instance.state is InstanceState.LAUNCHING:
+        return (instance.bootstrap_row or "") in reports
+    return instance.state is InstanceState.BOOTING and now - instance.since < PREPARED
+
+
+def _is_set_up(instance: Instance, reports: Mapping[str, Report]) -> bool:
+    report = reports.get(instance.bootstrap_row or "")
+    reported = report is not None and report.phase == "bootstrapped"
+    return reported or instance.state is InstanceState.BOOTSTRAPPED
+
+
+def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
+    failed = _failure(instance, view)
+    if failed:
+        yield _condemn(instance, now, failed)
+        return
+    moved = _follow_report(instance, view.reports.get(instance.bootstrap_row or ""), now)
+    if moved.state is InstanceState.BOOTSTRAPPED:
+        yield from _swap(moved, view, now)
+    elif moved.state is InstanceState.SWAPPING:
+        yield from _finish(moved, view, now)
+    elif moved is not instance:
+        yield WriteRecords((Save(moved),), f"the host reports {moved.state}")
+
+
+def _failure(instance: Instance, view: SandboxView) -> str:
+    """Why the host itself has given up; empty when it has not."""
+    for row in (instance.sandbox_row, instance.bootstrap_row):
+        report = view.reports.get(row or "")
+        if report is not None and report.phase == "failed":
+            return report.reason or "the host gave up without a reason"
+    return ""
+
+
+def _follow_report(instance: Instance, report: Report | None, now: datetime) -> Instance:
+    """The instance where its bootstrap row says it is; reports may be skipped, never reversed."""
+    reached = _REACHED.get(report.phase, 0) if report is not None else 0
+    if instance.state is InstanceState.LAUNCHING and reached >= 1:
+        instance = move_instance(instance, InstanceState.BOOTING, now, "the supervisor runs")
+    if instance.state is InstanceState.BOOTING and reached >= 2:
+        instance = move_instance(instance, InstanceState.BOOTSTRAPPED, now, "set-up is done")
+    return instance
+
+
+def _swap(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
+    """Record that the profile is about to be replaced; the effect follows the record."""
+    swapping = move_instance(instance, InstanceState.SWAPPING, now, "its profile is replaced")
+    record = (Save(swapping),)
+    rest = list(_finish(saved(swapping), view, now))
+    match rest:
+        case [ReplaceProfile() as effect]:
+            yield replace(effect, first=record)
+        case _:
+            yield WriteRecords(record, "set-up is done: the profile is to be replaced")
+            yield from rest
+
+
+def _finish(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
+    """Replace what is still bootstrap, believe what is proven, refuse what is neither."""
+    shown = view.associations.get(instance.instance_id or "")
+    if not shown:
+        return
+    pinned = instance.pinned
+    foreign = [
+        a for a in shown if a.profile not in {pinned.bootstrap_profile, pinned.sandbox_profile}
+    ]
+    if foreign:
+        yield _condemn(instance, now, f"EC2 shows a foreign profile: {foreign[0].profile}")
+        return
+    if len(shown) > 1:
+        # Replace shows the old association as disassociating beside the new one for a moment.
+        return
+    only = shown[0]
+    if only.profile == pinned.bootstrap_profile:
+        if only.state == "associated":
+            yield ReplaceProfile(instance, only.id, "EC2 still shows the bootstrap profile")
+        return
+    report = view.reports.get(instance.sandbox_row or "")
+    if only.state == "associated" and report is not None and _is_proof(report):
+        ready = move_instance(instance, InstanceState.READY, now, "it has proven its sandbox")
+        yield WriteRecords(
+            (Save(replace(ready, boot=report.boot, proven=True)),), "proof and EC2 agree"
+        )
+
+
+def _is_proof(report: Report) -> bool:
+    return report.phase == "sandboxed" and bool(report.boot)
+
+
+def _condemns(action: SandboxAction) -> bool:
+    return isinstance(action, WriteRecords) and any(
+        isinstance(change, Save)
+        and isinstance(change.record, Instance)
+        and change.record.state is InstanceState.CONDEMNED
+        for change in action.changes
+    )
+
+
+def _condemn(instance: Instance, now: datetime, reason: str) -> WriteRecords:
+    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
+    return WriteRecords((Save(condemned),), f"condemned: {reason}")

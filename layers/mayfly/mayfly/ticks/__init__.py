@@ -1,1 +1,0 @@
-"""One tick of each function: gather, decide, apply."""

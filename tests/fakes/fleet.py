@@ -1,0 +1,229 @@
+"""The Fleet table in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import TypeAlias, cast
+
+from mayfly.adapters.dynamodb.records import (
+    LEASE_KEY,
+    QUEUES_PARTITION,
+    STRAYS_PARTITION,
+    key_of,
+    open_keys,
+    open_prefix,
+    pointer_key,
+)
+from mayfly.adapters.dynamodb.rows import Row, rows
+from mayfly.errors import Conflict
+from mayfly.records.changes import Assign, Change, Drop, Save, Unassign
+from mayfly.records.model import (
+    AnyRecord,
+    Capacity,
+    Claim,
+    Instance,
+    Launch,
+    Lease,
+    QueueRecord,
+    Record,
+    SlotKey,
+    Stray,
+)
+from mayfly.records.states import ClaimState, InstanceState, LaunchState
+from tests.fakes.faults import Faults
+from tests.fakes.mailbox import FakeMailbox
+
+_Index: TypeAlias = dict[tuple[str, str], dict[str, Record]]
+"""Open records by partition and by the part of the sort key before the name."""
+
+
+class FakeFleet(Faults):
+    """Implements `mayfly.ports.Fleet`, over the rows of a FakeMailbox where it writes into them."""
+
+    def __init__(self, mailbox: FakeMailbox) -> None:
+        super().__init__()
+        self.records: dict[str, Record] = {}
+        self.pointers: dict[str, SlotKey] = {}
+        self._mailbox = mailbox
+        self._open: _Index = {}
+        self._shown: _Index | None = None
+
+    # -- the world -----------------------------------------------------------------------------
+
+    def lag(self) -> None:
+        """Let lists show the present until `catch_up`, whatever is written."""
+        self._shown = {place: dict(records) for place, records in self._open.items()}
+
+    def catch_up(self) -> None:
+        """Let lists show what is there again."""
+        self._shown = None
+
+    def all(self, kind: type[AnyRecord]) -> list[AnyRecord]:
+        """Every record of a kind, open or not, by key."""
+        return [record for _, record in sorted(self.records.items()) if isinstance(record, kind)]
+
+    # -- lists ---------------------------------------------------------------------------------
+
+    def queues(self) -> Sequence[QueueRecord]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("queues"):
+            return self._list(QueueRecord, QUEUES_PARTITION)
+
+    def claims(self, queue: str, states: Collection[ClaimState]) -> Sequence[Claim]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("claims"):
+            return self._list(Claim, queue, states)
+
+    def instances(self, queue: str, states: Collection[InstanceState]) -> Sequence[Instance]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("instances"):
+            return self._list(Instance, queue, states)
+
+    def launches(self, queue: str) -> Sequence[Launch]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("launches"):
+            return self._list(Launch, queue, [LaunchState.OPEN])
+
+    def strays(self) -> Sequence[Stray]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("strays"):
+            return self._list(Stray, STRAYS_PARTITION)
+
+    # -- single records ------------------------------------------------------------------------
+
+    def claim(self, job: str) -> Claim | None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("claim"):
+            return self._get(Claim, job)
+
+    def instance(self, key: SlotKey) -> Instance | None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("instance"):
+            return self._get(Instance, key)
+
+    def instance_of(self, instance_id: str) -> Instance | None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("instance_of"):
+            slot = self.pointers.get(pointer_key(instance_id))
+            return self._get(Instance, slot) if slot else None
+
+    def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("claims_of"):
+            claims = (self._get(Claim, job) for job in sorted(set(jobs)))
+            return [claim for claim in claims if claim is not None]
+
+    def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("slots"):
+            slots = (self._get(Instance, key) for key in sorted(set(keys)))
+            return [slot for slot in slots if slot is not None]
+
+    def capacity(self, queue: str) -> Capacity | None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("capacity"):
+            return self._get(Capacity, queue)
+
+    def queue(self, queue: str) -> QueueRecord | None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("queue"):
+            return self._get(QueueRecord, queue)
+
+    def lease(self) -> Lease | None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("lease"):
+            return cast("Lease | None", self.records.get(LEASE_KEY))
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("write"):
+            touched = rows(changes, fence)
+            for row in touched:
+                if not self._may(row):
+                    raise Conflict(f"{row.key} is not as it was read")
+            for row in touched:
+                self._write_row(row)
+
+    def _may(self, row: Row) -> bool:
+        stored = self.records.get(row.key)
+        if row.fence is not None and not (isinstance(stored, Lease) and stored.fence == row.fence):
+            return False
+        if row.slot:
+            return self.pointers.get(row.key, row.slot) == row.slot
+        match row.change:
+            case Save(record) | Drop(record):
+                return record.version == (stored.version if stored else 0)
+            case Assign():
+                waiting = self._mailbox.rows.get(row.key)
+                return bool(waiting and waiting.report and waiting.assignment is None)
+            case Unassign() | None:
+                return True
+
+    def _write_row(self, row: Row) -> None:
+        if row.slot:
+            self.pointers[row.key] = row.slot
+        match row.change:
+            case Save(record):
+                self._store(row.key, self._with_freed(row.key, record))
+            case Drop():
+                self._forget(row.key)
+            case Assign(assignment=assignment, expires=expires):
+                waiting = self._mailbox.rows[row.key]
+                waiting.assignment, waiting.expires = dict(assignment), expires
+            case Unassign():
+                if assigned := self._mailbox.rows.get(row.key):
+                    assigned.assignment = None
+            case None:
+                pass
+        stored = self.records.get(row.key)
+        if row.freed and isinstance(stored, Capacity):
+            self.records[row.key] = replace(
+                stored, live=stored.live - row.freed, freed=stored.freed + row.freed
+            )
+
+    def _with_freed(self, key: str, record: Record) -> Record:
+        """A capacity row keeps what was freed since it was read."""
+        stored = self.records.get(key)
+        if isinstance(record, Capacity) and isinstance(stored, Capacity):
+            since = stored.freed - record.freed
+            return replace(record, live=record.live - since, freed=stored.freed)
+        return record
+
+    def _store(self, key: str, record: Record) -> None:
+        self._forget(key)
+        record = replace(record, version=record.version + 1)
+        self.records[key] = record
+        if keys := open_keys(record):
+            self._open.setdefault(_place(*keys), {})[key] = record
+
+    def _forget(self, key: str) -> None:
+        record = self.records.pop(key, None)
+        if record and (keys := open_keys(record)):
+            del self._open[_place(*keys)][key]
+
+    def _get(self, kind: type[AnyRecord], name: str | SlotKey) -> AnyRecord | None:
+        return cast("AnyRecord | None", self.records.get(key_of(kind, name)))
+
+    def _list(
+        self,
+        kind: type[AnyRecord],
+        partition: str,
+        states: Collection[StrEnum] | None = None,
+    ) -> list[AnyRecord]:
+        shown = self._open if self._shown is None else self._shown
+        asked = [None] if states is None else dict.fromkeys(states)
+        places = [(partition, open_prefix(kind, state)) for state in asked]
+        return [
+            cast("AnyRecord", record)
+            for place in places
+            for _, record in sorted(shown.get(place, {}).items())
+        ]
+
+
+def _place(partition: str, sort: str) -> tuple[str, str]:
+    kind, state, _ = sort.split("#", 2)
+    return partition, f"{kind}#{state}#"

@@ -1,0 +1,214 @@
+"""EC2 as a small world in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from mayfly.answers import Association, Launched, Seen
+from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound
+from tests.fakes.faults import Faults
+
+_GONE = {"shutting-down", "terminated"}
+
+
+@dataclass(slots=True)
+class Machine:
+    """An instance as EC2 has it; Describe may lag behind."""
+
+    seen: Seen
+    association: Association
+    """The active one."""
+    instance_type: str
+    market: str
+    console: str = ""
+    replaced: Association | None = None
+    """The former one, which is shown until the active one is settled."""
+
+
+class FakeMachines(Faults):
+    """Implements `mayfly.ports.Machines`.
+
+    A launch stays `pending`, a termination `shutting-down` and a new profile `associating` until
+    the world calls `settle`.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], templates: Mapping[str, str]) -> None:
+        """`templates` has the profile that each launch template gives, by template id."""
+        super().__init__()
+        self.machines: dict[str, Machine] = {}
+        self.requests: dict[str, str] = {}
+        """Every CreateFleet request that EC2 took, by client token."""
+        self.capacity: dict[tuple[str, str], int] = {}
+        """What EC2 has left, by market and instance type; endless where nothing stands."""
+        self.hidden: set[str] = set()
+        """Instances that Describe does not show."""
+        self.hide_launches = False
+        """Whether Describe is to miss what is launched from now on."""
+        self._clock = clock
+        self._templates = templates
+        self._answers: dict[str, Launched] = {}
+        self._associated: dict[str, str] = {}
+        """The instance of every association id there ever was."""
+
+    # -- the world -----------------------------------------------------------------------------
+
+    def settle(self, *instance_ids: str) -> None:
+        """Let pending changes of these instances, or of all, come to their end."""
+        for instance_id in instance_ids or tuple(self.machines):
+            machine = self.machines[instance_id]
+            if machine.seen.state == "pending":
+                machine.seen = replace(machine.seen, state="running")
+            if machine.seen.state == "shutting-down":
+                self.end(instance_id, machine.seen.reason)
+            if machine.association.state == "associating":
+                machine.association = replace(machine.association, state="associated")
+                machine.replaced = None
+
+    def end(self, instance_id: str, reason: str) -> None:
+        """Terminate an instance at once, as its own power-off or a lost host does."""
+        machine = self.machines[instance_id]
+        if machine.seen.state == "terminated":
+            return
+        machine.seen = replace(machine.seen, state="terminated", reason=reason)
+        machine.association = replace(machine.association, state="disassociated")
+        machine.replaced = None
+        place = machine.market, machine.instance_type
+        if place in self.capacity:
+            self.capacity[place] += 1
+
+    def forget(self, instance_id: str) -> None:
+        """Stop showing an instance, as EC2 does about an hour after its end."""
+        del self.machines[instance_id]
+
+    def intrude(self, seen: Seen) -> None:
+        """Add an instance that Mayfly never launched, with whatever tags it shows."""
+        association = self._associate(seen.instance_id, "")
+        self.machines[seen.instance_id] = Machine(seen, association, "", "on-demand")
+
+    # -- the port ------------------------------------------------------------------------------
+
+    def create_fleet(self, request: str, token: str) -> Launched:
+        """See `mayfly.ports.Machines`."""
+        with self._call("create_fleet"):
+            if self.requests.setdefault(token, request) != request:
+                raise Misconfigured(f"IdempotentParameterMismatch: {token}")
+            if token not in self._answers:
+                self._answers[token] = self._launch(json.loads(request), token)
+            answer = self._answers[token]
+            if not answer.instance_ids:
+                raise NoCapacity("; ".join(answer.errors))
+            return answer
+
+    def instances(self) -> Sequence[Seen]:
+        """See `mayfly.ports.Machines`."""
+        with self._call("instances"):
+            return [m.seen for m in self.machines.values() if m.seen.instance_id not in self.hidden]
+
+    def instance(self, instance_id: str) -> Seen | None:
+        """See `mayfly.ports.Machines`."""
+        with self._call("instance"):
+            machine = self.machines.get(instance_id)
+            return machine.seen if machine and instance_id not in self.hidden else None
+
+    def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
+        """See `mayfly.ports.Machines`."""
+        with self._call("associations"):
+            return {
+                instance_id: _shown(self.machines.get(instance_id)) for instance_id in instance_ids
+            }
+
+    def replace_profile(self, association: str, profile: str) -> None:
+        """See `mayfly.ports.Machines`."""
+        with self._call("replace_profile"):
+            machine = self.machines.get(self._associated.get(association, ""))
+            if not machine or machine.association.id != association:
+                raise Conflict(f"InvalidAssociationID.NotFound: {association}")
+            if machine.seen.state != "running":
+                raise Conflict(f"IncorrectState: the instance is {machine.seen.state}")
+            machine.replaced = replace(machine.association, state="disassociating")
+            machine.association = self._associate(machine.seen.instance_id, profile)
+
+    def terminate(self, instance_ids: Collection[str]) -> None:
+        """See `mayfly.ports.Machines`."""
+        with self._call("terminate"):
+            for instance_id in instance_ids:
+                machine = self.machines.get(instance_id)
+                if machine and machine.seen.state not in _GONE:
+                    reason = "Client.UserInitiatedShutdown"
+                    machine.seen = replace(machine.seen, state="shutting-down", reason=reason)
+
+    def console(self, instance_id: str) -> str:
+        """See `mayfly.ports.Machines`."""
+        with self._call("console"):
+            if instance_id not in self.machines:
+                raise NotFound(instance_id)
+            return self.machines[instance_id].console
+
+    # -- launching -----------------------------------------------------------------------------
+
+    def _launch(self, request: Mapping[str, Any], token: str) -> Launched:
+        wanted = request["TargetCapacitySpecification"]
+        market = wanted["DefaultTargetCapacityType"]
+        places = list(_places(request))
+        for template, _ in places:
+            if template not in self._templates:
+                raise Misconfigured(f"InvalidLaunchTemplateId.NotFound: {template}")
+        launched: list[str] = []
+        errors: list[str] = []
+        while places and len(launched) < wanted["TotalTargetCapacity"]:
+            template, kind = places[0]
+            left = self.capacity.get((market, kind))
+            if left == 0:
+                errors.append(f"InsufficientInstanceCapacity: no {market} {kind} is left")
+                del places[0]
+                continue
+            if left is not None:
+                self.capacity[market, kind] = left - 1
+            instance_id = _id_of(f"{token}/{len(launched)}")
+            profile = self._associate(instance_id, self._templates[template])
+            seen = Seen(instance_id, "pending", *_tags(request), self._clock())
+            self.machines[instance_id] = Machine(seen, profile, kind, market)
+            launched.append(instance_id)
+        if self.hide_launches:
+            self.hidden.update(launched)
+        # EC2 promises no order.
+        return Launched(tuple(reversed(launched)), tuple(dict.fromkeys(errors)))
+
+    def _associate(self, instance_id: str, profile: str) -> Association:
+        name = f"iip-assoc-{len(self._associated):017x}"
+        self._associated[name] = instance_id
+        return Association(name, instance_id, profile, "associating")
+
+
+def _shown(machine: Machine | None) -> tuple[Association, ...]:
+    if machine is None or machine.association.state == "disassociated":
+        return ()
+    return (machine.replaced, machine.association) if machine.replaced else (machine.association,)
+
+
+def _id_of(name: str) -> str:
+    return "i-" + hashlib.sha256(name.encode()).hexdigest()[:17]
+
+
+def _places(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Template and instance type of every override, in the request's order."""
+    for config in request["LaunchTemplateConfigs"]:
+        template = config["LaunchTemplateSpecification"]["LaunchTemplateId"]
+        for override in config.get("Overrides") or [{}]:
+            yield template, override.get("InstanceType", "")
+
+
+def _tags(request: Mapping[str, Any]) -> tuple[str, str]:
+    """The launch and the queue that the request's instances are tagged with."""
+    tags = {
+        tag["Key"]: tag["Value"]
+        for given in request.get("TagSpecifications", [])
+        if given["ResourceType"] == "instance"
+        for tag in given["Tags"]
+    }
+    return tags.get("mayfly-launch", ""), tags.get("mayfly-queue", "")

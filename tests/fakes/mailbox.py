@@ -1,0 +1,49 @@
+"""The Mailbox table in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mayfly.answers import Report
+from tests.fakes.faults import Faults
+
+
+@dataclass(slots=True)
+class MailboxRow:
+    """One row, as the tables has it."""
+
+    report: Report | None = None
+    assignment: Mapping[str, object] | None = None
+    notice: str | None = None
+    expires: datetime | None = None
+
+
+class FakeMailbox(Faults):
+    """Implements `mayfly.ports.Mailbox`; `rows` is what the world sees and FakeFleet assigns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, MailboxRow] = {}
+
+    def report(self, row: str, report: Report) -> None:
+        """Write a report as the instance does: whole, and nothing else of the row."""
+        self.rows.setdefault(row, MailboxRow()).report = report
+
+    def reports(self, rows: Iterable[str]) -> Mapping[str, Report]:
+        """See `mayfly.ports.Mailbox`."""
+        with self._call("reports"):
+            return {key: row.report for key in rows if (row := self.rows.get(key)) and row.report}
+
+    def notice(self, row: str, text: str, expires: datetime) -> None:
+        """See `mayfly.ports.Mailbox`."""
+        with self._call("notice"):
+            told = self.rows.setdefault(row, MailboxRow())
+            told.notice, told.expires = text, expires
+
+    def remove(self, rows: Collection[str]) -> None:
+        """See `mayfly.ports.Mailbox`."""
+        with self._call("remove"):
+            for row in rows:
+                self.rows.pop(row, None)

@@ -1,0 +1,79 @@
+"""The small ports in memory: parameters, nudges, last words, roles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from mayfly.answers import Parameter
+from mayfly.errors import NotFound
+from tests.fakes.faults import Faults
+
+
+class FakeParameters(Faults):
+    """Implements `mayfly.ports.Parameters`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored: dict[str, Parameter] = {}
+
+    def put(self, name: str, value: str) -> None:
+        """Write a parameter as an operator does."""
+        old = self.stored.get(name)
+        self.stored[name] = Parameter(value, old.version + 1 if old else 1)
+
+    def remove(self, name: str) -> None:
+        """Delete a parameter as an operator does."""
+        del self.stored[name]
+
+    def under(self, path: str) -> Mapping[str, Parameter]:
+        """See `mayfly.ports.Parameters`."""
+        with self._call("under"):
+            root = path.rstrip("/") + "/"
+            return {name: kept for name, kept in self.stored.items() if name.startswith(root)}
+
+    def values(self, names: Collection[str]) -> Mapping[str, str]:
+        """See `mayfly.ports.Parameters`."""
+        with self._call("values"):
+            return {name: self.stored[name].value for name in names if name in self.stored}
+
+
+class FakeNudges(Faults):
+    """Implements `mayfly.ports.Nudges`; `sent` has the reasons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+
+    def send(self, reason: str) -> None:
+        """See `mayfly.ports.Nudges`."""
+        with self._call("send"):
+            self.sent.append(reason)
+
+
+class FakeLastWords(Faults):
+    """Implements `mayfly.ports.LastWords`; `kept` has the texts of each stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, list[tuple[datetime, str]]] = {}
+
+    def keep(self, stream: str, text: str, at: datetime) -> None:
+        """See `mayfly.ports.LastWords`."""
+        with self._call("keep"):
+            self.kept.setdefault(stream, []).append((at, text))
+
+
+class FakeRoles(Faults):
+    """Implements `mayfly.ports.Roles`; `attached` has the policies of each role."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attached: dict[str, frozenset[str]] = {}
+
+    def policies(self, role_arn: str) -> frozenset[str]:
+        """See `mayfly.ports.Roles`."""
+        with self._call("policies"):
+            if role_arn not in self.attached:
+                raise NotFound(role_arn)
+            return self.attached[role_arn]
