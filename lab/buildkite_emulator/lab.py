@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Unpack
 
+from buildkite_emulator.distance import far_away
 from buildkite_emulator.server import HttpServer
-from mayfly_lab.latency import far_away
 
 from . import builds, git
 from .application import Application, Clock

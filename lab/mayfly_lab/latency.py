@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from buildkite_emulator.server import Answer, Application, Request
 from mayfly_lab.faults import FaultSyntaxError, parse_seconds
 
 LONGEST = 60.0
@@ -51,27 +48,3 @@ class Latency:
     def __str__(self) -> str:
         """As it is written, `buildkite=100ms,aws=15ms`."""
         return f"buildkite={self.buildkite * 1000:g}ms,aws={self.aws * 1000:g}ms"
-
-
-def far_away(
-    application: Application,
-    seconds: float,
-    near: str = "",
-    sleep: Callable[[float], None] = time.sleep,
-) -> Application:
-    """The application as it is reached over a way of so many seconds, there and back together.
-
-    The connection's thread sleeps, which costs nothing. Paths that begin with `near` are not far.
-    """
-    if not seconds:
-        return application
-
-    def answer(request: Request) -> Answer:
-        if near and request.target.startswith(near):
-            return application(request)
-        sleep(seconds / 2)
-        answered = application(request)
-        sleep(seconds / 2)
-        return answered
-
-    return answer

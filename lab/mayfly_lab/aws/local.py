@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from buildkite_emulator.distance import far_away
 from buildkite_emulator.server import Answer, HttpServer
 from mayfly_lab.aws import application, transactions
 from mayfly_lab.aws import cloud as moto_cloud
@@ -49,7 +50,6 @@ from mayfly_lab.front.journal import Journal
 from mayfly_lab.front.own import Layers
 from mayfly_lab.front.reading import read_models
 from mayfly_lab.front.rights import mayfly_rights
-from mayfly_lab.latency import far_away
 
 _FOREVER = timedelta(days=365)
 # Backends that must not be entered by two calls at once: their checks and writes go together.
