@@ -28,7 +28,7 @@ from mayfly.records.states import (
 from mayfly_instance.limits import Limits
 from tests.unit.builders import NOW, a_claim, a_launch, an_instance, later
 
-# Written by hand from sections 3 and 5 of the design; the stopped pool is not built yet.
+# Written by hand from the way of a job in docs/architecture.md; the stopped pool is not built yet.
 CLAIM = {
     "waiting": {"assigned", "released", "failed"},
     "assigned": {"running", "waiting", "released", "failed"},

@@ -20,7 +20,7 @@ _REPORT = frozenset({"key", "report"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One function's row of rights (design, section 4: "alone holds")."""
+    """One function's rights: what it alone holds."""
 
     actions: frozenset[str]
     """Operations of services besides the tables."""
