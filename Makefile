@@ -99,12 +99,16 @@ test-unit: .venv/ok ## the tests that need nothing but Python
 RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: test
-test: .venv/ok .tools/sam/ok ## all tests but the slow ones
-	$(RUN_TESTS) -m "not slow" --ignore lab/tests/e2e $(PYTEST)
+test: .venv/ok .tools/sam/ok ## the product's tests, but for the slow ones
+	$(RUN_TESTS) -m "not slow" tests $(PYTEST)
+
+.PHONY: test-lab
+test-lab: .venv/ok ## the lab's tests: emulator, local AWS, machines, stories of the whole system
+	$(RUN_TESTS) -m "not slow" lab/tests --ignore lab/tests/e2e $(PYTEST)
 
 .PHONY: test-slow
 test-slow: .venv/ok .tools/sam/ok ## tests that need minutes: every fault, functions that die, commands as people start them
-	$(RUN_TESTS) -m slow --ignore lab/tests/e2e $(PYTEST)
+	$(RUN_TESTS) -m slow tests lab/tests --ignore lab/tests/e2e $(PYTEST)
 
 .PHONY: e2e
 e2e: .venv/ok ## whole jobs of every kind, by the buildkite-agent on PATH and by the stand-in
