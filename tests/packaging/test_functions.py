@@ -59,7 +59,7 @@ def lambda_environment(
         "PATH": os.environ["PATH"],
         "PYTHONPATH": ":".join(str(part) for part in (host.runtime, task, *layers)),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "_HANDLER": "app.handler",
+        "_HANDLER": f"app.{function}",
     }
 
 
@@ -69,7 +69,7 @@ def running(environment: dict[str, str], host: HostBuild, log: Path) -> Iterator
     with runtime_api(budget=3) as api, log.open("wb") as output:
         process = subprocess.Popen(
             # -S: no site-packages of this machine, so that only what is shipped can be imported.
-            [host.python, "-S", "-m", "awslambdaric", "app.handler"],
+            [host.python, "-S", "-m", "awslambdaric", environment["_HANDLER"]],
             cwd=environment["LAMBDA_TASK_ROOT"],
             env=environment | {"AWS_LAMBDA_RUNTIME_API": api.address},
             stdout=output,

@@ -66,7 +66,7 @@ def test_functions_are_python_on_arm(control: Resources, name: str) -> None:
     assert properties["FunctionName"] == f"acme-{name}"
     assert properties["Runtime"] == "python3.13"
     assert properties["Architectures"] == ["arm64"]
-    assert properties["Handler"] == "app.handler"
+    assert properties["Handler"] == f"app.{name}"
     assert properties["MemorySize"] == 512
     assert properties["Timeout"] == TIMEOUTS[name]
     assert len(properties["Layers"]) == 2
