@@ -71,7 +71,7 @@ def test_a_job_that_no_instance_of_the_queue_fits_is_told_of_once(
         told = [world.dispatch().left["NoMatch"] for _ in range(3)]
     assert told == [1, 0, 0]
     assert caplog.messages == [
-        "job job-1 is left alone for its rule gpu=yes: the queue has no tag gpu"
+        f"job job-1 does not match queue `{QUEUE}`: rule gpu=yes, the queue has no tag gpu"
     ]
     assert world.buildkite.known["job-1"].state == "scheduled"
     world.buildkite.cancel("job-1")

@@ -52,11 +52,11 @@ def _waits(job: JobView) -> bool:
 
 
 def _said_of(job: JobView, log: str) -> str:
-    """Why dispatch leaves the job alone, in its own words."""
+    """Why dispatch does not take the job, in its own words; empty when its log has none."""
     for line in log.splitlines():
-        _, found, said = line.partition(f"job {job.id} is left alone for ")
+        _, found, said = line.partition(f"job {job.id} does not match ")
         if found:
-            return f"Mayfly leaves it alone for {_until_quote(said)}"
+            return f"the job does not match {_until_quote(said)}"
     return ""
 
 

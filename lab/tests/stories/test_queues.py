@@ -88,7 +88,7 @@ def test_a_job_whose_agent_rules_no_instance_fits_is_left_alone(stage: Stage) ->
     fits = stage.push(OPEN, agents={"disk": "large"})
     alone = stage.push(OPEN, agents={"gpu": "yes"})
     passed_over(stage, alone)
-    line = f"job {alone} is left alone for its rule gpu=yes: the queue has no tag gpu"
+    line = f"job {alone} does not match queue `{OPEN}`: rule gpu=yes, the queue has no tag gpu"
     stage.until("the log tells of it", lambda: stage.said("dispatch", line))
     stage.until("it is counted", lambda: stage.counted("dispatch", "LeftNoMatch"))
     assert stage.ended(fits).outcome == "passed"

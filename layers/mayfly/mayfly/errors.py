@@ -37,5 +37,5 @@ class Misconfigured(MayflyError):
 class Illegal(Exception):
     """A transition that no table allows: a defect in Mayfly itself.
 
-    It is no MayflyError, so that no tick can take it for weather and leave it to the next.
+    Not a MayflyError, so ticks never retry it.
     """

@@ -26,10 +26,10 @@ from mayfly.records.states import ClaimState, InstanceState
 
 
 class Fleet(Protocol):
-    """The records. Lists come from an index and may lag by moments; `write` never does."""
+    """The records. Lists come from an index that may lag by moments; `write` checks versions."""
 
     def queues(self) -> Sequence[QueueRecord]:
-        """The known queues; one whose stack is gone too, until nothing of it is left."""
+        """Known queues. A queue whose stack is gone stays until its last instance has ended."""
 
     def claims(self, queue: str, states: Collection[ClaimState]) -> Sequence[Claim]:
         """Open claims in these states; FAILED gives those of which Buildkite is not told yet."""
@@ -41,13 +41,13 @@ class Fleet(Protocol):
         """Open launches of a queue."""
 
     def strays(self) -> Sequence[Stray]:
-        """What was seen with our tag and without a record."""
+        """EC2 instances with our tag and without a record."""
 
     def claim(self, job: str) -> Claim | None:
         """One claim, open or not, read consistently."""
 
     def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
-        """Those of the claims of these jobs that there are, open or not, read consistently."""
+        """Claims for these job ids; ids without a claim are omitted. Consistent read."""
 
     def instance(self, key: SlotKey) -> Instance | None:
         """One instance, open or not, read consistently."""
@@ -56,7 +56,7 @@ class Fleet(Protocol):
         """The record of an EC2 instance id, read consistently; None when it is not ours."""
 
     def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
-        """Those of these instances that there are, open or not, by key, read consistently."""
+        """Instances with these keys; keys without a record are omitted. Consistent read."""
 
     def capacity(self, queue: str) -> Capacity | None:
         """A queue's capacity row, read consistently."""
@@ -137,10 +137,10 @@ class Buildkite(Protocol):
         """Make the stack known. Raises Misconfigured when the key belongs to another owner."""
 
     def jobs(self, queue: str) -> Listing:
-        """Jobs that could run now, every page up to a stated limit."""
+        """Jobs that could run now, from every page up to a stated limit."""
 
     def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
-        """Reserve jobs, or extend their reservations; answers with those that are ours."""
+        """Reserve jobs, or extend their reservations. Returns the jobs that are reserved for us."""
 
     def environment(self, job: str) -> Mapping[str, str]:
         """A job's environment as Buildkite made it."""

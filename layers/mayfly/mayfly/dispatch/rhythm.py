@@ -16,15 +16,15 @@ LISTS_AT_ONCE = 4
 """Queues listed in one tick."""
 LISTS = 8
 """Lists in any second, of the 10 that Buildkite allows a stack. The adapter refuses more."""
-SECOND = timedelta(seconds=1.125)
-"""Time in which so many are planned. One that begins late must not push the ninth into a second."""
-BESIDE = SECOND / 2
+LISTS_PERIOD = timedelta(seconds=1.125)
+"""Plan 8 lists per 1.125 s, so a late start can never make 9 in one second."""
+BESIDE = LISTS_PERIOD / 2
 """Between two lists, of one queue each, beside an invocation that may list too: the other 2."""
 QUIET = timedelta(seconds=0.25)
 """Between two lists while there is no job, and no instance that is ready for one."""
 IDLE = timedelta(seconds=1)
 """Between two looks at the records while no job is there or waits."""
-KEEN = SECOND / LISTS
+KEEN = LISTS_PERIOD / LISTS
 """Between two ticks while a job waits for its instance; the records tell when there is one."""
 READ_EVERY = timedelta(seconds=0.0625)
 """What a queue's records cost of that pace."""
@@ -89,5 +89,5 @@ def listed(
 
 def pace_of(queues: Collection[str], *, fast: bool) -> timedelta:
     """How long after a tick that listed these queues the next list may begin."""
-    fastest = SECOND / (LISTS // max(1, len(queues)))
+    fastest = LISTS_PERIOD / (LISTS // max(1, len(queues)))
     return fastest if fast else max(fastest, QUIET)

@@ -42,7 +42,7 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
         if view.listing is not None:
             jobs = jobs or bool(view.listing.jobs)
             told = alone.get(config.queue, frozenset())
-            alone[config.queue] = _tell_of(left_alone(view, config), told, outcome)
+            alone[config.queue] = _tell_of(config.queue, left_alone(view, config), told, outcome)
         applier = Applier(ports.fleet, ports.buildkite, ports.nudges, turn.fence, now)
         actions = decide(view, config, now)
         applier.perform(actions, outcome)
@@ -54,11 +54,12 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> Ticked:
 
 
 def _tell_of(
-    found: Mapping[str, Mismatch], told: Collection[str], outcome: Outcome
+    queue: str, found: Mapping[str, Mismatch], told: Collection[str], outcome: Outcome
 ) -> frozenset[str]:
-    """Say of each job, once, by which of its rules it is left alone; all those jobs."""
+    """Log each new mismatch once, with the rule that failed. Returns all jobs that do not match."""
     for job in sorted(found.keys() - set(told)):
         outcome.left["NoMatch"] += 1
         rule = found[job].rule or "(none)"
-        log.warning("job %s is left alone for its rule %s: %s", job, rule, found[job].reason)
+        reason = found[job].reason
+        log.warning("job %s does not match queue `%s`: rule %s, %s", job, queue, rule, reason)
     return frozenset(found)

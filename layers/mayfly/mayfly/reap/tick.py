@@ -35,7 +35,7 @@ def tick(ports: ReapPorts, now: datetime) -> Outcome:
 
 
 def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -> Outcome:
-    """Act on a spot warning for that time; an id that is not ours is none of our business."""
+    """Act on a spot warning for that time. Ids without a record are ignored."""
 
     def act(outcome: Outcome) -> None:
         instance = ports.fleet.instance_of(instance_id)
@@ -46,9 +46,9 @@ def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -
 
 
 def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
-    """Look after one instance whose state has changed; an id that is not ours is nobody's business.
+    """Decide about one instance whose state has changed. Ids without a record are ignored.
 
-    Only after that one: a burst of ends must not look through the whole fleet once for each.
+    Only this instance is read: a burst of ends must not read the whole fleet once for each.
     """
     reports: dict[str, Report] = {}
 
@@ -158,7 +158,7 @@ def _reports(mailbox: Mailbox, instances: Iterable[Instance]) -> Mapping[str, Re
 
 
 def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, str]]:
-    """Those of the slots that are closed, and why."""
+    """The closed slots among these, each with the reason of its end."""
     for slot in slots:
         instance = fleet.instance(slot)
         if instance is None or not instance.open:
