@@ -91,7 +91,8 @@ def test_a_job_that_nobody_can_run_is_named_when_the_time_is_over(
     assert "warning: throttle=ec2:CreateFleets never struck" in output
     assert "latency=ssm:* never struck" not in output
     assert (
-        "Odd: nobody took it (os=plan9) in 10 s: Mayfly leaves it alone for its rule os" in output
+        "Odd: nobody took it (os=plan9) in 10 s: the job does not match queue `default`: rule os"
+        in output
     )
     assert "Odd: nobody took it (os=plan9)\n" in output
     assert "the build was not over in time (--timeout)" in output
