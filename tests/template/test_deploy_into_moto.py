@@ -113,7 +113,8 @@ def test_the_functions_are_what_the_template_says(account: Account) -> None:
 
 def test_the_functions_run_as_the_template_says(account: Account, sources: Path) -> None:
     spec = account.lab.aws.functions.spec("mayfly-dispatch")
-    assert spec.code == sources / "functions" / "dispatch"
+    assert spec.code == sources / "functions"
+    assert spec.handler == "app.dispatch"
     assert spec.layers == (sources / "layers" / "mayfly",)
     assert (spec.timeout, spec.max_retries, spec.max_event_age) == (90, 0, 60)
     assert spec.log_group == "/aws/lambda/mayfly-dispatch"
