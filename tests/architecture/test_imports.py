@@ -56,11 +56,12 @@ MAY_IMPORT = {
     "records": {"errors"},
     "answers": set(),
     "ports": {"answers", "records"},
-    "tick": {"errors", "records"},
+    "metrics": set(),
+    "tick": {"errors", "metrics", "records"},
     "config": {"answers", "errors", "records", "scrubbing"},
-    "adapters": {"answers", "errors", "observe", "records", "scrubbing"},
+    "adapters": {"answers", "errors", "metrics", "observe", "records", "scrubbing"},
     **{
-        function: {"answers", "config", "errors", "events", "ports", "records", "tick"}
+        function: {"answers", "config", "errors", "events", "metrics", "ports", "records", "tick"}
         for function in FUNCTIONS
     },
 }
@@ -74,7 +75,7 @@ PURE = {
         for name in MAYFLY
         if part(name) in FUNCTIONS and name.split(".")[-1] not in REACHES_OUT
     ),
-    *(name for name in MAYFLY if part(name) in {"answers", "records"}),
+    *(name for name in MAYFLY if part(name) in {"answers", "metrics", "records"}),
     "mayfly.config.repository",
     "mayfly.config.rules",
     "mayfly.config.shapes",

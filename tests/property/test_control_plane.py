@@ -178,7 +178,8 @@ class ControlPlane(RuleBasedStateMachine):
         self.world.fleet.catch_up()
         self.world.machines.hidden = set()  # what is not shown is terminated until it is
         outcomes = [self.invoke(name) for _ in range(6)]
-        assert not outcomes[-1].done, f"same-in-same-out: {name} does {outcomes[-1].done} for ever"
+        last = outcomes[-1]
+        assert not last.changed, f"same-in-same-out: {name} does {last.as_dict()} for ever"
         decide_twice(self.world)
 
     # -- what holds --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 
 from mayfly.errors import Conflict, MayflyError, Transient
 from mayfly.records.states import InstanceState
+from mayfly.tick.outcome import Left
 from tests.unit.builders import TYPES
 from tests.unit.script import Script
 from tests.unit.world import a_world, launched, wanting
@@ -61,7 +62,7 @@ def test_provision_ticks_until_there_is_nothing_more_to_start() -> None:
     world.dispatch()
     script = Script(world, 60)
     outcome = script.provision()
-    assert (outcome.done["RecordLaunch"], script.waits) == (2, [])
+    assert (outcome.launched, script.waits) == (2, [])
     assert len(world.instances(S.LAUNCHING)) == 50
 
 
@@ -70,9 +71,9 @@ def test_a_nudge_launches_by_the_records_and_a_minute_reads_the_parameters() -> 
     world.configure(**{"pool/hot": "3"})
     before = world.parameters.calls["under"]
     script = Script(world, 60)
-    assert script.provision(nudged=True).done["RecordLaunch"] == 1
+    assert script.provision(nudged=True).launched == 1
     assert (len(world.instances()), world.parameters.calls["under"]) == (1, before)
-    assert script.provision().done["RecordLaunch"] == 1
+    assert script.provision().launched == 1
     assert len(world.instances()) == 1 + 3
 
 
@@ -100,7 +101,7 @@ def test_what_is_left_for_ever_ends_with_the_invocation() -> None:
     script = Script(world, 30)
     outcome = script.provision()
     assert sum(script.waits) <= 30
-    assert outcome.left["Transient"] == 15
+    assert outcome.left == {Left.TRANSIENT: 15}
 
 
 def test_the_outcome_of_an_invocation_tells_each_problem_once() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from mayfly import observe, scrubbing
+from mayfly.metrics import Metric
 from mayfly.scrubbing import REDACTED, Scrubber, hide, scrub, scrub_deep
 from mayfly.settings import Settings
 
@@ -189,14 +190,13 @@ def test_metrics_go_out_with_the_invocation(
     written: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with observe.invocation():
-        observe.count("BadConfiguration", 2)
-        observe.count("BadConfiguration")
-        observe.seconds("Tick", 0.25)
+        observe.count(Metric.BAD_CONFIGURATION, 2)
+        observe.count(Metric.BAD_CONFIGURATION)
     line = json.loads(capsys.readouterr().out)
     assert sum(line["BadConfiguration"]) == 3
-    assert line["Tick"] == [0.25]
     (told,) = line["_aws"]["CloudWatchMetrics"]
     assert told["Namespace"] == "Mayfly"
+    assert told["Metrics"] == [{"Name": "BadConfiguration", "Unit": "Count"}]
     assert {name for names in told["Dimensions"] for name in names} == {"service", "stack"}
     assert (line["service"], line["stack"]) == ("dispatch", "ci")
 

@@ -68,7 +68,7 @@ def test_a_job_that_no_instance_of_the_queue_fits_is_told_of_once(
     world = a_world()
     world.schedule("job-1", rules=(f"queue={QUEUE}", "gpu=yes"))
     with caplog.at_level("WARNING", logger="mayfly"):
-        told = [world.dispatch().left["NoMatch"] for _ in range(3)]
+        told = [world.dispatch().unmatched for _ in range(3)]
     assert told == [1, 0, 0]
     assert caplog.messages == [
         f"job job-1 does not match queue `{QUEUE}`: rule gpu=yes, the queue has no tag gpu"

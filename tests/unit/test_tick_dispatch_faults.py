@@ -13,6 +13,7 @@ from mayfly.errors import Conflict, Illegal, Misconfigured, NotFound, Transient
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly.tick.outcome import Left
 from tests.unit.builders import QUEUE, a_job
 from tests.unit.world import World, a_warm_world, a_world, wanting
 
@@ -27,7 +28,7 @@ def test_without_a_token_nothing_is_bound() -> None:
     world.buildkite.fail_next("tokens", Transient("429"))
     outcome = world.dispatch()
     assert world.claim("job-1").state is C.WAITING
-    assert outcome.left["Transient"] == 1
+    assert outcome.left[Left.TRANSIENT] == 1
     world.dispatch()
     assert world.claim("job-1").state is C.ASSIGNED
 

@@ -8,6 +8,7 @@ import pytest
 
 from mayfly.config.in_force import in_force
 from mayfly.errors import Conflict, Misconfigured, NoCapacity, Transient
+from mayfly.metrics import Metric
 from mayfly.provision import tick as provision
 from mayfly.provision.decide import decide
 from mayfly.records.model import Launch, QueueRecord
@@ -47,7 +48,7 @@ def test_what_is_missing_is_launched_with_its_tags_and_recorded() -> None:
 def test_a_second_tick_launches_nothing_more() -> None:
     world = wanting("job-1")
     world.provision()
-    assert world.provision().done == {}
+    assert not world.provision().changed
     assert in_ec2(world) == 1
 
 
@@ -87,7 +88,7 @@ def test_a_pool_of_a_hundred_is_under_way_within_three_ticks() -> None:
     for _ in range(2):  # the first made the world's own first tick
         world.provision()
     assert in_ec2(world) == world.capacity().live == 100
-    assert world.provision().done == {}
+    assert not world.provision().changed
 
 
 @pytest.mark.parametrize("earlier", [0, 1], ids=["the first launch", "a later one"])
@@ -126,7 +127,7 @@ def test_without_any_capacity_it_waits_longer_each_time_and_says_so() -> None:
     world = wanting("job-1")
     world.machines.capacity = dict(NONE_LEFT)
     outcome = world.provision()
-    assert "NoCapacity" in dict(outcome.alarms)
+    assert Metric.NO_CAPACITY in dict(outcome.alarms)
     assert world.capacity().live == 0
     tries = []
     for _ in range(100):

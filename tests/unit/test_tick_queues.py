@@ -9,7 +9,7 @@ from mayfly.provision import tick as provision
 from mayfly.provision.decide import decide
 from mayfly.records.model import QueueRecord
 from mayfly.records.states import InstanceState
-from mayfly.tick.outcome import Outcome
+from mayfly.tick.outcome import Left, Outcome
 from tests.unit.builders import NOW, QUEUE, STACK, a_config
 from tests.unit.published import TEMPLATES, arn, queue_stack
 from tests.unit.world import World, a_world, wanting
@@ -26,7 +26,7 @@ def in_ec2(world: World) -> int:
 
 def test_equal_configuration_is_written_once() -> None:
     world = a_world()
-    assert world.provision().done == {}
+    assert not world.provision().changed
 
 
 def test_a_change_is_in_force_with_the_next_tick_and_a_bad_one_is_not() -> None:
@@ -64,7 +64,7 @@ def test_while_ssm_is_throttled_the_records_are_in_force() -> None:
     world = wanting("job-1")
     world.parameters.fail_next("under", Transient("throttled"))
     outcome = world.provision()
-    assert outcome.left == {"Transient": 1}
+    assert outcome.left == {Left.TRANSIENT: 1}
     assert in_ec2(world) == 1
 
 
@@ -135,7 +135,7 @@ def test_a_queue_that_lost_its_race_is_left_to_the_next_tick() -> None:
     world.configure(**{"pool/hot": "1"})
     world.fleet.fail_next("write", Conflict("another tick was first"))
     outcome = world.provision()
-    assert outcome.left["Conflict"] == 1
+    assert outcome.lost_races == 1
     world.provision()
     record = world.fleet.queue(QUEUE)
     assert record is not None

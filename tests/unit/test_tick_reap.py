@@ -10,7 +10,7 @@ from mayfly.reap.apply import Applier
 from mayfly.reap.decide import decide
 from mayfly.records.model import Stray
 from mayfly.records.states import ClaimState, InstanceState
-from mayfly.tick.outcome import Outcome
+from mayfly.tick.outcome import Left, Outcome
 from tests.unit.world import a_warm_world, ec2_state, launched, running
 
 S, C = InstanceState, ClaimState
@@ -38,10 +38,10 @@ def test_a_host_that_never_reports_is_condemned_heard_terminated_and_closed() ->
 def test_a_second_tick_does_nothing_again() -> None:
     world = launched()
     world.after(6).reap()
-    assert world.reap().done == {}
+    assert not world.reap().changed
     world.machines.settle()
     world.reap()
-    assert world.reap().done == {}
+    assert not world.reap().changed
     assert world.capacity().live == 0
 
 
@@ -119,7 +119,7 @@ def test_a_job_that_is_accepted_while_reap_decides_lives() -> None:
     outcome = Outcome()
     applier = Applier(world.reap_ports, world.clock.now)
     outcome.perform(decide(view, world.clock.now), applier.apply)
-    assert outcome.left == {"Conflict": 2}  # its record, and with it its last words
+    assert outcome.left == {Left.CONFLICT: 2}  # its record, and with it its last words
     assert world.instance().state is S.RUNNING
     assert ec2_state(world) == "running"
 

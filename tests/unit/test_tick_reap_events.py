@@ -10,6 +10,7 @@ import pytest
 from mayfly.answers import Seen
 from mayfly.errors import Transient
 from mayfly.events import StateChanged
+from mayfly.metrics import Metric
 from mayfly.reap import tick as reap
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Stray
@@ -46,7 +47,7 @@ def test_many_strays_are_an_alarm_and_live() -> None:
     names = [stray(world, number) for number in range(4)]
     for _ in range(3):
         outcome = world.after(1).reap()
-    assert [metric for metric, _ in outcome.alarms] == ["Strays"]
+    assert [metric for metric, _ in outcome.alarms] == [Metric.STRAYS]
     assert {world.machines.machines[name].seen.state for name in names} == {"running"}
 
 
@@ -73,7 +74,7 @@ def test_a_spot_warning_reaches_the_busy_host_and_nobody_elses() -> None:
     reap.warned(world.reap_ports, str(world.instance().instance_id), now, now)
     assert world.mailbox.rows[row(world.instance())].notice == now.isoformat()
     outcome = reap.warned(world.reap_ports, "i-of-somebody-else", now, now)
-    assert outcome.done == {}
+    assert not outcome.changed
 
 
 def test_a_spot_warning_for_an_idle_host_takes_it_out_of_the_pool() -> None:
@@ -101,15 +102,15 @@ def test_a_host_that_is_done_is_looked_at_when_it_has_gone_and_not_while_it_goes
     world = running()
     instance = world.instance()
     world.report(instance, "done", exit=0)
-    assert change(world, "shutting-down").done == {}
+    assert change(world, "shutting-down").changed is False
     assert world.instance().state is S.RUNNING
     world.machines.end(str(instance.instance_id), "Client.InstanceInitiatedShutdown")
-    assert change(world, "terminated").done != {}
+    assert change(world, "terminated").changed
     closed = world.fleet.instance(instance.key)
     assert closed is not None
     assert closed.state is S.TERMINATED
     told = StateChanged(str(instance.instance_id), "terminated")
-    assert reap.changed(world.reap_ports, told, world.clock.now).done == {}
+    assert reap.changed(world.reap_ports, told, world.clock.now).changed is False
 
 
 @pytest.mark.parametrize("when", ["before it is read", "before it is cleared", "as it is closed"])
@@ -127,7 +128,7 @@ def test_an_end_that_another_function_outruns_is_dealt_with_at_once(when: str) -
     outrun(world, port, call)
     told = StateChanged(str(instance.instance_id), "terminated")
     outcome = reap.changed(world.reap_ports, told, world.clock.now)
-    assert outcome.left["Conflict"] > 0
+    assert outcome.lost_races > 0
     closed = world.fleet.instance(instance.key)
     assert closed is not None
     assert (closed.state, closed.reason) == (S.TERMINATED, "the agent ended with exit code 0")
@@ -164,7 +165,7 @@ def test_the_end_of_one_is_no_reason_to_look_through_the_fleet() -> None:
     asked: list[str] = []
     vars(world.fleet)["instances"] = lambda queue, _: asked.append(queue)
     told = StateChanged(str(ended.instance_id), "terminated")
-    assert reap.changed(world.reap_ports, told, world.clock.now).done != {}
+    assert reap.changed(world.reap_ports, told, world.clock.now).changed
     closed = world.fleet.instance(ended.key)
     assert closed is not None
     assert closed.state is S.TERMINATED
@@ -177,7 +178,7 @@ def test_the_end_of_one_is_no_reason_to_look_through_the_fleet() -> None:
 def test_a_host_that_goes_down_without_a_word_is_looked_at_at_once() -> None:
     world = running()
     world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
-    assert change(world, "shutting-down").done != {}
+    assert change(world, "shutting-down").changed
 
 
 def test_a_queue_whose_configuration_cannot_be_read_is_reaped_all_the_same() -> None:

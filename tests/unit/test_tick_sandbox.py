@@ -11,6 +11,7 @@ from mayfly.errors import Conflict, MayflyError, Transient
 from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.decide import decide
+from mayfly.tick.outcome import Left
 from tests.unit.builders import BOOTSTRAP, SANDBOX, row
 from tests.unit.world import World, wanting
 
@@ -145,6 +146,6 @@ def test_what_cannot_be_read_changes_nothing_and_raises_nothing(read: str) -> No
     port = world.mailbox if read == "reports" else world.machines
     port.fail_next(read, Transient("throttled"))
     looked = sandbox.tick(world.sandbox_ports, world.clock.now, wide=True)
-    assert looked.outcome.left == {"Transient": 1}
+    assert looked.outcome.left == {Left.TRANSIENT: 1}
     assert looked.open_work
     assert world.instance().state is S.LAUNCHING

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 
 class MayflyError(Exception):
     """Root of every error that Mayfly raises on purpose."""
@@ -32,6 +34,12 @@ class NotFound(MayflyError):
 
 class Misconfigured(MayflyError):
     """No repetition will help: a person must change something. Stop and raise an alarm."""
+
+
+Failure: TypeAlias = Transient | NoCapacity | Conflict | NotFound | Misconfigured
+"""Every kind of MayflyError, for an exhaustive match."""
+FAILURES = (Transient, NoCapacity, Conflict, NotFound, Misconfigured)
+"""The same for `except`: mypy gives the caught error the type Failure."""
 
 
 class Illegal(Exception):

@@ -91,11 +91,9 @@ def _edge(context: Context, at_most: timedelta | None = None) -> Edge:
 def _report(outcome: Outcome) -> dict[str, Any]:
     """Log and count what was done; what a person must see is counted under its alarm's metric."""
     answer = outcome.as_dict()
-    observe.count("BadConfiguration", len(outcome.problems))
+    for metric, number in outcome.metrics():
+        observe.count(metric, number)
     for metric, reason in outcome.alarms:
-        observe.count(metric)
         log.warning("%s: %s", metric, reason)
-    for kind, number in outcome.left.items():
-        observe.count(f"Left{kind}", number)
     log.info("tick", extra={"outcome": answer})
     return answer

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from mayfly.metrics import Metric
 from mayfly.scrubbing import Scrubber, scrub
 from mayfly.settings import Settings
 
@@ -44,14 +45,9 @@ def configure(settings: Settings) -> None:
     metrics.set_default_dimensions(stack=settings.stack)
 
 
-def count(metric: str, value: int = 1) -> None:
-    """Add to a counted metric of this invocation."""
-    _metrics().add_metric(metric, "Count", value)
-
-
-def seconds(metric: str, value: float) -> None:
-    """Add a duration to a metric of this invocation."""
-    _metrics().add_metric(metric, "Seconds", value)
+def count(metric: Metric, value: int = 1) -> None:
+    """Add to a metric of this invocation."""
+    _metrics().add_metric(metric, metric.unit, value)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import assert_never
 from mayfly.dispatch.actions import BindJob, DispatchAction, FailJob, OpenClaims, ReserveJobs
 from mayfly.dispatch.decide import RESERVATION, TOKEN_LIFE, TOKEN_SLACK
 from mayfly.dispatch.settle import BindTimes, bound
-from mayfly.errors import Conflict, MayflyError, NotFound
+from mayfly.errors import FAILURES, Conflict, MayflyError, NotFound
 from mayfly.ports import Buildkite, Fleet, Nudges
 from mayfly.records.changes import Assign, Change, Save
 from mayfly.records.model import Claim, saved
@@ -49,7 +49,7 @@ class Applier:
         outcome.perform(before, self.apply)
         try:
             self._mint(binds)
-        except MayflyError as error:
+        except FAILURES as error:
             outcome.failed("acquisition tokens", error)
         outcome.perform([a for a in actions if a not in before], self.apply)
 

@@ -11,7 +11,7 @@ from mayfly.config.in_force import in_force
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch import policy
 from mayfly.dispatch.decide import OPEN_AT_ONCE, DispatchView, candidates
-from mayfly.errors import MayflyError, NotFound
+from mayfly.errors import FAILURES, NotFound
 from mayfly.ports import Buildkite, Fleet, Nudges, Parameters
 from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
 from mayfly.records.states import ClaimState, InstanceState
@@ -167,7 +167,7 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
         return buildkite.jobs(queue)
     except NotFound:
         outcome.problems.append(f"Buildkite does not know queue {queue} in this token's cluster")
-    except MayflyError as error:
+    except FAILURES as error:
         outcome.failed(f"jobs of queue {queue}", error)
     return None
 
@@ -192,7 +192,7 @@ def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> 
     for start in range(0, len(jobs), _STATES_AT_ONCE):
         try:
             states.update(buildkite.states(jobs[start : start + _STATES_AT_ONCE]))
-        except MayflyError as error:
+        except FAILURES as error:
             outcome.failed("states of jobs", error)
     return states
 
@@ -252,5 +252,5 @@ def _environments(
             yield job, buildkite.environment(job)
         except NotFound:
             continue
-        except MayflyError as error:
+        except FAILURES as error:
             outcome.failed(f"environment of job {job}", error)

@@ -58,7 +58,7 @@ def _tell_of(
 ) -> frozenset[str]:
     """Log each new mismatch once, with the rule that failed. Returns all jobs that do not match."""
     for job in sorted(found.keys() - set(told)):
-        outcome.left["NoMatch"] += 1
+        outcome.unmatched += 1
         rule = found[job].rule or "(none)"
         reason = found[job].reason
         log.warning("job %s does not match queue `%s`: rule %s, %s", job, queue, rule, reason)

@@ -19,8 +19,8 @@ def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) ->
         started = edge.clock()
         outcome = provision.tick(ports, started, nudged=nudged)
         total.add(outcome)
-        if not outcome.done["RecordLaunch"] and not outcome.left:
+        if not outcome.launched and not outcome.unfinished:
             return total
-        pace = PROVISION_PACE if outcome.left else timedelta(0)
+        pace = PROVISION_PACE if outcome.unfinished else timedelta(0)
         if not edge.wait(started, pace):
             return total

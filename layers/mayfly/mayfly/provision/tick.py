@@ -14,7 +14,7 @@ from mayfly.config.in_force import in_force
 from mayfly.config.infra import Infra
 from mayfly.config.problem import shown
 from mayfly.config.read import queue_record
-from mayfly.errors import Conflict, MayflyError, Misconfigured, NoCapacity, NotFound
+from mayfly.errors import FAILURES, Conflict, Misconfigured, NoCapacity, NotFound
 from mayfly.ports import Fleet, Machines, Parameters, Roles
 from mayfly.provision.actions import ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.decide import ProvisionView, coming_or_ready, decide
@@ -23,7 +23,7 @@ from mayfly.records.changes import Drop, Save
 from mayfly.records.model import Capacity, Instance, Launch, QueueRecord, SlotKey, launch_id, saved
 from mayfly.records.states import OPEN_CLAIMS, ClaimState, InstanceState
 from mayfly.tick.actions import WriteRecords
-from mayfly.tick.outcome import Outcome
+from mayfly.tick.outcome import Left, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
     """The queues as SSM has them now; as they were last understood when it cannot be read."""
     try:
         return refresh(ports, outcome)
-    except MayflyError as error:
+    except FAILURES as error:
         outcome.failed("configuration", error)
         return list(ports.fleet.queues())
 
@@ -156,9 +156,9 @@ def _record(
     try:
         fleet.write([Save(new)])
     except Conflict:
-        outcome.left["Conflict"] += 1
+        outcome.left[Left.CONFLICT] += 1
         return new
-    outcome.done["Configured"] += 1
+    outcome.configured += 1
     return saved(new)
 
 
@@ -232,6 +232,7 @@ def apply(action: ProvisionAction, ports: ProvisionPorts, outcome: Outcome, now:
                 saved(action.launch), tuple(saved(s) for s in action.slots), action.reason
             )
             _send(sent, ports, outcome, now)
+            outcome.launched += 1
         case SendLaunch():
             _send(action, ports, outcome, now)
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mayfly.metrics import Metric
 from mayfly.records.changes import Change
 from mayfly.records.model import Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -50,7 +51,7 @@ class ClearMailbox:
 class RaiseAlarm:
     """Say that a person must look: a metric with an alarm, and an error in the log."""
 
-    metric: str
+    metric: Metric
     reason: str
 
 

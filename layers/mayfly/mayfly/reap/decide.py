@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mayfly.answers import Report, Seen
+from mayfly.metrics import Metric
 from mayfly.reap import consoles
 from mayfly.reap.actions import (
     ClearMailbox,
@@ -285,7 +286,9 @@ def _strays(view: ReapView, now: datetime) -> Iterator[ReapAction]:
         if id_ not in living:
             yield WriteRecords((Drop(stray),), f"stray {id_} is gone or explained")
     if len(living) > max(RESTORED, len(view.seen) // 10):
-        yield RaiseAlarm("Strays", f"{len(living)} instances without a record: none is terminated")
+        yield RaiseAlarm(
+            Metric.STRAYS, f"{len(living)} instances without a record: none is terminated"
+        )
         return
     for id_ in sorted(living - set(view.strays)):
         yield WriteRecords((Save(Stray(id_, now)),), f"{id_} has our tag and no record")

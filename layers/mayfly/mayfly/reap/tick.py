@@ -75,7 +75,7 @@ def _unless_outrun(what: str, act: Callable[[Outcome], None]) -> Outcome:
         with current.noting(what):
             act(current)
         outcome.add(current)
-        if not current.left["Conflict"]:
+        if not current.lost_races:
             break
     return outcome
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from mayfly.errors import MayflyError
+from mayfly.errors import FAILURES
 from mayfly.ports import Fleet, Machines, Mailbox, Nudges
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.sandbox.decide import WATCHED, SandboxView, decide, imminent, wants_associations
@@ -38,7 +38,7 @@ def tick(ports: SandboxPorts, now: datetime, *, wide: bool) -> Looked:
     outcome = Outcome()
     try:
         view = gather(ports, wide=wide)
-    except MayflyError as error:
+    except FAILURES as error:
         outcome.failed("instances on their way", error)
         return Looked(outcome, open_work=True, imminent=False)
     actions = decide(view, now)

@@ -7,11 +7,42 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from enum import StrEnum
+from typing import Protocol, TypeVar, assert_never
 
-from mayfly.errors import Conflict, MayflyError, Misconfigured, NoCapacity
+from mayfly.errors import (
+    FAILURES,
+    Conflict,
+    Failure,
+    Misconfigured,
+    NoCapacity,
+    NotFound,
+    Transient,
+)
+from mayfly.metrics import Metric
 
 log = logging.getLogger("mayfly")
+
+
+class Left(StrEnum):
+    """Why a read or an action was left to the next tick, which decides anew. The log's words."""
+
+    CONFLICT = "Conflict"
+    TRANSIENT = "Transient"
+    NOT_FOUND = "NotFound"
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that counts it."""
+        match self:
+            case Left.CONFLICT:
+                return Metric.LEFT_CONFLICT
+            case Left.TRANSIENT:
+                return Metric.LEFT_TRANSIENT
+            case Left.NOT_FOUND:
+                return Metric.LEFT_NOT_FOUND
+            case _:
+                assert_never(self)
 
 
 class Action(Protocol):
@@ -29,13 +60,35 @@ AnyAction = TypeVar("AnyAction", bound=Action)
 class Outcome:
     """What a tick did: actions by kind, what was left to the next tick, what a person must see."""
 
-    done: Counter[str] = field(default_factory=Counter)
-    left: Counter[str] = field(default_factory=Counter)
-    """By the kind of error: actions that the next tick will decide anew."""
+    done: Counter[type[Action]] = field(default_factory=Counter)
+    """Applied actions by type, for the log; what a loop asks has a field of its own."""
+    launched: int = 0
+    """Launches that were recorded and sent."""
+    configured: int = 0
+    """Records of queues that were brought in line with SSM."""
+    unmatched: int = 0
+    """Listed jobs found for the first time that do not match their queue."""
+    left: Counter[Left] = field(default_factory=Counter)
+    """Reads and actions that failed, by what the next tick makes of them."""
     problems: list[str] = field(default_factory=list)
     """One line each; they raise the alarm on bad configuration."""
-    alarms: list[tuple[str, str]] = field(default_factory=list)
+    alarms: list[tuple[Metric, str]] = field(default_factory=list)
     """Metric and reason of everything else that a person must look at."""
+
+    @property
+    def lost_races(self) -> int:
+        """How often another function or tick was first."""
+        return self.left[Left.CONFLICT]
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether anything was left to the next tick."""
+        return self.left.total() > 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done."""
+        return bool(self.done.total() or self.configured)
 
     def perform(self, actions: Iterable[AnyAction], apply: Callable[[AnyAction], None]) -> None:
         """Apply each action. One that fails does not keep the others; defects still raise.
@@ -47,15 +100,12 @@ class Outcome:
             try:
                 apply(action)
             except Conflict as error:
-                self.left["Conflict"] += 1
+                self.left[Left.CONFLICT] += 1
                 log.info("%s lost a race: %s", kind, error)
-            except (Misconfigured, NoCapacity) as error:
+            except FAILURES as error:
                 self.failed(kind, error)
-            except MayflyError as error:
-                self.left[type(error).__name__] += 1
-                log.warning("%s is left to the next tick: %s", kind, error)
             else:
-                self.done[kind] += 1
+                self.done[type(action)] += 1
                 log.info("%s: %s", kind, action.reason)
 
     @contextmanager
@@ -63,33 +113,59 @@ class Outcome:
         """Note an error of what stands in the block, and go on behind it; defects still raise."""
         try:
             yield
-        except MayflyError as error:
+        except FAILURES as error:
             self.failed(what, error)
 
-    def failed(self, what: str, error: MayflyError) -> None:
+    def failed(self, what: str, error: Failure) -> None:
         """Note an error: a problem where no repetition helps, else left to the next tick."""
         line = f"{what}: {error}"
-        if isinstance(error, Misconfigured):
-            self.problems.append(line)
-            log.error("%s", line)
-        elif isinstance(error, NoCapacity):
-            self.alarms.append(("NoCapacity", line))
-            log.warning("%s", line)
-        else:
-            self.left[type(error).__name__] += 1
-            log.warning("%s is left to the next tick", line)
+        match error:
+            case Misconfigured():
+                self.problems.append(line)
+                log.error("%s", line)
+            case NoCapacity():
+                self.alarms.append((Metric.NO_CAPACITY, line))
+                log.warning("%s", line)
+            case Conflict():
+                self._leave(Left.CONFLICT, line)
+            case Transient():
+                self._leave(Left.TRANSIENT, line)
+            case NotFound():
+                self._leave(Left.NOT_FOUND, line)
+            case _:
+                assert_never(error)
+
+    def _leave(self, why: Left, line: str) -> None:
+        self.left[why] += 1
+        log.warning("%s is left to the next tick", line)
 
     def add(self, other: Outcome) -> None:
         """Take in the outcome of a further tick of the same invocation."""
         self.done.update(other.done)
+        self.launched += other.launched
+        self.configured += other.configured
+        self.unmatched += other.unmatched
         self.left.update(other.left)
         self.problems.extend(p for p in other.problems if p not in self.problems)
         self.alarms.extend(a for a in other.alarms if a not in self.alarms)
 
+    def metrics(self) -> Iterator[tuple[Metric, int]]:
+        """What CloudWatch is sent: what did not occur is left out, but for BadConfiguration."""
+        yield Metric.BAD_CONFIGURATION, len(self.problems)
+        for metric, _ in self.alarms:
+            yield metric, 1
+        for why, number in self.left.items():
+            yield why.metric, number
+        if self.unmatched:
+            yield Metric.LEFT_NO_MATCH, self.unmatched
+
     def as_dict(self) -> dict[str, object]:
         """The form in which the log and the function's answer show it."""
         return {
-            "done": dict(self.done),
+            "done": {kind.__name__: number for kind, number in self.done.items()},
+            "launched": self.launched,
+            "configured": self.configured,
+            "unmatched": self.unmatched,
             "left": dict(self.left),
             "problems": self.problems,
             "alarms": [f"{metric}: {reason}" for metric, reason in self.alarms],

@@ -14,6 +14,7 @@ from mayfly.adapters.aws.boto_errors import translated
 from mayfly.adapters.dynamodb.attributes import Attribute, decode, encode
 from mayfly.adapters.dynamodb.batches import delete_items, get_items
 from mayfly.answers import Report
+from mayfly.metrics import Metric
 from mayfly.observe import count
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _parsed(row: str, attribute: Attribute) -> Report | None:
         # Not `error` itself for a ValidationError: it would repeat what a stranger wrote.
         why = error.errors(include_input=False) if isinstance(error, ValidationError) else error
         log.warning("unreadable report in %s: %s", row, why)
-        count("UnreadableReport")
+        count(Metric.UNREADABLE_REPORT)
         return None
     return Report(**written.model_dump(exclude={"protocol"}))
 

@@ -1,0 +1,102 @@
+"""Every metric that Mayfly sends to CloudWatch: its name, meaning, unit and dimensions.
+
+Alarms in the templates and the table in docs/operating.md are held to this enum by tests.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Self
+
+NAMESPACE: Final = "Mayfly"
+
+
+class Dimension(StrEnum):
+    """The dimensions of every metric; CloudWatch finds a metric by all of them or not at all."""
+
+    SERVICE = "service"
+    """The function that counted."""
+    STACK = "stack"
+    """The control plane's stack."""
+
+
+class Service(StrEnum):
+    """Values of the dimension `service`."""
+
+    DISPATCH = "dispatch"
+    PROVISION = "provision"
+    SANDBOX = "sandbox"
+    REAP = "reap"
+
+
+class Unit(StrEnum):
+    """CloudWatch's names of units."""
+
+    COUNT = "Count"
+
+
+_ALL = tuple(Service)
+
+
+class Metric(StrEnum):
+    """A metric: name, one sentence, unit, and the functions that may send it."""
+
+    meaning: str
+    unit: Unit
+    services: tuple[Service, ...]
+
+    def __new__(cls, name: str, meaning: str, unit: Unit, services: tuple[Service, ...]) -> Self:
+        """A member without its sentence, unit or functions is a TypeError at import."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.meaning, member.unit, member.services = meaning, unit, services
+        return member
+
+    BAD_CONFIGURATION = (
+        "BadConfiguration",
+        "Problems that only a person can set right; the log names each. Sent as 0 without any.",
+        Unit.COUNT,
+        _ALL,
+    )
+    NO_CAPACITY = (
+        "NoCapacity",
+        "Launches that EC2 refused for lack of capacity.",
+        Unit.COUNT,
+        (Service.PROVISION,),
+    )
+    STRAYS = (
+        "Strays",
+        "Ticks that found too many instances without a record, and terminated none of them.",
+        Unit.COUNT,
+        (Service.REAP,),
+    )
+    LEFT_CONFLICT = (
+        "LeftConflict",
+        "Actions left to the next tick because another function or tick was first.",
+        Unit.COUNT,
+        _ALL,
+    )
+    LEFT_TRANSIENT = (
+        "LeftTransient",
+        "Reads and actions left to the next tick because AWS or Buildkite failed or asked to wait.",
+        Unit.COUNT,
+        _ALL,
+    )
+    LEFT_NOT_FOUND = (
+        "LeftNotFound",
+        "Reads and actions left to the next tick because what they are about is gone.",
+        Unit.COUNT,
+        _ALL,
+    )
+    LEFT_NO_MATCH = (
+        "LeftNoMatch",
+        "Jobs that do not match the queue they are listed in, each counted once by an invocation.",
+        Unit.COUNT,
+        (Service.DISPATCH,),
+    )
+    UNREADABLE_REPORT = (
+        "UnreadableReport",
+        "Reports of instances that break the protocol and are ignored, counted at every read.",
+        Unit.COUNT,
+        (Service.SANDBOX, Service.REAP),
+    )

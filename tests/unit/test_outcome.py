@@ -1,0 +1,173 @@
+"""What a tick came to: every error and every count has its place, and its metric."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields
+from typing import get_args
+
+import pytest
+
+from mayfly.errors import (
+    FAILURES,
+    Conflict,
+    Failure,
+    MayflyError,
+    Misconfigured,
+    NoCapacity,
+    NotFound,
+    Transient,
+)
+from mayfly.metrics import Metric
+from mayfly.tick.outcome import Left, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """An action of no function."""
+
+    reason: str = "because"
+
+
+def failing(error: MayflyError) -> Outcome:
+    """The outcome of one action that raises this."""
+
+    def apply(action: Wave) -> None:
+        raise error
+
+    outcome = Outcome()
+    outcome.perform([Wave()], apply)
+    return outcome
+
+
+METRIC_OF = {
+    Conflict: Metric.LEFT_CONFLICT,
+    Transient: Metric.LEFT_TRANSIENT,
+    NotFound: Metric.LEFT_NOT_FOUND,
+    Misconfigured: Metric.BAD_CONFIGURATION,
+    NoCapacity: Metric.NO_CAPACITY,
+}
+
+
+def test_every_kind_of_error_is_one_that_an_outcome_knows() -> None:
+    assert set(MayflyError.__subclasses__()) == set(FAILURES) == set(get_args(Failure))
+    assert METRIC_OF.keys() == set(FAILURES)
+
+
+@pytest.mark.parametrize("kind", METRIC_OF)
+def test_every_error_of_an_action_is_counted_by_one_metric(kind: type[Failure]) -> None:
+    outcome = failing(kind("why"))
+    counted = {metric for metric, number in outcome.metrics() if number}
+    assert counted == {METRIC_OF[kind]}
+    assert dict(outcome.metrics())[METRIC_OF[kind]] == 1
+    assert not outcome.changed
+
+
+@pytest.mark.parametrize("kind", METRIC_OF)
+def test_every_error_of_a_read_is_counted_by_the_same_metric(kind: type[Failure]) -> None:
+    def read() -> None:
+        raise kind("why")
+
+    outcome = Outcome()
+    with outcome.noting("records"):
+        read()
+    assert list(outcome.metrics()) == list(failing(kind("why")).metrics())
+
+
+@pytest.mark.parametrize(
+    ("kind", "unfinished"),
+    [
+        (Conflict, True),
+        (Transient, True),
+        (NotFound, True),
+        (Misconfigured, False),
+        (NoCapacity, False),
+    ],
+)
+def test_what_no_repetition_helps_is_not_left_to_the_next_tick(
+    kind: type[Failure], unfinished: bool
+) -> None:
+    assert failing(kind("why")).unfinished is unfinished
+
+
+def test_a_kind_of_a_known_error_is_counted_as_that_error() -> None:
+    class Refused(Misconfigured):
+        """As an adapter may say it."""
+
+    outcome = failing(Refused("401"))
+    assert outcome.problems == ["Wave: 401"]
+    assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 1}
+
+
+def test_a_defect_is_not_taken_for_an_outcome() -> None:
+    with pytest.raises(ZeroDivisionError), Outcome().noting("records"):
+        raise ZeroDivisionError
+
+
+def test_an_action_that_fails_keeps_no_other_from_being_done() -> None:
+    outcome = Outcome()
+    errors = iter([Transient("503"), None, Conflict("first"), None])
+
+    def apply(action: Wave) -> None:
+        if error := next(errors):
+            raise error
+
+    outcome.perform([Wave()] * 4, apply)
+    assert outcome.done == {Wave: 2}
+    assert outcome.left == {Left.TRANSIENT: 1, Left.CONFLICT: 1}
+    assert outcome.changed
+    assert outcome.as_dict()["done"] == {"Wave": 2}
+    assert outcome.as_dict()["left"] == {"Transient": 1, "Conflict": 1}
+
+
+def test_jobs_that_match_no_queue_are_counted_and_are_no_error() -> None:
+    outcome = Outcome(unmatched=3)
+    assert not outcome.unfinished
+    assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 0, Metric.LEFT_NO_MATCH: 3}
+
+
+def test_no_problem_is_counted_as_none() -> None:
+    assert list(Outcome().metrics()) == [(Metric.BAD_CONFIGURATION, 0)]
+
+
+def everything() -> Outcome:
+    """An outcome in which every field says something."""
+    return Outcome(
+        done=Counter({Wave: 2}),
+        launched=3,
+        configured=4,
+        unmatched=5,
+        left=Counter({Left.CONFLICT: 6, Left.TRANSIENT: 7}),
+        problems=["a bad value"],
+        alarms=[(Metric.STRAYS, "five")],
+    )
+
+
+def test_ticks_of_one_invocation_add_up_and_tell_a_problem_once() -> None:
+    empty, full = Outcome(), everything()
+    assert all(getattr(empty, each.name) != getattr(full, each.name) for each in fields(Outcome))
+    empty.add(everything())
+    assert empty == full
+    empty.add(everything())
+    assert empty == Outcome(
+        done=Counter({Wave: 4}),
+        launched=6,
+        configured=8,
+        unmatched=10,
+        left=Counter({Left.CONFLICT: 12, Left.TRANSIENT: 14}),
+        problems=full.problems,
+        alarms=full.alarms,
+    )
+
+
+def test_the_log_and_the_answer_show_every_field() -> None:
+    assert everything().as_dict() == {
+        "done": {"Wave": 2},
+        "launched": 3,
+        "configured": 4,
+        "unmatched": 5,
+        "left": {"Conflict": 6, "Transient": 7},
+        "problems": ["a bad value"],
+        "alarms": ["Strays: five"],
+    }
+    assert everything().as_dict().keys() == {each.name for each in fields(Outcome)}
