@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mayfly.config.in_force import in_force
-from mayfly.dispatch import decide as dispatching
-from mayfly.dispatch import gather as dispatch_gather
+from mayfly.config.queue import QueueConfig
+from mayfly.dispatch.bound import bind, due
+from mayfly.dispatch.gather import gather
+from mayfly.dispatch.opened import open_claims
+from mayfly.dispatch.settled import settle
+from mayfly.dispatch.told import nudges, untold
+from mayfly.dispatch.view import QueueView, Turn, is_paused
 from mayfly.provision import decide as provisioning
 from mayfly.provision import tick as provision
 from mayfly.reap import decide as reaping
@@ -16,16 +23,26 @@ from mayfly.tick.outcome import Outcome
 from tests.unit.world import World
 
 
+def dispatched(view: QueueView, config: QueueConfig, now: datetime) -> list[object]:
+    """What every decision of dispatch makes of one view."""
+    return [
+        *settle(view, config, now),
+        *open_claims(view, config, now),
+        *due(view.claims, now, paused=is_paused(view, config)),
+        *bind(view, config, now),
+        *untold(view.claims, now),
+        *nudges(view, view.claims, set(), config),
+    ]
+
+
 def decide_twice(world: World) -> None:
     """`same-in-same-out`, for every decision of this moment."""
     now = world.clock.now
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)
-    turn = dispatch_gather.Turn(
-        queues, names, world.fence or 0, wide=True, asks=True, known=world.known
-    )
-    for config, view in dispatch_gather.gather(world.dispatch_ports, turn, Outcome()):
-        assert dispatching.decide(view, config, now) == dispatching.decide(view, config, now)
+    turn = Turn(queues, names, world.fence or 0, wide=True, asks=True, seen=world.seen)
+    for config, view in gather(world.dispatch_ports, turn, Outcome()):
+        assert dispatched(view, config, now) == dispatched(view, config, now)
     for record in queues:
         launching = provision.gather(record, world.provision_ports, now)
         config_now = in_force(record)

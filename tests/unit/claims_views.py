@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mayfly.dispatch.settle import ClaimsView, settle
+from mayfly.dispatch.settled import settle
+from mayfly.dispatch.view import QueueView
 from mayfly.records.model import Claim, Instance, SlotKey
 from mayfly.records.states import InstanceState
 from mayfly.tick.actions import WriteRecords
-from tests.unit.builders import NOW, an_instance
+from tests.unit.builders import NOW, SPEC, a_config, an_instance
 
 ASSIGNED = an_instance(InstanceState.ASSIGNED)
 GONE = an_instance(InstanceState.TERMINATED, reason="EC2 ended it: spot")
@@ -22,4 +23,5 @@ def settled(
 ) -> list[WriteRecords]:
     states = {claim.job: word} if word else {}
     instances: dict[SlotKey, Instance] = {instance.key: instance} if instance else {}
-    return list(settle(ClaimsView((claim,), states, instances, attempts, paused), NOW))
+    view = QueueView(SPEC, (claim,), instances, paused=paused, states=states)
+    return list(settle(view, a_config(attempts=attempts), NOW))

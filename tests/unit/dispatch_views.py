@@ -1,39 +1,84 @@
-"""What dispatch sees of a queue, and what it decided, as tests speak of it."""
+"""What dispatch sees of a queue, and what it does about it, as tests speak of both."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from mayfly.answers import Job, Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import BindJob, DispatchAction, OpenClaims, ReserveJobs
-from mayfly.dispatch.decide import DispatchView, decide
+from mayfly.dispatch.apply import Applier
+from mayfly.dispatch.opened import sort_listing
+from mayfly.dispatch.ports import DispatchPorts
+from mayfly.dispatch.tick import serve
+from mayfly.dispatch.view import QueueView
+from mayfly.records.changes import Change
 from mayfly.records.model import Claim
+from mayfly.tick.outcome import AnyAction, Outcome
 from tests.unit.builders import NOW, SPEC, a_config
 
 
-def a_view(*jobs: Job, claims: tuple[Claim, ...] = (), **changes: Any) -> DispatchView:
+def a_view(*jobs: Job, claims: tuple[Claim, ...] = (), **changes: Any) -> QueueView:
     """The queue as dispatch sees it, Buildkite having answered."""
     paused = changes.get("paused", False)
-    made = DispatchView(
+    made = QueueView(
+        spec=SPEC,
+        claims=claims,
         listing=Listing(jobs, paused=bool(paused)),
         paused=paused,
-        claims=claims,
-        running=0,
-        closed={},
-        ready=(),
-        instances={},
         states={claim.job: "reserved" for claim in claims},
-        environments={},
-        repositories={},
-        spec=SPEC,
     )
     return replace(made, **changes)
 
 
-def decided(view: DispatchView, config: QueueConfig | None = None) -> list[DispatchAction]:
-    return decide(view, config or a_config(), NOW)
+@dataclass
+class Willing:
+    """A world in which everything succeeds, but that Buildkite reserves no job in `refused`."""
+
+    refused: Collection[str] = ()
+    written: list[Change] = field(default_factory=list)
+
+    def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
+        self.written.extend(changes)
+
+    def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
+        return frozenset(jobs) - frozenset(self.refused)
+
+    def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
+        return {job: f"token of {job}" for job in jobs}
+
+    def finish(self, job: str, reason: str) -> None:
+        pass
+
+    def send(self, reason: str) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class Watched(Outcome):
+    """An outcome that keeps every action in the order in which they are applied."""
+
+    actions: list[DispatchAction] = field(default_factory=list)
+
+    def perform(
+        self, actions: Iterable[AnyAction], apply: Callable[[AnyAction], None]
+    ) -> list[AnyAction]:
+        taken = list(actions)
+        self.actions.extend(cast("list[DispatchAction]", taken))
+        return Outcome.perform(self, taken, apply)
+
+
+def decided(
+    view: QueueView, config: QueueConfig | None = None, *, refused: Collection[str] = ()
+) -> list[DispatchAction]:
+    """Every action of one tick over this view, each having succeeded."""
+    config, world, outcome = config or a_config(), Willing(refused), Watched()
+    ports = DispatchPorts(*[cast("Any", world)] * 4)
+    serve(sort_listing(view, config), config, Applier(ports, 1, NOW, outcome))
+    assert not outcome.unfinished
+    return outcome.actions
 
 
 def opened(actions: list[DispatchAction]) -> list[Claim]:

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import pytest
 
-from mayfly.dispatch.settle import (
-    ACCEPTED,
-    ENDED,
-    STILL_OURS,
-    WITH_AGENT,
-    BindTimes,
-    ClaimsView,
-    bound,
-    settle,
-)
+from mayfly.dispatch.bound import TOKEN_LIFE, TOKEN_SLACK, bound
+from mayfly.dispatch.settled import ACCEPTED, ENDED, STILL_OURS, WITH_AGENT, after, settle
+from mayfly.dispatch.view import QueueView
 from mayfly.errors import Illegal
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState, InstanceState
-from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
     NOW,
+    SPEC,
     a_claim,
+    a_config,
     ago,
     an_instance,
     assigned,
-    later,
     saves,
     slot,
 )
@@ -150,8 +142,9 @@ def test_every_word_of_buildkite_has_one_meaning() -> None:
 
 
 def test_a_binding_ties_claim_and_instance() -> None:
-    claim, instance = bound(a_claim(), an_instance(), {"max_minutes": 30}, BindTimes(NOW, later(5)))
-    assert (claim.state, claim.slot, claim.token_until) == (ClaimState.ASSIGNED, slot(), later(5))
+    claim, instance = bound(a_claim(), an_instance(), 30, NOW)
+    until = NOW + TOKEN_LIFE + TOKEN_SLACK
+    assert (claim.state, claim.slot, claim.token_until) == (ClaimState.ASSIGNED, slot(), until)
     assert (instance.state, instance.job, instance.max_minutes) == (
         InstanceState.ASSIGNED,
         "job-1",
@@ -162,25 +155,29 @@ def test_a_binding_ties_claim_and_instance() -> None:
 
 @pytest.mark.parametrize("state", [s for s in InstanceState if s is not InstanceState.READY])
 def test_only_a_ready_instance_can_be_bound(state: InstanceState) -> None:
-    times = BindTimes(NOW, later(5))
     with pytest.raises(Illegal):
-        bound(a_claim(), an_instance(state), {"max_minutes": 30}, times)
+        bound(a_claim(), an_instance(state), 30, NOW)
 
 
 @pytest.mark.parametrize("state", [s for s in ClaimState if s is not ClaimState.WAITING])
 def test_only_a_waiting_claim_can_be_bound(state: ClaimState) -> None:
-    times = BindTimes(NOW, later(5))
     with pytest.raises(Illegal):
-        bound(a_claim(state=state), an_instance(), {"max_minutes": 30}, times)
-
-
-def at(when: datetime, view: ClaimsView) -> list[WriteRecords]:
-    return list(settle(view, when))
+        bound(a_claim(state=state), an_instance(), 30, NOW)
 
 
 def test_each_claim_is_settled_for_itself() -> None:
     claims = (a_claim("job-1"), assigned("job-2"), a_claim("job-3"))
-    view = ClaimsView(
-        claims, {"job-1": "canceled", "job-2": "running", "job-3": "reserved"}, {}, 3, paused=False
-    )
-    assert [saves(write)["Claim"].job for write in at(NOW, view)] == ["job-1", "job-2"]
+    states = {"job-1": "canceled", "job-2": "running", "job-3": "reserved"}
+    writes = settle(QueueView(SPEC, claims, states=states), a_config(), NOW)
+    assert [saves(write)["Claim"].job for write in writes] == ["job-1", "job-2"]
+
+
+def test_claims_go_on_as_they_were_written_and_without_a_write_not_at_all() -> None:
+    claims = (a_claim("done"), a_claim("failed"), a_claim("untouched"))
+    states = {"done": "canceled", "failed": "canceled"}
+    planned = list(settle(QueueView(SPEC, claims, states=states), a_config(), NOW))
+    standing = after(claims, planned, planned[:1])
+    assert [(claim.job, claim.state, claim.version - claims[0].version) for claim in standing] == [
+        ("done", ClaimState.RELEASED, 1),
+        ("untouched", ClaimState.WAITING, 0),
+    ]

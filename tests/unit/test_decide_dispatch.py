@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mayfly.config import rules
-from mayfly.dispatch.actions import BindJob, FailJob, OpenClaims, ReserveJobs
-from mayfly.dispatch.decide import LOOK_AHEAD, OPEN_AT_ONCE, candidates, decide, left_alone
+from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
+from mayfly.dispatch.opened import LOOK_AHEAD, OPEN_AT_ONCE, sort_listing
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
@@ -34,7 +34,7 @@ def test_nothing_gives_nothing() -> None:
 
 def test_a_new_job_is_recorded_then_reserved_then_an_instance_is_asked_for() -> None:
     actions = decided(a_view(a_job(priority=3, build=9, step="unit")))
-    assert kinds(actions) == [OpenClaims, ReserveJobs, NudgeProvision]
+    assert kinds(actions) == [OpenClaims, ReserveJobs, KeepReservations, NudgeProvision]
     (claim,) = opened(actions)
     assert (claim.job, claim.queue, claim.state) == ("job-1", QUEUE, ClaimState.WAITING)
     assert (claim.shape, claim.attempt, claim.reserved_until) == (SHAPE, 1, None)
@@ -109,19 +109,19 @@ def test_a_job_that_is_listed_although_it_has_a_claim_is_not_opened_again() -> N
 
 @pytest.mark.parametrize("state", [ClaimState.WAITING, ClaimState.ASSIGNED, ClaimState.RUNNING])
 def test_an_index_that_lags_behind_a_claim_opens_no_second_one(state: ClaimState) -> None:
-    assert decided(a_view(a_job(), closed={"job-1": a_claim(state=state)})) == []
+    assert decided(a_view(a_job(), former={"job-1": a_claim(state=state)})) == []
 
 
 @pytest.mark.parametrize("state", [ClaimState.RELEASED, ClaimState.FAILED])
 def test_a_job_that_came_back_gets_a_new_claim_over_the_closed_one(state: ClaimState) -> None:
     former = a_claim(state=state, attempt=3, version=7, reason="it waited an hour")
-    (claim,) = opened(decided(a_view(a_job(), closed={"job-1": former})))
+    (claim,) = opened(decided(a_view(a_job(), former={"job-1": former})))
     assert (claim.version, claim.attempt, claim.state) == (7, 1, ClaimState.WAITING)
 
 
 def test_a_job_that_an_agent_had_is_not_taken_up_again_whatever_a_list_says() -> None:
     former = a_claim(state=ClaimState.FINISHED, version=7)
-    assert decided(a_view(a_job(), closed={"job-1": former})) == []
+    assert decided(a_view(a_job(), former={"job-1": former})) == []
 
 
 # -- agent query rules -----------------------------------------------------------------------------
@@ -130,8 +130,8 @@ def test_a_job_that_an_agent_had_is_not_taken_up_again_whatever_a_list_says() ->
 def test_a_job_whose_rules_do_not_match_is_left_alone_and_shown_with_its_rule() -> None:
     view = a_view(a_job("gpu", rules=(f"queue={QUEUE}", "gpu=a10")), a_job("plain"))
     assert [claim.job for claim in opened(decided(view))] == ["plain"]
-    alone = left_alone(view, a_config())
-    assert {job: mismatch.rule for job, mismatch in alone.items()} == {"gpu": "gpu=a10"}
+    unmatched = sort_listing(view, a_config()).unmatched
+    assert {job: mismatch.rule for job, mismatch in unmatched.items()} == {"gpu": "gpu=a10"}
 
 
 def test_a_job_that_asks_for_one_type_gets_a_shape_of_its_own() -> None:
@@ -190,7 +190,7 @@ def test_an_unreadable_policy_denies_everybody() -> None:
 
 def test_what_was_not_told_is_told_by_the_next_tick_but_what_was_is_not() -> None:
     failed = a_claim(state=ClaimState.FAILED, told=False, reason="gave up")
-    assert decided(a_view(claims=(failed,))) == [FailJob(failed, "gave up")]
+    assert decided(a_view(claims=(failed,))) == [FailJob(failed, reserve=False, reason="gave up")]
     assert decided(a_view(claims=(replace(failed, told=True),))) == []
 
 
@@ -205,10 +205,10 @@ def test_the_last_failed_attempt_is_recorded_then_told() -> None:
     assert "gave up after 3 attempts" in told.reason
 
 
-def test_candidates_are_what_decide_would_open() -> None:
+def test_candidates_are_what_is_opened() -> None:
     jobs = [a_job(f"job-{n:02}", priority=n % 3) for n in range(30)]
     view = a_view(*jobs, claims=(a_claim("job-07"),))
     config = a_config(max_instances=4)
-    assert [job.id for job, _ in candidates(view, config)] == [
-        claim.job for claim in opened(decide(view, config, NOW))
+    assert [candidate.job.id for candidate in sort_listing(view, config).candidates] == [
+        claim.job for claim in opened(decided(view, config))
     ]

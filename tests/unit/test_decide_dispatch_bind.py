@@ -9,8 +9,9 @@ import pytest
 
 from mayfly.config import rules
 from mayfly.config.queue import QueueConfig
-from mayfly.dispatch.actions import BindJob, ReserveJobs
-from mayfly.dispatch.decide import RENEW_BEFORE, decide, serves
+from mayfly.dispatch.actions import BindJob, KeepReservations, ReserveJobs
+from mayfly.dispatch.bound import RENEW_BEFORE, RESERVATION, serves
+from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -39,7 +40,7 @@ HERE, THERE = a_config(paused=True), a_config()
 def test_a_paused_queue_opens_binds_and_renews_nothing(config: QueueConfig, there: bool) -> None:
     due = a_claim(reserved_until=later(1))
     view = a_view(a_job("new"), claims=(due,), ready=(an_instance(),), paused=there)
-    assert decide(view, config, NOW) == []
+    assert decided(view, config) == []
 
 
 @pytest.mark.parametrize(("config", "there"), [(HERE, False), (THERE, True)])
@@ -49,13 +50,13 @@ def test_what_is_assigned_when_the_pause_begins_stays_reserved(
     host = an_instance(InstanceState.ASSIGNED)
     held = assigned(reserved_until=later(1))
     view = a_view(claims=(held,), paused=there, instances={host.key: host})
-    assert reserved(decide(view, config, NOW)) == ["job-1"]
+    assert reserved(decided(view, config)) == ["job-1"]
 
 
 def test_while_nobody_knows_of_a_pause_at_buildkite_nothing_is_bound() -> None:
     due = a_claim(reserved_until=later(1))
     view = a_view(claims=(due,), ready=(an_instance(),), listing=None, paused=None)
-    assert kinds(decided(view)) == [ReserveJobs]
+    assert kinds(decided(view)) == [ReserveJobs, KeepReservations]
 
 
 def test_a_pause_seen_at_the_last_listing_holds_until_the_next() -> None:
@@ -95,7 +96,7 @@ def test_a_failed_attempt_waits_again_with_its_new_version_and_asks_for_an_insta
     gone = an_instance(InstanceState.TERMINATED)
     claim = assigned(reserved_until=later(1))
     actions = decided(a_view(claims=(claim,), instances={gone.key: gone}))
-    assert kinds(actions) == [WriteRecords, ReserveJobs, NudgeProvision]
+    assert kinds(actions) == [WriteRecords, ReserveJobs, KeepReservations, NudgeProvision]
     assert isinstance(actions[1], ReserveJobs)
     assert actions[1].claims[0].version == claim.version + 1
 
@@ -149,9 +150,30 @@ def test_a_job_that_buildkite_does_not_reserve_keeps_no_instance_from_others() -
         a_claim("lapsed", priority=9, since=ago(9), reserved_until=ago(seconds=5)),
         a_claim("ours"),
     )
-    actions = decided(a_view(claims=claims, ready=(ready(0),)))
+    view = a_view(claims=claims, ready=(ready(0),))
+    actions = decided(view, refused={"foreign", "lapsed"})
     assert binds(actions) == {"ours": 0}
     assert set(reserved(actions)) == {"foreign", "lapsed"}  # they may yet become ours
+
+
+def test_a_lapsed_claim_that_buildkite_reserves_again_is_bound_at_once() -> None:
+    lapsed = a_claim(since=ago(9), reserved_until=ago(seconds=5))
+    actions = decided(a_view(claims=(lapsed,), ready=(ready(0),)))
+    assert kinds(actions) == [ReserveJobs, BindJob]
+    bind = actions[1]
+    assert isinstance(bind, BindJob)
+    assert bind.claim.reserved(NOW)
+
+
+def test_a_reservation_is_kept_with_the_binding_or_in_its_place() -> None:
+    view = a_view(
+        claims=(a_claim(reserved_until=None), a_claim("kept")), ready=(ready(0), ready(1))
+    )
+    first, second = [a for a in decided(view) if isinstance(a, BindJob)]
+    assert [change.record for change in first.unbound if isinstance(change, Save)] == [
+        replace(a_claim(), reserved_until=NOW + RESERVATION)
+    ]
+    assert second.unbound == ()
 
 
 def test_a_claim_that_no_ready_instance_serves_does_not_hold_up_the_next() -> None:

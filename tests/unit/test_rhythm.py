@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mayfly.dispatch import lease as leases
-from mayfly.dispatch.decide import LOOK_AHEAD, OPEN_AT_ONCE
 from mayfly.dispatch.lease import LOOK
+from mayfly.dispatch.opened import LOOK_AHEAD, OPEN_AT_ONCE
 from mayfly.dispatch.rhythm import LISTS, LISTS_AT_ONCE, listed, pace_of
 from mayfly.errors import Transient
 from mayfly.records.changes import Save

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.dispatch.decide import RESERVATION, TOKEN_LIFE
+from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE
 from mayfly.errors import Conflict, NotFound, Transient
 from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import NOW, QUEUE, a_job, row
@@ -76,7 +76,7 @@ def test_a_job_that_no_instance_of_the_queue_fits_is_told_of_once(
     assert world.buildkite.known["job-1"].state == "scheduled"
     world.buildkite.cancel("job-1")
     world.dispatch()
-    assert world.known.alone == {QUEUE: frozenset()}
+    assert world.seen[QUEUE].unmatched == frozenset()
 
 
 def test_a_cancelled_job_leaves_its_instance_to_the_next() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mayfly.answers import Listing
-from mayfly.dispatch.decide import LOOK_AHEAD
+from mayfly.dispatch.opened import LOOK_AHEAD
 from mayfly.errors import Conflict, Illegal, Misconfigured, NotFound, Transient
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim
@@ -119,7 +119,7 @@ def test_running_jobs_take_room_although_they_are_not_looked_at() -> None:
     world.dispatch(wide=False)
     waiting = [claim for claim in world.fleet.all(Claim) if claim.state is C.WAITING]
     assert len(waiting) == LOOK_AHEAD
-    assert world.known.running == {QUEUE: 2}
+    assert world.seen[QUEUE].running == 2
 
 
 def test_the_count_of_running_jobs_is_corrected_by_a_wide_look() -> None:
@@ -130,10 +130,10 @@ def test_the_count_of_running_jobs_is_corrected_by_a_wide_look() -> None:
     world.dispatch(wide=False)
     world.buildkite.end("job-1")
     world.dispatch(wide=False)
-    assert world.known.running == {QUEUE: 1}
+    assert world.seen[QUEUE].running == 1
     world.dispatch()
     world.dispatch()
-    assert world.known.running == {QUEUE: 0}
+    assert world.seen[QUEUE].running == 0
     assert world.claim("job-1").state is C.FINISHED
 
 

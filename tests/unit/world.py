@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mayfly.answers import Job, Report
 from mayfly.dispatch import tick as dispatch
-from mayfly.dispatch.gather import DispatchPorts, Known, Turn
 from mayfly.dispatch.lease import take
+from mayfly.dispatch.ports import DispatchPorts
+from mayfly.dispatch.view import Seen, Turn
 from mayfly.provision import tick as provision
 from mayfly.provision.tick import ProvisionPorts
 from mayfly.reap import tick as reap
@@ -55,7 +56,8 @@ class World:
 
     clock: Clock = field(default_factory=Clock)
     fence: int | None = None
-    known: Known = field(default_factory=Known)
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """What the last tick of dispatch left to the next, by queue."""
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     parameters: FakeParameters = field(default_factory=FakeParameters)
     nudges: FakeNudges = field(default_factory=FakeNudges)
@@ -159,10 +161,9 @@ class World:
         """One tick of dispatch, under the lease that `take_lease` got."""
         queues = tuple(self.fleet.all(QueueRecord))
         listed = frozenset(record.queue for record in queues if record.active)
-        turn = Turn(queues, listed, self.fence or 0, wide, asks, known=self.known)
-        ticked = dispatch.tick(self.dispatch_ports, turn, self.clock.now)
-        self.known = ticked.known
-        return ticked.outcome
+        turn = Turn(queues, listed, self.fence or 0, wide, asks, seen=self.seen)
+        outcome, self.seen = dispatch.tick(self.dispatch_ports, turn, self.clock.now)
+        return outcome
 
     def provision(self) -> Outcome:
         return provision.tick(self.provision_ports, self.clock.now)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mayfly.records.changes import Assign, Change, Save
 from mayfly.records.model import Claim, Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 
@@ -27,13 +28,33 @@ class ReserveJobs:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepReservations:
+    """Record until when Buildkite reserves jobs for us."""
+
+    claims: tuple[Claim, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BindJob:
     """Give a job to a ready instance. The assignment lacks the token, which is minted last."""
 
     claim: Claim
+    """As the binding leaves it."""
     instance: Instance
+    """As the binding leaves it."""
     assignment: Mapping[str, object]
+    unbound: tuple[Change, ...]
+    """What is written instead when Buildkite issues no token."""
     reason: str
+
+    def changes(self, token: str) -> tuple[Change, ...]:
+        """Claim, instance and assignment, in one write; the row lives as long as the token."""
+        row, until = self.instance.sandbox_row, self.claim.token_until
+        if row is None or until is None:
+            raise ValueError(f"job {self.claim.job} is bound to an instance without a mailbox row")
+        assignment = {**self.assignment, "token": token}
+        return Save(self.claim), Save(self.instance), Assign(row, assignment, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +62,11 @@ class FailJob:
     """Tell Buildkite that a job failed here, with the reason that its claim bears."""
 
     claim: Claim
+    reserve: bool
+    """Whether the job must be reserved first: Buildkite takes an end from its holder alone."""
     reason: str
 
 
 DispatchAction: TypeAlias = (
-    WriteRecords | OpenClaims | ReserveJobs | BindJob | FailJob | NudgeProvision
+    WriteRecords | OpenClaims | ReserveJobs | KeepReservations | BindJob | FailJob | NudgeProvision
 )

@@ -1,157 +1,127 @@
-"""Applies what dispatch decided; later actions build on the records that earlier ones wrote."""
+"""Applies what dispatch decided, and says of each step what came off."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 
-from mayfly.dispatch.actions import BindJob, DispatchAction, FailJob, OpenClaims, ReserveJobs
-from mayfly.dispatch.decide import RESERVATION, TOKEN_LIFE, TOKEN_SLACK
-from mayfly.dispatch.settle import BindTimes, bound
-from mayfly.errors import FAILURES, Conflict, MayflyError, NotFound
-from mayfly.ports import Buildkite, Fleet, Nudges
-from mayfly.records.changes import Assign, Change, Save
+from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
+from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE
+from mayfly.dispatch.ports import DispatchPorts
+from mayfly.dispatch.told import told
+from mayfly.errors import Conflict, NotFound
+from mayfly.records.changes import Save
 from mayfly.records.model import Claim, saved
-from mayfly.records.states import ClaimState
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly.tick.outcome import Outcome
+
+log = logging.getLogger("mayfly")
 
 _WRITE_AT_ONCE = 90
 """Records in one transaction: DynamoDB takes 100 items, one of them is the lease's check."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Applier:
-    """One queue's actions of one tick, under one fence."""
+    """One queue's effects in one tick, under one fence. What fails is noted in the outcome."""
 
-    fleet: Fleet
-    buildkite: Buildkite
-    nudges: Nudges
+    ports: DispatchPorts
     fence: int
     now: datetime
-    latest: dict[str, Claim] = field(default_factory=dict)
-    """Claims as this tick has left them; a binding must be made over the newest version."""
-    lost: set[str] = field(default_factory=set)
-    """Jobs whose claim could not be written: without the record nothing is done about them."""
-    binding: frozenset[str] = frozenset()
-    """Jobs that are about to be bound: their reservation is saved with that, in one write."""
-    tokens: dict[str, str] = field(default_factory=dict, repr=False)
-    accepted: int = 0
-    """How many claims are running since this tick."""
+    outcome: Outcome
 
-    def perform(self, actions: Sequence[DispatchAction], outcome: Outcome) -> None:
-        """Apply actions in order; tokens for all bindings are minted in one call just before."""
-        binds = [action for action in actions if isinstance(action, BindJob)]
-        before = [a for a in actions if isinstance(a, WriteRecords | OpenClaims | ReserveJobs)]
-        self.binding = frozenset(bind.claim.job for bind in binds)
-        outcome.perform(before, self.apply)
-        try:
-            self._mint(binds)
-        except FAILURES as error:
-            outcome.failed("acquisition tokens", error)
-        outcome.perform([a for a in actions if a not in before], self.apply)
+    def settle(self, writes: Sequence[WriteRecords]) -> list[WriteRecords]:
+        """The writes that were made."""
+        return self.outcome.perform(writes, self._write)
 
-    def apply(self, action: DispatchAction) -> None:
-        """Perform one action."""
-        match action:
-            case WriteRecords():
-                self._write(action.changes)
-            case OpenClaims():
-                self._save(action.claims)
-            case ReserveJobs():
-                self._reserve(action.claims)
-            case BindJob():
-                self._bind(action)
-            case FailJob():
-                self._tell(action)
-            case NudgeProvision():
-                self.nudges.send(action.reason)
-            case _:
-                assert_never(action)
+    def open(self, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        """The new claims that were recorded: only these may be reserved."""
+        recorded: list[Claim] = []
+        if claims:
+            action = OpenClaims(claims, f"{len(claims)} new jobs")
+            self.outcome.perform([action], lambda each: self._save(each.claims, recorded))
+        return tuple(recorded)
 
-    def _write(self, changes: Sequence[Change]) -> None:
-        claims = [c.record for c in changes if isinstance(c, Save) and isinstance(c.record, Claim)]
-        try:
-            self.fleet.write(changes, self.fence)
-        except MayflyError:
-            self.lost.update(claim.job for claim in claims)
-            raise
-        self.accepted += sum(claim.state is ClaimState.RUNNING for claim in claims)
+    def reserve(self, claims: tuple[Claim, ...]) -> set[str]:
+        """Jobs of these claims that Buildkite reserves for us. The table does not know it yet."""
+        ours: set[str] = set()
+        if claims:
+            action = ReserveJobs(claims, "reservations are made or renewed")
+            self.outcome.perform([action], lambda each: ours.update(self._reserve(each.claims)))
+            refused = {claim.job for claim in claims} - ours
+            if refused:
+                log.info("Buildkite does not reserve for us: %s", ", ".join(sorted(refused)))
+        return ours
 
-    def _save(self, claims: Sequence[Claim]) -> None:
+    def keep(self, claims: tuple[Claim, ...]) -> None:
+        """Record reservations."""
+        if claims:
+            action = KeepReservations(claims, f"{len(claims)} reservations are recorded")
+            self.outcome.perform([action], lambda each: self._save(each.claims, []))
+
+    def bind(self, binds: Sequence[BindJob]) -> None:
+        """Bind jobs; tokens for all of them are minted in one call just before."""
+        tokens: dict[str, str] = {}
+        if binds:
+            jobs = [bind.claim.job for bind in binds]
+            with self.outcome.noting("acquisition tokens"):
+                tokens.update(self.ports.buildkite.tokens(jobs, int(TOKEN_LIFE.total_seconds())))
+        self.outcome.perform(binds, lambda bind: self._bind(bind, tokens.get(bind.claim.job, "")))
+
+    def fail(self, failures: Iterable[FailJob]) -> None:
+        """Fail jobs at Buildkite, then record that Buildkite was told."""
+        self.outcome.perform(failures, self._fail)
+
+    def nudge(self, nudges: Iterable[NudgeProvision]) -> None:
+        """Ask for a tick of provision."""
+        self.outcome.perform(nudges, lambda nudge: self.ports.nudges.send(nudge.reason))
+
+    def _write(self, action: WriteRecords) -> None:
+        self.ports.fleet.write(action.changes, self.fence)
+
+    def _save(self, claims: Sequence[Claim], recorded: list[Claim]) -> None:
         """Write claims many at a time; where one of them is lost, one by one, to keep the rest."""
         for start in range(0, len(claims), _WRITE_AT_ONCE):
             some = claims[start : start + _WRITE_AT_ONCE]
             try:
-                self.fleet.write([Save(claim) for claim in some], self.fence)
+                self.ports.fleet.write([Save(claim) for claim in some], self.fence)
             except Conflict:
                 for claim in some:
-                    self._save_one(claim)
-            except MayflyError:
-                self.lost.update(claim.job for claim in claims[start:])
-                raise
+                    self._save_one(claim, recorded)
             else:
-                self.latest.update((claim.job, saved(claim)) for claim in some)
+                recorded.extend(map(saved, some))
 
-    def _save_one(self, claim: Claim) -> None:
+    def _save_one(self, claim: Claim, recorded: list[Claim]) -> None:
         try:
-            self.fleet.write([Save(claim)], self.fence)
-        except MayflyError as error:
-            self.lost.add(claim.job)
-            if not isinstance(error, Conflict):
-                raise
+            self.ports.fleet.write([Save(claim)], self.fence)
+        except Conflict as error:
+            self.outcome.failed(f"claim of job {claim.job}", error)
         else:
-            self.latest[claim.job] = saved(claim)
+            recorded.append(saved(claim))
 
-    def _reserve(self, claims: Sequence[Claim]) -> None:
-        wanted = [self.latest.get(c.job, c) for c in claims if c.job not in self.lost]
-        if not wanted:
-            return
-        ours = self.buildkite.reserve(
-            [claim.job for claim in wanted], int(RESERVATION.total_seconds())
+    def _reserve(self, claims: Iterable[Claim]) -> Iterable[str]:
+        return self.ports.buildkite.reserve(
+            [c.job for c in claims], int(RESERVATION.total_seconds())
         )
-        until = self.now + RESERVATION
-        reserved = [replace(c, reserved_until=until) for c in wanted if c.job in ours]
-        self.latest.update((claim.job, claim) for claim in reserved)
-        self._save([claim for claim in reserved if claim.job not in self.binding])
 
-    def _mint(self, binds: Sequence[BindJob]) -> None:
-        jobs = [bind.claim.job for bind in binds if bind.claim.job not in self.lost]
-        if jobs:
-            minted = self.buildkite.tokens(jobs, int(TOKEN_LIFE.total_seconds()))
-            self.tokens.update(minted)
-
-    def _bind(self, action: BindJob) -> None:
+    def _bind(self, bind: BindJob, token: str) -> None:
         """Claim, instance and assignment in one transaction; no token, no binding."""
-        job = action.claim.job
-        token = self.tokens.pop(job, "")
-        claim = self.latest.get(job, action.claim)
-        if not token:
-            if claim.reserved_until != action.claim.reserved_until:
-                self._save([claim])
-            raise Conflict(f"Buildkite issues no token for job {job}: it is not reserved for us")
-        until = self.now + TOKEN_LIFE + TOKEN_SLACK
-        times = BindTimes(self.now, until)
-        assigned, taken = bound(claim, action.instance, action.assignment, times)
-        row = taken.sandbox_row or ""
-        assignment = {**action.assignment, "token": token}
-        self.fleet.write([Save(assigned), Save(taken), Assign(row, assignment, until)], self.fence)
-
-    def _tell(self, action: FailJob) -> None:
-        """Fail the job at Buildkite, then record that it was told.
-
-        Where it is too late for that, or nobody there to be told, the record says so.
-        """
-        claim = self.latest.get(action.claim.job, action.claim)
-        if claim.job in self.lost:
+        if token:
+            self.ports.fleet.write(bind.changes(token), self.fence)
             return
-        reason = claim.reason
-        if not claim.reserved(self.now):
-            self.buildkite.reserve([claim.job], int(RESERVATION.total_seconds()))
+        if bind.unbound:
+            self.ports.fleet.write(bind.unbound, self.fence)
+        raise Conflict(f"Buildkite issues no token for job {bind.claim.job}")
+
+    def _fail(self, action: FailJob) -> None:
+        """Where it is too late for that, or nobody there to be told, the record says so."""
+        claim, refusal = action.claim, ""
+        if action.reserve:
+            self._reserve([claim])
         try:
-            self.buildkite.finish(claim.job, reason)
+            self.ports.buildkite.finish(claim.job, claim.reason)
         except (Conflict, NotFound) as error:
-            reason = f"{reason} (Buildkite would not take it: {error})"
-        self.fleet.write([Save(replace(claim, told=True, reason=reason))], self.fence)
+            refusal = str(error)
+        self.ports.fleet.write([Save(told(claim, refusal))], self.fence)

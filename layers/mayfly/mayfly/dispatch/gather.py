@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from mayfly.answers import Listing
 from mayfly.config.in_force import in_force
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch import policy
-from mayfly.dispatch.decide import OPEN_AT_ONCE, DispatchView, candidates
+from mayfly.dispatch.opened import hoped, sort_listing
+from mayfly.dispatch.ports import DispatchPorts
+from mayfly.dispatch.view import QueueView, Seen, Turn
 from mayfly.errors import FAILURES, NotFound
-from mayfly.ports import Buildkite, Fleet, Nudges, Parameters
+from mayfly.ports import Buildkite, Fleet
 from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.outcome import Outcome
@@ -22,65 +24,13 @@ _STATES_AT_ONCE = 1000
 _SIDE_BY_SIDE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class DispatchPorts:
-    """What `dispatch` may touch."""
-
-    fleet: Fleet
-    buildkite: Buildkite
-    parameters: Parameters
-    nudges: Nudges
-    agent_endpoint: str = ""
-    """Where agents shall call, if not at Buildkite's own address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a tick leaves to the next, which does not look at everything again."""
-
-    paused: Mapping[str, bool] = field(default_factory=dict)
-    """Whether a queue is paused at Buildkite, by its last listing."""
-    running: Mapping[str, int] = field(default_factory=dict)
-    """How many claims of a queue are running; those that have ended since are counted too."""
-    ready: Mapping[str, bool] = field(default_factory=dict)
-    """Whether a queue had instances that are ready for a job, when its records were last read."""
-    alone: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Jobs by queue of which it was told that they are left alone, by its last listing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one tick looks at."""
-
-    queues: tuple[QueueRecord, ...]
-    listed: frozenset[str]
-    """Queues whose jobs are listed this time: Buildkite allows so many lists a second."""
-    fence: int
-    wide: bool
-    """Whether running claims are read too; they need no look at every tick."""
-    asks: bool
-    """Whether Buildkite is asked how the jobs stand: that answer takes longer than all the rest."""
-    glance: bool = False
-    """Whether it ends with the lists if they are empty: there was nothing to do a moment ago."""
-    known: Known = field(default_factory=Known)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A queue's records."""
-
-    claims: tuple[Claim, ...]
-    bound: Mapping[SlotKey, Instance]
-    """The instances of assigned claims."""
-    ready: tuple[Instance, ...]
-    former: Mapping[str, Claim | None]
-    """By job, for those of which it was asked: its former claim, or None without one."""
-
-
 def gather(
     ports: DispatchPorts, turn: Turn, outcome: Outcome
-) -> Iterator[tuple[QueueConfig, DispatchView]]:
-    """Each queue's view: jobs and records side by side, then states in one question for all."""
+) -> Iterator[tuple[QueueConfig, QueueView]]:
+    """Each queue's view: lists and records side by side, then states in one question for all.
+
+    A queue of which something cannot be read is left out, or has the view without it.
+    """
     configs = _configs(turn, outcome)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
         lists = {
@@ -88,36 +38,33 @@ def gather(
             for queue in configs
             if queue in turn.listed
         }
-        hoped: dict[str, list[str]] = {}
+        early: dict[str, list[str]] = {}
         if turn.glance:
-            hoped = {queue: _hoped(answer.result()) for queue, answer in lists.items()}
-            if not any(hoped.values()):
+            early = {queue: hoped(answer.result()) for queue, answer in lists.items()}
+            if not any(early.values()):
                 return
         reads = {
-            queue: _reading(pool, ports.fleet, queue, turn, hoped.get(queue, ()))
-            for queue in configs
+            record: _reading(pool, ports, record, turn, early.get(record.queue, ()))
+            for record in turn.queues
+            if record.queue in configs
         }
-        found: dict[str, _Found] = {}
-        for queue, read in reads.items():
-            with outcome.noting(f"records of queue {queue}"):
-                found[queue] = read()
-        every = [claim for each in found.values() for claim in each.claims]
+        views: dict[str, QueueView] = {}
+        for record, read in reads.items():
+            with outcome.noting(f"records of queue {record.queue}"):
+                views[record.queue] = read()
+        every = [claim for view in views.values() for claim in view.claims]
         states = _states(ports.buildkite, every, outcome) if turn.asks else {}
-        listings = {queue: answer.result() for queue, answer in lists.items()}
+        for queue, answer in lists.items():
+            if queue in views and (listing := answer.result()) is not None:
+                views[queue] = replace(views[queue], listing=listing, paused=listing.paused)
         if not turn.asks:
-            states = _states(ports.buildkite, _overtaken(found, listings), outcome)
-    for record in turn.queues:
-        queue = record.queue
-        if queue not in found:
-            continue
-        view = _view(record, found[queue], states, turn, ports)
-        listing = listings.get(queue)
-        if listing is not None:
-            view = replace(view, paused=listing.paused)
-        with outcome.noting(f"new jobs of queue {queue}"):
-            listed = replace(view, listing=listing)
-            view = _with_candidates(listed, configs[queue], found[queue].former, ports, outcome)
-        yield configs[queue], view
+            states = _states(ports.buildkite, _overtaken(views.values()), outcome)
+    for queue, view in views.items():
+        full = sort_listing(replace(view, states=states), configs[queue])
+        yield (
+            configs[queue],
+            _with_facts(full, configs[queue], early.get(queue, ()), ports, outcome),
+        )
 
 
 def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
@@ -131,13 +78,28 @@ def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
 
 
 def _reading(
-    pool: Executor, fleet: Fleet, queue: str, turn: Turn, hoped: Collection[str]
-) -> Callable[[], _Found]:
-    """Begins to read a queue's records, side by side. What it returns waits for them."""
-    claims = pool.submit(_claims, fleet, queue, turn)
-    ready = pool.submit(fleet.instances, queue, {InstanceState.READY})
-    former = pool.submit(_former, fleet, hoped)
-    return lambda: _Found(*claims.result(), tuple(ready.result()), former.result())
+    pool: Executor, ports: DispatchPorts, record: QueueRecord, turn: Turn, early: Collection[str]
+) -> Callable[[], QueueView]:
+    """Begins to read a queue's records, side by side. The function returned waits for them."""
+    queue, seen = record.queue, turn.seen.get(record.queue, Seen())
+    claims = pool.submit(_claims, ports.fleet, queue, turn)
+    ready = pool.submit(ports.fleet.instances, queue, {InstanceState.READY})
+    former = pool.submit(_former, ports.fleet, early)
+
+    def view() -> QueueView:
+        found, instances = claims.result()
+        return QueueView(
+            spec=record.spec,
+            claims=found,
+            instances=instances,
+            ready=tuple(ready.result()),
+            running=0 if turn.wide else seen.running,
+            paused=seen.paused,
+            former=former.result(),
+            agent_endpoint=ports.agent_endpoint,
+        )
+
+    return view
 
 
 def _claims(
@@ -151,17 +113,6 @@ def _claims(
     return claims, {each.key: each for each in (fleet.slots(slots) if slots else ())}
 
 
-def _hoped(listing: Listing | None) -> list[str]:
-    """Jobs that will likely be opened now; it is too early to know which of them have a claim."""
-    return [job.id for job in listing.jobs[:OPEN_AT_ONCE]] if listing is not None else []
-
-
-def _former(fleet: Fleet, jobs: Collection[str]) -> Mapping[str, Claim | None]:
-    """By job: its former claim."""
-    found = {claim.job: claim for claim in (fleet.claims_of(jobs) if jobs else ())}
-    return {job: found.get(job) for job in jobs}
-
-
 def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | None:
     try:
         return buildkite.jobs(queue)
@@ -172,18 +123,15 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
     return None
 
 
-def _overtaken(
-    found: Mapping[str, _Found], listings: Mapping[str, Listing | None]
-) -> Iterator[Claim]:
+def _overtaken(views: Iterable[QueueView]) -> Iterator[Claim]:
     """Claims that wait when new jobs come: a push often cancels the jobs of the one before.
 
     An instance that was launched for those can serve these; unasked, another would be launched.
     """
-    for queue, each in found.items():
-        listing = listings.get(queue)
-        known = {claim.job for claim in each.claims}
-        if listing is not None and any(job.id not in known for job in listing.jobs):
-            yield from (claim for claim in each.claims if claim.state is ClaimState.WAITING)
+    for view in views:
+        known = {claim.job for claim in view.claims}
+        if view.listing is not None and any(job.id not in known for job in view.listing.jobs):
+            yield from (claim for claim in view.claims if claim.state is ClaimState.WAITING)
 
 
 def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> dict[str, str]:
@@ -197,45 +145,41 @@ def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> 
     return states
 
 
-def _view(
-    record: QueueRecord,
-    found: _Found,
-    states: Mapping[str, str],
-    turn: Turn,
-    ports: DispatchPorts,
-) -> DispatchView:
-    """The view before anything was listed, with what earlier ticks left."""
-    return DispatchView(
-        listing=None,
-        paused=turn.known.paused.get(record.queue),
-        claims=found.claims,
-        running=0 if turn.wide else turn.known.running.get(record.queue, 0),
-        closed={},
-        ready=found.ready,
-        instances=found.bound,
-        states=states,
-        environments={},
-        repositories={},
-        spec=record.spec,
-        agent_endpoint=ports.agent_endpoint,
-    )
+def _former(fleet: Fleet, jobs: Collection[str]) -> Mapping[str, Claim]:
+    """Claims of these jobs, by job; jobs without a claim are omitted."""
+    return {claim.job: claim for claim in (fleet.claims_of(jobs) if jobs else ())}
 
 
-def _with_candidates(
-    view: DispatchView,
+def _with_facts(
+    view: QueueView,
     config: QueueConfig,
-    former: Mapping[str, Claim | None],
+    asked: Collection[str],
     ports: DispatchPorts,
     outcome: Outcome,
-) -> DispatchView:
-    """The view with what is needed to open new jobs: former claims, and what policy asks for."""
-    jobs = [job.id for job, _ in candidates(view, config)]
+) -> QueueView:
+    """The view with all that opening its candidates needs, or without candidates.
+
+    Former claims of the jobs in `asked` are in the view already.
+    """
+    jobs = [candidate.job.id for candidate in view.candidates]
     if not jobs:
         return view
-    former = {**former, **_former(ports.fleet, [job for job in jobs if job not in former])}
-    view = replace(view, closed={job: claim for job, claim in former.items() if claim is not None})
-    if not config.restricted:
-        return view
+    try:
+        rest = _former(ports.fleet, [job for job in jobs if job not in asked])
+        view = replace(view, former={**view.former, **rest})
+        return _with_environments(view, config, jobs, ports, outcome) if config.restricted else view
+    except FAILURES as error:
+        outcome.failed(f"new jobs of queue {config.queue}", error)
+        return replace(view, candidates=())
+
+
+def _with_environments(
+    view: QueueView,
+    config: QueueConfig,
+    jobs: Iterable[str],
+    ports: DispatchPorts,
+    outcome: Outcome,
+) -> QueueView:
     environments = dict(_environments(ports.buildkite, jobs, outcome))
     named = (policy.repository_parameter(config, env) for env in environments.values())
     names = {name for name in named if name}

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 
 from mayfly.dispatch import tick as dispatch
-from mayfly.dispatch.gather import DispatchPorts
 from mayfly.dispatch.lease import Hold, hold
+from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.rhythm import QUIET, Rhythm
 from mayfly.errors import Conflict, NotFound, Transient
 from mayfly.ports import Buildkite
@@ -41,9 +41,9 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
         else:
             if registered:
                 turn = rhythm.turn(queues, held, started)
-                ticked = dispatch.tick(ports, turn, started)
-                total.add(ticked.outcome)
-                pace = rhythm.after(turn, ticked, held, started)
+                outcome, seen = dispatch.tick(ports, turn, started)
+                total.add(outcome)
+                pace = rhythm.after(turn, seen, held, started)
         if not edge.wait(started, pace):
             return total
 

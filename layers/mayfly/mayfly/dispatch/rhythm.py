@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from mayfly.dispatch.gather import Known, Turn
 from mayfly.dispatch.lease import Hold
-from mayfly.dispatch.tick import Ticked
+from mayfly.dispatch.view import Seen, Turn
 from mayfly.records.model import QueueRecord
 from mayfly.tick.edge import Every
 
@@ -46,7 +45,7 @@ class Rhythm:
     _looks: Every = field(default_factory=lambda: Every(IDLE))
     _busy: bool = True
     """Whether there were jobs at the last tick, so that the next reads the records as it lists."""
-    _known: Known = field(default_factory=Known)
+    _seen: Mapping[str, Seen] = field(default_factory=dict)
     _rounds: int = 0
     _list_at: datetime | None = None
     """When the next list is due; None: in the tick that has begun."""
@@ -61,19 +60,19 @@ class Rhythm:
             self._rounds += 1
         glance = not self._looks.due(now) and not self._busy
         wide, asks = not glance and self._wide.due(now), not glance and self._asks.due(now)
-        return Turn(queues, named, fence, wide, asks, glance, self._known)
+        return Turn(queues, named, fence, wide, asks, glance, self._seen)
 
-    def after(self, turn: Turn, ticked: Ticked, held: Hold, began: datetime) -> timedelta:
+    def after(self, turn: Turn, seen: Mapping[str, Seen], held: Hold, began: datetime) -> timedelta:
         """How long after `began`, when this tick did, the next one does."""
-        self._known = ticked.known
-        self._busy = ticked.jobs
+        self._seen = seen
+        self._busy = any(each.jobs for each in seen.values())
         if self._list_at is None:
-            ready = any(ticked.known.ready.values())
-            pace = pace_of(turn.listed, fast=ticked.jobs or ready)
+            ready = any(each.ready for each in seen.values())
+            pace = pace_of(turn.listed, fast=self._busy or ready)
             self._list_at = began + (max(pace, BESIDE) if held.shared(began) else pace)
         keen = max(KEEN, len(turn.queues) * READ_EVERY)
         left = self._list_at - began
-        return min(keen, left) if ticked.waits else left
+        return min(keen, left) if any(each.waits for each in seen.values()) else left
 
 
 def listed(

@@ -90,11 +90,15 @@ class Outcome:
         """Whether anything was done."""
         return bool(self.done.total() or self.configured)
 
-    def perform(self, actions: Iterable[AnyAction], apply: Callable[[AnyAction], None]) -> None:
-        """Apply each action. One that fails does not keep the others; defects still raise.
+    def perform(
+        self, actions: Iterable[AnyAction], apply: Callable[[AnyAction], None]
+    ) -> list[AnyAction]:
+        """Apply each action, and return those that were done. Defects still raise.
 
-        A Conflict is an ordinary outcome: somebody else was there first, the next tick sees it.
+        An action that fails does not keep the others from being applied. A Conflict is an ordinary
+        outcome: somebody else was there first, the next tick sees it.
         """
+        done = []
         for action in actions:
             kind = type(action).__name__
             try:
@@ -106,7 +110,9 @@ class Outcome:
                 self.failed(kind, error)
             else:
                 self.done[type(action)] += 1
+                done.append(action)
                 log.info("%s: %s", kind, action.reason)
+        return done
 
     @contextmanager
     def noting(self, what: str) -> Iterator[None]:

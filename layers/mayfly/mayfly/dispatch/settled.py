@@ -1,13 +1,15 @@
-"""What Buildkite's word for a job's state means for its claim, and for the instance it is on."""
+"""What is settled: Buildkite's word for a job against its claim, and the instance it is on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mayfly.config.queue import QueueConfig
+from mayfly.dispatch.view import QueueView, is_paused
 from mayfly.records.changes import Change, Save, Unassign
-from mayfly.records.model import Claim, Instance, SlotKey, move_claim, move_instance
+from mayfly.records.model import Claim, Instance, move_claim, move_instance, saved
 from mayfly.records.states import CLAIM_DEADLINES, OPEN_CLAIMS, ClaimState, InstanceState
 from mayfly.tick.actions import WriteRecords
 
@@ -21,58 +23,41 @@ UNRESERVED = timedelta(minutes=1)
 """How long Buildkite may refuse to reserve a job before it is left to whoever has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimsView:
-    """Claims of a queue with all that their next step depends on."""
-
-    claims: tuple[Claim, ...]
-    states: Mapping[str, str]
-    """Buildkite's word by job; a job that is missing is unknown, and unknown changes nothing."""
-    instances: Mapping[SlotKey, Instance]
-    """Records of the instances that claims are bound to."""
-    attempts: int
-    paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BindTimes:
-    """When a binding is made, and when the token that goes with it dies."""
-
-    now: datetime
-    token_until: datetime
-
-
-def settle(view: ClaimsView, now: datetime) -> Iterator[WriteRecords]:
+def settle(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
     """One write for each claim that must leave its state."""
+    paused = is_paused(view, config)
     for claim in view.claims:
         if claim.state not in OPEN_CLAIMS:
             continue
         word = view.states.get(claim.job, "")
         if claim.state is ClaimState.WAITING:
-            yield from _waiting(claim, word, view.paused, now)
+            yield from _waiting(claim, word, paused, now)
         elif claim.state is ClaimState.ASSIGNED:
-            yield from _assigned(claim, word, view, now)
+            instance = view.instances.get(claim.slot) if claim.slot else None
+            yield from _assigned(claim, word, instance, config.attempts, now)
         elif word in ENDED:
             finished = move_claim(claim, ClaimState.FINISHED, now, f"Buildkite says {word}")
             yield WriteRecords((Save(finished),), finished.reason)
 
 
-def bound(
-    claim: Claim, instance: Instance, assignment: Mapping[str, object], times: BindTimes
-) -> tuple[Claim, Instance]:
-    """Claim and instance as a binding leaves them; the host's ceiling is kept with the instance."""
-    reason = f"bound to instance {instance.instance_id}"
-    assigned = replace(
-        move_claim(claim, ClaimState.ASSIGNED, times.now, reason),
-        slot=instance.key,
-        token_until=times.token_until,
-    )
-    taken = replace(
-        move_instance(instance, InstanceState.ASSIGNED, times.now, f"bound to job {claim.job}"),
-        job=claim.job,
-        max_minutes=int(str(assignment["max_minutes"])),
-    )
-    return assigned, taken
+def after(
+    claims: Iterable[Claim], planned: Iterable[WriteRecords], done: Iterable[WriteRecords]
+) -> tuple[Claim, ...]:
+    """Claims as they stand once the planned writes that are done are done.
+
+    Without its record nothing is done about a job: a claim whose write failed is left out.
+    """
+    unwritten = {claim.job for claim in _written(planned)}
+    written = {claim.job: saved(claim) for claim in _written(done)}
+    standing = (written.get(claim.job, claim) for claim in claims)
+    return tuple(c for c in standing if c.job in written or c.job not in unwritten)
+
+
+def _written(writes: Iterable[WriteRecords]) -> Iterator[Claim]:
+    for write in writes:
+        for change in write.changes:
+            if isinstance(change, Save) and isinstance(change.record, Claim):
+                yield change.record
 
 
 def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[WriteRecords]:
@@ -92,14 +77,15 @@ def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[W
         yield WriteRecords((Save(released),), reason)
 
 
-def _assigned(claim: Claim, word: str, view: ClaimsView, now: datetime) -> Iterator[WriteRecords]:
-    instance = view.instances.get(claim.slot) if claim.slot else None
+def _assigned(
+    claim: Claim, word: str, instance: Instance | None, attempts: int, now: datetime
+) -> Iterator[WriteRecords]:
     if word in ACCEPTED or word in {"finished", "timed_out"}:
         yield _accepted(claim, instance, word, now)
     elif word in ENDED:
         yield _withdrawn(claim, instance, f"Buildkite says {word} before an agent accepted it", now)
     elif word in STILL_OURS and _attempt_is_over(claim, instance, now):
-        yield _again(claim, instance, view.attempts, now)
+        yield _again(claim, instance, attempts, now)
     elif _is_gone(instance) and now - claim.since > CLAIM_DEADLINES[ClaimState.ASSIGNED]:
         said = f"Buildkite says {word or 'nothing'}"
         yield _withdrawn(claim, instance, f"its instance is gone for long and {said} of it", now)

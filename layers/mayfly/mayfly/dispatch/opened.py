@@ -1,0 +1,94 @@
+"""What is opened: which listed jobs become claims, by rule, room and the queue's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from mayfly.answers import Listing
+from mayfly.config.queue import QueueConfig
+from mayfly.config.shapes import Mismatch, shape_for
+from mayfly.dispatch import policy
+from mayfly.dispatch.view import Candidate, QueueView, is_paused
+from mayfly.records.model import Claim, Step, move_claim
+from mayfly.records.states import OPEN_CLAIMS, ClaimState
+
+LOOK_AHEAD = 10
+"""Jobs reserved beyond what the queue's max-instances can run at once."""
+OPEN_AT_ONCE = 40
+"""New claims a tick and queue: what one transaction and one tick's time can hold."""
+
+
+def hoped(listing: Listing | None) -> list[str]:
+    """Jobs that will likely be opened now; it is too early to know which of them have a claim."""
+    return [job.id for job in listing.jobs[:OPEN_AT_ONCE]] if listing is not None else []
+
+
+def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
+    """The view with listed jobs told apart: candidates, and jobs that do not match the queue."""
+    jobs = view.listing.jobs if view.listing is not None else ()
+    shapes = [(job, shape_for(config, job.rules)) for job in jobs]
+    known = {claim.job for claim in view.claims}
+    fitting = [
+        Candidate(job, shape)
+        for job, shape in shapes
+        if not isinstance(shape, Mismatch) and job.id not in known
+    ]
+    fitting.sort(key=lambda each: (-each.job.priority, each.job.scheduled_at, each.job.id))
+    return replace(
+        view,
+        candidates=tuple(fitting[: _room(view, config)]),
+        unmatched={job.id: shape for job, shape in shapes if isinstance(shape, Mismatch)},
+    )
+
+
+def _room(view: QueueView, config: QueueConfig) -> int:
+    """How many jobs may be opened in this tick."""
+    if is_paused(view, config):
+        return 0
+    held = sum(claim.state in OPEN_CLAIMS for claim in view.claims) + view.running
+    return max(0, min(config.max_instances + LOOK_AHEAD - held, OPEN_AT_ONCE))
+
+
+def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Claim]:
+    """New claims: waiting, or failed where policy denies the job, for Buildkite to be told."""
+    for candidate in view.candidates:
+        job = candidate.job.id
+        former = view.former.get(job)
+        if former is not None and (former.open or former.state is ClaimState.FINISHED):
+            continue  # an index or a list lags: it has a claim already, or an agent had it
+        claim = _claim(candidate, config, former.version if former is not None else 0, now)
+        if not config.restricted:
+            yield claim
+        elif job in view.environments:
+            yield _judged(claim, view, config, now)
+
+
+def _claim(candidate: Candidate, config: QueueConfig, version: int, now: datetime) -> Claim:
+    job = candidate.job
+    return Claim(
+        job=job.id,
+        queue=config.queue,
+        shape=candidate.shape,
+        state=ClaimState.WAITING,
+        since=now,
+        runnable_at=job.scheduled_at,
+        priority=job.priority,
+        pipeline=job.pipeline,
+        build=job.build,
+        step=job.step,
+        history=(Step(ClaimState.WAITING, now, "Buildkite lists it"),),
+        version=version,
+    )
+
+
+def _judged(claim: Claim, view: QueueView, config: QueueConfig, now: datetime) -> Claim:
+    """The claim if policy allows the job; else failed, to be told to Buildkite."""
+    environment = view.environments[claim.job]
+    name = policy.repository_parameter(config, environment)
+    required = view.repositories.get(name) if name else None
+    denial = policy.decide(config, environment, required)
+    if denial is None:
+        return replace(claim, repository=required)
+    return replace(move_claim(claim, ClaimState.FAILED, now, denial.reason), told=False)
