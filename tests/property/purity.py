@@ -13,7 +13,7 @@ from mayfly.dispatch.settled import settle
 from mayfly.dispatch.told import nudges, untold
 from mayfly.dispatch.view import QueueView, Turn, is_paused
 from mayfly.provision import decide as provisioning
-from mayfly.provision import tick as provision
+from mayfly.provision.gather import gather as provision_gather
 from mayfly.reap import decide as reaping
 from mayfly.reap import tick as reap
 from mayfly.records.model import QueueRecord
@@ -44,7 +44,7 @@ def decide_twice(world: World) -> None:
     for config, view in gather(world.dispatch_ports, turn, Outcome()):
         assert dispatched(view, config, now) == dispatched(view, config, now)
     for record in queues:
-        launching = provision.gather(record, world.provision_ports, now)
+        launching = provision_gather(record, world.provision_ports, now)
         config_now = in_force(record)
         assert config_now is not None
         decided = [provisioning.decide(launching, config_now, now) for _ in range(2)]

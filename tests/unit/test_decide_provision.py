@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mayfly.config.queue import QueueConfig, Script
-from mayfly.provision.actions import ProvisionAction, RecordLaunch, SendLaunch
+from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.decide import (
     LAUNCH_AT_ONCE,
     ProvisionView,
@@ -288,8 +288,18 @@ def test_a_refused_queues_open_launch_is_closed_when_it_is_overdue() -> None:
     young, old = a_launch(), a_launch(created=NOW - REPEAT_LAUNCH - timedelta(seconds=1))
     assert not overdue(young, NOW)
     assert decided(a_view(launches=(young,), refused="shared")) == []
-    (send,) = decided(a_view(launches=(old,), refused="shared"))
-    assert isinstance(send, SendLaunch)
+    (adopt,) = decided(a_view(launches=(old,), refused="shared"))
+    assert isinstance(adopt, AdoptLaunch)
+
+
+def test_a_launch_whose_answer_was_lost_is_adopted_and_not_sent_when_its_token_may_be_forgotten() -> (
+    None
+):
+    slots = of(S.REQUESTED)
+    old = a_launch(created=NOW - REPEAT_LAUNCH - timedelta(seconds=1))
+    (adopt,) = decided(a_view(launches=(old,), slots={LAUNCH: slots}, instances=slots))
+    assert isinstance(adopt, AdoptLaunch)
+    assert (adopt.launch, adopt.slots) == (old, slots)
 
 
 def test_idle_instances_of_a_refused_queue_go_all_the_same() -> None:

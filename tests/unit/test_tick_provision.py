@@ -9,8 +9,9 @@ import pytest
 from mayfly.config.in_force import in_force
 from mayfly.errors import Conflict, Misconfigured, NoCapacity, Transient
 from mayfly.metrics import Metric
-from mayfly.provision import tick as provision
+from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide
+from mayfly.provision.gather import gather
 from mayfly.records.model import Launch, QueueRecord
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from mayfly.tick.outcome import Outcome
@@ -101,10 +102,11 @@ def test_a_race_for_a_queues_account_has_one_winner(earlier: int) -> None:
     (record,) = world.fleet.all(QueueRecord)
     config, ports = in_force(record), world.provision_ports
     assert config is not None
-    first, second = (decide(provision.gather(record, ports, NOW), config, NOW) for _ in range(2))
-    provision.apply(first[0], ports, Outcome(), NOW)
+    first, second = (decide(gather(record, ports, NOW), config, NOW) for _ in range(2))
+    applier = Applier(ports, Outcome(), NOW)
+    applier.apply(first[0])
     with pytest.raises(Conflict):
-        provision.apply(second[0], ports, Outcome(), NOW)
+        applier.apply(second[0])
     assert in_ec2(world) == world.capacity().live == 1 + earlier
 
 

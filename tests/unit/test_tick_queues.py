@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mayfly.errors import Conflict, Transient
-from mayfly.provision import tick as provision
+from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide
+from mayfly.provision.gather import gather
 from mayfly.records.model import QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.tick.outcome import Left, Outcome
@@ -120,12 +121,12 @@ def test_a_queue_whose_stack_is_gone_is_dropped_when_nothing_is_left_of_it() -> 
 def test_it_is_not_dropped_while_a_slow_tick_launches_for_it() -> None:
     world = a_world()
     (record,) = world.fleet.all(QueueRecord)
-    view = provision.gather(record, world.provision_ports, NOW)
+    view = gather(record, world.provision_ports, NOW)
     (start,) = decide(view, a_config(hot=1), NOW)
     world.parameters.remove(f"/mayfly-infra/{STACK}/queues/{QUEUE}")
     world.provision()
     world.fleet.lag()  # no list shows the launch, only the account does
-    provision.apply(start, world.provision_ports, Outcome(), NOW)
+    Applier(world.provision_ports, Outcome(), NOW).apply(start)
     world.provision()
     assert len(world.fleet.all(QueueRecord)) == 1
 

@@ -12,7 +12,7 @@ from mayfly.dispatch.lease import take
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.view import Seen, Turn
 from mayfly.provision import tick as provision
-from mayfly.provision.tick import ProvisionPorts
+from mayfly.provision.ports import ProvisionPorts
 from mayfly.reap import tick as reap
 from mayfly.reap.apply import ReapPorts
 from mayfly.records.model import Capacity, Claim, Instance, QueueRecord

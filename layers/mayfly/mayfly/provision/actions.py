@@ -5,18 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mayfly.records.model import Capacity, Instance, Launch
+from mayfly.records.changes import Change, Save
+from mayfly.records.model import Capacity, Instance, Launch, saved
 from mayfly.tick.actions import WriteRecords
-
-
-@dataclass(frozen=True, slots=True)
-class RecordLaunch:
-    """Record a launch with its slots, then send it."""
-
-    launch: Launch
-    slots: tuple[Instance, ...]
-    capacity: Capacity
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +19,33 @@ class SendLaunch:
     reason: str
 
 
-ProvisionAction: TypeAlias = WriteRecords | RecordLaunch | SendLaunch
+@dataclass(frozen=True, slots=True)
+class AdoptLaunch:
+    """Settle a launch whose answer was lost for good by what EC2 shows with its tag."""
+
+    launch: Launch
+    slots: tuple[Instance, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLaunch:
+    """Record a launch with its slots and the queue's account, then send it."""
+
+    launch: Launch
+    slots: tuple[Instance, ...]
+    capacity: Capacity
+    reason: str
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The records, in one write: without all of them nothing is sent."""
+        return Save(self.capacity), Save(self.launch), *map(Save, self.slots)
+
+    @property
+    def sent(self) -> SendLaunch:
+        """What follows once they are written."""
+        return SendLaunch(saved(self.launch), tuple(saved(s) for s in self.slots), self.reason)
+
+
+ProvisionAction: TypeAlias = WriteRecords | RecordLaunch | SendLaunch | AdoptLaunch

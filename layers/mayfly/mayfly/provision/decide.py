@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from mayfly.config.infra import Infra
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import shape_for
-from mayfly.provision.actions import ProvisionAction, RecordLaunch, SendLaunch
+from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.request import fleet_request
 from mayfly.provision.settlement import overdue
 from mayfly.records.changes import Save
@@ -61,15 +61,9 @@ class ProvisionView:
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
     """Per shape: launch = jobs waiting + target - ready - coming. What is idle too long goes.
 
-    An open launch is sent again, byte for byte: the same token gives the same instances. A refused
-    queue's waits until it is overdue, which launches nothing. At most one launch is started in a
-    tick, because each is a race for the queue's capacity row.
+    At most one launch is started in a tick: each is a race for the queue's capacity row.
     """
-    actions: list[ProvisionAction] = [
-        SendLaunch(launch, view.slots.get(launch.id, ()), "EC2's answer to it is still to come")
-        for launch in view.launches
-        if not view.refused or overdue(launch, now)
-    ]
+    actions: list[ProvisionAction] = [*_unanswered(view, now)]
     actions.extend(_retire(view, config, now))
     for shape in _shapes(view, config):
         missing = _missing(view, config, shape, now)
@@ -79,6 +73,28 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
                 actions.append(start)
                 break
     return actions
+
+
+def problems(view: ProvisionView) -> Iterator[str]:
+    """Why the queue cannot launch what is wanted; a person must change something."""
+    if view.refused:
+        yield view.refused
+    wanted = {claim.shape.architecture for claim in view.waiting}
+    for architecture in sorted(wanted - view.infra.templates.keys()):
+        yield f"jobs wait for {architecture}, and its stack has no launch template for it"
+
+
+def _unanswered(view: ProvisionView, now: datetime) -> Iterator[ProvisionAction]:
+    """Open launches: sent again byte for byte, for the same token gives the same instances.
+
+    An overdue one is adopted: EC2 may have forgotten its token. A refused queue sends nothing.
+    """
+    for launch in view.launches:
+        slots = view.slots.get(launch.id, ())
+        if overdue(launch, now):
+            yield AdoptLaunch(launch, slots, "EC2's answer to it was lost")
+        elif not view.refused:
+            yield SendLaunch(launch, slots, "EC2's answer to it is still to come")
 
 
 def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mayfly.provision import tick as provision
-from mayfly.provision.tick import ProvisionPorts
+from mayfly.provision.ports import ProvisionPorts
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 

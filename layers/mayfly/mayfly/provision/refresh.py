@@ -1,0 +1,98 @@
+"""Brings the queues' records in line with SSM: the configuration by which all functions act."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+from mayfly.answers import Parameter
+from mayfly.config.problem import shown
+from mayfly.config.read import queue_record
+from mayfly.errors import Conflict, Misconfigured
+from mayfly.ports import Fleet
+from mayfly.provision.ports import ProvisionPorts
+from mayfly.records.changes import Drop, Save
+from mayfly.records.model import QueueRecord, saved
+from mayfly.records.states import OPEN_CLAIMS
+from mayfly.tick.actions import WriteRecords
+from mayfly.tick.outcome import Left, Outcome
+
+
+def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
+    """Bring the queue records in line with SSM; answers with the active ones.
+
+    The records are the one source of configuration for every other function, so that all act on
+    the same values, and on the last good ones when what stands in SSM is bad.
+    """
+    infra = ports.parameters.under(f"/mayfly-infra/{ports.stack}")
+    written = ports.parameters.under(f"/mayfly/{ports.stack}/queues")
+    bundle = _bundle(ports.stack, infra)
+    known = {record.queue: record for record in ports.fleet.queues()}
+    records = []
+    for queue, text in _published(ports.stack, infra):
+        old = known.pop(queue, None) or ports.fleet.queue(queue)
+        mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
+        new = queue_record(old, queue, text, mine, ports.stack, bundle)
+        records.append(_record(ports.fleet, old, new, outcome))
+    outcome.problems.extend(_for_nobody(ports.stack, written, [each.queue for each in records]))
+    for gone in known.values():
+        if gone.active or _is_busy(ports.fleet, gone.queue):
+            records.append(_record(ports.fleet, gone, replace(gone, active=False), outcome))
+        else:
+            drop = WriteRecords((Drop(gone),), f"queue {gone.queue} is gone")
+            outcome.perform([drop], lambda action: ports.fleet.write(action.changes))
+    return records
+
+
+def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:
+    """SHA-256 of the instances' bundle. Raises Misconfigured when it is not published."""
+    name = f"/mayfly-infra/{stack}/bundle"
+    try:
+        return str(json.loads(infra[name].value)["sha256"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Misconfigured(f"{name} does not name a bundle: {error!r}") from error
+
+
+def _is_busy(fleet: Fleet, queue: str) -> bool:
+    # The lists may lag, and nobody looks at what is left of a queue whose record is gone.
+    capacity = fleet.capacity(queue)
+    return (capacity is not None and capacity.live > 0) or bool(fleet.claims(queue, OPEN_CLAIMS))
+
+
+def _published(stack: str, infra: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:
+    prefix = f"/mayfly-infra/{stack}/queues/"
+    for name in sorted(infra):
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix), infra[name].value
+
+
+def _below(prefix: str, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    return {n.removeprefix(prefix): p for n, p in parameters.items() if n.startswith(prefix)}
+
+
+def _for_nobody(
+    stack: str, written: Mapping[str, Parameter], queues: Sequence[str]
+) -> Iterator[str]:
+    """What is wrong with parameters below a queue that no stack has published."""
+    prefix = f"/mayfly/{stack}/queues/"
+    named = {name.removeprefix(prefix).partition("/")[0] for name in written}
+    for queue in sorted(named - set(queues)):
+        near = get_close_matches(queue, queues, n=1)
+        hint = f"; {near[0]} is one" if near else ""
+        yield f"{prefix}{shown(queue, 80)} has parameters, and there is no such queue{hint}"
+
+
+def _record(
+    fleet: Fleet, old: QueueRecord | None, new: QueueRecord, outcome: Outcome
+) -> QueueRecord:
+    if new == old:
+        return new
+    try:
+        fleet.write([Save(new)])
+    except Conflict:
+        outcome.left[Left.CONFLICT] += 1
+        return new
+    outcome.configured += 1
+    return saved(new)
