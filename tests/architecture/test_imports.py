@@ -67,7 +67,7 @@ MAY_IMPORT = {
 }
 """By part: the other parts that it may import. docs/architecture.md has the same table."""
 
-REACHES_OUT = {"apply", "gather", "lease", "loop", "rhythm", "tick"}
+REACHES_OUT = {"apply", "gather", "lease", "loop", "refresh", "rhythm", "tick"}
 """Modules of a function that call ports or log. Every other module of a function is pure."""
 PURE = {
     *(

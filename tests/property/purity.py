@@ -15,7 +15,7 @@ from mayfly.dispatch.view import QueueView, Turn, is_paused
 from mayfly.provision import decide as provisioning
 from mayfly.provision.gather import gather as provision_gather
 from mayfly.reap import decide as reaping
-from mayfly.reap import tick as reap
+from mayfly.reap.gather import gather as reap_gather
 from mayfly.records.model import QueueRecord
 from mayfly.sandbox import decide as sandboxing
 from mayfly.sandbox import tick as sandbox
@@ -51,5 +51,5 @@ def decide_twice(world: World) -> None:
         assert decided[0] == decided[1]
     swapping = sandbox.gather(world.sandbox_ports, wide=True)
     assert sandboxing.decide(swapping, now) == sandboxing.decide(swapping, now)
-    ending = reap.gather(world.reap_ports)
+    ending = reap_gather(world.reap_ports)
     assert reaping.decide(ending, now) == reaping.decide(ending, now)

@@ -8,11 +8,12 @@ import pytest
 
 from mayfly.answers import Report, Seen
 from mayfly.reap import consoles
-from mayfly.reap.decide import ReapView, decide, wants_console
+from mayfly.reap.decide import ReapView, wants_console
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly.tick.actions import WriteRecords
-from tests.unit.builders import NOW, a_report, an_instance, ec2_id, row, saves, seen
+from tests.unit.builders import a_report, an_instance, ec2_id, row, saves, seen
+from tests.unit.reap_views import decided
 
 S = InstanceState
 OVER = seen(state="terminated", reason="Client.InstanceInitiatedShutdown")
@@ -72,7 +73,7 @@ def test_a_console_is_asked_for_where_nothing_else_explains_an_end(
 def test_the_record_of_a_host_that_could_not_report_says_what_its_console_does(shown: Seen) -> None:
     one = an_instance(S.LAUNCHING)
     view = ReapView((one,), {ec2_id(): shown}, {}, {}, {}, frozenset(), {}, frozenset(), {})
-    actions = decide(replace(view, consoles={ec2_id(): WRONG}), NOW)
+    actions = decided(replace(view, consoles={ec2_id(): WRONG}))
     (write,) = [action for action in actions if isinstance(action, WriteRecords)]
     reason = saves(write)["Instance"].reason
     assert "Client.InstanceInitiatedShutdown; its console says: bundle.tar.gz has" in reason

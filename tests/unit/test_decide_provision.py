@@ -292,9 +292,7 @@ def test_a_refused_queues_open_launch_is_closed_when_it_is_overdue() -> None:
     assert isinstance(adopt, AdoptLaunch)
 
 
-def test_a_launch_whose_answer_was_lost_is_adopted_and_not_sent_when_its_token_may_be_forgotten() -> (
-    None
-):
+def test_a_launch_is_adopted_and_not_sent_once_ec2_may_have_forgotten_its_token() -> None:
     slots = of(S.REQUESTED)
     old = a_launch(created=NOW - REPEAT_LAUNCH - timedelta(seconds=1))
     (adopt,) = decided(a_view(launches=(old,), slots={LAUNCH: slots}, instances=slots))

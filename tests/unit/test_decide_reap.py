@@ -16,7 +16,7 @@ from mayfly.reap.actions import (
     TerminateInstances,
     WarnHost,
 )
-from mayfly.reap.decide import LAG, ReapView, decide, warn
+from mayfly.reap.decide import LAG, ReapView, warn
 from mayfly.records.changes import FreeSlots
 from mayfly.records.model import Instance
 from mayfly.records.states import DEADLINES, ClaimState, InstanceState
@@ -35,6 +35,7 @@ from tests.unit.builders import (
     seen,
     slot,
 )
+from tests.unit.reap_views import decided
 
 S = InstanceState
 
@@ -53,10 +54,6 @@ def a_view(*instances: Instance, **changes: Any) -> ReapView:
         keep_failed={},
     )
     return replace(made, **changes)
-
-
-def decided(view: ReapView) -> list[ReapAction]:
-    return decide(view, NOW)
 
 
 def state_of(actions: list[ReapAction]) -> InstanceState | None:
@@ -288,7 +285,7 @@ TAKEN = NOW + timedelta(minutes=2)
 @pytest.mark.parametrize("state", list(S))
 def test_a_spot_warning_by_state(state: InstanceState) -> None:
     one = an_instance(state)
-    actions = warn(one, TAKEN, NOW)
+    actions = list(warn(one, TAKEN, NOW).actions)
     if state in {S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING, S.READY}:
         assert kinds(actions) == [WriteRecords, NudgeProvision]
         assert saves(actions[0])["Instance"].state is S.CONDEMNED

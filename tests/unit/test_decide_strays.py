@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from mayfly.reap.actions import RaiseAlarm, ReapAction, TerminateInstances
-from mayfly.reap.decide import RESTORED, STRAY_AGE, ReapView, decide
+from mayfly.reap.decide import RESTORED, STRAY_AGE, ReapView
 from mayfly.records.changes import Drop, Save
 from mayfly.records.model import Stray
 from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import LAUNCH, NOW, ago, ec2_id, seen
+from tests.unit.reap_views import decided
 
 
 def a_view(unknown: int = 1, known: int = 0, **changes: Any) -> ReapView:
@@ -33,25 +34,25 @@ def terminated(actions: list[ReapAction]) -> list[str]:
 
 
 def test_a_stray_is_noted_at_first_sight_and_lives() -> None:
-    (write,) = decide(a_view(), NOW)
+    (write,) = decided(a_view())
     assert isinstance(write, WriteRecords)
     assert write.changes == (Save(Stray(ec2_id(), NOW)),)
 
 
 @pytest.mark.parametrize(("seconds", "dead"), [(1, False), (59, False), (60, True), (600, True)])
 def test_it_dies_when_it_is_one_still_a_minute_later(seconds: float, dead: bool) -> None:
-    actions = decide(a_view(strays=strays(0, seconds=seconds)), NOW)
+    actions = decided(a_view(strays=strays(0, seconds=seconds)))
     assert terminated(actions) == ([ec2_id()] if dead else [])
     assert STRAY_AGE.total_seconds() == 60
 
 
 def test_an_instance_of_an_open_launch_is_no_stray() -> None:
-    assert decide(a_view(open_launches=frozenset({LAUNCH})), NOW) == []
+    assert decided(a_view(open_launches=frozenset({LAUNCH}))) == []
 
 
 def test_a_stray_that_a_launch_explains_after_all_is_forgotten() -> None:
     noted = strays(0, seconds=99)
-    (write,) = decide(a_view(strays=noted, open_launches=frozenset({LAUNCH})), NOW)
+    (write,) = decided(a_view(strays=noted, open_launches=frozenset({LAUNCH})))
     assert isinstance(write, WriteRecords)
     assert write.changes == (Drop(noted[ec2_id()]),)
 
@@ -60,11 +61,11 @@ def test_a_stray_that_a_launch_explains_after_all_is_forgotten() -> None:
 def test_one_that_has_ended_is_forgotten(state: str) -> None:
     noted = strays(0, seconds=99)
     view = a_view(strays=noted, seen={ec2_id(): seen(state=state)})
-    assert [type(action) for action in decide(view, NOW)] == [WriteRecords]
+    assert [type(action) for action in decided(view)] == [WriteRecords]
 
 
 def test_one_that_ec2_does_not_show_any_more_is_forgotten() -> None:
-    (write,) = decide(a_view(0, strays=strays(0, seconds=99)), NOW)
+    (write,) = decided(a_view(0, strays=strays(0, seconds=99)))
     assert isinstance(write, WriteRecords)
     assert [type(change) for change in write.changes] == [Drop]
 
@@ -84,6 +85,6 @@ def test_too_many_at_once_look_like_a_restored_table_and_none_dies(
     unknown: int, known: int, alarm: bool
 ) -> None:
     old = strays(*range(unknown), seconds=600)
-    actions = decide(a_view(unknown, known, strays=old), NOW)
+    actions = decided(a_view(unknown, known, strays=old))
     assert [type(action) for action in actions] == ([RaiseAlarm] if alarm else [TerminateInstances])
     assert len(terminated(actions)) == (0 if alarm else unknown)

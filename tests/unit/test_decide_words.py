@@ -10,13 +10,12 @@ import pytest
 
 from mayfly.answers import Report
 from mayfly.reap.actions import KeepLastWords, ReapAction, TerminateInstances
-from mayfly.reap.decide import ReapView, decide
+from mayfly.reap.decide import ReapView
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
-    NOW,
     QUEUE,
     a_report,
     ago,
@@ -26,6 +25,7 @@ from tests.unit.builders import (
     saves,
     seen,
 )
+from tests.unit.reap_views import decided
 
 S = InstanceState
 OVER = seen(state="terminated", reason="Client.InstanceInitiatedShutdown")
@@ -39,7 +39,7 @@ def a_view(one: Instance, reports: dict[str, Report] | None = None, **changes: A
 
 
 def kept(view: ReapView) -> list[KeepLastWords]:
-    return [action for action in decide(view, NOW) if isinstance(action, KeepLastWords)]
+    return [action for action in decided(view) if isinstance(action, KeepLastWords)]
 
 
 FAILED = a_report("failed", reason="no space left", words="dd: error writing")
@@ -79,7 +79,7 @@ def test_words_of_both_rows_are_kept() -> None:
 
 def test_a_host_that_ended_before_we_looked_speaks_when_its_record_is_closed() -> None:
     one = an_instance(S.BOOTING, reason="the supervisor runs")
-    actions = decide(a_view(one, {row(one): FAILED}, seen={ec2_id(): OVER}), NOW)
+    actions = decided(a_view(one, {row(one): FAILED}, seen={ec2_id(): OVER}))
     assert [type(action) for action in actions[:1]] == [KeepLastWords]
     assert actions[0].reason == "no space left"
 
@@ -101,7 +101,7 @@ def test_a_host_that_ended_before_we_looked_has_named_the_reason(
 ) -> None:
     """A proven one in its sandbox row: bootstrap credentials outlive the proof."""
     one = an_instance(state)
-    actions = decide(a_view(one, {row(one, side): report}, seen={ec2_id(): OVER}), NOW)
+    actions = decided(a_view(one, {row(one, side): report}, seen={ec2_id(): OVER}))
     (closed,) = [saves(a)["Instance"] for a in actions if "Instance" in saves(a)]
     assert closed.state is S.TERMINATED
     assert closed.reason.startswith(reason)
@@ -117,7 +117,7 @@ def test_a_host_that_ended_as_it_should_before_we_looked_has_nothing_to_explain(
 def test_a_host_that_shuts_down_has_named_the_reason() -> None:
     one = an_instance(S.BOOTING)
     going = {ec2_id(): seen(state="shutting-down")}
-    write = decide(a_view(one, {row(one, "bootstrap"): FAILED}, seen=going), NOW)[0]
+    write = decided(a_view(one, {row(one, "bootstrap"): FAILED}, seen=going))[0]
     assert saves(write)["Instance"].reason == "no space left"
 
 
@@ -128,7 +128,7 @@ def test_a_host_that_has_spoken_is_closed_in_silence() -> None:
 
 def test_a_host_is_condemned_then_heard_then_terminated() -> None:
     one = an_instance(S.LAUNCHING, since=ago(6))
-    actions = decide(a_view(one), NOW)
+    actions = decided(a_view(one))
     assert [type(action) for action in actions] == [WriteRecords, KeepLastWords, TerminateInstances]
     keep = actions[1]
     assert isinstance(keep, KeepLastWords)
@@ -139,7 +139,7 @@ def test_a_host_is_condemned_then_heard_then_terminated() -> None:
 
 def dies(one: Instance, minutes: int, queue: str = QUEUE) -> bool:
     keep = {queue: timedelta(minutes=minutes)}
-    actions: list[ReapAction] = decide(a_view(one, keep_failed=keep), NOW)
+    actions: list[ReapAction] = decided(a_view(one, keep_failed=keep))
     return any(isinstance(action, TerminateInstances) for action in actions)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
-from mayfly.reap import tick as reap
 from mayfly.reap.apply import Applier
 from mayfly.reap.decide import decide
+from mayfly.reap.gather import gather
 from mayfly.records.model import Stray
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.outcome import Left, Outcome
@@ -113,13 +113,14 @@ def test_a_job_that_is_accepted_while_reap_decides_lives() -> None:
     world.schedule("job-1")
     world.dispatch()
     world.after(3, seconds=1)
-    view = reap.gather(world.reap_ports)
+    view = gather(world.reap_ports)
     world.accept("job-1")
     world.dispatch()
     outcome = Outcome()
-    applier = Applier(world.reap_ports, world.clock.now)
-    outcome.perform(decide(view, world.clock.now), applier.apply)
-    assert outcome.left == {Left.CONFLICT: 2}  # its record, and with it its last words
+    decision = decide(view, world.clock.now)
+    Applier(world.reap_ports, outcome, world.clock.now).carry_out(decision)
+    assert outcome.left == {Left.CONFLICT: 1}
+    assert world.words.kept == {}
     assert world.instance().state is S.RUNNING
     assert ec2_state(world) == "running"
 

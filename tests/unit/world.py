@@ -14,7 +14,7 @@ from mayfly.dispatch.view import Seen, Turn
 from mayfly.provision import tick as provision
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.reap import tick as reap
-from mayfly.reap.apply import ReapPorts
+from mayfly.reap.ports import ReapPorts
 from mayfly.records.model import Capacity, Claim, Instance, QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox

@@ -15,7 +15,7 @@ from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.reap.apply import ReapPorts
+from mayfly.reap.ports import ReapPorts
 from mayfly.sandbox.tick import SandboxPorts
 from mayfly.settings import (
     AnySettings,

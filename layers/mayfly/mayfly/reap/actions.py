@@ -64,3 +64,24 @@ ReapAction: TypeAlias = (
     | RaiseAlarm
     | NudgeProvision
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What is done about one instance, in order.
+
+    A step that fails keeps the later ones from being taken: above all, nobody is terminated whose
+    record another function has just moved on.
+    """
+
+    actions: tuple[ReapAction, ...]
+    terminate: str | None = None
+    """The EC2 instance that may be terminated once every step is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one tick of reap does: steps by instance, then what concerns no record of one."""
+
+    steps: tuple[Steps, ...]
+    rest: tuple[ReapAction, ...]

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from mayfly.errors import Conflict, MayflyError, NotFound, Transient
-from mayfly.ports import Fleet, LastWords, Machines, Mailbox, Nudges
+from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound
 from mayfly.reap.actions import (
     ClearMailbox,
+    Decision,
     KeepLastWords,
     RaiseAlarm,
     ReapAction,
+    Steps,
     TerminateInstances,
     WarnHost,
 )
-from mayfly.records.changes import Change, Save
+from mayfly.reap.decide import ends
+from mayfly.reap.ports import ReapPorts
 from mayfly.records.model import Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.outcome import Outcome
 
 log = logging.getLogger("mayfly")
 
@@ -30,41 +31,32 @@ NOTICE_LIFE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class ReapPorts:
-    """What `reap` may touch."""
-
-    fleet: Fleet
-    mailbox: Mailbox
-    machines: Machines
-    nudges: Nudges
-    words: LastWords
-
-
-@dataclass(slots=True)
 class Applier:
-    """The actions of one tick."""
+    """The effects of one tick."""
 
     ports: ReapPorts
+    outcome: Outcome
     now: datetime
-    behind: set[str | None] = field(default_factory=set)
-    """Instances for which something must be tried again first.
 
-    Nothing that builds on it is done: above all, nobody is terminated whose record another
-    function has just moved on.
-    """
+    def carry_out(self, decision: Decision) -> None:
+        """Steps first, then the ends of instances whose steps are all taken, then the rest."""
+        taken = [steps for steps in decision.steps if self.take(steps)]
+        self.outcome.perform(ends(taken), self._apply)
+        self.outcome.perform(decision.rest, self._apply)
 
-    def apply(self, action: ReapAction) -> None:
-        """Perform one action."""
+    def take(self, steps: Steps) -> bool:
+        """Take steps up to the first that fails; whether all were taken."""
+        return all(self.outcome.perform([action], self._apply) for action in steps.actions)
+
+    def _apply(self, action: ReapAction) -> None:
         ports = self.ports
         match action:
             case WriteRecords():
-                self._write(action.changes)
+                ports.fleet.write(action.changes)
             case KeepLastWords():
                 self._keep_words(action)
             case TerminateInstances():
-                ids = [id_ for id_ in action.instance_ids if id_ not in self.behind]
-                if ids:
-                    ports.machines.terminate(ids)
+                ports.machines.terminate(action.instance_ids)
             case WarnHost():
                 ports.mailbox.notice(action.row, action.text, self.now + NOTICE_LIFE)
             case ClearMailbox():
@@ -72,54 +64,29 @@ class Applier:
             case NudgeProvision():
                 ports.nudges.send(action.reason)
             case RaiseAlarm():
+                self.outcome.alarms.append((action.metric, action.reason))
                 log.error("%s: %s", action.metric, action.reason)
             case _:
                 assert_never(action)
 
-    def _write(self, changes: Sequence[Change]) -> None:
-        records = [change.record for change in changes if isinstance(change, Save)]
-        instances = [record for record in records if isinstance(record, Instance)]
-        for instance in instances:
-            self._check(instance)
-        try:
-            self.ports.fleet.write(changes)
-        except MayflyError:
-            self.behind.update(instance.instance_id for instance in instances)
-            raise
-
     def _keep_words(self, action: KeepLastWords) -> None:
-        with self._first(action.instance):
-            text = _text(action, self.ports)
+        """Keep words, then record that. What no repetition mends must not keep a record open."""
+        text = _text(action, self.ports)
+        try:
             self.ports.words.keep(action.instance.instance_id or "", text, self.now)
-        if action.then:
-            self._write(action.then)
+        except (Conflict, Misconfigured, NoCapacity, NotFound) as error:
+            self.outcome.failed("last words", error)
+        else:
+            if action.then:
+                self.ports.fleet.write(action.then)
 
     def _clear(self, instance: Instance) -> None:
-        with self._first(instance):
-            current = self.ports.fleet.instance(instance.key)
-            if current is None or current.version != instance.version:
-                # The record could not be closed now, and the next tick would miss the host's words.
-                self.behind.add(instance.instance_id)
-                raise Conflict(f"{instance.key} has moved on")
-            rows = (instance.bootstrap_row, instance.sandbox_row)
-            self.ports.mailbox.remove([row for row in rows if row])
-
-    @contextmanager
-    def _first(self, instance: Instance) -> Iterator[None]:
-        """What comes before the record is closed, and is tried again when it may work later.
-
-        Only then: a log group that is gone must not keep a record open.
-        """
-        self._check(instance)
-        try:
-            yield
-        except Transient:
-            self.behind.add(instance.instance_id)
-            raise
-
-    def _check(self, instance: Instance) -> None:
-        if instance.instance_id in self.behind:
-            raise Conflict(f"what comes first for {instance.instance_id} did not come off")
+        """Remove the rows, unless the record moved on: the next tick would miss their words."""
+        current = self.ports.fleet.instance(instance.key)
+        if current is None or current.version != instance.version:
+            raise Conflict(f"{instance.key} has moved on")
+        rows = (instance.bootstrap_row, instance.sandbox_row)
+        self.ports.mailbox.remove([row for row in rows if row])
 
 
 def _text(action: KeepLastWords, ports: ReapPorts) -> str:

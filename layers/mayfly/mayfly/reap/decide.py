@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -11,9 +11,11 @@ from mayfly.metrics import Metric
 from mayfly.reap import consoles
 from mayfly.reap.actions import (
     ClearMailbox,
+    Decision,
     KeepLastWords,
     RaiseAlarm,
     ReapAction,
+    Steps,
     TerminateInstances,
     WarnHost,
 )
@@ -57,31 +59,33 @@ class ReapView:
     """By EC2 instance id, of those that ended without a word (see `wants_console`)."""
 
 
-def decide(view: ReapView, now: datetime) -> list[ReapAction]:
-    """Close what is gone, condemn what overstays, terminate what is done, watch what is unknown."""
-    actions: list[ReapAction] = []
-    doomed: list[str] = []
-    for instance in view.instances:
-        if instance.instance_id is None:
-            continue
-        if _is_gone(instance, view, now):
-            actions.extend(_close(instance, view, now))
-            continue
-        looked, notes = _look(instance, view, now)
-        current, writes = _advance(looked, view, now)
-        actions.extend((*notes, *writes))
-        if current.state in {_S.CONDEMNED, _S.DONE}:
-            kept = replace(current, words_kept=True)
-            actions.extend(_last_words(current, view, current.reason, (Save(kept),)))
-            if _may_die(current, view, now):
-                doomed.append(instance.instance_id)
+def decide(view: ReapView, now: datetime) -> Decision:
+    """Close what is gone, condemn what overstays, end what is done, watch what is unknown."""
+    steps = tuple(_steps(each, view, now) for each in view.instances if each.instance_id)
+    rest: list[ReapAction] = [*_orphaned(view, now), *_strays(view, now)]
+    if any(isinstance(action, ClearMailbox) for each in steps for action in each.actions):
+        rest.append(NudgeProvision("instances have ended"))
+    return Decision(tuple(each for each in steps if each.actions or each.terminate), tuple(rest))
+
+
+def ends(taken: Iterable[Steps]) -> Iterator[TerminateInstances]:
+    """One call for all instances that may be terminated, their steps having been taken."""
+    doomed = tuple(sorted(each.terminate for each in taken if each.terminate))
     if doomed:
-        actions.append(TerminateInstances(tuple(sorted(doomed)), "they are done or condemned"))
-    actions.extend(_orphaned(view, now))
-    actions.extend(_strays(view, now))
-    if any(isinstance(action, ClearMailbox) for action in actions):
-        actions.append(NudgeProvision("instances have ended"))
-    return actions
+        yield TerminateInstances(doomed, "they are done or condemned")
+
+
+def _steps(instance: Instance, view: ReapView, now: datetime) -> Steps:
+    if _is_gone(instance, view, now):
+        return Steps(tuple(_close(instance, view, now)))
+    looked, notes = _look(instance, view, now)
+    current, writes = _advance(looked, view, now)
+    if current.state not in {_S.CONDEMNED, _S.DONE}:
+        return Steps((*notes, *writes))
+    kept = replace(current, words_kept=True)
+    words = _last_words(current, view, current.reason, (Save(kept),))
+    may_die = _may_die(current, view, now)
+    return Steps((*notes, *writes, *words), instance.instance_id if may_die else None)
 
 
 def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, Report]) -> bool:
@@ -93,7 +97,7 @@ def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, R
     return not said & {"failed", "done"}
 
 
-def warn(instance: Instance, until: datetime, now: datetime) -> list[ReapAction]:
+def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
     """What a spot warning means: an idle instance takes no job any more, a busy one is told.
 
     A host reads the notice as a time, and stops its job only as early as it must.
@@ -102,10 +106,11 @@ def warn(instance: Instance, until: datetime, now: datetime) -> list[ReapAction]
     text = f"spot takes it back at {at}"
     if instance.state in _UNBOUND:
         condemned = move_instance(instance, _S.CONDEMNED, now, text)
-        return [WriteRecords((Save(condemned),), f"condemned: {text}"), NudgeProvision(text)]
+        write = WriteRecords((Save(condemned),), f"condemned: {text}")
+        return Steps((write, NudgeProvision(text)))
     if instance.state in {_S.ASSIGNED, _S.RUNNING} and instance.sandbox_row:
-        return [WarnHost(instance.sandbox_row, at, text)]
-    return []
+        return Steps((WarnHost(instance.sandbox_row, at, text),))
+    return Steps(())
 
 
 def _is_gone(instance: Instance, view: ReapView, now: datetime) -> bool:

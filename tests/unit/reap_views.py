@@ -1,0 +1,14 @@
+"""What reap decided, as tests speak of it."""
+
+from __future__ import annotations
+
+from mayfly.reap.actions import ReapAction
+from mayfly.reap.decide import ReapView, decide, ends
+from tests.unit.builders import NOW
+
+
+def decided(view: ReapView) -> list[ReapAction]:
+    """Every action of one tick over this view, each having succeeded."""
+    decision = decide(view, NOW)
+    steps = [action for steps in decision.steps for action in steps.actions]
+    return [*steps, *ends(decision.steps), *decision.rest]
