@@ -18,7 +18,7 @@ from mayfly.reap.ports import ReapPorts
 from mayfly.records.model import Capacity, Claim, Instance, QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
-from mayfly.sandbox.tick import SandboxPorts
+from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.outcome import Outcome
 from tests.fakes import (
     FakeBuildkite,

@@ -16,7 +16,7 @@ from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.reap.ports import ReapPorts
-from mayfly.sandbox.tick import SandboxPorts
+from mayfly.sandbox.ports import SandboxPorts
 from mayfly.settings import (
     AnySettings,
     DispatchSettings,

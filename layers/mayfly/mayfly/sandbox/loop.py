@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mayfly.sandbox import tick as sandbox
-from mayfly.sandbox.tick import SandboxPorts
+from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.edge import Edge, Every
 from mayfly.tick.outcome import Outcome
 

@@ -7,21 +7,11 @@ from datetime import datetime
 from typing import assert_never
 
 from mayfly.errors import FAILURES
-from mayfly.ports import Fleet, Machines, Mailbox, Nudges
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.sandbox.decide import WATCHED, SandboxView, decide, imminent, wants_associations
+from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly.tick.outcome import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxPorts:
-    """What `sandbox` may touch."""
-
-    fleet: Fleet
-    mailbox: Mailbox
-    machines: Machines
-    nudges: Nudges
 
 
 @dataclass(frozen=True, slots=True)
