@@ -9,20 +9,14 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Protocol
 
 from mayfly.config import agent_settings, rules
 from mayfly.config.parameters import ABOUT
-from mayfly.records.states import (
-    CLAIM_DEADLINES,
-    CLAIM_TRANSITIONS,
-    DEADLINES,
-    INSTANCE_TRANSITIONS,
-    LAUNCH_TRANSITIONS,
-    State,
-)
+from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
 from mayfly_lab.faults.table import SWITCHES
 from mayfly_lab.kinds import KINDS
 
@@ -59,34 +53,55 @@ def parameters() -> str:
     )
 
 
-def diagram(transitions: Mapping[State, Mapping[State, str]]) -> str:
+class Traits(Protocol):
+    """The row of a state."""
+
+    @property
+    def edges(self) -> Mapping[Any, str]:
+        """The states that may follow, each with its cause."""
+
+
+class Lasting(Protocol):
+    """The row of a state that may have a deadline."""
+
+    @property
+    def deadline(self) -> timedelta | None:
+        """How long the state may last."""
+
+
+def diagram(states: Mapping[Any, Traits]) -> str:
     """A state diagram for Mermaid; the causes stand in `edges`."""
-    first = next(iter(transitions))
+    first = next(iter(states))
     arrows = [f"    [*] --> {first}"]
-    for old, edges in transitions.items():
-        arrows.extend(f"    {old} --> {new}" for new in edges)
-        if not edges:
+    for old, traits in states.items():
+        arrows.extend(f"    {old} --> {new}" for new in traits.edges)
+        if not traits.edges:
             arrows.append(f"    {old} --> [*]")
     return "\n".join(["```mermaid", "stateDiagram-v2", *arrows, "```"])
 
 
-def edges(transitions: Mapping[State, Mapping[State, str]]) -> str:
+def edges(states: Mapping[Any, Traits]) -> str:
     """Every edge and its cause."""
     return table(
         ("from", "to", "because"),
         (
             (f"`{old}`", f"`{new}`", cause)
-            for old, causes in transitions.items()
-            for new, cause in causes.items()
+            for old, traits in states.items()
+            for new, cause in traits.edges.items()
         ),
     )
 
 
 def deadlines() -> str:
     """How long each state may last."""
-    claims = (("claim", f"`{state}`", _minutes(most)) for state, most in CLAIM_DEADLINES.items())
-    instances = (("instance", f"`{state}`", _minutes(most)) for state, most in DEADLINES.items())
-    return table(("record", "state", "at most"), (*claims, *instances))
+    records = (*_deadlines("claim", CLAIM_STATES), *_deadlines("instance", INSTANCE_STATES))
+    return table(("record", "state", "at most"), records)
+
+
+def _deadlines(record: str, states: Mapping[Any, Lasting]) -> Iterator[tuple[str, str, str]]:
+    for state, traits in states.items():
+        if traits.deadline is not None:
+            yield record, f"`{state}`", _minutes(traits.deadline)
 
 
 def _minutes(limit: timedelta) -> str:
@@ -145,11 +160,11 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "policy-refused-keys": refused_keys,
     "agent-settings": allowed_settings,
     "agent-refused-settings": refused_settings,
-    "claim-diagram": lambda: diagram(CLAIM_TRANSITIONS),
-    "claim-edges": lambda: edges(CLAIM_TRANSITIONS),
-    "instance-diagram": lambda: diagram(INSTANCE_TRANSITIONS),
-    "instance-edges": lambda: edges(INSTANCE_TRANSITIONS),
-    "launch-edges": lambda: edges(LAUNCH_TRANSITIONS),
+    "claim-diagram": lambda: diagram(CLAIM_STATES),
+    "claim-edges": lambda: edges(CLAIM_STATES),
+    "instance-diagram": lambda: diagram(INSTANCE_STATES),
+    "instance-edges": lambda: edges(INSTANCE_STATES),
+    "launch-edges": lambda: edges(LAUNCH_STATES),
     "deadlines": deadlines,
     "kinds-of-job": kinds_of_job,
     "faults": faults,

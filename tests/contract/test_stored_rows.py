@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from mayfly.adapters.dynamodb.records import from_item, key, to_item
 from mayfly.config.queue import QueueConfig
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Launch, QueueRecord, Record, saved
-from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.states import ClaimState, InstanceState, LaunchTraits
 from tests.contract.fleet_worlds import DynamoWorld
 from tests.contract.stored_records import (
     CLAIM_STATES,
@@ -131,6 +132,15 @@ def test_open_instances_of_several_states_are_listed_as_before(
 ) -> None:
     listed = world.fleet.instances("deploy", set(map(InstanceState, states)))
     assert by_name(listed) == by_name(stored_instances(*states))
+
+
+def test_a_state_that_was_added_since_hides_no_row(world: DynamoWorld) -> None:
+    added: Any = LaunchTraits(rank=len(INSTANCE_STATES), edges={})
+    stopped: Any = SimpleNamespace(traits=added)
+    for state in map(InstanceState, INSTANCE_STATES):
+        assert by_name(world.fleet.instances("deploy", (state, stopped))) == by_name(
+            stored_instances(state)
+        )
 
 
 def test_records_of_an_earlier_mayfly_are_found_one_by_one(world: DynamoWorld) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from typing import TypeAlias, cast
 
 from mayfly.adapters.dynamodb.records import (
@@ -31,7 +30,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
-from mayfly.records.states import ClaimState, InstanceState, LaunchState
+from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Ranked
 from tests.fakes.faults import Faults
 from tests.fakes.mailbox import FakeMailbox
 
@@ -84,7 +83,7 @@ class FakeFleet(Faults):
     def launches(self, queue: str) -> Sequence[Launch]:
         """See `mayfly.ports.Fleet`."""
         with self._call("launches"):
-            return self._list(Launch, queue, [LaunchState.OPEN])
+            return self._list(Launch, queue, OPEN_LAUNCHES)
 
     def strays(self) -> Sequence[Stray]:
         """See `mayfly.ports.Fleet`."""
@@ -212,7 +211,7 @@ class FakeFleet(Faults):
         self,
         kind: type[AnyRecord],
         partition: str,
-        states: Collection[StrEnum] | None = None,
+        states: Collection[Ranked] | None = None,
     ) -> list[AnyRecord]:
         shown = self._open if self._shown is None else self._shown
         asked = [None] if states is None else dict.fromkeys(states)

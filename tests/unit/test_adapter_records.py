@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
 from types import NoneType
 from typing import Any
 
@@ -13,11 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.adapters.dynamodb.attributes import decode, encode
-from mayfly.adapters.dynamodb.records import from_item, key, open_keys, to_item
+from mayfly.adapters.dynamodb.records import (
+    from_item,
+    key,
+    open_keys,
+    open_prefix,
+    open_spans,
+    to_item,
+)
 from mayfly.errors import Misconfigured
 from mayfly.records import model
 from mayfly.records.model import Claim, Instance, Launch, Record
-from mayfly.records.states import ClaimState, InstanceState, LaunchState
+from mayfly.records.states import ClaimState, InstanceState, LaunchState, LaunchTraits
 from tests.unit.builders import NOW, a_capacity, a_claim, a_launch, an_instance, assigned
 
 KINDS: tuple[Any, ...] = typing.get_args(Record)
@@ -143,6 +151,74 @@ def test_a_record_has_its_keys(
     assert key(record) == item["pk"]["S"] == primary
     assert open_keys(record) == indexed
     assert ("open_queue" in item, "open_state" in item) == (indexed is not None,) * 2
+
+
+STORED = {
+    *("claim#00:failed#", "claim#01:waiting#", "claim#02:assigned#", "claim#03:running#"),
+    *("claim#04:finished#", "claim#05:released#"),
+    *("instance#00:requested#", "instance#01:launching#", "instance#02:booting#"),
+    *("instance#03:bootstrapped#", "instance#04:swapping#", "instance#05:ready#"),
+    *("instance#06:assigned#", "instance#07:running#", "instance#08:done#"),
+    *("instance#09:condemned#", "instance#10:terminated#"),
+    *("launch#00:open#", "launch#01:settled#"),
+}
+"""How the key of the index `open` begins. Rows of running stacks have these, so they never change:
+a new state is added at the end, with a number that none of its record's states has."""
+
+
+def test_each_state_has_the_stored_form_that_it_always_had() -> None:
+    prefixes = {
+        *(open_prefix(Claim, state) for state in ClaimState),
+        *(open_prefix(Instance, state) for state in InstanceState),
+        *(open_prefix(Launch, state) for state in LaunchState),
+    }
+    assert prefixes == STORED
+
+
+class More(StrEnum):
+    """A table with a state that was put before READY, as its number says long after the others."""
+
+    BOOTING = "booting"
+    BOOTSTRAPPED = "bootstrapped"
+    STOPPED = "stopped"
+    READY = "ready"
+    TERMINATED = "terminated"
+
+    @property
+    def traits(self) -> LaunchTraits:
+        return LaunchTraits(rank={"stopped": 11}.get(self) or RANKS[self], edges={})
+
+
+RANKS = {str(state): state.traits.rank for state in InstanceState}
+
+
+@pytest.mark.parametrize(
+    ("states", "spans"),
+    [
+        ([More.READY], [("instance#05:ready#", "instance#05:ready$")]),
+        ([More.STOPPED], [("instance#11:stopped#", "instance#11:stopped$")]),
+        (
+            [More.BOOTING, More.BOOTSTRAPPED],
+            [("instance#02:booting#", "instance#03:bootstrapped$")],
+        ),
+        (
+            list(More),
+            [
+                ("instance#02:booting#", "instance#03:bootstrapped$"),
+                ("instance#05:ready#", "instance#05:ready$"),
+                ("instance#10:terminated#", "instance#11:stopped$"),
+            ],
+        ),
+        ([], []),
+    ],
+)
+def test_a_new_state_hides_no_row_that_was_written_before_it(
+    states: list[More], spans: list[tuple[str, str]]
+) -> None:
+    assert list(open_spans(Instance, states)) == spans
+    ready = open_keys(an_instance(InstanceState.READY))
+    assert ready is not None
+    assert any(first <= ready[1] < end for first, end in spans) is (More.READY in states)
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch,
 from mayfly.provision.decide import (
     LAUNCH_AT_ONCE,
     ProvisionView,
-    coming_or_ready,
     decide,
 )
+from mayfly.provision.gather import SUPPLY
 from mayfly.provision.settlement import overdue
 from mayfly.records.model import Capacity, Claim, Instance, Pinned, Shape, launch_id
-from mayfly.records.states import COMING, REPEAT_LAUNCH, InstanceState, LaunchState
+from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
     BOOTSTRAP,
@@ -159,14 +159,17 @@ def test_launch_is_waiting_and_target_less_ready_and_coming(row: Sum) -> None:
     assert launched(view, a_config(**row.config)) == row.launch
 
 
+COMING = {S.REQUESTED, S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING}
+
+
 @pytest.mark.parametrize("state", sorted(COMING | {S.READY}))
 def test_every_state_up_to_ready_is_supply(state: InstanceState) -> None:
-    assert state in coming_or_ready()
+    assert state in SUPPLY
     assert launched(a_view(waiting=waiting(1), instances=of(state))) == 0
 
 
 def test_busy_and_condemned_instances_are_no_supply() -> None:
-    assert coming_or_ready() == COMING | {S.READY}
+    assert COMING | {S.READY} == SUPPLY
 
 
 # -- shapes ----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from mayfly.reap.actions import (
 from mayfly.reap.decide import LAG, ReapView, warn
 from mayfly.records.changes import FreeSlots
 from mayfly.records.model import Instance
-from mayfly.records.states import DEADLINES, ClaimState, InstanceState
+from mayfly.records.states import INSTANCE_STATES, ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
     NOW,
@@ -109,7 +109,7 @@ def test_and_no_longer(state: InstanceState, limit: timedelta, changes: dict[str
 def test_every_deadline_is_kept() -> None:
     """By this function, but for the wish for an instance, which `provision` settles."""
     tested = {state for state, _, _ in LIMITS} | {S.DONE, S.CONDEMNED, S.REQUESTED}
-    assert tested == set(DEADLINES)
+    assert tested == {state for state, row in INSTANCE_STATES.items() if row.deadline is not None}
 
 
 def test_a_ready_instance_has_no_deadline_here() -> None:

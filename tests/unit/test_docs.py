@@ -10,7 +10,7 @@ import pytest
 
 from build import docs
 from mayfly.config.parameters import ABOUT
-from mayfly.records.states import INSTANCE_TRANSITIONS
+from mayfly.records.states import INSTANCE_STATES
 
 
 def written(root: Path, text: str) -> Path:
@@ -76,8 +76,9 @@ def test_the_table_has_every_parameter() -> None:
 
 
 def test_the_diagram_has_every_edge() -> None:
-    text = docs.diagram(INSTANCE_TRANSITIONS)
-    edges = [f"    {old} --> {new}\n" for old, news in INSTANCE_TRANSITIONS.items() for new in news]
+    text = docs.diagram(INSTANCE_STATES)
+    rows = INSTANCE_STATES.items()
+    edges = [f"    {old} --> {new}\n" for old, traits in rows for new in traits.edges]
     assert all(edge in text for edge in edges)
     assert text.count("-->") == len(edges) + 2
 

@@ -1,8 +1,9 @@
-"""Every edge of every transition table, and a deadline for every state that waits."""
+"""Every edge of every table, a deadline for every state that waits, and what else a state means."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,18 +13,31 @@ import pytest
 from mayfly.errors import Illegal
 from mayfly.records.model import HISTORY, move_claim, move_instance, settle_launch
 from mayfly.records.states import (
-    CLAIM_DEADLINES,
-    CLAIM_TRANSITIONS,
-    COMING,
-    DEADLINES,
-    INSTANCE_TRANSITIONS,
-    LAUNCH_TRANSITIONS,
+    CLAIM_STATES,
+    INSTANCE_STATES,
+    LAUNCH_STATES,
     OPEN_CLAIMS,
     OPEN_INSTANCES,
+    OPEN_LAUNCHES,
     REPEAT_LAUNCH,
+    Agent,
+    Allowance,
     ClaimState,
+    ClaimTraits,
+    Ending,
     InstanceState,
+    InstanceTraits,
     LaunchState,
+    LaunchTraits,
+    OwnEnd,
+    Reaping,
+    SetUp,
+    SpotWarning,
+    Supply,
+    Watch,
+    claim_states,
+    exhaustive,
+    instance_states,
 )
 from mayfly_instance.limits import Limits
 from tests.unit.builders import NOW, a_claim, a_launch, an_instance, later
@@ -52,37 +66,31 @@ INSTANCE = {
 }
 LAUNCH = {"open": {"settled"}, "settled": set()}
 
-TABLES: list[tuple[type[StrEnum], Mapping[Any, Mapping[Any, str]], dict[str, set[str]]]] = [
-    (ClaimState, CLAIM_TRANSITIONS, CLAIM),
-    (InstanceState, INSTANCE_TRANSITIONS, INSTANCE),
-    (LaunchState, LAUNCH_TRANSITIONS, LAUNCH),
+TABLES: list[tuple[type[StrEnum], Mapping[Any, Any], dict[str, set[str]]]] = [
+    (ClaimState, CLAIM_STATES, CLAIM),
+    (InstanceState, INSTANCE_STATES, INSTANCE),
+    (LaunchState, LAUNCH_STATES, LAUNCH),
 ]
 
 
 @pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
 def test_the_table_has_these_edges_and_no_other(
-    states: type[StrEnum],
-    table: Mapping[StrEnum, Mapping[StrEnum, str]],
-    by_hand: dict[str, set[str]],
+    states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
 ) -> None:
-    assert {str(old): {str(new) for new in edges} for old, edges in table.items()} == by_hand
+    assert {str(old): {str(new) for new in row.edges} for old, row in table.items()} == by_hand
     assert set(by_hand) == {str(state) for state in states}
 
 
 @pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
 def test_every_edge_says_what_causes_it(
-    states: type[StrEnum],
-    table: Mapping[StrEnum, Mapping[StrEnum, str]],
-    by_hand: dict[str, set[str]],
+    states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
 ) -> None:
-    assert all(cause.strip() for edges in table.values() for cause in edges.values())
+    assert all(cause.strip() for row in table.values() for cause in row.edges.values())
 
 
 @pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
 def test_every_state_can_be_reached_and_can_come_to_an_end(
-    states: type[StrEnum],
-    table: Mapping[StrEnum, Mapping[StrEnum, str]],
-    by_hand: dict[str, set[str]],
+    states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
 ) -> None:
     first = str(next(iter(states)))
     assert _reachable(by_hand, first) == set(by_hand)
@@ -146,6 +154,7 @@ def test_open_means_that_an_edge_leads_on() -> None:
     assert {str(s) for s in OPEN_INSTANCES} == {s for s, edges in INSTANCE.items() if edges}
     assert all(a_claim(state=s).open is (s in OPEN_CLAIMS) for s in ClaimState)
     assert all(an_instance(s).open is (s in OPEN_INSTANCES) for s in InstanceState)
+    assert {str(s) for s in OPEN_LAUNCHES} == {s for s, edges in LAUNCH.items() if edges}
     assert a_launch().open
     assert not settle_launch(a_launch(), NOW, "answered").open
 
@@ -157,16 +166,22 @@ def test_a_failed_claim_stays_open_until_buildkite_is_told() -> None:
 
 def test_what_is_coming_is_what_has_ready_before_it() -> None:
     before_ready = {s for s in INSTANCE if "ready" in _reachable(INSTANCE, s)} - {"ready"}
-    assert {str(state) for state in COMING} == before_ready
+    coming = instance_states(lambda row: row.supply is Supply.COMING)
+    assert {str(state) for state in coming} == before_ready
+
+
+def deadlines(table: Mapping[Any, Any]) -> dict[Any, timedelta]:
+    return {state: row.deadline for state, row in table.items() if row.deadline is not None}
 
 
 def test_every_state_that_waits_has_a_deadline() -> None:
     # READY is bounded by the queue's own max-idle-hours.
-    assert set(DEADLINES) == OPEN_INSTANCES - {InstanceState.READY}
-    assert set(CLAIM_DEADLINES) == OPEN_CLAIMS - {ClaimState.RUNNING}
-    assert all(timedelta() < each <= timedelta(hours=1) for each in DEADLINES.values())
-    assert all(timedelta() < each <= timedelta(hours=1) for each in CLAIM_DEADLINES.values())
-    assert DEADLINES[InstanceState.REQUESTED] == REPEAT_LAUNCH
+    instances, claims = deadlines(INSTANCE_STATES), deadlines(CLAIM_STATES)
+    assert set(instances) == OPEN_INSTANCES - {InstanceState.READY}
+    assert set(claims) == OPEN_CLAIMS - {ClaimState.RUNNING}
+    assert all(timedelta() < each <= timedelta(hours=1) for each in instances.values())
+    assert all(timedelta() < each <= timedelta(hours=1) for each in claims.values())
+    assert instances[InstanceState.REQUESTED] == REPEAT_LAUNCH
 
 
 def test_history_is_capped_and_keeps_the_latest() -> None:
@@ -190,8 +205,123 @@ def test_a_whole_life_fits_into_the_history_of_an_instance() -> None:
 
 
 def test_a_host_gives_up_and_says_why_before_the_control_plane_gives_it_up() -> None:
-    host = Limits()
+    host, limits = Limits(), deadlines(INSTANCE_STATES)
     last = host.last_report
-    assert timedelta(seconds=host.set_up + last) < DEADLINES[InstanceState.BOOTING]
-    assert timedelta(seconds=host.gate + last) < DEADLINES[InstanceState.SWAPPING]
-    assert timedelta(seconds=host.delivery + last) < DEADLINES[InstanceState.RUNNING]
+    assert timedelta(seconds=host.set_up + last) < limits[InstanceState.BOOTING]
+    assert timedelta(seconds=host.gate + last) < limits[InstanceState.SWAPPING]
+    assert timedelta(seconds=host.delivery + last) < limits[InstanceState.RUNNING]
+
+
+# -- a state without an answer ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
+def test_every_state_has_a_row_in_the_order_of_the_states(
+    states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
+) -> None:
+    assert list(table) == list(states)
+    assert all(state.traits is row for state, row in table.items())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
+def test_a_table_without_one_of_its_states_cannot_be_made(
+    states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
+) -> None:
+    for left_out in states:
+        rows = {state: row for state, row in table.items() if state is not left_out}
+        with pytest.raises(TypeError, match=f"{states.__name__}: no row for {left_out}"):
+            exhaustive(states, rows)
+
+
+def test_two_states_cannot_share_a_rank() -> None:
+    open_row, settled = LAUNCH_STATES.values()
+    with pytest.raises(TypeError, match=r"LaunchState: states share a rank: \[0, 0\]"):
+        exhaustive(LaunchState, {LaunchState.OPEN: open_row, LaunchState.SETTLED: open_row})
+    rows = {LaunchState.SETTLED: settled, LaunchState.OPEN: open_row}
+    assert list(exhaustive(LaunchState, rows)) == list(LaunchState)
+
+
+@pytest.mark.parametrize("traits", [ClaimTraits, InstanceTraits, LaunchTraits])
+def test_no_trait_is_taken_for_granted(traits: type[Any]) -> None:
+    """A default would be the answer for a new state of which nobody has thought."""
+    for each in fields(traits):
+        assert each.default is MISSING
+        assert each.default_factory is MISSING
+
+
+# -- what else a state means -----------------------------------------------------------------------
+
+COMING = "requested launching booting bootstrapped swapping"
+INSTANCE_TRAITS: list[tuple[str, Callable[[InstanceTraits], bool]]] = [
+    (f"{COMING} ready", lambda row: row.supply is not Supply.NONE),
+    ("ready", lambda row: row.supply is Supply.READY),
+    ("requested", lambda row: row.awaits_launch),
+    ("launching", lambda row: row.notes_instance_id),
+    ("launching booting bootstrapped swapping", lambda row: row.set_up is not SetUp.NONE),
+    ("launching", lambda row: row.set_up is SetUp.AWAITED),
+    ("booting", lambda row: row.set_up is SetUp.UNDER_WAY),
+    ("bootstrapped", lambda row: row.set_up is SetUp.COMPLETE),
+    ("swapping", lambda row: row.set_up is SetUp.TO_BE_PROVEN),
+    ("booting", lambda row: row.allowance is Allowance.SCRIPT),
+    ("running", lambda row: row.allowance is Allowance.JOB),
+    ("assigned", lambda row: row.awaits_acceptance),
+    ("condemned terminated", lambda row: row.explains_attempt),
+    ("requested terminated", lambda row: row.reaping is Reaping.NONE),
+    ("done", lambda row: row.reaping is Reaping.AWAIT_POWER_OFF),
+    ("condemned", lambda row: row.reaping is Reaping.TERMINATE),
+    ("ready assigned", lambda row: row.own_end is OwnEnd.CONDEMNS),
+    ("running", lambda row: row.own_end is OwnEnd.ENDS_JOB),
+    ("done condemned terminated", lambda row: row.ending is Ending.EXPECTED),
+    (
+        "launching booting bootstrapped swapping ready assigned",
+        lambda row: row.ending is Ending.CONDEMNS,
+    ),
+    ("launching booting bootstrapped swapping ready assigned", lambda row: row.stop_condemns),
+    (
+        "launching booting bootstrapped swapping ready",
+        lambda row: row.spot_warning is SpotWarning.CONDEMNS,
+    ),
+    ("assigned running", lambda row: row.spot_warning is SpotWarning.REACHES_HOST),
+]
+CLAIM_TRAITS: list[tuple[str, Callable[[ClaimTraits], bool]]] = [
+    ("waiting assigned failed", lambda row: row.watch is Watch.ALWAYS),
+    ("running", lambda row: row.watch is Watch.WIDE),
+    ("waiting", lambda row: row.waits),
+    ("assigned", lambda row: row.bound),
+    ("running", lambda row: row.agent is Agent.RUNS),
+    ("finished", lambda row: row.agent is Agent.ENDED),
+    ("failed", lambda row: row.told_to_buildkite),
+    ("released failed", lambda row: row.given_up),
+]
+
+
+@pytest.mark.parametrize(("states", "question"), INSTANCE_TRAITS)
+def test_a_trait_is_that_of_these_states_of_an_instance(
+    states: str, question: Callable[[InstanceTraits], bool]
+) -> None:
+    assert instance_states(question) == set(map(InstanceState, states.split()))
+
+
+@pytest.mark.parametrize(("states", "question"), CLAIM_TRAITS)
+def test_a_trait_is_that_of_these_states_of_a_claim(
+    states: str, question: Callable[[ClaimTraits], bool]
+) -> None:
+    assert claim_states(question) == set(map(ClaimState, states.split()))
+
+
+def test_a_state_is_overstayed_after_its_deadline_and_never_without_one() -> None:
+    moment = timedelta(microseconds=1)
+    rows: list[ClaimTraits | InstanceTraits] = [*CLAIM_STATES.values(), *INSTANCE_STATES.values()]
+    for row in rows:
+        limit = row.deadline
+        assert row.overstayed(timedelta.max) is (limit is not None)
+        assert limit is None or not row.overstayed(limit)
+        assert limit is None or row.overstayed(limit + moment)
+
+
+def test_nothing_is_done_about_a_closed_record() -> None:
+    for claim in CLAIM_STATES.values():
+        assert claim.open or (claim.deadline, claim.waits, claim.bound) == (None, False, False)
+    for row in INSTANCE_STATES.values():
+        done = (row.deadline, row.supply, row.set_up, row.reaping)
+        assert row.open or done == (None, Supply.NONE, SetUp.NONE, Reaping.NONE)

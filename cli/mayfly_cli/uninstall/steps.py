@@ -16,7 +16,7 @@ from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.config.queue import QueueConfig
 from mayfly.errors import MayflyError
-from mayfly.records.states import ClaimState
+from mayfly.records.states import Agent, claim_states
 from mayfly_cli.account import Account, action_of, refused
 from mayfly_cli.buildkite import agent_api
 from mayfly_cli.ends import BrokenError
@@ -30,6 +30,8 @@ CALM_LOOKS = 3
 PAUSE_MINUTES = 3
 TERMINATE_MINUTES = 15
 DELETE_MINUTES = 60
+ON_INSTANCES = claim_states(lambda claim: claim.bound or claim.agent is Agent.RUNS)
+"""States of claims whose job has an instance."""
 _AT_ONCE = 10
 
 
@@ -70,10 +72,9 @@ class Steps:
         if fleet is None:
             return
         calm, told = 0, -1
-        states = {ClaimState.ASSIGNED, ClaimState.RUNNING}
         while calm < CALM_LOOKS:
             try:
-                jobs = [job for queue in found.queues for job in fleet.claims(queue, states)]
+                jobs = [job for queue in found.queues for job in fleet.claims(queue, ON_INSTANCES)]
             except MayflyError as error:
                 raise BrokenError(
                     f"cannot see which jobs run: {error}; --now does not ask"

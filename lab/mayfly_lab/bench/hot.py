@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from buildkite_emulator import BuildRequest
 from mayfly.config.queue import QueueConfig
-from mayfly.records.states import InstanceState
+from mayfly.records.states import Supply
 from mayfly_lab.bench.idle import Idle
 from mayfly_lab.evidence import collect
 from mayfly_lab.lab import Lab
@@ -140,7 +140,7 @@ class _Bench:
 
     def _ready(self) -> int:
         found = self.lab.records.instances().values()
-        return sum(i.state is InstanceState.READY for i in found)
+        return sum(i.state.traits.supply is Supply.READY for i in found)
 
     def _outcome(self, build: str) -> str | None:
         return self.lab.buildkite.build(build).jobs[0].outcome

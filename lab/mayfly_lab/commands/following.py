@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from buildkite_emulator import BuildView
 from mayfly.config.queue import QueueConfig
 from mayfly.records.model import Instance, QueueRecord
-from mayfly.records.states import InstanceState
+from mayfly.records.states import Supply
 from mayfly_lab.commands.rest import Builds
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.commands.untaken import Untaken
@@ -23,15 +23,6 @@ PATIENCE = 180.0
 """Seconds that machines have to go after the last job, and hot ones to come before the first."""
 BLOCKED = "blocked"
 """The state of a build that only a person can move on."""
-_UNBOUND = frozenset(
-    {
-        InstanceState.LAUNCHING,
-        InstanceState.BOOTING,
-        InstanceState.BOOTSTRAPPED,
-        InstanceState.SWAPPING,
-        InstanceState.READY,
-    }
-)
 
 
 @dataclass(slots=True)
@@ -70,7 +61,8 @@ class Follower:
     def hot(self, wanted: int) -> bool:
         """Wait until so many machines are hot."""
         return self.until(
-            lambda found: sum(i.state is InstanceState.READY for i in found) >= wanted, PATIENCE
+            lambda found: sum(i.state.traits.supply is Supply.READY for i in found) >= wanted,
+            PATIENCE,
         )
 
     def build(self, build_id: str, seconds: float, unblock: Callable[[str], bool]) -> BuildView:
@@ -125,11 +117,8 @@ class Follower:
         return self.until(lambda found: self._emptied(found, ended), PATIENCE)
 
     def _emptied(self, found: list[Instance], ended: set[str]) -> bool:
-        idle = {
-            i.instance_id
-            for i in found
-            if i.open and i.state in _UNBOUND and i.job is None and i.instance_id
-        } - ended
+        supply = [i for i in found if i.state.traits.supply is not Supply.NONE]
+        idle = {i.instance_id for i in supply if i.job is None and i.instance_id} - ended
         if idle and not any(map(_pool, self.lab.records.queues().values())):
             self.teller.say(f"{len(idle)} idle machines of the pool are ended")
             self.lab.aws.client("ec2").terminate_instances(InstanceIds=sorted(idle))

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from buildkite_emulator import BuildRequest, JobEvent, JobState
 from mayfly.records.model import Instance
-from mayfly.records.states import InstanceState
+from mayfly.records.states import Supply
 from mayfly_lab.aws.config import Delays
 from mayfly_lab.demo import cast
 from mayfly_lab.demo.fates import Fates
@@ -147,7 +147,7 @@ def _changes(found: Instances, told: set[tuple[str, str]]) -> Iterator[tuple[str
 
 
 def _ready(found: Instances) -> int:
-    return sum(i.state is InstanceState.READY for i in found)
+    return sum(i.state.traits.supply is Supply.READY for i in found)
 
 
 def _known(lab: Lab) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayfly.records.model import Instance
-from mayfly.records.states import OPEN_CLAIMS, OPEN_INSTANCES
 from mayfly_lab.aws.ec2.moments import Aspect
 from mayfly_lab.front.journal import Entry
 from mayfly_lab.report.evidence import Evidence
@@ -167,7 +166,7 @@ def _nothing_leaks(evidence: Evidence) -> Iterator[str]:
         if instance_id not in evidence.instances:
             yield f"{instance_id} has no record"
     for instance in evidence.instances.values():
-        if instance.state in OPEN_INSTANCES:
+        if instance.open:
             yield f"the record of {instance.instance_id} is still {instance.state}"
     for queue, capacity in evidence.capacity.items():
         if capacity.live:
@@ -179,7 +178,7 @@ def _every_job_ends(evidence: Evidence) -> Iterator[str]:
         if job.outcome is None:
             yield f"{job.name} is still {job.state}"
     for claim in evidence.claims.values():
-        if claim.state in OPEN_CLAIMS or not claim.told:
+        if claim.open:
             yield f"the claim of job {claim.job} is still {claim.state}"
 
 

@@ -111,8 +111,7 @@ def _instance_of(claim: Claim | None, evidence: Evidence) -> Instance | None:
 
 
 def _reason(claim: Claim | None) -> str:
-    gave_up = {ClaimState.FAILED, ClaimState.RELEASED}
-    return claim.reason if claim is not None and claim.state in gave_up else ""
+    return claim.reason if claim is not None and claim.state.traits.given_up else ""
 
 
 def _points(

@@ -26,10 +26,10 @@ PROTOCOL = 1
 
 def due(claims: Iterable[Claim], now: datetime, *, paused: bool) -> Iterator[Claim]:
     """Claims whose reservation is to be made or renewed; a pause lets that of waiting ones end."""
-    held = {ClaimState.ASSIGNED} if paused else {ClaimState.ASSIGNED, ClaimState.WAITING}
     for claim in claims:
-        until = claim.reserved_until
-        if claim.state in held and (until is None or until - now < RENEW_BEFORE):
+        traits, until = claim.state.traits, claim.reserved_until
+        held = traits.bound or (traits.waits and not paused)
+        if held and (until is None or until - now < RENEW_BEFORE):
             yield claim
 
 
@@ -49,7 +49,7 @@ def bind(
     """
     if config.paused or view.paused is not False:
         return
-    ours = [c for c in view.claims if c.state is ClaimState.WAITING and c.reserved(now)]
+    ours = [c for c in view.claims if c.state.traits.waits and c.reserved(now)]
     free = sorted(view.ready, key=lambda i: (i.spec != view.spec, i.since, i.key))
     for claim in sorted(ours, key=lambda c: (-c.priority, c.runnable_at, c.job)):
         instance = next((i for i in free if serves(i.shape, claim.shape)), None)

@@ -16,10 +16,12 @@ from mayfly.dispatch.view import QueueView, Seen, Turn
 from mayfly.errors import FAILURES, NotFound
 from mayfly.ports import Buildkite, Fleet
 from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
-from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
 
-WATCHED = frozenset({ClaimState.WAITING, ClaimState.ASSIGNED, ClaimState.FAILED})
+WATCHED = claim_states(lambda claim: claim.watch is Watch.ALWAYS)
+WATCHED_WIDE = claim_states(lambda claim: claim.watch is not Watch.NEVER)
+READY = instance_states(lambda instance: instance.supply is Supply.READY)
 _STATES_AT_ONCE = 1000
 _SIDE_BY_SIDE = 8
 
@@ -83,7 +85,7 @@ def _reading(
     """Begins to read a queue's records, side by side. The function returned waits for them."""
     queue, seen = record.queue, turn.seen.get(record.queue, Seen())
     claims = pool.submit(_claims, ports.fleet, queue, turn)
-    ready = pool.submit(ports.fleet.instances, queue, {InstanceState.READY})
+    ready = pool.submit(ports.fleet.instances, queue, READY)
     former = pool.submit(_former, ports.fleet, early)
 
     def view() -> QueueView:
@@ -106,9 +108,9 @@ def _claims(
     fleet: Fleet, queue: str, turn: Turn
 ) -> tuple[tuple[Claim, ...], Mapping[SlotKey, Instance]]:
     """Claims, and the instances of those that are assigned."""
-    wanted = WATCHED | {ClaimState.RUNNING} if turn.wide else WATCHED
+    wanted = WATCHED_WIDE if turn.wide else WATCHED
     claims = tuple(fleet.claims(queue, wanted))
-    slots = [c.slot for c in claims if c.slot is not None and c.state is ClaimState.ASSIGNED]
+    slots = [c.slot for c in claims if c.slot is not None and c.state.traits.bound]
     # Consistent reads: whether an attempt is over must not be judged by an index that lags.
     return claims, {each.key: each for each in (fleet.slots(slots) if slots else ())}
 
@@ -131,7 +133,7 @@ def _overtaken(views: Iterable[QueueView]) -> Iterator[Claim]:
     for view in views:
         known = {claim.job for claim in view.claims}
         if view.listing is not None and any(job.id not in known for job in view.listing.jobs):
-            yield from (claim for claim in view.claims if claim.state is ClaimState.WAITING)
+            yield from (claim for claim in view.claims if claim.state.traits.waits)
 
 
 def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> dict[str, str]:

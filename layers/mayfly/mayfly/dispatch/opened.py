@@ -12,7 +12,7 @@ from mayfly.config.shapes import Mismatch, shape_for
 from mayfly.dispatch import policy
 from mayfly.dispatch.view import Candidate, QueueView, is_paused
 from mayfly.records.model import Claim, Step, move_claim
-from mayfly.records.states import OPEN_CLAIMS, ClaimState
+from mayfly.records.states import Agent, ClaimState
 
 LOOK_AHEAD = 10
 """Jobs reserved beyond what the queue's max-instances can run at once."""
@@ -47,7 +47,7 @@ def _room(view: QueueView, config: QueueConfig) -> int:
     """How many jobs may be opened in this tick."""
     if is_paused(view, config):
         return 0
-    held = sum(claim.state in OPEN_CLAIMS for claim in view.claims) + view.running
+    held = sum(claim.state.traits.open for claim in view.claims) + view.running
     return max(0, min(config.max_instances + LOOK_AHEAD - held, OPEN_AT_ONCE))
 
 
@@ -56,7 +56,7 @@ def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator
     for candidate in view.candidates:
         job = candidate.job.id
         former = view.former.get(job)
-        if former is not None and (former.open or former.state is ClaimState.FINISHED):
+        if former is not None and (former.open or former.state.traits.agent is not Agent.NONE):
             continue  # an index or a list lags: it has a claim already, or an agent had it
         claim = _claim(candidate, config, former.version if former is not None else 0, now)
         if not config.restricted:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.view import QueueView, is_paused
 from mayfly.records.changes import Change, Save, Unassign
 from mayfly.records.model import Claim, Instance, move_claim, move_instance, saved
-from mayfly.records.states import CLAIM_DEADLINES, OPEN_CLAIMS, ClaimState, InstanceState
+from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import WriteRecords
 
 # Buildkite's words (job states of the Stacks API's get-states).
@@ -27,17 +28,19 @@ def settle(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Writ
     """One write for each claim that must leave its state."""
     paused = is_paused(view, config)
     for claim in view.claims:
-        if claim.state not in OPEN_CLAIMS:
-            continue
         word = view.states.get(claim.job, "")
-        if claim.state is ClaimState.WAITING:
-            yield from _waiting(claim, word, paused, now)
-        elif claim.state is ClaimState.ASSIGNED:
-            instance = view.instances.get(claim.slot) if claim.slot else None
-            yield from _assigned(claim, word, instance, config.attempts, now)
-        elif word in ENDED:
-            finished = move_claim(claim, ClaimState.FINISHED, now, f"Buildkite says {word}")
-            yield WriteRecords((Save(finished),), finished.reason)
+        match claim.state:
+            case ClaimState.WAITING:
+                yield from _waiting(claim, word, paused, now)
+            case ClaimState.ASSIGNED:
+                instance = view.instances.get(claim.slot) if claim.slot else None
+                yield from _assigned(claim, word, instance, config.attempts, now)
+            case ClaimState.RUNNING:
+                yield from _running(claim, word, now)
+            case ClaimState.FINISHED | ClaimState.RELEASED | ClaimState.FAILED:
+                pass
+            case _:
+                assert_never(claim.state)
 
 
 def after(
@@ -66,7 +69,7 @@ def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[W
         reason = f"Buildkite says {word}"
     elif word in WITH_AGENT:
         reason = f"taken by someone else: Buildkite says {word}"
-    elif now - claim.since > CLAIM_DEADLINES[ClaimState.WAITING]:
+    elif claim.state.traits.overstayed(now - claim.since):
         reason = "it waited an hour for an instance and goes back to Buildkite"
     elif paused and not claim.reserved(now):
         reason = "the queue is paused and its reservation has run out"
@@ -86,9 +89,15 @@ def _assigned(
         yield _withdrawn(claim, instance, f"Buildkite says {word} before an agent accepted it", now)
     elif word in STILL_OURS and _attempt_is_over(claim, instance, now):
         yield _again(claim, instance, attempts, now)
-    elif _is_gone(instance) and now - claim.since > CLAIM_DEADLINES[ClaimState.ASSIGNED]:
+    elif _is_gone(instance) and claim.state.traits.overstayed(now - claim.since):
         said = f"Buildkite says {word or 'nothing'}"
         yield _withdrawn(claim, instance, f"its instance is gone for long and {said} of it", now)
+
+
+def _running(claim: Claim, word: str, now: datetime) -> Iterator[WriteRecords]:
+    if word in ENDED:
+        finished = move_claim(claim, ClaimState.FINISHED, now, f"Buildkite says {word}")
+        yield WriteRecords((Save(finished),), finished.reason)
 
 
 def _accepted(claim: Claim, instance: Instance | None, word: str, now: datetime) -> WriteRecords:
@@ -97,7 +106,7 @@ def _accepted(claim: Claim, instance: Instance | None, word: str, now: datetime)
     if word in ENDED:
         moved = move_claim(moved, ClaimState.FINISHED, now, f"Buildkite says {word}")
     changes: list[Change] = [Save(moved), *_unassign(instance)]
-    if instance is not None and instance.state is InstanceState.ASSIGNED:
+    if instance is not None and instance.state.traits.awaits_acceptance:
         running = move_instance(instance, InstanceState.RUNNING, now, "its agent has the job")
         changes.append(Save(running))
     return WriteRecords(tuple(changes), moved.reason)
@@ -118,7 +127,7 @@ def _attempt_is_over(claim: Claim, instance: Instance | None, now: datetime) -> 
 
 
 def _is_gone(instance: Instance | None) -> bool:
-    return instance is None or instance.state is InstanceState.TERMINATED
+    return instance is None or not instance.open
 
 
 def _again(claim: Claim, instance: Instance | None, attempts: int, now: datetime) -> WriteRecords:
@@ -141,7 +150,7 @@ def _again(claim: Claim, instance: Instance | None, attempts: int, now: datetime
 def _cause(instance: Instance | None) -> str:
     if instance is None:
         return "its instance has no record any more"
-    if instance.state in {InstanceState.TERMINATED, InstanceState.CONDEMNED}:
+    if instance.state.traits.explains_attempt:
         return f"instance {instance.instance_id}: {instance.reason}"
     return f"instance {instance.instance_id} did not start the job in time"
 
@@ -152,6 +161,6 @@ def _unassign(instance: Instance | None) -> tuple[Change, ...]:
 
 
 def _condemn(instance: Instance | None, now: datetime, reason: str) -> tuple[Change, ...]:
-    if instance is None or instance.state is not InstanceState.ASSIGNED:
+    if instance is None or not instance.state.traits.awaits_acceptance:
         return ()
     return (Save(move_instance(instance, InstanceState.CONDEMNED, now, reason)),)

@@ -17,7 +17,7 @@ from mayfly.dispatch.settled import after, settle
 from mayfly.dispatch.told import nudges, untold
 from mayfly.dispatch.view import QueueView, Seen, Turn, is_paused
 from mayfly.records.model import Claim
-from mayfly.records.states import ClaimState
+from mayfly.records.states import Agent
 from mayfly.tick.outcome import Outcome
 
 log = logging.getLogger("mayfly")
@@ -68,12 +68,12 @@ def _tell_unmatched(view: QueueView, queue: str, last: Seen, outcome: Outcome) -
 
 def _left(view: QueueView, claims: tuple[Claim, ...], last: Seen) -> Seen:
     """What this tick leaves to the next one."""
-    running = {c.job for c in (*view.claims, *claims) if c.state is ClaimState.RUNNING}
+    running = {c.job for c in (*view.claims, *claims) if c.state.traits.agent is Agent.RUNS}
     return Seen(
         paused=view.paused,
         running=view.running + len(running),
         ready=bool(view.ready),
         unmatched=last.unmatched if view.listing is None else frozenset(view.unmatched),
         jobs=bool(view.claims) or (view.listing is not None and bool(view.listing.jobs)),
-        waits=any(claim.state is ClaimState.WAITING for claim in view.claims),
+        waits=any(claim.state.traits.waits for claim in view.claims),
     )

@@ -10,14 +10,13 @@ from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import FailJob
 from mayfly.dispatch.view import QueueView
 from mayfly.records.model import Claim
-from mayfly.records.states import ClaimState
 from mayfly.tick.actions import NudgeProvision
 
 
 def untold(claims: Iterable[Claim], now: datetime) -> Iterator[FailJob]:
     """Failures that Buildkite does not know of yet. It takes them for reserved jobs alone."""
     for claim in claims:
-        if claim.state is ClaimState.FAILED and not claim.told:
+        if claim.state.traits.told_to_buildkite and not claim.told:
             yield FailJob(claim, reserve=not claim.reserved(now), reason=claim.reason)
 
 
@@ -32,7 +31,7 @@ def nudges(
 ) -> Iterator[NudgeProvision]:
     """A nudge if a claim began to wait in this tick and got no instance, or a hot one was taken."""
     before = {claim.job: claim.version for claim in view.claims}
-    waiting = (claim for claim in claims if claim.state is ClaimState.WAITING)
+    waiting = (claim for claim in claims if claim.state.traits.waits)
     fresh = {claim.job for claim in waiting if before.get(claim.job) != claim.version}
     if fresh - set(bound):
         yield NudgeProvision("jobs wait for an instance")

@@ -26,7 +26,7 @@ from mayfly.records.model import (
     launch_id,
     move_instance,
 )
-from mayfly.records.states import COMING, InstanceState, LaunchState
+from mayfly.records.states import InstanceState, LaunchState, Supply
 from mayfly.tick.actions import WriteRecords
 
 LAUNCH_AT_ONCE = 40
@@ -204,7 +204,7 @@ def _market(config: QueueConfig, capacity: Capacity, shape: Shape, now: datetime
 
 def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
     """Condemn idle instances: outdated, or beyond need. Never one that a waiting job could use."""
-    ready = [i for i in view.instances if i.state is InstanceState.READY]
+    ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
     waiting = Counter(claim.shape for claim in view.waiting)
     for shape in dict.fromkeys(i.shape for i in ready):
         idle = [i for i in ready if i.shape == shape]
@@ -222,7 +222,7 @@ def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator
 
 def _outdated(instance: Instance, view: ProvisionView, config: QueueConfig, now: datetime) -> str:
     """Why an idle instance is to be replaced by another; empty when it is not."""
-    if instance.state is not InstanceState.READY:
+    if instance.state.traits.supply is not Supply.READY:
         return ""
     if instance.spec != view.spec:
         return "it was made by an older configuration"
@@ -241,8 +241,3 @@ def _retirement(
     if spare > 0 and (outdated or idle > IDLE_GRACE):
         return outdated or "neither a job nor the target needs it"
     return outdated if idle > config.max_idle + OVERDUE else ""
-
-
-def coming_or_ready() -> frozenset[InstanceState]:
-    """The states of instances that count as supply."""
-    return COMING | {InstanceState.READY}

@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from mayfly.config.infra import Infra
 from mayfly.errors import NotFound
 from mayfly.ports import Fleet, Roles
-from mayfly.provision.decide import ProvisionView, coming_or_ready
+from mayfly.provision.decide import ProvisionView
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.records.model import Capacity, Instance, Launch, QueueRecord, SlotKey, launch_id
-from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.states import Supply, claim_states, instance_states
+
+SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
+WAITING = claim_states(lambda claim: claim.waits)
 
 
 def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> ProvisionView:
@@ -21,12 +24,12 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     infra = Infra.parse(queue, ports.stack, record.infra)
     launches = tuple(fleet.launches(queue))
     capacity = fleet.capacity(queue) or Capacity(queue, epoch=now)
-    supply = fleet.instances(queue, coming_or_ready())
+    supply = fleet.instances(queue, SUPPLY)
     return ProvisionView(
         stack=ports.stack,
         infra=infra,
         spec=record.spec,
-        waiting=tuple(fleet.claims(queue, {ClaimState.WAITING})),
+        waiting=tuple(fleet.claims(queue, WAITING)),
         instances=(*supply, *_lagging(ports, capacity, supply, now)),
         launches=launches,
         slots={launch.id: tuple(_requested(fleet, launch)) for launch in launches},
@@ -41,7 +44,7 @@ def _requested(fleet: Fleet, launch: Launch) -> Iterator[Instance]:
     One that is left out when the answer is recorded would wait for ever, its instance unknown.
     """
     slots = fleet.slots([SlotKey(launch.id, number) for number in range(launch.slots)])
-    return (slot for slot in slots if slot.state is InstanceState.REQUESTED)
+    return (slot for slot in slots if slot.state.traits.awaits_launch)
 
 
 def _lagging(
@@ -58,7 +61,7 @@ def _lagging(
         keys.update(SlotKey(name, number) for number in range(slots))
     missing = keys - {instance.key for instance in listed}
     for slot in ports.fleet.slots(missing) if missing else ():
-        if slot.state in coming_or_ready():
+        if slot.state in SUPPLY:
             yield slot
 
 

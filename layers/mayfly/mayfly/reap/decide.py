@@ -21,13 +21,20 @@ from mayfly.reap.actions import (
 )
 from mayfly.records.changes import Change, Drop, FreeSlots, Save
 from mayfly.records.model import Claim, Instance, SlotKey, Stray, move_claim, move_instance, saved
-from mayfly.records.states import DEADLINES, ClaimState, InstanceState
+from mayfly.records.states import (
+    Allowance,
+    ClaimState,
+    Ending,
+    InstanceState,
+    OwnEnd,
+    Reaping,
+    SpotWarning,
+)
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 
 _S = InstanceState
 _ENDING = frozenset({"shutting-down", "terminated"})
 _STOPPED = frozenset({"stopping", "stopped"})
-_UNBOUND = frozenset({_S.LAUNCHING, _S.BOOTING, _S.BOOTSTRAPPED, _S.SWAPPING, _S.READY})
 LAG = timedelta(minutes=10)
 """For how long Describe may lack an instance that lives."""
 STRAY_AGE = timedelta(seconds=60)
@@ -80,7 +87,7 @@ def _steps(instance: Instance, view: ReapView, now: datetime) -> Steps:
         return Steps(tuple(_close(instance, view, now)))
     looked, notes = _look(instance, view, now)
     current, writes = _advance(looked, view, now)
-    if current.state not in {_S.CONDEMNED, _S.DONE}:
+    if not _is_over(current):
         return Steps((*notes, *writes))
     kept = replace(current, words_kept=True)
     words = _last_words(current, view, current.reason, (Save(kept),))
@@ -90,7 +97,7 @@ def _steps(instance: Instance, view: ReapView, now: datetime) -> Steps:
 
 def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, Report]) -> bool:
     """Whether an instance is ending, and only its console can say why."""
-    if seen is None or seen.state not in _ENDING or instance.state in {_S.CONDEMNED, _S.DONE}:
+    if seen is None or seen.state not in _ENDING or _end_is_expected(instance):
         return False
     rows = (instance.sandbox_row, instance.bootstrap_row)
     said = {reports[row].phase for row in rows if row and row in reports}
@@ -104,13 +111,16 @@ def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
     """
     at = until.isoformat(timespec="seconds")
     text = f"spot takes it back at {at}"
-    if instance.state in _UNBOUND:
-        condemned = move_instance(instance, _S.CONDEMNED, now, text)
-        write = WriteRecords((Save(condemned),), f"condemned: {text}")
-        return Steps((write, NudgeProvision(text)))
-    if instance.state in {_S.ASSIGNED, _S.RUNNING} and instance.sandbox_row:
-        return Steps((WarnHost(instance.sandbox_row, at, text),))
-    return Steps(())
+    match instance.state.traits.spot_warning:
+        case SpotWarning.CONDEMNS:
+            condemned = move_instance(instance, _S.CONDEMNED, now, text)
+            write = WriteRecords((Save(condemned),), f"condemned: {text}")
+            return Steps((write, NudgeProvision(text)))
+        case SpotWarning.REACHES_HOST:
+            row = instance.sandbox_row
+            return Steps((WarnHost(row, at, text),) if row else ())
+        case SpotWarning.NOTHING:
+            return Steps(())
 
 
 def _is_gone(instance: Instance, view: ReapView, now: datetime) -> bool:
@@ -146,7 +156,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
     """The end of an instance: its record, its slot in the account, its claim, its mailbox rows."""
     seen = view.seen.get(instance.instance_id or "")
     cause = _cause(instance, view, (seen.reason if seen else "") or "EC2 does not show it any more")
-    explained = instance.state in {_S.CONDEMNED, _S.DONE}
+    explained = _end_is_expected(instance)
     # A host reports its end and powers off: that may be over before anybody has read why.
     said = _own_word(instance, view)
     reason = instance.reason if explained else said or f"EC2 ended it: {cause}"
@@ -155,7 +165,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
     yield ClearMailbox(instance, "their instance is gone")
     gone = replace(
         move_instance(instance, _S.TERMINATED, now, reason),
-        ended_job=said if instance.state is _S.RUNNING else instance.ended_job,
+        ended_job=said if _ends_job(instance) else instance.ended_job,
         words_kept=True,
     )
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
@@ -170,10 +180,10 @@ def _advance(
     instance: Instance, view: ReapView, now: datetime
 ) -> tuple[Instance, list[ReapAction]]:
     """The instance as it will stand after this tick's write about it, and that write."""
-    if instance.state in {_S.CONDEMNED, _S.DONE, _S.REQUESTED}:
+    if instance.state.traits.reaping is not Reaping.JUDGE:
         return instance, []
     said = _own_word(instance, view)
-    if instance.state is _S.RUNNING and said:
+    if said and _ends_job(instance):
         done = replace(move_instance(instance, _S.DONE, now, said), ended_job=said)
         return saved(done), [WriteRecords((Save(done),), said)]
     reason = _condemnation(instance, said, view, now)
@@ -187,6 +197,24 @@ def _cause(instance: Instance, view: ReapView, cause: str) -> str:
     """Why EC2 ended an instance, with what its console says of it."""
     said = consoles.failure(view.consoles.get(instance.instance_id or "", ""))
     return f"{cause}; its console says: {said}" if said else cause
+
+
+def _is_over(instance: Instance) -> bool:
+    """Whether nothing is left to do on it but to end."""
+    match instance.state.traits.reaping:
+        case Reaping.AWAIT_POWER_OFF | Reaping.TERMINATE:
+            return True
+        case Reaping.NONE | Reaping.JUDGE:
+            return False
+
+
+def _end_is_expected(instance: Instance) -> bool:
+    return instance.state.traits.ending is Ending.EXPECTED
+
+
+def _ends_job(instance: Instance) -> bool:
+    """Whether its host's word of an end is that of its job."""
+    return instance.state.traits.own_end is OwnEnd.ENDS_JOB
 
 
 def _own_word(instance: Instance, view: ReapView) -> str:
@@ -206,20 +234,16 @@ def _own_word(instance: Instance, view: ReapView) -> str:
 
 def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) -> str:
     """Why an instance must go; empty when it may stay. A running job dies for a limit alone."""
+    traits = instance.state.traits
     report = view.reports.get(instance.sandbox_row or "")
-    if (
-        instance.state in {_S.READY, _S.ASSIGNED}
-        and report is not None
-        and report.phase == "failed"
-    ):
+    if traits.own_end is OwnEnd.CONDEMNS and report is not None and report.phase == "failed":
         return said
     seen = view.seen.get(instance.instance_id or "")
-    if seen is not None and instance.state is not _S.RUNNING:
-        if seen.state in _ENDING:
-            cause = _cause(instance, view, seen.reason or "EC2 does not say why")
-            return said or f"it is shutting down: {cause}"
-        if seen.state in _STOPPED:
-            return "it was stopped from outside"
+    if seen is not None and seen.state in _ENDING and traits.ending is Ending.CONDEMNS:
+        cause = _cause(instance, view, seen.reason or "EC2 does not say why")
+        return said or f"it is shutting down: {cause}"
+    if seen is not None and seen.state in _STOPPED and traits.stop_condemns:
+        return "it was stopped from outside"
     limit = _limit(instance, report)
     if limit is not None and now - instance.since > limit:
         return f"it was {instance.state} for longer than {_spoken(limit)}"
@@ -228,18 +252,20 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
 
 def _limit(instance: Instance, report: Report | None) -> timedelta | None:
     state = instance.state
-    if state is _S.ASSIGNED and report is not None and report.phase == "running":
+    if state.traits.awaits_acceptance and report is not None and report.phase == "running":
         # Its agent works, but Buildkite could not be asked whether it has the job: a job that runs
         # is not to die for that. Whoever claims so in vain gets no more time than a job.
         state = _S.RUNNING
-    limit = DEADLINES.get(state)
+    limit = state.traits.deadline
     if limit is None:
         return None
-    if state is _S.BOOTING:
-        return limit + timedelta(minutes=instance.pinned.script_minutes)
-    if state is _S.RUNNING:
-        return limit + timedelta(minutes=instance.max_minutes)
-    return limit
+    match state.traits.allowance:
+        case Allowance.NONE:
+            return limit
+        case Allowance.SCRIPT:
+            return limit + timedelta(minutes=instance.pinned.script_minutes)
+        case Allowance.JOB:
+            return limit + timedelta(minutes=instance.max_minutes)
 
 
 def _spoken(limit: timedelta) -> str:
@@ -256,7 +282,8 @@ def _last_words(
 
 def _failed(instance: Instance, view: ReapView) -> bool:
     report = view.reports.get(instance.sandbox_row or "")
-    if instance.state is _S.DONE or (report is not None and report.phase == "done"):
+    in_order = instance.state.traits.reaping is Reaping.AWAIT_POWER_OFF
+    if in_order or (report is not None and report.phase == "done"):
         return False
     gave_up = report is not None and report.phase == "failed"
     return gave_up or not instance.proven or instance.job is not None
@@ -273,9 +300,9 @@ def _may_die(instance: Instance, view: ReapView, now: datetime) -> bool:
     seen = view.seen.get(instance.instance_id or "")
     if seen is not None and seen.state in _ENDING:
         return False
-    if instance.state is _S.DONE:
+    if instance.state.traits.reaping is Reaping.AWAIT_POWER_OFF:
         # The host powers itself off; EC2's own answer to that is the usual end.
-        return now - instance.since > DEADLINES[_S.DONE]
+        return instance.state.traits.overstayed(now - instance.since)
     keep = view.keep_failed.get(instance.queue, timedelta(0))
     return instance.proven or now - instance.since >= keep
 

@@ -13,9 +13,11 @@ from mayfly.ports import Fleet, Machines, Mailbox
 from mayfly.reap.decide import ReapView, wants_console
 from mayfly.reap.ports import ReapPorts
 from mayfly.records.model import Instance, QueueRecord, SlotKey
-from mayfly.records.states import OPEN_INSTANCES, ClaimState
+from mayfly.records.states import OPEN_INSTANCES, Agent, claim_states
 
 log = logging.getLogger("mayfly")
+
+_RUNNING = claim_states(lambda claim: claim.agent is Agent.RUNS)
 
 
 def gather(ports: ReapPorts) -> ReapView:
@@ -26,7 +28,7 @@ def gather(ports: ReapPorts) -> ReapView:
     seen = {s.instance_id: s for s in ports.machines.instances()}
     overlooked, unknown = _unlisted(fleet, listed, seen)
     instances = (*listed, *overlooked)
-    claims = [c for q in queues for c in fleet.claims(q.queue, {ClaimState.RUNNING})]
+    claims = [c for q in queues for c in fleet.claims(q.queue, _RUNNING)]
     running = {claim.slot: claim for claim in claims if claim.slot is not None}
     reports = read_reports(ports.mailbox, instances)
     silent = [i for i in instances if wants_console(i, seen.get(i.instance_id or ""), reports)]
@@ -49,7 +51,7 @@ def gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Repor
     id_ = instance.instance_id or ""
     seen = ports.machines.instance(id_)
     claim = ports.fleet.claim(instance.job) if instance.job else None
-    runs = claim is not None and (claim.state, claim.slot) == (ClaimState.RUNNING, instance.key)
+    runs = claim is not None and claim.state in _RUNNING and claim.slot == instance.key
     queue = ports.fleet.queue(instance.queue)
     silent = [instance] if wants_console(instance, seen, reports) else []
     return ReapView(

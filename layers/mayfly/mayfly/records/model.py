@@ -13,15 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
-from mayfly.records.states import (
-    CLAIM_TRANSITIONS,
-    INSTANCE_TRANSITIONS,
-    LAUNCH_TRANSITIONS,
-    ClaimState,
-    InstanceState,
-    LaunchState,
-    check_edge,
-)
+from mayfly.records.states import ClaimState, InstanceState, LaunchState, check_edge
 
 HISTORY = 20
 """Steps that a record keeps; an instance's whole life has fewer."""
@@ -95,7 +87,7 @@ class Claim:
     @property
     def open(self) -> bool:
         """Whether a tick must look at it: it can still change, or Buildkite is to be told."""
-        return bool(CLAIM_TRANSITIONS[self.state]) or not self.told
+        return self.state.traits.open or not self.told
 
     def reserved(self, now: datetime) -> bool:
         """Whether Buildkite keeps the job for us: what it does not keep may be somebody else's."""
@@ -139,7 +131,7 @@ class Launch:
     @property
     def open(self) -> bool:
         """Whether EC2's answer is still to come."""
-        return self.state is LaunchState.OPEN
+        return self.state.traits.open
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +167,7 @@ class Instance:
     @property
     def open(self) -> bool:
         """Whether a tick must look at it."""
-        return bool(INSTANCE_TRANSITIONS[self.state])
+        return self.state.traits.open
 
     @property
     def bootstrap_row(self) -> str | None:
@@ -274,20 +266,20 @@ def launch_id(stack: str, capacity: Capacity) -> str:
 
 def move_claim(claim: Claim, state: ClaimState, now: datetime, reason: str) -> Claim:
     """The claim in its next state. Raises Illegal for an edge that the table lacks."""
-    check_edge(CLAIM_TRANSITIONS, claim.state, state)
+    check_edge(claim.state, state)
     steps = (*claim.history, Step(state, now, reason))[-HISTORY:]
     return replace(claim, state=state, since=now, reason=reason, history=steps)
 
 
 def move_instance(instance: Instance, state: InstanceState, now: datetime, reason: str) -> Instance:
     """The instance in its next state. Raises Illegal for an edge that the table lacks."""
-    check_edge(INSTANCE_TRANSITIONS, instance.state, state)
+    check_edge(instance.state, state)
     steps = (*instance.history, Step(state, now, reason))[-HISTORY:]
     return replace(instance, state=state, since=now, reason=reason, history=steps)
 
 
 def settle_launch(launch: Launch, now: datetime, reason: str) -> Launch:
     """The launch, settled. Raises Illegal when it is settled already."""
-    check_edge(LAUNCH_TRANSITIONS, launch.state, LaunchState.SETTLED)
+    check_edge(launch.state, LaunchState.SETTLED)
     steps = (*launch.history, Step(LaunchState.SETTLED, now, reason))[-HISTORY:]
     return replace(launch, state=LaunchState.SETTLED, since=now, reason=reason, history=steps)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from mayfly.answers import Association, Report
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, move_instance, saved
-from mayfly.records.states import InstanceState
+from mayfly.records.states import InstanceState, SetUp, instance_states
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 
-WATCHED = (
-    InstanceState.LAUNCHING,
-    InstanceState.BOOTING,
-    InstanceState.BOOTSTRAPPED,
-    InstanceState.SWAPPING,
-)
+WATCHED = instance_states(lambda instance: instance.set_up is not SetUp.NONE)
 """States that this function moves on."""
 
 PREPARED = timedelta(seconds=5)
@@ -59,7 +55,7 @@ def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wid
 
     Until the host has its proof, only a wide look asks whether a replacement came off.
     """
-    if instance.state is InstanceState.SWAPPING:
+    if _is_replaced(instance):
         return wide or instance.sandbox_row in reports
     return _is_set_up(instance, reports)
 
@@ -70,7 +66,7 @@ def imminent(view: SandboxView, now: datetime) -> bool:
     A profile is being replaced, or will be: a prepared image is set up seconds after its boot.
     """
     return any(
-        instance.state is InstanceState.SWAPPING
+        _is_replaced(instance)
         or _is_set_up(instance, view.reports)
         or _has_just_booted(instance, view.reports, now)
         for instance in view.instances
@@ -78,15 +74,24 @@ def imminent(view: SandboxView, now: datetime) -> bool:
 
 
 def _has_just_booted(instance: Instance, reports: Mapping[str, Report], now: datetime) -> bool:
-    if instance.state is InstanceState.LAUNCHING:
-        return (instance.bootstrap_row or "") in reports
-    return instance.state is InstanceState.BOOTING and now - instance.since < PREPARED
+    match instance.state.traits.set_up:
+        case SetUp.AWAITED:
+            return (instance.bootstrap_row or "") in reports
+        case SetUp.UNDER_WAY:
+            return now - instance.since < PREPARED
+        case SetUp.NONE | SetUp.COMPLETE | SetUp.TO_BE_PROVEN:
+            return False
+
+
+def _is_replaced(instance: Instance) -> bool:
+    """Whether its profile is being replaced, or was, and the proof is to come."""
+    return instance.state.traits.set_up is SetUp.TO_BE_PROVEN
 
 
 def _is_set_up(instance: Instance, reports: Mapping[str, Report]) -> bool:
     report = reports.get(instance.bootstrap_row or "")
     reported = report is not None and report.phase == "bootstrapped"
-    return reported or instance.state is InstanceState.BOOTSTRAPPED
+    return reported or instance.state.traits.set_up is SetUp.COMPLETE
 
 
 def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
@@ -95,12 +100,18 @@ def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sand
         yield _condemn(instance, now, failed)
         return
     moved = _follow_report(instance, view.reports.get(instance.bootstrap_row or ""), now)
-    if moved.state is InstanceState.BOOTSTRAPPED:
-        yield from _swap(moved, view, now)
-    elif moved.state is InstanceState.SWAPPING:
-        yield from _finish(moved, view, now)
-    elif moved is not instance:
-        yield WriteRecords((Save(moved),), f"the host reports {moved.state}")
+    match moved.state.traits.set_up:
+        case SetUp.COMPLETE:
+            yield from _swap(moved, view, now)
+        case SetUp.TO_BE_PROVEN:
+            yield from _finish(moved, view, now)
+        case SetUp.AWAITED | SetUp.UNDER_WAY:
+            if moved is not instance:
+                yield WriteRecords((Save(moved),), f"the host reports {moved.state}")
+        case SetUp.NONE:
+            pass
+        case _:
+            assert_never(moved.state.traits.set_up)
 
 
 def _failure(instance: Instance, view: SandboxView) -> str:
@@ -115,9 +126,9 @@ def _failure(instance: Instance, view: SandboxView) -> str:
 def _follow_report(instance: Instance, report: Report | None, now: datetime) -> Instance:
     """The instance where its bootstrap row says it is; reports may be skipped, never reversed."""
     reached = _REACHED.get(report.phase, 0) if report is not None else 0
-    if instance.state is InstanceState.LAUNCHING and reached >= 1:
+    if instance.state.traits.set_up is SetUp.AWAITED and reached >= 1:
         instance = move_instance(instance, InstanceState.BOOTING, now, "the supervisor runs")
-    if instance.state is InstanceState.BOOTING and reached >= 2:
+    if instance.state.traits.set_up is SetUp.UNDER_WAY and reached >= 2:
         instance = move_instance(instance, InstanceState.BOOTSTRAPPED, now, "set-up is done")
     return instance
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mayfly.adapters.aws.boto_errors import translated
@@ -35,7 +34,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
-from mayfly.records.states import ClaimState, InstanceState, LaunchState
+from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Ranked
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -77,7 +76,7 @@ class DynamoFleet:
 
     def launches(self, queue: str) -> Sequence[Launch]:
         """See `mayfly.ports.Fleet`."""
-        return self._list(Launch, queue, [LaunchState.OPEN])
+        return self._list(Launch, queue, OPEN_LAUNCHES)
 
     def strays(self) -> Sequence[Stray]:
         """See `mayfly.ports.Fleet`."""
@@ -142,7 +141,7 @@ class DynamoFleet:
         self,
         kind: type[AnyRecord],
         partition: str,
-        states: Collection[StrEnum] | None = None,
+        states: Collection[Ranked] | None = None,
     ) -> list[AnyRecord]:
         """Busy records have states of their own, so a tick does not pay for what it ignores."""
         found = []

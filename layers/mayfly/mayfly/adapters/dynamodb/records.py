@@ -31,9 +31,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
-from mayfly.records.states import ClaimState, InstanceState, LaunchState
-
-_C = ClaimState
+from mayfly.records.states import Ranked
 
 KEEP_CLOSED = timedelta(days=30)
 """How long a closed record stays readable: long enough to ask why something happened."""
@@ -77,38 +75,31 @@ def key(record: Record) -> str:
             return LEASE_KEY
 
 
-_ORDER: Mapping[type[Record], tuple[StrEnum, ...]] = {
-    # What nobody has told Buildkite of first: then what a tick of `dispatch` reads is one span.
-    Claim: (_C.FAILED, _C.WAITING, _C.ASSIGNED, _C.RUNNING, _C.FINISHED, _C.RELEASED),
-    Instance: tuple(InstanceState),
-    Launch: tuple(LaunchState),
-}
-"""How the index sorts states: those that are read together are neighbours."""
+def open_prefix(kind: type[Record], state: Ranked | None = None) -> str:
+    """How `open_state` begins for open records of a kind, in a state where it has any.
 
-
-def open_prefix(kind: type[Record], state: StrEnum | None = None) -> str:
-    """How `open_state` begins for open records of a kind, in a state where it has any."""
+    The rank in it is what the state's row says, so rows that were written earlier stay in place.
+    """
     if state is None:
         return f"{_NAMES[kind]}#open#"
-    return f"{_NAMES[kind]}#{_ORDER[kind].index(state):02}:{state}#"
+    return f"{_NAMES[kind]}#{state.traits.rank:02}:{state}#"
 
 
 def open_spans(
-    kind: type[Record], states: Collection[StrEnum] | None = None
+    kind: type[Record], states: Collection[Ranked] | None = None
 ) -> Iterator[tuple[str, str]]:
     """The spans of `open_state`, first and last key, that hold just these states.
 
-    Neighbours share one, for each is a query of its own. None is for a kind without states.
+    Neighbours by rank share one, for each is a query of its own. None is for a kind without states.
     """
     if states is None:
         yield _span(open_prefix(kind), open_prefix(kind))
         return
-    order = _ORDER[kind]
-    ranks = {order.index(state) for state in states}
-    starts = sorted(rank for rank in ranks if rank - 1 not in ranks)
-    ends = sorted(rank for rank in ranks if rank + 1 not in ranks)
+    prefixes = {state.traits.rank: open_prefix(kind, state) for state in states}
+    starts = sorted(rank for rank in prefixes if rank - 1 not in prefixes)
+    ends = sorted(rank for rank in prefixes if rank + 1 not in prefixes)
     for start, end in zip(starts, ends, strict=True):
-        yield _span(open_prefix(kind, order[start]), open_prefix(kind, order[end]))
+        yield _span(prefixes[start], prefixes[end])
 
 
 def _span(first: str, last: str) -> tuple[str, str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from mayfly.adapters.dynamodb.records import LEASE_KEY, key, key_of, pointer_key
 from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
 from mayfly.records.model import Capacity, Instance, SlotKey
-from mayfly.records.states import InstanceState
 
 MAX_ROWS = 100
 """DynamoDB's limit for one transaction."""
@@ -62,5 +61,7 @@ def _pointers(changes: Iterable[Change]) -> Iterable[Row]:
     """An EC2 id finds its slot from the moment when the instance has one."""
     for change in changes:
         match change:
-            case Save(Instance(state=InstanceState.LAUNCHING, instance_id=str(name), key=slot)):
+            case Save(Instance(state=state, instance_id=str(name), key=slot)) if (
+                state.traits.notes_instance_id
+            ):
                 yield Row(pointer_key(name), slot=slot)

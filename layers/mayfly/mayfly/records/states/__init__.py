@@ -1,0 +1,83 @@
+"""The states of each record, and one table each with what every state means.
+
+Whatever differs by state is a field of the table's rows, so a new state has an answer for every
+question before it can be used: mypy refuses a row without one of the fields, and without the row
+the import fails. The documentation's diagrams are generated from these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from mayfly.errors import Illegal
+from mayfly.records.states.claim import CLAIM_STATES, Agent, ClaimState, ClaimTraits, Watch
+from mayfly.records.states.instance import (
+    INSTANCE_STATES,
+    REPEAT_LAUNCH,
+    Allowance,
+    Ending,
+    InstanceState,
+    InstanceTraits,
+    OwnEnd,
+    Reaping,
+    SetUp,
+    SpotWarning,
+    Supply,
+)
+from mayfly.records.states.launch import LAUNCH_STATES, LaunchState, LaunchTraits
+from mayfly.records.states.table import Ranked, exhaustive
+
+__all__ = [
+    "CLAIM_STATES",
+    "INSTANCE_STATES",
+    "LAUNCH_STATES",
+    "OPEN_CLAIMS",
+    "OPEN_INSTANCES",
+    "OPEN_LAUNCHES",
+    "REPEAT_LAUNCH",
+    "Agent",
+    "Allowance",
+    "AnyState",
+    "ClaimState",
+    "ClaimTraits",
+    "Ending",
+    "InstanceState",
+    "InstanceTraits",
+    "LaunchState",
+    "LaunchTraits",
+    "OwnEnd",
+    "Ranked",
+    "Reaping",
+    "SetUp",
+    "SpotWarning",
+    "Supply",
+    "Watch",
+    "check_edge",
+    "claim_states",
+    "exhaustive",
+    "instance_states",
+]
+
+AnyState: TypeAlias = ClaimState | InstanceState | LaunchState
+
+
+def claim_states(question: Callable[[ClaimTraits], bool]) -> frozenset[ClaimState]:
+    """The states of a claim of which this holds."""
+    return frozenset(state for state, traits in CLAIM_STATES.items() if question(traits))
+
+
+def instance_states(question: Callable[[InstanceTraits], bool]) -> frozenset[InstanceState]:
+    """The states of an instance of which this holds."""
+    return frozenset(state for state, traits in INSTANCE_STATES.items() if question(traits))
+
+
+OPEN_CLAIMS = claim_states(lambda claim: claim.open)
+OPEN_INSTANCES = instance_states(lambda instance: instance.open)
+OPEN_LAUNCHES = frozenset(state for state, traits in LAUNCH_STATES.items() if traits.open)
+
+
+def check_edge(old: AnyState, new: AnyState) -> None:
+    """Raise Illegal unless an edge leads from the old state to the new one."""
+    if new not in old.traits.edges:
+        raise Illegal(f"{type(old).__name__}: no edge from {old} to {new}")
