@@ -1,38 +1,28 @@
-"""Nothing that is secret may be written where people can read it."""
+"""What a function prints: lines that can be followed and hold no secret, and its metrics."""
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-from collections.abc import Iterator
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from mayfly import observe, scrubbing
+from mayfly import invoke, observe, scrubbing, wiring
 from mayfly.metrics import Metric
-from mayfly.scrubbing import REDACTED, Scrubber, hide, scrub, scrub_deep
-from mayfly.settings import Settings
+from mayfly.scrubbing import REDACTED, hide
+from tests.unit.function_log import SETTINGS, FunctionLog, Invoked, function_log
+from tests.unit.secret_kinds import SECRETS, fail_twice
 
-SETTINGS = Settings(
-    stack="ci",
-    fleet_table="ci-fleet",
-    region="eu-central-1",
-    service="dispatch",
-    metrics_namespace="Mayfly",
-    log_level="INFO",
-)
-JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiI2YTFlIn0.c2lnbmF0dXJlLW9mLWl0"
-BODY = "Zq3-x_9Kd0.LmN4pQrStUvWxYz01234"
-PREFIXES = "bkct bkcqt bkar bkaa bkaj bkjat bkua bkur bktx bkpt bkrt bktr bkat bkpat bkps"
-SECRETS = {
-    **{prefix: f"{prefix}_{BODY}" for prefix in PREFIXES.split()},
-    "prefixed jwt": f"bkjat_{JWT}",
-    "jwt": JWT,
-    "aws secret key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-    "aws session token": "IQoJb3JpZ2luX2VjE" + "Ab9/+" * 60 + "==",
-    "old agent token": "0123456789abcdef0123456789abcdef01234567",
-}
+log = logging.getLogger("mayfly")
+secret = pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+FIRST, SECOND = Invoked("first"), Invoked("second")
 
 
 @pytest.fixture(autouse=True)
@@ -43,54 +33,25 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[FunctionLog]:
     """What the function's log says."""
-    observe.configure(SETTINGS)
-    log = logging.getLogger("mayfly")
-    (handler,) = log.handlers
-    assert isinstance(handler, logging.StreamHandler)
-    stream = io.StringIO()
-    handler.setStream(stream)
-    yield stream
-    log.handlers.clear()
-    log.propagate = True
+    with function_log(monkeypatch) as written:
+        yield written
 
 
-secret = pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+@observe.invocation
+def says(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+    """A handler that says what it is told."""
+    log.info("said", extra={"what": event["say"]})
+    return {}
 
 
-def fail_twice(secret: str) -> None:
-    try:
-        int(secret)
-    except ValueError as cause:
-        raise KeyError(f"because of {secret}") from cause
-
-
-@secret
-@pytest.mark.parametrize(
-    "around",
-    [
-        "{}",
-        "token {}.",
-        "https://x:{}@example.org/",
-        '{{"token": "{}"}}',
-        "TOKEN={}\n",
-        "[{}]",
-        "({}, 1)",
-        "a\t{}",
-    ],
-)
-def test_every_kind_of_secret_is_taken_out_of_a_text(secret: str, around: str) -> None:
-    scrubbed = scrub(around.format(secret))
-    assert secret not in scrubbed
-    assert REDACTED in scrubbed
-    for part in secret.split("."):
-        assert part not in scrubbed
+# -- no secret -------------------------------------------------------------------------------------
 
 
 @secret
 def test_a_secret_is_taken_out_of_every_part_of_a_log_line(
-    secret: str, written: io.StringIO
+    secret: str, written: FunctionLog
 ) -> None:
     log = logging.getLogger("mayfly.adapters.anything")
     log.info("message %s", secret)
@@ -102,96 +63,176 @@ def test_a_secret_is_taken_out_of_every_part_of_a_log_line(
         fail_twice(secret)
     except KeyError:
         log.exception("failed with %s", secret, stack_info=True)
-    text = written.getvalue()
-    lines = [json.loads(line) for line in text.splitlines()]
-    assert len(lines) == 6
-    assert secret not in text
+    observe.logger().append_keys(appended={"deep": [secret]}, **{secret: 1}, plain_key=secret)
+    log.info("with keys")
+    observe.logger().thread_safe_append_keys(mine=secret)
+    log.info("with keys of a thread")
+    observe.logger().remove_keys(["appended", secret, "plain_key"])
+    observe.logger().thread_safe_clear_keys()
+    observe.logger().info("by the logger of Powertools %s", secret, also=secret)
+    logging.getLogger("botocore.endpoint").warning("a library: %s", secret)
+    warnings.warn(f"beware of {secret}", stacklevel=1)
+    lines = written.lines
+    assert len(lines) == 11
+    assert secret not in written.text
     assert lines[0]["message"] == f"message {REDACTED}"
     assert lines[2]["message"].startswith(f"arguments {REDACTED} 3")
     assert lines[3]["given"]["list"] == [REDACTED, 7]
     assert lines[5]["exception_name"] == "KeyError"
     assert "ValueError" in lines[5]["exception"]
 
+    assert lines[6]["appended"] == {"deep": [REDACTED]}
+    assert lines[6]["plain_key"] == lines[7]["mine"] == lines[8]["also"] == REDACTED
+    assert lines[9]["message"] == f"a library: {REDACTED}"
+    assert lines[10]["message"].partition("UserWarning: ")[2].startswith(f"beware of {REDACTED}")
+
 
 @secret
-def test_a_plain_formatter_prints_no_secret_either(secret: str) -> None:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.addFilter(Scrubber())
-    record = logging.LogRecord("x", logging.ERROR, "f", 1, "m %s", (secret,), None)
-    try:
-        fail_twice(secret)
-    except KeyError as error:
-        record.exc_info = (type(error), error, error.__traceback__)
-    handler.handle(record)
-    assert secret not in stream.getvalue()
-    assert "ValueError" in stream.getvalue()
+def test_what_escapes_a_function_has_no_secret(secret: str, written: FunctionLog) -> None:
+    @observe.invocation
+    def fails(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+        raise ValueError(f"bad {secret}")
+
+    with pytest.raises(observe.FunctionFailed) as caught:
+        fails({}, FIRST)
+    assert secret not in str(caught.value)
+    assert "ValueError: bad" in str(caught.value)
+    # The runtime prints what is chained to an exception as well.
+    assert caught.value.__suppress_context__
+    assert secret not in written.text
+    (line,) = written.lines
+    assert (line["message"], line["function_request_id"]) == ("the function failed", "first")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "commit 4bf1f2dd4ac6a5f6d0a4d1d5f1c9f1c0a9b8c7d6",
-        "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "launch 0123456789abcdef0123456789abcdef of i-0123456789abcdef0",
-        "arn:aws:iam::123456789012:instance-profile/mayfly/ci/sandbox/deploy/ci-SandboxProfile-1A2B",
-        "6a1e1b1e-0000-4000-8000-0123456789ab is scheduled",
-        "layers/mayfly/mayfly/adapters/stacks_calls",
-        "AROASANDBOXAAAAAAAAAA:i-0123456789abcdef0",
-        "bk_ is no token",
-    ],
-)
-def test_what_is_no_secret_stays(text: str) -> None:
-    assert scrub(text) == text
+def test_a_key_that_names_a_secret_hides_its_value_in_a_line(written: FunctionLog) -> None:
+    observe.logger().append_keys(session_token="short")
+    log.info("extra", extra={"SecretAccessKey": "short", "headers": {"Authorization": "short"}})
+    assert "short" not in written.text
+    assert written.lines[0]["headers"] == {"Authorization": REDACTED}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "aws_secret_access_key = short",
-        '"SecretAccessKey": "short"',
-        "'SessionToken': 'short'",
-        "X-Amz-Security-Token=short&x=1",
-        "Authorization: Token short",
-        "{'Authorization': 'Bearer short'}",
-    ],
-)
-def test_what_is_called_a_secret_is_one(text: str) -> None:
-    assert "short" not in scrub(text)
-
-
-def test_a_few_characters_are_not_worth_hiding() -> None:
-    hide("a")
-    hide("")
-    assert scrub("a cat") == "a cat"
-
-
-def test_nested_values_keep_their_form() -> None:
-    token = SECRETS["bkct"]
-    given = {"a": [1, None, True, 2.5, token], "b": ({"c": token},)}
-    assert scrub_deep(given) == {"a": [1, None, True, 2.5, REDACTED], "b": [{"c": REDACTED}]}
+# -- lines that can be followed --------------------------------------------------------------------
 
 
 def test_a_line_with_wrong_arguments_does_not_take_the_function_down(
-    written: io.StringIO,
+    written: FunctionLog,
 ) -> None:
-    logging.getLogger("mayfly").info("%d jobs", "many")
-    assert "%d jobs" in json.loads(written.getvalue())["message"]
+    log.info("%d jobs", "many")
+    assert "%d jobs" in written.lines[0]["message"]
 
 
-def test_a_log_line_names_function_and_stack(written: io.StringIO) -> None:
+def test_a_log_line_names_function_and_stack(written: FunctionLog) -> None:
     logging.getLogger("mayfly.ticks").info("ticked", extra={"done": {"Bind": 2}})
-    line = json.loads(written.getvalue())
+    (line,) = written.lines
     assert (line["level"], line["service"], line["stack"]) == ("INFO", "dispatch", "ci")
     assert line["done"] == {"Bind": 2}
+    assert line["name"] == "mayfly.ticks"
+
+
+def test_a_line_names_its_request_and_the_first_of_a_process_its_cold_start(
+    written: FunctionLog,
+) -> None:
+    says({"say": 1}, FIRST)
+    says({"say": 2}, SECOND)
+    told = [(x["what"], x["function_request_id"], x["cold_start"]) for x in written.lines]
+    assert told == [(1, "first", True), (2, "second", False)]
+    assert {line["function_name"] for line in written.lines} == {"ci-dispatch"}
+    assert {line["function_arn"] for line in written.lines} == {FIRST.invoked_function_arn}
+
+
+def test_a_line_of_a_thread_names_the_request_too(written: FunctionLog) -> None:
+    @observe.invocation
+    def asks(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+        with ThreadPoolExecutor() as pool:
+            pool.submit(log.info, "from a thread").result()
+        return {}
+
+    asks({}, FIRST)
+    assert written.lines[0]["function_request_id"] == "first"
+
+
+SPEAKER = """
+import sys
+from tests.unit.function_log import SETTINGS, Invoked
+from mayfly import observe
+
+@observe.invocation
+def handler(event, context):
+    for number in range(3):
+        sys.stdin.readline()
+        observe.log.info("line %d", number, extra={"job": f"job-{number}"})
+        sys.stdout.flush()
+    return {}
+
+observe.configure(SETTINGS)
+handler({}, Invoked(sys.argv[1]))
+"""
+
+
+def test_overlapping_invocations_can_be_told_apart_by_their_lines() -> None:
+    """Two processes, as Lambda has it, take turns in one log."""
+    command = [sys.executable, "-c", SPEAKER]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen([*command, "first"], stdin=pipe, stdout=pipe, text=True) as first,
+        subprocess.Popen([*command, "second"], stdin=pipe, stdout=pipe, text=True) as second,
+    ):
+        printed = []
+        for speaker in (first, second, second, first, first, second):
+            assert speaker.stdin
+            assert speaker.stdout
+            speaker.stdin.write("go on\n")
+            speaker.stdin.flush()
+            printed.append(json.loads(speaker.stdout.readline()))
+        assert (first.wait(), second.wait()) == (0, 0)
+    followed = {
+        request: [line["job"] for line in printed if line["function_request_id"] == request]
+        for request in ("first", "second")
+    }
+    assert followed == {key: ["job-0", "job-1", "job-2"] for key in ("first", "second")}
+    assert all(line["cold_start"] for line in printed)
+
+
+def test_libraries_log_as_the_function_does_but_only_what_matters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with function_log(monkeypatch, replace(SETTINGS, log_level="DEBUG")) as written:
+        logging.getLogger("botocore.endpoint").debug("a request with its body")
+        logging.getLogger("botocore.credentials").info("found credentials")
+        logging.getLogger("urllib3.connectionpool").warning("pool is full")
+        log.debug("ours")
+    assert [(x["name"], x["message"]) for x in written.lines] == [
+        ("urllib3.connectionpool", "pool is full"),
+        ("mayfly", "ours"),
+    ]
+    assert {line["stack"] for line in written.lines} == {"ci"}
+
+
+def test_a_function_without_its_settings_says_so_in_a_line_of_its_request(
+    written: FunctionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {})
+    wiring.settings.cache_clear()
+    with pytest.raises(observe.FunctionFailed, match="MAYFLY_STACK is missing"):
+        invoke.reap({}, FIRST)
+    (line,) = written.lines
+    assert line["function_request_id"] == "first"
+    assert "MAYFLY_MAILBOX_TABLE is missing" in line["exception"]
+
+
+# -- metrics ---------------------------------------------------------------------------------------
 
 
 def test_metrics_go_out_with_the_invocation(
-    written: io.StringIO, capsys: pytest.CaptureFixture[str]
+    written: FunctionLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with observe.invocation():
+    @observe.invocation
+    def counts(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
         observe.count(Metric.BAD_CONFIGURATION, 2)
         observe.count(Metric.BAD_CONFIGURATION)
+        return {}
+
+    counts({}, FIRST)
     line = json.loads(capsys.readouterr().out)
     assert sum(line["BadConfiguration"]) == 3
     (told,) = line["_aws"]["CloudWatchMetrics"]
@@ -199,23 +240,24 @@ def test_metrics_go_out_with_the_invocation(
     assert told["Metrics"] == [{"Name": "BadConfiguration", "Unit": "Count"}]
     assert {name for names in told["Dimensions"] for name in names} == {"service", "stack"}
     assert (line["service"], line["stack"]) == ("dispatch", "ci")
+    assert (line["function_request_id"], line["function_name"]) == ("first", "ci-dispatch")
+
+
+def test_metrics_of_a_function_that_fails_go_out_all_the_same(
+    written: FunctionLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @observe.invocation
+    def fails(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+        observe.count(Metric.UNREADABLE_REPORT)
+        raise ValueError
+
+    with pytest.raises(observe.FunctionFailed):
+        fails({}, FIRST)
+    assert json.loads(capsys.readouterr().out)["UnreadableReport"] == [1]
 
 
 def test_an_invocation_without_metrics_prints_none(
-    written: io.StringIO, capsys: pytest.CaptureFixture[str]
+    written: FunctionLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with observe.invocation():
-        pass
+    says({"say": 1}, FIRST)
     assert capsys.readouterr().out == ""
-
-
-@secret
-def test_what_escapes_a_function_has_no_secret(secret: str, written: io.StringIO) -> None:
-    with pytest.raises(observe.FunctionFailed) as caught, observe.invocation():
-        raise ValueError(f"bad {secret}")
-    assert secret not in str(caught.value)
-    assert "ValueError: bad" in str(caught.value)
-    # The runtime prints what is chained to an exception as well.
-    assert caught.value.__suppress_context__
-    assert secret not in written.getvalue()
-    assert "the function failed" in written.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import get_args
 
 import pytest
@@ -19,14 +19,16 @@ from mayfly.errors import (
     Transient,
 )
 from mayfly.metrics import Metric
+from mayfly.records.about import Fields
 from mayfly.tick.outcome import Left, Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wave:
     """An action of no function."""
 
     reason: str = "because"
+    about: Fields = field(default_factory=lambda: {"job": "job-1"})
 
 
 def failing(error: MayflyError) -> Outcome:

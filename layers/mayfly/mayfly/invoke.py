@@ -6,11 +6,12 @@ import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from mayfly import observe, wiring
 from mayfly.dispatch.loop import dispatch_until_replaced
 from mayfly.events import Nudged, SpotWarning, StateChanged, parse
+from mayfly.observe import Context
 from mayfly.provision.loop import provision_until_quiet
 from mayfly.reap import tick as reaping
 from mayfly.sandbox.loop import sandbox_while_open
@@ -26,55 +27,46 @@ _NUDGED = timedelta(seconds=10)
 """How long a nudged `sandbox` stays for a swap that is under way."""
 
 
-class Context(Protocol):
-    """What is used of Lambda's context object."""
-
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda ends the invocation."""
-
-
+@observe.invocation
 def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tick until the next invocation takes over."""
-    with observe.invocation():
-        ports, mine = wiring.dispatch(), wiring.settings(DispatchSettings)
-        parse(event)
-        owner = f"{mine.account}/{mine.region}/{mine.stack}"
-        edge = _edge(context)
-        return _report(dispatch_until_replaced(ports, owner, context.aws_request_id, edge))
+    ports, mine = wiring.dispatch(), wiring.settings(DispatchSettings)
+    parse(event)
+    owner = f"{mine.account}/{mine.region}/{mine.stack}"
+    edge = _edge(context)
+    return _report(dispatch_until_replaced(ports, owner, context.aws_request_id, edge))
 
 
+@observe.invocation
 def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tick until there is nothing more to launch."""
-    with observe.invocation():
-        ports = wiring.provision()
-        nudged = isinstance(parse(event), Nudged)
-        return _report(provision_until_quiet(ports, _edge(context), nudged=nudged))
+    ports = wiring.provision()
+    nudged = isinstance(parse(event), Nudged)
+    return _report(provision_until_quiet(ports, _edge(context), nudged=nudged))
 
 
+@observe.invocation
 def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tick while instances are on their way; after a nudge, only for what is imminent."""
-    with observe.invocation():
-        ports = wiring.sandbox()
-        nudged = isinstance(parse(event), Nudged)
-        edge = _edge(context, at_most=_NUDGED if nudged else None)
-        return _report(sandbox_while_open(ports, edge, nudged=nudged))
+    ports = wiring.sandbox()
+    nudged = isinstance(parse(event), Nudged)
+    edge = _edge(context, at_most=_NUDGED if nudged else None)
+    return _report(sandbox_while_open(ports, edge, nudged=nudged))
 
 
+@observe.invocation
 def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """One tick, or none where the event is about an instance that is not ours."""
     del context  # one tick fits into the function's time by far
-    with observe.invocation():
-        ports = wiring.reap()
-        now = utc_now()
-        match parse(event):
-            case SpotWarning(instance_id=instance_id, until=until):
-                return _report(reaping.warned(ports, instance_id, until, now))
-            case StateChanged() as change:
-                return _report(reaping.changed(ports, change, now))
-            case _:
-                return _report(reaping.tick(ports, now))
+    ports = wiring.reap()
+    now = utc_now()
+    match parse(event):
+        case SpotWarning(instance_id=instance_id, until=until):
+            return _report(reaping.warned(ports, instance_id, until, now))
+        case StateChanged() as change:
+            return _report(reaping.changed(ports, change, now))
+        case _:
+            return _report(reaping.tick(ports, now))
 
 
 def utc_now() -> datetime:

@@ -1,26 +1,51 @@
 """What operators see of a function: JSON lines without secrets, and metrics.
 
-Mayfly logs through the standard `logging`, below the logger `mayfly`. Powertools is loaded when a
-function is configured, so that modules which only log stay cheap to import.
+Modules log through the standard `logging`, below the logger `mayfly`, so that they stay cheap to
+import. Powertools' Logger and Metrics are made with the first invocation.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from mayfly.metrics import Metric
-from mayfly.scrubbing import Scrubber, scrub
+from mayfly.metrics import NAMESPACE, Dimension, Metric
+from mayfly.scrubbing import Scrubber, scrub, scrub_deep
 from mayfly.settings import Settings
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Metrics
+    from aws_lambda_powertools import Logger, Metrics
 
 log = logging.getLogger("mayfly")
+
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    @property
+    def aws_request_id(self) -> str:
+        """The invocation's id; a retry of an event has the same one."""
+
+    @property
+    def function_name(self) -> str:
+        """The function's name, as `STACK-dispatch`."""
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN."""
+
+    @property
+    def memory_limit_in_mb(self) -> str | int:
+        """The function's memory."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda ends the invocation."""
+
+
+Handler: TypeAlias = Callable[[Mapping[str, Any], Context], dict[str, Any]]
 
 
 class FunctionFailed(Exception):
@@ -28,47 +53,83 @@ class FunctionFailed(Exception):
 
 
 def configure(settings: Settings) -> None:
-    """Let all that is logged go to standard output as JSON, and metrics name function and stack."""
-    from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
-
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        LambdaPowertoolsFormatter(service=settings.service, stack=settings.stack, utc=True)
-    )
-    handler.addFilter(Scrubber())
-    log.handlers[:] = [handler]
+    """Set the level of the log, and let lines and metrics name function and stack."""
     log.setLevel(settings.log_level)
-    # Lambda's own handler on the root logger would print every line again, unscrubbed.
-    log.propagate = False
-    metrics = _metrics()
-    metrics.namespace, metrics.service = settings.metrics_namespace, settings.service
-    metrics.set_default_dimensions(stack=settings.stack)
+    # DEBUG of botocore prints requests with their bodies: nothing below a warning of libraries.
+    logging.root.setLevel(max(log.level, logging.WARNING))
+    logger().append_keys(service=settings.service, stack=settings.stack)
+    ours = metrics()
+    ours.namespace, ours.service = settings.metrics_namespace, settings.service
+    ours.set_default_dimensions(**{Dimension.STACK: settings.stack})
 
 
 def count(metric: Metric, value: int = 1) -> None:
     """Add to a metric of this invocation."""
-    _metrics().add_metric(metric, metric.unit, value)
+    metrics().add_metric(metric, metric.unit, value)
 
 
-@contextmanager
-def invocation() -> Iterator[None]:
-    """Around all of a handler: metrics go out at its end, and errors without their secrets.
+def invocation(handle: Handler) -> Handler:
+    """Decorate a handler: its lines and metrics name the request, and errors lose their secrets.
 
-    Raises FunctionFailed in place of any exception: the runtime prints what escapes a handler
-    by itself, and no filter sees that.
+    Lines carry Lambda's context as Powertools names it: `function_request_id`, `function_name`,
+    `cold_start` and others. The decorated handler raises FunctionFailed in place of any exception:
+    the runtime prints what escapes a handler by itself, and no filter sees that.
     """
-    try:
-        yield
-    except Exception as error:
-        log.exception("the function failed")
-        raise FunctionFailed(scrub(f"{type(error).__name__}: {error}")) from None
-    finally:
-        if _metrics().metric_set:
-            _metrics().flush_metrics()
+
+    def guarded(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        try:
+            return handle(event, context)
+        except Exception as error:
+            log.exception("the function failed")
+            raise FunctionFailed(scrub(f"{type(error).__name__}: {error}")) from None
+        finally:
+            _flush()
+
+    @wraps(handle)
+    def invoked(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        answer: dict[str, Any] = logger().inject_lambda_context(guarded)(event, context)
+        return answer
+
+    return invoked
+
+
+def _flush() -> None:
+    ours = metrics()
+    if ours.metric_set:
+        keys = logger().get_current_keys()
+        for name in ("function_request_id", "function_name", "cold_start"):
+            ours.add_metadata(name, keys[name])
+        ours.flush_metrics()
 
 
 @cache
-def _metrics() -> Metrics:
+def logger() -> Logger:
+    """Powertools' logger; its handler, made here, is the only one that prints."""
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+    class Formatter(LambdaPowertoolsFormatter):
+        """Scrubs whole lines: filters see records, but not the keys appended to a logger."""
+
+        def serialize(self, log: Any) -> str:
+            return super().serialize(scrub_deep(log))  # type: ignore[arg-type]  # a dict
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(Scrubber())
+    formatter = Formatter(utc=True, name="%(name)s")
+    handler.setFormatter(formatter)
+    made = Logger(level="INFO", logger_handler=handler, logger_formatter=formatter)
+    # Lambda's own handler prints plain text, unscrubbed. Ours is on the root logger alone, so that
+    # what boto3 and urllib3 say takes the same way, and no line is printed twice.
+    made.handlers.clear()
+    logging.root.handlers[:] = [handler]
+    logging.captureWarnings(True)
+    return made
+
+
+@cache
+def metrics() -> Metrics:
+    """Powertools' metrics of this process."""
     from aws_lambda_powertools import Metrics
 
-    return Metrics()
+    return Metrics(namespace=NAMESPACE)

@@ -21,8 +21,10 @@ _SESSION_TOKEN = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{150,}={0,2}")
 # A secret access key is 40 characters of base64 and has no other mark.
 _SECRET_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
 # And whatever is called by such a name, whatever it looks like.
+_NAMES = r"(?:secret_?access_?key|session_?token|security[-_]token|authorization)"
+_NAME = re.compile(rf"(?i){_NAMES}$")
 _NAMED = re.compile(
-    r"(?i)((?:secret_?access_?key|session_?token|security-token|authorization)"
+    rf"(?i)({_NAMES}"
     r"[\"']?\s*[:=]\s*[\"']?(?:(?:token|bearer|basic)\s+)?)[^\s\"',;}&]+"
 )
 
@@ -53,11 +55,16 @@ def scrub_deep(value: object) -> object:
         case None | bool() | int() | float():
             return value
         case Mapping():
-            return {scrub(str(name)): scrub_deep(inner) for name, inner in value.items()}
+            return {scrub(str(name)): _named(str(name), inner) for name, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [scrub_deep(inner) for inner in value]
         case _:
             return scrub(str(value))
+
+
+def _named(name: str, value: object) -> object:
+    """The value under this key: a key that names a secret stands apart from its value here."""
+    return REDACTED if isinstance(value, str) and _NAME.search(name) else scrub_deep(value)
 
 
 class Scrubber(logging.Filter):
@@ -83,7 +90,7 @@ class Scrubber(logging.Filter):
         if record.stack_info:
             record.stack_info = scrub(record.stack_info)
         for name in record.__dict__.keys() - _STANDARD:
-            record.__dict__[name] = scrub_deep(record.__dict__[name])
+            record.__dict__[name] = _named(name, record.__dict__[name])
         return True
 
 

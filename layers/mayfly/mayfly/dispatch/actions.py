@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mayfly.records.about import Fields, about
 from mayfly.records.changes import Assign, Change, Save
 from mayfly.records.model import Claim, Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -18,6 +19,11 @@ class OpenClaims:
     claims: tuple[Claim, ...]
     reason: str
 
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about(self.claims)
+
 
 @dataclass(frozen=True, slots=True)
 class ReserveJobs:
@@ -26,6 +32,11 @@ class ReserveJobs:
     claims: tuple[Claim, ...]
     reason: str
 
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about(self.claims)
+
 
 @dataclass(frozen=True, slots=True)
 class KeepReservations:
@@ -33,6 +44,11 @@ class KeepReservations:
 
     claims: tuple[Claim, ...]
     reason: str
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about(self.claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,11 @@ class BindJob:
     unbound: tuple[Change, ...]
     """What is written instead when Buildkite issues no token."""
     reason: str
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about([self.claim, self.instance])
 
     def changes(self, token: str) -> tuple[Change, ...]:
         """Claim, instance and assignment, in one write; the row lives as long as the token."""
@@ -65,6 +86,11 @@ class FailJob:
     reserve: bool
     """Whether the job must be reserved first: Buildkite takes an end from its holder alone."""
     reason: str
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about([self.claim])
 
 
 DispatchAction: TypeAlias = (

@@ -12,6 +12,7 @@ from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.told import told
 from mayfly.errors import Conflict, NotFound
+from mayfly.records.about import about, fields
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, saved
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -52,7 +53,9 @@ class Applier:
             self.outcome.perform([action], lambda each: ours.update(self._reserve(each.claims)))
             refused = {claim.job for claim in claims} - ours
             if refused:
-                log.info("Buildkite does not reserve for us: %s", ", ".join(sorted(refused)))
+                names = ", ".join(sorted(refused))
+                refusals = fields(jobs=sorted(refused))
+                log.info("Buildkite does not reserve for us: %s", names, extra=refusals)
         return ours
 
     def keep(self, claims: tuple[Claim, ...]) -> None:
@@ -66,7 +69,7 @@ class Applier:
         tokens: dict[str, str] = {}
         if binds:
             jobs = [bind.claim.job for bind in binds]
-            with self.outcome.noting("acquisition tokens"):
+            with self.outcome.noting("acquisition tokens", fields(jobs=jobs)):
                 tokens.update(self.ports.buildkite.tokens(jobs, int(TOKEN_LIFE.total_seconds())))
         self.outcome.perform(binds, lambda bind: self._bind(bind, tokens.get(bind.claim.job, "")))
 
@@ -97,7 +100,7 @@ class Applier:
         try:
             self.ports.fleet.write([Save(claim)], self.fence)
         except Conflict as error:
-            self.outcome.failed(f"claim of job {claim.job}", error)
+            self.outcome.failed(f"claim of job {claim.job}", error, about([claim]))
         else:
             recorded.append(saved(claim))
 

@@ -15,6 +15,7 @@ from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.view import QueueView, Seen, Turn
 from mayfly.errors import FAILURES, NotFound
 from mayfly.ports import Buildkite, Fleet
+from mayfly.records.about import fields
 from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
 from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
@@ -52,7 +53,7 @@ def gather(
         }
         views: dict[str, QueueView] = {}
         for record, read in reads.items():
-            with outcome.noting(f"records of queue {record.queue}"):
+            with outcome.noting(f"records of queue {record.queue}", fields(queues=[record.queue])):
                 views[record.queue] = read()
         every = [claim for view in views.values() for claim in view.claims]
         states = _states(ports.buildkite, every, outcome) if turn.asks else {}
@@ -73,7 +74,7 @@ def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
     """What is in force, by queue; without it nothing is done about a queue."""
     configs = {}
     for record in turn.queues:
-        with outcome.noting(f"queue {record.queue}"):
+        with outcome.noting(f"queue {record.queue}", fields(queues=[record.queue])):
             if (config := in_force(record)) is not None:
                 configs[record.queue] = config
     return configs
@@ -121,7 +122,7 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
     except NotFound:
         outcome.problems.append(f"Buildkite does not know queue {queue} in this token's cluster")
     except FAILURES as error:
-        outcome.failed(f"jobs of queue {queue}", error)
+        outcome.failed(f"jobs of queue {queue}", error, fields(queues=[queue]))
     return None
 
 
@@ -140,10 +141,11 @@ def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> 
     jobs = [claim.job for claim in claims]
     states: dict[str, str] = {}
     for start in range(0, len(jobs), _STATES_AT_ONCE):
+        some = jobs[start : start + _STATES_AT_ONCE]
         try:
-            states.update(buildkite.states(jobs[start : start + _STATES_AT_ONCE]))
+            states.update(buildkite.states(some))
         except FAILURES as error:
-            outcome.failed("states of jobs", error)
+            outcome.failed("states of jobs", error, fields(jobs=some))
     return states
 
 
@@ -171,7 +173,7 @@ def _with_facts(
         view = replace(view, former={**view.former, **rest})
         return _with_environments(view, config, jobs, ports, outcome) if config.restricted else view
     except FAILURES as error:
-        outcome.failed(f"new jobs of queue {config.queue}", error)
+        outcome.failed(f"new jobs of queue {config.queue}", error, fields(queues=[config.queue]))
         return replace(view, candidates=())
 
 
@@ -199,4 +201,4 @@ def _environments(
         except NotFound:
             continue
         except FAILURES as error:
-            outcome.failed(f"environment of job {job}", error)
+            outcome.failed(f"environment of job {job}", error, fields(jobs=[job]))

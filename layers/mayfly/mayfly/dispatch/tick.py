@@ -16,6 +16,7 @@ from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import after, settle
 from mayfly.dispatch.told import nudges, untold
 from mayfly.dispatch.view import QueueView, Seen, Turn, is_paused
+from mayfly.records.about import fields
 from mayfly.records.model import Claim
 from mayfly.records.states import Agent
 from mayfly.tick.outcome import Outcome
@@ -63,7 +64,11 @@ def _tell_unmatched(view: QueueView, queue: str, last: Seen, outcome: Outcome) -
     for job in sorted(view.unmatched.keys() - last.unmatched):
         outcome.unmatched += 1
         rule, reason = view.unmatched[job].rule or "(none)", view.unmatched[job].reason
-        log.warning("job %s does not match queue `%s`: rule %s, %s", job, queue, rule, reason)
+        log.warning(
+            "job %s does not match queue `%s`: rule %s, %s",
+            *(job, queue, rule, reason),
+            extra=fields(queues=[queue], jobs=[job]),
+        )
 
 
 def _left(view: QueueView, claims: tuple[Claim, ...], last: Seen) -> Seen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change, Save
 from mayfly.records.model import Capacity, Instance, Launch, saved
 from mayfly.tick.actions import WriteRecords
@@ -18,6 +19,11 @@ class SendLaunch:
     slots: tuple[Instance, ...]
     reason: str
 
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about([self.launch, *self.slots])
+
 
 @dataclass(frozen=True, slots=True)
 class AdoptLaunch:
@@ -26,6 +32,11 @@ class AdoptLaunch:
     launch: Launch
     slots: tuple[Instance, ...]
     reason: str
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about([self.launch, *self.slots])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,11 @@ class RecordLaunch:
     slots: tuple[Instance, ...]
     capacity: Capacity
     reason: str
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about([self.launch])
 
     @property
     def changes(self) -> tuple[Change, ...]:

@@ -11,6 +11,7 @@ from mayfly.errors import Misconfigured, NoCapacity
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.settlement import account, adopted, filled
+from mayfly.records.about import about
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Launch
 from mayfly.tick.actions import WriteRecords
@@ -46,11 +47,11 @@ class Applier:
         try:
             return self.ports.machines.create_fleet(launch.request, launch.id)
         except NoCapacity as error:
-            self.outcome.failed(f"launch of {launch.shape}", error)
+            self.outcome.failed(f"launch of {launch.shape}", error, about([launch]))
             return Launched((), (str(error),))
         except Misconfigured as error:
             # It says nothing of an earlier try whose answer was lost.
-            self.outcome.failed(f"launch of {launch.shape}", error)
+            self.outcome.failed(f"launch of {launch.shape}", error, about([launch]))
             return replace(self._adopt(launch), errors=(str(error),))
 
     def _adopt(self, launch: Launch) -> Launched:

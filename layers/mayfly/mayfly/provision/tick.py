@@ -11,6 +11,7 @@ from mayfly.provision.decide import decide, problems
 from mayfly.provision.gather import gather
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
+from mayfly.records.about import fields
 from mayfly.records.model import QueueRecord
 from mayfly.tick.outcome import Outcome
 
@@ -24,7 +25,7 @@ def tick(ports: ProvisionPorts, now: datetime, *, nudged: bool = False) -> Outco
     outcome = Outcome()
     with outcome.noting("records of queues"):
         for record in ports.fleet.queues() if nudged else _records(ports, outcome):
-            with outcome.noting(f"queue {record.queue}"):
+            with outcome.noting(f"queue {record.queue}", fields(queues=[record.queue])):
                 _tick_queue(record, ports, outcome, now)
     return outcome
 
@@ -47,5 +48,6 @@ def _tick_queue(
         return
     view = gather(record, ports, now)
     for line in problems(view):
-        outcome.failed(f"queue {record.queue}", Misconfigured(line))
+        about = fields(queues=[record.queue])
+        outcome.failed(f"queue {record.queue}", Misconfigured(line), about)
     outcome.perform(decide(view, config, now), Applier(ports, outcome, now).apply)

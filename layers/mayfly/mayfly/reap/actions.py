@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mayfly.metrics import Metric
+from mayfly.records.about import NOTHING, Fields, about, fields, host_of
 from mayfly.records.changes import Change
 from mayfly.records.model import Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -21,6 +22,11 @@ class KeepLastWords:
     then: tuple[Change, ...] = ()
     """What to record once they are kept: a failure to keep them is tried again."""
 
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about([self.instance])
+
 
 @dataclass(frozen=True, slots=True)
 class TerminateInstances:
@@ -28,6 +34,11 @@ class TerminateInstances:
 
     instance_ids: tuple[str, ...]
     reason: str
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return fields(instances=self.instance_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,11 @@ class WarnHost:
     text: str
     reason: str
 
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return fields(instances=[host_of(self.row)])
+
 
 @dataclass(frozen=True, slots=True)
 class ClearMailbox:
@@ -46,6 +62,11 @@ class ClearMailbox:
     instance: Instance
     reason: str
 
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about([self.instance])
+
 
 @dataclass(frozen=True, slots=True)
 class RaiseAlarm:
@@ -53,6 +74,11 @@ class RaiseAlarm:
 
     metric: Metric
     reason: str
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return NOTHING
 
 
 ReapAction: TypeAlias = (

@@ -75,7 +75,7 @@ class Applier:
         try:
             self.ports.words.keep(action.instance.instance_id or "", text, self.now)
         except (Conflict, Misconfigured, NoCapacity, NotFound) as error:
-            self.outcome.failed("last words", error)
+            self.outcome.failed("last words", error, action.about)
         else:
             if action.then:
                 self.ports.fleet.write(action.then)

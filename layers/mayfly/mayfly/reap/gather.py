@@ -12,6 +12,7 @@ from mayfly.errors import MayflyError, Misconfigured
 from mayfly.ports import Fleet, Machines, Mailbox
 from mayfly.reap.decide import ReapView, wants_console
 from mayfly.reap.ports import ReapPorts
+from mayfly.records.about import fields
 from mayfly.records.model import Instance, QueueRecord, SlotKey
 from mayfly.records.states import OPEN_INSTANCES, Agent, claim_states
 
@@ -104,7 +105,8 @@ def _consoles(machines: Machines, instances: Iterable[Instance]) -> Iterator[tup
             yield id_, machines.console(id_)
         except MayflyError as error:
             # Better a poorer reason than an instance whose record stays open.
-            log.warning("the console of %s cannot be read: %s", id_, error)
+            about = fields(instances=[id_])
+            log.warning("the console of %s cannot be read: %s", id_, error, extra=about)
 
 
 def _keep(queue: QueueRecord) -> timedelta:

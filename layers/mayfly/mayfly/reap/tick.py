@@ -11,6 +11,7 @@ from mayfly.reap.apply import Applier
 from mayfly.reap.decide import decide, warn
 from mayfly.reap.gather import gather, gather_one, read_reports
 from mayfly.reap.ports import ReapPorts
+from mayfly.records.about import fields
 from mayfly.records.model import Instance
 from mayfly.tick.outcome import Outcome
 
@@ -35,7 +36,7 @@ def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -
         if instance is not None:
             Applier(ports, outcome, now).take(warn(instance, until, now))
 
-    return _unless_outrun(f"the spot warning for {instance_id}", act)
+    return _unless_outrun(f"the spot warning for {instance_id}", instance_id, act)
 
 
 def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
@@ -54,10 +55,10 @@ def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
                 view = gather_one(ports, instance, reports)
                 Applier(ports, outcome, now).carry_out(decide(view, now))
 
-    return _unless_outrun(f"the state change of {change.instance_id}", act)
+    return _unless_outrun(f"the state change of {change.instance_id}", change.instance_id, act)
 
 
-def _unless_outrun(what: str, act: Callable[[Outcome], None]) -> Outcome:
+def _unless_outrun(what: str, instance_id: str, act: Callable[[Outcome], None]) -> Outcome:
     """Act on an event, and again where another function moved the record on meanwhile.
 
     The job of a short command has often ended when `dispatch` notes that it runs. Nobody tells of
@@ -66,7 +67,7 @@ def _unless_outrun(what: str, act: Callable[[Outcome], None]) -> Outcome:
     outcome = Outcome()
     for _ in range(_TRIES):
         current = Outcome()
-        with current.noting(what):
+        with current.noting(what, fields(instances=[instance_id])):
             act(current)
         outcome.add(current)
         if not current.lost_races:

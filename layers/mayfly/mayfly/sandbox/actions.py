@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change
 from mayfly.records.model import Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -19,6 +20,11 @@ class ReplaceProfile:
     reason: str
     first: tuple[Change, ...] = ()
     """What to record before: without that record the profile stays as it is."""
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about([self.instance])
 
 
 SandboxAction: TypeAlias = WriteRecords | ReplaceProfile | NudgeProvision

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mayfly.records.about import NOTHING, Fields, about_changes
 from mayfly.records.changes import Change
 
 
@@ -18,9 +19,19 @@ class WriteRecords:
     changes: tuple[Change, ...]
     reason: str
 
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return about_changes(self.changes)
+
 
 @dataclass(frozen=True, slots=True)
 class NudgeProvision:
     """Ask for a tick of `provision`."""
 
     reason: str
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
+        return NOTHING

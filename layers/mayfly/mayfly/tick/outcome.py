@@ -20,6 +20,7 @@ from mayfly.errors import (
     Transient,
 )
 from mayfly.metrics import Metric
+from mayfly.records.about import NOTHING, Fields
 
 log = logging.getLogger("mayfly")
 
@@ -51,6 +52,10 @@ class Action(Protocol):
     @property
     def reason(self) -> str:
         """Why."""
+
+    @property
+    def about(self) -> Fields:
+        """What the log names beside the reason."""
 
 
 AnyAction = TypeVar("AnyAction", bound=Action)
@@ -105,45 +110,45 @@ class Outcome:
                 apply(action)
             except Conflict as error:
                 self.left[Left.CONFLICT] += 1
-                log.info("%s lost a race: %s", kind, error)
+                log.info("%s lost a race: %s", kind, error, extra=action.about)
             except FAILURES as error:
-                self.failed(kind, error)
+                self.failed(kind, error, action.about)
             else:
                 self.done[type(action)] += 1
                 done.append(action)
-                log.info("%s: %s", kind, action.reason)
+                log.info("%s: %s", kind, action.reason, extra=action.about)
         return done
 
     @contextmanager
-    def noting(self, what: str) -> Iterator[None]:
+    def noting(self, what: str, about: Fields = NOTHING) -> Iterator[None]:
         """Note an error of what stands in the block, and go on behind it; defects still raise."""
         try:
             yield
         except FAILURES as error:
-            self.failed(what, error)
+            self.failed(what, error, about)
 
-    def failed(self, what: str, error: Failure) -> None:
+    def failed(self, what: str, error: Failure, about: Fields = NOTHING) -> None:
         """Note an error: a problem where no repetition helps, else left to the next tick."""
         line = f"{what}: {error}"
         match error:
             case Misconfigured():
                 self.problems.append(line)
-                log.error("%s", line)
+                log.error("%s", line, extra=about)
             case NoCapacity():
                 self.alarms.append((Metric.NO_CAPACITY, line))
-                log.warning("%s", line)
+                log.warning("%s", line, extra=about)
             case Conflict():
-                self._leave(Left.CONFLICT, line)
+                self._leave(Left.CONFLICT, what, error, about)
             case Transient():
-                self._leave(Left.TRANSIENT, line)
+                self._leave(Left.TRANSIENT, what, error, about)
             case NotFound():
-                self._leave(Left.NOT_FOUND, line)
+                self._leave(Left.NOT_FOUND, what, error, about)
             case _:
                 assert_never(error)
 
-    def _leave(self, why: Left, line: str) -> None:
+    def _leave(self, why: Left, what: str, error: Failure, about: Fields) -> None:
         self.left[why] += 1
-        log.warning("%s is left to the next tick", line)
+        log.warning("%s is left to the next tick: %s", what, error, extra=about)
 
     def add(self, other: Outcome) -> None:
         """Take in the outcome of a further tick of the same invocation."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mayfly.adapters.aws.boto_errors import translated
 from mayfly.errors import Misconfigured
+from mayfly.records.about import fields
 from mayfly.scrubbing import scrub
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ class LogGroup:
             logEvents=[{"timestamp": int(at.timestamp() * 1000), "message": message}],
         )
         if rejected := answer.get("rejectedLogEventsInfo"):
-            log.warning("CloudWatch Logs does not take the last words of %s: %s", stream, rejected)
+            log.warning(
+                "CloudWatch Logs does not take the last words of %s: %s",
+                *(stream, rejected),
+                extra=fields(instances=[stream]),
+            )
 
     def _create(self, stream: str) -> None:
         client = self._client()

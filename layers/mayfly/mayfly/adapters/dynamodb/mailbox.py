@@ -16,6 +16,7 @@ from mayfly.adapters.dynamodb.batches import delete_items, get_items
 from mayfly.answers import Report
 from mayfly.metrics import Metric
 from mayfly.observe import count
+from mayfly.records.about import fields, host_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -92,7 +93,7 @@ def _parsed(row: str, attribute: Attribute) -> Report | None:
     except ValueError as error:
         # Not `error` itself for a ValidationError: it would repeat what a stranger wrote.
         why = error.errors(include_input=False) if isinstance(error, ValidationError) else error
-        log.warning("unreadable report in %s: %s", row, why)
+        log.warning("unreadable report in %s: %s", row, why, extra=fields(instances=[host_of(row)]))
         count(Metric.UNREADABLE_REPORT)
         return None
     return Report(**written.model_dump(exclude={"protocol"}))

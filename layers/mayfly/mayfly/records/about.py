@@ -1,0 +1,91 @@
+"""What a log line speaks of, as fields: queue, job, instance, launch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias, assert_never
+
+from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
+from mayfly.records.model import (
+    Capacity,
+    Claim,
+    Instance,
+    Launch,
+    Lease,
+    QueueRecord,
+    Record,
+    Stray,
+)
+
+Fields: TypeAlias = Mapping[str, str | list[str]]
+"""Extra fields of a log line: `job` for one, `jobs` for several; what is unknown is left out."""
+NOTHING: Fields = {}
+
+
+def fields(
+    *,
+    queues: Iterable[str] = (),
+    jobs: Iterable[str] = (),
+    instances: Iterable[str] = (),
+    launches: Iterable[str] = (),
+) -> Fields:
+    """The fields for these names, each once and in the order given. Empty names are left out."""
+    named = {"queue": queues, "job": jobs, "instance": instances, "launch": launches}
+    plural = {"launch": "launches"}
+    found: dict[str, str | list[str]] = {}
+    for kind, names in named.items():
+        match list(dict.fromkeys(name for name in names if name)):
+            case []:
+                continue
+            case [only]:
+                found[kind] = only
+            case several:
+                found[plural.get(kind, f"{kind}s")] = several
+    return found
+
+
+def about(records: Iterable[Record]) -> Fields:
+    """What these records are about."""
+    queues, jobs, instances, launches = list[str](), list[str](), list[str](), list[str]()
+    for record in records:
+        match record:
+            case Claim():
+                queues.append(record.queue)
+                jobs.append(record.job)
+                launches.append(record.slot.launch if record.slot else "")
+            case Instance():
+                queues.append(record.queue)
+                jobs.append(record.job or "")
+                instances.append(record.instance_id or "")
+                launches.append(record.key.launch)
+            case Launch():
+                queues.append(record.queue)
+                launches.append(record.id)
+            case Capacity() | QueueRecord():
+                queues.append(record.queue)
+            case Stray():
+                instances.append(record.instance_id)
+            case Lease():
+                continue
+            case _:
+                assert_never(record)
+    return fields(queues=queues, jobs=jobs, instances=instances, launches=launches)
+
+
+def about_changes(changes: Iterable[Change]) -> Fields:
+    """What the records of these changes are about. A mailbox row changes beside its instance."""
+    records = list[Record]()
+    for change in changes:
+        match change:
+            case Save() | Drop():
+                records.append(change.record)
+            case FreeSlots() | Assign() | Unassign():
+                continue  # the record that frees a slot or owns the row is in the same write
+            case _:
+                assert_never(change)
+    return about(records)
+
+
+def host_of(row: str) -> str:
+    """The instance id in the key of a mailbox row, which is `role id:instance id`."""
+    return row.rpartition(":")[2]

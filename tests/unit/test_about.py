@@ -1,0 +1,167 @@
+"""A log line names queue, job, instance and launch in fields, wherever it speaks of one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+
+from mayfly.dispatch.actions import DispatchAction
+from mayfly.errors import Transient
+from mayfly.provision.actions import ProvisionAction
+from mayfly.reap.actions import ReapAction, TerminateInstances, WarnHost
+from mayfly.records.about import Fields, about, about_changes, fields, host_of
+from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
+from mayfly.records.model import Lease, QueueRecord, Record, Stray
+from mayfly.records.states import InstanceState
+from mayfly.sandbox.actions import SandboxAction
+from tests.unit.builders import (
+    LAUNCH,
+    NOW,
+    QUEUE,
+    a_capacity,
+    a_claim,
+    a_launch,
+    an_instance,
+    assigned,
+    ec2_id,
+    row,
+)
+from tests.unit.world import a_warm_world, launched
+
+S = InstanceState
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.INFO, logger="mayfly"):
+        yield caplog
+
+
+def told(lines: pytest.LogCaptureFixture, kind: str) -> list[dict[str, Any]]:
+    """The fields of the lines that begin with this action."""
+    names = ("queue", "job", "jobs", "instance", "instances", "launch", "launches")
+    return [
+        {name: record.__dict__[name] for name in names if name in record.__dict__}
+        for record in lines.records
+        if record.getMessage().startswith(kind)
+    ]
+
+
+# -- records ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ([a_claim()], {"queue": QUEUE, "job": "job-1"}),
+        ([assigned()], {"queue": QUEUE, "job": "job-1", "launch": LAUNCH}),
+        (
+            [a_claim("job-1"), a_claim("job-2")],
+            {"queue": QUEUE, "jobs": ["job-1", "job-2"]},
+        ),
+        (
+            [replace(an_instance(S.RUNNING), job="job-1")],
+            {"queue": QUEUE, "job": "job-1", "instance": ec2_id(), "launch": LAUNCH},
+        ),
+        (
+            [replace(an_instance(S.TERMINATED), job=None, ended_job="job-1", instance_id=None)],
+            {"queue": QUEUE, "job": "job-1", "launch": LAUNCH},
+        ),
+        ([a_launch(), a_launch(id="other")], {"queue": QUEUE, "launches": [LAUNCH, "other"]}),
+        ([a_capacity()], {"queue": QUEUE}),
+        ([QueueRecord("q", "", "", ""), QueueRecord("r", "", "", "")], {"queues": ["q", "r"]}),
+        ([Stray("i-1", NOW)], {"instance": "i-1"}),
+        ([Lease("me", 1, NOW)], {}),
+        ([], {}),
+    ],
+)
+def test_a_record_names_what_it_is_about(records: list[Record], expected: Fields) -> None:
+    assert about(records) == expected
+    assert about_changes([Save(record) for record in records]) == expected
+    assert about_changes([Drop(record) for record in records]) == expected
+
+
+def test_a_change_without_a_record_adds_no_name() -> None:
+    claim = a_claim()
+    others: list[Change] = [
+        FreeSlots("other", 1),
+        Assign("r:i-1", {"token": "secret"}, NOW),
+        Unassign("r:i-2"),
+    ]
+    assert about_changes([Save(claim), *others]) == about([claim])
+
+
+def test_a_name_is_told_once_and_an_empty_one_not_at_all() -> None:
+    assert fields(jobs=["b", "", "a", "b"], instances=[""], queues=["q", "q"]) == {
+        "queue": "q",
+        "jobs": ["b", "a"],
+    }
+
+
+def test_the_key_of_a_mailbox_row_names_its_instance() -> None:
+    one = an_instance(S.RUNNING)
+    assert host_of(row(one)) == host_of(row(one, "bootstrap")) == one.instance_id
+
+
+# -- actions ---------------------------------------------------------------------------------------
+
+
+def test_every_action_says_what_it_is_about() -> None:
+    for actions in (DispatchAction, ProvisionAction, SandboxAction, ReapAction):
+        assert all(isinstance(kind.about, property) for kind in get_args(actions))
+
+
+def test_a_jobs_way_can_be_followed_by_its_fields(lines: pytest.LogCaptureFixture) -> None:
+    world = a_warm_world()
+    one, launch = world.instance().instance_id, world.instance().key.launch
+    assert {"queue": QUEUE, "launch": launch} in told(lines, "RecordLaunch: ")
+    profile = {"queue": QUEUE, "instance": one, "launch": launch}
+    assert told(lines, "ReplaceProfile: ") == [profile]
+    world.schedule("job-1")
+    world.dispatch()
+    job = {"queue": QUEUE, "job": "job-1"}
+    assert told(lines, "OpenClaims: ") == told(lines, "ReserveJobs: ") == [job]
+    assert told(lines, "BindJob: ") == [{**job, "instance": one, "launch": launch}]
+    world.accept("job-1")
+    world.dispatch()
+    world.report(world.instance(), "done", exit=0)
+    lines.clear()
+    world.reap()
+    bound = {**job, "instance": one, "launch": launch}
+    assert told(lines, "WriteRecords: ") == [bound]
+
+
+def test_a_failed_host_can_be_followed_by_its_fields(lines: pytest.LogCaptureFixture) -> None:
+    world = launched()
+    one = world.instance()
+    world.report(one, "failed", words="no space left")
+    world.after(6).reap()
+    expected = {"queue": QUEUE, "instance": one.instance_id, "launch": one.key.launch}
+    assert expected in told(lines, "KeepLastWords: ")
+    assert told(lines, "TerminateInstances: ") == [{"instance": one.instance_id}]
+
+
+def test_an_action_that_fails_says_what_it_was_about(lines: pytest.LogCaptureFixture) -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.buildkite.fail_next("reserve", Transient("503"))
+    world.dispatch()
+    assert told(lines, "ReserveJobs is left") == [{"queue": QUEUE, "job": "job-1"}]
+
+
+def test_a_list_that_fails_names_its_queue(lines: pytest.LogCaptureFixture) -> None:
+    world = a_warm_world()
+    world.buildkite.fail_next("jobs", Transient("503"))
+    world.dispatch()
+    assert told(lines, f"jobs of queue {QUEUE}") == [{"queue": QUEUE}]
+
+
+def test_notices_and_ends_name_their_instances() -> None:
+    warned = WarnHost(row(an_instance(S.RUNNING)), "2026-03-02T09:02:00Z", "spot")
+    assert warned.about == {"instance": ec2_id()}
+    ended = TerminateInstances(("i-1", "i-2"), "over")
+    assert ended.about == {"instances": ["i-1", "i-2"]}

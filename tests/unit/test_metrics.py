@@ -1,0 +1,223 @@
+"""Every metric of the table is sent by the function that may send it, and no other is sent."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly import invoke, metrics, wiring
+from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
+from mayfly.answers import Seen
+from mayfly.errors import Conflict, NotFound, Transient
+from mayfly.metrics import Metric, Service, Unit
+from mayfly.observe import Handler
+from tests.unit.builders import QUEUE, TYPES
+from tests.unit.function_log import SETTINGS, Invoked, function_log
+from tests.unit.world import World, a_world, launched, wanting
+
+CONTROL_PLANE = Path(metrics.__file__).parent
+SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event"}
+
+
+# -- a story for each ------------------------------------------------------------------------------
+
+
+def a_bad_parameter() -> World:
+    world = a_world()
+    world.configure(**{"pool/hot": "many"})
+    return world
+
+
+def no_capacity() -> World:
+    world = wanting("job-1")
+    world.machines.capacity = {("on-demand", kind): 0 for kind in TYPES}
+    return world
+
+
+def many_strays() -> World:
+    world = launched()
+    for number in range(4):
+        unknown = Seen(f"i-stray{number}", "running", "no-such-launch", QUEUE, world.clock.now)
+        world.machines.intrude(unknown)
+    return world
+
+
+def a_lost_race() -> World:
+    world = wanting("job-1")
+    world.fleet.fail_next("write", Conflict("another tick was first"))
+    return world
+
+
+def a_throttle() -> World:
+    world = launched()
+    world.fleet.fail_next("queues", Transient("throttled"))
+    return world
+
+
+def a_table_that_is_gone() -> World:
+    world = launched()
+    world.fleet.fail_next("queues", NotFound("no such table"))
+    return world
+
+
+def a_job_that_matches_nothing() -> World:
+    world = a_world()
+    world.schedule("job-1", rules=("gpu=yes",))
+    return world
+
+
+class ForeignReports:
+    """DynamoDB, where an instance has written what is no report."""
+
+    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - boto3's name
+        ((table, asked),) = RequestItems.items()
+        rows = [{**key, "report": {"S": "hello"}} for key in asked["Keys"]]
+        return {"Responses": {table: rows}, "UnprocessedKeys": {}}
+
+
+def an_unreadable_report() -> World:
+    world = launched()
+    client: Any = ForeignReports()
+    world.mailbox = DynamoMailbox(lambda: client, "mailbox")  # type: ignore[assignment]
+    return world
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """In this world, one invocation of this function counts the metric this often."""
+
+    service: Service
+    world: Callable[[], World]
+    times: int = 1
+
+
+STORIES = {
+    Metric.BAD_CONFIGURATION: Story(Service.PROVISION, a_bad_parameter),
+    Metric.NO_CAPACITY: Story(Service.PROVISION, no_capacity),
+    Metric.STRAYS: Story(Service.REAP, many_strays),
+    Metric.LEFT_CONFLICT: Story(Service.PROVISION, a_lost_race),
+    Metric.LEFT_TRANSIENT: Story(Service.SANDBOX, a_throttle),
+    Metric.LEFT_NOT_FOUND: Story(Service.REAP, a_table_that_is_gone),
+    Metric.LEFT_NO_MATCH: Story(Service.DISPATCH, a_job_that_matches_nothing),
+    Metric.UNREADABLE_REPORT: Story(Service.SANDBOX, an_unreadable_report, times=2),
+}
+HANDLERS: dict[Service, Handler] = {
+    Service.DISPATCH: invoke.dispatch,
+    Service.PROVISION: invoke.provision,
+    Service.SANDBOX: invoke.sandbox,
+    Service.REAP: invoke.reap,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What `dispatch` asks of its settings."""
+
+    account: str = "123456789012"
+    region: str = "eu-central-1"
+    stack: str = "ci"
+
+
+DISPATCH = Owner()
+
+
+@pytest.fixture
+def invoked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Service, World], dict[str, Any]]:
+    """One invocation in this world; returns the line with its metrics."""
+
+    def run(service: Service, world: World) -> dict[str, Any]:
+        ports = getattr(world, f"{service}_ports")
+        monkeypatch.setattr(wiring, service, lambda: ports)
+        monkeypatch.setattr(wiring, "settings", lambda kind: DISPATCH)
+        monkeypatch.setattr(invoke, "utc_now", world.clock)
+        with function_log(monkeypatch, replace(SETTINGS, service=service)):
+            HANDLERS[service](SCHEDULE, Invoked())
+        sent: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return sent
+
+    return run
+
+
+def test_every_metric_has_a_story() -> None:
+    assert STORIES.keys() == set(Metric)
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_a_metric_is_sent_with_its_unit_and_dimensions(
+    metric: Metric, invoked: Callable[[Service, World], dict[str, Any]]
+) -> None:
+    story = STORIES[metric]
+    sent = invoked(story.service, story.world())
+    assert sum(sent[metric]) == story.times
+    (directive,) = sent["_aws"]["CloudWatchMetrics"]
+    assert {"Name": metric, "Unit": metric.unit} in directive["Metrics"]
+    assert directive["Namespace"] == metrics.NAMESPACE
+    assert [set(names) for names in directive["Dimensions"]] == [set(metrics.Dimension)]
+    assert sent[metrics.Dimension.SERVICE] == story.service
+    assert story.service in metric.services
+    told = {each["Name"] for each in directive["Metrics"]}
+    assert told <= set(Metric)
+    assert told - {metric} <= {Metric.BAD_CONFIGURATION}
+
+
+@pytest.mark.parametrize("service", Service)
+def test_an_invocation_that_finds_nothing_sends_that_the_configuration_is_good(
+    service: Service, invoked: Callable[[Service, World], dict[str, Any]]
+) -> None:
+    (directive,) = (sent := invoked(service, a_world()))["_aws"]["CloudWatchMetrics"]
+    assert [each["Name"] for each in directive["Metrics"]] == [Metric.BAD_CONFIGURATION]
+    assert sent[Metric.BAD_CONFIGURATION] == [0]
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_a_metric_is_described_in_one_sentence(metric: Metric) -> None:
+    assert metric.meaning[0].isupper()
+    assert metric.meaning.endswith(".")
+    assert metric.unit in Unit
+    assert metric.services
+    assert set(metric.services) <= set(Service)
+
+
+# -- the code --------------------------------------------------------------------------------------
+
+
+def uses() -> Iterator[tuple[str, str]]:
+    """Every member of Metric that a module names, with the module."""
+    for path in CONTROL_PLANE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Attribute(value=ast.Name(id="Metric"), attr=name):
+                    yield name, path.relative_to(CONTROL_PLANE).as_posix()
+
+
+def test_every_metric_is_named_where_it_is_counted() -> None:
+    assert {name for name, _ in uses()} == {metric.name for metric in Metric}
+
+
+@pytest.mark.parametrize("service", Service)
+def test_a_function_names_in_its_own_folder_only_metrics_that_it_may_send(
+    service: Service,
+) -> None:
+    for name, module in uses():
+        if module.startswith(f"{service}/"):
+            assert service in Metric[name].services, f"{module} counts {name}"
+
+
+def test_metrics_go_out_by_one_door() -> None:
+    doors = {
+        path.relative_to(CONTROL_PLANE).as_posix()
+        for path in CONTROL_PLANE.rglob("*.py")
+        if any(way in path.read_text() for way in ("add_metric", "put_metric_data", '_aws"'))
+    }
+    assert doors == {"observe.py"}

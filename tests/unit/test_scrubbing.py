@@ -1,0 +1,109 @@
+"""No text and no value keeps a secret that goes through the scrubber."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import pytest
+
+from mayfly import scrubbing
+from mayfly.scrubbing import REDACTED, Scrubber, hide, scrub, scrub_deep
+from tests.unit.secret_kinds import SECRETS, fail_twice
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent token from before prefixes looks like a commit: only its value tells it."""
+    monkeypatch.setattr(scrubbing, "_known", [])
+    hide(SECRETS["old agent token"])
+
+
+secret = pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+
+
+@secret
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        "token {}.",
+        "https://x:{}@example.org/",
+        '{{"token": "{}"}}',
+        "TOKEN={}\n",
+        "[{}]",
+        "({}, 1)",
+        "a\t{}",
+    ],
+)
+def test_every_kind_of_secret_is_taken_out_of_a_text(secret: str, around: str) -> None:
+    scrubbed = scrub(around.format(secret))
+    assert secret not in scrubbed
+    assert REDACTED in scrubbed
+    for part in secret.split("."):
+        assert part not in scrubbed
+
+
+@secret
+def test_a_plain_formatter_prints_no_secret_either(secret: str) -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(Scrubber())
+    record = logging.LogRecord("x", logging.ERROR, "f", 1, "m %s", (secret,), None)
+    try:
+        fail_twice(secret)
+    except KeyError as error:
+        record.exc_info = (type(error), error, error.__traceback__)
+    handler.handle(record)
+    assert secret not in stream.getvalue()
+    assert "ValueError" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "commit 4bf1f2dd4ac6a5f6d0a4d1d5f1c9f1c0a9b8c7d6",
+        "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "launch 0123456789abcdef0123456789abcdef of i-0123456789abcdef0",
+        "arn:aws:iam::123456789012:instance-profile/mayfly/ci/sandbox/deploy/ci-SandboxProfile-1A2B",
+        "6a1e1b1e-0000-4000-8000-0123456789ab is scheduled",
+        "layers/mayfly/mayfly/adapters/stacks_calls",
+        "AROASANDBOXAAAAAAAAAA:i-0123456789abcdef0",
+        "bk_ is no token",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "aws_secret_access_key = short",
+        '"SecretAccessKey": "short"',
+        "'SessionToken': 'short'",
+        "X-Amz-Security-Token=short&x=1",
+        "Authorization: Token short",
+        "{'Authorization': 'Bearer short'}",
+    ],
+)
+def test_what_is_called_a_secret_is_one(text: str) -> None:
+    assert "short" not in scrub(text)
+
+
+def test_a_few_characters_are_not_worth_hiding() -> None:
+    hide("a")
+    hide("")
+    assert scrub("a cat") == "a cat"
+
+
+def test_nested_values_keep_their_form() -> None:
+    token = SECRETS["bkct"]
+    given = {"a": [1, None, True, 2.5, token], "b": ({"c": token},)}
+    assert scrub_deep(given) == {"a": [1, None, True, 2.5, REDACTED], "b": [{"c": REDACTED}]}
+
+
+@pytest.mark.parametrize("name", ["SecretAccessKey", "session_token", "X-Amz-Security-Token"])
+def test_a_key_that_names_a_secret_hides_its_value(name: str) -> None:
+    assert scrub_deep({"a": [{name: "short"}]}) == {"a": [{name: REDACTED}]}
+    assert scrub_deep({name: {"a": 1}, "tokens": "three"}) == {name: {"a": 1}, "tokens": "three"}
