@@ -1,0 +1,145 @@
+"""Every alarm of both templates watches a metric that is sent as the alarm asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mayfly.metrics import NAMESPACE, Dimension, Metric
+from tests.template.conftest import Resources
+
+OF_AWS = {
+    ("AWS/Lambda", "Errors"): {"FunctionName"},
+    ("AWS/Lambda", "Invocations"): {"FunctionName"},
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
+}
+"""AWS's own metrics that alarms may watch, with their dimensions.
+
+Sources: Lambda developer guide, "Types of metrics for Lambda functions"; SQS developer guide,
+"Available CloudWatch metrics for Amazon SQS".
+"""
+BY_NAME = {metric.value: metric for metric in Metric}
+CHECKED = {"AWS::CloudWatch::Alarm"}
+"""Resources that name metrics and are held to the table here."""
+NAME_METRICS = (
+    "AWS::CloudWatch::",
+    "AWS::Logs::MetricFilter",
+    "AWS::ApplicationSignals::",
+    "AWS::ApplicationAutoScaling::",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A metric as an alarm asks for it."""
+
+    alarm: str
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+
+
+def watched(resources: Resources) -> list[Watched]:
+    """All metrics of all alarms, in whichever of CloudWatch's two forms."""
+    return [
+        Watched(
+            name,
+            metric["Namespace"],
+            metric["MetricName"],
+            tuple((each["Name"], each["Value"]) for each in metric.get("Dimensions", ())),
+        )
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+        for metric in _metrics(resource["Properties"])
+    ]
+
+
+def _metrics(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "MetricName" in properties:
+        yield properties
+    for query in properties.get("Metrics", ()):
+        if "MetricStat" in query:
+            yield query["MetricStat"]["Metric"]
+
+
+def problems(watched: Watched, stack: str) -> list[str]:
+    """Why CloudWatch would never have data for it; empty where it has."""
+    dimensions = dict(watched.dimensions)
+    if watched.namespace != NAMESPACE:
+        known = OF_AWS.get((watched.namespace, watched.name))
+        if known is None:
+            return [f"{watched.namespace}/{watched.name} is no metric that is known here"]
+        return [] if dimensions.keys() == known else [f"its dimensions are {sorted(known)}"]
+    if watched.name not in BY_NAME:
+        return [f"{watched.name} is not in mayfly.metrics.Metric"]
+    if dimensions.keys() != set(Dimension):
+        return [f"its dimensions are {sorted(Dimension)}"]
+    found = []
+    if dimensions[Dimension.SERVICE] not in BY_NAME[watched.name].services:
+        found.append(f"{dimensions[Dimension.SERVICE]} does not send {watched.name}")
+    if dimensions[Dimension.STACK] != stack:
+        found.append(f"the dimension {Dimension.STACK} is not the stack's name")
+    return found
+
+
+@pytest.mark.parametrize("template", ["control", "queue", "full_queue"])
+def test_every_alarm_watches_a_metric_that_is_sent(
+    template: str, request: pytest.FixtureRequest
+) -> None:
+    resources: Resources = request.getfixturevalue(template)
+    found = {each: problems(each, "acme") for each in watched(resources)}
+    assert not {each: why for each, why in found.items() if why}
+
+
+def test_the_alarms_are_found(control: Resources) -> None:
+    alarms = {n for n, each in control.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    assert {each.alarm for each in watched(control)} == alarms
+    assert {each.name for each in watched(control) if each.namespace == NAMESPACE} == {
+        Metric.BAD_CONFIGURATION,
+        Metric.NO_CAPACITY,
+        Metric.STRAYS,
+    }
+
+
+def test_every_function_that_sends_an_alarms_metric_is_watched(control: Resources) -> None:
+    """An alarm that leaves out a function stays silent when that function finds something."""
+    ours = [each for each in watched(control) if each.namespace == NAMESPACE]
+    for name in {each.name for each in ours}:
+        services = {dict(each.dimensions)["service"] for each in ours if each.name == name}
+        assert services == set(BY_NAME[name].services), name
+
+
+@pytest.mark.parametrize("template", ["control_template", "queue_template"])
+def test_nothing_else_names_metrics(template: str, request: pytest.FixtureRequest) -> None:
+    """A dashboard or a metric filter would have to be held to the table as alarms are."""
+    resources = request.getfixturevalue(template)["Resources"]
+    kinds = {each["Type"] for each in resources.values()}
+    assert {kind for kind in kinds if kind.startswith(NAME_METRICS)} <= CHECKED
+
+
+BOTH = (("service", "provision"), ("stack", "acme"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "why"),
+    [
+        (Watched("A", "Mayfly", "NoCapacity", BOTH), []),
+        (Watched("A", "Mayfly", "NoCapacty", BOTH), ["NoCapacty is not in mayfly.metrics.Metric"]),
+        (Watched("A", "Mayfly", "NoCapacity", BOTH[:1]), ["its dimensions are"]),
+        (Watched("A", "Mayfly", "Strays", BOTH), ["provision does not send Strays"]),
+        (
+            Watched("A", "Mayfly", "NoCapacity", (BOTH[0], ("stack", "other"))),
+            ["the dimension stack is not the stack's name"],
+        ),
+        (Watched("A", "Mayflies", "NoCapacity", BOTH), ["Mayflies/NoCapacity is no metric"]),
+        (Watched("A", "AWS/Lambda", "Error", ()), ["AWS/Lambda/Error is no metric"]),
+        (Watched("A", "AWS/Lambda", "Errors", BOTH), ["its dimensions are ['FunctionName']"]),
+    ],
+)
+def test_an_alarm_that_can_never_go_off_is_told(metric: Watched, why: list[str]) -> None:
+    found = problems(metric, "acme")
+    assert len(found) == len(why)
+    assert all(text.startswith(part) for text, part in zip(found, why, strict=True))
