@@ -1,4 +1,4 @@
-"""Put into the templates what is generated: the bundle's SHA-256 and the user data.
+"""Put into the templates what is generated: the bundle's SHA-256, the user data, repeated parts.
 
 `python -m build.embed` rewrites template.yaml and stacks/queue.yaml in place; with `--check` it
 only says whether they are up to date, and exits with 1 when they are not.
@@ -14,10 +14,13 @@ import tempfile
 from pathlib import Path
 from textwrap import indent
 
+from build import parts
+
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "layers" / "instance"
 CONTROL = ROOT / "template.yaml"
 QUEUE = ROOT / "stacks" / "queue.yaml"
+PARTS = ROOT / "stacks" / "parts"
 
 PLACEHOLDER = "\n__MAYFLY_HOST_JSON__\n"
 """The line of the user data that stands for what only the queue stack knows."""
@@ -47,7 +50,7 @@ def expected() -> dict[Path, str]:
     mapping = user_data_mapping((INSTANCE / "user-data.sh").read_text(encoding="utf-8"))
     return {
         CONTROL: _replaced(_SHA256, bundle_sha256(), CONTROL),
-        QUEUE: _replaced(_USER_DATA, mapping, QUEUE),
+        QUEUE: parts.filled(_replaced(_USER_DATA, mapping, QUEUE), PARTS),
     }
 
 

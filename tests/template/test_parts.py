@@ -1,0 +1,75 @@
+"""What stands in a template more than once has one source, and an edit of a copy is found."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from build import embed
+from build.parts import BadPart, filled
+
+QUEUE = embed.QUEUE.read_text(encoding="utf-8")
+PLACES = [
+    ("host-limits.yaml", "MAILBOX_ACTIONS=[dynamodb:GetItem, dynamodb:UpdateItem]"),
+    ("host-limits.yaml", "MAILBOX_ACTIONS=dynamodb:UpdateItem"),
+    ("launch-template.yaml", "ARCHITECTURE=Arm64"),
+    ("launch-template.yaml", "ARCHITECTURE=X8664"),
+    ("report-right.yaml", ""),
+    ("report-right.yaml", ""),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "door.yaml").write_text("- Door: __COLOUR__\n\n  # Closed.\n")
+    return tmp_path
+
+
+def a_place(words: str = " COLOUR=[red, blue]", body: str = "", name: str = "door.yaml") -> str:
+    return f"before:\n  # BEGIN parts/{name}{words}\n{body}  # END parts/{name}\nafter: 1\n"
+
+
+def test_the_queues_template_has_each_part_once_for_each_role_or_architecture() -> None:
+    found = re.findall(r"^ *# BEGIN parts/(\S+) ?(.*)$", QUEUE, re.MULTILINE)
+    assert sorted(found) == PLACES
+    assert {name for name, _ in found} == {path.name for path in embed.PARTS.iterdir()}
+
+
+@pytest.mark.parametrize("number", range(len(PLACES)))
+def test_an_edit_in_any_one_place_is_found_and_undone(number: int) -> None:
+    begins = [match.end() for match in re.finditer(r"# BEGIN parts/.*\n", QUEUE)]
+    edited = f"{QUEUE[: begins[number]]}              # mine\n{QUEUE[begins[number] :]}"
+    assert filled(edited, embed.PARTS) == QUEUE
+
+
+def test_a_part_stands_at_its_places_margin_with_its_word(folder: Path) -> None:
+    text = a_place(body="  - Door: green\n")
+    stands = a_place(body="  - Door: [red, blue]\n\n    # Closed.\n")
+    assert filled(text, folder) == stands
+    assert filled(stands, folder) == stands
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("nothing: 1\n", "no place for door.yaml"),
+        (a_place(words=""), "door.yaml leaves open COLOUR, its place gives none"),
+        (a_place(words=" SIZE=1"), "door.yaml leaves open COLOUR, its place gives SIZE"),
+        (a_place(words=" COLOUR="), "markers do not pair"),
+        (a_place(name="gate.yaml"), "there is no part gate.yaml"),
+        (a_place() + "# END parts/door.yaml\n", "markers do not pair"),
+        (a_place() + "# BEGIN parts/door.yaml COLOUR=red\n", "markers do not pair"),
+        (a_place().replace("END parts/door", "END parts/gate"), "markers do not pair"),
+    ],
+)
+def test_places_and_parts_that_do_not_fit_are_errors(folder: Path, text: str, says: str) -> None:
+    with pytest.raises(BadPart, match=re.escape(says)):
+        filled(text, folder)
+
+
+def test_a_part_without_an_open_word_takes_none(tmp_path: Path) -> None:
+    (tmp_path / "door.yaml").write_text("door: 1\n")
+    with pytest.raises(BadPart, match=re.escape("leaves open no word, its place gives COLOUR")):
+        filled(a_place(), tmp_path)
