@@ -14,9 +14,9 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 import boto3
 import pytest
 from moto import mock_aws
-from samtranslator.yaml_helper import yaml_parse
 
 from mayfly.ports import Fleet
+from mayfly_cli.templates.reading import read
 from tests.contract.fleet_worlds import DynamoWorld, FakeWorld, World
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -40,7 +40,7 @@ def aws() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def table_definitions() -> dict[str, dict[str, Any]]:
     """What the template says of each table's keys and indexes, by logical id."""
-    resources = yaml_parse(TEMPLATE.read_text())["Resources"]
+    resources = read(TEMPLATE)["Resources"]
     kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     return {
         name: {part: given for part, given in resource["Properties"].items() if part in kept}

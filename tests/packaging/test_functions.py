@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from build.resolve import ACCOUNT, REGION, Deployment
-from build.translate import translate
+from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
+from mayfly_cli.templates.translation import translate
 from tests.packaging.conftest import FUNCTIONS, ROOT, HostBuild
 from tests.packaging.runtime_api import RuntimeApi, runtime_api
 
@@ -31,7 +31,9 @@ CLOSED = "http://127.0.0.1:9"
 @pytest.fixture(scope="module")
 def settings() -> dict[str, dict[str, str]]:
     """Each function's environment, as the template gives it."""
-    resources = Deployment(translate(ROOT / "template.yaml"), "mayfly", {}).resources
+    resources = Deployment(
+        translate(ROOT / "template.yaml", REGION).template, "mayfly", {}
+    ).resources
     functions = {name: resources[f"{name.capitalize()}Function"] for name in FUNCTIONS}
     return {n: f["Properties"]["Environment"]["Variables"] for n, f in functions.items()}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from build.embed import bundle_sha256
-from build.translate import parse
+from mayfly_cli.templates.reading import read
 from tests.packaging.conftest import FUNCTIONS, LOCK, ROOT, python_313
 
 EM_AARCH64 = 183
@@ -108,7 +108,7 @@ def test_the_instance_layer_is_the_bundle_of_the_template(built: Path) -> None:
 
 
 def test_the_nested_queue_is_built_unchanged(built: Path) -> None:
-    assert parse(built / "FirstQueue" / "template.yaml") == parse(ROOT / "stacks" / "queue.yaml")
+    assert read(built / "FirstQueue" / "template.yaml") == read(ROOT / "stacks" / "queue.yaml")
 
 
 def test_everything_fits_into_lambda(built: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from build.resolve import Deployment
-from build.translate import parse, translate
+from mayfly_cli.templates.reading import read
+from mayfly_cli.templates.resolution import REGION, Deployment
+from mayfly_cli.templates.translation import translate
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTROL = ROOT / "template.yaml"
@@ -20,19 +21,19 @@ Resources = dict[str, dict[str, Any]]
 @pytest.fixture(scope="session")
 def written() -> dict[str, Any]:
     """template.yaml as it stands."""
-    return parse(CONTROL)
+    return read(CONTROL)
 
 
 @pytest.fixture(scope="session")
 def control_template() -> dict[str, Any]:
     """template.yaml, translated."""
-    return translate(CONTROL)
+    return translate(CONTROL, REGION).template
 
 
 @pytest.fixture(scope="session")
 def queue_template() -> dict[str, Any]:
     """stacks/queue.yaml."""
-    return translate(QUEUE)
+    return read(QUEUE)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from build.resolve import ACCOUNT, REGION, Deployment
+from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 
 Resources = dict[str, dict[str, Any]]
 

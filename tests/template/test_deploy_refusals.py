@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from local.aws_lab import Lab, a_lab
+from mayfly_cli.templates.reading import TemplateError, read
 from mayfly_lab.aws.deploy.content import BuildError, built, packed
 from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack, StaleBundleError
-from mayfly_lab.aws.deploy.translate import TemplateError, read
 from tests.template.deployed_sources import fresh_sources
 
 TOKEN = "bkct_the-cluster-token"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from build.resolve import ACCOUNT
+from mayfly_cli.templates.resolution import ACCOUNT
 
 Resources = dict[str, dict[str, Any]]
 

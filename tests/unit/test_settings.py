@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from mayfly.errors import Misconfigured
 from mayfly.settings import (
@@ -16,8 +15,9 @@ from mayfly.settings import (
     Settings,
     read_settings,
 )
+from mayfly_cli.templates.reading import read as read_template
 
-TEMPLATE = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text())
+TEMPLATE = read_template(Path(__file__).parents[2] / "template.yaml")
 BY_LAMBDA = {"AWS_REGION"}
 FUNCTIONS = {
     "DispatchFunction": DispatchSettings,

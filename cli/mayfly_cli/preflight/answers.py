@@ -14,7 +14,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.read import read_queue
 from mayfly_cli.ends import UsageError
 from mayfly_cli.environment import ROOT
-from mayfly_lab.aws.deploy.translate import TemplateError, check_parameters, read
+from mayfly_cli.templates.reading import TemplateError, check_parameters, read
 
 ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 """What a release of the agent calls an architecture."""

@@ -8,16 +8,15 @@ are read by the slow, lossy YAML loader even when they are JSON.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack
 
+from mayfly_cli.templates.reading import is_list
+from mayfly_cli.templates.resolution import substituted
 from mayfly_lab.aws.patches import Patch
-
-_REFERENCE = re.compile(r"\$\{(!?)([^}]*)\}")
 
 
 def patches() -> list[Patch]:
@@ -29,7 +28,9 @@ def patches() -> list[Patch]:
             cleaned = (clean_json(each, resources_map) for each in resource_json)
             return [each for each in cleaned if each is not None]
         if isinstance(resource_json, dict) and "Fn::Sub" in resource_json:
-            return substituted(resource_json["Fn::Sub"], resources_map, clean_json)
+            return substituted(
+                resource_json["Fn::Sub"], lambda value: clean_json(value, resources_map)
+            )
         return stock(resource_json, resources_map)
 
     return [
@@ -38,30 +39,11 @@ def patches() -> list[Patch]:
     ]
 
 
-def substituted(argument: Any, resources_map: Any, clean: Callable[[Any, Any], Any]) -> str:
-    """The value of an `Fn::Sub`."""
-    text, values = argument if isinstance(argument, list) else (argument, {})
-
-    def value(match: re.Match[str]) -> str:
-        literal, name = match.groups()
-        if literal:
-            return f"${{{name}}}"
-        if name in values:
-            found = clean(values[name], resources_map)
-        elif "." in name:
-            found = clean({"Fn::GetAtt": name.split(".", 1)}, resources_map)
-        else:
-            found = clean({"Ref": name}, resources_map)
-        return "" if found is None else str(found)
-
-    return _REFERENCE.sub(value, text)
-
-
 def parse_template(template: str) -> dict[str, Any]:
     """A template from JSON, with the defaults of list parameters as lists."""
     parsed: dict[str, Any] = json.loads(template)
     for parameter in parsed.get("Parameters", {}).values():
         kind, default = parameter["Type"], parameter.get("Default")
-        if isinstance(default, str) and (kind == "CommaDelimitedList" or kind.startswith("List<")):
+        if isinstance(default, str) and is_list(kind):
             parameter["Default"] = default.split(",")
     return parsed

@@ -1,4 +1,7 @@
-"""The control plane and its queues, deployed as their owners would."""
+"""The control plane and its queues, deployed as their owners would.
+
+Templates are handed to moto as JSON: its YAML reader misreads the short form `!Condition`.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mayfly_cli.templates.reading import check_parameters
+from mayfly_cli.templates.translation import Translation, artifact_key, translate
 from mayfly_lab.aws.deploy.content import built, packed
-from mayfly_lab.aws.deploy.translate import (
-    ARTIFACTS,
-    Translation,
-    artifact_key,
-    check_parameters,
-    translate,
-)
 
+ARTIFACTS = "mayfly-lab-artifacts"
+"""The bucket that `sam deploy` would use."""
 BUNDLE = "bundle/mayfly-instance.tar.gz"
 TOKEN_PARAMETER = "/buildkite/mayfly/agent-token"  # noqa: S105 - the name of a parameter
 
@@ -87,7 +87,7 @@ class Deployer:
         """
         name = deployment.parameters.get("TokenParameter", TOKEN_PARAMETER)
         self._ssm.put_parameter(Name=name, Value=deployment.token, Type="SecureString")
-        translation = translate(deployment.root / "template.yaml", self._region)
+        translation = translate(deployment.root / "template.yaml", self._region, ARTIFACTS)
         # Not a parameter of the template: it would be a question that nobody else has to answer.
         translation.template["Mappings"]["Buildkite"]["Agent"]["Endpoint"] = deployment.endpoint
         self._s3.create_bucket(Bucket=ARTIFACTS)
@@ -102,7 +102,8 @@ class Deployer:
             TemplateError: a parameter is not allowed.
             UnsupportedResourceError: the lab would lose a part of the template.
         """
-        template = translate(deployment.root / "stacks" / "queue.yaml", self._region).template
+        path = deployment.root / "stacks" / "queue.yaml"
+        template = translate(path, self._region, ARTIFACTS).template
         parameters = {
             "ControlStack": deployment.stack,
             "QueueKey": queue.key,
@@ -131,14 +132,14 @@ class Deployer:
                 content = packed(folder)
             self._s3.put_object(Bucket=ARTIFACTS, Key=artifact_key(logical_id), Body=content)
         for key, path in translation.nested.items():
-            nested = translate(path, self._region).template
+            nested = translate(path, self._region, ARTIFACTS).template
             body = json.dumps(nested, default=str).encode()
             self._s3.put_object(Bucket=ARTIFACTS, Key=key, Body=body)
 
     def _create(
         self, name: str, template: Mapping[str, Any], parameters: Mapping[str, str]
     ) -> None:
-        check_parameters(template, parameters)
+        check_parameters(template, parameters)  # moto accepts anything
         key = f"{name}.json"
         body = json.dumps(template, default=str).encode()
         self._s3.put_object(Bucket=ARTIFACTS, Key=key, Body=body)

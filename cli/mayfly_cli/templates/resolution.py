@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mayfly_cli.templates.reading import is_list
+
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 
-_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+_VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _NOTHING = object()
 
 
@@ -35,7 +37,7 @@ class Deployment:
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
             "Fn::GetAtt": self._attribute,
-            "Fn::Sub": self._substitute,
+            "Fn::Sub": lambda of: substituted(of, self),
             "Fn::Join": lambda of: str(self(of[0])).join(map(str, self(of[1]))),
             "Fn::Split": lambda of: str(self(of[1])).split(of[0]),
             "Fn::Select": lambda of: self(of[1])[int(self(of[0]))],
@@ -81,8 +83,7 @@ class Deployment:
         kind = declared["Type"]
         if kind == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>":
             return "ami-0123456789abcdef0"
-        is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
-        return [item.strip() for item in str(value).split(",")] if is_list else str(value)
+        return [item.strip() for item in str(value).split(",")] if is_list(kind) else str(value)
 
     def _ref(self, name: str) -> Any:
         pseudo: dict[str, Any] = {
@@ -130,15 +131,25 @@ class Deployment:
         service = kind.split("::")[1].lower()
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
 
-    def _substitute(self, of: Any) -> str:
-        text, local = of if isinstance(of, list) else (of, {})
 
-        def value(match: re.Match[str]) -> str:
-            name = match.group(1)
-            if name.startswith("!"):
-                return f"${{{name[1:]}}}"
-            if name in local:
-                return str(self(local[name]))
-            return str(self._attribute(name) if "." in name else self._ref(name))
+def substituted(argument: Any, value_of: Callable[[Any], Any]) -> str:
+    """The value of an `Fn::Sub`.
 
-        return _VARIABLE.sub(value, text)
+    `value_of` resolves the `Ref` or `Fn::GetAtt` that a name in the text stands for, and what the
+    argument itself gives for a name; None becomes the empty text.
+    """
+    text, given = argument if isinstance(argument, list) else (argument, {})
+
+    def value(match: re.Match[str]) -> str:
+        literal, name = match.groups()
+        if literal:
+            return f"${{{name}}}"
+        if name in given:
+            found = value_of(given[name])
+        elif "." in name:
+            found = value_of({"Fn::GetAtt": name.split(".", 1)})
+        else:
+            found = value_of({"Ref": name})
+        return "" if found is None else str(found)
+
+    return _VARIABLE.sub(value, text)

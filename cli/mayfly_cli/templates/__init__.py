@@ -1,0 +1,1 @@
+"""Templates: as written, as CloudFormation gets them, as one deployment resolves them."""
