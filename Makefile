@@ -62,6 +62,7 @@ bundle: .venv/ok ## put the user data and the bundle's SHA-256 into the template
 .PHONY: docs
 docs: .venv/ok ## renew what the documentation takes from the code
 	$(BIN)/python -m build.docs --write
+	$(BIN)/python -m mayfly_lab.docs --write
 
 .PHONY: build
 build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container

@@ -1,45 +1,19 @@
 """Generated blocks of the documentation: what the code knows is written down once.
 
 `python -m build.docs` names the documents that are stale and fails; with `--write` it renews them.
-A block stands between `<!-- generated:NAME -->` and `<!-- /generated -->`.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Protocol
 
+from build.blocks import Documents, main, table
 from mayfly.config import agent_settings, rules
 from mayfly.config.parameters import ABOUT
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
-from mayfly_lab.faults.table import SWITCHES
-from mayfly_lab.kinds import KINDS
-
-ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "docs/lab.md", "docs/operating.md")
-
-_BLOCK = re.compile(
-    r"(?P<start><!-- generated:(?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<end><!-- /generated -->)",
-    re.DOTALL,
-)
-_MARKER = re.compile(r"<!-- /?generated")
-
-
-class BadMarkers(Exception):
-    """A document's markers do not pair, or name no block."""
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    names = list(head)
-    lines = [names, ["---"] * len(names), *(list(row) for row in rows)]
-    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(each)} |" for each in cells)
 
 
 def parameters() -> str:
@@ -128,25 +102,6 @@ def allowed_settings() -> str:
     return ", ".join(f"`{name}`" for name in sorted(agent_settings.ALLOWED))
 
 
-def kinds_of_job() -> str:
-    """The kinds of job of the end-to-end tests, and which agent runs them."""
-    return table(
-        ("kind of job", "real agent", "stand-in"),
-        (
-            (kind.story, "yes", f"no: {kind.stand_in}" if kind.stand_in else "yes")
-            for kind in KINDS.values()
-        ),
-    )
-
-
-def faults() -> str:
-    """The faults of the lab, as its commands take them."""
-    return table(
-        ("example", "what happens", "target"),
-        ((f"`{name}={each.example}`", each.meaning, each.part) for name, each in SWITCHES.items()),
-    )
-
-
 def _by_reason(head: Iterable[str], reasons: Mapping[str, str]) -> str:
     grouped: dict[str, list[str]] = {}
     for name, reason in reasons.items():
@@ -166,50 +121,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "instance-edges": lambda: edges(INSTANCE_STATES),
     "launch-edges": lambda: edges(LAUNCH_STATES),
     "deadlines": deadlines,
-    "kinds-of-job": kinds_of_job,
-    "faults": faults,
 }
-
-
-def renewed(text: str) -> str:
-    """The document with every block as it must be. Raises BadMarkers."""
-    found = list(_BLOCK.finditer(text))
-    if len(_MARKER.findall(text)) != 2 * len(found):
-        raise BadMarkers("markers do not pair: <!-- generated:NAME --> … <!-- /generated -->")
-    unknown = {match["name"] for match in found} - BLOCKS.keys()
-    if unknown:
-        raise BadMarkers(f"there is no block {', '.join(sorted(unknown))}: {', '.join(BLOCKS)}")
-    return _BLOCK.sub(
-        lambda match: f"{match['start']}\n{BLOCKS[match['name']]()}\n\n{match['end']}", text
-    )
-
-
-def stale(root: Path, write: bool) -> list[str]:
-    """The documents below `root` that were not as they must be; renewed if `write`."""
-    names = []
-    for name in DOCUMENTS:
-        path = root / name
-        old = path.read_text("utf-8")
-        new = renewed(old)
-        if new != old:
-            names.append(name)
-            if write:
-                path.write_text(new, "utf-8")
-    return names
-
-
-def main() -> int:
-    """0 when nothing was stale, or all was renewed."""
-    parser = argparse.ArgumentParser(description="Generated blocks of the documentation.")
-    parser.add_argument("--write", action="store_true", help="renew what is stale")
-    write = parser.parse_args().write
-    names = stale(ROOT, write)
-    for name in names:
-        sys.stderr.write(
-            f"{name}: {'renewed' if write else 'stale, run python -m build.docs --write'}\n"
-        )
-    return 1 if names and not write else 0
+DOCUMENTS = Documents(("README.md", "docs/operating.md"), BLOCKS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(DOCUMENTS))

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from build import docs
+from build.blocks import ROOT, BadMarkers, table
 from mayfly.config.parameters import ABOUT
 from mayfly.records.states import INSTANCE_STATES
 
 
 def written(root: Path, text: str) -> Path:
-    for name in docs.DOCUMENTS:
+    for name in docs.DOCUMENTS.names:
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text("# Nothing generated\n", "utf-8")
     guide = root / "docs/operating.md"
@@ -25,7 +26,7 @@ def written(root: Path, text: str) -> Path:
 def test_the_documents_are_as_the_code_says() -> None:
     check = subprocess.run(
         [sys.executable, "-m", "build.docs"],
-        cwd=docs.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -38,14 +39,14 @@ def test_a_stale_block_is_named_and_renewed(tmp_path: Path) -> None:
     guide = written(
         tmp_path, "before\n<!-- generated:deadlines -->\nold\n<!-- /generated -->\nafter\n"
     )
-    assert docs.stale(tmp_path, write=False) == ["docs/operating.md"]
+    assert docs.DOCUMENTS.stale(tmp_path, write=False) == ["docs/operating.md"]
     assert "old" in guide.read_text("utf-8")
-    assert docs.stale(tmp_path, write=True) == ["docs/operating.md"]
+    assert docs.DOCUMENTS.stale(tmp_path, write=True) == ["docs/operating.md"]
     text = guide.read_text("utf-8")
     assert text.startswith("before\n<!-- generated:deadlines -->\n\n| record |")
     assert text.endswith("|\n\n<!-- /generated -->\nafter\n")
     assert "old" not in text
-    assert docs.stale(tmp_path, write=False) == []
+    assert docs.DOCUMENTS.stale(tmp_path, write=False) == []
 
 
 @pytest.mark.parametrize(
@@ -59,14 +60,14 @@ def test_a_stale_block_is_named_and_renewed(tmp_path: Path) -> None:
 )
 def test_markers_that_would_generate_nothing_are_an_error(tmp_path: Path, text: str) -> None:
     written(tmp_path, text)
-    with pytest.raises(docs.BadMarkers):
-        docs.stale(tmp_path, write=True)
+    with pytest.raises(BadMarkers):
+        docs.DOCUMENTS.stale(tmp_path, write=True)
 
 
 @pytest.mark.parametrize("name", sorted(docs.BLOCKS))
 def test_every_block_stands_in_a_document_or_can(name: str) -> None:
-    text = docs.renewed(f"<!-- generated:{name} -->\n<!-- /generated -->\n")
-    assert docs.renewed(text) == text
+    text = docs.DOCUMENTS.renewed(f"<!-- generated:{name} -->\n<!-- /generated -->\n")
+    assert docs.DOCUMENTS.renewed(text) == text
     assert len(text.splitlines()) > 4
 
 
@@ -84,4 +85,4 @@ def test_the_diagram_has_every_edge() -> None:
 
 
 def test_a_cell_cannot_break_its_table() -> None:
-    assert docs.table(("a",), (("x|y",),)).splitlines()[-1] == "| x\\|y |"
+    assert table(("a",), (("x|y",),)).splitlines()[-1] == "| x\\|y |"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from build.docs import ROOT
+from build.blocks import ROOT
 from mayfly_lab.kinds import KINDS
 
 

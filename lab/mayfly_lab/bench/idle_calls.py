@@ -1,6 +1,6 @@
 """What an idle control plane calls and costs: runs it in the lab and counts.
 
-    python -m build.idle [SECONDS]
+    python -m mayfly_lab.bench.idle_calls [SECONDS]
 
 One queue, no job, no pool. Prices (`mayfly_lab.bench.prices`) are for calls alone; of Lambda, for
 dispatch around the clock.
