@@ -156,16 +156,28 @@ def test_there_is_a_door_for_each_function() -> None:
     assert [path.name for path in tracked("functions/**.py")] == ["app.py"]
 
 
-LAB = {"mayfly_lab", "buildkite_emulator"}
+LAB = {"mayfly_lab", "buildkite_emulator", *(path.name for path in ROOT.glob("lab/tests/*"))}
+"""What lies in `lab/`; its tests are packages of their own."""
 
 
-def test_nothing_that_is_deployed_or_operated_needs_the_lab() -> None:
-    found = {
-        str(path.relative_to(ROOT))
-        for path in tracked("layers/**.py", "functions/**.py", "cli/**.py", "build/**.py")
-        if roots(path) & LAB
-    }
+def test_nothing_imports_the_lab() -> None:
+    others = [path for path in tracked("*.py", "scripts/*") if "lab" not in path.parts]
+    assert len(others) > 200
+    found = {str(path.relative_to(ROOT)) for path in others if roots(path) & LAB}
     assert not found
+
+
+@pytest.mark.parametrize(
+    ("folder", "below"),
+    [("cli", {"mayfly", "mayfly_cli"}), ("build", {"build", "mayfly", "mayfly_cli"})],
+)
+def test_tools_import_only_the_parts_below_them(folder: str, below: set[str]) -> None:
+    strange = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in tracked(f"{folder}/**.py")
+        for name in (roots(path) & OURS) - below
+    }
+    assert not strange
 
 
 @pytest.mark.parametrize("name", sorted(MAYFLY))

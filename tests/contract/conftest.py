@@ -19,6 +19,8 @@ from mayfly.ports import Fleet
 from mayfly_cli.templates.reading import read
 from tests.contract.fleet_worlds import DynamoWorld, FakeWorld, World
 
+pytest.register_assert_rewrite("tests.contract.buildkite_suite", "tests.contract.machines_suite")
+
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 

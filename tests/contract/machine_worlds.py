@@ -1,16 +1,12 @@
-"""The two EC2s that one suite is run against, and what nobody but AWS does there."""
+"""The EC2 that the suite is run against, and what nobody but AWS does there."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from local.ec2_lab import Ec2Lab
-from local.waiting import eventually
-from mayfly.adapters.aws.ec2 import Ec2Machines
 from mayfly.errors import Transient
 from mayfly.ports import Machines
 from tests.fakes import FakeMachines
@@ -75,41 +71,6 @@ class FakeWorld:
 
     def lose_an_answer(self) -> None:
         self.machines.fail_next("create_fleet", Transient("lost"), done=True)
-
-
-@dataclass
-class LabWorld:
-    lab: Ec2Lab
-    stack: str
-    machines: Machines = field(init=False)
-
-    def __post_init__(self) -> None:
-        client = self.lab.ec2
-        self.machines = Ec2Machines(lambda: client, self.stack)
-        self.template, self.subnets = self.lab.template, self.lab.subnets
-        self.bootstrap, self.sandbox = self.lab.bootstrap, self.lab.sandbox
-
-    def token(self, number: int) -> str:
-        """Tokens are the account's, not the stack's."""
-        return f"{self.stack}-{number}"
-
-    def settle(self, instance_id: str) -> None:
-        def settled() -> bool:
-            shown = {association[2] for association in self.lab.associations(instance_id)}
-            state = self.lab.state(instance_id)
-            return state in {"running", "terminated"} and shown <= {"associated"}
-
-        eventually(settled)
-
-    def run_dry(self, *instance_types: str) -> None:
-        for kind in instance_types:
-            self.lab.lab.aws.faults.set("no-capacity", f"{kind}/*")
-
-    def recover(self) -> None:
-        self.lab.lab.aws.faults.clear("no-capacity")
-
-    def lose_an_answer(self) -> None:
-        self.lab.lab.aws.faults.set("lost-answer", "ec2:CreateFleet")
 
 
 def a_request(

@@ -1,4 +1,4 @@
-"""The scripts as people run them, in an environment that leads to a lab."""
+"""The scripts as people run them, in an environment of their own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from mayfly_lab.contracts import Keys
 
 ROOT = Path(__file__).parents[2]
 TOKEN_KINDS = ("bkct_", "bkua_", "bkaa_", "bkaj_", "bkjat_")
@@ -42,18 +40,6 @@ def bare_environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "AWS_EC2_METADATA_DISABLED": "true",
         "LC_ALL": "C.UTF-8",
-    }
-
-
-def account_environment(endpoint: str, keys: Keys, region: str, home: Path) -> dict[str, str]:
-    """What an operator has in the shell."""
-    return {
-        **bare_environment(home),
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": keys.access_key,
-        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
-        "AWS_SESSION_TOKEN": keys.token,
-        "AWS_REGION": region,
     }
 
 

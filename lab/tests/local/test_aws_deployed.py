@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from local.aws_lab import FAST, Lab, a_lab
+from local.deployed_sources import fresh_sources
 from local.waiting import eventually
 from mayfly_lab.aws.deploy.stacks import Deployed, Deployment, QueueStack
 from mayfly_lab.front.call import Kind
-from tests.template.deployed_sources import fresh_sources
 
 # The schedules are kept quiet, so that what wakes a function is what the test did.
 QUIET = replace(FAST, first_tick=3600.0)

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly_cli.templates.reading import read
-from mayfly_cli.templates.translation import translate
-from mayfly_lab.aws.deploy.stacks import ARTIFACTS
-from tests.template.deployed_account import (
+from local.deployed_account import (
     ENDPOINT,
     STACK,
     TOKEN,
@@ -19,7 +16,10 @@ from tests.template.deployed_account import (
     an_account,
     inline_policies,
 )
-from tests.template.deployed_sources import fresh_sources
+from local.deployed_sources import fresh_sources
+from mayfly_cli.templates.reading import read
+from mayfly_cli.templates.translation import translate
+from mayfly_lab.aws.deploy.stacks import ARTIFACTS
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ from urllib.parse import unquote
 import pytest
 
 from local.aws_lab import refused
-from mayfly_lab.front.call import Kind, Principal
-from tests.template.deployed_account import (
+from local.deployed_account import (
     STACK,
     Account,
     an_account,
     inline_policies,
 )
-from tests.template.deployed_sources import fresh_sources
+from local.deployed_sources import fresh_sources
+from mayfly_lab.front.call import Kind, Principal
 
 
 @pytest.fixture(scope="module")

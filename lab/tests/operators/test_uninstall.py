@@ -10,9 +10,10 @@ import pytest
 
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.lab import STACK, LabChoices
+from operators.account_lab import account_environment
+from operators.remains import remains
 from stories.stage import BOOT, QUICK, Stage, a_stage
-from tests.scripts.real_account import Run, account_environment, run
-from tests.scripts.remains import remains
+from tests.scripts.real_account import Run, run
 
 REGION = "us-east-1"
 KEPT = [

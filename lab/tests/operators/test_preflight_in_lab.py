@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.account_lab import TOKEN, AccountLab, an_account
+from operators.account_lab import TOKEN, AccountLab, an_account
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,26 @@ from local.aws_lab import FAST, EmptyRoom
 from mayfly_lab.archives import ArchiveServer
 from mayfly_lab.aws.config import ACCOUNT, LabConfig
 from mayfly_lab.aws.local import LocalAws
+from mayfly_lab.contracts import Keys
 from mayfly_lab.front.authoriser import ALLOWED, Verdict, denied
 from mayfly_lab.front.call import Call, Kind, Principal
 from mayfly_lab.standin.archive import AgentArchive, pack
-from tests.scripts.real_account import Run, account_environment, run
+from tests.scripts.real_account import Run, bare_environment, run
 
 TOKEN = "/buildkite/mayfly/agent-token"
 REGION = "us-east-1"
+
+
+def account_environment(endpoint: str, keys: Keys, region: str, home: Path) -> dict[str, str]:
+    """What an operator has in the shell."""
+    return {
+        **bare_environment(home),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+        "AWS_SESSION_TOKEN": keys.token,
+        "AWS_REGION": region,
+    }
 
 
 class LimitedPeople:

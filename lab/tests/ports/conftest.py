@@ -1,0 +1,7 @@
+"""What the product's contract suites have beside them, for the adapters that need the lab."""
+
+from __future__ import annotations
+
+from tests.contract.conftest import aws, lazy, table_definitions
+
+__all__ = ["aws", "lazy", "table_definitions"]

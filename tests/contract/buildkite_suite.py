@@ -1,0 +1,158 @@
+"""The promises of `mayfly.ports.Buildkite`, held by the fake and by the Stacks API alike.
+
+`test_port_buildkite.py` here holds the fake to them; the lab's file of that name holds the real
+adapter to them, which speaks over HTTP to the lab's emulator. Both bring the fixture `world`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mayfly.answers import Job
+from mayfly.errors import Conflict, NotFound
+from tests.contract.buildkite_worlds import OWNER, World
+
+
+def listed(world: World, queue: str = "deploy") -> list[str]:
+    return [job.id for job in world.buildkite.jobs(queue).jobs]
+
+
+def test_registering_again_changes_nothing(world: World) -> None:
+    world.buildkite.register("deploy", OWNER)
+    world.buildkite.register("other", OWNER)
+    assert listed(world) == []
+
+
+def test_a_queue_that_buildkite_does_not_know_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound):
+        world.buildkite.register("nowhere", OWNER)
+    with pytest.raises(NotFound):
+        world.buildkite.jobs("nowhere")
+
+
+def test_a_job_is_listed_as_buildkite_describes_it(world: World) -> None:
+    before = world.clock()
+    (name,) = world.add_jobs("deploy", ["build"])
+    (job,) = world.buildkite.jobs("deploy").jobs
+    # Buildkite's times have milliseconds.
+    assert timedelta(milliseconds=-1) <= job.scheduled_at - before <= timedelta(seconds=5)
+    assert job == Job(name, 3, ("queue=deploy",), job.scheduled_at, "web", 1, "main", "build")
+
+
+def test_a_list_has_the_jobs_of_its_queue_oldest_first(world: World) -> None:
+    first = world.add_jobs("deploy", ["a"])
+    world.add_jobs("other", ["b"])
+    world.clock.advance(1)
+    second = world.add_jobs("deploy", ["c"])
+    assert listed(world) == first + second
+
+
+def test_a_paused_queue_says_so(world: World) -> None:
+    assert not world.buildkite.jobs("deploy").paused
+    world.pause("deploy")
+    assert world.buildkite.jobs("deploy").paused
+    assert not world.buildkite.jobs("other").paused
+
+
+def test_a_reserved_job_is_ours_and_off_the_list_until_the_reservation_ends(world: World) -> None:
+    first, second = world.add_jobs("deploy", ["a", "b"])
+    assert world.buildkite.reserve([first], 300) == {first}
+    assert listed(world) == [second]
+    world.clock.advance(301)
+    assert sorted(listed(world)) == sorted([first, second])
+
+
+def test_reserving_again_extends(world: World) -> None:
+    (job,) = world.add_jobs("deploy", ["a"])
+    world.buildkite.reserve([job], 300)
+    world.clock.advance(200)
+    assert world.buildkite.reserve([job], 300) == {job}
+    world.clock.advance(200)
+    assert world.buildkite.states([job]) == {job: "reserved"}
+
+
+def test_only_what_could_run_is_reserved(world: World) -> None:
+    cancelled, good = world.add_jobs("deploy", ["a", "b"])
+    world.cancel(cancelled)
+    assert world.buildkite.reserve([cancelled, good, "unknown"], 300) == {good}
+    assert world.buildkite.reserve([], 300) == frozenset()
+
+
+def test_states_are_buildkites_words(world: World) -> None:
+    scheduled, reserved, cancelled = world.add_jobs("deploy", ["a", "b", "c"])
+    world.buildkite.reserve([reserved], 300)
+    world.cancel(cancelled)
+    states = world.buildkite.states([scheduled, reserved, cancelled, "unknown"])
+    assert states == {scheduled: "scheduled", reserved: "reserved", cancelled: "canceled"}
+
+
+def test_more_jobs_than_one_call_takes_are_asked_for_in_several(world: World) -> None:
+    jobs = world.add_jobs("deploy", ["a"])
+    unknown = [f"unknown-{number}" for number in range(1000)]
+    assert world.buildkite.states([*unknown, *jobs]) == {jobs[0]: "scheduled"}
+    assert world.buildkite.reserve([*unknown, *jobs], 60) == set(jobs)
+    assert set(world.buildkite.tokens([*unknown, *jobs], 60)) == set(jobs)
+
+
+def test_the_environment_of_a_job_is_what_buildkite_made(world: World) -> None:
+    (job,) = world.add_jobs("deploy", ["make"])
+    assert world.buildkite.environment(job)["BUILDKITE_COMMAND"] == "make"
+    with pytest.raises(NotFound):
+        world.buildkite.environment("unknown")
+
+
+def test_a_token_is_minted_only_for_a_job_that_is_reserved(world: World) -> None:
+    reserved, free = world.add_jobs("deploy", ["a", "b"])
+    world.buildkite.reserve([reserved], 300)
+    tokens = world.buildkite.tokens([reserved, free, "unknown"], 300)
+    assert list(tokens) == [reserved]
+    assert tokens[reserved].startswith("bkjat_")
+
+
+def test_a_token_acquires_its_job_once(world: World) -> None:
+    first, second = world.add_jobs("deploy", ["a", "b"])
+    world.buildkite.reserve([first, second], 300)
+    tokens = world.buildkite.tokens([first, second], 300)
+    assert not world.acquires(first, tokens[second], "deploy")
+    assert world.acquires(first, tokens[first], "deploy")
+    assert world.buildkite.states([first]) == {first: "accepted"}
+    assert not world.acquires(first, tokens[first], "deploy")
+    assert world.buildkite.reserve([first], 300) == frozenset()
+
+
+@pytest.mark.parametrize(("reservation", "life"), [(300, 60), (60, 300)])
+def test_a_token_dies_with_its_life_or_its_reservation(
+    world: World, reservation: int, life: int
+) -> None:
+    (job,) = world.add_jobs("deploy", ["a"])
+    world.buildkite.reserve([job], reservation)
+    token = world.buildkite.tokens([job], life)[job]
+    world.clock.advance(61)
+    assert not world.acquires(job, token, "deploy")
+
+
+def test_a_job_that_cannot_run_is_failed_with_its_reason(world: World) -> None:
+    (job,) = world.add_jobs("deploy", ["a"])
+    world.buildkite.reserve([job], 300)
+    world.buildkite.finish(job, "policy: branch main only")
+    assert world.told(job) == ("policy: branch main only", -1)
+    assert world.buildkite.states([job]) == {job: "finished"}
+    with pytest.raises(Conflict):
+        world.buildkite.finish(job, "again")
+    assert world.told(job) == ("policy: branch main only", -1)
+
+
+def test_it_is_too_late_to_fail_a_job_that_an_agent_has(world: World) -> None:
+    (job,) = world.add_jobs("deploy", ["a"])
+    world.buildkite.reserve([job], 300)
+    assert world.acquires(job, world.buildkite.tokens([job], 300)[job], "deploy")
+    with pytest.raises(Conflict):
+        world.buildkite.finish(job, "too late")
+    assert world.buildkite.states([job]) == {job: "accepted"}
+
+
+def test_a_job_that_buildkite_does_not_know_cannot_be_failed(world: World) -> None:
+    with pytest.raises(NotFound):
+        world.buildkite.finish("unknown", "no such job")

@@ -1,0 +1,156 @@
+"""The promises of `mayfly.ports.Machines`, held by the fake and by EC2 alike.
+
+`test_port_machines.py` here holds the fake to them; the lab's file of that name holds the real
+adapter to them, which speaks over HTTP to the lab's EC2. Both bring the fixture `world`. What the
+adapter makes of answers that no local EC2 gives is in `tests/unit/test_adapter_ec2*.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound, Transient
+from tests.contract.machine_worlds import GONE, TYPES, FakeWorld, World, a_request
+
+
+def test_a_launch_is_seen_with_its_tags(world: World) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    launched = world.machines.create_fleet(a_request(world, 3), world.token(1))
+    assert len(set(launched.instance_ids)) == 3
+    assert launched.errors == ()
+    seen = {each.instance_id: each for each in world.machines.instances()}
+    assert seen.keys() == set(launched.instance_ids)
+    for each in seen.values():
+        assert (each.launch, each.queue) == ("l1", "deploy")
+        assert each.state in {"pending", "running"}
+        assert each.launched_at >= before
+
+
+def test_one_instance_is_seen_alone(world: World) -> None:
+    instance, *_ = world.machines.create_fleet(a_request(world, 2), world.token(4)).instance_ids
+    world.settle(instance)
+    (listed,) = [each for each in world.machines.instances() if each.instance_id == instance]
+    assert world.machines.instance(instance) == listed
+    assert world.machines.instance(GONE) is None
+
+
+def test_a_launch_template_that_is_gone_is_a_misconfiguration(world: World) -> None:
+    gone = {
+        "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-0123456789abcdef0", "Version": "1"},
+        "Overrides": [{"InstanceType": "m7i.large", "SubnetId": world.subnets[0]}],
+    }
+    with pytest.raises(Misconfigured, match="InvalidLaunchTemplateId"):
+        world.machines.create_fleet(a_request(world, LaunchTemplateConfigs=[gone]), world.token(2))
+    assert world.machines.instances() == []
+
+
+def test_terminating_spares_nobody_because_another_is_gone(world: World) -> None:
+    launched = world.machines.create_fleet(a_request(world, 3), world.token(3)).instance_ids
+    gone = [GONE, "i-0000000000000000b"]
+    world.machines.terminate([gone[0], launched[0], launched[1], gone[1]])
+    world.machines.terminate(gone)
+    world.machines.terminate([])
+    states = {each.instance_id: each.state for each in world.machines.instances()}
+    assert {states[each] for each in launched[:2]} <= {"shutting-down", "terminated"}
+    assert states[launched[2]] in {"pending", "running"}
+    world.machines.terminate(launched)
+    states = {each.instance_id: each.state for each in world.machines.instances()}
+    assert set(states.values()) <= {"shutting-down", "terminated"}
+
+
+def test_an_instance_shows_its_profile(world: World) -> None:
+    (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
+    world.settle(instance)
+    shown = world.machines.associations([instance, GONE])
+    assert shown[GONE] == ()
+    (association,) = shown[instance]
+    assert (association.instance_id, association.profile) == (instance, world.bootstrap)
+    assert association.state == "associated"
+
+
+def test_an_association_is_used_up_by_its_replacement(world: World) -> None:
+    (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
+    world.settle(instance)
+    (before,) = world.machines.associations([instance])[instance]
+    world.machines.replace_profile(before.id, world.sandbox)
+    *former, after = world.machines.associations([instance])[instance]
+    # The former one may show for a while; how long is up to EC2.
+    assert {(each.id, each.state) for each in former} <= {(before.id, "disassociating")}
+    assert after.id != before.id
+    assert after.profile == world.sandbox
+    assert after.state in {"associating", "associated"}
+    with pytest.raises(Conflict):
+        world.machines.replace_profile(before.id, world.sandbox)
+    world.settle(instance)
+    (last,) = world.machines.associations([instance])[instance]
+    assert (last.id, last.profile, last.state) == (after.id, world.sandbox, "associated")
+
+
+def test_an_association_that_never_was_is_a_conflict(world: World) -> None:
+    with pytest.raises(Conflict):
+        world.machines.replace_profile("iip-assoc-00000000000000000", world.sandbox)
+
+
+def test_a_terminated_instance_has_no_profile_any_more(world: World) -> None:
+    (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
+    world.settle(instance)
+    world.machines.terminate([instance])
+    world.settle(instance)
+    assert world.machines.associations([instance]) == {instance: ()}
+
+
+def test_the_same_token_gets_the_same_answer(world: World) -> None:
+    first = world.machines.create_fleet(a_request(world, 2), world.token(1))
+    assert world.machines.create_fleet(a_request(world, 2), world.token(1)) == first
+    assert len(world.machines.instances()) == 2
+    second = world.machines.create_fleet(a_request(world, 2), world.token(2))
+    assert not set(second.instance_ids) & set(first.instance_ids)
+
+
+def test_the_same_token_for_another_request_is_a_misconfiguration(world: World) -> None:
+    world.machines.create_fleet(a_request(world, 2), world.token(1))
+    with pytest.raises(Misconfigured, match="IdempotentParameterMismatch"):
+        world.machines.create_fleet(a_request(world, 3), world.token(1))
+    assert len(world.machines.instances()) == 2
+
+
+def test_a_lost_answer_is_found_again_by_its_token(world: World) -> None:
+    world.lose_an_answer()
+    with pytest.raises(Transient):
+        world.machines.create_fleet(a_request(world, 2), world.token(1))
+    seen = {each.instance_id for each in world.machines.instances()}
+    assert len(seen) == 2
+    again = world.machines.create_fleet(a_request(world, 2), world.token(1))
+    assert set(again.instance_ids) == seen
+    assert len(world.machines.instances()) == 2
+
+
+def test_another_type_is_taken_when_one_is_dry(world: World) -> None:
+    world.run_dry(TYPES[0])
+    launched = world.machines.create_fleet(a_request(world, 2), world.token(1))
+    assert len(launched.instance_ids) == 2
+    codes = {error.partition(":")[0] for error in launched.errors}
+    assert codes == {"InsufficientInstanceCapacity"}
+
+
+def test_nothing_at_all_is_no_capacity_and_stays_so_for_its_token(world: World) -> None:
+    world.run_dry(*TYPES)
+    with pytest.raises(NoCapacity, match="InsufficientInstanceCapacity"):
+        world.machines.create_fleet(a_request(world), world.token(1))
+    world.recover()
+    with pytest.raises(NoCapacity):
+        world.machines.create_fleet(a_request(world), world.token(1))
+    assert world.machines.instances() == []
+    assert world.machines.create_fleet(a_request(world), world.token(2)).instance_ids
+
+
+def test_a_console_is_text_and_one_that_is_gone_is_not_found(world: World) -> None:
+    (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
+    world.settle(instance)
+    if isinstance(world, FakeWorld):
+        world.machines.machines[instance].console = f"console of {instance}"
+    assert world.machines.console(instance) == f"console of {instance}"
+    with pytest.raises(NotFound):
+        world.machines.console(GONE)
