@@ -1,10 +1,12 @@
-"""Generated blocks of docs/lab.md; `make docs` runs this beside `build.docs`, in the checkout."""
+"""What the lab writes into documents; `make docs` runs this beside `build.docs`."""
 
 from __future__ import annotations
 
+import ast
 import sys
+from collections.abc import Iterator
 
-from build.blocks import Documents, main, table
+from build.blocks import ROOT, Documents, main, table
 from mayfly_lab.faults.table import SWITCHES
 from mayfly_lab.kinds import KINDS
 
@@ -28,7 +30,22 @@ def faults() -> str:
     )
 
 
-DOCUMENTS = Documents(("docs/lab.md",), {"kinds-of-job": kinds_of_job, "faults": faults})
+def unchecked() -> str:
+    """What the emulator's own tests expect of it, a sentence for each test."""
+    return "\n".join(f"- {sentence}" for sentence in sorted(set(_sentences())))
+
+
+def _sentences() -> Iterator[str]:
+    for path in (ROOT / "lab/tests/emulator").glob("test_buildkite_*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield node.name.removeprefix("test_").replace("_", " ")
+
+
+DOCUMENTS = Documents(
+    ("docs/lab.md", "cli/mayfly_cli/check_buildkite/unchecked.md"),
+    {"kinds-of-job": kinds_of_job, "faults": faults, "unchecked": unchecked},
+)
 
 if __name__ == "__main__":
     sys.exit(main(DOCUMENTS))

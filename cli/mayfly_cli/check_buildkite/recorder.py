@@ -10,27 +10,16 @@ import pytest
 from mayfly.scrubbing import scrub
 from mayfly_cli.findings import Finding, Verdict, ok, unknown, wrong
 
-MARK = "remote"
 _LONGEST = 300
 
 
 @dataclass(slots=True, eq=False)
 class Recorder:
-    """A plug-in for pytest: tests without the mark are left out and counted."""
+    """A plug-in for pytest."""
 
     findings: dict[str, Finding] = field(default_factory=dict)
     """By test; of a test with several cases the worst."""
-    left_out: set[str] = field(default_factory=set)
-    """Tests that need the emulator itself."""
     broken_suite: list[str] = field(default_factory=list)
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep those that can be held against Buildkite."""
-        kept = [item for item in items if item.get_closest_marker(MARK)]
-        chosen = {_function(item.nodeid) for item in kept}
-        others = {_function(item.nodeid) for item in items} - chosen
-        self.left_out |= {_sentence(each) for each in others}
-        items[:] = kept
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be read holds nothing."""

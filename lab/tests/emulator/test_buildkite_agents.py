@@ -31,13 +31,6 @@ def test_register_gives_a_session_and_intervals_above_zero(bk: Contract) -> None
         assert content[interval] > 0
 
 
-@pytest.mark.remote
-def test_a_wrong_registration_token_is_refused_for_good(bk: Contract) -> None:
-    """Seen: 401 ends the agent at once, while 403, 422 and 500 are repeated for five minutes."""
-    answer = bk.registration(token="bkct_wrong")
-    assert (answer.status_code, answer.json()) == (401, {"message": "Invalid access token"})
-
-
 def test_an_agent_of_an_unknown_queue_is_refused(bk: Contract) -> None:
     """buildkite/docs agent/queues.md says it fails; the status is an assumption."""
     assert bk.registration(tags=("queue=nowhere",)).status_code == 422
@@ -130,13 +123,6 @@ def test_a_step_cannot_change_buildkites_own_variables(bk: Contract) -> None:
     assert (env["BUILDKITE_BRANCH"], env["OWN"]) == ("main", "1")
 
 
-@pytest.mark.remote
-def test_acquire_wants_its_lock_header(bk: Contract) -> None:
-    """buildkite/agent agent/fake_api_server_test.go."""
-    session = bk.agent()
-    assert session.call("PUT", f"/v3/jobs/{bk.one_job()}/acquire").status_code == 422
-
-
 def test_acquire_from_another_queue_finds_no_job(bk: Contract) -> None:
     """buildkite/agent-stack-k8s pull request 154."""
     job_id = bk.one_job()
@@ -156,19 +142,6 @@ def test_acquire_of_a_job_that_waits_is_locked_for_a_while(bk: Contract) -> None
     answer = bk.agent().acquire(waiting.id)
     assert answer.status_code == 423
     assert float(answer.headers["Retry-After"]) > 0
-
-
-@pytest.mark.remote
-def test_a_second_agent_is_rejected_and_a_repeat_of_the_first_is_not(bk: Contract) -> None:
-    """buildkite/agent core/client.go (exit 27); the repeat is an assumption.
-
-    Seen: after a lost answer the agent sends the same acquire again.
-    """
-    job_id = bk.one_job()
-    first, second = bk.agent(), bk.agent()
-    taken = first.acquire(job_id).json()
-    assert second.acquire(job_id).status_code == 422
-    assert first.acquire(job_id).json()["token"] == taken["token"]
 
 
 @pytest.mark.parametrize("end", ["finished", "canceled"])

@@ -51,7 +51,7 @@ def session(bk: Contract) -> Session:
 def said(session: Session, **wish: object) -> dict[str, Any]:
     answer = session.job("POST", "/oidc/tokens", wish)
     assert answer.status_code == 200, answer.text
-    return claims_of(answer.json()["token"], session.contract.buildkite.url)
+    return claims_of(answer.json()["token"], session.contract.url)
 
 
 def test_a_token_says_which_job_asks(bk: Contract, session: Session) -> None:

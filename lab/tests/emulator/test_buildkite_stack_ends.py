@@ -37,13 +37,6 @@ def test_an_explicit_zero_is_a_success(bk: Contract) -> None:
     assert bk.buildkite.job(job_id).outcome == "passed"
 
 
-@pytest.mark.remote
-def test_a_job_is_finished_at_most_once(bk: Contract) -> None:
-    job_id = bk.one_job()
-    assert bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"}).status_code == 200
-    assert bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"}).status_code == 422
-
-
 def test_a_stack_cannot_finish_what_an_agent_or_another_stack_has(bk: Contract) -> None:
     """An assumption on both counts: no source says."""
     running, reserved = bk.jobs("steps: [{command: a}, {command: b}]")
@@ -52,23 +45,6 @@ def test_a_stack_cannot_finish_what_an_agent_or_another_stack_has(bk: Contract) 
     bk.reserve(reserved.id, key="other")
     for job in (running, reserved):
         assert bk.stack("POST", f"/jobs/{job.id}/finish", {"detail": "x"}).status_code == 422
-
-
-@pytest.mark.remote
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({}, 422),
-        ({"detail": ""}, 422),
-        ({"detail": "é" * 2049}, 422),
-        ({"detail": 7}, 400),
-        ({"detail": "x", "exit_status": "7"}, 400),
-        ({"detail": "x" * 4096, "exit_status": 7}, 200),
-    ],
-)
-def test_finish_checks_its_parameters(bk: Contract, body: dict[str, object], status: int) -> None:
-    job_id = bk.one_job()
-    assert bk.stack("POST", f"/jobs/{job_id}/finish", body).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -113,16 +89,6 @@ def test_good_notices_are_kept_and_bad_ones_come_back_by_position(bk: Contract) 
     assert errors[0]["error"] == "detail is required"
 
 
-@pytest.mark.remote
-def test_a_job_has_at_most_a_hundred_notices(bk: Contract) -> None:
-    job_id = bk.one_job()
-    notices: list[dict[str, object]] = [
-        {"job_uuid": job_id, "detail": str(number)} for number in range(101)
-    ]
-    errors = notify(bk, *notices)
-    assert errors == [{"error": "job stack notification count exceeded", "indexes": [100]}]
-
-
 @pytest.mark.parametrize(("seconds", "taken"), [(0, True), (1, False), (-1, True), (-61, False)])
 def test_a_notice_is_of_the_jobs_own_time(bk: Contract, seconds: int, taken: bool) -> None:
     job_id = bk.one_job()
@@ -138,13 +104,6 @@ def test_notices_end_300_seconds_after_the_job(bk: Contract, seconds: int, taken
     bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"})
     bk.clock.advance(seconds=seconds)
     assert bool(notify(bk, {"job_uuid": job_id, "detail": "late"})) is not taken
-
-
-@pytest.mark.remote
-def test_notifications_are_a_list_of_at_most_a_thousand(bk: Contract) -> None:
-    many = [{"job_uuid": "x", "detail": "y"}] * 1001
-    assert bk.stack("POST", "/notifications", {"notifications": many}).status_code == 422
-    assert bk.stack("POST", "/notifications", {"notifications": "x"}).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from buildkite_emulator import Buildkite
-from mayfly_cli.check_buildkite import command
-from mayfly_cli.ends import BrokenError
 from tests.scripts.real_account import Run, bare_environment, run
 
 QUEUE = "checks"
@@ -120,15 +118,3 @@ def test_where_it_cannot_begin_it_says_why_in_a_line(
     assert (ended.status, ended.out) == (2, "")
     assert says in ended.err
     assert buildkite.jobs() == ()
-
-
-def test_a_checkout_without_the_suite_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "SUITE", tmp_path)
-    with pytest.raises(BrokenError, match="there is no suite"):
-        command._run({})
-
-
-def test_the_suite_is_where_the_command_looks() -> None:
-    assert list(command.SUITE.glob("test_buildkite_*.py"))

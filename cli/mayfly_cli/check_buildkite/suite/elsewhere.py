@@ -1,7 +1,7 @@
-"""The contract's client for a Buildkite elsewhere, which has no clock to turn and nothing to see.
+"""The suite's client for the Buildkite that the environment names.
 
-`scripts/check-buildkite` sets the environment, makes the pipeline and takes it away again. The
-emulator's default queue and the tests' stack keys stand for others there.
+`check-buildkite` sets the environment, makes the pipeline and takes it away again. The default
+queue and the stack keys of the tests stand for others there.
 """
 
 from __future__ import annotations
@@ -13,33 +13,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
 
 import pytest
 import requests
-from samtranslator.yaml_helper import yaml_parse
+import yaml
 
-from buildkite_emulator import Buildkite, BuildRequest, JobView
-from emulator.buildkite_client import ELSEWHERE, ONE_JOB, STACK, Clock, Contract
+from mayfly_cli.check_buildkite.suite.client import ONE_JOB, STACK, Client
 
+AGENT_ENDPOINT = "MAYFLY_CONTRACT_AGENT_ENDPOINT"
 PATIENCE_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
 _QUEUE = "default"
 _KEYS = (STACK, "other")
 
 
-class Inside:
-    """In the place of what only the emulator has."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __getattr__(self, name: str) -> Any:
-        pytest.skip(f"needs the emulator's own {self._what}")
-
-
 @dataclass(frozen=True)
-class Job:
+class Shown:
     """Of a job what the REST API shows and the tests ask for."""
 
     id: str
@@ -47,11 +36,11 @@ class Job:
     command: str
 
 
-class Elsewhere(Contract):
+class Elsewhere(Client):
     """A client of the Buildkite that the environment names."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        super().__init__(cast("Buildkite", Inside("state")), cast("Clock", Inside("clock")))
+        self.http = requests.Session()
         self._given = environment
         self._builds: list[int] = []
         self._sessions: list[str] = []
@@ -60,7 +49,7 @@ class Elsewhere(Contract):
 
     @property
     def url(self) -> str:
-        return self._given[ELSEWHERE].removesuffix("/v3")
+        return self._given[AGENT_ENDPOINT].removesuffix("/v3")
 
     @property
     def agent_token(self) -> str:
@@ -116,8 +105,8 @@ class Elsewhere(Contract):
             self._sessions.append(answer.json()["access_token"])
         return answer
 
-    def jobs(self, steps: str = ONE_JOB, request: BuildRequest | None = None) -> list[JobView]:
-        definition = yaml_parse(steps)
+    def jobs(self, steps: str = ONE_JOB) -> list[Shown]:
+        definition = yaml.safe_load(steps)
         for step in definition["steps"]:
             asked = step.get("agents", {}) if isinstance(step, dict) else {}
             if asked.get("queue", _QUEUE) != _QUEUE:
@@ -132,12 +121,12 @@ class Elsewhere(Contract):
         build = created.json()
         self._builds.append(build["number"])
         found = [
-            Job(job["id"], build["id"], job.get("command") or "")
+            Shown(job["id"], build["id"], job.get("command") or "")
             for job in build["jobs"]
             if job["type"] == "script"
         ]
         self._until_scheduled([job.id for job in found])
-        return cast("list[JobView]", found)
+        return found
 
     def close(self) -> None:
         """Leave nothing: jobs end, agents disconnect, builds are cancelled, keys are given back."""
@@ -193,11 +182,11 @@ class Elsewhere(Contract):
 
 
 @contextmanager
-def elsewhere(*, register: bool) -> Iterator[Elsewhere]:
+def elsewhere() -> Iterator[Elsewhere]:
+    """A registered stack there; what the test leaves behind is taken away."""
     made = Elsewhere(os.environ)
     try:
-        if register:
-            assert made.register_stack().status_code in {200, 201}
+        assert made.register_stack().status_code in {200, 201}
         yield made
     finally:
         made.close()

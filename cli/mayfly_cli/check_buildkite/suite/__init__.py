@@ -1,0 +1,1 @@
+"""What Mayfly relies on of Buildkite's APIs, as tests: against Buildkite itself, and in the lab."""

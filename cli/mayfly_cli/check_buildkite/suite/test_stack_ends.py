@@ -1,0 +1,55 @@
+"""What a stack may say about a job: finish it, leave notices on it; and how often it may call.
+
+Source of each expectation, unless the test says otherwise: buildkite/docs
+pages/apis/agent_api/stacks.md.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly_cli.check_buildkite.suite.client import Client
+
+
+def test_a_job_is_finished_at_most_once(bk: Client) -> None:
+    job_id = bk.one_job()
+    assert bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"}).status_code == 200
+    assert bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"detail": ""}, 422),
+        ({"detail": "é" * 2049}, 422),
+        ({"detail": 7}, 400),
+        ({"detail": "x", "exit_status": "7"}, 400),
+        ({"detail": "x" * 4096, "exit_status": 7}, 200),
+    ],
+)
+def test_finish_checks_its_parameters(bk: Client, body: dict[str, object], status: int) -> None:
+    job_id = bk.one_job()
+    assert bk.stack("POST", f"/jobs/{job_id}/finish", body).status_code == status
+
+
+def notify(bk: Client, *notices: dict[str, object]) -> list[dict[str, object]]:
+    answer = bk.stack("POST", "/notifications", {"notifications": list(notices)})
+    assert answer.status_code == 200
+    errors: list[dict[str, object]] = answer.json()["errors"]
+    return errors
+
+
+def test_a_job_has_at_most_a_hundred_notices(bk: Client) -> None:
+    job_id = bk.one_job()
+    notices: list[dict[str, object]] = [
+        {"job_uuid": job_id, "detail": str(number)} for number in range(101)
+    ]
+    errors = notify(bk, *notices)
+    assert errors == [{"error": "job stack notification count exceeded", "indexes": [100]}]
+
+
+def test_notifications_are_a_list_of_at_most_a_thousand(bk: Client) -> None:
+    many = [{"job_uuid": "x", "detail": "y"}] * 1001
+    assert bk.stack("POST", "/notifications", {"notifications": many}).status_code == 422
+    assert bk.stack("POST", "/notifications", {"notifications": "x"}).status_code == 400
