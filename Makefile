@@ -28,10 +28,10 @@ help: ## what can be made
 	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
-.venv/ok: .tools/ok requirements/dev.txt pyproject.toml
+.venv/ok: .tools/ok requirements/dev.txt pyproject.toml lab/pyproject.toml
 	$(BIN)/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python "$(PYTHON)" .venv
 	$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
-	$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . --editable lab
 	@touch $@
 
 # The SAM CLI pins a boto3 of its own, so it cannot share an environment with anything.
@@ -45,12 +45,13 @@ install: .venv/ok ## set up .venv with everything that the other targets need
 
 # The layer's lock comes first and binds the others: what is tested is what is shipped.
 .PHONY: lock
-lock: .tools/ok ## pin all requirements anew from requirements/*.in
+lock: .tools/ok ## pin all requirements anew from requirements/*.in and lab/pyproject.toml
 	set -e; compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url "$$@"; }; \
 	compile --upgrade --output-file layers/dependencies/requirements.txt requirements/runtime.in; \
 	compile --upgrade --constraint layers/dependencies/requirements.txt \
-		--output-file requirements/dev.txt requirements/dev.in; \
+		--extra tests --no-emit-package mayfly \
+		--output-file requirements/dev.txt requirements/dev.in lab/pyproject.toml; \
 	compile --upgrade --output-file requirements/sam.txt requirements/sam.in
 
 # ---------------------------------------------------------------- what is deployed
