@@ -7,10 +7,55 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-
-from mayfly_lab import faults as switches
+from enum import StrEnum
+from typing import Protocol
 
 from .refusals import RefusedError
+
+
+class Switch(StrEnum):
+    """What can be switched on from outside: by endpoint, or by queue for the last two."""
+
+    ANSWER = "buildkite-answer"
+    """The answer is this status instead; the call is not done."""
+    LOST = "buildkite-lost"
+    """The call is done, and its answer is lost."""
+    SLOW = "buildkite-slow"
+    """The call is done so many seconds late."""
+    OUTAGE = "buildkite-outage"
+    """The connection breaks without an answer."""
+    PAUSED = "queue-paused"
+    """Somebody paused the queue's dispatch."""
+    UNKNOWN = "queue-unknown"
+    """Somebody removed the queue."""
+
+
+class Strike(Protocol):
+    """One stroke of a switch that is on."""
+
+    @property
+    def value(self) -> str:
+        """What the switch was set to, as `429`."""
+
+    @property
+    def seconds(self) -> float:
+        """The value as a duration."""
+
+
+class Switches(Protocol):
+    """Where switches are turned on and off. Asked from any thread."""
+
+    def take(self, name: str, target: str, /) -> Strike | None:
+        """The stroke of this switch on an endpoint or queue, counted; None where none is on."""
+
+
+class NoSwitches:
+    """Nothing is ever switched on."""
+
+    def take(self, name: str, target: str, /) -> Strike | None:
+        """None."""
+        del name, target
+        return None
 
 
 @dataclass(slots=True)
@@ -43,8 +88,8 @@ class Faults:
     """Queues that the cluster no longer has: 404 for stacks, 422 for an agent that registers."""
     paused_queues: set[str] = field(default_factory=set)
     """Queues whose dispatch somebody paused."""
-    switches: switches.Faults = field(default_factory=switches.Faults)
-    """What users switch on with `--fault`, by the lab's one table."""
+    switches: Switches = field(default_factory=NoSwitches)
+    """Asked at each call, besides what is set here."""
     endpoints: frozenset[str] = frozenset()
     """The endpoints that there are, once an emulator has taken these switches."""
     _scripted: list[_Scripted] = field(default_factory=list)
@@ -87,7 +132,7 @@ class Faults:
 
     def delay(self, endpoint: str) -> float:
         """Seconds until a call is done that has just arrived."""
-        slow = self.switches.take("buildkite-slow", endpoint)
+        slow = self.switches.take(Switch.SLOW, endpoint)
         return self.latency.total_seconds() + (slow.seconds if slow else 0.0)
 
     def before(self, endpoint: str) -> None:
@@ -96,7 +141,7 @@ class Faults:
         Raises:
             RefusedError: a scripted answer takes its place.
         """
-        if switched := self.switches.take("buildkite-answer", endpoint):
+        if switched := self.switches.take(Switch.ANSWER, endpoint):
             headers = {"RateLimit-Reset": "1"} if switched.value == "429" else {}
             raise RefusedError(int(switched.value), "Injected by the lab", headers=headers)
         scripted = self._take(endpoint, lost=False)
@@ -105,24 +150,24 @@ class Faults:
 
     def loses_answer(self, endpoint: str) -> bool:
         """Called after each call is done: whether its answer gets lost."""
-        if self.switches.take("buildkite-lost", endpoint):
+        if self.switches.take(Switch.LOST, endpoint):
             return True
         return self._take(endpoint, lost=True) is not None
 
     def drops(self, endpoint: str) -> bool:
         """Whether a call finds nobody who answers."""
-        return self.outage or self.switches.take("buildkite-outage", endpoint) is not None
+        return self.outage or self.switches.take(Switch.OUTAGE, endpoint) is not None
 
     def is_paused(self, queue: str) -> bool:
         """Whether somebody paused the queue."""
-        return queue in self.paused_queues or self._switched("queue-paused", queue)
+        return queue in self.paused_queues or self._switched(Switch.PAUSED, queue)
 
     def is_unknown(self, queue: str) -> bool:
         """Whether the cluster no longer has the queue."""
-        return queue in self.unknown_queues or self._switched("queue-unknown", queue)
+        return queue in self.unknown_queues or self._switched(Switch.UNKNOWN, queue)
 
-    def _switched(self, name: str, queue: str) -> bool:
-        return self.switches.take(name, queue) is not None
+    def _switched(self, switch: Switch, queue: str) -> bool:
+        return self.switches.take(switch, queue) is not None
 
     def _add(self, scripted: _Scripted) -> None:
         if self.endpoints and not fnmatch.filter(self.endpoints, scripted.endpoint):

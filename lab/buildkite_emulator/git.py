@@ -13,7 +13,7 @@ from .http import Request, Response
 from .refusals import RefusedError, not_found
 
 PREFIX = "/git/"
-_AUTHOR = ("-c", "user.name=Mayfly lab", "-c", "user.email=lab@example.org")
+_AUTHOR = ("-c", "user.name=The lab", "-c", "user.email=lab@example.org")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Buildkite(BuildContents):
         queues: Iterable[str] = ("default",),
         timings: Timings | None = None,
         faults: Faults | None = None,
-        organization: str = "mayfly-lab",
+        organization: str = "example",
     ) -> None:
         self.settings = Settings(
             organization=organization,

@@ -36,7 +36,7 @@ class Queue:
 class Settings:
     """One organisation with one cluster."""
 
-    organization: str = "mayfly-lab"
+    organization: str = "example"
     cluster: str = "lab"
     queues: tuple[Queue, ...] = (Queue("default"),)
     """The first one is the cluster's default queue."""

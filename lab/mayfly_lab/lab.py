@@ -31,6 +31,7 @@ from mayfly_lab.standin.archive import AgentArchive, pack
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: templates, functions and layers are deployed from here."""
+ORGANIZATION = "mayfly-lab"
 STACK = "mayfly"
 SCRIPTS = "mayfly-scripts"
 """The bucket of operators' bootstrap scripts; each queue has a prefix of its own in it."""
@@ -84,6 +85,7 @@ class Lab:
             queues=(*choices.queues, *choices.further_queues),
             timings=choices.timings,
             faults=BuildkiteFaults(switches=self.faults),
+            organization=ORGANIZATION,
         )
 
     # Parts that exist while the lab is entered.

@@ -97,6 +97,14 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+def every_import(path: Path) -> set[str]:
+    """Dotted names of the modules that a file imports from, at run time or not."""
+    nodes = list(ast.walk(tree(path)))
+    plain = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    given = (node for node in nodes if isinstance(node, ast.ImportFrom))
+    return plain | {node.module or "" for node in given if node.level == 0}
+
+
 def _at_run_time(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
@@ -154,6 +162,17 @@ def test_there_is_a_door_for_each_function() -> None:
     found = {name.rpartition(".")[2] for name in imported(ROOT / "functions/app.py")}
     assert found >= set(FUNCTIONS)
     assert [path.name for path in tracked("functions/**.py")] == ["app.py"]
+
+
+EMULATOR = modules(ROOT / "lab/buildkite_emulator")
+
+
+@pytest.mark.parametrize("name", sorted(EMULATOR))
+def test_the_emulator_of_buildkite_knows_nothing_of_mayfly(name: str) -> None:
+    """Imports for type checkers alone count too."""
+    found = {module.partition(".")[0] for module in every_import(EMULATOR[name])}
+    assert found & OURS <= {"buildkite_emulator"}
+    assert "mayfly" not in EMULATOR[name].read_text().lower()
 
 
 LAB = {"mayfly_lab", "buildkite_emulator", *(path.name for path in ROOT.glob("lab/tests/*"))}

@@ -151,7 +151,7 @@ def test_people_need_the_scope_of_each_call_and_get_long_lists_in_pages(
     batch = [described(str(number)) for number in range(30)]
     announce(session, *batch)
     announce(session, described("last"), batch="c")
-    target = f"/v2/organizations/mayfly-lab/jobs/{session.job_id}/artifacts"
+    target = f"/v2/organizations/example/jobs/{session.job_id}/artifacts"
     reader = bk.buildkite.issue_api_token("read_artifacts")
     listed = bk.call("GET", target, token=reader, scheme="Bearer")
     assert len(listed.json()) == 30

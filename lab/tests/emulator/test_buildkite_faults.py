@@ -11,9 +11,11 @@ import pytest
 import requests
 
 from buildkite_emulator import Buildkite, JobEvent
+from buildkite_emulator.faults import Switch
 from emulator.buildkite_client import STACK, Contract, contract
 from local.waiting import eventually
 from mayfly_lab.contracts import Listener
+from mayfly_lab.faults import SWITCHES, Faults, Part
 
 
 @pytest.fixture
@@ -65,13 +67,20 @@ def test_a_lost_answer_leaves_its_effect(bk: Contract) -> None:
 
 def test_a_slow_call_is_done_when_nobody_waits_for_it_any_more(bk: Contract) -> None:
     job_id = bk.one_job()
-    bk.buildkite.faults.switches.parse("buildkite-slow=stacks.batch-reserve,value=400ms")
+    switches = Faults()
+    switches.parse("buildkite-slow=stacks.batch-reserve,value=400ms")
+    bk.buildkite.faults.switches = switches
     url = f"{bk.url}/v3/stacks/{STACK}/scheduled-jobs/batch-reserve"
     headers = {"Authorization": f"Token {bk.agent_token}"}
     with pytest.raises(requests.ReadTimeout):
         requests.put(url, json={"job_uuids": [job_id]}, headers=headers, timeout=0.1)
     assert bk.state(job_id) == "scheduled"
     eventually(lambda: str(bk.buildkite.job(job_id).state) == "reserved")
+
+
+def test_the_emulator_obeys_every_switch_of_the_lab_that_is_for_buildkite() -> None:
+    ours = {Part.BUILDKITE, Part.QUEUE}
+    assert set(Switch) == {name for name, switch in SWITCHES.items() if switch.part in ours}
 
 
 def test_an_outage_drops_every_call(bk: Contract) -> None:

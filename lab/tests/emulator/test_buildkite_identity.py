@@ -60,9 +60,9 @@ def test_a_token_says_which_job_asks(bk: Contract, session: Session) -> None:
     now = int(bk.clock.now.timestamp())
     assert set(claims) == ALWAYS
     assert claims["sub"] == (
-        "organization:mayfly-lab:pipeline:demo:ref:refs/heads/main:commit:HEAD:step:one"
+        "organization:example:pipeline:demo:ref:refs/heads/main:commit:HEAD:step:one"
     )
-    assert claims["aud"] == "https://buildkite.com/mayfly-lab"
+    assert claims["aud"] == "https://buildkite.com/example"
     assert (claims["iat"], claims["nbf"], claims["exp"]) == (now, now, now + 300)
     assert (claims["build_number"], claims["build_source"]) == (1, "api")
     assert (claims["job_id"], claims["runner_environment"]) == (session.job_id, "self-hosted")
@@ -93,7 +93,7 @@ def test_optional_claims_and_session_tags(bk: Contract, session: Session) -> Non
     assert claims["https://aws.amazon.com/tags"] == {
         "principal_tags": {
             "build_number": ["1"],
-            "organization_slug": ["mayfly-lab"],
+            "organization_slug": ["example"],
             "cluster_id": [settings.cluster_id],
         }
     }

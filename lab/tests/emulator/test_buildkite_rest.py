@@ -78,7 +78,7 @@ def test_what_does_not_exist_is_not_found(bk: Contract, method: str, path: str) 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "Token"])
 def test_only_a_users_token_opens_the_api(bk: Contract, scheme: str) -> None:
-    path = f"/v2/organizations/mayfly-lab{BUILDS}"
+    path = f"/v2/organizations/example{BUILDS}"
     for token in (None, bk.buildkite.agent_token):
         assert bk.call("GET", path, token=token, scheme=scheme).status_code == 401
     own = bk.call("GET", path, token=bk.buildkite.api_token, scheme=scheme)

@@ -158,7 +158,7 @@ def test_jobs_of_a_build_are_listed_by_pages_and_states(bk: Contract) -> None:
 
 def test_the_end_of_a_log_is_read_by_range(bk: Contract) -> None:
     [job] = create(bk)["jobs"]
-    path = f"/v2/organizations/mayfly-lab/jobs/{job['id']}/log"
+    path = f"/v2/organizations/example/jobs/{job['id']}/log"
 
     def read(accept: str, asked: str) -> Any:
         return bk.call(
@@ -222,7 +222,7 @@ def test_a_token_opens_what_its_scopes_say(
     """The scope of each call is its page's; 403 without it is an assumption."""
     every = ["read_builds", "write_builds", "read_job_env", "read_build_logs", "read_agents"]
     [job] = create(bk)["jobs"]
-    target = f"/v2/organizations/mayfly-lab{path.format(job=job['id'])}"
+    target = f"/v2/organizations/example{path.format(job=job['id'])}"
     body = {**HEAD, "priority": 1} if method != "GET" else None
     with_it = bk.buildkite.issue_api_token(scope)
     without = bk.buildkite.issue_api_token(*(one for one in every if one != scope))
