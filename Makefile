@@ -13,7 +13,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 
 TYPED := layers/mayfly/mayfly layers/instance/mayfly_instance layers/instance/bundle.py \
-	lab/mayfly_lab lab/buildkite_emulator lab/tests cli/mayfly_cli functions build tests
+	lab/mayfly_lab lab/buildkite_emulator lab/generate_docs.py lab/tests cli/mayfly_cli functions build tests
 SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers scripts lab))
 
 .PHONY: help
@@ -63,7 +63,7 @@ bundle: .venv/ok ## put the user data and the bundle's SHA-256 into the template
 .PHONY: docs
 docs: .venv/ok ## renew what the documentation takes from the code
 	$(BIN)/python -m build.docs --write
-	$(BIN)/python -m mayfly_lab.docs --write
+	PYTHONPATH=.:lab/tests $(BIN)/python lab/generate_docs.py --write
 
 .PHONY: build
 build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container

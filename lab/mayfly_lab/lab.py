@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from mayfly_lab.machines.room import Room, RoomConfig
 from mayfly_lab.machines.survey import Survey, survey
 from mayfly_lab.records import Records
 from mayfly_lab.standin.archive import AgentArchive, pack
+from mayfly_lab.standin.notice import notice
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: templates, functions and layers are deployed from here."""
@@ -102,6 +103,11 @@ class Lab:
         """Which agent runs the jobs, as `buildkite-agent 3.83.1` or `stand-in`."""
         archive = self.archive
         return "stand-in" if archive.stand_in else f"buildkite-agent {archive.version}"
+
+    @property
+    def notice(self) -> Iterator[str]:
+        """What is to be told of the agent before a run: lines about the stand-in, or none."""
+        return notice() if self.archive.stand_in else iter(())
 
     @property
     def machines(self) -> str:

@@ -35,6 +35,8 @@ def bench(
         teller = Teller()
         told = f"agent: {lab.agent_name}; latency: {latency}; machines: {lab.machines}"
         teller.say(told)
+        for line in lab.notice:
+            teller.say(line)
         seen = run(lab, course, wait, teller.say)
         agent_name = lab.agent_name
     ways = ways_of(seen)

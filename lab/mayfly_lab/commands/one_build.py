@@ -67,6 +67,7 @@ class OneBuild:
     def _before(self, lab: Lab) -> Iterator[str]:
         """What is to be known before the build begins."""
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
+        yield from lab.notice
         if self.no_namespaces:
             yield f"warning: machines are only directories here: {self.no_namespaces}"
         source = self.source

@@ -80,6 +80,7 @@ class OpenLab:
 
     def _introduction(self, lab: Lab, printed: list[Line]) -> Iterator[str]:
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
+        yield from lab.notice
         if self.no_namespaces:
             yield f"warning: machines are only directories here: {self.no_namespaces}"
         yield f"queues that Mayfly serves: {', '.join(lab.choices.queues)}"

@@ -68,6 +68,8 @@ def play(agent: Path | None, json_file: Path | None) -> int:
     choices = LabChoices(queues=cast.QUEUES, agent=agent, delays=DELAYS, parameters=cast.PARAMETERS)
     with Lab(choices) as lab:
         stage.say(f"agent: {lab.agent_name}")
+        for line in lab.notice:
+            stage.say(line)
         stage.say(f"machines: {lab.machines}")
         stage.say("both stacks are deployed; the four functions run as the templates wire them")
         _act(lab, stage)

@@ -28,9 +28,8 @@ class Agent:
     """One run of `start --acquire-job`."""
 
     def __init__(self, settings: Settings) -> None:
-        name = settings["name"] or f"stand-in-{socket.gethostname()}"
         self._settings = settings
-        self._name = name.replace("%spawn", "1").replace("%hostname", socket.gethostname())
+        self._name = settings["name"] or f"stand-in-{socket.gethostname()}"
         self._console = Console(self._name, settings["log-format"])
         self._run: JobRun | None = None
         self._stops = 0
@@ -56,9 +55,6 @@ class Agent:
 
     def _register(self) -> dict[str, Any] | None:
         tags = [tag.strip() for tag in self._settings["tags"].split(",") if tag.strip()]
-        if self._settings["queue"]:
-            tags = [tag for tag in tags if not tag.startswith("queue=")]
-            tags.append(f"queue={self._settings['queue']}")
         features = [] if self._settings.on("no-feature-reporting") else ["acquire-job"]
         body = {
             "name": self._name,

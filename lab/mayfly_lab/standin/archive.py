@@ -19,8 +19,9 @@ from . import VERSION
 _HERE = Path(__file__).resolve().parent
 _NAME = "buildkite-agent"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_INTERPRETER = b"#!/usr/bin/env python3\n"
 _START = "import sys\nfrom standin.cli import main\nsys.exit(main(sys.argv[1:]))\n"
-_INTERPRETER = "/usr/bin/env python3"
+_NOT_PACKED = {"archive.py", "notice.py"}
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,16 @@ class AgentArchive:
     stand_in: bool
 
 
-def pack(target: Path, agent: Path | None = None, interpreter: str = _INTERPRETER) -> AgentArchive:
+def pack(target: Path, agent: Path | None = None) -> AgentArchive:
     """Write the archive of a real agent's binary, or without one of the stand-in, to `target`.
 
-    The same input gives the same bytes. The interpreter is the stand-in's first line.
+    The same input gives the same bytes.
 
     Raises:
         OSError: the binary cannot be read or run.
         subprocess.CalledProcessError: it does not tell its version.
     """
-    content = agent.read_bytes() if agent else stand_in(interpreter)
+    content = agent.read_bytes() if agent else stand_in()
     target.parent.mkdir(parents=True, exist_ok=True)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -60,15 +61,15 @@ def pack(target: Path, agent: Path | None = None, interpreter: str = _INTERPRETE
     )
 
 
-def stand_in(interpreter: str = _INTERPRETER) -> bytes:
+def stand_in() -> bytes:
     """The stand-in as one executable file: a zip that Python runs."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for source in sorted(_HERE.glob("*.py")):
-            if source.name not in {Path(__file__).name, "__main__.py"}:
+            if source.name not in _NOT_PACKED:
                 _add(archive, f"standin/{source.name}", source.read_text(encoding="utf-8"))
         _add(archive, "__main__.py", _START)
-    return f"#!{interpreter}\n".encode() + packed.getvalue()
+    return _INTERPRETER + packed.getvalue()
 
 
 def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:

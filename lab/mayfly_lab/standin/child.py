@@ -6,7 +6,6 @@ import fcntl
 import os
 import pty
 import select
-import shlex
 import signal
 import struct
 import subprocess
@@ -35,8 +34,7 @@ class Bootstrap:
         Raises:
             OSError: it cannot be started.
         """
-        custom = settings["bootstrap-script"]
-        command = shlex.split(custom) if custom else [*program(), "bootstrap"]
+        command = [*program(), "bootstrap"]
         if settings.on("no-pty"):
             reading, writing = os.pipe()
         else:
@@ -115,8 +113,5 @@ def _terminal() -> tuple[int, int]:
 
 
 def program() -> list[str]:
-    """How to start this program again: the packed file, or the module it was started as."""
-    packed = Path(__file__).resolve().parents[1]
-    if packed.is_file():
-        return [sys.executable, str(packed)]
-    return [sys.executable, "-m", __package__]
+    """How to start this program again: the file that it was packed into."""
+    return [sys.executable, str(Path(__file__).resolve().parents[1])]

@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from buildkite_emulator import PipelineError
+from e2e.kinds import KINDS, Kind
 from e2e.runs import Run, Runs
-from mayfly_lab.kinds import KINDS, Kind
 from mayfly_lab.lab import LabChoices
 from stories.stage import BOOT, QUICK, a_stage
 

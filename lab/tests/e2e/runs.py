@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import requests
 
 from buildkite_emulator import BuildRequest
-from mayfly_lab.kinds import Kind
+from e2e.kinds import Kind
 from stories.stage import Stage
 
 OVER = frozenset({"passed", "failed", "canceled", "not_run"})
@@ -138,7 +138,7 @@ class Runs:
     def against(self, kind: Kind) -> str:
         """Why the kind cannot be shown in this lab; empty when it can."""
         if self.stand_in and kind.stand_in:
-            return f"the stand-in cannot: {kind.stand_in}"
+            return f"the stand-in {kind.stand_in}"
         if kind.directory and self.stage.lab.ground.kind == "directory":
             return f"machines are directories here: {kind.directory}"
         return ""

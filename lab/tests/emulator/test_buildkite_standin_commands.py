@@ -160,6 +160,7 @@ def test_the_stand_in_refuses_what_it_cannot_in_one_line_each(stand_in: Room) ->
         "oidc request-token",
         "lock do x",
         "env get X",
+        "redactor add x",
         "artifact upload '{a,b}'",
         "artifact upload a s3://bucket",
         "annotate x --scope job",

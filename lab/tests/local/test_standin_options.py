@@ -50,7 +50,7 @@ def test_switches_take_words(word: str, on: bool) -> None:
         ([], {"BUILDKITE_BUILD_PATH": ""}, "Missing build-path"),
         ([], {"BUILDKITE_AGENT_ACQUIRE_JOB": ""}, "it runs one job"),
         (["--no-command-eval"], {}, "it cannot do --no-command-eval"),
-        ([], {"BUILDKITE_KUBERNETES_EXEC": "true"}, "it cannot do --kubernetes-exec"),
+        ([], {"BUILDKITE_STRICT_SINGLE_HOOKS": "true"}, "it cannot do --strict-single-hooks"),
         ([], {"BUILDKITE_AGENT_VERIFICATION_JWKS_FILE": "/k"}, "it cannot do --verification"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from build.blocks import ROOT
-from mayfly_lab.kinds import KINDS
+from e2e.kinds import KINDS
 
 
 def stories_of_kinds() -> list[str]:

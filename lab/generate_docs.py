@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 
 from build.blocks import ROOT, Documents, main, table
+from e2e.kinds import KINDS
 from mayfly_lab.faults.table import SWITCHES
-from mayfly_lab.kinds import KINDS
+from mayfly_lab.standin.notice import LIMITS
 
 
 def kinds_of_job() -> str:
@@ -30,6 +31,11 @@ def faults() -> str:
     )
 
 
+def limits() -> str:
+    """What the stand-in cannot do, as a run says at its start."""
+    return "\n".join(f"- {limit}" for limit in LIMITS.values())
+
+
 def unchecked() -> str:
     """What the emulator's own tests expect of it, a sentence for each test."""
     return "\n".join(f"- {sentence}" for sentence in sorted(set(_sentences())))
@@ -44,7 +50,12 @@ def _sentences() -> Iterator[str]:
 
 DOCUMENTS = Documents(
     ("docs/lab.md", "cli/mayfly_cli/check_buildkite/unchecked.md"),
-    {"kinds-of-job": kinds_of_job, "faults": faults, "unchecked": unchecked},
+    {
+        "faults": faults,
+        "limits-of-the-stand-in": limits,
+        "kinds-of-job": kinds_of_job,
+        "unchecked": unchecked,
+    },
 )
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The kinds of job that the end-to-end tests run: one table, for the tests and for the docs.
 
 Each file below `jobs` is a list. `story` is the test's name, `pipeline` its pipeline. What cannot
-be shown says why: `stand-in` where the lab's own agent cannot run it, `directory` where machines
-are directories, without users and namespaces.
+be shown says why: `stand-in` names the limit of the lab's own agent that is in the way, `directory`
+says why machines that are directories, without users and namespaces, cannot.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from mayfly_lab.standin.notice import LIMITS
 
 _FILES = ("endings", "output", "checkouts", "hosts", "builds")
 _PLACE = Path(__file__).parent / "jobs"
@@ -31,7 +33,7 @@ class Kind:
     build: Mapping[str, str] = field(default_factory=dict)
     """`branch`, `tag` and `commit` of its build, where they are not the default ones."""
     stand_in: str = ""
-    """Why the stand-in cannot run it; empty when it can."""
+    """What the stand-in lacks to run it, as LIMITS has it; empty when it can."""
     directory: str = ""
     """Why a machine without namespaces cannot show it; empty when it can."""
 
@@ -55,7 +57,11 @@ class Kind:
 
 def _read(name: str) -> list[Kind]:
     entries = yaml.safe_load((_PLACE / f"{name}.yml").read_text("utf-8"))
-    return [Kind(**{key.replace("-", "_"): value for key, value in e.items()}) for e in entries]
+    return [_kind(**{key.replace("-", "_"): value for key, value in e.items()}) for e in entries]
+
+
+def _kind(stand_in: str | None = None, **given: Any) -> Kind:
+    return Kind(stand_in=LIMITS[stand_in] if stand_in else "", **given)
 
 
 KINDS: Mapping[str, Kind] = {kind.test: kind for name in _FILES for kind in _read(name)}

@@ -1,0 +1,25 @@
+"""What people are told of the agent before a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mayfly_lab.lab import Lab, LabChoices
+from mayfly_lab.standin.archive import AgentArchive
+from mayfly_lab.standin.notice import DOCS, LIMITS, notice
+
+
+def test_the_notice_says_that_it_is_a_stand_in_what_it_lacks_and_where_the_real_one_is() -> None:
+    first, *limits, last = notice()
+    assert "the lab's stand-in for buildkite-agent, not under the real one" in first
+    assert limits == [f"warning: the stand-in {limit}" for limit in LIMITS.values()]
+    assert last.endswith(DOCS)
+
+
+@pytest.mark.parametrize("stand_in", [True, False])
+def test_a_lab_has_the_notice_unless_a_real_agent_runs_its_jobs(stand_in: bool) -> None:
+    lab = Lab(LabChoices())
+    lab.archive = AgentArchive(Path("agent.tar.gz"), "", "3.83.1", stand_in=stand_in)
+    assert list(lab.notice) == (list(notice()) if stand_in else [])

@@ -1,0 +1,40 @@
+"""Every command whose jobs the stand-in runs says so before anything else happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mayfly_lab.standin.notice import DOCS, notice
+from stories.commands import Command, left_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("command", "stopped"),
+    [("run", 130), ("up", 0), ("demo", 130), ("bench", 130)],
+)
+def test_a_run_of_the_stand_in_begins_with_the_notice(
+    tmp_path: Path, command: str, stopped: int
+) -> None:
+    (tmp_path / "pipeline.yml").write_text(json.dumps({"steps": [{"command": "sleep 300"}]}))
+    file = ("pipeline.yml",) if command == "run" else ()
+    started = Command(tmp_path, (command, *file, "--agent", "stand-in"))
+    output = started.process.stdout
+    assert output is not None
+    told: list[str] = []
+    while not told or DOCS not in told[-1]:
+        line = output.readline()
+        assert line, started.ended()
+        told.append(line.strip())
+    started.process.terminate()
+    code, rest = started.ended()
+    assert code == stopped, rest
+    assert left_of(started.temporary) == []
+    heading, *lines = told
+    assert "agent: stand-in" in heading
+    for line, wanted in zip(lines, notice(), strict=True):
+        assert line.endswith(wanted)
