@@ -55,13 +55,17 @@ MAY_IMPORT = {
     "errors": set(),
     "records": {"errors"},
     "answers": set(),
+    "batched": set(),
     "ports": {"answers", "records"},
     "metrics": set(),
     "tick": {"errors", "metrics", "records"},
     "config": {"answers", "errors", "records", "scrubbing"},
-    "adapters": {"answers", "errors", "metrics", "observe", "records", "scrubbing"},
+    "adapters": {"answers", "batched", "errors", "metrics", "observe", "records", "scrubbing"},
     **{
-        function: {"answers", "config", "errors", "events", "metrics", "ports", "records", "tick"}
+        function: {
+            *("answers", "batched", "config", "errors", "events", "metrics", "ports", "records"),
+            "tick",
+        }
         for function in FUNCTIONS
     },
 }
@@ -75,7 +79,7 @@ PURE = {
         for name in MAYFLY
         if part(name) in FUNCTIONS and name.split(".")[-1] not in REACHES_OUT
     ),
-    *(name for name in MAYFLY if part(name) in {"answers", "metrics", "records"}),
+    *(name for name in MAYFLY if part(name) in {"answers", "batched", "metrics", "records"}),
     "mayfly.config.repository",
     "mayfly.config.rules",
     "mayfly.config.shapes",

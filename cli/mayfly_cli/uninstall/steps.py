@@ -14,6 +14,7 @@ from mayfly.adapters.aws.boto_errors import code_of
 from mayfly.adapters.buildkite.stacks import stack_key
 from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.transactions import Tables
+from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig
 from mayfly.errors import MayflyError
 from mayfly.records.states import Agent, claim_states
@@ -164,8 +165,8 @@ class Steps:
 
     def delete_parameters(self, names: Sequence[str]) -> None:
         """Delete SSM parameters."""
-        for start in range(0, len(names), _AT_ONCE):
-            self._do("ssm", "delete_parameters", Names=list(names[start : start + _AT_ONCE]))
+        for some in batched(names, _AT_ONCE):
+            self._do("ssm", "delete_parameters", Names=some)
         if names:
             tell(f"deleted {len(names)} parameter{'s' * (len(names) != 1)}")
 

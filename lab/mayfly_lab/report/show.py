@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from textwrap import shorten
 
+from mayfly.batched import batched
 from mayfly_lab.report.checks import Check
 from mayfly_lab.report.timeline import POINTS, InstanceLine, JobLine
 
@@ -27,10 +28,11 @@ def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
         ).rstrip()
         if line.reason:
             yield f"      {shorten(line.reason, WIDTH - 6, placeholder='…')}"
-    at_once = (WIDTH - _FIRST) // _COLUMN
-    for start in range(0, len(lines), at_once):
+    before = 0
+    for some in batched(lines, (WIDTH - _FIRST) // _COLUMN):
         yield ""
-        yield from _seconds(lines[start : start + at_once], start)
+        yield from _seconds(some, before)
+        before += len(some)
 
 
 def plain(label: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mayfly.batched import batched
 from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
 from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE
 from mayfly.dispatch.ports import DispatchPorts
@@ -86,8 +87,7 @@ class Applier:
 
     def _save(self, claims: Sequence[Claim], recorded: list[Claim]) -> None:
         """Write claims many at a time; where one of them is lost, one by one, to keep the rest."""
-        for start in range(0, len(claims), _WRITE_AT_ONCE):
-            some = claims[start : start + _WRITE_AT_ONCE]
+        for some in batched(claims, _WRITE_AT_ONCE):
             try:
                 self.ports.fleet.write([Save(claim) for claim in some], self.fence)
             except Conflict:

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 
 from mayfly.answers import Listing
+from mayfly.batched import batched
 from mayfly.config.in_force import in_force
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch import policy
@@ -138,14 +139,12 @@ def _overtaken(views: Iterable[QueueView]) -> Iterator[Claim]:
 
 
 def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> dict[str, str]:
-    jobs = [claim.job for claim in claims]
     states: dict[str, str] = {}
-    for start in range(0, len(jobs), _STATES_AT_ONCE):
-        some = jobs[start : start + _STATES_AT_ONCE]
+    for jobs in batched((claim.job for claim in claims), _STATES_AT_ONCE):
         try:
-            states.update(buildkite.states(some))
+            states.update(buildkite.states(jobs))
         except FAILURES as error:
-            outcome.failed("states of jobs", error, fields(jobs=some))
+            outcome.failed("states of jobs", error, fields(jobs=jobs))
     return states
 
 

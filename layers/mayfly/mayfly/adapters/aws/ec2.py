@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import code_of, duty, translated
 from mayfly.answers import Association, Launched, Seen
+from mayfly.batched import batched
 from mayfly.errors import MayflyError, Misconfigured, NoCapacity, NotFound
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Ec2Machines:
         """See `mayfly.ports.Machines`."""
         found: dict[str, list[Association]] = {instance_id: [] for instance_id in instance_ids}
         paginator = self._client().get_paginator("describe_iam_instance_profile_associations")
-        for some in _batches(list(found), _FILTER_VALUES):
+        for some in batched(list(found), _FILTER_VALUES):
             with translated():
                 for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": some}]):
                     for shown in map(_association, page["IamInstanceProfileAssociations"]):
@@ -97,7 +98,7 @@ class Ec2Machines:
         """See `mayfly.ports.Machines`."""
         problems = [
             problem
-            for some in _batches(list(dict.fromkeys(instance_ids)), _TERMINATE_AT_ONCE)
+            for some in batched(list(dict.fromkeys(instance_ids)), _TERMINATE_AT_ONCE)
             for problem in self._terminate(some)
         ]
         if problems:
@@ -166,8 +167,3 @@ def _association(shown: Mapping[str, Any]) -> Association:
         profile=shown["IamInstanceProfile"]["Arn"],
         state=shown["State"],
     )
-
-
-def _batches(names: list[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(names), size):
-        yield names[start : start + size]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mayfly.adapters.aws.boto_errors import translated
 from mayfly.answers import Parameter
+from mayfly.batched import batched
 from mayfly.errors import Misconfigured, NotFound
 from mayfly.scrubbing import hide
 
@@ -48,8 +49,7 @@ class SsmParameters:
         """See `mayfly.ports.Parameters`."""
         distinct = list(dict.fromkeys(names))
         values: dict[str, str] = {}
-        for start in range(0, len(distinct), _NAMES_AT_ONCE):
-            some = distinct[start : start + _NAMES_AT_ONCE]
+        for some in batched(distinct, _NAMES_AT_ONCE):
             with translated():
                 answer = self._client().get_parameters(Names=some)
             values.update((kept["Name"], kept["Value"]) for kept in answer["Parameters"])

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from mayfly.adapters.buildkite.rate_limits import Allowance
 from mayfly.adapters.buildkite.stacks_calls import Refused, StacksCalls
 from mayfly.answers import Job, Listing
+from mayfly.batched import batched
 from mayfly.errors import Conflict, Misconfigured, Transient
 from mayfly.scrubbing import hide, scrub
 
@@ -88,7 +89,7 @@ class Stacks:
     def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
         """See `mayfly.ports.Buildkite`."""
         ours: set[str] = set()
-        for some in _batches(jobs):
+        for some in batched(jobs, _AT_ONCE):
             body = {"job_uuids": some, "reservation_expiry_seconds": seconds}
             answer = self._stack("batch-reserve", "PUT", "scheduled-jobs/batch-reserve", body)
             with _readable("batch-reserve"):
@@ -104,7 +105,7 @@ class Stacks:
     def states(self, jobs: Sequence[str]) -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`."""
         states: dict[str, str] = {}
-        for some in _batches(jobs):
+        for some in batched(jobs, _AT_ONCE):
             answer = self._stack("get-states", "POST", "jobs/get-states", {"job_uuids": some})
             with _readable("get-states"):
                 states.update((job, str(state)) for job, state in answer["states"].items())
@@ -113,7 +114,7 @@ class Stacks:
     def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`."""
         tokens: dict[str, str] = {}
-        for some in _batches(jobs):
+        for some in batched(jobs, _AT_ONCE):
             body = {"job_uuids": some, "token_lifetime_seconds": seconds}
             answer = self._stack("tokens", "POST", "job-acquisition-tokens", body)
             with _readable("tokens"):
@@ -155,11 +156,6 @@ class Stacks:
         query: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
         return self._calls.call(endpoint, method, f"stacks/{self._key}/{path}", body, query)
-
-
-def _batches(jobs: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(jobs), _AT_ONCE):
-        yield list(jobs[start : start + _AT_ONCE])
 
 
 def _paused(page: Mapping[str, Any]) -> bool:

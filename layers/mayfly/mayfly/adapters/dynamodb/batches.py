@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import translated
+from mayfly.batched import batched
 from mayfly.errors import Transient
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def get_items(
         undone: list[Any] = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
         return undone
 
-    for some in _batches(keys, _GET_AT_ONCE):
+    for some in batched(keys, _GET_AT_ONCE):
         _persist(some, get)
     return found
 
@@ -50,7 +51,7 @@ def delete_items(client: DynamoDBClient, table: str, keys: Iterable[Item]) -> No
         undone: list[Any] = answer["UnprocessedItems"].get(table, [])
         return undone
 
-    for some in _batches(keys, _WRITE_AT_ONCE):
+    for some in batched(keys, _WRITE_AT_ONCE):
         _persist([{"DeleteRequest": {"Key": key}} for key in some], delete)
 
 
@@ -63,9 +64,3 @@ def _persist(left: list[Any], attempt: Callable[[list[Any]], list[Any]]) -> None
         if fruitless == _FRUITLESS:
             raise Transient(f"DynamoDB leaves {len(rest)} rows undone")
         left = rest
-
-
-def _batches(keys: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    every = list(keys)
-    for start in range(0, len(every), size):
-        yield every[start : start + size]

@@ -1,0 +1,24 @@
+"""Many things in batches, as calls with a limit take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
+
+
+def batched(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
+    """All `things` in their order, in lists of `size`; the last one may be shorter, none is empty.
+
+    `itertools.batched` is in Python from 3.12 on; tests and lab also run on 3.11.
+
+    Raises:
+        ValueError: `size` is less than 1.
+    """
+    if size < 1:
+        raise ValueError(f"a batch holds at least 1, not {size}")
+    left = iter(things)
+    while batch := list(islice(left, size)):
+        yield batch
