@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .http import Request, Response
-from .refusals import RefusedError, not_found
+from .serving.http import Request, Response
+from .serving.refusals import RefusedError, not_found
 
 PREFIX = "/git/"
 _AUTHOR = ("-c", "user.name=The lab", "-c", "user.email=lab@example.org")

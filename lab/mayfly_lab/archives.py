@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildkite_emulator.server import Answer, HttpServer, Request
+from buildkite_emulator.serving.server import Answer, HttpServer, Request
 from mayfly_lab.standin.archive import AgentArchive
 
 _PATH = "/agent.tar.gz"

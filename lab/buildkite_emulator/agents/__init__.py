@@ -1,1 +1,1 @@
-"""Telling agents to stop or to pause: they learn of it by their next ping."""
+"""Agents: their life by the agent API, jobs offered to them, and orders to stop or to pause."""

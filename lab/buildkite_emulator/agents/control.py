@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from buildkite_emulator import builds
-from buildkite_emulator.records import Agent, AgentState, Pause
-from buildkite_emulator.refusals import RefusedError, bad_request
-from buildkite_emulator.states import WITH_AGENT
-from buildkite_emulator.store import Store
+from buildkite_emulator.jobs.states import WITH_AGENT
+from buildkite_emulator.memory.records import Agent, AgentState, Pause
+from buildkite_emulator.memory.store import Store
+from buildkite_emulator.serving.refusals import RefusedError, bad_request
 
 PAUSE_MINUTES = 5
 PAUSE_MOST_MINUTES = 24 * 60

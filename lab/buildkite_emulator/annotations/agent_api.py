@@ -6,12 +6,12 @@ the cluster may name any job (buildkite/docs agent/self_hosted/tokens.md).
 
 from __future__ import annotations
 
-from buildkite_emulator import auth
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.records import Job
-from buildkite_emulator.refusals import not_found, unprocessable
-from buildkite_emulator.routing import Call
+from buildkite_emulator.memory.records import Job
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
 
 from .board import DEFAULT_CONTEXT, SCOPES, STYLES, Change, Place
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildkite_emulator.refusals import not_found, unprocessable
-from buildkite_emulator.tokens import new_id
+from buildkite_emulator.memory.tokens import new_id
+from buildkite_emulator.serving.refusals import not_found, unprocessable
 
 BODY_MOST_BYTES = 2**20
 STYLES = ("success", "info", "warning", "error")

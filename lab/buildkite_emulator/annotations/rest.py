@@ -9,12 +9,12 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.refusals import not_found
 from buildkite_emulator.rest import access, pages
-from buildkite_emulator.routing import Call
-from buildkite_emulator.wire_time import iso
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import not_found
+from buildkite_emulator.serving.routing import Call
+from buildkite_emulator.serving.wire_time import iso
 
 from .agent_api import change
 from .board import DEFAULT_CONTEXT, Annotation, Place

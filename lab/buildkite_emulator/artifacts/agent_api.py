@@ -11,14 +11,14 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from buildkite_emulator import auth
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.records import Job
-from buildkite_emulator.refusals import RefusedError, bad_request, not_found, unprocessable
-from buildkite_emulator.routing import Call
-from buildkite_emulator.tokens import new_id
-from buildkite_emulator.wire_time import iso
+from buildkite_emulator.memory.records import Job
+from buildkite_emulator.memory.tokens import new_id
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import RefusedError, bad_request, not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
+from buildkite_emulator.serving.wire_time import iso
 
 from . import forms, search
 from .records import Artifact, ArtifactState

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
 
-from buildkite_emulator.refusals import bad_request
+from buildkite_emulator.serving.refusals import bad_request
 
 _HEADERS = BytesHeaderParser()
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.refusals import not_found
 from buildkite_emulator.rest import access, pages
-from buildkite_emulator.routing import Call
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import not_found
+from buildkite_emulator.serving.routing import Call
 
 from .agent_api import download_url
 from .records import Artifact, ArtifactState

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from buildkite_emulator.records import Job
-from buildkite_emulator.refusals import RefusedError
+from buildkite_emulator.memory.records import Job
+from buildkite_emulator.serving.refusals import RefusedError
 
 from .records import Artifact
 

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from buildkite_emulator.http import Response
-from buildkite_emulator.wire_time import iso, parse
+from buildkite_emulator.serving.http import Response
+from buildkite_emulator.serving.wire_time import iso, parse
 
 from .forms import Form
 

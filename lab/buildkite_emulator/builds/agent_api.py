@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from buildkite_emulator import auth
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.refusals import not_found, unprocessable
-from buildkite_emulator.routing import Call
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
 
 from .uploads import Change, upload
 

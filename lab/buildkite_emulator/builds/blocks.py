@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from buildkite_emulator.graph import Verdict
+from buildkite_emulator.jobs.graph import Verdict
+from buildkite_emulator.memory.records import Build, Person, Unblocking
+from buildkite_emulator.memory.store import Store
 from buildkite_emulator.pipelines.forms import FormError, answers
 from buildkite_emulator.pipelines.steps import BlockStep
-from buildkite_emulator.records import Build, Person, Unblocking
-from buildkite_emulator.refusals import unprocessable
-from buildkite_emulator.store import Store
+from buildkite_emulator.serving.refusals import unprocessable
 
 from .progress import advance, graph_of
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from buildkite_emulator import jobs
-from buildkite_emulator.records import Build, Job
-from buildkite_emulator.refusals import unprocessable
-from buildkite_emulator.states import ENDED, JobState
-from buildkite_emulator.store import Store
+from buildkite_emulator.jobs import jobs
+from buildkite_emulator.jobs.states import ENDED, JobState
+from buildkite_emulator.memory.records import Build, Job
+from buildkite_emulator.memory.store import Store
+from buildkite_emulator.serving.refusals import unprocessable
 
 from .conclusion import is_open
 from .concurrency import fill_places

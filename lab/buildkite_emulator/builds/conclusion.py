@@ -5,11 +5,11 @@ Source: buildkite/docs `_build_states.md` and step_types/block_step.md.
 
 from __future__ import annotations
 
-from buildkite_emulator.graph import Result, is_hard_failure
+from buildkite_emulator.jobs.graph import Result, is_hard_failure
+from buildkite_emulator.jobs.states import ENDED, JobState
+from buildkite_emulator.memory.records import Build, Job
+from buildkite_emulator.memory.store import Store
 from buildkite_emulator.pipelines.steps import BlockStep
-from buildkite_emulator.records import Build, Job
-from buildkite_emulator.states import ENDED, JobState
-from buildkite_emulator.store import Store
 
 from .progress import graph_of
 

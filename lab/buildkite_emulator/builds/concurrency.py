@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from buildkite_emulator import jobs
+from buildkite_emulator.jobs import jobs
+from buildkite_emulator.jobs.states import ENDED, JobState
+from buildkite_emulator.memory.records import Job
+from buildkite_emulator.memory.store import Store
 from buildkite_emulator.pipelines.steps import Concurrency
-from buildkite_emulator.records import Job
-from buildkite_emulator.states import ENDED, JobState
-from buildkite_emulator.store import Store
 
 _NOT_YET = frozenset({JobState.WAITING, JobState.LIMITED})
 

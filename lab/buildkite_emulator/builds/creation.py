@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from buildkite_emulator.pipelines.branches import matches
-from buildkite_emulator.pipelines.definition import Context, parse
-from buildkite_emulator.pipelines.matrix import permuted
-from buildkite_emulator.pipelines.parallel import numbered
-from buildkite_emulator.pipelines.steps import CommandStep
-from buildkite_emulator.records import (
+from buildkite_emulator.jobs.states import JobState
+from buildkite_emulator.memory.records import (
     Build,
     Job,
     Person,
@@ -20,10 +16,14 @@ from buildkite_emulator.records import (
     Rebuilt,
     Timeline,
 )
-from buildkite_emulator.refusals import unprocessable
-from buildkite_emulator.states import JobState
-from buildkite_emulator.store import Store
-from buildkite_emulator.tokens import new_id
+from buildkite_emulator.memory.store import Store
+from buildkite_emulator.memory.tokens import new_id
+from buildkite_emulator.pipelines.branches import matches
+from buildkite_emulator.pipelines.definition import Context, parse
+from buildkite_emulator.pipelines.matrix import permuted
+from buildkite_emulator.pipelines.parallel import numbered
+from buildkite_emulator.pipelines.steps import CommandStep
+from buildkite_emulator.serving.refusals import unprocessable
 
 from . import variables
 from .progress import advance

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from buildkite_emulator import jobs
-from buildkite_emulator.graph import Graph, Verdict, is_hard_failure
-from buildkite_emulator.records import Build, Job, Timeline
-from buildkite_emulator.refusals import RefusedError, bad_request, unprocessable
-from buildkite_emulator.retry import rule_to_apply
-from buildkite_emulator.states import ENDED, JobState
-from buildkite_emulator.store import Store
-from buildkite_emulator.tokens import new_id
+from buildkite_emulator.jobs import jobs
+from buildkite_emulator.jobs.graph import Graph, Verdict, is_hard_failure
+from buildkite_emulator.jobs.retry import rule_to_apply
+from buildkite_emulator.jobs.states import ENDED, JobState
+from buildkite_emulator.memory.records import Build, Job, Timeline
+from buildkite_emulator.memory.store import Store
+from buildkite_emulator.memory.tokens import new_id
+from buildkite_emulator.serving.refusals import RefusedError, bad_request, unprocessable
 
 from .concurrency import enter, fill_places
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from buildkite_emulator import jobs
+from buildkite_emulator.jobs import jobs
+from buildkite_emulator.jobs.states import ENDED, HELD, JobState
+from buildkite_emulator.memory.records import Build, Job, Upload
+from buildkite_emulator.memory.store import Store
 from buildkite_emulator.pipelines.definition import (
     Context,
     Definition,
@@ -20,10 +23,7 @@ from buildkite_emulator.pipelines.definition import (
     parse_upload,
 )
 from buildkite_emulator.pipelines.steps import CommandStep, Step
-from buildkite_emulator.records import Build, Job, Upload
-from buildkite_emulator.states import ENDED, HELD, JobState
-from buildkite_emulator.store import Store
-from buildkite_emulator.yaml_source import PipelineError
+from buildkite_emulator.pipelines.yaml_source import PipelineError
 
 from . import variables
 from .creation import MOST_JOBS_OF_BUILD, add_jobs

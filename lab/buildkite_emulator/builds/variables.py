@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from buildkite_emulator import environment
+from buildkite_emulator.jobs import environment
+from buildkite_emulator.memory.records import Build
+from buildkite_emulator.memory.settings import Settings
 from buildkite_emulator.pipelines.conditions import Facts, Value
-from buildkite_emulator.records import Build
-from buildkite_emulator.settings import Settings
 
 _SAVED_STEPS = (
     *("BRANCH", "TAG", "MESSAGE", "COMMIT", "PIPELINE_SLUG", "PIPELINE_NAME", "PIPELINE_ID"),

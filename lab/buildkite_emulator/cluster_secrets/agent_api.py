@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from buildkite_emulator import auth
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.records import Job
-from buildkite_emulator.refusals import RefusedError, not_found, unprocessable
-from buildkite_emulator.routing import Call
+from buildkite_emulator.memory.records import Job
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import RefusedError, not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
 
 
 def get(call: Call) -> Response:

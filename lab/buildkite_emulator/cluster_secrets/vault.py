@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from buildkite_emulator.tokens import new_id
+from buildkite_emulator.memory.tokens import new_id
 
 from .policy import Policy
 

@@ -6,11 +6,11 @@ lifetime from platform/limits.md.
 
 from __future__ import annotations
 
-from buildkite_emulator import auth
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.refusals import unprocessable
-from buildkite_emulator.routing import Call
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import unprocessable
+from buildkite_emulator.serving.routing import Call
 
 from .claims import Holder, Wish, claims
 

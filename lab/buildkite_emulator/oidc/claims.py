@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from buildkite_emulator.records import Agent, Build, Job
-from buildkite_emulator.refusals import unprocessable
-from buildkite_emulator.settings import Settings
+from buildkite_emulator.memory.records import Agent, Build, Job
+from buildkite_emulator.memory.settings import Settings
+from buildkite_emulator.serving.refusals import unprocessable
 
 TAGS_CLAIM = "https://aws.amazon.com/tags"
 _AGENT_TAG = "agent_tag:"

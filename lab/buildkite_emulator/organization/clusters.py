@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from buildkite_emulator import auth
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.refusals import not_found
-from buildkite_emulator.routing import Call
-from buildkite_emulator.settings import Queue
-from buildkite_emulator.states import JobState
+from buildkite_emulator.jobs.states import JobState
+from buildkite_emulator.memory.settings import Queue
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import not_found
+from buildkite_emulator.serving.routing import Call
 
 _MOST = 100
 _COUNTED = {JobState.SCHEDULED: "scheduled", JobState.RUNNING: "running"}

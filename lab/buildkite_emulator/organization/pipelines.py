@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from buildkite_emulator import auth
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.records import Pipeline
-from buildkite_emulator.refusals import not_found, unprocessable
+from buildkite_emulator.memory.records import Pipeline
+from buildkite_emulator.memory.tokens import new_id
 from buildkite_emulator.rest.pages import listed, paged
-from buildkite_emulator.routing import Call
-from buildkite_emulator.tokens import new_id
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
 
 
 def create(call: Call) -> Response:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from buildkite_emulator.organization import clusters, pipelines
-from buildkite_emulator.routing import Route
+from buildkite_emulator.serving.routing import Route
+
+from . import clusters, pipelines
 
 _REST = "/v2/organizations/:organization"
 _PIPELINE = f"{_REST}/pipelines/:pipeline"

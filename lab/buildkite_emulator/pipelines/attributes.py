@@ -10,11 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from buildkite_emulator.yaml_source import Reader, Section, written
-
 from . import branches
 from .conditions import ConditionError, Facts, holds
 from .steps import Broken, Concurrency, Dependency
+from .yaml_source import Reader, Section, written
 
 KEYS = ("key", "id", "identifier")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

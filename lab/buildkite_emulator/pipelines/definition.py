@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from buildkite_emulator.yaml_source import PipelineError, Reader, Section, read, sections, written
-
 from .attributes import rules, secrets
 from .conditions import Facts
 from .interpolation import Variables, interpolate_all
 from .kinds import Defaults, steps
 from .order import find_cycle
 from .steps import CommandStep, Step
+from .yaml_source import PipelineError, Reader, Section, read, sections, written
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from buildkite_emulator.yaml_source import PipelineError, Section
+from .yaml_source import PipelineError, Section
 
 _IDENTIFIER = re.compile(r"[^\W\d_]\w*")
 Variables = Mapping[str, str]

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from buildkite_emulator.tokens import new_id
-from buildkite_emulator.yaml_source import PipelineError, Reader, Section
+from buildkite_emulator.memory.tokens import new_id
 
 from .attributes import (
     KEYS,
@@ -32,6 +31,7 @@ from .plugins import plugins
 from .reasons import skip_reason
 from .retries import automatic, manual, soft_fail
 from .steps import BlockStep, Broken, CommandStep, Group, Step, WaitStep
+from .yaml_source import PipelineError, Reader, Section
 
 _EVERY = {*KEYS, "label", "name", "type", "depends_on", "allow_dependency_failure"}
 _EVERY |= {"if", "branches"}

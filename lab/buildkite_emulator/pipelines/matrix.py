@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from buildkite_emulator.yaml_source import PipelineError, Reader, Section, written
-
 from .reasons import skip_reason
 from .retries import soft_fail
 from .steps import CommandStep, Permutation
+from .yaml_source import PipelineError, Reader, Section, written
 
 MOST_DIMENSIONS, MOST_ELEMENTS, MOST_ADJUSTMENTS, MOST_JOBS = 6, 20, 12, 50
 _ANONYMOUS = ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from buildkite_emulator.yaml_source import Reader
+from .yaml_source import Reader
 
 
 def plugins(reader: Reader) -> tuple[Mapping[str, Any], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildkite_emulator.yaml_source import Reader
+from .yaml_source import Reader
 
 LONGEST_SKIP_REASON = 70
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from buildkite_emulator.retry import (
+from buildkite_emulator.jobs.retry import (
     DEFAULT_LIMIT,
     HIGHEST_LIMIT,
     ManualRetry,
@@ -16,7 +16,8 @@ from buildkite_emulator.retry import (
     SoftFail,
     plain_signal,
 )
-from buildkite_emulator.yaml_source import Reader, Section
+
+from .yaml_source import Reader, Section
 
 _EXIT_STATUSES = range(-1, 256)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from buildkite_emulator.retry import ManualRetry, RetryRule, SoftFail
+from buildkite_emulator.jobs.retry import ManualRetry, RetryRule, SoftFail
 
 
 @dataclass(frozen=True, slots=True)

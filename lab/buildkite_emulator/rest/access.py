@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from buildkite_emulator import auth
 from buildkite_emulator.builds import blocks
+from buildkite_emulator.memory.records import Agent, Build, Job, Pipeline
 from buildkite_emulator.pipelines.steps import BlockStep
-from buildkite_emulator.records import Agent, Build, Job, Pipeline
-from buildkite_emulator.refusals import not_found
-from buildkite_emulator.routing import Call
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.refusals import not_found
+from buildkite_emulator.serving.routing import Call
 
 
 def enter(call: Call, scope: str) -> None:

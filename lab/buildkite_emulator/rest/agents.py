@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.records import AgentState
-from buildkite_emulator.routing import Call
+from buildkite_emulator.memory.records import AgentState
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.routing import Call
 
 from . import access, pages
 from .shapes import agent_shape

@@ -7,14 +7,14 @@ from typing import Any
 
 from buildkite_emulator import builds
 from buildkite_emulator.builds import BuildRequest
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.jobs import outcome
-from buildkite_emulator.records import Build, Person, PullRequest
-from buildkite_emulator.refusals import RefusedError, bad_request
-from buildkite_emulator.routing import Call
-from buildkite_emulator.wire_time import parse
-from buildkite_emulator.yaml_source import PipelineError, written
+from buildkite_emulator.jobs.jobs import outcome
+from buildkite_emulator.memory.records import Build, Person, PullRequest
+from buildkite_emulator.pipelines.yaml_source import PipelineError, written
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import RefusedError, bad_request
+from buildkite_emulator.serving.routing import Call
+from buildkite_emulator.serving.wire_time import parse
 
 from . import access, pages
 from .shapes import build_shape

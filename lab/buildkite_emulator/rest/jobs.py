@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from buildkite_emulator import builds, environment
+from buildkite_emulator import builds
 from buildkite_emulator.builds import BuildRequest
 from buildkite_emulator.builds.blocks import Approval
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.refusals import RefusedError, bad_request, unprocessable
-from buildkite_emulator.routing import Call
-from buildkite_emulator.states import JobState
+from buildkite_emulator.jobs import environment
+from buildkite_emulator.jobs.states import JobState
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import RefusedError, bad_request, unprocessable
+from buildkite_emulator.serving.routing import Call
 
 from . import access
 from .pages import MOST_PER_PAGE, PER_PAGE

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.refusals import bad_request
-from buildkite_emulator.routing import Call
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import bad_request
+from buildkite_emulator.serving.routing import Call
 
 PER_PAGE, MOST_PER_PAGE = 30, 100
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildkite_emulator.routing import Route
+from buildkite_emulator.serving.routing import Route
 
 from . import agents, builds, jobs
 

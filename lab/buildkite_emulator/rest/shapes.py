@@ -9,14 +9,14 @@ from buildkite_emulator import builds
 from buildkite_emulator.builds import blocks
 from buildkite_emulator.builds.conclusion import blocking
 from buildkite_emulator.builds.progress import graph_of
-from buildkite_emulator.environment import build_url
-from buildkite_emulator.graph import Result
-from buildkite_emulator.jobs import outcome
+from buildkite_emulator.jobs.environment import build_url
+from buildkite_emulator.jobs.graph import Result
+from buildkite_emulator.jobs.jobs import outcome
+from buildkite_emulator.jobs.states import JobState
+from buildkite_emulator.memory.records import Agent, Build, Job
+from buildkite_emulator.memory.store import Store
 from buildkite_emulator.pipelines.steps import BlockStep, CommandStep, WaitStep
-from buildkite_emulator.records import Agent, Build, Job
-from buildkite_emulator.states import JobState
-from buildkite_emulator.store import Store
-from buildkite_emulator.wire_time import iso, iso_or_none
+from buildkite_emulator.serving.wire_time import iso, iso_or_none
 
 
 def build_shape(store: Store, build: Build, *, with_retried: bool) -> Mapping[str, Any]:

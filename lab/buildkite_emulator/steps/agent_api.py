@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from buildkite_emulator import auth, builds
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
+from buildkite_emulator import builds
+from buildkite_emulator.jobs.states import ENDED
+from buildkite_emulator.memory.records import Build, Job
+from buildkite_emulator.memory.tokens import new_id
 from buildkite_emulator.pipelines.steps import CommandStep, Step
-from buildkite_emulator.records import Build, Job
-from buildkite_emulator.refusals import bad_request, not_found, unprocessable
-from buildkite_emulator.routing import Call
-from buildkite_emulator.states import ENDED
-from buildkite_emulator.tokens import new_id
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import bad_request, not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
 
 from . import attributes
 

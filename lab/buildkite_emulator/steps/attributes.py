@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from buildkite_emulator.graph import is_hard_failure
-from buildkite_emulator.jobs import outcome
+from buildkite_emulator.jobs.graph import is_hard_failure
+from buildkite_emulator.jobs.jobs import outcome
+from buildkite_emulator.jobs.states import ENDED, HELD, WITH_AGENT
+from buildkite_emulator.memory.records import Job
 from buildkite_emulator.pipelines.steps import BlockStep, Step, WaitStep
-from buildkite_emulator.records import Job
-from buildkite_emulator.refusals import RefusedError, bad_request
-from buildkite_emulator.states import ENDED, HELD, WITH_AGENT
+from buildkite_emulator.serving.refusals import RefusedError, bad_request
 
 _ERRORED = frozenset({"timed_out", "canceled", "expired"})
 

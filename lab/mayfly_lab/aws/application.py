@@ -15,7 +15,7 @@ from moto.ec2.responses import EC2Response
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from buildkite_emulator.server import Answer, Request
+from buildkite_emulator.serving.server import Answer, Request
 from mayfly_lab.aws.patches import Patch
 from mayfly_lab.front.call import Call
 from mayfly_lab.front.reading import environ

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from buildkite_emulator.server import Answer
+from buildkite_emulator.serving.server import Answer
 from mayfly_lab.aws.bus import EventBus
 from mayfly_lab.aws.deploy.recorder import Resource
 from mayfly_lab.front.call import Call, Principal

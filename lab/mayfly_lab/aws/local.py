@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from buildkite_emulator.distance import far_away
-from buildkite_emulator.server import Answer, HttpServer
+from buildkite_emulator.serving.distance import far_away
+from buildkite_emulator.serving.server import Answer, HttpServer
 from mayfly_lab.aws import application, transactions
 from mayfly_lab.aws import cloud as moto_cloud
 from mayfly_lab.aws.application import MotoApplication

@@ -93,6 +93,6 @@ def _check_target(wish: Wish) -> None:
 
 def _endpoints() -> list[str]:
     # Late: the emulator is not needed for --help.
-    from buildkite_emulator.endpoints import AGENT, REST, STACKS
+    from buildkite_emulator.serving.endpoints import AGENT, REST, STACKS
 
     return sorted({route.name for route in (*STACKS, *AGENT, *REST)})

@@ -7,7 +7,7 @@ import uuid
 from enum import StrEnum
 from xml.sax.saxutils import escape
 
-from buildkite_emulator.server import Answer, Request
+from buildkite_emulator.serving.server import Answer, Request
 from mayfly_lab.front.call import Refusal
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from buildkite_emulator.server import Answer, AnswerLostError, Request
+from buildkite_emulator.serving.server import Answer, AnswerLostError, Request
 from mayfly_lab.faults import Faults
 from mayfly_lab.front.answers import Style, refusal_answer, spelled, style_of
 from mayfly_lab.front.authoriser import Authoriser

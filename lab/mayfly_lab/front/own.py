@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from xml.sax.saxutils import escape
 
-from buildkite_emulator.server import Answer, Request
+from buildkite_emulator.serving.server import Answer, Request
 from mayfly_lab.front.call import Call, Principal, Refusal
 
 DOWNLOAD_SECONDS = 600

@@ -17,7 +17,7 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
-from buildkite_emulator.server import Request
+from buildkite_emulator.serving.server import Request
 from mayfly_lab.front.answers import Style
 from mayfly_lab.front.call import Call, Refusal
 

@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from buildkite_emulator.server import Request
+from buildkite_emulator.serving.server import Request
 from mayfly_lab.front.call import Principal, Refusal
 from mayfly_lab.front.credentials import Credentials, Holder
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from buildkite_emulator.server import Answer, AnswerLostError, Request
+from buildkite_emulator.serving.server import Answer, AnswerLostError, Request
 from mayfly_lab.contracts import Boot, InstanceView, ServedProfile
 from mayfly_lab.faults import Fault, Faults
 from mayfly_lab.machines.documents import Served, document

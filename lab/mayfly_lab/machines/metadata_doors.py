@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from buildkite_emulator.server import HttpServer
+from buildkite_emulator.serving.server import HttpServer
 from mayfly_lab.machines.metadata import Metadata
 
 _JOB_USER = 1001

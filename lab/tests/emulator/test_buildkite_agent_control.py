@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from buildkite_emulator.logs import JobLog
+from buildkite_emulator.jobs.logs import JobLog
 from emulator.buildkite_client import Contract, Session, contract
 
 

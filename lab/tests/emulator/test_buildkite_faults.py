@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from buildkite_emulator import Buildkite, JobEvent
-from buildkite_emulator.faults import Switch
+from buildkite_emulator.serving.faults import Switch
 from emulator.buildkite_client import STACK, Contract, contract
 from local.waiting import eventually
 from mayfly_lab.contracts import Listener

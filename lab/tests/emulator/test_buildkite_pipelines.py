@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from buildkite_emulator import PipelineError
+from buildkite_emulator.jobs.retry import rule_to_apply
 from buildkite_emulator.pipelines.definition import Context, parse
 from buildkite_emulator.pipelines.steps import CommandStep, WaitStep
-from buildkite_emulator.retry import rule_to_apply
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "pipeline.yml"
 

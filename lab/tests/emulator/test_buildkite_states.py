@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from buildkite_emulator.logs import JobLog
-from buildkite_emulator.states import (
+from buildkite_emulator.jobs.logs import JobLog
+from buildkite_emulator.jobs.states import (
     ENDED,
     TRANSITIONS,
     WITH_AGENT,

@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from buildkite_emulator.server import Answer, Request
+from buildkite_emulator.serving.server import Answer, Request
 from local.machine_kit import ACCOUNT, INSTANCE, ScriptedEc2, a_profile
 
 LAYER = Path(__file__).parents[3] / "layers" / "instance"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from buildkite_emulator.server import Answer, HttpServer, Request
+from buildkite_emulator.serving.server import Answer, HttpServer, Request
 from mayfly_lab.contracts import Boot, Keys, ServedProfile
 from mayfly_lab.faults import Faults
 from mayfly_lab.machines.ground import Ground, Kind, directory_ground

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from buildkite_emulator.server import Answer, AnswerLostError, HttpServer, Request
+from buildkite_emulator.serving.server import Answer, AnswerLostError, HttpServer, Request
 from local.waiting import eventually
 
 

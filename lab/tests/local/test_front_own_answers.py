@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from buildkite_emulator.server import Answer, Request
+from buildkite_emulator.serving.server import Answer, Request
 from local.aws_lab import principal
 from mayfly_lab.front.call import Call, Kind, Refusal
 from mayfly_lab.front.own import EmptyShelf, Layers, LayerVersion, TransactionTokens

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from buildkite_emulator import Buildkite
-from buildkite_emulator.distance import far_away
-from buildkite_emulator.server import Answer, HttpServer, Request
+from buildkite_emulator.serving.distance import far_away
+from buildkite_emulator.serving.server import Answer, HttpServer, Request
 from local.aws_lab import a_lab
 from mayfly_lab.latency import Latency, LatencySyntaxError
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from buildkite_emulator import JobState, JobView
+from buildkite_emulator.memory.records import Build, Job, Person, Pipeline, Timeline
+from buildkite_emulator.memory.views import job_view
 from buildkite_emulator.pipelines.steps import CommandStep
-from buildkite_emulator.records import Build, Job, Person, Pipeline, Timeline
-from buildkite_emulator.views import job_view
 from mayfly_lab.bench.figures import GOALS, PERCENTS, Summary, figures, summary, table
 from mayfly_lab.bench.idle import Idle, lines
 from mayfly_lab.bench.phases import PHASES, Marks, durations, marks_of

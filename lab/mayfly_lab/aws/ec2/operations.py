@@ -13,7 +13,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.serialize import XFormedAttributePicker, get_serializer_class
 from moto.core.utils import get_service_model
 
-from buildkite_emulator.server import Answer
+from buildkite_emulator.serving.server import Answer
 from mayfly_lab.aws.ec2.describing import (
     describe_associations,
     describe_instances,

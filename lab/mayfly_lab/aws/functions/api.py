@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from buildkite_emulator.server import Answer
+from buildkite_emulator.serving.server import Answer
 from mayfly_lab.aws.functions.functions import Functions, ThrottledError
 from mayfly_lab.front.call import Call, Refusal
 

@@ -7,15 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
-from .annotations.board import AnnotationBoard
-from .artifacts.shelf import ArtifactShelf
-from .artifacts.storage import ObjectStorage
-from .cluster_secrets.vault import Vault
-from .logs import JobLog
-from .oidc.issuer import Issuer
+from buildkite_emulator.annotations.board import AnnotationBoard
+from buildkite_emulator.artifacts.shelf import ArtifactShelf
+from buildkite_emulator.artifacts.storage import ObjectStorage
+from buildkite_emulator.cluster_secrets.vault import Vault
+from buildkite_emulator.jobs.logs import JobLog
+from buildkite_emulator.jobs.states import ENDED
+from buildkite_emulator.oidc.issuer import Issuer
+
 from .records import AcquisitionToken, Agent, Build, Job, Pipeline, Stack
 from .settings import Settings
-from .states import ENDED
 from .views import JobEvent, JobView, job_view
 
 

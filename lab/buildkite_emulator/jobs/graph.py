@@ -13,10 +13,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum, auto
 
+from buildkite_emulator.memory.records import Job
+from buildkite_emulator.pipelines.order import is_gate, uploads_of
+from buildkite_emulator.pipelines.steps import (
+    BlockStep,
+    CommandStep,
+    Dependency,
+    Group,
+    Step,
+    WaitStep,
+)
+
 from .jobs import outcome
-from .pipelines.order import is_gate, uploads_of
-from .pipelines.steps import BlockStep, CommandStep, Dependency, Group, Step, WaitStep
-from .records import Job
 from .states import ENDED, JobState
 
 

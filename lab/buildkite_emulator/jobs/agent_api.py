@@ -13,16 +13,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from . import auth, builds, environment, jobs
-from .fields import Fields
-from .http import Response, json_response
+from buildkite_emulator import builds
+from buildkite_emulator.memory.records import Agent, Job
+from buildkite_emulator.memory.tokens import TokenKind, mint
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import bad_request, not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
+from buildkite_emulator.serving.wire_time import iso_or_none
+
+from . import environment, jobs
 from .logs import MAX_BYTES
-from .records import Agent, Job
-from .refusals import bad_request, not_found, unprocessable
-from .routing import Call
 from .states import JobState
-from .tokens import TokenKind, mint
-from .wire_time import iso_or_none
 
 CHUNKS_MAX_SIZE_BYTES = 102400
 CHUNKS_LOST_MOST = 2**31

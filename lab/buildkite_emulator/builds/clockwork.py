@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from . import builds, jobs
-from .records import Agent, AgentState, Job
-from .states import ENDED, WITH_AGENT, JobState
-from .store import Store
+from buildkite_emulator import builds
+from buildkite_emulator.jobs import jobs
+from buildkite_emulator.jobs.states import ENDED, WITH_AGENT, JobState
+from buildkite_emulator.memory.records import Agent, AgentState, Job
+from buildkite_emulator.memory.store import Store
 
 _EXPIRY_MINUTE = 5
 

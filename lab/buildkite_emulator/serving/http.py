@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
-from buildkite_emulator import server
-from buildkite_emulator.server import AnswerLostError
+from . import server
+from .server import AnswerLostError
 
 
 @dataclass(frozen=True, slots=True)

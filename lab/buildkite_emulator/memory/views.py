@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from .jobs import outcome
+from buildkite_emulator.jobs.jobs import outcome
+from buildkite_emulator.jobs.states import JobState
+
 from .records import Agent, Build, Job, Notice, Timeline
-from .states import JobState
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 
-from .pipelines.steps import CommandStep
-from .records import Agent, Build, Job
-from .settings import Settings
+from buildkite_emulator.memory.records import Agent, Build, Job
+from buildkite_emulator.memory.settings import Settings
+from buildkite_emulator.pipelines.steps import CommandStep
 
 
 def of_job(settings: Settings, build: Build, job: Job, agent: Agent | None) -> dict[str, str]:

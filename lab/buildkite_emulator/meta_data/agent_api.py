@@ -8,11 +8,11 @@ ground for trust.
 
 from __future__ import annotations
 
-from . import auth
-from .fields import Fields
-from .http import Response, json_response
-from .refusals import RefusedError, not_found, unprocessable
-from .routing import Call
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import RefusedError, not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
 
 VALUE_MOST_BYTES = 100 * 1024
 BATCH_MOST = 1000

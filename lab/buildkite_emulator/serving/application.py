@@ -9,17 +9,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from .clockwork import settle
+from buildkite_emulator.builds.clockwork import settle
+from buildkite_emulator.git import PREFIX, GitFiles
+from buildkite_emulator.memory.store import Store
+from buildkite_emulator.memory.views import JobEvent
+from buildkite_emulator.organization.routes import ORGANIZATION
+
 from .endpoints import AGENT, REST, STACKS
 from .faults import Faults
-from .git import PREFIX, GitFiles
 from .http import AnswerLostError, Request, Response, json_response
 from .limits import RateLimits
-from .organization.routes import ORGANIZATION
 from .refusals import RefusedError
 from .routing import Call, Routes
-from .store import Store
-from .views import JobEvent
 
 Clock = Callable[[], datetime]
 Listener = Callable[[JobEvent], None]

@@ -9,15 +9,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from . import auth
-from .fields import Fields
-from .http import Response, json_response
-from .limits import DEFAULT_SCOPE
-from .records import Stack
-from .refusals import RefusedError, not_found, unprocessable
-from .routing import Call, Endpoint
-from .tokens import new_id
-from .wire_time import iso
+from buildkite_emulator.memory.records import Stack
+from buildkite_emulator.memory.tokens import new_id
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.limits import DEFAULT_SCOPE
+from buildkite_emulator.serving.refusals import RefusedError, not_found, unprocessable
+from buildkite_emulator.serving.routing import Call, Endpoint
+from buildkite_emulator.serving.wire_time import iso
 
 STACKS_PER_ORGANIZATION = 30
 DEFAULT_QUEUE_WORD = "__default__"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from .annotations.board import Annotation
-from .application import Application
 from .artifacts.records import Artifact
-from .store import Store
-from .views import AnnotationView, ArtifactView
+from .memory.store import Store
+from .memory.views import AnnotationView, ArtifactView
+from .serving.application import Application
 
 
 class BuildContents:

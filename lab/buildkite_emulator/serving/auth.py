@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .records import AcquisitionToken, Agent, AgentState, Job
+from buildkite_emulator.jobs.states import JobState
+from buildkite_emulator.memory.records import AcquisitionToken, Agent, AgentState, Job
+from buildkite_emulator.memory.settings import Queue
+
 from .refusals import RefusedError, not_found, unauthorized, unprocessable
 from .routing import Call
-from .settings import Queue
-from .states import JobState
 
 
 def token(call: Call, scheme: str = "Token") -> str:

@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
 
-from .pipelines.steps import CommandStep, Step
-from .states import JobState
+from buildkite_emulator.jobs.states import JobState
+from buildkite_emulator.pipelines.steps import CommandStep, Step
 
 
 class PipelineSettings(TypedDict, total=False):

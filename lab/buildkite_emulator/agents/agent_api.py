@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from . import auth, dispatch
-from .agents import control
-from .fields import Fields
-from .http import Response, json_response
-from .records import Agent, AgentState
-from .refusals import bad_request, unprocessable
-from .routing import Call
-from .tokens import TokenKind, mint, new_id
-from .wire_time import iso
+from buildkite_emulator.memory.records import Agent, AgentState
+from buildkite_emulator.memory.tokens import TokenKind, mint, new_id
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import bad_request, unprocessable
+from buildkite_emulator.serving.routing import Call
+from buildkite_emulator.serving.wire_time import iso
+
+from . import control, dispatch
 
 
 def register(call: Call) -> Response:

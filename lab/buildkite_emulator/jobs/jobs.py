@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from .records import Agent, Job, Notice, Reservation
-from .refusals import RefusedError, unprocessable
+from buildkite_emulator.memory.records import Agent, Job, Notice, Reservation
+from buildkite_emulator.serving.refusals import RefusedError, unprocessable
+
 from .states import ENDED, HELD, JobState, check
 
 LOST_EXIT_STATUS = -1

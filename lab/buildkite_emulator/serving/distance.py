@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from buildkite_emulator.server import Answer, Application, Request
+from .server import Answer, Application, Request
 
 
 def far_away(

@@ -1,4 +1,4 @@
-"""The emulator as the lab uses it."""
+"""The emulator as programs use it: started, filled, asked and steered from Python."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Unpack
 
-from buildkite_emulator.distance import far_away
-from buildkite_emulator.server import HttpServer
-
 from . import builds, git
-from .application import Application, Clock
 from .builds import BuildRequest
-from .faults import Faults
-from .http import served
-from .lab_contents import BuildContents
-from .records import Build, Job, Pipeline, PipelineSettings
-from .settings import Queue, Settings, Timings
-from .store import Store
-from .tokens import TokenKind, mint, new_id
-from .views import BuildView, JobEvent, JobView, StackView
+from .contents import BuildContents
+from .memory.records import Build, Job, Pipeline, PipelineSettings
+from .memory.settings import Queue, Settings, Timings
+from .memory.store import Store
+from .memory.tokens import TokenKind, mint, new_id
+from .memory.views import BuildView, JobEvent, JobView, StackView
+from .serving.application import Application, Clock
+from .serving.distance import far_away
+from .serving.faults import Faults
+from .serving.http import served
+from .serving.server import HttpServer
 
 _TICK_SECONDS = 0.2
 """How often the emulator looks at the clock by itself; every call looks too."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from . import agent_api, data_api, job_api, stacks_api, stacks_jobs
-from .agents import api as agents_api
-from .annotations import agent_api as annotation_api
-from .annotations import rest as rest_annotations
-from .artifacts import agent_api as artifact_api
-from .artifacts import rest as rest_artifacts
-from .artifacts.storage import PREFIX as _STORAGE
-from .builds import agent_api as uploads_api
-from .cluster_secrets import agent_api as secrets_api
-from .oidc import agent_api as oidc_api
-from .rest.routes import RUNS
+from buildkite_emulator.agents import agent_api, control_api
+from buildkite_emulator.annotations import agent_api as annotation_api
+from buildkite_emulator.annotations import rest as rest_annotations
+from buildkite_emulator.artifacts import agent_api as artifact_api
+from buildkite_emulator.artifacts import rest as rest_artifacts
+from buildkite_emulator.artifacts.storage import PREFIX as _STORAGE
+from buildkite_emulator.builds import agent_api as uploads_api
+from buildkite_emulator.cluster_secrets import agent_api as secrets_api
+from buildkite_emulator.jobs import agent_api as job_api
+from buildkite_emulator.meta_data import agent_api as data_api
+from buildkite_emulator.oidc import agent_api as oidc_api
+from buildkite_emulator.rest.routes import RUNS
+from buildkite_emulator.stacks import api as stacks_api
+from buildkite_emulator.stacks import jobs as stacks_jobs
+from buildkite_emulator.stacks.api import of_stack
+from buildkite_emulator.steps import agent_api as steps_api
+
 from .routing import Route
-from .stacks_api import of_stack
-from .steps import agent_api as steps_api
 
 _STACK = "/v3/stacks/:key"
 _JOB = "/v3/jobs/:id"
@@ -66,9 +70,9 @@ AGENT = (
     Route("POST", "/v3/builds/:id/data/get", "agent.data-get", data_api.get_value),
     Route("POST", "/v3/builds/:id/data/exists", "agent.data-exists", data_api.exists),
     Route("POST", "/v3/builds/:id/data/keys", "agent.data-keys", data_api.keys),
-    Route("POST", "/v3/stop", "agent.stop", agents_api.stop_own),
-    Route("POST", "/v3/pause", "agent.pause", agents_api.pause_own),
-    Route("POST", "/v3/resume", "agent.resume", agents_api.resume_own),
+    Route("POST", "/v3/stop", "agent.stop", control_api.stop_own),
+    Route("POST", "/v3/pause", "agent.pause", control_api.pause_own),
+    Route("POST", "/v3/resume", "agent.resume", control_api.resume_own),
     Route("POST", "/v3/steps/:step/export", "agent.step-get", steps_api.get),
     Route("POST", "/v3/steps/:step/cancel", "agent.step-cancel", steps_api.cancel),
     Route("PUT", "/v3/steps/:step", "agent.step-update", steps_api.update),
@@ -123,9 +127,9 @@ def _of_job(job: str) -> tuple[Route, ...]:
 REST = (
     *RUNS,
     *_OF_BUILD,
-    Route("PUT", f"{_REST}/agents/:id/stop", "rest.stop-agent", agents_api.stop),
-    Route("PUT", f"{_REST}/agents/:id/pause", "rest.pause-agent", agents_api.pause),
-    Route("PUT", f"{_REST}/agents/:id/resume", "rest.resume-agent", agents_api.resume),
+    Route("PUT", f"{_REST}/agents/:id/stop", "rest.stop-agent", control_api.stop),
+    Route("PUT", f"{_REST}/agents/:id/pause", "rest.pause-agent", control_api.pause),
+    Route("PUT", f"{_REST}/agents/:id/resume", "rest.resume-agent", control_api.resume),
     *_of_job(f"{_REST}/jobs/:id"),
     *_of_job(f"{_BUILD}/jobs/:id"),
 )

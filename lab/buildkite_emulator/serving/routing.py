@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from buildkite_emulator.memory.store import Store
+
 from .faults import Faults
 from .http import Request, Response
 from .limits import RateLimits
 from .refusals import RefusedError, not_found
-from .store import Store
 
 _PARAMETER = re.compile(r":([a-z_]+)")
 _REST = re.compile(r"\*([a-z_]+)")

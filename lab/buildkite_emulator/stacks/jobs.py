@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import auth, builds, environment, jobs
-from .fields import Fields
-from .http import Response, json_response
-from .records import AcquisitionToken, Job, Notice
-from .refusals import RefusedError, bad_request, not_found, unprocessable
-from .routing import Call
-from .states import ENDED, JobState
-from .tokens import TokenKind, mint
-from .wire_time import iso, parse
+from buildkite_emulator import builds
+from buildkite_emulator.jobs import environment, jobs
+from buildkite_emulator.jobs.states import ENDED, JobState
+from buildkite_emulator.memory.records import AcquisitionToken, Job, Notice
+from buildkite_emulator.memory.tokens import TokenKind, mint
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import RefusedError, bad_request, not_found, unprocessable
+from buildkite_emulator.serving.routing import Call
+from buildkite_emulator.serving.wire_time import iso, parse
 
 MOST_IDS = 1000
 LONGEST_RESERVATION = 3600

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from . import jobs
-from .records import Agent, AgentState, Job
-from .states import JobState
-from .store import Store
+from buildkite_emulator.jobs import jobs
+from buildkite_emulator.jobs.states import JobState
+from buildkite_emulator.memory.records import Agent, AgentState, Job
+from buildkite_emulator.memory.store import Store
 
 
 def offer(store: Store, agent: Agent, paused: Callable[[str], bool], now: datetime) -> Job | None:

@@ -6,13 +6,13 @@ none of the three commands.
 
 from __future__ import annotations
 
-from buildkite_emulator import auth
-from buildkite_emulator.fields import Fields
-from buildkite_emulator.http import Response, json_response
-from buildkite_emulator.records import Agent
-from buildkite_emulator.refusals import not_found
+from buildkite_emulator.memory.records import Agent
 from buildkite_emulator.rest import access
-from buildkite_emulator.routing import Call
+from buildkite_emulator.serving import auth
+from buildkite_emulator.serving.fields import Fields
+from buildkite_emulator.serving.http import Response, json_response
+from buildkite_emulator.serving.refusals import not_found
+from buildkite_emulator.serving.routing import Call
 
 from . import control
 

@@ -1,0 +1,1 @@
+"""What the emulator knows: settings, records, the store that holds them, and views for others."""
