@@ -68,8 +68,8 @@ def told(lines: pytest.LogCaptureFixture, kind: str) -> list[dict[str, Any]]:
             {"queue": QUEUE, "job": "job-1", "instance": ec2_id(), "launch": LAUNCH},
         ),
         (
-            [replace(an_instance(S.TERMINATED), job=None, ended_job="job-1", instance_id=None)],
-            {"queue": QUEUE, "job": "job-1", "launch": LAUNCH},
+            [replace(an_instance(S.TERMINATED), job=None, ended_job="exit 0", instance_id=None)],
+            {"queue": QUEUE, "launch": LAUNCH},
         ),
         ([a_launch(), a_launch(id="other")], {"queue": QUEUE, "launches": [LAUNCH, "other"]}),
         ([a_capacity()], {"queue": QUEUE}),
