@@ -37,8 +37,8 @@ def test_a_job_is_listed_as_buildkite_describes_it(world: World) -> None:
     (name,) = world.add_jobs("deploy", ["build"])
     (job,) = world.buildkite.jobs("deploy").jobs
     # Buildkite's times have milliseconds.
-    assert timedelta(milliseconds=-1) <= job.scheduled_at - before <= timedelta(seconds=5)
-    assert job == Job(name, 3, ("queue=deploy",), job.scheduled_at, "web", 1, "main", "build")
+    assert timedelta(milliseconds=-1) <= job.runnable_at - before <= timedelta(seconds=5)
+    assert job == Job(name, 3, ("queue=deploy",), job.runnable_at, "web", 1, "main", "build")
 
 
 def test_a_list_has_the_jobs_of_its_queue_oldest_first(world: World) -> None:

@@ -99,7 +99,7 @@ class FakeBuildkite(Faults):
         with self._call("jobs"):
             listed = self._queue(queue)
             free = [kept.job for job, kept in listed.free.items() if self._state(job) != "reserved"]
-            return Listing(tuple(sorted(free, key=_scheduled_at)), listed.paused)
+            return Listing(tuple(sorted(free, key=_runnable_at)), listed.paused)
 
     def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
         """See `mayfly.ports.Buildkite`."""
@@ -173,5 +173,5 @@ class FakeBuildkite(Faults):
         del self.queues[kept.queue].free[job]
 
 
-def _scheduled_at(job: Job) -> datetime:
-    return job.scheduled_at
+def _runnable_at(job: Job) -> datetime:
+    return job.runnable_at

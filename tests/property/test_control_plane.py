@@ -56,7 +56,7 @@ class ControlPlane(RuleBasedStateMachine):
     @rule(priority=st.integers(-1, 1), branch=st.sampled_from(["main", "main", "feature"]))
     def a_job_is_scheduled(self, priority: int, branch: str) -> None:
         self.jobs.append(f"job-{len(self.jobs)}")
-        job = a_job(self.jobs[-1], priority=priority, scheduled_at=self.world.clock.now)
+        job = a_job(self.jobs[-1], priority=priority, runnable_at=self.world.clock.now)
         facts = {"BUILDKITE_BRANCH": branch, "BUILDKITE_PULL_REQUEST": "false"}
         self.world.buildkite.schedule(QUEUE, job, {"BUILDKITE_PIPELINE_SLUG": "web", **facts})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 import pytest
 
@@ -129,7 +130,23 @@ def test_nulls_are_read_as_nothing(bench: Bench) -> None:
     bench.answers(a_page("a"))
     (job,) = bench.stacks.jobs("deploy").jobs
     assert (job.priority, job.branch, job.step, job.build) == (0, "", "", 7)
-    assert job.scheduled_at.isoformat() == "2026-11-20T09:30:00+00:00"
+    assert job.runnable_at.isoformat() == "2026-11-20T09:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("listed", "since"),
+    [({}, 30), ({"runnable_at": None}, 30), ({"runnable_at": "2026-11-20T09:45:00.000Z"}, 45)],
+    ids=["the list does not say it", "nor where it says null", "the list says it"],
+)
+def test_a_job_is_as_old_as_it_could_run(
+    bench: Bench, listed: dict[str, object], since: int
+) -> None:
+    page = a_page("a")
+    assert isinstance(page.body, dict)
+    page.body["jobs"][0].update(listed)
+    bench.answers(page)
+    (job,) = bench.stacks.jobs("deploy").jobs
+    assert job.runnable_at == datetime(2026, 11, 20, 9, since, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,11 @@ def test_a_taken_hot_instance_is_replaced() -> None:
 
 def test_urgent_jobs_come_first_then_old_ones_then_by_name() -> None:
     jobs = (
-        a_job("young", scheduled_at=NOW),
-        a_job("b", scheduled_at=ago(5)),
-        a_job("a", scheduled_at=ago(5)),
-        a_job("urgent", priority=1, scheduled_at=NOW),
-        a_job("idle", priority=-1, scheduled_at=ago(60)),
+        a_job("young", runnable_at=NOW),
+        a_job("b", runnable_at=ago(5)),
+        a_job("a", runnable_at=ago(5)),
+        a_job("urgent", priority=1, runnable_at=NOW),
+        a_job("idle", priority=-1, runnable_at=ago(60)),
     )
     names = [claim.job for claim in opened(decided(a_view(*jobs)))]
     assert names == ["urgent", "a", "b", "young", "idle"]

@@ -98,7 +98,7 @@ class World:
 
     def schedule(self, *names: str, **changes: object) -> list[Job]:
         """Jobs become runnable now."""
-        jobs = [a_job(name, **{"scheduled_at": self.clock.now, **changes}) for name in names]
+        jobs = [a_job(name, **{"runnable_at": self.clock.now, **changes}) for name in names]
         for job in jobs:
             self.buildkite.schedule(QUEUE, job)
         return jobs

@@ -61,7 +61,8 @@ class Job:
     id: str
     priority: int
     rules: tuple[str, ...]
-    scheduled_at: datetime
+    runnable_at: datetime
+    """Since when the job could run; when it was created, where the list does not say that."""
     pipeline: str
     build: int
     branch: str

@@ -35,7 +35,7 @@ def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
         for job, shape in shapes
         if not isinstance(shape, Mismatch) and job.id not in known
     ]
-    fitting.sort(key=lambda each: (-each.job.priority, each.job.scheduled_at, each.job.id))
+    fitting.sort(key=lambda each: (-each.job.priority, each.job.runnable_at, each.job.id))
     return replace(
         view,
         candidates=tuple(fitting[: _room(view, config)]),
@@ -73,7 +73,7 @@ def _claim(candidate: Candidate, config: QueueConfig, version: int, now: datetim
         shape=candidate.shape,
         state=ClaimState.WAITING,
         since=now,
-        runnable_at=job.scheduled_at,
+        runnable_at=job.runnable_at,
         priority=job.priority,
         pipeline=job.pipeline,
         build=job.build,

@@ -65,7 +65,7 @@ class Claim:
     since: datetime
     """When it entered this state."""
     runnable_at: datetime
-    """When Buildkite scheduled the job."""
+    """Since when the job could run, as Buildkite's list says."""
     attempt: int = 1
     priority: int = 0
     pipeline: str = ""

@@ -170,7 +170,10 @@ def _job(listed: Mapping[str, Any]) -> Job:
         id=listed["id"],
         priority=int(listed.get("priority") or 0),
         rules=tuple(str(rule) for rule in listed["agent_query_rules"] or ()),
-        scheduled_at=datetime.fromisoformat(listed["scheduled_at"]).astimezone(UTC),
+        # A list without `runnable_at` has `scheduled_at`, which is the time of creation.
+        runnable_at=datetime.fromisoformat(
+            listed.get("runnable_at") or listed["scheduled_at"]
+        ).astimezone(UTC),
         pipeline=listed["pipeline"]["slug"] or "",
         build=int(build["number"] or 0),
         branch=build["branch"] or "",
