@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -106,8 +107,21 @@ def test_an_item_that_cannot_be_read_is_named(attribute: str, value: Any) -> Non
         del item[attribute]
     else:
         item[attribute] = value
-    with pytest.raises(Misconfigured, match="claim#job-7 is no readable Claim"):
+    with pytest.raises(Misconfigured, match="claim#job-7 is no readable Claim") as caught:
         from_item(Claim, item)
+    wrong = "attribute type B" if attribute == "reason" else f"{attribute}[.0-9a-z]*: "
+    assert re.search(f"Claim: {wrong}", str(caught.value))
+
+
+def test_what_stands_in_an_unreadable_item_is_said_in_one_line() -> None:
+    item = {**to_item(a_claim("job-7")), "priority": {"S": "high"}, "state": {"S": "pondering"}}
+    del item["job"]
+    with pytest.raises(Misconfigured) as caught:
+        from_item(Claim, item)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "job: Field required; state: Input should be 'waiting'" in text
+    assert "not 'pondering'; priority: Input should be a valid integer, not 'high'" in text
 
 
 def test_a_naive_time_is_a_defect() -> None:

@@ -9,13 +9,12 @@ its default in items that were written before it. Besides the fields an item has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, TypeAlias, cast, get_args, get_origin, get_type_hints
+from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from mayfly.adapters.dynamodb.attributes import Attribute, Item, decode, encode
 from mayfly.errors import Misconfigured
@@ -134,64 +133,40 @@ def to_item(record: Record) -> Item:
 
 def from_item(kind: type[AnyRecord], item: Item) -> AnyRecord:
     """The record that an item holds. Raises Misconfigured when it cannot be read."""
-    hint: Any = kind
     try:
-        record: AnyRecord = _reader_of(hint)({name: decode(value) for name, value in item.items()})
-    except (KeyError, TypeError, ValueError) as error:
+        record: AnyRecord = _read(_READERS[kind], item)
+    except ValueError as error:
         # Written by a later Mayfly, or by a person.
         name = item.get("pk", {}).get("S", "without key")
-        raise Misconfigured(f"row {name} is no readable {kind.__name__}: {error!r}") from error
+        reason = _reason(error) if isinstance(error, ValidationError) else error
+        raise Misconfigured(f"row {name} is no readable {kind.__name__}: {reason}") from error
     return record
 
 
 def slot_of(pointer: Item) -> SlotKey:
     """The slot that a pointer row names."""
-    slot: SlotKey = _reader_of(SlotKey)(decode(pointer["slot"]))
+    slot: SlotKey = _read(_SLOT, pointer["slot"]["M"])
     return slot
 
 
-Reader: TypeAlias = Callable[[Any], Any]
-"""Turns the plain form of a value back into the type that a field declares."""
+_READERS: Mapping[type[Record], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in _NAMES}
+_SLOT = TypeAdapter(SlotKey)
 
 
-@cache
-def _reader_of(hint: Any) -> Reader:
-    if get_origin(hint):
-        return _reader_of_many(get_origin(hint), get_args(hint))
-    if is_dataclass(hint):
-        return _reader_of_dataclass(hint)
-    if hint is datetime:
-        return datetime.fromisoformat
-    if issubclass(hint, StrEnum):
-        return cast("Reader", hint)
-    return lambda value: _exactly(hint, value)
+def _read(reader: TypeAdapter[Any], item: Item) -> Any:
+    """What the item's attributes say. Raises ValueError.
+
+    By way of JSON, in which strict validation takes text for a time and a list for a tuple, yet
+    neither text nor a truth value for a number.
+    """
+    plain = {name: decode(value) for name, value in item.items()}
+    return reader.validate_json(to_json(plain), strict=True)
 
 
-def _reader_of_many(origin: Any, args: tuple[Any, ...]) -> Reader:
-    if origin is UnionType:
-        (inner,) = (_reader_of(arg) for arg in args if arg is not NoneType)
-        return lambda value: None if value is None else inner(value)
-    inners = [_reader_of(arg) for arg in args if arg is not Ellipsis]
-    if origin is Mapping:
-        return lambda value: {name: inners[1](each) for name, each in value.items()}
-    if args[-1] is Ellipsis:
-        return lambda value: tuple(inners[0](each) for each in value)
-    return lambda value: tuple(inner(each) for inner, each in zip(inners, value, strict=True))
-
-
-def _reader_of_dataclass(kind: Any) -> Reader:
-    hints = get_type_hints(kind)
-    readers = {field.name: _reader_of(hints[field.name]) for field in fields(kind)}
-
-    def read(values: Mapping[str, Any]) -> Any:
-        return kind(
-            **{name: reader(values[name]) for name, reader in readers.items() if name in values}
-        )
-
-    return read
-
-
-def _exactly(kind: type, value: object) -> object:
-    if type(value) is not kind:
-        raise TypeError(f"{value!r} is not of type {kind.__name__}")
-    return value
+def _reason(error: ValidationError) -> str:
+    """Every field that is wrong, why, and what stands there."""
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+        + ("" if each["type"] == "missing" else f", not {each['input']!r}")
+        for each in error.errors(include_url=False)
+    )
