@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +19,7 @@ from mayfly.reap.actions import (
 from mayfly.reap.decide import LAG, ReapView, warn
 from mayfly.records.changes import FreeSlots
 from mayfly.records.model import Instance
-from mayfly.records.states import INSTANCE_STATES, ClaimState, InstanceState
+from mayfly.records.states import INSTANCE_STATES, ClaimState, InstanceState, InstanceTraits
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
     NOW,
@@ -275,6 +275,19 @@ def test_a_deadline_is_kept_although_ec2_does_not_show_the_instance() -> None:
     versions = [saves(a)["Instance"].version for a in actions if isinstance(a, WriteRecords)]
     assert versions == [one.version, one.version + 1]
     assert terminated(actions) == (ec2_id(),)
+
+
+@pytest.mark.parametrize("ec2", ["stopping", "stopped"])
+def test_a_state_that_may_be_stopped_is_left_alone_when_it_is(
+    monkeypatch: pytest.MonkeyPatch, ec2: str
+) -> None:
+    """What EC2's words mean is asked of the state's row, and nowhere else."""
+    one = an_instance(S.READY)
+    view = a_view(one, seen={one.instance_id: seen(state=ec2)})
+    assert terminated(decided(view)) == (ec2_id(),)
+    may_be_stopped = replace(S.READY.traits, stop_condemns=False)
+    monkeypatch.setitem(cast("dict[S, InstanceTraits]", INSTANCE_STATES), S.READY, may_be_stopped)
+    assert decided(view) == []
 
 
 # -- spot warnings ---------------------------------------------------------------------------------

@@ -110,7 +110,9 @@ def _reachable(edges: dict[str, set[str]], start: str) -> set[str]:
 def _moves(
     table: dict[str, set[str]], states: type[StrEnum], *, legal: bool
 ) -> list[tuple[StrEnum, StrEnum]]:
-    return [(old, new) for old in states for new in states if (new in table[old]) is legal]
+    return [
+        (states(old), states(new)) for old in table for new in table if (new in table[old]) is legal
+    ]
 
 
 @pytest.mark.parametrize(("old", "new"), _moves(CLAIM, ClaimState, legal=True))
