@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from build.blocks import ROOT, Documents, main, table
 from e2e.kinds import KINDS
+from mayfly_lab.agents.notice import LIMITS
 from mayfly_lab.faults.table import SWITCHES
-from mayfly_lab.standin.notice import LIMITS
 
 
 def kinds_of_job() -> str:

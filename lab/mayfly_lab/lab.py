@@ -15,7 +15,9 @@ from typing import Self
 
 from buildkite_emulator import Buildkite, Timings
 from buildkite_emulator import Faults as BuildkiteFaults
-from mayfly_lab.archives import ArchiveServer
+from mayfly_lab.agents.archive import AgentArchive, pack
+from mayfly_lab.agents.notice import notice
+from mayfly_lab.agents.server import ArchiveServer
 from mayfly_lab.aws.config import ACCOUNT, Delays, LabConfig
 from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
@@ -27,8 +29,6 @@ from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room, RoomConfig
 from mayfly_lab.machines.survey import Survey, survey
 from mayfly_lab.records import Records
-from mayfly_lab.standin.archive import AgentArchive, pack
-from mayfly_lab.standin.notice import notice
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: templates, functions and layers are deployed from here."""

@@ -12,7 +12,7 @@ from mayfly.adapters.dynamodb.batches import get_items
 from mayfly.adapters.dynamodb.records import from_item, key_of
 from mayfly.errors import MayflyError
 from mayfly.records.model import AnyRecord, Capacity, Claim, Instance, QueueRecord, SlotKey
-from mayfly_lab.front.journal import Entry, Journal
+from mayfly_lab.aws.front.journal import Entry, Journal
 
 _WRITES = frozenset({"PutItem", "UpdateItem"})
 

@@ -16,9 +16,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from buildkite_emulator.serving.server import Answer, Request
+from mayfly_lab.aws.front.call import Call
+from mayfly_lab.aws.front.reading import environ
 from mayfly_lab.aws.patches import Patch
-from mayfly_lab.front.call import Call
-from mayfly_lab.front.reading import environ
 
 # The services that are called all the time, and whose operations need no path: their handlers
 # are called directly. Flask and the search for the backend cost three times what they do.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from buildkite_emulator.serving.server import Answer
 from mayfly_lab.aws.bus import EventBus
 from mayfly_lab.aws.deploy.recorder import Resource
-from mayfly_lab.front.call import Call, Principal
+from mayfly_lab.aws.front.call import Call, Principal
 
 Change = tuple[str, str]
 """A parameter's name, and the operation that the event names."""

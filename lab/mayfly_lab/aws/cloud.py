@@ -19,9 +19,9 @@ from moto.iam.models import IAMBackend
 
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.ec2.profile import Profile, profile_of
+from mayfly_lab.aws.front.call import Refusal
+from mayfly_lab.aws.front.own import LayerVersion
 from mayfly_lab.aws.patches import Patch
-from mayfly_lab.front.call import Refusal
-from mayfly_lab.front.own import LayerVersion
 
 AMAZON_LINUX = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 ARCHITECTURES = ("x86_64", "arm64")

@@ -28,6 +28,15 @@ from mayfly_lab.aws.ec2.life import Life
 from mayfly_lab.aws.ec2.moments import Moments
 from mayfly_lab.aws.ec2.operations import Operations
 from mayfly_lab.aws.ec2.profiles import Profiles
+from mayfly_lab.aws.front.authoriser import Authoriser
+from mayfly_lab.aws.front.buckets import Buckets
+from mayfly_lab.aws.front.call import Call, Principal
+from mayfly_lab.aws.front.credentials import Credentials
+from mayfly_lab.aws.front.door import FrontDoor
+from mayfly_lab.aws.front.journal import Journal
+from mayfly_lab.aws.front.own import Layers
+from mayfly_lab.aws.front.reading import read_models
+from mayfly_lab.aws.front.rights import mayfly_rights
 from mayfly_lab.aws.functions import api
 from mayfly_lab.aws.functions.environment import FunctionSpec
 from mayfly_lab.aws.functions.functions import Functions
@@ -41,15 +50,6 @@ from mayfly_lab.aws.wiring import FunctionSource, Trigger, create_environment, e
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import InstanceView, Keys, Listener, MachineRoom
 from mayfly_lab.faults import Faults
-from mayfly_lab.front.authoriser import Authoriser
-from mayfly_lab.front.buckets import Buckets
-from mayfly_lab.front.call import Call, Principal
-from mayfly_lab.front.credentials import Credentials
-from mayfly_lab.front.door import FrontDoor
-from mayfly_lab.front.journal import Journal
-from mayfly_lab.front.own import Layers
-from mayfly_lab.front.reading import read_models
-from mayfly_lab.front.rights import mayfly_rights
 
 _FOREVER = timedelta(days=365)
 # Backends that must not be entered by two calls at once: their checks and writes go together.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mayfly_lab.aws.config import ACCOUNT
-from mayfly_lab.front.call import Kind, Principal
+from mayfly_lab.aws.front.call import Kind, Principal
 
 OPERATOR = Principal(
     userid="AIDALABOPERATOR",

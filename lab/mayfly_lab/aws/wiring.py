@@ -10,6 +10,7 @@ from typing import Any
 
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.deploy.recorder import Recorder
+from mayfly_lab.aws.front.call import Kind, Principal
 from mayfly_lab.aws.functions.environment import ExecutionEnvironment, FunctionSpec
 from mayfly_lab.aws.functions.functions import Functions
 from mayfly_lab.aws.functions.nursery import Nursery
@@ -17,7 +18,6 @@ from mayfly_lab.aws.triggers.queue import QueueMapping, QueueTrigger
 from mayfly_lab.aws.triggers.stream import StreamMapping, StreamTrigger
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import Keys
-from mayfly_lab.front.call import Kind, Principal
 
 FUNCTION_KEYS = timedelta(hours=12)
 Trigger = QueueTrigger | StreamTrigger

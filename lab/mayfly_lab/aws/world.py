@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import Delays, LabConfig
+from mayfly_lab.aws.front.credentials import Credentials
+from mayfly_lab.aws.front.journal import Journal
 from mayfly_lab.aws.timers import Timers
 from mayfly_lab.faults import Faults
-from mayfly_lab.front.credentials import Credentials
-from mayfly_lab.front.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)

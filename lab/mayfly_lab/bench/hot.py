@@ -11,8 +11,8 @@ from buildkite_emulator import BuildRequest
 from mayfly.config.queue import QueueConfig
 from mayfly.records.states import Supply
 from mayfly_lab.bench.idle import Idle
-from mayfly_lab.evidence import collect
 from mayfly_lab.lab import Lab
+from mayfly_lab.report.collect import collect
 from mayfly_lab.report.evidence import Evidence
 
 QUEUE = "default"

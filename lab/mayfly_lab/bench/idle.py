@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mayfly_lab.aws.front.call import Kind
+from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.bench import prices
-from mayfly_lab.front.call import Kind
-from mayfly_lab.front.journal import Entry
 
 
 @dataclass(frozen=True, slots=True)

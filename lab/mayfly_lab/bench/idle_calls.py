@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 import time
 
+from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.bench import prices
-from mayfly_lab.front.journal import Entry
 from mayfly_lab.lab import Lab, LabChoices
 
 SETTLED = 10.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from mayfly.adapters.dynamodb.records import key_of
 from mayfly.records.model import Claim
-from mayfly_lab.front.journal import Entry
+from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.report.checks import mailbox_writes
 from mayfly_lab.report.evidence import Evidence
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mayfly_lab.front.journal import Entry
+from mayfly_lab.aws.front.journal import Entry
 
 MONTH = 30.4 * 24 * 3600
 """Seconds."""

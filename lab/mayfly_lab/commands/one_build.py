@@ -12,11 +12,11 @@ from mayfly_lab.commands.following import BLOCKED, Follower, asked
 from mayfly_lab.commands.source import Source
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.commands.untaken import untaken
-from mayfly_lab.evidence import collect
 from mayfly_lab.faults import Fault
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.report import document, show
 from mayfly_lab.report.checks import Check, check_all
+from mayfly_lab.report.collect import collect
 from mayfly_lab.report.evidence import Evidence
 from mayfly_lab.report.live import Teller
 from mayfly_lab.report.logs import Logs

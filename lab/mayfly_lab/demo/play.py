@@ -15,10 +15,10 @@ from mayfly.records.states import Supply
 from mayfly_lab.aws.config import Delays
 from mayfly_lab.demo import cast
 from mayfly_lab.demo.fates import Fates
-from mayfly_lab.evidence import collect
 from mayfly_lab.lab import ROOT, Lab, LabChoices
 from mayfly_lab.report import document, show
 from mayfly_lab.report.checks import Check, check_all
+from mayfly_lab.report.collect import collect
 from mayfly_lab.report.timeline import instance_lines, job_lines
 
 PATIENCE = 90.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from mayfly.records.model import Instance
 from mayfly_lab.aws.ec2.moments import Aspect
-from mayfly_lab.front.journal import Entry
+from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.report.evidence import Evidence
 
 _OVER = {"terminated"}

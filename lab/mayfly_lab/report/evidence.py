@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from buildkite_emulator import JobView
 from mayfly.records.model import Capacity, Claim, Instance
 from mayfly_lab.aws.ec2.moments import Moment
-from mayfly_lab.front.journal import Entry
+from mayfly_lab.aws.front.journal import Entry
 
 
 @dataclass(frozen=True, slots=True)

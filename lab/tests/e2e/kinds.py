@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from mayfly_lab.standin.notice import LIMITS
+from mayfly_lab.agents.notice import LIMITS
 
 _FILES = ("endings", "output", "checkouts", "hosts", "builds")
 _PLACE = Path(__file__).parent / "jobs"

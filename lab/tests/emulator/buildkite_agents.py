@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from buildkite_emulator import Buildkite, JobView, Timings
-from mayfly_lab.standin import archive
+from mayfly_lab.agents import archive
 
 PATIENCE_SECONDS = 60
 REAL = shutil.which("buildkite-agent")

@@ -14,14 +14,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from mayfly_lab.aws.config import ACCOUNT, Delays, LabConfig
+from mayfly_lab.aws.front.call import Kind, Principal
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.contracts import Boot, InstanceView, Keys, Listener
-from mayfly_lab.front.call import Kind, Principal
 
 STACK = "mayfly"
 QUEUE = "default"
 OPERATOR_ARN = f"arn:aws:iam::{ACCOUNT}:user/operator"
-IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 FAST = Delays(
     pending=0.05,
     stopping=0.05,

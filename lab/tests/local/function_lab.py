@@ -13,12 +13,12 @@ from typing import Any
 from local.aws_lab import FAST
 from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import LabConfig
+from mayfly_lab.aws.front.journal import Journal
 from mayfly_lab.aws.functions.environment import ExecutionEnvironment, FunctionSpec, Outcome
 from mayfly_lab.aws.functions.functions import Functions
 from mayfly_lab.aws.functions.nursery import Nursery
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import Keys
-from mayfly_lab.front.journal import Journal
 
 FAILED = Outcome("r", error={"errorType": "E", "errorMessage": "m"})
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:mayfly-echo"

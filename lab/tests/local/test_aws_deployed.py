@@ -14,7 +14,7 @@ from local.aws_lab import FAST, Lab, a_lab
 from local.deployed_sources import fresh_sources
 from local.waiting import eventually
 from mayfly_lab.aws.deploy.stacks import Deployed, Deployment, QueueStack
-from mayfly_lab.front.call import Kind
+from mayfly_lab.aws.front.call import Kind
 
 # The schedules are kept quiet, so that what wakes a function is what the test did.
 QUIET = replace(FAST, first_tick=3600.0)

@@ -20,7 +20,7 @@ from local.deployed_account import (
     inline_policies,
 )
 from local.deployed_sources import fresh_sources
-from mayfly_lab.front.call import Kind, Principal
+from mayfly_lab.aws.front.call import Kind, Principal
 
 
 @pytest.fixture(scope="module")

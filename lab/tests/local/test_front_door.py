@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local.aws_lab import OPERATOR_ARN, Lab, a_lab, principal, refused
-from mayfly_lab.front.call import Kind
+from mayfly_lab.aws.front.call import Kind
 
 
 @pytest.fixture(scope="module")

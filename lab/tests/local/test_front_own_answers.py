@@ -11,9 +11,9 @@ import pytest
 
 from buildkite_emulator.serving.server import Answer, Request
 from local.aws_lab import principal
-from mayfly_lab.front.call import Call, Kind, Refusal
-from mayfly_lab.front.own import EmptyShelf, Layers, LayerVersion, TransactionTokens
-from mayfly_lab.front.scrub import Scrubber
+from mayfly_lab.aws.front.call import Call, Kind, Refusal
+from mayfly_lab.aws.front.own import Layers, LayerVersion, TransactionTokens
+from mayfly_lab.aws.front.scrub import Scrubber
 
 
 class Clock:
@@ -61,9 +61,9 @@ def test_an_address_that_was_never_offered_gives_nothing() -> None:
 
 
 def test_a_layer_that_does_not_exist_is_refused() -> None:
-    call = Call("lambda", "GetLayerVersionByArn", {"Arn": ARN})
+    call = Call("lambda", "GetLayerVersionByArn", {"Arn": f"{ARN}1"})
     with pytest.raises(Refusal, match="does not exist"):
-        Layers(EmptyShelf()).get(call, a_request())
+        Layers(Shelf()).get(call, a_request())
 
 
 # ------------------------------------------------------------------ transactions

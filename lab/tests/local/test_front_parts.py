@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from local.aws_lab import principal
+from mayfly_lab.aws.front.buckets import LIMITS, Buckets
+from mayfly_lab.aws.front.call import Call, Kind, Refusal
+from mayfly_lab.aws.front.journal import Entry, Journal
 from mayfly_lab.faults import SWITCHES, Faults, FaultSyntaxError, parse_seconds
-from mayfly_lab.front.buckets import LIMITS, Buckets
-from mayfly_lab.front.call import Call, Kind, Refusal
-from mayfly_lab.front.journal import Entry, Journal
 
 
 class Clock:

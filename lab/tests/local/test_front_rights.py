@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from local.aws_lab import QUEUE, principal
-from mayfly_lab.front.call import Call, Kind
-from mayfly_lab.front.dynamo import item_requests, plain
-from mayfly_lab.front.rights import mayfly_rights
+from mayfly_lab.aws.front.call import Call, Kind
+from mayfly_lab.aws.front.dynamo import item_requests, plain
+from mayfly_lab.aws.front.rights import mayfly_rights
 
 RIGHTS = mayfly_rights({QUEUE: "scripts/mayfly/", "other": "scripts/other/"})
 OWN = "AROABOOTSTRAP:i-1"

@@ -17,8 +17,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from urllib3 import PoolManager
 
 from local.aws_lab import Lab, a_lab, principal, refused
+from mayfly_lab.aws.front.call import Kind
 from mayfly_lab.contracts import Keys
-from mayfly_lab.front.call import Kind
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ import pytest
 
 from local.machine_kit import INSTANCE, Bench, a_bench, a_profile, until
 from mayfly_instance import places, proc
-from mayfly_lab.front.call import Kind as PrincipalKind
-from mayfly_lab.front.call import Principal
-from mayfly_lab.front.credentials import Credentials
-from mayfly_lab.front.signature import authenticate, read_scope
+from mayfly_lab.aws.front.call import Kind as PrincipalKind
+from mayfly_lab.aws.front.call import Principal
+from mayfly_lab.aws.front.credentials import Credentials
+from mayfly_lab.aws.front.signature import authenticate, read_scope
 from mayfly_lab.machines.ground import Ground
 from mayfly_lab.machines.inside import decoy
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mayfly_lab import standin
-from mayfly_lab.standin.archive import AgentArchive, pack
+from mayfly_lab.agents.archive import AgentArchive, pack
 
 SOURCES = sorted(Path(standin.__file__).parent.glob("*.py"))
 HOW_HOSTS_READ_IT = re.compile(r"\bversion v?(\d+)\.(\d+)\.(\d+)\S*")

@@ -11,13 +11,13 @@ from typing import Any
 
 from buildkite_emulator import Buildkite
 from local.aws_lab import FAST, EmptyRoom
-from mayfly_lab.archives import ArchiveServer
+from mayfly_lab.agents.archive import AgentArchive, pack
+from mayfly_lab.agents.server import ArchiveServer
 from mayfly_lab.aws.config import ACCOUNT, LabConfig
+from mayfly_lab.aws.front.authoriser import ALLOWED, Verdict, denied
+from mayfly_lab.aws.front.call import Call, Kind, Principal
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.contracts import Keys
-from mayfly_lab.front.authoriser import ALLOWED, Verdict, denied
-from mayfly_lab.front.call import Call, Kind, Principal
-from mayfly_lab.standin.archive import AgentArchive, pack
 from tests.scripts.real_account import Run, bare_environment, run
 
 TOKEN = "/buildkite/mayfly/agent-token"

@@ -12,11 +12,11 @@ from buildkite_emulator import JobState, JobView
 from buildkite_emulator.memory.records import Build, Job, Person, Pipeline, Timeline
 from buildkite_emulator.memory.views import job_view
 from buildkite_emulator.pipelines.steps import CommandStep
+from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.bench.figures import GOALS, PERCENTS, Summary, figures, summary, table
 from mayfly_lab.bench.idle import Idle, lines
 from mayfly_lab.bench.phases import PHASES, Marks, durations, marks_of
 from mayfly_lab.bench.prices import of_call
-from mayfly_lab.front.journal import Entry
 from mayfly_lab.report.evidence import Evidence
 
 MARKS = Marks(100.0, 100.5, 100.625, 100.75, 101.0, 101.25, 101.375, 101.5, 101.75)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mayfly_lab.agents.archive import AgentArchive
+from mayfly_lab.agents.notice import DOCS, LIMITS, notice
 from mayfly_lab.lab import Lab, LabChoices
-from mayfly_lab.standin.archive import AgentArchive
-from mayfly_lab.standin.notice import DOCS, LIMITS, notice
 
 
 def test_the_notice_says_that_it_is_a_stand_in_what_it_lacks_and_where_the_real_one_is() -> None:

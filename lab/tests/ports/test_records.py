@@ -15,7 +15,7 @@ from mayfly.ports import Fleet
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, saved
 from mayfly.records.states import InstanceState
-from mayfly_lab.front.journal import Entry, Journal
+from mayfly_lab.aws.front.journal import Entry, Journal
 from mayfly_lab.records import Records
 from tests.contract.sample_records import NOW, a_claim, an_instance
 

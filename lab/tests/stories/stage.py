@@ -20,9 +20,9 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly_lab.aws.config import Delays
-from mayfly_lab.evidence import collect
 from mayfly_lab.lab import ROOT, STACK, Lab, LabChoices
 from mayfly_lab.report.checks import Written, check_all, mailbox_writes
+from mayfly_lab.report.collect import collect
 from mayfly_lab.report.evidence import Evidence
 from mayfly_lab.report.timeline import job_lines
 from stories.logs import Logs

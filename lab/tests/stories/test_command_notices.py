@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly_lab.standin.notice import DOCS, notice
+from mayfly_lab.agents.notice import DOCS, notice
 from stories.commands import Command, left_of
 
 pytestmark = pytest.mark.slow

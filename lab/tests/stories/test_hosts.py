@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly_lab.aws.ec2.moments import Aspect
+from mayfly_lab.aws.front.call import Kind, Principal
 from mayfly_lab.contracts import Keys
-from mayfly_lab.front.call import Kind, Principal
 from mayfly_lab.lab import STACK, LabChoices
 from mayfly_lab.report.checks import mailbox_writes
 from stories.stage import BOOT, QUICK, Stage, a_stage

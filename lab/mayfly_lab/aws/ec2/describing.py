@@ -9,7 +9,7 @@ from typing import Any
 from mayfly_lab.aws.ec2.ec2 import Ec2
 from mayfly_lab.aws.ec2.instance import Instance
 from mayfly_lab.aws.ec2.profiles import Association
-from mayfly_lab.front.call import Refusal
+from mayfly_lab.aws.front.call import Refusal
 
 Filters = Iterable[Mapping[str, Any]]
 _MOST = 1000

@@ -14,8 +14,8 @@ from mayfly_lab.aws.ec2.moments import Aspect, Moments
 from mayfly_lab.aws.ec2.profile import Profile
 from mayfly_lab.aws.ec2.profiles import Profiles
 from mayfly_lab.aws.ec2.states import State
+from mayfly_lab.aws.front.call import Refusal
 from mayfly_lab.contracts import Keys, ServedProfile
-from mayfly_lab.front.call import Refusal
 
 Before = list[tuple[Instance, State]]
 """Instances, each with the state that it was in before."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayfly_lab.aws.ec2.launching import Data, Launcher, Specification, insufficient
-from mayfly_lab.front.call import Refusal
+from mayfly_lab.aws.front.call import Refusal
 
 _UNKNOWN_OPTIONS = ("SingleInstanceType", "SingleAvailabilityZone")
 _UNKNOWN_OVERRIDES = ("WeightedCapacity", "InstanceRequirements")

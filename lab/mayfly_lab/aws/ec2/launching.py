@@ -14,7 +14,7 @@ from moto.ec2.utils import parse_user_data
 from mayfly_lab.aws.ec2.ec2 import Ec2, pools_of
 from mayfly_lab.aws.ec2.instance import Instance
 from mayfly_lab.aws.ec2.profile import Profile
-from mayfly_lab.front.call import Refusal
+from mayfly_lab.aws.front.call import Refusal
 
 Data = Mapping[str, Any]
 

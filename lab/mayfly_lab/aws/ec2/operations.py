@@ -25,7 +25,7 @@ from mayfly_lab.aws.ec2.instance import Instance
 from mayfly_lab.aws.ec2.launching import Data, Launcher
 from mayfly_lab.aws.ec2.states import State
 from mayfly_lab.aws.ec2.tokens import ClientTokens
-from mayfly_lab.front.call import Call, Refusal
+from mayfly_lab.aws.front.call import Call, Refusal
 
 # They would make or end instances behind the back of this layer.
 _REFUSED = ("RequestSpotInstances", "RequestSpotFleet", "ModifyFleet", "DeleteFleets")

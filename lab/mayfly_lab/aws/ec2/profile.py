@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayfly_lab.aws.config import ACCOUNT
-from mayfly_lab.front.call import Kind, Principal, Refusal
+from mayfly_lab.aws.front.call import Kind, Principal, Refusal
 
 _PATH = re.compile(r"/mayfly/(?P<stack>[^/]+)/(?P<kind>bootstrap|sandbox)/(?P<queue>[^/]+)/")
 

@@ -14,9 +14,9 @@ from itertools import pairwise
 
 from mayfly_lab.aws.ec2.moments import Aspect, Moments
 from mayfly_lab.aws.ec2.profile import Profile, instance_principal
+from mayfly_lab.aws.front.call import Refusal
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import Keys, ServedProfile
-from mayfly_lab.front.call import Refusal
 
 NEVER = float("inf")
 RENEW_SECONDS = 300

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mayfly_lab.front.call import Refusal
+from mayfly_lab.aws.front.call import Refusal
 
 
 @dataclass(slots=True)

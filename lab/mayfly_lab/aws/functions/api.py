@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from buildkite_emulator.serving.server import Answer
+from mayfly_lab.aws.front.call import Call, Refusal
 from mayfly_lab.aws.functions.functions import Functions, ThrottledError
-from mayfly_lab.front.call import Call, Refusal
 
 Submit = Callable[[str, Any], None]
 

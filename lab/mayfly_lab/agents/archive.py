@@ -1,7 +1,4 @@
-"""The agent's release archive, as the lab hands it to its machines: real agent or stand-in.
-
-Not part of the stand-in itself, and not packed with it.
-"""
+"""The agent's release archive, as the lab hands it to its machines: real agent or stand-in."""
 
 from __future__ import annotations
 
@@ -14,14 +11,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import VERSION
+from mayfly_lab import standin
 
-_HERE = Path(__file__).resolve().parent
+_SOURCES = Path(standin.__file__).resolve().parent
 _NAME = "buildkite-agent"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _INTERPRETER = b"#!/usr/bin/env python3\n"
 _START = "import sys\nfrom standin.cli import main\nsys.exit(main(sys.argv[1:]))\n"
-_NOT_PACKED = {"archive.py", "notice.py"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def pack(target: Path, agent: Path | None = None) -> AgentArchive:
     return AgentArchive(
         path=target,
         sha256=hashlib.sha256(data).hexdigest(),
-        version=_version_of(agent) if agent else VERSION.partition("-")[0],
+        version=_version_of(agent) if agent else standin.VERSION.partition("-")[0],
         stand_in=agent is None,
     )
 
@@ -65,9 +61,8 @@ def stand_in() -> bytes:
     """The stand-in as one executable file: a zip that Python runs."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for source in sorted(_HERE.glob("*.py")):
-            if source.name not in _NOT_PACKED:
-                _add(archive, f"standin/{source.name}", source.read_text(encoding="utf-8"))
+        for source in sorted(_SOURCES.glob("*.py")):
+            _add(archive, f"standin/{source.name}", source.read_text(encoding="utf-8"))
         _add(archive, "__main__.py", _START)
     return _INTERPRETER + packed.getvalue()
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mayfly_lab.front.authoriser import ALLOWED, ByPrincipal, Everything, Verdict, denied
-from mayfly_lab.front.call import Call, Kind, Principal
-from mayfly_lab.front.dynamo import ItemRequest, item_requests
+from mayfly_lab.aws.front.authoriser import ALLOWED, ByPrincipal, Everything, Verdict, denied
+from mayfly_lab.aws.front.call import Call, Kind, Principal
+from mayfly_lab.aws.front.dynamo import ItemRequest, item_requests
 
 _NUDGE = frozenset({"sqs:SendMessage"})
 _ROWS = frozenset({"GetItem", "PutItem", "Query"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildkite_emulator.serving.server import Answer, HttpServer, Request
-from mayfly_lab.standin.archive import AgentArchive
+from mayfly_lab.agents.archive import AgentArchive
 
 _PATH = "/agent.tar.gz"
 

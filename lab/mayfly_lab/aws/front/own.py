@@ -15,7 +15,7 @@ from typing import Protocol
 from xml.sax.saxutils import escape
 
 from buildkite_emulator.serving.server import Answer, Request
-from mayfly_lab.front.call import Call, Principal, Refusal
+from mayfly_lab.aws.front.call import Call, Principal, Refusal
 
 DOWNLOAD_SECONDS = 600
 """How long a layer's download address works, as in AWS."""
@@ -39,14 +39,6 @@ class LayerShelf(Protocol):
 
     def layer_version(self, arn: str) -> LayerVersion | None:
         """The version with this ARN (its number included), or None."""
-
-
-class EmptyShelf:
-    """No layers."""
-
-    def layer_version(self, arn: str) -> LayerVersion | None:  # noqa: ARG002 - the interface
-        """Never one."""
-        return None
 
 
 def caller_identity(principal: Principal) -> Answer:

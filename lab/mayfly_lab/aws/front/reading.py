@@ -18,8 +18,8 @@ from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
 from buildkite_emulator.serving.server import Request
-from mayfly_lab.front.answers import Style
-from mayfly_lab.front.call import Call, Refusal
+from mayfly_lab.aws.front.answers import Style
+from mayfly_lab.aws.front.call import Call, Refusal
 
 # The name in a signature's scope, where it is not the name of the API model.
 _MODEL_OF = {"monitoring": "cloudwatch", "states": "stepfunctions"}

@@ -8,7 +8,7 @@ from enum import StrEnum
 from xml.sax.saxutils import escape
 
 from buildkite_emulator.serving.server import Answer, Request
-from mayfly_lab.front.call import Refusal
+from mayfly_lab.aws.front.call import Refusal
 
 
 class Style(StrEnum):

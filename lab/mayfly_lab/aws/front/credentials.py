@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from mayfly_lab.aws.front.call import Principal
 from mayfly_lab.contracts import Keys
-from mayfly_lab.front.call import Principal
 
 _KEY_LETTERS = string.ascii_uppercase + string.digits
 

@@ -1,7 +1,4 @@
-"""What people are told at the start of a run whose jobs the stand-in runs.
-
-For the lab, and not packed with the stand-in.
-"""
+"""What people are told at the start of a run whose jobs the stand-in runs."""
 
 from __future__ import annotations
 

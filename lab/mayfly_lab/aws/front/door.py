@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from buildkite_emulator.serving.server import Answer, AnswerLostError, Request
+from mayfly_lab.aws.front.answers import Style, refusal_answer, spelled, style_of
+from mayfly_lab.aws.front.authoriser import Authoriser
+from mayfly_lab.aws.front.buckets import Buckets
+from mayfly_lab.aws.front.call import Call, Kind, Principal, Refusal
+from mayfly_lab.aws.front.credentials import Credentials
+from mayfly_lab.aws.front.journal import Journal
+from mayfly_lab.aws.front.own import DOWNLOADS, Layers, TransactionTokens, caller_identity
+from mayfly_lab.aws.front.reading import read_call
+from mayfly_lab.aws.front.scrub import Scrubber
+from mayfly_lab.aws.front.signature import authenticate, read_scope
 from mayfly_lab.faults import Faults
-from mayfly_lab.front.answers import Style, refusal_answer, spelled, style_of
-from mayfly_lab.front.authoriser import Authoriser
-from mayfly_lab.front.buckets import Buckets
-from mayfly_lab.front.call import Call, Kind, Principal, Refusal
-from mayfly_lab.front.credentials import Credentials
-from mayfly_lab.front.journal import Journal
-from mayfly_lab.front.own import DOWNLOADS, Layers, TransactionTokens, caller_identity
-from mayfly_lab.front.reading import read_call
-from mayfly_lab.front.scrub import Scrubber
-from mayfly_lab.front.signature import authenticate, read_scope
 
 LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from mayfly_lab.front.call import Call, Kind, Principal, Refusal
+from mayfly_lab.aws.front.call import Call, Kind, Principal, Refusal
 
 
 @dataclass(frozen=True, slots=True)

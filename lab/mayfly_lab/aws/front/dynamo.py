@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly_lab.front.call import Call
+from mayfly_lab.aws.front.call import Call
 
 _EXPRESSIONS = (
     "UpdateExpression",

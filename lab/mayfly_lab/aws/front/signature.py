@@ -17,8 +17,8 @@ from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials as BotocoreCredentials
 
 from buildkite_emulator.serving.server import Request
-from mayfly_lab.front.call import Principal, Refusal
-from mayfly_lab.front.credentials import Credentials, Holder
+from mayfly_lab.aws.front.call import Principal, Refusal
+from mayfly_lab.aws.front.credentials import Credentials, Holder
 
 MAX_SKEW_SECONDS = 300
 _AUTHORIZATION = re.compile(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mayfly_lab.front.call import Call, Kind, Principal
+from mayfly_lab.aws.front.call import Call, Kind, Principal
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TextIO, TypedDict, Unpack
 
-from mayfly_lab.front.call import Call, Principal
-from mayfly_lab.front.dynamo import item_requests
+from mayfly_lab.aws.front.call import Call, Principal
+from mayfly_lab.aws.front.dynamo import item_requests
 
 FLUSH_SECONDS = 0.2
 AWS = "aws"

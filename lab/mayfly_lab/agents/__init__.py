@@ -1,0 +1,1 @@
+"""The agent that machines install: packed, served to them, and told of."""
