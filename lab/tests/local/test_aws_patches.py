@@ -41,7 +41,7 @@ def test_a_patched_symbol_takes_what_the_patch_was_written_for(patch: Patch) -> 
 
 
 def test_the_patches_were_written_for_the_moto_that_is_pinned() -> None:
-    pinned = (Path(__file__).parents[3] / "requirements" / "dev.in").read_text()
+    pinned = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert f"moto[server]=={MOTO}" in pinned
     assert version("moto") == MOTO
 

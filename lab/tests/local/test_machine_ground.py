@@ -38,13 +38,15 @@ def test_without_namespaces_roots_machines_are_nobodys() -> None:
     assert directory_ground().user == 65534
 
 
+SLEEP = f"sleep 97531.{os.getpid()}"
+"""Of this run alone: others may run on the same host."""
 # A lab of its own, which says when its machine is up and is then killed without a word.
 LAB = """
     import sys, time
     from local.machine_kit import a_bench, grounds
     from mayfly_lab.machines.ground import Kind
     with a_bench(grounds()[Kind(sys.argv[1])]) as bench:
-        bench.boot("(setsid sleep 97531 &) ; echo up; sleep 97531")
+        bench.boot(f"(setsid {sys.argv[2]} &) ; echo up; {sys.argv[2]}")
         bench.until_said("up")
         print("up", flush=True)
         time.sleep(60)
@@ -61,7 +63,7 @@ def open_path() -> Iterator[Path]:
 
 def test_a_lab_that_is_killed_takes_its_machines_with_it(ground: Ground, open_path: Path) -> None:
     lab = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(LAB), ground.kind],
+        [sys.executable, "-c", textwrap.dedent(LAB), ground.kind, SLEEP],
         stdout=subprocess.PIPE,
         cwd=ROOT,
         env={
@@ -73,7 +75,7 @@ def test_a_lab_that_is_killed_takes_its_machines_with_it(ground: Ground, open_pa
     assert lab.stdout is not None
     with lab.stdout:
         assert lab.stdout.readline() == b"up\n"
-        assert sleepers() == 2
+        until(lambda: sleepers() == 2, lambda: "the machine's two programs do not run")
         lab.send_signal(signal.SIGKILL)
         lab.wait()
     until(lambda: sleepers() == 0, lambda: "machines are still there")
@@ -87,6 +89,6 @@ def left_in(directory: Path) -> list[Path]:
 
 def sleepers() -> int:
     found = subprocess.run(
-        ["pgrep", "--count", "--full", "^sleep 97531"], capture_output=True, text=True, check=False
+        ["pgrep", "--count", "--full", f"^{SLEEP}"], capture_output=True, text=True, check=False
     )
     return int(found.stdout)
