@@ -11,7 +11,7 @@ from mayfly.adapters.aws.boto_errors import code_of, translated
 from mayfly.adapters.dynamodb.batches import get_items
 from mayfly.adapters.dynamodb.records import from_item, key_of
 from mayfly.errors import MayflyError
-from mayfly.records.model import AnyRecord, Capacity, Claim, Instance, QueueRecord, SlotKey
+from mayfly.records.model import AnyRecord, Claim, Instance, Ledger, QueueRecord, SlotKey
 from mayfly_lab.aws.front.journal import Entry, Journal
 
 _WRITES = frozenset({"PutItem", "UpdateItem"})
@@ -53,9 +53,9 @@ class Records:
         """All queues, by key."""
         return {queue.queue: queue for queue in self._all(QueueRecord)}
 
-    def capacity(self) -> Mapping[str, Capacity]:
+    def ledger(self) -> Mapping[str, Ledger]:
         """All accounts, by queue."""
-        return {capacity.queue: capacity for capacity in self._all(Capacity)}
+        return {ledger.queue: ledger for ledger in self._all(Ledger)}
 
     def text(self) -> str:
         """Everything that stands in the table, for a search."""

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mayfly.records.model import (
-    Capacity,
     Claim,
     Instance,
     Launch,
     Lease,
+    Ledger,
     Pinned,
     QueueRecord,
     Shape,
@@ -73,8 +73,8 @@ def a_launch(name: str = "l1", **changes: Any) -> Launch:
     return replace(launch, **changes)
 
 
-def a_capacity(**changes: Any) -> Capacity:
-    capacity = Capacity(
+def a_ledger(**changes: Any) -> Ledger:
+    ledger = Ledger(
         queue="deploy",
         epoch=NOW,
         next_launch=3,
@@ -83,7 +83,7 @@ def a_capacity(**changes: Any) -> Capacity:
         retry_at={str(SHAPE): NOW + timedelta(seconds=5)},
         misses={str(SHAPE): 2},
     )
-    return replace(capacity, **changes)
+    return replace(ledger, **changes)
 
 
 def a_queue(name: str = "deploy", **changes: Any) -> QueueRecord:

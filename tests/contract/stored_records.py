@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.config.rules import Condition, Rule
 from mayfly.records.model import (
-    Capacity,
     Claim,
     Instance,
     Launch,
     Lease,
+    Ledger,
     Pinned,
     QueueRecord,
     Record,
@@ -148,8 +148,8 @@ def instances() -> Iterator[Instance]:
 
 def others() -> Iterator[Record]:
     """Kinds without states, bare and full."""
-    yield Capacity("bare", epoch=EARLIER)
-    yield Capacity(
+    yield Ledger("bare", epoch=EARLIER)
+    yield Ledger(
         queue="deploy",
         epoch=EARLIER,
         next_launch=3,

@@ -19,10 +19,10 @@ from mayfly.records.states import OPEN_INSTANCES, ClaimState, InstanceState, Lau
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, DynamoWorld, World
 from tests.contract.sample_records import (
     NOW,
-    a_capacity,
     a_claim,
     a_launch,
     a_lease,
+    a_ledger,
     a_queue,
     a_stray,
     an_instance,
@@ -38,7 +38,7 @@ from tests.contract.sample_records import (
         (an_instance(7), lambda f: f.instance(SlotKey("l1", 7))),
         (LAUNCHING, lambda f: f.instance(SlotKey("l1", 0))),
         (LAUNCHING, lambda f: f.instance_of("i-1")),
-        (a_capacity(), lambda f: f.capacity("deploy")),
+        (a_ledger(), lambda f: f.ledger("deploy")),
         (a_queue(), lambda f: f.queue("deploy")),
         (a_lease(), lambda f: f.lease()),
     ],
@@ -53,7 +53,7 @@ def test_what_is_saved_is_read_back_one_version_on(
 
 @pytest.mark.parametrize(
     "record",
-    [a_claim(), a_launch(), an_instance(), LAUNCHING, a_capacity(), a_queue(), a_lease()],
+    [a_claim(), a_launch(), an_instance(), LAUNCHING, a_ledger(), a_queue(), a_lease()],
     ids=lambda record: type(record).__name__,
 )
 @pytest.mark.parametrize("stale", [0, 1, 3])
@@ -91,14 +91,14 @@ def test_nothing_is_written_when_one_change_conflicts(fleet_world: World) -> Non
             [
                 Save(a_claim("new")),
                 Save(LAUNCHING),
-                Save(a_capacity()),
+                Save(a_ledger()),
                 Assign(ROW, ASSIGNMENT, NOW),
                 Save(a_claim("taken")),
             ]
         )
     assert fleet_world.fleet.claim("new") is None
     assert fleet_world.fleet.instance_of("i-1") is None
-    assert fleet_world.fleet.capacity("deploy") is None
+    assert fleet_world.fleet.ledger("deploy") is None
     assert fleet_world.assignment(ROW) is None
 
 

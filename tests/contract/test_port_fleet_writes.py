@@ -18,10 +18,10 @@ from mayfly.records.states import ClaimState, InstanceState
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, World
 from tests.contract.sample_records import (
     NOW,
-    a_capacity,
     a_claim,
     a_launch,
     a_lease,
+    a_ledger,
     a_stray,
     an_instance,
 )
@@ -93,46 +93,46 @@ def test_an_assignment_is_taken_out_again(fleet_world: World) -> None:
 
 
 def test_slots_are_freed_whatever_the_version(fleet: Fleet) -> None:
-    fleet.write([Save(a_capacity(live=5))])
+    fleet.write([Save(a_ledger(live=5))])
     fleet.write([FreeSlots("deploy", 2)])
     fleet.write([Save(a_claim()), FreeSlots("deploy", 1)])
-    capacity = fleet.capacity("deploy")
-    assert capacity
-    assert (capacity.live, capacity.version) == (2, 1)
+    ledger = fleet.ledger("deploy")
+    assert ledger
+    assert (ledger.live, ledger.version) == (2, 1)
 
 
 def test_a_save_of_the_account_keeps_what_was_freed_since_it_was_read(fleet: Fleet) -> None:
-    fleet.write([Save(a_capacity(live=5))])
-    read = fleet.capacity("deploy")
+    fleet.write([Save(a_ledger(live=5))])
+    read = fleet.ledger("deploy")
     assert read
     fleet.write([FreeSlots("deploy", 2)])
     fleet.write([Save(replace(read, live=read.live + 4))])
-    later = fleet.capacity("deploy")
+    later = fleet.ledger("deploy")
     assert later
     assert (later.live, later.version) == (5 - 2 + 4, 2)
     fleet.write([FreeSlots("deploy", 1)])
     fleet.write([Save(replace(later, live=later.live + 1, misses={}))])
-    last = fleet.capacity("deploy")
+    last = fleet.ledger("deploy")
     assert last
     assert (last.live, last.misses) == (5 - 2 + 4 - 1 + 1, {})
 
 
 def test_the_account_is_saved_and_slots_are_freed_in_one_write(fleet: Fleet) -> None:
-    fleet.write([Save(a_capacity(live=5)), FreeSlots("deploy", 1)])
-    first = fleet.capacity("deploy")
+    fleet.write([Save(a_ledger(live=5)), FreeSlots("deploy", 1)])
+    first = fleet.ledger("deploy")
     assert first
     fleet.write(
         [FreeSlots("deploy", 1), Save(replace(first, live=first.live + 3)), FreeSlots("deploy", 1)]
     )
-    second = fleet.capacity("deploy")
+    second = fleet.ledger("deploy")
     assert (first.live, second and second.live) == (4, 4 + 3 - 2)
 
 
 def test_slots_of_a_queue_without_account_are_freed_in_vain(fleet: Fleet) -> None:
     fleet.write([Save(a_claim()), FreeSlots("deploy", 2)])
-    assert fleet.capacity("deploy") is None
-    fleet.write([Save(a_capacity())])
-    assert fleet.capacity("deploy") == saved(a_capacity())
+    assert fleet.ledger("deploy") is None
+    fleet.write([Save(a_ledger())])
+    assert fleet.ledger("deploy") == saved(a_ledger())
 
 
 def test_an_ec2_id_belongs_to_one_slot_for_ever(fleet: Fleet) -> None:
@@ -145,7 +145,7 @@ def test_an_ec2_id_belongs_to_one_slot_for_ever(fleet: Fleet) -> None:
 
 def test_a_launch_of_many_slots_fits_into_one_write(fleet: Fleet) -> None:
     slots = [an_instance(n) for n in range(98)]
-    fleet.write([Save(a_launch()), Save(a_capacity()), *map(Save, slots)])
+    fleet.write([Save(a_launch()), Save(a_ledger()), *map(Save, slots)])
     assert len(fleet.instances("deploy", [InstanceState.REQUESTED])) == 98
 
 

@@ -152,7 +152,7 @@ def test_records_of_an_earlier_mayfly_are_found_one_by_one(world: DynamoWorld) -
             assert fleet.slots([record.key]) == [record]
     for instance in PRESENT:
         assert fleet.instance_of(instance.instance_id or "") == instance
-    for found in (fleet.capacity("deploy"), fleet.queue("deploy"), fleet.lease()):
+    for found in (fleet.ledger("deploy"), fleet.queue("deploy"), fleet.lease()):
         assert found in RECORDS
 
 

@@ -20,11 +20,11 @@ from mayfly.errors import Conflict
 from mayfly.records.changes import Assign, Change, Drop, Save, Unassign
 from mayfly.records.model import (
     AnyRecord,
-    Capacity,
     Claim,
     Instance,
     Launch,
     Lease,
+    Ledger,
     QueueRecord,
     Record,
     SlotKey,
@@ -120,10 +120,10 @@ class FakeFleet(Faults):
             slots = (self._get(Instance, key) for key in sorted(set(keys)))
             return [slot for slot in slots if slot is not None]
 
-    def capacity(self, queue: str) -> Capacity | None:
+    def ledger(self, queue: str) -> Ledger | None:
         """See `mayfly.ports.Fleet`."""
-        with self._call("capacity"):
-            return self._get(Capacity, queue)
+        with self._call("ledger"):
+            return self._get(Ledger, queue)
 
     def queue(self, queue: str) -> QueueRecord | None:
         """See `mayfly.ports.Fleet`."""
@@ -179,15 +179,15 @@ class FakeFleet(Faults):
             case None:
                 pass
         stored = self.records.get(row.key)
-        if row.freed and isinstance(stored, Capacity):
+        if row.freed and isinstance(stored, Ledger):
             self.records[row.key] = replace(
                 stored, live=stored.live - row.freed, freed=stored.freed + row.freed
             )
 
     def _with_freed(self, key: str, record: Record) -> Record:
-        """A capacity row keeps what was freed since it was read."""
+        """A ledger row keeps what was freed since it was read."""
         stored = self.records.get(key)
-        if isinstance(record, Capacity) and isinstance(stored, Capacity):
+        if isinstance(record, Ledger) and isinstance(stored, Ledger):
             since = stored.freed - record.freed
             return replace(record, live=record.live - since, freed=stored.freed)
         return record

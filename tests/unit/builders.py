@@ -14,10 +14,10 @@ from mayfly.answers import Association, Job, Report, Seen
 from mayfly.config.queue import QueueConfig
 from mayfly.records.changes import Save
 from mayfly.records.model import (
-    Capacity,
     Claim,
     Instance,
     Launch,
+    Ledger,
     Pinned,
     QueueRecord,
     Shape,
@@ -147,9 +147,9 @@ def a_launch(slots: int = 1, **changes: Any) -> Launch:
     return replace(made, **changes)
 
 
-def a_capacity(**changes: Any) -> Capacity:
-    """The queue's account before anything was launched."""
-    return replace(Capacity(QUEUE, epoch=ago(60), version=1), **changes)
+def a_ledger(**changes: Any) -> Ledger:
+    """The queue's ledger before anything was launched."""
+    return replace(Ledger(QUEUE, epoch=ago(60), version=1), **changes)
 
 
 def row(instance: Instance, side: str = "sandbox") -> str:

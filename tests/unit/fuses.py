@@ -40,7 +40,7 @@ READS = frozenset(
         "instance_of",
         "slots",
         "claims_of",
-        "capacity",
+        "ledger",
         "queue",
         "jobs",
         "environment",

@@ -52,10 +52,10 @@ def token_stays(world: World) -> None:
 def _bounded(world: World) -> None:
     record = world.fleet.queue(QUEUE)
     assert record is not None
-    capacity = world.fleet.capacity(QUEUE)
+    ledger = world.fleet.ledger(QUEUE)
     slots = [i for i in world.instances() if i.state is not InstanceState.TERMINATED]
-    live = capacity.live if capacity is not None else 0
-    assert live == len(slots), f"bounded: the account says {live}, there are {len(slots)} slots"
+    live = ledger.live if ledger is not None else 0
+    assert live == len(slots), f"bounded: the ledger says {live}, there are {len(slots)} slots"
     assert live <= QueueConfig.from_json(record.config).max_instances, "bounded: max-instances"
 
 
@@ -81,7 +81,7 @@ def at_rest(world: World) -> None:
     alive = [m.seen for m in world.machines.machines.values() if m.seen.state != "terminated"]
     assert not alive, f"nothing-leaks: {alive}"
     assert not world.mailbox.rows, f"nothing-leaks: {list(world.mailbox.rows)}"
-    capacity = world.fleet.capacity(QUEUE)
-    assert capacity is None or capacity.live == 0, "nothing-leaks: slots of the account"
+    ledger = world.fleet.ledger(QUEUE)
+    assert ledger is None or ledger.live == 0, "nothing-leaks: slots of the ledger"
     ids = {i.instance_id for i in world.fleet.all(Instance) if i.instance_id}
     assert set(world.machines.machines) <= ids, "nothing-leaks: EC2 launched what no record has"

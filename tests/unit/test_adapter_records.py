@@ -27,7 +27,7 @@ from mayfly.errors import Misconfigured
 from mayfly.records import model
 from mayfly.records.model import Claim, Instance, Launch, Record
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, LaunchTraits
-from tests.unit.builders import NOW, a_capacity, a_claim, a_launch, an_instance, assigned
+from tests.unit.builders import NOW, a_claim, a_launch, a_ledger, an_instance, assigned
 
 KINDS: tuple[Any, ...] = typing.get_args(Record)
 TIMES = st.datetimes(
@@ -150,7 +150,7 @@ KEYS: list[tuple[Record, str, tuple[str, str] | None]] = [
     (a_launch(id="l", state=LaunchState.SETTLED), "launch#l", None),
     (an_instance(number=4), "instance#launch-1/4", ("deploy", "instance#05:ready#launch-1/4")),
     (an_instance(InstanceState.TERMINATED, 4), "instance#launch-1/4", None),
-    (a_capacity(), "capacity#deploy", None),
+    (a_ledger(), "capacity#deploy", None),
     (model.QueueRecord("q", "{}", "{}", "s"), "queue#q", ("#queues", "queue#open#q")),
     (model.Stray("i-1", NOW), "stray#i-1", ("#strays", "stray#open#i-1")),
     (model.Lease("me", 1, NOW), "lease#dispatch", None),

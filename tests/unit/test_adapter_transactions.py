@@ -17,7 +17,7 @@ from mayfly.errors import Conflict, MayflyError, Misconfigured, Transient
 from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
 from mayfly.records.model import Lease, Stray
 from mayfly.records.states import InstanceState
-from tests.unit.builders import NOW, a_capacity, a_claim, an_instance
+from tests.unit.builders import NOW, a_claim, a_ledger, an_instance
 
 
 @cache
@@ -98,8 +98,8 @@ ASSIGNMENT: dict[str, object] = {"token": "bkjat_secret"}
     [
         ([Save(a_claim())], None, "put_item"),
         ([Save(Lease("me", 2, NOW, version=4))], 2, "put_item"),
-        ([Save(a_capacity())], None, "update_item"),
-        ([Save(a_capacity()), FreeSlots("deploy", 1)], None, "update_item"),
+        ([Save(a_ledger())], None, "update_item"),
+        ([Save(a_ledger()), FreeSlots("deploy", 1)], None, "update_item"),
         ([FreeSlots("deploy", 1)], None, "update_item"),
         ([Drop(Stray("i-1", NOW, version=1))], None, "delete_item"),
         ([Assign("row", ASSIGNMENT, NOW)], None, "update_item"),

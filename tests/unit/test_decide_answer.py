@@ -12,16 +12,16 @@ import pytest
 from mayfly.answers import Launched
 from mayfly.errors import Illegal, Misconfigured
 from mayfly.provision.request import fleet_request
-from mayfly.provision.settlement import SPOT_DRY, account, adopted, filled, overdue
+from mayfly.provision.settlement import SPOT_DRY, adopted, booked, filled, overdue
 from mayfly.records.changes import FreeSlots, Save
-from mayfly.records.model import Capacity, Instance, Launch
+from mayfly.records.model import Instance, Launch, Ledger
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from tests.unit.builders import (
     NOW,
     QUEUE,
     SHAPE,
-    a_capacity,
     a_launch,
+    a_ledger,
     an_instance,
     ec2_id,
     later,
@@ -120,7 +120,7 @@ def test_what_carries_the_launchs_tag_is_adopted(
     assert bool(answer.errors) is not complete
 
 
-# -- the account -----------------------------------------------------------------------------------
+# -- the ledger ------------------------------------------------------------------------------------
 
 SPOT = replace(SHAPE, purchase="spot")
 BOTH = replace(SHAPE, purchase="spot-then-on-demand")
@@ -181,7 +181,7 @@ ACCOUNTS = [
 @pytest.mark.parametrize("row", ACCOUNTS, ids=lambda row: row.story)
 def test_the_account_after_an_answer(row: Account) -> None:
     shape = str(row.launch.shape)
-    after = account(a_capacity(live=7, **row.before), row.launch, row.got, NOW)
+    after = booked(a_ledger(live=7, **row.before), row.launch, row.got, NOW)
     until = {shape: NOW + timedelta(seconds=row.retry)} if row.retry else {}
     assert after.retry_at == until
     assert after.misses.get(shape, 0) == row.misses
@@ -191,8 +191,8 @@ def test_the_account_after_an_answer(row: Account) -> None:
 
 def test_what_is_past_is_forgotten_and_other_shapes_stay() -> None:
     times: dict[str, datetime] = {"gone": NOW, "other": later(1)}
-    before: Capacity = a_capacity(retry_at=times, spot_dry_until=times, misses={"other": 4})
-    after = account(before, a_launch(), 1, NOW)
+    before: Ledger = a_ledger(retry_at=times, spot_dry_until=times, misses={"other": 4})
+    after = booked(before, a_launch(), 1, NOW)
     assert after.retry_at == after.spot_dry_until == {"other": later(1)}
     assert after.misses == {"other": 4}
 

@@ -18,7 +18,7 @@ from mayfly.provision.decide import (
 )
 from mayfly.provision.gather import SUPPLY
 from mayfly.provision.settlement import overdue
-from mayfly.records.model import Capacity, Claim, Instance, Pinned, Shape, launch_id
+from mayfly.records.model import Claim, Instance, Ledger, Pinned, Shape, launch_id
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
@@ -33,10 +33,10 @@ from tests.unit.builders import (
     SPEC,
     STACK,
     TYPES,
-    a_capacity,
     a_claim,
     a_config,
     a_launch,
+    a_ledger,
     ago,
     an_instance,
     later,
@@ -57,7 +57,7 @@ def a_view(**changes: Any) -> ProvisionView:
         instances=(),
         launches=(),
         slots={},
-        capacity=a_capacity(),
+        ledger=a_ledger(),
     )
     return replace(made, **changes)
 
@@ -93,7 +93,7 @@ class Sum:
     waiting: tuple[Claim, ...] = ()
     instances: tuple[Instance, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
-    capacity: Capacity = field(default_factory=a_capacity)
+    ledger: Ledger = field(default_factory=a_ledger)
 
 
 SUMS = [
@@ -110,9 +110,9 @@ SUMS = [
     Sum("nor does it keep a pool", 0, config={"paused": True, "hot": 2}),
     Sum("a job that is not reserved for us is no demand", 0, waiting(2, reserved_until=None)),
     Sum("nor is one whose reservation ran out", 0, waiting(2, reserved_until=NOW)),
-    Sum("the account limits, not the list", 2, waiting(9), capacity=a_capacity(live=48)),
-    Sum("at the limit nothing is launched", 0, waiting(9), capacity=a_capacity(live=50)),
-    Sum("nor beyond it", 0, waiting(9), capacity=a_capacity(live=60)),
+    Sum("the ledger limits, not the list", 2, waiting(9), ledger=a_ledger(live=48)),
+    Sum("at the limit nothing is launched", 0, waiting(9), ledger=a_ledger(live=50)),
+    Sum("nor beyond it", 0, waiting(9), ledger=a_ledger(live=60)),
     Sum("a limit that was lowered holds at once", 1, waiting(9), (), {"max_instances": 1}),
     Sum("a minute has its limit", 4, waiting(9), (), {"max_launches_per_minute": 4}),
     Sum(
@@ -121,7 +121,7 @@ SUMS = [
         waiting(9),
         (),
         {"max_launches_per_minute": 4},
-        a_capacity(recent=((ago(seconds=59), 1), (ago(seconds=1), 2))),
+        a_ledger(recent=((ago(seconds=59), 1), (ago(seconds=1), 2))),
     ),
     Sum(
         "but not those before",
@@ -129,7 +129,7 @@ SUMS = [
         waiting(9),
         (),
         {"max_launches_per_minute": 4},
-        a_capacity(recent=((ago(1), 4),)),
+        a_ledger(recent=((ago(1), 4),)),
     ),
     Sum(
         "a launch fits into one transaction",
@@ -142,20 +142,20 @@ SUMS = [
         "without capacity the shape waits",
         0,
         waiting(1),
-        capacity=a_capacity(retry_at={str(SHAPE): later(seconds=1)}),
+        ledger=a_ledger(retry_at={str(SHAPE): later(seconds=1)}),
     ),
     Sum(
         "until its time has come",
         1,
         waiting(1),
-        capacity=a_capacity(retry_at={str(SHAPE): NOW}),
+        ledger=a_ledger(retry_at={str(SHAPE): NOW}),
     ),
 ]
 
 
 @pytest.mark.parametrize("row", SUMS, ids=lambda row: row.story)
 def test_launch_is_waiting_and_target_less_ready_and_coming(row: Sum) -> None:
-    view = a_view(waiting=row.waiting, instances=row.instances, capacity=row.capacity)
+    view = a_view(waiting=row.waiting, instances=row.instances, ledger=row.ledger)
     assert launched(view, a_config(**row.config)) == row.launch
 
 
@@ -184,8 +184,8 @@ def test_each_shape_has_its_own_sum_and_the_most_urgent_is_launched_first() -> N
 def test_a_shape_without_capacity_does_not_hold_up_another() -> None:
     one = replace(SHAPE, instance_types=(TYPES[0],))
     claims = (a_claim("a", priority=2), a_claim("b", shape=one))
-    capacity = a_capacity(retry_at={str(SHAPE): later(1)})
-    assert started(decided(a_view(waiting=claims, capacity=capacity))) == [(str(one), 1)]
+    ledger = a_ledger(retry_at={str(SHAPE): later(1)})
+    assert started(decided(a_view(waiting=claims, ledger=ledger))) == [(str(one), 1)]
 
 
 def test_the_pool_holds_the_standard_shape_alone() -> None:
@@ -212,16 +212,16 @@ def test_the_template_of_the_shapes_architecture_is_used() -> None:
 
 
 def test_a_launch_is_recorded_whole_before_it_is_sent() -> None:
-    capacity = a_capacity(next_launch=4, live=7, recent=((ago(5), 9), (ago(seconds=9), 2)))
+    ledger = a_ledger(next_launch=4, live=7, recent=((ago(5), 9), (ago(seconds=9), 2)))
     script = Script("s3://bucket/set-up.sh", minutes=15, version=1)
-    (start,) = decided(a_view(waiting=waiting(2), capacity=capacity), a_config(script=script))
+    (start,) = decided(a_view(waiting=waiting(2), ledger=ledger), a_config(script=script))
     assert isinstance(start, RecordLaunch)
     launch = start.launch
-    assert launch.id == launch_id(STACK, capacity)
+    assert launch.id == launch_id(STACK, ledger)
     assert (launch.state, launch.slots, launch.spec) == (LaunchState.OPEN, 2, SPEC)
     assert (launch.created, launch.market) == (NOW, "on-demand")
-    assert start.capacity == replace(
-        capacity, next_launch=5, live=9, recent=((ago(seconds=9), 2), (NOW, 2))
+    assert start.ledger == replace(
+        ledger, next_launch=5, live=9, recent=((ago(seconds=9), 2), (NOW, 2))
     )
     assert [str(slot.key) for slot in start.slots] == [f"{launch.id}/0", f"{launch.id}/1"]
     for slot in start.slots:
@@ -261,8 +261,8 @@ def test_equal_input_gives_the_same_request_byte_for_byte() -> None:
 )
 def test_the_market_follows_the_purchase_option(purchase: str, dry_until: Any, market: str) -> None:
     shape = Shape(QUEUE, "x86_64", TYPES, purchase)
-    capacity = a_capacity(spot_dry_until={str(shape): dry_until} if dry_until else {})
-    view = a_view(waiting=(a_claim(shape=shape),), capacity=capacity)
+    ledger = a_ledger(spot_dry_until={str(shape): dry_until} if dry_until else {})
+    view = a_view(waiting=(a_claim(shape=shape),), ledger=ledger)
     (start,) = decided(view, a_config(purchase=purchase))
     assert isinstance(start, RecordLaunch)
     assert start.launch.market == market

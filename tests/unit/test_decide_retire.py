@@ -20,9 +20,9 @@ from tests.unit.builders import (
     SPEC,
     STACK,
     TYPES,
-    a_capacity,
     a_claim,
     a_config,
+    a_ledger,
     ago,
     an_instance,
     saves,
@@ -44,7 +44,7 @@ def a_view(
         instances=instances,
         launches=(),
         slots={},
-        capacity=a_capacity(live=len(instances) if live is None else live),
+        ledger=a_ledger(live=len(instances) if live is None else live),
     )
     return replace(made, **changes)
 

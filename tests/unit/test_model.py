@@ -14,9 +14,9 @@ from tests.unit.builders import (
     NOW,
     SANDBOX_ID,
     SHAPE,
-    a_capacity,
     a_claim,
     a_launch,
+    a_ledger,
     a_queue,
     ago,
     an_instance,
@@ -29,7 +29,7 @@ RECORDS: list[Any] = [
     a_claim(),
     a_launch(),
     an_instance(),
-    a_capacity(),
+    a_ledger(),
     a_queue(),
     Stray(ec2_id(), NOW),
     Lease("me", 1, NOW),
@@ -72,21 +72,21 @@ def test_a_reservation_holds_until_its_end() -> None:
 
 
 def test_a_launch_id_says_for_what_it_stands() -> None:
-    capacity = a_capacity(next_launch=7)
-    assert launch_id("ci", capacity) == launch_id("ci", replace(capacity, live=9, version=4))
-    assert len(launch_id("ci", capacity)) == 32
-    assert int(launch_id("ci", capacity), 16)
+    ledger = a_ledger(next_launch=7)
+    assert launch_id("ci", ledger) == launch_id("ci", replace(ledger, live=9, version=4))
+    assert len(launch_id("ci", ledger)) == 32
+    assert int(launch_id("ci", ledger), 16)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        launch_id("cj", a_capacity()),
-        launch_id("ci", a_capacity(queue="other")),
-        launch_id("ci", a_capacity(next_launch=1)),
+        launch_id("cj", a_ledger()),
+        launch_id("ci", a_ledger(queue="other")),
+        launch_id("ci", a_ledger(next_launch=1)),
         # A queue that was deleted and made again starts to count anew.
-        launch_id("ci", a_capacity(epoch=ago(59))),
+        launch_id("ci", a_ledger(epoch=ago(59))),
     ],
 )
 def test_a_launch_id_is_nobody_elses(other: str) -> None:
-    assert other != launch_id("ci", a_capacity())
+    assert other != launch_id("ci", a_ledger())

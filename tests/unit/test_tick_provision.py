@@ -43,7 +43,7 @@ def test_what_is_missing_is_launched_with_its_tags_and_recorded() -> None:
     ids = sorted(world.machines.machines)
     assert [i.instance_id for i in world.instances()] == ids
     assert {m.seen.launch for m in world.machines.machines.values()} == {launch.id}
-    assert (world.capacity().live, world.capacity().next_launch) == (2, 1)
+    assert (world.ledger().live, world.ledger().next_launch) == (2, 1)
 
 
 def test_a_second_tick_launches_nothing_more() -> None:
@@ -81,14 +81,14 @@ def test_limits_hold_over_many_launches() -> None:
     for _ in range(8):
         world.provision()
         world.after(seconds=30)
-    assert in_ec2(world) == world.capacity().live == 5
+    assert in_ec2(world) == world.ledger().live == 5
 
 
 def test_a_pool_of_a_hundred_is_under_way_within_three_ticks() -> None:
     world = a_world(**{"pool/hot": "100", "limits/max-instances": "100"})
     for _ in range(2):  # the first made the world's own first tick
         world.provision()
-    assert in_ec2(world) == world.capacity().live == 100
+    assert in_ec2(world) == world.ledger().live == 100
     assert not world.provision().changed
 
 
@@ -107,7 +107,7 @@ def test_a_race_for_a_queues_account_has_one_winner(earlier: int) -> None:
     applier.apply(first[0])
     with pytest.raises(Conflict):
         applier.apply(second[0])
-    assert in_ec2(world) == world.capacity().live == 1 + earlier
+    assert in_ec2(world) == world.ledger().live == 1 + earlier
 
 
 # -- answers ---------------------------------------------------------------------------------------
@@ -119,10 +119,10 @@ def test_what_ec2_did_not_have_is_freed_and_tried_again() -> None:
     world.provision()
     assert len(world.instances(S.LAUNCHING)) == 2
     assert len(world.instances(S.TERMINATED)) == 1
-    assert world.capacity().live == 2
+    assert world.ledger().live == 2
     world.machines.capacity.clear()
     world.provision()
-    assert in_ec2(world) == world.capacity().live == 3
+    assert in_ec2(world) == world.ledger().live == 3
 
 
 def test_without_any_capacity_it_waits_longer_each_time_and_says_so() -> None:
@@ -130,7 +130,7 @@ def test_without_any_capacity_it_waits_longer_each_time_and_says_so() -> None:
     world.machines.capacity = dict(NONE_LEFT)
     outcome = world.provision()
     assert Metric.NO_CAPACITY in dict(outcome.alarms)
-    assert world.capacity().live == 0
+    assert world.ledger().live == 0
     tries = []
     for _ in range(100):
         world.after(seconds=1).provision()
@@ -140,7 +140,7 @@ def test_without_any_capacity_it_waits_longer_each_time_and_says_so() -> None:
     world.machines.capacity.clear()
     world.after(1).provision()
     assert in_ec2(world) == 1
-    assert world.capacity().misses == {}
+    assert world.ledger().misses == {}
 
 
 def test_when_spot_is_dry_on_demand_is_bought_at_once() -> None:
@@ -205,7 +205,7 @@ def test_a_template_that_is_gone_is_a_problem_and_frees_the_slots() -> None:
     world.machines._templates = {}
     outcome = world.provision()
     assert "InvalidLaunchTemplateId.NotFound" in outcome.problems[0]
-    assert world.capacity().live == 0
+    assert world.ledger().live == 0
     assert only_launch(world).errors
 
 

@@ -125,7 +125,7 @@ def test_it_is_not_dropped_while_a_slow_tick_launches_for_it() -> None:
     (start,) = decide(view, a_config(hot=1), NOW)
     world.parameters.remove(f"/mayfly-infra/{STACK}/queues/{QUEUE}")
     world.provision()
-    world.fleet.lag()  # no list shows the launch, only the account does
+    world.fleet.lag()  # no list shows the launch, only the ledger does
     Applier(world.provision_ports, Outcome(), NOW).apply(start)
     world.provision()
     assert len(world.fleet.all(QueueRecord)) == 1

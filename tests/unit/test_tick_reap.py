@@ -28,7 +28,7 @@ def test_a_host_that_never_reports_is_condemned_heard_terminated_and_closed() ->
     world.machines.settle()
     world.after(1).reap()
     assert world.instance().state is S.TERMINATED
-    assert world.capacity().live == 0
+    assert world.ledger().live == 0
     ((_, text),) = world.words.kept[str(world.instance().instance_id)]
     assert "it was launching for longer than 5 minutes" in text
     assert "kernel panic" in text
@@ -42,7 +42,7 @@ def test_a_second_tick_does_nothing_again() -> None:
     world.machines.settle()
     world.reap()
     assert not world.reap().changed
-    assert world.capacity().live == 0
+    assert world.ledger().live == 0
 
 
 def test_last_words_that_could_not_be_kept_are_kept_by_the_next_tick() -> None:
@@ -161,7 +161,7 @@ def test_what_ec2_has_forgotten_is_closed_ten_minutes_later() -> None:
     world.reap()
     assert world.instance().state is S.TERMINATED
     assert world.claim("job-1").state is C.FINISHED
-    assert world.capacity().live == 0
+    assert world.ledger().live == 0
 
 
 # -- the end ---------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_claim_instance_slot_and_rows_end_together() -> None:
     assert world.instance().state is S.TERMINATED
     assert world.claim("job-1").state is C.FINISHED
     assert "SpotInstanceTermination" in world.claim("job-1").reason
-    assert world.capacity().live == 0
+    assert world.ledger().live == 0
     assert world.mailbox.rows == {}
 
 
@@ -198,7 +198,7 @@ def test_rows_that_could_not_be_cleared_are_cleared_by_the_next_tick() -> None:
     assert world.instance().open
     world.reap()
     assert world.mailbox.rows == {}
-    assert world.capacity().live == 0
+    assert world.ledger().live == 0
 
 
 def test_a_claim_that_was_seen_running_too_late_ends_too() -> None:

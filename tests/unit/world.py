@@ -15,7 +15,7 @@ from mayfly.provision import tick as provision
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.reap import tick as reap
 from mayfly.reap.ports import ReapPorts
-from mayfly.records.model import Capacity, Claim, Instance, QueueRecord
+from mayfly.records.model import Claim, Instance, Ledger, QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.ports import SandboxPorts
@@ -205,10 +205,10 @@ class World:
         (only,) = self.instances()
         return only
 
-    def capacity(self) -> Capacity:
-        capacity = self.fleet.capacity(QUEUE)
-        assert capacity is not None
-        return capacity
+    def ledger(self) -> Ledger:
+        ledger = self.fleet.ledger(QUEUE)
+        assert ledger is not None
+        return ledger
 
 
 def a_world(**parameters: str) -> World:

@@ -168,9 +168,9 @@ def _nothing_leaks(evidence: Evidence) -> Iterator[str]:
     for instance in evidence.instances.values():
         if instance.open:
             yield f"the record of {instance.instance_id} is still {instance.state}"
-    for queue, capacity in evidence.capacity.items():
-        if capacity.live:
-            yield f"the account of queue {queue} still counts {capacity.live} slots"
+    for queue, ledger in evidence.ledger.items():
+        if ledger.live:
+            yield f"the ledger of queue {queue} still counts {ledger.live} slots"
 
 
 def _every_job_ends(evidence: Evidence) -> Iterator[str]:

@@ -22,7 +22,7 @@ def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
         jobs=jobs,
         claims=claims,
         instances=instances,
-        capacity=lab.records.capacity(),
+        ledger=lab.records.ledger(),
         moments=lab.aws.moments.all(),
         journal=list(lab.aws.journal),
         output_at={job: at.timestamp() for job, at in output.items()},

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from buildkite_emulator import JobView
-from mayfly.records.model import Capacity, Claim, Instance
+from mayfly.records.model import Claim, Instance, Ledger
 from mayfly_lab.aws.ec2.moments import Moment
 from mayfly_lab.aws.front.journal import Entry
 
@@ -22,7 +22,7 @@ class Evidence:
     """By job."""
     instances: Mapping[str, Instance]
     """By EC2 instance id."""
-    capacity: Mapping[str, Capacity]
+    ledger: Mapping[str, Ledger]
     """By queue."""
     moments: Sequence[Moment]
     """What became of every instance at EC2, oldest first."""

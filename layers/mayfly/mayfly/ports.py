@@ -13,11 +13,11 @@ from typing import Protocol
 from mayfly.answers import Association, Launched, Listing, Parameter, Report, Seen
 from mayfly.records.changes import Change
 from mayfly.records.model import (
-    Capacity,
     Claim,
     Instance,
     Launch,
     Lease,
+    Ledger,
     QueueRecord,
     SlotKey,
     Stray,
@@ -58,8 +58,8 @@ class Fleet(Protocol):
     def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
         """Instances with these keys; keys without a record are omitted. Consistent read."""
 
-    def capacity(self, queue: str) -> Capacity | None:
-        """A queue's capacity row, read consistently."""
+    def ledger(self, queue: str) -> Ledger | None:
+        """A queue's ledger row, read consistently."""
 
     def queue(self, queue: str) -> QueueRecord | None:
         """One queue, active or not, read consistently."""
@@ -71,7 +71,7 @@ class Fleet(Protocol):
         """Make all changes or none. With `fence`, only while the lease has that fence.
 
         At most 100 rows: one for each change, one for the fence, one more for each instance saved
-        as LAUNCHING with its id. Only changes to one capacity row, and the fence with a save of the
+        as LAUNCHING with its id. Only changes to one ledger row, and the fence with a save of the
         lease, may meet in a row. Raises ValueError otherwise; Conflict when a record is not at the
         version that was read, a row to be assigned has an assignment, the fence has moved on, or
         this was written already, its answer lost: the next tick reads what is there.

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change, Save
-from mayfly.records.model import Capacity, Instance, Launch, saved
+from mayfly.records.model import Instance, Launch, Ledger, saved
 from mayfly.tick.actions import WriteRecords
 
 
@@ -41,11 +41,11 @@ class AdoptLaunch:
 
 @dataclass(frozen=True, slots=True)
 class RecordLaunch:
-    """Record a launch with its slots and the queue's account, then send it."""
+    """Record a launch with its slots and the queue's ledger, then send it."""
 
     launch: Launch
     slots: tuple[Instance, ...]
-    capacity: Capacity
+    ledger: Ledger
     reason: str
 
     @property
@@ -56,7 +56,7 @@ class RecordLaunch:
     @property
     def changes(self) -> tuple[Change, ...]:
         """The records, in one write: without all of them nothing is sent."""
-        return Save(self.capacity), Save(self.launch), *map(Save, self.slots)
+        return Save(self.ledger), Save(self.launch), *map(Save, self.slots)
 
     @property
     def sent(self) -> SendLaunch:

@@ -10,7 +10,7 @@ from mayfly.answers import Launched
 from mayfly.errors import Misconfigured, NoCapacity
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.provision.settlement import account, adopted, filled
+from mayfly.provision.settlement import adopted, booked, filled
 from mayfly.records.about import about
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Launch
@@ -60,11 +60,11 @@ class Applier:
         return adopted(launch, [each.instance_id for each in seen if each.launch == launch.id])
 
     def _settle(self, launch: Launch, slots: tuple[Instance, ...], answer: Launched) -> None:
-        """Settle the launch by the answer, then bring the queue's account in line."""
+        """Settle the launch by the answer, then bring the queue's ledger in line."""
         self.ports.fleet.write(filled(launch, slots, answer, self.now))
-        capacity = self.ports.fleet.capacity(launch.queue)
-        if capacity is None:
+        ledger = self.ports.fleet.ledger(launch.queue)
+        if ledger is None:
             return
-        accounted = account(capacity, launch, len(answer.instance_ids), self.now)
-        if accounted != capacity:
-            self.ports.fleet.write([Save(accounted)])
+        after = booked(ledger, launch, len(answer.instance_ids), self.now)
+        if after != ledger:
+            self.ports.fleet.write([Save(after)])

@@ -15,10 +15,10 @@ from mayfly.provision.request import fleet_request
 from mayfly.provision.settlement import overdue
 from mayfly.records.changes import Save
 from mayfly.records.model import (
-    Capacity,
     Claim,
     Instance,
     Launch,
+    Ledger,
     Pinned,
     Shape,
     SlotKey,
@@ -30,7 +30,7 @@ from mayfly.records.states import InstanceState, LaunchState, Supply
 from mayfly.tick.actions import WriteRecords
 
 LAUNCH_AT_ONCE = 40
-"""Slots of one launch: launch, slots and capacity row must fit into one transaction of 100."""
+"""Slots of one launch: launch, slots and ledger row must fit into one transaction of 100."""
 REPLACE_AT_ONCE = 2
 """Outdated instances for which a successor may be under way at any time."""
 OVERDUE = timedelta(hours=1)
@@ -53,7 +53,7 @@ class ProvisionView:
     """Those to which EC2's answer is still to come."""
     slots: Mapping[str, tuple[Instance, ...]]
     """The requested slots of open launches, by launch."""
-    capacity: Capacity
+    ledger: Ledger
     refused: str = ""
     """Why this queue must not launch at all; empty when it may."""
 
@@ -61,7 +61,7 @@ class ProvisionView:
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
     """Per shape: launch = jobs waiting + target - ready - coming. What is idle too long goes.
 
-    At most one launch is started in a tick: each is a race for the queue's capacity row.
+    At most one launch is started in a tick: each is a race for the queue's ledger row.
     """
     actions: list[ProvisionAction] = [*_unanswered(view, now)]
     actions.extend(_retire(view, config, now))
@@ -136,19 +136,19 @@ def _start(
     view: ProvisionView, config: QueueConfig, shape: Shape, missing: int, now: datetime
 ) -> RecordLaunch | None:
     """A launch of what is missing, within the queue's limits; None when it must wait."""
-    capacity = view.capacity
-    recent = tuple((at, n) for at, n in capacity.recent if now - at < timedelta(minutes=1))
+    ledger = view.ledger
+    recent = tuple((at, n) for at, n in ledger.recent if now - at < timedelta(minutes=1))
     count = min(
         missing,
         LAUNCH_AT_ONCE,
-        config.max_instances - capacity.live,
+        config.max_instances - ledger.live,
         config.max_launches_per_minute - sum(n for _, n in recent),
     )
-    retry_at = capacity.retry_at.get(str(shape))
+    retry_at = ledger.retry_at.get(str(shape))
     if view.refused or count <= 0 or (retry_at is not None and now < retry_at):
         return None
-    market = _market(config, capacity, shape, now)
-    name = launch_id(view.stack, capacity)
+    market = _market(config, ledger, shape, now)
+    name = launch_id(view.stack, ledger)
     tags = {"mayfly-stack": view.stack, "mayfly-queue": config.queue, "mayfly-launch": name}
     launch = Launch(
         id=name,
@@ -164,9 +164,9 @@ def _start(
         history=(Step(LaunchState.OPEN, now, "more is wanted than is ready or coming"),),
     )
     taken = replace(
-        capacity,
-        next_launch=capacity.next_launch + 1,
-        live=capacity.live + count,
+        ledger,
+        next_launch=ledger.next_launch + 1,
+        live=ledger.live + count,
         recent=(*recent, (now, count)),
     )
     slots = tuple(_slots(launch, view.infra, config))
@@ -195,10 +195,10 @@ def _slots(launch: Launch, infra: Infra, config: QueueConfig) -> Iterator[Instan
         )
 
 
-def _market(config: QueueConfig, capacity: Capacity, shape: Shape, now: datetime) -> str:
+def _market(config: QueueConfig, ledger: Ledger, shape: Shape, now: datetime) -> str:
     if config.purchase != "spot-then-on-demand":
         return config.purchase
-    dry = capacity.spot_dry_until.get(str(shape))
+    dry = ledger.spot_dry_until.get(str(shape))
     return "on-demand" if dry is not None and now < dry else "spot"
 
 
@@ -235,7 +235,7 @@ def _retirement(
     """Why an idle instance shall go; empty when it shall stay."""
     idle = now - instance.since
     outdated = _outdated(instance, view, config, now)
-    if outdated and view.capacity.live >= config.max_instances:
+    if outdated and view.ledger.live >= config.max_instances:
         # Its successor finds no room until it is gone: the pool is short by a few meanwhile.
         spare += REPLACE_AT_ONCE
     if spare > 0 and (outdated or idle > IDLE_GRACE):

@@ -11,7 +11,7 @@ from mayfly.errors import NotFound
 from mayfly.ports import Fleet, Roles
 from mayfly.provision.decide import ProvisionView
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.records.model import Capacity, Instance, Launch, QueueRecord, SlotKey, launch_id
+from mayfly.records.model import Instance, Launch, Ledger, QueueRecord, SlotKey, launch_id
 from mayfly.records.states import Supply, claim_states, instance_states
 
 SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
@@ -23,17 +23,17 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     fleet, queue = ports.fleet, record.queue
     infra = Infra.parse(queue, ports.stack, record.infra)
     launches = tuple(fleet.launches(queue))
-    capacity = fleet.capacity(queue) or Capacity(queue, epoch=now)
+    ledger = fleet.ledger(queue) or Ledger(queue, epoch=now)
     supply = fleet.instances(queue, SUPPLY)
     return ProvisionView(
         stack=ports.stack,
         infra=infra,
         spec=record.spec,
         waiting=tuple(fleet.claims(queue, WAITING)),
-        instances=(*supply, *_lagging(ports, capacity, supply, now)),
+        instances=(*supply, *_lagging(ports, ledger, supply, now)),
         launches=launches,
         slots={launch.id: tuple(_requested(fleet, launch)) for launch in launches},
-        capacity=capacity,
+        ledger=ledger,
         refused=_shared_policy(infra, ports.roles),
     )
 
@@ -48,16 +48,16 @@ def _requested(fleet: Fleet, launch: Launch) -> Iterator[Instance]:
 
 
 def _lagging(
-    ports: ProvisionPorts, capacity: Capacity, listed: Iterable[Instance], now: datetime
+    ports: ProvisionPorts, ledger: Ledger, listed: Iterable[Instance], now: datetime
 ) -> Iterator[Instance]:
     """Slots of the last minute's launches that the index does not show yet.
 
     Without them a tick that follows another closely would launch for the same jobs again.
     """
-    recent = [slots for at, slots in capacity.recent if now - at < timedelta(minutes=1)]
+    recent = [slots for at, slots in ledger.recent if now - at < timedelta(minutes=1)]
     keys = set[SlotKey]()
     for back, slots in enumerate(reversed(recent), start=1):
-        name = launch_id(ports.stack, replace(capacity, next_launch=capacity.next_launch - back))
+        name = launch_id(ports.stack, replace(ledger, next_launch=ledger.next_launch - back))
         keys.update(SlotKey(name, number) for number in range(slots))
     missing = keys - {instance.key for instance in listed}
     for slot in ports.fleet.slots(missing) if missing else ():

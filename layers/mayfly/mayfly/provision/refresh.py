@@ -57,8 +57,8 @@ def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:
 
 def _is_busy(fleet: Fleet, queue: str) -> bool:
     # The lists may lag, and nobody looks at what is left of a queue whose record is gone.
-    capacity = fleet.capacity(queue)
-    return (capacity is not None and capacity.live > 0) or bool(fleet.claims(queue, OPEN_CLAIMS))
+    ledger = fleet.ledger(queue)
+    return (ledger is not None and ledger.live > 0) or bool(fleet.claims(queue, OPEN_CLAIMS))
 
 
 def _published(stack: str, infra: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:

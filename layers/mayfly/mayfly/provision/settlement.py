@@ -1,4 +1,4 @@
-"""What EC2's answer to a launch means for its record, its slots and the queue's account."""
+"""What EC2's answer to a launch means for its record, its slots and the queue's ledger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from mayfly.answers import Launched
 from mayfly.records.changes import Change, FreeSlots, Save
-from mayfly.records.model import Capacity, Instance, Launch, move_instance, settle_launch
+from mayfly.records.model import Instance, Launch, Ledger, move_instance, settle_launch
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState
 
 SPOT_DRY = timedelta(minutes=3)
@@ -45,13 +45,13 @@ def overdue(launch: Launch, now: datetime) -> bool:
     return now - launch.created > REPEAT_LAUNCH
 
 
-def account(capacity: Capacity, launch: Launch, got: int, now: datetime) -> Capacity:
-    """The queue's account after an answer: back off from what EC2 does not have."""
+def booked(ledger: Ledger, launch: Launch, got: int, now: datetime) -> Ledger:
+    """The queue's ledger after an answer: back off from what EC2 does not have."""
     shape = str(launch.shape)
     misses, retry_at, dry = (
-        dict(capacity.misses),
-        dict(capacity.retry_at),
-        dict(capacity.spot_dry_until),
+        dict(ledger.misses),
+        dict(ledger.retry_at),
+        dict(ledger.spot_dry_until),
     )
     if got < launch.slots and launch.market == "spot":
         dry[shape] = now + SPOT_DRY
@@ -65,7 +65,7 @@ def account(capacity: Capacity, launch: Launch, got: int, now: datetime) -> Capa
         if launch.market != "spot" or "spot-then" not in launch.shape.purchase:
             retry_at[shape] = now + timedelta(seconds=wait)
     return replace(
-        capacity,
+        ledger,
         misses=misses,
         retry_at=_future(retry_at, now),
         spot_dry_until=_future(dry, now),

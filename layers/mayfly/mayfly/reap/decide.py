@@ -153,7 +153,7 @@ def _orphaned(view: ReapView, now: datetime) -> Iterator[WriteRecords]:
 
 
 def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAction]:
-    """The end of an instance: its record, its slot in the account, its claim, its mailbox rows."""
+    """The end of an instance: its record, its slot in the ledger, its claim, its mailbox rows."""
     seen = view.seen.get(instance.instance_id or "")
     cause = _cause(instance, view, (seen.reason if seen else "") or "EC2 does not show it any more")
     explained = _end_is_expected(instance)

@@ -7,11 +7,11 @@ from typing import TypeAlias, assert_never
 
 from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
 from mayfly.records.model import (
-    Capacity,
     Claim,
     Instance,
     Launch,
     Lease,
+    Ledger,
     QueueRecord,
     Record,
     Stray,
@@ -61,7 +61,7 @@ def about(records: Iterable[Record]) -> Fields:
             case Launch():
                 queues.append(record.queue)
                 launches.append(record.id)
-            case Capacity() | QueueRecord():
+            case Ledger() | QueueRecord():
                 queues.append(record.queue)
             case Stray():
                 instances.append(record.instance_id)

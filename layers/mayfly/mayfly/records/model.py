@@ -181,7 +181,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class Ledger:
     """A queue's account of launches: what overlapping ticks race for, and no index can blur."""
 
     queue: str
@@ -249,8 +249,8 @@ class Lease:
     version: int = 0
 
 
-Record: TypeAlias = Claim | Launch | Instance | Capacity | QueueRecord | Stray | Lease
-AnyRecord = TypeVar("AnyRecord", Claim, Launch, Instance, Capacity, QueueRecord, Stray, Lease)
+Record: TypeAlias = Claim | Launch | Instance | Ledger | QueueRecord | Stray | Lease
+AnyRecord = TypeVar("AnyRecord", Claim, Launch, Instance, Ledger, QueueRecord, Stray, Lease)
 
 
 def saved(record: AnyRecord) -> AnyRecord:
@@ -258,9 +258,9 @@ def saved(record: AnyRecord) -> AnyRecord:
     return replace(record, version=record.version + 1)
 
 
-def launch_id(stack: str, capacity: Capacity) -> str:
+def launch_id(stack: str, ledger: Ledger) -> str:
     """The id of the next launch: derived from what it stands for, 32 hexadecimal digits."""
-    name = f"{stack}/{capacity.queue}/{capacity.epoch.isoformat()}/{capacity.next_launch}"
+    name = f"{stack}/{ledger.queue}/{ledger.epoch.isoformat()}/{ledger.next_launch}"
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 

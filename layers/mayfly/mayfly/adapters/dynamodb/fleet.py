@@ -25,11 +25,11 @@ from mayfly.errors import Misconfigured
 from mayfly.records.changes import Change
 from mayfly.records.model import (
     AnyRecord,
-    Capacity,
     Claim,
     Instance,
     Launch,
     Lease,
+    Ledger,
     QueueRecord,
     SlotKey,
     Stray,
@@ -103,9 +103,9 @@ class DynamoFleet:
         """See `mayfly.ports.Fleet`."""
         return sorted(self._batch(Instance, keys), key=lambda slot: slot.key)
 
-    def capacity(self, queue: str) -> Capacity | None:
+    def ledger(self, queue: str) -> Ledger | None:
         """See `mayfly.ports.Fleet`."""
-        return self._get(Capacity, queue)
+        return self._get(Ledger, queue)
 
     def queue(self, queue: str) -> QueueRecord | None:
         """See `mayfly.ports.Fleet`."""

@@ -20,11 +20,11 @@ from mayfly.adapters.dynamodb.attributes import Attribute, Item, decode, encode
 from mayfly.errors import Misconfigured
 from mayfly.records.model import (
     AnyRecord,
-    Capacity,
     Claim,
     Instance,
     Launch,
     Lease,
+    Ledger,
     QueueRecord,
     Record,
     SlotKey,
@@ -39,7 +39,7 @@ _NAMES: Mapping[type[Record], str] = {
     Claim: "claim",
     Launch: "launch",
     Instance: "instance",
-    Capacity: "capacity",
+    Ledger: "capacity",
     QueueRecord: "queue",
     Stray: "stray",
     Lease: "lease",
@@ -68,7 +68,7 @@ def key(record: Record) -> str:
     match record:
         case Claim(job=name) | Launch(id=name) | Instance(key=name) | Stray(instance_id=name):
             return key_of(type(record), name)
-        case Capacity(queue=name) | QueueRecord(queue=name):
+        case Ledger(queue=name) | QueueRecord(queue=name):
             return key_of(type(record), name)
         case Lease():
             return LEASE_KEY
@@ -108,7 +108,7 @@ def _span(first: str, last: str) -> tuple[str, str]:
 
 def open_keys(record: Record) -> tuple[str, str] | None:
     """Where the index `open` has a record: partition and sort key. None when it does not."""
-    if isinstance(record, Capacity | Lease) or not record.open:
+    if isinstance(record, Ledger | Lease) or not record.open:
         return None
     match record:
         case Claim(state=state) | Launch(state=state) | Instance(state=state):

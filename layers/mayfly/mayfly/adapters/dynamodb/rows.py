@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mayfly.adapters.dynamodb.records import LEASE_KEY, key, key_of, pointer_key
 from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
-from mayfly.records.model import Capacity, Instance, SlotKey
+from mayfly.records.model import Instance, Ledger, SlotKey
 
 MAX_ROWS = 100
 """DynamoDB's limit for one transaction."""
@@ -21,7 +21,7 @@ class Row:
     """Primary key in the Fleet table; in the Mailbox table for Assign and Unassign."""
     change: Save | Drop | Assign | Unassign | None = None
     freed: int = 0
-    """Slots to be freed in this capacity row."""
+    """Slots to be freed in this ledger row."""
     fence: int | None = None
     """The fence that this lease row must have."""
     slot: SlotKey | None = None
@@ -48,7 +48,7 @@ def _row(change: Change) -> Row:
         case Assign(row) | Unassign(row):
             return Row(row, change)
         case FreeSlots(queue, count):
-            return Row(key_of(Capacity, queue), freed=count)
+            return Row(key_of(Ledger, queue), freed=count)
 
 
 def _merged(first: Row, second: Row) -> Row:

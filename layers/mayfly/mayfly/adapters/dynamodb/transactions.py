@@ -16,7 +16,7 @@ from mayfly.adapters.dynamodb.records import to_item
 from mayfly.adapters.dynamodb.rows import Row
 from mayfly.errors import Conflict, MayflyError, Misconfigured, Transient
 from mayfly.records.changes import Assign, Drop, Save, Unassign
-from mayfly.records.model import Capacity, Record
+from mayfly.records.model import Ledger, Record
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -80,8 +80,8 @@ def _operation(row: Row, tables: Tables, now: datetime) -> Operation:
     if row.slot:
         return _point(row, tables.fleet, now)
     match row.change:
-        case Save(Capacity(version=version) as capacity) if version:
-            return _save_capacity(capacity, row, tables.fleet)
+        case Save(Ledger(version=version) as ledger) if version:
+            return _save_ledger(ledger, row, tables.fleet)
         case Save(record):
             return _save(record, row, tables.fleet)
         case Drop(record):
@@ -95,19 +95,19 @@ def _operation(row: Row, tables: Tables, now: datetime) -> Operation:
 
 
 def _save(record: Record, row: Row, table: str) -> Operation:
-    if isinstance(record, Capacity):
+    if isinstance(record, Ledger):
         record = replace(record, live=record.live - row.freed, freed=record.freed + row.freed)
     condition, values = _as_read(record, row)
     stored = to_item(replace(record, version=record.version + 1))
     return {"Put": {"Item": stored, **_request(table, values, condition=condition)}}
 
 
-def _save_capacity(capacity: Capacity, row: Row, table: str) -> Operation:
+def _save_ledger(ledger: Ledger, row: Row, table: str) -> Operation:
     """A save that keeps what was freed since the row was read: no version tells of that."""
-    stored = to_item(replace(capacity, version=capacity.version + 1))
-    condition, values = _as_read(capacity, row)
+    stored = to_item(replace(ledger, version=ledger.version + 1))
+    condition, values = _as_read(ledger, row)
     sets = ["#live = :base - #freed", "#freed = #freed + :freed"]
-    values |= {"base": capacity.live + capacity.freed - row.freed, "freed": row.freed}
+    values |= {"base": ledger.live + ledger.freed - row.freed, "freed": row.freed}
     request = _request(table, values, update="SET " + ", ".join(sets), condition=condition)
     for name in stored.keys() - {"pk", "live", "freed"}:
         request["UpdateExpression"] += f", #{name} = :new_{name}"
@@ -124,7 +124,7 @@ def _drop(record: Record, row: Row, table: str) -> Operation:
 def _as_read(record: Record, row: Row) -> tuple[str, dict[str, object]]:
     """The condition that nobody wrote a record since it was read."""
     values: dict[str, object] = {}
-    # A row without version may be there: FreeSlots makes one where no capacity row is yet.
+    # A row without version may be there: FreeSlots makes one where no ledger row is yet.
     condition = "attribute_not_exists(#version)"
     if record.version:
         condition, values["version"] = "#version = :version", record.version
