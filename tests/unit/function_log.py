@@ -65,6 +65,7 @@ def function_log(
     before = root.handlers[:], root.level, ours.level
     monkeypatch.setattr(COLD, True)
     observe.logger.cache_clear()
+    observe.metrics().clear_metrics()
     observe.configure(settings)
     (handler,) = root.handlers
     assert isinstance(handler, logging.StreamHandler)
