@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
-from build.blocks import Documents, main, table
+from build.blocks import ROOT, Documents, main, table
 from mayfly.config import agent_settings, rules
 from mayfly.config.parameters import ABOUT
+from mayfly.metrics import NAMESPACE, Dimension, Metric, Service
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
+from mayfly_cli.templates.reading import read
 
 
 def parameters() -> str:
@@ -102,6 +104,48 @@ def allowed_settings() -> str:
     return ", ".join(f"`{name}`" for name in sorted(agent_settings.ALLOWED))
 
 
+def metrics() -> str:
+    """Every metric, which functions send it, and the alarms of template.yaml that watch it."""
+    alarms = _alarms(ROOT / "template.yaml")
+    return table(
+        (
+            f"metric in `{NAMESPACE}`",
+            "unit",
+            f"dimension `{Dimension.SERVICE}`",
+            "what it is",
+            "alarm",
+        ),
+        (
+            (
+                f"`{metric}`",
+                metric.unit,
+                "any" if metric.services == tuple(Service) else _names(metric.services),
+                metric.meaning,
+                _names(alarms.get(metric, ())) or "none",
+            )
+            for metric in Metric
+        ),
+    )
+
+
+def _alarms(template: Path) -> Mapping[str, list[str]]:
+    """Names of alarms by the metric of ours that they watch."""
+    found: dict[str, list[str]] = {}
+    for name, resource in read(template)["Resources"].items():
+        if resource["Type"] != "AWS::CloudWatch::Alarm":
+            continue
+        properties = resource["Properties"]
+        queries = (each.get("MetricStat", {}) for each in properties.get("Metrics", ()))
+        watched = [properties, *(each.get("Metric", {}) for each in queries)]
+        for metric in {w["MetricName"] for w in watched if w.get("Namespace") == NAMESPACE}:
+            found.setdefault(metric, []).append(name)
+    return found
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def _by_reason(head: Iterable[str], reasons: Mapping[str, str]) -> str:
     grouped: dict[str, list[str]] = {}
     for name, reason in reasons.items():
@@ -121,6 +165,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "instance-edges": lambda: edges(INSTANCE_STATES),
     "launch-edges": lambda: edges(LAUNCH_STATES),
     "deadlines": deadlines,
+    "metrics": metrics,
 }
 DOCUMENTS = Documents(("README.md", "docs/operating.md"), BLOCKS)
 

@@ -11,6 +11,7 @@ import pytest
 from build import docs
 from build.blocks import ROOT, BadMarkers, table
 from mayfly.config.parameters import ABOUT
+from mayfly.metrics import Metric
 from mayfly.records.states import INSTANCE_STATES
 
 
@@ -74,6 +75,17 @@ def test_every_block_stands_in_a_document_or_can(name: str) -> None:
 def test_the_table_has_every_parameter() -> None:
     for about in ABOUT.values():
         assert f"| `{about.name}` | {about.meaning} |" in docs.parameters()
+
+
+def test_the_table_has_every_metric_with_its_alarm() -> None:
+    text = docs.metrics()
+    for metric in Metric:
+        assert f"| `{metric}` | {metric.unit} |" in text
+        assert f"| {metric.meaning} |" in text
+    alarms = {line.split(" | ")[0]: line.split(" | ")[-1] for line in text.splitlines()}
+    assert alarms["| `NoCapacity`"] == "`CapacityMissing` |"
+    assert alarms["| `BadConfiguration`"] == "`BadConfigurationFound` |"
+    assert alarms["| `LeftConflict`"] == "none |"
 
 
 def test_the_diagram_has_every_edge() -> None:
