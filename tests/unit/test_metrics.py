@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,7 @@ def invoked(
         monkeypatch.setattr(wiring, service, lambda: ports)
         monkeypatch.setattr(wiring, "settings", lambda kind: DISPATCH)
         monkeypatch.setattr(invoke, "utc_now", world.clock)
-        with function_log(monkeypatch, replace(SETTINGS, service=service)):
+        with function_log(monkeypatch, SETTINGS.model_copy(update={"service": service})):
             HANDLERS[service](SCHEDULE, Invoked())
         sent: dict[str, Any] = json.loads(capsys.readouterr().out)
         return sent

@@ -9,7 +9,6 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -196,7 +195,7 @@ def test_overlapping_invocations_can_be_told_apart_by_their_lines() -> None:
 def test_libraries_log_as_the_function_does_but_only_what_matters(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with function_log(monkeypatch, replace(SETTINGS, log_level="DEBUG")) as written:
+    with function_log(monkeypatch, SETTINGS.model_copy(update={"log_level": "DEBUG"})) as written:
         logging.getLogger("botocore.endpoint").debug("a request with its body")
         logging.getLogger("botocore.credentials").info("found credentials")
         logging.getLogger("urllib3.connectionpool").warning("pool is full")

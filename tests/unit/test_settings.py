@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from mayfly.errors import Misconfigured
 from mayfly.settings import (
@@ -40,13 +40,18 @@ GOOD = {
 }
 
 
+def variables(kind: type[Settings]) -> list[str]:
+    """The environment variables that settings of this kind are read from."""
+    return [str(field.validation_alias) for field in kind.model_fields.values()]
+
+
 @pytest.mark.parametrize(("function", "kind"), FUNCTIONS.items())
 def test_the_template_sets_exactly_what_a_function_reads(
     function: str, kind: type[Settings]
 ) -> None:
     everywhere = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     here = TEMPLATE["Resources"][function]["Properties"]["Environment"]["Variables"]
-    read = {field.metadata["variable"] for field in fields(kind)}
+    read = set(variables(kind))
     assert read == set(everywhere) | set(here) | BY_LAMBDA
 
 
@@ -54,7 +59,9 @@ def test_good_settings_are_read() -> None:
     settings = read_settings(DispatchSettings, {**GOOD, "PATH": "/usr/bin"})
     assert settings.stack == "ci"
     assert settings.token_parameter == "/secrets/buildkite"
-    assert settings == replace(settings)
+    assert settings == settings.model_copy()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.stack = "other"  # type: ignore[misc]
 
 
 def test_all_problems_are_reported_together() -> None:
@@ -68,11 +75,26 @@ def test_all_problems_are_reported_together() -> None:
         assert name not in text
 
 
+def test_a_problem_does_not_show_the_value() -> None:
+    bad = {"MAYFLY_BUILDKITE_ENDPOINT": "http://token@example.org", "POWERTOOLS_LOG_LEVEL": "LOUD"}
+    with pytest.raises(Misconfigured) as caught:
+        read_settings(DispatchSettings, {**GOOD, **bad})
+    assert "POWERTOOLS_LOG_LEVEL must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'" in str(caught.value)
+    assert "token" not in str(caught.value)
+    assert "LOUD" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_an_environment_is_read_by_its_variables_alone() -> None:
+    with pytest.raises(Misconfigured, match="MAYFLY_STACK is missing"):
+        read_settings(Settings, {**GOOD, "MAYFLY_STACK": "", "stack": "ci"})
+
+
 def test_an_empty_environment_names_every_variable() -> None:
     with pytest.raises(Misconfigured) as caught:
         read_settings(ReapSettings, {})
-    for field in fields(ReapSettings):
-        assert field.metadata["variable"] in str(caught.value)
+    for name in variables(ReapSettings):
+        assert f"{name} " in str(caught.value)
 
 
 @pytest.mark.parametrize(

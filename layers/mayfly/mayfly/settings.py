@@ -3,78 +3,80 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from mayfly.errors import Misconfigured
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
-def _given(value: str) -> str:
-    return "" if value else "is missing"
-
-
-def _level(value: str) -> str:
-    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
-    return "" if value in levels else f"must be one of {', '.join(levels)}"
-
-
 def _account(value: str) -> str:
-    return "" if re.fullmatch("[0-9]{12}", value) else "must be the 12 digits of an AWS account"
+    if not re.fullmatch("[0-9]{12}", value):
+        raise ValueError("must be the 12 digits of an AWS account")
+    return value
 
 
 def _endpoint(value: str) -> str:
     """The agent token goes there with every call: never in the clear, but within one machine."""
     url = urlsplit(value)
-    if url.scheme == "https" and url.hostname:
-        return ""
-    if url.scheme == "http" and url.hostname in _LOOPBACK:
-        return ""
-    return "must be an https URL, as https://agent.buildkite.com/v3"
+    https = url.scheme == "https" and url.hostname
+    if not https and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+        raise ValueError("must be an https URL, as https://agent.buildkite.com/v3")
+    return value
 
 
-def variable(name: str, problem: Callable[[str], str] = _given) -> Any:
-    """A field that is read from this variable; `problem` says what is wrong with a value."""
-    return field(metadata={"variable": name, "problem": problem})
+Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(BaseModel):
     """What every function is told, and all that `provision` needs."""
 
-    stack: str = variable("MAYFLY_STACK")
-    fleet_table: str = variable("MAYFLY_FLEET_TABLE")
-    region: str = variable("AWS_REGION")
-    service: str = variable("POWERTOOLS_SERVICE_NAME")
-    metrics_namespace: str = variable("POWERTOOLS_METRICS_NAMESPACE")
-    log_level: str = variable("POWERTOOLS_LOG_LEVEL", _level)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, str_strip_whitespace=True, validate_by_name=True
+    )
+
+    stack: Given = Field(validation_alias="MAYFLY_STACK")
+    fleet_table: Given = Field(validation_alias="MAYFLY_FLEET_TABLE")
+    region: Given = Field(validation_alias="AWS_REGION")
+    service: Given = Field(validation_alias="POWERTOOLS_SERVICE_NAME")
+    metrics_namespace: Given = Field(validation_alias="POWERTOOLS_METRICS_NAMESPACE")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        validation_alias="POWERTOOLS_LOG_LEVEL"
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings(Settings):
     """What `sandbox` needs."""
 
-    mailbox_table: str = variable("MAYFLY_MAILBOX_TABLE")
-    nudge_queue_url: str = variable("MAYFLY_NUDGE_QUEUE_URL")
+    mailbox_table: Given = Field(validation_alias="MAYFLY_MAILBOX_TABLE")
+    nudge_queue_url: Given = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReapSettings(SandboxSettings):
     """What `reap` needs."""
 
-    last_words_group: str = variable("MAYFLY_LAST_WORDS_GROUP")
+    last_words_group: Given = Field(validation_alias="MAYFLY_LAST_WORDS_GROUP")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchSettings(SandboxSettings):
     """What `dispatch` needs."""
 
-    account: str = variable("MAYFLY_ACCOUNT", _account)
-    token_parameter: str = variable("MAYFLY_TOKEN_PARAMETER")
-    buildkite_endpoint: str = variable("MAYFLY_BUILDKITE_ENDPOINT", _endpoint)
+    account: Annotated[Given, AfterValidator(_account)] = Field(validation_alias="MAYFLY_ACCOUNT")
+    token_parameter: Given = Field(validation_alias="MAYFLY_TOKEN_PARAMETER")
+    buildkite_endpoint: Annotated[Given, AfterValidator(_endpoint)] = Field(
+        validation_alias="MAYFLY_BUILDKITE_ENDPOINT"
+    )
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -82,14 +84,19 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 def read_settings(kind: type[AnySettings], environment: Mapping[str, str]) -> AnySettings:
     """The settings that an environment gives. Raises Misconfigured, naming every bad variable."""
-    values = {
-        each.name: environment.get(each.metadata["variable"], "").strip() for each in fields(kind)
-    }
-    problems = [
-        f"{each.metadata['variable']} {problem}"
-        for each in fields(kind)
-        if (problem := each.metadata["problem"](values[each.name]))
-    ]
-    if problems:
-        raise Misconfigured("environment: " + "; ".join(problems))
-    return kind(**values)
+    try:
+        return kind.model_validate(environment, by_name=False)
+    except ValidationError as error:
+        problems = "; ".join(f"{each['loc'][0]} {_problem(each)}" for each in error.errors())
+        raise Misconfigured(f"environment: {problems}") from None
+
+
+def _problem(error: Any) -> str:
+    """What is wrong with a variable, without its value, which the log need not show."""
+    match error["type"]:
+        case "missing" | "string_too_short":
+            return "is missing"
+        case "literal_error":
+            return f"must be {error['ctx']['expected']}"
+        case _:
+            return str(error["ctx"]["error"])
