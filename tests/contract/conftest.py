@@ -25,11 +25,10 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 @pytest.fixture(scope="session")
-def lazy() -> Callable[[str], Callable[[], Any]]:
-    """Makes a client when it is first asked for; one session, for the models take long to load."""
+def client_of() -> Callable[[str], Any]:
+    """The client of a service; one session, for the models take long to load."""
     session = boto3.Session("AKIAFAKE", "fake", "fake", region_name="eu-central-1")
-    client = cache(session.client)
-    return lambda service: lambda: client(service)
+    return cache(session.client)
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +53,16 @@ def table_definitions() -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def dynamo(
     aws: None,
-    lazy: Callable[[str], Callable[[], Any]],
+    client_of: Callable[[str], Any],
     table_definitions: dict[str, dict[str, Any]],
 ) -> Iterator[DynamoWorld]:
     """A fleet in tables as the template declares them."""
-    client = lazy("dynamodb")
-    client().create_table(TableName="fleet", **table_definitions["FleetTable"])
-    client().create_table(TableName="mailbox", **table_definitions["MailboxTable"])
+    client = client_of("dynamodb")
+    client.create_table(TableName="fleet", **table_definitions["FleetTable"])
+    client.create_table(TableName="mailbox", **table_definitions["MailboxTable"])
     yield DynamoWorld(client)
-    client().delete_table(TableName="fleet")
-    client().delete_table(TableName="mailbox")
+    client.delete_table(TableName="fleet")
+    client.delete_table(TableName="mailbox")
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

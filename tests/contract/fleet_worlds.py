@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from mayfly.adapters.dynamodb.attributes import decode
@@ -43,18 +43,18 @@ class FakeWorld:
 
 
 class DynamoWorld:
-    def __init__(self, client: Callable[[], Any]) -> None:
+    def __init__(self, client: Any) -> None:
         self.client = client
         self.fleet = DynamoFleet(client, Tables("fleet", "mailbox"), clock=lambda: NOW)
 
     def report(self, row: str) -> None:
-        self.client().put_item(
+        self.client.put_item(
             TableName="mailbox", Item={"key": {"S": row}, "report": {"M": {"phase": {"S": "x"}}}}
         )
 
     def item(self, table: str, **key: str) -> Mapping[str, Any]:
         ((name, value),) = key.items()
-        answer = self.client().get_item(TableName=table, Key={name: {"S": value}})
+        answer = self.client.get_item(TableName=table, Key={name: {"S": value}})
         return {name: decode(value) for name, value in answer.get("Item", {}).items()}
 
     def assignment(self, row: str) -> Mapping[str, object] | None:

@@ -171,7 +171,7 @@ def test_claims_are_read_many_at_a_time_whatever_their_state(fleet: Fleet) -> No
 
 def test_neighbouring_states_are_one_query(dynamo: DynamoWorld) -> None:
     queries: list[object] = []
-    dynamo.client().meta.events.register(
+    dynamo.client.meta.events.register(
         "provide-client-params.dynamodb.Query", lambda params, **_: queries.append(params)
     )
     dynamo.fleet.instances("deploy", OPEN_INSTANCES)
@@ -230,7 +230,7 @@ def test_a_row_that_cannot_be_read_does_not_hold_up_the_list(
     dynamo: DynamoWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     dynamo.fleet.write([Save(a_claim("good"))])
-    dynamo.client().put_item(
+    dynamo.client.put_item(
         TableName="fleet",
         Item={
             "pk": {"S": "claim#bad"},

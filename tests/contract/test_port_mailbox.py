@@ -52,13 +52,13 @@ class FakeWorld:
 
 
 class DynamoWorld:
-    def __init__(self, client: Callable[[], Any]) -> None:
+    def __init__(self, client: Any) -> None:
         self.client = client
         self.mailbox = DynamoMailbox(client, "mailbox")
 
     def write(self, row: str, report: object) -> None:
         """What a host sends: UpdateItem of the one attribute."""
-        self.client().update_item(
+        self.client.update_item(
             TableName="mailbox",
             Key={"key": {"S": row}},
             UpdateExpression="SET report = :report",
@@ -69,7 +69,7 @@ class DynamoWorld:
         self.write(row, written(report))
 
     def item(self, row: str) -> Mapping[str, Any]:
-        item = self.client().get_item(TableName="mailbox", Key={"key": {"S": row}}).get("Item", {})
+        item = self.client.get_item(TableName="mailbox", Key={"key": {"S": row}}).get("Item", {})
         return {name: decode(value) for name, value in item.items()}
 
     def noticed(self, row: str) -> str | None:
@@ -87,13 +87,13 @@ def written(report: Report, **changes: object) -> dict[str, object]:
 @pytest.fixture
 def dynamo(
     aws: None,
-    lazy: Callable[[str], Callable[[], Any]],
+    client_of: Callable[[str], Any],
     table_definitions: Mapping[str, dict[str, Any]],
 ) -> Iterator[DynamoWorld]:
-    client = lazy("dynamodb")
-    client().create_table(TableName="mailbox", **table_definitions["MailboxTable"])
+    client = client_of("dynamodb")
+    client.create_table(TableName="mailbox", **table_definitions["MailboxTable"])
     yield DynamoWorld(client)
-    client().delete_table(TableName="mailbox")
+    client.delete_table(TableName="mailbox")
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -174,7 +174,7 @@ def test_what_is_no_report_is_left_out_and_logged(
 
 
 def test_a_report_in_foreign_types_is_left_out(dynamo: DynamoWorld) -> None:
-    dynamo.client().put_item(
+    dynamo.client.put_item(
         TableName="mailbox", Item={"key": {"S": ROW}, "report": {"M": {"phase": {"B": b"done"}}}}
     )
     assert dynamo.mailbox.reports([ROW]) == {}

@@ -18,7 +18,7 @@ from mayfly.errors import Misconfigured, NotFound
 from mayfly.ports import LastWords, Nudges, Parameters, Roles
 from tests.fakes import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
 
-Lazy = Callable[[str], Callable[[], Any]]
+ClientOf = Callable[[str], Any]
 NOW = datetime.now(UTC).replace(microsecond=123000)
 
 # -- Parameters --------------------------------------------------------------------------------
@@ -26,22 +26,22 @@ NOW = datetime.now(UTC).replace(microsecond=123000)
 
 @pytest.fixture(params=["fake", "ssm"])
 def parameters(
-    request: pytest.FixtureRequest, lazy: Lazy
+    request: pytest.FixtureRequest, client_of: ClientOf
 ) -> Iterator[tuple[Parameters, Callable[[str, str], None]]]:
     if request.param == "fake":
         fake = FakeParameters()
         yield fake, fake.put
         return
     request.getfixturevalue("aws")
-    ssm, names = lazy("ssm"), set()
+    ssm, names = client_of("ssm"), set()
 
     def put(name: str, value: str) -> None:
-        ssm().put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+        ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
         names.add(name)
 
     yield SsmParameters(ssm), put
     for name in names:
-        ssm().delete_parameter(Name=name)
+        ssm.delete_parameter(Name=name)
 
 
 def test_everything_below_a_path_is_read_whatever_its_depth(
@@ -87,22 +87,22 @@ def test_values_are_read_by_name_and_what_is_missing_is_left_out(
 
 @pytest.fixture(params=["fake", "sqs"])
 def nudges(
-    request: pytest.FixtureRequest, lazy: Lazy
+    request: pytest.FixtureRequest, client_of: ClientOf
 ) -> Iterator[tuple[Nudges, Callable[[], list[str]]]]:
     if request.param == "fake":
         fake = FakeNudges()
         yield fake, lambda: fake.sent
         return
     request.getfixturevalue("aws")
-    sqs = lazy("sqs")
-    url = sqs().create_queue(QueueName="nudge")["QueueUrl"]
+    sqs = client_of("sqs")
+    url = sqs.create_queue(QueueName="nudge")["QueueUrl"]
 
     def received() -> list[str]:
-        answer = sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         return [json.loads(message["Body"])["reason"] for message in answer.get("Messages", [])]
 
     yield SqsNudges(sqs, url), received
-    sqs().delete_queue(QueueUrl=url)
+    sqs.delete_queue(QueueUrl=url)
 
 
 def test_a_nudge_carries_its_reason(nudges: tuple[Nudges, Callable[[], list[str]]]) -> None:
@@ -112,10 +112,10 @@ def test_a_nudge_carries_its_reason(nudges: tuple[Nudges, Callable[[], list[str]
     assert sorted(received()) == ["2 jobs wait", 'a host is "gone"']
 
 
-def test_a_queue_that_is_gone_is_a_misconfiguration(aws: None, lazy: Lazy) -> None:
+def test_a_queue_that_is_gone_is_a_misconfiguration(aws: None, client_of: ClientOf) -> None:
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/none"
     with pytest.raises(Misconfigured):
-        SqsNudges(lazy("sqs"), url).send("anything")
+        SqsNudges(client_of("sqs"), url).send("anything")
 
 
 # -- LastWords ---------------------------------------------------------------------------------
@@ -123,18 +123,18 @@ def test_a_queue_that_is_gone_is_a_misconfiguration(aws: None, lazy: Lazy) -> No
 
 @pytest.fixture(params=["fake", "logs"])
 def words(
-    request: pytest.FixtureRequest, lazy: Lazy
+    request: pytest.FixtureRequest, client_of: ClientOf
 ) -> Iterator[tuple[LastWords, Callable[[str], list[tuple[datetime, str]]]]]:
     if request.param == "fake":
         fake = FakeLastWords()
         yield fake, lambda stream: fake.kept.get(stream, [])
         return
     request.getfixturevalue("aws")
-    logs = lazy("logs")
-    logs().create_log_group(logGroupName="/mayfly/ci/last-words")
+    logs = client_of("logs")
+    logs.create_log_group(logGroupName="/mayfly/ci/last-words")
 
     def read(stream: str) -> list[tuple[datetime, str]]:
-        answer = logs().get_log_events(
+        answer = logs.get_log_events(
             logGroupName="/mayfly/ci/last-words", logStreamName=stream, startFromHead=True
         )
         return [
@@ -143,7 +143,7 @@ def words(
         ]
 
     yield LogGroup(logs, "/mayfly/ci/last-words"), read
-    logs().delete_log_group(logGroupName="/mayfly/ci/last-words")
+    logs.delete_log_group(logGroupName="/mayfly/ci/last-words")
 
 
 def test_last_words_are_kept_in_a_stream_of_their_own(
@@ -160,9 +160,9 @@ def test_last_words_are_kept_in_a_stream_of_their_own(
     assert read("i-2") == [(NOW, "no network")]
 
 
-def test_a_log_group_that_is_gone_is_a_misconfiguration(aws: None, lazy: Lazy) -> None:
+def test_a_log_group_that_is_gone_is_a_misconfiguration(aws: None, client_of: ClientOf) -> None:
     with pytest.raises(Misconfigured, match="/mayfly/none"):
-        LogGroup(lazy("logs"), "/mayfly/none").keep("i-1", "words", NOW)
+        LogGroup(client_of("logs"), "/mayfly/none").keep("i-1", "words", NOW)
 
 
 # -- Roles -------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_a_log_group_that_is_gone_is_a_misconfiguration(aws: None, lazy: Lazy) -
 
 @pytest.fixture(params=["fake", "iam"])
 def roles(
-    request: pytest.FixtureRequest, lazy: Lazy
+    request: pytest.FixtureRequest, client_of: ClientOf
 ) -> Iterator[tuple[Roles, Callable[[str, int], str]]]:
     """A port, and what makes a role with so many policies."""
     if request.param == "fake":
@@ -186,7 +186,7 @@ def roles(
         yield fake, attach
         return
     request.getfixturevalue("aws")
-    iam = lazy("iam")()
+    iam = client_of("iam")
 
     def make(name: str, count: int) -> str:
         role = iam.create_role(RoleName=name, Path="/mayfly/ci/", AssumeRolePolicyDocument="{}")
@@ -199,7 +199,7 @@ def roles(
             iam.attach_role_policy(RoleName=name, PolicyArn=policy["Policy"]["Arn"])
         return str(role["Role"]["Arn"])
 
-    yield IamRoles(lambda: iam), make
+    yield IamRoles(iam), make
 
 
 def test_a_roles_managed_policies_are_told(roles: tuple[Roles, Callable[[str, int], str]]) -> None:
@@ -210,10 +210,12 @@ def test_a_roles_managed_policies_are_told(roles: tuple[Roles, Callable[[str, in
     assert port.policies(none) == frozenset()
 
 
-def test_iam_is_asked_again_when_its_answer_is_no_longer_fresh(aws: None, lazy: Lazy) -> None:
-    iam, now = lazy("iam")(), [0.0]
+def test_iam_is_asked_again_when_its_answer_is_no_longer_fresh(
+    aws: None, client_of: ClientOf
+) -> None:
+    iam, now = client_of("iam"), [0.0]
     role = iam.create_role(RoleName="changing", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    port = IamRoles(lambda: iam, lambda: now[0])
+    port = IamRoles(iam, lambda: now[0])
     assert port.policies(role) == frozenset()
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})

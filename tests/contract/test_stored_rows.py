@@ -64,7 +64,7 @@ def test_a_stored_configuration_is_read_as_what_it_was() -> None:
 def world(dynamo: DynamoWorld) -> DynamoWorld:
     """A table in which an earlier Mayfly has left every row."""
     for row in ROWS:
-        dynamo.client().put_item(TableName="fleet", Item=row["item"])
+        dynamo.client.put_item(TableName="fleet", Item=row["item"])
     return dynamo
 
 
@@ -162,6 +162,6 @@ def test_a_record_of_an_earlier_mayfly_is_saved_over_its_version(world: DynamoWo
     assert len(versioned) > len(INSTANCE_STATES)
     for record in versioned:
         world.fleet.write([Save(record)])
-        item = world.client().get_item(TableName="fleet", Key={"pk": {"S": key(record)}})["Item"]
+        item = world.client.get_item(TableName="fleet", Key={"pk": {"S": key(record)}})["Item"]
         assert item == {**to_item(record), "version": {"N": str(record.version + 1)}}
         assert from_item(type(record), item) == saved(record)

@@ -24,7 +24,7 @@ def ec2() -> Iterator[Stubber]:
 
 @pytest.fixture
 def machines(ec2: Stubber) -> Ec2Machines:
-    return Ec2Machines(client, "ci")
+    return Ec2Machines(client(), "ci")
 
 
 def test_instances_are_listed_by_tag_page_by_page(ec2: Stubber, machines: Ec2Machines) -> None:

@@ -32,7 +32,7 @@ def ec2() -> Iterator[Stubber]:
 
 @pytest.fixture
 def machines(ec2: Stubber) -> Ec2Machines:
-    return Ec2Machines(client, "ci")
+    return Ec2Machines(client(), "ci")
 
 
 def refused(code: str, message: str = "because") -> dict[str, str]:
@@ -124,7 +124,7 @@ def test_a_lost_answer_is_transient(kind: type[HTTPClientError]) -> None:
             raise kind(endpoint_url="https://ec2.eu-central-1.amazonaws.com")
 
     with pytest.raises(Transient):
-        Ec2Machines(Silent, "ci").create_fleet(json.dumps(REQUEST), "token-1")  # type: ignore[arg-type] # one method is enough
+        Ec2Machines(Silent(), "ci").create_fleet(json.dumps(REQUEST), "token-1")  # type: ignore[arg-type] # one method is enough
 
 
 def test_many_reasons_are_cut_to_a_few(ec2: Stubber, machines: Ec2Machines) -> None:

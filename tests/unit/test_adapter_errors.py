@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
@@ -120,18 +117,3 @@ def test_a_client_has_stated_time_outs_and_tries(
         "total_max_attempts"
     ] < 50
     assert config.retries["mode"] == "standard"
-
-
-def test_a_client_is_made_once_whoever_asks_first() -> None:
-    made: list[object] = []
-
-    def make() -> object:
-        made.append(object())
-        time.sleep(0.01)
-        return made[-1]
-
-    lazy = clients._once(make)
-    with ThreadPoolExecutor(8) as pool:
-        got = [each.result() for each in [pool.submit(lazy) for _ in range(16)]]
-    assert len(made) == 1
-    assert set(map(id, got)) == {id(made[0])}

@@ -57,7 +57,7 @@ def event(message: object, stream: str = "i-1") -> dict[str, object]:
 )
 def test_words_are_cut_and_without_secrets(logs: Stubber, text: str, message: str) -> None:
     logs.add_response("put_log_events", {}, event(message))
-    LogGroup(client, GROUP).keep("i-1", text, AT)
+    LogGroup(client(), GROUP).keep("i-1", text, AT)
 
 
 def test_a_stream_is_made_when_it_is_missed(logs: Stubber) -> None:
@@ -65,19 +65,19 @@ def test_a_stream_is_made_when_it_is_missed(logs: Stubber) -> None:
     asked = {"logGroupName": GROUP, "logStreamName": "l1/0 i-1"}
     logs.add_response("create_log_stream", {}, asked)
     logs.add_response("put_log_events", {}, event("words", "l1/0 i-1"))
-    LogGroup(client, GROUP).keep("l1/0 i-1", "words", AT)
+    LogGroup(client(), GROUP).keep("l1/0 i-1", "words", AT)
 
 
 def test_a_stream_that_somebody_else_made_meanwhile_is_used(logs: Stubber) -> None:
     logs.add_client_error("put_log_events", "ResourceNotFoundException")
     logs.add_client_error("create_log_stream", "ResourceAlreadyExistsException")
     logs.add_response("put_log_events", {}, event("words"))
-    LogGroup(client, GROUP).keep("i-1", "words", AT)
+    LogGroup(client(), GROUP).keep("i-1", "words", AT)
 
 
 def test_a_name_has_no_letter_that_streams_may_not_have(logs: Stubber) -> None:
     logs.add_response("put_log_events", {}, event(ANY, "a_b_c"))
-    LogGroup(client, GROUP).keep("a:b*c", "words", AT)
+    LogGroup(client(), GROUP).keep("a:b*c", "words", AT)
 
 
 def test_words_that_are_refused_for_their_time_are_logged(
@@ -86,11 +86,11 @@ def test_words_that_are_refused_for_their_time_are_logged(
     caplog.set_level(logging.WARNING)
     rejected = {"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 1}}
     logs.add_response("put_log_events", rejected, event("words"))
-    LogGroup(client, GROUP).keep("i-1", "words", AT)
+    LogGroup(client(), GROUP).keep("i-1", "words", AT)
     assert "tooOldLogEventEndIndex" in caplog.text
 
 
 def test_a_throttle_is_transient(logs: Stubber) -> None:
     logs.add_client_error("put_log_events", "ThrottlingException")
     with pytest.raises(Transient):
-        LogGroup(client, GROUP).keep("i-1", "words", AT)
+        LogGroup(client(), GROUP).keep("i-1", "words", AT)

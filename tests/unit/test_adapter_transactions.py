@@ -39,7 +39,7 @@ def dynamodb() -> Iterator[Stubber]:
 
 @pytest.fixture
 def fleet(dynamodb: Stubber) -> DynamoFleet:
-    return DynamoFleet(client, Tables("fleet", "mailbox"), clock=lambda: NOW)
+    return DynamoFleet(client(), Tables("fleet", "mailbox"), clock=lambda: NOW)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_keys_that_were_left_undone_are_asked_for_again(dynamodb: Stubber) -> No
     dynamodb.add_response(
         "batch_get_item", {"Responses": {"mailbox": [a_row("b")]}, "UnprocessedKeys": {}}
     )
-    assert list(DynamoMailbox(client, "mailbox").reports(["a", "b"])) == ["a", "b"]
+    assert list(DynamoMailbox(client(), "mailbox").reports(["a", "b"])) == ["a", "b"]
 
 
 def test_a_mailbox_that_gives_nothing_is_transient(dynamodb: Stubber) -> None:
@@ -168,7 +168,7 @@ def test_a_mailbox_that_gives_nothing_is_transient(dynamodb: Stubber) -> None:
         undone = {"mailbox": {"Keys": [{"key": {"S": "a"}}]}}
         dynamodb.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": undone})
     with pytest.raises(Transient, match="1 rows undone"):
-        DynamoMailbox(client, "mailbox").reports(["a"])
+        DynamoMailbox(client(), "mailbox").reports(["a"])
 
 
 def test_removals_that_were_left_undone_are_repeated(dynamodb: Stubber) -> None:
@@ -183,4 +183,4 @@ def test_removals_that_were_left_undone_are_repeated(dynamodb: Stubber) -> None:
     dynamodb.add_response(
         "batch_write_item", {"UnprocessedItems": {}}, {"RequestItems": removals("b")}
     )
-    DynamoMailbox(client, "mailbox").remove(["a", "b"])
+    DynamoMailbox(client(), "mailbox").remove(["a", "b"])

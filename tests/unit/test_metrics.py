@@ -84,7 +84,7 @@ class ForeignReports:
 def an_unreadable_report() -> World:
     world = launched()
     client: Any = ForeignReports()
-    world.mailbox = DynamoMailbox(lambda: client, "mailbox")  # type: ignore[assignment]
+    world.mailbox = DynamoMailbox(client, "mailbox")  # type: ignore[assignment]
     return world
 
 

@@ -178,7 +178,7 @@ class Steps:
         if f"{stack}-fleet" not in tables:
             return None
         client = self.account.client("dynamodb")
-        return DynamoFleet(lambda: client, Tables(f"{stack}-fleet", f"{stack}-mailbox"))
+        return DynamoFleet(client, Tables(f"{stack}-fleet", f"{stack}-mailbox"))
 
     def _do(self, service: str, operation: str, absent: Sequence[str] = (), **given: Any) -> None:
         """Change something; an error code of `absent` says that it is gone already."""

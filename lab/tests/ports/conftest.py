@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.contract.conftest import aws, lazy, table_definitions
+from tests.contract.conftest import aws, client_of, table_definitions
 
-__all__ = ["aws", "lazy", "table_definitions"]
+__all__ = ["aws", "client_of", "table_definitions"]

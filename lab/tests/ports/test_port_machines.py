@@ -26,8 +26,7 @@ class LabWorld:
     machines: Machines = field(init=False)
 
     def __post_init__(self) -> None:
-        client = self.lab.ec2
-        self.machines = Ec2Machines(lambda: client, self.stack)
+        self.machines = Ec2Machines(self.lab.ec2, self.stack)
         self.template, self.subnets = self.lab.template, self.lab.subnets
         self.bootstrap, self.sandbox = self.lab.bootstrap, self.lab.sandbox
 

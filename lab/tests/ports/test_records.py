@@ -25,10 +25,10 @@ TABLE = "ci-fleet"
 @pytest.fixture
 def client(
     aws: None,
-    lazy: Callable[[str], Callable[[], Any]],
+    client_of: Callable[[str], Any],
     table_definitions: dict[str, dict[str, Any]],
 ) -> Iterator[Any]:
-    made = lazy("dynamodb")()
+    made = client_of("dynamodb")
     made.create_table(TableName=TABLE, **table_definitions["FleetTable"])
     yield made
     if TABLE in made.list_tables()["TableNames"]:
@@ -37,7 +37,7 @@ def client(
 
 @pytest.fixture
 def fleet(client: Any) -> Fleet:
-    return DynamoFleet(lambda: client, Tables(TABLE, "mailbox"), clock=lambda: NOW)
+    return DynamoFleet(client, Tables(TABLE, "mailbox"), clock=lambda: NOW)
 
 
 @pytest.fixture

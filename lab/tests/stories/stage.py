@@ -205,7 +205,7 @@ class Stage(Logs):
     def age(self, instance_id: str, minutes: float) -> None:
         """Let the record say that the instance entered its state so much earlier."""
         client = self.lab.aws.client("dynamodb")
-        fleet = DynamoFleet(lambda: client, Tables(f"{STACK}-fleet", f"{STACK}-mailbox"))
+        fleet = DynamoFleet(client, Tables(f"{STACK}-fleet", f"{STACK}-mailbox"))
         while True:
             old = self.instance(instance_id)
             try:

@@ -1,12 +1,14 @@
 """The composition root: from the environment's settings to the ports of each function.
 
 What a function keeps between invocations (clients, the token, connections) is made here, once for
-each Lambda sandbox. Imports that one function alone needs stand where they are needed.
+each Lambda sandbox, and before its first invocation: see `prepare`. Imports that one function alone
+needs stand where they are needed.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
 
 from mayfly import observe
@@ -14,6 +16,7 @@ from mayfly.adapters.aws import clients
 from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.dispatch.ports import DispatchPorts
+from mayfly.errors import Misconfigured
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.reap.ports import ReapPorts
 from mayfly.sandbox.ports import SandboxPorts
@@ -52,13 +55,13 @@ def dispatch() -> DispatchPorts:
 
     mine = settings(DispatchSettings)
     key = stack_key(mine.account, mine.region, mine.stack)
-    calls = StacksCalls(mine.buildkite_endpoint, Secret(clients.ssm, mine.token_parameter))
+    calls = StacksCalls(mine.buildkite_endpoint, Secret(clients.ssm(), mine.token_parameter))
     elsewhere = mine.buildkite_endpoint.rstrip("/") != BUILDKITE
     return DispatchPorts(
-        fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mine.mailbox_table)),
+        fleet=DynamoFleet(clients.dynamodb(), Tables(mine.fleet_table, mine.mailbox_table)),
         buildkite=Stacks(calls, key, LISTS),
-        parameters=SsmParameters(clients.ssm),
-        nudges=SqsNudges(clients.sqs, mine.nudge_queue_url),
+        parameters=SsmParameters(clients.ssm()),
+        nudges=SqsNudges(clients.sqs(), mine.nudge_queue_url),
         agent_endpoint=mine.buildkite_endpoint if elsewhere else "",
     )
 
@@ -73,10 +76,10 @@ def provision() -> ProvisionPorts:
     mine = settings(Settings)
     return ProvisionPorts(
         stack=mine.stack,
-        fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mailbox="")),
-        machines=Ec2Machines(clients.ec2, mine.stack),
-        parameters=SsmParameters(clients.ssm),
-        roles=IamRoles(clients.iam),
+        fleet=DynamoFleet(clients.dynamodb(), Tables(mine.fleet_table, mailbox="")),
+        machines=Ec2Machines(clients.ec2(), mine.stack),
+        parameters=SsmParameters(clients.ssm()),
+        roles=IamRoles(clients.iam()),
     )
 
 
@@ -89,10 +92,10 @@ def sandbox() -> SandboxPorts:
 
     mine = settings(SandboxSettings)
     return SandboxPorts(
-        fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mine.mailbox_table)),
-        mailbox=DynamoMailbox(clients.dynamodb, mine.mailbox_table),
-        machines=Ec2Machines(clients.ec2, mine.stack),
-        nudges=SqsNudges(clients.sqs, mine.nudge_queue_url),
+        fleet=DynamoFleet(clients.dynamodb(), Tables(mine.fleet_table, mine.mailbox_table)),
+        mailbox=DynamoMailbox(clients.dynamodb(), mine.mailbox_table),
+        machines=Ec2Machines(clients.ec2(), mine.stack),
+        nudges=SqsNudges(clients.sqs(), mine.nudge_queue_url),
     )
 
 
@@ -106,9 +109,24 @@ def reap() -> ReapPorts:
 
     mine = settings(ReapSettings)
     return ReapPorts(
-        fleet=DynamoFleet(clients.dynamodb, Tables(mine.fleet_table, mine.mailbox_table)),
-        mailbox=DynamoMailbox(clients.dynamodb, mine.mailbox_table),
-        machines=Ec2Machines(clients.ec2, mine.stack),
-        nudges=SqsNudges(clients.sqs, mine.nudge_queue_url),
-        words=LogGroup(clients.logs, mine.last_words_group),
+        fleet=DynamoFleet(clients.dynamodb(), Tables(mine.fleet_table, mine.mailbox_table)),
+        mailbox=DynamoMailbox(clients.dynamodb(), mine.mailbox_table),
+        machines=Ec2Machines(clients.ec2(), mine.stack),
+        nudges=SqsNudges(clients.sqs(), mine.nudge_queue_url),
+        words=LogGroup(clients.logs(), mine.last_words_group),
     )
+
+
+_PORTS = {"dispatch": dispatch, "provision": provision, "sandbox": sandbox, "reap": reap}
+
+
+def prepare() -> None:
+    """Make the ports of the function that is being initialised; without Lambda, none.
+
+    Lambda names the handler in `_HANDLER`, as `app.dispatch`. A bad environment is left to the
+    invocation: it asks for the same ports, and says what is wrong in a line with its request.
+    """
+    make = _PORTS.get(os.environ.get("_HANDLER", "").rpartition(".")[2])
+    if make is not None:
+        with suppress(Misconfigured):
+            make()

@@ -1,11 +1,13 @@
-"""boto3's clients: each is made when it is first used, for the models take long to load."""
+"""boto3's clients, one of each service in a process.
+
+`mayfly.wiring` asks for them while a function is initialised: their models take long to load, and
+Lambda gives an initialisation more processor time than an invocation.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from functools import cache, wraps
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -18,25 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-Client = TypeVar("Client")
-Lazy: TypeAlias = Callable[[], Client]
-"""What an adapter is given: it asks at every call, and gets the same client each time."""
-
-
-_making = threading.RLock()
-
-
-def _once(make: Callable[[], Client]) -> Callable[[], Client]:
-    """Make a client once: boto3's session must not make two at a time, in two threads."""
-    made = cache(make)
-
-    @wraps(make)
-    def get() -> Client:
-        with _making:
-            return made()
-
-    return get
-
 
 def _config(read_timeout: float = 5, attempts: int = 3) -> Config:
     """Time-outs in seconds, and tries in all. botocore's own defaults changed with 1.44."""
@@ -48,37 +31,37 @@ def _config(read_timeout: float = 5, attempts: int = 3) -> Config:
     )
 
 
-@_once
+@cache
 def dynamodb() -> DynamoDBClient:
     """The client of both tables."""
     return boto3.client("dynamodb", config=_config(read_timeout=3, attempts=4))
 
 
-@_once
+@cache
 def ec2() -> EC2Client:
     """The client of EC2. An instant fleet is launched within the call, which takes seconds."""
     return boto3.client("ec2", config=_config(read_timeout=20, attempts=2))
 
 
-@_once
+@cache
 def iam() -> IAMClient:
     """The client of IAM."""
     return boto3.client("iam", config=_config())
 
 
-@_once
+@cache
 def logs() -> CloudWatchLogsClient:
     """The client of CloudWatch Logs."""
     return boto3.client("logs", config=_config())
 
 
-@_once
+@cache
 def sqs() -> SQSClient:
     """The client of the nudge queue."""
     return boto3.client("sqs", config=_config())
 
 
-@_once
+@cache
 def ssm() -> SSMClient:
     """The client of the Parameter Store."""
     return boto3.client("ssm", config=_config())

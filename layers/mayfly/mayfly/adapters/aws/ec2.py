@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import FilterTypeDef
 
-    from mayfly.adapters.aws.clients import Lazy
 
 _TERMINATE_AT_ONCE = 100
 _FILTER_VALUES = 200
@@ -33,7 +32,7 @@ _NOT_LATEST = {"UnsupportedOperation", "IncorrectInstanceState"}
 class Ec2Machines:
     """Implements `mayfly.ports.Machines` for the instances that carry a stack's tag."""
 
-    def __init__(self, client: Lazy[EC2Client], stack: str) -> None:
+    def __init__(self, client: EC2Client, stack: str) -> None:
         self._client = client
         self._stack = stack
 
@@ -41,7 +40,7 @@ class Ec2Machines:
         """See `mayfly.ports.Machines`."""
         sent: Any = {**json.loads(request), "Type": "instant", "ClientToken": token}
         with translated():
-            answer: Any = self._client().create_fleet(**sent)
+            answer: Any = self._client.create_fleet(**sent)
         ids = [id_ for part in answer.get("Instances", ()) for id_ in part["InstanceIds"]]
         errors = tuple(dict.fromkeys(map(_told, answer.get("Errors", ()))))
         if not ids:
@@ -58,14 +57,10 @@ class Ec2Machines:
         return next(iter(self._described({"Name": "instance-id", "Values": [instance_id]})), None)
 
     def _described(self, *filters: FilterTypeDef) -> Sequence[Seen]:
-        pages = (
-            self._client()
-            .get_paginator("describe_instances")
-            .paginate(
-                Filters=[{"Name": "tag:mayfly-stack", "Values": [self._stack]}, *filters],
-                # Without filter or paging EC2 counts the call against a smaller bucket.
-                PaginationConfig={"PageSize": 1000},
-            )
+        pages = self._client.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": "tag:mayfly-stack", "Values": [self._stack]}, *filters],
+            # Without filter or paging EC2 counts the call against a smaller bucket.
+            PaginationConfig={"PageSize": 1000},
         )
         with translated():
             return [
@@ -78,7 +73,7 @@ class Ec2Machines:
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
         """See `mayfly.ports.Machines`."""
         found: dict[str, list[Association]] = {instance_id: [] for instance_id in instance_ids}
-        paginator = self._client().get_paginator("describe_iam_instance_profile_associations")
+        paginator = self._client.get_paginator("describe_iam_instance_profile_associations")
         for some in batched(list(found), _FILTER_VALUES):
             with translated():
                 for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": some}]):
@@ -90,7 +85,7 @@ class Ec2Machines:
     def replace_profile(self, association: str, profile: str) -> None:
         """See `mayfly.ports.Machines`."""
         with translated():
-            self._client().replace_iam_instance_profile_association(
+            self._client.replace_iam_instance_profile_association(
                 AssociationId=association, IamInstanceProfile={"Arn": profile}
             )
 
@@ -108,7 +103,7 @@ class Ec2Machines:
         """Terminate all that can be; what comes back is why single ones could not."""
         try:
             with translated():
-                self._client().terminate_instances(InstanceIds=instance_ids)
+                self._client.terminate_instances(InstanceIds=instance_ids)
         except (NotFound, Misconfigured) as error:
             if code_of(error.__cause__) not in _SPOILERS:
                 raise
@@ -122,7 +117,7 @@ class Ec2Machines:
     def console(self, instance_id: str) -> str:
         """See `mayfly.ports.Machines`. botocore has decoded the base64 already."""
         with translated():
-            client = self._client()
+            client = self._client
             try:
                 answer = client.get_console_output(InstanceId=instance_id, Latest=True)
             except client.exceptions.ClientError as error:

@@ -11,8 +11,6 @@ from mayfly.adapters.aws.boto_errors import translated
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-    from mayfly.adapters.aws.clients import Lazy
-
 
 FRESH = 10.0
 """Seconds for which an answer is given again: IAM itself shows changes only after moments."""
@@ -21,9 +19,7 @@ FRESH = 10.0
 class IamRoles:
     """Implements `mayfly.ports.Roles`."""
 
-    def __init__(
-        self, client: Lazy[IAMClient], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, client: IAMClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
         self._answers: dict[str, tuple[float, frozenset[str]]] = {}
@@ -39,7 +35,7 @@ class IamRoles:
     def _ask(self, role_arn: str) -> frozenset[str]:
         # A role's ARN ends with its path and its name; the API takes the name alone.
         name = role_arn.rpartition("/")[2]
-        pages = self._client().get_paginator("list_attached_role_policies").paginate(RoleName=name)
+        pages = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name)
         with translated():
             return frozenset(
                 policy["PolicyArn"] for page in pages for policy in page["AttachedPolicies"]

@@ -15,7 +15,6 @@ from mayfly.scrubbing import scrub
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-    from mayfly.adapters.aws.clients import Lazy
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ LONGEST_EVENT = 200_000
 class LogGroup:
     """Implements `mayfly.ports.LastWords` in one log group, which must exist."""
 
-    def __init__(self, client: Lazy[CloudWatchLogsClient], group: str) -> None:
+    def __init__(self, client: CloudWatchLogsClient, group: str) -> None:
         self._client = client
         self._group = group
 
@@ -38,12 +37,12 @@ class LogGroup:
         with translated():
             try:
                 self._put(name, message, at)
-            except self._client().exceptions.ResourceNotFoundException:
+            except self._client.exceptions.ResourceNotFoundException:
                 self._create(name)
                 self._put(name, message, at)
 
     def _put(self, stream: str, message: str, at: datetime) -> None:
-        answer = self._client().put_log_events(
+        answer = self._client.put_log_events(
             logGroupName=self._group,
             logStreamName=stream,
             logEvents=[{"timestamp": int(at.timestamp() * 1000), "message": message}],
@@ -56,7 +55,7 @@ class LogGroup:
             )
 
     def _create(self, stream: str) -> None:
-        client = self._client()
+        client = self._client
         try:
             client.create_log_stream(logGroupName=self._group, logStreamName=stream)
         except client.exceptions.ResourceAlreadyExistsException:

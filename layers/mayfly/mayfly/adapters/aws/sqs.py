@@ -10,19 +10,17 @@ from mayfly.adapters.aws.boto_errors import translated
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from mayfly.adapters.aws.clients import Lazy
-
 
 class SqsNudges:
     """Implements `mayfly.ports.Nudges`."""
 
-    def __init__(self, client: Lazy[SQSClient], queue_url: str) -> None:
+    def __init__(self, client: SQSClient, queue_url: str) -> None:
         self._client = client
         self._queue_url = queue_url
 
     def send(self, reason: str) -> None:
         """See `mayfly.ports.Nudges`."""
         with translated():
-            self._client().send_message(
+            self._client.send_message(
                 QueueUrl=self._queue_url, MessageBody=json.dumps({"reason": reason})
             )

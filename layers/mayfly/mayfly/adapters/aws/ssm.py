@@ -16,7 +16,6 @@ from mayfly.scrubbing import hide
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-    from mayfly.adapters.aws.clients import Lazy
 
 _NAMES_AT_ONCE = 10
 """SSM's limit, for names in a call and for parameters in a page."""
@@ -25,17 +24,13 @@ _NAMES_AT_ONCE = 10
 class SsmParameters:
     """Implements `mayfly.ports.Parameters`. Nothing is decrypted."""
 
-    def __init__(self, client: Lazy[SSMClient]) -> None:
+    def __init__(self, client: SSMClient) -> None:
         self._client = client
 
     def under(self, path: str) -> Mapping[str, Parameter]:
         """See `mayfly.ports.Parameters`."""
-        pages = (
-            self._client()
-            .get_paginator("get_parameters_by_path")
-            .paginate(
-                Path=path.rstrip("/"), Recursive=True, PaginationConfig={"PageSize": _NAMES_AT_ONCE}
-            )
+        pages = self._client.get_paginator("get_parameters_by_path").paginate(
+            Path=path.rstrip("/"), Recursive=True, PaginationConfig={"PageSize": _NAMES_AT_ONCE}
         )
         # A page may be empty and still not be the last; the paginator goes by the token alone.
         with translated():
@@ -51,7 +46,7 @@ class SsmParameters:
         values: dict[str, str] = {}
         for some in batched(distinct, _NAMES_AT_ONCE):
             with translated():
-                answer = self._client().get_parameters(Names=some)
+                answer = self._client.get_parameters(Names=some)
             values.update((kept["Name"], kept["Value"]) for kept in answer["Parameters"])
         return values
 
@@ -68,7 +63,7 @@ class Secret:
     """Both in seconds."""
 
     def __init__(
-        self, client: Lazy[SSMClient], name: str, clock: Callable[[], float] = time.monotonic
+        self, client: SSMClient, name: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._client = client
         self._name = name
@@ -96,7 +91,7 @@ class Secret:
     def _read(self) -> str:
         try:
             with translated():
-                answer = self._client().get_parameter(Name=self._name, WithDecryption=True)
+                answer = self._client.get_parameter(Name=self._name, WithDecryption=True)
         except NotFound as error:
             raise Misconfigured(f"the parameter {self._name} does not exist") from error
         value = answer["Parameter"]["Value"].strip()

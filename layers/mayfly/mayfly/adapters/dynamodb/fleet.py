@@ -39,7 +39,6 @@ from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Rank
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from mayfly.adapters.aws.clients import Lazy
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class DynamoFleet:
 
     def __init__(
         self,
-        client: Lazy[DynamoDBClient],
+        client: DynamoDBClient,
         tables: Tables,
         clock: Callable[[], datetime] = _wall_clock,
     ) -> None:
@@ -118,7 +117,7 @@ class DynamoFleet:
     def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
         """See `mayfly.ports.Fleet`."""
         if touched := rows(changes, fence):
-            commit(self._client(), touched, self._tables, self._clock())
+            commit(self._client, touched, self._tables, self._clock())
 
     def _get(self, kind: type[AnyRecord], name: str | SlotKey) -> AnyRecord | None:
         item = self._item(key_of(kind, name))
@@ -127,12 +126,12 @@ class DynamoFleet:
 
     def _batch(self, kind: type[AnyRecord], names: Iterable[str | SlotKey]) -> Iterator[AnyRecord]:
         keys = [{"pk": encode(key)} for key in {key_of(kind, name) for name in names}]
-        for item in get_items(self._client(), self._tables.fleet, keys, {}):
+        for item in get_items(self._client, self._tables.fleet, keys, {}):
             yield from_item(kind, item)
 
     def _item(self, key: str) -> Item | None:
         with translated():
-            answer = self._client().get_item(
+            answer = self._client.get_item(
                 TableName=self._tables.fleet, Key={"pk": encode(key)}, ConsistentRead=True
             )
         return answer.get("Item")
@@ -156,19 +155,15 @@ class DynamoFleet:
 
     def _query(self, partition: str, first: str, last: str) -> list[Item]:
         where = "open_queue = :queue AND open_state BETWEEN :first AND :last"
-        pages = (
-            self._client()
-            .get_paginator("query")
-            .paginate(
-                TableName=self._tables.fleet,
-                IndexName="open",
-                KeyConditionExpression=where,
-                ExpressionAttributeValues={
-                    ":queue": encode(partition),
-                    ":first": encode(first),
-                    ":last": encode(last),
-                },
-            )
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._tables.fleet,
+            IndexName="open",
+            KeyConditionExpression=where,
+            ExpressionAttributeValues={
+                ":queue": encode(partition),
+                ":first": encode(first),
+                ":last": encode(last),
+            },
         )
         with translated():
             return [item for page in pages for item in page["Items"]]

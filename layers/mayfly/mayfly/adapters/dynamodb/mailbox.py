@@ -21,7 +21,6 @@ from mayfly.records.about import fields, host_of
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from mayfly.adapters.aws.clients import Lazy
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class WrittenReport(BaseModel):
 class DynamoMailbox:
     """Implements `mayfly.ports.Mailbox`. No method reads an assignment, for it holds a token."""
 
-    def __init__(self, client: Lazy[DynamoDBClient], table: str) -> None:
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
@@ -61,7 +60,7 @@ class DynamoMailbox:
         """See `mayfly.ports.Mailbox`."""
         reports: dict[str, Report] = {}
         keys = map(_key, dict.fromkeys(rows))
-        for item in get_items(self._client(), self._table, keys, _KEY_AND_REPORT):
+        for item in get_items(self._client, self._table, keys, _KEY_AND_REPORT):
             row = str(decode(item["key"]))
             if "report" in item and (report := _parsed(row, item["report"])):
                 reports[row] = report
@@ -70,7 +69,7 @@ class DynamoMailbox:
     def notice(self, row: str, text: str, expires: datetime) -> None:
         """See `mayfly.ports.Mailbox`."""
         with translated():
-            self._client().update_item(
+            self._client.update_item(
                 TableName=self._table,
                 Key=_key(row),
                 UpdateExpression="SET #notice = :notice, #expires = :expires",
@@ -83,7 +82,7 @@ class DynamoMailbox:
 
     def remove(self, rows: Collection[str]) -> None:
         """See `mayfly.ports.Mailbox`."""
-        delete_items(self._client(), self._table, map(_key, dict.fromkeys(rows)))
+        delete_items(self._client, self._table, map(_key, dict.fromkeys(rows)))
 
 
 def _parsed(row: str, attribute: Attribute) -> Report | None:
