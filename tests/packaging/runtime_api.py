@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:mayfly"
 
 
@@ -85,7 +86,7 @@ def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
                 {
                     # Without a content type the client waits for ever.
                     "Content-Type": "application/json",
-                    "Lambda-Runtime-Aws-Request-Id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+                    "Lambda-Runtime-Aws-Request-Id": REQUEST_ID,
                     "Lambda-Runtime-Deadline-Ms": str(deadline),
                     "Lambda-Runtime-Invoked-Function-Arn": ARN,
                     "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",

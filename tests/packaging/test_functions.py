@@ -16,7 +16,7 @@ import pytest
 from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 from mayfly_cli.templates.translation import translate
 from tests.packaging.conftest import FUNCTIONS, ROOT, HostBuild
-from tests.packaging.runtime_api import RuntimeApi, runtime_api
+from tests.packaging.runtime_api import REQUEST_ID, RuntimeApi, runtime_api
 
 EVENTS = {
     "dispatch": ["schedule"],
@@ -103,8 +103,12 @@ def test_functions_leave_to_the_next_tick_what_they_cannot_reach(
             assert answer.kind == "response", (name, answer, log.read_text())
             assert answer.body["left"].keys() == {"Transient"}, name
             assert not answer.body["done"], name
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert {line["service"] for line in lines} == {function}
+    assert {line["function_name"] for line in lines} == {f"mayfly-{function}"}
+    assert {line["function_request_id"] for line in lines} == {REQUEST_ID}
+    colds = [line["cold_start"] for line in lines if line.get("message") == "tick"]
+    assert colds == [True] + [False] * (len(EVENTS[function]) - 1)
     reasons = [line["message"] for line in lines if line.get("level") == "WARNING"]
     assert reasons
     assert all(CLOSED in reason for reason in reasons)
