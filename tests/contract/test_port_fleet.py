@@ -241,3 +241,4 @@ def test_a_row_that_cannot_be_read_does_not_hold_up_the_list(
     )
     assert [c.job for c in dynamo.fleet.claims("deploy", [ClaimState.WAITING])] == ["good"]
     assert "claim#bad" in caplog.text
+    assert [record.__dict__["job"] for record in caplog.records] == ["bad"]

@@ -28,15 +28,16 @@ COLD = "aws_lambda_powertools.logging.logger.is_cold_start"
 
 @dataclass(frozen=True, slots=True)
 class Invoked:
-    """Lambda's context of an invocation that has no time for a second tick."""
+    """Lambda's context of an invocation, by default of one that has no time for a second tick."""
 
     aws_request_id: str = "11111111-2222-4333-8444-555555555555"
     function_name: str = "ci-dispatch"
     memory_limit_in_mb: str = "512"
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:ci-dispatch"
+    milliseconds: int = 8000
 
     def get_remaining_time_in_millis(self) -> int:
-        return 8000
+        return self.milliseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from mayfly import invoke, wiring
 from mayfly.dispatch.actions import DispatchAction
 from mayfly.errors import Transient
 from mayfly.provision.actions import ProvisionAction
@@ -30,9 +31,11 @@ from tests.unit.builders import (
     ec2_id,
     row,
 )
-from tests.unit.world import a_warm_world, launched
+from tests.unit.function_log import Invoked, function_log
+from tests.unit.world import a_warm_world, launched, wanting
 
 S = InstanceState
+SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event"}
 
 
 @pytest.fixture
@@ -158,6 +161,25 @@ def test_a_list_that_fails_names_its_queue(lines: pytest.LogCaptureFixture) -> N
     world.buildkite.fail_next("jobs", Transient("503"))
     world.dispatch()
     assert told(lines, f"jobs of queue {QUEUE}") == [{"queue": QUEUE}]
+
+
+def test_a_problem_of_a_queue_is_told_once_an_invocation_and_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = wanting("job-1")
+    world.configure(**{"pool/hot": "many"})
+    world.machines.fail_next("create_fleet", Transient("500"))
+    ports, now = world.provision_ports, world.clock
+    monkeypatch.setattr(wiring, "provision", lambda: ports)
+    monkeypatch.setattr(invoke, "utc_now", now)
+    monkeypatch.setattr("mayfly.invoke.time.sleep", now.sleep)
+    with function_log(monkeypatch) as written:
+        answer = invoke.provision(SCHEDULE, Invoked(milliseconds=30_000))
+    (problem,) = answer["problems"]
+    (line,) = (each for each in written.lines if each["message"] == problem)
+    assert (line["level"], line["queue"]) == ("ERROR", QUEUE)
+    assert "pool/hot" in problem
+    assert answer["left"] == {"Transient": 1}
 
 
 def test_notices_and_ends_name_their_instances() -> None:

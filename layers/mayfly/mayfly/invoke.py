@@ -85,6 +85,8 @@ def _report(outcome: Outcome) -> dict[str, Any]:
     answer = outcome.as_dict()
     for metric, number in outcome.metrics():
         observe.count(metric, number)
+    for problem, about in outcome.unlogged.items():
+        log.error("%s", problem, extra=about)
     for metric, reason in outcome.alarms:
         log.warning("%s: %s", metric, reason)
     log.info("tick", extra={"outcome": answer})

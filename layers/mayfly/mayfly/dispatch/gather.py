@@ -121,7 +121,8 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
     try:
         return buildkite.jobs(queue)
     except NotFound:
-        outcome.problems.append(f"Buildkite does not know queue {queue} in this token's cluster")
+        unknown = f"Buildkite does not know queue {queue} in this token's cluster"
+        outcome.problem(unknown, fields(queues=[queue]))
     except FAILURES as error:
         outcome.failed(f"jobs of queue {queue}", error, fields(queues=[queue]))
     return None

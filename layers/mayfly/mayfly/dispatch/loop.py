@@ -11,6 +11,7 @@ from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.rhythm import QUIET, Rhythm
 from mayfly.errors import Conflict, NotFound, Transient
 from mayfly.ports import Buildkite
+from mayfly.records.about import about
 from mayfly.records.model import QueueRecord
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
@@ -56,7 +57,9 @@ def _register(
         try:
             buildkite.register(record.queue, owner)
         except NotFound:
-            total.add(Outcome(problems=[f"Buildkite does not know queue {record.queue}"]))
+            unknown = Outcome()
+            unknown.problem(f"Buildkite does not know queue {record.queue}", about([record]))
+            total.add(unknown)
         else:
             return True
     return False

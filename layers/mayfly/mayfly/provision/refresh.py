@@ -13,11 +13,12 @@ from mayfly.config.read import queue_record
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.ports import Fleet
 from mayfly.provision.ports import ProvisionPorts
+from mayfly.records.about import about
 from mayfly.records.changes import Drop, Save
 from mayfly.records.model import QueueRecord, saved
 from mayfly.records.states import OPEN_CLAIMS
 from mayfly.tick.actions import WriteRecords
-from mayfly.tick.outcome import Left, Outcome
+from mayfly.tick.outcome import Outcome
 
 
 def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
@@ -36,7 +37,8 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
         mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
         new = queue_record(old, queue, text, mine, ports.stack, bundle)
         records.append(_record(ports.fleet, old, new, outcome))
-    outcome.problems.extend(_for_nobody(ports.stack, written, [each.queue for each in records]))
+    for line in _for_nobody(ports.stack, written, [each.queue for each in records]):
+        outcome.problem(line)
     for gone in known.values():
         if gone.active or _is_busy(ports.fleet, gone.queue):
             records.append(_record(ports.fleet, gone, replace(gone, active=False), outcome))
@@ -91,8 +93,8 @@ def _record(
         return new
     try:
         fleet.write([Save(new)])
-    except Conflict:
-        outcome.left[Left.CONFLICT] += 1
+    except Conflict as error:
+        outcome.failed(f"record of queue {new.queue}", error, about([new]))
         return new
     outcome.configured += 1
     return saved(new)

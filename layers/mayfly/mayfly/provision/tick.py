@@ -42,7 +42,8 @@ def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
 def _tick_queue(
     record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, now: datetime
 ) -> None:
-    outcome.problems.extend(f"queue {record.queue}: {line}" for line in record.problems)
+    for line in record.problems:
+        outcome.problem(f"queue {record.queue}: {line}", fields(queues=[record.queue]))
     config = in_force(record)
     if config is None:
         return

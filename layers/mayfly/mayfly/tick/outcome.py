@@ -77,6 +77,8 @@ class Outcome:
     """Reads and actions that failed, by what the next tick makes of them."""
     problems: list[str] = field(default_factory=list)
     """One line each; they raise the alarm on bad configuration."""
+    unlogged: dict[str, Fields] = field(default_factory=dict)
+    """Problems that have no line of the log yet, and what they speak of."""
     alarms: list[tuple[Metric, str]] = field(default_factory=list)
     """Metric and reason of everything else that a person must look at."""
 
@@ -146,6 +148,11 @@ class Outcome:
             case _:
                 assert_never(error)
 
+    def problem(self, line: str, about: Fields = NOTHING) -> None:
+        """Note what a person must set right. Logged once an invocation, however often it is met."""
+        self.problems.append(line)
+        self.unlogged[line] = about
+
     def _leave(self, why: Left, what: str, error: Failure, about: Fields) -> None:
         self.left[why] += 1
         log.warning("%s is left to the next tick: %s", what, error, extra=about)
@@ -158,6 +165,7 @@ class Outcome:
         self.unmatched += other.unmatched
         self.left.update(other.left)
         self.problems.extend(p for p in other.problems if p not in self.problems)
+        self.unlogged.update(other.unlogged)
         self.alarms.extend(a for a in other.alarms if a not in self.alarms)
 
     def metrics(self) -> Iterator[tuple[Metric, int]]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mayfly.adapters.aws.boto_errors import translated
-from mayfly.adapters.dynamodb.attributes import Item, encode
+from mayfly.adapters.dynamodb.attributes import Item, decode, encode
 from mayfly.adapters.dynamodb.batches import get_items
 from mayfly.adapters.dynamodb.records import (
     QUEUES_PARTITION,
@@ -22,6 +22,7 @@ from mayfly.adapters.dynamodb.records import (
 from mayfly.adapters.dynamodb.rows import rows
 from mayfly.adapters.dynamodb.transactions import Tables, commit
 from mayfly.errors import Misconfigured
+from mayfly.records.about import Fields, fields
 from mayfly.records.changes import Change
 from mayfly.records.model import (
     AnyRecord,
@@ -150,7 +151,8 @@ class DynamoFleet:
                     found.append(from_item(kind, item))
                 except Misconfigured as error:
                     # One bad row must not hold up all others; whoever needs it alone fails on it.
-                    log.error("left out of a list: %s", error)  # noqa: TRY400 - the text says all
+                    about = _about(kind, item)
+                    log.error("left out of a list: %s", error, extra=about)  # noqa: TRY400 - the text says all
         return found
 
     def _query(self, partition: str, first: str, last: str) -> list[Item]:
@@ -167,3 +169,15 @@ class DynamoFleet:
         )
         with translated():
             return [item for page in pages for item in page["Items"]]
+
+
+def _about(kind: type[AnyRecord], item: Item) -> Fields:
+    """What a row that cannot be read is about, as far as its key says it."""
+    name = str(decode(item["pk"])).partition("#")[2]
+    if issubclass(kind, Claim):
+        return fields(jobs=[name])
+    if issubclass(kind, QueueRecord):
+        return fields(queues=[name])
+    if issubclass(kind, Stray):
+        return fields(instances=[name])
+    return fields(launches=[name.partition("/")[0]])
