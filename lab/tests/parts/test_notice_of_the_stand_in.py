@@ -9,13 +9,16 @@ import pytest
 from mayfly_lab.agents.archive import AgentArchive
 from mayfly_lab.agents.notice import DOCS, LIMITS, notice
 from mayfly_lab.lab import Lab, LabChoices
+from mayfly_lab.report.show import WIDTH
 
 
 def test_the_notice_says_that_it_is_a_stand_in_what_it_lacks_and_where_the_real_one_is() -> None:
-    first, *limits, last = notice()
-    assert "the lab's stand-in for buildkite-agent, not under the real one" in first
-    assert limits == [f"warning: the stand-in {limit}" for limit in LIMITS.values()]
-    assert last.endswith(DOCS)
+    first, *limits, how, where = notice()
+    assert "the lab's stand-in for buildkite-agent, not the real one" in first
+    assert limits == [f"warning: - {limit}" for limit in LIMITS.values()]
+    assert "install Buildkite's package" in how
+    assert where.endswith(DOCS)
+    assert max(map(len, notice())) <= WIDTH - len("123.45  ")
 
 
 @pytest.mark.parametrize("stand_in", [True, False])
