@@ -30,7 +30,7 @@ class Agent:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._name = settings["name"] or f"stand-in-{socket.gethostname()}"
-        self._console = Console(self._name, settings["log-format"])
+        self._console = Console(self._name)
         self._run: JobRun | None = None
         self._stops = 0
 

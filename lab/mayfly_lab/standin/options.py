@@ -61,7 +61,6 @@ OPTIONS = (
     Option("no-color", "BUILDKITE_AGENT_NO_COLOR", switch=True),
     Option("debug", "BUILDKITE_AGENT_DEBUG", switch=True),
     Option("log-level", "BUILDKITE_AGENT_LOG_LEVEL", "notice"),
-    Option("log-format", "BUILDKITE_LOG_FORMAT", "text"),
     Option("no-command-eval", "BUILDKITE_NO_COMMAND_EVAL", switch=True, refused=True),
     Option("strict-single-hooks", "BUILDKITE_STRICT_SINGLE_HOOKS", switch=True, refused=True),
     Option(
