@@ -14,7 +14,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 TYPED := layers/mayfly/mayfly layers/instance/mayfly_instance layers/instance/bundle.py \
 	lab/mayfly_lab lab/buildkite_emulator lab/generate_docs.py lab/tests cli/mayfly_cli functions build tests
-SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers scripts lab))
+SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers lab))
 
 .PHONY: help
 help: ## what can be made
@@ -134,19 +134,19 @@ bench-hot: .venv/ok ## 200 jobs on hot machines, by each agent, without and with
 # Arguments go in ARGS, as make preflight ARGS="QueueKey=default VpcId=vpc-0123 Subnets=subnet-0123".
 .PHONY: preflight
 preflight: .venv/ok ## check an account before the first deployment: ARGS="Name=value …"
-	scripts/preflight $(ARGS)
+	$(BIN)/mayfly preflight $(ARGS)
 
 .PHONY: first-job
 first-job: .venv/ok ## run a first job on a queue and show its log: ARGS="--queue KEY"
-	scripts/first-job $(ARGS)
+	$(BIN)/mayfly first-job $(ARGS)
 
 .PHONY: check-buildkite
 check-buildkite: .venv/ok ## hold Buildkite to what the lab promises: ARGS="--queue KEY"
-	scripts/check-buildkite $(ARGS)
+	$(BIN)/mayfly check-buildkite $(ARGS)
 
 .PHONY: uninstall
 uninstall: .venv/ok ## take a stack or a queue away: ARGS="--queue KEY"
-	scripts/uninstall $(ARGS)
+	$(BIN)/mayfly uninstall $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built; keeps .venv and .tools

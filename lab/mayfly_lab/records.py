@@ -86,7 +86,7 @@ class Records:
 
     @contextmanager
     def _if_deployed(self) -> Iterator[None]:
-        """A stack that was taken away, as scripts/uninstall does, has no records."""
+        """A stack that was taken away, as `mayfly uninstall` does, has no records."""
         try:
             with translated():
                 yield

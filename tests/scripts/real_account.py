@@ -1,9 +1,10 @@
-"""The scripts as people run them, in an environment of their own."""
+"""The command `mayfly` as people run it, in an environment of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ TOKEN_KINDS = ("bkct_", "bkua_", "bkaa_", "bkaj_", "bkjat_")
 
 @dataclass(frozen=True)
 class Run:
-    """How a script ended."""
+    """How a command ended."""
 
     status: int
     out: str
@@ -44,11 +45,11 @@ def bare_environment(home: Path) -> dict[str, str]:
 
 
 def run(
-    script: str, *arguments: str, environment: Mapping[str, str], typed: str | None = None
+    command: str, *arguments: str, environment: Mapping[str, str], typed: str | None = None
 ) -> Run:
-    """Run a script to its end; it must leave no token on the screen."""
+    """Run a subcommand to its end; it must leave no token on the screen."""
     ended = subprocess.run(
-        [str(ROOT / "scripts" / script), *arguments],
+        [str(Path(sys.executable).with_name("mayfly")), command, *arguments],
         env=dict(environment),
         input=typed,
         stdin=None if typed is not None else subprocess.DEVNULL,
@@ -63,3 +64,10 @@ def run(
         if value.startswith(TOKEN_KINDS):
             assert value not in shown
     return Run(ended.returncode, ended.stdout, ended.stderr)
+
+
+def one_line(ended: Run) -> str:
+    """The line with which a command says that it cannot begin; there is nothing else."""
+    assert (ended.status, ended.out) == (2, "")
+    [line] = ended.err.splitlines()
+    return line

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from mayfly_cli.check_buildkite import command
+from mayfly_cli.check_buildkite import contract
 from mayfly_cli.ends import BrokenError
 
 
 def test_a_checkout_without_the_suite_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "SUITE", tmp_path)
+    monkeypatch.setattr(contract, "SUITE", tmp_path)
     with pytest.raises(BrokenError, match="there is no suite"):
-        command._run({})
+        contract._run({})
 
 
 def test_the_suite_is_where_the_command_looks() -> None:
-    assert list(command.SUITE.glob("test_*.py"))
+    assert list(contract.SUITE.glob("test_*.py"))
 
 
 def test_what_is_not_checked_is_named_by_sentences() -> None:
-    sentences = command._unchecked()
+    sentences = contract._unchecked()
     assert len(sentences) > 200
     assert "each endpoint has its own limit for each second" in sentences
     assert "a token runs its job and no other" not in sentences

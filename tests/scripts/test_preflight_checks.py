@@ -11,7 +11,6 @@ import pytest
 from mayfly_cli.findings import COLUMNS, Finding, Unknown, Verdict, table, tally
 from mayfly_cli.preflight.answers import Answers, read_answers
 from mayfly_cli.preflight.checks_instances import FLEET_ROLE, SPOT_ROLE
-from mayfly_cli.preflight.command import decide
 from mayfly_cli.preflight.quotas import ON_DEMAND, SPOT, quota_of
 from mayfly_cli.preflight.snapshot import (
     Cluster,
@@ -23,6 +22,7 @@ from mayfly_cli.preflight.snapshot import (
     Subnet,
     Token,
 )
+from mayfly_cli.preflight.survey import decide
 
 TYPES = ("m7i.large", "m6i.large", "m6a.large", "m5.large")
 ZONES = frozenset({"eu-1a", "eu-1b"})

@@ -12,8 +12,8 @@ from mayfly.answers import Parameter
 from mayfly.config.infra import Infra, Template
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import read_queue
+from mayfly_cli.checkout import ROOT
 from mayfly_cli.ends import UsageError
-from mayfly_cli.environment import ROOT
 from mayfly_cli.templates.reading import TemplateError, check_parameters, read
 
 ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}

@@ -61,7 +61,7 @@ def _names(answers: Answers, seen: Snapshot) -> Finding:
         return unknown("other names", seen.taken.reason)
     if not seen.taken:
         return ok("other names", "tables, functions, log groups, parameters and roles are free")
-    command = f"scripts/uninstall --stack {answers.stack} --region {seen.region}"
+    command = f".venv/bin/mayfly uninstall --stack {answers.stack} --region {seen.region}"
     return wrong("other names", f"taken: {', '.join(seen.taken)}", command)
 
 

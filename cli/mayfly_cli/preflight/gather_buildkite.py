@@ -7,7 +7,8 @@ from typing import Any
 
 import requests
 
-from mayfly_cli.buildkite import API_TOKEN, Answer, Api
+from mayfly_cli.buildkite import Answer, Api
+from mayfly_cli.endpoints import API_TOKEN
 from mayfly_cli.ends import BrokenError
 from mayfly_cli.findings import Unknown
 from mayfly_cli.preflight.snapshot import Cluster, QueueSeen

@@ -82,7 +82,7 @@ def test_a_refused_token_is_named_before_anything_is_made(
 ) -> None:
     ended = check(buildkite, {**shell, refused: "bkct_0123456789abcdef0123456789"})
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith(f"check-buildkite: {says}")
+    assert ended.err.startswith(f"mayfly check-buildkite: {says}")
     assert buildkite.jobs() == ()
 
 

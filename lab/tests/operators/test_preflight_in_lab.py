@@ -175,7 +175,7 @@ def test_names_that_are_taken_and_a_stack_that_failed_are_told(lab: AccountLab) 
     ended = lab.preflight("--stack=taken")
     lab.client("logs").delete_log_group(logGroupName=group)
     assert f"log group {group}" in ended.line("other names")
-    assert "scripts/uninstall --stack taken" in ended.line("other names")
+    assert ".venv/bin/mayfly uninstall --stack taken" in ended.line("other names")
 
 
 def test_answers_come_from_a_file_as_well(lab: AccountLab, tmp_path: Path) -> None:

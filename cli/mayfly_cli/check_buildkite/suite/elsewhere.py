@@ -1,7 +1,7 @@
 """The suite's client for the Buildkite that the environment names.
 
-`check-buildkite` sets the environment, makes the pipeline and takes it away again. The default
-queue and the stack keys of the tests stand for others there.
+`mayfly check-buildkite` sets the environment, makes the pipeline and takes it away again. The
+default queue and the stack keys of the tests stand for others there.
 """
 
 from __future__ import annotations

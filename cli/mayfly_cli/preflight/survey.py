@@ -1,0 +1,106 @@
+"""An account before the first deployment: looked at, judged, and shown."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mayfly_cli.account import Account, open_account
+from mayfly_cli.buildkite import agent_api, rest_api, token_from
+from mayfly_cli.endpoints import API_TOKEN
+from mayfly_cli.ends import WELL, WRONG
+from mayfly_cli.findings import Finding, Unknown, Verdict, table, tally
+from mayfly_cli.preflight import (
+    checks_account,
+    checks_buildkite,
+    checks_instances,
+    checks_network,
+    gather_account,
+    gather_buildkite,
+    gather_ec2,
+)
+from mayfly_cli.preflight.answers import Answers, read_answers, read_file
+from mayfly_cli.preflight.snapshot import Cluster, QueueSeen, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is to be looked at."""
+
+    stack: str
+    region: str | None
+    """None for that of the environment."""
+    words: tuple[str, ...]
+    """Answers of the deployment, as `Name=value`."""
+    answers: Path | None
+    """A file with more of them, one a line."""
+    agent_endpoint: str
+    api_endpoint: str
+
+
+def run(chosen: Chosen) -> int:
+    """Look at the account, and print one line for each finding; the exit status.
+
+    Raises:
+        UsageError: an answer is unknown, missing or not allowed, or no account can be opened.
+    """
+    words = [] if chosen.answers is None else read_file(chosen.answers)
+    answers = read_answers(chosen.stack, [*words, *chosen.words])
+    account = open_account(chosen.region)
+    seen = gather(account, answers, chosen.agent_endpoint, chosen.api_endpoint)
+    findings = decide(answers, seen)
+    sys.stdout.write(table(findings) + "\n\n" + tally(findings) + "\n")
+    return WRONG if any(each.verdict is Verdict.WRONG for each in findings) else WELL
+
+
+def decide(answers: Answers, seen: Snapshot) -> list[Finding]:
+    """All findings."""
+    findings = [*checks_account.check(answers, seen), *checks_buildkite.check(answers, seen)]
+    if answers.queue:
+        findings += checks_network.check(answers, seen)
+        findings += checks_instances.check(answers, seen)
+    return findings
+
+
+def gather(account: Account, answers: Answers, agent_endpoint: str, api_endpoint: str) -> Snapshot:
+    """Look at everything."""
+    token, value = gather_account.token(account, answers.control["TokenParameter"])
+    cluster, queue = _buildkite(value, answers, agent_endpoint, api_endpoint)
+    nothing = Unknown("there is no queue to look at it for")
+    subnets = gather_ec2.subnets(account, answers.subnets) if answers.queue else nothing
+    zones = [] if isinstance(subnets, Unknown) else sorted({s.zone for s in subnets.values()})
+    types = answers.config.instance_types
+    return Snapshot(
+        caller=account.caller,
+        account=account.id,
+        region=account.region,
+        token=token,
+        cluster=cluster,
+        queue=queue,
+        subnets=subnets,
+        types=gather_ec2.types(account, types, zones) if answers.queue else nothing,
+        quotas=gather_ec2.quotas(account, answers) if answers.queue else {},
+        roles=gather_account.roles(account, checks_instances.roles(answers)),
+        image=gather_ec2.image(account, answers) if answers.queue else nothing,
+        archive=gather_buildkite.archive(answers.archive()[0]) if answers.queue else nothing,
+        stack=gather_account.stack(account, answers.stack),
+        taken=gather_account.taken(account, answers),
+        denied=gather_account.denied(account),
+    )
+
+
+def _buildkite(
+    token: str, answers: Answers, agent_endpoint: str, api_endpoint: str
+) -> tuple[Cluster | Unknown | None, QueueSeen | Unknown | None]:
+    agent = agent_api(agent_endpoint, token)
+    if not token:
+        return (Unknown("there is no token to ask with"),) * 2
+    cluster = gather_buildkite.cluster(agent)
+    if not isinstance(cluster, Cluster) or not cluster.id:
+        return cluster, Unknown("without a token of a cluster its queues are not seen")
+    if not answers.queue:
+        return cluster, Unknown("there is no queue to look for")
+    own = token_from(API_TOKEN)
+    rest = rest_api(api_endpoint, own) if own else None
+    return cluster, gather_buildkite.queue(agent, rest, cluster, answers.queue)

@@ -1,0 +1,273 @@
+"""What every command says to those who ask for the impossible: one line, exit status 2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from mayfly_cli.command_line import Command, Group, ended
+from mayfly_cli.ends import BrokenError, Stopped, UsageError
+from mayfly_cli.main import mayfly, run_command
+from tests.scripts.real_account import Run, bare_environment, one_line, run
+
+NAMES = ("check-buildkite", "first-job", "preflight", "uninstall")
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
+QUEUE = ("QueueKey=default", "VpcId=vpc-0", "Subnets=subnet-0")
+
+
+def in_this_process(capsys: pytest.CaptureFixture[str], *arguments: str) -> Run:
+    status = run_command(arguments)
+    shown = capsys.readouterr()
+    return Run(status, shown.out, shown.err)
+
+
+def test_every_command_is_tested_here() -> None:
+    assert set(mayfly.commands) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_shown_without_credentials(name: str, option: str, tmp_path: Path) -> None:
+    ended = run(name, option, environment=bare_environment(tmp_path))
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith(f"Usage: mayfly {name} ")
+    assert "Exit status: 0" in ended.out
+
+
+@pytest.mark.parametrize("name", ["", *NAMES])
+def test_help_fits_a_screen_of_80_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = in_this_process(capsys, *filter(None, [name]), "--help").out.splitlines()
+    assert max(map(len, shown)) <= 80
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_has_examples_whose_options_are_there(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = in_this_process(capsys, name, "--help").out
+    examples = shown[shown.index("\nExamples:\n") :].split("\n\n")[0].replace("\\\n", " ")
+    lines = [line for line in examples.splitlines() if f"mayfly {name} " in line]
+    assert lines
+    known = {option for each in mayfly.commands[name].params for option in each.opts}
+    given = {word for line in lines for word in line.split() if word.startswith("--")}
+    assert given <= known
+
+
+def test_the_list_of_commands_says_all_of_each_in_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = in_this_process(capsys, "--help").out
+    for name, command in mayfly.commands.items():
+        first = (command.help or "").split("\n\n")[0]
+        assert f"  {name:<15}  {first}\n" in shown
+
+
+def test_help_waits_for_nothing_that_takes_long_to_import() -> None:
+    program = "from mayfly_cli import main; import sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert "click" in loaded
+    assert not {"boto3", "botocore", "requests", "pydantic", "pytest", "yaml"} & set(loaded)
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert in_this_process(capsys, "--version") == Run(0, "mayfly, version 0.1.0\n", "")
+
+
+def test_a_shell_is_given_its_completion(tmp_path: Path) -> None:
+    asked = {
+        **bare_environment(tmp_path),
+        "_MAYFLY_COMPLETE": "bash_complete",
+        "COMP_WORDS": "mayfly uninstall --to",
+        "COMP_CWORD": "2",
+    }
+    program = Path(sys.executable).with_name("mayfly")
+    shown = subprocess.run([program], env=asked, check=True, capture_output=True, text=True)
+    assert shown.stdout == "plain,--token-parameter\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_flag_is_named(name: str, tmp_path: Path) -> None:
+    required = ("--queue=q",) if name in {"check-buildkite", "first-job"} else ()
+    ended = run(name, *required, "--nonsense", environment=bare_environment(tmp_path))
+    assert "--nonsense" in one_line(ended)
+
+
+COMMANDS = "there is preflight, first-job, check-buildkite, uninstall (see mayfly --help)"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("", f"mayfly: Missing command; {COMMANDS}"),
+        ("fly", f"mayfly: No such command 'fly'; {COMMANDS}"),
+        ("--fly", "mayfly: no such option: --fly (see mayfly --help)"),
+        ("first-job", "mayfly first-job: --queue is missing: the queue to run on (see"),
+        ("first-job --queu q", "no such option: --queu; did you mean --queue?"),
+        ("first-job --queue", "mayfly first-job: Option '--queue' requires an argument"),
+        ("first-job --queue q now", "mayfly first-job: Got unexpected extra argument (now)"),
+        (
+            "first-job --queue q --minutes 1441",
+            "'1441' is not a number, more than 0 and at most 14",
+        ),
+        (
+            "check-buildkite --queue a/b",
+            "--queue: 'a/b' is not the key of a queue: letters, digits",
+        ),
+        (
+            "check-buildkite --queue q --agent-endpoint https://example.org",
+            "--agent-endpoint: 'https://example.org' does not end in /v3, as https://agent.bu",
+        ),
+        ("preflight --api-endpoint http://example.org", "--api-endpoint: 'http://example.org' is"),
+        ("uninstall --agent-endpoint x", "--agent-endpoint: 'x' is not an https address, as http"),
+        ("uninstall --yes=1", "mayfly uninstall: Option '--yes' does not take a value"),
+    ],
+)
+def test_a_line_says_which_option_is_wrong_and_what_is_allowed(
+    words: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert says in one_line(in_this_process(capsys, *words.split()))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("nonsense",), "'nonsense' is not Name=value"),
+        (("Nonsense=1",), "no template has a parameter Nonsense; it asks for TokenParameter"),
+        (("nonsense/name=1",), "there is no such parameter"),
+        (("QueueKey=default",), "a queue needs VpcId: give VpcId=vpc-0123"),
+        (("QueueKey=default", "VpcId=vpc-0"), "a queue needs Subnets"),
+        (("QueueKey=a b",), "QueueKey"),
+        (("AssignPublicIp=perhaps",), "AssignPublicIp"),
+        (("TokenParameter=no-slash",), "begins with"),
+        ((*QUEUE, "AgentVersion=latest"), "AgentVersion"),
+        ((*QUEUE, "limits/max-instances=many"), "limits/max-instances"),
+        ((*QUEUE, "imds=supervisor", "job/root=yes"), "imds"),
+        (("--stack=9lives",), "--stack: '9lives' is not the name of a stack: it begins with a let"),
+        (("--answers=/nowhere/answers",), "/nowhere/answers cannot be read"),
+    ],
+)
+def test_preflight_refuses_answers_that_a_deployment_would_refuse(
+    words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: no account is opened before all answers are read."""
+    assert says in one_line(in_this_process(capsys, "preflight", *words))
+
+
+@pytest.mark.parametrize("name", ["preflight", "uninstall"])
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"AWS_REGION": "eu-central-1"}, "no AWS credentials: log in"),
+        (KEYS, "no region: give --region, or set AWS_REGION"),
+        ({**KEYS, "AWS_REGION": "eu-1", "AWS_PROFILE": "nobody"}, "nobody"),
+        (
+            {**KEYS, "AWS_REGION": "eu-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            "AWS cannot be reached",
+        ),
+        ({**KEYS, "AWS_REGION": "eu-1", "AWS_ENDPOINT_URL": "nonsense"}, "AWS cannot be called"),
+    ],
+)
+def test_without_a_way_into_an_account_it_says_what_is_missing(
+    name: str, environment: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    ended = run(name, environment={**bare_environment(tmp_path), **environment})
+    assert says in one_line(ended)
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("--stack=a b", "'a b' is not the name of a stack"),
+        ("--queue=a/b", "'a/b' is not the key of a queue"),
+        ("--queue=", "'' is not the key of a queue"),
+    ],
+)
+def test_uninstall_refuses_names_that_cannot_be(argument: str, says: str, tmp_path: Path) -> None:
+    """A queue's key that came out empty never takes the whole stack away."""
+    ended = run("uninstall", argument, environment=bare_environment(tmp_path))
+    assert says in one_line(ended)
+
+
+# -- how a command ends ----------------------------------------------------------------------------
+
+
+def a_tool(error: BaseException | None) -> Group:
+    """A command line whose command `work` ends with this error."""
+    tool = Group("tool")
+
+    @tool.command("work")
+    def work() -> int:
+        if error is not None:
+            raise error
+        return 0
+
+    return tool
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (None, 0, ""),
+        (UsageError("no region:\n give one"), 2, "tool work: no region: give one\n"),
+        (BrokenError("it broke"), 1, "tool work: it broke\n"),
+        (Stopped("stopped; nothing is left"), 130, "tool work: stopped; nothing is left\n"),
+        (KeyboardInterrupt(), 130, "tool work: stopped\n"),
+        (
+            BrokenError("refused bkct_0123456789abcdef0123456789"),
+            1,
+            "tool work: refused [redacted]\n",
+        ),
+    ],
+)
+def test_an_error_becomes_one_line_and_an_exit_status(
+    error: BaseException | None, status: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(a_tool(error), ["work"]) == status
+    assert capsys.readouterr() == ("", says)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a defect"), OSError(28, "no space left")])
+def test_what_nobody_expected_keeps_its_traceback(error: Exception) -> None:
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        ended(a_tool(error), ["work"])
+
+
+def test_a_pipe_that_breaks_inside_a_command_is_no_quiet_end() -> None:
+    with pytest.raises(RuntimeError, match="a pipe inside the command broke"):
+        ended(a_tool(BrokenPipeError(32, "Broken pipe")), ["work"])
+
+
+def test_output_that_nobody_reads_ends_a_command_without_a_traceback() -> None:
+    """As `mayfly … | head -1` does."""
+    program = (
+        "import sys; from mayfly_cli.command_line import Group, ended\n"
+        "tool = Group('tool')\n"
+        "@tool.command('work')\n"
+        "def work(): print('line', flush=True)\n"
+        "sys.exit(ended(tool, ['work']))"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_commands_of_a_group_have_these_errors_by_themselves() -> None:
+    assert all(isinstance(each, Command) for each in mayfly.commands.values())
+    assert isinstance(click.Group.command(Group("tool"), "work")(lambda: None), Command)
