@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import select
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -18,7 +19,6 @@ SETTINGS: Mapping[str, Any] = {
     "max_content_width": 80,
     "show_default": True,
 }
-_STATUS = {UsageError: USAGE, BrokenError: WRONG, Stopped: STOPPED}
 
 
 class _Ended(Exception):
@@ -42,6 +42,13 @@ class _Shown(click.Command):
 class Command(_Shown):
     """A command whose errors are those of `mayfly_cli.ends`."""
 
+    ends: ClassVar[Mapping[type[Exception], int]] = {
+        UsageError: USAGE,
+        BrokenError: WRONG,
+        Stopped: STOPPED,
+    }
+    """By error: the exit status. The error's text is what the command says."""
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the options; what is wrong with one is said in this command's name."""
         try:
@@ -52,7 +59,7 @@ class Command(_Shown):
 
     def invoke(self, ctx: click.Context) -> Any:
         """The exit status that the command's function returns."""
-        with _ending(ctx.command_path):
+        with _ending(ctx.command_path, self.ends):
             return super().invoke(ctx)
 
 
@@ -82,11 +89,11 @@ def ended(group: click.Group, arguments: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _ending(name: str) -> Iterator[None]:
+def _ending(name: str, ends: Mapping[type[Exception], int]) -> Iterator[None]:
     try:
         yield
-    except tuple(_STATUS) as error:
-        status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+    except tuple(ends) as error:
+        status = next(status for kind, status in ends.items() if isinstance(error, kind))
         raise _Ended(name, str(error), status) from error
     except KeyboardInterrupt as error:
         raise _Ended(name, "stopped", STOPPED) from error
@@ -115,10 +122,17 @@ def _said(error: click.UsageError) -> str:
         case click.BadParameter(param=click.Parameter() as parameter, message=message):
             return f"{_named(parameter)}: {message.rstrip('.')}"
         case click.NoSuchOption(option_name=name, possibilities=near):
-            return f"no such option: {name}" + (f"; did you mean {near[0]}?" if near else "")
+            return f"no such option: {name}{_meant(name, near or ())}"
         case click.UsageError(ctx=click.Context(command=click.Group(commands=commands))):
             return f"{error.message.rstrip('.')}; there is {', '.join(commands)}"
     return error.format_message().rstrip(".")
+
+
+def _meant(name: str, possible: Sequence[str]) -> str:
+    # click compares with the dashes, which makes any two options alike.
+    words = [each.strip("-") for each in possible]
+    near = difflib.get_close_matches(name.strip("-"), words, n=1)
+    return f"; did you mean --{near[0]}?" if near else ""
 
 
 def _named(parameter: click.Parameter) -> str:

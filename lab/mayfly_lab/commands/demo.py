@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
+import click
+
+from mayfly_cli.ends import BrokenError
 from mayfly_lab.commands import options
+from mayfly_lab.commands.lab_command import LabCommand
 from mayfly_lab.commands.stopping import Stopped
 
-DESCRIPTION = """\
-Runs the bundled pipelines through the whole system, tells what happens, and checks what Mayfly
-promises. Exits with 1 when anything is off.
-"""
+EPILOG = """\
+Examples:
+  mayfly-lab demo
+  mayfly-lab demo --agent stand-in --json report.json
+
+Exit status: 0 all held, 1 something is off, 2 what was asked for makes no
+sense, 130 it was stopped."""
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser's commands."""
-    parser = commands.add_parser(
-        "demo",
-        help="run the bundled pipelines through the whole system, and check what was promised",
-        description=DESCRIPTION,
-    )
-    parser.set_defaults(execute=execute)
-    options.add_agent(parser)
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON too")
+@click.command("demo", cls=LabCommand, epilog=EPILOG)
+@options.agent_option
+@options.json_option(help="Write the report as JSON too.")
+def demo(agent: str | None, json: Path | None) -> int:
+    """Run the bundled pipelines, and check what was promised.
 
-
-def execute(chosen: argparse.Namespace) -> int:
-    """Run the command; its exit code.
-
-    Raises:
-        UsageError: the agent is not a program, or the report cannot be written.
-        Stopped: somebody wants the end.
+    Jobs on two queues go through the whole system, with what goes wrong in real life. It tells what
+    happens, and checks what Mayfly promises.
     """
-    agent = options.agent(chosen.agent)
-    options.output_file("--json", chosen.json)
+    program = options.agent(agent)
     # Late: a second of start-up, which --help need not wait for.
     from mayfly_lab.demo.play import DemoError, play
 
     with _interrupted():
         try:
-            return play(agent, chosen.json)
+            return play(program, json)
         except DemoError as error:
-            sys.stderr.write(f"mayfly-lab: {error}\n")
-            return 1
+            raise BrokenError(str(error)) from error
         except KeyboardInterrupt:
             raise Stopped from None
 

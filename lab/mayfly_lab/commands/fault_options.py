@@ -2,55 +2,95 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from fnmatch import filter as matching
+from typing import Any
 
-from mayfly_lab.commands.parser import UsageError
+import click
+from click.shell_completion import CompletionItem
+
+from mayfly_cli.ends import UsageError
 from mayfly_lab.faults import SWITCHES, FaultSyntaxError, Part, Wish, read
 
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 _EVENTS = ("aws.ec2/x", "aws.ssm/x", "aws.events/x", "dynamodb", "sqs")
-_COLUMN = 52
 GRAMMAR = """\
-Faults, each NAME=TARGET[,value=X][,count=N][,after=TIME][,for=TIME][,by=WHO]; TARGET may hold `*`.
-They count from the moment that the stacks are deployed: `count` is how often they strike, `after`
-when they begin, `for` how long they last, `by` whose calls (dispatch, i-0…). Times: 250ms, 5s, 2m.
+Faults, each NAME=TARGET[,value=X][,count=N][,after=TIME][,for=TIME][,by=WHO].
+TARGET may hold `*`. They count from the moment that the stacks are deployed:
+`count` is how often they strike, `after` when they begin, `for` how long they
+last, `by` whose calls (dispatch, i-0…). Times: 250ms, 5s, 2m.
 """
-
-
-def add_faults(parser: argparse.ArgumentParser) -> None:
-    """The option `--fault`, and the table of all faults at the end of the help."""
-    parser.add_argument(
-        "--fault",
-        metavar="NAME=TARGET,…",
-        action="append",
-        type=fault,
-        dest="faults",
-        default=[],
-        help="make something go wrong; may be repeated; the table below has all of them",
-    )
-    parser.epilog = "\n".join([GRAMMAR, *table()])
-
-
-def table() -> Iterator[str]:
-    """Every fault in one line: an example of how it is written, and what it does."""
-    for part in Part:
-        yield f"  {part}:"
-        for name, switch in SWITCHES.items():
-            if switch.part is part:
-                yield f"    {f'{name}={switch.example}':<{_COLUMN}} {switch.meaning}"
+WIDTH = 80
 
 
 def fault(text: str) -> Wish:
-    """A fault, as it is written."""
-    try:
-        wish = read(text)
-        _check_target(wish)
-    except FaultSyntaxError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    """A fault, as it is written.
+
+    Raises:
+        FaultSyntaxError: it cannot be read, or there is nothing of that name to strike.
+    """
+    wish = read(text)
+    _check_target(wish)
     return wish
+
+
+class FaultType(click.ParamType[Wish]):
+    """A fault, as it is written."""
+
+    name = "fault"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Wish:
+        """What is to go wrong."""
+        try:
+            return fault(value)
+        except FaultSyntaxError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Names of faults, and what each does."""
+        del ctx, param
+        return [
+            CompletionItem(f"{name}=", help=switch.meaning)
+            for name, switch in SWITCHES.items()
+            if name.startswith(incomplete)
+        ]
+
+
+def faults_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--fault`."""
+    return click.option(
+        "--fault",
+        "faults",
+        metavar="NAME=TARGET,…",
+        multiple=True,
+        type=FaultType(),
+        help="Make something go wrong; may be repeated; the table below has all of them.",
+    )(function)
+
+
+def _table() -> str:
+    """Every fault: an example of how it is written, and what it does."""
+    table = click.HelpFormatter(width=WIDTH)
+    table.write(GRAMMAR)
+    for part in Part:
+        table.write_paragraph()
+        table.write_text(f"{part}:")
+        with table.indentation():
+            table.write_dl(
+                [
+                    (f"{name}={switch.example}", switch.meaning)
+                    for name, switch in SWITCHES.items()
+                    if switch.part is part
+                ]
+            )
+    return table.getvalue()
+
+
+FAULTS = _table()
+"""For the end of the help."""
 
 
 def check_queues(wishes: Sequence[Wish], queues: Sequence[str]) -> None:

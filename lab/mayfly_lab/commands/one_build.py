@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from buildkite_emulator import BuildView, JobState
+from mayfly_lab.commands.chosen import RunChoices
 from mayfly_lab.commands.following import BLOCKED, Follower, asked
 from mayfly_lab.commands.source import Source
 from mayfly_lab.commands.stopping import Stop
@@ -30,7 +30,7 @@ _MOST_INSTANCES = "50"
 class OneBuild:
     """What `mayfly-lab run` does."""
 
-    chosen: argparse.Namespace
+    chosen: RunChoices
     source: Source
     choices: LabChoices
     no_namespaces: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
@@ -11,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mayfly_lab.commands.chosen import UpChoices
 from mayfly_lab.commands.following import Follower
 from mayfly_lab.commands.lines import (
     BY_HAND,
@@ -33,7 +33,7 @@ FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 class OpenLab:
     """What `mayfly-lab up` does."""
 
-    chosen: argparse.Namespace
+    chosen: UpChoices
     choices: LabChoices
     no_namespaces: str
     """Why machines are not as good as they can be here; empty when they are."""
@@ -42,9 +42,13 @@ class OpenLab:
     def run(self) -> int:
         """Stay until somebody wants the end; the command's exit code."""
         further = () if BY_HAND in self.choices.queues else (BY_HAND,)
-        ports = {"aws_port": self.chosen.port_aws, "buildkite_port": self.chosen.port_buildkite}
-        choices = replace(self.choices, further_queues=further, **ports)
-        file: Path | None = self.chosen.json
+        choices = replace(
+            self.choices,
+            further_queues=further,
+            aws_port=self.chosen.port_aws,
+            buildkite_port=self.chosen.port_buildkite,
+        )
+        file = self.chosen.json
         try:
             with Lab(choices) as lab:
                 self.stop.check()

@@ -1,79 +1,88 @@
-"""The options that several commands share, each read and checked before anything starts."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from mayfly_lab.commands.parser import UsageError
-from mayfly_lab.faults import parse_seconds
-from mayfly_lab.faults.syntax import FaultSyntaxError
-from mayfly_lab.latency import Latency, LatencySyntaxError
+import click
 
-_QUEUE = r"[A-Za-z0-9_-]{1,100}"
-_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
-_PARAMETER = re.compile(rf"({_QUEUE})/([^=\s]+)=(.+)", re.DOTALL)
+from mayfly_cli.ends import UsageError
+from mayfly_cli.parameter_types import QUEUE_KEY
+from mayfly_lab.commands.option_types import Delays, OutputFile, QueueParameter, Whole
+from mayfly_lab.latency import Latency
+
+Options: TypeAlias = Callable[[Callable[..., int]], Callable[..., int]]
+
 _VERSION = re.compile(r"version v?\d+\.\d+\.\d+")
 MOST_HOT = 200
 STAND_IN = "stand-in"
 
 
-def add_world(parser: argparse.ArgumentParser) -> None:
-    """The options that say what the lab is like."""
-    parser.add_argument(
-        "--queue",
-        metavar="NAME",
-        action="append",
-        type=queue,
-        dest="queues",
-        help="a queue that Mayfly serves; may be repeated, and the first is where steps go that"
-        " name none",
-    )
-    parser.add_argument(
-        "--hot",
-        metavar="N",
-        type=whole(0, MOST_HOT),
-        help="keep N machines of each queue ready (the parameter pool/hot; default: 0)",
-    )
-    parser.add_argument(
-        "--parameter",
-        metavar="QUEUE/NAME=VALUE",
-        action="append",
-        type=parameter,
-        dest="parameters",
-        default=[],
-        help="set an operator's parameter of a queue before anything starts, as"
-        " default/launch/purchase=spot; may be repeated, and goes before --hot",
-    )
-    add_agent(parser)
-    add_latency(parser)
+def json_option(*names: str, help: str) -> Options:  # noqa: A002 - as click calls it
+    """The option for a file that is written besides what is printed."""
+    return click.option("--json", *names, metavar="FILE", type=OutputFile(), help=help)
 
 
-def add_latency(parser: argparse.ArgumentParser) -> None:
+def latency_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """The option for stated delays."""
-    parser.add_argument(
+    return click.option(
         "--latency",
         metavar="buildkite=TIME,aws=TIME",
-        type=latency,
+        type=Delays(),
         default=Latency(),
-        help="what every call to Buildkite and to AWS takes besides, as buildkite=100ms,aws=15ms"
-        " (default: nothing)",
-    )
+        show_default="none",
+        help="What every call to Buildkite and to AWS takes besides, as buildkite=100ms,aws=15ms.",
+    )(function)
 
 
-def add_agent(parser: argparse.ArgumentParser) -> None:
+def agent_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """The option for the agent that machines install."""
-    parser.add_argument(
+    return click.option(
         "--agent",
         metavar="PATH",
-        help="the buildkite-agent that machines install; `stand-in` for the built-in one"
-        " (default: the one on PATH, else the stand-in)",
-    )
+        show_default="the one on PATH, else the stand-in",
+        help=f"The buildkite-agent that machines install; `{STAND_IN}` for the built-in one.",
+    )(function)
+
+
+def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what the lab is like."""
+    for option in (
+        latency_option,
+        agent_option,
+        click.option(
+            "--parameter",
+            "parameters",
+            metavar="QUEUE/NAME=VALUE",
+            multiple=True,
+            type=QueueParameter(),
+            help="Set an operator's parameter of a queue before anything starts, as"
+            " default/launch/purchase=spot; may be repeated, and goes before --hot.",
+        ),
+        click.option(
+            "--hot",
+            metavar="N",
+            type=Whole(0, MOST_HOT),
+            default="0",
+            help="Keep N machines of each queue ready (the parameter pool/hot).",
+        ),
+        click.option(
+            "--queue",
+            "queues",
+            metavar="NAME",
+            multiple=True,
+            type=QUEUE_KEY,
+            help="A queue that Mayfly serves; may be repeated, and the first is where steps go"
+            " that name none.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 def agent(wanted: str | None) -> Path | None:
@@ -100,80 +109,3 @@ def _tells_its_version(program: str) -> bool:
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return False
     return done.returncode == 0 and _VERSION.search(done.stdout) is not None
-
-
-def output_file(option: str, path: Path | None) -> None:
-    """See that a file can be written, without touching it.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    if path is None:
-        return
-    if not path.parent.is_dir():
-        raise UsageError(f"{option}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise UsageError(f"{option}: {path} is a folder; name a file in it")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"{option}: you may not write {path}")
-
-
-def queue(text: str) -> str:
-    """A queue's key."""
-    if not re.fullmatch(_QUEUE, text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a queue: letters, digits, - and _, at most 100"
-        )
-    return text
-
-
-def whole(low: int, high: int, what: str = "number") -> Callable[[str], int]:
-    """Reads a whole number within these bounds, both of them allowed."""
-
-    def read(text: str) -> int:
-        if not text.isdigit() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {what} from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-port = whole(1, 65535, "port")
-"""A port of this machine."""
-
-
-def variable(text: str) -> tuple[str, str]:
-    """A variable of the build's environment."""
-    match = _VARIABLE.fullmatch(text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return match[1], match[2]
-
-
-def parameter(text: str) -> tuple[str, str, str]:
-    """Queue, name and value of a parameter."""
-    match = _PARAMETER.fullmatch(text)
-    if match is None:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not QUEUE/NAME=VALUE, as default/launch/purchase=spot"
-        )
-    return match[1], match[2], match[3]
-
-
-def latency(text: str) -> Latency:
-    """Stated delays."""
-    try:
-        return Latency.parse(text)
-    except LatencySyntaxError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def duration(text: str) -> float:
-    """A time of more than nothing, in seconds."""
-    try:
-        seconds = parse_seconds(text)
-    except FaultSyntaxError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if not seconds:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time at all")
-    return seconds

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from buildkite_emulator import Buildkite, BuildRequest, PipelineError
-from mayfly_lab.commands.parser import UsageError
+from mayfly_cli.ends import UsageError
 from mayfly_lab.lab import Lab
 
 DEFAULT_QUEUE = "default"

@@ -10,11 +10,16 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
+from mayfly_cli import ends
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Stopped(Exception):
+class Stopped(ends.Stopped):
     """Somebody wants the command to end."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped; nothing is left behind")
 
 
 class Stop:

@@ -2,64 +2,70 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import click
+
+from mayfly_cli.ends import UsageError
 from mayfly_lab.commands import options
-from mayfly_lab.commands.fault_options import add_faults
-from mayfly_lab.commands.parser import UsageError
+from mayfly_lab.commands.chosen import UpChoices
+from mayfly_lab.commands.fault_options import FAULTS, faults_option
+from mayfly_lab.commands.lab_command import LabCommand
+from mayfly_lab.commands.option_types import Whole
 from mayfly_lab.commands.stopping import Stop
 
-DESCRIPTION = """\
-Starts all of Mayfly on this machine and stays until Ctrl-C or SIGTERM: a Buildkite emulator, the
-deployed stacks in a local AWS, and machines. Prints lines that work as they stand in a shell: the
-AWS endpoint with an operator's credentials, Buildkite's endpoints and tokens, calls that create and
-show builds, one that changes the pool, and an agent started by hand. All of it is reachable from
-this machine only, and nothing is left behind.
-
-Exit codes: 0 it was stopped, 2 what was asked for makes no sense.
-"""
 DEFAULT_QUEUE = "default"
+PORT = Whole(1, 65535, "port")
+EPILOG = f"""\
+Examples:
+  mayfly-lab up
+  mayfly-lab up --queue default --queue deploy --hot 1 --json lab.json
+  mayfly-lab up --fault 'no-capacity=m7i.*/us-east-1a,for=30s'
+
+Exit status: 0 it was stopped, 2 what was asked for makes no sense.
+
+{FAULTS}"""
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser's commands."""
-    parser = commands.add_parser(
-        "up",
-        help="start the whole system and leave it running for clients of your own",
-        description=DESCRIPTION,
-    )
-    parser.set_defaults(execute=execute)
-    options.add_world(parser)
-    for name, what in (("aws", "the local AWS"), ("buildkite", "the Buildkite emulator")):
-        parser.add_argument(
-            f"--port-{name}",
-            metavar="PORT",
-            type=options.port,
-            default=0,
-            help=f"where {what} listens on 127.0.0.1 (default: any free port)",
-        )
-    parser.add_argument(
-        "--json",
-        "--ready-file",
-        metavar="FILE",
-        type=Path,
-        help="write what is printed as JSON too, when all is ready; removed at the end",
-    )
-    add_faults(parser)
+@click.command("up", cls=LabCommand, epilog=EPILOG)
+@options.world_options
+@click.option(
+    "--port-aws",
+    metavar="PORT",
+    type=PORT,
+    default=0,
+    show_default="any free port",
+    help="Where the local AWS listens on 127.0.0.1.",
+)
+@click.option(
+    "--port-buildkite",
+    metavar="PORT",
+    type=PORT,
+    default=0,
+    show_default="any free port",
+    help="Where the Buildkite emulator listens on 127.0.0.1.",
+)
+@options.json_option(
+    "--ready-file",
+    help="Write what is printed as JSON too, when all is ready; removed at the end.",
+)
+@faults_option
+def up(**chosen: Any) -> int:
+    """Leave the whole system running for clients of your own.
 
-
-def execute(chosen: argparse.Namespace) -> int:
-    """Run the command; its exit code.
-
-    Raises:
-        UsageError: what was asked for cannot be done; nothing has started, or is left.
+    Starts all of Mayfly on this machine and stays until Ctrl-C or SIGTERM: a Buildkite emulator,
+    the deployed stacks in a local AWS, and machines. Prints lines that work as they stand in a
+    shell: the AWS endpoint with an operator's credentials, Buildkite's endpoints and tokens, calls
+    that create and show builds, one that changes the pool, and an agent started by hand. All of it
+    is reachable from this machine only, and nothing is left behind.
     """
-    options.output_file("--json", chosen.json)
+    return _up(UpChoices(**chosen))
+
+
+def _up(chosen: UpChoices) -> int:
     if chosen.port_aws and chosen.port_aws == chosen.port_buildkite:
         raise UsageError(f"--port-aws and --port-buildkite are both {chosen.port_aws}")
     _require_free("--port-aws", chosen.port_aws)
@@ -69,7 +75,7 @@ def execute(chosen: argparse.Namespace) -> int:
     from mayfly_lab.commands.world import choices
     from mayfly_lab.machines.survey import survey
 
-    queues = list(dict.fromkeys(chosen.queues or [DEFAULT_QUEUE]))
+    queues = list(dict.fromkeys(chosen.queues or (DEFAULT_QUEUE,)))
     stop = Stop()
     with stop.listening():
         wanted = choices(chosen, queues)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 
 from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
 from mayfly.config.read import read_queue
+from mayfly_cli.ends import UsageError
 from mayfly_lab.aws.config import Delays
 from mayfly_lab.commands import options
+from mayfly_lab.commands.chosen import World
 from mayfly_lab.commands.fault_options import check_queues
-from mayfly_lab.commands.parser import UsageError
 from mayfly_lab.lab import SCRIPTS, LabChoices
 
 DELAYS = Delays(imds_linger=1.0, spot_warning=30.0)
@@ -19,7 +19,7 @@ DELAYS = Delays(imds_linger=1.0, spot_warning=30.0)
 _ROLE_ID = "AROA" + "A" * 17
 
 
-def choices(chosen: argparse.Namespace, queues: Sequence[str]) -> LabChoices:
+def choices(chosen: World, queues: Sequence[str]) -> LabChoices:
     """The lab that `chosen` describes, with these queues.
 
     Raises:
@@ -37,9 +37,7 @@ def choices(chosen: argparse.Namespace, queues: Sequence[str]) -> LabChoices:
     )
 
 
-def parameters(
-    chosen: argparse.Namespace, queues: Sequence[str]
-) -> Mapping[str, Mapping[str, str]]:
+def parameters(chosen: World, queues: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
     """By queue: the parameters that are to stand before the first tick.
 
     Raises:

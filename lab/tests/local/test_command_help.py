@@ -2,36 +2,86 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from mayfly_lab.cli import run_command
+from mayfly_lab.cli import mayfly_lab, run_command
 from mayfly_lab.commands.fault_options import fault
 from mayfly_lab.faults import SWITCHES
 
+COMMANDS = ["demo", "run", "up", "bench"]
+
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    with pytest.raises(SystemExit) as ended:
-        run_command([*arguments, "--help"])
-    assert ended.value.code == 0
+    assert run_command([*arguments, "--help"]) == 0
     return capsys.readouterr().out.splitlines()
 
 
-@pytest.mark.parametrize("command", ["", "demo", "run", "up", "bench"])
-def test_no_line_is_wider_than_a_hundred_columns(
+def test_every_command_is_tested_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(mayfly_lab.commands) == COMMANDS
+    listed = shown(capsys)
+    for name, command in mayfly_lab.commands.items():
+        first = (command.help or "").split("\n\n")[0]
+        assert f"  {name:<5}  {first}" in listed
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_no_line_is_wider_than_eighty_columns(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert max(map(len, shown(capsys, *command.split()))) <= 100
+    assert max(map(len, shown(capsys, *command.split()))) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_whose_options_are_there(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    lines = shown(capsys, command)
+    examples = [line for line in lines if line.startswith(f"  mayfly-lab {command}")]
+    assert examples
+    assert "Examples:" in lines
+    known = {option for each in mayfly_lab.commands[command].params for option in each.opts}
+    given = {word for line in examples for word in line.split() if word.startswith("--")}
+    assert given <= known
 
 
 @pytest.mark.parametrize("command", ["run", "up"])
 def test_every_fault_has_its_line(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    lines = shown(capsys, command)
+    """A meaning stands behind its example, or below where that is long."""
+    lines = [*shown(capsys, command), ""]
     for name, switch in SWITCHES.items():
-        mine = [line for line in lines if line.strip().startswith(f"{name}={switch.example} ")]
-        assert len(mine) == 1, name
-        assert mine[0].endswith(switch.meaning)
+        example = f"{name}={switch.example}"
+        at = [i for i, line in enumerate(lines) if f"{line} ".startswith(f"  {example} ")]
+        assert len(at) == 1, name
+        told = lines[at[0]].removeprefix(f"  {example}").strip() or lines[at[0] + 1].strip()
+        assert told == switch.meaning
 
 
 @pytest.mark.parametrize("name", SWITCHES)
 def test_every_example_can_be_used_as_it_stands(name: str) -> None:
     assert fault(f"{name}={SWITCHES[name].example}").name == name
+
+
+def test_help_waits_for_nothing_that_takes_long_to_import() -> None:
+    program = "from mayfly_lab import cli; import sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert "click" in loaded
+    late = {"boto3", "botocore", "moto", "requests", "pydantic", "yaml", "buildkite_emulator"}
+    assert not late & set(loaded)
+
+
+def test_a_shell_is_given_the_names_of_faults() -> None:
+    asked = {
+        "_MAYFLY_LAB_COMPLETE": "bash_complete",
+        "COMP_WORDS": "mayfly-lab run --fault kil",
+        "COMP_CWORD": "3",
+    }
+    program = "from mayfly_lab.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=asked, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "plain,kill=\n"

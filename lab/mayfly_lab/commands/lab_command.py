@@ -1,0 +1,16 @@
+"""What the commands of the lab have in common beyond any other command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mayfly.errors import Misconfigured
+from mayfly_cli.command_line import Command
+from mayfly_cli.ends import USAGE
+
+
+class LabCommand(Command):
+    """A command of the lab. A host that can hold no machine ends it like a wrong option."""
+
+    ends: ClassVar[Mapping[type[Exception], int]] = {**Command.ends, Misconfigured: USAGE}

@@ -1,0 +1,120 @@
+"""Types of options: what is allowed, and what a wrong value is told."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import click
+
+from mayfly_lab.faults import FaultSyntaxError, parse_seconds
+from mayfly_lab.latency import Latency, LatencySyntaxError
+
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_PARAMETER = re.compile(r"([A-Za-z0-9_-]{1,100})/([^=\s]+)=(.+)", re.DOTALL)
+
+
+class Whole(click.ParamType[int]):
+    """A whole number within these bounds, both of them allowed."""
+
+    name = "n"
+
+    def __init__(self, low: int, high: int, what: str = "number") -> None:
+        self._low, self._high, self._what = low, high, what
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number."""
+        if isinstance(value, int):  # a default
+            return value
+        if not (value.isascii() and value.isdigit()) or not self._low <= int(value) <= self._high:
+            said = f"{value!r} is not a {self._what} from {self._low} to {self._high}"
+            self.fail(said, param, ctx)
+        return int(value)
+
+
+class Variable(click.ParamType[tuple[str, str]]):
+    """A variable of the build's environment."""
+
+    name = "variable"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Its name and its value."""
+        match = _VARIABLE.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+        return match[1], match[2]
+
+
+class QueueParameter(click.ParamType[tuple[str, str, str]]):
+    """An operator's parameter of a queue."""
+
+    name = "parameter"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str, str]:
+        """Its queue, its name and its value."""
+        match = _PARAMETER.fullmatch(value)
+        if match is None:
+            said = f"{value!r} is not QUEUE/NAME=VALUE, as default/launch/purchase=spot"
+            self.fail(said, param, ctx)
+        return match[1], match[2], match[3]
+
+
+class Delays(click.ParamType[Latency]):
+    """Stated delays of calls."""
+
+    name = "delays"
+
+    def convert(
+        self, value: str | Latency, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Latency:
+        """The delays."""
+        if isinstance(value, Latency):  # the default
+            return value
+        try:
+            return Latency.parse(value)
+        except LatencySyntaxError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Duration(click.ParamType[float]):
+    """A time of more than nothing."""
+
+    name = "time"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Its seconds."""
+        try:
+            seconds = parse_seconds(value)
+        except FaultSyntaxError as error:
+            self.fail(str(error), param, ctx)
+        if not seconds:
+            self.fail(f"{value!r} is no time at all", param, ctx)
+        return seconds
+
+
+class OutputFile(click.ParamType[Path]):
+    """A file that can be written. It is not touched."""
+
+    name = "file"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Its path."""
+        path = Path(value)
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {path.parent}", param, ctx)
+        if path.is_dir():
+            self.fail(f"{path} is a folder; name a file in it", param, ctx)
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            self.fail(f"you may not write {path}", param, ctx)
+        return path
