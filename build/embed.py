@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from textwrap import indent
 
+import click
+
 from build import parts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,18 +63,22 @@ def _replaced(pattern: re.Pattern[str], new: str, path: Path) -> str:
     return text
 
 
-def main(arguments: list[str]) -> int:
-    """Rewrite or check; returns the exit status."""
+@click.command()
+@click.option(
+    "--check", is_flag=True, help="Change nothing; exit with 1 where a template is stale."
+)
+def main(check: bool) -> None:
+    """Rewrite template.yaml and stacks/queue.yaml with what is generated."""
     stale = {
         path: text for path, text in expected().items() if path.read_text(encoding="utf-8") != text
     }
     for path, text in stale.items():
-        if "--check" in arguments:
-            sys.stderr.write(f"{path.name} is stale: run `make bundle`\n")
+        if check:
+            click.echo(f"{path.name} is stale: run `make bundle`", err=True)
         else:
             path.write_text(text, encoding="utf-8")
-    return int("--check" in arguments and bool(stale))
+    sys.exit(int(check and bool(stale)))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

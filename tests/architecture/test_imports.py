@@ -211,6 +211,20 @@ def test_tools_import_only_the_parts_below_them(folder: str, below: set[str]) ->
     assert not strange
 
 
+OF_COMMAND_LINES = {"command.py", "command_line.py", "main.py", "parameter_types.py"}
+
+
+def test_the_work_of_operators_commands_knows_nothing_of_command_lines() -> None:
+    found = {path for path in tracked("cli/**.py") if "click" in roots(path)}
+    assert {path.name for path in found} == OF_COMMAND_LINES
+    ours = {
+        path: {name for name in imported(path) if name.split(".")[-1] in {"command", "main"}}
+        for path in tracked("cli/**.py")
+        if path.name not in OF_COMMAND_LINES
+    }
+    assert not {path: names for path, names in ours.items() if names}
+
+
 @pytest.mark.parametrize("name", sorted(MAYFLY))
 def test_only_adapters_and_the_edges_know_of_the_world(name: str) -> None:
     allowed = name.startswith("mayfly.adapters.") or name in {"mayfly.observe", "mayfly.wiring"}
