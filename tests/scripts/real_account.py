@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+MAYFLY = Path(sys.executable).with_name("mayfly")
 TOKEN_KINDS = ("bkct_", "bkua_", "bkaa_", "bkaj_", "bkjat_")
 
 
@@ -49,7 +50,7 @@ def run(
 ) -> Run:
     """Run a subcommand to its end; it must leave no token on the screen."""
     ended = subprocess.run(
-        [str(Path(sys.executable).with_name("mayfly")), command, *arguments],
+        [MAYFLY, command, *arguments],
         env=dict(environment),
         input=typed,
         stdin=None if typed is not None else subprocess.DEVNULL,
@@ -71,3 +72,15 @@ def one_line(ended: Run) -> str:
     assert (ended.status, ended.out) == (2, "")
     [line] = ended.err.splitlines()
     return line
+
+
+def start(command: str, *arguments: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start a subcommand that the test will stop."""
+    return subprocess.Popen(
+        [MAYFLY, command, *arguments],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

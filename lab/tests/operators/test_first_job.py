@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ import pytest
 
 from buildkite_emulator import Buildkite
 from emulator.buildkite_client import Clock, Contract
-from tests.scripts.real_account import Run, bare_environment, one_line, run
+from tests.scripts.real_account import Run, bare_environment, one_line, run, start
 
 QUEUE = "deploy"
 
@@ -103,6 +104,23 @@ def test_a_build_that_nobody_takes_is_cancelled_and_says_where_to_look(
     nowhere = first_job(buildkite, shell, "--queue=nowhere")
     assert (nowhere.status, len(buildkite.jobs())) == (2, builds)
     assert "has a queue nowhere" in nowhere.err
+
+
+def test_ctrl_c_cancels_the_build_and_ends_in_a_line(
+    buildkite: Buildkite, shell: dict[str, str]
+) -> None:
+    following = start(
+        "first-job", f"--api-endpoint={buildkite.url}/v2", f"--queue={QUEUE}", environment=shell
+    )
+    assert following.stdout is not None
+    for line in following.stdout:
+        if "First job: scheduled" in line:
+            break
+    following.send_signal(signal.SIGINT)
+    out, err = following.communicate(timeout=60)
+    assert (following.returncode, err) == (130, "mayfly first-job: stopped\n")
+    assert "the build is cancelled" in out
+    assert [job.outcome for job in buildkite.jobs()] == ["canceled"]
 
 
 @pytest.mark.parametrize(
