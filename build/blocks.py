@@ -6,12 +6,14 @@ A module that has such blocks calls `main`: it names the documents that are stal
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
+
+import click
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,12 +74,15 @@ class Documents:
         return names
 
 
-def main(documents: Documents) -> int:
-    """0 when nothing was stale, or all was renewed."""
-    parser = argparse.ArgumentParser(description="Generated blocks of the documentation.")
-    parser.add_argument("--write", action="store_true", help="renew what is stale")
-    write = parser.parse_args().write
-    names = documents.stale(ROOT, write)
-    for name in names:
-        sys.stderr.write(f"{name}: {'renewed' if write else 'stale, run make docs'}\n")
-    return 1 if names and not write else 0
+def main(documents: Documents) -> NoReturn:
+    """Run as a program; its exit status is 0 when nothing was stale, or all was renewed."""
+
+    @click.command(help="Generated blocks of the documentation: name those that are stale.")
+    @click.option("--write", is_flag=True, help="Renew what is stale.")
+    def blocks(write: bool) -> None:
+        names = documents.stale(ROOT, write)
+        for name in names:
+            click.echo(f"{name}: {'renewed' if write else 'stale, run make docs'}", err=True)
+        sys.exit(int(bool(names) and not write))
+
+    sys.exit(blocks())

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -172,4 +171,4 @@ DOCUMENTS = Documents(("README.md", "docs/operating.md"), BLOCKS)
 
 
 if __name__ == "__main__":
-    sys.exit(main(DOCUMENTS))
+    main(DOCUMENTS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator
 
 from build.blocks import ROOT, Documents, main, table
@@ -59,4 +58,4 @@ DOCUMENTS = Documents(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(DOCUMENTS))
+    main(DOCUMENTS)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 import time
 
+import click
+
 from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.bench import prices
 from mayfly_lab.lab import Lab, LabChoices
@@ -19,9 +21,10 @@ SETTLED = 10.0
 """Seconds after the start in which the first ticks configure the queue."""
 
 
-def main() -> None:
-    """Count, and print calls a month and their price."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+@click.command()
+@click.argument("seconds", default=60.0, type=click.FloatRange(0, min_open=True))
+def main(seconds: float) -> None:
+    """Count for so many SECONDS (60), and print calls a month and their price."""
     with Lab(LabChoices()) as lab:
         time.sleep(SETTLED)
         began = time.time()
