@@ -23,7 +23,7 @@ def test_an_account_that_is_ready_has_nothing_wrong(lab: AccountLab) -> None:
     assert ended.out.splitlines()[-1] == "19 ok, 0 wrong, 2 unknown"
     assert " unknown " in ended.line("rights")
     assert "L-1216C47A, 100 vCPUs needed" in ended.line("quota on-demand")
-    assert "organisation mayfly-lab, cluster lab" in ended.line("token at Buildkite")
+    assert "organisation example, cluster lab" in ended.line("token at Buildkite")
     assert "igw-" in ended.line(lab.subnets[0])
     assert TOKEN in ended.line("token parameter")
 
