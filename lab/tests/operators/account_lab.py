@@ -18,7 +18,7 @@ from mayfly_lab.aws.front.authoriser import ALLOWED, Verdict, denied
 from mayfly_lab.aws.front.call import Call, Kind, Principal
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.contracts import Keys
-from tests.scripts.real_account import Run, bare_environment, run
+from tests.cli.real_account import Run, bare_environment, run
 
 TOKEN = "/buildkite/mayfly/agent-token"
 REGION = "us-east-1"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildkite_emulator import Buildkite
-from tests.scripts.real_account import Run, bare_environment, run
+from tests.cli.real_account import Run, bare_environment, run
 
 QUEUE = "checks"
 

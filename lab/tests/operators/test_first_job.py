@@ -13,7 +13,7 @@ import pytest
 
 from buildkite_emulator import Buildkite
 from emulator.buildkite_client import Clock, Contract
-from tests.scripts.real_account import Run, bare_environment, one_line, run, start
+from tests.cli.real_account import Run, bare_environment, one_line, run, start
 
 QUEUE = "deploy"
 

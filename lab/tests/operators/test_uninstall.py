@@ -13,7 +13,7 @@ from mayfly_lab.lab import STACK, LabChoices
 from operators.account_lab import account_environment
 from operators.remains import remains
 from stories.stage import BOOT, QUICK, Stage, a_stage
-from tests.scripts.real_account import Run, run
+from tests.cli.real_account import Run, run
 
 REGION = "us-east-1"
 KEPT = [

@@ -16,7 +16,7 @@ from mayfly_cli.preflight import gather_account, gather_ec2
 from mayfly_cli.preflight.answers import read_answers
 from mayfly_cli.preflight.rights import MAKES
 from mayfly_cli.templates.translation import translate
-from tests.scripts.real_account import ROOT
+from tests.cli.real_account import ROOT
 
 CALLER = "arn:aws:iam::123456789012:user/me"
 SUBNET = {

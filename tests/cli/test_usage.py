@@ -13,7 +13,7 @@ import pytest
 from mayfly_cli.command_line import Command, Group, ended
 from mayfly_cli.ends import BrokenError, Stopped, UsageError
 from mayfly_cli.main import mayfly, run_command
-from tests.scripts.real_account import Run, bare_environment, one_line, run
+from tests.cli.real_account import Run, bare_environment, one_line, run
 
 NAMES = ("check-buildkite", "first-job", "preflight", "uninstall")
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
