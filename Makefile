@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 
-TYPED := layers/mayfly/mayfly layers/instance/mayfly_instance layers/instance/bundle.py \
+TYPED := layers/mayfly/mayfly layers/protocol/mayfly_protocol layers/instance/mayfly_instance layers/instance/bundle.py \
 	lab/mayfly_lab lab/buildkite_emulator lab/generate_docs.py lab/tests cli/mayfly_cli functions build tests
 SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers lab))
 
@@ -95,7 +95,7 @@ lint: .venv/ok ## format, lint and types, of Python and shell
 
 .PHONY: test-unit
 test-unit: .venv/ok ## the tests that need nothing but Python
-	$(BIN)/python -m pytest -q -n 2 tests/unit tests/property tests/architecture $(PYTEST)
+	$(BIN)/python -m pytest -q -n 2 tests/unit tests/protocol tests/property tests/architecture $(PYTEST)
 
 # One file stays in one process: there can be one local AWS in a process, and stories share theirs.
 RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile

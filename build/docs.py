@@ -16,6 +16,7 @@ from mayfly.config.parameters import ABOUT
 from mayfly.metrics import NAMESPACE, Dimension, Metric, Service
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
 from mayfly_cli.templates.reading import read
+from mayfly_protocol.agent_settings import REFUSED
 
 
 def parameters() -> str:
@@ -96,7 +97,7 @@ def refused_keys() -> str:
 
 def refused_settings() -> str:
     """Settings of the agent that cannot be set, by reason."""
-    return _by_reason(("cannot be set", "why"), agent_settings.REFUSED)
+    return _by_reason(("cannot be set", "why"), REFUSED)
 
 
 def allowed_settings() -> str:

@@ -1,8 +1,8 @@
 """Pack what instances run into one archive: the same sources give the same bytes, on any machine.
 
 `python3 bundle.py FILE` writes the archive, for `sam build` and for `make bundle`; it stands here
-because `sam build` sees this directory alone. The archive's SHA-256 is a literal in template.yaml,
-and hosts check it.
+because `sam build` sees the layers' directory alone. The archive's SHA-256 is a literal in
+template.yaml, and hosts check it.
 """
 
 import io
@@ -12,31 +12,33 @@ import tarfile
 import zlib
 from pathlib import Path
 
-PACKAGE = "mayfly_instance"
+PACKAGES = ("instance/mayfly_instance", "protocol/mayfly_protocol")
+"""Below the layers' directory; side by side in the archive."""
 _STORED_BLOCK = 0xFFFF
 
 
-def archive(source: Path) -> bytes:
-    """The archive of the package below `source`, as .tar.gz."""
-    return _gzip(_tar(source))
+def archive(layers: Path) -> bytes:
+    """The archive of the packages below `layers`, as .tar.gz."""
+    return _gzip(_tar([layers / package for package in PACKAGES]))
 
 
-def _tar(source: Path) -> bytes:
+def _tar(packages: list[Path]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for path in _members(source):
-            entry = tarfile.TarInfo(path.relative_to(source).as_posix())
-            content = path.read_bytes()
-            entry.size = len(content)
-            # Only the owner's execute bit is the same in every checkout.
-            entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-            tar.addfile(entry, io.BytesIO(content))
+        for package in packages:
+            for path in _members(package):
+                entry = tarfile.TarInfo(path.relative_to(package.parent).as_posix())
+                content = path.read_bytes()
+                entry.size = len(content)
+                # Only the owner's execute bit is the same in every checkout.
+                entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+                tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 
-def _members(source: Path) -> list[Path]:
-    """The package's files in a fixed order, without what interpreters and editors leave behind."""
-    files = (path for path in (source / PACKAGE).rglob("*") if path.is_file())
+def _members(package: Path) -> list[Path]:
+    """A package's files in a fixed order, without what interpreters and editors leave behind."""
+    files = (path for path in package.rglob("*") if path.is_file())
     return sorted(
         path
         for path in files
@@ -59,4 +61,4 @@ def _gzip(content: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_bytes(archive(Path(__file__).resolve().parent))
+    Path(sys.argv[1]).write_bytes(archive(Path(__file__).resolve().parent.parent))

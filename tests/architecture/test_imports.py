@@ -14,10 +14,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTROL_PLANE = ROOT / "layers/mayfly/mayfly"
+PROTOCOL = ROOT / "layers/protocol/mayfly_protocol"
 HOST = ROOT / "layers/instance/mayfly_instance"
 OURS = {
-    "mayfly", "mayfly_instance", "mayfly_lab", "mayfly_cli", "buildkite_emulator", "functions",
-    "build", "tests",
+    "mayfly", "mayfly_protocol", "mayfly_instance", "mayfly_lab", "mayfly_cli",
+    "buildkite_emulator", "functions", "build", "tests",
 }  # fmt: skip
 
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
@@ -31,8 +32,12 @@ WORLD = {"boto3", "botocore", "requests", "urllib3", "aws_lambda_powertools"}
 
 
 def part(name: str) -> str:
-    """The part that a module belongs to: `dispatch` for `mayfly.dispatch.tick`."""
-    return name.split(".")[1] if "." in name else ""
+    """The part that a module belongs to: `dispatch` for `mayfly.dispatch.tick`.
+
+    What control plane and host say to each other is one part, `protocol`.
+    """
+    package, _, rest = name.partition(".")
+    return "protocol" if package == PROTOCOL.name else rest.partition(".")[0]
 
 
 @cache
@@ -50,24 +55,28 @@ def modules(package: Path) -> dict[str, Path]:
 
 
 MAYFLY = modules(CONTROL_PLANE)
+SHARED = modules(PROTOCOL)
+CONTROL_PLANE_RUNS = MAYFLY | SHARED
 
-MAY_IMPORT = {
+OF_A_FUNCTION = {
+    "answers", "batched", "config", "errors", "events", "metrics", "ports", "protocol", "records",
+    "tick",
+}  # fmt: skip
+MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "records": {"errors"},
     "answers": set(),
     "batched": set(),
-    "ports": {"answers", "records"},
+    "ports": {"answers", "protocol", "records"},
     "metrics": set(),
     "tick": {"errors", "metrics", "records"},
-    "config": {"answers", "errors", "records", "scrubbing"},
-    "adapters": {"answers", "batched", "errors", "metrics", "observe", "records", "scrubbing"},
-    **{
-        function: {
-            *("answers", "batched", "config", "errors", "events", "metrics", "ports", "records"),
-            "tick",
-        }
-        for function in FUNCTIONS
+    "config": {"answers", "errors", "protocol", "records", "scrubbing"},
+    "adapters": {
+        "answers",
+        "batched",
+        *("errors", "metrics", "observe", "protocol", "records", "scrubbing"),
     },
+    **{function: OF_A_FUNCTION for function in FUNCTIONS},  # noqa: C420 - sets are not copied
 }
 """By part: the other parts that it may import. docs/architecture.md has the same table."""
 
@@ -80,7 +89,7 @@ PURE = {
         if part(name) in FUNCTIONS and name.split(".")[-1] not in REACHES_OUT
     ),
     *(name for name in MAYFLY if part(name) in {"answers", "batched", "metrics", "records"}),
-    "mayfly.config.repository",
+    *SHARED,
     "mayfly.config.rules",
     "mayfly.config.shapes",
     "mayfly.tick.actions",
@@ -133,10 +142,11 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 def reach(name: str) -> set[str]:
-    """The module and every module of the control plane that it brings along."""
+    """The module, and every module of the control plane or the protocol that it brings along."""
     found, rest = {name}, [name]
     while rest:
-        new = {other for other in imported(MAYFLY[rest.pop()]) if other in MAYFLY} - found
+        path = CONTROL_PLANE_RUNS[rest.pop()]
+        new = {other for other in imported(path) if other in CONTROL_PLANE_RUNS} - found
         found |= new
         rest.extend(new)
     return found
@@ -147,12 +157,18 @@ def reach(name: str) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(MAYFLY))
 def test_the_control_plane_imports_none_of_those_that_use_it(name: str) -> None:
-    assert roots(MAYFLY[name]) & OURS <= {"mayfly"}
+    assert roots(MAYFLY[name]) & OURS <= {"mayfly", "mayfly_protocol"}
+
+
+@pytest.mark.parametrize("name", sorted(SHARED))
+def test_the_protocol_imports_nothing_of_ours_and_nothing_from_elsewhere(name: str) -> None:
+    strange = roots(SHARED[name]) - set(sys.stdlib_module_names) - {"mayfly_protocol"}
+    assert not strange, f"{name} imports {strange}"
 
 
 @pytest.mark.parametrize("path", sorted(HOST.rglob("*.py")), ids=lambda path: path.name)
-def test_the_host_imports_nothing_of_ours_and_nothing_from_elsewhere(path: Path) -> None:
-    strange = roots(path) - set(sys.stdlib_module_names) - {"mayfly_instance"}
+def test_the_host_imports_the_protocol_and_nothing_from_elsewhere(path: Path) -> None:
+    strange = roots(path) - set(sys.stdlib_module_names) - {"mayfly_instance", "mayfly_protocol"}
     assert not strange, f"{path.name} imports {strange}"
 
 
@@ -200,7 +216,10 @@ def test_nothing_imports_the_lab() -> None:
 
 @pytest.mark.parametrize(
     ("folder", "below"),
-    [("cli", {"mayfly", "mayfly_cli"}), ("build", {"build", "mayfly", "mayfly_cli"})],
+    [
+        ("cli", {"mayfly", "mayfly_cli"}),
+        ("build", {"build", "mayfly", "mayfly_protocol", "mayfly_cli"}),
+    ],
 )
 def test_tools_import_only_the_parts_below_them(folder: str, below: set[str]) -> None:
     strange = {
@@ -236,7 +255,7 @@ OF_FUNCTIONS = sorted(name for name in MAYFLY if part(name) in FUNCTIONS)
 
 @pytest.mark.parametrize("name", sorted(name for name in MAYFLY if part(name) in MAY_IMPORT))
 def test_a_part_imports_only_the_parts_below_it(name: str) -> None:
-    ours = {each for each in imported(MAYFLY[name]) if each in MAYFLY}
+    ours = {each for each in imported(MAYFLY[name]) if each in CONTROL_PLANE_RUNS}
     strange = {part(each) for each in ours} - {"", part(name)} - MAY_IMPORT[part(name)]
     assert not strange, f"{name} imports {strange}"
 
@@ -259,12 +278,20 @@ def test_every_function_decides_in_a_module_that_is_held_pure() -> None:
     assert questions | others <= PURE
 
 
+def test_a_decision_is_followed_into_the_protocol() -> None:
+    shared = {"mayfly_protocol.rules", "mayfly_protocol.repository"}
+    assert shared <= reach("mayfly.dispatch.opened")
+    assert "mayfly_protocol.phases" in reach("mayfly.sandbox.decide")
+
+
 @pytest.mark.parametrize("name", sorted(PURE))
 def test_a_decision_reaches_no_clock_no_environment_and_no_chance(name: str) -> None:
     for module in reach(name):
-        impure = roots(MAYFLY[module]) & IMPURE
+        path = CONTROL_PLANE_RUNS[module]
+        impure = roots(path) & IMPURE
         assert not impure, f"{module} imports {impure}, and {name} reaches it"
-        assert not clocks(MAYFLY[module]), f"{module} reads a clock, and {name} reaches it"
+        assert not clocks(path), f"{module} reads a clock, and {name} reaches it"
+        assert not environment(path), f"{module} reads the environment, and {name} reaches it"
 
 
 def clocks(path: Path) -> set[str]:

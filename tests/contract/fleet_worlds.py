@@ -8,9 +8,10 @@ from typing import Any, Protocol
 from mayfly.adapters.dynamodb.attributes import decode
 from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.transactions import Tables
-from mayfly.answers import Report
 from mayfly.ports import Fleet
 from mayfly.records.states import InstanceState
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 from tests.contract.sample_records import NOW, an_instance
 from tests.fakes import FakeFleet, FakeMailbox
 
@@ -36,7 +37,7 @@ class FakeWorld:
         self.fleet = FakeFleet(self.mailbox)
 
     def report(self, row: str) -> None:
-        self.mailbox.report(row, Report("sandboxed", "boot-1"))
+        self.mailbox.report(row, Report(Phase.SANDBOXED, "boot-1"))
 
     def assignment(self, row: str) -> Mapping[str, object] | None:
         return self.mailbox.rows[row].assignment if row in self.mailbox.rows else None

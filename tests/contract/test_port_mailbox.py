@@ -10,14 +10,16 @@ import pytest
 
 from mayfly.adapters.dynamodb.attributes import decode, encode
 from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
-from mayfly.answers import Report
 from mayfly.ports import Mailbox
+from mayfly_protocol import report as protocol
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 from tests.fakes import FakeMailbox
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 ROW = "AROASAND:i-1"
 REPORT = Report(
-    phase="done",
+    phase=Phase.DONE,
     boot="0f3b",
     at=NOW,
     step="agent",
@@ -26,6 +28,7 @@ REPORT = Report(
     reason="lost",
     words="last line\nno newline: é",
     agent="3.83.1",
+    notice="2026-11-20T09:32:00Z",
 )
 
 
@@ -78,9 +81,7 @@ class DynamoWorld:
 
 def written(report: Report, **changes: object) -> dict[str, object]:
     """The report as the map that a host writes, which leaves out what is empty."""
-    named = {name: getattr(report, name) for name in Report.__slots__}
-    named["at"] = report.at and report.at.isoformat()
-    named |= {"protocol": 1, **changes}
+    named = {**protocol.written(report), **changes}
     return {name: value for name, value in named.items() if value not in (None, "")}
 
 
@@ -101,7 +102,7 @@ def world(request: pytest.FixtureRequest) -> World:
     return FakeWorld() if request.param == "fake" else request.getfixturevalue("dynamo")
 
 
-@pytest.mark.parametrize("report", [REPORT, Report(phase="sandboxed", boot="0f3b")])
+@pytest.mark.parametrize("report", [REPORT, Report(phase=Phase.SANDBOXED, boot="0f3b")])
 def test_a_report_is_read_as_it_was_written(world: World, report: Report) -> None:
     world.report(ROW, report)
     assert world.mailbox.reports([ROW]) == {ROW: report}
@@ -109,8 +110,8 @@ def test_a_report_is_read_as_it_was_written(world: World, report: Report) -> Non
 
 def test_the_last_report_counts(world: World) -> None:
     world.report(ROW, REPORT)
-    world.report(ROW, Report(phase="failed", boot="0f3b"))
-    assert world.mailbox.reports([ROW])[ROW] == Report(phase="failed", boot="0f3b")
+    world.report(ROW, Report(phase=Phase.FAILED, boot="0f3b"))
+    assert world.mailbox.reports([ROW])[ROW] == Report(phase=Phase.FAILED, boot="0f3b")
 
 
 def test_rows_without_report_are_left_out(world: World) -> None:
@@ -124,7 +125,7 @@ def test_rows_without_report_are_left_out(world: World) -> None:
 def test_many_rows_are_read_at_once(world: World) -> None:
     rows = [f"AROASAND:i-{number}" for number in range(230)]
     for row in rows:
-        world.report(row, Report(phase="sandboxed", boot=row))
+        world.report(row, Report(phase=Phase.SANDBOXED, boot=row))
     reports = world.mailbox.reports(rows)
     assert {row: report.boot for row, report in reports.items()} == {row: row for row in rows}
 
@@ -181,7 +182,7 @@ def test_a_report_in_foreign_types_is_left_out(dynamo: DynamoWorld) -> None:
 
 
 def test_a_report_may_say_more_than_we_know(dynamo: DynamoWorld) -> None:
-    dynamo.write(ROW, written(REPORT, notice="2026-11-20T09:32:00Z"))
+    dynamo.write(ROW, written(REPORT, weather="fine"))
     assert dynamo.mailbox.reports([ROW]) == {ROW: REPORT}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mayfly.answers import Report
+from mayfly_protocol.report import Report
 from tests.fakes.faults import Faults
 
 

@@ -10,6 +10,7 @@ import runpy
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "layers/protocol"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "layers/instance"))
 
 from mayfly_instance import machine

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from mayfly_instance import firewall
+from mayfly_protocol.words import Imds
 
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 NFT = shutil.which("nft", path=PATH)
@@ -21,6 +22,7 @@ from pathlib import Path
 from mayfly_instance import firewall
 from mayfly_instance.machine import Machine
 from mayfly_instance.places import Places
+from mayfly_protocol.words import Imds
 
 for command in ("link set lo up", "addr add 169.254.169.254/32 dev lo",
                 "-6 addr add fd00:ec2::254/128 dev lo nodad"):
@@ -30,35 +32,35 @@ servers = [socket.create_server((address, 80), family=family)
            for address, family in zip(ADDRESSES, (socket.AF_INET, socket.AF_INET6))]
 machine = Machine(Places(Path("/nowhere")))
 found = {}
-for choice in ("off", "supervisor", "job", "supervisor"):
+for choice in (Imds.OFF, Imds.SUPERVISOR, Imds.JOB, Imds.SUPERVISOR):
     firewall.close(machine, choice, ("169.254.169.254", 80), "nobody")
-    found[choice] = [[machine.reaches(address, 80, user) for address in ADDRESSES]
+    found[choice.value] = [[machine.reaches(address, 80, user) for address in ADDRESSES]
                      for user in ("root", "nobody")]
-machine.set_rules(firewall.rules("job"))
+machine.set_rules(firewall.rules(Imds.JOB))
 try:
-    firewall.check(machine, "supervisor", ("169.254.169.254", 80), "nobody")
+    firewall.check(machine, Imds.SUPERVISOR, ("169.254.169.254", 80), "nobody")
 except Exception as error:
     found["seen"] = str(error)
 print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize("choice", sorted(firewall.CHOICES))
-def test_each_choice_takes_the_place_of_the_one_before(choice: str) -> None:
+@pytest.mark.parametrize("choice", list(Imds))
+def test_each_choice_takes_the_place_of_the_one_before(choice: Imds) -> None:
     # Adding before deleting: deleting what is not there would be an error.
     assert firewall.rules(choice).startswith("add table inet mayfly\ndelete table inet mayfly\n")
 
 
 def test_root_is_let_through_before_all_are_stopped() -> None:
-    rules = firewall.rules(firewall.SUPERVISOR)
+    rules = firewall.rules(Imds.SUPERVISOR)
 
     assert rules.index("skuid 0 accept") < rules.index("reject")
-    assert "skuid" not in firewall.rules(firewall.OFF)
-    assert "reject" not in firewall.rules(firewall.JOB)
+    assert "skuid" not in firewall.rules(Imds.OFF)
+    assert "reject" not in firewall.rules(Imds.JOB)
 
 
 def test_containers_are_stopped_on_their_way_through() -> None:
-    for choice in (firewall.OFF, firewall.SUPERVISOR):
+    for choice in (Imds.OFF, Imds.SUPERVISOR):
         forward = firewall.rules(choice).partition("chain forward")[2]
         assert "ip daddr 169.254.169.254 drop" in forward
         assert "ip6 daddr fd00:ec2::254 drop" in forward

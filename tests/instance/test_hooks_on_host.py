@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mayfly_instance import hooks
-
-HOOK = Path(hooks.__file__).parent / "pre-bootstrap"
+BUNDLE = Path(__file__).parents[2] / "layers/instance/bundle.py"
 JOB = {
     "BUILDKITE_JOB_ID": "job-1",
     "BUILDKITE_PIPELINE_SLUG": "deploy",
@@ -27,8 +26,17 @@ OPEN: dict[str, Any] = {"job": "job-1", "rules": [], "repository": None}
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(scope="module")
+def hook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hook as it lies on a host, where nothing but the bundle is."""
+    code = tmp_path_factory.mktemp("mayfly")
+    subprocess.run([sys.executable, str(BUNDLE), str(code / "bundle.tar.gz")], check=True)
+    subprocess.run(["tar", "--extract", "--gzip", "--file", "bundle.tar.gz"], cwd=code, check=True)
+    return code / "mayfly_instance/hooks/pre-bootstrap"
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path, hook: Path) -> Run:
     def run(policy: object, job: object = JOB, *, theirs: str = "", mode: int = 0o755) -> Any:
         (tmp_path / "policy.json").write_text(json.dumps(policy))
         (tmp_path / "env.json").write_text(json.dumps(job))
@@ -44,10 +52,20 @@ def run(tmp_path: Path) -> Run:
         }
         # Old agents run hooks by bash, whatever their mode.
         return subprocess.run(
-            ["bash", str(HOOK)], env=environment, capture_output=True, text=True, check=False
+            ["bash", str(hook)], env=environment, capture_output=True, text=True, check=False
         )
 
     return run
+
+
+def test_the_check_before_each_job_imports_nothing_that_is_slow(hook: Path) -> None:
+    code = f"import sys; sys.path.insert(0, {str(hook.parents[2])!r})\n"
+    code += "import mayfly_instance.hooks.policy\nprint(*sys.modules)"
+    isolated = [sys.executable, "-I", "-S", "-c", code]
+    found = subprocess.run(isolated, capture_output=True, text=True, check=True).stdout.split()
+
+    assert "mayfly_protocol.rules" in found
+    assert not {"dataclasses", "inspect", "pathlib", "typing"} & set(found)
 
 
 def test_a_job_that_the_policy_allows_may_run(run: Run) -> None:

@@ -13,6 +13,9 @@ from mayfly_instance.aws import Aws, AwsError, Caller, Denied, Missing, Unavaila
 from mayfly_instance.clock import Clock
 from mayfly_instance.mailbox import Letter, Mailbox
 from mayfly_instance.sigv4 import Credentials
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
+from tests.instance.fakes import BOOT
 from tests.instance.front import Front, serving
 
 KEYS = Credentials("ASIAX", "secret", "session", datetime(2036, 1, 1, tzinfo=UTC))
@@ -66,7 +69,7 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
     front.answers["UpdateItem"] = lambda _: (200, "{}")
     front.answers["GetItem"] = lambda _: (200, json.dumps({"Item": row}))
     mailbox = Mailbox(aws, "ci-mailbox", "AROA:i-1")
-    mailbox.send(KEYS, {"phase": "done", "exit": 0, "words": "", "reason": None})
+    mailbox.send(KEYS, Report(Phase.DONE, BOOT, exit=0, words="", reason=""))
 
     assert mailbox.look(KEYS) == Letter(
         {"protocol": 1, "policy": {"rules": ["x"]}}, "2026-11-21T08:00:00Z"
@@ -78,7 +81,14 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
         "Key": {"key": {"S": "AROA:i-1"}},
         "UpdateExpression": "SET report = :r",
         "ExpressionAttributeValues": {
-            ":r": {"M": {"protocol": {"N": "1"}, "phase": {"S": "done"}, "exit": {"N": "0"}}}
+            ":r": {
+                "M": {
+                    "protocol": {"N": "1"},
+                    "phase": {"S": "done"},
+                    "boot": {"S": BOOT},
+                    "exit": {"N": "0"},
+                }
+            }
         },
     }
     assert get == {

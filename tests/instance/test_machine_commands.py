@@ -18,6 +18,7 @@ from mayfly_instance import firewall
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.machine import Machine, Program, Running
 from mayfly_instance.places import Places
+from mayfly_protocol.words import Imds
 
 ME = next((each.pw_name for each in pwd.getpwall() if each.pw_uid == os.getuid()), "")
 PATIENCE = 60
@@ -135,10 +136,10 @@ def test_a_command_that_is_not_there_is_a_failure(machine: Mine) -> None:
 
 def test_rules_are_loaded_from_standard_input(machine: Mine, bin_path: Path) -> None:
     log = stand_in(bin_path, "nft", f"cat >{bin_path}/rules")
-    machine.set_rules(firewall.rules(firewall.OFF))
+    machine.set_rules(firewall.rules(Imds.OFF))
 
     assert called(log) == ["--file -"]
-    assert (bin_path / "rules").read_text() == firewall.rules("off")
+    assert (bin_path / "rules").read_text() == firewall.rules(Imds.OFF)
 
 
 def test_power_off_is_forced_when_systemd_is_stuck(machine: Mine, bin_path: Path) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 import mayfly_instance
+import mayfly_protocol
 from tests.instance.front import serving
 from tests.instance.whole_host import KEYS, PATIENCE, WholeHost
 from tests.instance.worlds import JOB, TOKEN
 
-PACKAGE = Path(mayfly_instance.__file__).parent
+PACKAGES = [Path(package.__file__ or "").parent for package in (mayfly_instance, mayfly_protocol)]
 
 
 def really_python39(candidate: str) -> bool:
@@ -50,14 +51,16 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeHost]:
 @pytest.mark.skipif(PYTHON39 is None, reason="no Python 3.9 runs here")
 def test_every_module_compiles_and_imports_under_python39(tmp_path: Path) -> None:
     assert PYTHON39
-    target = tmp_path / "mayfly_instance"
-    shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("__pycache__"))
-    quiet = [PYTHON39, "-I", "-W", "error", "-m", "compileall", "-q", str(target)]
+    for package in PACKAGES:
+        target = tmp_path / package.name
+        shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__"))
+    quiet = [PYTHON39, "-I", "-W", "error", "-m", "compileall", "-q", str(tmp_path)]
     assert subprocess.run(quiet, check=False).returncode == 0
     names = [
         ".".join(path.relative_to(tmp_path).with_suffix("").parts)
-        for path in sorted(target.rglob("*.py"))
+        for path in sorted(tmp_path.rglob("*.py"))
     ]
+    assert {"mayfly_instance.supervisor", "mayfly_protocol.assignment"} <= set(names)
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport {', '.join(names)}"
     found = subprocess.run(
         [PYTHON39, "-I", "-c", code], capture_output=True, text=True, check=False
@@ -67,18 +70,24 @@ def test_every_module_compiles_and_imports_under_python39(tmp_path: Path) -> Non
 
 
 def test_nothing_but_the_standard_library_is_imported() -> None:
-    names = [path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__"]
+    names = [
+        f"{package.name}.{path.stem}"
+        for package in PACKAGES
+        for path in package.glob("*.py")
+        if path.stem != "__init__"
+    ]
+    paths = [str(package.parent) for package in PACKAGES]
     code = f"""
 import sys
-sys.path = [{str(PACKAGE.parent)!r}, *(p for p in sys.path if "site-packages" not in p)]
-import {", ".join(f"mayfly_instance.{name}" for name in names)}
+sys.path = [*{paths!r}, *(p for p in sys.path if "site-packages" not in p)]
+import {", ".join(names)}
 print(*sorted({{name.partition(".")[0] for name in sys.modules}} - sys.stdlib_module_names))
 """
     found = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
     )
 
-    assert found.stdout.split() == ["__main__", "mayfly_instance"]
+    assert found.stdout.split() == ["__main__", "mayfly_instance", "mayfly_protocol"]
 
 
 def test_a_whole_host_runs_its_job_and_powers_off(host: WholeHost) -> None:

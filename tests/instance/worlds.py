@@ -13,6 +13,7 @@ from mayfly_instance.host import Host
 from mayfly_instance.limits import Limits
 from mayfly_instance.scene import Scene
 from mayfly_instance.scrub import Scrubber
+from mayfly_protocol.words import Imds
 from tests.instance.fake_machine import Act, FakeMachine
 from tests.instance.fakes import BOOT, INSTANCE, START, FakeClock, FakeCloud, FakeMetadata
 
@@ -151,5 +152,5 @@ def in_minutes(minutes: float) -> str:
     return (START + timedelta(minutes=minutes)).isoformat()
 
 
-CLOSED_TO_ALL = firewall.rules(firewall.OFF)
-CLOSED_TO_JOBS = firewall.rules(firewall.SUPERVISOR)
+CLOSED_TO_ALL = firewall.rules(Imds.OFF)
+CLOSED_TO_JOBS = firewall.rules(Imds.SUPERVISOR)

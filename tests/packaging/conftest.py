@@ -112,7 +112,7 @@ def host_build(
             f"PLATFORM={machine}-{system}",
             f"TARGET={version}",
         ],
-        cwd=checkout / "layers" / "dependencies",
+        cwd=checkout / "layers",
         env=environment,
         capture_output=True,
         check=True,

@@ -80,13 +80,15 @@ def test_functions_hold_their_handler_alone(built: Path) -> None:
         assert files(built / f"{name.capitalize()}Function") == {"app.py"}
 
 
-def test_the_mayfly_layer_is_the_package(built: Path) -> None:
-    source = ROOT / "layers" / "mayfly"
+def test_the_mayfly_layer_is_its_packages(built: Path) -> None:
+    packages = (ROOT / "layers/mayfly/mayfly", ROOT / "layers/protocol/mayfly_protocol")
     ours = {
-        path.relative_to(source).as_posix()
-        for path in (source / "mayfly").rglob("*")
+        path.relative_to(package.parent).as_posix()
+        for package in packages
+        for path in package.rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
+    assert {"mayfly/wiring.py", "mayfly_protocol/assignment.py"} <= ours
     shipped = {name for name in files(built / "MayflyLayer" / "python") if ".pyc" not in name}
     assert shipped == ours
 
@@ -128,7 +130,7 @@ def test_a_second_build_gives_the_same_bytes(
     name = f"{layer.capitalize()}Layer"
     subprocess.run(
         ["make", f"build-{name}", f"ARTIFACTS_DIR={tmp_path}"],
-        cwd=checkout / "layers" / layer,
+        cwd=checkout / "layers",
         env=environment,
         capture_output=True,
         check=True,

@@ -20,6 +20,7 @@ from build import embed
 Resources = dict[str, dict[str, Any]]
 
 SCRIPT = embed.INSTANCE / "user-data.sh"
+PACKAGES = ("instance/mayfly_instance", "protocol/mayfly_protocol")
 
 
 def user_data(resources: Resources, template: str) -> str:
@@ -82,7 +83,7 @@ def test_templates_are_up_to_date() -> None:
 
 def pack(directory: Path, name: str = "bundle.tar.gz") -> bytes:
     subprocess.run(
-        [sys.executable, str(directory / "bundle.py"), str(directory / name)], check=True
+        [sys.executable, str(directory / "instance/bundle.py"), str(directory / name)], check=True
     )
     return (directory / name).read_bytes()
 
@@ -90,33 +91,38 @@ def pack(directory: Path, name: str = "bundle.tar.gz") -> bytes:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Another checkout of the instance's sources: other times, other order, other masks."""
-    package = tmp_path / "mayfly_instance"
-    shutil.copy(embed.INSTANCE / "bundle.py", tmp_path)
-    for path in sorted((embed.INSTANCE / "mayfly_instance").rglob("*"), reverse=True):
-        if path.is_file() and path.suffix != ".pyc":
-            copy = package / path.relative_to(embed.INSTANCE / "mayfly_instance")
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
-            copy.chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
+    layers = embed.INSTANCE.parent
+    (tmp_path / "instance").mkdir()
+    shutil.copy(embed.INSTANCE / "bundle.py", tmp_path / "instance")
+    for package in PACKAGES:
+        for path in sorted((layers / package).rglob("*"), reverse=True):
+            if path.is_file() and path.suffix != ".pyc":
+                copy = tmp_path / path.relative_to(layers)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(path.read_bytes())
+                copy.chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
     return tmp_path
 
 
 def test_the_bundle_is_the_same_from_every_checkout(checkout: Path) -> None:
-    (checkout / "mayfly_instance" / "__pycache__").mkdir(exist_ok=True)
-    (checkout / "mayfly_instance" / "__pycache__" / "left.pyc").write_bytes(b"over")
+    for package in PACKAGES:
+        (checkout / package / "__pycache__").mkdir(exist_ok=True)
+        (checkout / package / "__pycache__" / "left.pyc").write_bytes(b"over")
     assert hashlib.sha256(pack(checkout)).hexdigest() == embed.bundle_sha256()
 
 
-def test_the_bundle_changes_with_its_sources(checkout: Path) -> None:
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_bundle_changes_with_its_sources(checkout: Path, package: str) -> None:
     before = pack(checkout)
-    (checkout / "mayfly_instance" / "__init__.py").write_text("changed = True\n")
+    (checkout / package / "__init__.py").write_text("changed = True\n")
     assert pack(checkout) != before
 
 
-def test_the_bundle_holds_the_package_and_nothing_else(checkout: Path) -> None:
+def test_the_bundle_holds_its_packages_and_nothing_else(checkout: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(pack(checkout)), mode="r:gz") as tar:
         members = tar.getmembers()
-    assert "mayfly_instance/__init__.py" in {member.name for member in members}
-    assert all(member.name.startswith("mayfly_instance/") for member in members)
+    names = {member.name for member in members}
+    assert {"mayfly_instance/__init__.py", "mayfly_protocol/__init__.py"} <= names
+    assert {name.partition("/")[0] for name in names} == {"mayfly_instance", "mayfly_protocol"}
     assert all(member.isreg() and member.uid == 0 and member.mtime == 0 for member in members)
     assert {member.mode for member in members} <= {0o644, 0o755}

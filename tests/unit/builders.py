@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mayfly.answers import Association, Job, Report, Seen
+from mayfly.answers import Association, Job, Seen
 from mayfly.config.queue import QueueConfig
 from mayfly.records.changes import Save
 from mayfly.records.model import (
@@ -25,6 +25,8 @@ from mayfly.records.model import (
     Step,
 )
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 from tests.unit.published import arn, queue_stack
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -161,7 +163,7 @@ def row(instance: Instance, side: str = "sandbox") -> str:
 
 def a_report(phase: str, boot: str = "boot-0", **changes: Any) -> Report:
     """A report as a host writes it."""
-    return replace(Report(phase, boot), **changes)
+    return replace(Report(Phase(phase), boot), **changes)
 
 
 def shown(

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mayfly.answers import Report
 from mayfly.errors import Conflict
 from mayfly.records.model import Instance
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 from tests.fakes.machines import Machine
 from tests.unit.builders import BOOTSTRAP, BOOTSTRAP_ID, SANDBOX, SANDBOX_ID
 
@@ -120,7 +121,7 @@ class Hosts:
         host.phase = phase
         role = BOOTSTRAP_ID if phase in {"booting", "bootstrapped"} else SANDBOX_ID
         boot = f"boot-{host.instance_id}"
-        report = Report(phase, boot, **more)  # type: ignore[arg-type]  # named by the caller
+        report = Report(Phase(phase), boot, **more)  # type: ignore[arg-type]  # named by the caller
         self.world.mailbox.report(f"{role}:{host.instance_id}", report)
 
     def _end(self, host: Host, reason: str) -> None:

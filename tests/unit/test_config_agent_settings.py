@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.config.agent_settings import ALLOWED, REFUSED, parse_agent_settings
+from mayfly.config.agent_settings import ALLOWED, parse_agent_settings
+from mayfly_protocol.agent_settings import REFUSED
 
 
 def test_no_name_is_both_allowed_and_refused() -> None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly.answers import Report, Seen
+from mayfly.answers import Seen
 from mayfly.reap import consoles
 from mayfly.reap.decide import ReapView, wants_console
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly.tick.actions import WriteRecords
+from mayfly_protocol.report import Report
 from tests.unit.builders import a_report, an_instance, ec2_id, row, saves, seen
 from tests.unit.reap_views import decided
 

@@ -15,6 +15,7 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly_protocol.assignment import written
 from tests.unit.builders import (
     NOW,
     QUEUE,
@@ -210,7 +211,9 @@ def test_an_assignment_says_all_that_the_host_needs_and_holds_no_token() -> None
     view = a_view(claims=(claim,), ready=(ready(0),), agent_endpoint="http://127.0.0.1:1/v3")
     (bind,) = decided(view, config)
     assert isinstance(bind, BindJob)
-    assert bind.assignment == {
+    assert bind.assignment.token == ""
+    sent = written(replace(bind.assignment, token="bkjat_token"))
+    assert sent == {
         "protocol": 1,
         "job": "job-1",
         "boot": "boot-0",
@@ -226,4 +229,7 @@ def test_an_assignment_says_all_that_the_host_needs_and_holds_no_token() -> None
             "repository": "https://example.org/acme/web",
         },
         "config": "no-plugins=true",
+        "token": "bkjat_token",
     }
+    with pytest.raises(ValueError, match="without its token"):
+        written(bind.assignment)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from mayfly.answers import Report, Seen
+from mayfly.answers import Seen
 from mayfly.reap.actions import (
     ClearMailbox,
     KeepLastWords,
@@ -21,6 +21,8 @@ from mayfly.records.changes import FreeSlots
 from mayfly.records.model import Instance
 from mayfly.records.states import INSTANCE_STATES, ClaimState, InstanceState, InstanceTraits
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 from tests.unit.builders import (
     NOW,
     PINNED,
@@ -192,7 +194,7 @@ def test_what_the_host_said_of_its_end_is_kept() -> None:
 
 
 def test_a_running_jobs_instance_is_terminated_for_its_limit_alone() -> None:
-    for phase in ("booting", "sandboxed", "running", "done", "failed", "strange"):
+    for phase in Phase:
         for state in ("pending", "running", "shutting-down", "stopping", "stopped"):
             one = an_instance(S.RUNNING, since=ago(749))
             view = a_view(

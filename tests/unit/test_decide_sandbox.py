@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.answers import Association, Report
+from mayfly.answers import Association
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
@@ -20,6 +20,7 @@ from mayfly.sandbox.decide import (
     wants_associations,
 )
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly_protocol.report import Report
 from tests.unit.builders import (
     BOOTSTRAP,
     BOOTSTRAP_ID,
@@ -61,7 +62,7 @@ CASES = [
     Case("nothing is known of a launched host", S.LAUNCHING),
     Case("its supervisor runs", S.LAUNCHING, {B: BOOTING}, then=["booting"]),
     Case("that again is no news", S.BOOTING, {B: BOOTING}),
-    Case("an unknown phase says nothing", S.LAUNCHING, {B: a_report("dancing")}),
+    Case("a phase that set-up has no part in says nothing", S.LAUNCHING, {B: a_report("running")}),
     Case("set up, EC2 has not said what it shows", S.BOOTING, {B: SET_UP}, None, ["swapping"]),
     Case("set up, EC2 shows nothing", S.BOOTING, {B: SET_UP}, (), ["swapping"]),
     Case("set up", S.BOOTING, {B: SET_UP}, (OLD,), ["swapping+replace"]),

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mayfly.answers import Report
 from mayfly.reap.actions import KeepLastWords, ReapAction, TerminateInstances
 from mayfly.reap.decide import ReapView
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly.tick.actions import WriteRecords
+from mayfly_protocol.report import Report
 from tests.unit.builders import (
     QUEUE,
     a_report,

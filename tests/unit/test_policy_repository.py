@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.config.repository import canonical_repository, same_repository
+from mayfly_protocol.repository import canonical_repository, covers, same_repository
 
 FORMS_OF_ONE = [
     "https://github.com/acme/web.git",
@@ -108,3 +108,49 @@ def test_what_git_could_read_otherwise_is_no_repository(url: str) -> None:
     assert canonical_repository(url) is None
     assert not same_repository(url, url)
     assert not same_repository(url, FORMS_OF_ONE[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("https://github.com/acme/web", "git@github.com:acme/web.git"),
+        ("git@github.com:acme/*", "https://me:pass@GitHub.com/acme/web/"),
+        ("https://github.com/acme/*", "https://github.com:443/acme/x"),
+        ("https://github.com/acme/sub/*", "git@github.com:acme/sub/web"),
+        ("https://github.com:8443/acme/*", "https://github.com:8443/acme/web"),
+    ],
+)
+def test_a_value_covers_a_repository_or_those_of_an_owner(value: str, url: str) -> None:
+    assert covers(value, url)
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        # A beginning of a name is no name.
+        ("https://github.com/acme/*", "https://github.com/acme2/web"),
+        ("https://github.com/acme/*", "https://github.com/acm/web"),
+        ("https://github.com/acme/web", "https://github.com/acme/webx"),
+        ("https://github.com/acme*", "https://github.com/acme/web"),
+        # An owner's repositories lie right below it.
+        ("https://github.com/acme/*", "https://github.com/acme/sub/web"),
+        ("https://github.com/acme/*", "https://github.com/acme"),
+        ("https://github.com/acme/sub/*", "https://github.com/acme/web"),
+        # Paths tell capitals apart, and ports are a part of a name.
+        ("https://github.com/acme/*", "https://github.com/Acme/web"),
+        ("https://github.com/acme/*", "https://github.com:8443/acme/web"),
+        # What is no clone URL covers nothing and is covered by nothing.
+        ("", ""),
+        ("*", "https://github.com/acme/web"),
+        ("/*", "https://github.com/acme/web"),
+        ("https://*/*", "https://github.com/acme/web"),
+        ("https://github.com//*", "https://github.com/acme"),
+        ("https://github.com/acme/../*", "https://github.com/acme/../web"),
+        ("https://github.com/acme/*", "https://evil.example/x@github.com/acme/web"),
+        ("https://github.com/acme/*", "https://github.com/acme/w\u00e9b"),
+        ("https://github.com/acme/*", "https://github.com/acme/*"),
+        ("https://github.com/acme/*", ""),
+    ],
+)
+def test_a_value_covers_nothing_else(value: str, url: str) -> None:
+    assert not covers(value, url)

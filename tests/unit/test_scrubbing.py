@@ -59,38 +59,6 @@ def test_a_plain_formatter_prints_no_secret_either(secret: str) -> None:
     assert "ValueError" in stream.getvalue()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "commit 4bf1f2dd4ac6a5f6d0a4d1d5f1c9f1c0a9b8c7d6",
-        "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "launch 0123456789abcdef0123456789abcdef of i-0123456789abcdef0",
-        "arn:aws:iam::123456789012:instance-profile/mayfly/ci/sandbox/deploy/ci-SandboxProfile-1A2B",
-        "6a1e1b1e-0000-4000-8000-0123456789ab is scheduled",
-        "layers/mayfly/mayfly/adapters/stacks_calls",
-        "AROASANDBOXAAAAAAAAAA:i-0123456789abcdef0",
-        "bk_ is no token",
-    ],
-)
-def test_what_is_no_secret_stays(text: str) -> None:
-    assert scrub(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "aws_secret_access_key = short",
-        '"SecretAccessKey": "short"',
-        "'SessionToken': 'short'",
-        "X-Amz-Security-Token=short&x=1",
-        "Authorization: Token short",
-        "{'Authorization': 'Bearer short'}",
-    ],
-)
-def test_what_is_called_a_secret_is_one(text: str) -> None:
-    assert "short" not in scrub(text)
-
-
 def test_a_few_characters_are_not_worth_hiding() -> None:
     hide("a")
     hide("")

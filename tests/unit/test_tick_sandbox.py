@@ -12,6 +12,7 @@ from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.decide import decide
 from mayfly.tick.outcome import Left
+from mayfly_protocol.phases import Phase
 from tests.unit.builders import BOOTSTRAP, SANDBOX, row
 from tests.unit.world import World, wanting
 
@@ -114,7 +115,7 @@ def test_a_proof_in_the_wrong_row_is_none() -> None:
     world.machines.settle()
     forged = world.mailbox.rows[row(world.instance(), "bootstrap")].report
     assert forged is not None
-    world.mailbox.report(row(world.instance(), "bootstrap"), replace(forged, phase="sandboxed"))
+    world.mailbox.report(row(world.instance(), "bootstrap"), replace(forged, phase=Phase.SANDBOXED))
     world.sandbox()
     assert world.instance().state is S.SWAPPING
 

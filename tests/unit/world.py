@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from mayfly.answers import Job, Report
+from mayfly.answers import Job
 from mayfly.dispatch import tick as dispatch
 from mayfly.dispatch.lease import take
 from mayfly.dispatch.ports import DispatchPorts
@@ -20,6 +20,8 @@ from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.outcome import Outcome
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 from tests.fakes import (
     FakeBuildkite,
     FakeFleet,
@@ -107,7 +109,7 @@ class World:
         """A host writes its report, with the credentials that it holds at that phase."""
         side = "bootstrap" if phase in {"booting", "bootstrapped"} else "sandbox"
         boot = f"boot-{instance.instance_id}"
-        report = Report(phase, boot, at=self.clock.now, **said)  # type: ignore[arg-type]  # by test
+        report = Report(Phase(phase), boot, at=self.clock.now, **said)  # type: ignore[arg-type]  # by test
         self.mailbox.report(row(instance, side), report)
 
     def boot(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,11 @@ from mayfly_lab.contracts import Keys
 
 FUNCTION_KEYS = timedelta(hours=12)
 Trigger = QueueTrigger | StreamTrigger
+_BROUGHT = {"MayflyLayer": ("mayfly", "protocol")}
+"""By layer: the folders of its source whose packages it brings, as its target in layers/Makefile.
+
+Functions run from the sources, because a build for each lab would compile them anew.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class FunctionSource:
         properties: Mapping[str, Any],
         made: Any,
         limits: Mapping[str, Mapping[str, Any]],
-        layers: Mapping[str, Path],
+        layers: Mapping[str, Sequence[Path]],
     ) -> FunctionSpec:
         name = str(made.function_name)
         limit = limits.get(name, {})
@@ -75,7 +80,9 @@ class FunctionSource:
             },
             role_arn=properties["Role"],
             code=self.sources[logical_id].resolve(),
-            layers=tuple(layers[arn] for arn in properties.get("Layers", ()) if arn in layers),
+            layers=tuple(
+                path for arn in properties.get("Layers", ()) for path in layers.get(arn, ())
+            ),
             log=log,
             log_group=(properties.get("LoggingConfig") or {}).get("LogGroup", ""),
             concurrency=int(concurrency or self.world.config.concurrency),
@@ -83,9 +90,9 @@ class FunctionSource:
             max_event_age=float(limit.get("MaximumEventAgeInSeconds", 21600)),
         )
 
-    def _layer_folders(self, stack: str) -> dict[str, Path]:
+    def _layer_folders(self, stack: str) -> dict[str, tuple[Path, ...]]:
         """By ARN: what a layer brings on the import path; layers without code bring nothing."""
-        folders: dict[str, Path] = {}
+        folders: dict[str, tuple[Path, ...]] = {}
         for layer in self.recorder.of(stack, "AWS::Lambda::LayerVersion"):
             # SAM appends a hash to the logical ids of layers.
             logical_id = next(
@@ -93,9 +100,11 @@ class FunctionSource:
             )
             if logical_id == "DependenciesLayer":
                 if self.dependencies is not None:
-                    folders[layer.physical_id] = self.dependencies.resolve()
+                    folders[layer.physical_id] = (self.dependencies.resolve(),)
             elif logical_id:
-                folders[layer.physical_id] = self.sources[logical_id].resolve()
+                source = self.sources[logical_id].resolve()
+                names = _BROUGHT.get(logical_id, ())
+                folders[layer.physical_id] = tuple(source / name for name in names)
         return folders
 
 

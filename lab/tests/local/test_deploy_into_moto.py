@@ -119,7 +119,7 @@ def test_the_functions_run_as_the_template_says(account: Account, sources: Path)
     spec = account.lab.aws.functions.spec("mayfly-dispatch")
     assert spec.code == sources / "functions"
     assert spec.handler == "app.dispatch"
-    assert spec.layers == (sources / "layers" / "mayfly",)
+    assert spec.layers == (sources / "layers" / "mayfly", sources / "layers" / "protocol")
     assert (spec.timeout, spec.max_retries, spec.max_event_age) == (90, 0, 60)
     assert spec.log_group == "/aws/lambda/mayfly-dispatch"
     assert spec.variables["MAYFLY_STACK"] == STACK

@@ -58,11 +58,14 @@ def test_a_property_that_the_lab_would_lose(bare: Lab, sources: Path, tmp_path: 
         bare.aws.deploy(deployment(root))
 
 
-def test_a_bundle_that_is_not_the_templates(bare: Lab, sources: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", ["instance/mayfly_instance", "protocol/mayfly_protocol"])
+def test_a_bundle_that_is_not_the_templates(
+    bare: Lab, sources: Path, tmp_path: Path, package: str
+) -> None:
     root = tmp_path / "changed"
     shutil.copytree(sources, root)
-    package = root / "layers" / "instance" / "mayfly_instance" / "__init__.py"
-    package.write_text(package.read_text() + "\n")
+    module = root / "layers" / package / "__init__.py"
+    module.write_text(module.read_text() + "\n")
     with pytest.raises(StaleBundleError, match="make bundle"):
         bare.aws.deploy(deployment(root))
 

@@ -7,6 +7,7 @@ import pytest
 from local.machine_kit import Bench
 from mayfly_instance import firewall
 from mayfly_lab.machines.inside.nft import LAST_USER, NotUnderstood, refused
+from mayfly_protocol.words import Imds
 
 EVERYBODY = [range(LAST_USER + 1)]
 ALL_BUT_ROOT = [range(1, LAST_USER + 1)]
@@ -21,9 +22,9 @@ def rules(*lines: str, hook: str = "output", policy: str = "accept") -> str:
 @pytest.mark.parametrize(
     ("text", "users"),
     [
-        (firewall.rules(firewall.OFF), EVERYBODY),
-        (firewall.rules(firewall.SUPERVISOR), ALL_BUT_ROOT),
-        (firewall.rules(firewall.JOB), []),
+        (firewall.rules(Imds.OFF), EVERYBODY),
+        (firewall.rules(Imds.SUPERVISOR), ALL_BUT_ROOT),
+        (firewall.rules(Imds.JOB), []),
         ("", []),
         ("flush ruleset\n", []),
         ("add table inet t; delete table inet t\n", []),
@@ -75,16 +76,16 @@ knock() { setpriv --reuid="$1" --clear-groups curl -sS -m 2 -o /dev/null -w "$1:
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (firewall.OFF, "0:000 1000:000"),
-        (firewall.SUPERVISOR, "0:200 1000:000"),
-        (firewall.JOB, "0:200 1000:200"),
+        (Imds.OFF, "0:000 1000:000"),
+        (Imds.SUPERVISOR, "0:200 1000:000"),
+        (Imds.JOB, "0:200 1000:200"),
     ],
 )
 def test_the_supervisors_rules_hold_for_real_users(
-    root_bench: Bench, choice: str, said: str
+    root_bench: Bench, choice: Imds, said: str
 ) -> None:
     load = f"nft --file - <<'END'\n{firewall.rules(choice)}END\n"
-    closed = f"nft --file - <<'END'\n{firewall.rules(firewall.OFF)}END\n"
+    closed = f"nft --file - <<'END'\n{firewall.rules(Imds.OFF)}END\n"
     console = root_bench.run(f"{KNOCK}{closed}{load}(knock 0; knock 1000; echo) 2>/dev/null")
     assert said in console
 
@@ -92,7 +93,7 @@ def test_the_supervisors_rules_hold_for_real_users(
 def test_rules_can_be_read_back_and_bad_ones_change_nothing(root_bench: Bench) -> None:
     if root_bench.ground.firewall:
         pytest.skip("this host has a real nft")
-    good, bad = firewall.rules(firewall.SUPERVISOR), "add rule inet t c drop"
+    good, bad = firewall.rules(Imds.SUPERVISOR), "add rule inet t c drop"
     console = root_bench.run(
         f"{KNOCK}nft --file - <<'END'\n{good}END\n"
         f"echo '{bad}' | nft --file - || echo refused\n"

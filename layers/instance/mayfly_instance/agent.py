@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mayfly_instance.assignment import Assignment
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.machine import Machine, Program, Running
 from mayfly_instance.places import JOB_USER, Places
+from mayfly_protocol.assignment import Assignment
 
 UNIT = "mayfly-job"
 LOG = "agent.log"

@@ -22,11 +22,6 @@ class Clock:
         time.sleep(seconds)
 
 
-def stamp(moment: datetime) -> str:
-    """A moment as reports and the console show it: UTC, milliseconds."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
 def moment(text: str) -> datetime | None:
     """The aware moment that an ISO 8601 text names; None when it names none."""
     try:

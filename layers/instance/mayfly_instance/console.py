@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Callable
 
-from mayfly_instance.clock import Clock, stamp
+from mayfly_instance.clock import Clock
+from mayfly_protocol.moments import stamp
 
 
 class Console:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mayfly_instance.failure import CommandFailed, HostFailure
-
-OFF = "off"
-SUPERVISOR = "supervisor"
-JOB = "job"
-CHOICES = frozenset({OFF, SUPERVISOR, JOB})
+from mayfly_protocol.words import Imds
 
 _IPV4 = "169.254.169.254"
 _IPV6 = "fd00:ec2::254"
@@ -51,15 +47,15 @@ class Rules(Protocol):
         """See Machine."""
 
 
-def rules(choice: str) -> str:
+def rules(choice: Imds) -> str:
     """The nftables rules for a choice; they take the place of those that were there."""
-    if choice == JOB:
+    if choice is Imds.JOB:
         return _CLEAN
-    root = _ROOT if choice == SUPERVISOR else ""
+    root = _ROOT if choice is Imds.SUPERVISOR else ""
     return _CLEAN + _CLOSED.format(root=root, ipv4=_IPV4, ipv6=_IPV6)
 
 
-def close(machine: Rules, choice: str, address: tuple[str, int], job_user: str) -> None:
+def close(machine: Rules, choice: Imds, address: tuple[str, int], job_user: str) -> None:
     """Set the rules and see whether they hold. Raises HostFailure when they do not.
 
     `address` is where IMDS answers this host.
@@ -71,12 +67,16 @@ def close(machine: Rules, choice: str, address: tuple[str, int], job_user: str) 
     check(machine, choice, address, job_user)
 
 
-def check(machine: Rules, choice: str, address: tuple[str, int], job_user: str) -> None:
+def check(machine: Rules, choice: Imds, address: tuple[str, int], job_user: str) -> None:
     """Try the rules that are set. Raises HostFailure when IMDS can be reached by whom it must not.
 
     IPv6 is tried as well: without the endpoint or a route it cannot be reached in any case.
     """
-    closed_to = {OFF: (job_user, "root"), SUPERVISOR: (job_user,), JOB: ()}[choice]
+    closed_to = {
+        Imds.OFF: (job_user, "root"),
+        Imds.SUPERVISOR: (job_user,),
+        Imds.JOB: (),
+    }[choice]
     for user in closed_to:
         for host, port in (address, (_IPV6, 80)):
             if machine.reaches(host, port, user):

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mayfly_instance.failure import HostFailure
-
-PROTOCOL = 1
-"""The version of what control plane and hosts say to each other."""
+from mayfly_protocol import PROTOCOL
 
 _TEXTS = (
     "stack",

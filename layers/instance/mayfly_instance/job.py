@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from mayfly_instance import agent, phases
-from mayfly_instance.assignment import Assignment
+from mayfly_instance import agent
 from mayfly_instance.machine import Running
 from mayfly_instance.notices import stop_at
 from mayfly_instance.proc import has_children
 from mayfly_instance.reports import Reporter
 from mayfly_instance.scene import Scene
+from mayfly_protocol.assignment import Assignment
+from mayfly_protocol.phases import Phase
 
 _TELL = 5.0
 _WORDS = 8 * 1024
@@ -53,7 +54,7 @@ def run(
     running: Running | None = None
     try:
         running = agent.start(scene.machine, installed, assignment, scene.passed_on())
-        reporter.tell(phases.RUNNING, _TELL)
+        reporter.tell(Phase.RUNNING, _TELL)
         ending = watch(running, scene, reporter, assignment.max_minutes, notice)
     except BaseException:
         # The supervisor is being stopped, or is broken: the job fails now, not by silence later.
@@ -110,7 +111,7 @@ def watch(
 def _hear(announced: str | None, reporter: Reporter) -> str | None:
     if announced is not None:
         reporter.remember(notice=announced)
-        reporter.tell(phases.RUNNING, _TELL)
+        reporter.tell(Phase.RUNNING, _TELL)
     return announced
 
 

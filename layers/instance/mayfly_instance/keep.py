@@ -6,19 +6,18 @@ before the proof is reported, and nowhere else; whatever is doubtful means that 
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 
 from mayfly_instance import firewall
 from mayfly_instance.aws import AwsError
-from mayfly_instance.clock import stamp
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.imds import ImdsError
 from mayfly_instance.keys import Keys
 from mayfly_instance.scene import Scene
 from mayfly_instance.seams import Cloud
-
-_LONGEST = 24 * 60
+from mayfly_protocol.moments import stamp
+from mayfly_protocol.parameters import keep_failed_minutes
+from mayfly_protocol.words import Imds
 
 
 def allow(scene: Scene, cloud: Cloud, keys: Keys) -> None:
@@ -51,7 +50,7 @@ def for_a_look(scene: Scene) -> None:
     try:
         # These rules know no users. Root is the one whom others let through, and there may be no
         # job user yet: where root is stopped, all are.
-        firewall.close(scene.machine, firewall.OFF, (metadata.host, metadata.port), "root")
+        firewall.close(scene.machine, Imds.OFF, (metadata.host, metadata.port), "root")
     except (HostFailure, OSError) as error:
         scene.console.say(f"not kept for a look: {error}")
         return
@@ -62,6 +61,7 @@ def for_a_look(scene: Scene) -> None:
 
 def _minutes(value: str) -> int:
     """The minutes that the text says; 0 for whatever the parameter must not be."""
-    text = value.strip()
-    minutes = int(text) if re.fullmatch("[0-9]{1,4}", text) else 0
-    return minutes if minutes <= _LONGEST else 0
+    try:
+        return keep_failed_minutes(value)
+    except ValueError:
+        return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mayfly_protocol.parameters import SCRIPT_MINUTES
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -11,7 +13,7 @@ class Limits:
 
     set_up: float = 9 * 60
     """Set-up without the operator's script, which has a limit of its own."""
-    script: float = 15 * 60
+    script: float = SCRIPT_MINUTES * 60
     """The operator's script, unless its parameter says otherwise."""
     stragglers: float = 5
     """How long what the script started may take to end once its scope is killed."""

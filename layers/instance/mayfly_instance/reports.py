@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, TypeVar
 
-from mayfly_instance import phases
 from mayfly_instance.aws import AwsError, Denied
-from mayfly_instance.clock import stamp
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.imds import ImdsError
 from mayfly_instance.keys import Keys
@@ -14,6 +12,8 @@ from mayfly_instance.mailbox import Letter, Mailbox
 from mayfly_instance.patience import patiently
 from mayfly_instance.scene import Scene
 from mayfly_instance.sigv4 import Credentials
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 
 _LINES = 20
 """Last words on the console, which keeps 64 KB in all."""
@@ -53,15 +53,15 @@ class Reporter:
         """Put these facts into every further report."""
         self._said.update(facts)
 
-    def send(self, phase: str, seconds: float, **facts: Any) -> None:
+    def send(self, phase: Phase, seconds: float, **facts: Any) -> None:
         """Report a phase, trying for so long. Raises HostFailure when it cannot be written."""
-        report = {
-            "phase": phase,
-            "boot": self._boot,
-            "at": stamp(self._scene.clock.now()),
-            **self._said,
-            **{name: self._clean(fact) for name, fact in facts.items()},
-        }
+        clean = {name: self._clean(fact) for name, fact in facts.items()}
+        report = Report(
+            phase=phase,
+            boot=self._boot,
+            at=self._scene.clock.now(),
+            **{**self._said, **clean},
+        )
         try:
             patiently(
                 lambda: self._with_row(lambda mailbox, keys: mailbox.send(keys, report)),
@@ -69,10 +69,10 @@ class Reporter:
                 seconds,
             )
         except (AwsError, ImdsError) as error:
-            raise HostFailure(f"the mailbox does not take {phase!r}: {error}") from error
+            raise HostFailure(f"the mailbox does not take '{phase}': {error}") from error
         self._scene.console.say(f"reported {phase}")
 
-    def tell(self, phase: str, seconds: float, **facts: Any) -> None:
+    def tell(self, phase: Phase, seconds: float, **facts: Any) -> None:
         """Report a phase if that can be done: nothing depends on it."""
         try:
             self.send(phase, seconds, **facts)
@@ -92,7 +92,7 @@ class Reporter:
             self._scene.console.say(f"| {line}")
         if self._row is not None:
             limit = self._scene.limits.last_report
-            self.tell(phases.FAILED, limit, step=self._step, reason=reason, words=words)
+            self.tell(Phase.FAILED, limit, step=self._step, reason=reason, words=words)
 
     def _clean(self, fact: Any) -> Any:
         return self._scene.scrub(fact) if isinstance(fact, str) else fact

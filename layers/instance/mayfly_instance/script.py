@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from mayfly_instance.proc import Process, left_over
 from mayfly_instance.scene import Scene
 from mayfly_instance.seams import Cloud
 from mayfly_instance.sigv4 import Credentials
+from mayfly_protocol.parameters import script_place
 
 UNIT = "mayfly-script"
-_WHERE = re.compile(r"s3://(?P<bucket>[^/\s]+)/(?P<key>\S+)(?:\s+minutes=(?P<minutes>\d{1,3}))?")
 _MEGABYTES = 512
 _KEPT = 64 * 1024
 
@@ -36,21 +35,21 @@ class Script:
 def fetch(cloud: Cloud, credentials: Credentials, host: Host, limits: Limits) -> Script | None:
     """The queue's script, if it has one. Raises HostFailure, AwsError."""
     try:
-        value = cloud.parameter(credentials, host.script_parameter).strip()
+        value = cloud.parameter(credentials, host.script_parameter)
     except Missing:
         return None
-    found = _WHERE.fullmatch(value)
-    if found is None:
-        raise HostFailure(f"bootstrap/script is {value!r}, not s3://BUCKET/KEY [minutes=N]")
-    where = f"s3://{found['bucket']}/{found['key']}"
     try:
-        content = cloud.object(credentials, found["bucket"], found["key"])
+        place = script_place(value)
+    except ValueError as error:
+        raise HostFailure(f"bootstrap/script is wrong: {error}") from error
+    try:
+        content = cloud.object(credentials, place.bucket, place.key)
     except Missing as error:
-        raise HostFailure(f"bootstrap/script names {where}, which is not there") from error
+        raise HostFailure(f"bootstrap/script names {place.url}, which is not there") from error
     if not content.startswith(b"#!"):
-        raise HostFailure(f"{where} does not begin with #!")
-    minutes = found["minutes"]
-    return Script(where, content, int(minutes) * 60 if minutes else limits.script)
+        raise HostFailure(f"{place.url} does not begin with #!")
+    seconds = limits.script if place.minutes is None else place.minutes * 60
+    return Script(place.url, content, seconds)
 
 
 def run(script: Script, scene: Scene, region: str) -> None:

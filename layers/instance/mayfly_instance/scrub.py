@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from mayfly_protocol.secret_shapes import without_secrets
 
 _BLANK = "[secret]"
-# Every Buildkite token (bkct_, bkat_, bkaj_, bkjat_, bkua_, …): a prefix, then base64url and dots.
-_BUILDKITE = re.compile(r"\bbk[a-z]{1,6}_[A-Za-z0-9_.=-]{24,}")
-# Role credentials as IMDS, STS, the CLI and environment files show them.
-_LABELLED = re.compile(
-    r"(?i)((?:secret_?access_?key|session_?token|security-token|\btoken)[\"']?\s*[:=]\s*[\"']?)"
-    r"[^\s\"',}]{16,}"
-)
 
 
 class Scrubber:
@@ -28,4 +21,4 @@ class Scrubber:
         """The text without secrets. Scrub before cutting: half a token is a secret, too."""
         for secret in self._known:
             text = text.replace(secret, _BLANK)
-        return _LABELLED.sub(rf"\g<1>{_BLANK}", _BUILDKITE.sub(_BLANK, text))
+        return without_secrets(text, _BLANK)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 
-from mayfly_instance import agent, assignment, firewall, image, job, keep, phases, script
+from mayfly_instance import agent, assignment, firewall, image, job, keep, script
 from mayfly_instance.aws import AwsError
 from mayfly_instance.failure import GoingDown, HostFailure
 from mayfly_instance.gate import Expected, Gate, Proven, expected
@@ -28,6 +28,9 @@ from mayfly_instance.proc import image_daemons
 from mayfly_instance.reports import Reporter
 from mayfly_instance.scene import Scene
 from mayfly_instance.seams import Cloud
+from mayfly_protocol.assignment import Assignment
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.words import Imds
 
 SET_UP = "set-up"
 SANDBOX = "sandbox"
@@ -60,7 +63,7 @@ def _set_up(scene: Scene, reporter: Reporter) -> None:
         raise HostFailure(f"the image runs {daemons[0]}, which holds credentials of its own")
     cloud, keys = _as_bootstrap(scene, reporter)
     keep.allow(scene, cloud, keys)
-    reporter.send(phases.BOOTING, _PATIENCE)
+    reporter.send(Phase.BOOTING, _PATIENCE)
     until = scene.clock.seconds() + limits.set_up
 
     reporter.step("setting up the machine")
@@ -82,7 +85,7 @@ def _set_up(scene: Scene, reporter: Reporter) -> None:
     script.leave_nothing(scene, before)
     image.settle_hooks(machine, installed)
     machine.lay_down(scene.places.set_up, json.dumps(vars(installed)).encode())
-    reporter.send(phases.BOOTSTRAPPED, _PATIENCE)
+    reporter.send(Phase.BOOTSTRAPPED, _PATIENCE)
 
 
 def _first_boot(scene: Scene) -> None:
@@ -133,10 +136,10 @@ def _run_one_job(scene: Scene, reporter: Reporter) -> None:
     # No process of the job user's exists yet, so this can be undone for a queue with `imds: job`;
     # done now, it costs a job no time.
     address = (scene.metadata.host, scene.metadata.port)
-    firewall.close(machine, firewall.SUPERVISOR, address, JOB_USER)
+    firewall.close(machine, Imds.SUPERVISOR, address, JOB_USER)
     # Before the report, which may arrive even where its answer is lost: then a job may be bound.
     keep.forbid(scene)
-    reporter.send(phases.SANDBOXED, limits.silence)
+    reporter.send(Phase.SANDBOXED, limits.silence)
 
     reporter.step("waiting for a job")
     letter = _assignment(scene, reporter)
@@ -146,19 +149,19 @@ def _run_one_job(scene: Scene, reporter: Reporter) -> None:
 
     reporter.step("passing the gate once more")
     proven = gate.prove(1, limits.gate_again)
-    if found.imds == firewall.OFF:
+    if found.imds is Imds.OFF:
         keys.keep(proven.credentials)
-    if found.imds == firewall.SUPERVISOR:
+    if found.imds is Imds.SUPERVISOR:
         firewall.check(machine, found.imds, address, JOB_USER)
     else:
         firewall.close(machine, found.imds, address, JOB_USER)
-    policy = {"job": found.job, **found.policy}
+    policy = {"job": found.job, "rules": found.rules, "repository": found.repository}
     machine.lay_down(scene.places.policy, json.dumps(policy).encode())
 
     ending = job.run(scene, reporter, installed, found, lambda: _notice(scene, reporter, found))
     reporter.step(f"the agent ended with {ending.code}")
     facts = {"exit": ending.code, "reason": ending.reason, "words": ending.words}
-    reporter.tell(phases.DONE, limits.last_report, **facts)
+    reporter.tell(Phase.DONE, limits.last_report, **facts)
 
 
 def _as_sandbox(
@@ -205,9 +208,9 @@ def _assignment(scene: Scene, reporter: Reporter) -> Letter:
         clock.sleep(max(0.0, now + limits.poll - clock.seconds()))
 
 
-def _notice(scene: Scene, reporter: Reporter, found: assignment.Assignment) -> str | None:
+def _notice(scene: Scene, reporter: Reporter, found: Assignment) -> str | None:
     """The spot notice, from wherever it comes first."""
-    notice = None if found.imds == firewall.OFF else in_metadata(scene.metadata)
+    notice = None if found.imds is Imds.OFF else in_metadata(scene.metadata)
     if notice is not None:
         return notice
     try:

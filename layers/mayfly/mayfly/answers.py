@@ -7,21 +7,6 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What an instance says of itself; believed for nothing that matters."""
-
-    phase: str
-    boot: str
-    at: datetime | None = None
-    step: str = ""
-    job: str = ""
-    exit: int | None = None
-    reason: str = ""
-    words: str = ""
-    agent: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Launched:
     """EC2's answer to CreateFleet: ids of what it launched, and why the rest is missing."""
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from mayfly.answers import Association, Launched, Listing, Parameter, Report, Seen
+from mayfly.answers import Association, Launched, Listing, Parameter, Seen
 from mayfly.records.changes import Change
 from mayfly.records.model import (
     Claim,
@@ -23,6 +23,7 @@ from mayfly.records.model import (
     Stray,
 )
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly_protocol.report import Report
 
 
 class Fleet(Protocol):

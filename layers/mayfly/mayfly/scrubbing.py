@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from collections.abc import Mapping
 
-REDACTED = "[redacted]"
+from mayfly_protocol.secret_shapes import names_a_secret, without_secrets
 
-# Buildkite's prefixes: buildkite/docs platform/security/tokens.md; what follows one is base64url
-# with dots (buildkite/agent internal/redact). Shorter bodies than Buildkite's 24 are taken too.
-_BUILDKITE = re.compile(
-    r"\bbk(?:ct|cqt|ar|aa|aj|jat|ua|ur|tx|pt|rt|tr|at|pat|ps)_[A-Za-z0-9_.\-]{4,2048}"
-)
-# A JWT: what a job token is on servers that give it no prefix.
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+")
-# A session token of AWS is one long run of base64, longer than any hash or id in our logs.
-_SESSION_TOKEN = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{150,}={0,2}")
-# A secret access key is 40 characters of base64 and has no other mark.
-_SECRET_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
-# And whatever is called by such a name, whatever it looks like.
-_NAMES = r"(?:secret_?access_?key|session_?token|security[-_]token|authorization)"
-_NAME = re.compile(rf"(?i){_NAMES}$")
-_NAMED = re.compile(
-    rf"(?i)({_NAMES}"
-    r"[\"']?\s*[:=]\s*[\"']?(?:(?:token|bearer|basic)\s+)?)[^\s\"',;}&]+"
-)
+REDACTED = "[redacted]"
 
 _known: list[str] = []
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__)
@@ -43,10 +25,7 @@ def scrub(text: str) -> str:
     """The text without any secret in it."""
     for secret in _known:
         text = text.replace(secret, REDACTED)
-    text = _NAMED.sub(rf"\1{REDACTED}", text)
-    for pattern in (_BUILDKITE, _JWT, _SESSION_TOKEN):
-        text = pattern.sub(REDACTED, text)
-    return _SECRET_KEY.sub(_unless_hash, text)
+    return without_secrets(text, REDACTED)
 
 
 def scrub_deep(value: object) -> object:
@@ -64,7 +43,7 @@ def scrub_deep(value: object) -> object:
 
 def _named(name: str, value: object) -> object:
     """The value under this key: a key that names a secret stands apart from its value here."""
-    return REDACTED if isinstance(value, str) and _NAME.search(name) else scrub_deep(value)
+    return REDACTED if isinstance(value, str) and names_a_secret(name) else scrub_deep(value)
 
 
 class Scrubber(logging.Filter):
@@ -100,10 +79,3 @@ def _message(record: logging.LogRecord) -> str:
     except (TypeError, ValueError):
         # Unlike `emit`, a filter that raises would take the caller down with it.
         return f"{record.msg} {record.args}"
-
-
-def _unless_hash(found: re.Match[str]) -> str:
-    """Commit ids are 40 characters too, but have no capitals; a path has few digits."""
-    text = found.group()
-    mixed = re.search("[A-Z]", text) and re.search("[a-z]", text) and re.search("[0-9]", text)
-    return REDACTED if mixed else text

@@ -8,7 +8,8 @@ of buildkite-agent 3.83.1). Hence a list of what is allowed, and no list of what
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+
+from mayfly_protocol.agent_settings import refusal
 
 _SAFE = """
     allowed-environment-variables allowed-plugins allowed-repositories artifact-upload-concurrency
@@ -30,31 +31,6 @@ _SAFE = """
 ALLOWED = frozenset(_SAFE.split())
 """Names of buildkite-agent 3.83 to 4.0 that do not touch what Mayfly promises."""
 
-_PROOF = "Mayfly sets it for each job: the proof, and whose job it is, depend on it"
-_PLACES = "Mayfly sets it: the check before each job and the job's clean end depend on these places"
-_ONE_JOB = "an instance runs exactly one job and leaves by Mayfly's rules"
-_NO_METADATA = "the agent cannot reach the instance's metadata; Mayfly gives the tags that it knows"
-_SECRETS = "it writes tokens or the job's own output where Mayfly keeps last words"
-_START = "it changes how the agent starts a job and its hooks, and with that Mayfly's own check"
-REFUSED: Mapping[str, str] = {
-    **dict.fromkeys(("token", "acquire-job", "endpoint", "name", "queue", "tags"), _PROOF),
-    **dict.fromkeys(("meta-data", "config"), _PROOF),
-    **dict.fromkeys(("hooks-path", "build-path", "plugins-path", "sockets-path"), _PLACES),
-    **dict.fromkeys(("job-context-dir", "bootstrap-script"), _PLACES),
-    "additional-hooks-paths": "the bootstrap script puts its hooks into $MAYFLY_HOOKS_DIR",
-    **dict.fromkeys(("spawn", "spawn-per-cpu", "spawn-with-priority", "ping-mode"), _ONE_JOB),
-    **dict.fromkeys(("disconnect-after-job", "disconnect-after-job-timeout"), _ONE_JOB),
-    **dict.fromkeys(("disconnect-after-idle-timeout", "disconnect-after-uptime"), _ONE_JOB),
-    "reflect-exit-status": "the agent's exit status tells Mayfly whether the job was taken",
-    **dict.fromkeys(("tags-from-host", "tags-from-ec2-meta-data", "tags-from-ec2"), _NO_METADATA),
-    **dict.fromkeys(("tags-from-ec2-tags", "tags-from-ec2-meta-data-paths"), _NO_METADATA),
-    **dict.fromkeys(("wait-for-ec2-tags-timeout", "fail-on-missing-tags"), _NO_METADATA),
-    "wait-for-ec2-meta-data-timeout": _NO_METADATA,
-    **dict.fromkeys(("debug-http", "debug-signing", "write-job-logs-to-stdout"), _SECRETS),
-    **dict.fromkeys(("hooks-shell", "experiment", "kubernetes-exec"), _START),
-}
-"""Names that people will try, and why each is refused."""
-
 _LINE = re.compile(r"(?P<name>[a-z0-9-]+)\s*=\s*(?P<value>.+)")
 
 
@@ -72,8 +48,8 @@ def parse_agent_settings(text: str) -> str:
         if match is None or not stripped.isprintable():
             raise ValueError(f"line {number} is not name=value")
         name = match["name"]
-        if name in REFUSED:
-            raise ValueError(f"line {number}: {name} cannot be set: {REFUSED[name]}")
+        if why := refusal(name):
+            raise ValueError(f"line {number}: {name} cannot be set: {why}")
         if name not in ALLOWED:
             raise ValueError(f"line {number}: {name} is no setting that Mayfly knows to be safe")
         if name in found:

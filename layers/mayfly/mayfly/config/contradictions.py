@@ -9,6 +9,7 @@ from mayfly.config.parameters import ABOUT, MAX_MINUTES_WITHOUT_IMDS
 from mayfly.config.problem import Problem, shown
 from mayfly.config.queue import QueueConfig
 from mayfly.config.values import architecture_of
+from mayfly_protocol.words import ROOT, Imds
 
 MAX_POOLS = 300
 """Pairs of instance type and subnet that CreateFleet takes (EC2's page on quotas of fleets)."""
@@ -26,10 +27,10 @@ def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
     if strange:
         allowed = f"types of launch/architecture ({config.architecture})"
         yield _problem("instance_types", ", ".join(strange), allowed)
-    if config.root == "yes" and config.imds == "supervisor":
+    if ROOT[config.root] and config.imds == Imds.SUPERVISOR:
         allowed = "off or job where job/root is yes: root could undo the rule that keeps jobs out"
         yield _problem("imds", config.imds, allowed)
-    if config.imds == "off" and config.max_minutes > MAX_MINUTES_WITHOUT_IMDS:
+    if config.imds == Imds.OFF and config.max_minutes > MAX_MINUTES_WITHOUT_IMDS:
         allowed = (
             f"at most {MAX_MINUTES_WITHOUT_IMDS} where imds is off: the sandbox role's credentials "
             "are fetched once and live no longer"

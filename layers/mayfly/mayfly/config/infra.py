@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from mayfly.errors import Misconfigured
+from mayfly_protocol import PROTOCOL
 
 RoleId = Annotated[str, StringConstraints(pattern=r"^AROA[A-Z0-9]{12,124}$")]
 Architecture = Annotated[str, StringConstraints(pattern=r"^(x86_64|arm64)$")]
 Subnet = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")]
 _PARTITIONS = "aws|aws-cn|aws-us-gov"
 _NAME = r"[A-Za-z0-9_+=,.@-]{1,128}"
+
+
+def _known(protocol: int) -> int:
+    if protocol != PROTOCOL:
+        raise ValueError(f"it is {protocol}, and this control plane knows {PROTOCOL}")
+    return protocol
 
 
 class Template(BaseModel):
@@ -31,7 +45,7 @@ class Infra(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    protocol: Literal[1]
+    protocol: Annotated[int, Field(strict=True), AfterValidator(_known)]
     queue: str
     templates: Annotated[Mapping[Architecture, Template], Field(min_length=1)]
     bootstrap_profile: str

@@ -16,6 +16,7 @@ from mayfly.config import values
 from mayfly.config.agent_settings import parse_agent_settings
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
 from mayfly.config.rules import Rule
+from mayfly_protocol.words import ROOT, Imds
 
 RULES = "policy/rules"
 MAX_MINUTES_WITHOUT_IMDS = 300
@@ -143,7 +144,7 @@ class Written(BaseModel):
     ] = _DEFAULT.attempts
     root: Annotated[
         str,
-        PlainValidator(values.one_of("no", "yes")),
+        PlainValidator(values.one_of(*ROOT)),
         About(
             "job/root",
             "whether jobs run as root on their instance",
@@ -153,7 +154,7 @@ class Written(BaseModel):
     ] = _DEFAULT.root
     imds: Annotated[
         str,
-        PlainValidator(values.one_of("off", "supervisor", "job")),
+        PlainValidator(values.one_of(*Imds)),
         About(
             "imds",
             "who reaches the instance metadata service, and with it the sandbox role",

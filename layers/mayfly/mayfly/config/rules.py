@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mayfly.config.repository import canonical_repository
+from mayfly_protocol import rules
+from mayfly_protocol.repository import owner_or_repository
 
 KEYS: Mapping[str, str] = {
     "pipeline": "slugs of pipelines",
@@ -72,7 +73,11 @@ class Rule:
 
     def __str__(self) -> str:
         """The canonical line, in which the host gets the rule; equal rules give equal lines."""
-        return " ".join(str(each) for each in self.conditions)
+        return rules.line(self.pairs())
+
+    def pairs(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Key and values of each condition, as `mayfly_protocol.rules` takes them."""
+        return tuple((each.key, each.values) for each in self.conditions)
 
 
 UNREADABLE = Rule("unreadable", (Condition("pipeline", ()),))
@@ -139,11 +144,3 @@ def _check(key: str, value: str) -> None:
             good = value in {"no", "yes"}
     if not good:
         raise ValueError(f"{key}={value} is not one of: {KEYS[key]}")
-
-
-def owner_or_repository(value: str) -> str | None:
-    """The canonical form of a repository, or of an owner with `/` at its end."""
-    if not value.endswith("/*"):
-        return canonical_repository(value)
-    any_of_them = canonical_repository(f"{value[:-1]}x")
-    return any_of_them and any_of_them[:-1]

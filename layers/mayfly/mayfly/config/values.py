@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import TypeVar
 
 from mayfly.config.rules import Rule, parse_rules
 from mayfly.config.tags import RESERVED_TAGS
+from mayfly_protocol.parameters import SCRIPT_MINUTES, keep_failed_minutes, script_place
+
+Read = TypeVar("Read")
 
 _TAG = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.:-]*)=([A-Za-z0-9][A-Za-z0-9_.:/@+-]*)")
 _TYPE = re.compile(
     r"(?P<family>[a-z]+)(?P<generation>[0-9]+)(?P<options>[a-z]*)(-[a-z0-9]+)*"
     r"\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
-)
-_SCRIPT = re.compile(
-    r"s3://(?P<key>[a-z0-9.-]+/[A-Za-z0-9!_.*'()/-]+)(?:\s+minutes=(?P<minutes>[0-9]{1,2}))?"
 )
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.-]+)*/\{pipeline\}(?:/[A-Za-z0-9_.-]+)*/repository")
 
@@ -67,7 +68,7 @@ def hours(text: str) -> timedelta:
 
 def minutes(text: str) -> timedelta:
     """Whole minutes, up to a day."""
-    return timedelta(minutes=count(0, 1440)(text))
+    return timedelta(minutes=_read(keep_failed_minutes, text))
 
 
 def truth(text: str) -> bool:
@@ -104,13 +105,8 @@ def agent_tags(text: str) -> Mapping[str, str]:
 
 def script(text: str) -> tuple[str, int]:
     """Where the bootstrap script is, and its time limit in minutes."""
-    found = _SCRIPT.fullmatch(text)
-    if found is None or not all(part.strip(".") for part in found["key"].split("/")):
-        raise ValueError
-    limit = int(found["minutes"] or 15)
-    if not 1 <= limit <= 60:
-        raise ValueError
-    return f"s3://{found['key']}", limit
+    place = _read(script_place, text)
+    return place.url, SCRIPT_MINUTES if place.minutes is None else place.minutes
 
 
 def repository_path(text: str) -> str:
@@ -126,3 +122,14 @@ def repository_path(text: str) -> str:
 def rules(named: tuple[str, str]) -> tuple[Rule, ...]:
     """Policy rules, of the name and the text of their parameter."""
     return parse_rules(*named)
+
+
+def _read(parse: Callable[[str], Read], text: str) -> Read:
+    """What the host's own parser makes of the text.
+
+    Its message is for the host's console; here the parameter's description says what is allowed.
+    """
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError from error

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mayfly.records.about import Fields, about
 from mayfly.records.changes import Assign, Change, Save
 from mayfly.records.model import Claim, Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly_protocol.assignment import Assignment, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class BindJob:
     """As the binding leaves it."""
     instance: Instance
     """As the binding leaves it."""
-    assignment: Mapping[str, object]
+    assignment: Assignment
     unbound: tuple[Change, ...]
     """What is written instead when Buildkite issues no token."""
     reason: str
@@ -74,7 +74,7 @@ class BindJob:
         row, until = self.instance.sandbox_row, self.claim.token_until
         if row is None or until is None:
             raise ValueError(f"job {self.claim.job} is bound to an instance without a mailbox row")
-        assignment = {**self.assignment, "token": token}
+        assignment = written(replace(self.assignment, token=token))
         return Save(self.claim), Save(self.instance), Assign(row, assignment, until)
 
 

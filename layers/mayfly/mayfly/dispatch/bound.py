@@ -13,6 +13,8 @@ from mayfly.dispatch.view import QueueView
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape, move_claim, move_instance
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly_protocol.assignment import Assignment
+from mayfly_protocol.words import ROOT, Imds
 
 RESERVATION = timedelta(seconds=300)
 RENEW_BEFORE = timedelta(seconds=240)
@@ -20,8 +22,6 @@ RENEW_BEFORE = timedelta(seconds=240)
 TOKEN_LIFE = timedelta(seconds=300)
 TOKEN_SLACK = timedelta(seconds=90)
 """A token is minted later than its tick began, at most by as long as an invocation may last."""
-PROTOCOL = 1
-"""The assignment's protocol number; a host refuses one that it does not know."""
 
 
 def due(claims: Iterable[Claim], now: datetime, *, paused: bool) -> Iterator[Claim]:
@@ -107,24 +107,19 @@ def serves(offered: Shape, wanted: Shape) -> bool:
     )
 
 
-def _assignment(
-    claim: Claim, instance: Instance, config: QueueConfig, endpoint: str
-) -> dict[str, object]:
+def _assignment(claim: Claim, instance: Instance, config: QueueConfig, endpoint: str) -> Assignment:
     """All that the host needs to run the job, but for the token, which is in no decision."""
-    return {
-        "protocol": PROTOCOL,
-        "job": claim.job,
-        "boot": instance.boot,
-        "queue": config.queue,
-        "name": f"{config.queue}-{instance.instance_id}",
-        "tags": agent_tags(config, instance.shape),
-        "endpoint": endpoint,
-        "imds": config.imds,
-        "root": config.root,
-        "max_minutes": config.max_minutes,
-        "policy": {
-            "rules": [str(rule) for rule in config.rules],
-            "repository": claim.repository,
-        },
-        "config": config.agent_config,
-    }
+    return Assignment(
+        job=claim.job,
+        boot=instance.boot or "",
+        queue=config.queue,
+        name=f"{config.queue}-{instance.instance_id}",
+        tags=agent_tags(config, instance.shape),
+        endpoint=endpoint,
+        imds=Imds(config.imds),
+        root=ROOT[config.root],
+        max_minutes=config.max_minutes,
+        rules=tuple(str(rule) for rule in config.rules),
+        repository=claim.repository,
+        config=config.agent_config,
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.repository import canonical_repository, same_repository
-from mayfly.config.rules import KEYS, SLUG, UNREADABLE, Rule, owner_or_repository
+from mayfly.config.rules import KEYS, SLUG, UNREADABLE
+from mayfly_protocol import rules
+from mayfly_protocol.repository import canonical_repository, same_repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ def decide(
     `environment` is the job's as Buildkite made it; `repository` the value of
     `repository_parameter`, None when that parameter does not exist.
     """
-    facts = _facts(environment)
+    facts = rules.facts(environment)
     if config.rules:
-        failing = [tuple(_failing(rule, facts)) for rule in config.rules]
+        failing = [rules.failing(rule.pairs(), facts) for rule in config.rules]
         if config.rules == (UNREADABLE,):
             return _denied(config, facts, "its policy cannot be read at present")
         if all(failing):
@@ -47,48 +47,6 @@ def decide(
         if not same_repository(repository, environment.get("BUILDKITE_REPO", "")):
             return _denied(config, facts, "another repository is registered for its pipeline")
     return None
-
-
-def _facts(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """What Buildkite says of the job; what it does not say is left out, and meets no condition."""
-    names = {
-        "pipeline": "BUILDKITE_PIPELINE_SLUG",
-        "repository": "BUILDKITE_REPO",
-        "branch": "BUILDKITE_BRANCH",
-        "source": "BUILDKITE_SOURCE",
-    }
-    facts = {key: environment[name] for key, name in names.items() if environment.get(name)}
-    pull_request = environment.get("BUILDKITE_PULL_REQUEST")
-    if pull_request == "false":
-        facts["fork"] = "no"
-    elif pull_request:
-        origin = environment.get("BUILDKITE_PULL_REQUEST_REPO", "")
-        facts["fork"] = "no" if same_repository(origin, facts.get("repository", "")) else "yes"
-    return facts
-
-
-def _failing(rule: Rule, facts: Mapping[str, str]) -> Iterator[str]:
-    """Keys of the conditions that the job does not meet."""
-    for condition in rule.conditions:
-        fact = facts.get(condition.key)
-        if fact is None or not any(
-            _meets(condition.key, value, fact) for value in condition.values
-        ):
-            yield condition.key
-
-
-def _meets(key: str, value: str, fact: str) -> bool:
-    if key == "repository":
-        wanted, actual = owner_or_repository(value), canonical_repository(fact)
-        if wanted is None or actual is None:
-            return False
-        owner, slash, _ = actual.rpartition("/")
-        return wanted in {actual, owner + slash}
-    if key == "branch":
-        # Like GitHub's branch protection, so that a rule lets in no branch that the same pattern
-        # leaves unprotected there.
-        return bool(re.fullmatch("[^/]*".join(map(re.escape, value.split("*"))), fact))
-    return value == fact
 
 
 def _nearest(failing: list[tuple[str, ...]]) -> str:

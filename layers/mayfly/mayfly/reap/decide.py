@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from mayfly.answers import Report, Seen
+from mayfly.answers import Seen
 from mayfly.metrics import Metric
 from mayfly.reap import consoles
 from mayfly.reap.actions import (
@@ -31,6 +31,8 @@ from mayfly.records.states import (
     SpotWarning,
 )
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 
 _S = InstanceState
 _ENDING = frozenset({"shutting-down", "terminated"})
@@ -101,7 +103,7 @@ def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, R
         return False
     rows = (instance.sandbox_row, instance.bootstrap_row)
     said = {reports[row].phase for row in rows if row and row in reports}
-    return not said & {"failed", "done"}
+    return not said & {Phase.FAILED, Phase.DONE}
 
 
 def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
@@ -225,9 +227,9 @@ def _own_word(instance: Instance, view: ReapView) -> str:
     rows = (instance.sandbox_row, None if instance.proven else instance.bootstrap_row)
     for row in rows:
         report = view.reports.get(row or "")
-        if report is not None and report.phase == "failed":
+        if report is not None and report.phase is Phase.FAILED:
             return report.reason or "the host gave up without a reason"
-        if report is not None and report.phase == "done":
+        if report is not None and report.phase is Phase.DONE:
             return report.reason or f"the agent ended with exit code {report.exit}"
     return ""
 
@@ -236,7 +238,7 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
     """Why an instance must go; empty when it may stay. A running job dies for a limit alone."""
     traits = instance.state.traits
     report = view.reports.get(instance.sandbox_row or "")
-    if traits.own_end is OwnEnd.CONDEMNS and report is not None and report.phase == "failed":
+    if traits.own_end is OwnEnd.CONDEMNS and report is not None and report.phase is Phase.FAILED:
         return said
     seen = view.seen.get(instance.instance_id or "")
     if seen is not None and seen.state in _ENDING and traits.ending is Ending.CONDEMNS:
@@ -252,7 +254,7 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
 
 def _limit(instance: Instance, report: Report | None) -> timedelta | None:
     state = instance.state
-    if state.traits.awaits_acceptance and report is not None and report.phase == "running":
+    if state.traits.awaits_acceptance and report is not None and report.phase is Phase.RUNNING:
         # Its agent works, but Buildkite could not be asked whether it has the job: a job that runs
         # is not to die for that. Whoever claims so in vain gets no more time than a job.
         state = _S.RUNNING
@@ -283,9 +285,9 @@ def _last_words(
 def _failed(instance: Instance, view: ReapView) -> bool:
     report = view.reports.get(instance.sandbox_row or "")
     in_order = instance.state.traits.reaping is Reaping.AWAIT_POWER_OFF
-    if in_order or (report is not None and report.phase == "done"):
+    if in_order or (report is not None and report.phase is Phase.DONE):
         return False
-    gave_up = report is not None and report.phase == "failed"
+    gave_up = report is not None and report.phase is Phase.FAILED
     return gave_up or not instance.proven or instance.job is not None
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from mayfly.answers import Report, Seen
+from mayfly.answers import Seen
 from mayfly.config.queue import QueueConfig
 from mayfly.errors import MayflyError, Misconfigured
 from mayfly.ports import Fleet, Machines, Mailbox
@@ -15,6 +15,7 @@ from mayfly.reap.ports import ReapPorts
 from mayfly.records.about import fields
 from mayfly.records.model import Instance, QueueRecord, SlotKey
 from mayfly.records.states import OPEN_INSTANCES, Agent, claim_states
+from mayfly_protocol.report import Report
 
 log = logging.getLogger("mayfly")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from mayfly.answers import Report
 from mayfly.events import StateChanged
 from mayfly.reap.apply import Applier
 from mayfly.reap.decide import decide, warn
@@ -14,6 +13,8 @@ from mayfly.reap.ports import ReapPorts
 from mayfly.records.about import fields
 from mayfly.records.model import Instance
 from mayfly.tick.outcome import Outcome
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 
 _GOING_DOWN = frozenset({"shutting-down", "stopping"})
 _TRIES = 3
@@ -81,4 +82,4 @@ def _is_news(instance: Instance, state: str, reports: Mapping[str, Report]) -> b
     A host that is done goes down, as it said; what is to be done comes with its end.
     """
     report = reports.get(instance.sandbox_row or "")
-    return state not in _GOING_DOWN or report is None or report.phase != "done"
+    return state not in _GOING_DOWN or report is None or report.phase is not Phase.DONE

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from mayfly.answers import Association, Report
+from mayfly.answers import Association
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, move_instance, saved
 from mayfly.records.states import InstanceState, SetUp, instance_states
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly_protocol.phases import Phase
+from mayfly_protocol.report import Report
 
 WATCHED = instance_states(lambda instance: instance.set_up is not SetUp.NONE)
 """States that this function moves on."""
@@ -20,7 +22,7 @@ WATCHED = instance_states(lambda instance: instance.set_up is not SetUp.NONE)
 PREPARED = timedelta(seconds=5)
 """How long after its first report a host is expected to be set up at any moment."""
 
-_REACHED = {"booting": 1, "bootstrapped": 2}
+_REACHED = {Phase.BOOTING: 1, Phase.BOOTSTRAPPED: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _is_replaced(instance: Instance) -> bool:
 
 def _is_set_up(instance: Instance, reports: Mapping[str, Report]) -> bool:
     report = reports.get(instance.bootstrap_row or "")
-    reported = report is not None and report.phase == "bootstrapped"
+    reported = report is not None and report.phase is Phase.BOOTSTRAPPED
     return reported or instance.state.traits.set_up is SetUp.COMPLETE
 
 
@@ -118,7 +120,7 @@ def _failure(instance: Instance, view: SandboxView) -> str:
     """Why the host itself has given up; empty when it has not."""
     for row in (instance.sandbox_row, instance.bootstrap_row):
         report = view.reports.get(row or "")
-        if report is not None and report.phase == "failed":
+        if report is not None and report.phase is Phase.FAILED:
             return report.reason or "the host gave up without a reason"
     return ""
 
@@ -175,7 +177,7 @@ def _finish(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sa
 
 
 def _is_proof(report: Report) -> bool:
-    return report.phase == "sandboxed" and bool(report.boot)
+    return report.phase is Phase.SANDBOXED and bool(report.boot)
 
 
 def _condemns(action: SandboxAction) -> bool:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mayfly.adapters.aws.boto_errors import translated
 from mayfly.adapters.dynamodb.attributes import Attribute, decode, encode
 from mayfly.adapters.dynamodb.batches import delete_items, get_items
-from mayfly.answers import Report
 from mayfly.metrics import Metric
 from mayfly.observe import count
 from mayfly.records.about import fields, host_of
+from mayfly_protocol import PROTOCOL
+from mayfly_protocol.report import LARGEST, Report, encoded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,29 +24,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_REPORT = 4096
-"""Bytes of a report as compact JSON."""
+_REPORT = TypeAdapter(Report)
 _KEY_AND_REPORT = {
     "ProjectionExpression": "#key, #report",
     "ExpressionAttributeNames": {"#key": "key", "#report": "report"},
 }
-
-
-class WrittenReport(BaseModel):
-    """A report as an instance writes it, which may be in a stranger's hands."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
-
-    protocol: Literal[1]
-    phase: Literal["booting", "bootstrapped", "sandboxed", "running", "done", "failed"]
-    boot: str = Field(min_length=1)
-    at: AwareDatetime | None = Field(default=None, strict=False)
-    step: str = ""
-    job: str = ""
-    exit: int | None = None
-    reason: str = ""
-    words: str = ""
-    agent: str = ""
 
 
 class DynamoMailbox:
@@ -88,20 +70,27 @@ class DynamoMailbox:
 def _parsed(row: str, attribute: Attribute) -> Report | None:
     """A report that keeps to the protocol; None for any other, which is logged."""
     try:
-        written = WrittenReport.model_validate(_bounded(decode(attribute)))
+        return _read(decode(attribute))
     except ValueError as error:
         # Not `error` itself for a ValidationError: it would repeat what a stranger wrote.
         why = error.errors(include_input=False) if isinstance(error, ValidationError) else error
         log.warning("unreadable report in %s: %s", row, why, extra=fields(instances=[host_of(row)]))
         count(Metric.UNREADABLE_REPORT)
         return None
-    return Report(**written.model_dump(exclude={"protocol"}))
 
 
-def _bounded(report: object) -> object:
-    size = len(json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > LONGEST_REPORT:
-        raise ValueError(f"{size} bytes, at most {LONGEST_REPORT} are allowed")
+def _read(found: object) -> Report:
+    """The report. Raises ValueError for what is too large, of another protocol or another form."""
+    text = encoded(found)
+    if len(text) > LARGEST:
+        raise ValueError(f"{len(text)} bytes, at most {LARGEST} are allowed")
+    if not isinstance(found, Mapping) or found.get("protocol") != PROTOCOL:
+        raise ValueError(f"not of protocol {PROTOCOL}")
+    report = _REPORT.validate_json(text, strict=True)
+    if not report.boot:
+        raise ValueError("it names no boot")
+    if report.at is not None and report.at.tzinfo is None:
+        raise ValueError("its time has no zone")
     return report
 
 

@@ -36,3 +36,20 @@ def same_repository(one: str, other: str) -> bool:
     """Whether two clone URLs mean the same repository; a text that is no clone URL means none."""
     canonical = canonical_repository(one)
     return canonical is not None and canonical == canonical_repository(other)
+
+
+def owner_or_repository(value: str) -> str | None:
+    """The canonical form of a repository, or of an owner with `/` at its end."""
+    if not value.endswith("/*"):
+        return canonical_repository(value)
+    any_of_them = canonical_repository(f"{value[:-1]}x")
+    return any_of_them and any_of_them[:-1]
+
+
+def covers(value: str, url: str) -> bool:
+    """Whether a rule's value, a repository or an owner (`…/*`), is for the repository at `url`."""
+    wanted, actual = owner_or_repository(value), canonical_repository(url)
+    if wanted is None or actual is None:
+        return False
+    owner, slash, _ = actual.rpartition("/")
+    return wanted in {actual, owner + slash}

@@ -1,1 +1,0 @@
-../dependencies/compile.sh

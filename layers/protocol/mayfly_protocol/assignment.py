@@ -1,0 +1,142 @@
+"""The assignment: which job a host runs, and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mayfly_protocol import PROTOCOL
+from mayfly_protocol.agent_settings import refusal
+from mayfly_protocol.words import ROOT, Imds
+
+_JOB = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_SETTING = re.compile(r"[a-z0-9-]+ *=.*")
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What dispatch writes into the sandbox row of a ready instance."""
+
+    job: str
+    boot: str
+    """The boot that was proven; a host in any other refuses the job."""
+    queue: str
+    name: str
+    """The agent's."""
+    tags: str
+    endpoint: str
+    """Of the agent API; empty: the agent's own default."""
+    imds: Imds
+    root: bool
+    max_minutes: int
+    rules: tuple[str, ...]
+    """The queue's policy, as canonical lines of `mayfly_protocol.rules`."""
+    repository: str | None
+    """The repository that is required of the job; None when any will do."""
+    config: str
+    """Lines of the agent's configuration file."""
+    token: str = field(default="", repr=False)
+    """Good for acquiring this one job, and for nothing else. Empty until it is minted."""
+
+
+def written(assignment: Assignment) -> dict[str, object]:
+    """The assignment as it goes into the row. Raises ValueError without a token."""
+    if not assignment.token:
+        raise ValueError("an assignment without its token")
+    return {
+        "protocol": PROTOCOL,
+        "job": assignment.job,
+        "token": assignment.token,
+        "boot": assignment.boot,
+        "queue": assignment.queue,
+        "name": assignment.name,
+        "tags": assignment.tags,
+        "endpoint": assignment.endpoint,
+        "imds": str(assignment.imds),
+        "root": next(word for word, root in ROOT.items() if root is assignment.root),
+        "max_minutes": assignment.max_minutes,
+        "policy": {"rules": list(assignment.rules), "repository": assignment.repository},
+        "config": assignment.config,
+    }
+
+
+def parse(found: object, boot: str, queue: str) -> Assignment:
+    """The assignment for this boot. Raises ValueError with what is wrong, without secrets."""
+    if not isinstance(found, Mapping):
+        raise ValueError("the assignment is not an object")  # noqa: TRY004 - one error for all
+    if found.get("protocol") != PROTOCOL:
+        # Nothing else in it may be believed: its words may have other meanings.
+        raise ValueError(
+            f"the assignment is of protocol {found.get('protocol')!r}, this host knows {PROTOCOL}"
+        )
+    if found.get("boot") != boot:
+        raise ValueError("the assignment is for another boot than this one")
+    if found.get("queue") != queue:
+        raise ValueError("the assignment is for another queue")
+    rules, repository = _policy(found.get("policy"))
+    assignment = Assignment(
+        job=_text(found, "job"),
+        boot=boot,
+        queue=queue,
+        name=_text(found, "name"),
+        tags=_text(found, "tags"),
+        endpoint=_text(found, "endpoint", empty=True),
+        imds=_imds(_text(found, "imds")),
+        root=_root(_text(found, "root")),
+        max_minutes=_minutes(found.get("max_minutes")),
+        rules=rules,
+        repository=repository,
+        config=_text(found, "config", empty=True),
+        token=_text(found, "token"),
+    )
+    _check(assignment)
+    return assignment
+
+
+def _check(assignment: Assignment) -> None:
+    if not _JOB.fullmatch(assignment.job):
+        raise ValueError("the assignment's job is no UUID")
+    if assignment.root and assignment.imds is Imds.SUPERVISOR:
+        raise ValueError("imds: supervisor cannot hold for a job that is root itself")
+    for line in assignment.config.splitlines():
+        name = line.partition("=")[0].strip()
+        if not _SETTING.fullmatch(line) or refusal(name):
+            raise ValueError(f"the assignment's agent config sets {name!r}, which it must not")
+
+
+def _text(found: Mapping[str, Any], name: str, *, empty: bool = False) -> str:
+    value = found.get(name, "" if empty else None)
+    if not isinstance(value, str) or not (value or empty) or "\0" in value:
+        raise ValueError(f"the assignment has no {name}")
+    return value
+
+
+def _imds(word: str) -> Imds:
+    try:
+        return Imds(word)
+    except ValueError as error:
+        raise ValueError(f"the assignment's imds is {word!r}, which is no choice") from error
+
+
+def _root(word: str) -> bool:
+    if word not in ROOT:
+        raise ValueError(f"the assignment's root is {word!r}, which this host cannot do")
+    return ROOT[word]
+
+
+def _minutes(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("the assignment has no max_minutes")
+    return value
+
+
+def _policy(value: object) -> tuple[tuple[str, ...], str | None]:
+    rules = value.get("rules") if isinstance(value, Mapping) else None
+    repository = value.get("repository") if isinstance(value, Mapping) else 0
+    if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+        raise ValueError("the assignment has no readable policy")
+    if not (repository is None or isinstance(repository, str)):
+        raise ValueError("the assignment has no readable policy")
+    return tuple(rules), repository

@@ -1,0 +1,91 @@
+"""What dispatch writes is what the host reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields, replace
+from typing import Any
+
+import pytest
+
+from mayfly_protocol.agent_settings import REFUSED
+from mayfly_protocol.assignment import Assignment, parse, written
+from mayfly_protocol.words import Imds
+
+JOB = "0190a8b7-6d2e-4c43-9a6c-3f2b8e1d7c55"
+BOOT, QUEUE = "0f3b", "deploy"
+FULL = Assignment(
+    job=JOB,
+    boot=BOOT,
+    queue=QUEUE,
+    name="deploy-i-1",
+    tags="queue=deploy",
+    endpoint="http://127.0.0.1:1/v3",
+    imds=Imds.OFF,
+    root=True,
+    max_minutes=30,
+    rules=("pipeline=web fork=no", "branch=main fork=no"),
+    repository="https://example.org/acme/web",
+    config="no-plugins=true\nno-pty=true",
+    token="bkjat_token",
+)
+PLAIN = replace(
+    FULL, endpoint="", imds=Imds.SUPERVISOR, root=False, rules=(), repository=None, config=""
+)
+
+
+@pytest.mark.parametrize("assignment", [FULL, PLAIN], ids=["full", "plain"])
+def test_an_assignment_is_read_as_it_was_written(assignment: Assignment) -> None:
+    sent = json.loads(json.dumps(written(assignment)))
+    assert parse(sent, BOOT, QUEUE) == assignment
+
+
+@pytest.mark.parametrize("imds", list(Imds))
+def test_every_word_of_imds_travels(imds: Imds) -> None:
+    assignment = replace(PLAIN, imds=imds)
+    assert written(assignment)["imds"] == imds.value
+    assert parse(written(assignment), BOOT, QUEUE).imds is imds
+
+
+def test_the_sample_says_something_in_every_field() -> None:
+    silent = [each.name for each in fields(FULL) if not getattr(FULL, each.name)]
+    assert not silent
+    assert [each.name for each in fields(FULL) if each.default is not MISSING] == ["token"]
+
+
+def test_the_token_shows_in_no_representation() -> None:
+    assert "bkjat" not in repr(FULL)
+    with pytest.raises(ValueError, match="without its token"):
+        written(replace(FULL, token=""))
+
+
+@pytest.mark.parametrize("name", sorted(written(FULL)))
+def test_an_assignment_that_lacks_anything_is_refused(name: str) -> None:
+    sent = {key: value for key, value in written(FULL).items() if key != name}
+    if name in {"endpoint", "config"}:
+        assert not getattr(parse(sent, BOOT, QUEUE), name)
+    else:
+        with pytest.raises(ValueError, match="the assignment") as caught:
+            parse(sent, BOOT, QUEUE)
+        assert "bkjat" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(REFUSED),
+        "exporttoken",
+        "spawn-with-anything",
+        "disconnect-after-a-setting-to-come",
+        "tags-from-gcp",
+        "meta-data-to-come",
+        "exporttags-from-gcp",
+    ],
+)
+@pytest.mark.parametrize("line", ["{}=x", "{} =x", "debug=true\n{}=x"])
+def test_a_setting_that_is_refused_to_queues_is_refused_to_assignments(
+    name: str, line: str
+) -> None:
+    sent: dict[str, Any] = {**written(FULL), "config": line.format(name)}
+    with pytest.raises(ValueError, match=f"agent config sets '{name}'"):
+        parse(sent, BOOT, QUEUE)
