@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import MISSING, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from mayfly_protocol.agent_settings import REFUSED
 from mayfly_protocol.assignment import Assignment, parse, written
 from mayfly_protocol.words import Imds
 
+LAYERS = Path(__file__).parents[2] / "layers"
 JOB = "0190a8b7-6d2e-4c43-9a6c-3f2b8e1d7c55"
 BOOT, QUEUE = "0f3b", "deploy"
 FULL = Assignment(
@@ -51,6 +54,19 @@ def test_the_sample_says_something_in_every_field() -> None:
     silent = [each.name for each in fields(FULL) if not getattr(FULL, each.name)]
     assert not silent
     assert [each.name for each in fields(FULL) if each.default is not MISSING] == ["token"]
+
+
+def attributes(package: str) -> set[str]:
+    """Names of all attributes that the sources below a folder read."""
+    trees = [ast.parse(path.read_text()) for path in (LAYERS / package).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return {node.attr for node in nodes if isinstance(node.ctx, ast.Load)}
+
+
+def test_the_host_uses_all_that_an_assignment_says() -> None:
+    # Boot and queue are compared by the parser.
+    said = {each.name for each in fields(Assignment)} - {"boot", "queue"}
+    assert said <= attributes("instance/mayfly_instance")
 
 
 def test_the_token_shows_in_no_representation() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,18 @@ FULL = QueueConfig(
     agent_config="no-plugins=true\ndebug=true",
     keep_failed=timedelta(minutes=30),
 )
+
+
+def test_every_field_is_read_by_what_runs() -> None:
+    layer = Path(__file__).parents[2] / "layers/mayfly/mayfly"
+    declared = {layer / "config/queue.py", layer / "config/parameters.py"}
+    sources = [path.read_text() for path in layer.rglob("*.py") if path not in declared]
+    unread = [
+        f.name
+        for f in fields(QueueConfig)
+        if not any(re.search(rf"\.{f.name}\b", s) for s in sources)
+    ]
+    assert not unread
 
 
 def test_the_full_example_leaves_no_field_at_its_default() -> None:
