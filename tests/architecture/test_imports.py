@@ -268,7 +268,7 @@ def test_a_function_speaks_to_ports_and_to_no_adapter(name: str) -> None:
 # -- pure decisions --------------------------------------------------------------------------------
 
 
-DISPATCH_DECIDES = ("settled", "opened", "bound", "told")
+DISPATCH_DECIDES = ("settled", "opened", "bound")
 """Dispatch decides once for each of its questions; the others decide once."""
 
 

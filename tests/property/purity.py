@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mayfly.config.in_force import in_force
-from mayfly.config.queue import QueueConfig
-from mayfly.dispatch.bound import bind, due
+from mayfly.config.queue import QueueConfig, in_force
+from mayfly.dispatch.bound import bind, due, nudges
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.opened import open_claims
-from mayfly.dispatch.settled import settle
-from mayfly.dispatch.told import nudges, untold
+from mayfly.dispatch.settled import settle, untold
 from mayfly.dispatch.view import QueueView, Turn, is_paused
 from mayfly.provision import decide as provisioning
 from mayfly.provision.gather import gather as provision_gather

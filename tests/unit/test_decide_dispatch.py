@@ -152,9 +152,9 @@ MAIN = {
 
 
 def test_an_allowed_job_is_opened_with_the_repository_that_policy_requires() -> None:
-    name, repository = "/repositories/web/repository", "https://example.org/acme/web"
+    repository = "https://example.org/acme/web"
     config = a_config(rules=RULES, repository_from="/repositories/{pipeline}/repository")
-    view = a_view(a_job(), environments={"job-1": MAIN}, repositories={name: repository})
+    view = a_view(a_job(), environments={"job-1": MAIN}, repositories={"job-1": repository})
     (claim,) = opened(decided(view, config))
     assert (claim.state, claim.repository) == (ClaimState.WAITING, repository)
 

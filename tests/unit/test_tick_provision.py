@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.config.in_force import in_force
+from mayfly.config.queue import in_force
 from mayfly.errors import Conflict, Misconfigured, NoCapacity, Transient
 from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any
 
 from mayfly.config.rules import Condition, Rule
 from mayfly.errors import Misconfigured
+from mayfly.records.model import QueueRecord
 
 DEFAULT_TYPES: Mapping[str, tuple[str, ...]] = {
     "x86_64": ("m7i.large", "m6i.large", "m6a.large", "m5.large"),
@@ -100,3 +101,14 @@ class QueueConfig:
         except (KeyError, TypeError, ValueError) as error:
             raise Misconfigured(f"not a stored configuration of a queue: {error!r}") from error
         return cls(**values)
+
+
+def in_force(record: QueueRecord) -> QueueConfig | None:
+    """The last good configuration; None when there never was one.
+
+    A queue whose stack is gone is paused and wants no warm pool, whatever stands in SSM.
+    """
+    if not record.config:
+        return None
+    config = QueueConfig.from_json(record.config)
+    return config if record.active else replace(config, paused=True, hot=0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 from mayfly.records.about import Fields, about
-from mayfly.records.changes import Assign, Change, Save
+from mayfly.records.changes import Change
 from mayfly.records.model import Claim, Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
-from mayfly_protocol.assignment import Assignment, written
+from mayfly_protocol.assignment import Assignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,10 @@ class BindJob:
     instance: Instance
     """As the binding leaves it."""
     assignment: Assignment
+    row: str
+    """The mailbox row that the assignment goes into."""
+    expires: datetime
+    """When the row may be deleted: the token is dead by then."""
     unbound: tuple[Change, ...]
     """What is written instead when Buildkite issues no token."""
     reason: str
@@ -68,14 +73,6 @@ class BindJob:
     def about(self) -> Fields:
         """What the log names beside the reason."""
         return about([self.claim, self.instance])
-
-    def changes(self, token: str) -> tuple[Change, ...]:
-        """Claim, instance and assignment, in one write; the row lives as long as the token."""
-        row, until = self.instance.sandbox_row, self.claim.token_until
-        if row is None or until is None:
-            raise ValueError(f"job {self.claim.job} is bound to an instance without a mailbox row")
-        assignment = written(replace(self.assignment, token=token))
-        return Save(self.claim), Save(self.instance), Assign(row, assignment, until)
 
 
 @dataclass(frozen=True, slots=True)

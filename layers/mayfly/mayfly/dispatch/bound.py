@@ -13,6 +13,7 @@ from mayfly.dispatch.view import QueueView
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape, move_claim, move_instance
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly.tick.actions import NudgeProvision
 from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.words import ROOT, Imds
 
@@ -22,6 +23,8 @@ RENEW_BEFORE = timedelta(seconds=240)
 TOKEN_LIFE = timedelta(seconds=300)
 TOKEN_SLACK = timedelta(seconds=90)
 """A token is minted later than its tick began, at most by as long as an invocation may last."""
+TOKEN_DEAD = TOKEN_LIFE + TOKEN_SLACK
+"""How long after the start of its tick a token is dead for certain."""
 
 
 def due(claims: Iterable[Claim], now: datetime, *, paused: bool) -> Iterator[Claim]:
@@ -53,7 +56,7 @@ def bind(
     free = sorted(view.ready, key=lambda i: (i.spec != view.spec, i.since, i.key))
     for claim in sorted(ours, key=lambda c: (-c.priority, c.runnable_at, c.job)):
         instance = next((i for i in free if serves(i.shape, claim.shape)), None)
-        if instance is None:
+        if instance is None or instance.sandbox_row is None:
             continue
         free.remove(instance)
         assigned, taken = bound(claim, instance, config.max_minutes, now)
@@ -61,6 +64,8 @@ def bind(
             assigned,
             taken,
             _assignment(claim, instance, config, view.agent_endpoint),
+            row=instance.sandbox_row,
+            expires=now + TOKEN_DEAD,
             unbound=(Save(claim),) if claim.job in unsaved else (),
             reason=f"instance {instance.instance_id} is ready",
         )
@@ -77,7 +82,7 @@ def bound(
     assigned = replace(
         move_claim(claim, ClaimState.ASSIGNED, now, reason),
         slot=instance.key,
-        token_until=now + TOKEN_LIFE + TOKEN_SLACK,
+        token_until=now + TOKEN_DEAD,
     )
     taken = replace(
         move_instance(instance, InstanceState.ASSIGNED, now, f"bound to job {claim.job}"),
@@ -93,6 +98,19 @@ def unbound(
     """Reservations to be saved by themselves: those of bound claims are saved with the binding."""
     rest = set(unsaved) - {each.claim.job for each in binds}
     return tuple(claim for claim in claims if claim.job in rest)
+
+
+def nudges(
+    view: QueueView, claims: Iterable[Claim], bound: Collection[str], config: QueueConfig
+) -> Iterator[NudgeProvision]:
+    """A nudge if a claim began to wait in this tick and got no instance, or a hot one was taken."""
+    before = {claim.job: claim.version for claim in view.claims}
+    waiting = (claim for claim in claims if claim.state.traits.waits)
+    fresh = {claim.job for claim in waiting if before.get(claim.job) != claim.version}
+    if fresh - set(bound):
+        yield NudgeProvision("jobs wait for an instance")
+    elif bound and config.hot:
+        yield NudgeProvision("ready instances were taken")
 
 
 def serves(offered: Shape, wanted: Shape) -> bool:

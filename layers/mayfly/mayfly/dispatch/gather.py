@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from mayfly.answers import Listing
 from mayfly.batched import batched
-from mayfly.config.in_force import in_force
-from mayfly.config.queue import QueueConfig
+from mayfly.config.queue import QueueConfig, in_force
 from mayfly.dispatch import policy
 from mayfly.dispatch.opened import hoped, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
@@ -185,10 +184,14 @@ def _with_environments(
     outcome: Outcome,
 ) -> QueueView:
     environments = dict(_environments(ports.buildkite, jobs, outcome))
-    named = (policy.repository_parameter(config, env) for env in environments.values())
-    names = {name for name in named if name}
-    repositories = ports.parameters.values(names) if names else {}
-    return replace(view, environments=environments, repositories=repositories)
+    named = {
+        job: name
+        for job, environment in environments.items()
+        if (name := policy.repository_parameter(config, environment))
+    }
+    values = ports.parameters.values(set(named.values())) if named else {}
+    required = {job: values[name] for job, name in named.items() if name in values}
+    return replace(view, environments=environments, repositories=required)
 
 
 def _environments(

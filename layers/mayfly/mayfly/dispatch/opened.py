@@ -86,8 +86,7 @@ def _claim(candidate: Candidate, config: QueueConfig, version: int, now: datetim
 def _judged(claim: Claim, view: QueueView, config: QueueConfig, now: datetime) -> Claim:
     """The claim if policy allows the job; else failed, to be told to Buildkite."""
     environment = view.environments[claim.job]
-    name = policy.repository_parameter(config, environment)
-    required = view.repositories.get(name) if name else None
+    required = view.repositories.get(claim.job)
     denial = policy.decide(config, environment, required)
     if denial is None:
         return replace(claim, repository=required)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from mayfly.config.queue import QueueConfig
+from mayfly.dispatch.actions import FailJob
 from mayfly.dispatch.view import QueueView, is_paused
 from mayfly.records.changes import Change, Save, Unassign
 from mayfly.records.model import Claim, Instance, move_claim, move_instance, saved
@@ -61,6 +62,19 @@ def _written(writes: Iterable[WriteRecords]) -> Iterator[Claim]:
         for change in write.changes:
             if isinstance(change, Save) and isinstance(change.record, Claim):
                 yield change.record
+
+
+def untold(claims: Iterable[Claim], now: datetime) -> Iterator[FailJob]:
+    """Failures that Buildkite does not know of yet. It takes them for reserved jobs alone."""
+    for claim in claims:
+        if claim.state.traits.told_to_buildkite and not claim.told:
+            yield FailJob(claim, reserve=not claim.reserved(now), reason=claim.reason)
+
+
+def told(claim: Claim, refusal: str) -> Claim:
+    """The claim once Buildkite was told. A refusal means: too late, or nobody there to be told."""
+    reason = f"{claim.reason} (Buildkite would not take it: {refusal})" if refusal else claim.reason
+    return replace(claim, told=True, reason=reason)
 
 
 def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[WriteRecords]:

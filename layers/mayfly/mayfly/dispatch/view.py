@@ -82,7 +82,7 @@ class QueueView:
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By job, for candidates of a restricted queue; a job that is missing is not opened."""
     repositories: Mapping[str, str] = field(default_factory=dict)
-    """By parameter name: what a pipeline's repository must be."""
+    """By job: what the repository of its pipeline must be; absent where no parameter says it."""
     agent_endpoint: str = ""
     """Where agents shall call, if not at Buildkite's own address."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mayfly.config.in_force import in_force
+from mayfly.config.queue import in_force
 from mayfly.errors import FAILURES, Misconfigured
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide, problems
