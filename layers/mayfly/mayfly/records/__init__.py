@@ -1,1 +1,1 @@
-"""The records: what the Fleet table holds, the states of each, and what one write changes."""
+"""Records of the Fleet table, their states, and the changes of one write."""

@@ -1,4 +1,4 @@
-"""What a log line speaks of, as fields: queue, job, instance, launch."""
+"""Subjects of a log line as extra fields: queue, job, instance, launch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mayfly.records.model import (
 )
 
 Fields: TypeAlias = Mapping[str, str | list[str]]
-"""Extra fields of a log line: `job` for one, `jobs` for several; what is unknown is left out."""
+"""Extra fields of a log line: `job` for one, `jobs` for several; unknown subjects are omitted."""
 NOTHING: Fields = {}
 
 
@@ -29,7 +29,7 @@ def fields(
     instances: Iterable[str] = (),
     launches: Iterable[str] = (),
 ) -> Fields:
-    """The fields for these names, each once and in the order given. Empty names are left out."""
+    """Log fields for these names, in the given order; duplicates and empty names are omitted."""
     named = {"queue": queues, "job": jobs, "instance": instances, "launch": launches}
     plural = {"launch": "launches"}
     found: dict[str, str | list[str]] = {}
@@ -45,7 +45,7 @@ def fields(
 
 
 def about(records: Iterable[Record]) -> Fields:
-    """What these records are about."""
+    """Log fields for the subjects of these records; a lease has none."""
     queues, jobs, instances, launches = list[str](), list[str](), list[str](), list[str]()
     for record in records:
         match record:
@@ -73,14 +73,14 @@ def about(records: Iterable[Record]) -> Fields:
 
 
 def about_changes(changes: Iterable[Change]) -> Fields:
-    """What the records of these changes are about. A mailbox row changes beside its instance."""
+    """Log fields for the records that these changes save or drop."""
     records = list[Record]()
     for change in changes:
         match change:
             case Save() | Drop():
                 records.append(change.record)
             case FreeSlots() | Assign() | Unassign():
-                continue  # the record that frees a slot or owns the row is in the same write
+                continue  # The same write has the record that frees the slot or owns the row.
             case _:
                 assert_never(change)
     return about(records)

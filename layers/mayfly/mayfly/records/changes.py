@@ -1,4 +1,4 @@
-"""What one write does to the records: changes that are made together, or not at all."""
+"""Changes to records. One write applies all of its changes or none."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from mayfly.records.model import Record
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Write a record over the version it carries; the stored one then has the next version."""
+    """Write a record over its own version; the stored record then has the next version."""
 
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Remove a record at the version it carries."""
+    """Remove a record, if the stored version is the record's own."""
 
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Put an assignment into a sandbox mailbox row that has none."""
+    """Put an assignment into a sandbox mailbox row that has a report and no assignment."""
 
     row: str
     assignment: Mapping[str, object]
@@ -35,14 +35,14 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Unassign:
-    """Take the assignment out of a mailbox row; no harm where there is none."""
+    """Remove the assignment from a mailbox row; a row without one is no error."""
 
     row: str
 
 
 @dataclass(frozen=True, slots=True)
 class FreeSlots:
-    """Lower a queue's count of live slots. Needs no version, and a save of the row keeps it."""
+    """Lower a queue's count of live slots, at any version; a concurrent save keeps the change."""
 
     queue: str
     count: int

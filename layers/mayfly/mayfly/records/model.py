@@ -1,8 +1,8 @@
-"""The records of Mayfly, as frozen values: what the Fleet table holds and decisions read.
+"""The records of Mayfly as frozen values, stored in the Fleet table and read by decisions.
 
-Every record has a `version`, the number of times it was written; 0 means never. A record is
-saved only over the version that was read, so a lost race is a Conflict and never a lost update.
-All times are aware and in UTC.
+Every record has a `version`, the number of writes so far; 0 means never written. A save requires
+the version that was read, so a lost race is a Conflict and never a lost update. All times are
+aware and in UTC.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import TypeAlias, TypeVar
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, check_edge
 
 HISTORY = 20
-"""Steps that a record keeps; an instance's whole life has fewer."""
+"""Latest steps kept in a record; the whole life of an instance has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of state, when it happened and why."""
+    """One change of state with its time and reason."""
 
     state: str
     at: datetime
@@ -30,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a job needs of an instance: capacity of equal shape is interchangeable."""
+    """A job's requirements on an instance; instances of equal shape are interchangeable."""
 
     queue: str
     architecture: str
@@ -38,19 +38,19 @@ class Shape:
     purchase: str
 
     def __str__(self) -> str:
-        """The form in which records and logs name it."""
+        """The shape's name in records and logs: `queue/architecture/purchase/type+type`."""
         return f"{self.queue}/{self.architecture}/{self.purchase}/{'+'.join(self.instance_types)}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SlotKey:
-    """Names an instance before EC2 does: slot `number` of a launch."""
+    """Slot `number` of a launch: names an instance before EC2 gives it an id."""
 
     launch: str
     number: int
 
     def __str__(self) -> str:
-        """The form in which records and logs name it."""
+        """The slot's name in records and logs: `launch/number`."""
         return f"{self.launch}/{self.number}"
 
 
@@ -63,40 +63,40 @@ class Claim:
     shape: Shape
     state: ClaimState
     since: datetime
-    """When it entered this state."""
+    """When the claim entered this state."""
     runnable_at: datetime
-    """Since when the job could run, as Buildkite's list says."""
+    """Start of the job's runnable time, from Buildkite's list."""
     attempt: int = 1
     priority: int = 0
     pipeline: str = ""
     build: int = 0
     step: str = ""
     repository: str | None = None
-    """The repository that policy requires of this job; the host checks it again."""
+    """The repository that policy requires of this job; the host checks the repository again."""
     reserved_until: datetime | None = None
     """End of the reservation; None before the first answer."""
     slot: SlotKey | None = None
     token_until: datetime | None = None
-    """When the acquisition token of the present attempt dies. The token itself is in no record."""
+    """Expiry of this attempt's acquisition token. The token itself is in no record."""
     told: bool = True
-    """False while Buildkite has yet to be told that the job failed here."""
+    """False while Mayfly still has to tell Buildkite that the job failed."""
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0
 
     @property
     def open(self) -> bool:
-        """Whether a tick must look at it: it can still change, or Buildkite is to be told."""
+        """Whether ticks read the claim: its state can change, or Buildkite is still to be told."""
         return self.state.traits.open or not self.told
 
     def reserved(self, now: datetime) -> bool:
-        """Whether Buildkite keeps the job for us: what it does not keep may be somebody else's."""
+        """Whether the reservation holds at `now`; without one another stack may take the job."""
         return self.reserved_until is not None and now < self.reserved_until
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What a launch fixes about its instances: a later change of the queue does not touch them."""
+    """Values that a launch fixes for its instances; later changes of the queue do not apply."""
 
     bootstrap_profile: str
     sandbox_profile: str
@@ -108,7 +108,7 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One request to EC2, recorded whole before it is sent. `id` is ClientToken and tag."""
+    """One CreateFleet request, recorded whole before it is sent. `id` is ClientToken and tag."""
 
     id: str
     queue: str
@@ -117,13 +117,13 @@ class Launch:
     since: datetime
     created: datetime
     request: str
-    """The CreateFleet request as JSON, sent byte for byte at every try."""
+    """The CreateFleet request as JSON, sent byte for byte in every attempt."""
     slots: int
     spec: str
     market: str
     """`spot` or `on-demand`."""
     errors: tuple[str, ...] = ()
-    """What EC2 answered for slots that it did not fill, as `code: message`."""
+    """EC2's errors for unfilled slots, as `code: message`."""
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0
@@ -136,7 +136,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One slot of a launch: an EC2 instance from the wish to its end."""
+    """One slot of a launch: an EC2 instance from its request to its end."""
 
     key: SlotKey
     queue: str
@@ -148,64 +148,70 @@ class Instance:
     pinned: Pinned
     instance_id: str | None = None
     boot: str | None = None
-    """The kernel's boot id that the proof named."""
+    """The kernel's boot id from the proof."""
     job: str | None = None
     max_minutes: int = 0
-    """The job's ceiling, set when a job is bound."""
+    """The job's time limit in minutes, set when a job is bound."""
     proven: bool = False
-    """Whether it was ever ready."""
+    """Whether the instance was ever ready."""
     ended_job: str = ""
-    """What the host said of its agent's end; believed for nothing that matters."""
+    """The host's report of its agent's end; no decision that matters trusts the host's word."""
     unseen_since: datetime | None = None
-    """Since when EC2 does not show it; None while it does."""
+    """Start of the time in which EC2 does not show the instance; None while EC2 shows it."""
     words_kept: bool = False
-    """Whether its last words were written to the log group."""
+    """Whether the instance's last words were written to the log group."""
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0
 
     @property
     def open(self) -> bool:
-        """Whether a tick must look at it."""
+        """Whether ticks read the instance: every state but the last."""
         return self.state.traits.open
 
     @property
     def bootstrap_row(self) -> str | None:
-        """Key of the mailbox row that it may write as bootstrap."""
+        """Key of the mailbox row for the bootstrap role; None before EC2 gives an id."""
         return self.instance_id and f"{self.pinned.bootstrap_role_id}:{self.instance_id}"
 
     @property
     def sandbox_row(self) -> str | None:
-        """Key of the mailbox row whose first write is the proof."""
+        """Key of the mailbox row for the sandbox role, None before EC2 gives an id.
+
+        The first write to this row proves that the sandbox profile is in place.
+        """
         return self.instance_id and f"{self.pinned.sandbox_role_id}:{self.instance_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A queue's account of launches: what overlapping ticks race for, and no index can blur."""
+    """A queue's account of launches: one row, so overlapping ticks meet in a Conflict.
+
+    The row is read by key and consistently; counts from an index could lag.
+    """
 
     queue: str
     epoch: datetime
-    """When the row was made: keeps launch ids apart from those of a deleted stack's namesake."""
+    """When the row was made: launch ids differ from those of a deleted stack of the same name."""
     next_launch: int = 0
     live: int = 0
     """Slots launched and not yet terminated."""
     freed: int = 0
-    """Slots freed so far, when this was read: tells a save what was freed since."""
+    """Slots freed before this read; a save computes from it the slots freed since."""
     recent: tuple[tuple[datetime, int], ...] = ()
-    """Launches of the last minute: when, how many slots."""
+    """Launches of the last minute: time and number of slots."""
     retry_at: Mapping[str, datetime] = field(default_factory=dict)
     """By shape: no launch before this time, because EC2 had no capacity."""
     misses: Mapping[str, int] = field(default_factory=dict)
-    """By shape: launches in a row for which EC2 had nothing at all."""
+    """By shape: consecutive launches for which EC2 had no capacity at all."""
     spot_dry_until: Mapping[str, datetime] = field(default_factory=dict)
-    """By shape: until then `spot-then-on-demand` buys on demand."""
+    """By shape: end of the time in which `spot-then-on-demand` buys on demand."""
     version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRecord:
-    """A queue as `provision` last understood it: the one source of configuration for all others."""
+    """A queue as `provision` last read it: the other functions take all configuration from here."""
 
     queue: str
     infra: str
@@ -214,20 +220,20 @@ class QueueRecord:
     """The last good configuration, as JSON."""
     spec: str
     problems: tuple[str, ...] = ()
-    """Why what operators wrote is not in force: one line for each bad parameter."""
+    """Reasons why operators' values are not in force: one line for each bad parameter."""
     active: bool = True
-    """False when the queue stack is gone: no new work, until the last instance has ended."""
+    """False when the queue stack is gone: no new work; the record stays until all instances end."""
     version: int = 0
 
     @property
     def open(self) -> bool:
-        """A queue is looked at until its record is dropped."""
+        """Always True: ticks read a queue until its record is dropped."""
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """An EC2 instance with our tag that no record explains, and when that was first seen."""
+    """An EC2 instance with the stack's tag but no record, and the time it was first seen."""
 
     instance_id: str
     first_seen: datetime
@@ -235,13 +241,13 @@ class Stray:
 
     @property
     def open(self) -> bool:
-        """A stray is looked at until its row is dropped."""
+        """Always True: ticks read a stray until its row is dropped."""
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who may act for dispatch. `fence` rises with every holder and guards every write."""
+    """The right to act for `dispatch`. `fence` rises with every holder and guards every write."""
 
     holder: str
     fence: int
@@ -254,32 +260,36 @@ AnyRecord = TypeVar("AnyRecord", Claim, Launch, Instance, Ledger, QueueRecord, S
 
 
 def saved(record: AnyRecord) -> AnyRecord:
-    """The record as it stands after a successful write: one version on."""
+    """The record after a successful write: the same values at the next version."""
     return replace(record, version=record.version + 1)
 
 
 def launch_id(stack: str, ledger: Ledger) -> str:
-    """The id of the next launch: derived from what it stands for, 32 hexadecimal digits."""
+    """The id of the next launch: 32 hexadecimal digits.
+
+    The id is derived from stack, queue, epoch and counter, so a reader of the ledger can compute
+    the ids of earlier launches too.
+    """
     name = f"{stack}/{ledger.queue}/{ledger.epoch.isoformat()}/{ledger.next_launch}"
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def move_claim(claim: Claim, state: ClaimState, now: datetime, reason: str) -> Claim:
-    """The claim in its next state. Raises Illegal for an edge that the table lacks."""
+    """The claim in `state` since `now`. Raises Illegal for an edge not in CLAIM_STATES."""
     check_edge(claim.state, state)
     steps = (*claim.history, Step(state, now, reason))[-HISTORY:]
     return replace(claim, state=state, since=now, reason=reason, history=steps)
 
 
 def move_instance(instance: Instance, state: InstanceState, now: datetime, reason: str) -> Instance:
-    """The instance in its next state. Raises Illegal for an edge that the table lacks."""
+    """The instance in `state` since `now`. Raises Illegal for an edge not in INSTANCE_STATES."""
     check_edge(instance.state, state)
     steps = (*instance.history, Step(state, now, reason))[-HISTORY:]
     return replace(instance, state=state, since=now, reason=reason, history=steps)
 
 
 def settle_launch(launch: Launch, now: datetime, reason: str) -> Launch:
-    """The launch, settled. Raises Illegal when it is settled already."""
+    """The launch in state SETTLED since `now`. Raises Illegal for a settled launch."""
     check_edge(launch.state, LaunchState.SETTLED)
     steps = (*launch.history, Step(LaunchState.SETTLED, now, reason))[-HISTORY:]
     return replace(launch, state=LaunchState.SETTLED, since=now, reason=reason, history=steps)

@@ -1,8 +1,8 @@
-"""The states of each record, and one table each with what every state means.
+"""The states of each record, with one table of traits per record.
 
-Whatever differs by state is a field of the table's rows, so a new state has an answer for every
-question before it can be used: mypy refuses a row without one of the fields, and without the row
-the import fails. The documentation's diagrams are generated from these tables.
+Everything that differs by state is a field of the table's rows. So a new state needs every answer
+before code can use it: mypy refuses a row that lacks a field, and the import fails without the
+row. The documentation's diagrams are generated from these tables.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ AnyState: TypeAlias = ClaimState | InstanceState | LaunchState
 
 
 def claim_states(question: Callable[[ClaimTraits], bool]) -> frozenset[ClaimState]:
-    """The states of a claim of which this holds."""
+    """Claim states with traits that satisfy `question`."""
     return frozenset(state for state, traits in CLAIM_STATES.items() if question(traits))
 
 
 def instance_states(question: Callable[[InstanceTraits], bool]) -> frozenset[InstanceState]:
-    """The states of an instance of which this holds."""
+    """Instance states with traits that satisfy `question`."""
     return frozenset(state for state, traits in INSTANCE_STATES.items() if question(traits))
 
 
@@ -78,6 +78,6 @@ OPEN_LAUNCHES = frozenset(state for state, traits in LAUNCH_STATES.items() if tr
 
 
 def check_edge(old: AnyState, new: AnyState) -> None:
-    """Raise Illegal unless an edge leads from the old state to the new one."""
+    """Raise Illegal unless the table has an edge from `old` to `new`."""
     if new not in old.traits.edges:
         raise Illegal(f"{type(old).__name__}: no edge from {old} to {new}")

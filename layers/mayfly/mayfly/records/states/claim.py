@@ -1,4 +1,4 @@
-"""The states of a claim, and what each of them means."""
+"""The states of a claim and the traits of each state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly.records.states.table import exhaustive
 
 
 class ClaimState(StrEnum):
-    """Where a job stands that Mayfly has reserved."""
+    """Progress of a job that Mayfly has reserved."""
 
     WAITING = "waiting"
     ASSIGNED = "assigned"
@@ -31,7 +31,7 @@ class Watch(Enum):
 
     NEVER = auto()
     WIDE = auto()
-    """In its wide ticks alone: such a claim needs no look at every tick."""
+    """Only in wide ticks: the claim does not need a read in every tick."""
     ALWAYS = auto()
 
 
@@ -39,7 +39,7 @@ class Agent(Enum):
     """Whether an agent has the job."""
 
     NONE = auto()
-    """None ever had it: a job that is closed like this gets a new claim when it is listed again."""
+    """No agent ever had the job: after the claim closes, a new listing opens a new claim."""
     RUNS = auto()
     """The end of its instance finishes the claim."""
     ENDED = auto()
@@ -47,35 +47,35 @@ class Agent(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimTraits:
-    """What a claim's state means. A claim that Buildkite is to be told of is open in any state."""
+    """Traits of a claim's state. A claim with `told=False` is open in every state."""
 
     rank: int
-    """Place in the stored key of the index `open`: never changed, and never used again."""
+    """Place in the stored key of the index `open`. Never change or reuse a rank."""
     edges: Mapping[ClaimState, str]
-    """The states that may follow, each with its cause. A state without one is closed."""
+    """The states that may follow, each with its cause. A state without edges is closed."""
     deadline: timedelta | None
-    """How long it may last; then the claim goes back to Buildkite."""
+    """Longest time in the state; afterwards the claim goes back to Buildkite."""
     watch: Watch
     waits: bool
-    """Whether the job needs an instance: what is launched is launched for these."""
+    """Whether the job needs an instance: `provision` launches for these claims."""
     bound: bool
-    """Whether an instance is bound to it and Buildkite has yet to say that an agent has the job."""
+    """Whether an instance is bound to the claim and no agent has accepted the job yet."""
     agent: Agent
     told_to_buildkite: bool
-    """Whether Buildkite is told that the job failed here."""
+    """Whether Mayfly tells Buildkite that the job failed."""
 
     @property
     def open(self) -> bool:
-        """Whether an edge leads on."""
+        """Whether the state has edges."""
         return bool(self.edges)
 
     def overstayed(self, lasted: timedelta) -> bool:
-        """Whether the deadline is over."""
+        """Whether `lasted`, the time in the state, exceeds the deadline."""
         return self.deadline is not None and lasted > self.deadline
 
     @property
     def given_up(self) -> bool:
-        """Whether Mayfly let go of the job before an agent had it; the reason says why."""
+        """Whether the claim closed before an agent had the job; the claim's reason says why."""
         return not self.open and self.agent is Agent.NONE
 
 
@@ -87,9 +87,9 @@ CLAIM_STATES: Mapping[ClaimState, ClaimTraits] = exhaustive(
         _S.WAITING: ClaimTraits(
             rank=1,
             edges={
-                _S.ASSIGNED: "a ready instance was bound to it",
+                _S.ASSIGNED: "a ready instance was bound to the job",
                 _S.RELEASED: "cancelled, taken by someone else, or given back to Buildkite",
-                _S.FAILED: "it cannot run here; Buildkite is told the reason",
+                _S.FAILED: "the job cannot run here; Buildkite is told the reason",
             },
             deadline=timedelta(hours=1),
             watch=Watch.ALWAYS,
@@ -101,12 +101,12 @@ CLAIM_STATES: Mapping[ClaimState, ClaimTraits] = exhaustive(
         _S.ASSIGNED: ClaimTraits(
             rank=2,
             edges={
-                _S.RUNNING: "Buildkite says that an agent has accepted it",
+                _S.RUNNING: "Buildkite says that an agent has accepted the job",
                 _S.WAITING: "the attempt failed before Buildkite said accepted",
-                _S.RELEASED: "cancelled or taken by someone else before it was accepted",
+                _S.RELEASED: "cancelled or taken by someone else before an agent accepted the job",
                 _S.FAILED: "the last attempt failed; Buildkite is told the reason",
             },
-            # An attempt is over much sooner: this ends what Buildkite says nothing of any more.
+            # Attempts end much sooner: the deadline ends claims that Buildkite stopped reporting.
             deadline=timedelta(hours=1),
             watch=Watch.ALWAYS,
             waits=False,
@@ -117,7 +117,7 @@ CLAIM_STATES: Mapping[ClaimState, ClaimTraits] = exhaustive(
         _S.RUNNING: ClaimTraits(
             rank=3,
             edges={_S.FINISHED: "the job or its instance has ended"},
-            deadline=None,  # The deadline of its instance ends it.
+            deadline=None,  # The deadline of the claim's instance ends the claim.
             watch=Watch.WIDE,
             waits=False,
             bound=False,
@@ -145,7 +145,7 @@ CLAIM_STATES: Mapping[ClaimState, ClaimTraits] = exhaustive(
             told_to_buildkite=False,
         ),
         _S.FAILED: ClaimTraits(
-            # Before those that `dispatch` reads with it: together they are one span of the index.
+            # Rank 0, next to WAITING and ASSIGNED: `dispatch` reads the three in one index query.
             rank=0,
             edges={},
             deadline=None,

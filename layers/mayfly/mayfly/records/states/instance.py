@@ -1,4 +1,4 @@
-"""The states of an instance, and what each of them means."""
+"""The states of an instance and the traits of each state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly.records.states.table import exhaustive
 
 
 class InstanceState(StrEnum):
-    """Where one slot of a launch stands, from the wish to the end of the machine."""
+    """Progress of one slot of a launch, from the request to the end of the machine."""
 
     REQUESTED = "requested"
     LAUNCHING = "launching"
@@ -32,127 +32,130 @@ class InstanceState(StrEnum):
 
 
 class Supply(Enum):
-    """Whether an instance counts for the jobs that wait."""
+    """Whether an instance counts as supply for waiting jobs."""
 
     NONE = auto()
     COMING = auto()
-    """It will be ready if nothing goes wrong."""
+    """The instance will be ready if nothing goes wrong."""
     READY = auto()
-    """It can take a job at once; until then it is idle."""
+    """The instance is idle and can take a job at once."""
 
 
 class SetUp(Enum):
-    """How far an instance is on its way to ready, which `sandbox` moves it along."""
+    """Progress of an instance's set-up, which `sandbox` drives."""
 
     NONE = auto()
-    """It is not on its way: `sandbox` does not look at it."""
+    """The instance is not being set up: `sandbox` does not read it."""
     AWAITED = auto()
-    """Its supervisor has not reported."""
+    """The supervisor has not reported yet."""
     UNDER_WAY = auto()
     COMPLETE = auto()
-    """Its profile can be replaced."""
+    """The profile can be replaced."""
     TO_BE_PROVEN = auto()
-    """Its profile is replaced, and the proof of that is to come."""
+    """The profile is being replaced, and the proof of the replacement is outstanding."""
 
 
 class Allowance(Enum):
-    """What the queue adds to the deadline of a state; the host enforces it itself."""
+    """Time that the queue's configuration adds to a state's deadline; the host enforces it too."""
 
     NONE = auto()
     SCRIPT = auto()
     """The time limit of the operator's bootstrap script."""
     JOB = auto()
-    """The job's ceiling."""
+    """The job's time limit."""
 
 
 class Reaping(Enum):
-    """What `reap` does about an instance that EC2 has not ended."""
+    """What `reap` does with an instance that EC2 has not ended."""
 
     NONE = auto()
     JUDGE = auto()
-    """Condemn it for its deadline, for what EC2 says, or for what its host says."""
+    """Condemn the instance for its deadline, for EC2's word, or for its host's word."""
     AWAIT_POWER_OFF = auto()
-    """Keep its last words; terminate it only when it has not gone by the deadline."""
+    """Keep the last words; terminate the instance only if it still runs at the deadline."""
     TERMINATE = auto()
-    """Keep its last words; terminate it, unless it is kept for a look."""
+    """Keep the last words; terminate the instance, unless keep-failed keeps it for a look."""
 
 
 class OwnEnd(Enum):
-    """What a host's report of its end means to `reap`."""
+    """What a host's report of its own end means to `reap`."""
 
     NOTHING = auto()
-    """Nothing by itself: `sandbox` acts on it, or the end is known."""
+    """No effect: `sandbox` acts on the report, or the end is known."""
     CONDEMNS = auto()
-    """A proven host that failed takes no job."""
+    """The instance is condemned: a proven host that failed takes no job."""
     ENDS_JOB = auto()
-    """Its agent has ended."""
+    """The instance is done: the host's agent has ended."""
 
 
 class Ending(Enum):
-    """What EC2's `shutting-down` and `terminated` mean."""
+    """What EC2's states `shutting-down` and `terminated` mean."""
 
     EXPECTED = auto()
-    """The record's own reason says why."""
+    """The record's own reason explains the end."""
     CONDEMNS = auto()
-    BORNE = auto()
-    """Nothing before `terminated`: a job has until its limit to end by itself."""
+    TOLERATED = auto()
+    """`shutting-down` has no effect: a job has until its limit to end by itself."""
 
 
 class SpotWarning(Enum):
-    """What EC2's warning means that it takes a spot instance back."""
+    """What EC2's spot interruption warning means."""
 
     NOTHING = auto()
     CONDEMNS = auto()
-    """It takes no job any more."""
+    """The instance takes no more jobs."""
     REACHES_HOST = auto()
-    """The host is told, and stops its job only as early as it must."""
+    """`reap` warns the host, which stops its job only as early as necessary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceTraits:
-    """What an instance's state means."""
+    """Traits of an instance's state."""
 
     rank: int
-    """Place in the stored key of the index `open`: never changed, and never used again."""
+    """Place in the stored key of the index `open`. Never change or reuse a rank."""
     edges: Mapping[InstanceState, str]
-    """The states that may follow, each with its cause. A state without one is closed."""
+    """The states that may follow, each with its cause. A state without edges is closed."""
     deadline: timedelta | None
-    """How long it may last. None where something else bounds it."""
+    """Longest time in the state, without the allowance. None where another limit applies."""
     allowance: Allowance
     supply: Supply
     awaits_launch: bool
-    """Whether EC2's answer to its launch is still to come."""
+    """Whether EC2 has not answered the launch yet."""
     notes_instance_id: bool
-    """Whether a save notes for which slot the EC2 instance id stands: once, when it is new."""
+    """Whether a save also writes the row from EC2 instance id to slot: once, for a new id."""
     set_up: SetUp
     awaits_acceptance: bool
-    """Whether a job is bound to it and Buildkite has yet to say that its agent has the job."""
+    """Whether a job is bound to the instance and its agent has not accepted the job yet."""
     explains_attempt: bool
-    """Whether its reason says why the attempt at a job failed."""
+    """Whether the instance's reason explains why the attempt at a job failed."""
     reaping: Reaping
     own_end: OwnEnd
     ending: Ending
     stop_condemns: bool
-    """Whether EC2's `stopping` and `stopped` condemn it: somebody else has stopped it."""
+    """Whether EC2's `stopping` and `stopped` condemn the instance: somebody else stopped it."""
     spot_warning: SpotWarning
 
     @property
     def open(self) -> bool:
-        """Whether an edge leads on."""
+        """Whether the state has edges."""
         return bool(self.edges)
 
     def overstayed(self, lasted: timedelta) -> bool:
-        """Whether the deadline is over, without an allowance."""
+        """Whether `lasted`, the time in the state, exceeds the deadline without the allowance."""
         return self.deadline is not None and lasted > self.deadline
 
 
 _S = InstanceState
 
 REPEAT_LAUNCH = timedelta(minutes=10)
-"""How long an unanswered CreateFleet is repeated byte for byte."""
+"""Time in which an unanswered CreateFleet request is repeated byte for byte."""
 
 _GONE = {_S.TERMINATED: "EC2 says that the instance is terminated"}
-_ENDS = {_S.CONDEMNED: "it failed, overstayed, or is not needed any more", **_GONE}
+_ENDS = {
+    _S.CONDEMNED: "the instance failed, exceeded a deadline, or is not needed any more",
+    **_GONE,
+}
 
 INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
     InstanceState,
@@ -161,8 +164,8 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             rank=0,
             edges={
                 _S.LAUNCHING: "EC2 returned an instance id for the slot, "
-                "or it was seen with our tag",
-                _S.TERMINATED: "EC2 did not launch it",
+                "or showed an instance with the launch's tag",
+                _S.TERMINATED: "EC2 did not launch the instance",
             },
             deadline=REPEAT_LAUNCH,
             allowance=Allowance.NONE,
@@ -174,7 +177,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             explains_attempt=False,
             reaping=Reaping.NONE,
             own_end=OwnEnd.NOTHING,
-            ending=Ending.BORNE,
+            ending=Ending.TOLERATED,
             stop_condemns=False,
             spot_warning=SpotWarning.NOTHING,
         ),
@@ -214,7 +217,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.BOOTSTRAPPED: InstanceTraits(
             rank=3,
-            edges={_S.SWAPPING: "its profile is about to be replaced", **_ENDS},
+            edges={_S.SWAPPING: "the instance's profile is about to be replaced", **_ENDS},
             deadline=timedelta(minutes=2),
             allowance=Allowance.NONE,
             supply=Supply.COMING,
@@ -232,7 +235,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         _S.SWAPPING: InstanceTraits(
             rank=4,
             edges={
-                _S.READY: "it wrote its sandbox row, and EC2 shows the sandbox profile alone",
+                _S.READY: "the host wrote its sandbox row, and EC2 shows only the sandbox profile",
                 **_ENDS,
             },
             deadline=timedelta(minutes=6),
@@ -251,8 +254,8 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.READY: InstanceTraits(
             rank=5,
-            edges={_S.ASSIGNED: "a job was bound to it", **_ENDS},
-            deadline=None,  # `pool/max-idle-hours` bounds it.
+            edges={_S.ASSIGNED: "a job was bound to the instance", **_ENDS},
+            deadline=None,  # `pool/max-idle-hours` limits the state.
             allowance=Allowance.NONE,
             supply=Supply.READY,
             awaits_launch=False,
@@ -268,7 +271,10 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.ASSIGNED: InstanceTraits(
             rank=6,
-            edges={_S.RUNNING: "Buildkite says that its agent has accepted the job", **_ENDS},
+            edges={
+                _S.RUNNING: "Buildkite says that the instance's agent has accepted the job",
+                **_ENDS,
+            },
             deadline=timedelta(minutes=3),
             allowance=Allowance.NONE,
             supply=Supply.NONE,
@@ -285,7 +291,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.RUNNING: InstanceTraits(
             rank=7,
-            edges={_S.DONE: "its agent has ended", **_ENDS},
+            edges={_S.DONE: "the instance's agent has ended", **_ENDS},
             # An agent may need 25 minutes after its command to deliver the log through an outage.
             deadline=timedelta(minutes=30),
             allowance=Allowance.JOB,
@@ -297,7 +303,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             explains_attempt=False,
             reaping=Reaping.JUDGE,
             own_end=OwnEnd.ENDS_JOB,
-            ending=Ending.BORNE,
+            ending=Ending.TOLERATED,
             stop_condemns=False,
             spot_warning=SpotWarning.REACHES_HOST,
         ),

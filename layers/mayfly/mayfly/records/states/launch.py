@@ -1,4 +1,4 @@
-"""The states of a launch, and what each of them means."""
+"""The states of a launch and the traits of each state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mayfly.records.states.table import exhaustive
 
 
 class LaunchState(StrEnum):
-    """Where one request to EC2 stands."""
+    """Progress of one CreateFleet request."""
 
     OPEN = "open"
     SETTLED = "settled"
@@ -23,12 +23,12 @@ class LaunchState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchTraits:
-    """What a launch's state means."""
+    """Traits of a launch's state."""
 
     rank: int
-    """Place in the stored key of the index `open`: never changed, and never used again."""
+    """Place in the stored key of the index `open`. Never change or reuse a rank."""
     edges: Mapping[LaunchState, str]
-    """The states that may follow, each with its cause. A state without one is closed."""
+    """The states that may follow, each with its cause. A state without edges is closed."""
 
     @property
     def open(self) -> bool:

@@ -11,11 +11,11 @@ from typing import Protocol, TypeVar
 
 
 class Ranked(Protocol):
-    """A state as the index sorts it."""
+    """A state that has a rank in the index `open`."""
 
     @property
     def traits(self) -> HasRank:
-        """Its row."""
+        """The row of this state."""
 
 
 class HasRank(Protocol):
@@ -23,7 +23,7 @@ class HasRank(Protocol):
 
     @property
     def rank(self) -> int:
-        """See the tables."""
+        """Place in the stored key of the index `open`."""
 
 
 State = TypeVar("State", bound=StrEnum)
@@ -31,9 +31,9 @@ Traits = TypeVar("Traits", bound=HasRank)
 
 
 def exhaustive(states: type[State], rows: Mapping[State, Traits]) -> Mapping[State, Traits]:
-    """The rows in the order of the states.
+    """The rows in the order of the enum's states.
 
-    Raises TypeError for a state without a row, and for a rank that two states share.
+    Raises TypeError for a state without a row, and for two states with one rank.
     """
     missing = [str(state) for state in states if state not in rows]
     if missing:
