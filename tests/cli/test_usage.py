@@ -140,7 +140,7 @@ def test_a_line_says_which_option_is_wrong_and_what_is_allowed(
     [
         (("nonsense",), "'nonsense' is not Name=value"),
         (("Nonsense=1",), "no template has a parameter Nonsense; it asks for TokenParameter"),
-        (("nonsense/name=1",), "there is no such parameter"),
+        (("nonsense/name=1",), "no such parameter"),
         (("QueueKey=default",), "a queue needs VpcId: give VpcId=vpc-0123"),
         (("QueueKey=default", "VpcId=vpc-0"), "a queue needs Subnets"),
         (("QueueKey=a b",), "QueueKey"),

@@ -35,7 +35,7 @@ def test_variants_of_it_are_read_too(changes: dict[str, object]) -> None:
     [
         ({"protocol": 2}, "protocol"),
         ({"protocol": None}, "protocol"),
-        ({"queue": "other"}, "it is for queue other"),
+        ({"queue": "other"}, "the field queue names queue other"),
         ({"templates": {}}, "templates"),
         ({"templates": {"riscv": TEMPLATES["arm64"]}}, "templates"),
         ({"templates": {"arm64": {"id": "ami-1", "version": "1"}}}, "templates.arm64.id"),

@@ -218,7 +218,7 @@ def test_an_unknown_name_is_told_and_changes_nothing(name: str) -> None:
     config, problems = read({name: "3", "pool/hot": "2"})
     assert config == QueueConfig(queue="deploy", hot=2)
     assert len(problems) == 1
-    assert f'{name} = "3": there is no such parameter' in problems[0]
+    assert f'{name} = "3": no such parameter' in problems[0]
 
 
 @pytest.mark.parametrize("name", ["policy/rule/deploy", "policy/rules", "Policy/rules/a", "policy"])

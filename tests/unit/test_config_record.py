@@ -120,7 +120,7 @@ def test_a_bad_publication_leaves_the_former_in_force(published: str) -> None:
     assert kept.infra == good.infra
     assert config(kept).hot == 3
     assert len(kept.problems) == 1
-    assert "stack published" in kept.problems[0]
+    assert "infrastructure published for queue" in kept.problems[0]
 
 
 def test_a_bad_first_publication_makes_a_record_with_nothing_in_force() -> None:

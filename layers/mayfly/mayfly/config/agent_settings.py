@@ -1,8 +1,8 @@
 """Operators' lines for the agent's own configuration file, checked name by name.
 
-The agent ignores names that it does not know, so a misspelt restriction would protect nothing;
-and it drops `export` before a name, so `exporttoken` sets the token (both seen in cliconfig/file.go
-of buildkite-agent 3.83.1). Hence a list of what is allowed, and no list of what is forbidden.
+The agent ignores unknown names, so a misspelt restriction would protect nothing. The agent also
+drops `export` before a name, so `exporttoken` sets the token (both seen in cliconfig/file.go of
+buildkite-agent 3.83.1). So Mayfly has a list of allowed names, not of forbidden ones.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ _SAFE = """
     verification-failure-behavior verification-jwks-file
 """
 ALLOWED = frozenset(_SAFE.split())
-"""Names of buildkite-agent 3.83 to 4.0 that do not touch what Mayfly promises."""
+"""Names of buildkite-agent 3.83 to 4.0 that do not weaken Mayfly's promises."""
 
 _LINE = re.compile(r"(?P<name>[a-z0-9-]+)\s*=\s*(?P<value>.+)")
 
 
 def parse_agent_settings(text: str) -> str:
-    """The lines in their canonical form, `name=value`; comments and empty lines are dropped.
+    """The lines in canonical form, `name=value`; comments and empty lines are omitted.
 
-    Raises ValueError that names the line and the name at fault, and never a value.
+    Raises ValueError with the line number and the name at fault, never with a value: values may
+    be secrets.
     """
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -51,8 +52,8 @@ def parse_agent_settings(text: str) -> str:
         if why := refusal(name):
             raise ValueError(f"line {number}: {name} cannot be set: {why}")
         if name not in ALLOWED:
-            raise ValueError(f"line {number}: {name} is no setting that Mayfly knows to be safe")
+            raise ValueError(f"line {number}: {name} is not in Mayfly's list of safe settings")
         if name in found:
-            raise ValueError(f"line {number}: {name} stands twice")
+            raise ValueError(f"line {number}: {name} is set twice")
         found[name] = match["value"]
     return "\n".join(f"{name}={value}" for name, value in found.items())

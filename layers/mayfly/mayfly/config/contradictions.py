@@ -1,4 +1,4 @@
-"""What is good for itself and wrong together: among parameters, and with the queue's stack."""
+"""Contradictions among valid parameters, and between parameters and the queue's stack."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mayfly.config.values import architecture_of
 from mayfly_protocol.words import ROOT, Imds
 
 MAX_POOLS = 300
-"""Pairs of instance type and subnet that CreateFleet takes (EC2's page on quotas of fleets)."""
+"""CreateFleet's limit for pairs of instance type and subnet (EC2's page on fleet quotas)."""
 
 
 def contradictions(config: QueueConfig, infra: Infra) -> tuple[Problem, ...]:
-    """Every contradiction, named by the parameter that should change."""
+    """Every contradiction, each as a problem of the parameter that should change."""
     return (*_among_parameters(config), *_with_the_stack(config, infra))
 
 
@@ -28,12 +28,14 @@ def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
         allowed = f"types of launch/architecture ({config.architecture})"
         yield _problem("instance_types", ", ".join(strange), allowed)
     if ROOT[config.root] and config.imds == Imds.SUPERVISOR:
-        allowed = "off or job where job/root is yes: root could undo the rule that keeps jobs out"
+        allowed = (
+            "off or job where job/root is yes: root could undo the rule that keeps jobs from it"
+        )
         yield _problem("imds", config.imds, allowed)
     if config.imds == Imds.OFF and config.max_minutes > MAX_MINUTES_WITHOUT_IMDS:
         allowed = (
             f"at most {MAX_MINUTES_WITHOUT_IMDS} where imds is off: the sandbox role's credentials "
-            "are fetched once and live no longer"
+            "are fetched once and expire after that time"
         )
         yield _problem("max_minutes", config.max_minutes, allowed)
 
@@ -41,11 +43,11 @@ def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
 def _with_the_stack(config: QueueConfig, infra: Infra) -> Iterator[Problem]:
     if config.architecture not in infra.templates:
         known = " or ".join(sorted(infra.templates))
-        allowed = f"{known}, for which the queue's stack has a launch template"
+        allowed = f"{known}: the queue's stack has no launch template for other architectures"
         yield _problem("architecture", config.architecture, allowed)
     most = MAX_POOLS // len(infra.subnets)
     if len(config.instance_types) > most:
-        allowed = f"at most {most}: EC2 takes {MAX_POOLS} pairs of type and subnet"
+        allowed = f"at most {most}: EC2 accepts {MAX_POOLS} pairs of type and subnet"
         yield _problem("instance_types", f"{len(config.instance_types)} types", allowed)
     below = f"s3://{infra.script_prefix}"
     if config.script is not None and infra.script_prefix == "":

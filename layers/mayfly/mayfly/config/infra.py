@@ -1,4 +1,4 @@
-"""What a queue stack publishes of itself: the one JSON by which queues are discovered."""
+"""The JSON that a queue stack publishes; `provision` discovers queues by these parameters."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _NAME = r"[A-Za-z0-9_+=,.@-]{1,128}"
 
 def _known(protocol: int) -> int:
     if protocol != PROTOCOL:
-        raise ValueError(f"it is {protocol}, and this control plane knows {PROTOCOL}")
+        raise ValueError(f"protocol {protocol}; this control plane supports protocol {PROTOCOL}")
     return protocol
 
 
 class Template(BaseModel):
-    """A launch template at a version, by number."""
+    """A launch template's id and the number of one version, both as text."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,10 @@ class Template(BaseModel):
 
 
 class Infra(BaseModel):
-    """Templates, profiles, roles and subnets of one queue. Unknown fields are left for later."""
+    """Templates, profiles, roles and subnets of one queue.
+
+    Unknown fields are ignored, so a later queue stack may publish more.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,15 +59,15 @@ class Infra(BaseModel):
     sandbox_role_id: RoleId
     subnets: Annotated[tuple[Subnet, ...], Field(min_length=1)]
     script_prefix: Annotated[str, StringConstraints(pattern=r"^(|[a-z0-9][a-z0-9.-]+/(.*/)?)$")]
-    """`bucket/prefix/` below which the bootstrap script must lie; empty: none may be named."""
+    """`bucket/prefix/` that the bootstrap script must lie below; empty: no script is allowed."""
 
     @classmethod
     def parse(cls, queue: str, stack: str, text: str) -> Infra:
-        """The queue's infrastructure as its stack published it.
+        """The infrastructure of `queue` from the JSON `text` that its stack published.
 
-        Raises Misconfigured, in one line, for what has another form, another protocol, or names
-        profiles and roles that are not of this stack and this queue: whoever can publish for one
-        queue must not thereby get at another's.
+        Raises Misconfigured, in one line, for another form, another protocol, and for profiles or
+        roles of another stack or queue: the right to publish for one queue must not open the
+        roles of another queue.
         """
         try:
             infra = cls.model_validate_json(text)
@@ -72,18 +75,18 @@ class Infra(BaseModel):
             first = error.errors(include_url=False, include_input=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or "the text"
             raise Misconfigured(
-                f"what queue {queue}'s stack published: {field}: {first['msg']}"
+                f"infrastructure published for queue {queue}: {field}: {first['msg']}"
             ) from error
         wrong = next(_strangers(infra, queue, stack), None)
         if wrong is not None:
-            raise Misconfigured(f"what queue {queue}'s stack published: {wrong}")
+            raise Misconfigured(f"infrastructure published for queue {queue}: {wrong}")
         return infra
 
 
 def _strangers(infra: Infra, queue: str, stack: str) -> Iterator[str]:
-    """What does not belong to this queue of this stack."""
+    """A message for each field that does not belong to this queue of this stack."""
     if infra.queue != queue:
-        yield f"it is for queue {infra.queue}"
+        yield f"the field queue names queue {infra.queue}"
     accounts = set()
     for field, kind, side in (
         ("bootstrap_profile", "instance-profile", "bootstrap"),
@@ -99,7 +102,7 @@ def _strangers(infra: Infra, queue: str, stack: str) -> Iterator[str]:
         else:
             accounts.add(found[1])
     if len(accounts) > 1:
-        yield "profiles and roles of more than one account"
+        yield "profiles and roles belong to more than one account"
     if infra.bootstrap_role_id == infra.sandbox_role_id:
         # The proof is a write under the sandbox role's id: with one id it would prove nothing.
         yield "bootstrap_role_id and sandbox_role_id are the same"

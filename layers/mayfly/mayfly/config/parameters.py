@@ -1,4 +1,4 @@
-"""Every parameter of a queue: what it means, what it may be, what it is when absent.
+"""Every parameter of a queue: meaning, allowed values, default and parser.
 
 The table in the operating guide is generated from this model.
 """
@@ -20,15 +20,15 @@ from mayfly_protocol.words import ROOT, Imds
 
 RULES = "policy/rules"
 MAX_MINUTES_WITHOUT_IMDS = 300
-"""IMDS serves credentials of six hours and renews them hourly, so that those fetched last, just
-before it is closed for good, are good for five hours at least."""
+"""Minutes. IMDS serves credentials that live six hours and renews them hourly, so credentials
+fetched last, just before IMDS is closed for good, live for at least five hours more."""
 
 _DEFAULT = QueueConfig(queue="")
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What people must know of a parameter. `default` is written as the parameter would be."""
+    """A parameter's entry in the operating guide. `default` has the parameter's own notation."""
 
     name: str
     meaning: str
@@ -37,7 +37,7 @@ class About:
 
 
 class Written(BaseModel):
-    """What stands in a queue's parameters, each read for itself. Absent means default."""
+    """A queue's parameters, each parsed on its own. An absent parameter has its default."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,7 +46,7 @@ class Written(BaseModel):
         PlainValidator(values.count(0, 5000)),
         About(
             "pool/hot",
-            "hot instances to keep: running, proven, never used",
+            "number of hot instances to keep: running, proven, never used",
             "a count from 0 to 5000 (a plain number, no schedule and no `auto`), "
             "at most `limits/max-instances`",
             "0",
@@ -67,7 +67,7 @@ class Written(BaseModel):
         PlainValidator(values.count(1, 5000)),
         About(
             "limits/max-instances",
-            "instances that may live at the same time, whatever they do",
+            "maximum number of instances at the same time, whatever their state",
             "a count from 1 to 5000 (to stop a queue, set `paused`)",
             "50",
         ),
@@ -77,7 +77,7 @@ class Written(BaseModel):
         PlainValidator(values.count(1, 1000)),
         About(
             "limits/max-launches-per-minute",
-            "instances that may be launched within a minute",
+            "maximum number of instances launched within a minute",
             "a count from 1 to 1000",
             "100",
         ),
@@ -88,7 +88,7 @@ class Written(BaseModel):
         About(
             "launch/architecture",
             "the processor's architecture",
-            "`x86_64` or `arm64`, as far as the queue's stack has a launch template for it",
+            "`x86_64` or `arm64`; the queue's stack must have a launch template for it",
             "x86_64",
         ),
     ] = _DEFAULT.architecture
@@ -126,9 +126,9 @@ class Written(BaseModel):
         PlainValidator(values.count(1, 10080)),
         About(
             "job/max-minutes",
-            "a ceiling for the time of a job; Buildkite's own time-outs govern below it",
+            "upper limit for a job's running time; Buildkite's own time-outs apply below it",
             f"minutes from 1 to 10080, at most {MAX_MINUTES_WITHOUT_IMDS} where `imds` is `off`, "
-            "for there credentials are not renewed",
+            "because credentials are then not renewed",
             "720",
         ),
     ] = _DEFAULT.max_minutes
@@ -137,7 +137,7 @@ class Written(BaseModel):
         PlainValidator(values.count(1, 10)),
         About(
             "job/attempts",
-            "instances that a job may be given until an agent has accepted it",
+            "number of instances that Mayfly tries for a job until an agent has accepted the job",
             "a count from 1 to 10",
             "3",
         ),
@@ -157,7 +157,7 @@ class Written(BaseModel):
         PlainValidator(values.one_of(*Imds)),
         About(
             "imds",
-            "who reaches the instance metadata service, and with it the sandbox role",
+            "who can reach the instance metadata service, and with it the sandbox role",
             "`off` (nobody), `supervisor` (root alone) or `job` (everybody); "
             "not `supervisor` where `job/root` is `yes`",
             "supervisor",
@@ -167,8 +167,8 @@ class Written(BaseModel):
         Mapping[str, Annotated[tuple[Rule, ...], PlainValidator(values.rules)]],
         About(
             f"{RULES}/<name>",
-            "which jobs the queue takes: one line that holds lets a job in, see below",
-            "lines of `key=value[,value…]` that must hold together",
+            "which jobs the queue takes: a job that meets one line is let in, see below",
+            "lines of `key=value[,value…]`; a job must meet every condition of a line",
             "none: every job",
         ),
     ] = {}
@@ -177,9 +177,10 @@ class Written(BaseModel):
         PlainValidator(values.repository_path),
         About(
             "policy/repository-from",
-            "the parameter that holds the one repository that a pipeline may have on this queue",
-            "a path as `/buildkite/pipelines/{pipeline}/repository`, "
-            "with `{pipeline}` as a part of it and `repository` at its end",
+            "path of the SSM parameters with the one repository that each pipeline may use on this "
+            "queue",
+            "a path such as `/buildkite/pipelines/{pipeline}/repository`, "
+            "with `{pipeline}` as one part and `repository` as the last",
             "none: not checked",
         ),
     ] = _DEFAULT.repository_from
@@ -194,7 +195,7 @@ class Written(BaseModel):
         About(
             "bootstrap/script",
             "a script that sets an instance up, as root, with the bootstrap role",
-            "`s3://bucket/key`, with ` minutes=N` (1 to 60) behind it for another time limit "
+            "`s3://bucket/key`, followed by ` minutes=N` (1 to 60) for a time limit other "
             "than 15 minutes; below the script prefix of the queue's stack",
         ),
     ] = None
@@ -204,7 +205,7 @@ class Written(BaseModel):
         About(
             "agent/config",
             "lines for the agent's own configuration file, see below",
-            "lines of `name=value`, with names that do not touch what Mayfly promises",
+            "lines of `name=value`, with names that do not weaken Mayfly's promises",
         ),
     ] = _DEFAULT.agent_config
     keep_failed: Annotated[
@@ -212,7 +213,7 @@ class Written(BaseModel):
         PlainValidator(values.minutes),
         About(
             "debug/keep-failed-minutes",
-            "how long a host that was never ready is kept, without a job, for a look",
+            "how long a host that was never ready is kept for inspection, without a job",
             "minutes from 0 to 1440",
             "0",
         ),
@@ -225,4 +226,4 @@ def _about(field: str) -> About:
 
 
 ABOUT: Mapping[str, About] = {field: _about(field) for field in Written.model_fields}
-"""The parameters by field of the model."""
+"""Each parameter's entry, by field of the model."""

@@ -1,4 +1,4 @@
-"""Why a parameter is not in force, told without its secrets."""
+"""Reasons why a parameter is not in force, without secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PASSWORD = re.compile(r"(?<=//)[^/@\s]*:[^/@\s]*(?=@)")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a parameter is not in force. `value` may be shown: it is cut, and without secrets."""
+    """The reason why a parameter is not in force. `value` is cut and scrubbed: safe to show."""
 
     parameter: str
     value: str
@@ -24,7 +24,7 @@ class Problem:
 
 
 def shown(text: str, most: int = 80) -> str:
-    """At most so many characters of a text, in one line, without what could be a secret."""
+    """The text in one line of at most `most` characters, without possible secrets."""
     plain = _PASSWORD.sub("…", scrub(text))
     line = "".join(char if char.isprintable() else " " for char in plain)
     return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -1,4 +1,4 @@
-"""The configuration of one queue, checked and complete, as the decisions use it."""
+"""The configuration of one queue, checked and complete, for decisions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ DEFAULT_TYPES: Mapping[str, tuple[str, ...]] = {
 }
 """Instance types by architecture where `launch/instance-types` is absent.
 
-8 GiB of memory each, of several generations, so that one of them has capacity.
+Each has 8 GiB of memory. The types are of several generations, so that one of them has capacity.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The operator's bootstrap step. `version` is the parameter's: to put it again is a change."""
+    """The operator's bootstrap script.
+
+    `version` is the SSM parameter's version, so writing the parameter again is a change.
+    """
 
     url: str
     minutes: int
@@ -33,7 +36,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
-    """What is in force for a queue. The defaults are those of absent parameters."""
+    """The configuration in force for a queue. Defaults are the defaults of absent parameters."""
 
     queue: str
     hot: int = 0
@@ -63,11 +66,11 @@ class QueueConfig:
 
     @property
     def restricted(self) -> bool:
-        """Whether a job's environment must be read before the job may be reserved."""
+        """Whether `dispatch` must read a job's environment before reserving the job."""
         return bool(self.rules) or self.repository_from is not None
 
     def to_json(self) -> str:
-        """The form in which the queue's record keeps it; equal configurations give equal text."""
+        """The stored form, for the queue's record; equal configurations give equal text."""
         plain: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         plain["max_idle"] = self.max_idle.total_seconds()
         plain["keep_failed"] = self.keep_failed.total_seconds()
@@ -82,10 +85,10 @@ class QueueConfig:
 
     @classmethod
     def from_json(cls, text: str) -> QueueConfig:
-        """The configuration that `to_json` wrote.
+        """The configuration from text that `to_json` wrote.
 
-        Raises Misconfigured for anything else. A field that is missing is an error and not its
-        default: no rules, for one, would mean no restriction.
+        Raises Misconfigured for any other text. A missing field is an error, not a default:
+        missing `rules` would mean an unrestricted queue.
         """
         try:
             plain: dict[str, Any] = json.loads(text)

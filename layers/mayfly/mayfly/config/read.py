@@ -1,4 +1,4 @@
-"""From a queue's parameters to the configuration in force, and to the queue's record."""
+"""Reads a queue's parameters into the configuration in force and the queue's record."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _FIELDS = {about.name: field for field, about in ABOUT.items() if field != "rule
 def read_queue(
     queue: str, infra: Infra, parameters: Mapping[str, Parameter]
 ) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
-    """The queue's configuration, by its parameters' names below the queue's path.
+    """The queue's configuration and its problems. `parameters` are by name below the queue's path.
 
-    None when any parameter is bad, or two of them contradict each other. A name that Mayfly does
-    not know is a problem and changes nothing else, unless it stands under `policy/`: a restriction
-    that is misspelt must not read as no restriction.
+    The configuration is None when a parameter is bad or two parameters contradict each other. An
+    unknown name is a problem and changes nothing else, except under `policy/`, where it blocks:
+    a misspelt restriction must not read as no restriction.
     """
     config, problems = _read(queue, parameters)
     if config is not None:
@@ -41,9 +41,10 @@ def read_queue(
 
 
 def spec(infra: Infra, config: QueueConfig, bundle_sha256: str) -> str:
-    """A short hash of all that makes an instance; equal specs make equal instances.
+    """A hash (16 hexadecimal digits) of everything that shapes an instance before its job.
 
-    What only comes with an assignment is left out: it holds for instances that are ready, too.
+    Equal specs make equal instances. Values that come with an assignment are omitted: they apply
+    to instances that are ready, too.
     """
     template = infra.templates[config.architecture]
     made_of = [
@@ -57,7 +58,7 @@ def spec(infra: Infra, config: QueueConfig, bundle_sha256: str) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 
-def queue_record(  # noqa: PLR0913, PLR0917  # each comes from another place, and all are needed
+def queue_record(  # noqa: PLR0913, PLR0917  # six sources, all needed
     old: QueueRecord | None,
     queue: str,
     infra_text: str,
@@ -65,10 +66,10 @@ def queue_record(  # noqa: PLR0913, PLR0917  # each comes from another place, an
     stack: str,
     bundle_sha256: str,
 ) -> QueueRecord:
-    """What is in force after reading; equal to `old` when nothing changed.
+    """The queue's record after reading `infra_text` and `parameters`; equal to `old` if unchanged.
 
-    What is bad leaves the last good in force and shows in `problems`. A queue that never had a good
-    configuration has an empty `config`, and nothing is done for it.
+    Bad values leave the last good configuration in force and show in `problems`. A queue that
+    never had a good configuration has an empty `config`, and no function acts for the queue.
     """
     last = _last_good(old)
     problems: list[str] = []
@@ -100,18 +101,19 @@ def _last_good(old: QueueRecord | None) -> QueueConfig | None:
     try:
         return QueueConfig.from_json(old.config)
     except Misconfigured:
-        # Another version of Mayfly wrote it: the parameters themselves are read anew anyway.
+        # Another version of Mayfly wrote the record; the parameters are read anew anyway.
         return None
 
 
 def _in_force(
     queue: str, infra: Infra, parameters: Mapping[str, Parameter], last: QueueConfig | None
 ) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
-    """What was read if it is good; else the last good, as far as it fits the infrastructure.
+    """The read configuration if it is good, else the last good one; and all problems.
 
-    Two things do not wait until the rest is good: a stop, and the policy, which others than those
-    who wrote the rest answer for. A policy that cannot be read leaves a restricted queue as it is
-    and closes an open one: whoever wrote it meant a restriction.
+    The configuration is None when neither fits the infrastructure. Two values apply even while
+    other parameters are bad: `paused`, and the policy, because other people may answer for the
+    policy. An unreadable policy keeps a restricted queue's last policy and closes an unrestricted
+    queue: the policy's author meant a restriction.
     """
     config, problems = read_queue(queue, infra, parameters)
     if config is not None or last is None:
@@ -133,7 +135,7 @@ def _in_force(
 def _read(
     queue: str, parameters: Mapping[str, Parameter]
 ) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
-    """The configuration without a look at contradictions; None when any known name is bad."""
+    """The configuration before the check for contradictions; None when a known name is bad."""
     given: dict[str, Any] = {}
     rules: dict[str, tuple[str, str]] = {}
     strange = []
@@ -163,7 +165,7 @@ def _config(queue: str, written: Written, parameters: Mapping[str, Parameter]) -
 
 
 def _refused(error: ValidationError, parameters: Mapping[str, Parameter]) -> Iterator[Problem]:
-    """A problem for each parameter that could not be read."""
+    """One problem for each parameter that could not be read."""
     for each in error.errors(include_url=False):
         field, *rule = each["loc"]
         about = ABOUT[str(field)]
@@ -183,7 +185,7 @@ def _is_policy(name: str) -> bool:
 
 
 def _rule_name(name: str) -> str:
-    """The name of a policy rule's parameter; empty for any other."""
+    """The `<name>` of a parameter `policy/rules/<name>`; empty for any other parameter."""
     found = re.fullmatch(rf"{RULES}/([A-Za-z0-9_.-]+)", name)
     return found[1] if found else ""
 
@@ -192,9 +194,9 @@ def _no_such(name: str) -> str:
     group = name.partition("/")[0]
     near = [about.name for about in ABOUT.values() if about.name.partition("/")[0] == group]
     names = ", ".join(near or [about.name for about in ABOUT.values()])
-    return f"there is no such parameter; there is {names}"
+    return f"no such parameter; Mayfly knows {names}"
 
 
 def _shown(name: str, text: str) -> str:
-    """A value as it may be shown; of the agent's settings only the names."""
+    """A value that is safe to show; for the agent's settings only the names."""
     return shown(re.sub(r"[=:].*", "=…", text) if name == ABOUT["agent_config"].name else text)

@@ -1,8 +1,8 @@
-"""The lines that say which jobs a queue takes: their grammar, and which keys can be trusted.
+"""Policy rules: the lines that say which jobs a queue takes, their grammar and trusted keys.
 
-Only those variables count that Buildkite itself sets for every job, for they win over the
-pipeline's own `env` (Buildkite's page on environment variables). One that may be absent could be
-supplied by the pipeline, and one that stems from a commit by whoever wrote the commit.
+A key is trusted only if Buildkite itself sets its variable for every job: these variables win over
+the pipeline's own `env` (Buildkite's page on environment variables). A pipeline could set a
+variable that Buildkite leaves absent, and a commit's author chooses values taken from the commit.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from mayfly_protocol.repository import owner_or_repository
 
 KEYS: Mapping[str, str] = {
     "pipeline": "slugs of pipelines",
-    "repository": "clone URLs; `/*` at the end stands for any repository of that owner",
+    "repository": "clone URLs; `/*` at the end stands for any repository of the owner",
     "branch": "branch names (or the tag, for a build of a tag); `*` stands for anything but `/`",
-    "source": "what made the build: `webhook`, `api`, `ui`, `trigger_job`, `schedule`",
-    "fork": "`no` or `yes`: whether it is a pull request from another repository",
+    "source": "build sources: `webhook`, `api`, `ui`, `trigger_job`, `schedule`",
+    "fork": "`no` or `yes`: whether the build is for a pull request from another repository",
 }
-"""Keys of conditions, in the order of the canonical line, and what their values are."""
+"""Keys of conditions with the meaning of their values, in the order of the canonical line."""
 
-_UNVERIFIED = "for builds by webhook it is taken from a commit, whose author nobody verified"
-_OPTIONAL = "Buildkite does not set it for every job, so a pipeline could set it itself"
-_CHOSEN = "whoever writes the pipeline or the commit chooses it"
+_UNVERIFIED = "builds by webhook take the value from a commit, and commit authors are not verified"
+_OPTIONAL = "Buildkite does not set the variable for every job, so a pipeline could set it"
+_CHOSEN = "the author of the pipeline or of the commit chooses the value"
 REFUSED_KEYS: Mapping[str, str] = {
     "creator": _UNVERIFIED,
     "team": _UNVERIFIED,
@@ -40,7 +40,7 @@ REFUSED_KEYS: Mapping[str, str] = {
     "message": _CHOSEN,
     "commit": _CHOSEN,
 }
-"""Keys that people ask for and that prove nothing, and why."""
+"""Plausible keys that prove nothing, each with the reason."""
 
 SOURCES = frozenset({"webhook", "api", "ui", "trigger_job", "schedule"})
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -50,7 +50,7 @@ _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A job meets it when its value for the key is one of these."""
+    """A condition of a rule: a job meets it when the job's value for `key` is in `values`."""
 
     key: str
     values: tuple[str, ...]
@@ -62,7 +62,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A line of conditions that must hold together. One rule that holds lets a job in."""
+    """One line: a job meets the rule when it meets every condition. One rule lets a job in."""
 
     name: str
     conditions: tuple[Condition, ...]
@@ -72,7 +72,7 @@ class Rule:
             raise ValueError("a rule without a condition would let everybody in")
 
     def __str__(self) -> str:
-        """The canonical line, in which the host gets the rule; equal rules give equal lines."""
+        """The canonical line, as sent to the host; equal rules give equal lines."""
         return rules.line(self.pairs())
 
     def pairs(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -81,13 +81,13 @@ class Rule:
 
 
 UNREADABLE = Rule("unreadable", (Condition("pipeline", ()),))
-"""Stands for rules that cannot be read: the queue is restricted, and this lets nobody in."""
+"""Replaces rules that cannot be read: the queue stays restricted, and no job meets this rule."""
 
 
 def parse_rules(name: str, text: str) -> tuple[Rule, ...]:
-    """The rules in the text of one parameter, one a line.
+    """The rules in the text of one parameter, one per line; empty lines are omitted.
 
-    Raises ValueError that names the line, the column and the word at fault.
+    Raises ValueError with the line, the column and the word at fault, and for a text without rules.
     """
     rules = tuple(
         _rule(name, line, number)
@@ -96,7 +96,7 @@ def parse_rules(name: str, text: str) -> tuple[Rule, ...]:
     )
     if not rules:
         # An empty text must not read as "no rules", which would mean "not restricted".
-        raise ValueError("it has no line")
+        raise ValueError("the text has no rule")
     return rules
 
 
@@ -109,10 +109,10 @@ def _rule(name: str, line: str, number: int) -> Rule:
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         if key in found:
-            raise ValueError(f"{where}: {key} stands twice; write {key}=one,other")
+            raise ValueError(f"{where}: {key} is given twice; write {key}=one,other")
         found[key] = values
     if "branch" in found:
-        # A fork's main is called main too: a branch alone would let every fork in.
+        # A fork may have a branch of the same name: a branch alone would let every fork in.
         found.setdefault("fork", ("no",))
     return Rule(name, tuple(Condition(key, found[key]) for key in KEYS if key in found))
 
@@ -130,7 +130,7 @@ def _condition(word: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _check(key: str, value: str) -> None:
-    """Raise ValueError unless the value is one that a job could have for the key."""
+    """Raise ValueError unless a job could have this value for the key."""
     match key:
         case "pipeline":
             good = bool(SLUG.fullmatch(value))

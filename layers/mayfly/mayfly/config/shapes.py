@@ -1,7 +1,7 @@
-"""Agent query rules: what a job asks of its agent, against what a queue offers.
+"""Agent query rules of a job, matched against the tags that a queue offers.
 
-An agent that acquires a job by its id takes it whatever its own tags are (Buildkite's reference of
-`buildkite-agent start --acquire-job`), so nobody but Mayfly looks at the rules.
+An agent that acquires a job by id takes the job whatever the agent's own tags are (Buildkite's
+reference of `buildkite-agent start --acquire-job`), so Mayfly alone checks the rules.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from mayfly.records.model import Shape
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Why a queue cannot serve a job: the rule that failed, and what would do."""
+    """The reason why a queue cannot serve a job: the failed rule, and what the queue offers."""
 
     rule: str
     reason: str
 
 
 def shape_for(config: QueueConfig, rules: Sequence[str]) -> Shape | Mismatch:
-    """The shape that a job needs, or the first of its rules that this queue does not meet.
+    """The shape that a job needs, or the job's first rule that this queue does not meet.
 
     A rule is `key=value`, or `key=*` or `key` for any value. A job may narrow the instance types
-    of its queue by `instance-type=…`. A job without a queue rule is only listed where its cluster's
-    default queue is, so it says nothing of the queue.
+    of its queue by `instance-type=…`. A job without a queue rule matches: Buildkite lists the job
+    only in its cluster's default queue.
     """
     types = config.instance_types
     offered = {"queue": config.queue, **config.tags}
@@ -50,11 +50,11 @@ def shape_for(config: QueueConfig, rules: Sequence[str]) -> Shape | Mismatch:
 
 
 def offer(config: QueueConfig, shape: Shape) -> Mapping[str, str]:
-    """The tags of an agent on an instance of this shape, as far as they are known before launch."""
+    """Agent tags on an instance of this shape, as far as they are known before launch."""
     single = {"instance-type": shape.instance_types[0]} if len(shape.instance_types) == 1 else {}
     return {"queue": config.queue, "arch": shape.architecture, **single, **config.tags}
 
 
 def agent_tags(config: QueueConfig, shape: Shape) -> str:
-    """The same as the agent takes it: `queue=…,arch=…`."""
+    """The tags of `offer` in the agent's notation: `queue=…,arch=…`."""
     return ",".join(f"{key}={value}" for key, value in offer(config, shape).items())

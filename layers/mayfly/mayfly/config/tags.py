@@ -1,4 +1,4 @@
-"""Agent tags that say what an instance is: Mayfly gives them itself, and jobs ask for them."""
+"""Agent tags that describe the instance: Mayfly sets these tags, and jobs ask for them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ ARCHITECTURE_NAMES: Mapping[str, str] = {
     "arm64": "arm64",
     "aarch64": "arm64",
 }
-"""Every name that pipelines use for an architecture, and ours."""
+"""Mayfly's name of an architecture, by every name that pipelines use."""
 
 ARCHITECTURE_KEYS = frozenset({"arch", "architecture"})
 TYPE_KEYS = frozenset({"instance-type", "aws:instance-type"})
 RESERVED_TAGS = frozenset({"queue"}) | ARCHITECTURE_KEYS | TYPE_KEYS
-"""Tags that an operator cannot set."""
+"""Tags that operators cannot set."""

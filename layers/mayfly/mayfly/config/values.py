@@ -1,6 +1,6 @@
-"""How the text of each parameter is read; every parser raises ValueError for what it refuses.
+"""Parsers for the text of each parameter; every parser raises ValueError for refused text.
 
-A message says what exactly is wrong where the parameter's own description would not tell.
+The error has a message only where the parameter's own description does not explain the refusal.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9_.-]+)*/\{pipeline\}(?:/[A-Za-z0-9_.-]+)*/rep
 
 
 def architecture_of(instance_type: str) -> str | None:
-    """The processor's architecture by the type's name; None for a name that tells nothing.
+    """The architecture of an instance type, by its name; None for an unknown form and for Macs.
 
-    A `g` among the letters behind the generation stands for Graviton (EC2's page on the naming of
-    instance types); `a1` is older than that rule. Macs cannot run these images.
+    A `g` among the letters after the generation stands for Graviton (EC2's page on the naming of
+    instance types); `a1` is older than this rule. Macs cannot run these images.
     """
     found = _TYPE.fullmatch(instance_type)
     if found is None or found["family"] == "mac":
@@ -38,7 +38,7 @@ def architecture_of(instance_type: str) -> str | None:
 
 
 def count(low: int, high: int) -> Callable[[str], int]:
-    """A parser of whole numbers within bounds, in plain digits."""
+    """A parser of whole numbers from `low` to `high`, in plain digits."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,6}", text) or not low <= int(text) <= high:
@@ -72,23 +72,23 @@ def minutes(text: str) -> timedelta:
 
 
 def truth(text: str) -> bool:
-    """`true` or `false`, and nothing else that people mean by it."""
+    """The truth value of `true` or `false`; other words, such as `yes` or `1`, are refused."""
     return one_of("true", "false")(text) == "true"
 
 
 def instance_types(text: str) -> tuple[str, ...]:
-    """Names of instance types, in order."""
+    """Names of instance types, in order and without duplicates; at most 20."""
     words = tuple(dict.fromkeys(re.split(r"[\s,]+", text)))
     for word in words:
         if architecture_of(word) is None:
-            raise ValueError(f"{word!r} is no name of an instance type that can be used here")
+            raise ValueError(f"{word!r} is not the name of an instance type that Mayfly can use")
     if len(words) > 20:
-        raise ValueError(f"there are {len(words)}")
+        raise ValueError(f"{len(words)} names are given")
     return words
 
 
 def agent_tags(text: str) -> Mapping[str, str]:
-    """Tags of agents, but for those that tell what an instance is."""
+    """Agent tags by key. Tags that describe the instance are refused: Mayfly sets them."""
     tags: dict[str, str] = {}
     for word in re.split(r"[\s,]+", text):
         found = _TAG.fullmatch(word)
@@ -96,23 +96,23 @@ def agent_tags(text: str) -> Mapping[str, str]:
             raise ValueError(f"{word!r} is not key=value")
         key, value = found.groups()
         if key in RESERVED_TAGS or key.startswith("aws:"):
-            raise ValueError(f"{key} says what an instance is, and Mayfly gives it itself")
+            raise ValueError(f"{key} describes the instance, and Mayfly sets this tag itself")
         if key in tags:
-            raise ValueError(f"{key} stands twice")
+            raise ValueError(f"{key} is given twice")
         tags[key] = value
     return tags
 
 
 def script(text: str) -> tuple[str, int]:
-    """Where the bootstrap script is, and its time limit in minutes."""
+    """The bootstrap script's URL and its time limit in minutes."""
     place = _read(script_place, text)
     return place.url, SCRIPT_MINUTES if place.minutes is None else place.minutes
 
 
 def repository_path(text: str) -> str:
-    """A path that says where the repository of a pipeline stands.
+    """The path of the parameters that hold each pipeline's repository.
 
-    It ends in `/repository`, so that the right to read such parameters opens no others.
+    The path must end in `/repository`, so the right to read these parameters opens no others.
     """
     if not _PATH.fullmatch(text):
         raise ValueError
@@ -120,14 +120,14 @@ def repository_path(text: str) -> str:
 
 
 def rules(named: tuple[str, str]) -> tuple[Rule, ...]:
-    """Policy rules, of the name and the text of their parameter."""
+    """Policy rules from a pair: the rule's name and the text of its parameter."""
     return parse_rules(*named)
 
 
 def _read(parse: Callable[[str], Read], text: str) -> Read:
-    """What the host's own parser makes of the text.
+    """The value that the host's own parser reads. Raises ValueError without the parser's message.
 
-    Its message is for the host's console; here the parameter's description says what is allowed.
+    The parser's message is for the host's console; here the parameter's description explains.
     """
     try:
         return parse(text)
