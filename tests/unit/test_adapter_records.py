@@ -107,7 +107,7 @@ def test_an_item_that_cannot_be_read_is_named(attribute: str, value: Any) -> Non
         del item[attribute]
     else:
         item[attribute] = value
-    with pytest.raises(Misconfigured, match="claim#job-7 is no readable Claim") as caught:
+    with pytest.raises(Misconfigured, match="claim#job-7 is not a readable Claim") as caught:
         from_item(Claim, item)
     wrong = "attribute type B" if attribute == "reason" else f"{attribute}[.0-9a-z]*: "
     assert re.search(f"Claim: {wrong}", str(caught.value))

@@ -226,7 +226,7 @@ def test_a_server_that_is_away_is_transient(bench: Bench) -> None:
 
 def test_a_refused_token_is_told_to_its_keeper(bench: Bench) -> None:
     bench.answers(Answer(401, {"message": "Invalid access token"}))
-    with pytest.raises(Misconfigured, match="refuses the agent token"):
+    with pytest.raises(Misconfigured, match="Buildkite refuses the agent token"):
         bench.stacks.jobs("deploy")
     assert bench.token.refusals == 1
 

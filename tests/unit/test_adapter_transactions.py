@@ -167,7 +167,7 @@ def test_a_mailbox_that_gives_nothing_is_transient(dynamodb: Stubber) -> None:
     for _ in range(3):
         undone = {"mailbox": {"Keys": [{"key": {"S": "a"}}]}}
         dynamodb.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": undone})
-    with pytest.raises(Transient, match="1 rows undone"):
+    with pytest.raises(Transient, match="1 rows unprocessed"):
         DynamoMailbox(client(), "mailbox").reports(["a"])
 
 

@@ -57,7 +57,7 @@ def test_a_refused_token_is_an_error_of_the_function_and_costs_no_job(stage: Sta
     refused = stage.lab.buildkite.faults.refused_tokens
     refused.add(stage.lab.buildkite.agent_token)
     job = stage.push(QUEUE)
-    words = "it refuses the agent token"
+    words = "Buildkite refuses the agent token"
     stage.until("dispatch dies of it", lambda: any(words in e for e in errors(stage)))
     assert stage.job(job).state is JobState.SCHEDULED
     refused.clear()

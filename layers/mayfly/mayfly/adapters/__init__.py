@@ -1,1 +1,1 @@
-"""The ports of Mayfly over the real world: AWS through boto3, Buildkite through requests."""
+"""Mayfly's ports over the real services: AWS through boto3, Buildkite through requests."""

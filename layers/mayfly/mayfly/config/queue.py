@@ -107,9 +107,9 @@ class QueueConfig:
 
 
 def in_force(record: QueueRecord) -> QueueConfig | None:
-    """The last good configuration; None when there never was one.
+    """The last good configuration; None for a queue that never had one.
 
-    A queue whose stack is gone is paused and wants no warm pool, whatever stands in SSM.
+    A queue without its stack (`active` False) is paused and has no hot pool, whatever SSM says.
     """
     if not record.config:
         return None

@@ -1,7 +1,7 @@
-"""What AWS's errors mean for the caller: one table for all services.
+"""Translates AWS's errors into Mayfly's, which name the caller's duty: one table for all services.
 
-Sources: the service models of botocore, EC2's error code reference, and what Karpenter and
-terraform-aws-github-runner treat as want of capacity (aws/karpenter-provider-aws pkg/errors).
+Sources: the service models of botocore, EC2's error code reference, and the codes that Karpenter
+and terraform-aws-github-runner treat as lack of capacity (aws/karpenter-provider-aws pkg/errors).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mayfly.errors import Conflict, MayflyError, Misconfigured, NoCapacity, NotF
 
 NO_CAPACITY = frozenset(
     {
-        # Of one pool: this instance type in this subnet.
+        # For one pool: this instance type in this subnet.
         "InsufficientCapacity",
         "InsufficientCapacityOnHost",
         "InsufficientFreeAddressesInSubnet",
@@ -31,7 +31,7 @@ NO_CAPACITY = frozenset(
         "SpotMaxPriceTooLow",
         "UnfulfillableCapacity",
         "Unsupported",
-        # Of the account: the other market may have what this one refuses.
+        # For the account: the other market may still have capacity.
         "InstanceLimitExceeded",
         "MaxFleetCountExceeded",
         "MaxSpotFleetRequestCountExceeded",
@@ -44,7 +44,7 @@ NO_CAPACITY = frozenset(
 )
 
 _TRANSIENT = (
-    # Throttles, in every service's own words.
+    # Throttles: every service has its own codes.
     "BandwidthLimitExceeded",
     "EC2ThrottledException",
     "LimitExceededException",
@@ -67,7 +67,7 @@ _TRANSIENT = (
     "ServiceUnavailableException",
     "TransactionInProgressException",
     "Unavailable",
-    # Credentials of a Lambda sandbox that was frozen for long; the next one has new ones.
+    # Credentials of a Lambda sandbox that was frozen for long; the next sandbox has new ones.
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",
@@ -76,7 +76,7 @@ _TRANSIENT = (
 _CONFLICT = (
     "ConditionalCheckFailedException",
     "TransactionConflictException",
-    # A profile association is replaced by id, and the id is used up or not the active one.
+    # A profile association is replaced by its id, and this id is used up or not active.
     "IncorrectState",
     "IncorrectInstanceState",
     "InvalidAssociationID.NotFound",
@@ -97,19 +97,23 @@ _DUTIES: Mapping[str, type[MayflyError]] = {
 
 
 def code_of(error: BaseException | None) -> str:
-    """AWS's code of an error; empty for what is none of AWS's answers."""
+    """AWS's code of an error; empty for an error that is not an answer of AWS."""
     if isinstance(error, ClientError):
         return error.response.get("Error", {}).get("Code", "")
     return ""
 
 
 def duty(code: str, status: int = 400) -> type[MayflyError]:
-    """The class of an error code. What the table lacks is by status: theirs, or ours."""
+    """The class for an error code.
+
+    For a code that the table lacks: Transient for a status of 500 or more (AWS is at fault), else
+    Misconfigured.
+    """
     return _DUTIES.get(code, Transient if status >= 500 else Misconfigured)
 
 
 def translate(error: ClientError | BotoCoreError) -> MayflyError:
-    """The error in Mayfly's words; its text names the operation and AWS's code."""
+    """Mayfly's error for botocore's; its text names the operation and AWS's code."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
         return duty(code_of(error), status)(str(error))
@@ -120,7 +124,7 @@ def translate(error: ClientError | BotoCoreError) -> MayflyError:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise botocore's errors as Mayfly's."""
+    """Raise Mayfly's errors in place of botocore's, from the block inside."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:

@@ -1,7 +1,7 @@
-"""boto3's clients, one of each service in a process.
+"""boto3's clients, one per service and process.
 
-`mayfly.wiring` asks for them while a function is initialised: their models take long to load, and
-Lambda gives an initialisation more processor time than an invocation.
+`mayfly.wiring` makes the clients while a function is initialised: boto3's service models take long
+to load, and Lambda gives an initialisation more processor time than an invocation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _config(read_timeout: float = 5, attempts: int = 3) -> Config:
-    """Time-outs in seconds, and tries in all. botocore's own defaults changed with 1.44."""
+    """Time-outs (seconds) and number of attempts. botocore's own defaults changed with 1.44."""
     return Config(
         connect_timeout=2,
         read_timeout=read_timeout,
@@ -33,35 +33,35 @@ def _config(read_timeout: float = 5, attempts: int = 3) -> Config:
 
 @cache
 def dynamodb() -> DynamoDBClient:
-    """The client of both tables."""
+    """The DynamoDB client, for both tables."""
     return boto3.client("dynamodb", config=_config(read_timeout=3, attempts=4))
 
 
 @cache
 def ec2() -> EC2Client:
-    """The client of EC2. An instant fleet is launched within the call, which takes seconds."""
+    """The EC2 client. A call for an instant fleet launches the instances and takes seconds."""
     return boto3.client("ec2", config=_config(read_timeout=20, attempts=2))
 
 
 @cache
 def iam() -> IAMClient:
-    """The client of IAM."""
+    """The IAM client."""
     return boto3.client("iam", config=_config())
 
 
 @cache
 def logs() -> CloudWatchLogsClient:
-    """The client of CloudWatch Logs."""
+    """The CloudWatch Logs client."""
     return boto3.client("logs", config=_config())
 
 
 @cache
 def sqs() -> SQSClient:
-    """The client of the nudge queue."""
+    """The SQS client, for the nudge queue."""
     return boto3.client("sqs", config=_config())
 
 
 @cache
 def ssm() -> SSMClient:
-    """The client of the Parameter Store."""
+    """The SSM client, for the Parameter Store."""
     return boto3.client("ssm", config=_config())

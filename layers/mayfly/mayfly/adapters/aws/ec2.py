@@ -21,11 +21,11 @@ _TERMINATE_AT_ONCE = 100
 _FILTER_VALUES = 200
 """EC2's limit for the values of one filter."""
 _CONSOLE = 64 * 1024
-"""What EC2 keeps of a console, in bytes."""
+"""Bytes of console output that EC2 keeps."""
 _SPOILERS = {"InvalidInstanceID.NotFound", "OperationNotPermitted"}
-"""Errors for which one instance makes TerminateInstances spare all others of the call."""
+"""Errors of one instance for which TerminateInstances terminates no instance of the call."""
 _TOLD_AT_MOST = 5
-"""Errors in one message: there may be one for each of 300 pools."""
+"""Most errors in one message; EC2 may return an error for each of 300 pools."""
 _NOT_LATEST = {"UnsupportedOperation", "IncorrectInstanceState"}
 
 
@@ -53,13 +53,13 @@ class Ec2Machines:
 
     def instance(self, instance_id: str) -> Seen | None:
         """See `mayfly.ports.Machines`."""
-        # By a filter: an id that EC2 does not know is an error where ids are named.
+        # A filter, because EC2 answers an unknown id in `InstanceIds` with an error.
         return next(iter(self._described({"Name": "instance-id", "Values": [instance_id]})), None)
 
     def _described(self, *filters: FilterTypeDef) -> Sequence[Seen]:
         pages = self._client.get_paginator("describe_instances").paginate(
             Filters=[{"Name": "tag:mayfly-stack", "Values": [self._stack]}, *filters],
-            # Without filter or paging EC2 counts the call against a smaller bucket.
+            # EC2 counts calls without filter or paging against a smaller rate limit.
             PaginationConfig={"PageSize": 1000},
         )
         with translated():
@@ -100,7 +100,10 @@ class Ec2Machines:
             raise problems[0]
 
     def _terminate(self, instance_ids: list[str]) -> list[MayflyError]:
-        """Terminate all that can be; what comes back is why single ones could not."""
+        """Terminate all instances that can be. Returns the errors of instances that cannot.
+
+        An instance that is gone is no error.
+        """
         try:
             with translated():
                 self._client.terminate_instances(InstanceIds=instance_ids)
@@ -132,11 +135,12 @@ def _told(error: Mapping[str, Any]) -> str:
 
 
 def _nothing(errors: Sequence[str], codes: Sequence[str]) -> MayflyError:
-    """Why EC2 launched nothing. An answer stands: the same request will get it again.
+    """The error for an answer without instances: Misconfigured if any code is, else NoCapacity.
 
-    So even a throttle within the answer means that a later launch must try, not a repetition.
+    EC2 gives the same request (and ClientToken) the same answer again. So even a throttle within
+    the answer calls for a new launch later, not for a repetition.
     """
-    text = "; ".join(errors[:_TOLD_AT_MOST]) or "EC2 launched nothing and did not say why"
+    text = "; ".join(errors[:_TOLD_AT_MOST]) or "EC2 launched nothing and gave no reason"
     if any(duty(code) is Misconfigured for code in codes):
         return Misconfigured(text)
     return NoCapacity(text)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 FRESH = 10.0
-"""Seconds for which an answer is given again: IAM itself shows changes only after moments."""
+"""Seconds for which an answer is reused; IAM itself shows changes with a delay."""
 
 
 class IamRoles:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_EVENT = 200_000
-"""Bytes; CloudWatch takes 256 KB with what it adds."""
+"""Bytes of one event; CloudWatch accepts 256 KB including its own overhead."""
 
 
 class LogGroup:
@@ -30,9 +30,9 @@ class LogGroup:
         self._group = group
 
     def keep(self, stream: str, text: str, at: datetime) -> None:
-        """See `mayfly.ports.LastWords`. Secrets are taken out, and of a long text the beginning."""
+        """See `mayfly.ports.LastWords`. Removes secrets, and the beginning of a long text."""
         name = re.sub("[:*]", "_", stream)[:512]
-        # Hosts are told not to print secrets, but what they print here is a failure's output.
+        # Hosts should not print secrets, but the output of a failure may hold some anyway.
         message = scrub(text).encode()[-LONGEST_EVENT:].decode(errors="ignore") or "(nothing)"
         with translated():
             try:
@@ -49,7 +49,7 @@ class LogGroup:
         )
         if rejected := answer.get("rejectedLogEventsInfo"):
             log.warning(
-                "CloudWatch Logs does not take the last words of %s: %s",
+                "CloudWatch Logs rejects the last words of %s: %s",
                 *(stream, rejected),
                 extra=fields(instances=[stream]),
             )

@@ -1,4 +1,4 @@
-"""The Parameters port over SSM, and the one secret that Mayfly keeps there."""
+"""The Parameters port over SSM, and the agent token, Mayfly's only secret there."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 _NAMES_AT_ONCE = 10
-"""SSM's limit, for names in a call and for parameters in a page."""
+"""SSM's limit for names in a call and for parameters in a page."""
 
 
 class SsmParameters:
-    """Implements `mayfly.ports.Parameters`. Nothing is decrypted."""
+    """Implements `mayfly.ports.Parameters`. No SecureString is decrypted."""
 
     def __init__(self, client: SSMClient) -> None:
         self._client = client
@@ -32,7 +32,7 @@ class SsmParameters:
         pages = self._client.get_paginator("get_parameters_by_path").paginate(
             Path=path.rstrip("/"), Recursive=True, PaginationConfig={"PageSize": _NAMES_AT_ONCE}
         )
-        # A page may be empty and still not be the last; the paginator goes by the token alone.
+        # An empty page need not be the last; the paginator stops only at a missing token.
         with translated():
             return {
                 kept["Name"]: Parameter(kept["Value"], kept["Version"])
@@ -52,15 +52,16 @@ class SsmParameters:
 
 
 class Secret:
-    """A SecureString in memory; safe between threads, and its value is in no representation.
+    """A SecureString in memory. Thread-safe; no representation of the object shows the value.
 
-    It is read again when it is `OLD`, so that a replaced one is found; and after it was refused,
-    but then not more often than `PATIENCE` allows, for the refusal may last.
+    The parameter is read again after `OLD` seconds, so a replaced secret is found; and after a
+    refusal, but at most once in `PATIENCE` seconds, because the refusal may last.
     """
 
     OLD = 300.0
+    """Seconds."""
     PATIENCE = 15.0
-    """Both in seconds."""
+    """Seconds."""
 
     def __init__(
         self, client: SSMClient, name: str, clock: Callable[[], float] = time.monotonic
@@ -74,7 +75,7 @@ class Secret:
         self._refused = False
 
     def value(self) -> str:
-        """The secret. Raises Misconfigured when it does not exist, is empty or not readable."""
+        """The secret. Raises Misconfigured for a missing, empty or unreadable parameter."""
         with self._lock:
             age = self._clock() - self._read_at
             if not self._value or age > (self.PATIENCE if self._refused else self.OLD):
@@ -84,7 +85,7 @@ class Secret:
             return self._value
 
     def refused(self) -> None:
-        """The other side does not take it: look whether there is a new one."""
+        """Note that the secret was refused: `value` then looks for a new one."""
         with self._lock:
             self._refused = True
 

@@ -1,4 +1,4 @@
-"""What Buildkite allows a stack, endpoint by endpoint, as its answers say it."""
+"""Buildkite's rate limits for a stack, per endpoint, from Buildkite's answers."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from mayfly.errors import Transient
 
 
 class RateLimits:
-    """Refuses a call that Buildkite would refuse, before it is made. Safe between threads.
+    """Refuses a call that Buildkite would refuse, before the call is made. Thread-safe.
 
-    Source: buildkite/docs apis/agent_api/stacks.md: windows of a second per stack and endpoint;
+    Source: buildkite/docs apis/agent_api/stacks.md: windows of one second per stack and endpoint;
     RateLimit-Remaining and -Reset with every answer, `reset` in the body of a 429. The client of
-    agent-stack-k8s knows Retry-After alone, so that is taken too.
+    agent-stack-k8s reads only Retry-After, so Mayfly reads that header too.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock` counts seconds and never goes back."""
+        """`clock` returns seconds and never goes back."""
         self._clock = clock
         self._closed: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def check(self, endpoint: str) -> None:
-        """Raise Transient while the endpoint is closed, with the seconds until it opens."""
+        """Raise Transient while the endpoint is closed; `retry_after` is the rest of the wait."""
         with self._lock:
             wait = self._closed.get(endpoint, 0.0) - self._clock()
         if wait > 0:
-            raise Transient(f"{endpoint}: Buildkite's limit is reached", retry_after=wait)
+            raise Transient(f"{endpoint}: Buildkite's rate limit is reached", retry_after=wait)
 
     def note(
         self, endpoint: str, status: int, headers: Mapping[str, str], reset: object = None
     ) -> float | None:
-        """Close the endpoint if an answer says so. Returns the wait that it asks for, if any."""
+        """Close the endpoint if an answer demands a wait.
+
+        Returns the wait in seconds, or None when the answer has none. `reset` is the value from
+        the answer's body.
+        """
         waits = [_seconds(headers.get("Retry-After")), _seconds(reset)]
         if status == 429 or _seconds(headers.get("RateLimit-Remaining")) == 0:
             waits.append(_seconds(headers.get("RateLimit-Reset")))
@@ -47,7 +51,7 @@ class RateLimits:
 
 
 class Allowance:
-    """So many calls in any second. Safe between threads."""
+    """At most `calls` calls in any second. Thread-safe."""
 
     def __init__(self, calls: int, clock: Callable[[], float]) -> None:
         self._made: deque[float] = deque(maxlen=calls)
@@ -55,7 +59,7 @@ class Allowance:
         self._lock = threading.Lock()
 
     def take(self) -> float:
-        """Take one call: 0 when it may be made now, else the seconds until there is one."""
+        """Take one call if one is left. Returns 0, else the seconds until a call is allowed."""
         with self._lock:
             now = self._clock()
             if len(self._made) == self._made.maxlen and now - self._made[0] < 1:
@@ -65,7 +69,7 @@ class Allowance:
 
 
 def _seconds(value: object) -> float | None:
-    """A wait in seconds. Retry-After may also be a date, which Buildkite does not send."""
+    """A wait in seconds; None for other values: Buildkite sends no Retry-After as a date."""
     try:
         return max(0.0, float(str(value)))
     except ValueError:

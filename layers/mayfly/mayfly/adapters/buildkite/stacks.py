@@ -22,7 +22,7 @@ from mayfly.errors import Conflict, Misconfigured, Transient
 from mayfly.scrubbing import hide, scrub
 
 PAGES = 5
-"""Of 1000 jobs each: what lies beyond is not looked at before these are gone."""
+"""Pages of 1000 jobs that one list reads; jobs beyond wait until earlier jobs are gone."""
 _AT_ONCE = 1000
 _OWNER = "mayfly-owner"
 _LONGEST_KEY = 80
@@ -30,7 +30,10 @@ _LONGEST_DETAIL = 4096
 
 
 def stack_key(account: str, region: str, stack: str) -> str:
-    """The name under which Buildkite knows a control plane; at most 80 bytes, so it is cut."""
+    """The key under which Buildkite knows a control plane: at most 80 bytes.
+
+    A longer name is cut and ends with a hash of the whole name.
+    """
     name = f"mayfly-{account}-{region}-{stack}"
     if len(name) <= _LONGEST_KEY:
         return name
@@ -39,7 +42,7 @@ def stack_key(account: str, region: str, stack: str) -> str:
 
 
 class Stacks:
-    """Implements `mayfly.ports.Buildkite`. Safe between threads: queues are listed side by side."""
+    """Implements `mayfly.ports.Buildkite`. Thread-safe: `dispatch` lists queues in parallel."""
 
     def __init__(
         self,
@@ -48,7 +51,7 @@ class Stacks:
         lists: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`key` comes from `stack_key`; `lists` may be made in any second."""
+        """`key` comes from `stack_key`; `lists` is the limit of list calls in any second."""
         self._calls = calls
         self._key = key
         self._lists = Allowance(lists, clock)
@@ -56,9 +59,9 @@ class Stacks:
     def register(self, queue: str, owner: str) -> None:
         """See `mayfly.ports.Buildkite`.
 
-        No call shows a stack without registering it, and registering is documented to update. So
-        a foreign owner is seen only where Buildkite keeps what was there before, which no source
-        settles. The key itself has account, region and stack name in it against accidents.
+        No call shows a stack without registering the stack, and registering is documented to
+        update. So a foreign owner shows only if Buildkite keeps the earlier metadata, and no
+        source says so. Against accidents the key itself has account, region and stack name.
         """
         body = {
             "key": self._key,
@@ -69,14 +72,14 @@ class Stacks:
         answer = self._calls.call("register", "POST", "stacks/register", body)
         metadata = answer.get("metadata")
         if isinstance(metadata, dict) and metadata.get(_OWNER) != owner:
-            found = metadata.get(_OWNER, "someone who is not Mayfly")
+            found = metadata.get(_OWNER, "an owner other than Mayfly")
             raise Misconfigured(f"the Buildkite stack {self._key} belongs to {found}")
 
     def jobs(self, queue: str) -> Listing:
         """See `mayfly.ports.Buildkite`.
 
-        Reads on while there are pages, at most PAGES, and while the lists of this second last.
-        Raises Transient when not even one is left.
+        Reads at most PAGES pages; stops early, without an error, when this second's list calls
+        are used up. Raises Transient when no call is left for the first page.
         """
         jobs: dict[str, Job] = {}
         paused = False
@@ -97,7 +100,7 @@ class Stacks:
         return frozenset(ours.intersection(jobs))
 
     def environment(self, job: str) -> Mapping[str, str]:
-        """See `mayfly.ports.Buildkite`. It may well be larger than 100 KB."""
+        """See `mayfly.ports.Buildkite`. The environment may be larger than 100 KB."""
         answer = self._stack("job", "GET", f"jobs/{quote(job, safe='')}")
         with _readable("job"):
             return {name: str(value) for name, value in answer["env"].items() if value is not None}
@@ -126,7 +129,7 @@ class Stacks:
     def finish(self, job: str, reason: str) -> None:
         """See `mayfly.ports.Buildkite`. The job's page shows at most 4096 bytes of the reason."""
         detail = scrub(reason).encode()[:_LONGEST_DETAIL].decode(errors="ignore")
-        # 0 would pass the job, and leaving the status out is a default that may change.
+        # Exit status 0 would pass the job, and Buildkite's default without a status may change.
         body = {"exit_status": -1, "detail": detail}
         try:
             self._stack("finish", "POST", f"jobs/{quote(job, safe='')}/finish", body)
@@ -139,7 +142,7 @@ class Stacks:
             if wait := self._lists.take():
                 if number:
                     return
-                raise Transient("scheduled-jobs: enough lists in this second", retry_after=wait)
+                raise Transient("scheduled-jobs: no list call left this second", retry_after=wait)
             page = self._stack("scheduled-jobs", "GET", "scheduled-jobs", query=query)
             yield page
             place = page.get("page_info") or {}
@@ -159,7 +162,10 @@ class Stacks:
 
 
 def _paused(page: Mapping[str, Any]) -> bool:
-    """The page documents `dispatch_paused`, Buildkite's own client reads `paused`."""
+    """Whether the queue is paused.
+
+    Buildkite documents the field `dispatch_paused`; Buildkite's own client reads `paused`.
+    """
     queue = page.get("cluster_queue") or {}
     return bool(queue.get("dispatch_paused") or queue.get("paused"))
 
@@ -170,7 +176,7 @@ def _job(listed: Mapping[str, Any]) -> Job:
         id=listed["id"],
         priority=int(listed.get("priority") or 0),
         rules=tuple(str(rule) for rule in listed["agent_query_rules"] or ()),
-        # A list without `runnable_at` has `scheduled_at`, which is the time of creation.
+        # A list without `runnable_at` has `scheduled_at`, the time of the job's creation.
         runnable_at=datetime.fromisoformat(
             listed.get("runnable_at") or listed["scheduled_at"]
         ).astimezone(UTC),
@@ -183,7 +189,7 @@ def _job(listed: Mapping[str, Any]) -> Job:
 
 @contextmanager
 def _readable(endpoint: str) -> Iterator[None]:
-    """An answer that is not what the documentation says may be a proxy's: it may pass."""
+    """Raise Transient for an answer in an undocumented form: it may be a proxy's and pass."""
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:

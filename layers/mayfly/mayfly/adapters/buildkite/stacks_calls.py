@@ -1,4 +1,4 @@
-"""One call to Buildkite's Stacks API: its frame, its limits, its errors."""
+"""One call to Buildkite's Stacks API: request, rate limits, errors."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from mayfly.adapters.buildkite.rate_limits import RateLimits
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
 
 TIME_OUTS = (2.0, 5.0)
-"""Seconds to connect, and between two bytes of the answer."""
+"""Seconds to connect, and seconds between two bytes of the answer."""
 
 
 class Refused(Misconfigured):
-    """Buildkite understood the request and does not obey it (422)."""
+    """Buildkite understood the request and refuses it (422)."""
 
 
 class AgentToken(Protocol):
-    """Where the cluster's agent token comes from."""
+    """Source of the cluster's agent token."""
 
     def value(self) -> str:
         """The token. Raises Misconfigured when there is none."""
 
     def refused(self) -> None:
-        """Buildkite does not take it: it may have been replaced."""
+        """Note that Buildkite refused the token: the token may have been replaced."""
 
 
 class StacksCalls:
-    """Calls below one address, over kept connections. Nothing is tried twice."""
+    """Calls below one address, over kept connections. No call is repeated."""
 
     def __init__(
         self, address: str, token: AgentToken, clock: Callable[[], float] = time.monotonic
@@ -53,10 +53,11 @@ class StacksCalls:
         body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
-        """The answer's body. `endpoint` names what Buildkite's limit is counted for.
+        """The answer's JSON object. `endpoint` names the endpoint that Buildkite's limit counts.
 
-        Raises Transient for 429, 5xx and a network that fails, Misconfigured for a refused token
-        and for a request that Buildkite does not take, NotFound for 404, Conflict for 409.
+        Raises Transient for 408, 429, 5xx, a failing network and a closed endpoint, Misconfigured
+        for a refused token, Refused for 422, Misconfigured for any other refused request,
+        NotFound for 404, Conflict for 409.
         """
         self._limits.check(endpoint)
         try:
@@ -82,13 +83,13 @@ class StacksCalls:
         raise _error(endpoint, response.status_code, str(answer.get("message", "")), wait)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # A plain header would give way to what a .netrc says about the host.
+        # requests would replace a plain header by a .netrc entry for the host.
         request.headers["Authorization"] = f"Token {self._token.value()}"
         return request
 
 
 def _body(response: requests.Response) -> Mapping[str, Any]:
-    """The JSON object of an answer; empty where there is none, as with errors of a proxy."""
+    """The JSON object of an answer; empty for any other body, such as a proxy's error."""
     try:
         body = response.json()
     except requests.JSONDecodeError:
@@ -101,7 +102,7 @@ def _error(endpoint: str, status: int, message: str, wait: float | None) -> Mayf
     if status in {408, 429} or status >= 500:
         return Transient(text, retry_after=wait)
     if status == 401:
-        return Misconfigured(f"{text}: it refuses the agent token")
+        return Misconfigured(f"{text}: Buildkite refuses the agent token")
     if status == 404:
         return NotFound(text)
     if status == 409:

@@ -1,7 +1,7 @@
-"""Plain values as DynamoDB attributes, and back.
+"""Encodes plain values as DynamoDB attributes, and decodes them.
 
-boto3's own codec is no smaller in use: it knows neither dataclasses nor times nor floats, and hands
-out sets and binary, which nobody but a stranger on an instance would write.
+boto3's own codec would not save code: the codec supports neither dataclasses nor times nor floats.
+It also decodes sets and binary values, which only an attacker on an instance would write.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 Attribute: TypeAlias = Mapping[str, Any]
-"""One typed value, as `{"S": "text"}`."""
+"""One typed value, such as `{"S": "text"}`."""
 
 Item: TypeAlias = Mapping[str, Attribute]
 
 
 def moment(at: datetime) -> str:
-    """A time as text: ISO 8601 in UTC. Raises ValueError for a naive one."""
+    """A time as text: ISO 8601 in UTC. Raises ValueError for a naive time."""
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone")
     return at.astimezone(UTC).isoformat()
 
 
 def encode(value: object) -> Attribute:
-    """A value as an attribute. Raises TypeError for what no record holds."""
+    """A value as an attribute. Raises TypeError for a type that records do not use."""
     match value:
         case None:
             return {"NULL": True}
@@ -43,7 +43,7 @@ def encode(value: object) -> Attribute:
             return {"L": [encode(inner) for inner in value]}
     if is_dataclass(value):
         return {"M": {field.name: encode(getattr(value, field.name)) for field in fields(value)}}
-    raise TypeError(f"{type(value).__name__} has no form in DynamoDB")
+    raise TypeError(f"{type(value).__name__} cannot be stored in DynamoDB")
 
 
 def decode(attribute: Attribute) -> object:

@@ -1,4 +1,4 @@
-"""DynamoDB's batch calls, which may leave part of their work undone."""
+"""DynamoDB's batch calls, repeated for rows that DynamoDB leaves unprocessed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 _GET_AT_ONCE = 100
 _WRITE_AT_ONCE = 25
 _FRUITLESS = 3
-"""Rounds in a row in which DynamoDB may leave everything undone before that is an error."""
+"""Consecutive calls without any processed row before the batch raises Transient."""
 
 
 def get_items(
     client: DynamoDBClient, table: str, keys: Iterable[Item], asked: Mapping[str, Any]
 ) -> list[Item]:
-    """The rows with these keys that exist, in any order, read consistently.
+    """The rows with these keys, in any order; keys without a row are omitted. Consistent read.
 
-    `asked` is what the request says beside the keys. Raises Transient when rows stay unread.
+    `asked` has further arguments of the request, such as a projection. Raises Transient when rows
+    stay unread.
     """
     found: list[Item] = []
 
@@ -43,7 +44,7 @@ def get_items(
 
 
 def delete_items(client: DynamoDBClient, table: str, keys: Iterable[Item]) -> None:
-    """Remove the rows with these keys. Raises Transient when rows are left."""
+    """Remove the rows with these keys, if they exist. Raises Transient when rows remain."""
 
     def delete(left: list[Any]) -> list[Any]:
         with translated():
@@ -56,11 +57,14 @@ def delete_items(client: DynamoDBClient, table: str, keys: Iterable[Item]) -> No
 
 
 def _persist(left: list[Any], attempt: Callable[[list[Any]], list[Any]]) -> None:
-    """Try again what DynamoDB leaves undone: large rows, or a throttle. Raises Transient."""
+    """Call `attempt` until no row is unprocessed. Raises Transient after `_FRUITLESS` idle calls.
+
+    DynamoDB leaves rows unprocessed when the rows are large or the table is throttled.
+    """
     fruitless = 0
     while left:
         rest = attempt(left)
         fruitless = fruitless + 1 if len(rest) == len(left) else 0
         if fruitless == _FRUITLESS:
-            raise Transient(f"DynamoDB leaves {len(rest)} rows undone")
+            raise Transient(f"DynamoDB left {len(rest)} rows unprocessed")
         left = rest

@@ -49,7 +49,7 @@ def _wall_clock() -> datetime:
 
 
 class DynamoFleet:
-    """Implements `mayfly.ports.Fleet`; both tables must be those that the template declares."""
+    """Implements `mayfly.ports.Fleet` over the two tables that template.yaml declares."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class DynamoFleet:
         tables: Tables,
         clock: Callable[[], datetime] = _wall_clock,
     ) -> None:
-        """`clock` says when rows expire that have no date of their own; nothing else."""
+        """`clock` is only used for the expiry of rows that have no date of their own."""
         self._client = client
         self._tables = tables
         self._clock = clock
@@ -122,7 +122,7 @@ class DynamoFleet:
 
     def _get(self, kind: type[AnyRecord], name: str | SlotKey) -> AnyRecord | None:
         item = self._item(key_of(kind, name))
-        # A row without version was never saved: FreeSlots came before its queue did.
+        # A row without version was never saved: FreeSlots ran before the queue's ledger existed.
         return from_item(kind, item) if item and "version" in item else None
 
     def _batch(self, kind: type[AnyRecord], names: Iterable[str | SlotKey]) -> Iterator[AnyRecord]:
@@ -143,16 +143,19 @@ class DynamoFleet:
         partition: str,
         states: Collection[Ranked] | None = None,
     ) -> list[AnyRecord]:
-        """Busy records have states of their own, so a tick does not pay for what it ignores."""
+        """Open records of a kind, from the index; one query per span of states.
+
+        A row that cannot be read is logged and omitted.
+        """
         found = []
         for span in open_spans(kind, states):
             for item in self._query(partition, *span):
                 try:
                     found.append(from_item(kind, item))
                 except Misconfigured as error:
-                    # One bad row must not hold up all others; whoever needs it alone fails on it.
+                    # One bad row must not hold up all others; a read of that row alone raises.
                     about = _about(kind, item)
-                    log.error("left out of a list: %s", error, extra=about)  # noqa: TRY400 - the text says all
+                    log.error("row omitted from a list: %s", error, extra=about)  # noqa: TRY400 - the text says all
         return found
 
     def _query(self, partition: str, first: str, last: str) -> list[Item]:
@@ -172,7 +175,7 @@ class DynamoFleet:
 
 
 def _about(kind: type[AnyRecord], item: Item) -> Fields:
-    """What a row that cannot be read is about, as far as its key says it."""
+    """Log fields for a row that cannot be read, from the row's key."""
     name = str(decode(item["pk"])).partition("#")[2]
     if issubclass(kind, Claim):
         return fields(jobs=[name])

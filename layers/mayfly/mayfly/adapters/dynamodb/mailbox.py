@@ -1,4 +1,4 @@
-"""The Mailbox port over DynamoDB: what instances write is read here, and nowhere else."""
+"""The Mailbox port over DynamoDB: the only place that reads what instances write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KEY_AND_REPORT = {
 
 
 class DynamoMailbox:
-    """Implements `mayfly.ports.Mailbox`. No method reads an assignment, for it holds a token."""
+    """Implements `mayfly.ports.Mailbox`. No method reads assignments: they hold tokens."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -68,11 +68,11 @@ class DynamoMailbox:
 
 
 def _parsed(row: str, attribute: Attribute) -> Report | None:
-    """A report that keeps to the protocol; None for any other, which is logged."""
+    """The report; None for a report that breaks the protocol, which is logged and counted."""
     try:
         return _read(decode(attribute))
     except ValueError as error:
-        # Not `error` itself for a ValidationError: it would repeat what a stranger wrote.
+        # The text of a ValidationError would repeat what a stranger on an instance wrote.
         why = error.errors(include_input=False) if isinstance(error, ValidationError) else error
         log.warning("unreadable report in %s: %s", row, why, extra=fields(instances=[host_of(row)]))
         count(Metric.UNREADABLE_REPORT)
@@ -80,17 +80,17 @@ def _parsed(row: str, attribute: Attribute) -> Report | None:
 
 
 def _read(found: object) -> Report:
-    """The report. Raises ValueError for what is too large, of another protocol or another form."""
+    """The report. Raises ValueError for an excessive size, another protocol or another form."""
     text = encoded(found)
     if len(text) > LARGEST:
         raise ValueError(f"{len(text)} bytes, at most {LARGEST} are allowed")
     if not isinstance(found, Mapping) or found.get("protocol") != PROTOCOL:
-        raise ValueError(f"not of protocol {PROTOCOL}")
+        raise ValueError(f"the protocol is not {PROTOCOL}")
     report = _REPORT.validate_json(text, strict=True)
     if not report.boot:
-        raise ValueError("it names no boot")
+        raise ValueError("the report names no boot id")
     if report.at is not None and report.at.tzinfo is None:
-        raise ValueError("its time has no zone")
+        raise ValueError("the report's time has no time zone")
     return report
 
 

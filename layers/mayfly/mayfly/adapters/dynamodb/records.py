@@ -1,10 +1,10 @@
 """Records as items of the Fleet table: the only place that knows both forms.
 
-Attributes are named and typed by the dataclass fields, so a new field needs no word here; it has
-its default in items that were written before it. Besides the fields an item has `pk`, and
+The dataclass fields name and type the attributes, so a new field needs no change here; older items
+give the field its default. Besides the fields an item has `pk`, and
 
-- while a tick must look at it: `open_queue` and `open_state`, the keys of the index `open`;
-- once it is closed: `expires`, after which DynamoDB may remove it.
+- while the record is open: `open_queue` and `open_state`, the keys of the index `open`;
+- once the record is closed: `expires`, after which DynamoDB may remove the item.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mayfly.records.model import (
 from mayfly.records.states import Ranked
 
 KEEP_CLOSED = timedelta(days=30)
-"""How long a closed record stays readable: long enough to ask why something happened."""
+"""Time for which a closed record stays readable, so people can ask why something happened."""
 
 _NAMES: Mapping[type[Record], str] = {
     Claim: "claim",
@@ -45,13 +45,13 @@ _NAMES: Mapping[type[Record], str] = {
     Lease: "lease",
 }
 
-# Queue keys have letters, digits, - and _ alone, so these cannot be mistaken for one.
+# Queue keys have only letters, digits, - and _, so no queue can have the name of these partitions.
 QUEUES_PARTITION = "#queues"
 STRAYS_PARTITION = "#strays"
 
 
 def key_of(kind: type[Record], name: str | SlotKey) -> str:
-    """The primary key of the record of a kind that has this name."""
+    """The primary key of the record with this kind and name."""
     return f"{_NAMES[kind]}#{name}"
 
 
@@ -59,7 +59,7 @@ LEASE_KEY = key_of(Lease, "dispatch")
 
 
 def pointer_key(instance_id: str) -> str:
-    """Where the slot of an EC2 instance id is noted."""
+    """The primary key of the pointer row, which names the slot of an EC2 instance id."""
     return f"ec2#{instance_id}"
 
 
@@ -75,9 +75,9 @@ def key(record: Record) -> str:
 
 
 def open_prefix(kind: type[Record], state: Ranked | None = None) -> str:
-    """How `open_state` begins for open records of a kind, in a state where it has any.
+    """The prefix of `open_state` for open records of a kind, in `state` where the kind has states.
 
-    The rank in it is what the state's row says, so rows that were written earlier stay in place.
+    The prefix has the rank from the state's table, so rows that were written earlier stay in place.
     """
     if state is None:
         return f"{_NAMES[kind]}#open#"
@@ -87,9 +87,10 @@ def open_prefix(kind: type[Record], state: Ranked | None = None) -> str:
 def open_spans(
     kind: type[Record], states: Collection[Ranked] | None = None
 ) -> Iterator[tuple[str, str]]:
-    """The spans of `open_state`, first and last key, that hold just these states.
+    """The spans of `open_state`, as first and last key, that hold exactly these states.
 
-    Neighbours by rank share one, for each is a query of its own. None is for a kind without states.
+    Each span costs one query, so neighbours by rank share a span. `states` is None for a kind
+    without states.
     """
     if states is None:
         yield _span(open_prefix(kind), open_prefix(kind))
@@ -102,12 +103,12 @@ def open_spans(
 
 
 def _span(first: str, last: str) -> tuple[str, str]:
-    # Up to a key behind all that begin with the last prefix, and before any other of ours.
+    # The end sorts after every key with the last prefix, and before every other key of Mayfly.
     return first, last[:-1] + chr(ord(last[-1]) + 1)
 
 
 def open_keys(record: Record) -> tuple[str, str] | None:
-    """Where the index `open` has a record: partition and sort key. None when it does not."""
+    """Partition and sort key of a record in the index `open`; None if the index has no entry."""
     if isinstance(record, Ledger | Lease) or not record.open:
         return None
     match record:
@@ -121,7 +122,7 @@ def open_keys(record: Record) -> tuple[str, str] | None:
 
 
 def to_item(record: Record) -> Item:
-    """The record as the item that is stored, at the version that it carries."""
+    """The record as a stored item, at the record's own version."""
     item: dict[str, Attribute] = {"pk": encode(key(record)), **encode(record)["M"]}
     indexed = open_keys(record)
     if indexed:
@@ -132,14 +133,14 @@ def to_item(record: Record) -> Item:
 
 
 def from_item(kind: type[AnyRecord], item: Item) -> AnyRecord:
-    """The record that an item holds. Raises Misconfigured when it cannot be read."""
+    """The record in an item. Raises Misconfigured when the item cannot be read."""
     try:
         record: AnyRecord = _read(_READERS[kind], item)
     except ValueError as error:
-        # Written by a later Mayfly, or by a person.
+        # A later Mayfly wrote the item, or a person.
         name = item.get("pk", {}).get("S", "without key")
         reason = _reason(error) if isinstance(error, ValidationError) else error
-        raise Misconfigured(f"row {name} is no readable {kind.__name__}: {reason}") from error
+        raise Misconfigured(f"row {name} is not a readable {kind.__name__}: {reason}") from error
     return record
 
 
@@ -154,17 +155,17 @@ _SLOT = TypeAdapter(SlotKey)
 
 
 def _read(reader: TypeAdapter[Any], item: Item) -> Any:
-    """What the item's attributes say. Raises ValueError.
+    """The value that `reader` makes of the item's attributes. Raises ValueError.
 
-    By way of JSON, in which strict validation takes text for a time and a list for a tuple, yet
-    neither text nor a truth value for a number.
+    The item goes through JSON: strict validation of JSON accepts text for a time and a list for a
+    tuple, but neither text nor a truth value for a number.
     """
     plain = {name: decode(value) for name, value in item.items()}
     return reader.validate_json(to_json(plain), strict=True)
 
 
 def _reason(error: ValidationError) -> str:
-    """Every field that is wrong, why, and what stands there."""
+    """Every wrong field with the reason and the found value, in one line."""
     return "; ".join(
         f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
         + ("" if each["type"] == "missing" else f", not {each['input']!r}")

@@ -1,4 +1,4 @@
-"""What one write does to each row: DynamoDB takes one operation a row in a transaction."""
+"""Groups the changes of one write by row: a DynamoDB transaction allows one operation per row."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ MAX_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """All that happens to one row, at once."""
+    """All changes of one write to one row."""
 
     key: str
     """Primary key in the Fleet table; in the Mailbox table for Assign and Unassign."""
     change: Save | Drop | Assign | Unassign | None = None
     freed: int = 0
-    """Slots to be freed in this ledger row."""
+    """Number of slots to free in this ledger row."""
     fence: int | None = None
     """The fence that this lease row must have."""
     slot: SlotKey | None = None
-    """The slot that this pointer row must name, and names from now on."""
+    """The slot for this pointer row; an existing row must name the same slot."""
 
 
 def rows(changes: Sequence[Change], fence: int | None) -> tuple[Row, ...]:
-    """The rows that a write touches. Raises ValueError for what one transaction cannot do."""
+    """The rows that a write touches.
+
+    Raises ValueError for two changes of one row and for more than MAX_ROWS rows.
+    """
     found: dict[str, Row] = {}
     for row in (*_pointers(changes), *map(_row, changes)):
         found[row.key] = _merged(found[row.key], row) if row.key in found else row
@@ -58,7 +61,7 @@ def _merged(first: Row, second: Row) -> Row:
 
 
 def _pointers(changes: Iterable[Change]) -> Iterable[Row]:
-    """An EC2 id finds its slot from the moment when the instance has one."""
+    """A pointer row for each instance that is saved with a new EC2 id, so the id finds the slot."""
     for change in changes:
         match change:
             case Save(Instance(state=state, instance_id=str(name), key=slot)) if (

@@ -1,4 +1,4 @@
-"""Writes to both tables, each conditional on what its author has read."""
+"""Writes to both tables, each conditional on the version that was read."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEEP_POINTER = timedelta(days=366)
-"""No instance lives for a year."""
+"""Life of a pointer row; no instance lives for a year."""
 KEEP_ROW = timedelta(days=1)
-"""For a mailbox row that comes into being because something is taken out of it."""
+"""Life of a mailbox row that Unassign creates: the update makes a missing row."""
 
 Operation: TypeAlias = dict[str, dict[str, Any]]
 """One of `Put`, `Update`, `Delete`, `ConditionCheck`, as TransactWriteItems takes it."""
@@ -39,7 +39,11 @@ class Tables:
 
 
 def commit(client: DynamoDBClient, rows: Sequence[Row], tables: Tables, now: datetime) -> None:
-    """Write all rows or none. `now` counts for nothing but TTLs. Raises Conflict."""
+    """Write all rows or none. `now` is only used for expiry times.
+
+    Raises Conflict when a condition fails or another transaction touches a row, Transient for a
+    throttle, Misconfigured for any other refusal.
+    """
     operations = [_operation(row, tables, now) for row in rows]
     with translated():
         if len(operations) == 1 and "ConditionCheck" not in operations[0]:
@@ -52,7 +56,7 @@ def commit(client: DynamoDBClient, rows: Sequence[Row], tables: Tables, now: dat
 
 
 def _alone(client: DynamoDBClient, operation: Operation) -> None:
-    """One row needs no transaction, which would take twice the time and the money."""
+    """Write one row without a transaction, which would cost twice the time and the money."""
     ((kind, request),) = operation.items()
     match kind:
         case "Put":
@@ -64,7 +68,10 @@ def _alone(client: DynamoDBClient, operation: Operation) -> None:
 
 
 def _cancelled(error: ClientError, rows: Sequence[Row]) -> MayflyError:
-    """Source of the codes: the model's text on TransactionCanceledException."""
+    """The error for a cancelled transaction.
+
+    Source of the codes: the service model's text on TransactionCanceledException.
+    """
     given: Any = error.response
     codes = [reason.get("Code", "None") for reason in given.get("CancellationReasons", [])]
     failed = {row.key: code for row, code in zip(rows, codes, strict=False) if code != "None"}
@@ -103,7 +110,7 @@ def _save(record: Record, row: Row, table: str) -> Operation:
 
 
 def _save_ledger(ledger: Ledger, row: Row, table: str) -> Operation:
-    """A save that keeps what was freed since the row was read: no version tells of that."""
+    """A save that keeps slots freed since the read: FreeSlots does not change the version."""
     stored = to_item(replace(ledger, version=ledger.version + 1))
     condition, values = _as_read(ledger, row)
     sets = ["#live = :base - #freed", "#freed = #freed + :freed"]
@@ -122,9 +129,9 @@ def _drop(record: Record, row: Row, table: str) -> Operation:
 
 
 def _as_read(record: Record, row: Row) -> tuple[str, dict[str, object]]:
-    """The condition that nobody wrote a record since it was read."""
+    """Condition and values: the stored record has the version (and fence) that was read."""
     values: dict[str, object] = {}
-    # A row without version may be there: FreeSlots makes one where no ledger row is yet.
+    # The row may exist without a version: FreeSlots makes a row where no ledger is yet.
     condition = "attribute_not_exists(#version)"
     if record.version:
         condition, values["version"] = "#version = :version", record.version
@@ -172,7 +179,7 @@ def _assign(change: Assign | Unassign, table: str, now: datetime) -> Operation:
 def _request(
     table: str, values: dict[str, object], *, update: str = "", condition: str = ""
 ) -> dict[str, Any]:
-    """The parts that all operations share; names are those that the expressions use."""
+    """The arguments that all operations share; `#names` are taken from the expressions."""
     request: dict[str, Any] = {"TableName": table}
     if update:
         request["UpdateExpression"] = update
