@@ -1,1 +1,1 @@
-"""The control plane of Mayfly: pure decisions in the middle, thin adapters around them."""
+"""Mayfly's control plane: pure decisions in the middle, thin adapters around them."""

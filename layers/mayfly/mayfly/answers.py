@@ -1,4 +1,4 @@
-"""What the world outside answers, as frozen values: EC2, Buildkite, SSM, and the hosts."""
+"""Answers of EC2, Buildkite and SSM as frozen values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """EC2's answer to CreateFleet: ids of what it launched, and why the rest is missing."""
+    """EC2's answer to CreateFleet: ids of launched instances, and errors for missing ones."""
 
     instance_ids: tuple[str, ...]
     errors: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Seen:
     state: str
     """EC2's word: pending, running, stopping, stopped, shutting-down, terminated."""
     launch: str
-    """The tag `mayfly-launch`; empty when it has none."""
+    """The tag `mayfly-launch`; empty for an instance without the tag."""
     queue: str
     launched_at: datetime
     reason: str = ""
@@ -47,7 +47,7 @@ class Job:
     priority: int
     rules: tuple[str, ...]
     runnable_at: datetime
-    """Since when the job could run; when it was created, where the list does not say that."""
+    """Start of the job's runnable time; its creation time where the list lacks `runnable_at`."""
     pipeline: str
     build: int
     branch: str
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The jobs of one queue that Buildkite has for us, and whether the queue is paused there."""
+    """The jobs of one queue in Buildkite's list, and whether the queue is paused in Buildkite."""
 
     jobs: tuple[Job, ...]
     paused: bool

@@ -1,4 +1,4 @@
-"""Many things in batches, as calls with a limit take them."""
+"""Batches for calls that limit the number of their arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong, named by what the caller must do about it."""
+"""Mayfly's errors, named by the caller's duty."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class MayflyError(Exception):
 
 
 class Transient(MayflyError):
-    """It may work later: leave it to the next tick.
+    """The call may succeed later: leave the work to the next tick.
 
-    `retry_after` is in seconds, where the other side said how long to wait.
+    `retry_after` is in seconds; None when the service named no wait.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -21,29 +21,29 @@ class Transient(MayflyError):
 
 
 class NoCapacity(MayflyError):
-    """EC2 has none of what was asked for: try another pool, or wait."""
+    """EC2 has no capacity for the request: try another pool, or wait."""
 
 
 class Conflict(MayflyError):
-    """Somebody else was there first: read again, decide again."""
+    """Another writer was first: read again, decide again."""
 
 
 class NotFound(MayflyError):
-    """The thing is gone: for a removal that is success."""
+    """The resource is gone: a removal counts as done."""
 
 
 class Misconfigured(MayflyError):
-    """No repetition will help: a person must change something. Stop and raise an alarm."""
+    """A repetition cannot help: a person must change something. Stop and raise an alarm."""
 
 
 Failure: TypeAlias = Transient | NoCapacity | Conflict | NotFound | Misconfigured
 """Every kind of MayflyError, for an exhaustive match."""
 FAILURES = (Transient, NoCapacity, Conflict, NotFound, Misconfigured)
-"""The same for `except`: mypy gives the caught error the type Failure."""
+"""The members of Failure for `except`: mypy gives the caught error the type Failure."""
 
 
 class Illegal(Exception):
-    """A transition that no table allows: a defect in Mayfly itself.
+    """A transition that the states' tables do not allow: a defect in Mayfly itself.
 
     Not a MayflyError, so ticks never retry it.
     """

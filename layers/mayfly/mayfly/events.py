@@ -1,4 +1,4 @@
-"""What woke a function. Events only nudge: what they say is looked up before it is acted on."""
+"""Events that wake a function. Events only nudge: functions look up the facts before acting."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mayfly.errors import Misconfigured
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """The minute has come round."""
+    """The schedule's event, once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nudged:
-    """Records of a queue or a stream: something has changed, whatever it was."""
+    """Records of a queue or a stream: something has changed; the records' content is not read."""
 
     records: int
 
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """EC2 says that an instance of the account has changed its state; it need not be ours."""
+    """An instance of the account has changed its state; the instance may not be Mayfly's."""
 
     instance_id: str
     state: str
@@ -32,7 +32,7 @@ class StateChanged:
 
 @dataclass(frozen=True, slots=True)
 class SpotWarning:
-    """EC2 says that it will take an instance of the account back."""
+    """EC2 will interrupt a spot instance of the account; the instance may not be Mayfly's."""
 
     instance_id: str
     until: datetime
@@ -41,7 +41,7 @@ class SpotWarning:
 
 @dataclass(frozen=True, slots=True)
 class ParameterChanged:
-    """SSM says that a parameter was written or deleted."""
+    """A parameter in SSM was written or deleted."""
 
     name: str
 
@@ -52,9 +52,9 @@ Event: TypeAlias = Scheduled | Nudged | StateChanged | SpotWarning | ParameterCh
 
 
 def parse(event: Mapping[str, Any]) -> Event:
-    """What an invocation's event means (shapes: EventBridge, SQS and Lambda user guides).
+    """The event of an invocation (shapes: EventBridge, SQS and Lambda user guides).
 
-    Raises Misconfigured for a kind of event that no function of the stack is wired to.
+    Raises Misconfigured for a kind of event that no function of the stack handles.
     """
     if "Records" in event:
         return Nudged(len(event["Records"]))
@@ -70,4 +70,4 @@ def parse(event: Mapping[str, Any]) -> Event:
         case "Parameter Store Change":
             return ParameterChanged(str(detail["name"]))
         case _:
-            raise Misconfigured(f"an event of a kind that nothing here is wired to: {kind!r}")
+            raise Misconfigured(f"no function handles events of kind {kind!r}")

@@ -1,4 +1,4 @@
-"""One invocation of each function: parse what woke it, tick while there is cause, report."""
+"""One invocation of each function: parse the event, tick while there is work, report."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from mayfly.tick.outcome import Outcome
 log = logging.getLogger("mayfly")
 
 _TAIL = timedelta(seconds=8)
-"""Kept free at the end of an invocation: no tick is started that Lambda might cut off."""
+"""Time kept free at the end of an invocation, so Lambda cuts off no tick."""
 _NUDGED = timedelta(seconds=10)
-"""How long a nudged `sandbox` stays for a swap that is under way."""
+"""Longest time that a nudged `sandbox` stays for a profile swap under way."""
 
 
 @observe.invocation
 def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick until the next invocation takes over."""
+    """Tick until the next invocation takes over. Returns the outcome of all ticks."""
     ports, mine = wiring.dispatch(), wiring.settings(DispatchSettings)
     parse(event)
     owner = f"{mine.account}/{mine.region}/{mine.stack}"
@@ -39,7 +39,7 @@ def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick until there is nothing more to launch."""
+    """Tick until there is nothing more to launch. Returns the outcome of all ticks."""
     ports = wiring.provision()
     nudged = isinstance(parse(event), Nudged)
     return _report(provision_until_quiet(ports, _edge(context), nudged=nudged))
@@ -47,7 +47,10 @@ def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick while instances are on their way; after a nudge, only for what is imminent."""
+    """Tick while instances are being set up; after a nudge, at most `_NUDGED` long.
+
+    Returns the outcome of all ticks.
+    """
     ports = wiring.sandbox()
     nudged = isinstance(parse(event), Nudged)
     edge = _edge(context, at_most=_NUDGED if nudged else None)
@@ -56,8 +59,8 @@ def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """One tick, or none where the event is about an instance that is not ours."""
-    del context  # one tick fits into the function's time by far
+    """Make one tick, or none for an event about a foreign instance. Returns the outcome."""
+    del context  # One tick needs far less than the function's time.
     ports = wiring.reap()
     now = utc_now()
     match parse(event):
@@ -70,7 +73,7 @@ def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 
 def utc_now() -> datetime:
-    """The one clock."""
+    """The current time in UTC: the only clock of the functions."""
     return datetime.now(UTC)
 
 
@@ -81,7 +84,7 @@ def _edge(context: Context, at_most: timedelta | None = None) -> Edge:
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:
-    """Log and count what was done; what a person must see is counted under its alarm's metric."""
+    """Log the outcome and count its metrics, alarms included. Returns the outcome as a dict."""
     answer = outcome.as_dict()
     for metric, number in outcome.metrics():
         observe.count(metric, number)

@@ -1,6 +1,6 @@
-"""Every metric that Mayfly sends to CloudWatch: its name, meaning, unit and dimensions.
+"""Every metric that Mayfly sends to CloudWatch: name, meaning, unit and dimensions.
 
-Alarms in the templates and the table in docs/operating.md are held to this enum by tests.
+Tests check the alarms in the templates and the table in docs/operating.md against this enum.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ NAMESPACE: Final = "Mayfly"
 
 
 class Dimension(StrEnum):
-    """The dimensions of every metric; CloudWatch finds a metric by all of them or not at all."""
+    """The dimensions of every metric; CloudWatch finds a metric only by all of its dimensions."""
 
     SERVICE = "service"
-    """The function that counted."""
+    """The function that sent the metric."""
     STACK = "stack"
     """The control plane's stack."""
 
@@ -30,7 +30,7 @@ class Service(StrEnum):
 
 
 class Unit(StrEnum):
-    """CloudWatch's names of units."""
+    """Units under CloudWatch's names."""
 
     COUNT = "Count"
 
@@ -46,7 +46,7 @@ class Metric(StrEnum):
     services: tuple[Service, ...]
 
     def __new__(cls, name: str, meaning: str, unit: Unit, services: tuple[Service, ...]) -> Self:
-        """A member without its sentence, unit or functions is a TypeError at import."""
+        """Make a member; one without sentence, unit or functions raises TypeError at import."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.meaning, member.unit, member.services = meaning, unit, services
@@ -54,7 +54,7 @@ class Metric(StrEnum):
 
     BAD_CONFIGURATION = (
         "BadConfiguration",
-        "Problems that only a person can set right; the log names each. Sent as 0 without any.",
+        "Problems that only a person can fix; the log names each. 0 is sent when there are none.",
         Unit.COUNT,
         _ALL,
     )
@@ -84,19 +84,19 @@ class Metric(StrEnum):
     )
     LEFT_NOT_FOUND = (
         "LeftNotFound",
-        "Reads and actions left to the next tick because what they are about is gone.",
+        "Reads and actions left to the next tick because the resource is gone.",
         Unit.COUNT,
         _ALL,
     )
     LEFT_NO_MATCH = (
         "LeftNoMatch",
-        "Jobs that do not match the queue they are listed in, each counted once by an invocation.",
+        "Jobs that do not match the queue that lists them, each counted once per invocation.",
         Unit.COUNT,
         (Service.DISPATCH,),
     )
     UNREADABLE_REPORT = (
         "UnreadableReport",
-        "Reports of instances that break the protocol and are ignored, counted at every read.",
+        "Instance reports that break the protocol and are ignored, counted at every read.",
         Unit.COUNT,
         (Service.SANDBOX, Service.REAP),
     )

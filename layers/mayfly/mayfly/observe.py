@@ -1,7 +1,7 @@
-"""What operators see of a function: JSON lines without secrets, and metrics.
+"""Logs and metrics of a function: JSON lines without secrets, and CloudWatch metrics.
 
-Modules log through the standard `logging`, below the logger `mayfly`, so that they stay cheap to
-import. Powertools' Logger and Metrics are made with the first invocation.
+Modules log through the standard `logging`, below the logger `mayfly`, so modules stay cheap to
+import. Powertools' Logger and Metrics are made on first use.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ log = logging.getLogger("mayfly")
 
 
 class Context(Protocol):
-    """What is used of Lambda's context object."""
+    """The used part of Lambda's context object."""
 
     @property
     def aws_request_id(self) -> str:
-        """The invocation's id; a retry of an event has the same one."""
+        """The invocation's id; a retry of an event has the same id."""
 
     @property
     def function_name(self) -> str:
-        """The function's name, as `STACK-dispatch`."""
+        """The function's name, such as `STACK-dispatch`."""
 
     @property
     def invoked_function_arn(self) -> str:
@@ -39,7 +39,7 @@ class Context(Protocol):
 
     @property
     def memory_limit_in_mb(self) -> str | int:
-        """The function's memory."""
+        """The function's memory in MB."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends the invocation."""
@@ -49,13 +49,13 @@ Handler: TypeAlias = Callable[[Mapping[str, Any], Context], dict[str, Any]]
 
 
 class FunctionFailed(Exception):
-    """What Lambda may print of an error that nobody caught: its text, without secrets."""
+    """Replaces an uncaught error, because Lambda prints it: type and text without secrets."""
 
 
 def configure(settings: Settings) -> None:
-    """Set the level of the log, and let lines and metrics name function and stack."""
+    """Set the log level, and add function and stack to every line and metric."""
     log.setLevel(settings.log_level)
-    # DEBUG of botocore prints requests with their bodies: nothing below a warning of libraries.
+    # botocore's DEBUG prints requests with their bodies, so libraries log warnings at least.
     logging.root.setLevel(max(log.level, logging.WARNING))
     logger().append_keys(service=settings.service, stack=settings.stack)
     ours = metrics()
@@ -64,16 +64,16 @@ def configure(settings: Settings) -> None:
 
 
 def count(metric: Metric, value: int = 1) -> None:
-    """Add to a metric of this invocation."""
+    """Add `value` to a metric of this invocation."""
     metrics().add_metric(metric, metric.unit, value)
 
 
 def invocation(handle: Handler) -> Handler:
-    """Decorate a handler: its lines and metrics name the request, and errors lose their secrets.
+    """Decorate a handler: lines and metrics carry the request id, errors lose their secrets.
 
-    Lines carry Lambda's context as Powertools names it: `function_request_id`, `function_name`,
+    Lines carry Lambda's context under Powertools' names: `function_request_id`, `function_name`,
     `cold_start` and others. The decorated handler raises FunctionFailed in place of any exception:
-    the runtime prints what escapes a handler by itself, and no filter sees that.
+    the runtime itself prints an exception that leaves a handler, past every log filter.
     """
 
     def guarded(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -104,12 +104,12 @@ def _flush() -> None:
 
 @cache
 def logger() -> Logger:
-    """Powertools' logger; its handler, made here, is the only one that prints."""
+    """Powertools' logger of this process. Its handler is the only handler that prints."""
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
     class Formatter(LambdaPowertoolsFormatter):
-        """Scrubs whole lines: filters see records, but not the keys appended to a logger."""
+        """Scrubs whole lines, because filters do not see the keys appended to a logger."""
 
         def serialize(self, log: Any) -> str:
             return super().serialize(scrub_deep(log))  # type: ignore[arg-type]  # a dict
@@ -119,8 +119,8 @@ def logger() -> Logger:
     formatter = Formatter(utc=True, name="%(name)s")
     handler.setFormatter(formatter)
     made = Logger(level="INFO", logger_handler=handler, logger_formatter=formatter)
-    # Lambda's own handler prints plain text, unscrubbed. Ours is on the root logger alone, so that
-    # what boto3 and urllib3 say takes the same way, and no line is printed twice.
+    # Lambda's own handler prints plain, unscrubbed text. Mayfly's handler is only on the root
+    # logger: lines of boto3 and urllib3 pass through it too, and no line is printed twice.
     made.handlers.clear()
     logging.root.handlers[:] = [handler]
     logging.captureWarnings(True)

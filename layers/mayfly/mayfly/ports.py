@@ -1,7 +1,7 @@
-"""What decisions need of the world, and what the world promises.
+"""The ports: protocols for everything outside the decisions, and their promises.
 
-Every method may raise Transient (try again with the next tick) or Misconfigured (a person must
-act). Anything further that a method raises stands in its docstring.
+Every method may raise Transient (the next tick tries again) or Misconfigured (a person must act).
+Each method's docstring names its further errors.
 """
 
 from __future__ import annotations
@@ -27,13 +27,17 @@ from mayfly_protocol.report import Report
 
 
 class Fleet(Protocol):
-    """The records. Lists come from an index that may lag by moments; `write` checks versions."""
+    """The records.
+
+    The sequences of `queues`, `claims`, `instances`, `launches` and `strays` come from an index
+    that may lag by moments and omit unreadable rows; `write` checks versions.
+    """
 
     def queues(self) -> Sequence[QueueRecord]:
-        """Known queues. A queue whose stack is gone stays until its last instance has ended."""
+        """Known queues. A queue without its stack stays until its last instance has ended."""
 
     def claims(self, queue: str, states: Collection[ClaimState]) -> Sequence[Claim]:
-        """Open claims in these states; FAILED gives those of which Buildkite is not told yet."""
+        """Open claims of a queue in these states; in FAILED, claims not yet told to Buildkite."""
 
     def instances(self, queue: str, states: Collection[InstanceState]) -> Sequence[Instance]:
         """Open instances of a queue in these states."""
@@ -42,86 +46,98 @@ class Fleet(Protocol):
         """Open launches of a queue."""
 
     def strays(self) -> Sequence[Stray]:
-        """EC2 instances with our tag and without a record."""
+        """EC2 instances with the stack's tag and without a record."""
 
     def claim(self, job: str) -> Claim | None:
-        """One claim, open or not, read consistently."""
+        """The job's claim, open or closed; None when the job has none. Consistent read."""
 
     def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
         """Claims for these job ids; ids without a claim are omitted. Consistent read."""
 
     def instance(self, key: SlotKey) -> Instance | None:
-        """One instance, open or not, read consistently."""
+        """The instance of a slot, open or closed; None without a record. Consistent read."""
 
     def instance_of(self, instance_id: str) -> Instance | None:
-        """The record of an EC2 instance id, read consistently; None when it is not ours."""
+        """The record of an EC2 instance id; None for an id without a record. Consistent read."""
 
     def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
         """Instances with these keys; keys without a record are omitted. Consistent read."""
 
     def ledger(self, queue: str) -> Ledger | None:
-        """A queue's ledger row, read consistently."""
+        """A queue's ledger; None before its first save. Consistent read."""
 
     def queue(self, queue: str) -> QueueRecord | None:
-        """One queue, active or not, read consistently."""
+        """A queue's record, active or not; None for an unknown queue. Consistent read."""
 
     def lease(self) -> Lease | None:
-        """The dispatch lease, read consistently."""
+        """The dispatch lease; None before its first holder. Consistent read."""
 
     def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
-        """Make all changes or none. With `fence`, only while the lease has that fence.
+        """Make all changes or none. With `fence`, only while the lease has this fence.
 
-        At most 100 rows: one for each change, one for the fence, one more for each instance saved
-        as LAUNCHING with its id. Only changes to one ledger row, and the fence with a save of the
-        lease, may meet in a row. Raises ValueError otherwise; Conflict when a record is not at the
-        version that was read, a row to be assigned has an assignment, the fence has moved on, or
-        this was written already, its answer lost: the next tick reads what is there.
+        Limits: 100 rows, counting one for each change, one for the fence, and one more for each
+        instance saved as LAUNCHING with its id. Two changes may only share a row if the row is a
+        ledger, or if a save of the lease meets the fence. Raises ValueError beyond these limits.
+
+        Raises Conflict when a record is not at the version that was read, a row for Assign has an
+        assignment or no report, or the fence has moved on. A repeated write whose first answer was
+        lost raises Conflict too: the next tick reads what is there.
         """
 
 
 class Mailbox(Protocol):
-    """The rows that instances write."""
+    """The rows that instances write. A row is `role id:instance id`."""
 
     def reports(self, rows: Iterable[str]) -> Mapping[str, Report]:
-        """Reports by row, read consistently; rows without a readable report are left out."""
+        """Reports by row; rows without a readable report are omitted. Consistent read."""
 
     def notice(self, row: str, text: str, expires: datetime) -> None:
-        """Tell the host that its end is near. Repeating it changes nothing."""
+        """Tell the host that its end is near. A repeated notice changes nothing."""
 
     def remove(self, rows: Collection[str]) -> None:
-        """Remove rows; no harm where there are none."""
+        """Remove rows; missing rows are ignored."""
 
 
 class Machines(Protocol):
-    """EC2, as far as Mayfly uses it. Describe may not show what was launched moments ago."""
+    """EC2, as far as Mayfly uses it. Instances launched moments ago may be missing in reads."""
 
     def create_fleet(self, request: str, token: str) -> Launched:
-        """Send a recorded CreateFleet request (JSON). Same token, same answer.
+        """Send a recorded CreateFleet request (JSON); the same token gets the same answer.
 
-        Partial success is an answer. Raises NoCapacity when EC2 launched nothing for want of it.
+        Returns the instance ids and errors, also for a partial success. Raises NoCapacity when EC2
+        launched nothing for lack of capacity.
         """
 
     def instances(self) -> Sequence[Seen]:
-        """Every instance with the stack's tag that EC2 still shows, whatever its state."""
+        """Every instance with the stack's tag that EC2 still shows, in any state."""
 
     def instance(self, instance_id: str) -> Seen | None:
-        """One instance with the stack's tag, whatever its state; None when EC2 shows none."""
+        """One instance with the stack's tag, in any state; None when EC2 does not show it."""
 
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
-        """Profile associations by instance id, those that EC2 calls disassociated left out."""
+        """Profile associations by instance id, with an entry for each id.
+
+        Associations in EC2's state `disassociated` are omitted.
+        """
 
     def replace_profile(self, association: str, profile: str) -> None:
-        """Replace what is associated. No idempotency: an id that is used up raises Conflict."""
+        """Replace an association's profile by the profile with this ARN.
+
+        The call is not idempotent: an association id that is used up raises Conflict.
+        """
 
     def terminate(self, instance_ids: Collection[str]) -> None:
-        """Terminate instances; one that is gone is a success and no reason to spare the others."""
+        """Terminate instances; ids that are gone are ignored.
+
+        Raises the first error, after every other instance is terminated.
+        """
 
     def console(self, instance_id: str) -> str:
-        """The serial console's last lines; empty when EC2 has none. Raises NotFound."""
+        """The end of the serial console's output; empty without output. Raises NotFound."""
 
 
 class Roles(Protocol):
-    """IAM, read only."""
+    """IAM, read-only."""
 
     def policies(self, role_arn: str) -> frozenset[str]:
         """ARNs of the managed policies attached to a role. Raises NotFound."""
@@ -130,51 +146,57 @@ class Roles(Protocol):
 class Buildkite(Protocol):
     """The Stacks API.
 
-    Raises Transient for 429 and 5xx, with the wait that Buildkite asked for; Misconfigured for a
-    refused token; NotFound for a queue or job that Buildkite does not know.
+    Every method raises Transient for 429 and 5xx, with the wait that Buildkite asked for,
+    Misconfigured for a refused token, and NotFound for an unknown queue or job.
     """
 
     def register(self, queue: str, owner: str) -> None:
-        """Make the stack known. Raises Misconfigured when the key belongs to another owner."""
+        """Register the stack. Raises Misconfigured when the key belongs to another owner."""
 
     def jobs(self, queue: str) -> Listing:
-        """Jobs that could run now, from every page up to a stated limit."""
+        """The queue's jobs that could run now, from all pages up to the adapter's limit."""
 
     def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
-        """Reserve jobs, or extend their reservations. Returns the jobs that are reserved for us."""
+        """Reserve jobs, or extend their reservations, for `seconds` from now.
+
+        Returns the ids of the jobs that are reserved for this stack; other ids are omitted.
+        """
 
     def environment(self, job: str) -> Mapping[str, str]:
-        """A job's environment as Buildkite made it."""
+        """A job's environment from Buildkite, by variable name."""
 
     def states(self, jobs: Sequence[str]) -> Mapping[str, str]:
-        """Buildkite's word for each job's state; jobs that it does not know are left out."""
+        """Buildkite's state word by job id; jobs unknown to Buildkite are omitted."""
 
     def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
-        """Acquisition tokens by job; jobs without a reservation of ours are left out."""
+        """Acquisition tokens, valid for `seconds`, by job id.
+
+        Jobs that this stack has not reserved are omitted.
+        """
 
     def finish(self, job: str, reason: str) -> None:
-        """Fail a job with a reason for its page. Raises Conflict when it is too late for that."""
+        """Fail a job; the job's page shows the reason. Raises Conflict when it is too late."""
 
 
 class Parameters(Protocol):
     """SSM Parameter Store."""
 
     def under(self, path: str) -> Mapping[str, Parameter]:
-        """Every parameter below a path, by full name."""
+        """Every parameter below a path, by full name. SecureStrings are not decrypted."""
 
     def values(self, names: Collection[str]) -> Mapping[str, str]:
-        """Plain values by name; names that do not exist are left out."""
+        """Values by name, not decrypted; names that do not exist are omitted."""
 
 
 class Nudges(Protocol):
-    """The queue that makes `provision` run sooner. Losing a nudge loses nothing but time."""
+    """The queue that makes `provision` run sooner. A lost nudge costs only time."""
 
     def send(self, reason: str) -> None:
         """Ask for a tick of `provision`."""
 
 
 class LastWords(Protocol):
-    """The log group where failed hosts can be understood the next morning."""
+    """The log group that keeps the last words of failed hosts for later diagnosis."""
 
     def keep(self, stream: str, text: str, at: datetime) -> None:
-        """Append one text to a stream, which is made when it does not exist."""
+        """Append one text, without secrets, to a stream; a missing stream is created."""

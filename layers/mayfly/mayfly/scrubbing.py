@@ -1,4 +1,4 @@
-"""Takes secrets out of whatever is about to be written where people can read it."""
+"""Removes secrets from texts, values and log records before people can read them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__)
 
 
 def hide(secret: str) -> None:
-    """Take out this very value from now on: for a secret that has no recognisable form."""
-    # A few characters are no secret, but taking them out of every text would garble it.
+    """Remove this value from every text from now on: for secrets without a recognisable form."""
+    # A value of a few characters is no secret, and its removal would garble every text.
     if len(secret) >= 8 and secret in scrub(secret):
         _known.append(secret)
 
 
 def scrub(text: str) -> str:
-    """The text without any secret in it."""
+    """The text with every hidden value and every secret by shape replaced by REDACTED."""
     for secret in _known:
         text = text.replace(secret, REDACTED)
     return without_secrets(text, REDACTED)
 
 
 def scrub_deep(value: object) -> object:
-    """A value without any secret in it, however deep it is nested."""
+    """The value without secrets at any depth of nesting.
+
+    Sequences and sets become lists, keys and other objects become text.
+    """
     match value:
         case None | bool() | int() | float():
             return value
@@ -42,26 +45,29 @@ def scrub_deep(value: object) -> object:
 
 
 def _named(name: str, value: object) -> object:
-    """The value under this key: a key that names a secret stands apart from its value here."""
+    """The scrubbed value of a key; REDACTED for text under a key that names a secret.
+
+    The shape of a secret in one text needs key and value together; here they are apart.
+    """
     return REDACTED if isinstance(value, str) and names_a_secret(name) else scrub_deep(value)
 
 
 class Scrubber(logging.Filter):
-    """Takes secrets out of log records: message, arguments, extra fields and exceptions.
+    """Removes secrets from log records: message, arguments, extra fields and exceptions.
 
-    It belongs on a handler. A logger's own filters do not see what its children log.
+    Put the filter on a handler: a logger's own filters do not see the records of its children.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Every record passes, without its secrets."""
+        """Scrub the record in place. Returns True: every record passes."""
         if isinstance(record.msg, Mapping):
             record.msg = scrub_deep(record.msg)
         else:
             record.msg = scrub(_message(record))
         record.args = ()
         if record.exc_info and record.exc_info[0]:
-            # An exception cannot be scrubbed in place, so its text takes its place. Powertools
-            # prints the two extra fields, other formatters `exc_text`.
+            # An exception cannot be scrubbed in place, so scrubbed text replaces the exception.
+            # Powertools prints the two extra fields, other formatters print `exc_text`.
             record.exc_text = scrub("".join(traceback.format_exception(*record.exc_info)))
             record.__dict__["exception"] = record.exc_text
             record.__dict__["exception_name"] = record.exc_info[0].__name__
@@ -77,5 +83,5 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except (TypeError, ValueError):
-        # Unlike `emit`, a filter that raises would take the caller down with it.
+        # A filter that raises would fail the caller; `emit` would not.
         return f"{record.msg} {record.args}"

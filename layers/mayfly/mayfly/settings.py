@@ -1,4 +1,4 @@
-"""What each function is told by its environment: read once, all problems reported together."""
+"""Settings of each function from its environment: read once, all problems reported together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def _account(value: str) -> str:
 
 
 def _endpoint(value: str) -> str:
-    """The agent token goes there with every call: never in the clear, but within one machine."""
+    """The endpoint's URL: https, or http on loopback, because every call carries the agent token.
+
+    Raises ValueError for any other URL.
+    """
     url = urlsplit(value)
     https = url.scheme == "https" and url.hostname
     if not https and not (url.scheme == "http" and url.hostname in _LOOPBACK):
@@ -40,7 +43,7 @@ Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Settings(BaseModel):
-    """What every function is told, and all that `provision` needs."""
+    """Settings of every function; `provision` needs no others."""
 
     model_config = ConfigDict(
         extra="ignore", frozen=True, str_strip_whitespace=True, validate_by_name=True
@@ -57,20 +60,20 @@ class Settings(BaseModel):
 
 
 class SandboxSettings(Settings):
-    """What `sandbox` needs."""
+    """Settings of `sandbox`."""
 
     mailbox_table: Given = Field(validation_alias="MAYFLY_MAILBOX_TABLE")
     nudge_queue_url: Given = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
 
 
 class ReapSettings(SandboxSettings):
-    """What `reap` needs."""
+    """Settings of `reap`."""
 
     last_words_group: Given = Field(validation_alias="MAYFLY_LAST_WORDS_GROUP")
 
 
 class DispatchSettings(SandboxSettings):
-    """What `dispatch` needs."""
+    """Settings of `dispatch`."""
 
     account: Annotated[Given, AfterValidator(_account)] = Field(validation_alias="MAYFLY_ACCOUNT")
     token_parameter: Given = Field(validation_alias="MAYFLY_TOKEN_PARAMETER")
@@ -83,7 +86,7 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def read_settings(kind: type[AnySettings], environment: Mapping[str, str]) -> AnySettings:
-    """The settings that an environment gives. Raises Misconfigured, naming every bad variable."""
+    """The settings in an environment. Raises Misconfigured that names every bad variable."""
     try:
         return kind.model_validate(environment, by_name=False)
     except ValidationError as error:
@@ -92,7 +95,7 @@ def read_settings(kind: type[AnySettings], environment: Mapping[str, str]) -> An
 
 
 def _problem(error: Any) -> str:
-    """What is wrong with a variable, without its value, which the log need not show."""
+    """What is wrong with a variable, without its value: the log does not need the value."""
     match error["type"]:
         case "missing" | "string_too_short":
             return "is missing"

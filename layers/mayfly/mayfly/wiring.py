@@ -1,8 +1,8 @@
-"""The composition root: from the environment's settings to the ports of each function.
+"""The composition root: makes the ports of each function from the environment's settings.
 
-What a function keeps between invocations (clients, the token, connections) is made here, once for
-each Lambda sandbox, and before its first invocation: see `prepare`. Imports that one function alone
-needs stand where they are needed.
+Objects that a function keeps between invocations (clients, the token, connections) are made here,
+once per Lambda sandbox and before its first invocation: see `prepare`. Imports for a single
+function stand inside that function, so the other functions do not load them.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from mayfly.settings import (
 )
 
 BUILDKITE = "https://agent.buildkite.com/v3"
-"""Where the Stacks API is. Agents have an address of their own, which they know themselves."""
+"""Address of the Stacks API. Agents use another address, which is built into the agent."""
 
 
 @cache
 def settings(kind: type[AnySettings]) -> AnySettings:
-    """The function's settings; logging and metrics are set up with them.
+    """The function's settings. The first call also sets up logging and metrics.
 
-    Raises Misconfigured, naming every bad variable.
+    Raises Misconfigured that names every bad variable.
     """
     read = read_settings(kind, os.environ)
     observe.configure(read)
@@ -121,10 +121,10 @@ _PORTS = {"dispatch": dispatch, "provision": provision, "sandbox": sandbox, "rea
 
 
 def prepare() -> None:
-    """Make the ports of the function that is being initialised; without Lambda, none.
+    """Make the ports of the function that Lambda is initialising; outside Lambda, make none.
 
-    Lambda names the handler in `_HANDLER`, as `app.dispatch`. A bad environment is left to the
-    invocation: it asks for the same ports, and says what is wrong in a line with its request.
+    Lambda names the handler in `_HANDLER`, such as `app.dispatch`. Misconfigured is suppressed
+    here: the invocation asks for the same ports and logs the error with its request id.
     """
     make = _PORTS.get(os.environ.get("_HANDLER", "").rpartition(".")[2])
     if make is not None:
