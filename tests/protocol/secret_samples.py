@@ -31,6 +31,7 @@ LABELLED = (
     'export AWS_SESSION_TOKEN="{}"',
     '"SecretAccessKey" : "{}",',
     "X-Amz-Security-Token: {}",
+    "AWS_SECURITY_TOKEN={}",
     "X-Amz-Security-Token={}&x=1",
     "aws_secret_access_key = {}",
     "'SessionToken': '{}'",

@@ -25,15 +25,6 @@ _NAMED = re.compile(
     rf"(?i)({_NAMES}"
     r"[\"']?\s*[:=]\s*[\"']?(?:(?:token|bearer|basic)\s+)?)[^\s\"',}]+"
 )
-_TOKEN = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{150,}={0,2}")
-# A secret access key is 40 characters of base64 and has no other mark.
-_SECRET_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
-# Whatever is called by such a name, whatever it looks like: as IMDS, STS, the CLI, environment
-# files and HTTP headers show it. A plain `token` must be long: short words follow it in sentences.
-_NAMED = re.compile(
-    r"(?i)((?:secret_?access_?key|session_?token|security-token|authorization)"
-    r"[\"']?\s*[:=]\s*[\"']?(?:(?:token|bearer|basic)\s+)?)[^\s\"',}]+"
-)
 _TOKEN = re.compile(r"(?i)(\btoken[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]{16,}")
 
 
