@@ -81,7 +81,7 @@ class DynamoWorld:
 
 def written(report: Report, **changes: object) -> dict[str, object]:
     """The report as the map that a host writes, which leaves out what is empty."""
-    named = {**protocol.written(report), **changes}
+    named = {**protocol.to_row(report), **changes}
     return {name: value for name, value in named.items() if value not in (None, "")}
 
 

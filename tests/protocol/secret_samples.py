@@ -1,4 +1,4 @@
-"""A secret of every kind that is known by its shape, and texts that look a little like one."""
+"""Samples of every secret that is recognised by shape, and of harmless texts that look similar."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SECRETS = {
     "aws secret key": AWS_KEY,
     "aws session token": "IQoJb3JpZ2luX2VjE" + "Ab9/+" * 60 + "==",
 }
-"""By kind."""
+"""Secrets by kind."""
 
 SHORT_TOKENS = ("bkct_abcd", "bkaa_0123456789abcdef")
-"""Bodies shorter than Buildkite's, after a known prefix."""
+"""Tokens with a known prefix and a body shorter than Buildkite's."""
 
 LABELLED = (
     "AWS_SECRET_ACCESS_KEY={}",
@@ -38,7 +38,7 @@ LABELLED = (
     "Authorization: Token {}",
     "{{'Authorization': 'Bearer {}'}}",
 )
-"""What is called a secret is one, whatever it looks like."""
+"""Texts in which a name marks the value as secret, whatever the value's shape."""
 
 NO_SECRETS = (
     "commit 4bf1f2dd4ac6a5f6d0a4d1d5f1c9f1c0a9b8c7d6",

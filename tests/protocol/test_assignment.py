@@ -1,4 +1,4 @@
-"""What dispatch writes is what the host reads."""
+"""Hosts read assignments exactly as dispatch writes them, and refuse any other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mayfly_protocol.agent_settings import REFUSED
-from mayfly_protocol.assignment import Assignment, parse, written
+from mayfly_protocol.assignment import Assignment, parse, to_row
 from mayfly_protocol.words import Imds
 
 LAYERS = Path(__file__).parents[2] / "layers"
@@ -39,45 +39,45 @@ PLAIN = replace(
 
 @pytest.mark.parametrize("assignment", [FULL, PLAIN], ids=["full", "plain"])
 def test_an_assignment_is_read_as_it_was_written(assignment: Assignment) -> None:
-    sent = json.loads(json.dumps(written(assignment)))
+    sent = json.loads(json.dumps(to_row(assignment)))
     assert parse(sent, BOOT, QUEUE) == assignment
 
 
 @pytest.mark.parametrize("imds", list(Imds))
-def test_every_word_of_imds_travels(imds: Imds) -> None:
+def test_every_value_of_imds_survives_writing_and_parsing(imds: Imds) -> None:
     assignment = replace(PLAIN, imds=imds)
-    assert written(assignment)["imds"] == imds.value
-    assert parse(written(assignment), BOOT, QUEUE).imds is imds
+    assert to_row(assignment)["imds"] == imds.value
+    assert parse(to_row(assignment), BOOT, QUEUE).imds is imds
 
 
-def test_the_sample_says_something_in_every_field() -> None:
+def test_the_full_sample_fills_every_field() -> None:
     silent = [each.name for each in fields(FULL) if not getattr(FULL, each.name)]
     assert not silent
     assert [each.name for each in fields(FULL) if each.default is not MISSING] == ["token"]
 
 
 def attributes(package: str) -> set[str]:
-    """Names of all attributes that the sources below a folder read."""
+    """Names of the attributes that the sources in this package read."""
     trees = [ast.parse(path.read_text()) for path in (LAYERS / package).rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     return {node.attr for node in nodes if isinstance(node.ctx, ast.Load)}
 
 
-def test_the_host_uses_all_that_an_assignment_says() -> None:
+def test_the_host_reads_every_field_of_the_assignment() -> None:
     # Boot and queue are compared by the parser.
-    said = {each.name for each in fields(Assignment)} - {"boot", "queue"}
-    assert said <= attributes("instance/mayfly_instance")
+    names = {field.name for field in fields(Assignment)} - {"boot", "queue"}
+    assert names <= attributes("instance/mayfly_instance")
 
 
-def test_the_token_shows_in_no_representation() -> None:
+def test_the_repr_hides_the_token_and_a_row_needs_one() -> None:
     assert "bkjat" not in repr(FULL)
     with pytest.raises(ValueError, match="without its token"):
-        written(replace(FULL, token=""))
+        to_row(replace(FULL, token=""))
 
 
-@pytest.mark.parametrize("name", sorted(written(FULL)))
-def test_an_assignment_that_lacks_anything_is_refused(name: str) -> None:
-    sent = {key: value for key, value in written(FULL).items() if key != name}
+@pytest.mark.parametrize("name", sorted(to_row(FULL)))
+def test_an_assignment_without_a_required_field_is_refused(name: str) -> None:
+    sent = {key: value for key, value in to_row(FULL).items() if key != name}
     if name in {"endpoint", "config"}:
         assert not getattr(parse(sent, BOOT, QUEUE), name)
     else:
@@ -99,9 +99,9 @@ def test_an_assignment_that_lacks_anything_is_refused(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("line", ["{}=x", "{} =x", "debug=true\n{}=x"])
-def test_a_setting_that_is_refused_to_queues_is_refused_to_assignments(
+def test_an_agent_setting_refused_in_a_queue_is_refused_in_an_assignment(
     name: str, line: str
 ) -> None:
-    sent: dict[str, Any] = {**written(FULL), "config": line.format(name)}
+    sent: dict[str, Any] = {**to_row(FULL), "config": line.format(name)}
     with pytest.raises(ValueError, match=f"agent config sets '{name}'"):
         parse(sent, BOOT, QUEUE)

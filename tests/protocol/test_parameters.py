@@ -1,4 +1,4 @@
-"""Both sides read the parameters that hosts read for themselves in the same way."""
+"""Control plane and host parse the parameters that both read in the same way."""
 
 from __future__ import annotations
 
@@ -40,13 +40,15 @@ NO_PLACES = [
 
 
 @pytest.mark.parametrize(("text", "place"), PLACES)
-def test_a_place_of_a_script_is_read_alike(text: str, place: ScriptPlace) -> None:
+def test_control_plane_and_host_parse_a_script_parameter_alike(
+    text: str, place: ScriptPlace
+) -> None:
     assert script_place(text) == place
     assert values.script(text) == (place.url, place.minutes or SCRIPT_MINUTES)
 
 
 @pytest.mark.parametrize("text", NO_PLACES)
-def test_what_is_no_place_of_a_script_is_refused(text: str) -> None:
+def test_control_plane_and_host_refuse_an_invalid_script_parameter(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not s3://BUCKET/KEY|not from 1 to 60"):
         script_place(text)
     with pytest.raises(ValueError):  # noqa: PT011 - the parameter's description is the message
@@ -54,14 +56,14 @@ def test_what_is_no_place_of_a_script_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "minutes"), [("0", 0), ("60", 60), (" 1440\n", 1440)])
-def test_minutes_to_keep_a_failed_host_are_read_alike(text: str, minutes: int) -> None:
+def test_control_plane_and_host_parse_keep_failed_minutes_alike(text: str, minutes: int) -> None:
     assert keep_failed_minutes(text) == minutes
     assert values.minutes(text) == timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1441", "1.5", "1h", "00060", "١٢"])
-def test_what_is_no_number_of_minutes_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no number of minutes from 0 to 1440"):
+def test_control_plane_and_host_refuse_invalid_keep_failed_minutes(text: str) -> None:
+    with pytest.raises(ValueError, match="not a number of minutes from 0 to 1440"):
         keep_failed_minutes(text)
     with pytest.raises(ValueError):  # noqa: PT011 - the parameter's description is the message
         values.minutes(text)

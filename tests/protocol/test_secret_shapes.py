@@ -1,4 +1,4 @@
-"""Neither side shows a secret of any kind: the control plane in its logs, the host in its words."""
+"""Logs of the control plane and reports of the host show no secret of any kind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ side = pytest.mark.parametrize("side", SIDES.values(), ids=SIDES.keys())
         "a {} b",
     ],
 )
-def test_every_kind_of_secret_is_taken_out_of_a_text(side: Side, secret: str, around: str) -> None:
+def test_a_secret_of_any_kind_is_removed_from_any_text(
+    side: Side, secret: str, around: str
+) -> None:
     scrubbed, blank = side[0](around.format(secret)), side[1]
     assert blank in scrubbed
     assert secret[:12] not in scrubbed
@@ -46,7 +48,7 @@ def test_every_kind_of_secret_is_taken_out_of_a_text(side: Side, secret: str, ar
 
 @side
 @pytest.mark.parametrize("secret", [text for text in SECRETS.values() if text.startswith("bk")])
-def test_a_token_is_found_in_a_path(side: Side, secret: str) -> None:
+def test_a_token_inside_a_path_is_removed(side: Side, secret: str) -> None:
     scrubbed = side[0](f"a/{secret}/b")
     assert secret[:12] not in scrubbed
     assert secret[-12:] not in scrubbed
@@ -54,23 +56,23 @@ def test_a_token_is_found_in_a_path(side: Side, secret: str) -> None:
 
 @side
 @pytest.mark.parametrize("secret", SHORT_TOKENS)
-def test_a_short_token_is_one_where_its_prefix_is_known(side: Side, secret: str) -> None:
+def test_a_short_token_with_a_known_prefix_is_removed(side: Side, secret: str) -> None:
     assert side[0](f"agent said {secret}") == f"agent said {side[1]}"
 
 
 @side
 @pytest.mark.parametrize("around", [*LABELLED, '"Token":"{}"'])
-def test_what_is_labelled_as_a_secret_is_one(side: Side, around: str) -> None:
+def test_a_value_under_the_name_of_a_secret_is_removed(side: Side, around: str) -> None:
     assert "wJalr" not in side[0](around.format("wJalr!but!of!no!known!shape"))
 
 
 @side
 @pytest.mark.parametrize("around", LABELLED)
-def test_a_labelled_secret_may_be_short(side: Side, around: str) -> None:
+def test_a_short_value_under_the_name_of_a_secret_is_removed(side: Side, around: str) -> None:
     assert "short" not in side[0](around.format("short"))
 
 
 @side
 @pytest.mark.parametrize("text", NO_SECRETS)
-def test_what_is_no_secret_stays_readable(side: Side, text: str) -> None:
+def test_a_text_without_a_secret_stays_unchanged(side: Side, text: str) -> None:
     assert side[0](text) == text

@@ -15,7 +15,7 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision, WriteRecords
-from mayfly_protocol.assignment import written
+from mayfly_protocol.assignment import to_row
 from tests.unit.builders import (
     NOW,
     QUEUE,
@@ -212,7 +212,7 @@ def test_an_assignment_says_all_that_the_host_needs_and_holds_no_token() -> None
     (bind,) = decided(view, config)
     assert isinstance(bind, BindJob)
     assert bind.assignment.token == ""
-    sent = written(replace(bind.assignment, token="bkjat_token"))
+    sent = to_row(replace(bind.assignment, token="bkjat_token"))
     assert sent == {
         "protocol": 1,
         "job": "job-1",
@@ -232,4 +232,4 @@ def test_an_assignment_says_all_that_the_host_needs_and_holds_no_token() -> None
         "token": "bkjat_token",
     }
     with pytest.raises(ValueError, match="without its token"):
-        written(bind.assignment)
+        to_row(bind.assignment)

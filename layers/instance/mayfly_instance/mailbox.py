@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mayfly_instance.seams import Cloud
 from mayfly_instance.sigv4 import Credentials
-from mayfly_protocol.report import Report, written
+from mayfly_protocol.report import Report, to_row
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Mailbox:
 
     def send(self, credentials: Credentials, report: Report) -> None:
         """Write the report, whole and in place of the former one."""
-        self.cloud.set_attribute(credentials, self.table, self.key, "report", written(report))
+        self.cloud.set_attribute(credentials, self.table, self.key, "report", to_row(report))
 
     def look(self, credentials: Credentials) -> Letter:
         """What lies in the row now. Only sandbox credentials may read."""

@@ -1,9 +1,10 @@
-"""What control plane and host say to each other, each thing once.
+"""The contract between control plane and host: assignment, report, phases, parameters, rules.
 
-Both import this package, so it keeps to Python 3.9 and the standard library, and imports nothing
-of ours. `rules` and `repository` are also run before each job: they need neither dataclasses nor
-typing, which would more than double the time that Python takes to start.
+Control plane and host import this package, so the package keeps to Python 3.9 and the standard
+library and imports nothing else of Mayfly. The check before each job imports `rules` and
+`repository`: both modules avoid dataclasses and typing, which would more than double Python's
+start-up time.
 """
 
 PROTOCOL = 1
-"""The version of assignments, reports and user data. A host refuses any other."""
+"""Version of assignments, reports and user data. Hosts refuse any other version."""

@@ -1,7 +1,7 @@
-"""Agent settings that Mayfly refuses, whoever writes them: the queue's parameter or an assignment.
+"""Agent settings that Mayfly refuses, in a queue's parameter and in an assignment.
 
-The control plane lets only settings pass that it knows to be harmless; this list says why others
-are refused, and is the host's last line of defence.
+The control plane passes only settings that are known to be harmless. This list gives the reasons
+for refusals and is the host's last line of defence.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_PROOF = "Mayfly sets it for each job: the proof, and whose job it is, depend on it"
-_PLACES = "Mayfly sets it: the check before each job and the job's clean end depend on these places"
-_ONE_JOB = "an instance runs exactly one job and leaves by Mayfly's rules"
-_NO_METADATA = "the agent cannot reach the instance's metadata; Mayfly gives the tags that it knows"
-_SECRETS = "it writes tokens or the job's own output where Mayfly keeps last words"
-_START = "it changes how the agent starts a job and its hooks, and with that Mayfly's own check"
+_PROOF = "Mayfly sets it for each job: the sandbox proof and the choice of the job depend on it"
+_PLACES = "Mayfly sets it: the check before each job and the job's clean end depend on these paths"
+_ONE_JOB = "an instance runs exactly one job, and Mayfly decides when it ends"
+_NO_METADATA = "the agent cannot reach the instance's metadata; Mayfly sets the tags"
+_SECRETS = "it writes tokens or the job's own output into the log that Mayfly keeps as last words"
+_START = "it changes how the agent starts jobs and hooks, and so bypasses Mayfly's check"
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("token", "acquire-job", "endpoint", "name", "queue", "tags"), _PROOF),
     **dict.fromkeys(("meta-data", "config"), _PROOF),
@@ -32,7 +32,7 @@ REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("debug-http", "debug-signing", "write-job-logs-to-stdout"), _SECRETS),
     **dict.fromkeys(("hooks-shell", "experiment", "kubernetes-exec"), _START),
 }
-"""Names that people will try, and why each is refused."""
+"""Reason for the refusal, by name of a setting that operators are likely to try."""
 
 _FAMILIES = (
     ("spawn", _ONE_JOB),
@@ -40,12 +40,12 @@ _FAMILIES = (
     ("tags", _NO_METADATA),
     ("meta-data", _PROOF),
 )
-"""Beginnings of names that are refused, and why: agents to come may have more of each kind."""
+"""Prefixes of refused names, with the reason: later agents may have more settings of each kind."""
 _EXPORT = re.compile(r"export\s*")
 
 
 def refusal(name: str) -> str:
-    """Why a setting is refused; empty for a name that is not.
+    """The reason why this setting is refused; empty for a setting that is allowed here.
 
     The agent drops `export` before a name, so `exporttoken` is `token` (cliconfig/file.go of
     buildkite-agent 3.83.1).

@@ -1,4 +1,4 @@
-"""The assignment: which job a host runs, and how."""
+"""The assignment: the one job of a host, with the settings for the run."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _SETTING = re.compile(r"[a-z0-9-]+ *=.*")
 
 @dataclass(frozen=True)
 class Assignment:
-    """What dispatch writes into the sandbox row of a ready instance."""
+    """The job of one ready instance; dispatch writes it into the instance's sandbox row."""
 
     job: str
     boot: str
-    """The boot that was proven; a host in any other refuses the job."""
+    """Id of the proven boot; a host in another boot refuses the job."""
     queue: str
     name: str
-    """The agent's."""
+    """Name of the agent."""
     tags: str
     endpoint: str
-    """Of the agent API; empty: the agent's own default."""
+    """URL of the agent API; empty: the agent's own default."""
     imds: Imds
     root: bool
     max_minutes: int
     rules: tuple[str, ...]
     """The queue's policy, as canonical lines of `mayfly_protocol.rules`."""
     repository: str | None
-    """The repository that is required of the job; None when any will do."""
+    """The repository that the job must have; None: any repository."""
     config: str
     """Lines of the agent's configuration file."""
     token: str = field(default="", repr=False)
-    """Good for acquiring this one job, and for nothing else. Empty until it is minted."""
+    """A token that can acquire this job and nothing else. Empty until dispatch mints it."""
 
 
-def written(assignment: Assignment) -> dict[str, object]:
-    """The assignment as it goes into the row. Raises ValueError without a token."""
+def to_row(assignment: Assignment) -> dict[str, object]:
+    """The value of the row's `assignment` attribute. Raises ValueError without a token."""
     if not assignment.token:
         raise ValueError("an assignment without its token")
     return {
@@ -63,13 +63,16 @@ def written(assignment: Assignment) -> dict[str, object]:
 
 
 def parse(found: object, boot: str, queue: str) -> Assignment:
-    """The assignment for this boot. Raises ValueError with what is wrong, without secrets."""
+    """The assignment for this boot and queue.
+
+    Raises ValueError for any other value; its message names the fault and holds no secret.
+    """
     if not isinstance(found, Mapping):
         raise ValueError("the assignment is not an object")  # noqa: TRY004 - one error for all
     if found.get("protocol") != PROTOCOL:
-        # Nothing else in it may be believed: its words may have other meanings.
+        # In another protocol the fields may have other meanings: read none of them.
         raise ValueError(
-            f"the assignment is of protocol {found.get('protocol')!r}, this host knows {PROTOCOL}"
+            f"the assignment has protocol {found.get('protocol')!r}, this host knows {PROTOCOL}"
         )
     if found.get("boot") != boot:
         raise ValueError("the assignment is for another boot than this one")
@@ -97,13 +100,15 @@ def parse(found: object, boot: str, queue: str) -> Assignment:
 
 def _check(assignment: Assignment) -> None:
     if not _JOB.fullmatch(assignment.job):
-        raise ValueError("the assignment's job is no UUID")
+        raise ValueError("the assignment's job is not a UUID")
     if assignment.root and assignment.imds is Imds.SUPERVISOR:
-        raise ValueError("imds: supervisor cannot hold for a job that is root itself")
+        raise ValueError(
+            "the assignment has imds: supervisor and a job as root, which could reach IMDS"
+        )
     for line in assignment.config.splitlines():
         name = line.partition("=")[0].strip()
         if not _SETTING.fullmatch(line) or refusal(name):
-            raise ValueError(f"the assignment's agent config sets {name!r}, which it must not")
+            raise ValueError(f"the assignment's agent config sets {name!r}, which hosts refuse")
 
 
 def _text(found: Mapping[str, Any], name: str, *, empty: bool = False) -> str:
@@ -117,12 +122,12 @@ def _imds(word: str) -> Imds:
     try:
         return Imds(word)
     except ValueError as error:
-        raise ValueError(f"the assignment's imds is {word!r}, which is no choice") from error
+        raise ValueError(f"the assignment's imds is {word!r}, which is unknown here") from error
 
 
 def _root(word: str) -> bool:
     if word not in ROOT:
-        raise ValueError(f"the assignment's root is {word!r}, which this host cannot do")
+        raise ValueError(f"the assignment's root is {word!r}, which is unknown here")
     return ROOT[word]
 
 

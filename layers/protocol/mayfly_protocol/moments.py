@@ -1,4 +1,4 @@
-"""How a moment is written in reports and on the console."""
+"""The text form of times in reports and on the console."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import datetime, timezone
 
 
 def stamp(moment: datetime) -> str:
-    """A moment in UTC with milliseconds, as `2026-11-20T09:30:00.000Z`."""
+    """This time in UTC with milliseconds, as `2026-11-20T09:30:00.000Z`."""
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -1,4 +1,4 @@
-"""Parameters of a queue that the host reads for itself, because they hold before it has a job."""
+"""Queue parameters that the host reads from SSM itself: they apply before the host has a job."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 SCRIPT_MINUTES = 15
-"""The bootstrap script's time limit where its parameter names none."""
+"""Time limit of the bootstrap script when `bootstrap/script` names none."""
 _LONGEST_SCRIPT = 60
 _LONGEST_KEPT = 24 * 60
 _PLACE = re.compile(
@@ -17,12 +17,12 @@ _MINUTES = re.compile(r"[0-9]{1,4}")
 
 @dataclass(frozen=True)
 class ScriptPlace:
-    """Where the operator's bootstrap script lies."""
+    """The S3 object of the operator's bootstrap script, with the script's time limit."""
 
     bucket: str
     key: str
     minutes: int | None = None
-    """Its own time limit; None without one."""
+    """Time limit from the parameter; None when the parameter names none."""
 
     @property
     def url(self) -> str:
@@ -31,7 +31,7 @@ class ScriptPlace:
 
 
 def script_place(text: str) -> ScriptPlace:
-    """What `bootstrap/script` says: `s3://bucket/key [minutes=N]`, with N from 1 to 60.
+    """The value of `bootstrap/script`: `s3://bucket/key [minutes=N]`, N from 1 to 60.
 
     Raises ValueError for any other text.
     """
@@ -41,13 +41,13 @@ def script_place(text: str) -> ScriptPlace:
         raise ValueError(f"{text!r} is not s3://BUCKET/KEY [minutes=N]")
     minutes = None if found["minutes"] is None else int(found["minutes"])
     if minutes is not None and not 1 <= minutes <= _LONGEST_SCRIPT:
-        raise ValueError(f"{text!r} names minutes that are not from 1 to {_LONGEST_SCRIPT}")
+        raise ValueError(f"{text!r} has minutes that are not from 1 to {_LONGEST_SCRIPT}")
     return ScriptPlace(found["bucket"], found["key"], minutes)
 
 
 def keep_failed_minutes(text: str) -> int:
-    """What `debug/keep-failed-minutes` says, from 0 to 1440. Raises ValueError for other texts."""
+    """The value of `debug/keep-failed-minutes`: 0 to 1440. Raises ValueError for any other text."""
     found = _MINUTES.fullmatch(text.strip())
     if found is None or int(found[0]) > _LONGEST_KEPT:
-        raise ValueError(f"{text!r} is no number of minutes from 0 to {_LONGEST_KEPT}")
+        raise ValueError(f"{text!r} is not a number of minutes from 0 to {_LONGEST_KEPT}")
     return int(found[0])

@@ -1,4 +1,4 @@
-"""The phases of an instance that the control plane hears of."""
+"""The phases of an instance that its host reports to the control plane."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from enum import Enum
 
 
 class Phase(str, Enum):
-    """What a host reports that it has reached. Its text is the word on the wire."""
+    """The phase that a host has reached. The value is the word in the report."""
 
     BOOTING = "booting"
-    """The supervisor runs; the first write into the bootstrap row."""
+    """The supervisor runs. First report in the bootstrap row."""
     BOOTSTRAPPED = "bootstrapped"
-    """Set-up is done and nothing of it is left; the profile may be replaced."""
+    """Set-up is done and left no process and no credentials: the profile may be replaced."""
     SANDBOXED = "sandboxed"
-    """The proof: the first write into the sandbox row."""
+    """The sandbox proof: first report in the sandbox row."""
     RUNNING = "running"
-    """The agent has started, for the job that was assigned."""
+    """The agent has started, for the assigned job."""
     DONE = "done"
-    """The agent has ended, with an exit code that says little about the job."""
+    """The agent has ended. Its exit code says little about the job: Buildkite knows the outcome."""
     FAILED = "failed"
-    """The host gave up, with its reason; in whichever row it can write."""
+    """The host gave up and reports the reason, in the row that its current role may write."""
 
     def __str__(self) -> str:
-        """The word. Without this, f-strings of Python 3.12 and 3.9 differ."""
+        """The value. Without this method, f-strings differ between Python 3.9 and 3.12."""
         return str(self.value)

@@ -1,4 +1,4 @@
-"""The report: what a host says of itself in its mailbox row."""
+"""The report: phase, reason and last output of a host, in its mailbox row."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from mayfly_protocol.moments import stamp
 from mayfly_protocol.phases import Phase
 
 LARGEST = 4096
-"""Bytes of a report, as `encoded` counts them."""
+"""Largest size of a report, in bytes of `encoded`."""
 _BYTES_A_CHARACTER = 6
-"""At most, in JSON: a control character as `\\u001f`."""
+"""Upper bound in JSON: a control character becomes `\\u001f`."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an instance says of itself; believed for nothing that matters."""
+    """A host's report about itself. Job code may forge it, so no security decision rests on it."""
 
     phase: Phase
     boot: str
-    """The kernel's id of this boot."""
+    """The kernel's boot id."""
     at: datetime | None = None
     step: str = ""
     """The step at which the host failed."""
     job: str = ""
     exit: int | None = None
-    """The agent's exit code; None when it was killed, or has not run."""
+    """The agent's exit code; None when the agent was killed or has not run."""
     reason: str = ""
     words: str = ""
-    """The last lines of what failed."""
+    """Last lines of the failed step's output."""
     agent: str = ""
     """The agent's version."""
     notice: str = ""
-    """When spot takes the instance, once that is announced."""
+    """The announced time of a spot interruption; empty without one."""
 
 
 def encoded(report: object) -> bytes:
-    """A report as compact JSON in UTF-8: the form in which its bytes are counted."""
+    """The report as compact JSON in UTF-8; `LARGEST` limits the length of this form."""
     text = json.dumps(report, ensure_ascii=False, separators=(",", ":"))
-    # A path in a message may hold bytes that are no text; they must not keep a report from going.
+    # A path in a message may hold bytes that are not UTF-8; the report must go out all the same.
     return text.encode("utf-8", "surrogatepass")
 
 
-def written(report: Report) -> dict[str, object]:
-    """The report as it goes into the row: with its protocol, without what is empty, fitted.
+def to_row(report: Report) -> dict[str, object]:
+    """The value of the row's `report` attribute: the protocol and all fields that are not empty.
 
-    At most `LARGEST` bytes: the words are cut first, from their front, because the end of an output
-    says why it failed; then the reason, from its end.
+    Returns at most `LARGEST` bytes. Words are cut first, from the front, because the end of an
+    output tells the cause of a failure; then the reason, from the end.
     """
     named: dict[str, Any] = {each.name: getattr(report, each.name) for each in fields(report)}
     named["phase"] = str(report.phase)
@@ -64,7 +64,7 @@ def written(report: Report) -> dict[str, object]:
 
 
 def _cut(report: Mapping[str, object], name: str, *, from_front: bool) -> str:
-    """As much of this text as the report has room for."""
+    """The longest part of this field with which the report fits into `LARGEST` bytes."""
     text = str(report[name])
     while text and (over := len(encoded({**report, name: text})) - LARGEST) > 0:
         count = max(1, over // _BYTES_A_CHARACTER)

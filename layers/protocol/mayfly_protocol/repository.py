@@ -1,4 +1,4 @@
-"""Clone URLs of repositories: whether two of them mean the same one."""
+"""Clone URLs of repositories: canonical form and comparison."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _DEFAULT_PORTS = {"ssh": "22", "https": "443", "http": "80", "git": "9418"}
 
 
 def canonical_repository(url: str) -> str | None:
-    """`host/path` of a clone URL, with the port where it is unusual; None for any other text.
+    """`host/path` of a clone URL, `host:port/path` for an unusual port; None for any other text.
 
-    How one logs in and by which protocol is left out, as are `.git` and a slash at the end. The
-    parse is anchored: a URL that holds another (`https://evil.example/x@github.com/a/b`) is
-    refused, as is whatever git might read in another way than we do.
+    Omitted are login, protocol, `.git` and a slash at the end. The parse is anchored: a URL inside
+    another (`https://evil.example/x@github.com/a/b`) gives None, as does any text that git might
+    read differently.
     """
     found = _URL.fullmatch(url) or _SCP.fullmatch(url)
     if found is None:
@@ -33,21 +33,24 @@ def canonical_repository(url: str) -> str | None:
 
 
 def same_repository(one: str, other: str) -> bool:
-    """Whether two clone URLs mean the same repository; a text that is no clone URL means none."""
+    """Whether two clone URLs name the same repository. False if either is not a clone URL."""
     canonical = canonical_repository(one)
     return canonical is not None and canonical == canonical_repository(other)
 
 
 def owner_or_repository(value: str) -> str | None:
-    """The canonical form of a repository, or of an owner with `/` at its end."""
+    """Canonical form of a rule's value: `host/owner/name`, or `host/owner/` for `…/owner/*`.
+
+    None for a text that is neither.
+    """
     if not value.endswith("/*"):
         return canonical_repository(value)
-    any_of_them = canonical_repository(f"{value[:-1]}x")
-    return any_of_them and any_of_them[:-1]
+    sample = canonical_repository(f"{value[:-1]}x")
+    return sample and sample[:-1]
 
 
 def covers(value: str, url: str) -> bool:
-    """Whether a rule's value, a repository or an owner (`…/*`), is for the repository at `url`."""
+    """Whether a rule's value, a repository or an owner (`…/*`), includes the one at `url`."""
     wanted, actual = owner_or_repository(value), canonical_repository(url)
     if wanted is None or actual is None:
         return False

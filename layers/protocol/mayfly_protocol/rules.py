@@ -1,7 +1,7 @@
-"""Policy rules as they travel, and whether a job meets them.
+"""Policy rules as text lines, and their check against a job's facts.
 
-A rule is a line of conditions that must hold together, `key=value[,value…] …`. The facts are
-Buildkite's; the pipeline's own environment is not asked.
+A rule is a line of conditions, `key=value[,value…] …`; a job must meet all of them. The facts come
+from Buildkite, never from the pipeline's own environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FACTS = {
 
 
 def facts(environment: Mapping[str, str]) -> dict[str, str]:
-    """What Buildkite says of the job, by key of a condition; what it does not say is left out."""
+    """Facts about the job by condition key, from Buildkite's variables. Unknown facts: omitted."""
     seen = {key: environment[name] for key, name in _FACTS.items() if environment.get(name)}
     pull_request = environment.get("BUILDKITE_PULL_REQUEST")
     if pull_request == "false":
@@ -32,18 +32,18 @@ def facts(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def line(conditions: Iterable[tuple[str, Iterable[str]]]) -> str:
-    """The conditions of a rule as the line that `parse` reads."""
+    """The rule as a line, which `parse` reads."""
     return " ".join(f"{key}={','.join(values)}" for key, values in conditions)
 
 
 def parse(text: str) -> list[tuple[str, tuple[str, ...]]]:
-    """The conditions of a line. A word that is no condition becomes one that no job meets."""
+    """The conditions of a line. A word without `=` becomes a condition that no job meets."""
     words = (word.partition("=") for word in text.split())
     return [(key, tuple(values.split(",")) if values else ()) for key, _, values in words]
 
 
-def hold(text: str, seen: Mapping[str, str]) -> bool:
-    """Whether a job meets every condition of a line; none meets a line without one."""
+def matches(text: str, seen: Mapping[str, str]) -> bool:
+    """Whether a job meets every condition of the line. False for a line without conditions."""
     conditions = parse(text)
     return bool(conditions) and not failing(conditions, seen)
 
@@ -51,7 +51,7 @@ def hold(text: str, seen: Mapping[str, str]) -> bool:
 def failing(
     conditions: Iterable[tuple[str, Iterable[str]]], seen: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Keys of the conditions that the job does not meet. A fact that is absent meets none."""
+    """Keys of the conditions that the job does not meet, unknown facts included."""
     return tuple(
         key
         for key, values in conditions
@@ -63,7 +63,7 @@ def _meets(key: str, value: str, fact: str) -> bool:
     if key == "repository":
         return covers(value, fact)
     if key == "branch":
-        # Like GitHub's branch protection, so that a rule lets in no branch that the same pattern
-        # leaves unprotected there.
+        # `*` stops at `/`, as in GitHub's branch protection: a rule must not allow a branch that
+        # the same pattern leaves unprotected on GitHub.
         return bool(re.fullmatch("[^/]*".join(map(re.escape, value.split("*"))), fact))
     return value == fact

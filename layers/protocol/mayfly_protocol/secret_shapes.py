@@ -1,24 +1,25 @@
-"""Secrets by their shape, for logs, reports and the console."""
+"""Detection of secrets by shape and by name, for logs, reports and the console."""
 
 from __future__ import annotations
 
 import re
 
-# Buildkite's prefixes: buildkite/docs platform/security/tokens.md; what follows one is base64url
-# with dots (buildkite/agent internal/redact). Bodies shorter than Buildkite's 24 are taken after a
-# known prefix, and prefixes that are not known yet before a long body.
+# Buildkite's prefixes: buildkite/docs platform/security/tokens.md; a body is base64url with dots
+# (buildkite/agent internal/redact). A known prefix matches with bodies shorter than Buildkite's 24
+# characters; an unknown prefix matches with a long body, because later tokens may have new ones.
 _BUILDKITE = re.compile(
     r"\bbk(?:(?:ct|cqt|ar|aa|aj|jat|ua|ur|tx|pt|rt|tr|at|pat|ps)_[A-Za-z0-9_.=-]{4,}"
     r"|[a-z]{1,6}_[A-Za-z0-9_.=-]{24,})"
 )
-# A JWT: what a job token is on servers that give it no prefix.
+# A JWT: some servers issue job tokens without a prefix.
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+")
-# A session token of AWS is one long run of base64, longer than any hash or id in what we write.
+# An AWS session token is one long run of base64, longer than any hash or id in our texts.
 _SESSION_TOKEN = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{150,}={0,2}")
 # A secret access key is 40 characters of base64 and has no other mark.
 _SECRET_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
-# Whatever is called by such a name, whatever it looks like: as IMDS, STS, the CLI, environment
-# files and HTTP headers show it. A plain `token` must be long: short words follow it in sentences.
+# Values of any shape under a secret's name, in the notations of IMDS, STS, the CLI, environment
+# files and HTTP headers. After a plain `token` the value must be long: in sentences a short word
+# follows `token`.
 _NAMES = r"(?:secret_?access_?key|session_?token|security[-_]token|authorization)"
 _NAME = re.compile(rf"(?i){_NAMES}$")
 _NAMED = re.compile(
@@ -29,7 +30,7 @@ _TOKEN = re.compile(r"(?i)(\btoken[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]{16,}")
 
 
 def without_secrets(text: str, instead: str) -> str:
-    """The text with `instead` in the place of each secret that is known by its shape.
+    """The text with `instead` in place of each secret that is recognised by shape or name.
 
     Scrub before cutting: half a token is a secret, too.
     """
@@ -41,10 +42,10 @@ def without_secrets(text: str, instead: str) -> str:
 
 
 def names_a_secret(name: str) -> bool:
-    """Whether what stands under this key is a secret, whatever it looks like."""
+    """Whether values under this key are secret, whatever their shape."""
     return bool(_NAME.search(name))
 
 
 def _is_hash(text: str) -> bool:
-    """Commit ids are 40 characters too, but have no capitals; a path has few digits."""
+    """Whether 40 characters are no key: commit ids lack capitals, most paths lack digits."""
     return not all(re.search(kind, text) for kind in ("[A-Z]", "[a-z]", "[0-9]"))

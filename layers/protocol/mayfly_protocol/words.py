@@ -1,4 +1,4 @@
-"""Words of the parameters `imds` and `job/root`, as queues, assignments and hosts use them."""
+"""Values of the parameters `imds` and `job/root`, in queues, assignments and on hosts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from enum import Enum
 
 
 class Imds(str, Enum):
-    """Who reaches the instance metadata service while the job runs."""
+    """Users that can reach the instance metadata service (IMDS) while the job runs."""
 
     OFF = "off"
-    """Nobody."""
+    """No user, root included."""
     SUPERVISOR = "supervisor"
-    """Root alone."""
+    """Root only."""
     JOB = "job"
-    """Everybody."""
+    """All users, the job included."""
 
     def __str__(self) -> str:
-        """The word. Without this, f-strings of Python 3.12 and 3.9 differ."""
+        """The value. Without this method, f-strings differ between Python 3.9 and 3.12."""
         return str(self.value)
 
 
 ROOT: Mapping[str, bool] = {"no": False, "yes": True}
-"""By word of `job/root`: whether the job runs as root."""
+"""Whether the job runs as root, by value of `job/root`."""

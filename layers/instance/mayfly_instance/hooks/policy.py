@@ -28,7 +28,7 @@ def denial(policy: Mapping[str, object], environment: Mapping[str, str]) -> str:
     if not isinstance(lines, list):
         return "the policy has no readable rules"
     seen = rules.facts(environment)
-    if lines and not any(rules.hold(str(line), seen) for line in lines):
+    if lines and not any(rules.matches(str(line), seen) for line in lines):
         return "no rule of the queue's policy allows it"
     if repository is not None and not same_repository(str(repository), seen.get("repository", "")):
         return "another repository is registered for its pipeline"

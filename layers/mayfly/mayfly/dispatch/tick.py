@@ -23,7 +23,7 @@ from mayfly.records.model import Claim, saved
 from mayfly.records.states import Agent
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly.tick.outcome import Outcome
-from mayfly_protocol.assignment import written
+from mayfly_protocol.assignment import to_row
 
 log = logging.getLogger("mayfly")
 
@@ -153,7 +153,7 @@ class Applier:
     def _bind(self, bind: BindJob, token: str) -> None:
         """Claim, instance and assignment in one transaction; no token, no binding."""
         if token:
-            assignment = written(replace(bind.assignment, token=token))
+            assignment = to_row(replace(bind.assignment, token=token))
             assign = Assign(bind.row, assignment, bind.expires)
             self.ports.fleet.write([Save(bind.claim), Save(bind.instance), assign], self.fence)
             return
