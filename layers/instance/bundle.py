@@ -1,8 +1,8 @@
-"""Pack what instances run into one archive: the same sources give the same bytes, on any machine.
+"""Pack the host's packages into one archive: same sources, same bytes, on any machine.
 
-`python3 bundle.py FILE` writes the archive, for `sam build` and for `make bundle`; it stands here
-because `sam build` sees the layers' directory alone. The archive's SHA-256 is a literal in
-template.yaml, and hosts check it.
+`python3 bundle.py FILE` writes the archive, for `sam build` and `make bundle`. This file lies here
+because `sam build` sees only the layers' directory. The archive's SHA-256 is a literal in
+template.yaml; hosts check the archive against it.
 """
 
 import io
@@ -13,12 +13,12 @@ import zlib
 from pathlib import Path
 
 PACKAGES = ("instance/mayfly_instance", "protocol/mayfly_protocol")
-"""Below the layers' directory; side by side in the archive."""
+"""Paths below the layers' directory. The archive holds the packages side by side."""
 _STORED_BLOCK = 0xFFFF
 
 
 def archive(layers: Path) -> bytes:
-    """The archive of the packages below `layers`, as .tar.gz."""
+    """The bytes of a .tar.gz with all PACKAGES below `layers`."""
     return _gzip(_tar([layers / package for package in PACKAGES]))
 
 
@@ -30,14 +30,14 @@ def _tar(packages: list[Path]) -> bytes:
                 entry = tarfile.TarInfo(path.relative_to(package.parent).as_posix())
                 content = path.read_bytes()
                 entry.size = len(content)
-                # Only the owner's execute bit is the same in every checkout.
+                # Of a file's mode only the owner's execute bit is equal in all checkouts.
                 entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
                 tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 
 def _members(package: Path) -> list[Path]:
-    """A package's files in a fixed order, without what interpreters and editors leave behind."""
+    """A package's files in a fixed order; hidden files, .pyc and py.typed are omitted."""
     files = (path for path in package.rglob("*") if path.is_file())
     return sorted(
         path
@@ -47,9 +47,9 @@ def _members(package: Path) -> list[Path]:
 
 
 def _gzip(content: bytes) -> bytes:
-    """Gzip with stored blocks: zlib and its successors compress the same input to different bytes.
+    """The content as gzip with stored blocks: compressed bytes differ between versions of zlib.
 
-    The layer's own archive compresses it. Format: RFC 1952 around RFC 1951, block type 00.
+    The layer's zip compresses the archive anyway. Format: RFC 1952 around RFC 1951, block type 00.
     """
     blocks = [content[at : at + _STORED_BLOCK] for at in range(0, len(content), _STORED_BLOCK)]
     body = b"".join(

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Masks what would keep bootstrap credentials; fetches, checks and starts the supervisor. A failure is told on the
-# console and switches the machine off. __MAYFLY_HOST_JSON__ stands for the JSON of mayfly_instance/host.py.
-# This passes through CloudFormation's Fn::Sub, so no dollar sign here is followed by a brace.
+# Masks services that would keep bootstrap credentials, then fetches, checks and starts the supervisor. A failure is
+# written to the console and switches the machine off. The template replaces __MAYFLY_HOST_JSON__ by the JSON that
+# mayfly_instance/host.py reads. No brace may follow a dollar sign: the script passes through Fn::Sub of CloudFormation.
 set -Eeuo pipefail && shopt -s execfail
 umask 022
 [[ -v MAYFLY_ROOT ]] || MAYFLY_ROOT=
@@ -14,9 +14,9 @@ trap 'say "ended before the supervisor ran"; poweroff || poweroff --force' EXIT
 set -- amazon-ssm-agent.service amazon-cloudwatch-agent.service awslogsd.service codedeploy-agent.service \
   ecs.service xray.service aws-kinesis-agent.service greengrass.service
 systemctl mask --quiet "$@"
-# Most are not there, which is an error to systemctl; the supervisor looks at what still runs.
+# systemctl fails for a missing service, and most are missing. The supervisor checks which services still run.
 systemctl stop --quiet "$@" || true
-# Tokens and keys reach curl on standard input: a command line is open to every process.
+# Tokens and keys reach curl through standard input: every process can read command lines.
 fetch() {
   curl --silent --show-error --fail --max-time 60 --retry 15 --retry-delay 1 --retry-all-errors --config - "$@"
 }
@@ -26,7 +26,7 @@ signed() {
   SERVICE=$1 && shift
   printf '%s\n' "$KEYS" | fetch --aws-sigv4 "aws:amz:$REGION:$SERVICE" "$@"
 }
-IFS= read -r -d '' HOST <<'HOST_JSON' || true # It reads to the end, which it calls a failure.
+IFS= read -r -d '' HOST <<'HOST_JSON' || true # read fails at the end of its input.
 __MAYFLY_HOST_JSON__
 HOST_JSON
 say "fetching the bundle"
@@ -55,5 +55,5 @@ check "$SHA256" bundle/mayfly-instance.tar.gz
 tar --extract --gzip --no-same-owner --file bundle/mayfly-instance.tar.gz
 rm -r layer.zip bundle
 printf '%s' "$HOST" >host.json
-set +e # A failed exec resets the traps, and would then end the shell.
+set +e # A failed exec resets the traps and, with -e, ends the shell.
 exec python3 -S -m mayfly_instance || poweroff

@@ -99,7 +99,7 @@ class FakeMachine(Machine):
             return installed
         return Path("/usr/bin", program) if program in self.programs else None
 
-    def ask(self, argv: Sequence[str], seconds: float = 10) -> str:
+    def output_of(self, argv: Sequence[str], seconds: float = 10) -> str:
         if argv[1] == "--version":
             mine = self.places.binaries / "buildkite-agent"
             version = mine.read_text() if argv[0] == str(mine) else self.agent_version

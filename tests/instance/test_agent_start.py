@@ -82,7 +82,7 @@ def test_the_agent_of_this_machine_knows_our_settings(machine: Machine) -> None:
     """A setting that it does not know would be ignored without a word."""
     found = agent.probe(machine)
     assert found is not None
-    usage = machine.ask([found.path, "start", "--help"])
+    usage = machine.output_of([found.path, "start", "--help"])
     settings = agent.environment(found, ASSIGNMENT, machine.places, "t", {})
     newer = {"BUILDKITE_AGENT_PING_MODE"}  # Since 3.1xx; without it an agent only polls.
 

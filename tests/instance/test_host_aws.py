@@ -71,7 +71,7 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
     mailbox = Mailbox(aws, "ci-mailbox", "AROA:i-1")
     mailbox.send(KEYS, Report(Phase.DONE, BOOT, exit=0, words="", reason=""))
 
-    assert mailbox.look(KEYS) == Letter(
+    assert mailbox.read(KEYS) == Letter(
         {"protocol": 1, "policy": {"rules": ["x"]}}, "2026-11-21T08:00:00Z"
     )
     (_, update), (_, get) = front.calls
@@ -101,7 +101,7 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
 def test_a_row_that_is_not_there_is_an_empty_mailbox(front: Front, aws: Aws) -> None:
     front.answers["GetItem"] = lambda _: (200, "{}")
 
-    assert Mailbox(aws, "t", "k").look(KEYS) == Letter()
+    assert Mailbox(aws, "t", "k").read(KEYS) == Letter()
 
 
 def test_looking_again_needs_no_new_connection(front: Front, aws: Aws) -> None:

@@ -119,10 +119,10 @@ def test_a_spot_notice_without_a_job_ends_the_host(world: World) -> None:
 
 def test_a_host_that_nobody_ever_needs_ends_at_last(world: World) -> None:
     world.assignment = None
-    world.scene = replace(world.scene, limits=replace(world.scene.limits, idle=3600))
+    world.context = replace(world.context, limits=replace(world.context.limits, idle=3600))
     world.live()
 
-    failed(world, "no job came", row=SANDBOX_ROW)
+    failed(world, "no job came within 1 hours", row=SANDBOX_ROW)
 
 
 @pytest.mark.parametrize(
@@ -238,5 +238,5 @@ def test_a_broken_supervisor_stops_its_job_and_ends(world: World) -> None:
 def test_neither_life_ever_raises(world: World) -> None:
     world.machine.broken = True
 
-    assert supervisor.live(world.scene, supervisor.SET_UP) is False
-    assert supervisor.live(world.scene, supervisor.SANDBOX) is False
+    assert supervisor.run(world.context, supervisor.SET_UP) is False
+    assert supervisor.run(world.context, supervisor.SANDBOX) is False

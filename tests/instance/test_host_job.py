@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mayfly_instance.failure import GoingDown
-from mayfly_instance.notices import stop_at
+from mayfly_instance.notices import stop_time
 from tests.instance.fake_machine import Act, a_process
 from tests.instance.fakes import START
 from tests.instance.worlds import SANDBOX_ROW, World, an_assignment, in_minutes
@@ -83,7 +83,7 @@ def test_nothing_is_left_of_an_agent_that_starts_while_the_machine_goes_down(wor
     ],
 )
 def test_a_notice_says_when_or_is_obeyed_at_once(notice: str, left: float) -> None:
-    assert stop_at(notice, START, margin=30) == START + timedelta(seconds=left)
+    assert stop_time(notice, START, margin=30) == START + timedelta(seconds=left)
 
 
 def test_a_short_job_may_end_before_spot_takes_the_instance(world: World) -> None:

@@ -189,12 +189,12 @@ def test_a_host_that_somebody_switches_off_does_not_stay(world: World) -> None:
     assert not kept(world)
 
 
-def test_a_boot_that_nobody_ordered_is_not_kept(world: World) -> None:
+def test_a_host_that_fails_at_a_second_boot_is_not_kept(world: World) -> None:
     keep(world)
     world.live()
     world.machine.boot = "another boot"
     world.clock.passed = 0
     world.live()
 
-    assert "this boot is not the first" in world.console
+    assert "this is not its first boot" in world.console
     assert not kept(world)

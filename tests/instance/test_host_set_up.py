@@ -27,7 +27,7 @@ def without_agent(world: World, content: bytes | None) -> World:
     """The image has no agent, and the release archive is this one."""
     world.machine.programs.discard("buildkite-agent")
     digest = hashlib.sha256(content or b"").hexdigest()
-    world.scene = replace(world.scene, host=replace(HOST, agent_sha256={"amd64": digest}))
+    world.context = replace(world.context, host=replace(HOST, agent_sha256={"amd64": digest}))
     if content is not None:
         world.machine.downloads["https://example.org/3.83.1/agent-amd64.tar.gz"] = content
     return world
@@ -56,9 +56,9 @@ def test_an_image_with_another_agent_gets_the_pinned_one_beside_it(world: World)
     ("content", "reason"),
     [
         (None, "cannot be fetched: curl --silent exited with 22"),
-        (b"no archive", "is no readable archive"),
-        (archive(readme=b"nothing"), "holds no buildkite-agent"),
-        (archive(**{"buildkite-agent": b"3.84.0"}), "holds agent 3.84.0"),
+        (b"no archive", "is not a readable archive"),
+        (archive(readme=b"nothing"), "contains no buildkite-agent"),
+        (archive(**{"buildkite-agent": b"3.84.0"}), "contains agent version 3.84.0"),
     ],
     ids=["not there", "no archive", "no agent in it", "another version"],
 )
@@ -70,7 +70,7 @@ def test_an_agent_that_cannot_be_installed(world: World, content: bytes, reason:
 
 def test_an_agent_archive_with_another_hash_is_never_unpacked(world: World) -> None:
     without_agent(world, archive(**{"buildkite-agent": b"3.83.1"}))
-    world.scene = replace(world.scene, host=HOST)
+    world.context = replace(world.context, host=HOST)
     world.live()
 
     failed(world, "has another SHA-256 than the queue pins for amd64", row=BOOTSTRAP_ROW)
@@ -109,7 +109,7 @@ def test_a_script_that_hangs_is_killed_at_its_limit(world: World) -> None:
     [
         ("/usr/local/bin/set-up", "not s3://BUCKET/KEY"),
         ("s3://scripts/ci/set-up.sh minutes=soon", "not s3://BUCKET/KEY"),
-        ("s3://scripts/ci/other.sh", "which is not there"),
+        ("s3://scripts/ci/other.sh", "which does not exist"),
         ("s3://scripts/ci/notes.txt", "does not begin with #!"),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_boot_that_is_not_the_first_powers_off(world: World) -> None:
     world.machine.boot = "another boot"
     world.live()
 
-    failed(world, "this boot is not the first, and nobody ordered it", row=SANDBOX_ROW)
+    failed(world, "the instance was rebooted: this is not its first boot", row=SANDBOX_ROW)
 
 
 def test_the_next_boot_is_guarded_by_a_unit_that_powers_off(world: World) -> None:

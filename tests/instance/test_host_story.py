@@ -78,7 +78,7 @@ def test_an_old_agent_takes_its_token_from_its_environment(world: World) -> None
 
 
 def test_a_new_agent_takes_its_token_from_an_open_file(world: World) -> None:
-    world.scene = replace(world.scene, host=replace(HOST, agent_version="3.133.0"))
+    world.context = replace(world.context, host=replace(HOST, agent_version="3.133.0"))
     world.machine.agent_version = "3.133.0"
     read: list[bytes] = []
     world.machine.acts["mayfly-job"] = Act(

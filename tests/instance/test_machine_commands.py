@@ -169,8 +169,8 @@ def test_the_unit_for_the_next_boot_runs_the_supervisor(machine: Mine, bin_path:
 
 def test_a_file_is_laid_down_whole_with_its_mode(machine: Mine, tmp_path: Path) -> None:
     file = tmp_path / "a/b"
-    machine.lay_down(file, b"one", 0o600)
-    machine.lay_down(file, b"two", 0o640)
+    machine.write_file(file, b"one", 0o600)
+    machine.write_file(file, b"two", 0o640)
 
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"two", 0o640)
     assert [each.name for each in file.parent.iterdir()] == ["b"]
@@ -194,7 +194,7 @@ def test_a_directory_is_taken_from_all_others(machine: Mine, tmp_path: Path) -> 
     hook.parent.mkdir()
     hook.touch()
     hook.chmod(0o777)
-    machine.take_from_others(hook.parent)
+    machine.make_root_own(hook.parent)
 
     assert hook.stat().st_mode & 0o777 == 0o755
 
@@ -204,7 +204,7 @@ def test_what_set_up_installed_is_found_before_what_the_image_has(
 ) -> None:
     stand_in(bin_path, "buildkite-agent", "")
     assert machine.find("buildkite-agent") == bin_path / "buildkite-agent"
-    machine.lay_down(machine.places.binaries / "buildkite-agent", b"", 0o755)
+    machine.write_file(machine.places.binaries / "buildkite-agent", b"", 0o755)
     assert machine.find("buildkite-agent") == machine.places.binaries / "buildkite-agent"
     assert machine.find("no-such-program") is None
 

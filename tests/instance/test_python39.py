@@ -139,7 +139,7 @@ def test_a_host_without_its_json_powers_off(host: WholeHost) -> None:
     host.run()
 
     assert host.reports == []
-    assert "FAILED: host.json is not of protocol 1" in host.console
+    assert "FAILED: host.json does not have protocol 1" in host.console
     assert host.calls.strip() == "poweroff"
 
 

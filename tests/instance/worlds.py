@@ -9,9 +9,9 @@ from typing import Any
 
 from mayfly_instance import firewall, supervisor
 from mayfly_instance.console import Console
+from mayfly_instance.context import Context
 from mayfly_instance.host import Host
 from mayfly_instance.limits import Limits
-from mayfly_instance.scene import Scene
 from mayfly_instance.scrub import Scrubber
 from mayfly_protocol.words import Imds
 from tests.instance.fake_machine import Act, FakeMachine
@@ -68,7 +68,7 @@ class World:
         self.machine.places.console.parent.mkdir(parents=True)
         self.machine.places.console.touch()
         scrub = Scrubber()
-        self.scene = Scene(
+        self.context = Context(
             machine=self.machine,
             host=host,
             clock=self.clock,
@@ -102,10 +102,10 @@ class World:
             self.clock.after(3, self.bind)
 
     def set_up(self) -> bool:
-        return supervisor.live(self.scene, supervisor.SET_UP)
+        return supervisor.run(self.context, supervisor.SET_UP)
 
     def sandbox(self) -> bool:
-        return supervisor.live(self.scene, supervisor.SANDBOX)
+        return supervisor.run(self.context, supervisor.SANDBOX)
 
     def live(self) -> None:
         """Both lives, one after the other, as far as it comes."""

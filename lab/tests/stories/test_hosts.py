@@ -112,7 +112,7 @@ def test_a_bootstrap_script_that_is_not_there_condemns_the_host(stage: Stage) ->
     instance_id = stage.until("it is launched", lambda: stage.launched(SET_UP)[before:])[0]
     stage.lab.buildkite.cancel_job(job)
     gone = stage.gone(instance_id)
-    assert "nowhere.sh, which is not there" in gone.reason
+    assert "nowhere.sh, which does not exist" in gone.reason
 
 
 # ------------------------------------------------------------------ metadata

@@ -1,1 +1,1 @@
-"""What runs on the instance: standard library only, Python 3.9."""
+"""The supervisor of an instance. Standard library only; runs on Python 3.9."""

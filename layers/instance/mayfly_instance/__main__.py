@@ -12,22 +12,22 @@ from mayfly_instance import host, supervisor
 from mayfly_instance.aws import Aws
 from mayfly_instance.clock import Clock
 from mayfly_instance.console import Console
+from mayfly_instance.context import Context
 from mayfly_instance.failure import GoingDown, HostFailure
 from mayfly_instance.imds import Imds
 from mayfly_instance.limits import Limits
 from mayfly_instance.machine import Machine
 from mayfly_instance.places import Places
-from mayfly_instance.scene import Scene
 from mayfly_instance.scrub import Scrubber
 
 _IMDS = "http://169.254.169.254"
 
 
-def main(life: str) -> None:
-    """Live this life, and then the other one or none."""
+def main(stage: str) -> None:
+    """Run this stage; then become the sandbox process or switch the machine off."""
     path = os.environ.get("PATH", os.defpath)
     if "/usr/sbin" not in path.split(":"):
-        # Not every caller's PATH has the programs of the administrator.
+        # Not every caller's PATH has sbin, where nft, useradd and poweroff may lie.
         os.environ["PATH"] = f"{path}:/usr/sbin:/sbin"
     places = Places(Path(os.environ.get("MAYFLY_ROOT") or "/"))
     clock, scrub = Clock(), Scrubber()
@@ -37,7 +37,7 @@ def main(life: str) -> None:
         told = host.parse(places.host_json.read_text("utf-8"))
         signal.signal(signal.SIGTERM, _going_down)
         endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-        scene = Scene(
+        context = Context(
             machine=machine,
             host=told,
             clock=clock,
@@ -48,12 +48,12 @@ def main(life: str) -> None:
             cloud=lambda region: Aws(region, told.partition, endpoint, clock),
             environment=os.environ,
         )
-        if supervisor.live(scene, life):
+        if supervisor.run(context, stage):
             machine.replace_self([supervisor.SANDBOX])
     except (HostFailure, OSError) as error:
         console.say(f"FAILED: {error}")
     finally:
-        # A process that became the next one does not come here. Whoever switches off is told, too.
+        # Not reached after replace_self. SIGTERM is ignored: poweroff makes systemd send one.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         console.say("switching off")
         machine.power_off()

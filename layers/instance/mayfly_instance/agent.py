@@ -1,7 +1,7 @@
-"""The Buildkite agent: what the installed one can do, and how it is started for exactly one job.
+"""The Buildkite agent: capabilities of the installed version, and its start for exactly one job.
 
-Runs with v3 and v4. Settings go by environment variables, because a version ignores those that it
-does not know, while an unknown flag is fatal. What a version can do is asked of it.
+Agents of v3 and v4 work. Settings are environment variables, because an agent ignores unknown
+variables and stops at an unknown flag. Capabilities come from the agent's own version and help.
 """
 
 from __future__ import annotations
@@ -19,56 +19,60 @@ from mayfly_protocol.assignment import Assignment
 UNIT = "mayfly-job"
 LOG = "agent.log"
 _VERSION = re.compile(r"\bversion v?(\d+)\.(\d+)\.(\d+)\S*")
-# `fd://N` for the registration token (buildkite/agent pull request 4046). It is in no help text.
+# `fd://N` as registration token (buildkite/agent pull request 4046). No help text mentions it.
 _TOKEN_BY_FILE = (3, 133, 0)
 
 
 @dataclass(frozen=True)
 class Agent:
-    """An installed agent."""
+    """An installed agent and its capabilities."""
 
     path: str
     version: str
     additional_hooks: bool
-    """Has `additional-hooks-paths` (since 3.89)."""
+    """Whether it has `additional-hooks-paths` (since 3.89)."""
     token_by_file: bool
-    """Takes its token over an open file (since 3.133), so that it is in no environment."""
+    """Whether it reads its token from an open file (since 3.133) instead of its environment."""
 
 
 def probe(machine: Machine) -> Agent | None:
-    """The agent of this host, or None without one. Raises CommandFailed when it does not work."""
+    """The host's agent; None without one.
+
+    Raises CommandFailed if the agent does not run, HostFailure if its output has no version.
+    """
     path = machine.find("buildkite-agent")
     if path is None:
         return None
-    found = _VERSION.search(machine.ask([str(path), "--version"]))
+    found = _VERSION.search(machine.output_of([str(path), "--version"]))
     if found is None:
         raise HostFailure(f"{path} --version names no version")
     number = tuple(int(part) for part in found.groups())
     return Agent(
         path=str(path),
         version=".".join(found.groups()),
-        additional_hooks="additional-hooks-paths" in machine.ask([str(path), "start", "--help"]),
+        additional_hooks="additional-hooks-paths"
+        in machine.output_of([str(path), "start", "--help"]),
         token_by_file=number >= _TOKEN_BY_FILE,
     )
 
 
 def environment(
-    agent: Agent, assignment: Assignment, places: Places, token: str, passed_on: Mapping[str, str]
+    agent: Agent, assignment: Assignment, places: Places, token: str, inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """All of the agent's environment. `token` is the token or names the open file that has it."""
+    """The agent's whole environment. `token` is the token itself or `fd://N`."""
     user, home = ("root", "/root") if assignment.root else (JOB_USER, str(places.job_home))
     settings = {
         "BUILDKITE_AGENT_TOKEN": token,
         "BUILDKITE_AGENT_NAME": assignment.name,
         "BUILDKITE_AGENT_TAGS": assignment.tags,
         "BUILDKITE_AGENT_ENDPOINT": assignment.endpoint,
-        # Always our own file: without one the agent takes whichever it finds on the image.
+        # Always Mayfly's file: without this setting the agent loads a file of the image.
         "BUILDKITE_AGENT_CONFIG": str(places.agent_config),
         "BUILDKITE_BUILD_PATH": str(places.builds),
         "BUILDKITE_HOOKS_PATH": str(places.hooks),
         "BUILDKITE_PLUGINS_PATH": str(places.plugins),
         "BUILDKITE_SOCKETS_PATH": str(places.sockets),
-        # A stream that stays silent would keep an agent from leaving after its one job.
+        # With the streaming mode a silent stream would keep the agent alive after its job.
         "BUILDKITE_AGENT_PING_MODE": "poll-only",
         "BUILDKITE_AGENT_NO_COLOR": "true",
         "MAYFLY_POLICY": str(places.policy),
@@ -77,30 +81,30 @@ def environment(
     if agent.additional_hooks:
         settings["BUILDKITE_ADDITIONAL_HOOKS_PATHS"] = str(places.operator_hooks)
     person = {"HOME": home, "USER": user, "LOGNAME": user, "SHELL": "/bin/bash"}
-    return {**passed_on, **person, **{name: value for name, value in settings.items() if value}}
+    return {**inherited, **person, **{name: value for name, value in settings.items() if value}}
 
 
 def start(
-    machine: Machine, agent: Agent, assignment: Assignment, passed_on: Mapping[str, str]
+    machine: Machine, agent: Agent, assignment: Assignment, inherited: Mapping[str, str]
 ) -> Running:
-    """Start the agent for this job, and no other, in the scope `mayfly-job`.
+    """Start the agent for this one job, in the scope `mayfly-job`.
 
-    The token is in no command line, which every process may read. Older agents take it by their
-    environment alone, which processes of the same user may read; it is good for this job only, and
-    the agent has used it up before any code of the job runs.
+    The token is never on the command line, which every process may read. Older agents read the
+    token only from their environment, which processes of the same user may read; the token is
+    valid for this job only, and the agent has used it before any code of the job runs.
 
-    Raises CommandFailed.
+    Raises HostFailure if the agent does not start.
     """
     places = machine.places
-    machine.lay_down(places.agent_config, assignment.config.encode())
-    reading = _pipe_with(assignment.token) if agent.token_by_file else None
+    machine.write_file(places.agent_config, assignment.config.encode())
+    reading = _pipe_holding(assignment.token) if agent.token_by_file else None
     token = assignment.token if reading is None else f"fd://{reading}"
     try:
         return machine.start(
             Program(
                 unit=UNIT,
                 argv=[agent.path, "start", "--acquire-job", assignment.job],
-                environment=environment(agent, assignment, places, token, passed_on),
+                environment=environment(agent, assignment, places, token, inherited),
                 directory=places.builds,
                 output=places.logs / LOG,
                 user="root" if assignment.root else JOB_USER,
@@ -114,10 +118,10 @@ def start(
             os.close(reading)
 
 
-def _pipe_with(token: str) -> int:
-    """An open file from which the token can be read once."""
+def _pipe_holding(token: str) -> int:
+    """File descriptor of a pipe from which the token can be read once."""
     reading, writing = os.pipe()
-    # A token has at most a few kilobytes, and a pipe holds 64.
+    # Never blocks: a token has a few kilobytes at most, a pipe holds 64.
     with os.fdopen(writing, "wb") as file:
         file.write(token.encode())
     return reading

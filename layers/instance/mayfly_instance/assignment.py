@@ -1,4 +1,4 @@
-"""The assignment as this host takes it."""
+"""The assignment, with HostFailure for one that this host must refuse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mayfly_protocol.assignment import Assignment
 
 
 def parse(found: object, boot: str, queue: str) -> Assignment:
-    """The assignment for this boot. Raises HostFailure with what is wrong, without secrets."""
+    """The assignment for this boot and queue. Raises HostFailure, without secrets."""
     try:
         return assignment.parse(found, boot, queue)
     except ValueError as error:

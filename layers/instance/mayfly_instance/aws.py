@@ -1,4 +1,4 @@
-"""The few AWS calls of a host, signed by our own hand and without an SDK."""
+"""The AWS calls of a host, without an SDK: `sigv4` signs the requests."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _THROTTLED = re.compile(
 
 
 class AwsError(Exception):
-    """AWS refused a call for good: a repeat would be refused, too."""
+    """AWS refused a call; a retry would be refused, too."""
 
 
 class Denied(AwsError):
-    """AWS does not let these credentials do that (any more)."""
+    """These credentials have no right to the call, not yet or no longer."""
 
 
 class Missing(AwsError):
-    """There is no such thing: parameter, table, object."""
+    """The parameter, table, bucket or object does not exist."""
 
 
 class Unavailable(AwsError):
-    """No answer, a server error or a throttle: a later try may do."""
+    """No answer, a server error or throttling: a retry may succeed."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who AWS says that credentials belong to."""
+    """The owner of credentials, by sts:GetCallerIdentity."""
 
     arn: str
     user_id: str
@@ -50,10 +50,10 @@ class Caller:
 
 
 class Aws:
-    """The services of one region. `endpoint` stands in for all of them, as AWS_ENDPOINT_URL does.
+    """The services of one region; `endpoint`, if not empty, serves all of them (AWS_ENDPOINT_URL).
 
-    Connections are kept between calls, so that a look into the mailbox costs one round trip.
-    Every method raises AwsError or one of its kinds.
+    Connections stay open between calls, so that a read of the mailbox costs one round trip. Every
+    method raises AwsError or a subclass. `seconds` limits each network operation.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Aws:
         self._open: dict[str, http.client.HTTPConnection] = {}
 
     def caller(self, credentials: Credentials) -> Caller:
-        """Whose credentials these are (sts:GetCallerIdentity, which no policy can deny)."""
+        """The owner of the credentials (sts:GetCallerIdentity, which no policy can deny)."""
         body = b"Action=GetCallerIdentity&Version=2011-06-15"
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         url = f"{self._base('sts')}/"
@@ -84,9 +84,9 @@ class Aws:
         return str(answer["Parameter"]["Value"])
 
     def item(self, credentials: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
-        """The row of a table with this `key`, as it was within the last second; None without one.
+        """The row with this `key`, at most about a second old; None without one.
 
-        The read is eventually consistent: it costs half as much, and is asked again in any case.
+        An eventually consistent read costs half as much, and the caller polls anyway.
         """
         body = {"TableName": table, "Key": {"key": {"S": key}}, "ConsistentRead": False}
         found = self._json("dynamodb", "DynamoDB_20120810.GetItem", body, credentials).get("Item")
@@ -95,7 +95,7 @@ class Aws:
     def set_attribute(
         self, credentials: Credentials, table: str, key: str, name: str, value: Mapping[str, Any]
     ) -> None:
-        """Set one attribute of a row to a map."""
+        """Set one attribute of a row to a map; other attributes stay."""
         body = {
             "TableName": table,
             "Key": {"key": {"S": key}},
@@ -105,9 +105,9 @@ class Aws:
         self._json("dynamodb", "DynamoDB_20120810.UpdateItem", body, credentials)
 
     def object(self, credentials: Credentials, bucket: str, key: str) -> bytes:
-        """An object of S3, at most 4 MB."""
+        """The first 4 MB of an S3 object. Raises Missing."""
         path = quote(key, safe="/~")
-        # A bucket's name with dots is in no certificate, and a lab has one host for all.
+        # S3's certificate covers no bucket name with dots; a lab serves all buckets on one host.
         if self._endpoint or "." in bucket:
             url = f"{self._base('s3')}/{bucket}/{path}"
         else:
@@ -147,8 +147,8 @@ class Aws:
             try:
                 return self._send(kept, request, headers)
             except (http.client.HTTPException, OSError):
-                # The other end may drop a quiet connection at any time; all our calls may be
-                # repeated. A fresh connection decides.
+                # The server may close an idle connection at any time. All calls here are safe to
+                # repeat, so the result of a new connection counts.
                 kept.close()
         make = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         return self._send(make(url.netloc, timeout=self._seconds), request, headers)
@@ -165,7 +165,7 @@ class Aws:
         except BaseException:
             connection.close()
             raise
-        if answer.will_close or not answer.isclosed():  # It says so, or it is longer than we read.
+        if answer.will_close or not answer.isclosed():  # Or longer than read.
             connection.close()
         else:
             self._open[f"{url.scheme}://{url.netloc}"] = connection
@@ -173,7 +173,7 @@ class Aws:
 
 
 def _refusal(service: str, status: int, body: str) -> AwsError:
-    # JSON services name the error in __type (with a namespace), the others in <Code>.
+    # JSON services put the error code into __type (with a namespace), others into <Code>.
     named = re.search(r'"__type"\s*:\s*"(?:[^"#]*#)?([^"]+)"|<Code>([^<]+)</Code>', body)
     said = re.search(r'"[mM]essage"\s*:\s*"([^"]*)"|<Message>([^<]*)</Message>', body)
     code = (named and (named[1] or named[2])) or "no code"
@@ -186,7 +186,7 @@ def _refusal(service: str, status: int, body: str) -> AwsError:
 
 
 def _typed(value: Any) -> dict[str, Any]:
-    """A value in DynamoDB's form."""
+    """The value as a DynamoDB attribute value."""
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, int):
@@ -197,7 +197,7 @@ def _typed(value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
-    """A value out of DynamoDB's form. Numbers come as int where they are."""
+    """The value of a DynamoDB attribute value; whole numbers as int, others as float."""
     (kind, found), *_ = value.items()
     if kind == "M":
         return {name: _plain(each) for name, each in found.items()}

@@ -1,4 +1,4 @@
-"""The one clock of the supervisor, passed to whatever waits or measures."""
+"""The supervisor's one clock; all code that waits or measures time gets it as an argument."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from datetime import datetime, timezone
 
 
 class Clock:
-    """Time as the host sees it."""
+    """Wall time, monotonic time and sleep."""
 
     def now(self) -> datetime:
-        """Wall time, aware, UTC: for signatures and reports."""
+        """Wall time, aware, in UTC: for signatures and reports."""
         return datetime.now(timezone.utc)
 
     def seconds(self) -> float:
-        """Seconds of a clock that nobody sets: for waiting."""
+        """Seconds of a monotonic clock: for deadlines."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep for so many seconds."""
         time.sleep(seconds)
 
 
 def moment(text: str) -> datetime | None:
-    """The aware moment that an ISO 8601 text names; None when it names none."""
+    """The aware time of an ISO 8601 text, UTC without an offset; None for any other text."""
     try:
         found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The serial console: the one record that outlives a host which nobody could talk to."""
+"""The serial console: the only record of a host that could never send a report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly_protocol.moments import stamp
 
 
 class Console:
-    """Each step is a line with its time, scrubbed of secrets."""
+    """Writes lines with a time to the console device, without secrets."""
 
     def __init__(self, device: Path, clock: Clock, scrub: Callable[[str], str]) -> None:
         self._device = device
@@ -19,7 +19,7 @@ class Console:
         self._scrub = scrub
 
     def say(self, text: str) -> None:
-        """Write one line, or more when the text has more."""
+        """Write each line of the text with the time. Writes to stderr if the device refuses."""
         when = stamp(self._clock.now())
         lines = [f"mayfly {when} {line}\n" for line in self._scrub(text).splitlines()]
         _write(self._device, "".join(lines).encode("utf-8", "replace"))
@@ -27,7 +27,7 @@ class Console:
 
 def _write(device: Path, content: bytes) -> None:
     try:
-        # A console without a reader must not hold us up, nor become our terminal.
+        # A console without a reader must not block, nor become the controlling terminal.
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK
         descriptor = os.open(device, flags)
     except OSError:

@@ -1,12 +1,12 @@
-"""How an instance fails: with a sentence that a developer understands, and then it powers off."""
+"""Failures of a host: each has a reason that a developer understands and ends in power-off."""
 
 from __future__ import annotations
 
 
 class HostFailure(Exception):
-    """The host cannot go on. Whoever catches it reports `reason` and `words`, then powers off.
+    """The host cannot go on: its supervisor reports `reason` and `words`, then powers off.
 
-    `reason` is one sentence; `words` are the last lines of what the failing step had to say.
+    `reason` is one sentence; `words` are the last lines of the failed step's output.
     """
 
     def __init__(self, reason: str, words: str = "") -> None:
@@ -16,8 +16,8 @@ class HostFailure(Exception):
 
 
 class GoingDown(HostFailure):
-    """The machine is being switched off by somebody else."""
+    """The machine is shutting down, by an order from outside the supervisor."""
 
 
 class CommandFailed(HostFailure):
-    """A command that changes the machine did not succeed, or not in time."""
+    """A command could not start, failed or took too long."""

@@ -1,4 +1,4 @@
-"""Who may talk to IMDS while the job runs: nobody, root alone, or the job, too."""
+"""The packet filter for IMDS while the job runs: open to no user, to root or to all users."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mayfly_protocol.words import Imds
 _IPV4 = "169.254.169.254"
 _IPV6 = "fd00:ec2::254"
 _CLEAN = "add table inet mayfly\ndelete table inet mayfly\n"
-# Root is let through by name and all others are stopped: a packet whose sender the kernel does
-# not know is then stopped, too. They are refused at once, not left to wait: over IPv6 by a reset,
-# because there a refusal by ICMP was seen to be lost on a socket that was just connecting. ICMP and
-# resets carry no metadata; letting them through lets our own refusals arrive where the address is
-# this machine's own (a lab).
+# The rules accept root by uid and stop everything else, so a packet without a known sender is
+# stopped, too. Clients get a refusal at once instead of a time-out; over IPv6 by a TCP reset,
+# because ICMP refusals were seen to get lost on sockets that were still connecting. ICMP and resets
+# carry no metadata; accepting them lets the refusals arrive where the address belongs to this
+# machine (a lab).
 _CLOSED = """\
 table inet mayfly {{
   chain output {{
@@ -37,8 +37,8 @@ _ROOT = f"""\
 """
 
 
-class Rules(Protocol):
-    """What the firewall needs of the machine."""
+class PacketFilter(Protocol):
+    """The part of `Machine` that this module needs."""
 
     def set_rules(self, rules: str) -> None:
         """See Machine."""
@@ -48,17 +48,17 @@ class Rules(Protocol):
 
 
 def rules(choice: Imds) -> str:
-    """The nftables rules for a choice; they take the place of those that were there."""
+    """The nftables rules for a choice; loading them replaces Mayfly's earlier rules."""
     if choice is Imds.JOB:
         return _CLEAN
     root = _ROOT if choice is Imds.SUPERVISOR else ""
     return _CLEAN + _CLOSED.format(root=root, ipv4=_IPV4, ipv6=_IPV6)
 
 
-def close(machine: Rules, choice: Imds, address: tuple[str, int], job_user: str) -> None:
-    """Set the rules and see whether they hold. Raises HostFailure when they do not.
+def close(machine: PacketFilter, choice: Imds, address: tuple[str, int], job_user: str) -> None:
+    """Set the rules and check their effect. Raises HostFailure if either fails.
 
-    `address` is where IMDS answers this host.
+    `address` is host and port of IMDS.
     """
     try:
         machine.set_rules(rules(choice))
@@ -67,10 +67,10 @@ def close(machine: Rules, choice: Imds, address: tuple[str, int], job_user: str)
     check(machine, choice, address, job_user)
 
 
-def check(machine: Rules, choice: Imds, address: tuple[str, int], job_user: str) -> None:
-    """Try the rules that are set. Raises HostFailure when IMDS can be reached by whom it must not.
+def check(machine: PacketFilter, choice: Imds, address: tuple[str, int], job_user: str) -> None:
+    """Try to reach IMDS as each excluded user. Raises HostFailure if one succeeds.
 
-    IPv6 is tried as well: without the endpoint or a route it cannot be reached in any case.
+    IPv6 is tried as well: without its endpoint or a route every attempt fails, as it should.
     """
     closed_to = {
         Imds.OFF: (job_user, "root"),

@@ -1,9 +1,10 @@
-"""The gate: nothing goes on until IMDS serves the sandbox profile and nothing else.
+"""The gate: the host waits until IMDS serves the sandbox profile and nothing else.
 
-`associated` from the EC2 API says nothing about what IMDS serves, and nobody documents when it
-changes over, or that its paths change together. So the host looks itself, at all of them, several
-times in a row. An answer that is missing, old, slow or strange proves nothing: it only starts the
-count anew. (Deadline Cloud's agent once took "no answer" for "no profile", and ran jobs with it.)
+The EC2 API's state `associated` says nothing about the answers of IMDS. No documentation says when
+IMDS switches profiles, or that all its paths switch together. So the host reads all of the paths
+itself, several times in a row. A missing, old, slow or malformed answer proves nothing and resets
+the count. (Deadline Cloud's agent once took "no answer" for "no profile" and ran jobs with the
+profile.)
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from mayfly_instance.clock import Clock
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.host import Host, role_name
 from mayfly_instance.imds import ImdsAbsent, ImdsError
-from mayfly_instance.seams import Cloud, Metadata
+from mayfly_instance.ports import Cloud, Metadata
 from mayfly_instance.sigv4 import Credentials
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a sandboxed instance shows."""
+    """The answers of IMDS and STS on a sandboxed instance."""
 
     profile: str
     role: str
@@ -31,7 +32,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Observation:
-    """One look at IMDS and STS. None: not known."""
+    """One reading of IMDS and STS. None: unknown."""
 
     profile: str | None = None
     roles: tuple[str, ...] | None = None
@@ -39,19 +40,19 @@ class Observation:
     caller: Caller | None = None
     credentials: Credentials | None = None
     trouble: str = ""
-    """Why the look ended early."""
+    """The error that ended the reading early; empty without one."""
 
 
 @dataclass(frozen=True)
 class Proven:
-    """Whose credentials IMDS served when the gate opened."""
+    """The sandbox credentials that IMDS served when the gate opened, and their owner."""
 
     caller: Caller
     credentials: Credentials
 
 
 def expected(host: Host, instance_id: str) -> Expected:
-    """What this instance will show once it is sandboxed."""
+    """The expected answers for this instance once it is sandboxed."""
     account, name = host.sandbox_role.split(":")[4], role_name(host.sandbox_role)
     return Expected(
         profile=host.sandbox_profile,
@@ -62,7 +63,7 @@ def expected(host: Host, instance_id: str) -> Expected:
 
 
 def objection(wanted: Expected, seen: Observation) -> str:
-    """Why the observation proves nothing; empty when it proves all."""
+    """The reason why the observation is no proof; empty if it is one."""
     if seen.trouble:
         return seen.trouble
     if seen.profile != wanted.profile:
@@ -77,12 +78,15 @@ def objection(wanted: Expected, seen: Observation) -> str:
 
 
 def streak(before: int, objected: str) -> int:
-    """Proofs in a row after one more look."""
+    """Number of proofs in a row after one more observation; an objection resets it to 0."""
     return 0 if objected else before + 1
 
 
 def observe(wanted: Expected, metadata: Metadata, cloud: Cloud) -> Observation:
-    """Look once, over fresh connections. What comes first decides whether the rest is asked."""
+    """One observation over fresh connections; it ends at the first answer that is no proof.
+
+    Errors of IMDS and STS are returned as `trouble`, not raised.
+    """
     profile: str | None = None
     try:
         session = metadata.session()
@@ -105,7 +109,7 @@ def observe(wanted: Expected, metadata: Metadata, cloud: Cloud) -> Observation:
 
 @dataclass(frozen=True)
 class Gate:
-    """The way from one profile to the other."""
+    """The wait from the bootstrap profile to the sandbox profile. `interval` is in seconds."""
 
     wanted: Expected
     metadata: Metadata
@@ -114,7 +118,7 @@ class Gate:
     interval: float
 
     def prove(self, needed: int, seconds: float) -> Proven:
-        """Wait until `needed` looks in a row prove it. Raises HostFailure when time is over."""
+        """Wait for `needed` proofs in a row. Raises HostFailure after `seconds` without them."""
         until = self.clock.seconds() + seconds
         count = 0
         while True:
@@ -126,6 +130,6 @@ class Gate:
             if self.clock.seconds() + self.interval > until:
                 raise HostFailure(
                     f"the sandbox profile was not proven within {seconds:g} s: "
-                    f"{objected or 'the last looks proved it, but too few in a row'}"
+                    f"{objected or 'the last observations were proofs, but too few in a row'}"
                 )
             self.clock.sleep(self.interval)

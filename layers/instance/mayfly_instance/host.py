@@ -1,4 +1,4 @@
-"""What the template tells a host: one JSON object in user data, without a secret."""
+"""The host's settings from the template: one JSON object in user data, without secrets."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _TEXTS = (
 
 @dataclass(frozen=True)
 class Host:
-    """The JSON of user data, checked. Profiles and roles are full ARNs.
+    """The checked JSON of user data. Profiles and roles are full ARNs.
 
-    User data itself also reads `bundle_parameter`. `agent_url` may hold `{version}` and `{arch}`
-    (amd64, arm64); `agent_sha256` has one digest for each architecture.
+    The user data script also reads `bundle_parameter`. `agent_url` may contain `{version}` and
+    `{arch}` (amd64, arm64); `agent_sha256` has one digest per architecture.
     """
 
     stack: str
@@ -47,18 +47,18 @@ class Host:
 
     @property
     def partition(self) -> str:
-        """`aws`, `aws-cn`, …: part of every ARN."""
+        """The partition in this stack's ARNs, such as `aws` or `aws-cn`."""
         return self.sandbox_role.split(":")[1]
 
 
 def parse(text: str) -> Host:
-    """The host's own JSON. Raises HostFailure when it is not what this supervisor knows."""
+    """The settings in host.json. Raises HostFailure for another protocol or missing fields."""
     try:
         found = json.loads(text)
     except ValueError as error:
         raise HostFailure(f"host.json is not JSON: {error}") from error
     if not isinstance(found, dict) or found.get("protocol") != PROTOCOL:
-        raise HostFailure(f"host.json is not of protocol {PROTOCOL}")
+        raise HostFailure(f"host.json does not have protocol {PROTOCOL}")
     lacks = [name for name in _TEXTS if not isinstance(found.get(name), str)]
     digests = found.get("agent_sha256")
     if not isinstance(digests, dict) or not all(isinstance(each, str) for each in digests.values()):
@@ -73,5 +73,5 @@ def parse(text: str) -> Host:
 
 
 def role_name(role: str) -> str:
-    """The name of the role with this ARN: IMDS and STS know it without its path."""
+    """The role's name out of its ARN, without the path: the form that IMDS and STS use."""
     return role.rpartition("/")[2]

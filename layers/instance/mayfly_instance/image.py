@@ -1,4 +1,7 @@
-"""What set-up adds to an image, and how it is laid out for the job. What is there is left alone."""
+"""Set-up of the image: users, directories, programs, the pinned agent and hooks.
+
+What the image already has stays.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from mayfly_instance.machine import Machine
 from mayfly_instance.places import JOB_USER
 
 PACKAGES = {"git": "git", "nft": "nftables"}
-"""Programs that a host needs besides the agent, and the packages of Amazon Linux that have them."""
+"""Amazon Linux package by program, for each program that a host needs besides the agent."""
 
 JOB_HOOKS = (
     "environment",
@@ -29,11 +32,15 @@ JOB_HOOKS = (
     "agent-startup",
     "agent-shutdown",
 )
-"""Hooks of an operator that the agent looks for; `pre-bootstrap` is called by ours."""
+"""Operator hooks that the agent runs. Mayfly's own `pre-bootstrap` calls the operator's."""
 
 
 def set_up(machine: Machine, host: Host) -> agent.Agent:
-    """Users, directories, programs and the pinned agent. Raises HostFailure."""
+    """Create users and directories, install programs and the pinned agent.
+
+    Returns the installed agent. Raises HostFailure if the image lacks something that cannot be
+    installed.
+    """
     places = machine.places
     machine.add_user(JOB_USER, places.job_home)
     for directory in (places.run, places.operator_hooks, places.hooks):
@@ -45,14 +52,15 @@ def set_up(machine: Machine, host: Host) -> agent.Agent:
     return _install_agent(machine, host)
 
 
-def settle_hooks(machine: Machine, found: agent.Agent) -> None:
-    """Make all hooks root's, once the operator's script has put theirs in place.
+def install_hooks(machine: Machine, found: agent.Agent) -> None:
+    """Give all hooks to root, after the operator's script has installed the operator's hooks.
 
-    An agent that knows no further hooks path finds theirs beside ours. Raises OSError.
+    For an agent without `additional-hooks-paths`, link the operator's hooks into Mayfly's hooks
+    path. Raises OSError.
     """
     places = machine.places
-    machine.take_from_others(places.operator_hooks)
-    machine.take_from_others(places.hooks)
+    machine.make_root_own(places.operator_hooks)
+    machine.make_root_own(places.hooks)
     for name in JOB_HOOKS:
         theirs = places.operator_hooks / name
         if theirs.exists() and not found.additional_hooks:
@@ -65,11 +73,11 @@ def _install_programs(machine: Machine) -> None:
         machine.install(missing)
     still = [name for name in PACKAGES if machine.find(name) is None]
     if still:
-        raise HostFailure(f"the image lacks {', '.join(still)}, and dnf did not bring it")
+        raise HostFailure(f"the image lacks {', '.join(still)}, and dnf did not install it")
 
 
 def _install_agent(machine: Machine, host: Host) -> agent.Agent:
-    """The pinned agent: the image's own if it is of that version, else the release archive."""
+    """The pinned agent: the image's own if it has that version, else from the release archive."""
     found = agent.probe(machine)
     if found is not None and host.agent_version in {"", found.version}:
         return found
@@ -89,12 +97,12 @@ def _install_agent(machine: Machine, host: Host) -> agent.Agent:
     machine.remove(archive)
     found = agent.probe(machine)
     if found is None or found.version != host.agent_version:
-        raise HostFailure(f"{url} holds agent {found and found.version}")
+        raise HostFailure(f"{url} contains agent version {found and found.version}")
     return found
 
 
 def _sha256(path: Path) -> str:
-    """In hexadecimal; piece by piece, for the smallest instances have half a gigabyte of memory."""
+    """SHA-256 in hexadecimal. Reads in pieces: the smallest instances have 0.5 GiB of memory."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
@@ -103,15 +111,15 @@ def _sha256(path: Path) -> str:
 
 
 def _unpack(machine: Machine, archive: Path, url: str) -> None:
-    """Put the agent in place out of its release archive, which has hooks and settings besides."""
+    """Install only the agent's program; the release archive also contains hooks and settings."""
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 if member.isfile() and Path(member.name).name == "buildkite-agent":
                     file = tar.extractfile(member)
                     if file is not None:
-                        machine.lay_down(machine.places.binaries / "buildkite-agent", file, 0o755)
+                        machine.write_file(machine.places.binaries / "buildkite-agent", file, 0o755)
                         return
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise HostFailure(f"{url} is no readable archive: {error}") from error
-    raise HostFailure(f"{url} holds no buildkite-agent")
+        raise HostFailure(f"{url} is not a readable archive: {error}") from error
+    raise HostFailure(f"{url} contains no buildkite-agent")

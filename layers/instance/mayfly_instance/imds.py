@@ -1,4 +1,4 @@
-"""The instance metadata service: IMDSv2, one fresh connection for every request."""
+"""Client of the instance metadata service: IMDSv2, a new connection for every request."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _LARGEST = 64 * 1024
 
 
 class ImdsError(Exception):
-    """No answer that could be believed: none, not in time, too long, not HTTP, or a refusal."""
+    """No usable answer: none, late, too long, not HTTP, or a refusal."""
 
 
 class ImdsAbsent(ImdsError):
-    """IMDS says that there is no such thing (404)."""
+    """IMDS has no such path (404)."""
 
 
 class Imds:
-    """The metadata service of this instance. Each answer has `seconds` in all, however it drips."""
+    """The metadata service at `endpoint`. Each whole answer must arrive within `seconds`."""
 
     def __init__(self, endpoint: str, clock: Clock, seconds: float = 1) -> None:
         url = urlsplit(endpoint)
@@ -36,7 +36,7 @@ class Imds:
         return Session(self, self.request("PUT", "/latest/api/token", ttl))
 
     def request(self, method: str, path: str, headers: dict[str, str]) -> str:
-        """The body of a 200 answer, stripped. Raises ImdsError, ImdsAbsent."""
+        """The stripped body of a 200 answer. Raises ImdsAbsent for a 404, else ImdsError."""
         until = self._clock.seconds() + self._seconds
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -84,7 +84,7 @@ class Imds:
 
 
 class Session:
-    """What one token may read."""
+    """Reads with one session token."""
 
     def __init__(self, imds: Imds, token: str) -> None:
         self._imds = imds
@@ -96,7 +96,7 @@ class Session:
         return self._imds.request("GET", f"/latest/meta-data/{path}", headers)
 
     def get_json(self, path: str) -> dict[str, str]:
-        """A JSON object of texts. Raises ImdsError, ImdsAbsent."""
+        """A JSON object, its values as texts. Raises ImdsError, ImdsAbsent."""
         try:
             found = json.loads(self.get(path))
         except ValueError as error:
@@ -106,7 +106,7 @@ class Session:
         return {name: value for name, value in found.items() if isinstance(value, str)}
 
     def credentials(self, role: str) -> Credentials:
-        """The role's credentials. Raises ImdsError, ImdsAbsent when it is not served."""
+        """The role's credentials. Raises ImdsAbsent if the role is not served, else ImdsError."""
         path = f"iam/security-credentials/{role}"
         found = self.get_json(path)
         expires = moment(found.get("Expiration", ""))
@@ -120,7 +120,7 @@ class Session:
 
 
 def _length(answer: bytes) -> int | None:
-    """How long the answer will be, head and all, once it has said so."""
+    """Length of the whole answer, head included; None before the head has its Content-Length."""
     head, found, _ = answer.partition(b"\r\n\r\n")
     for line in head.split(b"\r\n")[1:] if found else []:
         name, _, value = line.partition(b":")

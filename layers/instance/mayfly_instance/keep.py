@@ -1,7 +1,7 @@
-"""Keeping a host that failed before it was proven: for a look, without IMDS and without a job.
+"""Keeping a host that failed before its sandbox proof, for a look, without IMDS and without a job.
 
-What says that a host may be kept is one file. It is there from the beginning of set-up until just
-before the proof is reported, and nowhere else; whatever is doubtful means that it is not there.
+A host may be kept while one file exists: from the beginning of set-up until just before the report
+of the proof. In any doubt the file does not exist.
 """
 
 from __future__ import annotations
@@ -10,57 +10,58 @@ from datetime import timedelta
 
 from mayfly_instance import firewall
 from mayfly_instance.aws import AwsError
+from mayfly_instance.context import Context
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.imds import ImdsError
 from mayfly_instance.keys import Keys
-from mayfly_instance.scene import Scene
-from mayfly_instance.seams import Cloud
+from mayfly_instance.ports import Cloud
 from mayfly_protocol.moments import stamp
 from mayfly_protocol.parameters import keep_failed_minutes
 from mayfly_protocol.words import Imds
 
 
-def allow(scene: Scene, cloud: Cloud, keys: Keys) -> None:
-    """Let this host be kept for as long as the operator said. Raises OSError.
+def allow(context: Context, cloud: Cloud, keys: Keys) -> None:
+    """Allow to keep this host for the minutes of `debug/keep-failed-minutes`. Raises OSError.
 
-    The parameter is asked for once: it must not hold up a boot.
+    The parameter is read once, without a retry, because it must not delay a boot; an unreadable
+    parameter allows nothing.
     """
     try:
-        value = cloud.parameter(keys.current(), scene.host.keep_parameter)
+        value = cloud.parameter(keys.current(), context.host.keep_parameter)
     except (AwsError, ImdsError):
         return
     if _minutes(value):
-        scene.machine.lay_down(scene.places.keep, value.encode(), 0o600)
+        context.machine.write_file(context.places.keep, value.encode(), 0o600)
 
 
-def forbid(scene: Scene) -> None:
-    """From now on this host is never kept. Raises OSError."""
-    scene.machine.remove(scene.places.keep)
+def forbid(context: Context) -> None:
+    """Never keep this host from now on. Raises OSError."""
+    context.machine.remove(context.places.keep)
 
 
-def for_a_look(scene: Scene) -> None:
-    """Wait as long as the failed host is to be kept; return at once when it is not."""
+def hold_failed_host(context: Context) -> None:
+    """Close IMDS and sleep for the allowed minutes; return at once if the host may not be kept."""
     try:
-        minutes = _minutes(scene.places.keep.read_text("utf-8"))
+        minutes = _minutes(context.places.keep.read_text("utf-8"))
     except (OSError, UnicodeError):
         return
     if not minutes:
         return
-    metadata = scene.metadata
+    metadata = context.metadata
     try:
-        # These rules know no users. Root is the one whom others let through, and there may be no
-        # job user yet: where root is stopped, all are.
-        firewall.close(scene.machine, Imds.OFF, (metadata.host, metadata.port), "root")
+        # Checked as root: the job user may not exist yet. `Imds.OFF` treats all users alike, and
+        # other choices exempt only root, so if root is stopped, all users are.
+        firewall.close(context.machine, Imds.OFF, (metadata.host, metadata.port), "root")
     except (HostFailure, OSError) as error:
-        scene.console.say(f"not kept for a look: {error}")
+        context.console.say(f"not kept for a look: {error}")
         return
-    until = stamp(scene.clock.now() + timedelta(minutes=minutes))
-    scene.console.say(f"kept for a look until {until}, without IMDS and without a job")
-    scene.clock.sleep(minutes * 60)
+    until = stamp(context.clock.now() + timedelta(minutes=minutes))
+    context.console.say(f"kept for a look until {until}, without IMDS and without a job")
+    context.clock.sleep(minutes * 60)
 
 
 def _minutes(value: str) -> int:
-    """The minutes that the text says; 0 for whatever the parameter must not be."""
+    """The minutes in the text; 0 for an invalid value."""
     try:
         return keep_failed_minutes(value)
     except ValueError:

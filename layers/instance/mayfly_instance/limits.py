@@ -1,4 +1,4 @@
-"""How long the host lets anything take. All in seconds."""
+"""Time limits and intervals of the host, in seconds."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from mayfly_protocol.parameters import SCRIPT_MINUTES
 
 @dataclass(frozen=True)
 class Limits:
-    """The host's own deadlines, a little before the control plane's, so that it hears why."""
+    """Deadlines, a little before the control plane's: the host can still report the reason."""
 
     set_up: float = 9 * 60
-    """Set-up without the operator's script, which has a limit of its own."""
+    """Set-up without the operator's script, which has its own limit."""
     script: float = SCRIPT_MINUTES * 60
-    """The operator's script, unless its parameter says otherwise."""
+    """The operator's script, if its parameter names no minutes."""
     stragglers: float = 5
-    """How long what the script started may take to end once its scope is killed."""
+    """Time for the script's processes to end after its scope was killed."""
     gate: float = 5 * 60
     """From `bootstrapped` until IMDS serves the sandbox profile alone."""
     gate_interval: float = 0.1
     gate_streak: int = 3
-    """Proofs in a row, each over fresh connections."""
+    """Number of proofs in a row, each over fresh connections."""
     gate_again: float = 10
-    """The gate's time after an assignment was read; one proof is enough then."""
+    """Limit of the second gate, after the assignment; one proof is enough there."""
     poll: float = 0.1
-    """Between two looks into the mailbox while there is no job: a job waits for half of it."""
+    """Between two reads of the mailbox without a job: a job waits half of this on average."""
     silence: float = 5 * 60
-    """Without a job: how long the mailbox may be gone or refused."""
+    """Limit for an unreachable or refused mailbox while there is no job."""
     idle: float = 7 * 24 * 3600
-    """A backstop: pool/max-idle-hours is the control plane's to keep."""
+    """A backstop: the control plane enforces pool/max-idle-hours."""
     notices: float = 5
-    """Between two looks for a spot interruption notice, as AWS advises."""
+    """Between two checks for a spot interruption notice, as AWS recommends."""
     spot_margin: float = 30
-    """How long before a spot interruption the job is stopped, so that its end is still told."""
+    """The job is stopped this long before a spot interruption, to deliver its log and report."""
     delivery: float = 25 * 60
-    """What an agent may need after its command's end to deliver the log through an outage."""
+    """Time for an agent to deliver the log after its command's end, through an outage."""
     watch: float = 0.05
-    """Between two looks at a running program."""
+    """Between two checks of a running program."""
     shutdown: float = 20
-    """What an agent gets after SIGQUIT when the machine itself goes down."""
+    """Time for an agent to end after SIGQUIT when the machine is shutting down."""
     last_report: float = 15
-    """For the last report of a host that powers off in any case."""
+    """Limit for the last report; the host powers off with or without it."""

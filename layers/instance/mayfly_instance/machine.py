@@ -1,7 +1,7 @@
 """Everything that changes a machine: users, files, packages, mounts, scopes, rules, power.
 
-Nothing else in this package starts a program, and nothing here but `Machine` does. Programs are
-called by name through PATH, so that a lab can put stand-ins first on it. What is called, in full:
+In this package only `Machine` starts programs. It calls them by name through PATH, so that a lab
+can put stand-ins first on PATH. The full list of calls:
 
     useradd --system --user-group --create-home --shell /bin/bash --home-dir HOME USER
     dnf install --assumeyes --quiet PACKAGE...
@@ -15,9 +15,10 @@ called by name through PATH, so that a lab can put stand-ins first on it. What i
     nft --file -                                     poweroff [--force]
     and the agent: buildkite-agent --version, buildkite-agent start --help
 
-A lab with namespaces gives the machine its own mounts (/, /proc, /run, /dev/console and, because
-every machine of one kernel has the same, /proc/sys/kernel/random/boot_id), pids and network. A lab
-without root replaces `Machine` in this module by a subclass before it runs `mayfly_instance`.
+A lab with namespaces gives the machine its own pids, network and mounts: /, /proc, /run,
+/dev/console and /proc/sys/kernel/random/boot_id, which is otherwise equal on all machines of one
+kernel. A lab without root replaces `Machine` in this module by a subclass before it runs
+`mayfly_instance`.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ from mayfly_instance.proc import Process
 
 _NEXT_BOOT = """\
 [Unit]
-Description=Powers off a boot of a Mayfly instance that nobody ordered
-# Of the boot in which it was written.
+Description=Powers off a Mayfly instance that boots a second time
+# Exists only during the boot in which this unit was written.
 ConditionPathExists=!{run}
 SuccessAction=poweroff
 FailureAction=poweroff
@@ -58,32 +59,32 @@ WantedBy=multi-user.target
 
 @dataclass(frozen=True)
 class Program:
-    """What is started in a scope of its own, with exactly this environment."""
+    """A program to start in its own scope, with exactly this environment."""
 
     unit: str
-    """Name of the scope, without its ending."""
+    """Name of the scope, without `.scope`."""
     argv: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
     output: Path
-    """Root's file, to whose end output and errors go."""
+    """File, owned by root, to which stdout and stderr are appended."""
     user: str = "root"
     pass_files: Sequence[int] = ()
-    """Open files that it inherits under the same numbers."""
+    """File descriptors that the program inherits under the same numbers."""
 
 
 class Running(Protocol):
-    """A program that was started in a scope."""
+    """A started program."""
 
     @property
     def pid(self) -> int:
         """The pid of the program itself."""
 
     def poll(self) -> int | None:
-        """Its exit code once it has ended (negative: the signal that ended it), else None."""
+        """The exit code, minus the signal's number after a signal; None while the program runs."""
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal; one that has ended takes no notice."""
+        """Send the program a signal; no effect after its end."""
 
 
 class Machine:
@@ -103,21 +104,21 @@ class Machine:
         return {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 
     def processes(self) -> list[Process]:
-        """All processes of the machine."""
+        """All processes of the machine. Raises OSError without a process table."""
         return proc.read()
 
     def find(self, program: str) -> Path | None:
-        """Where a program lies: among those that set-up installed, or on PATH."""
+        """Path of a program: first among those that set-up installed, then on PATH; else None."""
         path = f"{self.places.binaries}:{os.environ.get('PATH', os.defpath)}"
         found = shutil.which(program, path=path)
         return Path(found) if found else None
 
-    def ask(self, argv: Sequence[str], seconds: float = 10) -> str:
-        """What a program that changes nothing prints. Raises CommandFailed."""
+    def output_of(self, argv: Sequence[str], seconds: float = 10) -> str:
+        """Standard output of a program that changes nothing. Raises CommandFailed."""
         return self._command(argv, seconds)
 
     def add_user(self, name: str, home: Path) -> None:
-        """Make sure of an unprivileged user with this home. Raises CommandFailed."""
+        """Create an unprivileged user with this home, unless one exists. Raises CommandFailed."""
         try:
             pwd.getpwnam(name)
         except KeyError:
@@ -125,15 +126,15 @@ class Machine:
             self._command(["useradd", *options, "--home-dir", str(home), name], 60)
 
     def make_directory(self, path: Path, mode: int = 0o755, owner: str = "root") -> None:
-        """Make sure of a directory with this mode and owner."""
+        """Create a directory, if missing, and set its mode and owner."""
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
         self._own(path, owner)
 
-    def lay_down(
+    def write_file(
         self, path: Path, content: bytes | IO[bytes], mode: int = 0o644, owner: str = "root"
     ) -> None:
-        """Put a whole file in place: never half written, never with another mode or owner."""
+        """Write a file atomically: readers never see half of it, or another mode or owner."""
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
@@ -146,30 +147,30 @@ class Machine:
         new.replace(path)
 
     def link(self, path: Path, target: Path) -> None:
-        """Put a symbolic link in place."""
+        """Create a symbolic link, in place of any file there."""
         path.unlink(missing_ok=True)
         path.symlink_to(target)
 
     def remove(self, path: Path) -> None:
-        """Remove a file, or a directory with all below it; what is absent is fine."""
+        """Remove a file, or a directory with everything below; an absent path is no error."""
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
 
-    def take_from_others(self, directory: Path) -> None:
-        """Make all of a directory root's, writable by nobody else."""
+    def make_root_own(self, directory: Path) -> None:
+        """Give a directory and all below to root, and take write permission from others."""
         for path in (directory, *directory.rglob("*")):
             self._own(path, "root")
             if not path.is_symlink():
                 path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o022)
 
     def install(self, packages: Sequence[str]) -> None:
-        """Install packages of the distribution. Raises CommandFailed."""
+        """Install packages by dnf. Raises CommandFailed."""
         self._command(["dnf", "install", "--assumeyes", "--quiet", *packages], 240)
 
     def download(self, url: str, target: Path) -> None:
-        """Fetch a public file. Raises CommandFailed."""
+        """Fetch a public URL into a file. Raises CommandFailed."""
         options = ["--silent", "--show-error", "--fail", "--location", "--retry", "3"]
         limits = ["--connect-timeout", "10", "--max-time", "160"]
         self._command(["curl", *options, *limits, "--output", str(target), url], 180)
@@ -181,11 +182,14 @@ class Machine:
         self._command(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], 10)
 
     def unmount(self, path: Path) -> None:
-        """Unmount, so that nothing of it is left. Raises CommandFailed while it is in use."""
+        """Unmount; a tmpfs loses its files. Raises CommandFailed while it is in use."""
         self._command(["umount", str(path)], 10)
 
     def start(self, program: Program) -> Running:
-        """Start it. The pid is the program's own: systemd-run and setpriv replace themselves."""
+        """Start a program in its scope; returns without waiting. Raises CommandFailed.
+
+        The pid is the program's own, because systemd-run and setpriv exec it.
+        """
         name = program.user
         drop = ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "--"]
         scope = ["systemd-run", "--scope", "--collect", "--quiet", f"--unit={program.unit}", "--"]
@@ -207,37 +211,37 @@ class Machine:
             os.close(output)
 
     def kill_scope(self, unit: str) -> None:
-        """Kill all that is left in a scope. Ask `processes` whether it worked."""
+        """Kill all processes of a scope. Errors are ignored: `processes` tells what is left."""
         try:
             self._command(["systemctl", "kill", "--signal=SIGKILL", f"{unit}.scope"], 30)
         except CommandFailed:
-            # A scope is collected with its last process, and then there is nothing to kill. What
-            # got away shows in the process table, which the caller asks in any case.
+            # systemd removes a scope with its last process, and then `kill` fails. Callers check
+            # the process table for survivors in any case.
             return
 
     def end_sessions(self) -> None:
-        """End login sessions and user managers, which outlive a `su` by ten seconds."""
+        """End user sessions and managers, which outlive a `su` by 10 s. Raises CommandFailed."""
         self._command(["systemctl", "stop", "user.slice"], 60)
 
     def guard_next_boot(self) -> None:
-        """Have systemd run the supervisor at any further boot, which then powers off."""
+        """Install a unit that runs the supervisor at any further boot and then powers off."""
         unit = _NEXT_BOOT.format(code=self.places.code, run=self.places.run)
-        self.lay_down(self.places.next_boot_unit, unit.encode())
+        self.write_file(self.places.next_boot_unit, unit.encode())
         enable = ["systemctl", "enable", "--no-reload", "--quiet", self.places.next_boot_unit.name]
         self._command(enable, 30)
 
     def set_rules(self, rules: str) -> None:
-        """Load nftables rules, all or none of them. Raises CommandFailed."""
+        """Load nftables rules in one transaction. Raises CommandFailed."""
         self._command(["nft", "--file", "-"], 10, rules)
 
     def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
-        """Whether a process of this user gets a TCP connection there."""
+        """Whether a process of this user gets a TCP connection. Raises HostFailure if unknown."""
         account = pwd.getpwnam(user)
         family, kind, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         child = os.fork()
         if child == 0:
-            # System calls alone: no clean-up of the parent's may run here, and this user may not be
-            # able to import what the parent has not imported.
+            # Only system calls after the fork: the parent's clean-up must not run here, and this
+            # user may have no right to read modules that are not imported yet.
             code = 2
             try:
                 os.setgroups([])
@@ -249,20 +253,20 @@ class Machine:
         _, status = os.waitpid(child, 0)
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 2
         if code not in {0, 1}:
-            raise HostFailure(f"cannot try as {user} whether {host} is out of reach")
+            raise HostFailure(f"cannot check as {user} whether {host} is out of reach")
         return code == 0
 
     def replace_self(self, arguments: Sequence[str]) -> None:
-        """Become a fresh process of this package: nothing of this one's memory is left."""
+        """Exec a fresh process of this package, so that no memory of this one remains."""
         os.chdir(self.places.code)
         os.execvp("python3", ["python3", "-S", "-m", "mayfly_instance", *arguments])  # noqa: S606 - by name through PATH, without a shell
 
     def power_off(self) -> None:
-        """Switch the machine off; the launch template makes that its end."""
+        """Switch the machine off, which terminates the instance (see the launch template)."""
         try:
             self._command(["poweroff"], 30)
         except CommandFailed:
-            # systemd itself may be stuck; --force goes past its units.
+            # systemd may be stuck; --force does not wait for its units.
             self._command(["poweroff", "--force"], 30)
 
     def _own(self, path: Path, owner: str) -> None:

@@ -1,21 +1,22 @@
-"""The one database row that this instance may write, and what it writes there."""
+"""The one table row that this instance may write: its report, assignment and spot notice."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mayfly_instance.seams import Cloud
+from mayfly_instance.ports import Cloud
 from mayfly_instance.sigv4 import Credentials
 from mayfly_protocol.report import Report, to_row
 
 
 @dataclass(frozen=True)
 class Letter:
-    """What the control plane has put into the row."""
+    """The control plane's attributes of the row."""
 
     assignment: object = None
-    """As it stands there, unchecked."""
+    """The assignment, unchecked; None without one."""
     notice: str | None = None
+    """The spot notice; None without one."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Mailbox:
     key: str
 
     def send(self, credentials: Credentials, report: Report) -> None:
-        """Write the report, whole and in place of the former one."""
+        """Write the report over the previous one."""
         self.cloud.set_attribute(credentials, self.table, self.key, "report", to_row(report))
 
-    def look(self, credentials: Credentials) -> Letter:
-        """What lies in the row now. Only sandbox credentials may read."""
+    def read(self, credentials: Credentials) -> Letter:
+        """The row's assignment and notice. Only sandbox credentials may read the row."""
         found = self.cloud.item(credentials, self.table, self.key) or {}
         notice = found.get("notice")
         return Letter(found.get("assignment"), notice if isinstance(notice, str) else None)

@@ -1,4 +1,4 @@
-"""Spot interruption notices: from IMDS where it is open to us, and from the mailbox in any case."""
+"""Spot interruption notices: from IMDS while it is open, and always from the mailbox."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 
 from mayfly_instance.clock import moment
 from mayfly_instance.imds import ImdsError
-from mayfly_instance.seams import Metadata
+from mayfly_instance.ports import Metadata
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
 
-def in_metadata(metadata: Metadata) -> str | None:
-    """When IMDS says that this instance will be taken; None while it says nothing.
+def notice_in_metadata(metadata: Metadata) -> str | None:
+    """The announced interruption time, as IMDS writes it; None without an announcement.
 
-    An error says nothing either: the next look is seconds away, and the mailbox brings the same
-    news by way of EventBridge.
+    Errors of IMDS return None, too: the next check is seconds away, and the mailbox gets the same
+    notice through EventBridge.
     """
     try:
         return metadata.session().get_json("spot/instance-action").get("time")
@@ -24,8 +24,8 @@ def in_metadata(metadata: Metadata) -> str | None:
         return None
 
 
-def stop_at(notice: str, now: datetime, margin: float) -> datetime:
-    """When the job must be stopped so that its end is still told. It names no time: at once."""
+def stop_time(notice: str, now: datetime, margin: float) -> datetime:
+    """The time to stop the job: `margin` s before the notice's time; `now` if it names none."""
     named = _TIME.search(notice)
     taken = moment(named.group()) if named else None
     return now if taken is None else taken - timedelta(seconds=margin)

@@ -1,4 +1,4 @@
-"""Where things lie on an instance."""
+"""Paths on an instance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 JOB_USER = "mayfly-job"
-"""The unprivileged user of agent and job."""
+"""The unprivileged user that runs agent and job."""
 
 CREDENTIAL_FILES = (
     # AWS's own tools and SDKs.
@@ -15,106 +15,106 @@ CREDENTIAL_FILES = (
     "home/*/.aws",
     "home/*/.boto",
     "var/lib/mayfly-job/.aws",
-    # SSM agent: rotated role credentials, its identity vault and its state.
+    # SSM agent: rotated role credentials, identity vault and state.
     "var/lib/amazon/ssm",
     "etc/amazon/ssm/credentials",
-    # CloudWatch agent's and CodeDeploy agent's copies.
+    # Copies by CloudWatch agent and CodeDeploy agent.
     "opt/aws/amazon-cloudwatch-agent/etc/.aws",
     "etc/codedeploy-agent/conf",
-    # ECS agent's state; registry logins that were made with role credentials live for 12 hours.
+    # ECS agent's state. Registry logins with role credentials are valid for 12 hours.
     "var/lib/ecs/data",
     "root/.docker/config.json",
     "home/*/.docker/config.json",
     "root/.netrc",
     "root/.git-credentials",
 )
-"""What tools are known to leave of a role's credentials, below the root. Removed after set-up."""
+"""Files in which tools keep role credentials, relative to the root. Removed after set-up."""
 
 
 @dataclass(frozen=True)
 class Places:
     """Every path that Mayfly uses on an instance, below one root.
 
-    The root is `/` on an instance. A lab that has no file system of its own to give sets
-    MAYFLY_ROOT for user data and supervisor alike; it has to be short, because the agent's Unix
-    sockets lie below it and their names may have 107 bytes.
+    The root is `/` on an instance. A lab without a file system per machine sets MAYFLY_ROOT for
+    user data and supervisor. That path must be short: the agent's Unix sockets lie below it, and a
+    socket's path may have 107 bytes.
     """
 
     root: Path
 
     @property
     def code(self) -> Path:
-        """The unpacked bundle. Root's, and readable by the job user for the hooks."""
+        """The unpacked bundle. Owned by root; the job user reads its hooks."""
         return self.root / "opt/mayfly"
 
     @property
     def host_json(self) -> Path:
-        """What the template told this host (no secret)."""
+        """The host's settings from the template, without secrets."""
         return self.code / "host.json"
 
     @property
     def binaries(self) -> Path:
-        """Holds an agent that set-up has installed."""
+        """Directory of the agent that set-up installed, if any."""
         return self.code / "bin"
 
     @property
     def hooks(self) -> Path:
-        """The agent's hooks path: ours alone, root's."""
+        """The agent's hooks path: Mayfly's hooks, owned by root."""
         return self.code / "mayfly_instance/hooks"
 
     @property
     def operator_hooks(self) -> Path:
-        """The operator's hooks, MAYFLY_HOOKS_DIR; the bootstrap script or the image fills it."""
+        """The operator's hooks, MAYFLY_HOOKS_DIR, from the bootstrap script or the image."""
         return self.root / "etc/mayfly/hooks"
 
     @property
     def first_boot(self) -> Path:
-        """Holds the boot id of the first boot; it outlives a reboot on purpose."""
+        """File with the id of the first boot; survives reboots, to detect a second boot."""
         return self.root / "var/lib/mayfly/first-boot"
 
     @property
     def next_boot_unit(self) -> Path:
-        """The unit that powers off a boot that nobody ordered."""
+        """The unit that powers off a second boot."""
         return self.root / "etc/systemd/system/mayfly-next-boot.service"
 
     @property
     def run(self) -> Path:
-        """What lasts until power-off: no secret lies here."""
+        """Files until power-off, without secrets."""
         return self.root / "run/mayfly"
 
     @property
     def set_up(self) -> Path:
-        """What the first process tells its successor."""
+        """The installed agent as JSON, from the set-up process to the sandbox process."""
         return self.run / "set-up.json"
 
     @property
     def keep(self) -> Path:
-        """How many minutes this host is kept should it fail; only while it may be kept."""
+        """File with the minutes to keep a failed host; exists only while keeping is allowed."""
         return self.run / "keep"
 
     @property
     def script(self) -> Path:
-        """The tmpfs of the operator's bootstrap script: its HOME, its caches, its output."""
+        """The tmpfs of the operator's bootstrap script, with HOME, caches and output."""
         return self.run / "script"
 
     @property
     def policy(self) -> Path:
-        """The assignment's policy, for the pre-bootstrap hook. Root's, readable."""
+        """The assignment's policy, for the pre-bootstrap hook. Owned by root, readable by all."""
         return self.run / "policy.json"
 
     @property
     def agent_config(self) -> Path:
-        """The agent's configuration file: operators' lines, or nothing."""
+        """The agent's configuration file: the operator's lines, possibly none."""
         return self.run / "agent.cfg"
 
     @property
     def sockets(self) -> Path:
-        """The agent's sockets. The path is short on purpose."""
+        """The agent's sockets. The path is short because a socket's path may have 107 bytes."""
         return self.run / "s"
 
     @property
     def logs(self) -> Path:
-        """Output of the bootstrap script and of the agent. Root's alone."""
+        """Output of the bootstrap script and of the agent. Readable by root only."""
         return self.root / "var/log/mayfly"
 
     @property
@@ -124,12 +124,12 @@ class Places:
 
     @property
     def builds(self) -> Path:
-        """Checkouts."""
+        """Checkouts of jobs."""
         return self.job_home / "builds"
 
     @property
     def plugins(self) -> Path:
-        """Plugins that jobs bring."""
+        """Plugins of jobs."""
         return self.job_home / "plugins"
 
     @property
@@ -138,5 +138,5 @@ class Places:
         return self.root / "dev/console"
 
     def credential_files(self) -> list[Path]:
-        """What exists of CREDENTIAL_FILES."""
+        """Existing paths that match CREDENTIAL_FILES."""
         return [found for pattern in CREDENTIAL_FILES for found in self.root.glob(pattern)]

@@ -1,4 +1,4 @@
-"""The machine's process table."""
+"""The machine's process table, and which of its processes are left over from set-up."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PF_KTHREAD = 0x00200000
-_GONE = (FileNotFoundError, ProcessLookupError)
-# What systemd itself starts while it is up, by timer, by socket or for a login on the console.
-# Units that an operator's script might start are not here: a process in one condemns the host.
+_ENDED = (FileNotFoundError, ProcessLookupError)
+# Units that systemd starts by itself, by timer, by socket or for a console login. Units that an
+# operator's script might start are missing: a process in one of those condemns the host.
 SYSTEM_UNITS = (
     "/init.scope",
     "/system.slice/systemd-",
@@ -33,7 +33,7 @@ SYSTEM_UNITS = (
     "/system.slice/cloud-",
 )
 IMAGE_DAEMONS = (
-    # Their names as the kernel cuts them, at 15 bytes.
+    # Process names, which the kernel cuts at 15 bytes.
     "amazon-ssm-agen",
     "ssm-agent-worke",
     "ssm-session-wor",
@@ -44,32 +44,32 @@ IMAGE_DAEMONS = (
     "xray",
     "aws-kinesis-age",
 )
-"""Daemons of images that hold role credentials. User data has masked their services."""
+"""Daemons of images that hold role credentials. User data masks their services."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process, as /proc shows it."""
+    """One process of /proc."""
 
     pid: int
     parent: int
     started: int
-    """Clock ticks since boot: with the pid it names a process for good."""
+    """Start in clock ticks since boot. Pids are reused; pid and start together are unique."""
     state: str
     name: str
-    """At most 15 bytes."""
+    """Name of the program, at most 15 bytes."""
     uid: int
     kernel: bool
     cgroup: str
 
     @property
     def identity(self) -> tuple[int, int]:
-        """What no other process of this boot has."""
+        """Pid and start time, unique within this boot."""
         return (self.pid, self.started)
 
     @property
     def alive(self) -> bool:
-        """Whether it can still act: a zombie cannot."""
+        """Whether the process can still act; False for zombies."""
         return self.state not in {"Z", "X"}
 
     def __str__(self) -> str:
@@ -77,19 +77,19 @@ class Process:
 
 
 def read(table: Path = Path("/proc")) -> list[Process]:
-    """All processes of this pid namespace. Raises OSError when there is no process table."""
+    """All processes of this pid namespace. Raises OSError without a process table."""
     found = []
     for entry in table.iterdir():
         if entry.name.isdigit():
             try:
                 found.append(_process(entry))
-            except _GONE:  # It ended while we looked.
+            except _ENDED:  # It ended during the read.
                 continue
     return found
 
 
 def _process(entry: Path) -> Process:
-    # The name is in parentheses and may itself hold blanks and parentheses (proc(5)).
+    # The name in parentheses may contain blanks and parentheses itself (proc(5)).
     head, _, tail = entry.joinpath("stat").read_text("utf-8", "replace").rpartition(")")
     fields = tail.split()
     status = entry.joinpath("status").read_text("utf-8", "replace")
@@ -107,10 +107,10 @@ def _process(entry: Path) -> Process:
 
 
 def left_over(before: Iterable[Process], after: Iterable[Process], own_pid: int) -> list[Process]:
-    """Processes that came up in between and are none of the system's own.
+    """Live processes in `after` that were not in `before` and belong to no unit of the system.
 
-    Our own cgroup excuses nobody: where a pid namespace hides the cgroups (a lab), or where a
-    process came up beside us, its unit says nothing about it.
+    The supervisor's own cgroup never counts as a unit of the system: in a lab the pid namespace
+    hides cgroups, and a script's process may run beside the supervisor, in the same cgroup.
     """
     known = {process.identity for process in before}
     after = list(after)
@@ -127,10 +127,10 @@ def left_over(before: Iterable[Process], after: Iterable[Process], own_pid: int)
 
 
 def image_daemons(processes: Iterable[Process]) -> list[Process]:
-    """Those that hold role credentials by their trade."""
+    """Live processes of IMAGE_DAEMONS, which hold role credentials."""
     return [each for each in processes if each.alive and each.name in IMAGE_DAEMONS]
 
 
 def has_children(processes: Iterable[Process], pid: int) -> bool:
-    """Whether a process has live children."""
+    """Whether the process with this pid has live children."""
     return any(process.parent == pid and process.alive for process in processes)

@@ -1,101 +1,104 @@
-"""What the host tells of itself: each step on the console, the phases in its mailbox row."""
+"""Reports of the host: each step on the console, each phase in the mailbox row."""
 
 from __future__ import annotations
 
 from typing import Any, Callable, TypeVar
 
 from mayfly_instance.aws import AwsError, Denied
+from mayfly_instance.context import Context
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.imds import ImdsError
 from mayfly_instance.keys import Keys
 from mayfly_instance.mailbox import Letter, Mailbox
-from mayfly_instance.patience import patiently
-from mayfly_instance.scene import Scene
+from mayfly_instance.retries import retry
 from mayfly_instance.sigv4 import Credentials
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
 _LINES = 20
-"""Last words on the console, which keeps 64 KB in all."""
+"""Lines of last words on the console, of which EC2 keeps 64 KB."""
 
 Answer = TypeVar("Answer")
 
 
 class Reporter:
-    """Speaks for one process of the supervisor."""
+    """Writes console lines and reports of one process of the supervisor."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._boot = scene.machine.boot_id()
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._boot = context.machine.boot_id()
         self._step = ""
-        self._said: dict[str, Any] = {}
+        self._facts: dict[str, Any] = {}
         self._row: tuple[Mailbox, Keys] | None = None
 
     def step(self, text: str) -> None:
-        """Name the step that begins now: on the console, and as the place of a failure."""
+        """Write the step that begins now to the console; a later failure report names the step."""
         self._step = text
-        self._scene.console.say(text)
+        self._context.console.say(text)
 
     def note(self, text: str) -> None:
-        """Say something on the console that is no step of its own."""
-        self._scene.console.say(text)
+        """Write a line to the console without beginning a step."""
+        self._context.console.say(text)
 
-    def write_to(self, mailbox: Mailbox, keys: Keys) -> None:
-        """From now on report into this row."""
+    def use_row(self, mailbox: Mailbox, keys: Keys) -> None:
+        """Send reports into this row from now on."""
         self._row = (mailbox, keys)
 
     @property
-    def reachable(self) -> bool:
-        """Whether there is a row to report into."""
+    def has_row(self) -> bool:
+        """Whether `use_row` was called."""
         return self._row is not None
 
     def remember(self, **facts: Any) -> None:
-        """Put these facts into every further report."""
-        self._said.update(facts)
+        """Add these fields to every later report."""
+        self._facts.update(facts)
 
     def send(self, phase: Phase, seconds: float, **facts: Any) -> None:
-        """Report a phase, trying for so long. Raises HostFailure when it cannot be written."""
+        """Report a phase, with retries for `seconds`.
+
+        Raises HostFailure if the row refuses the report.
+        """
         clean = {name: self._clean(fact) for name, fact in facts.items()}
         report = Report(
             phase=phase,
             boot=self._boot,
-            at=self._scene.clock.now(),
-            **{**self._said, **clean},
+            at=self._context.clock.now(),
+            **{**self._facts, **clean},
         )
         try:
-            patiently(
+            retry(
                 lambda: self._with_row(lambda mailbox, keys: mailbox.send(keys, report)),
-                self._scene.clock,
+                self._context.clock,
                 seconds,
             )
         except (AwsError, ImdsError) as error:
             raise HostFailure(f"the mailbox does not take '{phase}': {error}") from error
-        self._scene.console.say(f"reported {phase}")
+        self._context.console.say(f"reported {phase}")
 
-    def tell(self, phase: Phase, seconds: float, **facts: Any) -> None:
-        """Report a phase if that can be done: nothing depends on it."""
+    def try_send(self, phase: Phase, seconds: float, **facts: Any) -> None:
+        """Report a phase on which nothing depends; a failure goes to the console only."""
         try:
             self.send(phase, seconds, **facts)
         except HostFailure as failure:
-            self._scene.console.say(failure.reason)
+            self._context.console.say(failure.reason)
 
-    def look(self) -> Letter:
-        """What lies in the row now. Raises AwsError, ImdsError."""
-        return self._with_row(Mailbox.look)
+    def read_row(self) -> Letter:
+        """The row's assignment and notice. Raises AwsError, ImdsError."""
+        return self._with_row(Mailbox.read)
 
     def fail(self, failure: HostFailure) -> None:
-        """Last words: on the console in any case, in the row if it can be reached."""
+        """Report a failure with last words: always on the console, in the row if there is one."""
         reason = self._clean(failure.reason)
         words = self._clean(failure.words)
-        self._scene.console.say(f"FAILED at: {self._step}: {reason}")
+        self._context.console.say(f"FAILED at: {self._step}: {reason}")
         for line in words.splitlines()[-_LINES:]:
-            self._scene.console.say(f"| {line}")
+            self._context.console.say(f"| {line}")
         if self._row is not None:
-            limit = self._scene.limits.last_report
-            self.tell(Phase.FAILED, limit, step=self._step, reason=reason, words=words)
+            limit = self._context.limits.last_report
+            self.try_send(Phase.FAILED, limit, step=self._step, reason=reason, words=words)
 
     def _clean(self, fact: Any) -> Any:
-        return self._scene.scrub(fact) if isinstance(fact, str) else fact
+        return self._context.scrub(fact) if isinstance(fact, str) else fact
 
     def _with_row(self, call: Callable[[Mailbox, Credentials], Answer]) -> Answer:
         if self._row is None:
@@ -104,5 +107,5 @@ class Reporter:
         try:
             return call(mailbox, keys.current())
         except Denied:
-            keys.renew()
+            keys.discard()
             raise

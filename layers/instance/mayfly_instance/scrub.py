@@ -1,4 +1,4 @@
-"""Keeps secrets out of the console and of reports."""
+"""Removal of secrets from console lines and reports."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ _BLANK = "[secret]"
 
 
 class Scrubber:
-    """Replaces secrets by shape, and those that the process knows by value."""
+    """Replaces secrets that are recognised by shape, and values that `learn` was given."""
 
     def __init__(self) -> None:
         self._known: list[str] = []
 
     def learn(self, *secrets: str) -> None:
-        """From now on these values are secrets, too."""
+        """Treat these values as secrets from now on."""
         self._known.extend(each for each in secrets if each and each not in self._known)
 
     def __call__(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, for the few calls that a host makes.
+"""AWS Signature Version 4, for the AWS calls of a host.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -18,7 +18,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(frozen=True)
 class Credentials:
-    """Temporary credentials of a role. Their secret parts are in no representation."""
+    """Temporary credentials of a role. The repr omits their secret parts."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -28,7 +28,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Request:
-    """A request to be signed. The URL's path is percent-encoded already, as it will be sent."""
+    """A request to be signed. Its URL's path is percent-encoded, as sent."""
 
     method: str
     url: str
@@ -39,7 +39,7 @@ class Request:
 def sign(
     request: Request, credentials: Credentials, region: str, service: str, now: datetime
 ) -> dict[str, str]:
-    """All headers of the signed request. It must be sent with this URL and body, and by `now`."""
+    """All headers of the signed request, valid for this URL and body at the time `now`."""
     url = urlsplit(request.url)
     when = now.strftime("%Y%m%dT%H%M%SZ")
     digest = hashlib.sha256(request.body).hexdigest()
@@ -78,7 +78,7 @@ def sign(
 
 
 def _path(path: str, service: str) -> str:
-    # S3 signs the path as it is sent; all others normalise it and encode it once more.
+    # S3 signs the path as sent; all other services normalise the path and encode it once more.
     if service == "s3":
         return path or "/"
     normal = posixpath.normpath(path or "/").replace("//", "/")

@@ -1,1 +1,1 @@
-"""The agent's hooks path: root's, and ours alone."""
+"""The agent's hooks path. Root owns it; it holds only Mayfly's hook."""

@@ -1,10 +1,10 @@
-"""Checks once more, on the host, that this job may run here.
+"""The host's own check that this job may run here, before any of the job's code.
 
-The policy comes from the assignment, the facts from Buildkite by way of the agent; nothing comes
-from the job's own environment as the pipeline may have shaped it on the way. Rules are judged by
-the very code that `dispatch` judges them by; what cannot be read is denied.
+The policy comes from the assignment, the facts from Buildkite through the agent. The job's own
+environment is not read, because the pipeline may have changed it. `dispatch` judges rules by the
+same code (`mayfly_protocol.rules`). An unreadable policy or environment denies the job.
 
-Run by the pre-bootstrap hook, alone: `policy.py POLICY_JSON ENVIRONMENT_JSON JOB_ID`.
+The pre-bootstrap hook runs this file as a script: `policy.py POLICY_JSON ENVIRONMENT_JSON JOB_ID`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import json
 import sys
 from collections.abc import Mapping
 
-# ruff: noqa: PTH123 - importing pathlib takes longer than all the rest, for every job
+# ruff: noqa: PTH123 - importing pathlib would take longer than the rest, before each job
 if not __package__:
-    # Python is isolated here: nothing but this says where the bundle lies.
+    # The hook runs Python isolated, so sys.path lacks the bundle's directory.
     sys.path.insert(0, __file__.rsplit("/", 3)[0])
 
 from mayfly_protocol import rules
@@ -23,7 +23,7 @@ from mayfly_protocol.repository import same_repository
 
 
 def denial(policy: Mapping[str, object], environment: Mapping[str, str]) -> str:
-    """Why the job may not run here; empty when it may."""
+    """Why the policy denies the job; empty if it allows it. Raises KeyError without a policy."""
     lines, repository = policy["rules"], policy["repository"]
     if not isinstance(lines, list):
         return "the policy has no readable rules"
@@ -36,7 +36,10 @@ def denial(policy: Mapping[str, object], environment: Mapping[str, str]) -> str:
 
 
 def main(policy_file: str, environment_file: str, job: str) -> int:
-    """0 when the job may run. Whatever cannot be read raises, which denies it as well."""
+    """Exit status: 0 if the job may run, else 1 with the reason on stderr.
+
+    An unreadable file raises, which denies the job as well.
+    """
     with (
         open(policy_file, encoding="utf-8") as one,
         open(environment_file, encoding="utf-8") as other,

@@ -1,4 +1,4 @@
-"""All that a supervisor works with, put together once."""
+"""The dependencies of the supervisor, assembled once at its start."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mayfly_instance.host import Host
 from mayfly_instance.limits import Limits
 from mayfly_instance.machine import Machine
 from mayfly_instance.places import Places
+from mayfly_instance.ports import Cloud, Metadata
 from mayfly_instance.scrub import Scrubber
-from mayfly_instance.seams import Cloud, Metadata
 
-_PASSED_ON = ("PATH", "LANG", "AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT")
+_INHERITED = ("PATH", "LANG", "AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT")
 
 
 @dataclass(frozen=True)
-class Scene:
-    """The machine, the world outside, and the rules."""
+class Context:
+    """Machine, settings, clock, console and the services outside."""
 
     machine: Machine
     host: Host
@@ -30,15 +30,15 @@ class Scene:
     scrub: Scrubber
     metadata: Metadata
     cloud: Callable[[str], Cloud]
-    """AWS in a region."""
+    """The AWS client for a region."""
     environment: Mapping[str, str]
-    """The supervisor's own."""
+    """The supervisor's own environment variables."""
 
     @property
     def places(self) -> Places:
-        """Where things lie."""
+        """Paths on this machine."""
         return self.machine.places
 
-    def passed_on(self) -> dict[str, str]:
-        """What others inherit of our environment: the way to programs, and what a lab told us."""
-        return {name: self.environment[name] for name in _PASSED_ON if name in self.environment}
+    def inherited_environment(self) -> dict[str, str]:
+        """Variables that script and agent inherit: PATH, LANG and a lab's endpoints."""
+        return {name: self.environment[name] for name in _INHERITED if name in self.environment}

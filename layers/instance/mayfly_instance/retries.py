@@ -1,4 +1,4 @@
-"""Repeating calls that may work a little later."""
+"""Retries of calls to AWS and IMDS."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _LONGEST = 5.0
 Answer = TypeVar("Answer")
 
 
-def patiently(call: Callable[[], Answer], clock: Clock, seconds: float) -> Answer:
-    """What the call gives in the end. Raises what the last try raised: AwsError, ImdsError.
+def retry(call: Callable[[], Answer], clock: Clock, seconds: float) -> Answer:
+    """The result of the call, with retries for `seconds`.
 
-    Refusals are repeated, too: roles, policies and profiles take seconds to be known everywhere.
+    Raises the last attempt's error: AwsError or ImdsError. Refusals are retried, too: new roles,
+    policies and profiles take seconds to work everywhere.
     """
     until = clock.seconds() + seconds
     pause = 0.2

@@ -1,4 +1,4 @@
-"""What the supervisor needs of IMDS and of AWS, as small protocols; `imds` and `aws` keep them."""
+"""Protocols of IMDS and AWS for the supervisor; `imds` and `aws` implement them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mayfly_instance.sigv4 import Credentials
 
 
 class Session(Protocol):
-    """What one IMDS token may read. All methods raise ImdsError, and ImdsAbsent for a 404."""
+    """Reads with one IMDS token. All methods raise ImdsAbsent for a 404, else ImdsError."""
 
     def get(self, path: str) -> str:
         """A value below `/latest/meta-data/`."""
 
     def get_json(self, path: str) -> dict[str, str]:
-        """A JSON object of texts."""
+        """A JSON object below `/latest/meta-data/`, its values as texts."""
 
     def credentials(self, role: str) -> Credentials:
         """The role's credentials."""
@@ -29,27 +29,27 @@ class Metadata(Protocol):
     port: int
 
     def session(self) -> Session:
-        """A new session, over connections of its own. Raises ImdsError."""
+        """A new session token. Raises ImdsError."""
 
 
 class Cloud(Protocol):
-    """The AWS calls of a host. All methods raise AwsError or one of its kinds."""
+    """The AWS calls of a host. All methods raise AwsError or a subclass."""
 
     region: str
 
     def caller(self, credentials: Credentials) -> Caller:
-        """Whose credentials these are."""
+        """The owner of these credentials."""
 
     def parameter(self, credentials: Credentials, name: str) -> str:
         """The value of an SSM parameter. Raises Missing."""
 
     def object(self, credentials: Credentials, bucket: str, key: str) -> bytes:
-        """An object of S3. Raises Missing."""
+        """The content of an S3 object. Raises Missing."""
 
     def item(self, credentials: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
-        """The row with this key, as it was within the last second."""
+        """The row with this key, at most about a second old; None without one."""
 
     def set_attribute(
         self, credentials: Credentials, table: str, key: str, name: str, value: Mapping[str, Any]
     ) -> None:
-        """Set one attribute of a row to a map."""
+        """Set one attribute of a row to a map; other attributes stay."""
