@@ -1,5 +1,5 @@
-"""The operators' tool `mayfly`: what is done to a real account, and asked of a real Buildkite.
+"""The operators' tool `mayfly`: checks and changes a real AWS account and a real Buildkite.
 
-`main.py` lists the subcommands. Each has a folder: `command.py` is its command line, the other
-modules are its work, which `command.py` imports when it is called.
+`main.py` lists the subcommands. Each subcommand has a folder: `command.py` holds its command line,
+the other modules do its work. `command.py` imports them only when the command runs: help is fast.
 """

@@ -1,4 +1,4 @@
-"""An AWS account as boto3's own chain of credentials opens it; AWS_ENDPOINT_URL is honoured."""
+"""An AWS account, opened by boto3's own credential chain; AWS_ENDPOINT_URL is honoured."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _REFUSED = frozenset(
 _CONFIG = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
 )
-# What IAM calls a service where botocore signs for it by another name.
+# By botocore's signing name: the IAM prefix of a service, where the two differ.
 _IAM_NAMES: Mapping[str, str] = {"monitoring": "cloudwatch"}
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who calls, where, and clients of every service."""
+    """The caller's account, its region, and a client for each service."""
 
     id: str
     caller: str
@@ -51,7 +51,7 @@ class Account:
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        """The client of a service; one for all calls."""
+        """The boto3 client of a service; made once, then reused."""
         if service not in self._clients:
             self._clients[service] = self.session.client(service, config=_CONFIG)
         return self._clients[service]
@@ -59,9 +59,9 @@ class Account:
     def ask(
         self, service: str, operation: str, absent: Collection[str] = (), **parameters: Any
     ) -> Any:
-        """The answer to a call, all its pages together; None for an error code of `absent`.
+        """The answer to a call, its pages merged; None if AWS answers an error code of `absent`.
 
-        What AWS does not answer is Unknown: with the missing right, or with what it said.
+        Any other error is returned as Unknown, with the missing right or AWS's error as reason.
         """
         client = self.client(service)
         try:
@@ -71,19 +71,20 @@ class Account:
         except ClientError as error:
             if code_of(error) in absent:
                 return None
-            return Unknown(_said(client, error))
+            return Unknown(_error_text(client, error))
         except (BotoCoreError, ParamValidationError) as error:
             return Unknown(str(error))
 
 
 def open_account(region: str | None) -> Account:
-    """The account of the caller.
+    """The account that boto3's credentials belong to.
 
     Raises:
-        UsageError: no region, no credentials, or credentials that AWS refuses.
+        UsageError: there is no region or no credentials, AWS refuses the credentials, or AWS cannot
+            be reached.
     """
     try:
-        # boto3 knows AWS_DEFAULT_REGION alone, other tools AWS_REGION as well.
+        # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and others read AWS_REGION as well.
         session = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
         if not session.region_name:
             raise UsageError("no region: give --region, or set AWS_REGION")
@@ -97,36 +98,36 @@ def open_account(region: str | None) -> Account:
         raise UsageError("no region: give --region, or set AWS_REGION") from error
     except ClientError as error:
         raise UsageError(
-            f"AWS refuses these credentials ({code_of(error)}): log in anew"
+            f"AWS refuses these credentials ({code_of(error)}): log in again"
         ) from error
     except (EndpointError, HTTPClientError) as error:
         raise UsageError(f"AWS cannot be reached: {error}") from error
-    except ValueError as error:  # AWS_ENDPOINT_URL, or a region that cannot be part of a host name
+    except ValueError as error:  # a bad AWS_ENDPOINT_URL, or a region that no host name can contain
         raise UsageError(f"AWS cannot be called: {error}") from error
-    except BotoCoreError as error:  # a profile that is not there, half of a pair of keys
+    except BotoCoreError as error:  # a profile that does not exist, a key id without its secret
         raise UsageError(f"AWS credentials: {error}") from error
     return Account(identity["Account"], identity["Arn"], session.region_name, session)
 
 
 def tags_of(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Tags as EC2 and CloudFormation show them, by key."""
+    """Tag values by key, from the Key/Value list of EC2 and CloudFormation."""
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def action_of(client: Any, operation: str) -> str:
-    """The IAM action of an operation, as `ssm:GetParameter`."""
+    """The IAM action of an operation, such as `ssm:GetParameter`."""
     service = str(client.meta.service_model.signing_name)
     return f"{_IAM_NAMES.get(service, service)}:{operation}"
 
 
-def refused(error: BaseException) -> bool:
-    """Whether the caller lacks a right."""
+def is_refusal(error: BaseException) -> bool:
+    """Whether AWS refused the call because the caller lacks a right."""
     return code_of(error) in _REFUSED
 
 
-def _said(client: Any, error: ClientError) -> str:
+def _error_text(client: Any, error: ClientError) -> str:
     action = action_of(client, error.operation_name)
-    if refused(error):
+    if is_refusal(error):
         return f"the caller may not {action}"
     message = error.response.get("Error", {}).get("Message", "")
     return f"{action} answered {code_of(error)}: {message}"[:300]

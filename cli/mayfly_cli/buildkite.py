@@ -1,4 +1,4 @@
-"""Buildkite's two APIs, each with its own kind of token. Nothing is tried twice."""
+"""Clients of Buildkite's two APIs, each with its own kind of token. No call is retried."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from mayfly_cli.ends import BrokenError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Buildkite said."""
+    """Buildkite's answer to one call."""
 
     status: int
     content: Any
-    """The JSON; None where there was none."""
+    """The parsed JSON body; None if the body is no JSON."""
     headers: Mapping[str, str]
 
     @property
     def ok(self) -> bool:
-        """Whether it obeyed."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     @property
     def message(self) -> str:
-        """Its reason for not obeying."""
+        """The status and Buildkite's `message`, for error texts."""
         said = self.content.get("message", "") if isinstance(self.content, dict) else ""
         return f"{self.status} {said}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Calls below one address with one token, which is shown by nothing here."""
+    """A client for one base address with one token. No repr, error or log shows the token."""
 
     address: str
     scheme: str
@@ -50,14 +50,14 @@ class Api:
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """One call.
+        """Buildkite's answer to one call, whatever its status.
 
         Raises:
-            BrokenError: there was no answer.
+            BrokenError: Buildkite did not answer.
         """
         given = {**(headers or {}), "Authorization": f"{self.scheme} {self.token}"}
         try:
-            # A redirect would take the token elsewhere.
+            # Following a redirect would send the token to another host.
             answer = self.http.request(
                 method,
                 f"{self.address}/{path.lstrip('/')}",
@@ -69,8 +69,8 @@ class Api:
         except requests.RequestException as error:
             host = urlsplit(self.address).netloc
             raise BrokenError(
-                f"{host} cannot be reached ({type(error).__name__}): check the address and the way"
-                " there"
+                f"{host} cannot be reached ({type(error).__name__}): check the address and the"
+                " network"
             ) from error
         try:
             content = answer.json()
@@ -80,24 +80,34 @@ class Api:
 
 
 def agent_api(address: str, token: str) -> Api:
-    """The agent and Stacks API."""
+    """A client of the agent API and the Stacks API.
+
+    Raises:
+        UsageError: the address is neither https nor loopback.
+    """
     return Api(checked_address(address, AGENT_ENDPOINT), "Token", _hidden(token))
 
 
 def rest_api(address: str, token: str) -> Api:
-    """The REST API."""
+    """A client of the REST API.
+
+    Raises:
+        UsageError: the address is neither https nor loopback.
+    """
     return Api(checked_address(address, API_ENDPOINT), "Bearer", _hidden(token))
 
 
 def token_from(variable: str, environment: Mapping[str, str] = os.environ) -> str:
-    """A token of the environment; empty when there is none. Never from a command line.
+    """The token in an environment variable; empty if the variable is not set.
+
+    Tokens are never read from the command line, which other users of the machine can see.
 
     Raises:
-        UsageError: it cannot be a token, and no header could carry it.
+        UsageError: the value has characters that no HTTP header can carry.
     """
     token = environment.get(variable, "").strip()
     if not re.fullmatch("[!-~]*", token):
-        raise UsageError(f"{variable} has white space or letters in it that no token has")
+        raise UsageError(f"{variable} has white space or characters in it that no token has")
     return token
 
 

@@ -1,4 +1,4 @@
-"""The checkout that the tool was installed from: templates and the emulator's suite are in it."""
+"""The checkout that the tool is installed from; it holds the templates and pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where Buildkite's two APIs are, and the variables that hold their tokens."""
+"""Addresses of Buildkite's two APIs, and the environment variables that hold their tokens."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def checked_address(address: str, example: str) -> str:
-    """The address without a slash at its end.
+    """The address without a trailing slash.
 
     Raises:
-        UsageError: a token would not be safe there.
+        UsageError: the address is neither https nor http on loopback, so a token could leak.
     """
     try:
         url = urlsplit(address)
         local = url.scheme == "http" and url.hostname in _LOOPBACK
         usable = bool(url.hostname) and (url.scheme == "https" or local) and url.port != 0
-    except ValueError:  # brackets that do not close, a port that is no number
+    except ValueError:  # an unclosed bracket, or a port that is not a number
         usable = False
     if not usable:
         raise UsageError(f"{address!r} is not an https address, as {example}")

@@ -1,4 +1,4 @@
-"""How a command ends: 0 all is well, 1 something is wrong, 2 it could not begin, 130 stopped."""
+"""Exit statuses and their errors: 0 all is well, 1 something is wrong, 2 no start, 130 stopped."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ STOPPED = 130
 
 
 class UsageError(Exception):
-    """What was given cannot be worked with; the text says what to do. Ends with 2."""
+    """The options, the environment or the account do not allow a start. Exit status 2.
+
+    The text says what to do.
+    """
 
 
 class BrokenError(Exception):
-    """It cannot go on; the text says why and what to do. Ends with 1."""
+    """The command cannot go on. Exit status 1. The text says why and what to do."""
 
 
 class Stopped(Exception):
-    """Somebody wants the end; the text says what became of the work. Ends with 130."""
+    """The user stopped the command. Exit status 130. The text says what became of the work."""
 
 
 @contextlib.contextmanager
-def beginning() -> Iterator[None]:
-    """Nothing is made or changed in here: whatever goes wrong, the command could not begin."""
+def before_any_change() -> Iterator[None]:
+    """Raise BrokenError as UsageError: nothing has changed yet, so the command has not begun."""
     try:
         yield
     except BrokenError as error:

@@ -1,4 +1,4 @@
-"""What a check found, and how it is shown."""
+"""Findings of a check, and their table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COLUMNS = 100
 
 
 class Verdict(StrEnum):
-    """What is known of a thing. What could not be looked at is unknown, and never ok."""
+    """The verdict on one subject. A subject that could not be read is unknown, never ok."""
 
     OK = "ok"
     WRONG = "wrong"
@@ -20,46 +20,46 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a table."""
+    """One row of the table."""
 
     subject: str
     verdict: Verdict
     detail: str
     remedy: str = ""
-    """The command that mends it, or what to do."""
+    """The command that repairs the subject, or what to do; empty if nothing is to be done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """In the place of what could not be seen: why."""
+    """Takes the place of a value that could not be read; `reason` says why."""
 
     reason: str
 
 
 def ok(subject: str, detail: str) -> Finding:
-    """All is well."""
+    """A finding without a problem."""
     return Finding(subject, Verdict.OK, detail)
 
 
 def wrong(subject: str, detail: str, remedy: str = "") -> Finding:
-    """It would go wrong."""
+    """A finding of a problem that would make a deployment or a job fail."""
     return Finding(subject, Verdict.WRONG, detail, remedy)
 
 
 def unknown(subject: str, detail: str, remedy: str = "") -> Finding:
-    """It could not be looked at."""
+    """A finding about a subject that could not be read."""
     return Finding(subject, Verdict.UNKNOWN, detail, remedy)
 
 
 def table(findings: Iterable[Finding]) -> str:
-    """The findings as lines of at most COLUMNS characters; remedies stand whole, to be pasted."""
+    """The findings as lines of at most COLUMNS characters; remedies stay whole, for pasting."""
     every = list(findings)
     widest = max((len(each.subject) for each in every), default=0)
     return "\n".join(line for each in every for line in _lines(each, widest))
 
 
 def tally(findings: Iterable[Finding]) -> str:
-    """How many there are of each verdict, as `12 ok, 1 wrong, 2 unknown`."""
+    """The number of findings per verdict, as `12 ok, 1 wrong, 2 unknown`."""
     every = [each.verdict for each in findings]
     return ", ".join(f"{every.count(verdict)} {verdict}" for verdict in Verdict)
 

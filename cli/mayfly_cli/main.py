@@ -1,4 +1,4 @@
-"""The command `mayfly`."""
+"""The command `mayfly` and its subcommands."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Sequence
 import click
 
 from mayfly_cli.check_buildkite.command import check_buildkite
-from mayfly_cli.command_line import SETTINGS, Group, ended
+from mayfly_cli.command_line import SETTINGS, Group, run_group
 from mayfly_cli.first_job.command import first_job
 from mayfly_cli.preflight.command import preflight
 from mayfly_cli.uninstall.command import uninstall
 
 EPILOG = """\
-Exit status: 0 all is well, 1 something is wrong, 2 it could not begin,
-130 it was stopped.
-AWS credentials and region are taken as the AWS CLI takes them. Tokens come from
-the environment alone, never from an argument."""
+Exit status: 0 all is well, 1 something is wrong, 2 the command could not begin,
+130 the command was stopped.
+mayfly reads AWS credentials and region as the AWS CLI does. It reads tokens
+from the environment only, never from an argument."""
 
 
 @click.group("mayfly", cls=Group, context_settings=SETTINGS, no_args_is_help=False, epilog=EPILOG)
 @click.version_option(package_name="mayfly")
 def mayfly() -> None:
-    """What operators do to a real account, and ask of a real Buildkite."""
+    """Check, try and remove Mayfly in a real AWS account and Buildkite."""
 
 
 for command in (preflight, first_job, check_buildkite, uninstall):
@@ -31,10 +31,10 @@ for command in (preflight, first_job, check_buildkite, uninstall):
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run a command line; returns its exit status."""
-    return ended(mayfly, arguments)
+    """Run a command line and return its exit status."""
+    return run_group(mayfly, arguments)
 
 
 def main() -> None:
-    """Run this program's command line, and exit."""
+    """Run the command line of this process, and exit with its status."""
     sys.exit(run_command(sys.argv[1:]))

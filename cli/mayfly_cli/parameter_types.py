@@ -1,4 +1,4 @@
-"""Types of options that several commands take: what is allowed, and what a wrong value is told."""
+"""Types of options that several commands share: the allowed values and the error for others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly_cli.ends import UsageError
 
 
 class Word(click.ParamType[str]):
-    """Text of one form."""
+    """Text that matches a regular expression as a whole."""
 
     def __init__(self, name: str, form: str, allowed: str) -> None:
         self.name = name
@@ -19,7 +19,7 @@ class Word(click.ParamType[str]):
         self._allowed = allowed
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text as it is."""
+        """The text, unchanged; fails if it does not match."""
         if not self._form.fullmatch(value):
             self.fail(f"{value!r} is not {self._allowed}", param, ctx)
         return value
@@ -33,12 +33,12 @@ QUEUE_KEY = Word(
 STACK_NAME = Word(
     "name",
     "[A-Za-z][A-Za-z0-9-]{0,50}",
-    "the name of a stack: it begins with a letter; letters, digits and -, at most 51",
+    "the name of a stack: letters, digits and -, a letter first, at most 51",
 )
 
 
 class Minutes(click.ParamType[float]):
-    """A time in minutes, of more than nothing."""
+    """A time in minutes, more than 0 and at most a limit."""
 
     name = "minutes"
 
@@ -48,12 +48,12 @@ class Minutes(click.ParamType[float]):
     def convert(
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The number of minutes."""
+        """The number of minutes; fails if it is no number or out of range."""
         try:
             minutes = float(value)
         except ValueError:
             minutes = 0.0
-        if not 0 < minutes <= self._most:  # false of nan, too
+        if not 0 < minutes <= self._most:  # nan fails this comparison too
             self.fail(
                 f"{value!r} is not a number, more than 0 and at most {self._most}", param, ctx
             )
@@ -61,7 +61,7 @@ class Minutes(click.ParamType[float]):
 
 
 class Address(click.ParamType[str]):
-    """An https address, or an http address of this machine: what a token may be sent to."""
+    """An https address, or an http address on loopback: the addresses that may receive a token."""
 
     name = "url"
 
@@ -70,7 +70,7 @@ class Address(click.ParamType[str]):
         self._ending = ending
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The address without a slash at its end."""
+        """The address without a trailing slash; fails if a token could leak or the end differs."""
         try:
             address = checked_address(value, self._example)
         except UsageError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from mayfly_cli.command_line import SETTINGS, Group, ended
+from mayfly_cli.command_line import SETTINGS, Group, run_group
 from mayfly_lab.commands.bench import bench
 from mayfly_lab.commands.demo import demo
 from mayfly_lab.commands.run import run
@@ -31,7 +31,7 @@ for command in (demo, run, up, bench):
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line; returns its exit status."""
-    return ended(mayfly_lab, arguments)
+    return run_group(mayfly_lab, arguments)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The command `mayfly` as people run it, in an environment of its own."""
+"""Runs the command `mayfly` as a subprocess with a given environment."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TOKEN_KINDS = ("bkct_", "bkua_", "bkaa_", "bkaj_", "bkjat_")
 
 @dataclass(frozen=True)
 class Run:
-    """How a command ended."""
+    """Exit status and output of a finished command."""
 
     status: int
     out: str
     err: str
 
     def line(self, subject: str) -> str:
-        """The table's line about something, with its remedy."""
+        """The table's row of a subject, joined with its continuation lines and its remedy."""
         lines = self.out.splitlines()
         at = next(i for i, line in enumerate(lines) if line.startswith(subject))
         following = lines[at + 1 :]
@@ -36,7 +36,7 @@ class Run:
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """Of this environment only what finds programs: no credentials, no region, no profile."""
+    """An environment with PATH, HOME and locale only: no credentials, no region, no profile."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -48,7 +48,7 @@ def bare_environment(home: Path) -> dict[str, str]:
 def run(
     command: str, *arguments: str, environment: Mapping[str, str], typed: str | None = None
 ) -> Run:
-    """Run a subcommand to its end; it must leave no token on the screen."""
+    """Run a subcommand to its end. Asserts that the output has no traceback and no token."""
     ended = subprocess.run(
         [MAYFLY, command, *arguments],
         env=dict(environment),
@@ -68,14 +68,14 @@ def run(
 
 
 def one_line(ended: Run) -> str:
-    """The line with which a command says that it cannot begin; there is nothing else."""
+    """The error line of a command that could not begin. Asserts status 2 and no other output."""
     assert (ended.status, ended.out) == (2, "")
     [line] = ended.err.splitlines()
     return line
 
 
 def start(command: str, *arguments: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Start a subcommand that the test will stop."""
+    """Start a subcommand, for a test that stops it."""
     return subprocess.Popen(
         [MAYFLY, command, *arguments],
         env=dict(environment),

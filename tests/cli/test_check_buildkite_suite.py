@@ -1,4 +1,4 @@
-"""The suite that Buildkite is held to is there, whole, and needs nothing but the tool."""
+"""The suite of `mayfly check-buildkite` is complete, and its list of unchecked expectations too."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def test_a_checkout_without_the_suite_is_an_error(
         contract._run({})
 
 
-def test_the_suite_is_where_the_command_looks() -> None:
+def test_the_suite_of_the_command_has_test_files() -> None:
     assert list(contract.SUITE.glob("test_*.py"))
 
 
-def test_what_is_not_checked_is_named_by_sentences() -> None:
+def test_unchecked_expectations_are_listed_as_sentences() -> None:
     sentences = contract._unchecked()
     assert len(sentences) > 200
     assert "each endpoint has its own limit for each second" in sentences

@@ -1,4 +1,4 @@
-"""What preflight says of what it saw, as tables: no account is asked here."""
+"""Findings of preflight over given snapshots; no test calls an account."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mayfly_cli.preflight.checks_instances import FLEET_ROLE, SPOT_ROLE
 from mayfly_cli.preflight.quotas import ON_DEMAND, SPOT, quota_of
 from mayfly_cli.preflight.snapshot import (
     Cluster,
+    ClusterQueue,
     Image,
     InstanceType,
-    QueueSeen,
     Snapshot,
     Stack,
     Subnet,
@@ -43,7 +43,7 @@ GOOD = Snapshot(
     region="eu-1",
     token=Token("SecureString", ""),
     cluster=Cluster("acme", "c-1", "Main"),
-    queue=QueueSeen(hosted=False),
+    queue=ClusterQueue(hosted=False),
     subnets={A: Subnet("vpc-0", "eu-1a", 100, "nat-1"), B: Subnet("vpc-0", "eu-1b", 100, "nat-2")},
     types={name: InstanceType(("x86_64",), 2, ZONES) for name in TYPES},
     quotas={"L-1216C47A": 640.0, "L-34B43A08": 640.0},
@@ -73,13 +73,13 @@ def with_type(**changes: Any) -> Snapshot:
     )
 
 
-def test_where_all_is_well_everything_is_ok() -> None:
+def test_a_good_account_has_only_ok_findings() -> None:
     findings = decide(answers(), GOOD)
     assert {each.verdict for each in findings} == {Verdict.OK}
     assert len(findings) == 21
 
 
-def test_a_control_plane_without_a_queue_is_checked_without_one() -> None:
+def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None:
     subjects = [each.subject for each in decide(read_answers("mayfly", []), GOOD)]
     assert "token parameter" in subjects
     assert not {"zones", "image", A, "queue "} & set(subjects)
@@ -112,24 +112,29 @@ def test_a_control_plane_without_a_queue_is_checked_without_one() -> None:
             "token at Buildkite",
             replace(GOOD, cluster=Cluster("acme", "", "")),
             "no cluster",
-            "make",
+            "create",
         ),
         (
             "token at Buildkite",
             replace(GOOD, cluster=Cluster("acme", "c", "C", "other")),
-            "other alone",
+            "other only",
             "whole cluster",
         ),
         ("queue default", replace(GOOD, queue=None), "no such queue", "self-hosted queue"),
-        ("queue default", replace(GOOD, queue=QueueSeen(hosted=True)), "hosted by", "self-hosted"),
         (
             "queue default",
-            replace(GOOD, queue=QueueSeen(hosted=False, paused=True)),
+            replace(GOOD, queue=ClusterQueue(hosted=True)),
+            "hosted by",
+            "self-hosted",
+        ),
+        (
+            "queue default",
+            replace(GOOD, queue=ClusterQueue(hosted=False, paused=True)),
             "paused",
             "resume",
         ),
         (A, replace(GOOD, subnets={}), "no such subnet", "describe-subnets"),
-        (A, with_subnet(vpc="vpc-9"), "it is in vpc-9", "describe-subnets"),
+        (A, with_subnet(vpc="vpc-9"), "the subnet is in vpc-9", "describe-subnets"),
         (A, with_subnet(out=""), "without a route", "NAT gateway"),
         (A, with_subnet(broken="its route is a blackhole"), "blackhole", "NAT"),
         (A, with_subnet(out="igw-1"), "only public addresses", "AssignPublicIp=true"),
@@ -141,13 +146,23 @@ def test_a_control_plane_without_a_queue_is_checked_without_one() -> None:
             "limits/max-instances=7",
         ),
         ("m5.large", replace(GOOD, types={}), "no such instance type", "launch/instance-types"),
-        ("m5.large", with_type(architectures=("arm64",)), "it is arm64", "architecture=arm64"),
+        (
+            "m5.large",
+            with_type(architectures=("arm64",)),
+            "the type is arm64",
+            "architecture=arm64",
+        ),
         ("m5.large", with_type(zones=frozenset()), "in none", "other subnets"),
         ("m5.large", with_type(zones=frozenset({"eu-1a"})), "not offered in eu-1b", "launch/inst"),
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": 5.0}), "need 100", "value 100"),
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": 5.0}), "5 vCPUs", "instances=2"),
-        (FLEET_ROLE, replace(GOOD, roles={FLEET_ROLE: False}), "not have it", "ec2fleet.amazonaws"),
-        ("image", replace(GOOD, image=None), "is not there", "describe-images"),
+        (
+            FLEET_ROLE,
+            replace(GOOD, roles={FLEET_ROLE: False}),
+            "not have this role",
+            "ec2fleet.amazonaws",
+        ),
+        ("image", replace(GOOD, image=None), "does not exist", "describe-images"),
         (
             "image",
             replace(GOOD, image=Image("ami-1", "pending", "x86_64", "/dev/xvda")),
@@ -174,7 +189,7 @@ def test_a_control_plane_without_a_queue_is_checked_without_one() -> None:
         ("other names", replace(GOOD, taken=("table mayfly-fleet",)), "mayfly-fleet", "uninstall"),
     ],
 )
-def test_what_is_wrong_is_said_with_what_mends_it(
+def test_a_problem_is_reported_with_its_remedy(
     subject: str, seen: Snapshot, says: str, mends: str
 ) -> None:
     finding = found(subject, seen)
@@ -191,7 +206,7 @@ def test_what_is_wrong_is_said_with_what_mends_it(
         ("token key", replace(GOOD, token=Token("SecureString", NO))),
         ("token at Buildkite", replace(GOOD, cluster=NO)),
         ("queue default", replace(GOOD, queue=NO)),
-        ("queue default", replace(GOOD, queue=QueueSeen(hosted=NO))),
+        ("queue default", replace(GOOD, queue=ClusterQueue(hosted=NO))),
         ("subnets", replace(GOOD, subnets=NO)),
         (A, with_subnet(out=NO)),
         (A, with_subnet(out="tgw-1")),
@@ -205,7 +220,9 @@ def test_what_is_wrong_is_said_with_what_mends_it(
         ("other names", replace(GOOD, taken=NO)),
     ],
 )
-def test_what_was_not_seen_is_unknown_and_never_ok(subject: str, seen: Snapshot) -> None:
+def test_a_subject_that_could_not_be_read_is_unknown_and_never_ok(
+    subject: str, seen: Snapshot
+) -> None:
     finding = found(subject, seen)
     assert finding.verdict is Verdict.UNKNOWN
     assert finding.detail
@@ -222,7 +239,7 @@ def test_a_size_that_the_control_plane_may_not_launch_is_wrong() -> None:
     assert found("m5.large", GOOD, "InstanceSizes=*").verdict is Verdict.OK
 
 
-def test_spot_needs_its_role_and_its_quota() -> None:
+def test_spot_instances_need_the_role_and_the_quota_of_spot() -> None:
     seen = replace(GOOD, roles={FLEET_ROLE: True, SPOT_ROLE: False}, quotas={"L-34B43A08": 0.0})
     words = ("launch/purchase=spot",)
     assert "spot.amazonaws.com" in found(SPOT_ROLE, seen, *words).remedy
@@ -231,7 +248,7 @@ def test_spot_needs_its_role_and_its_quota() -> None:
     assert SPOT_ROLE not in subjects
 
 
-def test_a_stack_that_is_deployed_would_be_updated() -> None:
+def test_a_deployed_stack_is_ok_and_its_names_are_not_checked() -> None:
     findings = decide(answers(), replace(GOOD, stack=Stack("CREATE_COMPLETE"), taken=("x",)))
     assert {each.verdict for each in findings} == {Verdict.OK}
     assert "other names" not in [each.subject for each in findings]

@@ -1,4 +1,4 @@
-"""What preflight reads out of AWS's answers where moto has none: stubbed answers."""
+"""How preflight reads AWS's answers; stubs give the answers that moto does not have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mayfly_cli.account import Account
 from mayfly_cli.findings import Unknown
 from mayfly_cli.preflight import gather_account, gather_ec2
 from mayfly_cli.preflight.answers import read_answers
-from mayfly_cli.preflight.rights import MAKES
+from mayfly_cli.preflight.rights import CREATE_ACTIONS
 from mayfly_cli.templates.translation import translate
 from tests.cli.real_account import ROOT
 
@@ -40,13 +40,13 @@ def stubbed(service: str, caller: str = CALLER) -> Iterator[tuple[Account, Stubb
 @pytest.mark.parametrize(
     ("route", "out", "broken"),
     [
-        ({"NatGatewayId": "nat-1", "State": "active"}, "nat-1", "it is failed"),
+        ({"NatGatewayId": "nat-1", "State": "active"}, "nat-1", "the NAT gateway is failed"),
         ({"GatewayId": "igw-1", "State": "blackhole"}, "igw-1", "its route is a blackhole"),
         ({"TransitGatewayId": "tgw-1", "State": "active"}, "tgw-1", ""),
         (None, "", ""),
     ],
 )
-def test_the_way_out_is_that_of_the_subnets_own_route_table(
+def test_a_subnets_default_route_comes_from_its_own_route_table(
     route: dict[str, str] | None, out: str, broken: str
 ) -> None:
     own = [{"DestinationCidrBlock": "0.0.0.0/0", **route}] if route else []
@@ -68,7 +68,7 @@ def test_the_way_out_is_that_of_the_subnets_own_route_table(
     assert (seen["subnet-1"].out, seen["subnet-1"].broken) == (out, broken)
 
 
-def test_a_subnet_without_a_table_of_its_own_has_its_vpcs_main_one() -> None:
+def test_a_subnet_without_a_route_table_uses_the_main_table_of_its_vpc() -> None:
     table = {
         "VpcId": "vpc-1",
         "Associations": [{"Main": True}],
@@ -95,7 +95,7 @@ def test_quotas_are_read_by_code_and_a_refusal_names_the_right() -> None:
     assert refused.reason == "the caller may not servicequotas:GetServiceQuota"
 
 
-def test_the_callers_rights_are_those_that_the_simulator_does_not_allow() -> None:
+def test_denied_rights_are_the_actions_that_the_simulator_does_not_allow() -> None:
     results = [
         {"EvalActionName": "iam:CreateRole", "EvalDecision": "implicitDeny"},
         {"EvalActionName": "sqs:CreateQueue", "EvalDecision": "allowed"},
@@ -106,7 +106,7 @@ def test_the_callers_rights_are_those_that_the_simulator_does_not_allow() -> Non
         assert gather_account.denied(account) == ("iam:CreateRole",)
 
 
-def test_a_session_is_simulated_as_its_role_and_root_not_at_all() -> None:
+def test_a_session_is_simulated_as_its_role_and_root_is_not_simulated() -> None:
     arn = "arn:aws:iam::123456789012:role/path/deployer"
     role = {
         "Path": "/path/",
@@ -126,7 +126,7 @@ def test_a_session_is_simulated_as_its_role_and_root_not_at_all() -> None:
 
 
 @pytest.mark.parametrize("template", ["template.yaml", "stacks/queue.yaml"])
-def test_every_kind_of_resource_has_the_right_that_makes_it(template: str) -> None:
+def test_every_resource_type_of_a_template_has_the_actions_that_create_it(template: str) -> None:
     translated = translate(ROOT / template, "us-east-1").template
     kinds = {each["Type"] for each in translated["Resources"].values()}
-    assert kinds <= MAKES.keys()
+    assert kinds <= CREATE_ACTIONS.keys()

@@ -1,4 +1,4 @@
-"""What every command says to those who ask for the impossible: one line, exit status 2."""
+"""Help, wrong options and exit statuses of every command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mayfly_cli.command_line import Command, Group, ended
+from mayfly_cli.command_line import Command, Group, run_group
 from mayfly_cli.ends import BrokenError, Stopped, UsageError
 from mayfly_cli.main import mayfly, run_command
 from tests.cli.real_account import Run, bare_environment, one_line, run
@@ -26,7 +26,7 @@ def in_this_process(capsys: pytest.CaptureFixture[str], *arguments: str) -> Run:
     return Run(status, shown.out, shown.err)
 
 
-def test_every_command_is_tested_here() -> None:
+def test_the_tests_of_this_file_cover_every_command() -> None:
     assert set(mayfly.commands) == set(NAMES)
 
 
@@ -46,7 +46,7 @@ def test_help_fits_a_screen_of_80_columns(name: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_has_examples_whose_options_are_there(
+def test_the_examples_in_a_help_text_use_existing_options(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = in_this_process(capsys, name, "--help").out
@@ -58,7 +58,7 @@ def test_help_has_examples_whose_options_are_there(
     assert given <= known
 
 
-def test_the_list_of_commands_says_all_of_each_in_a_line(
+def test_the_list_of_commands_shows_each_summary_on_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     shown = in_this_process(capsys, "--help").out
@@ -67,7 +67,7 @@ def test_the_list_of_commands_says_all_of_each_in_a_line(
         assert f"  {name:<15}  {first}\n" in shown
 
 
-def test_help_waits_for_nothing_that_takes_long_to_import() -> None:
+def test_help_imports_no_slow_package() -> None:
     program = "from mayfly_cli import main; import sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
@@ -76,11 +76,11 @@ def test_help_waits_for_nothing_that_takes_long_to_import() -> None:
     assert not {"boto3", "botocore", "requests", "pydantic", "pytest", "yaml"} & set(loaded)
 
 
-def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_mayfly_prints_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert in_this_process(capsys, "--version") == Run(0, "mayfly, version 0.1.0\n", "")
 
 
-def test_a_shell_is_given_its_completion(tmp_path: Path) -> None:
+def test_mayfly_completes_options_for_a_shell(tmp_path: Path) -> None:
     asked = {
         **bare_environment(tmp_path),
         "_MAYFLY_COMPLETE": "bash_complete",
@@ -93,7 +93,7 @@ def test_a_shell_is_given_its_completion(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_unknown_flag_is_named(name: str, tmp_path: Path) -> None:
+def test_the_error_line_names_an_unknown_option(name: str, tmp_path: Path) -> None:
     required = ("--queue=q",) if name in {"check-buildkite", "first-job"} else ()
     ended = run(name, *required, "--nonsense", environment=bare_environment(tmp_path))
     assert "--nonsense" in one_line(ended)
@@ -129,7 +129,7 @@ COMMANDS = "there is preflight, first-job, check-buildkite, uninstall (see mayfl
         ("uninstall --yes=1", "mayfly uninstall: Option '--yes' does not take a value"),
     ],
 )
-def test_a_line_says_which_option_is_wrong_and_what_is_allowed(
+def test_the_error_line_names_the_wrong_option_and_the_allowed_values(
     words: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert says in one_line(in_this_process(capsys, *words.split()))
@@ -139,7 +139,7 @@ def test_a_line_says_which_option_is_wrong_and_what_is_allowed(
     ("words", "says"),
     [
         (("nonsense",), "'nonsense' is not Name=value"),
-        (("Nonsense=1",), "no template has a parameter Nonsense; it asks for TokenParameter"),
+        (("Nonsense=1",), "no template has a parameter Nonsense; template.yaml has TokenPar"),
         (("nonsense/name=1",), "no such parameter"),
         (("QueueKey=default",), "a queue needs VpcId: give VpcId=vpc-0123"),
         (("QueueKey=default", "VpcId=vpc-0"), "a queue needs Subnets"),
@@ -149,14 +149,17 @@ def test_a_line_says_which_option_is_wrong_and_what_is_allowed(
         ((*QUEUE, "AgentVersion=latest"), "AgentVersion"),
         ((*QUEUE, "limits/max-instances=many"), "limits/max-instances"),
         ((*QUEUE, "imds=supervisor", "job/root=yes"), "imds"),
-        (("--stack=9lives",), "--stack: '9lives' is not the name of a stack: it begins with a let"),
+        (
+            ("--stack=9lives",),
+            "--stack: '9lives' is not the name of a stack: letters, digits and -",
+        ),
         (("--answers=/nowhere/answers",), "/nowhere/answers cannot be read"),
     ],
 )
 def test_preflight_refuses_answers_that_a_deployment_would_refuse(
     words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In this process: no account is opened before all answers are read."""
+    """This test needs no account, because preflight reads all answers before it opens one."""
     assert says in one_line(in_this_process(capsys, "preflight", *words))
 
 
@@ -174,7 +177,7 @@ def test_preflight_refuses_answers_that_a_deployment_would_refuse(
         ({**KEYS, "AWS_REGION": "eu-1", "AWS_ENDPOINT_URL": "nonsense"}, "AWS cannot be called"),
     ],
 )
-def test_without_a_way_into_an_account_it_says_what_is_missing(
+def test_a_command_without_access_to_an_account_says_what_is_missing(
     name: str, environment: dict[str, str], says: str, tmp_path: Path
 ) -> None:
     ended = run(name, environment={**bare_environment(tmp_path), **environment})
@@ -189,17 +192,17 @@ def test_without_a_way_into_an_account_it_says_what_is_missing(
         ("--queue=", "'' is not the key of a queue"),
     ],
 )
-def test_uninstall_refuses_names_that_cannot_be(argument: str, says: str, tmp_path: Path) -> None:
-    """A queue's key that came out empty never takes the whole stack away."""
+def test_uninstall_refuses_invalid_names(argument: str, says: str, tmp_path: Path) -> None:
+    """An empty --queue is an error, because deleting the whole stack instead would be worse."""
     ended = run("uninstall", argument, environment=bare_environment(tmp_path))
     assert says in one_line(ended)
 
 
-# -- how a command ends ----------------------------------------------------------------------------
+# -- the end of a command --------------------------------------------------------------------------
 
 
 def a_tool(error: BaseException | None) -> Group:
-    """A command line whose command `work` ends with this error."""
+    """A group with a command `work` that raises this error, or succeeds without one."""
     tool = Group("tool")
 
     @tool.command("work")
@@ -229,29 +232,29 @@ def a_tool(error: BaseException | None) -> Group:
 def test_an_error_becomes_one_line_and_an_exit_status(
     error: BaseException | None, status: int, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ended(a_tool(error), ["work"]) == status
+    assert run_group(a_tool(error), ["work"]) == status
     assert capsys.readouterr() == ("", says)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a defect"), OSError(28, "no space left")])
-def test_what_nobody_expected_keeps_its_traceback(error: Exception) -> None:
+def test_an_unexpected_error_keeps_its_traceback(error: Exception) -> None:
     with pytest.raises(type(error), match=str(error.args[-1])):
-        ended(a_tool(error), ["work"])
+        run_group(a_tool(error), ["work"])
 
 
-def test_a_pipe_that_breaks_inside_a_command_is_no_quiet_end() -> None:
+def test_a_broken_pipe_inside_a_command_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="a pipe inside the command broke"):
-        ended(a_tool(BrokenPipeError(32, "Broken pipe")), ["work"])
+        run_group(a_tool(BrokenPipeError(32, "Broken pipe")), ["work"])
 
 
-def test_output_that_nobody_reads_ends_a_command_without_a_traceback() -> None:
-    """As `mayfly … | head -1` does."""
+def test_a_command_ends_without_a_traceback_when_its_reader_is_gone() -> None:
+    """The case is `mayfly … | head -1`."""
     program = (
-        "import sys; from mayfly_cli.command_line import Group, ended\n"
+        "import sys; from mayfly_cli.command_line import Group, run_group\n"
         "tool = Group('tool')\n"
         "@tool.command('work')\n"
         "def work(): print('line', flush=True)\n"
-        "sys.exit(ended(tool, ['work']))"
+        "sys.exit(run_group(tool, ['work']))"
     )
     reading, writing = os.pipe()
     os.close(reading)
@@ -268,6 +271,6 @@ def test_output_that_nobody_reads_ends_a_command_without_a_traceback() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_commands_of_a_group_have_these_errors_by_themselves() -> None:
+def test_a_groups_commands_report_errors_in_one_line_by_default() -> None:
     assert all(isinstance(each, Command) for each in mayfly.commands.values())
     assert isinstance(click.Group.command(Group("tool"), "work")(lambda: None), Command)

@@ -1,1 +1,1 @@
-"""Holds Buildkite itself to what the emulator promises."""
+"""Runs the emulator's contract suite against Buildkite itself."""

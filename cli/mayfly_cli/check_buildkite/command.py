@@ -15,18 +15,20 @@ Examples:
   export {AGENT_TOKEN}=… {API_TOKEN}=…
   mayfly check-buildkite --queue contract
 
-The queue must be one that no agent and no stack serves: make one for this.
-{AGENT_TOKEN} is a token of its cluster; {API_TOKEN} is a
-user's, with the scopes write_builds, write_pipelines and read_clusters.
-Tokens come from the environment alone, and are never shown.
-Exit status: 0 all is held, 1 something is broken, 2 it could not begin."""
+Create a queue for this check: no agent and no stack may serve it.
+{AGENT_TOKEN} is an agent token of the queue's cluster;
+{API_TOKEN} is a user's token with the scopes write_builds,
+write_pipelines and read_clusters. The command reads tokens from the
+environment only, and never shows them.
+Exit status: 0 all is held, 1 something is broken, 2 the command could not
+begin."""
 
 
 @click.command("check-buildkite", cls=Command, epilog=EPILOG)
 @click.option(
-    "--queue", metavar="KEY", type=QUEUE_KEY, required=True, help="A queue that nobody uses."
+    "--queue", metavar="KEY", type=QUEUE_KEY, required=True, help="A queue without agents and jobs."
 )
-@click.option("--all", is_flag=True, help="Name what cannot be checked, too.")
+@click.option("--all", is_flag=True, help="Also list the expectations that cannot be checked.")
 @click.option(
     "--agent-endpoint",
     metavar="URL",
@@ -42,13 +44,13 @@ Exit status: 0 all is held, 1 something is broken, 2 it could not begin."""
     help="Buildkite's REST API.",
 )
 def check_buildkite(**options: Any) -> int:
-    """Hold Buildkite itself to what the lab promises.
+    """Check that Buildkite behaves as the lab's emulator does.
 
-    It runs the expectations of Mayfly that need nothing but the API; the lab holds its emulator to
-    the same ones. Jobs are created on the queue and reserved, finished or cancelled; none runs.
-    Everything that was made is taken away again.
+    The command runs Mayfly's expectations of Buildkite that need only the API; the lab checks its
+    emulator by the same tests. It creates jobs on the queue and reserves, finishes or cancels
+    them; no job runs. At the end it removes everything that it has created.
     """
-    # Late: what talks to Buildkite takes half a second to import.
-    from mayfly_cli.check_buildkite.contract import Chosen, run
+    # Imported late: the modules that talk to Buildkite take half a second to import.
+    from mayfly_cli.check_buildkite.contract import Options, run
 
-    return run(Chosen(**options))
+    return run(Options(**options))

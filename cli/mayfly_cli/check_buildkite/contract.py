@@ -1,4 +1,4 @@
-"""Buildkite held to the contract suite of the emulator: prepared, run, shown."""
+"""Prepares a queue and a pipeline at Buildkite, runs the contract suite, prints the findings."""
 
 from __future__ import annotations
 
@@ -18,46 +18,48 @@ from mayfly_cli.buildkite import Api, agent_api, rest_api, token_from
 from mayfly_cli.check_buildkite.recorder import Recorder
 from mayfly_cli.checkout import ROOT
 from mayfly_cli.endpoints import AGENT_TOKEN, API_TOKEN
-from mayfly_cli.ends import WELL, WRONG, BrokenError, UsageError, beginning
+from mayfly_cli.ends import WELL, WRONG, BrokenError, UsageError, before_any_change
 from mayfly_cli.findings import COLUMNS, Unknown, Verdict
 from mayfly_cli.preflight import gather_buildkite
-from mayfly_cli.preflight.snapshot import Cluster, QueueSeen
+from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue
 
 SUITE = Path(__file__).parent / "suite"
-"""The expectations, as files of tests. The lab holds its emulator to the same ones."""
+"""The expectations, as files of tests. The lab runs the same files against its emulator."""
 UNCHECKED = Path(__file__).parent / "unchecked.md"
-"""The expectations that only an emulator can be held to."""
+"""The list of expectations that only the emulator can be checked for."""
 _WORDS = {Verdict.OK: "held", Verdict.WRONG: "broken", Verdict.UNKNOWN: "not checked"}
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is to be held against which Buildkite."""
+class Options:
+    """The options of the command."""
 
     queue: str
     all: bool
-    """Whether what cannot be checked is named."""
+    """Whether to list the expectations that cannot be checked."""
     agent_endpoint: str
     api_endpoint: str
 
 
-def run(chosen: Chosen) -> int:
-    """Run the suite against Buildkite, and print one line for each expectation; the exit status.
+def run(options: Options) -> int:
+    """Run the suite against Buildkite and print one line for each expectation.
+
+    Returns the exit status: 1 if an expectation is broken, else 0.
 
     Raises:
         UsageError: a token is missing or refused, or the queue cannot be used for this.
-        BrokenError: no pipeline can be made, or the suite cannot be run.
+        BrokenError: the pipeline cannot be created, or the suite cannot be run.
     """
     tokens = {name: token_from(name) for name in (AGENT_TOKEN, API_TOKEN)}
     if missing := [name for name, token in tokens.items() if not token]:
         raise UsageError(f"set {' and '.join(missing)} in the environment (never an argument)")
-    agent = agent_api(chosen.agent_endpoint, tokens[AGENT_TOKEN])
-    rest = rest_api(chosen.api_endpoint, tokens[API_TOKEN])
-    with beginning():
+    agent = agent_api(options.agent_endpoint, tokens[AGENT_TOKEN])
+    rest = rest_api(options.api_endpoint, tokens[API_TOKEN])
+    with before_any_change():
         organization, cluster = _cluster(agent)
-        _see_that_it_is_there(agent, rest, Cluster(organization, cluster, ""), chosen.queue)
-        _see_that_it_is_idle(agent, chosen.queue)
-    with _pipeline(rest, organization, cluster, chosen.queue) as pipeline:
+        _require_queue(agent, rest, Cluster(organization, cluster, ""), options.queue)
+        _require_idle_queue(agent, options.queue)
+    with _pipeline(rest, organization, cluster, options.queue) as pipeline:
         recorder = _run(
             {
                 "MAYFLY_CONTRACT_AGENT_ENDPOINT": agent.address,
@@ -66,44 +68,44 @@ def run(chosen: Chosen) -> int:
                 "MAYFLY_CONTRACT_KEY": pipeline,
                 "MAYFLY_CONTRACT_ORGANIZATION": organization,
                 "MAYFLY_CONTRACT_PIPELINE": pipeline,
-                "MAYFLY_CONTRACT_QUEUE": chosen.queue,
+                "MAYFLY_CONTRACT_QUEUE": options.queue,
             }
         )
-    return _show(recorder, every=chosen.all)
+    return _show(recorder, every=options.all)
 
 
 def _cluster(agent: Api) -> tuple[str, str]:
-    """Organisation and cluster of the agent token."""
+    """The organisation's slug and the cluster's id of the agent token."""
     answer = agent.call("GET", "/token")
     if answer.status in {401, 403}:
         raise UsageError(f"Buildkite refuses {AGENT_TOKEN}: {answer.message}")
     if not answer.ok or not answer.content.get("cluster_uuid"):
-        raise BrokenError(f"whose token {AGENT_TOKEN} is, Buildkite does not say: {answer.message}")
+        raise BrokenError(f"Buildkite does not name the cluster of {AGENT_TOKEN}: {answer.message}")
     return str(answer.content["organization_slug"]), str(answer.content["cluster_uuid"])
 
 
-def _see_that_it_is_there(agent: Api, rest: Api, where: Cluster, queue: str) -> None:
+def _require_queue(agent: Api, rest: Api, where: Cluster, queue: str) -> None:
     match gather_buildkite.queue(agent, rest, where, queue):
         case Unknown(reason):
             raise UsageError(reason)
         case None:
-            raise UsageError(f"the cluster of {AGENT_TOKEN} has no queue {queue}: make one")
-        case QueueSeen(hosted=True):
-            raise UsageError(f"queue {queue} is hosted by Buildkite: make a self-hosted one")
+            raise UsageError(f"the cluster of {AGENT_TOKEN} has no queue {queue}: create it")
+        case ClusterQueue(hosted=True):
+            raise UsageError(f"queue {queue} is hosted by Buildkite: create a self-hosted queue")
 
 
-def _see_that_it_is_idle(agent: Api, queue: str) -> None:
+def _require_idle_queue(agent: Api, queue: str) -> None:
     answer = agent.call("GET", "/metrics")
     if not answer.ok or not isinstance(answer.content, dict):
-        raise BrokenError(f"whether agents serve the queue is not seen: {answer.message}")
+        raise BrokenError(f"cannot see whether agents serve the queue: {answer.message}")
     for kind in ("agents", "jobs"):
         if (answer.content.get(kind) or {}).get("queues", {}).get(queue, {}).get("total"):
-            raise UsageError(f"queue {queue} has {kind}: take a queue that nobody uses")
+            raise UsageError(f"queue {queue} has {kind}: take a queue without agents and jobs")
 
 
 @contextlib.contextmanager
 def _pipeline(rest: Api, organization: str, cluster: str, queue: str) -> Iterator[str]:
-    """A pipeline for the time of the checks."""
+    """Create a pipeline for the checks and yield its slug; delete the pipeline at the end."""
     name = f"mayfly-check-{secrets.token_hex(4)}"
     place = f"/organizations/{quote(organization)}/pipelines"
     body = {
@@ -116,7 +118,7 @@ def _pipeline(rest: Api, organization: str, cluster: str, queue: str) -> Iterato
     if answer.status in {401, 403}:
         raise UsageError(f"Buildkite refuses {API_TOKEN}: {answer.message}")
     if not answer.ok:
-        raise BrokenError(f"a pipeline for the checks cannot be made: {answer.message}")
+        raise BrokenError(f"cannot create a pipeline for the checks: {answer.message}")
     try:
         yield str(answer.content["slug"])
     finally:
@@ -126,14 +128,19 @@ def _pipeline(rest: Api, organization: str, cluster: str, queue: str) -> Iterato
 
 
 def _run(environment: dict[str, str]) -> Recorder:
-    """Run the suite in this process: the tokens stay in its environment."""
-    import pytest  # half a second of start-up: not for --help
+    """Run the suite in this process, so that the tokens reach no other process.
+
+    Raises:
+        BrokenError: there is no suite, or pytest cannot collect or run it.
+        KeyboardInterrupt: the user stopped the run.
+    """
+    import pytest  # late: the import takes half a second, and --help must not wait for it
 
     recorder = Recorder()
     os.environ.update(environment)
     suite = sorted(str(path) for path in SUITE.glob("test_*.py"))
     if not suite:
-        # Without a file to run, pytest would collect the whole checkout instead.
+        # Without a file argument, pytest would collect the whole checkout.
         raise BrokenError(f"there is no suite in {SUITE}")
     options = ["--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -170,6 +177,6 @@ def _show(recorder: Recorder, *, every: bool) -> int:
 
 
 def _unchecked() -> list[str]:
-    """What the emulator is held to beside the suite, a sentence each."""
+    """The emulator's expectations that are not in the suite, one sentence each."""
     lines = UNCHECKED.read_text("utf-8").splitlines()
     return [line.removeprefix("- ") for line in lines if line.startswith("- ")]

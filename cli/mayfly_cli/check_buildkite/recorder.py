@@ -1,4 +1,4 @@
-"""Hears from pytest what became of each expectation; prints nothing itself."""
+"""A pytest plug-in that turns the outcome of each test into a finding; it prints nothing."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ _LONGEST = 300
 
 @dataclass(slots=True, eq=False)
 class Recorder:
-    """A plug-in for pytest."""
+    """The findings of one run of the suite."""
 
     findings: dict[str, Finding] = field(default_factory=dict)
-    """By test; of a test with several cases the worst."""
+    """By the test's sentence; a test with several cases has the worst finding of its cases."""
     broken_suite: list[str] = field(default_factory=list)
+    """Node ids of the files that pytest could not collect."""
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be read holds nothing."""
+        """Note a file that pytest could not collect."""
         if report.failed:
             self.broken_suite.append(report.nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """One phase of one case."""
+        """Note the outcome of one phase (setup, call, teardown) of one case."""
         if report.when != "call" and report.passed:
             return
-        found = self._found(report)
+        found = self._finding(report)
         before = self.findings.get(found.subject)
         if before is None or _rank(found) > _rank(before):
             self.findings[found.subject] = found
 
-    def _found(self, report: pytest.TestReport) -> Finding:
+    def _finding(self, report: pytest.TestReport) -> Finding:
         name = _sentence(_function(report.nodeid))
         if report.passed:
             return ok(name, "")
-        reason = _one_line(report)
+        reason = _reason(report)
         return unknown(name, reason) if report.skipped else wrong(name, reason)
 
 
@@ -55,8 +56,8 @@ def _sentence(function: str) -> str:
     return function.rpartition("::")[2].removeprefix("test_").replace("_", " ")
 
 
-def _one_line(report: pytest.TestReport) -> str:
-    """Why, in a line, without a token in it."""
+def _reason(report: pytest.TestReport) -> str:
+    """Why the test failed or was skipped: one line without secrets, with the name of the case."""
     if isinstance(report.longrepr, tuple):
         text = report.longrepr[2].removeprefix("Skipped: ")
     else:

@@ -1,1 +1,1 @@
-"""Creates a build of one job and follows it."""
+"""Creates a build of one job and follows it to its end."""

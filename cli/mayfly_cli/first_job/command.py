@@ -19,17 +19,21 @@ Examples:
 
 The token is a user's, with the scopes read_builds, write_builds,
 read_build_logs, read_pipelines, write_pipelines, read_clusters and
-read_organizations. It is read from {API_TOKEN}, or asked for.
-Exit status: 0 the build passed, 1 it did not, 2 it could not begin."""
+read_organizations. The command reads it from {API_TOKEN},
+or asks for it.
+Exit status: 0 the build passed, 1 the build did not pass, 2 the command could
+not begin."""
 
 
 @click.command("first-job", cls=Command, epilog=EPILOG)
 @click.option("--queue", metavar="KEY", type=QUEUE_KEY, required=True, help="The queue to run on.")
-@click.option("--organization", metavar="SLUG", help="Needed when the token sees several.")
+@click.option(
+    "--organization", metavar="SLUG", help="Needed if the token sees several organisations."
+)
 @click.option(
     "--pipeline",
     metavar="SLUG",
-    help="Run the steps of this pipeline.  [default: one that is made, mayfly-first-job]",
+    help="Run the steps of this pipeline.  [default: a new pipeline, mayfly-first-job]",
 )
 @click.option("--branch", metavar="NAME", default="main", help="Branch to build.")
 @click.option(
@@ -37,15 +41,15 @@ Exit status: 0 the build passed, 1 it did not, 2 it could not begin."""
     metavar="URL",
     default=EXAMPLE_REPOSITORY,
     show_default="a public example",
-    help="Repository of the pipeline that is made.",
+    help="Repository of the new pipeline.",
 )
-@click.option("--remove", is_flag=True, help="Remove a pipeline that was made.")
+@click.option("--remove", is_flag=True, help="Delete the new pipeline after the build.")
 @click.option(
     "--minutes",
     metavar="N",
     type=Minutes(MOST_MINUTES),
     default="15",
-    help=f"Cancel the build after so long, at most {MOST_MINUTES}.",
+    help=f"Cancel the build after this time, at most {MOST_MINUTES}.",
 )
 @click.option(
     "--api-endpoint",
@@ -57,11 +61,11 @@ Exit status: 0 the build passed, 1 it did not, 2 it could not begin."""
 def first_job(**options: Any) -> int:
     """Run a first job on a queue, and show its log.
 
-    It creates a build of one job and follows it to its end. It uses a pipeline that is there, or
-    makes one in the queue's cluster, which stays for the next time. A pipeline that is named is
-    used as it is: its own steps run.
+    The command creates a build of one job and follows it to its end. Without --pipeline it creates
+    a pipeline in the queue's cluster, or uses the pipeline of an earlier run; the pipeline stays
+    for the next run. A pipeline named by --pipeline is not changed: its own steps run.
     """
-    # Late: what talks to Buildkite takes a quarter of a second to import.
-    from mayfly_cli.first_job.job import Chosen, run
+    # Imported late: the modules that talk to Buildkite take a quarter of a second to import.
+    from mayfly_cli.first_job.job import Options, run
 
-    return run(Chosen(**options))
+    return run(Options(**options))

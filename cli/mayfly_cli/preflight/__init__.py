@@ -1,1 +1,1 @@
-"""What must hold before the first deployment."""
+"""Checks an account and a Buildkite cluster before the first deployment."""

@@ -1,4 +1,4 @@
-"""What a deployment would be told, in the words of the templates themselves."""
+"""The parameter values of a deployment, checked against the templates and the queue's model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mayfly_cli.ends import UsageError
 from mayfly_cli.templates.reading import TemplateError, check_parameters, read
 
 ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
-"""What a release of the agent calls an architecture."""
+"""By EC2's name of an architecture: its name in the agent's releases."""
 _IMAGES = {
     "x86_64": ("OwnImageX8664", "AmazonLinuxX8664"),
     "arm64": ("OwnImageArm64", "AmazonLinuxArm64"),
@@ -26,27 +26,30 @@ _IMAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Parameters of both templates, defaults filled in, and of the queue itself."""
+    """The parameters of both templates, with defaults filled in, and the queue's configuration."""
 
     stack: str
+    """Name of the control plane's stack."""
     control: Mapping[str, str]
+    """Parameters of template.yaml."""
     queue_stack: Mapping[str, str]
+    """Parameters of stacks/queue.yaml."""
     config: QueueConfig
 
     @property
     def queue(self) -> str:
-        """The first queue's key; empty for a control plane without one."""
+        """Key of the first queue; empty for a control plane without a queue."""
         return self.control["QueueKey"]
 
     @property
     def subnets(self) -> tuple[str, ...]:
         """Ids of the subnets."""
-        return _listed(self.control["Subnets"])
+        return _split(self.control["Subnets"])
 
     @property
     def sizes(self) -> tuple[str, ...]:
-        """Instance sizes that the control plane may launch."""
-        return _listed(self.control["InstanceSizes"])
+        """Instance sizes that the control plane may launch, such as `large`; `*` for all."""
+        return _split(self.control["InstanceSizes"])
 
     @property
     def public(self) -> bool:
@@ -55,7 +58,7 @@ class Answers:
 
     @property
     def sandbox_role(self) -> str:
-        """The sandbox role's name, which the template fixes."""
+        """Name of the sandbox role, as stacks/queue.yaml forms it."""
         return self.queue_stack["SandboxRoleName"] or f"{self.stack}-{self.queue}-sandbox"
 
     @property
@@ -65,11 +68,11 @@ class Answers:
 
     @property
     def image_parameter(self) -> str:
-        """The public parameter that names Amazon Linux."""
+        """Name of the public SSM parameter that holds the id of the Amazon Linux image."""
         return self.queue_stack[_IMAGES[self.config.architecture][1]]
 
     def archive(self) -> tuple[str, str]:
-        """Where the agent's archive is, and its SHA-256."""
+        """URL of the agent's archive, and its SHA-256 in hex."""
         name = ARCHITECTURES[self.config.architecture]
         url = self.queue_stack["AgentArchiveUrl"].format(
             version=self.queue_stack["AgentVersion"], arch=name
@@ -78,10 +81,10 @@ class Answers:
 
 
 def read_file(path: Path) -> list[str]:
-    """Words of a file of answers: one `Name=value` a line; `#` begins a comment.
+    """The `Name=value` lines of a file of answers, without blank lines and `#` comments.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the file cannot be read.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -91,12 +94,12 @@ def read_file(path: Path) -> list[str]:
 
 
 def read_answers(stack: str, words: Iterable[str]) -> Answers:
-    """The answers in `Name=value` words; a later one takes the place of an earlier one.
+    """The answers in `Name=value` words; the last value of a name counts.
 
-    A name with a slash, or the name of a queue's parameter, is a parameter of the queue.
+    A name that is in neither template is a parameter of the queue, such as `launch/purchase`.
 
     Raises:
-        UsageError: one is unknown, missing or not allowed.
+        UsageError: a word has no `=`, or an answer is unknown, missing or not allowed.
     """
     try:
         control = read(ROOT / "template.yaml")["Parameters"]
@@ -104,30 +107,32 @@ def read_answers(stack: str, words: Iterable[str]) -> Answers:
     except TemplateError as error:
         raise UsageError(str(error)) from error
     if not re.fullmatch(queue_stack["ControlStack"]["AllowedPattern"], stack):
-        raise UsageError(f"--stack {stack}: begin with a letter; letters, digits and dashes, ≤ 51")
+        raise UsageError(f"--stack {stack}: letters, digits and -, a letter first, at most 51")
     given: dict[str, dict[str, str]] = {"control": {}, "queue": {}, "config": {}}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise UsageError(f"{word!r} is not Name=value, as QueueKey=default")
+            raise UsageError(f"{word!r} is not Name=value, such as QueueKey=default")
         places = [("control", control), ("queue", queue_stack)]
         homes = [place for place, slots in places if name in slots] or ["config"]
         for home in homes:
             given[home][name] = value
     if unknown := [name for name in given["config"] if name[:1].isupper()]:
-        raise UsageError(f"no template has a parameter {unknown[0]}; it asks for {_names(control)}")
-    filled = _filled(control, given["control"])
+        raise UsageError(
+            f"no template has a parameter {unknown[0]}; template.yaml has {_names(control)}"
+        )
+    filled = _with_defaults(control, given["control"])
     told = {"ControlStack": stack, **given["queue"]}
     _check({"Parameters": control}, given["control"])
-    _require(given["control"])
+    _require_network(given["control"])
     if filled["QueueKey"]:
         _check({"Parameters": queue_stack}, told)
     config = _config(filled["QueueKey"], given["config"], told.get("ScriptPrefix", ""))
-    return Answers(stack, filled, _filled(queue_stack, told), config)
+    return Answers(stack, filled, _with_defaults(queue_stack, told), config)
 
 
 def _config(queue: str, given: Mapping[str, str], script_prefix: str) -> QueueConfig:
-    # What its stack would publish, as far as parameters can contradict it.
+    # The values that the queue's stack would publish, as far as parameters can contradict them.
     infra = Infra(
         protocol=1,
         queue=queue,
@@ -148,7 +153,7 @@ def _config(queue: str, given: Mapping[str, str], script_prefix: str) -> QueueCo
     return config
 
 
-def _require(given: Mapping[str, str]) -> None:
+def _require_network(given: Mapping[str, str]) -> None:
     if not given.get("QueueKey"):
         return
     for name, example in (("VpcId", "vpc-0123"), ("Subnets", "subnet-0123,subnet-4567")):
@@ -163,11 +168,11 @@ def _check(template: Mapping[str, Any], given: Mapping[str, str]) -> None:
         raise UsageError(str(error)) from error
 
 
-def _filled(slots: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+def _with_defaults(slots: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
     return {name: given.get(name, str(slot.get("Default", ""))) for name, slot in slots.items()}
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _split(text: str) -> tuple[str, ...]:
     return tuple(word for part in text.split(",") if (word := part.strip()))
 
 

@@ -1,4 +1,4 @@
-"""May the caller deploy, and are the names free?"""
+"""Findings about the account: the caller's rights, and the names that a new stack needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_ROLE = 64
 
 
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
-    """The findings about the account."""
+    """Findings about the caller, rights, the stack, other names, and the sandbox role's name."""
     yield ok("account", f"{seen.account} in {seen.region}, as {seen.caller}")
     yield _rights(seen)
     yield _stack(answers, seen)
@@ -26,17 +26,17 @@ def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
 
 
 def deployed(seen: Snapshot) -> bool:
-    """Whether it would be an update: the names are then the stack's own."""
+    """Whether the stack exists, so a deployment updates it and the names are its own."""
     return isinstance(seen.stack, Stack) and seen.stack.status not in _DEAD
 
 
 def _rights(seen: Snapshot) -> Finding:
     if isinstance(seen.denied, Unknown):
-        return unknown("rights", f"whether the caller may deploy: {seen.denied.reason}")
+        return unknown("rights", f"cannot tell whether the caller may deploy: {seen.denied.reason}")
     if not seen.denied:
-        return ok("rights", "the caller's own policies allow a deployment (SCPs are not looked at)")
+        return ok("rights", "the caller's own policies allow a deployment (SCPs are not checked)")
     detail = f"the caller may not {', '.join(seen.denied)}"
-    return wrong("rights", detail, "deploy with a role that may, or have these allowed")
+    return wrong("rights", detail, "deploy with a role that may, or have these actions allowed")
 
 
 def _stack(answers: Answers, seen: Snapshot) -> Finding:
@@ -48,12 +48,12 @@ def _stack(answers: Answers, seen: Snapshot) -> Finding:
             return ok("stack name", f"{name} is free")
         case Stack(status=status) if status in _DEAD:
             command = f"aws cloudformation delete-stack --region {region} --stack-name {name}"
-            return wrong("stack name", f"{name} is there in state {status}", command)
+            return wrong("stack name", f"{name} exists in state {status}", command)
         case Stack(status=status) if status.endswith("_IN_PROGRESS"):
             command = f"aws cloudformation describe-stacks --region {region} --stack-name {name}"
-            return wrong("stack name", f"{name} is {status}: wait for its end", command)
+            return wrong("stack name", f"{name} is {status}: wait until that has ended", command)
         case Stack(status=status):
-            return ok("stack name", f"{name} is deployed ({status}): this would be an update")
+            return ok("stack name", f"{name} is deployed ({status}): a deployment would update it")
 
 
 def _names(answers: Answers, seen: Snapshot) -> Finding:
@@ -69,5 +69,5 @@ def _role_name(answers: Answers) -> Finding:
     name = answers.sandbox_role
     if len(name) <= _LONGEST_ROLE:
         return ok("sandbox role", name)
-    remedy = "deploy the queue by stacks/queue.yaml, with a SandboxRoleName"
+    remedy = "deploy the queue as a stack of stacks/queue.yaml, with a SandboxRoleName"
     return wrong("sandbox role", f"{name} is longer than {_LONGEST_ROLE} characters", remedy)

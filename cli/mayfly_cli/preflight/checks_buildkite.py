@@ -1,4 +1,4 @@
-"""Is the token there, does Buildkite take it, and is the queue what Mayfly can serve?"""
+"""Findings about the agent token and the queue at Buildkite."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from mayfly_cli.findings import Finding, Unknown, ok, unknown, wrong
 from mayfly_cli.preflight.answers import Answers
-from mayfly_cli.preflight.snapshot import QueueSeen, Snapshot, Token
+from mayfly_cli.preflight.snapshot import ClusterQueue, Snapshot, Token
 
 
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
-    """The findings about the token and the queue."""
+    """Findings about the token's parameter, its key, its cluster, and the queue."""
     yield _parameter(answers, seen)
     if isinstance(seen.token, Token) and seen.token.type == "SecureString":
         yield _key(answers, seen.token)
@@ -19,7 +19,7 @@ def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
         yield _queue(answers, seen)
 
 
-def _put(answers: Answers, seen: Snapshot) -> str:
+def _put_command(answers: Answers, seen: Snapshot) -> str:
     return (
         f"aws ssm put-parameter --region {seen.region} --type SecureString --overwrite"
         f" --name {answers.control['TokenParameter']} --value 'bkct_…'"
@@ -28,7 +28,7 @@ def _put(answers: Answers, seen: Snapshot) -> str:
 
 def _parameter(answers: Answers, seen: Snapshot) -> Finding:
     name, subject = answers.control["TokenParameter"], "token parameter"
-    put = _put(answers, seen)
+    put = _put_command(answers, seen)
     match seen.token:
         case Unknown(reason):
             return unknown(subject, f"{name}: {reason}")
@@ -38,11 +38,11 @@ def _parameter(answers: Answers, seen: Snapshot) -> Finding:
             drop = f"aws ssm delete-parameter --region {seen.region} --name {name}"
             return wrong(subject, f"{name} is a {kind}, not a SecureString", f"{drop}\n{put}")
         case Token(problem=Unknown(reason)):
-            return unknown(subject, f"{name} is a SecureString; its value: {reason}")
+            return unknown(subject, f"{name} is a SecureString; cannot read its value: {reason}")
         case Token(problem=str(problem)) if problem:
             return wrong(subject, f"{name}: {problem}", put)
         case Token():
-            return ok(subject, f"{name} is a SecureString and can be read")
+            return ok(subject, f"{name} is a readable SecureString")
 
 
 def _key(answers: Answers, token: Token) -> Finding:
@@ -52,11 +52,13 @@ def _key(answers: Answers, token: Token) -> Finding:
     if token.key == given:
         return ok(subject, given or "the account's own aws/ssm key")
     if not given:
-        detail = f"the parameter is encrypted with {token.key}, which dispatch could not use"
+        detail = f"dispatch could not use {token.key}, the key that encrypts the parameter"
         return wrong(subject, detail, f"answer TokenKmsKey={token.key}")
     name = token.key or "the account's own aws/ssm key"
     return wrong(
-        subject, f"TokenKmsKey is {given}, but it is {name}", f"answer TokenKmsKey={token.key}"
+        subject,
+        f"TokenKmsKey is {given}, but {name} encrypts the parameter",
+        f"answer TokenKmsKey={token.key}",
     )
 
 
@@ -66,18 +68,19 @@ def _accepted(answers: Answers, seen: Snapshot) -> Finding:
         case Unknown(reason):
             return unknown(subject, reason)
         case None:
-            made = "make an agent token in the cluster's settings at Buildkite, then\n"
-            return wrong(subject, "Buildkite refuses the token", made + _put(answers, seen))
+            create = "create an agent token in the cluster's settings at Buildkite, then\n"
+            command = create + _put_command(answers, seen)
+            return wrong(subject, "Buildkite refuses the token", command)
         case cluster if not cluster.id:
             return wrong(
                 subject,
                 "the token belongs to no cluster, and only clusters have a Stacks API",
-                "make an agent token in a cluster's settings at Buildkite",
+                "create an agent token in a cluster's settings at Buildkite",
             )
         case cluster if cluster.queue and cluster.queue != answers.queue:
             return wrong(
                 subject,
-                f"the token is for the queue {cluster.queue} alone",
+                f"the token is for the queue {cluster.queue} only",
                 "take a token of the whole cluster, or answer QueueKey=" + cluster.queue,
             )
         case cluster:
@@ -91,14 +94,14 @@ def _queue(answers: Answers, seen: Snapshot) -> Finding:
             return unknown(subject, reason)
         case None:
             detail = "the token's cluster has no such queue"
-            return wrong(subject, detail, "make a self-hosted queue in the cluster at Buildkite")
-        case QueueSeen(hosted=Unknown(reason)):
+            return wrong(subject, detail, "create a self-hosted queue in the cluster at Buildkite")
+        case ClusterQueue(hosted=Unknown(reason)):
             return unknown(subject, reason)
-        case QueueSeen(hosted=True):
-            detail = "it is hosted by Buildkite: no agent of yours can serve it"
-            return wrong(subject, detail, "make a self-hosted queue in the cluster at Buildkite")
-        case QueueSeen(paused=True):
-            detail = "its dispatch is paused: no job would run"
-            return wrong(subject, detail, "resume it on the queue's page at Buildkite")
-        case QueueSeen():
+        case ClusterQueue(hosted=True):
+            detail = "the queue is hosted by Buildkite: no agent of yours can serve it"
+            return wrong(subject, detail, "create a self-hosted queue in the cluster at Buildkite")
+        case ClusterQueue(paused=True):
+            detail = "dispatch of the queue is paused: no job would run"
+            return wrong(subject, detail, "resume dispatch on the queue's page at Buildkite")
+        case ClusterQueue():
             return ok(subject, "self-hosted, not paused")

@@ -1,4 +1,4 @@
-"""Would EC2 launch instances of this kind, this many, with this image?"""
+"""Findings about instances: types, quotas, service-linked roles, the image, the agent's archive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SERVICES = {SPOT_ROLE: "spot.amazonaws.com", FLEET_ROLE: "ec2fleet.amazonaws.co
 
 
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
-    """The findings about instances."""
+    """Findings about each instance type, quota and role, the image, and the agent's archive."""
     if isinstance(seen.types, Unknown):
         yield unknown("instance types", seen.types.reason)
     else:
@@ -29,9 +29,9 @@ def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
 
 
 def roles(answers: Answers) -> tuple[str, ...]:
-    """The service-linked roles that launches need.
+    """Names of the service-linked roles that launches need.
 
-    `provision` may not make them, and EC2 makes them by itself only for callers who may.
+    EC2 creates a missing role only for a caller that may create it, and `provision` may not.
     """
     spot = (SPOT_ROLE,) if SPOT in markets(answers.config.purchase) else ()
     return (FLEET_ROLE, *spot)
@@ -43,17 +43,17 @@ def _type(name: str, found: InstanceType | None, answers: Answers, seen: Snapsho
         remedy = "take another with launch/instance-types"
         return wrong(name, f"{seen.region} has no such instance type", remedy)
     if config.architecture not in found.architectures:
-        detail = f"it is {'/'.join(found.architectures)}, the queue {config.architecture}"
-        return wrong(name, detail, f"put launch/architecture={found.architectures[-1]}")
+        detail = f"the type is {'/'.join(found.architectures)}, the queue {config.architecture}"
+        return wrong(name, detail, f"set launch/architecture={found.architectures[-1]}")
     if "*" not in answers.sizes and size not in answers.sizes:
         sizes = ",".join((*answers.sizes, size))
-        detail = f"InstanceSizes does not have {size}: it could never be launched"
+        detail = f"InstanceSizes lacks {size}: Mayfly could never launch this type"
         return wrong(name, detail, f"answer InstanceSizes={sizes}")
     if isinstance(seen.subnets, Unknown):
-        return unknown(name, f"in which zones it would be launched: {seen.subnets.reason}")
+        return unknown(name, f"cannot tell the zones of its launches: {seen.subnets.reason}")
     missing = sorted({each.zone for each in seen.subnets.values()} - found.zones)
     if not found.zones:
-        detail = "it is offered in none of the subnets' zones"
+        detail = "offered in none of the subnets' zones"
         return wrong(name, detail, "take another with launch/instance-types, or other subnets")
     if missing:
         detail = f"not offered in {', '.join(missing)}"
@@ -64,7 +64,7 @@ def _type(name: str, found: InstanceType | None, answers: Answers, seen: Snapsho
 def _quotas(
     answers: Answers, seen: Snapshot, types: Mapping[str, InstanceType]
 ) -> Iterator[Finding]:
-    """Each market's quota must hold all instances of the type that counts most."""
+    """Findings about each market's quotas, if all instances were of the type with most vCPUs."""
     config = answers.config
     for market in markets(config.purchase):
         needed: dict[str | None, int] = {}
@@ -79,9 +79,9 @@ def _quotas(
 def _quota(market: str, code: str | None, vcpus: int, answers: Answers, seen: Snapshot) -> Finding:
     subject = f"quota {market}"
     if code is None:
-        detail = f"{vcpus} vCPUs needed; which quota these types count against is not known here"
+        detail = f"{vcpus} vCPUs needed; preflight does not know the quota of these types"
         return unknown(subject, detail)
-    quota = seen.quotas.get(code, Unknown("it was not asked for"))
+    quota = seen.quotas.get(code, Unknown("preflight did not read it"))
     if isinstance(quota, Unknown):
         return unknown(subject, f"{code}, {vcpus} vCPUs needed: {quota.reason}")
     most = answers.config.max_instances
@@ -91,7 +91,7 @@ def _quota(market: str, code: str | None, vcpus: int, answers: Answers, seen: Sn
     remedy = (
         f"aws service-quotas request-service-quota-increase --region {seen.region}"
         f" --service-code ec2 --quota-code {code} --desired-value {vcpus}\n"
-        f"or put limits/max-instances={fits}"
+        f"or set limits/max-instances={fits}"
     )
     detail = f"{code}: {quota:g} vCPUs, and {most} instances need {vcpus}"
     return wrong(subject, detail, remedy if fits else remedy.partition("\n")[0])
@@ -101,10 +101,10 @@ def _role(name: str, exists: bool | Unknown) -> Finding:
     if isinstance(exists, Unknown):
         return unknown(name, exists.reason)
     if exists:
-        return ok(name, "it exists")
+        return ok(name, "the role exists")
     service = _SERVICES[name]
     command = f"aws iam create-service-linked-role --aws-service-name {service}"
-    return wrong(name, "the account does not have it, and launches need it", command)
+    return wrong(name, "the account does not have this role, and launches need it", command)
 
 
 def _image(answers: Answers, seen: Snapshot) -> Finding:
@@ -114,13 +114,13 @@ def _image(answers: Answers, seen: Snapshot) -> Finding:
         case Unknown(reason):
             return unknown("image", f"{name}: {reason}")
         case None:
-            remedy = f"look at: aws ec2 describe-images --region {seen.region} --owners self amazon"
-            return wrong("image", f"{name} is not there, or not for this account", remedy)
+            remedy = f"list: aws ec2 describe-images --region {seen.region} --owners self amazon"
+            return wrong("image", f"{name} does not exist, or not for this account", remedy)
         case Image(state=state) if state != "available":
             return wrong("image", f"{seen.image.id} is {state}", "wait, or take another image")
         case Image(architecture=architecture) if architecture != wanted:
             detail = f"{seen.image.id} is {architecture}, the queue {wanted}"
-            return wrong("image", detail, "take another image, or put launch/architecture")
+            return wrong("image", detail, "take another image, or set launch/architecture")
         case Image(root_device=root) if root != device:
             detail = f"the root device of {seen.image.id} is {root}, not {device}"
             return wrong("image", detail, f"answer RootDeviceName={root}")
@@ -134,11 +134,14 @@ def _archive(answers: Answers, seen: Snapshot) -> Finding:
         case Unknown(reason):
             return unknown(subject, reason)
         case None:
-            remedy = "answer AgentVersion with a release, and AgentSha256… with what it publishes"
+            remedy = (
+                "answer AgentVersion with a release, and AgentSha256… with its published SHA-256"
+            )
             return wrong(subject, f"nothing is at {url}", remedy)
         case found if found != digest:
             remedy = f"if you trust that address: answer AgentSha256…={found}"
             return wrong(subject, f"{url} has another SHA-256 than {digest[:12]}…", remedy)
         case _:
             version = answers.queue_stack["AgentVersion"]
-            return ok(subject, f"version {version}, with the stated SHA-256 (fetched from here)")
+            detail = f"version {version}, with the stated SHA-256 (fetched by this machine)"
+            return ok(subject, detail)

@@ -1,4 +1,4 @@
-"""Would instances find a place and a way out?"""
+"""Findings about the network: routes, zones, and free addresses of the subnets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mayfly_cli.preflight.snapshot import Snapshot, Subnet
 
 
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
-    """The findings about the subnets."""
+    """Findings about each subnet's route, the zones, and the free addresses."""
     if isinstance(seen.subnets, Unknown):
         yield unknown("subnets", seen.subnets.reason)
         return
@@ -18,16 +18,19 @@ def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
     for name in answers.subnets:
         subnet = seen.subnets.get(name)
         if subnet is None:
-            yield wrong(name, f"there is no such subnet in {seen.region}", _show(seen, vpc))
+            yield wrong(
+                name, f"there is no such subnet in {seen.region}", _subnets_command(seen, vpc)
+            )
         elif subnet.vpc != vpc:
-            yield wrong(name, f"it is in {subnet.vpc}, not in {vpc}", _show(seen, vpc))
+            detail = f"the subnet is in {subnet.vpc}, not in {vpc}"
+            yield wrong(name, detail, _subnets_command(seen, vpc))
         else:
             yield _way_out(name, subnet, answers)
     yield _zones(seen, seen.subnets, vpc)
-    yield _room(seen.subnets, answers)
+    yield _addresses(seen.subnets, answers)
 
 
-def _show(seen: Snapshot, vpc: str) -> str:
+def _subnets_command(seen: Snapshot, vpc: str) -> str:
     return (
         f"aws ec2 describe-subnets --region {seen.region} --filters Name=vpc-id,Values={vpc}"
         " --query 'Subnets[].[SubnetId,AvailabilityZone]' --output text"
@@ -36,7 +39,7 @@ def _show(seen: Snapshot, vpc: str) -> str:
 
 def _way_out(name: str, subnet: Subnet, answers: Answers) -> Finding:
     if isinstance(subnet.out, Unknown):
-        return unknown(name, f"its routes: {subnet.out.reason}")
+        return unknown(name, f"cannot read its routes: {subnet.out.reason}")
     out, zone = subnet.out, subnet.zone
     nat = "take subnets whose default route is a NAT gateway"
     if not out:
@@ -47,11 +50,11 @@ def _way_out(name: str, subnet: Subnet, answers: Answers) -> Finding:
     if out.startswith("igw-"):
         if answers.public:
             return ok(name, f"{zone}, out through {out} with public addresses")
-        detail = f"{zone}, out through {out}, which lets only public addresses out"
+        detail = f"{zone}, out through {out}, which serves only public addresses"
         return wrong(name, detail, f"answer AssignPublicIp=true, or {nat}")
     if out.startswith("nat-"):
         return ok(name, f"{zone}, out through {out}")
-    detail = f"{zone}, out through {out}: whether the internet lies behind it is not seen from here"
+    detail = f"{zone}, out through {out}: preflight cannot see whether {out} reaches the internet"
     return unknown(name, detail)
 
 
@@ -60,14 +63,14 @@ def _zones(seen: Snapshot, subnets: Mapping[str, Subnet], vpc: str) -> Finding:
     if len(zones) > 1:
         return ok("zones", ", ".join(zones))
     where = f"only {zones[0]}" if zones else "none"
-    detail = f"{where}: when that one has no capacity, jobs wait; take subnets in two or more"
-    return wrong("zones", detail, _show(seen, vpc))
+    detail = f"{where}: jobs wait while one zone has no capacity; take subnets in two or more zones"
+    return wrong("zones", detail, _subnets_command(seen, vpc))
 
 
-def _room(subnets: Mapping[str, Subnet], answers: Answers) -> Finding:
+def _addresses(subnets: Mapping[str, Subnet], answers: Answers) -> Finding:
     free = sum(each.free_addresses for each in subnets.values())
     most = answers.config.max_instances
     if free >= most:
         return ok("addresses", f"{free} free, for at most {most} instances")
     detail = f"{free} free, and limits/max-instances is {most}"
-    return wrong("addresses", detail, f"name larger subnets, or put limits/max-instances={free}")
+    return wrong("addresses", detail, f"name larger subnets, or set limits/max-instances={free}")

@@ -17,9 +17,10 @@ Examples:
     Subnets=subnet-0123,subnet-4567 AssignPublicIp=false
   mayfly preflight --answers answers.txt limits/max-instances=20
 
-{API_TOKEN} in the environment (scope read_clusters), where it is set,
-lets it look up the queue.
-Exit status: 0 nothing is wrong, 1 something is, 2 it could not begin."""
+With {API_TOKEN} in the environment (scope read_clusters) the command
+also looks up the queue.
+Exit status: 0 nothing is wrong, 1 something is wrong, 2 the command could not
+begin."""
 
 
 @click.command("preflight", cls=Command, epilog=EPILOG)
@@ -33,7 +34,7 @@ Exit status: 0 nothing is wrong, 1 something is, 2 it could not begin."""
 @click.option(
     "--stack", metavar="NAME", type=STACK_NAME, default="mayfly", help="Name of the stack."
 )
-@click.option("--region", metavar="REGION", help="AWS region.  [default: that of the environment]")
+@click.option("--region", metavar="REGION", help="AWS region.  [default: from the environment]")
 @click.option(
     "--agent-endpoint",
     metavar="URL",
@@ -51,13 +52,13 @@ Exit status: 0 nothing is wrong, 1 something is, 2 it could not begin."""
 def preflight(**options: Any) -> int:
     """Check an account before the first deployment.
 
-    What is wrong is shown with the command that mends it; nothing is changed. What cannot be looked
-    at is shown as unknown, never as ok.
+    The command shows each problem with the command that repairs it, and changes nothing. A subject
+    that it cannot read is unknown, never ok.
 
-    Name=value is an answer of the deployment: a parameter of template.yaml, of stacks/queue.yaml or
-    of the queue.
+    Name=value is an answer for the deployment: a parameter of template.yaml, of stacks/queue.yaml
+    or of the queue.
     """
-    # Late: boto3 and the reading of templates take a second to import.
-    from mayfly_cli.preflight.survey import Chosen, run
+    # Imported late: boto3 and the template reader take a second to import.
+    from mayfly_cli.preflight.survey import Options, run
 
-    return run(Chosen(**options))
+    return run(Options(**options))

@@ -1,4 +1,4 @@
-"""Looks at the account: names, rights, roles and the token. It changes nothing."""
+"""Reads names, rights, roles and the token from the account. Changes nothing."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _NO_ROLE = ("NoSuchEntity",)
 
 
 def token(account: Account, name: str) -> tuple[Token | Unknown | None, str]:
-    """The token's parameter, and its value; empty where it cannot be read."""
+    """The token's parameter (None if it does not exist), and its value; empty if unreadable."""
     absent = ("ParameterNotFound",)
     given = account.ask("ssm", "get_parameter", absent, Name=name, WithDecryption=True)
     if isinstance(given, Unknown):
-        # Without the value its kind may still be seen: that is all that deploying it needs.
+        # A caller who may not decrypt may still see the type, and a deployment needs no more.
         plain = account.ask("ssm", "get_parameter", absent, Name=name)
         if plain is None or isinstance(plain, Unknown):
             return (None if plain is None else given), ""
@@ -38,17 +38,17 @@ def token(account: Account, name: str) -> tuple[Token | Unknown | None, str]:
 
 def _problem(value: str) -> str:
     if not value.strip():
-        return "it is empty"
+        return "the token is empty"
     if value != value.strip():
-        return "it begins or ends with white space"
+        return "the token begins or ends with white space"
     prefix, underscore, _ = value.partition("_")
     if underscore and prefix.startswith("bk") and prefix not in {"bkct", "bkar"}:
-        return f"it is a token of another kind ({prefix}_…); an agent token begins with bkct_"
+        return f"a token of another kind ({prefix}_…); an agent token begins with bkct_"
     return ""
 
 
 def _key(account: Account, name: str) -> str | Unknown:
-    """The key, where it is not the account's own: `dispatch` needs a right on that one."""
+    """ARN of the customer's KMS key, which `dispatch` needs a right for; empty for AWS's key."""
     filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
     described = account.ask("ssm", "describe_parameters", ParameterFilters=filters)
     if isinstance(described, Unknown):
@@ -64,7 +64,7 @@ def _key(account: Account, name: str) -> str | Unknown:
 
 
 def roles(account: Account, names: tuple[str, ...]) -> dict[str, bool | Unknown]:
-    """Which service-linked roles there are."""
+    """By role name: whether the role exists, or Unknown."""
     seen = {name: account.ask("iam", "get_role", _NO_ROLE, RoleName=name) for name in names}
     return {
         name: role if isinstance(role, Unknown) else role is not None for name, role in seen.items()
@@ -72,8 +72,8 @@ def roles(account: Account, names: tuple[str, ...]) -> dict[str, bool | Unknown]
 
 
 def stack(account: Account, name: str) -> Stack | Unknown | None:
-    """The stack of that name."""
-    # AWS has no code of its own for a stack that is not there.
+    """The CloudFormation stack of this name; None if it does not exist."""
+    # CloudFormation answers ValidationError for a stack that does not exist.
     found = account.ask("cloudformation", "describe_stacks", ("ValidationError",), StackName=name)
     if found is None or isinstance(found, Unknown):
         return found
@@ -81,7 +81,7 @@ def stack(account: Account, name: str) -> Stack | Unknown | None:
 
 
 def taken(account: Account, answers: Answers) -> tuple[str, ...] | Unknown:
-    """Names of the stack that something else has."""
+    """Names that the stack needs and that other resources have, as `table mayfly-fleet`."""
     found = []
     for kind, name, seen in _names(account, answers):
         if isinstance(seen, Unknown):
@@ -115,7 +115,7 @@ def _names(account: Account, answers: Answers) -> Iterator[tuple[str, str, Any]]
 
 
 def denied(account: Account) -> tuple[str, ...] | Unknown:
-    """Actions of a deployment that the caller may not take, as IAM's simulator says."""
+    """Actions of a deployment that IAM's policy simulator denies the caller; () for root."""
     principal = _principal(account)
     if isinstance(principal, Unknown):
         return principal
@@ -131,7 +131,7 @@ def denied(account: Account) -> tuple[str, ...] | Unknown:
 
 
 def _principal(account: Account) -> str | Unknown:
-    """The user or role behind the caller: a session has no policies of its own to simulate."""
+    """ARN of the caller's user or role: the simulator takes no session, only its role."""
     kind, *rest = account.caller.rpartition(":")[2].split("/")
     if kind != "assumed-role":
         return account.caller

@@ -1,4 +1,4 @@
-"""Looks at Buildkite with the agent token, and with a user's token where there is one."""
+"""Reads the cluster and the queue from Buildkite, with the agent token and a user's token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly_cli.buildkite import Answer, Api
 from mayfly_cli.endpoints import API_TOKEN
 from mayfly_cli.ends import BrokenError
 from mayfly_cli.findings import Unknown
-from mayfly_cli.preflight.snapshot import Cluster, QueueSeen
+from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue
 
 _PAGES = 20
 _MOST_BYTES = 500_000_000
@@ -19,8 +19,11 @@ _CHUNK = 1 << 20
 
 
 def cluster(api: Api) -> Cluster | Unknown | None:
-    """Whose token it is: `GET /token` answers that and does nothing (buildkite/agent token.go)."""
-    answer = _asked(api, "/token")
+    """The cluster of the agent token; None if Buildkite refuses the token.
+
+    `GET /token` has no side effect (source: buildkite/agent api/token.go).
+    """
+    answer = _get(api, "/token")
     if isinstance(answer, Unknown):
         return answer
     if answer.status in {401, 403}:
@@ -36,40 +39,43 @@ def cluster(api: Api) -> Cluster | Unknown | None:
     )
 
 
-def queue(agent: Api, rest: Api | None, where: Cluster, key: str) -> QueueSeen | Unknown | None:
-    """The queue: all about it by the REST API; that it is there also by the agent token's metrics.
+def queue(agent: Api, rest: Api | None, where: Cluster, key: str) -> ClusterQueue | Unknown | None:
+    """The queue of this key; None if the cluster has no such queue.
 
-    The agent token alone sees only queues that have agents or jobs at the moment.
+    Without `rest` the answer comes from the agent token's metrics, which list only queues that have
+    agents or jobs now, and do not say whether a queue is self-hosted: the rest is Unknown.
     """
     if rest is not None:
-        return _listed(rest, where, key)
-    answer = _asked(agent, "/metrics")
-    hint = f"set {API_TOKEN} (scope read_clusters) to have it looked up"
+        return _find_queue(rest, where, key)
+    answer = _get(agent, "/metrics")
+    hint = f"set {API_TOKEN} (scope read_clusters) for a look-up"
     if isinstance(answer, Unknown):
         return answer
     if answer.ok and isinstance(answer.content, dict):
         for kind in ("agents", "jobs"):
             if key in (answer.content.get(kind) or {}).get("queues", {}):
-                return QueueSeen(Unknown(f"it is in use, of which kind is not seen: {hint}"))
-    return Unknown(f"an agent token sees no queue that is idle: {hint}")
+                return ClusterQueue(Unknown(f"the queue is in use, its kind is not shown: {hint}"))
+    return Unknown(f"an agent token does not show idle queues: {hint}")
 
 
-def _listed(rest: Api, where: Cluster, key: str) -> QueueSeen | Unknown | None:
+def _find_queue(rest: Api, where: Cluster, key: str) -> ClusterQueue | Unknown | None:
     base = f"/organizations/{where.organization}/clusters/{where.id}/queues"
     for page in range(1, _PAGES + 1):
-        answer = _asked(rest, f"{base}?per_page=100&page={page}")
+        answer = _get(rest, f"{base}?per_page=100&page={page}")
         if isinstance(answer, Unknown):
             return answer
         if answer.status in {401, 403}:
-            return Unknown(f"{API_TOKEN} is refused ({answer.message}): it needs read_clusters")
+            return Unknown(
+                f"{API_TOKEN} is refused ({answer.message}): the token needs read_clusters"
+            )
         if not answer.ok or not isinstance(answer.content, list):
             return Unknown(f"the list of queues answered {answer.message}")
         for each in answer.content:
             if each.get("key") == key:
-                return QueueSeen(_hosted(each), bool(each.get("dispatch_paused")))
+                return ClusterQueue(_hosted(each), bool(each.get("dispatch_paused")))
         if len(answer.content) < 100:
             return None
-    return Unknown("the cluster has more queues than are looked through")
+    return Unknown(f"the queue is not among the cluster's first {_PAGES * 100} queues")
 
 
 def _hosted(shown: dict[str, Any]) -> bool | Unknown:
@@ -77,11 +83,11 @@ def _hosted(shown: dict[str, Any]) -> bool | Unknown:
         return True
     if "hosted" in shown:
         return bool(shown["hosted"])
-    return Unknown("Buildkite's answer does not say whether it is self-hosted")
+    return Unknown("Buildkite's answer does not say whether the queue is self-hosted")
 
 
 def archive(url: str) -> str | Unknown | None:
-    """SHA-256 of what is at an address, as a stream; None when nothing is."""
+    """SHA-256 in hex of the file at an address, read as a stream; None if there is no file."""
     digest, size = hashlib.sha256(), 0
     try:
         with requests.get(url, stream=True, timeout=(5, 30)) as answer:
@@ -99,7 +105,7 @@ def archive(url: str) -> str | Unknown | None:
     return digest.hexdigest()
 
 
-def _asked(api: Api, path: str) -> Answer | Unknown:
+def _get(api: Api, path: str) -> Answer | Unknown:
     try:
         return api.call("GET", path)
     except BrokenError as error:

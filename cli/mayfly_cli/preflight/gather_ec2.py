@@ -1,4 +1,4 @@
-"""Looks at what instances would need: subnets, types, quotas, the image. It changes nothing."""
+"""Reads subnets, instance types, quotas and the image from AWS. Changes nothing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _TARGETS = (
 
 
 def subnets(account: Account, ids: Sequence[str]) -> dict[str, Subnet] | Unknown:
-    """The subnets that there are, with their ways out."""
-    # A filter and not SubnetIds: one that is not there would hide the others.
+    """Subnets by id, with their default routes; ids without a subnet are omitted."""
+    # A filter, because with SubnetIds one unknown id makes EC2 refuse the whole call.
     found = account.ask("ec2", "describe_subnets", Filters=[_filter("subnet-id", ids)])
     if isinstance(found, Unknown):
         return found
@@ -38,14 +38,14 @@ def _subnet(account: Account, shown: Mapping[str, Any], tables: Any) -> Subnet:
     free = shown["AvailableIpAddressCount"]
     if isinstance(tables, Unknown):
         return Subnet(vpc, zone, free, tables)
-    out, broken = _way_out(_table_of(shown, tables["RouteTables"]))
+    out, broken = _default_route(_table_of(shown, tables["RouteTables"]))
     if out.startswith("nat-") and not broken:
-        broken = _nat(account, out)
+        broken = _nat_fault(account, out)
     return Subnet(vpc, zone, free, out, broken)
 
 
 def _table_of(subnet: Mapping[str, Any], tables: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The subnet's own route table, else its VPC's main one."""
+    """The subnet's own route table, else the main table of its VPC, else an empty mapping."""
     main: Mapping[str, Any] = {}
     for table in tables:
         for association in table.get("Associations", ()):
@@ -56,7 +56,7 @@ def _table_of(subnet: Mapping[str, Any], tables: Iterable[Mapping[str, Any]]) ->
     return main
 
 
-def _way_out(table: Mapping[str, Any]) -> tuple[str, str]:
+def _default_route(table: Mapping[str, Any]) -> tuple[str, str]:
     for route in table.get("Routes", ()):
         if route.get("DestinationCidrBlock") == _EVERYWHERE:
             target = next((str(route[name]) for name in _TARGETS if route.get(name)), "")
@@ -65,21 +65,25 @@ def _way_out(table: Mapping[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
-def _nat(account: Account, gateway: str) -> str:
-    """Why a NAT gateway lets nothing through; empty where that is not seen."""
+def _nat_fault(account: Account, gateway: str) -> str:
+    """Why a NAT gateway does not work; empty if it works or cannot be read."""
     seen = account.ask(
         "ec2", "describe_nat_gateways", Filters=[_filter("nat-gateway-id", [gateway])]
     )
     if isinstance(seen, Unknown):
         return ""
     states = [each["State"] for each in seen["NatGateways"]]
-    return "" if states == ["available"] else f"it is {states[0] if states else 'not there'}"
+    state = states[0] if states else "missing"
+    return "" if states == ["available"] else f"the NAT gateway is {state}"
 
 
 def types(
     account: Account, names: Sequence[str], zones: Sequence[str]
 ) -> dict[str, InstanceType] | Unknown:
-    """The instance types that this region has, and where they are offered."""
+    """Instance types by name, with the zones that offer them.
+
+    Types that the region does not have are omitted.
+    """
     described = account.ask(
         "ec2", "describe_instance_types", Filters=[_filter("instance-type", names)]
     )
@@ -106,7 +110,7 @@ def types(
 
 
 def quotas(account: Account, answers: Answers) -> dict[str, float | Unknown]:
-    """The quotas that the queue's instances count against."""
+    """Number of vCPUs by code, for each quota that the queue's instances count against."""
     config = answers.config
     codes = {
         code
@@ -122,7 +126,7 @@ def quotas(account: Account, answers: Answers) -> dict[str, float | Unknown]:
 
 
 def image(account: Account, answers: Answers) -> Image | Unknown | None:
-    """The image that instances of the queue would have."""
+    """The image of the queue's instances; None if the image or its SSM parameter does not exist."""
     image_id = answers.own_image
     if not image_id:
         name = answers.image_parameter

@@ -1,7 +1,7 @@
 """EC2's quotas of vCPUs by family of instance types and by market.
 
-Source: EC2 User Guide, "Amazon EC2 instance type quotas"; the codes as Service Quotas lists them.
-Only the families whose codes are certain; the rest is unknown.
+Source: EC2 User Guide, "Amazon EC2 instance type quotas"; the codes are those of Service Quotas.
+Only families with a certain code are listed; the quotas of other families are unknown.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _STANDARD = frozenset("acdhimrtz")
 
 
 def markets(purchase: str) -> tuple[str, ...]:
-    """The markets of `launch/purchase`."""
+    """The markets that a value of `launch/purchase` buys in."""
     return tuple(market for market in (SPOT, ON_DEMAND) if market in purchase)
 
 
 def quota_of(instance_type: str, market: str) -> str | None:
-    """The code of the quota that an instance counts against; None for a family that is not known.
+    """Code of the quota that an instance counts against; None if the family is not known.
 
-    `dl`, `inf`, `hpc` and others begin with a standard family's letter and have quotas of their
-    own: only one letter before the generation is standard, but `is`/`im` for storage.
+    `dl`, `inf`, `hpc` and others begin with the letter of a standard family but have their own
+    quotas: a standard family has one letter before the generation, except `is` and `im` (storage).
     """
     found = re.match(r"([a-z]+)-?[0-9]", instance_type)
     if found is None:

@@ -1,8 +1,8 @@
-"""What whoever deploys must be allowed to do: an action for each kind of resource."""
+"""IAM actions that a deployment needs."""
 
 from __future__ import annotations
 
-MAKES = {
+CREATE_ACTIONS = {
     "AWS::CloudFormation::Stack": ("cloudformation:CreateStack",),
     "AWS::CloudWatch::Alarm": ("cloudwatch:PutMetricAlarm",),
     "AWS::DynamoDB::Table": ("dynamodb:CreateTable", "dynamodb:PutResourcePolicy"),
@@ -22,14 +22,14 @@ MAKES = {
     "AWS::SQS::Queue": ("sqs:CreateQueue",),
     "AWS::SSM::Parameter": ("ssm:PutParameter",),
 }
-"""By type of CloudFormation resource."""
+"""By type of CloudFormation resource: the actions that create it."""
 
 ACTIONS = frozenset(
     {
         "cloudformation:CreateChangeSet",
         "cloudformation:ExecuteChangeSet",
         "s3:PutObject",
-        *(action for actions in MAKES.values() for action in actions),
+        *(action for actions in CREATE_ACTIONS.values() for action in actions),
     }
 )
-"""All of it, with what `sam deploy` itself does."""
+"""All actions of a deployment, with those of `sam deploy` itself."""

@@ -1,6 +1,6 @@
-"""What was seen of an account and of Buildkite before a deployment. No secret is in it.
+"""State of an account and of Buildkite before a deployment, without secrets.
 
-Where a field may be None, the thing is not there; where it is Unknown, nobody could look.
+A field is None if the resource does not exist, and Unknown if the caller could not read it.
 """
 
 from __future__ import annotations
@@ -13,47 +13,50 @@ from mayfly_cli.findings import Unknown
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The token's parameter."""
+    """The SSM parameter of the agent token."""
 
     type: str
-    """`SecureString`, as it should be."""
+    """SSM's type; only `SecureString` is right."""
     key: str | Unknown
-    """ARN of the KMS key that encrypts it; empty for the account's own aws/ssm key."""
+    """ARN of the KMS key that encrypts the token; empty for the account's own aws/ssm key."""
     problem: str | Unknown = ""
-    """What is wrong with its value; empty for nothing; Unknown where it could not be read."""
+    """The problem with the token's value; empty for none; Unknown if the value is unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Whose token it is, as Buildkite says."""
+    """The cluster that the token belongs to, as Buildkite answers."""
 
     organization: str
+    """Slug."""
     id: str
     """Empty for a token that belongs to no cluster."""
     name: str
     queue: str = ""
-    """The one queue that the token is limited to; empty for all of the cluster's."""
+    """Key of the only queue that the token may serve; empty for all queues of the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
-class QueueSeen:
-    """The queue at Buildkite."""
+class ClusterQueue:
+    """A queue of a Buildkite cluster."""
 
     hosted: bool | Unknown
+    """Whether Buildkite's own machines serve the queue."""
     paused: bool = False
+    """Whether dispatch is paused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet and its way out."""
+    """A subnet and its default route."""
 
     vpc: str
     zone: str
     free_addresses: int
     out: str | Unknown
-    """Where 0.0.0.0/0 goes, as `igw-…`; empty for nowhere."""
+    """Target of the route to 0.0.0.0/0, such as `igw-…`; empty for no such route."""
     broken: str = ""
-    """Why that way is not open, as `blackhole`; empty for open."""
+    """Why the target does not work, such as `its route is a blackhole`; empty if it works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,12 @@ class InstanceType:
     architectures: tuple[str, ...]
     vcpus: int
     zones: frozenset[str] = frozenset()
-    """Zones of the subnets in which it is offered."""
+    """The subnets' zones that offer the type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The image of instances."""
+    """The image of the queue's instances."""
 
     id: str
     state: str
@@ -78,34 +81,34 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A CloudFormation stack of the name."""
+    """The CloudFormation stack that has the chosen name."""
 
     status: str
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that the checks look at."""
+    """The complete input of the checks."""
 
     caller: str
     account: str
     region: str
     token: Token | Unknown | None
     cluster: Cluster | Unknown | None
-    """None when Buildkite refuses the token."""
-    queue: QueueSeen | Unknown | None
+    """None if Buildkite refuses the token."""
+    queue: ClusterQueue | Unknown | None
     subnets: Mapping[str, Subnet] | Unknown
-    """Those that were found."""
+    """By id; ids without a subnet are omitted."""
     types: Mapping[str, InstanceType] | Unknown
     quotas: Mapping[str, float | Unknown]
     """vCPUs by quota code."""
     roles: Mapping[str, bool | Unknown]
-    """By name, which service-linked roles exist."""
+    """By name of a service-linked role: whether it exists."""
     image: Image | Unknown | None
     archive: str | Unknown | None
-    """SHA-256 of the agent's archive; None when nothing is at its address."""
+    """SHA-256 of the agent's archive; None if there is no file at its address."""
     stack: Stack | Unknown | None
     taken: tuple[str, ...] | Unknown
-    """Names that a new stack would need and that something else has."""
+    """Names that a new stack would need and that other resources have."""
     denied: tuple[str, ...] | Unknown
     """Actions of a deployment that the caller may not take."""

@@ -1,4 +1,4 @@
-"""An account before the first deployment: looked at, judged, and shown."""
+"""Reads the account and Buildkite, decides the findings, and prints them."""
 
 from __future__ import annotations
 
@@ -21,41 +21,43 @@ from mayfly_cli.preflight import (
     gather_ec2,
 )
 from mayfly_cli.preflight.answers import Answers, read_answers, read_file
-from mayfly_cli.preflight.snapshot import Cluster, QueueSeen, Snapshot
+from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is to be looked at."""
+class Options:
+    """The options of the command."""
 
     stack: str
     region: str | None
-    """None for that of the environment."""
+    """None for the environment's region."""
     words: tuple[str, ...]
-    """Answers of the deployment, as `Name=value`."""
+    """Answers for the deployment, as `Name=value`."""
     answers: Path | None
-    """A file with more of them, one a line."""
+    """A file with more answers, one a line."""
     agent_endpoint: str
     api_endpoint: str
 
 
-def run(chosen: Chosen) -> int:
-    """Look at the account, and print one line for each finding; the exit status.
+def run(options: Options) -> int:
+    """Check the account and print its findings.
+
+    Returns the exit status: 1 if a finding is wrong, else 0.
 
     Raises:
-        UsageError: an answer is unknown, missing or not allowed, or no account can be opened.
+        UsageError: an answer is unknown, missing or not allowed, or the account cannot be opened.
     """
-    words = [] if chosen.answers is None else read_file(chosen.answers)
-    answers = read_answers(chosen.stack, [*words, *chosen.words])
-    account = open_account(chosen.region)
-    seen = gather(account, answers, chosen.agent_endpoint, chosen.api_endpoint)
+    words = [] if options.answers is None else read_file(options.answers)
+    answers = read_answers(options.stack, [*words, *options.words])
+    account = open_account(options.region)
+    seen = gather(account, answers, options.agent_endpoint, options.api_endpoint)
     findings = decide(answers, seen)
     sys.stdout.write(table(findings) + "\n\n" + tally(findings) + "\n")
     return WRONG if any(each.verdict is Verdict.WRONG for each in findings) else WELL
 
 
 def decide(answers: Answers, seen: Snapshot) -> list[Finding]:
-    """All findings."""
+    """All findings, in the order of the table. Network and instances need a queue."""
     findings = [*checks_account.check(answers, seen), *checks_buildkite.check(answers, seen)]
     if answers.queue:
         findings += checks_network.check(answers, seen)
@@ -64,10 +66,10 @@ def decide(answers: Answers, seen: Snapshot) -> list[Finding]:
 
 
 def gather(account: Account, answers: Answers, agent_endpoint: str, api_endpoint: str) -> Snapshot:
-    """Look at everything."""
+    """Read the account and Buildkite into one snapshot. Failed reads become Unknown."""
     token, value = gather_account.token(account, answers.control["TokenParameter"])
     cluster, queue = _buildkite(value, answers, agent_endpoint, api_endpoint)
-    nothing = Unknown("there is no queue to look at it for")
+    nothing = Unknown("the deployment has no queue")
     subnets = gather_ec2.subnets(account, answers.subnets) if answers.queue else nothing
     zones = [] if isinstance(subnets, Unknown) else sorted({s.zone for s in subnets.values()})
     types = answers.config.instance_types
@@ -92,15 +94,15 @@ def gather(account: Account, answers: Answers, agent_endpoint: str, api_endpoint
 
 def _buildkite(
     token: str, answers: Answers, agent_endpoint: str, api_endpoint: str
-) -> tuple[Cluster | Unknown | None, QueueSeen | Unknown | None]:
+) -> tuple[Cluster | Unknown | None, ClusterQueue | Unknown | None]:
     agent = agent_api(agent_endpoint, token)
     if not token:
-        return (Unknown("there is no token to ask with"),) * 2
+        return (Unknown("there is no token for the call"),) * 2
     cluster = gather_buildkite.cluster(agent)
     if not isinstance(cluster, Cluster) or not cluster.id:
-        return cluster, Unknown("without a token of a cluster its queues are not seen")
+        return cluster, Unknown("only a cluster's token shows its queues")
     if not answers.queue:
-        return cluster, Unknown("there is no queue to look for")
+        return cluster, Unknown("the deployment has no queue")
     own = token_from(API_TOKEN)
     rest = rest_api(api_endpoint, own) if own else None
     return cluster, gather_buildkite.queue(agent, rest, cluster, answers.queue)

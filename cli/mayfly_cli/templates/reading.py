@@ -1,4 +1,4 @@
-"""A template as it is written, and what it says of its parameters."""
+"""Reads templates as written, and checks parameter values against them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ class TemplateError(ValueError):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The template in `path`, its short intrinsic functions (!Ref, !Sub, …) in their long form.
+    """The template in `path`, with short intrinsic functions (!Ref, !Sub, …) in their long form.
+
+    The caller may change the returned dict.
 
     Raises:
-        TemplateError: it cannot be read.
+        TemplateError: the file cannot be read, or has no Resources.
     """
     try:
         template = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
@@ -33,20 +35,20 @@ def read(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def _parsed(text: str) -> Any:
-    """Parsed once: the template of a queue is read for every queue."""
+    """The parsed YAML; cached, because stacks/queue.yaml is read again for each queue."""
     return yaml_parse(text)
 
 
 def is_list(kind: str) -> bool:
-    """Whether a parameter of this type is a list, given as one string with commas."""
+    """Whether a parameter type is a list, whose value is one string with commas."""
     return kind == "CommaDelimitedList" or kind.startswith("List<")
 
 
 def check_parameters(template: Mapping[str, Any], given: Mapping[str, str]) -> None:
-    """Hold parameters to what the template allows.
+    """Check parameter values against the template's types, patterns and allowed values.
 
     Raises:
-        TemplateError: a parameter is unknown, missing, or not allowed.
+        TemplateError: a parameter is unknown, missing, or has a value that is not allowed.
     """
     slots = template.get("Parameters", {})
     if unknown := given.keys() - slots.keys():

@@ -1,6 +1,6 @@
-"""Resolve a translated template's intrinsic functions, as CloudFormation would for one deployment.
+"""Resolves the intrinsic functions of a translated template, as CloudFormation does for one stack.
 
-Attributes of resources that only AWS knows (an id, an ARN's suffix) become stated, made-up values.
+Values that only AWS knows (an id, the suffix of an ARN) become fixed, invented values.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
-_NOTHING = object()
+_NO_VALUE = object()
 
 
 class Deployment:
-    """One template with its parameters; `resources` are what would be created."""
+    """One template with its parameter values; `resources` are those that AWS would create."""
 
     def __init__(
         self, template: Mapping[str, Any], stack: str, parameters: Mapping[str, str]
@@ -37,20 +37,20 @@ class Deployment:
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
             "Fn::GetAtt": self._attribute,
-            "Fn::Sub": lambda of: substituted(of, self),
-            "Fn::Join": lambda of: str(self(of[0])).join(map(str, self(of[1]))),
-            "Fn::Split": lambda of: str(self(of[1])).split(of[0]),
-            "Fn::Select": lambda of: self(of[1])[int(self(of[0]))],
-            "Fn::If": lambda of: self(of[1] if self.condition(of[0]) else of[2]),
-            "Fn::Equals": lambda of: self(of[0]) == self(of[1]),
-            "Fn::Not": lambda of: not self(of[0]),
-            "Fn::FindInMap": lambda of: self._template["Mappings"][of[0]][of[1]][of[2]],
+            "Fn::Sub": lambda arg: substituted(arg, self),
+            "Fn::Join": lambda arg: str(self(arg[0])).join(map(str, self(arg[1]))),
+            "Fn::Split": lambda arg: str(self(arg[1])).split(arg[0]),
+            "Fn::Select": lambda arg: self(arg[1])[int(self(arg[0]))],
+            "Fn::If": lambda arg: self(arg[1] if self.condition(arg[0]) else arg[2]),
+            "Fn::Equals": lambda arg: self(arg[0]) == self(arg[1]),
+            "Fn::Not": lambda arg: not self(arg[0]),
+            "Fn::FindInMap": lambda arg: self._template["Mappings"][arg[0]][arg[1]][arg[2]],
             "Fn::Base64": self,
         }
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
-        """Logical id to type and resolved properties, without what a condition leaves out."""
+        """By logical id: type and resolved properties; without resources of a false condition."""
         return {
             name: {"Type": resource["Type"], "Properties": self(resource.get("Properties", {}))}
             for name, resource in self._template["Resources"].items()
@@ -62,9 +62,13 @@ class Deployment:
         return bool(self(self._template["Conditions"][name]))
 
     def __call__(self, value: Any) -> Any:
-        """`value` with every intrinsic function in it resolved."""
+        """`value` with all its intrinsic functions resolved.
+
+        Raises:
+            NotImplementedError: an intrinsic function that Mayfly's templates do not use.
+        """
         if isinstance(value, list):
-            return [item for item in map(self, value) if item is not _NOTHING]
+            return [item for item in map(self, value) if item is not _NO_VALUE]
         if not isinstance(value, dict):
             return value
         if len(value) == 1:
@@ -74,7 +78,7 @@ class Deployment:
             if name.startswith("Fn::"):
                 raise NotImplementedError(name)
         items = ((key, self(item)) for key, item in value.items())
-        return {key: item for key, item in items if item is not _NOTHING}
+        return {key: item for key, item in items if item is not _NO_VALUE}
 
     @staticmethod
     def _parameter(declared: Mapping[str, Any], value: str | None) -> str | list[str]:
@@ -88,7 +92,7 @@ class Deployment:
     def _ref(self, name: str) -> Any:
         pseudo: dict[str, Any] = {
             "AWS::AccountId": ACCOUNT,
-            "AWS::NoValue": _NOTHING,
+            "AWS::NoValue": _NO_VALUE,
             "AWS::Partition": "aws",
             "AWS::Region": REGION,
             "AWS::StackName": self._stack,
@@ -109,8 +113,8 @@ class Deployment:
             return f"lt-{name.encode().hex()}"
         return name
 
-    def _attribute(self, of: Any) -> str:
-        name, attribute = of.split(".", 1) if isinstance(of, str) else of
+    def _attribute(self, arg: Any) -> str:
+        name, attribute = arg.split(".", 1) if isinstance(arg, str) else arg
         resource = self._template["Resources"][name]
         if attribute == "Arn":
             return self._arn(name, resource)
@@ -133,10 +137,10 @@ class Deployment:
 
 
 def substituted(argument: Any, value_of: Callable[[Any], Any]) -> str:
-    """The value of an `Fn::Sub`.
+    """The text of an `Fn::Sub`, with each `${NAME}` replaced by its value.
 
-    `value_of` resolves the `Ref` or `Fn::GetAtt` that a name in the text stands for, and what the
-    argument itself gives for a name; None becomes the empty text.
+    `value_of` resolves the `Ref` or `Fn::GetAtt` of a name in the text, and the values that the
+    argument itself gives; a value of None becomes the empty string.
     """
     text, given = argument if isinstance(argument, list) else (argument, {})
 

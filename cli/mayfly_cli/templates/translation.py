@@ -1,4 +1,4 @@
-"""From a SAM template to a plain CloudFormation template, as `sam build && sam package` do."""
+"""Translates a SAM template to CloudFormation, as `sam build && sam package` do."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _APPLICATION = "AWS::Serverless::Application"
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A template that can be deployed, and the files that it expects in its bucket."""
+    """A template that can be deployed, and the files that the template expects in its bucket."""
 
     template: dict[str, Any]
     sources: Mapping[str, Path]
-    """By logical id: the folder of a function's or layer's code."""
+    """By logical id of a function or layer: the folder of its code."""
     nested: Mapping[str, Path]
-    """By key in the bucket: the template of a nested application."""
+    """By key in the bucket: the path of a nested application's template."""
 
 
 class _NoManagedPolicies:
-    """The translator asks IAM for the names of managed policies; Mayfly's functions use none."""
+    """In place of the translator's loader, which asks IAM; no function names a managed policy."""
 
     def load(self) -> dict[str, str]:
-        """No names."""
+        """ARNs of managed policies by name: none."""
         return {}
 
 
 def translate(path: Path, region: str, bucket: str = "code") -> Translation:
-    """The template in `path` as CloudFormation deploys it in `region`; offline, no credentials.
+    """The template in `path` as CloudFormation receives it in `region`; offline, no credentials.
 
-    Code and nested templates lie in `bucket`, where `sam package` would upload them.
+    Code and nested templates have addresses in `bucket`, as if `sam package` had uploaded them.
 
     Raises:
-        TemplateError: it cannot be read.
+        TemplateError: the template cannot be read.
     """
     template = read(path)
     if "Transform" not in template:
@@ -63,13 +63,13 @@ def translate(path: Path, region: str, bucket: str = "code") -> Translation:
 
 
 def artifact_key(logical_id: str) -> str:
-    """Where the code of a function or layer lies in the bucket."""
+    """Key of a function's or layer's code in the bucket."""
     return f"{logical_id}.zip"
 
 
 @contextmanager
 def _default_region(region: str) -> Iterator[None]:
-    """The translator asks botocore for a region, and botocore asks the environment."""
+    """Set AWS_DEFAULT_REGION for a while: the translator reads the region through botocore."""
     before = os.environ.get("AWS_DEFAULT_REGION")
     os.environ["AWS_DEFAULT_REGION"] = region
     try:

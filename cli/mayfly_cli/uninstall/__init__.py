@@ -1,1 +1,1 @@
-"""Takes a stack or a queue away, and leaves nothing."""
+"""Deletes a stack or a queue with everything that belongs to it."""

@@ -1,4 +1,4 @@
-"""The way from a stack or a queue to nothing: shown, asked for, taken away, looked at again."""
+"""Removes a stack or a queue: lists its resources, asks, deletes, and lists what is left."""
 
 from __future__ import annotations
 
@@ -10,78 +10,78 @@ from mayfly_cli.account import Account, open_account
 from mayfly_cli.endpoints import AGENT_ENDPOINT
 from mayfly_cli.ends import WELL, WRONG, BrokenError, UsageError
 from mayfly_cli.findings import Unknown
-from mayfly_cli.uninstall.found import Found, Scope
-from mayfly_cli.uninstall.looking import Looker
+from mayfly_cli.uninstall.inventory import Inventory, Scope
+from mayfly_cli.uninstall.inventory_reader import InventoryReader
 from mayfly_cli.uninstall.steps import Steps, tell
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is to go, and how."""
+class Options:
+    """The options of the command."""
 
     stack: str
     queue: str
-    """One queue; empty for all of the stack."""
+    """Key of one queue; empty for the whole stack."""
     now: bool
-    """Whether running jobs are not waited for."""
+    """Whether to go on without waiting for running jobs."""
     yes: bool
-    """Whether nobody is asked."""
+    """Whether to delete without confirmation."""
     region: str | None
-    """None for that of the environment."""
+    """None for the environment's region."""
     token_parameter: str | None
-    """None for the one that the stack names."""
+    """None for the stack's parameter."""
     agent_endpoint: str | None
-    """None for the one that the stack names."""
+    """None for the stack's endpoint."""
 
 
-def run(chosen: Chosen) -> int:
-    """Take the stack or the queue away; the exit status.
+def run(options: Options) -> int:
+    """Delete the stack or the queue. Returns the exit status: 0 if nothing is left, else 1.
 
     Raises:
-        UsageError: no account can be opened, or nobody can be asked.
-        BrokenError: the answer was no, or AWS does not let it go on.
+        UsageError: the account cannot be opened, or there is no terminal for the confirmation.
+        BrokenError: the confirmation was refused, or AWS refused a call.
     """
-    scope = Scope(chosen.stack, chosen.queue)
-    account = open_account(chosen.region)
-    looker = Looker(account)
-    found = looker.look(scope)
-    parameter = chosen.token_parameter or found.token_parameter
+    scope = Scope(options.stack, options.queue)
+    account = open_account(options.region)
+    reader = InventoryReader(account)
+    inventory = reader.read(scope)
+    parameter = options.token_parameter or inventory.token_parameter
     steps = Steps(account, scope)
-    if found.nothing(scope):
+    if inventory.is_empty(scope):
         tell(f"nothing of {scope.name} is in {account.id}, {account.region}")
     else:
-        _show(found, scope, account)
-        if not chosen.yes:
+        _show(inventory, scope, account)
+        if not options.yes:
             _ask(scope)
-    # Read before the stack that says where it is has gone.
+    # The token is read first: only the stack knows its parameter, and the stack is deleted below.
     token = "" if scope.queue else _token(account, parameter)
-    endpoint = chosen.agent_endpoint or found.agent_endpoint or AGENT_ENDPOINT
-    if not found.nothing(scope):
-        _take_away(steps, found, now=chosen.now)
+    endpoint = options.agent_endpoint or inventory.agent_endpoint or AGENT_ENDPOINT
+    if not inventory.is_empty(scope):
+        _delete(steps, inventory, now=options.now)
     outcome = "" if scope.queue else steps.deregister(token, endpoint)
-    return _conclude(looker.look(scope), scope, outcome, parameter)
+    return _report(reader.read(scope), scope, outcome, parameter)
 
 
-def _take_away(steps: Steps, found: Found, *, now: bool) -> None:
-    scope, looker = steps.scope, Looker(steps.account)
-    own = found.own_stacks(scope)
-    if found.control or found.instances:
-        steps.pause(found)
+def _delete(steps: Steps, inventory: Inventory, *, now: bool) -> None:
+    scope, reader = steps.scope, InventoryReader(steps.account)
+    own = inventory.own_stacks(scope)
+    if inventory.control or inventory.instances:
+        steps.pause(inventory)
         if not now:
-            steps.wait_for_jobs(found)
-    steps.forget_queues(found)
+            steps.wait_for_jobs(inventory)
+    steps.forget_queues(inventory)
     steps.terminate()
     for each in own:
         steps.delete_stack(each.name)
     if not scope.queue:
         steps.delete_stack(scope.stack)
-        # A tick that was under way may have launched once more.
+        # A tick that ran during the deletion may have launched more instances.
         steps.terminate()
-    steps.sweep(looker.look(scope))
+    steps.delete_leftovers(reader.read(scope))
 
 
-def _show(found: Found, scope: Scope, account: Account) -> None:
-    lines = list(found.lines(scope))
+def _show(inventory: Inventory, scope: Scope, account: Account) -> None:
+    lines = list(inventory.lines(scope))
     tell(f"{scope.name} in {account.id}, {account.region}; to be deleted:")
     for line in lines:
         tell(f"  {line}")
@@ -90,7 +90,7 @@ def _show(found: Found, scope: Scope, account: Account) -> None:
 def _ask(scope: Scope) -> None:
     wanted = scope.queue or scope.stack
     if not sys.stdin.isatty():
-        raise UsageError("nobody can be asked here: give --yes to delete all of that")
+        raise UsageError("no terminal for a confirmation: give --yes to delete all of that")
     sys.stdout.write(f"type {wanted} to delete all of that: ")
     sys.stdout.flush()
     if sys.stdin.readline().strip() != wanted:
@@ -108,7 +108,7 @@ def _token(account: Account, name: str) -> str:
     return token
 
 
-def _conclude(left: Found, scope: Scope, outcome: str, parameter: str) -> int:
+def _report(left: Inventory, scope: Scope, outcome: str, parameter: str) -> int:
     if outcome:
         tell(outcome)
     remains = list(left.lines(scope))
@@ -118,11 +118,9 @@ def _conclude(left: Found, scope: Scope, outcome: str, parameter: str) -> int:
         tell(
             f"kept: the token parameter {parameter} (aws ssm delete-parameter --name {parameter}),"
         )
-        tell(
-            "  what `sam deploy` uploaded to its bucket, and for 35 days DynamoDB's own last backup"
-        )
+        tell("  the uploads of `sam deploy`, and for 35 days DynamoDB's own last backup")
     if remains or outcome.startswith("not deregistered"):
-        tell("not all is gone: mend what stands above, then run this again")
+        tell("something is left: repair what is listed above, then run this again")
         return WRONG
     tell(f"nothing of {scope.name} is left")
     return WELL

@@ -1,4 +1,4 @@
-"""The steps of taking it away. Each begins by looking, so that it can be begun again."""
+"""The steps of an uninstallation. Each step reads the state first, so it can be repeated."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig
 from mayfly.errors import MayflyError
 from mayfly.records.states import Agent, claim_states
-from mayfly_cli.account import Account, action_of, refused
+from mayfly_cli.account import Account, action_of, is_refusal
 from mayfly_cli.buildkite import agent_api
 from mayfly_cli.ends import BrokenError
-from mayfly_cli.uninstall.found import Found, Scope
-from mayfly_cli.uninstall.looking import Looker
+from mayfly_cli.uninstall.inventory import Inventory, Scope
+from mayfly_cli.uninstall.inventory_reader import InventoryReader
 
-LOOK_SECONDS = 2.0
-"""Between two looks."""
-CALM_LOOKS = 3
-"""Looks in a row that must show nothing: what a tick had begun shows by then."""
+POLL_SECONDS = 2.0
+"""Time between two polls."""
+QUIET_POLLS = 3
+"""Consecutive polls that must find nothing: by then the effects of a running tick are visible."""
 PAUSE_MINUTES = 3
 TERMINATE_MINUTES = 15
 DELETE_MINUTES = 60
@@ -37,108 +37,124 @@ _AT_ONCE = 10
 
 
 def tell(line: str) -> None:
-    """One line of progress."""
+    """Print one line of progress at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What changes the account."""
+    """The calls that change the account. Every step raises BrokenError if AWS refuses a call."""
 
     account: Account
     scope: Scope
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
-    def pause(self, found: Found) -> None:
-        """Stop new work on each queue, as an operator does."""
-        for queue in found.queues:
+    def pause(self, inventory: Inventory) -> None:
+        """Set `paused` of each queue; wait at most PAUSE_MINUTES for the control plane."""
+        for queue in inventory.queues:
             name = f"/mayfly/{self.scope.stack}/queues/{queue}/paused"
-            self._do("ssm", "put_parameter", Name=name, Value="true", Type="String", Overwrite=True)
+            self._change(
+                "ssm", "put_parameter", Name=name, Value="true", Type="String", Overwrite=True
+            )
             tell(f"paused queue {queue}")
-        fleet = self._fleet(found)
-        if fleet is None or not found.control:
+        fleet = self._fleet(inventory)
+        if fleet is None or not inventory.control:
             return
         end = self.clock() + 60 * PAUSE_MINUTES
-        while waiting := [queue for queue in found.queues if not _paused(fleet, queue)]:
+        while waiting := [queue for queue in inventory.queues if not _paused(fleet, queue)]:
             if self.clock() > end:
-                tell(f"the control plane does not obey the pause of {', '.join(waiting)}: going on")
+                tell(f"the control plane has not paused {', '.join(waiting)}: going on")
                 return
-            self.sleep(LOOK_SECONDS)
+            self.sleep(POLL_SECONDS)
 
-    def wait_for_jobs(self, found: Found) -> None:
-        """Wait until no job runs."""
-        fleet = self._fleet(found)
+    def wait_for_jobs(self, inventory: Inventory) -> None:
+        """Wait until no job runs.
+
+        Raises:
+            BrokenError: the records cannot be read.
+        """
+        fleet = self._fleet(inventory)
         if fleet is None:
             return
-        calm, told = 0, -1
-        while calm < CALM_LOOKS:
+        quiet, told = 0, -1
+        while quiet < QUIET_POLLS:
             try:
-                jobs = [job for queue in found.queues for job in fleet.claims(queue, ON_INSTANCES)]
+                jobs = [
+                    job for queue in inventory.queues for job in fleet.claims(queue, ON_INSTANCES)
+                ]
             except MayflyError as error:
                 raise BrokenError(
-                    f"cannot see which jobs run: {error}; --now does not ask"
+                    f"cannot see which jobs run: {error}; --now does not wait for jobs"
                 ) from error
-            calm = 0 if jobs else calm + 1
+            quiet = 0 if jobs else quiet + 1
             if jobs and len(jobs) != told:
                 told = len(jobs)
                 tell(f"waiting for {told} running job{'s' * (told != 1)} (--now does not wait)")
-            self.sleep(LOOK_SECONDS)
+            self.sleep(POLL_SECONDS)
 
-    def forget_queues(self, found: Found) -> None:
-        """Have the control plane forget the queues: from here on it launches nothing for them."""
-        names = [name for name in found.published if "/queues/" in name]
+    def forget_queues(self, inventory: Inventory) -> None:
+        """Delete the queues' published parameters, so the control plane launches nothing more."""
+        names = [name for name in inventory.published if "/queues/" in name]
         self.delete_parameters(names)
 
     def terminate(self) -> None:
-        """Terminate by tag, until nothing with the tag is left and nothing new comes."""
-        looker, calm = Looker(self.account), 0
+        """Terminate all instances with the tag, until several polls in a row find none.
+
+        Raises:
+            BrokenError: instances are left after TERMINATE_MINUTES.
+        """
+        reader, quiet = InventoryReader(self.account), 0
         end = self.clock() + 60 * TERMINATE_MINUTES
-        while calm < CALM_LOOKS:
-            alive = looker.instances(self.scope)
-            calm = 0 if alive else calm + 1
+        while quiet < QUIET_POLLS:
+            alive = reader.instances(self.scope)
+            quiet = 0 if alive else quiet + 1
             ids = [each.id for each in alive if each.state != "shutting-down"]
             if ids:
                 tell(f"terminating {', '.join(ids)}")
                 absent = ("InvalidInstanceID.NotFound",)
-                self._do("ec2", "terminate_instances", absent, InstanceIds=ids)
+                self._change("ec2", "terminate_instances", absent, InstanceIds=ids)
             if self.clock() > end:
                 raise BrokenError(
-                    f"still there: {', '.join(each.id for each in alive)}; look at them in EC2, "
-                    "then run this again"
+                    f"not terminated: {', '.join(each.id for each in alive)}; check these"
+                    " instances in EC2, then run this again"
                 )
-            self.sleep(LOOK_SECONDS)
+            self.sleep(POLL_SECONDS)
 
     def delete_stack(self, name: str) -> None:
-        """Delete a CloudFormation stack and wait for its end."""
-        looker = Looker(self.account)
-        status, _ = looker.stack_status(name)
+        """Delete a CloudFormation stack and wait for its end; nothing if it does not exist.
+
+        Raises:
+            BrokenError: the deletion failed, or takes longer than DELETE_MINUTES.
+        """
+        reader = InventoryReader(self.account)
+        status, _ = reader.stack_status(name)
         if not status:
             return
         tell(f"deleting the CloudFormation stack {name}")
-        self._do("cloudformation", "delete_stack", StackName=name)
+        self._change("cloudformation", "delete_stack", StackName=name)
         end = self.clock() + 60 * DELETE_MINUTES
         while status:
-            status, reason = looker.stack_status(name)
+            status, reason = reader.stack_status(name)
             if status == "DELETE_FAILED":
                 raise BrokenError(
-                    f"CloudFormation could not delete {name}: {reason}; mend that, "
+                    f"CloudFormation could not delete {name}: {reason}; repair that, "
                     "then run this again"
                 )
             if self.clock() > end:
-                raise BrokenError(f"{name} is still {status}; run this again when it is gone")
+                raise BrokenError(f"{name} is still {status}; run this again when {name} is gone")
             if status:
-                self.sleep(LOOK_SECONDS)
+                self.sleep(POLL_SECONDS)
 
     def deregister(self, token: str, endpoint: str) -> str:
-        """Give the stack's key back to Buildkite; what became of it.
+        """Deregister the stack's key at Buildkite. Returns the outcome as a line.
 
-        Only after the control plane is gone, which would register it again.
+        Call this after the control plane is deleted, because `dispatch` would register again.
         """
         key = stack_key(self.account.id, self.account.region, self.scope.stack)
         if not token:
-            return f"not deregistered at Buildkite: {key} (its token cannot be read)"
+            return f"not deregistered at Buildkite: {key} (cannot read the agent token)"
         try:
             answer = agent_api(endpoint, token).call("POST", f"/stacks/{key}/deregister")
         except BrokenError as error:
@@ -149,39 +165,43 @@ class Steps:
             return f"not deregistered at Buildkite: {key} ({answer.message})"
         return f"deregistered at Buildkite: {key}"
 
-    def sweep(self, found: Found) -> None:
-        """Delete what no CloudFormation stack owns, or what one has kept."""
-        self.delete_parameters([*found.operators, *found.published])
-        for name in found.tables:
-            self._do("dynamodb", "delete_table", ("ResourceNotFoundException",), TableName=name)
-        for name, version in found.layers:
-            self._do("lambda", "delete_layer_version", LayerName=name, VersionNumber=version)
-        for volume in found.volumes:
-            self._do("ec2", "delete_volume", ("InvalidVolume.NotFound",), VolumeId=volume)
-        # Last, because a function that was deleted may still write its last lines.
-        for group in found.log_groups:
+    def delete_leftovers(self, inventory: Inventory) -> None:
+        """Delete resources that no CloudFormation stack owns, or that a deleted stack retained."""
+        self.delete_parameters([*inventory.operators, *inventory.published])
+        for name in inventory.tables:
+            self._change("dynamodb", "delete_table", ("ResourceNotFoundException",), TableName=name)
+        for name, version in inventory.layers:
+            self._change("lambda", "delete_layer_version", LayerName=name, VersionNumber=version)
+        for volume in inventory.volumes:
+            self._change("ec2", "delete_volume", ("InvalidVolume.NotFound",), VolumeId=volume)
+        # Log groups last: a function that was just deleted may still write log lines.
+        for group in inventory.log_groups:
             absent = ("ResourceNotFoundException",)
-            self._do("logs", "delete_log_group", absent, logGroupName=group)
+            self._change("logs", "delete_log_group", absent, logGroupName=group)
 
     def delete_parameters(self, names: Sequence[str]) -> None:
-        """Delete SSM parameters."""
+        """Delete SSM parameters; unknown names are ignored."""
         for some in batched(names, _AT_ONCE):
-            self._do("ssm", "delete_parameters", Names=some)
+            self._change("ssm", "delete_parameters", Names=some)
         if names:
             tell(f"deleted {len(names)} parameter{'s' * (len(names) != 1)}")
 
-    def _fleet(self, found: Found) -> DynamoFleet | None:
+    def _fleet(self, inventory: Inventory) -> DynamoFleet | None:
         stack = self.scope.stack
         tables = (
-            Looker(self.account).look(Scope(stack)).tables if self.scope.queue else found.tables
+            InventoryReader(self.account).read(Scope(stack)).tables
+            if self.scope.queue
+            else inventory.tables
         )
         if f"{stack}-fleet" not in tables:
             return None
         client = self.account.client("dynamodb")
         return DynamoFleet(client, Tables(f"{stack}-fleet", f"{stack}-mailbox"))
 
-    def _do(self, service: str, operation: str, absent: Sequence[str] = (), **given: Any) -> None:
-        """Change something; an error code of `absent` says that it is gone already."""
+    def _change(
+        self, service: str, operation: str, absent: Sequence[str] = (), **given: Any
+    ) -> None:
+        """Make one changing call; an error code of `absent` counts as done."""
         client = self.account.client(service)
         try:
             getattr(client, operation)(**given)
@@ -189,7 +209,7 @@ class Steps:
             if code_of(error) in absent:
                 return
             action = action_of(client, error.operation_name)
-            if refused(error):
+            if is_refusal(error):
                 raise BrokenError(f"the caller may not {action}; then run this again") from error
             raise BrokenError(f"{action} answered {error}; then run this again") from error
         except BotoCoreError as error:

@@ -74,7 +74,7 @@ def test_the_outcome_of_the_build_is_that_of_the_script_and_its_log_is_shown(
     ended = first_job(buildkite, shell)
     agent.join(10)
     assert (ended.status, ended.err) == (status, "")
-    assert "made the pipeline mayfly-first-job" in ended.out
+    assert "created the pipeline mayfly-first-job" in ended.out
     assert "agent agent-1" in ended.out
     assert "    hello\n    from [redacted]\n" in ended.out
     assert f"exit status {exit_status}" in ended.out
@@ -88,7 +88,7 @@ def test_a_pipeline_that_was_made_is_used_again_or_removed(
 ) -> None:
     an_agent(buildkite, "0")
     removed = first_job(buildkite, shell, "--remove")
-    assert removed.out.splitlines()[-1] == "removed the pipeline mayfly-first-job"
+    assert removed.out.splitlines()[-1] == "deleted the pipeline mayfly-first-job"
 
 
 def test_a_build_that_nobody_takes_is_cancelled_and_says_where_to_look(
@@ -96,7 +96,8 @@ def test_a_build_that_nobody_takes_is_cancelled_and_says_where_to_look(
 ) -> None:
     ended = first_job(buildkite, shell, "--minutes=0.03")
     assert ended.status == 1
-    assert "not ended after 0.03 minutes, and cancelled; see the logs of dispatch" in ended.err
+    told = "the build did not end within 0.03 minutes and is cancelled; see the logs of dispatch"
+    assert told in ended.err
     assert [job.outcome for job in buildkite.jobs()] == ["canceled"]
     again = first_job(buildkite, shell, "--minutes=0.03")
     assert "using the pipeline mayfly-first-job" in again.out

@@ -55,7 +55,7 @@ def test_it_changes_nothing(lab: AccountLab) -> None:
             {
                 "subnet-": "answer AssignPublicIp=true",
                 "agent archive": "another SHA-256",
-                "image": "ami-0123 is not there",
+                "image": "ami-0123 does not exist",
                 "token parameter": "there is no /other/token",
                 "m9.large": "no such instance type",
                 "AWSServiceRoleForEC2Spot": "spot.amazonaws.com",

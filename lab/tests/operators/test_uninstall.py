@@ -113,5 +113,5 @@ def test_a_right_that_is_missing_is_named(stage: Stage) -> None:
     ended = uninstall(stage, "--yes")
     assert ended.status == 1
     assert left()
-    assert "cannot look at all of it: the caller may not iam:ListRoles" in ended.err
+    assert "cannot list all resources: the caller may not iam:ListRoles" in ended.err
     assert "deleting" not in ended.out

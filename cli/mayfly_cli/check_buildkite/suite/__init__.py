@@ -1,1 +1,1 @@
-"""What Mayfly relies on of Buildkite's APIs, as tests: against Buildkite itself, and in the lab."""
+"""Mayfly's expectations of Buildkite's APIs, as tests: run against Buildkite and the emulator."""

@@ -1,4 +1,4 @@
-"""A plain HTTP client of Buildkite's APIs, with short forms for what every test says."""
+"""A plain HTTP client of Buildkite's APIs, with short forms of the calls that most tests make."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ONE_JOB = "steps: [{command: make, key: one}]"
 
 
 class Job(Protocol):
-    """Of a job what the suite asks for."""
+    """The attributes of a job that the tests read."""
 
     @property
     def id(self) -> str: ...
@@ -29,7 +29,7 @@ class Job(Protocol):
 
 @dataclass
 class Session:
-    """A registered agent, and the job that it took."""
+    """A registered agent, and the job that this agent has acquired; empty before."""
 
     contract: Client
     token: str
@@ -68,14 +68,14 @@ class Session:
 
 
 class Client(ABC):
-    """Some Buildkite: its addresses and tokens, and how jobs are made there."""
+    """A Buildkite: addresses, tokens, and a way to create jobs."""
 
     http: requests.Session
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """The agent API's address, without its `/v3`."""
+        """The address of the agent API, without `/v3`."""
 
     @property
     @abstractmethod

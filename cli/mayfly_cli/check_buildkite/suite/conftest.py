@@ -1,4 +1,4 @@
-"""The Buildkite that the suite is held against."""
+"""The fixture `bk`: the Buildkite that the suite runs against."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from mayfly_cli.check_buildkite.suite.client import Client
-from mayfly_cli.check_buildkite.suite.elsewhere import elsewhere
+from mayfly_cli.check_buildkite.suite.real_client import real_client
 
 
 @pytest.fixture
 def bk() -> Iterator[Client]:
-    with elsewhere() as made:
-        yield made
+    with real_client() as client:
+        yield client

@@ -1,4 +1,4 @@
-"""Job acquisition tokens: what they open, and when they die.
+"""Job acquisition tokens: the calls that a token allows, and the end of its life.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/agent/self_hosted/job_acquisition_tokens.md.
@@ -35,7 +35,7 @@ def reserved_job(bk: Client, seconds: int = 900) -> str:
 
 
 def test_tokens_are_issued_for_reserved_jobs_of_this_stack_alone(bk: Client) -> None:
-    """The shape: buildkite/stacksapi job_acquisition_tokens.go."""
+    """Source of the answer's shape: buildkite/stacksapi job_acquisition_tokens.go."""
     mine, free, foreign = bk.jobs("steps: [{command: a}, {command: b}, {command: c}]")
     bk.register_stack("other")
     bk.reserve(mine.id)
@@ -61,7 +61,7 @@ def test_issuing_checks_its_parameters(bk: Client, body: dict[str, object], stat
 
 
 def test_a_token_runs_its_job_and_no_other(bk: Client) -> None:
-    """That the other job looks unknown: as with a job token, buildkite/agent fake_api_server."""
+    """The 404 for the other job is the answer to a job token: buildkite/agent fake_api_server."""
     first, second = bk.jobs(TWO)
     bk.reserve(first.id, second.id)
     agent = bk.agent(token_for(bk, first.id))
@@ -69,7 +69,7 @@ def test_a_token_runs_its_job_and_no_other(bk: Client) -> None:
     assert agent.acquire(first.id).status_code == 200
 
 
-def test_a_used_token_registers_nobody_else(bk: Client) -> None:
+def test_a_used_token_registers_no_second_agent(bk: Client) -> None:
     job_id = reserved_job(bk)
     token = token_for(bk, job_id)
     assert bk.agent(token).acquire(job_id).ok

@@ -1,6 +1,6 @@
-"""The agent API for the agent itself: register, heartbeat, acquire, start, disconnect, being lost.
+"""The agent API for the agent itself: registration and acquire.
 
-Sources: "seen" stands for what buildkite-agent 3.83.1 was seen to do; the rest is named per test.
+Sources: "seen" means seen with buildkite-agent 3.83.1; each test names its other sources.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from mayfly_cli.check_buildkite.suite.client import Client
 
 
 def test_a_wrong_registration_token_is_refused_for_good(bk: Client) -> None:
-    """Seen: 401 ends the agent at once, while 403, 422 and 500 are repeated for five minutes."""
+    """Seen: 401 ends the agent at once; after 403, 422 and 500 it retries for five minutes."""
     answer = bk.registration(token="bkct_wrong")
     assert (answer.status_code, answer.json()) == (401, {"message": "Invalid access token"})
 
 
-def test_acquire_wants_its_lock_header(bk: Client) -> None:
-    """buildkite/agent agent/fake_api_server_test.go."""
+def test_acquire_requires_the_lock_header(bk: Client) -> None:
+    """Source: buildkite/agent agent/fake_api_server_test.go."""
     session = bk.agent()
     assert session.call("PUT", f"/v3/jobs/{bk.one_job()}/acquire").status_code == 422
 
 
 def test_a_second_agent_is_rejected_and_a_repeat_of_the_first_is_not(bk: Client) -> None:
-    """buildkite/agent core/client.go (exit 27); the repeat is an assumption.
+    """Source: buildkite/agent core/client.go (exit 27); the answer to the repeat is an assumption.
 
     Seen: after a lost answer the agent sends the same acquire again.
     """

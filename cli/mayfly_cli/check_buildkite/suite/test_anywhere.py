@@ -1,4 +1,4 @@
-"""What Mayfly relies on most.
+"""The calls that every job of Mayfly depends on: list, reserve, issue a token, acquire, finish.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/apis/agent_api/stacks.md and agent/self_hosted/job_acquisition_tokens.md.
@@ -22,7 +22,7 @@ def listed(bk: Client) -> requests.Response:
     return answer
 
 
-def test_a_listed_job_has_what_a_stack_decides_by(bk: Client) -> None:
+def test_a_listed_job_has_every_field_that_a_stack_needs(bk: Client) -> None:
     first, _, last = bk.jobs(THREE)
     shown = {job["id"]: job for job in listed(bk).json()["jobs"]}
     assert shown[first.id]["priority"] == 3
@@ -34,7 +34,7 @@ def test_a_listed_job_has_what_a_stack_decides_by(bk: Client) -> None:
     assert shown[last.id]["step"]["key"] == "last"
 
 
-def test_a_list_tells_of_more_pages_and_of_a_pause(bk: Client) -> None:
+def test_a_list_shows_more_pages_and_a_pause(bk: Client) -> None:
     bk.jobs(THREE)
     page = bk.stack("GET", f"{LIST}&limit=1").json()
     assert page["page_info"]["has_next_page"] is True
@@ -84,7 +84,7 @@ def test_a_finished_job_is_finished_and_a_cancelled_token_dies(bk: Client) -> No
     assert bk.registration(token).status_code == 401
 
 
-def test_a_stack_that_was_deregistered_lists_nothing(bk: Client) -> None:
+def test_a_deregistered_stack_is_not_found(bk: Client) -> None:
     assert bk.stack("POST", "/deregister").status_code == 204
     path = f"/v3/stacks/{STACK}{LIST}"
     assert bk.call("GET", path, token=bk.agent_token).status_code == 404

@@ -1,4 +1,4 @@
-"""What a stack may say about a job: finish it, leave notices on it; and how often it may call.
+"""A stack's calls about a job: finish, and notifications.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/apis/agent_api/stacks.md.

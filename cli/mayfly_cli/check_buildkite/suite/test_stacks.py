@@ -1,4 +1,4 @@
-"""What the Stacks API promises.
+"""The Stacks API: registration, lists, reservations, states, jobs.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/apis/agent_api/stacks.md.
@@ -43,7 +43,7 @@ def test_a_wrong_registration_is_refused(
     assert message(answer)
 
 
-def test_a_key_that_nobody_registered_is_not_found(bk: Client) -> None:
+def test_an_unregistered_stack_key_is_not_found(bk: Client) -> None:
     assert bk.stack("GET", "/scheduled-jobs?queue_key=default", key="nobody").status_code == 404
 
 
@@ -65,7 +65,7 @@ def test_list_checks_its_parameters(bk: Client, query: str, status: int) -> None
 
 
 def test_a_reservation_belongs_to_a_stack_key_not_to_a_process(bk: Client) -> None:
-    """buildkite/agent-stack-k8s internal/controller/config (the field ID)."""
+    """Source: buildkite/agent-stack-k8s internal/controller/config (the field ID)."""
     job_id = bk.one_job()
     bk.register_stack("other")
     assert bk.reserve(job_id).json()["reserved"] == [job_id]
@@ -91,7 +91,7 @@ def test_reserve_checks_its_parameters(bk: Client, body: dict[str, object], stat
 
 
 def test_states_are_given_for_known_jobs_only(bk: Client) -> None:
-    """That unknown ids are left out: agent-stack-k8s's own fake server."""
+    """Source for leaving out unknown ids: agent-stack-k8s's own fake server."""
     first, second = bk.jobs(TWO)
     bk.reserve(second.id)
     ids = [first.id, second.id, "no-such-job"]
@@ -117,7 +117,7 @@ def test_an_unknown_job_is_not_found(bk: Client) -> None:
 
 
 def test_the_token_tells_its_cluster(bk: Client) -> None:
-    """buildkite/agent api/token.go."""
+    """Source: buildkite/agent api/token.go."""
     shown = bk.call("GET", "/v3/token", token=bk.agent_token).json()
     assert shown["cluster_uuid"] == bk.cluster_id
     assert shown["organization_slug"] == bk.organization

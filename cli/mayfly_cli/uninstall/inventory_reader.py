@@ -1,4 +1,4 @@
-"""Looks for everything that belongs to a stack or a queue. Whoever may not look is told so."""
+"""Reads the resources of a stack or a queue from AWS. A read that AWS refuses is an error."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from mayfly_cli.account import Account, tags_of
 from mayfly_cli.ends import BrokenError
 from mayfly_cli.findings import Unknown
-from mayfly_cli.uninstall.found import (
+from mayfly_cli.uninstall.inventory import (
     FUNCTIONS,
     TOKEN_PARAMETER,
-    Found,
     Instance,
+    Inventory,
     QueueStack,
     Scope,
 )
@@ -22,16 +22,16 @@ _ALIVE = ["pending", "running", "shutting-down", "stopping", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
-class Looker:
-    """Reads the account; every answer is needed, for what is not seen cannot be deleted."""
+class InventoryReader:
+    """Reads the account; every read must succeed, because an unseen resource would stay."""
 
     account: Account
 
-    def look(self, scope: Scope) -> Found:
-        """All that is there now.
+    def read(self, scope: Scope) -> Inventory:
+        """The resources of the scope that exist now.
 
         Raises:
-            BrokenError: the caller may not look, or AWS does not answer.
+            BrokenError: the caller lacks a right, or AWS does not answer.
         """
         stacks = self._stacks()
         control = next((each for each in stacks if each["StackName"] == scope.stack), None)
@@ -39,7 +39,7 @@ class Looker:
         published = self._parameters(scope.published)
         operators = self._parameters(scope.operators)
         whole = not scope.queue
-        return Found(
+        return Inventory(
             control=control is not None,
             status=control["StackStatus"] if control else "",
             token_parameter=_parameters(control).get("TokenParameter", TOKEN_PARAMETER),
@@ -62,18 +62,18 @@ class Looker:
         )
 
     def instances(self, scope: Scope) -> tuple[Instance, ...]:
-        """The instances that are not terminated."""
+        """The scope's instances that are not terminated."""
         return self._instances(scope)
 
     def stack_status(self, name: str) -> tuple[str, str]:
-        """State and reason of a CloudFormation stack; empty when it is gone."""
+        """Status and reason of a CloudFormation stack; both empty if the stack does not exist."""
         absent = ("ValidationError",)
         found = self._ask("cloudformation", "describe_stacks", absent, StackName=name)
         if found is None:
             return "", ""
         stack = found["Stacks"][0]
         status = str(stack["StackStatus"])
-        # Asked for by its name a deleted stack is not found; by its id it is, as deleted.
+        # DescribeStacks does not find a deleted stack by its name, but still does by its id.
         return ("", "") if status == "DELETE_COMPLETE" else (status, _reason(stack))
 
     def _ask(
@@ -81,7 +81,7 @@ class Looker:
     ) -> Any:
         answer = self.account.ask(service, operation, tuple(absent), **parameters)
         if isinstance(answer, Unknown):
-            raise BrokenError(f"cannot look at all of it: {answer.reason}")
+            raise BrokenError(f"cannot list all resources: {answer.reason}")
         return answer
 
     def _stacks(self) -> list[dict[str, Any]]:
@@ -166,7 +166,7 @@ class Looker:
                 yield name, int(version["Version"])
 
     def _volumes(self, scope: Scope) -> tuple[str, ...]:
-        # One that is in use goes with its instance.
+        # Only unattached volumes: EC2 deletes an attached one with its instance.
         filters = [*_tagged(scope), {"Name": "status", "Values": ["available"]}]
         found = self._ask("ec2", "describe_volumes", Filters=filters)
         return tuple(each["VolumeId"] for each in found["Volumes"])
@@ -196,7 +196,7 @@ def _parameters(stack: dict[str, Any] | None) -> dict[str, str]:
 def _queues(
     scope: Scope, stacks: Iterable[QueueStack], parameters: Iterable[str]
 ) -> frozenset[str]:
-    """Keys of the queues by their stacks and by their parameters."""
+    """Keys of the queues that have a stack or a parameter."""
     if scope.queue:
         return frozenset({scope.queue})
     keys = {each.queue for each in stacks}

@@ -1,4 +1,4 @@
-"""What there is of a stack or of one of its queues, and what of it would be deleted."""
+"""The resources of a stack or of one of its queues, and the list of those to delete."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is to go."""
+    """The stack or queue to delete."""
 
     stack: str
     queue: str = ""
-    """One queue; empty for all of the stack."""
+    """Key of one queue; empty for the whole stack."""
 
     @property
     def name(self) -> str:
-        """As people say it."""
+        """The scope in words, for messages."""
         return f"queue {self.queue} of {self.stack}" if self.queue else f"stack {self.stack}"
 
     @property
     def operators(self) -> str:
-        """The path of operators' parameters."""
+        """SSM path of the parameters that operators write."""
         return f"/mayfly/{self.stack}/" + (f"queues/{self.queue}/" if self.queue else "")
 
     @property
     def published(self) -> str:
-        """The path, or the name, of what the deployment has published."""
+        """SSM path of the parameters that the deployment writes; for one queue, the name of one."""
         return f"/mayfly-infra/{self.stack}/" + (f"queues/{self.queue}" if self.queue else "")
 
 
@@ -42,12 +42,12 @@ class QueueStack:
     name: str
     queue: str
     nested: bool
-    """Whether it is a part of the control plane's stack."""
+    """Whether the stack is nested in the control plane's stack."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An EC2 instance with our tag that is not terminated."""
+    """An EC2 instance with the tag `mayfly-stack` that is not terminated."""
 
     id: str
     queue: str
@@ -55,18 +55,18 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What is there at the moment."""
+class Inventory:
+    """The resources that exist now."""
 
     control: bool
-    """Whether there is a stack of the control plane's name."""
+    """Whether the control plane's stack exists."""
     status: str = ""
     token_parameter: str = TOKEN_PARAMETER
     agent_endpoint: str = ""
-    """Where `dispatch` speaks to Buildkite; empty where that is not seen."""
+    """The address of Buildkite that `dispatch` uses; empty if there is no such function."""
     queue_stacks: tuple[QueueStack, ...] = ()
     queues: tuple[str, ...] = ()
-    """Keys of all queues that anything is there of."""
+    """Keys of all queues that have a stack or a parameter."""
     instances: tuple[Instance, ...] = ()
     operators: tuple[str, ...] = ()
     """Parameters that people wrote."""
@@ -78,11 +78,11 @@ class Found:
     """Name and version."""
     volumes: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
-    """Roles and instance profiles below the stack's path. Only CloudFormation deletes them: IAM has
-    no regions, so that those of a stack of this name in another region are among them."""
+    """Roles and instance profiles below the stack's path. Only CloudFormation deletes them, because
+    IAM has no regions: some may belong to a stack of the same name in another region."""
 
     def lines(self, scope: Scope) -> Iterator[str]:
-        """What would be deleted, one kind a line."""
+        """The resources to delete, one line for each kind; kinds without resources are omitted."""
         stacks = [each.name for each in self.own_stacks(scope)]
         if self.control and not scope.queue:
             stacks.append(scope.stack)
@@ -100,20 +100,20 @@ class Found:
                 yield f"{kind}: {', '.join(names)}"
 
     def own_stacks(self, scope: Scope) -> tuple[QueueStack, ...]:
-        """The queue stacks that are deleted by themselves; nested ones go with the control plane's.
+        """The queue stacks to delete one by one; nested stacks go with the control plane's stack.
 
         Raises:
-            BrokenError: the one queue that is to go is a part of the control plane's stack.
+            BrokenError: the one queue to delete is nested in the control plane's stack.
         """
         chosen = [each for each in self.queue_stacks if scope.queue in {"", each.queue}]
         for each in chosen:
             if scope.queue and each.nested:
                 raise BrokenError(
                     f"queue {scope.queue} is a part of the stack {scope.stack}: deploy that stack"
-                    ' with QueueKey="" to take it out, then run this again'
+                    ' with QueueKey="" to take the queue out, then run this again'
                 )
         return tuple(each for each in chosen if not each.nested)
 
-    def nothing(self, scope: Scope) -> bool:
-        """Whether there is nothing at all."""
+    def is_empty(self, scope: Scope) -> bool:
+        """Whether there is nothing to delete."""
         return not list(self.lines(scope))

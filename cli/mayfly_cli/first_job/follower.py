@@ -1,4 +1,4 @@
-"""Follows one build of one job to its end, and shows what happens as it happens."""
+"""Follows one build to its end, and prints states and log lines as they appear."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mayfly.scrubbing import scrub
 from mayfly_cli.buildkite import Api
 from mayfly_cli.ends import BrokenError
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 _ENDED = frozenset({"passed", "failed", "canceled", "timed_out", "skipped", "expired", "broken"})
-# A terminal's commands and Buildkite's time codes mean nothing in a file.
+# Terminal commands and Buildkite's time codes would only be noise in a file.
 _CODES = re.compile(r"\x1b_bk;t=\d+\x07|\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 @dataclass(slots=True)
 class Follower:
-    """What was told of the build so far."""
+    """Prints the progress of a pipeline's builds, each state and log line once."""
 
     api: Api
     base: str
@@ -28,16 +28,16 @@ class Follower:
     tell: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
-    _told: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By job: its state and its agent."""
-    _shown: dict[str, int] = field(default_factory=dict)
-    """By job: how much of its log."""
+    _reported: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By job id: the state and the agent's name that were printed last."""
+    _log_lengths: dict[str, int] = field(default_factory=dict)
+    """By job id: the number of log characters that were printed."""
 
     def follow(self, number: int, minutes: float) -> str:
-        """The build's outcome; `""` when it has not ended in this time.
+        """The build's final state; `""` if the build has not ended within these minutes.
 
         Raises:
-            BrokenError: Buildkite does not answer, or not as it should.
+            BrokenError: Buildkite does not answer, or answers with an error.
         """
         end = self.clock() + 60 * minutes
         while self.clock() < end:
@@ -46,11 +46,11 @@ class Follower:
                 self._job(number, job)
             if build["state"] in _ENDED:
                 return str(build["state"])
-            self.sleep(LOOK_SECONDS)
+            self.sleep(POLL_SECONDS)
         return ""
 
     def cancel(self, number: int) -> None:
-        """Cancel the build, so that nothing of it runs on."""
+        """Cancel the build, so that none of its jobs runs on."""
         self.api.call("PUT", f"{self.base}/builds/{number}/cancel")
 
     def _build(self, number: int) -> dict[str, Any]:
@@ -65,8 +65,8 @@ class Follower:
     def _job(self, number: int, job: dict[str, Any]) -> None:
         key, state = str(job["id"]), str(job.get("state", ""))
         agent = str((job.get("agent") or {}).get("name", ""))
-        before = self._told.get(key, ("", ""))
-        self._told[key] = (state, agent)
+        before = self._reported.get(key, ("", ""))
+        self._reported[key] = (state, agent)
         name = job.get("name") or job.get("label") or "job"
         if agent and agent != before[1]:
             self.tell(f"--- {name}: agent {agent}")
@@ -78,14 +78,14 @@ class Follower:
             self._log(number, key, whole=state in _ENDED)
 
     def _log(self, number: int, job: str, *, whole: bool) -> None:
-        """What is new in the log; a last line without its end only when nothing more can come."""
+        """Print the new lines of the log; an unfinished last line only if the job has ended."""
         answer = self.api.call("GET", f"{self.base}/builds/{number}/jobs/{job}/log")
         if not answer.ok or not isinstance(answer.content, dict):
             return
         text = _CODES.sub("", str(answer.content.get("content", ""))).replace("\r\n", "\n")
-        new = text[self._shown.get(job, 0) :]
+        new = text[self._log_lengths.get(job, 0) :]
         if not whole:
             new = new[: new.rfind("\n") + 1]
-        self._shown[job] = self._shown.get(job, 0) + len(new)
+        self._log_lengths[job] = self._log_lengths.get(job, 0) + len(new)
         for line in new.splitlines():
             self.tell(f"    {scrub(line)}")
