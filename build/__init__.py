@@ -1,1 +1,1 @@
-"""Tools of the build; nothing of them is shipped."""
+"""Tools that generate parts of templates and documents; no deployment contains them."""

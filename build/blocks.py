@@ -1,7 +1,7 @@
 """Generated blocks of documents: from `<!-- generated:NAME -->` to `<!-- /generated -->`.
 
-A module that has such blocks calls `main`: it names the documents that are stale and fails; with
-`--write` it renews them.
+A program that generates blocks calls `main`, which names the stale documents and exits with 1; with
+`--write`, `main` renews them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _MARKER = re.compile(r"<!-- /?generated")
 
 
 class BadMarkers(Exception):
-    """A document's markers do not pair, or name no block."""
+    """The markers of a document do not pair, or name an unknown block."""
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
+    """A Markdown table without a final newline; `|` in a cell is escaped."""
     names = list(head)
     lines = [names, ["---"] * len(names), *(list(row) for row in rows)]
     cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
@@ -38,15 +38,19 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Documents, and the blocks that may stand in them."""
+    """Documents, and the functions that generate their blocks."""
 
     names: tuple[str, ...]
-    """Paths below the checkout."""
+    """Paths of the documents, relative to the checkout."""
     blocks: Mapping[str, Callable[[], str]]
-    """By name: what writes the block."""
+    """By name of a block: the function that returns its text."""
 
     def renewed(self, text: str) -> str:
-        """The document with every block as it must be. Raises BadMarkers."""
+        """The document's text with all blocks generated anew.
+
+        Raises:
+            BadMarkers: the markers do not pair, or name an unknown block.
+        """
         found = list(_BLOCK.finditer(text))
         if len(_MARKER.findall(text)) != 2 * len(found):
             raise BadMarkers("markers do not pair: <!-- generated:NAME --> … <!-- /generated -->")
@@ -61,7 +65,11 @@ class Documents:
         )
 
     def stale(self, root: Path, write: bool) -> list[str]:
-        """The documents below `root` that were not as they must be; renewed if `write`."""
+        """Names of the stale documents below `root`; with `write`, the files are renewed.
+
+        Raises:
+            BadMarkers: the markers of a document do not pair, or name an unknown block.
+        """
         names = []
         for name in self.names:
             path = root / name
@@ -75,10 +83,10 @@ class Documents:
 
 
 def main(documents: Documents) -> NoReturn:
-    """Run as a program; its exit status is 0 when nothing was stale, or all was renewed."""
+    """Run the command line and exit: 0 if no document was stale or `--write` was given, else 1."""
 
-    @click.command(help="Generated blocks of the documentation: name those that are stale.")
-    @click.option("--write", is_flag=True, help="Renew what is stale.")
+    @click.command(help="Name the documents with stale generated blocks.")
+    @click.option("--write", is_flag=True, help="Renew the stale blocks.")
     def blocks(write: bool) -> None:
         names = documents.stale(ROOT, write)
         for name in names:

@@ -1,6 +1,6 @@
-"""Generated blocks of the documentation: what the code knows is written down once.
+"""Generates the blocks of README.md and docs/ from the product's code.
 
-`python -m build.docs` names the documents that are stale and fails; with `--write` it renews them.
+`python -m build.docs` names the stale documents and exits with 1; with `--write` it renews them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mayfly_protocol.agent_settings import REFUSED
 
 
 def parameters() -> str:
-    """Every parameter of a queue, from the model that reads them."""
+    """Table of a queue's parameters, from the model that parses them."""
     return table(
         ("parameter", "what it is", "allowed", "default"),
         (
@@ -30,24 +30,24 @@ def parameters() -> str:
     )
 
 
-class Traits(Protocol):
-    """The row of a state."""
+class StateWithEdges(Protocol):
+    """A row of a table of states, with the state's successors."""
 
     @property
     def edges(self) -> Mapping[Any, str]:
-        """The states that may follow, each with its cause."""
+        """By next state: the cause of the change."""
 
 
-class Lasting(Protocol):
-    """The row of a state that may have a deadline."""
+class StateWithDeadline(Protocol):
+    """A row of a table of states, with the state's deadline."""
 
     @property
     def deadline(self) -> timedelta | None:
-        """How long the state may last."""
+        """The longest time in the state; None for no limit."""
 
 
-def diagram(states: Mapping[Any, Traits]) -> str:
-    """A state diagram for Mermaid; the causes stand in `edges`."""
+def diagram(states: Mapping[Any, StateWithEdges]) -> str:
+    """A Mermaid state diagram without causes; `edges` lists the causes."""
     first = next(iter(states))
     arrows = [f"    [*] --> {first}"]
     for old, traits in states.items():
@@ -57,8 +57,8 @@ def diagram(states: Mapping[Any, Traits]) -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *arrows, "```"])
 
 
-def edges(states: Mapping[Any, Traits]) -> str:
-    """Every edge and its cause."""
+def edges(states: Mapping[Any, StateWithEdges]) -> str:
+    """Table of all edges with their causes."""
     return table(
         ("from", "to", "because"),
         (
@@ -70,12 +70,14 @@ def edges(states: Mapping[Any, Traits]) -> str:
 
 
 def deadlines() -> str:
-    """How long each state may last."""
+    """Table of the states that have a deadline."""
     records = (*_deadlines("claim", CLAIM_STATES), *_deadlines("instance", INSTANCE_STATES))
     return table(("record", "state", "at most"), records)
 
 
-def _deadlines(record: str, states: Mapping[Any, Lasting]) -> Iterator[tuple[str, str, str]]:
+def _deadlines(
+    record: str, states: Mapping[Any, StateWithDeadline]
+) -> Iterator[tuple[str, str, str]]:
     for state, traits in states.items():
         if traits.deadline is not None:
             yield record, f"`{state}`", _minutes(traits.deadline)
@@ -86,34 +88,34 @@ def _minutes(limit: timedelta) -> str:
 
 
 def trusted_keys() -> str:
-    """Keys of policy rules."""
+    """Table of the keys that policy rules may have."""
     return table(("key", "values"), ((f"`{key}`", what) for key, what in rules.KEYS.items()))
 
 
 def refused_keys() -> str:
-    """Keys that policy rules cannot have, by reason."""
+    """Table of the keys that policy rules cannot have, grouped by reason."""
     return _by_reason(("not a key", "why"), rules.REFUSED_KEYS)
 
 
 def refused_settings() -> str:
-    """Settings of the agent that cannot be set, by reason."""
+    """Table of the agent settings that `agent/config` refuses, grouped by reason."""
     return _by_reason(("cannot be set", "why"), REFUSED)
 
 
 def allowed_settings() -> str:
-    """Settings of the agent that can be set."""
+    """List of the agent settings that `agent/config` allows."""
     return ", ".join(f"`{name}`" for name in sorted(agent_settings.ALLOWED))
 
 
 def metrics() -> str:
-    """Every metric, which functions send it, and the alarms of template.yaml that watch it."""
+    """Table of all metrics, with their functions and the alarms of template.yaml on them."""
     alarms = _alarms(ROOT / "template.yaml")
     return table(
         (
             f"metric in `{NAMESPACE}`",
             "unit",
             f"dimension `{Dimension.SERVICE}`",
-            "what it is",
+            "meaning",
             "alarm",
         ),
         (
@@ -130,7 +132,7 @@ def metrics() -> str:
 
 
 def _alarms(template: Path) -> Mapping[str, list[str]]:
-    """Names of alarms by the metric of ours that they watch."""
+    """By metric of Mayfly's namespace: the names of the alarms on the metric."""
     found: dict[str, list[str]] = {}
     for name, resource in read(template)["Resources"].items():
         if resource["Type"] != "AWS::CloudWatch::Alarm":

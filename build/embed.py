@@ -1,7 +1,7 @@
-"""Put into the templates what is generated: the bundle's SHA-256, the user data, repeated parts.
+"""Writes the generated text of the templates: bundle SHA-256, user data, repeated parts.
 
 `python -m build.embed` rewrites template.yaml and stacks/queue.yaml in place; with `--check` it
-only says whether they are up to date, and exits with 1 when they are not.
+names the stale templates instead, and exits with 1 if there are any.
 """
 
 from __future__ import annotations
@@ -25,30 +25,35 @@ QUEUE = ROOT / "stacks" / "queue.yaml"
 PARTS = ROOT / "stacks" / "parts"
 
 PLACEHOLDER = "\n__MAYFLY_HOST_JSON__\n"
-"""The line of the user data that stands for what only the queue stack knows."""
+"""The line of user-data.sh that each launch template replaces by the queue's own JSON."""
 
 _SHA256 = re.compile(r'(?<=Sha256: ")[0-9a-f]{64}(?=")')
 _USER_DATA = re.compile(r"(?<=# BEGIN user data\n).*?(?= *# END user data\n)", re.DOTALL)
 
 
 def bundle_sha256() -> str:
-    """The SHA-256 of the bundle that `sam build` will make of the sources as they are."""
+    """SHA-256 in hex of the bundle that `sam build` makes from the current sources."""
     with tempfile.TemporaryDirectory() as directory:
         bundle = Path(directory, "bundle.tar.gz")
-        # The very command of the layer's Makefile.
+        # The same command as in layers/Makefile, so both make the same bytes.
         subprocess.run([sys.executable, INSTANCE / "bundle.py", bundle], check=True)
         return hashlib.sha256(bundle.read_bytes()).hexdigest()
 
 
 def user_data_mapping(script: str) -> str:
-    """The script in two pieces, as the YAML between the markers of stacks/queue.yaml."""
+    """YAML for the markers of stacks/queue.yaml: the script before and after the placeholder."""
     before, after = script.split(PLACEHOLDER)
     pieces = {"Before": before + "\n", "After": after}
     return "".join(f"      {name}: |\n{indent(text, ' ' * 8)}" for name, text in pieces.items())
 
 
 def expected() -> dict[Path, str]:
-    """Each template with what should stand in it."""
+    """By path: the text that each template must have.
+
+    Raises:
+        BadPart: the markers and the parts in stacks/parts do not fit.
+        SystemExit: the place for generated text is missing or occurs twice.
+    """
     mapping = user_data_mapping((INSTANCE / "user-data.sh").read_text(encoding="utf-8"))
     return {
         CONTROL: _replaced(_SHA256, bundle_sha256(), CONTROL),
@@ -59,16 +64,14 @@ def expected() -> dict[Path, str]:
 def _replaced(pattern: re.Pattern[str], new: str, path: Path) -> str:
     text, count = pattern.subn(lambda _: new, path.read_text(encoding="utf-8"))
     if count != 1:
-        raise SystemExit(f"{path.name}: expected one place for generated content, found {count}")
+        raise SystemExit(f"{path.name}: expected one place for generated text, found {count}")
     return text
 
 
 @click.command()
-@click.option(
-    "--check", is_flag=True, help="Change nothing; exit with 1 where a template is stale."
-)
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 if a template is stale.")
 def main(check: bool) -> None:
-    """Rewrite template.yaml and stacks/queue.yaml with what is generated."""
+    """Write the generated text into template.yaml and stacks/queue.yaml."""
     stale = {
         path: text for path, text in expected().items() if path.read_text(encoding="utf-8") != text
     }

@@ -1,9 +1,9 @@
-"""Parts of a template that stand in it more than once, each written once in a folder `parts`.
+"""Fills parts that a template repeats; the source of each part is one file in a folder `parts`.
 
-A place in the template names its part, and the word that differs there:
+Each place in the template names the part, and the value of the one word that differs:
 
     # BEGIN parts/NAME.yaml WORD=value
-    ...the part, with `value` where it says __WORD__...
+    ...the part, with `value` in place of __WORD__...
     # END parts/NAME.yaml
 """
 
@@ -25,15 +25,15 @@ _WORD = re.compile(r"__([A-Z_]+)__")
 
 
 class BadPart(Exception):
-    """A place in a template and its part do not fit."""
+    """The markers in a template and the parts do not fit."""
 
 
 def filled(text: str, folder: Path) -> str:
-    """The template with every part of `folder` in its places.
+    """The template's text with the parts of `folder` filled into their places.
 
     Raises:
-        BadPart: markers do not pair, there is no such part, a part has no place, or the word that
-            a place gives is not the word that the part leaves open.
+        BadPart: the markers do not pair, a marker names an unknown part, a part has no place, or a
+            marker gives another word than the part has.
     """
     used = set()
 
@@ -57,7 +57,7 @@ def _part(folder: Path, place: re.Match[str]) -> str:
     wanted, given = set(_WORD.findall(part)), {place["word"]} - {None}
     if wanted != given:
         raise BadPart(
-            f"{place['name']} leaves open {', '.join(sorted(wanted)) or 'no word'},"
+            f"{place['name']} needs {', '.join(sorted(wanted)) or 'no word'},"
             f" its place gives {', '.join(given) or 'none'}"
         )
     return _WORD.sub(lambda _: place["value"], part)

@@ -1,6 +1,7 @@
-"""Decide by IAM policies, as the policy reference describes it; what it does not know raises.
+"""Evaluates IAM policies for tests, as far as Mayfly's templates use them.
 
-Only what Mayfly's templates use: one account, identity and resource policies, no boundaries.
+Covered: identity and resource policies in one account, without boundaries. An unknown operator
+on a present condition key raises KeyError.
 Source: IAM user guide, "Policy evaluation logic" and "IAM JSON policy elements".
 """
 
@@ -19,14 +20,14 @@ _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One action on one resource; `context` holds the condition keys that AWS would send along."""
+    """One action on one resource; `context` holds the condition keys that AWS would supply."""
 
     action: str
     resource: str
     context: Mapping[str, Values] = field(default_factory=dict)
 
     def values(self, key: str) -> list[str] | None:
-        """The values of a condition key, whose name has no case; None where it is absent."""
+        """The values of a condition key, matched without regard to case; None if it is absent."""
         for name, value in self.context.items():
             if name.lower() == key.lower():
                 return as_list(value)
@@ -35,14 +36,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a request is allowed, and the Sid of the statement that settled it."""
+    """Whether a request is allowed, and the Sid of the statement that decided; None for none."""
 
     allowed: bool
     sid: str | None = None
 
 
 def decide(request: Request, *policies: Iterable[Statement]) -> Decision:
-    """An explicit Deny wins, then any Allow; nothing at all denies."""
+    """The decision of all policies together: a Deny wins over any Allow; no statement denies.
+
+    Raises:
+        KeyError: a condition on a present key has an operator that is not implemented here.
+    """
     applying = [
         statement for policy in policies for statement in policy if _applies(statement, request)
     ]
@@ -54,32 +59,32 @@ def decide(request: Request, *policies: Iterable[Statement]) -> Decision:
 
 
 def as_list(value: Any) -> list[Any]:
-    """IAM takes one value or a list of them everywhere."""
+    """The values as a list; IAM accepts one value in place of a list everywhere."""
     return list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
 
 
 def _applies(statement: Statement, request: Request) -> bool:
     return (
-        _names(statement, "Action", request.action.lower(), request, fold=True)
-        and _names(statement, "Resource", request.resource, request)
+        _element_matches(statement, "Action", request.action.lower(), request, fold=True)
+        and _element_matches(statement, "Resource", request.resource, request)
         and all(
-            _holds(operator, key, as_list(wanted), request)
+            _condition_holds(operator, key, as_list(wanted), request)
             for operator, keys in statement.get("Condition", {}).items()
             for key, wanted in keys.items()
         )
     )
 
 
-def _names(
+def _element_matches(
     statement: Statement, element: str, value: str, request: Request, *, fold: bool = False
 ) -> bool:
     negated = f"Not{element}" in statement
     patterns = as_list(statement[f"Not{element}" if negated else element])
-    found = any(_like(p.lower() if fold else p, value, request) for p in patterns)
+    found = any(_matches(p.lower() if fold else p, value, request) for p in patterns)
     return found != negated
 
 
-def _holds(operator: str, key: str, wanted: list[Any], request: Request) -> bool:
+def _condition_holds(operator: str, key: str, wanted: list[Any], request: Request) -> bool:
     name, found = operator, request.values(key)
     if name == "Null":
         return [str(value).lower() for value in wanted] == [str(found is None).lower()]
@@ -89,7 +94,7 @@ def _holds(operator: str, key: str, wanted: list[Any], request: Request) -> bool
         combine = all if quantifier == "ForAllValues" else any
         found = found or []
     if found is None:
-        # A missing key fails a positive operator and satisfies a negated one.
+        # By IAM's rules a missing key fails a positive operator and satisfies a negated operator.
         return name.endswith("IfExists") or "Not" in name
     test = _OPERATORS[name.removesuffix("IfExists")]
     negated = "Not" in name
@@ -98,38 +103,38 @@ def _holds(operator: str, key: str, wanted: list[Any], request: Request) -> bool
     )
 
 
-def _like(pattern: str, value: str, request: Request) -> bool:
-    """Wildcards of the policy count, those inside a variable's value do not."""
+def _matches(pattern: str, value: str, request: Request) -> bool:
+    """Whether the value matches the pattern; wildcards in a variable's value are literal text."""
     expression = ""
     for at, part in enumerate(_VARIABLE.split(pattern)):
         if at % 2:
             values = request.values(part)
             if values is None:
-                return False  # a variable without value matches nothing
+                return False  # by IAM's rules a variable without a value matches nothing
             expression += re.escape(values[0])
         else:
             expression += re.escape(part).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, value, re.DOTALL) is not None
 
 
-def _equal(pattern: str, value: str, request: Request) -> bool:
+def _equals(pattern: str, value: str, request: Request) -> bool:
     literal = _VARIABLE.sub(lambda match: (request.values(match[1]) or ["\0"])[0], pattern)
     return literal == value
 
 
-def _arn_like(pattern: str, value: str, request: Request) -> bool:
-    """Each of an ARN's six parts for itself: a wildcard does not reach over a colon."""
+def _arn_matches(pattern: str, value: str, request: Request) -> bool:
+    """Whether an ARN matches, compared by its six parts: no wildcard spans a colon."""
     patterns, parts = pattern.split(":", 5), value.split(":", 5)
     return len(patterns) == len(parts) and all(
-        _like(p, part, request) for p, part in zip(patterns, parts, strict=True)
+        _matches(p, part, request) for p, part in zip(patterns, parts, strict=True)
     )
 
 
 _OPERATORS: dict[str, Callable[[str, str, Request], bool]] = {
-    "ArnEquals": _arn_like,
-    "ArnLike": _arn_like,
+    "ArnEquals": _arn_matches,
+    "ArnLike": _arn_matches,
     "Bool": lambda pattern, value, _: pattern.lower() == value.lower(),
-    "StringEquals": _equal,
-    "StringLike": _like,
-    "StringNotEquals": _equal,
+    "StringEquals": _equals,
+    "StringLike": _matches,
+    "StringNotEquals": _equals,
 }

@@ -1,6 +1,6 @@
-"""Print a template as CloudFormation gets it, as JSON: `python -m build.translate template.yaml`.
+"""Prints a template as CloudFormation receives it, in JSON: `python -m build.translate FILE`.
 
-The addresses of code in it are of objects that do not exist: it is for linting, not for AWS.
+The output is for linting only: the code's addresses in it name objects that do not exist.
 """
 
 from __future__ import annotations

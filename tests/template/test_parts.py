@@ -55,8 +55,8 @@ def test_a_part_stands_at_its_places_margin_with_its_word(folder: Path) -> None:
     ("text", "says"),
     [
         ("nothing: 1\n", "no place for door.yaml"),
-        (a_place(words=""), "door.yaml leaves open COLOUR, its place gives none"),
-        (a_place(words=" SIZE=1"), "door.yaml leaves open COLOUR, its place gives SIZE"),
+        (a_place(words=""), "door.yaml needs COLOUR, its place gives none"),
+        (a_place(words=" SIZE=1"), "door.yaml needs COLOUR, its place gives SIZE"),
         (a_place(words=" COLOUR="), "markers do not pair"),
         (a_place(name="gate.yaml"), "there is no part gate.yaml"),
         (a_place() + "# END parts/door.yaml\n", "markers do not pair"),
@@ -71,5 +71,5 @@ def test_places_and_parts_that_do_not_fit_are_errors(folder: Path, text: str, sa
 
 def test_a_part_without_an_open_word_takes_none(tmp_path: Path) -> None:
     (tmp_path / "door.yaml").write_text("door: 1\n")
-    with pytest.raises(BadPart, match=re.escape("leaves open no word, its place gives COLOUR")):
+    with pytest.raises(BadPart, match=re.escape("needs no word, its place gives COLOUR")):
         filled(a_place(), tmp_path)
