@@ -14,8 +14,8 @@ from mayfly_lab.commands.run import run
 from mayfly_lab.commands.up import up
 
 EPILOG = """\
-Exit status: 0 all is well, 1 something failed or broke, 2 what was asked for
-makes no sense, 130 it was stopped."""
+Exit status: 0 success, 1 a build, job or check failed, 2 an invalid command
+line, 130 stopped by a signal."""
 
 
 @click.group(
@@ -30,12 +30,12 @@ for command in (demo, run, up, bench):
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run a command line; returns its exit status."""
+    """Run a command line. Returns the exit status."""
     return run_group(mayfly_lab, arguments)
 
 
 def main() -> None:
-    """Run this program's command line, and exit."""
+    """Run the command line of this process, and exit with its status."""
     sys.exit(run_command(sys.argv[1:]))
 
 

@@ -1,4 +1,4 @@
-"""`mayfly-lab bench`: how long a job waits for a machine that is hot, and where."""
+"""`mayfly-lab bench`: measures how long jobs wait on hot machines, phase by phase."""
 
 from __future__ import annotations
 
@@ -19,46 +19,48 @@ Examples:
   mayfly-lab bench --jobs 40
   mayfly-lab bench --latency buildkite=100ms,aws=15ms --json figures.json
 
-Exit status: 0 every job passed on a hot machine, 1 one did not, 2 what was
-asked for makes no sense, 130 it was stopped. A goal that is missed is told, and
-is no error."""
+Exit status: 0 every job passed on a hot machine, 1 a job did not, 2 an invalid
+command line, 130 stopped by a signal. A missed goal is printed and does not
+change the exit status."""
 
 
 @click.command("bench", cls=LabCommand, epilog=EPILOG)
-@click.option("--jobs", metavar="N", type=Whole(1, MOST_JOBS), default="200", help="How many.")
+@click.option(
+    "--jobs", metavar="N", type=Whole(1, MOST_JOBS), default="200", help="Number of jobs."
+)
 @click.option(
     "--pool",
     metavar="N",
     type=Whole(1, options.MOST_HOT),
     default="20",
-    help="Machines that are hot at once.",
+    help="Machines hot at the start of a round of jobs.",
 )
 @click.option(
     "--every",
     metavar="TIME",
     type=Duration(),
     default="1770ms",
-    help="From one job to the next, as 700ms.",
+    help="Time from one job to the next, for example 700ms.",
 )
 @options.agent_option
 @options.latency_option
 @options.json_option(help="Write the figures as JSON too.")
 def bench(**chosen: Any) -> int:
-    """Measure the way of jobs on hot machines, phase by phase.
+    """Measure how long jobs wait on hot machines, phase by phase.
 
     Runs small jobs one after the other on hot machines, with the shipped intervals, and prints
     percentiles of the time from runnable to the command's first output, the share of each phase,
-    and what the intervals cost.
+    and the cost of the intervals.
 
-    Wants an otherwise idle machine. Jobs that come faster than they run share this machine's cores,
-    which those of a real fleet do not.
+    Run the bench on an otherwise idle machine. Jobs that come faster than they run share this
+    machine's cores; jobs of a real fleet do not.
     """
     return _bench(BenchChoices(**chosen))
 
 
 def _bench(chosen: BenchChoices) -> int:
     agent = options.agent(chosen.agent)
-    # Late: they take a second to import, which --help and errors need not wait for.
+    # Late imports: they take a second, and --help and errors need not wait.
     from mayfly_lab.bench.hot import BenchError, Course
     from mayfly_lab.bench.show import bench as measure
 

@@ -1,4 +1,4 @@
-"""What a person chose on the command line, read and checked one by one."""
+"""The options of each command, each read and checked by its option type."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mayfly_lab.latency import Latency
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the lab is to be like."""
+    """Options that describe the lab."""
 
     queues: tuple[str, ...]
-    """As given; empty for the default."""
+    """Names as given; empty for the default queue."""
     hot: int
-    """Machines that are kept ready, of each queue."""
+    """Machines of each queue that are kept ready."""
     parameters: tuple[tuple[str, str, str], ...]
     """Queue, name and value of operators' parameters."""
     agent: str | None
@@ -24,12 +24,12 @@ class World:
     latency: Latency
     faults: tuple[Wish, ...]
     json: Path | None
-    """The file that the report, or what is printed, is also written to."""
+    """File for the report (`run`) or the printed facts (`up`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChoices(World):
-    """Besides: the build of `mayfly-lab run`."""
+    """Options of `mayfly-lab run`: the lab's, and the build's."""
 
     pipeline: Path
     repo: Path | None
@@ -43,7 +43,7 @@ class RunChoices(World):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpChoices(World):
-    """Besides: where `mayfly-lab up` listens; 0 for any free port."""
+    """Options of `mayfly-lab up`: the lab's, and its ports; 0 for any free port."""
 
     port_aws: int
     port_buildkite: int
@@ -51,15 +51,15 @@ class UpChoices(World):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchChoices:
-    """How many jobs `mayfly-lab bench` measures, and where."""
+    """Options of `mayfly-lab bench`."""
 
     jobs: int
     pool: int
-    """Machines that are hot at once."""
+    """Machines hot at the start of a round."""
     every: float
-    """Seconds from one job to the next."""
+    """Seconds from the creation of one job to the next."""
     agent: str | None
     """The agent's program or `stand-in`; None for what is on PATH."""
     latency: Latency
     json: Path | None
-    """The file that the figures are also written to."""
+    """File for the figures."""

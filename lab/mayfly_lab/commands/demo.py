@@ -1,4 +1,4 @@
-"""`mayfly-lab demo`: the bundled pipelines, with what goes wrong in real life."""
+"""`mayfly-lab demo`: runs the bundled pipelines, with the failures of real life."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Examples:
   mayfly-lab demo
   mayfly-lab demo --agent stand-in --json report.json
 
-Exit status: 0 all held, 1 something is off, 2 what was asked for makes no
-sense, 130 it was stopped."""
+Exit status: 0 all checks held, 1 a check broke or the demo got stuck, 2 an
+invalid command line, 130 stopped by a signal."""
 
 
 @click.command("demo", cls=LabCommand, epilog=EPILOG)
 @options.agent_option
 @options.json_option(help="Write the report as JSON too.")
 def demo(agent: str | None, json: Path | None) -> int:
-    """Run the bundled pipelines, and check what was promised.
+    """Run the bundled pipelines, and check Mayfly's promises.
 
-    Jobs on two queues go through the whole system, with what goes wrong in real life. It tells what
-    happens, and checks what Mayfly promises.
+    Jobs on two queues go through the whole system, with the failures of real life. The command
+    prints events as they happen, and a check of each of Mayfly's promises.
     """
     program = options.agent(agent)
-    # Late: a second of start-up, which --help need not wait for.
+    # A late import: it takes a second, and --help need not wait.
     from mayfly_lab.demo.play import DemoError, play
 
     with _interrupted():
@@ -49,7 +49,7 @@ def demo(agent: str | None, json: Path | None) -> int:
 
 @contextmanager
 def _interrupted() -> Iterator[None]:
-    """Let SIGTERM interrupt as Ctrl-C does, and let nothing interrupt what then clears up."""
+    """Let SIGTERM interrupt as Ctrl-C does; ignore both signals during clean-up."""
     numbers = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:

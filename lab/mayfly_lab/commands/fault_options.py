@@ -1,4 +1,4 @@
-"""`--fault`: read by the lab's one table, and checked against what there is to strike."""
+"""`--fault`: parsed by the table of faults, with its target checked against what the lab has."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 _EVENTS = ("aws.ec2/x", "aws.ssm/x", "aws.events/x", "dynamodb", "sqs")
 GRAMMAR = """\
 Faults, each NAME=TARGET[,value=X][,count=N][,after=TIME][,for=TIME][,by=WHO].
-TARGET may hold `*`. They count from the moment that the stacks are deployed:
-`count` is how often they strike, `after` when they begin, `for` how long they
-last, `by` whose calls (dispatch, i-0…). Times: 250ms, 5s, 2m.
+TARGET may hold `*`. A fault strikes `count` times, from `after` the deployment
+of the stacks, `for` this time, and only calls `by` this caller (dispatch, i-0…).
+Times: 250ms, 5s, 2m.
 """
 WIDTH = 80
 
 
 def fault(text: str) -> Wish:
-    """A fault, as it is written.
+    """Parse a fault, and check its target.
 
     Raises:
-        FaultSyntaxError: it cannot be read, or there is nothing of that name to strike.
+        FaultSyntaxError: the text cannot be read, or the lab has no such target.
     """
     wish = read(text)
     _check_target(wish)
@@ -36,12 +36,12 @@ def fault(text: str) -> Wish:
 
 
 class FaultType(click.ParamType[Wish]):
-    """A fault, as it is written."""
+    """A fault, NAME=TARGET[,OPTION=VALUE…]."""
 
     name = "fault"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Wish:
-        """What is to go wrong."""
+        """The fault, parsed, with a known target."""
         try:
             return fault(value)
         except FaultSyntaxError as error:
@@ -50,7 +50,7 @@ class FaultType(click.ParamType[Wish]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Names of faults, and what each does."""
+        """Names of faults with their meanings."""
         del ctx, param
         return [
             CompletionItem(f"{name}=", help=switch.meaning)
@@ -67,12 +67,12 @@ def faults_option(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="NAME=TARGET,…",
         multiple=True,
         type=FaultType(),
-        help="Make something go wrong; may be repeated; the table below has all of them.",
+        help="Inject a fault; may be repeated. The table below has all faults.",
     )(function)
 
 
 def _table() -> str:
-    """Every fault: an example of how it is written, and what it does."""
+    """Help text: every fault with an example and its meaning."""
     table = click.HelpFormatter(width=WIDTH)
     table.write(GRAMMAR)
     for part in Part:
@@ -90,19 +90,20 @@ def _table() -> str:
 
 
 FAULTS = _table()
-"""For the end of the help."""
+"""Table of faults, for the end of the help."""
 
 
 def check_queues(wishes: Sequence[Wish], queues: Sequence[str]) -> None:
-    """See that faults of queues name queues that there are.
+    """Check the targets of queue faults against the lab's queues.
 
     Raises:
-        UsageError: one does not.
+        UsageError: a fault's target matches no queue.
     """
     for wish in wishes:
         if wish.part is Part.QUEUE and not matching(queues, wish.target):
             raise UsageError(
-                f"--fault: {wish.name}: no queue is {wish.target!r}; there is {', '.join(queues)}"
+                f"--fault: {wish.name}: unknown queue {wish.target!r}; the lab has"
+                f" {', '.join(queues)}"
             )
 
 
@@ -113,26 +114,28 @@ def _check_target(wish: Wish) -> None:
             known = _endpoints()
             if not matching(known, target):
                 near = get_close_matches(target, known, n=1, cutoff=0.0)[0]
-                raise FaultSyntaxError(f"{name}: no call is {target!r}; did you mean {near}?")
+                raise FaultSyntaxError(f"{name}: unknown call {target!r}; did you mean {near}?")
         case Part.FUNCTION:
             if not matching(FUNCTIONS, target.partition("/")[0]):
                 functions = ", ".join(FUNCTIONS)
-                raise FaultSyntaxError(f"{name}: no function is {target!r}; there is {functions}")
+                raise FaultSyntaxError(
+                    f"{name}: unknown function {target!r}; the functions are {functions}"
+                )
         case Part.EVENT:
-            # Of a pattern like `aws.ec2/*State-change*` only the source can be checked.
+            # Only the source of a pattern like `aws.ec2/*State-change*` can be checked.
             if not any(matching(_EVENTS, each) for each in (target, f"{target.split('/')[0]}/*")):
                 raise FaultSyntaxError(
-                    f"{name}: no event is {target!r}; there is aws.ec2/*, aws.ssm/*,"
+                    f"{name}: unknown event {target!r}; the events are aws.ec2/*, aws.ssm/*,"
                     " aws.events/* (schedules), dynamodb, sqs"
                 )
         case Part.CAPACITY if "/" not in target and "*" not in target:
-            raise FaultSyntaxError(f"{name}: {target!r} is not TYPE/ZONE, as {target}/*")
+            raise FaultSyntaxError(f"{name}: {target!r} is not TYPE/ZONE (try {target}/*)")
         case _:
             pass
 
 
 def _endpoints() -> list[str]:
-    # Late: the emulator is not needed for --help.
+    # A late import: --help does not need the emulator.
     from buildkite_emulator.serving.endpoints import AGENT, REST, STACKS
 
     return sorted({route.name for route in (*STACKS, *AGENT, *REST)})

@@ -1,4 +1,4 @@
-"""Follows a build from its creation to its end, and the lab from there to an empty cloud."""
+"""Follows a build to its end, then the lab until no machine is left."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from mayfly_lab.lab import Lab
 from mayfly_lab.report.live import Teller
 
 LOOK = 0.5
-"""Seconds between two looks at the records: each is a scan, on the cores that run the lab."""
+"""Seconds between two reads of the records: each read is a scan on the cores that run the lab."""
 PATIENCE = 180.0
-"""Seconds that machines have to go after the last job, and hot ones to come before the first."""
+"""Seconds to wait for hot machines before the first job, and for their end after the last job."""
 BLOCKED = "blocked"
-"""The state of a build that only a person can move on."""
+"""The state of a build at a block step, until a person unblocks the step."""
 
 
 @dataclass(slots=True)
 class Follower:
-    """Watches one lab for one command; every wait ends early when the command is to stop."""
+    """Watches one lab for one command. Every wait ends early when a signal stops the command."""
 
     lab: Lab
     teller: Teller
@@ -38,7 +38,7 @@ class Follower:
         self.untaken = Untaken(self.lab)
 
     def look(self) -> list[Instance]:
-        """Tell of machines, and of jobs that nobody takes; all records of instances."""
+        """Print new states of machines and jobs not reserved. Returns all instance records."""
         found = list(self.lab.records.instances().values())
         self.teller.on_instances(found)
         for line in self.untaken.news():
@@ -46,10 +46,10 @@ class Follower:
         return found
 
     def until(self, done: Callable[[list[Instance]], bool], seconds: float) -> bool:
-        """Wait until the instances are as wanted; whether they were in time.
+        """Wait until `done` accepts the instance records. Returns False after `seconds`.
 
         Raises:
-            Stopped: the command is to end.
+            Stopped: a signal ended the command.
         """
         end = time.monotonic() + seconds
         while not done(self.look()):
@@ -59,20 +59,20 @@ class Follower:
         return True
 
     def hot(self, wanted: int) -> bool:
-        """Wait until so many machines are hot."""
+        """Wait until `wanted` machines are hot. Returns False after `PATIENCE`."""
         return self.until(
             lambda found: sum(i.state.traits.supply is Supply.READY for i in found) >= wanted,
             PATIENCE,
         )
 
     def build(self, build_id: str, seconds: float, unblock: Callable[[str], bool]) -> BuildView:
-        """Wait for a build's end, for its time to be over, or for a block step that stays.
+        """Wait until a build ends, `seconds` are over, or a block step stays blocked.
 
-        `unblock` decides for each block step (by its label and how to unblock it) whether it is
-        let through.
+        `unblock` gets the label of each block step and returns True to unblock the step. Returns
+        the build's last view.
 
         Raises:
-            Stopped: the command is to end.
+            Stopped: a signal ended the command.
         """
         end = time.monotonic() + seconds
         told: set[str] = set()
@@ -86,29 +86,29 @@ class Follower:
             self.stop.wait(LOOK)
 
     def _unblocked(self, view: BuildView, told: set[str], unblock: Callable[[str], bool]) -> bool:
-        """Let through what may be let through; whether the build can go on."""
+        """Unblock the first step that `unblock` accepts. Returns whether the build can go on."""
         builds = Builds(self.lab.buildkite, view.pipeline)
         steps = builds.blocked(view.number)
         for step in steps:
             if step.id not in told:
                 told.add(step.id)
-                self.teller.say(f"the build waits at the block step {step.label!r}; unblock it by")
+                self.teller.say(f"the build waits at block step {step.label!r}; unblock it:")
                 self.teller.lines([f"  {builds.unblocking(view.number, step)}"])
             if unblock(step.label):
                 self.teller.say(f"{step.label}: unblocked")
                 builds.unblock(view.number, step)
                 return True
-        # Without one somebody has let it through in this moment.
+        # No step is blocked: somebody has unblocked the build since the view was read.
         return not steps
 
     def wind_down(self) -> bool:
-        """End the pools, and wait until every machine is gone; whether they went in time.
+        """End the pools, and wait until no instance and no claim is open.
 
-        What is left of a pool would idle for five minutes before Mayfly retires it; a person who
-        ends a lab does not wait for that.
+        Idle machines of a pool are terminated here: Mayfly would retire them after five minutes
+        only. Returns False after `PATIENCE`.
 
         Raises:
-            Stopped: the command is to end.
+            Stopped: a signal ended the command.
         """
         self.lab.faults.clear()
         for queue in self.lab.choices.queues:
@@ -120,7 +120,7 @@ class Follower:
         supply = [i for i in found if i.state.traits.supply is not Supply.NONE]
         idle = {i.instance_id for i in supply if i.job is None and i.instance_id} - ended
         if idle and not any(map(_pool, self.lab.records.queues().values())):
-            self.teller.say(f"{len(idle)} idle machines of the pool are ended")
+            self.teller.say(f"the lab terminates {len(idle)} idle machines of the pool")
             self.lab.aws.client("ec2").terminate_instances(InstanceIds=sorted(idle))
             ended |= idle
         waiting = any(claim.open for claim in self.lab.records.claims().values())
@@ -128,7 +128,7 @@ class Follower:
 
 
 def asked(stop: Stop) -> Callable[[str], bool]:
-    """Asks whoever sits at the terminal about each block step; where nobody sits it means no."""
+    """A function that asks at the terminal whether to unblock a step; no terminal means no."""
 
     def ask(label: str) -> bool:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):

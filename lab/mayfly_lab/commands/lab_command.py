@@ -1,4 +1,4 @@
-"""What the commands of the lab have in common beyond any other command line."""
+"""Base of the lab's commands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from mayfly_cli.ends import USAGE
 
 
 class LabCommand(Command):
-    """A command of the lab. A host that can hold no machine ends it like a wrong option."""
+    """A command of the lab. A host that cannot run machines ends the command as a usage error."""
 
     ends: ClassVar[Mapping[type[Exception], int]] = {**Command.ends, Misconfigured: USAGE}

@@ -1,4 +1,4 @@
-"""The lines that `mayfly-lab up` prints: each works as it stands when pasted into a shell."""
+"""The lines that `mayfly-lab up` prints, to paste into a shell unchanged."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mayfly_lab.commands.rest import Builds
 from mayfly_lab.lab import STACK, Lab
 
 HELLO, BY_HAND = "hello", "byhand"
-"""Pipelines, and the queue of the second, which Mayfly does not serve."""
+"""Slugs of two pipelines. `BY_HAND` is also the name of a queue that Mayfly does not serve."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line for a shell, and what it is for."""
+    """One line for a shell, with its key in the JSON file and its purpose."""
 
     name: str
     what: str
@@ -27,7 +27,7 @@ class Line:
 
 
 def lines(lab: Lab) -> Iterator[Line]:
-    """All of them, in the order in which they make sense."""
+    """All lines, in the order of use."""
     yield Line("aws", "AWS, with an operator's credentials", _exports(aws_variables(lab)))
     yield Line("buildkite", "Buildkite, for agents and for you", _exports(bk_variables(lab)))
     yield from _builds(lab)
@@ -37,7 +37,7 @@ def lines(lab: Lab) -> Iterator[Line]:
 
 
 def aws_variables(lab: Lab) -> dict[str, str]:
-    """What a client of AWS finds in its environment."""
+    """Environment variables for a client of AWS, with an operator's credentials."""
     keys = lab.aws.operator
     return {
         "AWS_ENDPOINT_URL": lab.aws.endpoint,
@@ -50,7 +50,7 @@ def aws_variables(lab: Lab) -> dict[str, str]:
 
 
 def bk_variables(lab: Lab) -> dict[str, str]:
-    """What an agent finds in its environment, and the token of a user."""
+    """Environment variables for an agent, and a user's API token."""
     return {
         "BUILDKITE_AGENT_ENDPOINT": lab.buildkite.agent_endpoint,
         "BUILDKITE_AGENT_TOKEN": lab.buildkite.agent_token,
@@ -65,13 +65,13 @@ def _exports(variables: dict[str, str]) -> str:
 def _builds(lab: Lab) -> Iterator[Line]:
     url = Builds(lab.buildkite, HELLO).url
     yield Line("create build", "create a build", _create(lab, HELLO))
-    yield Line("show build", "show it with its jobs", _curl(lab, f"{url}/1"))
+    yield Line("show build", "show the build with its jobs", _curl(lab, f"{url}/1"))
     job = (
         f"{_curl(lab, f'{url}/1')} |"
         ' python3 -c \'import json, sys; print(json.load(sys.stdin)["jobs"][0]["id"])\''
     )
     log = f'{_curl(lab, f"{url}/1/jobs/")}"$({job})"/log.txt'
-    yield Line("show log", "the log of its job", log)
+    yield Line("show log", "show the log of the build's job", log)
 
 
 def _create(lab: Lab, pipeline: str) -> str:
@@ -92,7 +92,7 @@ def _bearer(lab: Lab) -> str:
 
 
 def _pool(lab: Lab) -> Iterator[Line]:
-    """The change of an operator's parameter, by the AWS CLI where there is one, and by boto3."""
+    """Lines that change pool/hot (by boto3, and by the AWS CLI if installed), and read records."""
     name = f"/mayfly/{STACK}/queues/{lab.choices.queues[0]}/pool/hot"
     what = "keep two machines hot"
     if _aws_cli():
@@ -108,7 +108,7 @@ def _pool(lab: Lab) -> Iterator[Line]:
 
 
 def _aws_cli() -> bool:
-    """Whether there is an AWS CLI that runs: a version manager's shim exists even without."""
+    """Whether an AWS CLI runs. A version manager's shim is on PATH even without a CLI behind it."""
     program = shutil.which("aws")
     if program is None:
         return False
@@ -120,16 +120,16 @@ def _aws_cli() -> bool:
 
 
 def _by_hand(lab: Lab) -> Iterator[Line]:
-    """An agent of the user's own; its token and endpoint come from the environment above."""
+    """Lines for an agent started by hand; `bk_variables` hold its token and endpoint."""
     place = quote(str(by_hand_folder(lab)))
     start = (
         f"buildkite-agent start --name by-hand --tags queue={BY_HAND} --build-path {place}/builds"
         f" --hooks-path {place}/hooks --plugins-path {place}/plugins --no-color"
     )
     yield Line("agent", f"an agent by hand, for the queue {BY_HAND} (stays: own shell)", start)
-    yield Line("build by hand", "a build for it", _create(lab, BY_HAND))
+    yield Line("build by hand", "a build for the agent by hand", _create(lab, BY_HAND))
 
 
 def by_hand_folder(lab: Lab) -> Path:
-    """Where agents that are started by hand may write; it goes when the lab goes."""
+    """Folder for agents started by hand; removed with the lab."""
     return lab.home / BY_HAND

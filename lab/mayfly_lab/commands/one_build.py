@@ -1,4 +1,4 @@
-"""One build of a user's pipeline in a lab of its own, told and judged."""
+"""Runs one build of a user's pipeline in a lab of its own, reports it and checks it."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ from mayfly_lab.report.logs import Logs
 from mayfly_lab.report.timeline import instance_lines, job_lines
 
 _MOST_INSTANCES = "50"
-"""What limits/max-instances is without a parameter."""
+"""Default of limits/max-instances."""
 
 
 @dataclass(frozen=True, slots=True)
 class OneBuild:
-    """What `mayfly-lab run` does."""
+    """The work of `mayfly-lab run`."""
 
     chosen: RunChoices
     source: Source
     choices: LabChoices
     no_namespaces: str
-    """Why machines are not as good as they can be here; empty when they are."""
+    """Why machines have no namespaces; empty when they have them."""
     stop: Stop
 
     def run(self) -> int:
-        """From an empty cloud to an empty cloud; the command's exit code.
+        """Run the build in a new lab, and print the report. Returns the command's exit status.
+
+        The lab is empty again and removed at the end.
 
         Raises:
             UsageError: git cannot copy the repository.
-            Stopped: somebody wants the end.
+            Stopped: a signal ended the command.
         """
         with Lab(self.choices) as lab:
             teller = Teller(lab.buildkite.log, Logs(self.chosen.logs))
@@ -59,36 +61,36 @@ class OneBuild:
             for line in _never_struck(lab.asked_faults):
                 teller.say(line)
         if not gone:
-            teller.say("not every machine went in time")
+            teller.say("warning: not every machine and job ended in time")
         checks = [*check_all(evidence), *_of_the_lab(broken_lab)]
         self._report(teller, evidence, checks, cold)
         return self._verdict(teller, view, checks)
 
     def _before(self, lab: Lab) -> Iterator[str]:
-        """What is to be known before the build begins."""
+        """Lines to print before the build begins: agent, machines, repository, queues, faults."""
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
         yield from lab.notice
         if self.no_namespaces:
-            yield f"warning: machines are only directories here: {self.no_namespaces}"
+            yield f"warning: machines are plain directories: {self.no_namespaces}"
         source = self.source
         if source.repository is None:
-            yield "repository: an empty one"
+            yield "repository: empty"
         else:
             yield f"repository: {source.repository} at {source.commit[:12]} ({source.branch})"
         if source.uncommitted:
-            yield "warning: there is uncommitted work in it, which no job will see"
+            yield "warning: the repository has uncommitted work, which jobs do not see"
         delays = f"; latency: {self.choices.latency}" if any(_delays(self.choices)) else ""
         yield f"queues: {', '.join(self.choices.queues)}{delays}"
         for wish in self.choices.faults:
             yield f"fault: {wish.text}"
-        yield "both kinds of stack are deployed; the functions run as the templates wire them"
+        yield "the stacks are deployed; the functions run with the templates' triggers"
 
     def _wait_for_pool(self, follower: Follower) -> None:
         parameters = self.choices.parameters.values()
-        # A schedule is not counted: what it wants depends on the time of day.
+        # A schedule is not counted: its pool size depends on the time of day.
         wanted = sum(int(p["pool/hot"]) for p in parameters if p.get("pool/hot", "").isdigit())
         if wanted and not follower.hot(wanted):
-            follower.teller.say(f"not all of {wanted} machines are hot; the build begins anyway")
+            follower.teller.say(f"fewer than {wanted} machines are hot; the build begins anyway")
         elif wanted:
             follower.teller.say(f"{wanted} machines are hot and proven; the build begins")
 
@@ -99,7 +101,7 @@ class OneBuild:
         made = lab.buildkite.create_build(self.source.slug, self.source.request(env))
         unblock = (lambda _: True) if self.chosen.unblock else asked(self.stop)
         view = follower.build(made.id, self.chosen.timeout, unblock)
-        teller.say(f"the build {_ended(view)}")
+        teller.say(f"the build {_ending(view)}")
         for job in view.jobs:
             if job.state is JobState.SCHEDULED:
                 teller.say(untaken(job))
@@ -131,7 +133,7 @@ class OneBuild:
         broken = sum(not check.held for check in checks)
         held = "all checks held" if not broken else f"{broken} checks are BROKEN"
         seconds = time.time() - teller.began
-        teller.lines(["", f"the build {_ended(view)}; {held}; {seconds:.0f} s"])
+        teller.lines(["", f"the build {_ending(view)}; {held}; {seconds:.0f} s"])
         return 0 if _is_over(view) and view.state == "passed" and not broken else 1
 
 
@@ -139,20 +141,20 @@ def _is_over(view: BuildView) -> bool:
     return all(job.outcome is not None for job in view.jobs)
 
 
-def _ended(view: BuildView) -> str:
-    """How a build ended, or that it did not."""
+def _ending(view: BuildView) -> str:
+    """The predicate of "the build …": passed, failed, canceled, blocked or unfinished."""
     if view.state == BLOCKED:
         return "is BLOCKED (--unblock lets it through)"
     if not _is_over(view):
-        return "was not over in time (--timeout)"
+        return "did not end in time (--timeout)"
     return {"passed": "passed", "canceled": "was canceled"}.get(view.state, "failed")
 
 
 def _never_struck(faults: Sequence[Fault]) -> Iterator[str]:
-    """Faults that a person believes to have seen, and did not."""
+    """A warning for each fault that struck nothing: a run without the fault proves nothing."""
     for fault in faults:
         if not fault.struck:
-            yield f"warning: {fault.name}={fault.target} never struck: it met nothing of that name"
+            yield f"warning: fault {fault.name}={fault.target} never struck: no target matched"
 
 
 def _delays(choices: LabChoices) -> tuple[float, float]:
@@ -161,4 +163,4 @@ def _delays(choices: LabChoices) -> tuple[float, float]:
 
 def _of_the_lab(failures: Sequence[Exception]) -> list[Check]:
     broken = tuple(repr(each) for each in failures)
-    return [Check("lab", "the lab itself", broken)] if broken else []
+    return [Check("lab", "the lab has no failures of its own", broken)] if broken else []

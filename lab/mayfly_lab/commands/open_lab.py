@@ -1,4 +1,4 @@
-"""A lab that stays up, and says how it is reached."""
+"""Keeps a lab running, and prints how to reach it."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 
 @dataclass(frozen=True, slots=True)
 class OpenLab:
-    """What `mayfly-lab up` does."""
+    """The work of `mayfly-lab up`."""
 
     chosen: UpChoices
     choices: LabChoices
     no_namespaces: str
-    """Why machines are not as good as they can be here; empty when they are."""
+    """Why machines have no namespaces; empty when they have them."""
     stop: Stop
 
     def run(self) -> int:
-        """Stay until somebody wants the end; the command's exit code."""
+        """Keep the lab until a signal ends the command. Returns the exit status."""
         further = () if BY_HAND in self.choices.queues else (BY_HAND,)
         choices = replace(
             self.choices,
@@ -71,7 +71,7 @@ class OpenLab:
         follower.until(lambda _: False, float("inf"))
 
     def _furnish(self, lab: Lab) -> None:
-        """A repository, and a pipeline for Mayfly's first queue and one for an agent by hand."""
+        """Add a repository, a pipeline for Mayfly's first queue, and one for an agent by hand."""
         source = lab.home / "source"
         source.mkdir()
         (source / "README").write_text("What jobs of the lab check out.\n", encoding="utf-8")
@@ -86,8 +86,8 @@ class OpenLab:
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
         yield from lab.notice
         if self.no_namespaces:
-            yield f"warning: machines are only directories here: {self.no_namespaces}"
-        yield f"queues that Mayfly serves: {', '.join(lab.choices.queues)}"
+            yield f"warning: machines are plain directories: {self.no_namespaces}"
+        yield f"Mayfly's queues: {', '.join(lab.choices.queues)}"
         for wish in lab.choices.faults:
             yield f"fault: {wish.text}"
         for line in printed:
@@ -95,21 +95,21 @@ class OpenLab:
             yield f"# {line.what}"
             yield line.text
         yield ""
-        yield "# files, until it ends"
+        yield "# files, until the lab ends"
         for what, path in files(lab).items():
             yield f"# {what}: {path}"
         yield ""
-        yield "ready; Ctrl-C ends it and leaves nothing behind"
+        yield "ready; Ctrl-C ends the lab and leaves nothing behind"
 
 
 def files(lab: Lab) -> dict[str, str]:
-    """Where logs and records can be read, by what they are."""
+    """Paths of log files and of the journal, by description."""
     logs = {f"log of {name}": str(lab.aws.log_of(name)) for name in FUNCTIONS}
     return {**logs, "journal of every call to AWS": str(lab.aws.config.home / "journal.jsonl")}
 
 
 def facts(lab: Lab, printed: list[Line]) -> dict[str, Any]:
-    """What is printed, for scripts."""
+    """The printed facts as JSON content, for scripts."""
     return {
         "stack": STACK,
         "queues": list(lab.choices.queues),
@@ -127,7 +127,7 @@ def facts(lab: Lab, printed: list[Line]) -> dict[str, Any]:
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all, and readable by its owner alone: it holds credentials."""
+    """Write the file whole or not at all, readable by its owner alone: it holds credentials."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as written:
         json.dump(content, written, indent=2)

@@ -1,4 +1,4 @@
-"""Types of options: what is allowed, and what a wrong value is told."""
+"""Types of options. Each accepts the allowed values, and names them when it refuses a value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARAMETER = re.compile(r"([A-Za-z0-9_-]{1,100})/([^=\s]+)=(.+)", re.DOTALL)
 
 
 class Whole(click.ParamType[int]):
-    """A whole number within these bounds, both of them allowed."""
+    """A whole number from `low` to `high`, both included."""
 
     name = "n"
 
@@ -26,7 +26,7 @@ class Whole(click.ParamType[int]):
     def convert(
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """The number."""
+        """The number, parsed."""
         if isinstance(value, int):  # a default
             return value
         if not (value.isascii() and value.isdigit()) or not self._low <= int(value) <= self._high:
@@ -36,14 +36,14 @@ class Whole(click.ParamType[int]):
 
 
 class Variable(click.ParamType[tuple[str, str]]):
-    """A variable of the build's environment."""
+    """A variable of the build's environment, NAME=VALUE."""
 
     name = "variable"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """Its name and its value."""
+        """Name and value of the variable."""
         match = _VARIABLE.fullmatch(value)
         if match is None:
             self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
@@ -51,30 +51,30 @@ class Variable(click.ParamType[tuple[str, str]]):
 
 
 class QueueParameter(click.ParamType[tuple[str, str, str]]):
-    """An operator's parameter of a queue."""
+    """An operator's parameter of a queue, QUEUE/NAME=VALUE."""
 
     name = "parameter"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str, str]:
-        """Its queue, its name and its value."""
+        """Queue, name and value of the parameter."""
         match = _PARAMETER.fullmatch(value)
         if match is None:
-            said = f"{value!r} is not QUEUE/NAME=VALUE, as default/launch/purchase=spot"
+            said = f"{value!r} is not QUEUE/NAME=VALUE (try default/launch/purchase=spot)"
             self.fail(said, param, ctx)
         return match[1], match[2], match[3]
 
 
 class Delays(click.ParamType[Latency]):
-    """Stated delays of calls."""
+    """Delays of calls, such as `buildkite=100ms,aws=15ms`."""
 
     name = "delays"
 
     def convert(
         self, value: str | Latency, param: click.Parameter | None, ctx: click.Context | None
     ) -> Latency:
-        """The delays."""
+        """The delays, parsed."""
         if isinstance(value, Latency):  # the default
             return value
         try:
@@ -84,37 +84,37 @@ class Delays(click.ParamType[Latency]):
 
 
 class Duration(click.ParamType[float]):
-    """A time of more than nothing."""
+    """A duration above zero, such as `90s`."""
 
     name = "time"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Its seconds."""
+        """The duration in seconds."""
         try:
             seconds = parse_seconds(value)
         except FaultSyntaxError as error:
             self.fail(str(error), param, ctx)
         if not seconds:
-            self.fail(f"{value!r} is no time at all", param, ctx)
+            self.fail(f"{value!r} is not a time above zero", param, ctx)
         return seconds
 
 
 class OutputFile(click.ParamType[Path]):
-    """A file that can be written. It is not touched."""
+    """Path of a writable file. The check writes nothing."""
 
     name = "file"
 
     def convert(
         self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
-        """Its path."""
+        """The file's path."""
         path = Path(value)
         if not path.parent.is_dir():
-            self.fail(f"there is no folder {path.parent}", param, ctx)
+            self.fail(f"the folder {path.parent} does not exist", param, ctx)
         if path.is_dir():
             self.fail(f"{path} is a folder; name a file in it", param, ctx)
         if not os.access(path if path.exists() else path.parent, os.W_OK):
-            self.fail(f"you may not write {path}", param, ctx)
+            self.fail(f"{path}: no permission to write it", param, ctx)
         return path

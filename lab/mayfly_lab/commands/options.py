@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ STAND_IN = "stand-in"
 
 
 def json_option(*names: str, help: str) -> Options:  # noqa: A002 - as click calls it
-    """The option for a file that is written besides what is printed."""
+    """The option `--json`: a file that gets the command's results."""
     return click.option("--json", *names, metavar="FILE", type=OutputFile(), help=help)
 
 
 def latency_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The option for stated delays."""
+    """The option `--latency`: delays of calls."""
     return click.option(
         "--latency",
         metavar="buildkite=TIME,aws=TIME",
         type=Delays(),
         default=Latency(),
         show_default="none",
-        help="What every call to Buildkite and to AWS takes besides, as buildkite=100ms,aws=15ms.",
+        help="Added delay of every call to Buildkite and AWS, e.g. buildkite=100ms,aws=15ms.",
     )(function)
 
 
 def agent_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The option for the agent that machines install."""
+    """The option `--agent`: the agent that machines install."""
     return click.option(
         "--agent",
         metavar="PATH",
-        show_default="the one on PATH, else the stand-in",
-        help=f"The buildkite-agent that machines install; `{STAND_IN}` for the built-in one.",
+        show_default="buildkite-agent on PATH, else the stand-in",
+        help=f"The buildkite-agent that machines install; `{STAND_IN}` for the lab's stand-in.",
     )(function)
 
 
 def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say what the lab is like."""
+    """The options of `World`: queues, pool, parameters, agent and delays of the lab."""
     for option in (
         latency_option,
         agent_option,
@@ -61,8 +61,8 @@ def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="QUEUE/NAME=VALUE",
             multiple=True,
             type=QueueParameter(),
-            help="Set an operator's parameter of a queue before anything starts, as"
-            " default/launch/purchase=spot; may be repeated, and goes before --hot.",
+            help="Set an operator's parameter of a queue before the first tick, for example"
+            " default/launch/purchase=spot; may be repeated, and overrides --hot.",
         ),
         click.option(
             "--hot",
@@ -77,8 +77,8 @@ def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME",
             multiple=True,
             type=QUEUE_KEY,
-            help="A queue that Mayfly serves; may be repeated, and the first is where steps go"
-            " that name none.",
+            help="A queue that Mayfly serves; may be repeated. The first queue gets the steps"
+            " that name no queue.",
         ),
     ):
         function = option(function)
@@ -86,10 +86,10 @@ def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def agent(wanted: str | None) -> Path | None:
-    """The agent's program; None for the stand-in.
+    """Path of the agent's program; None for the stand-in.
 
     Raises:
-        UsageError: it is not a program.
+        UsageError: `wanted` is not a program, or the program does not print its version.
     """
     if wanted == STAND_IN:
         return None
@@ -97,7 +97,7 @@ def agent(wanted: str | None) -> Path | None:
     if wanted is not None and found is None:
         raise UsageError(f"--agent: {wanted} is not a program; give its path, or `{STAND_IN}`")
     if found is not None and not _tells_its_version(found):
-        raise UsageError(f"--agent: {found} does not tell its version, as a buildkite-agent does")
+        raise UsageError(f"--agent: {found} --version does not print a buildkite-agent's version")
     return Path(found) if found is not None else None
 
 

@@ -1,4 +1,4 @@
-"""Buildkite's REST API as a user of the lab calls it."""
+"""Calls to the REST API of the lab's Buildkite, as a user makes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class BlockStep:
-    """A step that waits for somebody to let the build go on."""
+    """A block step at which a build waits."""
 
     id: str
     label: str
@@ -22,20 +22,20 @@ class BlockStep:
 
 @dataclass(frozen=True, slots=True)
 class Builds:
-    """The builds of one pipeline, through the documented calls."""
+    """The builds of one pipeline, by documented calls. A refused call raises HTTPError."""
 
     buildkite: Buildkite
     pipeline: str
 
     @property
     def url(self) -> str:
-        """Where they are."""
+        """The address of the builds."""
         organization = self.buildkite.settings.organization
         path = f"/v2/organizations/{organization}/pipelines/{self.pipeline}/builds"
         return f"{self.buildkite.url}{path}"
 
     def blocked(self, number: int) -> list[BlockStep]:
-        """The block steps at which a build stands now."""
+        """The block steps at which a build waits now."""
         return [
             BlockStep(job["id"], job.get("label") or "block")
             for job in self._call("GET", f"/{number}")["jobs"]
@@ -43,11 +43,11 @@ class Builds:
         ]
 
     def unblock(self, number: int, step: BlockStep) -> None:
-        """Let the build go on past a block step, with the answers that its fields have already."""
+        """Unblock a step. The step's fields keep their default answers."""
         self._call("PUT", f"/{number}/jobs/{step.id}/unblock", {})
 
     def unblocking(self, number: int, step: BlockStep) -> str:
-        """The line with which anybody can do the same."""
+        """A curl line for a shell that unblocks the step."""
         return (
             f"curl --fail --silent --show-error --request PUT --data '{{}}' --header"
             f" 'Authorization: Bearer {self.buildkite.api_token}'"

@@ -1,4 +1,4 @@
-"""`mayfly-lab run`: a user's own pipeline through the whole system."""
+"""`mayfly-lab run`: runs a user's own pipeline through the whole system."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Examples:
   mayfly-lab run pipeline.yml --env COLOUR=blue --branch release --unblock
   mayfly-lab run pipeline.yml --fault 'machine-dies=*,value=3s'
 
-Exit status: 0 the build passed and every check held, 1 it failed or is blocked
-or a check broke, 2 what was asked for makes no sense, 130 it was stopped.
+Exit status: 0 the build passed and every check held, 1 the build failed or is
+blocked or a check broke, 2 an invalid command line, 130 stopped by a signal.
 
 {FAULTS}"""
 
@@ -34,21 +34,21 @@ or a check broke, 2 what was asked for makes no sense, 130 it was stopped.
     "--repo",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    show_default="the one around the pipeline's file, else an empty one",
+    show_default="the repository around the pipeline's file, else an empty repository",
     help="The git repository that jobs check out, at its current commit.",
 )
 @click.option(
     "--branch",
     metavar="NAME",
     show_default="the repository's current branch, else main",
-    help="Build this branch; one that the repository does not have begins at its current commit.",
+    help="Build this branch; a branch missing in the repository starts at its current commit.",
 )
 @click.option(
     "--env",
     metavar="NAME=VALUE",
     multiple=True,
     type=Variable(),
-    help="A variable of the build's environment; may be repeated.",
+    help="Set a variable of the build's environment; may be repeated.",
 )
 @options.world_options
 @click.option("--unblock", is_flag=True, help="Let the build through every block step.")
@@ -57,29 +57,29 @@ or a check broke, 2 what was asked for makes no sense, 130 it was stopped.
     metavar="TIME",
     type=Duration(),
     default="30m",
-    help="Cancel the build when it takes longer, as 90s or 10m.",
+    help="Cancel the build after this time, for example 90s or 10m.",
 )
 @click.option(
     "--logs",
     type=click.Choice([str(each) for each in Logs]),
     default=str(Logs.ALL),
-    help="Whose logs to show.",
+    help="Show the logs of these jobs.",
 )
 @options.json_option(help="Write the report as JSON too.")
 @faults_option
 def run(**chosen: Any) -> int:
     """Run a pipeline of yours through the whole system.
 
-    It goes through all of Mayfly on this machine: a Buildkite emulator, the deployed stacks in a
-    local AWS, and a machine of its own for every job. It shows what happens, the log of each job
-    when it has ended, when each job and machine came to which point, and whether what Mayfly
-    promises held. Nothing leaves this machine, and nothing is left on it.
+    The build goes through all of Mayfly on this machine: a Buildkite emulator, the deployed stacks
+    in a local AWS, and a machine of its own for every job. The command prints events as they
+    happen, the log of each job at its end, a timeline of each job and machine, and a check of each
+    of Mayfly's promises. Nothing leaves this machine, and nothing is left on it.
     """
     return _run(RunChoices(**chosen))
 
 
 def _run(chosen: RunChoices) -> int:
-    # Late: they take a second to import, which --help and errors need not wait for.
+    # Late imports: they take a second, and --help and errors need not wait.
     from mayfly_lab.commands import source as sources
 
     source = sources.read_source(chosen.pipeline, chosen.repo, chosen.branch)

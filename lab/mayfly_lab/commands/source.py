@@ -1,4 +1,4 @@
-"""What a user's build is made of: the pipeline's file, and the repository that jobs check out."""
+"""The source of a user's build: the pipeline file, and the repository that jobs check out."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _NAME = "repository"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A pipeline and, unless jobs find an empty one, its repository."""
+    """A pipeline and its repository; no repository means that jobs check out an empty one."""
 
     slug: str
     pipeline: str
     repository: Path | None
     branch: str
-    """Of the build."""
+    """The build's branch."""
     commit: str
-    """What jobs check out."""
+    """The commit that jobs check out."""
     message: str
     new_branch: bool
-    """Whether the repository has no such branch, and gets it at that commit."""
+    """Whether the repository lacks the branch; the lab's copy gets it at `commit`."""
     uncommitted: bool
-    """Whether there is work that no job will see."""
+    """Whether the repository has uncommitted work; jobs do not see uncommitted work."""
 
     def request(self, env: Mapping[str, str]) -> BuildRequest:
-        """The build, as a person asks for it."""
+        """The request for the build, as a person makes it in Buildkite's UI."""
         return BuildRequest(
             branch=self.branch, commit=self.commit, message=self.message, source="ui", env=env
         )
 
     def add_to(self, lab: Lab) -> None:
-        """Make the repository and the pipeline known to Buildkite.
+        """Add the repository and the pipeline to the lab's Buildkite.
 
         Raises:
             UsageError: git cannot copy the repository.
@@ -50,7 +50,7 @@ class Source:
         if origin is None:
             origin = lab.home / "empty"
             origin.mkdir()
-        elif _asked(origin, "symbolic-ref", "--quiet", "HEAD") is None:
+        elif _git_output(origin, "symbolic-ref", "--quiet", "HEAD") is None:
             origin = self._on_a_branch(origin, lab.home / "checkout")
         try:
             lab.buildkite.add_repository(
@@ -62,26 +62,26 @@ class Source:
         lab.buildkite.add_pipeline(self.slug, self.pipeline, url, as_uploaded=True)
 
     def _on_a_branch(self, origin: Path, target: Path) -> Path:
-        """A copy whose HEAD is a branch: a detached one cannot be cloned as a default branch."""
-        _must("clone", "--quiet", str(origin), str(target))
-        _must("-C", str(target), "checkout", "--quiet", "-B", "detached", self.commit)
+        """Copy a repository with a detached HEAD. Git cannot clone a default branch from such."""
+        _require_git("clone", "--quiet", str(origin), str(target))
+        _require_git("-C", str(target), "checkout", "--quiet", "-B", "detached", self.commit)
         return target
 
 
 def read_source(file: Path, repository: Path | None, branch: str | None) -> Source:
-    """Read the pipeline, and find the repository: the given one, else the one around the file.
+    """Read the pipeline file, and find its repository: `repository`, else the one around the file.
 
     Raises:
-        UsageError: the file cannot be read; the folder is no git repository, or has no commit; the
-            branch cannot be one.
+        UsageError: the file cannot be read; the folder is no git repository, or the repository has
+            no commit; git does not allow the branch's name.
     """
     text = _text(file)
     if branch is not None and _git("check-ref-format", "--branch", branch).returncode:
-        raise UsageError(f"--branch: git takes no branch of the name {branch!r}; choose another")
+        raise UsageError(f"--branch: git does not allow the name {branch!r}; choose another")
     if repository is None:
         repository = _around(file.resolve().parent)
     elif not repository.is_dir():
-        raise UsageError(f"--repo: there is no folder {repository}")
+        raise UsageError(f"--repo: {repository} is not a folder")
     elif _around(repository) is None:
         raise UsageError(f"--repo: {repository} is not a git repository; `git init` and commit")
     else:
@@ -89,18 +89,19 @@ def read_source(file: Path, repository: Path | None, branch: str | None) -> Sour
     name = file.stem if repository is None or file.stem != "pipeline" else repository.name
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "pipeline"
     if repository is None:
-        # Its one commit is made when the lab starts.
+        # HEAD: the empty repository's one commit is made when the lab starts.
         return Source(slug, text, None, branch or "main", "HEAD", "", bool(branch), False)
     return _of_repository(slug, text, repository, branch)
 
 
 def _of_repository(slug: str, text: str, repository: Path, branch: str | None) -> Source:
-    head = _asked(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    head = _git_output(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if head is None:
-        raise UsageError(f"--repo: {repository} has no commit yet; commit what jobs need")
-    current = _asked(repository, "symbolic-ref", "--quiet", "--short", "HEAD") or "detached"
+        raise UsageError(f"--repo: {repository} has no commit; commit the files that jobs need")
+    current = _git_output(repository, "symbolic-ref", "--quiet", "--short", "HEAD") or "detached"
     wanted = branch or current
-    tip = _asked(repository, "rev-parse", "--verify", "--quiet", f"refs/heads/{wanted}^{{commit}}")
+    ref = f"refs/heads/{wanted}^{{commit}}"
+    tip = _git_output(repository, "rev-parse", "--verify", "--quiet", ref)
     commit = tip or head
     return Source(
         slug=slug,
@@ -108,18 +109,18 @@ def _of_repository(slug: str, text: str, repository: Path, branch: str | None) -
         repository=repository,
         branch=wanted,
         commit=commit,
-        message=_asked(repository, "log", "-1", "--format=%s", commit) or "",
+        message=_git_output(repository, "log", "-1", "--format=%s", commit) or "",
         new_branch=tip is None and wanted != current,
-        uncommitted=bool(_asked(repository, "status", "--porcelain")),
+        uncommitted=bool(_git_output(repository, "status", "--porcelain")),
     )
 
 
 def queues_of(source: Source, given: Sequence[str], env: Mapping[str, str]) -> list[str]:
-    """The queues of the lab: those given, else the default one and those that steps name.
+    """The queues of the lab: `given`, else the default queue and the queues that steps name.
 
     Raises:
-        UsageError: the pipeline cannot be read, with line and reason; or a step names a queue that
-            was not given.
+        UsageError: the pipeline cannot be read, with line and reason; or a step names a queue
+            outside `given`.
     """
     with_default = list(given) or [DEFAULT_QUEUE]
     buildkite = Buildkite(lambda: datetime.now(UTC), queues=with_default)
@@ -144,28 +145,28 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UsageError(f"there is no file {file}") from None
+        raise UsageError(f"{file} does not exist") from None
     except IsADirectoryError:
         raise UsageError(f"{file} is a folder; name the pipeline's file") from None
     except PermissionError:
-        raise UsageError(f"you may not read {file}") from None
+        raise UsageError(f"{file}: no permission to read it") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not text in UTF-8: {error.reason}") from None
 
 
 def _around(folder: Path) -> Path | None:
-    """The repository around a folder."""
-    top = _asked(folder, "rev-parse", "--show-toplevel")
+    """The top folder of the repository around `folder`; None outside any repository."""
+    top = _git_output(folder, "rev-parse", "--show-toplevel")
     return Path(top) if top else None
 
 
-def _asked(repository: Path, *arguments: str) -> str | None:
-    """What git answers; None when it refuses."""
+def _git_output(repository: Path, *arguments: str) -> str | None:
+    """Git's output, stripped; None when git fails."""
     done = _git("-C", str(repository), *arguments)
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _must(*arguments: str) -> None:
+def _require_git(*arguments: str) -> None:
     done = _git(*arguments)
     if done.returncode:
         raise UsageError(f"--repo: git: {_last_line(done.stderr)}")
@@ -176,4 +177,4 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it failed and said nothing"])[-1]
+    return (text.strip().splitlines() or ["git failed without a message"])[-1]

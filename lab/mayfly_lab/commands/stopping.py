@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: asked for at any moment, obeyed where nothing is left behind."""
+"""Ctrl-C and SIGTERM: remembered at any moment, obeyed only where nothing is left behind."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(ends.Stopped):
-    """Somebody wants the command to end."""
+    """A signal ended the command."""
 
     def __init__(self) -> None:
         super().__init__("stopped; nothing is left behind")
 
 
 class Stop:
-    """Remembers that the end was asked for. A second and any further request change nothing.
+    """Remembers that a signal has come. Further signals change nothing.
 
-    The handler raises nothing: an exception between the making of a thing and the note that it
-    must be removed would leave that thing behind.
+    The handler raises nothing: an exception between the creation of a resource and the
+    registration of its removal would leave the resource behind.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        # An Event's own lock is not made for handlers; a pipe wakes whoever waits.
+        # A pipe wakes `wait` and `line`. The lock of threading.Event is not safe in a handler.
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take the signals, until this ends; nothing stops what has stopped on its way out."""
+        """Handle the signals in this context. After a stop, signals stay ignored for clean-up."""
         former = {each: signal.signal(each, self._asked) for each in _SIGNALS}
         try:
             yield
@@ -48,28 +48,28 @@ class Stop:
             os.close(self._writing)
 
     def wait(self, seconds: float) -> None:
-        """Wait so long.
+        """Wait for `seconds`.
 
         Raises:
-            Stopped: the end was asked for, before or meanwhile.
+            Stopped: a signal came before or meanwhile.
         """
         select.select([self._reading], [], [], seconds)
         self.check()
 
     def check(self) -> None:
-        """Go on only when nobody asked for the end.
+        """Return only when no signal has come.
 
         Raises:
-            Stopped: somebody did.
+            Stopped: a signal has come.
         """
         if self.requested:
             raise Stopped
 
     def line(self, stream: TextIO) -> str:
-        """The next line that somebody types.
+        """The next line typed into `stream`.
 
         Raises:
-            Stopped: the end was asked for instead.
+            Stopped: a signal came first.
         """
         select.select([stream.fileno(), self._reading], [], [])
         self.check()
@@ -79,8 +79,8 @@ class Stop:
         del number, frame
         again, self.requested = self.requested, True
         line = "already stopping" if again else "stopping: machines and functions end first"
-        # Not through `sys.stderr`: the handler may have interrupted a write to it. Where nobody
-        # reads any more, as behind `| head`, there is nobody to tell.
+        # Not through `sys.stderr`: the handler may have interrupted a write to it. The pipe breaks
+        # where the reader is gone, as behind `| head`: then the line is dropped.
         with suppress(BrokenPipeError):
             os.write(2, f"mayfly-lab: {line}\n".encode())
         if not again:

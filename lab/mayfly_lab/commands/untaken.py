@@ -1,4 +1,4 @@
-"""Jobs that nobody takes, told while somebody still waits for them."""
+"""Reports jobs that Mayfly does not reserve, while the user still waits for them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from mayfly_lab.lab import Lab
 from mayfly_lab.report import show
 
 UNTAKEN = timedelta(seconds=10)
-"""After this long a job is told of: Mayfly looks several times a second."""
+"""A runnable job is reported after this time: Mayfly lists jobs several times a second."""
 
 
 class Untaken:
-    """Tells once of each job of a lab that has waited for long and is not reserved."""
+    """Reports each job once that is runnable for `UNTAKEN` and not reserved."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._told: set[str] = set()
 
     def news(self) -> Iterator[str]:
-        """A line for each job that was not told of yet."""
+        """A line for each such job not reported yet: its name, its rules and the reason."""
         for job in self._lab.buildkite.jobs():
             if job.id not in self._told and _waits(job):
                 self._told.add(job.id)
-                yield f"{untaken(job)} in {UNTAKEN.seconds} s: {self._reason(job)}"
+                yield f"{untaken(job)} after {UNTAKEN.seconds} s: {self._reason(job)}"
 
     def _reason(self, job: JobView) -> str:
         queues = self._lab.choices.queues
         if job.queue not in queues:
-            return f"Mayfly serves {', '.join(queues)} here (--queue adds one)"
+            return f"Mayfly's queues are {', '.join(queues)} (--queue adds a queue)"
         log = self._lab.aws.log_of("dispatch").read_text("utf-8", "replace")
         if not log:
             return "dispatch has not run yet"
@@ -39,9 +39,9 @@ class Untaken:
 
 
 def untaken(job: JobView) -> str:
-    """That nobody took a job, and what it asks of an agent."""
+    """Line for a job that is not reserved: its name and its agent rules."""
     rules = ", ".join(job.agent_query_rules) or "no rules"
-    return f"{show.plain(job.name)}: nobody took it ({rules})"
+    return f"{show.plain(job.name)}: not reserved ({rules})"
 
 
 def _waits(job: JobView) -> bool:
@@ -52,7 +52,7 @@ def _waits(job: JobView) -> bool:
 
 
 def _said_of(job: JobView, log: str) -> str:
-    """Why dispatch does not take the job, in its own words; empty when its log has none."""
+    """The reason in dispatch's log why the job matches no queue; empty without such a line."""
     for line in log.splitlines():
         _, found, said = line.partition(f"job {job.id} does not match ")
         if found:
@@ -61,6 +61,6 @@ def _said_of(job: JobView, log: str) -> str:
 
 
 def _until_quote(rest: str) -> str:
-    """What is left of a JSON string whose beginning was cut off."""
+    """The rest of a JSON string that was cut at its beginning, decoded up to its end quote."""
     said, _ = json.JSONDecoder().raw_decode(f'"{rest}')
     return str(said)

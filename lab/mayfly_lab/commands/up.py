@@ -1,4 +1,4 @@
-"""`mayfly-lab up`: a lab that stays, for any client of AWS and Buildkite."""
+"""`mayfly-lab up`: keeps a lab running for any client of AWS and Buildkite."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
   mayfly-lab up --queue default --queue deploy --hot 1 --json lab.json
   mayfly-lab up --fault 'no-capacity=m7i.*/us-east-1a,for=30s'
 
-Exit status: 0 it was stopped, 2 what was asked for makes no sense.
+Exit status: 0 stopped by a signal, 2 an invalid command line.
 
 {FAULTS}"""
 
@@ -38,7 +38,7 @@ Exit status: 0 it was stopped, 2 what was asked for makes no sense.
     type=PORT,
     default=0,
     show_default="any free port",
-    help="Where the local AWS listens on 127.0.0.1.",
+    help="Port of the local AWS on 127.0.0.1.",
 )
 @click.option(
     "--port-buildkite",
@@ -46,21 +46,21 @@ Exit status: 0 it was stopped, 2 what was asked for makes no sense.
     type=PORT,
     default=0,
     show_default="any free port",
-    help="Where the Buildkite emulator listens on 127.0.0.1.",
+    help="Port of the Buildkite emulator on 127.0.0.1.",
 )
 @options.json_option(
     "--ready-file",
-    help="Write what is printed as JSON too, when all is ready; removed at the end.",
+    help="Write the printed facts as JSON too, once the lab is ready; removed at the end.",
 )
 @faults_option
 def up(**chosen: Any) -> int:
-    """Leave the whole system running for clients of your own.
+    """Keep the whole system running for clients of your own.
 
     Starts all of Mayfly on this machine and stays until Ctrl-C or SIGTERM: a Buildkite emulator,
-    the deployed stacks in a local AWS, and machines. Prints lines that work as they stand in a
-    shell: the AWS endpoint with an operator's credentials, Buildkite's endpoints and tokens, calls
-    that create and show builds, one that changes the pool, and an agent started by hand. All of it
-    is reachable from this machine only, and nothing is left behind.
+    the deployed stacks in a local AWS, and machines. Prints lines to paste into a shell: the AWS
+    endpoint with an operator's credentials, Buildkite's endpoints and tokens, calls that create and
+    show builds, a call that changes the pool, and an agent started by hand. The lab is reachable
+    from this machine only, and nothing is left behind.
     """
     return _up(UpChoices(**chosen))
 
@@ -70,7 +70,7 @@ def _up(chosen: UpChoices) -> int:
         raise UsageError(f"--port-aws and --port-buildkite are both {chosen.port_aws}")
     _require_free("--port-aws", chosen.port_aws)
     _require_free("--port-buildkite", chosen.port_buildkite)
-    # Late: they take a second to import, which --help and errors need not wait for.
+    # Late imports: they take a second, and --help and errors need not wait.
     from mayfly_lab.commands.open_lab import OpenLab
     from mayfly_lab.commands.world import choices
     from mayfly_lab.machines.survey import survey

@@ -1,4 +1,4 @@
-"""From a command's options to the choices of a lab."""
+"""Turns a command's options into the choices of a lab."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mayfly_lab.commands.fault_options import check_queues
 from mayfly_lab.lab import SCRIPTS, LabChoices
 
 DELAYS = Delays(imds_linger=1.0, spot_warning=30.0)
-"""As in the demo; two minutes of warning before a spot interruption are long on a laptop."""
+"""Shorter than the defaults: a spot warning of two minutes is a long wait on a laptop."""
 _ROLE_ID = "AROA" + "A" * 17
 
 
 def choices(chosen: World, queues: Sequence[str]) -> LabChoices:
-    """The lab that `chosen` describes, with these queues.
+    """Choices of the lab that `chosen` describes, with these queues.
 
     Raises:
-        UsageError: the agent is not a program; a parameter or a fault is for a queue that there is
-            not, or a parameter's value is not allowed.
+        UsageError: the agent is not a program; a parameter or a fault names an unknown queue; a
+            parameter's value is not allowed.
     """
     check_queues(chosen.faults, queues)
     return LabChoices(
@@ -38,10 +38,10 @@ def choices(chosen: World, queues: Sequence[str]) -> LabChoices:
 
 
 def parameters(chosen: World, queues: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-    """By queue: the parameters that are to stand before the first tick.
+    """Parameters to write before the first tick: queue to name to value.
 
     Raises:
-        UsageError: one is for a queue that there is not, or Mayfly would not take its value.
+        UsageError: a parameter names an unknown queue, or Mayfly would refuse its value.
     """
     found: dict[str, dict[str, str]] = {
         queue: {"pool/hot": str(chosen.hot)} if chosen.hot else {} for queue in queues
@@ -49,8 +49,8 @@ def parameters(chosen: World, queues: Sequence[str]) -> Mapping[str, Mapping[str
     for queue, name, value in chosen.parameters:
         if queue not in found:
             raise UsageError(
-                f"--parameter: no queue is {queue!r}; there is {', '.join(queues)}, and --queue"
-                " adds one"
+                f"--parameter: unknown queue {queue!r}; the lab has {', '.join(queues)}, and"
+                " --queue adds another"
             )
         found[queue][name] = value
     for queue, given in found.items():
@@ -62,7 +62,7 @@ def parameters(chosen: World, queues: Sequence[str]) -> Mapping[str, Mapping[str
 
 
 def _infra(queue: str) -> Infra:
-    """What the stack of a queue will publish, as far as parameters can contradict it."""
+    """A stand-in for the facts that a queue's stack publishes, enough to check parameters."""
     template = {"id": "lt-0", "version": "1"}
     return Infra.model_validate(
         {

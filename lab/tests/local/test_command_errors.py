@@ -52,7 +52,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["up", "--quick"], "up: no such option: --quick (see mayfly-lab up --help)"),
         (["demo", "--quick"], "no such option: --quick"),
         (["up", "--laten", "aws=1s"], "no such option: --laten; did you mean --latency?"),
-        (["run", "none.yml"], "there is no file none.yml"),
+        (["run", "none.yml"], "none.yml does not exist"),
         (["run", "."], ". is a folder; name the pipeline's file"),
         (
             ["run", "good.yml", "--queue", "a b"],
@@ -64,7 +64,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             ["run", "good.yml", "--timeout", "soon"],
             "--timeout: not a duration: 'soon' (try 250ms, 5s or 2m)",
         ),
-        (["run", "good.yml", "--timeout", "0"], "--timeout: '0' is no time at all"),
+        (["run", "good.yml", "--timeout", "0"], "--timeout: '0' is not a time above zero"),
         (
             ["run", "good.yml", "--latency", "azure=1s"],
             "--latency: 'azure=1s' is not buildkite or aws=",
@@ -75,16 +75,19 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (["run", "good.yml", "--agent", "no-such"], "no-such is not a program; give its path"),
         (["demo", "--agent", "no-such"], "no-such is not a program; give its path"),
-        (["run", "good.yml", "--agent", "/bin/true"], "/bin/true does not tell its version"),
-        (["run", "good.yml", "--json", "none/x.json"], "--json: there is no folder none"),
-        (["demo", "--json", "none/x.json"], "--json: there is no folder none"),
+        (["run", "good.yml", "--agent", "/bin/true"], "/bin/true --version does not print"),
+        (["run", "good.yml", "--json", "none/x.json"], "--json: the folder none does not exist"),
+        (["demo", "--json", "none/x.json"], "--json: the folder none does not exist"),
         (["up", "--ready-file", "."], "--json: . is a folder; name a file in it"),
-        (["run", "good.yml", "--repo", "none"], "--repo: there is no folder none"),
+        (["run", "good.yml", "--repo", "none"], "--repo: none is not a folder"),
         (["run", "good.yml", "--repo", "."], "--repo: . is not a git repository; `git init`"),
-        (["run", "good.yml", "--branch", "a b"], "--branch: git takes no branch of the name 'a b'"),
-        (["run", "good.yml", "--branch", ""], "--branch: git takes no branch of the name ''"),
+        (["run", "good.yml", "--branch", "a b"], "--branch: git does not allow the name 'a b'"),
+        (["run", "good.yml", "--branch", ""], "--branch: git does not allow the name ''"),
         (["run", "good.yml", "--parameter", "x"], "--parameter: 'x' is not QUEUE/NAME=VALUE"),
-        (["run", "good.yml", "--parameter", "gpu/pool/hot=1"], "no queue is 'gpu'; there is def"),
+        (
+            ["run", "good.yml", "--parameter", "gpu/pool/hot=1"],
+            "unknown queue 'gpu'; the lab has def",
+        ),
         (
             ["run", "good.yml", "--parameter", "default/pool/hot=x"],
             'default/pool/hot = "x": allowed: a count from 0 to 5000',
@@ -96,7 +99,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["bench", "--quick"], "no such option: --quick"),
         (["bench", "--jobs", "0"], "--jobs: '0' is not a number from 1 to 10000"),
         (["bench", "--pool", "201"], "--pool: '201' is not a number from 1 to 200"),
-        (["bench", "--every", "0s"], "--every: '0s' is no time at all"),
+        (["bench", "--every", "0s"], "--every: '0s' is not a time above zero"),
         (["bench", "--json", "."], "--json: . is a folder; name a file in it"),
         (["up", "--port-aws", "0"], "--port-aws: '0' is not a port from 1 to 65535"),
         (["up", "--port-aws"], "up: Option '--port-aws' requires an argument (see mayfly-lab up"),
@@ -147,7 +150,7 @@ def test_a_repository_without_a_commit_is_refused(
 ) -> None:
     subprocess.run(["git", "init", "--quiet", "new"], check=True)
     said = complaint(capsys, "run", "good.yml", "--repo", "new")
-    assert "new has no commit yet; commit what jobs need" in said
+    assert "new has no commit; commit the files that jobs need" in said
 
 
 @pytest.mark.parametrize("option", ["--port-aws", "--port-buildkite"])
@@ -164,7 +167,7 @@ def test_a_report_that_may_not_be_written_is_refused(
 ) -> None:
     (folder / "closed").mkdir(mode=0o500)
     said = complaint(capsys, "run", "good.yml", "--json", "closed/out.json")
-    assert "you may not write closed/out.json" in said
+    assert "closed/out.json: no permission to write it" in said
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ def test_a_report_that_may_not_be_written_is_refused(
         ("no-capacty=*", "no fault 'no-capacty'; did you mean no-capacity?"),
         ("zzzz=1", "no fault 'zzzz'; there are: throttle, bucket"),
         ("kill", "kill: what is to be struck? As kill=provision/ec2:CreateFleet"),
-        ("kill=disptach", "kill: no function is 'disptach'; there is dispatch, provision"),
+        ("kill=disptach", "kill: unknown function 'disptach'; the functions are dispatch, p"),
         ("kill=dispatch,often=1", "kill: unknown option 'often'; value, count, after, for, by"),
         ("kill=dispatch,count=x", "kill: count must be a number, not 'x'"),
         ("kill=dispatch,count", "kill: count needs a value"),
@@ -185,15 +188,15 @@ def test_a_report_that_may_not_be_written_is_refused(
         ("imds-lag=*", "imds-lag: needs a value, as imds-lag=*,value=30s"),
         ("imds-error=*,value=200", "imds-error: not an HTTP status of an error: '200'"),
         ("partial-fleet=*,value=few", "partial-fleet: not a number: 'few'"),
-        ("no-capacity=m7i.large", "no-capacity: 'm7i.large' is not TYPE/ZONE, as m7i.large/*"),
+        ("no-capacity=m7i.large", "no-capacity: 'm7i.large' is not TYPE/ZONE (try m7i.large/*)"),
         ("clock-skew=*,value=late", "clock-skew: not a duration: 'late'"),
-        ("event-lost=ec2", "event-lost: no event is 'ec2'; there is aws.ec2/*"),
+        ("event-lost=ec2", "event-lost: unknown event 'ec2'; the events are aws.ec2/*"),
         (
             "buildkite-answer=stacks.reserve,value=500",
-            "buildkite-answer: no call is 'stacks.reserve'; did you mean stacks.",
+            "buildkite-answer: unknown call 'stacks.reserve'; did you mean stacks.",
         ),
         ("buildkite-answer=stacks.*", "buildkite-answer: needs a value"),
-        ("queue-paused=gpu", "queue-paused: no queue is 'gpu'; there is default"),
+        ("queue-paused=gpu", "queue-paused: unknown queue 'gpu'; the lab has default"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(

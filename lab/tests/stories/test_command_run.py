@@ -52,7 +52,7 @@ def test_jobs_see_the_commit_the_branch_and_the_environment_of_their_build(
     assert code == 0, output
     log = [line.partition("| ")[2] for line in output.splitlines() if line.startswith("        |")]
     assert {"committed", "trunk blue", "Say hello"} <= set(log)
-    assert "warning: there is uncommitted work in it, which no job will see" in output
+    assert "warning: the repository has uncommitted work, which jobs do not see" in output
     assert "queues: default, other; latency: buildkite=10ms,aws=2ms" in output
     assert "the build passed; all checks held" in output
     told = json.loads(report.read_text())
@@ -88,14 +88,14 @@ def test_a_job_that_nobody_can_run_is_named_when_the_time_is_over(
     fault = ("--fault", "throttle=ec2:CreateFleets", "--fault", "latency=ssm:*,value=1ms")
     code, output = run(tmp_path, "run", str(project / file), "--timeout", "14s", *fault)
     assert code == 1
-    assert "warning: throttle=ec2:CreateFleets never struck" in output
+    assert "warning: fault throttle=ec2:CreateFleets never struck: no target matched" in output
     assert "latency=ssm:* never struck" not in output
     assert (
-        "Odd: nobody took it (os=plan9) in 10 s: the job does not match queue `default`: rule os"
+        "Odd: not reserved (os=plan9) after 10 s: the job does not match queue `default`: rule os"
         in output
     )
-    assert "Odd: nobody took it (os=plan9)\n" in output
-    assert "the build was not over in time (--timeout)" in output
+    assert "Odd: not reserved (os=plan9)\n" in output
+    assert "the build did not end in time (--timeout)" in output
 
 
 def test_it_says_that_the_functions_have_not_run_where_no_event_comes(
@@ -105,7 +105,7 @@ def test_it_says_that_the_functions_have_not_run_where_no_event_comes(
     fault = ("--fault", "event-lost=aws.events/*")
     code, output = run(tmp_path, "run", str(project / file), "--timeout", "14s", *fault)
     assert code == 1
-    assert "Early: nobody took it (no rules) in 10 s: dispatch has not run yet" in output
+    assert "Early: not reserved (no rules) after 10 s: dispatch has not run yet" in output
     assert "Traceback" not in output
 
 
@@ -116,7 +116,7 @@ def test_a_block_step_ends_the_run_unless_it_is_let_through(
     steps = [{"block": "Release it?"}, {"label": "Release", "command": "echo released"}]
     file = pipeline(project, *steps)
     code, output = run(tmp_path, "run", str(project / file), *(["--unblock"] if unblock else []))
-    assert "the build waits at the block step 'Release it?'; unblock it by" in output
+    assert "the build waits at block step 'Release it?'; unblock it:" in output
     assert "--request PUT" in output
     if unblock:
         assert code == 0, output
