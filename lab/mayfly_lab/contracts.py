@@ -1,4 +1,4 @@
-"""The seams of the lab: what the local AWS, the machines and the emulator promise each other."""
+"""Interfaces between the local AWS, the machines and the emulator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Temporary credentials of one principal, as IMDS and STS hand them out."""
+    """Temporary credentials of one principal, as IMDS and STS issue them."""
 
     access_key: str
     secret_key: str
@@ -25,7 +25,7 @@ class Boot:
 
     instance_id: str
     number: int
-    """1 for the first boot, 2 after the first stop and start, and so on."""
+    """1 for the first boot, 2 after the first stop and start, …"""
     user_data: bytes
     image_id: str
     instance_type: str
@@ -38,7 +38,7 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class ServedProfile:
-    """What IMDS serves of an instance's role at one moment."""
+    """The profile, role and credentials that IMDS serves for an instance at one moment."""
 
     profile_arn: str
     profile_id: str
@@ -47,39 +47,45 @@ class ServedProfile:
 
 
 class InstanceView(Protocol):
-    """What the metadata service of one instance may ask the local EC2."""
+    """What the metadata service of an instance can read from the local EC2."""
 
     def profile(self, instance_id: str) -> ServedProfile | None:
-        """The profile that IMDS serves now (None: 404); it lags behind the EC2 API."""
+        """The profile that IMDS serves now, later than the EC2 API shows it; None means 404."""
 
     def stale_roles(self, instance_id: str) -> Mapping[str, Keys]:
-        """Roles whose credentials are still served by name after a swap, for a stated time."""
+        """Credentials by role name of roles that IMDS still serves by name after a swap.
+
+        A stated delay after the swap, a role disappears.
+        """
 
     def spot_action(self, instance_id: str) -> datetime | None:
-        """When a spot interruption will take the instance; None without a notice."""
+        """Time of the instance's spot interruption; None without a notice."""
 
     def powered_off(self, instance_id: str) -> None:
-        """The operating system has shut down: EC2 stops or terminates by the shutdown behaviour."""
+        """Report that the operating system has shut down.
+
+        EC2 stops or terminates the instance by its shutdown behaviour.
+        """
 
 
 class MachineRoom(Protocol):
     """Where instances become running machines."""
 
     def boot(self, boot: Boot) -> None:
-        """Start a machine; returns at once. A machine that cannot start powers itself off."""
+        """Start a machine, and return at once. A machine that cannot start powers itself off."""
 
     def cut(self, instance_id: str) -> None:
-        """Take the power away: every thing that runs on the machine is gone when this returns."""
+        """Cut a machine's power. When this returns, no process of the machine runs any more."""
 
     def console(self, instance_id: str) -> str:
-        """The serial console so far, at most the last 64 KB."""
+        """The serial console so far, at most its last 64 KB."""
 
     def close(self) -> None:
-        """Cut every machine and remove what they left on disk."""
+        """Cut every machine's power, and remove the machines' files."""
 
 
 class Listener(Protocol):
-    """A server of the lab that can also serve a socket which a machine's namespace has opened."""
+    """A server of the lab that can also serve a socket opened in a machine's namespace."""
 
     def adopt(self, listening: socket.socket) -> None:
         """Serve this listening socket too, until it is closed."""

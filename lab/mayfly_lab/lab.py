@@ -35,43 +35,43 @@ ROOT = Path(__file__).resolve().parents[2]
 ORGANIZATION = "mayfly-lab"
 STACK = "mayfly"
 SCRIPTS = "mayfly-scripts"
-"""The bucket of operators' bootstrap scripts; each queue has a prefix of its own in it."""
+"""The bucket of operators' bootstrap scripts; each queue has a prefix of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabChoices:
-    """What a lab is made of."""
+    """Settings of a lab."""
 
     queues: Sequence[str] = ("default",)
     """The first is the cluster's default queue."""
     agent: Path | None = None
-    """A real buildkite-agent; None for the stand-in."""
+    """Path of a real buildkite-agent; None for the stand-in."""
     ground: Ground | None = None
-    """What machines stand on; None for the best that this host offers."""
+    """How machines are isolated; None for the best isolation that this host offers."""
     delays: Delays = field(default_factory=Delays)
     boot_seconds: float = 1.0
     timings: Timings = field(default_factory=Timings)
     latency: Latency = field(default_factory=Latency)
-    """What every call takes on its way, besides the delays of AWS itself."""
+    """Network delay of every call, added to the delays of AWS itself."""
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By queue: operators' parameters that stand before the first tick, as `pool/hot`."""
+    """By queue: operators' parameters, such as `pool/hot`, written before the first tick."""
     stacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By queue: parameters of its stack in place of the lab's own, as `AgentVersion`."""
+    """By queue: parameters of the queue's stack that replace the lab's, such as `AgentVersion`."""
     doors: Sequence[Door] = ()
-    """Further servers that machines reach on 127.0.0.1, as a git server of one's own."""
+    """Further servers that machines reach on 127.0.0.1, such as a test's own git server."""
     further_queues: Sequence[str] = ()
     """Queues of the cluster that Mayfly does not serve."""
     faults: Sequence[Wish] = ()
-    """Switched on as soon as the stacks are deployed; their times count from then."""
+    """Faults turned on when the stacks are deployed; their times count from that moment."""
     aws_port: int = 0
     buildkite_port: int = 0
-    """Ports on loopback; 0 for any that is free."""
+    """Ports on loopback; 0 for any free port."""
 
 
 class Lab:
-    """A running lab, as a context manager. One in a process: moto's state is global to it.
+    """A running lab, as a context manager. One lab per process: moto's state is global.
 
-    All that it writes is in a directory of its own, which is removed at the end.
+    The lab writes only into a temporary directory, which is removed at the end.
     """
 
     def __init__(self, choices: LabChoices) -> None:
@@ -89,44 +89,44 @@ class Lab:
             organization=ORGANIZATION,
         )
 
-    # Parts that exist while the lab is entered.
+    # These parts exist only inside the context.
     home: Path
     archive: AgentArchive
     aws: LocalAws
     room: Room
     records: Records
     asked_faults: Sequence[Fault]
-    """The faults of the choices, as they stand."""
+    """The faults of the choices, with the number of times that each has struck."""
 
     @property
     def agent_name(self) -> str:
-        """Which agent runs the jobs, as `buildkite-agent 3.83.1` or `stand-in`."""
+        """The agent that runs the jobs: `buildkite-agent 3.83.1` or `stand-in`."""
         archive = self.archive
         return "stand-in" if archive.stand_in else f"buildkite-agent {archive.version}"
 
     @property
     def notice(self) -> Iterator[str]:
-        """What is to be told of the agent before a run: lines about the stand-in, or none."""
+        """Lines about the stand-in to print before a run; none for a real agent."""
         return notice() if self.archive.stand_in else iter(())
 
     @property
     def machines(self) -> str:
-        """In a few words, what machines are here, and why they are no better."""
+        """How machines are isolated, in a few words; for directories with the reason."""
         if self.ground.kind is Kind.DIRECTORY:
-            what = "processes in directories; users and rules are stand-ins"
+            what = "processes in directories, with stand-ins for users and firewall rules"
             return f"{what} ({self._instead})"
         rules = "nftables" if self.ground.firewall else "a stand-in for nftables"
-        return f"namespaces of their own, real users, 169.254.169.254, {rules}"
+        return f"own namespaces, real users, 169.254.169.254, {rules}"
 
     @property
     def stated_cold_seconds(self) -> float:
-        """The sum of the stated delays of a cold start: EC2, boot, and the change of the role."""
+        """Sum of the stated delays of a cold start, in seconds: EC2, boot, change of profile."""
         delays = self.choices.delays
         swap = delays.imds_swap + delays.imds_linger
         return delays.pending + self.choices.boot_seconds + swap
 
     def __enter__(self) -> Self:
-        """Start everything and deploy the stacks; what fails half-way is taken down again."""
+        """Start everything and deploy the stacks. An error stops what has been started."""
         try:
             self._start()
         except BaseException:
@@ -140,22 +140,22 @@ class Lab:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop everything and remove what it wrote."""
+        """Stop everything and remove the lab's directory."""
         self._closing.close()
 
     def put_parameter(self, queue: str, name: str, value: str) -> None:
-        """Write a queue's parameter as an operator does."""
+        """Write a queue's SSM parameter as an operator does."""
         full = f"/mayfly/{STACK}/queues/{queue}/{name}"
         self.aws.client("ssm").put_parameter(Name=full, Value=value, Type="String", Overwrite=True)
 
     def put_script(self, queue: str, name: str, text: str) -> str:
-        """Put a script where the queue's instances may read it; what `bootstrap/script` names."""
+        """Upload a script that the queue's instances may read. Returns its `s3://` address."""
         key = f"{queue}/{name}"
         self.aws.client("s3").put_object(Bucket=SCRIPTS, Key=key, Body=text.encode())
         return f"s3://{SCRIPTS}/{key}"
 
     def crash(self, instance_id: str) -> None:
-        """Have a machine fail as hardware does: the power is gone, and EC2 ends the instance."""
+        """Let a machine fail as hardware does: its power is cut, and EC2 ends the instance."""
         self.room.cut(instance_id)
         self.aws.ec2.powered_off(instance_id)
 
@@ -189,8 +189,8 @@ class Lab:
         self.asked_faults = [self.faults.turn_on(wish) for wish in choices.faults]
         self.aws.wake()
         self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)
-        # What is here now stays. Looking through all of it for garbage would stop every answer of
-        # the lab for a fifth of a second, now and then.
+        # The objects made so far stay until the end. A full collection would stop every answer of
+        # the lab for a fifth of a second.
         gc.freeze()
         self._closing.callback(gc.unfreeze)
 

@@ -1,4 +1,4 @@
-"""Stated delays: what the way to Buildkite and to AWS takes, which loopback does not."""
+"""Stated network delays of calls to Buildkite and AWS; loopback has none."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ LONGEST = 60.0
 
 
 class LatencySyntaxError(ValueError):
-    """Delays that cannot be read; the message says what is allowed."""
+    """The text of a latency cannot be read; the message says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds that every call takes on its way there and back, besides what the answer takes."""
+    """Seconds of a round trip, added to every call."""
 
     buildkite: float = 0.0
-    """Calls to Buildkite's APIs; git is not Buildkite, and has none."""
+    """Calls to Buildkite's APIs. Git has no added delay: its server is not Buildkite's."""
     aws: float = 0.0
-    """Calls to AWS through the front door. IMDS is on the host, and has none."""
+    """Calls to AWS through the front door. IMDS has no added delay: the service is on the host."""
 
     @classmethod
     def parse(cls, text: str) -> Latency:
-        """The delays that are written `buildkite=100ms,aws=15ms`; one may be left out.
+        """Parse delays such as `buildkite=100ms,aws=15ms`; a missing name means no delay.
 
         Raises:
-            LatencySyntaxError: another name, one that comes twice, or no duration up to a minute.
+            LatencySyntaxError: an unknown or repeated name, or not a duration up to a minute.
         """
         known = [field.name for field in fields(cls)]
         given: dict[str, float] = {}
@@ -46,5 +46,5 @@ class Latency:
         return cls(**given)
 
     def __str__(self) -> str:
-        """As it is written, `buildkite=100ms,aws=15ms`."""
+        """The text that `parse` reads, such as `buildkite=100ms,aws=15ms`."""
         return f"buildkite={self.buildkite * 1000:g}ms,aws={self.aws * 1000:g}ms"

@@ -1,4 +1,4 @@
-"""The Fleet table as a whole: what operators' tools and reports read, closed records included."""
+"""Reads the whole Fleet table, closed records included, for tests and reports."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _WRITES = frozenset({"PutItem", "UpdateItem"})
 
 
 class Records:
-    """Reads every record of a kind. For looking back: a tick never scans."""
+    """Reads every record of a kind by scans. For reports only: a tick never scans."""
 
     def __init__(self, dynamodb: Any, stack: str, journal: Journal) -> None:
-        """The journal tells what has been written since somebody looked."""
+        """`journal` tells which rows were written since the last read of instances."""
         self._client = dynamodb
         self._table = f"{stack}-fleet"
         self._journal = journal
@@ -30,13 +30,13 @@ class Records:
         self._looking = threading.Lock()
 
     def claims(self) -> Mapping[str, Claim]:
-        """All claims, by job."""
+        """All claims by job id. Consistent read."""
         return {claim.job: claim for claim in self._all(Claim)}
 
     def instances(self) -> Mapping[SlotKey, Instance]:
-        """All instances, by slot. Only what was written since the last look is read anew.
+        """All instances by slot. Reads only rows written since the last call.
 
-        Whoever follows a lab looks often, on the cores that run it.
+        Commands call this twice a second, on the cores that run the lab.
         """
         with self._looking:
             news = self._journal.since(self._read)
@@ -50,19 +50,19 @@ class Records:
             return dict(self._instances)
 
     def queues(self) -> Mapping[str, QueueRecord]:
-        """All queues, by key."""
+        """All queue records by queue key. Consistent read."""
         return {queue.queue: queue for queue in self._all(QueueRecord)}
 
     def ledger(self) -> Mapping[str, Ledger]:
-        """All accounts, by queue."""
+        """All ledgers by queue key. Consistent read."""
         return {ledger.queue: ledger for ledger in self._all(Ledger)}
 
     def text(self) -> str:
-        """Everything that stands in the table, for a search."""
+        """All rows of the table as text, to search for secrets."""
         return repr(list(self._pages()))
 
     def _written(self, entry: Entry) -> Iterator[str]:
-        """Keys of instances that a call may have written: a lost answer says nothing."""
+        """Keys of instance rows that a call may have written, even if its answer was an error."""
         for row in entry.resources.get("rows", ()):
             mine = row["table"] == self._table and row["operation"] in _WRITES
             if mine and row["key"].startswith(key_of(Instance, "")):
@@ -86,7 +86,7 @@ class Records:
 
     @contextmanager
     def _if_deployed(self) -> Iterator[None]:
-        """A stack that was taken away, as `mayfly uninstall` does, has no records."""
+        """Treat a missing table as empty: `mayfly uninstall` removes the stack."""
         try:
             with translated():
                 yield

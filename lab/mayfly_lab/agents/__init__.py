@@ -1,1 +1,1 @@
-"""The agent that machines install: packed, served to them, and told of."""
+"""The agent that machines install: its archive, the server for it, and the notice to users."""

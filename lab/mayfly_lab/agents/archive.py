@@ -1,4 +1,4 @@
-"""The agent's release archive, as the lab hands it to its machines: real agent or stand-in."""
+"""Packs the release archive of the agent, real or stand-in, for the lab's machines."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class AgentArchive:
     path: Path
     sha256: str
     version: str
-    """Its number without what follows, as a queue pins it, e.g. `3.83.1`."""
+    """The version's number without a suffix, as a queue pins it, e.g. `3.83.1`."""
     stand_in: bool
 
 
 def pack(target: Path, agent: Path | None = None) -> AgentArchive:
-    """Write the archive of a real agent's binary, or without one of the stand-in, to `target`.
+    """Write the archive of `agent`, or of the stand-in for None, to `target`.
 
     The same input gives the same bytes.
 
     Raises:
         OSError: the binary cannot be read or run.
-        subprocess.CalledProcessError: it does not tell its version.
+        subprocess.CalledProcessError: `agent --version` fails.
     """
     content = agent.read_bytes() if agent else stand_in()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def pack(target: Path, agent: Path | None = None) -> AgentArchive:
 
 
 def stand_in() -> bytes:
-    """The stand-in as one executable file: a zip that Python runs."""
+    """The stand-in as the bytes of one executable file: a zip that Python runs."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for source in sorted(_SOURCES.glob("*.py")):

@@ -1,4 +1,4 @@
-"""Where machines of the lab download the agent from, as real ones do from its releases."""
+"""Serves the agent's archive to the lab's machines, in place of the agent's releases page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PATH = "/agent.tar.gz"
 
 
 class ArchiveServer:
-    """Serves one agent archive. Implements `contracts.Listener`, for machines' own sockets."""
+    """Serves one agent archive. `server` implements `contracts.Listener`."""
 
     def __init__(self, archive: AgentArchive) -> None:
         self._content = archive.path.read_bytes()

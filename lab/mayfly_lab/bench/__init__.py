@@ -1,1 +1,1 @@
-"""Measures the hot path: how long a job waits for a machine that is ready, and where."""
+"""Measures how long a job waits on a hot machine, phase by phase."""

@@ -1,4 +1,4 @@
-"""What many durations come to: percentiles, shares, and whether the goals were met."""
+"""Statistics of many durations: percentiles, shares, and goals met or missed."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from mayfly_lab.bench.phases import PHASES
 
 PERCENTS = (50, 90, 99)
 GOALS: Mapping[int, float] = {50: 1.5, 99: 2.5}
-"""Seconds from runnable to first output that a percentile should not pass."""
+"""By percentile: the most seconds from runnable to first output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One phase, or the whole way, over all jobs. Seconds."""
+    """Statistics of one phase, or of the whole wait, over all jobs. Seconds."""
 
     percentiles: Mapping[int, float]
     mean: float
     share: float
-    """Of the sum of all jobs' whole ways, from 0 to 1."""
+    """Share of the sum of all jobs' whole waits, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run of the bench has shown."""
+    """Statistics of one run of the bench."""
 
     jobs: int
     phases: Mapping[str, Figures]
     whole: Figures
 
     def goals(self) -> Iterator[tuple[int, float, bool]]:
-        """Percentile, the seconds that are its goal, and whether it was met."""
+        """For each goal: percentile, seconds, and whether the goal was met."""
         for percent, goal in GOALS.items():
             yield percent, goal, self.whole.percentiles[percent] <= goal
 
 
 def summary(ways: Sequence[Mapping[str, float]]) -> Summary:
-    """Of the durations by phase of each job.
+    """Statistics of `ways`, the seconds by phase of each job.
 
     Raises:
-        ValueError: there is no job.
+        ValueError: `ways` is empty.
     """
     if not ways:
-        raise ValueError("no job came to its command")
+        raise ValueError("no job started its command")
     wholes = [sum(way.values()) for way in ways]
     total = sum(wholes)
     phases = {phase.name: figures([way[phase.name] for way in ways], total) for phase in PHASES}
@@ -52,7 +52,7 @@ def summary(ways: Sequence[Mapping[str, float]]) -> Summary:
 
 
 def figures(seconds: Sequence[float], total: float) -> Figures:
-    """Of one phase's durations; `total` is the sum of all phases of all jobs."""
+    """Statistics of one phase's durations; `total` is the sum of all phases of all jobs."""
     cuts = quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else [seconds[0]] * 99
     return Figures(
         percentiles={percent: cuts[percent - 1] for percent in PERCENTS},
@@ -62,7 +62,7 @@ def figures(seconds: Sequence[float], total: float) -> Figures:
 
 
 def table(found: Summary) -> Iterator[str]:
-    """The summary as a person reads it."""
+    """Lines: one row for each phase and the whole, then the goals."""
     yield f"{'seconds':<26}" + "".join(f"{f'p{p}':>7}" for p in PERCENTS) + "   mean  share"
     for name, of_phase in found.phases.items():
         yield _row(name, of_phase)

@@ -19,7 +19,7 @@ QUEUE = "default"
 PIPELINE = "bench"
 IDLE_SECONDS = 10.0
 SETTLE_SECONDS = 6.0
-"""Until all that a boot sets going has come to rest."""
+"""Time for the work that boots cause to end before jobs are measured."""
 PATIENCE = 300.0
 """Seconds for a pool to become hot, and for its machines to go."""
 _LOOK = 0.5
@@ -27,36 +27,36 @@ _REPOSITORY = "bench"
 
 
 class BenchError(Exception):
-    """The bench cannot go on, or what it saw is not what it measures."""
+    """The bench got stuck, or a job did not pass or did not run on a hot machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What is run."""
+    """The jobs of one run of the bench."""
 
     jobs: int
     pool: int
-    """Machines that are hot at the beginning of a round. In a round nothing boots: the lab's
-    machines share the cores that the jobs are measured on, which real ones do not."""
+    """Machines hot at the start of a round. No machine boots during a round: the lab's machines
+    share cores with the measured jobs, unlike real machines."""
     every: float
-    """Seconds between two jobs. Not a multiple of dispatch's pace: jobs come at any time. Where it
-    is longer than a job takes none runs beside another: in a real fleet each has cores of its own.
-    """
+    """Seconds between two jobs. Not a multiple of dispatch's interval, so that jobs come at any
+    phase of it. With an interval longer than a job, no two jobs run at once: in a real fleet each
+    job has cores of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was seen."""
+    """The evidence of one run of the bench."""
 
     evidence: Evidence
     idle: Idle
 
 
 def run(lab: Lab, course: Course, wait: Callable[[float], None], say: Callable[[str], None]) -> Run:
-    """Run the course; `wait` waits so many seconds, and may raise to end it.
+    """Run the course in rounds of one pool. `wait` waits for seconds, and may raise to end the run.
 
     Raises:
-        BenchError: a pool did not get hot or did not go, or a job did not pass.
+        BenchError: a pool did not get hot or did not end, or a job did not pass.
     """
     began = time.time()
     bench = _Bench(lab, wait)
@@ -74,7 +74,7 @@ def run(lab: Lab, course: Course, wait: Callable[[float], None], say: Callable[[
         say(f"{done} of {course.jobs} jobs have run")
         bench.empty()
     if idle is None:
-        raise BenchError("there is no job to run")
+        raise BenchError("the course has no jobs")
     return Run(collect(lab, began, {QUEUE: course.pool}), idle)
 
 
@@ -94,9 +94,9 @@ class _Bench:
     wait: Callable[[float], None]
 
     def fill(self, size: int) -> None:
-        """Have so many machines hot, and then want no more of them: none comes after a job.
+        """Wait for `size` hot machines, then set the pool to 0, so that none is replaced.
 
-        Mayfly keeps what no target needs any more for five minutes, a round takes less.
+        Mayfly keeps surplus machines for five minutes, longer than a round.
         """
         self._want(size)
         self._until(f"{size} machines are hot", lambda: self._ready() >= size)
@@ -104,7 +104,7 @@ class _Bench:
         self.wait(SETTLE_SECONDS)
 
     def idle(self, hosts: int) -> Idle:
-        """See what is called while there is nothing to do."""
+        """Count calls to AWS and Buildkite for `IDLE_SECONDS` without a job."""
         before, began = self.lab.buildkite.calls(), time.time()
         self.wait(IDLE_SECONDS)
         seconds = time.time() - began
@@ -113,7 +113,7 @@ class _Bench:
         return Idle(seconds, hosts, calls, buildkite)
 
     def jobs(self, number: int, every: float) -> None:
-        """Create so many builds, and see every job pass."""
+        """Create `number` builds, `every` seconds apart. Raises BenchError unless all pass."""
         builds: list[str] = []
         begin = time.monotonic()
         for count in range(number):
@@ -126,9 +126,9 @@ class _Bench:
             raise BenchError(f"{len(wrong)} of {number} jobs did not pass")
 
     def empty(self) -> None:
-        """Wait until every machine is gone."""
+        """Wait until every machine is gone. Raises BenchError after `PATIENCE`."""
         instances = self.lab.records.instances
-        self._until("every machine goes", lambda: not any(i.open for i in instances().values()))
+        self._until("every machine is gone", lambda: not any(i.open for i in instances().values()))
 
     def _want(self, size: int) -> None:
         self.lab.put_parameter(QUEUE, "pool/hot", str(size))
@@ -149,5 +149,5 @@ class _Bench:
         end = time.monotonic() + PATIENCE
         while not done():
             if time.monotonic() > end:
-                raise BenchError(f"after {PATIENCE:.0f} s not yet: {what}")
+                raise BenchError(f"after {PATIENCE:.0f} s still waiting until {what}")
             self.wait(_LOOK)

@@ -1,4 +1,4 @@
-"""What Mayfly calls, and pays, while machines are hot and nobody has a job."""
+"""Calls and costs of Mayfly while machines are hot and no job runs."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from mayfly_lab.bench import prices
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Some seconds in which nothing was to do."""
+    """Calls in a period without jobs."""
 
     seconds: float
     hosts: int
-    """Machines that were hot."""
+    """Number of hot machines."""
     calls: Sequence[Entry]
-    """What AWS was asked meanwhile."""
+    """Calls to AWS in the period."""
     buildkite: Mapping[str, int]
-    """How often Buildkite was asked meanwhile, by endpoint."""
+    """Number of calls to Buildkite in the period, by endpoint."""
 
     @property
     def per_host(self) -> float:
-        """Calls to AWS that a hot machine makes each second."""
+        """Calls to AWS per second by one hot machine."""
         return len(self._of(Kind.SANDBOX)) / self.seconds / max(1, self.hosts)
 
     @property
     def per_functions(self) -> float:
-        """Calls to AWS that the four functions make each second."""
+        """Calls to AWS per second by the four functions together."""
         return len(self._of(Kind.FUNCTION)) / self.seconds
 
     @property
     def host_month(self) -> float:
-        """What the calls of a hot machine cost in a month, in USD."""
+        """Monthly cost of one hot machine's calls, in USD."""
         return self._month(self._of(Kind.SANDBOX)) / max(1, self.hosts)
 
     @property
     def functions_month(self) -> float:
-        """What DynamoDB and dispatch around the clock cost in a month, in USD."""
+        """Monthly cost of the functions' DynamoDB calls and of dispatch all day, in USD."""
         return self._month(self._of(Kind.FUNCTION)) + prices.MONTH * prices.LAMBDA_SECOND
 
     def _of(self, kind: Kind) -> list[Entry]:
@@ -51,8 +51,8 @@ class Idle:
 
 
 def lines(idle: Idle) -> Iterator[str]:
-    """The same, as a person reads it."""
-    yield f"what the intervals cost, by {idle.seconds:.0f} s with {idle.hosts} hot machines, idle"
+    """Lines: rates of calls, and monthly costs."""
+    yield f"calls and costs while idle, from {idle.seconds:.0f} s with {idle.hosts} hot machines"
     lists = {name: number / idle.seconds * 60 for name, number in idle.buildkite.items()}
     for name, rate in sorted(lists.items()):
         yield f"  Buildkite {name:<28} {rate:7.1f} calls a minute"
@@ -64,6 +64,6 @@ def lines(idle: Idle) -> Iterator[str]:
         yield f"  {name:<38} {number / idle.seconds:7.2f} calls a second"
     yield f"  {'each hot machine':<38} {idle.per_host:7.2f} calls a second"
     yield (
-        f"  a month: ${idle.host_month:.2f} of reads for each hot machine;"
+        f"  monthly cost: ${idle.host_month:.2f} for the reads of each hot machine,"
         f" ${idle.functions_month:.2f} for the control plane (DynamoDB and Lambda)"
     )

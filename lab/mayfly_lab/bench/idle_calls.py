@@ -1,9 +1,9 @@
-"""What an idle control plane calls and costs: runs it in the lab and counts.
+"""Counts calls and costs of an idle control plane in the lab.
 
     python -m mayfly_lab.bench.idle_calls [SECONDS]
 
-One queue, no job, no pool. Prices (`mayfly_lab.bench.prices`) are for calls alone; of Lambda, for
-dispatch around the clock.
+One queue, no job, no pool. Prices (`mayfly_lab.bench.prices`) cover DynamoDB calls, and Lambda for
+dispatch all day.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from mayfly_lab.bench import prices
 from mayfly_lab.lab import Lab, LabChoices
 
 SETTLED = 10.0
-"""Seconds after the start in which the first ticks configure the queue."""
+"""Seconds to wait after the start: the first ticks configure the queue."""
 
 
 @click.command()
 @click.argument("seconds", default=60.0, type=click.FloatRange(0, min_open=True))
 def main(seconds: float) -> None:
-    """Count for so many SECONDS (60), and print calls a month and their price."""
+    """Count calls for SECONDS (default 60), and print their rates and monthly prices."""
     with Lab(LabChoices()) as lab:
         time.sleep(SETTLED)
         began = time.time()
@@ -34,7 +34,7 @@ def main(seconds: float) -> None:
 
 
 def report(calls: list[Entry], seconds: float) -> list[str]:
-    """Lines with each operation's rate and, for DynamoDB, the month's price."""
+    """Lines with each operation's rate per second and monthly price, then the totals."""
     counted: dict[tuple[str, str, str], list[Entry]] = {}
     for call in calls:
         counted.setdefault((call.principal, call.service, call.operation), []).append(call)
@@ -47,8 +47,8 @@ def report(calls: list[Entry], seconds: float) -> list[str]:
         lines.append(
             f"{name:<22} {service}:{operation:<40} {number / seconds:7.2f}/s  ${price:6.2f}"
         )
-    lines.append(f"DynamoDB, a month: ${total:.2f}")
-    lines.append(f"dispatch around the clock, a month: ${prices.MONTH * prices.LAMBDA_SECOND:.2f}")
+    lines.append(f"DynamoDB per month: ${total:.2f}")
+    lines.append(f"dispatch all day, per month: ${prices.MONTH * prices.LAMBDA_SECOND:.2f}")
     return lines
 
 

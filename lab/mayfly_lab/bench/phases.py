@@ -1,4 +1,4 @@
-"""The phases of a job's way on a hot machine, each between two moments that somebody wrote down."""
+"""The phases of a job's wait on a hot machine, each between two recorded moments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WRITES = frozenset({"PutItem", "UpdateItem"})
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What lies between a moment and the one before it."""
+    """The time from one moment of `Marks` to the next."""
 
     name: str
     meaning: str
@@ -29,8 +29,7 @@ class Phase:
 class Marks:
     """The moments of one job, in seconds since the epoch and in this order.
 
-    All of them are read from clocks of one host, by whoever the moment belongs to: Buildkite, the
-    front door of AWS, the agent.
+    Buildkite, AWS's front door and the agent each record their moments, by the same host's clock.
     """
 
     runnable: float
@@ -45,20 +44,20 @@ class Marks:
 
 
 PHASES: Sequence[Phase] = (
-    Phase("listing", "runnable, until dispatch has seen it and recorded its claim"),
-    Phase("reserving", "until Buildkite keeps it for Mayfly"),
-    Phase("binding", "until the assignment, with its token, stands in the mailbox"),
-    Phase("mailbox poll", "until the host has read it"),
+    Phase("listing", "from runnable until dispatch has listed the job and recorded its claim"),
+    Phase("reserving", "until Buildkite has reserved the job for Mayfly"),
+    Phase("binding", "until the assignment, with its token, is in the mailbox"),
+    Phase("mailbox poll", "until the host has read the assignment"),
     Phase("agent start", "until the agent has registered"),
-    Phase("acquire", "until the agent has the job and started it"),
-    Phase("checkout", "until the agent comes to the command: hooks, plugins, git"),
-    Phase("command", "until its first line of output"),
+    Phase("acquire", "until the agent has acquired and started the job"),
+    Phase("checkout", "until the agent begins the command, after hooks, plugins and git"),
+    Phase("command", "until the command's first line of output"),
 )
-"""One for each moment after the first."""
+"""One phase for each moment of `Marks` after the first."""
 
 
 def durations(marks: Marks) -> Mapping[str, float]:
-    """Seconds by phase. One that began before the one before it had ended counts from there."""
+    """Seconds by phase. A phase that overlaps an earlier one counts from the earlier one's end."""
     moments = [getattr(marks, each.name) for each in fields(marks)]
     found: dict[str, float] = {}
     latest = moments[0]
@@ -69,10 +68,10 @@ def durations(marks: Marks) -> Mapping[str, float]:
 
 
 def marks_of(evidence: Evidence) -> Mapping[str, Marks]:
-    """By job: its moments.
+    """Moments by job id.
 
-    A job for which one is missing is left out: it did not come to its command, or did so without
-    time codes in its log.
+    Jobs with a missing moment are omitted: the job did not start its command, or its log has no
+    time codes.
     """
     recorded = dict(_recorded(evidence.journal))
     written, taken = _mailbox(evidence.journal)
@@ -100,7 +99,7 @@ def _seconds(at: datetime | None) -> float | None:
 
 
 def _recorded(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:
-    """When each job's claim was first written."""
+    """Job id and time of each claim's first write."""
     seen: set[str] = set()
     for entry in journal:
         if not entry.ok or entry.service != "dynamodb":
@@ -113,14 +112,14 @@ def _recorded(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:
 
 
 def _claimed(row: Mapping[str, Any]) -> str:
-    """The job whose claim was written, if one was."""
+    """Job id of the claim that the row's write concerns; empty for reads and other rows."""
     key = row["key"] or ""
     written = row["operation"] in _WRITES and key.startswith(_CLAIM)
     return key.removeprefix(_CLAIM) if written else ""
 
 
 def _mailbox(journal: Sequence[Entry]) -> tuple[dict[str, float], dict[str, float]]:
-    """By job: when its last assignment was written, and when its host first read it."""
+    """By job: time of its last assignment, and of the host's first read of the assignment."""
     written: dict[str, float] = {}
     job_of: dict[str, str] = {}
     for write in mailbox_writes(journal):
@@ -136,7 +135,7 @@ def _mailbox(journal: Sequence[Entry]) -> tuple[dict[str, float], dict[str, floa
 
 
 def _looks(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:
-    """When each host looked into its mailbox: the row has the name of who may read it."""
+    """Row and time of each host's reads of its own mailbox row, which has the principal's name."""
     for entry in journal:
         if entry.ok and entry.operation == "GetItem":
             keys = (row["key"] for row in entry.resources.get("rows", ()))

@@ -1,4 +1,4 @@
-"""A run of the bench in a lab of its own, told and written down."""
+"""Runs the bench in a lab of its own, and prints and writes the figures."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def bench(
     json_file: Path | None,
     wait: Callable[[float], None],
 ) -> None:
-    """Run the course in a lab, and print what it shows; `json_file` gets the same.
+    """Run the course in a lab, and print the figures; `json_file` gets the figures as JSON.
 
     Raises:
-        BenchError: it did not come to its end, or a job was not on a hot machine.
+        BenchError: the run got stuck, a job failed, or a job did not run on a hot machine.
     """
     most = {"limits/max-instances": str(course.pool)}
     choices = LabChoices(agent=agent, latency=latency, parameters={QUEUE: most})
@@ -49,18 +49,18 @@ def bench(
 
 
 def ways_of(seen: Run) -> Mapping[str, Mapping[str, float]]:
-    """By job: seconds by phase.
+    """Seconds by phase, by job id.
 
     Raises:
-        BenchError: a job was not on a hot machine, or not all of its moments are known.
+        BenchError: a job did not run on a hot machine, or one of its moments is missing.
     """
     cold = [line.id for line in job_lines(seen.evidence) if line.path != "hot"]
     if cold:
-        raise BenchError(f"{len(cold)} jobs were not on a hot machine, as {cold[0]}")
+        raise BenchError(f"{len(cold)} jobs did not run on a hot machine, the first is {cold[0]}")
     marks = marks_of(seen.evidence)
     missing = [job.id for job in seen.evidence.jobs if job.id not in marks]
     if missing:
-        raise BenchError(f"not every moment of {len(missing)} jobs is known, as of {missing[0]}")
+        raise BenchError(f"{len(missing)} jobs lack a moment, the first is {missing[0]}")
     return {job: durations(each) for job, each in marks.items()}
 
 
@@ -71,7 +71,7 @@ def document(
     seen: Run,
     ways: Mapping[str, Mapping[str, float]],
 ) -> Mapping[str, Any]:
-    """What the screen shows, and each job's phases besides. Seconds, and USD a month."""
+    """The figures as JSON content, with each job's phases. Seconds, and USD per month."""
     return {
         "agent": agent,
         "latency": str(latency),

@@ -17,9 +17,9 @@ FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 _EVENTS = ("aws.ec2/x", "aws.ssm/x", "aws.events/x", "dynamodb", "sqs")
 GRAMMAR = """\
 Faults, each NAME=TARGET[,value=X][,count=N][,after=TIME][,for=TIME][,by=WHO].
-TARGET may hold `*`. A fault strikes `count` times, from `after` the deployment
-of the stacks, `for` this time, and only calls `by` this caller (dispatch, i-0…).
-Times: 250ms, 5s, 2m.
+TARGET may hold `*`. `count` limits the number of strikes, `after` delays the
+start (counted from the deployment of the stacks), `for` limits the duration,
+`by` selects the caller (dispatch, i-0…). Times: 250ms, 5s, 2m.
 """
 WIDTH = 80
 

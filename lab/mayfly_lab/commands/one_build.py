@@ -71,7 +71,7 @@ class OneBuild:
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
         yield from lab.notice
         if self.no_namespaces:
-            yield f"warning: machines are plain directories: {self.no_namespaces}"
+            yield f"warning: machines run in plain directories: {self.no_namespaces}"
         source = self.source
         if source.repository is None:
             yield "repository: empty"

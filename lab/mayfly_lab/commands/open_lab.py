@@ -86,7 +86,7 @@ class OpenLab:
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
         yield from lab.notice
         if self.no_namespaces:
-            yield f"warning: machines are plain directories: {self.no_namespaces}"
+            yield f"warning: machines run in plain directories: {self.no_namespaces}"
         yield f"Mayfly's queues: {', '.join(lab.choices.queues)}"
         for wish in lab.choices.faults:
             yield f"fault: {wish.text}"

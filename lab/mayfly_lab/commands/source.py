@@ -100,8 +100,9 @@ def _of_repository(slug: str, text: str, repository: Path, branch: str | None) -
         raise UsageError(f"--repo: {repository} has no commit; commit the files that jobs need")
     current = _git_output(repository, "symbolic-ref", "--quiet", "--short", "HEAD") or "detached"
     wanted = branch or current
-    ref = f"refs/heads/{wanted}^{{commit}}"
-    tip = _git_output(repository, "rev-parse", "--verify", "--quiet", ref)
+    tip = _git_output(
+        repository, "rev-parse", "--verify", "--quiet", f"refs/heads/{wanted}^{{commit}}"
+    )
     commit = tip or head
     return Source(
         slug=slug,

@@ -1,1 +1,1 @@
-"""The demo: the bundled pipelines through the whole system, with what goes wrong in real life."""
+"""The demo: runs the bundled pipelines through the whole system, with failures of real life."""

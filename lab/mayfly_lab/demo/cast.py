@@ -1,4 +1,4 @@
-"""What the demo expects of each job, and what befalls some of them."""
+"""The demo's settings, its faults, and the expected end of each job."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mayfly_lab.report.timeline import JobLine
 
 QUEUES = ("default", "deploy")
 POOL = 9
-"""Machines that are hot when the large build begins; it has more jobs than that."""
+"""Hot machines when the large build begins: fewer than its jobs."""
 HOT, COLD = 4, 2
-"""Jobs that must run on hot and on cold machines, at least."""
+"""Jobs that must at least run on hot and on cold machines."""
 LIMITS: Mapping[str, int] = {"default": 16, "deploy": 4}
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "default": {
@@ -28,22 +28,22 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
 }
 
 CANCELLED, KILLED, INTERRUPTED = "soak", "manual", "long"
-"""Steps that are cancelled while they wait, lose their machine after the assignment, and get a
-spot notice while they run."""
+"""Steps with a fault: a job cancelled while it waits, a machine killed after the assignment, a spot
+notice while the job runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """How a job of a step must end."""
+    """The expected end of a step's jobs."""
 
     outcome: str
     jobs: int = 1
     path: str | None = None
-    """`hot`, `cold`, empty for a job that never had an instance; None where either will do."""
+    """`hot`, `cold`, or empty for a job that never had an instance; None accepts any."""
     exit_status: int | None = 0
     attempt: int = 1
     reason: str = ""
-    """A word that Mayfly's reason must contain."""
+    """A word that Mayfly's reason must contain; empty accepts any reason."""
 
 
 PARTS: Mapping[str, Sequence[Part]] = {
@@ -55,19 +55,19 @@ PARTS: Mapping[str, Sequence[Part]] = {
     "benchmarks": [Part("soft_failed", exit_status=3)],
     "broken": [Part("failed", exit_status=7)],
     CANCELLED: [Part("canceled", path="", exit_status=None, reason="cancel")],
-    # The agent's status for a job that it was told to stop is a race; its end is not.
+    # No exit status: the agent's status for a stopped job depends on a race, the outcome does not.
     INTERRUPTED: [Part("failed", exit_status=None), Part("passed")],
     "package": [Part("passed")],
     "deploy": [Part("failed", path="", exit_status=-1, attempt=1, reason="policy")],
     "staging": [Part("passed", path="cold")],
     "smoke": [Part("passed", path="cold")],
 }
-"""By step: its jobs in the order in which they are made; a retry is a job of its own."""
+"""By step: its jobs in the order of creation; a retry is a job of its own."""
 
 
 def as_scripted(lines: Sequence[tuple[str, JobLine]]) -> Check:
-    """Whether every job ended as its part says. `lines` are pairs of step key and line."""
-    return Check("as-scripted", "every job ended as its part says", tuple(_wrong(lines)))
+    """Check that every job ended as `PARTS` expects. `lines` are pairs of step key and line."""
+    return Check("as-scripted", "every job of the demo ended as expected", tuple(_wrong(lines)))
 
 
 def _wrong(lines: Sequence[tuple[str, JobLine]]) -> Iterator[str]:
@@ -95,4 +95,4 @@ def _differences(step: str, line: JobLine, part: Part) -> Iterator[str]:
         if seen[what] != value:
             yield f"{step}: {what} is {seen[what]!r}, {value!r} expected"
     if part.reason not in line.reason:
-        yield f"{step}: the reason {line.reason!r} does not speak of {part.reason}"
+        yield f"{step}: the reason {line.reason!r} does not contain {part.reason!r}"

@@ -1,4 +1,4 @@
-"""What befalls jobs of the demo: each strikes once, at the moment that makes it interesting."""
+"""The demo's faults: a cancelled job, a dead machine, a spot interruption; each strikes once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mayfly_lab.report.checks import mailbox_writes
 
 _LOOK = 0.05
 _INTO_THE_JOB = 1.5
-"""Seconds that the long job runs before its instance is to be taken."""
+"""Seconds that the long job runs before the spot notice of its instance."""
 _WARNING = 20.0
 """Seconds between the spot warning and the interruption; EC2 gives 120."""
 
 
 @dataclass(slots=True)
 class Fates:
-    """Watches the lab from a thread of its own and from Buildkite's events."""
+    """Watches Buildkite's events and, in a thread, the journal; strikes each step's job once."""
 
     lab: Lab
     say: Callable[[str], None]
@@ -28,12 +28,12 @@ class Fates:
     _struck: set[str] = field(default_factory=set)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start to watch."""
         self.lab.buildkite.subscribe(self._on_event)
         threading.Thread(target=self._watch_assignments, name="fates", daemon=True).start()
 
     def stop(self) -> None:
-        """Strike no more."""
+        """Stop the watch of assignments. Timers that run already still strike."""
         self._stop.set()
 
     def _on_event(self, event: JobEvent) -> None:
@@ -51,22 +51,22 @@ class Fates:
             timer.start()
 
     def _cancel(self, job: str) -> None:
-        self.say("somebody cancels the soak test while it waits")
+        self.say("a user cancels the soak test while it waits for a machine")
         self.lab.buildkite.cancel_job(job)
 
     def _interrupt(self, agent: str) -> None:
         instance_id = "i-" + agent.rpartition("i-")[2]
-        self.say(f"EC2 announces that it takes {instance_id} back")
+        self.say(f"EC2 announces a spot interruption of {instance_id}")
         self.lab.aws.ec2.interrupt(instance_id, _WARNING)
 
     def _watch_assignments(self) -> None:
-        """Kill the machine in the moment between its assignment and its agent's first call."""
+        """Kill a machine between its assignment and its agent's first call."""
         while KILLED not in self._struck and not self._stop.wait(_LOOK):
             jobs = {job.id for job in self.lab.buildkite.jobs() if job.step_key == KILLED}
             for write in mailbox_writes(list(self.lab.aws.journal)):
                 if write.state.get("assignment", {}).get("job") in jobs:
                     self._struck.add(KILLED)
                     instance_id = write.row.partition(":")[2]
-                    self.say(f"{instance_id} dies with an assignment that it has not begun")
+                    self.say(f"{instance_id} dies with a job assigned but not started")
                     self.lab.crash(instance_id)
                     return

@@ -1,4 +1,4 @@
-"""Runs the demo: a build of each bundled pipeline, shown as it happens, then told as a whole."""
+"""Runs the demo: a build of each bundled pipeline, printed as it happens, then the report."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from mayfly_lab.report.collect import collect
 from mayfly_lab.report.timeline import instance_lines, job_lines
 
 PATIENCE = 90.0
-"""Seconds for each of the three waits, far more than they need on two cores."""
+"""Seconds for each wait; on two cores each needs far less."""
 DELAYS = Delays(imds_linger=1.0)
 _LOOK = 0.5
-"""Seconds between two looks at the records: each is a scan, on the cores that run the show."""
+"""Seconds between two reads of the records: each read is a scan on the cores that run the lab."""
 _SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
 
 
@@ -33,23 +33,23 @@ Instances: TypeAlias = tuple[Instance, ...]
 
 
 class DemoError(Exception):
-    """The demo cannot go on: something that must happen did not."""
+    """The demo cannot go on: an awaited condition did not come true in time."""
 
 
 @dataclass(slots=True)
 class Stage:
-    """Prints what happens, in seconds since the curtain rose."""
+    """Prints events with the seconds since the demo's start."""
 
     began: float = field(default_factory=time.time)
     told: set[tuple[str, str]] = field(default_factory=set)
 
     def say(self, line: str) -> None:
-        """One line of what happens, at once."""
+        """Print one line with its time, at once."""
         sys.stdout.write(f"{time.time() - self.began:6.2f}  {line}\n")
         sys.stdout.flush()
 
     def on_job(self, event: JobEvent) -> None:
-        """A job has changed its state."""
+        """Print a job's new state."""
         job = event.job
         if job.state in _SILENT:
             return
@@ -59,10 +59,10 @@ class Stage:
 
 
 def play(agent: Path | None, json_file: Path | None) -> int:
-    """Run the demo; 0 when every check held, 1 when one did not.
+    """Run the demo. Returns 0 when every check held, else 1.
 
     Raises:
-        DemoError: it came to a stand.
+        DemoError: a condition did not come true within `PATIENCE`.
     """
     stage = Stage()
     choices = LabChoices(queues=cast.QUEUES, agent=agent, delays=DELAYS, parameters=cast.PARAMETERS)
@@ -71,7 +71,7 @@ def play(agent: Path | None, json_file: Path | None) -> int:
         for line in lab.notice:
             stage.say(line)
         stage.say(f"machines: {lab.machines}")
-        stage.say("both stacks are deployed; the four functions run as the templates wire them")
+        stage.say("the stacks are deployed; the four functions run with the templates' triggers")
         _act(lab, stage)
         evidence = collect(lab, stage.began, cast.LIMITS)
         cold = lab.stated_cold_seconds
@@ -80,7 +80,9 @@ def play(agent: Path | None, json_file: Path | None) -> int:
     steps = [job.step_key or "" for job in evidence.jobs]
     checks = [cast.as_scripted(list(zip(steps, jobs, strict=True))), *check_all(evidence)]
     if broken_lab:
-        checks.append(Check("lab", "the lab itself", tuple(repr(e) for e in broken_lab)))
+        checks.append(
+            Check("lab", "the lab has no failures of its own", tuple(repr(e) for e in broken_lab))
+        )
     numbers = {line.id: number for number, line in enumerate(jobs, start=1)}
     sections = (
         show.jobs_table(jobs),
@@ -99,7 +101,7 @@ def play(agent: Path | None, json_file: Path | None) -> int:
 
 
 def _act(lab: Lab, stage: Stage) -> None:
-    """From an empty cloud to an empty cloud."""
+    """Run both builds, from no machine to no machine. Raises DemoError."""
     lab.buildkite.add_repository("example", ROOT / "examples", branches=["release/1"])
     repository = lab.buildkite.repository_url("example")
     for slug in ("example", "release"):
@@ -108,14 +110,14 @@ def _act(lab: Lab, stage: Stage) -> None:
         lab.buildkite.add_pipeline(slug, text, repository)
     lab.buildkite.subscribe(stage.on_job)
     _until(lab, stage, "dispatch knows both queues", lambda _: _known(lab))
-    stage.say("no machine runs; somebody pushes a release")
+    stage.say("no machine runs; a user pushes a release")
     release = lab.buildkite.create_build("release", BuildRequest(branch="release/1"))
     _until(lab, stage, "the release has its machines", lambda _: _running(lab, release.id))
     stage.say(f"an operator sets pool/hot to {cast.POOL}")
     lab.put_parameter("default", "pool/hot", str(cast.POOL))
     _until(lab, stage, "the pool is hot", lambda found: _ready(found) >= cast.POOL)
-    stage.say(f"{cast.POOL} machines are hot and proven; somebody pushes")
-    # What the pool still lacks after the build is no part of the show.
+    stage.say(f"{cast.POOL} machines are hot and proven; a user pushes a commit")
+    # Without a target, no machine of the pool is replaced during the build.
     lab.put_parameter("default", "pool/hot", "0")
     fates = Fates(lab, stage.say)
     fates.start()
@@ -128,7 +130,7 @@ def _act(lab: Lab, stage: Stage) -> None:
 
 
 def _until(lab: Lab, stage: Stage, what: str, done: Callable[[Instances], bool]) -> None:
-    """Wait for a condition, telling of machines meanwhile."""
+    """Wait until `done`, and print changes of machines meanwhile. Raises DemoError."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         found = tuple(lab.records.instances().values())
@@ -137,7 +139,7 @@ def _until(lab: Lab, stage: Stage, what: str, done: Callable[[Instances], bool])
         if done(found):
             return
         time.sleep(_LOOK)
-    raise DemoError(f"after {PATIENCE:.0f} s not yet: {what}")
+    raise DemoError(f"after {PATIENCE:.0f} s still waiting until {what}")
 
 
 def _changes(found: Instances, told: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Everything in the lab that can be made to go wrong: one table, and the switches that are on."""
+"""Faults that the lab can inject: one table of all of them, and the faults turned on."""
 
 from mayfly_lab.faults.durations import parse_seconds
 from mayfly_lab.faults.switches import Fault, Faults, Options, Wish, read

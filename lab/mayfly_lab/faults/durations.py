@@ -1,4 +1,4 @@
-"""Durations as people write them: `250ms`, `5s`, `2m`, or plain seconds."""
+"""Parses durations: `250ms`, `5s`, `2m`, or plain seconds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds from `5`, `250ms`, `5s` or `2m`.
+    """Seconds of a duration such as `5`, `250ms`, `5s` or `2m`.
 
     Raises:
-        FaultSyntaxError: it is none of them.
+        FaultSyntaxError: the text is not a duration.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
@@ -23,9 +23,9 @@ def parse_seconds(text: str) -> float:
 
 
 def parse_signed_seconds(text: str) -> float:
-    """The same, where `-` means the other direction.
+    """Seconds of a duration with an optional `-`, negative then.
 
     Raises:
-        FaultSyntaxError: it is no duration.
+        FaultSyntaxError: the text is not a duration.
     """
     return -parse_seconds(text[1:]) if text.startswith("-") else parse_seconds(text)

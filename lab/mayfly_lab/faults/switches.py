@@ -1,7 +1,7 @@
-"""The switches with which a story, a test or a user makes things go wrong.
+"""Switches of faults, for tests and users.
 
-A switch is written `NAME=TARGET[,value=X][,count=N][,after=TIME][,for=TIME][,by=WHO]`; targets may
-hold `*`. Durations are plain seconds, or `250ms`, `5s`, `2m`. Examples::
+Syntax: `NAME=TARGET[,value=X][,count=N][,after=TIME][,for=TIME][,by=WHO]`. A target may hold `*`.
+Durations are plain seconds, or `250ms`, `5s`, `2m`. Examples::
 
     throttle=ec2:CreateFleet,count=3
     lost-answer=ec2:CreateFleet
@@ -30,7 +30,7 @@ _OPTIONS = ("value", "count", "after", "for", "by")
 
 @dataclass(slots=True)
 class Fault:
-    """One switch that is on."""
+    """One fault that is turned on. Times are in seconds of the switches' clock."""
 
     name: str
     target: str
@@ -40,12 +40,12 @@ class Fault:
     by: str
     since: float | None = None
     struck: int = 0
-    """How often it did."""
+    """How often the fault has struck."""
     _level: tuple[float, float] | None = None
-    """What its token bucket held, and when."""
+    """Tokens in the fault's bucket, and the time of that count."""
 
     def hits(self, subject: str, by: str, now: float) -> bool:
-        """Whether this fault strikes `subject`, asked for by the principal named `by`."""
+        """Whether this fault strikes a call for `subject` by the principal named `by`."""
         if self.count is not None and self.count <= 0:
             return False
         if self.until is not None and now >= self.until:
@@ -60,7 +60,7 @@ class Fault:
         return parse_signed_seconds(self.value)
 
     def overflows(self, now: float) -> bool:
-        """Take a token out of its bucket; whether there was none."""
+        """Take a token from the fault's bucket. Returns True when the bucket was empty."""
         size, per_second = values.bucket(self.value)
         level, at = self._level or (float(size), now)
         level = min(float(size), level + (now - at) * per_second)
@@ -69,7 +69,7 @@ class Fault:
 
 
 class Options(TypedDict, total=False):
-    """How often, when and how long a switch strikes, with what value, and whose calls."""
+    """Options of a switch: how often, from when and how long, its value, and the callers."""
 
     count: int
     seconds: float
@@ -80,34 +80,34 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A switch as it was written, not yet on."""
+    """A switch that is parsed but not turned on."""
 
     name: str
     target: str
     options: Options
     text: str
-    """The whole of it, as it was written."""
+    """The whole text of the switch."""
 
     @property
     def part(self) -> Part:
-        """Where it strikes."""
+        """The part of the lab that the fault strikes."""
         return SWITCHES[self.name].part
 
 
 def read(text: str) -> Wish:
-    """The switch that is written `NAME=TARGET,…`.
+    """Parse a switch, `NAME=TARGET,…`.
 
     Raises:
-        FaultSyntaxError: unknown name or option, a target that is none, a value that is missing,
-            not wanted, or not of the switch's kind.
+        FaultSyntaxError: unknown name or option, no target or one of another form, or a value that
+            is missing, unexpected, or not of the switch's kind.
     """
     head, *given = text.split(",")
     name, equals, target = head.partition("=")
     switch = _switch(name)
     if not equals or not target:
-        raise FaultSyntaxError(f"{name}: what is to be struck? As {name}={switch.example}")
+        raise FaultSyntaxError(f"{name}: needs a target (try {name}={switch.example})")
     if switch.part is Part.AWS and ":" not in target and target != "*":
-        raise FaultSyntaxError(f"{name}: {target!r} is not SERVICE:OPERATION, as ec2:CreateFleet")
+        raise FaultSyntaxError(f"{name}: {target!r} is not SERVICE:OPERATION (try ec2:CreateFleet)")
     return Wish(name, target, _options(name, given), text)
 
 
@@ -116,9 +116,10 @@ def _options(name: str, given: list[str]) -> Options:
     for each in given:
         option, equals, value = each.partition("=")
         if option not in _OPTIONS:
-            raise FaultSyntaxError(f"{name}: unknown option {option!r}; {', '.join(_OPTIONS)}")
+            options = ", ".join(_OPTIONS)
+            raise FaultSyntaxError(f"{name}: unknown option {option!r}; the options are {options}")
         if not equals or not value:
-            raise FaultSyntaxError(f"{name}: {option} needs a value, as {option}=…")
+            raise FaultSyntaxError(f"{name}: {option} needs a value, {option}=…")
         written[option] = value
     chosen = Options(value=written.get("value", ""), by=written.get("by", "*"))
     try:
@@ -140,19 +141,19 @@ def _switch(name: str) -> Switch:
     switch = SWITCHES.get(name)
     if switch is None:
         near = get_close_matches(name, SWITCHES, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(SWITCHES)}"
-        raise FaultSyntaxError(f"no fault {name!r}; {hint}")
+        hint = f"did you mean {near[0]}?" if near else f"the faults are {', '.join(SWITCHES)}"
+        raise FaultSyntaxError(f"unknown fault {name!r}; {hint}")
     return switch
 
 
 def _check_value(name: str, switch: Switch, value: str) -> None:
     if switch.value is None:
         if value:
-            raise FaultSyntaxError(f"{name}: has no value")
+            raise FaultSyntaxError(f"{name}: takes no value")
         return
     if not value:
         if switch.value.needed:
-            raise FaultSyntaxError(f"{name}: needs a value, as {name}={switch.example}")
+            raise FaultSyntaxError(f"{name}: needs a value (try {name}={switch.example})")
         return
     try:
         switch.value.read(value)
@@ -161,7 +162,7 @@ def _check_value(name: str, switch: Switch, value: str) -> None:
 
 
 class Faults:
-    """The switches that are on. Thread-safe."""
+    """The faults that are turned on. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -169,7 +170,7 @@ class Faults:
         self._active: list[Fault] = []
 
     def parse(self, text: str) -> Fault:
-        """Turn on the switch that is written `NAME=TARGET,…`.
+        """Parse a switch, `NAME=TARGET,…`, and turn the fault on.
 
         Raises:
             FaultSyntaxError: as `read`.
@@ -177,14 +178,14 @@ class Faults:
         return self.turn_on(read(text))
 
     def turn_on(self, wish: Wish) -> Fault:
-        """Turn on a switch that was read; its times count from now."""
+        """Turn on a parsed switch; its times count from now."""
         return self.set(wish.name, wish.target, **wish.options)
 
     def set(self, name: str, target: str = "*", **options: Unpack[Options]) -> Fault:
-        """Turn a switch on, `count` times or for `seconds`; without either as the table says.
+        """Turn a fault on, for `count` strikes or `seconds`; with neither, the table's count holds.
 
         Raises:
-            FaultSyntaxError: there is no such switch, or its value is not of its kind.
+            FaultSyntaxError: the name is unknown, or the value is not of the switch's kind.
         """
         switch = _switch(name)
         value, seconds = options.get("value", ""), options.get("seconds")
@@ -199,7 +200,7 @@ class Faults:
         return fault
 
     def take(self, name: str, *subjects: str, by: str = "") -> Fault | None:
-        """The fault that strikes one of `subjects` now, counted down; None if none does."""
+        """The first fault that strikes one of `subjects` now, counted down; None without one."""
         if not self._active:
             return None
         now = self._clock()
@@ -215,6 +216,6 @@ class Faults:
         return None
 
     def clear(self, name: str | None = None) -> None:
-        """Turn off every switch, or every switch of one name."""
+        """Turn off all faults, or all faults of one name."""
         with self._lock:
             self._active = [each for each in self._active if name is not None and each.name != name]

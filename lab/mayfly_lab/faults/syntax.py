@@ -1,5 +1,5 @@
-"""The error of a switch that cannot be read."""
+"""The error for a switch that cannot be parsed."""
 
 
 class FaultSyntaxError(ValueError):
-    """A switch that cannot be read; the message says what is allowed."""
+    """A switch cannot be parsed; the message says what is allowed."""

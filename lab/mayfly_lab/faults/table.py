@@ -1,4 +1,4 @@
-"""The one table of all faults: what can be made to go wrong, where, and how it is written."""
+"""The one table of all faults: where each strikes, what happens, and an example."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FOREVER: int | None = None
 
 
 class Part(StrEnum):
-    """Where a fault strikes; its value says what the targets of such faults are."""
+    """Where a fault strikes. The value describes the part and the form of its targets."""
 
     AWS = "calls to AWS (SERVICE:OPERATION)"
-    CAPACITY = "room at EC2 (TYPE/ZONE or TYPE/SUBNET, then /spot or /on-demand if it matters)"
+    CAPACITY = "capacity of EC2 (TYPE/ZONE or TYPE/SUBNET, optionally with /spot or /on-demand)"
     EC2 = "EC2 (INSTANCE-TYPE)"
     IMDS = "the metadata service of machines (INSTANCE-TYPE or INSTANCE-ID)"
     MACHINE = "machines (INSTANCE-TYPE or INSTANCE-ID)"
@@ -32,105 +32,126 @@ class Switch:
     part: Part
     meaning: str
     example: str
-    """Target and options, as they are written after `NAME=`."""
+    """Target and options of an example, without `NAME=`."""
     value: Value | None = None
-    """What its value is; None: it has none."""
+    """How the option `value` is parsed; None when the fault takes no value."""
     count: int | None = 1
-    """How often it strikes unless the user says."""
+    """Default number of strikes; FOREVER for no limit."""
 
 
 SWITCHES: dict[str, Switch] = {
-    "throttle": Switch(Part.AWS, "refused as too frequent", "ec2:CreateFleet,count=3"),
+    "throttle": Switch(Part.AWS, "the call is throttled", "ec2:CreateFleet,count=3"),
     "bucket": Switch(
         Part.AWS,
-        "throttled by a bucket of SIZE/PER_SECOND",
+        "calls are throttled by a token bucket of SIZE/PER_SECOND",
         "ec2:*,value=5/0.5",
         values.BUCKET,
         FOREVER,
     ),
     "error": Switch(
         Part.AWS,
-        "fail inside AWS, or with this code",
+        "the call fails inside AWS, or with this error code",
         "ssm:*,value=InternalError,count=2",
         values.CODE_IF_ANY,
     ),
     "lost-answer": Switch(
-        Part.AWS, "are carried out, but the answer is lost", "ec2:CreateFleet,count=2"
+        Part.AWS, "the call is carried out, but the answer is lost", "ec2:CreateFleet,count=2"
     ),
     "latency": Switch(
-        Part.AWS, "take so much longer", "dynamodb:*,value=15ms", values.SECONDS, FOREVER
+        Part.AWS,
+        "the call takes this much longer",
+        "dynamodb:*,value=15ms",
+        values.SECONDS,
+        FOREVER,
     ),
     "no-capacity": Switch(
-        Part.CAPACITY, "there is none", "m7i.*/us-east-1a/spot,for=30s", count=FOREVER
+        Part.CAPACITY, "EC2 has no capacity", "m7i.*/us-east-1a/spot,for=30s", count=FOREVER
     ),
     "partial-fleet": Switch(
-        Part.CAPACITY, "a launch gets this many at most", "*,value=1,count=2", values.NUMBER
+        Part.CAPACITY,
+        "a launch gets at most this many instances",
+        "*,value=1,count=2",
+        values.NUMBER,
     ),
-    "stillborn": Switch(Part.EC2, "goes from pending to terminated", "m7i.large"),
+    "stillborn": Switch(Part.EC2, "the instance goes from pending to terminated", "m7i.large"),
     "describe-lag": Switch(
         Part.EC2,
-        "shows so late in Describe calls",
+        "a new instance shows in Describe calls only after this time",
         "*,value=10s",
         values.SECONDS,
         FOREVER,
     ),
     "spot-notice": Switch(
-        Part.EC2, "spot: noticed so long after it runs", "*,value=5s", values.SECONDS
+        Part.EC2,
+        "a spot instance gets its notice this long after it runs",
+        "*,value=5s",
+        values.SECONDS,
     ),
     "imds-lag": Switch(
-        Part.IMDS, "serves a replaced profile so late", "*,value=30s", values.SECONDS
+        Part.IMDS,
+        "a replaced profile is served only after this time",
+        "*,value=30s",
+        values.SECONDS,
     ),
-    "imds-stuck": Switch(Part.IMDS, "never serves a replaced profile", "*,count=1"),
-    "imds-slow": Switch(Part.IMDS, "answers so late", "*,value=2s,for=1m", values.SECONDS, FOREVER),
-    "imds-silent": Switch(Part.IMDS, "never answers", "*,for=10s", count=FOREVER),
+    "imds-stuck": Switch(Part.IMDS, "a replaced profile is never served", "*,count=1"),
+    "imds-slow": Switch(
+        Part.IMDS, "an answer takes this long", "*,value=2s,for=1m", values.SECONDS, FOREVER
+    ),
+    "imds-silent": Switch(Part.IMDS, "no request is answered", "*,for=10s", count=FOREVER),
     "imds-flapping": Switch(
-        Part.IMDS, "shows old and new profile in turn", "*,count=10", count=FOREVER
+        Part.IMDS, "old and new profile are served in turn", "*,count=10", count=FOREVER
     ),
     "imds-error": Switch(
         Part.IMDS,
-        "answers HTTP 500, or this status",
+        "the answer is HTTP 500, or this status",
         "*,value=503,count=5",
         values.STATUS_IF_ANY,
     ),
-    "machine-dead": Switch(Part.MACHINE, "has power and never boots", "m7i.large"),
+    "machine-dead": Switch(Part.MACHINE, "the machine has power and never boots", "m7i.large"),
     "machine-dies": Switch(
-        Part.MACHINE, "loses its power so long after power on", "*,value=3s", values.SECONDS
+        Part.MACHINE,
+        "the machine loses power this long after power-on",
+        "*,value=3s",
+        values.SECONDS,
     ),
     "machine-hangs": Switch(
-        Part.MACHINE, "stands still so long after power on", "*,value=3s", values.SECONDS
+        Part.MACHINE, "the machine hangs this long after power-on", "*,value=3s", values.SECONDS
     ),
     "clock-skew": Switch(
-        Part.MACHINE, "its clock is off by so much, as AWS sees it", "*,value=-10m", values.SKEW
+        Part.MACHINE,
+        "the machine's clock is off by this much, as AWS sees it",
+        "*,value=-10m",
+        values.SKEW,
     ),
-    "event-lost": Switch(Part.EVENT, "never arrives", "aws.ec2/*,for=1m"),
+    "event-lost": Switch(Part.EVENT, "the event never arrives", "aws.ec2/*,for=1m"),
     "event-late": Switch(
-        Part.EVENT, "arrives so late", "dynamodb,value=5s,count=3", values.SECONDS
+        Part.EVENT, "the event arrives this late", "dynamodb,value=5s,count=3", values.SECONDS
     ),
-    "event-doubled": Switch(Part.EVENT, "arrives twice", "sqs,count=10"),
+    "event-doubled": Switch(Part.EVENT, "the event arrives twice", "sqs,count=10"),
     "kill": Switch(
         Part.FUNCTION,
-        "dies in mid-tick, so long into it",
+        "the function dies in mid-tick, this long into the tick",
         "provision/ec2:CreateFleet",
         values.SECONDS_IF_ANY,
     ),
     "buildkite-answer": Switch(
         Part.BUILDKITE,
-        "answered by this status instead",
+        "the call is answered by this status instead",
         "stacks.*,value=429,count=5",
         values.STATUS,
     ),
     "buildkite-lost": Switch(
-        Part.BUILDKITE, "carried out, but the answer is lost", "stacks.batch-reserve"
+        Part.BUILDKITE, "the call is carried out, but the answer is lost", "stacks.batch-reserve"
     ),
     "buildkite-slow": Switch(
         Part.BUILDKITE,
-        "done so late, when nobody may wait any more",
+        "the call is carried out this late, when its caller may have given up",
         "stacks.batch-reserve,value=8s",
         values.SECONDS,
     ),
     "buildkite-outage": Switch(
         Part.BUILDKITE, "connections break without an answer", "*,after=5s,for=1m", count=FOREVER
     ),
-    "queue-paused": Switch(Part.QUEUE, "somebody paused it", "default,for=20s", count=FOREVER),
-    "queue-unknown": Switch(Part.QUEUE, "somebody removed it", "default,for=20s", count=FOREVER),
+    "queue-paused": Switch(Part.QUEUE, "the queue is paused", "default,for=20s", count=FOREVER),
+    "queue-unknown": Switch(Part.QUEUE, "the queue is removed", "default,for=20s", count=FOREVER),
 }

@@ -1,4 +1,4 @@
-"""What a switch's value may be."""
+"""Kinds of values of switches, with their parsers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z.]*")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """How a value is read. `read` raises FaultSyntaxError."""
+    """One kind of value. `read` parses the text, and raises FaultSyntaxError for a wrong one."""
 
     read: Callable[[str], object]
     needed: bool = True
 
 
 def bucket(text: str) -> tuple[int, float]:
-    """Size of a token bucket, and what flows in each second, from `5/0.5`.
+    """Size of a token bucket and its tokens per second, from text such as `5/0.5`.
 
     Raises:
-        FaultSyntaxError: it is not written so.
+        FaultSyntaxError: the text is not SIZE/PER_SECOND.
     """
     match = _BUCKET.fullmatch(text)
     if match is None:

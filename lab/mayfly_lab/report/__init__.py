@@ -1,1 +1,1 @@
-"""What a run came to: a timeline for each job, profiles for each instance, and what was checked."""
+"""The report of a run: a timeline for each job, profiles for each instance, and the checks."""

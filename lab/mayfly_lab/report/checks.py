@@ -1,4 +1,4 @@
-"""What must have held in a run. Each check has the name of the promise, and says what broke it."""
+"""Checks of a run: each is named after a promise of Mayfly, and lists the violations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OVER = {"terminated"}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A promise, and what broke it; nothing when it held."""
+    """A promise and its violations; no violation means that the promise held."""
 
     name: str
     promise: str
@@ -25,18 +25,22 @@ class Check:
 
     @property
     def held(self) -> bool:
-        """Whether nothing broke it."""
+        """Whether the promise held."""
         return not self.broken
 
 
 def check_all(evidence: Evidence) -> list[Check]:
-    """Every check, in the order in which they are shown."""
+    """The result of every check, in the order of the report."""
     return [Check(name, promise, tuple(find(evidence))) for name, promise, find in _CHECKS]
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One write to a mailbox row, out of the journal."""
+    """One write to a mailbox row, from the journal.
+
+    `order` is the index in the journal, `at` in seconds since the epoch, `by` the principal's
+    name, `state` the row after the write.
+    """
 
     order: int
     at: float
@@ -47,7 +51,7 @@ class Written:
 
 
 def mailbox_writes(journal: Sequence[Entry], table_ending: str = "-mailbox") -> list[Written]:
-    """All writes to the mailbox that AWS accepted, in order."""
+    """All accepted writes to mailbox rows, in the journal's order."""
     return [
         Written(
             order, entry.at, entry.principal, row["key"], tuple(row["attributes"]), row["state"]
@@ -60,7 +64,7 @@ def mailbox_writes(journal: Sequence[Entry], table_ending: str = "-mailbox") -> 
 
 
 def _one_assignment(evidence: Evidence) -> Iterator[str]:
-    """A row is assigned once; a job is bound again only after its former instance has ended."""
+    """Rows that were assigned twice, and jobs that ran on two instances."""
     given = [w for w in mailbox_writes(evidence.journal) if "assignment" in w.state]
     for row, times in Counter(write.row for write in given).items():
         if times > 1:
@@ -76,7 +80,7 @@ def _accepted(instance: Instance) -> bool:
 
 
 def _proven_first(evidence: Evidence) -> Iterator[str]:
-    """Every assignment follows the host's own write, of that boot, as sandbox."""
+    """Assignments without an earlier `sandboxed` report by the host itself, of the same boot."""
     writes = mailbox_writes(evidence.journal)
     for given in (w for w in writes if "assignment" in w.state):
         boot = given.state["assignment"].get("boot")
@@ -89,11 +93,11 @@ def _proven_first(evidence: Evidence) -> Iterator[str]:
             and w.state["report"].get("boot") == boot
         ]
         if not boot or not proofs:
-            yield f"row {given.row} was assigned without a proof of boot {boot}"
+            yield f"row {given.row} was assigned without a sandbox proof of boot {boot}"
 
 
 def _order(evidence: Evidence) -> Iterator[str]:
-    """Bootstrapped, profile replaced, proven, assigned: in this order, for every instance."""
+    """Proven instances where bootstrapped, replaced and proven are missing or out of order."""
     writes = mailbox_writes(evidence.journal)
     for instance in evidence.instances.values():
         if not instance.proven:
@@ -102,15 +106,15 @@ def _order(evidence: Evidence) -> Iterator[str]:
         proof = _first(writes, instance.sandbox_row, "sandboxed")
         replaced = _replaced(evidence, instance)
         if done is None or proof is None or replaced is None:
-            yield f"{instance.instance_id}: bootstrapped, replaced or proven never happened"
+            yield f"{instance.instance_id}: bootstrapped, replaced or proven is missing"
         elif not done.at <= replaced <= proof.at:
             times = (at - evidence.started for at in (done.at, replaced, proof.at))
             shown = ", ".join(f"{at:.2f}" for at in times)
-            yield f"{instance.instance_id}: bootstrapped, replaced, proven at {shown}"
+            yield f"{instance.instance_id}: bootstrapped, replaced, proven at {shown} s"
 
 
 def _first(writes: Sequence[Written], row: str | None, phase: str) -> Written | None:
-    """The host's own first report of a phase into this row of its."""
+    """The host's first report of a phase into `row`, its own mailbox row; None without one."""
     return next(
         (
             w
@@ -122,7 +126,7 @@ def _first(writes: Sequence[Written], row: str | None, phase: str) -> Written | 
 
 
 def _replaced(evidence: Evidence, instance: Instance) -> float | None:
-    """When EC2 took the replacement of the profile."""
+    """When EC2 accepted the sandbox profile, in seconds since the epoch; None if never."""
     return next(
         (
             moment.at
@@ -139,11 +143,14 @@ def _token_stays(evidence: Evidence) -> Iterator[str]:
     for place, text in evidence.texts.items():
         for what, secret in evidence.secrets.items():
             if secret and secret in text:
-                yield f"{what} stands in {place}"
+                yield f"{what} was found in {place}"
 
 
 def _bootstrap_ends(evidence: Evidence) -> Iterator[str]:
-    """No service of the image, no process of set-up, no job; machines carry decoys that would."""
+    """Calls as bootstrap after the proof, by any process.
+
+    Decoys on the machines call with bootstrap credentials, so that a gap would show.
+    """
     writes = mailbox_writes(evidence.journal)
     proofs = {
         i.bootstrap_row: (i.instance_id, _first(writes, i.sandbox_row, "sandboxed"))
@@ -152,7 +159,7 @@ def _bootstrap_ends(evidence: Evidence) -> Iterator[str]:
     for order, entry in enumerate(evidence.journal):
         instance_id, proof = proofs.get(entry.principal, ("", None))
         if proof is not None and order > proof.order:
-            yield f"{instance_id} called {entry.service}:{entry.operation} as bootstrap"
+            yield f"{instance_id} called {entry.service}:{entry.operation} with the bootstrap role"
 
 
 def _nothing_leaks(evidence: Evidence) -> Iterator[str]:
@@ -176,14 +183,14 @@ def _nothing_leaks(evidence: Evidence) -> Iterator[str]:
 def _every_job_ends(evidence: Evidence) -> Iterator[str]:
     for job in evidence.jobs:
         if job.outcome is None:
-            yield f"{job.name} is still {job.state}"
+            yield f"job {job.name} is still {job.state}"
     for claim in evidence.claims.values():
         if claim.open:
             yield f"the claim of job {claim.job} is still {claim.state}"
 
 
 def _bounded(evidence: Evidence) -> Iterator[str]:
-    """Never more instances of a queue alive than it may have."""
+    """Moments at which a queue had more live instances than its limit."""
     alive: Counter[str] = Counter()
     for moment in evidence.moments:
         instance = evidence.instances.get(moment.instance_id)
@@ -195,16 +202,16 @@ def _bounded(evidence: Evidence) -> Iterator[str]:
             alive[instance.queue] -= 1
         limit = evidence.limits.get(instance.queue)
         if limit is not None and alive[instance.queue] > limit:
-            yield f"queue {instance.queue} had {alive[instance.queue]} instances, at most {limit}"
+            yield (f"queue {instance.queue} had {alive[instance.queue]} instances, limit {limit}")
 
 
 _CHECKS: Sequence[tuple[str, str, Callable[[Evidence], Iterator[str]]]] = (
-    ("one-assignment", "an instance has at most one job, ever", _one_assignment),
-    ("proven-first", "no assignment without the proof of that boot", _proven_first),
-    ("order", "bootstrapped, replaced, proven, then assigned", _order),
-    ("token-stays", "no token in any log, record, console or report", _token_stays),
-    ("bootstrap-ends", "nobody calls as bootstrap after the proof", _bootstrap_ends),
-    ("bounded", "never more instances than the queue may have", _bounded),
-    ("every-job-ends", "each job ran, or ended with a reason", _every_job_ends),
-    ("nothing-leaks", "every instance and every record is closed", _nothing_leaks),
+    ("one-assignment", "an instance gets at most one job in its life", _one_assignment),
+    ("proven-first", "no instance gets a job before the sandbox proof of its boot", _proven_first),
+    ("order", "every instance is bootstrapped, replaced, proven, then assigned", _order),
+    ("token-stays", "no token is in any log, record, console or report", _token_stays),
+    ("bootstrap-ends", "no call uses the bootstrap role after the proof", _bootstrap_ends),
+    ("bounded", "no queue has more instances than its limit", _bounded),
+    ("every-job-ends", "every job ran, or ended with a reason", _every_job_ends),
+    ("nothing-leaks", "every instance is terminated and every record closed", _nothing_leaks),
 )

@@ -1,4 +1,4 @@
-"""Collects what a lab's run left behind, for timelines and checks."""
+"""Collects the evidence of a lab's run, for timelines and checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from mayfly_lab.report.evidence import Evidence
 
 
 def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
-    """Everything that is known at the end of a run. Nothing of the lab may be stopped before."""
+    """Collect the evidence at the end of a run, while the lab still runs.
+
+    `started` is in seconds since the epoch, `limits` are max-instances by queue.
+    """
     jobs = lab.buildkite.jobs()
     claims = lab.records.claims()
     instances = {i.instance_id: i for i in lab.records.instances().values() if i.instance_id}
@@ -45,7 +48,7 @@ def _secrets(lab: Lab) -> dict[str, str]:
 
 
 def _texts(lab: Lab) -> Iterator[tuple[str, str]]:
-    """Every place where a secret could have been written down, by name."""
+    """Name and text of every place where a secret could have been written."""
     for function in ("dispatch", "provision", "sandbox", "reap"):
         text = lab.aws.log_of(function).read_text(encoding="utf-8", errors="replace")
         yield f"the log of {function}", text

@@ -1,4 +1,4 @@
-"""The report as a program reads it: what the screen shows, as JSON."""
+"""The report as JSON, for programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from mayfly_lab.report.timeline import InstanceLine, JobLine
 def document(
     jobs: Sequence[JobLine], instances: Sequence[InstanceLine], checks: Sequence[Check]
 ) -> dict[str, Any]:
-    """Times of jobs in seconds since runnable, of instances in seconds since their launch."""
+    """The report as JSON content.
+
+    Times of jobs are seconds since the job was runnable, times of instances seconds since launch.
+    """
     return {
         "jobs": [
             {
@@ -51,5 +54,5 @@ def document(
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write the document. Raises OSError where the file cannot be written."""
+    """Write the document as indented JSON. Raises OSError where the file cannot be written."""
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

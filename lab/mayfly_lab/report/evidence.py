@@ -1,4 +1,4 @@
-"""Everything that a run left behind, gathered once: what timelines and checks are made of."""
+"""The evidence of a run, gathered once, for timelines and checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mayfly_lab.aws.front.journal import Entry
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The end of a run as every part of the lab saw it."""
+    """The records of every part of the lab at the end of a run."""
 
     started: float
     """Seconds since the epoch."""
@@ -25,16 +25,16 @@ class Evidence:
     ledger: Mapping[str, Ledger]
     """By queue."""
     moments: Sequence[Moment]
-    """What became of every instance at EC2, oldest first."""
+    """Changes of every instance at EC2, oldest first."""
     journal: Sequence[Entry]
     output_at: Mapping[str, float]
     """By job: when its command wrote its first line, by the agent's clock, in epoch seconds."""
     command_at: Mapping[str, float]
-    """By job: when its agent came to its command, by that agent's clock, in epoch seconds."""
+    """By job: when its agent began its command, by the agent's clock, in epoch seconds."""
     texts: Mapping[str, str]
-    """Everything in which a secret could have been written, by where it stands."""
+    """Every text in which a secret could have been written, by its place."""
     secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
-    """Tokens and credentials that must not be in any of them, by what they are."""
+    """Tokens and credentials that must not be in any of `texts`, by description."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """By queue: max-instances."""
     agents: Mapping[str, str] = field(default_factory=dict)

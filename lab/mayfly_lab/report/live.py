@@ -1,4 +1,4 @@
-"""What happens in a lab, told while it happens."""
+"""Prints the events of a lab as they happen."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ _SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
 
 @dataclass(slots=True)
 class Teller:
-    """Prints what happens, in seconds since it was made. May be called from any thread."""
+    """Prints events with the seconds since its creation. Thread-safe."""
 
     log_of: Callable[[str], bytes] = lambda _: b""
-    """The log of a job, by its id."""
+    """Returns a job's log by the job's id."""
     logs: Logs = Logs.NONE
     began: float = field(default_factory=time.time)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, line: str) -> None:
-        """One line of what happens, at once."""
+        """Print one line with its time, at once."""
         self.lines([f"{time.time() - self.began:6.2f}  {line}"])
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Lines that belong together, as they are."""
+        """Print lines unchanged and unbroken by other threads' lines."""
         with self._lock:
             try:
                 sys.stdout.write("".join(f"{line}\n" for line in lines))
                 sys.stdout.flush()
             except BrokenPipeError:
-                # Nobody reads any more, which is no reason to leave anything half done.
+                # The reader is gone, as behind `| head`. The run goes on, so that it clears up.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def on_job(self, event: JobEvent) -> None:
-        """A job has changed its state."""
+        """Print a job's new state, and its log when the job has ended."""
         job = event.job
         if job.state in _SILENT:
             return
@@ -56,7 +56,7 @@ class Teller:
             self.lines(f"        | {line}" for line in readable(self.log_of(job.id)))
 
     def on_instances(self, found: Iterable[Instance]) -> None:
-        """Tell of every state of an instance that was not told yet."""
+        """Print every state of an instance once."""
         for instance in found:
             step = (str(instance.key), instance.state)
             if step not in self._told and instance.instance_id:

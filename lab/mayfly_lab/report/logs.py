@@ -11,7 +11,7 @@ _OTHERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Logs(StrEnum):
-    """Whose logs are shown when a job ends."""
+    """Which jobs' logs are printed when a job ends."""
 
     ALL = "all"
     FAILED = "failed"
@@ -19,7 +19,7 @@ class Logs(StrEnum):
 
 
 def readable(log: bytes) -> list[str]:
-    """A job's log as a terminal would leave it: no time codes, no colours, nothing overwritten."""
+    """Lines of a job's log as a terminal shows them: no time codes, colours or overwritten text."""
     text = _ESCAPES.sub("", _TIMES.sub("", log.decode(errors="replace")))
     ends = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     lines = [_OTHERS.sub("", line) for line in ends]

@@ -1,4 +1,4 @@
-"""The report as a person reads it: plain text, at most 100 columns, no escape codes."""
+"""The report as text: at most 100 columns, no escape codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST = 14
 
 
 def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
-    """A numbered list of the jobs, then one column for each with the seconds of its way."""
+    """Lines: a numbered list of the jobs, then a table of `POINTS` with a column for each job."""
     yield " #  job                        queue    path  outcome     exit  instance             try"
     for number, line in enumerate(lines, start=1):
         status = "" if line.exit_status is None else str(line.exit_status)
@@ -51,7 +51,7 @@ def _seconds(lines: Sequence[JobLine], before: int) -> Iterator[str]:
 
 
 def instances_table(lines: Sequence[InstanceLine], numbers: Mapping[str, int]) -> Iterator[str]:
-    """Each instance with the profiles that its metadata service served, and how it ended."""
+    """Lines: each instance, the profiles that its metadata service served, and why it ended."""
     if not lines:
         yield "no instance was launched"
         return
@@ -65,7 +65,7 @@ def instances_table(lines: Sequence[InstanceLine], numbers: Mapping[str, int]) -
 
 
 def speed(lines: Sequence[JobLine], cold_floor: float) -> Iterator[str]:
-    """Medians from runnable to the command's first output, hot and cold.
+    """Lines: medians from runnable to the command's first output, hot and cold.
 
     `cold_floor` is the sum of the lab's stated delays of EC2 and boot, in seconds.
     """
@@ -87,7 +87,7 @@ def speed(lines: Sequence[JobLine], cold_floor: float) -> Iterator[str]:
 
 
 def checks_table(checks: Sequence[Check]) -> Iterator[str]:
-    """Every check with its promise, and what broke it."""
+    """Lines: every check with its promise and its violations."""
     for check in checks:
         yield f"{'held' if check.held else 'BROKEN':<7} {check.name:<16} {check.promise}"
         for line in check.broken:

@@ -1,4 +1,4 @@
-"""Timelines: when each job and each instance came to each point of its life."""
+"""Timelines: the time of each job and each instance at each point of its life."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POINTS = (
     "ended",
     "terminated",
 )
-"""The points of a job's way, in order."""
+"""The points of a job's timeline, in order."""
 
 _INSTANCE_POINTS: Mapping[str, InstanceState] = {
     "launched": InstanceState.LAUNCHING,
@@ -37,46 +37,49 @@ _INSTANCE_POINTS: Mapping[str, InstanceState] = {
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """One job's way, in seconds since it was runnable; a pool's instance was there before that."""
+    """One job's timeline, in seconds since the job was runnable.
+
+    Seconds are negative for points of a pool's instance before the job was runnable.
+    """
 
     id: str
     label: str
-    """What the screen shows of it: its label, or its command."""
+    """The job's label, or its command without one."""
     queue: str
     path: str
-    """`hot` when its instance was ready before the job was runnable, `cold` when it was not, empty
-    for a job that had none."""
+    """`hot` when the job's instance was ready before the job was runnable, else `cold`; empty for a
+    job that no instance ran."""
     outcome: str
     exit_status: int | None
     agent: str
     instance: str
     attempt: int
     reason: str
-    """Why Mayfly gave it up or failed it; empty for a job that ran."""
+    """Why Mayfly gave the job up or failed it; empty for a job that ran."""
     seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceLine:
-    """One instance's life. Times are seconds since its launch."""
+    """One instance's timeline, in seconds since its launch."""
 
     id: str
     queue: str
     job: str
     profiles: tuple[tuple[float, str], ...]
-    """What its metadata service served from when on."""
+    """Start time and name of each profile that the metadata service served."""
     states: tuple[tuple[float, str], ...]
-    """What Mayfly's record said of it from when on."""
+    """Start time and name of each state in Mayfly's record."""
     reason: str
 
 
 def job_lines(evidence: Evidence) -> list[JobLine]:
-    """One line a job, in the order in which Buildkite made them."""
+    """One line for each job, in the order of creation at Buildkite."""
     return [_job_line(job, evidence) for job in evidence.jobs]
 
 
 def instance_lines(evidence: Evidence) -> list[InstanceLine]:
-    """One line an instance, in the order of their launch."""
+    """One line for each instance, in the order of launch."""
     found = sorted(evidence.instances.values(), key=lambda i: (i.created, i.instance_id or ""))
     return [_instance_line(instance, evidence) for instance in found]
 
@@ -117,7 +120,7 @@ def _reason(claim: Claim | None) -> str:
 def _points(
     job: JobView, claim: Claim | None, instance: Instance | None, evidence: Evidence
 ) -> Iterator[tuple[str, float]]:
-    """Points in seconds since the epoch, each by the record of whoever knows it best."""
+    """Points in seconds since the epoch, each from its best source: claim, EC2, Buildkite, log."""
     if claim is not None:
         yield from _claim_points(claim)
     if instance is not None:
@@ -134,7 +137,7 @@ def _points(
 
 
 def _claim_points(claim: Claim) -> Iterator[tuple[str, float]]:
-    """When Mayfly first knew of the job, and when the present attempt was bound."""
+    """When Mayfly recorded the job's claim, and when it assigned the job, the last time winning."""
     yield "waiting", claim.history[0].at.timestamp()
     for step in claim.history:
         if step.state == ClaimState.ASSIGNED:
@@ -142,7 +145,7 @@ def _claim_points(claim: Claim) -> Iterator[tuple[str, float]]:
 
 
 def _ec2_points(instance: Instance, evidence: Evidence) -> Iterator[tuple[str, float]]:
-    """What EC2 alone knows: when IMDS served the sandbox profile, and the end."""
+    """Points that only EC2 knows: IMDS serves the sandbox profile, and termination."""
     for moment in evidence.moments:
         if moment.instance_id != instance.instance_id:
             continue

@@ -123,7 +123,7 @@ def test_percentiles_are_of_all_jobs_and_shares_of_all_time() -> None:
 
 
 def test_no_job_has_no_figures() -> None:
-    with pytest.raises(ValueError, match="no job came to its command"):
+    with pytest.raises(ValueError, match="no job started its command"):
         summary([])
 
 
