@@ -2,15 +2,22 @@
 # Masks services that would keep bootstrap credentials, then fetches, checks and starts the supervisor. A failure is
 # written to the console and switches the machine off. The template replaces __MAYFLY_HOST_JSON__ by the JSON that
 # mayfly_instance/host.py reads. No brace may follow a dollar sign: the script passes through Fn::Sub of CloudFormation.
-set -Eeuo pipefail && shopt -s execfail
+set -Eeuo pipefail
+shopt -s execfail
 umask 022
 [[ -v MAYFLY_ROOT ]] || MAYFLY_ROOT=
 [[ -v AWS_EC2_METADATA_SERVICE_ENDPOINT ]] || AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.169.254
-IMDS=$AWS_EC2_METADATA_SERVICE_ENDPOINT/latest CODE=$MAYFLY_ROOT/opt/mayfly
+IMDS=$AWS_EC2_METADATA_SERVICE_ENDPOINT/latest
+CODE=$MAYFLY_ROOT/opt/mayfly
 say() { printf 'mayfly: user data: %s\n' "$*" >>"$MAYFLY_ROOT/dev/console" || printf '%s\n' "$*" >&2; }
-check() { sha256sum --status --check - <<<"$1  $2" || { say "$2 has a wrong SHA-256" && return 1; }; }
-trap 'trap - ERR EXIT; say "failed in line $LINENO: $BASH_COMMAND"; poweroff || poweroff --force; exit 1' ERR
-trap 'say "ended before the supervisor ran"; poweroff || poweroff --force' EXIT
+check() {
+  sha256sum --status --check - <<<"$1  $2" && return
+  say "$2 has a wrong SHA-256"
+  return 1
+}
+off() { poweroff || poweroff --force; }
+trap 'trap - ERR EXIT; say "failed in line $LINENO: $BASH_COMMAND"; off; exit 1' ERR
+trap 'say "ended before the supervisor ran"; off' EXIT
 set -- amazon-ssm-agent.service amazon-cloudwatch-agent.service awslogsd.service codedeploy-agent.service \
   ecs.service xray.service aws-kinesis-agent.service greengrass.service
 systemctl mask --quiet "$@"
@@ -35,9 +42,14 @@ REGION=$(imds placement/region)
 ROLE=$(imds iam/security-credentials/)
 KEYS=$(imds "iam/security-credentials/$ROLE" |
   pick $'user = "{AccessKeyId}:{SecretAccessKey}"\nheader = "X-Amz-Security-Token: {Token}"')
-DOMAIN=amazonaws.com && [[ $HOST != *arn:aws-cn:* ]] || DOMAIN=amazonaws.com.cn
-SSM=https://ssm.$REGION.$DOMAIN LAMBDA=https://lambda.$REGION.$DOMAIN
-[[ ! -v AWS_ENDPOINT_URL ]] || SSM=$AWS_ENDPOINT_URL LAMBDA=$AWS_ENDPOINT_URL
+DOMAIN=amazonaws.com
+[[ $HOST != *arn:aws-cn:* ]] || DOMAIN=amazonaws.com.cn
+SSM=https://ssm.$REGION.$DOMAIN
+LAMBDA=https://lambda.$REGION.$DOMAIN
+if [[ -v AWS_ENDPOINT_URL ]]; then
+  SSM=$AWS_ENDPOINT_URL
+  LAMBDA=$AWS_ENDPOINT_URL
+fi
 NAME=$(pick '{bundle_parameter}' <<<"$HOST")
 BUNDLE=$(signed ssm --header 'Content-Type: application/x-amz-json-1.1' \
   --header 'X-Amz-Target: AmazonSSM.GetParameter' --data "{\"Name\": \"$NAME\"}" "$SSM/" |
