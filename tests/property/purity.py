@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from mayfly.config.queue import QueueConfig, in_force
-from mayfly.dispatch.bound import bind, due, nudges
+from mayfly.dispatch.bound import bind, nudges, reservations_due
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.opened import open_claims
-from mayfly.dispatch.settled import settle, untold
+from mayfly.dispatch.settled import failures_to_tell, settle
 from mayfly.dispatch.view import QueueView, Turn, is_paused
 from mayfly.provision import decide as provisioning
 from mayfly.provision.gather import gather as provision_gather
@@ -26,9 +26,9 @@ def dispatched(view: QueueView, config: QueueConfig, now: datetime) -> list[obje
     return [
         *settle(view, config, now),
         *open_claims(view, config, now),
-        *due(view.claims, now, paused=is_paused(view, config)),
+        *reservations_due(view.claims, now, paused=is_paused(view, config)),
         *bind(view, config, now),
-        *untold(view.claims, now),
+        *failures_to_tell(view.claims, now),
         *nudges(view, view.claims, set(), config),
     ]
 
@@ -38,7 +38,7 @@ def decide_twice(world: World) -> None:
     now = world.clock.now
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)
-    turn = Turn(queues, names, world.fence or 0, wide=True, asks=True, seen=world.seen)
+    turn = Turn(queues, names, world.fence or 0, wide=True, reads_states=True, seen=world.seen)
     for config, view in gather(world.dispatch_ports, turn, Outcome()):
         assert dispatched(view, config, now) == dispatched(view, config, now)
     for record in queues:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mayfly.dispatch.bound import TOKEN_LIFE, TOKEN_SLACK, bound
-from mayfly.dispatch.settled import ACCEPTED, ENDED, STILL_OURS, WITH_AGENT, after, settle
+from mayfly.dispatch.bound import TOKEN_LIFE, TOKEN_SLACK, bind_pair
+from mayfly.dispatch.settled import ACCEPTED, ENDED, STILL_OURS, WITH_AGENT, claims_after, settle
 from mayfly.dispatch.view import QueueView
 from mayfly.errors import Illegal
 from mayfly.records.changes import Save
@@ -53,12 +53,14 @@ WAITING = [
     Waiting("so is one that an agent was given", "assigned", reason="taken by someone else"),
     Waiting("so is one that runs", "running", reason="taken by someone else"),
     Waiting("an hour is waited", claim=a_claim(since=ago(60))),
-    Waiting("and not longer", claim=a_claim(since=ago(60, seconds=1)), reason="it waited an hour"),
+    Waiting(
+        "and not longer", claim=a_claim(since=ago(60, seconds=1)), reason="the job waited an hour"
+    ),
     Waiting(
         "not even when Buildkite says nothing",
         "",
         a_claim(since=ago(60, seconds=1)),
-        reason="it waited an hour",
+        reason="the job waited an hour",
     ),
     Waiting("a pause leaves what is reserved", paused=True),
     Waiting(
@@ -80,13 +82,13 @@ WAITING = [
     Waiting(
         "a job that Buildkite reserves for us no more is left to others",
         claim=a_claim(reserved_until=ago(1, seconds=1)),
-        reason="Buildkite does not reserve it for us",
+        reason="Buildkite does not reserve the job for Mayfly",
     ),
     Waiting(
         "so is one that it never did",
         "scheduled",
         a_claim(since=ago(1, seconds=1), reserved_until=None),
-        reason="Buildkite does not reserve it for us",
+        reason="Buildkite does not reserve the job for Mayfly",
     ),
     Waiting(
         "which nobody knows while Buildkite says nothing",
@@ -142,7 +144,7 @@ def test_every_word_of_buildkite_has_one_meaning() -> None:
 
 
 def test_a_binding_ties_claim_and_instance() -> None:
-    claim, instance = bound(a_claim(), an_instance(), 30, NOW)
+    claim, instance = bind_pair(a_claim(), an_instance(), 30, NOW)
     until = NOW + TOKEN_LIFE + TOKEN_SLACK
     assert (claim.state, claim.slot, claim.token_until) == (ClaimState.ASSIGNED, slot(), until)
     assert (instance.state, instance.job, instance.max_minutes) == (
@@ -156,13 +158,13 @@ def test_a_binding_ties_claim_and_instance() -> None:
 @pytest.mark.parametrize("state", [s for s in InstanceState if s is not InstanceState.READY])
 def test_only_a_ready_instance_can_be_bound(state: InstanceState) -> None:
     with pytest.raises(Illegal):
-        bound(a_claim(), an_instance(state), 30, NOW)
+        bind_pair(a_claim(), an_instance(state), 30, NOW)
 
 
 @pytest.mark.parametrize("state", [s for s in ClaimState if s is not ClaimState.WAITING])
 def test_only_a_waiting_claim_can_be_bound(state: ClaimState) -> None:
     with pytest.raises(Illegal):
-        bound(a_claim(state=state), an_instance(), 30, NOW)
+        bind_pair(a_claim(state=state), an_instance(), 30, NOW)
 
 
 def test_each_claim_is_settled_for_itself() -> None:
@@ -176,7 +178,7 @@ def test_claims_go_on_as_they_were_written_and_without_a_write_not_at_all() -> N
     claims = (a_claim("done"), a_claim("failed"), a_claim("untouched"))
     states = {"done": "canceled", "failed": "canceled"}
     planned = list(settle(QueueView(SPEC, claims, states=states), a_config(), NOW))
-    standing = after(claims, planned, planned[:1])
+    standing = claims_after(claims, planned, planned[:1])
     assert [(claim.job, claim.state, claim.version - claims[0].version) for claim in standing] == [
         ("done", ClaimState.RELEASED, 1),
         ("untouched", ClaimState.WAITING, 0),

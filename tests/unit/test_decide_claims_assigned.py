@@ -150,4 +150,4 @@ def test_a_job_that_failed_here_is_yet_to_be_told_with_the_cause_of_the_last_att
 def test_a_job_on_time_without_effect_is_told_so() -> None:
     (write,) = settled(DEAD, "reserved")
     assert "did not start the job in time" in saves(write)["Claim"].reason
-    assert saves(write)["Instance"].reason == "its attempt at a job is over"
+    assert saves(write)["Instance"].reason == "the attempt to start its job is over"

@@ -171,10 +171,10 @@ def test_a_reservation_is_kept_with_the_binding_or_in_its_place() -> None:
         claims=(a_claim(reserved_until=None), a_claim("kept")), ready=(ready(0), ready(1))
     )
     first, second = [a for a in decided(view) if isinstance(a, BindJob)]
-    assert [change.record for change in first.unbound if isinstance(change, Save)] == [
+    assert [change.record for change in first.without_token if isinstance(change, Save)] == [
         replace(a_claim(), reserved_until=NOW + RESERVATION)
     ]
-    assert second.unbound == ()
+    assert second.without_token == ()
 
 
 def test_a_claim_that_no_ready_instance_serves_does_not_hold_up_the_next() -> None:

@@ -106,7 +106,7 @@ def test_a_holder_is_sure_of_its_lease_at_least_once_a_second(fleet: FakeFleet) 
     held = leases.hold(fleet, None, "one", NOW)
     assert leases.hold(fleet, held, "one", later(seconds=0.5)) == held
     sure = leases.hold(fleet, held, "one", later(seconds=1))
-    assert (sure.lease, sure.sure_at) == (held.lease, later(seconds=1))
+    assert (sure.lease, sure.confirmed_at) == (held.lease, later(seconds=1))
     assert leases.hold(fleet, sure, "one", later(seconds=5)).lease.version == 2  # renewed
 
 

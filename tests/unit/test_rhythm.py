@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mayfly.dispatch import lease as leases
-from mayfly.dispatch.lease import LOOK
+from mayfly.dispatch.lease import CHECK
 from mayfly.dispatch.opened import LOOK_AHEAD, OPEN_AT_ONCE
 from mayfly.dispatch.rhythm import LISTS, LISTS_AT_ONCE, listed, pace_of
 from mayfly.errors import Transient
@@ -264,7 +264,7 @@ def test_two_invocations_that_overlap_stay_below_the_limit_of_lists(count: int, 
     # The one before goes on for a second at most, until it sees that it has lost the lease.
     names = listed(queues(count), 0)
     pace = pace_of(names, fast=fast)
-    before = [world.clock.now + n * pace for n in range(-(-LOOK // pace)) for _ in names]
+    before = [world.clock.now + n * pace for n in range(-(-CHECK // pace)) for _ in names]
     stamps = times_of(world, world.buildkite, "jobs")
     Script(world, 5).dispatch()
     every = sorted([*stamps, *before])

@@ -187,7 +187,7 @@ def test_a_job_that_cannot_be_failed_at_buildkite_is_told_once(error: Exception)
     world.buildkite.fail_next("finish", error)
     world.dispatch()
     assert world.claim("job-1").told
-    assert "Buildkite would not take it" in world.claim("job-1").reason
+    assert "Buildkite refused the failure" in world.claim("job-1").reason
     world.dispatch()
     assert world.buildkite.calls["finish"] == 1
 

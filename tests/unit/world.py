@@ -10,7 +10,7 @@ from mayfly.answers import Job
 from mayfly.dispatch import tick as dispatch
 from mayfly.dispatch.lease import take
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.view import Seen, Turn
+from mayfly.dispatch.view import LastTick, Turn
 from mayfly.provision import tick as provision
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.reap import tick as reap
@@ -58,7 +58,7 @@ class World:
 
     clock: Clock = field(default_factory=Clock)
     fence: int | None = None
-    seen: Mapping[str, Seen] = field(default_factory=dict)
+    seen: Mapping[str, LastTick] = field(default_factory=dict)
     """What the last tick of dispatch left to the next, by queue."""
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     parameters: FakeParameters = field(default_factory=FakeParameters)

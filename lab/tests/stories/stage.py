@@ -14,7 +14,7 @@ from buildkite_emulator import BuildRequest, JobState, JobView
 from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.config.queue import QueueConfig
-from mayfly.dispatch.rhythm import READ
+from mayfly.dispatch.rhythm import READ_QUEUES
 from mayfly.errors import Conflict
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, QueueRecord
@@ -175,7 +175,7 @@ class Stage(Logs):
     def in_force(self, queue: str) -> QueueConfig:
         """The configuration by which the functions act; `dispatch` reads it once a second."""
         record = self.queue(queue)
-        time.sleep(READ.total_seconds())
+        time.sleep(READ_QUEUES.total_seconds())
         return QueueConfig.from_json(record.config)
 
     def published(self, queue: str) -> Any:

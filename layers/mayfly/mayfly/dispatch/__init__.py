@@ -1,1 +1,1 @@
-"""The function `dispatch`: Buildkite's jobs become claims, and claims get instances."""
+"""The function `dispatch`: opens claims for Buildkite's jobs and binds claims to instances."""

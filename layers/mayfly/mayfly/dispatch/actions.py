@@ -1,4 +1,4 @@
-"""What `dispatch` may do."""
+"""The actions of `dispatch`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mayfly_protocol.assignment import Assignment
 
 @dataclass(frozen=True, slots=True)
 class OpenClaims:
-    """Record jobs as claims, before they are reserved."""
+    """Save new claims. Claims are saved before their jobs are reserved at Buildkite."""
 
     claims: tuple[Claim, ...]
     reason: str
@@ -28,7 +28,7 @@ class OpenClaims:
 
 @dataclass(frozen=True, slots=True)
 class ReserveJobs:
-    """Reserve jobs at Buildkite, or keep their reservations alive."""
+    """Reserve jobs at Buildkite, or extend their reservations."""
 
     claims: tuple[Claim, ...]
     reason: str
@@ -41,7 +41,7 @@ class ReserveJobs:
 
 @dataclass(frozen=True, slots=True)
 class KeepReservations:
-    """Record until when Buildkite reserves jobs for us."""
+    """Save the claims with the time until which Buildkite reserves their jobs."""
 
     claims: tuple[Claim, ...]
     reason: str
@@ -54,19 +54,19 @@ class KeepReservations:
 
 @dataclass(frozen=True, slots=True)
 class BindJob:
-    """Give a job to a ready instance. The assignment lacks the token, which is minted last."""
+    """Give a job to a ready instance. The assignment has no token yet: tokens are minted last."""
 
     claim: Claim
-    """As the binding leaves it."""
+    """The claim after the binding."""
     instance: Instance
-    """As the binding leaves it."""
+    """The instance after the binding."""
     assignment: Assignment
     row: str
-    """The mailbox row that the assignment goes into."""
+    """The mailbox row for the assignment."""
     expires: datetime
-    """When the row may be deleted: the token is dead by then."""
-    unbound: tuple[Change, ...]
-    """What is written instead when Buildkite issues no token."""
+    """When the row may be deleted: by then the token is dead."""
+    without_token: tuple[Change, ...]
+    """The changes to write instead when Buildkite issues no token."""
     reason: str
 
     @property
@@ -77,11 +77,11 @@ class BindJob:
 
 @dataclass(frozen=True, slots=True)
 class FailJob:
-    """Tell Buildkite that a job failed here, with the reason that its claim bears."""
+    """Fail a job at Buildkite with its claim's reason."""
 
     claim: Claim
     reserve: bool
-    """Whether the job must be reserved first: Buildkite takes an end from its holder alone."""
+    """Whether to reserve the job first: Buildkite lets only the holder of a reservation end it."""
     reason: str
 
     @property

@@ -1,4 +1,4 @@
-"""What is bound: which claims Buildkite holds for us, and which ready instance each gets."""
+"""Bindings: which claims to reserve at Buildkite, and which ready instance each claim gets."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from mayfly_protocol.words import ROOT, Imds
 
 RESERVATION = timedelta(seconds=300)
 RENEW_BEFORE = timedelta(seconds=240)
-"""Renewed each minute: the acquisition token dies with the reservation."""
+"""Renew with less than 240 of 300 s left, so each minute: a token dies with its reservation."""
 TOKEN_LIFE = timedelta(seconds=300)
 TOKEN_SLACK = timedelta(seconds=90)
-"""A token is minted later than its tick began, at most by as long as an invocation may last."""
+"""Added to a token's life: tokens are minted after the tick began, at most an invocation later."""
 TOKEN_DEAD = TOKEN_LIFE + TOKEN_SLACK
-"""How long after the start of its tick a token is dead for certain."""
+"""Time from the start of a tick until every token minted in the tick is certainly dead."""
 
 
-def due(claims: Iterable[Claim], now: datetime, *, paused: bool) -> Iterator[Claim]:
-    """Claims whose reservation is to be made or renewed; a pause lets that of waiting ones end."""
+def reservations_due(claims: Iterable[Claim], now: datetime, *, paused: bool) -> Iterator[Claim]:
+    """Claims to reserve now: no reservation yet, or less than `RENEW_BEFORE` of it left.
+
+    Only bound and waiting claims are reserved; in a paused queue, only bound ones.
+    """
     for claim in claims:
         traits, until = claim.state.traits, claim.reserved_until
         held = traits.bound or (traits.waits and not paused)
@@ -36,8 +39,10 @@ def due(claims: Iterable[Claim], now: datetime, *, paused: bool) -> Iterator[Cla
             yield claim
 
 
-def reserved(claims: Iterable[Claim], ours: Collection[str], now: datetime) -> tuple[Claim, ...]:
-    """All claims; the jobs in `ours` are reserved from now on."""
+def with_reservations(
+    claims: Iterable[Claim], ours: Collection[str], now: datetime
+) -> tuple[Claim, ...]:
+    """All claims; claims of the job ids in `ours` get a reservation that starts now."""
     until = now + RESERVATION
     return tuple(replace(c, reserved_until=until) if c.job in ours else c for c in claims)
 
@@ -45,10 +50,11 @@ def reserved(claims: Iterable[Claim], ours: Collection[str], now: datetime) -> t
 def bind(
     view: QueueView, config: QueueConfig, now: datetime, unsaved: Collection[str] = ()
 ) -> Iterator[BindJob]:
-    """Pair claims with ready instances: urgent jobs first, the newest spec first, oldest first.
+    """Pair waiting claims with ready instances. Yields nothing for a paused queue.
 
-    Without a reservation there can be no token: such a claim keeps no instance from others.
-    `unsaved` names the jobs whose reservation is not in the table yet.
+    Claims go by priority, then by runnable time; instances of the current spec go first, then
+    the oldest. Claims without a reservation get no instance, because Buildkite would issue no
+    token for them. `unsaved` has the job ids with a reservation that is not in the table yet.
     """
     if config.paused or view.paused is not False:
         return
@@ -59,24 +65,24 @@ def bind(
         if instance is None or instance.sandbox_row is None:
             continue
         free.remove(instance)
-        assigned, taken = bound(claim, instance, config.max_minutes, now)
+        assigned, taken = bind_pair(claim, instance, config.max_minutes, now)
         yield BindJob(
             assigned,
             taken,
             _assignment(claim, instance, config, view.agent_endpoint),
             row=instance.sandbox_row,
             expires=now + TOKEN_DEAD,
-            unbound=(Save(claim),) if claim.job in unsaved else (),
-            reason=f"instance {instance.instance_id} is ready",
+            without_token=(Save(claim),) if claim.job in unsaved else (),
+            reason=f"job {claim.job} goes to ready instance {instance.instance_id}",
         )
 
 
-def bound(
+def bind_pair(
     claim: Claim, instance: Instance, max_minutes: int, now: datetime
 ) -> tuple[Claim, Instance]:
-    """Claim and instance as a binding leaves them; the host's ceiling is kept with the instance.
+    """Claim and instance after their binding; `max_minutes` is kept in the instance's record.
 
-    Raises Illegal unless the claim waits and the instance is ready.
+    Raises Illegal unless the claim is waiting and the instance is ready.
     """
     reason = f"bound to instance {instance.instance_id}"
     assigned = replace(
@@ -92,10 +98,10 @@ def bound(
     return assigned, taken
 
 
-def unbound(
+def reservations_to_save(
     claims: Iterable[Claim], binds: Iterable[BindJob], unsaved: Collection[str]
 ) -> tuple[Claim, ...]:
-    """Reservations to be saved by themselves: those of bound claims are saved with the binding."""
+    """Claims with an unsaved reservation and no binding: a binding saves its own reservation."""
     rest = set(unsaved) - {each.claim.job for each in binds}
     return tuple(claim for claim in claims if claim.job in rest)
 
@@ -103,7 +109,7 @@ def unbound(
 def nudges(
     view: QueueView, claims: Iterable[Claim], bound: Collection[str], config: QueueConfig
 ) -> Iterator[NudgeProvision]:
-    """A nudge if a claim began to wait in this tick and got no instance, or a hot one was taken."""
+    """At most one nudge: a claim began to wait and got no instance, or a hot instance was taken."""
     before = {claim.job: claim.version for claim in view.claims}
     waiting = (claim for claim in claims if claim.state.traits.waits)
     fresh = {claim.job for claim in waiting if before.get(claim.job) != claim.version}
@@ -114,9 +120,10 @@ def nudges(
 
 
 def serves(offered: Shape, wanted: Shape) -> bool:
-    """Whether an instance of one shape may run a job that asked for another.
+    """Whether an instance of shape `offered` may run a job of shape `wanted`.
 
-    How it was bought is nothing to the job; its type must be one that the job accepts.
+    Queue and architecture must be equal, and the job must accept every instance type of the
+    instance's shape. The purchase option does not matter to a job.
     """
     return (
         offered.queue == wanted.queue
@@ -126,7 +133,7 @@ def serves(offered: Shape, wanted: Shape) -> bool:
 
 
 def _assignment(claim: Claim, instance: Instance, config: QueueConfig, endpoint: str) -> Assignment:
-    """All that the host needs to run the job, but for the token, which is in no decision."""
+    """The assignment without its token: decisions never hold a token."""
     return Assignment(
         job=claim.job,
         boot=instance.boot or "",

@@ -1,4 +1,4 @@
-"""What one tick of `dispatch` looks at: Buildkite's lists, and the records of its queues."""
+"""Gathers the views of one `dispatch` tick: Buildkite's lists and the records of its queues."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mayfly.answers import Listing
 from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.dispatch import policy
-from mayfly.dispatch.opened import hoped, sort_listing
+from mayfly.dispatch.opened import first_listed, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.view import QueueView, Seen, Turn
+from mayfly.dispatch.view import LastTick, QueueView, Turn
 from mayfly.errors import FAILURES, NotFound
 from mayfly.ports import Buildkite, Fleet
 from mayfly.records.about import fields
@@ -30,9 +30,11 @@ _SIDE_BY_SIDE = 8
 def gather(
     ports: DispatchPorts, turn: Turn, outcome: Outcome
 ) -> Iterator[tuple[QueueConfig, QueueView]]:
-    """Each queue's view: lists and records side by side, then states in one question for all.
+    """Yield each queue's configuration and view.
 
-    A queue of which something cannot be read is left out, or has the view without it.
+    Lists and records are read in parallel, then the states of all jobs in one request. A queue
+    with unreadable records is omitted. A failed list, state or environment read only leaves its
+    part of the view empty. Failures go into the outcome.
     """
     configs = _configs(turn, outcome)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
@@ -42,8 +44,8 @@ def gather(
             if queue in turn.listed
         }
         early: dict[str, list[str]] = {}
-        if turn.glance:
-            early = {queue: hoped(answer.result()) for queue, answer in lists.items()}
+        if turn.lists_first:
+            early = {queue: first_listed(answer.result()) for queue, answer in lists.items()}
             if not any(early.values()):
                 return
         reads = {
@@ -56,22 +58,22 @@ def gather(
             with outcome.noting(f"records of queue {record.queue}", fields(queues=[record.queue])):
                 views[record.queue] = read()
         every = [claim for view in views.values() for claim in view.claims]
-        states = _states(ports.buildkite, every, outcome) if turn.asks else {}
+        states = _states(ports.buildkite, every, outcome) if turn.reads_states else {}
         for queue, answer in lists.items():
             if queue in views and (listing := answer.result()) is not None:
                 views[queue] = replace(views[queue], listing=listing, paused=listing.paused)
-        if not turn.asks:
-            states = _states(ports.buildkite, _overtaken(views.values()), outcome)
+        if not turn.reads_states:
+            states = _states(ports.buildkite, _beside_new_jobs(views.values()), outcome)
     for queue, view in views.items():
         full = sort_listing(replace(view, states=states), configs[queue])
         yield (
             configs[queue],
-            _with_facts(full, configs[queue], early.get(queue, ()), ports, outcome),
+            _with_candidate_facts(full, configs[queue], early.get(queue, ()), ports, outcome),
         )
 
 
 def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
-    """What is in force, by queue; without it nothing is done about a queue."""
+    """Configurations in force, by queue; queues without a good configuration are omitted."""
     configs = {}
     for record in turn.queues:
         with outcome.noting(f"queue {record.queue}", fields(queues=[record.queue])):
@@ -83,8 +85,8 @@ def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
 def _reading(
     pool: Executor, ports: DispatchPorts, record: QueueRecord, turn: Turn, early: Collection[str]
 ) -> Callable[[], QueueView]:
-    """Begins to read a queue's records, side by side. The function returned waits for them."""
-    queue, seen = record.queue, turn.seen.get(record.queue, Seen())
+    """Start the reads of a queue's records in parallel. Returns a function that awaits the view."""
+    queue, seen = record.queue, turn.seen.get(record.queue, LastTick())
     claims = pool.submit(_claims, ports.fleet, queue, turn)
     ready = pool.submit(ports.fleet.instances, queue, READY)
     former = pool.submit(_former, ports.fleet, early)
@@ -108,11 +110,11 @@ def _reading(
 def _claims(
     fleet: Fleet, queue: str, turn: Turn
 ) -> tuple[tuple[Claim, ...], Mapping[SlotKey, Instance]]:
-    """Claims, and the instances of those that are assigned."""
+    """Watched claims of a queue, and the instances of its assigned claims by slot."""
     wanted = WATCHED_WIDE if turn.wide else WATCHED
     claims = tuple(fleet.claims(queue, wanted))
     slots = [c.slot for c in claims if c.slot is not None and c.state.traits.bound]
-    # Consistent reads: whether an attempt is over must not be judged by an index that lags.
+    # Consistent reads: the lagging index must not decide whether an attempt is over.
     return claims, {each.key: each for each in (fleet.slots(slots) if slots else ())}
 
 
@@ -127,10 +129,11 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
     return None
 
 
-def _overtaken(views: Iterable[QueueView]) -> Iterator[Claim]:
-    """Claims that wait when new jobs come: a push often cancels the jobs of the one before.
+def _beside_new_jobs(views: Iterable[QueueView]) -> Iterator[Claim]:
+    """Waiting claims of queues that list new jobs: read their states even between state reads.
 
-    An instance that was launched for those can serve these; unasked, another would be launched.
+    A push often cancels the jobs of the push before. Without this read the instances launched
+    for cancelled jobs would not count for the new jobs, and more would be launched.
     """
     for view in views:
         known = {claim.job for claim in view.claims}
@@ -153,16 +156,17 @@ def _former(fleet: Fleet, jobs: Collection[str]) -> Mapping[str, Claim]:
     return {claim.job: claim for claim in (fleet.claims_of(jobs) if jobs else ())}
 
 
-def _with_facts(
+def _with_candidate_facts(
     view: QueueView,
     config: QueueConfig,
     asked: Collection[str],
     ports: DispatchPorts,
     outcome: Outcome,
 ) -> QueueView:
-    """The view with all that opening its candidates needs, or without candidates.
+    """The view with former claims, environments and repositories of its candidates.
 
-    Former claims of the jobs in `asked` are in the view already.
+    Candidates are dropped when a read fails; the failure goes into the outcome. The view already
+    holds the former claims of the jobs in `asked`.
     """
     jobs = [candidate.job.id for candidate in view.candidates]
     if not jobs:
@@ -197,7 +201,10 @@ def _with_environments(
 def _environments(
     buildkite: Buildkite, jobs: Iterable[str], outcome: Outcome
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Environments by job. A job whose environment cannot be had is not opened: unknown is no."""
+    """Pairs of job id and environment. Jobs with an unreadable environment are omitted.
+
+    Omitted jobs are not opened: a policy must not be judged by an unknown environment.
+    """
     for job in jobs:
         try:
             yield job, buildkite.environment(job)

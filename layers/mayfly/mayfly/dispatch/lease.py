@@ -1,4 +1,4 @@
-"""The dispatch lease: one row that says who may act, and a fence that keeps others out."""
+"""The dispatch lease: one row names the invocation that may act, a fence refuses all others."""
 
 from __future__ import annotations
 
@@ -11,52 +11,53 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Lease, saved
 
 LEASE = timedelta(seconds=15)
-"""How long a lease is good for without renewal."""
+"""How long a lease lasts without renewal."""
 RENEW = timedelta(seconds=5)
-"""How often its holder renews it."""
-LOOK = timedelta(seconds=1)
-"""How often its holder sees whether it still has it: two that list share Buildkite's limit."""
+"""How often the holder renews the lease."""
+CHECK = timedelta(seconds=1)
+"""How often the holder checks the lease: two listing invocations share Buildkite's rate limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A lease that we have, and when that was last certain."""
+    """A lease held by this invocation."""
 
     lease: Lease
-    sure_at: datetime
-    shared_until: datetime | None = None
-    """Until when somebody who had it as we took it may act on: then they have looked."""
+    confirmed_at: datetime
+    """When the lease was last read or written as this invocation's."""
+    overlap_until: datetime | None = None
+    """Until when the former holder may still act; by then it has checked the lease. None: none."""
 
-    def shared(self, now: datetime) -> bool:
-        """Whether the one before may be at work as well."""
-        return self.shared_until is not None and now < self.shared_until
+    def overlaps(self, now: datetime) -> bool:
+        """Whether the former holder may still act."""
+        return self.overlap_until is not None and now < self.overlap_until
 
 
 def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
-    """Take the lease, or keep it: renewed or looked after as is due.
+    """Take the lease, or keep it: renew it or check it when due. Returns the current hold.
 
-    Raises Conflict when somebody else has it, at most `LOOK` after they took it.
+    Raises Conflict when another invocation has taken the lease; that shows within `CHECK`.
     """
     if held is None:
         return take(fleet, holder, now)
     if due(held.lease, now):
-        return replace(held, lease=renew(fleet, held.lease, now), sure_at=now)
-    if now - held.sure_at < LOOK:
+        return replace(held, lease=renew(fleet, held.lease, now), confirmed_at=now)
+    if now - held.confirmed_at < CHECK:
         return held
     stored = fleet.lease()
     if stored is None or stored.fence != held.lease.fence:
         raise Conflict("another invocation has the lease")
-    return replace(held, sure_at=now)
+    return replace(held, confirmed_at=now)
 
 
 def take(fleet: Fleet, holder: str, now: datetime) -> Hold:
-    """Take the lease over, whoever has it: the newest invocation always wins.
+    """Take the lease over from any holder: the newest invocation always wins.
 
-    The one before learns of it at its next look, and ends; its writes are refused at once.
-    Raises Conflict when another invocation took it in the same moment.
+    The former holder's writes are refused at once; it ends at its next check of the lease.
+    Raises Conflict when another invocation takes the lease at the same moment.
     """
     old = fleet.lease()
-    shared_until = now + LOOK if old is not None and old.until > now else None
+    overlap_until = now + CHECK if old is not None and old.until > now else None
     while True:
         fence, version = (old.fence, old.version) if old is not None else (0, 0)
         lease = Lease(holder, fence + 1, until=now + LEASE, version=version)
@@ -66,13 +67,13 @@ def take(fleet: Fleet, holder: str, now: datetime) -> Hold:
             old = fleet.lease()
             if old is None or old.fence != fence:
                 raise
-            # The one before has renewed it in between: that must not keep the newest out.
+            # A renewal by the former holder came in between: it must not keep the newest out.
         else:
-            return Hold(saved(lease), now, shared_until)
+            return Hold(saved(lease), now, overlap_until)
 
 
 def renew(fleet: Fleet, lease: Lease, now: datetime) -> Lease:
-    """Hold the lease for longer. Raises Conflict when somebody has taken it over."""
+    """Extend the lease. Returns it; raises Conflict when another invocation has taken it."""
     longer = replace(lease, until=now + LEASE)
     try:
         fleet.write([Save(longer)], lease.fence)
@@ -80,10 +81,10 @@ def renew(fleet: Fleet, lease: Lease, now: datetime) -> Lease:
         stored = fleet.lease()
         if stored is None or stored.fence != lease.fence:
             raise
-        return stored  # it is ours still: the answer to the last renewal was lost
+        return stored  # the fence is still ours: the answer to the last renewal was lost
     return saved(longer)
 
 
 def due(lease: Lease, now: datetime) -> bool:
-    """Whether it is time to renew."""
+    """Whether the lease is to be renewed."""
     return lease.until - now <= LEASE - RENEW

@@ -1,4 +1,4 @@
-"""Ticks of `dispatch` one after the other, until the next invocation takes over."""
+"""The loop of `dispatch`: ticks until the next invocation takes the lease."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mayfly.dispatch import tick as dispatch
 from mayfly.dispatch.lease import Hold, hold
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.rhythm import QUIET, Rhythm
+from mayfly.dispatch.rhythm import QUIET_PACE, Rhythm
 from mayfly.errors import Conflict, NotFound, Transient
 from mayfly.ports import Buildkite
 from mayfly.records.about import about
@@ -20,25 +20,26 @@ log = logging.getLogger("mayfly")
 
 
 def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge: Edge) -> Outcome:
-    """Take the lease and tick until the next invocation takes it over, or time is up.
+    """Take the lease and tick until the next invocation takes it, or time is up.
 
-    Raises Misconfigured when Buildkite refuses the token or the stack key is somebody else's.
+    Returns the outcomes of all ticks, added up. Raises Misconfigured when Buildkite refuses the
+    token or the stack key belongs to another owner.
     """
     total, registered, rhythm = Outcome(), False, Rhythm()
     held: Hold | None = None
     queues: tuple[QueueRecord, ...] = ()
     while True:
-        started, pace = edge.clock(), QUIET
+        started, pace = edge.clock(), QUIET_PACE
         try:
             held = hold(ports.fleet, held, holder, started)
-            if rhythm.reads.due(started):
+            if rhythm.queue_reads.due(started):
                 queues = tuple(ports.fleet.queues())
             registered = registered or _register(ports.buildkite, queues, owner, total)
         except Conflict:
-            log.info("another invocation has taken over")
+            log.info("another invocation has taken the lease")
             return total
         except Transient as error:
-            total.failed("lease and queues", error)
+            total.failed("lease, queue records and registration", error)
         else:
             if registered:
                 turn = rhythm.turn(queues, held, started)
@@ -52,7 +53,7 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
 def _register(
     buildkite: Buildkite, queues: Sequence[QueueRecord], owner: str, total: Outcome
 ) -> bool:
-    """Register the stack by the first queue that Buildkite knows; whether that came off."""
+    """Register the stack with the first queue that Buildkite knows. False: it knows none."""
     for record in queues:
         try:
             buildkite.register(record.queue, owner)

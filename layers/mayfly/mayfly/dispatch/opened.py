@@ -1,4 +1,4 @@
-"""What is opened: which listed jobs become claims, by rule, room and the queue's policy."""
+"""New claims: which listed jobs become claims, by agent rule, room and the queue's policy."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from mayfly.records.model import Claim, Step, move_claim
 from mayfly.records.states import Agent, ClaimState
 
 LOOK_AHEAD = 10
-"""Jobs reserved beyond what the queue's max-instances can run at once."""
+"""Jobs reserved beyond the queue's `limits/max-instances`."""
 OPEN_AT_ONCE = 40
-"""New claims a tick and queue: what one transaction and one tick's time can hold."""
+"""New claims per tick and queue: they must fit into one transaction and one tick's time."""
 
 
-def hoped(listing: Listing | None) -> list[str]:
-    """Jobs that will likely be opened now; it is too early to know which of them have a claim."""
+def first_listed(listing: Listing | None) -> list[str]:
+    """Ids of the first listed jobs, before it is known which of them have a claim already."""
     return [job.id for job in listing.jobs[:OPEN_AT_ONCE]] if listing is not None else []
 
 
 def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
-    """The view with listed jobs told apart: candidates, and jobs that do not match the queue."""
+    """The view with its listed jobs sorted into `candidates` and `unmatched`.
+
+    Candidates have no claim in the view, match the queue, and are at most as many as there is room.
+    """
     jobs = view.listing.jobs if view.listing is not None else ()
     shapes = [(job, shape_for(config, job.rules)) for job in jobs]
     known = {claim.job for claim in view.claims}
@@ -44,7 +47,7 @@ def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
 
 
 def _room(view: QueueView, config: QueueConfig) -> int:
-    """How many jobs may be opened in this tick."""
+    """How many claims this tick may open; 0 for a paused queue."""
     if is_paused(view, config):
         return 0
     held = sum(claim.state.traits.open for claim in view.claims) + view.running
@@ -52,17 +55,20 @@ def _room(view: QueueView, config: QueueConfig) -> int:
 
 
 def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Claim]:
-    """New claims: waiting, or failed where policy denies the job, for Buildkite to be told."""
+    """New claims for the candidates: waiting, or failed where the policy denies the job.
+
+    Candidates of a restricted queue without a known environment are omitted.
+    """
     for candidate in view.candidates:
         job = candidate.job.id
         former = view.former.get(job)
         if former is not None and (former.open or former.state.traits.agent is not Agent.NONE):
-            continue  # an index or a list lags: it has a claim already, or an agent had it
+            continue  # index or list lags: the job has an open claim, or an agent had the job
         claim = _claim(candidate, config, former.version if former is not None else 0, now)
         if not config.restricted:
             yield claim
         elif job in view.environments:
-            yield _judged(claim, view, config, now)
+            yield _under_policy(claim, view, config, now)
 
 
 def _claim(candidate: Candidate, config: QueueConfig, version: int, now: datetime) -> Claim:
@@ -78,13 +84,13 @@ def _claim(candidate: Candidate, config: QueueConfig, version: int, now: datetim
         pipeline=job.pipeline,
         build=job.build,
         step=job.step,
-        history=(Step(ClaimState.WAITING, now, "Buildkite lists it"),),
+        history=(Step(ClaimState.WAITING, now, "Buildkite lists the job"),),
         version=version,
     )
 
 
-def _judged(claim: Claim, view: QueueView, config: QueueConfig, now: datetime) -> Claim:
-    """The claim if policy allows the job; else failed, to be told to Buildkite."""
+def _under_policy(claim: Claim, view: QueueView, config: QueueConfig, now: datetime) -> Claim:
+    """The claim, with the pipeline's repository; failed with the reason if the policy denies it."""
     environment = view.environments[claim.job]
     required = view.repositories.get(claim.job)
     denial = policy.decide(config, environment, required)

@@ -1,4 +1,4 @@
-"""Which jobs a queue takes, decided before anything is launched for them."""
+"""The policy of a queue: decides about a job before an instance is launched for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ class Denial:
 
 
 def repository_parameter(config: QueueConfig, environment: Mapping[str, str]) -> str | None:
-    """The parameter that holds the repository of the job's pipeline; None when there is none."""
+    """Name of the parameter with the pipeline's repository.
+
+    None when the queue has no `policy/repository-from` or the environment no valid pipeline slug.
+    """
     slug = environment.get("BUILDKITE_PIPELINE_SLUG", "")
     if config.repository_from is None or not SLUG.fullmatch(slug):
         return None
@@ -29,30 +32,30 @@ def repository_parameter(config: QueueConfig, environment: Mapping[str, str]) ->
 def decide(
     config: QueueConfig, environment: Mapping[str, str], repository: str | None
 ) -> Denial | None:
-    """Whether the queue takes a job: None, or why not.
+    """None when the queue takes the job, else the denial.
 
-    `environment` is the job's as Buildkite made it; `repository` the value of
-    `repository_parameter`, None when that parameter does not exist.
+    `environment` is the job's environment from Buildkite; `repository` is the value of the
+    parameter that `repository_parameter` names, None when that parameter does not exist.
     """
     facts = rules.facts(environment)
     if config.rules:
         failing = [rules.failing(rule.pairs(), facts) for rule in config.rules]
         if config.rules == (UNREADABLE,):
-            return _denied(config, facts, "its policy cannot be read at present")
+            return _denial(config, facts, "its policy cannot be read at present")
         if all(failing):
-            return _denied(config, facts, _nearest(failing))
+            return _denial(config, facts, _closest_rule(failing))
     if config.repository_from is not None:
         if repository is None:
-            return _denied(config, facts, "no repository is registered for its pipeline")
+            return _denial(config, facts, "no repository is registered for its pipeline")
         if not same_repository(repository, environment.get("BUILDKITE_REPO", "")):
-            return _denied(config, facts, "another repository is registered for its pipeline")
+            return _denial(config, facts, "another repository is registered for its pipeline")
     return None
 
 
-def _nearest(failing: list[tuple[str, ...]]) -> str:
-    """What the rule that comes closest lacks, if there is one for this pipeline and repository.
+def _closest_rule(failing: list[tuple[str, ...]]) -> str:
+    """The conditions that the closest rule for this pipeline and repository lacks, as text.
 
-    Values are not told: a rule's others may name what this job's readers must not know of.
+    Values are not shown: a rule may name branches that readers of this job must not know.
     """
     near = [keys for keys in failing if not {"pipeline", "repository"} & set(keys)]
     if not near:
@@ -62,12 +65,12 @@ def _nearest(failing: list[tuple[str, ...]]) -> str:
     return f"a rule that is for this pipeline asks for another {lacking}"
 
 
-def _denied(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
+def _denial(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
     fork = {"no": "not from a fork", "yes": "from a fork"}.get(facts.get("fork", ""), "")
     repository = canonical_repository(facts.get("repository", ""))
     told = {
         **{key: facts.get(key) for key in ("pipeline", "branch", "source")},
-        # In its canonical form it cannot hold a password.
+        # The canonical form of a URL cannot hold a password.
         "repository": repository or "(of a form that policies do not accept)",
     }
     seen = [f"{key} {_printable(text)}" for key in KEYS if (text := told.get(key))]
@@ -79,5 +82,5 @@ def _denied(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
 
 
 def _printable(text: str) -> str:
-    """At most 200 characters of it, none of which could steer a terminal or forge a line."""
+    """At most 200 characters; `?` for any that could control a terminal or forge a line."""
     return "".join(char if char.isprintable() else "?" for char in text[:200])

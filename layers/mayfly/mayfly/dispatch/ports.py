@@ -1,4 +1,4 @@
-"""What `dispatch` may touch."""
+"""The ports of `dispatch`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mayfly.ports import Buildkite, Fleet, Nudges, Parameters
 
 @dataclass(frozen=True, slots=True)
 class DispatchPorts:
-    """The ports of dispatch, and where its agents shall call."""
+    """The ports of `dispatch`, and the endpoint for agents."""
 
     fleet: Fleet
     buildkite: Buildkite
     parameters: Parameters
     nudges: Nudges
     agent_endpoint: str = ""
-    """Empty: Buildkite's own address."""
+    """URL that agents call; empty for Buildkite's own address."""

@@ -1,4 +1,4 @@
-"""What is settled: Buildkite's word for a job against its claim, and the instance it is on."""
+"""Settles claims: compares each claim with Buildkite's state of its job and with its instance."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mayfly.records.model import Claim, Instance, move_claim, move_instance, sav
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import WriteRecords
 
-# Buildkite's words (job states of the Stacks API's get-states).
+# Job states of the Stacks API (endpoint get-states).
 STILL_OURS = frozenset({"scheduled", "reserved"})
 WITH_AGENT = frozenset({"assigned", "accepted", "running", "canceling", "timing_out"})
 ACCEPTED = WITH_AGENT - {"assigned"}
 ENDED = frozenset({"finished", "canceled", "timed_out", "skipped", "broken", "expired"})
 
 UNRESERVED = timedelta(minutes=1)
-"""How long Buildkite may refuse to reserve a job before it is left to whoever has it."""
+"""How long Buildkite may refuse to reserve a job before its claim is released."""
 
 
 def settle(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
-    """One write for each claim that must leave its state."""
+    """One write for each claim that must leave its state; the other claims yield nothing."""
     paused = is_paused(view, config)
     for claim in view.claims:
         word = view.states.get(claim.job, "")
@@ -44,36 +44,41 @@ def settle(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Writ
                 assert_never(claim.state)
 
 
-def after(
+def claims_after(
     claims: Iterable[Claim], planned: Iterable[WriteRecords], done: Iterable[WriteRecords]
 ) -> tuple[Claim, ...]:
-    """Claims as they stand once the planned writes that are done are done.
+    """The claims after the writes in `done`.
 
-    Without its record nothing is done about a job: a claim whose write failed is left out.
+    Claims with a planned write that failed are omitted: no effect without its record.
     """
-    unwritten = {claim.job for claim in _written(planned)}
-    written = {claim.job: saved(claim) for claim in _written(done)}
+    unwritten = {claim.job for claim in _saved_claims(planned)}
+    written = {claim.job: saved(claim) for claim in _saved_claims(done)}
     standing = (written.get(claim.job, claim) for claim in claims)
     return tuple(c for c in standing if c.job in written or c.job not in unwritten)
 
 
-def _written(writes: Iterable[WriteRecords]) -> Iterator[Claim]:
+def _saved_claims(writes: Iterable[WriteRecords]) -> Iterator[Claim]:
     for write in writes:
         for change in write.changes:
             if isinstance(change, Save) and isinstance(change.record, Claim):
                 yield change.record
 
 
-def untold(claims: Iterable[Claim], now: datetime) -> Iterator[FailJob]:
-    """Failures that Buildkite does not know of yet. It takes them for reserved jobs alone."""
+def failures_to_tell(claims: Iterable[Claim], now: datetime) -> Iterator[FailJob]:
+    """One FailJob for each failed claim that Buildkite was not told of.
+
+    The job is reserved first if need be: Buildkite accepts a failure from the holder alone.
+    """
     for claim in claims:
         if claim.state.traits.told_to_buildkite and not claim.told:
             yield FailJob(claim, reserve=not claim.reserved(now), reason=claim.reason)
 
 
-def told(claim: Claim, refusal: str) -> Claim:
-    """The claim once Buildkite was told. A refusal means: too late, or nobody there to be told."""
-    reason = f"{claim.reason} (Buildkite would not take it: {refusal})" if refusal else claim.reason
+def mark_told(claim: Claim, refusal: str) -> Claim:
+    """The claim after Buildkite was told; a refusal (job over, or unknown) joins the reason."""
+    reason = (
+        f"{claim.reason} (Buildkite refused the failure: {refusal})" if refusal else claim.reason
+    )
     return replace(claim, told=True, reason=reason)
 
 
@@ -82,13 +87,13 @@ def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[W
     if word in ENDED or word == "canceling":
         reason = f"Buildkite says {word}"
     elif word in WITH_AGENT:
-        reason = f"taken by someone else: Buildkite says {word}"
+        reason = f"the job was taken by someone else: Buildkite says {word}"
     elif claim.state.traits.overstayed(now - claim.since):
-        reason = "it waited an hour for an instance and goes back to Buildkite"
+        reason = "the job waited an hour for an instance and goes back to Buildkite"
     elif paused and not claim.reserved(now):
-        reason = "the queue is paused and its reservation has run out"
+        reason = "the queue is paused and the job's reservation has run out"
     elif word in STILL_OURS and now - (claim.reserved_until or claim.since) > UNRESERVED:
-        reason = "Buildkite does not reserve it for us"
+        reason = "Buildkite does not reserve the job for Mayfly"
     if reason:
         released = move_claim(claim, ClaimState.RELEASED, now, reason)
         yield WriteRecords((Save(released),), reason)
@@ -100,12 +105,12 @@ def _assigned(
     if word in ACCEPTED or word in {"finished", "timed_out"}:
         yield _accepted(claim, instance, word, now)
     elif word in ENDED:
-        yield _withdrawn(claim, instance, f"Buildkite says {word} before an agent accepted it", now)
+        yield _released(claim, instance, f"Buildkite says {word} before an agent accepted it", now)
     elif word in STILL_OURS and _attempt_is_over(claim, instance, now):
-        yield _again(claim, instance, attempts, now)
+        yield _retry(claim, instance, attempts, now)
     elif _is_gone(instance) and claim.state.traits.overstayed(now - claim.since):
         said = f"Buildkite says {word or 'nothing'}"
-        yield _withdrawn(claim, instance, f"its instance is gone for long and {said} of it", now)
+        yield _released(claim, instance, f"its instance is long gone and {said} of the job", now)
 
 
 def _running(claim: Claim, word: str, now: datetime) -> Iterator[WriteRecords]:
@@ -115,19 +120,22 @@ def _running(claim: Claim, word: str, now: datetime) -> Iterator[WriteRecords]:
 
 
 def _accepted(claim: Claim, instance: Instance | None, word: str, now: datetime) -> WriteRecords:
-    """From here on the job belongs to its agent: Mayfly never repeats nor finishes it."""
+    """The agent has the job: from here on Mayfly neither repeats nor finishes it."""
     moved = move_claim(claim, ClaimState.RUNNING, now, f"Buildkite says {word}")
     if word in ENDED:
         moved = move_claim(moved, ClaimState.FINISHED, now, f"Buildkite says {word}")
     changes: list[Change] = [Save(moved), *_unassign(instance)]
     if instance is not None and instance.state.traits.awaits_acceptance:
-        running = move_instance(instance, InstanceState.RUNNING, now, "its agent has the job")
+        running = move_instance(instance, InstanceState.RUNNING, now, "the agent has the job")
         changes.append(Save(running))
     return WriteRecords(tuple(changes), moved.reason)
 
 
-def _withdrawn(claim: Claim, instance: Instance | None, reason: str, now: datetime) -> WriteRecords:
-    """The job is over before it began; its instance may have seen the token and serves no other."""
+def _released(claim: Claim, instance: Instance | None, reason: str, now: datetime) -> WriteRecords:
+    """Release the claim of a job that ended before it began.
+
+    The instance is condemned: it may have seen the token, so it gets no other job.
+    """
     released = move_claim(claim, ClaimState.RELEASED, now, reason)
     return WriteRecords(
         (Save(released), *_unassign(instance), *_condemn(instance, now, reason)), reason
@@ -135,7 +143,7 @@ def _withdrawn(claim: Claim, instance: Instance | None, reason: str, now: dateti
 
 
 def _attempt_is_over(claim: Claim, instance: Instance | None, now: datetime) -> bool:
-    """Only a machine that is gone, or a token that is dead, can no longer start this job."""
+    """Whether the job can no longer start: its instance is gone or its token has expired."""
     dead = claim.token_until is not None and claim.token_until <= now
     return _is_gone(instance) or dead
 
@@ -144,9 +152,9 @@ def _is_gone(instance: Instance | None) -> bool:
     return instance is None or not instance.open
 
 
-def _again(claim: Claim, instance: Instance | None, attempts: int, now: datetime) -> WriteRecords:
+def _retry(claim: Claim, instance: Instance | None, attempts: int, now: datetime) -> WriteRecords:
     cause = _cause(instance)
-    rest = (*_unassign(instance), *_condemn(instance, now, "its attempt at a job is over"))
+    rest = (*_unassign(instance), *_condemn(instance, now, "the attempt to start its job is over"))
     if claim.attempt >= attempts:
         reason = f"Mayfly gave up after {claim.attempt} attempts; the last one: {cause}"
         failed = replace(move_claim(claim, ClaimState.FAILED, now, reason), told=False)
@@ -163,7 +171,7 @@ def _again(claim: Claim, instance: Instance | None, attempts: int, now: datetime
 
 def _cause(instance: Instance | None) -> str:
     if instance is None:
-        return "its instance has no record any more"
+        return "the instance has no record any more"
     if instance.state.traits.explains_attempt:
         return f"instance {instance.instance_id}: {instance.reason}"
     return f"instance {instance.instance_id} did not start the job in time"

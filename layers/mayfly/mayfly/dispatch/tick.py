@@ -1,4 +1,4 @@
-"""One tick of `dispatch`: each queue's questions are decided, and the answers carried out."""
+"""One tick of `dispatch`: decides each queue's questions in order and applies the actions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from datetime import datetime
 from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
-from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE, bind, due, nudges, reserved, unbound
+from mayfly.dispatch.bound import (
+    RESERVATION,
+    TOKEN_LIFE,
+    bind,
+    nudges,
+    reservations_due,
+    reservations_to_save,
+    with_reservations,
+)
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.opened import open_claims
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.settled import after, settle, told, untold
-from mayfly.dispatch.view import QueueView, Seen, Turn, is_paused
+from mayfly.dispatch.settled import claims_after, failures_to_tell, mark_told, settle
+from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused
 from mayfly.errors import Conflict, NotFound
 from mayfly.records.about import about, fields
 from mayfly.records.changes import Assign, Save
@@ -28,47 +36,48 @@ from mayfly_protocol.assignment import to_row
 log = logging.getLogger("mayfly")
 
 _WRITE_AT_ONCE = 90
-"""Records in one transaction: DynamoDB takes 100 items, one of them is the lease's check."""
+"""Records in one transaction: DynamoDB takes 100 items, and the lease's check is one of them."""
 
 
-def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> tuple[Outcome, Mapping[str, Seen]]:
-    """One turn, queue by queue; one that fails does not hold up the others.
+def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> tuple[Outcome, Mapping[str, LastTick]]:
+    """Serve the queues of a turn one by one; a queue that fails does not hold up the others.
 
-    Returns what came of it, and by queue what the next tick needs not look at again.
+    Returns the outcome, and by queue what this tick leaves to the next one.
     """
     outcome = Outcome()
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}
     for config, view in gather(ports, turn, outcome):
-        last = turn.seen.get(config.queue, Seen())
-        _tell_unmatched(view, config.queue, last, outcome)
+        last = turn.seen.get(config.queue, LastTick())
+        _log_unmatched(view, config.queue, last, outcome)
         claims = serve(view, config, Applier(ports, turn.fence, now, outcome))
-        seen[config.queue] = _left(view, claims, last)
+        seen[config.queue] = _last_tick(view, claims, last)
     return outcome, seen
 
 
 def serve(view: QueueView, config: QueueConfig, applier: Applier) -> tuple[Claim, ...]:
-    """Settle, open, reserve, bind and tell. Each decides over claims as the one before left them.
+    """Settle, open, reserve and bind claims, fail jobs, nudge `provision`: in this order.
 
-    Returns the claims as they were before anything was bound.
+    Each step decides over the claims that the step before left. Returns the claims before the
+    bindings.
     """
     now = applier.now
     writes = list(settle(view, config, now))
-    settled = after(view.claims, writes, applier.settle(writes))
+    settled = claims_after(view.claims, writes, applier.settle(writes))
     opened = applier.open(tuple(open_claims(view, config, now)))
     claims = (*settled, *opened)
-    ours = applier.reserve(tuple(due(claims, now, paused=is_paused(view, config))))
-    claims = reserved(claims, ours, now)
+    ours = applier.reserve(tuple(reservations_due(claims, now, paused=is_paused(view, config))))
+    claims = with_reservations(claims, ours, now)
     binds = list(bind(replace(view, claims=claims), config, now, unsaved=ours))
-    applier.keep(unbound(claims, binds, unsaved=ours))
+    applier.keep(reservations_to_save(claims, binds, unsaved=ours))
     applier.bind(binds)
-    applier.fail(untold(claims, now))
+    applier.fail(failures_to_tell(claims, now))
     applier.nudge(nudges(view, claims, {bind.claim.job for bind in binds}, config))
     return claims
 
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """One queue's effects in one tick, under one fence. What fails is noted in the outcome."""
+    """Applies one queue's actions in one tick, under one fence. Failures go into the outcome."""
 
     ports: DispatchPorts
     fence: int
@@ -76,11 +85,11 @@ class Applier:
     outcome: Outcome
 
     def settle(self, writes: Sequence[WriteRecords]) -> list[WriteRecords]:
-        """The writes that were made."""
+        """Write the changes. Returns the writes that succeeded."""
         return self.outcome.perform(writes, self._write)
 
     def open(self, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-        """The new claims that were recorded: only these may be reserved."""
+        """Save new claims. Returns the saved ones: only their jobs may be reserved."""
         recorded: list[Claim] = []
         if claims:
             action = OpenClaims(claims, f"{len(claims)} new jobs")
@@ -88,7 +97,7 @@ class Applier:
         return tuple(recorded)
 
     def reserve(self, claims: tuple[Claim, ...]) -> set[str]:
-        """Jobs of these claims that Buildkite reserves for us. The table does not know it yet."""
+        """Reserve the claims' jobs. Returns the job ids that Buildkite reserved, not yet saved."""
         ours: set[str] = set()
         if claims:
             action = ReserveJobs(claims, "reservations are made or renewed")
@@ -97,17 +106,17 @@ class Applier:
             if refused:
                 names = ", ".join(sorted(refused))
                 refusals = fields(jobs=sorted(refused))
-                log.info("Buildkite does not reserve for us: %s", names, extra=refusals)
+                log.info("Buildkite did not reserve jobs %s", names, extra=refusals)
         return ours
 
     def keep(self, claims: tuple[Claim, ...]) -> None:
-        """Record reservations."""
+        """Save the claims with their new reservations."""
         if claims:
             action = KeepReservations(claims, f"{len(claims)} reservations are recorded")
             self.outcome.perform([action], lambda each: self._save(each.claims, []))
 
     def bind(self, binds: Sequence[BindJob]) -> None:
-        """Bind jobs; tokens for all of them are minted in one call just before."""
+        """Mint the tokens of all bindings in one call, then write each binding."""
         tokens: dict[str, str] = {}
         if binds:
             jobs = [bind.claim.job for bind in binds]
@@ -116,7 +125,7 @@ class Applier:
         self.outcome.perform(binds, lambda bind: self._bind(bind, tokens.get(bind.claim.job, "")))
 
     def fail(self, failures: Iterable[FailJob]) -> None:
-        """Fail jobs at Buildkite, then record that Buildkite was told."""
+        """Fail jobs at Buildkite, then save that Buildkite was told."""
         self.outcome.perform(failures, self._fail)
 
     def nudge(self, nudges: Iterable[NudgeProvision]) -> None:
@@ -127,7 +136,10 @@ class Applier:
         self.ports.fleet.write(action.changes, self.fence)
 
     def _save(self, claims: Sequence[Claim], recorded: list[Claim]) -> None:
-        """Write claims many at a time; where one of them is lost, one by one, to keep the rest."""
+        """Save claims in batches, and append each saved claim to `recorded`.
+
+        A batch with a Conflict is saved claim by claim, so that only the outdated claims are lost.
+        """
         for some in batched(claims, _WRITE_AT_ONCE):
             try:
                 self.ports.fleet.write([Save(claim) for claim in some], self.fence)
@@ -151,18 +163,21 @@ class Applier:
         )
 
     def _bind(self, bind: BindJob, token: str) -> None:
-        """Claim, instance and assignment in one transaction; no token, no binding."""
+        """Write claim, instance and assignment in one transaction.
+
+        Raises Conflict when there is no token; the changes in `without_token` are written before.
+        """
         if token:
             assignment = to_row(replace(bind.assignment, token=token))
             assign = Assign(bind.row, assignment, bind.expires)
             self.ports.fleet.write([Save(bind.claim), Save(bind.instance), assign], self.fence)
             return
-        if bind.unbound:
-            self.ports.fleet.write(bind.unbound, self.fence)
+        if bind.without_token:
+            self.ports.fleet.write(bind.without_token, self.fence)
         raise Conflict(f"Buildkite issues no token for job {bind.claim.job}")
 
     def _fail(self, action: FailJob) -> None:
-        """Where it is too late for that, or nobody there to be told, the record says so."""
+        """Fail the job at Buildkite. A refusal (job over, or unknown) is saved in the reason."""
         claim, refusal = action.claim, ""
         if action.reserve:
             self._reserve([claim])
@@ -170,11 +185,11 @@ class Applier:
             self.ports.buildkite.finish(claim.job, claim.reason)
         except (Conflict, NotFound) as error:
             refusal = str(error)
-        self.ports.fleet.write([Save(told(claim, refusal))], self.fence)
+        self.ports.fleet.write([Save(mark_told(claim, refusal))], self.fence)
 
 
-def _tell_unmatched(view: QueueView, queue: str, last: Seen, outcome: Outcome) -> None:
-    """Log each job that does not match, with the rule that failed: once, when it is listed."""
+def _log_unmatched(view: QueueView, queue: str, last: LastTick, outcome: Outcome) -> None:
+    """Log and count each listed job that does not match the queue, once, with the failed rule."""
     for job in sorted(view.unmatched.keys() - last.unmatched):
         outcome.unmatched += 1
         rule, reason = view.unmatched[job].rule or "(none)", view.unmatched[job].reason
@@ -185,10 +200,10 @@ def _tell_unmatched(view: QueueView, queue: str, last: Seen, outcome: Outcome) -
         )
 
 
-def _left(view: QueueView, claims: tuple[Claim, ...], last: Seen) -> Seen:
-    """What this tick leaves to the next one."""
+def _last_tick(view: QueueView, claims: tuple[Claim, ...], last: LastTick) -> LastTick:
+    """What this tick leaves to the next tick about a queue."""
     running = {c.job for c in (*view.claims, *claims) if c.state.traits.agent is Agent.RUNS}
-    return Seen(
+    return LastTick(
         paused=view.paused,
         running=view.running + len(running),
         ready=bool(view.ready),

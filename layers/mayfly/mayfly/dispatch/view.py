@@ -1,4 +1,4 @@
-"""What dispatch looks at: one turn, and each queue as the turn finds it."""
+"""The views of `dispatch`: one turn, and each queue in that turn."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one tick leaves to the next about a queue, so that the next need not look again."""
+class LastTick:
+    """What one tick leaves to the next about a queue, to save reads."""
 
     paused: bool | None = None
     """Whether the queue is paused at Buildkite, by its last listing; None while unknown."""
     running: int = 0
-    """How many claims are running; claims that have ended since are counted too."""
+    """Number of running claims, including claims that have ended since."""
     ready: bool = False
     """Whether instances were ready for a job when the records were last read."""
     unmatched: frozenset[str] = frozenset()
-    """Listed jobs that the log was told of: they do not match the queue."""
+    """Listed jobs that do not match the queue and are in the log already."""
     jobs: bool = False
-    """Whether the tick that just ended saw jobs, listed or claimed."""
+    """Whether the last tick saw jobs, listed or claimed."""
     waits: bool = False
-    """Whether that tick saw a job that waits for its instance."""
+    """Whether the last tick saw a job that waits for an instance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one tick looks at."""
+    """What one tick reads."""
 
     queues: tuple[QueueRecord, ...]
     listed: frozenset[str]
-    """Queues whose jobs are listed this time: Buildkite allows so many lists a second."""
+    """Queues to list in this tick: Buildkite limits the lists per second."""
     fence: int
     wide: bool
-    """Whether running claims are read too; they need no look at every tick."""
-    asks: bool
-    """Whether Buildkite is asked how the jobs stand: that answer takes longer than all the rest."""
-    glance: bool = False
-    """Whether the tick ends with the lists if they are empty: a moment ago nothing was to do."""
-    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """Whether running claims are read too; not every tick needs them."""
+    reads_states: bool
+    """Whether Buildkite's job states are read: that request takes longer than all other reads."""
+    lists_first: bool = False
+    """Whether to end the tick when the lists are empty: a moment ago there was nothing to do."""
+    seen: Mapping[str, LastTick] = field(default_factory=dict)
     """By queue: what the last tick left."""
 
 
@@ -57,34 +57,34 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """One queue in one tick, complete before anything is decided about it."""
+    """One queue in one tick. The view is complete before the decisions."""
 
     spec: str
-    """The spec of what the queue would launch now."""
+    """Spec of the instances that the queue would launch now."""
     claims: tuple[Claim, ...]
     instances: Mapping[SlotKey, Instance] = field(default_factory=dict)
-    """The instances that assigned claims are bound to."""
+    """Instances of assigned claims, by slot."""
     ready: tuple[Instance, ...] = ()
     running: int = 0
-    """Running claims that are not among `claims`: they need no look, but take room."""
+    """Number of running claims that are not in `claims`: they are not read, but take room."""
     listing: Listing | None = None
-    """None when Buildkite was not or could not be asked: nothing new is opened."""
+    """None when the queue was not listed or the list failed: no claims are opened then."""
     paused: bool | None = None
     """Whether the queue is paused at Buildkite, by its last listing; None while that is unknown."""
     states: Mapping[str, str] = field(default_factory=dict)
-    """Buildkite's word by job; a job that is missing is unknown, and unknown changes nothing."""
+    """Buildkite's state by job; a missing job is unknown, and unknown changes nothing."""
     candidates: tuple[Candidate, ...] = ()
     """Listed jobs that may be opened now, most urgent first, as many as there is room for."""
     unmatched: Mapping[str, Mismatch] = field(default_factory=dict)
-    """Listed jobs that the queue cannot serve, with the rule that failed. They are not touched."""
+    """By job: listed jobs that the queue cannot serve, with the failed rule. Left untouched."""
     former: Mapping[str, Claim] = field(default_factory=dict)
-    """Former claims of candidates, which a new claim of the same job replaces."""
+    """By job: former claims of candidates, which a new claim of the job replaces."""
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By job, for candidates of a restricted queue; a job that is missing is not opened."""
+    """By job, for candidates of a restricted queue; a candidate that is missing is not opened."""
     repositories: Mapping[str, str] = field(default_factory=dict)
-    """By job: what the repository of its pipeline must be; absent where no parameter says it."""
+    """By job: the repository that its pipeline must have; a job without a parameter is omitted."""
     agent_endpoint: str = ""
-    """Where agents shall call, if not at Buildkite's own address."""
+    """URL that agents call; empty for Buildkite's own address."""
 
 
 def is_paused(view: QueueView, config: QueueConfig) -> bool:
