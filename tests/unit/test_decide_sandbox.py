@@ -12,7 +12,7 @@ from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.sandbox.decide import (
-    PREPARED,
+    PREPARED_IMAGE,
     WATCHED,
     SandboxView,
     decide,
@@ -203,7 +203,7 @@ def test_hosts_do_not_wait_for_each_other() -> None:
 
 
 def looked_at(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
-    soon = imminent(SandboxView((instance,), reports, {}), NOW + PREPARED)
+    soon = imminent(SandboxView((instance,), reports, {}), NOW + PREPARED_IMAGE)
     return wants_associations(instance, reports, wide=True), soon
 
 
@@ -224,7 +224,7 @@ def test_ec2_is_asked_and_another_look_taken_soon_only_about_a_swap(
     assert looked_at(an_instance(state), reports) == (close, close)
 
 
-@pytest.mark.parametrize(("age", "soon"), [(timedelta(0), True), (PREPARED, False)])
+@pytest.mark.parametrize(("age", "soon"), [(timedelta(0), True), (PREPARED_IMAGE, False)])
 def test_a_host_that_has_just_booted_may_be_set_up_at_any_moment(
     age: timedelta, soon: bool
 ) -> None:

@@ -1,1 +1,1 @@
-"""The function `sandbox`: replaces profiles, and believes only the proof."""
+"""The function `sandbox`: replaces instance profiles and checks each host's proof."""

@@ -1,4 +1,4 @@
-"""What `sandbox` may do."""
+"""The actions of `sandbox`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReplaceProfile:
     association: str
     reason: str
     first: tuple[Change, ...] = ()
-    """What to record before: without that record the profile stays as it is."""
+    """Changes to write before: if that write fails, the profile is not replaced."""
 
     @property
     def about(self) -> Fields:

@@ -1,4 +1,4 @@
-"""Who has been set up, whose profile is to be replaced, and whose proof holds."""
+"""Decides which instances are set up, which profiles to replace, and which proofs hold."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
 WATCHED = instance_states(lambda instance: instance.set_up is not SetUp.NONE)
-"""States that this function moves on."""
+"""The states that `sandbox` reads and moves on."""
 
-PREPARED = timedelta(seconds=5)
-"""How long after its first report a host is expected to be set up at any moment."""
+PREPARED_IMAGE = timedelta(seconds=5)
+"""How long after its first report a host may be set up at any moment: a prepared image is fast."""
 
 _REACHED = {Phase.BOOTING: 1, Phase.BOOTSTRAPPED: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxView:
-    """What is known of the instances on their way to ready."""
+    """What `sandbox` knows of the instances on their way to ready."""
 
     instances: tuple[Instance, ...]
     reports: Mapping[str, Report]
     """By mailbox row."""
     associations: Mapping[str, tuple[Association, ...]]
-    """By EC2 instance id, for instances that are bootstrapped; absent means unknown."""
+    """By EC2 instance id, for instances that are set up; a missing id means unknown."""
 
 
 def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
-    """Move every watched instance as far as what is known allows.
+    """Move every watched instance as far as reports and associations allow.
 
     An instance is ready only when three things hold at once: the row of the sandbox role id that
     its launch pinned names a boot; EC2 shows exactly one association, to the pinned sandbox
-    profile; and that association is `associated`. Anything unknown leaves it where it is, and
-    the deadline of its state (which `reap` keeps) ends what stays there.
+    profile; and that association is `associated`. An unknown fact changes nothing; `reap` ends
+    an instance that overstays the deadline of its state.
     """
     actions: list[SandboxAction] = []
     for instance in view.instances:
@@ -53,22 +53,22 @@ def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
 
 
 def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wide: bool) -> bool:
-    """Whether the next decision about an instance depends on what EC2 shows of its profile.
+    """Whether the next decision about an instance needs its associations from EC2.
 
-    Until the host has its proof, only a wide look asks whether a replacement came off.
+    Before the host has written its proof, only a wide tick checks a replaced profile.
     """
-    if _is_replaced(instance):
+    if _awaits_proof(instance):
         return wide or instance.sandbox_row in reports
     return _is_set_up(instance, reports)
 
 
 def imminent(view: SandboxView, now: datetime) -> bool:
-    """Whether another look within moments is worth while.
+    """Whether to tick again within moments, because a profile is or will soon be replaced.
 
-    A profile is being replaced, or will be: a prepared image is set up seconds after its boot.
+    Soon: the instance is set up, or has just booted, since prepared images are set up in seconds.
     """
     return any(
-        _is_replaced(instance)
+        _awaits_proof(instance)
         or _is_set_up(instance, view.reports)
         or _has_just_booted(instance, view.reports, now)
         for instance in view.instances
@@ -80,13 +80,13 @@ def _has_just_booted(instance: Instance, reports: Mapping[str, Report], now: dat
         case SetUp.AWAITED:
             return (instance.bootstrap_row or "") in reports
         case SetUp.UNDER_WAY:
-            return now - instance.since < PREPARED
+            return now - instance.since < PREPARED_IMAGE
         case SetUp.NONE | SetUp.COMPLETE | SetUp.TO_BE_PROVEN:
             return False
 
 
-def _is_replaced(instance: Instance) -> bool:
-    """Whether its profile is being replaced, or was, and the proof is to come."""
+def _awaits_proof(instance: Instance) -> bool:
+    """Whether the replacement of the profile has begun and the proof is to come."""
     return instance.state.traits.set_up is SetUp.TO_BE_PROVEN
 
 
@@ -104,12 +104,14 @@ def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sand
     moved = _follow_report(instance, view.reports.get(instance.bootstrap_row or ""), now)
     match moved.state.traits.set_up:
         case SetUp.COMPLETE:
-            yield from _swap(moved, view, now)
+            yield from _begin_replacement(moved, view, now)
         case SetUp.TO_BE_PROVEN:
-            yield from _finish(moved, view, now)
+            yield from _replace_or_prove(moved, view, now)
         case SetUp.AWAITED | SetUp.UNDER_WAY:
             if moved is not instance:
-                yield WriteRecords((Save(moved),), f"the host reports {moved.state}")
+                yield WriteRecords(
+                    (Save(moved),), f"host {moved.instance_id} reports {moved.state}"
+                )
         case SetUp.NONE:
             pass
         case _:
@@ -117,7 +119,7 @@ def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sand
 
 
 def _failure(instance: Instance, view: SandboxView) -> str:
-    """Why the host itself has given up; empty when it has not."""
+    """Why the host reports a failure; empty when it reports none."""
     for row in (instance.sandbox_row, instance.bootstrap_row):
         report = view.reports.get(row or "")
         if report is not None and report.phase is Phase.FAILED:
@@ -126,7 +128,10 @@ def _failure(instance: Instance, view: SandboxView) -> str:
 
 
 def _follow_report(instance: Instance, report: Report | None, now: datetime) -> Instance:
-    """The instance where its bootstrap row says it is; reports may be skipped, never reversed."""
+    """The instance in the state that its bootstrap row reports, which may skip a state.
+
+    A report of an earlier phase moves nothing back.
+    """
     reached = _REACHED.get(report.phase, 0) if report is not None else 0
     if instance.state.traits.set_up is SetUp.AWAITED and reached >= 1:
         instance = move_instance(instance, InstanceState.BOOTING, now, "the supervisor runs")
@@ -135,11 +140,13 @@ def _follow_report(instance: Instance, report: Report | None, now: datetime) -> 
     return instance
 
 
-def _swap(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
-    """Record that the profile is about to be replaced; the effect follows the record."""
-    swapping = move_instance(instance, InstanceState.SWAPPING, now, "its profile is replaced")
+def _begin_replacement(
+    instance: Instance, view: SandboxView, now: datetime
+) -> Iterator[SandboxAction]:
+    """Save that the profile is about to be replaced, then replace it: record before effect."""
+    swapping = move_instance(instance, InstanceState.SWAPPING, now, "the profile is being replaced")
     record = (Save(swapping),)
-    rest = list(_finish(saved(swapping), view, now))
+    rest = list(_replace_or_prove(saved(swapping), view, now))
     match rest:
         case [ReplaceProfile() as effect]:
             yield replace(effect, first=record)
@@ -148,8 +155,13 @@ def _swap(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sand
             yield from rest
 
 
-def _finish(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
-    """Replace what is still bootstrap, believe what is proven, refuse what is neither."""
+def _replace_or_prove(
+    instance: Instance, view: SandboxView, now: datetime
+) -> Iterator[SandboxAction]:
+    """Replace a bootstrap profile, accept a proven sandbox profile, condemn a foreign profile.
+
+    Yields nothing while EC2 shows no association, several, or one that is not `associated`.
+    """
     shown = view.associations.get(instance.instance_id or "")
     if not shown:
         return
@@ -170,9 +182,10 @@ def _finish(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sa
         return
     report = view.reports.get(instance.sandbox_row or "")
     if only.state == "associated" and report is not None and _is_proof(report):
-        ready = move_instance(instance, InstanceState.READY, now, "it has proven its sandbox")
+        ready = move_instance(instance, InstanceState.READY, now, "the host has proven its sandbox")
         yield WriteRecords(
-            (Save(replace(ready, boot=report.boot, proven=True)),), "proof and EC2 agree"
+            (Save(replace(ready, boot=report.boot, proven=True)),),
+            f"instance {instance.instance_id} is ready: proof and EC2 agree",
         )
 
 
@@ -191,4 +204,6 @@ def _condemns(action: SandboxAction) -> bool:
 
 def _condemn(instance: Instance, now: datetime, reason: str) -> WriteRecords:
     condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
-    return WriteRecords((Save(condemned),), f"condemned: {reason}")
+    return WriteRecords(
+        (Save(condemned),), f"instance {instance.instance_id} is condemned: {reason}"
+    )

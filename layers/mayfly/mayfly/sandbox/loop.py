@@ -1,4 +1,4 @@
-"""Ticks of `sandbox` one after the other, while instances are on their way."""
+"""The loop of `sandbox`: ticks while instances are on their way to ready."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ IMMINENT_PACE = timedelta(seconds=0.125)
 
 
 def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outcome:
-    """Tick while instances are on their way: each second, and faster while a swap is under way.
+    """Tick while instances are on their way: each second, faster while a change is imminent.
 
-    A nudged invocation stays only for what is imminent: it holds up the stream's next record.
+    A nudged invocation ends when no change is imminent, because it holds up the stream's next
+    record. Returns the outcomes of all ticks, added up.
     """
     total, wide = Outcome(), Every(SANDBOX_PACE)
     while True:
         started = edge.clock()
-        looked = sandbox.tick(ports, started, wide=wide.due(started))
-        total.add(looked.outcome)
-        if not looked.imminent and (nudged or not looked.open_work):
+        result = sandbox.tick(ports, started, wide=wide.due(started))
+        total.add(result.outcome)
+        if not result.imminent and (nudged or not result.open_work):
             return total
-        if not edge.wait(started, IMMINENT_PACE if looked.imminent else SANDBOX_PACE):
+        if not edge.wait(started, IMMINENT_PACE if result.imminent else SANDBOX_PACE):
             return total

@@ -1,4 +1,4 @@
-"""What `sandbox` may touch."""
+"""The ports of `sandbox`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mayfly.ports import Fleet, Machines, Mailbox, Nudges
 
 @dataclass(frozen=True, slots=True)
 class SandboxPorts:
-    """The ports of sandbox."""
+    """The ports of `sandbox`."""
 
     fleet: Fleet
     mailbox: Mailbox

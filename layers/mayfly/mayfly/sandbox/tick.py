@@ -1,4 +1,4 @@
-"""One tick of `sandbox`: who is set up, whose profile is replaced, whose proof holds."""
+"""One tick of `sandbox`: follow reports, replace profiles, check proofs."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from mayfly.tick.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What a tick found: whether anything is on its way, and whether it is about to change."""
+class TickResult:
+    """The result of one tick."""
 
     outcome: Outcome
     open_work: bool
+    """Whether instances are on their way to ready; True when they could not be read."""
     imminent: bool
+    """Whether an instance is about to change."""
 
 
-def tick(ports: SandboxPorts, now: datetime, *, wide: bool) -> Looked:
-    """Gather, decide, apply. A wide tick also asks EC2 whether replacements came off."""
+def tick(ports: SandboxPorts, now: datetime, *, wide: bool) -> TickResult:
+    """Gather, decide, apply. A wide tick also reads from EC2 whether profiles were replaced."""
     outcome = Outcome()
     try:
         view = gather(ports, wide=wide)
     except FAILURES as error:
         outcome.failed("instances on their way", error)
-        return Looked(outcome, open_work=True, imminent=False)
+        return TickResult(outcome, open_work=True, imminent=False)
     actions = decide(view, now)
     outcome.perform(actions, lambda action: apply(action, ports))
-    return Looked(outcome, bool(view.instances), imminent(view, now))
+    return TickResult(outcome, bool(view.instances), imminent(view, now))
 
 
 def gather(ports: SandboxPorts, *, wide: bool) -> SandboxView:
-    """Records, then what the hosts say, then what EC2 shows of those who are set up."""
+    """The view: records, then the hosts' reports, then EC2's associations where needed."""
     instances = tuple(
         instance
         for queue in ports.fleet.queues()
@@ -52,7 +54,7 @@ def gather(ports: SandboxPorts, *, wide: bool) -> SandboxView:
 
 
 def apply(action: SandboxAction, ports: SandboxPorts) -> None:
-    """Perform one action."""
+    """Apply one action. Raises what the ports raise."""
     match action:
         case WriteRecords():
             ports.fleet.write(action.changes)
