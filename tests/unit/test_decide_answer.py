@@ -12,7 +12,13 @@ import pytest
 from mayfly.answers import Launched
 from mayfly.errors import Illegal, Misconfigured
 from mayfly.provision.request import fleet_request
-from mayfly.provision.settlement import SPOT_DRY, adopted, booked, filled, overdue
+from mayfly.provision.settlement import (
+    SPOT_DRY,
+    ledger_after,
+    overdue,
+    recovered_answer,
+    settlement_changes,
+)
 from mayfly.records.changes import FreeSlots, Save
 from mayfly.records.model import Instance, Launch, Ledger
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
@@ -36,7 +42,7 @@ NONE = Launched((), ("InsufficientInstanceCapacity: none left",))
 
 
 def instances(answer: Launched) -> list[Instance]:
-    changes = filled(a_launch(3), SLOTS, answer, NOW)
+    changes = settlement_changes(a_launch(3), SLOTS, answer, NOW)
     records = [change.record for change in changes if isinstance(change, Save)]
     return [record for record in records if isinstance(record, Instance)]
 
@@ -57,22 +63,22 @@ def test_what_ec2_did_not_launch_is_closed_with_its_reason_and_freed() -> None:
     made = instances(PARTIAL)
     assert [i.state for i in made] == ["launching", "launching", "terminated"]
     assert made[2].reason == "not launched: InsufficientInstanceCapacity: none left"
-    assert FreeSlots(QUEUE, 1) in filled(a_launch(3), SLOTS, PARTIAL, NOW)
+    assert FreeSlots(QUEUE, 1) in settlement_changes(a_launch(3), SLOTS, PARTIAL, NOW)
 
 
 def test_a_full_answer_frees_nothing() -> None:
-    changes = filled(a_launch(3), SLOTS, FULL, NOW)
+    changes = settlement_changes(a_launch(3), SLOTS, FULL, NOW)
     assert not [change for change in changes if isinstance(change, FreeSlots)]
 
 
 def test_nothing_launched_frees_every_slot_once() -> None:
-    changes = filled(a_launch(3), SLOTS, NONE, NOW)
+    changes = settlement_changes(a_launch(3), SLOTS, NONE, NOW)
     assert [c for c in changes if isinstance(c, FreeSlots)] == [FreeSlots(QUEUE, 3)]
     assert all(i.state is InstanceState.TERMINATED for i in instances(NONE))
 
 
 def test_the_launch_is_settled_with_what_ec2_said() -> None:
-    (first, *_) = filled(a_launch(3), SLOTS, PARTIAL, later(1))
+    (first, *_) = settlement_changes(a_launch(3), SLOTS, PARTIAL, later(1))
     assert isinstance(first, Save)
     assert isinstance(first.record, Launch)
     assert first.record.state is LaunchState.SETTLED
@@ -82,12 +88,12 @@ def test_the_launch_is_settled_with_what_ec2_said() -> None:
 
 def test_a_settled_launch_is_not_settled_again() -> None:
     with pytest.raises(Illegal):
-        filled(a_launch(state=LaunchState.SETTLED), SLOTS, FULL, NOW)
+        settlement_changes(a_launch(state=LaunchState.SETTLED), SLOTS, FULL, NOW)
 
 
 def test_endless_errors_do_not_make_an_endless_record() -> None:
     answer = Launched((), tuple(f"Error{n}: text" for n in range(50)))
-    (first, *_) = filled(a_launch(3), SLOTS, answer, NOW)
+    (first, *_) = settlement_changes(a_launch(3), SLOTS, answer, NOW)
     assert isinstance(first, Save)
     assert isinstance(first.record, Launch)
     assert len(first.record.errors) == 10
@@ -115,7 +121,7 @@ def test_a_launch_is_repeated_for_ten_minutes() -> None:
 def test_what_carries_the_launchs_tag_is_adopted(
     seen: list[str], ids: tuple[str, ...], complete: bool
 ) -> None:
-    answer = adopted(a_launch(3), seen)
+    answer = recovered_answer(a_launch(3), seen)
     assert answer.instance_ids == ids
     assert bool(answer.errors) is not complete
 
@@ -181,7 +187,7 @@ ACCOUNTS = [
 @pytest.mark.parametrize("row", ACCOUNTS, ids=lambda row: row.story)
 def test_the_account_after_an_answer(row: Account) -> None:
     shape = str(row.launch.shape)
-    after = booked(a_ledger(live=7, **row.before), row.launch, row.got, NOW)
+    after = ledger_after(a_ledger(live=7, **row.before), row.launch, row.got, NOW)
     until = {shape: NOW + timedelta(seconds=row.retry)} if row.retry else {}
     assert after.retry_at == until
     assert after.misses.get(shape, 0) == row.misses
@@ -192,7 +198,7 @@ def test_the_account_after_an_answer(row: Account) -> None:
 def test_what_is_past_is_forgotten_and_other_shapes_stay() -> None:
     times: dict[str, datetime] = {"gone": NOW, "other": later(1)}
     before: Ledger = a_ledger(retry_at=times, spot_dry_until=times, misses={"other": 4})
-    after = booked(before, a_launch(), 1, NOW)
+    after = ledger_after(before, a_launch(), 1, NOW)
     assert after.retry_at == after.spot_dry_until == {"other": later(1)}
     assert after.misses == {"other": 4}
 

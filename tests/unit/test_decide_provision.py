@@ -283,7 +283,7 @@ def test_an_open_launch_is_sent_again_with_its_slots() -> None:
 
 
 def test_a_refused_queue_launches_nothing() -> None:
-    shared = "its sandbox role carries what its bootstrap role carries"
+    shared = "sandbox role has policies of its bootstrap role"
     assert decided(a_view(waiting=waiting(3), refused=shared), a_config(hot=2)) == []
 
 

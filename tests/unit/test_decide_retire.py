@@ -114,8 +114,8 @@ def test_the_reason_is_kept() -> None:
     writes = decide(a_view(ready(0, 9), ready(1, 9, OLD)), a_config(), NOW)
     reasons = {saves(w)["Instance"].key.number: saves(w)["Instance"].reason for w in writes}
     assert reasons == {
-        0: "neither a job nor the target needs it",
-        1: "it was made by an older configuration",
+        0: "neither a job nor pool/hot needs the instance",
+        1: "the instance was made by an older configuration",
     }
 
 

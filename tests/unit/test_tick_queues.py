@@ -74,7 +74,7 @@ def test_roles_that_share_a_policy_stop_the_queue() -> None:
     shared = frozenset({"arn:aws:iam::aws:policy/A"})
     world.roles.attached[arn("role", "sandbox")] = shared
     outcome = world.provision()
-    assert "carries what its bootstrap role carries" in outcome.problems[0]
+    assert "has policies of its bootstrap role" in outcome.problems[0]
     assert in_ec2(world) == 0
 
 

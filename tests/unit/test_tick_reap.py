@@ -32,7 +32,7 @@ def test_a_host_that_never_reports_is_condemned_heard_terminated_and_closed() ->
     ((_, text),) = world.words.kept[str(world.instance().instance_id)]
     assert "it was launching for longer than 5 minutes" in text
     assert "kernel panic" in text
-    assert "09:00:00 launching: EC2 launched it" in text
+    assert "09:00:00 launching: EC2 launched the instance" in text
 
 
 def test_a_second_tick_does_nothing_again() -> None:

@@ -1,1 +1,1 @@
-"""The function `provision`: launches what is missing, retires what nobody needs."""
+"""The function `provision`: launches missing instances and retires idle ones."""

@@ -1,4 +1,4 @@
-"""What `provision` may do."""
+"""The actions of `provision`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mayfly.tick.actions import WriteRecords
 
 @dataclass(frozen=True, slots=True)
 class SendLaunch:
-    """Send a recorded launch, again if need be, and settle it by EC2's answer."""
+    """Send a recorded launch to EC2, again if need be, and settle the launch by EC2's answer."""
 
     launch: Launch
     slots: tuple[Instance, ...]
@@ -27,7 +27,7 @@ class SendLaunch:
 
 @dataclass(frozen=True, slots=True)
 class AdoptLaunch:
-    """Settle a launch whose answer was lost for good by what EC2 shows with its tag."""
+    """Settle a launch by the instances with its tag, because EC2's answer is lost for good."""
 
     launch: Launch
     slots: tuple[Instance, ...]
@@ -41,7 +41,7 @@ class AdoptLaunch:
 
 @dataclass(frozen=True, slots=True)
 class RecordLaunch:
-    """Record a launch with its slots and the queue's ledger, then send it."""
+    """Save a launch with its slots and the queue's ledger, then send the launch."""
 
     launch: Launch
     slots: tuple[Instance, ...]
@@ -55,12 +55,12 @@ class RecordLaunch:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The records, in one write: without all of them nothing is sent."""
+        """Ledger, launch and slots for one transaction: nothing is sent unless all are saved."""
         return Save(self.ledger), Save(self.launch), *map(Save, self.slots)
 
     @property
     def sent(self) -> SendLaunch:
-        """What follows once they are written."""
+        """The action that follows once the changes are written."""
         return SendLaunch(saved(self.launch), tuple(saved(s) for s in self.slots), self.reason)
 
 

@@ -1,4 +1,4 @@
-"""Applies what provision decided: records first, then EC2, then what EC2 answered."""
+"""Applies the actions of `provision`: write records, call EC2, write EC2's answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mayfly.answers import Launched
 from mayfly.errors import Misconfigured, NoCapacity
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.provision.settlement import adopted, booked, filled
+from mayfly.provision.settlement import ledger_after, recovered_answer, settlement_changes
 from mayfly.records.about import about
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Launch
@@ -20,14 +20,14 @@ from mayfly.tick.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """One queue's effects in one tick."""
+    """Applies one queue's actions in one tick."""
 
     ports: ProvisionPorts
     outcome: Outcome
     now: datetime
 
     def apply(self, action: ProvisionAction) -> None:
-        """Perform one action."""
+        """Apply one action. Raises what the ports raise, but no refusal of a launch."""
         match action:
             case WriteRecords():
                 self.ports.fleet.write(action.changes)
@@ -43,28 +43,30 @@ class Applier:
                 assert_never(action)
 
     def _send(self, launch: Launch) -> Launched:
-        """EC2's answer, a refusal among them."""
+        """Send the launch. Returns EC2's answer; a refusal is one, and goes into the outcome."""
         try:
             return self.ports.machines.create_fleet(launch.request, launch.id)
         except NoCapacity as error:
             self.outcome.failed(f"launch of {launch.shape}", error, about([launch]))
             return Launched((), (str(error),))
         except Misconfigured as error:
-            # It says nothing of an earlier try whose answer was lost.
+            # An earlier try with a lost answer may still have launched instances: count them.
             self.outcome.failed(f"launch of {launch.shape}", error, about([launch]))
             return replace(self._adopt(launch), errors=(str(error),))
 
     def _adopt(self, launch: Launch) -> Launched:
-        """What EC2 shows with the launch's tag, as its answer."""
+        """The instances with the launch's tag, in the form of EC2's answer."""
         seen = self.ports.machines.instances()
-        return adopted(launch, [each.instance_id for each in seen if each.launch == launch.id])
+        return recovered_answer(
+            launch, [each.instance_id for each in seen if each.launch == launch.id]
+        )
 
     def _settle(self, launch: Launch, slots: tuple[Instance, ...], answer: Launched) -> None:
-        """Settle the launch by the answer, then bring the queue's ledger in line."""
-        self.ports.fleet.write(filled(launch, slots, answer, self.now))
+        """Settle the launch by EC2's answer, then update the queue's ledger."""
+        self.ports.fleet.write(settlement_changes(launch, slots, answer, self.now))
         ledger = self.ports.fleet.ledger(launch.queue)
         if ledger is None:
             return
-        after = booked(ledger, launch, len(answer.instance_ids), self.now)
+        after = ledger_after(ledger, launch, len(answer.instance_ids), self.now)
         if after != ledger:
             self.ports.fleet.write([Save(after)])

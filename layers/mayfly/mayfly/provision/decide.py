@@ -1,4 +1,4 @@
-"""How many instances to launch, and which idle ones are not needed any more."""
+"""Decides how many instances to launch and which idle instances to retire."""
 
 from __future__ import annotations
 
@@ -30,75 +30,80 @@ from mayfly.records.states import InstanceState, LaunchState, Supply
 from mayfly.tick.actions import WriteRecords
 
 LAUNCH_AT_ONCE = 40
-"""Slots of one launch: launch, slots and ledger row must fit into one transaction of 100."""
+"""Slots of one launch: launch, slots and ledger row must fit into one transaction of 100 rows."""
 REPLACE_AT_ONCE = 2
-"""Outdated instances for which a successor may be under way at any time."""
+"""Outdated instances that may have a successor under way at the same time."""
 OVERDUE = timedelta(hours=1)
-"""How long an instance that was idle for too long may wait for its successor."""
+"""How long beyond `pool/max-idle-hours` an idle instance may wait for its successor."""
 IDLE_GRACE = timedelta(minutes=5)
-"""How long a ready instance is kept for which there is neither a job nor a target."""
+"""How long a ready instance beyond jobs and warm pool is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProvisionView:
-    """One queue as provision sees it."""
+    """What `provision` knows of one queue."""
 
     stack: str
     infra: Infra
     spec: str
     waiting: tuple[Claim, ...]
     instances: tuple[Instance, ...]
-    """Those that are coming or ready."""
+    """Coming and ready instances."""
     launches: tuple[Launch, ...]
-    """Those to which EC2's answer is still to come."""
+    """Open launches: EC2's answer is not recorded yet."""
     slots: Mapping[str, tuple[Instance, ...]]
-    """The requested slots of open launches, by launch."""
+    """The requested slots of open launches, by launch id."""
     ledger: Ledger
     refused: str = ""
-    """Why this queue must not launch at all; empty when it may."""
+    """Why the queue must not launch at all; empty when it may."""
 
 
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
-    """Per shape: launch = jobs waiting + target - ready - coming. What is idle too long goes.
+    """The actions of one tick for one queue: repeat or adopt open launches, retire, launch.
 
-    At most one launch is started in a tick: each is a race for the queue's ledger row.
+    Per shape: launch = jobs waiting + target - ready - coming. A tick starts at most one launch,
+    because each launch races for the queue's ledger row.
     """
-    actions: list[ProvisionAction] = [*_unanswered(view, now)]
+    actions: list[ProvisionAction] = [*_open_launches(view, now)]
     actions.extend(_retire(view, config, now))
     for shape in _shapes(view, config):
         missing = _missing(view, config, shape, now)
         if missing > 0:
-            start = _start(view, config, shape, missing, now)
-            if start is not None:
-                actions.append(start)
+            new_launch = _new_launch(view, config, shape, missing, now)
+            if new_launch is not None:
+                actions.append(new_launch)
                 break
     return actions
 
 
 def problems(view: ProvisionView) -> Iterator[str]:
-    """Why the queue cannot launch what is wanted; a person must change something."""
+    """Why the queue cannot launch wanted instances; a person must change something."""
     if view.refused:
         yield view.refused
     wanted = {claim.shape.architecture for claim in view.waiting}
     for architecture in sorted(wanted - view.infra.templates.keys()):
-        yield f"jobs wait for {architecture}, and its stack has no launch template for it"
+        yield f"jobs wait for {architecture}, and the queue's stack has no such launch template"
 
 
-def _unanswered(view: ProvisionView, now: datetime) -> Iterator[ProvisionAction]:
-    """Open launches: sent again byte for byte, for the same token gives the same instances.
+def _open_launches(view: ProvisionView, now: datetime) -> Iterator[ProvisionAction]:
+    """Send open launches again, byte for byte: the same token gives the same instances.
 
-    An overdue one is adopted: EC2 may have forgotten its token. A refused queue sends nothing.
+    An overdue launch is adopted, because EC2 may have forgotten its token. A queue that must not
+    launch sends nothing.
     """
     for launch in view.launches:
         slots = view.slots.get(launch.id, ())
         if overdue(launch, now):
-            yield AdoptLaunch(launch, slots, "EC2's answer to it was lost")
+            yield AdoptLaunch(launch, slots, f"EC2's answer to launch {launch.id} was lost")
         elif not view.refused:
-            yield SendLaunch(launch, slots, "EC2's answer to it is still to come")
+            yield SendLaunch(launch, slots, f"EC2's answer to launch {launch.id} is still to come")
 
 
 def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:
-    """Shapes that anybody wants and the queue stack can launch, of the most urgent jobs first."""
+    """Shapes of waiting jobs, most urgent first, then of the warm pool.
+
+    Shapes without a launch template in the queue's stack are omitted.
+    """
     waiting = sorted(view.waiting, key=lambda c: (-c.priority, c.runnable_at, c.job))
     wanted = [claim.shape for claim in waiting]
     shapes = dict.fromkeys([*wanted, *([standard_shape(config)] if config.hot else [])])
@@ -106,7 +111,10 @@ def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:
 
 
 def standard_shape(config: QueueConfig) -> Shape:
-    """The shape of a job that asks for nothing; it is what the warm pool holds."""
+    """The shape of a job without agent rules, which is also the warm pool's shape.
+
+    Raises TypeError when the configuration does not match its own defaults: a defect.
+    """
     shape = shape_for(config, ())
     if not isinstance(shape, Shape):
         raise TypeError(f"queue {config.queue} does not match its own defaults: {shape}")
@@ -118,7 +126,10 @@ def _target(config: QueueConfig, shape: Shape) -> int:
 
 
 def _supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
-    """Instances that serve the shape, without those outdated ones whose successors are due."""
+    """Number of instances of the shape. Up to `REPLACE_AT_ONCE` outdated ones do not count.
+
+    They do not count so that the pool launches their successors before they are retired.
+    """
     mine = [i for i in view.instances if i.shape == shape]
     outdated = sum(bool(_outdated(i, view, config, now)) for i in mine)
     keeps_pool = _target(config, shape) > 0
@@ -126,16 +137,16 @@ def _supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetim
 
 
 def _missing(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
-    # A paused queue binds nothing, and what Buildkite does not reserve for us may never be ours.
+    # A paused queue binds nothing, and Mayfly may never get a job that Buildkite has not reserved.
     demand = [] if config.paused else [c for c in view.waiting if c.reserved(now)]
     waiting = sum(claim.shape == shape for claim in demand)
     return waiting + _target(config, shape) - _supply(view, config, shape, now)
 
 
-def _start(
+def _new_launch(
     view: ProvisionView, config: QueueConfig, shape: Shape, missing: int, now: datetime
 ) -> RecordLaunch | None:
-    """A launch of what is missing, within the queue's limits; None when it must wait."""
+    """A launch of the missing instances within the queue's limits; None when it must wait."""
     ledger = view.ledger
     recent = tuple((at, n) for at, n in ledger.recent if now - at < timedelta(minutes=1))
     count = min(
@@ -161,7 +172,7 @@ def _start(
         slots=count,
         spec=view.spec,
         market=market,
-        history=(Step(LaunchState.OPEN, now, "more is wanted than is ready or coming"),),
+        history=(Step(LaunchState.OPEN, now, "more instances wanted than ready or coming"),),
     )
     taken = replace(
         ledger,
@@ -170,7 +181,7 @@ def _start(
         recent=(*recent, (now, count)),
     )
     slots = tuple(_slots(launch, view.infra, config))
-    return RecordLaunch(launch, slots, taken, f"{count} of {shape} wanted")
+    return RecordLaunch(launch, slots, taken, f"launch {name}: {count} more of {shape} wanted")
 
 
 def _slots(launch: Launch, infra: Infra, config: QueueConfig) -> Iterator[Instance]:
@@ -203,7 +214,10 @@ def _market(config: QueueConfig, ledger: Ledger, shape: Shape, now: datetime) ->
 
 
 def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
-    """Condemn idle instances: outdated, or beyond need. Never one that a waiting job could use."""
+    """Condemn idle instances that are outdated or beyond need.
+
+    Ready instances that waiting jobs of their shape can use are not beyond need.
+    """
     ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
     waiting = Counter(claim.shape for claim in view.waiting)
     for shape in dict.fromkeys(i.shape for i in ready):
@@ -217,27 +231,33 @@ def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator
             if reason:
                 spare -= 1
                 condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
-                yield WriteRecords((Save(condemned),), f"condemned: {reason}")
+                yield WriteRecords(
+                    (Save(condemned),), f"instance {instance.instance_id} is condemned: {reason}"
+                )
 
 
 def _outdated(instance: Instance, view: ProvisionView, config: QueueConfig, now: datetime) -> str:
-    """Why an idle instance is to be replaced by another; empty when it is not."""
+    """Why another instance must replace an idle instance; empty when none must."""
     if instance.state.traits.supply is not Supply.READY:
         return ""
     if instance.spec != view.spec:
-        return "it was made by an older configuration"
-    return f"it was idle for {config.max_idle}" if now - instance.since > config.max_idle else ""
+        return "the instance was made by an older configuration"
+    return (
+        f"the instance was idle for {config.max_idle}"
+        if now - instance.since > config.max_idle
+        else ""
+    )
 
 
 def _retirement(
     instance: Instance, view: ProvisionView, config: QueueConfig, spare: int, now: datetime
 ) -> str:
-    """Why an idle instance shall go; empty when it shall stay."""
+    """Why to retire an idle instance; empty when it shall stay."""
     idle = now - instance.since
     outdated = _outdated(instance, view, config, now)
     if outdated and view.ledger.live >= config.max_instances:
-        # Its successor finds no room until it is gone: the pool is short by a few meanwhile.
+        # The successor finds no room until the instance is gone; the pool is short meanwhile.
         spare += REPLACE_AT_ONCE
     if spare > 0 and (outdated or idle > IDLE_GRACE):
-        return outdated or "neither a job nor the target needs it"
+        return outdated or "neither a job nor pool/hot needs the instance"
     return outdated if idle > config.max_idle + OVERDUE else ""

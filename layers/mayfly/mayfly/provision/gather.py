@@ -1,4 +1,4 @@
-"""What one tick of `provision` looks at: a queue's demand, supply and account."""
+"""Gathers one queue's view for `provision`: demand, supply, open launches and ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAITING = claim_states(lambda claim: claim.waits)
 
 
 def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> ProvisionView:
-    """One queue's demand, supply and account."""
+    """The view of one queue. Raises Misconfigured when its stack published unreadable values."""
     fleet, queue = ports.fleet, record.queue
     infra = Infra.parse(queue, ports.stack, record.infra)
     launches = tuple(fleet.launches(queue))
@@ -30,29 +30,30 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
         infra=infra,
         spec=record.spec,
         waiting=tuple(fleet.claims(queue, WAITING)),
-        instances=(*supply, *_lagging(ports, ledger, supply, now)),
+        instances=(*supply, *_unlisted_slots(ports, ledger, supply, now)),
         launches=launches,
-        slots={launch.id: tuple(_requested(fleet, launch)) for launch in launches},
+        slots={launch.id: tuple(_requested_slots(fleet, launch)) for launch in launches},
         ledger=ledger,
-        refused=_shared_policy(infra, ports.roles),
+        refused=_shared_policies(infra, ports.roles),
     )
 
 
-def _requested(fleet: Fleet, launch: Launch) -> Iterator[Instance]:
-    """All slots of an open launch that wait for EC2's answer, whatever a list shows.
+def _requested_slots(fleet: Fleet, launch: Launch) -> Iterator[Instance]:
+    """Slots of an open launch that wait for EC2's answer, by consistent reads.
 
-    One that is left out when the answer is recorded would wait for ever, its instance unknown.
+    The index may lag, and a slot that is missing when the answer is recorded would wait forever
+    while its instance stays unknown.
     """
     slots = fleet.slots([SlotKey(launch.id, number) for number in range(launch.slots)])
     return (slot for slot in slots if slot.state.traits.awaits_launch)
 
 
-def _lagging(
+def _unlisted_slots(
     ports: ProvisionPorts, ledger: Ledger, listed: Iterable[Instance], now: datetime
 ) -> Iterator[Instance]:
-    """Slots of the last minute's launches that the index does not show yet.
+    """Coming and ready slots of the last minute's launches that the index does not show yet.
 
-    Without them a tick that follows another closely would launch for the same jobs again.
+    Without these slots a tick soon after a launch would launch for the same jobs again.
     """
     recent = [slots for at, slots in ledger.recent if now - at < timedelta(minutes=1)]
     keys = set[SlotKey]()
@@ -65,12 +66,14 @@ def _lagging(
             yield slot
 
 
-def _shared_policy(infra: Infra, roles: Roles) -> str:
-    """Why the roles of a queue defeat the downgrade; empty when they do not."""
+def _shared_policies(infra: Infra, roles: Roles) -> str:
+    """Why the change from bootstrap to sandbox role takes no right away; empty when it does."""
     try:
         shared = roles.policies(infra.bootstrap_role) & roles.policies(infra.sandbox_role)
     except NotFound as error:
         return f"a role of the queue does not exist: {error}"
     if not shared:
         return ""
-    return f"its sandbox role carries what its bootstrap role carries: {', '.join(sorted(shared))}"
+    return (
+        f"the queue's sandbox role has policies of its bootstrap role: {', '.join(sorted(shared))}"
+    )

@@ -1,4 +1,4 @@
-"""Ticks of `provision` one after the other, until nothing more is to be launched."""
+"""The loop of `provision`: ticks until nothing is left to launch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ PROVISION_PACE = timedelta(seconds=2)
 
 
 def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) -> Outcome:
-    """Tick until there is nothing more to start: a tick starts one launch a queue at most."""
+    """Tick until a tick launches nothing and leaves nothing, or time is up.
+
+    One tick starts at most one launch per queue. Returns the outcomes of all ticks, added up.
+    """
     total = Outcome()
     while True:
         started = edge.clock()

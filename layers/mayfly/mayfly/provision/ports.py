@@ -1,4 +1,4 @@
-"""What `provision` may touch."""
+"""The ports of `provision`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mayfly.ports import Fleet, Machines, Parameters, Roles
 
 @dataclass(frozen=True, slots=True)
 class ProvisionPorts:
-    """The ports of provision, and whose records it keeps."""
+    """The ports of `provision`, and the name of the control plane's stack."""
 
     stack: str
     fleet: Fleet

@@ -1,4 +1,4 @@
-"""Brings the queues' records in line with SSM: the configuration by which all functions act."""
+"""Updates the queue records from SSM. All functions read their configuration from the records."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from mayfly.tick.outcome import Outcome
 
 
 def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
-    """Bring the queue records in line with SSM; answers with the active ones.
+    """Update the queue records from SSM. Returns the records of active and of busy former queues.
 
-    The records are the one source of configuration for every other function, so that all act on
-    the same values, and on the last good ones when what stands in SSM is bad.
+    The records are the one source of configuration for every other function: all functions act on
+    the same values, and on the last good values when SSM holds bad ones. The record of a queue
+    that is no longer published is dropped once its instances and claims are gone. Raises
+    Misconfigured when no bundle is published.
     """
     infra = ports.parameters.under(f"/mayfly-infra/{ports.stack}")
     written = ports.parameters.under(f"/mayfly/{ports.stack}/queues")
@@ -36,12 +38,12 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
         old = known.pop(queue, None) or ports.fleet.queue(queue)
         mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
         new = queue_record(old, queue, text, mine, ports.stack, bundle)
-        records.append(_record(ports.fleet, old, new, outcome))
-    for line in _for_nobody(ports.stack, written, [each.queue for each in records]):
+        records.append(_save_record(ports.fleet, old, new, outcome))
+    for line in _unknown_queues(ports.stack, written, [each.queue for each in records]):
         outcome.problem(line)
     for gone in known.values():
         if gone.active or _is_busy(ports.fleet, gone.queue):
-            records.append(_record(ports.fleet, gone, replace(gone, active=False), outcome))
+            records.append(_save_record(ports.fleet, gone, replace(gone, active=False), outcome))
         else:
             drop = WriteRecords((Drop(gone),), f"queue {gone.queue} is gone")
             outcome.perform([drop], lambda action: ports.fleet.write(action.changes))
@@ -49,7 +51,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
 
 
 def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:
-    """SHA-256 of the instances' bundle. Raises Misconfigured when it is not published."""
+    """SHA-256 of the instances' bundle. Raises Misconfigured when the bundle is not published."""
     name = f"/mayfly-infra/{stack}/bundle"
     try:
         return str(json.loads(infra[name].value)["sha256"])
@@ -58,7 +60,7 @@ def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:
 
 
 def _is_busy(fleet: Fleet, queue: str) -> bool:
-    # The lists may lag, and nobody looks at what is left of a queue whose record is gone.
+    # The index may lag, and no function reads the rows of a queue without a record.
     ledger = fleet.ledger(queue)
     return (ledger is not None and ledger.live > 0) or bool(fleet.claims(queue, OPEN_CLAIMS))
 
@@ -74,10 +76,10 @@ def _below(prefix: str, parameters: Mapping[str, Parameter]) -> dict[str, Parame
     return {n.removeprefix(prefix): p for n, p in parameters.items() if n.startswith(prefix)}
 
 
-def _for_nobody(
+def _unknown_queues(
     stack: str, written: Mapping[str, Parameter], queues: Sequence[str]
 ) -> Iterator[str]:
-    """What is wrong with parameters below a queue that no stack has published."""
+    """One line for each queue that has parameters and that no stack has published."""
     prefix = f"/mayfly/{stack}/queues/"
     named = {name.removeprefix(prefix).partition("/")[0] for name in written}
     for queue in sorted(named - set(queues)):
@@ -86,7 +88,7 @@ def _for_nobody(
         yield f"{prefix}{shown(queue, 80)} has parameters, and there is no such queue{hint}"
 
 
-def _record(
+def _save_record(
     fleet: Fleet, old: QueueRecord | None, new: QueueRecord, outcome: Outcome
 ) -> QueueRecord:
     if new == old:

@@ -1,4 +1,4 @@
-"""The CreateFleet request of a launch, as JSON that is the same for the same input."""
+"""The CreateFleet request of a launch as JSON: the same input gives the same bytes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mayfly.records.model import Shape
 def fleet_request(
     infra: Infra, shape: Shape, market: str, count: int, tags: Mapping[str, str]
 ) -> str:
-    """A request for `count` instances, of type instant, over all types and subnets of the queue.
+    """JSON of an `instant` request for `count` instances over all types and subnets of the queue.
 
-    The template's version is a number, never $Latest: a repeated request must be the same request.
-    Raises Misconfigured when the queue stack has no template for the architecture.
+    The template's version is a number, never $Latest: a repeated request must have the same bytes.
+    Raises Misconfigured when the queue's stack has no template for the architecture.
     """
     named = (t for name, t in infra.templates.items() if name == shape.architecture)
     template = next(named, None)
@@ -49,7 +49,7 @@ def fleet_request(
         ],
     }
     if market == "spot":
-        # The order of preference still counts, but a pool about to be reclaimed costs whole jobs.
+        # Preference still counts, but after capacity: a reclaimed pool costs whole jobs.
         request["SpotOptions"] = {"AllocationStrategy": "capacity-optimized-prioritized"}
     else:
         request["OnDemandOptions"] = {"AllocationStrategy": "prioritized"}

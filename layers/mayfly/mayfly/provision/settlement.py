@@ -1,4 +1,4 @@
-"""What EC2's answer to a launch means for its record, its slots and the queue's ledger."""
+"""Settles a launch by EC2's answer: the launch record, its slots and the queue's ledger."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from mayfly.records.model import Instance, Launch, Ledger, move_instance, settle
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState
 
 SPOT_DRY = timedelta(minutes=3)
-"""How long `spot-then-on-demand` buys on demand after spot had too little."""
+"""How long `spot-then-on-demand` buys on demand after spot had too few instances."""
 _BACKOFF = (5, 10, 20, 40, 60)
-"""Seconds before the next launch of a shape for which EC2 had nothing, by misses in a row."""
+"""Seconds until the next launch of a shape after EC2 launched none, by misses in a row."""
 
 
-def filled(
+def settlement_changes(
     launch: Launch, slots: Sequence[Instance], answer: Launched, now: datetime
 ) -> tuple[Change, ...]:
-    """The changes that settle a launch: ids fill slots in sorted order, the rest stays empty."""
+    """Changes for one transaction that settle a launch.
+
+    EC2's ids go to the slots in sorted order; slots without an id are terminated and freed.
+    """
     ids = sorted(answer.instance_ids)
     rest = "; ".join(answer.errors[:3]) or "EC2 did not say why"
     reason = f"EC2 launched {len(ids)} of {launch.slots}"
@@ -29,7 +32,7 @@ def filled(
     empty = 0
     for number, slot in enumerate(sorted(slots, key=lambda slot: slot.key)):
         if number < len(ids):
-            moved = move_instance(slot, InstanceState.LAUNCHING, now, "EC2 launched it")
+            moved = move_instance(slot, InstanceState.LAUNCHING, now, "EC2 launched the instance")
             changes.append(Save(replace(moved, instance_id=ids[number])))
         else:
             empty += 1
@@ -41,12 +44,16 @@ def filled(
 
 
 def overdue(launch: Launch, now: datetime) -> bool:
-    """Whether the time for repeating a launch is over: EC2 may have forgotten its token."""
+    """Whether a launch is too old to be sent again: EC2 may have forgotten its token."""
     return now - launch.created > REPEAT_LAUNCH
 
 
-def booked(ledger: Ledger, launch: Launch, got: int, now: datetime) -> Ledger:
-    """The queue's ledger after an answer: back off from what EC2 does not have."""
+def ledger_after(ledger: Ledger, launch: Launch, got: int, now: datetime) -> Ledger:
+    """The queue's ledger after EC2 launched `got` instances.
+
+    After none, the shape waits before its next launch; after too few by spot, the shape buys on
+    demand for `SPOT_DRY`.
+    """
     shape = str(launch.shape)
     misses, retry_at, dry = (
         dict(ledger.misses),
@@ -61,7 +68,7 @@ def booked(ledger: Ledger, launch: Launch, got: int, now: datetime) -> Ledger:
     else:
         misses[shape] = misses.get(shape, 0) + 1
         wait = _BACKOFF[min(misses[shape], len(_BACKOFF)) - 1]
-        # The next market is tried at once: only when both are dry is there reason to wait.
+        # After spot, try on demand at once; wait only when on demand has nothing either.
         if launch.market != "spot" or "spot-then" not in launch.shape.purchase:
             retry_at[shape] = now + timedelta(seconds=wait)
     return replace(
@@ -76,7 +83,7 @@ def _future(times: Mapping[str, datetime], now: datetime) -> dict[str, datetime]
     return {shape: at for shape, at in times.items() if at > now}
 
 
-def adopted(launch: Launch, seen: Iterable[str]) -> Launched:
-    """The answer that was lost for good, put together from what EC2 shows with the launch's tag."""
+def recovered_answer(launch: Launch, seen: Iterable[str]) -> Launched:
+    """EC2's lost answer, from the ids of the instances that EC2 shows with the launch's tag."""
     ids = tuple(sorted(seen))[: launch.slots]
     return Launched(ids, ("the answer to CreateFleet was lost",) if len(ids) < launch.slots else ())

@@ -1,4 +1,4 @@
-"""One tick of `provision`: read the configuration, launch what is missing, retire what is not."""
+"""One tick of `provision`: update the configuration, launch missing instances, retire idle ones."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mayfly.tick.outcome import Outcome
 
 
 def tick(ports: ProvisionPorts, now: datetime, *, nudged: bool = False) -> Outcome:
-    """Refresh every queue's record, then gather, decide and apply queue by queue.
+    """Update the queue records from SSM, then gather, decide and apply queue by queue.
 
-    A nudged tick takes the records as they are: nudges come by the job, and SSM allows few reads.
-    A queue that cannot be served does not keep the others waiting.
+    A nudged tick reads no parameters: every job may bring a nudge, and SSM allows few reads.
+    A queue that fails does not hold up the others. Returns the outcome.
     """
     outcome = Outcome()
     with outcome.noting("records of queues"):
@@ -31,7 +31,7 @@ def tick(ports: ProvisionPorts, now: datetime, *, nudged: bool = False) -> Outco
 
 
 def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
-    """The queues as SSM has them now; as they were last understood when it cannot be read."""
+    """The queue records, updated from SSM; the stored records when SSM cannot be read."""
     try:
         return refresh(ports, outcome)
     except FAILURES as error:
