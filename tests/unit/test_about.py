@@ -153,14 +153,14 @@ def test_an_action_that_fails_says_what_it_was_about(lines: pytest.LogCaptureFix
     world.schedule("job-1")
     world.buildkite.fail_next("reserve", Transient("503"))
     world.dispatch()
-    assert told(lines, "ReserveJobs is left") == [{"queue": QUEUE, "job": "job-1"}]
+    assert told(lines, "left to the next tick: ReserveJobs") == [{"queue": QUEUE, "job": "job-1"}]
 
 
 def test_a_list_that_fails_names_its_queue(lines: pytest.LogCaptureFixture) -> None:
     world = a_warm_world()
     world.buildkite.fail_next("jobs", Transient("503"))
     world.dispatch()
-    assert told(lines, f"jobs of queue {QUEUE}") == [{"queue": QUEUE}]
+    assert told(lines, f"left to the next tick: jobs of queue {QUEUE}") == [{"queue": QUEUE}]
 
 
 def test_a_problem_of_a_queue_is_told_once_an_invocation_and_names_it(

@@ -1,1 +1,1 @@
-"""What every tick is made of: actions, their outcome, and the edge where time comes in."""
+"""The parts of every tick: actions, their outcome, and the edge, where time comes in."""

@@ -1,7 +1,7 @@
-"""Actions that several functions take. Each names its reason, which the log tells.
+"""Actions of several functions. Each action has a reason, which is logged.
 
-An action that changes records carries the records as they shall be; what an effect needs beyond
-them (a token, EC2's answer) is fetched where the action is applied, and is stored in no action.
+An action that changes records holds the new records. Anything else that an effect needs (a token,
+EC2's answer) is fetched where the action is applied, and no action stores it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mayfly.records.changes import Change
 
 @dataclass(frozen=True, slots=True)
 class WriteRecords:
-    """Change records in one transaction."""
+    """Write changes of records in one transaction."""
 
     changes: tuple[Change, ...]
     reason: str

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Where time comes in: the clock, the wait between two ticks, and the end of the invocation."""
+    """The clock, the wait between two ticks, and the time when the invocation must end."""
 
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     stop_at: datetime
 
     def wait(self, started: datetime, pace: timedelta) -> bool:
-        """Wait until `pace` after `started`; False when the invocation's time is over first."""
+        """Wait until `pace` after `started`. False, without waiting, when `stop_at` comes first."""
         now = self.clock()
         due = started + pace
         if max(due, now) >= self.stop_at:
@@ -28,13 +28,13 @@ class Edge:
 
 @dataclass(slots=True)
 class Every:
-    """What is due at once, and then at most once in `interval`."""
+    """A timer that is due at once, and then at most once per `interval`."""
 
     interval: timedelta
     at: datetime | None = None
 
     def due(self, now: datetime) -> bool:
-        """Whether it is time; if so, the next time is `interval` from now."""
+        """Whether the timer is due; if so, it is due again `interval` after `now`."""
         if self.at is not None and now < self.at:
             return False
         self.at = now + self.interval

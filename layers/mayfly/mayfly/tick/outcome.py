@@ -1,4 +1,4 @@
-"""Applies actions one by one, and remembers what came of them."""
+"""Applies actions one by one and records the outcome."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger("mayfly")
 
 
 class Left(StrEnum):
-    """Why a read or an action was left to the next tick, which decides anew. The log's words."""
+    """Why a read or an action was left to the next tick, which decides anew. Values are logged."""
 
     CONFLICT = "Conflict"
     TRANSIENT = "Transient"
@@ -34,7 +34,7 @@ class Left(StrEnum):
 
     @property
     def metric(self) -> Metric:
-        """The metric that counts it."""
+        """The metric of this cause."""
         match self:
             case Left.CONFLICT:
                 return Metric.LEFT_CONFLICT
@@ -47,11 +47,11 @@ class Left(StrEnum):
 
 
 class Action(Protocol):
-    """Every action says why it is taken."""
+    """The protocol of every action."""
 
     @property
     def reason(self) -> str:
-        """Why."""
+        """Why the action is taken, for the log."""
 
     @property
     def about(self) -> Fields:
@@ -63,24 +63,24 @@ AnyAction = TypeVar("AnyAction", bound=Action)
 
 @dataclass(slots=True)
 class Outcome:
-    """What a tick did: actions by kind, what was left to the next tick, what a person must see."""
+    """The outcome of ticks: applied actions, what was left to the next tick, problems, alarms."""
 
     done: Counter[type[Action]] = field(default_factory=Counter)
-    """Applied actions by type, for the log; what a loop asks has a field of its own."""
+    """Applied actions by type, for the log. A loop asks the other fields and properties instead."""
     launched: int = 0
     """Launches that were recorded and sent."""
     configured: int = 0
-    """Records of queues that were brought in line with SSM."""
+    """Queue records that were updated from SSM."""
     unmatched: int = 0
-    """Listed jobs found for the first time that do not match their queue."""
+    """Listed jobs that do not match their queue, found for the first time."""
     left: Counter[Left] = field(default_factory=Counter)
-    """Reads and actions that failed, by what the next tick makes of them."""
+    """Failed reads and actions that were left to the next tick, by cause."""
     problems: list[str] = field(default_factory=list)
-    """One line each; they raise the alarm on bad configuration."""
+    """One line for each problem that only a person can set right; counted by an alarm's metric."""
     unlogged: dict[str, Fields] = field(default_factory=dict)
-    """Problems that have no line of the log yet, and what they speak of."""
+    """Problems that are not in the log yet, with the log fields of each."""
     alarms: list[tuple[Metric, str]] = field(default_factory=list)
-    """Metric and reason of everything else that a person must look at."""
+    """Metric and reason of each further alarm for a person."""
 
     @property
     def lost_races(self) -> int:
@@ -94,16 +94,17 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was done."""
+        """Whether an action was applied or a queue record updated."""
         return bool(self.done.total() or self.configured)
 
     def perform(
         self, actions: Iterable[AnyAction], apply: Callable[[AnyAction], None]
     ) -> list[AnyAction]:
-        """Apply each action, and return those that were done. Defects still raise.
+        """Apply each action. Returns the actions that succeeded.
 
-        An action that fails does not keep the others from being applied. A Conflict is an ordinary
-        outcome: somebody else was there first, the next tick sees it.
+        A failed action does not stop the others; its error goes into the outcome and the log. A
+        Conflict is an ordinary outcome: another function or tick was first, and the next tick
+        sees the change. Exceptions other than `FAILURES` are defects and are raised.
         """
         done = []
         for action in actions:
@@ -123,14 +124,14 @@ class Outcome:
 
     @contextmanager
     def noting(self, what: str, about: Fields = NOTHING) -> Iterator[None]:
-        """Note an error of what stands in the block, and go on behind it; defects still raise."""
+        """Note an error in the block and go on after it. Other exceptions than `FAILURES` raise."""
         try:
             yield
         except FAILURES as error:
             self.failed(what, error, about)
 
     def failed(self, what: str, error: Failure, about: Fields = NOTHING) -> None:
-        """Note an error: a problem where no repetition helps, else left to the next tick."""
+        """Note and log an error by its kind: a problem, an alarm, or left to the next tick."""
         line = f"{what}: {error}"
         match error:
             case Misconfigured():
@@ -149,16 +150,16 @@ class Outcome:
                 assert_never(error)
 
     def problem(self, line: str, about: Fields = NOTHING) -> None:
-        """Note what a person must set right. Logged once an invocation, however often it is met."""
+        """Note a problem that a person must set right. An invocation logs each line once."""
         self.problems.append(line)
         self.unlogged[line] = about
 
     def _leave(self, why: Left, what: str, error: Failure, about: Fields) -> None:
         self.left[why] += 1
-        log.warning("%s is left to the next tick: %s", what, error, extra=about)
+        log.warning("left to the next tick: %s: %s", what, error, extra=about)
 
     def add(self, other: Outcome) -> None:
-        """Take in the outcome of a further tick of the same invocation."""
+        """Add the outcome of another tick of the same invocation."""
         self.done.update(other.done)
         self.launched += other.launched
         self.configured += other.configured
@@ -169,7 +170,7 @@ class Outcome:
         self.alarms.extend(a for a in other.alarms if a not in self.alarms)
 
     def metrics(self) -> Iterator[tuple[Metric, int]]:
-        """What CloudWatch is sent: what did not occur is left out, but for BadConfiguration."""
+        """Metrics and their values. Zeros are omitted, except for BadConfiguration's."""
         yield Metric.BAD_CONFIGURATION, len(self.problems)
         for metric, _ in self.alarms:
             yield metric, 1
@@ -179,7 +180,7 @@ class Outcome:
             yield Metric.LEFT_NO_MATCH, self.unmatched
 
     def as_dict(self) -> dict[str, object]:
-        """The form in which the log and the function's answer show it."""
+        """The outcome in values of JSON, for the log and the function's answer."""
         return {
             "done": {kind.__name__: number for kind, number in self.done.items()},
             "launched": self.launched,
