@@ -10,7 +10,7 @@ from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import NOW, SPEC, a_config, an_instance
 
 ASSIGNED = an_instance(InstanceState.ASSIGNED)
-GONE = an_instance(InstanceState.TERMINATED, reason="EC2 ended it: spot")
+GONE = an_instance(InstanceState.TERMINATED, reason="EC2 ended the instance: spot")
 
 
 def settled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mayfly.reap.actions import ReapAction
-from mayfly.reap.decide import ReapView, decide, ends
+from mayfly.reap.decide import ReapView, decide, terminations
 from tests.unit.builders import NOW
 
 
@@ -11,4 +11,4 @@ def decided(view: ReapView) -> list[ReapAction]:
     """Every action of one tick over this view, each having succeeded."""
     decision = decide(view, NOW)
     steps = [action for steps in decision.steps for action in steps.actions]
-    return [*steps, *ends(decision.steps), *decision.rest]
+    return [*steps, *terminations(decision.steps), *decision.rest]

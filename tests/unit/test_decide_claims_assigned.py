@@ -135,7 +135,10 @@ def test_another_attempt_starts_from_nothing_but_the_reservation() -> None:
     assert (claim.state, claim.attempt, claim.since) == (ClaimState.WAITING, 3, NOW)
     assert (claim.slot, claim.token_until) == (None, None)
     assert claim.reserved_until == later(4)
-    assert claim.reason == f"attempt 2 failed: instance {GONE.instance_id}: EC2 ended it: spot"
+    assert (
+        claim.reason
+        == f"attempt 2 failed: instance {GONE.instance_id}: EC2 ended the instance: spot"
+    )
 
 
 def test_a_job_that_failed_here_is_yet_to_be_told_with_the_cause_of_the_last_attempt() -> None:
@@ -144,7 +147,7 @@ def test_a_job_that_failed_here_is_yet_to_be_told_with_the_cause_of_the_last_att
     assert not claim.told
     assert claim.open
     assert claim.reason.startswith("Mayfly gave up after 3 attempts; the last one: instance i-")
-    assert claim.reason.endswith("EC2 ended it: spot")
+    assert claim.reason.endswith("EC2 ended the instance: spot")
 
 
 def test_a_job_on_time_without_effect_is_told_so() -> None:

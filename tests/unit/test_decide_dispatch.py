@@ -195,7 +195,7 @@ def test_what_was_not_told_is_told_by_the_next_tick_but_what_was_is_not() -> Non
 
 
 def test_the_last_failed_attempt_is_recorded_then_told() -> None:
-    gone = an_instance(InstanceState.TERMINATED, reason="EC2 ended it: spot")
+    gone = an_instance(InstanceState.TERMINATED, reason="EC2 ended the instance: spot")
     claim = assigned(attempt=3)
     actions = decided(a_view(claims=(claim,), instances={gone.key: gone}))
     assert kinds(actions) == [WriteRecords, FailJob]

@@ -16,7 +16,7 @@ from mayfly.reap.actions import (
     TerminateInstances,
     WarnHost,
 )
-from mayfly.reap.decide import LAG, ReapView, warn
+from mayfly.reap.decide import DESCRIBE_LAG, ReapView, warn
 from mayfly.records.changes import FreeSlots
 from mayfly.records.model import Instance
 from mayfly.records.states import INSTANCE_STATES, ClaimState, InstanceState, InstanceTraits
@@ -102,8 +102,9 @@ def test_and_no_longer(state: InstanceState, limit: timedelta, changes: dict[str
     since = NOW - limit - timedelta(seconds=1)
     actions = decided(a_view(an_instance(state, since=since, **changes)))
     assert state_of(actions[:1]) is S.CONDEMNED
-    assert f"it was {state} for longer than {int(limit.total_seconds()) // 60} minutes" in (
-        actions[0].reason
+    assert (
+        f"the instance was {state} for longer than {int(limit.total_seconds()) // 60} minutes"
+        in (actions[0].reason)
     )
     assert terminated(actions) == (ec2_id(),)
 
@@ -217,7 +218,7 @@ def test_what_ec2_has_terminated_is_closed_and_its_slot_freed_once(state: Instan
     assert (closed.state, closed.words_kept) == (S.TERMINATED, True)
     assert [c for c in write.changes if isinstance(c, FreeSlots)] == [FreeSlots(QUEUE, 1)]
     explained = state in {S.CONDEMNED, S.DONE}
-    assert closed.reason == ("why" if explained else f"EC2 ended it: {OVER.reason}")
+    assert closed.reason == ("why" if explained else f"EC2 ended the instance: {OVER.reason}")
     assert terminated(actions) == ()
 
 
@@ -237,9 +238,11 @@ def test_a_running_claim_ends_with_its_instance_in_one_write() -> None:
 
 def test_a_claim_seen_running_only_after_its_instance_was_closed_ends_too() -> None:
     claim = assigned(state=ClaimState.RUNNING)
-    (write,) = decided(a_view(running={slot(): claim}, ended={slot(): "EC2 ended it: spot"}))
+    (write,) = decided(
+        a_view(running={slot(): claim}, ended={slot(): "EC2 ended the instance: spot"})
+    )
     assert saves(write)["Claim"].state is ClaimState.FINISHED
-    assert saves(write)["Claim"].reason == "its instance ended: EC2 ended it: spot"
+    assert saves(write)["Claim"].reason == "the instance ended: EC2 ended the instance: spot"
 
 
 # -- what EC2 does not show ------------------------------------------------------------------------
@@ -258,8 +261,8 @@ def unseen(since: datetime) -> ReapView:
 
 
 def test_what_is_not_shown_for_ten_minutes_is_gone() -> None:
-    assert decided(unseen(NOW - LAG)) == []
-    actions = decided(unseen(NOW - LAG - timedelta(seconds=1)))
+    assert decided(unseen(NOW - DESCRIBE_LAG)) == []
+    actions = decided(unseen(NOW - DESCRIBE_LAG - timedelta(seconds=1)))
     assert state_of(actions) is S.TERMINATED
     (write,) = [action for action in actions if isinstance(action, WriteRecords)]
     assert "EC2 does not show it any more" in write.reason
@@ -304,9 +307,12 @@ def test_a_spot_warning_by_state(state: InstanceState) -> None:
     if state in {S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING, S.READY}:
         assert kinds(actions) == [WriteRecords, NudgeProvision]
         assert saves(actions[0])["Instance"].state is S.CONDEMNED
-        assert saves(actions[0])["Instance"].reason == f"spot takes it back at {TAKEN.isoformat()}"
+        assert (
+            saves(actions[0])["Instance"].reason
+            == f"EC2 takes the spot instance back at {TAKEN.isoformat()}"
+        )
     elif state in {S.ASSIGNED, S.RUNNING}:
-        text = f"spot takes it back at {TAKEN.isoformat()}"
+        text = f"EC2 takes the spot instance back at {TAKEN.isoformat()}"
         assert actions == [WarnHost(row(one), TAKEN.isoformat(), text)]
     else:
         assert actions == []

@@ -88,12 +88,12 @@ def test_a_host_that_ended_before_we_looked_speaks_when_its_record_is_closed() -
     ("state", "side", "report", "reason"),
     [
         (S.BOOTING, "bootstrap", FAILED, "no space left"),
-        (S.SWAPPING, "bootstrap", a_report("bootstrapped"), "EC2 ended it: Client."),
+        (S.SWAPPING, "bootstrap", a_report("bootstrapped"), "EC2 ended the instance: Client."),
         (S.READY, "sandbox", FAILED, "no space left"),
         (S.RUNNING, "sandbox", a_report("done", exit=0), "the agent ended with exit code 0"),
         (S.RUNNING, "sandbox", a_report("done", reason="taken by spot"), "taken by spot"),
-        (S.RUNNING, "sandbox", a_report("running"), "EC2 ended it: Client."),
-        (S.RUNNING, "bootstrap", FAILED, "EC2 ended it: Client."),
+        (S.RUNNING, "sandbox", a_report("running"), "EC2 ended the instance: Client."),
+        (S.RUNNING, "bootstrap", FAILED, "EC2 ended the instance: Client."),
     ],
 )
 def test_a_host_that_ended_before_we_looked_has_named_the_reason(

@@ -30,7 +30,7 @@ def test_a_host_that_never_reports_is_condemned_heard_terminated_and_closed() ->
     assert world.instance().state is S.TERMINATED
     assert world.ledger().live == 0
     ((_, text),) = world.words.kept[str(world.instance().instance_id)]
-    assert "it was launching for longer than 5 minutes" in text
+    assert "the instance was launching for longer than 5 minutes" in text
     assert "kernel panic" in text
     assert "09:00:00 launching: EC2 launched the instance" in text
 
@@ -83,7 +83,7 @@ def test_a_host_without_console_still_has_last_words() -> None:
     world.machines.fail_next("console", NotFound("gone"))
     world.after(6).reap()
     ((_, text),) = world.words.kept[str(world.instance().instance_id)]
-    assert "no console output of it any more" in text
+    assert "no console output of the instance any more" in text
 
 
 def test_a_console_that_cannot_be_read_keeps_no_record_open() -> None:
@@ -92,7 +92,7 @@ def test_a_console_that_cannot_be_read_keeps_no_record_open() -> None:
     world.machines.fail_next("console", Misconfigured("reap may not read it"))
     world.reap()
     assert world.instance().state is S.TERMINATED
-    assert world.instance().reason == "EC2 ended it: Client.InstanceInitiatedShutdown"
+    assert world.instance().reason == "EC2 ended the instance: Client.InstanceInitiatedShutdown"
 
 
 # -- who is spared ---------------------------------------------------------------------------------

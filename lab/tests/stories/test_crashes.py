@@ -96,7 +96,7 @@ def test_reap_dies_over_a_host_that_never_came_up(stage: Stage) -> None:
     job = stage.push(QUEUE)
     mute = stage.until("it is launched", lambda: stage.launched(QUEUE)[before:])[0]
     stage.age(mute, 6)
-    assert stage.gone(mute).reason == "it was launching for longer than 5 minutes"
+    assert stage.gone(mute).reason == "the instance was launching for longer than 5 minutes"
     assert "Kernel panic" in stage.last_words(mute)
     runs_in_spite_of_it(stage, job, "reap", died + 3)
 

@@ -133,7 +133,7 @@ def test_a_host_whose_metadata_never_shows_the_sandbox_profile_gets_no_job(stage
     stage.age(stuck, 10)
     gone = stage.gone(stuck)
     assert not gone.proven
-    assert gone.reason == "it was swapping for longer than 6 minutes"
+    assert gone.reason == "the instance was swapping for longer than 6 minutes"
     assert "waiting for the sandbox profile" in stage.last_words(stuck)
     assert stage.ended(job).outcome == "passed"
     assert stage.finished(job).attempt == 1

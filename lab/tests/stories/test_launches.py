@@ -98,7 +98,7 @@ def test_an_instance_that_never_reports_makes_way_for_another(stage: Stage) -> N
     # As if five minutes had passed, which is what an instance has for its first word.
     stage.age(mute, 6)
     gone = stage.gone(mute)
-    assert gone.reason == "it was launching for longer than 5 minutes"
+    assert gone.reason == "the instance was launching for longer than 5 minutes"
     assert "Kernel panic" in stage.last_words(mute)
     assert stage.ended(job).outcome == "passed"
     assert stage.finished(job).attempt == 1

@@ -1,1 +1,1 @@
-"""The function `reap`: ends what is over, and closes the records."""
+"""The function `reap`: terminates instances that are done or overdue and closes their records."""

@@ -1,4 +1,4 @@
-"""What `reap` may do."""
+"""The actions of `reap`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mayfly.tick.actions import NudgeProvision, WriteRecords
 
 @dataclass(frozen=True, slots=True)
 class KeepLastWords:
-    """Keep a failed host's report and console where they can be read tomorrow."""
+    """Keep a failed host's report and console in the log group of last words."""
 
     instance: Instance
     words: str
     reason: str
     then: tuple[Change, ...] = ()
-    """What to record once they are kept: a failure to keep them is tried again."""
+    """Changes to write once the words are kept; until then the next tick tries again."""
 
     @property
     def about(self) -> Fields:
@@ -30,7 +30,7 @@ class KeepLastWords:
 
 @dataclass(frozen=True, slots=True)
 class TerminateInstances:
-    """End EC2 instances."""
+    """Terminate EC2 instances."""
 
     instance_ids: tuple[str, ...]
     reason: str
@@ -43,7 +43,7 @@ class TerminateInstances:
 
 @dataclass(frozen=True, slots=True)
 class WarnHost:
-    """Put a notice into a host's mailbox row."""
+    """Write a notice into a host's mailbox row."""
 
     row: str
     text: str
@@ -70,7 +70,7 @@ class ClearMailbox:
 
 @dataclass(frozen=True, slots=True)
 class RaiseAlarm:
-    """Say that a person must look: a metric with an alarm, and an error in the log."""
+    """Call a person: count a metric that has an alarm, and log an error."""
 
     metric: Metric
     reason: str
@@ -94,20 +94,20 @@ ReapAction: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What is done about one instance, in order.
+    """The actions about one instance, in order.
 
-    A step that fails keeps the later ones from being taken: above all, nobody is terminated whose
-    record another function has just moved on.
+    A failed action stops the later ones: above all, an instance is not terminated when another
+    function has just changed its record.
     """
 
     actions: tuple[ReapAction, ...]
     terminate: str | None = None
-    """The EC2 instance that may be terminated once every step is taken."""
+    """Id of the EC2 instance to terminate once all actions are done; None: not to be terminated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one tick of reap does: steps by instance, then what concerns no record of one."""
+    """The actions of one tick: steps by instance, then the actions about no instance record."""
 
     steps: tuple[Steps, ...]
     rest: tuple[ReapAction, ...]

@@ -1,4 +1,4 @@
-"""Applies what reap decided: the reasons of an end are safe before its record is closed."""
+"""Applies the actions of `reap`. Last words are kept before the instance's record is closed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mayfly.reap.actions import (
     TerminateInstances,
     WarnHost,
 )
-from mayfly.reap.decide import ends
+from mayfly.reap.decide import terminations
 from mayfly.reap.ports import ReapPorts
 from mayfly.records.model import Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -27,25 +27,25 @@ from mayfly.tick.outcome import Outcome
 log = logging.getLogger("mayfly")
 
 NOTICE_LIFE = timedelta(minutes=10)
-"""How long a notice outlives its instance if nothing else removes the row."""
+"""How long a notice lasts in a mailbox row that nothing removes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """The effects of one tick."""
+    """Applies the actions of one tick."""
 
     ports: ReapPorts
     outcome: Outcome
     now: datetime
 
     def carry_out(self, decision: Decision) -> None:
-        """Steps first, then the ends of instances whose steps are all taken, then the rest."""
+        """Apply all steps, then terminate instances with all steps done, then apply the rest."""
         taken = [steps for steps in decision.steps if self.take(steps)]
-        self.outcome.perform(ends(taken), self._apply)
+        self.outcome.perform(terminations(taken), self._apply)
         self.outcome.perform(decision.rest, self._apply)
 
     def take(self, steps: Steps) -> bool:
-        """Take steps up to the first that fails; whether all were taken."""
+        """Apply the actions up to the first that fails. Returns whether all succeeded."""
         return all(self.outcome.perform([action], self._apply) for action in steps.actions)
 
     def _apply(self, action: ReapAction) -> None:
@@ -70,7 +70,11 @@ class Applier:
                 assert_never(action)
 
     def _keep_words(self, action: KeepLastWords) -> None:
-        """Keep words, then record that. What no repetition mends must not keep a record open."""
+        """Keep the words, then save that they are kept.
+
+        A log group's error that no repetition mends goes into the outcome instead of being
+        raised, so that it does not keep the record open.
+        """
         text = _text(action, self.ports)
         try:
             self.ports.words.keep(action.instance.instance_id or "", text, self.now)
@@ -81,21 +85,25 @@ class Applier:
                 self.ports.fleet.write(action.then)
 
     def _clear(self, instance: Instance) -> None:
-        """Remove the rows, unless the record moved on: the next tick would miss their words."""
+        """Remove the mailbox rows of an instance.
+
+        Raises Conflict when the record has changed since it was read: the next tick still needs
+        the words in the rows.
+        """
         current = self.ports.fleet.instance(instance.key)
         if current is None or current.version != instance.version:
-            raise Conflict(f"{instance.key} has moved on")
+            raise Conflict(f"the record of {instance.key} has changed since it was read")
         rows = (instance.bootstrap_row, instance.sandbox_row)
         self.ports.mailbox.remove([row for row in rows if row])
 
 
 def _text(action: KeepLastWords, ports: ReapPorts) -> str:
-    """The reason, the host's own words and its console: all that is left of a failed host."""
+    """All that is left of a failed host as text: reason, history, last words, console."""
     instance = action.instance
     try:
         console = ports.machines.console(instance.instance_id or "")
     except NotFound:
-        console = "(EC2 has no console output of it any more)"
+        console = "(EC2 has no console output of the instance any more)"
     steps = "\n".join(f"  {s.at:%H:%M:%S} {s.state}: {s.reason}" for s in instance.history)
     title = f"{instance.instance_id} of queue {instance.queue}, launch {instance.key}"
     return "\n".join(

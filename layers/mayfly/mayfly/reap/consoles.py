@@ -1,7 +1,7 @@
-"""What the console of a host says of its end, where the host could not report it.
+"""Reads why a host ended from its console, for hosts that could not write a report.
 
-A host whose mailbox refuses it, or whose bundle is not the published one, has no other voice. What
-is read here is shown to people and decides nothing: a job that is root can write to its console.
+Examples: the mailbox refuses the host, or its bundle is not the published one. The text is shown
+to people and decides nothing, because a job that runs as root can write to the console.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ _LONGEST = 400
 
 
 def failure(console: str) -> str:
-    """Why the host switched itself off, in its own words; empty when it does not say."""
+    """Why the host switched itself off, at most 400 characters; empty when the console is silent.
+
+    The supervisor's last FAILED line, else all lines of user data but those about fetching.
+    """
     console = console.replace("\r\n", "\n")
     supervisor = _SUPERVISOR.findall(console)
     said = supervisor[-1] if supervisor else "; ".join(_USER_DATA.findall(console))

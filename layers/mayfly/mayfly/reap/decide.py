@@ -1,4 +1,4 @@
-"""What is over, what overstays, what nobody knows; and what is said about it."""
+"""Decides which instances to condemn, terminate and close, and what to do about strays."""
 
 from __future__ import annotations
 
@@ -37,39 +37,41 @@ from mayfly_protocol.report import Report
 _S = InstanceState
 _ENDING = frozenset({"shutting-down", "terminated"})
 _STOPPED = frozenset({"stopping", "stopped"})
-LAG = timedelta(minutes=10)
-"""For how long Describe may lack an instance that lives."""
+DESCRIBE_LAG = timedelta(minutes=10)
+"""How long DescribeInstances may omit a living instance."""
 STRAY_AGE = timedelta(seconds=60)
-"""A stray must still be one after this long before it is terminated."""
+"""How long an instance must be a stray before it is terminated."""
 RESTORED = 3
-"""More strays than this, and than a tenth of what runs, look like a restored table, not a leak."""
+"""More strays than 3, and than a tenth of EC2's instances, mean a restored table, not a leak."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReapView:
-    """Everything that runs or should have ended."""
+    """What `reap` knows of all open instances, or of one."""
 
     instances: tuple[Instance, ...]
     seen: Mapping[str, Seen]
-    """What EC2 shows with our tag, by instance id."""
+    """EC2's instances with the stack's tag, by instance id."""
     reports: Mapping[str, Report]
-    """Sandbox and bootstrap rows."""
+    """By mailbox row, of bootstrap and sandbox rows."""
     running: Mapping[SlotKey, Claim]
-    """Claims in RUNNING, by the slot they run in."""
+    """Running claims, by slot."""
     ended: Mapping[SlotKey, str]
-    """Slots of such claims whose instance is closed, and why: a consistent read says so."""
+    """Slots of running claims with a closed instance, and its reason. From consistent reads."""
     open_launches: frozenset[str]
+    """Launch ids without a recorded answer: no record has the ids of their instances yet."""
     strays: Mapping[str, Stray]
+    """Known strays, by EC2 instance id."""
     unknown: frozenset[str]
-    """Ids that EC2 shows and for which a consistent read found no record."""
+    """Ids of living EC2 instances without an open record, by consistent reads."""
     keep_failed: Mapping[str, timedelta]
     """By queue: how long a host that was never ready is kept for a look."""
     consoles: Mapping[str, str] = field(default_factory=dict)
-    """By EC2 instance id, of those that ended without a word (see `wants_console`)."""
+    """By EC2 instance id, of instances that end without a report of it (see `wants_console`)."""
 
 
 def decide(view: ReapView, now: datetime) -> Decision:
-    """Close what is gone, condemn what overstays, end what is done, watch what is unknown."""
+    """Close ended instances, condemn failed and overdue ones, terminate, and watch strays."""
     steps = tuple(_steps(each, view, now) for each in view.instances if each.instance_id)
     rest: list[ReapAction] = [*_orphaned(view, now), *_strays(view, now)]
     if any(isinstance(action, ClearMailbox) for each in steps for action in each.actions):
@@ -77,28 +79,31 @@ def decide(view: ReapView, now: datetime) -> Decision:
     return Decision(tuple(each for each in steps if each.actions or each.terminate), tuple(rest))
 
 
-def ends(taken: Iterable[Steps]) -> Iterator[TerminateInstances]:
-    """One call for all instances that may be terminated, their steps having been taken."""
+def terminations(taken: Iterable[Steps]) -> Iterator[TerminateInstances]:
+    """One action for all instances to terminate; none when there are none.
+
+    `taken` holds the steps that succeeded completely.
+    """
     doomed = tuple(sorted(each.terminate for each in taken if each.terminate))
     if doomed:
-        yield TerminateInstances(doomed, "they are done or condemned")
+        yield TerminateInstances(doomed, "the instances are done or condemned")
 
 
 def _steps(instance: Instance, view: ReapView, now: datetime) -> Steps:
     if _is_gone(instance, view, now):
         return Steps(tuple(_close(instance, view, now)))
-    looked, notes = _look(instance, view, now)
+    looked, notes = _note_visibility(instance, view, now)
     current, writes = _advance(looked, view, now)
     if not _is_over(current):
         return Steps((*notes, *writes))
     kept = replace(current, words_kept=True)
     words = _last_words(current, view, current.reason, (Save(kept),))
-    may_die = _may_die(current, view, now)
-    return Steps((*notes, *writes, *words), instance.instance_id if may_die else None)
+    may_terminate = _may_terminate(current, view, now)
+    return Steps((*notes, *writes, *words), instance.instance_id if may_terminate else None)
 
 
 def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, Report]) -> bool:
-    """Whether an instance is ending, and only its console can say why."""
+    """Whether an instance is ending unexpectedly and no report says why, so read its console."""
     if seen is None or seen.state not in _ENDING or _end_is_expected(instance):
         return False
     rows = (instance.sandbox_row, instance.bootstrap_row)
@@ -107,16 +112,18 @@ def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, R
 
 
 def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
-    """What a spot warning means: an idle instance takes no job any more, a busy one is told.
+    """Steps for a spot warning: an idle instance is condemned, the host of a busy one is warned.
 
-    A host reads the notice as a time, and stops its job only as early as it must.
+    The notice is the ISO 8601 time of the end: the host stops its job only as early as it must.
     """
     at = until.isoformat(timespec="seconds")
-    text = f"spot takes it back at {at}"
+    text = f"EC2 takes the spot instance back at {at}"
     match instance.state.traits.spot_warning:
         case SpotWarning.CONDEMNS:
             condemned = move_instance(instance, _S.CONDEMNED, now, text)
-            write = WriteRecords((Save(condemned),), f"condemned: {text}")
+            write = WriteRecords(
+                (Save(condemned),), f"instance {instance.instance_id} is condemned: {text}"
+            )
             return Steps((write, NudgeProvision(text)))
         case SpotWarning.REACHES_HOST:
             row = instance.sandbox_row
@@ -128,43 +135,43 @@ def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
 def _is_gone(instance: Instance, view: ReapView, now: datetime) -> bool:
     seen = view.seen.get(instance.instance_id or "")
     if seen is None:
-        # EC2 forgets a terminated instance after about an hour, but shows a new one late, and a
-        # single answer may lack an old one that runs a job.
-        return instance.unseen_since is not None and now - instance.unseen_since > LAG
+        # EC2 omits terminated instances after about an hour, but also new ones at first, and a
+        # single answer may omit an old instance that runs a job.
+        return instance.unseen_since is not None and now - instance.unseen_since > DESCRIBE_LAG
     return seen.state == "terminated"
 
 
-def _look(
+def _note_visibility(
     instance: Instance, view: ReapView, now: datetime
 ) -> tuple[Instance, tuple[ReapAction, ...]]:
-    """Note since when EC2 does not show an instance, or that it shows it again."""
+    """The instance and the write that notes since when EC2 does not show it, or shows it again."""
     unseen = instance.instance_id not in view.seen
     if unseen is (instance.unseen_since is not None):
         return instance, ()
     noted = replace(instance, unseen_since=now if unseen else None)
-    reason = "EC2 does not show it" if unseen else "EC2 shows it again"
+    reason = "EC2 does not show the instance" if unseen else "EC2 shows the instance again"
     return saved(noted), (WriteRecords((Save(noted),), reason),)
 
 
 def _orphaned(view: ReapView, now: datetime) -> Iterator[WriteRecords]:
-    """Claims that were found to be running only when their instance had ended."""
+    """Finish claims that were recorded as running only after their instance was closed."""
     for slot, reason in view.ended.items():
         claim = view.running[slot]
-        text = f"its instance ended: {reason}"
+        text = f"the instance ended: {reason}"
         yield WriteRecords((Save(move_claim(claim, ClaimState.FINISHED, now, text)),), text)
 
 
 def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAction]:
-    """The end of an instance: its record, its slot in the ledger, its claim, its mailbox rows."""
+    """Close an ended instance: last words, mailbox rows, then record, ledger and claim at once."""
     seen = view.seen.get(instance.instance_id or "")
     cause = _cause(instance, view, (seen.reason if seen else "") or "EC2 does not show it any more")
     explained = _end_is_expected(instance)
-    # A host reports its end and powers off: that may be over before anybody has read why.
-    said = _own_word(instance, view)
-    reason = instance.reason if explained else said or f"EC2 ended it: {cause}"
+    # The host may power off before any tick has read its report of the end: read it here.
+    said = _reported_end(instance, view)
+    reason = instance.reason if explained else said or f"EC2 ended the instance: {cause}"
     yield from _last_words(instance, view, reason)
-    # Before the record is closed: nobody would come back for rows that a crash left behind.
-    yield ClearMailbox(instance, "their instance is gone")
+    # Before the record is closed: ticks read no closed record, so a crash would leave the rows.
+    yield ClearMailbox(instance, f"instance {instance.instance_id} is gone")
     gone = replace(
         move_instance(instance, _S.TERMINATED, now, reason),
         ended_job=said if _ends_job(instance) else instance.ended_job,
@@ -173,7 +180,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
     claim = view.running.get(instance.key)
     if claim is not None:
-        finished = move_claim(claim, ClaimState.FINISHED, now, f"its instance ended: {reason}")
+        finished = move_claim(claim, ClaimState.FINISHED, now, f"the instance ended: {reason}")
         changes.append(Save(finished))
     yield WriteRecords(tuple(changes), reason)
 
@@ -181,10 +188,10 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
 def _advance(
     instance: Instance, view: ReapView, now: datetime
 ) -> tuple[Instance, list[ReapAction]]:
-    """The instance as it will stand after this tick's write about it, and that write."""
+    """The instance after this tick's write, and the write: done, condemned, or no change."""
     if instance.state.traits.reaping is not Reaping.JUDGE:
         return instance, []
-    said = _own_word(instance, view)
+    said = _reported_end(instance, view)
     if said and _ends_job(instance):
         done = replace(move_instance(instance, _S.DONE, now, said), ended_job=said)
         return saved(done), [WriteRecords((Save(done),), said)]
@@ -192,17 +199,19 @@ def _advance(
     if not reason:
         return instance, []
     condemned = move_instance(instance, _S.CONDEMNED, now, reason)
-    return saved(condemned), [WriteRecords((Save(condemned),), f"condemned: {reason}")]
+    return saved(condemned), [
+        WriteRecords((Save(condemned),), f"instance {instance.instance_id} is condemned: {reason}")
+    ]
 
 
 def _cause(instance: Instance, view: ReapView, cause: str) -> str:
-    """Why EC2 ended an instance, with what its console says of it."""
+    """Why EC2 ended an instance: `cause`, and the failure that the console shows, if any."""
     said = consoles.failure(view.consoles.get(instance.instance_id or "", ""))
     return f"{cause}; its console says: {said}" if said else cause
 
 
 def _is_over(instance: Instance) -> bool:
-    """Whether nothing is left to do on it but to end."""
+    """Whether the instance has only to end."""
     match instance.state.traits.reaping:
         case Reaping.AWAIT_POWER_OFF | Reaping.TERMINATE:
             return True
@@ -215,14 +224,15 @@ def _end_is_expected(instance: Instance) -> bool:
 
 
 def _ends_job(instance: Instance) -> bool:
-    """Whether its host's word of an end is that of its job."""
+    """Whether a host's report of its end also ends the job."""
     return instance.state.traits.own_end is OwnEnd.ENDS_JOB
 
 
-def _own_word(instance: Instance, view: ReapView) -> str:
-    """What the host itself says of its end; empty when it has not said that this is the end.
+def _reported_end(instance: Instance, view: ReapView) -> str:
+    """The host's own reason for its end, from its reports; empty while it reports no end.
 
-    Once it is proven, whoever still holds its bootstrap credentials has no say in it.
+    A proven instance's bootstrap row is ignored: a holder of old bootstrap credentials could
+    still write there.
     """
     rows = (instance.sandbox_row, None if instance.proven else instance.bootstrap_row)
     for row in rows:
@@ -235,7 +245,7 @@ def _own_word(instance: Instance, view: ReapView) -> str:
 
 
 def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) -> str:
-    """Why an instance must go; empty when it may stay. A running job dies for a limit alone."""
+    """Why to condemn an instance; empty when it may stay. Only a time limit ends a running job."""
     traits = instance.state.traits
     report = view.reports.get(instance.sandbox_row or "")
     if traits.own_end is OwnEnd.CONDEMNS and report is not None and report.phase is Phase.FAILED:
@@ -243,20 +253,20 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
     seen = view.seen.get(instance.instance_id or "")
     if seen is not None and seen.state in _ENDING and traits.ending is Ending.CONDEMNS:
         cause = _cause(instance, view, seen.reason or "EC2 does not say why")
-        return said or f"it is shutting down: {cause}"
+        return said or f"the instance is shutting down: {cause}"
     if seen is not None and seen.state in _STOPPED and traits.stop_condemns:
-        return "it was stopped from outside"
+        return "the instance was stopped from outside"
     limit = _limit(instance, report)
     if limit is not None and now - instance.since > limit:
-        return f"it was {instance.state} for longer than {_spoken(limit)}"
+        return f"the instance was {instance.state} for longer than {_in_minutes(limit)}"
     return ""
 
 
 def _limit(instance: Instance, report: Report | None) -> timedelta | None:
     state = instance.state
     if state.traits.awaits_acceptance and report is not None and report.phase is Phase.RUNNING:
-        # Its agent works, but Buildkite could not be asked whether it has the job: a job that runs
-        # is not to die for that. Whoever claims so in vain gets no more time than a job.
+        # The host reports a running agent, but Buildkite has not confirmed it: a running job must
+        # not die for that. A host that reports falsely gets no more time than a job.
         state = _S.RUNNING
     limit = state.traits.deadline
     if limit is None:
@@ -270,14 +280,14 @@ def _limit(instance: Instance, report: Report | None) -> timedelta | None:
             return limit + timedelta(minutes=instance.max_minutes)
 
 
-def _spoken(limit: timedelta) -> str:
+def _in_minutes(limit: timedelta) -> str:
     return f"{int(limit.total_seconds() // 60)} minutes"
 
 
 def _last_words(
     instance: Instance, view: ReapView, reason: str, then: tuple[Change, ...] = ()
 ) -> Iterator[KeepLastWords]:
-    """Words are kept of hosts that failed, once; what ended as it should has nothing to explain."""
+    """Keep the words of a failed host, once. Instances that ended in order yield nothing."""
     if not instance.words_kept and _failed(instance, view):
         yield KeepLastWords(instance, _words(instance, view), reason, then)
 
@@ -297,20 +307,23 @@ def _words(instance: Instance, view: ReapView) -> str:
     return "\n".join(r.words for r in reports if r.words)
 
 
-def _may_die(instance: Instance, view: ReapView, now: datetime) -> bool:
-    """Whether to terminate now. A host that was never ready may be kept for a look."""
+def _may_terminate(instance: Instance, view: ReapView, now: datetime) -> bool:
+    """Whether to terminate the instance now. A host that was never ready may be kept for a look."""
     seen = view.seen.get(instance.instance_id or "")
     if seen is not None and seen.state in _ENDING:
         return False
     if instance.state.traits.reaping is Reaping.AWAIT_POWER_OFF:
-        # The host powers itself off; EC2's own answer to that is the usual end.
+        # The host usually powers itself off, and EC2 terminates the instance.
         return instance.state.traits.overstayed(now - instance.since)
     keep = view.keep_failed.get(instance.queue, timedelta(0))
     return instance.proven or now - instance.since >= keep
 
 
 def _strays(view: ReapView, now: datetime) -> Iterator[ReapAction]:
-    """Instances with our tag and no record: looked at twice, a minute apart, before they die."""
+    """Instances with the stack's tag and no record: terminated when seen twice, a minute apart.
+
+    Too many strays are not terminated, but raise an alarm: the table may be a restored one.
+    """
     living = {
         id_
         for id_ in view.unknown
@@ -318,18 +331,22 @@ def _strays(view: ReapView, now: datetime) -> Iterator[ReapAction]:
     }
     for id_, stray in view.strays.items():
         if id_ not in living:
-            yield WriteRecords((Drop(stray),), f"stray {id_} is gone or explained")
+            yield WriteRecords(
+                (Drop(stray),), f"stray {id_} has ended, or a record or open launch explains it"
+            )
     if len(living) > max(RESTORED, len(view.seen) // 10):
         yield RaiseAlarm(
             Metric.STRAYS, f"{len(living)} instances without a record: none is terminated"
         )
         return
     for id_ in sorted(living - set(view.strays)):
-        yield WriteRecords((Save(Stray(id_, now)),), f"{id_} has our tag and no record")
+        yield WriteRecords((Save(Stray(id_, now)),), f"{id_} has the stack's tag and no record")
     old = sorted(
         id_
         for id_ in living
         if id_ in view.strays and now - view.strays[id_].first_seen >= STRAY_AGE
     )
     if old:
-        yield TerminateInstances(tuple(old), "they have our tag and, twice, no record")
+        yield TerminateInstances(
+            tuple(old), "the instances have the stack's tag and, twice, no record"
+        )

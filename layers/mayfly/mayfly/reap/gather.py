@@ -1,4 +1,4 @@
-"""What `reap` looks at: everything that runs or should have ended, or one instance of it."""
+"""Gathers the view of `reap`: all open instances, or one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RUNNING = claim_states(lambda claim: claim.agent is Agent.RUNS)
 
 
 def gather(ports: ReapPorts) -> ReapView:
-    """Records, EC2's view of everything with our tag, and the reports of those who run."""
+    """The view of all open instances: records, EC2's instances with the stack's tag, reports."""
     fleet = ports.fleet
     queues = fleet.queues()
     listed = tuple(i for q in queues for i in fleet.instances(q.queue, OPEN_INSTANCES))
@@ -49,7 +49,7 @@ def gather(ports: ReapPorts) -> ReapView:
 
 
 def gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Report]) -> ReapView:
-    """The same of a single instance; nothing is said of strays, nor of whom EC2 does not show."""
+    """The view of one instance, with these reports. It has no strays and no unknown instances."""
     id_ = instance.instance_id or ""
     seen = ports.machines.instance(id_)
     claim = ports.fleet.claim(instance.job) if instance.job else None
@@ -73,9 +73,10 @@ def gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Repor
 def _unlisted(
     fleet: Fleet, listed: Iterable[Instance], seen: Mapping[str, Seen]
 ) -> tuple[tuple[Instance, ...], frozenset[str]]:
-    """What EC2 shows and no list does, by consistent reads: open records, and ids without one.
+    """Living EC2 instances that no list of records has: their open records, and the other ids.
 
-    A list may lag, and has nothing of a queue whose record is gone.
+    From consistent reads: the index may lag, and lists omit queues without a record. The other
+    ids have no record, or a closed one.
     """
     known = {i.instance_id for i in listed}
     living = [s for s in seen.values() if s.state not in {"shutting-down", "terminated"}]
@@ -86,32 +87,32 @@ def _unlisted(
 
 
 def read_reports(mailbox: Mailbox, instances: Iterable[Instance]) -> Mapping[str, Report]:
-    """Reports of these instances by mailbox row; rows without a readable report are left out."""
+    """Reports of these instances by mailbox row; rows without a readable report are omitted."""
     rows = [row for i in instances for row in (i.bootstrap_row, i.sandbox_row) if row]
     return mailbox.reports(rows) if rows else {}
 
 
 def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, str]]:
-    """The closed slots among these, each with the reason of its end."""
+    """Pairs of closed slot and reason of its end; open slots are omitted."""
     for slot in slots:
         instance = fleet.instance(slot)
         if instance is None or not instance.open:
-            yield slot, instance.reason if instance is not None else "it has no record any more"
+            yield slot, instance.reason if instance is not None else "the record is gone"
 
 
 def _consoles(machines: Machines, instances: Iterable[Instance]) -> Iterator[tuple[str, str]]:
-    """The consoles of those that went without a word, as far as EC2 gives them."""
+    """Pairs of instance id and console text; consoles that cannot be read are omitted."""
     for id_ in (i.instance_id for i in instances if i.instance_id):
         try:
             yield id_, machines.console(id_)
         except MayflyError as error:
-            # Better a poorer reason than an instance whose record stays open.
+            # Without its console the reason is poorer; raising would keep the record open.
             about = fields(instances=[id_])
-            log.warning("the console of %s cannot be read: %s", id_, error, extra=about)
+            log.warning("the console of instance %s cannot be read: %s", id_, error, extra=about)
 
 
 def _keep(queue: QueueRecord) -> timedelta:
     try:
         return QueueConfig.from_json(queue.config).keep_failed if queue.config else timedelta(0)
     except Misconfigured:
-        return timedelta(0)  # another version of Mayfly wrote it: `provision` reads it anew
+        return timedelta(0)  # another version wrote the configuration: `provision` will renew it

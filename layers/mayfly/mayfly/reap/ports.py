@@ -1,4 +1,4 @@
-"""What `reap` may touch."""
+"""The ports of `reap`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mayfly.ports import Fleet, LastWords, Machines, Mailbox, Nudges
 
 @dataclass(frozen=True, slots=True)
 class ReapPorts:
-    """The ports of reap."""
+    """The ports of `reap`."""
 
     fleet: Fleet
     mailbox: Mailbox

@@ -1,4 +1,4 @@
-"""One tick of `reap`: close what is gone, end what overstays, watch what is unknown."""
+"""One tick of `reap` about all instances, or about the one instance of an event."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mayfly_protocol.report import Report
 
 _GOING_DOWN = frozenset({"shutting-down", "stopping"})
 _TRIES = 3
-"""How often an event is acted on while other functions are faster."""
+"""How often to try an event while other functions change the record first."""
 
 
 def tick(ports: ReapPorts, now: datetime) -> Outcome:
-    """Gather, decide, apply."""
+    """Gather, decide and apply for all instances."""
     outcome = Outcome()
     with outcome.noting("records and instances"):
         Applier(ports, outcome, now).carry_out(decide(gather(ports), now))
@@ -30,40 +30,40 @@ def tick(ports: ReapPorts, now: datetime) -> Outcome:
 
 
 def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -> Outcome:
-    """Act on a spot warning for that time. Ids without a record are ignored."""
+    """Act on a spot warning: EC2 ends the instance at `until`. Ids without a record are ignored."""
 
     def act(outcome: Outcome) -> None:
         instance = ports.fleet.instance_of(instance_id)
         if instance is not None:
             Applier(ports, outcome, now).take(warn(instance, until, now))
 
-    return _unless_outrun(f"the spot warning for {instance_id}", instance_id, act)
+    return _retry_lost_races(f"the spot warning for {instance_id}", instance_id, act)
 
 
 def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
-    """Decide about one instance whose state has changed. Ids without a record are ignored.
+    """Decide about one instance after a state change. Ids without an open record are ignored.
 
-    Only this instance is read: a burst of ends must not read the whole fleet once for each.
+    Only this instance is read: a burst of events must not read the whole fleet each time.
     """
     reports: dict[str, Report] = {}
 
     def act(outcome: Outcome) -> None:
         instance = ports.fleet.instance_of(change.instance_id)
         if instance is not None and instance.open:
-            # Those of a first try stay: its rows may be gone since.
+            # Keep the reports of an earlier try: the mailbox rows may be gone since.
             reports.update(read_reports(ports.mailbox, [instance]))
-            if _is_news(instance, change.state, reports):
+            if _needs_decision(instance, change.state, reports):
                 view = gather_one(ports, instance, reports)
                 Applier(ports, outcome, now).carry_out(decide(view, now))
 
-    return _unless_outrun(f"the state change of {change.instance_id}", change.instance_id, act)
+    return _retry_lost_races(f"the state change of {change.instance_id}", change.instance_id, act)
 
 
-def _unless_outrun(what: str, instance_id: str, act: Callable[[Outcome], None]) -> Outcome:
-    """Act on an event, and again where another function moved the record on meanwhile.
+def _retry_lost_races(what: str, instance_id: str, act: Callable[[Outcome], None]) -> Outcome:
+    """Act on an event, and again after a lost race, up to three times.
 
-    The job of a short command has often ended when `dispatch` notes that it runs. Nobody tells of
-    an event twice, and the next tick of all is up to a minute away.
+    A short job has often ended while `dispatch` still records that it runs. An event comes only
+    once, and the next tick over all instances is up to a minute away.
     """
     outcome = Outcome()
     for _ in range(_TRIES):
@@ -76,10 +76,10 @@ def _unless_outrun(what: str, instance_id: str, act: Callable[[Outcome], None]) 
     return outcome
 
 
-def _is_news(instance: Instance, state: str, reports: Mapping[str, Report]) -> bool:
-    """Whether a tick would learn anything: many instances end at once, and each is told of twice.
+def _needs_decision(instance: Instance, state: str, reports: Mapping[str, Report]) -> bool:
+    """Whether a state change needs a decision. Each end brings two events, often many at once.
 
-    A host that is done goes down, as it said; what is to be done comes with its end.
+    Going down is no news from a host that has reported `done`; `terminated` will be.
     """
     report = reports.get(instance.sandbox_row or "")
     return state not in _GOING_DOWN or report is None or report.phase is not Phase.DONE
