@@ -1,9 +1,9 @@
-"""Entry points of the four functions; each answers with what its invocation did."""
+"""Entry points of the four functions. Each returns the outcome of its invocation as JSON."""
 
 from mayfly import wiring
 from mayfly.invoke import dispatch, provision, reap, sandbox
 
 __all__ = ["dispatch", "provision", "reap", "sandbox"]
 
-# Lambda gives the import of this file more processor time than an invocation.
+# During this import Lambda gives the process more processor time than during an invocation.
 wiring.prepare()

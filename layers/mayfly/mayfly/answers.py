@@ -20,10 +20,11 @@ class Seen:
 
     instance_id: str
     state: str
-    """EC2's word: pending, running, stopping, stopped, shutting-down, terminated."""
+    """EC2's state: pending, running, stopping, stopped, shutting-down, terminated."""
     launch: str
     """The tag `mayfly-launch`; empty for an instance without the tag."""
     queue: str
+    """The tag `mayfly-queue`; empty for an instance without the tag."""
     launched_at: datetime
     reason: str = ""
     """EC2's own reason for the last change of state."""
@@ -31,12 +32,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """A profile that EC2 shows on an instance."""
+    """The association of a profile with an instance, as EC2 shows it."""
 
     id: str
     instance_id: str
     profile: str
+    """The profile's ARN."""
     state: str
+    """EC2's state, such as `associated`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def batched(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
         ValueError: `size` is less than 1.
     """
     if size < 1:
-        raise ValueError(f"a batch holds at least 1, not {size}")
+        raise ValueError(f"the size of a batch is at least 1, not {size}")
     left = iter(things)
     while batch := list(islice(left, size)):
         yield batch

@@ -37,14 +37,14 @@ def scrub_deep(value: object) -> object:
         case None | bool() | int() | float():
             return value
         case Mapping():
-            return {scrub(str(name)): _named(str(name), inner) for name, inner in value.items()}
+            return {scrub(str(name)): _under_key(str(name), inner) for name, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [scrub_deep(inner) for inner in value]
         case _:
             return scrub(str(value))
 
 
-def _named(name: str, value: object) -> object:
+def _under_key(name: str, value: object) -> object:
     """The scrubbed value of a key; REDACTED for text under a key that names a secret.
 
     The shape of a secret in one text needs key and value together; here they are apart.
@@ -75,7 +75,7 @@ class Scrubber(logging.Filter):
         if record.stack_info:
             record.stack_info = scrub(record.stack_info)
         for name in record.__dict__.keys() - _STANDARD:
-            record.__dict__[name] = _named(name, record.__dict__[name])
+            record.__dict__[name] = _under_key(name, record.__dict__[name])
         return True
 
 

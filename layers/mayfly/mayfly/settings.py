@@ -39,7 +39,7 @@ def _endpoint(value: str) -> str:
     return value
 
 
-Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+NonEmpty = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Settings(BaseModel):
@@ -49,11 +49,11 @@ class Settings(BaseModel):
         extra="ignore", frozen=True, str_strip_whitespace=True, validate_by_name=True
     )
 
-    stack: Given = Field(validation_alias="MAYFLY_STACK")
-    fleet_table: Given = Field(validation_alias="MAYFLY_FLEET_TABLE")
-    region: Given = Field(validation_alias="AWS_REGION")
-    service: Given = Field(validation_alias="POWERTOOLS_SERVICE_NAME")
-    metrics_namespace: Given = Field(validation_alias="POWERTOOLS_METRICS_NAMESPACE")
+    stack: NonEmpty = Field(validation_alias="MAYFLY_STACK")
+    fleet_table: NonEmpty = Field(validation_alias="MAYFLY_FLEET_TABLE")
+    region: NonEmpty = Field(validation_alias="AWS_REGION")
+    service: NonEmpty = Field(validation_alias="POWERTOOLS_SERVICE_NAME")
+    metrics_namespace: NonEmpty = Field(validation_alias="POWERTOOLS_METRICS_NAMESPACE")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         validation_alias="POWERTOOLS_LOG_LEVEL"
     )
@@ -62,22 +62,24 @@ class Settings(BaseModel):
 class SandboxSettings(Settings):
     """Settings of `sandbox`."""
 
-    mailbox_table: Given = Field(validation_alias="MAYFLY_MAILBOX_TABLE")
-    nudge_queue_url: Given = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
+    mailbox_table: NonEmpty = Field(validation_alias="MAYFLY_MAILBOX_TABLE")
+    nudge_queue_url: NonEmpty = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
 
 
 class ReapSettings(SandboxSettings):
     """Settings of `reap`."""
 
-    last_words_group: Given = Field(validation_alias="MAYFLY_LAST_WORDS_GROUP")
+    last_words_group: NonEmpty = Field(validation_alias="MAYFLY_LAST_WORDS_GROUP")
 
 
 class DispatchSettings(SandboxSettings):
     """Settings of `dispatch`."""
 
-    account: Annotated[Given, AfterValidator(_account)] = Field(validation_alias="MAYFLY_ACCOUNT")
-    token_parameter: Given = Field(validation_alias="MAYFLY_TOKEN_PARAMETER")
-    buildkite_endpoint: Annotated[Given, AfterValidator(_endpoint)] = Field(
+    account: Annotated[NonEmpty, AfterValidator(_account)] = Field(
+        validation_alias="MAYFLY_ACCOUNT"
+    )
+    token_parameter: NonEmpty = Field(validation_alias="MAYFLY_TOKEN_PARAMETER")
+    buildkite_endpoint: Annotated[NonEmpty, AfterValidator(_endpoint)] = Field(
         validation_alias="MAYFLY_BUILDKITE_ENDPOINT"
     )
 
