@@ -22,7 +22,7 @@ class OpenClaims:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about(self.claims)
 
 
@@ -35,7 +35,7 @@ class ReserveJobs:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about(self.claims)
 
 
@@ -48,7 +48,7 @@ class KeepReservations:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about(self.claims)
 
 
@@ -71,7 +71,7 @@ class BindJob:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about([self.claim, self.instance])
 
 
@@ -86,7 +86,7 @@ class FailJob:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about([self.claim])
 
 

@@ -21,7 +21,7 @@ class SendLaunch:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about([self.launch, *self.slots])
 
 
@@ -35,7 +35,7 @@ class AdoptLaunch:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about([self.launch, *self.slots])
 
 
@@ -50,7 +50,7 @@ class RecordLaunch:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about([self.launch])
 
     @property

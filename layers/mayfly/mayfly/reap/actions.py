@@ -24,7 +24,7 @@ class KeepLastWords:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about([self.instance])
 
 
@@ -37,7 +37,7 @@ class TerminateInstances:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return fields(instances=self.instance_ids)
 
 
@@ -51,7 +51,7 @@ class WarnHost:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return fields(instances=[host_of(self.row)])
 
 
@@ -64,7 +64,7 @@ class ClearMailbox:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about([self.instance])
 
 
@@ -77,7 +77,7 @@ class RaiseAlarm:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return NOTHING
 
 

@@ -23,7 +23,7 @@ class ReplaceProfile:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about([self.instance])
 
 

@@ -21,7 +21,7 @@ class WriteRecords:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return about_changes(self.changes)
 
 
@@ -33,5 +33,5 @@ class NudgeProvision:
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
         return NOTHING

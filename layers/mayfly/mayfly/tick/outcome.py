@@ -55,7 +55,7 @@ class Action(Protocol):
 
     @property
     def about(self) -> Fields:
-        """What the log names beside the reason."""
+        """Fields of the log line: queue, job, instance, launch."""
 
 
 AnyAction = TypeVar("AnyAction", bound=Action)
