@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from mayfly.answers import Association, Launched, Seen
+from mayfly.answers import Association, Ec2Instance, Launched
 from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound
 from tests.fakes.faults import Faults
 
@@ -20,7 +20,7 @@ _GONE = {"shutting-down", "terminated"}
 class Machine:
     """An instance as EC2 has it; Describe may lag behind."""
 
-    seen: Seen
+    seen: Ec2Instance
     association: Association
     """The active one."""
     instance_type: str
@@ -85,7 +85,7 @@ class FakeMachines(Faults):
         """Stop showing an instance, as EC2 does about an hour after its end."""
         del self.machines[instance_id]
 
-    def intrude(self, seen: Seen) -> None:
+    def intrude(self, seen: Ec2Instance) -> None:
         """Add an instance that Mayfly never launched, with whatever tags it shows."""
         association = self._associate(seen.instance_id, "")
         self.machines[seen.instance_id] = Machine(seen, association, "", "on-demand")
@@ -104,12 +104,12 @@ class FakeMachines(Faults):
                 raise NoCapacity("; ".join(answer.errors))
             return answer
 
-    def instances(self) -> Sequence[Seen]:
+    def instances(self) -> Sequence[Ec2Instance]:
         """See `mayfly.ports.Machines`."""
         with self._call("instances"):
             return [m.seen for m in self.machines.values() if m.seen.instance_id not in self.hidden]
 
-    def instance(self, instance_id: str) -> Seen | None:
+    def instance(self, instance_id: str) -> Ec2Instance | None:
         """See `mayfly.ports.Machines`."""
         with self._call("instance"):
             machine = self.machines.get(instance_id)
@@ -171,7 +171,7 @@ class FakeMachines(Faults):
                 self.capacity[market, kind] = left - 1
             instance_id = _id_of(f"{token}/{len(launched)}")
             profile = self._associate(instance_id, self._templates[template])
-            seen = Seen(instance_id, "pending", *_tags(request), self._clock())
+            seen = Ec2Instance(instance_id, "pending", *_tags(request), self._clock())
             self.machines[instance_id] = Machine(seen, profile, kind, market)
             launched.append(instance_id)
         if self.hide_launches:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mayfly.answers import Association, Job, Seen
+from mayfly.answers import Association, Ec2Instance, Job
 from mayfly.config.queue import QueueConfig
 from mayfly.records.changes import Save
 from mayfly.records.model import (
@@ -173,9 +173,9 @@ def shown(
     return Association(name, ec2_id(number), profile, state)
 
 
-def seen(number: int = 0, state: str = "running", **changes: Any) -> Seen:
+def seen(number: int = 0, state: str = "running", **changes: Any) -> Ec2Instance:
     """An instance as EC2 shows it."""
-    return replace(Seen(ec2_id(number), state, LAUNCH, QUEUE, ago(2)), **changes)
+    return replace(Ec2Instance(ec2_id(number), state, LAUNCH, QUEUE, ago(2)), **changes)
 
 
 def saves(action: object) -> dict[str, Any]:

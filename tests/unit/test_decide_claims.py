@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mayfly.dispatch.bound import TOKEN_LIFE, TOKEN_SLACK, bind_pair
-from mayfly.dispatch.settled import ACCEPTED, ENDED, STILL_OURS, WITH_AGENT, claims_after, settle
+from mayfly.dispatch.settled import ACCEPTED, BEFORE_AGENT, ENDED, WITH_AGENT, claims_after, settle
 from mayfly.dispatch.view import QueueView
 from mayfly.errors import Illegal
 from mayfly.records.changes import Save
@@ -122,7 +122,7 @@ def test_a_running_claim_ends_with_its_job(word: str) -> None:
     assert list(saves(write)) == ["Claim"]  # the host leaves by itself
 
 
-@pytest.mark.parametrize("word", ["", *sorted(WITH_AGENT | STILL_OURS)])
+@pytest.mark.parametrize("word", ["", *sorted(WITH_AGENT | BEFORE_AGENT)])
 def test_what_was_accepted_is_never_repeated_nor_finished(word: str) -> None:
     accepted = assigned(state=ClaimState.RUNNING, token_until=ago(60), attempt=1)
     assert settled(accepted, word, GONE) == []
@@ -135,8 +135,8 @@ def test_a_closed_claim_stays_as_it_is(state: ClaimState, word: str) -> None:
 
 
 def test_every_word_of_buildkite_has_one_meaning() -> None:
-    assert not STILL_OURS & WITH_AGENT
-    assert not (STILL_OURS | WITH_AGENT) & ENDED
+    assert not BEFORE_AGENT & WITH_AGENT
+    assert not (BEFORE_AGENT | WITH_AGENT) & ENDED
     assert ACCEPTED < WITH_AGENT
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly.answers import Seen
+from mayfly.answers import Ec2Instance
 from mayfly.reap import consoles
 from mayfly.reap.decide import ReapView, wants_console
 from mayfly.records.model import Instance
@@ -65,13 +65,15 @@ def test_a_console_says_why_its_host_gave_up(console: str, words: str) -> None:
     ],
 )
 def test_a_console_is_asked_for_where_nothing_else_explains_an_end(
-    story: str, one: Instance, shown: Seen | None, report: Report | None, wanted: bool
+    story: str, one: Instance, shown: Ec2Instance | None, report: Report | None, wanted: bool
 ) -> None:
     assert wants_console(one, shown, {row(one): report} if report else {}) is wanted, story
 
 
 @pytest.mark.parametrize("shown", [OVER, ENDING], ids=["over", "ending"])
-def test_the_record_of_a_host_that_could_not_report_says_what_its_console_does(shown: Seen) -> None:
+def test_the_record_of_a_host_that_could_not_report_says_what_its_console_does(
+    shown: Ec2Instance,
+) -> None:
     one = an_instance(S.LAUNCHING)
     view = ReapView((one,), {ec2_id(): shown}, {}, {}, {}, frozenset(), {}, frozenset(), {})
     actions = decided(replace(view, consoles={ec2_id(): WRONG}))

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from mayfly.answers import Seen
+from mayfly.answers import Ec2Instance
 from mayfly.reap.actions import (
     ClearMailbox,
     KeepLastWords,
@@ -320,6 +320,6 @@ def test_a_spot_warning_by_state(state: InstanceState) -> None:
 
 def test_equal_views_give_equal_actions() -> None:
     many = [an_instance(state, n, since=ago(30)) for n, state in enumerate(OPEN)]
-    shows: dict[str, Seen] = {ec2_id(n): seen(n) for n in range(5)}
+    shows: dict[str, Ec2Instance] = {ec2_id(n): seen(n) for n in range(5)}
     assert decided(a_view(*many, seen=shows)) == decided(a_view(*many, seen=shows))
     assert KeepLastWords in kinds(decided(a_view(*many, seen=shows)))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mayfly.answers import Seen
+from mayfly.answers import Ec2Instance
 from mayfly.errors import Conflict
 from tests.contract.machine_worlds import TYPES, FakeWorld, a_request
 
@@ -60,7 +60,7 @@ def test_an_instance_may_end_by_itself_and_be_forgotten(fake: FakeWorld) -> None
 
 
 def test_an_intruder_is_seen_and_can_be_terminated(fake: FakeWorld) -> None:
-    fake.machines.intrude(Seen("i-9", "running", "", "deploy", datetime.now(UTC)))
+    fake.machines.intrude(Ec2Instance("i-9", "running", "", "deploy", datetime.now(UTC)))
     assert [each.launch for each in fake.machines.instances()] == [""]
     fake.machines.terminate(["i-9"])
     fake.machines.settle()

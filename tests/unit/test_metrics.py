@@ -13,7 +13,7 @@ import pytest
 
 from mayfly import invoke, metrics, wiring
 from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
-from mayfly.answers import Seen
+from mayfly.answers import Ec2Instance
 from mayfly.errors import Conflict, NotFound, Transient
 from mayfly.metrics import Metric, Service, Unit
 from mayfly.observe import Handler
@@ -43,7 +43,9 @@ def no_capacity() -> World:
 def many_strays() -> World:
     world = launched()
     for number in range(4):
-        unknown = Seen(f"i-stray{number}", "running", "no-such-launch", QUEUE, world.clock.now)
+        unknown = Ec2Instance(
+            f"i-stray{number}", "running", "no-such-launch", QUEUE, world.clock.now
+        )
         world.machines.intrude(unknown)
     return world
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.answers import Seen
+from mayfly.answers import Ec2Instance
 from mayfly.errors import Transient
 from mayfly.events import StateChanged
 from mayfly.metrics import Metric
@@ -26,7 +26,7 @@ S = InstanceState
 
 def stray(world: World, number: int = 0) -> str:
     name = f"i-stray{number}"
-    world.machines.intrude(Seen(name, "running", "no-such-launch", QUEUE, world.clock.now))
+    world.machines.intrude(Ec2Instance(name, "running", "no-such-launch", QUEUE, world.clock.now))
     return name
 
 
@@ -71,16 +71,16 @@ def test_deadlines_are_kept_for_what_no_list_shows() -> None:
 def test_a_spot_warning_reaches_the_busy_host_and_nobody_elses() -> None:
     world = running()
     now = world.clock.now
-    reap.warned(world.reap_ports, str(world.instance().instance_id), now, now)
+    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
     assert world.mailbox.rows[row(world.instance())].notice == now.isoformat()
-    outcome = reap.warned(world.reap_ports, "i-of-somebody-else", now, now)
+    outcome = reap.on_spot_warning(world.reap_ports, "i-of-somebody-else", now, now)
     assert not outcome.changed
 
 
 def test_a_spot_warning_for_an_idle_host_takes_it_out_of_the_pool() -> None:
     world = a_warm_world()
     now = world.clock.now
-    reap.warned(world.reap_ports, str(world.instance().instance_id), now, now)
+    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
     assert world.instance().state is S.CONDEMNED
 
 
@@ -95,7 +95,7 @@ def test_a_state_change_of_somebody_elses_instance_is_no_reason_for_a_tick() -> 
 
 def change(world: World, state: str, instance_id: str = "") -> Outcome:
     told = StateChanged(instance_id or str(world.instance().instance_id), state)
-    return reap.changed(world.reap_ports, told, world.clock.now)
+    return reap.on_state_change(world.reap_ports, told, world.clock.now)
 
 
 def test_a_host_that_is_done_is_looked_at_when_it_has_gone_and_not_while_it_goes() -> None:
@@ -110,7 +110,7 @@ def test_a_host_that_is_done_is_looked_at_when_it_has_gone_and_not_while_it_goes
     assert closed is not None
     assert closed.state is S.TERMINATED
     told = StateChanged(str(instance.instance_id), "terminated")
-    assert reap.changed(world.reap_ports, told, world.clock.now).changed is False
+    assert reap.on_state_change(world.reap_ports, told, world.clock.now).changed is False
 
 
 @pytest.mark.parametrize("when", ["before it is read", "before it is cleared", "as it is closed"])
@@ -127,7 +127,7 @@ def test_an_end_that_another_function_outruns_is_dealt_with_at_once(when: str) -
     }[when]
     outrun(world, port, call)
     told = StateChanged(str(instance.instance_id), "terminated")
-    outcome = reap.changed(world.reap_ports, told, world.clock.now)
+    outcome = reap.on_state_change(world.reap_ports, told, world.clock.now)
     assert outcome.lost_races > 0
     closed = world.fleet.instance(instance.key)
     assert closed is not None
@@ -151,7 +151,7 @@ def test_a_spot_warning_is_heeded_although_the_record_moves_on() -> None:
     world = a_warm_world()
     now = world.clock.now
     outrun(world, world.fleet, "write")
-    reap.warned(world.reap_ports, str(world.instance().instance_id), now, now)
+    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
     assert world.instance().state is S.CONDEMNED
 
 
@@ -165,7 +165,7 @@ def test_the_end_of_one_is_no_reason_to_look_through_the_fleet() -> None:
     asked: list[str] = []
     vars(world.fleet)["instances"] = lambda queue, _: asked.append(queue)
     told = StateChanged(str(ended.instance_id), "terminated")
-    assert reap.changed(world.reap_ports, told, world.clock.now).changed
+    assert reap.on_state_change(world.reap_ports, told, world.clock.now).changed
     closed = world.fleet.instance(ended.key)
     assert closed is not None
     assert closed.state is S.TERMINATED

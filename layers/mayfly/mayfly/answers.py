@@ -15,7 +15,7 @@ class Launched:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Ec2Instance:
     """An instance as EC2 shows it."""
 
     instance_id: str

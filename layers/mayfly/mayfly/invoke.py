@@ -65,9 +65,9 @@ def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     now = utc_now()
     match parse(event):
         case SpotWarning(instance_id=instance_id, until=until):
-            return _report(reaping.warned(ports, instance_id, until, now))
+            return _report(reaping.on_spot_warning(ports, instance_id, until, now))
         case StateChanged() as change:
-            return _report(reaping.changed(ports, change, now))
+            return _report(reaping.on_state_change(ports, change, now))
         case _:
             return _report(reaping.tick(ports, now))
 

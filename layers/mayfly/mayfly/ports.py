@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from mayfly.answers import Association, Launched, Listing, Parameter, Seen
+from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter
 from mayfly.records.changes import Change
 from mayfly.records.model import (
     Claim,
@@ -108,10 +108,10 @@ class Machines(Protocol):
         launched nothing for lack of capacity.
         """
 
-    def instances(self) -> Sequence[Seen]:
+    def instances(self) -> Sequence[Ec2Instance]:
         """Every instance with the stack's tag that EC2 still shows, in any state."""
 
-    def instance(self, instance_id: str) -> Seen | None:
+    def instance(self, instance_id: str) -> Ec2Instance | None:
         """One instance with the stack's tag, in any state; None when EC2 does not show it."""
 
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:

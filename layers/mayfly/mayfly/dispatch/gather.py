@@ -32,9 +32,9 @@ def gather(
 ) -> Iterator[tuple[QueueConfig, QueueView]]:
     """Yield each queue's configuration and view.
 
-    Lists and records are read in parallel, then the states of all jobs in one request. A queue
-    with unreadable records is omitted. A failed list, state or environment read only leaves its
-    part of the view empty. Failures go into the outcome.
+    Lists and records are read in parallel, then the states of all queues' jobs together. A queue
+    with unreadable records is omitted. Any other failed read only leaves its part of the view
+    empty. Failures go into the outcome.
     """
     configs = _configs(turn, outcome)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
@@ -132,8 +132,8 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
 def _beside_new_jobs(views: Iterable[QueueView]) -> Iterator[Claim]:
     """Waiting claims of queues that list new jobs: read their states even between state reads.
 
-    A push often cancels the jobs of the push before. Without this read the instances launched
-    for cancelled jobs would not count for the new jobs, and more would be launched.
+    A push often cancels the jobs of the push before. Without this read the cancelled jobs would
+    still count as demand, and further instances would be launched for the new jobs.
     """
     for view in views:
         known = {claim.job for claim in view.claims}

@@ -26,7 +26,7 @@ class Hold:
     confirmed_at: datetime
     """When the lease was last read or written as this invocation's."""
     overlap_until: datetime | None = None
-    """Until when the former holder may still act; by then it has checked the lease. None: none."""
+    """Until when the former holder may still act: its next check of the lease. None: not at all."""
 
     def overlaps(self, now: datetime) -> bool:
         """Whether the former holder may still act."""
@@ -34,9 +34,9 @@ class Hold:
 
 
 def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
-    """Take the lease, or keep it: renew it or check it when due. Returns the current hold.
+    """Take the lease, or keep the lease by a renewal or a check when due. Returns the hold.
 
-    Raises Conflict when another invocation has taken the lease; that shows within `CHECK`.
+    Raises Conflict when another invocation has taken the lease, at most `CHECK` after that.
     """
     if held is None:
         return take(fleet, holder, now)
@@ -53,7 +53,7 @@ def hold(fleet: Fleet, held: Hold | None, holder: str, now: datetime) -> Hold:
 def take(fleet: Fleet, holder: str, now: datetime) -> Hold:
     """Take the lease over from any holder: the newest invocation always wins.
 
-    The former holder's writes are refused at once; it ends at its next check of the lease.
+    The former holder's writes are refused at once; the former holder ends at its next check.
     Raises Conflict when another invocation takes the lease at the same moment.
     """
     old = fleet.lease()

@@ -45,7 +45,7 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
                 turn = rhythm.turn(queues, held, started)
                 outcome, seen = dispatch.tick(ports, turn, started)
                 total.add(outcome)
-                pace = rhythm.after(turn, seen, held, started)
+                pace = rhythm.time_to_next(turn, seen, held, started)
         if not edge.wait(started, pace):
             return total
 

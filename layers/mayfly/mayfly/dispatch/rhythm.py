@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from mayfly.dispatch.lease import Hold
 from mayfly.dispatch.view import LastTick, Turn
 from mayfly.records.model import QueueRecord
-from mayfly.tick.edge import Every
+from mayfly.tick.edge import Timer
 
 LISTS_AT_ONCE = 4
 """Queues listed in one tick."""
@@ -42,10 +42,10 @@ READ_RUNNING = timedelta(seconds=15)
 class Rhythm:
     """Plans the ticks of one loop: what each tick reads, and when the next tick begins."""
 
-    queue_reads: Every = field(default_factory=lambda: Every(READ_QUEUES))
-    _state_reads: Every = field(default_factory=lambda: Every(READ_STATES))
-    _wide_reads: Every = field(default_factory=lambda: Every(READ_RUNNING))
-    _idle_reads: Every = field(default_factory=lambda: Every(IDLE_READ))
+    queue_reads: Timer = field(default_factory=lambda: Timer(READ_QUEUES))
+    _state_reads: Timer = field(default_factory=lambda: Timer(READ_STATES))
+    _wide_reads: Timer = field(default_factory=lambda: Timer(READ_RUNNING))
+    _idle_reads: Timer = field(default_factory=lambda: Timer(IDLE_READ))
     _busy: bool = True
     """Whether the last tick saw jobs; then the next tick reads records beside the lists."""
     _seen: Mapping[str, LastTick] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Rhythm:
         )
         return Turn(queues, named, fence, wide, reads_states, lists_first, self._seen)
 
-    def after(
+    def time_to_next(
         self, turn: Turn, seen: Mapping[str, LastTick], held: Hold, began: datetime
     ) -> timedelta:
         """Time from `began`, the start of this tick, to the start of the next tick."""

@@ -16,7 +16,7 @@ from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import WriteRecords
 
 # Job states of the Stacks API (endpoint get-states).
-STILL_OURS = frozenset({"scheduled", "reserved"})
+BEFORE_AGENT = frozenset({"scheduled", "reserved"})
 WITH_AGENT = frozenset({"assigned", "accepted", "running", "canceling", "timing_out"})
 ACCEPTED = WITH_AGENT - {"assigned"}
 ENDED = frozenset({"finished", "canceled", "timed_out", "skipped", "broken", "expired"})
@@ -92,7 +92,7 @@ def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[W
         reason = "the job waited an hour for an instance and goes back to Buildkite"
     elif paused and not claim.reserved(now):
         reason = "the queue is paused and the job's reservation has run out"
-    elif word in STILL_OURS and now - (claim.reserved_until or claim.since) > UNRESERVED:
+    elif word in BEFORE_AGENT and now - (claim.reserved_until or claim.since) > UNRESERVED:
         reason = "Buildkite does not reserve the job for Mayfly"
     if reason:
         released = move_claim(claim, ClaimState.RELEASED, now, reason)
@@ -106,11 +106,11 @@ def _assigned(
         yield _accepted(claim, instance, word, now)
     elif word in ENDED:
         yield _released(claim, instance, f"Buildkite says {word} before an agent accepted it", now)
-    elif word in STILL_OURS and _attempt_is_over(claim, instance, now):
+    elif word in BEFORE_AGENT and _attempt_is_over(claim, instance, now):
         yield _retry(claim, instance, attempts, now)
     elif _is_gone(instance) and claim.state.traits.overstayed(now - claim.since):
         said = f"Buildkite says {word or 'nothing'}"
-        yield _released(claim, instance, f"its instance is long gone and {said} of the job", now)
+        yield _released(claim, instance, f"{said} of the job, and its instance is long gone", now)
 
 
 def _running(claim: Claim, word: str, now: datetime) -> Iterator[WriteRecords]:
@@ -134,7 +134,7 @@ def _accepted(claim: Claim, instance: Instance | None, word: str, now: datetime)
 def _released(claim: Claim, instance: Instance | None, reason: str, now: datetime) -> WriteRecords:
     """Release the claim of a job that ended before it began.
 
-    The instance is condemned: it may have seen the token, so it gets no other job.
+    The instance is condemned: an instance that may have seen a job's token gets no other job.
     """
     released = move_claim(claim, ClaimState.RELEASED, now, reason)
     return WriteRecords(

@@ -126,9 +126,9 @@ def _target(config: QueueConfig, shape: Shape) -> int:
 
 
 def _supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
-    """Number of instances of the shape. Up to `REPLACE_AT_ONCE` outdated ones do not count.
+    """Number of instances of the shape, without up to `REPLACE_AT_ONCE` outdated ones of a pool.
 
-    They do not count so that the pool launches their successors before they are retired.
+    Outdated instances are left out so that their successors are launched before they retire.
     """
     mine = [i for i in view.instances if i.shape == shape]
     outdated = sum(bool(_outdated(i, view, config, now)) for i in mine)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from mayfly.answers import Seen
+from mayfly.answers import Ec2Instance
 from mayfly.metrics import Metric
 from mayfly.reap import consoles
 from mayfly.reap.actions import (
@@ -50,7 +50,7 @@ class ReapView:
     """What `reap` knows of all open instances, or of one."""
 
     instances: tuple[Instance, ...]
-    seen: Mapping[str, Seen]
+    seen: Mapping[str, Ec2Instance]
     """EC2's instances with the stack's tag, by instance id."""
     reports: Mapping[str, Report]
     """By mailbox row, of bootstrap and sandbox rows."""
@@ -102,7 +102,9 @@ def _steps(instance: Instance, view: ReapView, now: datetime) -> Steps:
     return Steps((*notes, *writes, *words), instance.instance_id if may_terminate else None)
 
 
-def wants_console(instance: Instance, seen: Seen | None, reports: Mapping[str, Report]) -> bool:
+def wants_console(
+    instance: Instance, seen: Ec2Instance | None, reports: Mapping[str, Report]
+) -> bool:
     """Whether an instance is ending unexpectedly and no report says why, so read its console."""
     if seen is None or seen.state not in _ENDING or _end_is_expected(instance):
         return False

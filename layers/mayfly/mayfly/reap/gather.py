@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from mayfly.answers import Seen
+from mayfly.answers import Ec2Instance
 from mayfly.config.queue import QueueConfig
 from mayfly.errors import MayflyError, Misconfigured
 from mayfly.ports import Fleet, Machines, Mailbox
@@ -71,7 +71,7 @@ def gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Repor
 
 
 def _unlisted(
-    fleet: Fleet, listed: Iterable[Instance], seen: Mapping[str, Seen]
+    fleet: Fleet, listed: Iterable[Instance], seen: Mapping[str, Ec2Instance]
 ) -> tuple[tuple[Instance, ...], frozenset[str]]:
     """Living EC2 instances that no list of records has: their open records, and the other ids.
 

@@ -29,7 +29,7 @@ def tick(ports: ReapPorts, now: datetime) -> Outcome:
     return outcome
 
 
-def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -> Outcome:
+def on_spot_warning(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -> Outcome:
     """Act on a spot warning: EC2 ends the instance at `until`. Ids without a record are ignored."""
 
     def act(outcome: Outcome) -> None:
@@ -40,7 +40,7 @@ def warned(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -
     return _retry_lost_races(f"the spot warning for {instance_id}", instance_id, act)
 
 
-def changed(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
+def on_state_change(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
     """Decide about one instance after a state change. Ids without an open record are ignored.
 
     Only this instance is read: a burst of events must not read the whole fleet each time.

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.ports import SandboxPorts
-from mayfly.tick.edge import Edge, Every
+from mayfly.tick.edge import Edge, Timer
 from mayfly.tick.outcome import Outcome
 
 SANDBOX_PACE = timedelta(seconds=1)
@@ -19,7 +19,7 @@ def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outc
     A nudged invocation ends when no change is imminent, because it holds up the stream's next
     record. Returns the outcomes of all ticks, added up.
     """
-    total, wide = Outcome(), Every(SANDBOX_PACE)
+    total, wide = Outcome(), Timer(SANDBOX_PACE)
     while True:
         started = edge.clock()
         result = sandbox.tick(ports, started, wide=wide.due(started))

@@ -27,14 +27,14 @@ class Edge:
 
 
 @dataclass(slots=True)
-class Every:
+class Timer:
     """A timer that is due at once, and then at most once per `interval`."""
 
     interval: timedelta
     at: datetime | None = None
 
     def due(self, now: datetime) -> bool:
-        """Whether the timer is due; if so, it is due again `interval` after `now`."""
+        """Whether the timer is due. A due timer is set to `interval` after `now`."""
         if self.at is not None and now < self.at:
             return False
         self.at = now + self.interval

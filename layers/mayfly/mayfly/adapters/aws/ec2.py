@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import code_of, duty, translated
-from mayfly.answers import Association, Launched, Seen
+from mayfly.answers import Association, Ec2Instance, Launched
 from mayfly.batched import batched
 from mayfly.errors import MayflyError, Misconfigured, NoCapacity, NotFound
 
@@ -47,16 +47,16 @@ class Ec2Machines:
             raise _nothing(errors, [error["ErrorCode"] for error in answer.get("Errors", ())])
         return Launched(tuple(ids), errors)
 
-    def instances(self) -> Sequence[Seen]:
+    def instances(self) -> Sequence[Ec2Instance]:
         """See `mayfly.ports.Machines`."""
         return self._described()
 
-    def instance(self, instance_id: str) -> Seen | None:
+    def instance(self, instance_id: str) -> Ec2Instance | None:
         """See `mayfly.ports.Machines`."""
         # A filter, because EC2 answers an unknown id in `InstanceIds` with an error.
         return next(iter(self._described({"Name": "instance-id", "Values": [instance_id]})), None)
 
-    def _described(self, *filters: FilterTypeDef) -> Sequence[Seen]:
+    def _described(self, *filters: FilterTypeDef) -> Sequence[Ec2Instance]:
         pages = self._client.get_paginator("describe_instances").paginate(
             Filters=[{"Name": "tag:mayfly-stack", "Values": [self._stack]}, *filters],
             # EC2 counts calls without filter or paging against a smaller rate limit.
@@ -146,10 +146,10 @@ def _nothing(errors: Sequence[str], codes: Sequence[str]) -> MayflyError:
     return NoCapacity(text)
 
 
-def _seen(instance: Mapping[str, Any]) -> Seen:
+def _seen(instance: Mapping[str, Any]) -> Ec2Instance:
     tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
     reason = instance.get("StateReason", {})
-    return Seen(
+    return Ec2Instance(
         instance_id=instance["InstanceId"],
         state=instance["State"]["Name"],
         launch=tags.get("mayfly-launch", ""),
