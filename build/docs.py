@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from build.blocks import ROOT, Documents, main, table
 from mayfly.config import agent_settings, rules
-from mayfly.config.parameters import ABOUT
+from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.metrics import NAMESPACE, Dimension, Metric, Service
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
 from mayfly_cli.templates.reading import read
@@ -25,7 +25,7 @@ def parameters() -> str:
         ("parameter", "what it is", "allowed", "default"),
         (
             (f"`{about.name}`", about.meaning, about.allowed, about.default)
-            for about in ABOUT.values()
+            for about in DESCRIPTIONS.values()
         ),
     )
 

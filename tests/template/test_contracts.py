@@ -6,7 +6,7 @@ from typing import Any
 
 from build.embed import INSTANCE, PLACEHOLDER
 from mayfly.config.infra import Infra
-from mayfly.config.parameters import ABOUT
+from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.config.queue import DEFAULT_TYPES
 from mayfly_instance import host
 from tests.template.test_people_rights import OPERATORS, SECURITY_OWNERS
@@ -30,7 +30,7 @@ def test_what_a_host_is_told_is_what_it_reads(queue: Resources) -> None:
 
 
 def test_each_parameter_of_a_queue_has_its_owner() -> None:
-    named = {about.name.replace("<name>", "deploy") for about in ABOUT.values()}
+    named = {about.name.replace("<name>", "deploy") for about in DESCRIPTIONS.values()}
     assert named <= {*OPERATORS, *SECURITY_OWNERS}
     # What is owned and not a parameter stands there as a trap.
     assert {*OPERATORS, *SECURITY_OWNERS} - named == {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.config.parameters import ABOUT, Written
+from mayfly.config.parameters import DESCRIPTIONS, QueueParameters
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.config.read import read_queue
 from mayfly.config.rules import parse_rules
@@ -113,7 +113,7 @@ def read(texts: dict[str, str], **changes: object) -> tuple[QueueConfig | None, 
 
 
 def test_the_tables_cover_every_parameter() -> None:
-    assert VALID.keys() == INVALID.keys() == ABOUT.keys() - {"rules"}
+    assert VALID.keys() == INVALID.keys() == DESCRIPTIONS.keys() - {"rules"}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_tables_cover_every_parameter() -> None:
 )
 def test_a_valid_value_is_in_the_configuration(field: str, text: str, value: object) -> None:
     others = {"launch/instance-types": "m7g.large"} if text == "arm64" else {}
-    config, problems = read({ABOUT[field].name: text, **others})
+    config, problems = read({DESCRIPTIONS[field].name: text, **others})
     assert problems == []
     assert config is not None
     assert getattr(config, field) == value
@@ -134,7 +134,7 @@ def test_a_valid_value_is_in_the_configuration(field: str, text: str, value: obj
 def test_an_invalid_value_gives_no_configuration_and_says_what_is_allowed(
     field: str, text: str
 ) -> None:
-    about = ABOUT[field]
+    about = DESCRIPTIONS[field]
     config, problems = read({about.name: text})
     assert config is None
     assert len(problems) == 1
@@ -147,11 +147,11 @@ def test_a_queue_without_parameters_has_the_defaults() -> None:
     assert read({}) == (QueueConfig(queue="deploy"), [])
 
 
-@pytest.mark.parametrize("field", sorted(ABOUT.keys() - {"instance_types"}))
+@pytest.mark.parametrize("field", sorted(DESCRIPTIONS.keys() - {"instance_types"}))
 def test_the_stated_default_is_the_default(field: str) -> None:
-    about = ABOUT[field]
+    about = DESCRIPTIONS[field]
     if about.default.startswith("none"):
-        assert not Written.model_fields[field].default
+        assert not QueueParameters.model_fields[field].default
     else:
         assert read({about.name: about.default})[0] == read({})[0]
 

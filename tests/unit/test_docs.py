@@ -10,7 +10,7 @@ import pytest
 
 from build import docs
 from build.blocks import ROOT, BadMarkers, table
-from mayfly.config.parameters import ABOUT
+from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.metrics import Metric
 from mayfly.records.states import INSTANCE_STATES
 
@@ -73,7 +73,7 @@ def test_every_block_stands_in_a_document_or_can(name: str) -> None:
 
 
 def test_the_table_has_every_parameter() -> None:
-    for about in ABOUT.values():
+    for about in DESCRIPTIONS.values():
         assert f"| `{about.name}` | {about.meaning} |" in docs.parameters()
 
 

@@ -21,18 +21,18 @@ from mayfly.tick.outcome import Outcome
 
 log = logging.getLogger("mayfly")
 
-_TAIL = timedelta(seconds=8)
+_RESERVE = timedelta(seconds=8)
 """Time kept free at the end of an invocation, so Lambda cuts off no tick."""
-_NUDGED = timedelta(seconds=10)
+_NUDGED_STAY = timedelta(seconds=10)
 """Longest time that a nudged `sandbox` stays for a profile swap under way."""
 
 
 @observe.invocation
 def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tick until the next invocation takes over. Returns the outcome of all ticks."""
-    ports, mine = wiring.dispatch(), wiring.settings(DispatchSettings)
+    ports, settings = wiring.dispatch(), wiring.settings(DispatchSettings)
     parse(event)
-    owner = f"{mine.account}/{mine.region}/{mine.stack}"
+    owner = f"{settings.account}/{settings.region}/{settings.stack}"
     edge = _edge(context)
     return _report(dispatch_until_replaced(ports, owner, context.aws_request_id, edge))
 
@@ -47,13 +47,13 @@ def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick while instances are being set up; after a nudge, at most `_NUDGED` long.
+    """Tick while instances are being set up; after a nudge, at most `_NUDGED_STAY` long.
 
     Returns the outcome of all ticks.
     """
     ports = wiring.sandbox()
     nudged = isinstance(parse(event), Nudged)
-    edge = _edge(context, at_most=_NUDGED if nudged else None)
+    edge = _edge(context, at_most=_NUDGED_STAY if nudged else None)
     return _report(sandbox_while_open(ports, edge, nudged=nudged))
 
 
@@ -78,7 +78,7 @@ def utc_now() -> datetime:
 
 
 def _edge(context: Context, at_most: timedelta | None = None) -> Edge:
-    left = timedelta(milliseconds=context.get_remaining_time_in_millis()) - _TAIL
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis()) - _RESERVE
     stay = left if at_most is None else min(left, at_most)
     return Edge(utc_now, time.sleep, utc_now() + stay)
 

@@ -58,9 +58,9 @@ def configure(settings: Settings) -> None:
     # botocore's DEBUG prints requests with their bodies, so libraries log warnings at least.
     logging.root.setLevel(max(log.level, logging.WARNING))
     logger().append_keys(service=settings.service, stack=settings.stack)
-    ours = metrics()
-    ours.namespace, ours.service = settings.metrics_namespace, settings.service
-    ours.set_default_dimensions(**{Dimension.STACK: settings.stack})
+    emitter = metrics()
+    emitter.namespace, emitter.service = settings.metrics_namespace, settings.service
+    emitter.set_default_dimensions(**{Dimension.STACK: settings.stack})
 
 
 def count(metric: Metric, value: int = 1) -> None:
@@ -94,12 +94,12 @@ def invocation(handle: Handler) -> Handler:
 
 
 def _flush() -> None:
-    ours = metrics()
-    if ours.metric_set:
+    emitter = metrics()
+    if emitter.metric_set:
         keys = logger().get_current_keys()
         for name in ("function_request_id", "function_name", "cold_start"):
-            ours.add_metadata(name, keys[name])
-        ours.flush_metrics()
+            emitter.add_metadata(name, keys[name])
+        emitter.flush_metrics()
 
 
 @cache

@@ -53,16 +53,20 @@ def dispatch() -> DispatchPorts:
     from mayfly.adapters.buildkite.stacks_calls import StacksCalls
     from mayfly.dispatch.rhythm import LISTS
 
-    mine = settings(DispatchSettings)
-    key = stack_key(mine.account, mine.region, mine.stack)
-    calls = StacksCalls(mine.buildkite_endpoint, Secret(clients.ssm(), mine.token_parameter))
-    elsewhere = mine.buildkite_endpoint.rstrip("/") != BUILDKITE
+    environment = settings(DispatchSettings)
+    key = stack_key(environment.account, environment.region, environment.stack)
+    calls = StacksCalls(
+        environment.buildkite_endpoint, Secret(clients.ssm(), environment.token_parameter)
+    )
+    elsewhere = environment.buildkite_endpoint.rstrip("/") != BUILDKITE
     return DispatchPorts(
-        fleet=DynamoFleet(clients.dynamodb(), Tables(mine.fleet_table, mine.mailbox_table)),
+        fleet=DynamoFleet(
+            clients.dynamodb(), Tables(environment.fleet_table, environment.mailbox_table)
+        ),
         buildkite=Stacks(calls, key, LISTS),
         parameters=SsmParameters(clients.ssm()),
-        nudges=SqsNudges(clients.sqs(), mine.nudge_queue_url),
-        agent_endpoint=mine.buildkite_endpoint if elsewhere else "",
+        nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
+        agent_endpoint=environment.buildkite_endpoint if elsewhere else "",
     )
 
 
@@ -73,11 +77,11 @@ def provision() -> ProvisionPorts:
     from mayfly.adapters.aws.iam import IamRoles
     from mayfly.adapters.aws.ssm import SsmParameters
 
-    mine = settings(Settings)
+    environment = settings(Settings)
     return ProvisionPorts(
-        stack=mine.stack,
-        fleet=DynamoFleet(clients.dynamodb(), Tables(mine.fleet_table, mailbox="")),
-        machines=Ec2Machines(clients.ec2(), mine.stack),
+        stack=environment.stack,
+        fleet=DynamoFleet(clients.dynamodb(), Tables(environment.fleet_table, mailbox="")),
+        machines=Ec2Machines(clients.ec2(), environment.stack),
         parameters=SsmParameters(clients.ssm()),
         roles=IamRoles(clients.iam()),
     )
@@ -90,12 +94,14 @@ def sandbox() -> SandboxPorts:
     from mayfly.adapters.aws.sqs import SqsNudges
     from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 
-    mine = settings(SandboxSettings)
+    environment = settings(SandboxSettings)
     return SandboxPorts(
-        fleet=DynamoFleet(clients.dynamodb(), Tables(mine.fleet_table, mine.mailbox_table)),
-        mailbox=DynamoMailbox(clients.dynamodb(), mine.mailbox_table),
-        machines=Ec2Machines(clients.ec2(), mine.stack),
-        nudges=SqsNudges(clients.sqs(), mine.nudge_queue_url),
+        fleet=DynamoFleet(
+            clients.dynamodb(), Tables(environment.fleet_table, environment.mailbox_table)
+        ),
+        mailbox=DynamoMailbox(clients.dynamodb(), environment.mailbox_table),
+        machines=Ec2Machines(clients.ec2(), environment.stack),
+        nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
     )
 
 
@@ -107,13 +113,15 @@ def reap() -> ReapPorts:
     from mayfly.adapters.aws.sqs import SqsNudges
     from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 
-    mine = settings(ReapSettings)
+    environment = settings(ReapSettings)
     return ReapPorts(
-        fleet=DynamoFleet(clients.dynamodb(), Tables(mine.fleet_table, mine.mailbox_table)),
-        mailbox=DynamoMailbox(clients.dynamodb(), mine.mailbox_table),
-        machines=Ec2Machines(clients.ec2(), mine.stack),
-        nudges=SqsNudges(clients.sqs(), mine.nudge_queue_url),
-        words=LogGroup(clients.logs(), mine.last_words_group),
+        fleet=DynamoFleet(
+            clients.dynamodb(), Tables(environment.fleet_table, environment.mailbox_table)
+        ),
+        mailbox=DynamoMailbox(clients.dynamodb(), environment.mailbox_table),
+        machines=Ec2Machines(clients.ec2(), environment.stack),
+        nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
+        words=LogGroup(clients.logs(), environment.last_words_group),
     )
 
 

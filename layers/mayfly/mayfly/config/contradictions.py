@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mayfly.config.infra import Infra
-from mayfly.config.parameters import ABOUT, MAX_MINUTES_WITHOUT_IMDS
-from mayfly.config.problem import Problem, shown
+from mayfly.config.parameters import DESCRIPTIONS, MAX_MINUTES_WITHOUT_IMDS
+from mayfly.config.problem import Problem, printable
 from mayfly.config.queue import QueueConfig
 from mayfly.config.values import architecture_of
 from mayfly_protocol.words import ROOT, Imds
@@ -57,4 +57,4 @@ def _with_the_stack(config: QueueConfig, infra: Infra) -> Iterator[Problem]:
 
 
 def _problem(field: str, value: object, allowed: str) -> Problem:
-    return Problem(ABOUT[field].name, shown(str(value)), f"allowed: {allowed}")
+    return Problem(DESCRIPTIONS[field].name, printable(str(value)), f"allowed: {allowed}")

@@ -25,7 +25,7 @@ _PARTITIONS = "aws|aws-cn|aws-us-gov"
 _NAME = r"[A-Za-z0-9_+=,.@-]{1,128}"
 
 
-def _known(protocol: int) -> int:
+def _supported(protocol: int) -> int:
     if protocol != PROTOCOL:
         raise ValueError(f"protocol {protocol}; this control plane supports protocol {PROTOCOL}")
     return protocol
@@ -48,7 +48,7 @@ class Infra(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    protocol: Annotated[int, Field(strict=True), AfterValidator(_known)]
+    protocol: Annotated[int, Field(strict=True), AfterValidator(_supported)]
     queue: str
     templates: Annotated[Mapping[Architecture, Template], Field(min_length=1)]
     bootstrap_profile: str
@@ -77,13 +77,13 @@ class Infra(BaseModel):
             raise Misconfigured(
                 f"infrastructure published for queue {queue}: {field}: {first['msg']}"
             ) from error
-        wrong = next(_strangers(infra, queue, stack), None)
+        wrong = next(_foreign_fields(infra, queue, stack), None)
         if wrong is not None:
             raise Misconfigured(f"infrastructure published for queue {queue}: {wrong}")
         return infra
 
 
-def _strangers(infra: Infra, queue: str, stack: str) -> Iterator[str]:
+def _foreign_fields(infra: Infra, queue: str, stack: str) -> Iterator[str]:
     """A message for each field that does not belong to this queue of this stack."""
     if infra.queue != queue:
         yield f"the field queue names queue {infra.queue}"

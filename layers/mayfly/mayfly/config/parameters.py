@@ -27,7 +27,7 @@ _DEFAULT = QueueConfig(queue="")
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Description:
     """A parameter's entry in the operating guide. `default` has the parameter's own notation."""
 
     name: str
@@ -36,7 +36,7 @@ class About:
     default: str = "none"
 
 
-class Written(BaseModel):
+class QueueParameters(BaseModel):
     """A queue's parameters, each parsed on its own. An absent parameter has its default."""
 
     model_config = ConfigDict(frozen=True)
@@ -44,7 +44,7 @@ class Written(BaseModel):
     hot: Annotated[
         int,
         PlainValidator(values.count(0, 5000)),
-        About(
+        Description(
             "pool/hot",
             "number of hot instances to keep: running, proven, never used",
             "a count from 0 to 5000 (a plain number, no schedule and no `auto`), "
@@ -55,7 +55,7 @@ class Written(BaseModel):
     max_idle: Annotated[
         timedelta,
         PlainValidator(values.hours),
-        About(
+        Description(
             "pool/max-idle-hours",
             "how long an instance may wait for a job before it is replaced",
             "hours from 0.1 to 168",
@@ -65,7 +65,7 @@ class Written(BaseModel):
     max_instances: Annotated[
         int,
         PlainValidator(values.count(1, 5000)),
-        About(
+        Description(
             "limits/max-instances",
             "maximum number of instances at the same time, whatever their state",
             "a count from 1 to 5000 (to stop a queue, set `paused`)",
@@ -75,7 +75,7 @@ class Written(BaseModel):
     max_launches_per_minute: Annotated[
         int,
         PlainValidator(values.count(1, 1000)),
-        About(
+        Description(
             "limits/max-launches-per-minute",
             "maximum number of instances launched within a minute",
             "a count from 1 to 1000",
@@ -85,7 +85,7 @@ class Written(BaseModel):
     architecture: Annotated[
         str,
         PlainValidator(values.one_of("x86_64", "arm64")),
-        About(
+        Description(
             "launch/architecture",
             "the processor's architecture",
             "`x86_64` or `arm64`; the queue's stack must have a launch template for it",
@@ -95,7 +95,7 @@ class Written(BaseModel):
     instance_types: Annotated[
         tuple[str, ...] | None,
         PlainValidator(values.instance_types),
-        About(
+        Description(
             "launch/instance-types",
             "instance types, the preferred one first",
             "up to 20 names of the queue's architecture, separated by commas",
@@ -105,7 +105,7 @@ class Written(BaseModel):
     purchase: Annotated[
         str,
         PlainValidator(values.one_of("spot", "on-demand", "spot-then-on-demand")),
-        About(
+        Description(
             "launch/purchase",
             "how instances are bought",
             "`spot`, `on-demand` or `spot-then-on-demand`",
@@ -115,7 +115,7 @@ class Written(BaseModel):
     tags: Annotated[
         Mapping[str, str],
         PlainValidator(values.agent_tags),
-        About(
+        Description(
             "tags",
             "agent tags that the queue offers besides `queue`, `arch` and `instance-type`",
             "`key=value`, separated by commas",
@@ -124,7 +124,7 @@ class Written(BaseModel):
     max_minutes: Annotated[
         int,
         PlainValidator(values.count(1, 10080)),
-        About(
+        Description(
             "job/max-minutes",
             "upper limit for a job's running time; Buildkite's own time-outs apply below it",
             f"minutes from 1 to 10080, at most {MAX_MINUTES_WITHOUT_IMDS} where `imds` is `off`, "
@@ -135,7 +135,7 @@ class Written(BaseModel):
     attempts: Annotated[
         int,
         PlainValidator(values.count(1, 10)),
-        About(
+        Description(
             "job/attempts",
             "number of instances that Mayfly tries for a job until an agent has accepted the job",
             "a count from 1 to 10",
@@ -145,7 +145,7 @@ class Written(BaseModel):
     root: Annotated[
         str,
         PlainValidator(values.one_of(*ROOT)),
-        About(
+        Description(
             "job/root",
             "whether jobs run as root on their instance",
             "`no` or `yes` (`rootless-docker` and `docker` are not supported yet)",
@@ -155,7 +155,7 @@ class Written(BaseModel):
     imds: Annotated[
         str,
         PlainValidator(values.one_of(*Imds)),
-        About(
+        Description(
             "imds",
             "who can reach the instance metadata service, and with it the sandbox role",
             "`off` (nobody), `supervisor` (root alone) or `job` (everybody); "
@@ -165,7 +165,7 @@ class Written(BaseModel):
     ] = _DEFAULT.imds
     rules: Annotated[
         Mapping[str, Annotated[tuple[Rule, ...], PlainValidator(values.rules)]],
-        About(
+        Description(
             f"{RULES}/<name>",
             "which jobs the queue takes: a job that meets one line is let in, see below",
             "lines of `key=value[,value…]`; a job must meet every condition of a line",
@@ -175,7 +175,7 @@ class Written(BaseModel):
     repository_from: Annotated[
         str | None,
         PlainValidator(values.repository_path),
-        About(
+        Description(
             "policy/repository-from",
             "path of the SSM parameters with the one repository that each pipeline may use on this "
             "queue",
@@ -186,13 +186,13 @@ class Written(BaseModel):
     ] = _DEFAULT.repository_from
     paused: Annotated[
         bool,
-        PlainValidator(values.truth),
-        About("paused", "stops new work; running jobs go on", "`true` or `false`", "false"),
+        PlainValidator(values.boolean),
+        Description("paused", "stops new work; running jobs go on", "`true` or `false`", "false"),
     ] = _DEFAULT.paused
     script: Annotated[
         tuple[str, int] | None,
         PlainValidator(values.script),
-        About(
+        Description(
             "bootstrap/script",
             "a script that sets an instance up, as root, with the bootstrap role",
             "`s3://bucket/key`, followed by ` minutes=N` (1 to 60) for a time limit other "
@@ -202,7 +202,7 @@ class Written(BaseModel):
     agent_config: Annotated[
         str,
         PlainValidator(parse_agent_settings),
-        About(
+        Description(
             "agent/config",
             "lines for the agent's own configuration file, see below",
             "lines of `name=value`, with names that do not weaken Mayfly's promises",
@@ -211,7 +211,7 @@ class Written(BaseModel):
     keep_failed: Annotated[
         timedelta,
         PlainValidator(values.minutes),
-        About(
+        Description(
             "debug/keep-failed-minutes",
             "how long a host that was never ready is kept for inspection, without a job",
             "minutes from 0 to 1440",
@@ -220,10 +220,12 @@ class Written(BaseModel):
     ] = _DEFAULT.keep_failed
 
 
-def _about(field: str) -> About:
-    metadata = Written.model_fields[field].metadata
-    return next(each for each in metadata if isinstance(each, About))
+def _description(field: str) -> Description:
+    metadata = QueueParameters.model_fields[field].metadata
+    return next(each for each in metadata if isinstance(each, Description))
 
 
-ABOUT: Mapping[str, About] = {field: _about(field) for field in Written.model_fields}
+DESCRIPTIONS: Mapping[str, Description] = {
+    field: _description(field) for field in QueueParameters.model_fields
+}
 """Each parameter's entry, by field of the model."""

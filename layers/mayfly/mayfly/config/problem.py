@@ -23,7 +23,7 @@ class Problem:
         return f'{self.parameter} = "{self.value}": {self.allowed}'
 
 
-def shown(text: str, most: int = 80) -> str:
+def printable(text: str, most: int = 80) -> str:
     """The text in one line of at most `most` characters, without possible secrets."""
     plain = _PASSWORD.sub("…", scrub(text))
     line = "".join(char if char.isprintable() else " " for char in plain)

@@ -14,14 +14,16 @@ from pydantic import ValidationError
 from mayfly.answers import Parameter
 from mayfly.config.contradictions import contradictions
 from mayfly.config.infra import Infra
-from mayfly.config.parameters import ABOUT, RULES, Written
-from mayfly.config.problem import Problem, shown
+from mayfly.config.parameters import DESCRIPTIONS, RULES, QueueParameters
+from mayfly.config.problem import Problem, printable
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.config.rules import UNREADABLE
 from mayfly.errors import Misconfigured
 from mayfly.records.model import QueueRecord
 
-_FIELDS = {about.name: field for field, about in ABOUT.items() if field != "rules"}
+_FIELDS = {
+    description.name: field for field, description in DESCRIPTIONS.items() if field != "rules"
+}
 
 
 def read_queue(
@@ -146,33 +148,37 @@ def _read(
         elif _rule_name(name):
             rules[_rule_name(name)] = (_rule_name(name), text)
         else:
-            strange.append(Problem(name, _shown(name, text), _no_such(name)))
+            strange.append(Problem(name, _printable_value(name, text), _unknown_name(name)))
     try:
-        written = Written.model_validate({**given, "rules": rules} if rules else given)
+        parsed = QueueParameters.model_validate({**given, "rules": rules} if rules else given)
     except ValidationError as error:
-        return None, (*_refused(error, parameters), *strange)
-    return _config(queue, written, parameters), tuple(strange)
+        return None, (*_validation_problems(error, parameters), *strange)
+    return _config(queue, parsed, parameters), tuple(strange)
 
 
-def _config(queue: str, written: Written, parameters: Mapping[str, Parameter]) -> QueueConfig:
-    values = dict(written)
-    values["instance_types"] = written.instance_types or DEFAULT_TYPES[written.architecture]
-    values["rules"] = tuple(rule for _, rules in sorted(written.rules.items()) for rule in rules)
-    if written.script is not None:
-        name = ABOUT["script"].name
-        values["script"] = Script(*written.script, version=parameters[name].version)
+def _config(
+    queue: str, parsed: QueueParameters, parameters: Mapping[str, Parameter]
+) -> QueueConfig:
+    values = dict(parsed)
+    values["instance_types"] = parsed.instance_types or DEFAULT_TYPES[parsed.architecture]
+    values["rules"] = tuple(rule for _, rules in sorted(parsed.rules.items()) for rule in rules)
+    if parsed.script is not None:
+        name = DESCRIPTIONS["script"].name
+        values["script"] = Script(*parsed.script, version=parameters[name].version)
     return QueueConfig(queue=queue, **values)
 
 
-def _refused(error: ValidationError, parameters: Mapping[str, Parameter]) -> Iterator[Problem]:
+def _validation_problems(
+    error: ValidationError, parameters: Mapping[str, Parameter]
+) -> Iterator[Problem]:
     """One problem for each parameter that could not be read."""
     for each in error.errors(include_url=False):
         field, *rule = each["loc"]
-        about = ABOUT[str(field)]
-        name = f"{RULES}/{rule[0]}" if rule else about.name
-        why = shown(str(each["ctx"]["error"]), 200)
-        allowed = f"allowed: {about.allowed.replace('`', '')}"
-        value = _shown(name, parameters[name].value)
+        description = DESCRIPTIONS[str(field)]
+        name = f"{RULES}/{rule[0]}" if rule else description.name
+        why = printable(str(each["ctx"]["error"]), 200)
+        allowed = f"allowed: {description.allowed.replace('`', '')}"
+        value = _printable_value(name, parameters[name].value)
         yield Problem(name, value, f"{why}; {allowed}" if why else allowed)
 
 
@@ -190,13 +196,19 @@ def _rule_name(name: str) -> str:
     return found[1] if found else ""
 
 
-def _no_such(name: str) -> str:
+def _unknown_name(name: str) -> str:
     group = name.partition("/")[0]
-    near = [about.name for about in ABOUT.values() if about.name.partition("/")[0] == group]
-    names = ", ".join(near or [about.name for about in ABOUT.values()])
+    near = [
+        description.name
+        for description in DESCRIPTIONS.values()
+        if description.name.partition("/")[0] == group
+    ]
+    names = ", ".join(near or [description.name for description in DESCRIPTIONS.values()])
     return f"no such parameter; Mayfly knows {names}"
 
 
-def _shown(name: str, text: str) -> str:
+def _printable_value(name: str, text: str) -> str:
     """A value that is safe to show; for the agent's settings only the names."""
-    return shown(re.sub(r"[=:].*", "=…", text) if name == ABOUT["agent_config"].name else text)
+    return printable(
+        re.sub(r"[=:].*", "=…", text) if name == DESCRIPTIONS["agent_config"].name else text
+    )

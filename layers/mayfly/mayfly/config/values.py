@@ -71,8 +71,8 @@ def minutes(text: str) -> timedelta:
     return timedelta(minutes=_read(keep_failed_minutes, text))
 
 
-def truth(text: str) -> bool:
-    """The truth value of `true` or `false`; other words, such as `yes` or `1`, are refused."""
+def boolean(text: str) -> bool:
+    """The boolean value of `true` or `false`; other words, such as `yes` or `1`, are refused."""
     return one_of("true", "false")(text) == "true"
 
 

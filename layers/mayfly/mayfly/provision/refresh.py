@@ -8,7 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from mayfly.answers import Parameter
-from mayfly.config.problem import shown
+from mayfly.config.problem import printable
 from mayfly.config.read import queue_record
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.ports import Fleet
@@ -85,7 +85,7 @@ def _unknown_queues(
     for queue in sorted(named - set(queues)):
         near = get_close_matches(queue, queues, n=1)
         hint = f"; {near[0]} is one" if near else ""
-        yield f"{prefix}{shown(queue, 80)} has parameters, and there is no such queue{hint}"
+        yield f"{prefix}{printable(queue, 80)} has parameters, and there is no such queue{hint}"
 
 
 def _save_record(

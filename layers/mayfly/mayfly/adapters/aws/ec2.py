@@ -22,11 +22,11 @@ _FILTER_VALUES = 200
 """EC2's limit for the values of one filter."""
 _CONSOLE = 64 * 1024
 """Bytes of console output that EC2 keeps."""
-_SPOILERS = {"InvalidInstanceID.NotFound", "OperationNotPermitted"}
+_BLOCKING_ERRORS = {"InvalidInstanceID.NotFound", "OperationNotPermitted"}
 """Errors of one instance for which TerminateInstances terminates no instance of the call."""
-_TOLD_AT_MOST = 5
+_ERRORS_IN_MESSAGE = 5
 """Most errors in one message; EC2 may return an error for each of 300 pools."""
-_NOT_LATEST = {"UnsupportedOperation", "IncorrectInstanceState"}
+_NO_LATEST_OUTPUT = {"UnsupportedOperation", "IncorrectInstanceState"}
 
 
 class Ec2Machines:
@@ -42,9 +42,11 @@ class Ec2Machines:
         with translated():
             answer: Any = self._client.create_fleet(**sent)
         ids = [id_ for part in answer.get("Instances", ()) for id_ in part["InstanceIds"]]
-        errors = tuple(dict.fromkeys(map(_told, answer.get("Errors", ()))))
+        errors = tuple(dict.fromkeys(map(_error_text, answer.get("Errors", ()))))
         if not ids:
-            raise _nothing(errors, [error["ErrorCode"] for error in answer.get("Errors", ())])
+            raise _error_without_instances(
+                errors, [error["ErrorCode"] for error in answer.get("Errors", ())]
+            )
         return Launched(tuple(ids), errors)
 
     def instances(self) -> Sequence[Ec2Instance]:
@@ -74,9 +76,9 @@ class Ec2Machines:
         """See `mayfly.ports.Machines`."""
         found: dict[str, list[Association]] = {instance_id: [] for instance_id in instance_ids}
         paginator = self._client.get_paginator("describe_iam_instance_profile_associations")
-        for some in batched(list(found), _FILTER_VALUES):
+        for batch in batched(list(found), _FILTER_VALUES):
             with translated():
-                for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": some}]):
+                for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": batch}]):
                     for shown in map(_association, page["IamInstanceProfileAssociations"]):
                         if shown.state != "disassociated":
                             found[shown.instance_id].append(shown)
@@ -93,8 +95,8 @@ class Ec2Machines:
         """See `mayfly.ports.Machines`."""
         problems = [
             problem
-            for some in batched(list(dict.fromkeys(instance_ids)), _TERMINATE_AT_ONCE)
-            for problem in self._terminate(some)
+            for batch in batched(list(dict.fromkeys(instance_ids)), _TERMINATE_AT_ONCE)
+            for problem in self._terminate(batch)
         ]
         if problems:
             raise problems[0]
@@ -108,7 +110,7 @@ class Ec2Machines:
             with translated():
                 self._client.terminate_instances(InstanceIds=instance_ids)
         except (NotFound, Misconfigured) as error:
-            if code_of(error.__cause__) not in _SPOILERS:
+            if code_of(error.__cause__) not in _BLOCKING_ERRORS:
                 raise
             if len(instance_ids) > 1:
                 half = len(instance_ids) // 2
@@ -124,23 +126,23 @@ class Ec2Machines:
             try:
                 answer = client.get_console_output(InstanceId=instance_id, Latest=True)
             except client.exceptions.ClientError as error:
-                if code_of(error) not in _NOT_LATEST:
+                if code_of(error) not in _NO_LATEST_OUTPUT:
                     raise
                 answer = client.get_console_output(InstanceId=instance_id)
         return (answer.get("Output") or "")[-_CONSOLE:]
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def _error_text(error: Mapping[str, Any]) -> str:
     return f"{error['ErrorCode']}: {error.get('ErrorMessage', '')}".rstrip(": ")
 
 
-def _nothing(errors: Sequence[str], codes: Sequence[str]) -> MayflyError:
+def _error_without_instances(errors: Sequence[str], codes: Sequence[str]) -> MayflyError:
     """The error for an answer without instances: Misconfigured if any code is, else NoCapacity.
 
     EC2 gives the same request (and ClientToken) the same answer again. So even a throttle within
     the answer calls for a new launch later, not for a repetition.
     """
-    text = "; ".join(errors[:_TOLD_AT_MOST]) or "EC2 launched nothing and gave no reason"
+    text = "; ".join(errors[:_ERRORS_IN_MESSAGE]) or "EC2 launched nothing and gave no reason"
     if any(duty(code) is Misconfigured for code in codes):
         return Misconfigured(text)
     return NoCapacity(text)

@@ -29,10 +29,10 @@ class IamRoles:
         now = self._clock()
         at, known = self._answers.get(role_arn, (now - FRESH, frozenset()))
         if now - at >= FRESH:
-            at, known = self._answers[role_arn] = now, self._ask(role_arn)
+            at, known = self._answers[role_arn] = now, self._read(role_arn)
         return known
 
-    def _ask(self, role_arn: str) -> frozenset[str]:
+    def _read(self, role_arn: str) -> frozenset[str]:
         # A role's ARN ends with its path and its name; the API takes the name alone.
         name = role_arn.rpartition("/")[2]
         pages = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name)

@@ -44,9 +44,9 @@ class SsmParameters:
         """See `mayfly.ports.Parameters`."""
         distinct = list(dict.fromkeys(names))
         values: dict[str, str] = {}
-        for some in batched(distinct, _NAMES_AT_ONCE):
+        for batch in batched(distinct, _NAMES_AT_ONCE):
             with translated():
-                answer = self._client.get_parameters(Names=some)
+                answer = self._client.get_parameters(Names=batch)
             values.update((kept["Name"], kept["Value"]) for kept in answer["Parameters"])
         return values
 

@@ -91,13 +91,13 @@ class Stacks:
 
     def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
         """See `mayfly.ports.Buildkite`."""
-        ours: set[str] = set()
-        for some in batched(jobs, _AT_ONCE):
-            body = {"job_uuids": some, "reservation_expiry_seconds": seconds}
+        reserved: set[str] = set()
+        for batch in batched(jobs, _AT_ONCE):
+            body = {"job_uuids": batch, "reservation_expiry_seconds": seconds}
             answer = self._stack("batch-reserve", "PUT", "scheduled-jobs/batch-reserve", body)
             with _readable("batch-reserve"):
-                ours.update(answer["reserved"])
-        return frozenset(ours.intersection(jobs))
+                reserved.update(answer["reserved"])
+        return frozenset(reserved.intersection(jobs))
 
     def environment(self, job: str) -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`. The environment may be larger than 100 KB."""
@@ -108,8 +108,8 @@ class Stacks:
     def states(self, jobs: Sequence[str]) -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`."""
         states: dict[str, str] = {}
-        for some in batched(jobs, _AT_ONCE):
-            answer = self._stack("get-states", "POST", "jobs/get-states", {"job_uuids": some})
+        for batch in batched(jobs, _AT_ONCE):
+            answer = self._stack("get-states", "POST", "jobs/get-states", {"job_uuids": batch})
             with _readable("get-states"):
                 states.update((job, str(state)) for job, state in answer["states"].items())
         return states
@@ -117,8 +117,8 @@ class Stacks:
     def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`."""
         tokens: dict[str, str] = {}
-        for some in batched(jobs, _AT_ONCE):
-            body = {"job_uuids": some, "token_lifetime_seconds": seconds}
+        for batch in batched(jobs, _AT_ONCE):
+            body = {"job_uuids": batch, "token_lifetime_seconds": seconds}
             answer = self._stack("tokens", "POST", "job-acquisition-tokens", body)
             with _readable("tokens"):
                 for issued in answer["job_acquisition_tokens"]:

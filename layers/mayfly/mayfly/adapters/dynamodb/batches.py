@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 _GET_AT_ONCE = 100
 _WRITE_AT_ONCE = 25
-_FRUITLESS = 3
+_IDLE_CALLS = 3
 """Consecutive calls without any processed row before the batch raises Transient."""
 
 
 def get_items(
-    client: DynamoDBClient, table: str, keys: Iterable[Item], asked: Mapping[str, Any]
+    client: DynamoDBClient, table: str, keys: Iterable[Item], options: Mapping[str, Any]
 ) -> list[Item]:
     """The rows with these keys, in any order; keys without a row are omitted. Consistent read.
 
-    `asked` has further arguments of the request, such as a projection. Raises Transient when rows
+    `options` has further arguments of the request, such as a projection. Raises Transient when rows
     stay unread.
     """
     found: list[Item] = []
 
     def get(left: list[Any]) -> list[Any]:
-        request: Any = {"Keys": left, "ConsistentRead": True, **asked}
+        request: Any = {"Keys": left, "ConsistentRead": True, **options}
         with translated():
             answer: Any = client.batch_get_item(RequestItems={table: request})
         found.extend(answer["Responses"].get(table, []))
         undone: list[Any] = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
         return undone
 
-    for some in batched(keys, _GET_AT_ONCE):
-        _persist(some, get)
+    for batch in batched(keys, _GET_AT_ONCE):
+        _until_processed(batch, get)
     return found
 
 
@@ -52,19 +52,19 @@ def delete_items(client: DynamoDBClient, table: str, keys: Iterable[Item]) -> No
         undone: list[Any] = answer["UnprocessedItems"].get(table, [])
         return undone
 
-    for some in batched(keys, _WRITE_AT_ONCE):
-        _persist([{"DeleteRequest": {"Key": key}} for key in some], delete)
+    for batch in batched(keys, _WRITE_AT_ONCE):
+        _until_processed([{"DeleteRequest": {"Key": key}} for key in batch], delete)
 
 
-def _persist(left: list[Any], attempt: Callable[[list[Any]], list[Any]]) -> None:
-    """Call `attempt` until no row is unprocessed. Raises Transient after `_FRUITLESS` idle calls.
+def _until_processed(left: list[Any], attempt: Callable[[list[Any]], list[Any]]) -> None:
+    """Call `attempt` until no row is unprocessed. Raises Transient after `_IDLE_CALLS` idle calls.
 
     DynamoDB leaves rows unprocessed when the rows are large or the table is throttled.
     """
-    fruitless = 0
+    idle = 0
     while left:
         rest = attempt(left)
-        fruitless = fruitless + 1 if len(rest) == len(left) else 0
-        if fruitless == _FRUITLESS:
+        idle = idle + 1 if len(rest) == len(left) else 0
+        if idle == _IDLE_CALLS:
             raise Transient(f"DynamoDB left {len(rest)} rows unprocessed")
         left = rest

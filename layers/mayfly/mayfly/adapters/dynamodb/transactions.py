@@ -47,15 +47,15 @@ def commit(client: DynamoDBClient, rows: Sequence[Row], tables: Tables, now: dat
     operations = [_operation(row, tables, now) for row in rows]
     with translated():
         if len(operations) == 1 and "ConditionCheck" not in operations[0]:
-            _alone(client, operations[0])
+            _write_one(client, operations[0])
             return
         try:
             client.transact_write_items(TransactItems=operations)  # type: ignore[arg-type] # built
         except client.exceptions.TransactionCanceledException as error:
-            raise _cancelled(error, rows) from error
+            raise _cancellation_error(error, rows) from error
 
 
-def _alone(client: DynamoDBClient, operation: Operation) -> None:
+def _write_one(client: DynamoDBClient, operation: Operation) -> None:
     """Write one row without a transaction, which would cost twice the time and the money."""
     ((kind, request),) = operation.items()
     match kind:
@@ -67,7 +67,7 @@ def _alone(client: DynamoDBClient, operation: Operation) -> None:
             client.delete_item(**request)
 
 
-def _cancelled(error: ClientError, rows: Sequence[Row]) -> MayflyError:
+def _cancellation_error(error: ClientError, rows: Sequence[Row]) -> MayflyError:
     """The error for a cancelled transaction.
 
     Source of the codes: the service model's text on TransactionCanceledException.
@@ -85,7 +85,7 @@ def _cancelled(error: ClientError, rows: Sequence[Row]) -> MayflyError:
 
 def _operation(row: Row, tables: Tables, now: datetime) -> Operation:
     if row.slot:
-        return _point(row, tables.fleet, now)
+        return _save_pointer(row, tables.fleet, now)
     match row.change:
         case Save(Ledger(version=version) as ledger) if version:
             return _save_ledger(ledger, row, tables.fleet)
@@ -96,15 +96,15 @@ def _operation(row: Row, tables: Tables, now: datetime) -> Operation:
         case Assign() | Unassign() as change:
             return _assign(change, tables.mailbox, now)
         case None if row.freed:
-            return _free(row, tables.fleet)
+            return _free_slots(row, tables.fleet)
         case None:
-            return _check(row, tables.fleet)
+            return _check_fence(row, tables.fleet)
 
 
 def _save(record: Record, row: Row, table: str) -> Operation:
     if isinstance(record, Ledger):
         record = replace(record, live=record.live - row.freed, freed=record.freed + row.freed)
-    condition, values = _as_read(record, row)
+    condition, values = _unchanged(record, row)
     stored = to_item(replace(record, version=record.version + 1))
     return {"Put": {"Item": stored, **_request(table, values, condition=condition)}}
 
@@ -112,7 +112,7 @@ def _save(record: Record, row: Row, table: str) -> Operation:
 def _save_ledger(ledger: Ledger, row: Row, table: str) -> Operation:
     """A save that keeps slots freed since the read: FreeSlots does not change the version."""
     stored = to_item(replace(ledger, version=ledger.version + 1))
-    condition, values = _as_read(ledger, row)
+    condition, values = _unchanged(ledger, row)
     sets = ["#live = :base - #freed", "#freed = #freed + :freed"]
     values |= {"base": ledger.live + ledger.freed - row.freed, "freed": row.freed}
     request = _request(table, values, update="SET " + ", ".join(sets), condition=condition)
@@ -124,11 +124,11 @@ def _save_ledger(ledger: Ledger, row: Row, table: str) -> Operation:
 
 
 def _drop(record: Record, row: Row, table: str) -> Operation:
-    condition, values = _as_read(record, row)
+    condition, values = _unchanged(record, row)
     return {"Delete": {"Key": _key(row), **_request(table, values, condition=condition)}}
 
 
-def _as_read(record: Record, row: Row) -> tuple[str, dict[str, object]]:
+def _unchanged(record: Record, row: Row) -> tuple[str, dict[str, object]]:
     """Condition and values: the stored record has the version (and fence) that was read."""
     values: dict[str, object] = {}
     # The row may exist without a version: FreeSlots makes a row where no ledger is yet.
@@ -140,19 +140,19 @@ def _as_read(record: Record, row: Row) -> tuple[str, dict[str, object]]:
     return condition, values
 
 
-def _free(row: Row, table: str) -> Operation:
+def _free_slots(row: Row, table: str) -> Operation:
     request = _request(
         table, {"less": -row.freed, "more": row.freed}, update="ADD #live :less, #freed :more"
     )
     return {"Update": {"Key": _key(row), **request}}
 
 
-def _check(row: Row, table: str) -> Operation:
+def _check_fence(row: Row, table: str) -> Operation:
     request = _request(table, {"fence": row.fence}, condition="#fence = :fence")
     return {"ConditionCheck": {"Key": _key(row), **request}}
 
 
-def _point(row: Row, table: str, now: datetime) -> Operation:
+def _save_pointer(row: Row, table: str, now: datetime) -> Operation:
     item = {**_key(row), "slot": encode(row.slot), "expires": _epoch(now + KEEP_POINTER)}
     condition = "attribute_not_exists(#pk) OR #slot = :slot"
     return {"Put": {"Item": item, **_request(table, {"slot": row.slot}, condition=condition)}}

@@ -151,10 +151,10 @@ _S = InstanceState
 REPEAT_LAUNCH = timedelta(minutes=10)
 """Time in which an unanswered CreateFleet request is repeated byte for byte."""
 
-_GONE = {_S.TERMINATED: "EC2 says that the instance is terminated"}
-_ENDS = {
+_TERMINATION = {_S.TERMINATED: "EC2 says that the instance is terminated"}
+_EARLY_END = {
     _S.CONDEMNED: "the instance failed, exceeded a deadline, or is not needed any more",
-    **_GONE,
+    **_TERMINATION,
 }
 
 INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
@@ -183,7 +183,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.LAUNCHING: InstanceTraits(
             rank=1,
-            edges={_S.BOOTING: "the supervisor's first report arrived", **_ENDS},
+            edges={_S.BOOTING: "the supervisor's first report arrived", **_EARLY_END},
             deadline=timedelta(minutes=5),
             allowance=Allowance.NONE,
             supply=Supply.COMING,
@@ -200,7 +200,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.BOOTING: InstanceTraits(
             rank=2,
-            edges={_S.BOOTSTRAPPED: "the supervisor reports that set-up is done", **_ENDS},
+            edges={_S.BOOTSTRAPPED: "the supervisor reports that set-up is done", **_EARLY_END},
             deadline=timedelta(minutes=10),
             allowance=Allowance.SCRIPT,
             supply=Supply.COMING,
@@ -217,7 +217,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.BOOTSTRAPPED: InstanceTraits(
             rank=3,
-            edges={_S.SWAPPING: "the instance's profile is about to be replaced", **_ENDS},
+            edges={_S.SWAPPING: "the instance's profile is about to be replaced", **_EARLY_END},
             deadline=timedelta(minutes=2),
             allowance=Allowance.NONE,
             supply=Supply.COMING,
@@ -236,7 +236,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             rank=4,
             edges={
                 _S.READY: "the host wrote its sandbox row, and EC2 shows only the sandbox profile",
-                **_ENDS,
+                **_EARLY_END,
             },
             deadline=timedelta(minutes=6),
             allowance=Allowance.NONE,
@@ -254,7 +254,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.READY: InstanceTraits(
             rank=5,
-            edges={_S.ASSIGNED: "a job was bound to the instance", **_ENDS},
+            edges={_S.ASSIGNED: "a job was bound to the instance", **_EARLY_END},
             deadline=None,  # `pool/max-idle-hours` limits the state.
             allowance=Allowance.NONE,
             supply=Supply.READY,
@@ -273,7 +273,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             rank=6,
             edges={
                 _S.RUNNING: "Buildkite says that the instance's agent has accepted the job",
-                **_ENDS,
+                **_EARLY_END,
             },
             deadline=timedelta(minutes=3),
             allowance=Allowance.NONE,
@@ -291,7 +291,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.RUNNING: InstanceTraits(
             rank=7,
-            edges={_S.DONE: "the instance's agent has ended", **_ENDS},
+            edges={_S.DONE: "the instance's agent has ended", **_EARLY_END},
             # An agent may need 25 minutes after its command to deliver the log through an outage.
             deadline=timedelta(minutes=30),
             allowance=Allowance.JOB,
@@ -309,7 +309,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.DONE: InstanceTraits(
             rank=8,
-            edges=_GONE,
+            edges=_TERMINATION,
             deadline=timedelta(minutes=2),
             allowance=Allowance.NONE,
             supply=Supply.NONE,
@@ -326,7 +326,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
         ),
         _S.CONDEMNED: InstanceTraits(
             rank=9,
-            edges=_GONE,
+            edges=_TERMINATION,
             deadline=timedelta(minutes=2),
             allowance=Allowance.NONE,
             supply=Supply.NONE,
