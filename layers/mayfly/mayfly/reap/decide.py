@@ -25,8 +25,8 @@ from mayfly.records.states import (
     Allowance,
     ClaimState,
     Ending,
+    HostEnd,
     InstanceState,
-    OwnEnd,
     Reaping,
     SpotWarning,
 )
@@ -227,7 +227,7 @@ def _end_is_expected(instance: Instance) -> bool:
 
 def _ends_job(instance: Instance) -> bool:
     """Whether a host's report of its end also ends the job."""
-    return instance.state.traits.own_end is OwnEnd.ENDS_JOB
+    return instance.state.traits.host_end is HostEnd.ENDS_JOB
 
 
 def _reported_end(instance: Instance, view: ReapView) -> str:
@@ -250,7 +250,7 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
     """Why to condemn an instance; empty when it may stay. Only a time limit ends a running job."""
     traits = instance.state.traits
     report = view.reports.get(instance.sandbox_row or "")
-    if traits.own_end is OwnEnd.CONDEMNS and report is not None and report.phase is Phase.FAILED:
+    if traits.host_end is HostEnd.CONDEMNS and report is not None and report.phase is Phase.FAILED:
         return said
     seen = view.seen.get(instance.instance_id or "")
     if seen is not None and seen.state in _ENDING and traits.ending is Ending.CONDEMNS:

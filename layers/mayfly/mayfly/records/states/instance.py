@@ -77,7 +77,7 @@ class Reaping(Enum):
     """Keep the last words; terminate the instance, unless keep-failed keeps it for a look."""
 
 
-class OwnEnd(Enum):
+class HostEnd(Enum):
     """What a host's report of its own end means to `reap`."""
 
     NOTHING = auto()
@@ -130,7 +130,7 @@ class InstanceTraits:
     explains_attempt: bool
     """Whether the instance's reason explains why the attempt at a job failed."""
     reaping: Reaping
-    own_end: OwnEnd
+    host_end: HostEnd
     ending: Ending
     stop_condemns: bool
     """Whether EC2's `stopping` and `stopped` condemn the instance: somebody else stopped it."""
@@ -176,7 +176,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=False,
             reaping=Reaping.NONE,
-            own_end=OwnEnd.NOTHING,
+            host_end=HostEnd.NOTHING,
             ending=Ending.TOLERATED,
             stop_condemns=False,
             spot_warning=SpotWarning.NOTHING,
@@ -193,7 +193,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=False,
             reaping=Reaping.JUDGE,
-            own_end=OwnEnd.NOTHING,
+            host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
             stop_condemns=True,
             spot_warning=SpotWarning.CONDEMNS,
@@ -210,7 +210,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=False,
             reaping=Reaping.JUDGE,
-            own_end=OwnEnd.NOTHING,
+            host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
             stop_condemns=True,
             spot_warning=SpotWarning.CONDEMNS,
@@ -227,7 +227,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=False,
             reaping=Reaping.JUDGE,
-            own_end=OwnEnd.NOTHING,
+            host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
             stop_condemns=True,
             spot_warning=SpotWarning.CONDEMNS,
@@ -247,7 +247,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=False,
             reaping=Reaping.JUDGE,
-            own_end=OwnEnd.NOTHING,
+            host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
             stop_condemns=True,
             spot_warning=SpotWarning.CONDEMNS,
@@ -264,7 +264,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=False,
             reaping=Reaping.JUDGE,
-            own_end=OwnEnd.CONDEMNS,
+            host_end=HostEnd.CONDEMNS,
             ending=Ending.CONDEMNS,
             stop_condemns=True,
             spot_warning=SpotWarning.CONDEMNS,
@@ -284,7 +284,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=True,
             explains_attempt=False,
             reaping=Reaping.JUDGE,
-            own_end=OwnEnd.CONDEMNS,
+            host_end=HostEnd.CONDEMNS,
             ending=Ending.CONDEMNS,
             stop_condemns=True,
             spot_warning=SpotWarning.REACHES_HOST,
@@ -302,7 +302,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=False,
             reaping=Reaping.JUDGE,
-            own_end=OwnEnd.ENDS_JOB,
+            host_end=HostEnd.ENDS_JOB,
             ending=Ending.TOLERATED,
             stop_condemns=False,
             spot_warning=SpotWarning.REACHES_HOST,
@@ -319,7 +319,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=False,
             reaping=Reaping.AWAIT_POWER_OFF,
-            own_end=OwnEnd.NOTHING,
+            host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
             stop_condemns=False,
             spot_warning=SpotWarning.NOTHING,
@@ -336,7 +336,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=True,
             reaping=Reaping.TERMINATE,
-            own_end=OwnEnd.NOTHING,
+            host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
             stop_condemns=False,
             spot_warning=SpotWarning.NOTHING,
@@ -353,7 +353,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             awaits_acceptance=False,
             explains_attempt=True,
             reaping=Reaping.NONE,
-            own_end=OwnEnd.NOTHING,
+            host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
             stop_condemns=False,
             spot_warning=SpotWarning.NOTHING,
