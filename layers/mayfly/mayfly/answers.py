@@ -67,7 +67,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter's value and version."""
+    """Value and version of an SSM parameter."""
 
     value: str
     version: int

@@ -10,7 +10,7 @@ Thing = TypeVar("Thing")
 
 
 def batched(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
-    """All `things` in their order, in lists of `size`; the last one may be shorter, none is empty.
+    """All `things` in order, in lists of `size`; the last list may be shorter, no list is empty.
 
     `itertools.batched` is in Python from 3.12 on; tests and lab also run on 3.11.
 

@@ -25,7 +25,7 @@ class NoCapacity(MayflyError):
 
 
 class Conflict(MayflyError):
-    """Another writer was first: read again, decide again."""
+    """Another function, tick or person was first: read again, decide again."""
 
 
 class NotFound(MayflyError):

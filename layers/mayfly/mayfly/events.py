@@ -17,7 +17,7 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class Nudged:
-    """Records of a queue or a stream: something has changed; the records' content is not read."""
+    """Messages of the nudge queue or records of a stream. The content of both is ignored."""
 
     records: int
 

@@ -1,4 +1,7 @@
-"""One invocation of each function: parse the event, tick while there is work, report."""
+"""One invocation of each function: parse the event, tick while there is work, report.
+
+Each function returns the outcome of its ticks as a JSON object.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _NUDGED_STAY = timedelta(seconds=10)
 
 @observe.invocation
 def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick until the next invocation takes over. Returns the outcome of all ticks."""
+    """Tick until the next invocation takes over the lease."""
     ports, settings = wiring.dispatch(), wiring.settings(DispatchSettings)
     parse(event)
     owner = f"{settings.account}/{settings.region}/{settings.stack}"
@@ -39,7 +42,7 @@ def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick until there is nothing more to launch. Returns the outcome of all ticks."""
+    """Tick until there is nothing more to launch."""
     ports = wiring.provision()
     nudged = isinstance(parse(event), Nudged)
     return _report(provision_until_quiet(ports, _edge(context), nudged=nudged))
@@ -47,10 +50,7 @@ def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick while instances are being set up; after a nudge, at most `_NUDGED_STAY` long.
-
-    Returns the outcome of all ticks.
-    """
+    """Tick while instances are being set up; after a nudge, only while a change is imminent."""
     ports = wiring.sandbox()
     nudged = isinstance(parse(event), Nudged)
     edge = _edge(context, at_most=_NUDGED_STAY if nudged else None)
@@ -59,7 +59,7 @@ def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Make one tick, or none for an event about a foreign instance. Returns the outcome."""
+    """Make one tick: for all instances or the event's instance, none for a foreign instance."""
     del context  # One tick needs far less than the function's time.
     ports = wiring.reap()
     now = utc_now()
@@ -84,7 +84,7 @@ def _edge(context: Context, at_most: timedelta | None = None) -> Edge:
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:
-    """Log the outcome and count its metrics, alarms included. Returns the outcome as a dict."""
+    """Log the outcome and count its metrics, alarms included. Returns the JSON object."""
     answer = outcome.as_dict()
     for metric, number in outcome.metrics():
         observe.count(metric, number)

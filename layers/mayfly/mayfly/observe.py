@@ -71,6 +71,8 @@ def count(metric: Metric, value: int = 1) -> None:
 def invocation(handle: Handler) -> Handler:
     """Decorate a handler: lines and metrics carry the request id, errors lose their secrets.
 
+    Metrics are sent at the end of the invocation, also after an error.
+
     Lines carry Lambda's context under Powertools' names: `function_request_id`, `function_name`,
     `cold_start` and others. The decorated handler raises FunctionFailed in place of any exception:
     the runtime itself prints an exception that leaves a handler, past every log filter.

@@ -30,7 +30,8 @@ class Fleet(Protocol):
     """The records.
 
     The sequences of `queues`, `claims`, `instances`, `launches` and `strays` come from an index
-    that may lag by moments and omit unreadable rows; `write` checks versions.
+    that may lag by moments; unreadable rows are logged and omitted. Consistent reads show every
+    earlier write. `write` checks versions.
     """
 
     def queues(self) -> Sequence[QueueRecord]:
@@ -46,7 +47,7 @@ class Fleet(Protocol):
         """Open launches of a queue."""
 
     def strays(self) -> Sequence[Stray]:
-        """EC2 instances with the stack's tag and without a record."""
+        """Recorded strays: EC2 instances with the stack's tag and without a record of their own."""
 
     def claim(self, job: str) -> Claim | None:
         """The job's claim, open or closed; None when the job has none. Consistent read."""
@@ -92,7 +93,10 @@ class Mailbox(Protocol):
         """Reports by row; rows without a readable report are omitted. Consistent read."""
 
     def notice(self, row: str, text: str, expires: datetime) -> None:
-        """Tell the host that its end is near. A repeated notice changes nothing."""
+        """Write a notice of the host's near end into a row, which then expires at `expires`.
+
+        A repeated notice changes nothing.
+        """
 
     def remove(self, rows: Collection[str]) -> None:
         """Remove rows; missing rows are ignored."""
@@ -123,7 +127,7 @@ class Machines(Protocol):
     def replace_profile(self, association: str, profile: str) -> None:
         """Replace an association's profile by the profile with this ARN.
 
-        The call is not idempotent: an association id that is used up raises Conflict.
+        The call is not idempotent: the association gets a new id, and a used id raises Conflict.
         """
 
     def terminate(self, instance_ids: Collection[str]) -> None:
@@ -182,14 +186,14 @@ class Parameters(Protocol):
     """SSM Parameter Store."""
 
     def under(self, path: str) -> Mapping[str, Parameter]:
-        """Every parameter below a path, by full name. SecureStrings are not decrypted."""
+        """Every parameter below a path, at any depth, by full name; not decrypted."""
 
     def values(self, names: Collection[str]) -> Mapping[str, str]:
         """Values by name, not decrypted; names that do not exist are omitted."""
 
 
 class Nudges(Protocol):
-    """The queue that makes `provision` run sooner. A lost nudge costs only time."""
+    """The SQS queue that makes `provision` run sooner. A lost nudge costs only time."""
 
     def send(self, reason: str) -> None:
         """Ask for a tick of `provision`."""
@@ -199,4 +203,4 @@ class LastWords(Protocol):
     """The log group that keeps the last words of failed hosts for later diagnosis."""
 
     def keep(self, stream: str, text: str, at: datetime) -> None:
-        """Append one text, without secrets, to a stream; a missing stream is created."""
+        """Append one text, without secrets, to a stream at time `at`; creates a missing stream."""

@@ -83,5 +83,5 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except (TypeError, ValueError):
-        # A filter that raises would fail the caller; `emit` would not.
+        # logging catches an error in `emit`; an error in a filter would reach the caller.
         return f"{record.msg} {record.args}"
