@@ -1,4 +1,4 @@
-"""Fixtures of the instance's tests."""
+"""Fixtures for tests of the supervisor."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tests.instance.worlds import World
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """One instance of the queue `deploy`, about to boot."""
+    """One instance of the queue `deploy`, before its boot."""
     return World(tmp_path)

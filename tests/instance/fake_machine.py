@@ -1,4 +1,4 @@
-"""A machine whose files lie below a temporary root and whose commands are only written down."""
+"""A fake machine: files below a temporary root, commands recorded instead of run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.instance.fakes import BOOT, FakeClock, FakeMetadata
 
 @dataclass
 class FakeProgram:
-    """A started program: it ends at its time, or some seconds after a SIGQUIT."""
+    """A started program that ends at its planned time, or `quits_in` seconds after a SIGQUIT."""
 
     clock: FakeClock
     program: Program
@@ -38,7 +38,7 @@ class FakeProgram:
 
 @dataclass
 class Act:
-    """How a program that will be started behaves."""
+    """The behaviour of a program that will be started."""
 
     code: int = 0
     lasts: float = 1
@@ -59,7 +59,7 @@ def a_process(pid: int, name: str = "sleep", parent: int = 1, **other: Any) -> P
 
 
 class FakeMachine(Machine):
-    """A machine whose files lie below a temporary root and whose commands are only written down."""
+    """Keeps files below a temporary root and records commands instead of running them."""
 
     def __init__(self, root: Path, clock: FakeClock, metadata: FakeMetadata) -> None:
         super().__init__(Places(root))
@@ -69,7 +69,7 @@ class FakeMachine(Machine):
         self.broken = False
         self.commands: list[list[str]] = []
         self.failing: dict[str, str] = {}
-        self.when: dict[str, Callable[[], object]] = {}
+        self.on_command: dict[str, Callable[[], object]] = {}
         self.programs = {"git", "nft", "buildkite-agent"}
         self.installable = {"git": "git", "nftables": "nft"}
         self.agent_version = "3.83.1"
@@ -143,7 +143,7 @@ class FakeMachine(Machine):
         self.commands.append(list(argv))
         line = " ".join(argv)
         for happens in [
-            each for beginning, each in self.when.items() if line.startswith(beginning)
+            each for beginning, each in self.on_command.items() if line.startswith(beginning)
         ]:
             happens()
         for words in [

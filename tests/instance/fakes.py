@@ -1,4 +1,4 @@
-"""An instance in memory: its clock, its machine, its metadata service and its AWS."""
+"""Fakes of an instance's clock, metadata service and AWS client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REGION = "eu-west-1"
 
 
 class FakeClock(Clock):
-    """Time that passes only while somebody sleeps; events happen at their moment."""
+    """Time that passes only in `sleep`, which also runs the events that fall due."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -54,7 +54,7 @@ def credentials(role: str, expires: datetime = START + timedelta(hours=6)) -> Cr
 
 
 class FakeMetadata:
-    """IMDS: serves a profile, the credentials of its role, and perhaps of a former one."""
+    """IMDS: serves a profile, the credentials of its roles, and of `lingering` former roles."""
 
     host, port = "169.254.169.254", 80
 
@@ -104,7 +104,7 @@ class FakeMetadata:
 
 
 class FakeCloud:
-    """AWS, for the roles `bootstrap` and `sandbox`: a row may be written by its owner alone."""
+    """AWS for the roles `bootstrap` and `sandbox`: only its owner may write a row."""
 
     region = REGION
 

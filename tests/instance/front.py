@@ -1,4 +1,4 @@
-"""AWS on loopback, for one region: checks every signature, and answers as it is told to."""
+"""AWS on loopback, for one region: checks every signature and sends the answers of a test."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Front:
     answers: dict[str, Callable[[Any], Reply]] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     forged: list[str] = field(default_factory=list)
-    """Operations whose signature was not the one that we would have made."""
+    """Operations with a signature that differs from `sign`'s."""
     connections: int = 0
     close: bool = False
-    """Close the connection after each answer without saying so."""
+    """Close the connection after each answer, without announcing it."""
     url: str = ""
 
 
@@ -85,12 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
         return same and self.headers["X-Amz-Security-Token"] == self.front.keys.token
 
     def log_message(self, *args: object) -> None:
-        """Nothing: the tests look at `calls`."""
+        """Log nothing: tests read `calls`."""
 
 
 @contextmanager
 def serving(keys: Credentials) -> Iterator[Front]:
-    """The front, until the end of the block."""
+    """A running front until the end of the block."""
     front = Front(keys)
     handler = type("Handler", (_Handler,), {"front": front})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

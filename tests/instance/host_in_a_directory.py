@@ -1,4 +1,4 @@
-"""Runs the supervisor with all of its machine in one directory; itself under the host's Python.
+"""Runs the supervisor, under the host's Python, on a machine that is one directory.
 
 `python3.9 host_in_a_directory.py -m mayfly_instance [sandbox]`, with MAYFLY_ROOT set.
 """
@@ -18,14 +18,14 @@ from mayfly_instance.proc import Process
 
 
 class OneDirectory(machine.Machine):
-    """Everything belongs to whoever runs the test, and nobody else is there."""
+    """A machine on which one user owns all files and the supervisor is the only process."""
 
     def processes(self) -> list[Process]:
-        """None but this one."""
+        """Only this process."""
         return [each for each in super().processes() if each.pid == os.getpid()]
 
     def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
-        """What a packet filter would make of it."""
+        """False, as with a working packet filter."""
         return False
 
     def _own(self, path: Path, owner: str) -> None:
@@ -33,7 +33,7 @@ class OneDirectory(machine.Machine):
 
 
 if __name__ == "__main__":
-    # Beside the code's real directory, in which the supervisor's own process works.
+    # From the sources: the supervisor works in MAYFLY_ROOT's code directory, which has no code.
     vars(machine)["Machine"] = OneDirectory
     sys.argv = [sys.argv[0], *sys.argv[3:]]
     runpy.run_module("mayfly_instance", run_name="__main__", alter_sys=True)

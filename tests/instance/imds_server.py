@@ -1,4 +1,4 @@
-"""A metadata service on loopback that behaves as badly as it is told to."""
+"""A metadata service on loopback with faults on demand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 TOKEN = "imds-session-token"
 Raw = bytes | None
-"""What goes over the wire; None: nothing, and the connection stays open."""
+"""Bytes of an answer; None: no answer, and the connection stays open."""
 
 
 def answer(status: int, body: str = "", length: str | None = None) -> bytes:
@@ -34,7 +34,7 @@ def credentials(role: str) -> str:
 
 @dataclass
 class ImdsServer:
-    """Serves `values` by path below meta-data; `override` answers a path in bytes of its own."""
+    """Serves `values` by path below meta-data; `override` gives raw answers by path."""
 
     values: dict[str, str] = field(default_factory=dict)
     override: dict[str, Callable[[], Raw]] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class ImdsServer:
     _closing: threading.Event = field(default_factory=threading.Event)
 
     def show(self, profile: str, role: str) -> None:
-        """Serve this profile and role, and no other."""
+        """Serve only this profile and role."""
         for path in [each for each in self.values if each.startswith("iam/")]:
             del self.values[path]
         info = {"Code": "Success", "InstanceProfileArn": profile}
@@ -55,7 +55,7 @@ class ImdsServer:
         self.linger(role)
 
     def linger(self, role: str) -> None:
-        """Serve credentials of this role as well."""
+        """Serve also the credentials of this role."""
         self.values[f"iam/security-credentials/{role}"] = credentials(role)
 
     def handle(self, connection: socket.socket) -> None:
@@ -97,7 +97,7 @@ class ImdsServer:
 
 @contextmanager
 def serving() -> Iterator[ImdsServer]:
-    """The server, until the end of the block."""
+    """A running server until the end of the block."""
     server = ImdsServer()
     listening = socket.create_server(("127.0.0.1", 0))
     server.endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"

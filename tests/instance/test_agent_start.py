@@ -1,4 +1,4 @@
-"""What is asked of an installed agent, and what it is told."""
+"""Capabilities of an installed agent, and the environment in which it starts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def an_agent(path: Path, version: str, usage: str) -> None:
         ("buildkite-agent version 4.0.0-beta.15+x", HELP_V4, ("4.0.0", True, True)),
     ],
 )
-def test_an_agent_is_asked_what_it_can_do(
+def test_version_and_capabilities_come_from_the_agents_own_output(
     machine: Machine, tmp_path: Path, said: str, usage: str, expected: tuple[str, bool, bool]
 ) -> None:
     an_agent(tmp_path, said, usage)
@@ -61,14 +61,16 @@ def test_an_agent_is_asked_what_it_can_do(
     assert found.path == str(tmp_path / "buildkite-agent")
 
 
-def test_an_agent_that_names_no_version_is_refused(machine: Machine, tmp_path: Path) -> None:
+def test_an_agent_without_a_version_in_its_output_is_refused(
+    machine: Machine, tmp_path: Path
+) -> None:
     an_agent(tmp_path, "hello", HELP_V4)
     with pytest.raises(HostFailure, match="names no version"):
         agent.probe(machine)
 
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
-def test_the_agent_of_this_machine_is_known(machine: Machine) -> None:
+def test_the_real_agent_of_this_machine_is_probed(machine: Machine) -> None:
     found = agent.probe(machine)
 
     assert found is not None
@@ -78,8 +80,8 @@ def test_the_agent_of_this_machine_is_known(machine: Machine) -> None:
 
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
-def test_the_agent_of_this_machine_knows_our_settings(machine: Machine) -> None:
-    """A setting that it does not know would be ignored without a word."""
+def test_the_real_agent_of_this_machine_knows_all_settings_that_it_gets(machine: Machine) -> None:
+    """An agent ignores an unknown setting without a message."""
     found = agent.probe(machine)
     assert found is not None
     usage = machine.output_of([found.path, "start", "--help"])
@@ -91,7 +93,7 @@ def test_the_agent_of_this_machine_knows_our_settings(machine: Machine) -> None:
             assert f"${name}]" in usage
 
 
-def test_settings_that_an_agent_does_not_have_are_not_made(tmp_path: Path) -> None:
+def test_an_old_agent_gets_no_setting_for_additional_hooks(tmp_path: Path) -> None:
     places = Places(tmp_path)
     old = agent.environment(SETTINGS, ASSIGNMENT, places, "t", {})
     new = agent.environment(
@@ -104,7 +106,7 @@ def test_settings_that_an_agent_does_not_have_are_not_made(tmp_path: Path) -> No
     assert new["PATH"] == "/bin"
 
 
-def test_the_job_is_named_by_the_command_line_alone(tmp_path: Path) -> None:
+def test_no_setting_names_the_job_which_stands_on_the_command_line(tmp_path: Path) -> None:
     settings = agent.environment(SETTINGS, ASSIGNMENT, Places(tmp_path), "t", {})
 
     assert JOB not in settings.values()

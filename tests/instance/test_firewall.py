@@ -1,4 +1,4 @@
-"""Who reaches IMDS: the rules, and with root and nftables the kernel's word on them."""
+"""The packet filter for IMDS: the rules, and with root and nftables their effect in the kernel."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ print(json.dumps(found))
 
 
 @pytest.mark.parametrize("choice", list(Imds))
-def test_each_choice_takes_the_place_of_the_one_before(choice: Imds) -> None:
-    # Adding before deleting: deleting what is not there would be an error.
+def test_the_rules_of_each_choice_replace_earlier_rules(choice: Imds) -> None:
+    # `add` first, because deleting a missing table is an error.
     assert firewall.rules(choice).startswith("add table inet mayfly\ndelete table inet mayfly\n")
 
 
-def test_root_is_let_through_before_all_are_stopped() -> None:
+def test_root_is_accepted_before_all_others_are_rejected() -> None:
     rules = firewall.rules(Imds.SUPERVISOR)
 
     assert rules.index("skuid 0 accept") < rules.index("reject")
@@ -59,7 +59,7 @@ def test_root_is_let_through_before_all_are_stopped() -> None:
     assert "reject" not in firewall.rules(Imds.JOB)
 
 
-def test_containers_are_stopped_on_their_way_through() -> None:
+def test_forwarded_packets_of_containers_are_dropped() -> None:
     for choice in (Imds.OFF, Imds.SUPERVISOR):
         forward = firewall.rules(choice).partition("chain forward")[2]
         assert "ip daddr 169.254.169.254 drop" in forward
@@ -67,7 +67,7 @@ def test_containers_are_stopped_on_their_way_through() -> None:
 
 
 @pytest.mark.skipif(NFT is None or os.geteuid() != 0, reason="needs root and nft")
-def test_the_kernel_does_what_the_rules_say() -> None:
+def test_the_kernel_enforces_the_rules_of_each_choice() -> None:
     tried = subprocess.run(
         ["unshare", "--net", sys.executable, "-c", TRIAL],
         env={**os.environ, "PATH": PATH},

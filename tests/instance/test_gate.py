@@ -1,4 +1,4 @@
-"""The gate's judgement, as a table, and its patience with a metadata service that misbehaves."""
+"""The gate: objections to observations, and waiting for a faulty metadata service."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ PROOF = Observation(
 )
 
 
-def test_the_caller_that_is_expected_names_role_and_instance() -> None:
+def test_the_expected_caller_names_role_and_instance() -> None:
     assert WANTED.caller == "arn:aws:sts::123456789012:assumed-role/sandbox/i-0abc"
 
 
-def test_all_signs_together_are_a_proof() -> None:
+def test_an_observation_with_all_expected_answers_is_a_proof() -> None:
     assert objection(WANTED, PROOF) == ""
 
 
@@ -58,13 +58,11 @@ def test_all_signs_together_are_a_proof() -> None:
     ],
     ids=str,
 )
-def test_any_sign_that_is_missing_or_other_is_an_objection(
-    change: dict[str, Any], why: str
-) -> None:
+def test_one_missing_or_different_answer_is_an_objection(change: dict[str, Any], why: str) -> None:
     assert why in objection(WANTED, replace(PROOF, **change))
 
 
-def test_one_objection_starts_the_count_anew() -> None:
+def test_one_objection_resets_the_count_of_proofs() -> None:
     counts = [0]
     for objected in ["", "", "timed out", "", "", ""]:
         counts.append(streak(counts[-1], objected))
@@ -80,11 +78,11 @@ def imds() -> Iterator[ImdsServer]:
 
 
 IMPATIENT = 0.1
-"""Seconds for an answer, where one is to be late."""
+"""Time limit of answers, in seconds, for tests of late answers."""
 
 
 class Time(FakeClock):
-    """Real time for answers that are late; none for the pauses between looks."""
+    """Real time for late answers; simulated time for the pauses between observations."""
 
     def seconds(self) -> float:
         return self.passed + Clock().seconds()
@@ -106,7 +104,7 @@ def refuses(
     assert why in failure.value.reason
 
 
-def test_the_gate_opens_after_three_looks_over_fresh_connections(imds: ImdsServer) -> None:
+def test_the_gate_opens_after_three_proofs_over_fresh_connections(imds: ImdsServer) -> None:
     proven = prove(imds)
 
     assert proven.caller.user_id == f"AROA-sandbox:{INSTANCE}"
@@ -134,20 +132,20 @@ def test_the_gate_stays_shut_while_the_old_credentials_linger(imds: ImdsServer) 
     refuses(imds, "still serves credentials of the bootstrap role")
 
 
-def test_the_paths_of_imds_need_not_change_together(imds: ImdsServer) -> None:
+def test_the_gate_stays_shut_while_one_path_still_shows_the_old_role(imds: ImdsServer) -> None:
     imds.values["iam/security-credentials/"] = "bootstrap"
 
     refuses(imds, "lists the roles ('bootstrap',)")
 
 
-def test_credentials_that_do_not_work_open_nothing(imds: ImdsServer) -> None:
+def test_the_gate_stays_shut_while_sts_refuses_the_credentials(imds: ImdsServer) -> None:
     cloud = FakeCloud()
     cloud.refused.add("caller")
 
     refuses(imds, "AccessDenied", cloud)
 
 
-def test_credentials_of_somebody_else_open_nothing(imds: ImdsServer) -> None:
+def test_the_gate_stays_shut_for_credentials_of_another_role(imds: ImdsServer) -> None:
     path = "iam/security-credentials/sandbox"
     imds.values[path] = imds.values[path].replace("ASIA-sandbox", "ASIA-bootstrap")
 
@@ -184,7 +182,7 @@ def test_credentials_of_somebody_else_open_nothing(imds: ImdsServer) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_answer_that_cannot_be_believed_opens_nothing(
+def test_the_gate_stays_shut_after_any_invalid_answer(
     imds: ImdsServer, path: str, raw: Callable[[], Raw], why: str
 ) -> None:
     imds.override[path] = raw
@@ -195,19 +193,19 @@ def test_an_answer_that_cannot_be_believed_opens_nothing(
 def test_a_server_that_drips_its_answer_has_one_time_limit_for_all_of_it(imds: ImdsServer) -> None:
     imds.drip = 0.01
 
-    # No single byte is late, but the last one is: to the socket or to us, whoever sees it first.
+    # Each byte arrives in time, the whole answer does not. Socket or client may notice first.
     with pytest.raises(HostFailure, match=r"timed out|took too long"):
         prove(imds, seconds=1, answers=IMPATIENT)
 
 
-def test_a_server_that_is_not_there_opens_nothing() -> None:
+def test_the_gate_stays_shut_without_a_metadata_service() -> None:
     with serving() as server:
         pass
 
     refuses(server, "refused")
 
 
-def test_a_server_that_flaps_opens_nothing(imds: ImdsServer) -> None:
+def test_the_gate_stays_shut_while_answers_alternate(imds: ImdsServer) -> None:
     tries = count()
     good = imds.values["iam/info"]
     old = json.dumps({"InstanceProfileArn": HOST.bootstrap_profile})
@@ -216,7 +214,7 @@ def test_a_server_that_flaps_opens_nothing(imds: ImdsServer) -> None:
     refuses(imds, "")
 
 
-def test_a_server_that_settles_opens_the_gate(imds: ImdsServer) -> None:
+def test_the_gate_opens_once_the_answers_have_settled(imds: ImdsServer) -> None:
     tries = count()
     good = imds.values["iam/info"]
 
@@ -233,7 +231,7 @@ def test_a_server_that_settles_opens_the_gate(imds: ImdsServer) -> None:
 
 
 class FlakySts(FakeCloud):
-    """STS answers well only every other time."""
+    """STS that refuses the second call and is unavailable for the third."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -246,7 +244,7 @@ class FlakySts(FakeCloud):
         return super().caller(keys)
 
 
-def test_a_refusal_of_sts_starts_the_count_anew(imds: ImdsServer) -> None:
+def test_an_error_of_sts_resets_the_count_of_proofs(imds: ImdsServer) -> None:
     cloud = FlakySts()
     prove(imds, cloud)
 

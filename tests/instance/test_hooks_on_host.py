@@ -1,4 +1,4 @@
-"""Our pre-bootstrap hook, run as the agent runs it."""
+"""Mayfly's pre-bootstrap hook, run as the agent runs it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def hook(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The hook as it lies on a host, where nothing but the bundle is."""
+    """The hook in an unpacked bundle, without the repository around it."""
     code = tmp_path_factory.mktemp("mayfly")
     subprocess.run([sys.executable, str(BUNDLE), str(code / "bundle.tar.gz")], check=True)
     subprocess.run(["tar", "--extract", "--gzip", "--file", "bundle.tar.gz"], cwd=code, check=True)
@@ -58,7 +58,7 @@ def run(tmp_path: Path, hook: Path) -> Run:
     return run
 
 
-def test_the_check_before_each_job_imports_nothing_that_is_slow(hook: Path) -> None:
+def test_the_check_before_each_job_imports_no_slow_module(hook: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(hook.parents[2])!r})\n"
     code += "import mayfly_instance.hooks.policy\nprint(*sys.modules)"
     isolated = [sys.executable, "-I", "-S", "-c", code]
@@ -96,16 +96,16 @@ def test_a_job_that_was_not_assigned_to_this_host_is_refused(run: Run) -> None:
     [None, {}, {"job": "job-1", "rules": "pipeline=deploy", "repository": None}],
     ids=["nothing", "empty", "rules that are no list"],
 )
-def test_a_policy_that_cannot_be_read_denies(run: Run, policy: object) -> None:
+def test_an_unreadable_policy_denies_the_job(run: Run, policy: object) -> None:
     assert run(policy).returncode == 1
 
 
-def test_what_the_operators_hook_says_counts_as_well(run: Run) -> None:
+def test_the_operators_hook_may_refuse_the_job_as_well(run: Run) -> None:
     assert run(OPEN, theirs="[[ $BUILDKITE_JOB_ID == job-1 ]] && exit 41").returncode == 41
     assert run(OPEN, theirs="exit 42", mode=0o644).returncode == 42
 
 
-def test_the_operators_hook_is_not_asked_about_a_refused_job(run: Run, tmp_path: Path) -> None:
+def test_the_operators_hook_does_not_run_for_a_refused_job(run: Run, tmp_path: Path) -> None:
     refused = run({**OPEN, "rules": ["pipeline=x"]}, theirs=f"touch {tmp_path}/asked")
 
     assert refused.returncode == 1

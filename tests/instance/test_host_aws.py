@@ -1,4 +1,4 @@
-"""The host's own AWS client, over a real connection."""
+"""The host's own AWS client, over real connections."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def aws(front: Front) -> Aws:
     return Aws("eu-west-1", "aws", front.url, Clock(), seconds=30)
 
 
-def test_it_knows_whose_credentials_it_has(front: Front, aws: Aws) -> None:
+def test_the_caller_of_credentials_is_read_from_sts(front: Front, aws: Aws) -> None:
     front.answers["GetCallerIdentity"] = lambda _: (200, WHO)
 
     assert aws.caller(KEYS) == Caller("arn:aws:sts::1:assumed-role/r/i-1", "AROA:i-1")
 
 
-def test_it_reads_a_parameter(front: Front, aws: Aws) -> None:
+def test_a_parameter_is_read(front: Front, aws: Aws) -> None:
     front.answers["GetParameter"] = lambda asked: (
         200,
         json.dumps({"Parameter": {"Name": asked["Name"], "Value": "s3://b/k"}}),
@@ -51,7 +51,7 @@ def test_it_reads_a_parameter(front: Front, aws: Aws) -> None:
     assert aws.parameter(KEYS, "/mayfly/ci/x") == "s3://b/k"
 
 
-def test_it_fetches_an_object_with_an_odd_key(front: Front, aws: Aws) -> None:
+def test_an_object_whose_key_needs_encoding_is_fetched(front: Front, aws: Aws) -> None:
     front.answers["GET /bucket/a%20b/%C3%A9%2B.sh"] = lambda _: (200, b"#!/bin/sh\n")
 
     assert aws.object(KEYS, "bucket", "a b/é+.sh") == b"#!/bin/sh\n"
@@ -75,7 +75,7 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
         {"protocol": 1, "policy": {"rules": ["x"]}}, "2026-11-21T08:00:00Z"
     )
     (_, update), (_, get) = front.calls
-    # A returned value would be a way to read; the policy of the row refuses it as well.
+    # No ReturnValues: they would read the row, and the role's policy refuses them.
     assert update == {
         "TableName": "ci-mailbox",
         "Key": {"key": {"S": "AROA:i-1"}},
@@ -98,13 +98,13 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
     }
 
 
-def test_a_row_that_is_not_there_is_an_empty_mailbox(front: Front, aws: Aws) -> None:
+def test_a_missing_row_is_an_empty_mailbox(front: Front, aws: Aws) -> None:
     front.answers["GetItem"] = lambda _: (200, "{}")
 
     assert Mailbox(aws, "t", "k").read(KEYS) == Letter()
 
 
-def test_looking_again_needs_no_new_connection(front: Front, aws: Aws) -> None:
+def test_repeated_reads_use_one_connection(front: Front, aws: Aws) -> None:
     front.answers["GetItem"] = lambda _: (200, "{}")
     for _ in range(5):
         aws.item(KEYS, "t", "k")
@@ -112,7 +112,7 @@ def test_looking_again_needs_no_new_connection(front: Front, aws: Aws) -> None:
     assert front.connections == 1
 
 
-def test_a_connection_that_was_dropped_meanwhile_costs_nothing(front: Front, aws: Aws) -> None:
+def test_a_call_succeeds_after_the_server_closed_the_connection(front: Front, aws: Aws) -> None:
     front.close = True
     front.answers["GetItem"] = lambda _: (200, "{}")
     for _ in range(3):
@@ -146,7 +146,7 @@ def refusal(kind: str, text: str = "why") -> str:
         (200, "not JSON", Unavailable),
     ],
 )
-def test_errors_are_named_by_what_may_be_done_about_them(
+def test_an_error_code_becomes_the_class_that_tells_whether_to_retry(
     front: Front, aws: Aws, status: int, body: str, kind: type[AwsError]
 ) -> None:
     front.answers["GetItem"] = lambda _: (status, body)
@@ -157,7 +157,7 @@ def test_errors_are_named_by_what_may_be_done_about_them(
     assert str(raised.value).startswith("dynamodb: ")
 
 
-def test_a_server_that_is_not_there_is_unavailable() -> None:
+def test_a_refused_connection_raises_unavailable() -> None:
     with serving(KEYS) as gone:
         pass
     with pytest.raises(Unavailable, match="refused"):
@@ -173,7 +173,9 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
         ("aws-us-gov", "plain", "plain.s3.eu-west-1.amazonaws.com"),
     ],
 )
-def test_real_endpoints_are_regional(partition: str, bucket: str, host: str) -> None:
+def test_endpoints_are_regional_and_follow_the_partition(
+    partition: str, bucket: str, host: str
+) -> None:
     asked: list[str] = []
 
     class Wired(Aws):

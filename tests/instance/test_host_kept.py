@@ -1,4 +1,4 @@
-"""A host that failed before it was proven is kept for a look, if the operator wants one."""
+"""A host that failed before its sandbox proof is kept for a look, if the operator wants that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.instance.worlds import (
     SANDBOX_ROW,
     World,
     an_assignment,
-    failed,
+    assert_failed,
 )
 
 MINUTES = 30
@@ -27,13 +27,13 @@ def kept(world: World) -> bool:
     return "kept for a look until" in world.console or world.clock.passed > 20 * 60
 
 
-def test_a_host_that_failed_is_kept_for_a_look_as_long_as_the_operator_said(world: World) -> None:
+def test_a_failed_host_is_kept_for_the_minutes_of_the_parameter(world: World) -> None:
     keep(world)
-    world.a_script(Act(code=3, lasts=60))
-    world.live()
+    world.add_script(Act(code=3, lasts=60))
+    world.run()
 
-    failed(world, "exited with 3", row=BOOTSTRAP_ROW)
-    assert world.last["at"].startswith("2026-11-21T08:01:00")
+    assert_failed(world, "exited with 3", row=BOOTSTRAP_ROW)
+    assert world.last_report["at"].startswith("2026-11-21T08:01:00")
     assert "kept for a look until 2026-11-21T08:31:00" in world.console
     assert world.clock.passed == pytest.approx(60 + MINUTES * 60, abs=1)
     assert world.machine.rules == CLOSED_TO_ALL
@@ -42,31 +42,31 @@ def test_a_host_that_failed_is_kept_for_a_look_as_long_as_the_operator_said(worl
 def test_a_host_that_never_passed_the_gate_is_kept(world: World) -> None:
     keep(world)
     world.swap_after = None
-    world.live()
+    world.run()
 
-    failed(world, "was not proven within", row=BOOTSTRAP_ROW)
+    assert_failed(world, "was not proven within", row=BOOTSTRAP_ROW)
     assert kept(world)
     assert world.machine.rules == CLOSED_TO_ALL
 
 
-def test_a_host_is_kept_while_metadata_and_mailbox_are_gone(world: World) -> None:
+def test_a_host_is_kept_without_metadata_and_mailbox(world: World) -> None:
     def lose() -> None:
         world.metadata.broken = world.cloud.gone = True
 
     keep(world)
-    world.machine.when["useradd"] = lose
-    world.live()
+    world.machine.on_command["useradd"] = lose
+    world.run()
 
     assert world.phases == ["booting"]
     assert kept(world)
 
 
-def test_a_kept_host_asks_neither_metadata_nor_mailbox_again(world: World) -> None:
+def test_a_kept_host_calls_neither_metadata_nor_mailbox(world: World) -> None:
     keep(world)
-    world.a_script(Act(code=3))
+    world.add_script(Act(code=3))
     world.clock.after(60, world.metadata.requests.clear)
     world.clock.after(60, world.cloud.reports.clear)
-    world.live()
+    world.run()
 
     assert kept(world)
     assert (world.metadata.requests, world.cloud.reports) == ([], [])
@@ -75,73 +75,73 @@ def test_a_kept_host_asks_neither_metadata_nor_mailbox_again(world: World) -> No
 @pytest.mark.parametrize(
     "value", ["0", "-1", "+5", "1441", "99999", "1.5", "1e3", "ten", "", "٣", "30 40", "1_0"]
 )
-def test_a_value_that_the_parameter_must_not_have_keeps_nobody(world: World, value: str) -> None:
+def test_an_invalid_value_of_the_parameter_keeps_no_host(world: World, value: str) -> None:
     keep(world, value)
-    world.a_script(Act(code=3))
-    world.live()
+    world.add_script(Act(code=3))
+    world.run()
 
-    failed(world, "exited with 3", row=BOOTSTRAP_ROW)
+    assert_failed(world, "exited with 3", row=BOOTSTRAP_ROW)
     assert not kept(world)
 
 
-def test_the_longest_time_is_a_day(world: World) -> None:
+def test_a_host_can_be_kept_for_at_most_a_day(world: World) -> None:
     keep(world, " 1440\n")
-    world.a_script(Act(code=3))
-    world.live()
+    world.add_script(Act(code=3))
+    world.run()
 
     assert world.clock.passed == pytest.approx(24 * 3600, abs=30)
 
 
-def test_nobody_is_kept_without_the_parameter(world: World) -> None:
-    world.a_script(Act(code=3))
-    world.live()
+def test_no_host_is_kept_without_the_parameter(world: World) -> None:
+    world.add_script(Act(code=3))
+    world.run()
 
     assert not kept(world)
     assert world.machine.rules == ""
 
 
-def test_a_parameter_that_cannot_be_read_keeps_nobody_and_holds_up_no_boot(world: World) -> None:
+def test_an_unreadable_parameter_keeps_no_host_and_delays_no_boot(world: World) -> None:
     keep(world)
-    world.a_script(Act(code=3))
+    world.add_script(Act(code=3))
     world.cloud.refused.add("parameter")
     world.clock.after(0.1, world.cloud.refused.clear)
-    world.live()
+    world.run()
 
-    failed(world, "exited with 3", row=BOOTSTRAP_ROW)
+    assert_failed(world, "exited with 3", row=BOOTSTRAP_ROW)
     assert not kept(world)
 
 
 @pytest.mark.parametrize("how", ["the rule cannot be set", "the rule has no effect"])
 def test_a_host_that_cannot_close_imds_is_not_kept(world: World, how: str) -> None:
     keep(world)
-    world.a_script(Act(code=3))
+    world.add_script(Act(code=3))
     if how == "the rule cannot be set":
         world.machine.failing["nft"] = "no such table"
     else:
         world.machine.rules_work = False
-    world.live()
+    world.run()
 
-    assert world.last["phase"] == "failed"
+    assert world.last_report["phase"] == "failed"
     assert "not kept for a look: IMDS" in world.console
     assert not kept(world)
 
 
-def test_imds_that_others_open_to_root_is_not_closed(world: World) -> None:
+def test_a_host_whose_root_still_reaches_imds_is_not_kept(world: World) -> None:
     keep(world)
-    world.a_script(Act(code=3))
+    world.add_script(Act(code=3))
     world.machine.rules_of_others = "meta skuid 0 accept"
-    world.live()
+    world.run()
 
     assert "not kept for a look: IMDS is still open to root" in world.console
     assert not kept(world)
 
 
-def test_a_host_that_was_proven_is_never_kept(world: World) -> None:
+def test_a_host_with_a_sandbox_proof_is_never_kept(world: World) -> None:
     keep(world)
     world.assignment = an_assignment(queue="other")
-    world.live()
+    world.run()
 
-    failed(world, "for another queue", row=SANDBOX_ROW)
+    assert_failed(world, "for another queue", row=SANDBOX_ROW)
     assert not kept(world)
 
 
@@ -153,7 +153,7 @@ def test_a_host_whose_proof_may_have_arrived_is_not_kept(world: World) -> None:
 
     keep(world)
     world.cloud.on_report = lose
-    world.live()
+    world.run()
 
     assert "the mailbox does not take 'sandboxed'" in world.console
     assert "kept for a look until" not in world.console
@@ -163,38 +163,38 @@ def test_a_host_with_a_job_is_never_kept(world: World) -> None:
     keep(world)
     world.machine.acts["mayfly-job"] = Act(lasts=10_000)
     world.clock.after(30, lambda: setattr(world.machine, "broken", True))
-    world.live()
+    world.run()
 
-    assert "the supervisor is broken" in world.last["reason"]
+    assert "the supervisor is broken" in world.last_report["reason"]
     assert not kept(world)
 
 
-def test_a_host_that_did_its_job_is_not_kept(world: World) -> None:
+def test_a_host_whose_job_is_done_is_not_kept(world: World) -> None:
     keep(world)
-    world.live()
+    world.run()
 
     assert world.phases[-1] == "done"
     assert not kept(world)
 
 
-def test_a_host_that_somebody_switches_off_does_not_stay(world: World) -> None:
+def test_a_host_that_is_being_shut_down_is_not_kept(world: World) -> None:
     def go_down() -> None:
         raise GoingDown("the machine is going down")
 
     keep(world)
-    world.machine.when["useradd"] = go_down
-    world.live()
+    world.machine.on_command["useradd"] = go_down
+    world.run()
 
-    failed(world, "the machine is going down", row=BOOTSTRAP_ROW)
+    assert_failed(world, "the machine is going down", row=BOOTSTRAP_ROW)
     assert not kept(world)
 
 
 def test_a_host_that_fails_at_a_second_boot_is_not_kept(world: World) -> None:
     keep(world)
-    world.live()
+    world.run()
     world.machine.boot = "another boot"
     world.clock.passed = 0
-    world.live()
+    world.run()
 
     assert "this is not its first boot" in world.console
     assert not kept(world)

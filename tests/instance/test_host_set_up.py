@@ -1,4 +1,4 @@
-"""Set-up on a host: what it adds to an image, what the operator's script may do."""
+"""Set-up of a host: the agent, packages, the operator's script and left-over processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.instance.fake_machine import Act, a_process
-from tests.instance.worlds import BOOTSTRAP_ROW, HOST, SANDBOX_ROW, World, failed
+from tests.instance.worlds import BOOTSTRAP_ROW, HOST, SANDBOX_ROW, World, assert_failed
 
 
 def archive(**files: bytes) -> bytes:
@@ -24,7 +24,7 @@ def archive(**files: bytes) -> bytes:
 
 
 def without_agent(world: World, content: bytes | None) -> World:
-    """The image has no agent, and the release archive is this one."""
+    """Remove the image's agent and serve this release archive; None: no archive."""
     world.machine.programs.discard("buildkite-agent")
     digest = hashlib.sha256(content or b"").hexdigest()
     world.context = replace(world.context, host=replace(HOST, agent_sha256={"amd64": digest}))
@@ -35,7 +35,7 @@ def without_agent(world: World, content: bytes | None) -> World:
 
 def test_an_image_without_an_agent_gets_the_pinned_one(world: World) -> None:
     content = archive(**{"buildkite-agent.cfg": b"token=xxx", "buildkite-agent": b"3.83.1"})
-    without_agent(world, content).live()
+    without_agent(world, content).run()
 
     installed = world.machine.places.binaries / "buildkite-agent"
     assert (installed.read_bytes(), installed.stat().st_mode & 0o777) == (b"3.83.1", 0o755)
@@ -47,7 +47,7 @@ def test_an_image_with_another_agent_gets_the_pinned_one_beside_it(world: World)
     without_agent(world, archive(**{"buildkite-agent": b"3.83.1"}))
     world.machine.programs.add("buildkite-agent")
     world.machine.agent_version = "3.20.0"
-    world.live()
+    world.run()
 
     assert world.agent().program.argv[0].startswith(str(world.machine.places.binaries))
 
@@ -62,44 +62,46 @@ def test_an_image_with_another_agent_gets_the_pinned_one_beside_it(world: World)
     ],
     ids=["not there", "no archive", "no agent in it", "another version"],
 )
-def test_an_agent_that_cannot_be_installed(world: World, content: bytes, reason: str) -> None:
-    without_agent(world, content).live()
+def test_a_host_fails_if_its_agent_cannot_be_installed(
+    world: World, content: bytes, reason: str
+) -> None:
+    without_agent(world, content).run()
 
-    failed(world, reason, row=BOOTSTRAP_ROW)
+    assert_failed(world, reason, row=BOOTSTRAP_ROW)
 
 
 def test_an_agent_archive_with_another_hash_is_never_unpacked(world: World) -> None:
     without_agent(world, archive(**{"buildkite-agent": b"3.83.1"}))
     world.context = replace(world.context, host=HOST)
-    world.live()
+    world.run()
 
-    failed(world, "has another SHA-256 than the queue pins for amd64", row=BOOTSTRAP_ROW)
+    assert_failed(world, "has another SHA-256 than the queue pins for amd64", row=BOOTSTRAP_ROW)
     assert not world.machine.places.binaries.exists()
 
 
-def test_a_package_that_dnf_does_not_bring(world: World) -> None:
+def test_a_host_fails_if_dnf_does_not_install_a_package(world: World) -> None:
     world.machine.programs.discard("nft")
     world.machine.installable.clear()
-    world.live()
+    world.run()
 
-    failed(world, "the image lacks nft", row=BOOTSTRAP_ROW)
+    assert_failed(world, "the image lacks nft", row=BOOTSTRAP_ROW)
 
 
-def test_a_script_that_fails_condemns_the_host_with_its_last_lines(world: World) -> None:
-    world.a_script(Act(code=3, says="step one\nno such repository\n"))
-    world.live()
+def test_a_failing_script_fails_the_host_and_its_last_lines_are_reported(world: World) -> None:
+    world.add_script(Act(code=3, says="step one\nno such repository\n"))
+    world.run()
 
-    failed(world, "s3://scripts/ci/set-up.sh exited with 3", row=BOOTSTRAP_ROW)
-    assert world.last["words"] == "step one\nno such repository\n"
+    assert_failed(world, "s3://scripts/ci/set-up.sh exited with 3", row=BOOTSTRAP_ROW)
+    assert world.last_report["words"] == "step one\nno such repository\n"
     assert "| no such repository" in world.console
     assert world.machine.ran("systemctl kill --signal=SIGKILL mayfly-script.scope")
 
 
 def test_a_script_that_hangs_is_killed_at_its_limit(world: World) -> None:
-    world.a_script(Act(lasts=10**6, says="waiting"), "s3://scripts/ci/set-up.sh minutes=2")
-    world.live()
+    world.add_script(Act(lasts=10**6, says="waiting"), "s3://scripts/ci/set-up.sh minutes=2")
+    world.run()
 
-    failed(world, "took longer than 2 minutes", row=BOOTSTRAP_ROW)
+    assert_failed(world, "took longer than 2 minutes", row=BOOTSTRAP_ROW)
     assert 120 <= world.clock.passed < 130
     assert world.machine.ran("systemctl kill --signal=SIGKILL mayfly-script.scope")
 
@@ -113,78 +115,82 @@ def test_a_script_that_hangs_is_killed_at_its_limit(world: World) -> None:
         ("s3://scripts/ci/notes.txt", "does not begin with #!"),
     ],
 )
-def test_a_script_parameter_that_names_no_script(world: World, value: str, reason: str) -> None:
-    world.a_script(Act(), value)
+def test_a_host_fails_if_the_script_parameter_names_no_script(
+    world: World, value: str, reason: str
+) -> None:
+    world.add_script(Act(), value)
     world.cloud.objects["scripts/ci/notes.txt"] = b"do this"
-    world.live()
+    world.run()
 
-    failed(world, reason, row=BOOTSTRAP_ROW)
+    assert_failed(world, reason, row=BOOTSTRAP_ROW)
 
 
-def test_a_left_over_process_of_the_bootstrap_script_condemns_the_host(world: World) -> None:
+def test_a_left_over_process_of_the_bootstrap_script_fails_the_host(world: World) -> None:
     stray = a_process(900, "crond-by-hand")
-    world.a_script(Act(does=lambda _: world.machine.table.append(stray)))
-    world.live()
+    world.add_script(Act(does=lambda _: world.machine.table.append(stray)))
+    world.run()
 
-    failed(world, "left over: crond-by-hand[900]", row=BOOTSTRAP_ROW)
+    assert_failed(world, "left over: crond-by-hand[900]", row=BOOTSTRAP_ROW)
     assert "bootstrapped" not in world.phases
 
 
-def test_what_the_package_installer_left_running_condemns_nobody(world: World) -> None:
-    # dnf may leave a gpg-agent; it never had credentials.
+def test_a_process_that_dnf_left_running_does_not_fail_the_host(world: World) -> None:
+    # dnf may leave a gpg-agent, which never had credentials.
     world.machine.programs.discard("git")
     agent = a_process(800, "gpg-agent")
-    world.machine.when["dnf install"] = lambda: world.machine.table.append(agent)
-    world.live()
+    world.machine.on_command["dnf install"] = lambda: world.machine.table.append(agent)
+    world.run()
 
     assert world.phases[-1] == "done"
 
 
-def test_a_process_of_the_script_that_ends_within_seconds_is_forgiven(world: World) -> None:
+def test_a_process_of_the_script_that_ends_within_seconds_does_not_fail_the_host(
+    world: World,
+) -> None:
     def linger(_: object) -> None:
         world.machine.table.append(a_process(900, "logger"))
         world.clock.after(3, world.machine.table.pop)
 
-    world.a_script(Act(does=linger))
-    world.live()
+    world.add_script(Act(does=linger))
+    world.run()
 
     assert world.phases[-1] == "done"
 
 
-def test_a_tmpfs_that_is_still_in_use_condemns_the_host(world: World) -> None:
-    world.a_script(Act())
+def test_a_tmpfs_that_is_still_in_use_fails_the_host(world: World) -> None:
+    world.add_script(Act())
     world.machine.failing["umount"] = "target is busy"
-    world.live()
+    world.run()
 
-    failed(world, "tmpfs is in use", row=BOOTSTRAP_ROW)
+    assert_failed(world, "tmpfs is in use", row=BOOTSTRAP_ROW)
 
 
-def test_an_image_whose_daemon_holds_credentials_is_refused(world: World) -> None:
+def test_an_image_with_a_running_daemon_that_holds_credentials_is_refused(world: World) -> None:
     world.machine.table.append(a_process(77, "amazon-ssm-agen"))
-    world.live()
+    world.run()
 
-    failed(world, "the image runs amazon-ssm-agen[77]", row=BOOTSTRAP_ROW)
-
-
-def test_a_set_up_that_takes_too_long(world: World) -> None:
-    world.machine.when["useradd"] = lambda: world.clock.sleep(3600)
-    world.live()
-
-    failed(world, "set-up took longer than 9 minutes", row=BOOTSTRAP_ROW)
+    assert_failed(world, "the image runs amazon-ssm-agen[77]", row=BOOTSTRAP_ROW)
 
 
-def test_a_boot_that_is_not_the_first_powers_off(world: World) -> None:
-    world.live()
+def test_a_set_up_that_takes_too_long_fails_the_host(world: World) -> None:
+    world.machine.on_command["useradd"] = lambda: world.clock.sleep(3600)
+    world.run()
+
+    assert_failed(world, "set-up took longer than 9 minutes", row=BOOTSTRAP_ROW)
+
+
+def test_a_second_boot_powers_off(world: World) -> None:
+    world.run()
     world.cloud.reports.clear()
     world.machine.started.clear()
     world.machine.boot = "another boot"
-    world.live()
+    world.run()
 
-    failed(world, "the instance was rebooted: this is not its first boot", row=SANDBOX_ROW)
+    assert_failed(world, "the instance was rebooted: this is not its first boot", row=SANDBOX_ROW)
 
 
-def test_the_next_boot_is_guarded_by_a_unit_that_powers_off(world: World) -> None:
-    world.live()
+def test_set_up_installs_a_unit_that_powers_off_a_second_boot(world: World) -> None:
+    world.run()
 
     unit = world.machine.places.next_boot_unit.read_text()
     assert "SuccessAction=poweroff" in unit

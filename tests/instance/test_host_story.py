@@ -1,4 +1,4 @@
-"""The life of an instance, from the first report to power-off."""
+"""An instance from its first report to power-off."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.instance.worlds import (
 )
 
 
-def test_an_instance_is_set_up_proves_itself_and_runs_its_one_job(world: World) -> None:
-    world.live()
+def test_an_instance_is_set_up_proves_its_sandbox_and_runs_one_job(world: World) -> None:
+    world.run()
 
     assert world.phases == ["booting", "bootstrapped", "sandboxed", "running", "done"]
     rows = [key for key, _ in world.cloud.reports]
     assert rows == [BOOTSTRAP_ROW] * 2 + [SANDBOX_ROW] * 3
-    assert world.last | {"at": ""} == {
+    assert world.last_report | {"at": ""} == {
         "protocol": 1,
         "phase": "done",
         "boot": world.machine.boot,
@@ -39,7 +39,7 @@ def test_an_instance_is_set_up_proves_itself_and_runs_its_one_job(world: World) 
 
 
 def test_the_agent_gets_one_job_a_name_its_tags_and_a_scope_of_its_own(world: World) -> None:
-    world.live()
+    world.run()
 
     program = world.agent().program
     assert program.argv == ["/usr/bin/buildkite-agent", "start", "--acquire-job", JOB]
@@ -53,7 +53,7 @@ def test_the_agent_gets_one_job_a_name_its_tags_and_a_scope_of_its_own(world: Wo
 
 
 def test_the_job_inherits_nothing_of_the_supervisors_environment(world: World) -> None:
-    world.live()
+    world.run()
 
     assert "AWS_SECRET_ACCESS_KEY" not in world.agent().program.environment
     assert world.agent().program.environment["PATH"] == "/usr/bin:/bin"
@@ -61,10 +61,10 @@ def test_the_job_inherits_nothing_of_the_supervisors_environment(world: World) -
 
 def test_no_secret_is_in_a_command_line_a_report_or_on_the_console(world: World) -> None:
     world.machine.acts["mayfly-job"] = Act(code=1, says=f"cannot register with {TOKEN}\n")
-    world.a_script(Act(says="AWS_SESSION_TOKEN=session-token-of-bootstrap-0123456789abcdef"))
-    world.live()
+    world.add_script(Act(says="AWS_SESSION_TOKEN=session-token-of-bootstrap-0123456789abcdef"))
+    world.run()
 
-    said = world.everything_said()
+    said = world.everything_readable()
     assert "cannot register with [secret]" in said
     assert TOKEN not in said
     assert "secret-key-of" not in said
@@ -72,7 +72,7 @@ def test_no_secret_is_in_a_command_line_a_report_or_on_the_console(world: World)
 
 
 def test_an_old_agent_takes_its_token_from_its_environment(world: World) -> None:
-    world.live()
+    world.run()
 
     assert world.agent().program.environment["BUILDKITE_AGENT_TOKEN"] == TOKEN
 
@@ -84,7 +84,7 @@ def test_a_new_agent_takes_its_token_from_an_open_file(world: World) -> None:
     world.machine.acts["mayfly-job"] = Act(
         does=lambda program: read.append(Path(f"/dev/fd/{program.pass_files[0]}").read_bytes())
     )
-    world.live()
+    world.run()
 
     settings = world.agent().program.environment
     assert settings["BUILDKITE_AGENT_TOKEN"] == f"fd://{world.agent().program.pass_files[0]}"
@@ -92,7 +92,7 @@ def test_a_new_agent_takes_its_token_from_an_open_file(world: World) -> None:
 
 
 def test_the_hook_finds_the_policy_of_the_assignment(world: World) -> None:
-    world.live()
+    world.run()
 
     policy = json.loads(world.machine.places.policy.read_text())
     assert policy == {"job": JOB, "rules": ["pipeline=deploy fork=no"], "repository": None}
@@ -104,7 +104,7 @@ def test_the_second_process_never_asks_for_bootstrap_credentials(world: World) -
     world.metadata.requests.clear()
     world.sandbox()
 
-    # It asks for them only to see that they are gone, and is answered 404.
+    # The gate requests them only to see a 404.
     assert "bootstrap" not in world.metadata.roles + world.metadata.lingering
     assert world.phases[-1] == "done"
 
@@ -118,12 +118,12 @@ def test_imds_is_closed_to_the_job_before_the_proof(world: World) -> None:
         hear(phase)
 
     world.cloud.on_report = seen
-    world.live()
+    world.run()
 
     assert closed[1:3] == ["bootstrapped: False", "sandboxed: True"]
 
 
-def test_imds_off_closes_it_to_root_as_well_and_reports_go_on(world: World) -> None:
+def test_imds_off_closes_imds_to_root_and_reports_continue(world: World) -> None:
     world.assignment = an_assignment(imds="off")
     closed_at: list[int] = []
 
@@ -132,7 +132,7 @@ def test_imds_off_closes_it_to_root_as_well_and_reports_go_on(world: World) -> N
         world.metadata.open = False
 
     world.machine.acts["mayfly-job"] = Act(lasts=60, does=close)
-    world.live()
+    world.run()
 
     assert world.machine.rules == CLOSED_TO_ALL
     assert len(world.metadata.requests) == closed_at[0]
@@ -141,7 +141,7 @@ def test_imds_off_closes_it_to_root_as_well_and_reports_go_on(world: World) -> N
 
 def test_imds_open_to_the_job_leaves_no_rule(world: World) -> None:
     world.assignment = an_assignment(imds="job")
-    world.live()
+    world.run()
 
     assert "reject" not in world.machine.rules
     assert world.phases[-1] == "done"
@@ -149,7 +149,7 @@ def test_imds_open_to_the_job_leaves_no_rule(world: World) -> None:
 
 def test_a_job_that_may_be_root_runs_its_agent_as_root(world: World) -> None:
     world.assignment = an_assignment(imds="off", root="yes")
-    world.live()
+    world.run()
 
     assert world.agent().program.user == "root"
     assert world.agent().program.environment["HOME"] == "/root"
@@ -157,27 +157,27 @@ def test_a_job_that_may_be_root_runs_its_agent_as_root(world: World) -> None:
 
 def test_the_agents_exit_code_is_recorded_and_not_interpreted(world: World) -> None:
     world.machine.acts["mayfly-job"] = Act(code=27, says="the job was taken by another\n")
-    world.live()
+    world.run()
 
-    assert (world.last["phase"], world.last["exit"]) == ("done", 27)
-    assert world.last["words"] == "the job was taken by another\n"
-    assert "reason" not in world.last
+    assert (world.last_report["phase"], world.last_report["exit"]) == ("done", 27)
+    assert world.last_report["words"] == "the job was taken by another\n"
+    assert "reason" not in world.last_report
 
 
 def test_the_operators_lines_reach_the_agent_in_its_only_configuration_file(world: World) -> None:
     world.assignment = an_assignment(config="no-plugins=true")
-    world.live()
+    world.run()
 
     file = world.machine.places.agent_config
     assert file.read_text() == "no-plugins=true"
     assert world.agent().program.environment["BUILDKITE_AGENT_CONFIG"] == str(file)
 
 
-def test_the_scripts_work_is_done_with_its_own_home_and_without_our_environment(
+def test_the_script_runs_with_its_own_home_and_without_the_supervisors_environment(
     world: World,
 ) -> None:
-    world.a_script(Act(says="laid down a deploy key\n"), "s3://scripts/ci/set-up.sh minutes=3")
-    world.live()
+    world.add_script(Act(says="laid down a deploy key\n"), "s3://scripts/ci/set-up.sh minutes=3")
+    world.run()
 
     program = next(each.program for each in world.machine.started if "script" in each.program.unit)
     expected = {
@@ -197,13 +197,13 @@ def test_the_scripts_work_is_done_with_its_own_home_and_without_our_environment(
     assert world.phases[-1] == "done"
 
 
-def test_an_old_agent_finds_the_operators_hooks_beside_ours(world: World) -> None:
+def test_an_old_agent_finds_the_operators_hooks_beside_mayflys(world: World) -> None:
     def add_hooks(_: object) -> None:
         for name in ("environment", "pre-bootstrap"):
             world.machine.places.operator_hooks.joinpath(name).write_text("true\n")
 
-    world.a_script(Act(does=add_hooks))
-    world.live()
+    world.add_script(Act(does=add_hooks))
+    world.run()
 
     hooks = world.machine.places.hooks
     assert hooks.joinpath("environment").readlink() == (
@@ -212,12 +212,12 @@ def test_an_old_agent_finds_the_operators_hooks_beside_ours(world: World) -> Non
     assert not hooks.joinpath("pre-bootstrap").is_symlink()
 
 
-def test_credentials_that_set_up_left_in_files_are_removed(world: World) -> None:
+def test_files_with_credentials_are_removed_after_set_up(world: World) -> None:
     root = world.machine.places.root
     left = [root / "root/.aws/credentials", root / "home/ec2-user/.aws/cli/cache/x.json"]
     for file in left:
         file.parent.mkdir(parents=True)
         file.write_text("secret")
-    world.live()
+    world.run()
 
     assert not any(file.exists() for file in left)

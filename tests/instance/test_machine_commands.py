@@ -1,4 +1,4 @@
-"""The module that changes machines, with stand-ins for the programs that it calls by name."""
+"""`Machine` with stand-ins for the programs that it calls."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PATIENCE = 60
 
 
 class Mine(Machine):
-    """Owns what it makes: a test may not run as root."""
+    """A machine that gives its files to the current user: tests may run without root."""
 
     def _own(self, path: Path, owner: str) -> None:
-        if ME:  # In a container the user that tests run as may have no name.
+        if ME:  # In a container the current user may have no name.
             super()._own(path, ME)
 
 
@@ -48,7 +48,7 @@ def machine(tmp_path: Path, bin_path: Path) -> Mine:
 
 
 def stand_in(bin_path: Path, name: str, script: str) -> Path:
-    """A program that writes down how it was called, and then does this."""
+    """Install a stand-in that logs its arguments, then runs the script. Returns the log."""
     log = bin_path / f"{name}.log"
     file = bin_path / name
     file.write_text(f'#!/bin/bash\nprintf "%s\\n" "$0 $*" >>{log}\n{script}\n')
@@ -91,14 +91,14 @@ def test_a_scope_runs_the_program_itself_with_its_environment_and_files(
     pid_and_who, variables, passed = output.read_text().splitlines()
     assert (pid_and_who, passed) == (f"{running.pid} me", "over an open file")
     assert code == 7
-    assert int(variables) <= 6  # Ours and those of two shells.
+    assert int(variables) <= 6  # Two given variables and those of two shells.
     assert called(log)[0].startswith("--scope --collect --quiet --unit=mayfly-job -- /bin/bash -c")
     assert output.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_program_of_another_user_is_started_by_setpriv(machine: Mine, bin_path: Path) -> None:
     stand_in(bin_path, "systemd-run", 'while [[ $1 != -- ]]; do shift; done; shift; exec "$@"')
-    # It tells that it is there once it is the program itself: a shell ignores SIGQUIT.
+    # Wait for its output before the signal: the shell in front of it ignores SIGQUIT.
     is_there = f"import time; print('there', flush=True); time.sleep({2 * PATIENCE})"
     log = stand_in(bin_path, "setpriv", f'exec {sys.executable} -c "{is_there}"')
     output = bin_path / "o"
@@ -115,13 +115,17 @@ def test_a_program_of_another_user_is_started_by_setpriv(machine: Mine, bin_path
     assert code == -signal.SIGQUIT
 
 
-def test_a_program_that_cannot_be_started_is_a_failure(machine: Mine, tmp_path: Path) -> None:
+def test_a_program_that_cannot_be_started_raises_command_failed(
+    machine: Mine, tmp_path: Path
+) -> None:
     nowhere = tmp_path / "nowhere"
     with pytest.raises(CommandFailed, match="cannot start agent"):
         machine.start(Program("u", ["agent"], {}, nowhere, tmp_path / "o"))
 
 
-def test_a_failing_command_tells_what_it_said(machine: Mine, bin_path: Path) -> None:
+def test_a_failing_command_raises_command_failed_with_its_output(
+    machine: Mine, bin_path: Path
+) -> None:
     stand_in(bin_path, "dnf", "echo No match for argument: nftables >&2; exit 1")
     with pytest.raises(CommandFailed, match="dnf install exited with 1") as failure:
         machine.install(["nftables"])
@@ -129,7 +133,7 @@ def test_a_failing_command_tells_what_it_said(machine: Mine, bin_path: Path) -> 
     assert failure.value.words == "No match for argument: nftables\n"
 
 
-def test_a_command_that_is_not_there_is_a_failure(machine: Mine) -> None:
+def test_a_missing_command_raises_command_failed(machine: Mine) -> None:
     with pytest.raises(CommandFailed, match="cannot run dnf: No such file"):
         machine.install(["git"])
 
@@ -149,7 +153,7 @@ def test_power_off_is_forced_when_systemd_is_stuck(machine: Mine, bin_path: Path
     assert called(log) == ["", "--force"]
 
 
-def test_killing_a_scope_that_has_ended_is_no_failure(machine: Mine, bin_path: Path) -> None:
+def test_killing_a_scope_that_has_ended_raises_nothing(machine: Mine, bin_path: Path) -> None:
     log = stand_in(bin_path, "systemctl", "echo Unit x.scope not loaded. >&2; exit 1")
     machine.kill_scope("x")
 
@@ -167,7 +171,7 @@ def test_the_unit_for_the_next_boot_runs_the_supervisor(machine: Mine, bin_path:
     assert called(log) == ["enable --no-reload --quiet mayfly-next-boot.service"]
 
 
-def test_a_file_is_laid_down_whole_with_its_mode(machine: Mine, tmp_path: Path) -> None:
+def test_a_file_is_written_whole_with_its_mode(machine: Mine, tmp_path: Path) -> None:
     file = tmp_path / "a/b"
     machine.write_file(file, b"one", 0o600)
     machine.write_file(file, b"two", 0o640)
@@ -176,7 +180,7 @@ def test_a_file_is_laid_down_whole_with_its_mode(machine: Mine, tmp_path: Path) 
     assert [each.name for each in file.parent.iterdir()] == ["b"]
 
 
-def test_removing_follows_no_link(machine: Mine, tmp_path: Path) -> None:
+def test_remove_does_not_follow_a_symbolic_link(machine: Mine, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     kept.joinpath("file").touch()
@@ -189,7 +193,9 @@ def test_removing_follows_no_link(machine: Mine, tmp_path: Path) -> None:
     assert kept.joinpath("file").exists()
 
 
-def test_a_directory_is_taken_from_all_others(machine: Mine, tmp_path: Path) -> None:
+def test_other_users_lose_write_permission_in_a_directory_given_to_root(
+    machine: Mine, tmp_path: Path
+) -> None:
     hook = tmp_path / "hooks/environment"
     hook.parent.mkdir()
     hook.touch()
@@ -199,7 +205,7 @@ def test_a_directory_is_taken_from_all_others(machine: Mine, tmp_path: Path) -> 
     assert hook.stat().st_mode & 0o777 == 0o755
 
 
-def test_what_set_up_installed_is_found_before_what_the_image_has(
+def test_a_program_that_set_up_installed_is_found_before_the_images(
     machine: Mine, bin_path: Path
 ) -> None:
     stand_in(bin_path, "buildkite-agent", "")
@@ -216,7 +222,7 @@ def test_a_supervisor_without_root_refuses_a_real_machine(monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may try as another user")
-def test_reaching_is_tried_as_the_user(machine: Mine) -> None:
+def test_the_connection_attempt_runs_as_the_given_user(machine: Mine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert machine.reaches("127.0.0.1", port, "nobody")

@@ -1,4 +1,4 @@
-"""Who is left over from set-up, judged by the process table; and the table of this machine."""
+"""Left-over processes, found in process tables; and the real table of this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def left(*processes: proc.Process) -> list[int]:
     return [each.pid for each in proc.left_over(BEFORE, [*BEFORE, *processes], own_pid=50)]
 
 
-def test_nothing_new_is_nothing_left() -> None:
+def test_without_a_new_process_none_is_left_over() -> None:
     assert left() == []
 
 
@@ -29,15 +29,15 @@ def test_a_new_process_is_left_over() -> None:
     assert left(a_process(900)) == [900]
 
 
-def test_a_process_that_got_the_number_of_an_older_one_is_left_over() -> None:
+def test_a_new_process_with_a_reused_pid_is_left_over() -> None:
     assert left(a_process(7, started=999)) == [7]
 
 
-def test_a_child_of_the_supervisor_is_left_over_as_well() -> None:
+def test_a_new_child_of_the_supervisor_is_left_over() -> None:
     assert left(a_process(900, parent=50)) == [900]
 
 
-def test_what_cannot_act_is_not_left_over() -> None:
+def test_a_zombie_or_kernel_thread_is_not_left_over() -> None:
     assert left(a_process(900, state="Z"), a_process(901, state="X")) == []
     assert left(a_process(900, "kworker/0:1", kernel=True)) == []
 
@@ -52,7 +52,7 @@ def test_what_cannot_act_is_not_left_over() -> None:
         "chronyd.service",
     ],
 )
-def test_what_systemd_starts_by_itself_is_not_left_over(unit: str) -> None:
+def test_a_process_of_a_unit_that_systemd_starts_by_itself_is_not_left_over(unit: str) -> None:
     assert left(a_process(900, cgroup=f"/system.slice/{unit}")) == []
 
 
@@ -69,12 +69,12 @@ def test_what_systemd_starts_by_itself_is_not_left_over(unit: str) -> None:
         "/my.slice/system.slice/systemd-x.service",
     ],
 )
-def test_what_anybody_else_starts_is_left_over(cgroup: str) -> None:
+def test_a_process_of_any_other_cgroup_is_left_over(cgroup: str) -> None:
     assert left(a_process(900, cgroup=cgroup)) == [900]
 
 
-def test_our_own_cgroup_excuses_nobody() -> None:
-    # A pid namespace may show no cgroups but the one in which all of a lab runs.
+def test_a_process_in_the_supervisors_own_cgroup_is_left_over() -> None:
+    # In a pid namespace all processes may show one cgroup: the one in which the lab runs.
     ours = "/system.slice/systemd-nspawn.service"
     before = [a_process(50, cgroup=ours)]
     after = [*before, a_process(900, cgroup=ours)]
@@ -82,14 +82,14 @@ def test_our_own_cgroup_excuses_nobody() -> None:
     assert [each.pid for each in proc.left_over(before, after, own_pid=50)] == [900]
 
 
-def test_daemons_that_hold_credentials_are_known_by_their_cut_names() -> None:
+def test_daemons_that_hold_credentials_are_found_by_their_cut_names() -> None:
     found = [a_process(9, "amazon-ssm-agen"), a_process(10, "amazon-ssm-agen", state="Z")]
 
     assert [each.pid for each in proc.image_daemons([*BEFORE, *found])] == [9]
     assert all(len(name) <= 15 for name in proc.IMAGE_DAEMONS)
 
 
-def test_children_are_live_ones() -> None:
+def test_a_zombie_does_not_count_as_a_child() -> None:
     table = [a_process(9, parent=8), a_process(10, parent=7, state="Z")]
 
     assert proc.has_children(table, 8)
@@ -104,11 +104,11 @@ def entry(table: Path, pid: int, stat: str, cgroup: str) -> None:
     folder.joinpath("cgroup").write_text(cgroup)
 
 
-def test_names_with_blanks_and_parentheses_are_read(tmp_path: Path) -> None:
+def test_process_names_with_blanks_and_parentheses_are_read(tmp_path: Path) -> None:
     rest = "S 7 0 0 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0"
     entry(tmp_path, 12, f"12 (a) b (c) {rest.format(flags=4194560)}", "0::/a.scope\n")
     entry(tmp_path, 13, f"13 (kworker) {rest.format(flags=69238880)}", "1:cpu:/x\n0::/\n")
-    (tmp_path / "14").mkdir()  # Ended while we looked.
+    (tmp_path / "14").mkdir()  # A process that ended during the read.
     (tmp_path / "self").mkdir()
 
     found = sorted(proc.read(tmp_path), key=lambda each: each.pid)
@@ -120,7 +120,7 @@ def test_names_with_blanks_and_parentheses_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's process table")
-def test_this_machines_own_table_is_read() -> None:
+def test_the_real_process_table_is_read() -> None:
     before = proc.read()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         after = proc.read()

@@ -1,4 +1,4 @@
-"""The whole host as processes, under this Python and under the one of Amazon Linux 2023."""
+"""The whole host in real processes, under this Python and under Amazon Linux 2023's 3.9."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGES = [Path(package.__file__ or "").parent for package in (mayfly_instance,
 
 
 def really_python39(candidate: str) -> bool:
-    """A version manager's shim is there even where its Python is not."""
+    """Whether this is a working Python 3.9; a version manager's shim exists without its Python."""
     command = [candidate, "-c", "import sys; sys.exit(sys.version_info[:2] != (3, 9))"]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -104,14 +104,14 @@ def test_a_whole_host_runs_its_job_and_powers_off(host: WholeHost) -> None:
     assert "reported sandboxed" in host.console
 
 
-def test_a_machine_that_goes_down_lets_its_job_fail_at_once(host: WholeHost) -> None:
+def test_a_shutdown_of_the_machine_ends_its_job_at_once(host: WholeHost) -> None:
     agent = host.root / "stand-ins/buildkite-agent"
     wait = "trap 'echo stopped; exit 1' QUIT; echo up; while :; do sleep 0.05; done"
     agent.write_text(agent.read_text().replace("exit 0", wait))
     log = host.root / "var/log/mayfly/agent.log"
     with host.boot() as supervisor:
-        # Not before the supervisor knows that its agent has started.
-        host.until(lambda: "running" in host.phases and "up" in log.read_text())
+        # Only after `running`: from then on the supervisor knows its agent.
+        host.wait_until(lambda: "running" in host.phases and "up" in log.read_text())
         supervisor.send_signal(signal.SIGTERM)
 
     assert log.read_text().endswith("stopped\n")
@@ -119,12 +119,12 @@ def test_a_machine_that_goes_down_lets_its_job_fail_at_once(host: WholeHost) -> 
     assert host.calls.splitlines()[-1].strip() == "poweroff"
 
 
-def test_a_kept_host_that_is_switched_off_goes_at_once(host: WholeHost) -> None:
-    # The answer to every parameter: no place of a script, but a number of minutes.
+def test_a_kept_host_ends_at_once_when_it_is_switched_off(host: WholeHost) -> None:
+    # One value for every parameter: invalid as a script, valid as minutes to keep.
     value = '{"Parameter": {"Value": "60"}}'
     host.front.answers["GetParameter"] = lambda _: (200, value)
     with host.boot() as supervisor:
-        host.until(lambda: "kept for a look" in host.console)
+        host.wait_until(lambda: "kept for a look" in host.console)
         assert host.phases == ["booting", "failed"]
         assert "poweroff" not in host.calls
         supervisor.send_signal(signal.SIGTERM)
@@ -143,7 +143,7 @@ def test_a_host_without_its_json_powers_off(host: WholeHost) -> None:
     assert host.calls.strip() == "poweroff"
 
 
-def test_a_host_whose_agent_fails_keeps_its_words(host: WholeHost) -> None:
+def test_the_last_lines_of_a_failing_agent_are_reported_without_secrets(host: WholeHost) -> None:
     agent = host.root / "stand-ins/buildkite-agent"
     agent.write_text(agent.read_text().replace("exit 0", f"echo refused {TOKEN} >&2; exit 1"))
     host.run()

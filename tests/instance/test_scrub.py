@@ -1,11 +1,11 @@
-"""The host knows secrets by their value, too."""
+"""The host also removes secrets that it knows by value."""
 
 from __future__ import annotations
 
 from mayfly_instance.scrub import Scrubber
 
 
-def test_a_secret_that_is_known_is_not_shown_without_its_label() -> None:
+def test_a_known_secret_is_removed_without_a_name_in_front() -> None:
     scrub = Scrubber()
     scrub.learn("wJalrXUtnFEMI", "")
 

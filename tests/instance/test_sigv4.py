@@ -1,4 +1,4 @@
-"""Our signatures are botocore's, letter by letter."""
+"""`sign` gives exactly botocore's signatures."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def test_our_signature_is_botocores(case: tuple[str, str, str, dict[str, str], b
         assert ours.get(name) == theirs.headers.get(name)
 
 
-def test_credentials_show_no_secret() -> None:
+def test_the_repr_of_credentials_shows_no_secret() -> None:
     assert "wJalr" not in repr(KEYS)
     assert "token" not in repr(KEYS)

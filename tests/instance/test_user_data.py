@@ -1,4 +1,4 @@
-"""The real user data, with stand-ins for the programs that would change this machine."""
+"""The real user data script, with stand-ins for programs that would change this machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def bundle() -> bytes:
 
 
 class Boot:
-    """A machine that is about to run its user data."""
+    """A machine before its user data runs."""
 
     def __init__(self, root: Path, front: Front) -> None:
         self.root = root
@@ -119,7 +119,7 @@ class Boot:
 def boot(tmp_path: Path) -> Iterator[Boot]:
     with serving(KEYS) as front:
         yield Boot(tmp_path, front)
-        # curl's own signatures are the ones that we would have made.
+        # curl's signatures equal those of `sign`.
         assert front.forged == []
 
 
@@ -208,7 +208,7 @@ def masks_fail(boot: Boot) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_any_failure_is_told_on_the_console_and_switches_the_machine_off(
+def test_any_failure_is_written_to_the_console_and_switches_the_machine_off(
     boot: Boot, spoil: Callable[[Boot], None], told: str
 ) -> None:
     spoil(boot)
@@ -227,7 +227,7 @@ def test_a_supervisor_that_cannot_be_started_switches_the_machine_off(boot: Boot
     assert boot.calls.splitlines()[-1].strip() == "poweroff"
 
 
-def test_the_script_is_short_and_survives_cloudformation() -> None:
+def test_the_script_is_short_and_passes_through_cloudformation_unchanged() -> None:
     text = SCRIPT.read_text()
 
     assert len(text.encode()) < 5_000
@@ -237,7 +237,7 @@ def test_the_script_is_short_and_survives_cloudformation() -> None:
 
 
 @pytest.mark.parametrize("script", [SCRIPT, SCRIPT.parent / "mayfly_instance/hooks/pre-bootstrap"])
-def test_shell_scripts_are_clean(script: Path) -> None:
+def test_shellcheck_finds_nothing_in_the_hosts_shell_scripts(script: Path) -> None:
     shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.defpath}")
     assert shellcheck, "shellcheck is in the environment of the tests"
     found = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)

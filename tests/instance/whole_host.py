@@ -1,6 +1,6 @@
-"""A whole host as processes: the real supervisor, with AWS and IMDS on loopback.
+"""A whole host in real processes: the supervisor, with AWS and IMDS on loopback.
 
-Run as a script it shows how long each part takes: `python -m tests.instance.whole_host [PYTHON]`.
+As a script it prints the duration of each part: `python -m tests.instance.whole_host [PYTHON]`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.instance.front import Front, Reply, serving
 from tests.instance.worlds import HOST, an_assignment
 
 PATIENCE = 120.0
-"""Seconds after which a test gives up: a hundred times what a host needs."""
+"""Seconds until a test gives up: a hundred times a host's usual duration."""
 RUNNER = Path(__file__).with_name("host_in_a_directory.py")
 KEYS = Credentials(
     "ASIAHOST", "secret/key+of=role", "session//token==", datetime.max.replace(tzinfo=UTC)
@@ -40,7 +40,7 @@ shift && exec "$@"
 
 
 class WholeHost:
-    """One instance whose control plane does at once what is due."""
+    """One instance with a control plane that reacts to each report at once."""
 
     def __init__(self, root: Path, front: Front, python: str) -> None:
         self.root = root
@@ -48,7 +48,7 @@ class WholeHost:
         self.role = "bootstrap"
         self.assignment: dict[str, Any] | None = None
         self.reports: list[tuple[float, str, dict[str, Any]]] = []
-        self.given = 0.0
+        self.assignment_read_at = 0.0
         self.started = root / "agent-started"
         self._bin = root / "stand-ins"
         self._bin.mkdir()
@@ -73,13 +73,13 @@ class WholeHost:
         self._serve()
 
     def run(self) -> float:
-        """The time at which it was started; it has ended when this returns."""
+        """Run the supervisor to its end; returns the time of its start."""
         began = time.time()
         assert self.boot().wait(PATIENCE) == 0
         return began
 
     def boot(self) -> subprocess.Popen[bytes]:
-        """The supervisor, which is one process to its end."""
+        """Start the supervisor; its pid stays the same through both stages."""
         environment = {
             "PATH": f"{self._bin}:/usr/bin:/bin",
             "MAYFLY_ROOT": str(self.root),
@@ -89,8 +89,8 @@ class WholeHost:
         command = [str(self._bin / "python3"), "-m", "mayfly_instance"]
         return subprocess.Popen(command, env=environment)
 
-    def until(self, happened: Callable[[], bool]) -> None:
-        """Wait for something that the host does."""
+    def wait_until(self, happened: Callable[[], bool]) -> None:
+        """Wait until the condition holds; fails after PATIENCE."""
         end = time.monotonic() + PATIENCE
         while not happened():
             assert time.monotonic() < end, self.console
@@ -152,7 +152,7 @@ class WholeHost:
     def _row(self) -> str:
         if self.assignment is None:
             return "{}"
-        self.given = self.given or time.time()
+        self.assignment_read_at = self.assignment_read_at or time.time()
         return json.dumps({"Item": {"assignment": _typed(self.assignment)}})
 
 
@@ -171,7 +171,7 @@ def _typed(value: Any) -> dict[str, Any]:
 
 
 def main(python: str) -> None:
-    """Show the times of one host, in milliseconds."""
+    """Print the durations of one host's parts, in milliseconds."""
     with tempfile.TemporaryDirectory() as directory, serving(KEYS) as front:
         host = WholeHost(Path(directory), front, python)
         began = host.run()
@@ -181,8 +181,8 @@ def main(python: str) -> None:
             "start to booting": when["booting"] - began,
             "set-up (nothing to install)": when["bootstrapped"] - when["booting"],
             "fresh process and gate to the proof": when["sandboxed"] - when["bootstrapped"],
-            "proof to the assignment's reading": host.given - when["sandboxed"],
-            "assignment to the agent's start": agent - host.given,
+            "proof to the assignment's reading": host.assignment_read_at - when["sandboxed"],
+            "assignment to the agent's start": agent - host.assignment_read_at,
         }
         for name, seconds in parts.items():
             sys.stdout.write(f"{seconds * 1000:7.0f} ms  {name}\n")

@@ -1,4 +1,4 @@
-"""A whole instance with its surroundings, as the stories of the supervisor need it."""
+"""An instance in memory with its control plane, for tests of the supervisor."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def an_assignment(**changes: Any) -> dict[str, Any]:
 
 
 class World:
-    """One instance of the queue `deploy`, and a control plane that does as it should."""
+    """One instance of the queue `deploy`, and a control plane that behaves correctly."""
 
     def __init__(self, root: Path, host: Host = HOST) -> None:
         self.clock = FakeClock()
@@ -81,7 +81,7 @@ class World:
         )
         self.assignment: dict[str, Any] | None = an_assignment()
         self.swap_after: float | None = 2
-        self.cloud.on_report = self._hear
+        self.cloud.on_report = self._react_to_report
         self.serve_bootstrap()
 
     def serve_bootstrap(self) -> None:
@@ -95,7 +95,7 @@ class World:
     def bind(self) -> None:
         self.cloud.rows[SANDBOX_ROW]["assignment"] = self.assignment
 
-    def _hear(self, phase: str) -> None:
+    def _react_to_report(self, phase: str) -> None:
         if phase == "bootstrapped" and self.swap_after is not None:
             self.clock.after(self.swap_after, self.serve_sandbox)
         if phase == "sandboxed" and self.assignment is not None:
@@ -107,12 +107,12 @@ class World:
     def sandbox(self) -> bool:
         return supervisor.run(self.context, supervisor.SANDBOX)
 
-    def live(self) -> None:
-        """Both lives, one after the other, as far as it comes."""
+    def run(self) -> None:
+        """Run both stages in order; stops after set-up if set-up fails."""
         if self.set_up():
             assert self.sandbox() is False
 
-    def a_script(self, act: Act, value: str = "s3://scripts/ci/set-up.sh") -> None:
+    def add_script(self, act: Act, value: str = "s3://scripts/ci/set-up.sh") -> None:
         self.cloud.parameters[HOST.script_parameter] = value
         self.cloud.objects["scripts/ci/set-up.sh"] = b"#!/bin/bash\ntrue\n"
         self.machine.acts["mayfly-script"] = act
@@ -122,7 +122,7 @@ class World:
         return [report["phase"] for _, report in self.cloud.reports]
 
     @property
-    def last(self) -> dict[str, Any]:
+    def last_report(self) -> dict[str, Any]:
         return self.cloud.reports[-1][1]
 
     @property
@@ -132,15 +132,15 @@ class World:
     def agent(self) -> Any:
         return next(each for each in self.machine.started if each.program.unit == "mayfly-job")
 
-    def everything_said(self) -> str:
-        """All that anybody but the job's own processes can read."""
+    def everything_readable(self) -> str:
+        """Console, command lines and reports: everything that is readable outside the job."""
         commands = "\n".join(" ".join(argv) for argv in self.machine.commands)
         reports = json.dumps([report for _, report in self.cloud.reports])
         return self.console + commands + reports
 
 
-def failed(world: World, reason: str, *, row: str) -> None:
-    """The host gave up for this reason, said so in both places, and never ran a job."""
+def assert_failed(world: World, reason: str, *, row: str) -> None:
+    """Assert that the host failed for this reason, in row and console, and ran no job."""
     key, report = world.cloud.reports[-1]
     assert (key, report["phase"]) == (row, "failed")
     assert reason in report["reason"]
