@@ -1,4 +1,4 @@
-"""Both templates: as written, as CloudFormation gets them, and as one deployment resolves them."""
+"""Fixtures of both templates: as written, as translated by SAM, and as deployed."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ Resources = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def written() -> dict[str, Any]:
-    """template.yaml as it stands."""
+    """template.yaml as written."""
     return read(CONTROL)
 
 
 @pytest.fixture(scope="session")
 def control_template() -> dict[str, Any]:
-    """template.yaml, translated."""
+    """template.yaml as CloudFormation gets it, translated by SAM."""
     return translate(CONTROL, REGION).template
 
 
 @pytest.fixture(scope="session")
 def queue_template() -> dict[str, Any]:
-    """stacks/queue.yaml."""
+    """stacks/queue.yaml as written."""
     return read(QUEUE)
 
 
 @pytest.fixture(scope="session")
 def control(control_template: dict[str, Any]) -> Resources:
-    """The control plane `acme` with a first queue, deployed."""
+    """Resources of the deployed control plane `acme` with a first queue."""
     parameters = {"QueueKey": "linux", "VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"}
     return Deployment(control_template, "acme", parameters).resources
 
@@ -53,13 +53,13 @@ QUEUE_PARAMETERS = {
 
 @pytest.fixture(scope="session")
 def queue(queue_template: dict[str, Any]) -> Resources:
-    """The queue `linux` of `acme`, deployed with every default."""
+    """Resources of the queue `linux` of `acme`, deployed with all defaults."""
     return Deployment(queue_template, "acme-linux", QUEUE_PARAMETERS).resources
 
 
 @pytest.fixture(scope="session")
 def full_queue(queue_template: dict[str, Any]) -> Resources:
-    """The same queue with every option used."""
+    """Resources of the queue `linux` of `acme`, deployed with every option set."""
     options = {
         "AssignPublicIp": "true",
         "BootstrapPolicies": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",

@@ -1,4 +1,4 @@
-"""Every alarm of both templates watches a metric that is sent as the alarm asks for it."""
+"""Every alarm of both templates watches a metric that is sent with the alarm's dimensions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ OF_AWS = {
     ("AWS/Lambda", "Invocations"): {"FunctionName"},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
 }
-"""AWS's own metrics that alarms may watch, with their dimensions.
+"""Dimensions of AWS's own metrics that alarms may watch.
 
 Sources: Lambda developer guide, "Types of metrics for Lambda functions"; SQS developer guide,
 "Available CloudWatch metrics for Amazon SQS".
 """
 BY_NAME = {metric.value: metric for metric in Metric}
 CHECKED = {"AWS::CloudWatch::Alarm"}
-"""Resources that name metrics and are held to the table here."""
+"""Types of resources that name metrics and are checked here."""
 NAME_METRICS = (
     "AWS::CloudWatch::",
     "AWS::Logs::MetricFilter",
@@ -34,7 +34,7 @@ NAME_METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A metric as an alarm asks for it."""
+    """A metric with dimensions, as an alarm names it."""
 
     alarm: str
     namespace: str
@@ -43,7 +43,7 @@ class Watched:
 
 
 def watched(resources: Resources) -> list[Watched]:
-    """All metrics of all alarms, in whichever of CloudWatch's two forms."""
+    """All metrics of all alarms, in either of CloudWatch's two forms."""
     return [
         Watched(
             name,
@@ -66,12 +66,12 @@ def _metrics(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def problems(watched: Watched, stack: str) -> list[str]:
-    """Why CloudWatch would never have data for it; empty where it has."""
+    """Reasons why CloudWatch never gets data for this metric; empty if it does."""
     dimensions = dict(watched.dimensions)
     if watched.namespace != NAMESPACE:
         known = OF_AWS.get((watched.namespace, watched.name))
         if known is None:
-            return [f"{watched.namespace}/{watched.name} is no metric that is known here"]
+            return [f"{watched.namespace}/{watched.name} is not a known metric"]
         return [] if dimensions.keys() == known else [f"its dimensions are {sorted(known)}"]
     if watched.name not in BY_NAME:
         return [f"{watched.name} is not in mayfly.metrics.Metric"]
@@ -94,7 +94,7 @@ def test_every_alarm_watches_a_metric_that_is_sent(
     assert not {each: why for each, why in found.items() if why}
 
 
-def test_the_alarms_are_found(control: Resources) -> None:
+def test_the_check_finds_every_alarm_and_its_metrics(control: Resources) -> None:
     alarms = {n for n, each in control.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
     assert {each.alarm for each in watched(control)} == alarms
     assert {each.name for each in watched(control) if each.namespace == NAMESPACE} == {
@@ -104,8 +104,8 @@ def test_the_alarms_are_found(control: Resources) -> None:
     }
 
 
-def test_every_function_that_sends_an_alarms_metric_is_watched(control: Resources) -> None:
-    """An alarm that leaves out a function stays silent when that function finds something."""
+def test_an_alarm_watches_its_metric_of_every_function_that_sends_it(control: Resources) -> None:
+    """An alarm without a function stays silent when that function sends the metric."""
     ours = [each for each in watched(control) if each.namespace == NAMESPACE]
     for name in {each.name for each in ours}:
         services = {dict(each.dimensions)["service"] for each in ours if each.name == name}
@@ -113,8 +113,8 @@ def test_every_function_that_sends_an_alarms_metric_is_watched(control: Resource
 
 
 @pytest.mark.parametrize("template", ["control_template", "queue_template"])
-def test_nothing_else_names_metrics(template: str, request: pytest.FixtureRequest) -> None:
-    """A dashboard or a metric filter would have to be held to the table as alarms are."""
+def test_only_alarms_name_metrics(template: str, request: pytest.FixtureRequest) -> None:
+    """A dashboard or a metric filter would need the same check as alarms."""
     resources = request.getfixturevalue(template)["Resources"]
     kinds = {each["Type"] for each in resources.values()}
     assert {kind for kind in kinds if kind.startswith(NAME_METRICS)} <= CHECKED
@@ -134,12 +134,17 @@ BOTH = (("service", "provision"), ("stack", "acme"))
             Watched("A", "Mayfly", "NoCapacity", (BOTH[0], ("stack", "other"))),
             ["the dimension stack is not the stack's name"],
         ),
-        (Watched("A", "Mayflies", "NoCapacity", BOTH), ["Mayflies/NoCapacity is no metric"]),
-        (Watched("A", "AWS/Lambda", "Error", ()), ["AWS/Lambda/Error is no metric"]),
+        (
+            Watched("A", "Mayflies", "NoCapacity", BOTH),
+            ["Mayflies/NoCapacity is not a known metric"],
+        ),
+        (Watched("A", "AWS/Lambda", "Error", ()), ["AWS/Lambda/Error is not a known metric"]),
         (Watched("A", "AWS/Lambda", "Errors", BOTH), ["its dimensions are ['FunctionName']"]),
     ],
 )
-def test_an_alarm_that_can_never_go_off_is_told(metric: Watched, why: list[str]) -> None:
+def test_an_alarm_without_possible_data_is_reported_with_the_reason(
+    metric: Watched, why: list[str]
+) -> None:
     found = problems(metric, "acme")
     assert len(found) == len(why)
     assert all(text.startswith(part) for text, part in zip(found, why, strict=True))

@@ -1,4 +1,4 @@
-"""What the templates and the code must say alike."""
+"""Values that templates and code must agree on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.template.test_people_rights import OPERATORS, SECURITY_OWNERS
 Resources = dict[str, dict[str, Any]]
 
 
-def test_what_a_queue_publishes_is_what_the_control_plane_reads(queue: Resources) -> None:
+def test_the_control_plane_parses_what_a_queue_stack_publishes(queue: Resources) -> None:
     published = queue["Published"]["Properties"]["Value"]
     infra = Infra.parse("linux", "acme", published)
     assert set(infra.templates) == {"x86_64", "arm64"}
     assert infra.sandbox_role.endswith("/acme-linux-sandbox")
 
 
-def test_what_a_host_is_told_is_what_it_reads(queue: Resources) -> None:
+def test_a_host_parses_the_json_in_its_user_data(queue: Resources) -> None:
     data = queue["LaunchTemplateArm64"]["Properties"]["LaunchTemplateData"]["UserData"]
     before, after = (INSTANCE / "user-data.sh").read_text(encoding="utf-8").split(PLACEHOLDER)
     told = host.parse(data.removeprefix(before).removesuffix(after))
@@ -29,10 +29,10 @@ def test_what_a_host_is_told_is_what_it_reads(queue: Resources) -> None:
     assert told.agent_sha256.keys() == {"amd64", "arm64"}
 
 
-def test_each_parameter_of_a_queue_has_its_owner() -> None:
+def test_each_queue_parameter_has_an_owner() -> None:
     named = {about.name.replace("<name>", "deploy") for about in DESCRIPTIONS.values()}
     assert named <= {*OPERATORS, *SECURITY_OWNERS}
-    # What is owned and not a parameter stands there as a trap.
+    # These names are no parameters: they test patterns that match too much.
     assert {*OPERATORS, *SECURITY_OWNERS} - named == {
         "policy/rules/paused",
         "policy/rules/pool/hot",
@@ -40,7 +40,7 @@ def test_each_parameter_of_a_queue_has_its_owner() -> None:
     }
 
 
-def test_default_instance_types_may_be_launched(control: Resources) -> None:
+def test_provision_may_launch_the_default_instance_types(control: Resources) -> None:
     (policy,) = control["ProvisionFunctionRole"]["Properties"]["Policies"]
     statements = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
     patterns = statements["LaunchTaggedInstances"]["Condition"]["StringLike"]["ec2:InstanceType"]

@@ -1,4 +1,4 @@
-"""What template.yaml deploys, apart from rights."""
+"""Resources of template.yaml, apart from rights."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_a_guided_deployment_asks_at_most_eight_questions(written: dict[str, Any
     assert all("Description" in parameter for parameter in written["Parameters"].values())
 
 
-def test_every_question_can_be_answered_with_return(control_template: dict[str, Any]) -> None:
+def test_every_parameter_has_a_working_default(control_template: dict[str, Any]) -> None:
     resources = Deployment(control_template, "acme", {}).resources
     assert "FirstQueue" not in resources
     assert "AlarmTopic" not in resources
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_are_python_on_arm(control: Resources, name: str) -> None:
+def test_functions_run_python_on_arm_with_both_layers(control: Resources, name: str) -> None:
     properties = function(control, name)
     assert properties["FunctionName"] == f"acme-{name}"
     assert properties["Runtime"] == "python3.13"
@@ -73,19 +73,21 @@ def test_functions_are_python_on_arm(control: Resources, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_get_exactly_their_settings(control: Resources, name: str) -> None:
+def test_each_function_gets_exactly_its_environment_variables(
+    control: Resources, name: str
+) -> None:
     variables = function(control, name)["Environment"]["Variables"]
     assert variables == COMMON | {"POWERTOOLS_SERVICE_NAME": name} | OWN[name]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_log_into_their_own_group(control: Resources, name: str) -> None:
+def test_each_function_logs_into_its_own_group(control: Resources, name: str) -> None:
     group = f"/aws/lambda/acme-{name}"
     assert function(control, name)["LoggingConfig"] == {"LogGroup": group}
     assert control[f"{name.capitalize()}Logs"]["Properties"]["LogGroupName"] == group
 
 
-def test_logs_do_not_stay_for_ever(control: Resources) -> None:
+def test_log_groups_keep_logs_for_thirty_days(control: Resources) -> None:
     groups = of_type(control, "AWS::Logs::LogGroup")
     assert len(groups) == 5
     assert all(group["Properties"]["RetentionInDays"] == 30 for group in groups.values())
@@ -102,12 +104,12 @@ def test_a_late_tick_is_dropped(control: Resources, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_function_wakes_each_minute(control: Resources, name: str) -> None:
+def test_every_function_is_invoked_each_minute(control: Resources, name: str) -> None:
     schedules = [rule for rule in rules_of(control, name) if "ScheduleExpression" in rule]
     assert [rule["ScheduleExpression"] for rule in schedules] == ["rate(1 minute)"]
 
 
-def test_rules_may_invoke_what_they_point_at(control: Resources) -> None:
+def test_event_rules_may_invoke_their_targets(control: Resources) -> None:
     rules = of_type(control, "AWS::Events::Rule")
     allowed = {
         (permission["Properties"]["SourceArn"], permission["Properties"]["FunctionName"])
@@ -118,7 +120,7 @@ def test_rules_may_invoke_what_they_point_at(control: Resources) -> None:
         assert (f"arn:aws:events:{REGION}:{ACCOUNT}:{name}", target) in allowed
 
 
-def test_fleet_survives_a_mistake(control: Resources) -> None:
+def test_the_fleet_table_has_backups_encryption_and_its_index(control: Resources) -> None:
     table = control["FleetTable"]["Properties"]
     assert table["TableName"] == "acme-fleet"
     assert table["BillingMode"] == "PAY_PER_REQUEST"
@@ -131,7 +133,7 @@ def test_fleet_survives_a_mistake(control: Resources) -> None:
     assert index["Projection"] == {"ProjectionType": "ALL"}
 
 
-def test_mailbox_keeps_no_copy_of_a_token(control: Resources) -> None:
+def test_the_mailbox_table_keeps_no_copy_of_a_token(control: Resources) -> None:
     table = control["MailboxTable"]["Properties"]
     assert table["TableName"] == "acme-mailbox"
     assert table["BillingMode"] == "PAY_PER_REQUEST"
@@ -141,16 +143,18 @@ def test_mailbox_keeps_no_copy_of_a_token(control: Resources) -> None:
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is False
 
 
-def test_nudges_that_fail_are_kept_for_a_look(control: Resources) -> None:
+def test_failing_nudges_go_to_the_dead_letter_queue(control: Resources) -> None:
     queue = control["NudgeQueue"]["Properties"]
     assert queue["RedrivePolicy"]["deadLetterTargetArn"].endswith(":DeadLetters")
     kept = queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"]
     assert queue["VisibilityTimeout"] >= 6 * TIMEOUTS["provision"]
-    # Otherwise a nudge expires before it has failed often enough.
+    # Else a nudge expires before its last attempt.
     assert queue["MessageRetentionPeriod"] > kept
 
 
-def test_streams_are_read_as_nudges(control: Resources) -> None:
+def test_stream_events_are_retried_briefly_then_go_to_the_dead_letter_queue(
+    control: Resources,
+) -> None:
     mapping = control["SandboxFunctionMail"]["Properties"]
     assert mapping["EventSourceArn"].startswith(f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/acme-m")
     assert mapping["BisectBatchOnFunctionError"] is True
@@ -160,13 +164,13 @@ def test_streams_are_read_as_nudges(control: Resources) -> None:
     assert control["ProvisionFunctionNudge"]["Properties"]["EventSourceArn"].endswith("NudgeQueue")
 
 
-def test_the_published_bundle_is_the_layer(control: Resources) -> None:
+def test_the_bundle_parameter_names_the_layer(control: Resources) -> None:
     parameter = control["BundleParameter"]["Properties"]
     assert parameter["Name"] == "/mayfly-infra/acme/bundle"
     assert parameter["Value"].startswith(f'{{"layer":"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:')
 
 
-def test_layers_are_named_after_the_stack_and_go_with_it(written: dict[str, Any]) -> None:
+def test_layers_are_named_after_the_stack_and_deleted_with_it(written: dict[str, Any]) -> None:
     for name in ("dependencies", "mayfly", "instance"):
         layer = written["Resources"][f"{name.capitalize()}Layer"]
         assert layer["Properties"]["LayerName"] == {"Fn::Sub": f"${{AWS::StackName}}-{name}"}
@@ -174,7 +178,7 @@ def test_layers_are_named_after_the_stack_and_go_with_it(written: dict[str, Any]
         assert layer["Metadata"]["BuildMethod"] == "makefile"
 
 
-def test_alarms_cover_what_nobody_would_see(control: Resources) -> None:
+def test_alarms_watch_failures_silence_dead_letters_capacity_and_strays(control: Resources) -> None:
     alarms = of_type(control, "AWS::CloudWatch::Alarm")
     watched = {
         (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
@@ -193,8 +197,8 @@ def test_alarms_cover_what_nobody_would_see(control: Resources) -> None:
     assert all("AlarmActions" not in alarm["Properties"] for alarm in alarms.values())
 
 
-def test_bad_configuration_alarms_whoever_finds_it(control: Resources) -> None:
-    """Powertools gives every metric the dimensions `service` and `stack`."""
+def test_the_alarm_for_bad_configuration_sums_all_functions(control: Resources) -> None:
+    """Powertools adds the dimensions `service` and `stack` to every metric."""
     total, *metrics = control["BadConfigurationFound"]["Properties"]["Metrics"]
     assert total["Expression"] == "SUM(METRICS())"
     for name, metric in zip(FUNCTIONS, metrics, strict=True):
@@ -208,7 +212,7 @@ def test_bad_configuration_alarms_whoever_finds_it(control: Resources) -> None:
         }
 
 
-def test_alarms_reach_the_address(control_template: dict[str, Any]) -> None:
+def test_alarms_are_sent_to_the_address(control_template: dict[str, Any]) -> None:
     parameters = {"AlarmAddress": "ci@example.org"}
     resources = Deployment(control_template, "acme", parameters).resources
     topic = resources["AlarmTopic"]["Properties"]
@@ -217,7 +221,7 @@ def test_alarms_reach_the_address(control_template: dict[str, Any]) -> None:
         assert alarm["Properties"]["AlarmActions"] == ["AlarmTopic"]
 
 
-def test_the_first_queue_is_the_queue_template(
+def test_the_first_queue_deploys_the_queue_template(
     control: Resources, queue_template: dict[str, Any]
 ) -> None:
     stack = control["FirstQueue"]["Properties"]

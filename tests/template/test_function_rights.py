@@ -1,4 +1,4 @@
-"""Each function has its row of rights, and nothing beside it."""
+"""Each function has exactly its rights."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WITHOUT_RESOURCES = {
     "ec2:DescribeIamInstanceProfileAssociations",
     "ec2:DescribeInstances",
 }
-"""Actions for which IAM knows no resource, so that "*" is all that can be said."""
+"""Actions without a resource type in IAM, which accepts only "*" for them."""
 
 FLEET = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/acme-fleet"
 MAILBOX = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/acme-mailbox"
@@ -69,7 +69,7 @@ def statements(control: Resources, function: str) -> list[Statement]:
 
 
 @pytest.mark.parametrize("function", ACTIONS)
-def test_roles_are_written_out(control: Resources, function: str) -> None:
+def test_function_roles_have_no_managed_policy(control: Resources, function: str) -> None:
     properties = role(control, function)
     assert "ManagedPolicyArns" not in properties
     assert properties["Path"] == "/mayfly/acme/functions/"
@@ -229,7 +229,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("function", "allowed", "action", "resource", "context"), CASES)
-def test_rights(
+def test_each_function_may_do_exactly_the_requests_of_the_table(
     control: Resources,
     function: str,
     allowed: bool,
@@ -251,7 +251,7 @@ def test_only_dispatch_writes_assignments_and_reads_the_token(control: Resources
 
 @pytest.mark.parametrize("action", ["GetItem", "BatchGetItem", "Query", "Scan", "GetRecords"])
 def test_no_function_reads_an_assignment(control: Resources, action: str) -> None:
-    """A token, once written, is read by the instance that it is for and by nobody else."""
+    """Only the assigned instance reads a written token."""
     for context in ({}, ASSIGNMENT, {"dynamodb:Attributes": ["assignment"]}):
         request = Request(f"dynamodb:{action}", MAILBOX, context)
         assert not [f for f in ACTIONS if decide(request, statements(control, f)).allowed]

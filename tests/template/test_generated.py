@@ -1,4 +1,4 @@
-"""What `make bundle` puts into the templates is what the sources say."""
+"""User data and bundle digest in the templates match their sources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def user_data(resources: Resources, template: str) -> str:
 
 
 @pytest.mark.parametrize("template", ["LaunchTemplateX8664", "LaunchTemplateArm64"])
-def test_user_data_is_the_script_with_the_queues_words(queue: Resources, template: str) -> None:
+def test_user_data_is_the_script_with_the_queues_settings(queue: Resources, template: str) -> None:
     before, after = SCRIPT.read_text(encoding="utf-8").split(embed.PLACEHOLDER)
     text = user_data(queue, template)
     assert text.startswith(before + "\n")
@@ -59,16 +59,16 @@ def test_user_data_is_the_script_with_the_queues_words(queue: Resources, templat
     }
 
 
-def test_both_architectures_boot_alike(queue: Resources) -> None:
+def test_user_data_is_equal_for_both_architectures(queue: Resources) -> None:
     assert user_data(queue, "LaunchTemplateX8664") == user_data(queue, "LaunchTemplateArm64")
 
 
 def test_user_data_is_short(queue: Resources) -> None:
-    # EC2 takes 16 KB, and names may be longer than here.
+    # EC2 accepts 16 KB, and real names may be longer than these.
     assert len(user_data(queue, "LaunchTemplateX8664")) < 12_000
 
 
-def test_user_data_survives_yaml() -> None:
+def test_the_user_data_script_passes_through_yaml_unchanged() -> None:
     script = SCRIPT.read_text(encoding="utf-8")
     pieces = yaml.safe_load(embed.user_data_mapping(script))
     assert pieces["Before"] + pieces["After"] == script.replace(embed.PLACEHOLDER, "\n")
@@ -88,7 +88,7 @@ def pack(directory: Path, name: str = "bundle.tar.gz") -> bytes:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Another checkout of the instance's sources: other times, other order, other masks."""
+    """Another checkout of the host's sources, with other times, file order and masks."""
     layers = embed.INSTANCE.parent
     (tmp_path / "instance").mkdir()
     shutil.copy(embed.INSTANCE / "bundle.py", tmp_path / "instance")
@@ -116,7 +116,7 @@ def test_the_bundle_changes_with_its_sources(checkout: Path, package: str) -> No
     assert pack(checkout) != before
 
 
-def test_the_bundle_holds_its_packages_and_nothing_else(checkout: Path) -> None:
+def test_the_bundle_contains_only_its_packages(checkout: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(pack(checkout)), mode="r:gz") as tar:
         members = tar.getmembers()
     names = {member.name for member in members}

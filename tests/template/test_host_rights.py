@@ -1,4 +1,4 @@
-"""What an instance may do, whatever policies an operator attaches to its roles."""
+"""Rights of instances, with and without policies that an operator attaches to their roles."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ READ: Context = {"dynamodb:LeadingKeys": [ROW]}
 
 
 def who(kind: str) -> Context:
-    """What AWS adds to every request of an instance with a queue's role."""
+    """Context keys that AWS adds to every request with an instance's role."""
     path = "bootstrap/linux/R" if kind == "Bootstrap" else "sandbox/linux/acme-linux-sandbox"
     return {"aws:userid": ROW, "aws:PrincipalArn": f"{IAM}:role/mayfly/acme/{path}"}
 
@@ -53,7 +53,7 @@ def without(context: Context, *keys: str) -> Context:
 
 
 MAILBOX_CASES: list[tuple[tuple[str, ...], str, Context]] = [
-    # who may · action · context
+    # kinds of role that may · action · context
     (KINDS, "UpdateItem", UPDATE),
     (KINDS, "UpdateItem", without(UPDATE, "dynamodb:ReturnValues")),
     (KINDS, "UpdateItem", UPDATE | {"dynamodb:Attributes": ["report"]}),
@@ -105,17 +105,17 @@ def test_mailbox_rights_are_exact(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("holders", "action", "context"), MAILBOX_CASES)
-def test_the_table_says_it_again(
+def test_the_tables_own_policy_enforces_the_same_rights(
     control: Resources, kind: str, holders: tuple[str, ...], action: str, context: Context
 ) -> None:
-    """Even for a role that lost its own Denies."""
+    """The policy holds even for a role without its own Denies."""
     request = Request(f"dynamodb:{action}", MAILBOX, who(kind) | context)
     decision = decide(request, table_statements(control), ADMINISTRATOR)
     assert decision.allowed is (kind in holders)
 
 
 @pytest.mark.parametrize("function", ["dispatch", "sandbox", "reap"])
-def test_the_table_does_not_stand_in_the_control_planes_way(
+def test_the_tables_own_policy_denies_the_control_plane_nothing(
     control: Resources, function: str
 ) -> None:
     principal = {"aws:PrincipalArn": f"{IAM}:role/mayfly/acme/functions/{function}"}
@@ -170,7 +170,7 @@ BYPASS_CASES = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("action", "resource", "context"), BYPASS_CASES)
-def test_no_attached_policy_opens_a_way_round_the_proof(
+def test_no_attached_policy_allows_a_bypass_of_the_sandbox_proof(
     queue: Resources, kind: str, action: str, resource: str, context: Context
 ) -> None:
     request = Request(action, resource, who(kind) | context)
@@ -178,7 +178,9 @@ def test_no_attached_policy_opens_a_way_round_the_proof(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_attached_policies_serve_what_is_not_mayflys(queue: Resources, kind: str) -> None:
+def test_attached_policies_work_for_resources_that_are_not_mayflys(
+    queue: Resources, kind: str
+) -> None:
     for action, resource in [
         ("s3:GetObject", "arn:aws:s3:::acme/key"),
         ("ecr:GetAuthorizationToken", "*"),
@@ -194,7 +196,7 @@ def test_attached_policies_serve_what_is_not_mayflys(queue: Resources, kind: str
         assert decide(request, role_statements(queue, kind), ADMINISTRATOR).allowed, action
 
 
-def test_bootstrap_reads_what_a_boot_needs_and_no_more(full_queue: Resources) -> None:
+def test_bootstrap_may_read_only_what_a_boot_needs(full_queue: Resources) -> None:
     statements = role_statements(full_queue, "Bootstrap")
     for allowed, action, resource in [
         (True, "ssm:GetParameter", f"{SSM}/mayfly-infra/acme/bundle"),
@@ -215,7 +217,7 @@ def test_bootstrap_reads_what_a_boot_needs_and_no_more(full_queue: Resources) ->
         assert decide(request, statements).allowed is allowed, resource
 
 
-def test_sandbox_alone_can_do_nothing_but_its_mail(full_queue: Resources) -> None:
+def test_the_sandbox_role_alone_may_use_only_the_mailbox(full_queue: Resources) -> None:
     statements = role_statements(full_queue, "Sandbox")
     allowed = [s for s in statements if s["Effect"] == "Allow"]
     assert {s["Action"] for s in allowed} == {"dynamodb:UpdateItem", "dynamodb:GetItem"}
@@ -223,8 +225,8 @@ def test_sandbox_alone_can_do_nothing_but_its_mail(full_queue: Resources) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_ec2_can_be_an_instance(queue: Resources, kind: str) -> None:
-    """aws:userid holds the session name, which any other principal could choose."""
+def test_only_ec2_may_assume_the_roles(queue: Resources, kind: str) -> None:
+    """aws:userid contains the session name, which any other principal could choose."""
     (trust,) = queue[f"{kind}Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust == {
         "Effect": "Allow",

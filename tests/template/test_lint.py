@@ -1,4 +1,4 @@
-"""Both templates pass cfn-lint, as written and as CloudFormation gets them."""
+"""Both templates pass cfn-lint, as written and as translated by SAM."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from tests.template.conftest import CONTROL, QUEUE
 
 
 @pytest.mark.parametrize("path", [CONTROL, QUEUE], ids=lambda path: path.name)
-def test_written_templates_are_clean(path: Path) -> None:
+def test_cfn_lint_finds_nothing_in_the_templates(path: Path) -> None:
     assert lint_file(path) == []
 
 
-def test_the_translated_template_is_clean(control_template: dict[str, Any], tmp_path: Path) -> None:
-    """Of a SAM template cfn-lint checks few values: no runtime, no action of a policy."""
+def test_cfn_lint_finds_nothing_in_the_translated_template(
+    control_template: dict[str, Any], tmp_path: Path
+) -> None:
+    """In a SAM template cfn-lint checks few values: no runtimes, no actions of policies."""
     path = tmp_path / "template.json"
     path.write_text(json.dumps(control_template), encoding="utf-8")
     assert lint_file(path) == []

@@ -1,4 +1,4 @@
-"""What stands in a template more than once has one source, and an edit of a copy is found."""
+"""Repeated parts of a template have one source; an edit of a copy is found and undone."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def a_place(words: str = " COLOUR=[red, blue]", body: str = "", name: str = "doo
     return f"before:\n  # BEGIN parts/{name}{words}\n{body}  # END parts/{name}\nafter: 1\n"
 
 
-def test_the_queues_template_has_each_part_once_for_each_role_or_architecture() -> None:
+def test_the_queue_template_has_each_part_once_per_role_or_architecture() -> None:
     found = re.findall(r"^ *# BEGIN parts/(\S+) ?(.*)$", QUEUE, re.MULTILINE)
     assert sorted(found) == PLACES
     assert {name for name, _ in found} == {path.name for path in embed.PARTS.iterdir()}
 
 
 @pytest.mark.parametrize("number", range(len(PLACES)))
-def test_an_edit_in_any_one_place_is_found_and_undone(number: int) -> None:
+def test_an_edit_of_any_copy_is_found_and_undone(number: int) -> None:
     begins = [match.end() for match in re.finditer(r"# BEGIN parts/.*\n", QUEUE)]
     edited = f"{QUEUE[: begins[number]]}              # mine\n{QUEUE[begins[number] :]}"
     assert filled(edited, embed.PARTS) == QUEUE
 
 
-def test_a_part_stands_at_its_places_margin_with_its_word(folder: Path) -> None:
+def test_a_part_is_indented_as_its_place_and_has_its_words_filled_in(folder: Path) -> None:
     text = a_place(body="  - Door: green\n")
     stands = a_place(body="  - Door: [red, blue]\n\n    # Closed.\n")
     assert filled(text, folder) == stands
@@ -64,12 +64,12 @@ def test_a_part_stands_at_its_places_margin_with_its_word(folder: Path) -> None:
         (a_place().replace("END parts/door", "END parts/gate"), "markers do not pair"),
     ],
 )
-def test_places_and_parts_that_do_not_fit_are_errors(folder: Path, text: str, says: str) -> None:
+def test_a_place_without_a_matching_part_is_an_error(folder: Path, text: str, says: str) -> None:
     with pytest.raises(BadPart, match=re.escape(says)):
         filled(text, folder)
 
 
-def test_a_part_without_an_open_word_takes_none(tmp_path: Path) -> None:
+def test_a_place_that_gives_a_word_to_a_part_without_open_words_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "door.yaml").write_text("door: 1\n")
     with pytest.raises(BadPart, match=re.escape("needs no word, its place gives COLOUR")):
         filled(a_place(), tmp_path)

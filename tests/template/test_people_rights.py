@@ -1,4 +1,4 @@
-"""Operators tune, security owners decide; neither does the other's work."""
+"""Rights of operators and of security owners; neither may change the other's parameters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECURITY_OWNERS = (
     "job/root",
     "policy/repository-from",
     "policy/rules/deploy",
-    # Names that a pattern of the operators' would match, for "*" reaches over slashes.
+    # Names that a pattern of the operators' policy would match, because "*" matches slashes.
     "policy/rules/paused",
     "policy/rules/pool/hot",
     "policy/rules/tags",
@@ -59,13 +59,15 @@ def test_each_parameter_has_one_kind_of_writer(control: Resources, name: str, ac
     "name",
     ["/mayfly-infra/acme/bundle", "/mayfly/other/queues/linux/paused", "/buildkite/token"],
 )
-def test_nobody_reaches_out_of_the_stacks_own_tree(control: Resources, who: str, name: str) -> None:
+def test_people_may_use_no_parameter_outside_the_stacks_own_tree(
+    control: Resources, who: str, name: str
+) -> None:
     for action in ("ssm:PutParameter", "ssm:GetParameter", "ssm:GetParametersByPath"):
         assert not decide(Request(action, TREE + name), statements(control, who)).allowed
 
 
 @pytest.mark.parametrize("who", ["Operators", "SecurityOwners"])
-def test_everybody_sees_the_whole_configuration(control: Resources, who: str) -> None:
+def test_people_may_read_the_whole_configuration(control: Resources, who: str) -> None:
     for resource in ("/mayfly/acme", "/mayfly/acme/queues/linux/policy/rules/deploy"):
         request = Request("ssm:GetParametersByPath", TREE + resource)
         assert decide(request, statements(control, who)).allowed

@@ -1,4 +1,4 @@
-"""The evaluator itself: where IAM surprises, it must surprise alike."""
+"""The policy evaluator behaves like IAM, also in IAM's surprising cases."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def allowed(statement: dict[str, Any], action: str = "s3:GetObject", **context: 
 
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "S3:getobject"])
-def test_actions_have_wildcards_and_no_case(action: str) -> None:
+def test_actions_match_with_wildcards_and_without_case(action: str) -> None:
     assert allowed(ALLOW, action)
     assert not allowed(ALLOW, "s3:PutObject")
 
 
-def test_a_deny_wins_and_says_which_it_was() -> None:
+def test_a_deny_wins_and_the_decision_names_its_statement() -> None:
     deny = ALLOW | {"Effect": "Deny", "Sid": "No"}
     decision = decide(Request("s3:GetObject", "arn:aws:s3:::bucket/a"), [ALLOW], [deny])
     assert (decision.allowed, decision.sid) == (False, "No")
@@ -58,7 +58,7 @@ def test_a_deny_wins_and_says_which_it_was() -> None:
         ({"Null": {"k:one": "true"}}, False),
     ],
 )
-def test_conditions(condition: dict[str, Any], holds: bool) -> None:
+def test_a_condition_holds_as_in_iam(condition: dict[str, Any], holds: bool) -> None:
     assert allowed(ALLOW | {"Condition": condition}) is holds
 
 
@@ -68,6 +68,6 @@ def test_a_wildcard_in_an_arn_condition_stays_between_colons() -> None:
     assert not allowed(ALLOW | {"Condition": near}, arn="arn:aws:iam:x:1:role/a/b")
 
 
-def test_an_unknown_operator_is_no_silent_no() -> None:
+def test_an_unknown_operator_raises_key_error() -> None:
     with pytest.raises(KeyError, match="StringEqualz"):
         allowed(ALLOW | {"Condition": {"StringEqualz": {"k:one": "a"}}})

@@ -1,4 +1,4 @@
-"""What stacks/queue.yaml deploys, apart from rights."""
+"""Resources of stacks/queue.yaml, apart from rights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tags(resources: Resources, template: str) -> dict[str, dict[str, str]]:
     }
 
 
-def test_logical_ids_stay(queue: Resources) -> None:
+def test_the_logical_ids_are_unchanged(queue: Resources) -> None:
     assert set(queue) == LOGICAL_IDS
 
 
@@ -53,7 +53,9 @@ def test_metadata_is_closed_to_containers_and_old_clients(queue: Resources, temp
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values())
-def test_power_off_is_the_end(queue: Resources, template: str) -> None:
+def test_power_off_terminates_the_instance_and_recovery_is_off(
+    queue: Resources, template: str
+) -> None:
     data = launch(queue, template)
     assert data["InstanceInitiatedShutdownBehavior"] == "terminate"
     assert data["MaintenanceOptions"] == {"AutoRecovery": "disabled"}
@@ -61,13 +63,13 @@ def test_power_off_is_the_end(queue: Resources, template: str) -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values())
-def test_instances_are_born_as_bootstrap(queue: Resources, template: str) -> None:
+def test_instances_start_with_the_bootstrap_profile(queue: Resources, template: str) -> None:
     profile = launch(queue, template)["IamInstanceProfile"]["Arn"]
     assert profile.startswith(f"{IAM}:instance-profile/mayfly/acme/bootstrap/linux/")
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values())
-def test_disks_are_encrypted_and_go_with_the_instance(queue: Resources, template: str) -> None:
+def test_disks_are_encrypted_and_deleted_with_the_instance(queue: Resources, template: str) -> None:
     (device,) = launch(queue, template)["BlockDeviceMappings"]
     assert device["DeviceName"] == "/dev/xvda"
     expected = {"VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
@@ -75,7 +77,7 @@ def test_disks_are_encrypted_and_go_with_the_instance(queue: Resources, template
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values())
-def test_nothing_comes_in(queue: Resources, template: str) -> None:
+def test_the_security_group_has_no_ingress(queue: Resources, template: str) -> None:
     group = queue["InstanceSecurityGroup"]["Properties"]
     assert "SecurityGroupIngress" not in group
     (interface,) = launch(queue, template)["NetworkInterfaces"]
@@ -92,7 +94,7 @@ def test_templates_are_found_by_their_tags(queue: Resources, template: str) -> N
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values())
-def test_instances_get_mayflys_tags_with_the_launch_alone(
+def test_templates_set_extra_tags_and_leave_mayflys_tags_on_instances_to_the_launch(
     full_queue: Resources, queue: Resources, template: str
 ) -> None:
     own = {"mayfly-stack": "acme", "mayfly-queue": "linux"}
@@ -143,14 +145,16 @@ def test_the_two_roles_share_no_policy_name(queue: Resources) -> None:
 
 @pytest.mark.parametrize("kind", ["Bootstrap", "Sandbox"])
 def test_inline_policies_fit_into_a_role(full_queue: Resources, kind: str) -> None:
-    """IAM counts all inline policies of a role together, without white space: 10,240 characters."""
+    """IAM limits all inline policies of a role together to 10,240 characters without blanks."""
     policies = full_queue[f"{kind}Role"]["Properties"]["Policies"]
     size = sum(len(json.dumps(p["PolicyDocument"], separators=(",", ":"))) for p in policies)
-    # Names of stack and queue may grow to their limits: 50 and 100 characters, 24 and 2 times.
+    # Longest names: the stack's 50 characters occur 24 times, the queue's 100 characters twice.
     assert size + 24 * 50 + 2 * 100 < 10_240
 
 
-def test_the_control_plane_is_told_what_it_must_know(queue: Resources) -> None:
+def test_the_published_parameter_holds_everything_that_the_control_plane_needs(
+    queue: Resources,
+) -> None:
     parameter = queue["Published"]["Properties"]
     assert parameter["Name"] == "/mayfly-infra/acme/queues/linux"
     assert parameter["Type"] == "String"
