@@ -32,7 +32,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(Places(tmp_path / "root"))
 
 
-def an_agent(path: Path, version: str, usage: str) -> None:
+def install_agent(path: Path, version: str, usage: str) -> None:
     file = path / "buildkite-agent"
     file.write_text(
         f"#!/bin/sh\nif [ $1 = start ]; then echo '{usage}'; else echo '{version}'; fi\n"
@@ -53,7 +53,7 @@ def an_agent(path: Path, version: str, usage: str) -> None:
 def test_version_and_capabilities_come_from_the_agents_own_output(
     machine: Machine, tmp_path: Path, said: str, usage: str, expected: tuple[str, bool, bool]
 ) -> None:
-    an_agent(tmp_path, said, usage)
+    install_agent(tmp_path, said, usage)
     found = agent.probe(machine)
 
     assert found is not None
@@ -64,7 +64,7 @@ def test_version_and_capabilities_come_from_the_agents_own_output(
 def test_an_agent_without_a_version_in_its_output_is_refused(
     machine: Machine, tmp_path: Path
 ) -> None:
-    an_agent(tmp_path, "hello", HELP_V4)
+    install_agent(tmp_path, "hello", HELP_V4)
     with pytest.raises(HostFailure, match="names no version"):
         agent.probe(machine)
 

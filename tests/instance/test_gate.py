@@ -96,7 +96,7 @@ def prove(
     return Gate(WANTED, metadata, cloud or FakeCloud(), clock, 0.2).prove(3, seconds)
 
 
-def refuses(
+def assert_gate_stays_shut(
     server: ImdsServer, why: str, cloud: FakeCloud | None = None, answers: float = 10
 ) -> None:
     with pytest.raises(HostFailure, match="not proven within 1 s") as failure:
@@ -116,40 +116,40 @@ def test_the_gate_opens_after_three_proofs_over_fresh_connections(imds: ImdsServ
 def test_the_gate_stays_shut_while_the_old_profile_is_served(imds: ImdsServer) -> None:
     imds.show(HOST.bootstrap_profile, "bootstrap")
 
-    refuses(imds, HOST.bootstrap_profile)
+    assert_gate_stays_shut(imds, HOST.bootstrap_profile)
     assert "GET /latest/meta-data/iam/security-credentials/" not in imds.seen
 
 
 def test_the_gate_stays_shut_without_any_profile(imds: ImdsServer) -> None:
     imds.values.clear()
 
-    refuses(imds, "iam/info: 404")
+    assert_gate_stays_shut(imds, "iam/info: 404")
 
 
 def test_the_gate_stays_shut_while_the_old_credentials_linger(imds: ImdsServer) -> None:
     imds.linger("bootstrap")
 
-    refuses(imds, "still serves credentials of the bootstrap role")
+    assert_gate_stays_shut(imds, "still serves credentials of the bootstrap role")
 
 
 def test_the_gate_stays_shut_while_one_path_still_shows_the_old_role(imds: ImdsServer) -> None:
     imds.values["iam/security-credentials/"] = "bootstrap"
 
-    refuses(imds, "lists the roles ('bootstrap',)")
+    assert_gate_stays_shut(imds, "lists the roles ('bootstrap',)")
 
 
 def test_the_gate_stays_shut_while_sts_refuses_the_credentials(imds: ImdsServer) -> None:
     cloud = FakeCloud()
     cloud.refused.add("caller")
 
-    refuses(imds, "AccessDenied", cloud)
+    assert_gate_stays_shut(imds, "AccessDenied", cloud)
 
 
 def test_the_gate_stays_shut_for_credentials_of_another_role(imds: ImdsServer) -> None:
     path = "iam/security-credentials/sandbox"
     imds.values[path] = imds.values[path].replace("ASIA-sandbox", "ASIA-bootstrap")
 
-    refuses(imds, "assumed-role/bootstrap/i-0abc")
+    assert_gate_stays_shut(imds, "assumed-role/bootstrap/i-0abc")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_the_gate_stays_shut_after_any_invalid_answer(
 ) -> None:
     imds.override[path] = raw
 
-    refuses(imds, why, answers=IMPATIENT if why == "timed out" else 10)
+    assert_gate_stays_shut(imds, why, answers=IMPATIENT if why == "timed out" else 10)
 
 
 def test_a_server_that_drips_its_answer_has_one_time_limit_for_all_of_it(imds: ImdsServer) -> None:
@@ -202,7 +202,7 @@ def test_the_gate_stays_shut_without_a_metadata_service() -> None:
     with serving() as server:
         pass
 
-    refuses(server, "refused")
+    assert_gate_stays_shut(server, "refused")
 
 
 def test_the_gate_stays_shut_while_answers_alternate(imds: ImdsServer) -> None:
@@ -211,7 +211,7 @@ def test_the_gate_stays_shut_while_answers_alternate(imds: ImdsServer) -> None:
     old = json.dumps({"InstanceProfileArn": HOST.bootstrap_profile})
     imds.override["iam/info"] = lambda: answer(200, old if next(tries) % 3 == 2 else good)
 
-    refuses(imds, "")
+    assert_gate_stays_shut(imds, "")
 
 
 def test_the_gate_opens_once_the_answers_have_settled(imds: ImdsServer) -> None:

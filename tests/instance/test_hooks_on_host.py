@@ -37,11 +37,13 @@ def hook(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, hook: Path) -> Run:
-    def run(policy: object, job: object = JOB, *, theirs: str = "", mode: int = 0o755) -> Any:
+    def run(
+        policy: object, job: object = JOB, *, operator_hook: str = "", mode: int = 0o755
+    ) -> Any:
         (tmp_path / "policy.json").write_text(json.dumps(policy))
         (tmp_path / "env.json").write_text(json.dumps(job))
-        if theirs:
-            (tmp_path / "pre-bootstrap").write_text(f"#!/bin/bash\n{theirs}\n")
+        if operator_hook:
+            (tmp_path / "pre-bootstrap").write_text(f"#!/bin/bash\n{operator_hook}\n")
             (tmp_path / "pre-bootstrap").chmod(mode)
         environment = {
             "PATH": os.environ["PATH"],
@@ -101,12 +103,12 @@ def test_an_unreadable_policy_denies_the_job(run: Run, policy: object) -> None:
 
 
 def test_the_operators_hook_may_refuse_the_job_as_well(run: Run) -> None:
-    assert run(OPEN, theirs="[[ $BUILDKITE_JOB_ID == job-1 ]] && exit 41").returncode == 41
-    assert run(OPEN, theirs="exit 42", mode=0o644).returncode == 42
+    assert run(OPEN, operator_hook="[[ $BUILDKITE_JOB_ID == job-1 ]] && exit 41").returncode == 41
+    assert run(OPEN, operator_hook="exit 42", mode=0o644).returncode == 42
 
 
 def test_the_operators_hook_does_not_run_for_a_refused_job(run: Run, tmp_path: Path) -> None:
-    refused = run({**OPEN, "rules": ["pipeline=x"]}, theirs=f"touch {tmp_path}/asked")
+    refused = run({**OPEN, "rules": ["pipeline=x"]}, operator_hook=f"touch {tmp_path}/asked")
 
     assert refused.returncode == 1
     assert not (tmp_path / "asked").exists()

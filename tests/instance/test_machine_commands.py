@@ -20,16 +20,16 @@ from mayfly_instance.machine import Machine, Program, Running
 from mayfly_instance.places import Places
 from mayfly_protocol.words import Imds
 
-ME = next((each.pw_name for each in pwd.getpwall() if each.pw_uid == os.getuid()), "")
+CURRENT_USER = next((each.pw_name for each in pwd.getpwall() if each.pw_uid == os.getuid()), "")
 PATIENCE = 60
 
 
-class Mine(Machine):
+class UnprivilegedMachine(Machine):
     """A machine that gives its files to the current user: tests may run without root."""
 
     def _own(self, path: Path, owner: str) -> None:
-        if ME:  # In a container the current user may have no name.
-            super()._own(path, ME)
+        if CURRENT_USER:  # In a container the current user may have no name.
+            super()._own(path, CURRENT_USER)
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def bin_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, bin_path: Path) -> Mine:
-    found = Mine(Places(tmp_path / "root"))
+def machine(tmp_path: Path, bin_path: Path) -> UnprivilegedMachine:
+    found = UnprivilegedMachine(Places(tmp_path / "root"))
     found.places.root.mkdir()
     return found
 
@@ -56,17 +56,17 @@ def stand_in(bin_path: Path, name: str, script: str) -> Path:
     return log
 
 
-def ended(running: Running) -> int:
+def exit_code(running: Running) -> int:
     assert isinstance(running, subprocess.Popen)
     return running.wait(PATIENCE)
 
 
-def called(log: Path) -> list[str]:
+def calls_in(log: Path) -> list[str]:
     return [line.partition(" ")[2] for line in log.read_text().splitlines()]
 
 
 def test_a_scope_runs_the_program_itself_with_its_environment_and_files(
-    machine: Mine, bin_path: Path, tmp_path: Path
+    machine: UnprivilegedMachine, bin_path: Path, tmp_path: Path
 ) -> None:
     log = stand_in(
         bin_path, "systemd-run", 'while [[ $1 != -- ]]; do shift; done; shift; exec "$@"'
@@ -86,17 +86,21 @@ def test_a_scope_runs_the_program_itself_with_its_environment_and_files(
     )
     running = machine.start(program)
     os.close(reading)
-    code = ended(running)
+    code = exit_code(running)
 
     pid_and_who, variables, passed = output.read_text().splitlines()
     assert (pid_and_who, passed) == (f"{running.pid} me", "over an open file")
     assert code == 7
     assert int(variables) <= 6  # Two given variables and those of two shells.
-    assert called(log)[0].startswith("--scope --collect --quiet --unit=mayfly-job -- /bin/bash -c")
+    assert calls_in(log)[0].startswith(
+        "--scope --collect --quiet --unit=mayfly-job -- /bin/bash -c"
+    )
     assert output.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_program_of_another_user_is_started_by_setpriv(machine: Mine, bin_path: Path) -> None:
+def test_a_program_of_another_user_is_started_by_setpriv(
+    machine: UnprivilegedMachine, bin_path: Path
+) -> None:
     stand_in(bin_path, "systemd-run", 'while [[ $1 != -- ]]; do shift; done; shift; exec "$@"')
     # Wait for its output before the signal: the shell in front of it ignores SIGQUIT.
     is_there = f"import time; print('there', flush=True); time.sleep({2 * PATIENCE})"
@@ -109,14 +113,14 @@ def test_a_program_of_another_user_is_started_by_setpriv(machine: Mine, bin_path
         assert time.monotonic() < until
         time.sleep(0.005)
     running.send_signal(signal.SIGQUIT)
-    code = ended(running)
+    code = exit_code(running)
 
-    assert called(log) == ["--reuid=mayfly-job --regid=mayfly-job --init-groups -- agent start"]
+    assert calls_in(log) == ["--reuid=mayfly-job --regid=mayfly-job --init-groups -- agent start"]
     assert code == -signal.SIGQUIT
 
 
 def test_a_program_that_cannot_be_started_raises_command_failed(
-    machine: Mine, tmp_path: Path
+    machine: UnprivilegedMachine, tmp_path: Path
 ) -> None:
     nowhere = tmp_path / "nowhere"
     with pytest.raises(CommandFailed, match="cannot start agent"):
@@ -124,7 +128,7 @@ def test_a_program_that_cannot_be_started_raises_command_failed(
 
 
 def test_a_failing_command_raises_command_failed_with_its_output(
-    machine: Mine, bin_path: Path
+    machine: UnprivilegedMachine, bin_path: Path
 ) -> None:
     stand_in(bin_path, "dnf", "echo No match for argument: nftables >&2; exit 1")
     with pytest.raises(CommandFailed, match="dnf install exited with 1") as failure:
@@ -133,34 +137,40 @@ def test_a_failing_command_raises_command_failed_with_its_output(
     assert failure.value.words == "No match for argument: nftables\n"
 
 
-def test_a_missing_command_raises_command_failed(machine: Mine) -> None:
+def test_a_missing_command_raises_command_failed(machine: UnprivilegedMachine) -> None:
     with pytest.raises(CommandFailed, match="cannot run dnf: No such file"):
         machine.install(["git"])
 
 
-def test_rules_are_loaded_from_standard_input(machine: Mine, bin_path: Path) -> None:
+def test_rules_are_loaded_from_standard_input(machine: UnprivilegedMachine, bin_path: Path) -> None:
     log = stand_in(bin_path, "nft", f"cat >{bin_path}/rules")
     machine.set_rules(firewall.rules(Imds.OFF))
 
-    assert called(log) == ["--file -"]
+    assert calls_in(log) == ["--file -"]
     assert (bin_path / "rules").read_text() == firewall.rules(Imds.OFF)
 
 
-def test_power_off_is_forced_when_systemd_is_stuck(machine: Mine, bin_path: Path) -> None:
+def test_power_off_is_forced_when_systemd_is_stuck(
+    machine: UnprivilegedMachine, bin_path: Path
+) -> None:
     log = stand_in(bin_path, "poweroff", "[[ $* == *--force* ]]")
     machine.power_off()
 
-    assert called(log) == ["", "--force"]
+    assert calls_in(log) == ["", "--force"]
 
 
-def test_killing_a_scope_that_has_ended_raises_nothing(machine: Mine, bin_path: Path) -> None:
+def test_killing_a_scope_that_has_ended_raises_nothing(
+    machine: UnprivilegedMachine, bin_path: Path
+) -> None:
     log = stand_in(bin_path, "systemctl", "echo Unit x.scope not loaded. >&2; exit 1")
     machine.kill_scope("x")
 
-    assert called(log) == ["kill --signal=SIGKILL x.scope"]
+    assert calls_in(log) == ["kill --signal=SIGKILL x.scope"]
 
 
-def test_the_unit_for_the_next_boot_runs_the_supervisor(machine: Mine, bin_path: Path) -> None:
+def test_the_unit_for_the_next_boot_runs_the_supervisor(
+    machine: UnprivilegedMachine, bin_path: Path
+) -> None:
     log = stand_in(bin_path, "systemctl", "")
     machine.guard_next_boot()
 
@@ -168,10 +178,12 @@ def test_the_unit_for_the_next_boot_runs_the_supervisor(machine: Mine, bin_path:
     assert f"WorkingDirectory={machine.places.code}" in unit
     assert "python3 -m mayfly_instance" in unit
     assert f"ConditionPathExists=!{machine.places.run}" in unit
-    assert called(log) == ["enable --no-reload --quiet mayfly-next-boot.service"]
+    assert calls_in(log) == ["enable --no-reload --quiet mayfly-next-boot.service"]
 
 
-def test_a_file_is_written_whole_with_its_mode(machine: Mine, tmp_path: Path) -> None:
+def test_a_file_is_written_whole_with_its_mode(
+    machine: UnprivilegedMachine, tmp_path: Path
+) -> None:
     file = tmp_path / "a/b"
     machine.write_file(file, b"one", 0o600)
     machine.write_file(file, b"two", 0o640)
@@ -180,7 +192,9 @@ def test_a_file_is_written_whole_with_its_mode(machine: Mine, tmp_path: Path) ->
     assert [each.name for each in file.parent.iterdir()] == ["b"]
 
 
-def test_remove_does_not_follow_a_symbolic_link(machine: Mine, tmp_path: Path) -> None:
+def test_remove_does_not_follow_a_symbolic_link(
+    machine: UnprivilegedMachine, tmp_path: Path
+) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     kept.joinpath("file").touch()
@@ -194,7 +208,7 @@ def test_remove_does_not_follow_a_symbolic_link(machine: Mine, tmp_path: Path) -
 
 
 def test_other_users_lose_write_permission_in_a_directory_given_to_root(
-    machine: Mine, tmp_path: Path
+    machine: UnprivilegedMachine, tmp_path: Path
 ) -> None:
     hook = tmp_path / "hooks/environment"
     hook.parent.mkdir()
@@ -206,7 +220,7 @@ def test_other_users_lose_write_permission_in_a_directory_given_to_root(
 
 
 def test_a_program_that_set_up_installed_is_found_before_the_images(
-    machine: Mine, bin_path: Path
+    machine: UnprivilegedMachine, bin_path: Path
 ) -> None:
     stand_in(bin_path, "buildkite-agent", "")
     assert machine.find("buildkite-agent") == bin_path / "buildkite-agent"
@@ -222,7 +236,7 @@ def test_a_supervisor_without_root_refuses_a_real_machine(monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may try as another user")
-def test_the_connection_attempt_runs_as_the_given_user(machine: Mine) -> None:
+def test_the_connection_attempt_runs_as_the_given_user(machine: UnprivilegedMachine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert machine.reaches("127.0.0.1", port, "nobody")

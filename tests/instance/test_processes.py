@@ -17,29 +17,29 @@ OWN = a_process(50, "python3", cgroup="/system.slice/cloud-final.service")
 BEFORE = [a_process(1, "systemd", cgroup="/init.scope"), a_process(7, "sshd"), OWN]
 
 
-def left(*processes: proc.Process) -> list[int]:
+def left_over_pids(*processes: proc.Process) -> list[int]:
     return [each.pid for each in proc.left_over(BEFORE, [*BEFORE, *processes], own_pid=50)]
 
 
 def test_without_a_new_process_none_is_left_over() -> None:
-    assert left() == []
+    assert left_over_pids() == []
 
 
 def test_a_new_process_is_left_over() -> None:
-    assert left(a_process(900)) == [900]
+    assert left_over_pids(a_process(900)) == [900]
 
 
 def test_a_new_process_with_a_reused_pid_is_left_over() -> None:
-    assert left(a_process(7, started=999)) == [7]
+    assert left_over_pids(a_process(7, started=999)) == [7]
 
 
 def test_a_new_child_of_the_supervisor_is_left_over() -> None:
-    assert left(a_process(900, parent=50)) == [900]
+    assert left_over_pids(a_process(900, parent=50)) == [900]
 
 
 def test_a_zombie_or_kernel_thread_is_not_left_over() -> None:
-    assert left(a_process(900, state="Z"), a_process(901, state="X")) == []
-    assert left(a_process(900, "kworker/0:1", kernel=True)) == []
+    assert left_over_pids(a_process(900, state="Z"), a_process(901, state="X")) == []
+    assert left_over_pids(a_process(900, "kworker/0:1", kernel=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_zombie_or_kernel_thread_is_not_left_over() -> None:
     ],
 )
 def test_a_process_of_a_unit_that_systemd_starts_by_itself_is_not_left_over(unit: str) -> None:
-    assert left(a_process(900, cgroup=f"/system.slice/{unit}")) == []
+    assert left_over_pids(a_process(900, cgroup=f"/system.slice/{unit}")) == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_process_of_a_unit_that_systemd_starts_by_itself_is_not_left_over(unit
     ],
 )
 def test_a_process_of_any_other_cgroup_is_left_over(cgroup: str) -> None:
-    assert left(a_process(900, cgroup=cgroup)) == [900]
+    assert left_over_pids(a_process(900, cgroup=cgroup)) == [900]
 
 
 def test_a_process_in_the_supervisors_own_cgroup_is_left_over() -> None:
@@ -96,7 +96,7 @@ def test_a_zombie_does_not_count_as_a_child() -> None:
     assert not proc.has_children(table, 7)
 
 
-def entry(table: Path, pid: int, stat: str, cgroup: str) -> None:
+def add_entry(table: Path, pid: int, stat: str, cgroup: str) -> None:
     folder = table / str(pid)
     folder.mkdir(parents=True)
     folder.joinpath("stat").write_text(stat)
@@ -106,8 +106,8 @@ def entry(table: Path, pid: int, stat: str, cgroup: str) -> None:
 
 def test_process_names_with_blanks_and_parentheses_are_read(tmp_path: Path) -> None:
     rest = "S 7 0 0 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0"
-    entry(tmp_path, 12, f"12 (a) b (c) {rest.format(flags=4194560)}", "0::/a.scope\n")
-    entry(tmp_path, 13, f"13 (kworker) {rest.format(flags=69238880)}", "1:cpu:/x\n0::/\n")
+    add_entry(tmp_path, 12, f"12 (a) b (c) {rest.format(flags=4194560)}", "0::/a.scope\n")
+    add_entry(tmp_path, 13, f"13 (kworker) {rest.format(flags=69238880)}", "1:cpu:/x\n0::/\n")
     (tmp_path / "14").mkdir()  # A process that ended during the read.
     (tmp_path / "self").mkdir()
 

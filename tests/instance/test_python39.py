@@ -22,7 +22,7 @@ from tests.instance.worlds import JOB, TOKEN
 PACKAGES = [Path(package.__file__ or "").parent for package in (mayfly_instance, mayfly_protocol)]
 
 
-def really_python39(candidate: str) -> bool:
+def is_python39(candidate: str) -> bool:
     """Whether this is a working Python 3.9; a version manager's shim exists without its Python."""
     command = [candidate, "-c", "import sys; sys.exit(sys.version_info[:2] != (3, 9))"]
     try:
@@ -34,7 +34,7 @@ def really_python39(candidate: str) -> bool:
 def python39() -> str | None:
     named = [each for each in [shutil.which("python3.9")] if each]
     known = glob.glob(os.path.expanduser("~/.pyenv/versions/3.9*/bin/python3.9"))  # noqa: PTH111, PTH207 - HOME may be missing
-    return next((each for each in [*known, *named] if really_python39(each)), None)
+    return next((each for each in [*known, *named] if is_python39(each)), None)
 
 
 PYTHON39 = python39()

@@ -48,16 +48,16 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_our_signature_is_botocores(case: tuple[str, str, str, dict[str, str], bytes]) -> None:
     service, method, url, headers, body = case
-    theirs = AWSRequest(method=method, url=url, headers=headers, data=body)
+    expected = AWSRequest(method=method, url=url, headers=headers, data=body)
     kind = S3SigV4Auth if service == "s3" else SigV4Auth
     keys = botocore.credentials.Credentials(KEYS.access_key, KEYS.secret_key, KEYS.token)
-    kind(keys, service, "eu-west-1").add_auth(theirs)
+    kind(keys, service, "eu-west-1").add_auth(expected)
 
-    when = datetime.strptime(theirs.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    ours = sign(Request(method, url, headers, body), KEYS, "eu-west-1", service, when)
-    assert ours["Authorization"] == theirs.headers["Authorization"]
+    when = datetime.strptime(expected.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    actual = sign(Request(method, url, headers, body), KEYS, "eu-west-1", service, when)
+    assert actual["Authorization"] == expected.headers["Authorization"]
     for name in ("X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256"):
-        assert ours.get(name) == theirs.headers.get(name)
+        assert actual.get(name) == expected.headers.get(name)
 
 
 def test_the_repr_of_credentials_shows_no_secret() -> None:

@@ -11,7 +11,7 @@ import pytest
 from mayfly.metrics import NAMESPACE, Dimension, Metric
 from tests.template.conftest import Resources
 
-OF_AWS = {
+AWS_METRICS = {
     ("AWS/Lambda", "Errors"): {"FunctionName"},
     ("AWS/Lambda", "Invocations"): {"FunctionName"},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
@@ -24,7 +24,7 @@ Sources: Lambda developer guide, "Types of metrics for Lambda functions"; SQS de
 BY_NAME = {metric.value: metric for metric in Metric}
 CHECKED = {"AWS::CloudWatch::Alarm"}
 """Types of resources that name metrics and are checked here."""
-NAME_METRICS = (
+TYPES_THAT_NAME_METRICS = (
     "AWS::CloudWatch::",
     "AWS::Logs::MetricFilter",
     "AWS::ApplicationSignals::",
@@ -69,7 +69,7 @@ def problems(watched: Watched, stack: str) -> list[str]:
     """Reasons why CloudWatch never gets data for this metric; empty if it does."""
     dimensions = dict(watched.dimensions)
     if watched.namespace != NAMESPACE:
-        known = OF_AWS.get((watched.namespace, watched.name))
+        known = AWS_METRICS.get((watched.namespace, watched.name))
         if known is None:
             return [f"{watched.namespace}/{watched.name} is not a known metric"]
         return [] if dimensions.keys() == known else [f"its dimensions are {sorted(known)}"]
@@ -117,7 +117,7 @@ def test_only_alarms_name_metrics(template: str, request: pytest.FixtureRequest)
     """A dashboard or a metric filter would need the same check as alarms."""
     resources = request.getfixturevalue(template)["Resources"]
     kinds = {each["Type"] for each in resources.values()}
-    assert {kind for kind in kinds if kind.startswith(NAME_METRICS)} <= CHECKED
+    assert {kind for kind in kinds if kind.startswith(TYPES_THAT_NAME_METRICS)} <= CHECKED
 
 
 BOTH = (("service", "provision"), ("stack", "acme"))

@@ -19,7 +19,7 @@ COMMON = {
 }
 MAILBOX = {"MAYFLY_MAILBOX_TABLE": "acme-mailbox"}
 NUDGES = {"MAYFLY_NUDGE_QUEUE_URL": "NudgeQueue"}
-OWN = {
+OWN_VARIABLES = {
     "dispatch": {
         "MAYFLY_ACCOUNT": ACCOUNT,
         "MAYFLY_BUILDKITE_ENDPOINT": "https://agent.buildkite.com/v3",
@@ -34,7 +34,7 @@ OWN = {
 TIMEOUTS = {"dispatch": 90, "provision": 60, "sandbox": 75, "reap": 60}
 
 
-def of_type(resources: Resources, kind: str) -> Resources:
+def resources_of_type(resources: Resources, kind: str) -> Resources:
     return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
 
 
@@ -45,7 +45,9 @@ def function(resources: Resources, name: str) -> dict[str, Any]:
 
 def rules_of(resources: Resources, name: str) -> list[dict[str, Any]]:
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:{name.capitalize()}Function"
-    rules = [rule["Properties"] for rule in of_type(resources, "AWS::Events::Rule").values()]
+    rules = [
+        rule["Properties"] for rule in resources_of_type(resources, "AWS::Events::Rule").values()
+    ]
     return [rule for rule in rules if [target["Arn"] for target in rule["Targets"]] == [arn]]
 
 
@@ -77,7 +79,7 @@ def test_each_function_gets_exactly_its_environment_variables(
     control: Resources, name: str
 ) -> None:
     variables = function(control, name)["Environment"]["Variables"]
-    assert variables == COMMON | {"POWERTOOLS_SERVICE_NAME": name} | OWN[name]
+    assert variables == COMMON | {"POWERTOOLS_SERVICE_NAME": name} | OWN_VARIABLES[name]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -88,7 +90,7 @@ def test_each_function_logs_into_its_own_group(control: Resources, name: str) ->
 
 
 def test_log_groups_keep_logs_for_thirty_days(control: Resources) -> None:
-    groups = of_type(control, "AWS::Logs::LogGroup")
+    groups = resources_of_type(control, "AWS::Logs::LogGroup")
     assert len(groups) == 5
     assert all(group["Properties"]["RetentionInDays"] == 30 for group in groups.values())
 
@@ -110,10 +112,10 @@ def test_every_function_is_invoked_each_minute(control: Resources, name: str) ->
 
 
 def test_event_rules_may_invoke_their_targets(control: Resources) -> None:
-    rules = of_type(control, "AWS::Events::Rule")
+    rules = resources_of_type(control, "AWS::Events::Rule")
     allowed = {
         (permission["Properties"]["SourceArn"], permission["Properties"]["FunctionName"])
-        for permission in of_type(control, "AWS::Lambda::Permission").values()
+        for permission in resources_of_type(control, "AWS::Lambda::Permission").values()
     }
     for name, rule in rules.items():
         target = rule["Properties"]["Targets"][0]["Arn"].rsplit(":", 1)[1]
@@ -179,7 +181,7 @@ def test_layers_are_named_after_the_stack_and_deleted_with_it(written: dict[str,
 
 
 def test_alarms_watch_failures_silence_dead_letters_capacity_and_strays(control: Resources) -> None:
-    alarms = of_type(control, "AWS::CloudWatch::Alarm")
+    alarms = resources_of_type(control, "AWS::CloudWatch::Alarm")
     watched = {
         (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
         for alarm in alarms.values()
@@ -217,7 +219,7 @@ def test_alarms_are_sent_to_the_address(control_template: dict[str, Any]) -> Non
     resources = Deployment(control_template, "acme", parameters).resources
     topic = resources["AlarmTopic"]["Properties"]
     assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": "ci@example.org"}]
-    for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values():
+    for alarm in resources_of_type(resources, "AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] == ["AlarmTopic"]
 
 

@@ -31,7 +31,7 @@ UPDATE: Context = {
 READ: Context = {"dynamodb:LeadingKeys": [ROW]}
 
 
-def who(kind: str) -> Context:
+def role_context(kind: str) -> Context:
     """Context keys that AWS adds to every request with an instance's role."""
     path = "bootstrap/linux/R" if kind == "Bootstrap" else "sandbox/linux/acme-linux-sandbox"
     return {"aws:userid": ROW, "aws:PrincipalArn": f"{IAM}:role/mayfly/acme/{path}"}
@@ -98,7 +98,7 @@ def test_mailbox_rights_are_exact(
     action: str,
     context: Context,
 ) -> None:
-    request = Request(f"dynamodb:{action}", MAILBOX, who(kind) | context)
+    request = Request(f"dynamodb:{action}", MAILBOX, role_context(kind) | context)
     decision = decide(request, role_statements(queue, kind), operator)
     assert decision.allowed is (kind in holders)
 
@@ -109,7 +109,7 @@ def test_the_tables_own_policy_enforces_the_same_rights(
     control: Resources, kind: str, holders: tuple[str, ...], action: str, context: Context
 ) -> None:
     """The policy holds even for a role without its own Denies."""
-    request = Request(f"dynamodb:{action}", MAILBOX, who(kind) | context)
+    request = Request(f"dynamodb:{action}", MAILBOX, role_context(kind) | context)
     decision = decide(request, table_statements(control), ADMINISTRATOR)
     assert decision.allowed is (kind in holders)
 
@@ -173,7 +173,7 @@ BYPASS_CASES = [
 def test_no_attached_policy_allows_a_bypass_of_the_sandbox_proof(
     queue: Resources, kind: str, action: str, resource: str, context: Context
 ) -> None:
-    request = Request(action, resource, who(kind) | context)
+    request = Request(action, resource, role_context(kind) | context)
     assert not decide(request, role_statements(queue, kind), ADMINISTRATOR).allowed
 
 
@@ -192,7 +192,7 @@ def test_attached_policies_work_for_resources_that_are_not_mayflys(
         ("dynamodb:PutItem", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/terraform-locks"),
         ("lambda:InvokeFunction", f"{LAMBDA}:function:shop"),
     ]:
-        request = Request(action, resource, who(kind))
+        request = Request(action, resource, role_context(kind))
         assert decide(request, role_statements(queue, kind), ADMINISTRATOR).allowed, action
 
 
@@ -213,7 +213,7 @@ def test_bootstrap_may_read_only_what_a_boot_needs(full_queue: Resources) -> Non
         (False, "s3:GetObject", "arn:aws:s3:::acme-ci/secrets"),
         (False, "s3:PutObject", "arn:aws:s3:::acme-ci/bootstrap/set-up.sh"),
     ]:
-        request = Request(action, resource, who("Bootstrap"))
+        request = Request(action, resource, role_context("Bootstrap"))
         assert decide(request, statements).allowed is allowed, resource
 
 
@@ -236,5 +236,5 @@ def test_only_ec2_may_assume_the_roles(queue: Resources, kind: str) -> None:
 
 
 def test_a_queue_without_script_prefix_reads_no_bucket(queue: Resources) -> None:
-    request = Request("s3:GetObject", "arn:aws:s3:::any/thing", who("Bootstrap"))
+    request = Request("s3:GetObject", "arn:aws:s3:::any/thing", role_context("Bootstrap"))
     assert not decide(request, role_statements(queue, "Bootstrap")).allowed

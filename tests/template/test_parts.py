@@ -27,7 +27,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def a_place(words: str = " COLOUR=[red, blue]", body: str = "", name: str = "door.yaml") -> str:
+def text_with_place(
+    words: str = " COLOUR=[red, blue]", body: str = "", name: str = "door.yaml"
+) -> str:
     return f"before:\n  # BEGIN parts/{name}{words}\n{body}  # END parts/{name}\nafter: 1\n"
 
 
@@ -45,31 +47,31 @@ def test_an_edit_of_any_copy_is_found_and_undone(number: int) -> None:
 
 
 def test_a_part_is_indented_as_its_place_and_has_its_words_filled_in(folder: Path) -> None:
-    text = a_place(body="  - Door: green\n")
-    stands = a_place(body="  - Door: [red, blue]\n\n    # Closed.\n")
+    text = text_with_place(body="  - Door: green\n")
+    stands = text_with_place(body="  - Door: [red, blue]\n\n    # Closed.\n")
     assert filled(text, folder) == stands
     assert filled(stands, folder) == stands
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("nothing: 1\n", "no place for door.yaml"),
-        (a_place(words=""), "door.yaml needs COLOUR, its place gives none"),
-        (a_place(words=" SIZE=1"), "door.yaml needs COLOUR, its place gives SIZE"),
-        (a_place(words=" COLOUR="), "markers do not pair"),
-        (a_place(name="gate.yaml"), "there is no part gate.yaml"),
-        (a_place() + "# END parts/door.yaml\n", "markers do not pair"),
-        (a_place() + "# BEGIN parts/door.yaml COLOUR=red\n", "markers do not pair"),
-        (a_place().replace("END parts/door", "END parts/gate"), "markers do not pair"),
+        (text_with_place(words=""), "door.yaml needs COLOUR, its place gives none"),
+        (text_with_place(words=" SIZE=1"), "door.yaml needs COLOUR, its place gives SIZE"),
+        (text_with_place(words=" COLOUR="), "markers do not pair"),
+        (text_with_place(name="gate.yaml"), "there is no part gate.yaml"),
+        (text_with_place() + "# END parts/door.yaml\n", "markers do not pair"),
+        (text_with_place() + "# BEGIN parts/door.yaml COLOUR=red\n", "markers do not pair"),
+        (text_with_place().replace("END parts/door", "END parts/gate"), "markers do not pair"),
     ],
 )
-def test_a_place_without_a_matching_part_is_an_error(folder: Path, text: str, says: str) -> None:
-    with pytest.raises(BadPart, match=re.escape(says)):
+def test_a_place_without_a_matching_part_is_an_error(folder: Path, text: str, message: str) -> None:
+    with pytest.raises(BadPart, match=re.escape(message)):
         filled(text, folder)
 
 
 def test_a_place_that_gives_a_word_to_a_part_without_open_words_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "door.yaml").write_text("door: 1\n")
     with pytest.raises(BadPart, match=re.escape("needs no word, its place gives COLOUR")):
-        filled(a_place(), tmp_path)
+        filled(text_with_place(), tmp_path)

@@ -30,9 +30,9 @@ class Agent:
     path: str
     version: str
     additional_hooks: bool
-    """Whether it has `additional-hooks-paths` (since 3.89)."""
+    """Whether the agent has `additional-hooks-paths` (since 3.89)."""
     token_by_file: bool
-    """Whether it reads its token from an open file (since 3.133) instead of its environment."""
+    """Whether the agent can read its token from an open file (since 3.133), not its environment."""
 
 
 def probe(machine: Machine) -> Agent | None:

@@ -22,7 +22,7 @@ class Clock:
         time.sleep(seconds)
 
 
-def moment(text: str) -> datetime | None:
+def parse_time(text: str) -> datetime | None:
     """The aware time of an ISO 8601 text, UTC without an offset; None for any other text."""
     try:
         found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))

@@ -52,7 +52,7 @@ class Proven:
 
 
 def expected(host: Host, instance_id: str) -> Expected:
-    """The expected answers for this instance once it is sandboxed."""
+    """The expected answers for this instance with the sandbox profile."""
     account, name = host.sandbox_role.split(":")[4], role_name(host.sandbox_role)
     return Expected(
         profile=host.sandbox_profile,
@@ -63,7 +63,7 @@ def expected(host: Host, instance_id: str) -> Expected:
 
 
 def objection(wanted: Expected, seen: Observation) -> str:
-    """The reason why the observation is no proof; empty if it is one."""
+    """The reason why the observation is no proof; empty for a proof."""
     if seen.trouble:
         return seen.trouble
     if seen.profile != wanted.profile:
@@ -83,7 +83,7 @@ def streak(before: int, objected: str) -> int:
 
 
 def observe(wanted: Expected, metadata: Metadata, cloud: Cloud) -> Observation:
-    """One observation over fresh connections; it ends at the first answer that is no proof.
+    """One observation over fresh connections, up to the first answer that is no proof.
 
     Errors of IMDS and STS are returned as `trouble`, not raised.
     """

@@ -62,18 +62,18 @@ def install_hooks(machine: Machine, found: agent.Agent) -> None:
     machine.make_root_own(places.operator_hooks)
     machine.make_root_own(places.hooks)
     for name in JOB_HOOKS:
-        theirs = places.operator_hooks / name
-        if theirs.exists() and not found.additional_hooks:
-            machine.link(places.hooks / name, theirs)
+        operator_hook = places.operator_hooks / name
+        if operator_hook.exists() and not found.additional_hooks:
+            machine.link(places.hooks / name, operator_hook)
 
 
 def _install_programs(machine: Machine) -> None:
     missing = [package for name, package in PACKAGES.items() if machine.find(name) is None]
     if missing:
         machine.install(missing)
-    still = [name for name in PACKAGES if machine.find(name) is None]
-    if still:
-        raise HostFailure(f"the image lacks {', '.join(still)}, and dnf did not install it")
+    still_missing = [name for name in PACKAGES if machine.find(name) is None]
+    if still_missing:
+        raise HostFailure(f"the image lacks {', '.join(still_missing)}, and dnf did not install it")
 
 
 def _install_agent(machine: Machine, host: Host) -> agent.Agent:

@@ -6,7 +6,7 @@ import json
 import socket
 from urllib.parse import urlsplit
 
-from mayfly_instance.clock import Clock, moment
+from mayfly_instance.clock import Clock, parse_time
 from mayfly_instance.sigv4 import Credentials
 
 _LARGEST = 64 * 1024
@@ -109,7 +109,7 @@ class Session:
         """The role's credentials. Raises ImdsAbsent if the role is not served, else ImdsError."""
         path = f"iam/security-credentials/{role}"
         found = self.get_json(path)
-        expires = moment(found.get("Expiration", ""))
+        expires = parse_time(found.get("Expiration", ""))
         try:
             keys = found["AccessKeyId"], found["SecretAccessKey"], found["Token"]
         except KeyError as error:

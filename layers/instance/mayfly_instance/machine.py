@@ -134,7 +134,7 @@ class Machine:
     def write_file(
         self, path: Path, content: bytes | IO[bytes], mode: int = 0o644, owner: str = "root"
     ) -> None:
-        """Write a file atomically: readers never see half of it, or another mode or owner."""
+        """Write a file atomically: readers never see half of it, nor a wrong mode or owner."""
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
@@ -182,7 +182,7 @@ class Machine:
         self._command(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], 10)
 
     def unmount(self, path: Path) -> None:
-        """Unmount; a tmpfs loses its files. Raises CommandFailed while it is in use."""
+        """Unmount; a tmpfs loses its files. Raises CommandFailed while the mount is in use."""
         self._command(["umount", str(path)], 10)
 
     def start(self, program: Program) -> Running:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from mayfly_instance.clock import moment
+from mayfly_instance.clock import parse_time
 from mayfly_instance.imds import ImdsError
 from mayfly_instance.ports import Metadata
 
@@ -25,7 +25,7 @@ def notice_in_metadata(metadata: Metadata) -> str | None:
 
 
 def stop_time(notice: str, now: datetime, margin: float) -> datetime:
-    """The time to stop the job: `margin` s before the notice's time; `now` if it names none."""
+    """The time to stop the job: `margin` s before the notice's time; `now` without a time."""
     named = _TIME.search(notice)
-    taken = moment(named.group()) if named else None
+    taken = parse_time(named.group()) if named else None
     return now if taken is None else taken - timedelta(seconds=margin)

@@ -1,4 +1,4 @@
-"""The operator's bootstrap script: it runs as root, with bootstrap credentials, and leaves none."""
+"""The operator's bootstrap script: its run as root with bootstrap credentials, and clean-up."""
 
 from __future__ import annotations
 

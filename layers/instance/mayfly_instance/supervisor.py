@@ -234,12 +234,12 @@ def _spot_notice(context: Context, reporter: Reporter, found: Assignment) -> str
 
 def _give_up(context: Context, reporter: Reporter, failure: HostFailure) -> None:
     """Report the failure, then keep the host for a look if the operator wants that."""
-    _last_words(context, reporter, failure)
+    _report_failure(context, reporter, failure)
     if not isinstance(failure, GoingDown):
         keep.hold_failed_host(context)
 
 
-def _last_words(context: Context, reporter: Reporter, failure: HostFailure) -> None:
+def _report_failure(context: Context, reporter: Reporter, failure: HostFailure) -> None:
     """Report the failure; without a row so far, into the row of the role that IMDS serves now."""
     if not reporter.has_row:
         try:

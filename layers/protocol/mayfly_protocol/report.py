@@ -20,7 +20,7 @@ _BYTES_A_CHARACTER = 6
 
 @dataclass(frozen=True)
 class Report:
-    """A host's report about itself. Job code may forge it, so no security decision rests on it."""
+    """A host's report about itself. Untrusted: no security decision rests on the content."""
 
     phase: Phase
     boot: str
