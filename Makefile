@@ -17,7 +17,7 @@ TYPED := layers/mayfly/mayfly layers/protocol/mayfly_protocol layers/instance/ma
 SHELL_FILES = $$($(BIN)/shfmt -f $(wildcard .ci layers lab))
 
 .PHONY: help
-help: ## what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---------------------------------------------------------------- environments
@@ -34,7 +34,7 @@ help: ## what can be made
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . --editable lab
 	@touch $@
 
-# The SAM CLI pins a boto3 of its own, so it cannot share an environment with anything.
+# The SAM CLI pins its own boto3, so it needs an environment of its own.
 .tools/sam/ok: .tools/ok requirements/sam.txt
 	.tools/sam/bin/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python "$(PYTHON)" .tools/sam
 	$(UV) pip sync --quiet --python .tools/sam/bin/python --require-hashes requirements/sam.txt
@@ -43,9 +43,9 @@ help: ## what can be made
 .PHONY: install
 install: .venv/ok ## set up .venv with everything that the other targets need
 
-# The layer's lock comes first and binds the others: what is tested is what is shipped.
+# The layer's lock comes first and constrains the others, so the tests run the versions that are deployed.
 .PHONY: lock
-lock: .tools/ok ## pin all requirements anew from requirements/*.in and lab/pyproject.toml
+lock: .tools/ok ## resolve and pin all requirements of requirements/*.in and lab/pyproject.toml
 	set -e; compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url "$$@"; }; \
 	compile --upgrade --output-file layers/dependencies/requirements.txt requirements/runtime.in; \
@@ -57,16 +57,16 @@ lock: .tools/ok ## pin all requirements anew from requirements/*.in and lab/pypr
 # ---------------------------------------------------------------- what is deployed
 
 .PHONY: bundle
-bundle: .venv/ok ## put the user data and the bundle's SHA-256 into the templates
+bundle: .venv/ok ## write user data, repeated parts and the bundle's SHA-256 into the templates
 	$(BIN)/python -m build.embed
 
 .PHONY: docs
-docs: .venv/ok ## renew what the documentation takes from the code
+docs: .venv/ok ## renew the generated blocks of the documents
 	$(BIN)/python -m build.docs --write
 	PYTHONPATH=.:lab/tests $(BIN)/python lab/generate_docs.py --write
 
 .PHONY: build
-build: .venv/ok .tools/sam/ok bundle ## sam build: arm64, without a container
+build: .venv/ok .tools/sam/ok bundle ## run sam build, for arm64 and without a container
 	UV="$(abspath $(UV))" PYTHON="$(PYTHON)" $(SAM) build
 
 .PHONY: validate
@@ -86,7 +86,7 @@ format: .venv/ok ## format all sources
 	$(BIN)/shfmt -w $(SHELL_FILES)
 
 .PHONY: lint
-lint: .venv/ok ## format, lint and types, of Python and shell
+lint: .venv/ok ## check format, lint and types of Python and shell
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
@@ -94,35 +94,35 @@ lint: .venv/ok ## format, lint and types, of Python and shell
 	$(BIN)/shellcheck $(SHELL_FILES)
 
 .PHONY: test-unit
-test-unit: .venv/ok ## the tests that need nothing but Python
+test-unit: .venv/ok ## run the tests that need only Python
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/protocol tests/property tests/architecture $(PYTEST)
 
-# One file stays in one process: there can be one local AWS in a process, and stories share theirs.
+# The tests of a file stay in one process, because they share a local AWS and a process can hold only one.
 RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: test
-test: .venv/ok .tools/sam/ok ## the product's tests, but for the slow ones
+test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
 	$(RUN_TESTS) -m "not slow" tests $(PYTEST)
 
 .PHONY: test-lab
-test-lab: .venv/ok ## the lab's tests: emulator, local AWS, machines, stories of the whole system
+test-lab: .venv/ok ## run the lab's tests: emulator, local AWS, machines, stories of the whole system
 	$(RUN_TESTS) -m "not slow" lab/tests --ignore lab/tests/e2e $(PYTEST)
 
 .PHONY: test-slow
-test-slow: .venv/ok .tools/sam/ok ## tests that need minutes: every fault, functions that die, commands as people start them
+test-slow: .venv/ok .tools/sam/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
 	$(RUN_TESTS) -m slow tests lab/tests --ignore lab/tests/e2e $(PYTEST)
 
 .PHONY: e2e
-e2e: .venv/ok ## whole jobs of every kind, by the buildkite-agent on PATH and by the stand-in
+e2e: .venv/ok ## run every kind of job with the buildkite-agent on PATH and with the stand-in
 	@buildkite-agent --version 2>/dev/null || echo "no buildkite-agent on PATH: the stand-in alone runs the jobs"
 	$(RUN_TESTS) lab/tests/e2e $(PYTEST)
 
 .PHONY: demo
-demo: .venv/ok ## real jobs through the real system, on this machine
+demo: .venv/ok ## run jobs through the whole system on this machine, without an account
 	$(BIN)/mayfly-lab demo $(DEMO)
 
 .PHONY: bench-hot
-bench-hot: .venv/ok ## 200 jobs on hot machines, by each agent, without and with latencies; wants an idle machine
+bench-hot: .venv/ok ## measure 200 jobs on hot machines for each agent, without and with latencies; needs an idle machine
 	set -e; for agent in $$(command -v buildkite-agent || true) stand-in; do \
 		for latency in "" "--latency=buildkite=100ms,aws=15ms"; do \
 			$(BIN)/mayfly-lab bench --agent "$$agent" $$latency $(BENCH); \
@@ -131,7 +131,7 @@ bench-hot: .venv/ok ## 200 jobs on hot machines, by each agent, without and with
 
 # ---------------------------------------------------------------- a real account
 
-# Arguments go in ARGS, as make preflight ARGS="QueueKey=default VpcId=vpc-0123 Subnets=subnet-0123".
+# ARGS holds the arguments: make preflight ARGS="QueueKey=default VpcId=vpc-0123 Subnets=subnet-0123".
 .PHONY: preflight
 preflight: .venv/ok ## check an account before the first deployment: ARGS="Name=value …"
 	$(BIN)/mayfly preflight $(ARGS)
@@ -141,13 +141,13 @@ first-job: .venv/ok ## run a first job on a queue and show its log: ARGS="--queu
 	$(BIN)/mayfly first-job $(ARGS)
 
 .PHONY: check-buildkite
-check-buildkite: .venv/ok ## hold Buildkite to what the lab promises: ARGS="--queue KEY"
+check-buildkite: .venv/ok ## check that Buildkite behaves as the lab's emulator does: ARGS="--queue KEY"
 	$(BIN)/mayfly check-buildkite $(ARGS)
 
 .PHONY: uninstall
-uninstall: .venv/ok ## take a stack or a queue away: ARGS="--queue KEY"
+uninstall: .venv/ok ## delete a stack or a queue: ARGS="--queue KEY"
 	$(BIN)/mayfly uninstall $(ARGS)
 
 .PHONY: clean
-clean: ## remove what was built; keeps .venv and .tools
+clean: ## remove build results and caches; keep .venv and .tools
 	rm -rf .aws-sam .build .mypy_cache .ruff_cache .pytest_cache .hypothesis
