@@ -1,4 +1,4 @@
-"""The invariants of the design that can be checked on fakes; each failure says which."""
+"""Invariants of docs/security.md and docs/architecture.md on fakes; each failure names its own."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The local AWS: moto, made true where the design depends on it, and Lambda run for real."""
+"""The local AWS: moto, corrected where Mayfly depends on the difference; Lambda runs for real."""

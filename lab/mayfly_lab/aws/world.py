@@ -27,7 +27,7 @@ class World:
     credentials: Credentials = field(default_factory=Credentials)
     clock: Callable[[], float] = time.time
     lock: threading.RLock = field(default_factory=threading.RLock)
-    """Held by whoever enters moto, which has no locks of its own where the design needs them."""
+    """Held during every call into moto, which has no locks where Mayfly depends on atomic calls."""
 
     @property
     def delays(self) -> Delays:

@@ -1,4 +1,4 @@
-"""Who may do what, as the design gives it to each principal."""
+"""The rights of each of Mayfly's principals, by docs/security.md."""
 
 from __future__ import annotations
 

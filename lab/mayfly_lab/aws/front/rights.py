@@ -1,7 +1,7 @@
-"""The rights of Mayfly's own principals, by what the design gives each of them.
+"""The rights of Mayfly's principals, by docs/security.md.
 
-This is the lab's own reading of who may do what: it is written apart from the templates, so
-that a policy which is wider than the design shows as a difference.
+The lab states these rights apart from the templates, so a policy that allows more than the page
+shows as a difference.
 """
 
 from __future__ import annotations
