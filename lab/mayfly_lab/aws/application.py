@@ -1,4 +1,4 @@
-"""moto as the application behind the front door."""
+"""Passes requests from the front door to moto."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.reading import environ
 from mayfly_lab.aws.patches import Patch
 
-# The services that are called all the time, and whose operations need no path: their handlers
-# are called directly. Flask and the search for the backend cost three times what they do.
+# Handlers of the most frequent services, none of which needs a URL path, are called directly:
+# Flask and the search for the backend take three times as long as the handler.
 _DIRECT: dict[str, Callable[..., Any]] = {
     "dynamodb": DynamoHandler.dispatch,
     "ec2": EC2Response.dispatch,
@@ -30,19 +30,19 @@ _DIRECT: dict[str, Callable[..., Any]] = {
 
 
 class MotoApplication:
-    """Answers a request as the service of AWS that it is for."""
+    """Answers a request by moto's implementation of its service."""
 
     def __init__(self) -> None:
         self._wsgi = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, call: Call, request: Request) -> Answer:
-        """The answer of moto.
+        """Pass a request to moto. Returns moto's answer.
 
         Raises:
-            NotImplementedError: moto does not know the operation.
+            NotImplementedError: moto does not have the operation.
         """
         handler = _DIRECT.get(call.service)
-        # Streams are signed for DynamoDB too, and are another backend.
+        # DynamoDB Streams has the signing name of DynamoDB, and another backend.
         if handler is None or "DynamoDBStreams" in request.headers.get("x-amz-target", ""):
             return self._by_flask(request)
         return _directly(handler, request)
@@ -63,13 +63,13 @@ def _directly(handler: Callable[..., Any], request: Request) -> Answer:
     given = MotoRequest(environ(request))
     try:
         status, headers, body = handler(given, given.raw_url, dict(given.headers))
-    except ClientError as error:  # as moto's own server answers it
+    except ClientError as error:  # the answer of moto's own server
         status, headers, body = 400, {}, error.response["Error"]["Message"]
     content = body.encode() if isinstance(body, str) else body
     return Answer(int(status), content, {name.lower(): str(headers[name]) for name in headers})
 
 
 def patches() -> list[Patch]:
-    """Have moto look through the methods of a class once, not at every request."""
+    """A patch for speed: moto lists the methods of a class once, not at every request."""
     cached = functools.cache(method_names_from_class)
     return [Patch(responses, "method_names_from_class", cached, "clazz")]

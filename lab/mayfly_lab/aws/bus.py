@@ -1,4 +1,4 @@
-"""EventBridge's default bus: from an event to the targets of the rules that match it."""
+"""EventBridge's default bus: delivers an event to the targets of the matching rules."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ Deliver = Callable[[Mapping[str, Any], Event], None]
 
 @dataclass(slots=True)
 class EventBus:
-    """Delivers events after the stated delay; the faults lose, delay and double them.
+    """Delivers events after the stated delay. Faults lose, delay and double events.
 
-    The rules are moto's, so what the template or anybody else has put there counts.
+    The rules are moto's, so rules from the template and from API calls both count.
     """
 
     world: World
-    deliver: Deliver = lambda target, event: None  # noqa: ARG005 - nobody listens yet
+    deliver: Deliver = lambda target, event: None  # noqa: ARG005 - no function exists yet
 
     def emit(self, source: str, detail_type: str, detail: Mapping[str, Any]) -> None:
         """Publish an event of an AWS service."""
         self.publish(aws_event(self.world.config.region, source, detail_type, detail))
 
     def publish(self, event: Event) -> None:
-        """Give an event to every enabled rule that matches it."""
+        """Send an event to every enabled rule that matches the event."""
         for rule in list(self.world.cloud.backend("events").event_buses["default"].rules.values()):
-            # A pattern that is absent belongs to a schedule and matches nothing.
+            # A rule without a pattern is a schedule and matches no event.
             pattern = rule.event_pattern
             enabled = rule.state == "ENABLED" and pattern.get_pattern()
             if enabled and pattern.matches_event(dict(event)):
@@ -57,7 +57,10 @@ class EventBus:
                 self.world.timers.after(delay, partial(self.deliver, target, event))
 
     def patches(self) -> list[Patch]:
-        """Have PutEvents of moto deliver here: it cannot invoke functions, and ignores states."""
+        """A patch of moto's PutEvents: deliver here, and only to enabled rules.
+
+        moto cannot invoke the lab's functions, and ignores the state of rules.
+        """
 
         def send_to_targets(
             rule: Any,
@@ -76,7 +79,7 @@ class EventBus:
 def aws_event(
     region: str, source: str, detail_type: str, detail: Mapping[str, Any], resource: str = ""
 ) -> dict[str, Any]:
-    """An event as AWS services publish it."""
+    """An event in the form of AWS services. The resource is the instance's ARN, else `resource`."""
     instance = detail.get("instance-id")
     arn = f"arn:aws:ec2:{region}:{ACCOUNT}:instance/{instance}" if instance else resource
     return {
@@ -93,14 +96,14 @@ def aws_event(
 
 
 def payload(target: Mapping[str, Any], event: Event) -> Any:
-    """What a target gets of an event.
+    """The input of a target for an event: its constant `Input`, else the event.
 
     Raises:
-        NotImplementedError: the target transforms its input, which the lab does not do.
+        NotImplementedError: the target has an InputPath or InputTransformer.
     """
     for unknown in ("InputPath", "InputTransformer"):
         if unknown in target:
-            raise NotImplementedError(f"the lab's rules do not know {unknown}")
+            raise NotImplementedError(f"the lab's rules do not support {unknown}")
     return json.loads(target["Input"]) if "Input" in target else dict(event)
 
 

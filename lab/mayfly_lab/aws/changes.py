@@ -1,4 +1,4 @@
-"""SSM's events: every change of a parameter, whoever made it."""
+"""SSM's events for changes of parameters, by calls and by CloudFormation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Change = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ParameterChanges:
-    """Publishes `Parameter Store Change` for what came through the front door or CloudFormation."""
+    """Publishes `Parameter Store Change` for changes by calls and by CloudFormation."""
 
     bus: EventBus
 
     def called(self, _: Principal, call: Call, answer: Answer) -> None:
-        """A call was carried out."""
+        """Publish an event for each parameter that a call has changed."""
         for name, operation in changed_parameters(call, answer):
             self._publish(name, operation)
 
     def made(self, resource: Resource) -> None:
-        """CloudFormation has made a resource."""
+        """Publish an event for a parameter that CloudFormation has created."""
         if resource.kind == "AWS::SSM::Parameter":
             self._publish(resource.physical_id, "Create")
 
@@ -36,7 +36,7 @@ class ParameterChanges:
 
 
 def changed_parameters(call: Call, answer: Answer) -> tuple[Change, ...]:
-    """The parameters that a call has changed."""
+    """Name and operation of each parameter that a call has changed; empty for other calls."""
     match call.action:
         case "ssm:PutParameter":
             operation = "Create" if json.loads(answer.body).get("Version") == 1 else "Update"

@@ -1,4 +1,4 @@
-"""Clients for AWS as people and their tools use them."""
+"""boto3 clients of the local AWS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly_lab.contracts import Keys
 
 
 def client(service: str, endpoint: str, region: str, keys: Keys) -> Any:
-    """A boto3 client of the local AWS. It does not retry: who looks wants to see the error."""
+    """A boto3 client of the local AWS without retries, so that the caller sees every error."""
     return boto3.client(
         service,  # type: ignore[call-overload] # the name is a variable here
         region_name=region,

@@ -1,4 +1,4 @@
-"""moto in this process: its backends by service."""
+"""Access to moto's backends in this process, by service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mayfly_lab.aws.patches import Patch
 
 AMAZON_LINUX = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 ARCHITECTURES = ("x86_64", "arm64")
-# moto's state is global to the process: there can be one local AWS at a time.
+# moto's state is global to the process, so only one local AWS can exist at a time.
 _OCCUPIED = threading.Lock()
 _LINKED_ROLES = {
     "ec2fleet.amazonaws.com": "AWSServiceRoleForEC2Fleet",
@@ -42,10 +42,10 @@ class Cloud:
     region: str
 
     def open(self) -> None:
-        """Take moto for this local AWS, empty.
+        """Reserve moto for this local AWS, and empty it.
 
         Raises:
-            RuntimeError: another local AWS of this process has it.
+            RuntimeError: another local AWS exists in this process.
         """
         if not _OCCUPIED.acquire(blocking=False):
             raise RuntimeError("there is a local AWS in this process already")
@@ -55,31 +55,31 @@ class Cloud:
         self._add_images()
 
     def close(self) -> None:
-        """Give moto back, empty."""
+        """Empty moto, and release it."""
         with _without_images():
             BackendDict.reset()
         _OCCUPIED.release()
 
     def backend(self, service: str) -> Any:
-        """The backend of a service."""
+        """The backend of a service, by boto3's name of the service."""
         region = "aws" if service in {"iam", "sts", "s3"} else self.region
         return get_backend(service)[ACCOUNT][region]
 
     def subnets(self, count: int) -> list[str]:
-        """Subnets of the default VPC in `count` zones."""
+        """Ids of `count` subnets of the default VPC, each in another zone."""
         subnets = [each for zone in self.backend("ec2").subnets.values() for each in zone.values()]
         subnets.sort(key=lambda each: str(each.availability_zone))
         return [str(each.id) for each in subnets[:count]]
 
     def vpc(self) -> str:
-        """The default VPC."""
+        """Id of the default VPC."""
         return str(self.backend("ec2").default_vpc.id)
 
     def parameter(self, name: str) -> str:
-        """The value of an SSM parameter, as EC2 reads it for `resolve:ssm:` images.
+        """Value of an SSM parameter, as EC2 reads it for `resolve:ssm:` images.
 
         Raises:
-            Refusal: there is none.
+            Refusal: the parameter does not exist.
         """
         found = self.backend("ssm").get_parameter(name)
         if found is None:
@@ -90,7 +90,7 @@ class Cloud:
         """The instance profile with this `Arn` or `Name`.
 
         Raises:
-            Refusal: there is none.
+            Refusal: the profile does not exist, or contains no role.
         """
         for each in self.backend("iam").instance_profiles.values():
             if named.get("Arn") == each.arn or named.get("Name") == each.name:
@@ -101,7 +101,7 @@ class Cloud:
         )
 
     def layer_version(self, arn: str) -> LayerVersion | None:
-        """A published layer version by its ARN, or by `name:number`."""
+        """A published layer version by its ARN or `name:number`; None when unknown."""
         name, _, number = arn.rpartition(":")
         if ":" not in name:
             name = f"arn:aws:lambda:{self.region}:{ACCOUNT}:layer:{name}"
@@ -111,7 +111,7 @@ class Cloud:
         return LayerVersion(found.arn, found.version, found.description, found.code_bytes)
 
     def _add_images(self) -> None:
-        """The images that the public parameters of Amazon Linux 2023 name."""
+        """Add the images that the public parameters of Amazon Linux 2023 name."""
         ec2 = self.backend("ec2")
         for architecture in ARCHITECTURES:
             image_id = self.parameter(AMAZON_LINUX + architecture)
@@ -130,9 +130,9 @@ class Cloud:
 
 @contextmanager
 def _without_images() -> Iterator[None]:
-    """Have moto make its EC2 without images: 1301 that nobody uses take seconds to load.
+    """Let moto create its EC2 backend without images: 1301 unused images take seconds to load.
 
-    It makes a new one on every reset, the last included. Ours come in `_add_images`.
+    moto creates a backend on every reset, the last one too. `_add_images` adds the lab's images.
     """
     before = os.environ.get(_LOAD_IMAGES)
     os.environ[_LOAD_IMAGES] = "false"
@@ -146,10 +146,10 @@ def _without_images() -> Iterator[None]:
 
 
 def patches() -> list[Patch]:
-    """What makes moto fast enough for many machines on two cores; AWS's names of its own roles.
+    """Patches for speed (many machines on two cores), and for AWS's names of service-linked roles.
 
-    Its own tags are looked for among all tags of all resources, and its own DynamoDB items are
-    serialised attribute by attribute although they are plain JSON already.
+    moto searches a resource's tags among all tags of all resources, and serialises DynamoDB items
+    attribute by attribute although they are plain JSON already.
     """
     by_attribute = BaseJSONSerializer._serialize_type_map  # noqa: SLF001 - moto's seam for maps
 

@@ -1,4 +1,4 @@
-"""The local AWS as a whole: start it, deploy into it, look at it, stop it."""
+"""The local AWS as a whole: start, deployment, inspection, stop."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ from mayfly_lab.contracts import InstanceView, Keys, Listener, MachineRoom
 from mayfly_lab.faults import Faults
 
 _FOREVER = timedelta(days=365)
-# Backends that must not be entered by two calls at once: their checks and writes go together.
+# One call at a time: in these backends of moto, check and write must not be interleaved.
 _LOCKED = ("cloudformation", "dynamodb", "ec2", "events", "iam", "ssm")
 OpenRoom = Callable[[InstanceView, Listener], MachineRoom]
-"""Builds the machine room; it gets the view that IMDS needs, and what serves AWS to machines."""
+"""Builds the machine room from the instances that IMDS serves, and the server of AWS."""
 
 
 class LocalAws:
-    """AWS in this process. One at a time, because moto's state is the process's.
+    """AWS in this process. One at a time: moto's state is global to the process.
 
-    Use it as `start()`, `deploy(…)`, work, `stop()`; `stop` leaves nothing but the files in
-    `config.home`.
+    Order of use: `start()`, `deploy(…)`, `wake()`, work, `stop()`. After `stop`, only the files in
+    `config.home` remain.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class LocalAws:
         self._closing = ExitStack()
         self._stack = ""
 
-    # Parts that exist from `start` on; nobody may use them before.
+    # These parts exist only after `start`.
     ec2: Ec2
     functions: Functions
     listener: HttpServer
@@ -116,7 +116,7 @@ class LocalAws:
 
     @property
     def config(self) -> LabConfig:
-        """What this local AWS is like."""
+        """The settings of this local AWS."""
         return self._world.config
 
     @property
@@ -126,17 +126,17 @@ class LocalAws:
 
     @property
     def journal(self) -> Journal:
-        """Every call and every change of state."""
+        """The journal of every call and every change of state."""
         return self._world.journal
 
     @property
     def credentials(self) -> Credentials:
-        """Issues credentials, for tests and for principals that are not functions."""
+        """The issuer of credentials, for tests and for principals that are not functions."""
         return self._world.credentials
 
     @property
     def faults(self) -> Faults:
-        """The switches with which things go wrong."""
+        """The faults that are turned on."""
         return self._world.faults
 
     @property
@@ -146,15 +146,15 @@ class LocalAws:
 
     @property
     def failures(self) -> list[Exception]:
-        """What broke inside the lab itself; empty when all is well."""
+        """Errors inside the lab itself; empty when the lab works."""
         return self._world.timers.failures
 
     def start(self) -> str:
-        """Start AWS without any stack; its endpoint.
+        """Start AWS without any stack. Returns its endpoint.
 
         Raises:
-            RuntimeError: there is another local AWS in this process.
-            MotoChangedError: another moto is installed than the lab was written for.
+            RuntimeError: another local AWS exists in this process.
+            MotoChangedError: moto has another version than the lab's patches.
         """
         self._world.cloud.open()
         self._closing.callback(self._world.cloud.close)
@@ -166,10 +166,10 @@ class LocalAws:
         return self.endpoint
 
     def deploy(self, deployment: Deployment, dependencies: Path | None = None) -> Deployed:
-        """Deploy the control plane and its queues; schedules, queue and stream wait for `wake`.
+        """Deploy the control plane and its queues. The triggers start with `wake`.
 
-        `dependencies` is a host-architecture build of the dependencies layer; without it the
-        functions import from this environment.
+        `dependencies` is a build of the dependencies layer for this host; without one, functions
+        import from this environment.
 
         Raises:
             TemplateError: a parameter is not allowed.
@@ -184,7 +184,7 @@ class LocalAws:
         source = FunctionSource(self._world, self._recorder, translation.sources, dependencies)
         for spec in source.specs(deployment.stack):
             self.functions.add(spec)
-        # From here on there is somebody whom the making of a parameter may wake.
+        # Only now do the functions exist that a new parameter's event may wake.
         self._recorder.made = self._changes.made
         queues = {queue.key: deployer.queue(deployment, queue) for queue in deployment.queues}
         if nested := deployment.parameters.get("QueueKey"):
@@ -193,26 +193,26 @@ class LocalAws:
         return Deployed(deployment.stack, queues, translation.sources)
 
     def wake(self) -> None:
-        """Start what wakes the functions: schedules, the queue and the table's stream."""
+        """Start the triggers of the functions: schedules, queues and the table's stream."""
         self._triggers = event_sources(self._world, self.functions)
         for trigger in self._triggers:
             trigger.start()
         self._schedules.start()
 
     def client(self, service: str) -> Any:
-        """A boto3 client with the lab's own credentials, an operator's whom no fault strikes."""
+        """A boto3 client with the credentials of `people.LAB`, whose calls no fault strikes."""
         return client(service, self.endpoint, self.config.region, self._own)
 
     def log_of(self, function: str) -> Path:
-        """The log file of a function, by its short name as `dispatch`."""
+        """The log file of a function, by its short name, such as `dispatch`."""
         return self.functions.spec(f"{self._stack}-{function}").log
 
     def stop(self) -> None:
-        """End every worker and machine, and give moto back as it was."""
+        """End every worker and machine, and restore moto."""
         self._closing.close()
 
     def _start(self) -> None:
-        """Start all parts; each says how it is stopped, and they are stopped last first."""
+        """Start all parts. Each registers how it is stopped; `stop` runs in reverse order."""
         world, closing = self._world, self._closing
         closing.callback(world.journal.close)
         self._patches.install()
@@ -241,7 +241,7 @@ class LocalAws:
         self._start_ec2()
         self._start_functions()
         world.timers.start()
-        # Machines and workers must not see their timers fire after they are gone.
+        # Timers stop first, so that none fires for a machine or worker that has ended.
         closing.callback(world.timers.stop)
         closing.callback(self._begin_stop)
         self._door.observers.extend((self._changes.called, self._wake_streams))
@@ -280,11 +280,11 @@ class LocalAws:
         return create_environment(self._world, self._stack, self.endpoint, nursery, spec)
 
     def _deliver(self, target: Any, event: Event) -> None:
-        """Hand an event to the target of a rule: a function."""
+        """Invoke the function that is a rule's target, asynchronously."""
         self._invoker.submit(target["Arn"], payload(target, event))
 
     def _wake_streams(self, _: Principal, call: Call, __: Answer) -> None:
-        """A table may have been written: its stream's reader need not wait for its next look."""
+        """Wake the stream's reader after a DynamoDB call, ahead of its next poll."""
         if call.service == "dynamodb":
             for trigger in self._triggers:
                 if isinstance(trigger, StreamTrigger):

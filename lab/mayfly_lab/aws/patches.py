@@ -1,7 +1,7 @@
-"""Patches of moto, kept in one table each and taken back at the end.
+"""Patches of moto, installed at the start and removed at the end.
 
-Every patch states the parameters of the symbol that it was written against, so that another moto
-stops the lab at its start instead of making it lie.
+Every patch states the parameters of the symbol that it replaces, so that another version of moto
+stops the lab at its start instead of changing its behaviour.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ _ABSENT = object()
 
 
 class MotoChangedError(RuntimeError):
-    """A symbol of moto is not what a patch was written for."""
+    """moto's version, or a symbol, is not the one that a patch was written for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One attribute of moto that is replaced."""
+    """The replacement of one attribute of moto."""
 
     owner: Any
     name: str
     replacement: Any
     parameters: str
-    """The names of the parameters of moto's own, as `self, name`."""
+    """Parameter names of moto's own symbol, such as `self, name`."""
 
     def check(self) -> None:
-        """Hold moto's own symbol to the stated parameters.
+        """Check that moto's own symbol has the stated parameters.
 
         Raises:
-            MotoChangedError: it is missing or takes other arguments.
+            MotoChangedError: the symbol is missing or has other parameters.
         """
         stock = getattr(self.owner, self.name, None)
         where = f"{getattr(self.owner, '__name__', self.owner)}.{self.name}"
@@ -47,30 +47,30 @@ class Patch:
 
 
 class Patches:
-    """A set of patches that can be put in and taken out."""
+    """A set of patches to install and remove together."""
 
     def __init__(self, patches: Iterable[Patch]) -> None:
         self._patches = tuple(patches)
         self._replaced: list[tuple[Patch, Any]] = []
 
     def install(self) -> None:
-        """Put the patches in.
+        """Install the patches, or none of them.
 
         Raises:
-            MotoChangedError: moto is not the version, or a symbol not what a patch was made for.
+            MotoChangedError: moto has another version, or a symbol has other parameters.
         """
         if version("moto") != MOTO:
             raise MotoChangedError(f"moto {version('moto')} is installed; the lab knows {MOTO}")
         for patch in self._patches:
             patch.check()
         for patch in self._patches:
-            # The owner's own entry: an inherited one is not put back as if it were its own.
+            # Only the owner's own entry: `remove` must not turn an inherited attribute into an own.
             own = vars(patch.owner).get(patch.name, _ABSENT)
             self._replaced.append((patch, own))
             setattr(patch.owner, patch.name, patch.replacement)
 
     def remove(self) -> None:
-        """Put moto's own symbols back."""
+        """Restore moto's own symbols."""
         while self._replaced:
             patch, own = self._replaced.pop()
             if own is _ABSENT:

@@ -1,4 +1,4 @@
-"""Who calls the local AWS besides functions and machines."""
+"""Principals of the local AWS besides functions and machines."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ LAB = Principal(
     kind=Kind.OPERATOR,
     name="lab",
 )
-"""The lab itself, as it deploys and looks: an operator whom no fault strikes."""
+"""The lab itself, for deployments and reports: an operator whose calls no fault strikes."""

@@ -1,4 +1,4 @@
-"""Things that happen later, on one thread that waits and a few that work."""
+"""Delayed actions: one thread waits, and a pool of threads runs the actions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(order=True, slots=True)
 class Timer:
-    """Something due."""
+    """An action and its time, by the monotonic clock."""
 
     due: float
     order: int
@@ -36,7 +36,7 @@ class Timers:
         self.failures: list[Exception] = []
 
     def start(self) -> None:
-        """Begin to run what is due."""
+        """Start to run due actions."""
         self._thread.start()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
@@ -47,7 +47,7 @@ class Timers:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Drop what is not due yet, and wait for what is running."""
+        """Drop actions that are not due, and wait for running ones."""
         with self._changed:
             self._stopping = True
             self._due.clear()
@@ -69,9 +69,9 @@ class Timers:
             self._pool.submit(self.attempt, timer.action)
 
     def attempt(self, action: Callable[[], None]) -> None:
-        """Run an action of the lab on this thread; what it raises is logged and kept.
+        """Run an action on this thread; an error is logged and kept in `failures`.
 
-        For every thread and pool of the lab: what they raise would be seen by nobody.
+        Threads and pools of the lab run their work by this: their errors would be lost otherwise.
         """
         try:
             action()

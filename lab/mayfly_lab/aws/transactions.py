@@ -1,7 +1,7 @@
-"""Makes moto's DynamoDB transactions cost what they touch.
+"""Makes moto's DynamoDB transactions copy only the rows that they touch.
 
-moto keeps a deep copy of every named table, once for each item of a transaction, in case it must be
-rolled back. With a few hundred rows that is most of what the lab's process does.
+For a rollback, moto keeps a deep copy of every named table, once for each item of a transaction.
+With a few hundred rows, these copies are most of the work of the lab's process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mayfly_lab.aws.patches import Patch
 
 
 def patches() -> list[Patch]:
-    """Transactions that keep copies of the rows they touch, and of no others."""
+    """A patch of transactions: they copy the rows that they touch, and no other rows."""
     whole = DynamoDBBackend.transact_write_items
 
     def transact_write_items(self: Any, transact_items: list[dict[str, Any]]) -> None:
@@ -26,7 +26,7 @@ def patches() -> list[Patch]:
         touched = _touched(transact_items, tables)
         for name, table in tables.items():
             kept = _snapshot(table, touched[name])
-            # copy.deepcopy asks the object itself before its class.
+            # copy.deepcopy looks for `__deepcopy__` on the object before its class.
             table.__deepcopy__ = lambda _, kept=kept: kept
         try:
             whole(self, transact_items)
@@ -51,7 +51,7 @@ def _named(transact_items: Iterable[Mapping[str, Any]]) -> set[str]:
 def _touched(
     transact_items: Iterable[Mapping[str, Any]], tables: Mapping[str, Any]
 ) -> Mapping[str, list[DynamoType]]:
-    """By table: the hash keys of the rows that a transaction names."""
+    """Hash keys of the rows that a transaction names, by table."""
     found: dict[str, list[DynamoType]] = defaultdict(list)
     for item in transact_items:
         for op in item.values():
@@ -63,7 +63,7 @@ def _touched(
 
 
 def _snapshot(table: Any, touched: Iterable[DynamoType]) -> Any:
-    """The table as it is, to be put back if the transaction fails."""
+    """A copy of the table for a rollback: deep for the touched rows, shallow for all others."""
     kept = copy.copy(table)
     kept.items = copy.copy(table.items)
     for key in touched:

@@ -1,4 +1,4 @@
-"""From what CloudFormation has made to functions that run and triggers that wake them."""
+"""Builds functions and triggers from the resources that CloudFormation has created."""
 
 from __future__ import annotations
 
@@ -22,25 +22,29 @@ from mayfly_lab.contracts import Keys
 FUNCTION_KEYS = timedelta(hours=12)
 Trigger = QueueTrigger | StreamTrigger
 _BROUGHT = {"MayflyLayer": ("mayfly", "protocol")}
-"""By layer: the folders of its source whose packages it brings, as its target in layers/Makefile.
+"""By layer: folders of packages in its source, as its target in layers/Makefile copies them.
 
-Functions run from the sources, because a build for each lab would compile them anew.
+Functions run from the sources: a build for each lab would compile everything again.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionSource:
-    """Reads function specifications from what a stack has made."""
+    """Reads function specifications from a stack's resources."""
 
     world: World
     recorder: Recorder
     sources: Mapping[str, Path]
     """By logical id: the folder of a function's or layer's code."""
     dependencies: Path | None
-    """A host-architecture build of the dependencies layer; None for the running environment's."""
+    """A build of the dependencies layer for this host; None for this environment's packages."""
 
     def specs(self, stack: str) -> list[FunctionSpec]:
-        """Every function of the stack."""
+        """Specifications of all functions of a stack.
+
+        Raises:
+            NotImplementedError: a function has a destination for invocations.
+        """
         limits = {
             each.properties["FunctionName"]: each.properties
             for each in self.recorder.of(stack, "AWS::Lambda::EventInvokeConfig")
@@ -66,7 +70,7 @@ class FunctionSource:
         logs = self.world.config.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         log = logs / f"{name}.log"
-        log.touch()  # It is there before the first invocation, as a log group is.
+        log.touch()  # A log group exists before the first invocation, too.
         concurrency = properties.get("ReservedConcurrentExecutions")
         return FunctionSpec(
             name=name,
@@ -91,7 +95,7 @@ class FunctionSource:
         )
 
     def _layer_folders(self, stack: str) -> dict[str, tuple[Path, ...]]:
-        """By ARN: what a layer brings on the import path; layers without code bring nothing."""
+        """By ARN of a layer: its folders on the import path; layers without code are omitted."""
         folders: dict[str, tuple[Path, ...]] = {}
         for layer in self.recorder.of(stack, "AWS::Lambda::LayerVersion"):
             # SAM appends a hash to the logical ids of layers.
@@ -109,7 +113,7 @@ class FunctionSource:
 
 
 def principal_of(world: World, spec: FunctionSpec, stack: str) -> Principal:
-    """Whom AWS sees when a function uses its role."""
+    """The principal that AWS sees in calls of a function with its role."""
     roles = world.cloud.backend("iam").roles.values()
     role = next(each for each in roles if each.arn == spec.role_arn)
     return Principal(
@@ -124,16 +128,16 @@ def principal_of(world: World, spec: FunctionSpec, stack: str) -> Principal:
 def create_environment(
     world: World, stack: str, endpoint: str, nursery: Nursery, spec: FunctionSpec
 ) -> ExecutionEnvironment:
-    """A worker for a function, with credentials of its own."""
+    """Start a worker for a function, with credentials of its own."""
     keys: Keys = world.credentials.issue(principal_of(world, spec, stack), FUNCTION_KEYS)
     return ExecutionEnvironment(spec, keys, world.config.region, endpoint, nursery)
 
 
 def event_sources(world: World, functions: Functions) -> list[Trigger]:
-    """A trigger for every event source mapping, as the API shows it.
+    """A trigger for every event source mapping of the account.
 
     Raises:
-        NotImplementedError: a mapping from something else than a queue or a table.
+        NotImplementedError: a mapping's source is neither an SQS queue nor a DynamoDB table.
     """
     triggers: list[Trigger] = []
     for mapping in world.cloud.backend("lambda").list_event_source_mappings(None, None):

@@ -1,9 +1,10 @@
-"""What runs in a function's worker: import the handler as Lambda does, then one event at a time.
+"""A function's worker: imports the handler as Lambda does, then serves one event at a time.
 
-Started as `python -m mayfly_lab.aws.worker FD` by the nursery: a process that imports what every
-function needs, and forks a worker for each request on that socket. What a function itself must
-import is shown elsewhere, under Lambda's own runtime client. Events come as JSON lines on standard
-input, results go as JSON lines to a file of their own; standard output is the log.
+The nursery runs `python -m mayfly_lab.aws.worker FD`: a process that imports the packages that
+every function needs, and forks a worker for each request on the socket FD. That each function
+imports its own needs is tested elsewhere, under Lambda's own runtime client. Events come as JSON
+lines on standard input, results go as JSON lines to a file of their own; standard output is the
+log.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ NEEDED = (
     "boto3", "botocore.args", "botocore.endpoint_provider", "botocore.httpsession",
     "botocore.retries.standard", "requests", "pydantic", "aws_lambda_powertools.metrics",
 )  # fmt: skip
-"""What functions import before they do anything. None of them reads its environment on import."""
+"""Modules that functions import at their start. None reads the environment on import."""
 SERVICES = ("dynamodb", "ec2", "iam", "logs", "sqs", "ssm")
 
 
@@ -60,7 +61,7 @@ def main() -> None:
         importlib.import_module(name)
     _warm_pydantic()
     _read_models()
-    # Workers would else look through all of this for garbage, and get copies of its pages by that.
+    # Otherwise each worker's garbage collector would touch, and so copy, these objects' pages.
     gc.freeze()
     while request := _request(channel):
         born, streams = request
@@ -74,12 +75,12 @@ def main() -> None:
 
 
 def _warm_pydantic() -> None:
-    """Make a model: pydantic imports most of itself only with the first one."""
+    """Create a model: pydantic imports most of its modules only for the first model."""
     importlib.import_module("pydantic").create_model("Any", number=(int, 0)).model_validate({})
 
 
 def _read_models() -> None:
-    """Read the models of AWS's services into boto3's default session, as a first client would."""
+    """Load the models of AWS's services into boto3's default session, as a first client does."""
     boto3, session = (importlib.import_module(name) for name in ("boto3", "botocore.session"))
     ours = session.get_session()
     loader = ours.get_component("data_loader")
@@ -92,7 +93,10 @@ def _read_models() -> None:
 
 
 def _request(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next worker to be: what it gets, and its files for events, results and log."""
+    """The next request: a worker's settings, and its files for events, results and log.
+
+    None when the socket is closed.
+    """
     message, streams, _, _ = socket.recv_fds(channel, 65536, 3)
     while message and not message.endswith(b"\n"):
         message += channel.recv(65536)
@@ -100,7 +104,7 @@ def _request(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
 
 
 def _become(born: dict[str, Any], streams: list[int]) -> NoReturn:
-    """Be a worker, and nothing of the nursery any more."""
+    """Turn this forked process into a worker, and run it to its end."""
     code = 1
     try:
         os.setsid()
@@ -117,15 +121,15 @@ def _become(born: dict[str, Any], streams: list[int]) -> NoReturn:
         sys.path[0:1] = born["paths"]
         work(os.fdopen(results, "w", buffering=1))
         code = 0
-    except BaseException:  # noqa: BLE001 - it ends here, and the log is the one place to tell it
+    except BaseException:  # noqa: BLE001 - the process ends here, and only the log can show why
         traceback.print_exc()
     finally:
-        # Not `sys.exit`: what the nursery would do at its end is not a worker's to do.
+        # Not `sys.exit`: a worker must not run the nursery's exit handlers.
         os._exit(code)
 
 
 def work(results: TextIO) -> None:
-    """Load the handler, say how that went, and serve until standard input ends."""
+    """Load the handler, report success or the error, and serve until standard input ends."""
     events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(events,), daemon=True).start()
     try:
@@ -141,7 +145,7 @@ def work(results: TextIO) -> None:
 def _read(events: queue.SimpleQueue[dict[str, Any]]) -> None:
     for line in sys.stdin:
         events.put(json.loads(line))
-    # The lab is gone: nothing may go on, not even a handler that is at work.
+    # The lab has ended: the worker must end too, even in the middle of a handler.
     os._exit(1)
 
 
@@ -166,7 +170,7 @@ def _invoke(handler: Handler, message: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     _log(f"START RequestId: {request} Version: $LATEST")
     try:
-        # Lambda serialises the result too: what cannot be JSON is an error of the function.
+        # Lambda serialises the result, too: a result that is not JSON is the function's error.
         answer = {"result": json.loads(json.dumps(handler(message["event"], context)))}
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is the answer
         _log(f"[ERROR] {''.join(traceback.format_exception(error))}")

@@ -47,7 +47,7 @@ def changed(sources: Path, tmp_path: Path, old: str, new: str) -> Path:
 def test_a_resource_type_that_the_lab_cannot_make(bare: Lab, sources: Path, tmp_path: Path) -> None:
     new = "  Extra:\n    Type: AWS::SecretsManager::RotationSchedule\n\n  FleetTable:\n"
     root = changed(sources, tmp_path, "  FleetTable:\n", new)
-    with pytest.raises(Exception, match="cannot make a AWS::SecretsManager::RotationSchedule"):
+    with pytest.raises(Exception, match="cannot create a AWS::SecretsManager::RotationSchedule"):
         bare.aws.deploy(deployment(root))
 
 

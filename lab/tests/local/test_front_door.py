@@ -187,7 +187,7 @@ def test_a_crash_inside_moto_is_an_error_that_can_be_seen(
     # moto has no such operation: it raises instead of answering.
     code, status = refused(lab.client("service-quotas").list_services)
     assert (code, status) == ("NotImplemented", 501)
-    assert "moto cannot do servicequotas:ListServices" in caplog.text
+    assert "moto does not have servicequotas:ListServices" in caplog.text
 
 
 def test_boto3_finds_the_lab_by_its_usual_variables(

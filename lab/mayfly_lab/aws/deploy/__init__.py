@@ -1,1 +1,1 @@
-"""Deployment: the shipped templates into moto's CloudFormation, with nothing lost on the way."""
+"""Deploys the shipped templates into moto's CloudFormation, without loss of any property."""

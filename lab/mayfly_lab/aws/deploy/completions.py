@@ -1,4 +1,4 @@
-"""What moto's CloudFormation drops from resources that it does create, put back."""
+"""Completes resources that moto's CloudFormation creates without some of their properties."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Complete = Callable[[Any, Properties, str, str], None]
 
 
 def complete_table(table: Any, properties: Properties, account_id: str, region: str) -> None:
-    """Encryption, time to live, point-in-time recovery and the resource policy of a table."""
+    """Set encryption, time to live, point-in-time recovery and resource policy of a table."""
     if encryption := properties.get("SSESpecification"):
-        # CloudFormation's word for it is not the API's, and moto hands it on as it is.
+        # CloudFormation calls it SSEEnabled, the API Enabled; moto does not translate the name.
         table.sse_specification["Enabled"] = encryption["SSEEnabled"]
     backend = get_backend("dynamodb")[account_id][region]
     if ttl := properties.get("TimeToLiveSpecification"):
@@ -31,7 +31,7 @@ def complete_table(table: Any, properties: Properties, account_id: str, region: 
 
 
 def complete_role(role: Any, properties: Properties, account_id: str, _: str) -> None:
-    """Managed policies, and inline policies as the text that the API shows."""
+    """Attach managed policies, and put inline policies in the form that the API shows."""
     backend = get_backend("iam")[account_id]["aws"]
     for arn in properties.get("ManagedPolicyArns", ()):
         backend.attach_role_policy(arn, role.name)
@@ -40,7 +40,7 @@ def complete_role(role: Any, properties: Properties, account_id: str, _: str) ->
 
 
 def complete_function(function: Any, properties: Properties, _: str, __: str) -> None:
-    """Layers, architectures and tags of a function."""
+    """Set layers, architectures and tags of a function."""
     if "Layers" in properties:
         function.update_configuration({"Layers": properties["Layers"]})
     if "Architectures" in properties:
@@ -49,7 +49,7 @@ def complete_function(function: Any, properties: Properties, _: str, __: str) ->
 
 
 def complete_group(group: Any, properties: Properties, account_id: str, region: str) -> None:
-    """The outgoing rules of a security group; moto leaves its default in force."""
+    """Set the outgoing rules of a security group; moto keeps its default rules."""
     rules = properties.get("SecurityGroupEgress")
     if rules is None:
         return
@@ -68,7 +68,7 @@ def complete_group(group: Any, properties: Properties, account_id: str, region: 
 
 
 def complete_layer(layer: Any, properties: Properties, account_id: str, region: str) -> None:
-    """The architectures of a layer version, its ARN for `Ref`, and its end with the stack."""
+    """Set a layer version's architectures and its ARN for `Ref`; delete it with its stack."""
     layer.physical_resource_id = layer.arn
     layer.compatible_architectures = properties.get("CompatibleArchitectures", [])
     backend = get_backend("lambda")[account_id][region]
@@ -76,13 +76,13 @@ def complete_layer(layer: Any, properties: Properties, account_id: str, region: 
 
 
 def complete_policy(policy: Any, _: Properties, account_id: str, __: str) -> None:
-    """The end of a managed policy with its stack."""
+    """Delete a managed policy with its stack."""
     backend = get_backend("iam")[account_id]["aws"]
     policy.delete = lambda _, __: backend.delete_policy(policy.arn)
 
 
 def complete_parameter(parameter: Any, _: Properties, account_id: str, region: str) -> None:
-    """The end of a parameter with its stack; CloudFormation does not mind when it is gone."""
+    """Delete a parameter with its stack; a missing parameter is no error, as in CloudFormation."""
     backend = get_backend("ssm")[account_id][region]
     parameter.delete = lambda _, __: backend.delete_parameters([parameter.name])
 
@@ -99,7 +99,7 @@ COMPLETIONS: dict[str, Complete] = {
 
 
 def patches() -> list[Patch]:
-    """A layer is named by its LayerName; moto makes a name up."""
+    """A patch that names a layer by its LayerName; moto generates a name."""
 
     def cloudformation_name_type() -> str:
         return "LayerName"

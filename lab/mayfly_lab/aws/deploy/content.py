@@ -1,4 +1,4 @@
-"""The code of functions and layers as `sam build` would pack it."""
+"""Packs the code of functions and layers as `sam build` does."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NOT_SHIPPED = frozenset({"Makefile", "__pycache__", "ruff.toml"})
 
 
 class BuildError(RuntimeError):
-    """A layer could not be built; the message holds what make said."""
+    """A layer cannot be built; the message contains make's output."""
 
 
 def packed(folder: Path, prefix: str = "") -> bytes:
-    """A zip of a folder's files, reproducible, without what never runs."""
+    """A reproducible zip of a folder's files, without `_NOT_SHIPPED`."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
@@ -32,7 +32,7 @@ def packed(folder: Path, prefix: str = "") -> bytes:
 
 
 def built(folder: Path, target: str) -> bytes:
-    """A zip of what a layer's own Makefile puts together, by SAM's `makefile` build method.
+    """A zip of a layer, built by the layer's Makefile as SAM's build method `makefile` does.
 
     Raises:
         BuildError: make failed.
@@ -40,7 +40,7 @@ def built(folder: Path, target: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="mayfly-layer-") as scratch:
         artifacts, source = Path(scratch, "artifacts"), Path(scratch, "source")
         artifacts.mkdir()
-        # SAM builds in a copy, too: a Makefile must not reach outside of its folder.
+        # A copy, as in SAM: a Makefile must not reach outside its folder.
         shutil.copytree(folder, source, ignore=shutil.ignore_patterns("__pycache__"))
         made = subprocess.run(
             ["make", "--silent", f"build-{target}", f"ARTIFACTS_DIR={artifacts}"],

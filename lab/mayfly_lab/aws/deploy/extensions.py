@@ -1,4 +1,4 @@
-"""Resource types that moto's CloudFormation lacks. Each becomes what the API would make of it."""
+"""Resource types that moto's CloudFormation lacks; each is created through moto's backend."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Remove = Callable[[str, str, str], None]
 
 @dataclass(slots=True)
 class Made:
-    """A resource that was made; CloudFormation asks it for its id."""
+    """A created resource, in the shape that moto's CloudFormation expects."""
 
     physical_resource_id: str
     attributes: Mapping[str, Any]
@@ -29,15 +29,15 @@ class Made:
     logical_resource_id: str = ""
 
     def is_created(self) -> bool:
-        """Always: nothing here takes time."""
+        """True: creation takes no time."""
         return True
 
     def get_cfn_attribute(self, name: str) -> Any:
-        """An attribute for `Fn::GetAtt`."""
+        """An attribute for `Fn::GetAtt`. Raises KeyError for unknown ones."""
         return self.attributes[name]
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """It goes when its stack is deleted."""
+        """Delete the resource with its stack."""
         self.remove(self.physical_resource_id, account_id, region_name)
 
 
@@ -51,7 +51,7 @@ class Extension:
         self._remove = remove
 
     def cloudformation_type(self) -> str:
-        """The resource type."""
+        """The resource type, such as `AWS::CloudWatch::Alarm`."""
         return self._kind
 
     def cloudformation_name_type(self) -> str:
@@ -59,7 +59,7 @@ class Extension:
         return self._name_property
 
     def has_cfn_attr(self, attr: str) -> bool:
-        """Whether `Fn::GetAtt` may ask for it."""
+        """Whether `Fn::GetAtt` may name this attribute."""
         return attr == "Arn"
 
     def create_from_cloudformation_json(
@@ -70,14 +70,14 @@ class Extension:
         region_name: str,
         **_: Any,
     ) -> Made:
-        """Make the resource."""
+        """Create the resource from its resolved properties."""
         properties = cloudformation_json["Properties"]
         arn = self._create(properties, resource_name, account_id, region_name)
         return Made(resource_name, {"Arn": arn}, self._remove)
 
 
 def create_alarm(properties: Properties, name: str, account_id: str, region: str) -> str:
-    """`AWS::CloudWatch::Alarm`."""
+    """Create an `AWS::CloudWatch::Alarm`. Returns its ARN."""
     period = properties.get("Period")
     alarm = get_backend("cloudwatch")[account_id][region].put_metric_alarm(
         name=name,
@@ -127,7 +127,7 @@ def _query(given: Properties) -> MetricDataQuery:
 def create_event_invoke_config(
     properties: Properties, name: str, account_id: str, region: str
 ) -> str:
-    """`AWS::Lambda::EventInvokeConfig`."""
+    """Create an `AWS::Lambda::EventInvokeConfig`. Returns an id of function and name."""
     function = properties["FunctionName"]
     config = {
         key: properties[key]
@@ -139,12 +139,12 @@ def create_event_invoke_config(
 
 
 def delete_alarm(name: str, account_id: str, region: str) -> None:
-    """The end of an `AWS::CloudWatch::Alarm`."""
+    """Delete an `AWS::CloudWatch::Alarm`."""
     get_backend("cloudwatch")[account_id][region].delete_alarms([name])
 
 
 def goes_with_its_function(_: str, __: str, ___: str) -> None:
-    """The end of an `AWS::Lambda::EventInvokeConfig`: moto keeps it in the function itself."""
+    """Delete an `AWS::Lambda::EventInvokeConfig`: no effect, moto deletes it with its function."""
 
 
 EXTENSIONS = (
@@ -156,7 +156,7 @@ EXTENSIONS = (
 
 
 def patches() -> list[Patch]:
-    """Adds the extensions to the models that moto's parser knows."""
+    """A patch that adds the extensions to the models of moto's parser."""
     stock: Callable[[], list[Any]] = parsing.get_model_list
 
     def get_model_list() -> list[Any]:
@@ -166,6 +166,6 @@ def patches() -> list[Patch]:
 
 
 def forget_models() -> None:
-    """Have moto's parser look at its list of models again."""
+    """Clear the caches of moto's parser, so that it reads its list of models again."""
     parsing.get_model_map.cache_clear()
     parsing.get_name_type_map.cache_clear()

@@ -1,8 +1,8 @@
-"""Intrinsic functions that moto's CloudFormation gets wrong, done right.
+"""Corrects intrinsic functions of moto's CloudFormation.
 
-Seen in moto 5.2.5: `Fn::Sub` with a list treats `$$` and `$name` as its own; values that are
-`AWS::NoValue` stay in lists as nulls; the default of a list parameter stays one string; templates
-are read by the slow, lossy YAML loader even when they are JSON.
+Seen in moto 5.2.5: `Fn::Sub` with a list replaces `$$` and `$name`, too; an `AWS::NoValue` stays in
+lists as null; the default of a list parameter stays one string; JSON templates are read by the
+slow, lossy YAML loader.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mayfly_lab.aws.patches import Patch
 
 
 def patches() -> list[Patch]:
-    """The corrections."""
+    """Patches with these corrections."""
     stock: Callable[[Any, Any], Any] = parsing.clean_json
 
     def clean_json(resource_json: Any, resources_map: Any) -> Any:
@@ -40,7 +40,7 @@ def patches() -> list[Patch]:
 
 
 def parse_template(template: str) -> dict[str, Any]:
-    """A template from JSON, with the defaults of list parameters as lists."""
+    """Parse a JSON template. Defaults of list parameters become lists."""
     parsed: dict[str, Any] = json.loads(template)
     for parameter in parsed.get("Parameters", {}).values():
         kind, default = parameter["Type"], parameter.get("Default")

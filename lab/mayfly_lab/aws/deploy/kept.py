@@ -1,8 +1,8 @@
-"""The properties that survive the way through moto, by resource type.
+"""Properties that the lab keeps, by resource type.
 
-A property that is not here stops the deployment: put it here together with what keeps it (moto,
-`completions`, or the recorded configuration that functions and triggers are built from) and a line
-in the test that looks for it through the API.
+A property outside this table stops the deployment. To add a property, see that moto, `completions`
+or the recorded configuration of functions and triggers keeps it, and add a line to the test that
+reads the property through the API.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sees every resource that CloudFormation makes: its resolved properties, and that none is lost."""
+"""Records every resource that CloudFormation creates, and checks that no property is lost."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ class UnsupportedResourceError(NotImplementedError):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of a stack, its properties with all references resolved."""
+    """One resource of a stack, with all references in its properties resolved."""
 
     stack: str
     logical_id: str
     kind: str
     properties: Mapping[str, Any]
     made: Any
-    """moto's object."""
+    """The object of moto."""
 
     @property
     def physical_id(self) -> str:
-        """What `Ref` gives."""
+        """The value of `Ref`."""
         return str(self.made.physical_resource_id)
 
 
 @dataclass(slots=True)
 class Recorder:
-    """All resources that were made since the recorder was installed."""
+    """All resources created since the patches were installed."""
 
     resources: list[Resource] = field(default_factory=list)
     made: Callable[[Resource], None] = lambda _: None
-    """Told of each resource after it was made."""
+    """Called with each resource after its creation."""
 
     def of(self, stack: str, kind: str) -> list[Resource]:
-        """The resources of one type in a stack."""
+        """Resources of one type in a stack, in the order of creation."""
         return [each for each in self.resources if each.stack == stack and each.kind == kind]
 
     def patches(self) -> list[Patch]:
-        """Look at each resource before and after moto makes it."""
+        """Patches that check each resource before its creation, then complete and record it."""
         stock_name: Callable[..., Any] = parsing.parse_resource_and_generate_name
         stock_create: Callable[..., Any] = parsing.parse_and_create_resource
         resolved: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -59,7 +59,7 @@ class Recorder:
             parsed = stock_name(logical_id, resource_json, resources_map)
             if parsed is None:
                 raise UnsupportedResourceError(
-                    f"{logical_id}: the lab cannot make a {resource_json['Type']}"
+                    f"{logical_id}: the lab cannot create a {resource_json['Type']}"
                 )
             properties = parsed[1].get("Properties", {})
             require_kept(logical_id, resource_json["Type"], properties)
@@ -104,10 +104,10 @@ class Recorder:
 
 
 def require_kept(logical_id: str, kind: str, properties: Mapping[str, Any]) -> None:
-    """See that the lab keeps every property of a resource.
+    """Check that the lab keeps every property of a resource.
 
     Raises:
-        UnsupportedResourceError: it would lose one without a word.
+        UnsupportedResourceError: moto would silently drop a property.
     """
     lost = properties.keys() - KEPT.get(kind, frozenset())
     if lost:

@@ -1,6 +1,6 @@
-"""The control plane and its queues, deployed as their owners would.
+"""Deploys the control plane and its queues as their operators do.
 
-Templates are handed to moto as JSON: its YAML reader misreads the short form `!Condition`.
+moto gets the templates as JSON: its YAML reader misreads the short form `!Condition`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from mayfly_cli.templates.translation import Translation, artifact_key, translat
 from mayfly_lab.aws.deploy.content import built, packed
 
 ARTIFACTS = "mayfly-lab-artifacts"
-"""The bucket that `sam deploy` would use."""
+"""The bucket for artifacts, as `sam deploy` creates one."""
 BUNDLE = "bundle/mayfly-instance.tar.gz"
 TOKEN_PARAMETER = "/buildkite/mayfly/agent-token"  # noqa: S105 - the name of a parameter
 
 
 class StaleBundleError(RuntimeError):
-    """The template's SHA-256 is not that of the bundle: `make bundle` was not run."""
+    """The SHA-256 in the template differs from the bundle's: `make bundle` was not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStack:
-    """One queue: its key and the parameters of `stacks/queue.yaml` besides the obvious ones."""
+    """One queue: its key, and parameters of `stacks/queue.yaml` beyond stack, key and network."""
 
     key: str
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -38,14 +38,14 @@ class QueueStack:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is to be deployed."""
+    """The stacks to deploy."""
 
     root: Path
     """The folder of `template.yaml` and `stacks/`."""
     token: str
     """The Buildkite agent token of the cluster."""
     endpoint: str
-    """Buildkite's agent API, as `http://127.0.0.1:8000/v3`."""
+    """Address of Buildkite's agent API, such as `http://127.0.0.1:8000/v3`."""
     queues: tuple[QueueStack, ...] = ()
     stack: str = "mayfly"
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -54,17 +54,17 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What was deployed."""
+    """The deployed stacks."""
 
     stack: str
     queues: Mapping[str, Mapping[str, Any]]
-    """By queue key: what its stack has published for the control plane."""
+    """By queue key: the facts that the queue's stack publishes for the control plane."""
     sources: Mapping[str, Path]
     """By logical id: the folder of a function's or layer's code."""
 
 
 class Deployer:
-    """Deploys stacks through the API with an operator's clients."""
+    """Deploys stacks through AWS's API with an operator's clients."""
 
     def __init__(
         self, clients: Mapping[str, Any], region: str, vpc: str, subnets: list[str]
@@ -77,7 +77,7 @@ class Deployer:
         self._subnets = subnets
 
     def control(self, deployment: Deployment) -> Translation:
-        """Deploy `template.yaml`; the token parameter comes first, as the README says.
+        """Write the token parameter, as the README says, then deploy `template.yaml`.
 
         Raises:
             TemplateError: a parameter is not allowed.
@@ -88,7 +88,7 @@ class Deployer:
         name = deployment.parameters.get("TokenParameter", TOKEN_PARAMETER)
         self._ssm.put_parameter(Name=name, Value=deployment.token, Type="SecureString")
         translation = translate(deployment.root / "template.yaml", self._region, ARTIFACTS)
-        # Not a parameter of the template: it would be a question that nobody else has to answer.
+        # The mapping is changed here: as a parameter of the template, only the lab would need it.
         translation.template["Mappings"]["Buildkite"]["Agent"]["Endpoint"] = deployment.endpoint
         self._s3.create_bucket(Bucket=ARTIFACTS)
         self._upload(translation)
@@ -96,7 +96,7 @@ class Deployer:
         return translation
 
     def queue(self, deployment: Deployment, queue: QueueStack) -> Mapping[str, Any]:
-        """Deploy `stacks/queue.yaml` for a queue; what it has published.
+        """Deploy `stacks/queue.yaml` for a queue. Returns the facts that the stack publishes.
 
         Raises:
             TemplateError: a parameter is not allowed.
@@ -117,7 +117,7 @@ class Deployer:
         return self.published(deployment.stack, queue.key)
 
     def published(self, stack: str, key: str) -> Mapping[str, Any]:
-        """What the stack of a queue tells the control plane."""
+        """The facts that a queue's stack publishes for the control plane, from SSM."""
         name = f"/mayfly-infra/{stack}/queues/{key}"
         value = self._ssm.get_parameter(Name=name)["Parameter"]["Value"]
         published: Mapping[str, Any] = json.loads(value)
@@ -139,7 +139,7 @@ class Deployer:
     def _create(
         self, name: str, template: Mapping[str, Any], parameters: Mapping[str, str]
     ) -> None:
-        check_parameters(template, parameters)  # moto accepts anything
+        check_parameters(template, parameters)  # moto does not check parameters
         key = f"{name}.json"
         body = json.dumps(template, default=str).encode()
         self._s3.put_object(Bucket=ARTIFACTS, Key=key, Body=body)
@@ -154,8 +154,8 @@ class Deployer:
 
 
 def _require_bundle(template: Mapping[str, Any], layer: bytes) -> None:
-    """Hosts refuse a bundle whose SHA-256 is not the template's; better to say so before."""
+    """Raise StaleBundleError for another SHA-256 than the template's: hosts would refuse it."""
     with zipfile.ZipFile(io.BytesIO(layer)) as archive:
         digest = hashlib.sha256(archive.read(BUNDLE)).hexdigest()
     if digest not in json.dumps(template["Resources"]["BundleParameter"]):
-        raise StaleBundleError("template.yaml names another bundle than the sources: `make bundle`")
+        raise StaleBundleError("template.yaml names an outdated bundle; run `make bundle`")

@@ -1,4 +1,4 @@
-"""EC2 as it is: states take time, launches are idempotent, IMDS lags behind the API.
+"""EC2's behaviour over time: states take time, launches are idempotent, IMDS lags behind the API.
 
-moto keeps what instances are; what they do is decided here.
+moto keeps the properties of instances; this package decides their states and profiles.
 """

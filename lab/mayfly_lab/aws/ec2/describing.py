@@ -1,4 +1,4 @@
-"""DescribeInstances and the description of associations: filters, pages, and what is shown when."""
+"""Answers of DescribeInstances and DescribeIamInstanceProfileAssociations: filters and pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mayfly_lab.aws.front.call import Refusal
 Filters = Iterable[Mapping[str, Any]]
 _MOST = 1000
 
-# The values of an instance that a filter looks at.
+# By filter: the values of an instance that the filter compares.
 _FILTERS: dict[str, Callable[[Instance], Iterable[str | None]]] = {
     "architecture": lambda each: [each.moto.architecture],
     "availability-zone": lambda each: [each.moto.placement.zone],
@@ -85,7 +85,7 @@ def describe_associations(ec2: Ec2, parameters: Mapping[str, Any]) -> dict[str, 
 
 
 def shown_association(association: Association, state: str) -> dict[str, Any]:
-    """An association in the words of the API."""
+    """An association in the form of the API's answers."""
     return {
         "AssociationId": association.association_id,
         "InstanceId": association.instance_id,
@@ -109,7 +109,7 @@ def _matches(instance: Instance, name: str, patterns: Sequence[str]) -> bool:
         values = [value for value in _FILTERS[name](instance) if value is not None]
     else:
         raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
-    # EC2's wildcards are * and ?; fnmatch's brackets mean nothing to it.
+    # EC2's wildcards are * and ? only: fnmatch's brackets are escaped.
     literal = [pattern.replace("[", "[[]") for pattern in patterns]
     return any(fnmatchcase(value, pattern) for value in values for pattern in literal)
 

@@ -1,4 +1,4 @@
-"""The instances of the account: what may be done to them, and what their IMDS asks."""
+"""The instances of the account: operations on them, and the facts that their IMDS serves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mayfly_lab.aws.front.call import Refusal
 from mayfly_lab.contracts import Keys, ServedProfile
 
 Before = list[tuple[Instance, State]]
-"""Instances, each with the state that it was in before."""
+"""Instances, each with its state before an operation."""
 
 
 @dataclass(slots=True)
@@ -30,24 +30,24 @@ class Ec2:
 
     @property
     def lock(self) -> threading.RLock:
-        """Held by whoever changes an instance."""
+        """The lock to hold while an instance changes."""
         return self.life.world.lock
 
     @property
     def moments(self) -> Moments:
-        """What became of every instance, for timelines."""
+        """Changes of every instance, for timelines."""
         return self.life.moments
 
     @property
     def profiles(self) -> Profiles:
-        """The profiles' associations."""
+        """The associations of instance profiles."""
         return self.life.profiles
 
     def get(self, instance_id: str) -> Instance:
         """The instance with this id.
 
         Raises:
-            Refusal: there is none.
+            Refusal: the id is unknown.
         """
         found = self.instances.get(instance_id)
         if found is None:
@@ -57,7 +57,7 @@ class Ec2:
         return found
 
     def visible(self) -> list[Instance]:
-        """The instances that Describe calls show: not the newest, not the long gone."""
+        """Instances that Describe calls show: newest and long terminated ones are omitted."""
         now = self.life.world.clock()
         shown = self.life.world.delays.terminated_shown
         return [
@@ -68,7 +68,7 @@ class Ec2:
         ]
 
     def begin(self, instance: Instance, profile: Profile | None) -> None:
-        """Start the life of an instance that was just launched."""
+        """Register a launched instance, and start its life."""
         with self.lock:
             self.instances[instance.instance_id] = instance
             if profile is not None:
@@ -82,15 +82,15 @@ class Ec2:
                 self.life.world.timers.after(seconds, partial(self._want_back, instance))
 
     def clock_skew(self, instance_id: str) -> float:
-        """By how many seconds the instance's clock is fast."""
+        """Seconds by which the instance's clock is fast; 0 for unknown ids."""
         found = self.instances.get(instance_id)
         return found.skew if found is not None else 0.0
 
     def terminate(self, instance_ids: Iterable[str]) -> Before:
-        """End instances.
+        """Terminate instances. Returns the instances with their states before.
 
         Raises:
-            Refusal: one of them does not exist; nothing is done then.
+            Refusal: an id is unknown; then no instance is terminated.
         """
         with self.lock:
             before = self._with_states(instance_ids)
@@ -99,10 +99,10 @@ class Ec2:
         return before
 
     def stop(self, instance_ids: Iterable[str]) -> Before:
-        """Stop instances.
+        """Stop instances. Returns the instances with their states before.
 
         Raises:
-            Refusal: one of them does not exist or cannot be stopped; nothing is done then.
+            Refusal: an id is unknown or an instance cannot be stopped; then none is stopped.
         """
         with self.lock:
             before = self._with_states(instance_ids)
@@ -120,17 +120,17 @@ class Ec2:
         return before
 
     def start(self, instance_ids: Iterable[str]) -> Before:
-        """Start stopped instances.
+        """Start stopped instances. Returns the instances with their states before.
 
         Raises:
-            Refusal: one of them does not exist or cannot be started; nothing is done then.
+            Refusal: an id is unknown or an instance cannot be started; then none is started.
         """
         with self.lock:
             before = self._with_states(instance_ids)
             for instance, state in before:
                 _require(instance, state, {State.STOPPED, State.PENDING, State.RUNNING}, "started")
                 place = instance.moto.subnet_id, instance.moto.placement.zone
-                # Spot instances of the lab are one-time requests, which nobody can start again.
+                # `spot=False`: spot instances here are one-time requests, which cannot be started.
                 pools = pools_of(instance.instance_type, *place, spot=False)
                 if self.life.world.faults.take("no-capacity", *pools):
                     raise Refusal("InsufficientInstanceCapacity", "Insufficient capacity.", 500)
@@ -140,10 +140,10 @@ class Ec2:
         return before
 
     def reboot(self, instance_ids: Iterable[str]) -> None:
-        """Boot running instances again; the state stays `running`.
+        """Reboot running instances; their state stays `running`.
 
         Raises:
-            Refusal: one of them does not exist or is not running; nothing is done then.
+            Refusal: an id is unknown or an instance is not running; then none is rebooted.
         """
         with self.lock:
             before = self._with_states(instance_ids)
@@ -153,10 +153,10 @@ class Ec2:
                 self.life.boot_again(instance)
 
     def interrupt(self, instance_id: str, warning: float | None = None) -> None:
-        """Take a spot instance back: a warning now, its end `warning` seconds later.
+        """Interrupt a spot instance: warn now, terminate it `warning` seconds later.
 
         Raises:
-            ValueError: it is not a running spot instance.
+            ValueError: the instance is not a running spot instance.
         """
         seconds = self.life.world.delays.spot_warning if warning is None else warning
         with self.lock:
@@ -175,23 +175,23 @@ class Ec2:
             self.life.world.timers.after(seconds, partial(self._take_back, instance))
 
     def profile(self, instance_id: str) -> ServedProfile | None:
-        """The profile that IMDS serves now (None: 404); it lags behind the EC2 API."""
+        """The profile that IMDS serves now, later than the EC2 API shows it; None means 404."""
         with self.lock:
             running = self.get(instance_id).state is State.RUNNING
             return self.profiles.served(instance_id) if running else None
 
     def stale_roles(self, instance_id: str) -> Mapping[str, Keys]:
-        """Roles whose credentials are still served by name after a swap, for a stated time."""
+        """Credentials by role name of roles that IMDS still serves by name after a swap."""
         with self.lock:
             running = self.get(instance_id).state is State.RUNNING
             return self.profiles.stale(instance_id) if running else {}
 
     def spot_action(self, instance_id: str) -> datetime | None:
-        """When a spot interruption will take the instance; None without a notice."""
+        """Time of the instance's spot interruption; None without a notice."""
         return self.get(instance_id).interrupted_at
 
     def powered_off(self, instance_id: str) -> None:
-        """The operating system has shut down: EC2 stops or terminates by the shutdown behaviour."""
+        """Stop or terminate an instance by its shutdown behaviour: its system has shut down."""
         with self.lock:
             instance = self.get(instance_id)
             if instance.state is not State.RUNNING:
@@ -216,7 +216,7 @@ class Ec2:
 
 
 def pools_of(instance_type: str, subnet_id: str, zone: str, *, spot: bool) -> tuple[str, ...]:
-    """The names under which faults of capacity know where an instance would run."""
+    """Subjects for capacity faults: the pool by subnet and by zone, with and without its market."""
     places = f"{instance_type}/{subnet_id}", f"{instance_type}/{zone}"
     market = "spot" if spot else "on-demand"
     return *places, *(f"{place}/{market}" for place in places)

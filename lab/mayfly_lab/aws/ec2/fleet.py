@@ -34,17 +34,17 @@ class Pool:
 
 
 class InstantFleet:
-    """One CreateFleet request. Where several pools would do, they are taken in the given order.
+    """One CreateFleet request. Several possible pools are tried in the request's order.
 
-    The lab knows neither prices nor spare capacity, so the request's own order (or priority)
-    stands for what AWS would choose by them.
+    AWS would choose by price and spare capacity. The lab has neither, so the request's order (or
+    priority) decides.
     """
 
     def __init__(self, launcher: Launcher, request: Data) -> None:
         """Check the request.
 
         Raises:
-            Refusal: it asks for what the lab's fleets cannot do, or makes no sense.
+            Refusal: the request needs an option that the lab's fleets do not have.
         """
         self._launcher = launcher
         self._request = request
@@ -52,7 +52,7 @@ class InstantFleet:
         _refuse_unknown(request)
 
     def launch(self) -> dict[str, Any]:
-        """Launch what there is room for; the answer of CreateFleet.
+        """Launch as many instances as the pools hold. Returns the answer of CreateFleet.
 
         Raises:
             Refusal: a launch template does not exist.
@@ -80,7 +80,7 @@ class InstantFleet:
         return {"FleetId": fleet_id, "Errors": self._errors, "Instances": instances}
 
     def _targets(self) -> list[tuple[bool, int]]:
-        """How many spot and how many on-demand instances are wanted."""
+        """Pairs of market (True for spot) and wanted instances; markets with none are omitted."""
         target = self._request["TargetCapacitySpecification"]
         spot = int(target.get("SpotTargetCapacity") or 0)
         on_demand = int(target.get("OnDemandTargetCapacity") or 0)
@@ -92,7 +92,10 @@ class InstantFleet:
         return [(is_spot, count) for is_spot, count in ((False, on_demand), (True, spot)) if count]
 
     def _plan(self, wanted: int, *, spot: bool) -> list[tuple[Pool, Specification, int]]:
-        """Which pools take how many; pools without room or with a fault become errors."""
+        """Pools with their specification and number of instances.
+
+        A pool without capacity, or refused otherwise, adds an error to the answer.
+        """
         options = self._request.get("SpotOptions" if spot else "OnDemandOptions") or {}
         strategy = str(options.get("AllocationStrategy") or "lowest-price")
         open_pools: list[tuple[Pool, Specification]] = []
@@ -128,7 +131,7 @@ class InstantFleet:
             for override in config.get("Overrides") or [{}]
         ]
         if by_priority:
-            # Without a priority an override comes last, as in EC2.
+            # An override without a priority comes last, as in EC2.
             pools.sort(key=lambda pool: float(pool.override.get("Priority") or "inf"))
         return pools
 

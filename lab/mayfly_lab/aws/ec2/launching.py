@@ -1,4 +1,4 @@
-"""Launches: what a launch template, its overrides and the request make together."""
+"""Launches: merges launch template, overrides and request, and creates the instances."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Data = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """All that makes instances of one pool (one type in one subnet)."""
+    """The specification of instances of one pool (one type in one subnet)."""
 
     data: Data
-    """Launch template data with everything more specific laid over it."""
+    """Launch template data, with the request's and override's values over it."""
     template: tuple[str, int] | None
     subnet: Any
     image_id: str
@@ -39,13 +39,13 @@ class Specification:
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """The names of its pool."""
+        """Subjects for capacity faults of the pool, as `pools_of`."""
         zone = self.subnet.availability_zone
         return pools_of(self.instance_type, self.subnet.id, zone, spot=self.spot)
 
 
 def insufficient(specification: Specification) -> Refusal:
-    """How EC2 says that a pool has no room."""
+    """EC2's error for a pool without capacity."""
     return Refusal(
         "InsufficientInstanceCapacity",
         f"We currently do not have sufficient {specification.instance_type} capacity in"
@@ -68,10 +68,11 @@ class Launcher:
     profile: Callable[[Data], Profile]
 
     def specify(self, template: Data | None, request: Data, *, spot: bool) -> Specification:
-        """What a launch template (if any) and a request or override make together.
+        """The specification of a launch template (if any) with a request or override over it.
 
         Raises:
-            Refusal: something that they name does not exist or does not fit.
+            Refusal: a named template, subnet, image, type or profile is unknown, or image and type
+                differ in architecture.
         """
         base, reference = self.template(template) if template else ({}, None)
         own = {name: value for name, value in request.items() if value is not None}
@@ -94,7 +95,7 @@ class Launcher:
         """The data of a launch template's version, and its id and number.
 
         Raises:
-            Refusal: there is no such template or version.
+            Refusal: the template or version is unknown.
         """
         template_id = named.get("LaunchTemplateId")
         name = named.get("LaunchTemplateName")
@@ -124,16 +125,16 @@ class Launcher:
         )
 
     def require_room(self, specification: Specification) -> None:
-        """See that the pool has room.
+        """Check the pool's capacity.
 
         Raises:
-            Refusal: a fault says that it has none.
+            Refusal: the fault `no-capacity` strikes the pool.
         """
         if self.ec2.life.world.faults.take("no-capacity", *specification.pools):
             raise insufficient(specification)
 
     def most(self, specification: Specification, wanted: int) -> int:
-        """How many of the wanted instances the pool has room for."""
+        """Number of the wanted instances that the pool has capacity for."""
         partial = self.ec2.life.world.faults.take("partial-fleet", *specification.pools)
         return wanted if partial is None else min(wanted, int(partial.value))
 
@@ -145,7 +146,7 @@ class Launcher:
         client_token: str = "",
         fleet_id: str = "",
     ) -> list[Instance]:
-        """Create `count` instances; their lives begin."""
+        """Create `count` instances and start their lives. Returns the instances."""
         data = specification.data
         interface: Data = next(iter(data.get("NetworkInterfaces") or ()), {})
         options = {
@@ -231,13 +232,13 @@ def _merged_tags(base: Data, own: Data) -> dict[str, dict[str, str]]:
 
 
 def _user_data(data: Data) -> str | None:
-    """User data in base64: text in a request, an object of moto's in a template."""
+    """User data in base64: a string in a request, an object of moto in a template."""
     given = data.get("UserData")
     return None if given is None else str(given)
 
 
 def _aws_tags(specification: Specification, fleet_id: str) -> dict[str, str]:
-    """The tags that EC2 itself puts on instances."""
+    """Tags that EC2 itself sets on instances."""
     tags = {"aws:ec2:fleet-id": fleet_id} if fleet_id else {}
     if specification.template is not None:
         template_id, version = specification.template

@@ -1,4 +1,4 @@
-"""How an instance lives: its states one after another, its power, and who hears of it."""
+"""The life of an instance: its states one after another, its power, and its events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mayfly_lab.contracts import Boot, MachineRoom
 
 
 class IllegalTransitionError(RuntimeError):
-    """The lab tried to move an instance where EC2 never would."""
+    """The lab tried a transition between instance states that EC2 does not have."""
 
 
 @dataclass(slots=True)
@@ -30,26 +30,26 @@ class Life:
     moments: Moments
     profiles: Profiles
     room: MachineRoom = field(init=False)
-    """Where the machines are; it is built after this, because it needs a view of it."""
+    """Runs the machines. Set after construction, because the room needs a view of the instances."""
 
     def begin(self, instance: Instance) -> None:
-        """It was launched; it will run."""
+        """Announce a launched instance, and let it run after the stated delay."""
         self._show(instance)
         self._announce(instance)
         self.world.timers.after(self.world.delays.pending, partial(self._run, instance))
 
     def begin_again(self, instance: Instance) -> None:
-        """A stopped one is started; it will run."""
+        """Start a stopped instance, and let it run after the stated delay."""
         instance.moto.start()
         self._move(instance, State.PENDING)
         self.world.timers.after(self.world.delays.pending, partial(self._run, instance))
 
     def boot_again(self, instance: Instance) -> None:
-        """A running one is rebooted."""
+        """Reboot a running instance."""
         self.world.timers.after(0, partial(self._reboot, instance))
 
     def shut_down(self, instance: Instance, reason: str) -> None:
-        """Terminate it, whatever its state; nothing to do when it is gone."""
+        """Terminate an instance in any state; no effect on an instance that has ended."""
         if instance.state in GONE:
             return
         instance.reason = reason
@@ -58,7 +58,7 @@ class Life:
         self.world.timers.after(0, partial(self._finish, instance, due, self._end))
 
     def halt(self, instance: Instance, reason: str) -> None:
-        """Stop a running one."""
+        """Stop a running instance."""
         instance.reason = reason
         self._move(instance, State.STOPPING)
         due = self.world.clock() + self.world.delays.stopping
@@ -86,7 +86,7 @@ class Life:
         self._switch_on(instance, boot)
 
     def _finish(self, instance: Instance, due: float, end: Callable[[Instance], None]) -> None:
-        """Take the power away, and when the stated delay is over as well, say so."""
+        """Cut the power, and call `end` when the stated delay is over too."""
         self._switch_off(instance)
         self.world.timers.after(
             max(0.0, due - self.world.clock()), partial(self._conclude, instance, end)
@@ -97,7 +97,7 @@ class Life:
             end(instance)
 
     def _stopped(self, instance: Instance) -> None:
-        if instance.state is State.STOPPING:  # it may have been terminated meanwhile
+        if instance.state is State.STOPPING:  # a call may have terminated the instance meanwhile
             instance.moto.stop()
             self._move(instance, State.STOPPED)
 
@@ -126,7 +126,7 @@ class Life:
 
     def _switch_on(self, instance: Instance, boot: Boot) -> None:
         with instance.power:
-            # Between the change of state and this moment it may have been ended.
+            # A call may have ended the instance since its change of state.
             if instance.state is State.RUNNING and instance.boots == boot.number:
                 instance.powered = True
                 self.room.boot(boot)
@@ -145,7 +145,7 @@ class Life:
         self._announce(instance)
 
     def _show(self, instance: Instance) -> None:
-        """Have moto's object show the state."""
+        """Copy state and reason into moto's object."""
         shown = instance.moto.instance_state
         shown.name, shown.code = str(instance.state), instance.state.code
         instance.moto.state_reason.code = instance.reason

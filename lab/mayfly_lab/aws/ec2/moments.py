@@ -1,4 +1,4 @@
-"""What became of every instance, moment by moment: the material of the demo's timeline."""
+"""Changes of every instance with their times, for the report's timelines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Aspect(StrEnum):
-    """What changed."""
+    """The aspect of an instance that changed."""
 
     STATE = "state"
     """The instance's state."""
@@ -42,15 +42,15 @@ class Moments:
         self._moments: list[Moment] = []
 
     def note(self, instance_id: str, aspect: Aspect, value: str, *, delay: float = 0.0) -> None:
-        """Write down a change that takes effect `delay` seconds from now."""
+        """Record a change that takes effect `delay` seconds from now."""
         with self._lock:
             self._moments.append(Moment(self._clock() + delay, instance_id, aspect, value))
 
     def of(self, instance_id: str) -> list[Moment]:
-        """The changes of one instance in the order in which they took effect."""
+        """Changes of one instance, in the order of their effect."""
         return [moment for moment in self.all() if moment.instance_id == instance_id]
 
     def all(self) -> list[Moment]:
-        """Every change in the order in which they took effect."""
+        """All changes, in the order of their effect."""
         with self._lock:
             return sorted(self._moments, key=lambda moment: moment.at)

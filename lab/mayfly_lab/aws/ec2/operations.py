@@ -1,4 +1,4 @@
-"""The operations of the EC2 API that the lab answers in moto's place."""
+"""Operations of the EC2 API that the lab answers in place of moto."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from mayfly_lab.aws.ec2.states import State
 from mayfly_lab.aws.ec2.tokens import ClientTokens
 from mayfly_lab.aws.front.call import Call, Refusal
 
-# They would make or end instances behind the back of this layer.
+# moto would create or end instances without this layer's knowledge.
 _REFUSED = ("RequestSpotInstances", "RequestSpotFleet", "ModifyFleet", "DeleteFleets")
 
 
 @dataclass(slots=True)
 class Operations:
-    """One method per operation; the front door calls them with the lock held."""
+    """One method per operation. The front door holds the lock of the EC2 layer during a call."""
 
     ec2: Ec2
     launcher: Launcher
     tokens: ClientTokens = field(default_factory=ClientTokens)
 
     def table(self) -> dict[str, Callable[[Call], Answer]]:
-        """All of them by `ec2:Operation`."""
+        """Handlers of all operations, by `ec2:Operation`."""
         own: dict[str, Callable[[Data], Mapping[str, Any]]] = {
             "AssociateIamInstanceProfile": self.associate,
             "CreateFleet": self.create_fleet,
@@ -95,7 +95,7 @@ class Operations:
         return known
 
     def describe_instances(self, request: Data) -> Mapping[str, Any]:
-        """DescribeInstances, late by the stated delay."""
+        """DescribeInstances; new instances show after the stated delay."""
         return describe_instances(self.ec2, request)
 
     def describe_associations(self, request: Data) -> Mapping[str, Any]:
@@ -124,7 +124,7 @@ class Operations:
         return {}
 
     def console_output(self, request: Data) -> Mapping[str, Any]:
-        """GetConsoleOutput: what the machine has written so far, at most 64 KB."""
+        """GetConsoleOutput: the console so far, at most its last 64 KB."""
         instance = self.ec2.get(str(request["InstanceId"]))
         text = self.ec2.life.room.console(instance.instance_id) if instance.boots else ""
         output = base64.b64encode(text.encode()[-65536:]).decode()
@@ -147,7 +147,7 @@ class Operations:
         return {"IamInstanceProfileAssociation": shown_association(association, "associating")}
 
     def replace_association(self, request: Data) -> Mapping[str, Any]:
-        """ReplaceIamInstanceProfileAssociation: running instances only; the id is new."""
+        """ReplaceIamInstanceProfileAssociation: running instances only; with a new id."""
         association_id = str(request["AssociationId"])
         instance = self.ec2.get(self.ec2.profiles.lookup(association_id).instance_id)
         if instance.state is not State.RUNNING:
@@ -166,7 +166,7 @@ class Operations:
         return {"IamInstanceProfileAssociation": shown_association(association, "disassociating")}
 
     def _show_profile(self, instance: Instance) -> None:
-        """Have DescribeInstances agree with the associations."""
+        """Copy the current association into moto's object, for DescribeInstances."""
         current = self.ec2.profiles.current(instance.instance_id)
         instance.moto.iam_instance_profile = current and {
             "Arn": current.profile.arn,
@@ -199,7 +199,7 @@ def _refuse(_: Data) -> Mapping[str, Any]:
 def _answer(operation: Callable[[Data], Mapping[str, Any]], call: Call) -> Answer:
     try:
         result = operation(call.parameters)
-    except ServiceException as error:  # raised by moto where this layer asks it
+    except ServiceException as error:  # raised by moto's backend
         raise Refusal(error.code, error.message) from error
     model = get_service_model("ec2").operation_model(call.operation)
     serializer = get_serializer_class("ec2", "ec2")(

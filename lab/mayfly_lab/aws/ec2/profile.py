@@ -1,4 +1,4 @@
-"""An instance profile, and whom AWS sees when an instance uses it."""
+"""An instance profile, and the principal of an instance that uses it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATH = re.compile(r"/mayfly/(?P<stack>[^/]+)/(?P<kind>bootstrap|sandbox)/(?P<qu
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """An instance profile and the role in it."""
+    """An instance profile and its role."""
 
     arn: str
     profile_id: str
@@ -24,7 +24,7 @@ class Profile:
 
 
 def instance_principal(instance_id: str, profile: Profile) -> Principal:
-    """Whom AWS sees when an instance uses its profile."""
+    """The principal that AWS sees in calls of an instance with this profile."""
     match = _PATH.fullmatch(profile.role_path)
     return Principal(
         userid=f"{profile.role_id}:{instance_id}",
@@ -37,14 +37,14 @@ def instance_principal(instance_id: str, profile: Profile) -> Principal:
 
 
 def profile_of(moto_profile: Any) -> Profile:
-    """An instance profile of moto in our words.
+    """A `Profile` from moto's instance profile.
 
     Raises:
-        Refusal: it holds no role.
+        Refusal: the profile contains no role.
     """
     if not moto_profile.roles:
         raise Refusal("InvalidParameterValue", f"{moto_profile.arn} contains no role")
-    if not moto_profile.id.startswith("AIPA"):  # moto's ids are of no kind
+    if not moto_profile.id.startswith("AIPA"):  # moto's ids lack AWS's prefix
         moto_profile.id = f"AIPA{moto_profile.id.upper()[:17]}"
     role = moto_profile.roles[0]
     return Profile(moto_profile.arn, moto_profile.id, role.id, role.name, role.path)

@@ -1,7 +1,7 @@
-"""Instance profiles: their associations in the EC2 API, and what IMDS serves some time later.
+"""Instance profiles: their associations in the EC2 API, and the profile that IMDS serves later.
 
-Facts: every Replace makes a new association id and kills the old one; Replace works on running
-instances only; IMDS follows without any stated bound; credentials that were issued stay valid.
+Facts: every Replace makes a new association id and ends the old one; Replace works on running
+instances only; IMDS follows after a time without a stated bound; issued credentials stay valid.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Association:
 
 @dataclass(frozen=True, slots=True)
 class _Service:
-    """From a moment on IMDS serves this profile (None: 404)."""
+    """The profile that IMDS serves from `begins` on; None means 404."""
 
     begins: float
     profile: Profile | None
@@ -59,14 +59,14 @@ class Profiles:
     _keys: dict[tuple[str, str], Keys] = field(default_factory=dict)
 
     def current(self, instance_id: str) -> Association | None:
-        """The association that the instance has in the EC2 API."""
+        """The instance's live association in the EC2 API; None without one."""
         return next((each for each in self._live() if each.instance_id == instance_id), None)
 
     def attach(self, instance_id: str, profile: Profile) -> Association:
-        """Give an instance a profile at its launch; IMDS serves it from the first moment.
+        """Associate a profile with an instance; IMDS serves the profile at once.
 
         Raises:
-            Refusal: it has one already.
+            Refusal: the instance has an association already.
         """
         if self.current(instance_id) is not None:
             raise Refusal(
@@ -75,20 +75,20 @@ class Profiles:
         return self._begin(instance_id, profile, lag=0.0)
 
     def replace(self, association_id: str, profile: Profile, instance_type: str) -> Association:
-        """Put another profile in the place of an association's.
+        """Replace the profile of an association. Returns the new association, with a new id.
 
         Raises:
-            Refusal: there is no such association (any more).
+            Refusal: no live association has this id.
         """
         old = self.lookup(association_id)
         self._end(old)
         return self._begin(old.instance_id, profile, lag=self._lag(instance_type))
 
     def detach(self, association_id: str) -> Association:
-        """Take an association away.
+        """End an association. Returns the ended association.
 
         Raises:
-            Refusal: there is no such association (any more).
+            Refusal: no live association has this id.
         """
         ended = self._end(self.lookup(association_id))
         self._serve(ended.instance_id, None, self.world.delays.imds_swap)
@@ -96,7 +96,7 @@ class Profiles:
         return ended
 
     def drop(self, instance_id: str) -> None:
-        """The instance is gone, and its association with it."""
+        """Forget the associations of a terminated instance."""
         self._associations = [a for a in self._associations if a.instance_id != instance_id]
         self._services.pop(instance_id, None)
 
@@ -104,7 +104,7 @@ class Profiles:
         """The live association with this id.
 
         Raises:
-            Refusal: there is none.
+            Refusal: no live association has this id.
         """
         for each in self._live():
             if each.association_id == association_id:
@@ -115,7 +115,7 @@ class Profiles:
         )
 
     def describe(self) -> list[tuple[Association, str]]:
-        """Every association that the API shows, with its state."""
+        """Associations with their states; disassociated ones are omitted."""
         now = self.world.clock()
         states = (
             (each, each.state(now, self.world.delays.association)) for each in self._associations
@@ -123,7 +123,7 @@ class Profiles:
         return [(each, state) for each, state in states if state != "disassociated"]
 
     def served(self, instance_id: str) -> ServedProfile | None:
-        """What IMDS of an instance serves now."""
+        """The profile that IMDS of an instance serves now, with credentials; None means 404."""
         profile = self._serving(instance_id, self.world.clock())
         if profile is None:
             return None
@@ -131,7 +131,7 @@ class Profiles:
         return ServedProfile(profile.arn, profile.profile_id, profile.role_name, keys)
 
     def stale(self, instance_id: str) -> Mapping[str, Keys]:
-        """Roles that IMDS still serves by name, for a while after they were replaced."""
+        """Credentials by role name of replaced roles that IMDS still serves by name."""
         now = self.world.clock()
         services = self._services.get(instance_id, [])
         current = self._serving(instance_id, now)

@@ -1,4 +1,4 @@
-"""The states of an instance, and which may follow which."""
+"""The states of an instance, and the transitions between them."""
 
 from __future__ import annotations
 

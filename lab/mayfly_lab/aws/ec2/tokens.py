@@ -1,4 +1,4 @@
-"""Client tokens: the same request twice is one launch."""
+"""Client tokens: a repeated request launches once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mayfly_lab.aws.front.call import Refusal
 
 @dataclass(slots=True)
 class ClientTokens:
-    """What was answered to each client token. The caller holds the lock of the EC2 layer.
+    """The answers to requests with client tokens. The caller holds the lock of the EC2 layer.
 
-    `place` is the zone of a request that names one: RunInstances is then idempotent per zone, and
-    the same token sent to another zone launches again (EC2 developer guide "Ensuring idempotency").
+    `place` is the zone of a request that names a zone: RunInstances is then idempotent per zone,
+    and a token sent to another zone launches again (EC2 developer guide "Ensuring idempotency").
     """
 
     _answers: dict[tuple[str, str, str], tuple[str, Any]] = field(default_factory=dict)
 
     def answered(self, operation: str, place: str, request: Mapping[str, Any]) -> Any | None:
-        """The answer that this request was given before; None when it is new.
+        """The earlier answer to this request; None for a new request or one without a token.
 
         Raises:
             Refusal: the token was used with other parameters.
@@ -38,7 +38,7 @@ class ClientTokens:
         return known[1]
 
     def remember(self, operation: str, place: str, request: Mapping[str, Any], answer: Any) -> None:
-        """Keep the answer that a request got."""
+        """Keep the answer to a request."""
         self._answers[operation, _token(request), place] = (_digest(request), answer)
 
 

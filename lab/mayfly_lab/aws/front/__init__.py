@@ -1,5 +1,4 @@
-"""The front door of the local AWS: who asks, may they, what goes wrong, what was said.
+"""The front door of the local AWS: authentication, authorisation, faults and the journal.
 
-Everything that the functions, the machines and the operators send to AWS comes through here
-before moto sees it.
+All calls of functions, machines and operators pass the front door before moto gets them.
 """

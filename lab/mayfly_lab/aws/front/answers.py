@@ -1,4 +1,4 @@
-"""Refusals in the wire format of each service, with the code that this service uses."""
+"""Writes refusals in the wire format, and with the error code, of each service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Style(StrEnum):
     REST_XML = "rest-xml"
 
 
-# One reason, five spellings: code and HTTP status by protocol, as the services answer them.
+# Code and HTTP status of each refusal by protocol, as the services answer.
 _CODES: dict[str, dict[Style, tuple[str, int]]] = {
     "AccessDenied": {
         Style.JSON: ("AccessDeniedException", 400),
@@ -73,12 +73,12 @@ _CODES: dict[str, dict[Style, tuple[str, int]]] = {
         Style.REST_XML: ("InternalError", 500),
     },
 }
-# SQS speaks JSON, but its clients still go by the codes and statuses of the old query protocol.
+# SQS uses JSON, but its clients expect the codes and statuses of the older query protocol.
 _QUERY_COMPATIBLE = frozenset({"sqs"})
 
 
 def style_of(request: Request, service: str) -> Style:
-    """The protocol in which the client of this request expects its answer."""
+    """The protocol of the request, and so of its answer."""
     if "x-amz-target" in request.headers:
         return Style.JSON
     if service == "ec2":
@@ -92,7 +92,7 @@ def style_of(request: Request, service: str) -> Style:
 
 
 def spelled(refusal: Refusal, style: Style, service: str = "") -> tuple[str, int]:
-    """Code and status of a refusal as this protocol (of this service) writes them."""
+    """Error code and HTTP status of a refusal in this protocol (of this service)."""
     if service in _QUERY_COMPATIBLE and style is Style.JSON:
         style = Style.QUERY
     code, status = _CODES.get(refusal.code, {}).get(style, (refusal.code, 400))
@@ -100,7 +100,7 @@ def spelled(refusal: Refusal, style: Style, service: str = "") -> tuple[str, int
 
 
 def refusal_answer(refusal: Refusal, style: Style, service: str) -> Answer:
-    """The HTTP answer that tells a client of `service` why it was refused."""
+    """The HTTP answer for a refusal by `service`."""
     code, status = spelled(refusal, style, service)
     request_id = str(uuid.uuid4())
     if style in {Style.JSON, Style.REST_JSON}:

@@ -1,4 +1,4 @@
-"""May this principal make this call? One interface, so that what decides can be exchanged."""
+"""Decides whether a principal may make a call; the interface, so that tests can replace it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly_lab.aws.front.call import Call, Kind, Principal
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a call may go on, and why not."""
+    """Whether a call is allowed, and the reason of a denial."""
 
     allowed: bool
     reason: str = ""
@@ -21,19 +21,19 @@ ALLOWED = Verdict(allowed=True)
 
 
 def denied(reason: str) -> Verdict:
-    """A verdict against the call."""
+    """A verdict that denies the call."""
     return Verdict(allowed=False, reason=reason)
 
 
 class Authoriser(Protocol):
-    """Decides before anything is done; it has no effect of its own."""
+    """Decides before a call is carried out. A decision has no effects."""
 
     def decide(self, principal: Principal, call: Call) -> Verdict:
         """Whether `principal` may make `call`."""
 
 
 class ByPrincipal:
-    """Decides by what the principal is: each kind has one authoriser; kinds without have no right.
+    """One authoriser for each kind of principal; kinds without an authoriser have no rights.
 
     GetCallerIdentity needs no permission, as in AWS.
     """
@@ -52,8 +52,8 @@ class ByPrincipal:
 
 
 class Everything:
-    """Allows every call: the operators of the account."""
+    """Allows every call. For operators of the account."""
 
     def decide(self, principal: Principal, call: Call) -> Verdict:  # noqa: ARG002 - the interface
-        """Always allowed."""
+        """`ALLOWED` for every call."""
         return ALLOWED

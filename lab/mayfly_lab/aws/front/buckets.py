@@ -17,7 +17,7 @@ from mayfly_lab.aws.front.call import Call, Kind, Principal, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A bucket: how much it holds, and how much flows in each second."""
+    """A token bucket: the actions that it limits, its size, and its tokens per second."""
 
     name: str
     actions: tuple[str, ...]
@@ -25,7 +25,7 @@ class Limit:
     per_second: float
 
 
-# The first limit that names an action is the one that counts it.
+# An action takes its token from the first limit that names the action.
 LIMITS = (
     Limit("RunInstances", ("ec2:RunInstances",), 5, 2),
     Limit("StartInstances", ("ec2:StartInstances",), 5, 2),
@@ -46,7 +46,7 @@ LIMITS = (
 class Buckets:
     """Counts calls against AWS's limits. Thread-safe.
 
-    Operators are not counted: they stand for many people on many days.
+    Calls of operators are not counted: one operator of the lab stands for many over many days.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,10 +55,10 @@ class Buckets:
         self._levels: dict[str, tuple[float, float]] = {}
 
     def spend(self, principal: Principal, call: Call) -> None:
-        """Take the call's token.
+        """Take a token for the call.
 
         Raises:
-            Refusal: the bucket is empty.
+            Refusal: the call's bucket is empty.
         """
         if principal.kind is Kind.OPERATOR:
             return

@@ -1,4 +1,4 @@
-"""Who calls and what is called: the words that the whole front door speaks."""
+"""Principals, calls and refusals, as all of the front door uses them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What stands behind a set of credentials."""
+    """The kind of a principal."""
 
     OPERATOR = "operator"
     FUNCTION = "function"
@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whom AWS sees behind a request."""
+    """The identity that AWS sees behind a request."""
 
     userid: str
     """`aws:userid`: for a role `<role unique id>:<session name>`."""
@@ -30,7 +30,7 @@ class Principal:
     name: str
     """The function's short name, the instance id, or the operator's name."""
     stack: str = ""
-    """The control stack that the principal belongs to."""
+    """The control stack of the principal."""
     queue: str = ""
 
     @property
@@ -41,9 +41,9 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One operation of one service, with its parameters under their names in the API model.
+    """One operation of one service, with its parameters by their names in the API model.
 
-    Secrets in the parameters are blanked out (see `scrub`).
+    Secrets in the parameters are replaced (see `scrub`).
     """
 
     service: str
@@ -52,14 +52,14 @@ class Call:
 
     @property
     def action(self) -> str:
-        """`service:Operation`, as policies and fault switches write it."""
+        """`service:Operation`, as in policies and faults."""
         return f"{self.service}:{self.operation}"
 
 
 class Refusal(Exception):
-    """AWS says no: a code, a message and an HTTP status for the client.
+    """AWS refuses a call, with a code, a message and an HTTP status for the client.
 
-    `status` None means the status that the service's protocol uses for the code.
+    `status` None means the status that the service's protocol has for the code.
     """
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:

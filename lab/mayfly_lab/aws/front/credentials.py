@@ -1,4 +1,4 @@
-"""Temporary credentials: who holds which access key, and until when."""
+"""Temporary credentials: the principal of each access key, and its expiry."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _KEY_LETTERS = string.ascii_uppercase + string.digits
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A set of credentials and the principal that it makes."""
+    """Credentials and their principal."""
 
     principal: Principal
     keys: Keys
 
     def expired(self, now: float) -> bool:
-        """Whether the credentials are past their time."""
+        """Whether the credentials have expired at `now`, in seconds since the epoch."""
         return now >= self.keys.expires.timestamp()
 
 
 class Credentials:
-    """Issues credentials and knows their holders. Thread-safe."""
+    """Issues credentials, and finds their holders. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class Credentials:
         self._holders: dict[str, Holder] = {}
 
     def issue(self, principal: Principal, lifetime: timedelta) -> Keys:
-        """New temporary credentials of `principal`, valid for `lifetime` from now."""
+        """Issue temporary credentials of `principal`, valid for `lifetime` from now."""
         keys = Keys(
             access_key="ASIA" + "".join(secrets.choice(_KEY_LETTERS) for _ in range(16)),
             secret_key=secrets.token_urlsafe(30),
@@ -49,5 +49,5 @@ class Credentials:
         return keys
 
     def holder(self, access_key: str) -> Holder | None:
-        """Who holds an access key, expired or not; None when nobody was ever given it."""
+        """The holder of an access key, expired or not; None for a key that was never issued."""
         return self._holders.get(access_key)

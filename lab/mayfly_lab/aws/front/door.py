@@ -1,4 +1,4 @@
-"""The front door: authenticate, read, authorise, let things go wrong, write down, pass on."""
+"""The front door: authenticates, reads and authorises a call, injects faults, and journals it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CODE = re.compile(
 
 @dataclass(slots=True)
 class FrontDoor:
-    """Answers every request to the local AWS; `cloud` is what stands behind it."""
+    """Answers every request to the local AWS. `cloud` answers the calls that pass."""
 
     cloud: Cloud
     credentials: Credentials
@@ -45,27 +45,27 @@ class FrontDoor:
     layers: Layers
     scrubber: Scrubber = field(default_factory=Scrubber)
     buckets: Buckets | None = None
-    """AWS's own request limits; None for none."""
+    """AWS's own request limits; None for no limits."""
     locks: Mapping[str, threading.RLock] = field(default_factory=dict)
-    """One lock per service whose backend in moto must not be entered twice at once."""
+    """By service: the lock of a moto backend that must not run two calls at once."""
     operations: dict[str, Operation] = field(default_factory=dict)
-    """Operations (by `service:Operation`) that are not moto's to answer."""
+    """By `service:Operation`: handlers of operations that the lab answers in place of moto."""
     observers: list[Observer] = field(default_factory=list)
-    """Told of every call that was carried out, before its answer leaves."""
+    """Called after every successful call, before its answer is sent."""
     kill: Callable[[str], None] = lambda _: None
-    """Kills the worker of a function that holds this access key, in the middle of what it does."""
+    """Kills the busy worker of a function with this access key."""
     skew: Callable[[Principal], float] = lambda _: 0.0
-    """By how many seconds the clock of a principal is fast."""
+    """Seconds by which the clock of a principal is fast."""
     undisturbed: frozenset[str] = frozenset()
-    """Names of principals whom no fault strikes."""
+    """Names of principals whose calls no fault strikes."""
     sleep: Callable[[float], None] = time.sleep
     _transactions: TransactionTokens = field(default_factory=TransactionTokens)
 
     def answer(self, request: Request) -> Answer:
-        """The answer to one request.
+        """Answer one request. A refusal becomes an error answer.
 
         Raises:
-            AnswerLostError: a fault says that the answer gets lost.
+            AnswerLostError: a fault drops the answer.
         """
         path = request.url.path
         if path.startswith(DOWNLOADS):
@@ -112,7 +112,7 @@ class FrontDoor:
         return answer
 
     def _disturb(self, principal: Principal, call: Call) -> None:
-        """The faults that strike before anything is done."""
+        """Inject the faults that strike before a call is carried out. Raises Refusal."""
         if principal.name in self.undisturbed:
             return
         if late := self.faults.take("latency", call.action, by=principal.name):
@@ -126,7 +126,7 @@ class FrontDoor:
             raise Refusal("InternalError", "An internal error occurred (fault)")
 
     def _lose(self, principal: Principal, call: Call, access_key: str) -> None:
-        """The faults that strike after the call was carried out."""
+        """Inject the faults that strike after a call was carried out. Raises AnswerLostError."""
         if principal.name in self.undisturbed:
             return
         if principal.kind is Kind.FUNCTION and self.faults.take(
@@ -159,15 +159,15 @@ class FrontDoor:
             return answer
 
     def _ask(self, call: Call, request: Request) -> Answer:
-        """Have the cloud answer."""
+        """Let the cloud answer. Raises Refusal for what moto does not have or fails at."""
         with self._locked(call.service):
             try:
                 return self.cloud(call, request)
             except NotImplementedError as error:
-                LOG.warning("moto cannot do %s", call.action)
+                LOG.warning("moto does not have %s", call.action)
                 raise Refusal("NotImplemented", f"{call.action}: {error}", 501) from error
             except Exception as error:
-                # A crash inside moto is what AWS would show as its own fault; it must be seen.
+                # The client gets an internal error, as from AWS; the log keeps moto's traceback.
                 LOG.exception("moto failed at %s", call.action)
                 raise Refusal("InternalError", f"{call.action}: {error!r}") from error
 
@@ -186,13 +186,13 @@ NOBODY = Principal(
 
 
 def _unread(request: Request, service: str) -> Call:
-    """A request that was refused before it could be read."""
+    """A call without parameters, for a request that was refused before it was read."""
     target = request.headers.get("x-amz-target", "").rpartition(".")[2]
     return Call(service or "unknown", target or f"{request.method} {request.url.path}", {})
 
 
 def _error_code(answer: Answer) -> str:
-    """The error code in an answer of moto, whatever its protocol."""
+    """The error code in an answer of moto in any protocol; the HTTP status without one."""
     if kind := answer.headers.get("x-amzn-errortype"):
         return kind.partition(":")[0]
     match = _CODE.search(answer.body)

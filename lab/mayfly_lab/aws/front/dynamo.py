@@ -1,4 +1,4 @@
-"""DynamoDB requests taken apart: which row, which attributes, which values are written."""
+"""Reads rows, attributes and written values out of DynamoDB requests."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class ItemRequest:
     operation: str
     table: str
     key: str | None
-    """The value of the hash key, as text; None when the request names no row (a scan)."""
+    """The value of the hash key, as text; None for a request without a key (a scan)."""
     attributes: frozenset[str]
-    """The top-level attributes that it names, its key's included (`dynamodb:Attributes`)."""
+    """Top-level attributes that the request names, with the key's (`dynamodb:Attributes`)."""
     written: Mapping[str, Any]
-    """What it sets, in plain values."""
+    """Attributes that the request sets, with plain values."""
     returns: str
-    """ReturnValues, `NONE` when not given."""
+    """ReturnValues; `NONE` by default."""
 
 
 def item_requests(call: Call) -> tuple[ItemRequest, ...]:
@@ -64,7 +64,7 @@ def _item_requests(operation: str, parameters: Mapping[str, Any]) -> Iterator[It
 
 
 def _batch_requests(operation: str, table: str, inner: Any) -> Iterator[ItemRequest]:
-    """Batches are operations of their own to IAM; transactions are what they are made of."""
+    """Rows of a batch. IAM checks a batch as one operation, a transaction as its parts."""
     if operation == "BatchGetItem":
         for key in inner.get("Keys", ()):
             yield _item_request(operation, {**inner, "TableName": table, "Key": key})
@@ -103,7 +103,7 @@ def _item_request(operation: str, parameters: Mapping[str, Any]) -> ItemRequest:
 
 
 def plain(value: Any) -> Any:
-    """A DynamoDB attribute value (`{"S": "x"}`) as plain data; numbers stay text."""
+    """Plain data of a DynamoDB attribute value such as `{"S": "x"}`; numbers stay text."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return value
     kind, inner = next(iter(value.items()))

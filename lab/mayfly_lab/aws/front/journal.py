@@ -1,4 +1,4 @@
-"""The journal: every call and every change of state, in the order in which they happened."""
+"""The journal: every call and every change of state, in order."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mayfly_lab.aws.front.dynamo import item_requests
 
 FLUSH_SECONDS = 0.2
 AWS = "aws"
-"""The principal of what AWS does by itself: state changes, events."""
+"""The principal of changes that AWS makes by itself, such as state changes and events."""
 
-# Parameters that say what a call is about, by their names in the API models.
+# Parameters, by their names in the API models, that identify the resources of a call.
 _TELLING = (
     "InstanceId",
     "InstanceIds",
@@ -38,7 +38,7 @@ _TELLING = (
     "logGroupName",
     "logStreamName",
 )
-# Of what is written to a row, what tells its state; the rest is not repeated here.
+# Attributes of a row that show its state; the journal omits all others.
 _STATE = frozenset({"state", "phase", "job", "boot", "exit", "reason", "status", "notice"})
 
 
@@ -60,16 +60,16 @@ class Entry:
 
     @property
     def ok(self) -> bool:
-        """Whether AWS did what was asked."""
+        """Whether the call succeeded."""
         return not self.error
 
 
-# Not `asdict`: it copies all that the parameters hold, at every call.
+# Not `asdict`: it would deeply copy the parameters of every call.
 _WRITTEN = tuple(each.name for each in fields(Entry) if each.name != "request")
 
 
 class Fields(TypedDict, total=False):
-    """The fields of an entry by which it can be looked for."""
+    """Fields of an entry for `select`."""
 
     service: str
     operation: str
@@ -91,7 +91,7 @@ class Journal:
         self._file: TextIO | None = None if path is None else path.open("a", encoding="utf-8")
 
     def called(self, principal: Principal, call: Call, status: int, error: str = "") -> None:
-        """Write down one call and how it ended."""
+        """Record a call with its status and error code."""
         self.write(
             Entry(
                 at=self._clock(),
@@ -107,7 +107,7 @@ class Journal:
         )
 
     def happened(self, service: str, operation: str, **resources: Any) -> None:
-        """Write down what AWS did by itself, as a change of an instance's state."""
+        """Record a change by AWS itself, such as a change of an instance's state."""
         self.write(Entry(self._clock(), AWS, AWS, service, operation, resources))
 
     def write(self, entry: Entry) -> None:
@@ -120,7 +120,7 @@ class Journal:
                 self._flush_now_and_then(self._file)
 
     def _flush_now_and_then(self, file: TextIO) -> None:
-        """A reader of the file is at most a fraction of a second behind while calls come in."""
+        """Flush the file once in `FLUSH_SECONDS`: cheap, and soon enough for a reader to follow."""
         now = self._clock()
         if now - self._flushed > FLUSH_SECONDS:
             file.flush()
@@ -137,7 +137,7 @@ class Journal:
             return self._entries[number:]
 
     def select(self, about: str = "", **wanted: Unpack[Fields]) -> list[Entry]:
-        """The entries with these fields; `about` is any id or name in their resources."""
+        """Entries with these fields, oldest first; `about` is any id or name in their resources."""
         return [
             entry
             for entry in self
@@ -154,7 +154,7 @@ class Journal:
 
 
 def resources_of(call: Call) -> dict[str, Any]:
-    """What a call is about: ids, names, and for rows what is written to their state."""
+    """The resources of a call: ids and names, or for DynamoDB the rows with their written state."""
     if call.service == "dynamodb":
         return {
             "rows": [

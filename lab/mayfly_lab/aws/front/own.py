@@ -1,4 +1,4 @@
-"""What the front door answers itself, because moto answers it wrongly or not at all."""
+"""Operations that the front door answers itself, because moto answers wrongly or not at all."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from buildkite_emulator.serving.server import Answer, Request
 from mayfly_lab.aws.front.call import Call, Principal, Refusal
 
 DOWNLOAD_SECONDS = 600
-"""How long a layer's download address works, as in AWS."""
+"""Seconds for which a layer's download address is valid, as in AWS."""
 DOWNLOADS = "/layer-downloads/"
 TRANSACTION_TOKEN_SECONDS = 600
-"""How long DynamoDB remembers a ClientRequestToken after the first call has ended."""
+"""Seconds for which DynamoDB remembers a ClientRequestToken after the first call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class LayerVersion:
 
 
 class LayerShelf(Protocol):
-    """Where published layers are found."""
+    """The store of published layers."""
 
     def layer_version(self, arn: str) -> LayerVersion | None:
-        """The version with this ARN (its number included), or None."""
+        """The layer version with this ARN (with its number); None when unknown."""
 
 
 def caller_identity(principal: Principal) -> Answer:
-    """STS GetCallerIdentity from the principal itself: moto knows none of its own for ours."""
+    """Answer of STS GetCallerIdentity. moto does not have the lab's principals."""
     body = (
         '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
         f"<GetCallerIdentityResult><Arn>{escape(principal.arn)}</Arn>"
@@ -54,9 +54,9 @@ def caller_identity(principal: Principal) -> Answer:
 
 
 class Layers:
-    """GetLayerVersion, with an address from which the content can really be downloaded.
+    """GetLayerVersion with a working download address.
 
-    moto answers with the location `s3://`, and does not know GetLayerVersionByArn at all.
+    moto answers with the location `s3://`, and does not have GetLayerVersionByArn.
     """
 
     def __init__(self, shelf: LayerShelf, clock: Callable[[], float] = time.time) -> None:
@@ -69,7 +69,7 @@ class Layers:
         """Answer GetLayerVersion or GetLayerVersionByArn.
 
         Raises:
-            Refusal: there is no such version.
+            Refusal: the layer version does not exist.
         """
         arn = str(call.parameters.get("Arn") or "")
         if not arn:
@@ -98,7 +98,7 @@ class Layers:
         return path
 
     def download(self, path: str) -> Answer:
-        """The content behind an offered address; 403 when it was never offered or is too old."""
+        """The content of a download address; 403 for an unknown or expired address."""
         until, content = self._downloads.get(path, (0.0, b""))
         if self._clock() >= until:
             return Answer(403, b"<Error><Code>AccessDenied</Code></Error>")
@@ -106,9 +106,9 @@ class Layers:
 
 
 class TransactionTokens:
-    """Makes TransactWriteItems idempotent by ClientRequestToken, as DynamoDB is and moto is not.
+    """Makes TransactWriteItems idempotent by ClientRequestToken, as in DynamoDB; moto does not.
 
-    Without it a retry after a lost answer sees its own write and is cancelled.
+    Without this, a retry after a lost answer meets its own write and is cancelled.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -117,7 +117,7 @@ class TransactionTokens:
         self._done: dict[tuple[str, str], tuple[float, str, Answer]] = {}
 
     def answered(self, principal: Principal, call: Call, request: Request) -> Answer | None:
-        """The first call's answer when this one repeats it; None when it is new.
+        """The first answer to a repeated transaction; None for a new one or without a token.
 
         Raises:
             Refusal: the token was used for another transaction.
@@ -134,7 +134,7 @@ class TransactionTokens:
         return done[2]
 
     def remember(self, principal: Principal, call: Call, request: Request, answer: Answer) -> None:
-        """Keep the answer of a transaction that was carried out."""
+        """Keep the answer of a successful transaction."""
         if call.parameters.get("ClientRequestToken") and answer.status == 200:
             until = self._clock() + TRANSACTION_TOKEN_SECONDS
             digest = hashlib.sha256(request.body).hexdigest()

@@ -1,6 +1,6 @@
-"""From a request on the wire to a `Call`: operation and parameters by the API's own models.
+"""Reads an HTTP request into a `Call`: operation and parameters by the API's own models.
 
-The parsers and routers are moto's (`moto.core`): it ships one for each protocol of AWS.
+The parsers and routers are moto's (`moto.core`), one for each protocol of AWS.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from buildkite_emulator.serving.server import Request
 from mayfly_lab.aws.front.answers import Style
 from mayfly_lab.aws.front.call import Call, Refusal
 
-# The name in a signature's scope, where it is not the name of the API model.
+# Signing names that differ from the name of the API model.
 _MODEL_OF = {"monitoring": "cloudwatch", "states": "stepfunctions"}
 
 
 def read_call(request: Request, service: str, style: Style) -> Call:
-    """What the request asks of `service` (the signing name).
+    """The operation and parameters of a request to `service` (the signing name).
 
     Raises:
-        Refusal: no operation of the service's model fits the request.
+        Refusal: no operation of the service's model matches the request.
     """
     if style is Style.JSON:
         operation = request.headers["x-amz-target"].rpartition(".")[2]
@@ -40,7 +40,7 @@ def read_call(request: Request, service: str, style: Style) -> Call:
 
 
 def read_models() -> None:
-    """Read what the first calls of machines would wait for: models, and the routes of REST."""
+    """Load models and REST routes now, so that the first calls of machines do not wait."""
     for service in ("ec2", "iam", "sts"):
         get_service_model(service)
     read_call(Request("GET", "/2018-10-31/layers", {}, b""), "lambda", Style.REST_JSON)
@@ -64,7 +64,7 @@ def _rest_call(request: Request, service: str, style: Style) -> Call:
     wire = {
         "method": request.method,
         "values": given.values,
-        "headers": given.headers,  # looked up in any case
+        "headers": given.headers,  # case-insensitive
         # The body of an upload is content, not parameters.
         "body": request.body if style is Style.REST_JSON else b"",
         "url_path": request.url.path,

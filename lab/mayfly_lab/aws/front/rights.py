@@ -20,14 +20,14 @@ _REPORT = frozenset({"key", "report"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One function's rights: what it alone holds."""
+    """The rights of one function."""
 
     actions: frozenset[str]
-    """Operations of services besides the tables."""
+    """Allowed operations of other services than DynamoDB."""
     fleet: frozenset[str]
-    """Operations on rows of the fleet table."""
+    """Allowed operations on rows of the fleet table."""
     mailbox: Mapping[str, frozenset[str]]
-    """Operations on rows of the mailbox, each with the attributes that it may name."""
+    """Allowed operations on rows of the mailbox, each with the attributes that it may name."""
 
 
 _FUNCTIONS: dict[str, Row] = {
@@ -70,7 +70,7 @@ _FUNCTIONS: dict[str, Row] = {
         _ROWS | {"DeleteItem", "UpdateItem"},
         {
             "BatchGetItem": _REPORT,
-            # A request that names no attribute but the key can only delete.
+            # With the key as the only attribute, a request can only delete.
             "BatchWriteItem": frozenset({"key"}),
             "UpdateItem": frozenset({"key", "notice", "expires"}),
         },
@@ -81,10 +81,10 @@ _NOTHING = Row(frozenset(), frozenset(), {})
 
 @dataclass(frozen=True, slots=True)
 class FunctionRights:
-    """The four functions, each by its row of rights."""
+    """Authoriser of the four functions, by `_FUNCTIONS`."""
 
     def decide(self, principal: Principal, call: Call) -> Verdict:
-        """Whether the function's row of rights holds the call."""
+        """Allow a call that the function's row of rights contains."""
         row = _FUNCTIONS.get(principal.name, _NOTHING)
         if call.service != "dynamodb":
             allowed = call.action in row.actions
@@ -115,13 +115,13 @@ class FunctionRights:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRights:
-    """Instances: their own mailbox row, and with the bootstrap role what a boot needs to read."""
+    """Authoriser of instances: own mailbox row, and for bootstrap roles the reads of a boot."""
 
     scripts: Mapping[str, str]
-    """By queue: `bucket/prefix/` under which its bootstrap scripts may be read; empty for none."""
+    """By queue: `bucket/prefix/` of its readable bootstrap scripts; empty for none."""
 
     def decide(self, principal: Principal, call: Call) -> Verdict:
-        """Whether an instance of this kind may make the call."""
+        """Allow a call by the kind of the instance's profile."""
         if call.service == "dynamodb":
             return self._mailbox(principal, call)
         if principal.kind is Kind.BOOTSTRAP and self._reads_for_boot(principal, call):
@@ -164,7 +164,7 @@ class InstanceRights:
 
 
 def mayfly_rights(scripts: Mapping[str, str]) -> ByPrincipal:
-    """The authoriser of a lab that runs Mayfly; `scripts` as in `InstanceRights`."""
+    """The authoriser for all principals of Mayfly; `scripts` as in `InstanceRights`."""
     instances = InstanceRights(scripts)
     return ByPrincipal(
         (

@@ -1,4 +1,4 @@
-"""Blanks out secrets, so that neither the journal nor a fault message can carry one."""
+"""Replaces secrets in calls, so that neither the journal nor an error message contains one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SECRET_PARAMETERS = {
 
 
 class Scrubber:
-    """Knows what must never be written down."""
+    """Replaces known secrets and Buildkite's tokens by `(secret)`."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
 
     def learn(self, secret: str) -> None:
-        """From now on blank this exact text wherever it turns up."""
+        """Replace this exact text from now on."""
         self._known.add(secret)
 
     def scrubbed(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:

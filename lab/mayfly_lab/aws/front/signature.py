@@ -1,4 +1,4 @@
-"""Signature Version 4, checked by computing it again with botocore's own signer."""
+"""Checks Signature Version 4: computes the signature again with botocore's signer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNHASHED = ("UNSIGNED-PAYLOAD", "STREAMING-")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an Authorization header says of its signature."""
+    """The fields of an Authorization header."""
 
     access_key: str
     region: str
@@ -44,7 +44,7 @@ def read_scope(request: Request) -> Scope:
     """The scope of a request's signature.
 
     Raises:
-        Refusal: there is no signature, or none of Version 4.
+        Refusal: the request has no signature, or one of another version.
     """
     header = request.headers.get("authorization", "")
     if not header:
@@ -63,11 +63,11 @@ def authenticate(
     clock: Callable[[], float] = time.time,
     skew: Callable[[Principal], float] = lambda _: 0.0,
 ) -> Principal:
-    """Who signed the request. `skew` says by how many seconds a principal's clock is fast.
+    """The principal that signed a request. `skew` returns the seconds by which its clock is fast.
 
     Raises:
-        Refusal: unknown or expired credentials, another session token, a clock that is more than
-            five minutes off, a body or a signature that does not fit.
+        Refusal: unknown or expired credentials, a wrong session token, a clock more than five
+            minutes off, a wrong hash of the body or a wrong signature.
     """
     holder = credentials.holder(scope.access_key)
     token = request.headers.get("x-amz-security-token", "")
@@ -100,7 +100,7 @@ def _check_date(request: Request, now: float) -> None:
 def _check_body(request: Request) -> None:
     stated = request.headers.get("x-amz-content-sha256")
     if stated is None or stated.startswith(_UNHASHED):
-        return  # without the header the signature itself covers the body
+        return  # without the header, the signature covers the body
     if stated != hashlib.sha256(request.body).hexdigest():
         raise Refusal("XAmzContentSHA256Mismatch", "The body does not have the stated SHA-256")
 
@@ -134,7 +134,7 @@ def _signed_headers(headers: Mapping[str, str], names: tuple[str, ...]) -> HTTPH
 
 
 class _StatedHeaders:
-    """Signs the headers that the client named, not those that botocore would choose."""
+    """Signs the headers that the client has signed, in place of botocore's choice."""
 
     def headers_to_sign(self, request: Any) -> HTTPHeaders:
         headers: HTTPHeaders = request.context["signed"]

@@ -1,1 +1,1 @@
-"""Lambda: the functions in worker processes of their own, as their configuration says."""
+"""Lambda: runs each function in worker processes of its own, by its configuration."""

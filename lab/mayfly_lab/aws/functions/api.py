@@ -15,7 +15,7 @@ Submit = Callable[[str, Any], None]
 
 
 def operations(functions: Functions, submit: Submit) -> dict[str, Callable[[Call], Answer]]:
-    """The operations by `lambda:Operation`; `submit` takes asynchronous invocations."""
+    """Handlers by `lambda:Operation`; `submit` accepts asynchronous invocations."""
     return {"lambda:Invoke": partial(_invoke, functions, submit)}
 
 

@@ -1,4 +1,4 @@
-"""One execution environment: a worker process that serves a function, one event at a time."""
+"""An execution environment: a worker process that serves a function, one event at a time."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mayfly_lab.aws.functions.nursery import Nursery
 from mayfly_lab.contracts import Keys
 
 _DEATH_SECONDS = 10.0
-"""For the kernel to end what was killed."""
+"""Time for the kernel to end a killed process."""
 INIT_SECONDS = 60.0
-"""How long an import may take before the worker is given up; Lambda's own limit is 10 s."""
+"""Most time for the import of a handler; Lambda's own limit is 10 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """A function's configuration, as its template says it."""
+    """A function's configuration, from its template."""
 
     name: str
     arn: str
@@ -38,7 +38,7 @@ class FunctionSpec:
     code: Path
     """The task directory."""
     layers: tuple[Path, ...] = ()
-    """What the layers bring on the import path, in order."""
+    """Folders of the layers on the import path, in order."""
     log: Path = Path("/dev/null")
     log_group: str = ""
     concurrency: int = 10
@@ -48,12 +48,12 @@ class FunctionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an invocation ended."""
+    """The result or the error of an invocation."""
 
     request_id: str
     result: Any = None
     error: Mapping[str, Any] | None = None
-    """`errorType` and `errorMessage` of a function error; None when it succeeded."""
+    """`errorType` and `errorMessage` of a function error; None for success."""
 
     @property
     def ok(self) -> bool:
@@ -66,7 +66,7 @@ class WorkerGoneError(Exception):
 
 
 class ExecutionEnvironment:
-    """A worker process; not thread-safe but for `kill`."""
+    """A worker process. Only `kill` is thread-safe."""
 
     def __init__(
         self, spec: FunctionSpec, keys: Keys, region: str, endpoint: str, nursery: Nursery
@@ -95,14 +95,14 @@ class ExecutionEnvironment:
 
     @property
     def alive(self) -> bool:
-        """Whether it can take an event."""
+        """Whether the worker can take an event."""
         return not self._killed.is_set() and not self._ended(0)
 
     def invoke(self, event: Any) -> Outcome:
-        """Run the handler on one event; a worker that is late or dies is a function error.
+        """Run the handler on one event. A time-out or a worker's death is a function error.
 
         Raises:
-            WorkerGoneError: it had died before, while it was idle; the event was not touched.
+            WorkerGoneError: the worker died before, while idle; the handler has not run.
         """
         request_id = str(uuid.uuid4())
         if not self._loaded:
@@ -129,18 +129,18 @@ class ExecutionEnvironment:
         return Outcome(request_id, answer.get("result"), answer.get("error"))
 
     def kill(self) -> None:
-        """End the worker and all that it started, at once. May come late, and from any thread."""
+        """Kill the worker and its child processes. Thread-safe; no effect after `close`."""
         with self._ending:
             if self._closed or self._killed.is_set():
                 return
             self._killed.set()
-            # A dead worker keeps its number until the nursery closes: nobody else can be hit.
+            # A dead worker keeps its process id until the nursery closes: no other process is hit.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._worker, signal.SIGKILL)
             self._ended(_DEATH_SECONDS)
 
     def close(self) -> None:
-        """End the worker and free its pipes."""
+        """Kill the worker and close its pipes."""
         self.kill()
         with self._ending:
             if not self._closed:
@@ -149,14 +149,14 @@ class ExecutionEnvironment:
                 os.close(self._results)
 
     def _ended(self, seconds: float) -> bool:
-        """Whether the worker has ended, within so many seconds: its results end with it."""
+        """Whether the worker ends within `seconds`: its end closes the pipe of results."""
         until = time.monotonic() + seconds
         while heard := self._hear(until):
             pass
         return heard == b""
 
     def _hear(self, until: float) -> bytes | None:
-        """What the worker says next, also kept; empty once it is dead, None if it says nothing."""
+        """The worker's next bytes, added to the buffer; empty after its death, None at `until`."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._results, selectors.EVENT_READ)
             if not selector.select(max(0.0, until - time.monotonic())):
@@ -175,7 +175,7 @@ class ExecutionEnvironment:
             raise WorkerGoneError(self._spec.name) from error
 
     def _next(self, seconds: float) -> dict[str, Any] | None:
-        """The worker's next message; None when it is late or has died."""
+        """The worker's next message; None after `seconds` or the worker's death."""
         until = time.monotonic() + seconds
         while b"\n" not in self._buffer:
             if not self._hear(until):
@@ -197,7 +197,7 @@ class ExecutionEnvironment:
 
 
 def _variables(spec: FunctionSpec, keys: Keys, region: str, endpoint: str) -> dict[str, str]:
-    """The environment that Lambda gives a function, and nothing of the lab's own."""
+    """The environment variables that Lambda sets for a function, without the lab's own."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "en_US.UTF-8",

@@ -1,4 +1,4 @@
-"""The functions of the account: who is idle, who is busy, and how many may run at once."""
+"""The functions of the account: their idle and busy workers, and their limits of concurrency."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mayfly_lab.aws.functions.nursery import Nursery
 from mayfly_lab.aws.world import World
 
 KILL_SECONDS = 0.2
-"""How far into an invocation the `kill` fault strikes when it has no value."""
+"""Seconds into an invocation at which a `kill` fault without a value strikes."""
 
 
 class ThrottledError(Exception):
-    """As many invocations of the function are running as it may have at once."""
+    """The function's limit of concurrent invocations is reached."""
 
 
 @dataclass(slots=True)
@@ -48,15 +48,15 @@ class Functions:
         self._busy: dict[str, ExecutionEnvironment] = {}
 
     def add(self, spec: FunctionSpec) -> None:
-        """Make a function known; its workers start when they are needed."""
+        """Register a function; its workers start with the first invocations."""
         with self._lock:
             self._by_arn[spec.arn] = _Function(spec)
 
     def spec(self, name: str) -> FunctionSpec:
-        """The function with this ARN or name.
+        """Specification of the function with this ARN or name.
 
         Raises:
-            KeyError: there is none.
+            KeyError: the function is unknown.
         """
         if name in self._by_arn:
             return self._by_arn[name].spec
@@ -66,15 +66,15 @@ class Functions:
         raise KeyError(name)
 
     def all(self) -> list[FunctionSpec]:
-        """Every function."""
+        """Specifications of all functions."""
         return [function.spec for function in self._by_arn.values()]
 
     def invoke(self, name: str, event: Any) -> Outcome:
-        """Run a function (by ARN or name) on an event and wait for its end.
+        """Run a function (by ARN or name) on an event, and wait for its end.
 
         Raises:
-            KeyError: there is no such function.
-            ThrottledError: it runs as often at once as it may.
+            KeyError: the function is unknown.
+            ThrottledError: the function's limit of concurrent invocations is reached.
         """
         function = self._by_arn[self.spec(name).arn]
         while (outcome := self._invoke(function, event)) is None:
@@ -83,7 +83,7 @@ class Functions:
         return outcome
 
     def _invoke(self, function: _Function, event: Any) -> Outcome | None:
-        """Run it in some worker; None when that one turns out to have died before."""
+        """Run a function in one worker. Returns None when the worker had died while idle."""
         environment = self._take(function)
         try:
             if fault := self._world.faults.take("kill", _short(function.spec)):
@@ -105,14 +105,14 @@ class Functions:
         )
 
     def kill(self, access_key: str) -> None:
-        """Kill the worker that holds these credentials, in the middle of what it does."""
+        """Kill the busy worker with this access key, in the middle of its invocation."""
         with self._lock:
             environment = self._busy.get(access_key)
         if environment is not None:
             environment.kill()
 
     def kill_all(self, name: str) -> int:
-        """Kill every busy worker of a function; how many there were."""
+        """Kill every busy worker of a function. Returns their number."""
         arn = self.spec(name).arn
         with self._lock:
             doomed = [each for each in self._busy.values() if each.arn == arn]

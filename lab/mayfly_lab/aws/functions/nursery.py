@@ -1,4 +1,4 @@
-"""Where workers come from: one process that has imported what functions need, and forks."""
+"""Starts workers by forks of one process that has imported the functions' packages."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV")
-"""Without these Python may not find what is installed; nothing else of the lab's is a worker's."""
+"""Variables that Python needs to find installed packages; workers get no other ones of the lab."""
 
 
 class Nursery:
-    """Starts workers for `mayfly_lab.aws.worker`. Thread-safe.
+    """Starts workers of `mayfly_lab.aws.worker`. Thread-safe.
 
-    An import of boto3 and its like costs a third of a second of a core. Lambda pays that on
-    machines of its own, the lab on the two that everything else runs on: so it is paid once.
-    A worker that has ended stays a zombie, and its number its own, until the nursery closes.
+    The imports of a function take a third of a second of a core. All of the lab shares two cores,
+    so the imports happen once. An ended worker stays a zombie and keeps its process id until the
+    nursery closes.
     """
 
     def __init__(self) -> None:
@@ -46,9 +46,9 @@ class Nursery:
         directory: Path,
         streams: tuple[int, int, int],
     ) -> int:
-        """Start a worker, and give its process id, which is its process group's too.
+        """Start a worker. Returns its process id, which is also its process group's.
 
-        `streams` are the files for its events, its results and its log; it gets copies of them.
+        `streams` are the files for the worker's events, results and log; the worker gets copies.
 
         Raises:
             OSError: the nursery is closed.
@@ -71,7 +71,7 @@ class Nursery:
         return int(answer)
 
     def close(self) -> None:
-        """End it; workers that live are not its to end."""
+        """End the nursery's process. Living workers are not ended."""
         with self._lock:
             self._channel.close()
         with contextlib.suppress(ProcessLookupError):

@@ -1,1 +1,1 @@
-"""What wakes the functions: schedules, rules, the queue and the table's stream."""
+"""Triggers of the functions: schedules, rules, SQS queues and the table's stream."""

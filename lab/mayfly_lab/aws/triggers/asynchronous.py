@@ -19,7 +19,7 @@ _THREADS = 64
 
 @dataclass(slots=True)
 class AsyncInvoker:
-    """Takes events for functions and invokes them, now or later."""
+    """Accepts events for functions, and invokes the functions with Lambda's retries."""
 
     world: World
     functions: Functions
@@ -29,23 +29,23 @@ class AsyncInvoker:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="invoke")
 
     def submit(self, name: str, event: Any) -> None:
-        """Accept an event for a function (by ARN or name); returns at once.
+        """Accept an event for a function (by ARN or name), and return at once.
 
         Raises:
-            KeyError: there is no such function.
+            KeyError: the function is unknown.
         """
         arn = self.functions.spec(name).arn
         self._resubmit(_Accepted(arn, event, self.world.clock()))
 
     def stop(self) -> None:
-        """Take no more; what is running is the functions' to end."""
+        """Accept no more events, and wait for running invocations."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _attempt(self, accepted: _Accepted) -> None:
         try:
             outcome = self.functions.invoke(accepted.arn, accepted.event)
         except ThrottledError:
-            # Throttling is not the function's fault: it costs age, but no retry.
+            # A throttled attempt does not count as a retry; only the event's age limits it.
             accepted.throttled += 1
             backoff = FIRST_BACKOFF_SECONDS * 2 ** (accepted.throttled - 1)
             self._again(accepted, min(backoff, MOST_BACKOFF_SECONDS), "Throttled")

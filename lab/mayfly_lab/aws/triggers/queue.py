@@ -1,4 +1,4 @@
-"""An SQS queue that wakes a function: batches, partial failures, redrive."""
+"""An SQS queue as the trigger of a function: batches, partial failures, redrive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT_CONCURRENCY = 5
 
 @dataclass(frozen=True, slots=True)
 class QueueMapping:
-    """An event source mapping from a queue, as the template says it."""
+    """An event source mapping from a queue, as in the template."""
 
     queue_arn: str
     function: str
@@ -50,7 +50,7 @@ class QueueMapping:
 
 
 class QueueTrigger:
-    """Polls the queue as Lambda does and deletes what the function has done."""
+    """Polls a queue as Lambda does, and deletes messages that the function has processed."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class QueueTrigger:
         self._world = world
         self._sqs = world.cloud.backend("sqs")
         self._queue = self._sqs.get_queue(mapping.queue_name)
-        # Else moto would invoke the function itself, inside SendMessage and message by message.
+        # Otherwise moto would invoke the function itself, inside SendMessage, message by message.
         self._queue.lambda_event_source_mappings.clear()
         self._stopping = threading.Event()
         self._free = threading.BoundedSemaphore(mapping.concurrency)
@@ -73,15 +73,15 @@ class QueueTrigger:
         )
 
     def start(self) -> None:
-        """Begin to poll."""
+        """Start to poll."""
         self._thread.start()
 
     def begin_stop(self) -> None:
-        """Take no new messages."""
+        """Receive no new messages."""
         self._stopping.set()
 
     def stop(self) -> None:
-        """Poll no more; waits for what is running."""
+        """Stop to poll, and wait for running invocations."""
         self._stopping.set()
         self._thread.join()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -110,7 +110,7 @@ class QueueTrigger:
             self._mapping.queue_name, min(self._mapping.batch_size, 10), 0, visibility
         )
         if received and self._world.faults.take("event-lost", "sqs"):
-            # SQS loses nothing: a poller that dies leaves the batch invisible for its time-out.
+            # SQS loses no message: the batch of a dead poller stays invisible for its time-out.
             self._world.journal.happened("lambda", "BatchLost", queue=self._mapping.queue_name)
             return []
         return list(received)
@@ -157,8 +157,8 @@ class QueueTrigger:
 def _failures(result: Any, all_ids: set[str]) -> set[str]:
     """The message ids that a function reports as failed.
 
-    None, an empty answer and an empty list mean success; an answer that cannot be read, or names a
-    message that was not in the batch, fails the whole batch (Lambda developer guide).
+    None, an empty answer and an empty list mean success. An unreadable answer, or one that names a
+    message outside the batch, fails the whole batch (Lambda developer guide).
     """
     if not result:
         return set()

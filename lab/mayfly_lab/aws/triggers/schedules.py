@@ -1,4 +1,4 @@
-"""Rules with a schedule: `rate(…)`, and `cron(…)` of minutes and hours."""
+"""Rules with a schedule: `rate(…)`, and `cron(…)` of minutes and hours only."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ def seconds_until(expression: str, now: datetime) -> float:
     """Seconds from `now` to the next firing of a schedule that has fired before.
 
     Raises:
-        ValueError: the lab cannot read the expression.
+        ValueError: the lab does not support the expression.
     """
     if match := _RATE.fullmatch(expression):
         return int(match[1]) * _UNITS[match[2]]
     match = _CRON.fullmatch(expression)
     if match is None or not _ANY.issuperset(match.groups()[2:]):
-        raise ValueError(f"the lab knows rates, and crons of minutes and hours: {expression}")
+        raise ValueError(
+            f"the lab supports rates, and crons of minutes and hours only: {expression}"
+        )
     minutes, hours = _numbers(match[1], 60), _numbers(match[2], 24)
     moment = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     while moment.minute not in minutes or moment.hour not in hours:
@@ -52,7 +54,7 @@ def _numbers(text: str, end: int) -> frozenset[int]:
 
 @dataclass(slots=True)
 class Schedules:
-    """Fires every enabled rule with a schedule: first after the stated delay, then as it says."""
+    """Fires every enabled rule with a schedule: first after the stated delay, then on schedule."""
 
     world: World
     deliver: Deliver

@@ -1,4 +1,4 @@
-"""A table's stream that wakes a function: batches in order, bisected when they fail."""
+"""A table's stream as the trigger of a function: batches in order, bisected on failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOREVER = -1
 
 @dataclass(frozen=True, slots=True)
 class StreamMapping:
-    """An event source mapping from a stream, as the template says it."""
+    """An event source mapping from a stream, as in the template."""
 
     stream_arn: str
     function: str
@@ -34,7 +34,7 @@ class StreamMapping:
     max_age: float
     """Seconds; -1 for no limit."""
     on_failure: str
-    """ARN of a queue, or empty."""
+    """ARN of the queue for failed batches, or empty."""
     patterns: tuple[str, ...]
     latest: bool
 
@@ -65,7 +65,7 @@ class StreamMapping:
 
 
 class StreamTrigger:
-    """Follows the one shard of moto's stream; a failing batch holds up the shard, as in AWS."""
+    """Follows the one shard of moto's stream. A failing batch blocks the shard, as in AWS."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class StreamTrigger:
         self._world = world
         self._tables = world.cloud.backend("dynamodb")
         table = self._tables.get_table(mapping.table)
-        # Else moto would invoke the function itself, inside the write.
+        # Otherwise moto would invoke the function itself, inside the write.
         table.lambda_event_source_mappings.clear()
         self._shard_id = table.stream_shard.id
         self._next = len(table.stream_shard.items) if mapping.latest else 0
@@ -90,31 +90,31 @@ class StreamTrigger:
         )
 
     def _items(self) -> list[Any]:
-        """All records: of the table as it is now, for a transaction that fails replaces it."""
+        """All records of the stream. The table is read anew: a failed transaction replaces it."""
         table = self._tables.tables.get(self._mapping.table)
         return [] if table is None else table.stream_shard.items
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start to follow the stream."""
         self._thread.start()
 
     def begin_stop(self) -> None:
-        """Take no new records."""
+        """Read no new records."""
         self._stopping.set()
         self._written.set()
 
     def stop(self) -> None:
-        """Follow no more; waits for what is running."""
+        """Stop to follow the stream, and wait for a running invocation."""
         self.begin_stop()
         self._thread.join()
 
     def written(self) -> None:
-        """The table was written: look at once."""
+        """Wake the reader after a write to the table, ahead of its next poll."""
         self._written.set()
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
-            # What a transaction wrote and took back is in the stream no more.
+            # A failed transaction removes its records from the stream again.
             self._next = min(self._next, len(self._items()))
             if self._next == len(self._items()):
                 self._written.wait(_EVERY)
@@ -145,7 +145,7 @@ class StreamTrigger:
             self._deliver(records)
 
     def _deliver(self, records: list[dict[str, Any]]) -> None:
-        """Invoke until it succeeds, is bisected, or is given up."""
+        """Invoke the function until the batch succeeds, is bisected, or is given up."""
         attempts = 0
         while not self._stopping.is_set():
             try:
@@ -170,7 +170,7 @@ class StreamTrigger:
         limit = self._mapping.max_retries
         age = self._world.clock() - records[0]["dynamodb"]["ApproximateCreationDateTime"]
         too_old = self._mapping.max_age != FOREVER and age > self._mapping.max_age
-        # Bisecting does not count as a retry: a single record is tried the full number of times.
+        # Bisection does not count as a retry: a single record gets the full number of attempts.
         splits = self._mapping.bisect and len(records) > 1
         return too_old or (limit != FOREVER and attempts > limit and not splits)
 
@@ -206,7 +206,7 @@ class StreamTrigger:
         )
 
     def _record(self, item: Any) -> dict[str, Any]:
-        """A record as the function gets it: plain JSON, times in epoch seconds."""
+        """A record in the form of the function's event: plain JSON, times in epoch seconds."""
         record = item.to_json()
         change = dict(record["dynamodb"])
         created: datetime = change["ApproximateCreationDateTime"]
