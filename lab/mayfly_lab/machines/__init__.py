@@ -1,1 +1,1 @@
-"""Machines: what runs when the local EC2 starts an instance."""
+"""Machines: the processes behind the local EC2's instances."""

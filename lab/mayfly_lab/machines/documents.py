@@ -1,4 +1,4 @@
-"""What the metadata service has to say, by path.
+"""The documents of the metadata service, by path.
 
 Paths and forms: EC2 User Guide, "Instance metadata categories" and "Retrieve security credentials
 from instance metadata".
@@ -18,20 +18,20 @@ from mayfly_lab.contracts import Boot, Keys, ServedProfile
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """All that an answer can depend on at one moment."""
+    """The facts behind the documents at one moment."""
 
     boot: Boot
     hostname: str
     account: str
     profile: ServedProfile | None
     stale: Mapping[str, Keys]
-    """Credentials that are still served by their role's name, but in no list."""
+    """Credentials by role name that are still served by name, but not listed."""
     spot_action: datetime | None
     now: datetime
 
 
 def document(path: str, served: Served) -> bytes | None:
-    """The body for a path below `/latest/`; None: there is no such thing (404)."""
+    """The body for a path below `/latest/`; None means 404."""
     if path == "user-data":
         return served.boot.user_data or None
     if path == "dynamic/instance-identity/document":
@@ -48,7 +48,7 @@ def document(path: str, served: Served) -> bytes | None:
 
 
 Value: TypeAlias = str | Callable[[], str]
-"""What stands at a path, or what makes it: a host that waits for its proof asks very often."""
+"""A document, or a function that makes it: hosts poll often, and need one document of many."""
 
 
 def _values(served: Served) -> dict[str, Value]:
@@ -131,7 +131,7 @@ def _identity(served: Served) -> dict[str, object]:
 
 
 def _listing(directory: str, names: list[str]) -> list[str]:
-    """What lies directly in a directory; a directory itself ends with a slash."""
+    """Names directly in a directory, sorted; names of directories end with a slash."""
     prefix = f"{directory}/" if directory else ""
     found = {}
     for name in sorted(names):

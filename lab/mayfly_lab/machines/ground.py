@@ -1,4 +1,4 @@
-"""What this host offers to machines: namespaces, or only directories."""
+"""How this host can isolate machines: by namespaces, or only by directories."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ AGENT = "buildkite-agent"
 
 
 class Kind(StrEnum):
-    """How a machine is kept apart from the host."""
+    """How a machine is isolated from the host."""
 
     NAMESPACES = "namespaces"
-    """Mounts, programs, network, host name and user files of its own; its root has no power over
-    the host. Linux, as root, with user namespaces."""
+    """Own mounts, processes, network, host name and user files; a machine's root has no rights on
+    the host. Needs Linux, root and user namespaces."""
     DIRECTORY = "directory"
-    """A directory and a family of programs; users, mounts and rules are stand-ins."""
+    """A directory and a tree of processes; users, mounts and firewall rules are stand-ins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What machines stand on here."""
+    """The isolation and the interpreter of machines on this host."""
 
     kind: Kind
     python: str
     """The machines' interpreter, Python 3.9 or newer."""
     python_prefix: str
-    """Where it keeps its library, if that is outside the system's own directories."""
+    """The interpreter's prefix outside the system's own directories; empty when inside."""
     user: int | None
-    """Whom machines run as, if not as the lab's own user."""
+    """User id of machines; None for the lab's own user."""
     firewall: bool
     """Whether machines have the real nft."""
 
 
 def directory_ground() -> Ground:
-    """Ground for machines without namespaces. Root's would reach the host: they are nobody's.
+    """Ground for machines without namespaces; for root they run as nobody, to protect the host.
 
     Raises:
-        Misconfigured: no Python is fit.
+        Misconfigured: no interpreter is suitable.
     """
     user = _NOBODY if os.geteuid() == 0 else None
     return Ground(Kind.DIRECTORY, _python(user), "", user, firewall=False)
@@ -57,7 +57,7 @@ def namespace_ground(*, firewall: bool) -> Ground:
     """Ground for machines with namespaces.
 
     Raises:
-        Misconfigured: no Python is fit.
+        Misconfigured: no interpreter is suitable.
     """
     python = _python(None)
     inside = Path(python).resolve().is_relative_to("/usr")
@@ -66,12 +66,12 @@ def namespace_ground(*, firewall: bool) -> Ground:
 
 
 def _python(user: int | None) -> str:
-    """The system's own interpreter, as on a real image, or else the lab's."""
+    """The system's interpreter, as on a real image, else the lab's. Raises Misconfigured."""
     own = os.path.realpath(sys.executable)
     for candidate in ("/usr/bin/python3", own):
         if _runs([candidate, "-IS", "-c", _NEEDED], user):
             return candidate
-    raise Misconfigured("machines need a Python 3.9 that their user may run")
+    raise Misconfigured("machines need a Python 3.9 or newer that their user may run")
 
 
 def _runs(argv: Sequence[str], user: int | None) -> bool:
@@ -85,9 +85,9 @@ def _runs(argv: Sequence[str], user: int | None) -> bool:
 
 
 def search_path(directory: Path) -> str:
-    """A PATH to the host's programs, all but its agent: a machine installs its own.
+    """A PATH to the host's programs without its agent: a machine installs its own agent.
 
-    A directory of the host that holds the agent is shown by links below `directory`.
+    A directory of the host with an agent is replaced by a directory of links below `directory`.
     """
     places = [place for place in (*_SYSTEM, "/opt/homebrew/bin") if Path(place).is_dir()]
     return ":".join(_without_agent(Path(place), directory) for place in places)

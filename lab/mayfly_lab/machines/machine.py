@@ -1,4 +1,4 @@
-"""One machine, seen from the lab: its first program, its console, its sockets, its end."""
+"""One machine from the lab's side: its first process, its console, its sockets, its end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHUNK = 65536
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A server of the lab that machines reach on 127.0.0.1, at this port."""
+    """A server of the lab that machines reach on 127.0.0.1 at this port."""
 
     port: int
     server: Listener
@@ -35,7 +35,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class CommandCall:
-    """A call of a command that is a stand-in on the machine."""
+    """A call of a stand-in command on the machine."""
 
     argv: tuple[str, ...]
     uid: int
@@ -44,7 +44,7 @@ class CommandCall:
 
 @dataclass(frozen=True, slots=True)
 class Fittings:
-    """What a machine is connected to."""
+    """The console, servers and record of calls of a machine."""
 
     console: Console
     doors: Sequence[Door]
@@ -53,7 +53,7 @@ class Fittings:
 
 
 class Machine:
-    """A machine that has power, until it is off. `went_off` is called when it did so itself."""
+    """A machine from power-on to power-off. `went_off` is called when it powers itself off."""
 
     def __init__(
         self, plan: Plan, user: int | None, fittings: Fittings, went_off: Callable[[], None]
@@ -72,11 +72,11 @@ class Machine:
 
     @property
     def on(self) -> bool:
-        """Whether anything of it is still there."""
+        """Whether any process or file of the machine is left."""
         return not self._gone.is_set()
 
     def start(self) -> None:
-        """Switch it on; returns at once."""
+        """Switch the machine on, and return at once."""
         near, far = socket.socketpair()
         reading, writing = os.pipe()
         with far:
@@ -103,22 +103,22 @@ class Machine:
         threading.Thread(target=self._attend, args=(reading,), name=name, daemon=True).start()
 
     def cut(self) -> None:
-        """Take the power away; nothing of the machine is left when this returns.
+        """Cut the machine's power. When this returns, no process of the machine is left.
 
         Raises:
-            TimeoutError: something of it would not go.
+            TimeoutError: a process of the machine does not end.
         """
         self._cut.set()
         self._kill()
         if not self._gone.wait(_PATIENCE):
-            raise TimeoutError(f"{self._plan.instance_id} does not go off")
+            raise TimeoutError(f"machine {self._plan.instance_id} does not power off")
 
     def fail(self) -> None:
-        """Lose the power as by a failure of hardware: EC2 notices."""
+        """Cut the power as a hardware failure does: EC2 notices."""
         self._kill()
 
     def hang(self) -> None:
-        """Stop everything on the machine without an end: EC2 notices nothing."""
+        """Stop every process of the machine without ending it: EC2 does not notice."""
         self._tell("hang")
 
     def _kill(self) -> None:
@@ -127,21 +127,21 @@ class Machine:
             if not self._gone.wait(_PATIENCE / 2):
                 self._first.kill()
             return
-        # The kernel ends a pid namespace whole with its first program.
+        # With the first process of a pid namespace, the kernel ends all its processes.
         self._init_known.wait(_PATIENCE)
         if self._init is not None and self.on:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._init, signal.SIGKILL)
 
     def _tell(self, what: str) -> None:
-        # It may have gone off by itself in this moment.
+        # The machine may have powered itself off just now.
         with contextlib.suppress(OSError):
             self._wire.send({"do": what})
 
-    # What the machine tells.
+    # Messages of the machine.
 
     def _attend(self, complaints: int) -> None:
-        """Listen to the machine until it is gone, then clear up."""
+        """Handle the machine's messages and output until its end, then clear up."""
         outputs = [complaints]
         with (
             selectors.DefaultSelector() as selector,
@@ -167,14 +167,14 @@ class Machine:
             self._went_off()
 
     def _drain(self, output: int) -> None:
-        """Take what the machine wrote last, and close."""
+        """Read the machine's last output, and close the file."""
         os.set_blocking(output, False)
         while self._note(output):
             pass
         os.close(output)
 
     def _note(self, output: int) -> bool:
-        """Move what there is to the console; whether there may be more."""
+        """Move available output to the console. Returns whether more may come."""
         try:
             written = os.read(output, _CHUNK)
         except BlockingIOError:
@@ -183,7 +183,7 @@ class Machine:
         return bool(written)
 
     def _hear(self) -> Iterator[int]:
-        """Do what the machine asks for; its console, when it comes."""
+        """Handle the machine's messages. Yields the descriptor of its console."""
         for message, fds in self._wire.receive():
             match message["event"]:
                 case "pid":

@@ -1,7 +1,7 @@
-"""The metadata service of one machine: IMDSv2, and the ways in which it is made to fail.
+"""The metadata service of one machine: IMDSv2, and its faults.
 
-Facts: EC2 User Guide, "Use IMDSv2". A token comes by PUT with a time to live of 1 to 21600 s, is
-good for its instance alone, and is not given to who comes through a proxy (X-Forwarded-For).
+Facts: EC2 User Guide, "Use IMDSv2". A PUT with a time to live of 1 to 21600 s returns a token that
+only its instance can use. Requests through a proxy (X-Forwarded-For) get no token.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VERSION = re.compile(r"/(latest|\d{4}-\d{2}-\d{2}|1\.0)/")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the service of every machine shares."""
+    """State that the services of all machines share."""
 
     view: InstanceView
     faults: Faults
@@ -35,7 +35,7 @@ class Surroundings:
 
 
 class Metadata:
-    """Answers the requests of one machine. An application for the lab's HTTP server."""
+    """Answers the requests of one machine; a handler for the lab's HTTP server."""
 
     def __init__(self, boot: Boot, hostname: str, around: Surroundings) -> None:
         self._boot = boot
@@ -48,14 +48,14 @@ class Metadata:
         self._over = threading.Event()
 
     def end(self) -> None:
-        """The machine is off: whoever was kept waiting is let go."""
+        """End the waits of delayed requests: the machine is off."""
         self._over.set()
 
     def __call__(self, request: Request) -> Answer:
-        """The answer to one request.
+        """Answer one request.
 
         Raises:
-            AnswerLostError: a fault wants that there is none.
+            AnswerLostError: the fault `imds-silent` strikes.
         """
         if self._strikes("imds-silent"):
             self._over.wait()
@@ -111,7 +111,7 @@ class Metadata:
         )
 
     def _profile(self, now: ServedProfile | None) -> ServedProfile | None:
-        """The present profile; a flapping service also shows the one before it, in turn."""
+        """The current profile; under `imds-flapping`, in turn with the previous profile."""
         with self._lock:
             known = {each.profile_arn for each in self._seen}
             if now is not None and now.profile_arn not in known:

@@ -1,4 +1,4 @@
-"""Where the metadata service of one machine is reached, and by whom."""
+"""The servers of one machine's metadata service, and the users that they serve."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from buildkite_emulator.serving.server import HttpServer
 from mayfly_lab.machines.metadata import Metadata
 
 _JOB_USER = 1001
-"""A user without rights, for whom the rules of a machine without users are read."""
+"""User id that stands for all users without rights on a machine without users."""
 
 
 class MetadataDoors:
     """The servers of one machine's metadata service.
 
-    With namespaces there is one, which adopts the socket at 169.254.169.254. Without, root and
-    the users without rights have a door each, so that closing one is something that they feel.
+    A machine with namespaces has one server, which adopts the socket at 169.254.169.254. A machine
+    without has one for root and one for users without rights, so that the latter can be closed.
     """
 
     def __init__(self, service: Metadata, *, door_for_jobs: bool) -> None:
@@ -33,7 +33,7 @@ class MetadataDoors:
         self._open[0].adopt(listening)
 
     def keep_away(self, refused: list[range]) -> None:
-        """Close the doors of these users, and open those of all others."""
+        """Close the servers of these users, and open the servers of all others."""
         for user, port in self._ports.items():
             wanted = not any(user in users for users in refused)
             if user in self._open and not wanted:
@@ -43,7 +43,7 @@ class MetadataDoors:
                 self._open[user].start()
 
     def stop(self) -> None:
-        """Close all doors, and let go whom a fault keeps waiting."""
+        """Close all servers, and end the waits of delayed requests."""
         self._service.end()
         for server in self._open.values():
             server.stop()
@@ -51,8 +51,8 @@ class MetadataDoors:
 
 
 def close_listening(listening: socket.socket) -> None:
-    """Close a socket that servers have adopted; they notice at once."""
+    """Close a socket that servers have adopted; their threads wake at once."""
     with contextlib.suppress(OSError):
-        # Closing alone does not wake a thread that waits for a connection.
+        # `close` alone does not wake a thread that waits in accept.
         listening.shutdown(socket.SHUT_RDWR)
     listening.close()

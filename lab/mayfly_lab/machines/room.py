@@ -1,4 +1,4 @@
-"""The machine room: boots machines for the local EC2 and takes their power away."""
+"""The machine room: boots machines for the local EC2, and cuts their power."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from mayfly_lab.machines.metadata_doors import MetadataDoors
 
 _INSIDE = Path(inside.__path__[0])
 _LONGEST_TEMPORARY = 24
-"""Bytes of the path of temporary files, beside those of a socket below a machine's root."""
+"""Most bytes of a temporary path that leave enough for a socket's path below a machine's root."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomConfig:
-    """What all machines have in common."""
+    """Settings of all machines."""
 
     environment: Mapping[str, str]
-    """What user data finds besides its usual environment: AWS_ENDPOINT_URL and the like."""
+    """Variables added to the environment of user data, such as AWS_ENDPOINT_URL."""
     account: str
     boot_seconds: float = 1.0
-    """From power on to the start of user data: what a kernel and systemd would take."""
+    """From power-on to the start of user data: the time of a kernel and systemd."""
     stop_seconds: float = 2.0
-    """How long programs may take to end when the machine shuts down."""
+    """Most time for processes to end when the machine shuts down."""
     decoys: bool = True
-    """Whether the image has a service that lives on the role's credentials."""
+    """Whether the image has a service that uses the role's credentials."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    """Aware; tells the metadata services the time."""
+    """Clock of the metadata services; returns aware times."""
 
 
 @dataclass(slots=True)
 class _Place:
-    """What is known of one instance, on or off."""
+    """The console, calls and machine of one instance; kept while it is off."""
 
     console: Console = field(default_factory=Console)
     calls: list[CommandCall] = field(default_factory=list)
@@ -58,8 +58,8 @@ class _Place:
 class Room:
     """Implements `contracts.MachineRoom`. Thread-safe.
 
-    `view` is the EC2 that machines ask for their metadata and tell of their end; `doors` are the
-    servers of the lab that they reach on 127.0.0.1.
+    `view` is the EC2 that provides machines' metadata and learns of their end; `doors` are the
+    servers of the lab that machines reach on 127.0.0.1.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Room:
         (self._home / "root").mkdir()
 
     def boot(self, boot: Boot) -> None:
-        """Start a machine; returns at once. A machine that cannot start powers itself off.
+        """Start a machine, and return at once. A machine that cannot start powers itself off.
 
         Raises:
             ValueError: the machine of this instance is on.
@@ -104,7 +104,11 @@ class Room:
         self._doom(boot, place.machine)
 
     def cut(self, instance_id: str) -> None:
-        """Take the power away; nothing of the machine is left when this returns."""
+        """Cut a machine's power. When this returns, no process of the machine is left.
+
+        Raises:
+            TimeoutError: a process of the machine does not end.
+        """
         with self._lock:
             place = self._places.get(instance_id)
             machine = place.machine if place is not None else None
@@ -112,19 +116,19 @@ class Room:
             machine.cut()
 
     def console(self, instance_id: str) -> str:
-        """The serial console so far, at most the last 64 KB."""
+        """The serial console so far, at most its last 64 KB; empty for unknown instances."""
         with self._lock:
             place = self._places.get(instance_id)
         return place.console.text() if place is not None else ""
 
     def calls(self, instance_id: str) -> list[CommandCall]:
-        """The calls of stand-ins on this machine so far: units, power, packages, rules."""
+        """Calls of stand-in commands on this machine so far: units, power, packages, rules."""
         with self._lock:
             place = self._places.get(instance_id)
             return list(place.calls) if place is not None else []
 
     def close(self) -> None:
-        """Cut every machine and remove what they left on disk. Closing twice is fine."""
+        """Cut every machine's power, and remove their files. A second call has no effect."""
         with self._lock:
             machines = [place.machine for place in self._places.values() if place.machine]
         for machine in machines:
@@ -133,7 +137,7 @@ class Room:
             shutil.rmtree(self._home)
 
     def _fit_out(self) -> None:
-        """Lay out what machines without namespaces share, where their user can read it."""
+        """Copy the programs of machines without namespaces to where their user can read them."""
         self._home.chmod(0o711)
         home = self._home / "lab"
         self._programs = home / "mayfly_lab/machines/inside"
@@ -194,7 +198,7 @@ class Room:
         }
 
     def _doom(self, boot: Boot, machine: Machine) -> None:
-        """Have the machine come to the end that a fault wants for it."""
+        """Start a timer for each fault that ends or stops this machine."""
         ends = {"machine-dies": machine.fail, "machine-hangs": machine.hang}
         for name, end in ends.items():
             if fault := self._strikes(name, boot):
@@ -207,10 +211,10 @@ class Room:
 
 
 def _home(kind: Kind) -> Path:
-    """A directory for machines. Its path is short where they share the host's file system.
+    """Create a directory for machines, with a short path where they share the host's file system.
 
-    Sockets lie below it, and their names may have 107 bytes, on macOS 103.
+    Sockets lie below the directory, and their paths may have 107 bytes, on macOS 103.
     """
     usual = tempfile.gettempdir()
     short = kind is not Kind.DIRECTORY or len(usual) <= _LONGEST_TEMPORARY
-    return Path(tempfile.mkdtemp(prefix="mayfly-", dir=usual if short else "/tmp"))  # noqa: S108 - one of our own in it
+    return Path(tempfile.mkdtemp(prefix="mayfly-", dir=usual if short else "/tmp"))  # noqa: S108 - mkdtemp makes a private one

@@ -1,4 +1,4 @@
-"""Finds out by a trial what kind of machine this host can hold."""
+"""Finds out, by a trial boot, which kind of machine this host can run."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ poweroff --force
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The best ground of this host, and why it is not better."""
+    """The best ground of this host, and why it has no namespaces."""
 
     ground: Ground
     reason: str
-    """Empty with namespaces; otherwise what stands against them, in words for a user."""
+    """Empty with namespaces; otherwise the obstacle to them, in words for a user."""
 
 
 def survey() -> Survey:
-    """Boot a machine with namespaces and see how far it comes.
+    """Boot a machine with namespaces, and report the best ground that works.
 
     Raises:
-        Misconfigured: this host can hold no machine at all.
+        Misconfigured: this host cannot run machines at all.
     """
     reason = _against_namespaces()
     if reason:
         return Survey(directory_ground(), reason)
-    # A host may have nft and a kernel that does not take its rules.
+    # A host may have nft, and a kernel that refuses its rules.
     real = _NFT is not None and "trial: nft" in _trial(namespace_ground(firewall=True))
     ground = namespace_ground(firewall=real)
     console = _trial(ground)
     if "trial: up" in console:
         return Survey(ground, "")
-    last = (console.strip().splitlines() or ["nothing was said"])[-1]
+    last = (console.strip().splitlines() or ["its console is empty"])[-1]
     return Survey(directory_ground(), f"a machine with namespaces did not boot: {last}")
 
 
 def _against_namespaces() -> str:
     if sys.platform != "linux":
         return f"{sys.platform} has no namespaces"
-    return "" if os.geteuid() == 0 else "namespaces with users of their own need root"
+    return "" if os.geteuid() == 0 else "namespaces with their own users need root"
 
 
 class _NoCloud:
-    """An EC2 that has nothing to say, and waits for the machine's end."""
+    """An EC2 without profiles and notices, which notes the machine's end."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()
@@ -83,7 +83,7 @@ class _NoCloud:
 
 
 def _trial(ground: Ground) -> str:
-    """The console of a machine that only tries what the host allows."""
+    """The console of a machine that boots, tries nft and powers off."""
     cloud = _NoCloud()
     config = RoomConfig({}, account="", boot_seconds=0.0, stop_seconds=0.0, decoys=False)
     room = Room(cloud, ground, config, [], Faults())

@@ -21,7 +21,7 @@ from .options import Settings
 DONE = 0
 FAILED = 1
 REJECTED = 27
-"""The job was taken, finished or cancelled before this agent came."""
+"""Exit status: the job was already acquired, finished or cancelled."""
 
 
 class Agent:
@@ -35,7 +35,7 @@ class Agent:
         self._stops = 0
 
     def run(self) -> int:
-        """Do it all. Returns the exit status of the process."""
+        """Register, run the job, disconnect. Returns the exit status of the process."""
         self._console.say(f"This is a stand-in for buildkite-agent ({VERSION})", "NOTICE")
         try:
             Path(self._settings["build-path"]).mkdir(parents=True, exist_ok=True)
@@ -128,21 +128,21 @@ class Agent:
             worth_another = not answer.ok and client.HEARTBEAT.repeats(answer.status)
             if (answer.ok and answer.json() is not None) or worth_another:
                 continue
-            # Also an answer without a JSON body is the end, as with the real agent.
+            # An answer without a JSON body ends the heartbeat, too, as in the real agent.
             self._console.say(f"Heartbeat refused: {answer.status} {answer.message}", "ERROR")
             if self._run:
                 self._run.stop("agent_stop")
             return
 
     def _obey_signals(self) -> None:
-        # A handler that does nothing: to ignore it would be inherited, and no job be hung up on.
+        # An empty handler for SIGHUP: jobs would inherit SIG_IGN, and no job could be hung up.
         signal.signal(signal.SIGHUP, lambda *_: None)
         signal.signal(signal.SIGQUIT, lambda *_: self._stop_now())
         for graceful in (signal.SIGTERM, signal.SIGINT):
             signal.signal(graceful, lambda *_: self._stop_soon())
 
     def _stop_soon(self) -> None:
-        # The first signal lets the job run on to its end, without a limit.
+        # After the first signal, the job still runs to its end, without a limit.
         self._stops += 1
         if self._stops > 1:
             self._stop_now()

@@ -15,10 +15,10 @@ _DEFAULT_CONTEXT = "default"
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """`annotate [BODY]`: without BODY it is read from standard input. Returns the exit status.
+    """`annotate [BODY]`, with standard input for a missing BODY. Returns the exit status.
 
     Raises:
-        UsageError: it was not called so.
+        UsageError: wrong arguments, or a body or priority that is not allowed.
     """
     flags = ("context", "style", "priority", "job")
     given = parse("annotate", arguments, flags=flags, switches=("append",))
@@ -37,25 +37,25 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if given.on("append"):
         content["append"] = True
     path = f"/jobs/{job}/annotations"
-    return _told(client(given, environ).call("POST", path, content, patience=ANNOTATION))
+    return _exit_status(client(given, environ).call("POST", path, content, patience=ANNOTATION))
 
 
 def remove(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """`annotation remove [--context C]`. Returns the exit status.
 
     Raises:
-        UsageError: it was not called so.
+        UsageError: wrong arguments.
     """
     if not arguments or arguments[0] != "remove":
-        raise UsageError("this is a stand-in: its annotation takes remove")
+        raise UsageError("this is a stand-in: its `annotation` supports only remove")
     given = parse("annotation remove", arguments[1:], flags=("context", "job"), most=0)
     job = required(given, "job", environ, "BUILDKITE_JOB_ID")
     context = quote(given.get("context", _DEFAULT_CONTEXT), safe="").replace(".", "%2E")
     path = f"/jobs/{job}/annotations/{context}"
-    return _told(client(given, environ).call("DELETE", path, patience=ANNOTATION))
+    return _exit_status(client(given, environ).call("DELETE", path, patience=ANNOTATION))
 
 
-def _told(answer: Answer) -> int:
+def _exit_status(answer: Answer) -> int:
     if not answer.ok:
         print(f"fatal: {answer.status} {answer.message}", file=sys.stderr)
     return 0 if answer.ok else 1

@@ -1,4 +1,4 @@
-"""Reading the arguments of a command inside a job: flags may stand before and after the rest."""
+"""Parses the arguments of a command inside a job; flags may come before and after the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GLOBAL_FLAGS = frozenset({"log-level", "endpoint", "agent-access-token"})
 
 @dataclass(frozen=True)
 class Arguments:
-    """What was given."""
+    """Parsed arguments: positional ones in `rest`, flags and switches in `flags`."""
 
     rest: tuple[str, ...]
     flags: Mapping[str, str]
@@ -24,7 +24,7 @@ class Arguments:
         return self.flags.get(name, "false") not in {"false", "0"}
 
     def get(self, name: str, default: str = "") -> str:
-        """A flag's value, or what stands in for it."""
+        """A flag's value; `default` when it is missing or empty."""
         return self.flags.get(name) or default
 
 
@@ -36,10 +36,10 @@ def parse(
     switches: Collection[str] = (),
     most: int = 1,
 ) -> Arguments:
-    """Read the arguments of `command`.
+    """Parse the arguments of `command`, with at most `most` positional ones.
 
     Raises:
-        UsageError: a flag that the stand-in does not know, one without its value, or too much.
+        UsageError: an unknown flag, a flag without its value, or too many arguments.
     """
     rest: list[str] = []
     known: dict[str, str] = {}
@@ -52,7 +52,7 @@ def parse(
         if name in _GLOBAL_SWITCHES or name in switches:
             known[name] = value if equals else "true"
         elif name not in _GLOBAL_FLAGS and name not in flags:
-            raise UsageError(f"this is a stand-in: its {command} has no flag --{name}")
+            raise UsageError(f"this is a stand-in: its `{command}` has no flag --{name}")
         else:
             known[name] = value if equals else _value(name, next(following, None))
     if len(rest) > most:
@@ -61,10 +61,10 @@ def parse(
 
 
 def client(arguments: Arguments, environ: Mapping[str, str]) -> Client:
-    """Calls with the token of the job.
+    """A client with the job's token.
 
     Raises:
-        UsageError: this does not run inside a job.
+        UsageError: the endpoint or the token is missing: the process runs outside a job.
     """
     endpoint = arguments.get("endpoint", environ.get("BUILDKITE_AGENT_ENDPOINT", ""))
     token = arguments.get("agent-access-token", environ.get("BUILDKITE_AGENT_ACCESS_TOKEN", ""))
@@ -75,10 +75,10 @@ def client(arguments: Arguments, environ: Mapping[str, str]) -> Client:
 
 
 def required(arguments: Arguments, flag: str, environ: Mapping[str, str], variable: str) -> str:
-    """A flag that a variable of the job stands in for.
+    """A flag's value, or else a variable's of the job.
 
     Raises:
-        UsageError: neither is there.
+        UsageError: both are missing.
     """
     value = arguments.get(flag, environ.get(variable, ""))
     if not value:

@@ -30,20 +30,20 @@ _FIELDS = {
 
 
 class _SearchError(Exception):
-    """Nothing was found, or Buildkite could not look."""
+    """No artifact, or not exactly one, was found, or Buildkite refused the search."""
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Do one of the four. Returns the exit status.
+    """Run the verb. Returns the exit status.
 
     Raises:
-        UsageError: anything else.
+        UsageError: an unknown verb, or wrong arguments.
     """
     verb, *rest = arguments or ("",)
     commands = {"upload": upload.main, "download": _download, "search": _search, "shasum": _shasum}
     if verb not in commands:
         raise UsageError(
-            "this is a stand-in: its artifact takes upload, download, search and shasum"
+            "this is a stand-in: its `artifact` supports only upload, download, search and shasum"
         )
     try:
         return commands[verb](rest, environ)
@@ -119,7 +119,7 @@ def _found(
 
 
 def _target(path: str, destination: str) -> Path:
-    # `pkg/a` downloaded to a folder `pkg` goes to `pkg/a`, and nothing climbs out of the folder.
+    # `pkg/a` downloaded to a folder `pkg` goes to `pkg/a`. No path may leave the folder.
     base, parts = Path(destination).absolute(), list(Path(path).parts)
     if parts and base.name == parts[0]:
         base = base.parent

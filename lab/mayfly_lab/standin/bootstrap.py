@@ -16,7 +16,7 @@ from .checkout import check_out, send_commit
 from .child import program
 from .shell import FailedError, Shell
 
-# Each with the name under which the real agent misses it.
+# By variable: its name in the real agent's message when it is missing.
 _REQUIRED = {
     "BUILDKITE_JOB_ID": "job",
     "BUILDKITE_REPO": "repository",
@@ -28,11 +28,11 @@ _REQUIRED = {
     "BUILDKITE_PIPELINE_PROVIDER": "pipeline-provider",
 }
 _KILL_BEFORE_SECONDS = 1
-"""The command is killed so long before the agent would kill the bootstrap."""
+"""Seconds by which the kill of the command precedes the agent's kill of the bootstrap."""
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run the job. Returns its exit status, or dies of SIGTERM when it was stopped."""
+    """Run the job. Returns its exit status; a stopped job ends this process by SIGTERM."""
     for variable, name in _REQUIRED.items():
         if not environ.get(variable):
             print(f"Missing {name}. See: `buildkite-agent bootstrap --help`", flush=True)
@@ -42,14 +42,14 @@ def main(environ: Mapping[str, str]) -> int:
     shell.obey_signals()
     status = Phases(shell).run()
     if shell.stopped():
-        # So the agent sees what ended the job, whatever the command made of it.
+        # By this signal the agent sees that the job was stopped, whatever the command's status.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
     return status
 
 
 class Phases:
-    """The phases in the order of v3: in each the agent's hooks before the repository's."""
+    """The phases in the order of agent v3. In each, agent hooks run before repository hooks."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -58,20 +58,20 @@ class Phases:
         self._agent_hooks = [Path(p) for p in (env.get("BUILDKITE_HOOKS_PATH", ""), *extra) if p]
 
     def run(self) -> int:
-        """All of them. Returns the job's exit status; a failing hook outranks the command."""
+        """Run all phases. Returns the job's exit status; a failing hook outranks the command."""
         status = self._guarded(self._prepare)
         if status == 0:
             status = self._guarded(self._command)
             self._shell.env["BUILDKITE_COMMAND_EXIT_STATUS"] = str(status)
             status = self._guarded(lambda: self._run_hooks("post-command")) or status
-            # A failing upload fails a good job; it does not outrank a command that failed.
+            # A failed upload fails a successful job, but does not outrank a failed command.
             uploaded = self._guarded(self._upload_artifacts)
             status = status or uploaded
         return self._guarded(lambda: self._run_hooks("pre-exit")) or status
 
     def _prepare(self) -> None:
         shell = self._shell
-        self._refuse_what_is_beyond_us()
+        self._refuse_plugins()
         self._run_hooks("environment", repository=False)
         shell.header("Preparing working directory")
         self._run_hooks("pre-checkout", repository=False)
@@ -114,7 +114,7 @@ class Phases:
         shell.run(*program(), "artifact", "upload", paths)
         self._run_hooks("post-artifact")
 
-    def _refuse_what_is_beyond_us(self) -> None:
+    def _refuse_plugins(self) -> None:
         env = self._shell.env
         if env.get("BUILDKITE_PLUGINS", "") not in {"", "[]", "null"}:
             raise FailedError(1, "this is a stand-in for the agent: it cannot run plugins")
@@ -148,7 +148,7 @@ class Phases:
 
 
 def _take_terminal() -> None:
-    # With a terminal of its own, what the job leaves in the background is hung up on at its end.
+    # With a controlling terminal, the job's background processes get SIGHUP at its end.
     if os.isatty(sys.stdin.fileno()):
         fcntl.ioctl(sys.stdin.fileno(), termios.TIOCSCTTY, 0)
 

@@ -1,4 +1,4 @@
-"""Checking out the build's commit with git, as the real agent does by default."""
+"""Checks out the build's commit with git, as the real agent does by default."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _ATTEMPTS = 3
 _PAUSE_SECONDS = 2
 _COMMIT_KEY = "buildkite:git:commit"
 _COMMIT_FORMAT = (
-    "commit %H%nabbrev-commit %h%nAuthor: %an <%ae>%n%n%w(0,4,4)%B"  # what the build page shows
+    "commit %H%nabbrev-commit %h%nAuthor: %an <%ae>%n%n%w(0,4,4)%B"  # shown on the build page
 )
 
 
 def directory_of(env: dict[str, str]) -> Path:
-    """Where this agent checks this pipeline out."""
+    """The checkout directory of this agent and pipeline."""
     agent = re.sub(r"[^A-Za-z0-9]", "-", env["BUILDKITE_AGENT_NAME"])
     slugs = (env["BUILDKITE_ORGANIZATION_SLUG"], env["BUILDKITE_PIPELINE_SLUG"])
     return Path(env["BUILDKITE_BUILD_PATH"]).joinpath(agent, *slugs)
 
 
 def check_out(shell: Shell) -> None:
-    """Bring the commit into the checkout directory, anew if the first try fails.
+    """Check out the commit; after a failed attempt, empty the directory and try again.
 
     Raises:
-        FailedError: it failed three times.
+        FailedError: three attempts failed, or the job was stopped.
     """
     target = directory_of(shell.env)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -50,7 +50,7 @@ def check_out(shell: Shell) -> None:
 
 
 def send_commit(shell: Shell) -> None:
-    """Tell the build what the commit is, unless an earlier job did."""
+    """Send the commit's description to the build, unless an earlier job did."""
     env = shell.env
     api = Client(env["BUILDKITE_AGENT_ENDPOINT"], env["BUILDKITE_AGENT_ACCESS_TOKEN"])
     path = f"/jobs/{env['BUILDKITE_JOB_ID']}/data"
@@ -81,7 +81,7 @@ def _attempt(shell: Shell, target: Path) -> None:
 
 
 def _fetch(shell: Shell) -> str:
-    """Fetch what is to be built. Returns what to check out."""
+    """Fetch the build's commit, branch or refspec. Returns the revision to check out."""
     env = shell.env
     commit = env["BUILDKITE_COMMIT"]
     fetch = ["git", "fetch", *shlex.split(env["BUILDKITE_GIT_FETCH_FLAGS"]), "--", "origin"]
@@ -91,6 +91,6 @@ def _fetch(shell: Shell) -> str:
         shell.run(*fetch, env["BUILDKITE_BRANCH"])
         return "FETCH_HEAD"
     elif shell.run(*fetch, commit, check=False) != 0:
-        # Not every server hands out a bare commit; then it comes with the branches and tags.
+        # Not every server allows a fetch by commit; then fetch all branches and tags.
         shell.run(*fetch, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
     return commit

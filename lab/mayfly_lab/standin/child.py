@@ -1,4 +1,4 @@
-"""The bootstrap as a process in a session of its own, on a terminal unless told otherwise."""
+"""Runs the bootstrap as a process in a session of its own, on a terminal unless `no-pty` is set."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from pathlib import Path
 from .options import Settings
 
 _DRAIN_SECONDS = 0.1
-# buildkite/agent v3.83.1 process/pty.go and process.go; without them a pager waits for a reader.
+# From buildkite/agent v3.83.1 process/pty.go and process.go. Without TERM and size, pagers wait.
 _ROWS, _COLUMNS = 100, 160
 _TERMINAL = "xterm-256color"
 
 
 class Bootstrap:
-    """Runs the job's bootstrap and passes on what it writes."""
+    """Runs the job's bootstrap, and passes its output to `write`."""
 
     def __init__(
         self, settings: Settings, env: Mapping[str, str], write: Callable[[bytes], None]
     ) -> None:
-        """Start it.
+        """Start the bootstrap.
 
         Raises:
-            OSError: it cannot be started.
+            OSError: the process cannot be started.
         """
         command = [*program(), "bootstrap"]
         if settings.on("no-pty"):
@@ -58,13 +58,13 @@ class Bootstrap:
             raise
         finally:
             os.close(writing)
-        # A terminal hangs up on what the job left behind; a pipe has to be read to its end.
+        # A terminal hangs up the job's leftover processes; a pipe must be read to its end.
         self._patient = settings.on("no-pty")
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, for so long. Returns whether it came."""
+        """Wait up to `seconds` for the bootstrap's end. Returns whether it has ended."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -72,14 +72,14 @@ class Bootstrap:
         return True
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to it and all that it runs."""
+        """Send a signal to the bootstrap's process group."""
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
-            return  # it ended by itself meanwhile
+            return  # the bootstrap has ended meanwhile
 
     def collect(self) -> tuple[int, signal.Signals | None]:
-        """Its exit status, and the signal that ended it; all output was passed on by then."""
+        """Wait for the end and all output. Returns exit status and, if any, the fatal signal."""
         returncode = self._process.wait()
         self._ended.set()
         self._reader.join()
@@ -95,7 +95,7 @@ class Bootstrap:
                     return
                 self._write(content)
         except OSError:
-            return  # EIO: the last process on the terminal is gone
+            return  # EIO: the last process on the terminal has ended
         finally:
             os.close(self._reading)
 
@@ -113,5 +113,5 @@ def _terminal() -> tuple[int, int]:
 
 
 def program() -> list[str]:
-    """How to start this program again: the file that it was packed into."""
+    """Command line that starts this program again: the interpreter and the packed file."""
     return [sys.executable, str(Path(__file__).resolve().parents[1])]

@@ -11,7 +11,7 @@ from .options import UsageError, resolve, usage
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says. Returns the exit status."""
+    """Run a command line. Returns the exit status."""
     command, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     try:
         return _dispatch(command, rest)

@@ -1,4 +1,4 @@
-"""Calls to Buildkite, each with the patience that buildkite-agent 3.83.1 has for it."""
+"""Calls to Buildkite, with the retries of buildkite-agent 3.83.1 for each call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from . import BUILD, VERSION
 
 UNREACHED = 0
-"""The status of a call that got no answer."""
+"""Status of a call without an answer."""
 _TIMEOUT_SECONDS = 60
 USER_AGENT = (
     f"buildkite-agent/{VERSION}.{BUILD} ({platform.system().lower()}; {platform.machine()})"
@@ -24,7 +24,7 @@ USER_AGENT = (
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call brought."""
+    """Status, body and headers of an answer."""
 
     status: int
     body: bytes = b""
@@ -32,12 +32,12 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Any 2xx."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     @property
     def message(self) -> str:
-        """What the server, or the network, had to say."""
+        """The JSON `message` of the body, else the body's first 200 characters."""
         content = self.json()
         text = content.get("message") if content else None
         return text if isinstance(text, str) else self.body.decode("utf-8", "replace")[:200]
@@ -53,17 +53,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a failing call is repeated."""
+    """Retries of a failed call."""
 
     waits: tuple[float, ...]
-    """Seconds before each further try."""
+    """Seconds before each retry."""
     final: Collection[int] = ()
-    """Statuses that end it at once."""
+    """Statuses that are never retried."""
     only: Collection[int] | None = None
-    """If given, no other status (and the network's failure) is worth a further try."""
+    """If given, only these statuses, and calls without an answer, are retried."""
 
     def repeats(self, status: int) -> bool:
-        """Whether an answer of this status is worth a further try."""
+        """Whether a call with this status is retried."""
         if self.only is not None:
             return status == UNREACHED or status in self.only
         return status not in self.final
@@ -87,12 +87,12 @@ ONCE = Patience(())
 
 
 class Client:
-    """Calls with one token; each thread keeps a connection of its own."""
+    """Calls with one token. Each thread has a connection of its own."""
 
     def __init__(
         self, endpoint: str, token: str, tell: Callable[[str], None] | None = None
     ) -> None:
-        """`tell` hears of every answer that makes a call be repeated."""
+        """`tell` gets a line before every retry."""
         self.endpoint = endpoint.rstrip("/")
         self._tell = tell
         self._token = token
@@ -111,7 +111,7 @@ class Client:
         patience: Patience = ONCE,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make a call, and again as patience has it. Returns the last answer."""
+        """Call with JSON content, with the retries of `patience`. Returns the last answer."""
         raw = None if content is None else json.dumps(content).encode() + b"\n"
         kind = {} if raw is None else {"Content-Type": "application/json"}
         return self.send(method, path, raw, {**kind, **(headers or {})}, patience)
@@ -124,14 +124,14 @@ class Client:
         headers: Mapping[str, str],
         patience: Patience,
     ) -> Answer:
-        """The same with a body that is bytes."""
+        """Call with a body in bytes, with the retries of `patience`. Returns the last answer."""
         answer = self._once(method, path, body, headers)
         for number, wait in enumerate(patience.waits, start=1):
             if answer.ok or not patience.repeats(answer.status):
                 break
             if self._tell:
                 self._tell(f"{method} {path}: {answer.status} {answer.message}; trying again")
-            time.sleep(_asked(answer, wait))
+            time.sleep(_pause(answer, wait))
             sequence = {"X-Buildkite-Backoff-Sequence": str(number)}
             answer = self._once(method, path, body, {**headers, **sequence})
         return answer
@@ -168,8 +168,8 @@ class Client:
             self._mine.connection = None
 
 
-def _asked(answer: Answer, wait: float) -> float:
-    # Only a lock says how long to wait; the header of a 429 was seen to be ignored.
+def _pause(answer: Answer, wait: float) -> float:
+    # Retry-After counts for 423 only; the agent was seen to ignore the header of a 429.
     if answer.status != 423:
         return wait
     try:

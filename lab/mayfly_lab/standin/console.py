@@ -1,4 +1,4 @@
-"""What the agent says for itself, apart from the log of its job."""
+"""The agent's own log, separate from the log of its job."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import datetime, timezone
 
 
 class Console:
-    """Lines on stderr."""
+    """Writes log lines to stderr."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def say(self, message: str, level: str = "INFO") -> None:
-        """One line. Never with a token in it."""
+        """Write one line. The message must not contain a token."""
         stamp = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
         print(f"{stamp} {level:<6} {self._name} {message}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Hooks: finding them, and running those of the job so that what they export stays."""
+"""Finds and runs hooks; the exports of a job's hook are kept for the job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from .options import Settings
 
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
-# Sources the hook, then writes down environment and directory, whatever the hook's last status is.
+# Sources the hook, then writes environment and directory to files, even after a failure.
 _WRAPPER = """
 . "$1"
 status=$?
@@ -24,7 +24,7 @@ exit $status
 
 @dataclass(frozen=True)
 class HookResult:
-    """What a job hook left behind."""
+    """Status, environment and directory after a job's hook."""
 
     status: int
     env: Mapping[str, str]
@@ -32,27 +32,27 @@ class HookResult:
 
 
 def directories(settings: Settings) -> list[Path]:
-    """Where the agent's own hooks are: the hooks path, then the additional ones."""
+    """Directories of the agent's own hooks: the hooks path, then the additional paths."""
     paths = [settings["hooks-path"], *settings["additional-hooks-paths"].split(",")]
     return [Path(path) for path in paths if path]
 
 
 def find(name: str, places: Iterable[Path]) -> list[Path]:
-    """The hooks of that name, in the order of the places."""
+    """Hooks of this name, in the order of `places`."""
     return [place / name for place in places if (place / name).is_file()]
 
 
 def execute(hook: Path, env: Mapping[str, str]) -> int:
-    """Run a hook of the agent itself, for its exit status alone."""
+    """Run a hook of the agent itself. Returns its exit status."""
     command = [str(hook)] if os.access(hook, os.X_OK) else ["/bin/bash", str(hook)]
     try:
         return subprocess.run(command, env=dict(env), check=False).returncode
     except OSError:
-        return 126  # as a shell has it for what cannot be executed
+        return 126  # a shell's status for a file that cannot be executed
 
 
 def run_job_hook(hook: Path, env: Mapping[str, str], directory: Path) -> HookResult:
-    """Run a hook of the job; a shell script's exports and `cd` are taken over."""
+    """Run a hook of the job. Returns the exports and directory of a shell script, too."""
     if not _is_shell(hook):
         status = subprocess.run([str(hook)], env=dict(env), cwd=directory, check=False).returncode
         return HookResult(status, env, directory)
@@ -61,7 +61,7 @@ def run_job_hook(hook: Path, env: Mapping[str, str], directory: Path) -> HookRes
         command = ["/bin/bash", "-c", _WRAPPER, "hook", str(hook), str(after), str(where)]
         status = subprocess.run(command, env=dict(env), cwd=directory, check=False).returncode
         if not after.is_file():
-            return HookResult(status, env, directory)  # it left by `exit`
+            return HookResult(status, env, directory)  # the hook called `exit`
         return HookResult(status, _environment(after), Path(where.read_text().rstrip("\n")))
 
 

@@ -1,4 +1,4 @@
-r"""Variables in an uploaded pipeline, as buildkite/interpolate fills them in.
+r"""Interpolates variables in an uploaded pipeline, as buildkite/interpolate does.
 
 `$NAME`, `${NAME}`, `${NAME:-text}`, `${NAME-text}`, `${NAME:?text}`, `${NAME?text}`,
 `${NAME:offset}`, `${NAME:offset:length}`; `$$` and `\$` stand for a dollar sign.
@@ -19,14 +19,14 @@ _TOKEN = re.compile(
 
 
 class InterpolationError(Exception):
-    """A variable is required and not there, or its form is not known."""
+    """A required variable is missing, or an expression is not supported."""
 
 
 def filled(content: Any, env: Mapping[str, str]) -> Any:
-    """The content with the variables of all its texts, keys too, filled in.
+    """The content with all variables in its strings, keys included, interpolated.
 
     Raises:
-        InterpolationError: a required variable is not there.
+        InterpolationError: a required variable is missing, or an expression is not supported.
     """
     if isinstance(content, str):
         return text(content, env)
@@ -38,7 +38,7 @@ def filled(content: Any, env: Mapping[str, str]) -> Any:
 
 
 def text(content: str, env: Mapping[str, str]) -> str:
-    """The same for one text."""
+    """One string with its variables interpolated. Raises InterpolationError as `filled`."""
 
     def value(match: re.Match[str]) -> str:
         if match["escape"]:
@@ -63,7 +63,7 @@ def _expanded(match: re.Match[str], env: Mapping[str, str]) -> str:
     if how == ":":
         return _part(held or "", rest, name)
     if rest:
-        raise InterpolationError(f"${{{name}{rest}}} is not a form that is known")
+        raise InterpolationError(f"${{{name}{rest}}} is not a supported expression")
     return held or ""
 
 
@@ -74,4 +74,4 @@ def _part(value: str, rest: str, name: str) -> str:
         begin = max(len(value) + begin, 0) if begin < 0 else begin
         return value[begin:] if not length else value[begin : begin + int(length)]
     except ValueError:
-        raise InterpolationError(f"${{{name}:{rest}}} is not a form that is known") from None
+        raise InterpolationError(f"${{{name}:{rest}}} is not a supported expression") from None

@@ -23,7 +23,7 @@ from .options import OPTIONS, Settings
 from .output import JobOutput
 
 _CANCELED = ("canceling", "canceled")
-"""`timing_out` is not among them: 3.83.1 ignores it, and runs on."""
+"""States that stop the job. Without `timing_out`: 3.83.1 ignores that state, and continues."""
 _WAIT_SECONDS = 0.05
 _REFUSAL = "pre-bootstrap hook rejected this job, see the buildkite-agent logs for more details\n"
 
@@ -49,7 +49,7 @@ class JobRun:
         self._stop_reason: str | None = None
 
     def run(self) -> bool:
-        """Run the job and report its end. False when it could not even be started."""
+        """Run the job and report its end. Returns False when Buildkite refuses the start."""
         body = {"started_at": _now()}
         started = self._api.call("PUT", f"{self._path}/start", body, patience=client.START)
         if not started.ok:
@@ -65,7 +65,7 @@ class JobRun:
         return True
 
     def stop(self, reason: str) -> None:
-        """Ask the job to stop; a later reason replaces an earlier one. Safe in a signal handler."""
+        """Request a stop; a later reason replaces an earlier one. Safe in a signal handler."""
         self._stop_reason = reason
 
     def _run_with(self, output: JobOutput, env: dict[str, str]) -> dict[str, str]:
@@ -132,7 +132,7 @@ class JobRun:
         return {
             **mine,
             **given,
-            # The agent's own directory comes last, so a job may put another one before it.
+            # The agent's directory is last, so that a job can put another agent before it.
             "PATH": f"{given.get('PATH', mine.get('PATH', os.defpath))}:{binary}",
             "BUILDKITE_AGENT_ACCESS_TOKEN": str(self._job.get("token") or ""),
             "BUILDKITE_AGENT_ENDPOINT": self._api.endpoint,
@@ -158,7 +158,7 @@ class JobRun:
         }
 
 
-# What the agent itself was told is not the job's: above all the token.
+# Settings of the agent, above all its token, are not passed to the job.
 _NEVER_PASSED = {option.variable for option in OPTIONS}
 _FOR_PRE_BOOTSTRAP = (
     "BUILDKITE_ENV_FILE",
@@ -171,7 +171,7 @@ _FOR_PRE_BOOTSTRAP = (
 
 @contextlib.contextmanager
 def _environment_files(env: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The job's environment as files, in the two forms that hooks may read."""
+    """Write the job's environment into files in both forms for hooks. Yields their variables."""
     with tempfile.TemporaryDirectory(prefix="job-env-") as directory:
         plain, as_json = Path(directory) / "env", Path(directory) / "env.json"
         plain.write_text("".join(f"{k}={json.dumps(v)}\n" for k, v in sorted(env.items())))

@@ -11,18 +11,18 @@ from .client import META_DATA, Answer, Client
 from .options import UsageError
 
 _MISSING = 100
-"""The exit status of `exists` for a key that nobody set."""
+"""Exit status of `exists` for a missing key."""
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Do one of the four. Returns the exit status.
+    """Run the verb. Returns the exit status.
 
     Raises:
-        UsageError: anything else.
+        UsageError: an unknown verb, or wrong arguments.
     """
     verb, *rest = arguments or ("",)
     if verb not in {"set", "get", "exists", "keys"}:
-        raise UsageError("this is a stand-in: its meta-data takes set, get, exists and keys")
+        raise UsageError("this is a stand-in: its `meta-data` supports only set, get, exists, keys")
     flags = {"set": ("job",), "get": ("job", "build", "default")}.get(verb, ("job", "build"))
     given = parse(f"meta-data {verb}", rest, flags=flags, most=2 if verb == "set" else 1)
     api = client(given, environ)

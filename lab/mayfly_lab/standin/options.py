@@ -1,7 +1,7 @@
 """Settings of the agent: flags over environment over configuration file over defaults.
 
-An unknown flag ends the agent before any call; an unknown variable or line of the file is ignored.
-So does buildkite-agent 3.83.1.
+As in buildkite-agent 3.83.1, an unknown flag ends the agent before any call; an unknown variable or
+line of the file is ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _TRUE = {"1", "true", "t", "yes", "on"}
 
 
 class UsageError(Exception):
-    """A setting that is wrong, or that the stand-in cannot honour."""
+    """Arguments or settings are wrong, or the stand-in does not support them."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Option:
     variable: str
     default: str = ""
     switch: bool = False
-    """On or off, without a value."""
+    """Whether the setting is a switch without a value."""
     refused: bool = False
-    """Known, but beyond the stand-in: better no job than one that runs otherwise than asked."""
+    """Whether the stand-in refuses the setting, because it could not run the job accordingly."""
 
 
 OPTIONS = (
@@ -83,7 +83,7 @@ class Settings:
         self._values = dict(values)
 
     def __getitem__(self, flag: str) -> str:
-        """The value of an option, empty when it was not given."""
+        """The value of an option; its default, or empty, when it was not given."""
         return self._values[flag]
 
     def on(self, flag: str) -> bool:
@@ -92,10 +92,10 @@ class Settings:
 
 
 def resolve(arguments: Iterable[str], environ: Mapping[str, str]) -> Settings:
-    """Work out all settings.
+    """Read all settings from flags, environment and configuration file.
 
     Raises:
-        UsageError: an unknown flag, a missing value, or a setting beyond the stand-in.
+        UsageError: an unknown flag, a missing value, an unreadable file, or a refused setting.
     """
     flags = dict(_flags(iter(arguments)))
     config = flags.get("config") or environ.get("BUILDKITE_AGENT_CONFIG", "")
@@ -111,7 +111,7 @@ def resolve(arguments: Iterable[str], environ: Mapping[str, str]) -> Settings:
     for option in OPTIONS:
         given = settings.on(option.flag) if option.switch else settings[option.flag]
         if option.refused and given:
-            raise UsageError(f"this is a stand-in: it cannot do --{option.flag}")
+            raise UsageError(f"this is a stand-in: it does not support --{option.flag}")
     for required in ("token", "build-path"):
         if not settings[required]:
             raise UsageError(f"Missing {required}. See: `buildkite-agent start --help`")
@@ -121,7 +121,7 @@ def resolve(arguments: Iterable[str], environ: Mapping[str, str]) -> Settings:
 
 
 def usage() -> str:
-    """What `start --help` prints."""
+    """The text of `start --help`."""
     lines = [
         f"  --{option.flag}{'' if option.switch else ' value'}  [${option.variable}]"
         for option in OPTIONS

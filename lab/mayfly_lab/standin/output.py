@@ -1,7 +1,7 @@
-"""The job's log on its way to Buildkite: time codes, chunks, uploads.
+"""Sends the job's log to Buildkite: time codes, chunks, uploads.
 
-As seen with buildkite-agent 3.83.1: a look at the output each second, three uploads at a time, and
-a chunk that is refused with 4xx is lost and counted.
+As seen with buildkite-agent 3.83.1: output is sent once a second, with three uploads at a time; a
+chunk refused with 4xx is lost and counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _UPLOADS_AT_A_TIME = 3
 
 
 class JobOutput:
-    """Collects output and sends it in chunks."""
+    """Collects output, and sends the output in chunks."""
 
     def __init__(self, api: Client, job_id: str, chunk_bytes: int) -> None:
         self._api = api
@@ -37,7 +37,7 @@ class JobOutput:
         self._ticker.start()
 
     def write(self, content: bytes) -> None:
-        """Take output, with the time at which each line began."""
+        """Append output, with a time code at the start of each line."""
         code = b"\x1b_bk;t=%d\x07" % (time.time() * 1000)
         with self._lock:
             for line in content.splitlines(keepends=True):
@@ -45,7 +45,7 @@ class JobOutput:
                 self._at_line_start = line.endswith(b"\n")
 
     def close(self) -> int:
-        """Send what is left and wait for all uploads. Returns how many chunks were lost."""
+        """Send remaining output, and wait for all uploads. Returns the number of lost chunks."""
         self._closing.set()
         self._ticker.join()
         self._flush()

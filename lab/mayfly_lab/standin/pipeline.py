@@ -1,6 +1,6 @@
 """`buildkite-agent pipeline upload`: steps from a file or standard input.
 
-Any JSON is read; YAML only where PyYAML is installed, for the standard library has none.
+JSON always works; YAML only where PyYAML is installed: the standard library has no parser for it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ _PLACES = tuple(
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """`pipeline upload [FILE] [--replace] [--no-interpolation] [--dry-run]`.
 
+    Returns the exit status.
+
     Raises:
-        UsageError: it was not called so, or the file cannot be read.
+        UsageError: wrong arguments, or a pipeline that cannot be read or interpolated.
     """
     if not arguments or arguments[0] != "upload":
-        raise UsageError("this is a stand-in: its pipeline takes upload")
+        raise UsageError("this is a stand-in: its `pipeline` supports only upload")
     switches = ("replace", "no-interpolation", "dry-run")
     given = parse("pipeline upload", arguments[1:], flags=("job",), switches=switches)
     pipeline = _read(given)
@@ -86,13 +88,13 @@ def _parsed(content: str, name: str) -> Any:
 
 def _parsed_yaml(content: str, name: str) -> Any:
     try:
-        yaml = importlib.import_module("yaml")  # only where a machine has it
+        yaml = importlib.import_module("yaml")  # not every machine has PyYAML
     except ImportError:
         raise UsageError(
-            f"this is a stand-in: it reads {name} as JSON only, for there is no PyYAML here"
+            f"this is a stand-in: it reads {name} as JSON only, because PyYAML is not installed"
         ) from None
 
-    # Dates stay text: JSON has none, and Buildkite reads them so.
+    # Dates stay text: JSON has no dates, and Buildkite reads them as text.
     resolvers = {
         first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":timestamp")]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()

@@ -1,4 +1,4 @@
-"""Running the programs of a job, one after the other, with what hooks have changed in between."""
+"""Runs the programs of a job, one after the other, with the changes that hooks make."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from .hooks import run_job_hook
 
 _KILLED = 255
-"""How a program that was killed counts, as with the real agent."""
+"""Exit status of a killed program, as in the real agent."""
 
 
 class FailedError(Exception):
-    """A phase of the job failed."""
+    """A phase of the job failed, with an exit status."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -24,7 +24,7 @@ class FailedError(Exception):
 
 
 class Shell:
-    """The environment and directory of the job as they are now, and the program that runs."""
+    """The job's current environment and directory, and its running program."""
 
     def __init__(self, env: Mapping[str, str], seconds_to_kill: float) -> None:
         self.env = dict(env)
@@ -34,7 +34,10 @@ class Shell:
         self._running: subprocess.Popen[bytes] | None = None
 
     def obey_signals(self) -> None:
-        """On SIGTERM wait for the running program, which got the signal too, then kill it."""
+        """On SIGTERM, give the running program its grace period, then kill it.
+
+        The program gets the signal from the agent, too.
+        """
 
         def stop(*_: object) -> None:
             self._stopped = True
@@ -43,22 +46,23 @@ class Shell:
         signal.signal(signal.SIGTERM, stop)
 
     def stopped(self) -> bool:
-        """Whether the job was told to stop."""
+        """Whether the job has got SIGTERM."""
         return self._stopped
 
     def header(self, text: str) -> None:
-        """A heading of the log."""
+        """Write a heading to the job's log."""
         self.say(f"~~~ {text}")
 
     def say(self, text: str) -> None:
-        """A line of the log."""
+        """Write a line to the job's log."""
         print(text, flush=True)
 
     def run(self, *command: str, echo: bool = True, check: bool = True) -> int:
         """Run a program. Returns its exit status.
 
         Raises:
-            FailedError: it failed and `check` was asked for, or the job was stopped before.
+            FailedError: the program cannot start, or fails with `check` set; or the job was
+                stopped before.
         """
         if echo:
             self.say(f"$ {shlex.join(command)}")
@@ -68,7 +72,7 @@ class Shell:
             self._running = subprocess.Popen(command, env=self.env, cwd=self.directory)
         except OSError as error:
             raise FailedError(127, str(error)) from error
-        if self.stopped():  # between the check above and the start: nobody killed it yet
+        if self.stopped():  # a signal since the check above has found no program to kill
             self._kill_later()
         status = self._running.wait()
         self._running = None
@@ -78,17 +82,17 @@ class Shell:
         return status
 
     def output_of(self, *command: str) -> str:
-        """What a program prints; empty when it fails."""
+        """A program's standard output, stripped; empty when the program fails."""
         completed = subprocess.run(
             command, env=self.env, cwd=self.directory, check=False, capture_output=True, text=True
         )
         return completed.stdout.strip() if completed.returncode == 0 else ""
 
     def run_hook(self, scope: str, hook: Path) -> None:
-        """Run a hook and keep what it exports.
+        """Run a hook, and keep its exports and directory.
 
         Raises:
-            FailedError: it failed.
+            FailedError: the hook cannot start, or fails.
         """
         self.header(f"Running {scope} {hook.name} hook")
         self.say(f"$ {hook}")

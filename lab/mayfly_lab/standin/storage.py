@@ -1,4 +1,4 @@
-"""The storage of artifacts: forms and parts up, files down, without any token."""
+"""Uploads and downloads of artifacts at their storage, without any token."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Result = TypeVar("Result")
 
 
 class StorageError(Exception):
-    """The storage did not take or give a file, however often it was asked."""
+    """The storage refused an upload or a download in every attempt."""
 
 
 def send_form(instructions: Mapping[str, Any], path: str, content: bytes) -> None:
     """Upload a file as one form.
 
     Raises:
-        StorageError: ten tries failed.
+        StorageError: ten attempts failed.
     """
     action = instructions["action"]
     boundary = uuid.uuid4().hex
@@ -41,14 +41,14 @@ def send_form(instructions: Mapping[str, Any], path: str, content: bytes) -> Non
 
 
 def download(artifact: Mapping[str, Any], target: Path) -> None:
-    """Fetch a file.
+    """Download an artifact to `target`.
 
     Raises:
-        StorageError: it is kept elsewhere, or five tries failed.
+        StorageError: the artifact is outside Buildkite's storage, or five attempts failed.
     """
     if artifact.get("upload_destination"):
         raise StorageError(
-            f"this is a stand-in: it cannot fetch from {artifact['upload_destination']}"
+            f"this is a stand-in: it cannot download from {artifact['upload_destination']}"
         )
     content = _patiently(_DOWNLOAD_TRIES, lambda: _call("GET", artifact["url"], None, {}))
     target.parent.mkdir(parents=True, exist_ok=True)

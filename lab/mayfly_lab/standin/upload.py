@@ -1,4 +1,4 @@
-"""`buildkite-agent artifact upload`: found by pattern, announced, sent, and told of."""
+"""`buildkite-agent artifact upload`: finds files by pattern, announces, sends and reports them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """`artifact upload PATTERN[;PATTERN…]`. Returns the exit status.
 
     Raises:
-        UsageError: it was not called so, or asks for what the stand-in has not.
+        UsageError: wrong arguments, another storage than Buildkite's, or braces in a pattern.
     """
     given = parse("artifact upload", arguments, flags=("job", "content-type"), most=2)
     if not given.rest:
@@ -58,11 +58,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _paths(patterns: str) -> Iterator[Path]:
-    """The files that match, each once, as the real agent matches them but for `{a,b}`."""
+    """Matching files, each once. The real agent's patterns, without `{a,b}`: raises UsageError."""
     seen: set[str] = set()
     for pattern in filter(None, (each.strip() for each in patterns.split(";"))):
         if "{" in pattern:
-            raise UsageError(f"this is a stand-in: it cannot match braces, as in {pattern!r}")
+            raise UsageError(f"this is a stand-in: it does not support braces: {pattern!r}")
         for found in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207  # not below one directory
             absolute = os.path.realpath(found)
             if absolute not in seen and Path(found).is_file():
@@ -77,7 +77,7 @@ def _described(path: Path, content_type: str) -> dict[str, Any]:
         "path": str(path).lstrip("/"),
         "absolute_path": str(path.absolute()),
         "file_size": len(content),
-        "sha1sum": hashlib.sha1(content).hexdigest(),  # noqa: S324  # it is what the field holds
+        "sha1sum": hashlib.sha1(content).hexdigest(),  # noqa: S324  # the field's algorithm
         "sha256sum": hashlib.sha256(content).hexdigest(),
         "content_type": content_type or guessed or "application/octet-stream",
     }

@@ -49,9 +49,9 @@ def test_switches_take_words(word: str, on: bool) -> None:
         ([], {"BUILDKITE_AGENT_TOKEN": ""}, "Missing token"),
         ([], {"BUILDKITE_BUILD_PATH": ""}, "Missing build-path"),
         ([], {"BUILDKITE_AGENT_ACQUIRE_JOB": ""}, "it runs one job"),
-        (["--no-command-eval"], {}, "it cannot do --no-command-eval"),
-        ([], {"BUILDKITE_STRICT_SINGLE_HOOKS": "true"}, "it cannot do --strict-single-hooks"),
-        ([], {"BUILDKITE_AGENT_VERIFICATION_JWKS_FILE": "/k"}, "it cannot do --verification"),
+        (["--no-command-eval"], {}, "it does not support --no-command-eval"),
+        ([], {"BUILDKITE_STRICT_SINGLE_HOOKS": "true"}, "does not support --strict-single-hooks"),
+        ([], {"BUILDKITE_AGENT_VERIFICATION_JWKS_FILE": "/k"}, "does not support --verification"),
     ],
 )
 def test_what_is_wrong_or_beyond_it_is_refused_before_any_call(

@@ -1,4 +1,4 @@
-"""Programs that run on a lab machine, standard library only, Python 3.9.
+"""Programs that run on a machine of the lab: standard library only, Python 3.9.
 
-A machine sees this directory and nothing else of the lab, so nothing here imports from outside it.
+A machine sees only this directory of the lab, so no module here imports from outside it.
 """

@@ -1,4 +1,4 @@
-"""Calls of stand-ins and what they can reach of the machine."""
+"""Calls of stand-in commands, and the parts of the machine that they use."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mayfly_lab.machines.inside.units import Units
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a stand-in."""
+    """One call of a stand-in command."""
 
     argv: Sequence[str]
     pid: int
     uid: int
     unit: str
-    """The scope that systemd-run is to make."""
+    """Name of the scope that systemd-run creates."""
     stdin: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the caller sees of it."""
+    """Exit status and output of a call."""
 
     exit: int = 0
     out: str = ""
@@ -32,19 +32,19 @@ class Answer:
 
 
 class Machine(Protocol):
-    """What a call can reach of the machine."""
+    """The parts of a machine that calls use."""
 
     namespaces: bool
     units: Units
     scopes: Scopes
     rules: str
-    """What nft was last told."""
+    """The last rule file that nft loaded."""
 
     def go_off(self, seconds: float, *, again: bool = False, forced: bool = False) -> None:
-        """Shut down after so many seconds; `again` boots once more; `forced` asks nobody to end."""
+        """Shut down after `seconds`. `again` reboots; `forced` kills processes without SIGTERM."""
 
     def stay_on(self) -> None:
-        """Take back a shutdown that is not yet due."""
+        """Cancel a shutdown that is not yet due."""
 
     def keep_from_metadata(self, refused: list[range]) -> None:
-        """Make true that these users get no answer from the metadata service. Raises OSError."""
+        """Cut these users off from the metadata service. Raises OSError."""

@@ -1,4 +1,4 @@
-"""What the stand-ins for a machine's commands do. Init runs it, so that it knows all of it."""
+"""Behaviour of the stand-in commands. Init runs them, so that it has all state of the machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mayfly_lab.machines.inside.systemctl import systemctl
 
 _FOR_EVERYBODY = {"is-active", "is-enabled", "list-units"}
 _PACKAGES = {
-    # A package, and the command that shows that the machine has it: it sees the host's programs.
+    # By package: a command that the machine has if the host has the package.
     "git": "git", "git-core": "git", "nftables": "nft", "util-linux": "mount", "tar": "tar",
     "gzip": "gzip", "shadow-utils": "useradd", "curl": "curl", "curl-minimal": "curl",
     "python3": "python3", "systemd": "systemctl", "bash": "bash",
@@ -21,12 +21,12 @@ _PACKAGES = {
 
 
 def answer(machine: Machine, call: Call) -> Answer:
-    """Do what the stand-in was called for."""
+    """Run a stand-in command. Returns its exit status and output."""
     name = call.argv[0]
     if machine.namespaces and call.uid != 0 and not _FOR_EVERYBODY & set(call.argv):
         return Answer(1, err=f"{name}: access denied, only root may do this")
     command = _COMMANDS.get(name)
-    # Another name may lead to a stand-in by a link of the host's.
+    # A link of the host may lead to a stand-in by an unknown name.
     return command(machine, call) if command else Answer(1, err=f"{name}: not on a lab machine")
 
 
@@ -35,7 +35,7 @@ def _power(machine: Machine, call: Call) -> Answer:
 
 
 def _systemd_run(machine: Machine, call: Call) -> Answer:
-    """Make the scope around the caller, which then becomes the program itself."""
+    """Create a scope around the caller, which then executes the program itself."""
     name = f"{call.unit or f'run-{call.pid}'}.scope"
     mark = os.open(f"/proc/{call.pid}/ns/cgroup", os.O_RDONLY) if machine.namespaces else None
     try:
@@ -80,10 +80,10 @@ _COMMANDS: Mapping[str, Callable[[Machine, Call], Answer]] = {
     **dict.fromkeys(power.VERBS, _power),
     "systemctl": systemctl, "systemd-run": _systemd_run, "systemd-notify": _systemd_notify,
     "dnf": _dnf, "yum": _dnf, "nft": _nft,
-    # They are there on a real machine, and have nothing to say on this one.
+    # Commands of a real machine that have no effect here.
     "journalctl": _nothing, "hostnamectl": _nothing, "timedatectl": _nothing,
     "loginctl": _nothing, "udevadm": _nothing, "cloud-init": _nothing,
 }  # fmt: skip
 
 NAMES = tuple(_COMMANDS)
-"""Commands that are stand-ins on every machine; nft only where there is no real one."""
+"""Names of the stand-in commands; nft is one only where the machine has no real nft."""

@@ -1,7 +1,8 @@
-"""A decoy: a service of the image that lives on the role's credentials, as real agents do.
+"""A decoy: a service of the image that uses the role's credentials, as real agents do.
 
-Whoever forgets to end it before the profile is replaced leaves a holder of bootstrap credentials:
-its calls then stand in the journal of the front door. It also leaves them where real ones do.
+If the host does not end the decoy before the profile is replaced, the decoy still calls with
+bootstrap credentials, and the front door's journal shows it. The decoy also writes the credentials
+to the files of real agents.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from mayfly_lab.machines.inside.wire import Wire
 
 NAME = "amazon-ssm-agent"
 FILES = (
-    # appconfig.DefaultEC2SharedCredentialsFilePath of the SSM agent, then the SDKs' own places.
+    # appconfig.DefaultEC2SharedCredentialsFilePath of the SSM agent, then the SDKs' files.
     "var/lib/amazon/ssm/credentials",
     "root/.aws/credentials",
     "root/.aws/cli/cache/4d2f8a1c.json",
@@ -35,7 +36,7 @@ _PATIENCE = 1.0
 
 
 def main() -> None:
-    """Take the role's credentials once, keep them, and use them for as long as it lives."""
+    """Read the role's credentials once, write them to files, and call AWS with them for ever."""
     root = Path(sys.argv[-1])
     syscalls.name_program(NAME)
     keys = _take_keys()
@@ -49,7 +50,7 @@ def main() -> None:
 
 def _take_keys() -> dict[str, str]:
     while True:
-        # An instance may start before IMDS serves its role.
+        # IMDS may not serve the role yet when the instance starts.
         with contextlib.suppress(OSError, HTTPException):
             token = _metadata("PUT", "api/token", {"ttl-seconds": "21600"})
             role = _metadata("GET", "meta-data/iam/security-credentials/", {"": token})
@@ -67,7 +68,7 @@ def _metadata(method: str, path: str, headers: dict[str, str]) -> str:
 
 
 def _request(method: str, url: str, headers: dict[str, str], body: bytes = b"") -> str:
-    """The body of a good answer. Raises OSError for every other end."""
+    """The body of an answer with status 200. Raises OSError or HTTPException otherwise."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_PATIENCE)
     with contextlib.closing(connection):
@@ -101,7 +102,7 @@ def _tell_ready(control: str) -> None:
 
 
 def _call(keys: dict[str, str]) -> None:
-    """Say to Systems Manager that this instance is there, and do not care for the answer."""
+    """Call UpdateInstanceInformation of Systems Manager, and ignore the answer."""
     endpoint = os.environ["AWS_ENDPOINT_URL"]
     body = b'{"AgentName":"amazon-ssm-agent","AgentStatus":"Active","AgentVersion":"3.3.0.0"}'
     headers = {
@@ -112,7 +113,7 @@ def _call(keys: dict[str, str]) -> None:
         "x-amz-target": "AmazonSSM.UpdateInstanceInformation",
     }
     signed = {**headers, "authorization": _signature(keys, headers, body), "user-agent": NAME}
-    # A refusal does not stop a real agent either.
+    # A real agent continues after a refusal, too.
     with contextlib.suppress(OSError, HTTPException):
         _request("POST", f"{endpoint}/", signed, body)
 

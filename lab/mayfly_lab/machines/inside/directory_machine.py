@@ -1,7 +1,7 @@
-"""The supervisor's machine where there is only a directory to give.
+"""The supervisor's `Machine` on a machine without namespaces.
 
-Without root there are no users, no mounts and no process table of its own: one user stands for
-all, directories for mounts, and what descends from the machine's init for the table.
+Without root, the machine has no users, mounts or process table of its own: one user stands for all
+users, directories for mounts, and the descendants of the machine's init for the process table.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _METADATA = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 
 
 class DirectoryMachine(Machine):
-    """Changes nothing but its directory."""
+    """A `Machine` that changes only its own directory."""
 
     def boot_id(self) -> str:
-        """The id that the lab gave to this boot."""
+        """The id of this boot, set by the lab."""
         return (self.places.root / "run/boot_id").read_text("ascii").strip()
 
     def processes(self) -> list[proc.Process]:
-        """What descends from the machine's init, and that itself."""
+        """The machine's init and its descendants."""
         init = int((self.places.root / INIT_PID).read_text("ascii"))
         members = family.table()
         own = {init, *(member.pid for member in family.descendants(init, members))}
@@ -38,20 +38,20 @@ class DirectoryMachine(Machine):
         return [_process(member) for member in members if member.pid in own]
 
     def add_user(self, name: str, home: Path) -> None:
-        """Make the user's home."""
+        """Create the user's home. There is no user to create."""
         self.make_directory(home, 0o700, name)
 
     def mount_tmpfs(self, path: Path, megabytes: int) -> None:
-        """Make a directory."""
+        """Create a directory in place of a mount."""
         del megabytes
         self.make_directory(path, 0o700)
 
     def unmount(self, path: Path) -> None:
-        """Remove the directory with all that is in it."""
+        """Remove the directory with its content."""
         shutil.rmtree(path)
 
     def start(self, program: Program) -> Running:
-        """Start it as the one user; without rights it finds another door to the metadata."""
+        """Start a program as the one user; a program of another user than root gets jobs' IMDS."""
         environment = dict(program.environment)
         if program.user != "root" and _METADATA in environment:
             environment[_METADATA] = os.environ[JOB_METADATA]
@@ -60,7 +60,7 @@ class DirectoryMachine(Machine):
         return super().start(replace(program, user="root", environment=environment))
 
     def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
-        """Whether the user's door to the metadata service is open; there is no other network."""
+        """Whether the user's IMDS server accepts connections; False for every other address."""
         service = urlsplit(os.environ[_METADATA])
         if (host, port) != (service.hostname, service.port):
             return False
@@ -68,7 +68,7 @@ class DirectoryMachine(Machine):
         return connects(door.hostname or "", door.port or 80, seconds)
 
     def _own(self, path: Path, owner: str) -> None:
-        """Nothing to do: one user stands for all."""
+        """No effect: one user stands for all."""
 
 
 def _process(member: family.Member) -> proc.Process:

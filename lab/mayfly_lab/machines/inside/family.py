@@ -1,4 +1,4 @@
-"""The programs that run: who descends from whom."""
+"""Running processes and their descendants."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HAS_PROC = Path("/proc/self/stat").exists()
-"""Linux has the list of programs there; macOS has only ps."""
+"""Whether the host has /proc, as Linux; macOS has only ps."""
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One program, as the kernel lists it."""
+    """One process, as the kernel lists it."""
 
     pid: int
     parent: int
     alive: bool
-    """False for one that has ended and was not yet waited for."""
+    """False for a zombie."""
 
 
 def table() -> list[Member]:
-    """All programs that this one can see."""
+    """All processes that this process can see."""
     return list(_from_proc() if HAS_PROC else _from_ps())
 
 
 def descendants(pid: int, members: Iterable[Member]) -> list[Member]:
-    """Every program below `pid`, parents before children."""
+    """Descendants of `pid`, parents before children."""
     children = defaultdict(list)
     for member in members:
         children[member.parent].append(member)
@@ -44,15 +44,15 @@ def descendants(pid: int, members: Iterable[Member]) -> list[Member]:
 def _from_proc() -> Iterable[Member]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            # A program that ends between the listing and the reading is not one any more.
+            # A process may end between the listing and the read.
             with contextlib.suppress(*_GONE):
-                # The name in brackets may hold spaces and brackets of its own.
+                # The name in brackets may contain spaces and brackets.
                 fields = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
                 yield Member(int(entry.name), int(fields[1]), fields[0] not in {"Z", "X"})
 
 
 def _from_ps() -> Iterable[Member]:
-    import subprocess  # Late: Linux never needs it.
+    import subprocess  # A late import: Linux never needs it.
 
     listing = subprocess.run(
         ["/bin/ps", "-axo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True

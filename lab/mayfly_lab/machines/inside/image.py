@@ -1,4 +1,4 @@
-"""What the image of a machine holds: directories, stand-ins, services, and how user data starts."""
+"""The image of a machine: directories, stand-in commands, services, and user data."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ exec {python} -IS -c '{start}' {control} "${{0##*/}}" "$@"
 
 
 def prepare(plan: Plan) -> None:
-    """Lay down the image. With namespaces the root directory and what is below it exist already."""
+    """Write the image's files. With namespaces, the root directory exists already with content."""
     root = plan.root
     if not plan.namespaces:
         for name, mode in DIRECTORIES.items():
             (root / name).mkdir()
-            # All users of such a machine are one, so that nothing may be closed to its owner.
+            # One user stands for all users here, so the owner needs full access everywhere.
             (root / name).chmod(mode | 0o700)
         new_boot_id(plan, plan.boot_id)
         _make_python(plan)
@@ -71,9 +71,9 @@ def _start(plan: Plan, module: str) -> str:
 
 
 def _make_python(plan: Plan) -> None:
-    """A python3 of the machine's own that puts our `Machine` in the place of the real one.
+    """Create a python3 for the machine that replaces the supervisor's `Machine` by the lab's.
 
-    It is a virtual environment, because those files outlive a changed environment and `exec`.
+    A virtual environment, because its files still work after `exec` and with another environment.
     """
     usr = plan.root / "usr"
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -81,7 +81,7 @@ def _make_python(plan: Plan) -> None:
     packages.mkdir(parents=True)
     (usr / "bin").mkdir()
     (usr / "bin/python3-with-site").symlink_to(plan.python)
-    # The supervisor goes without `site`, which is what reads the hook.
+    # The supervisor starts Python with -S, but only the module `site` reads the hook.
     python = usr / "bin/python3"
     python.write_text(
         f'#!/bin/bash\n[[ $1 != -S ]] || shift\nexec {shlex.quote(str(python))}-with-site "$@"\n'
@@ -94,12 +94,12 @@ def _make_python(plan: Plan) -> None:
 
 
 def new_boot_id(plan: Plan, boot_id: str) -> None:
-    """Give the boot another id. The file stays the same one, for it may be mounted elsewhere."""
+    """Write another boot id, into the same file, because the file may be bound elsewhere."""
     (plan.root / "run/boot_id").write_text(f"{boot_id}\n")
 
 
 def forget_memory(plan: Plan) -> None:
-    """Empty what does not outlive a boot: /run and /tmp."""
+    """Empty /run and /tmp, which do not survive a reboot."""
     keep = {"boot_id", "mayfly-lab", "lock"}
     memory = (plan.root / "run", plan.root / "tmp")
     for line in Path("/proc/self/mounts").read_text().splitlines() if plan.namespaces else []:
@@ -112,20 +112,20 @@ def forget_memory(plan: Plan) -> None:
 
 
 def open_console(plan: Plan) -> int:
-    """The console, to be read; it is open for writing too, so that it never ends."""
+    """Open the console to read; also for writing, so that a read never sees its end."""
     return os.open(plan.root / "dev/console", os.O_RDWR | os.O_NONBLOCK)
 
 
 def console_for_programs(plan: Plan) -> int:
-    """The console, to be written; a full one makes the writer wait."""
+    """Open the console to write; a full console blocks the writer."""
     return os.open(plan.root / "dev/console", os.O_WRONLY)
 
 
 def environment(plan: Plan) -> dict[str, str]:
-    """What systemd gives a service, and so cloud-init to user data: very little, no HOME."""
+    """The environment of services, and so of user data: as small as systemd's, without HOME."""
     plain = {"LANG": "C.UTF-8", "PATH": _SYSTEM_PATH}
     if not plan.namespaces:
-        # There is a host's HOME here, which nothing on the machine may find.
+        # The machine must not find the host's HOME.
         own = {
             "HOME": str(plan.root / "root"),
             "TMPDIR": str(plan.root / "tmp"),
@@ -137,7 +137,7 @@ def environment(plan: Plan) -> dict[str, str]:
 
 
 def services(plan: Plan) -> list[Service]:
-    """What the image starts at each boot."""
+    """Services that the image starts at each boot."""
     if not plan.decoys:
         return []
     argv = (plan.python, "-IS", "-c", _start(plan, "decoy"), str(plan.root))
@@ -145,10 +145,10 @@ def services(plan: Plan) -> list[Service]:
 
 
 def user_data(plan: Plan) -> Service | None:
-    """User data as cloud-init runs it: a script in its place; None when it is not a script."""
+    """The service that runs user data as cloud-init does; None when user data is not a script."""
     content = plan.user_data
     if content.startswith(b"\x1f\x8b"):
-        import gzip  # Late: hardly any user data is compressed.
+        import gzip  # A late import: user data is rarely compressed.
 
         content = gzip.decompress(content)
     if not content.startswith(b"#!"):
@@ -157,19 +157,19 @@ def user_data(plan: Plan) -> Service | None:
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_bytes(content)
     script.chmod(0o700)
-    # The bash of macOS is older than what Amazon Linux has; a newer one may be first on PATH.
+    # /bin/bash of macOS is older than Amazon Linux's; a newer bash may be first on PATH.
     argv = (str(script),) if plan.namespaces else ("bash", str(script))
     return Service("cloud-final.service", argv, ready=True)
 
 
 def remove(plan: Plan) -> None:
-    """Remove all that a machine without namespaces has on the host's disk, but its directory."""
+    """Empty the directory of a machine without namespaces."""
     for path in [] if plan.namespaces else list(plan.root.iterdir()):
         erase(path)
 
 
 def erase(path: Path) -> None:
-    """Remove a file, a link or a directory with all below it; what is absent is fine."""
+    """Remove a file, a link or a directory with its content; an absent path is no error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     elif os.path.lexists(path):

@@ -1,6 +1,6 @@
-"""Init of a machine: starts what the image starts, runs user data, keeps units, shuts down.
+"""Init of a machine: starts the image's services, runs user data, manages units, shuts down.
 
-With namespaces it is pid 1 of its own; without, an ordinary program that adopts every orphan.
+With namespaces, init is pid 1 of its namespace; without, a process that adopts every orphan.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOK_AGAIN = 0.02
 
 
 class Init:
-    """The machine from the inside. `run` returns when the power is off."""
+    """Init of one machine. `run` returns when the power is off."""
 
     def __init__(self, lab: Wire, plan: Plan) -> None:
         self._lab = lab
@@ -43,7 +43,7 @@ class Init:
         self.rules = ""
 
     def run(self) -> None:
-        """Boot, and stay until the power goes off or the lab is gone."""
+        """Boot, and run until the power is off or the lab has ended."""
         self._listen()
         self._loop.watch(self._lab, self._hear_lab)
         self._lab.send({"event": "up"}, [self._console])
@@ -60,24 +60,24 @@ class Init:
         for service in image.services(self._plan):
             self.units.run(service)
         last = self._start_user_data if first else self._start_enabled
-        # A first boot began before this program did.
+        # The first boot has begun before this process.
         spent = time.monotonic() - self._plan.on_since if first else 0.0
         wait = max(0.0, self._plan.boot_seconds - spent)
         self._loop.after(wait, lambda: last(time.monotonic()))
 
     def _start_user_data(self, since: float) -> None:
-        """cloud-init comes last: what the image starts is up by then, or has had its time."""
+        """Run user data once the image's services are ready, or have had their time."""
         if not self.units.all_ready() and time.monotonic() < since + _WAIT_FOR_SERVICES:
             self._loop.after(_LOOK_AGAIN, lambda: self._start_user_data(since))
             return
         script = image.user_data(self._plan)
         if script is None:
-            self._say("cloud-init: no user data that begins with #!, so nothing to run")
+            self._say("cloud-init: user data does not begin with #!, so nothing runs")
         else:
             self.units.run(script)
 
     def _start_enabled(self, _: float) -> None:
-        """cloud-init runs user data once in an instance's life; what was enabled runs each boot."""
+        """Start enabled services at a later boot: cloud-init runs user data at the first only."""
         for service in self.units.enabled():
             self.units.run(service)
 
@@ -106,19 +106,19 @@ class Init:
             self.units.run(service)
 
     def _say(self, line: str) -> None:
-        # A console that nobody empties must not hold up the machine.
+        # A full console must not block init.
         with contextlib.suppress(BlockingIOError):
             os.write(self._console, f"{line}\n".encode())
 
     # Power.
 
     def go_off(self, seconds: float, *, again: bool = False, forced: bool = False) -> None:
-        """Shut down after so many seconds; `again` boots once more; `forced` asks nobody to end."""
+        """Shut down after `seconds`. `again` reboots; `forced` kills processes without SIGTERM."""
         self._going = (time.monotonic() + seconds, again)
         self._loop.after(seconds, lambda: self._go_off_if_wanted(forced=forced))
 
     def stay_on(self) -> None:
-        """Take back a shutdown that is not yet due."""
+        """Cancel a shutdown that is not yet due."""
         self._going = None
 
     def _go_off_if_wanted(self, *, forced: bool) -> None:
@@ -143,19 +143,19 @@ class Init:
         else:
             self.keep_from_metadata([])
         image.forget_memory(self._plan)
-        import uuid  # Late: few machines come here.
+        import uuid  # A late import: few machines reboot.
 
         image.new_boot_id(self._plan, str(uuid.uuid4()))
         self._boot(first=False)
 
     def _end_all(self, seconds: float) -> None:
-        # Nothing that was to start may start behind our back.
+        # No timer may start a process during the shutdown.
         self._loop.forget_timers()
         until = time.monotonic() + seconds
         self._signal_all(signal.SIGTERM)
         with contextlib.suppress(ChildProcessError):
             while True:
-                # Only who has no child at all, not even an adopted one, leaves this loop.
+                # The loop ends by ChildProcessError: no child is left, not even an adopted one.
                 list(loop.ended_children())
                 if time.monotonic() >= until:
                     self._signal_all(signal.SIGKILL)
@@ -169,14 +169,14 @@ class Init:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(member.pid, number)
 
-    # What others tell.
+    # Messages of the lab and of stand-in commands.
 
     def _hear_lab(self) -> None:
         try:
             for message, _ in self._lab.receive():
                 self._obey(message)
         except EOFError:
-            # The lab is gone, and nobody will ever ask for this machine again.
+            # The lab has ended, so the machine must not outlive it.
             self._end_all(0.0)
             image.remove(self._plan)
             self._off = True
@@ -190,11 +190,11 @@ class Init:
             self._off = True
 
     def keep_from_metadata(self, refused: list[range]) -> None:
-        """Make true that these users get no answer from the metadata service."""
+        """Cut these users off from the metadata service. Raises OSError."""
         if self.namespaces:
             uid_rules.keep_away(refused, SERVICE)
             return
-        # Without a network of its own only the lab can do it, and it is done when the lab says so.
+        # Without a network of its own, the lab closes the servers, and confirms by "go on".
         self._lab.send({"event": "refused", "users": [[each.start, each.stop] for each in refused]})
         heard: list[dict[str, Any]] = []
         while {"do": "go on"} not in heard:
@@ -222,7 +222,7 @@ class Init:
             messages = [message for message, _ in wire.receive()]
             asked = [calls.Call(**{**each, **_peer(wire.socket)}) for each in messages]
         except (EOFError, ConnectionResetError, ValueError, TypeError):
-            # The last two: anybody on the machine may come here, and say what he likes.
+            # ValueError, TypeError: any process on the machine may connect, and send anything.
             self._loop.forget(wire)
             wire.close()
             return
@@ -230,13 +230,16 @@ class Init:
             answer = commands.answer(self, call)
             told = {"argv": list(call.argv), "uid": call.uid, "exit": answer.exit}
             self._lab.send({"event": "call", **told})
-            # The caller may have been killed while it waited.
+            # The caller may have been killed meanwhile.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 wire.send({"exit": answer.exit, "out": answer.out, "err": answer.err})
 
 
 def _peer(connection: socket.socket) -> dict[str, int]:
-    """Pid and user at the other end; systems other than Linux leave it at what the caller says."""
+    """Pid and user id of the peer, from the kernel; empty on systems other than Linux.
+
+    There, the values that the caller sends stay in force.
+    """
     if sys.platform != "linux":
         return {}
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

@@ -1,6 +1,6 @@
-"""Puts a `Machine` that stays inside one directory in the place of the supervisor's own.
+"""Replaces the supervisor's `Machine` by `DirectoryMachine`.
 
-The python3 of a machine without namespaces imports this before anything else.
+The python3 of a machine without namespaces imports this module first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TARGET = "mayfly_instance.machine"
 
 
 class _Finder(MetaPathFinder):
-    """Finds the real module and has it changed once it has run."""
+    """Finds the real module, and replaces its `Machine` after the module has run."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -44,7 +44,7 @@ class _Loader(Loader):
 
 
 def _replace_machine(module: ModuleType) -> None:
-    # It builds on the module that has just run, so it cannot come earlier.
+    # A late import: DirectoryMachine is a subclass of the module's own Machine.
     from mayfly_lab.machines.inside.directory_machine import DirectoryMachine
 
     vars(module)["Machine"] = DirectoryMachine

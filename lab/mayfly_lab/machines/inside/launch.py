@@ -1,4 +1,4 @@
-"""Starting a program from init."""
+"""Starts programs for init."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _CANNOT_RUN = 127
 
 @dataclass(frozen=True)
 class Command:
-    """A program to start: what exec(2) needs."""
+    """A program to start, with the arguments of exec(2)."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     output: int
-    """Where output and errors go."""
+    """Descriptor for output and errors."""
     directory: str = "/"
 
 
 def launch(command: Command) -> int:
-    """Start a program in a session of its own; the answer is its pid."""
+    """Start a program in a session of its own. Returns its pid."""
     pid = os.fork()
     if pid:
         return pid
@@ -30,7 +30,7 @@ def launch(command: Command) -> int:
         signal.set_wakeup_fd(-1)
         _become(command)
     finally:
-        # Whatever happens, the copy must never return into init's loop.
+        # The forked process must never return into init's loop.
         os._exit(_CANNOT_RUN)
 
 
@@ -39,11 +39,11 @@ def _become(command: Command) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, fd in enumerate((nothing, command.output, command.output)):
         os.dup2(fd, number, inheritable=True)
-    # Python ignores SIGPIPE and init more than that; a program expects neither.
+    # Python ignores SIGPIPE, and init handles more signals; a program expects the defaults.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     try:
         os.chdir(command.directory)
-        os.execvpe(command.argv[0], list(command.argv), dict(command.environment))  # noqa: S606 - no shell: that is the point
+        os.execvpe(command.argv[0], list(command.argv), dict(command.environment))  # noqa: S606 - no shell by intention
     except OSError as error:
         os.write(2, f"{command.argv[0]}: {error.strerror}\n".encode())

@@ -1,4 +1,4 @@
-"""Init's loop: files that become readable, moments that come, children that end."""
+"""Init's event loop: readable files, timers, ended children."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Readable = Union[int, _HasFile]
 
 
 class Loop:
-    """Calls what was asked for, one thing at a time."""
+    """Calls registered functions, one at a time."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._timers: list[tuple[float, Callable[[], None]]] = []
-        # A signal interrupts no wait in Python: it has to become something readable.
+        # A signal does not interrupt a wait in Python; the wakeup socket turns it into input.
         self._ended, self._tell = socket.socketpair()
         for end in (self._ended, self._tell):
             end.setblocking(False)
@@ -33,23 +33,23 @@ class Loop:
         self.watch(self._ended, lambda: self._ended.recv(4096))
 
     def watch(self, readable: Readable, what: Callable[[], object]) -> None:
-        """Call `what` whenever there is something to read."""
+        """Call `what` whenever `readable` has input."""
         self._selector.register(readable, selectors.EVENT_READ, what)
 
     def forget(self, readable: Readable) -> None:
-        """Watch it no longer."""
+        """Stop to watch a file."""
         self._selector.unregister(readable)
 
     def after(self, seconds: float, what: Callable[[], None]) -> None:
-        """Call `what` once, so many seconds from now."""
+        """Call `what` once, `seconds` from now."""
         self._timers.append((time.monotonic() + seconds, what))
 
     def forget_timers(self) -> None:
-        """Drop all that was to come."""
+        """Cancel all timers."""
         self._timers.clear()
 
     def turn(self) -> None:
-        """Wait for the next thing and do it; returns at the latest when a child has ended."""
+        """Wait for input, a timer or the end of a child, and call the due functions."""
         nearest = min((when for when, _ in self._timers), default=None)
         wait = None if nearest is None else max(0.0, nearest - time.monotonic())
         for key, _ in self._selector.select(wait):
@@ -62,7 +62,7 @@ class Loop:
 
 
 def ended_children() -> Iterator[tuple[int, int]]:
-    """Children that have ended, with their wait status. Raises ChildProcessError without any."""
+    """Pid and wait status of ended children. Raises ChildProcessError when no child exists."""
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:

@@ -15,7 +15,7 @@ _WAITING = 1024
 
 
 def raise_loopback(addresses: list[str]) -> None:
-    """Set loopback up and give it further addresses, each for one host. No `ip` command needed."""
+    """Bring loopback up, and add further addresses (/32). Works without the command `ip`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         name = b"lo"
         answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack("16sH22x", name, 0))
@@ -29,7 +29,7 @@ def raise_loopback(addresses: list[str]) -> None:
 
 
 def connects(address: str, port: int, seconds: float) -> bool:
-    """Whether somebody answers there."""
+    """Whether a TCP connection is accepted within `seconds`."""
     try:
         socket.create_connection((address, port), timeout=seconds).close()
     except OSError:

@@ -1,7 +1,7 @@
-"""Reads the rules that keep users away from the metadata service, where the host has no nft.
+"""Parses firewall rules that cut users off from the metadata service, where the host has no nft.
 
-It knows the expressions that such rules are made of and refuses every other one, so that it never
-promises what it cannot keep. `uid_rules` makes true what it says.
+Other expressions than these rules use are refused, so that no rule is silently ignored.
+`uid_rules` applies the result.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from dataclasses import dataclass, field
 
 SERVICE = "169.254.169.254"
 LAST_USER = 2**32 - 2
-"""The number after it stands for "no user" in the kernel."""
+"""The highest user id. The next number means "no user" in the kernel."""
 
 _WORD = re.compile(r'"[^"]*"|[{};,\n]|!=|==|[^\s{};,"]+')
 _VERDICTS = ("accept", "return", "drop", "reject")
 
 
 class NotUnderstood(ValueError):
-    """The rules hold something that this stand-in cannot make true."""
+    """The rules contain a part that this stand-in does not support."""
 
 
 @dataclass
 class _Chain:
     hook: str = ""
     stops: bool = False
-    """Its policy."""
+    """Whether the chain's policy is drop."""
     rules: list[list[str]] = field(default_factory=list)
 
 
 def refused(text: str) -> list[range]:
-    """The user ids whose packets these rules keep from the metadata service (IPv4, port 80).
+    """Ranges of user ids that the rules cut off from the metadata service (IPv4, port 80).
 
     Raises:
-        NotUnderstood: a command, hook or expression is none that the stand-in knows.
+        NotUnderstood: the stand-in does not support a command or expression.
     """
     chains = [chain for chain in _Reader(text).chains() if chain.hook == "output"]
     edges = {0, LAST_USER + 1}
@@ -54,7 +54,7 @@ def refused(text: str) -> list[range]:
 
 
 class _Reader:
-    """Takes a rule file apart: tables, chains, rules."""
+    """Parses a rule file into tables, chains and rules."""
 
     def __init__(self, text: str) -> None:
         plain = re.sub(r"#[^\n]*", "", text).replace("\\\n", " ")
@@ -62,14 +62,14 @@ class _Reader:
         self._place = 0
 
     def chains(self) -> list[_Chain]:
-        """All chains of all tables."""
+        """Chains of all tables. Raises NotUnderstood."""
         chains: list[_Chain] = []
         while self._place < len(self._words):
             statement = self._statement()
             if statement[:1] in (["add"], ["create"]):
                 statement = statement[1:]
             if statement[:1] == ["table"]:
-                # Without a block it only declares the table.
+                # Without a block, the statement only declares the table.
                 chains += self._table() if self._next("{") else []
             elif statement and statement[0] not in {"flush", "delete", "destroy"}:
                 raise NotUnderstood(" ".join(statement))
@@ -98,7 +98,7 @@ class _Reader:
         return chain
 
     def _statement(self, *, sets: bool = False) -> list[str]:
-        """The words up to the end of a line or to a brace that opens a block."""
+        """The words up to the end of the line, or to a brace of a block."""
         words: list[str] = []
         depth = 0
         while self._place < len(self._words):
@@ -113,13 +113,13 @@ class _Reader:
         return words
 
     def _next(self, word: str) -> bool:
-        """Whether this is the next word, past ends of lines; then it is taken."""
+        """Take `word` if it is the next word after ends of lines. Returns whether it was."""
         place = self._place
         while place < len(self._words) and self._words[place] == ";":
             place += 1
         if place >= len(self._words):
             if word == "}":
-                raise NotUnderstood("a block without its end")
+                raise NotUnderstood("a block without an end")
             return False
         if self._words[place] != word:
             return False
@@ -136,7 +136,7 @@ def _stops(chain: _Chain, uid: int) -> bool:
 
 
 def _verdict(rule: Sequence[str], uid: int) -> str:
-    """What the rule says to a packet of this user to the metadata service; empty: nothing."""
+    """The rule's verdict on a packet of this user to the metadata service; empty for none."""
     words = [word for word in rule if word != "counter"]
     while words:
         if words[0] in _VERDICTS:
@@ -151,7 +151,7 @@ def _verdict(rule: Sequence[str], uid: int) -> str:
 
 
 def _expression(words: Sequence[str]) -> tuple[str, bool, list[str], list[str]]:
-    """The first expression, whether it is negated, its values, and the words after it."""
+    """The first expression, whether it is negated, its values, and the remaining words."""
     rest = list(words[1:] if words[0] == "meta" else words)
     length = 2 if rest[0] in {"ip", "ip6", "tcp"} else 1
     expression, rest = " ".join(rest[:length]), rest[length:]
@@ -193,7 +193,7 @@ def _users(value: str) -> range:
 
 
 def _edges(rule: Sequence[str]) -> set[int]:
-    """The numbers at which what the rule says may change."""
+    """User ids at which the rule's verdict may change."""
     edges: set[int] = set()
     words = list(rule)
     while "skuid" in words:

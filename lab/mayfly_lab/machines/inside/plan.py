@@ -1,4 +1,4 @@
-"""What a machine is told when its power comes on."""
+"""The settings that a machine gets at power-on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def starting(home: str, module: str) -> str:
-    """What `python3 -c` runs to be a program of this package; it has no single quotes."""
+    """Python code for `python3 -c` that runs a module of this package; without single quotes."""
     find = f"import sys; sys.path.insert(0, {json.dumps(home)})"
     return f"{find}; from mayfly_lab.machines.inside.{module} import main; main()"
 
@@ -28,22 +28,22 @@ class Plan:
     user_data: bytes
     environment: Mapping[str, str]
     on_since: float
-    """When the power came on, by the clock that all programs of a host share (monotonic)."""
+    """Time of power-on, by the monotonic clock, which all processes of a host share."""
     boot_seconds: float
     stop_seconds: float
     python: str
-    """The interpreter that is the machine's python3."""
+    """The interpreter behind the machine's python3."""
     python_prefix: str
-    """A directory that the interpreter needs outside the system's own ones; empty if none."""
+    """The interpreter's directory outside the system's own directories; empty for none."""
     programs: str
-    """The directory on the host that holds this package."""
+    """The directory on the host with this package."""
     directory: str
-    """Namespaces: an empty directory to mount the root on. Otherwise the machine's directory."""
+    """With namespaces, an empty directory to mount the root on; else the machine's directory."""
     namespaces: bool
     firewall: bool
-    """Whether the machine has the real nft; otherwise a stand-in takes its place."""
+    """Whether the machine has the real nft; else it has a stand-in."""
     doors: tuple[int, ...]
-    """Ports of the lab that the machine finds on 127.0.0.1, in the order of the sockets sent."""
+    """Ports of the lab's servers on 127.0.0.1, in the order of the sockets sent."""
     decoys: bool
 
     @property
@@ -53,17 +53,17 @@ class Plan:
 
     @property
     def root(self) -> Path:
-        """What is `/` to the machine, as its own programs must spell it."""
+        """The machine's root directory, as a path for its own processes."""
         return Path("/" if self.namespaces else self.directory)
 
     def as_message(self) -> dict[str, Any]:
-        """The plan as JSON can carry it."""
+        """The plan as JSON content."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         text = base64.b64encode(self.user_data).decode()
         return {**values, "user_data": text, "environment": dict(self.environment)}
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Plan:
-        """The plan that `as_message` wrote."""
+        """The plan from the content that `as_message` wrote."""
         user_data = base64.b64decode(message["user_data"])
         return cls(**{**message, "user_data": user_data, "doors": tuple(message["doors"])})

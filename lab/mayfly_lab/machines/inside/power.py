@@ -1,4 +1,4 @@
-"""What the stand-ins for poweroff, halt, shutdown and reboot do."""
+"""Stand-ins for poweroff, halt, shutdown and reboot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VERBS = ("poweroff", "halt", "shutdown", "reboot")
 
 
 def switch(machine: Machine, argv: Sequence[str]) -> Answer:
-    """Switch the machine off or start it anew, now or in some minutes (`shutdown +5`)."""
+    """Switch the machine off or reboot it, now or after minutes (`shutdown +5`)."""
     name, *arguments = argv
     if name == "shutdown" and "-c" in arguments:
         machine.stay_on()

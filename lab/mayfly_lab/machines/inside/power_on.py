@@ -1,4 +1,4 @@
-"""The first program of a machine: leaves the host behind, then becomes init."""
+"""The first process of a machine: enters its namespaces, then becomes init."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mayfly_lab.machines.inside.wire import Wire
 
 
 def main() -> None:
-    """Be the machine whose plan comes on standard input; the last argument is the lab's socket."""
+    """Run the machine of the plan on standard input; the last argument is the lab's socket."""
     link = socket.socket(fileno=int(sys.argv[-1]))
-    # It was inherited, but what the machine starts must not inherit it.
+    # This process inherited the socket, but the machine's own processes must not.
     link.set_inheritable(False)
     lab = Wire(link)
     plan = Plan.from_message(json.load(sys.stdin))
@@ -32,11 +32,11 @@ def main() -> None:
 
 
 def _leave_the_host(lab: Wire, plan: Plan) -> None:
-    """Return in a program that sees nothing of the host; the original waits for its end.
+    """Fork a process that sees nothing of the host, and return there; the parent waits for its end.
 
-    The user namespace comes last. It has the host's own numbers for users, but what was mounted
-    before is locked to its root: nothing read-only becomes writable again, no device can be made,
-    and clock, modules and the host's settings are out of reach.
+    The user namespace comes last. It has the host's user ids, but earlier mounts are locked for its
+    root: read-only mounts cannot become writable, devices cannot be made, and clock, kernel modules
+    and the host's settings are out of reach.
     """
     syscalls.unshare(syscalls.CLONE_NEWPID)
     asking, answering = socket.socketpair()
@@ -46,7 +46,7 @@ def _leave_the_host(lab: Wire, plan: Plan) -> None:
         lab.close()
         asking.close()
         _map_users(answering, pid)
-        # The kernel reports the end of the first program only when the whole namespace has ended.
+        # The kernel reports the end of the first process only when its whole namespace has ended.
         os.waitpid(pid, 0)
         sys.exit()
     answering.close()
@@ -62,7 +62,7 @@ def _leave_the_host(lab: Wire, plan: Plan) -> None:
     asking.send(b"?")
     if not asking.recv(1):
         sys.exit("the machine's users could not be mapped")
-    # New credentials have made the kernel forget an earlier wish of this kind.
+    # Only now: the kernel clears this setting when credentials change.
     syscalls.die_with_parent(signal.SIGKILL)
     socket.sethostname(plan.hostname)
     listening = _listen(plan)
@@ -72,7 +72,7 @@ def _leave_the_host(lab: Wire, plan: Plan) -> None:
 
 
 def _map_users(answering: socket.socket, pid: int) -> None:
-    """Give the machine the host's numbers for users and groups, when it asks."""
+    """Map the host's user and group ids into the machine, when the child asks."""
     with answering:
         if answering.recv(1):
             for name in ("uid_map", "gid_map"):
@@ -81,7 +81,7 @@ def _map_users(answering: socket.socket, pid: int) -> None:
 
 
 def _listen(plan: Plan) -> list[socket.socket]:
-    """Listening sockets: the metadata service's, then those of the lab's doors."""
+    """Listening sockets of the metadata service, then of the lab's servers."""
     network.raise_loopback([SERVICE, plan.private_ip])
     doors = [network.listen("127.0.0.1", port) for port in plan.doors]
     return [network.listen(SERVICE, 80), *doors]

@@ -1,6 +1,6 @@
-"""The root file system of a machine: the host's programs below, a memory disk of its own on top.
+"""The root file system of a machine: the host's programs, below a memory disk of its own.
 
-Everything lives in a mount namespace, so that nothing is left when its last program has ended.
+All mounts are in a mount namespace, so that nothing is left after its last process.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from mayfly_lab.machines.inside import image, syscalls
 from mayfly_lab.machines.inside.layout import PROGRAMS
 from mayfly_lab.machines.inside.plan import Plan
 
-# What holds a host's programs; the last two are those of NixOS and Guix.
+# Directories of a host's programs; the last two are those of NixOS and Guix.
 _SYSTEM = ("usr", "etc", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")
 _KERNEL = {"proc": 0o555, "sys": 0o555}
 _NOT_OF_THE_IMAGE = (
-    # What this host happens to have and a stock image has not: secrets, units, another agent.
+    # Files of a host that a stock image does not have: secrets, units, another agent.
     "etc/buildkite-agent", "etc/ssh/ssh_host_*", "etc/sudoers.d", "etc/systemd/system",
     "etc/cron.d", "etc/shadow-", "etc/gshadow", "etc/gshadow-", "etc/passwd-", "etc/group-",
     "etc/localtime", "etc/subuid", "etc/subgid", "usr/bin/buildkite-agent",
@@ -76,7 +76,7 @@ def enter(plan: Plan) -> None:
 
 
 def _lay(disk: Path, root: Path, name: str) -> None:
-    """Show a directory of the host with a writable layer above it, or repeat its symbolic link."""
+    """Mount a directory of the host with a writable layer above it, or copy its symbolic link."""
     host = Path("/", name)
     if host.is_symlink():
         (root / name).symlink_to(host.readlink())
@@ -109,7 +109,7 @@ def _write_identity(root: Path, plan: Plan) -> None:
 
 
 def _show_programs(root: Path, plan: Plan) -> None:
-    # A copy: what is mounted from the host could be mounted again to be written.
+    # A copy: a mount from the host could be mounted again as writable.
     place = Path(PROGRAMS, "mayfly_lab/machines/inside")
     shutil.copytree(plan.programs, root / place.relative_to("/"))
     if plan.python_prefix:
@@ -121,11 +121,11 @@ def _show_programs(root: Path, plan: Plan) -> None:
 
 
 def _show_python(root: Path, prefix: Path) -> None:
-    """Show an interpreter of the host at its own place, from which it finds its library."""
+    """Mount an interpreter of the host at its own path, from which it finds its library."""
     target = root / prefix.relative_to("/")
     target.mkdir(parents=True, exist_ok=True)
     for above in list(prefix.relative_to("/").parents)[:-1]:
-        # An interpreter below a closed home directory must be reachable for every user.
+        # Every user must reach an interpreter, even one below a private home directory.
         mode = (root / above).stat().st_mode
         if mode & 0o111 != 0o111:
             (root / above).chmod(mode | 0o111)

@@ -1,4 +1,4 @@
-"""Scopes: groups of programs that one program and all that came of it make up."""
+"""Scopes: groups of one process and its descendants."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _GONE = (FileNotFoundError, ProcessLookupError)
 
 @dataclass(frozen=True)
 class Scope:
-    """One group, by the program that it began with.
+    """One group, identified by its first process.
 
-    systemd groups by control group, which not every host of a lab lets us make. With namespaces
-    the first program has left its cgroup namespace for a new one instead: what descends from it
-    shares that, and cannot leave it unless it is root and means to. Nothing of the host is touched.
-    Without, the first program adopts what its descendants leave behind, and init does after it.
+    systemd groups processes by cgroup, but not every host lets the lab create cgroups. With
+    namespaces, the first process enters a new cgroup namespace instead, which its descendants share
+    and only root can leave; the host is not changed. Without namespaces, the first process adopts
+    orphaned descendants, and init adopts them after its end.
     """
 
     first: int
     mark: int | None
-    """An open file of the namespace, which keeps the kernel from using its number again."""
+    """An open file of the namespace, so that the kernel does not reuse its number."""
 
 
 class Scopes:
-    """The scopes of one machine. `services` are the programs that init itself has started."""
+    """The scopes of one machine. `services` returns the pids that init itself has started."""
 
     def __init__(self, services: Callable[[], set[int]]) -> None:
         self._services = services
         self._scopes: dict[str, Scope] = {}
 
     def add(self, name: str, scope: Scope) -> None:
-        """Make a scope. Raises FileExistsError while one of that name lives."""
+        """Add a scope. Raises FileExistsError while a scope of this name has processes."""
         if self.members(name):
             raise FileExistsError(name)
         self._scopes[name] = scope
 
     def members(self, name: str) -> list[int]:
-        """The living programs of a scope; one that has none is collected."""
+        """Pids of a scope's living processes; a scope without any is removed."""
         scope = self._scopes.get(name)
         if scope is None:
             return []
@@ -61,12 +61,12 @@ class Scopes:
         return members
 
     def clear(self) -> None:
-        """Forget all scopes: nothing runs any more."""
+        """Remove all scopes; called when no process runs."""
         for name in list(self._scopes):
             self._forget(name)
 
     def _family(self, scope: Scope, living: list[Member]) -> list[int]:
-        """What descends from the first program, and all orphans that are nobody else's."""
+        """The first process, its descendants, and orphans outside other scopes and services."""
         others = {each.first for each in self._scopes.values()} | self._services()
         init = os.getpid()
         heads = [
@@ -90,20 +90,20 @@ def _namespace(pid: int) -> int | None:
 
 
 def kill(members: Callable[[], list[int]], number: int) -> None:
-    """Signal all members; with SIGKILL none is left when this returns."""
+    """Send a signal to all members; after SIGKILL, wait up to `_KILL_FOR` until none is left."""
     until = time.monotonic() + _KILL_FOR
     while True:
         pids = members()
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        # Between the listing and the signal a member may have started another one.
+        # A member may start another process between the listing and the signal.
         if number != signal.SIGKILL or not pids or time.monotonic() > until:
             return
 
 
 def end(members: Callable[[], list[int]]) -> None:
-    """Ask all members to end, wait a little, kill what is left."""
+    """End all members by SIGTERM, and after `_KILL_FOR` seconds by SIGKILL."""
     kill(members, signal.SIGTERM)
     until = time.monotonic() + _KILL_FOR
     while members() and time.monotonic() < until:

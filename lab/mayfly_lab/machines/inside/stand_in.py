@@ -1,4 +1,4 @@
-"""What runs under the name of a command that a machine of the lab answers itself."""
+"""The program behind every stand-in command of a machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.wire import Wire
 
-TYPE_CHECKING = False  # Not from typing: every call of a command would pay for its import.
+TYPE_CHECKING = False  # Not from typing: its import would slow every command.
 if TYPE_CHECKING:
     from typing import Any
 
@@ -18,7 +18,7 @@ _CANNOT_RUN = 127
 
 
 def main() -> None:
-    """Have init answer the call, and end as it says; `systemd-run` becomes its program."""
+    """Send the call to init, and exit by init's answer; `systemd-run` executes its program."""
     control, *argv = sys.argv[1:]
     if argv[0] == "systemd-run":
         _run_in_scope(control, argv)
@@ -35,7 +35,7 @@ def _ask(control: str, argv: list[str], unit: str = "") -> dict[str, Any]:
 
 
 def _stdin(argv: list[str]) -> str:
-    """The rules that nft is to read; no other command of ours reads anything."""
+    """Rules for nft, from standard input, a file or arguments; empty for other commands."""
     if argv[0] != "nft":
         return ""
     for name, value in zip(argv[1:], [*argv[2:], ""]):
@@ -45,7 +45,7 @@ def _stdin(argv: list[str]) -> str:
 
 
 def _text(path: str) -> str:
-    from pathlib import Path  # Late, for every call of a command pays for what is imported.
+    from pathlib import Path  # A late import: it would slow every command.
 
     return Path(path).read_text()
 
@@ -59,8 +59,8 @@ def _print(answer: dict[str, Any]) -> int:
 
 
 def _run_in_scope(control: str, argv: list[str]) -> None:
-    """Like systemd-run --scope: the program keeps this pid, this environment and the open files."""
-    # Late, for every call of a command pays for what is imported.
+    """Execute a program in a scope with this pid, environment and open files, as `--scope` does."""
+    # Late imports: they would slow every command.
     from mayfly_lab.machines.inside import syscalls, systemd_run
 
     unit, command = systemd_run.parse(argv[1:])
@@ -71,7 +71,7 @@ def _run_in_scope(control: str, argv: list[str]) -> None:
     answer = _ask(control, argv, unit)
     if answer["exit"]:
         sys.exit(_print(answer))
-    # Python ignores it, and what is ignored stays so across exec.
+    # Python ignores SIGPIPE, and an ignored signal stays ignored after exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606 - the program takes this pid, so no shell

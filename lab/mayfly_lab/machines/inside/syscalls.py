@@ -1,4 +1,4 @@
-"""The few calls of Linux that Python 3.9 does not offer. Importing works everywhere."""
+"""System calls of Linux that Python 3.9 lacks. The import works on every system."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def _check(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces; for CLONE_NEWPID the next child is the first of the new one."""
+    """Enter new namespaces. With CLONE_NEWPID, the next child is the first process there."""
     _check(_libc.unshare(flags), "unshare")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Mount a file system, or change how one is mounted."""
+    """Mount a file system, or change the options of a mount. Raises OSError."""
     result = _libc.mount(
         source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
     )
@@ -51,20 +51,20 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 
 def bind(source: str, target: str, *, read_only: bool = False) -> None:
-    """Show a directory, without what is mounted below it, or a file at a second place."""
+    """Bind a file, or a directory without the mounts below it, to a second path."""
     mount(source, target, flags=MS_BIND)
     if read_only:
-        # Linux ignores "read only" in the call that binds: only a remount sets it.
+        # Linux ignores MS_RDONLY in the bind call; only a remount sets it.
         mount(source, target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
 def unmount(target: str) -> None:
-    """Take a mounted file system away, even while it is in use."""
+    """Unmount a file system, even one in use."""
     _check(_libc.umount2(target.encode(), _MNT_DETACH), target)
 
 
 def make_root(directory: str) -> None:
-    """Make `directory` (a mount point) the root of this mount namespace; the old one is gone."""
+    """Make `directory` (a mount point) the root of this mount namespace; unmount the old root."""
     os.chdir(directory)
     _check(_libc.pivot_root(b".", b"."), directory)
     _check(_libc.umount2(b".", _MNT_DETACH), "the old root")
@@ -72,7 +72,7 @@ def make_root(directory: str) -> None:
 
 
 def die_with_parent(signal_number: int) -> None:
-    """Have the kernel send this signal when the parent is gone."""
+    """Let the kernel send this signal to this process when its parent ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "PR_SET_PDEATHSIG")
 
 
@@ -83,6 +83,6 @@ def adopt_orphans() -> None:
 
 
 def name_program(name: str) -> None:
-    """Show this program under a name, of which the kernel keeps 15 bytes. Linux only."""
+    """Set the name of this process, cut to 15 bytes by the kernel. Linux only."""
     if sys.platform == "linux":
         _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "PR_SET_NAME")

@@ -1,4 +1,4 @@
-"""What the stand-in for systemctl does."""
+"""The stand-in for systemctl."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NOTHING_TO_DO = ("daemon-reload", "list-units", "reset-failed")
 
 
 def systemctl(machine: Machine, call: Call) -> Answer:
-    """Do what systemctl was called for."""
+    """Run systemctl's verb for each unit. Returns the highest exit status and all output."""
     arguments = call.argv[1:]
     options = [word for word in arguments if word.startswith("-")]
     verb, *names = [word for word in arguments if not word.startswith("-")] or ["list-units"]
@@ -65,7 +65,7 @@ def _start(machine: Machine, name: str, _: Sequence[str]) -> Answer:
 def _stop(machine: Machine, name: str, _: Sequence[str]) -> Answer:
     members = _members(machine, name)
     if name.endswith(".slice"):
-        # Nobody logs in to a machine of the lab: its slices are there and empty.
+        # Slices exist and are empty: no user logs in to a machine of the lab.
         return Answer()
     if not members() and name not in machine.units:
         return Answer(5, err=f"Failed to stop {name}: Unit {name} not loaded.")

@@ -1,8 +1,8 @@
-"""The command line of systemd-run, as far as scopes need it."""
+"""Parses the command line of systemd-run, for scopes only."""
 
 from __future__ import annotations
 
-import getopt  # Not argparse: every start of an agent would pay for its import.
+import getopt  # Not argparse: its import would slow every start of an agent.
 import sys
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ _VALUES = ("unit=", "property=", "slice=", "description=")
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """The unit's name, empty for the caller's choice, and what is to run in its scope.
+    """The unit's name (empty when not given) and the command to run in its scope.
 
-    Ends the program like systemd-run on what the stand-in does not know.
+    Unknown options end the process, as in systemd-run.
     """
     try:
         given, command = getopt.getopt(list(arguments), "u:Gq", [*_FLAGS, *_VALUES])
@@ -21,7 +21,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
         sys.exit(f"systemd-run: {error}")
     options = dict(given)
     if "--scope" not in options:
-        sys.exit("systemd-run: only --scope is known on a lab machine")
+        sys.exit("systemd-run: a lab machine supports --scope only")
     if not command:
         sys.exit("systemd-run: command line to execute required")
     unit = options.get("--unit", options.get("-u", ""))

@@ -1,7 +1,7 @@
-"""Keeps users from the metadata service by routing rules, where there is no packet filter.
+"""Cuts users off from the metadata service by routing rules, where the host has no packet filter.
 
-A rule with a range of user ids makes the kernel refuse the connection before a packet exists. It
-holds in this network namespace alone. Needs Linux 4.10 with CONFIG_IP_MULTIPLE_TABLES.
+A rule with a range of user ids makes the kernel refuse the connection before it sends a packet. The
+rule holds in this network namespace only. Needs Linux 4.10 with CONFIG_IP_MULTIPLE_TABLES.
 Layout of the messages: linux/netlink.h, linux/fib_rules.h.
 """
 
@@ -23,14 +23,14 @@ _MOST = 64
 
 
 def keep_away(users: Iterable[range], address: str) -> None:
-    """Refuse connections of these users to an address of this machine; replaces earlier rules.
+    """Refuse connections of these users to an address of this machine, and drop earlier rules.
 
     Raises:
-        OSError: the kernel does not know such rules.
+        OSError: the kernel does not support such rules.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
-        # The table of the machine's own addresses is asked at priority 0, before any rule of ours:
-        # it has to come later.
+        # The rule for the table of local addresses has priority 0, ahead of the refusals: move it
+        # behind them.
         _ask(netlink, _RTM_NEWRULE, _local(_LOCAL_LATER), (17,))
         _ask(netlink, _RTM_DELRULE, _local(0), (2,))
         for number in range(_MOST):
@@ -57,7 +57,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def _ask(netlink: socket.socket, kind: int, message: bytes, fine: tuple[int, ...] = ()) -> None:
-    """Send one request and wait for its answer; the errors in `fine` are none."""
+    """Send one request, and wait for its answer. Raises OSError, except for errors in `fine`."""
     flags = (
         _NLM_F_REQUEST | _NLM_F_ACK | (_NLM_F_CREATE | _NLM_F_EXCL if kind == _RTM_NEWRULE else 0)
     )

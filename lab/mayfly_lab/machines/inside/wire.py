@@ -1,4 +1,4 @@
-"""Messages between the lab, a machine's init and the commands on it: one JSON object a line."""
+"""Messages between the lab, a machine's init and its stand-in commands: one JSON object a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 
-TYPE_CHECKING = False  # Not from typing: every call of a command would pay for its import.
+TYPE_CHECKING = False  # Not from typing: its import would slow every command.
 if TYPE_CHECKING:
     from typing import Any
 
@@ -15,7 +15,7 @@ _MOST_FDS = 64
 
 
 class Wire:
-    """A stream socket that carries JSON lines, with open files beside them."""
+    """A stream socket for JSON lines and open file descriptors."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
@@ -23,21 +23,21 @@ class Wire:
         self._fds: list[int] = []
 
     def fileno(self) -> int:
-        """The socket's descriptor, so that a selector takes a wire."""
+        """The socket's descriptor, so that a selector accepts a wire."""
         return self.socket.fileno()
 
     def send(self, message: Mapping[str, Any], fds: Sequence[int] = ()) -> None:
-        """Send one message; `fds` arrive in the other side as descriptors of its own."""
+        """Send one message; the peer receives copies of the descriptors `fds`."""
         line = json.dumps({**message, "fds": len(fds)}).encode() + b"\n"
         sent = socket.send_fds(self.socket, [line], list(fds)) if fds else 0
         self.socket.sendall(line[sent:])
 
     def receive(self) -> list[tuple[dict[str, Any], list[int]]]:
-        """Wait for bytes and return the messages that they complete.
+        """Wait for input. Returns the completed messages, each with its descriptors.
 
         Raises:
-            EOFError: the other side is gone.
-            ValueError, TypeError: what came is no message.
+            EOFError: the peer has closed the socket.
+            ValueError, TypeError: a line is not a JSON object.
         """
         chunk, fds, _, _ = socket.recv_fds(self.socket, 65536, _MOST_FDS)
         self._fds += fds
@@ -57,19 +57,19 @@ class Wire:
         return message, mine
 
     def one(self) -> dict[str, Any]:
-        """Wait for the next message alone; for a side that asks and waits for its answer."""
+        """Wait for the next message and return it, for a peer that waits for an answer."""
         while True:
             messages = self.receive()
             if messages:
                 return messages[0][0]
 
     def drop(self) -> None:
-        """Close the files that came with a message that was never completed."""
+        """Close descriptors of a message that was never completed."""
         for fd in self._fds:
             os.close(fd)
         self._fds = []
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket and leftover descriptors."""
         self.drop()
         self.socket.close()
