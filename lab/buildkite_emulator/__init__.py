@@ -1,11 +1,11 @@
-"""A Buildkite emulator: Stacks API, agent API, the REST calls around a build, and git over HTTP.
+"""A Buildkite emulator: Stacks API, agent API, REST API around builds, and git over HTTP.
 
-Data goes one way: `serving.http` reads a request, `serving.application` finds its endpoint and
+Data flows one way. `serving.http` reads a request. `serving.application` finds the endpoint and
 holds the lock of `memory.store`. The endpoint (`stacks`, `rest`, the `agent_api` of each folder)
-checks who calls and what. The pure functions of `jobs` (`jobs`, `graph`, `retry`) say what becomes
-of a job; `builds` carries that through the store, `builds.clockwork` what time alone does.
-`pipelines` reads Buildkite's YAML. What a real agent was seen to do outranks what was read; where
-no source settles a thing, the function's docstring says what is assumed.
+checks the caller and the fields. The pure functions of `jobs` (`jobs`, `graph`, `retry`) decide how
+a job changes. `builds` applies the change to the store; `builds.clockwork` applies the changes that
+time alone makes. `pipelines` reads Buildkite's YAML. Observations of a real agent outrank the
+documents; a docstring names each assumption that no source settles.
 """
 
 from .buildkite import Buildkite

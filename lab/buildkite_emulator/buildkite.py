@@ -1,4 +1,4 @@
-"""The emulator as programs use it: started, filled, asked and steered from Python."""
+"""The emulator's Python interface: start and stop, set-up, queries and control."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from .serving.http import served
 from .serving.server import HttpServer
 
 _TICK_SECONDS = 0.2
-"""How often the emulator looks at the clock by itself; every call looks too."""
+"""Interval of the emulator's own clock reads; each call reads the clock too."""
 
 
 class Buildkite(BuildContents):
     """An organisation at Buildkite, with one cluster, on loopback.
 
-    The clock is read once for each call. Everything may be called from any thread.
+    The clock is read once for each call. All methods may be called from any thread.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class Buildkite(BuildContents):
         self._stop = threading.Event()
         self._url: str | None = None
 
-    # Exists from `start` on.
+    # Set by `start`.
     _server: HttpServer
 
     @property
     def url(self) -> str:
-        """Where it listens, without a path: `/v3`, `/v2` and `/git` are below.
+        """The emulator's URL without a path; `/v3`, `/v2` and `/git` are below it.
 
         Raises:
-            RuntimeError: it was not started.
+            RuntimeError: the emulator was not started.
         """
         if self._url is None:
             raise RuntimeError("the emulator was not started")
@@ -74,7 +74,7 @@ class Buildkite(BuildContents):
 
     @property
     def agent_endpoint(self) -> str:
-        """What agents and stacks take as their endpoint."""
+        """The endpoint for agents and stacks."""
         return f"{self.url}/v3"
 
     @property
@@ -84,11 +84,11 @@ class Buildkite(BuildContents):
 
     @property
     def api_token(self) -> str:
-        """A user's token for the REST API."""
+        """A user's REST API token with every scope."""
         return self.settings.api_tokens[0]
 
     def issue_api_token(self, *scopes: str) -> str:
-        """A user's token for the REST API with these scopes alone, as `read_builds`."""
+        """A new REST API token with these scopes only, such as `read_builds`."""
         minted = mint(TokenKind.API)
 
         def keep(store: Store, _: datetime) -> None:
@@ -98,7 +98,9 @@ class Buildkite(BuildContents):
         return minted
 
     def start(self, port: int = 0, latency: float = 0.0) -> str:
-        """Listen on loopback, with a way to the APIs and back of `latency` seconds; the URL.
+        """Listen on loopback. Returns the URL.
+
+        `latency` is the round trip to the APIs in seconds; git calls have none.
 
         Raises:
             OSError: the port is taken.
@@ -123,10 +125,10 @@ class Buildkite(BuildContents):
         self._closing.close()
 
     def subscribe(self, listener: Callable[[JobEvent], None]) -> None:
-        """Call this for every job that is created or changes its state, in order.
+        """Call the listener for every created job and every change of a job's state, in order.
 
-        It is called outside the emulator's lock, never twice at the same time, and may itself call
-        the emulator.
+        Calls happen outside the emulator's lock and never concurrently; the listener may call the
+        emulator.
         """
         self._application.subscribe(listener)
 
@@ -135,7 +137,8 @@ class Buildkite(BuildContents):
     ) -> git.Repository:
         """Serve a directory as a git repository under `repository_url(name)`.
 
-        It has the branches of the directory's own repository, or `main`, and these besides.
+        The repository has the branches of the directory's own repository, or `main`, and
+        `branches`.
 
         Raises:
             subprocess.CalledProcessError: git failed.
@@ -143,7 +146,7 @@ class Buildkite(BuildContents):
         return git.make_bare(source, self._git_root / f"{name}.git", branches=branches)
 
     def repository_url(self, name: str) -> str:
-        """Where `git clone` finds a repository that was added."""
+        """The clone URL of an added repository."""
         return f"{self.url}{git.PREFIX}{name}.git"
 
     def add_pipeline(
@@ -153,7 +156,7 @@ class Buildkite(BuildContents):
         repository: str,
         **settings: Unpack[PipelineSettings],
     ) -> None:
-        """Create a pipeline, or change the one of that slug. Builds read the YAML when created."""
+        """Create or replace the pipeline with this slug. A build reads the YAML at its creation."""
         pipeline = Pipeline(new_id(), slug, slug, configuration, repository, **settings)
 
         def keep(store: Store, _: datetime) -> None:
@@ -162,11 +165,11 @@ class Buildkite(BuildContents):
         self._application.transact(keep)
 
     def create_build(self, pipeline: str, request: BuildRequest | None = None) -> BuildView:
-        """Create a build.
+        """Create a build. Returns its view.
 
         Raises:
-            KeyError: there is no such pipeline.
-            PipelineError: its configuration cannot be read.
+            KeyError: no pipeline has this slug.
+            PipelineError: the pipeline's configuration is invalid.
         """
 
         def create(store: Store, now: datetime) -> BuildView:
@@ -180,17 +183,17 @@ class Buildkite(BuildContents):
         """Cancel a build with all its jobs.
 
         Raises:
-            RefusedError: it is over.
+            RefusedError: the build is over.
         """
         self._application.transact(
             lambda store, now: builds.cancel(store, store.builds[build_id], now)
         )
 
     def cancel_job(self, job_id: str) -> None:
-        """Cancel a job: at once while no agent has it, else its agent is asked to stop.
+        """Cancel a job: at once before an agent takes it; after that by asking the agent to stop.
 
         Raises:
-            RefusedError: it is over.
+            RefusedError: the job is over.
         """
         self._application.transact(
             lambda store, now: builds.cancel_job(store, store.jobs[job_id], now)
@@ -200,42 +203,42 @@ class Buildkite(BuildContents):
         """Retry a job by hand. Returns the new job.
 
         Raises:
-            RefusedError: it cannot be retried.
+            RefusedError: the job cannot be retried.
         """
         return self._application.transact(
             lambda store, now: store.view(builds.retry_by_hand(store, store.jobs[job_id], now))
         )
 
     def build(self, build_id: str) -> BuildView:
-        """A build as it is now.
+        """The build's current view.
 
         Raises:
-            KeyError: there is none.
+            KeyError: no build has this id.
         """
         return self._application.transact(
             lambda store, _: _build_view(store, store.builds[build_id])
         )
 
     def job(self, job_id: str) -> JobView:
-        """A job as it is now.
+        """The job's current view.
 
         Raises:
-            KeyError: there is none.
+            KeyError: no job has this id.
         """
         return self._application.transact(lambda store, _: store.view(store.jobs[job_id]))
 
     def jobs(self) -> tuple[JobView, ...]:
-        """All jobs as they are now, in the order in which they were made."""
+        """The current views of all jobs, in creation order."""
         return self._application.transact(
             lambda store, _: tuple(map(store.view, store.jobs.values()))
         )
 
     def log(self, job_id: str) -> bytes:
-        """A job's log so far, with time codes and escapes."""
+        """The job's log so far, with time codes and escapes."""
         return self._application.transact(lambda store, _: store.logs[job_id].content())
 
     def command_output_at(self, job_id: str) -> datetime | None:
-        """When the job's command wrote its first line, by its agent's clock; None before that."""
+        """Time of the command's first output line, by the agent's clock; None before that line."""
 
         def read(store: Store, _: datetime) -> datetime | None:
             return store.logs[job_id].command_output_at(store.jobs[job_id].step.command)
@@ -243,11 +246,11 @@ class Buildkite(BuildContents):
         return self._application.transact(read)
 
     def command_began_at(self, job_id: str) -> datetime | None:
-        """When the job's agent came to its command, by that agent's clock; None before that."""
+        """Start of the job's command phase, by the agent's clock; None before it."""
         return self._application.transact(lambda store, _: store.logs[job_id].command_began_at())
 
     def calls(self) -> Counter[str]:
-        """How often each endpoint was called so far; git is none."""
+        """Number of calls for each endpoint name so far; git calls are omitted."""
         return self._application.calls()
 
     def stacks(self) -> tuple[StackView, ...]:
@@ -262,7 +265,7 @@ class Buildkite(BuildContents):
         return self._application.transact(views)
 
     def issued_tokens(self) -> tuple[str, ...]:
-        """Every acquisition token that was minted: a run must not have written one down."""
+        """All acquisition tokens ever issued, to prove that a run has written none of them down."""
         return self._application.transact(lambda store, _: tuple(store.acquisition_tokens))
 
     def _keep_time(self) -> None:

@@ -1,4 +1,4 @@
-"""What builds hold besides their jobs, as the lab reads it."""
+"""The contents of builds besides their jobs, for the lab."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .serving.application import Application
 
 
 class BuildContents:
-    """Artifacts, annotations, meta-data; and the secrets that jobs may ask for."""
+    """Reads artifacts, annotations, meta-data and log losses; adds secrets for jobs."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
 
     def artifacts(self, build_id: str) -> tuple[ArtifactView, ...]:
-        """The build's artifacts with their bytes, in the order in which they were announced."""
+        """The build's artifacts with their bytes, in announcement order."""
 
         def read(store: Store, _: datetime) -> tuple[ArtifactView, ...]:
             held = store.artifacts.of_build(build_id)
@@ -28,7 +28,7 @@ class BuildContents:
         return self._application.transact(read)
 
     def annotations(self, build_id: str) -> tuple[AnnotationView, ...]:
-        """The build's annotations as its page shows them, and those of its jobs after them."""
+        """The build's annotations in page order, followed by its jobs' annotations."""
 
         def read(store: Store, _: datetime) -> tuple[AnnotationView, ...]:
             of_build = store.annotations.of_build(build_id)
@@ -39,15 +39,15 @@ class BuildContents:
         return self._application.transact(read)
 
     def add_secret(self, key: str, value: str, policy: str | None = None) -> None:
-        """Keep a secret of the cluster, or change it; a policy is YAML, none lets every job read.
+        """Create or replace a secret. `policy` is YAML; without one every job may read.
 
         Raises:
-            ValueError: Buildkite would not take this key, value or policy.
+            ValueError: Buildkite would refuse this key, value or policy.
         """
         self._application.transact(lambda store, _: store.secrets.add(key, value, policy))
 
     def chunks_lost(self, job_id: str) -> int:
-        """How many chunks of the job's log its agent could not deliver, as it said at the end."""
+        """Number of log chunks that the agent failed to deliver, by its final report."""
         return self._application.transact(lambda store, _: store.logs[job_id].chunks_lost)
 
     def meta_data(self, build_id: str) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Repositories for jobs to check out, served over git's "dumb" HTTP protocol: plain files."""
+"""Repositories for checkouts, served over git's "dumb" HTTP protocol: plain files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Repository:
 
     path: Path
     commit: str
-    """What its default branch points at."""
+    """The head commit of the default branch."""
     branch: str
 
 
@@ -31,8 +31,8 @@ def make_bare(
 ) -> Repository:
     """Make a bare repository at `target` from a directory.
 
-    A directory that is a git repository is cloned with its history and all branches; any other is
-    committed as it is, to `branch`. Further `branches` begin at the same commit.
+    A directory that is a git repository is cloned with its history and all branches. The content of
+    any other directory is committed to `branch`. The further `branches` start at the same commit.
 
     Raises:
         subprocess.CalledProcessError: git failed; its output is in the exception.
@@ -49,7 +49,7 @@ def make_bare(
         _git(origin, "clone", "--quiet", "--bare", str(origin), str(target))
     for name in branches:
         _git(target, "branch", name)
-    # Dumb clients read these lists instead of asking a server; one pack means few requests.
+    # Dumb clients read lists of refs and packs from files; a single pack means few requests.
     _git(target, "repack", "-a", "-d", "--quiet")
     _git(target, "update-server-info")
     return Repository(
@@ -66,10 +66,10 @@ class GitFiles:
         self._root = root.resolve()
 
     def answer(self, request: Request) -> Response:
-        """One file of a repository.
+        """The content of one file of a repository.
 
         Raises:
-            RefusedError: 404 for what is not a file there, 405 for anything but reading.
+            RefusedError: 404 for a path without a file, 405 for methods other than GET and HEAD.
         """
         if request.method not in {"GET", "HEAD"}:
             raise RefusedError(405, "This repository can only be read")
@@ -85,7 +85,7 @@ def _git(directory: Path, *arguments: str) -> str:
         check=True,
         capture_output=True,
         text=True,
-        # A terminal's Ctrl-C is for the command, which ends where nothing is half done.
+        # A terminal's Ctrl-C must not reach git: the lab's command handles it between steps.
         start_new_session=True,
     )
     return completed.stdout.strip()

@@ -1,1 +1,1 @@
-"""Agents: their life by the agent API, jobs offered to them, and orders to stop or to pause."""
+"""Agents: registration to disconnect, job offers, and orders to stop or to pause."""

@@ -1,7 +1,7 @@
 """Agent API: the life of an agent, from register to disconnect.
 
-Source: buildkite/agent api/ and core/client.go for the shapes; what buildkite-agent 3.83.1 was seen
-to do with the answers outranks them.
+Source: buildkite/agent api/ and core/client.go for the shapes. Observed reactions of
+buildkite-agent 3.83.1 to the answers outrank the source.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from . import control, dispatch
 
 
 def register(call: Call) -> Response:
-    """`POST /v3/register`: a session for this agent, and the intervals that it must keep.
+    """`POST /v3/register`: returns the agent's session token and intervals.
 
-    A queue that the cluster does not have is refused; with which status, no source says.
+    An unknown queue is refused with 422; no source names Buildkite's status for it.
     """
     acquisition = auth.registration(call)
     fields = Fields.of(call.request)
@@ -51,7 +51,7 @@ def register(call: Call) -> Response:
             last_heard=call.now,
         )
     )
-    # Every interval must be above zero: agents divide by them, or poll without a pause.
+    # Every interval must be above zero: agents divide by intervals, or poll without a pause.
     timings = call.store.settings.timings
     return json_response(
         {
@@ -68,14 +68,14 @@ def register(call: Call) -> Response:
 
 
 def connect(call: Call) -> Response:
-    """`POST /v3/connect`."""
+    """`POST /v3/connect`: marks the agent connected."""
     agent = auth.session(call)
     call.store.put_agent(replace(agent, state=AgentState.CONNECTED, last_heard=call.now))
     return json_response({"id": agent.id, "connection_state": "connected"})
 
 
 def heartbeat(call: Call) -> Response:
-    """`POST /v3/heartbeat`: always a JSON object; an empty answer makes agents kill their job."""
+    """`POST /v3/heartbeat`: returns a JSON object; on an empty body agents kill their job."""
     agent = auth.session(call)
     call.store.put_agent(replace(agent, last_heard=call.now))
     sent_at = Fields.of(call.request).raw("sent_at")
@@ -83,7 +83,7 @@ def heartbeat(call: Call) -> Response:
 
 
 def ping(call: Call) -> Response:
-    """`GET /v3/ping`: a job to accept, an order to stop or to pause, or nothing to do."""
+    """`GET /v3/ping`: returns a job to accept, an order to stop or to pause, or an empty object."""
     agent = auth.session(call)
     orders = control.orders(agent, call.now)
     if orders:
@@ -93,7 +93,7 @@ def ping(call: Call) -> Response:
 
 
 def disconnect(call: Call) -> Response:
-    """`POST /v3/disconnect`: the session is over."""
+    """`POST /v3/disconnect`: ends the session."""
     agent = auth.session(call)
     call.store.put_agent(replace(agent, state=AgentState.DISCONNECTED))
     return json_response({"id": agent.id, "connection_state": "disconnected"})

@@ -17,11 +17,11 @@ from buildkite_emulator.serving.refusals import RefusedError, bad_request
 
 PAUSE_MINUTES = 5
 PAUSE_MOST_MINUTES = 24 * 60
-"""The longest pause is not documented."""
+"""An assumption: Buildkite does not document the longest pause."""
 
 
 def stop(store: Store, agent: Agent, now: datetime, *, force: bool) -> None:
-    """Let the agent go after its job; with force its job and build are cancelled.
+    """Stop the agent after its current job; with `force`, cancel that job's build as well.
 
     Raises:
         RefusedError: 400 for an agent that is not connected.
@@ -37,7 +37,7 @@ def stop(store: Store, agent: Agent, now: datetime, *, force: bool) -> None:
 
 
 def pause(store: Store, agent: Agent, now: datetime, *, note: str, minutes: int) -> None:
-    """Give the agent no jobs for a while.
+    """Offer the agent no jobs for `minutes`.
 
     Raises:
         RefusedError: 400 for an agent that is not connected.
@@ -48,12 +48,12 @@ def pause(store: Store, agent: Agent, now: datetime, *, note: str, minutes: int)
 
 
 def resume(store: Store, agent: Agent) -> None:
-    """End a pause."""
+    """End the agent's pause at once."""
     store.put_agent(replace(agent, pause=None))
 
 
 def orders(agent: Agent, now: datetime) -> dict[str, Any] | None:
-    """What a ping tells the agent to do instead of taking a job."""
+    """The action for the agent's next ping, `disconnect` or `pause`; None without an order."""
     if agent.stopping:
         return {"action": "disconnect", "message": "Agent has been requested to stop"}
     if agent.pause and now < agent.pause.until:
@@ -65,4 +65,4 @@ def _cancel_build(store: Store, build_id: str, now: datetime) -> None:
     try:
         builds.cancel(store, store.builds[build_id], now)
     except RefusedError:
-        return  # it is over, or is being cancelled already
+        return  # the build is over, or is being cancelled already

@@ -1,7 +1,7 @@
-"""Agent API: `buildkite-agent stop|pause|resume` inside a job; and the same calls of the REST API.
+"""`buildkite-agent stop|pause|resume` inside a job, and the same calls of the REST API.
 
-Source: buildkite/agent api/agents.go; buildkite/docs apis/rest_api/agents.md. The pinned agent has
-none of the three commands.
+Source: buildkite/agent api/agents.go; buildkite/docs apis/rest_api/agents.md. buildkite-agent
+3.83.1 has none of the three commands.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from . import control
 
 
 def stop_own(call: Call) -> Response:
-    """`POST /v3/stop`: the agent of the job whose token is used; not forced unless asked."""
+    """`POST /v3/stop`: stops the agent of the token's job; `force` defaults to false."""
     agent = _own(call)
     force = Fields.of(call.request).flag("force")
     control.stop(call.store, agent, call.now, force=force)
@@ -26,19 +26,19 @@ def stop_own(call: Call) -> Response:
 
 
 def pause_own(call: Call) -> Response:
-    """`POST /v3/pause`."""
+    """`POST /v3/pause`: pauses the agent of the token's job."""
     _pause(call, _own(call))
     return json_response({})
 
 
 def resume_own(call: Call) -> Response:
-    """`POST /v3/resume`."""
+    """`POST /v3/resume`: resumes the agent of the token's job."""
     control.resume(call.store, _own(call))
     return json_response({})
 
 
 def stop(call: Call) -> Response:
-    """`PUT …/agents/:id/stop`: forced unless `force` is false."""
+    """`PUT …/agents/:id/stop`: 204; `force` defaults to true."""
     agent = _named(call)
     force = Fields.of(call.request).raw("force") is not False
     control.stop(call.store, agent, call.now, force=force)
@@ -46,13 +46,13 @@ def stop(call: Call) -> Response:
 
 
 def pause(call: Call) -> Response:
-    """`PUT …/agents/:id/pause`."""
+    """`PUT …/agents/:id/pause`: 204."""
     _pause(call, _named(call))
     return Response(204)
 
 
 def resume(call: Call) -> Response:
-    """`PUT …/agents/:id/resume`."""
+    """`PUT …/agents/:id/resume`: 204."""
     control.resume(call.store, _named(call))
     return Response(204)
 

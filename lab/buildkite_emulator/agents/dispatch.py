@@ -1,7 +1,7 @@
-"""Offering jobs to agents that poll, as Buildkite does where no stack serves a queue.
+"""Job offers to polling agents, for queues that no stack serves.
 
 Source: buildkite/docs agent/queues.md and agent/cli/reference/start.md (agent targeting), and
-apis/agent_api: the highest priority first, then the oldest.
+apis/agent_api: highest priority first, then oldest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from buildkite_emulator.memory.store import Store
 
 
 def offer(store: Store, agent: Agent, paused: Callable[[str], bool], now: datetime) -> Job | None:
-    """The job that this agent should accept: one that it was offered before, or the next one."""
+    """Assign a job to a polling agent. Returns the job; None without one.
+
+    A job that was offered before and is not accepted yet is offered again. An agent with a job, an
+    acquisition token or `ignore_in_dispatches` gets no offer, and a paused queue makes none.
+    """
     if agent.only_job or agent.ignore_in_dispatches or agent.state is not AgentState.CONNECTED:
         return None
     mine = [job for job in store.open_jobs() if job.agent_id == agent.id]
@@ -38,12 +42,12 @@ def offer(store: Store, agent: Agent, paused: Callable[[str], bool], now: dateti
 
 
 def matches(rules: Iterable[str], tags: Iterable[str]) -> bool:
-    """Whether an agent's tags meet every rule; `key` and `key=*` take any value."""
+    """True if the agent's tags meet every rule; `key` and `key=*` match any value."""
     values = {key: value for key, _, value in (tag.partition("=") for tag in tags)}
     for rule in rules:
         key, _, wanted = rule.partition("=")
         if key == "queue":
-            continue  # decided by the queue that the agent is in
+            continue  # the agent's own queue has decided this rule
         if key not in values or wanted not in {"", "*", values[key]}:
             return False
     return True

@@ -1,1 +1,1 @@
-"""Annotations: what jobs write on the page of their build."""
+"""Annotations on build pages."""

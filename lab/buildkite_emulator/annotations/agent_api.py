@@ -1,7 +1,7 @@
 """Agent API: `buildkite-agent annotate` and `annotation remove`.
 
-Source: buildkite/agent api/annotations.go; agents up to 3.83.1 know no scope. Any running job of
-the cluster may name any job (buildkite/docs agent/self_hosted/tokens.md).
+Source: buildkite/agent api/annotations.go; agents up to 3.83.1 have no scope. Any running job of
+the cluster may annotate any job's build (buildkite/docs agent/self_hosted/tokens.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .board import DEFAULT_CONTEXT, SCOPES, STYLES, Change, Place
 
 
 def create(call: Call) -> Response:
-    """`POST jobs/:id/annotations`."""
+    """`POST jobs/:id/annotations`: 201 with the annotation's id."""
     job = _job(call)
     fields = Fields.of(call.request)
     context = fields.text("context", default=DEFAULT_CONTEXT)
@@ -27,7 +27,7 @@ def create(call: Call) -> Response:
 
 
 def remove(call: Call) -> Response:
-    """`DELETE jobs/:id/annotations/:context?scope=`."""
+    """`DELETE jobs/:id/annotations/:context?scope=`: 204."""
     job = _job(call)
     scope = call.request.query.get("scope") or "build"
     call.store.annotations.remove(_place(job, scope, call.parameters["context"]))
@@ -35,7 +35,7 @@ def remove(call: Call) -> Response:
 
 
 def change(fields: Fields) -> Change:
-    """Read what should be written.
+    """Read style, priority, body and append flag of a call.
 
     Raises:
         RefusedError: 422 for a style or priority that does not exist.
@@ -46,7 +46,7 @@ def change(fields: Fields) -> Change:
     given = fields.has("priority")
     priority = fields.integer("priority", default=0, low=1, high=10) if given else None
     return Change(
-        # Its size is checked once it is known what it is appended to.
+        # The board checks the size of the whole body, after an append.
         body=fields.text("body", default="", most_bytes=2**30),
         style=style,
         priority=priority,

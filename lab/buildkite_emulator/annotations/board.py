@@ -1,4 +1,4 @@
-"""The annotations of every build and job, and the rules by which they change.
+"""The annotations of all builds and jobs, and the rules by which annotations change.
 
 Source: buildkite/docs pipelines/configure/annotations.md, agent/cli/reference/annotate.md and
 apis/rest_api/annotations.md.
@@ -22,17 +22,17 @@ DEFAULT_PRIORITY = 3
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an annotation stands; a build, or one job of it, has one for each context."""
+    """The place of an annotation. A build, or a job of it, has one annotation for each context."""
 
     build_id: str
     job_id: str | None
-    """None for an annotation of the build."""
+    """None for an annotation on the build."""
     context: str
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What somebody wants to be written. None leaves what is there."""
+    """The content of an annotate call; None keeps the value of an existing annotation."""
 
     body: str
     style: str | None
@@ -42,7 +42,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One annotation."""
+    """One annotation on a build or a job."""
 
     id: str
     place: Place
@@ -59,18 +59,19 @@ class Annotation:
 
 
 class AnnotationBoard:
-    """Keeps annotations by place."""
+    """Holds one annotation for each place."""
 
     def __init__(self) -> None:
         self._held: dict[Place, Annotation] = {}
 
     def write(self, place: Place, change: Change, now: datetime) -> Annotation:
-        """Create, replace or append. An empty body keeps the text and may change the style.
+        """Create, replace or append to an annotation. Returns the annotation.
 
-        That style and priority stay when they are not given is an assumption.
+        An empty body keeps the text, so a call may change the style alone. Assumed: style and
+        priority stay when a call omits them.
 
         Raises:
-            RefusedError: 422 without any text, or with more than 1 MiB of it.
+            RefusedError: 422 for an annotation without text, or with more than 1 MiB of it.
         """
         held = self._held.get(place)
         if held is None:
@@ -94,25 +95,25 @@ class AnnotationBoard:
         return made
 
     def remove(self, place: Place) -> None:
-        """Take one away.
+        """Delete the annotation at this place.
 
         Raises:
-            RefusedError: 404 when there is none.
+            RefusedError: 404 for a place without an annotation.
         """
         if self._held.pop(place, None) is None:
             raise not_found("annotation")
 
     def of_build(self, build_id: str) -> list[Annotation]:
-        """The build's own, the highest priority first, then the oldest."""
+        """The build's own annotations, highest priority first, then oldest. Jobs' are omitted."""
         mine = (a for a in self._held.values() if a.place.build_id == build_id)
         return _shown(a for a in mine if a.place.job_id is None)
 
     def of_job(self, job_id: str) -> list[Annotation]:
-        """Those of one job, in the same order."""
+        """The job's annotations, highest priority first, then oldest."""
         return _shown(a for a in self._held.values() if a.place.job_id == job_id)
 
     def get(self, annotation_id: str) -> Annotation | None:
-        """An annotation by its id."""
+        """The annotation with this id; None for an unknown id."""
         return next((a for a in self._held.values() if a.id == annotation_id), None)
 
 

@@ -1,6 +1,6 @@
 """REST API: annotations (buildkite/docs pages/apis/rest_api/annotations.md).
 
-`body_html` is the text as it was written, with markup escaped: Markdown is not rendered here.
+`body_html` holds the escaped source text: the emulator does not render Markdown.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Artifacts: what agents say of them, where their bytes lie, and who finds them again."""
+"""Artifacts: their records, their bytes, and the search by path."""

@@ -1,4 +1,4 @@
-"""Agent API: announcing artifacts, telling how their upload went, and finding them.
+"""Agent API: announcing artifacts, reporting the end of uploads, and finding artifacts.
 
 Source: buildkite/agent api/artifacts.go and internal/artifact/; limits from buildkite/docs
 platform/limits.md; a quota is refused with 403 (internal/artifact/batch_creator.go). Any running
@@ -30,15 +30,15 @@ FILE_MOST_BYTES = 10 * 2**30
 JOB_MOST_BYTES = 50 * 2**30
 CALLS_PER_MINUTE = 600
 PART_BYTES = 32 * 2**20
-"""Larger files of agents that can are asked for in parts of this size. Buildkite's is not known;
-a form may have 5 GiB there, and here as much as one request of the emulator."""
+"""The size of a part. Larger files are uploaded in parts, if the agent supports parts. Buildkite's
+own size is not known: a form may hold 5 GiB there, and one request's body here."""
 FILE_INPUT = "file"
 
 
 def create(call: Call) -> Response:
-    """`POST jobs/:id/artifacts`: 201 with ids in the order of the batch, and how to upload.
+    """`POST jobs/:id/artifacts`: 201 with ids in the order of the batch, and upload instructions.
 
-    A batch that is repeated under the same id gets the same answer.
+    A repeat with the same batch id returns the same ids: agents repeat a call after a lost answer.
     """
     job = _job(call)
     _count(call)
@@ -75,7 +75,7 @@ def create(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """`PUT jobs/:id/artifacts`: how uploads ended; parts become a whole."""
+    """`PUT jobs/:id/artifacts`: records ended uploads and joins the parts of multipart uploads."""
     job = _job(call)
     _count(call)
     states = Fields.of(call.request).objects("artifacts", most=PER_JOB_MOST)
@@ -94,7 +94,7 @@ def update(call: Call) -> Response:
 
 
 def find(call: Call) -> Response:
-    """`GET builds/:id/artifacts/search?query=&scope=&state=&include_…`."""
+    """`GET builds/:id/artifacts/search?query=&scope=&state=&include_…`: the matching artifacts."""
     auth.running_job(call)
     build = call.store.builds.get(call.parameters["id"])
     if build is None:
@@ -114,32 +114,32 @@ def find(call: Call) -> Response:
 
 
 def upload(call: Call) -> Response:
-    """`POST` of a form to the storage."""
+    """`POST` of an upload form to the storage."""
     content_type = call.request.headers.get("content-type", "")
     form = forms.read(content_type, call.request.body, FILE_INPUT)
     return call.store.objects.take_form(form, call.now)
 
 
 def upload_part(call: Call) -> Response:
-    """`PUT` of one part to the storage."""
+    """`PUT` of one part of an object to the storage."""
     key, query = call.parameters["key"], dict(call.request.query)
     return call.store.objects.take_part(key, query, call.request.body, call.now)
 
 
 def download(call: Call) -> Response:
-    """`GET` of an object from the storage."""
+    """`GET` of an object from the storage by a signed path."""
     return call.store.objects.give(call.parameters["key"], dict(call.request.query), call.now)
 
 
 def download_url(call: Call, artifact: Artifact) -> str:
-    """Where the artifact's bytes are, for the next minute."""
+    """The URL of the artifact's bytes; a URL of Buildkite's own storage is valid for one minute."""
     if artifact.is_elsewhere:
         return artifact.url
     return base_url(call) + call.store.objects.download_path(artifact.object_key, call.now)
 
 
 def base_url(call: Call) -> str:
-    """The emulator as this client reaches it: machines see it at an address of their own."""
+    """The emulator's URL, as this client reaches it: machines use another address than the lab."""
     return f"http://{call.request.headers.get('host', 'localhost')}"
 
 

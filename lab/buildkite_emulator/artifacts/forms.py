@@ -1,4 +1,4 @@
-"""Reading of an upload form (multipart/form-data, RFC 7578) whose file is its last part."""
+"""Reading of an upload form (multipart/form-data, RFC 7578) with the file as its last part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HEADERS = BytesHeaderParser()
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields before the file, and the file."""
+    """The fields before the file, and the file; `file` is None for a form without one."""
 
     fields: dict[str, str]
     file: bytes | None
@@ -21,10 +21,10 @@ class Form:
 
 
 def read(content_type: str, body: bytes, file_input: str) -> Form:
-    """Read a form. As at S3, whatever comes after the file is not looked at.
+    """Read a form. Parts after the file are ignored, as S3 does.
 
     Raises:
-        RefusedError: 400 when it is no such form.
+        RefusedError: 400 for a body of another type, or a part without a name.
     """
     given = Message()
     given["content-type"] = content_type

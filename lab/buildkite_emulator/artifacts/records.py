@@ -1,4 +1,4 @@
-"""One artifact, as the agent that uploaded it described it."""
+"""The record of one artifact, with the values that its agent sent."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from enum import StrEnum
 
 
 class ArtifactState(StrEnum):
-    """Where an upload stands (buildkite/docs apis/rest_api/artifacts.md)."""
+    """The state of an upload (buildkite/docs apis/rest_api/artifacts.md)."""
 
     NEW = "new"
-    """Announced; nothing is known of its bytes yet."""
+    """Announced; the upload has not ended."""
     FINISHED = "finished"
     ERROR = "error"
     DELETED = "deleted"
@@ -19,29 +19,29 @@ class ArtifactState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file of a job."""
+    """One uploaded file of a job."""
 
     id: str
     serial: int
-    """Its place among all artifacts, in the order in which they were announced."""
+    """Position among all artifacts, in announcement order."""
     build_id: str
     job_id: str
     path: str
     size: int
-    """Bytes, as the agent counted them."""
+    """Bytes, by the agent's count."""
     sha1: str
     sha256: str
     content_type: str
     state: ArtifactState
     created_at: datetime
     object_key: str
-    """Its name in the emulator's storage."""
+    """The object's name in the emulator's storage."""
     upload_destination: str
-    """Where the agent put it instead, as `s3://…`; empty for Buildkite's own storage."""
+    """The agent's own destination, as `s3://…`; empty for Buildkite's storage."""
     url: str
-    """Where it is found there, by the agent; empty for Buildkite's own storage."""
+    """The artifact's URL at the agent's own destination; empty for Buildkite's storage."""
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether its bytes never come to Buildkite."""
+        """True if the agent uploads the bytes to its own destination instead of Buildkite."""
         return bool(self.upload_destination)

@@ -36,13 +36,13 @@ def show(call: Call) -> Response:
 
 
 def download(call: Call) -> Response:
-    """`GET …/artifacts/:artifact/download`: 302 to a URL that is good for a minute."""
+    """`GET …/artifacts/:artifact/download`: 302 to a URL that is valid for one minute."""
     url = download_url(call, _artifact(call, _READ))
     return json_response({"url": url}, 302, {"Location": url})
 
 
 def delete(call: Call) -> Response:
-    """`DELETE …/artifacts/:artifact`: the record is hidden, the bytes are gone."""
+    """`DELETE …/artifacts/:artifact`: 204; the record becomes invisible, the bytes are deleted."""
     artifact = _artifact(call, _WRITE)
     call.store.artifacts.put(replace(artifact, state=ArtifactState.DELETED))
     call.store.objects.remove(artifact.object_key)

@@ -1,8 +1,8 @@
-"""Finding artifacts by path, as `buildkite-agent artifact download|search|shasum` ask for them.
+"""Artifact search by path, for `buildkite-agent artifact download|search|shasum`.
 
 Source: buildkite/docs agent/cli/reference/artifact.md (pattern syntax) and
-pipelines/configure/artifacts.md (retried jobs, ambiguous names, parallel steps). Where the two
-pages disagree about parallel steps, the second one is newer and is followed.
+pipelines/configure/artifacts.md (retried jobs, ambiguous names, parallel steps). The two pages
+disagree about parallel steps; the emulator follows the second, which is newer.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .records import Artifact
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What an agent looks for."""
+    """One search."""
 
     pattern: str
-    """A path in which `*` stands for any text, slashes too."""
+    """A path; `*` matches any text, slashes included."""
     scope: str
     """A step's key or label, or a job's id; empty for the whole build."""
     state: str
@@ -31,12 +31,13 @@ class Query:
 
 
 def find(query: Query, artifacts: Iterable[Artifact], jobs: Mapping[str, Job]) -> list[Artifact]:
-    """The artifacts that match, in the order in which they were announced.
+    """The artifacts that match the query, in announcement order.
 
-    Of several with one path the latest is given, and of those of a scope the latest of each job.
+    Without a scope, one path yields its latest artifact; with a scope, one path yields the latest
+    of each job. `with_duplicates` yields all.
 
     Raises:
-        RefusedError: 400 when a plain path names artifacts of several steps.
+        RefusedError: 400 for a plain path that matches artifacts of several steps.
     """
     wanted = re.compile(".*".join(map(re.escape, query.pattern.split("*"))), re.DOTALL)
     found = [

@@ -1,8 +1,8 @@
-"""Where artifacts' bytes lie: an object storage that takes signed forms and parts, as S3 does.
+"""The object storage for artifacts: accepts signed forms and parts, as S3 does.
 
-Source: buildkite/agent internal/artifact/bk_uploader.go for what agents send, and Amazon's "POST
-Object" and "Browser-based uploads" pages for fields, order and errors. Nobody needs a token here:
-the signature in form or URL is the right to it.
+Source: buildkite/agent internal/artifact/bk_uploader.go for the agent's requests, and Amazon's
+"POST Object" and "Browser-based uploads" pages for fields, order and errors. Calls carry no token:
+the signature in the form or URL grants access.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .forms import Form
 PREFIX = "/artifact-storage"
 UPLOAD_LIFE = timedelta(hours=1)
 DOWNLOAD_LIFE = timedelta(seconds=60)
-"""Buildkite says that a download URL should be assumed to live this long."""
+"""Buildkite's documents say to assume this life of a download URL."""
 PATH_VARIABLE = "${artifact:path}"
 _ACCESS_KEY = "AKIALABARTIFACTS0000"
 
 
 class ObjectStorage:
-    """Objects in memory, and the key that signs who may touch them."""
+    """Objects in memory, and the secret that signs access to them."""
 
     def __init__(self) -> None:
         self._objects: dict[str, tuple[bytes, str]] = {}
@@ -38,7 +38,7 @@ class ObjectStorage:
         self._secret = secrets.token_bytes(32)
 
     def form_fields(self, prefix: str, largest: int, now: datetime) -> dict[str, str]:
-        """The fields of a form that may put objects below a prefix."""
+        """The fields of a signed form for uploads below `prefix`, up to `largest` bytes each."""
         conditions: list[object] = [
             ["starts-with", "$key", prefix],
             {"acl": "private"},
@@ -56,7 +56,7 @@ class ObjectStorage:
         }
 
     def take_form(self, form: Form, now: datetime) -> Response:
-        """`POST /`: put the form's file where its key says."""
+        """`POST /`: stores the form's file under the form's key. Returns an S3 error on refusal."""
         policy, signature = form.fields.get("policy", ""), form.fields.get("signature", "")
         if form.fields.get("AWSAccessKeyId") != _ACCESS_KEY:
             return _error(403, "InvalidAccessKeyId", "The AWS Access Key Id does not exist.")
@@ -73,13 +73,13 @@ class ObjectStorage:
         return Response(201 if status == "201" else 204, headers={"ETag": _etag(form.file)})
 
     def part_path(self, key: str, number: int, now: datetime) -> str:
-        """A signed path that takes one part of an object."""
+        """A signed path for the upload of one part."""
         return self._signed_path(key, now + UPLOAD_LIFE, part=number)
 
     def take_part(
         self, path_key: str, query: dict[str, str], body: bytes, now: datetime
     ) -> Response:
-        """`PUT /<key>?partNumber=`: keep a part until the whole is put together."""
+        """`PUT /<key>?partNumber=`: stores a part for `complete`. S3 error on refusal."""
         number = query.get("partNumber", "")
         if not number.isdigit() or not self._is_signed(path_key, query, now):
             return _error(403, "AccessDenied", "Request has expired or is not signed.")
@@ -87,7 +87,7 @@ class ObjectStorage:
         return Response(200, headers={"ETag": _etag(body)})
 
     def complete(self, key: str, etags: dict[int, str], content_type: str) -> bool:
-        """Put an object together from its parts. False when they are not those of the tags."""
+        """Join an object's parts. Returns False, without a change, if parts and tags differ."""
         parts = self._parts.get(key, {})
         held = {number: _etag(part) for number, part in parts.items()}
         if not etags or held != etags:
@@ -97,11 +97,11 @@ class ObjectStorage:
         return True
 
     def download_path(self, key: str, now: datetime) -> str:
-        """A signed path that gives an object for a while."""
+        """A signed path for the download of an object; valid for `DOWNLOAD_LIFE`."""
         return self._signed_path(key, now + DOWNLOAD_LIFE)
 
     def give(self, key: str, query: dict[str, str], now: datetime) -> Response:
-        """`GET /<key>`."""
+        """`GET /<key>`: the object's bytes. Returns an S3 error on refusal."""
         if "partNumber" in query or not self._is_signed(key, query, now):
             return _error(403, "AccessDenied", "Request has expired or is not signed.")
         found = self._objects.get(key)
@@ -110,12 +110,12 @@ class ObjectStorage:
         return Response(200, found[0], {"ETag": _etag(found[0])}, found[1])
 
     def content(self, key: str) -> bytes | None:
-        """An object's bytes; None when there are none."""
+        """The object's bytes; None for a key without an object."""
         found = self._objects.get(key)
         return None if found is None else found[0]
 
     def remove(self, key: str) -> None:
-        """Forget an object."""
+        """Delete an object; an unknown key is ignored."""
         self._objects.pop(key, None)
 
     def _signed_path(self, key: str, until: datetime, part: int | None = None) -> str:

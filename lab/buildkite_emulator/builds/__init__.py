@@ -1,4 +1,4 @@
-"""Builds: how one comes to be, what the end of a job means for the rest, and how it ends itself."""
+"""Builds: creation, the effects of a job's end on other jobs, and the build's own state."""
 
 from .blocks import unblock
 from .cancelling import cancel, cancel_job

@@ -1,8 +1,8 @@
 """Agent API: `buildkite-agent pipeline upload`.
 
-Source: buildkite/agent agent/pipeline_uploader.go; what buildkite-agent 3.83.1 was seen to do with
-the answers. An upload is done at once, but told by polling, as Buildkite tells it: only then do
-agents print its reason as "Pipeline upload rejected: ...".
+Source: buildkite/agent agent/pipeline_uploader.go; observed reactions of buildkite-agent 3.83.1 to
+the answers. The emulator applies an upload at once but reports the outcome by polling, as Buildkite
+does: only then do agents print the reason as "Pipeline upload rejected: ...".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ POLL_AFTER_SECONDS = "0.1"
 
 
 def create(call: Call) -> Response:
-    """`POST jobs/:id/pipelines`: 202 with the place to ask, or without `async` the outcome."""
+    """`POST jobs/:id/pipelines`: 202 with a URL to poll; without `async`, the outcome itself."""
     job = auth.own_job(call)
     fields = Fields.of(call.request)
     uuid = _uuid(fields.text("uuid"))

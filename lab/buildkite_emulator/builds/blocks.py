@@ -1,4 +1,4 @@
-"""Block and input steps: where they stand, and people who let them go.
+"""Block and input steps: their state, and unblocking.
 
 Source: buildkite/docs pages/apis/rest_api/jobs.md, "Unblock a job", and step_types/block_step.md.
 """
@@ -22,7 +22,7 @@ from .progress import advance, graph_of
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who lets a step go, and what they filled in."""
+    """The person who unblocks a step, and their answers to its fields."""
 
     by: Person
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -31,13 +31,14 @@ class Approval:
 def unblock(
     store: Store, build: Build, step: BlockStep, approval: Approval, now: datetime
 ) -> Build:
-    """A person lets a step go; the answers become meta-data of the build.
+    """Unblock a step and add the answers to the build's meta-data. Returns the build.
 
-    A step may be unblocked before those before it have ended (buildkite/docs issues 1415 and 2606).
+    A step may be unblocked before the steps ahead of it have ended (buildkite/docs issues 1415 and
+    2606).
 
     Raises:
-        RefusedError: 422 when the build was cancelled, the step is over or was let go before, or an
-            answer does not fit.
+        RefusedError: 422 for a cancelled build, a step that is over or already unblocked, or an
+            answer that does not fit its field.
     """
     if build.canceled:
         raise unprocessable("Jobs from canceled builds cannot be unblocked")
@@ -56,7 +57,7 @@ def unblock(
 
 
 def find(store: Store, job_id: str) -> tuple[Build, BlockStep] | None:
-    """The block or input step that the REST API shows under this id."""
+    """The block or input step with this REST API id, and its build; None for another id."""
     for build in store.builds.values():
         for step in build.steps:
             if isinstance(step, BlockStep) and step.job_id == job_id:
@@ -65,7 +66,7 @@ def find(store: Store, job_id: str) -> tuple[Build, BlockStep] | None:
 
 
 def state(store: Store, build: Build, step: BlockStep) -> str:
-    """Where the step stands, in the words for jobs of buildkite/docs defining_steps.md."""
+    """The step's state, in the words for jobs of buildkite/docs defining_steps.md."""
     if step.broken is not None:
         return "broken"
     verdict = graph_of(store, build).verdict(step)

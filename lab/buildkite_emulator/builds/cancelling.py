@@ -1,4 +1,4 @@
-"""Jobs and builds that somebody cancels."""
+"""Cancelling of jobs and builds."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .progress import conclude
 
 
 def cancel_job(store: Store, job: Job, now: datetime) -> Job:
-    """Cancel one job.
+    """Cancel one job. Returns the job, which is over only if no agent has it.
 
     Raises:
-        RefusedError: 422 when it is over.
+        RefusedError: 422 for a job that is over.
     """
     canceled = jobs.cancel(job, now)
     if canceled.state in ENDED:
@@ -31,10 +31,10 @@ def cancel_job(store: Store, job: Job, now: datetime) -> Job:
 
 
 def cancel(store: Store, build: Build, now: datetime) -> Build:
-    """Cancel a build with all its jobs; none of them is retried any more.
+    """Cancel a build with all its jobs; none of them is retried afterwards. Returns the build.
 
     Raises:
-        RefusedError: 422 when the build is over, or is being cancelled.
+        RefusedError: 422 for a build that is over or already cancelled.
     """
     if build.canceled or not is_open(store, build):
         raise unprocessable("Build can't be canceled because it's already finished.")

@@ -1,4 +1,4 @@
-"""What time alone does: reservations run out, agents are lost, jobs time out and expire."""
+"""Changes by time alone: expired reservations, lost agents, job timeouts and expiry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXPIRY_MINUTE = 5
 
 
 def settle(store: Store, now: datetime) -> None:
-    """Bring the records up to `now`. Called before anything reads or changes them."""
+    """Bring the records up to `now`. The caller does this before every read or change."""
     for agent in list(store.agents.values()):
         if _is_lost(store, agent, now):
             store.put_agent(replace(agent, state=AgentState.LOST))
@@ -52,13 +52,16 @@ def _is_lost(store: Store, agent: Agent, now: datetime) -> bool:
 
 
 def _silent(store: Store, agent: Agent | None, now: datetime) -> bool:
-    # Also agents that disconnected: one that left its job unfinished is noticed by its silence.
-    # What Buildkite does with such a job before that, no source says.
+    # Disconnected agents count too: an agent that left its job unfinished shows by its silence.
+    # No source says how Buildkite treats the job before that.
     return agent is None or agent.last_heard + store.settings.timings.lost_after <= now
 
 
 def _is_expired(store: Store, job: Job, now: datetime) -> bool:
-    """Expiry is checked hourly at five past (buildkite/docs build_timeouts.md)."""
+    """True if a check was due after the end of the job's allowed age.
+
+    Buildkite checks expiry hourly at five past (buildkite/docs build_timeouts.md).
+    """
     last_check = now.replace(minute=_EXPIRY_MINUTE, second=0, microsecond=0)
     if last_check > now:
         last_check -= timedelta(hours=1)

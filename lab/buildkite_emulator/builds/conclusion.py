@@ -1,4 +1,4 @@
-"""The state of a build, which follows from its jobs and blocks.
+"""The state of a build, derived from its jobs and blocks.
 
 Source: buildkite/docs `_build_states.md` and step_types/block_step.md.
 """
@@ -17,9 +17,9 @@ _LEFT_OUT = frozenset({JobState.SKIPPED, JobState.BROKEN})
 
 
 def state(store: Store, build: Build) -> str:
-    """The build's state in Buildkite's words; `blocked` while only a person can move it on.
+    """The build's state in Buildkite's words; `blocked` if only a person can move the build on.
 
-    The REST API shows a blocked build by its `blocked_state` instead.
+    The REST API shows the `blocked_state` of the block step instead of `blocked`.
     """
     every = list(store.jobs_of(build))
     has_failed = any(is_hard_failure(job) for job in every)
@@ -35,12 +35,12 @@ def state(store: Store, build: Build) -> str:
 
 
 def is_open(store: Store, build: Build) -> bool:
-    """Whether anything can still happen in the build by itself or by a person's unblocking."""
+    """True if the build can still change, by itself or by a person who unblocks a step."""
     return state(store, build) in {"scheduled", "running", "failing", "canceling", "blocked"}
 
 
 def blocking(store: Store, build: Build) -> BlockStep | None:
-    """The first block or input step that could be let go now; None when there is none."""
+    """The first block or input step that can be unblocked now; None without one."""
     if build.canceled:
         return None
     graph = graph_of(store, build)

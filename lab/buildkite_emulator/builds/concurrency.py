@@ -1,9 +1,9 @@
-"""Concurrency groups: how many jobs of the organisation may run at a time, and in which order.
+"""Concurrency groups: limits on jobs that run at a time in the organisation, and their order.
 
 Source: buildkite/docs pipelines/configure/workflows/controlling_concurrency.md. An ordered job may
-go when fewer jobs than its limit stand before it in the group, and those count that still wait for
-other steps, which is what makes the gates of that page work; a job behind a block step has not
-joined yet. An eager one may go when fewer than its limit are under way, the highest priority first.
+run when fewer jobs than its limit precede it in the group. Jobs that wait for other steps count as
+preceding: the gates of that page depend on this. Jobs behind a block step do not count. An eager
+job may run when fewer jobs than its limit are under way, highest priority first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NOT_YET = frozenset({JobState.WAITING, JobState.LIMITED})
 
 
 def enter(store: Store, job: Job, now: datetime) -> Job:
-    """The job has nothing more to wait for but its concurrency group."""
+    """Schedule a job with no other dependencies, or limit it if its concurrency group is full."""
     wanted = job.step.concurrency
     if wanted is None or _may_go(job, wanted, _members(store, wanted.group)):
         return jobs.schedule(job, now)
@@ -29,7 +29,7 @@ def enter(store: Store, job: Job, now: datetime) -> Job:
 
 
 def fill_places(store: Store, now: datetime) -> None:
-    """Let limited jobs of all builds go as far as there are free places."""
+    """Schedule limited jobs of all builds while their groups have free places."""
     limited = [job for job in store.open_jobs() if job.state is JobState.LIMITED]
     for job in sorted(limited, key=_urgency):
         wanted = job.step.concurrency

@@ -1,4 +1,4 @@
-"""How a build comes to be."""
+"""Creation of builds and their jobs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MOST_JOBS_OF_BUILD = 4000
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What a person or a webhook says about a new build."""
+    """The parameters of a new build, from a person or a webhook."""
 
     branch: str = "main"
     commit: str = "HEAD"
@@ -48,16 +48,16 @@ class BuildRequest:
     pull_request: PullRequest | None = None
     clean_checkout: bool = False
     ignore_branch_pattern: bool = False
-    """Build although the pipeline does not build this branch."""
+    """Build even if the pipeline's branch pattern excludes the branch."""
     rebuilt_from: Rebuilt | None = None
 
 
 def create(store: Store, pipeline: Pipeline, request: BuildRequest, now: datetime) -> Build:
-    """Create a build with a job for each command step, and schedule what need not wait.
+    """Create a build with a job for each command step, and schedule the jobs that need not wait.
 
     Raises:
-        PipelineError: the pipeline's configuration cannot be read.
-        RefusedError: the pipeline does not build this branch.
+        PipelineError: the pipeline's configuration is invalid.
+        RefusedError: 422 for a branch that the pipeline does not build.
     """
     builds_branch = request.ignore_branch_pattern or request.pull_request is not None
     if not builds_branch and not matches(pipeline.branch_pattern, request.branch):
@@ -101,12 +101,13 @@ def create(store: Store, pipeline: Pipeline, request: BuildRequest, now: datetim
 
 
 def rebuild(store: Store, build: Build, now: datetime) -> Build:
-    """A new build of the same commit, branch, message, environment and pull request.
+    """Create a build with the same commit, branch, message, environment and pull request.
 
-    It reads the pipeline's configuration as it is now (buildkite/docs apis/rest_api/builds.md).
+    The new build uses the pipeline's current configuration (buildkite/docs
+    apis/rest_api/builds.md).
 
     Raises:
-        PipelineError: the pipeline's configuration cannot be read.
+        PipelineError: the pipeline's configuration is invalid.
     """
     request = BuildRequest(
         branch=build.branch,
@@ -125,7 +126,7 @@ def rebuild(store: Store, build: Build, now: datetime) -> Build:
 
 
 def add_jobs(store: Store, build: Build, steps: tuple[object, ...], now: datetime) -> None:
-    """Give the command steps their jobs."""
+    """Create the jobs of these command steps; other steps have none."""
     for step in steps:
         if isinstance(step, CommandStep):
             _add_jobs(store, build, step, now)

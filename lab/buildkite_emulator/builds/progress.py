@@ -1,4 +1,4 @@
-"""What the end of a job, an unblocked step or an upload means for the jobs that wait."""
+"""Effects of an ended job, an unblocked step or an upload on the jobs that wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FAILED_WAITS = frozenset({JobState.WAITING_FAILED, JobState.BLOCKED_FAILED})
 
 
 def advance(store: Store, build: Build, now: datetime) -> None:
-    """Let every waiting job go, give up, or wait again, until nothing changes any more."""
+    """Schedule, block or fail the waiting jobs, until no job changes any more."""
     while _advance_once(store, build.id, now):
         pass
     _note_failing(store, build.id, now)
@@ -30,7 +30,7 @@ def advance(store: Store, build: Build, now: datetime) -> None:
 
 
 def conclude(store: Store, job: Job, now: datetime) -> None:
-    """Keep a job that has just ended: retry it if a rule says so, then let others go on."""
+    """Store an ended job, retry it if a rule says so, and advance the build."""
     build = store.builds[job.build_id]
     store.put_job(job, now)
     rule = _retry_rule(build, job)
@@ -41,10 +41,10 @@ def conclude(store: Store, job: Job, now: datetime) -> None:
 
 
 def retry_by_hand(store: Store, job: Job, now: datetime) -> Job:
-    """A person retries a job. Returns the new job.
+    """Retry a job for a person. Returns the new job.
 
     Raises:
-        RefusedError: in the words of buildkite/docs apis/rest_api/jobs.md.
+        RefusedError: the job cannot be retried; words of buildkite/docs apis/rest_api/jobs.md.
     """
     build = store.builds[job.build_id]
     ended = jobs.outcome(job)
@@ -64,7 +64,7 @@ def retry_by_hand(store: Store, job: Job, now: datetime) -> Job:
 
 
 def graph_of(store: Store, build: Build) -> Graph:
-    """The build as it is now."""
+    """The dependency graph of the build in its current state."""
     return Graph(build.steps, store.jobs_of(build), build.unblocked.keys())
 
 
@@ -103,7 +103,8 @@ def _note_failing(store: Store, build_id: str, now: datetime) -> None:
     if build.failing_at is None and any(job.state not in ENDED for job in every):
         store.builds[build_id] = replace(build, failing_at=now)
     for job in every:
-        # buildkite/docs step_types/command_step.md: cancelled as soon as the build is failing.
+        # The job is cancelled as soon as the build is failing: buildkite/docs
+        # step_types/command_step.md.
         if job.step.cancel_on_build_failing and job.state not in ENDED | {
             JobState.CANCELING,
             JobState.TIMING_OUT,

@@ -1,8 +1,8 @@
 """Steps that a job adds to its own build.
 
 Source: buildkite/docs agent/cli/reference/pipeline.md and pipelines/configure/dynamic_pipelines.md;
-the limits: platform/limits.md. The words for too many jobs: ray-project/ray pull request 62736;
-those for the other two limits are made after them.
+the limits: platform/limits.md. The message for too many jobs is from ray-project/ray pull request
+62736; the messages for the other two limits follow its pattern.
 """
 
 from __future__ import annotations
@@ -36,18 +36,19 @@ _PENDING = HELD | {JobState.SCHEDULED, JobState.RESERVED, JobState.ASSIGNED}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an agent sends."""
+    """The content of one `pipeline upload`."""
 
     uuid: str
     pipeline: Any
     replace: bool = False
-    """Whether the steps take the place of all that has not begun."""
+    """True: the uploaded steps replace all steps that have not begun."""
 
 
 def upload(store: Store, job: Job, change: Change, now: datetime) -> Upload:
-    """Add the steps, right after the one whose job sends them. The same uuid is done only once.
+    """Insert the steps right after the uploading job's step. Returns the outcome.
 
-    An upload that is refused changes nothing, and is kept with its reason.
+    A repeat of a uuid returns the first outcome. A rejected upload changes nothing and is stored
+    with its reason.
     """
     known = store.builds[job.build_id].uploads.get(change.uuid)
     if known is not None:
@@ -112,7 +113,7 @@ def _keys(build: Build, leaving: frozenset[str]) -> frozenset[str]:
 
 
 def _replaced(store: Store, build: Build) -> frozenset[str]:
-    """Steps none of whose jobs has begun; what runs or has ended stays."""
+    """Ids of the steps to remove: no job of them has begun. Running and ended steps stay."""
     begun = {job.step.id for job in store.jobs_of(build) if job.state not in _PENDING}
     return frozenset(step.id for step in build.steps if _is_pending(build, step, begun))
 
@@ -126,6 +127,6 @@ def _is_pending(build: Build, step: Step, begun: set[str]) -> bool:
 def _cancel(store: Store, build: Build, leaving: frozenset[str], now: datetime) -> None:
     for job in list(store.jobs_of(build)):
         if job.step.id in leaving and job.state in _PENDING:
-            # Stacks that hold it see that it was cancelled; the build is done with it.
+            # A stack with a reservation sees the cancel; the build no longer counts the job.
             store.put_job(jobs.cancel(job, now), now)
             store.detach_job(job)

@@ -1,9 +1,9 @@
-"""What the steps of a build may ask about it before any of them runs.
+"""Variables of a build that its steps may use before any job runs.
 
-Source: buildkite/docs pages/pipelines/configure/environment_variables.md, "Variable interpolation":
-steps that are saved at Buildkite are filled in before the build exists, from a stated list of its
-variables; those that an agent uploads, from the environment of its job. That the build's own
-environment counts among the first is assumed.
+Source: buildkite/docs pages/pipelines/configure/environment_variables.md, "Variable interpolation".
+Steps saved at Buildkite are interpolated before the build exists, from a stated list of variables;
+uploaded steps, from the environment of the uploading job. Assumed: the build's own environment
+belongs to that list.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _CONDITIONS = (
 
 
 def of_saved_steps(settings: Settings, build: Build) -> dict[str, str]:
-    """For steps that are saved at Buildkite: what no build number is needed for."""
+    """The variables for steps that are saved at Buildkite: those without a build number."""
     return {**build.env, **_some(environment.of_build(settings, build), _SAVED_STEPS)}
 
 
 def of_upload(settings: Settings, build: Build) -> dict[str, str]:
-    """For steps that are to be read as if an agent uploaded them in the build's first job."""
+    """The variables for steps that are read as if the build's first job had uploaded them."""
     return {**build.env, **environment.of_build(settings, build)}
 
 
 def facts(settings: Settings, build: Build) -> Facts:
-    """For `if`: the variables of buildkite/docs pages/pipelines/configure/conditionals.md."""
+    """The variables for `if` (buildkite/docs pages/pipelines/configure/conditionals.md)."""
     pipeline, request = build.pipeline, build.pull_request
     person = build.author or build.creator
     variables: dict[str, Value] = {

@@ -1,6 +1,6 @@
 """Agent API: `buildkite-agent secret get` (buildkite/agent api/secrets.go and secrets_test.go).
 
-What Buildkite answers to a job that the policy keeps out, no source says; 403 is assumed.
+No source names the answer to a job that the policy excludes; 403 is assumed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from buildkite_emulator.serving.routing import Call
 
 
 def get(call: Call) -> Response:
-    """`GET jobs/:id/secrets?key=`: for this job's own token only."""
+    """`GET jobs/:id/secrets?key=`: the secret's value, for the job's own token only."""
     job = auth.own_job(call)
     key = call.request.query.get("key")
     if not key:
@@ -29,7 +29,7 @@ def get(call: Call) -> Response:
 
 
 def _claims(call: Call, job: Job) -> Mapping[str, str]:
-    # The creator's teams are not among them: nobody here is in a team.
+    # build_creator_team is omitted: the emulator has no teams.
     build = call.store.builds[job.build_id]
     queues = call.store.settings.queues
     return {

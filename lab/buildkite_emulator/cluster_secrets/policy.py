@@ -1,7 +1,7 @@
 """Access policies of secrets (buildkite/docs secrets/buildkite_secrets/access_policies.md).
 
-A policy is a list of rules; a job may read when all claims of any one rule are met. A claim is met
-by any of its conditions, in which `*` stands for any text.
+A policy is a list of rules. A job may read a secret if it meets all claims of at least one rule. It
+meets a claim by any one of the claim's conditions; `*` in a condition matches any text.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ Rule = Mapping[str, tuple[str, ...]]
 
 
 class PolicyError(ValueError):
-    """The text is not a policy."""
+    """The text is not a valid policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which jobs may read a secret."""
+    """The jobs that may read a secret."""
 
     rules: tuple[Rule, ...] | None
     """None: every job of the cluster."""
 
     @classmethod
     def read(cls, text: str | None) -> Policy:
-        """Read a policy; none, or an empty one, lets every job read.
+        """Read a policy; None or an empty text lets every job read.
 
         Raises:
-            PolicyError: it is no list of rules, or has a claim that does not exist.
+            PolicyError: the text is not a list of rules, or has an unknown claim.
         """
         try:
             content = yaml.safe_load(text or "")
@@ -57,7 +57,7 @@ class Policy:
         return cls(tuple(_rule(each) for each in content))
 
     def lets(self, claims: Mapping[str, str]) -> bool:
-        """Whether a job of which these claims are true may read."""
+        """True if a job with these claims may read the secret."""
         if self.rules is None:
             return True
         return any(

@@ -15,7 +15,7 @@ _KEY = re.compile(r"(?!buildkite|bk)[a-z][a-z0-9_]{0,254}", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One secret. Its value is in no representation of it."""
+    """One secret. Its `repr` omits the value."""
 
     id: str
     key: str
@@ -24,16 +24,16 @@ class Secret:
 
 
 class Vault:
-    """Keeps secrets by key."""
+    """Holds the secrets by key."""
 
     def __init__(self) -> None:
         self._held: dict[str, Secret] = {}
 
     def add(self, key: str, value: str, policy: str | None) -> None:
-        """Keep a secret, or change the one of that key.
+        """Create or replace the secret with this key.
 
         Raises:
-            ValueError: Buildkite would not take this key, value or policy.
+            ValueError: Buildkite would refuse this key, value or policy.
         """
         if not _KEY.fullmatch(key):
             raise ValueError(f"{key!r} cannot be the key of a secret")
@@ -43,5 +43,5 @@ class Vault:
         self._held[key] = Secret(held.id if held else new_id(), key, value, Policy.read(policy))
 
     def get(self, key: str) -> Secret | None:
-        """A secret by its key."""
+        """The secret with this key; None for an unknown key."""
         return self._held.get(key)

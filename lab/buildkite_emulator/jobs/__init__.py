@@ -1,1 +1,1 @@
-"""One job: its states, what can happen to it, what it waits for, its log, and its agent's calls."""
+"""One job: its states, transitions, dependencies, log, environment, and its agent's calls."""

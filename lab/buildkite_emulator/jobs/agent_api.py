@@ -1,7 +1,7 @@
 """Agent API: one job, from acquire to finish.
 
-Source: buildkite/agent api/jobs.go, core/client.go and agent/fake_api_server_test.go; what
-buildkite-agent 3.83.1 was seen to do with the answers outranks them.
+Source: buildkite/agent api/jobs.go, core/client.go and agent/fake_api_server_test.go. Observed
+reactions of buildkite-agent 3.83.1 to the answers outrank the source.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ KNOWS_TIMING_OUT = (3, 137)
 
 
 def acquire(call: Call) -> Response:
-    """`PUT jobs/:id/acquire`: by its id, whatever the agent's other tags are.
+    """`PUT jobs/:id/acquire`: assigns a job by its id, without regard to the agent's other tags.
 
-    A job of another queue, or one that the session is not for, does not exist for this agent
+    404 for a job of another queue, and for a job other than the session's own
     (buildkite/agent-stack-k8s pull request 154).
     """
     agent = auth.session(call)
@@ -48,20 +48,20 @@ def acquire(call: Call) -> Response:
 
 
 def accept(call: Call) -> Response:
-    """`PUT jobs/:id/accept`: a job that a ping offered."""
+    """`PUT jobs/:id/accept`: accepts the job of a ping's offer."""
     agent = auth.session(call)
     return _take(call, agent, _visible_job(call, agent), jobs.accept)
 
 
 def start(call: Call) -> Response:
-    """`PUT jobs/:id/start`."""
+    """`PUT jobs/:id/start`: marks the job running."""
     job = auth.own_job(call)
     started = call.store.put_job(jobs.start(job, call.now), call.now)
     return json_response({"id": job.id, "state": str(started.state)})
 
 
 def show_state(call: Call) -> Response:
-    """`GET jobs/:id`: by which an agent learns that it should stop."""
+    """`GET jobs/:id`: the job's state; agents poll it to learn of a cancel or a timeout."""
     job = auth.own_job(call)
     agent = call.store.agent_of(job)
     state = job.state
@@ -71,7 +71,7 @@ def show_state(call: Call) -> Response:
 
 
 def add_chunk(call: Call) -> Response:
-    """`POST jobs/:id/chunks?sequence=&offset=&size=`: in any order, and more than once."""
+    """`POST jobs/:id/chunks?sequence=&offset=&size=`: in any order; repeats are allowed."""
     job = auth.own_job(call)
     sequence = _number(call, "sequence", 0)
     if sequence < 1:
@@ -94,7 +94,7 @@ def add_header_times(call: Call) -> Response:
 
 
 def finish(call: Call) -> Response:
-    """`PUT jobs/:id/finish`: never 404, which old agents repeat for hours."""
+    """`PUT jobs/:id/finish`: refuses with 422, never 404, which old agents retry for hours."""
     job = auth.own_job(call, missing=422)
     fields = Fields.of(call.request)
     ended = jobs.finish(
@@ -111,7 +111,7 @@ def finish(call: Call) -> Response:
 
 
 def knows_timing_out(version: str) -> bool:
-    """Whether an agent of this version obeys `timing_out`."""
+    """True if an agent of this version obeys `timing_out`."""
     numbers = re.match(r"(\d+)\.(\d+)", version)
     if numbers is None:
         return False
@@ -156,7 +156,7 @@ def _number(call: Call, name: str, default: int) -> int:
 
 
 def _step(job: Job) -> Mapping[str, Any]:
-    # `secrets` is left out when there are none: agents do not take null for it.
+    # A step without secrets omits the field: agents reject null in it.
     return {
         "command": job.step.command,
         "plugins": list(job.step.plugins),

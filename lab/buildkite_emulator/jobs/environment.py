@@ -1,7 +1,7 @@
 """The BUILDKITE_* environment that the server gives a job.
 
 Source: buildkite/docs data/content/environment_variables.yaml and buildkite/cli local/server.go.
-The names that buildkite/agent clicommand/bootstrap.go requires are always there.
+The names that buildkite/agent clicommand/bootstrap.go requires are always present.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from buildkite_emulator.pipelines.steps import CommandStep
 
 
 def of_job(settings: Settings, build: Build, job: Job, agent: Agent | None) -> dict[str, str]:
-    """The whole environment of a job; what names an agent only once there is one.
+    """The job's whole environment; variables about the agent are omitted without one.
 
-    Later ones win: pipeline and build, step, then Buildkite's own standard variables.
+    Later sources win: pipeline and build, step, Buildkite's standard variables.
     """
     return {
         **build.env,
@@ -31,7 +31,7 @@ def of_job(settings: Settings, build: Build, job: Job, agent: Agent | None) -> d
 
 
 def of_build(settings: Settings, build: Build) -> dict[str, str]:
-    """What every job of the build finds."""
+    """The variables that are the same for every job of the build."""
     return {
         **_of_organization(settings),
         **_of_build(settings, build),
@@ -145,7 +145,7 @@ def _of_attempt(job: Job) -> dict[str, str]:
 
 
 def _of_agent(agent: Agent) -> dict[str, str]:
-    # The agent does not set its own name and id; jobs fail at once when the server forgets to
+    # The agent does not set its own name and id; jobs fail at once if the server omits both
     # ("Missing agent", Buildkite's incident of 7 May 2026).
     tags = (tag.partition("=") for tag in agent.tags)
     meta_data = {
@@ -161,6 +161,6 @@ def _of_agent(agent: Agent) -> dict[str, str]:
 
 
 def build_url(settings: Settings, build: Build) -> str:
-    """Where people would look at the build."""
+    """The URL of the build's web page."""
     slug = f"{settings.organization}/{build.pipeline.slug}"
     return f"https://buildkite.com/{slug}/builds/{build.number}"

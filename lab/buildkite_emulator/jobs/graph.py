@@ -1,11 +1,12 @@
-"""What waits for what in a build. Pure: steps and jobs in, verdicts out.
+"""Dependencies within a build. Pure: steps and jobs in, verdicts out.
 
 Source: buildkite/docs pages/pipelines/configure/depends_on.md and step_types/{wait,block,input,
-group}_step.md. Steps of a group wait for each other apart from those of other groups.
+group}_step.md. The steps of a group wait for each other, apart from the steps of other groups.
 
-Steps that a job uploads run beside it in a pipeline of waits; once any step of the build names its
-dependencies, uploaded steps wait for the step that uploaded them, unless they name their own
-(buildkite/skills pull request 22, buildkite/dynamic-pipeline-example pull request 6).
+In a pipeline of waits, steps that a job uploads run beside the job. As soon as any step of the
+build names its dependencies, uploaded steps without dependencies of their own wait for the step
+that uploaded them (buildkite/skills pull request 22, buildkite/dynamic-pipeline-example pull
+request 6).
 """
 
 from __future__ import annotations
@@ -29,24 +30,24 @@ from .states import ENDED, JobState
 
 
 class Result(Enum):
-    """How a whole step stands."""
+    """The result of a whole step."""
 
     OPEN = auto()
     PASSED = auto()
-    """Also skipped, left out and soft-failed."""
+    """Includes skipped, broken and soft-failed steps."""
     FAILED = auto()
     STOPPED = auto()
-    """Cancelled or expired: no `continue_on_failure` gets past it."""
+    """Cancelled or expired; `continue_on_failure` does not forgive it."""
     NOT_RUN = auto()
-    """It waited for something that failed."""
+    """A dependency of the step failed."""
 
 
 class Verdict(Enum):
-    """Whether what waits may go."""
+    """The decision on a step's waiting jobs."""
 
     WAIT = auto()
     BLOCKED = auto()
-    """As WAIT, and what it waits for is a block step."""
+    """Like WAIT, with a block step as the only cause."""
     GO = auto()
     GIVE_UP = auto()
 
@@ -55,7 +56,7 @@ _ORDER = (Verdict.GIVE_UP, Verdict.WAIT, Verdict.BLOCKED)
 
 
 class Graph:
-    """The steps of one build with their latest jobs, and the blocks that people let go."""
+    """The steps of one build with their latest jobs, and the unblocked block steps."""
 
     def __init__(
         self, steps: Sequence[Step], jobs: Iterable[Job], unblocked: Collection[str] = ()
@@ -75,12 +76,12 @@ class Graph:
                 self._latest.setdefault(job.step.id, []).append(job)
 
     def verdict(self, step: Step) -> Verdict:
-        """What the step's jobs that wait should do now."""
+        """The decision on the step's waiting jobs."""
         verdicts = {self._own(step), self._of_group(step)}
         return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
 
     def result(self, step: Step) -> Result:
-        """How the step stands."""
+        """The step's result so far."""
         if step.id not in self._results:
             self._results[step.id] = self._result(step)
         return self._results[step.id]
@@ -130,7 +131,7 @@ class Graph:
         before = [s for s in self._steps[:place] if gate.group is None or s.group == gate.group]
         uploads = (s for s in uploads_of(self._steps, before) if self._places[s.id] < place)
         before += [s for s in uploads if s not in before]
-        # An input makes nobody wait who does not name it.
+        # An input holds only steps that name it.
         before = [s for s in before if not isinstance(s, BlockStep) or s.holds]
         results = [(s, self.result(s)) for s in before if s.id != gate.id]
         still_open = [s for s, result in results if result is Result.OPEN]
@@ -138,7 +139,8 @@ class Graph:
             blocked = all(self._is_blocked(s) for s in still_open)
             return Verdict.BLOCKED if blocked else Verdict.WAIT
         if isinstance(gate, WaitStep) and gate.continue_on_failure:
-            # It forgives failed commands, but neither a cancel nor an earlier wait that gave up.
+            # The gate forgives failed commands, but neither a cancel nor an earlier wait that
+            # gave up.
             hard = [r for s, r in results if r is Result.STOPPED or _gave_up(s, r)]
         else:
             hard = [r for _, r in results if r is not Result.PASSED]
@@ -162,7 +164,8 @@ class Graph:
             return Verdict.GIVE_UP
         uploads = uploads_of(self._steps, named)
         if waiting not in uploads:
-            # Who depends on a step depends on what it uploads, but not the uploads on each other.
+            # A dependent of a step depends on the step's uploads too, except the uploads
+            # themselves, which do not depend on each other.
             named = [*named, *uploads]
         results = {self.result(step): step for step in named}
         result = _worst(results)
@@ -215,7 +218,7 @@ def _worst(results: Iterable[Result]) -> Result:
 
 
 def is_hard_failure(job: Job) -> bool:
-    """Whether this end of a job fails its build."""
+    """True if the job has ended in a way that fails its build. A retried job never does."""
     if job.state not in ENDED or job.retried_in is not None:
         return False
     if job.state is JobState.CANCELED:

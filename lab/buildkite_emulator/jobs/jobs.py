@@ -1,7 +1,7 @@
-"""What can happen to one job: pure functions from a job and a moment to the job after it.
+"""Transitions of one job: pure functions from a job and a time to the changed job.
 
-Each function states who causes the change. What a change means for the rest of the build (retries,
-steps that wait) is in `builds`.
+Each function names the cause of the change. The effects on the rest of the build (retries, steps
+that wait) are in `builds`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOGGING = _FINISHABLE
 
 
 def outcome(job: Job) -> str | None:
-    """How a job ended, in Buildkite's words; None while it has not."""
+    """The job's outcome in Buildkite's words; None for an open job."""
     if job.state not in ENDED:
         return None
     if job.state is not JobState.FINISHED:
@@ -40,12 +40,12 @@ def outcome(job: Job) -> str | None:
 
 
 def schedule(job: Job, now: datetime) -> Job:
-    """All that the job waited for is there: stacks and agents can see it."""
+    """All dependencies of the job are met: stacks and agents can see it."""
     return _move(job, JobState.SCHEDULED, timeline=replace(job.timeline, runnable=now))
 
 
 def may_reserve(job: Job, stack_key: str) -> bool:
-    """Whether this stack can take or extend a reservation."""
+    """True if this stack may reserve the job, or extend its own reservation."""
     if job.state is JobState.RESERVED:
         return job.reservation is not None and job.reservation.stack_key == stack_key
     return job.state is JobState.SCHEDULED
@@ -61,23 +61,23 @@ def reserve(job: Job, stack_key: str, until: datetime, now: datetime) -> Job:
 
 
 def release(job: Job) -> Job:
-    """The reservation ran out, or the agent that it was offered to is gone."""
+    """The reservation expired, or the agent that the job was offered to is gone."""
     return _move(job, JobState.SCHEDULED, reservation=None, agent_id=None)
 
 
 def assign(job: Job, agent: Agent) -> Job:
-    """The job is offered to an agent that polls."""
+    """The job is offered to a polling agent."""
     return _move(job, JobState.ASSIGNED, agent_id=agent.id)
 
 
 def acquire(job: Job, agent: Agent, token: str, now: datetime) -> Job:
-    """An agent takes the job by its id; a repeat by the same agent gets the same answer.
+    """An agent acquires the job by its id. A repeat by the same agent changes nothing.
 
-    The repeat is what an agent sends after a lost answer. What Buildkite does then, no source says;
-    a refusal would lose the job, as the agent exits.
+    Agents repeat the call after a lost answer. No source names Buildkite's answer to the repeat; a
+    refusal would lose the job, because the agent exits.
 
     Raises:
-        RefusedError: 423 while the job waits for others, 422 when it is taken or over.
+        RefusedError: 423 while the job waits for others, 422 for a job that is taken or over.
     """
     if job.state in HELD:
         message = f"Job {job.id} is not yet eligible to be assigned"
@@ -90,10 +90,10 @@ def acquire(job: Job, agent: Agent, token: str, now: datetime) -> Job:
 
 
 def accept(job: Job, agent: Agent, token: str, now: datetime) -> Job:
-    """The agent that the job was offered to takes it.
+    """The agent accepts the job that it was offered.
 
     Raises:
-        RefusedError: 422 when it was not offered to this agent.
+        RefusedError: 422 for a job that was not offered to this agent.
     """
     if job.state is not JobState.ASSIGNED or job.agent_id != agent.id:
         raise unprocessable(f"Job {job.id} is {job.state} and cannot be accepted")
@@ -101,10 +101,10 @@ def accept(job: Job, agent: Agent, token: str, now: datetime) -> Job:
 
 
 def start(job: Job, now: datetime) -> Job:
-    """The agent starts the job; a repeat of the call, and one after a cancel, changes nothing.
+    """The agent starts the job. A repeat, or a start after a cancel, changes nothing.
 
     Raises:
-        RefusedError: 422 when there is nothing to start.
+        RefusedError: 422 for a job that is not accepted.
     """
     if job.state in {JobState.RUNNING, JobState.CANCELING}:
         return job
@@ -114,10 +114,10 @@ def start(job: Job, now: datetime) -> Job:
 
 
 def log(job: Job, now: datetime) -> Job:
-    """A chunk of the log arrived.
+    """A log chunk arrived; the first one is noted in the timeline.
 
     Raises:
-        RefusedError: 422 when the job is not running.
+        RefusedError: 422 for a job that is not running.
     """
     if job.state not in _LOGGING:
         raise unprocessable(f"Job {job.id} is {job.state} and takes no log")
@@ -129,10 +129,11 @@ def log(job: Job, now: datetime) -> Job:
 def finish(
     job: Job, exit_status: int, signal: str | None, signal_reason: str | None, now: datetime
 ) -> Job:
-    """The agent reports the end.
+    """The agent reports the end of the job.
 
     Raises:
-        RefusedError: 422 when the job is not running; never 404, which old agents retry for hours.
+        RefusedError: 422 for a job that is not running; never 404, which old agents retry for
+            hours.
     """
     if job.state not in _FINISHABLE:
         raise unprocessable(f"Job {job.id} is {job.state} and cannot be finished")
@@ -148,10 +149,10 @@ def finish(
 
 
 def finish_by_stack(job: Job, stack_key: str, exit_status: int, detail: str, now: datetime) -> Job:
-    """A stack says that it cannot or will not run the job.
+    """A stack finishes a job that it cannot or will not run.
 
     Raises:
-        RefusedError: 422 when an agent has it, another stack reserved it, or it is over.
+        RefusedError: 422 for a job that an agent has, another stack reserved, or that is over.
     """
     foreign = job.reservation is not None and job.reservation.stack_key != stack_key
     if job.state not in _WITH_STACK or foreign:
@@ -167,10 +168,10 @@ def finish_by_stack(job: Job, stack_key: str, exit_status: int, detail: str, now
 
 
 def cancel(job: Job, now: datetime) -> Job:
-    """Somebody cancels the job: at once while no agent has it, else the agent is asked to stop.
+    """A person or job cancels: at once before an agent has it; else its agent is asked to stop.
 
     Raises:
-        RefusedError: 422 when the job is over or already stops for another reason.
+        RefusedError: 422 for a job that is over or already stops for another reason.
     """
     if job.state is JobState.CANCELING:
         return job
@@ -182,12 +183,12 @@ def cancel(job: Job, now: datetime) -> Job:
 
 
 def end_by_force(job: Job, now: datetime) -> Job:
-    """A cancel with force: its agent has not reported the end within the grace."""
+    """A forced cancel: the agent did not report the end within the grace period."""
     return _end(job, JobState.CANCELED, now)
 
 
 def lose_agent(job: Job, now: datetime) -> Job:
-    """The agent was not heard for too long (or never took what it was offered)."""
+    """The agent was silent for too long, or never accepted the offered job."""
     if job.state is JobState.ASSIGNED:
         return release(job)
     after = {JobState.CANCELING: JobState.CANCELED, JobState.TIMING_OUT: JobState.TIMED_OUT}
@@ -201,40 +202,40 @@ def time_out(job: Job) -> Job:
 
 
 def expire(job: Job, now: datetime) -> Job:
-    """Nobody ran the job within the organisation's limit."""
+    """No agent ran the job within the organisation's limit."""
     return _end(job, JobState.EXPIRED, now)
 
 
 def times_out_at(job: Job) -> datetime | None:
-    """When the job's own time limit ends; None without one or before the start."""
+    """The end of the job's own time limit; None without a limit or before the start."""
     if job.step.timeout_minutes is None or job.timeline.started is None:
         return None
     return job.timeline.started + timedelta(minutes=job.step.timeout_minutes)
 
 
 def notify(job: Job, notice: Notice) -> Job:
-    """A stack leaves a line on the job's page; the caller has checked the limits."""
+    """A stack adds a notification to the job's page; the caller checks the limits."""
     return replace(job, notices=(*job.notices, notice))
 
 
 def block(job: Job) -> Job:
-    """All that is left to wait for is a block step."""
+    """The job's only open dependency is a block step."""
     return _move(job, JobState.BLOCKED)
 
 
 def limit(job: Job) -> Job:
-    """Nothing holds the job but its concurrency group."""
+    """Only the concurrency group holds the job back."""
     return _move(job, JobState.LIMITED)
 
 
 def wait_failed(job: Job) -> Job:
-    """Something that the job waits for failed."""
+    """A dependency of the job failed."""
     blocked = job.state is JobState.BLOCKED
     return _move(job, JobState.BLOCKED_FAILED if blocked else JobState.WAITING_FAILED)
 
 
 def wait_again(job: Job) -> Job:
-    """What had failed is being retried, or a block step is no longer what it waits for."""
+    """A failed dependency is being retried, or no block step holds the job any more."""
     return _move(job, JobState.WAITING)
 
 
@@ -251,7 +252,7 @@ def _taken(job: Job, agent: Agent, token: str, now: datetime) -> Job:
 
 
 def _end(job: Job, state: JobState, now: datetime, **changes: Any) -> Job:
-    # Without its token and reservation nobody can speak for a job that is over.
+    # Calls with the token or the reservation of an ended job must fail.
     timeline = replace(job.timeline, finished=now)
     return _move(job, state, timeline=timeline, token=None, reservation=None, **changes)
 

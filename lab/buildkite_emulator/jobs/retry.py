@@ -1,4 +1,4 @@
-"""Which ends of a job are forgiven or tried again: `retry` and `soft_fail` of a command step.
+"""`retry` and `soft_fail` of a command step, applied to the end of a job.
 
 Source: buildkite/docs pages/pipelines/configure/retry.md and soft_fail.md.
 """
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 DEFAULT_LIMIT = 2
 HIGHEST_LIMIT = 10
 NONE = "none"
-"""The word in a rule that matches a job without a signal or signal reason."""
+"""The word in a rule for a job without a signal or signal reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryRule:
-    """One condition of `retry.automatic`; None stands for `*`."""
+    """One rule of `retry.automatic`; None stands for `*`."""
 
     exit_statuses: frozenset[int] | None = None
     signals: frozenset[str] | None = None
@@ -24,7 +24,7 @@ class RetryRule:
     limit: int = DEFAULT_LIMIT
 
     def matches(self, exit_status: int, signal: str | None, signal_reason: str | None) -> bool:
-        """Whether all conditions of the rule hold."""
+        """True if all conditions of the rule match."""
         return (
             _status_matches(self.exit_statuses, exit_status)
             and (self.signals is None or plain_signal(signal or NONE) in self.signals)
@@ -43,20 +43,20 @@ class ManualRetry:
 
 @dataclass(frozen=True, slots=True)
 class SoftFail:
-    """`soft_fail` of a step; `exit_statuses` None stands for every status but 0."""
+    """`soft_fail` of a step; `exit_statuses` None stands for every status except 0."""
 
     given: bool = False
     exit_statuses: frozenset[int] | None = None
 
     def forgives(self, exit_status: int) -> bool:
-        """Whether a job that ended so does not fail its build."""
+        """True if a job with this exit status does not fail its build."""
         if not self.given or exit_status == 0:
             return False
         return self.exit_statuses is None or exit_status in self.exit_statuses
 
 
 def plain_signal(name: str) -> str:
-    """A signal's name as rules compare it: case and the SIG prefix do not count."""
+    """The signal's name for comparison with rules: lower case, without the SIG prefix."""
     return name.lower().removeprefix("sig")
 
 
@@ -67,9 +67,9 @@ def rule_to_apply(
     signal: str | None,
     signal_reason: str | None,
 ) -> int | None:
-    """The index of the rule that retries this end of a job, or None.
+    """The index of the rule that retries this end of a job; None without one.
 
-    The first rule that matches decides, even when its limit is used up; each has its own count.
+    The first matching rule decides, even after its limit is used up. Each rule has its own count.
     """
     for index, rule in enumerate(rules):
         if rule.matches(exit_status, signal, signal_reason):
@@ -78,5 +78,5 @@ def rule_to_apply(
 
 
 def _status_matches(wanted: frozenset[int] | None, exit_status: int) -> bool:
-    # "*" is documented as any value between 1 and 255: neither 0, nor the -1 of a lost agent.
+    # "*" is documented as any value from 1 to 255: it excludes 0 and a lost agent's -1.
     return 1 <= exit_status <= 255 if wanted is None else exit_status in wanted

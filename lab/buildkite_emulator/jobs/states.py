@@ -1,7 +1,7 @@
-"""The states of a Buildkite job, and every way from one to the next.
+"""The states of a Buildkite job, and the transitions between them.
 
-The words are those of the Stacks API's get-states and of buildkite/docs `_job_states.md`. `passed`
-and `failed` are not states: they are how the REST API shows `finished`, by its exit status.
+The words are from get-states of the Stacks API and from buildkite/docs `_job_states.md`. `passed`
+and `failed` are not states: the REST API shows `finished` as one of them, by the exit status.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a command job stands."""
+    """The state of a command job."""
 
     WAITING = "waiting"
     WAITING_FAILED = "waiting_failed"
@@ -38,25 +38,25 @@ S = JobState
 TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     S.WAITING: frozenset(
         {
-            S.SCHEDULED,  # all that it depends on is satisfied
-            S.LIMITED,  # ... but its concurrency group is full
-            S.BLOCKED,  # all that is left to wait for is a block step
-            S.WAITING_FAILED,  # something that it depends on failed
-            S.CANCELED,  # somebody cancelled it or its build
+            S.SCHEDULED,  # all dependencies are met
+            S.LIMITED,  # all dependencies are met, but the concurrency group is full
+            S.BLOCKED,  # the only open dependency is a block step
+            S.WAITING_FAILED,  # a dependency failed
+            S.CANCELED,  # a person or job cancelled the job or its build
             S.EXPIRED,  # 30 days after creation
         }
     ),
     S.WAITING_FAILED: frozenset(
         {
-            S.WAITING,  # what had failed was retried by hand
+            S.WAITING,  # the failed dependency was retried by hand
         }
     ),
     S.BLOCKED: frozenset(
         {
-            S.WAITING,  # it was unblocked, and waits for something else
-            S.SCHEDULED,  # it was unblocked
+            S.WAITING,  # the step was unblocked, but another dependency is open
+            S.SCHEDULED,  # the step was unblocked
             S.LIMITED,
-            S.BLOCKED_FAILED,  # something before the block step failed
+            S.BLOCKED_FAILED,  # a step before the block step failed
             S.CANCELED,
             S.EXPIRED,
         }
@@ -68,17 +68,17 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     ),
     S.LIMITED: frozenset(
         {
-            S.SCHEDULED,  # a place in its concurrency group is free
+            S.SCHEDULED,  # the concurrency group has a free place
             S.CANCELED,
             S.EXPIRED,
         }
     ),
     S.SCHEDULED: frozenset(
         {
-            S.RESERVED,  # a stack reserved it
-            S.ASSIGNED,  # offered to an agent that polls
-            S.ACCEPTED,  # an agent acquired it by its id
-            S.FINISHED,  # a stack finished it
+            S.RESERVED,  # a stack reserved the job
+            S.ASSIGNED,  # the job was offered to a polling agent
+            S.ACCEPTED,  # an agent acquired the job by its id
+            S.FINISHED,  # a stack finished the job
             S.CANCELED,
             S.EXPIRED,
         }
@@ -95,33 +95,33 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     S.ASSIGNED: frozenset(
         {
             S.ACCEPTED,
-            S.SCHEDULED,  # the agent went away before it accepted
+            S.SCHEDULED,  # the agent went away before accepting
             S.CANCELED,
         }
     ),
     S.ACCEPTED: frozenset(
         {
-            S.RUNNING,  # the agent started it
+            S.RUNNING,  # the agent started the job
             S.FINISHED,  # the agent was lost
             S.CANCELING,
         }
     ),
     S.RUNNING: frozenset(
         {
-            S.FINISHED,  # the agent finished it, or was lost
+            S.FINISHED,  # the agent finished the job, or was lost
             S.CANCELING,
-            S.TIMING_OUT,  # timeout_in_minutes passed since it started
+            S.TIMING_OUT,  # timeout_in_minutes passed since the start
         }
     ),
     S.CANCELING: frozenset(
         {
-            S.CANCELED,  # the agent finished it, or was lost
+            S.CANCELED,  # the agent finished the job, or was lost
         }
     ),
     S.TIMING_OUT: frozenset(
         {
-            S.TIMED_OUT,  # the agent finished it, or was lost
-            S.FINISHED,  # ... with exit status 0: passed (buildkite/docs build_timeouts.md)
+            S.TIMED_OUT,  # the agent finished the job, or was lost
+            S.FINISHED,  # exit status 0: the job passed (buildkite/docs build_timeouts.md)
         }
     ),
     S.SKIPPED: frozenset(),
@@ -138,24 +138,24 @@ ENDED = frozenset(
         *(S.WAITING_FAILED, S.BLOCKED_FAILED),
     }
 )
-"""States in which nothing more happens by itself."""
+"""States without further transitions by themselves."""
 
 HELD = frozenset({S.WAITING, S.BLOCKED, S.LIMITED})
-"""States in which the job is not yet for any agent to take."""
+"""States in which no agent may take the job yet."""
 
 WITH_AGENT = frozenset({S.ASSIGNED, S.ACCEPTED, S.RUNNING, S.CANCELING, S.TIMING_OUT})
-"""States in which the job belongs to an agent."""
+"""States in which the job is assigned to an agent."""
 
 
 class IllegalTransitionError(Exception):
-    """The emulator itself tried a way that does not exist: a bug, never an answer to a client."""
+    """The emulator attempted an undefined transition: a bug, never an answer to a client."""
 
 
 def check(before: JobState, after: JobState) -> None:
-    """Allow a transition.
+    """Do nothing for an allowed transition.
 
     Raises:
-        IllegalTransitionError: there is no such way.
+        IllegalTransitionError: the transition is not defined.
     """
     if after not in TRANSITIONS[before]:
         raise IllegalTransitionError(f"{before} -> {after}")

@@ -1,1 +1,1 @@
-"""What the emulator knows: settings, records, the store that holds them, and views for others."""
+"""The emulator's data: settings, records, the store, and read-only views."""

@@ -1,4 +1,4 @@
-"""What the emulator remembers: frozen records, replaced whole, never changed in place."""
+"""The emulator's records: frozen, and replaced whole instead of changed in place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from buildkite_emulator.pipelines.steps import CommandStep, Step
 
 
 class PipelineSettings(TypedDict, total=False):
-    """What a pipeline may have besides its steps and repository; see `Pipeline`."""
+    """The optional settings of a pipeline; see `Pipeline`."""
 
     default_branch: str
     provider: str
@@ -23,7 +23,7 @@ class PipelineSettings(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A pipeline as its settings page has it."""
+    """A pipeline with its settings."""
 
     id: str
     slug: str
@@ -34,15 +34,16 @@ class Pipeline:
     default_branch: str = "main"
     provider: str = "git"
     as_uploaded: bool = False
-    """Its `$VARIABLES` are filled in as in a file that the first job of a build uploads, from all
-    that the build has; else from the few of steps that are saved at Buildkite. `$$` leaves one."""
+    """True: `$VARIABLES` are interpolated from the whole environment, as in a file that the build's
+    first job uploads. False: from the few variables of steps saved at Buildkite. `$$` yields a
+    plain `$`."""
     branch_pattern: str = ""
-    """Which branches it builds; empty: all."""
+    """The branches that the pipeline builds; empty for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """What a build of a pull request knows of it."""
+    """The pull request of a build."""
 
     number: int
     repository: str
@@ -53,7 +54,7 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who created a build."""
+    """The creator, author or unblocker of a build."""
 
     name: str
     email: str
@@ -61,7 +62,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Unblocking:
-    """A person let a block or input step go."""
+    """The unblocking of a block or input step by a person."""
 
     at: datetime
     by: Person
@@ -70,7 +71,7 @@ class Unblocking:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What became of one `pipeline upload`."""
+    """The outcome of one `pipeline upload`."""
 
     job_id: str
     state: str
@@ -80,7 +81,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """The build that another one repeats."""
+    """The build that a rebuild repeats."""
 
     id: str
     number: int
@@ -88,7 +89,7 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build of a pipeline. Its state follows from its jobs (`builds.state`)."""
+    """One build of a pipeline. `builds.state` derives its state from its jobs."""
 
     id: str
     number: int
@@ -104,21 +105,21 @@ class Build:
     pull_request: PullRequest | None
     created_at: datetime
     env_of_steps: Mapping[str, str] = field(default_factory=dict)
-    """What the files of the build set for all steps, and for those that are uploaded later."""
+    """Variables that the build's files set for all steps, later uploaded steps included."""
     author: Person | None = None
     clean_checkout: bool = False
     canceled: bool = False
     unblocked: Mapping[str, Unblocking] = field(default_factory=dict)
-    """Who let which block or input step go, by the step's id."""
+    """The unblocking of each unblocked step, by step id."""
     failing_at: datetime | None = None
     uploads: Mapping[str, Upload] = field(default_factory=dict)
-    """The pipeline uploads into the build, by job and uuid."""
+    """The pipeline uploads into the build, by uuid."""
     rebuilt_from: Rebuilt | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A stack's hold on a job."""
+    """A stack's reservation of a job."""
 
     stack_key: str
     until: datetime
@@ -126,23 +127,23 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """When a job came to each point of its life, by the emulator's clock; None: not (yet) there."""
+    """Times of the points of a job's life, by the emulator's clock; None: not reached."""
 
     created: datetime
     runnable: datetime | None = None
     reserved: datetime | None = None
-    """The first reservation; extensions and later ones do not move it."""
+    """The first reservation; later reservations and extensions do not change it."""
     accepted: datetime | None = None
-    """An agent acquired or accepted it."""
+    """An agent acquired or accepted the job."""
     started: datetime | None = None
     first_output: datetime | None = None
-    """The first log chunk was received. An agent sends each second and at the end, so this lags."""
+    """Receipt of the first log chunk. Agents send each second and at the end, so this time lags."""
     finished: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a stack had to say on a job's page."""
+    """A stack's notification on a job's page."""
 
     at: datetime
     detail: str
@@ -154,16 +155,16 @@ class Job:
 
     id: str
     serial: int
-    """Its place among all jobs, in the order in which they were made."""
+    """Position among all jobs, in creation order."""
     build_id: str
     step: CommandStep
     state: JobState
     timeline: Timeline
     queued_at: datetime | None = None
-    """When the build or upload was made that it came with: its place in a concurrency group."""
+    """Creation of the job's build or upload: orders the jobs of a concurrency group."""
     parallel_index: int | None = None
     matrix: Mapping[str, str] | None = None
-    """The combination of a matrix that the job is for."""
+    """The job's combination of matrix values."""
     reservation: Reservation | None = None
     agent_id: str | None = None
     token: str | None = None
@@ -171,19 +172,19 @@ class Job:
     signal: str | None = None
     signal_reason: str | None = None
     detail: str | None = None
-    """Why a stack finished the job."""
+    """The stack's reason for finishing the job."""
     notices: tuple[Notice, ...] = ()
     retry_type: str | None = None
-    """How this job came to be: `automatic`, `manual`, or None for the first attempt."""
+    """`automatic`, `manual`, or None for the first attempt."""
     retry_of: str | None = None
     retried_in: str | None = None
     retries_by_rule: Mapping[int, int] = field(default_factory=dict)
-    """How often each rule of `retry.automatic` has already been used up to this attempt."""
+    """Number of uses of each rule of `retry.automatic` before this attempt."""
     retry_count: int = 0
 
 
 class AgentState(StrEnum):
-    """Whether Buildkite still hears an agent."""
+    """The connection state of an agent."""
 
     REGISTERED = "never_connected"
     CONNECTED = "connected"
@@ -193,7 +194,7 @@ class AgentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """An agent is to take no job for a while."""
+    """A pause of an agent: no job offers until its end."""
 
     until: datetime
     note: str
@@ -212,13 +213,13 @@ class Agent:
     queue: str
     ignore_in_dispatches: bool
     only_job: str | None
-    """The one job that this session may acquire, when it came with a job acquisition token."""
+    """The one job that this session may acquire; set by a job acquisition token."""
     token: str
     state: AgentState
     registered: datetime
     last_heard: datetime
     stopping: bool = False
-    """Somebody asked it to go."""
+    """A user or job requested the agent's stop."""
     pause: Pause | None = None
 
 
@@ -236,10 +237,10 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class AcquisitionToken:
-    """A credential that registers an agent for one reserved job."""
+    """A job acquisition token: registers an agent for one reserved job."""
 
     job_id: str
     stack_key: str
     issued_by: str
-    """The agent token that asked for it; the acquisition token dies with that one."""
+    """The agent token of the issuing call; its revocation revokes the acquisition token too."""
     expires: datetime

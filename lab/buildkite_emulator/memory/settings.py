@@ -1,4 +1,4 @@
-"""Who the emulator pretends to be, and its clocks."""
+"""The emulated organisation, and the intervals and limits of its server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .tokens import TokenKind, mint, new_id
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Intervals that agents are told, in seconds, and limits that the server keeps."""
+    """Intervals for agents, in seconds, and limits of the server."""
 
     ping_interval: int = 1
     heartbeat_interval: int = 10
@@ -18,10 +18,10 @@ class Timings:
     lost_after: timedelta = timedelta(minutes=3)
     """Silence after which an agent is lost (buildkite/docs agent/lifecycle.md).
 
-    Buildkite marks it within the minute that follows; the emulator does so at once.
+    Buildkite marks the agent within the following minute; the emulator does so at once.
     """
     expires_after: timedelta = timedelta(days=30)
-    """Age at which a job that nobody ran expires (buildkite/docs build_timeouts.md)."""
+    """Age at which a job that never ran expires (buildkite/docs build_timeouts.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Settings:
     organization: str = "example"
     cluster: str = "lab"
     queues: tuple[Queue, ...] = (Queue("default"),)
-    """The first one is the cluster's default queue."""
+    """The first queue is the cluster's default queue."""
     agent_tokens: tuple[str, ...] = field(default_factory=lambda: (mint(TokenKind.AGENT),))
     api_tokens: tuple[str, ...] = field(default_factory=lambda: (mint(TokenKind.API),))
     timings: Timings = field(default_factory=Timings)
@@ -48,5 +48,5 @@ class Settings:
 
     @property
     def default_queue(self) -> str:
-        """Where jobs and agents go that name no queue."""
+        """The key of the queue for jobs and agents that name none."""
         return self.queues[0].key

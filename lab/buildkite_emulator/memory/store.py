@@ -1,4 +1,4 @@
-"""All that the emulator knows, in memory. Whoever touches it holds `lock`."""
+"""All data of the emulator, in memory. Every access holds `lock`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .views import JobEvent, JobView, job_view
 
 
 class Store:
-    """The records, and the few indexes that the calls need."""
+    """The records, and the indexes for the calls."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -32,7 +32,7 @@ class Store:
         self.agents: dict[str, Agent] = {}
         self.stacks: dict[str, Stack] = {}
         self.api_scopes: dict[str, frozenset[str]] = {}
-        """Users' tokens that may not do everything, with what they may."""
+        """The scopes of users' tokens that do not have all."""
         self.acquisition_tokens: dict[str, AcquisitionToken] = {}
         self.logs: defaultdict[str, JobLog] = defaultdict(JobLog)
         self.meta_data: defaultdict[str, dict[str, str]] = defaultdict(dict)
@@ -42,11 +42,11 @@ class Store:
         self.issuer = Issuer()
         self.secrets = Vault()
         self.step_notices: defaultdict[str, list[object]] = defaultdict(list)
-        """What `step update notify` asked for, by step."""
+        """The notifications set by `step update notify`, by step id."""
         self.step_updates: set[str] = set()
-        """The ids of updates that were done: agents repeat them after a lost answer."""
+        """Ids of completed step updates: agents repeat them after a lost answer."""
         self.forced_ends: dict[str, datetime] = {}
-        """When a job that was cancelled with force is over, whatever its agent does."""
+        """End of each job's grace period after a forced cancel."""
         self._jobs_of_build: defaultdict[str, list[str]] = defaultdict(list)
         self._open_jobs: dict[str, None] = {}
         self._agents_by_token: dict[str, str] = {}
@@ -54,7 +54,7 @@ class Store:
         self._events: list[JobEvent] = []
 
     def put_job(self, job: Job, now: datetime) -> Job:
-        """Keep a new or changed job; a change of state becomes an event. Returns the job."""
+        """Store a new or changed job. Returns the job; a change of state adds an event."""
         before = self.jobs.get(job.id)
         if before is None:
             self._jobs_of_build[job.build_id].append(job.id)
@@ -73,51 +73,51 @@ class Store:
         return job
 
     def detach_job(self, job: Job) -> None:
-        """Leave a job out of its build from now on: its step was replaced before it began."""
+        """Remove a job from its build, for a step that was replaced before it began."""
         self._jobs_of_build[job.build_id].remove(job.id)
 
     def put_agent(self, agent: Agent) -> Agent:
-        """Keep a new or changed agent. Returns it."""
+        """Store a new or changed agent. Returns the agent."""
         self.agents[agent.id] = agent
         self._agents_by_token[agent.token] = agent.id
         return agent
 
     def has_events(self) -> bool:
-        """Whether there are any since `take_events` was last called."""
+        """True if events were added since the last `take_events`."""
         return bool(self._events)
 
     def take_events(self) -> list[JobEvent]:
-        """The events since the last call."""
+        """The events since the last call, in order."""
         events, self._events = self._events, []
         return events
 
     def open_jobs(self) -> list[Job]:
-        """Jobs to which something can still happen by itself, oldest first."""
+        """Jobs that can still change by themselves, oldest first."""
         return [self.jobs[job_id] for job_id in self._open_jobs]
 
     def jobs_of(self, build: Build) -> Iterator[Job]:
-        """The build's jobs in the order in which they were made, retries too."""
+        """The build's jobs in creation order, retries included."""
         return (self.jobs[job_id] for job_id in self._jobs_of_build[build.id])
 
     def job_by_token(self, token: str) -> Job | None:
-        """The running job whose token this is; None once the job is over."""
+        """The running job with this token; None after the job's end."""
         job_id = self._jobs_by_token.get(token)
         return None if job_id is None else self.jobs[job_id]
 
     def agent_by_token(self, token: str) -> Agent | None:
-        """The agent whose session this is, whatever its state."""
+        """The agent with this session token, in any state; None for an unknown token."""
         agent_id = self._agents_by_token.get(token)
         return None if agent_id is None else self.agents[agent_id]
 
     def agent_of(self, job: Job) -> Agent | None:
-        """The agent that has or had the job."""
+        """The job's present or last agent; None without one."""
         return None if job.agent_id is None else self.agents[job.agent_id]
 
     def view(self, job: Job) -> JobView:
-        """The job as the lab may see it."""
+        """The job's read-only view."""
         return job_view(job, self.builds[job.build_id], self.agent_of(job))
 
     def build_by_number(self, pipeline: str, number: int) -> Build | None:
-        """A build by the number that people use."""
+        """The pipeline's build with this number; None without one."""
         builds = (b for b in self.builds.values() if b.pipeline.slug == pipeline)
         return next((build for build in builds if build.number == number), None)

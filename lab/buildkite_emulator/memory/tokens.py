@@ -1,8 +1,8 @@
-"""Minting of Buildkite's kinds of token, told apart by their prefixes.
+"""Creation of Buildkite's kinds of token, which differ by prefix.
 
-Source: buildkite/docs pages/platform/security/tokens.md. The bodies keep to the alphabet and length
+Source: buildkite/docs pages/platform/security/tokens.md. The bodies have the alphabet and length
 that Buildkite's own redactor expects (base64url and dots, 24 to 2048 characters; buildkite/agent
-internal/redact), so that a log scrubber which works here works there.
+internal/redact), so a log scrubber that works here works there.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from enum import StrEnum
 
 
 class TokenKind(StrEnum):
-    """The prefix says what a token is for."""
+    """The prefix of each kind of token."""
 
     AGENT = "bkct_"
-    """Registers agents on every queue of the cluster, and speaks the Stacks API."""
+    """Registers agents on every queue of the cluster, and authorizes the Stacks API."""
     ACQUISITION = "bkjat_"
     """Registers an agent for one reserved job."""
     SESSION = "bkaa_"
-    """One registered agent."""
+    """Authorizes one registered agent."""
     JOB = "bkaj_"
-    """One job that an agent runs."""
+    """Authorizes calls about one job that an agent runs."""
     API = "bkua_"
-    """A user, for the REST API."""
+    """Authorizes a user's REST API calls."""
 
 
 def mint(kind: TokenKind) -> str:
-    """A new token that nobody can guess."""
+    """A new random token of this kind."""
     body = secrets.token_urlsafe(32)
     if kind in {TokenKind.ACQUISITION, TokenKind.JOB}:
-        # These two are JWTs at Buildkite: three parts with dots between.
+        # Buildkite's acquisition and job tokens are JWTs: three parts separated by dots.
         body = ".".join((secrets.token_urlsafe(12), body, secrets.token_urlsafe(24)))
     return f"{kind}{body}"
 

@@ -1,4 +1,4 @@
-"""What the lab sees of the emulator's records: stable, read-only views."""
+"""Read-only views of the emulator's records, for the lab."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class JobView:
     signal: str | None
     signal_reason: str | None
     detail: str | None
-    """Why a stack finished it."""
+    """The stack's reason for finishing the job."""
     notices: tuple[Notice, ...]
     retry_of: str | None
     retried_in: str | None
@@ -41,20 +41,20 @@ class JobView:
     agent_name: str | None
     agent_version: str | None
     agent_registered: datetime | None
-    """When the agent that has the job, or had it, began its session."""
+    """Registration time of the job's present or last agent."""
     timeline: Timeline
     missing: tuple[str, ...]
-    """Keys that it depends on and that no step of the build has."""
+    """Keys of the job's dependencies that no step of the build has."""
 
     @property
     def name(self) -> str:
-        """What a person calls it: its label, else the first line of its command, else its key."""
+        """The job's label, else the first line of its command, else its step key, else its id."""
         return self.label or self.command.strip().partition("\n")[0] or self.step_key or self.id
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """A job was created (`before` is None) or changed its state."""
+    """The creation of a job (`before` is None), or a change of its state."""
 
     at: datetime
     before: JobState | None
@@ -84,7 +84,7 @@ class ArtifactView:
     state: str
     """new, finished or error."""
     content: bytes | None
-    """None when nothing (or not here) was uploaded."""
+    """None without an upload to Buildkite's storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class AnnotationView:
     scope: str
     """`build` or `job`."""
     body: str
-    """As it was written: Markdown."""
+    """The Markdown source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class StackView:
 
 
 def job_view(job: Job, build: Build, agent: Agent | None) -> JobView:
-    """What the lab may know of a job: everything but its token."""
+    """The view of a job: everything except its token."""
     return JobView(
         id=job.id,
         build_id=job.build_id,

@@ -1,9 +1,9 @@
-"""Agent API: a build's meta-data, as commands inside a job read and write it.
+"""Agent API: reads and writes of a build's meta-data by commands inside a job.
 
 Source: buildkite/agent api/meta_data.go; limits from buildkite/docs
 pipelines/configure/build_meta_data.md and agent/cli/reference/meta_data.md. Any running job of the
-cluster may name any job or build (buildkite/docs agent/self_hosted/tokens.md), so meta-data is no
-ground for trust.
+cluster may name any job or build (buildkite/docs agent/self_hosted/tokens.md), so meta-data must
+not be trusted.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from buildkite_emulator.serving.routing import Call
 
 VALUE_MOST_BYTES = 100 * 1024
 BATCH_MOST = 1000
-"""How many one `set-batch` may take is not known."""
+"""An assumption: Buildkite does not document the limit of one `set-batch`."""
 
 
 def set_value(call: Call) -> Response:
-    """`POST jobs/:id/data/set`: keys can be changed, but never taken away."""
+    """`POST jobs/:id/data/set`: creates or replaces a key; no call deletes keys."""
     values = _values(call)
     key, value = _pair(Fields.of(call.request))
     values[key] = value
@@ -28,7 +28,7 @@ def set_value(call: Call) -> Response:
 
 
 def set_batch(call: Call) -> Response:
-    """`POST jobs/:id/data/set-batch`: all of them, or none."""
+    """`POST jobs/:id/data/set-batch`: sets all items, or none on a refusal."""
     values = _values(call)
     items = Fields.of(call.request).objects("items", most=BATCH_MOST)
     values.update([_pair(item) for item in items])
@@ -36,7 +36,7 @@ def set_batch(call: Call) -> Response:
 
 
 def get_value(call: Call) -> Response:
-    """`POST {jobs,builds}/:id/data/get`: 404 for a key that nobody set."""
+    """`POST {jobs,builds}/:id/data/get`: the value; 404 for an unknown key."""
     values = _values(call)
     key = Fields.of(call.request).text("key")
     if key not in values:

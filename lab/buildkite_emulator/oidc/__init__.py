@@ -1,1 +1,1 @@
-"""OpenID Connect: tokens that say which job asks, signed by a key of the emulator."""
+"""OpenID Connect: tokens that identify a job, signed by the emulator's key."""

@@ -1,4 +1,4 @@
-"""Agent API: `buildkite-agent oidc request-token`, and what checks such a token.
+"""Agent API: `buildkite-agent oidc request-token`, and the public endpoints to verify a token.
 
 Source: buildkite/agent api/oidc.go; buildkite/docs agent/cli/reference/oidc.md; the longest
 lifetime from platform/limits.md.
@@ -20,7 +20,7 @@ CLAIMS_MOST = 100
 
 
 def request_token(call: Call) -> Response:
-    """`POST jobs/:id/oidc/tokens`: a token for this job, and for no other."""
+    """`POST jobs/:id/oidc/tokens`: a token for the job of the job token; 404 for another job."""
     job = auth.own_job(call)
     agent = call.store.agent_of(job)
     if agent is None:
@@ -39,17 +39,17 @@ def request_token(call: Call) -> Response:
 
 
 def configuration(call: Call) -> Response:
-    """`GET /.well-known/openid-configuration`: for everybody."""
+    """`GET /.well-known/openid-configuration`: the discovery document, without authorization."""
     return json_response(call.store.issuer.configuration())
 
 
 def keys(call: Call) -> Response:
-    """`GET /.well-known/jwks`: for everybody."""
+    """`GET /.well-known/jwks`: the public keys, without authorization."""
     return json_response(call.store.issuer.keys())
 
 
 def _lifetime(fields: Fields) -> int:
-    # 0 is what an agent sends that was not told (or leaves out).
+    # An agent without a configured lifetime sends 0 or omits the field.
     return fields.integer("lifetime", default=0, low=0, high=MOST_SECONDS) or DEFAULT_SECONDS
 
 

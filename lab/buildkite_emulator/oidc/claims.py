@@ -1,4 +1,4 @@
-"""What a token says of its job (buildkite/docs pages/agent/cli/reference/oidc.md)."""
+"""The claims of an OIDC token (buildkite/docs pages/agent/cli/reference/oidc.md)."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _SUBJECTS = (
     "job_id",
     "agent_id",
 )
-"""Only what never changes may stand for the subject."""
+"""Claims with permanent values: only these may replace the subject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a job wants in its token."""
+    """The parameters of a token request."""
 
     audience: str
-    """Empty for the default one."""
+    """Empty for the default audience."""
     lifetime_seconds: int
     optional: Sequence[str]
     session_tags: Sequence[str]
-    """Claims that AWS should take as session tags."""
+    """Claims that become AWS session tags."""
     subject: str
-    """The claim that stands for the subject; empty for the composed one."""
+    """The claim that replaces the subject; empty for the composed subject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The job that asks, and all around it."""
+    """The requesting job with its settings, build and agent."""
 
     settings: Settings
     build: Build
@@ -50,10 +50,10 @@ class Holder:
 
 
 def claims(wish: Wish, holder: Holder, issuer: str, now: datetime) -> dict[str, Any]:
-    """All claims of a token.
+    """All claims of the token.
 
     Raises:
-        RefusedError: 422 for a claim that does not exist or may not be used so.
+        RefusedError: 422 for an unknown claim, or one that cannot replace the subject.
     """
     always, optional = _always(holder), _optional(holder)
     every = {**always, **optional}
@@ -74,7 +74,7 @@ def claims(wish: Wish, holder: Holder, issuer: str, now: datetime) -> dict[str, 
     for name in wish.optional:
         token[name] = _value(name, optional, holder)
     if wish.session_tags:
-        # AWS takes strings only; what is null becomes an empty one.
+        # AWS accepts strings only, so null becomes an empty string.
         tags = {name: _value(name, every, holder) for name in wish.session_tags}
         texts = {name: ["" if value is None else str(value)] for name, value in tags.items()}
         token[TAGS_CLAIM] = {"principal_tags": texts}

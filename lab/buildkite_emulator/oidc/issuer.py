@@ -1,4 +1,4 @@
-"""Who signs the tokens: an RSA key that is made when it is first asked for, and never stored."""
+"""The issuer of OIDC tokens, with an RSA key made at the first use and never stored."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _EXPONENT = 65537
 
 
 class Issuer:
-    """Signs JSON Web Tokens, and tells others how to check them (RFC 7515, 7517, 7518)."""
+    """Signs JSON Web Tokens and publishes the keys to verify them (RFC 7515, 7517, 7518)."""
 
     def __init__(self) -> None:
         self.url = ""
-        """The `iss` of every token; `/.well-known/openid-configuration` is below it."""
+        """The `iss` claim of every token; `/.well-known/openid-configuration` is below this URL."""
 
     def settle(self, url: str) -> None:
-        """From now on sign in the name of this URL."""
+        """Set the issuer URL for all following tokens."""
         self.url = url
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """A token with these claims."""
+        """A signed token with these claims."""
         head = {"kid": self._key_id, "alg": ALGORITHM, "typ": "JWT"}
         text = f"{_encoded(_json(head))}.{_encoded(_json(claims))}"
         signature = self._key.sign(text.encode(), padding.PKCS1v15(), SHA256())
@@ -48,7 +48,7 @@ class Issuer:
         }
 
     def keys(self) -> dict[str, Any]:
-        """The public half, as a JSON Web Key Set."""
+        """The public key as a JSON Web Key Set."""
         modulus, exponent = self._numbers
         key = {"kty": "RSA", "use": "sig", "alg": ALGORITHM, "kid": self._key_id}
         return {"keys": [{**key, "n": modulus, "e": exponent}]}

@@ -1,1 +1,1 @@
-"""What a user sets up at Buildkite: pipelines, clusters and their queues; and who uses them."""
+"""Pipelines, clusters and queues of the organisation, for its users."""

@@ -1,7 +1,7 @@
-"""Clusters and queues by the REST API, and what the agent token sees of them.
+"""Clusters and queues of the REST API, and the metrics for agent tokens.
 
 Sources: buildkite/docs pages/apis/rest_api/clusters.md and clusters/queues.md, apis/agent_api/
-metrics.md. That a queue says whether it is hosted is the GraphQL schema's word for it.
+metrics.md. The queue field `hosted` takes its name from the GraphQL schema.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ _COUNTED = {JobState.SCHEDULED: "scheduled", JobState.RUNNING: "running"}
 
 
 def list_organizations(call: Call) -> Response:
-    """`GET /v2/organizations`: those of the token's user."""
+    """`GET /v2/organizations`: the organisations of the token's user."""
     auth.user(call)
     settings = call.store.settings
     return json_response([{"id": settings.organization_id, "slug": settings.organization}])
 
 
 def list_clusters(call: Call) -> Response:
-    """`GET …/clusters`."""
+    """`GET …/clusters`: all clusters of the organisation."""
     _open(call)
     settings = call.store.settings
     return json_response([{"id": settings.cluster_id, "name": settings.cluster}])
 
 
 def list_queues(call: Call) -> Response:
-    """`GET …/clusters/:cluster/queues`, by pages."""
+    """`GET …/clusters/:cluster/queues`: one page of queues; removed queues are omitted."""
     _open(call)
     settings, query = call.store.settings, call.request.query
     if call.parameters["cluster"] != settings.cluster_id:
@@ -47,7 +47,7 @@ def list_queues(call: Call) -> Response:
 
 
 def show_metrics(call: Call) -> Response:
-    """`GET /v3/metrics`: jobs of the token's cluster; a queue without any is not in it."""
+    """`GET /v3/metrics`: job counts of the token's cluster; queues without jobs are omitted."""
     auth.agent_token(call)
     totals = dict.fromkeys((*_COUNTED.values(), "waiting", "total"), 0)
     queues: dict[str, dict[str, int]] = {}

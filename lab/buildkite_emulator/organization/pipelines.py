@@ -41,7 +41,7 @@ def create(call: Call) -> Response:
 
 
 def list_all(call: Call) -> Response:
-    """`GET …/pipelines`, by pages."""
+    """`GET …/pipelines`: one page of pipelines."""
     _open(call)
     page, headers = paged(call, list(call.store.pipelines.values()))
     return listed([_shape(call, pipeline) for pipeline in page], headers)
@@ -53,7 +53,7 @@ def show(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """`PATCH …/pipelines/:slug`: builds that there are keep their steps."""
+    """`PATCH …/pipelines/:slug`: existing builds keep their steps."""
     pipeline = _pipeline(call)
     fields = Fields.of(call.request)
     changed = replace(

@@ -1,4 +1,4 @@
-"""The endpoints of what a user sets up."""
+"""The endpoints of organisation, clusters, queues, pipelines and metrics."""
 
 from __future__ import annotations
 

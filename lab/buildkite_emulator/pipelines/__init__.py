@@ -1,6 +1,6 @@
-"""Buildkite's own YAML, read as strictly as Buildkite reads it.
+"""Buildkite's pipeline YAML, read as strictly as Buildkite reads it.
 
-`definition` is the way in: text or the JSON of a `pipeline upload` in, `steps` out. What Buildkite
-would refuse is refused with its words where a source shows them; what the lab does not do is
-refused with a reason, never ignored.
+`definition` is the entry point: it reads text, or the JSON of a `pipeline upload`, into `steps`.
+Invalid input is refused, in Buildkite's words where a source shows them. Valid input that the
+emulator does not support is refused with a reason, never ignored.
 """

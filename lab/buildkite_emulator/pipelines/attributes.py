@@ -1,4 +1,4 @@
-"""The attributes of a step that may be written in more than one way.
+"""Step attributes with more than one notation.
 
 Source: buildkite/docs pages/pipelines/configure/{depends_on,conditionals}.md,
 step_types/command_step.md and workflows/controlling_concurrency.md.
@@ -20,7 +20,11 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def key(reader: Reader) -> str | None:
-    """The step's name in `depends_on`; never in the form of a UUID."""
+    """The step's key, its name in `depends_on`; None without one.
+
+    Raises:
+        PipelineError: the key has the form of a UUID.
+    """
     given = reader.text(*KEYS)
     if given is not None and _UUID.fullmatch(given):
         raise reader.error(f"the key {given!r} looks like a UUID, which a key may not")
@@ -28,7 +32,7 @@ def key(reader: Reader) -> str | None:
 
 
 def commands(reader: Reader) -> str:
-    """The command, or the lines of several; empty for a step that is all plugins."""
+    """The command, with several commands joined by newlines; empty for a step of plugins only."""
     value = reader.raw("command", "commands")
     if value is None:
         return ""
@@ -39,7 +43,7 @@ def commands(reader: Reader) -> str:
 
 
 def rules(reader: Reader, agents: object) -> tuple[str, ...]:
-    """Agent query rules, `tag=value` each, from a mapping or a list."""
+    """Agent query rules as `tag=value`, from a mapping or a list."""
     if agents is None:
         return ()
     if isinstance(agents, Mapping):
@@ -57,9 +61,9 @@ def _tag(reader: Reader, value: object) -> str:
 
 
 def depends_on(reader: Reader) -> tuple[Dependency, ...] | None:
-    """What the step waits for by name; None when the attribute is absent.
+    """The step's dependencies; None if the attribute is absent.
 
-    Given but empty, it frees the step from the waits before it.
+    An empty attribute frees the step from the waits before it.
     """
     if not reader.has("depends_on"):
         return None
@@ -81,9 +85,9 @@ def _dependency(reader: Reader, entry: object) -> Dependency:
 
 
 def broken(reader: Reader, branch: str, facts: Facts) -> Broken | None:
-    """Whether `if` or `branches` leave the step out of a build.
+    """The reason why `if` or `branches` omits the step from the build; None for a step that stays.
 
-    Both are decided when the steps come into the build, never later.
+    Both attributes are evaluated when the steps enter the build, never later.
     """
     condition, pattern = reader.text("if"), _pattern(reader)
     if condition is not None and pattern is not None:
@@ -106,7 +110,11 @@ def _pattern(reader: Reader) -> str | None:
 
 
 def concurrency(reader: Reader) -> Concurrency | None:
-    """The step's place in a concurrency group; both attributes, or none."""
+    """The step's concurrency group and limit; None without one.
+
+    Raises:
+        PipelineError: only one of the two attributes is set, or the method is unknown.
+    """
     limit = reader.integer("concurrency", least=1)
     group = reader.text("concurrency_group")
     method = reader.text("concurrency_method")
@@ -123,7 +131,7 @@ def concurrency(reader: Reader) -> Concurrency | None:
 
 
 def artifact_paths(reader: Reader) -> str:
-    """Globs for the agent to upload, with `;` between them."""
+    """Globs of the files to upload, joined by `;`."""
     value = reader.raw("artifact_paths", "artifacts")
     paths = value if isinstance(value, list) else [value or ""]
     if not all(isinstance(path, str) for path in paths):
@@ -132,9 +140,10 @@ def artifact_paths(reader: Reader) -> str:
 
 
 def secrets(reader: Reader) -> Any:
-    """Names of Buildkite secrets, or a mapping of variables to names; agents from 3.106 fetch them.
+    """Names of Buildkite secrets, or a mapping of variables to names; None without the attribute.
 
-    Source: buildkite/docs pipelines/security/secrets/buildkite_secrets.md.
+    Agents from 3.106 on fetch the secrets. Source: buildkite/docs
+    pipelines/security/secrets/buildkite_secrets.md.
     """
     value = reader.raw("secrets")
     texts = value.values() if isinstance(value, Mapping) else value

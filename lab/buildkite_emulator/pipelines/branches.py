@@ -9,7 +9,10 @@ import re
 
 
 def matches(pattern: str, branch: str) -> bool:
-    """Whether a branch passes: any positive part must match, and no negative one may."""
+    """True if a branch matches at least one positive part of the pattern and no negative part.
+
+    A pattern without positive parts matches every branch that no negative part matches.
+    """
     parts = pattern.split()
     positive = [part for part in parts if not part.startswith("!")]
     negative = [part[1:] for part in parts if part.startswith("!")]
@@ -19,6 +22,6 @@ def matches(pattern: str, branch: str) -> bool:
 
 
 def _glob(pattern: str, branch: str) -> bool:
-    # `*` is the only wildcard, and it also takes slashes.
+    # `*` is the only wildcard; it also matches slashes.
     expression = ".*".join(re.escape(part) for part in pattern.split("*"))
     return re.fullmatch(expression, branch, re.DOTALL) is not None

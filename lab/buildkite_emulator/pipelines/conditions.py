@@ -1,9 +1,9 @@
-"""`if` of a step: Buildkite's conditional expressions, parsed and decided.
+"""`if` of a step: a parser and evaluator of Buildkite's conditional expressions.
 
-Source: buildkite/docs pipelines/configure/conditionals.md. Assumed, as the page does not say: `&&`
-binds tighter than `||`; values of different kinds are not equal; a regular expression
-against null does not match; a condition as a whole, and the sides of `&&`, `||` and `!`, must be
-true, false or null.
+Source: buildkite/docs pipelines/configure/conditionals.md. The page does not settle the following,
+so they are assumed: `&&` binds tighter than `||`; values of different types are not equal; a
+regular expression does not match null; the whole condition, and the operands of `&&`, `||` and `!`,
+must be true, false or null.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _FLAGS = {"i": re.IGNORECASE, "m": re.DOTALL, "x": re.VERBOSE}
 
 
 class ConditionError(Exception):
-    """The expression cannot be read or decided."""
+    """The expression is invalid or cannot be evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a condition may ask for."""
+    """The values that a condition may use."""
 
     variables: Mapping[str, Value]
-    """`build.branch` and the others."""
+    """Values of `build.branch` and the other variables."""
     env: Mapping[str, str]
-    """What `build.env()` answers from."""
+    """The environment for `build.env()`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class _Token:
 
 
 def holds(expression: str, facts: Facts) -> bool:
-    """Whether the condition is true.
+    """True if the condition is true.
 
     Raises:
-        ConditionError: with the place in the expression.
+        ConditionError: the expression is invalid; the message names the position.
     """
     parser = _Parser(expression, facts)
     value = parser.whole()
@@ -63,7 +63,7 @@ def holds(expression: str, facts: Facts) -> bool:
 
 
 class _Parser:
-    """A recursive descent that decides as it goes; both sides are always read."""
+    """A recursive descent parser that evaluates while it parses, without short-circuit."""
 
     def __init__(self, expression: str, facts: Facts) -> None:
         self._tokens = list(_tokens(expression))
@@ -72,7 +72,11 @@ class _Parser:
         self._facts = facts
 
     def whole(self) -> Value:
-        """The value of the whole expression."""
+        """The value of the whole expression.
+
+        Raises:
+            ConditionError: the expression is invalid; the message names the position.
+        """
         value = self._either()
         if self._next < len(self._tokens):
             raise self._unexpected()
@@ -116,7 +120,7 @@ class _Parser:
                 raise ConditionError(f"unknown flag {flag!r} of the regular expression")
             options |= _FLAGS[flag]
         try:
-            # Ruby's, where ^ and $ stand at every line.
+            # Buildkite uses Ruby's expressions: ^ and $ match at every line.
             pattern = re.compile(body.replace("\\/", "/"), options | re.MULTILINE)
         except re.error as error:
             raise ConditionError(f"bad regular expression: {error}") from None

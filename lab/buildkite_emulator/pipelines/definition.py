@@ -1,4 +1,4 @@
-"""A whole pipeline file: text, or what `buildkite-agent pipeline upload` sends, read into steps."""
+"""Reading of a whole pipeline file, or of a `buildkite-agent pipeline upload`, into steps."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from .yaml_source import PipelineError, Reader, Section, read, sections, written
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the steps of a file depend on besides the file."""
+    """Everything besides the file that its steps depend on."""
 
     default_queue: str
-    """Where jobs go that name no queue, as in a cluster that has a default queue."""
+    """The queue of jobs that name none: the cluster's default queue."""
     branch: str = ""
     facts: Facts = field(default_factory=lambda: Facts({}, {}))
     variables: Variables | None = None
-    """What is filled in for `$NAME`; None for steps that an agent has filled in already."""
+    """Values for `$NAME`; None for uploaded steps, which the agent has interpolated already."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """What earlier files of the build set for all steps."""
+    """Variables that earlier files of the build set for all steps."""
     uploaded_by: str | None = None
     taken_keys: frozenset[str] = frozenset()
-    """Keys of the steps that the build has already."""
+    """Keys of the build's existing steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A pipeline file: its steps, with the file's own defaults worked in, and its `env`."""
+    """A pipeline file: its steps with the file's defaults applied, and its `env`."""
 
     steps: tuple[Step, ...]
     env: Mapping[str, str]
@@ -44,16 +44,16 @@ def parse(text: str, context: Context) -> Definition:
     """Read a pipeline's YAML.
 
     Raises:
-        PipelineError: with the line and the reason.
+        PipelineError: the pipeline is invalid; with line and reason.
     """
     return define(read(text), context)
 
 
 def parse_upload(content: Any, context: Context) -> Definition:
-    """Read what an agent uploads: JSON, or in old agents YAML as a string.
+    """Read the pipeline of an upload: JSON, or YAML as a string from old agents.
 
     Raises:
-        PipelineError: with the reason.
+        PipelineError: the pipeline is invalid; with the reason.
     """
     return define(read(content) if isinstance(content, str) else sections(content), context)
 
@@ -62,7 +62,7 @@ def define(content: object, context: Context) -> Definition:
     """Read a pipeline from its sections.
 
     Raises:
-        PipelineError: with the line and the reason.
+        PipelineError: the pipeline is invalid; with line and reason.
     """
     if isinstance(content, list):
         content = Section(steps=content)
@@ -96,10 +96,10 @@ def define(content: object, context: Context) -> Definition:
 
 
 def check_order(steps: Sequence[Step]) -> None:
-    """See that every step can begin some time.
+    """Do nothing if every step can begin at some time.
 
     Raises:
-        PipelineError: some wait for each other, as Buildkite's own answer to that is not known.
+        PipelineError: steps wait for each other in a cycle. Buildkite's own answer is not known.
     """
     circle = find_cycle(steps)
     if circle:
@@ -107,9 +107,9 @@ def check_order(steps: Sequence[Step]) -> None:
 
 
 def _filled(content: Section, context: Context) -> Section:
-    """Variables filled in: first within `env`, whose values the rest may use.
+    """The content with its variables interpolated: `env` first, because the rest may use it.
 
-    As buildkite/go-pipeline pipeline.go does it: what `env` sets wins over what was there.
+    Source: buildkite/go-pipeline pipeline.go. Values from `env` override existing values.
     """
     if context.variables is None:
         return content
@@ -137,7 +137,7 @@ def _check_keys(found: Sequence[Step], taken: frozenset[str]) -> None:
 
 
 def jobs_of(step: Step) -> int:
-    """How many jobs a step becomes; waits and blocks count as one."""
+    """The number of jobs of a step; a wait or block step counts as one."""
     if isinstance(step, CommandStep):
         return len(step.matrix) if step.matrix else step.parallelism or 1
     return 1

@@ -1,4 +1,4 @@
-"""The fields of block and input steps, and the answers that people give to them.
+"""Fields of block and input steps, and people's answers to the fields.
 
 Source: buildkite/docs pipelines/configure/step_types/block_step.md.
 """
@@ -19,11 +19,11 @@ _OPTION = {"label", "value", "hint", "required"}
 
 
 class FormError(Exception):
-    """The answers do not fit the fields."""
+    """An answer does not fit its field."""
 
 
 def form(reader: Reader) -> tuple[FormField, ...]:
-    """The fields of a step, in order."""
+    """The step's fields, in order."""
     entries = reader.raw("fields")
     if entries is None:
         return ()
@@ -75,13 +75,13 @@ def _default(reader: Reader) -> str | None:
 
 
 def answers(fields: Iterable[FormField], given: Mapping[str, Any]) -> dict[str, str]:
-    """What goes into the build's meta-data.
+    """The answers for the build's meta-data, by field key.
 
-    That defaults fill in for what an API call leaves out is assumed; the pages only say that a form
-    shows them.
+    Assumed: a default replaces an answer that an API call omits. The pages only say that a form
+    shows defaults.
 
     Raises:
-        FormError: a required field has no answer, or an answer is none of the options.
+        FormError: a required field has no answer, or an answer is not an option of its field.
     """
     kept: dict[str, str] = {}
     for field in fields:

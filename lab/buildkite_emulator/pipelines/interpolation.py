@@ -1,7 +1,7 @@
-"""`$VAR` and its relatives in a pipeline, by the rules of the agent.
+"""Interpolation of `$VAR` and its other forms in a pipeline, by the agent's rules.
 
 Source: buildkite/docs agent/cli/reference/pipeline.md, "Environment variable substitution", and the
-grammar of buildkite/interpolate v0.1.4; held against what buildkite-agent 3.83.1 prints.
+grammar of buildkite/interpolate v0.1.4; compared with the output of buildkite-agent 3.83.1.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ Variables = Mapping[str, str]
 
 
 def interpolate(text: str, variables: Variables) -> str:
-    """The text with its variables filled in; a variable that is not set is empty.
+    """The text with its variables interpolated; an unset variable is empty.
 
     Raises:
-        PipelineError: the text has no such form, or requires a variable that is not set.
+        PipelineError: the syntax is invalid, or the text requires an unset variable.
     """
     return _Scanner(text, variables).expression("")
 
 
 def interpolate_all(content: Any, variables: Variables) -> Any:
-    """Every key and string below `content`; the same lines for the same sections.
+    """A copy of `content` with every key and string interpolated; sections keep their lines.
 
     Raises:
-        PipelineError: with the line of the section that cannot be filled in.
+        PipelineError: interpolation failed; with the line of the section.
     """
     if isinstance(content, Mapping):
         filled = Section()
@@ -46,7 +46,7 @@ def interpolate_all(content: Any, variables: Variables) -> Any:
 
 
 class _Scanner:
-    """Reads one text from left to right."""
+    """Scans one text from left to right."""
 
     def __init__(self, text: str, variables: Variables) -> None:
         self._text = text
@@ -54,7 +54,7 @@ class _Scanner:
         self._variables = variables
 
     def expression(self, stop: str) -> str:
-        """Everything up to the stop character, or to the end."""
+        """The interpolated text up to the stop character, or to the end."""
         parts: list[str] = []
         while self._at < len(self._text) and (not stop or self._text[self._at] != stop):
             parts.append(self._item())
@@ -88,7 +88,7 @@ class _Scanner:
         if self._taken("}"):
             return value or ""
         if self._taken(":-"):
-            # Both sides are read, for the text goes on after them.
+            # The default is scanned even if unused, to reach the text after it.
             content = self.expression("}")
             filled = value or content
         elif self._taken("-"):

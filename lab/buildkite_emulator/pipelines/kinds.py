@@ -1,7 +1,7 @@
-"""Each kind of step, read from its section.
+"""Readers for each kind of step.
 
-Source: buildkite/docs pages/pipelines/configure/step_types/*.md; how a kind is told from the keys
-that are there: buildkite/go-pipeline steps.go.
+Source: buildkite/docs pages/pipelines/configure/step_types/*.md; the kind is inferred from the
+step's keys as in buildkite/go-pipeline steps.go.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _BLOCKED_STATES = {"passed", "failed", "running"}
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a pipeline file says for all of its steps, and what conditions are decided with."""
+    """A pipeline file's defaults for its steps, and the values for conditions."""
 
     default_queue: str
     branch: str
@@ -82,10 +82,10 @@ class Defaults:
 
 
 def steps(entry: object, place: str, defaults: Defaults, number: int) -> tuple[Step, ...]:
-    """The step of one entry; a group gives all of its steps.
+    """The step of one entry, or all steps of a group.
 
     Raises:
-        PipelineError: with the line and the reason.
+        PipelineError: the entry is invalid; with line and reason.
     """
     section = _section(entry, place)
     reader = Reader(section, place)

@@ -1,4 +1,4 @@
-"""Build matrices: one step template made into many jobs.
+"""Build matrices: one step template for many jobs.
 
 Source: buildkite/docs pipelines/configure/workflows/build_matrix.md; the tokens as in
 buildkite/go-pipeline interpolate_matrix.go.
@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"\{\{\s*matrix(?:\.([\w.-]+))?\s*\}\}")
 
 
 def matrix(reader: Reader) -> tuple[Permutation, ...] | None:
-    """Every combination, adjustments worked in; None without a matrix."""
+    """All combinations with adjustments applied; None without a matrix."""
     value = reader.raw("matrix")
     if value is None:
         return None
@@ -54,7 +54,7 @@ def permuted(step: CommandStep, permutation: Permutation) -> CommandStep:
     """The step with one combination filled in: commands, label, environment, plugins and agents.
 
     Raises:
-        PipelineError: it names a dimension that the matrix does not have.
+        PipelineError: the step names a dimension that the matrix does not have.
     """
     values = permutation.values
     agents = tuple(_fill(rule, values) for rule in step.agents)

@@ -1,4 +1,4 @@
-"""Which steps of one file hold which: used to find circles before anything runs."""
+"""Dependencies between the steps of one file, to find cycles before any job runs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from .steps import BlockStep, Group, Step, WaitStep
 
 
 def is_gate(step: Step) -> bool:
-    """Whether the step holds what follows it without being named: a wait, or a block."""
+    """True for a wait or block step: it holds following steps that do not name it."""
     if step.broken is not None:
         return False
     return isinstance(step, WaitStep) or (isinstance(step, BlockStep) and step.holds)
 
 
 def uploads_of(steps: Sequence[Step], uploaders: Iterable[Step]) -> list[Step]:
-    """What jobs of these steps have uploaded, and what jobs of those have, in order."""
+    """Steps that jobs of `uploaders` have uploaded, directly or through other uploads, in order."""
     found: list[Step] = []
     ids = {step.id for step in uploaders}
     for step in steps:
-        # An upload stands behind its uploader, so one pass finds the uploads of uploads too.
+        # An upload follows its uploader, so one pass also finds uploads of uploads.
         if step.uploaded_by in ids:
             found.append(step)
             ids.add(step.id)
@@ -28,7 +28,7 @@ def uploads_of(steps: Sequence[Step], uploaders: Iterable[Step]) -> list[Step]:
 
 
 def find_cycle(steps: Sequence[Step]) -> list[str] | None:
-    """Keys (or positions) of steps that wait for each other in a circle; None without one."""
+    """Keys (or positions) of steps that wait for each other in a cycle; None without one."""
     by_key: dict[str, list[Step]] = {}
     for step in steps:
         for key in {step.key, step.group.key if step.group else None} - {None}:
@@ -52,14 +52,15 @@ def _held_by(
     for dependency in (*(step.depends_on or ()), *((group and group.depends_on) or ())):
         named = by_key.get(dependency.key, [])
         uploads = uploads_of(steps, named)
-        # Who depends on a step depends on what it uploads, but not the uploads on each other.
+        # A dependent of a step depends on the step's uploads too, except the uploads
+        # themselves, which do not depend on each other.
         found |= {s.id for s in (*named, *([] if step in uploads else uploads))}
     if step.depends_on is not None:
         return found
     if is_gate(step):
         scope = [s for s in before if s.group == group or group is None]
         scope += uploads_of(before, scope)
-        # An input makes nobody wait who does not name it.
+        # An input holds only steps that name it.
         found |= {s.id for s in scope if not isinstance(s, BlockStep) or s.holds}
     else:
         found |= _gates(before, group)
@@ -70,7 +71,10 @@ def _held_by(
 
 
 def _gates(steps: Sequence[Step], group: Group | None) -> set[str]:
-    """What holds all who come later in the group, or outside of groups; a group holds its own."""
+    """Ids of the waits and blocks in this group; for None, outside of groups.
+
+    A gate of a group holds only steps of the same group.
+    """
     return {step.id for step in steps if step.group == group and is_gate(step)}
 
 

@@ -1,4 +1,4 @@
-"""What tells the jobs of a parallel step apart."""
+"""Labels of the jobs of a parallel step."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .steps import CommandStep
 
 
 def numbered(step: CommandStep, index: int, count: int) -> CommandStep:
-    """The step of one of `count` parallel jobs; its label has that job's number, from 0.
+    """The step for one of `count` parallel jobs, with the job's number in the label.
 
-    In a label `%n` is the number from 0, `%N` the one from 1 and `%t` how many there are
+    In a label `%n` is the number from 0, `%N` the number from 1, and `%t` the number of jobs
     (buildkite/docs pages/pipelines/best_practices/parallel_builds.md, "Parallel jobs").
     """
     written = {"%n": str(index), "%N": str(index + 1), "%t": str(count)}

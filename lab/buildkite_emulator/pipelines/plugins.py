@@ -1,7 +1,7 @@
-"""The plugins of a step, with their sources written out as Buildkite hands them to agents.
+"""The plugins of a step, with full sources as Buildkite sends them to agents.
 
-Source: buildkite/go-pipeline plugin.go (the sources), and what buildkite-agent 3.83.1 uploads. For
-steps that are saved at Buildkite the same form is assumed.
+Source: buildkite/go-pipeline plugin.go for the sources; observed uploads of buildkite-agent 3.83.1.
+Assumed: steps saved at Buildkite have the same form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def plugins(reader: Reader) -> tuple[Mapping[str, Any], ...]:
 
 
 def full_source(source: str) -> str:
-    """`docker#v1` as `github.com/buildkite-plugins/docker-buildkite-plugin#v1`, and so on."""
+    """The full source: `github.com/buildkite-plugins/docker-buildkite-plugin#v1` for `docker#v1`.
+
+    Paths, URLs and sources with more than two parts stay as they are.
+    """
     if source.startswith(("/", ".", "\\")):
         return source
     url = urlsplit(source)

@@ -1,4 +1,4 @@
-"""`skip`: why a step is left out."""
+"""`skip`: the reason why a step is skipped."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ LONGEST_SKIP_REASON = 70
 
 
 def skip_reason(reader: Reader) -> str | None:
-    """The reason for which a step is left out, `skip` when none is given; None when it runs.
+    """The reason for skipping the step; `skip` without a reason; None for a step that runs.
 
-    Source: buildkite/docs pipelines/configure/step_types/command_step.md: an empty text is false, a
+    Source: buildkite/docs pipelines/configure/step_types/command_step.md. An empty text is false; a
     reason has at most 70 characters.
     """
     value = reader.raw("skip")

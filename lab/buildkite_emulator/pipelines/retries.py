@@ -23,7 +23,7 @@ _EXIT_STATUSES = range(-1, 256)
 
 
 def automatic(reader: Reader) -> tuple[RetryRule, ...]:
-    """The rules of `retry.automatic`, in their order."""
+    """The rules of `retry.automatic`, in order."""
     retry = _retry(reader).get("automatic")
     if retry is None or retry is False:
         return ()
@@ -78,7 +78,7 @@ def _words(reader: Reader, name: str) -> frozenset[str] | None:
 
 
 def manual(reader: Reader) -> ManualRetry:
-    """Whether people may retry the job."""
+    """The step's rule for manual retries; allowed by default."""
     manual = _retry(reader).get("manual")
     if manual is None or isinstance(manual, bool):
         return ManualRetry(allowed=manual is not False)
@@ -91,7 +91,7 @@ def manual(reader: Reader) -> ManualRetry:
 
 
 def soft_fail(reader: Reader) -> SoftFail:
-    """Which exit statuses do not fail the build."""
+    """The exit statuses that do not fail the build."""
     value = reader.raw("soft_fail")
     if value is None or isinstance(value, bool):
         return SoftFail(given=bool(value))

@@ -1,4 +1,4 @@
-"""The steps of a pipeline once they are read: frozen, with every default worked in."""
+"""The steps of a pipeline after reading: frozen, with every default applied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Dependency:
 
 
 class Broken(StrEnum):
-    """Why a step is left out of a build, in the words of Buildkite's `broken_reason`."""
+    """The reason for omitting a step from a build, in the words of Buildkite's `broken_reason`."""
 
     CONDITION = "conditional_failed"
     BRANCH = "branch_mismatch"
@@ -27,7 +27,7 @@ class Broken(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A `group` step: its steps wait and are waited for together."""
+    """A `group` step: its steps share dependencies, and other steps may depend on the group."""
 
     id: str
     key: str | None
@@ -35,55 +35,56 @@ class Group:
     depends_on: tuple[Dependency, ...] | None
     allow_dependency_failure: bool
     position: int = 0
-    """Its place among the groups of its upload, for those without a label."""
+    """Position among the groups of the upload; identifies groups without a label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseStep:
-    """What every step has."""
+    """The attributes of every step."""
 
     id: str
     key: str | None = None
     depends_on: tuple[Dependency, ...] | None = None
-    """None: not given, so that waits and blocks before the step hold it."""
+    """None: not given, so waits and blocks before the step hold it."""
     allow_dependency_failure: bool = False
     group: Group | None = None
     broken: Broken | None = None
-    """Set: `if` or `branches` leave the step out, and who waits for it need not."""
+    """Set if `if` or `branches` omits the step; dependent steps do not wait for it."""
     uploaded_by: str | None = None
-    """The id of the step whose job uploaded this one."""
+    """The id of the step with the job that uploaded this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitStep(BaseStep):
-    """A `wait`: holds all that follows until all before it has passed."""
+    """A `wait`: holds all following steps until all preceding steps have passed."""
 
     job_id: str
-    """The id under which the REST API shows it among the jobs."""
+    """The id of the step in the REST API's list of jobs."""
     continue_on_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One thing that a person fills in before they unblock."""
+    """One field of an unblock form."""
 
     key: str
     label: str
     required: bool
     options: tuple[str, ...] | None
-    """The values to choose from; None for free text."""
+    """The allowed values; None for free text."""
     multiple: bool = False
     default: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockStep(BaseStep):
-    """A `block` or `input`: a person must act before what depends on it goes on."""
+    """A `block` or `input`: dependent steps wait until a person unblocks it."""
 
     job_id: str
     label: str
     holds: bool
-    """A block holds all that follows, as a wait does; an input only what names it."""
+    """True for a block, which holds all following steps like a wait. False for an input, which
+    holds only steps that name it."""
     prompt: str | None = None
     fields: tuple[FormField, ...] = ()
     blocked_state: str = "passed"
@@ -92,40 +93,40 @@ class BlockStep(BaseStep):
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """How many jobs of a group may run at a time, in the whole organisation."""
+    """A concurrency group of the organisation, and the limit of jobs that run at a time."""
 
     group: str
     limit: int
     eager: bool = False
-    """Any job may take a free place, not only the oldest."""
+    """True: any job may take a free place, not only the oldest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permutation:
-    """One combination of a matrix; the anonymous dimension's name is empty."""
+    """One combination of matrix values, by dimension; an unnamed dimension has an empty name."""
 
     values: Mapping[str, str]
     skip: str | None = None
-    """Why an adjustment takes it out; None when it runs."""
+    """An adjustment's reason for skipping the combination; None for one that runs."""
     soft_fail: SoftFail | None = None
-    """What an adjustment says in place of the step's own."""
+    """An adjustment's override of the step's `soft_fail`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandStep(BaseStep):
-    """A command step, as its jobs need it."""
+    """A command step."""
 
     label: str
     command: str
     agents: tuple[str, ...]
-    """Agent query rules as `key=value`, the queue's among them when the step names one."""
+    """Agent query rules as `key=value`; includes the queue's rule if the step names a queue."""
     queue: str
     env: Mapping[str, str] = field(default_factory=dict)
     priority: int = 0
     timeout_minutes: int | None = None
     parallelism: int | None = None
     skip: str | None = None
-    """Why the step is left out; None when it runs."""
+    """The reason for skipping the step; None for a step that runs."""
     automatic_retry: tuple[RetryRule, ...] = ()
     manual_retry: ManualRetry = field(default_factory=ManualRetry)
     soft_fail: SoftFail = field(default_factory=SoftFail)
@@ -134,7 +135,7 @@ class CommandStep(BaseStep):
     matrix: tuple[Permutation, ...] | None = None
     concurrency: Concurrency | None = None
     secrets: Any = None
-    """As it was given: a list of names, or a mapping of variables to names."""
+    """The step's own notation: a list of names, or a mapping of variables to names."""
     image: str | None = None
     cancel_on_build_failing: bool = False
 

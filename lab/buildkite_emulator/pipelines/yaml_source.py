@@ -1,4 +1,4 @@
-"""YAML that remembers its lines, and typed reading of it: an error names line and reason."""
+"""YAML with line numbers, and typed reading of its attributes; errors name line and reason."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from typing import Any
 import yaml
 
 _LONGEST_PLAIN = 6
-"""Numbers from ten to this power on are written with an exponent."""
+"""Power of ten from which numbers are written with an exponent."""
 
 
 class PipelineError(Exception):
-    """The pipeline cannot be read; says where and why."""
+    """The pipeline is invalid; the message says where and why."""
 
     def __init__(self, words: str, line: int | None = None, place: str = "") -> None:
         self.words = words
-        """What is wrong, as Buildkite would say it."""
+        """The reason in Buildkite's words."""
         self.reason = f"{place}: {words}" if place else words
         self.line = line
         super().__init__(self.reason if line is None else f"line {line}: {self.reason}")
 
 
 class Section(dict[str, Any]):
-    """A mapping of the file, with the line it begins on; None when it came without lines."""
+    """A mapping of the file, with its first line; None for JSON, which has no lines."""
 
     line: int | None = None
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader whose mappings are Sections."""
+    """A safe loader that constructs Sections for mappings."""
 
 
 def _section(loader: _Loader, node: yaml.MappingNode) -> Section:
@@ -46,7 +46,7 @@ def _section(loader: _Loader, node: yaml.MappingNode) -> Section:
 
 
 def _refuse_doubled_keys(node: yaml.MappingNode) -> None:
-    # Go's yaml.v3 refuses them; PyYAML would let the last one win.
+    # Go's yaml.v3 refuses duplicate keys; PyYAML would keep the last one.
     seen: dict[str, int] = {}
     for key, _ in node.value:
         line = key.start_mark.line + 1
@@ -60,7 +60,7 @@ def _refuse_doubled_keys(node: yaml.MappingNode) -> None:
 
 
 # Buildkite reads YAML with Go's yaml.v3, where `yes`, `no`, `on`, `off` and times of day stay text,
-# and a date becomes a point in time (seen with buildkite-agent 3.83.1).
+# and a date becomes a timestamp (observed with buildkite-agent 3.83.1).
 _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float"))
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _Loader.yaml_implicit_resolvers = {
@@ -101,10 +101,10 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _section
 
 
 def read(text: str) -> object:
-    """The file's content, with Sections for its mappings.
+    """The content of a YAML text, with Sections for its mappings.
 
     Raises:
-        PipelineError: it is not YAML.
+        PipelineError: the text is not valid YAML.
     """
     try:
         return yaml.load(text, _Loader)  # noqa: S506  # a subclass of SafeLoader
@@ -116,14 +116,14 @@ def read(text: str) -> object:
 
 
 def sections(content: Any) -> Any:
-    """JSON that came without lines, with Sections for its mappings."""
+    """JSON content with Sections, without lines, for its mappings."""
     if isinstance(content, Mapping):
         return Section((str(key), sections(value)) for key, value in content.items())
     return [sections(entry) for entry in content] if isinstance(content, list) else content
 
 
 class Reader:
-    """Typed access to the attributes of one Section."""
+    """Typed access to the attributes of one Section; names the section in errors."""
 
     def __init__(self, section: Section, what: str, line: int | None = None) -> None:
         self._section = section
@@ -132,22 +132,25 @@ class Reader:
 
     @property
     def line(self) -> int | None:
-        """Where the section begins."""
+        """The first line of the section; None for JSON."""
         return self._line
 
     def inside(self, what: str, section: Section) -> Reader:
-        """A reader of a section within this one."""
+        """A reader of a nested section."""
         return Reader(section, f"{self._what}: {what}", self._line)
 
     def error(self, reason: str) -> PipelineError:
-        """An error that is about this section."""
+        """An error about this section."""
         return PipelineError(reason, self.line, self._what)
 
     def only(self, known: Iterable[str], kind: str | None = None) -> None:
-        """Refuse attributes that nobody would read: silence would pass for support.
+        """Refuse unknown attributes: ignoring them would look like support.
 
-        In Buildkite's words, as saymedia/jobsworth pull request 7 and
-        sourcegraph/sourcegraph-public-snapshot pull request 52275 show them.
+        Words of Buildkite, from saymedia/jobsworth pull request 7 and sourcegraph/
+        sourcegraph-public-snapshot pull request 52275.
+
+        Raises:
+            PipelineError: the section has an attribute that is not in `known`.
         """
         for name in sorted(set(self._section) - set(known)):
             whose = f"on the `{kind}` step" if kind else f"of `{self._what.rsplit(': ', 1)[-1]}`"
@@ -160,15 +163,19 @@ class Reader:
             raise self.error(f"`{name}` is not a valid property {whose}{hint}")
 
     def has(self, name: str) -> bool:
-        """Whether the attribute is there at all, if only as null."""
+        """True if the attribute is given, even as null."""
         return name in self._section
 
     def raw(self, *names: str) -> Any:
-        """The value under the first of these names that is given; None without one."""
+        """The value of the first given name; None if no name is given."""
         return next((self._section[name] for name in names if name in self._section), None)
 
     def text(self, *names: str) -> str | None:
-        """A string; numbers are taken as they are written."""
+        """The attribute as text, numbers included; None without it.
+
+        Raises:
+            PipelineError: the value is neither text nor a number.
+        """
         value = self.raw(*names)
         if value is None or isinstance(value, str):
             return value
@@ -177,7 +184,11 @@ class Reader:
         raise self.error(f"{names[0]} must be text")
 
     def integer(self, name: str, *, least: int) -> int | None:
-        """A whole number, at least `least`."""
+        """The attribute as an integer, also from a string of digits; None without it.
+
+        Raises:
+            PipelineError: the value is not an integer, or is below `least`.
+        """
         value = self.raw(name)
         if value is None:
             return None
@@ -188,7 +199,11 @@ class Reader:
         return value
 
     def flag(self, name: str) -> bool:
-        """True or false; absent means false."""
+        """The attribute as a boolean; False without it.
+
+        Raises:
+            PipelineError: the value is not true or false.
+        """
         value = self.raw(name)
         if value is None or isinstance(value, bool):
             return bool(value)
@@ -197,7 +212,11 @@ class Reader:
         raise self.error(f"{name} must be true or false")
 
     def variables(self, name: str) -> dict[str, str]:
-        """A mapping of environment variables."""
+        """The attribute as environment variables; empty without it.
+
+        Raises:
+            PipelineError: the value is not a mapping, or one of its values is not a scalar.
+        """
         value = self.raw(name)
         if value is None:
             return {}
@@ -213,9 +232,9 @@ class Reader:
 
 
 def written(value: object) -> str | None:
-    """A scalar as text, as agents write it; None for lists and mappings.
+    """A scalar as text in the agent's notation; None for lists and mappings.
 
-    Seen with buildkite-agent 3.83.1: null is empty, and numbers are Go's: 1.10 is `1.1`, 1.0 is
+    Observed with buildkite-agent 3.83.1: null is empty, and numbers are Go's: 1.10 is `1.1`, 1.0 is
     `1`, 1.5e10 is `1.5e+10`.
     """
     if value is None:

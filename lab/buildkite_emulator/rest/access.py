@@ -1,4 +1,4 @@
-"""Who may make a REST call, and what its path names."""
+"""Authorization of REST calls, and the records that their paths name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from buildkite_emulator.serving.routing import Call
 
 
 def enter(call: Call, scope: str) -> None:
-    """Let a user in whose token has the scope.
+    """Check that the token has the scope and that the path names this organisation.
 
     Raises:
-        RefusedError: 401 for an unknown token, 403 without the scope, 404 for a foreign
-            organisation.
+        RefusedError: 401 for an unknown token, 403 without the scope, 404 for another organisation.
     """
     auth.user(call, scope)
     if call.parameters["organization"] != call.store.settings.organization:
@@ -23,7 +22,11 @@ def enter(call: Call, scope: str) -> None:
 
 
 def pipeline(call: Call, scope: str) -> Pipeline:
-    """The pipeline of the path."""
+    """The pipeline of the path.
+
+    Raises:
+        RefusedError: as `enter`; 404 for an unknown pipeline.
+    """
     enter(call, scope)
     found = call.store.pipelines.get(call.parameters["pipeline"])
     if found is None:
@@ -32,7 +35,11 @@ def pipeline(call: Call, scope: str) -> Pipeline:
 
 
 def build(call: Call, scope: str) -> Build:
-    """The build of the path, by pipeline and number."""
+    """The build of the path, by pipeline and number.
+
+    Raises:
+        RefusedError: as `enter`; 404 for an unknown build.
+    """
     enter(call, scope)
     found = _build(call)
     if found is None:
@@ -41,7 +48,11 @@ def build(call: Call, scope: str) -> Build:
 
 
 def job(call: Call, scope: str) -> Job:
-    """The command job of the path, of the build that it names if it names one."""
+    """The command job of the path.
+
+    Raises:
+        RefusedError: as `enter`; 404 for an unknown job, or a job of another build than the path's.
+    """
     enter(call, scope)
     found = call.store.jobs.get(call.parameters["id"])
     if found is None or not _is_of_path(call, found.build_id):
@@ -50,14 +61,22 @@ def job(call: Call, scope: str) -> Job:
 
 
 def block(call: Call, scope: str) -> tuple[Build, BlockStep] | None:
-    """The block or input step of the path; None for any other id."""
+    """The block or input step of the path, with its build; None for another id.
+
+    Raises:
+        RefusedError: as `enter`.
+    """
     enter(call, scope)
     found = blocks.find(call.store, call.parameters["id"])
     return found if found and _is_of_path(call, found[0].id) else None
 
 
 def agent(call: Call, scope: str) -> Agent:
-    """The agent of the path."""
+    """The agent of the path.
+
+    Raises:
+        RefusedError: as `enter`; 404 for an unknown agent.
+    """
     enter(call, scope)
     found = call.store.agents.get(call.parameters["id"])
     if found is None:
@@ -66,7 +85,7 @@ def agent(call: Call, scope: str) -> Agent:
 
 
 def organization_url(call: Call) -> str:
-    """Where the organisation is in the REST API, as this client reaches it."""
+    """The organisation's REST URL, as this client reaches it."""
     host = call.request.headers.get("host", "localhost")
     return f"http://{host}/v2/organizations/{call.store.settings.organization}"
 

@@ -13,7 +13,7 @@ _FILTERS = ("name", "hostname", "version")
 
 
 def list_connected(call: Call) -> Response:
-    """`GET …/agents`: connected ones alone, by pages."""
+    """`GET …/agents`: one page of connected agents; others are omitted."""
     access.enter(call, "read_agents")
     wanted = {name: call.request.query[name] for name in _FILTERS if name in call.request.query}
     found = [
@@ -27,5 +27,5 @@ def list_connected(call: Call) -> Response:
 
 
 def show(call: Call) -> Response:
-    """`GET …/agents/:id`: also one that is gone."""
+    """`GET …/agents/:id`: in any state, disconnected ones included."""
     return json_response(agent_shape(call.store, access.agent(call, "read_agents")))

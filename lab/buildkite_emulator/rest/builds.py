@@ -39,13 +39,13 @@ def create(call: Call) -> Response:
 
 
 def list_of_pipeline(call: Call) -> Response:
-    """`GET …/pipelines/:pipeline/builds`: newest first, by pages."""
+    """`GET …/pipelines/:pipeline/builds`: one page, newest first."""
     slug = access.pipeline(call, "read_builds").slug
     return _listed(call, (b for b in call.store.builds.values() if b.pipeline.slug == slug))
 
 
 def list_of_organization(call: Call) -> Response:
-    """`GET …/builds`."""
+    """`GET …/builds`: one page, newest first."""
     access.enter(call, "read_builds")
     return _listed(call, call.store.builds.values())
 
@@ -56,13 +56,13 @@ def show(call: Call) -> Response:
 
 
 def cancel(call: Call) -> Response:
-    """`PUT …/builds/:number/cancel`."""
+    """`PUT …/builds/:number/cancel`: the cancelled build."""
     build = access.build(call, "write_builds")
     return _shown(call, builds.cancel(call.store, build, call.now))
 
 
 def rebuild(call: Call) -> Response:
-    """`PUT …/builds/:number/rebuild`: answers with the new build."""
+    """`PUT …/builds/:number/rebuild`: the new build."""
     build = access.build(call, "write_builds")
     try:
         return _shown(call, builds.rebuild(call.store, build, call.now))
@@ -71,7 +71,7 @@ def rebuild(call: Call) -> Response:
 
 
 def retry_failed_jobs(call: Call) -> Response:
-    """`PUT …/builds/:number/retry_failed_jobs`: 202; those that may not be retried are left."""
+    """`PUT …/builds/:number/retry_failed_jobs`: 202; jobs that may not be retried are skipped."""
     build = access.build(call, "write_builds")
     given = Fields.of(call.request).text("states", default="")
     wanted = [word.strip() for word in given.split(",")] if given else list(_RETRYABLE)
@@ -132,7 +132,7 @@ def _is_in_time(query: Mapping[str, str], build: Build) -> bool:
 def _request(fields: Fields) -> BuildRequest:
     missing = [name for name in ("commit", "branch") if not fields.has(name)]
     if missing:
-        # The page shows `errors` with dots; the form of its entries is assumed.
+        # Buildkite's page shows `errors` with dots; the shape of the entries is assumed.
         errors = [{"field": name, "code": "missing"} for name in missing]
         raise RefusedError(422, "Validation Failed", fields={"errors": errors})
     author = fields.raw("author")

@@ -1,7 +1,7 @@
 """REST API: jobs (buildkite/docs pages/apis/rest_api/jobs.md).
 
-Cancelling a single job is the one call that Buildkite offers in its web pages and GraphQL only
-(`jobTypeCommandCancel`).
+One call is not in Buildkite's REST API: its web pages and GraphQL (`jobTypeCommandCancel`) alone
+can cancel a single job.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHOWN_STATES = {str(state) for state in JobState} - {"finished", "reserved"} | 
 
 
 def list_of_build(call: Call) -> Response:
-    """`GET …/builds/:number/jobs`: pages by the job after which they begin."""
+    """`GET …/builds/:number/jobs`: one page; its cursor is the id of the job before it."""
     build = access.build(call, "read_builds")
     query = call.request.query
     with_retried = query.get("include_retried_jobs") != "false"
@@ -76,13 +76,13 @@ def show_env(call: Call) -> Response:
 
 
 def cancel(call: Call) -> Response:
-    """`PUT …/jobs/:id/cancel`."""
+    """`PUT …/jobs/:id/cancel`: the cancelled job."""
     job = access.job(call, "write_builds")
     return json_response(job_shape(call.store, builds.cancel_job(call.store, job, call.now)))
 
 
 def retry(call: Call) -> Response:
-    """`PUT …/jobs/:id/retry`: answers with the new job."""
+    """`PUT …/jobs/:id/retry`: the new job."""
     if access.block(call, "write_builds"):
         raise bad_request("Only failed, timed out or canceled jobs can be retried")
     job = access.job(call, "write_builds")
@@ -90,7 +90,7 @@ def retry(call: Call) -> Response:
 
 
 def reprioritize(call: Call) -> Response:
-    """`PUT …/jobs/:id/reprioritize`."""
+    """`PUT …/jobs/:id/reprioritize`: the job with its new priority."""
     job = access.job(call, "write_builds")
     priority = Fields.of(call.request).raw("priority")
     if isinstance(priority, bool) or not isinstance(priority, int):
@@ -100,7 +100,7 @@ def reprioritize(call: Call) -> Response:
 
 
 def unblock(call: Call) -> Response:
-    """`PUT …/jobs/:id/unblock`: lets a block or input step go, with the answers to its fields."""
+    """`PUT …/jobs/:id/unblock`: unblocks a block or input step with the answers to its fields."""
     found = access.block(call, "write_builds")
     if found is None:
         access.job(call, "write_builds")
@@ -118,7 +118,7 @@ def unblock(call: Call) -> Response:
 
 
 def show_log(call: Call) -> Response:
-    """`GET …/jobs/:id/log`: JSON, or the bytes for `text/plain` and `.txt`, whole or their end."""
+    """`GET …/jobs/:id/log`: JSON, or bytes for `text/plain` and `.txt`, whole or a suffix range."""
     job = access.job(call, "read_build_logs")
     content = call.store.logs[job.id].content()
     asked = call.request.headers.get("range")

@@ -1,4 +1,4 @@
-"""Long lists in pages (buildkite/docs pages/apis/rest_api.md, "Pagination")."""
+"""Pagination of long lists (buildkite/docs pages/apis/rest_api.md, "Pagination")."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PER_PAGE, MOST_PER_PAGE = 30, 100
 
 
 def paged(call: Call, every: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, str]]:
-    """The entries of the page that was asked for, and the Link header."""
+    """The entries of the requested page, and its Link header."""
     page = _number(call, "page", 1)
     size = min(_number(call, "per_page", PER_PAGE), MOST_PER_PAGE)
     last = max(1, -(-len(every) // size))
@@ -29,7 +29,7 @@ def paged(call: Call, every: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str,
 
 
 def listed(shapes: Sequence[Any], headers: Mapping[str, str]) -> Response:
-    """A page as an answer."""
+    """A page's response."""
     return json_response(list(shapes), headers=headers)
 
 

@@ -1,4 +1,4 @@
-"""The endpoints around builds, jobs and agents."""
+"""The endpoints of builds, jobs and agents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How the REST API shows builds and jobs (buildkite/docs pages/apis/rest_api/{builds,jobs}.md)."""
+"""The REST API's JSON of builds, jobs and agents.
+
+Source: buildkite/docs pages/apis/rest_api/{builds,jobs}.md.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from buildkite_emulator.serving.wire_time import iso, iso_or_none
 
 
 def build_shape(store: Store, build: Build, *, with_retried: bool) -> Mapping[str, Any]:
-    """One build with its jobs; retried attempts only when asked for."""
+    """The JSON of a build with its jobs; retried attempts only if `with_retried`."""
     pipeline, rebuilt = build.pipeline, build.rebuilt_from
     state = builds.state(store, build)
     blocked_by = blocking(store, build) if state == "blocked" else None
@@ -73,7 +76,7 @@ def _times(store: Store, build: Build) -> Mapping[str, str | None]:
 
 
 def all_jobs(store: Store, build: Build, *, with_retried: bool) -> list[Mapping[str, Any]]:
-    """The jobs of all steps in their order, waits and blocks among them."""
+    """The JSON of the build's jobs in step order, including wait and block steps."""
     shown: list[Mapping[str, Any]] = []
     graph = graph_of(store, build)
     every = [job for job in store.jobs_of(build) if with_retried or job.retried_in is None]
@@ -91,7 +94,7 @@ _WAITER_STATES = {Result.OPEN: "waiting", Result.PASSED: "finished"}
 
 
 def waiter_shape(step: WaitStep, result: Result) -> Mapping[str, Any]:
-    """A wait step among the jobs."""
+    """The JSON of a wait step in a list of jobs."""
     state = _WAITER_STATES.get(result, "waiting_failed")
     return {
         "id": step.job_id,
@@ -104,7 +107,7 @@ def waiter_shape(step: WaitStep, result: Result) -> Mapping[str, Any]:
 
 
 def block_shape(store: Store, build: Build, step: BlockStep) -> Mapping[str, Any]:
-    """A block or input step among the jobs."""
+    """The JSON of a block or input step in a list of jobs."""
     state = blocks.state(store, build, step)
     done = build.unblocked.get(step.id)
     url = f"{build_url(store.settings, build)}#{step.job_id}"
@@ -124,7 +127,7 @@ def block_shape(store: Store, build: Build, step: BlockStep) -> Mapping[str, Any
 
 
 def job_shape(store: Store, job: Job) -> Mapping[str, Any]:
-    """One command job."""
+    """The JSON of a command job."""
     build = store.builds[job.build_id]
     times = job.timeline
     ended = outcome(job)
@@ -171,11 +174,11 @@ def job_shape(store: Store, job: Job) -> Mapping[str, Any]:
 
 
 def _state(job: Job, ended: str | None) -> str:
-    # `passed` and `failed` exist only here; a soft failure shows as failed with its own flag.
+    # `passed` and `failed` exist only in the REST API; a soft failure is `failed` with a flag.
     if job.state is JobState.FINISHED:
         return "passed" if ended == "passed" else "failed"
-    # A limited job is listed as scheduled, for old clients (defining_steps.md); a reserved one is
-    # in no list of this API's states.
+    # A limited job is listed as scheduled, for old clients (defining_steps.md); the REST API's
+    # lists of states have no `reserved`.
     hidden = {JobState.LIMITED, JobState.RESERVED}
     return "scheduled" if job.state in hidden else str(job.state)
 
@@ -186,7 +189,7 @@ def _url(store: Store, build: Build) -> str:
 
 
 def _matrix(job: Job) -> Mapping[str, str] | str | None:
-    # Of a list without a name only the value is told.
+    # A matrix without named dimensions is shown as its plain value.
     if job.matrix is None:
         return None
     return job.matrix[""] if "" in job.matrix else dict(job.matrix)
@@ -197,7 +200,7 @@ def _queue_id(store: Store, key: str) -> str | None:
 
 
 def agent_shape(store: Store, agent: Agent) -> Mapping[str, Any]:
-    """One agent, with the job that it runs."""
+    """The JSON of an agent, with its job."""
     running = [job for job in store.open_jobs() if job.agent_id == agent.id]
     return {
         **(_agent(agent) or {}),

@@ -1,1 +1,1 @@
-"""How calls are answered: server, endpoints, who may call, limits, and what is made to go wrong."""
+"""Serving of calls: server, endpoints, authorization, limits and fault switches."""

@@ -1,4 +1,4 @@
-"""The way of every call: faults, time, endpoint, answer; and of every event to who listens."""
+"""Processing of a call (faults, clock, endpoint, answer), and delivery of events to listeners."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Application:
         """Answer one request.
 
         Raises:
-            AnswerLostError: a fault switch wants no answer to be sent.
+            AnswerLostError: a fault switch drops the answer.
         """
         if request.path.startswith(PREFIX):
             return _answered(lambda: self._git.answer(request))
@@ -57,7 +57,10 @@ class Application:
         return _answered(lambda: self._call(request))
 
     def transact(self, action: Callable[[Store, datetime], Result]) -> Result:
-        """Do something with the records as they are now, then tell of what changed."""
+        """Run an action on the records as of now, then deliver the events.
+
+        Returns the action's result.
+        """
         with self._store.lock:
             now = self._clock()
             settle(self._store, now)
@@ -66,16 +69,16 @@ class Application:
         return result
 
     def subscribe(self, listener: Listener) -> None:
-        """Call this for every event from now on, in order and never at the same time."""
+        """Call the listener for every following event, in order and never concurrently."""
         self._listeners.append(listener)
 
     def calls(self) -> Counter[str]:
-        """How often each endpoint was called so far, by its name."""
+        """Number of calls so far, by endpoint name."""
         with self._store.lock:
             return self._calls.copy()
 
     def _name(self, request: Request) -> str:
-        """The endpoint's name; empty when there is none."""
+        """The endpoint's name; empty for an unknown endpoint."""
         try:
             return self._routes.find(request)[0].name
         except RefusedError:
@@ -96,8 +99,9 @@ class Application:
         return response
 
     def _deliver(self) -> None:
-        # One thread delivers at a time, so that listeners see events in their order, and delivers
-        # what others add meanwhile. Nobody waits for it: a listener may call the emulator.
+        # One thread delivers at a time, so listeners see events in order. That thread also delivers
+        # events that other threads add meanwhile. Other threads do not wait for it, because a
+        # listener may call the emulator.
         while self._has_events() and self._delivering.acquire(blocking=False):
             try:
                 with self._store.lock:

@@ -1,4 +1,4 @@
-"""Who is calling: each kind of token opens its own endpoints and no others."""
+"""Authorization: each kind of token gives access to its own endpoints only."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .routing import Call
 
 
 def token(call: Call, scheme: str = "Token") -> str:
-    """The token of the Authorization header, unless it has been revoked.
+    """The token of the Authorization header.
 
     Raises:
-        RefusedError: 401.
+        RefusedError: 401 for a missing or revoked token.
     """
     given, _, value = call.request.headers.get("authorization", "").partition(" ")
     if given.lower() != scheme.lower() or not value or value in call.faults.refused_tokens:
@@ -23,10 +23,10 @@ def token(call: Call, scheme: str = "Token") -> str:
 
 
 def agent_token(call: Call) -> str:
-    """The cluster's agent token, as stacks use it.
+    """The cluster's agent token of a stack's call.
 
     Raises:
-        RefusedError: 401.
+        RefusedError: 401 for any other token.
     """
     given = token(call)
     if given not in call.store.settings.agent_tokens:
@@ -35,11 +35,11 @@ def agent_token(call: Call) -> str:
 
 
 def registration(call: Call) -> AcquisitionToken | None:
-    """What an agent registers with: None for the cluster's token, else the acquisition token.
+    """The acquisition token of a registering agent; None for the cluster's agent token.
 
     Raises:
-        RefusedError: 401, also when the reservation behind an acquisition token has ended, or the
-            token that issued it was revoked.
+        RefusedError: 401 for an unknown token, and for an acquisition token with an ended
+            reservation or a revoked issuing token.
     """
     given = token(call)
     if given in call.store.settings.agent_tokens:
@@ -51,10 +51,10 @@ def registration(call: Call) -> AcquisitionToken | None:
 
 
 def session(call: Call) -> Agent:
-    """The registered agent that calls.
+    """The registered agent of a session token.
 
     Raises:
-        RefusedError: 401, also for an agent that was lost or has disconnected.
+        RefusedError: 401 for an unknown token, and for a lost or disconnected agent.
     """
     agent = call.store.agent_by_token(token(call))
     if agent is None or agent.state in {AgentState.LOST, AgentState.DISCONNECTED}:
@@ -63,10 +63,10 @@ def session(call: Call) -> Agent:
 
 
 def running_job(call: Call) -> Job:
-    """The job whose token is used; tokens die with their jobs.
+    """The job of a job token, which is valid until the job's end.
 
     Raises:
-        RefusedError: 401.
+        RefusedError: 401 for an unknown or ended token.
     """
     job = call.store.job_by_token(token(call))
     if job is None:
@@ -75,10 +75,10 @@ def running_job(call: Call) -> Job:
 
 
 def own_job(call: Call, *, missing: int = 404) -> Job:
-    """The job of the path, which must be the one that the token is for.
+    """The job of the path, if the token belongs to it.
 
     Raises:
-        RefusedError: 401, or `missing` for any other job.
+        RefusedError: 401 for an unknown token, `missing` for another job.
     """
     job = running_job(call)
     if job.id != call.parameters["id"]:
@@ -87,10 +87,10 @@ def own_job(call: Call, *, missing: int = 404) -> Job:
 
 
 def user(call: Call, scope: str | None = None) -> None:
-    """A user of the REST API, whose token must have the scope that the call needs.
+    """Check that a REST API token has the scope of the call.
 
     Raises:
-        RefusedError: 401; 403 without the scope, in words that no source gives.
+        RefusedError: 401 for an unknown token; 403 without the scope, in assumed words.
     """
     given = token(call, "Bearer")
     if given in call.store.settings.api_tokens:
@@ -103,7 +103,7 @@ def user(call: Call, scope: str | None = None) -> None:
 
 
 def find_queue(call: Call, key: str) -> Queue | None:
-    """The cluster's queue of that key, if it (still) has one."""
+    """The cluster's queue with this key; None for an unknown or removed queue."""
     if call.faults.is_unknown(key):
         return None
     return next((queue for queue in call.store.settings.queues if queue.key == key), None)

@@ -1,4 +1,4 @@
-"""A server that is reached over a long way: stated delays, which loopback does not have."""
+"""Simulated network latency in front of a server, because loopback has none."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ def far_away(
     near: str = "",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Application:
-    """The application as it is reached over a way of so many seconds, there and back together.
+    """The application with `seconds` of latency for each call: half before it, half after.
 
-    The connection's thread sleeps, which costs nothing. Paths that begin with `near` are not far.
+    The connection's thread sleeps, which costs no CPU. Paths that begin with `near` have no
+    latency.
     """
     if not seconds:
         return application

@@ -1,4 +1,4 @@
-"""The table of all endpoints, with the names by which fault switches know them."""
+"""The table of all endpoints, with their names for fault switches."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ AGENT = (
     Route("GET", f"{_STORAGE}/*key", "storage.download", artifact_api.download),
 )
 
-# Agents also try gRPC at /agentedge.v1.AgentEdgeService/StreamPings. It is not in the table: the
-# 404 is what makes them poll for good (buildkite/agent agent/agent_worker_streaming.go).
+# Agents also try gRPC at /agentedge.v1.AgentEdgeService/StreamPings. The table omits this path: the
+# 404 makes agents poll for good (buildkite/agent agent/agent_worker_streaming.go).
 
 _BUILD = f"{_BUILDS}/:number"
 _OF_BUILD = (

@@ -1,4 +1,4 @@
-"""Switches that make the emulator misbehave, as Buildkite now and then does."""
+"""Switches for faults that Buildkite sometimes shows."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from .refusals import RefusedError
 
 
 class Switch(StrEnum):
-    """What can be switched on from outside: by endpoint, or by queue for the last two."""
+    """Faults that can be switched from outside: by queue for the last two, else by endpoint."""
 
     ANSWER = "buildkite-answer"
-    """The answer is this status instead; the call is not done."""
+    """The call gets this status as its answer and is not executed."""
     LOST = "buildkite-lost"
-    """The call is done, and its answer is lost."""
+    """The call is executed, and its answer is lost."""
     SLOW = "buildkite-slow"
-    """The call is done so many seconds late."""
+    """The call is executed after this many seconds."""
     OUTAGE = "buildkite-outage"
     """The connection breaks without an answer."""
     PAUSED = "queue-paused"
-    """Somebody paused the queue's dispatch."""
+    """A person paused the queue's dispatch."""
     UNKNOWN = "queue-unknown"
-    """Somebody removed the queue."""
+    """A person removed the queue."""
 
 
 class Strike(Protocol):
-    """One stroke of a switch that is on."""
+    """One application of a switch to a call."""
 
     @property
     def value(self) -> str:
-        """What the switch was set to, as `429`."""
+        """The switch's setting, such as `429`."""
 
     @property
     def seconds(self) -> float:
-        """The value as a duration."""
+        """The setting as a duration in seconds."""
 
 
 class Switches(Protocol):
-    """Where switches are turned on and off. Asked from any thread."""
+    """The source of switched faults. Called from any thread."""
 
     def take(self, name: str, target: str, /) -> Strike | None:
-        """The stroke of this switch on an endpoint or queue, counted; None where none is on."""
+        """The switch's strike on this endpoint or queue, which is counted; None if it is off."""
 
 
 class NoSwitches:
-    """Nothing is ever switched on."""
+    """Switches that are always off."""
 
     def take(self, name: str, target: str, /) -> Strike | None:
         """None."""
@@ -60,7 +60,7 @@ class NoSwitches:
 
 @dataclass(slots=True)
 class _Scripted:
-    """Answers that take the place of the real ones, for a number of calls."""
+    """An injected answer for a number of calls."""
 
     endpoint: str
     status: int
@@ -72,7 +72,7 @@ class _Scripted:
 
 @dataclass(slots=True)
 class Faults:
-    """What is wrong with Buildkite at the moment; everything can be switched while it runs.
+    """The emulator's present faults; each can change while it runs.
 
     Endpoints are named `<api>.<call>` (`stacks.list-scheduled-jobs`, `agent.acquire`, `rest.*`) and
     may be given as shell patterns.
@@ -83,15 +83,15 @@ class Faults:
     latency: timedelta = timedelta(0)
     """Added to every answer."""
     refused_tokens: set[str] = field(default_factory=set)
-    """Tokens that have been revoked: 401."""
+    """Revoked tokens: 401."""
     unknown_queues: set[str] = field(default_factory=set)
-    """Queues that the cluster no longer has: 404 for stacks, 422 for an agent that registers."""
+    """Removed queues: 404 for stacks, 422 for an agent that registers."""
     paused_queues: set[str] = field(default_factory=set)
-    """Queues whose dispatch somebody paused."""
+    """Queues with paused dispatch."""
     switches: Switches = field(default_factory=NoSwitches)
-    """Asked at each call, besides what is set here."""
+    """A second source of faults, asked at each call."""
     endpoints: frozenset[str] = frozenset()
-    """The endpoints that there are, once an emulator has taken these switches."""
+    """Names of all endpoints; empty until an emulator sets them."""
     _scripted: list[_Scripted] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -104,25 +104,25 @@ class Faults:
         headers: Mapping[str, str] | None = None,
         times: int | None = None,
     ) -> None:
-        """Answer matching calls with this status instead, without doing them.
+        """Answer matching calls with this status, without executing them.
 
         `times` None means until `clear`.
 
         Raises:
-            ValueError: the emulator has no such endpoint.
+            ValueError: no endpoint of the emulator matches.
         """
         self._add(_Scripted(endpoint, status, message, headers or {}, times, lost=False))
 
     def lose_answer(self, endpoint: str, *, times: int | None = 1) -> None:
-        """Do matching calls, then drop the connection without an answer.
+        """Execute matching calls, then drop the connection without an answer.
 
         Raises:
-            ValueError: the emulator has no such endpoint.
+            ValueError: no endpoint of the emulator matches.
         """
         self._add(_Scripted(endpoint, 0, "", {}, times, lost=True))
 
     def clear(self) -> None:
-        """Switch everything off."""
+        """Switch all faults off, except `switches`."""
         with self._lock:
             self._scripted.clear()
         self.outage = False
@@ -131,15 +131,15 @@ class Faults:
             switch.clear()
 
     def delay(self, endpoint: str) -> float:
-        """Seconds until a call is done that has just arrived."""
+        """Seconds of delay before the execution of a call."""
         slow = self.switches.take(Switch.SLOW, endpoint)
         return self.latency.total_seconds() + (slow.seconds if slow else 0.0)
 
     def before(self, endpoint: str) -> None:
-        """Called before each call is done.
+        """Check for an injected answer before a call is executed.
 
         Raises:
-            RefusedError: a scripted answer takes its place.
+            RefusedError: the injected answer.
         """
         if switched := self.switches.take(Switch.ANSWER, endpoint):
             headers = {"RateLimit-Reset": "1"} if switched.value == "429" else {}
@@ -149,21 +149,21 @@ class Faults:
             raise RefusedError(scripted.status, scripted.message, headers=scripted.headers)
 
     def loses_answer(self, endpoint: str) -> bool:
-        """Called after each call is done: whether its answer gets lost."""
+        """True if the answer of an executed call must be lost; uses up one injected loss."""
         if self.switches.take(Switch.LOST, endpoint):
             return True
         return self._take(endpoint, lost=True) is not None
 
     def drops(self, endpoint: str) -> bool:
-        """Whether a call finds nobody who answers."""
+        """True if the connection must break before the call is executed."""
         return self.outage or self.switches.take(Switch.OUTAGE, endpoint) is not None
 
     def is_paused(self, queue: str) -> bool:
-        """Whether somebody paused the queue."""
+        """True if the queue's dispatch is paused."""
         return queue in self.paused_queues or self._switched(Switch.PAUSED, queue)
 
     def is_unknown(self, queue: str) -> bool:
-        """Whether the cluster no longer has the queue."""
+        """True if the queue is removed from the cluster."""
         return queue in self.unknown_queues or self._switched(Switch.UNKNOWN, queue)
 
     def _switched(self, switch: Switch, queue: str) -> bool:

@@ -1,6 +1,6 @@
-"""Typed reading of a call's JSON body. Nothing that a client sent is used before it passed here.
+"""Typed reading of a call's JSON body. Endpoints use no client value without it.
 
-Wrong kinds are 400 and values out of bounds are 422, as far as the Stacks page tells them apart.
+A wrong type is 400 and a value out of bounds is 422, as far as the Stacks page tells them apart.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Fields:
 
     @classmethod
     def of(cls, request: Request) -> Fields:
-        """Read the body; an empty one counts as an empty object.
+        """Read the body; an empty body counts as an empty object.
 
         Raises:
-            RefusedError: 400 when it is not a JSON object.
+            RefusedError: 400 for a body that is not a JSON object.
         """
         try:
             content = json.loads(request.body or b"{}")
@@ -35,18 +35,18 @@ class Fields:
         return cls(content)
 
     def has(self, name: str) -> bool:
-        """Whether the field is there and not null."""
+        """True if the field is given and not null."""
         return self._content.get(name) is not None
 
     def raw(self, name: str) -> Any:
-        """The field as it came."""
+        """The field's unchecked value; None without it."""
         return self._content.get(name)
 
     def text(self, name: str, *, default: str | None = None, most_bytes: int = 2**20) -> str:
         """A string; required and not empty unless there is a default.
 
         Raises:
-            RefusedError: 400 for another type, 422 when it is missing or too long.
+            RefusedError: 400 for another type, 422 for a missing or too long value.
         """
         value = self._content.get(name)
         if value is None or value == "":
@@ -60,10 +60,10 @@ class Fields:
         return value
 
     def integer(self, name: str, *, default: int, low: int, high: int) -> int:
-        """A whole number within bounds.
+        """An integer within bounds, or the default without the field.
 
         Raises:
-            RefusedError: 400 for another type, 422 when it is out of bounds.
+            RefusedError: 400 for another type, 422 for a value out of bounds.
         """
         value = self._content.get(name)
         if value is None:
@@ -75,10 +75,10 @@ class Fields:
         return value
 
     def texts(self, name: str, *, most: int) -> list[str]:
-        """A list of strings; required.
+        """A required list of strings.
 
         Raises:
-            RefusedError: 400 for another type, 422 for too many.
+            RefusedError: 400 for another type or a missing field, 422 for more than `most` entries.
         """
         value = self._content.get(name)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -88,10 +88,10 @@ class Fields:
         return value
 
     def objects(self, name: str, *, most: int) -> list[Fields]:
-        """A list of objects; required.
+        """A required list of objects.
 
         Raises:
-            RefusedError: 400 for another type, 422 for too many.
+            RefusedError: 400 for another type or a missing field, 422 for more than `most` entries.
         """
         value = self._content.get(name)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -104,7 +104,7 @@ class Fields:
         """A required object of strings, within the limits of a stack's metadata.
 
         Raises:
-            RefusedError: 422.
+            RefusedError: 422 for a missing field, another type, or a value out of bounds.
         """
         value = self._content.get(name)
         if not isinstance(value, dict):
@@ -119,5 +119,5 @@ class Fields:
         return value
 
     def flag(self, name: str) -> bool:
-        """True only when the field is true."""
+        """True if the field is true; False for every other value."""
         return self._content.get(name) is True

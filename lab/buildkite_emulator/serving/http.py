@@ -1,4 +1,4 @@
-"""Requests and answers as the emulator's endpoints see them: paths, queries, JSON."""
+"""Requests and responses of the emulator's endpoints: paths, queries, JSON."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .server import AnswerLostError
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call, its body read."""
+    """One call with its whole body."""
 
     method: str
     path: str
-    """Without query and without percent escapes."""
+    """Without the query, and without percent escapes."""
     query: Mapping[str, str]
     headers: Mapping[str, str]
     """Names in lower case."""
@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer."""
+    """The answer to one call."""
 
     status: int = 200
     body: bytes = b""
@@ -37,16 +37,16 @@ class Response:
 def json_response(
     content: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An answer with a JSON body."""
+    """A response with a JSON body."""
     return Response(status, json.dumps(content).encode(), headers or {})
 
 
 Endpoints = Callable[[Request], Response]
-"""What answers; raises AnswerLostError to close the connection instead."""
+"""Answers a request; raises AnswerLostError to close the connection without an answer."""
 
 
 def served(endpoints: Endpoints) -> server.Application:
-    """The endpoints as the server calls them. A bug of theirs is told to the client as JSON."""
+    """The endpoints as an application of `server`."""
 
     def answer(asked: server.Request) -> server.Answer:
         url = asked.url

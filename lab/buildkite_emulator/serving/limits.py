@@ -1,7 +1,7 @@
 """The Stacks API's rate limits: a sliding window of one second per stack key and endpoint.
 
-Source: buildkite/docs apis/agent_api/stacks.md, "Rate limiting". For registering and for job
-acquisition tokens the page names no scope; the emulator assumes `default`.
+Source: buildkite/docs apis/agent_api/stacks.md, "Rate limiting". The page names no scope for
+register and job-acquisition-tokens; the emulator assumes `default`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LIMITS: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a stack may still do at an endpoint, as its answer's headers say it."""
+    """The remaining calls of a stack at an endpoint, for the answer's headers."""
 
     scope: str
     limit: int
@@ -45,16 +45,16 @@ class Allowance:
 
 
 class RateLimits:
-    """Counts calls."""
+    """Counts the calls of each stack key and endpoint."""
 
     def __init__(self) -> None:
         self._calls: defaultdict[tuple[str, str], deque[datetime]] = defaultdict(deque)
 
     def count(self, stack_key: str, endpoint: str, scope: str, now: datetime) -> Allowance:
-        """Count one call.
+        """Count one call. Returns the remaining allowance.
 
         Raises:
-            RefusedError: 429 when the window is full; the refused call does not fill it further.
+            RefusedError: 429 for a full window; the refused call is not counted.
         """
         limit = LIMITS[scope]
         calls = self._calls[stack_key, endpoint]

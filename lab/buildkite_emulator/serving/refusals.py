@@ -1,4 +1,4 @@
-"""How an API call is turned down: one error that carries the whole answer."""
+"""Refusals of API calls: one error that carries the whole answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class RefusedError(Exception):
-    """An answer other than success; the HTTP layer sends it as `{"message": ...}`."""
+    """A refused call; the HTTP layer sends the error as `{"message": ...}`."""
 
     def __init__(
         self,
@@ -21,27 +21,27 @@ class RefusedError(Exception):
         self.message = message
         self.headers = dict(headers or {})
         self.fields = dict(fields or {})
-        """What the body has besides `message`."""
+        """Fields of the body besides `message`."""
 
 
 def bad_request(message: str) -> RefusedError:
-    """A parameter of the wrong kind."""
+    """400: a parameter has the wrong type."""
     return RefusedError(400, message)
 
 
 def unauthorized() -> RefusedError:
-    """A token that is missing, unknown, expired, or not of the kind that the call takes.
+    """401: the token is missing, unknown, expired, or of the wrong kind for the call.
 
-    The wording is the one that agents log (forum.buildkite.community, thread 4574).
+    The wording is from agents' logs (forum.buildkite.community, thread 4574).
     """
     return RefusedError(401, "Invalid access token")
 
 
 def not_found(what: str) -> RefusedError:
-    """No such stack, job, queue, build, or none that this token may see."""
+    """404: the stack, job, queue or build does not exist, or the token may not see it."""
     return RefusedError(404, f"No {what} found")
 
 
 def unprocessable(message: str) -> RefusedError:
-    """A well-formed request that cannot be obeyed."""
+    """422: the request is well-formed, but its values are refused."""
     return RefusedError(422, message)

@@ -1,4 +1,4 @@
-"""Which function answers which call."""
+"""Routing of calls to endpoint functions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _REST = re.compile(r"\*([a-z_]+)")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request with all that its endpoint may use. The store's lock is held."""
+    """One request with everything that its endpoint may use. The caller holds the store's lock."""
 
     store: Store
     faults: Faults
     limits: RateLimits
     request: Request
     parameters: Mapping[str, str]
-    """What the path's placeholders stood for."""
+    """Values of the path's placeholders."""
     now: datetime
 
 
@@ -40,9 +40,9 @@ class Route:
 
     method: str
     path: str
-    """With `:name` for each placeholder, and `*name` for one that takes slashes too."""
+    """`:name` is a placeholder for one path segment, `*name` for several."""
     name: str
-    """`<api>.<call>`, by which fault switches know it."""
+    """`<api>.<call>`, the endpoint's name for fault switches."""
     endpoint: Endpoint
     pattern: re.Pattern[str] = field(init=False)
 
@@ -52,7 +52,7 @@ class Route:
 
 
 class Routes:
-    """All endpoints."""
+    """The routes of all endpoints."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._routes = tuple(routes)
@@ -63,10 +63,10 @@ class Routes:
         return frozenset(route.name for route in self._routes)
 
     def find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
-        """The route for a request and what its placeholders stand for.
+        """The route of a request, and the values of its placeholders.
 
         Raises:
-            RefusedError: 404 for an unknown path, 405 for a path that takes other methods.
+            RefusedError: 404 for an unknown path, 405 for a known path with another method.
         """
         found = None
         for route in self._routes:

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server: one thread per connection, keep-alive, one write per answer.
 
-Not `http.server`: it writes status, headers and body apart, which costs 43 ms per call on
-loopback (Nagle's algorithm against delayed acknowledgements), and it cannot take over a
-listening socket that a machine's network namespace has opened.
+`http.server` does not serve: it writes status, headers and body apart, which costs 43 ms per call
+on loopback (Nagle's algorithm against delayed acknowledgements), and it cannot adopt a listening
+socket that a machine's network namespace has opened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NO_BODY = frozenset({204, 304})
 
 
 class AnswerLostError(Exception):
-    """Raised by an application: the request was carried out, its answer never arrives."""
+    """An application executed the request, but its answer must never arrive."""
 
 
 class BadRequestError(Exception):
@@ -35,7 +35,7 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came over the wire; header names are in lower case."""
+    """One request from the wire; header names are in lower case."""
 
     method: str
     target: str
@@ -49,13 +49,13 @@ class Request:
 
     @property
     def host(self) -> str:
-        """Host and port under which the client reached us."""
+        """Host and port from the client's Host header."""
         return self.headers.get("host", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers and body, sent in one write."""
+    """Status, headers and body of one answer."""
 
     status: int
     body: bytes = b""
@@ -82,24 +82,27 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """Where the server's own port is reached."""
+        """The URL of the server's own port."""
         return f"http://{self.address[0]}:{self.address[1]}"
 
     def start(self) -> None:
-        """Begin to accept; returns at once."""
+        """Start to accept connections; returns at once."""
         self._selector.register(self._wakened, selectors.EVENT_READ)
         self.adopt(self._own)
         self._thread.start()
 
     def adopt(self, listening: socket.socket) -> None:
-        """Serve this listening socket too, until it is closed."""
+        """Serve this listening socket too, until its owner closes it."""
         listening.setblocking(False)
         with self._lock:
             self._adopted.append(listening)
         self._waken.send(b"+")
 
     def stop(self) -> None:
-        """Close the server's port and every connection; waits for the accepting thread."""
+        """Close the server's port and every connection.
+
+        Waits up to 5 s for the accepting thread.
+        """
         self._closing.set()
         self._waken.send(b"-")
         self._thread.join(timeout=5)
@@ -125,7 +128,10 @@ class HttpServer:
                     self._take(listening)
 
     def _sweep(self) -> None:
-        """Forget sockets that their owner closed: the kernel does not tell a poller."""
+        """Unregister sockets that their owner closed.
+
+        The kernel does not report closed sockets to a poller.
+        """
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, socket.socket) and key.fileobj.fileno() < 0:
                 self._selector.unregister(key.fileobj)
@@ -140,7 +146,7 @@ class HttpServer:
     def _take(self, listening: socket.socket) -> None:
         try:
             connection, _ = listening.accept()
-        except OSError:  # the client left, or the owner closed the socket in this moment
+        except OSError:  # the client left, or the socket's owner closed it before the accept
             return
         connection.setblocking(True)
         if connection.family in {socket.AF_INET, socket.AF_INET6}:
@@ -157,7 +163,7 @@ class HttpServer:
                 while not self._closing.is_set() and self._exchange(connection, stream):
                     pass
         except OSError:
-            pass  # the client is gone; nothing is owed to it
+            pass  # the client is gone, so no answer can reach it
         finally:
             with self._lock:
                 self._connections.discard(connection)
@@ -175,7 +181,7 @@ class HttpServer:
         except AnswerLostError:
             return False
         except Exception:
-            # An application that breaks is a fault of the lab: shown, and answered as such.
+            # An exception of an application is a bug of the lab: logged, and named in the answer.
             LOG.exception("%s %s", request.method, request.target)
             answer = Answer(500, b"the lab's server failed; see its log")
         close = request.headers.get("connection", "").lower() == "close"
@@ -187,12 +193,12 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def read_request(stream: BufferedReader, permit: Callable[[], None]) -> Request | None:
-    """The next request of a connection; None at its end.
+    """The next request of a connection; None at the connection's end.
 
-    `permit` is called when the client waits for `100 Continue`, as botocore does for S3 uploads.
+    `permit` is called if the client waits for `100 Continue`, as botocore does for S3 uploads.
 
     Raises:
-        BadRequestError: what came is not HTTP/1.1.
+        BadRequestError: the bytes are not an HTTP/1.1 request.
     """
     line = stream.readline(65537)
     if not line:
@@ -255,19 +261,19 @@ def _exactly(stream: BufferedReader, size: int) -> bytes:
 
 
 def send(connection: socket.socket, answer: Answer, *, close: bool, head: bool) -> None:
-    """Send an answer; `head` leaves the body out but keeps its length."""
+    """Send an answer; `head` omits the body but keeps its length."""
     body = b"" if head or answer.status in NO_BODY else answer.body
     beginning = _head(answer, close=close, head=head)
     if len(body) > _COPIED:
         connection.sendall(beginning)
         connection.sendall(body)
     else:
-        # In one write: two small ones wait for each other (Nagle and delayed acknowledgement).
+        # One write: two small writes wait for each other (Nagle and delayed acknowledgement).
         connection.sendall(beginning + body)
 
 
 _COPIED = 2**16
-"""Bytes of a body that are cheaper copied than sent in a write of their own."""
+"""Up to this size, copying a body costs less than a second write."""
 
 
 def _head(answer: Answer, *, close: bool, head: bool) -> bytes:
@@ -283,7 +289,7 @@ def _head(answer: Answer, *, close: bool, head: bool) -> bytes:
     ]
     if answer.status not in NO_BODY:
         length = len(answer.body)
-        if head:  # the application says what a GET would have sent
+        if head:  # the application states the length of the body that a GET would send
             length = int(answer.headers.get("content-length", length))
         lines.append(f"content-length: {length}")
     lines.append(f"connection: {'close' if close else 'keep-alive'}")

@@ -1,4 +1,4 @@
-"""Times as Buildkite writes and reads them."""
+"""Times in Buildkite's wire format."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 
 def iso(moment: datetime) -> str:
-    """UTC with milliseconds and a Z."""
+    """A time in UTC with milliseconds and a Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def iso_or_none(moment: datetime | None) -> str | None:
-    """The same for a time that may not have come yet."""
+    """A time as `iso` writes it; None for None."""
     return None if moment is None else iso(moment)
 
 
 def parse(text: str) -> datetime | None:
-    """An ISO 8601 time as an aware one; None when it is not one."""
+    """An ISO 8601 time with a time zone, UTC by default; None for other text."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,1 +1,1 @@
-"""The Stacks API: stacks, and what they see of jobs and do to them."""
+"""The Stacks API: stacks, and their calls about jobs."""

@@ -1,4 +1,4 @@
-"""Stacks API: registering a stack, and the frame in which all its calls are answered.
+"""Stacks API: register, deregister and token, and the frame of all calls of a stack.
 
 Source: buildkite/docs pages/apis/agent_api/stacks.md.
 """
@@ -27,9 +27,9 @@ _LONGEST_KEY = 80
 
 
 def register(call: Call) -> Response:
-    """`POST /v3/stacks/register`: 201 for a new key, 200 for a known one, which it takes over.
+    """`POST /v3/stacks/register`: 201 for a new key, 200 for a known key, which it takes over.
 
-    Keys are unique in the organisation, and nobody is asked whether they may take one over.
+    Keys are unique in the organisation. Any agent token of the cluster may take over any key.
     """
     auth.agent_token(call)
     fields = Fields.of(call.request)
@@ -52,13 +52,13 @@ def register(call: Call) -> Response:
 
 
 def deregister(call: Call) -> Response:
-    """`POST /v3/stacks/:key/deregister`: frees the key."""
+    """`POST /v3/stacks/:key/deregister`: 204; frees the key."""
     del call.store.stacks[call.parameters["key"]]
     return Response(status=204)
 
 
 def show_token(call: Call) -> Response:
-    """`GET /v3/token`: whose token this is (buildkite/agent api/token.go)."""
+    """`GET /v3/token`: the cluster of the agent token (buildkite/agent api/token.go)."""
     auth.agent_token(call)
     settings = call.store.settings
     return json_response(
@@ -77,7 +77,10 @@ def show_token(call: Call) -> Response:
 
 
 def of_stack(scope: str, endpoint: Callable[[Call], Response]) -> Endpoint:
-    """Wrap an endpoint below `/v3/stacks/:key`: token, known key, rate limit, and its headers."""
+    """Wrap an endpoint below `/v3/stacks/:key` with token, stack key and rate limit checks.
+
+    The wrapped endpoint's answers, refusals included, carry the rate limit headers.
+    """
 
     def answer(call: Call) -> Response:
         auth.agent_token(call)

@@ -1,4 +1,4 @@
-"""Stacks API: what a stack sees of jobs and does to them.
+"""Stacks API: a stack's calls about jobs.
 
 Source: buildkite/docs pages/apis/agent_api/stacks.md, agent/self_hosted/job_acquisition_tokens.md;
 buildkite/stacksapi for the shapes.
@@ -35,7 +35,10 @@ NOTICES_END_AFTER = timedelta(seconds=300)
 
 
 def list_scheduled(call: Call) -> Response:
-    """`GET scheduled-jobs`: oldest first. A paused queue still lists; stacks must mind the flag."""
+    """`GET scheduled-jobs`: one page, oldest first, with the queue's pause flag.
+
+    A paused queue still lists its jobs; stacks must obey the flag.
+    """
     query = call.request.query
     key = query.get("queue_key", "")
     queue = auth.find_queue(call, key)
@@ -68,7 +71,10 @@ def list_scheduled(call: Call) -> Response:
 
 
 def batch_reserve(call: Call) -> Response:
-    """`PUT scheduled-jobs/batch-reserve`: takes, or extends, what this stack may have."""
+    """`PUT scheduled-jobs/batch-reserve`: reserves jobs, or extends own reservations.
+
+    Returns the ids of reserved and other jobs.
+    """
     fields = Fields.of(call.request)
     ids = fields.texts("job_uuids", most=MOST_IDS)
     seconds = fields.integer(
@@ -88,10 +94,10 @@ def batch_reserve(call: Call) -> Response:
 
 
 def issue_acquisition_tokens(call: Call) -> Response:
-    """`POST job-acquisition-tokens`: for jobs that this stack has reserved, and for no others.
+    """`POST job-acquisition-tokens`: tokens for jobs that this stack has reserved, and no others.
 
-    A token ends with the reservation as it stands when it is issued; whether a later extension
-    would lengthen it, no source says.
+    A token expires at the latest with the present end of the reservation. No source says if a later
+    extension prolongs the token; the emulator does not.
     """
     fields = Fields.of(call.request)
     ids = fields.texts("job_uuids", most=MOST_IDS)
@@ -118,7 +124,10 @@ def issue_acquisition_tokens(call: Call) -> Response:
 
 
 def show_job(call: Call) -> Response:
-    """`GET jobs/:id`: environment and command; no agent has it yet, so nothing in it names one."""
+    """`GET jobs/:id`: environment and command.
+
+    Agent variables are omitted, because the job has no agent yet.
+    """
     job = _job(call)
     build = call.store.builds[job.build_id]
     env = environment.of_job(call.store.settings, build, job, None)
@@ -126,14 +135,14 @@ def show_job(call: Call) -> Response:
 
 
 def get_states(call: Call) -> Response:
-    """`POST jobs/get-states`: unknown ids are left out, as agent-stack-k8s's own fake does."""
+    """`POST jobs/get-states`: unknown ids are omitted, as in agent-stack-k8s's own fake."""
     ids = Fields.of(call.request).texts("job_uuids", most=MOST_IDS)
     known = {job_id: call.store.jobs[job_id] for job_id in ids if job_id in call.store.jobs}
     return json_response({"states": {job_id: str(job.state) for job_id, job in known.items()}})
 
 
 def finish(call: Call) -> Response:
-    """`POST jobs/:id/finish`: once; an exit status of 0 is a success."""
+    """`POST jobs/:id/finish`: ends the job, once; exit status 0 is a success."""
     fields = Fields.of(call.request)
     detail = fields.text("detail", most_bytes=LONGEST_DETAIL)
     status = fields.integer("exit_status", default=jobs.LOST_EXIT_STATUS, low=-1, high=255)
@@ -144,7 +153,7 @@ def finish(call: Call) -> Response:
 
 
 def create_notifications(call: Call) -> Response:
-    """`POST notifications`: the good ones are kept, the others come back by their positions."""
+    """`POST notifications`: stores the valid ones; returns the positions of the others by error."""
     entries = Fields.of(call.request).raw("notifications")
     if not isinstance(entries, list):
         raise bad_request("notifications must be an array")

@@ -1,1 +1,1 @@
-"""Steps as jobs of their build read, change and cancel them."""
+"""Reads, updates and cancels of steps by jobs of their build."""

@@ -28,7 +28,7 @@ FORCE_GRACE_MOST_SECONDS = 24 * 60 * 60
 
 
 def get(call: Call) -> Response:
-    """`POST steps/:step/export`."""
+    """`POST steps/:step/export`: one attribute of the step, or all of them."""
     fields = Fields.of(call.request)
     build, step = _step(call, fields)
     jobs = [job for job in _jobs(call, build, step) if job.retried_in is None]
@@ -38,7 +38,10 @@ def get(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """`PUT steps/:step`: label, priority or notify. A repeat with the same id changes nothing."""
+    """`PUT steps/:step`: sets label, priority or notify.
+
+    A repeat with the same id changes nothing: agents repeat the call after a lost answer.
+    """
     fields = Fields.of(call.request)
     build, step = _step(call, fields)
     once = fields.text("idempotency_uuid", default=new_id())
@@ -60,7 +63,10 @@ def update(call: Call) -> Response:
 
 
 def cancel(call: Call) -> Response:
-    """`POST steps/:step/cancel`: its open jobs; with force, those too whose agents do not stop."""
+    """`POST steps/:step/cancel`: cancels the step's open jobs.
+
+    With `force`, a job whose agent does not stop within the grace period is ended as cancelled.
+    """
     fields = Fields.of(call.request)
     build, step = _step(call, fields)
     grace = fields.integer(
@@ -79,7 +85,7 @@ def cancel(call: Call) -> Response:
 
 
 def cancel_build(call: Call) -> Response:
-    """`POST builds/:id/cancel`."""
+    """`POST builds/:id/cancel`: cancels the build and its jobs."""
     auth.running_job(call)
     build = call.store.builds.get(call.parameters["id"])
     if build is None:
@@ -118,7 +124,7 @@ def _changed(step: CommandStep, attribute: str, value: str, *, append: bool) -> 
 def _change(
     call: Call, build: Build, step_id: str, change: Callable[[CommandStep], CommandStep]
 ) -> None:
-    # Each job of a matrix has a step of its own, with its combination filled in.
+    # Each job of a matrix has its own copy of the step, with its combination filled in.
     steps = tuple(
         change(step) if step.id == step_id and isinstance(step, CommandStep) else step
         for step in build.steps

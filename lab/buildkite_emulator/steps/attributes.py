@@ -1,4 +1,4 @@
-"""What `step get` may ask of a step (buildkite/docs pages/agent/cli/reference/step.md)."""
+"""The attributes for `step get` (buildkite/docs pages/agent/cli/reference/step.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ERRORED = frozenset({"timed_out", "canceled", "expired"})
 
 
 def attributes(step: Step, jobs: Sequence[Job], notify: Sequence[Any]) -> Mapping[str, Any]:
-    """All that is known of a step whose latest jobs these are."""
+    """All attributes of a step; `jobs` are its latest attempts."""
     common: dict[str, Any] = {
         "id": step.id,
         "key": step.key,
@@ -50,8 +50,8 @@ def export(known: Mapping[str, Any], attribute: str, form: str) -> str:
     """One attribute, or the whole step, as text.
 
     Raises:
-        RefusedError: 400 for an attribute or a format that does not exist, or for a list or an
-            object that was not asked for as JSON; agents repeat any other refusal for 50 seconds.
+        RefusedError: 400 for an unknown attribute or format, or for a list or an object without the
+            JSON format; agents retry any other refusal for 50 seconds.
     """
     if form not in {"", "json"}:
         raise bad_request("format must be json")
@@ -66,7 +66,7 @@ def export(known: Mapping[str, Any], attribute: str, form: str) -> str:
 
 
 def state(jobs: Sequence[Job]) -> str:
-    """Where a step stands. Buildkite's list of these words is not published; these are assumed."""
+    """The step's state. Buildkite does not publish the list of words; these are assumed."""
     if all(job.state in ENDED for job in jobs):
         return "finished"
     if any(job.state in WITH_AGENT for job in jobs):
@@ -75,7 +75,7 @@ def state(jobs: Sequence[Job]) -> str:
 
 
 def step_outcome(jobs: Sequence[Job]) -> str | None:
-    """passed, soft_failed, hard_failed or errored; None while jobs are open or nothing ran."""
+    """passed, soft_failed, hard_failed or errored; None for open jobs, or if no job ran."""
     ends = {outcome(job) for job in jobs}
     if None in ends:
         return None
