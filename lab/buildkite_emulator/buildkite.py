@@ -23,7 +23,7 @@ from .memory.views import BuildView, JobEvent, JobView, StackView
 from .serving.application import Application, Clock
 from .serving.distance import far_away
 from .serving.faults import Faults
-from .serving.http import served
+from .serving.http import as_application
 from .serving.server import HttpServer
 
 _TICK_SECONDS = 0.2
@@ -105,11 +105,11 @@ class Buildkite(BuildContents):
         Raises:
             OSError: the port is taken.
         """
-        reached = far_away(served(self._application), latency, near=git.PREFIX)
+        reached = far_away(as_application(self._application), latency, near=git.PREFIX)
         self._server = HttpServer(reached, port=port)
         self._server.start()
         self._url = url = self._server.url
-        self._application.transact(lambda store, _: store.issuer.settle(url))
+        self._application.transact(lambda store, _: store.issuer.set_url(url))
         threading.Thread(target=self._keep_time, name="buildkite-clock", daemon=True).start()
         return self._url
 

@@ -16,7 +16,7 @@ from buildkite_emulator.memory.store import Store
 from buildkite_emulator.serving.refusals import RefusedError, bad_request
 
 PAUSE_MINUTES = 5
-PAUSE_MOST_MINUTES = 24 * 60
+MAX_PAUSE_MINUTES = 24 * 60
 """An assumption: Buildkite does not document the longest pause."""
 
 

@@ -19,7 +19,7 @@ from . import control
 
 def stop_own(call: Call) -> Response:
     """`POST /v3/stop`: stops the agent of the token's job; `force` defaults to false."""
-    agent = _own(call)
+    agent = _agent_of_token(call)
     force = Fields.of(call.request).flag("force")
     control.stop(call.store, agent, call.now, force=force)
     return json_response({})
@@ -27,19 +27,19 @@ def stop_own(call: Call) -> Response:
 
 def pause_own(call: Call) -> Response:
     """`POST /v3/pause`: pauses the agent of the token's job."""
-    _pause(call, _own(call))
+    _pause(call, _agent_of_token(call))
     return json_response({})
 
 
 def resume_own(call: Call) -> Response:
     """`POST /v3/resume`: resumes the agent of the token's job."""
-    control.resume(call.store, _own(call))
+    control.resume(call.store, _agent_of_token(call))
     return json_response({})
 
 
 def stop(call: Call) -> Response:
     """`PUT …/agents/:id/stop`: 204; `force` defaults to true."""
-    agent = _named(call)
+    agent = _agent_of_path(call)
     force = Fields.of(call.request).raw("force") is not False
     control.stop(call.store, agent, call.now, force=force)
     return Response(204)
@@ -47,13 +47,13 @@ def stop(call: Call) -> Response:
 
 def pause(call: Call) -> Response:
     """`PUT …/agents/:id/pause`: 204."""
-    _pause(call, _named(call))
+    _pause(call, _agent_of_path(call))
     return Response(204)
 
 
 def resume(call: Call) -> Response:
     """`PUT …/agents/:id/resume`: 204."""
-    control.resume(call.store, _named(call))
+    control.resume(call.store, _agent_of_path(call))
     return Response(204)
 
 
@@ -63,18 +63,18 @@ def _pause(call: Call, agent: Agent) -> None:
         "timeout_in_minutes",
         default=control.PAUSE_MINUTES,
         low=1,
-        high=control.PAUSE_MOST_MINUTES,
+        high=control.MAX_PAUSE_MINUTES,
     )
     note = fields.text("note", default="")
     control.pause(call.store, agent, call.now, note=note, minutes=minutes)
 
 
-def _own(call: Call) -> Agent:
+def _agent_of_token(call: Call) -> Agent:
     agent = call.store.agent_of(auth.running_job(call))
     if agent is None:
         raise not_found("agent")
     return agent
 
 
-def _named(call: Call) -> Agent:
+def _agent_of_path(call: Call) -> Agent:
     return access.agent(call, "write_agents")

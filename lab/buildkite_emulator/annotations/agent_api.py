@@ -47,7 +47,7 @@ def change(fields: Fields) -> Change:
     priority = fields.integer("priority", default=0, low=1, high=10) if given else None
     return Change(
         # The board checks the size of the whole body, after an append.
-        body=fields.text("body", default="", most_bytes=2**30),
+        body=fields.text("body", default="", max_bytes=2**30),
         style=style,
         priority=priority,
         append=fields.flag("append"),

@@ -13,7 +13,7 @@ from datetime import datetime
 from buildkite_emulator.memory.tokens import new_id
 from buildkite_emulator.serving.refusals import not_found, unprocessable
 
-BODY_MOST_BYTES = 2**20
+MAX_BODY_BYTES = 2**20
 STYLES = ("success", "info", "warning", "error")
 SCOPES = ("build", "job")
 DEFAULT_CONTEXT = "default"
@@ -89,8 +89,8 @@ class AnnotationBoard:
         size = len(made.body.encode())
         if size == 0:
             raise unprocessable("body can't be blank")
-        if size > BODY_MOST_BYTES:
-            raise unprocessable(f"body is too long (maximum is {BODY_MOST_BYTES} bytes)")
+        if size > MAX_BODY_BYTES:
+            raise unprocessable(f"body is too long (maximum is {MAX_BODY_BYTES} bytes)")
         self._held[place] = made
         return made
 
@@ -106,16 +106,16 @@ class AnnotationBoard:
     def of_build(self, build_id: str) -> list[Annotation]:
         """The build's own annotations, highest priority first, then oldest. Jobs' are omitted."""
         mine = (a for a in self._held.values() if a.place.build_id == build_id)
-        return _shown(a for a in mine if a.place.job_id is None)
+        return _in_page_order(a for a in mine if a.place.job_id is None)
 
     def of_job(self, job_id: str) -> list[Annotation]:
         """The job's annotations, highest priority first, then oldest."""
-        return _shown(a for a in self._held.values() if a.place.job_id == job_id)
+        return _in_page_order(a for a in self._held.values() if a.place.job_id == job_id)
 
     def get(self, annotation_id: str) -> Annotation | None:
         """The annotation with this id; None for an unknown id."""
         return next((a for a in self._held.values() if a.id == annotation_id), None)
 
 
-def _shown(annotations: Iterable[Annotation]) -> list[Annotation]:
+def _in_page_order(annotations: Iterable[Annotation]) -> list[Annotation]:
     return sorted(annotations, key=lambda a: (-a.priority, a.created_at))

@@ -24,44 +24,44 @@ _READ, _WRITE = "read_builds", "write_builds"
 
 def list_of_build(call: Call) -> Response:
     """`GET …/builds/:number/annotations`."""
-    return _listed(call, call.store.annotations.of_build(access.build(call, _READ).id))
+    return _page_response(call, call.store.annotations.of_build(access.build(call, _READ).id))
 
 
 def list_of_job(call: Call) -> Response:
     """`GET …/jobs/:id/annotations`."""
-    return _listed(call, call.store.annotations.of_job(access.job(call, _READ).id))
+    return _page_response(call, call.store.annotations.of_job(access.job(call, _READ).id))
 
 
 def create_on_build(call: Call) -> Response:
     """`POST …/builds/:number/annotations`."""
-    return _created(call, access.build(call, _WRITE).id, None)
+    return _create(call, access.build(call, _WRITE).id, None)
 
 
 def create_on_job(call: Call) -> Response:
     """`POST …/jobs/:id/annotations`."""
     job = access.job(call, _WRITE)
-    return _created(call, job.build_id, job.id)
+    return _create(call, job.build_id, job.id)
 
 
 def delete_on_build(call: Call) -> Response:
     """`DELETE …/builds/:number/annotations/:annotation`."""
-    return _deleted(call, access.build(call, _WRITE).id, None)
+    return _delete(call, access.build(call, _WRITE).id, None)
 
 
 def delete_on_job(call: Call) -> Response:
     """`DELETE …/jobs/:id/annotations/:annotation`."""
     job = access.job(call, _WRITE)
-    return _deleted(call, job.build_id, job.id)
+    return _delete(call, job.build_id, job.id)
 
 
-def _created(call: Call, build_id: str, job_id: str | None) -> Response:
+def _create(call: Call, build_id: str, job_id: str | None) -> Response:
     fields = Fields.of(call.request)
     place = Place(build_id, job_id, fields.text("context", default=DEFAULT_CONTEXT))
     written = call.store.annotations.write(place, change(fields), call.now)
     return json_response(_shape(written), 201)
 
 
-def _deleted(call: Call, build_id: str, job_id: str | None) -> Response:
+def _delete(call: Call, build_id: str, job_id: str | None) -> Response:
     held = call.store.annotations.get(call.parameters["annotation"])
     if held is None or (held.place.build_id, held.place.job_id) != (build_id, job_id):
         raise not_found("annotation")
@@ -69,7 +69,7 @@ def _deleted(call: Call, build_id: str, job_id: str | None) -> Response:
     return Response(204)
 
 
-def _listed(call: Call, annotations: Sequence[Annotation]) -> Response:
+def _page_response(call: Call, annotations: Sequence[Annotation]) -> Response:
     page, headers = pages.paged(call, annotations)
     return pages.listed([_shape(annotation) for annotation in page], headers)
 

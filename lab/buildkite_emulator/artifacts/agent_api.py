@@ -24,10 +24,10 @@ from . import forms, search
 from .records import Artifact, ArtifactState
 from .storage import PREFIX
 
-BATCH_MOST = 30
-PER_JOB_MOST = 5000
-FILE_MOST_BYTES = 10 * 2**30
-JOB_MOST_BYTES = 50 * 2**30
+MAX_BATCH = 30
+MAX_PER_JOB = 5000
+MAX_FILE_BYTES = 10 * 2**30
+MAX_JOB_BYTES = 50 * 2**30
 CALLS_PER_MINUTE = 600
 PART_BYTES = 32 * 2**20
 """The size of a part. Larger files are uploaded in parts, if the agent supports parts. Buildkite's
@@ -41,12 +41,12 @@ def create(call: Call) -> Response:
     A repeat with the same batch id returns the same ids: agents repeat a call after a lost answer.
     """
     job = _job(call)
-    _count(call)
+    _count_call(call)
     fields = Fields.of(call.request)
     batch_id = fields.text("id")
     batch = call.store.artifacts.batch(job.id, batch_id)
     if batch is None:
-        batch = _announced(call, job, batch_id, fields)
+        batch = _announce(call, job, batch_id, fields)
         call.store.artifacts.add_batch(job.id, batch_id, batch)
     prefix = _prefix(job, batch_id)
     url = base_url(call)
@@ -56,7 +56,7 @@ def create(call: Call) -> Response:
             "id": batch_id,
             "artifact_ids": [artifact.id for artifact in batch],
             "upload_instructions": {
-                "data": call.store.objects.form_fields(prefix, FILE_MOST_BYTES, call.now),
+                "data": call.store.objects.form_fields(prefix, MAX_FILE_BYTES, call.now),
                 "action": {
                     "url": url,
                     "method": "POST",
@@ -65,7 +65,7 @@ def create(call: Call) -> Response:
                 },
             },
             "per_artifact_instructions": {
-                artifact.id: {"actions": _parts(call, artifact, url)}
+                artifact.id: {"actions": _part_uploads(call, artifact, url)}
                 for artifact in batch
                 if in_parts and artifact.size > PART_BYTES and not artifact.is_elsewhere
             },
@@ -77,8 +77,8 @@ def create(call: Call) -> Response:
 def update(call: Call) -> Response:
     """`PUT jobs/:id/artifacts`: records ended uploads and joins the parts of multipart uploads."""
     job = _job(call)
-    _count(call)
-    states = Fields.of(call.request).objects("artifacts", most=PER_JOB_MOST)
+    _count_call(call)
+    states = Fields.of(call.request).objects("artifacts", max_entries=MAX_PER_JOB)
     for each in states:
         artifact = call.store.artifacts.get(each.text("id"))
         if artifact is None or artifact.job_id != job.id:
@@ -117,18 +117,18 @@ def upload(call: Call) -> Response:
     """`POST` of an upload form to the storage."""
     content_type = call.request.headers.get("content-type", "")
     form = forms.read(content_type, call.request.body, FILE_INPUT)
-    return call.store.objects.take_form(form, call.now)
+    return call.store.objects.upload_form(form, call.now)
 
 
 def upload_part(call: Call) -> Response:
     """`PUT` of one part of an object to the storage."""
     key, query = call.parameters["key"], dict(call.request.query)
-    return call.store.objects.take_part(key, query, call.request.body, call.now)
+    return call.store.objects.upload_part(key, query, call.request.body, call.now)
 
 
 def download(call: Call) -> Response:
     """`GET` of an object from the storage by a signed path."""
-    return call.store.objects.give(call.parameters["key"], dict(call.request.query), call.now)
+    return call.store.objects.download(call.parameters["key"], dict(call.request.query), call.now)
 
 
 def download_url(call: Call, artifact: Artifact) -> str:
@@ -151,13 +151,13 @@ def _job(call: Call) -> Job:
     return job
 
 
-def _count(call: Call) -> None:
+def _count_call(call: Call) -> None:
     if call.store.artifacts.calls_in_last_minute(call.now) > CALLS_PER_MINUTE:
         raise RefusedError(429, "Too many artifact requests", headers={"Retry-After": "60"})
 
 
-def _announced(call: Call, job: Job, batch_id: str, fields: Fields) -> list[Artifact]:
-    given = fields.objects("artifacts", most=BATCH_MOST)
+def _announce(call: Call, job: Job, batch_id: str, fields: Fields) -> list[Artifact]:
+    given = fields.objects("artifacts", max_entries=MAX_BATCH)
     if not given:
         raise unprocessable("artifacts is required")
     held = list(call.store.artifacts.of_job(job.id))
@@ -186,12 +186,12 @@ def _announced(call: Call, job: Job, batch_id: str, fields: Fields) -> list[Arti
 
 
 def _check_quota(artifacts: list[Artifact]) -> None:
-    if len(artifacts) > PER_JOB_MOST:
-        raise RefusedError(403, f"A job can have at most {PER_JOB_MOST} artifacts")
+    if len(artifacts) > MAX_PER_JOB:
+        raise RefusedError(403, f"A job can have at most {MAX_PER_JOB} artifacts")
     ours = [artifact.size for artifact in artifacts if not artifact.is_elsewhere]
-    if any(size > FILE_MOST_BYTES for size in ours):
+    if any(size > MAX_FILE_BYTES for size in ours):
         raise RefusedError(403, "An artifact can have at most 10 GiB")
-    if sum(ours) > JOB_MOST_BYTES:
+    if sum(ours) > MAX_JOB_BYTES:
         raise RefusedError(403, "The artifacts of a job can have at most 50 GiB")
 
 
@@ -199,7 +199,7 @@ def _prefix(job: Job, batch_id: str) -> str:
     return f"artifacts/{job.id}/{batch_id}/"
 
 
-def _parts(call: Call, artifact: Artifact, url: str) -> list[dict[str, Any]]:
+def _part_uploads(call: Call, artifact: Artifact, url: str) -> list[dict[str, Any]]:
     count = ceil(artifact.size / PART_BYTES)
     key, now = artifact.object_key, call.now
     return [
@@ -215,7 +215,7 @@ def _parts(call: Call, artifact: Artifact, url: str) -> list[dict[str, Any]]:
 def _complete(call: Call, artifact: Artifact, fields: Fields) -> None:
     etags = {
         each.integer("part_number", default=0, low=1, high=10_000): each.text("etag")
-        for each in fields.objects("multipart_etags", most=10_000)
+        for each in fields.objects("multipart_etags", max_entries=10_000)
     }
     if not call.store.objects.complete(artifact.object_key, etags, artifact.content_type):
         raise bad_request("The parts of the upload do not make a whole")

@@ -21,13 +21,13 @@ _READ, _WRITE = "read_artifacts", "write_artifacts"
 def list_of_build(call: Call) -> Response:
     """`GET …/builds/:number/artifacts`."""
     build = access.build(call, _READ)
-    return _listed(call, call.store.artifacts.of_build(build.id))
+    return _page_response(call, call.store.artifacts.of_build(build.id))
 
 
 def list_of_job(call: Call) -> Response:
     """`GET …/jobs/:id/artifacts`."""
     job = access.job(call, _READ)
-    return _listed(call, call.store.artifacts.of_job(job.id))
+    return _page_response(call, call.store.artifacts.of_job(job.id))
 
 
 def show(call: Call) -> Response:
@@ -57,7 +57,7 @@ def _artifact(call: Call, scope: str) -> Artifact:
     return artifact
 
 
-def _listed(call: Call, artifacts: Iterable[Artifact]) -> Response:
+def _page_response(call: Call, artifacts: Iterable[Artifact]) -> Response:
     page, headers = pages.paged(call, list(artifacts))
     return pages.listed([_shape(call, artifact) for artifact in page], headers)
 

@@ -55,7 +55,7 @@ class ObjectStorage:
             "signature": self._sign(encoded),
         }
 
-    def take_form(self, form: Form, now: datetime) -> Response:
+    def upload_form(self, form: Form, now: datetime) -> Response:
         """`POST /`: stores the form's file under the form's key. Returns an S3 error on refusal."""
         policy, signature = form.fields.get("policy", ""), form.fields.get("signature", "")
         if form.fields.get("AWSAccessKeyId") != _ACCESS_KEY:
@@ -64,7 +64,7 @@ class ObjectStorage:
             return _error(403, "SignatureDoesNotMatch", "The signature does not match.")
         if form.file is None:
             return _error(400, "InvalidArgument", "POST requires exactly one file upload.")
-        refusal = _unmet(json.loads(base64.b64decode(policy)), form.fields, form.file, now)
+        refusal = _policy_refusal(json.loads(base64.b64decode(policy)), form.fields, form.file, now)
         if refusal is not None:
             return refusal
         key = form.fields["key"]
@@ -76,7 +76,7 @@ class ObjectStorage:
         """A signed path for the upload of one part."""
         return self._signed_path(key, now + UPLOAD_LIFE, part=number)
 
-    def take_part(
+    def upload_part(
         self, path_key: str, query: dict[str, str], body: bytes, now: datetime
     ) -> Response:
         """`PUT /<key>?partNumber=`: stores a part for `complete`. S3 error on refusal."""
@@ -100,7 +100,7 @@ class ObjectStorage:
         """A signed path for the download of an object; valid for `DOWNLOAD_LIFE`."""
         return self._signed_path(key, now + DOWNLOAD_LIFE)
 
-    def give(self, key: str, query: dict[str, str], now: datetime) -> Response:
+    def download(self, key: str, query: dict[str, str], now: datetime) -> Response:
         """`GET /<key>`: the object's bytes. Returns an S3 error on refusal."""
         if "partNumber" in query or not self._is_signed(key, query, now):
             return _error(403, "AccessDenied", "Request has expired or is not signed.")
@@ -136,7 +136,9 @@ class ObjectStorage:
         return base64.b64encode(digest).decode()
 
 
-def _unmet(policy: Any, fields: dict[str, str], file: bytes, now: datetime) -> Response | None:
+def _policy_refusal(
+    policy: Any, fields: dict[str, str], file: bytes, now: datetime
+) -> Response | None:
     expiration = parse(policy["expiration"])
     if expiration is None or expiration <= now:
         return _error(403, "AccessDenied", "Invalid according to Policy: Policy expired.")

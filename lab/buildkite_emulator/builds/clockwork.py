@@ -26,21 +26,21 @@ def settle(store: Store, now: datetime) -> None:
 def _settle_job(store: Store, job: Job, now: datetime) -> None:
     if job.state is JobState.RESERVED and job.reservation and job.reservation.until <= now:
         job = store.put_job(jobs.release(job), now)
-    if job.state in WITH_AGENT and _silent(store, store.agent_of(job), now):
-        _keep(store, jobs.lose_agent(job, now), now)
+    if job.state in WITH_AGENT and _is_silent(store, store.agent_of(job), now):
+        _store(store, jobs.lose_agent(job, now), now)
         return
     forced_end = store.forced_ends.get(job.id)
     if job.state is JobState.CANCELING and forced_end and forced_end <= now:
-        _keep(store, jobs.end_by_force(job, now), now)
+        _store(store, jobs.end_by_force(job, now), now)
         return
     times_out_at = jobs.times_out_at(job)
     if job.state is JobState.RUNNING and times_out_at and times_out_at <= now:
         store.put_job(jobs.time_out(job), now)
     elif job.state not in WITH_AGENT and _is_expired(store, job, now):
-        _keep(store, jobs.expire(job, now), now)
+        _store(store, jobs.expire(job, now), now)
 
 
-def _keep(store: Store, job: Job, now: datetime) -> None:
+def _store(store: Store, job: Job, now: datetime) -> None:
     if job.state in ENDED:
         builds.conclude(store, job, now)
     else:
@@ -48,10 +48,10 @@ def _keep(store: Store, job: Job, now: datetime) -> None:
 
 
 def _is_lost(store: Store, agent: Agent, now: datetime) -> bool:
-    return agent.state is AgentState.CONNECTED and _silent(store, agent, now)
+    return agent.state is AgentState.CONNECTED and _is_silent(store, agent, now)
 
 
-def _silent(store: Store, agent: Agent | None, now: datetime) -> bool:
+def _is_silent(store: Store, agent: Agent | None, now: datetime) -> bool:
     # Disconnected agents count too: an agent that left its job unfinished shows by its silence.
     # No source says how Buildkite treats the job before that.
     return agent is None or agent.last_heard + store.settings.timings.lost_after <= now

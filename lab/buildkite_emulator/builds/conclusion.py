@@ -13,7 +13,7 @@ from buildkite_emulator.pipelines.steps import BlockStep
 
 from .progress import graph_of
 
-_LEFT_OUT = frozenset({JobState.SKIPPED, JobState.BROKEN})
+_OMITTED = frozenset({JobState.SKIPPED, JobState.BROKEN})
 
 
 def state(store: Store, build: Build) -> str:
@@ -31,7 +31,7 @@ def state(store: Store, build: Build) -> str:
         return "blocked"
     if has_failed:
         return "failed"
-    return "not_run" if all(job.state in _LEFT_OUT for job in every) else "passed"
+    return "not_run" if all(job.state in _OMITTED for job in every) else "passed"
 
 
 def is_open(store: Store, build: Build) -> bool:
@@ -55,5 +55,5 @@ def _open_state(build: Build, every: list[Job], has_failed: bool) -> str:
         return "canceling"
     if has_failed:
         return "failing"
-    began = any(job.timeline.accepted or job.state in ENDED - _LEFT_OUT for job in every)
+    began = any(job.timeline.accepted or job.state in ENDED - _OMITTED for job in every)
     return "running" if began else "scheduled"

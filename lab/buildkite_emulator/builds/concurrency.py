@@ -17,13 +17,13 @@ from buildkite_emulator.memory.records import Job
 from buildkite_emulator.memory.store import Store
 from buildkite_emulator.pipelines.steps import Concurrency
 
-_NOT_YET = frozenset({JobState.WAITING, JobState.LIMITED})
+_NOT_UNDER_WAY = frozenset({JobState.WAITING, JobState.LIMITED})
 
 
-def enter(store: Store, job: Job, now: datetime) -> Job:
+def schedule_or_limit(store: Store, job: Job, now: datetime) -> Job:
     """Schedule a job with no other dependencies, or limit it if its concurrency group is full."""
     wanted = job.step.concurrency
-    if wanted is None or _may_go(job, wanted, _members(store, wanted.group)):
+    if wanted is None or _has_place(job, wanted, _members(store, wanted.group)):
         return jobs.schedule(job, now)
     return jobs.limit(job)
 
@@ -33,14 +33,14 @@ def fill_places(store: Store, now: datetime) -> None:
     limited = [job for job in store.open_jobs() if job.state is JobState.LIMITED]
     for job in sorted(limited, key=_urgency):
         wanted = job.step.concurrency
-        if wanted and _may_go(job, wanted, _members(store, wanted.group)):
+        if wanted and _has_place(job, wanted, _members(store, wanted.group)):
             store.put_job(jobs.schedule(job, now), now)
 
 
-def _may_go(job: Job, wanted: Concurrency, members: Iterable[Job]) -> bool:
+def _has_place(job: Job, wanted: Concurrency, members: Iterable[Job]) -> bool:
     others = [member for member in members if member.id != job.id]
     if wanted.eager:
-        ahead = [member for member in others if member.state not in _NOT_YET]
+        ahead = [member for member in others if member.state not in _NOT_UNDER_WAY]
     else:
         ahead = [member for member in others if _place(member) < _place(job)]
     return len(ahead) < wanted.limit

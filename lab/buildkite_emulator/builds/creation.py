@@ -28,7 +28,7 @@ from buildkite_emulator.serving.refusals import unprocessable
 from . import variables
 from .progress import advance
 
-MOST_JOBS_OF_BUILD = 4000
+MAX_JOBS_PER_BUILD = 4000
 """Buildkite's default (buildkite/docs platform/limits.md)."""
 
 

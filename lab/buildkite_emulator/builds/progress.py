@@ -15,10 +15,10 @@ from buildkite_emulator.memory.store import Store
 from buildkite_emulator.memory.tokens import new_id
 from buildkite_emulator.serving.refusals import RefusedError, bad_request, unprocessable
 
-from .concurrency import enter, fill_places
+from .concurrency import fill_places, schedule_or_limit
 
 _HELD_BACK = frozenset({JobState.WAITING, JobState.BLOCKED})
-_FAILED_WAITS = frozenset({JobState.WAITING_FAILED, JobState.BLOCKED_FAILED})
+_FAILED_DEPENDENCY = frozenset({JobState.WAITING_FAILED, JobState.BLOCKED_FAILED})
 
 
 def advance(store: Store, build: Build, now: datetime) -> None:
@@ -73,21 +73,21 @@ def _advance_once(store: Store, build_id: str, now: datetime) -> bool:
     graph = graph_of(store, build)
     moved = False
     for job in list(store.jobs_of(build)):
-        after = _after_verdict(store, job, graph, now)
+        after = _advance_job(store, job, graph, now)
         if after is not job:
             store.put_job(after, now)
             moved = True
     return moved
 
 
-def _after_verdict(store: Store, job: Job, graph: Graph, now: datetime) -> Job:
-    if job.state not in _HELD_BACK | _FAILED_WAITS or job.retried_in is not None:
+def _advance_job(store: Store, job: Job, graph: Graph, now: datetime) -> Job:
+    if job.state not in _HELD_BACK | _FAILED_DEPENDENCY or job.retried_in is not None:
         return job
     verdict = graph.verdict(job.step)
-    if job.state in _FAILED_WAITS:
+    if job.state in _FAILED_DEPENDENCY:
         return job if verdict is Verdict.GIVE_UP else jobs.wait_again(job)
     if verdict is Verdict.GO:
-        return enter(store, job, now)
+        return schedule_or_limit(store, job, now)
     if verdict is Verdict.GIVE_UP:
         return jobs.wait_failed(job)
     if (verdict is Verdict.BLOCKED) is (job.state is JobState.BLOCKED):
@@ -143,4 +143,4 @@ def _retry(store: Store, job: Job, kind: str, used: Mapping[int, int], now: date
         retry_count=job.retry_count + 1,
     )
     store.put_job(replace(job, retried_in=retried.id), now)
-    return store.put_job(enter(store, retried, now), now)
+    return store.put_job(schedule_or_limit(store, retried, now), now)

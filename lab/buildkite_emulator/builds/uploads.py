@@ -26,11 +26,11 @@ from buildkite_emulator.pipelines.steps import CommandStep, Step
 from buildkite_emulator.pipelines.yaml_source import PipelineError
 
 from . import variables
-from .creation import MOST_JOBS_OF_BUILD, add_jobs
+from .creation import MAX_JOBS_PER_BUILD, add_jobs
 from .progress import advance
 
-MOST_JOBS_OF_UPLOAD = 500
-MOST_UPLOADS_OF_BUILD = 500
+MAX_JOBS_PER_UPLOAD = 500
+MAX_UPLOADS_PER_BUILD = 500
 _PENDING = HELD | {JobState.SCHEDULED, JobState.RESERVED, JobState.ASSIGNED}
 
 
@@ -67,7 +67,7 @@ def _apply(store: Store, job: Job, change: Change, now: datetime) -> None:
     build = store.builds[job.build_id]
     if build.canceled or job.state in ENDED:
         raise PipelineError("You can only change the pipeline of a running build")
-    leaving = _replaced(store, build) if change.replace else frozenset()
+    leaving = _steps_to_replace(store, build) if change.replace else frozenset()
     definition = parse_upload(
         change.pipeline,
         Context(
@@ -76,7 +76,7 @@ def _apply(store: Store, job: Job, change: Change, now: datetime) -> None:
             facts=variables.facts(store.settings, build),
             env=build.env_of_steps,
             uploaded_by=job.step.id,
-            taken_keys=_keys(build, leaving),
+            taken_keys=_keys_in_use(build, leaving),
         ),
     )
     _check_limits(store, build, definition)
@@ -94,25 +94,25 @@ def _apply(store: Store, job: Job, change: Change, now: datetime) -> None:
 def _check_limits(store: Store, build: Build, definition: Definition) -> None:
     groups = {step.group.id for step in definition.steps if step.group is not None}
     added = len(groups) + sum(map(jobs_of, definition.steps))
-    if added > MOST_JOBS_OF_UPLOAD:
-        raise _too_many("jobs in this upload", MOST_JOBS_OF_UPLOAD)
-    if sum(1 for _ in store.jobs_of(build)) + added > MOST_JOBS_OF_BUILD:
-        raise _too_many("jobs in this build", MOST_JOBS_OF_BUILD)
-    if len(build.uploads) >= MOST_UPLOADS_OF_BUILD:
-        raise _too_many("uploads in this build", MOST_UPLOADS_OF_BUILD)
+    if added > MAX_JOBS_PER_UPLOAD:
+        raise _limit_error("jobs in this upload", MAX_JOBS_PER_UPLOAD)
+    if sum(1 for _ in store.jobs_of(build)) + added > MAX_JOBS_PER_BUILD:
+        raise _limit_error("jobs in this build", MAX_JOBS_PER_BUILD)
+    if len(build.uploads) >= MAX_UPLOADS_PER_BUILD:
+        raise _limit_error("uploads in this build", MAX_UPLOADS_PER_BUILD)
 
 
-def _too_many(what: str, limit: int) -> PipelineError:
+def _limit_error(what: str, limit: int) -> PipelineError:
     return PipelineError(f"The number of {what} exceeds your organization limit of {limit}.")
 
 
-def _keys(build: Build, leaving: frozenset[str]) -> frozenset[str]:
+def _keys_in_use(build: Build, leaving: frozenset[str]) -> frozenset[str]:
     steps = [step for step in build.steps if step.id not in leaving]
     groups = [step.group for step in steps if step.group is not None]
     return frozenset(owner.key for owner in (*steps, *groups) if owner.key is not None)
 
 
-def _replaced(store: Store, build: Build) -> frozenset[str]:
+def _steps_to_replace(store: Store, build: Build) -> frozenset[str]:
     """Ids of the steps to remove: no job of them has begun. Running and ended steps stay."""
     begun = {job.step.id for job in store.jobs_of(build) if job.state not in _PENDING}
     return frozenset(step.id for step in build.steps if _is_pending(build, step, begun))

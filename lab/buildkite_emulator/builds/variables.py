@@ -29,7 +29,7 @@ _CONDITIONS = (
 
 def of_saved_steps(settings: Settings, build: Build) -> dict[str, str]:
     """The variables for steps that are saved at Buildkite: those without a build number."""
-    return {**build.env, **_some(environment.of_build(settings, build), _SAVED_STEPS)}
+    return {**build.env, **_select(environment.of_build(settings, build), _SAVED_STEPS)}
 
 
 def of_upload(settings: Settings, build: Build) -> dict[str, str]:
@@ -73,10 +73,10 @@ def facts(settings: Settings, build: Build) -> Facts:
         "pipeline.repository": pipeline.repository,
         "pipeline.slug": pipeline.slug,
     }
-    known = _some(environment.of_build(settings, build), _CONDITIONS)
+    known = _select(environment.of_build(settings, build), _CONDITIONS)
     return Facts(variables, {**build.env, **build.env_of_steps, **known})
 
 
-def _some(every: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+def _select(every: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
     wanted = {f"BUILDKITE_{name}" for name in names}
     return {name: value for name, value in every.items() if name in wanted}

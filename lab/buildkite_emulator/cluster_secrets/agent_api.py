@@ -23,7 +23,7 @@ def get(call: Call) -> Response:
     secret = call.store.secrets.get(key)
     if secret is None:
         raise not_found("secret")
-    if not secret.policy.lets(_claims(call, job)):
+    if not secret.policy.allows(_claims(call, job)):
         raise RefusedError(403, "This job is not allowed to access the secret")
     return json_response({"key": secret.key, "value": secret.value, "uuid": secret.id})
 

@@ -56,7 +56,7 @@ class Policy:
             raise PolicyError("the policy must be a list of rules")
         return cls(tuple(_rule(each) for each in content))
 
-    def lets(self, claims: Mapping[str, str]) -> bool:
+    def allows(self, claims: Mapping[str, str]) -> bool:
         """True if a job with these claims may read the secret."""
         if self.rules is None:
             return True

@@ -9,7 +9,7 @@ from buildkite_emulator.memory.tokens import new_id
 
 from .policy import Policy
 
-VALUE_MOST_BYTES = 32 * 1024
+MAX_VALUE_BYTES = 32 * 1024
 _KEY = re.compile(r"(?!buildkite|bk)[a-z][a-z0-9_]{0,254}", re.IGNORECASE)
 
 
@@ -37,8 +37,8 @@ class Vault:
         """
         if not _KEY.fullmatch(key):
             raise ValueError(f"{key!r} cannot be the key of a secret")
-        if not value.strip() or len(value.encode()) > VALUE_MOST_BYTES:
-            raise ValueError(f"the value of {key} must have 1 to {VALUE_MOST_BYTES} bytes")
+        if not value.strip() or len(value.encode()) > MAX_VALUE_BYTES:
+            raise ValueError(f"the value of {key} must have 1 to {MAX_VALUE_BYTES} bytes")
         held = self._held.get(key)
         self._held[key] = Secret(held.id if held else new_id(), key, value, Policy.read(policy))
 

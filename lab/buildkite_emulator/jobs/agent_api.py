@@ -28,7 +28,7 @@ from .logs import MAX_BYTES
 from .states import JobState
 
 CHUNKS_MAX_SIZE_BYTES = 102400
-CHUNKS_LOST_MOST = 2**31
+MAX_CHUNKS_LOST = 2**31
 LOCK_HEADER = "x-buildkite-lock-acquire-job"
 KNOWS_TIMING_OUT = (3, 137)
 """Agents from this version on know `timing_out`; 3.83.1 to 3.95.1 ignore it and run on."""
@@ -44,13 +44,13 @@ def acquire(call: Call) -> Response:
     job = _visible_job(call, agent)
     if call.request.headers.get(LOCK_HEADER) != "1":
         raise unprocessable("Expected X-Buildkite-Lock-Acquire-Job to be set to 1")
-    return _take(call, agent, job, jobs.acquire)
+    return _assign(call, agent, job, jobs.acquire)
 
 
 def accept(call: Call) -> Response:
     """`PUT jobs/:id/accept`: accepts the job of a ping's offer."""
     agent = auth.session(call)
-    return _take(call, agent, _visible_job(call, agent), jobs.accept)
+    return _assign(call, agent, _visible_job(call, agent), jobs.accept)
 
 
 def start(call: Call) -> Response:
@@ -104,7 +104,7 @@ def finish(call: Call) -> Response:
         fields.text("signal_reason", default="") or None,
         call.now,
     )
-    lost = fields.integer("chunks_failed_count", default=0, low=0, high=CHUNKS_LOST_MOST)
+    lost = fields.integer("chunks_failed_count", default=0, low=0, high=MAX_CHUNKS_LOST)
     call.store.logs[job.id].chunks_lost = lost
     builds.conclude(call.store, ended, call.now)
     return json_response({"id": job.id, "state": str(ended.state)})
@@ -126,10 +126,10 @@ def _visible_job(call: Call, agent: Agent) -> Job:
     return job
 
 
-def _take(
-    call: Call, agent: Agent, job: Job, how: Callable[[Job, Agent, str, datetime], Job]
+def _assign(
+    call: Call, agent: Agent, job: Job, transition: Callable[[Job, Agent, str, datetime], Job]
 ) -> Response:
-    taken = call.store.put_job(how(job, agent, mint(TokenKind.JOB), call.now), call.now)
+    taken = call.store.put_job(transition(job, agent, mint(TokenKind.JOB), call.now), call.now)
     build = call.store.builds[job.build_id]
     return json_response(
         {

@@ -77,7 +77,7 @@ class Graph:
 
     def verdict(self, step: Step) -> Verdict:
         """The decision on the step's waiting jobs."""
-        verdicts = {self._own(step), self._of_group(step)}
+        verdicts = {self._verdict_of_step(step), self._verdict_of_group(step)}
         return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
 
     def result(self, step: Step) -> Result:
@@ -97,37 +97,39 @@ class Graph:
             return Result.PASSED if step.id in self._unblocked else Result.OPEN
         return result
 
-    def _own(self, step: Step) -> Verdict:
+    def _verdict_of_step(self, step: Step) -> Verdict:
         if step.depends_on is not None:
             lenient = step.allow_dependency_failure
             if isinstance(step, WaitStep):
                 lenient = lenient or step.continue_on_failure
-            return self._explicit(step, step.depends_on, lenient=lenient)
-        verdicts = {self._after_uploader(step)}
+            return self._verdict_of_dependencies(step, step.depends_on, lenient=lenient)
+        verdicts = {self._verdict_after_uploader(step)}
         place = self._places[step.id]
         if is_gate(step):
-            verdicts.add(self._after_all(step, place))
+            verdicts.add(self._verdict_of_gate(step, place))
         else:
-            verdicts.add(self._after_gate(place, step.group))
+            verdicts.add(self._verdict_after_gate(place, step.group))
         return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
 
-    def _of_group(self, step: Step) -> Verdict:
+    def _verdict_of_group(self, step: Step) -> Verdict:
         group = step.group
         if group is None:
             return Verdict.GO
         if group.depends_on is not None:
-            return self._explicit(step, group.depends_on, lenient=group.allow_dependency_failure)
+            return self._verdict_of_dependencies(
+                step, group.depends_on, lenient=group.allow_dependency_failure
+            )
         if step.depends_on is not None:
             return Verdict.GO
         first = next(place for place, s in enumerate(self._steps) if s.group == group)
-        return self._after_gate(first, None)
+        return self._verdict_after_gate(first, None)
 
-    def _after_gate(self, place: int, group: Group | None) -> Verdict:
+    def _verdict_after_gate(self, place: int, group: Group | None) -> Verdict:
         earlier = (s for s in reversed(self._steps[:place]) if s.group == group and is_gate(s))
         gate = next(earlier, None)
         return Verdict.GO if gate is None else self._verdict_after(gate)
 
-    def _after_all(self, gate: Step, place: int) -> Verdict:
+    def _verdict_of_gate(self, gate: Step, place: int) -> Verdict:
         before = [s for s in self._steps[:place] if gate.group is None or s.group == gate.group]
         uploads = (s for s in uploads_of(self._steps, before) if self._places[s.id] < place)
         before += [s for s in uploads if s not in before]
@@ -146,19 +148,21 @@ class Graph:
             hard = [r for _, r in results if r is not Result.PASSED]
         return Verdict.GIVE_UP if hard else Verdict.GO
 
-    def _after_uploader(self, step: Step) -> Verdict:
+    def _verdict_after_uploader(self, step: Step) -> Verdict:
         place = self._places.get(step.uploaded_by or "")
         if place is None or not self._names_dependencies or step.group is not None:
             return Verdict.GO
         return self._verdict_after(self._steps[place])
 
-    def _explicit(
+    def _verdict_of_dependencies(
         self, waiting: Step, dependencies: Iterable[Dependency], *, lenient: bool
     ) -> Verdict:
-        verdicts = {self._dependency(waiting, one, lenient) for one in dependencies}
+        verdicts = {self._verdict_of_dependency(waiting, one, lenient) for one in dependencies}
         return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
 
-    def _dependency(self, waiting: Step, dependency: Dependency, lenient: bool) -> Verdict:
+    def _verdict_of_dependency(
+        self, waiting: Step, dependency: Dependency, lenient: bool
+    ) -> Verdict:
         named = self._by_key.get(dependency.key)
         if named is None:
             return Verdict.GIVE_UP

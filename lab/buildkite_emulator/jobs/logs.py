@@ -20,8 +20,8 @@ _COMMAND_HEADER = re.compile(rb"~~~ Running (commands|script|batch script)\b")
 class JobLog:
     """The output of a job so far."""
 
-    def __init__(self, most: int = MAX_BYTES) -> None:
-        self._most = most
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._chunks: dict[int, bytes] = {}
         self.chunks_lost = 0
         """Number of chunks that the agent failed to deliver, by its own count at the end."""
@@ -30,7 +30,7 @@ class JobLog:
 
     def add(self, sequence: int, content: bytes, offset: int = 0) -> None:
         """Store a chunk that begins at byte `offset`; a repeated number replaces its chunk."""
-        kept = content[: max(0, self._most - offset)]
+        kept = content[: max(0, self._max_bytes - offset)]
         if kept:
             self._chunks[sequence] = kept
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 DEFAULT_LIMIT = 2
-HIGHEST_LIMIT = 10
+MAX_LIMIT = 10
 NONE = "none"
 """The word in a rule for a job without a signal or signal reason."""
 

@@ -14,8 +14,8 @@ from buildkite_emulator.serving.http import Response, json_response
 from buildkite_emulator.serving.refusals import RefusedError, not_found, unprocessable
 from buildkite_emulator.serving.routing import Call
 
-VALUE_MOST_BYTES = 100 * 1024
-BATCH_MOST = 1000
+MAX_VALUE_BYTES = 100 * 1024
+MAX_BATCH = 1000
 """An assumption: Buildkite does not document the limit of one `set-batch`."""
 
 
@@ -30,7 +30,7 @@ def set_value(call: Call) -> Response:
 def set_batch(call: Call) -> Response:
     """`POST jobs/:id/data/set-batch`: sets all items, or none on a refusal."""
     values = _values(call)
-    items = Fields.of(call.request).objects("items", most=BATCH_MOST)
+    items = Fields.of(call.request).objects("items", max_entries=MAX_BATCH)
     values.update([_pair(item) for item in items])
     return json_response({})
 
@@ -57,7 +57,7 @@ def keys(call: Call) -> Response:
 
 def _pair(fields: Fields) -> tuple[str, str]:
     key = fields.text("key")
-    value = fields.text("value", most_bytes=VALUE_MOST_BYTES)
+    value = fields.text("value", max_bytes=MAX_VALUE_BYTES)
     if not value.strip():
         raise unprocessable("value can't be blank")
     return key, value

@@ -12,11 +12,11 @@ from buildkite_emulator.serving.http import Response, json_response
 from buildkite_emulator.serving.refusals import unprocessable
 from buildkite_emulator.serving.routing import Call
 
-from .claims import Holder, Wish, claims
+from .claims import Holder, TokenRequest, claims
 
 DEFAULT_SECONDS = 300
-MOST_SECONDS = 2 * 60 * 60
-CLAIMS_MOST = 100
+MAX_SECONDS = 2 * 60 * 60
+MAX_CLAIMS = 100
 
 
 def request_token(call: Call) -> Response:
@@ -26,7 +26,7 @@ def request_token(call: Call) -> Response:
     if agent is None:
         raise unprocessable(f"Job {job.id} has no agent")
     fields = Fields.of(call.request)
-    wish = Wish(
+    request = TokenRequest(
         audience=fields.text("audience", default=""),
         lifetime_seconds=_lifetime(fields),
         optional=_names(fields, "claims"),
@@ -35,7 +35,7 @@ def request_token(call: Call) -> Response:
     )
     holder = Holder(call.store.settings, call.store.builds[job.build_id], job, agent)
     issuer = call.store.issuer
-    return json_response({"token": issuer.sign(claims(wish, holder, issuer.url, call.now))})
+    return json_response({"token": issuer.sign(claims(request, holder, issuer.url, call.now))})
 
 
 def configuration(call: Call) -> Response:
@@ -50,8 +50,8 @@ def keys(call: Call) -> Response:
 
 def _lifetime(fields: Fields) -> int:
     # An agent without a configured lifetime sends 0 or omits the field.
-    return fields.integer("lifetime", default=0, low=0, high=MOST_SECONDS) or DEFAULT_SECONDS
+    return fields.integer("lifetime", default=0, low=0, high=MAX_SECONDS) or DEFAULT_SECONDS
 
 
 def _names(fields: Fields, field: str) -> list[str]:
-    return fields.texts(field, most=CLAIMS_MOST) if fields.has(field) else []
+    return fields.texts(field, max_entries=MAX_CLAIMS) if fields.has(field) else []

@@ -26,7 +26,7 @@ _SUBJECTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TokenRequest:
     """The parameters of a token request."""
 
     audience: str
@@ -49,33 +49,33 @@ class Holder:
     agent: Agent
 
 
-def claims(wish: Wish, holder: Holder, issuer: str, now: datetime) -> dict[str, Any]:
+def claims(request: TokenRequest, holder: Holder, issuer: str, now: datetime) -> dict[str, Any]:
     """All claims of the token.
 
     Raises:
         RefusedError: 422 for an unknown claim, or one that cannot replace the subject.
     """
-    always, optional = _always(holder), _optional(holder)
+    always, optional = _standard_claims(holder), _optional_claims(holder)
     every = {**always, **optional}
     moment = int(now.timestamp())
     token = {
         "iss": issuer,
         "sub": _subject(holder),
-        "aud": wish.audience or f"https://buildkite.com/{holder.settings.organization}",
+        "aud": request.audience or f"https://buildkite.com/{holder.settings.organization}",
         "iat": moment,
         "nbf": moment,
-        "exp": moment + wish.lifetime_seconds,
+        "exp": moment + request.lifetime_seconds,
         **always,
     }
-    if wish.subject:
-        if wish.subject not in _SUBJECTS:
-            raise unprocessable(f"{wish.subject} can't be used as the subject claim")
-        token["sub"] = token[wish.subject] = every[wish.subject]
-    for name in wish.optional:
-        token[name] = _value(name, optional, holder)
-    if wish.session_tags:
+    if request.subject:
+        if request.subject not in _SUBJECTS:
+            raise unprocessable(f"{request.subject} can't be used as the subject claim")
+        token["sub"] = token[request.subject] = every[request.subject]
+    for name in request.optional:
+        token[name] = _claim_value(name, optional, holder)
+    if request.session_tags:
         # AWS accepts strings only, so null becomes an empty string.
-        tags = {name: _value(name, every, holder) for name in wish.session_tags}
+        tags = {name: _claim_value(name, every, holder) for name in request.session_tags}
         texts = {name: ["" if value is None else str(value)] for name, value in tags.items()}
         token[TAGS_CLAIM] = {"principal_tags": texts}
     return token
@@ -90,7 +90,7 @@ def _subject(holder: Holder) -> str:
     )
 
 
-def _always(holder: Holder) -> dict[str, Any]:
+def _standard_claims(holder: Holder) -> dict[str, Any]:
     build, job = holder.build, holder.job
     return {
         "organization_slug": holder.settings.organization,
@@ -107,7 +107,7 @@ def _always(holder: Holder) -> dict[str, Any]:
     }
 
 
-def _optional(holder: Holder) -> dict[str, Any]:
+def _optional_claims(holder: Holder) -> dict[str, Any]:
     settings = holder.settings
     queue = next(each for each in settings.queues if each.key == holder.job.step.queue)
     return {
@@ -121,7 +121,7 @@ def _optional(holder: Holder) -> dict[str, Any]:
     }
 
 
-def _value(name: str, known: dict[str, Any], holder: Holder) -> Any:
+def _claim_value(name: str, known: dict[str, Any], holder: Holder) -> Any:
     if name.startswith(_AGENT_TAG):
         wanted = name.removeprefix(_AGENT_TAG)
         tags = dict(tag.partition("=")[::2] for tag in holder.agent.tags)

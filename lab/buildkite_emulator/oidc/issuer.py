@@ -25,7 +25,7 @@ class Issuer:
         self.url = ""
         """The `iss` claim of every token; `/.well-known/openid-configuration` is below this URL."""
 
-    def settle(self, url: str) -> None:
+    def set_url(self, url: str) -> None:
         """Set the issuer URL for all following tokens."""
         self.url = url
 

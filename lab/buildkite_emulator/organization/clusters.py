@@ -16,7 +16,7 @@ from buildkite_emulator.serving.http import Response, json_response
 from buildkite_emulator.serving.refusals import not_found
 from buildkite_emulator.serving.routing import Call
 
-_MOST = 100
+_MAX_PER_PAGE = 100
 _COUNTED = {JobState.SCHEDULED: "scheduled", JobState.RUNNING: "running"}
 
 
@@ -29,18 +29,18 @@ def list_organizations(call: Call) -> Response:
 
 def list_clusters(call: Call) -> Response:
     """`GET …/clusters`: all clusters of the organisation."""
-    _open(call)
+    _check_organization(call)
     settings = call.store.settings
     return json_response([{"id": settings.cluster_id, "name": settings.cluster}])
 
 
 def list_queues(call: Call) -> Response:
     """`GET …/clusters/:cluster/queues`: one page of queues; removed queues are omitted."""
-    _open(call)
+    _check_organization(call)
     settings, query = call.store.settings, call.request.query
     if call.parameters["cluster"] != settings.cluster_id:
         raise not_found("cluster")
-    size = min(int(query.get("per_page", "30")), _MOST)
+    size = min(int(query.get("per_page", "30")), _MAX_PER_PAGE)
     first = (int(query.get("page", "1")) - 1) * size
     queues = [queue for queue in settings.queues if auth.find_queue(call, queue.key)]
     return json_response([_shape(call, queue) for queue in queues[first : first + size]])
@@ -66,7 +66,7 @@ def show_metrics(call: Call) -> Response:
     )
 
 
-def _open(call: Call) -> None:
+def _check_organization(call: Call) -> None:
     auth.user(call)
     if call.parameters["organization"] != call.store.settings.organization:
         raise not_found("organization")

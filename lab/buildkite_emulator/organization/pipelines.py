@@ -19,7 +19,7 @@ from buildkite_emulator.serving.routing import Call
 
 def create(call: Call) -> Response:
     """`POST …/pipelines`: 201; a pipeline belongs to exactly one cluster."""
-    _open(call)
+    _check_organization(call)
     fields = Fields.of(call.request)
     name = fields.text("name")
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
@@ -42,7 +42,7 @@ def create(call: Call) -> Response:
 
 def list_all(call: Call) -> Response:
     """`GET …/pipelines`: one page of pipelines."""
-    _open(call)
+    _check_organization(call)
     page, headers = paged(call, list(call.store.pipelines.values()))
     return listed([_shape(call, pipeline) for pipeline in page], headers)
 
@@ -72,14 +72,14 @@ def delete(call: Call) -> Response:
 
 
 def _pipeline(call: Call) -> Pipeline:
-    _open(call)
+    _check_organization(call)
     found = call.store.pipelines.get(call.parameters["pipeline"])
     if found is None:
         raise not_found("pipeline")
     return found
 
 
-def _open(call: Call) -> None:
+def _check_organization(call: Call) -> None:
     auth.user(call)
     if call.parameters["organization"] != call.store.settings.organization:
         raise not_found("organization")

@@ -13,7 +13,7 @@ from typing import Any
 from . import branches
 from .conditions import ConditionError, Facts, holds
 from .steps import Broken, Concurrency, Dependency
-from .yaml_source import Reader, Section, written
+from .yaml_source import Reader, Section, scalar_text
 
 KEYS = ("key", "id", "identifier")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -36,7 +36,7 @@ def commands(reader: Reader) -> str:
     value = reader.raw("command", "commands")
     if value is None:
         return ""
-    lines = [written(line) for line in (value if isinstance(value, list) else [value])]
+    lines = [scalar_text(line) for line in (value if isinstance(value, list) else [value])]
     if None in lines:
         raise reader.error("command must be text, or a list of texts")
     return "\n".join(line for line in lines if line is not None)
@@ -54,7 +54,7 @@ def rules(reader: Reader, agents: object) -> tuple[str, ...]:
 
 
 def _tag(reader: Reader, value: object) -> str:
-    text = written(value)
+    text = scalar_text(value)
     if text is None:
         raise reader.error("the value of an agent tag must be text")
     return text
@@ -76,8 +76,8 @@ def _dependency(reader: Reader, entry: object) -> Dependency:
     if isinstance(entry, str):
         return Dependency(entry)
     if isinstance(entry, Section):
-        inner = reader.inside("depends_on", entry)
-        inner.only({"step", "allow_failure"})
+        inner = reader.nested("depends_on", entry)
+        inner.refuse_unknown({"step", "allow_failure"})
         step = inner.text("step")
         if step:
             return Dependency(step, inner.flag("allow_failure"))
@@ -115,7 +115,7 @@ def concurrency(reader: Reader) -> Concurrency | None:
     Raises:
         PipelineError: only one of the two attributes is set, or the method is unknown.
     """
-    limit = reader.integer("concurrency", least=1)
+    limit = reader.integer("concurrency", minimum=1)
     group = reader.text("concurrency_group")
     method = reader.text("concurrency_method")
     if limit is None and not group:

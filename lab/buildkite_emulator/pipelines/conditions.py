@@ -77,42 +77,42 @@ class _Parser:
         Raises:
             ConditionError: the expression is invalid; the message names the position.
         """
-        value = self._either()
+        value = self._disjunction()
         if self._next < len(self._tokens):
             raise self._unexpected()
         return value
 
-    def _either(self) -> Value:
-        value = self._both()
-        while self._took("||"):
-            left, right = self._truth(value), self._truth(self._both())
+    def _disjunction(self) -> Value:
+        value = self._conjunction()
+        while self._accept("||"):
+            left, right = self._truth(value), self._truth(self._conjunction())
             value = left or right
         return value
 
-    def _both(self) -> Value:
+    def _conjunction(self) -> Value:
         value = self._comparison()
-        while self._took("&&"):
+        while self._accept("&&"):
             left, right = self._truth(value), self._truth(self._comparison())
             value = left and right
         return value
 
     def _comparison(self) -> Value:
-        left = self._prefixed()
+        left = self._unary()
         for sign, decide in _COMPARISONS.items():
-            if self._took(sign):
-                return decide(left, self._prefixed())
+            if self._accept(sign):
+                return decide(left, self._unary())
         for sign in ("=~", "!~"):
-            if self._took(sign):
+            if self._accept(sign):
                 return self._matches(left) is (sign == "=~")
-        if self._took("includes"):
-            right = self._prefixed()
+        if self._accept("includes"):
+            right = self._unary()
             if left is not None and not isinstance(left, tuple):
                 raise ConditionError("`includes` needs a list on its left")
             return right in (left or ())
         return left
 
     def _matches(self, left: Value) -> bool:
-        token = self._take("regex", "a regular expression")
+        token = self._expect_kind("regex", "a regular expression")
         body, _, flags = token.text[1:].rpartition("/")
         options = 0
         for flag in flags:
@@ -126,11 +126,11 @@ class _Parser:
             raise ConditionError(f"bad regular expression: {error}") from None
         return isinstance(left, str) and pattern.search(left) is not None
 
-    def _prefixed(self) -> Value:
-        if self._took("!"):
-            return not self._truth(self._prefixed())
-        if self._took("("):
-            value = self._either()
+    def _unary(self) -> Value:
+        if self._accept("!"):
+            return not self._truth(self._unary())
+        if self._accept("("):
+            value = self._disjunction()
             self._expect(")")
             return value
         return self._operand()
@@ -145,15 +145,15 @@ class _Parser:
         if token.kind == "text":
             return re.sub(r"\\(.)", r"\1", token.text[1:-1])
         if token.kind == "name":
-            return self._named(token)
+            return self._name_or_call(token)
         self._next -= 1
         raise self._unexpected()
 
-    def _named(self, token: _Token) -> Value:
+    def _name_or_call(self, token: _Token) -> Value:
         if token.text in _LITERALS:
             return _LITERALS[token.text]
-        if self._took("("):
-            name = self._take("text", "the name of a variable in quotes").text[1:-1]
+        if self._accept("("):
+            name = self._expect_kind("text", "the name of a variable in quotes").text[1:-1]
             self._expect(")")
             if token.text not in {"build.env", "env"}:
                 raise ConditionError(f"unknown function {token.text}() at {token.at + 1}")
@@ -167,7 +167,7 @@ class _Parser:
             return bool(value)
         raise ConditionError(f"{value!r} is neither true nor false")
 
-    def _took(self, text: str) -> bool:
+    def _accept(self, text: str) -> bool:
         if self._next < len(self._tokens):
             token = self._tokens[self._next]
             if token.text == text and token.kind in {"sign", "name"}:
@@ -176,10 +176,10 @@ class _Parser:
         return False
 
     def _expect(self, text: str) -> None:
-        if not self._took(text):
+        if not self._accept(text):
             raise self._unexpected()
 
-    def _take(self, kind: str, what: str) -> _Token:
+    def _expect_kind(self, kind: str, what: str) -> _Token:
         if self._next == len(self._tokens) or self._tokens[self._next].kind != kind:
             at = self._tokens[self._next].at if self._next < len(self._tokens) else self._end
             raise ConditionError(f"expected {what} at {at + 1}")

@@ -12,7 +12,7 @@ from .interpolation import Variables, interpolate_all
 from .kinds import Defaults, steps
 from .order import find_cycle
 from .steps import CommandStep, Step
-from .yaml_source import PipelineError, Reader, Section, read, sections, written
+from .yaml_source import PipelineError, Reader, Section, read, scalar_text, sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def define(content: object, context: Context) -> Definition:
         content = Section(steps=content)
     if not isinstance(content, Section) or not isinstance(content.get("steps"), list):
         raise PipelineError("a pipeline is a mapping with a list of `steps`")
-    content = _filled(content, context)
+    content = _interpolated(content, context)
     whole = Reader(content, "pipeline")
     env = {**context.env, **whole.variables("env")}
     facts = replace(context.facts, env={**context.facts.env, **env})
@@ -78,7 +78,7 @@ def define(content: object, context: Context) -> Definition:
         facts=facts,
         agents=rules(whole, content.get("agents")),
         env=env,
-        priority=whole.integer("priority", least=-(2**31)) or 0,
+        priority=whole.integer("priority", minimum=-(2**31)) or 0,
         secrets=secrets(whole),
         image=whole.text("image"),
         uploaded_by=context.uploaded_by,
@@ -106,7 +106,7 @@ def check_order(steps: Sequence[Step]) -> None:
         raise PipelineError(f"steps wait for each other: {' -> '.join(circle)}")
 
 
-def _filled(content: Section, context: Context) -> Section:
+def _interpolated(content: Section, context: Context) -> Section:
     """The content with its variables interpolated: `env` first, because the rest may use it.
 
     Source: buildkite/go-pipeline pipeline.go. Values from `env` override existing values.
@@ -118,7 +118,7 @@ def _filled(content: Section, context: Context) -> Section:
     if isinstance(env, Mapping):
         for name, value in env.items():
             shown = interpolate_all(value, known)
-            known[name] = written(shown) or ""
+            known[name] = scalar_text(shown) or ""
     filled: Section = interpolate_all(content, known)
     return filled
 

@@ -29,14 +29,14 @@ def form(reader: Reader) -> tuple[FormField, ...]:
         return ()
     if not isinstance(entries, list) or not all(isinstance(entry, Section) for entry in entries):
         raise reader.error("fields must be a list of `text` and `select` fields")
-    return tuple(_field(reader.inside("fields", entry)) for entry in entries)
+    return tuple(_field(reader.nested("fields", entry)) for entry in entries)
 
 
 def _field(reader: Reader) -> FormField:
     is_text = reader.has("text")
     if is_text is reader.has("select"):
         raise reader.error("a field is either `text` or `select`")
-    reader.only(_TEXT if is_text else _SELECT)
+    reader.refuse_unknown(_TEXT if is_text else _SELECT)
     key = reader.text("key")
     if not key or not _KEY.fullmatch(key):
         raise reader.error("key is required: letters, digits, slashes, dashes and underscores")
@@ -58,8 +58,8 @@ def _options(reader: Reader) -> tuple[str, ...]:
     for entry in entries:
         if not isinstance(entry, Section):
             raise reader.error("an option has `label` and `value`")
-        inner = reader.inside("options", entry)
-        inner.only(_OPTION)
+        inner = reader.nested("options", entry)
+        inner.refuse_unknown(_OPTION)
         value = inner.text("value")
         if value is None or inner.text("label") is None:
             raise inner.error("an option has `label` and `value`")

@@ -85,25 +85,25 @@ class _Scanner:
     def _braces(self) -> str:
         name = self._identifier()
         value = self._variables.get(name)
-        if self._taken("}"):
+        if self._accept("}"):
             return value or ""
-        if self._taken(":-"):
+        if self._accept(":-"):
             # The default is scanned even if unused, to reach the text after it.
             content = self.expression("}")
             filled = value or content
-        elif self._taken("-"):
+        elif self._accept("-"):
             content = self.expression("}")
             filled = content if value is None else value
-        elif self._taken(":"):
+        elif self._accept(":"):
             filled = self._substring(value or "")
-        elif self._taken("?"):
+        elif self._accept("?"):
             content = self.expression("}")
             if value is None:
                 raise PipelineError(f"${name}: {content or 'not set'}")
             filled = value
         else:
             raise PipelineError(f"Expected an operator, got {self._text[self._at : self._at + 1]}")
-        if not self._taken("}"):
+        if not self._accept("}"):
             raise PipelineError("Expected brace expansion to end with }")
         return filled
 
@@ -122,7 +122,7 @@ class _Scanner:
         [length] = rest
         return value[begin : max(begin, length + (begin if length >= 0 else len(value)))]
 
-    def _taken(self, expected: str) -> bool:
+    def _accept(self, expected: str) -> bool:
         if not self._text.startswith(expected, self._at):
             return False
         self._at += len(expected)

@@ -143,7 +143,7 @@ def _base(reader: Reader, defaults: Defaults) -> dict[str, Any]:
 
 
 def _wait(reader: Reader, defaults: Defaults) -> WaitStep:
-    reader.only(_WAIT, "wait")
+    reader.refuse_unknown(_WAIT, "wait")
     return WaitStep(
         **_base(reader, defaults),
         job_id=new_id(),
@@ -152,7 +152,7 @@ def _wait(reader: Reader, defaults: Defaults) -> WaitStep:
 
 
 def _block(kind: str, reader: Reader, defaults: Defaults) -> BlockStep:
-    reader.only(_BLOCK, kind)
+    reader.refuse_unknown(_BLOCK, kind)
     state = reader.text("blocked_state") or "passed"
     if state not in _BLOCKED_STATES:
         raise reader.error("blocked_state must be passed, failed or running")
@@ -170,11 +170,11 @@ def _block(kind: str, reader: Reader, defaults: Defaults) -> BlockStep:
 
 
 def _command(reader: Reader, defaults: Defaults) -> CommandStep:
-    reader.only(_COMMAND, "command")
+    reader.refuse_unknown(_COMMAND, "command")
     given = rules(reader, reader.raw("agents", "agent_query_rules")) or defaults.agents
     queues = [rule.removeprefix("queue=") for rule in given if rule.startswith("queue=")]
-    priority = reader.integer("priority", least=-(2**31))
-    permutations, parallelism = matrix(reader), reader.integer("parallelism", least=1)
+    priority = reader.integer("priority", minimum=-(2**31))
+    permutations, parallelism = matrix(reader), reader.integer("parallelism", minimum=1)
     if permutations is not None and parallelism is not None:
         raise reader.error("matrix and parallelism cannot be used on the same step")
     return CommandStep(
@@ -185,8 +185,8 @@ def _command(reader: Reader, defaults: Defaults) -> CommandStep:
         queue=queues[-1] if queues else defaults.default_queue,
         env={**(defaults.env or {}), **reader.variables("env")},
         priority=defaults.priority if priority is None else priority,
-        timeout_minutes=reader.integer("timeout_in_minutes", least=1)
-        or reader.integer("timeout", least=1),
+        timeout_minutes=reader.integer("timeout_in_minutes", minimum=1)
+        or reader.integer("timeout", minimum=1),
         parallelism=parallelism,
         skip=skip_reason(reader),
         automatic_retry=automatic(reader),
@@ -203,7 +203,7 @@ def _command(reader: Reader, defaults: Defaults) -> CommandStep:
 
 
 def _group(reader: Reader, defaults: Defaults, number: int) -> tuple[Step, ...]:
-    reader.only(_GROUP, "group")
+    reader.refuse_unknown(_GROUP, "group")
     base = _base(reader, defaults)
     group = Group(
         id=base["id"],

@@ -15,9 +15,9 @@ from typing import Any
 from .reasons import skip_reason
 from .retries import soft_fail
 from .steps import CommandStep, Permutation
-from .yaml_source import PipelineError, Reader, Section, written
+from .yaml_source import PipelineError, Reader, Section, scalar_text
 
-MOST_DIMENSIONS, MOST_ELEMENTS, MOST_ADJUSTMENTS, MOST_JOBS = 6, 20, 12, 50
+MAX_DIMENSIONS, MAX_ELEMENTS, MAX_ADJUSTMENTS, MAX_JOBS = 6, 20, 12, 50
 _ANONYMOUS = ""
 _TOKEN = re.compile(r"\{\{\s*matrix(?:\.([\w.-]+))?\s*\}\}")
 
@@ -31,8 +31,8 @@ def matrix(reader: Reader) -> tuple[Permutation, ...] | None:
         value = Section(setup=value)
     if not isinstance(value, Section):
         raise reader.error("matrix must be a list, or a mapping with `setup`")
-    inner = reader.inside("matrix", value)
-    inner.only({"setup", "adjustments"})
+    inner = reader.nested("matrix", value)
+    inner.refuse_unknown({"setup", "adjustments"})
     setup = _setup(inner)
     names = list(setup)
     combinations = [
@@ -45,8 +45,8 @@ def matrix(reader: Reader) -> tuple[Permutation, ...] | None:
             combinations[combinations.index(same[0])] = adjustment
         else:
             combinations.append(adjustment)
-    if len(combinations) > MOST_JOBS:
-        raise inner.error(f"a matrix makes at most {MOST_JOBS} jobs, not {len(combinations)}")
+    if len(combinations) > MAX_JOBS:
+        raise inner.error(f"a matrix makes at most {MAX_JOBS} jobs, not {len(combinations)}")
     return tuple(combinations)
 
 
@@ -78,20 +78,20 @@ def _setup(reader: Reader) -> dict[str, list[str]]:
         setup = {_ANONYMOUS: setup}
     if not isinstance(setup, Mapping) or not setup:
         raise reader.error("setup must be a list, or a mapping of dimensions to lists")
-    if len(setup) > MOST_DIMENSIONS:
-        raise reader.error(f"a matrix has at most {MOST_DIMENSIONS} dimensions")
+    if len(setup) > MAX_DIMENSIONS:
+        raise reader.error(f"a matrix has at most {MAX_DIMENSIONS} dimensions")
     return {name: _elements(reader, values) for name, values in setup.items()}
 
 
 def _elements(reader: Reader, values: object) -> list[str]:
     entries = values if isinstance(values, list) else [values]
-    if not entries or len(entries) > MOST_ELEMENTS:
-        raise reader.error(f"a dimension has 1 to {MOST_ELEMENTS} elements")
+    if not entries or len(entries) > MAX_ELEMENTS:
+        raise reader.error(f"a dimension has 1 to {MAX_ELEMENTS} elements")
     return [_element(reader, value) for value in entries]
 
 
 def _element(reader: Reader, value: object) -> str:
-    text = written(value)
+    text = scalar_text(value)
     if text is None:
         raise reader.error("the elements of a matrix must be text, numbers or true/false")
     return text
@@ -99,16 +99,16 @@ def _element(reader: Reader, value: object) -> str:
 
 def _adjustments(reader: Reader, names: list[str]) -> list[Permutation]:
     entries = reader.raw("adjustments") or []
-    if not isinstance(entries, list) or len(entries) > MOST_ADJUSTMENTS:
-        raise reader.error(f"adjustments must be a list of at most {MOST_ADJUSTMENTS}")
+    if not isinstance(entries, list) or len(entries) > MAX_ADJUSTMENTS:
+        raise reader.error(f"adjustments must be a list of at most {MAX_ADJUSTMENTS}")
     return [_adjustment(reader, entry, names) for entry in entries]
 
 
 def _adjustment(reader: Reader, entry: object, names: list[str]) -> Permutation:
     if not isinstance(entry, Section) or "with" not in entry:
         raise reader.error("an adjustment is a mapping with `with`")
-    inner = reader.inside("matrix adjustment", entry)
-    inner.only({"with", "skip", "soft_fail"})
+    inner = reader.nested("matrix adjustment", entry)
+    inner.refuse_unknown({"with", "skip", "soft_fail"})
     chosen = entry["with"]
     if names == [_ANONYMOUS]:
         [single] = chosen if isinstance(chosen, list) and len(chosen) == 1 else [chosen]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .yaml_source import Reader
 
-LONGEST_SKIP_REASON = 70
+MAX_SKIP_REASON = 70
 
 
 def skip_reason(reader: Reader) -> str | None:
@@ -15,7 +15,7 @@ def skip_reason(reader: Reader) -> str | None:
     """
     value = reader.raw("skip")
     if isinstance(value, str) and value not in {"true", "false"}:
-        if len(value) > LONGEST_SKIP_REASON:
-            raise reader.error(f"skip takes a reason of at most {LONGEST_SKIP_REASON} characters")
+        if len(value) > MAX_SKIP_REASON:
+            raise reader.error(f"skip takes a reason of at most {MAX_SKIP_REASON} characters")
         return value or None
     return "skip" if reader.flag("skip") else None

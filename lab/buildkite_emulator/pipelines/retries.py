@@ -10,7 +10,7 @@ from typing import Any
 
 from buildkite_emulator.jobs.retry import (
     DEFAULT_LIMIT,
-    HIGHEST_LIMIT,
+    MAX_LIMIT,
     ManualRetry,
     RetryRule,
     SoftFail,
@@ -37,18 +37,18 @@ def _retry(reader: Reader) -> Mapping[str, Any]:
         return {}
     if not isinstance(retry, Section):
         raise reader.error("retry takes `automatic` and `manual`")
-    reader.inside("retry", retry).only({"automatic", "manual"})
+    reader.nested("retry", retry).refuse_unknown({"automatic", "manual"})
     return retry
 
 
 def _rule(reader: Reader, entry: object) -> RetryRule:
     if not isinstance(entry, Section):
         raise reader.error("a rule of retry.automatic is a mapping")
-    rule = reader.inside("retry.automatic", entry)
-    rule.only({"exit_status", "signal", "signal_reason", "limit"})
-    limit = rule.integer("limit", least=0)
-    if limit is not None and limit > HIGHEST_LIMIT:
-        raise rule.error(f"limit must be at most {HIGHEST_LIMIT}")
+    rule = reader.nested("retry.automatic", entry)
+    rule.refuse_unknown({"exit_status", "signal", "signal_reason", "limit"})
+    limit = rule.integer("limit", minimum=0)
+    if limit is not None and limit > MAX_LIMIT:
+        raise rule.error(f"limit must be at most {MAX_LIMIT}")
     signals = _words(rule, "signal")
     return RetryRule(
         exit_statuses=_statuses(rule, entry.get("exit_status", "*")),
@@ -84,8 +84,8 @@ def manual(reader: Reader) -> ManualRetry:
         return ManualRetry(allowed=manual is not False)
     if not isinstance(manual, Section):
         raise reader.error("retry.manual must be true, false or a mapping")
-    inner = reader.inside("retry.manual", manual)
-    inner.only({"allowed", "permit_on_passed", "reason"})
+    inner = reader.nested("retry.manual", manual)
+    inner.refuse_unknown({"allowed", "permit_on_passed", "reason"})
     allowed = inner.flag("allowed") if inner.has("allowed") else True
     return ManualRetry(allowed, inner.flag("permit_on_passed"), inner.text("reason") or "")
 

@@ -135,7 +135,7 @@ class Reader:
         """The first line of the section; None for JSON."""
         return self._line
 
-    def inside(self, what: str, section: Section) -> Reader:
+    def nested(self, what: str, section: Section) -> Reader:
         """A reader of a nested section."""
         return Reader(section, f"{self._what}: {what}", self._line)
 
@@ -143,7 +143,7 @@ class Reader:
         """An error about this section."""
         return PipelineError(reason, self.line, self._what)
 
-    def only(self, known: Iterable[str], kind: str | None = None) -> None:
+    def refuse_unknown(self, known: Iterable[str], kind: str | None = None) -> None:
         """Refuse unknown attributes: ignoring them would look like support.
 
         Words of Buildkite, from saymedia/jobsworth pull request 7 and sourcegraph/
@@ -153,14 +153,14 @@ class Reader:
             PipelineError: the section has an attribute that is not in `known`.
         """
         for name in sorted(set(self._section) - set(known)):
-            whose = f"on the `{kind}` step" if kind else f"of `{self._what.rsplit(': ', 1)[-1]}`"
+            owner = f"on the `{kind}` step" if kind else f"of `{self._what.rsplit(': ', 1)[-1]}`"
             alike = difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)
             hint = (
                 f", perhaps you meant `{alike[0]}`?"
                 if alike
                 else ". Please check the documentation to get a full list of supported properties."
             )
-            raise self.error(f"`{name}` is not a valid property {whose}{hint}")
+            raise self.error(f"`{name}` is not a valid property {owner}{hint}")
 
     def has(self, name: str) -> bool:
         """True if the attribute is given, even as null."""
@@ -183,19 +183,19 @@ class Reader:
             return str(value)
         raise self.error(f"{names[0]} must be text")
 
-    def integer(self, name: str, *, least: int) -> int | None:
+    def integer(self, name: str, *, minimum: int) -> int | None:
         """The attribute as an integer, also from a string of digits; None without it.
 
         Raises:
-            PipelineError: the value is not an integer, or is below `least`.
+            PipelineError: the value is not an integer, or is below `minimum`.
         """
         value = self.raw(name)
         if value is None:
             return None
         if isinstance(value, str) and value.lstrip("-").isdigit():
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise self.error(f"{name} must be a whole number, at least {least}")
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise self.error(f"{name} must be a whole number, at least {minimum}")
         return value
 
     def flag(self, name: str) -> bool:
@@ -225,13 +225,13 @@ class Reader:
         return {key: self._variable(name, key, content) for key, content in value.items()}
 
     def _variable(self, name: str, key: str, content: object) -> str:
-        text = written(content)
+        text = scalar_text(content)
         if text is None:
             raise self.error(f"{name}: the value of {key} must be text, a number or true/false")
         return text
 
 
-def written(value: object) -> str | None:
+def scalar_text(value: object) -> str | None:
     """A scalar as text in the agent's notation; None for lists and mappings.
 
     Observed with buildkite-agent 3.83.1: null is empty, and numbers are Go's: 1.10 is `1.1`, 1.0 is

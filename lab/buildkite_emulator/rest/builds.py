@@ -9,7 +9,7 @@ from buildkite_emulator import builds
 from buildkite_emulator.builds import BuildRequest
 from buildkite_emulator.jobs.jobs import outcome
 from buildkite_emulator.memory.records import Build, Person, PullRequest
-from buildkite_emulator.pipelines.yaml_source import PipelineError, written
+from buildkite_emulator.pipelines.yaml_source import PipelineError, scalar_text
 from buildkite_emulator.serving.fields import Fields
 from buildkite_emulator.serving.http import Response, json_response
 from buildkite_emulator.serving.refusals import RefusedError, bad_request
@@ -35,37 +35,37 @@ def create(call: Call) -> Response:
         build = builds.create(call.store, pipeline, request, call.now)
     except PipelineError as error:
         raise RefusedError(422, str(error)) from None
-    return _shown(call, build, 201)
+    return _build_response(call, build, 201)
 
 
 def list_of_pipeline(call: Call) -> Response:
     """`GET …/pipelines/:pipeline/builds`: one page, newest first."""
     slug = access.pipeline(call, "read_builds").slug
-    return _listed(call, (b for b in call.store.builds.values() if b.pipeline.slug == slug))
+    return _page_response(call, (b for b in call.store.builds.values() if b.pipeline.slug == slug))
 
 
 def list_of_organization(call: Call) -> Response:
     """`GET …/builds`: one page, newest first."""
     access.enter(call, "read_builds")
-    return _listed(call, call.store.builds.values())
+    return _page_response(call, call.store.builds.values())
 
 
 def show(call: Call) -> Response:
     """`GET …/builds/:number`."""
-    return _shown(call, access.build(call, "read_builds"))
+    return _build_response(call, access.build(call, "read_builds"))
 
 
 def cancel(call: Call) -> Response:
     """`PUT …/builds/:number/cancel`: the cancelled build."""
     build = access.build(call, "write_builds")
-    return _shown(call, builds.cancel(call.store, build, call.now))
+    return _build_response(call, builds.cancel(call.store, build, call.now))
 
 
 def rebuild(call: Call) -> Response:
     """`PUT …/builds/:number/rebuild`: the new build."""
     build = access.build(call, "write_builds")
     try:
-        return _shown(call, builds.rebuild(call.store, build, call.now))
+        return _build_response(call, builds.rebuild(call.store, build, call.now))
     except PipelineError as error:
         raise RefusedError(422, str(error)) from None
 
@@ -88,7 +88,7 @@ def retry_failed_jobs(call: Call) -> Response:
     return json_response({**shape, "retried_jobs_count": retried}, 202)
 
 
-def _shown(call: Call, build: Build, status: int = 200) -> Response:
+def _build_response(call: Call, build: Build, status: int = 200) -> Response:
     with_retried = call.request.query.get("include_retried_jobs") == "true"
     shape = build_shape(call.store, build, with_retried=with_retried)
     if call.request.query.get("exclude_jobs") == "true":
@@ -96,7 +96,7 @@ def _shown(call: Call, build: Build, status: int = 200) -> Response:
     return json_response(shape, status)
 
 
-def _listed(call: Call, every: Iterable[Build]) -> Response:
+def _page_response(call: Call, every: Iterable[Build]) -> Response:
     chosen = [build for build in every if _is_wanted(call, build)]
     page, headers = pages.paged(call, chosen[::-1])
     with_retried = call.request.query.get("include_retried_jobs") == "true"
@@ -157,7 +157,7 @@ def _texts(fields: Fields, name: str) -> dict[str, str]:
     given: Any = fields.raw(name) if fields.has(name) else {}
     if not isinstance(given, dict):
         raise bad_request(f"{name} must be an object")
-    texts = {str(key): written(value) for key, value in given.items()}
+    texts = {str(key): scalar_text(value) for key, value in given.items()}
     wrong = [key for key, text in texts.items() if text is None]
     if wrong:
         raise bad_request(f"{name}: the value of {wrong[0]} must be text")
@@ -172,5 +172,5 @@ def _pull_request(fields: Fields) -> PullRequest | None:
         number=fields.integer("pull_request_id", default=0, low=1, high=2**31),
         repository=fields.text("pull_request_repository", default=""),
         base_branch=fields.text("pull_request_base_branch", default=""),
-        labels=tuple(fields.texts("pull_request_labels", most=100)) if has_labels else (),
+        labels=tuple(fields.texts("pull_request_labels", max_entries=100)) if has_labels else (),
     )

@@ -19,7 +19,7 @@ from buildkite_emulator.serving.refusals import RefusedError, bad_request, unpro
 from buildkite_emulator.serving.routing import Call
 
 from . import access
-from .pages import MOST_PER_PAGE, PER_PAGE
+from .pages import MAX_PER_PAGE, PER_PAGE
 from .shapes import all_jobs, block_shape, job_shape
 
 _SHOWN_STATES = {str(state) for state in JobState} - {"finished", "reserved"} | {
@@ -36,8 +36,8 @@ def list_of_build(call: Call) -> Response:
     size = query.get("per_page", str(PER_PAGE))
     if wanted not in {None, *_SHOWN_STATES}:
         raise bad_request(f"{wanted} is not a state of jobs")
-    if not size.isdigit() or not 1 <= int(size) <= MOST_PER_PAGE:
-        raise bad_request(f"per_page must be a number from 1 to {MOST_PER_PAGE}")
+    if not size.isdigit() or not 1 <= int(size) <= MAX_PER_PAGE:
+        raise bad_request(f"per_page must be a number from 1 to {MAX_PER_PAGE}")
     shown = [
         job
         for job in all_jobs(call.store, build, with_retried=with_retried)

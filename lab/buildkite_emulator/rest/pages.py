@@ -10,13 +10,13 @@ from buildkite_emulator.serving.http import Response, json_response
 from buildkite_emulator.serving.refusals import bad_request
 from buildkite_emulator.serving.routing import Call
 
-PER_PAGE, MOST_PER_PAGE = 30, 100
+PER_PAGE, MAX_PER_PAGE = 30, 100
 
 
 def paged(call: Call, every: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, str]]:
     """The entries of the requested page, and its Link header."""
     page = _number(call, "page", 1)
-    size = min(_number(call, "per_page", PER_PAGE), MOST_PER_PAGE)
+    size = min(_number(call, "per_page", PER_PAGE), MAX_PER_PAGE)
     last = max(1, -(-len(every) // size))
     links = {"first": 1, "prev": page - 1, "next": page + 1, "last": last}
     away = {

@@ -51,7 +51,7 @@ class Application:
         if request.path.startswith(PREFIX):
             return _answered(lambda: self._git.answer(request))
         name = self._name(request)
-        if self._faults.drops(name):
+        if self._faults.drops_connection(name):
             raise AnswerLostError
         time.sleep(self._faults.delay(name))
         return _answered(lambda: self._call(request))
@@ -86,7 +86,7 @@ class Application:
 
     def _call(self, request: Request) -> Response:
         route, parameters = self._routes.find(request)
-        self._faults.before(route.name)
+        self._faults.raise_injected(route.name)
 
         def act(store: Store, now: datetime) -> Response:
             self._calls[route.name] += 1

@@ -135,7 +135,7 @@ class Faults:
         slow = self.switches.take(Switch.SLOW, endpoint)
         return self.latency.total_seconds() + (slow.seconds if slow else 0.0)
 
-    def before(self, endpoint: str) -> None:
+    def raise_injected(self, endpoint: str) -> None:
         """Check for an injected answer before a call is executed.
 
         Raises:
@@ -154,7 +154,7 @@ class Faults:
             return True
         return self._take(endpoint, lost=True) is not None
 
-    def drops(self, endpoint: str) -> bool:
+    def drops_connection(self, endpoint: str) -> bool:
         """True if the connection must break before the call is executed."""
         return self.outage or self.switches.take(Switch.OUTAGE, endpoint) is not None
 

@@ -42,7 +42,7 @@ class Fields:
         """The field's unchecked value; None without it."""
         return self._content.get(name)
 
-    def text(self, name: str, *, default: str | None = None, most_bytes: int = 2**20) -> str:
+    def text(self, name: str, *, default: str | None = None, max_bytes: int = 2**20) -> str:
         """A string; required and not empty unless there is a default.
 
         Raises:
@@ -55,8 +55,8 @@ class Fields:
             return default
         if not isinstance(value, str):
             raise bad_request(f"{name} must be a string")
-        if len(value.encode()) > most_bytes:
-            raise unprocessable(f"{name} is too long (maximum is {most_bytes} bytes)")
+        if len(value.encode()) > max_bytes:
+            raise unprocessable(f"{name} is too long (maximum is {max_bytes} bytes)")
         return value
 
     def integer(self, name: str, *, default: int, low: int, high: int) -> int:
@@ -74,30 +74,30 @@ class Fields:
             raise unprocessable(f"{name} must be between {low} and {high}")
         return value
 
-    def texts(self, name: str, *, most: int) -> list[str]:
+    def texts(self, name: str, *, max_entries: int) -> list[str]:
         """A required list of strings.
 
         Raises:
-            RefusedError: 400 for another type or a missing field, 422 for more than `most` entries.
+            RefusedError: 400 for another type or a missing field, 422 for too many entries.
         """
         value = self._content.get(name)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise bad_request(f"{name} must be an array of strings")
-        if len(value) > most:
-            raise unprocessable(f"{name} has more than {most} entries")
+        if len(value) > max_entries:
+            raise unprocessable(f"{name} has more than {max_entries} entries")
         return value
 
-    def objects(self, name: str, *, most: int) -> list[Fields]:
+    def objects(self, name: str, *, max_entries: int) -> list[Fields]:
         """A required list of objects.
 
         Raises:
-            RefusedError: 400 for another type or a missing field, 422 for more than `most` entries.
+            RefusedError: 400 for another type or a missing field, 422 for too many entries.
         """
         value = self._content.get(name)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise bad_request(f"{name} must be an array of objects")
-        if len(value) > most:
-            raise unprocessable(f"{name} has more than {most} entries")
+        if len(value) > max_entries:
+            raise unprocessable(f"{name} has more than {max_entries} entries")
         return [Fields(item) for item in value]
 
     def flat(self, name: str) -> dict[str, str]:

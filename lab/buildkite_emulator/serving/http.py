@@ -45,7 +45,7 @@ Endpoints = Callable[[Request], Response]
 """Answers a request; raises AnswerLostError to close the connection without an answer."""
 
 
-def served(endpoints: Endpoints) -> server.Application:
+def as_application(endpoints: Endpoints) -> server.Application:
     """The endpoints as an application of `server`."""
 
     def answer(asked: server.Request) -> server.Answer:
@@ -69,6 +69,6 @@ __all__ = [
     "Endpoints",
     "Request",
     "Response",
+    "as_application",
     "json_response",
-    "served",
 ]

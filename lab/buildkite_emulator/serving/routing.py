@@ -15,7 +15,7 @@ from .limits import RateLimits
 from .refusals import RefusedError, not_found
 
 _PARAMETER = re.compile(r":([a-z_]+)")
-_REST = re.compile(r"\*([a-z_]+)")
+_PATH_TAIL = re.compile(r"\*([a-z_]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Route:
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        pattern = _REST.sub(r"(?P<\1>.+)", _PARAMETER.sub(r"(?P<\1>[^/]+)", self.path))
+        pattern = _PATH_TAIL.sub(r"(?P<\1>.+)", _PARAMETER.sub(r"(?P<\1>[^/]+)", self.path))
         object.__setattr__(self, "pattern", re.compile(pattern))
 
 

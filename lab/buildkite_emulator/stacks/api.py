@@ -23,7 +23,7 @@ STACKS_PER_ORGANIZATION = 30
 DEFAULT_QUEUE_WORD = "__default__"
 _TYPES = ("kubernetes", "elastic", "custom")
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
-_LONGEST_KEY = 80
+_MAX_KEY_BYTES = 80
 
 
 def register(call: Call) -> Response:
@@ -33,7 +33,7 @@ def register(call: Call) -> Response:
     """
     auth.agent_token(call)
     fields = Fields.of(call.request)
-    key = fields.text("key", most_bytes=_LONGEST_KEY)
+    key = fields.text("key", max_bytes=_MAX_KEY_BYTES)
     if not _KEY.fullmatch(key):
         raise unprocessable("key takes letters, digits, dashes and underscores only")
     allowance = call.limits.count(key, "register", DEFAULT_SCOPE, call.now)

@@ -24,13 +24,13 @@ from buildkite_emulator.serving.refusals import RefusedError, bad_request, not_f
 from buildkite_emulator.serving.routing import Call
 from buildkite_emulator.serving.wire_time import iso, parse
 
-MOST_IDS = 1000
-LONGEST_RESERVATION = 3600
-DEFAULT_RESERVATION = 900
-LONGEST_TOKEN_LIFE = 3600
-DEFAULT_TOKEN_LIFE = 900
-LONGEST_DETAIL = 4096
-LONGEST_NOTICE = 256
+MAX_IDS = 1000
+MAX_RESERVATION_SECONDS = 3600
+DEFAULT_RESERVATION_SECONDS = 900
+MAX_TOKEN_SECONDS = 3600
+DEFAULT_TOKEN_SECONDS = 900
+MAX_DETAIL_BYTES = 4096
+MAX_NOTICE_CHARACTERS = 256
 NOTICES_END_AFTER = timedelta(seconds=300)
 
 
@@ -76,9 +76,12 @@ def batch_reserve(call: Call) -> Response:
     Returns the ids of reserved and other jobs.
     """
     fields = Fields.of(call.request)
-    ids = fields.texts("job_uuids", most=MOST_IDS)
+    ids = fields.texts("job_uuids", max_entries=MAX_IDS)
     seconds = fields.integer(
-        "reservation_expiry_seconds", default=DEFAULT_RESERVATION, low=1, high=LONGEST_RESERVATION
+        "reservation_expiry_seconds",
+        default=DEFAULT_RESERVATION_SECONDS,
+        low=1,
+        high=MAX_RESERVATION_SECONDS,
     )
     key = call.parameters["key"]
     until = call.now + timedelta(seconds=seconds)
@@ -100,9 +103,9 @@ def issue_acquisition_tokens(call: Call) -> Response:
     extension prolongs the token; the emulator does not.
     """
     fields = Fields.of(call.request)
-    ids = fields.texts("job_uuids", most=MOST_IDS)
+    ids = fields.texts("job_uuids", max_entries=MAX_IDS)
     life = fields.integer(
-        "token_lifetime_seconds", default=DEFAULT_TOKEN_LIFE, low=1, high=LONGEST_TOKEN_LIFE
+        "token_lifetime_seconds", default=DEFAULT_TOKEN_SECONDS, low=1, high=MAX_TOKEN_SECONDS
     )
     key = call.parameters["key"]
     issued, not_issued = [], []
@@ -136,7 +139,7 @@ def show_job(call: Call) -> Response:
 
 def get_states(call: Call) -> Response:
     """`POST jobs/get-states`: unknown ids are omitted, as in agent-stack-k8s's own fake."""
-    ids = Fields.of(call.request).texts("job_uuids", most=MOST_IDS)
+    ids = Fields.of(call.request).texts("job_uuids", max_entries=MAX_IDS)
     known = {job_id: call.store.jobs[job_id] for job_id in ids if job_id in call.store.jobs}
     return json_response({"states": {job_id: str(job.state) for job_id, job in known.items()}})
 
@@ -144,7 +147,7 @@ def get_states(call: Call) -> Response:
 def finish(call: Call) -> Response:
     """`POST jobs/:id/finish`: ends the job, once; exit status 0 is a success."""
     fields = Fields.of(call.request)
-    detail = fields.text("detail", most_bytes=LONGEST_DETAIL)
+    detail = fields.text("detail", max_bytes=MAX_DETAIL_BYTES)
     status = fields.integer("exit_status", default=jobs.LOST_EXIT_STATUS, low=-1, high=255)
     job = _job(call)
     ended = jobs.finish_by_stack(job, call.parameters["key"], status, detail, call.now)
@@ -157,8 +160,8 @@ def create_notifications(call: Call) -> Response:
     entries = Fields.of(call.request).raw("notifications")
     if not isinstance(entries, list):
         raise bad_request("notifications must be an array")
-    if len(entries) > MOST_IDS:
-        raise unprocessable(f"notifications has more than {MOST_IDS} entries")
+    if len(entries) > MAX_IDS:
+        raise unprocessable(f"notifications has more than {MAX_IDS} entries")
     errors: defaultdict[str, list[int]] = defaultdict(list)
     for index, entry in enumerate(entries):
         try:
@@ -178,8 +181,8 @@ def _notify(call: Call, entry: object) -> None:
     detail = fields.text("detail")
     if job is None:
         raise not_found("job")
-    if len(detail) > LONGEST_NOTICE:
-        raise unprocessable(f"detail is too long (maximum is {LONGEST_NOTICE} characters)")
+    if len(detail) > MAX_NOTICE_CHARACTERS:
+        raise unprocessable(f"detail is too long (maximum is {MAX_NOTICE_CHARACTERS} characters)")
     at = parse(fields.text("timestamp")) if fields.has("timestamp") else call.now
     if at is None:
         raise unprocessable("timestamp is invalid")
@@ -223,9 +226,9 @@ def _position(job: Job) -> tuple[datetime, int]:
 
 def _limit(given: str | None) -> int:
     if given is None:
-        return MOST_IDS
-    if not given.isdigit() or not 1 <= int(given) <= MOST_IDS:
-        raise bad_request(f"limit must be a positive integer, at most {MOST_IDS}")
+        return MAX_IDS
+    if not given.isdigit() or not 1 <= int(given) <= MAX_IDS:
+        raise bad_request(f"limit must be a positive integer, at most {MAX_IDS}")
     return int(given)
 
 

@@ -24,7 +24,7 @@ from buildkite_emulator.serving.routing import Call
 from . import attributes
 
 FORCE_GRACE_SECONDS = 10
-FORCE_GRACE_MOST_SECONDS = 24 * 60 * 60
+MAX_FORCE_GRACE_SECONDS = 24 * 60 * 60
 
 
 def get(call: Call) -> Response:
@@ -55,7 +55,9 @@ def update(call: Call) -> Response:
             *_notices(value),
         ]
     elif isinstance(step, CommandStep):
-        _change(call, build, step.id, lambda one: _changed(one, attribute, value, append=append))
+        _change_step(
+            call, build, step.id, lambda one: _changed_step(one, attribute, value, append=append)
+        )
     else:
         raise bad_request("Only command steps can be updated")
     call.store.step_updates.add(once)
@@ -73,7 +75,7 @@ def cancel(call: Call) -> Response:
         "force_grace_period_seconds",
         default=FORCE_GRACE_SECONDS,
         low=0,
-        high=FORCE_GRACE_MOST_SECONDS,
+        high=MAX_FORCE_GRACE_SECONDS,
     )
     for job in list(_jobs(call, build, step)):
         if job.state in ENDED:
@@ -110,7 +112,7 @@ def _jobs(call: Call, build: Build, step: Step) -> Iterator[Job]:
     return (job for job in call.store.jobs_of(build) if job.step.id == step.id)
 
 
-def _changed(step: CommandStep, attribute: str, value: str, *, append: bool) -> CommandStep:
+def _changed_step(step: CommandStep, attribute: str, value: str, *, append: bool) -> CommandStep:
     if attribute == "label":
         return replace(step, label=step.label + value if append else value)
     if attribute != "priority":
@@ -121,7 +123,7 @@ def _changed(step: CommandStep, attribute: str, value: str, *, append: bool) -> 
         raise unprocessable("priority must be a whole number") from None
 
 
-def _change(
+def _change_step(
     call: Call, build: Build, step_id: str, change: Callable[[CommandStep], CommandStep]
 ) -> None:
     # Each job of a matrix has its own copy of the step, with its combination filled in.

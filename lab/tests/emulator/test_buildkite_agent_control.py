@@ -131,7 +131,7 @@ def test_a_chunk_says_where_it_belongs_in_numbers(bk: Contract, query: str) -> N
 
 def test_a_log_is_cut_at_its_limit_whatever_order_chunks_come_in() -> None:
     """buildkite/docs platform/limits.md; seen: the agent warns and sends on."""
-    log = JobLog(most=6)
+    log = JobLog(max_bytes=6)
     for sequence, offset, content in ((3, 8, b"ij"), (2, 4, b"efgh"), (1, 0, b"abcd")):
         log.add(sequence, content, offset)
     assert log.content() == b"abcdef"

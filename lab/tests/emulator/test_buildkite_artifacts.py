@@ -121,8 +121,8 @@ def test_a_job_has_a_limited_number_of_artifacts(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """buildkite/docs platform/limits.md: 5,000 a job; here fewer, to be quick."""
-    assert agent_api.PER_JOB_MOST == 5000
-    monkeypatch.setattr(agent_api, "PER_JOB_MOST", 3)
+    assert agent_api.MAX_PER_JOB == 5000
+    monkeypatch.setattr(agent_api, "MAX_PER_JOB", 3)
     batch = [described(str(number)) for number in range(3)]
     assert announce(session, *batch).status_code == 201
     assert announce(session, described("d"), batch="c").status_code == 403
