@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.config.parameters import ABOUT
+from mayfly.config.parameters import DESCRIPTIONS
 from mayfly_cli.main import mayfly
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def paths(text: str) -> set[str]:
             head, opened, rest = span.partition("{")
             words, _, tail = rest.partition("}")
             found |= {head + word + tail for word in words.split(",")} if opened else {span}
-    return found - {about.name for about in ABOUT.values()}
+    return found - {about.name for about in DESCRIPTIONS.values()}
 
 
 def exists(path: str) -> bool:
