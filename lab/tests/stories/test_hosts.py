@@ -295,5 +295,5 @@ def test_an_assignment_of_an_unknown_protocol_ends_the_host_and_not_the_job(stag
 def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:
     stage.empty()
     own = {f"bootstrap-ends: {i} called dynamodb:{o}" for i in LEAKED for o in READ_AND_WRITE}
-    broken = [each.removesuffix(" as bootstrap") for each in stage.broken_promises()]
+    broken = [each.removesuffix(" with the bootstrap role") for each in stage.broken_promises()]
     assert set(broken) <= own
