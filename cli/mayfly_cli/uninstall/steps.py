@@ -33,7 +33,7 @@ TERMINATE_MINUTES = 15
 DELETE_MINUTES = 60
 ON_INSTANCES = claim_states(lambda claim: claim.bound or claim.agent is Agent.RUNS)
 """States of claims whose job has an instance."""
-_AT_ONCE = 10
+_NAMES_PER_CALL = 10
 
 
 def tell(line: str) -> None:
@@ -181,7 +181,7 @@ class Steps:
 
     def delete_parameters(self, names: Sequence[str]) -> None:
         """Delete SSM parameters; unknown names are ignored."""
-        for some in batched(names, _AT_ONCE):
+        for some in batched(names, _NAMES_PER_CALL):
             self._change("ssm", "delete_parameters", Names=some)
         if names:
             tell(f"deleted {len(names)} parameter{'s' * (len(names) != 1)}")
