@@ -60,7 +60,7 @@ def test_user_data_may_be_compressed(bench: Bench) -> None:
 
 def test_user_data_that_is_no_script_is_left_alone(bench: Bench) -> None:
     bench.boot(b"packages: [git]\n")
-    bench.until_said("nothing to run")
+    bench.until_said("so nothing runs")
     bench.room.cut(INSTANCE)
     assert bench.ec2.off == []
 
