@@ -22,7 +22,7 @@ from mayfly_lab.aws.config import ACCOUNT, Delays, LabConfig
 from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack
 from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
-from mayfly_lab.faults import Fault, Faults, Wish
+from mayfly_lab.faults import Fault, FaultRequest, Faults
 from mayfly_lab.latency import Latency
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
@@ -61,7 +61,7 @@ class LabChoices:
     """Further servers that machines reach on 127.0.0.1, such as a test's own git server."""
     further_queues: Sequence[str] = ()
     """Queues of the cluster that Mayfly does not serve."""
-    faults: Sequence[Wish] = ()
+    faults: Sequence[FaultRequest] = ()
     """Faults turned on when the stacks are deployed; their times count from that moment."""
     aws_port: int = 0
     buildkite_port: int = 0
@@ -95,7 +95,7 @@ class Lab:
     aws: LocalAws
     room: Room
     records: Records
-    asked_faults: Sequence[Fault]
+    chosen_faults: Sequence[Fault]
     """The faults of the choices, with the number of times that each has struck."""
 
     @property
@@ -186,7 +186,7 @@ class Lab:
             for name, value in parameters.items():
                 self.put_parameter(queue, name, value)
         self.aws.deploy(self._deployment(archives))
-        self.asked_faults = [self.faults.turn_on(wish) for wish in choices.faults]
+        self.chosen_faults = [self.faults.turn_on(request) for request in choices.faults]
         self.aws.wake()
         self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)
         # The objects made so far stay until the end. A full collection would stop every answer of

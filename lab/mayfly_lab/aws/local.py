@@ -39,8 +39,8 @@ from mayfly_lab.aws.front.reading import read_models
 from mayfly_lab.aws.front.rights import mayfly_rights
 from mayfly_lab.aws.functions import api
 from mayfly_lab.aws.functions.environment import FunctionSpec
+from mayfly_lab.aws.functions.fork_server import ForkServer
 from mayfly_lab.aws.functions.functions import Functions
-from mayfly_lab.aws.functions.nursery import Nursery
 from mayfly_lab.aws.patches import Patches
 from mayfly_lab.aws.people import LAB, OPERATOR
 from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
@@ -276,8 +276,8 @@ class LocalAws:
         launcher = Launcher(self.ec2, cloud.backend("ec2"), cloud.parameter, cloud.profile)
         self._door.operations |= Operations(self.ec2, launcher).table()
 
-    def _environment(self, spec: FunctionSpec, nursery: Nursery) -> Any:
-        return create_environment(self._world, self._stack, self.endpoint, nursery, spec)
+    def _environment(self, spec: FunctionSpec, fork_server: ForkServer) -> Any:
+        return create_environment(self._world, self._stack, self.endpoint, fork_server, spec)
 
     def _deliver(self, target: Any, event: Event) -> None:
         """Invoke the function that is a rule's target, asynchronously."""

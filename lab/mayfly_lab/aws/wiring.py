@@ -12,8 +12,8 @@ from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.deploy.recorder import Recorder
 from mayfly_lab.aws.front.call import Kind, Principal
 from mayfly_lab.aws.functions.environment import ExecutionEnvironment, FunctionSpec
+from mayfly_lab.aws.functions.fork_server import ForkServer
 from mayfly_lab.aws.functions.functions import Functions
-from mayfly_lab.aws.functions.nursery import Nursery
 from mayfly_lab.aws.triggers.queue import QueueMapping, QueueTrigger
 from mayfly_lab.aws.triggers.stream import StreamMapping, StreamTrigger
 from mayfly_lab.aws.world import World
@@ -126,11 +126,11 @@ def principal_of(world: World, spec: FunctionSpec, stack: str) -> Principal:
 
 
 def create_environment(
-    world: World, stack: str, endpoint: str, nursery: Nursery, spec: FunctionSpec
+    world: World, stack: str, endpoint: str, fork_server: ForkServer, spec: FunctionSpec
 ) -> ExecutionEnvironment:
     """Start a worker for a function, with credentials of its own."""
     keys: Keys = world.credentials.issue(principal_of(world, spec, stack), FUNCTION_KEYS)
-    return ExecutionEnvironment(spec, keys, world.config.region, endpoint, nursery)
+    return ExecutionEnvironment(spec, keys, world.config.region, endpoint, fork_server)
 
 
 def event_sources(world: World, functions: Functions) -> list[Trigger]:

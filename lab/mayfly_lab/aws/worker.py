@@ -1,6 +1,6 @@
 """A function's worker: imports the handler as Lambda does, then serves one event at a time.
 
-The nursery runs `python -m mayfly_lab.aws.worker FD`: a process that imports the packages that
+The fork server runs `python -m mayfly_lab.aws.worker FD`: a process that imports the packages that
 every function needs, and forks a worker for each request on the socket FD. That each function
 imports its own needs is tested elsewhere, under Lambda's own runtime client. Events come as JSON
 lines on standard input, results go as JSON lines to a file of their own; standard output is the
@@ -64,11 +64,11 @@ def main() -> None:
     # Otherwise each worker's garbage collector would touch, and so copy, these objects' pages.
     gc.freeze()
     while request := _request(channel):
-        born, streams = request
+        settings, streams = request
         worker = os.fork()
         if not worker:
             channel.close()
-            _become(born, streams)
+            _become(settings, streams)
         for stream in streams:
             os.close(stream)
         channel.sendall(b"%d\n" % worker)
@@ -103,7 +103,7 @@ def _request(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     return (json.loads(message), streams) if message else None
 
 
-def _become(born: dict[str, Any], streams: list[int]) -> NoReturn:
+def _become(settings: dict[str, Any], streams: list[int]) -> NoReturn:
     """Turn this forked process into a worker, and run it to its end."""
     code = 1
     try:
@@ -115,16 +115,16 @@ def _become(born: dict[str, Any], streams: list[int]) -> NoReturn:
         os.close(log)
         os.set_inheritable(results, False)
         os.environ.clear()
-        os.environ.update(born["variables"])
+        os.environ.update(settings["variables"])
         time.tzset()
-        os.chdir(born["directory"])
-        sys.path[0:1] = born["paths"]
+        os.chdir(settings["directory"])
+        sys.path[0:1] = settings["paths"]
         work(os.fdopen(results, "w", buffering=1))
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and only the log can show why
         traceback.print_exc()
     finally:
-        # Not `sys.exit`: a worker must not run the nursery's exit handlers.
+        # Not `sys.exit`: a worker must not run the fork server's exit handlers.
         os._exit(code)
 
 

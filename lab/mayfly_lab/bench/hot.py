@@ -31,7 +31,7 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Workload:
     """The jobs of one run of the bench."""
 
     jobs: int
@@ -52,8 +52,10 @@ class Run:
     idle: Idle
 
 
-def run(lab: Lab, course: Course, wait: Callable[[float], None], say: Callable[[str], None]) -> Run:
-    """Run the course in rounds of one pool. `wait` waits for seconds, and may raise to end the run.
+def run(
+    lab: Lab, workload: Workload, wait: Callable[[float], None], say: Callable[[str], None]
+) -> Run:
+    """Run the workload in rounds of one pool. `wait` waits for seconds, and may raise.
 
     Raises:
         BenchError: a pool did not get hot or did not end, or a job did not pass.
@@ -63,19 +65,19 @@ def run(lab: Lab, course: Course, wait: Callable[[float], None], say: Callable[[
     _prepare(lab)
     idle: Idle | None = None
     done = 0
-    while done < course.jobs:
-        size = min(course.pool, course.jobs - done)
+    while done < workload.jobs:
+        size = min(workload.pool, workload.jobs - done)
         bench.fill(size)
         say(f"{size} machines are hot")
         if idle is None:
             idle = bench.idle(size)
-        bench.jobs(size, course.every)
+        bench.jobs(size, workload.every)
         done += size
-        say(f"{done} of {course.jobs} jobs have run")
+        say(f"{done} of {workload.jobs} jobs have run")
         bench.empty()
     if idle is None:
-        raise BenchError("the course has no jobs")
-    return Run(collect(lab, began, {QUEUE: course.pool}), idle)
+        raise BenchError("the workload has no jobs")
+    return Run(collect(lab, began, {QUEUE: workload.pool}), idle)
 
 
 def _prepare(lab: Lab) -> None:

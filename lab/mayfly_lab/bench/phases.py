@@ -105,13 +105,13 @@ def _recorded(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:
         if not entry.ok or entry.service != "dynamodb":
             continue
         for row in entry.resources.get("rows", ()):
-            job = _claimed(row)
+            job = _written_claim(row)
             if job and job not in seen:
                 seen.add(job)
                 yield job, entry.at
 
 
-def _claimed(row: Mapping[str, Any]) -> str:
+def _written_claim(row: Mapping[str, Any]) -> str:
     """Job id of the claim that the row's write concerns; empty for reads and other rows."""
     key = row["key"] or ""
     written = row["operation"] in _WRITES and key.startswith(_CLAIM)
@@ -128,13 +128,13 @@ def _mailbox(journal: Sequence[Entry]) -> tuple[dict[str, float], dict[str, floa
             job_of[write.row] = job
             written[job] = write.at
     taken: dict[str, float] = {}
-    for row, at in _looks(journal):
+    for row, at in _mailbox_reads(journal):
         if row in job_of and at >= written[job_of[row]]:
             taken.setdefault(job_of[row], at)
     return written, taken
 
 
-def _looks(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:
+def _mailbox_reads(journal: Sequence[Entry]) -> Iterator[tuple[str, float]]:
     """Row and time of each host's reads of its own mailbox row, which has the principal's name."""
     for entry in journal:
         if entry.ok and entry.operation == "GetItem":

@@ -9,46 +9,46 @@ from pathlib import Path
 from typing import Any
 
 from mayfly_lab.bench import figures, idle
-from mayfly_lab.bench.hot import QUEUE, BenchError, Course, Run, run
+from mayfly_lab.bench.hot import QUEUE, BenchError, Run, Workload, run
 from mayfly_lab.bench.phases import durations, marks_of
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.latency import Latency
-from mayfly_lab.report.live import Teller
+from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.timeline import job_lines
 
 
 def bench(
-    course: Course,
+    workload: Workload,
     agent: Path | None,
     latency: Latency,
     json_file: Path | None,
     wait: Callable[[float], None],
 ) -> None:
-    """Run the course in a lab, and print the figures; `json_file` gets the figures as JSON.
+    """Run the workload in a lab, and print the figures; `json_file` gets the figures as JSON.
 
     Raises:
         BenchError: the run got stuck, a job failed, or a job did not run on a hot machine.
     """
-    most = {"limits/max-instances": str(course.pool)}
+    most = {"limits/max-instances": str(workload.pool)}
     choices = LabChoices(agent=agent, latency=latency, parameters={QUEUE: most})
     with Lab(choices) as lab:
-        teller = Teller()
+        live = LiveReport()
         told = f"agent: {lab.agent_name}; latency: {latency}; machines: {lab.machines}"
-        teller.say(told)
+        live.say(told)
         for line in lab.notice:
-            teller.say(line)
-        seen = run(lab, course, wait, teller.say)
+            live.say(line)
+        seen = run(lab, workload, wait, live.say)
         agent_name = lab.agent_name
-    ways = ways_of(seen)
+    ways = phase_seconds(seen)
     found = figures.summary(list(ways.values()))
     title = f"{found.jobs} jobs on hot machines, {agent_name}, latency {latency}"
-    teller.lines(["", title, *figures.table(found), "", *idle.lines(seen.idle)])
+    live.lines(["", title, *figures.table(found), "", *idle.lines(seen.idle)])
     if json_file is not None:
         content = document(agent_name, latency, found, seen, ways)
         json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def ways_of(seen: Run) -> Mapping[str, Mapping[str, float]]:
+def phase_seconds(seen: Run) -> Mapping[str, Mapping[str, float]]:
     """Seconds by phase, by job id.
 
     Raises:

@@ -61,14 +61,14 @@ def bench(**chosen: Any) -> int:
 def _bench(chosen: BenchChoices) -> int:
     agent = options.agent(chosen.agent)
     # Late imports: they take a second, and --help and errors need not wait.
-    from mayfly_lab.bench.hot import BenchError, Course
+    from mayfly_lab.bench.hot import BenchError, Workload
     from mayfly_lab.bench.show import bench as measure
 
-    course = Course(chosen.jobs, chosen.pool, chosen.every)
+    workload = Workload(chosen.jobs, chosen.pool, chosen.every)
     stop = Stop()
     with stop.listening():
         try:
-            measure(course, agent, chosen.latency, chosen.json, stop.wait)
+            measure(workload, agent, chosen.latency, chosen.json, stop.wait)
         except BenchError as error:
             raise BrokenError(str(error)) from error
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mayfly_lab.faults import Wish
+from mayfly_lab.faults import FaultRequest
 from mayfly_lab.latency import Latency
 
 
@@ -22,7 +22,7 @@ class World:
     agent: str | None
     """The agent's program or `stand-in`; None for what is on PATH."""
     latency: Latency
-    faults: tuple[Wish, ...]
+    faults: tuple[FaultRequest, ...]
     json: Path | None
     """File for the report (`run`) or the printed facts (`up`)."""
 

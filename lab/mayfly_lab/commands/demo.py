@@ -36,11 +36,11 @@ def demo(agent: str | None, json: Path | None) -> int:
     """
     program = options.agent(agent)
     # A late import: it takes a second, and --help need not wait.
-    from mayfly_lab.demo.play import DemoError, play
+    from mayfly_lab.demo.run import DemoError, run_demo
 
     with _interrupted():
         try:
-            return play(program, json)
+            return run_demo(program, json)
         except DemoError as error:
             raise BrokenError(str(error)) from error
         except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mayfly_cli.ends import UsageError
-from mayfly_lab.faults import SWITCHES, FaultSyntaxError, Part, Wish, read
+from mayfly_lab.faults import SWITCHES, FaultRequest, FaultSyntaxError, Part, read
 
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 _EVENTS = ("aws.ec2/x", "aws.ssm/x", "aws.events/x", "dynamodb", "sqs")
@@ -24,23 +24,25 @@ start (counted from the deployment of the stacks), `for` limits the duration,
 WIDTH = 80
 
 
-def fault(text: str) -> Wish:
+def fault(text: str) -> FaultRequest:
     """Parse a fault, and check its target.
 
     Raises:
         FaultSyntaxError: the text cannot be read, or the lab has no such target.
     """
-    wish = read(text)
-    _check_target(wish)
-    return wish
+    request = read(text)
+    _check_target(request)
+    return request
 
 
-class FaultType(click.ParamType[Wish]):
+class FaultType(click.ParamType[FaultRequest]):
     """A fault, NAME=TARGET[,OPTION=VALUE…]."""
 
     name = "fault"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Wish:
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> FaultRequest:
         """The fault, parsed, with a known target."""
         try:
             return fault(value)
@@ -93,23 +95,23 @@ FAULTS = _table()
 """Table of faults, for the end of the help."""
 
 
-def check_queues(wishes: Sequence[Wish], queues: Sequence[str]) -> None:
+def check_queues(requests: Sequence[FaultRequest], queues: Sequence[str]) -> None:
     """Check the targets of queue faults against the lab's queues.
 
     Raises:
         UsageError: a fault's target matches no queue.
     """
-    for wish in wishes:
-        if wish.part is Part.QUEUE and not matching(queues, wish.target):
+    for request in requests:
+        if request.part is Part.QUEUE and not matching(queues, request.target):
             raise UsageError(
-                f"--fault: {wish.name}: unknown queue {wish.target!r}; the lab has"
+                f"--fault: {request.name}: unknown queue {request.target!r}; the lab has"
                 f" {', '.join(queues)}"
             )
 
 
-def _check_target(wish: Wish) -> None:
-    name, target = wish.name, wish.target
-    match wish.part:
+def _check_target(request: FaultRequest) -> None:
+    name, target = request.name, request.target
+    match request.part:
         case Part.BUILDKITE:
             known = _endpoints()
             if not matching(known, target):

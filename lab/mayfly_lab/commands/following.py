@@ -13,9 +13,9 @@ from mayfly.records.model import Instance, QueueRecord
 from mayfly.records.states import Supply
 from mayfly_lab.commands.rest import Builds
 from mayfly_lab.commands.stopping import Stop
-from mayfly_lab.commands.untaken import Untaken
+from mayfly_lab.commands.unreserved import UnreservedJobs
 from mayfly_lab.lab import Lab
-from mayfly_lab.report.live import Teller
+from mayfly_lab.report.live import LiveReport
 
 LOOK = 0.5
 """Seconds between two reads of the records: each read is a scan on the cores that run the lab."""
@@ -30,19 +30,19 @@ class Follower:
     """Watches one lab for one command. Every wait ends early when a signal stops the command."""
 
     lab: Lab
-    teller: Teller
+    live: LiveReport
     stop: Stop
-    untaken: Untaken = field(init=False)
+    unreserved: UnreservedJobs = field(init=False)
 
     def __post_init__(self) -> None:
-        self.untaken = Untaken(self.lab)
+        self.unreserved = UnreservedJobs(self.lab)
 
     def look(self) -> list[Instance]:
         """Print new states of machines and jobs not reserved. Returns all instance records."""
         found = list(self.lab.records.instances().values())
-        self.teller.on_instances(found)
-        for line in self.untaken.news():
-            self.teller.say(line)
+        self.live.on_instances(found)
+        for line in self.unreserved.new_lines():
+            self.live.say(line)
         return found
 
     def until(self, done: Callable[[list[Instance]], bool], seconds: float) -> bool:
@@ -92,10 +92,10 @@ class Follower:
         for step in steps:
             if step.id not in told:
                 told.add(step.id)
-                self.teller.say(f"the build waits at block step {step.label!r}; unblock it:")
-                self.teller.lines([f"  {builds.unblocking(view.number, step)}"])
+                self.live.say(f"the build waits at block step {step.label!r}; unblock it:")
+                self.live.lines([f"  {builds.unblocking(view.number, step)}"])
             if unblock(step.label):
-                self.teller.say(f"{step.label}: unblocked")
+                self.live.say(f"{step.label}: unblocked")
                 builds.unblock(view.number, step)
                 return True
         # No step is blocked: somebody has unblocked the build since the view was read.
@@ -120,14 +120,14 @@ class Follower:
         supply = [i for i in found if i.state.traits.supply is not Supply.NONE]
         idle = {i.instance_id for i in supply if i.job is None and i.instance_id} - ended
         if idle and not any(map(_pool, self.lab.records.queues().values())):
-            self.teller.say(f"the lab terminates {len(idle)} idle machines of the pool")
+            self.live.say(f"the lab terminates {len(idle)} idle machines of the pool")
             self.lab.aws.client("ec2").terminate_instances(InstanceIds=sorted(idle))
             ended |= idle
         waiting = any(claim.open for claim in self.lab.records.claims().values())
         return not waiting and not any(i.open for i in found)
 
 
-def asked(stop: Stop) -> Callable[[str], bool]:
+def confirm_at_terminal(stop: Stop) -> Callable[[str], bool]:
     """A function that asks at the terminal whether to unblock a step; no terminal means no."""
 
     def ask(label: str) -> bool:

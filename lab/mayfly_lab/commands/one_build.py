@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from buildkite_emulator import BuildView, JobState
 from mayfly_lab.commands.chosen import RunChoices
-from mayfly_lab.commands.following import BLOCKED, Follower, asked
+from mayfly_lab.commands.following import BLOCKED, Follower, confirm_at_terminal
 from mayfly_lab.commands.source import Source
 from mayfly_lab.commands.stopping import Stop
-from mayfly_lab.commands.untaken import untaken
+from mayfly_lab.commands.unreserved import unreserved_line
 from mayfly_lab.faults import Fault
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.report import document, show
 from mayfly_lab.report.checks import Check, check_all
 from mayfly_lab.report.collect import collect
 from mayfly_lab.report.evidence import Evidence
-from mayfly_lab.report.live import Teller
+from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import Logs
 from mayfly_lab.report.timeline import instance_lines, job_lines
 
@@ -47,26 +47,26 @@ class OneBuild:
             Stopped: a signal ended the command.
         """
         with Lab(self.choices) as lab:
-            teller = Teller(lab.buildkite.log, Logs(self.chosen.logs))
-            for line in self._before(lab):
-                teller.say(line)
+            live = LiveReport(lab.buildkite.log, Logs(self.chosen.logs))
+            for line in self._preamble(lab):
+                live.say(line)
             self.source.add_to(lab)
-            follower = Follower(lab, teller, self.stop)
+            follower = Follower(lab, live, self.stop)
             self._wait_for_pool(follower)
             view = self._build(follower)
             gone = follower.wind_down()
-            evidence = collect(lab, teller.began, self._limits())
+            evidence = collect(lab, live.began, self._limits())
             broken_lab = lab.aws.failures
             cold = lab.stated_cold_seconds
-            for line in _never_struck(lab.asked_faults):
-                teller.say(line)
+            for line in _never_struck(lab.chosen_faults):
+                live.say(line)
         if not gone:
-            teller.say("warning: not every machine and job ended in time")
-        checks = [*check_all(evidence), *_of_the_lab(broken_lab)]
-        self._report(teller, evidence, checks, cold)
-        return self._verdict(teller, view, checks)
+            live.say("warning: not every machine and job ended in time")
+        checks = [*check_all(evidence), *_lab_check(broken_lab)]
+        self._report(live, evidence, checks, cold)
+        return self._verdict(live, view, checks)
 
-    def _before(self, lab: Lab) -> Iterator[str]:
+    def _preamble(self, lab: Lab) -> Iterator[str]:
         """Lines to print before the build begins: agent, machines, repository, queues, faults."""
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
         yield from lab.notice
@@ -81,8 +81,8 @@ class OneBuild:
             yield "warning: the repository has uncommitted work, which jobs do not see"
         delays = f"; latency: {self.choices.latency}" if any(_delays(self.choices)) else ""
         yield f"queues: {', '.join(self.choices.queues)}{delays}"
-        for wish in self.choices.faults:
-            yield f"fault: {wish.text}"
+        for request in self.choices.faults:
+            yield f"fault: {request.text}"
         yield "the stacks are deployed; the functions run with the templates' triggers"
 
     def _wait_for_pool(self, follower: Follower) -> None:
@@ -90,21 +90,21 @@ class OneBuild:
         # A schedule is not counted: its pool size depends on the time of day.
         wanted = sum(int(p["pool/hot"]) for p in parameters if p.get("pool/hot", "").isdigit())
         if wanted and not follower.hot(wanted):
-            follower.teller.say(f"fewer than {wanted} machines are hot; the build begins anyway")
+            follower.live.say(f"fewer than {wanted} machines are hot; the build begins anyway")
         elif wanted:
-            follower.teller.say(f"{wanted} machines are hot and proven; the build begins")
+            follower.live.say(f"{wanted} machines are hot and proven; the build begins")
 
     def _build(self, follower: Follower) -> BuildView:
-        lab, teller = follower.lab, follower.teller
-        lab.buildkite.subscribe(teller.on_job)
+        lab, live = follower.lab, follower.live
+        lab.buildkite.subscribe(live.on_job)
         env = dict(self.chosen.env)
         made = lab.buildkite.create_build(self.source.slug, self.source.request(env))
-        unblock = (lambda _: True) if self.chosen.unblock else asked(self.stop)
+        unblock = (lambda _: True) if self.chosen.unblock else confirm_at_terminal(self.stop)
         view = follower.build(made.id, self.chosen.timeout, unblock)
-        teller.say(f"the build {_ending(view)}")
+        live.say(f"the build {_ending(view)}")
         for job in view.jobs:
             if job.state is JobState.SCHEDULED:
-                teller.say(untaken(job))
+                live.say(unreserved_line(job))
         if view.state == BLOCKED or not _is_over(view):
             lab.buildkite.cancel_build(made.id)
         return view
@@ -115,7 +115,7 @@ class OneBuild:
         return {queue: int(value or _MOST_INSTANCES) for queue, value in values.items()}
 
     def _report(
-        self, teller: Teller, evidence: Evidence, checks: Sequence[Check], cold: float
+        self, live: LiveReport, evidence: Evidence, checks: Sequence[Check], cold: float
     ) -> None:
         jobs, instances = job_lines(evidence), instance_lines(evidence)
         numbers = {line.id: number for number, line in enumerate(jobs, start=1)}
@@ -125,15 +125,15 @@ class OneBuild:
             show.speed(jobs, cold),
             show.checks_table(checks),
         ):
-            teller.lines(["", *section])
+            live.lines(["", *section])
         if self.chosen.json is not None:
             document.write(self.chosen.json, document.document(jobs, instances, checks))
 
-    def _verdict(self, teller: Teller, view: BuildView, checks: Sequence[Check]) -> int:
+    def _verdict(self, live: LiveReport, view: BuildView, checks: Sequence[Check]) -> int:
         broken = sum(not check.held for check in checks)
         held = "all checks held" if not broken else f"{broken} checks are BROKEN"
-        seconds = time.time() - teller.began
-        teller.lines(["", f"the build {_ending(view)}; {held}; {seconds:.0f} s"])
+        seconds = time.time() - live.began
+        live.lines(["", f"the build {_ending(view)}; {held}; {seconds:.0f} s"])
         return 0 if _is_over(view) and view.state == "passed" and not broken else 1
 
 
@@ -161,6 +161,6 @@ def _delays(choices: LabChoices) -> tuple[float, float]:
     return choices.latency.buildkite, choices.latency.aws
 
 
-def _of_the_lab(failures: Sequence[Exception]) -> list[Check]:
+def _lab_check(failures: Sequence[Exception]) -> list[Check]:
     broken = tuple(repr(each) for each in failures)
     return [Check("lab", "the lab has no failures of its own", broken)] if broken else []

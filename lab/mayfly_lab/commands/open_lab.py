@@ -23,7 +23,7 @@ from mayfly_lab.commands.lines import (
 )
 from mayfly_lab.commands.stopping import Stop, Stopped
 from mayfly_lab.lab import STACK, Lab, LabChoices
-from mayfly_lab.report.live import Teller
+from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import Logs
 
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
@@ -52,14 +52,14 @@ class OpenLab:
         try:
             with Lab(choices) as lab:
                 self.stop.check()
-                teller = Teller(lab.buildkite.log, Logs.NONE)
+                live = LiveReport(lab.buildkite.log, Logs.NONE)
                 self._furnish(lab)
                 printed = list(lines(lab))
-                teller.lines(self._introduction(lab, printed))
+                live.lines(self._introduction(lab, printed))
                 if file is not None:
                     _write(file, facts(lab, printed))
-                lab.buildkite.subscribe(teller.on_job)
-                self._stay(Follower(lab, teller, self.stop))
+                lab.buildkite.subscribe(live.on_job)
+                self._stay(Follower(lab, live, self.stop))
         except Stopped:
             return 0
         finally:
@@ -88,8 +88,8 @@ class OpenLab:
         if self.no_namespaces:
             yield f"warning: machines run in plain directories: {self.no_namespaces}"
         yield f"Mayfly's queues: {', '.join(lab.choices.queues)}"
-        for wish in lab.choices.faults:
-            yield f"fault: {wish.text}"
+        for request in lab.choices.faults:
+            yield f"fault: {request.text}"
         for line in printed:
             yield ""
             yield f"# {line.what}"

@@ -1,7 +1,7 @@
 """Faults that the lab can inject: one table of all of them, and the faults turned on."""
 
 from mayfly_lab.faults.durations import parse_seconds
-from mayfly_lab.faults.switches import Fault, Faults, Options, Wish, read
+from mayfly_lab.faults.switches import Fault, FaultRequest, Faults, Options, read
 from mayfly_lab.faults.syntax import FaultSyntaxError
 from mayfly_lab.faults.table import FOREVER, SWITCHES, Part, Switch
 
@@ -9,12 +9,12 @@ __all__ = [
     "FOREVER",
     "SWITCHES",
     "Fault",
+    "FaultRequest",
     "FaultSyntaxError",
     "Faults",
     "Options",
     "Part",
     "Switch",
-    "Wish",
     "parse_seconds",
     "read",
 ]

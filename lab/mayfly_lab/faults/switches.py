@@ -79,7 +79,7 @@ class Options(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class FaultRequest:
     """A switch that is parsed but not turned on."""
 
     name: str
@@ -94,7 +94,7 @@ class Wish:
         return SWITCHES[self.name].part
 
 
-def read(text: str) -> Wish:
+def read(text: str) -> FaultRequest:
     """Parse a switch, `NAME=TARGET,…`.
 
     Raises:
@@ -108,7 +108,7 @@ def read(text: str) -> Wish:
         raise FaultSyntaxError(f"{name}: needs a target (try {name}={switch.example})")
     if switch.part is Part.AWS and ":" not in target and target != "*":
         raise FaultSyntaxError(f"{name}: {target!r} is not SERVICE:OPERATION (try ec2:CreateFleet)")
-    return Wish(name, target, _options(name, given), text)
+    return FaultRequest(name, target, _options(name, given), text)
 
 
 def _options(name: str, given: list[str]) -> Options:
@@ -177,9 +177,9 @@ class Faults:
         """
         return self.turn_on(read(text))
 
-    def turn_on(self, wish: Wish) -> Fault:
+    def turn_on(self, request: FaultRequest) -> Fault:
         """Turn on a parsed switch; its times count from now."""
-        return self.set(wish.name, wish.target, **wish.options)
+        return self.set(request.name, request.target, **request.options)
 
     def set(self, name: str, target: str = "*", **options: Unpack[Options]) -> Fault:
         """Turn a fault on, for `count` strikes or `seconds`; with neither, the table's count holds.

@@ -81,7 +81,7 @@ class Room:
         self._programs = _INSIDE
         self._path = ""
         if ground.kind is Kind.DIRECTORY:
-            self._fit_out()
+            self._copy_programs()
         (self._home / "root").mkdir()
 
     def boot(self, boot: Boot) -> None:
@@ -101,7 +101,7 @@ class Room:
                 return
             place.machine = self._make(boot, place)
             place.machine.start()
-        self._doom(boot, place.machine)
+        self._start_fault_timers(boot, place.machine)
 
     def cut(self, instance_id: str) -> None:
         """Cut a machine's power. When this returns, no process of the machine is left.
@@ -136,7 +136,7 @@ class Room:
         if self._home.exists():
             shutil.rmtree(self._home)
 
-    def _fit_out(self) -> None:
+    def _copy_programs(self) -> None:
         """Copy the programs of machines without namespaces to where their user can read them."""
         self._home.chmod(0o711)
         home = self._home / "lab"
@@ -197,7 +197,7 @@ class Room:
             "PATH": self._path,
         }
 
-    def _doom(self, boot: Boot, machine: Machine) -> None:
+    def _start_fault_timers(self, boot: Boot, machine: Machine) -> None:
         """Start a timer for each fault that ends or stops this machine."""
         ends = {"machine-dies": machine.fail, "machine-hangs": machine.hang}
         for name, end in ends.items():

@@ -18,7 +18,7 @@ _SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
 
 
 @dataclass(slots=True)
-class Teller:
+class LiveReport:
     """Prints events with the seconds since its creation. Thread-safe."""
 
     log_of: Callable[[str], bytes] = lambda _: b""

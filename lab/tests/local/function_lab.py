@@ -15,8 +15,8 @@ from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import LabConfig
 from mayfly_lab.aws.front.journal import Journal
 from mayfly_lab.aws.functions.environment import ExecutionEnvironment, FunctionSpec, Outcome
+from mayfly_lab.aws.functions.fork_server import ForkServer
 from mayfly_lab.aws.functions.functions import Functions
-from mayfly_lab.aws.functions.nursery import Nursery
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import Keys
 
@@ -86,8 +86,12 @@ def keys(number: int = 0) -> Keys:
     return Keys(f"ASIA{number:016}", "secret", "token", expires)
 
 
-def environment(a_spec: FunctionSpec, nursery: Nursery, number: int = 0) -> ExecutionEnvironment:
-    return ExecutionEnvironment(a_spec, keys(number), "us-east-1", "http://127.0.0.1:1", nursery)
+def environment(
+    a_spec: FunctionSpec, fork_server: ForkServer, number: int = 0
+) -> ExecutionEnvironment:
+    return ExecutionEnvironment(
+        a_spec, keys(number), "us-east-1", "http://127.0.0.1:1", fork_server
+    )
 
 
 @contextmanager
@@ -106,7 +110,9 @@ def a_world(home: Path) -> Iterator[World]:
 def functions(world: World, *specs: FunctionSpec) -> Iterator[Functions]:
     """The functions of an account."""
     numbers = iter(range(1000))
-    running = Functions(world, lambda each, nursery: environment(each, nursery, next(numbers)))
+    running = Functions(
+        world, lambda each, fork_server: environment(each, fork_server, next(numbers))
+    )
     for each in specs:
         running.add(each)
     yield running

@@ -213,9 +213,9 @@ def test_a_worker_does_not_outlive_the_lab(tmp_path: Path) -> None:
     event = {"do": "sleep", "file": str(started), "seconds": 300}
     lab = textwrap.dedent(f"""
         from pathlib import Path
-        from mayfly_lab.aws.functions.nursery import Nursery
+        from mayfly_lab.aws.functions.fork_server import ForkServer
         from local.function_lab import environment, spec
-        environment(spec(Path({str(tmp_path)!r})), Nursery()).invoke({event!r})
+        environment(spec(Path({str(tmp_path)!r})), ForkServer()).invoke({event!r})
     """)
     running = subprocess.Popen(
         [sys.executable, "-c", lab], env={**os.environ, "PYTHONPATH": ":".join(sys.path)}

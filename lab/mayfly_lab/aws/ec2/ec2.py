@@ -79,7 +79,7 @@ class Ec2:
                 instance.skew = skew.seconds
             if instance.spot and (notice := faults.take("spot-notice", *known)):
                 seconds = self.life.world.delays.pending + notice.seconds
-                self.life.world.timers.after(seconds, partial(self._want_back, instance))
+                self.life.world.timers.after(seconds, partial(self._interrupt_if_running, instance))
 
     def clock_skew(self, instance_id: str) -> float:
         """Seconds by which the instance's clock is fast; 0 for unknown ids."""
@@ -172,7 +172,7 @@ class Ec2:
                 "EC2 Spot Instance Interruption Warning",
                 {"instance-id": instance_id, "instance-action": "terminate"},
             )
-            self.life.world.timers.after(seconds, partial(self._take_back, instance))
+            self.life.world.timers.after(seconds, partial(self._end_interrupted, instance))
 
     def profile(self, instance_id: str) -> ServedProfile | None:
         """The profile that IMDS serves now, later than the EC2 API shows it; None means 404."""
@@ -201,12 +201,12 @@ class Ec2:
             else:
                 self.life.halt(instance, BY_ITSELF)
 
-    def _want_back(self, instance: Instance) -> None:
+    def _interrupt_if_running(self, instance: Instance) -> None:
         with self.lock:
             if instance.state is State.RUNNING:
                 self.interrupt(instance.instance_id)
 
-    def _take_back(self, instance: Instance) -> None:
+    def _end_interrupted(self, instance: Instance) -> None:
         with self.lock:
             self.life.shut_down(instance, BY_SPOT)
 

@@ -174,9 +174,11 @@ class Launcher:
         )
         for each in reservation.instances:
             each.add_tags(_aws_tags(specification, fleet_id))
-        return [self._begun(specification, each, reservation.id) for each in reservation.instances]
+        return [
+            self._started(specification, each, reservation.id) for each in reservation.instances
+        ]
 
-    def _begun(self, specification: Specification, moto: Any, reservation: str) -> Instance:
+    def _started(self, specification: Specification, moto: Any, reservation: str) -> Instance:
         for nic in moto.nics.values():
             nic.add_tags(dict(specification.tags.get("network-interface", {})))
         if specification.spot:

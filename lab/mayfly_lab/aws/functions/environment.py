@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mayfly_lab.aws.functions.nursery import Nursery
+from mayfly_lab.aws.functions.fork_server import ForkServer
 from mayfly_lab.contracts import Keys
 
 _DEATH_SECONDS = 10.0
@@ -69,7 +69,7 @@ class ExecutionEnvironment:
     """A worker process. Only `kill` is thread-safe."""
 
     def __init__(
-        self, spec: FunctionSpec, keys: Keys, region: str, endpoint: str, nursery: Nursery
+        self, spec: FunctionSpec, keys: Keys, region: str, endpoint: str, fork_server: ForkServer
     ) -> None:
         self.arn = spec.arn
         self.access_key = keys.access_key
@@ -83,7 +83,7 @@ class ExecutionEnvironment:
         read, self._events = os.pipe()
         try:
             with spec.log.open("ab") as log:
-                self._worker = nursery.start(
+                self._worker = fork_server.start(
                     _variables(spec, keys, region, endpoint),
                     (spec.code, *spec.layers),
                     spec.code,
@@ -134,7 +134,7 @@ class ExecutionEnvironment:
             if self._closed or self._killed.is_set():
                 return
             self._killed.set()
-            # A dead worker keeps its process id until the nursery closes: no other process is hit.
+            # A dead worker keeps its pid until the fork server closes: no other process is hit.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._worker, signal.SIGKILL)
             self._ended(_DEATH_SECONDS)

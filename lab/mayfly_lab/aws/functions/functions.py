@@ -13,7 +13,7 @@ from mayfly_lab.aws.functions.environment import (
     Outcome,
     WorkerGoneError,
 )
-from mayfly_lab.aws.functions.nursery import Nursery
+from mayfly_lab.aws.functions.fork_server import ForkServer
 from mayfly_lab.aws.world import World
 
 KILL_SECONDS = 0.2
@@ -37,11 +37,11 @@ class Functions:
     def __init__(
         self,
         world: World,
-        create: Callable[[FunctionSpec, Nursery], ExecutionEnvironment],
+        create: Callable[[FunctionSpec, ForkServer], ExecutionEnvironment],
     ) -> None:
         self._world = world
         self._create = create
-        self._nursery = Nursery()
+        self._fork_server = ForkServer()
         self._lock = threading.Lock()
         self._closed = False
         self._by_arn: dict[str, _Function] = {}
@@ -130,7 +130,7 @@ class Functions:
             environment.kill()
         for environment in idle:
             environment.close()
-        self._nursery.close()
+        self._fork_server.close()
 
     def _take(self, function: _Function) -> ExecutionEnvironment:
         with self._lock:
@@ -143,7 +143,7 @@ class Functions:
                     break
                 environment.close()
             else:
-                environment = self._create(function.spec, self._nursery)
+                environment = self._create(function.spec, self._fork_server)
             self._busy[environment.access_key] = environment
         return environment
 

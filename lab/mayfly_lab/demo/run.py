@@ -13,8 +13,8 @@ from buildkite_emulator import BuildRequest, JobEvent, JobState
 from mayfly.records.model import Instance
 from mayfly.records.states import Supply
 from mayfly_lab.aws.config import Delays
-from mayfly_lab.demo import cast
-from mayfly_lab.demo.fates import Fates
+from mayfly_lab.demo import expected
+from mayfly_lab.demo.incidents import Incidents
 from mayfly_lab.lab import ROOT, Lab, LabChoices
 from mayfly_lab.report import document, show
 from mayfly_lab.report.checks import Check, check_all
@@ -37,7 +37,7 @@ class DemoError(Exception):
 
 
 @dataclass(slots=True)
-class Stage:
+class Printer:
     """Prints events with the seconds since the demo's start."""
 
     began: float = field(default_factory=time.time)
@@ -58,27 +58,29 @@ class Stage:
         self.say(f"{show.plain(job.label)}: {job.state}{how}{where}")
 
 
-def play(agent: Path | None, json_file: Path | None) -> int:
+def run_demo(agent: Path | None, json_file: Path | None) -> int:
     """Run the demo. Returns 0 when every check held, else 1.
 
     Raises:
         DemoError: a condition did not come true within `PATIENCE`.
     """
-    stage = Stage()
-    choices = LabChoices(queues=cast.QUEUES, agent=agent, delays=DELAYS, parameters=cast.PARAMETERS)
+    printer = Printer()
+    choices = LabChoices(
+        queues=expected.QUEUES, agent=agent, delays=DELAYS, parameters=expected.PARAMETERS
+    )
     with Lab(choices) as lab:
-        stage.say(f"agent: {lab.agent_name}")
+        printer.say(f"agent: {lab.agent_name}")
         for line in lab.notice:
-            stage.say(line)
-        stage.say(f"machines: {lab.machines}")
-        stage.say("the stacks are deployed; the four functions run with the templates' triggers")
-        _act(lab, stage)
-        evidence = collect(lab, stage.began, cast.LIMITS)
+            printer.say(line)
+        printer.say(f"machines: {lab.machines}")
+        printer.say("the stacks are deployed; the four functions run with the templates' triggers")
+        _run_builds(lab, printer)
+        evidence = collect(lab, printer.began, expected.LIMITS)
         cold = lab.stated_cold_seconds
         broken_lab = lab.aws.failures
     jobs, instances = job_lines(evidence), instance_lines(evidence)
     steps = [job.step_key or "" for job in evidence.jobs]
-    checks = [cast.as_scripted(list(zip(steps, jobs, strict=True))), *check_all(evidence)]
+    checks = [expected.check_ends(list(zip(steps, jobs, strict=True))), *check_all(evidence)]
     if broken_lab:
         checks.append(
             Check("lab", "the lab has no failures of its own", tuple(repr(e) for e in broken_lab))
@@ -96,11 +98,11 @@ def play(agent: Path | None, json_file: Path | None) -> int:
         document.write(json_file, document.document(jobs, instances, checks))
     broken = sum(not check.held for check in checks)
     verdict = "all checks held" if not broken else f"{broken} checks are BROKEN"
-    sys.stdout.write(f"\n{verdict}; {time.time() - stage.began:.0f} s\n")
+    sys.stdout.write(f"\n{verdict}; {time.time() - printer.began:.0f} s\n")
     return 1 if broken else 0
 
 
-def _act(lab: Lab, stage: Stage) -> None:
+def _run_builds(lab: Lab, printer: Printer) -> None:
     """Run both builds, from no machine to no machine. Raises DemoError."""
     lab.buildkite.add_repository("example", ROOT / "examples", branches=["release/1"])
     repository = lab.buildkite.repository_url("example")
@@ -108,34 +110,34 @@ def _act(lab: Lab, stage: Stage) -> None:
         file = "pipeline.yml" if slug == "example" else "release.yml"
         text = (ROOT / "examples" / file).read_text(encoding="utf-8")
         lab.buildkite.add_pipeline(slug, text, repository)
-    lab.buildkite.subscribe(stage.on_job)
-    _until(lab, stage, "dispatch knows both queues", lambda _: _known(lab))
-    stage.say("no machine runs; a user pushes a release")
+    lab.buildkite.subscribe(printer.on_job)
+    _until(lab, printer, "dispatch knows both queues", lambda _: _known(lab))
+    printer.say("no machine runs; a user pushes a release")
     release = lab.buildkite.create_build("release", BuildRequest(branch="release/1"))
-    _until(lab, stage, "the release has its machines", lambda _: _running(lab, release.id))
-    stage.say(f"an operator sets pool/hot to {cast.POOL}")
-    lab.put_parameter("default", "pool/hot", str(cast.POOL))
-    _until(lab, stage, "the pool is hot", lambda found: _ready(found) >= cast.POOL)
-    stage.say(f"{cast.POOL} machines are hot and proven; a user pushes a commit")
+    _until(lab, printer, "the release has its machines", lambda _: _running(lab, release.id))
+    printer.say(f"an operator sets pool/hot to {expected.POOL}")
+    lab.put_parameter("default", "pool/hot", str(expected.POOL))
+    _until(lab, printer, "the pool is hot", lambda found: _ready(found) >= expected.POOL)
+    printer.say(f"{expected.POOL} machines are hot and proven; a user pushes a commit")
     # Without a target, no machine of the pool is replaced during the build.
     lab.put_parameter("default", "pool/hot", "0")
-    fates = Fates(lab, stage.say)
-    fates.start()
+    incidents = Incidents(lab, printer.say)
+    incidents.start()
     example = lab.buildkite.create_build("example", BuildRequest(branch="main"))
     builds = (release.id, example.id)
-    _until(lab, stage, "every job ends", lambda _: all(_over(lab, build) for build in builds))
-    fates.stop()
-    stage.say("every job has ended")
-    _until(lab, stage, "every machine is gone", lambda found: not any(i.open for i in found))
+    _until(lab, printer, "every job ends", lambda _: all(_over(lab, build) for build in builds))
+    incidents.stop()
+    printer.say("every job has ended")
+    _until(lab, printer, "every machine is gone", lambda found: not any(i.open for i in found))
 
 
-def _until(lab: Lab, stage: Stage, what: str, done: Callable[[Instances], bool]) -> None:
+def _until(lab: Lab, printer: Printer, what: str, done: Callable[[Instances], bool]) -> None:
     """Wait until `done`, and print changes of machines meanwhile. Raises DemoError."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         found = tuple(lab.records.instances().values())
-        for instance_id, line in _changes(found, stage.told):
-            stage.say(f"{instance_id} {line}")
+        for instance_id, line in _changes(found, printer.told):
+            printer.say(f"{instance_id} {line}")
         if done(found):
             return
         time.sleep(_LOOK)
@@ -155,7 +157,7 @@ def _ready(found: Instances) -> int:
 
 
 def _known(lab: Lab) -> bool:
-    return bool(lab.buildkite.stacks()) and set(lab.records.queues()) == set(cast.QUEUES)
+    return bool(lab.buildkite.stacks()) and set(lab.records.queues()) == set(expected.QUEUES)
 
 
 def _running(lab: Lab, build: str) -> bool:

@@ -10,23 +10,23 @@ from buildkite_emulator import JobState, JobView
 from mayfly_lab.lab import Lab
 from mayfly_lab.report import show
 
-UNTAKEN = timedelta(seconds=10)
+REPORT_AFTER = timedelta(seconds=10)
 """A runnable job is reported after this time: Mayfly lists jobs several times a second."""
 
 
-class Untaken:
-    """Reports each job once that is runnable for `UNTAKEN` and not reserved."""
+class UnreservedJobs:
+    """Reports each job once that is runnable for `REPORT_AFTER` and not reserved."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._told: set[str] = set()
 
-    def news(self) -> Iterator[str]:
+    def new_lines(self) -> Iterator[str]:
         """A line for each such job not reported yet: its name, its rules and the reason."""
         for job in self._lab.buildkite.jobs():
-            if job.id not in self._told and _waits(job):
+            if job.id not in self._told and _is_reported(job):
                 self._told.add(job.id)
-                yield f"{untaken(job)} after {UNTAKEN.seconds} s: {self._reason(job)}"
+                yield f"{unreserved_line(job)} after {REPORT_AFTER.seconds} s: {self._reason(job)}"
 
     def _reason(self, job: JobView) -> str:
         queues = self._lab.choices.queues
@@ -35,23 +35,23 @@ class Untaken:
         log = self._lab.aws.log_of("dispatch").read_text("utf-8", "replace")
         if not log:
             return "dispatch has not run yet"
-        return _said_of(job, log) or "see the log of dispatch"
+        return _reason_in_log(job, log) or "see the log of dispatch"
 
 
-def untaken(job: JobView) -> str:
+def unreserved_line(job: JobView) -> str:
     """Line for a job that is not reserved: its name and its agent rules."""
     rules = ", ".join(job.agent_query_rules) or "no rules"
     return f"{show.plain(job.name)}: not reserved ({rules})"
 
 
-def _waits(job: JobView) -> bool:
+def _is_reported(job: JobView) -> bool:
     since = job.timeline.runnable
     if job.state is not JobState.SCHEDULED or since is None:
         return False
-    return datetime.now(UTC) - since >= UNTAKEN
+    return datetime.now(UTC) - since >= REPORT_AFTER
 
 
-def _said_of(job: JobView, log: str) -> str:
+def _reason_in_log(job: JobView, log: str) -> str:
     """The reason in dispatch's log why the job matches no queue; empty without such a line."""
     for line in log.splitlines():
         _, found, said = line.partition(f"job {job.id} does not match ")

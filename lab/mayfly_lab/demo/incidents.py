@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from buildkite_emulator import JobEvent, JobState
-from mayfly_lab.demo.cast import CANCELLED, INTERRUPTED, KILLED
+from mayfly_lab.demo.expected import CANCELLED, INTERRUPTED, KILLED
 from mayfly_lab.lab import Lab
 from mayfly_lab.report.checks import mailbox_writes
 
@@ -19,7 +19,7 @@ _WARNING = 20.0
 
 
 @dataclass(slots=True)
-class Fates:
+class Incidents:
     """Watches Buildkite's events and, in a thread, the journal; strikes each step's job once."""
 
     lab: Lab
@@ -30,7 +30,7 @@ class Fates:
     def start(self) -> None:
         """Start to watch."""
         self.lab.buildkite.subscribe(self._on_event)
-        threading.Thread(target=self._watch_assignments, name="fates", daemon=True).start()
+        threading.Thread(target=self._watch_assignments, name="incidents", daemon=True).start()
 
     def stop(self) -> None:
         """Stop the watch of assignments. Timers that run already still strike."""

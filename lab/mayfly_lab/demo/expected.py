@@ -33,7 +33,7 @@ notice while the job runs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExpectedEnd:
     """The expected end of a step's jobs."""
 
     outcome: str
@@ -46,32 +46,32 @@ class Part:
     """A word that Mayfly's reason must contain; empty accepts any reason."""
 
 
-PARTS: Mapping[str, Sequence[Part]] = {
-    "lint": [Part("passed")],
-    "unit": [Part("passed")],
-    "integration": [Part("passed", jobs=2)],
-    "build": [Part("passed", path="hot")],
-    KILLED: [Part("passed", attempt=2)],
-    "benchmarks": [Part("soft_failed", exit_status=3)],
-    "broken": [Part("failed", exit_status=7)],
-    CANCELLED: [Part("canceled", path="", exit_status=None, reason="cancel")],
+ENDS: Mapping[str, Sequence[ExpectedEnd]] = {
+    "lint": [ExpectedEnd("passed")],
+    "unit": [ExpectedEnd("passed")],
+    "integration": [ExpectedEnd("passed", jobs=2)],
+    "build": [ExpectedEnd("passed", path="hot")],
+    KILLED: [ExpectedEnd("passed", attempt=2)],
+    "benchmarks": [ExpectedEnd("soft_failed", exit_status=3)],
+    "broken": [ExpectedEnd("failed", exit_status=7)],
+    CANCELLED: [ExpectedEnd("canceled", path="", exit_status=None, reason="cancel")],
     # No exit status: the agent's status for a stopped job depends on a race, the outcome does not.
-    INTERRUPTED: [Part("failed", exit_status=None), Part("passed")],
-    "package": [Part("passed")],
-    "deploy": [Part("failed", path="", exit_status=-1, attempt=1, reason="policy")],
-    "staging": [Part("passed", path="cold")],
-    "smoke": [Part("passed", path="cold")],
+    INTERRUPTED: [ExpectedEnd("failed", exit_status=None), ExpectedEnd("passed")],
+    "package": [ExpectedEnd("passed")],
+    "deploy": [ExpectedEnd("failed", path="", exit_status=-1, attempt=1, reason="policy")],
+    "staging": [ExpectedEnd("passed", path="cold")],
+    "smoke": [ExpectedEnd("passed", path="cold")],
 }
 """By step: its jobs in the order of creation; a retry is a job of its own."""
 
 
-def as_scripted(lines: Sequence[tuple[str, JobLine]]) -> Check:
-    """Check that every job ended as `PARTS` expects. `lines` are pairs of step key and line."""
+def check_ends(lines: Sequence[tuple[str, JobLine]]) -> Check:
+    """Check that every job ended as `ENDS` expects. `lines` are pairs of step key and line."""
     return Check("as-scripted", "every job of the demo ended as expected", tuple(_wrong(lines)))
 
 
 def _wrong(lines: Sequence[tuple[str, JobLine]]) -> Iterator[str]:
-    for step, parts in PARTS.items():
+    for step, parts in ENDS.items():
         mine = [line for key, line in lines if key == step]
         wanted = [part for part in parts for _ in range(part.jobs)]
         if len(mine) != len(wanted):
@@ -84,7 +84,7 @@ def _wrong(lines: Sequence[tuple[str, JobLine]]) -> Iterator[str]:
             yield f"{ran} jobs ran on {path} machines, at least {least} expected"
 
 
-def _differences(step: str, line: JobLine, part: Part) -> Iterator[str]:
+def _differences(step: str, line: JobLine, part: ExpectedEnd) -> Iterator[str]:
     seen = {"outcome": line.outcome, "attempt": line.attempt}
     wanted = {"outcome": part.outcome, "attempt": part.attempt}
     if part.path is not None:

@@ -17,12 +17,12 @@ _PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV")
 """Variables that Python needs to find installed packages; workers get no other ones of the lab."""
 
 
-class Nursery:
+class ForkServer:
     """Starts workers of `mayfly_lab.aws.worker`. Thread-safe.
 
     The imports of a function take a third of a second of a core. All of the lab shares two cores,
     so the imports happen once. An ended worker stays a zombie and keeps its process id until the
-    nursery closes.
+    fork server closes.
     """
 
     def __init__(self) -> None:
@@ -51,14 +51,14 @@ class Nursery:
         `streams` are the files for the worker's events, results and log; the worker gets copies.
 
         Raises:
-            OSError: the nursery is closed.
+            OSError: the fork server is closed.
         """
-        born = {
+        settings = {
             "variables": dict(variables),
             "paths": [str(path) for path in paths],
             "directory": str(directory),
         }
-        message = json.dumps(born).encode() + b"\n"
+        message = json.dumps(settings).encode() + b"\n"
         with self._lock:
             sent = socket.send_fds(self._channel, [message], streams)
             self._channel.sendall(message[sent:])
@@ -66,12 +66,12 @@ class Nursery:
             while not answer.endswith(b"\n"):
                 received = self._channel.recv(64)
                 if not received:
-                    raise ConnectionResetError("the nursery has ended")
+                    raise ConnectionResetError("the fork server has ended")
                 answer += received
         return int(answer)
 
     def close(self) -> None:
-        """End the nursery's process. Living workers are not ended."""
+        """End the fork server's process. Living workers are not ended."""
         with self._lock:
             self._channel.close()
         with contextlib.suppress(ProcessLookupError):
