@@ -43,19 +43,19 @@ SWITCHES: dict[str, Switch] = {
     "throttle": Switch(Part.AWS, "the call is throttled", "ec2:CreateFleet,count=3"),
     "bucket": Switch(
         Part.AWS,
-        "calls are throttled by a token bucket of SIZE/PER_SECOND",
+        "a bucket of SIZE/PER_SECOND throttles calls",
         "ec2:*,value=5/0.5",
         values.BUCKET,
         FOREVER,
     ),
     "error": Switch(
         Part.AWS,
-        "the call fails inside AWS, or with this error code",
+        "the call fails inside AWS, or with this code",
         "ssm:*,value=InternalError,count=2",
         values.CODE_IF_ANY,
     ),
     "lost-answer": Switch(
-        Part.AWS, "the call is carried out, but the answer is lost", "ec2:CreateFleet,count=2"
+        Part.AWS, "the call is carried out, its answer lost", "ec2:CreateFleet,count=2"
     ),
     "latency": Switch(
         Part.AWS,
@@ -76,20 +76,20 @@ SWITCHES: dict[str, Switch] = {
     "stillborn": Switch(Part.EC2, "the instance goes from pending to terminated", "m7i.large"),
     "describe-lag": Switch(
         Part.EC2,
-        "a new instance shows in Describe calls only after this time",
+        "Describe calls show an instance this late",
         "*,value=10s",
         values.SECONDS,
         FOREVER,
     ),
     "spot-notice": Switch(
         Part.EC2,
-        "a spot instance gets its notice this long after it runs",
+        "the spot notice comes this long after start",
         "*,value=5s",
         values.SECONDS,
     ),
     "imds-lag": Switch(
         Part.IMDS,
-        "a replaced profile is served only after this time",
+        "a replaced profile is served this late",
         "*,value=30s",
         values.SECONDS,
     ),
@@ -119,7 +119,7 @@ SWITCHES: dict[str, Switch] = {
     ),
     "clock-skew": Switch(
         Part.MACHINE,
-        "the machine's clock is off by this much, as AWS sees it",
+        "the clock is off by this much, as AWS sees it",
         "*,value=-10m",
         values.SKEW,
     ),
@@ -130,7 +130,7 @@ SWITCHES: dict[str, Switch] = {
     "event-doubled": Switch(Part.EVENT, "the event arrives twice", "sqs,count=10"),
     "kill": Switch(
         Part.FUNCTION,
-        "the function dies in mid-tick, this long into the tick",
+        "the function dies, this long into its tick",
         "provision/ec2:CreateFleet",
         values.SECONDS_IF_ANY,
     ),
@@ -141,11 +141,11 @@ SWITCHES: dict[str, Switch] = {
         values.STATUS,
     ),
     "buildkite-lost": Switch(
-        Part.BUILDKITE, "the call is carried out, but the answer is lost", "stacks.batch-reserve"
+        Part.BUILDKITE, "the call is carried out, its answer lost", "stacks.batch-reserve"
     ),
     "buildkite-slow": Switch(
         Part.BUILDKITE,
-        "the call is carried out this late, when its caller may have given up",
+        "carried out this late, maybe after a time-out",
         "stacks.batch-reserve,value=8s",
         values.SECONDS,
     ),
