@@ -44,7 +44,7 @@ def reserved_job(bk: Contract, seconds: int = 900) -> str:
     ("asked", "reserved", "expected"),
     [(None, 3600, 900), (60, 3600, 60), (3600, 3600, 3600), (3600, 300, 300)],
 )
-def test_a_token_lives_as_long_as_asked_but_not_longer_than_the_reservation(
+def test_an_acquisition_token_lives_for_its_requested_life_or_until_the_reservation_ends(
     bk: Contract, asked: int | None, reserved: int, expected: int
 ) -> None:
     job_id = reserved_job(bk, reserved)
@@ -59,7 +59,7 @@ def test_a_token_lives_as_long_as_asked_but_not_longer_than_the_reservation(
     assert bk.registration(token).status_code == 401
 
 
-def test_a_token_of_another_queue_finds_no_job(bk: Contract) -> None:
+def test_an_agent_of_another_queue_cannot_acquire_the_job_of_its_token(bk: Contract) -> None:
     """buildkite/agent-stack-k8s pull request 154: the agent must be in the job's queue."""
     job_id = reserved_job(bk)
     agent = bk.agent(token_for(bk, job_id), tags=("queue=deploy",))
@@ -68,7 +68,7 @@ def test_a_token_of_another_queue_finds_no_job(bk: Contract) -> None:
 
 
 @pytest.mark.parametrize("end", ["reservation expires", "job is canceled", "stack finishes it"])
-def test_a_token_dies_with_the_reservation(bk: Contract, end: str) -> None:
+def test_an_acquisition_token_is_refused_after_the_reservation_ends(bk: Contract, end: str) -> None:
     job_id = reserved_job(bk, 60)
     token = token_for(bk, job_id)
     assert bk.registration(token).status_code == 200
@@ -81,7 +81,7 @@ def test_a_token_dies_with_the_reservation(bk: Contract, end: str) -> None:
     assert bk.registration(token).status_code == 401
 
 
-def test_a_token_does_not_come_back_with_a_later_reservation(bk: Contract) -> None:
+def test_a_later_reservation_does_not_revive_an_acquisition_token(bk: Contract) -> None:
     job_id = reserved_job(bk, 60)
     token = token_for(bk, job_id)
     bk.clock.advance(seconds=61)
@@ -89,7 +89,7 @@ def test_a_token_does_not_come_back_with_a_later_reservation(bk: Contract) -> No
     assert bk.registration(token).status_code == 401
 
 
-def test_a_token_dies_with_the_agent_token_that_issued_it(bk: Contract) -> None:
+def test_an_acquisition_token_is_refused_after_its_agent_token_is_revoked(bk: Contract) -> None:
     job_id = reserved_job(bk)
     token = token_for(bk, job_id)
     bk.buildkite.faults.refused_tokens.add(bk.buildkite.agent_token)

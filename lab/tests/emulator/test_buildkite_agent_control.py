@@ -27,7 +27,7 @@ def poller(bk: Contract) -> tuple[str, Session]:
     return answer["id"], session
 
 
-def test_a_stopped_agent_is_told_to_disconnect(bk: Contract) -> None:
+def test_the_ping_of_a_stopped_agent_orders_disconnect(bk: Contract) -> None:
     """buildkite/docs apis/rest_api/agents.md; buildkite/agent agent/agent_worker_ping.go."""
     agent_id, session = poller(bk)
     bk.one_job()
@@ -43,7 +43,7 @@ def test_a_stopped_agent_is_told_to_disconnect(bk: Contract) -> None:
 
 
 @pytest.mark.parametrize(("body", "state"), [({"force": False}, "running"), ({}, "canceling")])
-def test_a_stop_is_forced_unless_it_says_otherwise(
+def test_a_rest_stop_is_forced_unless_force_is_false(
     bk: Contract, body: dict[str, bool], state: str
 ) -> None:
     """buildkite/docs apis/rest_api/agents.md: job and build are cancelled."""
@@ -56,7 +56,7 @@ def test_a_stop_is_forced_unless_it_says_otherwise(
     assert bk.state(job_id) == state
 
 
-def test_a_paused_agent_gets_no_job_until_it_is_resumed_or_time_is_up(bk: Contract) -> None:
+def test_a_paused_agent_gets_no_job_until_a_resume_or_the_end_of_the_pause(bk: Contract) -> None:
     """buildkite/docs agent/self_hosted/pausing_and_resuming.md: five minutes unless told."""
     agent_id, session = poller(bk)
     job_id = bk.one_job()
@@ -96,14 +96,16 @@ def test_a_job_stops_and_pauses_its_own_agent(bk: Contract) -> None:
         ({"priority": "high"}, 422),
     ],
 )
-def test_what_registration_takes(bk: Contract, change: dict[str, object], status: int) -> None:
+def test_register_checks_the_types_of_its_fields(
+    bk: Contract, change: dict[str, object], status: int
+) -> None:
     """buildkite/agent api/agents.go for the types; the status of a refusal is assumed."""
     body = {"name": "a", "meta_data": [], **change}
     answer = bk.call("POST", "/v3/register", body, token=bk.buildkite.agent_token)
     assert answer.status_code == status
 
 
-def test_no_token_of_a_job_or_a_session_registers_an_agent(bk: Contract) -> None:
+def test_job_session_and_api_tokens_register_no_agent(bk: Contract) -> None:
     """buildkite/docs agent/self_hosted/tokens.md: each token opens its own calls."""
     session = bk.running(bk.one_job())
     for token in (session.token, session.job_token, bk.buildkite.api_token):
@@ -113,7 +115,7 @@ def test_no_token_of_a_job_or_a_session_registers_an_agent(bk: Contract) -> None
         assert bk.call("GET", "/v3/ping", token=token).status_code == 401
 
 
-def test_a_finish_tells_of_chunks_that_were_lost(bk: Contract) -> None:
+def test_finish_reports_the_number_of_lost_log_chunks(bk: Contract) -> None:
     """Seen: `chunks_failed_count` is a number in each finish."""
     session = bk.running(bk.one_job())
     body = {"exit_status": "0", "chunks_failed_count": "2"}
@@ -123,13 +125,13 @@ def test_a_finish_tells_of_chunks_that_were_lost(bk: Contract) -> None:
 
 
 @pytest.mark.parametrize("query", ["sequence=x", "sequence=1&offset=-1", "sequence=1&size=x"])
-def test_a_chunk_says_where_it_belongs_in_numbers(bk: Contract, query: str) -> None:
+def test_chunk_sequence_offset_and_size_must_be_numbers(bk: Contract, query: str) -> None:
     """buildkite/agent api/chunks.go."""
     session = bk.running(bk.one_job())
     assert session.job("POST", f"/chunks?{query}").status_code == 400
 
 
-def test_a_log_is_cut_at_its_limit_whatever_order_chunks_come_in() -> None:
+def test_a_log_is_cut_at_its_limit_for_any_order_of_chunks() -> None:
     """buildkite/docs platform/limits.md; seen: the agent warns and sends on."""
     log = JobLog(max_bytes=6)
     for sequence, offset, content in ((3, 8, b"ij"), (2, 4, b"efgh"), (1, 0, b"abcd")):

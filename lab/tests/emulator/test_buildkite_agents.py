@@ -18,7 +18,7 @@ def bk() -> Iterator[Contract]:
         yield made
 
 
-def test_register_gives_a_session_and_intervals_above_zero(bk: Contract) -> None:
+def test_register_returns_a_session_and_intervals_above_zero(bk: Contract) -> None:
     """buildkite/agent api/agents.go; seen: with 0 it panics, or polls 2,800 times a second."""
     answer = bk.registration(tags=("queue=deploy", "os=linux"))
     content = answer.json()
@@ -46,9 +46,7 @@ def test_an_agent_of_an_unknown_queue_is_refused(bk: Contract) -> None:
         ("GET", "/v3/jobs/{job}"),
     ],
 )
-def test_where_agents_decode_the_answer_it_is_always_a_json_object(
-    bk: Contract, method: str, path: str
-) -> None:
+def test_answers_that_agents_decode_are_json_objects(bk: Contract, method: str, path: str) -> None:
     """Seen: an empty heartbeat answer makes the agent kill its job."""
     job_id = bk.one_job()
     session = bk.agent()
@@ -63,19 +61,19 @@ def test_where_agents_decode_the_answer_it_is_always_a_json_object(
     assert isinstance(answer.json(), dict)
 
 
-def test_streaming_pings_are_not_found_so_agents_poll(bk: Contract) -> None:
+def test_streaming_pings_are_404_so_agents_poll(bk: Contract) -> None:
     """buildkite/agent agent/agent_worker_streaming.go: 404 is the fall-back for good."""
     path = "/agentedge.v1.AgentEdgeService/StreamPings"
     assert bk.call("POST", path).status_code == 404
 
 
-def test_a_disconnected_session_is_dead(bk: Contract) -> None:
+def test_the_session_token_is_refused_after_disconnect(bk: Contract) -> None:
     session = bk.agent()
     assert session.call("POST", "/v3/disconnect").status_code == 200
     assert session.call("POST", "/v3/heartbeat", {}).status_code == 401
 
 
-def test_acquire_gives_what_the_agent_needs_to_run_the_job(bk: Contract) -> None:
+def test_acquire_returns_token_limits_step_and_environment(bk: Contract) -> None:
     """buildkite/agent api/jobs.go; seen: without chunks_max_size_bytes the job is dropped."""
     job_id = bk.one_job("steps: [{command: make, priority: 2, label: L}]")
     session = bk.agent(tags=("queue=default", "os=linux"))
@@ -100,7 +98,7 @@ REQUIRED = (
 )
 
 
-def test_the_environment_has_what_the_bootstrap_requires_and_names_the_agent(
+def test_the_environment_has_the_bootstraps_required_variables_and_names_the_agent(
     bk: Contract,
 ) -> None:
     """buildkite/agent clicommand/bootstrap.go; status page, incident of 7 May 2026."""
@@ -123,20 +121,20 @@ def test_a_step_cannot_change_buildkites_own_variables(bk: Contract) -> None:
     assert (env["BUILDKITE_BRANCH"], env["OWN"]) == ("main", "1")
 
 
-def test_acquire_from_another_queue_finds_no_job(bk: Contract) -> None:
+def test_acquire_by_an_agent_of_another_queue_is_404(bk: Contract) -> None:
     """buildkite/agent-stack-k8s pull request 154."""
     job_id = bk.one_job()
     assert bk.agent(tags=("queue=deploy",)).acquire(job_id).status_code == 404
     assert bk.state(job_id) == "scheduled"
 
 
-def test_acquire_does_not_mind_the_agents_other_tags(bk: Contract) -> None:
+def test_acquire_ignores_the_agents_other_tags(bk: Contract) -> None:
     """buildkite/docs agent/cli/reference/start.md."""
     job_id = bk.one_job("steps: [{command: x, agents: {gpu: big}}]")
     assert bk.agent(tags=("gpu=none",)).acquire(job_id).status_code == 200
 
 
-def test_acquire_of_a_job_that_waits_is_locked_for_a_while(bk: Contract) -> None:
+def test_acquire_of_a_waiting_job_is_423_with_retry_after(bk: Contract) -> None:
     """buildkite/agent core/client.go: 423 and Retry-After."""
     _, waiting = bk.jobs("steps: [{command: a}, wait, {command: b}]")
     answer = bk.agent().acquire(waiting.id)
@@ -145,7 +143,7 @@ def test_acquire_of_a_job_that_waits_is_locked_for_a_while(bk: Contract) -> None
 
 
 @pytest.mark.parametrize("end", ["finished", "canceled"])
-def test_acquire_of_a_job_that_is_over_is_rejected(bk: Contract, end: str) -> None:
+def test_acquire_of_an_ended_job_is_rejected(bk: Contract, end: str) -> None:
     job_id = bk.one_job()
     if end == "finished":
         bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"})
@@ -154,7 +152,7 @@ def test_acquire_of_a_job_that_is_over_is_rejected(bk: Contract, end: str) -> No
     assert bk.agent().acquire(job_id).status_code == 422
 
 
-def test_only_the_jobs_own_token_speaks_for_it(bk: Contract) -> None:
+def test_calls_about_a_job_need_its_own_token(bk: Contract) -> None:
     """buildkite/agent agent/fake_api_server_test.go; finish never says 404, seen to be repeated."""
     first, second = bk.jobs("steps: [{command: a}, {command: b}]")
     session = bk.running(first.id)
@@ -179,7 +177,7 @@ def test_a_start_needs_an_acquire_and_may_be_repeated(bk: Contract) -> None:
     assert bk.state(session.job_id) == "running"
 
 
-def test_a_finished_job_keeps_no_live_token(bk: Contract) -> None:
+def test_the_job_token_is_refused_after_the_job_finished(bk: Contract) -> None:
     """buildkite/docs agent/self_hosted/tokens.md: job tokens end with their job."""
     session = bk.running(bk.one_job())
     assert session.finish("0").status_code == 200
@@ -206,7 +204,9 @@ def test_a_silent_agent_is_lost_after_three_minutes_and_its_job_fails_with_minus
     assert session.job("GET").status_code == 401
 
 
-def test_an_agent_that_leaves_its_job_behind_is_noticed_by_its_silence(bk: Contract) -> None:
+def test_an_agent_that_disconnects_from_a_running_job_is_lost_after_its_silence(
+    bk: Contract,
+) -> None:
     """An assumption: no source says what happens before the three minutes are over."""
     session = bk.running(bk.one_job())
     session.call("POST", "/v3/disconnect")
@@ -241,7 +241,7 @@ def test_an_acquiring_agent_is_offered_nothing(bk: Contract) -> None:
     assert bk.agent().call("GET", "/v3/ping").json() == {}
 
 
-def test_what_was_offered_to_an_agent_that_was_lost_is_scheduled_again(bk: Contract) -> None:
+def test_a_job_offered_to_a_lost_agent_is_scheduled_again(bk: Contract) -> None:
     """buildkite/docs apis/graphql/schemas/enum/jobeventtype.md (ASSIGNED_EXPIRED)."""
     job_id = bk.one_job()
     body = {"name": "poller", "meta_data": [], "ignore_in_dispatches": False}

@@ -21,7 +21,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Room]:
         yield made
 
 
-def test_a_job_that_is_taken_is_rejected_with_27(lab: Room) -> None:
+def test_acquiring_a_taken_job_ends_the_agent_with_27(lab: Room) -> None:
     job = lab.job("sleep 60")
     first = lab.start(job.id)
     lab.wait_for(lambda: str(lab.buildkite.job(job.id).state) == "running")
@@ -30,7 +30,7 @@ def test_a_job_that_is_taken_is_rejected_with_27(lab: Room) -> None:
     assert first.exit_status() == 0
 
 
-def test_a_job_that_was_canceled_before_is_rejected_with_27(lab: Room) -> None:
+def test_acquiring_a_canceled_job_ends_the_agent_with_27(lab: Room) -> None:
     job = lab.job("true")
     lab.buildkite.cancel_job(job.id)
     assert lab.start(job.id).exit_status() == 27
@@ -53,9 +53,7 @@ def test_a_wrong_token_ends_the_agent_at_once(lab: Room) -> None:
 @pytest.mark.parametrize(
     ("endpoint", "times"), [("agent.start", 1), ("agent.finish", 1), ("agent.chunks", 2)]
 )
-def test_an_agent_repeats_what_buildkite_could_not_take(
-    lab: Room, endpoint: str, times: int
-) -> None:
+def test_an_agent_repeats_a_call_after_a_server_error(lab: Room, endpoint: str, times: int) -> None:
     lab.buildkite.faults.answer(endpoint, 503, times=times)
     status, job = lab.run("echo out")
     assert (status, job.outcome) == (0, "passed")
@@ -69,7 +67,7 @@ def test_a_lost_answer_does_not_lose_the_job(lab: Room, endpoint: str) -> None:
     assert (status, job.outcome) == (0, "passed")
 
 
-def test_a_refused_start_ends_the_agent_and_leaves_the_job_to_be_found_lost(lab: Room) -> None:
+def test_a_refused_start_ends_the_agent_and_the_job_is_lost_later(lab: Room) -> None:
     lab.buildkite.faults.answer("agent.start", 422, times=1)
     job = lab.job("true")
     assert lab.start(job.id).exit_status() == 1
@@ -88,7 +86,7 @@ def test_an_agent_whose_session_is_refused_stops_its_job(lab: Room) -> None:
     assert lab.buildkite.job(job.id).signal_reason == "agent_stop"
 
 
-def test_an_acquisition_token_is_all_that_an_agent_needs(lab: Room) -> None:
+def test_an_agent_needs_no_other_token_than_an_acquisition_token(lab: Room) -> None:
     """buildkite/docs pages/agent/self_hosted/job_acquisition_tokens.md."""
     job = lab.job("echo out")
     token = lab.acquisition_token(job.id)

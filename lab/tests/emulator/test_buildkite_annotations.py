@@ -45,7 +45,9 @@ def test_an_annotation_has_a_context_a_style_and_a_priority(bk: Contract, sessio
     )
 
 
-def test_the_same_context_is_replaced_or_appended_to(bk: Contract, session: Session) -> None:
+def test_an_annotation_with_a_used_context_replaces_or_appends(
+    bk: Contract, session: Session
+) -> None:
     """buildkite/docs agent/cli/reference/annotate.md; that the style stays is an assumption."""
     annotate(session, body="one\n", context="c", style="info")
     annotate(session, body="two\n", context="c", append=True, priority=3)
@@ -56,7 +58,7 @@ def test_the_same_context_is_replaced_or_appended_to(bk: Contract, session: Sess
     assert shown(bk, session) == (AnnotationView("c", "warning", 3, "build", "three"),)
 
 
-def test_appending_to_nothing_writes(bk: Contract, session: Session) -> None:
+def test_appending_to_a_missing_annotation_creates_it(bk: Contract, session: Session) -> None:
     annotate(session, body="one", context="c", append=True)
     assert [each.body for each in shown(bk, session)] == ["one"]
 
@@ -82,12 +84,14 @@ def test_limits_of_an_annotation(session: Session, body: dict[str, object], stat
     assert annotate(session, **body).status_code == status
 
 
-def test_what_is_appended_counts_together(session: Session) -> None:
+def test_the_size_limit_counts_appended_text(session: Session) -> None:
     annotate(session, body="x" * MEBIBYTE, context="c")
     assert annotate(session, body="y", context="c", append=True).status_code == 422
 
 
-def test_a_context_is_removed_whatever_it_looks_like(bk: Contract, session: Session) -> None:
+def test_an_annotation_is_removed_by_a_context_with_special_characters(
+    bk: Contract, session: Session
+) -> None:
     """Seen: a dot is escaped as %2E."""
     for context, escaped in (("ctx.1", "ctx%2E1"), ("a/b c", "a%2Fb%20c")):
         annotate(session, body="x", context=context)
@@ -144,7 +148,7 @@ def test_limits_of_meta_data(session: Session, value: object, status: int) -> No
     assert session.job("POST", "/data/set", {"key": "k", "value": value}).status_code == status
 
 
-def test_meta_data_is_set_many_at_once_or_not_at_all(bk: Contract, session: Session) -> None:
+def test_a_batch_sets_all_meta_data_keys_or_none(bk: Contract, session: Session) -> None:
     """buildkite/agent v3.137.0 api/meta_data.go."""
     good = {"key": "a", "value": "1"}
     refused = session.job("POST", "/data/set-batch", {"items": [good, {"key": "b", "value": " "}]})
@@ -156,14 +160,16 @@ def test_meta_data_is_set_many_at_once_or_not_at_all(bk: Contract, session: Sess
     assert bk.buildkite.meta_data(build) == {"a": "1", "b": "2"}
 
 
-def test_a_missing_key_is_not_found_and_keys_is_a_list(session: Session) -> None:
+def test_a_missing_meta_data_key_is_404_and_keys_is_a_list(session: Session) -> None:
     """Seen: the agent takes its default on 404 alone, and wants a list of keys."""
     missing = session.job("POST", "/data/get", {"key": "none"})
     assert (missing.status_code, missing.json()) == (404, {"message": "No key was found"})
     assert session.job("POST", "/data/keys").json() == []
 
 
-def test_any_running_job_may_write_for_another_build(bk: Contract, session: Session) -> None:
+def test_any_running_job_may_write_meta_data_of_another_build(
+    bk: Contract, session: Session
+) -> None:
     """buildkite/docs agent/self_hosted/tokens.md: so nothing of this is ground for trust."""
     other = bk.buildkite.job(bk.one_job())
     body = {"key": "k", "value": "from elsewhere"}

@@ -40,7 +40,7 @@ def session(bk: Contract) -> Session:
         ("nothing*", []),
     ],
 )
-def test_a_star_stands_for_any_text_and_nothing_else_is_special(
+def test_a_star_in_a_query_matches_any_text_and_other_characters_match_themselves(
     bk: Contract, session: Session, query: str, found: list[str]
 ) -> None:
     """buildkite/docs agent/cli/reference/artifact.md, "Artifact download pattern syntax"."""
@@ -50,7 +50,7 @@ def test_a_star_stands_for_any_text_and_nothing_else_is_special(
     assert paths(search(bk, session, quoted)) == found
 
 
-def test_a_name_that_two_steps_used_is_ambiguous_unless_it_is_scoped(bk: Contract) -> None:
+def test_a_path_of_two_steps_is_ambiguous_without_a_scope(bk: Contract) -> None:
     """buildkite/docs pipelines/configure/artifacts.md, "Troubleshooting artifacts"."""
     first, second = bk.jobs(TWO_STEPS)
     one, two = bk.running(first.id), bk.running(second.id)
@@ -78,7 +78,7 @@ def test_a_parallel_step_gives_one_artifact_for_each_of_its_jobs(bk: Contract) -
     assert len(search(bk, sessions[0], "a", scope="many").json()) == 2
 
 
-def test_artifacts_of_a_retried_job_are_left_out_unless_they_are_asked_for(bk: Contract) -> None:
+def test_artifacts_of_a_retried_job_are_omitted_unless_requested(bk: Contract) -> None:
     """buildkite/docs pipelines/configure/artifacts.md, "missing from retried jobs"."""
     first = bk.running(bk.one_job())
     keep(first, "a", b"1")
@@ -92,7 +92,9 @@ def test_artifacts_of_a_retried_job_are_left_out_unless_they_are_asked_for(bk: C
     assert len(search(bk, again, "a", **every).json()) == 2
 
 
-def test_files_that_went_elsewhere_are_found_there(bk: Contract, session: Session) -> None:
+def test_an_artifact_with_its_own_destination_is_found_at_that_url(
+    bk: Contract, session: Session
+) -> None:
     """buildkite/agent internal/artifact/: with a destination the agent says where it put them."""
     url = "https://bucket.s3.amazonaws.com/a"
     artifact = described("a", url=url, upload_destination="s3://bucket/")
@@ -134,7 +136,7 @@ def test_people_list_fetch_and_delete_artifacts(bk: Contract, session: Session) 
     assert requests.get(moved.headers["Location"], timeout=5).status_code == 404
 
 
-def test_an_artifact_is_under_its_own_job_and_build_only(bk: Contract) -> None:
+def test_the_path_of_an_artifact_must_name_its_own_job_and_build(bk: Contract) -> None:
     first, second = bk.jobs(TWO_STEPS)
     artifact_id = keep(bk.running(first.id), "a")
     bk.running(second.id)
@@ -144,7 +146,7 @@ def test_an_artifact_is_under_its_own_job_and_build_only(bk: Contract) -> None:
     assert bk.rest("GET", f"/pipelines/demo/builds/1/jobs/{other}/artifacts").status_code == 404
 
 
-def test_people_need_the_scope_of_each_call_and_get_long_lists_in_pages(
+def test_artifact_calls_need_their_scope_and_long_lists_have_pages(
     bk: Contract, session: Session
 ) -> None:
     """buildkite/docs rest_api/artifacts.md and rest_api.md; that it is 403 is an assumption."""

@@ -27,7 +27,7 @@ def session(bk: Contract) -> Session:
     return bk.running(bk.one_job())
 
 
-def test_a_batch_is_answered_with_ids_in_its_order_and_a_form(session: Session) -> None:
+def test_announcing_a_batch_returns_ids_in_order_and_an_upload_form(session: Session) -> None:
     """buildkite/agent api/artifacts.go; seen: the template's variable is filled in per file."""
     answer = announce(session, described("out/a"), described("out/b"))
     content = answer.json()
@@ -39,7 +39,7 @@ def test_a_batch_is_answered_with_ids_in_its_order_and_a_form(session: Session) 
     assert "${artifact:path}" in content["upload_instructions"]["data"]["key"]
 
 
-def test_the_same_batch_again_gets_the_same_answer(session: Session) -> None:
+def test_a_repeated_batch_gets_the_same_answer(session: Session) -> None:
     """buildkite/agent internal/artifact/batch_creator.go: the id makes it idempotent."""
     first = announce(session, described("a")).json()["artifact_ids"]
     assert announce(session, described("a")).json()["artifact_ids"] == first
@@ -67,7 +67,7 @@ def test_bytes_are_the_same_after_upload_and_download(bk: Contract, session: Ses
         ({"acl": "public-read"}, 403, "AccessDenied"),
     ],
 )
-def test_a_form_that_was_tampered_with_is_refused(
+def test_a_changed_upload_form_is_refused(
     session: Session, fields: dict[str, str], status: int, code: str
 ) -> None:
     """Amazon S3, "POST policy" and "Error responses"."""
@@ -90,7 +90,7 @@ def test_forms_and_urls_expire(bk: Contract, session: Session) -> None:
     assert send(answer, "a", b"xy").status_code == 403
 
 
-def test_what_was_never_uploaded_is_not_there(bk: Contract, session: Session) -> None:
+def test_an_artifact_without_an_upload_has_no_content(bk: Contract, session: Session) -> None:
     """An assumption: whether Buildkite looks before it believes `finished` is not known."""
     artifact_id = announce(session, described("a")).json()["artifact_ids"][0]
     assert paths(search(bk, session, "a", state="finished")) == []
@@ -137,7 +137,7 @@ def test_creating_and_updating_are_limited_to_600_a_minute(bk: Contract, session
     assert session.job("PUT", "/artifacts", body).ok
 
 
-def test_large_files_go_up_in_parts_where_the_agent_can(
+def test_large_files_are_uploaded_in_parts_if_the_agent_supports_parts(
     session: Session, monkeypatch: pytest.MonkeyPatch, bk: Contract
 ) -> None:
     """buildkite/agent internal/artifact/bk_uploader.go; the size of parts is an assumption."""
@@ -173,13 +173,13 @@ def test_large_files_go_up_in_parts_where_the_agent_can(
         ({}, 400),
     ],
 )
-def test_an_update_of_nothing_is_refused(
+def test_an_update_of_unknown_artifacts_or_without_artifacts_is_refused(
     session: Session, body: dict[str, object], status: int
 ) -> None:
     assert session.job("PUT", "/artifacts", body).status_code == status
 
 
-def test_only_two_ends_can_be_told(session: Session) -> None:
+def test_an_update_takes_only_the_states_finished_and_error(session: Session) -> None:
     """buildkite/agent api/artifacts.go: finished or error."""
     artifact_id = announce(session, described("a")).json()["artifact_ids"][0]
     for state, status in (("new", 422), ("deleted", 422), ("error", 200)):

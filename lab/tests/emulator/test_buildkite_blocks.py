@@ -40,7 +40,7 @@ def unblock(bk: Contract, body: object = None) -> Any:
 BLOCKED = "steps: [{command: a}, {block: Go}, {command: b}]"
 
 
-def test_a_block_holds_what_follows_until_a_person_lets_it_go(bk: Contract) -> None:
+def test_a_block_holds_the_following_steps_until_a_person_unblocks_it(bk: Contract) -> None:
     """A blocked build shows its blocked_state, and `blocked` beside it (`_build_states.md`)."""
     run = Run(bk, BLOCKED)
     assert run.states() == {"a": "scheduled", "b": "blocked"}
@@ -64,14 +64,14 @@ def test_a_block_holds_what_follows_until_a_person_lets_it_go(bk: Contract) -> N
 
 
 @pytest.mark.parametrize(("given", "state"), [("failed", "failed"), ("running", "running")])
-def test_a_blocked_build_shows_the_state_that_its_block_names(
+def test_a_blocked_build_shows_its_blocks_blocked_state(
     bk: Contract, given: str, state: str
 ) -> None:
     run = Run(bk, f"steps: [{{block: Go, blocked_state: {given}}}, {{command: a}}]")
     assert (run.state, shown(bk)["state"]) == ("blocked", state)
 
 
-def test_a_block_may_be_let_go_before_its_turn(bk: Contract) -> None:
+def test_a_block_may_be_unblocked_before_its_turn(bk: Contract) -> None:
     """buildkite/docs issues 1415 and 2606."""
     run = Run(bk, BLOCKED)
     assert (block(bk)["state"], block(bk)["unblockable"]) == ("waiting", True)
@@ -136,16 +136,14 @@ def test_the_answers_to_a_blocks_fields_become_meta_data(bk: Contract) -> None:
     [{}, {"name": "x"}, {"name": "x", "stream": "gamma"},
      {"name": "x", "stream": "beta", "regions": "mars"}],
 )  # fmt: skip
-def test_answers_that_do_not_fit_leave_the_block_alone(
-    bk: Contract, fields: dict[str, str]
-) -> None:
+def test_invalid_answers_leave_the_step_blocked(bk: Contract, fields: dict[str, str]) -> None:
     """422 is an assumption: the page names no answer for this."""
     run = Run(bk, FORM)
     assert unblock(bk, {"fields": fields}).status_code == 422
     assert run.states()["a"] == "blocked"
 
 
-def test_what_is_no_block_or_is_over_is_not_unblocked(bk: Contract) -> None:
+def test_command_jobs_and_canceled_blocks_cannot_be_unblocked(bk: Contract) -> None:
     run = Run(bk, BLOCKED)
     answer = bk.rest("PUT", f"/jobs/{run.job_id('a')}/unblock", {})
     assert (answer.status_code, answer.json()["message"]) == (
@@ -170,7 +168,7 @@ def test_a_blocked_build_can_be_canceled(bk: Contract) -> None:
     assert run.states() == {"a": "canceled"}
 
 
-def test_an_input_holds_only_who_names_it(bk: Contract) -> None:
+def test_an_input_holds_only_steps_that_name_it(bk: Contract) -> None:
     steps = (
         "[{input: Who, key: who}, {command: a}, wait, {command: b}, {command: c, depends_on: who}]"
     )

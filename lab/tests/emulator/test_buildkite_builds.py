@@ -135,7 +135,7 @@ CONTINUE = "steps: [{command: a}, {wait: ~, continue_on_failure: true}, {command
         ),
     ],
 )
-def test_what_becomes_of_a_job_that_waits(
+def test_a_waiting_job_follows_the_ends_of_its_dependencies(
     bk: Contract, steps: str, ends: dict[str, str], expected: str
 ) -> None:
     run = Run(bk, steps)
@@ -180,7 +180,7 @@ def test_a_canceled_build_cancels_every_job_that_has_no_agent(bk: Contract) -> N
         bk.buildkite.cancel_build(run.id)
 
 
-def test_parallel_jobs_know_their_place(bk: Contract) -> None:
+def test_parallel_jobs_have_their_index_and_count_in_the_environment(bk: Contract) -> None:
     jobs = bk.jobs("steps: [{command: a, parallelism: 3}, wait, {command: b}]")
     shown = [bk.stack("GET", f"/jobs/{job.id}").json()["env"] for job in jobs[:3]]
     assert [env["BUILDKITE_PARALLEL_JOB"] for env in shown] == ["0", "1", "2"]
@@ -205,7 +205,7 @@ def test_a_pull_requests_environment_shows_its_fork(bk: Contract) -> None:
     assert (env["BUILDKITE_SOURCE"], env["BUILDKITE_BRANCH"]) == ("webhook", "topic")
 
 
-def test_the_labels_of_parallel_jobs_tell_their_numbers(bk: Contract) -> None:
+def test_labels_of_parallel_jobs_contain_their_numbers(bk: Contract) -> None:
     """buildkite/docs pages/pipelines/best_practices/parallel_builds.md: `%n`, `%N` and `%t`."""
     steps = "steps: [{command: a, label: 'Test %n (%N of %t) 100%', parallelism: 2}]"
     jobs = bk.jobs(steps)
@@ -228,7 +228,7 @@ def test_a_label_without_parallel_jobs_stays_as_it_is(bk: Contract) -> None:
         ("{command: '', plugins: [p#v1], key: k}", "k"),
     ],
 )
-def test_a_job_without_a_label_goes_by_its_command(bk: Contract, step: str, name: str) -> None:
+def test_a_job_without_a_label_is_named_by_its_command(bk: Contract, step: str, name: str) -> None:
     """The lab's own rule, for the people who read what it tells."""
     assert [job.name for job in bk.jobs(f"steps: [{step}]")] == [name]
 
@@ -242,7 +242,7 @@ def test_a_job_without_a_label_goes_by_its_command(bk: Contract, step: str, name
         ("{command: a, depends_on: w}, {wait: ~, key: w, depends_on: ~}", ()),
     ],
 )
-def test_what_a_job_depends_on_in_vain_can_be_told(
+def test_a_job_view_names_dependencies_that_no_step_has(
     bk: Contract, steps: str, missing: tuple[str, ...]
 ) -> None:
     """buildkite/docs depends_on.md, "Order of operations": such a build fails without the job."""

@@ -67,7 +67,7 @@ def bk() -> Iterator[Contract]:
         ("!build.pull_request.repository.fork && build.number != 8", True),
     ],
 )
-def test_a_condition_is_decided(expression: str, expected: bool) -> None:
+def test_a_condition_is_evaluated(expression: str, expected: bool) -> None:
     assert holds(expression, FACTS) is expected
 
 
@@ -87,7 +87,7 @@ def test_a_condition_is_decided(expression: str, expected: bool) -> None:
         ("", "the expression ends too early"),
     ],
 )
-def test_what_cannot_be_decided_says_where(expression: str, reason: str) -> None:
+def test_the_error_of_an_invalid_condition_names_the_position(expression: str, reason: str) -> None:
     """That such a condition stops the whole pipeline is documented nowhere; the lab says so."""
     with pytest.raises(ConditionError) as error:
         holds(expression, FACTS)
@@ -126,7 +126,7 @@ steps:
 """
 
 
-def test_a_step_that_is_left_out_is_broken_and_satisfies_who_waits_for_it(bk: Contract) -> None:
+def test_an_omitted_step_is_broken_and_its_dependents_run(bk: Contract) -> None:
     """Also buildkite/docs depends_on.md and defining_steps.md."""
     bk.buildkite.add_pipeline("demo", STEPS, "r")
     request = BuildRequest(
@@ -141,7 +141,7 @@ def test_a_step_that_is_left_out_is_broken_and_satisfies_who_waits_for_it(bk: Co
     assert [job["state"] for job in jobs][2] == "broken"
 
 
-def test_a_build_whose_steps_are_all_left_out_is_not_run(bk: Contract) -> None:
+def test_a_build_with_only_omitted_steps_is_not_run(bk: Contract) -> None:
     """buildkite/docs `_build_states.md`."""
     bk.buildkite.add_pipeline("demo", "steps: [{command: a, if: 'false'}]", "r")
     assert bk.buildkite.create_build("demo").state == "not_run"
@@ -161,7 +161,7 @@ def test_a_step_with_a_bad_condition_is_refused(bk: Contract, attributes: str, r
     assert str(error.value) == f"line 2: step 1: {reason}"
 
 
-def test_a_pipeline_builds_the_branches_of_its_pattern_unless_told_otherwise(
+def test_a_pipeline_builds_only_branches_of_its_pattern_unless_the_build_ignores_it(
     bk: Contract,
 ) -> None:
     """buildkite/docs apis/rest_api/builds.md: ignore_pipeline_branch_filters."""

@@ -27,7 +27,7 @@ def bk() -> Iterator[Contract]:
 LIST = "/scheduled-jobs?queue_key=default"
 
 
-def test_a_scripted_answer_takes_the_place_of_the_call_for_so_many_times(bk: Contract) -> None:
+def test_an_injected_answer_replaces_the_given_number_of_calls(bk: Contract) -> None:
     job_id = bk.one_job()
     faults = bk.buildkite.faults
     faults.answer("stacks.batch-reserve", 503, headers={"Retry-After": "3"}, times=2)
@@ -38,7 +38,7 @@ def test_a_scripted_answer_takes_the_place_of_the_call_for_so_many_times(bk: Con
     assert bk.reserve(job_id).status_code == 200
 
 
-def test_a_pattern_covers_many_endpoints_until_it_is_cleared(bk: Contract) -> None:
+def test_a_fault_pattern_covers_several_endpoints_until_clear(bk: Contract) -> None:
     bk.buildkite.faults.answer("stacks.*", 429)
     assert bk.stack("GET", LIST).status_code == 429
     assert bk.register_stack().status_code == 429
@@ -47,7 +47,7 @@ def test_a_pattern_covers_many_endpoints_until_it_is_cleared(bk: Contract) -> No
     assert bk.stack("GET", LIST).status_code == 200
 
 
-def test_a_switch_for_an_endpoint_that_does_not_exist_is_an_error(bk: Contract) -> None:
+def test_a_fault_for_an_unknown_endpoint_is_an_error(bk: Contract) -> None:
     for switch in (
         bk.buildkite.faults.lose_answer,
         lambda name: bk.buildkite.faults.answer(name, 500),
@@ -56,7 +56,7 @@ def test_a_switch_for_an_endpoint_that_does_not_exist_is_an_error(bk: Contract) 
             switch("stacks.reserve")
 
 
-def test_a_lost_answer_leaves_its_effect(bk: Contract) -> None:
+def test_a_call_with_a_lost_answer_is_executed(bk: Contract) -> None:
     job_id = bk.one_job()
     bk.buildkite.faults.lose_answer("stacks.batch-reserve")
     with pytest.raises(requests.ConnectionError):
@@ -65,7 +65,7 @@ def test_a_lost_answer_leaves_its_effect(bk: Contract) -> None:
     assert bk.reserve(job_id).status_code == 200
 
 
-def test_a_slow_call_is_done_when_nobody_waits_for_it_any_more(bk: Contract) -> None:
+def test_a_slow_call_is_executed_after_its_client_gave_up(bk: Contract) -> None:
     job_id = bk.one_job()
     switches = Faults()
     switches.parse("buildkite-slow=stacks.batch-reserve,value=400ms")
@@ -78,7 +78,7 @@ def test_a_slow_call_is_done_when_nobody_waits_for_it_any_more(bk: Contract) -> 
     eventually(lambda: str(bk.buildkite.job(job_id).state) == "reserved")
 
 
-def test_the_emulator_obeys_every_switch_of_the_lab_that_is_for_buildkite() -> None:
+def test_the_emulator_obeys_every_buildkite_fault_of_the_lab() -> None:
     ours = {Part.BUILDKITE, Part.QUEUE}
     assert set(Switch) == {name for name, switch in SWITCHES.items() if switch.part in ours}
 
@@ -91,7 +91,7 @@ def test_an_outage_drops_every_call(bk: Contract) -> None:
     assert bk.stack("GET", LIST).status_code == 200
 
 
-def test_a_revoked_token_and_a_queue_that_is_gone(bk: Contract) -> None:
+def test_a_revoked_token_is_401_and_a_removed_queue_is_404(bk: Contract) -> None:
     faults = bk.buildkite.faults
     faults.unknown_queues.add("default")
     assert bk.stack("GET", LIST).status_code == 404
@@ -102,7 +102,7 @@ def test_a_revoked_token_and_a_queue_that_is_gone(bk: Contract) -> None:
     assert bk.stack("GET", LIST).status_code == 401
 
 
-def test_every_change_of_a_job_is_an_event_in_order(bk: Contract) -> None:
+def test_every_change_of_a_job_is_one_event_in_order(bk: Contract) -> None:
     seen: list[JobEvent] = []
     bk.buildkite.subscribe(seen.append)
     job_id = bk.one_job("steps: [{command: x, retry: {automatic: {exit_status: 1}}}]")
@@ -121,7 +121,7 @@ def test_every_change_of_a_job_is_an_event_in_order(bk: Contract) -> None:
     assert {event.at for event in seen} == {bk.clock.now}
 
 
-def test_a_listener_may_ask_the_emulator(bk: Contract) -> None:
+def test_a_listener_may_call_the_emulator(bk: Contract) -> None:
     states: list[str] = []
     bk.buildkite.subscribe(lambda event: states.append(bk.state(event.job.id)))
     bk.one_job()

@@ -69,7 +69,9 @@ def test_a_repository_keeps_its_history_branches_and_tags(bk: Contract, tmp_path
 @pytest.mark.parametrize(
     "path", ["/git/none.git/HEAD", "/git/demo.git/../../../etc/passwd", "/git/", "/git/%2e%2e/x"]
 )
-def test_nothing_else_is_served(bk: Contract, tmp_path: Path, path: str) -> None:
+def test_paths_outside_of_repositories_are_not_served(
+    bk: Contract, tmp_path: Path, path: str
+) -> None:
     bk.buildkite.add_repository("demo", tmp_path)
     request = requests.Request("GET", bk.buildkite.url).prepare()
     request.url = bk.buildkite.url + path  # requests would tidy it up
@@ -82,7 +84,7 @@ def test_a_repository_cannot_be_pushed_to(bk: Contract, tmp_path: Path) -> None:
     assert bk.call("POST", path).status_code == 405
 
 
-def test_an_outage_of_buildkite_leaves_git_alone(bk: Contract, tmp_path: Path) -> None:
+def test_an_outage_of_buildkite_does_not_affect_git(bk: Contract, tmp_path: Path) -> None:
     bk.buildkite.add_repository("demo", tmp_path)
     bk.buildkite.faults.outage = True
     assert bk.call("GET", "/git/demo.git/HEAD").text == "ref: refs/heads/main\n"

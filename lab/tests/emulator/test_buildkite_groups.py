@@ -45,7 +45,7 @@ steps:
 """
 
 
-def test_groups_wait_apart_and_are_waited_for_whole(bk: Contract) -> None:
+def test_steps_of_groups_wait_apart_and_dependents_wait_for_a_whole_group(bk: Contract) -> None:
     run = Run(bk, GROUPS)
     waiting = {name for name, state in run.states().items() if state == "waiting"}
     assert waiting == {"a", "b", "d", "e", "f"}
@@ -70,7 +70,7 @@ def test_groups_wait_apart_and_are_waited_for_whole(bk: Contract) -> None:
     assert (env["BUILDKITE_GROUP_LABEL"], env["BUILDKITE_GROUP_KEY"]) == ("two", "")
 
 
-def test_a_group_is_skipped_or_left_out_whole(bk: Contract) -> None:
+def test_skip_and_if_of_a_group_apply_to_all_its_steps(bk: Contract) -> None:
     skipped = "{group: g, skip: later, steps: [{command: a}]}"
     steps = f"[{skipped}, {{group: h, if: 'false', steps: [{{command: b}}]}}]"
     assert Run(bk, f"steps: {steps}").states() == {"a": "skipped", "b": "broken"}
@@ -120,7 +120,7 @@ steps:
 """
 
 
-def test_adjustments_leave_out_forgive_and_add(bk: Contract) -> None:
+def test_matrix_adjustments_skip_soft_fail_and_add_combinations(bk: Contract) -> None:
     run = Run(bk, ADJUSTED)
     states = run.states()
     assert states.pop("mac-x86") == "skipped"
@@ -145,7 +145,7 @@ def builds(bk: Contract, method: str) -> list[Run]:
     return runs
 
 
-def test_an_ordered_group_takes_builds_in_turn(bk: Contract) -> None:
+def test_an_ordered_concurrency_group_runs_builds_in_turn(bk: Contract) -> None:
     a, b, c = builds(bk, "ordered")
     assert [run.states() for run in (a, b, c)] == [
         {"a": "scheduled"},
@@ -163,14 +163,14 @@ def test_an_ordered_group_takes_builds_in_turn(bk: Contract) -> None:
     assert c.states() == {"c": "scheduled"}
 
 
-def test_an_eager_group_takes_the_highest_priority(bk: Contract) -> None:
+def test_an_eager_concurrency_group_runs_the_highest_priority_first(bk: Contract) -> None:
     a, b, c = builds(bk, "eager")
     a.end("a", "0")
     assert (b.states(), c.states()) == ({"b": "limited"}, {"c": "scheduled"})
 
 
 @pytest.mark.parametrize(("method", "second"), [("ordered", "limited"), ("eager", "scheduled")])
-def test_a_job_that_still_waits_keeps_its_turn_in_an_ordered_group_alone(
+def test_a_waiting_job_keeps_its_turn_in_an_ordered_group_but_not_in_an_eager_one(
     bk: Contract, method: str, second: str
 ) -> None:
     gate = f"concurrency: 1, concurrency_group: g, concurrency_method: {method}"
@@ -179,14 +179,14 @@ def test_a_job_that_still_waits_keeps_its_turn_in_an_ordered_group_alone(
     assert Run(bk, f"steps: [{{command: b, {gate}}}]").states() == {"b": second}
 
 
-def test_a_job_behind_a_block_has_not_joined_its_group_yet(bk: Contract) -> None:
+def test_a_job_behind_a_block_does_not_count_in_its_concurrency_group(bk: Contract) -> None:
     gate = "concurrency: 1, concurrency_group: g"
     Run(bk, f"steps: [{{block: Go}}, {{command: a, {gate}}}]")
     bk.clock.advance(seconds=1)
     assert Run(bk, f"steps: [{{command: b, {gate}}}]").states() == {"b": "scheduled"}
 
 
-def test_a_job_may_be_canceled_as_soon_as_its_build_is_failing(bk: Contract) -> None:
+def test_a_job_with_cancel_on_build_failing_is_canceled_in_a_failing_build(bk: Contract) -> None:
     """step_types/command_step.md: cancel_on_build_failing."""
     run = Run(bk, "steps: [{command: a}, {command: b, cancel_on_build_failing: true}]")
     bk.running(run.job_id("b"))

@@ -54,7 +54,7 @@ def said(session: Session, **wish: object) -> dict[str, Any]:
     return claims_of(answer.json()["token"], session.contract.url)
 
 
-def test_a_token_says_which_job_asks(bk: Contract, session: Session) -> None:
+def test_an_oidc_token_identifies_its_job(bk: Contract, session: Session) -> None:
     """buildkite/docs pages/agent/cli/reference/oidc.md, "Claims"."""
     claims = said(session)
     now = int(bk.clock.now.timestamp())
@@ -68,7 +68,7 @@ def test_a_token_says_which_job_asks(bk: Contract, session: Session) -> None:
     assert (claims["job_id"], claims["runner_environment"]) == (session.job_id, "self-hosted")
 
 
-def test_a_build_of_a_tag_has_its_ref_and_a_step_without_key_has_none(bk: Contract) -> None:
+def test_the_claims_of_a_tag_build_have_the_tags_ref_and_a_null_step_key(bk: Contract) -> None:
     """buildkite/docs pages/agent/cli/reference/oidc.md: `build_tag` only if set, null key."""
     (job,) = bk.jobs(request=BuildRequest(tag="v1", branch="v1"), steps="steps: [{command: x}]")
     claims = said(bk.running(job.id))
@@ -77,7 +77,9 @@ def test_a_build_of_a_tag_has_its_ref_and_a_step_without_key_has_none(bk: Contra
     assert claims["sub"].endswith(":ref:refs/tags/v1:commit:HEAD:step:")
 
 
-def test_optional_claims_and_session_tags(bk: Contract, session: Session) -> None:
+def test_a_token_has_the_requested_optional_claims_and_session_tags(
+    bk: Contract, session: Session
+) -> None:
     """buildkite/docs oidc.md, "Optional claims" and "AWS session tags": tags are strings."""
     settings = bk.buildkite.settings
     claims = said(
@@ -108,7 +110,7 @@ def test_null_becomes_an_empty_session_tag_and_agent_tags_can_be_claimed(bk: Con
     assert claims["https://aws.amazon.com/tags"]["principal_tags"] == {"step_key": [""]}
 
 
-def test_the_subject_may_be_what_never_changes(bk: Contract, session: Session) -> None:
+def test_the_subject_may_be_a_claim_with_a_permanent_value(bk: Contract, session: Session) -> None:
     """buildkite/docs oidc.md, "Custom subject claims"."""
     claims = said(session, subject_claim="cluster_id")
     assert claims["sub"] == claims["cluster_id"] == bk.buildkite.settings.cluster_id
@@ -128,14 +130,16 @@ def test_the_subject_may_be_what_never_changes(bk: Contract, session: Session) -
         ({"aws_session_tags": ["favourite_colour"]}, 422),
     ],
 )
-def test_what_cannot_be_had_is_refused(
+def test_invalid_token_requests_are_refused(
     session: Session, wish: dict[str, object], status: int
 ) -> None:
     """buildkite/docs platform/limits.md: two hours. Agents stop at 400, 401, 403 and 422."""
     assert session.job("POST", "/oidc/tokens", wish).status_code == status
 
 
-def test_a_token_is_for_ones_own_job_and_only_while_it_runs(bk: Contract, session: Session) -> None:
+def test_an_oidc_token_is_issued_only_for_the_tokens_own_running_job(
+    bk: Contract, session: Session
+) -> None:
     """buildkite/agent agent/fake_api_server_test.go: 404 for another job."""
     other = bk.running(bk.one_job())
     target = f"/v3/jobs/{other.job_id}/oidc/tokens"
@@ -145,7 +149,7 @@ def test_a_token_is_for_ones_own_job_and_only_while_it_runs(bk: Contract, sessio
     assert other.job("POST", "/oidc/tokens", {}).status_code == 401
 
 
-def test_a_changed_token_does_not_hold(bk: Contract, session: Session) -> None:
+def test_the_signature_of_a_changed_oidc_token_is_invalid(bk: Contract, session: Session) -> None:
     """RFC 7515."""
     token = session.job("POST", "/oidc/tokens", {}).json()["token"]
     head, _, signature = token.split(".")
@@ -154,7 +158,7 @@ def test_a_changed_token_does_not_hold(bk: Contract, session: Session) -> None:
         claims_of(f"{head}.{other}.{signature}", bk.buildkite.url)
 
 
-def test_keys_are_public_and_only_their_public_half(bk: Contract) -> None:
+def test_the_published_keys_have_no_private_half(bk: Contract) -> None:
     """RFC 7517; each emulator has a key of its own."""
     (key,) = requests.get(f"{bk.buildkite.url}/.well-known/jwks", timeout=5).json()["keys"]
     assert set(key) == {"kty", "use", "alg", "kid", "n", "e"}
@@ -165,7 +169,7 @@ def test_keys_are_public_and_only_their_public_half(bk: Contract) -> None:
     assert theirs["kid"] != key["kid"]
 
 
-def test_a_secret_is_given_by_its_key(bk: Contract, session: Session) -> None:
+def test_a_job_gets_a_secret_by_its_key(bk: Contract, session: Session) -> None:
     """buildkite/agent api/secrets_test.go."""
     bk.buildkite.add_secret("MY_SECRET", "value-1")
     given = session.job("GET", "/secrets?key=MY_SECRET")
@@ -178,7 +182,7 @@ def test_a_secret_is_given_by_its_key(bk: Contract, session: Session) -> None:
     assert session.job("GET", "/secrets").status_code == 422
 
 
-def test_a_secret_is_for_ones_own_job(bk: Contract, session: Session) -> None:
+def test_a_secret_is_given_only_to_the_tokens_own_job(bk: Contract, session: Session) -> None:
     """buildkite/agent api/secrets_test.go: 401 for a wrong token, 404 for another job."""
     bk.buildkite.add_secret("MY_SECRET", "v")
     other = bk.running(bk.one_job())
@@ -209,7 +213,7 @@ def test_a_secret_is_for_ones_own_job(bk: Contract, session: Session) -> None:
         ("[]", 403),
     ],
 )
-def test_a_policy_lets_a_job_in_when_any_rule_holds(
+def test_a_job_that_meets_any_rule_of_the_policy_may_read_the_secret(
     bk: Contract, session: Session, policy: str, status: int
 ) -> None:
     """buildkite/docs secrets/buildkite_secrets/access_policies.md; that it is 403 is assumed."""
@@ -235,7 +239,7 @@ def test_a_policy_lets_a_job_in_when_any_rule_holds(
         ("x", "v", "- ["),
     ],
 )
-def test_what_buildkite_would_not_keep_is_refused(
+def test_secrets_that_buildkite_would_refuse_are_refused(
     bk: Contract, key: str, value: str, policy: str | None
 ) -> None:
     """buildkite/docs secrets/buildkite_secrets.md and rest_api/clusters/secrets.md."""

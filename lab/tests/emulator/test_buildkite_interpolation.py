@@ -60,19 +60,19 @@ def bk() -> Iterator[Contract]:
 
 
 @pytest.mark.parametrize(("text", "expected"), FILLED)
-def test_variables_are_filled_in(text: str, expected: str) -> None:
+def test_variables_are_interpolated(text: str, expected: str) -> None:
     assert interpolate(text, VARIABLES) == expected
 
 
 @pytest.mark.parametrize(("text", "reason"), REFUSED)
-def test_what_cannot_be_filled_in_is_refused(text: str, reason: str) -> None:
+def test_invalid_variables_are_refused(text: str, reason: str) -> None:
     with pytest.raises(PipelineError) as error:
         interpolate(text, VARIABLES)
     assert error.value.words == reason
 
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
-def test_an_agent_fills_in_the_same(tmp_path: Path) -> None:
+def test_a_real_agent_interpolates_variables_to_the_same_text(tmp_path: Path) -> None:
     """The table above, as a whole, by the agent on PATH."""
     shown = _dry_run(tmp_path, [text for text, _ in FILLED])
     assert shown.returncode == 0, shown.stderr
@@ -82,7 +82,7 @@ def test_an_agent_fills_in_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
 @pytest.mark.parametrize("text", [text for text, _ in REFUSED])
-def test_an_agent_refuses_the_same(tmp_path: Path, text: str) -> None:
+def test_a_real_agent_refuses_the_same_variables(tmp_path: Path, text: str) -> None:
     assert _dry_run(tmp_path, [text]).returncode == 1
 
 
@@ -130,14 +130,14 @@ SCALARS = {
 }
 
 
-def test_scalars_are_written_as_agents_write_them() -> None:
+def test_yaml_scalars_become_the_text_that_agents_write() -> None:
     text = "".join(f"  V{n}: {scalar}\n" for n, scalar in enumerate(SCALARS))
     definition = parse(f"env:\n{text}steps: [wait]", Context("default"))
     assert list(definition.env.values()) == list(SCALARS.values())
 
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
-def test_an_agent_writes_the_same_scalars(tmp_path: Path) -> None:
+def test_a_real_agent_writes_yaml_scalars_as_the_same_text(tmp_path: Path) -> None:
     """The table above, as a whole, by the agent on PATH."""
     text = "".join(f"  V{n}: {scalar}\n" for n, scalar in enumerate(SCALARS))
     shown = _dry_run_of(tmp_path, f"env:\n{text}steps: [wait]\n")
@@ -162,7 +162,9 @@ steps:
         pytest.param(True, "1", id="a file is filled in by its first job"),
     ],
 )
-def test_steps_know_some_or_all_of_the_build(bk: Contract, as_uploaded: bool, number: str) -> None:
+def test_saved_steps_know_some_variables_of_the_build_and_uploaded_steps_all(
+    bk: Contract, as_uploaded: bool, number: str
+) -> None:
     """buildkite/docs pages/pipelines/configure/environment_variables.md; that the build's own
     environment counts for saved steps is assumed."""
     bk.buildkite.add_pipeline("demo", STEPS, "r", as_uploaded=as_uploaded)
@@ -172,7 +174,7 @@ def test_steps_know_some_or_all_of_the_build(bk: Contract, as_uploaded: bool, nu
     assert (job.label, job.step_key) == ("hello $NAME", "at-demo")
 
 
-def test_a_variable_that_is_required_stops_the_build_with_its_line(bk: Contract) -> None:
+def test_an_unset_required_variable_refuses_the_build_with_its_line(bk: Contract) -> None:
     bk.buildkite.add_pipeline("demo", "steps:\n  - command: a\n  - command: ${NONE?give it}\n", "r")
     with pytest.raises(PipelineError, match=r"^line 3: \$NONE: give it$"):
         bk.buildkite.create_build("demo")

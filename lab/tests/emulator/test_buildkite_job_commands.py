@@ -24,7 +24,7 @@ def lab(tmp_path: Path) -> Iterator[Room]:
         yield made
 
 
-def test_artifacts_go_up_and_come_down_as_they_were(lab: Room) -> None:
+def test_downloaded_artifacts_equal_the_uploaded_ones(lab: Room) -> None:
     command = (
         "mkdir -p out/deep down; printf '\\r\\n--x\\0y' > out/a.bin; echo b > out/deep/b.txt\n"
         "buildkite-agent artifact upload 'out/**/*'\n"
@@ -74,7 +74,7 @@ def test_a_large_artifact_is_uploaded_in_parts(lab: Room) -> None:
     assert (held.size, held.state) == (70_000_000, "finished")
 
 
-def test_a_store_that_refuses_fails_the_job(lab: Room) -> None:
+def test_an_agent_repeats_an_upload_that_the_storage_refused(lab: Room) -> None:
     """Seen: ten tries, then state error; so this only sees that it tries again and succeeds."""
     lab.buildkite.faults.answer("storage.upload", 403, times=1)
     begin = time.monotonic()
@@ -83,7 +83,7 @@ def test_a_store_that_refuses_fails_the_job(lab: Room) -> None:
     assert time.monotonic() - begin > 5
 
 
-def test_meta_data_keys_and_defaults(lab: Room) -> None:
+def test_a_job_reads_meta_data_keys_and_defaults(lab: Room) -> None:
     command = (
         "printf 'two\\nlines' | buildkite-agent meta-data set k2\n"
         "buildkite-agent meta-data set k1 v1\n"
@@ -101,7 +101,7 @@ def test_meta_data_keys_and_defaults(lab: Room) -> None:
     assert lab.buildkite.meta_data(job.build_id)["k2"] == "two\nlines"
 
 
-def test_a_step_reads_and_changes_itself(lab: Room) -> None:
+def test_a_job_reads_and_changes_its_own_step(lab: Room) -> None:
     command = (
         "echo label=$(buildkite-agent step get label) state=$(buildkite-agent step get state)\n"
         "buildkite-agent step update label ' and more' --append\n"
@@ -133,7 +133,7 @@ def test_a_secret_is_given_to_the_job_and_kept_out_of_its_log(lab: Room) -> None
     assert "hunter-two-22" not in log
 
 
-def test_a_job_gets_a_token_of_its_own(lab: Room) -> None:
+def test_a_job_gets_an_oidc_token_for_itself(lab: Room) -> None:
     command = (
         "buildkite-agent oidc request-token --audience sts.amazonaws.com --lifetime 60"
         " --claim organization_id --aws-session-tag step_key > token && cat token\n"
@@ -152,7 +152,7 @@ def test_a_job_gets_a_token_of_its_own(lab: Room) -> None:
     assert "\x07refused=1" in log
 
 
-def test_locks_and_the_environment_are_the_agents_own(lab: Room) -> None:
+def test_the_agent_itself_serves_locks_and_the_environment_to_its_job(lab: Room) -> None:
     """The agent serves these to its jobs by itself; the emulator only must not be in the way."""
     command = (
         "buildkite-agent env get BUILDKITE_JOB_ID\n"

@@ -25,9 +25,7 @@ def session(bk: Contract) -> Session:
     return bk.running(bk.one_job("steps: [{command: make, timeout_in_minutes: 5}]"))
 
 
-def test_chunks_are_joined_by_sequence_whatever_order_they_come_in(
-    bk: Contract, session: Session
-) -> None:
+def test_chunks_in_any_order_are_joined_by_sequence(bk: Contract, session: Session) -> None:
     """Seen: 126 of 614 chunks out of order, split in the middle of characters and escapes."""
     text = "".join(f"\x1b_bk;t={i}\x07line {i} é\r\n" for i in range(200)).encode()
     parts = [text[start : start + 7] for start in range(0, len(text), 7)]
@@ -38,7 +36,9 @@ def test_chunks_are_joined_by_sequence_whatever_order_they_come_in(
     assert bk.buildkite.log(session.job_id) == text
 
 
-def test_a_repeated_chunk_counts_once_and_a_gap_is_no_end(bk: Contract, session: Session) -> None:
+def test_a_repeated_chunk_counts_once_and_a_gap_does_not_end_the_log(
+    bk: Contract, session: Session
+) -> None:
     """Seen: after a lost answer the same sequence comes again, maybe after higher ones."""
     for sequence, content in ((1, b"a"), (3, b"c"), (1, b"a"), (3, b"c")):
         assert session.chunk(sequence, content).ok
@@ -63,7 +63,7 @@ def test_a_log_needs_a_running_job(bk: Contract) -> None:
     assert session.chunk(1, b"early").status_code == 422
 
 
-def test_header_times_are_taken(session: Session) -> None:
+def test_header_times_are_stored_with_the_log(session: Session) -> None:
     """buildkite/agent v3.137.0 api/header_times.go."""
     body = {"header_times": {"0": "2026-11-21T09:00:00Z"}}
     assert session.job("POST", "/header_times", body).ok
@@ -72,7 +72,7 @@ def test_header_times_are_taken(session: Session) -> None:
 @pytest.mark.parametrize(
     ("status", "outcome"), [("0", "passed"), ("7", "failed"), ("-1", "failed"), ("255", "failed")]
 )
-def test_the_exit_status_is_the_end(
+def test_the_exit_status_decides_the_outcome(
     bk: Contract, session: Session, status: str, outcome: str
 ) -> None:
     """buildkite/agent api/jobs.go: exit_status is a number in a string."""
@@ -82,7 +82,7 @@ def test_the_exit_status_is_the_end(
     assert bk.state(session.job_id) == "finished"
 
 
-def test_signal_and_reason_are_kept(bk: Contract, session: Session) -> None:
+def test_signal_and_signal_reason_of_a_finish_are_stored(bk: Contract, session: Session) -> None:
     """Seen: the bodies of cancelled and stopped jobs."""
     session.finish("-1", signal="SIGTERM", signal_reason="agent_stop")
     job = bk.buildkite.job(session.job_id)
@@ -107,7 +107,7 @@ def test_a_job_without_an_agent_is_canceled_at_once(bk: Contract, state: str) ->
 
 @pytest.mark.parametrize("started", [False, True])
 @pytest.mark.parametrize("status", ["0", "255", "-1"])
-def test_a_job_with_an_agent_is_canceling_until_the_agent_says_so(
+def test_a_job_with_an_agent_is_canceling_until_the_agent_finishes_it(
     bk: Contract, started: bool, status: str
 ) -> None:
     """Seen: any exit status, 0 too. That a start is taken meanwhile is an assumption."""
@@ -129,7 +129,7 @@ def test_a_canceled_job_whose_agent_is_lost_is_canceled(bk: Contract, session: S
     assert bk.state(session.job_id) == "canceled"
 
 
-def test_a_job_that_is_over_cannot_be_canceled(bk: Contract, session: Session) -> None:
+def test_an_ended_job_cannot_be_canceled(bk: Contract, session: Session) -> None:
     session.finish("0")
     with pytest.raises(RefusedError) as refused:
         bk.buildkite.cancel_job(session.job_id)
@@ -148,7 +148,7 @@ def test_a_job_that_is_over_cannot_be_canceled(bk: Contract, session: Session) -
         ("", "canceling"),
     ],
 )
-def test_each_agent_is_told_of_a_time_out_in_the_words_that_it_knows(
+def test_a_timeout_is_canceling_to_agents_that_do_not_know_timing_out(
     bk: Contract, version: str, state: str
 ) -> None:
     """Seen: 3.83.1 ignores timing_out and runs on; buildkite/agent v3.137.0 agent/job_runner.go."""
@@ -165,7 +165,7 @@ def test_each_agent_is_told_of_a_time_out_in_the_words_that_it_knows(
     ("status", "state", "outcome"),
     [("255", "timed_out", "timed_out"), ("0", "finished", "passed")],
 )
-def test_a_job_that_times_out_with_zero_has_passed(
+def test_a_job_that_times_out_with_exit_status_zero_passes(
     bk: Contract, session: Session, status: str, state: str, outcome: str
 ) -> None:
     """buildkite/docs pages/pipelines/configure/build_timeouts.md."""
@@ -179,7 +179,7 @@ def test_a_job_that_times_out_with_zero_has_passed(
     assert bk.buildkite.job(session.job_id).outcome == outcome
 
 
-def test_a_job_that_nobody_runs_expires_after_thirty_days_at_five_past(bk: Contract) -> None:
+def test_a_job_that_never_runs_expires_after_thirty_days_at_five_past(bk: Contract) -> None:
     """buildkite/docs pages/pipelines/configure/build_timeouts.md."""
     job_id = bk.one_job()
     bk.clock.advance(days=30)
@@ -205,7 +205,7 @@ def test_meta_data_belongs_to_the_build(bk: Contract) -> None:
     assert other.job("POST", "/data/exists", key).json() == {"exists": False}
 
 
-def test_a_timeline_has_each_point_once(bk: Contract) -> None:
+def test_a_timeline_has_the_first_time_of_each_point(bk: Contract) -> None:
     job_id = bk.one_job()
     begin = bk.clock.now
     for seconds in (1, 1):

@@ -48,17 +48,17 @@ def only(text: str) -> CommandStep:
         ("command: x, skip: for a reason", "skip", "for a reason"),
     ],
 )  # fmt: skip
-def test_an_attribute_is_read(attributes: str, name: str, value: object) -> None:
+def test_step_attributes_are_read(attributes: str, name: str, value: object) -> None:
     assert getattr(only(f"steps: [{{{attributes}}}]"), name) == value
 
 
 @pytest.mark.parametrize("text", ["steps: [wait]", "steps: [{wait: ~}]", "[wait]", "[waiter]"])
-def test_a_wait_is_read(text: str) -> None:
+def test_wait_steps_are_read(text: str) -> None:
     [step] = parse(text, Context("default")).steps
     assert isinstance(step, WaitStep)
 
 
-def test_a_pipelines_own_agents_and_env_are_defaults() -> None:
+def test_agents_and_env_of_a_pipeline_are_defaults_for_its_steps() -> None:
     steps = "steps: [{command: x}, {command: y, agents: {queue: q}}]"
     text = f"agents: {{queue: deploy}}\nenv: {{A: b}}\n{steps}"
     definition = parse(text, Context("default"))
@@ -69,7 +69,7 @@ def test_a_pipelines_own_agents_and_env_are_defaults() -> None:
     assert definition.env == {"A": "b"}
 
 
-def test_anchors_work() -> None:
+def test_yaml_anchors_are_resolved() -> None:
     text = (
         "common: &retry\n  automatic: [{exit_status: 3, limit: 5}]\n"
         "steps:\n  - command: x\n    retry: *retry\n"
@@ -109,7 +109,7 @@ def test_anchors_work() -> None:
          "step 1: env: the value of A must be text, a number or true/false"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_an_error_with_its_line(
+def test_an_invalid_pipeline_is_refused_with_line_and_reason(
     text: str, line: int | None, reason: str
 ) -> None:
     with pytest.raises(PipelineError) as error:

@@ -50,7 +50,7 @@ def test_a_build_needs_commit_and_branch(bk: Contract, missing: str) -> None:
     assert bk.rest("POST", BUILDS, body).status_code == 422
 
 
-def test_an_unreadable_pipeline_says_where(bk: Contract) -> None:
+def test_the_refusal_of_an_invalid_pipeline_names_the_line(bk: Contract) -> None:
     bk.buildkite.add_pipeline("bad", "steps:\n  - command: x\n    shell: bash\n", "r")
     body = {"commit": "HEAD", "branch": "main"}
     answer = bk.rest("POST", "/pipelines/bad/builds", body)
@@ -72,12 +72,12 @@ def test_an_unreadable_pipeline_says_where(bk: Contract) -> None:
         ("PUT", "/jobs/none/retry"),
     ],
 )
-def test_what_does_not_exist_is_not_found(bk: Contract, method: str, path: str) -> None:
+def test_unknown_records_are_404(bk: Contract, method: str, path: str) -> None:
     assert bk.rest(method, path, {"commit": "HEAD", "branch": "main"}).status_code == 404
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "Token"])
-def test_only_a_users_token_opens_the_api(bk: Contract, scheme: str) -> None:
+def test_the_rest_api_accepts_only_users_tokens(bk: Contract, scheme: str) -> None:
     path = f"/v2/organizations/example{BUILDS}"
     for token in (None, bk.buildkite.agent_token):
         assert bk.call("GET", path, token=token, scheme=scheme).status_code == 401
@@ -85,7 +85,7 @@ def test_only_a_users_token_opens_the_api(bk: Contract, scheme: str) -> None:
     assert own.status_code == (200 if scheme == "Bearer" else 401)
 
 
-def test_a_job_is_shown_with_its_end_and_its_agent(bk: Contract) -> None:
+def test_the_json_of_a_job_has_its_outcome_and_its_agent(bk: Contract) -> None:
     create(bk)
     [job_id] = bk.listed()
     session = bk.running(job_id)
@@ -118,7 +118,7 @@ def test_a_single_job_is_canceled(bk: Contract) -> None:
     assert bk.rest("PUT", f"/jobs/{job_id}/cancel").status_code == 422
 
 
-def test_a_retried_job_hides_behind_its_retry(bk: Contract) -> None:
+def test_a_retried_job_is_omitted_from_its_build_by_default(bk: Contract) -> None:
     create(bk)
     [job_id] = bk.listed()
     bk.running(job_id).finish("1")
@@ -144,6 +144,6 @@ def test_jobs_of_a_canceled_build_are_not_retried(bk: Contract) -> None:
     assert answer.json() == {"message": "Jobs from canceled builds cannot be retried"}
 
 
-def test_a_path_takes_its_own_methods_only(bk: Contract) -> None:
+def test_other_methods_on_a_known_path_are_405(bk: Contract) -> None:
     assert bk.rest("DELETE", BUILDS).status_code == 405
     assert bk.rest("GET", "/nothing").status_code == 404

@@ -31,7 +31,7 @@ def create(bk: Contract, **more: object) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def test_a_build_keeps_all_that_it_was_made_with(bk: Contract) -> None:
+def test_a_build_shows_all_fields_of_its_request(bk: Contract) -> None:
     build = create(
         bk,
         message="hello",
@@ -69,7 +69,9 @@ def test_a_build_keeps_all_that_it_was_made_with(bk: Contract) -> None:
         ({**HEAD, "pull_request_id": 1, "pull_request_labels": "bug"}, 400),
     ],
 )
-def test_a_bad_request_makes_no_build(bk: Contract, body: dict[str, Any], status: int) -> None:
+def test_an_invalid_request_creates_no_build(
+    bk: Contract, body: dict[str, Any], status: int
+) -> None:
     answer = bk.rest("POST", BUILDS, body)
     assert answer.status_code == status
     if status == 422 and "branch" not in body:
@@ -101,7 +103,7 @@ def test_builds_are_listed_by_pages_and_filters(bk: Contract) -> None:
         assert bk.rest("GET", f"{BUILDS}?{bad}").status_code == 400
 
 
-def test_a_rebuild_is_a_new_build_of_the_same(bk: Contract) -> None:
+def test_a_rebuild_is_a_new_build_with_the_same_commit_and_environment(bk: Contract) -> None:
     first = create(bk, message="m", env={"A": "1"}, branch="topic")
     again = bk.rest("PUT", f"{BUILDS}/1/rebuild")
     assert again.status_code == 200
@@ -128,7 +130,7 @@ def test_failed_jobs_of_a_build_are_retried_together(bk: Contract) -> None:
     assert run.states() == {"a": "scheduled", "b": "soft_failed", "c": "failed"}
 
 
-def test_a_job_gets_another_priority(bk: Contract) -> None:
+def test_reprioritize_changes_a_jobs_priority(bk: Contract) -> None:
     [job] = create(bk)["jobs"]
     answer = bk.rest("PUT", f"/jobs/{job['id']}/reprioritize", {"priority": 5})
     assert (answer.status_code, answer.json()["priority"]) == (200, {"number": 5})
@@ -156,7 +158,7 @@ def test_jobs_of_a_build_are_listed_by_pages_and_states(bk: Contract) -> None:
         assert bk.rest("GET", f"{BUILDS}/1/jobs?{bad}").status_code == 400
 
 
-def test_the_end_of_a_log_is_read_by_range(bk: Contract) -> None:
+def test_a_range_request_reads_the_end_of_a_log(bk: Contract) -> None:
     [job] = create(bk)["jobs"]
     path = f"/v2/organizations/example/jobs/{job['id']}/log"
 
@@ -216,7 +218,7 @@ def test_pipelines_are_listed(bk: Contract) -> None:
         ("GET", "/agents", "read_agents"),
     ],
 )
-def test_a_token_opens_what_its_scopes_say(
+def test_a_call_needs_a_token_with_its_scope(
     bk: Contract, method: str, path: str, scope: str
 ) -> None:
     """The scope of each call is its page's; 403 without it is an assumption."""
@@ -230,7 +232,7 @@ def test_a_token_opens_what_its_scopes_say(
     assert bk.call(method, target, body, token=without, scheme="Bearer").status_code == 403
 
 
-def test_only_its_own_build_shows_a_job(bk: Contract) -> None:
+def test_the_path_of_a_job_must_name_its_own_build(bk: Contract) -> None:
     [job] = create(bk)["jobs"]
     bk.buildkite.create_build("demo", BuildRequest())
     assert bk.rest("GET", f"{BUILDS}/1/jobs/{job['id']}").status_code == 200
@@ -238,7 +240,7 @@ def test_only_its_own_build_shows_a_job(bk: Contract) -> None:
     assert bk.rest("PUT", f"{BUILDS}/2/jobs/{job['id']}/retry").status_code == 404
 
 
-def test_a_job_and_its_build_say_when_and_where(bk: Contract) -> None:
+def test_the_json_of_jobs_and_builds_has_times_and_urls(bk: Contract) -> None:
     [job] = create(bk)["jobs"]
     session = bk.running(job["id"])
     bk.clock.advance(seconds=5)

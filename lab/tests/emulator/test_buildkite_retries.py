@@ -42,7 +42,7 @@ def bk() -> Iterator[Contract]:
         ("{exit_status: 1, limit: 1}", ("1", None, None), True),
     ],
 )
-def test_which_ends_are_retried(
+def test_a_retry_rule_matches_the_end_of_a_job(
     bk: Contract, rule: str, end: tuple[str, str | None, str | None], retried: bool
 ) -> None:
     status, signal, reason = end
@@ -140,7 +140,7 @@ def test_a_manual_retry_lets_the_build_go_on(bk: Contract) -> None:
         ("false", "1", 403),
     ],
 )
-def test_who_may_be_retried_by_hand(
+def test_the_manual_retry_rule_allows_or_refuses_a_retry_by_hand(
     bk: Contract, manual: str, status: str, refused: int | None
 ) -> None:
     """buildkite/docs apis/rest_api/jobs.md; 403 for a step that forbids it is an assumption."""

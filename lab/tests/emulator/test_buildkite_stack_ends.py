@@ -20,7 +20,7 @@ def bk() -> Iterator[Contract]:
         yield made
 
 
-def test_a_finished_job_fails_with_minus_one_and_says_why(bk: Contract) -> None:
+def test_a_job_finished_by_a_stack_fails_with_minus_one_and_the_reason(bk: Contract) -> None:
     job_id = bk.one_job()
     bk.reserve(job_id)
     answer = bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "no capacity"})
@@ -31,13 +31,13 @@ def test_a_finished_job_fails_with_minus_one_and_says_why(bk: Contract) -> None:
     assert bk.state(job_id) == "finished"
 
 
-def test_an_explicit_zero_is_a_success(bk: Contract) -> None:
+def test_a_stack_may_finish_a_job_with_exit_status_zero(bk: Contract) -> None:
     job_id = bk.one_job()
     bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "nothing to do", "exit_status": 0})
     assert bk.buildkite.job(job_id).outcome == "passed"
 
 
-def test_a_stack_cannot_finish_what_an_agent_or_another_stack_has(bk: Contract) -> None:
+def test_a_stack_cannot_finish_a_job_of_an_agent_or_another_stack(bk: Contract) -> None:
     """An assumption on both counts: no source says."""
     running, reserved = bk.jobs("steps: [{command: a}, {command: b}]")
     bk.running(running.id)
@@ -55,7 +55,7 @@ def test_a_stack_cannot_finish_what_an_agent_or_another_stack_has(bk: Contract) 
         ("[{exit_status: -1, signal_reason: stack_error, limit: 0}, {exit_status: -1}]", False),
     ],
 )
-def test_retry_rules_apply_to_what_a_stack_finishes(
+def test_retry_rules_apply_to_jobs_that_a_stack_finishes(
     bk: Contract, automatic: str, retried: bool
 ) -> None:
     """The range of `*`, which leaves out -1: buildkite/docs pages/pipelines/configure/retry.md."""
@@ -73,7 +73,7 @@ def notify(bk: Contract, *notices: dict[str, object]) -> list[dict[str, object]]
     return errors
 
 
-def test_good_notices_are_kept_and_bad_ones_come_back_by_position(bk: Contract) -> None:
+def test_valid_notifications_are_stored_and_invalid_ones_returned_by_position(bk: Contract) -> None:
     job_id = bk.one_job()
     errors = notify(
         bk,
@@ -90,7 +90,9 @@ def test_good_notices_are_kept_and_bad_ones_come_back_by_position(bk: Contract) 
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(0, True), (1, False), (-1, True), (-61, False)])
-def test_a_notice_is_of_the_jobs_own_time(bk: Contract, seconds: int, taken: bool) -> None:
+def test_the_time_of_a_notification_must_be_between_the_jobs_creation_and_now(
+    bk: Contract, seconds: int, taken: bool
+) -> None:
     job_id = bk.one_job()
     bk.clock.advance(seconds=60)
     at = (bk.clock.now + timedelta(seconds=seconds)).isoformat()
@@ -99,7 +101,9 @@ def test_a_notice_is_of_the_jobs_own_time(bk: Contract, seconds: int, taken: boo
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(300, True), (301, False)])
-def test_notices_end_300_seconds_after_the_job(bk: Contract, seconds: int, taken: bool) -> None:
+def test_notifications_are_refused_300_seconds_after_the_jobs_end(
+    bk: Contract, seconds: int, taken: bool
+) -> None:
     job_id = bk.one_job()
     bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"})
     bk.clock.advance(seconds=seconds)
@@ -140,7 +144,7 @@ def test_each_endpoint_has_its_own_limit_for_each_second(
     assert refused.headers["RateLimit-Remaining"] == "0"
 
 
-def test_the_window_slides_and_each_key_has_its_own(bk: Contract) -> None:
+def test_the_rate_limit_window_slides_and_each_stack_key_has_its_own(bk: Contract) -> None:
     path = "/scheduled-jobs?queue_key=default"
     bk.register_stack("other")
     for _ in range(10):

@@ -25,7 +25,7 @@ def message(answer: requests.Response) -> str:
     return text
 
 
-def test_a_new_key_is_created_and_a_known_one_is_taken_over_without_a_word() -> None:
+def test_registering_creates_a_new_key_and_takes_over_a_known_one() -> None:
     """The second part: buildkite/agent-stack-k8s pull request 961."""
     with contract(stack=False) as bk:
         first = bk.register_stack(metadata={"owner": "a"})
@@ -37,11 +37,11 @@ def test_a_new_key_is_created_and_a_known_one_is_taken_over_without_a_word() -> 
     assert again.json()["state"] == "connected"
 
 
-def test_the_word_for_the_default_queue_is_answered_with_its_key(bk: Contract) -> None:
+def test_registering_for_the_default_queue_returns_its_key(bk: Contract) -> None:
     assert bk.register_stack(queue_key="__default__").json()["cluster_queue_key"] == "default"
 
 
-def test_the_longest_key_and_metadata_are_taken(bk: Contract) -> None:
+def test_the_longest_stack_key_and_metadata_are_accepted(bk: Contract) -> None:
     metadata = {f"{i:064}": "v" * 256 for i in range(100)}
     assert bk.register_stack("k" * 80, metadata=metadata).status_code == 201
 
@@ -57,7 +57,7 @@ def test_an_organisation_has_thirty_stacks_and_deregistering_frees_a_place(bk: C
 
 
 @pytest.mark.parametrize("token", [None, "", "bkct_wrong", "session"])
-def test_only_an_agent_token_opens_the_api(bk: Contract, token: str | None) -> None:
+def test_the_stacks_api_accepts_only_agent_tokens(bk: Contract, token: str | None) -> None:
     given = bk.agent().token if token == "session" else token
     path = f"/v3/stacks/{STACK}/scheduled-jobs?queue_key=default"
     answer = bk.call("GET", path, token=given)
@@ -65,7 +65,7 @@ def test_only_an_agent_token_opens_the_api(bk: Contract, token: str | None) -> N
     assert message(answer)
 
 
-def test_a_scheduled_job_is_listed_with_all_that_a_stack_needs(bk: Contract) -> None:
+def test_the_entry_of_a_scheduled_job_has_all_documented_fields(bk: Contract) -> None:
     steps = "steps: [{command: x, key: k, priority: 3, agents: {queue: deploy, os: linux}}]"
     [job] = bk.jobs(steps)
     answer = bk.stack("GET", "/scheduled-jobs?queue_key=deploy")
@@ -88,7 +88,7 @@ def test_a_scheduled_job_is_listed_with_all_that_a_stack_needs(bk: Contract) -> 
     assert answer.json()["cluster_queue"]["dispatch_paused"] is False
 
 
-def test_a_job_without_a_queue_is_listed_in_the_default_one_without_a_rule_for_it(
+def test_a_job_without_a_queue_is_listed_in_the_default_queue_without_a_queue_rule(
     bk: Contract,
 ) -> None:
     """buildkite/agent-stack-k8s pull request 604: the queue's rule is not made up."""
@@ -105,7 +105,7 @@ def test_jobs_are_listed_oldest_first_whatever_their_priority(bk: Contract) -> N
     assert bk.listed() == [low, high]
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(bk: Contract) -> None:
+def test_pages_of_scheduled_jobs_have_no_gap_and_no_repeat(bk: Contract) -> None:
     steps = "steps: [{command: x, parallelism: 7}]"
     expected = [job.id for job in bk.jobs(steps)]
     found: list[str] = []
@@ -118,14 +118,14 @@ def test_pages_follow_each_other_without_gap_or_repeat(bk: Contract) -> None:
     assert answer["page_info"]["has_next_page"] is False
 
 
-def test_a_cursor_stays_good_when_its_job_is_gone(bk: Contract) -> None:
+def test_a_cursor_stays_valid_after_its_job_left_the_list(bk: Contract) -> None:
     ids = [job.id for job in bk.jobs("steps: [{command: x, parallelism: 3}]")]
     first = bk.stack("GET", "/scheduled-jobs?queue_key=default&limit=1").json()
     bk.reserve(ids[0])
     assert bk.listed(query=f"&after={first['page_info']['end_cursor']}") == ids[1:]
 
 
-def test_a_paused_queue_says_so_and_still_lists(bk: Contract) -> None:
+def test_a_paused_queue_lists_its_jobs_with_the_pause_flag(bk: Contract) -> None:
     """That it still lists is an assumption: no source says that the list is empty."""
     job_id = bk.one_job()
     bk.buildkite.faults.paused_queues.add("default")
@@ -159,7 +159,7 @@ def test_a_reservation_lasts_900_seconds_by_default_and_reserving_again_extends_
     assert bk.state(job_id) == "scheduled"
 
 
-def test_what_cannot_be_reserved_comes_back_as_not_reserved(bk: Contract) -> None:
+def test_jobs_that_cannot_be_reserved_are_returned_as_not_reserved(bk: Contract) -> None:
     waiting, running, good = bk.jobs(
         "steps: [{command: w, depends_on: good}, {command: r}, {command: g, key: good}]"
     )

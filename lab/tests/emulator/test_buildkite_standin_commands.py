@@ -42,7 +42,7 @@ def log_of(lab: Room, job_id: str) -> str:
     return lab.buildkite.log(job_id).decode()
 
 
-def test_artifacts_go_up_are_found_and_come_down(lab: Room) -> None:
+def test_artifacts_are_uploaded_found_and_downloaded(lab: Room) -> None:
     command = (
         "mkdir -p out/deep down; printf '\\r\\n--x\\0y' > out/a.bin; echo b > out/deep/b.txt\n"
         "buildkite-agent artifact upload 'out/**/*;nothing/*'\n"
@@ -69,7 +69,7 @@ def test_artifacts_go_up_are_found_and_come_down(lab: Room) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 3])
-def test_artifact_paths_are_uploaded_after_the_command_whatever_its_end(
+def test_artifact_paths_are_uploaded_after_the_command_for_any_exit_status(
     lab: Room, status: int
 ) -> None:
     """Seen: 61 files in batches of 30, 30 and 1; a failed command keeps its status."""
@@ -83,14 +83,14 @@ def test_artifact_paths_are_uploaded_after_the_command_whatever_its_end(
     assert log.index("\x07hook-before") < log.index("\x07hook-after")
 
 
-def test_an_upload_that_buildkite_refuses_fails_a_good_job(lab: Room) -> None:
+def test_a_refused_artifact_upload_fails_a_job_with_exit_status_zero(lab: Room) -> None:
     """Seen: create 422 is not repeated, and the job's status is 1."""
     lab.buildkite.faults.answer("agent.artifacts-create", 422)
     job = run(lab, "echo a > a", "artifact_paths: a")
     assert job.exit_status == 1
 
 
-def test_a_failing_pre_artifact_hook_keeps_artifacts_back(lab: Room) -> None:
+def test_a_failing_pre_artifact_hook_prevents_the_upload(lab: Room) -> None:
     """Seen: it fails a good job with its own status, and leaves the 4 of a failed one."""
     lab.hook("pre-artifact", "exit 41")
     for command, status in (("echo a > a", 41), ("echo a > a; exit 4", 4)):
@@ -132,7 +132,7 @@ def test_meta_data_has_keys_defaults_and_other_builds(lab: Room) -> None:
     assert lab.buildkite.meta_data(job.build_id)["k2"] == "two\nlines"
 
 
-def test_steps_are_uploaded_from_json_with_variables_filled_in(lab: Room) -> None:
+def test_steps_are_uploaded_from_json_with_variables_interpolated(lab: Room) -> None:
     pipeline = (
         '{"env": {"TOP": "level"}, "steps": [{"command": "echo ${TOP}-${NONE:-x}-$$HOME",'
         ' "key": "${BUILDKITE_BRANCH}-key"}]}'
@@ -144,7 +144,7 @@ def test_steps_are_uploaded_from_json_with_variables_filled_in(lab: Room) -> Non
     assert (uploaded.step_key, uploaded.command) == ("main-key", "echo level-x-$HOME")
 
 
-def test_an_upload_of_steps_that_buildkite_rejects_fails(lab: Room) -> None:
+def test_a_rejected_pipeline_upload_fails_the_command(lab: Room) -> None:
     command = (
         """echo '{"steps": [{"command": "a", "depends_on": 7}]}' """
         "| buildkite-agent pipeline upload || echo rejected=$?"
@@ -153,7 +153,7 @@ def test_an_upload_of_steps_that_buildkite_rejects_fails(lab: Room) -> None:
     assert "\x07rejected=1" in log_of(lab, job.id)
 
 
-def test_the_stand_in_refuses_what_it_cannot_in_one_line_each(stand_in: Room) -> None:
+def test_the_stand_in_refuses_each_unsupported_command_in_one_line(stand_in: Room) -> None:
     commands = (
         "step get label",
         "secret get X",
@@ -176,7 +176,7 @@ def test_the_stand_in_refuses_what_it_cannot_in_one_line_each(stand_in: Room) ->
     )
 
 
-def test_the_stand_in_reads_yaml_where_it_can_and_says_where_it_cannot(stand_in: Room) -> None:
+def test_the_stand_in_reads_plain_yaml_and_refuses_other_yaml_with_a_reason(stand_in: Room) -> None:
     command = (
         "printf 'steps:\\n  - command: one\\n    label: 2026-11-21\\n' > p.yml\n"
         "if python3 -c 'import yaml'; then buildkite-agent pipeline upload p.yml\n"
@@ -197,14 +197,14 @@ def test_the_stand_in_reads_yaml_where_it_can_and_says_where_it_cannot(stand_in:
         ("$NONE|${NONE}|100%", "||100%"),
     ],
 )
-def test_variables_of_a_pipeline(text: str, filled: str) -> None:
+def test_the_stand_in_interpolates_variables_of_a_pipeline(text: str, filled: str) -> None:
     """buildkite/interpolate README.md."""
     env = {"A": "1", "E": "", "L": "abcdef"}
     assert interpolation.filled({"k": [text]}, env) == {"k": [filled]}
 
 
 @pytest.mark.parametrize("text", ["${NONE?}", "${NONE:?is needed}", "${E:?}", "${A^^}"])
-def test_a_variable_that_is_required_or_strange_is_an_error(text: str) -> None:
+def test_the_stand_in_refuses_unset_required_and_invalid_variables(text: str) -> None:
     """buildkite/interpolate README.md."""
     with pytest.raises(interpolation.InterpolationError):
         interpolation.filled(text, {"E": "", "A": "1"})

@@ -40,7 +40,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(JobState, JobState)))
-def test_every_way_is_open_or_shut_as_stated(before: JobState, after: JobState) -> None:
+def test_only_the_stated_transitions_are_allowed(before: JobState, after: JobState) -> None:
     if str(after) in WAYS[before].split():
         check(before, after)
     else:
@@ -48,7 +48,7 @@ def test_every_way_is_open_or_shut_as_stated(before: JobState, after: JobState) 
             check(before, after)
 
 
-def test_every_state_is_stated_and_can_be_reached_and_left() -> None:
+def test_every_state_has_its_transitions_and_can_be_reached() -> None:
     assert set(WAYS) == set(map(str, JobState)) == set(map(str, TRANSITIONS))
     reached = set().union(*TRANSITIONS.values())
     # A job whose `if` is false, or whose step was skipped, never was in another state.
@@ -73,7 +73,7 @@ LOG = (
 
 
 @pytest.mark.parametrize(("lines", "second"), [(6, 5), (5, None), (3, None), (2, None), (0, None)])
-def test_the_commands_first_line_comes_after_its_echo(lines: int, second: int | None) -> None:
+def test_the_commands_first_output_line_follows_its_echo(lines: int, second: int | None) -> None:
     """Seen with buildkite-agent 3.83.1: the command is echoed line by line before it runs."""
     log = JobLog()
     for sequence, line in enumerate(LOG[:lines], start=1):
@@ -82,7 +82,7 @@ def test_the_commands_first_line_comes_after_its_echo(lines: int, second: int | 
     assert log.command_output_at("echo hi\nsleep 1") == expected
 
 
-def test_a_log_reads_as_text_without_time_codes() -> None:
+def test_the_text_of_a_log_has_no_time_codes() -> None:
     log = JobLog()
     content = code(1) + "é\r\n".encode()
     log.add(2, content[-3:])

@@ -58,14 +58,14 @@ def read(session: Session, attribute: str, key: str = "one", **more: str) -> str
         ("one", "outcome", ""),
     ],
 )
-def test_an_attribute_is_given_as_text(
+def test_step_get_returns_an_attribute_as_text(
     session: Session, key: str, attribute: str, output: str
 ) -> None:
     """The words for the state, and that nothing is an empty text, are assumed."""
     assert read(session, attribute, key) == output
 
 
-def test_lists_and_whole_steps_need_a_format(session: Session) -> None:
+def test_step_get_of_lists_and_whole_steps_needs_a_format(session: Session) -> None:
     """buildkite/agent clicommand/step_get.go; agents repeat every refusal but 400, 401 and 404."""
     assert json.loads(read(session, "agents", format="json")) == ["os=linux"]
     assert json.loads(read(session, "", format="json"))["label"] == "One"
@@ -73,7 +73,7 @@ def test_lists_and_whole_steps_need_a_format(session: Session) -> None:
         assert step(session, "one/export", **body).status_code == 400
 
 
-def test_a_step_is_found_by_id_too_and_only_where_it_is(bk: Contract, session: Session) -> None:
+def test_a_step_is_found_by_key_or_id_in_its_own_build_only(bk: Contract, session: Session) -> None:
     step_id = json.loads(read(session, "", format="json"))["id"]
     assert read(session, "label", step_id) == "One"
     assert step(session, "none/export", attribute="label").status_code == 404
@@ -92,7 +92,9 @@ def test_a_step_is_found_by_id_too_and_only_where_it_is(bk: Contract, session: S
         ("one", "cancel", "errored"),
     ],
 )
-def test_the_outcome_of_a_step(bk: Contract, key: str, status: str, outcome: str) -> None:
+def test_the_outcome_of_a_step_follows_its_jobs(
+    bk: Contract, key: str, status: str, outcome: str
+) -> None:
     jobs = {job.step_key: job for job in bk.jobs(STEPS)}
     watcher = bk.running(jobs["three"].id)
     if status == "cancel":
@@ -103,7 +105,9 @@ def test_the_outcome_of_a_step(bk: Contract, key: str, status: str, outcome: str
     assert read(watcher, "state", key) == "finished"
 
 
-def test_a_label_is_changed_once_and_appended_to(bk: Contract, session: Session) -> None:
+def test_a_repeated_update_changes_a_label_once_and_append_extends_it(
+    bk: Contract, session: Session
+) -> None:
     """buildkite/agent api/steps.go: an update carries an id, as it may be sent again."""
     more = {"attribute": "label", "value": " and more", "append": True, "idempotency_uuid": "u1"}
     for _ in range(2):
@@ -113,7 +117,9 @@ def test_a_label_is_changed_once_and_appended_to(bk: Contract, session: Session)
     assert read(session, "label") == "New"
 
 
-def test_a_priority_moves_a_waiting_job_ahead(bk: Contract, session: Session) -> None:
+def test_a_step_update_of_the_priority_moves_a_waiting_job_ahead(
+    bk: Contract, session: Session
+) -> None:
     """buildkite/docs pages/agent/cli/reference/step.md: label, notify and priority."""
     assert step(session, "three", attribute="priority", value="9").ok
     listed = bk.stack("GET", "/scheduled-jobs?queue_key=default").json()["jobs"]
@@ -123,7 +129,7 @@ def test_a_priority_moves_a_waiting_job_ahead(bk: Contract, session: Session) ->
     assert step(session, "three", attribute="command", value="rm").status_code == 400
 
 
-def test_jobs_of_a_matrix_keep_their_own_commands(bk: Contract) -> None:
+def test_a_step_update_keeps_the_commands_of_matrix_jobs(bk: Contract) -> None:
     steps = "steps: [{command: 'make {{matrix}}', key: m, label: L, matrix: [a, b]}]"
     jobs = bk.jobs(steps)
     first = bk.running(jobs[0].id)
@@ -133,7 +139,7 @@ def test_jobs_of_a_matrix_keep_their_own_commands(bk: Contract) -> None:
     assert [job.label for job in after] == ["L more", "L more"]
 
 
-def test_steps_that_are_no_commands_are_read_too(bk: Contract) -> None:
+def test_step_get_reads_wait_block_and_input_steps(bk: Contract) -> None:
     """buildkite/docs pages/agent/cli/reference/step.md: `type`, `concurrency_key`, `depends_on`."""
     steps = (
         "steps: [{block: B, key: block}, {wait: ~, key: wait},"
@@ -154,7 +160,7 @@ def test_steps_that_are_no_commands_are_read_too(bk: Contract) -> None:
     assert step(session, "block", attribute="label", value="x").status_code == 400
 
 
-def test_notices_are_a_list_that_grows(session: Session) -> None:
+def test_step_update_notify_sets_or_extends_a_list(session: Session) -> None:
     one, two = [{"slack": "#a"}], [{"slack": "#b"}]
     step(session, "one", attribute="notify", value=json.dumps(one))
     step(session, "one", attribute="notify", value=json.dumps(two), append=True)
@@ -180,7 +186,7 @@ def test_a_step_is_cancelled_with_all_its_jobs(bk: Contract) -> None:
     assert bk.state(first.id) == "canceled"
 
 
-def test_a_forced_cancel_ends_jobs_whose_agents_do_not(bk: Contract) -> None:
+def test_a_forced_cancel_ends_jobs_after_the_grace_period(bk: Contract) -> None:
     """buildkite/agent clicommand/step_cancel.go: ten seconds, or as many as it is told."""
     first, second, last = bk.jobs(
         "steps: [{command: a, key: a}, {command: b, key: b}, {command: c}]"
@@ -198,7 +204,7 @@ def test_a_forced_cancel_ends_jobs_whose_agents_do_not(bk: Contract) -> None:
     assert bk.state(second.id) == "canceled"
 
 
-def test_a_build_is_cancelled_from_inside(bk: Contract, session: Session) -> None:
+def test_a_job_cancels_its_own_build(bk: Contract, session: Session) -> None:
     """buildkite/agent api/builds.go."""
     build = bk.buildkite.job(session.job_id).build_id
     target = f"/v3/builds/{build}/cancel"

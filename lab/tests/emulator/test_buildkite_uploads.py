@@ -43,7 +43,7 @@ def upload(session: Session, steps: object, **more: Any) -> tuple[str, str | Non
     return told["state"], told["message"]
 
 
-def test_steps_come_right_after_the_one_that_uploads_them(bk: Contract) -> None:
+def test_uploaded_steps_follow_the_uploading_step(bk: Contract) -> None:
     """Seen with buildkite-agent 3.83.1: 202 with a place to ask; a later upload comes first."""
     run, session = uploader(bk)
     assert upload(session, [{"command": "a"}, "wait", {"command": "b"}]) == ("applied", None)
@@ -57,7 +57,7 @@ def test_steps_come_right_after_the_one_that_uploads_them(bk: Contract) -> None:
     }
 
 
-def test_a_wait_waits_for_what_is_uploaded_before_it(bk: Contract) -> None:
+def test_a_wait_waits_for_steps_uploaded_before_it(bk: Contract) -> None:
     """buildkite/docs step_types/wait_step.md, "Dynamically uploaded steps"."""
     run, session = uploader(bk)
     upload(session, [{"command": "a"}])
@@ -67,7 +67,7 @@ def test_a_wait_waits_for_what_is_uploaded_before_it(bk: Contract) -> None:
     assert run.states()["z"] == "scheduled"
 
 
-def test_who_depends_on_an_upload_depends_on_what_it_uploads(bk: Contract) -> None:
+def test_dependents_of_an_uploading_step_wait_for_its_uploads(bk: Contract) -> None:
     """buildkite/docs depends_on.md, "Explicit dependencies in uploaded steps"."""
     run, session = uploader(bk, "steps: [{command: up, key: up}, {command: z, depends_on: up}]")
     upload(session, [{"command": "a", "depends_on": "up"}, {"command": "b", "depends_on": None}])
@@ -79,7 +79,7 @@ def test_who_depends_on_an_upload_depends_on_what_it_uploads(bk: Contract) -> No
     assert run.states()["z"] == "scheduled"
 
 
-def test_uploads_wait_for_their_uploader_where_steps_name_dependencies(bk: Contract) -> None:
+def test_uploads_wait_for_their_uploader_if_steps_name_dependencies(bk: Contract) -> None:
     """buildkite/skills pull request 22 ("in DAG mode"); buildkite/dynamic-pipeline-example pull
     request 6 for pipelines of waits alone, where they start at once."""
     run, session = uploader(bk, "steps: [{command: up, depends_on: ~}]")
@@ -89,7 +89,7 @@ def test_uploads_wait_for_their_uploader_where_steps_name_dependencies(bk: Contr
     assert run.states()["a"] == "scheduled"
 
 
-def test_the_same_upload_is_done_once(bk: Contract) -> None:
+def test_an_upload_with_a_repeated_uuid_is_applied_once(bk: Contract) -> None:
     """Seen with buildkite-agent 3.83.1: a lost answer is repeated with the same uuid."""
     run, session = uploader(bk)
     same = str(uuid.uuid4())
@@ -99,7 +99,7 @@ def test_the_same_upload_is_done_once(bk: Contract) -> None:
     assert session.job("GET", f"/pipelines/{uuid.uuid4()}").status_code == 404
 
 
-def test_replacing_takes_away_what_has_not_begun(bk: Contract) -> None:
+def test_a_replacing_upload_removes_steps_that_have_not_begun(bk: Contract) -> None:
     run, session = uploader(
         bk, "steps: [{command: up}, {command: r}, {command: s, key: s}, wait, {command: z}]"
     )
@@ -168,7 +168,7 @@ def test_replacing_takes_away_what_has_not_begun(bk: Contract) -> None:
         ),
     ],
 )
-def test_a_bad_upload_is_rejected_and_changes_nothing(
+def test_an_invalid_upload_is_rejected_and_changes_nothing(
     bk: Contract, steps: object, reason: str
 ) -> None:
     run, session = uploader(bk, "steps: [{command: up}, {command: z, key: z}]")
@@ -193,7 +193,7 @@ def test_an_upload_needs_a_uuid_and_a_pipeline(bk: Contract, body: dict[str, Any
     assert session.job("POST", "/pipelines?async=true", body).status_code == 422
 
 
-def test_a_canceled_build_takes_no_more_steps(bk: Contract) -> None:
+def test_a_canceled_build_rejects_uploads(bk: Contract) -> None:
     run, session = uploader(bk)
     bk.buildkite.cancel_build(run.id)
     words = "You can only change the pipeline of a running build"
@@ -222,7 +222,7 @@ def test_the_environment_of_a_file_reaches_its_steps_and_later_uploads(bk: Contr
     assert env("b") == ["saved", "file", "file"]
 
 
-def test_conditions_are_decided_when_steps_are_uploaded(bk: Contract) -> None:
+def test_conditions_are_evaluated_at_the_upload(bk: Contract) -> None:
     """buildkite/docs conditionals.md."""
     run, session = uploader(bk)
     steps = [{"command": "a", "if": 'build.branch == "main"'}, {"command": "b", "branches": "x"}]
@@ -235,7 +235,7 @@ def test_conditions_are_decided_when_steps_are_uploaded(bk: Contract) -> None:
     )
 
 
-def test_jobs_that_are_uploaded_run_after_those_of_their_group_that_were_before(
+def test_uploaded_jobs_follow_earlier_jobs_of_their_concurrency_group(
     bk: Contract,
 ) -> None:
     """controlling_concurrency.md: jobs inherit the time of their upload."""
@@ -267,7 +267,7 @@ steps:
 
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
-def test_a_real_agent_uploads_a_file(tmp_path: Path) -> None:
+def test_a_real_agent_uploads_a_pipeline_file(tmp_path: Path) -> None:
     """Seen with buildkite-agent 3.83.1; a second upload of the same keys is rejected with the
     reason in the log and exit status 1."""
     with room("real", tmp_path) as lab:

@@ -34,7 +34,7 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("code", [0, 3, 7, 125, 255])
-def test_the_commands_exit_status_is_the_jobs_and_not_the_agents(lab: Room, code: int) -> None:
+def test_the_commands_exit_status_becomes_the_jobs_and_not_the_agents(lab: Room, code: int) -> None:
     status, job = lab.run(f"cat greeting.txt; exit {code}")
     assert status == 0
     assert (job.exit_status, job.signal_reason) == (code, None)
@@ -44,7 +44,7 @@ def test_the_commands_exit_status_is_the_jobs_and_not_the_agents(lab: Room, code
     assert lab.buildkite.command_output_at(job.id) is not None
 
 
-def test_the_agent_tells_what_it_is(lab: Room) -> None:
+def test_the_agent_registers_with_its_version(lab: Room) -> None:
     _, job = lab.run("true")
     assert job.agent_version is not None
     assert ("standin" in job.agent_version) is ("stand-in" in str(lab.program))
@@ -65,7 +65,7 @@ def test_the_first_job_of_a_build_sends_the_commit(lab: Room) -> None:
     assert b"commit " in lab.buildkite.log(job.id).split(b"meta-data get")[-1]
 
 
-def test_meta_data_is_kept_for_the_build(lab: Room) -> None:
+def test_meta_data_set_by_a_job_is_stored_with_the_build(lab: Room) -> None:
     command = (
         "buildkite-agent meta-data exists k || echo missing=$?\n"
         "buildkite-agent meta-data set k v1\n"
@@ -107,7 +107,7 @@ def test_a_large_log_arrives_whole_and_in_order(lab: Room) -> None:
     ["sleep 60", "trap 'exit 7' TERM; echo go; while :; do sleep 0.1; done"],
     ids=["sleep", "trap"],
 )
-def test_a_canceled_job_ends_soon_and_says_why(lab: Room, command: str) -> None:
+def test_a_canceled_job_ends_soon_with_the_cancel_reason(lab: Room, command: str) -> None:
     """Seen: the exit status is a race; only the reason can be relied on."""
     job = lab.job(f"echo started; {command}")
     agent = lab.start(job.id)
@@ -192,7 +192,7 @@ def test_a_pre_bootstrap_hook_refuses_the_job(lab: Room) -> None:
     assert b"never-2" not in log
 
 
-def test_hooks_of_the_agent_run_around_the_command_and_pass_on_what_they_export(
+def test_hooks_of_the_agent_run_around_the_command_and_pass_on_their_exports(
     lab: Room,
 ) -> None:
     lab.hook("environment", "export FROM_HOOK=yes")

@@ -57,7 +57,7 @@ def test_a_changed_parameter_wakes_provision(lab: Lab) -> None:
     woken(lab, "provision", before)
 
 
-def test_a_nudge_wakes_provision_and_is_gone(lab: Lab) -> None:
+def test_a_nudge_wakes_provision_and_is_deleted(lab: Lab) -> None:
     before = len(invocations(lab, "provision"))
     sqs = lab.client("sqs")
     url = next(each for each in sqs.list_queues()["QueueUrls"] if "NudgeQueue" in each)
@@ -121,7 +121,7 @@ def test_any_function_can_be_invoked_through_the_api(lab: Lab) -> None:
         client.invoke(FunctionName="mayfly-reap", Payload=b"no json")
 
 
-def test_a_function_that_dies_in_a_call_has_done_what_it_called_for(lab: Lab) -> None:
+def test_the_call_in_which_a_function_dies_is_carried_out(lab: Lab) -> None:
     lab.aws.faults.parse("kill=provision/ssm:GetParametersByPath")
     answer = lab.client("lambda").invoke(FunctionName="mayfly-provision", Payload=SCHEDULE)
     assert answer["FunctionError"] == "Unhandled"
@@ -130,13 +130,13 @@ def test_a_function_that_dies_in_a_call_has_done_what_it_called_for(lab: Lab) ->
     assert "FunctionError" not in again
 
 
-def test_nothing_that_the_functions_need_is_denied(lab: Lab) -> None:
+def test_no_call_of_the_functions_is_denied(lab: Lab) -> None:
     calls = lab.aws.journal.select(kind="function")
     assert calls
     denied = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"}
     assert [entry for entry in calls if entry.error in denied] == []
 
 
-def test_the_log_of_each_function_is_at_hand(lab: Lab) -> None:
+def test_each_function_has_a_readable_log(lab: Lab) -> None:
     for name in ("provision", "sandbox", "reap"):
         assert "START RequestId" in lab.aws.log_of(name).read_text()

@@ -90,7 +90,7 @@ def test_power_off_of_an_instance_that_is_ending_changes_nothing(cloud: Ec2Lab) 
     assert cloud.one(instance_id)["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
 
 
-def test_the_power_that_comes_too_late_is_not_switched_on(cloud: Ec2Lab) -> None:
+def test_a_late_power_on_of_a_terminated_instance_is_ignored(cloud: Ec2Lab) -> None:
     aws = cloud.lab.aws
     instance = aws.ec2.get(powered(cloud))
     boot = cloud.lab.room.powered[instance.instance_id]

@@ -34,7 +34,7 @@ def tagged(key: str, value: str) -> dict[str, Any]:
     return {"TagSpecifications": [{"ResourceType": "instance", "Tags": tags}]}
 
 
-def test_what_was_just_launched_does_not_show_yet(cloud: Ec2Lab) -> None:
+def test_a_new_instance_is_missing_from_describe_during_the_fault(cloud: Ec2Lab) -> None:
     cloud.lab.aws.faults.parse("describe-lag=m7i.large,value=60m,count=1")
     instance_id = cloud.run(ClientToken="late")[0]
     code = refused(cloud.ec2.describe_instances, InstanceIds=[instance_id])[0]
@@ -44,13 +44,13 @@ def test_what_was_just_launched_does_not_show_yet(cloud: Ec2Lab) -> None:
     assert found(cloud, client_token="late") == {instance_id}
 
 
-def test_without_a_fault_it_takes_the_stated_delay(cloud: Ec2Lab) -> None:
+def test_a_new_instance_appears_in_describe_after_the_stated_delay(cloud: Ec2Lab) -> None:
     world = cloud.lab.aws.ec2.life.world
     instance = cloud.lab.aws.ec2.get(cloud.run()[0])
     assert 0 <= world.clock() + world.delays.describe - instance.visible_at < 5
 
 
-def test_what_does_not_show_can_be_terminated_all_the_same(cloud: Ec2Lab) -> None:
+def test_an_instance_missing_from_describe_can_be_terminated(cloud: Ec2Lab) -> None:
     cloud.lab.aws.faults.parse("describe-lag=m7i.large,value=60m,count=1")
     instance_id = cloud.run()[0]
     cloud.ec2.terminate_instances(InstanceIds=[instance_id])
@@ -92,11 +92,13 @@ def shown(cloud: Ec2Lab) -> str:
         {"instance_state_code": "16", "client_token": "shown"},
     ],
 )
-def test_a_filter_finds_what_it_names(cloud: Ec2Lab, shown: str, filters: dict[str, str]) -> None:
+def test_a_filter_finds_the_matching_instance(
+    cloud: Ec2Lab, shown: str, filters: dict[str, str]
+) -> None:
     assert found(cloud, **filters) == {shown}
 
 
-def test_filters_by_what_only_this_instance_has(cloud: Ec2Lab, shown: str) -> None:
+def test_filters_by_unique_values_find_only_this_instance(cloud: Ec2Lab, shown: str) -> None:
     assert found(cloud, iam_instance_profile__arn=cloud.sandbox) == {shown}
     assert found(cloud, subnet_id=cloud.subnets[1]) == {shown}
     assert found(cloud, instance_id=shown) == {shown}
@@ -112,7 +114,7 @@ def test_filters_by_what_only_this_instance_has(cloud: Ec2Lab, shown: str) -> No
         {"instance_type": "r7i"},
     ],
 )
-def test_a_filter_passes_over_what_is_only_similar(
+def test_a_filter_omits_instances_with_similar_values(
     cloud: Ec2Lab, shown: str, filters: dict[str, str]
 ) -> None:
     assert shown not in found(cloud, **filters)
@@ -124,7 +126,7 @@ def test_an_unknown_filter_is_refused(cloud: Ec2Lab) -> None:
     assert code == "InvalidParameterValue"
 
 
-def test_pages_count_instances(cloud: Ec2Lab) -> None:
+def test_the_page_size_counts_instances_and_not_reservations(cloud: Ec2Lab) -> None:
     ids = set(cloud.run(12, **tagged("page", "me")))
     filters = [{"Name": "tag:page", "Values": ["me"]}]
     eventually(lambda: found(cloud, **{"tag:page": "me"}) == ids)
@@ -147,11 +149,13 @@ def test_pages_count_instances(cloud: Ec2Lab) -> None:
         ({"InstanceIds": ["i-1"]}, "InvalidInstanceID.NotFound"),
     ],
 )
-def test_a_wrong_question_is_refused(cloud: Ec2Lab, parameters: dict[str, Any], code: str) -> None:
+def test_invalid_describe_parameters_are_refused(
+    cloud: Ec2Lab, parameters: dict[str, Any], code: str
+) -> None:
     assert refused(cloud.ec2.describe_instances, **parameters)[0] == code
 
 
-def test_tags_are_looked_up_by_resource_and_not_by_scanning_all(cloud: Ec2Lab) -> None:
+def test_tags_are_read_by_resource_id_instead_of_a_scan_of_all_tags(cloud: Ec2Lab) -> None:
     instance = cloud.lab.aws.ec2.get(cloud.run(**tagged("fast", "yes"))[0]).moto
     assert "describe_tags" not in inspect.getsource(type(instance).get_tags)
     assert {"resource_id", "key", "value", "resource_type"} == set(instance.get_tags()[0])

@@ -33,7 +33,7 @@ def ids_of(answer: dict[str, Any]) -> list[str]:
     return [each for entry in answer["Instances"] for each in entry["InstanceIds"]]
 
 
-def test_a_fleets_instances_are_what_template_and_override_say(cloud: Ec2Lab) -> None:
+def test_the_instances_of_a_fleet_match_template_and_override(cloud: Ec2Lab) -> None:
     answer = cloud.fleet(2, pools=[("c7i.large", cloud.subnets[1])], **LAUNCH)
     assert answer["Errors"] == []
     entry = answer["Instances"][0]
@@ -51,7 +51,7 @@ def test_a_fleets_instances_are_what_template_and_override_say(cloud: Ec2Lab) ->
         assert one["IamInstanceProfile"]["Arn"] == cloud.bootstrap
 
 
-def test_a_fleet_takes_the_next_pool_where_one_has_no_room(cloud: Ec2Lab) -> None:
+def test_a_fleet_uses_the_next_pool_if_one_has_no_capacity(cloud: Ec2Lab) -> None:
     cloud.lab.aws.faults.parse(f"no-capacity=m7i.large/{cloud.subnets[0]}")
     answer = cloud.fleet(
         2, pools=[("m7i.large", cloud.subnets[0]), ("m7i.large", cloud.subnets[1])]
@@ -62,7 +62,7 @@ def test_a_fleet_takes_the_next_pool_where_one_has_no_room(cloud: Ec2Lab) -> Non
     assert {cloud.one(each)["SubnetId"] for each in ids_of(answer)} == {cloud.subnets[1]}
 
 
-def test_a_fleet_without_any_room_succeeds_with_errors_alone(cloud: Ec2Lab) -> None:
+def test_a_fleet_without_any_capacity_succeeds_with_errors_only(cloud: Ec2Lab) -> None:
     cloud.lab.aws.faults.parse("no-capacity=*")
     pools = [("m7i.large", cloud.subnets[0]), ("c7i.large", cloud.subnets[1])]
     answer = cloud.fleet(3, pools=pools)
@@ -70,21 +70,21 @@ def test_a_fleet_without_any_room_succeeds_with_errors_alone(cloud: Ec2Lab) -> N
     assert [each["ErrorCode"] for each in answer["Errors"]] == ["InsufficientInstanceCapacity"] * 2
 
 
-def test_run_instances_without_room_is_an_error_of_the_server(cloud: Ec2Lab) -> None:
+def test_run_instances_without_capacity_is_a_server_error(cloud: Ec2Lab) -> None:
     cloud.lab.aws.faults.parse("no-capacity=*/us-east-1a")
     template = {"LaunchTemplate": {"LaunchTemplateId": cloud.template}}
     code = refused(cloud.ec2.run_instances, MinCount=1, MaxCount=1, **template)
     assert code == ("InsufficientInstanceCapacity", 500)
 
 
-def test_a_bad_override_is_an_error_of_its_pool_alone(cloud: Ec2Lab) -> None:
+def test_a_bad_override_is_an_error_of_its_pool_only(cloud: Ec2Lab) -> None:
     pools = [("m7g.large", cloud.subnets[0]), ("m7i.large", cloud.subnets[0])]
     answer = cloud.fleet(1, pools=pools)
     assert [each["ErrorCode"] for each in answer["Errors"]] == ["InvalidParameterValue"]
     assert len(ids_of(answer)) == 1
 
 
-def test_priorities_are_obeyed_where_the_strategy_says_so(cloud: Ec2Lab) -> None:
+def test_a_prioritized_strategy_obeys_the_priorities_of_overrides(cloud: Ec2Lab) -> None:
     configs = [
         {
             "LaunchTemplateSpecification": {"LaunchTemplateId": cloud.template, "Version": "1"},
@@ -106,14 +106,14 @@ def test_priorities_are_obeyed_where_the_strategy_says_so(cloud: Ec2Lab) -> None
     assert answer["Instances"][0]["InstanceType"] == "c7i.large"
 
 
-def test_a_diversified_fleet_spreads(cloud: Ec2Lab) -> None:
+def test_a_diversified_fleet_spreads_over_its_pools(cloud: Ec2Lab) -> None:
     pools = [("m7i.large", subnet) for subnet in cloud.subnets[:2]]
     options = {"SpotOptions": {"AllocationStrategy": "diversified"}}
     answer = cloud.fleet(3, pools=pools, market="spot", **options)
     assert sorted(len(each["InstanceIds"]) for each in answer["Instances"]) == [1, 2]
 
 
-def test_spot_instances_say_so(cloud: Ec2Lab) -> None:
+def test_describe_names_the_lifecycle_of_spot_instances(cloud: Ec2Lab) -> None:
     answer = cloud.fleet(1, market="spot")
     one = cloud.one(ids_of(answer)[0])
     assert answer["Instances"][0]["Lifecycle"] == "spot"
@@ -134,7 +134,7 @@ def test_a_minimum_that_cannot_be_met_launches_nothing(cloud: Ec2Lab) -> None:
         {"OnDemandOptions": {"SingleAvailabilityZone": True}},
     ],
 )
-def test_what_the_labs_fleets_cannot_do_is_refused_aloud(
+def test_unsupported_fleet_options_are_refused_with_a_reason(
     cloud: Ec2Lab, options: dict[str, Any]
 ) -> None:
     request = {
@@ -147,7 +147,7 @@ def test_what_the_labs_fleets_cannot_do_is_refused_aloud(
     assert refused(cloud.ec2.create_fleet, **(request | options)) == ("NotImplemented", 501)
 
 
-def test_a_fleet_from_a_template_that_is_gone_is_refused_as_a_whole(cloud: Ec2Lab) -> None:
+def test_a_fleet_with_a_deleted_template_is_refused_as_a_whole(cloud: Ec2Lab) -> None:
     request = {
         "Type": "instant",
         "LaunchTemplateConfigs": [
@@ -167,7 +167,7 @@ def test_an_instance_can_be_stillborn(cloud: Ec2Lab) -> None:
     assert instance_id not in {boot.instance_id for boot in cloud.lab.room.boots}
 
 
-def test_no_call_makes_instances_behind_the_labs_back(cloud: Ec2Lab) -> None:
+def test_request_spot_instances_is_refused_as_unsupported(cloud: Ec2Lab) -> None:
     specification = {"ImageId": cloud.image, "InstanceType": "m7i.large"}
     code = refused(cloud.ec2.request_spot_instances, LaunchSpecification=specification)[0]
     assert code == "UnsupportedOperation"

@@ -28,7 +28,7 @@ def no_fault_survives(cloud: Ec2Lab) -> Iterator[None]:
 # ------------------------------------------------------------------ what a launch makes
 
 
-def test_every_instance_of_a_launch_is_what_its_template_says(cloud: Ec2Lab) -> None:
+def test_every_instance_of_a_launch_matches_its_template(cloud: Ec2Lab) -> None:
     for instance_id in cloud.run(3):
         one = cloud.one(instance_id)
         assert one["IamInstanceProfile"]["Arn"] == cloud.bootstrap
@@ -52,7 +52,7 @@ def test_every_instance_of_a_launch_is_what_its_template_says(cloud: Ec2Lab) -> 
         assert len(volumes) == 1
 
 
-def test_a_machine_boots_with_what_it_was_launched_with(cloud: Ec2Lab) -> None:
+def test_a_machine_boots_with_the_values_of_its_launch(cloud: Ec2Lab) -> None:
     instance_id = cloud.running(**LAUNCH)[0]
     boot = cloud.lab.room.powered[instance_id]
     assert boot.number == 1
@@ -104,9 +104,7 @@ def test_an_image_can_be_named_by_a_public_parameter(cloud: Ec2Lab) -> None:
         ({"DryRun": True}, "DryRunOperation"),
     ],
 )
-def test_a_launch_that_cannot_be_is_refused(
-    cloud: Ec2Lab, options: dict[str, Any], code: str
-) -> None:
+def test_an_invalid_launch_is_refused(cloud: Ec2Lab, options: dict[str, Any], code: str) -> None:
     before = len(cloud.lab.aws.ec2.instances)
     options = {"LaunchTemplate": {"LaunchTemplateId": cloud.template}} | options
     assert refused(cloud.ec2.run_instances, MinCount=1, MaxCount=1, **options)[0] == code

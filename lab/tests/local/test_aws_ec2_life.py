@@ -50,7 +50,7 @@ def test_the_states_are_those_of_the_user_guide() -> None:
     }
 
 
-def test_a_terminated_instance_has_lost_its_power_before_it_is_called_so(cloud: Ec2Lab) -> None:
+def test_an_instance_loses_its_power_before_its_state_is_terminated(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     changes = cloud.ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"]
     assert changes[0]["PreviousState"]["Name"] == "running"
@@ -68,7 +68,7 @@ def test_terminating_twice_is_no_error(cloud: Ec2Lab) -> None:
     assert change["CurrentState"]["Name"] == change["PreviousState"]["Name"] == "terminated"
 
 
-def test_one_unknown_id_spares_the_others(cloud: Ec2Lab) -> None:
+def test_one_unknown_id_in_terminate_leaves_the_other_instances_running(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     code = refused(cloud.ec2.terminate_instances, InstanceIds=[instance_id, "i-0000"])[0]
     assert code == "InvalidInstanceID.NotFound"
@@ -121,7 +121,7 @@ def test_a_spot_instance_cannot_be_stopped(cloud: Ec2Lab) -> None:
     assert code == "UnsupportedOperation"
 
 
-def test_a_stopped_instance_may_find_no_room_to_start(cloud: Ec2Lab) -> None:
+def test_starting_a_stopped_instance_may_fail_without_capacity(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     cloud.ec2.stop_instances(InstanceIds=[instance_id])
     cloud.reaches(instance_id, "stopped")
@@ -130,7 +130,7 @@ def test_a_stopped_instance_may_find_no_room_to_start(cloud: Ec2Lab) -> None:
     assert code == ("InsufficientInstanceCapacity", 500)
 
 
-def test_the_lab_itself_cannot_move_an_instance_where_ec2_never_would(cloud: Ec2Lab) -> None:
+def test_the_lab_refuses_state_changes_that_ec2_never_makes(cloud: Ec2Lab) -> None:
     aws = cloud.lab.aws
     instance = aws.ec2.get(cloud.running()[0])
     with pytest.raises(IllegalTransitionError):
@@ -140,14 +140,14 @@ def test_the_lab_itself_cannot_move_an_instance_where_ec2_never_would(cloud: Ec2
 # ------------------------------------------------------------------ power off
 
 
-def test_power_off_terminates_where_the_launch_said_so(cloud: Ec2Lab) -> None:
+def test_power_off_terminates_an_instance_with_shutdown_behaviour_terminate(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     cloud.lab.room.view.powered_off(instance_id)
     cloud.reaches(instance_id, "terminated")
     assert cloud.one(instance_id)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
 
 
-def test_power_off_stops_otherwise(cloud: Ec2Lab) -> None:
+def test_power_off_stops_an_instance_with_shutdown_behaviour_stop(cloud: Ec2Lab) -> None:
     instance_id = cloud.running(LaunchTemplate={}, **stop_behaviour(cloud))[0]
     cloud.lab.room.view.powered_off(instance_id)
     cloud.reaches(instance_id, "stopped")
@@ -168,7 +168,7 @@ def test_a_spot_warning_comes_before_the_end(cloud: Ec2Lab) -> None:
     assert cloud.one(instance_id)["StateReason"]["Code"] == "Server.SpotInstanceTermination"
 
 
-def test_only_spot_instances_are_taken_back(cloud: Ec2Lab) -> None:
+def test_only_spot_instances_are_interrupted(cloud: Ec2Lab) -> None:
     with pytest.raises(ValueError, match="not a running spot instance"):
         cloud.lab.aws.ec2.interrupt(cloud.running()[0])
 
@@ -189,7 +189,7 @@ def test_every_change_is_in_the_journal_and_in_the_moments(cloud: Ec2Lab) -> Non
     assert all(one.at <= two.at for one, two in pairwise(moments))
 
 
-def test_the_console_is_what_the_machine_wrote(cloud: Ec2Lab) -> None:
+def test_the_console_output_is_the_machines_output(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     output = cloud.ec2.get_console_output(InstanceId=instance_id)["Output"]
     assert output == f"console of {instance_id}"

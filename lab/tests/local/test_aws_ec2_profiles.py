@@ -49,7 +49,7 @@ def test_a_launched_instance_has_one_association(cloud: Ec2Lab) -> None:
     assert cloud.associations(instance_id) == [(association, cloud.bootstrap, "associated")]
 
 
-def test_replacing_makes_a_new_association_and_ends_the_old(cloud: Ec2Lab) -> None:
+def test_replacing_a_profile_creates_a_new_association_and_ends_the_old(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     old = cloud.associations(instance_id)[0][0]
     new = cloud.replace(instance_id, cloud.sandbox)
@@ -63,7 +63,7 @@ def test_replacing_makes_a_new_association_and_ends_the_old(cloud: Ec2Lab) -> No
     assert cloud.one(instance_id)["IamInstanceProfile"]["Arn"] == cloud.sandbox
 
 
-def test_the_old_association_cannot_be_replaced_again(cloud: Ec2Lab) -> None:
+def test_a_replaced_association_cannot_be_replaced_again(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     old = cloud.associations(instance_id)[0][0]
     cloud.replace(instance_id, cloud.sandbox)
@@ -122,7 +122,7 @@ def test_a_terminated_instance_has_no_association(cloud: Ec2Lab) -> None:
     assert code == "IncorrectState"
 
 
-def test_associations_can_be_asked_for_by_id_and_state(cloud: Ec2Lab) -> None:
+def test_associations_can_be_described_by_id_and_state(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     association = cloud.associations(instance_id)[0][0]
     describe = cloud.ec2.describe_iam_instance_profile_associations
@@ -139,7 +139,7 @@ def test_associations_can_be_asked_for_by_id_and_state(cloud: Ec2Lab) -> None:
 # ------------------------------------------------------------------ IMDS
 
 
-def test_imds_follows_a_replacement_only_after_a_while(cloud: Ec2Lab, view: InstanceView) -> None:
+def test_imds_serves_a_replaced_profile_after_a_delay(cloud: Ec2Lab, view: InstanceView) -> None:
     instance_id = cloud.running()[0]
     assert role_served(view, instance_id) == "bootstrap"
     cloud.replace(instance_id, cloud.sandbox)
@@ -153,7 +153,9 @@ def test_imds_follows_a_replacement_only_after_a_while(cloud: Ec2Lab, view: Inst
     assert served.profile_id.startswith("AIPA")
 
 
-def test_the_old_roles_credentials_linger_by_name(cloud: Ec2Lab, view: InstanceView) -> None:
+def test_imds_serves_the_old_roles_credentials_by_name_for_a_while(
+    cloud: Ec2Lab, view: InstanceView
+) -> None:
     instance_id = cloud.running()[0]
     before = view.profile(instance_id)
     assert before is not None
@@ -164,7 +166,7 @@ def test_the_old_roles_credentials_linger_by_name(cloud: Ec2Lab, view: InstanceV
     assert view.stale_roles(instance_id) == {}
 
 
-def test_credentials_that_were_issued_still_work_after_the_swap(
+def test_issued_credentials_still_work_after_the_profile_is_replaced(
     cloud: Ec2Lab, view: InstanceView
 ) -> None:
     instance_id = cloud.running()[0]
@@ -186,7 +188,7 @@ def test_an_instance_is_known_by_role_and_instance_id(cloud: Ec2Lab, view: Insta
     assert identity["UserId"] == f"{role['RoleId']}:{instance_id}"
 
 
-def test_imds_serves_the_same_credentials_until_they_are_old(
+def test_imds_serves_the_same_credentials_until_minutes_before_their_expiry(
     cloud: Ec2Lab, view: InstanceView
 ) -> None:
     instance_id = cloud.running()[0]
@@ -224,7 +226,7 @@ def test_imds_can_be_slow_and_can_be_stuck(cloud: Ec2Lab, view: InstanceView) ->
     assert role_served(view, stuck) == "bootstrap"
 
 
-def test_the_moments_tell_what_the_api_said_and_what_imds_served(cloud: Ec2Lab) -> None:
+def test_the_moments_name_the_profile_of_the_api_and_of_imds(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     cloud.replace(instance_id, cloud.sandbox)
     told = [

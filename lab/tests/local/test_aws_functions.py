@@ -50,7 +50,7 @@ def test_a_function_answers_and_its_worker_is_kept(account: Functions) -> None:
     assert second.result["pid"] == first.result["pid"]
 
 
-def test_the_environment_is_the_templates_and_lambdas_and_nothing_of_the_labs(
+def test_the_environment_has_the_templates_and_lambdas_variables_and_none_of_the_labs(
     account: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "developer")
@@ -73,7 +73,7 @@ def test_task_and_layers_come_first_on_the_path(account: Functions) -> None:
     assert [Path(each).name for each in path[:2]] == ["task", "layer"]
 
 
-def test_the_context_says_what_lambda_says(account: Functions) -> None:
+def test_the_context_has_lambdas_attributes(account: Functions) -> None:
     outcome = account.invoke(ARN, {"do": "context"})
     assert outcome.result["request"] == outcome.request_id
     assert 20_000 < outcome.result["left"] <= 30_000
@@ -81,7 +81,7 @@ def test_the_context_says_what_lambda_says(account: Functions) -> None:
     assert (outcome.result["name"], outcome.result["memory"]) == ("mayfly-echo", "512")
 
 
-def test_what_it_prints_is_in_its_log(account: Functions, tmp_path: Path) -> None:
+def test_printed_output_of_a_function_is_in_its_log(account: Functions, tmp_path: Path) -> None:
     outcome = account.invoke(ARN, {"n": 1})
     log = (tmp_path / "echo.log").read_text()
     assert f"START RequestId: {outcome.request_id} Version: $LATEST\n" in log
@@ -92,7 +92,7 @@ def test_what_it_prints_is_in_its_log(account: Functions, tmp_path: Path) -> Non
 # ------------------------------------------------------------------ how an invocation can end
 
 
-def test_what_a_handler_raises_is_a_function_error(account: Functions, tmp_path: Path) -> None:
+def test_an_exception_of_a_handler_is_a_function_error(account: Functions, tmp_path: Path) -> None:
     outcome = account.invoke(ARN, {"do": "fail"})
     assert outcome.error is not None
     assert (outcome.error["errorType"], outcome.error["errorMessage"]) == ("ValueError", "as asked")
@@ -117,7 +117,9 @@ def test_a_handler_that_cannot_be_imported_is_a_function_error(
             assert outcome.error["errorType"] == "ModuleNotFoundError"
 
 
-def test_a_late_function_is_killed_with_all_that_it_started(world: World, tmp_path: Path) -> None:
+def test_a_function_over_its_timeout_is_killed_with_its_child_processes(
+    world: World, tmp_path: Path
+) -> None:
     child = tmp_path / "child"
     with functions(world, spec(tmp_path, timeout=2.0)) as account:
         outcome = account.invoke(ARN, {"do": "spawn", "file": str(child)})
@@ -135,7 +137,7 @@ def test_a_worker_that_exits_is_a_function_error_and_is_replaced(account: Functi
     assert account.invoke(ARN, {}).ok
 
 
-def test_a_worker_can_be_killed_in_the_middle(
+def test_a_worker_can_be_killed_in_the_middle_of_an_invocation(
     account: Functions, world: World, tmp_path: Path
 ) -> None:
     started = tmp_path / "started"
@@ -151,7 +153,7 @@ def test_a_worker_can_be_killed_in_the_middle(
     assert world.journal.select(operation="Invocation")[-1].resources["error"]
 
 
-def test_the_fault_kills_a_while_into_the_next_invocation(
+def test_the_kill_fault_ends_the_next_invocation_after_its_delay(
     account: Functions, world: World, tmp_path: Path
 ) -> None:
     assert account.invoke(ARN, {}).ok  # so that the worker is up
@@ -171,7 +173,7 @@ def test_an_idle_worker_that_died_is_replaced(account: Functions) -> None:
     assert again.result["pid"] != pid
 
 
-def test_a_worker_that_is_found_dead_costs_the_event_nothing(account: Functions) -> None:
+def test_an_event_for_a_dead_worker_is_handled_by_a_new_one(account: Functions) -> None:
     account.invoke(ARN, {})
     (idle,) = account._by_arn[ARN].idle
     unread, broken = os.pipe()

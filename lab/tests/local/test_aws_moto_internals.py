@@ -66,14 +66,12 @@ USED: list[tuple[Any, str, str]] = [
 @pytest.mark.parametrize(
     ("owner", "name", "parameters"), USED, ids=lambda each: getattr(each, "__name__", str(each))
 )
-def test_what_the_lab_calls_in_moto_takes_what_it_passes(
-    owner: Any, name: str, parameters: str
-) -> None:
+def test_moto_symbols_accept_the_labs_parameters(owner: Any, name: str, parameters: str) -> None:
     found = inspect.signature(getattr(owner, name)).parameters
     assert set(parameters.split()) <= found.keys()
 
 
-def test_the_parsers_and_serializers_of_every_protocol_are_there() -> None:
+def test_moto_has_a_parser_and_serializer_for_every_protocol() -> None:
     assert {"ec2", "json", "query", "rest-json", "rest-xml"} <= parse.PROTOCOL_PARSERS.keys()
     assert serialize.get_serializer_class("ec2", "ec2")
     assert routing.get_service_router("lambda")
@@ -85,5 +83,5 @@ def test_user_data_is_kept_in_base64() -> None:
     assert str(parse_user_data("ZWNobw==")) == "ZWNobw=="
 
 
-def test_a_queue_tells_the_messages_that_can_be_received() -> None:
+def test_a_moto_queue_lists_its_receivable_messages() -> None:
     assert isinstance(inspect.getattr_static(Queue, "messages"), property)

@@ -36,7 +36,7 @@ PATCHES = labs_patches()
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: f"{patch.owner.__name__}.{patch.name}")
-def test_a_patched_symbol_takes_what_the_patch_was_written_for(patch: Patch) -> None:
+def test_a_patched_symbol_has_the_signature_that_the_patch_expects(patch: Patch) -> None:
     patch.check()
 
 
@@ -55,7 +55,7 @@ class Heir(Owner):
     pass
 
 
-def test_another_moto_stops_the_lab_at_its_start() -> None:
+def test_a_changed_moto_symbol_stops_the_start_of_the_lab() -> None:
     changed = Patch(Owner, "method", None, "self, one")
     gone = Patch(Owner, "other", None, "self")
     with pytest.raises(MotoChangedError, match=r"Owner.method\(self, one, two\) was \(self, one\)"):
@@ -64,20 +64,22 @@ def test_another_moto_stops_the_lab_at_its_start() -> None:
         Patches([gone]).install()
 
 
-def test_another_version_of_moto_stops_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_moto_stops_the_start_of_the_lab(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(patches, "MOTO", "0.0.1")
     with pytest.raises(MotoChangedError, match=r"the lab knows 0\.0\.1"):
         Patches([]).install()
 
 
-def test_a_patch_that_does_not_fit_leaves_all_others_out() -> None:
+def test_no_patch_is_applied_if_one_does_not_fit() -> None:
     fits = Patch(Owner, "method", lambda self, one, two: -1, "self, one, two")
     with pytest.raises(MotoChangedError):
         Patches([fits, Patch(Owner, "other", None, "self")]).install()
     assert Owner().method(1, 2) == 3
 
 
-def test_patches_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patches_are_reverted_on_close(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = Patches([Patch(Heir, "method", lambda self, one, two: -1, "self, one, two")])
     installed.install()
     assert (Heir().method(1, 2), Owner().method(1, 2)) == (-1, 3)
@@ -86,7 +88,7 @@ def test_patches_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "method" not in vars(Heir)
 
 
-def test_a_lab_leaves_moto_as_it_was(tmp_path: Path) -> None:
+def test_a_closed_lab_leaves_moto_unpatched(tmp_path: Path) -> None:
     before = [vars(patch.owner).get(patch.name) for patch in PATCHES]
     with a_lab(tmp_path) as lab:
         lab.client("sqs").create_queue(QueueName="q")
@@ -105,7 +107,7 @@ def test_there_is_one_local_aws_at_a_time(tmp_path: Path) -> None:
         assert lab.client("sts").get_caller_identity()
 
 
-def test_a_start_that_fails_gives_moto_back(tmp_path: Path) -> None:
+def test_a_failed_start_leaves_moto_unpatched(tmp_path: Path) -> None:
     def no_room(*_: Any) -> Any:
         raise OSError("no room")
 

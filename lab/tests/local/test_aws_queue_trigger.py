@@ -61,7 +61,7 @@ def bodies(event: dict[str, Any]) -> list[str]:
     return [record["body"] for record in event["Records"]]
 
 
-def test_messages_come_in_batches_and_are_deleted_when_done(
+def test_messages_arrive_in_batches_and_are_deleted_after_success(
     world: World, sqs: Any, tmp_path: Path
 ) -> None:
     counted = CountedFunctions(spec(tmp_path))
@@ -76,7 +76,7 @@ def test_messages_come_in_batches_and_are_deleted_when_done(
     assert record["attributes"]["ApproximateReceiveCount"] == "1"
 
 
-def test_a_failed_batch_comes_back_and_ends_in_the_dead_letters(
+def test_a_failed_batch_is_redelivered_and_ends_in_the_dead_letter_queue(
     world: World, sqs: Any, tmp_path: Path
 ) -> None:
     counted = CountedFunctions(spec(tmp_path), *[FAILED] * 9)
@@ -87,7 +87,9 @@ def test_a_failed_batch_comes_back_and_ends_in_the_dead_letters(
     assert left(sqs) == 0
 
 
-def test_only_the_reported_messages_come_back(world: World, sqs: Any, tmp_path: Path) -> None:
+def test_only_messages_reported_as_failed_are_redelivered(
+    world: World, sqs: Any, tmp_path: Path
+) -> None:
     class Reporting(CountedFunctions):
         def invoke(self, name: str, event: Any) -> Outcome:
             super().invoke(name, event)
@@ -105,7 +107,7 @@ def test_only_the_reported_messages_come_back(world: World, sqs: Any, tmp_path: 
 @pytest.mark.parametrize(
     "result", [{"batchItemFailures": [{"itemIdentifier": "stranger"}]}, {"batchItemFailures": [1]}]
 )
-def test_a_report_that_makes_no_sense_fails_the_whole_batch(
+def test_an_invalid_batch_report_fails_the_whole_batch(
     world: World, sqs: Any, tmp_path: Path, result: Any
 ) -> None:
     counted = CountedFunctions(spec(tmp_path), Outcome("r", result))
@@ -114,7 +116,7 @@ def test_a_report_that_makes_no_sense_fails_the_whole_batch(
         eventually(lambda: len(counted.events) == 2 and left(sqs) == 0)
 
 
-def test_a_report_means_nothing_where_it_was_not_announced(
+def test_a_batch_report_is_ignored_unless_the_trigger_enables_it(
     world: World, sqs: Any, tmp_path: Path
 ) -> None:
     counted = CountedFunctions(

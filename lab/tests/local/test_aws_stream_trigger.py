@@ -85,7 +85,7 @@ def all_keys(counted: CountedFunctions) -> list[str]:
     return [key for event in counted.events for key in keys_of(event)]
 
 
-def test_a_transaction_that_fails_leaves_no_record_and_no_deaf_trigger(
+def test_a_failed_transaction_leaves_no_record_and_the_trigger_goes_on(
     world: World, table: Any, tmp_path: Path
 ) -> None:
     backend = world.cloud.backend("dynamodb")
@@ -105,7 +105,7 @@ def test_a_transaction_that_fails_leaves_no_record_and_no_deaf_trigger(
     assert backend.get_item("mailbox", {"key": {"S": "undone"}}) is None
 
 
-def test_a_write_wakes_the_function_with_keys_alone(
+def test_a_write_wakes_the_function_with_keys_only(
     world: World, table: Any, tmp_path: Path
 ) -> None:
     counted = CountedFunctions(spec(tmp_path))
@@ -122,7 +122,9 @@ def test_a_write_wakes_the_function_with_keys_alone(
     assert "bkjat" not in json.dumps(record)
 
 
-def test_records_come_in_order_and_in_batches(world: World, table: Any, tmp_path: Path) -> None:
+def test_stream_records_arrive_in_order_and_in_batches(
+    world: World, table: Any, tmp_path: Path
+) -> None:
     counted = CountedFunctions(spec(tmp_path))
     with following(world, table, counted, BatchSize=2):
         write(world, *"abcde")
@@ -130,7 +132,7 @@ def test_records_come_in_order_and_in_batches(world: World, table: Any, tmp_path
     assert max(len(keys_of(event)) for event in counted.events) == 2
 
 
-def test_records_that_the_filter_drops_wake_nobody(
+def test_records_that_the_filter_drops_wake_no_function(
     world: World, table: Any, tmp_path: Path
 ) -> None:
     counted = CountedFunctions(spec(tmp_path))
@@ -140,7 +142,7 @@ def test_records_that_the_filter_drops_wake_nobody(
         eventually(lambda: all_keys(counted) == ["a", "b"])
 
 
-def test_a_poisoned_record_is_bisected_out_and_given_up(
+def test_a_failing_record_is_isolated_by_bisection_and_dropped(
     world: World, table: Any, tmp_path: Path
 ) -> None:
     class Poisoned(CountedFunctions):
@@ -170,7 +172,7 @@ def test_a_poisoned_record_is_bisected_out_and_given_up(
     assert message["DDBStreamBatchInfo"]["batchSize"] == 1
 
 
-def test_a_batch_that_is_too_old_is_given_up(world: World, table: Any, tmp_path: Path) -> None:
+def test_a_batch_over_its_maximum_age_is_dropped(world: World, table: Any, tmp_path: Path) -> None:
     counted = CountedFunctions(spec(tmp_path), *[FAILED] * 9)
     with following(world, table, counted, MaximumRetryAttempts=9, MaximumRecordAgeInSeconds=0):
         write(world, "a")
@@ -178,7 +180,7 @@ def test_a_batch_that_is_too_old_is_given_up(world: World, table: Any, tmp_path:
     assert len(counted.events) == 1
 
 
-def test_a_throttled_batch_is_tried_again_without_end(
+def test_a_throttled_batch_is_retried_without_limit(
     world: World, table: Any, tmp_path: Path
 ) -> None:
     counted = CountedFunctions(spec(tmp_path), *[ThrottledError] * 3)
@@ -189,7 +191,7 @@ def test_a_throttled_batch_is_tried_again_without_end(
 
 
 @pytest.mark.parametrize(("fault", "times"), [("event-lost", 0), ("event-doubled", 2)])
-def test_batches_can_be_lost_and_doubled(
+def test_stream_batches_can_be_lost_and_duplicated(
     world: World, table: Any, tmp_path: Path, fault: str, times: int
 ) -> None:
     counted = CountedFunctions(spec(tmp_path))

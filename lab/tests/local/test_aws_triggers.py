@@ -47,7 +47,7 @@ def dropped(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (2, 3)])
-def test_an_event_is_tried_as_often_as_configured(
+def test_an_event_is_retried_as_often_as_configured(
     world: World, tmp_path: Path, retries: int, attempts: int
 ) -> None:
     counted = CountedFunctions(spec(tmp_path, max_retries=retries), *[FAILED] * 9)
@@ -57,7 +57,7 @@ def test_an_event_is_tried_as_often_as_configured(
     invoker.stop()
 
 
-def test_a_retry_that_succeeds_ends_it(world: World, tmp_path: Path) -> None:
+def test_a_successful_retry_ends_the_retries(world: World, tmp_path: Path) -> None:
     counted = CountedFunctions(spec(tmp_path, max_retries=2), FAILED)
     invoker = submitted(world, counted)
     eventually(lambda: len(counted.events) == 2)
@@ -65,7 +65,7 @@ def test_a_retry_that_succeeds_ends_it(world: World, tmp_path: Path) -> None:
     assert dropped(world) == []
 
 
-def test_a_throttled_event_waits_and_costs_no_retry(world: World, tmp_path: Path) -> None:
+def test_a_throttled_event_waits_and_uses_no_retry(world: World, tmp_path: Path) -> None:
     counted = CountedFunctions(spec(tmp_path, max_retries=0), *[ThrottledError] * 2)
     invoker = submitted(world, counted)
     eventually(lambda: len(counted.events) == 3)
@@ -73,7 +73,7 @@ def test_a_throttled_event_waits_and_costs_no_retry(world: World, tmp_path: Path
     assert dropped(world) == []
 
 
-def test_an_event_that_is_too_old_is_dropped(world: World, tmp_path: Path) -> None:
+def test_an_event_over_its_maximum_age_is_dropped(world: World, tmp_path: Path) -> None:
     counted = CountedFunctions(spec(tmp_path, max_event_age=0.05), *[ThrottledError] * 99)
     invoker = submitted(world, counted)
     eventually(lambda: dropped(world) == ["Throttled: EventAgeExceeded"])
@@ -99,14 +99,14 @@ NOON = datetime(2026, 11, 20, 12, 0, 30, tzinfo=UTC)
         ("cron(0 12 * * ? *)", 86400 - 30),
     ],
 )
-def test_a_schedule_fires_when_its_expression_says(expression: str, seconds: float) -> None:
+def test_a_schedule_fires_at_the_times_of_its_expression(expression: str, seconds: float) -> None:
     assert seconds_until(expression, NOON) == seconds
 
 
 @pytest.mark.parametrize(
     "expression", ["rate(1 week)", "at(2026-01-01)", "cron(0 12 1 * ? *)", "cron(61 * * * ? *)"]
 )
-def test_a_schedule_that_the_lab_cannot_read_is_refused(expression: str) -> None:
+def test_an_unsupported_schedule_expression_is_refused(expression: str) -> None:
     with pytest.raises(ValueError, match=r"lab supports|no numbers"):
         seconds_until(expression, NOON)
 
@@ -170,13 +170,15 @@ def test_a_disabled_rule_delivers_nothing(world: World, events: Any) -> None:
     assert target.delivered == [(ARN, {"constant": True})]
 
 
-def test_a_target_that_transforms_is_refused_aloud() -> None:
+def test_a_target_with_an_input_transformer_is_refused_with_a_reason() -> None:
     with pytest.raises(NotImplementedError, match="InputPath"):
         payload({"Arn": ARN, "InputPath": "$.detail"}, {})
 
 
 @pytest.mark.parametrize(("fault", "count"), [("event-lost", 0), ("event-doubled", 2)])
-def test_events_can_be_lost_and_doubled(world: World, events: Any, fault: str, count: int) -> None:
+def test_events_can_be_lost_and_duplicated(
+    world: World, events: Any, fault: str, count: int
+) -> None:
     target = Target()
     bus = EventBus(world, target)
     rule(events, "stopped", STOPPED)
@@ -187,7 +189,7 @@ def test_events_can_be_lost_and_doubled(world: World, events: Any, fault: str, c
     assert [each["detail"]["state"] for _, each in target.delivered].count("stopped") == count
 
 
-def test_events_can_be_late(world: World, events: Any) -> None:
+def test_events_can_be_delayed(world: World, events: Any) -> None:
     target = Target()
     bus = EventBus(world, target)
     rule(events, "stopped", STOPPED)
@@ -214,7 +216,7 @@ def test_a_schedule_fires_first_after_the_stated_delay(world: World, events: Any
     assert event["resources"][0].endswith(":rule/tick")
 
 
-def test_schedules_are_started_once(world: World, events: Any) -> None:
+def test_starting_schedules_again_fires_only_the_new_ones(world: World, events: Any) -> None:
     target = Target()
     schedules = Schedules(world, target)
     a_schedule(events)

@@ -107,7 +107,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_refused(
+def test_invalid_arguments_are_refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     assert words in complaint(capsys, *arguments)
@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused(
         ("steps:\n  - command: x\n    flavour: sweet\n", "line 2: step 1: "),
     ],
 )
-def test_a_file_that_is_no_pipeline_is_refused_with_line_and_reason(
+def test_an_invalid_pipeline_file_is_refused_with_line_and_reason(
     capsys: pytest.CaptureFixture[str], folder: Path, text: str, words: str
 ) -> None:
     (folder / "bad.yml").write_text(text)
@@ -136,7 +136,7 @@ def test_a_file_that_is_not_text_is_refused(
     assert "bad.yml is not text in UTF-8" in complaint(capsys, "run", "bad.yml")
 
 
-def test_a_step_for_a_queue_that_was_not_given_is_refused(
+def test_a_step_for_a_queue_without_an_option_is_refused(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     text = "steps:\n  - {label: Train, command: x, agents: {queue: gpu}}\n"
@@ -162,7 +162,7 @@ def test_a_port_in_use_is_refused(capsys: pytest.CaptureFixture[str], option: st
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_report_that_may_not_be_written_is_refused(
+def test_a_report_file_that_cannot_be_written_is_refused(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     (folder / "closed").mkdir(mode=0o500)
@@ -202,7 +202,7 @@ def test_a_report_that_may_not_be_written_is_refused(
         ("queue-paused=gpu", "queue-paused: unknown queue 'gpu'; the lab has default"),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(
+def test_an_invalid_fault_is_refused(
     capsys: pytest.CaptureFixture[str], fault: str, words: str
 ) -> None:
     assert f"mayfly-lab run: --fault: {words}" in complaint(

@@ -35,7 +35,7 @@ def test_no_line_is_wider_than_eighty_columns(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_examples_whose_options_are_there(
+def test_the_examples_in_help_use_existing_options(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     lines = shown(capsys, command)
@@ -48,7 +48,7 @@ def test_help_has_examples_whose_options_are_there(
 
 
 @pytest.mark.parametrize("command", ["run", "up"])
-def test_every_fault_has_its_line(capsys: pytest.CaptureFixture[str], command: str) -> None:
+def test_help_has_a_line_for_every_fault(capsys: pytest.CaptureFixture[str], command: str) -> None:
     """A meaning stands behind its example, or below where that is long."""
     lines = [*shown(capsys, command), ""]
     for name, switch in SWITCHES.items():
@@ -60,11 +60,11 @@ def test_every_fault_has_its_line(capsys: pytest.CaptureFixture[str], command: s
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_every_example_can_be_used_as_it_stands(name: str) -> None:
+def test_every_fault_example_can_be_parsed(name: str) -> None:
     assert fault(f"{name}={SWITCHES[name].example}").name == name
 
 
-def test_help_waits_for_nothing_that_takes_long_to_import() -> None:
+def test_help_imports_no_slow_modules() -> None:
     program = "from mayfly_lab import cli; import sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
@@ -74,7 +74,7 @@ def test_help_waits_for_nothing_that_takes_long_to_import() -> None:
     assert not late & set(loaded)
 
 
-def test_a_shell_is_given_the_names_of_faults() -> None:
+def test_shell_completion_offers_the_names_of_faults() -> None:
     asked = {
         "_MAYFLY_LAB_COMPLETE": "bash_complete",
         "COMP_WORDS": "mayfly-lab run --fault kil",

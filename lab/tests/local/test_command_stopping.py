@@ -21,14 +21,16 @@ def signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_signals_change_nothing_once_a_command_was_stopped() -> None:
+def test_signals_are_ignored_after_a_command_was_stopped() -> None:
     stop = Stop()
     with stop.listening():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def test_a_second_signal_is_answered_and_changes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_second_signal_gets_a_message_and_changes_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     stop = Stop()
     with stop.listening():
         for _ in range(2):
@@ -39,14 +41,14 @@ def test_a_second_signal_is_answered_and_changes_nothing(capfd: pytest.CaptureFi
     assert second.endswith("already stopping")
 
 
-def test_signals_are_given_back_where_nobody_stopped_the_command() -> None:
+def test_signal_handlers_are_restored_after_an_unstopped_command() -> None:
     before = signal.getsignal(signal.SIGINT)
     with Stop().listening():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_command_whose_output_nobody_reads_can_be_stopped() -> None:
+def test_a_command_with_a_closed_output_pipe_can_be_stopped() -> None:
     """As `mayfly-lab run … 2>&1 | head -1`: the end of the pipe is closed when the signal comes."""
     reading, writing = os.pipe()
     os.close(reading)

@@ -51,7 +51,7 @@ def test_every_resource_of_the_templates_is_made(account: Account, sources: Path
     assert account.resources(f"{STACK}-queue-deploy").keys() == queue.keys()
 
 
-def test_the_names_are_those_that_others_build_on(account: Account) -> None:
+def test_deployed_resources_have_their_published_names(account: Account) -> None:
     made = account.resources(STACK)
     assert made["FleetTable"]["PhysicalResourceId"] == "mayfly-fleet"
     assert made["MailboxTable"]["PhysicalResourceId"] == "mayfly-mailbox"
@@ -62,7 +62,7 @@ def test_the_names_are_those_that_others_build_on(account: Account) -> None:
     assert names == {"mayfly-dependencies", "mayfly-mayfly", "mayfly-instance"}
 
 
-def test_the_token_is_a_secure_string_that_no_journal_holds(account: Account) -> None:
+def test_the_token_is_a_secure_string_and_never_in_the_journal(account: Account) -> None:
     parameter = account.client("ssm").get_parameter(
         Name="/buildkite/mayfly/agent-token", WithDecryption=True
     )["Parameter"]
@@ -73,7 +73,7 @@ def test_the_token_is_a_secure_string_that_no_journal_holds(account: Account) ->
 # ------------------------------------------------------------------ no property is lost
 
 
-def test_the_tables_are_what_the_template_says(account: Account) -> None:
+def test_the_deployed_tables_match_the_template(account: Account) -> None:
     dynamodb = account.client("dynamodb")
     fleet = dynamodb.describe_table(TableName="mayfly-fleet")["Table"]
     index = fleet["GlobalSecondaryIndexes"][0]
@@ -96,7 +96,7 @@ def test_the_tables_are_what_the_template_says(account: Account) -> None:
     assert "${aws:userid}" in json.dumps(policy)
 
 
-def test_the_functions_are_what_the_template_says(account: Account) -> None:
+def test_the_deployed_functions_match_the_template(account: Account) -> None:
     client = account.client("lambda")
     configuration = client.get_function_configuration(FunctionName="mayfly-dispatch")
     assert configuration["Runtime"] == "python3.13"
@@ -115,7 +115,7 @@ def test_the_functions_are_what_the_template_says(account: Account) -> None:
         assert (limits["MaximumRetryAttempts"], limits["MaximumEventAgeInSeconds"]) == (0, 60)
 
 
-def test_the_functions_run_as_the_template_says(account: Account, sources: Path) -> None:
+def test_the_functions_run_with_the_templates_settings(account: Account, sources: Path) -> None:
     spec = account.lab.aws.functions.spec("mayfly-dispatch")
     assert spec.code == sources / "functions"
     assert spec.handler == "app.dispatch"
@@ -125,7 +125,7 @@ def test_the_functions_run_as_the_template_says(account: Account, sources: Path)
     assert spec.variables["MAYFLY_STACK"] == STACK
 
 
-def test_the_triggers_are_what_the_template_says(account: Account) -> None:
+def test_the_deployed_triggers_match_the_template(account: Account) -> None:
     mappings = account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     by_function = {each["FunctionArn"].rpartition(":")[2]: each for each in mappings}
     mail, nudge = by_function["mayfly-sandbox"], by_function["mayfly-provision"]
@@ -147,7 +147,7 @@ def test_the_triggers_are_what_the_template_says(account: Account) -> None:
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 60
 
 
-def test_the_queues_redrive_and_the_logs_are_kept_for_a_while(account: Account) -> None:
+def test_queues_redrive_and_logs_have_a_retention(account: Account) -> None:
     url = account.resources(STACK)["NudgeQueue"]["PhysicalResourceId"]
     attributes = account.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
     assert json.loads(attributes["Attributes"]["RedrivePolicy"])["maxReceiveCount"] == 3
@@ -160,7 +160,9 @@ def test_the_queues_redrive_and_the_logs_are_kept_for_a_while(account: Account) 
     assert all(each["retentionInDays"] > 0 for each in groups)
 
 
-def test_the_alarms_watch_and_tell(account: Account, sources: Path) -> None:
+def test_every_alarm_is_deployed_with_an_action_and_a_subscription(
+    account: Account, sources: Path
+) -> None:
     template = translate(sources / "template.yaml", "us-east-1").template["Resources"]
     wanted = [each for each in template.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     alarms = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
@@ -172,7 +174,7 @@ def test_the_alarms_watch_and_tell(account: Account, sources: Path) -> None:
     assert [each["Endpoint"] for each in topics] == ["ops@example.org"]
 
 
-def test_the_functions_roles_carry_their_policies_and_nothing_managed(account: Account) -> None:
+def test_the_functions_roles_have_inline_policies_and_no_managed_ones(account: Account) -> None:
     iam = account.client("iam")
     for name in ("dispatch", "provision", "sandbox", "reap"):
         role = account.resources(STACK)[f"{name.title()}FunctionRole"]["PhysicalResourceId"]
@@ -184,7 +186,7 @@ def test_the_functions_roles_carry_their_policies_and_nothing_managed(account: A
         assert iam.get_role(RoleName=role)["Role"]["Path"] == "/mayfly/mayfly/functions/"
 
 
-def test_a_policy_variable_is_left_for_iam_to_resolve(account: Account) -> None:
+def test_policy_variables_stay_in_the_deployed_policies(account: Account) -> None:
     role = account.resources(STACK)["ProvisionFunctionRole"]["PhysicalResourceId"]
     text = json.dumps(inline_policies(account, role))
     assert "instance-profile/mayfly/mayfly/bootstrap/${aws:RequestTag/mayfly-queue}/*" in text
@@ -192,7 +194,7 @@ def test_a_policy_variable_is_left_for_iam_to_resolve(account: Account) -> None:
     assert '"*.large"' in text
 
 
-def test_the_bundle_that_hosts_fetch_is_the_one_that_the_parameter_names(account: Account) -> None:
+def test_the_deployed_bundle_has_the_hash_of_the_parameter(account: Account) -> None:
     value = account.client("ssm").get_parameter(Name="/mayfly-infra/mayfly/bundle")
     bundle = json.loads(value["Parameter"]["Value"])
     layer = account.client("lambda").get_layer_version_by_arn(Arn=bundle["layer"])

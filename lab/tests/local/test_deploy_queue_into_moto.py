@@ -35,7 +35,7 @@ def account(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Iterator
 
 
 @pytest.mark.parametrize("queue", ["deploy", "first"])
-def test_a_queue_publishes_what_exists(account: Account, queue: str) -> None:
+def test_a_queue_publishes_its_existing_resources(account: Account, queue: str) -> None:
     published = account.deployed.queues[queue]
     iam, ec2 = account.client("iam"), account.client("ec2")
     for kind in ("bootstrap", "sandbox"):
@@ -77,7 +77,7 @@ def template_data(account: Account, queue: str = "deploy") -> dict[str, Any]:
     return data
 
 
-def test_the_launch_template_is_what_the_template_says(account: Account) -> None:
+def test_the_deployed_launch_template_matches_the_template(account: Account) -> None:
     data = template_data(account)
     assert data["InstanceInitiatedShutdownBehavior"] == "terminate"
     assert data["MetadataOptions"]["HttpTokens"] == "required"
@@ -89,7 +89,7 @@ def test_the_launch_template_is_what_the_template_says(account: Account) -> None
     assert {"Key": "team", "Value": "ci"} in tags["volume"]
 
 
-def test_the_group_lets_nothing_in_and_everything_out(account: Account) -> None:
+def test_the_security_group_allows_no_ingress_and_all_egress(account: Account) -> None:
     group = account.resources(f"{STACK}-queue-deploy")["InstanceSecurityGroup"]
     (found,) = account.client("ec2").describe_security_groups(
         GroupIds=[group["PhysicalResourceId"]]

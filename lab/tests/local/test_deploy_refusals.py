@@ -44,14 +44,14 @@ def changed(sources: Path, tmp_path: Path, old: str, new: str) -> Path:
     return root
 
 
-def test_a_resource_type_that_the_lab_cannot_make(bare: Lab, sources: Path, tmp_path: Path) -> None:
+def test_an_unsupported_resource_type_is_refused(bare: Lab, sources: Path, tmp_path: Path) -> None:
     new = "  Extra:\n    Type: AWS::SecretsManager::RotationSchedule\n\n  FleetTable:\n"
     root = changed(sources, tmp_path, "  FleetTable:\n", new)
     with pytest.raises(Exception, match="cannot create a AWS::SecretsManager::RotationSchedule"):
         bare.aws.deploy(deployment(root))
 
 
-def test_a_property_that_the_lab_would_lose(bare: Lab, sources: Path, tmp_path: Path) -> None:
+def test_an_unsupported_property_is_refused(bare: Lab, sources: Path, tmp_path: Path) -> None:
     new = "      TableClass: STANDARD\n      BillingMode: PAY_PER_REQUEST\n"
     root = changed(sources, tmp_path, "      BillingMode: PAY_PER_REQUEST\n", new)
     with pytest.raises(Exception, match=r"FleetTable: the lab would lose TableClass"):
@@ -59,7 +59,7 @@ def test_a_property_that_the_lab_would_lose(bare: Lab, sources: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("package", ["instance/mayfly_instance", "protocol/mayfly_protocol"])
-def test_a_bundle_that_is_not_the_templates(
+def test_a_bundle_with_another_hash_than_the_templates_is_refused(
     bare: Lab, sources: Path, tmp_path: Path, package: str
 ) -> None:
     root = tmp_path / "changed"
@@ -79,25 +79,25 @@ def test_a_bundle_that_is_not_the_templates(
         ({"InstanceSizes": "large,UPPER"}, "InstanceSizes: 'UPPER' is not allowed"),
     ],
 )
-def test_a_parameter_that_the_template_does_not_allow(
+def test_a_parameter_value_that_the_template_does_not_allow_is_refused(
     bare: Lab, sources: Path, parameters: dict[str, str], message: str
 ) -> None:
     with pytest.raises(TemplateError, match=message):
         bare.aws.deploy(deployment(sources, parameters=parameters))
 
 
-def test_a_queue_without_what_it_needs(bare: Lab, sources: Path) -> None:
+def test_a_queue_without_its_required_parameters_is_refused(bare: Lab, sources: Path) -> None:
     queue = QueueStack("no such key!")
     with pytest.raises(TemplateError, match="QueueKey"):
         bare.aws.deploy(deployment(sources, queues=(queue,)))
 
 
-def test_a_template_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_template_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="cannot read"):
         read(tmp_path / "none.yaml")
 
 
-def test_code_is_packed_the_same_from_the_same_files(tmp_path: Path) -> None:
+def test_the_same_files_are_packed_to_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("x = 1\n")
     (tmp_path / "Makefile").write_text("build-X:\n")
     cache = tmp_path / "__pycache__"
@@ -111,7 +111,7 @@ def test_code_is_packed_the_same_from_the_same_files(tmp_path: Path) -> None:
     assert b"__pycache__" not in first
 
 
-def test_a_layer_that_cannot_be_built_says_what_make_said(tmp_path: Path) -> None:
+def test_the_error_of_a_failed_layer_build_has_makes_output(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("build-Broken:\n\t@echo no such thing >&2; exit 1\n")
     with pytest.raises(BuildError, match="no such thing"):
         built(tmp_path, "Broken")

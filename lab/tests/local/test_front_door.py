@@ -26,7 +26,7 @@ def no_fault_survives(lab: Lab) -> Iterator[None]:
     lab.aws.faults.clear()
 
 
-def test_each_protocol_of_aws_comes_through(lab: Lab) -> None:
+def test_calls_of_every_aws_protocol_are_answered(lab: Lab) -> None:
     table = {"KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}]}
     lab.client("dynamodb").create_table(
         TableName="t",
@@ -52,7 +52,7 @@ def test_each_protocol_of_aws_comes_through(lab: Lab) -> None:
     assert {"ListRoles", "GetCallerIdentity", "DescribeAlarms", "SendMessage"} <= operations
 
 
-def test_the_caller_is_who_holds_the_keys(lab: Lab) -> None:
+def test_the_caller_identity_is_the_owner_of_the_keys(lab: Lab) -> None:
     keys = lab.keys_of(Kind.SANDBOX, "i-1")
     identity = lab.client("sts", keys).get_caller_identity()
     assert identity["UserId"] == "AROASANDBOX:i-1"
@@ -77,7 +77,7 @@ def test_the_caller_is_who_holds_the_keys(lab: Lab) -> None:
         ("cloudformation", "list_stacks", {}, "AccessDenied", 403),
     ],
 )
-def test_a_denial_is_worded_as_the_service_words_it(
+def test_a_denial_has_the_code_and_status_of_the_service(
     lab: Lab, service: str, operation: str, parameters: dict[str, Any], code: str, status: int
 ) -> None:
     keys = lab.keys_of(Kind.BOOTSTRAP, "i-denied")
@@ -108,7 +108,7 @@ def test_no_secret_reaches_the_journal(lab: Lab, tmp_path: Path) -> None:
 # ------------------------------------------------------------------ faults
 
 
-def test_a_throttle_strikes_as_often_as_it_says(lab: Lab) -> None:
+def test_a_throttle_fault_applies_for_its_number_of_calls(lab: Lab) -> None:
     lab.aws.faults.parse("throttle=ec2:DescribeVpcs,count=2")
     describe = lab.client("ec2").describe_vpcs
     assert refused(describe) == ("RequestLimitExceeded", 503)
@@ -116,28 +116,28 @@ def test_a_throttle_strikes_as_often_as_it_says(lab: Lab) -> None:
     assert describe()["Vpcs"]
 
 
-def test_a_fault_can_be_for_one_principal_alone(lab: Lab) -> None:
+def test_a_fault_can_apply_to_one_principal_only(lab: Lab) -> None:
     lab.aws.faults.parse("throttle=sts:*,by=dispatch")
     assert lab.client("sts").get_caller_identity()
     keys = lab.keys_of(Kind.FUNCTION, "dispatch")
     assert refused(lab.client("sts", keys).get_caller_identity) == ("Throttling", 400)
 
 
-def test_an_error_has_the_code_that_was_asked_for(lab: Lab) -> None:
+def test_an_error_fault_answers_with_its_code(lab: Lab) -> None:
     lab.aws.faults.parse("error=ssm:DescribeParameters")
     lab.aws.faults.parse("error=ec2:DescribeVpcs,value=Unavailable")
     assert refused(lab.client("ssm").describe_parameters) == ("InternalServerError", 500)
     assert refused(lab.client("ec2").describe_vpcs)[0] == "Unavailable"
 
 
-def test_a_lost_answer_was_carried_out(lab: Lab) -> None:
+def test_a_call_with_a_lost_answer_is_carried_out(lab: Lab) -> None:
     lab.aws.faults.parse("lost-answer=ssm:PutParameter")
     with pytest.raises(ConnectionClosedError):
         lab.client("ssm").put_parameter(Name="/lost", Value="v", Type="String")
     assert lab.client("ssm").get_parameter(Name="/lost")["Parameter"]["Value"] == "v"
 
 
-def test_latency_is_added_to_what_it_names(lab: Lab) -> None:
+def test_latency_is_added_to_the_calls_that_its_fault_names(lab: Lab) -> None:
     slept: list[float] = []
     door = lab.aws.listener._application.__self__  # type: ignore[attr-defined]
     sleep, door.sleep = door.sleep, slept.append
@@ -181,7 +181,7 @@ def test_a_repeated_transaction_is_carried_out_once(lab: Lab) -> None:
         dynamodb.transact_write_items(**transaction("token-2", "a"))
 
 
-def test_a_crash_inside_moto_is_an_error_that_can_be_seen(
+def test_a_crash_inside_moto_is_a_logged_server_error(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
     # moto has no such operation: it raises instead of answering.
@@ -190,7 +190,7 @@ def test_a_crash_inside_moto_is_an_error_that_can_be_seen(
     assert "moto does not have servicequotas:ListServices" in caplog.text
 
 
-def test_boto3_finds_the_lab_by_its_usual_variables(
+def test_boto3_finds_the_lab_by_its_environment_variables(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", lab.aws.endpoint)

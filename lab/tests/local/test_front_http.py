@@ -56,7 +56,7 @@ def test_an_answer_is_one_write_so_that_no_client_waits_for_its_second_half(
     assert answer.endswith(b"ok")
 
 
-def test_a_client_that_asks_before_it_uploads_is_told_to_go_on(server: HttpServer) -> None:
+def test_expect_100_continue_is_answered_before_the_upload(server: HttpServer) -> None:
     with connected(server) as connection:
         connection.sendall(
             b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
@@ -66,7 +66,7 @@ def test_a_client_that_asks_before_it_uploads_is_told_to_go_on(server: HttpServe
         assert received(connection).endswith(b"up")
 
 
-def test_a_chunked_body_is_put_together(server: HttpServer) -> None:
+def test_a_chunked_body_is_joined(server: HttpServer) -> None:
     with connected(server) as connection:
         connection.sendall(
             b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -83,7 +83,7 @@ def test_a_head_answer_has_the_length_but_no_body(server: HttpServer) -> None:
     assert answer.endswith(b"\r\n\r\n")
 
 
-def test_a_connection_that_the_client_wants_closed_is_closed(server: HttpServer) -> None:
+def test_a_connection_is_closed_at_the_clients_request(server: HttpServer) -> None:
     with connected(server) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         assert b"connection: close" in received(connection)
@@ -101,21 +101,19 @@ def test_a_connection_that_the_client_wants_closed_is_closed(server: HttpServer)
         b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n",
     ],
 )
-def test_what_is_not_http_is_refused_and_the_connection_ends(
-    server: HttpServer, wire: bytes
-) -> None:
+def test_invalid_http_is_refused_and_the_connection_closed(server: HttpServer, wire: bytes) -> None:
     with connected(server) as connection:
         connection.sendall(wire)
         assert received(connection).startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_lost_answer_is_a_connection_that_ends_without_a_word(server: HttpServer) -> None:
+def test_a_lost_answer_closes_the_connection_without_data(server: HttpServer) -> None:
     with connected(server) as connection:
         connection.sendall(b"GET /lost HTTP/1.1\r\nHost: h\r\n\r\n")
         assert received(connection) == b""
 
 
-def test_an_application_that_breaks_is_an_error_for_its_client_alone(server: HttpServer) -> None:
+def test_an_exception_of_an_application_is_an_error_for_its_client_only(server: HttpServer) -> None:
     with connected(server) as connection:
         connection.sendall(b"GET /broken HTTP/1.1\r\nHost: h\r\n\r\n")
         assert received(connection).startswith(b"HTTP/1.1 500 ")

@@ -42,7 +42,7 @@ def a_request(path: str = "/") -> Request:
     "parameters",
     [{"Arn": ARN}, {"LayerName": ARN.rpartition(":")[0], "VersionNumber": 3}],
 )
-def test_a_layer_can_be_fetched_from_where_its_description_says(parameters: dict[str, Any]) -> None:
+def test_a_layer_can_be_fetched_from_the_url_of_its_description(parameters: dict[str, Any]) -> None:
     clock = Clock()
     layers = Layers(Shelf(), clock)
     answer = json.loads(layers.get(Call("lambda", "GetLayerVersion", parameters), a_request()).body)
@@ -56,7 +56,7 @@ def test_a_layer_can_be_fetched_from_where_its_description_says(parameters: dict
     assert layers.download(f"/l{path}").status == 403
 
 
-def test_an_address_that_was_never_offered_gives_nothing() -> None:
+def test_a_guessed_layer_url_is_refused() -> None:
     assert Layers(Shelf()).download("/layer-downloads/guess").status == 403
 
 
@@ -95,7 +95,7 @@ def test_a_transaction_that_failed_is_not_remembered() -> None:
 # ------------------------------------------------------------------ secrets
 
 
-def test_secrets_are_blanked_wherever_they_stand() -> None:
+def test_secrets_are_blanked_in_every_part_of_a_request() -> None:
     scrubber = Scrubber()
     scrubber.learn("the-token")
     clean = scrubber.scrubbed(
@@ -106,7 +106,7 @@ def test_secrets_are_blanked_wherever_they_stand() -> None:
     assert clean == {"a": ["x (secret) y"], "b": {"c": "has (secret) inside"}, "n": 1}
 
 
-def test_the_value_of_a_secure_parameter_is_learned_and_that_of_a_plain_one_is_not() -> None:
+def test_values_of_secure_parameters_are_blanked_and_plain_ones_are_not() -> None:
     scrubber = Scrubber()
     secure = {"Name": "/t", "Value": "hush", "Type": "SecureString"}
     assert scrubber.scrubbed("ssm", "PutParameter", secure)["Value"] == "(secret)"

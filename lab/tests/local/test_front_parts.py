@@ -37,7 +37,7 @@ class Clock:
         ("error=ec2:Run*,by=provision", ("error", "ec2:Run*", 1, None, "", "provision")),
     ],
 )
-def test_a_switch_is_read_as_written(text: str, fields: tuple[Any, ...]) -> None:
+def test_the_text_of_a_fault_switch_is_parsed(text: str, fields: tuple[Any, ...]) -> None:
     fault = Faults(Clock()).parse(text)
     assert (fault.name, fault.target, fault.count, fault.until, fault.value, fault.by) == fields
 
@@ -55,7 +55,7 @@ def test_a_switch_is_read_as_written(text: str, fields: tuple[Any, ...]) -> None
         "latency=ec2:*,value=1h",
     ],
 )
-def test_a_switch_that_cannot_be_read_is_refused_with_a_reason(text: str) -> None:
+def test_an_invalid_fault_switch_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(FaultSyntaxError, match=r".+"):
         Faults().parse(text)
 
@@ -67,7 +67,7 @@ def test_durations_have_units(text: str, seconds: float) -> None:
     assert parse_seconds(text) == seconds
 
 
-def test_a_switch_strikes_until_it_is_used_up_or_too_late() -> None:
+def test_a_switch_applies_until_its_count_or_its_time_is_over() -> None:
     clock = Clock()
     faults = Faults(clock)
     faults.set("throttle", "a", count=2)
@@ -79,7 +79,7 @@ def test_a_switch_strikes_until_it_is_used_up_or_too_late() -> None:
     assert faults.take("throttle", "b") is None
 
 
-def test_only_what_is_named_is_struck() -> None:
+def test_a_switch_applies_only_to_its_named_target() -> None:
     faults = Faults()
     faults.set("no-capacity", "m7i.*/subnet-1")
     assert faults.take("no-capacity", "m7i.large/subnet-2") is None
@@ -98,7 +98,7 @@ def test_switches_can_be_turned_off() -> None:
     assert faults.take("throttle", "x") is None
 
 
-def test_every_switch_says_what_it_means() -> None:
+def test_every_switch_has_a_meaning() -> None:
     assert all(switch.meaning for switch in SWITCHES.values())
 
 
@@ -116,7 +116,7 @@ def report(phase: str) -> Call:
     return Call("dynamodb", "UpdateItem", parameters)
 
 
-def test_a_write_to_a_row_is_told_by_key_and_state() -> None:
+def test_the_journal_entry_of_a_write_has_key_and_state() -> None:
     journal = Journal(clock=Clock())
     journal.called(principal(Kind.SANDBOX, "i-1"), report("sandboxed"), 200)
     (entry,) = journal
@@ -134,7 +134,7 @@ def test_a_write_to_a_row_is_told_by_key_and_state() -> None:
     }
 
 
-def test_entries_are_found_by_what_they_are_and_what_they_are_about() -> None:
+def test_journal_entries_are_found_by_kind_and_subject() -> None:
     journal = Journal()
     reap = principal(Kind.FUNCTION, "reap")
     journal.called(reap, Call("ec2", "TerminateInstances", {"InstanceIds": ["i-1"]}), 200)
@@ -146,7 +146,7 @@ def test_entries_are_found_by_what_they_are_and_what_they_are_about() -> None:
     assert journal.select(kind="aws")[0].resources["state"] == "terminated"
 
 
-def test_the_file_holds_what_can_be_read_later_and_no_parameters(tmp_path: Path) -> None:
+def test_the_journal_file_has_readable_entries_without_parameters(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
     journal.called(principal(Kind.SANDBOX, "i-1"), report("done"), 200)
@@ -172,7 +172,7 @@ def spent(buckets: Buckets, action: str, kind: Kind = Kind.FUNCTION) -> bool:
     return True
 
 
-def test_a_bucket_empties_and_fills_again() -> None:
+def test_a_token_bucket_empties_and_refills() -> None:
     clock = Clock()
     buckets = Buckets(clock)
     assert [spent(buckets, "ec2:RunInstances") for _ in range(6)] == [True] * 5 + [False]
@@ -181,7 +181,7 @@ def test_a_bucket_empties_and_fills_again() -> None:
     assert not spent(buckets, "ec2:RunInstances")
 
 
-def test_each_kind_of_call_has_its_own_bucket() -> None:
+def test_each_kind_of_call_has_its_own_rate_limit() -> None:
     buckets = Buckets(Clock())
     while spent(buckets, "ec2:CreateFleet"):
         pass
@@ -191,12 +191,12 @@ def test_each_kind_of_call_has_its_own_bucket() -> None:
     assert spent(buckets, "dynamodb:PutItem")
 
 
-def test_operators_are_not_counted() -> None:
+def test_calls_of_operators_use_no_rate_limit() -> None:
     buckets = Buckets(Clock())
     assert all(spent(buckets, "ssm:PutParameter", Kind.OPERATOR) for _ in range(50))
 
 
-def test_the_numbers_are_those_of_aws() -> None:
+def test_the_rate_limits_are_the_documented_ones_of_aws() -> None:
     numbers = {limit.name: (limit.size, limit.per_second) for limit in LIMITS}
     assert numbers == {
         "RunInstances": (5, 2),

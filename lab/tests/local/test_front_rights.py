@@ -44,7 +44,7 @@ def allowed(kind: Kind, name: str, action: str, parameters: dict[str, Any]) -> b
         ("s3:GetObject", {"Bucket": "scripts", "Key": "mayfly/setup.sh"}),
     ],
 )
-def test_a_bootstrapping_instance_may_do_what_a_boot_needs(
+def test_a_bootstrapping_instance_may_make_the_calls_of_a_boot(
     action: str, parameters: dict[str, Any]
 ) -> None:
     assert allowed(Kind.BOOTSTRAP, "i-1", action, parameters)
@@ -87,7 +87,7 @@ def test_a_bootstrapping_instance_may_do_what_a_boot_needs(
         ("sts:AssumeRole", {}),
     ],
 )
-def test_a_bootstrapping_instance_may_do_nothing_else(
+def test_a_bootstrapping_instance_may_make_no_other_calls(
     action: str, parameters: dict[str, Any]
 ) -> None:
     assert not allowed(Kind.BOOTSTRAP, "i-1", action, parameters)
@@ -107,13 +107,13 @@ def test_a_bootstrapping_instance_may_do_nothing_else(
         ("s3:GetObject", {"Bucket": "scripts", "Key": "mayfly/setup.sh"}, False),
     ],
 )
-def test_a_sandboxed_instance_has_its_row_and_its_name(
+def test_a_sandboxed_instance_may_use_its_own_row_and_read_its_identity(
     action: str, parameters: dict[str, Any], verdict: bool
 ) -> None:
     assert allowed(Kind.SANDBOX, "i-1", action, parameters) is verdict
 
 
-def test_an_instance_with_some_other_profile_may_only_ask_who_it_is() -> None:
+def test_an_instance_with_another_profile_may_only_get_its_caller_identity() -> None:
     assert allowed(Kind.INSTANCE, "i-1", "sts:GetCallerIdentity", {})
     assert not allowed(Kind.INSTANCE, "i-1", "dynamodb:UpdateItem", report("AROAINSTANCE:i-1"))
 
@@ -204,14 +204,14 @@ TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
 
 
 @pytest.mark.parametrize(("action", "parameters", "holders"), TABLE)
-def test_each_function_has_its_row_of_rights(
+def test_each_call_is_allowed_to_the_listed_functions_only(
     action: str, parameters: dict[str, Any], holders: set[str]
 ) -> None:
     may = {name for name in FUNCTIONS if allowed(Kind.FUNCTION, name, action, parameters)}
     assert may == holders
 
 
-def test_a_function_that_nobody_knows_has_no_rights() -> None:
+def test_an_unknown_function_has_no_rights() -> None:
     assert not allowed(Kind.FUNCTION, "stranger", "ec2:DescribeInstances", {})
     assert not allowed(Kind.FUNCTION, "stranger", "dynamodb:GetItem", row("mailbox", "k"))
 
@@ -240,14 +240,14 @@ def test_operators_may_do_anything() -> None:
         ({"ProjectionExpression": "a, b.c"}, {"key", "a", "b"}),
     ],
 )
-def test_the_attributes_of_a_request_are_those_that_it_names(
+def test_the_attributes_of_a_request_are_read_from_its_expressions(
     parameters: dict[str, Any], attributes: set[str]
 ) -> None:
     call = Call("dynamodb", "UpdateItem", row("mailbox", "k", **parameters))
     assert item_requests(call)[0].attributes == attributes
 
 
-def test_what_is_written_comes_out_in_plain_values() -> None:
+def test_written_items_are_read_as_plain_values() -> None:
     values = {":r": {"M": {"phase": {"S": "booting"}, "tries": {"N": "2"}}}, ":n": {"NULL": True}}
     call = Call(
         "dynamodb",
@@ -260,7 +260,7 @@ def test_what_is_written_comes_out_in_plain_values() -> None:
     assert plain({"L": [{"S": "a"}, {"BOOL": True}]}) == ["a", True]
 
 
-def test_a_batch_of_writes_is_taken_apart() -> None:
+def test_a_batch_write_is_split_into_its_requests() -> None:
     entries = [
         {"PutRequest": {"Item": {"pk": {"S": "a"}, "state": {"S": "open"}}}},
         {"DeleteRequest": {"Key": {"pk": {"S": "b"}}}},

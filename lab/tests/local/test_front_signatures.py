@@ -42,7 +42,7 @@ def altered(keys: Keys, **changes: Any) -> Keys:
     )
 
 
-def test_unknown_keys_are_refused_as_each_service_does(lab: Lab) -> None:
+def test_unknown_keys_are_refused_with_each_services_own_code(lab: Lab) -> None:
     stranger = altered(lab.aws.operator, access_key="ASIA" + "X" * 16)
     codes = {
         "dynamodb": ("list_tables", "UnrecognizedClientException"),
@@ -99,7 +99,7 @@ def sent(lab: Lab, request: AWSRequest, **changes: str) -> tuple[int, dict[str, 
     return answer.status, json.loads(answer.data)
 
 
-def test_what_was_signed_cannot_be_changed_on_the_way(lab: Lab) -> None:
+def test_a_request_changed_after_signing_is_refused(lab: Lab) -> None:
     request = signed(lab)
     assert sent(lab, request)[0] == 200
     changed = sent(lab, request, **{"x-amz-target": "DynamoDB_20120810.DeleteTable"})
@@ -108,7 +108,7 @@ def test_what_was_signed_cannot_be_changed_on_the_way(lab: Lab) -> None:
     assert sent(lab, request)[1]["__type"] == "InvalidSignatureException"
 
 
-def test_a_stated_body_hash_must_be_the_bodys(lab: Lab) -> None:
+def test_a_wrong_body_hash_is_refused(lab: Lab) -> None:
     request = signed(lab)
     wrong = hashlib.sha256(b"other").hexdigest()
     status, answer = sent(lab, request, **{"x-amz-content-sha256": wrong})
@@ -129,7 +129,7 @@ def test_a_request_without_a_signature_is_refused(lab: Lab) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_what_curl_signs_is_accepted(lab: Lab) -> None:
+def test_a_signature_by_curl_is_accepted(lab: Lab) -> None:
     keys = lab.aws.operator
     lab.client("ssm").put_parameter(Name="/for/curl", Value="v", Type="String")
     settings = (

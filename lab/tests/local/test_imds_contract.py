@@ -81,7 +81,7 @@ def imds() -> Iterator[Imds]:
         ("GET", "/", {}, 404),
     ],
 )
-def test_tokens_are_given_and_asked_for(
+def test_imds_issues_tokens_and_requires_them(
     imds: Imds, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     assert imds.ask(method, path, headers)[0] == status
@@ -105,7 +105,7 @@ def test_tokens_are_given_and_asked_for(
         ("user-data", "#!/bin/sh\n"),
     ],
 )
-def test_plain_values(imds: Imds, path: str, body: str) -> None:
+def test_imds_serves_the_instances_plain_values(imds: Imds, path: str, body: str) -> None:
     assert imds.get(path) == (200, body)
 
 
@@ -120,30 +120,30 @@ def test_plain_values(imds: Imds, path: str, body: str) -> None:
         "dynamic/fws/instance-monitoring",
     ],
 )
-def test_what_is_not_there_is_404(imds: Imds, path: str) -> None:
+def test_unknown_metadata_paths_are_404(imds: Imds, path: str) -> None:
     assert imds.get(path)[0] == 404
 
 
-def test_all_of_it_is_listed(imds: Imds) -> None:
+def test_the_root_path_lists_all_metadata(imds: Imds) -> None:
     status, body = imds.get("meta-data/")
     assert status == 200
     assert {"ami-id", "iam/", "instance-id", "placement/", "services/"} <= set(body.splitlines())
     assert imds.get("meta-data") == (200, body)
 
 
-def test_an_older_version_of_the_service_is_answered_too(imds: Imds) -> None:
+def test_older_metadata_versions_are_served(imds: Imds) -> None:
     answer = imds.ask("GET", "/2021-07-15/meta-data/instance-id", {TOKEN: imds.token()})
     assert answer == (200, INSTANCE)
 
 
-def test_a_token_ends_with_its_time(imds: Imds) -> None:
+def test_a_metadata_token_expires(imds: Imds) -> None:
     token = imds.token(60)
     assert imds.get("meta-data/ami-id", token)[0] == 200
     imds.time += timedelta(seconds=60)
     assert imds.get("meta-data/ami-id", token)[0] == 401
 
 
-def test_a_token_is_good_for_its_instance_alone(imds: Imds) -> None:
+def test_a_metadata_token_is_valid_for_its_own_instance_only(imds: Imds) -> None:
     other = Imds(OTHER)
     try:
         assert imds.get("meta-data/instance-id", other.token())[0] == 401
@@ -152,7 +152,7 @@ def test_a_token_is_good_for_its_instance_alone(imds: Imds) -> None:
         other.doors.stop()
 
 
-def test_an_instance_without_user_data_has_none() -> None:
+def test_user_data_is_404_on_an_instance_without_user_data() -> None:
     bare = Imds(user_data=b"")
     try:
         assert bare.get("user-data")[0] == 404

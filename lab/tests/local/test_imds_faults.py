@@ -20,7 +20,7 @@ def imds() -> Iterator[Imds]:
     found.doors.stop()
 
 
-def test_it_is_as_slow_as_the_switch_says(imds: Imds) -> None:
+def test_imds_answers_with_the_delay_of_its_fault(imds: Imds) -> None:
     token = imds.token()
     imds.faults.parse(f"imds-slow={INSTANCE},value=200ms")
     began = time.monotonic()
@@ -28,13 +28,13 @@ def test_it_is_as_slow_as_the_switch_says(imds: Imds) -> None:
     assert time.monotonic() - began >= 0.2
 
 
-def test_it_says_nothing_at_all(imds: Imds) -> None:
+def test_a_silent_imds_never_answers(imds: Imds) -> None:
     imds.faults.set("imds-silent", "m7i.*")
     with pytest.raises(TimeoutError):
         imds.ask("PUT", "/latest/api/token", {TTL: "60"}, seconds=0.2)
 
 
-def test_who_waits_for_a_silent_one_is_let_go_when_the_machine_goes_off(imds: Imds) -> None:
+def test_clients_of_a_silent_imds_are_disconnected_at_power_off(imds: Imds) -> None:
     imds.faults.set("imds-silent")
     with pytest.raises(TimeoutError):
         imds.ask("PUT", "/latest/api/token", {TTL: "60"}, seconds=0.1)
@@ -44,13 +44,15 @@ def test_who_waits_for_a_silent_one_is_let_go_when_the_machine_goes_off(imds: Im
 
 
 @pytest.mark.parametrize(("value", "status"), [("", 500), ("404", 404), ("503", 503)])
-def test_it_fails_as_often_as_the_switch_says(imds: Imds, value: str, status: int) -> None:
+def test_imds_fails_for_the_number_of_calls_of_its_fault(
+    imds: Imds, value: str, status: int
+) -> None:
     imds.faults.set("imds-error", INSTANCE, value=value, count=2)
     asked = [imds.ask("PUT", "/latest/api/token", {TTL: "60"})[0] for _ in range(3)]
     assert asked == [status, status, 200]
 
 
-def test_it_shows_the_old_profile_and_the_new_one_in_turn(imds: Imds) -> None:
+def test_a_flapping_imds_serves_the_old_and_the_new_profile_in_turn(imds: Imds) -> None:
     imds.faults.set("imds-flapping", INSTANCE)
     token = imds.token()
     assert [imds.get(ROLE, token)[1] for _ in range(2)] == ["bootstrap-role"] * 2
@@ -59,6 +61,6 @@ def test_it_shows_the_old_profile_and_the_new_one_in_turn(imds: Imds) -> None:
     assert shown == ["bootstrap-role", "sandbox-role"] * 2
 
 
-def test_a_switch_for_another_instance_changes_nothing(imds: Imds) -> None:
+def test_an_imds_fault_for_another_instance_changes_nothing(imds: Imds) -> None:
     imds.faults.set("imds-silent", "i-other")
     assert imds.get("meta-data/instance-id") == (200, INSTANCE)

@@ -26,7 +26,7 @@ from mayfly_lab.latency import Latency, LatencySyntaxError
         ("buildkite=1s, aws=0", Latency(1.0, 0.0)),
     ],
 )
-def test_delays_are_read_and_written_alike(text: str, latency: Latency) -> None:
+def test_a_latency_is_parsed_and_printed_in_the_same_form(text: str, latency: Latency) -> None:
     assert Latency.parse(text) == latency
     assert Latency.parse(str(latency)) == latency
 
@@ -43,13 +43,13 @@ def test_delays_are_read_and_written_alike(text: str, latency: Latency) -> None:
         ("aws=2m", "aws: 2m is more than 60 s"),
     ],
 )
-def test_what_is_no_delay_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_an_invalid_latency_is_refused_with_a_reason(text: str, reason: str) -> None:
     with pytest.raises(LatencySyntaxError) as refused:
         Latency.parse(text)
     assert str(refused.value) == reason
 
 
-def test_half_of_it_is_the_way_there_and_half_the_way_back() -> None:
+def test_half_of_the_latency_is_before_the_call_and_half_after_it() -> None:
     happened: list[object] = []
 
     def application(request: Request) -> Answer:
@@ -64,7 +64,7 @@ def test_half_of_it_is_the_way_there_and_half_the_way_back() -> None:
     assert happened == ["/git/app.git/HEAD"]
 
 
-def test_calls_side_by_side_do_not_wait_for_each_other() -> None:
+def test_concurrent_calls_have_their_latency_at_the_same_time() -> None:
     server = HttpServer(far_away(lambda _: Answer(200), 0.3))
     server.start()
     began = time.monotonic()
@@ -76,7 +76,7 @@ def test_calls_side_by_side_do_not_wait_for_each_other() -> None:
     assert 0.3 <= took < 1.5
 
 
-def test_buildkite_and_aws_are_as_far_away_as_was_said(tmp_path: Path) -> None:
+def test_calls_to_buildkite_and_aws_have_their_configured_latency(tmp_path: Path) -> None:
     buildkite = Buildkite(lambda: datetime.now(UTC))
     buildkite.start(latency=0.2)
     assert _seconds(f"{buildkite.url}/v3/ping") >= 0.2

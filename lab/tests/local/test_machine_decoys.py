@@ -29,7 +29,7 @@ def decoyed(ground: Ground) -> Iterator[Bench]:
         yield bench
 
 
-def test_it_holds_the_roles_credentials_before_user_data_begins(decoyed: Bench) -> None:
+def test_the_decoy_has_the_roles_credentials_before_user_data_starts(decoyed: Bench) -> None:
     console = decoyed.run(
         f"{ROOT}for name in {' '.join(decoy.FILES)}; do grep -l ASIABOOTSTRAP $root/$name; done"
     )
@@ -37,7 +37,7 @@ def test_it_holds_the_roles_credentials_before_user_data_begins(decoyed: Bench) 
         assert f"/{name}\n" in console
 
 
-def test_it_tries_to_be_an_image_service_with_them(ground: Ground) -> None:
+def test_the_decoy_calls_aws_like_an_image_service(ground: Ground) -> None:
     credentials = Credentials()
     principal = Principal(
         userid="AROABOOTSTRAP:i-1", arn="arn", kind=PrincipalKind.INSTANCE, name="i-1"
@@ -54,7 +54,7 @@ def test_it_tries_to_be_an_image_service_with_them(ground: Ground) -> None:
         assert authenticate(request, read_scope(request), credentials) == principal
 
 
-def test_it_comes_back_when_it_is_only_killed(decoyed: Bench) -> None:
+def test_a_killed_decoy_is_restarted(decoyed: Bench) -> None:
     console = decoyed.run(
         """one=$(pgrep -x amazon-ssm-agen); kill -KILL $one
         until two=$(pgrep -x amazon-ssm-agen) && [ "$one" != "$two" ]; do sleep 0.1; done
@@ -66,7 +66,7 @@ def test_it_comes_back_when_it_is_only_killed(decoyed: Bench) -> None:
     assert "came back" in console
 
 
-def test_a_mask_alone_does_not_end_it(decoyed: Bench) -> None:
+def test_masking_the_decoys_unit_does_not_end_it(decoyed: Bench) -> None:
     console = decoyed.run(
         "systemctl mask amazon-ssm-agent; systemctl is-active amazon-ssm-agent\n"
         "systemctl stop amazon-ssm-agent; systemctl is-active amazon-ssm-agent\n"
@@ -77,7 +77,7 @@ def test_a_mask_alone_does_not_end_it(decoyed: Bench) -> None:
     assert console.count("inactive") == 2
 
 
-def test_once_ended_it_asks_for_nothing_more(decoyed: Bench) -> None:
+def test_a_stopped_decoy_makes_no_more_calls(decoyed: Bench) -> None:
     decoyed.boot("systemctl mask --now --quiet amazon-ssm-agent && echo ended; sleep 100")
     decoyed.until_said("ended")
     asked = len(decoyed.requests)
@@ -85,7 +85,7 @@ def test_once_ended_it_asks_for_nothing_more(decoyed: Bench) -> None:
     assert len(decoyed.requests) == asked
 
 
-def test_the_supervisor_knows_all_its_hiding_places() -> None:
+def test_the_supervisor_knows_every_credential_file_of_the_decoy() -> None:
     def known(name: str) -> bool:
         above = [name, *map(str, Path(name).parents)]
         return any(fnmatch(each, pattern) for each in above for pattern in places.CREDENTIAL_FILES)
@@ -93,5 +93,5 @@ def test_the_supervisor_knows_all_its_hiding_places() -> None:
     assert [name for name in decoy.FILES if not known(name)] == []
 
 
-def test_the_supervisor_knows_it_by_name() -> None:
+def test_the_supervisor_knows_the_decoy_by_name() -> None:
     assert decoy.NAME[:15] in proc.IMAGE_DAEMONS

@@ -19,14 +19,14 @@ def test_a_dead_machine_has_power_and_never_runs_its_user_data(bench: Bench) -> 
     assert "up" in bench.run("echo up", number=2), "the switch strikes once"
 
 
-def test_a_machine_that_dies_is_missed_by_ec2(bench: Bench) -> None:
+def test_ec2_notices_a_machine_that_dies(bench: Bench) -> None:
     bench.faults.set("machine-dies", "m7i.*", value="200ms")
     bench.boot("trap '' TERM; echo up; sleep 100")
     bench.until_off()
     assert "Power down" not in bench.room.console(INSTANCE)
 
 
-def test_a_machine_that_hangs_stands_still_and_nobody_is_told(bench: Bench) -> None:
+def test_a_hanging_machine_stops_its_programs_without_notice_to_ec2(bench: Bench) -> None:
     bench.faults.set("machine-hangs", INSTANCE, value="1s")
     bench.boot("echo up; while true; do date +%s.%N; sleep 0.05; done")
     console = bench.until_said("up")

@@ -20,21 +20,21 @@ from mayfly_lab.machines.survey import survey
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_survey_names_what_stands_against_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_survey_names_the_obstacles_to_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     found = survey()
     assert found.ground.kind is Kind.DIRECTORY
     assert "need root" in found.reason
 
 
-def test_a_survey_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_survey_leaves_no_files_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     survey()
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has power to give away")
-def test_without_namespaces_roots_machines_are_nobodys() -> None:
+def test_without_namespaces_a_lab_of_root_runs_machines_as_nobody() -> None:
     assert directory_ground().user == 65534
 
 

@@ -95,7 +95,7 @@ def _said(*command: str) -> str:
     return done.stdout
 
 
-def test_the_worst_that_root_of_a_machine_can_do_stays_on_it(root_bench: Bench) -> None:
+def test_destructive_commands_of_a_machines_root_do_not_change_the_host(root_bench: Bench) -> None:
     before = host_state()
     root_bench.boot(WORST)
     root_bench.until_off()
@@ -107,7 +107,7 @@ def test_the_worst_that_root_of_a_machine_can_do_stays_on_it(root_bench: Bench) 
     assert changed(before) == set()
 
 
-def test_without_namespaces_set_up_stays_in_its_directory(
+def test_without_namespaces_the_set_up_changes_only_the_machines_directory(
     machine_grounds: dict[str, Ground | str],
 ) -> None:
     found = machine_grounds[Kind.DIRECTORY]

@@ -41,7 +41,7 @@ def test_a_machine_boots_however_long_the_path_of_temporary_files_is(
         )
 
 
-def test_user_data_finds_little_more_than_a_path(bench: Bench) -> None:
+def test_user_data_has_a_minimal_environment(bench: Bench) -> None:
     console = bench.run('echo "HOME=${HOME-unset}"; env | sort')
     assert f"AWS_ENDPOINT_URL=http://127.0.0.1:{bench.port}" in console
     assert "LANG=C.UTF-8" in console
@@ -58,7 +58,7 @@ def test_user_data_may_be_compressed(bench: Bench) -> None:
     assert "unpacked" in bench.room.console(INSTANCE)
 
 
-def test_user_data_that_is_no_script_is_left_alone(bench: Bench) -> None:
+def test_user_data_that_is_not_a_script_is_not_run(bench: Bench) -> None:
     bench.boot(b"packages: [git]\n")
     bench.until_said("so nothing runs")
     bench.room.cut(INSTANCE)
@@ -87,7 +87,7 @@ def test_the_machine_reaches_its_own_metadata(bench: Bench) -> None:
     assert INSTANCE in console
 
 
-def test_python_is_there_and_the_hosts_agent_is_not(bench: Bench) -> None:
+def test_a_machine_has_python_but_not_the_hosts_agent(bench: Bench) -> None:
     console = bench.run(
         "python3 -c 'import sys; print(sys.version_info >= (3, 9))'; type -a buildkite-agent"
     )
@@ -141,11 +141,11 @@ def test_the_console_keeps_the_last_64_kb(bench: Bench) -> None:
     assert "\n1\n2\n" not in console
 
 
-def test_what_is_written_to_the_console_device_shows(bench: Bench) -> None:
+def test_text_written_to_the_console_device_is_on_the_console(bench: Bench) -> None:
     assert "by device" in bench.run('echo by device > "${MAYFLY_ROOT:-}/dev/console"')
 
 
-def test_a_machine_whose_power_is_cut_is_gone_at_once(bench: Bench) -> None:
+def test_cutting_the_power_ends_a_machine_at_once(bench: Bench) -> None:
     bench.boot("(setsid sleep 1234 &) ; trap '' TERM ; echo up; sleep 1234")
     bench.until_said("up")
     assert programs_named("sleep 1234")
@@ -227,7 +227,7 @@ def test_a_reboot_keeps_the_disk_and_starts_what_was_enabled(bench: Bench) -> No
     assert "first" not in after
 
 
-def test_nonsense_from_a_job_does_not_harm_the_machine(bench: Bench) -> None:
+def test_invalid_control_messages_from_a_job_do_not_harm_the_machine(bench: Bench) -> None:
     console = bench.run(
         """cat > /dev/null; python3 - "${MAYFLY_ROOT:-}/run/mayfly-lab/control" <<'END'
 import socket, sys
@@ -244,7 +244,7 @@ END
     assert "inactive" in console
 
 
-def test_nothing_is_left_when_the_room_is_closed(bench: Bench) -> None:
+def test_closing_the_machine_room_leaves_no_programs_or_files(bench: Bench) -> None:
     home = bench.room._home
     bench.boot("sleep 8765")
     bench.boot("sleep 8765", instance_id="i-2")

@@ -47,7 +47,9 @@ def rules(*lines: str, hook: str = "output", policy: str = "accept") -> str:
         (rules("drop", hook="forward"), []),
     ],
 )  # fmt: skip
-def test_who_is_kept_from_the_metadata_service(text: str, users: list[range]) -> None:
+def test_nft_rules_block_the_listed_users_from_the_metadata_service(
+    text: str, users: list[range]
+) -> None:
     assert refused(text) == users
 
 
@@ -62,7 +64,7 @@ def test_who_is_kept_from_the_metadata_service(text: str, users: list[range]) ->
         "define x = 5\n",
     ],
 )
-def test_what_cannot_be_made_true_is_refused(text: str) -> None:
+def test_unsupported_nft_rules_are_refused(text: str) -> None:
     with pytest.raises(NotUnderstood):
         refused(text)
 
@@ -90,7 +92,7 @@ def test_the_supervisors_rules_hold_for_real_users(
     assert said in console
 
 
-def test_rules_can_be_read_back_and_bad_ones_change_nothing(root_bench: Bench) -> None:
+def test_nft_rules_can_be_listed_and_invalid_ones_change_nothing(root_bench: Bench) -> None:
     if root_bench.ground.firewall:
         pytest.skip("this host has a real nft")
     good, bad = firewall.rules(Imds.SUPERVISOR), "add rule inet t c drop"
@@ -105,7 +107,7 @@ def test_rules_can_be_read_back_and_bad_ones_change_nothing(root_bench: Bench) -
     assert "1000:000" in console
 
 
-def test_a_user_without_rights_sets_no_rules(root_bench: Bench) -> None:
+def test_an_unprivileged_user_cannot_set_nft_rules(root_bench: Bench) -> None:
     load = "setpriv --reuid=1000 --clear-groups nft --file - <<'END'\nflush ruleset\nEND\n"
     console = root_bench.run(f"{load}[ $? != 0 ] && echo refused")
     assert "refused" in console

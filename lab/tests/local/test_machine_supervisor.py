@@ -42,7 +42,7 @@ def host(ground: Ground) -> Iterator[Host]:
         yield Host(bench, cloud)
 
 
-def test_an_instance_is_set_up_proven_runs_one_job_and_is_gone(host: Host) -> None:
+def test_an_instance_is_set_up_and_proven_and_runs_one_job_and_ends(host: Host) -> None:
     console = host.live()
     assert host.cloud.phases() == BEFORE + AFTER, console
     assert host.cloud.told["arguments"] == f"start --acquire-job {JOB}"
@@ -60,26 +60,26 @@ def test_no_service_of_the_image_outlives_the_beginning_of_user_data(host: Host)
     assert seen == [len(host.cloud.services)]
 
 
-def test_a_queue_that_opens_imds_to_jobs_has_it_open(host: Host) -> None:
+def test_jobs_reach_imds_on_a_queue_that_opens_imds_to_jobs(host: Host) -> None:
     host.cloud.assignment = {"imds": "job"}
     host.live()
     assert host.cloud.told["imds"] == "200"
 
 
-def test_a_queue_that_closes_imds_to_all_still_ends_well(host: Host) -> None:
+def test_an_instance_ends_cleanly_on_a_queue_that_closes_imds_to_all(host: Host) -> None:
     host.cloud.assignment = {"imds": "off"}
     host.live()
     assert host.cloud.told["imds"] == "000"
     assert host.cloud.phases()[-1] == AFTER[-1]
 
 
-def test_what_the_script_leaves_in_its_scope_is_killed_with_it(host: Host) -> None:
+def test_processes_that_the_script_leaves_in_its_scope_are_killed(host: Host) -> None:
     host.cloud.script = "#!/bin/bash\nsetsid sleep 300 > /dev/null 2>&1 &\necho $HOME\n"
     console = host.live()
     assert host.cloud.phases() == BEFORE + AFTER, console
 
 
-def test_a_process_that_got_away_from_the_script_condemns_the_host(host: Host) -> None:
+def test_a_process_that_escaped_the_scripts_scope_fails_the_host(host: Host) -> None:
     host.cloud.script = (
         "#!/bin/bash\ncd /\n"
         "systemd-run --scope --quiet --unit=away -- sleep 300 > /dev/null 2>&1 &\nsleep 1\n"
@@ -90,7 +90,7 @@ def test_a_process_that_got_away_from_the_script_condemns_the_host(host: Host) -
     assert "sleep" in host.reason()
 
 
-def test_a_script_that_fails_is_the_hosts_last_word(host: Host) -> None:
+def test_a_failed_script_is_the_hosts_reported_failure(host: Host) -> None:
     host.cloud.script = "#!/bin/bash\necho no such mirror >&2\nexit 3\n"
     host.live()
     assert host.cloud.phases()[-1] == ("AROABOOTSTRAP", "failed")
@@ -105,13 +105,13 @@ def test_a_bundle_with_another_hash_is_not_run(host: Host) -> None:
     assert "SHA-256" in console
 
 
-def test_a_flapping_metadata_service_proves_nothing_until_it_is_steady(host: Host) -> None:
+def test_the_proof_waits_until_a_flapping_metadata_service_is_steady(host: Host) -> None:
     host.bench.faults.set("imds-flapping", INSTANCE, count=6)
     console = host.live()
     assert host.cloud.phases() == BEFORE + AFTER, console
 
 
-def test_credentials_that_linger_hold_the_proof_back(host: Host) -> None:
+def test_the_proof_waits_until_bootstrap_credentials_are_gone(host: Host) -> None:
     host.bench.ec2.stale = {"bootstrap-role": a_profile("bootstrap").keys}
     reported: list[int] = []
 
@@ -125,7 +125,7 @@ def test_credentials_that_linger_hold_the_proof_back(host: Host) -> None:
     assert host.cloud.phases() == BEFORE + AFTER, console
 
 
-def test_a_second_boot_switches_the_machine_off(host: Host) -> None:
+def test_a_reboot_by_a_job_switches_the_machine_off(host: Host) -> None:
     host.cloud.job = "sudo reboot || reboot; sleep 30"
     host.cloud.assignment = {"root": "yes", "imds": "job"}
     console = host.live()

@@ -69,7 +69,7 @@ def test_a_program_in_a_scope_keeps_pid_environment_files_and_exit_code(bench: B
     assert "code=137" in console
 
 
-def test_killing_a_scope_gets_all_that_came_of_it(bench: Bench) -> None:
+def test_killing_a_scope_ends_all_its_descendants(bench: Bench) -> None:
     console = bench.run(
         """systemd-run --scope --collect --quiet --unit=s -- bash -c '
             trap "" TERM
@@ -99,7 +99,7 @@ def test_what_runs_in_another_scope_outlives_the_first(bench: Bench) -> None:
     assert "left 1\nactive\nleft 0" in console
 
 
-def test_a_scope_that_lives_is_not_made_again(bench: Bench) -> None:
+def test_a_running_scope_cannot_be_created_again(bench: Bench) -> None:
     console = bench.run(
         """systemd-run --scope --quiet --unit=s -- sleep 13.1 &
         sleep 0.3
@@ -110,7 +110,7 @@ def test_a_scope_that_lives_is_not_made_again(bench: Bench) -> None:
     assert "refused" in console
 
 
-def test_a_user_without_rights_changes_nothing(root_bench: Bench) -> None:
+def test_an_unprivileged_user_cannot_control_units(root_bench: Bench) -> None:
     console = root_bench.run(
         """as() { setpriv --reuid=1000 --clear-groups "$@" || echo "refused $1"; }
         as poweroff; as systemctl mask x.service; as systemd-run --scope true; as dnf install git
@@ -125,7 +125,7 @@ def test_a_user_without_rights_changes_nothing(root_bench: Bench) -> None:
     assert "still here" in console
 
 
-def test_every_call_of_a_stand_in_is_on_record(bench: Bench) -> None:
+def test_every_call_of_a_stand_in_command_is_recorded(bench: Bench) -> None:
     bench.run("systemctl mask a.service; dnf install nothing; true")
     calls = bench.room.calls(INSTANCE)
     assert [(call.argv, call.exit) for call in calls] == [

@@ -31,7 +31,7 @@ def unpack(archive: AgentArchive, target: Path) -> Path:
     return agent
 
 
-def test_the_stand_in_is_one_file_that_runs_and_says_what_it_is(tmp_path: Path) -> None:
+def test_the_stand_in_is_one_executable_file_that_names_itself(tmp_path: Path) -> None:
     archive = pack(tmp_path / "agent.tar.gz")
     agent = unpack(archive, tmp_path)
     # Nothing but the file: no package of ours on the path, no site directory.
@@ -77,7 +77,9 @@ def test_a_binary_that_does_not_run_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["frobnicate"], ["start", "--nope"], ["artifact", "upload"]])
-def test_what_it_cannot_do_it_says_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
+def test_the_stand_in_refuses_unsupported_arguments_in_one_line(
+    tmp_path: Path, arguments: list[str]
+) -> None:
     agent = unpack(pack(tmp_path / "agent.tar.gz"), tmp_path)
     said = subprocess.run([agent, *arguments], check=False, capture_output=True, text=True)
     assert said.returncode == 1
@@ -86,7 +88,7 @@ def test_what_it_cannot_do_it_says_in_one_line(tmp_path: Path, arguments: list[s
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
-def test_it_is_written_for_python_3_9_and_the_standard_library(source: Path) -> None:
+def test_the_stand_in_uses_python_3_9_and_the_standard_library_only(source: Path) -> None:
     tree = ast.parse(source.read_text(encoding="utf-8"), feature_version=(3, 9))
     for node in ast.walk(tree):
         names = []

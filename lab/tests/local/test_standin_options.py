@@ -35,7 +35,7 @@ def test_unknown_variables_are_ignored_as_the_real_agent_does() -> None:
 @pytest.mark.parametrize(
     ("word", "on"), [("true", True), ("1", True), ("false", False), ("", False)]
 )
-def test_switches_take_words(word: str, on: bool) -> None:
+def test_boolean_settings_accept_words(word: str, on: bool) -> None:
     assert resolve([], {**ENV, "BUILDKITE_NO_PTY": word}).on("no-pty") is on
 
 
@@ -54,14 +54,14 @@ def test_switches_take_words(word: str, on: bool) -> None:
         ([], {"BUILDKITE_AGENT_VERIFICATION_JWKS_FILE": "/k"}, "does not support --verification"),
     ],
 )
-def test_what_is_wrong_or_beyond_it_is_refused_before_any_call(
+def test_invalid_or_unsupported_settings_are_refused_before_any_call(
     arguments: list[str], env: dict[str, str], reason: str
 ) -> None:
     with pytest.raises(UsageError, match=reason):
         resolve(arguments, {**ENV, **env})
 
 
-def test_its_help_names_what_it_can_do_and_nothing_else() -> None:
+def test_help_of_the_stand_in_lists_the_supported_commands_only() -> None:
     text = usage()
     for option in OPTIONS:
         assert (f"--{option.flag} " in text) is not option.refused

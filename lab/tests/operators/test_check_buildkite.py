@@ -42,7 +42,7 @@ def check(buildkite: Buildkite, shell: Mapping[str, str], *more: str) -> Run:
     )
 
 
-def test_the_emulator_holds_what_can_be_held_against_buildkite_and_nothing_is_left(
+def test_the_emulator_passes_the_check_of_buildkite_and_nothing_is_left(
     buildkite: Buildkite, shell: dict[str, str]
 ) -> None:
     ended = check(buildkite, shell, "--all")
@@ -58,7 +58,7 @@ def test_the_emulator_holds_what_can_be_held_against_buildkite_and_nothing_is_le
     assert {job.queue for job in buildkite.jobs()} == {QUEUE}
 
 
-def test_an_expectation_that_does_not_hold_is_told_with_what_was_seen(
+def test_a_failed_expectation_is_reported_with_the_observed_answer(
     buildkite: Buildkite, shell: dict[str, str]
 ) -> None:
     buildkite.faults.answer("stacks.job-acquisition-tokens", 500)
@@ -77,7 +77,7 @@ def test_an_expectation_that_does_not_hold_is_told_with_what_was_seen(
         ("BUILDKITE_API_TOKEN", "BUILDKITE_API_TOKEN is refused (401"),
     ],
 )
-def test_a_refused_token_is_named_before_anything_is_made(
+def test_check_buildkite_names_a_refused_token_before_it_creates_anything(
     buildkite: Buildkite, shell: dict[str, str], refused: str, says: str
 ) -> None:
     ended = check(buildkite, {**shell, refused: "bkct_0123456789abcdef0123456789"})
@@ -86,13 +86,15 @@ def test_a_refused_token_is_named_before_anything_is_made(
     assert buildkite.jobs() == ()
 
 
-def test_a_missing_token_is_asked_for(buildkite: Buildkite, tmp_path: Path) -> None:
+def test_check_buildkite_names_a_missing_token(buildkite: Buildkite, tmp_path: Path) -> None:
     ended = check(buildkite, bare_environment(tmp_path))
     assert ended.status == 2
     assert "BUILDKITE_AGENT_TOKEN and BUILDKITE_API_TOKEN" in ended.err
 
 
-def test_a_queue_that_is_in_use_is_left_alone(buildkite: Buildkite, shell: dict[str, str]) -> None:
+def test_check_buildkite_refuses_a_queue_in_use(
+    buildkite: Buildkite, shell: dict[str, str]
+) -> None:
     steps = f"steps: [{{command: x, agents: {{queue: {QUEUE}}}}}]"
     buildkite.add_pipeline("theirs", steps, "https://git.example.org/theirs.git")
     buildkite.create_build("theirs")
@@ -111,7 +113,7 @@ def test_a_queue_that_is_in_use_is_left_alone(buildkite: Buildkite, shell: dict[
         ("--api-endpoint=http://[::1/v2", "is not an https address"),
     ],
 )
-def test_where_it_cannot_begin_it_says_why_in_a_line(
+def test_check_buildkite_gives_the_reason_in_one_line_if_it_cannot_start(
     buildkite: Buildkite, shell: dict[str, str], more: str, says: str
 ) -> None:
     ended = check(buildkite, shell, more)

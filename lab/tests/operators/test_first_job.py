@@ -83,7 +83,7 @@ def test_the_outcome_of_the_build_is_that_of_the_script_and_its_log_is_shown(
     assert job.queue == QUEUE
 
 
-def test_a_pipeline_that_was_made_is_used_again_or_removed(
+def test_the_pipeline_of_a_first_job_is_reused_or_removed(
     buildkite: Buildkite, shell: dict[str, str]
 ) -> None:
     an_agent(buildkite, "0")
@@ -91,7 +91,7 @@ def test_a_pipeline_that_was_made_is_used_again_or_removed(
     assert removed.out.splitlines()[-1] == "deleted the pipeline mayfly-first-job"
 
 
-def test_a_build_that_nobody_takes_is_cancelled_and_says_where_to_look(
+def test_a_first_job_without_an_agent_is_cancelled_with_advice_where_to_look(
     buildkite: Buildkite, shell: dict[str, str]
 ) -> None:
     ended = first_job(buildkite, shell, "--minutes=0.03")
@@ -107,7 +107,7 @@ def test_a_build_that_nobody_takes_is_cancelled_and_says_where_to_look(
     assert "has a queue nowhere" in nowhere.err
 
 
-def test_ctrl_c_cancels_the_build_and_ends_in_a_line(
+def test_ctrl_c_cancels_the_first_job_and_prints_one_line(
     buildkite: Buildkite, shell: dict[str, str]
 ) -> None:
     following = start(
@@ -138,7 +138,7 @@ def test_ctrl_c_cancels_the_build_and_ends_in_a_line(
         (("--api-endpoint=http://example.org/v2",), "is not an https address"),
     ],
 )
-def test_what_cannot_be_is_said_in_a_line_and_nothing_is_made(
+def test_first_job_refuses_invalid_arguments_in_one_line_and_creates_nothing(
     buildkite: Buildkite, shell: dict[str, str], more: tuple[str, ...], says: str
 ) -> None:
     ended = first_job(buildkite, shell, *more)
@@ -147,7 +147,7 @@ def test_what_cannot_be_is_said_in_a_line_and_nothing_is_made(
     assert buildkite.jobs() == ()
 
 
-def test_without_a_token_or_with_a_refused_one_it_does_not_begin(
+def test_first_job_does_not_start_without_a_valid_token(
     buildkite: Buildkite, shell: dict[str, str], tmp_path: Path
 ) -> None:
     missing = first_job(buildkite, bare_environment(tmp_path))

@@ -28,7 +28,7 @@ def test_an_account_that_is_ready_has_nothing_wrong(lab: AccountLab) -> None:
     assert TOKEN in ended.line("token parameter")
 
 
-def test_it_changes_nothing(lab: AccountLab) -> None:
+def test_preflight_changes_nothing(lab: AccountLab) -> None:
     reading = ("Describe", "Get", "List", "Simulate")
     before = len(list(lab.aws.journal))
     lab.preflight()
@@ -68,7 +68,7 @@ def test_it_changes_nothing(lab: AccountLab) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_an_answer_is_in_the_table(
+def test_preflight_lists_the_problem_of_each_wrong_answer(
     lab: AccountLab, changes: dict[str, str], found: dict[str, str]
 ) -> None:
     ended = lab.preflight(**changes)
@@ -78,7 +78,7 @@ def test_what_is_wrong_with_an_answer_is_in_the_table(
         assert says in ended.line(subject)
 
 
-def test_what_a_remedy_makes_is_found_the_next_time(lab: AccountLab) -> None:
+def test_preflight_finds_a_resource_that_its_remedy_created(lab: AccountLab) -> None:
     role = "AWSServiceRoleForEC2Spot"
     lab.client("iam").create_service_linked_role(AWSServiceName="spot.amazonaws.com")
     ended = lab.preflight(**{"launch/purchase": "spot"})
@@ -86,14 +86,14 @@ def test_what_a_remedy_makes_is_found_the_next_time(lab: AccountLab) -> None:
     assert " ok " in ended.line(role)
 
 
-def test_an_archive_that_cannot_be_reached_from_here_is_unknown(lab: AccountLab) -> None:
+def test_an_unreachable_agent_archive_is_unknown_to_preflight(lab: AccountLab) -> None:
     ended = lab.preflight(AgentArchiveUrl="http://127.0.0.1:9/x")
     assert ended.status == 0
     assert " unknown " in ended.line("agent archive")
     assert "cannot be reached" in ended.line("agent archive")
 
 
-def test_what_the_caller_may_not_see_is_unknown_and_names_the_right(lab: AccountLab) -> None:
+def test_a_check_without_permission_is_unknown_and_names_the_permission(lab: AccountLab) -> None:
     forbidden = {
         "ssm:GetParameter": "token parameter",
         "ec2:DescribeRouteTables": "subnet-",
@@ -131,7 +131,7 @@ def test_a_token_that_buildkite_refuses_is_wrong(lab: AccountLab) -> None:
         ("SecureString", "bkct_0123456789abcdef0123\n", "white space"),
     ],
 )
-def test_a_token_that_cannot_be_one_is_wrong_and_is_not_shown(
+def test_a_malformed_token_is_wrong_and_is_not_printed(
     lab: AccountLab, kind: str, value: str, says: str
 ) -> None:
     name = "/other/wrong-token"
@@ -142,7 +142,7 @@ def test_a_token_that_cannot_be_one_is_wrong_and_is_not_shown(
     assert value.strip() not in ended.out + ended.err
 
 
-def test_a_token_under_a_key_of_ones_own_needs_that_key_as_an_answer(lab: AccountLab) -> None:
+def test_a_token_encrypted_with_a_customer_key_needs_that_key_as_an_answer(lab: AccountLab) -> None:
     arn = lab.client("kms").create_key()["KeyMetadata"]["Arn"]
     name = "/other/own-key"
     lab.client("ssm").put_parameter(
@@ -169,7 +169,7 @@ def test_a_paused_queue_is_wrong(lab: AccountLab) -> None:
     assert "paused" in ended.line("queue default")
 
 
-def test_names_that_are_taken_and_a_stack_that_failed_are_told(lab: AccountLab) -> None:
+def test_preflight_names_taken_names_and_failed_stacks(lab: AccountLab) -> None:
     group = "/aws/lambda/taken-reap"
     lab.client("logs").create_log_group(logGroupName=group)
     ended = lab.preflight("--stack=taken")
@@ -178,7 +178,7 @@ def test_names_that_are_taken_and_a_stack_that_failed_are_told(lab: AccountLab) 
     assert ".venv/bin/mayfly uninstall --stack taken" in ended.line("other names")
 
 
-def test_answers_come_from_a_file_as_well(lab: AccountLab, tmp_path: Path) -> None:
+def test_preflight_reads_answers_from_a_file(lab: AccountLab, tmp_path: Path) -> None:
     file = tmp_path / "answers"
     file.write_text("# ours\n\nlimits/max-instances=7\npool/hot=2\n")
     ended = lab.preflight(f"--answers={file}")

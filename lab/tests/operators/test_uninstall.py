@@ -53,7 +53,7 @@ def states(stage: Stage) -> set[str]:
 
 
 @pytest.mark.slow
-def test_a_queue_goes_when_its_job_has_ended_and_then_the_stack_until_nothing_is_left(
+def test_uninstall_deletes_a_queue_after_its_job_and_then_the_stack_without_remains(
     stage: Stage,
 ) -> None:
     stage.ready("default")
@@ -84,7 +84,7 @@ def test_a_queue_goes_when_its_job_has_ended_and_then_the_stack_until_nothing_is
 
 
 @pytest.mark.slow
-def test_with_now_it_does_not_wait_and_without_yes_it_asks_first(stage: Stage) -> None:
+def test_uninstall_does_not_wait_with_now_and_asks_without_yes(stage: Stage) -> None:
     job = stage.push("deploy", "echo started; sleep 600")
     stage.running(job)
     before = left()
@@ -99,7 +99,7 @@ def test_with_now_it_does_not_wait_and_without_yes_it_asks_first(stage: Stage) -
     assert left() == KEPT
 
 
-def test_a_stack_of_another_name_is_not_touched(stage: Stage) -> None:
+def test_uninstall_does_not_touch_a_stack_of_another_name(stage: Stage) -> None:
     stage.ready("default")
     before = left()
     ended = uninstall(stage, "--stack=may", "--yes")
@@ -108,7 +108,7 @@ def test_a_stack_of_another_name_is_not_touched(stage: Stage) -> None:
     assert stage.lab.buildkite.stacks() != ()
 
 
-def test_a_right_that_is_missing_is_named(stage: Stage) -> None:
+def test_uninstall_names_a_missing_permission(stage: Stage) -> None:
     stage.lab.aws.faults.set("error", "iam:ListRoles", value="AccessDenied")
     ended = uninstall(stage, "--yes")
     assert ended.status == 1

@@ -22,7 +22,7 @@ from mayfly_lab.report.evidence import Evidence
 MARKS = Marks(100.0, 100.5, 100.625, 100.75, 101.0, 101.25, 101.375, 101.5, 101.75)
 
 
-def test_every_phase_lies_between_two_moments_of_the_way() -> None:
+def test_every_bench_phase_lies_between_two_moments_of_a_job() -> None:
     assert len(PHASES) == len(fields(Marks)) - 1
     assert durations(MARKS) == {
         "listing": 0.5,
@@ -36,7 +36,7 @@ def test_every_phase_lies_between_two_moments_of_the_way() -> None:
     }
 
 
-def test_phases_add_up_to_the_way_even_where_two_clocks_disagree() -> None:
+def test_phases_add_up_to_the_total_even_if_two_clocks_disagree() -> None:
     # The host's report of its assignment may reach AWS after its agent has reached Buildkite.
     late = Marks(100.0, 100.5, 100.625, 100.75, 101.3, 101.25, 101.375, 101.5, 101.75)
     found = durations(late)
@@ -104,16 +104,16 @@ def evidence(timeline: Timeline) -> Evidence:
     return Evidence(0, jobs, {}, {}, {}, (), JOURNAL, {"j": 10.0}, {"j": 9.0}, {})
 
 
-def test_moments_are_taken_from_whoever_knows_them() -> None:
+def test_each_moment_is_read_from_its_own_source() -> None:
     """The first write of the claim that AWS took, and its host's first look after that."""
     assert marks_of(evidence(WAY)) == {"j": Marks(1, 2, 2.5, 5, 6, 7, 8.5, 9, 10)}
 
 
-def test_a_job_of_which_not_every_moment_is_known_has_no_marks() -> None:
+def test_a_job_without_all_its_moments_has_no_marks() -> None:
     assert marks_of(evidence(replace(WAY, started=None))) == {}
 
 
-def test_percentiles_are_of_all_jobs_and_shares_of_all_time() -> None:
+def test_percentiles_cover_all_jobs_and_shares_cover_the_total_time() -> None:
     ways = [{phase.name: float(n) for phase in PHASES} for n in range(101)]
     found = summary(ways)
     assert found.jobs == 101
@@ -122,7 +122,7 @@ def test_percentiles_are_of_all_jobs_and_shares_of_all_time() -> None:
     assert sum(each.share for each in found.phases.values()) == pytest.approx(1)
 
 
-def test_no_job_has_no_figures() -> None:
+def test_without_jobs_there_are_no_figures() -> None:
     with pytest.raises(ValueError, match="no job started its command"):
         summary([])
 
@@ -139,7 +139,7 @@ def a_read(operation: str, **request: Any) -> Entry:
     return Entry(1.0, "AROA:i-1", "sandbox", "dynamodb", operation, request=request)
 
 
-def test_a_consistent_read_costs_twice_as_much_as_one_that_need_not_be() -> None:
+def test_a_consistent_read_costs_twice_an_eventually_consistent_one() -> None:
     unit = 0.125e-6
     assert of_call(a_read("GetItem", ConsistentRead=True)) == unit
     assert of_call(a_read("GetItem")) == unit / 2
@@ -149,7 +149,7 @@ def test_a_consistent_read_costs_twice_as_much_as_one_that_need_not_be() -> None
     assert of_call(replace(a_read("GetParameter"), service="ssm")) == 0
 
 
-def test_idle_machines_cost_what_they_read() -> None:
+def test_the_cost_of_idle_machines_is_the_cost_of_their_reads() -> None:
     reads = [
         a_read("GetItem", ConsistentRead=False),
         replace(a_read("GetItem", ConsistentRead=False), principal="AROA:i-2"),

@@ -12,7 +12,7 @@ from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.report.show import WIDTH
 
 
-def test_the_notice_says_that_it_is_a_stand_in_what_it_lacks_and_where_the_real_one_is() -> None:
+def test_the_notice_names_the_stand_in_its_limits_and_the_source_of_the_real_agent() -> None:
     first, *limits, how, where = notice()
     assert "the lab's stand-in for buildkite-agent, not the real one" in first
     assert limits == [f"warning: - {limit}" for limit in LIMITS.values()]

@@ -28,7 +28,7 @@ def test_without_machines_there_is_no_table_of_them() -> None:
     assert list(instances_table([], {})) == ["no instance was launched"]
 
 
-def test_a_point_that_a_job_never_came_to_is_a_dash() -> None:
+def test_a_point_that_a_job_never_reached_is_a_dash() -> None:
     cells = [line.split() for line in jobs_table([a_job(waiting=0.25)])]
     assert ["waiting", "0.25"] in cells
     assert ["terminated", "-"] in cells
@@ -39,6 +39,6 @@ def test_no_line_is_wider_than_a_terminal() -> None:
     assert max(map(len, jobs_table(many))) <= WIDTH
 
 
-def test_emoji_words_are_left_out_unless_nothing_else_is_there() -> None:
+def test_emoji_names_are_removed_from_labels_unless_the_label_is_empty_then() -> None:
     assert plain(":hammer: build") == "build"
     assert plain(":hammer:") == ":hammer:"

@@ -57,7 +57,7 @@ def note(journal: Journal, instance: Instance, table: str = TABLE, error: str = 
     journal.write(Entry(0.0, "AROA:f", "function", "dynamodb", "PutItem", rows, error=error))
 
 
-def test_instances_are_as_they_were_written_last(
+def test_records_of_instances_have_their_last_written_state(
     fleet: Fleet, journal: Journal, records: Records
 ) -> None:
     first, second = an_instance(0), an_instance(1)
@@ -82,7 +82,7 @@ def instance(fleet: Fleet, journal: Journal) -> Instance:
     return made
 
 
-def test_what_nobody_has_written_is_not_read_again(
+def test_unchanged_records_are_not_read_again(
     client: Any, instance: Instance, journal: Journal, records: Records
 ) -> None:
     reads: list[str] = []
@@ -94,7 +94,7 @@ def test_what_nobody_has_written_is_not_read_again(
     assert reads == ["BatchGetItem"]
 
 
-def test_a_stack_that_was_taken_away_has_no_records(
+def test_a_deleted_stack_has_no_records(
     client: Any, instance: Instance, journal: Journal, records: Records
 ) -> None:
     assert len(records.instances()) == 1

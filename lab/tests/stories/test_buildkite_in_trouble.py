@@ -64,7 +64,7 @@ def test_a_refused_token_is_an_error_of_the_function_and_costs_no_job(stage: Sta
     assert stage.ended(job).outcome == "passed"
 
 
-def test_a_queue_that_buildkite_does_not_know_is_a_problem_of_its_own(stage: Stage) -> None:
+def test_an_unknown_queue_at_buildkite_is_a_problem_of_that_queue_only(stage: Stage) -> None:
     unknown = stage.lab.buildkite.faults.unknown_queues
     unknown.add(OTHER)
     problem = f"Buildkite does not know queue {OTHER} in this token's cluster"
@@ -76,7 +76,7 @@ def test_a_queue_that_buildkite_does_not_know_is_a_problem_of_its_own(stage: Sta
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_what_buildkite_stumbles_over_is_done_later(stage: Stage, status: int) -> None:
+def test_a_call_that_buildkite_fails_is_repeated_later(stage: Stage, status: int) -> None:
     faults = stage.lab.buildkite.faults
     headers = {"RateLimit-Reset": "1"} if status == 429 else {}
     for endpoint in ("list-scheduled-jobs", "batch-reserve", "job-acquisition-tokens"):
@@ -91,7 +91,7 @@ def test_what_buildkite_stumbles_over_is_done_later(stage: Stage, status: int) -
     assert (claim.state, claim.attempt) == ("finished", 1)
 
 
-def test_a_denial_that_buildkite_did_not_hear_is_told_again(stage: Stage) -> None:
+def test_a_policy_denial_is_reported_again_after_a_failed_call(stage: Stage) -> None:
     stage.lab.put_parameter(OTHER, "policy/rules/none", "branch=never")
     stage.until("the rule is in force", lambda: stage.in_force(OTHER).rules)
     stage.lab.buildkite.faults.answer("stacks.finish-job", 502, times=2)

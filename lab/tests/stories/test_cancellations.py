@@ -36,7 +36,7 @@ def stage() -> Iterator[Stage]:
 # ------------------------------------------------------------------ before it is bound
 
 
-def test_a_job_cancelled_before_it_is_reserved_costs_nothing(stage: Stage) -> None:
+def test_a_job_cancelled_before_its_reservation_launches_nothing(stage: Stage) -> None:
     before = len(stage.launched(QUEUE))
     stage.lab.buildkite.faults.answer("stacks.batch-reserve", 503)
     job = stage.push(QUEUE)
@@ -53,7 +53,7 @@ def test_a_job_cancelled_before_it_is_reserved_costs_nothing(stage: Stage) -> No
     assert [i.job for i in stage.instances(QUEUE)[before:]] == [following]
 
 
-def test_a_job_cancelled_while_there_is_no_capacity_is_launched_nothing_for(stage: Stage) -> None:
+def test_a_job_cancelled_without_capacity_launches_nothing_later(stage: Stage) -> None:
     stage.lab.aws.faults.set("no-capacity", "*")
     before = len(stage.launched(QUEUE))
     refused = stage.counted("provision", "NoCapacity")

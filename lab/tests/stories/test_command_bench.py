@@ -14,7 +14,7 @@ from stories.commands import Command, left_of, run
 pytestmark = pytest.mark.slow
 
 
-def test_every_job_is_hot_and_its_phases_add_up_to_its_way(tmp_path: Path) -> None:
+def test_every_bench_job_is_hot_and_its_phases_add_up_to_the_total(tmp_path: Path) -> None:
     report = tmp_path / "figures.json"
     code, output = run(
         tmp_path,

@@ -98,7 +98,7 @@ def test_a_job_that_nobody_can_run_is_named_when_the_time_is_over(
     assert "the build did not end in time (--timeout)" in output
 
 
-def test_it_says_that_the_functions_have_not_run_where_no_event_comes(
+def test_a_run_without_events_names_functions_that_have_not_run(
     tmp_path: Path, project: Path
 ) -> None:
     file = pipeline(project, {"label": "Early", "command": "true"})
@@ -110,7 +110,7 @@ def test_it_says_that_the_functions_have_not_run_where_no_event_comes(
 
 
 @pytest.mark.parametrize("unblock", [False, True], ids=["nobody there", "--unblock"])
-def test_a_block_step_ends_the_run_unless_it_is_let_through(
+def test_a_block_step_ends_the_run_without_the_unblock_option(
     tmp_path: Path, project: Path, unblock: bool
 ) -> None:
     steps = [{"block": "Release it?"}, {"label": "Release", "command": "echo released"}]

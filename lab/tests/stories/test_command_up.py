@@ -94,12 +94,12 @@ def test_an_agent_that_was_started_by_hand_runs_a_job(
     assert json.loads(done.stdout)["state"] == "passed"
 
 
-def test_logs_and_journal_are_where_it_says(up: dict[str, Any]) -> None:
+def test_logs_and_journal_are_at_the_printed_paths(up: dict[str, Any]) -> None:
     for what, path in up["files"].items():
         assert Path(path).is_file(), what
 
 
-def test_every_line_is_pasted_by_a_test(up: dict[str, Any]) -> None:
+def test_every_printed_line_of_up_is_covered_by_a_test(up: dict[str, Any]) -> None:
     pasted = {"aws", "buildkite", "create build", "show build", "show log", "records"}
     pasted |= {"pool by aws", "pool by boto3", "agent", "build by hand"}
     assert set(up["lines"]) <= pasted

@@ -52,7 +52,7 @@ def runs_in_spite_of_it(stage: Stage, job: str, function: str, died: int) -> Non
     ],
     ids=["dispatch", "dispatch-nudging", "provision", "sandbox", "reap"],
 )
-def test_a_function_dies_at_several_calls_on_a_jobs_way(
+def test_a_job_runs_in_spite_of_a_function_that_dies_at_each_of_several_calls(
     stage: Stage, function: str, calls: Sequence[str]
 ) -> None:
     died = deaths(stage, function)
@@ -64,7 +64,7 @@ def test_a_function_dies_at_several_calls_on_a_jobs_way(
     assert len(stage.launched(QUEUE)) == before + 1
 
 
-def test_dispatch_dies_before_it_has_recorded_a_reservation(stage: Stage) -> None:
+def test_a_job_runs_after_dispatch_died_before_recording_its_reservation(stage: Stage) -> None:
     died = deaths(stage, "dispatch")
     doomed: list[str] = []
 
@@ -79,7 +79,7 @@ def test_dispatch_dies_before_it_has_recorded_a_reservation(stage: Stage) -> Non
     runs_in_spite_of_it(stage, job, "dispatch", died + 1)
 
 
-def test_dispatch_dies_as_soon_as_it_has_bound_a_job(stage: Stage) -> None:
+def test_a_job_runs_after_dispatch_died_right_after_binding_it(stage: Stage) -> None:
     died = deaths(stage, "dispatch")
     job = stage.push(QUEUE)
     stage.assigned(job)
@@ -87,7 +87,7 @@ def test_dispatch_dies_as_soon_as_it_has_bound_a_job(stage: Stage) -> None:
     runs_in_spite_of_it(stage, job, "dispatch", died + 1)
 
 
-def test_reap_dies_over_a_host_that_never_came_up(stage: Stage) -> None:
+def test_reap_ends_a_host_that_never_came_up_after_dying_three_times(stage: Stage) -> None:
     died = deaths(stage, "reap")
     stage.lab.aws.faults.set("machine-dead", "*", count=1)
     for call in ("dynamodb:TransactWriteItems", "logs:PutLogEvents", "ec2:TerminateInstances"):

@@ -38,7 +38,7 @@ def test_a_job_runs_once_whatever_buildkite_answers(stage: Stage, fault: str) ->
     survived(stage, stage.push(QUEUE))
 
 
-def test_an_outage_holds_up_those_who_wait_and_ends_nobody_who_runs(stage: Stage) -> None:
+def test_an_outage_delays_waiting_jobs_and_ends_no_running_job(stage: Stage) -> None:
     running = stage.push(QUEUE, "echo begun; sleep 4; echo done")
     stage.running(running)
     befall(stage, "buildkite-outage=*,for=6s")
@@ -47,7 +47,7 @@ def test_an_outage_holds_up_those_who_wait_and_ends_nobody_who_runs(stage: Stage
     survived(stage, waiting)
 
 
-def test_a_paused_queue_begins_nothing_until_it_goes_on(stage: Stage) -> None:
+def test_a_paused_queue_starts_no_job_until_its_resume(stage: Stage) -> None:
     befall(stage, f"queue-paused={QUEUE},for=5s")
     job = stage.push(QUEUE)
     stage.until("the pause is noticed", lambda: stage.queue(QUEUE).queue == QUEUE)
@@ -55,7 +55,7 @@ def test_a_paused_queue_begins_nothing_until_it_goes_on(stage: Stage) -> None:
     survived(stage, job)
 
 
-def test_a_queue_that_is_gone_for_a_while_is_served_when_it_is_back(stage: Stage) -> None:
+def test_jobs_of_a_removed_queue_run_after_its_return(stage: Stage) -> None:
     befall(stage, f"queue-unknown={QUEUE},for=4s")
     survived(stage, stage.push(QUEUE))
 

@@ -59,7 +59,7 @@ def test_a_launch_whose_answer_is_lost_is_not_made_twice(stage: Stage) -> None:
     assert len(stage.launched(QUEUE)) == before + 1
 
 
-def test_where_spot_has_no_room_on_demand_takes_the_job(stage: Stage) -> None:
+def test_a_job_runs_on_demand_if_spot_has_no_capacity(stage: Stage) -> None:
     befall(stage, "no-capacity=*/spot")
     job = stage.push(QUEUE)
     survived(stage, job)
@@ -69,7 +69,7 @@ def test_where_spot_has_no_room_on_demand_takes_the_job(stage: Stage) -> None:
     assert "InstanceLifecycle" not in found["Reservations"][0]["Instances"][0]
 
 
-def test_what_a_launch_did_not_give_is_asked_for_again(stage: Stage) -> None:
+def test_instances_missing_from_a_partial_launch_are_launched_again(stage: Stage) -> None:
     befall(stage, "partial-fleet=*,value=1,count=2")
     jobs = [stage.push(QUEUE) for _ in range(3)]
     for job in jobs:

@@ -34,7 +34,7 @@ def test_a_metadata_service_in_trouble_costs_time_and_no_job(stage: Stage, fault
 
 
 @pytest.mark.parametrize("fault", ["machine-dies=*,value=500ms", "clock-skew=*,value=-10m"])
-def test_a_machine_that_fails_makes_way_for_another(stage: Stage, fault: str) -> None:
+def test_a_failed_machine_is_replaced(stage: Stage, fault: str) -> None:
     before = len(stage.launched(QUEUE))
     befall(stage, fault)
     survived(stage, stage.push(QUEUE))
@@ -44,9 +44,7 @@ def test_a_machine_that_fails_makes_way_for_another(stage: Stage, fault: str) ->
 
 
 @pytest.mark.parametrize("fault", ["machine-dead=*", "machine-hangs=*,value=100ms"])
-def test_a_machine_that_says_nothing_makes_way_when_its_time_is_over(
-    stage: Stage, fault: str
-) -> None:
+def test_a_silent_machine_is_replaced_after_its_deadline(stage: Stage, fault: str) -> None:
     before = len(stage.launched(QUEUE))
     befall(stage, fault)
     job = stage.push(QUEUE)
@@ -57,7 +55,7 @@ def test_a_machine_that_says_nothing_makes_way_when_its_time_is_over(
     assert "for longer than" in stage.gone(mute).reason
 
 
-def test_a_clock_that_is_a_little_off_is_no_trouble(stage: Stage) -> None:
+def test_a_small_clock_error_of_a_machine_does_no_harm(stage: Stage) -> None:
     before = len(stage.launched(QUEUE))
     befall(stage, "clock-skew=*,value=2m")
     survived(stage, stage.push(QUEUE))

@@ -70,7 +70,7 @@ def refused(stage: Stage, script: str) -> Instance:
     return gone
 
 
-def test_a_bootstrap_script_lays_down_what_all_jobs_of_a_queue_share(stage: Stage) -> None:
+def test_files_of_a_bootstrap_script_are_available_to_all_jobs_of_the_queue(stage: Stage) -> None:
     set_up_by(
         stage,
         'install -m 644 /dev/stdin "$MAYFLY_HOOKS_DIR/known_hosts" <<<"git.example.org is known"\n'
@@ -85,13 +85,13 @@ def test_a_bootstrap_script_lays_down_what_all_jobs_of_a_queue_share(stage: Stag
     assert f"by {STACK}/{SET_UP}/us-east-1" in log
 
 
-def test_a_bootstrap_script_that_fails_condemns_the_host_with_its_last_lines(stage: Stage) -> None:
+def test_a_failed_bootstrap_script_fails_the_host_with_its_last_lines(stage: Stage) -> None:
     gone = refused(stage, "echo no space left on device >&2; exit 3")
     assert gone.reason == "s3://mayfly-scripts/set-up/set-up.sh exited with 3"
     assert "no space left on device" in stage.last_words(gone.instance_id or "")
 
 
-def test_a_process_that_the_bootstrap_script_leaves_behind_condemns_the_host(stage: Stage) -> None:
+def test_a_process_left_by_the_bootstrap_script_fails_the_host(stage: Stage) -> None:
     # In another scope, where nothing ends it with the script.
     gone = refused(
         stage,
@@ -103,7 +103,7 @@ def test_a_process_that_the_bootstrap_script_leaves_behind_condemns_the_host(sta
     assert "left over" in stage.last_words(gone.instance_id or "")
 
 
-def test_a_bootstrap_script_that_is_not_there_condemns_the_host(stage: Stage) -> None:
+def test_a_missing_bootstrap_script_fails_the_host(stage: Stage) -> None:
     before = len(stage.launched(SET_UP))
     spec = stage.queue(SET_UP).spec
     stage.lab.put_parameter(SET_UP, "bootstrap/script", "s3://mayfly-scripts/set-up/nowhere.sh")
@@ -206,7 +206,7 @@ def write(dynamodb: Any, row: str | None, phase: str, boot: str = "b") -> str:
     return ""
 
 
-def test_a_row_takes_no_word_but_its_own_instances(stage: Stage) -> None:
+def test_a_mailbox_row_accepts_writes_of_its_own_instance_only(stage: Stage) -> None:
     """Neither another instance nor the other role can write it, read it, or have it proven."""
     (ready,) = stage.ready(HOT)
     mine = stage.instance(ready)
@@ -236,7 +236,7 @@ def test_a_row_takes_no_word_but_its_own_instances(stage: Stage) -> None:
     assert InstanceState.CONDEMNED not in states
 
 
-def test_what_bootstrap_credentials_say_after_the_proof_changes_nothing(stage: Stage) -> None:
+def test_reports_with_bootstrap_credentials_after_the_proof_change_nothing(stage: Stage) -> None:
     (ready, *_) = stage.ready(HOT)
     instance = stage.instance(ready)
     leaked = act_as(stage, Kind.BOOTSTRAP, instance)

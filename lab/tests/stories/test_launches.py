@@ -67,7 +67,7 @@ def test_a_launch_whose_answer_is_lost_is_not_made_twice(stage: Stage) -> None:
     assert [i["InstanceId"] for r in found for i in r["Instances"]] == [instance.instance_id]
 
 
-def test_a_launch_template_that_is_gone_is_told_until_the_queue_has_another(stage: Stage) -> None:
+def test_a_deleted_launch_template_is_reported_until_the_queue_has_another(stage: Stage) -> None:
     ec2 = stage.lab.aws.client("ec2")
     template = stage.published(QUEUE)["templates"]["x86_64"]
     (version,) = ec2.describe_launch_template_versions(
@@ -91,7 +91,7 @@ def test_a_launch_template_that_is_gone_is_told_until_the_queue_has_another(stag
     assert stage.finished(job).attempt == 1
 
 
-def test_an_instance_that_never_reports_makes_way_for_another(stage: Stage) -> None:
+def test_an_instance_that_never_reports_is_replaced(stage: Stage) -> None:
     stage.lab.aws.faults.set("machine-dead", "c7i.large", count=1)
     job = stage.push(MUTE)
     (mute,) = stage.until("it is launched", lambda: stage.launched(MUTE))
@@ -104,7 +104,7 @@ def test_an_instance_that_never_reports_makes_way_for_another(stage: Stage) -> N
     assert stage.finished(job).attempt == 1
 
 
-def test_an_instance_that_never_runs_makes_way_for_another(stage: Stage) -> None:
+def test_an_instance_that_never_runs_is_replaced(stage: Stage) -> None:
     stage.lab.aws.faults.set("stillborn", "c7i.large", count=1)
     before = len(stage.instances(MUTE))
     job = stage.push(MUTE)

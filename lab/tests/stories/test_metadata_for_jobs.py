@@ -66,13 +66,13 @@ def knocked(stage: Stage) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("choice", ["off", "supervisor"])
-def test_a_job_does_not_reach_metadata_that_is_not_for_it(
+def test_a_job_cannot_reach_imds_on_a_queue_that_closes_it(
     knocked: dict[str, str], choice: str
 ) -> None:
     assert "metadata: closed" in knocked[choice]
 
 
-def test_a_job_reaches_metadata_that_is_for_it_and_finds_the_sandbox_role(
+def test_a_job_reaches_imds_with_the_sandbox_role_on_a_queue_that_opens_it(
     stage: Stage, knocked: dict[str, str]
 ) -> None:
     sandbox = stage.published("job")["sandbox_role"].rpartition("/")[2]
@@ -80,7 +80,7 @@ def test_a_job_reaches_metadata_that_is_for_it_and_finds_the_sandbox_role(
     assert re.search(r'"Code" ?: ?"Success"', knocked["job"])
 
 
-def test_a_job_sees_no_token_that_is_good_for_more_than_itself(stage: Stage) -> None:
+def test_a_job_sees_no_token_with_rights_beyond_itself(stage: Stage) -> None:
     """Its agent, which is of the same user, may hold its acquisition token in its environment."""
     only_with_namespaces(stage)
     job = stage.push("supervisor", LOOK_ROUND)

@@ -84,7 +84,7 @@ def register(stage: Stage, pipeline: str, repository: str) -> None:
     stage.lab.aws.client("ssm").put_parameter(Name=name, Value=repository, Type="String")
 
 
-def test_a_job_whose_agent_rules_no_instance_fits_is_left_alone(stage: Stage) -> None:
+def test_a_job_with_unmatched_agent_rules_is_not_claimed(stage: Stage) -> None:
     fits = stage.push(OPEN, agents={"disk": "large"})
     alone = stage.push(OPEN, agents={"gpu": "yes"})
     passed_over(stage, alone)
@@ -109,7 +109,7 @@ def pause_at_buildkite(stage: Stage) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("pause", [pause_here, pause_at_buildkite])
-def test_a_paused_queue_takes_no_new_job_and_ends_what_runs(
+def test_a_paused_queue_starts_no_new_job_and_finishes_running_ones(
     stage: Stage, pause: Callable[[Stage], Callable[[], None]]
 ) -> None:
     runs = stage.push(CALM, "echo started; sleep 1; echo done")
@@ -132,7 +132,7 @@ def test_a_paused_queue_takes_no_new_job_and_ends_what_runs(
     ],
     ids=["unreadable", "contradictory", "beyond-the-limit", "unknown"],
 )
-def test_a_bad_parameter_changes_nothing_but_the_alarm(
+def test_an_invalid_parameter_changes_nothing_except_the_alarm(
     stage: Stage, name: str, value: str, words: str
 ) -> None:
     before = stage.in_force(CALM)
@@ -153,7 +153,7 @@ def test_a_bad_parameter_changes_nothing_but_the_alarm(
     assert stage.in_force(CALM) == before
 
 
-def test_a_queue_with_a_bad_parameter_goes_on_by_the_last_good_one(stage: Stage) -> None:
+def test_a_queue_with_an_invalid_parameter_uses_its_last_valid_value(stage: Stage) -> None:
     stage.lab.put_parameter(RELEASE, "policy/rules/releases", "branch=")
     stage.until("the queue has a problem", lambda: stage.queue(RELEASE).problems)
     denied = stage.build("app", RELEASE, branch="main")

@@ -75,14 +75,14 @@ def test_a_job_that_takes_longer_than_its_queue_allows_fails_and_frees_its_insta
     assert gone.reason == "the job ran for its limit of 1 minutes"
 
 
-def test_a_bootstrap_script_that_hangs_condemns_the_host_with_its_last_lines(scene: Scene) -> None:
+def test_a_hanging_bootstrap_script_fails_the_host_with_its_last_lines(scene: Scene) -> None:
     gone = scene.stage.gone(scene.hanging_host)
     assert gone.reason == "s3://mayfly-scripts/hangs/hang.sh took longer than 1 minutes"
     assert not gone.proven
     assert "stuck" in scene.stage.last_words(scene.hanging_host)
 
 
-def test_a_host_whose_mailbox_refuses_it_powers_off_and_says_so_on_its_console(
+def test_a_host_without_mailbox_access_powers_off_with_a_console_message(
     scene: Scene,
 ) -> None:
     gone = scene.stage.gone(scene.refused_host)

@@ -34,7 +34,7 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
-def test_a_job_runs_at_once_on_a_machine_that_is_hot(stage: Stage) -> None:
+def test_a_job_runs_at_once_on_a_hot_machine(stage: Stage) -> None:
     waiting = stage.ready(HOT)
     job = stage.push(HOT, "echo hello from $(id -un)")
     assert stage.ended(job).outcome == "passed"
@@ -45,7 +45,7 @@ def test_a_job_runs_at_once_on_a_machine_that_is_hot(stage: Stage) -> None:
     assert stage.gone(waiting[0]).job == job
 
 
-def test_a_pool_gets_a_new_machine_for_one_that_a_job_took(stage: Stage) -> None:
+def test_a_pool_replaces_a_machine_that_a_job_took(stage: Stage) -> None:
     (waiting,) = stage.ready(HOT)
     job = stage.push(HOT)
     stage.ended(job)
@@ -61,7 +61,7 @@ def test_a_pool_grows_within_seconds_of_a_changed_parameter(stage: Stage) -> Non
     stage.lab.put_parameter(HOT, "pool/hot", "1")
 
 
-def test_a_job_that_finds_no_machine_gets_one_of_its_own(stage: Stage) -> None:
+def test_a_job_without_a_hot_machine_gets_a_cold_one(stage: Stage) -> None:
     job = stage.push(COLD, "echo hello")
     assert stage.ended(job).outcome == "passed"
     assert stage.path(job) == "cold"
@@ -118,7 +118,7 @@ def test_a_job_cancelled_while_it_runs_is_stopped(stage: Stage) -> None:
     assert stage.finished(job).state == "finished"
 
 
-def test_a_job_whose_machine_dies_before_its_agent_came_gets_another(stage: Stage) -> None:
+def test_a_job_gets_another_machine_if_the_first_dies_before_its_agent(stage: Stage) -> None:
     stage.ready(HOT)
     # Else its agent may be there first.
     stage.lab.buildkite.faults.answer("agent.acquire", 503)
@@ -135,7 +135,7 @@ def test_a_job_whose_machine_dies_before_its_agent_came_gets_another(stage: Stag
     assert "history:" in stage.last_words(dead)
 
 
-def test_a_job_on_a_spot_instance_that_is_taken_back_fails_in_time_and_is_retried(
+def test_a_job_on_an_interrupted_spot_instance_fails_in_time_and_is_retried(
     stage: Stage,
 ) -> None:
     (waiting,) = stage.ready(HOT)

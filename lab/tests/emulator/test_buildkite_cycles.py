@@ -45,14 +45,14 @@ LATER = "{command: later, key: x}"
         f"{{input: I, depends_on: x}}, wait, {LATER}",
     ],
 )
-def test_what_holds_nobody_outside_makes_no_circle(bk: Contract, steps: str) -> None:
+def test_gates_inside_a_group_and_inputs_make_no_cycle(bk: Contract, steps: str) -> None:
     """group_step.md: waits and blocks of a group are of the group; input_step.md: an input has no
     implicit dependencies."""
     later = next(job for job in bk.jobs(f"steps: [{steps}]") if job.step_key == "x")
     assert later.state == "scheduled"
 
 
-def test_a_group_behind_a_wait_for_itself_is_a_circle(bk: Contract) -> None:
+def test_a_group_behind_a_wait_for_itself_is_a_cycle(bk: Contract) -> None:
     group = "{group: G, key: g, steps: [{command: b}]}"
     with pytest.raises(PipelineError, match="steps wait for each other: "):
         bk.jobs(f"steps: [{{command: a, depends_on: g}}, wait, {group}]")
@@ -66,7 +66,7 @@ def test_a_group_behind_a_wait_for_itself_is_a_circle(bk: Contract) -> None:
         ("wait, {command: z, key: z}", {"command": "y", "depends_on": "z"}),
     ],
 )
-def test_an_upload_that_closes_a_circle_is_refused_and_changes_nothing(
+def test_an_upload_that_closes_a_cycle_is_refused_and_changes_nothing(
     bk: Contract, there: str, uploaded: dict[str, str]
 ) -> None:
     """depends_on.md, "Explicit dependencies in uploaded steps"; wait_step.md."""
@@ -80,7 +80,7 @@ def test_an_upload_that_closes_a_circle_is_refused_and_changes_nothing(
     assert "waiting" not in run.states().values()
 
 
-def test_an_upload_in_place_of_the_rest_makes_no_circle_with_what_it_replaces(bk: Contract) -> None:
+def test_an_upload_makes_no_cycle_with_the_steps_that_it_replaces(bk: Contract) -> None:
     """buildkite/docs agent/cli/reference/pipeline.md, `--replace`."""
     run = Run(bk, "steps: [{command: up}, wait, {command: z, key: z}]")
     session = bk.running(run.job_id("up"))
