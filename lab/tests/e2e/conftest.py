@@ -1,4 +1,4 @@
-"""A lab for each file and agent, in which the jobs of all its kinds run side by side."""
+"""A lab for each file and agent; the jobs of all selected kinds run concurrently in it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pytest_report_header() -> str:
     ],
 )
 def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
-    """The file's lab, with a build of every kind that will be looked at already pushed."""
+    """The file's lab, with a build of every selected kind already pushed."""
     with ExitStack() as closing:
         choices = _choices(request.module, request.param)
         arrange = getattr(request.module, "arrange", None)
@@ -48,17 +48,17 @@ def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
         if prepare is not None:
             prepare(runs)
         stage.ready(QUEUE, int(choices.parameters[QUEUE]["pool/hot"]))
-        # What takes long by its nature is last in its file, and begins first.
+        # Slow kinds are last in their file, so the reverse order starts them first.
         for kind in reversed(list(_wanted(request))):
             if not runs.against(kind):
-                with suppress(PipelineError):  # its own test meets it again
+                with suppress(PipelineError):  # the kind's own test raises the error again
                     runs.start(kind)
         yield runs
 
 
 @pytest.fixture
 def run(runs: Runs, request: pytest.FixtureRequest) -> Run:
-    """The build of the test's own kind."""
+    """The build of the test's kind."""
     kind = KINDS[request.function.__name__]
     if against := runs.against(kind):
         pytest.skip(against)
@@ -79,10 +79,10 @@ def _choices(module: ModuleType, agent: str) -> LabChoices:
 
 
 def _wanted(request: pytest.FixtureRequest) -> Iterator[Kind]:
-    """The kinds of this file, and of this agent, whose tests were selected."""
+    """The kinds of this file and agent with a selected test."""
     for item in request.session.items:
         if isinstance(item, pytest.Function) and item.module is request.module:
-            # A story without a kind of its own looks at the lab as a whole.
+            # A story without a kind checks the whole lab.
             kind = KINDS.get(item.originalname)
             if kind and item.callspec.params["runs"] == request.param:
                 yield kind

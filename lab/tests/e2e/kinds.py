@@ -1,8 +1,9 @@
-"""The kinds of job that the end-to-end tests run: one table, for the tests and for the docs.
+"""The kinds of job in the end-to-end tests: one table for tests and docs.
 
-Each file below `jobs` is a list. `story` is the test's name, `pipeline` its pipeline. What cannot
-be shown says why: `stand-in` names the limit of the lab's own agent that is in the way, `directory`
-says why machines that are directories, without users and namespaces, cannot.
+Each file below `jobs` is a list. `story` gives the test's name, `pipeline` its pipeline. Two keys
+exclude a kind and give the reason: `stand-in` names the limit of the lab's own agent that prevents
+the kind; `directory` says why machines that are directories, without users and namespaces, cannot
+show it.
 """
 
 from __future__ import annotations
@@ -27,31 +28,31 @@ class Kind:
 
     story: str
     pipeline: Mapping[str, Any]
-    """In Buildkite's own words, but for the queue."""
+    """In Buildkite's own words, except the queue."""
     queue: str = "jobs"
     repository: str = "app"
     build: Mapping[str, str] = field(default_factory=dict)
-    """`branch`, `tag` and `commit` of its build, where they are not the default ones."""
+    """`branch`, `tag` and `commit` of the build, where they differ from the defaults."""
     stand_in: str = ""
-    """What the stand-in lacks to run it, as LIMITS has it; empty when it can."""
+    """The stand-in's limit that prevents this kind, a key of LIMITS; empty for none."""
     directory: str = ""
-    """Why a machine without namespaces cannot show it; empty when it can."""
+    """The reason why a machine without namespaces cannot show this kind; empty for none."""
 
     @property
     def test(self) -> str:
-        """The name of its test."""
+        """The name of the kind's test."""
         words = self.story.lower().replace("'", "").replace("-", " ")
         return "_".join(["test", *words.split()])
 
     @property
     def slug(self) -> str:
-        """The name of its pipeline at Buildkite."""
+        """The slug of the kind's pipeline."""
         return "".join(c if c.isalnum() else "-" for c in self.story)
 
     @property
     def configuration(self) -> str:
-        """Its pipeline as Buildkite takes it; JSON is YAML."""
-        # What the job's shell is to read is not for Buildkite to fill in.
+        """The kind's pipeline for Buildkite; JSON is valid YAML."""
+        # Buildkite must not interpolate the variables of the job's shell.
         return json.dumps({"agents": {"queue": self.queue}, **self.pipeline}).replace("$", "$$")
 
 

@@ -1,4 +1,4 @@
-"""Repositories that jobs check out."""
+"""Repositories for the jobs' checkouts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _AUTHOR = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
 
 
 class Source:
-    """A repository in the making, as a developer has it."""
+    """A repository under construction, with a developer's work tree."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -21,7 +21,7 @@ class Source:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def commit(self, message: str, files: Mapping[str, str | bytes]) -> str:
-        """Write files and commit them; scripts may be run. The commit's id."""
+        """Write files and commit them; scripts are executable. Returns the commit's id."""
         for name, content in files.items():
             path = self.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,16 +33,16 @@ class Source:
         return self.git("rev-parse", "HEAD")
 
     def git(self, *arguments: str) -> str:
-        """What git answers."""
+        """Run git in the work tree. Returns its output."""
         command = ("git", "-C", str(self.path), *arguments)
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
 
 def add_history(lab: Lab) -> Mapping[str, str]:
-    """The repository `history`: commits on main, the tag v1, the branch release/2; commits by name.
+    """Add the repository `history`: commits on main, the tag v1, the branch release/2.
 
-    The file STATE says where in it somebody is.
+    Returns the commits by name. The file STATE names its commit.
     """
     source = Source(lab.home / "history")
     commits = {"first": source.commit("Begin", {"STATE": "first\n", "every-byte": EVERY_BYTE})}
@@ -57,13 +57,13 @@ def add_history(lab: Lab) -> Mapping[str, str]:
 
 
 def add_submodule(lab: Lab) -> None:
-    """The repository `with-submodule`, whose submodule stands beside it on the server."""
+    """Add the repository `with-submodule`; its submodule is beside it on the server."""
     library = Source(lab.home / "library")
     library.commit("Begin", {"NAME": "the library\n"})
     lab.buildkite.add_repository("library", library.path)
     source = Source(lab.home / "with-submodule")
     url = lab.buildkite.repository_url("library")
-    # As `git submodule add ../library.git library` writes it, which the server need not see.
+    # As written by `git submodule add ../library.git library`, without a call to the server.
     source.git("clone", "--quiet", url, "library")
     modules = '[submodule "library"]\n\tpath = library\n\turl = ../library.git\n'
     source.commit("Take the library in", {".gitmodules": modules})
@@ -71,7 +71,7 @@ def add_submodule(lab: Lab) -> None:
 
 
 def add_hooks(lab: Lab) -> None:
-    """The repository `with-hooks`: each says its name, and fails where FAIL_IN names it."""
+    """Add the repository `with-hooks`: each hook prints its name, and fails if FAIL_IN names it."""
     source = Source(lab.home / "with-hooks")
     names = ("post-checkout", "pre-command", "post-command", "pre-exit")
     hooks = {f".buildkite/hooks/{name}": _hook(name) for name in names}
@@ -81,7 +81,7 @@ def add_hooks(lab: Lab) -> None:
 
 
 def add_plugin(lab: Lab) -> None:
-    """The repository `with-plugin`: it holds the plugin `greet`."""
+    """Add the repository `with-plugin` with the plugin `greet`."""
     source = Source(lab.home / "with-plugin")
     greet = ".buildkite/plugins/greet"
     files = {
@@ -112,14 +112,14 @@ steps:
 
 
 def add_pipeline_file(lab: Lab) -> None:
-    """The repository `with-pipeline`, which has its pipeline where agents look for it."""
+    """Add the repository `with-pipeline`, with its pipeline at the agent's default path."""
     source = Source(lab.home / "with-pipeline")
     source.commit("Begin", {".buildkite/pipeline.yml": PIPELINE})
     lab.buildkite.add_repository("with-pipeline", source.path)
 
 
 def add_private(root: Path) -> None:
-    """The repository `private.git` below a directory, which no server of the lab serves."""
+    """Make the repository `private.git` below a directory that no server of the lab serves."""
     source = Source(root / "private")
     source.commit("Begin", {"STATE": "private\n"})
     source.git("clone", "--quiet", "--bare", ".", str(root / "private.git"))

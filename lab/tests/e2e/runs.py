@@ -1,4 +1,4 @@
-"""Builds of kinds of jobs, looked at as their authors do: through Buildkite's REST API."""
+"""Builds of the kinds of job, read as their authors read them: by Buildkite's REST API."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One build of one kind."""
+    """The build of one kind."""
 
     stage: Stage
     kind: Kind
     number: int
 
     def build(self) -> Mapping[str, Any]:
-        """The build as REST shows it, with every attempt of its jobs, the oldest first."""
+        """The build's REST JSON with every attempt of its jobs, oldest first."""
         answer = self.call("GET", f"/builds/{self.number}?include_retried_jobs=true")
         shown: Mapping[str, Any] = answer.json()
         return shown
@@ -42,45 +42,45 @@ class Run:
         return [job for job in self.build()["jobs"] if job["type"] == "script"]
 
     def job(self, key: str | None = None) -> Mapping[str, Any]:
-        """The one job of the step with this key, or the only job there is."""
+        """The only job of the step with this key; without a key, the only job."""
         (job,) = [job for job in self.jobs() if key is None or job["step_key"] == key]
         return job
 
     def ended(self) -> Mapping[str, Any]:
-        """Wait for the build's end; the build."""
+        """Wait for the build's end. Returns the build."""
         return self.until(
             "is over", lambda: build if (build := self.build())["state"] in OVER else None
         )
 
     def state(self) -> str:
-        """Wait for the build's end; the state it ended in."""
+        """Wait for the build's end. Returns its state."""
         state: str = self.ended()["state"]
         return state
 
     def until(self, what: str, done: Callable[[], Found | None]) -> Found:
-        """Wait until `done` gives something true, and give it."""
+        """Wait until `done` returns a true value. Returns that value."""
         return self.stage.until(f"{self.kind.story}: {what}", done, PATIENCE)
 
     def running(self, output: str) -> Mapping[str, Any]:
-        """Wait until the only job has written this as a line of its own; the job."""
+        """Wait until the only job has printed this as a whole line. Returns the job."""
         self.until(f"writes {output}", lambda: output in self.log().splitlines())
         return self.job()
 
     def raw_log(self, job: Mapping[str, Any] | None = None) -> bytes:
-        """The log as the job wrote it, without the agent's time codes."""
+        """The job's log without the agent's time codes."""
         wanted = job or self.job()
         answer = self.call("GET", f"/builds/{self.number}/jobs/{wanted['id']}/log.txt")
         return _TIME_CODE.sub(b"", answer.content)
 
     def log(self, job: Mapping[str, Any] | None = None) -> str:
-        """The log as people read it."""
+        """The job's log as decoded text."""
         text = self.raw_log(job).decode("utf-8", "replace")
         return _COLOUR.sub("", text.replace("\r", ""))
 
     def lines(self, job: Mapping[str, Any] | None = None) -> list[str]:
-        """The lines that the job wrote, and the agent's: but no line of the command itself.
+        """The lines of the job's and agent's output, without the lines of the command itself.
 
-        The agent shows the command before it runs it, which is no proof that it did.
+        The agent prints the command before running it, so those lines prove nothing.
         """
         wanted = job or self.job()
         shown = self.log(wanted).replace(f"$ {wanted['command'].strip()}\n", "", 1)
@@ -100,12 +100,12 @@ class Run:
         self.call("PUT", f"/builds/{self.number}/jobs/{job['id']}/retry")
 
     def unblock(self, block: Mapping[str, Any], answers: Mapping[str, str]) -> None:
-        """Let a block step go, with the answers to what it asks."""
+        """Unblock a block step with answers to its fields."""
         path = f"/builds/{self.number}/jobs/{block['id']}/unblock"
         self.call("PUT", path, {"fields": answers})
 
     def call(self, method: str, path: str, body: object = None) -> requests.Response:
-        """A call of a user about this pipeline."""
+        """Make a user's REST call about this pipeline."""
         buildkite = self.stage.lab.buildkite
         organization = f"{buildkite.url}/v2/organizations/{buildkite.settings.organization}"
         answer = requests.request(
@@ -127,16 +127,16 @@ class Runs:
     commits: Mapping[str, str] = field(default_factory=dict)
     """Commits that builds may name by a word."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
-    """URLs of repositories that the lab's own server does not have."""
+    """URLs of repositories that the lab's own server does not serve."""
     _started: dict[str, Run] = field(default_factory=dict)
 
     @property
     def stand_in(self) -> bool:
-        """Whether it is not the real agent that runs jobs here."""
+        """True if the lab's jobs run under the stand-in."""
         return self.stage.lab.archive.stand_in
 
     def against(self, kind: Kind) -> str:
-        """Why the kind cannot be shown in this lab; empty when it can."""
+        """The reason why this lab cannot show the kind; empty if it can."""
         if self.stand_in and kind.stand_in:
             return f"the stand-in {kind.stand_in}"
         if kind.directory and self.stage.lab.ground.kind == "directory":
@@ -144,7 +144,7 @@ class Runs:
         return ""
 
     def start(self, kind: Kind) -> Run:
-        """The build of this kind, pushed now if it was not before."""
+        """The build of this kind; pushed at the first call."""
         if kind.test not in self._started:
             buildkite = self.stage.lab.buildkite
             name = kind.repository

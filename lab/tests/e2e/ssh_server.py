@@ -1,4 +1,4 @@
-"""An SSH server with git repositories behind it, for one key; the lab's machines reach it too."""
+"""An SSH server for git repositories, with one accepted key; the lab's machines can reach it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _UPLOAD = re.compile(r"git-upload-pack '/?(?P<name>[a-z-]+\.git)'")
 
 @dataclass(frozen=True, slots=True)
 class DeployKey:
-    """What a queue needs to clone: a private key, and the line that makes the server known."""
+    """A private key, and the line for `known_hosts` that identifies the server."""
 
     private: str
     known_hosts: str
 
 
 class SshServer:
-    """Serves the bare repositories below a directory for reading. Implements `Listener`.
+    """Serves the bare repositories below a directory read-only. Implements `Listener`.
 
-    The client is OpenSSH's, as git starts it.
+    The client is OpenSSH, started by git.
     """
 
     def __init__(self, repositories: Path) -> None:
@@ -41,17 +41,17 @@ class SshServer:
 
     @property
     def deploy_key(self) -> DeployKey:
-        """The one key that it takes."""
+        """The only accepted key."""
         host = self._host_key.export_public_key("openssh").decode().strip()
         private = self._key.export_private_key("openssh").decode()
         return DeployKey(private, f"[127.0.0.1]:{self.port} {host}\n")
 
     def url(self, name: str) -> str:
-        """Where `git clone` finds a repository."""
+        """The clone URL of a repository."""
         return f"ssh://git@127.0.0.1:{self.port}/{name}.git"
 
     def start(self) -> None:
-        """Begin to serve; returns at once."""
+        """Start to serve; returns at once."""
         self._thread.start()
         self.adopt(self._own)
 
@@ -64,7 +64,7 @@ class SshServer:
         self._loop.close()
 
     def adopt(self, listening: socket.socket) -> None:
-        """Serve this listening socket too, until it is closed."""
+        """Serve this listening socket too, until its owner closes it."""
         listening.setblocking(True)
         threading.Thread(target=self._accept, args=(listening,), name="ssh", daemon=True).start()
 
@@ -72,7 +72,7 @@ class SshServer:
         while True:
             try:
                 connection, _ = listening.accept()
-            except OSError:  # closed
+            except OSError:  # the socket is closed
                 return
             asyncio.run_coroutine_threadsafe(self._serve(connection), self._loop)
 
@@ -116,6 +116,6 @@ class SshServer:
 
 def _close(listening: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        # Closing alone does not wake a thread that waits for a connection.
+        # Closing the socket alone does not wake a thread in accept.
         listening.shutdown(socket.SHUT_RDWR)
     listening.close()

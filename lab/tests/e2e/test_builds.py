@@ -1,4 +1,4 @@
-"""How the jobs of a build come about, wait for each other and run side by side."""
+"""Jobs of one build: uploads, dependencies, and concurrent runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def prepare(runs: Runs) -> None:
 def test_a_job_uploads_the_steps_that_come_after_it(run: Run) -> None:
     assert run.state() == "passed"
     shown = {job["step_key"]: job["name"] for job in run.jobs()}
-    # The agent fills in one dollar sign, the shell of the uploaded job the other.
+    # The agent interpolates one dollar sign, the uploaded job's shell the other.
     assert shown == {"upload": None, "app": "app on main", "docs": "docs on main", "last": None}
     assert {"app by app", "docs by docs"} <= set(run.lines(run.job("last")))
 
@@ -31,7 +31,7 @@ def test_a_job_uploads_the_pipeline_file_of_its_repository(run: Run) -> None:
     assert "tested on main: all green" in run.lines(run.job("test"))
 
 
-def test_an_upload_that_is_no_yaml_fails_its_job_with_the_line_that_is_wrong(run: Run) -> None:
+def test_an_upload_of_invalid_yaml_fails_its_job_with_the_line_of_the_error(run: Run) -> None:
     assert run.state() == "failed"
     assert states(run) == {"upload": ("failed", 1), "last": ("waiting_failed", None)}
     words = 'fatal: pipeline parsing of "pipeline.yml" failed: line 3: '
@@ -61,8 +61,8 @@ def test_jobs_of_one_concurrency_group_run_one_after_another(run: Run) -> None:
     assert {"job 0", "job 1"} <= {*run.lines(first), *run.lines(second)}
 
 
-def test_a_block_holds_a_job_until_somebody_lets_it_go_and_gives_it_the_answers(run: Run) -> None:
-    # A build that stands at a block shows what became of the jobs before it.
+def test_a_block_holds_a_job_until_somebody_unblocks_it_with_answers(run: Run) -> None:
+    # A blocked build shows the outcome of the jobs before the block.
     run.until("is blocked", lambda: run.build()["blocked"])
     assert run.job()["state"] == "blocked"
     run.unblock(block_of(run), {"release": "v2"})
@@ -82,7 +82,7 @@ def states(run: Run) -> dict[str, tuple[str, int | None]]:
 
 
 def block_of(run: Run) -> Mapping[str, Any]:
-    """The one block of the build."""
+    """The only block step of the build."""
     blocks: list[Mapping[str, Any]]
     blocks = [job for job in run.build()["jobs"] if job["type"] == "manual"]
     (block,) = blocks

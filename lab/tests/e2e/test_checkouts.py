@@ -1,4 +1,4 @@
-"""What jobs find in their checkout, and what their repository brings along."""
+"""The checkouts of jobs, and the hooks and plugins of their repositories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mayfly_lab.lab import LabChoices
 from mayfly_lab.machines.machine import Door
 
 DEPLOY = "deploy"
-# What the script has laid down must do: the agent may not ask the server who it is.
+# The script's known_hosts must suffice: the agent may not scan the server for its key.
 PARAMETERS = {DEPLOY: {"agent/config": "no-ssh-keyscan=true"}}
 LAY_DOWN_KEY = """\
 #!/bin/bash
@@ -36,7 +36,7 @@ install -m 644 "${{own[@]}}" /dev/stdin "$home/.ssh/known_hosts" <<'END'
 
 
 def arrange(choices: LabChoices, closing: ExitStack) -> LabChoices:
-    """Have a git server that speaks SSH stand beside the lab's own."""
+    """Start an SSH git server beside the lab's own git server."""
     root = Path(closing.enter_context(TemporaryDirectory()))
     add_private(root)
     server = SshServer(root)
@@ -73,7 +73,7 @@ def test_a_job_builds_the_commit_of_its_build_and_no_other(run: Run, runs: Runs)
     assert {"first", runs.commits["first"]} <= set(run.lines())
 
 
-def test_a_job_of_a_branch_that_is_not_there_fails_in_its_checkout(run: Run) -> None:
+def test_a_job_of_a_missing_branch_fails_in_its_checkout(run: Run) -> None:
     assert run.state() == "failed"
     job = run.job()
     assert (job["state"], job["exit_status"]) == ("failed", 128)
@@ -105,7 +105,7 @@ def test_a_hook_of_a_repository_that_fails_makes_its_job_fail(run: Run) -> None:
     assert {"command", "post-command of the repository"} <= set(run.lines())
 
 
-def test_a_plugin_that_a_repository_brings_runs_around_the_command(run: Run) -> None:
+def test_a_plugin_of_a_repository_runs_around_the_command(run: Run) -> None:
     assert run.state() == "passed"
     assert {"hello, world", "command, greeted by plugin"} <= set(run.lines())
 
@@ -117,7 +117,7 @@ def test_a_private_repository_is_cloned_with_the_key_of_its_queue(run: Run) -> N
     assert any(line.startswith("ssh://git@127.0.0.1:") for line in lines)
 
 
-def test_a_private_repository_is_closed_to_a_queue_that_has_no_key_for_it(run: Run) -> None:
+def test_a_private_repository_is_closed_to_a_queue_without_its_key(run: Run) -> None:
     assert run.state() == "failed"
     job = run.job()
     assert (job["state"], job["exit_status"]) == ("failed", 128)

@@ -1,4 +1,4 @@
-"""How jobs end, and what their authors then see."""
+"""The ends of jobs, as their authors see them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_job_whose_command_kills_itself_fails(run: Run) -> None:
     assert run.state() == "failed"
     job = run.job()
     assert job["state"] == "failed"
-    # The agent sees a shell that was killed: 255 with 3.83.1; later ones may name the signal.
+    # The agent reports a killed shell as 255 with 3.83.1; later versions may name the signal.
     assert (job["exit_status"], job["signal"]) in {(255, None), (-1, "SIGKILL")}
     assert "before" in run.lines()
     assert "after" not in run.lines()
@@ -44,7 +44,7 @@ def test_a_job_whose_command_kills_itself_fails(run: Run) -> None:
 
 def test_a_job_that_is_cancelled_while_it_runs_is_stopped(run: Run) -> None:
     run.cancel(run.running("started"))
-    # What the agent tells of exit and signal is a race of its own; the reason is not.
+    # Exit status and signal are a race within the agent; the reason is reliable.
     run.ended()
     job = run.job()
     assert (job["state"], job["signal_reason"]) == ("canceled", "cancel")
@@ -58,7 +58,7 @@ def test_a_job_that_ignores_the_request_to_stop_is_killed_after_its_grace(run: R
     assert (job["state"], job["signal_reason"]) == ("canceled", "cancel")
     lines = run.lines()
     after = lines[lines.index("asked to stop") :]
-    # Four lines a second; the agent kills a second before its own grace is over.
+    # Four lines a second; the agent kills one second before the end of its own grace.
     assert GRACE <= after.count("still here") <= 4 * GRACE
 
 
@@ -86,7 +86,7 @@ def test_a_job_that_failed_runs_again_when_somebody_retries_it(run: Run) -> None
     assert second["retry_source"] == {"job_id": first["id"], "retry_type": "manual"}
 
 
-def test_a_process_that_a_job_leaves_behind_neither_holds_up_nor_outlives_its_machine(
+def test_a_process_left_by_a_job_neither_delays_nor_outlives_its_machine(
     run: Run,
 ) -> None:
     assert run.state() == "passed"
@@ -98,7 +98,7 @@ def test_a_process_that_a_job_leaves_behind_neither_holds_up_nor_outlives_its_ma
 
 
 def test_a_job_that_takes_longer_than_its_step_allows_is_timed_out(run: Run) -> None:
-    # Last in this file: its minute is a real one.
+    # Last in this file, because the job needs a real minute.
     run.ended()
     job = run.job()
     assert (job["state"], job["signal_reason"]) == ("timed_out", "cancel")

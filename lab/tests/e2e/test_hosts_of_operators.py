@@ -1,4 +1,4 @@
-"""What operators lay down on their hosts, and how it meets jobs."""
+"""Operators' scripts and hooks on their hosts, and their effect on jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HOOKED, GUARDED = "hooked", "guarded"
 PARAMETERS = {
     "jobs": {"pool/hot": "0"},
     HOOKED: {"limits/max-instances": "6"},
-    # One after another: who is second is let in, and waits.
+    # Jobs run one after another: policy admits the second, which waits.
     GUARDED: {"limits/max-instances": "1"},
 }
 
@@ -20,7 +20,7 @@ _AROUND = ("pre-checkout", "post-checkout", "pre-command", "post-command", "pre-
 HOOKS = {
     **{name: _SAYS.format(name=name) for name in _AROUND},
     "environment": "export REGISTRY=registry.of.the.operator MAYFLY_QUEUE_OF_HOST={queue}\n",
-    # What the pipeline says is in this file, and nowhere in the hook's own environment.
+    # The pipeline's variables are in this file only, not in the hook's environment.
     "pre-bootstrap": "! grep -q '^CLEARANCE=' \"$BUILDKITE_ENV_FILE\"\n",
 }
 
@@ -68,7 +68,7 @@ def test_an_environment_hook_of_the_operator_outranks_what_the_pipeline_sets(run
     assert {"pull from registry.of.the.operator", f"for {HOOKED}"} <= set(run.lines())
 
 
-def test_a_hook_of_the_operator_that_fails_keeps_the_command_from_running(run: Run) -> None:
+def test_a_failing_hook_of_the_operator_prevents_the_command(run: Run) -> None:
     assert run.state() == "failed"
     job = run.job()
     assert (job["state"], job["exit_status"]) == ("failed", 43)
@@ -84,7 +84,7 @@ def test_a_job_that_the_operators_pre_bootstrap_hook_refuses_ends_before_it_begi
     assert refusal(run, run.job()) == REFUSED
 
 
-def test_a_job_that_no_rule_lets_in_any_more_is_refused_by_its_host(run: Run) -> None:
+def test_a_job_without_a_matching_policy_rule_is_refused_by_its_host(run: Run) -> None:
     before, after = run.job("before"), run.job("after")
     stage = run.stage
     run.until("the first runs", lambda: run.job("before")["state"] == "running")
@@ -94,10 +94,10 @@ def test_a_job_that_no_rule_lets_in_any_more_is_refused_by_its_host(run: Run) ->
     run.cancel(before)
     run.ended()
     assert refusal(run, run.job("after")) == REFUSED
-    # Buildkite gave the job to an agent: it was the host that refused, and nobody before it.
+    # Buildkite assigned the job to an agent: so only the host can have refused it.
     name = run.job("after")["agent"]["name"]
     assert name.startswith(f"{GUARDED}-i-")
-    # The operator reads why in the instance's record.
+    # The instance's record has the reason for the operator.
     assert run.stage.gone(name.partition("-")[2]).reason.startswith("the job is refused: ")
 
 
@@ -115,5 +115,5 @@ REFUSED = (
 
 
 def refusal(run: Run, job: Mapping[str, object]) -> tuple[object, ...]:
-    """What the job's page shows of it: the state, the exit status, the reason and the log."""
+    """The refused job's state, exit status, reason and log."""
     return job["state"], job["exit_status"], job["signal_reason"], run.lines(job)

@@ -1,4 +1,4 @@
-"""What jobs write, keep and tell each other, as it can be read afterwards."""
+"""Logs, artifacts, meta-data and annotations of jobs, read after their end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_log_of_60000_lines_is_complete_and_in_order(run: Run) -> None:
 
 def test_a_log_keeps_every_byte_of_binary_output(run: Run) -> None:
     assert run.state() == "passed"
-    # Each terminal on the way, and the agent may have two, puts a carriage return before a newline.
+    # Each terminal on the way (up to two with an agent) adds a carriage return before a newline.
     assert EVERY_BYTE in re.sub(rb"\r+\n", b"\n", run.raw_log())
 
 
@@ -33,7 +33,7 @@ def test_a_job_finds_the_artifacts_of_the_job_before_it(run: Run) -> None:
     lines = run.lines(run.job("publish"))
     assert report.decode().strip() in lines
     assert " 00 ff" in lines
-    assert hashlib.sha1(report).hexdigest() in lines  # as the agent prints it by default
+    assert hashlib.sha1(report).hexdigest() in lines  # the agent's default format
     shown = run.call("GET", f"/builds/{run.number}/artifacts").json()
     kept = {each["path"]: each for each in shown}
     assert kept.keys() == {"out/report.txt", "out/deep/blob"}

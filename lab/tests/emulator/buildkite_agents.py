@@ -1,4 +1,4 @@
-"""Agents as processes, for tests that run the same table with a real one and with the stand-in."""
+"""Agents as processes, so that one table of tests runs with a real agent and with the stand-in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REAL = shutil.which("buildkite-agent")
 
 
 class MovableClock:
-    """The real clock, which a test may push forward."""
+    """The real time plus an offset that a test may increase."""
 
     def __init__(self) -> None:
         self.ahead = timedelta(0)
@@ -35,23 +35,23 @@ class MovableClock:
 
 @dataclass
 class Agent:
-    """A started agent, in a session of its own."""
+    """A started agent in its own session."""
 
     process: subprocess.Popen[bytes]
     output: Path
 
     def exit_status(self) -> int:
-        """Wait for its end."""
+        """Wait for the agent's end. Returns its exit status."""
         return self.process.wait(PATIENCE_SECONDS)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal: to the agent alone, not to its job."""
+        """Send a signal to the agent only, not to its job."""
         self.process.send_signal(number)
 
 
 @dataclass
 class Room:
-    """An emulator, a repository and a place where agents run."""
+    """An emulator, a repository, and a directory for agents."""
 
     buildkite: Buildkite
     clock: MovableClock
@@ -60,19 +60,19 @@ class Room:
 
     @property
     def hooks(self) -> Path:
-        """Where the agent looks for its hooks."""
+        """The agent's hooks directory."""
         return self.place / "hooks"
 
     def hook(self, name: str, text: str) -> None:
-        """Give the agent a hook."""
+        """Write a hook for the agent."""
         self.hooks.mkdir(exist_ok=True)
         path = self.hooks / name
         path.write_text(f"#!/bin/bash\n{text}\n")
         path.chmod(0o755)
 
     def job(self, command: str, attributes: str = "") -> JobView:
-        """A build of one job."""
-        # What the job's shell is to read is not for Buildkite to fill in.
+        """Create a build of one job. Returns the job."""
+        # Buildkite must not interpolate the variables of the job's shell.
         lines = "".join(f"      {line}\n" for line in command.replace("$", "$$").splitlines())
         steps = f"steps:\n  - command: |\n{lines}    {attributes}\n"
         url = self.buildkite.repository_url("demo")
@@ -80,7 +80,7 @@ class Room:
         return self.buildkite.create_build("demo").jobs[0]
 
     def acquisition_token(self, job_id: str) -> str:
-        """Reserve the job as a stack, and have a token issued for it."""
+        """Reserve the job as a stack. Returns a job acquisition token for it."""
         headers = {"Authorization": f"Token {self.buildkite.agent_token}"}
         stacks = f"{self.buildkite.agent_endpoint}/stacks"
         registration = {"key": "s", "type": "custom", "queue_key": "default", "metadata": {}}
@@ -120,25 +120,25 @@ class Room:
         return Agent(process, output)
 
     def run(self, command: str, attributes: str = "", **variables: str) -> tuple[int, JobView]:
-        """Run a job of one command. Returns the agent's exit status, and what became of the job."""
+        """Run a job of one command. Returns the agent's exit status and the ended job."""
         job = self.job(command, attributes)
         status = self.start(job.id, **variables).exit_status()
         return status, self.buildkite.job(job.id)
 
     def wait_for(self, what: Callable[[], bool]) -> None:
-        """Look again and again, for at most PATIENCE_SECONDS."""
+        """Poll until `what` returns a true value, for at most PATIENCE_SECONDS."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not what():
             assert time.monotonic() < end, "it did not happen in time"
             time.sleep(0.01)
 
     def wait_for_output(self, job_id: str, text: bytes) -> None:
-        """Until the job's log has this text."""
+        """Wait until the job's log contains this text."""
         self.wait_for(lambda: text in self.buildkite.log(job_id))
 
 
 def program(kind: str, place: Path) -> Path:
-    """The real agent from PATH, or the stand-in, packed as machines get it."""
+    """The real agent from PATH, or the stand-in, packed as for machines."""
     if kind == "real":
         if REAL is None:
             pytest.skip("no buildkite-agent on PATH")
@@ -152,7 +152,7 @@ def program(kind: str, place: Path) -> Path:
 
 @contextmanager
 def room(kind: str, place: Path) -> Iterator[Room]:
-    """An emulator and an agent for one test; agents that outlive it are ended, each by its id."""
+    """An emulator and a room for one test; agents that outlive the test are ended by process id."""
     clock = MovableClock()
     timings = Timings(heartbeat_interval=1, lost_after=timedelta(minutes=30))
     buildkite = Buildkite(clock, queues=("default", "deploy"), timings=timings)

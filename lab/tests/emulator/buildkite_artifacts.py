@@ -1,4 +1,4 @@
-"""Announcing, sending and finding artifacts, as an agent does it."""
+"""Announcing, uploading and finding artifacts, as an agent does."""
 
 from __future__ import annotations
 

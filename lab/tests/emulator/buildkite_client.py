@@ -1,4 +1,4 @@
-"""The contract's client of an emulator, and the clock that its tests turn."""
+"""The contract's client of an emulator, and a clock for tests to advance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ONE_JOB", "STACK", "Clock", "Contract", "Run", "Session", "contract"
 
 
 class Clock:
-    """A clock that stands still until a test moves it."""
+    """A clock that advances only at a test's request."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -30,7 +30,7 @@ class Clock:
 
 @dataclass
 class Contract(Client):
-    """An emulator, and a client of it."""
+    """An emulator and its client."""
 
     buildkite: Buildkite
     clock: Clock
@@ -62,7 +62,7 @@ class Contract(Client):
 
 
 class Run:
-    """A build whose jobs are told by the letter that is their command."""
+    """A build in which each job is named by its command, one letter."""
 
     def __init__(self, bk: Contract, steps: str) -> None:
         self.bk = bk
@@ -93,7 +93,7 @@ class Run:
 def contract(
     *queues: str, timings: Timings | None = None, stack: bool = True
 ) -> Iterator[Contract]:
-    """An emulator with its client."""
+    """An emulator and its client, until the end of the context."""
     clock = Clock()
     buildkite = Buildkite(clock, queues=queues or ("default", "deploy"), timings=timings)
     buildkite.start()

@@ -1,4 +1,4 @@
-"""Checking of the emulator's OpenID Connect tokens, as anybody outside would do it."""
+"""Verification of the emulator's OpenID Connect tokens by its public endpoints only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 
 def claims_of(token: str, issuer: str) -> dict[str, Any]:
-    """The claims of a token whose signature holds by the issuer's published keys."""
+    """The claims of a token, after verifying its signature with the issuer's published keys."""
     head, body, signature = token.split(".")
     found = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=5).json()
     keys = requests.get(found["jwks_uri"], timeout=5).json()["keys"]

@@ -1,4 +1,4 @@
-"""Job acquisition tokens: what they open, and when they die.
+"""Job acquisition tokens: the calls that they authorize, and their end.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/agent/self_hosted/job_acquisition_tokens.md.

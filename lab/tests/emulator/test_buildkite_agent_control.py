@@ -1,4 +1,4 @@
-"""Agents that are told to stop or to pause, and what registration refuses.
+"""Stop and pause orders for agents, and the fields of register and chunks.
 
 The source of each expectation is named per test.
 """
@@ -57,7 +57,7 @@ def test_a_rest_stop_is_forced_unless_force_is_false(
 
 
 def test_a_paused_agent_gets_no_job_until_a_resume_or_the_end_of_the_pause(bk: Contract) -> None:
-    """buildkite/docs agent/self_hosted/pausing_and_resuming.md: five minutes unless told."""
+    """buildkite/docs agent/self_hosted/pausing_and_resuming.md: five minutes by default."""
     agent_id, session = poller(bk)
     job_id = bk.one_job()
     assert bk.rest("PUT", f"/agents/{agent_id}/pause", {"note": "too many llamas"}).ok
@@ -74,7 +74,7 @@ def test_a_paused_agent_gets_no_job_until_a_resume_or_the_end_of_the_pause(bk: C
 
 
 def test_a_job_stops_and_pauses_its_own_agent(bk: Contract) -> None:
-    """buildkite/agent api/agents.go: `stop`, `pause` and `resume`; a stop is not forced there."""
+    """buildkite/agent api/agents.go: `stop`, `pause` and `resume`; this stop is not forced."""
     session = bk.running(bk.one_job())
     for path, action in (("pause", "pause"), ("resume", None), ("stop", "disconnect")):
         body = {"timeout_in_minutes": 1} if path == "pause" else {}
@@ -106,7 +106,7 @@ def test_register_checks_the_types_of_its_fields(
 
 
 def test_job_session_and_api_tokens_register_no_agent(bk: Contract) -> None:
-    """buildkite/docs agent/self_hosted/tokens.md: each token opens its own calls."""
+    """buildkite/docs agent/self_hosted/tokens.md: each token authorizes its own calls."""
     session = bk.running(bk.one_job())
     for token in (session.token, session.job_token, bk.buildkite.api_token):
         assert bk.registration(token=token).status_code == 401
@@ -132,7 +132,7 @@ def test_chunk_sequence_offset_and_size_must_be_numbers(bk: Contract, query: str
 
 
 def test_a_log_is_cut_at_its_limit_for_any_order_of_chunks() -> None:
-    """buildkite/docs platform/limits.md; seen: the agent warns and sends on."""
+    """buildkite/docs platform/limits.md; seen: the agent warns and keeps sending."""
     log = JobLog(max_bytes=6)
     for sequence, offset, content in ((3, 8, b"ij"), (2, 4, b"efgh"), (1, 0, b"abcd")):
         log.add(sequence, content, offset)

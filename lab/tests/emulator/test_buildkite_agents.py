@@ -1,6 +1,6 @@
-"""The agent API for the agent itself: register, heartbeat, acquire, start, disconnect, being lost.
+"""The agent API about the agent itself: register, heartbeat, acquire, start, disconnect, loss.
 
-Sources: "seen" stands for what buildkite-agent 3.83.1 was seen to do; the rest is named per test.
+"Seen" marks an observation of buildkite-agent 3.83.1; other sources are named per test.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def test_register_returns_a_session_and_intervals_above_zero(bk: Contract) -> No
 
 
 def test_an_agent_of_an_unknown_queue_is_refused(bk: Contract) -> None:
-    """buildkite/docs agent/queues.md says it fails; the status is an assumption."""
+    """buildkite/docs agent/queues.md says that register fails; the status is an assumption."""
     assert bk.registration(tags=("queue=nowhere",)).status_code == 422
 
 
@@ -62,7 +62,7 @@ def test_answers_that_agents_decode_are_json_objects(bk: Contract, method: str, 
 
 
 def test_streaming_pings_are_404_so_agents_poll(bk: Contract) -> None:
-    """buildkite/agent agent/agent_worker_streaming.go: 404 is the fall-back for good."""
+    """buildkite/agent agent/agent_worker_streaming.go: after a 404 the agent polls for good."""
     path = "/agentedge.v1.AgentEdgeService/StreamPings"
     assert bk.call("POST", path).status_code == 404
 
@@ -153,7 +153,7 @@ def test_acquire_of_an_ended_job_is_rejected(bk: Contract, end: str) -> None:
 
 
 def test_calls_about_a_job_need_its_own_token(bk: Contract) -> None:
-    """buildkite/agent agent/fake_api_server_test.go; finish never says 404, seen to be repeated."""
+    """buildkite/agent agent/fake_api_server_test.go; seen: agents repeat a finish after 404."""
     first, second = bk.jobs("steps: [{command: a}, {command: b}]")
     session = bk.running(first.id)
     other = bk.running(second.id)
@@ -207,7 +207,7 @@ def test_a_silent_agent_is_lost_after_three_minutes_and_its_job_fails_with_minus
 def test_an_agent_that_disconnects_from_a_running_job_is_lost_after_its_silence(
     bk: Contract,
 ) -> None:
-    """An assumption: no source says what happens before the three minutes are over."""
+    """An assumption: no source describes the three minutes before the loss."""
     session = bk.running(bk.one_job())
     session.call("POST", "/v3/disconnect")
     assert bk.state(session.job_id) == "running"

@@ -1,7 +1,7 @@
-"""Agents that Buildkite refuses, and answers that get lost: a real agent and the stand-in.
+"""Refused agents and lost answers, with a real agent and with the stand-in.
 
-The expectations are what buildkite-agent 3.83.1 was seen to do. The real agent's part is skipped
-where none is on PATH.
+The expectations are observations of buildkite-agent 3.83.1. Tests with the real agent are skipped
+if none is on PATH.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def test_acquiring_a_canceled_job_ends_the_agent_with_27(lab: Room) -> None:
 
 
 def test_an_agent_of_another_queue_does_not_get_the_job(lab: Room) -> None:
-    """Seen: ten tries, three seconds apart; so this only sees that it keeps trying."""
+    """Seen: ten tries, three seconds apart; this test checks only that the agent keeps trying."""
     job = lab.job("true")
     agent = lab.start(job.id, tags="queue=deploy")
     lab.wait_for(lambda: b"404" in agent.output.read_bytes())

@@ -1,6 +1,6 @@
 """Annotations and meta-data of a build.
 
-Sources: "seen" stands for what buildkite-agent 3.83.1 was seen to do; the rest is named per test.
+"Seen" marks an observation of buildkite-agent 3.83.1; other sources are named per test.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def shown(bk: Contract, session: Session) -> tuple[AnnotationView, ...]:
 
 
 def test_an_annotation_has_a_context_a_style_and_a_priority(bk: Contract, session: Session) -> None:
-    """Seen: context and style are left out when they are not given, priority 3 is sent."""
+    """Seen: the agent omits context and style if not given, and sends priority 3."""
     assert annotate(session, body="plain", priority=3).status_code == 201
     assert annotate(session, body="*b*", context="c", style="error", priority=9).ok
     assert shown(bk, session) == (
@@ -113,7 +113,7 @@ def test_a_job_has_annotations_of_its_own(bk: Contract, session: Session) -> Non
 
 
 def test_people_list_write_and_delete_annotations(bk: Contract, session: Session) -> None:
-    """buildkite/docs pages/apis/rest_api/annotations.md; Markdown is not rendered here."""
+    """buildkite/docs pages/apis/rest_api/annotations.md; the emulator does not render Markdown."""
     build = "/pipelines/demo/builds/1/annotations"
     job = f"/jobs/{session.job_id}/annotations"
     annotate(session, body="a < b", context="mine", style="info")
@@ -161,7 +161,7 @@ def test_a_batch_sets_all_meta_data_keys_or_none(bk: Contract, session: Session)
 
 
 def test_a_missing_meta_data_key_is_404_and_keys_is_a_list(session: Session) -> None:
-    """Seen: the agent takes its default on 404 alone, and wants a list of keys."""
+    """Seen: the agent uses its default only on 404, and expects a list of keys."""
     missing = session.job("POST", "/data/get", {"key": "none"})
     assert (missing.status_code, missing.json()) == (404, {"message": "No key was found"})
     assert session.job("POST", "/data/keys").json() == []
@@ -170,7 +170,7 @@ def test_a_missing_meta_data_key_is_404_and_keys_is_a_list(session: Session) -> 
 def test_any_running_job_may_write_meta_data_of_another_build(
     bk: Contract, session: Session
 ) -> None:
-    """buildkite/docs agent/self_hosted/tokens.md: so nothing of this is ground for trust."""
+    """buildkite/docs agent/self_hosted/tokens.md: so meta-data must not be trusted."""
     other = bk.buildkite.job(bk.one_job())
     body = {"key": "k", "value": "from elsewhere"}
     target = f"/v3/jobs/{other.id}/data/set"

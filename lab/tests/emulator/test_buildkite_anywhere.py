@@ -1,4 +1,4 @@
-"""The emulator keeps what `check-buildkite` holds Buildkite itself to: the same tests."""
+"""The emulator passes the tests that `check-buildkite` runs against Buildkite itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts found again: by agents, and by people.
+"""Search and download of artifacts by agents and people.
 
 The source of each expectation is named per test.
 """
@@ -64,7 +64,7 @@ def test_a_path_of_two_steps_is_ambiguous_without_a_scope(bk: Contract) -> None:
     for scope, job in (("one", first), ("two", second), ("Two", second), (first.id, first)):
         (found,) = search(bk, two, "a", scope=scope).json()
         assert found["job_id"] == job.id
-    # A pattern takes the most recent; `artifact search` asks for all.
+    # A pattern finds the latest artifact; `artifact search` requests all.
     assert [each["job_id"] for each in search(bk, two, "a*").json()] == [second.id]
     assert len(search(bk, two, "a", include_duplicates="true").json()) == 2
 
@@ -95,7 +95,7 @@ def test_artifacts_of_a_retried_job_are_omitted_unless_requested(bk: Contract) -
 def test_an_artifact_with_its_own_destination_is_found_at_that_url(
     bk: Contract, session: Session
 ) -> None:
-    """buildkite/agent internal/artifact/: with a destination the agent says where it put them."""
+    """buildkite/agent internal/artifact/: with its own destination the agent sends the URLs."""
     url = "https://bucket.s3.amazonaws.com/a"
     artifact = described("a", url=url, upload_destination="s3://bucket/")
     artifact_id = announce(session, artifact).json()["artifact_ids"][0]
@@ -149,7 +149,7 @@ def test_the_path_of_an_artifact_must_name_its_own_job_and_build(bk: Contract) -
 def test_artifact_calls_need_their_scope_and_long_lists_have_pages(
     bk: Contract, session: Session
 ) -> None:
-    """buildkite/docs rest_api/artifacts.md and rest_api.md; that it is 403 is an assumption."""
+    """buildkite/docs rest_api/artifacts.md and rest_api.md; the status 403 is an assumption."""
     batch = [described(str(number)) for number in range(30)]
     announce(session, *batch)
     announce(session, described("last"), batch="c")

@@ -1,6 +1,6 @@
-"""Artifacts: announced, and uploaded to a storage.
+"""Artifacts: announcement, and upload to a storage.
 
-Sources: "seen" stands for what buildkite-agent 3.83.1 was seen to do; the rest is named per test.
+"Seen" marks an observation of buildkite-agent 3.83.1; other sources are named per test.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def session(bk: Contract) -> Session:
 
 
 def test_announcing_a_batch_returns_ids_in_order_and_an_upload_form(session: Session) -> None:
-    """buildkite/agent api/artifacts.go; seen: the template's variable is filled in per file."""
+    """buildkite/agent api/artifacts.go; seen: the agent interpolates the variable per file."""
     answer = announce(session, described("out/a"), described("out/b"))
     content = answer.json()
     assert answer.status_code == 201
@@ -40,7 +40,7 @@ def test_announcing_a_batch_returns_ids_in_order_and_an_upload_form(session: Ses
 
 
 def test_a_repeated_batch_gets_the_same_answer(session: Session) -> None:
-    """buildkite/agent internal/artifact/batch_creator.go: the id makes it idempotent."""
+    """buildkite/agent internal/artifact/batch_creator.go: the id makes the call idempotent."""
     first = announce(session, described("a")).json()["artifact_ids"]
     assert announce(session, described("a")).json()["artifact_ids"] == first
     assert announce(session, described("a"), batch="c").json()["artifact_ids"] != first
@@ -77,7 +77,7 @@ def test_a_changed_upload_form_is_refused(
 
 
 def test_forms_and_urls_expire(bk: Contract, session: Session) -> None:
-    """buildkite/docs apis/rest_api/artifacts.md: a URL is good for 60 seconds."""
+    """buildkite/docs apis/rest_api/artifacts.md: a URL is valid for 60 seconds."""
     answer = announce(session, described("a"))
     keep(session, "b", batch="other")
     url = search(bk, session, "b").json()[0]["url"]
@@ -91,7 +91,7 @@ def test_forms_and_urls_expire(bk: Contract, session: Session) -> None:
 
 
 def test_an_artifact_without_an_upload_has_no_content(bk: Contract, session: Session) -> None:
-    """An assumption: whether Buildkite looks before it believes `finished` is not known."""
+    """An assumption: no source says if Buildkite verifies the upload on `finished`."""
     artifact_id = announce(session, described("a")).json()["artifact_ids"][0]
     assert paths(search(bk, session, "a", state="finished")) == []
     session.job("PUT", "/artifacts", {"artifacts": [{"id": artifact_id, "state": "finished"}]})
@@ -120,7 +120,7 @@ def test_limits_of_a_batch(
 def test_a_job_has_a_limited_number_of_artifacts(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """buildkite/docs platform/limits.md: 5,000 a job; here fewer, to be quick."""
+    """buildkite/docs platform/limits.md: 5,000 per job; lowered in this test for speed."""
     assert agent_api.MAX_PER_JOB == 5000
     monkeypatch.setattr(agent_api, "MAX_PER_JOB", 3)
     batch = [described(str(number)) for number in range(3)]

@@ -83,7 +83,7 @@ def test_a_block_may_be_unblocked_before_its_turn(bk: Contract) -> None:
 
 @pytest.mark.parametrize("wait", ["", "{wait: ~, continue_on_failure: true}, "])
 def test_a_failure_before_a_block_ends_the_build(bk: Contract, wait: str) -> None:
-    """Also where a forgiving wait stands before the block (`_block_wait.md`)."""
+    """The failure also ends a build with a forgiving wait before the block (`_block_wait.md`)."""
     run = Run(bk, f"steps: [{{command: a}}, {wait}{{block: Go}}, {{command: b}}]")
     run.end("a", "1")
     assert (run.states()["b"], run.state) == ("blocked_failed", "failed")
@@ -162,7 +162,7 @@ def test_command_jobs_and_canceled_blocks_cannot_be_unblocked(bk: Contract) -> N
 
 
 def test_a_blocked_build_can_be_canceled(bk: Contract) -> None:
-    """The page lets scheduled, running and failing builds be cancelled; a blocked one: assumed."""
+    """The page names scheduled, running and failing builds; a blocked build is an assumption."""
     run = Run(bk, "steps: [{block: Go}, {command: a}]")
     assert bk.rest("PUT", f"{BUILD}/cancel").json()["state"] == "canceled"
     assert run.states() == {"a": "canceled"}

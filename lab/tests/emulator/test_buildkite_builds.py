@@ -1,4 +1,4 @@
-"""What waits for what in a build, and what its state is.
+"""Dependencies between the jobs of a build, and the state of the build.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/pipelines/configure/{depends_on,soft_fail}.md and step_types/wait_step.md.
@@ -216,7 +216,7 @@ def test_labels_of_parallel_jobs_contain_their_numbers(bk: Contract) -> None:
 
 
 def test_a_label_without_parallel_jobs_stays_as_it_is(bk: Contract) -> None:
-    """The same page: the numbers are of parallel jobs."""
+    """The same page: only labels of parallel jobs contain numbers."""
     assert [job.label for job in bk.jobs("steps: [{command: a, label: 'Up 5 %n'}]")] == ["Up 5 %n"]
 
 
@@ -229,7 +229,7 @@ def test_a_label_without_parallel_jobs_stays_as_it_is(bk: Contract) -> None:
     ],
 )
 def test_a_job_without_a_label_is_named_by_its_command(bk: Contract, step: str, name: str) -> None:
-    """The lab's own rule, for the people who read what it tells."""
+    """The lab's own rule, for readers of its output."""
     assert [job.name for job in bk.jobs(f"steps: [{step}]")] == [name]
 
 
@@ -245,7 +245,7 @@ def test_a_job_without_a_label_is_named_by_its_command(bk: Contract, step: str, 
 def test_a_job_view_names_dependencies_that_no_step_has(
     bk: Contract, steps: str, missing: tuple[str, ...]
 ) -> None:
-    """buildkite/docs depends_on.md, "Order of operations": such a build fails without the job."""
+    """buildkite/docs depends_on.md, "Order of operations": this build fails without the job."""
     job = bk.jobs(f"steps: [{steps}]")[0]
     assert job.missing == missing
     assert (job.state == "waiting_failed") is bool(missing)

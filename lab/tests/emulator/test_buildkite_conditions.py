@@ -1,4 +1,4 @@
-"""`if` and `branches`: which steps come into a build.
+"""`if` and `branches`: the steps that a build omits.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/pipelines/configure/conditionals.md and workflows/branch_configuration.md.
@@ -88,7 +88,7 @@ def test_a_condition_is_evaluated(expression: str, expected: bool) -> None:
     ],
 )
 def test_the_error_of_an_invalid_condition_names_the_position(expression: str, reason: str) -> None:
-    """That such a condition stops the whole pipeline is documented nowhere; the lab says so."""
+    """The lab's own rule: no document says that an invalid condition refuses the whole pipeline."""
     with pytest.raises(ConditionError) as error:
         holds(expression, FACTS)
     assert reason in str(error.value)
@@ -127,7 +127,7 @@ steps:
 
 
 def test_an_omitted_step_is_broken_and_its_dependents_run(bk: Contract) -> None:
-    """Also buildkite/docs depends_on.md and defining_steps.md."""
+    """Further sources: buildkite/docs depends_on.md and defining_steps.md."""
     bk.buildkite.add_pipeline("demo", STEPS, "r")
     request = BuildRequest(
         branch="topic", env={"OWN": "1"}, pull_request=PullRequest(7, "r", "main")

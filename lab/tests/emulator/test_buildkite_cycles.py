@@ -1,8 +1,8 @@
-"""Steps that wait for each other: what makes a circle, and what does not.
+"""Steps that wait for each other: cycles, and dependencies that make no cycle.
 
-Source of who waits for whom: buildkite/docs pages/pipelines/configure/depends_on.md and
-step_types/{group,input,wait}_step.md. That a circle is refused is the lab's own rule: what
-Buildkite does with one is not published.
+Source of the dependencies: buildkite/docs pages/pipelines/configure/depends_on.md and
+step_types/{group,input,wait}_step.md. Refusing a cycle is the lab's own rule: Buildkite's answer to
+a cycle is not published.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def bk() -> Iterator[Contract]:
 def upload(
     session: Session, steps: Sequence[Mapping[str, str]], **more: bool
 ) -> tuple[str, str | None]:
-    """The outcome, and the reason."""
+    """Upload the steps. Returns the outcome and the reason."""
     name = str(uuid.uuid4())
     session.job(
         "POST", "/pipelines?async=true", {"uuid": name, "pipeline": {"steps": steps}, **more}
@@ -46,8 +46,10 @@ LATER = "{command: later, key: x}"
     ],
 )
 def test_gates_inside_a_group_and_inputs_make_no_cycle(bk: Contract, steps: str) -> None:
-    """group_step.md: waits and blocks of a group are of the group; input_step.md: an input has no
-    implicit dependencies."""
+    """group_step.md: waits and blocks of a group hold steps of the group only.
+
+    input_step.md: an input has no implicit dependencies.
+    """
     later = next(job for job in bk.jobs(f"steps: [{steps}]") if job.step_key == "x")
     assert later.state == "scheduled"
 

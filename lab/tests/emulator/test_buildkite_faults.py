@@ -1,4 +1,4 @@
-"""The emulator's fault switches, its events, and the way it serves connections."""
+"""The emulator's fault switches, events and connections."""
 
 from __future__ import annotations
 

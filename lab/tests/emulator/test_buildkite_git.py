@@ -1,4 +1,4 @@
-"""Repositories that git itself clones from the emulator."""
+"""Clones of the emulator's repositories by git itself."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_paths_outside_of_repositories_are_not_served(
 ) -> None:
     bk.buildkite.add_repository("demo", tmp_path)
     request = requests.Request("GET", bk.buildkite.url).prepare()
-    request.url = bk.buildkite.url + path  # requests would tidy it up
+    request.url = bk.buildkite.url + path  # requests would normalize the path
     assert bk.http.send(request).status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""What a job may know and prove: OpenID Connect tokens, and the cluster's secrets.
+"""A job's credentials: OpenID Connect tokens, and the cluster's secrets.
 
 The source of each expectation is named per test.
 """
@@ -133,7 +133,7 @@ def test_the_subject_may_be_a_claim_with_a_permanent_value(bk: Contract, session
 def test_invalid_token_requests_are_refused(
     session: Session, wish: dict[str, object], status: int
 ) -> None:
-    """buildkite/docs platform/limits.md: two hours. Agents stop at 400, 401, 403 and 422."""
+    """buildkite/docs platform/limits.md: two hours. Agents do not retry 400, 401, 403 and 422."""
     assert session.job("POST", "/oidc/tokens", wish).status_code == status
 
 
@@ -159,7 +159,7 @@ def test_the_signature_of_a_changed_oidc_token_is_invalid(bk: Contract, session:
 
 
 def test_the_published_keys_have_no_private_half(bk: Contract) -> None:
-    """RFC 7517; each emulator has a key of its own."""
+    """RFC 7517; each emulator has its own key."""
     (key,) = requests.get(f"{bk.buildkite.url}/.well-known/jwks", timeout=5).json()["keys"]
     assert set(key) == {"kty", "use", "alg", "kid", "n", "e"}
     with contract() as other:
@@ -216,7 +216,7 @@ def test_a_secret_is_given_only_to_the_tokens_own_job(bk: Contract, session: Ses
 def test_a_job_that_meets_any_rule_of_the_policy_may_read_the_secret(
     bk: Contract, session: Session, policy: str, status: int
 ) -> None:
-    """buildkite/docs secrets/buildkite_secrets/access_policies.md; that it is 403 is assumed."""
+    """buildkite/docs secrets/buildkite_secrets/access_policies.md; the status 403 is assumed."""
     bk.buildkite.add_secret("S", "value", policy)
     answer = session.job("GET", "/secrets?key=S")
     assert answer.status_code == status

@@ -73,7 +73,7 @@ def test_invalid_variables_are_refused(text: str, reason: str) -> None:
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
 def test_a_real_agent_interpolates_variables_to_the_same_text(tmp_path: Path) -> None:
-    """The table above, as a whole, by the agent on PATH."""
+    """The whole table above, by the agent on PATH."""
     shown = _dry_run(tmp_path, [text for text, _ in FILLED])
     assert shown.returncode == 0, shown.stderr
     steps = json.loads(shown.stdout)["steps"]
@@ -138,7 +138,7 @@ def test_yaml_scalars_become_the_text_that_agents_write() -> None:
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
 def test_a_real_agent_writes_yaml_scalars_as_the_same_text(tmp_path: Path) -> None:
-    """The table above, as a whole, by the agent on PATH."""
+    """The whole table above, by the agent on PATH."""
     text = "".join(f"  V{n}: {scalar}\n" for n, scalar in enumerate(SCALARS))
     shown = _dry_run_of(tmp_path, f"env:\n{text}steps: [wait]\n")
     env = json.loads(shown.stdout)["env"]
@@ -165,8 +165,10 @@ steps:
 def test_saved_steps_know_some_variables_of_the_build_and_uploaded_steps_all(
     bk: Contract, as_uploaded: bool, number: str
 ) -> None:
-    """buildkite/docs pages/pipelines/configure/environment_variables.md; that the build's own
-    environment counts for saved steps is assumed."""
+    """buildkite/docs pages/pipelines/configure/environment_variables.md.
+
+    Assumed: saved steps also know the build's own environment.
+    """
     bk.buildkite.add_pipeline("demo", STEPS, "r", as_uploaded=as_uploaded)
     request = BuildRequest(branch="topic", message="hello $NAME", env={"OWN": "mine"})
     [job] = bk.buildkite.create_build("demo", request).jobs

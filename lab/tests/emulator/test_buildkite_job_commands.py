@@ -1,7 +1,7 @@
 """Commands inside a job, run by a real buildkite-agent against the emulator.
 
-Each expectation is what buildkite-agent 3.83.1 was seen to do, or the page named by the test.
-Skipped where no agent is on PATH.
+Each expectation is an observation of buildkite-agent 3.83.1, or has its page named by the test. The
+tests are skipped if no agent is on PATH.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def test_a_large_artifact_is_uploaded_in_parts(lab: Room) -> None:
 
 
 def test_an_agent_repeats_an_upload_that_the_storage_refused(lab: Room) -> None:
-    """Seen: ten tries, then state error; so this only sees that it tries again and succeeds."""
+    """Seen: ten tries, then state error; this test checks only one refusal and the repeat."""
     lab.buildkite.faults.answer("storage.upload", 403, times=1)
     begin = time.monotonic()
     _, job = lab.run("echo a > a; buildkite-agent artifact upload a")
@@ -153,7 +153,7 @@ def test_a_job_gets_an_oidc_token_for_itself(lab: Room) -> None:
 
 
 def test_the_agent_itself_serves_locks_and_the_environment_to_its_job(lab: Room) -> None:
-    """The agent serves these to its jobs by itself; the emulator only must not be in the way."""
+    """The agent serves both without a call to Buildkite; the emulator must not interfere."""
     command = (
         "buildkite-agent env get BUILDKITE_JOB_ID\n"
         "buildkite-agent env set ADDED=by-$((1 + 1)) && buildkite-agent env get ADDED\n"

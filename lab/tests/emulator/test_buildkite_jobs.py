@@ -1,6 +1,6 @@
-"""One job on its way: log, end, cancel, time-out, meta-data.
+"""The life of one job: log, end, cancel, timeout, meta-data.
 
-Sources: "seen" stands for what buildkite-agent 3.83.1 was seen to do; the rest is named per test.
+"Seen" marks an observation of buildkite-agent 3.83.1; other sources are named per test.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def session(bk: Contract) -> Session:
 
 
 def test_chunks_in_any_order_are_joined_by_sequence(bk: Contract, session: Session) -> None:
-    """Seen: 126 of 614 chunks out of order, split in the middle of characters and escapes."""
+    """Seen: 126 of 614 chunks out of order, split inside characters and escapes."""
     text = "".join(f"\x1b_bk;t={i}\x07line {i} é\r\n" for i in range(200)).encode()
     parts = [text[start : start + 7] for start in range(0, len(text), 7)]
     numbered = list(enumerate(parts, start=1))
@@ -39,7 +39,7 @@ def test_chunks_in_any_order_are_joined_by_sequence(bk: Contract, session: Sessi
 def test_a_repeated_chunk_counts_once_and_a_gap_does_not_end_the_log(
     bk: Contract, session: Session
 ) -> None:
-    """Seen: after a lost answer the same sequence comes again, maybe after higher ones."""
+    """Seen: after a lost answer the agent repeats a sequence, sometimes after higher ones."""
     for sequence, content in ((1, b"a"), (3, b"c"), (1, b"a"), (3, b"c")):
         assert session.chunk(sequence, content).ok
     assert bk.buildkite.log(session.job_id) == b"ac"
@@ -110,7 +110,7 @@ def test_a_job_without_an_agent_is_canceled_at_once(bk: Contract, state: str) ->
 def test_a_job_with_an_agent_is_canceling_until_the_agent_finishes_it(
     bk: Contract, started: bool, status: str
 ) -> None:
-    """Seen: any exit status, 0 too. That a start is taken meanwhile is an assumption."""
+    """Seen: any exit status, 0 included. Accepting a start while canceling is an assumption."""
     session = bk.agent()
     session.acquire(bk.one_job())
     if started:

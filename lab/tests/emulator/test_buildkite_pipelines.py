@@ -1,8 +1,8 @@
-"""Which pipelines the emulator reads, and what it says of those it does not.
+"""Reading of pipelines, and the errors for invalid and unsupported ones.
 
 Source of each expectation: buildkite/docs pages/pipelines/configure/step_types/command_step.md,
-wait_step.md and the pages of the attributes; that an unsupported attribute is an error is the
-lab's own rule.
+wait_step.md and the pages of the attributes. The error for an unsupported attribute is the lab's
+own rule.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def test_a_build_is_canceled_with_its_jobs(bk: Contract) -> None:
 
 
 def test_a_single_job_is_canceled(bk: Contract) -> None:
-    """The lab's own call: Buildkite has it in its pages and in GraphQL."""
+    """The lab's own call: Buildkite offers it in its web pages and in GraphQL only."""
     create(bk)
     [job_id] = bk.listed()
     assert bk.rest("PUT", f"/jobs/{job_id}/cancel").json()["state"] == "canceled"

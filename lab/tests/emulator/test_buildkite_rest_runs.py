@@ -1,4 +1,4 @@
-"""The REST calls around builds, jobs and agents, beyond the first few.
+"""Further REST calls around builds, jobs and agents.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/apis/rest_api/{builds,jobs,agents,pipelines}.md.
@@ -221,7 +221,7 @@ def test_pipelines_are_listed(bk: Contract) -> None:
 def test_a_call_needs_a_token_with_its_scope(
     bk: Contract, method: str, path: str, scope: str
 ) -> None:
-    """The scope of each call is its page's; 403 without it is an assumption."""
+    """The page of each call names its scope; 403 without the scope is an assumption."""
     every = ["read_builds", "write_builds", "read_job_env", "read_build_logs", "read_agents"]
     [job] = create(bk)["jobs"]
     target = f"/v2/organizations/example{path.format(job=job['id'])}"

@@ -1,4 +1,4 @@
-"""What is tried again, by rule and by hand.
+"""Retries of jobs, by rule and by hand.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/pipelines/configure/retry.md.
@@ -143,7 +143,7 @@ def test_a_manual_retry_lets_the_build_go_on(bk: Contract) -> None:
 def test_the_manual_retry_rule_allows_or_refuses_a_retry_by_hand(
     bk: Contract, manual: str, status: str, refused: int | None
 ) -> None:
-    """buildkite/docs apis/rest_api/jobs.md; 403 for a step that forbids it is an assumption."""
+    """buildkite/docs apis/rest_api/jobs.md; 403 for a forbidding step is an assumption."""
     run = Run(bk, f"steps: [{{command: a, retry: {{manual: {manual}}}}}]")
     run.end("a", status)
     answer = bk.rest("PUT", f"/jobs/{run.job_id('a')}/retry")

@@ -1,4 +1,4 @@
-"""What a stack may say about a job: finish it, leave notices on it; and how often it may call.
+"""A stack's finish and notification calls, and the rate limits.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/apis/agent_api/stacks.md.
@@ -38,7 +38,7 @@ def test_a_stack_may_finish_a_job_with_exit_status_zero(bk: Contract) -> None:
 
 
 def test_a_stack_cannot_finish_a_job_of_an_agent_or_another_stack(bk: Contract) -> None:
-    """An assumption on both counts: no source says."""
+    """Two assumptions: no source describes either case."""
     running, reserved = bk.jobs("steps: [{command: a}, {command: b}]")
     bk.running(running.id)
     bk.register_stack("other")
@@ -58,7 +58,7 @@ def test_a_stack_cannot_finish_a_job_of_an_agent_or_another_stack(bk: Contract) 
 def test_retry_rules_apply_to_jobs_that_a_stack_finishes(
     bk: Contract, automatic: str, retried: bool
 ) -> None:
-    """The range of `*`, which leaves out -1: buildkite/docs pages/pipelines/configure/retry.md."""
+    """`*` excludes -1: buildkite/docs pages/pipelines/configure/retry.md."""
     job_id = bk.one_job(f"steps: [{{command: x, retry: {{automatic: {automatic}}}}}]")
     bk.stack("POST", f"/jobs/{job_id}/finish", {"detail": "x"})
     job = bk.buildkite.job(job_id)

@@ -1,4 +1,4 @@
-"""What the Stacks API promises.
+"""The promises of the Stacks API.
 
 Source of each expectation, unless the test says otherwise: buildkite/docs
 pages/apis/agent_api/stacks.md.
@@ -26,7 +26,7 @@ def message(answer: requests.Response) -> str:
 
 
 def test_registering_creates_a_new_key_and_takes_over_a_known_one() -> None:
-    """The second part: buildkite/agent-stack-k8s pull request 961."""
+    """Source of the takeover: buildkite/agent-stack-k8s pull request 961."""
     with contract(stack=False) as bk:
         first = bk.register_stack(metadata={"owner": "a"})
         again = bk.register_stack(queue_key="deploy", metadata={"owner": "b"})
@@ -91,7 +91,7 @@ def test_the_entry_of_a_scheduled_job_has_all_documented_fields(bk: Contract) ->
 def test_a_job_without_a_queue_is_listed_in_the_default_queue_without_a_queue_rule(
     bk: Contract,
 ) -> None:
-    """buildkite/agent-stack-k8s pull request 604: the queue's rule is not made up."""
+    """buildkite/agent-stack-k8s pull request 604: Buildkite adds no queue rule."""
     job_id = bk.one_job()
     [listed] = bk.stack("GET", "/scheduled-jobs?queue_key=default").json()["jobs"]
     assert (listed["id"], listed["agent_query_rules"]) == (job_id, [])
@@ -126,7 +126,7 @@ def test_a_cursor_stays_valid_after_its_job_left_the_list(bk: Contract) -> None:
 
 
 def test_a_paused_queue_lists_its_jobs_with_the_pause_flag(bk: Contract) -> None:
-    """That it still lists is an assumption: no source says that the list is empty."""
+    """An assumption: no source says that the list of a paused queue is empty."""
     job_id = bk.one_job()
     bk.buildkite.faults.paused_queues.add("default")
     answer = bk.stack("GET", "/scheduled-jobs?queue_key=default").json()

@@ -1,7 +1,7 @@
-"""Commands inside a job: the same table for a real buildkite-agent and for the stand-in.
+"""Commands inside a job: one table for a real buildkite-agent and for the stand-in.
 
-The expectations are what buildkite-agent 3.83.1 was seen to do. The real agent's part is skipped
-where none is on PATH.
+The expectations are observations of buildkite-agent 3.83.1. Tests with the real agent are skipped
+if none is on PATH.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def stand_in(tmp_path: Path) -> Iterator[Room]:
 
 
 def run(lab: Room, command: str, attributes: str = "") -> JobView:
-    """Run a job in which `buildkite-agent` is the agent that runs it, whichever is on PATH."""
+    """Run a job; its `buildkite-agent` is the program that runs the job, not the one on PATH."""
     path = f"{lab.program.parent}:{os.environ['PATH']}"
     return lab.run(command, attributes, PATH=path)[1]
 
@@ -84,14 +84,14 @@ def test_artifact_paths_are_uploaded_after_the_command_for_any_exit_status(
 
 
 def test_a_refused_artifact_upload_fails_a_job_with_exit_status_zero(lab: Room) -> None:
-    """Seen: create 422 is not repeated, and the job's status is 1."""
+    """Seen: the agent does not repeat create after 422, and the job's status is 1."""
     lab.buildkite.faults.answer("agent.artifacts-create", 422)
     job = run(lab, "echo a > a", "artifact_paths: a")
     assert job.exit_status == 1
 
 
 def test_a_failing_pre_artifact_hook_prevents_the_upload(lab: Room) -> None:
-    """Seen: it fails a good job with its own status, and leaves the 4 of a failed one."""
+    """Seen: its status replaces a command's 0, but not a failed command's 4."""
     lab.hook("pre-artifact", "exit 41")
     for command, status in (("echo a > a", 41), ("echo a > a; exit 4", 4)):
         job = run(lab, command, "artifact_paths: a")

@@ -1,4 +1,4 @@
-"""The states of a job: every way between them, and what a log tells."""
+"""The states of a job with all transitions, and the times in a log."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_only_the_stated_transitions_are_allowed(before: JobState, after: JobSta
 def test_every_state_has_its_transitions_and_can_be_reached() -> None:
     assert set(WAYS) == set(map(str, JobState)) == set(map(str, TRANSITIONS))
     reached = set().union(*TRANSITIONS.values())
-    # A job whose `if` is false, or whose step was skipped, never was in another state.
+    # Jobs with a false `if` and skipped jobs are created in these states.
     assert set(JobState) - reached == {JobState.SKIPPED, JobState.BROKEN}
     ends = {state for state, ways in TRANSITIONS.items() if not ways}
     assert ends | {JobState.WAITING_FAILED, JobState.BLOCKED_FAILED} == ENDED
@@ -74,7 +74,7 @@ LOG = (
 
 @pytest.mark.parametrize(("lines", "second"), [(6, 5), (5, None), (3, None), (2, None), (0, None)])
 def test_the_commands_first_output_line_follows_its_echo(lines: int, second: int | None) -> None:
-    """Seen with buildkite-agent 3.83.1: the command is echoed line by line before it runs."""
+    """Seen with buildkite-agent 3.83.1: the command is echoed line by line before it starts."""
     log = JobLog()
     for sequence, line in enumerate(LOG[:lines], start=1):
         log.add(sequence, line)

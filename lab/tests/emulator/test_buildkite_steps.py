@@ -1,7 +1,7 @@
-"""Steps as their jobs read, change and cancel them; and builds cancelled from inside.
+"""Reads, updates and cancels of steps by their jobs; and builds cancelled by a job.
 
-Source: buildkite/agent api/steps.go and buildkite/docs pages/agent/cli/reference/step.md; what is
-assumed says so.
+Source: buildkite/agent api/steps.go and buildkite/docs pages/agent/cli/reference/step.md;
+assumptions are named per test.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def read(session: Session, attribute: str, key: str = "one", **more: str) -> str
 def test_step_get_returns_an_attribute_as_text(
     session: Session, key: str, attribute: str, output: str
 ) -> None:
-    """The words for the state, and that nothing is an empty text, are assumed."""
+    """Assumed: the words for the state, and an empty text for null."""
     assert read(session, attribute, key) == output
 
 
 def test_step_get_of_lists_and_whole_steps_needs_a_format(session: Session) -> None:
-    """buildkite/agent clicommand/step_get.go; agents repeat every refusal but 400, 401 and 404."""
+    """buildkite/agent clicommand/step_get.go; agents repeat refusals except 400, 401 and 404."""
     assert json.loads(read(session, "agents", format="json")) == ["os=linux"]
     assert json.loads(read(session, "", format="json"))["label"] == "One"
     for body in ({"attribute": "agents"}, {}, {"attribute": "colour"}, {"format": "xml"}):
@@ -108,7 +108,7 @@ def test_the_outcome_of_a_step_follows_its_jobs(
 def test_a_repeated_update_changes_a_label_once_and_append_extends_it(
     bk: Contract, session: Session
 ) -> None:
-    """buildkite/agent api/steps.go: an update carries an id, as it may be sent again."""
+    """buildkite/agent api/steps.go: an update has an id, because agents may repeat it."""
     more = {"attribute": "label", "value": " and more", "append": True, "idempotency_uuid": "u1"}
     for _ in range(2):
         assert step(session, "one", **more).status_code == 200
@@ -187,7 +187,7 @@ def test_a_step_is_cancelled_with_all_its_jobs(bk: Contract) -> None:
 
 
 def test_a_forced_cancel_ends_jobs_after_the_grace_period(bk: Contract) -> None:
-    """buildkite/agent clicommand/step_cancel.go: ten seconds, or as many as it is told."""
+    """buildkite/agent clicommand/step_cancel.go: ten seconds by default."""
     first, second, last = bk.jobs(
         "steps: [{command: a, key: a}, {command: b, key: b}, {command: c}]"
     )

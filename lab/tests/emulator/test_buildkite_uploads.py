@@ -31,7 +31,7 @@ def uploader(
 
 
 def upload(session: Session, steps: object, **more: Any) -> tuple[str, str | None]:
-    """The outcome as an agent polls for it, and the reason."""
+    """Upload the steps as an agent does. Returns the polled outcome and the reason."""
     pipeline = {"steps": steps} if isinstance(steps, list) else steps
     body = {"uuid": str(uuid.uuid4()), "pipeline": pipeline, **more}
     answer = session.job("POST", "/pipelines?async=true", body)
@@ -44,7 +44,7 @@ def upload(session: Session, steps: object, **more: Any) -> tuple[str, str | Non
 
 
 def test_uploaded_steps_follow_the_uploading_step(bk: Contract) -> None:
-    """Seen with buildkite-agent 3.83.1: 202 with a place to ask; a later upload comes first."""
+    """Seen with buildkite-agent 3.83.1: 202 with a URL to poll; a later upload comes first."""
     run, session = uploader(bk)
     assert upload(session, [{"command": "a"}, "wait", {"command": "b"}]) == ("applied", None)
     assert upload(session, [{"command": "c"}]) == ("applied", None)
@@ -80,8 +80,11 @@ def test_dependents_of_an_uploading_step_wait_for_its_uploads(bk: Contract) -> N
 
 
 def test_uploads_wait_for_their_uploader_if_steps_name_dependencies(bk: Contract) -> None:
-    """buildkite/skills pull request 22 ("in DAG mode"); buildkite/dynamic-pipeline-example pull
-    request 6 for pipelines of waits alone, where they start at once."""
+    """buildkite/skills pull request 22 ("in DAG mode").
+
+    In pipelines of waits only, uploads start at once: buildkite/dynamic-pipeline-example pull
+    request 6.
+    """
     run, session = uploader(bk, "steps: [{command: up, depends_on: ~}]")
     upload(session, [{"command": "a"}])
     assert run.states()["a"] == "waiting"
@@ -90,7 +93,7 @@ def test_uploads_wait_for_their_uploader_if_steps_name_dependencies(bk: Contract
 
 
 def test_an_upload_with_a_repeated_uuid_is_applied_once(bk: Contract) -> None:
-    """Seen with buildkite-agent 3.83.1: a lost answer is repeated with the same uuid."""
+    """Seen with buildkite-agent 3.83.1: after a lost answer it repeats the same uuid."""
     run, session = uploader(bk)
     same = str(uuid.uuid4())
     for _ in range(2):
@@ -188,7 +191,7 @@ def test_an_invalid_upload_is_rejected_and_changes_nothing(
      {"uuid": str(uuid.uuid4())}],
 )  # fmt: skip
 def test_an_upload_needs_a_uuid_and_a_pipeline(bk: Contract, body: dict[str, Any]) -> None:
-    """That agents take 422 for final: seen with buildkite-agent 3.83.1."""
+    """Seen with buildkite-agent 3.83.1: it does not retry after 422."""
     _, session = uploader(bk)
     assert session.job("POST", "/pipelines?async=true", body).status_code == 422
 
@@ -203,8 +206,10 @@ def test_a_canceled_build_rejects_uploads(bk: Contract) -> None:
 
 
 def test_the_environment_of_a_file_reaches_its_steps_and_later_uploads(bk: Contract) -> None:
-    """buildkite/docs environment_variables.md: `env` of a file is as if each step had it, further
-    uploads too; the step's own wins."""
+    """buildkite/docs environment_variables.md: `env` of a file applies to each of its steps.
+
+    It also applies to later uploads; a step's own variable wins.
+    """
     run, session = uploader(bk, "{env: {A: saved, B: saved}, steps: [{command: up}, {command: z}]}")
     pipeline = {
         "env": {"B": "file", "C": "file"},
@@ -238,7 +243,7 @@ def test_conditions_are_evaluated_at_the_upload(bk: Contract) -> None:
 def test_uploaded_jobs_follow_earlier_jobs_of_their_concurrency_group(
     bk: Contract,
 ) -> None:
-    """controlling_concurrency.md: jobs inherit the time of their upload."""
+    """controlling_concurrency.md: jobs are ordered by the time of their upload."""
     gate = {"concurrency": 1, "concurrency_group": "g"}
     run, session = uploader(bk)
     bk.clock.advance(seconds=1)
@@ -268,8 +273,11 @@ steps:
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")
 def test_a_real_agent_uploads_a_pipeline_file(tmp_path: Path) -> None:
-    """Seen with buildkite-agent 3.83.1; a second upload of the same keys is rejected with the
-    reason in the log and exit status 1."""
+    """Seen with buildkite-agent 3.83.1.
+
+    A second upload of the same keys is rejected; the reason is in the log, and the exit status is
+    1.
+    """
     with room("real", tmp_path) as lab:
         script = f"cat > p.yml <<'END'\n{FILE}END\nbuildkite-agent pipeline upload p.yml\n"
         status, job = lab.run(script + "buildkite-agent pipeline upload p.yml\n")

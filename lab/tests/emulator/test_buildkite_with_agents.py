@@ -1,7 +1,7 @@
-"""Agents against the emulator: the same table for a real buildkite-agent and for the stand-in.
+"""Agents against the emulator: one table for a real buildkite-agent and for the stand-in.
 
-The expectations are what buildkite-agent 3.83.1 was seen to do. The real agent's part is skipped
-where none is on PATH.
+The expectations are observations of buildkite-agent 3.83.1. Tests with the real agent are skipped
+if none is on PATH.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def test_output_of_a_long_job_arrives_while_it_runs(lab: Room) -> None:
 
 
 def test_a_job_has_a_terminal_with_a_size(lab: Room) -> None:
-    """Else a pager, as `git log` starts one, waits for somebody to press a key."""
+    """Without a size, a pager such as that of `git log` waits for a key."""
     _, job = lab.run('echo "$TERM $(stty size)"')
     assert job.outcome == "passed"
     assert b"\x07xterm-256color 100 160" in lab.buildkite.log(job.id)
@@ -108,7 +108,7 @@ def test_a_large_log_arrives_whole_and_in_order(lab: Room) -> None:
     ids=["sleep", "trap"],
 )
 def test_a_canceled_job_ends_soon_with_the_cancel_reason(lab: Room, command: str) -> None:
-    """Seen: the exit status is a race; only the reason can be relied on."""
+    """Seen: the exit status is a race; only the reason is reliable."""
     job = lab.job(f"echo started; {command}")
     agent = lab.start(job.id)
     lab.wait_for_output(job.id, b"\x07started")
@@ -140,7 +140,7 @@ def test_a_job_that_takes_too_long_is_timed_out(lab: Room) -> None:
 
 
 def test_a_process_left_in_the_background_ends_with_the_job(lab: Room) -> None:
-    """Seen: on its terminal it is hung up on, and does not hold up the end."""
+    """Seen: its terminal hangs up on it, so it does not delay the end."""
     status, job = lab.run('sleep 600 & echo "left=$!"')
     assert (status, job.outcome) == (0, "passed")
     left = re.search(rb"\x07left=(\d+)", lab.buildkite.log(job.id))
@@ -172,7 +172,7 @@ def test_one_terminate_signal_lets_the_job_end_and_two_do_not(lab: Room) -> None
     agent = lab.start(job.id)
     lab.wait_for_output(job.id, b"\x07started")
     agent.signal(signal.SIGTERM)
-    # Two of the same signal at once would count as one.
+    # Two equal signals at once would be delivered as one.
     time.sleep(0.1)
     agent.signal(signal.SIGTERM)
     assert agent.exit_status() == 0

@@ -1,4 +1,4 @@
-"""What the tests of the local AWS share: a lab without machines, and refusals as data."""
+"""Shared parts of the local AWS's tests: a lab without machines, and refusals as data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FAST = Delays(
 
 
 class EmptyRoom:
-    """A machine room in which nothing runs: it only remembers what has power."""
+    """A machine room that runs nothing and records which instances have power."""
 
     def __init__(self, view: InstanceView, listener: Listener) -> None:
         self.view = view
@@ -74,7 +74,7 @@ class Lab:
         return self.rooms[-1]
 
     def later(self, seconds: float) -> None:
-        """Have the lab's clock go ahead; what waits for real time still waits."""
+        """Advance the lab's clock; waits for real time do not end earlier."""
         self.ahead += seconds
 
     @property
@@ -82,7 +82,7 @@ class Lab:
         return self.rooms[-1]
 
     def client(self, service: str, keys: Keys | None = None) -> Any:
-        """A client that does not retry, as the operator or with other keys."""
+        """A client without retries, with the operator's keys or others."""
         held = keys or self.aws.operator
         key = service, f"{held.access_key}{held.secret_key}{held.token}"
         if key not in self._clients:
@@ -126,7 +126,7 @@ def principal(kind: Kind, name: str) -> Principal:
 
 
 def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, int]:
-    """Code and HTTP status with which AWS refuses a call."""
+    """Code and HTTP status of AWS's refusal of a call."""
     try:
         call(**parameters)
     except ClientError as error:

@@ -12,13 +12,13 @@ from mayfly_lab.machines.ground import Ground, Kind
 
 @pytest.fixture(scope="session")
 def machine_grounds() -> dict[str, Ground | str]:
-    """What kinds of machine this host can hold."""
+    """The kinds of machine that this host supports."""
     return grounds()
 
 
 @pytest.fixture(params=list(Kind))
 def ground(request: pytest.FixtureRequest, machine_grounds: dict[str, Ground | str]) -> Ground:
-    """Each kind of ground for machines, one after another."""
+    """One kind of machine ground; tests run once for each kind."""
     found = machine_grounds[request.param]
     if isinstance(found, str):
         pytest.skip(found)

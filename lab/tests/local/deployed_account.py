@@ -1,4 +1,4 @@
-"""An account with everything deployed: the control plane, its nested queue and a further one."""
+"""An account with everything deployed: the control plane, its nested queue, and a further queue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HARMLESS = json.dumps(
 
 @dataclass
 class Account:
-    """What was deployed, and clients to look at it."""
+    """A deployed account, with clients to read it."""
 
     lab: Lab
     deployed: Deployed
@@ -35,14 +35,14 @@ class Account:
         return self.lab.client(service)
 
     def resources(self, stack: str) -> dict[str, dict[str, Any]]:
-        """By logical id."""
+        """The stack's resources by logical id."""
         found = self.client("cloudformation").list_stack_resources(StackName=stack)
         return {each["LogicalResourceId"]: each for each in found["StackResourceSummaries"]}
 
 
 @contextmanager
 def an_account(home: Path, sources: Path) -> Iterator[Account]:
-    """Deploy into a lab of its own; the functions do not run."""
+    """Deploy into a new lab; the functions do not run."""
     policies = {}
     with a_lab(home, FAST) as lab:
         for kind in ("Bootstrap", "Sandbox"):
@@ -72,7 +72,7 @@ def an_account(home: Path, sources: Path) -> Iterator[Account]:
                 "AlarmAddress": "ops@example.org",
             },
         )
-        # The functions themselves are not what is looked at here, and Buildkite is not there.
+        # The functions must not run: these tests do not read them, and Buildkite is missing.
         lab.aws.functions.invoke = lambda name, event: Outcome("r")  # type: ignore[method-assign]
         yield Account(lab, lab.aws.deploy(deployment))
 

@@ -1,4 +1,4 @@
-"""The sources with the templates as `make bundle` writes them, wherever the checkout stands."""
+"""Copies of the sources with fresh generated templates, independent of the checkout's state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def fresh_sources(copy: Path) -> Path:
-    """Copy what is deployed into `copy`, its generated parts made anew."""
+    """Copy the deployed files into `copy`, with generated parts renewed as by `make bundle`."""
     for name in ("stacks", "functions", "layers", "build"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "template.yaml", copy)

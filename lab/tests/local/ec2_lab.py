@@ -1,4 +1,4 @@
-"""What the tests of the local EC2 share: profiles, launch templates, and short words for calls."""
+"""Shared parts of the local EC2's tests: profiles, launch templates, and short calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USER_DATA = b"#!/bin/bash\necho boots\n"
 
 @dataclass
 class Ec2Lab:
-    """A lab with two profiles and a launch template, as a queue's stack makes them."""
+    """A lab with two profiles and a launch template, as a queue's stack creates them."""
 
     lab: Lab
     bootstrap: str
@@ -28,13 +28,13 @@ class Ec2Lab:
         return self.lab.client("ec2")
 
     def run(self, count: int = 1, **options: Any) -> list[str]:
-        """RunInstances from the template; the ids."""
+        """RunInstances from the template. Returns the ids."""
         options.setdefault("LaunchTemplate", {"LaunchTemplateId": self.template})
         answer = self.ec2.run_instances(MinCount=1, MaxCount=count, **options)
         return [instance["InstanceId"] for instance in answer["Instances"]]
 
     def running(self, count: int = 1, **options: Any) -> list[str]:
-        """RunInstances, and wait until they have power."""
+        """RunInstances, and wait until the instances have power. Returns the ids."""
         ids = self.run(count, **options)
         eventually(lambda: set(ids) <= self.lab.room.powered.keys())
         return ids
@@ -65,7 +65,7 @@ class Ec2Lab:
         return answer
 
     def one(self, instance_id: str) -> dict[str, Any]:
-        """What DescribeInstances says of an instance."""
+        """The description of an instance by DescribeInstances."""
         answer = self.ec2.describe_instances(InstanceIds=[instance_id])
         found: dict[str, Any] = answer["Reservations"][0]["Instances"][0]
         return found
@@ -75,7 +75,7 @@ class Ec2Lab:
         return str(self.one(instance_id)["State"]["Name"])
 
     def reaches(self, instance_id: str, state: str) -> None:
-        """Wait for a state."""
+        """Wait until the instance has this state."""
         eventually(lambda: self.state(instance_id) == state)
 
     def associations(self, instance_id: str) -> list[tuple[str, str, str]]:
@@ -89,7 +89,7 @@ class Ec2Lab:
         ]
 
     def replace(self, instance_id: str, profile: str) -> str:
-        """Replace the profile; the new association's id."""
+        """Replace the profile. Returns the new association's id."""
         old = self.associations(instance_id)[-1][0]
         answer = self.ec2.replace_iam_instance_profile_association(
             AssociationId=old, IamInstanceProfile={"Arn": profile}
@@ -98,7 +98,7 @@ class Ec2Lab:
 
 
 def ec2_lab(lab: Lab) -> Ec2Lab:
-    """Make profiles and a launch template in a lab."""
+    """Create profiles and a launch template in a lab."""
     iam, ec2 = lab.client("iam"), lab.client("ec2")
     profiles = {}
     for kind in ("bootstrap", "sandbox"):

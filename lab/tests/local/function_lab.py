@@ -1,4 +1,4 @@
-"""A tiny function and all that it needs to run in a worker, without the rest of AWS."""
+"""A small function with everything that its worker needs, without the rest of AWS."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def handler(event, context):
 
 
 def spec(home: Path, **changes: Any) -> FunctionSpec:
-    """The function `mayfly-echo`, its code and a layer written below `home`."""
+    """The function `mayfly-echo`; its code and a layer are written below `home`."""
     code, layer = home / "task", home / "layer"
     code.mkdir(exist_ok=True)
     layer.mkdir(exist_ok=True)
@@ -96,7 +96,7 @@ def environment(
 
 @contextmanager
 def a_world(home: Path) -> Iterator[World]:
-    """What functions and triggers need of a local AWS; moto is not started."""
+    """The parts of a local AWS for functions and triggers; moto is not started."""
     config = LabConfig(home=home, delays=FAST)
     world = World(config, Cloud(config.region), Journal(home / "journal.jsonl"))
     world.timers.start()
@@ -120,7 +120,7 @@ def functions(world: World, *specs: FunctionSpec) -> Iterator[Functions]:
 
 
 class CountedFunctions:
-    """Functions that end as a list says, and in success after that."""
+    """Functions that end with the given results in order, and with success after those."""
 
     def __init__(self, a_spec: FunctionSpec, *ends: Outcome | type[Exception]) -> None:
         self._spec = a_spec

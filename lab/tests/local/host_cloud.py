@@ -1,4 +1,4 @@
-"""A small AWS that one instance needs: its bundle, its role, its mailbox, and an agent to fetch."""
+"""A small AWS for one instance: its bundle, role, mailbox, and an agent to download."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ id -un | tell user; echo "$*" | tell arguments; echo "$BUILDKITE_AGENT_NAME" | t
 
 @dataclass
 class HostCloud:
-    """Answers one instance, and does for it what the control plane does."""
+    """Answers one instance's calls, and plays the control plane's part for it."""
 
     ec2: ScriptedEc2
     job: str = KNOCK
@@ -69,7 +69,7 @@ class HostCloud:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def user_data(self) -> str:
-        """The user data as the template makes it."""
+        """The user data as the template writes it."""
         host = {
             "protocol": 1,
             "stack": "stack",
@@ -90,11 +90,11 @@ class HostCloud:
         return text.replace("__MAYFLY_HOST_JSON__", json.dumps(host)).removeprefix("#!/bin/bash\n")
 
     def phases(self) -> list[tuple[str, str]]:
-        """Who reported what, in order: the row's role and the phase."""
+        """All reports in order, as pairs of the row's role and the phase."""
         return [(row.partition(":")[0], report["phase"]) for row, report in self.reports]
 
     def __call__(self, request: Request) -> Answer:
-        """The answer of whichever service the request is for."""
+        """The answer of the service that the request addresses."""
         operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
         path = unquote(request.url.path)
         if operation:
@@ -171,13 +171,13 @@ class HostCloud:
             entry = tarfile.TarInfo("buildkite-agent")
             entry.size, entry.mode = len(content), 0o755
             tar.addfile(entry, io.BytesIO(content))
-        # Without a time in its head, so that it is the same bytes at each request.
+        # Without a timestamp in the header, so each request gets the same bytes.
         return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 @cache
 def bundle() -> bytes:
-    """The instance bundle of the sources as they are, packed as `sam build` does."""
+    """The instance bundle of the present sources, packed as by `sam build`."""
     with tempfile.TemporaryDirectory() as directory:
         packed = Path(directory, "bundle")
         subprocess.run([sys.executable, LAYER / "bundle.py", packed], check=True)

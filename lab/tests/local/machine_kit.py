@@ -1,4 +1,4 @@
-"""A machine room with a scripted EC2 and a small server behind it."""
+"""A machine room with a scripted EC2 and a small server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 60.0
 
 
 def a_boot(user_data: str | bytes = "", **changes: Any) -> Boot:
-    """A first boot; a script gets its first line."""
+    """A first boot; a script gets its first line added."""
     if isinstance(user_data, str):
         user_data = f"#!/bin/bash\n{user_data}".encode()
     values: dict[str, Any] = {
@@ -43,7 +43,7 @@ def a_boot(user_data: str | bytes = "", **changes: Any) -> Boot:
 
 
 def a_profile(kind: str) -> ServedProfile:
-    """The profile `kind`, whose role is `kind`-role."""
+    """The profile `kind` with the role `kind`-role."""
     keys = Keys(
         f"ASIA{kind.upper()}", f"secret-{kind}", f"token-{kind}", now() + timedelta(hours=6)
     )
@@ -57,7 +57,7 @@ def now() -> datetime:
 
 @dataclass
 class ScriptedEc2:
-    """An EC2 that says what the test wants; implements InstanceView."""
+    """An EC2 with answers set by the test; implements InstanceView."""
 
     profiles: dict[str, ServedProfile | None] = field(default_factory=dict)
     stale: dict[str, Keys] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class ScriptedEc2:
 
 @dataclass
 class Bench:
-    """A room and all that it is connected to."""
+    """A machine room with its EC2, server and faults."""
 
     room: Room
     ground: Ground
@@ -99,7 +99,7 @@ class Bench:
         self.room.boot(a_boot(user_data, **changes))
 
     def run(self, user_data: str, **changes: Any) -> str:
-        """Boot a machine with this script, which is then switched off; its console."""
+        """Boot a machine with this script, which then switches off. Returns its console."""
         instance_id = changes.get("instance_id", INSTANCE)
         self.boot(f"{user_data}\npoweroff\n", **changes)
         self.until_off(instance_id)
@@ -112,13 +112,13 @@ class Bench:
         assert held, {each: self.room.console(each) for each in wanted - set(self.ec2.off)}
 
     def until_said(self, text: str, instance_id: str = INSTANCE) -> str:
-        """Wait until the console shows a text; all of the console."""
+        """Wait until the console contains a text. Returns the whole console."""
         until(lambda: text in self.room.console(instance_id), self.room.console, instance_id)
         return self.room.console(instance_id)
 
 
 def until(happened: Callable[[], object], tell: Callable[..., object], *about: object) -> None:
-    """Wait for something that another program does; `tell` says what is there instead."""
+    """Wait for an effect of another program; `tell` returns the text for the failure."""
     end = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < end, tell(*about)
@@ -132,7 +132,7 @@ def a_bench(
     ec2: ScriptedEc2 | None = None,
     **config: Any,
 ) -> Iterator[Bench]:
-    """A room on this ground, whose machines find a server at AWS_ENDPOINT_URL."""
+    """A room on this ground; its machines find a server at AWS_ENDPOINT_URL."""
     requests: list[Request] = []
 
     def answer(request: Request) -> Answer:
@@ -161,7 +161,7 @@ def a_bench(
 
 
 def grounds() -> dict[str, Ground | str]:
-    """Each kind of machine: its ground, or why this host has none."""
+    """The ground of each kind of machine, or the reason why this host has none."""
     found = survey()
     namespaces = found.ground if found.ground.kind is Kind.NAMESPACES else found.reason
     return {Kind.NAMESPACES: namespaces, Kind.DIRECTORY: directory_ground()}

@@ -1,4 +1,4 @@
-"""The real functions in the local AWS: woken by what the template says, and never denied."""
+"""The real functions in the local AWS: woken by the template's triggers, and never denied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local.waiting import eventually
 from mayfly_lab.aws.deploy.stacks import Deployed, Deployment, QueueStack
 from mayfly_lab.aws.front.call import Kind
 
-# The schedules are kept quiet, so that what wakes a function is what the test did.
+# Schedules are slow, so only the test's own action wakes a function.
 QUIET = replace(FAST, first_tick=3600.0)
 NOBODY = "http://127.0.0.1:9/v3"
 SCHEDULE = (Path(__file__).parents[3] / "events" / "schedule.json").read_bytes()
@@ -38,7 +38,7 @@ def deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
 
 
 def invocations(lab: Lab, name: str) -> list[str]:
-    """How each invocation of a function has ended so far; empty for success."""
+    """The error of each invocation of a function so far; empty for success."""
     ended = lab.aws.journal.select(operation="Invocation")
     named = [each for each in ended if each.resources["FunctionName"] == f"mayfly-{name}"]
     return [str(each.resources["error"]) for each in named]

@@ -1,4 +1,4 @@
-"""States that pass: here each lasts for as long as the test wants."""
+"""Transient instance states, each held for as long as the test needs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_pending_instance_that_is_terminated_never_boots(cloud: Ec2Lab) -> Non
     instance_id = cloud.run()[0]
     cloud.ec2.terminate_instances(InstanceIds=[instance_id])
     aws = cloud.lab.aws
-    aws.ec2.life._run(aws.ec2.get(instance_id))  # the timer of its launch
+    aws.ec2.life._run(aws.ec2.get(instance_id))  # the callback of the launch's timer
     assert instance_id not in {boot.instance_id for boot in cloud.lab.room.boots}
 
 

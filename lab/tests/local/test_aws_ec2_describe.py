@@ -59,7 +59,7 @@ def test_an_instance_missing_from_describe_can_be_terminated(cloud: Ec2Lab) -> N
 
 @pytest.fixture(scope="module")
 def shown(cloud: Ec2Lab) -> str:
-    """An instance of which a filter can say something."""
+    """An instance with a value for every filter."""
     subnet: dict[str, Any] = {
         "ImageId": cloud.image,
         "InstanceType": "r7i.large",

@@ -20,7 +20,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ec2Lab]:
 
 
 @pytest.fixture(autouse=True)
-def no_fault_survives(cloud: Ec2Lab) -> Iterator[None]:
+def clear_faults(cloud: Ec2Lab) -> Iterator[None]:
     yield
     cloud.lab.aws.faults.clear()
 

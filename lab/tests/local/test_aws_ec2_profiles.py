@@ -11,7 +11,7 @@ from local.ec2_lab import Ec2Lab, ec2_lab
 from mayfly_lab.aws.ec2.moments import Aspect
 from mayfly_lab.contracts import InstanceView
 
-# Long enough to look at each moment: the tests set the clock ahead.
+# Long delays, so each moment can be checked: the tests advance the clock.
 MINUTE = 60.0
 SLOW = replace(FAST, association=MINUTE, imds_swap=MINUTE, imds_linger=MINUTE)
 
@@ -23,7 +23,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ec2Lab]:
 
 
 @pytest.fixture(autouse=True)
-def no_fault_survives(cloud: Ec2Lab) -> Iterator[None]:
+def clear_faults(cloud: Ec2Lab) -> Iterator[None]:
     yield
     cloud.lab.aws.faults.clear()
 

@@ -33,7 +33,7 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A killed child of a killed parent may wait as a zombie for init.
+    # A killed child of a killed parent may remain a zombie until init reaps it.
     status = Path(f"/proc/{pid}/status")
     return not (status.exists() and "State:\tZ" in status.read_text())
 
@@ -156,7 +156,7 @@ def test_a_worker_can_be_killed_in_the_middle_of_an_invocation(
 def test_the_kill_fault_ends_the_next_invocation_after_its_delay(
     account: Functions, world: World, tmp_path: Path
 ) -> None:
-    assert account.invoke(ARN, {}).ok  # so that the worker is up
+    assert account.invoke(ARN, {}).ok  # starts the worker
     world.faults.parse("kill=echo,value=50ms")
     event = {"do": "sleep", "file": str(tmp_path / "f"), "seconds": 300}
     assert not account.invoke(ARN, event).ok
@@ -178,7 +178,7 @@ def test_an_event_for_a_dead_worker_is_handled_by_a_new_one(account: Functions) 
     (idle,) = account._by_arn[ARN].idle
     unread, broken = os.pipe()
     os.close(unread)
-    os.dup2(broken, idle._events)  # its death, seen only when it gets its next event
+    os.dup2(broken, idle._events)  # the next event finds the worker dead
     os.close(broken)
     again = account.invoke(ARN, {"n": 2})
     assert again.ok

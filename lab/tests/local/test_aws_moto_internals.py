@@ -1,4 +1,4 @@
-"""What the lab calls inside moto, by name and parameters: another moto fails here."""
+"""moto's internals that the lab calls, by name and parameters: a changed moto fails here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sqs.models import Queue, SQSBackend
 from moto.ssm.models import SimpleSystemManagerBackend
 
-# Each with the parameters that the lab passes, or counts on by position.
+# Each symbol with the parameters that the lab passes by name or position.
 USED: list[tuple[Any, str, str]] = [
     (BackendDict, "reset", ""),
     (CloudWatchBackend, "put_metric_alarm", "name namespace metric_name comparison_operator"),

@@ -1,4 +1,4 @@
-"""What the lab replaces in moto is what it was written for, and is put back."""
+"""The lab's patches of moto: each fits the installed moto, and each is reverted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mayfly_lab.aws.patches import MOTO, MotoChangedError, Patch, Patches
 
 
 def labs_patches() -> list[Patch]:
-    """All of them, as a `LocalAws` installs them."""
+    """All patches, as a `LocalAws` installs them."""
     modules: list[Callable[[], list[Patch]]] = [
         application.patches,
         cloud.patches,
@@ -124,7 +124,7 @@ def test_a_failed_start_leaves_moto_unpatched(tmp_path: Path) -> None:
 
 
 class Resources(dict[str, Any]):
-    """A resource map as moto's parser asks it."""
+    """A resource map with the interface that moto's parser uses."""
 
 
 def cleaned(expression: Any, **values: Any) -> Any:

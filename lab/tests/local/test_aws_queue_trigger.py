@@ -1,4 +1,4 @@
-"""A queue that wakes a function, with one that is only counted."""
+"""The queue trigger of functions, with a function that only counts its calls."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_sending_a_message_does_not_wait_for_the_function(
 ) -> None:
     sqs.get_queue("nudge").lambda_event_source_mappings[ARN] = object()
     with polling(world, CountedFunctions(spec(tmp_path))):
-        send(sqs, "a")  # stock moto would have invoked a container in here
+        send(sqs, "a")  # stock moto would invoke a container in this call
         eventually(lambda: left(sqs) == 0)
 
 

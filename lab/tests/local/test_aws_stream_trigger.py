@@ -1,4 +1,4 @@
-"""A table's stream that wakes a function, with one that is only counted."""
+"""The stream trigger of functions, with a function that only counts its calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What wakes functions: time, rules, retries. No function runs here, only calls are counted."""
+"""Asynchronous invocations, schedules and rules. No function runs; calls are only counted."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_an_unsupported_schedule_expression_is_refused(expression: str) -> None:
 
 
 class Target:
-    """Collects what rules deliver."""
+    """Collects the events that rules deliver."""
 
     def __init__(self) -> None:
         self.delivered: list[tuple[str, Any]] = []
@@ -184,7 +184,7 @@ def test_events_can_be_lost_and_duplicated(
     rule(events, "stopped", STOPPED)
     world.faults.parse(f"{fault}=aws.ec2/*,count=1")
     change(bus, "stopped")
-    change(bus, "terminated")  # the fault is spent by now
+    change(bus, "terminated")  # the fault is used up
     eventually(lambda: len(target.delivered) == count + 1)
     assert [each["detail"]["state"] for _, each in target.delivered].count("stopped") == count
 

@@ -1,4 +1,4 @@
-"""What a person reads who asked for what cannot be: one line, exit code 2, nothing started."""
+"""Refusals of invalid arguments: one line, exit code 2, and nothing started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOOD = "steps:\n  - command: 'true'\n"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of its own to work in; whatever is left in the one for temporary files is found."""
+    """A working directory, beside a directory for temporary files that must stay empty."""
     temporary = tmp_path / "tmp"
     work = tmp_path / "work"
     for each in (temporary, work):
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line with which a command refuses."""
+    """The one line of a command's refusal."""
     code = run_command(arguments)
     said = capsys.readouterr()
     assert code == 2, said

@@ -1,4 +1,4 @@
-"""The help of the commands is their documentation: complete, and no wider than a screen."""
+"""The help of the commands is their documentation: complete, and at most 80 columns wide."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_examples_in_help_use_existing_options(
 
 @pytest.mark.parametrize("command", ["run", "up"])
 def test_help_has_a_line_for_every_fault(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """A meaning stands behind its example, or below where that is long."""
+    """A meaning follows its example, or is on the line below a long example."""
     lines = [*shown(capsys, command), ""]
     for name, switch in SWITCHES.items():
         example = f"{name}={switch.example}"

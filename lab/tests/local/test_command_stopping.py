@@ -1,4 +1,4 @@
-"""How a command takes the wish that it ends."""
+"""Signals to a command, and the end of a stopped command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from mayfly_lab.commands.stopping import Stop, Stopped
 
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
-    """What a stopped command leaves ignored is for its process, which ends then."""
+    """Restore the signal handlers, because a stopped command leaves signals ignored.
+
+    In real life its process ends then.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     former = {number: signal.getsignal(number) for number in numbers}
     yield
@@ -49,7 +52,7 @@ def test_signal_handlers_are_restored_after_an_unstopped_command() -> None:
 
 
 def test_a_command_with_a_closed_output_pipe_can_be_stopped() -> None:
-    """As `mayfly-lab run … 2>&1 | head -1`: the end of the pipe is closed when the signal comes."""
+    """As in `mayfly-lab run … 2>&1 | head -1`: the pipe is closed before the signal arrives."""
     reading, writing = os.pipe()
     os.close(reading)
     before = os.dup(2)

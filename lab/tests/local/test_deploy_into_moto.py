@@ -1,4 +1,4 @@
-"""The shipped templates, deployed into the local AWS: every resource made, no property lost."""
+"""The shipped templates, deployed into the local AWS: every resource and every property exists."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_both_stacks_and_the_nested_queue_are_complete(account: Account) -> None
 
 
 def test_every_resource_of_the_templates_is_made(account: Account, sources: Path) -> None:
-    # A layer's logical id has a hash of where its code lies.
+    # A layer's logical id contains a hash of its code's path.
     translation = translate(sources / "template.yaml", "us-east-1", ARTIFACTS)
     control = translation.template["Resources"]
     assert account.resources(STACK).keys() == control.keys()
@@ -180,7 +180,7 @@ def test_the_functions_roles_have_inline_policies_and_no_managed_ones(account: A
         role = account.resources(STACK)[f"{name.title()}FunctionRole"]["PhysicalResourceId"]
         documents = inline_policies(account, role)
         assert list(documents) == [name]
-        assert all(documents[name]["Statement"])  # no null where a condition was false
+        assert all(documents[name]["Statement"])  # a false condition leaves no null
         assert "Fn::" not in json.dumps(documents)
         assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
         assert iam.get_role(RoleName=role)["Role"]["Path"] == "/mayfly/mayfly/functions/"

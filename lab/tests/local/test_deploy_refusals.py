@@ -1,4 +1,4 @@
-"""What the local AWS refuses to deploy, and says why."""
+"""Deployments that the local AWS refuses, with the reason."""
 
 from __future__ import annotations
 

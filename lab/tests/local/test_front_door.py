@@ -1,4 +1,4 @@
-"""The front door with moto behind it, as any AWS client sees it."""
+"""The front door with moto behind it, as an AWS client sees it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(autouse=True)
-def no_fault_survives(lab: Lab) -> Iterator[None]:
+def clear_faults(lab: Lab) -> Iterator[None]:
     yield
     lab.aws.faults.clear()
 
@@ -184,7 +184,7 @@ def test_a_repeated_transaction_is_carried_out_once(lab: Lab) -> None:
 def test_a_crash_inside_moto_is_a_logged_server_error(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # moto has no such operation: it raises instead of answering.
+    # moto lacks this operation and raises instead of answering.
     code, status = refused(lab.client("service-quotas").list_services)
     assert (code, status) == ("NotImplemented", 501)
     assert "moto does not have servicequotas:ListServices" in caplog.text
@@ -201,7 +201,7 @@ def test_boto3_finds_the_lab_by_its_environment_variables(
     session = boto3.Session()
     assert session.client("sts").get_caller_identity()["Arn"] == OPERATOR_ARN
     queue = session.client("sqs").create_queue(QueueName="by-environment")["QueueUrl"]
-    # Queue URLs that CloudFormation hands out name AWS; clients go by the endpoint all the same.
+    # Queue URLs of CloudFormation name AWS hosts; clients still use the endpoint.
     name = queue.rpartition("/")[2]
     url = f"https://sqs.us-east-1.amazonaws.com/123456789012/{name}"
     session.client("sqs").send_message(QueueUrl=url, MessageBody="m")

@@ -135,7 +135,7 @@ def test_an_adopted_socket_is_served_until_it_is_closed(server: HttpServer) -> N
     listening.close()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(address, timeout=30)
-    another = socket.create_server(("127.0.0.1", 0))  # may get the closed one's number
+    another = socket.create_server(("127.0.0.1", 0))  # may get the closed socket's descriptor
     address = another.getsockname()
     server.adopt(another)
     assert eventually(answered)

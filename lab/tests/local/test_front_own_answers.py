@@ -1,4 +1,4 @@
-"""What the front door answers itself, and what it never repeats."""
+"""Answers of the front door itself, and its memory of transactions and secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of the front door one by one: switches, journal, limits."""
+"""Single parts of the front door: switches, journal, rate limits."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_the_journal_file_has_readable_entries_without_parameters(tmp_path: Path
     journal = Journal(path)
     journal.called(principal(Kind.SANDBOX, "i-1"), report("done"), 200)
     journal.close()
-    journal.happened("ec2", "StateChange", InstanceId="i-1")  # kept in memory all the same
+    journal.happened("ec2", "StateChange", InstanceId="i-1")  # still stored in memory
     (line,) = path.read_text().splitlines()
     told = json.loads(line)
     assert told["resources"]["rows"][0]["state"]["report"]["phase"] == "done"

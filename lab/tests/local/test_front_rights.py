@@ -131,7 +131,7 @@ def batch_of_keys(attribute: str) -> dict[str, Any]:
     return {"RequestItems": {"mayfly-mailbox": projection}}
 
 
-# action, parameters, and the functions that may
+# action, parameters, and the allowed functions
 READERS = {"dispatch", "provision"}
 """Who reads many records of the fleet at once."""
 TABLE: list[tuple[str, dict[str, Any], set[str]]] = [

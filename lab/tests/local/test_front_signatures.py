@@ -1,4 +1,4 @@
-"""Who signed a request: found out, or refused."""
+"""The signer of a request: identified by the signature, or refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(autouse=True)
-def no_fault_survives(lab: Lab) -> Iterator[None]:
+def clear_faults(lab: Lab) -> Iterator[None]:
     yield
     lab.aws.faults.clear()
 

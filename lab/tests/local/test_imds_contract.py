@@ -1,4 +1,4 @@
-"""What an instance finds at its metadata service, over fresh HTTP connections."""
+"""An instance's metadata service, over a fresh HTTP connection for each call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHER = "i-0aaaaaaaaaaaaaaaa"
 
 
 class Imds:
-    """The service of one instance, and a client that never keeps a connection."""
+    """The service of one instance, with a client that never reuses a connection."""
 
     def __init__(self, instance_id: str = INSTANCE, user_data: bytes = b"#!/bin/sh\n") -> None:
         self.ec2, self.faults, self.time = ScriptedEc2(), Faults(), now()

@@ -1,4 +1,4 @@
-"""A metadata service that is slow, silent, wrong or of two minds, as a switch wants it."""
+"""Faults of the metadata service: slow, silent, failing, or flapping between two profiles."""
 
 from __future__ import annotations
 

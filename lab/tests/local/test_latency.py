@@ -1,4 +1,4 @@
-"""Stated delays on every call to AWS and to Buildkite."""
+"""Configured latency of every call to AWS and to Buildkite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decoy on each machine: a service that lives on the role's credentials until it is ended."""
+"""The decoy on each machine: a service that uses the role's credentials until it is stopped."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_stopped_decoy_makes_no_more_calls(decoyed: Bench) -> None:
     decoyed.boot("systemctl mask --now --quiet amazon-ssm-agent && echo ended; sleep 100")
     decoyed.until_said("ended")
     asked = len(decoyed.requests)
-    time.sleep(0.8)  # longer than it ever waits between two calls
+    time.sleep(0.8)  # longer than the decoy's longest wait between two calls
     assert len(decoyed.requests) == asked
 
 

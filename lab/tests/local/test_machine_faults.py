@@ -1,4 +1,4 @@
-"""Machines that never boot, die or hang, and many of them at a time."""
+"""Machines that never boot, die or hang; and many machines at a time."""
 
 from __future__ import annotations
 

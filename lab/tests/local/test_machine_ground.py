@@ -1,4 +1,4 @@
-"""What a host is found to offer to machines, and what a lab that was killed leaves on it."""
+"""The host's support for machines, and the remains of a killed lab."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_without_namespaces_a_lab_of_root_runs_machines_as_nobody() -> None:
 
 SLEEP = f"sleep 97531.{os.getpid()}"
 """Of this run alone: others may run on the same host."""
-# A lab of its own, which says when its machine is up and is then killed without a word.
+# A separate lab that prints when its machine is up; the test then kills it with SIGKILL.
 LAB = """
     import sys, time
     from local.machine_kit import a_bench, grounds
@@ -55,7 +55,7 @@ LAB = """
 
 @pytest.fixture
 def open_path() -> Iterator[Path]:
-    """A temporary directory that machines of another user can reach, unlike pytest's own."""
+    """A temporary directory that machines of another user can access, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -83,7 +83,7 @@ def test_a_lab_that_is_killed_takes_its_machines_with_it(ground: Ground, open_pa
 
 
 def left_in(directory: Path) -> list[Path]:
-    """What machines have left; the lab's own files are the next one's to clear."""
+    """Files that machines have left; the next lab clears the lab's own files."""
     return list(directory.glob("mayfly-*/i-*/*")) + list(directory.glob("mayfly-*/root/*"))
 
 

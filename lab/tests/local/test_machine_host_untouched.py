@@ -1,4 +1,4 @@
-"""A machine whose root does its worst leaves the host as it was."""
+"""Destructive commands of a machine's root leave the host unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from local.machine_kit import INSTANCE, Bench, a_bench
 from mayfly_lab.machines.ground import Ground, Kind
 
-# Everything that set-up, an operator's script or a job with root might do to a machine, and worse.
+# Everything that set-up, an operator's script or a job with root may do to a machine, and worse.
 WORST = """
 useradd --system --create-home intruder; groupadd intruders; echo root:x | chpasswd
 echo 'evil:x:0:0::/:/bin/sh' >> /etc/passwd; echo 10.0.0.1 evil >> /etc/hosts
@@ -38,7 +38,7 @@ setsid sleep 13579 & setsid nohup sleep 13579 > /dev/null 2>&1 &
 systemctl halt; telinit 0; /usr/sbin/poweroff; /sbin/shutdown -h now
 kill -9 -1
 """
-# What the supervisor and user data themselves use, where there is nothing but a directory.
+# The commands of supervisor and user data, on a machine that is only a directory.
 USUAL = """
 systemctl mask --quiet amazon-ssm-agent.service sshd.service
 systemctl stop --quiet sshd.service cron.service user.slice
@@ -54,15 +54,18 @@ poweroff
 
 
 def host_state() -> dict[str, object]:
-    """What a machine must not change: users, units, rules, mounts, network, names, programs."""
+    """The host's users, units, rules, mounts, network, names and programs.
+
+    A machine must change none of them.
+    """
     return {
         "users": _contents("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/subuid"),
         "names": (platform.node(), _contents("/etc/hosts", "/etc/hostname")),
         "units": _listing("/etc/systemd", "/run/systemd", "/usr/lib/systemd/system"),
         "mounts": Path("/proc/self/mountinfo").read_text() if Path("/proc").exists() else "",
-        "rules": _said("nft", "list", "ruleset"),
-        "addresses": _said("ip", "addr"),
-        "routing": _said("ip", "rule"),
+        "rules": _output("nft", "list", "ruleset"),
+        "addresses": _output("ip", "addr"),
+        "routing": _output("ip", "rule"),
         "settings": _contents("/proc/sys/net/ipv4/ip_forward", "/proc/sys/vm/page-cluster"),
         "shared memory": _contents("/proc/sysvipc/shm"),
         "boot": _contents("/proc/sys/kernel/random/boot_id"),
@@ -72,7 +75,7 @@ def host_state() -> dict[str, object]:
             for place in map(Path, ("/etc", "/usr/lib", "/var/lib", "/var/spool", "/run", "/tmp"))
             if (place / "intruder").exists()
         ],
-        "left over": _said("pgrep", "--full", "^sleep 13579"),
+        "left over": _output("pgrep", "--full", "^sleep 13579"),
     }
 
 
@@ -86,8 +89,8 @@ def _listing(*paths: str) -> list[str]:
     return sorted(str(each) for path in readable for each in path.iterdir())
 
 
-def _said(*command: str) -> str:
-    """What a command prints; those of the host that are not there have nothing to say."""
+def _output(*command: str) -> str:
+    """The output of a host's command; empty for a missing command."""
     found = shutil.which(command[0], path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if found is None:
         return ""

@@ -116,7 +116,7 @@ def test_the_programs_of_a_machine_run_on_the_python_of_amazon_linux(
 
 
 def python_39() -> Path | None:
-    """An interpreter of Python 3.9 on this host, if there is one that runs."""
+    """A working Python 3.9 interpreter of this host; None without one."""
     found = shutil.which("python3.9")
     managed = sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9"))
     for candidate in [*managed, *([Path(found)] if found else [])]:
@@ -256,7 +256,7 @@ def test_closing_the_machine_room_leaves_no_programs_or_files(bench: Bench) -> N
 
 
 def programs_named(arguments: str) -> list[str]:
-    """Programs of the host whose command line is this one."""
+    """The host's programs with exactly this command line."""
     wanted = arguments.replace(" ", "\0") + "\0"
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):

@@ -1,4 +1,4 @@
-"""nft on a machine whose host has none: what is understood, and that it holds."""
+"""nft on a machine of a host without nft: the supported rules, and their effect."""
 
 from __future__ import annotations
 

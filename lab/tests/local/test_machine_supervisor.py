@@ -16,20 +16,20 @@ AFTER = [("AROASANDBOX", phase) for phase in ("sandboxed", "running", "done")]
 
 
 class Host:
-    """One instance, its machine and its cloud."""
+    """One instance with its machine and its cloud."""
 
     def __init__(self, bench: Bench, cloud: HostCloud) -> None:
         self.bench = bench
         self.cloud = cloud
 
     def live(self) -> str:
-        """Boot, until the machine is off; its console."""
+        """Boot, and wait until the machine is off. Returns its console."""
         self.bench.boot(self.cloud.user_data())
         self.bench.until_off()
         return self.bench.room.console(INSTANCE)
 
     def reason(self) -> str:
-        """Why the instance has failed, in its own words."""
+        """The instance's own reason for its failure."""
         return str(self.cloud.reports[-1][1].get("reason", ""))
 
 

@@ -1,4 +1,4 @@
-"""systemctl, systemd-run and dnf on a machine: stand-ins that do what the real ones would."""
+"""systemctl, systemd-run and dnf on a machine: stand-ins with the real commands' behaviour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The agent archive that machines install: packed from the stand-in, or from a real agent."""
+"""The agent archive for machines, packed from the stand-in or from a real agent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def unpack(archive: AgentArchive, target: Path) -> Path:
 def test_the_stand_in_is_one_executable_file_that_names_itself(tmp_path: Path) -> None:
     archive = pack(tmp_path / "agent.tar.gz")
     agent = unpack(archive, tmp_path)
-    # Nothing but the file: no package of ours on the path, no site directory.
+    # The file alone: no package of the lab on the path, no site directory.
     said = subprocess.run(
         [sys.executable, "-I", "-S", str(agent), "--version"],
         check=True,

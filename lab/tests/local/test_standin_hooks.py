@@ -1,4 +1,4 @@
-"""Hooks as the stand-in runs them."""
+"""Hooks under the stand-in."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_hook_that_is_not_a_shell_script_is_executed_directly(tmp_path: Path) 
 
 
 def test_a_hook_of_the_agent_runs_without_the_executable_bit(tmp_path: Path) -> None:
-    """Seen with buildkite-agent 3.83.1: a pre-bootstrap hook of mode 0644 runs all the same."""
+    """Seen with buildkite-agent 3.83.1: a pre-bootstrap hook of mode 0644 runs."""
     assert hooks.execute(hook(tmp_path, "exit 3\n", 0o644), ENV) == 3
 
 

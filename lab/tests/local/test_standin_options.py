@@ -1,4 +1,4 @@
-"""The stand-in's settings: where they come from, and what it refuses."""
+"""The stand-in's settings: their sources, and the refused ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for what happens on another thread."""
+"""Waiting for effects of other threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def eventually(what: Callable[[], T], *, within: float = 30.0) -> T:
-    """Wait until `what` is true, and give its value."""
+    """Wait until `what` returns a true value. Returns that value."""
     until = time.monotonic() + within
     while not (value := what()):
         assert time.monotonic() < until, f"did not come true within {within} s"

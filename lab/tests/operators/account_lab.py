@@ -1,4 +1,4 @@
-"""A lab's AWS and Buildkite without machines, made ready as an operator makes an account ready."""
+"""A lab's AWS and Buildkite without machines, prepared like an operator's account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REGION = "us-east-1"
 
 
 def account_environment(endpoint: str, keys: Keys, region: str, home: Path) -> dict[str, str]:
-    """What an operator has in the shell."""
+    """The environment variables of an operator's shell."""
     return {
         **bare_environment(home),
         "AWS_ENDPOINT_URL": endpoint,
@@ -37,7 +37,7 @@ def account_environment(endpoint: str, keys: Keys, region: str, home: Path) -> d
 
 
 class LimitedPeople:
-    """Everybody may do everything, but whoever is called by a list of actions may not do those."""
+    """Allows every call, except the actions that the principal's name lists."""
 
     def decide(self, principal: Principal, call: Call) -> Verdict:
         forbidden = principal.name.split(",")
@@ -60,7 +60,7 @@ class AccountLab:
         return self.aws.client(service)
 
     def environment(self, *forbidden: str) -> dict[str, str]:
-        """The shell of an operator, who may do all but these."""
+        """The environment of an operator who may make every call except these actions."""
         keys = self.aws.operator
         if forbidden:
             name = ",".join(forbidden)
@@ -83,11 +83,11 @@ class AccountLab:
         return [f"{name}={value}" for name, value in given.items()]
 
     def preflight(self, *more: str, **changes: str) -> Run:
-        """Run it as the operator, with other answers than the account's own."""
+        """Run preflight as the operator, with changed answers."""
         return self.preflight_as(self.environment(), *more, **changes)
 
     def preflight_as(self, environment: Mapping[str, str], /, *more: str, **changes: str) -> Run:
-        """Run it in this shell."""
+        """Run preflight in this environment."""
         endpoints = [
             f"--agent-endpoint={self.buildkite.agent_endpoint}",
             f"--api-endpoint={self.buildkite.url}/v2",
@@ -95,7 +95,7 @@ class AccountLab:
         return run("preflight", *self.words(**changes), *more, *endpoints, environment=environment)
 
     def make_ready(self) -> None:
-        """A token, a VPC with a way out, the role that fleets need."""
+        """Create a token, a VPC with internet access, and the role for fleets."""
         self.client("ssm").put_parameter(
             Name=TOKEN, Type="SecureString", Value=self.buildkite.agent_token
         )

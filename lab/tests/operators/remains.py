@@ -1,4 +1,4 @@
-"""Everything in moto that has a name, an ARN or a tag of a stack."""
+"""Resources in moto with a stack's name in their name, ARN or tags."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 
 _DEEPEST = 3
-# What AWS, too, keeps of what is gone: a list of deleted stacks, instances for an hour.
+# AWS too keeps these after a deletion: a list of deleted stacks, instances for an hour.
 _PAST = {
     ("cloudformation", "deleted_stacks"),
     ("cloudformation", "change_sets"),
     ("cloudformation", "exports"),
-    # moto's own: it does not clear these. Tags are looked at by what has them.
+    # moto never clears these. Tags are checked at their resources.
     ("dynamodb", "resource_policies"),
     ("ec2", "tags"),
 }
@@ -22,7 +22,7 @@ _GONE = {"terminated", "deleted"}
 
 
 def remains(account: str, regions: tuple[str, ...], word: str) -> list[str]:
-    """Paths into moto's backends where `word` stands in a key, a name, an ARN or a tag."""
+    """Paths into moto's backends with `word` in a key, a name, an ARN or a tag."""
     found: list[str] = []
     ec2 = get_backend("ec2")[account][regions[0]]
     for resource, tags in ec2.tags.items():
@@ -39,7 +39,7 @@ def remains(account: str, regions: tuple[str, ...], word: str) -> list[str]:
 def _lives(ec2: Any, resource: str) -> bool:
     if resource.startswith("i-"):
         return not _is_gone(ec2.get_instance(resource))
-    # Interfaces go with their instance; moto keeps them.
+    # EC2 deletes interfaces with their instance; moto keeps them.
     kept = (ec2.launch_templates, ec2.volumes, *ec2.groups.values())
     return any(resource in each for each in kept)
 

@@ -1,4 +1,4 @@
-"""The emulator, held to its own contract over HTTP as Buildkite would be."""
+"""`check-buildkite` against the emulator, over HTTP as against Buildkite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A first job through the REST API, with an agent that a test plays."""
+"""`first-job` through the REST API, with an agent played by the test."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def first_job(buildkite: Buildkite, shell: Mapping[str, str], *more: str) -> Run
 
 
 def an_agent(buildkite: Buildkite, exit_status: str) -> threading.Thread:
-    """Takes the first job that comes, writes to its log and ends it."""
+    """An agent that acquires the first scheduled job, writes to its log and finishes it."""
 
     def work() -> None:
         bk = Contract(buildkite, Clock())

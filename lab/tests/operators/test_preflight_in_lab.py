@@ -1,4 +1,4 @@
-"""Preflight as people run it, against an account and a Buildkite of the lab."""
+"""`preflight` as people run it, against an account and a Buildkite of the lab."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountLab]:
 
 
 def test_an_account_that_is_ready_has_nothing_wrong(lab: AccountLab) -> None:
-    """moto knows neither quotas nor the simulator of policies: those two are unknown."""
+    """moto has neither quotas nor the policy simulator: those two checks are unknown."""
     ended = lab.preflight()
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.splitlines()[-1] == "19 ok, 0 wrong, 2 unknown"

@@ -1,4 +1,4 @@
-"""Taking away what was deployed, with machines that run, until nothing is left."""
+"""`uninstall` of a deployment with running machines, until nothing is left."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_uninstall_deletes_a_queue_after_its_job_and_then_the_stack_without_rema
     assert "running" in states(stage)  # the other queue's pool goes on
 
     interrupted = stage.lab.aws.client("cloudformation")
-    interrupted.delete_stack(StackName=f"{STACK}-queue-default")  # as a run that was stopped did
+    interrupted.delete_stack(StackName=f"{STACK}-queue-default")  # as an interrupted run does
     ended = uninstall(stage, "--yes")
     assert (ended.status, ended.err) == (0, "")
     assert "deregistered at Buildkite: mayfly-123456789012-us-east-1-mayfly" in ended.out
@@ -104,7 +104,7 @@ def test_uninstall_does_not_touch_a_stack_of_another_name(stage: Stage) -> None:
     before = left()
     ended = uninstall(stage, "--stack=may", "--yes")
     assert "nothing of stack may is in" in ended.out
-    assert set(before) <= set(left())  # the pool of the stack that is there goes on
+    assert set(before) <= set(left())  # the existing stack's pool goes on
     assert stage.lab.buildkite.stacks() != ()
 
 

@@ -1,4 +1,4 @@
-"""The phases of a job's way: between which moments they lie, and what they come to."""
+"""The phases of a job in `bench`: their moments, and their statistics."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_bench_phase_lies_between_two_moments_of_a_job() -> None:
 
 
 def test_phases_add_up_to_the_total_even_if_two_clocks_disagree() -> None:
-    # The host's report of its assignment may reach AWS after its agent has reached Buildkite.
+    # The host's report may reach AWS after its agent's call reaches Buildkite.
     late = Marks(100.0, 100.5, 100.625, 100.75, 101.3, 101.25, 101.375, 101.5, 101.75)
     found = durations(late)
     assert found["agent start"] == 0
@@ -56,7 +56,7 @@ def call(at: float, *rows: dict[str, Any], error: str = "") -> Entry:
 
 
 def look(at: float, by: str, error: str = "") -> Entry:
-    """Somebody reads the row of the host."""
+    """A read of the host's row by the principal `by`."""
     read = {**READ, "key": "AROA:i-1", "operation": "GetItem"}
     return Entry(at, by, "sandbox", "dynamodb", "GetItem", {"rows": [read]}, error=error)
 
@@ -105,7 +105,7 @@ def evidence(timeline: Timeline) -> Evidence:
 
 
 def test_each_moment_is_read_from_its_own_source() -> None:
-    """The first write of the claim that AWS took, and its host's first look after that."""
+    """The first accepted write of the claim, and the host's first read after it."""
     assert marks_of(evidence(WAY)) == {"j": Marks(1, 2, 2.5, 5, 6, 7, 8.5, 9, 10)}
 
 

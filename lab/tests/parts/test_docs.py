@@ -1,4 +1,4 @@
-"""The blocks of docs/lab.md that the lab writes are never older than the lab."""
+"""The lab's generated blocks in docs/lab.md are current."""
 
 from __future__ import annotations
 

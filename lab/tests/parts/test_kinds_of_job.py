@@ -1,4 +1,4 @@
-"""The table of kinds of job, and the end-to-end tests that it is the table of."""
+"""The table of kinds of job matches the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from e2e.kinds import KINDS
 
 
 def stories_of_kinds() -> list[str]:
-    """The names of all end-to-end tests that look at the build of their own kind."""
+    """The names of all end-to-end tests that read the build of their own kind."""
     files = sorted((ROOT / "lab/tests/e2e").glob("test_*.py"))
     functions = (
         node

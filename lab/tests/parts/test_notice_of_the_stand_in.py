@@ -1,4 +1,4 @@
-"""What people are told of the agent before a run."""
+"""The notice about the agent before a run."""
 
 from __future__ import annotations
 

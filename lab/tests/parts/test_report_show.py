@@ -1,4 +1,4 @@
-"""The report as a person reads it."""
+"""The report in the form for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the product's contract suites have beside them, for the adapters that need the lab."""
+"""Fixtures of the product's contract suites, for the adapters that need the lab."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class LabWorld:
         self.bootstrap, self.sandbox = self.lab.bootstrap, self.lab.sandbox
 
     def token(self, number: int) -> str:
-        """Tokens are the account's, not the stack's."""
+        """Client tokens belong to the account, not to the stack."""
         return f"{self.stack}-{number}"
 
     def settle(self, instance_id: str) -> None:
@@ -61,7 +61,7 @@ def ec2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ec2Lab]:
 
 @pytest.fixture
 def world(ec2: Ec2Lab) -> Iterator[World]:
-    # Terminated instances stay in the account, so each test has a stack of its own.
+    # Terminated instances stay in the account, so each test needs its own stack.
     yield LabWorld(ec2, f"ci-{next(STACKS)}")
     ec2.lab.aws.faults.clear()
 

@@ -1,4 +1,4 @@
-"""What reports read of the Fleet table while a lab is followed is what the adapter has written."""
+"""A report's records, read while a lab runs, equal the Fleet table as the adapter wrote it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def records(client: Any, journal: Journal) -> Records:
 
 
 def note(journal: Journal, instance: Instance, table: str = TABLE, error: str = "") -> None:
-    """What the front door writes down of a call that saves an instance."""
+    """Record a call that saves an instance, as the front door does."""
     row = {"operation": "PutItem", "table": table, "key": key(instance)}
     rows = {"rows": [row]}
     journal.write(Entry(0.0, "AROA:f", "function", "dynamodb", "PutItem", rows, error=error))
@@ -75,7 +75,7 @@ def test_records_of_instances_have_their_last_written_state(
 
 @pytest.fixture
 def instance(fleet: Fleet, journal: Journal) -> Instance:
-    """One that was saved, and noted."""
+    """An instance that was saved and journaled."""
     made = an_instance()
     fleet.write([Save(made)])
     note(journal, made)

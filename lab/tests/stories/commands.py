@@ -1,4 +1,4 @@
-"""Commands of the lab as people start them: programs of their own, with a folder of their own."""
+"""Commands of the lab as people start them: separate programs with a directory of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE = 180.0
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder; what it says."""
+    """Run git in a directory. Returns its output."""
     settings = ("-c", "user.name=Mayfly", "-c", "user.email=mayfly@example.org")
     done = subprocess.run(
         ("git", "-C", str(folder), *settings, *arguments),
@@ -28,21 +28,21 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def left_of(folder: Path) -> list[str]:
-    """What is left of a lab whose temporary files were in this folder: files, mounts, programs."""
+    """Remains of a lab with its temporary files in this directory: files, mounts, programs."""
     files = [str(each) for each in folder.iterdir()]
     mounts = [m for m in Path("/proc/self/mounts").read_text().splitlines() if str(folder) in m]
     return files + mounts + programs_of(folder)
 
 
 def programs_of(folder: Path) -> list[str]:
-    """Programs that were started in the environment of such a lab, or name the folder."""
+    """Programs with this directory in their environment or command line."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
             told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-        except OSError:  # it ended in this moment
+        except OSError:  # the process has just ended
             continue
         if str(folder).encode() in told:
             found.append(f"{entry.name}: {told[:200]!r}")
@@ -72,11 +72,11 @@ class Command:
 
     @property
     def temporary(self) -> Path:
-        """Where its temporary files are."""
+        """The directory for the command's temporary files."""
         return self.folder / "tmp"
 
     def ended(self) -> tuple[int, str]:
-        """Wait for its end; exit code and output."""
+        """Wait for the command's end. Returns exit code and output."""
         try:
             output, _ = self.process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -86,7 +86,7 @@ class Command:
         return self.process.returncode, output
 
     def ready(self, file: Path) -> Any:
-        """Wait until it has written what scripts need."""
+        """Wait until the command has written its file for scripts."""
         end = time.monotonic() + PATIENCE
         while not file.exists():
             assert self.process.poll() is None, self.ended()
@@ -95,16 +95,16 @@ class Command:
         return json.loads(file.read_text())
 
     def interrupt(self, times: int = 1) -> tuple[int, str]:
-        """Press Ctrl-C so often; exit code and output."""
+        """Press Ctrl-C `times` times. Returns exit code and output."""
         for _ in range(times):
-            # As a terminal does: to the whole foreground group.
+            # A terminal signals the whole foreground process group.
             os.killpg(self.process.pid, signal.SIGINT)
             time.sleep(0.1)
         return self.ended()
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Run a command to its end; exit code and output, once nothing of it is left."""
+    """Run a command to its end, and assert that nothing is left. Returns exit code and output."""
     command = Command(folder, arguments)
     code, output = command.ended()
     assert left_of(command.temporary) == [], output

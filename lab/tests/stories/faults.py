@@ -1,4 +1,4 @@
-"""Faults as people write them after `--fault`."""
+"""Faults in the notation of `--fault`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINUTE = 5.0
 
 @contextmanager
 def a_troubled_stage(parameters: Mapping[str, str] | None = None) -> Iterator[Stage]:
-    """A stage with one queue, on which nothing is wrong yet."""
+    """A stage with one queue; no fault is on yet."""
     delays = replace(QUICK, minute=MINUTE, spot_warning=4.0)
     given = {QUEUE: dict(parameters or {})}
     choices = LabChoices(queues=(QUEUE,), delays=delays, boot_seconds=BOOT, parameters=given)
@@ -25,15 +25,15 @@ def a_troubled_stage(parameters: Mapping[str, str] | None = None) -> Iterator[St
         yield stage
 
 
-def befall(stage: Stage, *faults: str) -> None:
-    """Let these faults begin, and none go on that a failed story left behind."""
+def switch_on_faults(stage: Stage, *faults: str) -> None:
+    """Switch on these faults, and switch off those of an earlier failed story."""
     stage.lab.faults.clear()
     for each in faults:
         stage.lab.faults.turn_on(fault(each))
 
 
-def survived(stage: Stage, job: str, attempt: int = 1) -> None:
-    """See that the job passed in this attempt, that it ran once, and let the faults end."""
+def assert_job_survived(stage: Stage, job: str, attempt: int = 1) -> None:
+    """Assert that the job passed in this attempt and ran once, and switch the faults off."""
     ended = stage.ended(job)
     assert (ended.outcome, ended.retry_count) == ("passed", 0)
     assert stage.finished(job).attempt == attempt
@@ -42,7 +42,7 @@ def survived(stage: Stage, job: str, attempt: int = 1) -> None:
 
 
 def end(stage: Stage) -> None:
-    """See that nothing is left and every promise was kept."""
+    """Assert that nothing is left and that every promise was kept."""
     stage.lab.faults.clear()
     stage.empty()
     assert stage.broken_promises() == []

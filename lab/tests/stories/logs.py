@@ -1,4 +1,4 @@
-"""What operators read when something went wrong: last words, logs, metrics."""
+"""The operators' sources after a failure: last words, logs, metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Logs:
     lab: Lab
 
     def last_words(self, instance_id: str) -> str:
-        """What the log group keeps of a host that failed; empty where it keeps nothing."""
+        """The log group's text of a failed host; empty without one."""
         logs = self.lab.aws.client("logs")
         group = f"/mayfly/{STACK}/last-words"
         streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
@@ -30,24 +30,24 @@ class Logs:
         return "\n".join(events)
 
     def log_lines(self, function: str) -> list[Mapping[str, Any]]:
-        """The function's log, as far as it is JSON."""
+        """The JSON lines of the function's log."""
         lines = self.log_text(function).splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def log_text(self, function: str) -> str:
-        """All of the function's log."""
+        """The whole log of the function."""
         return self.lab.aws.log_of(function).read_text(encoding="utf-8")
 
     def said(self, function: str, words: str) -> bool:
-        """Whether the function has logged a line with these words."""
+        """True if a line of the function's log contains these words."""
         return any(words in str(line.get("message")) for line in self.log_lines(function))
 
     def problems(self, function: str) -> set[str]:
-        """What the function has answered that a person must put right."""
+        """The problems for a person in the function's answers."""
         answers = [line["outcome"] for line in self.log_lines(function) if "outcome" in line]
         return {problem for answer in answers for problem in answer["problems"]}
 
     def counted(self, function: str, metric: str) -> float:
-        """The sum of a metric that the function has sent."""
+        """The sum of the function's values of a metric."""
         lines = (line for line in self.log_lines(function) if "_aws" in line)
         return sum(sum(line[metric]) for line in lines if metric in line)

@@ -1,4 +1,4 @@
-"""A lab as the stage of stories: what people do, and what they then see."""
+"""A lab as the stage of stories: actions of people, and the visible results."""
 
 from __future__ import annotations
 
@@ -50,33 +50,33 @@ Found = TypeVar("Found")
 
 @dataclass(slots=True)
 class Stage(Logs):
-    """One lab, seen from outside. Jobs and instances are spoken of by their ids."""
+    """One lab, seen from outside. Jobs and instances are named by their ids."""
 
     began: float = field(default_factory=time.time)
     _builds: int = 0
 
-    # What a developer does, and sees on the job's page.
+    # Actions of a developer, and the job's page.
 
     def push(self, queue: str, command: str = "true", **step: Any) -> str:
-        """Push to a pipeline of one step, which nobody else has; the job's id."""
+        """Push to a new pipeline of one step. Returns the job's id."""
         self._builds += 1
         return self.build(f"{queue}-{self._builds}", queue, command, **step)
 
     def build(
         self, pipeline: str, queue: str, command: str = "true", branch: str = "main", **step: Any
     ) -> str:
-        """Push a branch to a pipeline of one step for a queue; the job's id."""
+        """Push a branch to a pipeline of one step for a queue. Returns the job's id."""
         agents = {"queue": queue, **step.pop("agents", {})}
         steps = {"steps": [{"command": command, "label": pipeline, "agents": agents, **step}]}
         repository = self.lab.buildkite.repository_url(_REPOSITORY)
-        # What the job's shell is to read is not for Buildkite to fill in.
+        # Buildkite must not interpolate the variables of the job's shell.
         configuration = json.dumps(steps).replace("$", "$$")
         self.lab.buildkite.add_pipeline(pipeline, configuration, repository)
         build = self.lab.buildkite.create_build(pipeline, BuildRequest(branch=branch))
         return build.jobs[0].id
 
     def job(self, job: str) -> JobView:
-        """The job as Buildkite shows it."""
+        """The job's view at Buildkite."""
         return self.lab.buildkite.job(job)
 
     def log_of(self, job: str) -> str:
@@ -89,7 +89,7 @@ class Stage(Logs):
         return self.job(job)
 
     def running(self, job: str) -> str:
-        """Wait until the job's command has written something; the id of its instance."""
+        """Wait until the job's command has written output. Returns the id of its instance."""
         self.until(
             f"job {job} runs",
             lambda: (
@@ -99,14 +99,14 @@ class Stage(Logs):
         )
         return "i-" + (self.job(job).agent_name or "").rpartition("i-")[2]
 
-    # What an operator sees.
+    # Records and log of an operator.
 
     def claim(self, job: str) -> Claim | None:
-        """Mayfly's record of a job; None while it left the job alone."""
+        """Mayfly's record of a job; None for a job that Mayfly has not claimed."""
         return self.lab.records.claims().get(job)
 
     def finished(self, job: str) -> Claim:
-        """Wait until nothing of the job is Mayfly's to do any more; the record."""
+        """Wait until Mayfly has nothing left to do for the job. Returns its record."""
         claim = self.until(
             f"the claim of job {job} is closed",
             lambda: (found := self.claim(job)) and (found if not found.open else None),
@@ -115,11 +115,11 @@ class Stage(Logs):
         return claim
 
     def path(self, job: str) -> str:
-        """`hot` or `cold`, as the report says of a job that ran."""
+        """`hot` or `cold`, as in the report, for a job that ran."""
         return next(line.path for line in job_lines(self.evidence()) if line.id == job)
 
     def instances(self, queue: str) -> list[Instance]:
-        """All records of a queue's instances, in the order of their launch."""
+        """All records of a queue's instances, in launch order."""
         mine = (i for i in self.lab.records.instances().values() if i.queue == queue)
         return sorted(mine, key=lambda i: (i.created, i.key))
 
@@ -129,15 +129,15 @@ class Stage(Logs):
         return next(i for i in every if i.instance_id == instance_id)
 
     def record(self, instance: Instance) -> Instance:
-        """The record as it is now, also of a slot that never became an instance."""
+        """The current record, also for a slot that never became an instance."""
         return self.lab.records.instances()[instance.key]
 
     def launched(self, queue: str) -> list[str]:
-        """Ids of all instances that the queue ever had, in the order of their launch."""
+        """Ids of all instances that the queue ever had, in launch order."""
         return [i.instance_id for i in self.instances(queue) if i.instance_id]
 
     def ready(self, queue: str, number: int = 1) -> list[str]:
-        """Wait until so many instances of the queue are ready; their ids."""
+        """Wait until `number` instances of the queue are ready. Returns their ids."""
 
         def found() -> list[str]:
             return [
@@ -148,23 +148,23 @@ class Stage(Logs):
         return found()
 
     def gone(self, instance_id: str) -> Instance:
-        """Wait until the instance is terminated and its record closed; the record."""
+        """Wait until the instance is terminated and its record closed. Returns the record."""
         self.until(f"{instance_id} is gone", lambda: not self.instance(instance_id).open)
         return self.instance(instance_id)
 
     def served(self, job: str) -> Instance:
-        """The record of the instance that a job was bound to last."""
+        """The record of the instance that the job was last bound to."""
         claim = self.claim(job)
         assert claim is not None
         assert claim.slot is not None
         return self.lab.records.instances()[claim.slot]
 
     def assigned(self, job: str) -> str:
-        """Wait until the job's assignment is written; the id of the instance that it is for."""
+        """Wait until the job's assignment is written. Returns the id of its instance."""
         return self.until(f"job {job} is assigned", lambda: self._assigned(job))
 
     def assignments(self, job: str) -> list[Written]:
-        """Every assignment of a job that was written."""
+        """All written assignments of a job."""
         written = mailbox_writes(list(self.lab.aws.journal))
         return [w for w in written if w.state.get("assignment", {}).get("job") == job]
 
@@ -173,29 +173,29 @@ class Stage(Logs):
         return self.lab.records.queues()[queue]
 
     def in_force(self, queue: str) -> QueueConfig:
-        """The configuration by which the functions act; `dispatch` reads it once a second."""
+        """The configuration in use by the functions; `dispatch` reads it once a second."""
         record = self.queue(queue)
         time.sleep(READ_QUEUES.total_seconds())
         return QueueConfig.from_json(record.config)
 
     def published(self, queue: str) -> Any:
-        """What the queue's stack has published of itself."""
+        """The values that the queue's stack has published."""
         name = f"/mayfly-infra/{STACK}/queues/{queue}"
         value = self.lab.aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
         return json.loads(value)
 
     def publish(self, queue: str, **changes: Any) -> None:
-        """Publish it anew, as a deployment of the queue's stack does."""
+        """Publish values again, as a deployment of the queue's stack does."""
         value = json.dumps({**self.published(queue), **changes})
         name = f"/mayfly-infra/{STACK}/queues/{queue}"
         self.lab.aws.client("ssm").put_parameter(Name=name, Value=value, Overwrite=True)
 
-    # What befalls the stage, and how it is left.
+    # Waits, clock and end of the stage.
 
     def until(
         self, what: str, done: Callable[[], Found | None], seconds: float = PATIENCE
     ) -> Found:
-        """Wait until `done` gives something true, and give it."""
+        """Wait until `done` returns a true value. Returns that value."""
         end = time.monotonic() + seconds
         while not (found := done()):
             assert time.monotonic() < end, f"after {seconds:g} s not yet: {what}\n{self.picture()}"
@@ -203,7 +203,7 @@ class Stage(Logs):
         return found
 
     def age(self, instance_id: str, minutes: float) -> None:
-        """Let the record say that the instance entered its state so much earlier."""
+        """Move the time at which the instance entered its state back by `minutes`."""
         client = self.lab.aws.client("dynamodb")
         fleet = DynamoFleet(client, Tables(f"{STACK}-fleet", f"{STACK}-mailbox"))
         while True:
@@ -211,11 +211,11 @@ class Stage(Logs):
             try:
                 fleet.write([Save(replace(old, since=old.since - timedelta(minutes=minutes)))])
             except Conflict:
-                continue  # a function has just written it
+                continue  # conflict: a function has just written the record
             return
 
     def tick(self, function: str) -> Mapping[str, Any]:
-        """Have a function tick now, as its schedule would; its answer."""
+        """Run a tick of a function now, as its schedule would. Returns its answer."""
         event = json.loads((ROOT / "events" / "schedule.json").read_text(encoding="utf-8"))
         outcome = self.lab.aws.functions.invoke(f"{STACK}-{function}", event)
         assert outcome.ok, outcome.error
@@ -223,29 +223,29 @@ class Stage(Logs):
         return answer
 
     def empty(self) -> None:
-        """Give up every pool, and wait until nothing runs and nobody waits."""
+        """Set every pool to zero, and wait until nothing runs and no job waits."""
         for queue in self.lab.choices.queues:
             self.lab.put_parameter(queue, "pool/hot", "0")
         self.until("no queue has a pool", lambda: not any(map(self._pool, self.lab.choices.queues)))
-        # A tick that began before may be slow, and launch one more by what it had read.
+        # A slow tick that began before may launch one more instance from its old view.
         self.lab.aws.functions.kill_all(f"{STACK}-provision")
         self.until("every job has ended", lambda: all(j.outcome for j in self.lab.buildkite.jobs()))
         self.until("every instance is gone", self._emptied)
 
     def broken_promises(self) -> list[str]:
-        """What Mayfly promises and did not keep in all that this stage has seen."""
+        """Mayfly's promises that this stage has seen broken."""
         evidence = self.evidence()
         broken = [f"{c.name}: {line}" for c in check_all(evidence) for line in c.broken]
         return broken + [f"the lab: {error!r}" for error in self.lab.aws.failures]
 
     def evidence(self) -> Evidence:
-        """Everything that is known so far."""
+        """The evidence so far."""
         parameters = self.lab.choices.parameters.items()
         written = {q: values.get("limits/max-instances", "50") for q, values in parameters}
         return collect(self.lab, self.began, {q: int(value) for q, value in written.items()})
 
     def picture(self) -> str:
-        """Where everything stands, for whoever must find out why a story came to a stand."""
+        """The state of everything, to diagnose a story that does not go on."""
         lines = [
             f"job {j.label} {j.id}: {j.state} {j.detail or ''}" for j in self.lab.buildkite.jobs()
         ]
@@ -271,7 +271,7 @@ class Stage(Logs):
         records = self.lab.records.instances().values()
         idle = [i.instance_id for i in records if i.state is InstanceState.READY and i.instance_id]
         for instance_id in idle:
-            # What no target needs any more is kept for five minutes.
+            # Surplus instances are kept for five minutes.
             self.age(instance_id, 6)
         if idle:
             self.tick("provision")

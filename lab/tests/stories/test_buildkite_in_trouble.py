@@ -1,4 +1,4 @@
-"""What is seen when Buildkite refuses, stumbles or knows nothing of a queue; and that it mends."""
+"""Buildkite refuses, fails, or does not know a queue: the visible effects, and the recovery."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def stage() -> Iterator[Stage]:
 
 
 def errors(stage: Stage, function: str = "dispatch") -> list[str]:
-    """What the function's invocations died of: Lambda counts each as an error, with an alarm."""
+    """Errors of the function's invocations: Lambda counts each one, with an alarm."""
     every = stage.lab.aws.journal.select(operation="Invocation")
     mine = (e.resources for e in every if e.resources["FunctionName"].endswith(f"-{function}"))
     return [each["error"] for each in mine if each["error"]]
@@ -38,7 +38,7 @@ def errors(stage: Stage, function: str = "dispatch") -> list[str]:
 def test_a_missing_token_is_an_error_of_the_function_and_costs_no_job(stage: Stage) -> None:
     ssm = stage.lab.aws.client("ssm")
     ssm.delete_parameter(Name=TOKEN_PARAMETER)
-    # A worker keeps the token in memory: those that come are new ones.
+    # Workers keep the token in memory, so the next ones must be new.
     stage.lab.aws.functions.kill_all(f"{STACK}-dispatch")
     missing = f"the parameter {TOKEN_PARAMETER} does not exist"
     stage.until("dispatch dies of it", lambda: any(missing in e for e in errors(stage)))

@@ -1,4 +1,4 @@
-"""A job is cancelled at each step of its way, which something holds up until it is."""
+"""Jobs cancelled at each step of their way; a fault holds the job there until the cancel."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_job_cancelled_without_capacity_launches_nothing_later(stage: Stage) -
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What keeps an instance in a state."""
+    """A fault that holds an instance in a state."""
 
     state: InstanceState
     fault: str

@@ -1,4 +1,4 @@
-"""The hot path as `mayfly-lab bench` measures it."""
+"""The hot path, measured by `mayfly-lab bench`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_bench_job_is_hot_and_its_phases_add_up_to_the_total(tmp_path: Pat
     assert len(found["jobs"]) == 3
     for way in found["jobs"].values():
         assert list(way) == [phase.name for phase in PHASES]
-        # A call to Buildkite lies in each of these.
+        # Each of these phases contains a call to Buildkite.
         assert min(way["reserving"], way["binding"], way["acquire"]) >= 0.01
     assert found["idle"]["host_calls_per_second"] == pytest.approx(1 / Limits().poll, rel=0.2)
     assert found["idle"]["buildkite_calls"]["stacks.list-scheduled-jobs"] > 5

@@ -1,4 +1,4 @@
-"""Every command whose jobs the stand-in runs says so before anything else happens."""
+"""Every command that runs jobs by the stand-in prints the notice first."""
 
 from __future__ import annotations
 

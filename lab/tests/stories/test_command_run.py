@@ -1,4 +1,4 @@
-"""A user's own pipeline through the whole lab, as `mayfly-lab run` shows it."""
+"""A user's own pipeline in the whole lab, as shown by `mayfly-lab run`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A repository with two branches and a file that is not committed."""
+    """A repository with two branches and an uncommitted file."""
     folder = tmp_path / "project"
     folder.mkdir()
     git(folder, "init", "--quiet", "--initial-branch=trunk")

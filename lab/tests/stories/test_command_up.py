@@ -1,4 +1,4 @@
-"""A lab that stays up: every line that it prints works as it stands, and nothing is left of it."""
+"""A lab that stays up: every printed line works when pasted, and nothing is left of the lab."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def paste(up: dict[str, Any]) -> Callable[..., str]:
-    """Pastes printed lines into a shell that has both lines of exports; what it says."""
+    """Paste printed lines into a shell with both lines of exports. Returns the output."""
 
     def pasted(*names: str) -> str:
         script = "\n".join(["set -e", *(up["lines"][n] for n in ("aws", "buildkite", *names))])
@@ -116,7 +116,7 @@ def test_ctrl_c_twice_leaves_nothing_behind_and_the_ports_are_those_asked_for(
     assert file.stat().st_mode & 0o777 == 0o600
     assert ready["aws"]["AWS_ENDPOINT_URL"].endswith(f":{ports[0]}")
     assert ready["buildkite"]["url"].endswith(f":{ports[1]}")
-    time.sleep(5)  # by now a machine boots
+    time.sleep(5)  # a machine boots by then
     code, output = command.interrupt(times=3)
     assert code == 0, output
     assert not file.exists()

@@ -1,4 +1,4 @@
-"""A function dies in the middle of a tick: the next one finds what it left, and goes on."""
+"""A function dies in the middle of a tick: the next tick finds the remains and goes on."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def stage() -> Iterator[Stage]:
 
 
 def deaths(stage: Stage, function: str) -> int:
-    """How many invocations of the function ended with their worker: errors to Lambda's metric."""
+    """Number of invocations that ended with their worker: errors in Lambda's metric."""
     every = stage.lab.aws.journal.select(operation="Invocation", about=f"{STACK}-{function}")
     return sum("Runtime exited" in entry.resources["error"] for entry in every)
 
 
-def runs_in_spite_of_it(stage: Stage, job: str, function: str, died: int) -> None:
-    """See that the function has died as often, and that nobody who waits for the job noticed."""
+def assert_job_runs_after_deaths(stage: Stage, job: str, function: str, died: int) -> None:
+    """Assert that the function died as expected and that the job ran without a visible effect."""
     ended = stage.ended(job)
     assert (ended.outcome, ended.retry_count) == ("passed", 0)
     claim = stage.finished(job)
@@ -60,7 +60,7 @@ def test_a_job_runs_in_spite_of_a_function_that_dies_at_each_of_several_calls(
         stage.lab.aws.faults.set("kill", f"{function}/{call}", count=1)
     before = len(stage.launched(QUEUE))
     job = stage.push(QUEUE)
-    runs_in_spite_of_it(stage, job, function, died + len(calls))
+    assert_job_runs_after_deaths(stage, job, function, died + len(calls))
     assert len(stage.launched(QUEUE)) == before + 1
 
 
@@ -76,7 +76,7 @@ def test_a_job_runs_after_dispatch_died_before_recording_its_reservation(stage: 
     stage.lab.buildkite.subscribe(on_job)
     job = stage.push(QUEUE)
     doomed.append(job)
-    runs_in_spite_of_it(stage, job, "dispatch", died + 1)
+    assert_job_runs_after_deaths(stage, job, "dispatch", died + 1)
 
 
 def test_a_job_runs_after_dispatch_died_right_after_binding_it(stage: Stage) -> None:
@@ -84,7 +84,7 @@ def test_a_job_runs_after_dispatch_died_right_after_binding_it(stage: Stage) -> 
     job = stage.push(QUEUE)
     stage.assigned(job)
     stage.lab.aws.functions.kill_all(f"{STACK}-dispatch")
-    runs_in_spite_of_it(stage, job, "dispatch", died + 1)
+    assert_job_runs_after_deaths(stage, job, "dispatch", died + 1)
 
 
 def test_reap_ends_a_host_that_never_came_up_after_dying_three_times(stage: Stage) -> None:
@@ -98,7 +98,7 @@ def test_reap_ends_a_host_that_never_came_up_after_dying_three_times(stage: Stag
     stage.age(mute, 6)
     assert stage.gone(mute).reason == "the instance was launching for longer than 5 minutes"
     assert "Kernel panic" in stage.last_words(mute)
-    runs_in_spite_of_it(stage, job, "reap", died + 3)
+    assert_job_runs_after_deaths(stage, job, "reap", died + 3)
 
 
 def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Events that get lost, come twice, or wake a function that is at work already."""
+"""Events that are lost, delivered twice, or overlap a running tick."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def stage() -> Iterator[Stage]:
         stage.lab.aws.faults.clear()
 
 
-def one_instance_did_it(stage: Stage, job: str, before: int) -> None:
-    """See that a job had one instance, which was launched, sandboxed and bound once."""
+def assert_one_instance_ran(stage: Stage, job: str, before: int) -> None:
+    """Assert that the job had one instance, launched, sandboxed and bound once."""
     (instance,) = stage.instances(QUEUE)[before:]
     assert instance.job == job
     assert len(stage.assignments(job)) == 1
@@ -50,7 +50,7 @@ def test_without_any_event_everything_happens_a_little_later(stage: Stage) -> No
     job = stage.push(QUEUE)
     stage.lab.put_parameter(POOL, "pool/hot", "1")
     assert stage.ended(job).outcome == "passed"
-    one_instance_did_it(stage, job, before)
+    assert_one_instance_ran(stage, job, before)
     stage.ready(POOL)
     stage.lab.put_parameter(POOL, "pool/hot", "0")
     lost = [e.operation for e in stage.lab.aws.journal if e.operation in {"EventLost", "BatchLost"}]
@@ -65,7 +65,7 @@ def test_events_that_come_twice_do_nothing_twice(stage: Stage) -> None:
     before = len(stage.instances(QUEUE))
     job = stage.push(QUEUE)
     assert stage.ended(job).outcome == "passed"
-    one_instance_did_it(stage, job, before)
+    assert_one_instance_ran(stage, job, before)
     faults.clear("event-doubled")
 
 
@@ -83,7 +83,7 @@ def test_ticks_that_overlap_do_nothing_twice(stage: Stage, function: str) -> Non
     for each in ticking:
         each.start()
     assert stage.ended(job).outcome == "passed"
-    one_instance_did_it(stage, job, before)
+    assert_one_instance_ran(stage, job, before)
     over.set()
     for each in ticking:
         each.join()

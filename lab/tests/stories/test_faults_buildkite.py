@@ -1,4 +1,4 @@
-"""Buildkite refuses, stumbles, is gone for a while, or is told to pause: no job is lost."""
+"""Buildkite refuses, fails, is down, or pauses a queue: no job is lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from buildkite_emulator import JobState
-from stories.faults import QUEUE, a_troubled_stage, befall, end, survived
+from stories.faults import QUEUE, a_troubled_stage, assert_job_survived, end, switch_on_faults
 from stories.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -34,30 +34,30 @@ def stage() -> Iterator[Stage]:
     ],
 )
 def test_a_job_runs_once_whatever_buildkite_answers(stage: Stage, fault: str) -> None:
-    befall(stage, fault)
-    survived(stage, stage.push(QUEUE))
+    switch_on_faults(stage, fault)
+    assert_job_survived(stage, stage.push(QUEUE))
 
 
 def test_an_outage_delays_waiting_jobs_and_ends_no_running_job(stage: Stage) -> None:
     running = stage.push(QUEUE, "echo begun; sleep 4; echo done")
     stage.running(running)
-    befall(stage, "buildkite-outage=*,for=6s")
+    switch_on_faults(stage, "buildkite-outage=*,for=6s")
     waiting = stage.push(QUEUE)
-    survived(stage, running)
-    survived(stage, waiting)
+    assert_job_survived(stage, running)
+    assert_job_survived(stage, waiting)
 
 
 def test_a_paused_queue_starts_no_job_until_its_resume(stage: Stage) -> None:
-    befall(stage, f"queue-paused={QUEUE},for=5s")
+    switch_on_faults(stage, f"queue-paused={QUEUE},for=5s")
     job = stage.push(QUEUE)
     stage.until("the pause is noticed", lambda: stage.queue(QUEUE).queue == QUEUE)
     assert stage.job(job).state is JobState.SCHEDULED
-    survived(stage, job)
+    assert_job_survived(stage, job)
 
 
 def test_jobs_of_a_removed_queue_run_after_its_return(stage: Stage) -> None:
-    befall(stage, f"queue-unknown={QUEUE},for=4s")
-    survived(stage, stage.push(QUEUE))
+    switch_on_faults(stage, f"queue-unknown={QUEUE},for=4s")
+    assert_job_survived(stage, stage.push(QUEUE))
 
 
 def test_at_the_end_nothing_is_left_and_every_promise_was_kept(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""EC2 throttles, has no room, gives less than was asked for, loses answers and takes machines."""
+"""EC2 throttles, lacks capacity, launches too few, loses answers, and interrupts spot instances."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stories.faults import QUEUE, a_troubled_stage, befall, end, survived
+from stories.faults import QUEUE, a_troubled_stage, assert_job_survived, end, switch_on_faults
 from stories.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -20,8 +20,8 @@ def stage() -> Iterator[Stage]:
 
 
 def test_a_spot_notice_before_the_job_costs_a_machine_and_no_job(stage: Stage) -> None:
-    """First in this file: a queue that met a dry spot market buys on demand for some minutes."""
-    befall(stage, "spot-notice=*,value=0s,count=1")
+    """First in this file: after a lack of spot capacity a queue buys on demand for some minutes."""
+    switch_on_faults(stage, "spot-notice=*,value=0s,count=1")
     job = stage.push(QUEUE, retry={"automatic": [{"exit_status": "*", "limit": 2}]})
     noticed = stage.until(
         "EC2 warns",
@@ -48,21 +48,21 @@ def test_a_spot_notice_before_the_job_costs_a_machine_and_no_job(stage: Stage) -
     ],
 )
 def test_a_job_runs_once_whatever_ec2_answers(stage: Stage, fault: str) -> None:
-    befall(stage, fault)
-    survived(stage, stage.push(QUEUE))
+    switch_on_faults(stage, fault)
+    assert_job_survived(stage, stage.push(QUEUE))
 
 
 def test_a_launch_whose_answer_is_lost_is_not_made_twice(stage: Stage) -> None:
     before = len(stage.launched(QUEUE))
-    befall(stage, "lost-answer=ec2:CreateFleet,count=2")
-    survived(stage, stage.push(QUEUE))
+    switch_on_faults(stage, "lost-answer=ec2:CreateFleet,count=2")
+    assert_job_survived(stage, stage.push(QUEUE))
     assert len(stage.launched(QUEUE)) == before + 1
 
 
 def test_a_job_runs_on_demand_if_spot_has_no_capacity(stage: Stage) -> None:
-    befall(stage, "no-capacity=*/spot")
+    switch_on_faults(stage, "no-capacity=*/spot")
     job = stage.push(QUEUE)
-    survived(stage, job)
+    assert_job_survived(stage, job)
     found = stage.lab.aws.client("ec2").describe_instances(
         InstanceIds=[stage.served(job).instance_id]
     )
@@ -70,7 +70,7 @@ def test_a_job_runs_on_demand_if_spot_has_no_capacity(stage: Stage) -> None:
 
 
 def test_instances_missing_from_a_partial_launch_are_launched_again(stage: Stage) -> None:
-    befall(stage, "partial-fleet=*,value=1,count=2")
+    switch_on_faults(stage, "partial-fleet=*,value=1,count=2")
     jobs = [stage.push(QUEUE) for _ in range(3)]
     for job in jobs:
         assert stage.ended(job).outcome == "passed"

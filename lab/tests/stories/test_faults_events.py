@@ -1,4 +1,4 @@
-"""Events get lost, come late or twice, and functions die: everything happens a little later."""
+"""Events are lost, late or duplicated, and functions die: everything happens a little later."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stories.faults import QUEUE, a_troubled_stage, befall, end, survived
+from stories.faults import QUEUE, a_troubled_stage, assert_job_survived, end, switch_on_faults
 from stories.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -31,8 +31,8 @@ def stage() -> Iterator[Stage]:
 )
 def test_a_job_runs_once_on_one_machine(stage: Stage, faults: tuple[str, ...]) -> None:
     before = len(stage.launched(QUEUE))
-    befall(stage, *faults)
-    survived(stage, stage.push(QUEUE))
+    switch_on_faults(stage, *faults)
+    assert_job_survived(stage, stage.push(QUEUE))
     assert len(stage.launched(QUEUE)) == before + 1
 
 

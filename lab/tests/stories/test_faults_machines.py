@@ -1,4 +1,4 @@
-"""Machines that do not come up, and metadata services that do not say what they should."""
+"""Machines that fail to come up, and metadata services with wrong answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stories.faults import QUEUE, a_troubled_stage, befall, end, survived
+from stories.faults import QUEUE, a_troubled_stage, assert_job_survived, end, switch_on_faults
 from stories.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -29,15 +29,15 @@ def stage() -> Iterator[Stage]:
     ],
 )
 def test_a_metadata_service_in_trouble_costs_time_and_no_job(stage: Stage, fault: str) -> None:
-    befall(stage, fault)
-    survived(stage, stage.push(QUEUE))
+    switch_on_faults(stage, fault)
+    assert_job_survived(stage, stage.push(QUEUE))
 
 
 @pytest.mark.parametrize("fault", ["machine-dies=*,value=500ms", "clock-skew=*,value=-10m"])
 def test_a_failed_machine_is_replaced(stage: Stage, fault: str) -> None:
     before = len(stage.launched(QUEUE))
-    befall(stage, fault)
-    survived(stage, stage.push(QUEUE))
+    switch_on_faults(stage, fault)
+    assert_job_survived(stage, stage.push(QUEUE))
     failed, *_, good = stage.launched(QUEUE)[before:]
     assert not stage.gone(failed).proven
     assert stage.gone(good).proven
@@ -46,19 +46,19 @@ def test_a_failed_machine_is_replaced(stage: Stage, fault: str) -> None:
 @pytest.mark.parametrize("fault", ["machine-dead=*", "machine-hangs=*,value=100ms"])
 def test_a_silent_machine_is_replaced_after_its_deadline(stage: Stage, fault: str) -> None:
     before = len(stage.launched(QUEUE))
-    befall(stage, fault)
+    switch_on_faults(stage, fault)
     job = stage.push(QUEUE)
     (mute,) = stage.until("it is launched", lambda: stage.launched(QUEUE)[before:])
-    # As if five minutes had passed, which is what an instance has for its first word.
+    # Five minutes are an instance's deadline for its first report.
     stage.age(mute, 6)
-    survived(stage, job)
+    assert_job_survived(stage, job)
     assert "for longer than" in stage.gone(mute).reason
 
 
 def test_a_small_clock_error_of_a_machine_does_no_harm(stage: Stage) -> None:
     before = len(stage.launched(QUEUE))
-    befall(stage, "clock-skew=*,value=2m")
-    survived(stage, stage.push(QUEUE))
+    switch_on_faults(stage, "clock-skew=*,value=2m")
+    assert_job_survived(stage, stage.push(QUEUE))
     assert len(stage.launched(QUEUE)) == before + 1
 
 

@@ -1,4 +1,4 @@
-"""What hosts do with a bootstrap script, with metadata that lags, and with what is not theirs."""
+"""Hosts with bootstrap scripts, late metadata, and mailbox rows of other instances."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def stage() -> Iterator[Stage]:
 
 
 def set_up_by(stage: Stage, script: str) -> None:
-    """Have the queue's next instances run a script."""
+    """Let the queue's next instances run this script."""
     where = stage.lab.put_script(SET_UP, "set-up.sh", f"#!/bin/bash\nset -eu\n{script}\n")
     spec = stage.queue(SET_UP).spec
     stage.lab.put_parameter(SET_UP, "bootstrap/script", where)
@@ -56,12 +56,12 @@ def set_up_by(stage: Stage, script: str) -> None:
 
 
 def refused(stage: Stage, script: str) -> Instance:
-    """The end of the one instance that was launched for a job with this script."""
+    """The record of the one instance that was launched for a job with this script."""
     before = len(stage.launched(SET_UP))
     set_up_by(stage, script)
     job = stage.push(SET_UP, "echo it ran")
     instance_id = stage.until("it is launched", lambda: stage.launched(SET_UP)[before:])[0]
-    # Else a next one would be launched, and fail in the same way.
+    # Without the cancel another instance would be launched, and fail in the same way.
     stage.lab.buildkite.cancel_job(job)
     gone = stage.gone(instance_id)
     assert not gone.proven
@@ -92,7 +92,7 @@ def test_a_failed_bootstrap_script_fails_the_host_with_its_last_lines(stage: Sta
 
 
 def test_a_process_left_by_the_bootstrap_script_fails_the_host(stage: Stage) -> None:
-    # In another scope, where nothing ends it with the script.
+    # Another scope, so the process does not end with the script's scope.
     gone = refused(
         stage,
         "cd /; systemd-run --scope --quiet --unit=elsewhere sleep 300 &>/dev/null &\n"
@@ -160,7 +160,7 @@ def test_a_host_whose_metadata_flaps_is_proven_only_once_it_is_steady(stage: Sta
 
 
 def act_as(stage: Stage, kind: Kind, instance: Instance) -> Any:
-    """A DynamoDB client with an instance's credentials of one of its roles."""
+    """A DynamoDB client with an instance's credentials for one of its roles."""
     if kind is Kind.BOOTSTRAP:
         LEAKED.append(instance.instance_id or "")
     pinned = instance.pinned
@@ -192,7 +192,7 @@ def client(stage: Stage, keys: Keys) -> Any:
 
 
 def write(dynamodb: Any, row: str | None, phase: str, boot: str = "b") -> str:
-    """Write a report as a host does; the error's code, or nothing."""
+    """Write a report as a host does. Returns the error's code, or an empty text."""
     report = {"protocol": {"N": "1"}, "phase": {"S": phase}, "boot": {"S": boot}}
     try:
         dynamodb.update_item(
@@ -207,7 +207,7 @@ def write(dynamodb: Any, row: str | None, phase: str, boot: str = "b") -> str:
 
 
 def test_a_mailbox_row_accepts_writes_of_its_own_instance_only(stage: Stage) -> None:
-    """Neither another instance nor the other role can write it, read it, or have it proven."""
+    """Neither another instance nor the other role can write, read or prove the row."""
     (ready,) = stage.ready(HOT)
     mine = stage.instance(ready)
     stage.lab.put_parameter(HOT, "pool/hot", "2")

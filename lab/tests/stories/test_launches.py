@@ -1,4 +1,4 @@
-"""What is seen when EC2 does not give what was asked for, or gives what does not come up."""
+"""EC2 launches less than requested, or instances that fail to come up: the visible effects."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_job_waits_until_ec2_has_capacity_again(stage: Stage) -> None:
 
 
 def test_a_launch_whose_answer_is_lost_is_not_made_twice(stage: Stage) -> None:
-    # The client itself tries twice within one call.
+    # One call of the client makes two tries.
     stage.lab.aws.faults.set("lost-answer", "ec2:CreateFleet", count=2)
     before = len(stage.instances(QUEUE))
     job = stage.push(QUEUE)
@@ -81,7 +81,7 @@ def test_a_deleted_launch_template_is_reported_until_the_queue_has_another(stage
     )
     stage.until("it is counted", lambda: stage.counted("provision", "BadConfiguration"))
     assert stage.job(job).outcome is None
-    # What deploying the queue's stack once more does.
+    # As a further deployment of the queue's stack does.
     made = ec2.create_launch_template(
         LaunchTemplateName="another", LaunchTemplateData=version["LaunchTemplateData"]
     )
@@ -95,7 +95,7 @@ def test_an_instance_that_never_reports_is_replaced(stage: Stage) -> None:
     stage.lab.aws.faults.set("machine-dead", "c7i.large", count=1)
     job = stage.push(MUTE)
     (mute,) = stage.until("it is launched", lambda: stage.launched(MUTE))
-    # As if five minutes had passed, which is what an instance has for its first word.
+    # Five minutes are an instance's deadline for its first report.
     stage.age(mute, 6)
     gone = stage.gone(mute)
     assert gone.reason == "the instance was launching for longer than 5 minutes"
@@ -127,7 +127,7 @@ def test_without_the_pinned_agent_a_host_never_takes_a_job(
 ) -> None:
     job = stage.push(queue)
     (refused,) = stage.until("it is launched", lambda: stage.launched(queue))
-    # Else a next one would be launched, and fail in the same way.
+    # Without the cancel another instance would be launched, and fail in the same way.
     stage.lab.buildkite.cancel_job(job)
     gone = stage.gone(refused)
     assert reason in gone.reason

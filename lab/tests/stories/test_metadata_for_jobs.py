@@ -1,4 +1,4 @@
-"""What a job finds on its machine: who it is, what metadata it reaches, which tokens it sees."""
+"""A job's view of its machine: its user, the metadata service, and visible tokens."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def only_with_namespaces(stage: Stage) -> None:
 
 @pytest.fixture(scope="module")
 def knocked(stage: Stage) -> dict[str, str]:
-    """By the queue's choice: the log of a job that knocks at the metadata service's address."""
+    """By the queue's choice: the log of a job that calls the metadata service's address."""
     only_with_namespaces(stage)
     jobs = {choice: stage.push(choice, KNOCK) for choice in CHOICES}
     for job in jobs.values():
@@ -81,7 +81,7 @@ def test_a_job_reaches_imds_with_the_sandbox_role_on_a_queue_that_opens_it(
 
 
 def test_a_job_sees_no_token_with_rights_beyond_itself(stage: Stage) -> None:
-    """Its agent, which is of the same user, may hold its acquisition token in its environment."""
+    """The job's agent runs as the same user, with its acquisition token in its environment."""
     only_with_namespaces(stage)
     job = stage.push("supervisor", LOOK_ROUND)
     assert stage.ended(job).outcome == "passed"

@@ -1,4 +1,4 @@
-"""Queues side by side: whom each takes, when it takes nobody, and what a bad parameter changes."""
+"""Queues side by side: jobs that each accepts, pauses, and the effect of invalid parameters."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
-def passed_over(stage: Stage, job: str) -> None:
-    """See that dispatch had a job before it, and took another one instead."""
+def assert_passed_over(stage: Stage, job: str) -> None:
+    """Assert that dispatch passes over this job: it reserves a later job instead."""
     other = stage.push(OPEN)
     stage.until("dispatch takes another job", lambda: stage.job(other).state is JobState.RESERVED)
     assert stage.job(job).state is JobState.SCHEDULED
@@ -87,7 +87,7 @@ def register(stage: Stage, pipeline: str, repository: str) -> None:
 def test_a_job_with_unmatched_agent_rules_is_not_claimed(stage: Stage) -> None:
     fits = stage.push(OPEN, agents={"disk": "large"})
     alone = stage.push(OPEN, agents={"gpu": "yes"})
-    passed_over(stage, alone)
+    assert_passed_over(stage, alone)
     line = f"job {alone} does not match queue `{OPEN}`: rule gpu=yes, the queue has no tag gpu"
     stage.until("the log tells of it", lambda: stage.said("dispatch", line))
     stage.until("it is counted", lambda: stage.counted("dispatch", "LeftNoMatch"))
@@ -116,7 +116,7 @@ def test_a_paused_queue_starts_no_new_job_and_finishes_running_ones(
     stage.running(runs)
     resume = pause(stage)
     waits = stage.push(CALM)
-    passed_over(stage, waits)
+    assert_passed_over(stage, waits)
     assert stage.ended(runs).outcome == "passed"
     resume()
     assert stage.ended(waits).outcome == "passed"

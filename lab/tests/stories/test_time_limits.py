@@ -1,4 +1,4 @@
-"""What takes too long. All of it waits for its real minute, and all at the same time."""
+"""Time limits. All stories wait for their real minute, concurrently."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def scene() -> Iterator[Scene]:
 
 
 def only_host(stage: Stage, queue: str) -> str:
-    """An instance that is launched for a job which is cancelled then, so that no next one is."""
+    """An instance launched for a job that is then cancelled, so that no further one is launched."""
     job = stage.push(queue)
     instance_id = stage.until(f"{queue} has an instance", lambda: stage.launched(queue))[0]
     stage.lab.buildkite.cancel_job(job)

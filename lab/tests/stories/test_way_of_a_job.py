@@ -1,6 +1,6 @@
-"""The way of a job: on a hot machine, on a new one, to its end, and what may end it before.
+"""The way of a job: on a hot machine, on a cold one, to its end, and its interruptions.
 
-With the real agent where there is one on PATH; the ids of the tests say which it was.
+With the real agent if one is on PATH; the ids of the tests name the agent.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def test_a_pool_grows_within_seconds_of_a_changed_parameter(stage: Stage) -> Non
     stage.ready(HOT)
     before = len(stage.instances(HOT))
     stage.lab.put_parameter(HOT, "pool/hot", "2")
-    # Schedules come round once in 60 s here: it is the event that brings it about.
+    # The event must cause the growth: schedules fire only every 60 s here.
     stage.until("an instance is launched", lambda: len(stage.instances(HOT)) > before, seconds=15)
     stage.lab.put_parameter(HOT, "pool/hot", "1")
 
@@ -93,7 +93,7 @@ def test_a_job_cancelled_while_it_waits_leaves_its_instance_to_the_next(stage: S
 
 def test_a_job_cancelled_after_its_assignment_never_runs(stage: Stage) -> None:
     stage.ready(HOT)
-    # Else its agent may be there first.
+    # Without this fault the agent may acquire the job first.
     stage.lab.buildkite.faults.answer("agent.acquire", 503)
     job = stage.push(HOT, "echo it ran")
     instance_id = stage.assigned(job)
@@ -120,7 +120,7 @@ def test_a_job_cancelled_while_it_runs_is_stopped(stage: Stage) -> None:
 
 def test_a_job_gets_another_machine_if_the_first_dies_before_its_agent(stage: Stage) -> None:
     stage.ready(HOT)
-    # Else its agent may be there first.
+    # Without this fault the agent may acquire the job first.
     stage.lab.buildkite.faults.answer("agent.acquire", 503)
     job = stage.push(HOT, "echo it ran")
     dead = stage.assigned(job)
@@ -142,7 +142,7 @@ def test_a_job_on_an_interrupted_spot_instance_fails_in_time_and_is_retried(
     job = stage.push(
         HOT,
         '[ "$BUILDKITE_RETRY_COUNT" != 0 ] || { echo started; sleep 300; }',
-        # By chance the agent tells the shell's own exit status, or the signal.
+        # A race: the agent reports the shell's exit status or the signal.
         retry={"automatic": [{"signal_reason": "agent_stop"}, {"exit_status": -1}]},
     )
     assert stage.running(job) == waiting
