@@ -27,7 +27,7 @@ def key(reader: Reader) -> str | None:
     """
     given = reader.text(*KEYS)
     if given is not None and _UUID.fullmatch(given):
-        raise reader.error(f"the key {given!r} looks like a UUID, which a key may not")
+        raise reader.error(f"the key {given!r} must not have the form of a UUID")
     return given or None
 
 
@@ -96,7 +96,7 @@ def broken(reader: Reader, branch: str, facts: Facts) -> Broken | None:
         try:
             return None if holds(condition, facts) else Broken.CONDITION
         except ConditionError as error:
-            raise reader.error(f"`if` cannot be decided: {error}") from None
+            raise reader.error(f"`if` cannot be evaluated: {error}") from None
     if pattern is not None and not branches.matches(pattern, branch):
         return Broken.BRANCH
     return None

@@ -45,9 +45,9 @@ _WAIT = _EVERY | {"wait", "waiter", "continue_on_failure"}
 _BLOCK = _EVERY | {"block", "input", "manual", "prompt", "fields", "blocked_state", "allowed_teams"}
 _GROUP = (_EVERY - {"branches"}) | {"group", "steps", "skip", "notify"}
 _REFUSED = {
-    "if_changed": "if_changed is applied by agents from 3.99 on when they upload; the lab does not",
+    "if_changed": "agents from 3.99 apply if_changed at the upload; the lab does not support it",
     "checkout": "the lab does not support `checkout`: set it by agent configuration or hooks",
-    "signature": "the lab does not carry signatures of steps to agents",
+    "signature": "the lab does not send signatures of steps to agents",
 }
 _INFERRED = {
     "command": "command",
@@ -94,7 +94,9 @@ def steps(entry: object, place: str, defaults: Defaults, number: int) -> tuple[S
         if reader.has(name):
             raise reader.error(reason)
     if kind == "trigger":
-        raise reader.error("the lab does not run trigger steps: it has no other pipeline to build")
+        raise reader.error(
+            "the lab does not run trigger steps: a lab has no other pipeline to build"
+        )
     if kind == "group":
         return _group(reader, defaults, number)
     return (_single(kind, reader, defaults),)

@@ -66,7 +66,7 @@ def test_a_block_holds_a_job_until_somebody_unblocks_it_with_answers(run: Run) -
     run.until("is blocked", lambda: run.build()["blocked"])
     assert run.job()["state"] == "blocked"
     run.unblock(block_of(run), {"release": "v2"})
-    run.until("is let go", lambda: not run.build()["blocked"])
+    run.until("the block is unblocked", lambda: not run.build()["blocked"])
     assert run.state() == "passed"
     assert "release v2" in run.lines()
 

@@ -129,7 +129,7 @@ class Room:
         """Poll until `what` returns a true value, for at most PATIENCE_SECONDS."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not what():
-            assert time.monotonic() < end, "it did not happen in time"
+            assert time.monotonic() < end, "the condition was not met in time"
             time.sleep(0.01)
 
     def wait_for_output(self, job_id: str, text: bytes) -> None:

@@ -150,7 +150,7 @@ def test_a_build_with_only_omitted_steps_is_not_run(bk: Contract) -> None:
 @pytest.mark.parametrize(
     ("attributes", "reason"),
     [
-        ("if: true && x", "`if` cannot be decided: unknown variable x at 9"),
+        ("if: true && x", "`if` cannot be evaluated: unknown variable x at 9"),
         ("if: 'true', branches: main", "`if` and `branches` cannot be used at the same time"),
     ],
 )

@@ -88,7 +88,7 @@ def test_yaml_anchors_are_resolved() -> None:
         ("steps: [7]", None, "step 1: a step is a mapping, or `wait`, `block` or `input`"),
         ("steps: [stop]", None, "step 1: 'stop' is not a step"),
         ("steps:\n- wait\n- trigger: x\n", 3,
-         "step 2: the lab does not run trigger steps: it has no other pipeline to build"),
+         "step 2: the lab does not run trigger steps: a lab has no other pipeline to build"),
         ("steps:\n- label: x\n", 2, 'step 1: Step is missing a type `{"label":"x"}`'),
         ("steps:\n- command: x\n  label: l\n  agent: {}\n", 2,
          ("step 1: `agent` is not a valid property on the `command` step,"

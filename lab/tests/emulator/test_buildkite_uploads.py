@@ -166,7 +166,7 @@ def test_a_replacing_upload_removes_steps_that_have_not_begun(bk: Contract) -> N
         pytest.param({"steps": 1}, "a pipeline is a mapping with a list of `steps`", id="no list"),
         pytest.param(
             [{"trigger": "other"}],
-            "the lab does not run trigger steps: it has no other pipeline to build",
+            "the lab does not run trigger steps: a lab has no other pipeline to build",
             id="a trigger; the lab's own",
         ),
     ],
@@ -236,7 +236,7 @@ def test_conditions_are_evaluated_at_the_upload(bk: Contract) -> None:
     state, reason = upload(session, [{"command": "c", "if": "build.nothing"}])
     assert (state, reason) == (
         "rejected",
-        "`if` cannot be decided: unknown variable build.nothing at 1",
+        "`if` cannot be evaluated: unknown variable build.nothing at 1",
     )
 
 

@@ -82,7 +82,7 @@ class Command:
         except subprocess.TimeoutExpired:
             self.process.terminate()
             output, _ = self.process.communicate()
-            raise AssertionError(f"it does not end:\n{output}") from None
+            raise AssertionError(f"the command does not end:\n{output}") from None
         return self.process.returncode, output
 
     def ready(self, file: Path) -> Any:
@@ -90,7 +90,7 @@ class Command:
         end = time.monotonic() + PATIENCE
         while not file.exists():
             assert self.process.poll() is None, self.ended()
-            assert time.monotonic() < end, "it does not get ready"
+            assert time.monotonic() < end, "the command does not get ready"
             time.sleep(0.1)
         return json.loads(file.read_text())
 

@@ -41,11 +41,11 @@ def test_a_missing_token_is_an_error_of_the_function_and_costs_no_job(stage: Sta
     # Workers keep the token in memory, so the next ones must be new.
     stage.lab.aws.functions.kill_all(f"{STACK}-dispatch")
     missing = f"the parameter {TOKEN_PARAMETER} does not exist"
-    stage.until("dispatch dies of it", lambda: any(missing in e for e in errors(stage)))
-    stage.until("the log says so", lambda: missing in stage.log_text("dispatch"))
+    stage.until("dispatch ends with the error", lambda: any(missing in e for e in errors(stage)))
+    stage.until("the log has the error", lambda: missing in stage.log_text("dispatch"))
     job = stage.push(QUEUE)
     before = len(errors(stage))
-    stage.until("it dies of it again", lambda: len(errors(stage)) > before)
+    stage.until("dispatch ends with another error", lambda: len(errors(stage)) > before)
     assert stage.job(job).state is JobState.SCHEDULED
     ssm.put_parameter(
         Name=TOKEN_PARAMETER, Value=stage.lab.buildkite.agent_token, Type="SecureString"
@@ -58,7 +58,7 @@ def test_a_refused_token_is_an_error_of_the_function_and_costs_no_job(stage: Sta
     refused.add(stage.lab.buildkite.agent_token)
     job = stage.push(QUEUE)
     words = "Buildkite refuses the agent token"
-    stage.until("dispatch dies of it", lambda: any(words in e for e in errors(stage)))
+    stage.until("dispatch ends with the error", lambda: any(words in e for e in errors(stage)))
     assert stage.job(job).state is JobState.SCHEDULED
     refused.clear()
     assert stage.ended(job).outcome == "passed"
@@ -68,8 +68,10 @@ def test_an_unknown_queue_at_buildkite_is_a_problem_of_that_queue_only(stage: St
     unknown = stage.lab.buildkite.faults.unknown_queues
     unknown.add(OTHER)
     problem = f"Buildkite does not know queue {OTHER} in this token's cluster"
-    stage.until("it is told", lambda: problem in stage.problems("dispatch"))
-    stage.until("it is counted", lambda: stage.counted("dispatch", "BadConfiguration"))
+    stage.until("dispatch reports the problem", lambda: problem in stage.problems("dispatch"))
+    stage.until(
+        "BadConfiguration is counted", lambda: stage.counted("dispatch", "BadConfiguration")
+    )
     job = stage.push(QUEUE)
     assert stage.ended(job).outcome == "passed"
     unknown.clear()
@@ -84,8 +86,10 @@ def test_a_call_that_buildkite_fails_is_repeated_later(stage: Stage, status: int
     faults.answer("stacks.get-states", status, headers=headers, times=2)
     job = stage.push(QUEUE)
     assert stage.ended(job).outcome == "passed"
-    stage.until("the log tells", lambda: stage.said("dispatch", f"Buildkite answers {status}"))
-    stage.until("it is counted", lambda: stage.counted("dispatch", "LeftTransient"))
+    stage.until(
+        "the log has the status", lambda: stage.said("dispatch", f"Buildkite answers {status}")
+    )
+    stage.until("LeftTransient is counted", lambda: stage.counted("dispatch", "LeftTransient"))
     assert len(stage.assignments(job)) == 1
     claim = stage.finished(job)
     assert (claim.state, claim.attempt) == ("finished", 1)

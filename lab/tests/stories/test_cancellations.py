@@ -96,7 +96,7 @@ def test_a_job_cancelled_before_its_instance_is_ready_leaves_it_to_the_next(
     stage.lab.aws.faults.set(hold.fault, hold.target, count=OFTEN, by=hold.by)
     job = stage.push(QUEUE)
     stage.until(
-        f"its instance is {hold.state}",
+        f"the job's instance is {hold.state}",
         lambda: [i.state for i in stage.instances(QUEUE)[before:]] == [hold.state],
     )
     stage.lab.buildkite.cancel_job(job)
@@ -131,7 +131,7 @@ def test_a_job_cancelled_between_acceptance_and_start_ends_with_its_agent(stage:
     stage.ready(HOT)
     stage.lab.buildkite.faults.answer("agent.start", 503)
     job = stage.push(HOT, "echo it ran")
-    stage.until("it is accepted", lambda: stage.job(job).state is JobState.ACCEPTED)
+    stage.until("the job is accepted", lambda: stage.job(job).state is JobState.ACCEPTED)
     stage.until(
         "the record says so",
         lambda: (claim := stage.claim(job)) and claim.state is ClaimState.RUNNING,

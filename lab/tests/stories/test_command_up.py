@@ -60,7 +60,7 @@ def until(what: str, done: Callable[[], object]) -> None:
 def test_a_build_is_created_shown_and_read(paste: Callable[..., str]) -> None:
     build = json.loads(paste("create build"))
     assert build["number"] == 1
-    until("it has passed", lambda: json.loads(paste("show build"))["state"] == "passed")
+    until("the build has passed", lambda: json.loads(paste("show build"))["state"] == "passed")
     assert "\x07hello\n" in paste("show log")
 
 
@@ -125,7 +125,7 @@ def test_ctrl_c_twice_leaves_nothing_behind_and_the_ports_are_those_asked_for(
 
 def test_ctrl_c_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     command = Command(tmp_path, ("up", "--hot", "1"))
-    until("it has begun", lambda: any(command.temporary.iterdir()))
+    until("the command has written temporary files", lambda: any(command.temporary.iterdir()))
     code, output = command.interrupt()
     assert code in {0, 130}, output
     assert left_of(command.temporary) == []

@@ -94,7 +94,7 @@ def test_reap_ends_a_host_that_never_came_up_after_dying_three_times(stage: Stag
         stage.lab.aws.faults.set("kill", f"reap/{call}", count=1)
     before = len(stage.launched(QUEUE))
     job = stage.push(QUEUE)
-    mute = stage.until("it is launched", lambda: stage.launched(QUEUE)[before:])[0]
+    mute = stage.until("an instance is launched", lambda: stage.launched(QUEUE)[before:])[0]
     stage.age(mute, 6)
     assert stage.gone(mute).reason == "the instance was launching for longer than 5 minutes"
     assert "Kernel panic" in stage.last_words(mute)

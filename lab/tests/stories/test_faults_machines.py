@@ -48,7 +48,7 @@ def test_a_silent_machine_is_replaced_after_its_deadline(stage: Stage, fault: st
     before = len(stage.launched(QUEUE))
     switch_on_faults(stage, fault)
     job = stage.push(QUEUE)
-    (mute,) = stage.until("it is launched", lambda: stage.launched(QUEUE)[before:])
+    (mute,) = stage.until("an instance is launched", lambda: stage.launched(QUEUE)[before:])
     # Five minutes are an instance's deadline for its first report.
     stage.age(mute, 6)
     assert_job_survived(stage, job)

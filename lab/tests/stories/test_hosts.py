@@ -60,7 +60,7 @@ def refused(stage: Stage, script: str) -> Instance:
     before = len(stage.launched(SET_UP))
     set_up_by(stage, script)
     job = stage.push(SET_UP, "echo it ran")
-    instance_id = stage.until("it is launched", lambda: stage.launched(SET_UP)[before:])[0]
+    instance_id = stage.until("an instance is launched", lambda: stage.launched(SET_UP)[before:])[0]
     # Without the cancel another instance would be launched, and fail in the same way.
     stage.lab.buildkite.cancel_job(job)
     gone = stage.gone(instance_id)
@@ -109,7 +109,7 @@ def test_a_missing_bootstrap_script_fails_the_host(stage: Stage) -> None:
     stage.lab.put_parameter(SET_UP, "bootstrap/script", "s3://mayfly-scripts/set-up/nowhere.sh")
     stage.until("the script is in force", lambda: stage.queue(SET_UP).spec != spec)
     job = stage.push(SET_UP)
-    instance_id = stage.until("it is launched", lambda: stage.launched(SET_UP)[before:])[0]
+    instance_id = stage.until("an instance is launched", lambda: stage.launched(SET_UP)[before:])[0]
     stage.lab.buildkite.cancel_job(job)
     gone = stage.gone(instance_id)
     assert "nowhere.sh, which does not exist" in gone.reason
@@ -122,13 +122,14 @@ def test_a_host_whose_metadata_never_shows_the_sandbox_profile_gets_no_job(stage
     stage.lab.aws.faults.set("imds-stuck", "c7i.large", count=1)
     before = len(stage.launched(SLOW))
     job = stage.push(SLOW)
-    stuck = stage.until("it is launched", lambda: stage.launched(SLOW)[before:])[0]
+    stuck = stage.until("an instance is launched", lambda: stage.launched(SLOW)[before:])[0]
     stage.until(
-        "its profile is replaced",
+        "the profile is replaced",
         lambda: stage.instance(stuck).state is InstanceState.SWAPPING,
     )
     stage.until(
-        "it waits", lambda: "waiting for the sandbox profile" in stage.lab.room.console(stuck)
+        "the host waits for the profile",
+        lambda: "waiting for the sandbox profile" in stage.lab.room.console(stuck),
     )
     stage.age(stuck, 10)
     gone = stage.gone(stuck)
@@ -144,9 +145,10 @@ def test_a_host_whose_metadata_flaps_is_proven_only_once_it_is_steady(stage: Sta
     faults.set("imds-flapping", "c7i.large")
     before = len(stage.launched(SLOW))
     job = stage.push(SLOW)
-    flapping = stage.until("it is launched", lambda: stage.launched(SLOW)[before:])[0]
+    flapping = stage.until("an instance is launched", lambda: stage.launched(SLOW)[before:])[0]
     stage.until(
-        "it waits", lambda: "waiting for the sandbox profile" in stage.lab.room.console(flapping)
+        "the host waits for the profile",
+        lambda: "waiting for the sandbox profile" in stage.lab.room.console(flapping),
     )
     steady = datetime.now(UTC)
     faults.clear("imds-flapping")

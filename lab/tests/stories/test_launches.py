@@ -43,9 +43,9 @@ def test_a_job_waits_until_ec2_has_capacity_again(stage: Stage) -> None:
         "the log names the pools",
         lambda: stage.said("provision", "sufficient m7i.large capacity"),
     )
-    stage.until("it is counted", lambda: stage.counted("provision", "NoCapacity"))
+    stage.until("NoCapacity is counted", lambda: stage.counted("provision", "NoCapacity"))
     empty = stage.until("a slot stays empty", lambda: stage.instances(QUEUE)[before:])[0]
-    stage.until("its record says so", lambda: "not launched" in stage.record(empty).reason)
+    stage.until("the record has the reason", lambda: "not launched" in stage.record(empty).reason)
     faults.clear("no-capacity")
     assert stage.ended(job).outcome == "passed"
     assert stage.finished(job).attempt == 1
@@ -79,7 +79,9 @@ def test_a_deleted_launch_template_is_reported_until_the_queue_has_another(stage
         "provision answers with it",
         lambda: any("InvalidLaunchTemplateId" in each for each in stage.problems("provision")),
     )
-    stage.until("it is counted", lambda: stage.counted("provision", "BadConfiguration"))
+    stage.until(
+        "BadConfiguration is counted", lambda: stage.counted("provision", "BadConfiguration")
+    )
     assert stage.job(job).outcome is None
     # As a further deployment of the queue's stack does.
     made = ec2.create_launch_template(
@@ -94,7 +96,7 @@ def test_a_deleted_launch_template_is_reported_until_the_queue_has_another(stage
 def test_an_instance_that_never_reports_is_replaced(stage: Stage) -> None:
     stage.lab.aws.faults.set("machine-dead", "c7i.large", count=1)
     job = stage.push(MUTE)
-    (mute,) = stage.until("it is launched", lambda: stage.launched(MUTE))
+    (mute,) = stage.until("an instance is launched", lambda: stage.launched(MUTE))
     # Five minutes are an instance's deadline for its first report.
     stage.age(mute, 6)
     gone = stage.gone(mute)
@@ -126,7 +128,7 @@ def test_without_the_pinned_agent_a_host_never_takes_a_job(
     stage: Stage, queue: str, reason: str, words: str
 ) -> None:
     job = stage.push(queue)
-    (refused,) = stage.until("it is launched", lambda: stage.launched(queue))
+    (refused,) = stage.until("an instance is launched", lambda: stage.launched(queue))
     # Without the cancel another instance would be launched, and fail in the same way.
     stage.lab.buildkite.cancel_job(job)
     gone = stage.gone(refused)
@@ -146,7 +148,7 @@ def test_a_bundle_that_is_not_the_published_one_is_never_run(stage: Stage) -> No
     before = len(stage.instances(QUEUE))
     ssm.put_parameter(Name=name, Value=bad, Overwrite=True)
     job = stage.push(QUEUE)
-    refused = stage.until("it is launched", lambda: stage.launched(QUEUE)[before:])[0]
+    refused = stage.until("an instance is launched", lambda: stage.launched(QUEUE)[before:])[0]
     gone = stage.gone(refused)
     assert "Client.InstanceInitiatedShutdown; its console says: " in gone.reason
     assert "mayfly-instance.tar.gz has a wrong SHA-256" in gone.reason

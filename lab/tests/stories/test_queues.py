@@ -89,8 +89,8 @@ def test_a_job_with_unmatched_agent_rules_is_not_claimed(stage: Stage) -> None:
     alone = stage.push(OPEN, agents={"gpu": "yes"})
     assert_passed_over(stage, alone)
     line = f"job {alone} does not match queue `{OPEN}`: rule gpu=yes, the queue has no tag gpu"
-    stage.until("the log tells of it", lambda: stage.said("dispatch", line))
-    stage.until("it is counted", lambda: stage.counted("dispatch", "LeftNoMatch"))
+    stage.until("the log has the line", lambda: stage.said("dispatch", line))
+    stage.until("LeftNoMatch is counted", lambda: stage.counted("dispatch", "LeftNoMatch"))
     assert stage.ended(fits).outcome == "passed"
     assert stage.job(alone).state is JobState.SCHEDULED
     stage.lab.buildkite.cancel_job(alone)
@@ -145,11 +145,11 @@ def test_an_invalid_parameter_changes_nothing_except_the_alarm(
         "provision answers with it", lambda: f"queue calm: {problem}" in stage.problems("provision")
     )
     stage.until(
-        "it is counted for the alarm",
+        "the alarm's metric is counted",
         lambda: stage.counted("provision", "BadConfiguration") > counted,
     )
     stage.lab.aws.client("ssm").delete_parameter(Name=f"/mayfly/{STACK}/queues/{CALM}/{name}")
-    stage.until("the problem is gone", lambda: not stage.queue(CALM).problems)
+    stage.until("the queue has no problem", lambda: not stage.queue(CALM).problems)
     assert stage.in_force(CALM) == before
 
 

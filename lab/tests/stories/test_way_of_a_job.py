@@ -80,7 +80,7 @@ def test_a_job_that_exits_with_7_fails_with_7(stage: Stage) -> None:
 def test_a_job_cancelled_while_it_waits_leaves_its_instance_to_the_next(stage: Stage) -> None:
     before = len(stage.instances(COLD))
     job = stage.push(COLD)
-    stage.until("its instance is launched", lambda: len(stage.instances(COLD)) > before)
+    stage.until("the job's instance is launched", lambda: len(stage.instances(COLD)) > before)
     stage.lab.buildkite.cancel_job(job)
     following = stage.push(COLD)
     assert stage.ended(following).outcome == "passed"
