@@ -21,7 +21,7 @@ from .memory.store import Store
 from .memory.tokens import TokenKind, mint, new_id
 from .memory.views import BuildView, JobEvent, JobView, StackView
 from .serving.application import Application, Clock
-from .serving.distance import far_away
+from .serving.distance import with_latency
 from .serving.faults import Faults
 from .serving.http import as_application
 from .serving.server import HttpServer
@@ -105,7 +105,7 @@ class Buildkite(BuildContents):
         Raises:
             OSError: the port is taken.
         """
-        reached = far_away(as_application(self._application), latency, near=git.PREFIX)
+        reached = with_latency(as_application(self._application), latency, near=git.PREFIX)
         self._server = HttpServer(reached, port=port)
         self._server.start()
         self._url = url = self._server.url

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .server import Answer, Application, Request
 
 
-def far_away(
+def with_latency(
     application: Application,
     seconds: float,
     near: str = "",

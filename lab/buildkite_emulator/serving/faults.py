@@ -53,7 +53,7 @@ class NoSwitches:
     """Switches that are always off."""
 
     def take(self, name: str, target: str, /) -> Strike | None:
-        """None."""
+        """Always None."""
         del name, target
         return None
 

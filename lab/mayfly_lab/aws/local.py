@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from buildkite_emulator.serving.distance import far_away
+from buildkite_emulator.serving.distance import with_latency
 from buildkite_emulator.serving.server import Answer, HttpServer
 from mayfly_lab.aws import application, transactions
 from mayfly_lab.aws import cloud as moto_cloud
@@ -232,7 +232,7 @@ class LocalAws:
             skew=lambda principal: self.ec2.clock_skew(principal.name),
             undisturbed=frozenset({LAB.name}),
         )
-        reached = far_away(self._door.answer, world.config.latency)
+        reached = with_latency(self._door.answer, world.config.latency)
         self.listener = HttpServer(reached, port=world.config.port)
         self.listener.start()
         closing.callback(self.listener.stop)

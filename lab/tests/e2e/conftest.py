@@ -21,7 +21,7 @@ _AGENT = shutil.which(REAL)
 _NO_AGENT = f"there is no {REAL} on PATH: only the stand-in shows what it can"
 QUEUE = "jobs"
 POOL, AT_MOST = "3", "6"
-"""Machines that are hot, and machines at a time: what two cores do without delay."""
+"""Hot machines, and the limit of machines at a time: as many as two cores run without delay."""
 
 
 def pytest_report_header() -> str:

@@ -66,4 +66,4 @@ def _kind(stand_in: str | None = None, **given: Any) -> Kind:
 
 
 KINDS: Mapping[str, Kind] = {kind.test: kind for name in _FILES for kind in _read(name)}
-"""By the name of the test."""
+"""Kinds by the name of their test."""

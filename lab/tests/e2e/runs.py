@@ -14,9 +14,9 @@ from e2e.kinds import Kind
 from stories.stage import Stage
 
 OVER = frozenset({"passed", "failed", "canceled", "not_run"})
-"""States of a build that is over."""
+"""States of an ended build."""
 PATIENCE = 150.0
-"""Seconds for whatever a build waits for: many times what it takes on two idle cores."""
+"""Seconds to wait for a state of a build: many times the duration on two idle cores."""
 _TIME_CODE = re.compile(rb"\x1b_bk;t=\d+\x07")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -125,7 +125,7 @@ class Runs:
 
     stage: Stage
     commits: Mapping[str, str] = field(default_factory=dict)
-    """Commits that builds may name by a word."""
+    """Commit ids by the names that kinds use."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """URLs of repositories that the lab's own server does not serve."""
     _started: dict[str, Run] = field(default_factory=dict)

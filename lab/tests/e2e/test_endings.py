@@ -8,7 +8,7 @@ from pathlib import Path
 from e2e.runs import Run, Runs
 
 GRACE = 4
-"""Seconds between the request to stop and the end of the agent's patience."""
+"""Seconds from the request to stop until the agent kills the job."""
 
 PARAMETERS = {"jobs": {"agent/config": f"cancel-grace-period={GRACE}"}}
 

@@ -79,7 +79,9 @@ def test_appending_to_a_missing_annotation_creates_it(bk: Contract, session: Ses
         ({"body": 7}, 400),
     ],
 )
-def test_limits_of_an_annotation(session: Session, body: dict[str, object], status: int) -> None:
+def test_an_annotation_has_limits_of_size_style_and_priority(
+    session: Session, body: dict[str, object], status: int
+) -> None:
     """buildkite/docs pipelines/configure/annotations.md (in bytes), rest_api/annotations.md."""
     assert annotate(session, **body).status_code == status
 
@@ -143,7 +145,7 @@ def test_people_list_write_and_delete_annotations(bk: Contract, session: Session
         (7, 400),
     ],
 )
-def test_limits_of_meta_data(session: Session, value: object, status: int) -> None:
+def test_meta_data_values_have_limits(session: Session, value: object, status: int) -> None:
     """buildkite/docs configure/build_meta_data.md and agent/cli/reference/meta_data.md."""
     assert session.job("POST", "/data/set", {"key": "k", "value": value}).status_code == status
 

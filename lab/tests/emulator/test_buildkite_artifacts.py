@@ -110,7 +110,7 @@ def test_an_artifact_without_an_upload_has_no_content(bk: Contract, session: Ses
         ([described("")], 422),
     ],
 )
-def test_limits_of_a_batch(
+def test_a_batch_of_artifacts_has_limits(
     session: Session, artifacts: list[dict[str, object]], status: int
 ) -> None:
     """buildkite/docs platform/limits.md; 403 by buildkite/agent internal/artifact."""

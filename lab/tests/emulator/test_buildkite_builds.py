@@ -215,7 +215,7 @@ def test_labels_of_parallel_jobs_contain_their_numbers(bk: Contract) -> None:
     assert [env["BUILDKITE_LABEL"] for env in shown] == labels
 
 
-def test_a_label_without_parallel_jobs_stays_as_it_is(bk: Contract) -> None:
+def test_a_label_without_parallel_jobs_is_unchanged(bk: Contract) -> None:
     """The same page: only labels of parallel jobs contain numbers."""
     assert [job.label for job in bk.jobs("steps: [{command: a, label: 'Up 5 %n'}]")] == ["Up 5 %n"]
 

@@ -89,7 +89,7 @@ def test_signal_and_signal_reason_of_a_finish_are_stored(bk: Contract, session: 
     assert (job.signal, job.signal_reason, job.outcome) == ("SIGTERM", "agent_stop", "failed")
 
 
-def test_an_exit_status_that_is_no_number_is_refused(session: Session) -> None:
+def test_an_exit_status_that_is_not_a_number_is_refused(session: Session) -> None:
     assert session.finish("x").status_code == 400
 
 

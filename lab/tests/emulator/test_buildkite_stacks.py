@@ -98,7 +98,7 @@ def test_a_job_without_a_queue_is_listed_in_the_default_queue_without_a_queue_ru
     assert bk.listed("deploy") == []
 
 
-def test_jobs_are_listed_oldest_first_whatever_their_priority(bk: Contract) -> None:
+def test_jobs_are_listed_oldest_first_regardless_of_priority(bk: Contract) -> None:
     low = bk.one_job("steps: [{command: x, priority: -1}]")
     bk.clock.advance(seconds=1)
     high = bk.one_job("steps: [{command: x, priority: 9}]")

@@ -53,15 +53,15 @@ class HostCloud:
 
     ec2: ScriptedEc2
     job: str = KNOCK
-    """What the agent does, in bash."""
+    """The agent's work, a bash script."""
     script: str = ""
     """The operator's bootstrap script."""
     assignment: dict[str, Any] = field(default_factory=dict)
-    """What is different in the assignment."""
+    """Changed fields of the assignment."""
     reports: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)
     services: list[str] = field(default_factory=list)
-    """Calls of the image's services, by the access key that they used."""
+    """Access keys of the calls by the image's services."""
     on_phase: dict[str, Callable[[], None]] = field(default_factory=dict)
     spoil_bundle: bool = False
     url: str = ""

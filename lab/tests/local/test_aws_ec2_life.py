@@ -31,7 +31,7 @@ def stop_behaviour(cloud: Ec2Lab) -> dict[str, Any]:
 # ------------------------------------------------------------------ states
 
 
-def test_the_states_are_those_of_the_user_guide() -> None:
+def test_the_ec2_states_match_the_user_guide() -> None:
     assert {
         State.PENDING: {State.RUNNING, State.SHUTTING_DOWN, State.TERMINATED},
         State.RUNNING: {State.STOPPING, State.SHUTTING_DOWN},

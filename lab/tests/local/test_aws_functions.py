@@ -100,7 +100,7 @@ def test_an_exception_of_a_handler_is_a_function_error(account: Functions, tmp_p
     assert account.invoke(ARN, {}).ok
 
 
-def test_a_result_that_is_no_json_is_a_function_error(account: Functions) -> None:
+def test_a_result_that_is_not_json_is_a_function_error(account: Functions) -> None:
     outcome = account.invoke(ARN, {"do": "unserialisable"})
     assert outcome.error is not None
     assert outcome.error["errorType"] == "TypeError"

@@ -133,7 +133,7 @@ def batch_of_keys(attribute: str) -> dict[str, Any]:
 
 # action, parameters, and the allowed functions
 READERS = {"dispatch", "provision"}
-"""Who reads many records of the fleet at once."""
+"""Functions that may read many Fleet records at once."""
 TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly/"}, {"provision"}),
     ("ssm:GetParameter", {"Name": "/buildkite/mayfly/agent-token"}, {"dispatch"}),

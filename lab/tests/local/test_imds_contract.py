@@ -160,7 +160,7 @@ def test_user_data_is_404_on_an_instance_without_user_data() -> None:
         bare.doors.stop()
 
 
-def test_the_profile_and_its_credentials_are_served(imds: Imds) -> None:
+def test_imds_serves_the_profile_and_its_credentials(imds: Imds) -> None:
     profile = a_profile("bootstrap")
     imds.ec2.profiles[INSTANCE] = profile
     found = json.loads(imds.get("meta-data/iam/info")[1])

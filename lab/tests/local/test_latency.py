@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from buildkite_emulator import Buildkite
-from buildkite_emulator.serving.distance import far_away
+from buildkite_emulator.serving.distance import with_latency
 from buildkite_emulator.serving.server import Answer, HttpServer, Request
 from local.aws_lab import a_lab
 from mayfly_lab.latency import Latency, LatencySyntaxError
@@ -56,7 +56,7 @@ def test_half_of_the_latency_is_before_the_call_and_half_after_it() -> None:
         happened.append(request.target)
         return Answer(200)
 
-    reached = far_away(application, 0.2, near="/git/", sleep=happened.append)
+    reached = with_latency(application, 0.2, near="/git/", sleep=happened.append)
     assert reached(Request("GET", "/v3/ping", {}, b"")).status == 200
     assert happened == [0.1, "/v3/ping", 0.1]
     happened.clear()
@@ -65,7 +65,7 @@ def test_half_of_the_latency_is_before_the_call_and_half_after_it() -> None:
 
 
 def test_concurrent_calls_have_their_latency_at_the_same_time() -> None:
-    server = HttpServer(far_away(lambda _: Answer(200), 0.3))
+    server = HttpServer(with_latency(lambda _: Answer(200), 0.3))
     server.start()
     began = time.monotonic()
     with ThreadPoolExecutor(10) as pool:

@@ -39,7 +39,7 @@ def test_without_namespaces_a_lab_of_root_runs_machines_as_nobody() -> None:
 
 
 SLEEP = f"sleep 97531.{os.getpid()}"
-"""Of this run alone: others may run on the same host."""
+"""A command line unique to this run, because other runs may share the host."""
 # A separate lab that prints when its machine is up; the test then kills it with SIGKILL.
 LAB = """
     import sys, time

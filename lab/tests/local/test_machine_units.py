@@ -86,7 +86,7 @@ def test_killing_a_scope_ends_all_its_descendants(bench: Bench) -> None:
     assert "code=1" in console
 
 
-def test_what_runs_in_another_scope_outlives_the_first(bench: Bench) -> None:
+def test_a_program_in_another_scope_outlives_the_first_scope(bench: Bench) -> None:
     console = bench.run(
         """systemd-run --scope --quiet --unit=one -- bash -c '
             systemd-run --scope --quiet --unit=two -- sleep 12.1 & sleep 0.3'

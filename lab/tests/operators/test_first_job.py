@@ -67,7 +67,7 @@ def first(look: Callable[[], list[str]]) -> str:
 @pytest.mark.parametrize(
     ("exit_status", "outcome", "status"), [("0", "passed", 0), ("7", "failed", 1)]
 )
-def test_the_outcome_of_the_build_is_that_of_the_script_and_its_log_is_shown(
+def test_the_build_has_the_outcome_of_the_script_and_its_log_is_shown(
     buildkite: Buildkite, shell: dict[str, str], exit_status: str, outcome: str, status: int
 ) -> None:
     agent = an_agent(buildkite, exit_status)

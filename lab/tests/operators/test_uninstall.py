@@ -21,7 +21,7 @@ KEPT = [
     "s3.buckets[mayfly-scripts]",
     "ssm._parameters[/buildkite/mayfly/agent-token]",
 ]
-"""What is not the stack's: the buckets are the lab's own."""
+"""Resources outside of the stack; the buckets belong to the lab."""
 
 
 @pytest.fixture

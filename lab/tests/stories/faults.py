@@ -12,7 +12,7 @@ from stories.stage import BOOT, QUICK, Stage, a_stage
 
 QUEUE = "default"
 MINUTE = 5.0
-"""Seconds that a minute of the schedules lasts here."""
+"""Seconds for a minute of the schedules in these stories."""
 
 
 @contextmanager

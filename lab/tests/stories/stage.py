@@ -28,7 +28,7 @@ from mayfly_lab.report.timeline import job_lines
 from stories.logs import Logs
 
 PATIENCE = 90.0
-"""Seconds after which a story gives up: many times what it needs on two idle cores."""
+"""Seconds until a story gives up: many times the duration on two idle cores."""
 QUICK = Delays(
     pending=0.2,
     stopping=0.2,

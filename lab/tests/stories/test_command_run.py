@@ -81,7 +81,7 @@ def test_a_build_that_fails_is_exit_code_1_and_a_hot_machine_takes_its_job(
     assert "the build failed; all checks held" in output
 
 
-def test_a_job_that_nobody_can_run_is_named_when_the_time_is_over(
+def test_a_job_that_no_instance_can_run_is_named_at_the_timeout(
     tmp_path: Path, project: Path
 ) -> None:
     file = pipeline(project, {"label": "Odd", "command": "true", "agents": {"os": "plan9"}})

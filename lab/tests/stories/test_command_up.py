@@ -123,7 +123,7 @@ def test_ctrl_c_twice_leaves_nothing_behind_and_the_ports_are_those_asked_for(
     assert left_of(command.temporary) == []
 
 
-def test_ctrl_c_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_ctrl_c_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
     command = Command(tmp_path, ("up", "--hot", "1"))
     until("the command has written temporary files", lambda: any(command.temporary.iterdir()))
     code, output = command.interrupt()

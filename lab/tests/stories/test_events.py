@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 QUEUE, POOL = "default", "pool"
 MINUTE = 4.0
-"""Seconds that a minute of the schedules lasts here."""
+"""Seconds for a minute of the schedules in these stories."""
 EVENTS = ("aws.ec2/*", "aws.ssm/*", "dynamodb", "sqs")
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 

@@ -33,7 +33,7 @@ def stage() -> Iterator[Stage]:
         "buildkite-lost=stacks.job-acquisition-tokens,count=1",
     ],
 )
-def test_a_job_runs_once_whatever_buildkite_answers(stage: Stage, fault: str) -> None:
+def test_a_job_runs_once_under_each_fault_of_buildkite(stage: Stage, fault: str) -> None:
     switch_on_faults(stage, fault)
     assert_job_survived(stage, stage.push(QUEUE))
 

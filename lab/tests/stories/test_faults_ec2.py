@@ -47,7 +47,7 @@ def test_a_spot_notice_before_the_job_costs_a_machine_and_no_job(stage: Stage) -
         "no-capacity=*/us-east-1a,for=20s",
     ],
 )
-def test_a_job_runs_once_whatever_ec2_answers(stage: Stage, fault: str) -> None:
+def test_a_job_runs_once_under_each_fault_of_ec2(stage: Stage, fault: str) -> None:
     switch_on_faults(stage, fault)
     assert_job_survived(stage, stage.push(QUEUE))
 

@@ -14,7 +14,7 @@ from stories.stage import BOOT, QUICK, Stage, a_stage
 
 QUEUE, MUTE, WRONG_AGENT, NO_AGENT = "default", "mute", "wrong-agent", "no-agent"
 TYPES = {QUEUE: "m7i.large", MUTE: "c7i.large"}
-"""A type for each queue, so that a fault strikes that queue alone."""
+"""A separate instance type for each queue, so that a fault affects one queue only."""
 
 
 @pytest.fixture(scope="module")
