@@ -58,7 +58,7 @@ MAYFLY = modules(CONTROL_PLANE)
 SHARED = modules(PROTOCOL)
 CONTROL_PLANE_RUNS = MAYFLY | SHARED
 
-OF_A_FUNCTION = {
+A_FUNCTION_MAY_IMPORT = {
     "answers", "batched", "config", "errors", "events", "metrics", "ports", "protocol", "records",
     "tick",
 }  # fmt: skip
@@ -76,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batched",
         *("errors", "metrics", "observe", "protocol", "records", "scrubbing"),
     },
-    **{function: OF_A_FUNCTION for function in FUNCTIONS},  # noqa: C420 - sets are not copied
+    **{function: A_FUNCTION_MAY_IMPORT for function in FUNCTIONS},  # noqa: C420 - sets are not copied
 }
 """By part: the other parts that it may import. docs/architecture.md has the same table."""
 
@@ -156,29 +156,29 @@ def reach(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(MAYFLY))
-def test_the_control_plane_imports_none_of_those_that_use_it(name: str) -> None:
+def test_the_control_plane_imports_only_itself_and_the_protocol(name: str) -> None:
     assert roots(MAYFLY[name]) & OURS <= {"mayfly", "mayfly_protocol"}
 
 
 @pytest.mark.parametrize("name", sorted(SHARED))
-def test_the_protocol_imports_nothing_of_ours_and_nothing_from_elsewhere(name: str) -> None:
+def test_the_protocol_imports_only_the_standard_library(name: str) -> None:
     strange = roots(SHARED[name]) - set(sys.stdlib_module_names) - {"mayfly_protocol"}
     assert not strange, f"{name} imports {strange}"
 
 
 @pytest.mark.parametrize("path", sorted(HOST.rglob("*.py")), ids=lambda path: path.name)
-def test_the_host_imports_the_protocol_and_nothing_from_elsewhere(path: Path) -> None:
+def test_the_host_imports_only_the_protocol_and_the_standard_library(path: Path) -> None:
     strange = roots(path) - set(sys.stdlib_module_names) - {"mayfly_instance", "mayfly_protocol"}
     assert not strange, f"{path.name} imports {strange}"
 
 
-def test_the_handlers_are_doors_and_nothing_more() -> None:
+def test_the_file_of_handlers_is_short_and_imports_only_mayfly() -> None:
     path = ROOT / "functions/app.py"
     assert roots(path) & OURS == {"mayfly"}
     assert len(path.read_text().splitlines()) < 20
 
 
-def test_there_is_a_door_for_each_function() -> None:
+def test_each_function_has_a_handler() -> None:
     found = {name.rpartition(".")[2] for name in imported(ROOT / "functions/app.py")}
     assert found >= set(FUNCTIONS)
     assert [path.name for path in tracked("functions/**.py")] == ["app.py"]
@@ -230,27 +230,27 @@ def test_tools_import_only_the_parts_below_them(folder: str, below: set[str]) ->
     assert not strange
 
 
-OF_COMMAND_LINES = {"command.py", "command_line.py", "main.py", "parameter_types.py"}
+COMMAND_LINE_FILES = {"command.py", "command_line.py", "main.py", "parameter_types.py"}
 
 
-def test_the_work_of_operators_commands_knows_nothing_of_command_lines() -> None:
+def test_operators_commands_import_click_only_in_their_command_line_files() -> None:
     found = {path for path in tracked("cli/**.py") if "click" in roots(path)}
-    assert {path.name for path in found} == OF_COMMAND_LINES
+    assert {path.name for path in found} == COMMAND_LINE_FILES
     ours = {
         path: {name for name in imported(path) if name.split(".")[-1] in {"command", "main"}}
         for path in tracked("cli/**.py")
-        if path.name not in OF_COMMAND_LINES
+        if path.name not in COMMAND_LINE_FILES
     }
     assert not {path: names for path, names in ours.items() if names}
 
 
 @pytest.mark.parametrize("name", sorted(MAYFLY))
-def test_only_adapters_and_the_edges_know_of_the_world(name: str) -> None:
+def test_only_adapters_observe_and_wiring_import_aws_and_http_libraries(name: str) -> None:
     allowed = name.startswith("mayfly.adapters.") or name in {"mayfly.observe", "mayfly.wiring"}
     assert allowed or not roots(MAYFLY[name]) & WORLD
 
 
-OF_FUNCTIONS = sorted(name for name in MAYFLY if part(name) in FUNCTIONS)
+FUNCTION_MODULES = sorted(name for name in MAYFLY if part(name) in FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MAYFLY if part(name) in MAY_IMPORT))
@@ -260,8 +260,8 @@ def test_a_part_imports_only_the_parts_below_it(name: str) -> None:
     assert not strange, f"{name} imports {strange}"
 
 
-@pytest.mark.parametrize("name", OF_FUNCTIONS)
-def test_a_function_speaks_to_ports_and_to_no_adapter(name: str) -> None:
+@pytest.mark.parametrize("name", FUNCTION_MODULES)
+def test_a_function_imports_no_adapter(name: str) -> None:
     assert not [each for each in imported(MAYFLY[name]) if each.startswith("mayfly.adapters")]
 
 
@@ -272,20 +272,20 @@ DISPATCH_DECIDES = ("settled", "opened", "bound")
 """Dispatch decides once for each of its questions; the others decide once."""
 
 
-def test_every_function_decides_in_a_module_that_is_held_pure() -> None:
+def test_every_function_decides_in_a_pure_module() -> None:
     questions = {f"mayfly.dispatch.{name}" for name in DISPATCH_DECIDES}
     others = {f"mayfly.{function}.decide" for function in FUNCTIONS if function != "dispatch"}
     assert questions | others <= PURE
 
 
-def test_a_decision_is_followed_into_the_protocol() -> None:
+def test_the_reach_of_a_decision_includes_the_protocol() -> None:
     shared = {"mayfly_protocol.rules", "mayfly_protocol.repository"}
     assert shared <= reach("mayfly.dispatch.opened")
     assert "mayfly_protocol.phases" in reach("mayfly.sandbox.decide")
 
 
 @pytest.mark.parametrize("name", sorted(PURE))
-def test_a_decision_reaches_no_clock_no_environment_and_no_chance(name: str) -> None:
+def test_a_decision_reaches_no_clock_no_environment_and_no_randomness(name: str) -> None:
     for module in reach(name):
         path = CONTROL_PLANE_RUNS[module]
         impure = roots(path) & IMPURE
@@ -307,13 +307,13 @@ def environment(path: Path) -> set[str]:
     return set(names) & {"environ", "getenv", "environb"}
 
 
-CLOCK_AT = {"mayfly.invoke", "mayfly.adapters.dynamodb.fleet"}
+READS_THE_CLOCK = {"mayfly.invoke", "mayfly.adapters.dynamodb.fleet"}
 """The edge of an invocation; and an adapter's default for dates that decide nothing."""
 
 
 @pytest.mark.parametrize("name", sorted(MAYFLY))
-def test_the_clock_is_read_at_the_edge_alone(name: str) -> None:
-    assert not clocks(MAYFLY[name]) or name in CLOCK_AT
+def test_the_clock_is_read_only_at_the_edge(name: str) -> None:
+    assert not clocks(MAYFLY[name]) or name in READS_THE_CLOCK
 
 
 @pytest.mark.parametrize("name", sorted(MAYFLY))
@@ -325,7 +325,7 @@ def test_the_environment_is_read_in_one_place(name: str) -> None:
 
 LONGEST = 400
 VAGUE = {"manager", "helper", "helpers", "util", "utils", "misc", "common", "info", "handle"}
-PYTHONS_OWN = {"handle", "handle_one_request"}
+STANDARD_LIBRARY_NAMES = {"handle", "handle_one_request"}
 """Names that the standard library's servers ask their subclasses for."""
 
 
@@ -348,17 +348,17 @@ def test_every_python_file_is_short() -> None:
     assert not long
 
 
-def test_names_say_what_a_thing_is() -> None:
+def test_no_name_is_vague() -> None:
     vague = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in tracked("*.py")
         for name in names(path)
-        if name not in PYTHONS_OWN and words(name) & VAGUE
+        if name not in STANDARD_LIBRARY_NAMES and words(name) & VAGUE
     }
     assert not vague
 
 
 @pytest.mark.parametrize("name", sorted(MAYFLY))
-def test_the_control_plane_has_no_process_and_no_data(name: str) -> None:
+def test_no_name_in_the_control_plane_says_process_or_data(name: str) -> None:
     vague = {each for each in names(MAYFLY[name]) if words(each) & {"process", "data"}}
     assert not vague

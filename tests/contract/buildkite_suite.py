@@ -19,7 +19,7 @@ def listed(world: World, queue: str = "deploy") -> list[str]:
     return [job.id for job in world.buildkite.jobs(queue).jobs]
 
 
-def test_registering_again_changes_nothing(world: World) -> None:
+def test_registering_another_queue_of_the_stack_changes_nothing(world: World) -> None:
     world.buildkite.register("deploy", OWNER)
     world.buildkite.register("other", OWNER)
     assert listed(world) == []
@@ -49,14 +49,14 @@ def test_a_list_has_the_jobs_of_its_queue_oldest_first(world: World) -> None:
     assert listed(world) == first + second
 
 
-def test_a_paused_queue_says_so(world: World) -> None:
+def test_a_list_says_whether_its_queue_is_paused(world: World) -> None:
     assert not world.buildkite.jobs("deploy").paused
     world.pause("deploy")
     assert world.buildkite.jobs("deploy").paused
     assert not world.buildkite.jobs("other").paused
 
 
-def test_a_reserved_job_is_ours_and_off_the_list_until_the_reservation_ends(world: World) -> None:
+def test_a_reserved_job_is_off_the_list_until_its_reservation_ends(world: World) -> None:
     first, second = world.add_jobs("deploy", ["a", "b"])
     assert world.buildkite.reserve([first], 300) == {first}
     assert listed(world) == [second]
@@ -64,7 +64,7 @@ def test_a_reserved_job_is_ours_and_off_the_list_until_the_reservation_ends(worl
     assert sorted(listed(world)) == sorted([first, second])
 
 
-def test_reserving_again_extends(world: World) -> None:
+def test_reserving_a_job_again_extends_its_reservation(world: World) -> None:
     (job,) = world.add_jobs("deploy", ["a"])
     world.buildkite.reserve([job], 300)
     world.clock.advance(200)
@@ -73,14 +73,14 @@ def test_reserving_again_extends(world: World) -> None:
     assert world.buildkite.states([job]) == {job: "reserved"}
 
 
-def test_only_what_could_run_is_reserved(world: World) -> None:
+def test_only_runnable_jobs_are_reserved(world: World) -> None:
     cancelled, good = world.add_jobs("deploy", ["a", "b"])
     world.cancel(cancelled)
     assert world.buildkite.reserve([cancelled, good, "unknown"], 300) == {good}
     assert world.buildkite.reserve([], 300) == frozenset()
 
 
-def test_states_are_buildkites_words(world: World) -> None:
+def test_states_are_buildkites_words_and_unknown_jobs_are_omitted(world: World) -> None:
     scheduled, reserved, cancelled = world.add_jobs("deploy", ["a", "b", "c"])
     world.buildkite.reserve([reserved], 300)
     world.cancel(cancelled)
@@ -88,7 +88,7 @@ def test_states_are_buildkites_words(world: World) -> None:
     assert states == {scheduled: "scheduled", reserved: "reserved", cancelled: "canceled"}
 
 
-def test_more_jobs_than_one_call_takes_are_asked_for_in_several(world: World) -> None:
+def test_more_jobs_than_one_call_takes_are_sent_in_several(world: World) -> None:
     jobs = world.add_jobs("deploy", ["a"])
     unknown = [f"unknown-{number}" for number in range(1000)]
     assert world.buildkite.states([*unknown, *jobs]) == {jobs[0]: "scheduled"}
@@ -96,14 +96,14 @@ def test_more_jobs_than_one_call_takes_are_asked_for_in_several(world: World) ->
     assert set(world.buildkite.tokens([*unknown, *jobs], 60)) == set(jobs)
 
 
-def test_the_environment_of_a_job_is_what_buildkite_made(world: World) -> None:
+def test_the_environment_of_a_job_comes_from_buildkite(world: World) -> None:
     (job,) = world.add_jobs("deploy", ["make"])
     assert world.buildkite.environment(job)["BUILDKITE_COMMAND"] == "make"
     with pytest.raises(NotFound):
         world.buildkite.environment("unknown")
 
 
-def test_a_token_is_minted_only_for_a_job_that_is_reserved(world: World) -> None:
+def test_a_token_is_minted_only_for_a_reserved_job(world: World) -> None:
     reserved, free = world.add_jobs("deploy", ["a", "b"])
     world.buildkite.reserve([reserved], 300)
     tokens = world.buildkite.tokens([reserved, free, "unknown"], 300)
@@ -123,7 +123,7 @@ def test_a_token_acquires_its_job_once(world: World) -> None:
 
 
 @pytest.mark.parametrize(("reservation", "life"), [(300, 60), (60, 300)])
-def test_a_token_dies_with_its_life_or_its_reservation(
+def test_a_token_expires_with_its_lifetime_or_its_reservation(
     world: World, reservation: int, life: int
 ) -> None:
     (job,) = world.add_jobs("deploy", ["a"])
@@ -144,7 +144,7 @@ def test_a_job_that_cannot_run_is_failed_with_its_reason(world: World) -> None:
     assert world.told(job) == ("policy: branch main only", -1)
 
 
-def test_it_is_too_late_to_fail_a_job_that_an_agent_has(world: World) -> None:
+def test_failing_a_job_that_an_agent_has_accepted_is_a_conflict(world: World) -> None:
     (job,) = world.add_jobs("deploy", ["a"])
     world.buildkite.reserve([job], 300)
     assert world.acquires(job, world.buildkite.tokens([job], 300)[job], "deploy")
@@ -153,6 +153,6 @@ def test_it_is_too_late_to_fail_a_job_that_an_agent_has(world: World) -> None:
     assert world.buildkite.states([job]) == {job: "accepted"}
 
 
-def test_a_job_that_buildkite_does_not_know_cannot_be_failed(world: World) -> None:
+def test_failing_an_unknown_job_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         world.buildkite.finish("unknown", "no such job")

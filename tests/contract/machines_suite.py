@@ -15,7 +15,7 @@ from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound, Transie
 from tests.contract.machine_worlds import GONE, TYPES, FakeWorld, World, a_request
 
 
-def test_a_launch_is_seen_with_its_tags(world: World) -> None:
+def test_launched_instances_are_listed_with_their_tags(world: World) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     launched = world.machines.create_fleet(a_request(world, 3), world.token(1))
     assert len(set(launched.instance_ids)) == 3
@@ -28,7 +28,7 @@ def test_a_launch_is_seen_with_its_tags(world: World) -> None:
         assert each.launched_at >= before
 
 
-def test_one_instance_is_seen_alone(world: World) -> None:
+def test_an_instance_is_read_by_its_id_and_an_unknown_id_gives_none(world: World) -> None:
     instance, *_ = world.machines.create_fleet(a_request(world, 2), world.token(4)).instance_ids
     world.settle(instance)
     (listed,) = [each for each in world.machines.instances() if each.instance_id == instance]
@@ -36,7 +36,7 @@ def test_one_instance_is_seen_alone(world: World) -> None:
     assert world.machines.instance(GONE) is None
 
 
-def test_a_launch_template_that_is_gone_is_a_misconfiguration(world: World) -> None:
+def test_an_unknown_launch_template_is_a_misconfiguration(world: World) -> None:
     gone = {
         "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-0123456789abcdef0", "Version": "1"},
         "Overrides": [{"InstanceType": "m7i.large", "SubnetId": world.subnets[0]}],
@@ -46,7 +46,7 @@ def test_a_launch_template_that_is_gone_is_a_misconfiguration(world: World) -> N
     assert world.machines.instances() == []
 
 
-def test_terminating_spares_nobody_because_another_is_gone(world: World) -> None:
+def test_unknown_ids_do_not_keep_other_instances_from_termination(world: World) -> None:
     launched = world.machines.create_fleet(a_request(world, 3), world.token(3)).instance_ids
     gone = [GONE, "i-0000000000000000b"]
     world.machines.terminate([gone[0], launched[0], launched[1], gone[1]])
@@ -70,7 +70,7 @@ def test_an_instance_shows_its_profile(world: World) -> None:
     assert association.state == "associated"
 
 
-def test_an_association_is_used_up_by_its_replacement(world: World) -> None:
+def test_a_replaced_association_cannot_be_replaced_again(world: World) -> None:
     (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
     world.settle(instance)
     (before,) = world.machines.associations([instance])[instance]
@@ -88,12 +88,12 @@ def test_an_association_is_used_up_by_its_replacement(world: World) -> None:
     assert (last.id, last.profile, last.state) == (after.id, world.sandbox, "associated")
 
 
-def test_an_association_that_never_was_is_a_conflict(world: World) -> None:
+def test_replacing_an_unknown_association_is_a_conflict(world: World) -> None:
     with pytest.raises(Conflict):
         world.machines.replace_profile("iip-assoc-00000000000000000", world.sandbox)
 
 
-def test_a_terminated_instance_has_no_profile_any_more(world: World) -> None:
+def test_a_terminated_instance_has_no_association(world: World) -> None:
     (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
     world.settle(instance)
     world.machines.terminate([instance])
@@ -101,7 +101,7 @@ def test_a_terminated_instance_has_no_profile_any_more(world: World) -> None:
     assert world.machines.associations([instance]) == {instance: ()}
 
 
-def test_the_same_token_gets_the_same_answer(world: World) -> None:
+def test_a_launch_repeated_with_its_token_gets_the_first_answer(world: World) -> None:
     first = world.machines.create_fleet(a_request(world, 2), world.token(1))
     assert world.machines.create_fleet(a_request(world, 2), world.token(1)) == first
     assert len(world.machines.instances()) == 2
@@ -109,14 +109,14 @@ def test_the_same_token_gets_the_same_answer(world: World) -> None:
     assert not set(second.instance_ids) & set(first.instance_ids)
 
 
-def test_the_same_token_for_another_request_is_a_misconfiguration(world: World) -> None:
+def test_a_token_used_for_another_request_is_a_misconfiguration(world: World) -> None:
     world.machines.create_fleet(a_request(world, 2), world.token(1))
     with pytest.raises(Misconfigured, match="IdempotentParameterMismatch"):
         world.machines.create_fleet(a_request(world, 3), world.token(1))
     assert len(world.machines.instances()) == 2
 
 
-def test_a_lost_answer_is_found_again_by_its_token(world: World) -> None:
+def test_a_lost_launch_answer_is_given_again_for_its_token(world: World) -> None:
     world.lose_an_answer()
     with pytest.raises(Transient):
         world.machines.create_fleet(a_request(world, 2), world.token(1))
@@ -127,7 +127,7 @@ def test_a_lost_answer_is_found_again_by_its_token(world: World) -> None:
     assert len(world.machines.instances()) == 2
 
 
-def test_another_type_is_taken_when_one_is_dry(world: World) -> None:
+def test_a_launch_takes_another_type_when_one_has_no_capacity(world: World) -> None:
     world.run_dry(TYPES[0])
     launched = world.machines.create_fleet(a_request(world, 2), world.token(1))
     assert len(launched.instance_ids) == 2
@@ -135,7 +135,7 @@ def test_another_type_is_taken_when_one_is_dry(world: World) -> None:
     assert codes == {"InsufficientInstanceCapacity"}
 
 
-def test_nothing_at_all_is_no_capacity_and_stays_so_for_its_token(world: World) -> None:
+def test_a_launch_of_no_instance_is_no_capacity_and_stays_so_for_its_token(world: World) -> None:
     world.run_dry(*TYPES)
     with pytest.raises(NoCapacity, match="InsufficientInstanceCapacity"):
         world.machines.create_fleet(a_request(world), world.token(1))
@@ -146,7 +146,7 @@ def test_nothing_at_all_is_no_capacity_and_stays_so_for_its_token(world: World) 
     assert world.machines.create_fleet(a_request(world), world.token(2)).instance_ids
 
 
-def test_a_console_is_text_and_one_that_is_gone_is_not_found(world: World) -> None:
+def test_a_console_is_text_and_an_unknown_instance_is_not_found(world: World) -> None:
     (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
     world.settle(instance)
     if isinstance(world, FakeWorld):

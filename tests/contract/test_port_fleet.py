@@ -43,7 +43,7 @@ from tests.contract.sample_records import (
         (a_lease(), lambda f: f.lease()),
     ],
 )
-def test_what_is_saved_is_read_back_one_version_on(
+def test_a_saved_record_is_read_back_one_version_higher(
     fleet: Fleet, record: Record, read: Callable[[Fleet], Record | None]
 ) -> None:
     assert read(fleet) is None
@@ -66,12 +66,12 @@ def test_a_save_over_another_version_is_a_conflict(
         fleet.write([Save(replace(record, version=stale))])
 
 
-def test_a_record_that_is_gone_cannot_be_saved_over(fleet: Fleet) -> None:
+def test_saving_over_a_missing_record_is_a_conflict(fleet: Fleet) -> None:
     with pytest.raises(Conflict):
         fleet.write([Save(a_claim(version=1))])
 
 
-def test_a_drop_removes_the_version_that_was_read_and_no_other(fleet: Fleet) -> None:
+def test_a_drop_removes_only_the_version_that_was_read(fleet: Fleet) -> None:
     stray = a_stray()
     fleet.write([Save(stray)])
     with pytest.raises(Conflict):
@@ -102,7 +102,7 @@ def test_nothing_is_written_when_one_change_conflicts(fleet_world: World) -> Non
     assert fleet_world.assignment(ROW) is None
 
 
-def test_lists_show_open_records_of_the_states_and_the_queue_asked_for(fleet: Fleet) -> None:
+def test_lists_have_open_records_of_the_given_states_and_queue(fleet: Fleet) -> None:
     waiting, assigned = a_claim("w"), a_claim("a", state=ClaimState.ASSIGNED)
     untold = a_claim("f", state=ClaimState.FAILED, told=False)
     others = [
@@ -118,7 +118,7 @@ def test_lists_show_open_records_of_the_states_and_the_queue_asked_for(fleet: Fl
     assert fleet.claims("deploy", []) == []
 
 
-def test_a_record_moves_through_the_lists_and_out_of_them(fleet: Fleet) -> None:
+def test_a_record_moves_between_lists_with_its_state_and_leaves_them_closed(fleet: Fleet) -> None:
     instance = an_instance()
     fleet.write([Save(instance)])
     assert fleet.instances("deploy", [InstanceState.REQUESTED]) == [saved(instance)]
@@ -143,7 +143,7 @@ def test_a_record_moves_through_the_lists_and_out_of_them(fleet: Fleet) -> None:
         set(OPEN_INSTANCES),
     ],
 )
-def test_a_list_of_instances_has_just_the_states_asked_for(
+def test_a_list_of_instances_has_exactly_the_given_states(
     fleet: Fleet, asked: set[InstanceState]
 ) -> None:
     every = [an_instance(n, state=state) for n, state in enumerate(sorted(OPEN_INSTANCES))]
@@ -152,7 +152,7 @@ def test_a_list_of_instances_has_just_the_states_asked_for(
     assert {i.state for i in fleet.instances("deploy", asked)} == asked
 
 
-def test_slots_are_read_many_at_a_time_whatever_their_state(fleet: Fleet) -> None:
+def test_many_slots_are_read_at_once_in_any_state(fleet: Fleet) -> None:
     asked = [SlotKey("l1", number) for number in range(120)]
     gone = an_instance(1, state=InstanceState.TERMINATED)
     others = [an_instance(0), an_instance(119, state=InstanceState.RUNNING)]
@@ -161,7 +161,7 @@ def test_slots_are_read_many_at_a_time_whatever_their_state(fleet: Fleet) -> Non
     assert fleet.slots([SlotKey("l2", 0)]) == fleet.slots([]) == []
 
 
-def test_claims_are_read_many_at_a_time_whatever_their_state(fleet: Fleet) -> None:
+def test_many_claims_are_read_at_once_in_any_state(fleet: Fleet) -> None:
     every = [a_claim("b"), a_claim("a", state=ClaimState.FINISHED), a_claim("other")]
     fleet.write([Save(claim) for claim in every])
     asked = ["b", "a", "unknown", *(f"job-{n}" for n in range(150))]
@@ -169,7 +169,7 @@ def test_claims_are_read_many_at_a_time_whatever_their_state(fleet: Fleet) -> No
     assert fleet.claims_of([]) == []
 
 
-def test_neighbouring_states_are_one_query(dynamo: DynamoWorld) -> None:
+def test_states_of_neighbouring_ranks_take_one_query(dynamo: DynamoWorld) -> None:
     queries: list[object] = []
     dynamo.client.meta.events.register(
         "provide-client-params.dynamodb.Query", lambda params, **_: queries.append(params)
@@ -182,7 +182,7 @@ def test_neighbouring_states_are_one_query(dynamo: DynamoWorld) -> None:
     assert len(queries) == 4
 
 
-def test_launches_queues_and_strays_are_listed_while_they_matter(fleet: Fleet) -> None:
+def test_open_launches_and_all_queues_and_strays_are_listed(fleet: Fleet) -> None:
     settled = a_launch("l2", state=LaunchState.SETTLED)
     fleet.write([Save(a_launch("l1")), Save(settled), Save(a_launch("l3", queue="other"))])
     fleet.write([Save(a_queue("deploy")), Save(a_queue("other", active=False))])
@@ -192,7 +192,7 @@ def test_launches_queues_and_strays_are_listed_while_they_matter(fleet: Fleet) -
     assert sorted(stray.instance_id for stray in fleet.strays()) == ["i-1", "i-2"]
 
 
-def test_a_list_has_every_page(fleet: Fleet) -> None:
+def test_a_list_of_records_has_every_page(fleet: Fleet) -> None:
     # DynamoDB gives at most 1 MB at once; so many bytes need a second page.
     long = "x" * 100_000
     records = [QueueRecord(f"queue-{n:02}", long, "{}", "spec") for n in range(15)]
@@ -218,7 +218,7 @@ def test_closed_records_leave_the_index_and_expire(dynamo: DynamoWorld) -> None:
     assert pointer["expires"] > closed["expires"]
 
 
-def test_an_assigned_row_expires(dynamo: DynamoWorld) -> None:
+def test_assigned_and_unassigned_rows_expire(dynamo: DynamoWorld) -> None:
     dynamo.report(ROW)
     dynamo.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
     assert dynamo.item("mailbox", key=ROW)["expires"] == int(NOW.timestamp())
@@ -226,7 +226,7 @@ def test_an_assigned_row_expires(dynamo: DynamoWorld) -> None:
     assert dynamo.item("mailbox", key="AROASAND:i-none")["expires"] > NOW.timestamp()
 
 
-def test_a_row_that_cannot_be_read_does_not_hold_up_the_list(
+def test_an_unreadable_row_is_logged_and_left_out_of_its_list(
     dynamo: DynamoWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     dynamo.fleet.write([Save(a_claim("good"))])

@@ -68,7 +68,7 @@ def test_a_job_is_bound_in_one_write(fleet_world: World) -> None:
     assert fleet_world.assignment(ROW) == ASSIGNMENT
 
 
-def test_a_row_is_assigned_once(fleet_world: World) -> None:
+def test_a_mailbox_row_is_assigned_once(fleet_world: World) -> None:
     fleet_world.report(ROW)
     fleet_world.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
     with pytest.raises(Conflict):
@@ -76,13 +76,13 @@ def test_a_row_is_assigned_once(fleet_world: World) -> None:
     assert fleet_world.assignment(ROW) == ASSIGNMENT
 
 
-def test_a_row_without_report_is_not_assigned(fleet_world: World) -> None:
+def test_a_mailbox_row_without_report_is_not_assigned(fleet_world: World) -> None:
     with pytest.raises(Conflict):
         fleet_world.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
     assert fleet_world.assignment(ROW) is None
 
 
-def test_an_assignment_is_taken_out_again(fleet_world: World) -> None:
+def test_an_unassigned_row_can_be_assigned_again(fleet_world: World) -> None:
     fleet_world.report(ROW)
     fleet_world.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
     fleet_world.fleet.write([Save(a_claim()), Unassign(ROW)])
@@ -92,7 +92,7 @@ def test_an_assignment_is_taken_out_again(fleet_world: World) -> None:
     assert fleet_world.assignment(ROW) == ASSIGNMENT
 
 
-def test_slots_are_freed_whatever_the_version(fleet: Fleet) -> None:
+def test_freeing_slots_leaves_the_version_of_the_ledger(fleet: Fleet) -> None:
     fleet.write([Save(a_ledger(live=5))])
     fleet.write([FreeSlots("deploy", 2)])
     fleet.write([Save(a_claim()), FreeSlots("deploy", 1)])
@@ -101,7 +101,7 @@ def test_slots_are_freed_whatever_the_version(fleet: Fleet) -> None:
     assert (ledger.live, ledger.version) == (2, 1)
 
 
-def test_a_save_of_the_account_keeps_what_was_freed_since_it_was_read(fleet: Fleet) -> None:
+def test_saving_a_ledger_keeps_slots_freed_since_its_read(fleet: Fleet) -> None:
     fleet.write([Save(a_ledger(live=5))])
     read = fleet.ledger("deploy")
     assert read
@@ -117,7 +117,7 @@ def test_a_save_of_the_account_keeps_what_was_freed_since_it_was_read(fleet: Fle
     assert (last.live, last.misses) == (5 - 2 + 4 - 1 + 1, {})
 
 
-def test_the_account_is_saved_and_slots_are_freed_in_one_write(fleet: Fleet) -> None:
+def test_one_write_saves_the_ledger_and_frees_slots(fleet: Fleet) -> None:
     fleet.write([Save(a_ledger(live=5)), FreeSlots("deploy", 1)])
     first = fleet.ledger("deploy")
     assert first
@@ -128,7 +128,7 @@ def test_the_account_is_saved_and_slots_are_freed_in_one_write(fleet: Fleet) -> 
     assert (first.live, second and second.live) == (4, 4 + 3 - 2)
 
 
-def test_slots_of_a_queue_without_account_are_freed_in_vain(fleet: Fleet) -> None:
+def test_freeing_slots_of_a_queue_without_ledger_changes_nothing(fleet: Fleet) -> None:
     fleet.write([Save(a_claim()), FreeSlots("deploy", 2)])
     assert fleet.ledger("deploy") is None
     fleet.write([Save(a_ledger())])
@@ -166,12 +166,12 @@ def test_a_launch_of_many_slots_fits_into_one_write(fleet: Fleet) -> None:
         ([Save(LAUNCHING), Save(replace(LAUNCHING, key=SlotKey("l", 9)))], None),
     ],
 )
-def test_what_no_transaction_can_do_is_a_defect(
+def test_changes_that_fit_no_transaction_are_a_value_error(
     fleet: Fleet, changes: list[Save], fence: int | None
 ) -> None:
     with pytest.raises(ValueError, match="in one write"):
         fleet.write(changes, fence)
 
 
-def test_no_change_is_no_write(fleet: Fleet) -> None:
+def test_a_write_may_have_no_changes(fleet: Fleet) -> None:
     fleet.write([])

@@ -108,13 +108,13 @@ def test_a_report_is_read_as_it_was_written(world: World, report: Report) -> Non
     assert world.mailbox.reports([ROW]) == {ROW: report}
 
 
-def test_the_last_report_counts(world: World) -> None:
+def test_a_later_report_replaces_the_earlier_one(world: World) -> None:
     world.report(ROW, REPORT)
     world.report(ROW, Report(phase=Phase.FAILED, boot="0f3b"))
     assert world.mailbox.reports([ROW])[ROW] == Report(phase=Phase.FAILED, boot="0f3b")
 
 
-def test_rows_without_report_are_left_out(world: World) -> None:
+def test_rows_without_report_are_omitted(world: World) -> None:
     world.report(ROW, REPORT)
     world.mailbox.notice("AROASAND:i-2", "2026-11-20T09:32:00Z", NOW)
     rows = [ROW, ROW, "AROASAND:i-2", "AROASAND:i-3"]
@@ -122,7 +122,7 @@ def test_rows_without_report_are_left_out(world: World) -> None:
     assert world.mailbox.reports([]) == {}
 
 
-def test_many_rows_are_read_at_once(world: World) -> None:
+def test_many_mailbox_rows_are_read_at_once(world: World) -> None:
     rows = [f"AROASAND:i-{number}" for number in range(230)]
     for row in rows:
         world.report(row, Report(phase=Phase.SANDBOXED, boot=row))
@@ -130,7 +130,7 @@ def test_many_rows_are_read_at_once(world: World) -> None:
     assert {row: report.boot for row, report in reports.items()} == {row: row for row in rows}
 
 
-def test_a_notice_stands_beside_the_report_and_may_be_repeated(world: World) -> None:
+def test_a_repeated_notice_stands_beside_the_report(world: World) -> None:
     world.report(ROW, REPORT)
     world.mailbox.notice(ROW, "2026-11-20T09:32:00Z", NOW)
     world.mailbox.notice(ROW, "2026-11-20T09:32:00Z", NOW)
@@ -138,7 +138,7 @@ def test_a_notice_stands_beside_the_report_and_may_be_repeated(world: World) -> 
     assert world.mailbox.reports([ROW]) == {ROW: REPORT}
 
 
-def test_removed_rows_are_gone_and_others_are_not(world: World) -> None:
+def test_removing_rows_leaves_the_other_rows(world: World) -> None:
     rows = [f"AROASAND:i-{number}" for number in range(60)]
     for row in rows:
         world.report(row, REPORT)
@@ -164,7 +164,7 @@ def test_removed_rows_are_gone_and_others_are_not(world: World) -> None:
         None,
     ],
 )
-def test_what_is_no_report_is_left_out_and_logged(
+def test_an_unreadable_report_is_omitted_and_logged(
     dynamo: DynamoWorld, caplog: pytest.LogCaptureFixture, report: object
 ) -> None:
     dynamo.report("AROASAND:i-2", REPORT)
@@ -174,14 +174,14 @@ def test_what_is_no_report_is_left_out_and_logged(
     assert "xxxx" not in caplog.text
 
 
-def test_a_report_in_foreign_types_is_left_out(dynamo: DynamoWorld) -> None:
+def test_a_report_with_binary_attributes_is_omitted(dynamo: DynamoWorld) -> None:
     dynamo.client.put_item(
         TableName="mailbox", Item={"key": {"S": ROW}, "report": {"M": {"phase": {"B": b"done"}}}}
     )
     assert dynamo.mailbox.reports([ROW]) == {}
 
 
-def test_a_report_may_say_more_than_we_know(dynamo: DynamoWorld) -> None:
+def test_unknown_fields_of_a_report_are_ignored(dynamo: DynamoWorld) -> None:
     dynamo.write(ROW, written(REPORT, weather="fine"))
     assert dynamo.mailbox.reports([ROW]) == {ROW: REPORT}
 

@@ -44,7 +44,7 @@ def parameters(
         ssm.delete_parameter(Name=name)
 
 
-def test_everything_below_a_path_is_read_whatever_its_depth(
+def test_parameters_below_a_path_are_read_at_any_depth(
     parameters: tuple[Parameters, Callable[[str, str], None]],
 ) -> None:
     port, put = parameters
@@ -61,7 +61,7 @@ def test_everything_below_a_path_is_read_whatever_its_depth(
     assert port.under("/mayfly/ci/queues/none") == {}
 
 
-def test_a_version_counts_the_writes(
+def test_the_version_of_a_parameter_counts_its_writes(
     parameters: tuple[Parameters, Callable[[str, str], None]],
 ) -> None:
     port, put = parameters
@@ -70,7 +70,7 @@ def test_a_version_counts_the_writes(
     assert port.under("/mayfly/ci") == {"/mayfly/ci/a": Parameter("2", 2)}
 
 
-def test_values_are_read_by_name_and_what_is_missing_is_left_out(
+def test_values_are_read_by_name_and_missing_names_are_omitted(
     parameters: tuple[Parameters, Callable[[str, str], None]],
 ) -> None:
     port, put = parameters
@@ -112,7 +112,7 @@ def test_a_nudge_carries_its_reason(nudges: tuple[Nudges, Callable[[], list[str]
     assert sorted(received()) == ["2 jobs wait", 'a host is "gone"']
 
 
-def test_a_queue_that_is_gone_is_a_misconfiguration(aws: None, client_of: ClientOf) -> None:
+def test_a_missing_sqs_queue_is_a_misconfiguration(aws: None, client_of: ClientOf) -> None:
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/none"
     with pytest.raises(Misconfigured):
         SqsNudges(client_of("sqs"), url).send("anything")
@@ -146,7 +146,7 @@ def words(
     logs.delete_log_group(logGroupName="/mayfly/ci/last-words")
 
 
-def test_last_words_are_kept_in_a_stream_of_their_own(
+def test_last_words_are_kept_in_a_log_stream_for_each_instance(
     words: tuple[LastWords, Callable[[str], list[tuple[datetime, str]]]],
 ) -> None:
     port, read = words
@@ -160,7 +160,7 @@ def test_last_words_are_kept_in_a_stream_of_their_own(
     assert read("i-2") == [(NOW, "no network")]
 
 
-def test_a_log_group_that_is_gone_is_a_misconfiguration(aws: None, client_of: ClientOf) -> None:
+def test_a_missing_log_group_is_a_misconfiguration(aws: None, client_of: ClientOf) -> None:
     with pytest.raises(Misconfigured, match="/mayfly/none"):
         LogGroup(client_of("logs"), "/mayfly/none").keep("i-1", "words", NOW)
 
@@ -202,7 +202,9 @@ def roles(
     yield IamRoles(iam), make
 
 
-def test_a_roles_managed_policies_are_told(roles: tuple[Roles, Callable[[str, int], str]]) -> None:
+def test_the_managed_policies_of_a_role_are_returned(
+    roles: tuple[Roles, Callable[[str, int], str]],
+) -> None:
     port, make = roles
     several, none = make("sandbox", 3), make("bare", 0)
     arns = {f"arn:aws:iam::123456789012:policy/sandbox-{n}" for n in range(3)}
@@ -210,9 +212,7 @@ def test_a_roles_managed_policies_are_told(roles: tuple[Roles, Callable[[str, in
     assert port.policies(none) == frozenset()
 
 
-def test_iam_is_asked_again_when_its_answer_is_no_longer_fresh(
-    aws: None, client_of: ClientOf
-) -> None:
+def test_iam_is_asked_again_once_its_answer_is_stale(aws: None, client_of: ClientOf) -> None:
     iam, now = client_of("iam"), [0.0]
     role = iam.create_role(RoleName="changing", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     port = IamRoles(iam, lambda: now[0])
@@ -227,6 +227,6 @@ def test_iam_is_asked_again_when_its_answer_is_no_longer_fresh(
     assert port.policies(role) == {added}
 
 
-def test_a_role_that_is_gone_is_not_found(roles: tuple[Roles, Callable[[str, int], str]]) -> None:
+def test_an_unknown_role_is_not_found(roles: tuple[Roles, Callable[[str, int], str]]) -> None:
     with pytest.raises(NotFound):
         roles[0].policies("arn:aws:iam::123456789012:role/mayfly/ci/none")

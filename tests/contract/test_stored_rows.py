@@ -32,19 +32,19 @@ RECORDS = all_records()
 PRESENT = [instance for instance in instances() if instance.instance_id is not None]
 
 
-def test_every_row_of_the_file_is_held() -> None:
+def test_every_stored_row_has_its_record() -> None:
     pointers = {f"ec2#{instance.instance_id}" for instance in PRESENT}
     assert ITEMS.keys() == {key(record) for record in RECORDS} | pointers
     assert len(ROWS) == len(ITEMS)
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=key)
-def test_a_stored_row_is_read_as_the_record_that_it_was(record: Any) -> None:
+def test_a_stored_row_is_read_as_its_record(record: Any) -> None:
     assert from_item(type(record), ITEMS[key(record)]) == record
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=key)
-def test_a_record_is_written_as_it_was_stored(record: Record) -> None:
+def test_a_record_is_written_as_its_stored_row(record: Record) -> None:
     """Fields that came later are the only difference."""
     row = ITEMS[key(record)]
     written = to_item(record)
@@ -52,7 +52,7 @@ def test_a_record_is_written_as_it_was_stored(record: Record) -> None:
     assert {name: value for name, value in written.items() if name not in later} == row
 
 
-def test_a_stored_configuration_is_read_as_what_it_was() -> None:
+def test_a_stored_queue_configuration_is_read_back() -> None:
     queue = from_item(QueueRecord, ITEMS["queue#deploy"])
     assert QueueConfig.from_json(queue.config) == CONFIG
 
@@ -134,7 +134,7 @@ def test_open_instances_of_several_states_are_listed_as_before(
     assert by_name(listed) == by_name(stored_instances(*states))
 
 
-def test_a_state_that_was_added_since_hides_no_row(world: DynamoWorld) -> None:
+def test_a_state_added_since_hides_no_stored_row(world: DynamoWorld) -> None:
     added: Any = LaunchTraits(rank=len(INSTANCE_STATES), edges={})
     stopped: Any = SimpleNamespace(traits=added)
     for state in map(InstanceState, INSTANCE_STATES):

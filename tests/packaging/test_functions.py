@@ -86,7 +86,7 @@ def running(environment: dict[str, str], host: HostBuild, log: Path) -> Iterator
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_functions_leave_to_the_next_tick_what_they_cannot_reach(
+def test_a_function_without_aws_leaves_its_work_to_the_next_tick(
     function: str,
     built: Path,
     host_build: HostBuild,
@@ -114,12 +114,12 @@ def test_functions_leave_to_the_next_tick_what_they_cannot_reach(
     assert all(CLOSED in reason for reason in reasons)
 
 
-def test_every_event_is_used() -> None:
+def test_every_sample_event_is_sent_to_a_function() -> None:
     kept = {path.stem for path in (ROOT / "events").glob("*.json")}
     assert kept == {name for names in EVENTS.values() for name in names}
 
 
-def test_cold_starts(
+def test_every_function_imports_and_its_cold_import_is_measured(
     built: Path,
     host_build: HostBuild,
     settings: dict[str, dict[str, str]],

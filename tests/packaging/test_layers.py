@@ -46,7 +46,7 @@ def test_wheels_are_for_lambdas_python(built: Path) -> None:
         assert fitting, f"{wheel.parent.name}: {tags}"
 
 
-def test_the_layer_is_the_lock(built: Path) -> None:
+def test_the_dependencies_layer_has_the_locked_versions(built: Path) -> None:
     locked = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", LOCK.read_text(), re.MULTILINE))
     shipped = {
         re.sub("[-_.]+", "-", name).lower(): version
@@ -60,7 +60,7 @@ def test_the_layer_is_the_lock(built: Path) -> None:
     assert {"boto3", "pydantic", "requests", "aws-lambda-powertools"} <= shipped.keys()
 
 
-def test_the_layer_holds_packages_alone(built: Path) -> None:
+def test_the_dependencies_layer_holds_only_packages(built: Path) -> None:
     names = {path.name for path in packages(built).iterdir()}
     assert not names & {"bin", ".lock"}
     assert {path.name for path in (built / "DependenciesLayer").iterdir()} == {"python"}
@@ -75,12 +75,12 @@ def test_every_aws_service_that_is_called_has_its_model(built: Path) -> None:
     assert {path.name for path in data.iterdir() if path.is_dir()} == called
 
 
-def test_functions_hold_their_handler_alone(built: Path) -> None:
+def test_functions_hold_only_the_file_of_handlers(built: Path) -> None:
     for name in FUNCTIONS:
         assert files(built / f"{name.capitalize()}Function") == {"app.py"}
 
 
-def test_the_mayfly_layer_is_its_packages(built: Path) -> None:
+def test_the_mayfly_layer_holds_mayfly_and_its_protocol(built: Path) -> None:
     packages = (ROOT / "layers/mayfly/mayfly", ROOT / "layers/protocol/mayfly_protocol")
     ours = {
         path.relative_to(package.parent).as_posix()
@@ -95,7 +95,7 @@ def test_the_mayfly_layer_is_its_packages(built: Path) -> None:
 
 @pytest.mark.skipif(python_313() is None, reason="no Python 3.13 runs here to compile with")
 @pytest.mark.parametrize("layer", ["DependenciesLayer", "MayflyLayer"])
-def test_byte_code_is_shipped(built: Path, layer: str) -> None:
+def test_layers_ship_byte_code(built: Path, layer: str) -> None:
     for source in (built / layer / "python").rglob("*.py"):
         code = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
         # PEP 552: flag 1 is "hash based", 2 would be "check the source".
@@ -113,7 +113,7 @@ def test_the_nested_queue_is_built_unchanged(built: Path) -> None:
     assert read(built / "FirstQueue" / "template.yaml") == read(ROOT / "stacks" / "queue.yaml")
 
 
-def test_everything_fits_into_lambda(built: Path) -> None:
+def test_the_layers_fit_into_lambda(built: Path) -> None:
     layers = (built / "DependenciesLayer", built / "MayflyLayer")
     size = sum(path.stat().st_size for layer in layers for path in layer.rglob("*"))
     assert size < UNZIPPED / 4

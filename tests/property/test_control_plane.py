@@ -80,7 +80,7 @@ class ControlPlane(RuleBasedStateMachine):
             self.foreign.add(job)
 
     @rule(restricts=st.booleans())
-    def policy_restricts_the_queue_or_not(self, restricts: bool) -> None:
+    def an_operator_adds_or_removes_a_policy_rule(self, restricts: bool) -> None:
         name = f"/mayfly/{STACK}/queues/{QUEUE}/policy/rules/main"
         if restricts:
             self.world.parameters.put(name, "branch=main")
@@ -88,7 +88,7 @@ class ControlPlane(RuleBasedStateMachine):
             self.world.parameters.remove(name)
 
     @rule(paused=st.booleans())
-    def the_queue_is_paused_at_buildkite_or_not(self, paused: bool) -> None:
+    def the_queue_is_paused_or_resumed_at_buildkite(self, paused: bool) -> None:
         self.world.buildkite.queues[QUEUE].paused = paused
 
     @rule(seconds=st.sampled_from([1, 5, 30, 61, 121, 301]))
@@ -98,7 +98,7 @@ class ControlPlane(RuleBasedStateMachine):
     # -- hosts and EC2 -----------------------------------------------------------------------------
 
     @rule()
-    def hosts_go_on(self) -> None:
+    def hosts_take_a_step(self) -> None:
         self.hosts.step()
 
     @rule(fate=st.sampled_from(PHASES))
@@ -106,7 +106,7 @@ class ControlPlane(RuleBasedStateMachine):
         self.hosts.fates = [fate]
 
     @rule(number=st.integers(0, 9))
-    def ec2_takes_an_instance(self, number: int) -> None:
+    def ec2_reclaims_a_spot_instance(self, number: int) -> None:
         alive = [
             id_
             for id_, machine in self.world.machines.machines.items()
@@ -117,12 +117,12 @@ class ControlPlane(RuleBasedStateMachine):
             self.world.machines.end(victim, "Server.SpotInstanceTermination")
 
     @rule(left=st.sampled_from([None, 0, 1]))
-    def ec2_has_so_much_capacity(self, left: int | None) -> None:
+    def ec2_capacity_changes(self, left: int | None) -> None:
         shelves = [("on-demand", kind) for kind in TYPES]
         self.world.machines.capacity = {} if left is None else dict.fromkeys(shelves, left)
 
     @rule(hides=st.booleans())
-    def describe_lacks_what_there_is(self, hides: bool) -> None:
+    def describe_hides_or_shows_instances(self, hides: bool) -> None:
         self.world.machines.hidden = set(self.world.machines.machines) if hides else set()
 
     @rule(lags=st.booleans())
@@ -137,7 +137,7 @@ class ControlPlane(RuleBasedStateMachine):
         self.invoke(name)
 
     @rule(rounds=st.integers(1, 6))
-    def every_function_runs_and_hosts_go_on(self, rounds: int) -> None:
+    def every_function_and_every_host_runs(self, rounds: int) -> None:
         self.fuse.set(0)
         for _ in range(rounds):
             self.world.tick()
@@ -172,7 +172,7 @@ class ControlPlane(RuleBasedStateMachine):
         self.fuse.between = None
 
     @rule(name=FUNCTIONS)
-    def a_function_has_done_all_that_it_can(self, name: str) -> None:
+    def repeated_ticks_of_a_function_come_to_rest(self, name: str) -> None:
         """`same-in-same-out`: after a few ticks of one moment there is nothing left to do."""
         self.fuse.set(0)
         self.world.fleet.catch_up()

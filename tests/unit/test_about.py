@@ -44,7 +44,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture
         yield caplog
 
 
-def told(lines: pytest.LogCaptureFixture, kind: str) -> list[dict[str, Any]]:
+def name_fields(lines: pytest.LogCaptureFixture, kind: str) -> list[dict[str, Any]]:
     """The fields of the lines that begin with this action."""
     names = ("queue", "job", "jobs", "instance", "instances", "launch", "launches")
     return [
@@ -82,13 +82,15 @@ def told(lines: pytest.LogCaptureFixture, kind: str) -> list[dict[str, Any]]:
         ([], {}),
     ],
 )
-def test_a_record_names_what_it_is_about(records: list[Record], expected: Fields) -> None:
+def test_records_and_their_changes_give_the_same_log_fields(
+    records: list[Record], expected: Fields
+) -> None:
     assert about(records) == expected
     assert about_changes([Save(record) for record in records]) == expected
     assert about_changes([Drop(record) for record in records]) == expected
 
 
-def test_a_change_without_a_record_adds_no_name() -> None:
+def test_changes_without_a_record_add_no_log_field() -> None:
     claim = a_claim()
     others: list[Change] = [
         FreeSlots("other", 1),
@@ -98,7 +100,7 @@ def test_a_change_without_a_record_adds_no_name() -> None:
     assert about_changes([Save(claim), *others]) == about([claim])
 
 
-def test_a_name_is_told_once_and_an_empty_one_not_at_all() -> None:
+def test_log_fields_omit_repeated_and_empty_names() -> None:
     assert fields(jobs=["b", "", "a", "b"], instances=[""], queues=["q", "q"]) == {
         "queue": "q",
         "jobs": ["b", "a"],
@@ -113,57 +115,63 @@ def test_the_key_of_a_mailbox_row_names_its_instance() -> None:
 # -- actions ---------------------------------------------------------------------------------------
 
 
-def test_every_action_says_what_it_is_about() -> None:
+def test_every_action_has_log_fields() -> None:
     for actions in (DispatchAction, ProvisionAction, SandboxAction, ReapAction):
         assert all(isinstance(kind.about, property) for kind in get_args(actions))
 
 
-def test_a_jobs_way_can_be_followed_by_its_fields(lines: pytest.LogCaptureFixture) -> None:
+def test_log_fields_follow_a_job_from_list_to_end(lines: pytest.LogCaptureFixture) -> None:
     world = a_warm_world()
     one, launch = world.instance().instance_id, world.instance().key.launch
-    assert {"queue": QUEUE, "launch": launch} in told(lines, "RecordLaunch: ")
+    assert {"queue": QUEUE, "launch": launch} in name_fields(lines, "RecordLaunch: ")
     profile = {"queue": QUEUE, "instance": one, "launch": launch}
-    assert told(lines, "ReplaceProfile: ") == [profile]
+    assert name_fields(lines, "ReplaceProfile: ") == [profile]
     world.schedule("job-1")
     world.dispatch()
     job = {"queue": QUEUE, "job": "job-1"}
-    assert told(lines, "OpenClaims: ") == told(lines, "ReserveJobs: ") == [job]
-    assert told(lines, "BindJob: ") == [{**job, "instance": one, "launch": launch}]
+    assert name_fields(lines, "OpenClaims: ") == name_fields(lines, "ReserveJobs: ") == [job]
+    assert name_fields(lines, "BindJob: ") == [{**job, "instance": one, "launch": launch}]
     world.accept("job-1")
     world.dispatch()
     world.report(world.instance(), "done", exit=0)
     lines.clear()
     world.reap()
     bound = {**job, "instance": one, "launch": launch}
-    assert told(lines, "WriteRecords: ") == [bound]
+    assert name_fields(lines, "WriteRecords: ") == [bound]
 
 
-def test_a_failed_host_can_be_followed_by_its_fields(lines: pytest.LogCaptureFixture) -> None:
+def test_log_fields_follow_a_failed_host_to_its_termination(
+    lines: pytest.LogCaptureFixture,
+) -> None:
     world = launched()
     one = world.instance()
     world.report(one, "failed", words="no space left")
     world.after(6).reap()
     expected = {"queue": QUEUE, "instance": one.instance_id, "launch": one.key.launch}
-    assert expected in told(lines, "KeepLastWords: ")
-    assert told(lines, "TerminateInstances: ") == [{"instance": one.instance_id}]
+    assert expected in name_fields(lines, "KeepLastWords: ")
+    assert name_fields(lines, "TerminateInstances: ") == [{"instance": one.instance_id}]
 
 
-def test_an_action_that_fails_says_what_it_was_about(lines: pytest.LogCaptureFixture) -> None:
+def test_the_log_line_of_a_failed_action_has_the_fields_of_the_action(
+    lines: pytest.LogCaptureFixture,
+) -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.buildkite.fail_next("reserve", Transient("503"))
     world.dispatch()
-    assert told(lines, "left to the next tick: ReserveJobs") == [{"queue": QUEUE, "job": "job-1"}]
+    assert name_fields(lines, "left to the next tick: ReserveJobs") == [
+        {"queue": QUEUE, "job": "job-1"}
+    ]
 
 
-def test_a_list_that_fails_names_its_queue(lines: pytest.LogCaptureFixture) -> None:
+def test_the_log_line_of_a_failed_list_names_its_queue(lines: pytest.LogCaptureFixture) -> None:
     world = a_warm_world()
     world.buildkite.fail_next("jobs", Transient("503"))
     world.dispatch()
-    assert told(lines, f"left to the next tick: jobs of queue {QUEUE}") == [{"queue": QUEUE}]
+    assert name_fields(lines, f"left to the next tick: jobs of queue {QUEUE}") == [{"queue": QUEUE}]
 
 
-def test_a_problem_of_a_queue_is_told_once_an_invocation_and_names_it(
+def test_a_configuration_problem_is_logged_once_an_invocation_with_its_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = wanting("job-1")
@@ -182,7 +190,7 @@ def test_a_problem_of_a_queue_is_told_once_an_invocation_and_names_it(
     assert answer["left"] == {"Transient": 1}
 
 
-def test_notices_and_ends_name_their_instances() -> None:
+def test_warnings_and_terminations_name_their_instances() -> None:
     warned = WarnHost(row(an_instance(S.RUNNING)), "2026-03-02T09:02:00Z", "spot")
     assert warned.about == {"instance": ec2_id()}
     ended = TerminateInstances(("i-1", "i-2"), "over")

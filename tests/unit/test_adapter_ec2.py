@@ -69,7 +69,7 @@ def test_instances_are_listed_by_tag_page_by_page(ec2: Stubber, machines: Ec2Mac
     )
 
 
-def test_associations_are_asked_for_by_instance_in_bounded_filters(
+def test_associations_are_read_for_200_instances_at_a_time(
     ec2: Stubber, machines: Ec2Machines
 ) -> None:
     ids = [f"i-{number}" for number in range(250)]
@@ -118,7 +118,7 @@ def test_associations_are_asked_for_by_instance_in_bounded_filters(
         ("InvalidParameterValue", Misconfigured),
     ],
 )
-def test_a_refused_replacement_is_an_error_by_its_code(
+def test_a_refused_profile_replacement_raises_by_its_code(
     ec2: Stubber, machines: Ec2Machines, code: str, error: type[MayflyError]
 ) -> None:
     sent = {"AssociationId": "iip-assoc-1", "IamInstanceProfile": {"Arn": "arn:sandbox"}}
@@ -139,7 +139,9 @@ def terminates(ec2: Stubber, *ids: str, code: str = "") -> None:
         ec2.add_response("terminate_instances", {}, asked)
 
 
-def test_one_that_is_gone_is_found_by_halving(ec2: Stubber, machines: Ec2Machines) -> None:
+def test_halving_isolates_a_missing_instance_and_terminates_the_others(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
     terminates(ec2, "a", "b", "gone", "c", "d", code=GONE)
     terminates(ec2, "a", "b")
     terminates(ec2, "gone", "c", "d", code=GONE)
@@ -148,7 +150,7 @@ def test_one_that_is_gone_is_found_by_halving(ec2: Stubber, machines: Ec2Machine
     machines.terminate(["a", "b", "gone", "c", "d", "a"])
 
 
-def test_one_that_is_protected_spares_no_other_and_is_told(
+def test_a_protected_instance_is_an_error_and_the_others_are_terminated(
     ec2: Stubber, machines: Ec2Machines
 ) -> None:
     terminates(ec2, "a", "protected", code=PROTECTED)
@@ -162,7 +164,7 @@ def test_one_that_is_protected_spares_no_other_and_is_told(
     ("code", "error"),
     [("RequestLimitExceeded", Transient), ("UnauthorizedOperation", Misconfigured)],
 )
-def test_what_is_nobodys_fault_is_not_halved(
+def test_a_refusal_that_names_no_instance_is_not_halved(
     ec2: Stubber, machines: Ec2Machines, code: str, error: type[MayflyError]
 ) -> None:
     terminates(ec2, "a", "b", code=code)
@@ -170,7 +172,7 @@ def test_what_is_nobodys_fault_is_not_halved(
         machines.terminate(["a", "b"])
 
 
-def test_many_are_terminated_a_hundred_at_a_time(ec2: Stubber, machines: Ec2Machines) -> None:
+def test_instances_are_terminated_a_hundred_at_a_time(ec2: Stubber, machines: Ec2Machines) -> None:
     ids = [f"i-{number}" for number in range(150)]
     terminates(ec2, *ids[:100])
     terminates(ec2, *ids[100:])
@@ -186,7 +188,7 @@ def test_many_are_terminated_a_hundred_at_a_time(ec2: Stubber, machines: Ec2Mach
         (None, ""),
     ],
 )
-def test_a_console_is_text_or_nothing(
+def test_a_console_is_text_of_at_most_65536_characters_or_empty(
     ec2: Stubber, machines: Ec2Machines, output: str | None, text: str
 ) -> None:
     answer = {"InstanceId": "i-1", **({} if output is None else {"Output": output})}
@@ -195,7 +197,7 @@ def test_a_console_is_text_or_nothing(
 
 
 @pytest.mark.parametrize("code", ["UnsupportedOperation", "IncorrectInstanceState"])
-def test_an_instance_without_latest_output_gives_what_was_kept(
+def test_an_instance_without_latest_output_gives_its_kept_console(
     ec2: Stubber, machines: Ec2Machines, code: str
 ) -> None:
     asked = {"InstanceId": "i-1", "Latest": True}
@@ -205,7 +207,7 @@ def test_an_instance_without_latest_output_gives_what_was_kept(
     assert machines.console("i-1") == "kept"
 
 
-def test_the_console_of_an_instance_that_is_gone_is_not_found(
+def test_the_console_of_an_unknown_instance_is_not_found(
     ec2: Stubber, machines: Ec2Machines
 ) -> None:
     ec2.add_client_error("get_console_output", GONE)

@@ -49,7 +49,9 @@ def test_the_recorded_request_is_sent_with_its_token(ec2: Stubber, machines: Ec2
     assert answer == Launched(("i-2", "i-1"), ())
 
 
-def test_what_is_missing_of_a_launch_is_told_once_each(ec2: Stubber, machines: Ec2Machines) -> None:
+def test_each_error_of_a_partial_launch_is_returned_once(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
     dry = refused("InsufficientInstanceCapacity", "no m7i.large in eu-central-1a")
     answer = {"Instances": [launched("i-1")], "Errors": [dry, dry, refused("VcpuLimitExceeded")]}
     ec2.add_response("create_fleet", answer, SENT)
@@ -82,7 +84,7 @@ def test_what_is_missing_of_a_launch_is_told_once_each(ec2: Stubber, machines: E
         (["AuthFailure.ServiceLinkedRoleCreationNotPermitted"], Misconfigured),
     ],
 )
-def test_a_launch_of_nothing_says_why(
+def test_a_launch_of_no_instance_raises_with_every_reason(
     ec2: Stubber, machines: Ec2Machines, codes: list[str], error: type[MayflyError]
 ) -> None:
     answer = {"Instances": [], "Errors": [refused(code) for code in codes]}
@@ -107,7 +109,7 @@ def test_a_launch_of_nothing_says_why(
         ("SomethingNew", 400, Misconfigured),
     ],
 )
-def test_a_refused_launch_is_an_error_by_its_code(
+def test_a_refused_launch_raises_by_its_code(
     ec2: Stubber, machines: Ec2Machines, code: str, status: int, error: type[MayflyError]
 ) -> None:
     ec2.add_client_error("create_fleet", code, "because", status, expected_params=SENT)
@@ -118,7 +120,7 @@ def test_a_refused_launch_is_an_error_by_its_code(
 
 
 @pytest.mark.parametrize("kind", [ReadTimeoutError, ConnectTimeoutError])
-def test_a_lost_answer_is_transient(kind: type[HTTPClientError]) -> None:
+def test_a_launch_without_answer_is_transient(kind: type[HTTPClientError]) -> None:
     class Silent:
         def create_fleet(self, **request: object) -> None:
             raise kind(endpoint_url="https://ec2.eu-central-1.amazonaws.com")
@@ -127,7 +129,9 @@ def test_a_lost_answer_is_transient(kind: type[HTTPClientError]) -> None:
         Ec2Machines(Silent(), "ci").create_fleet(json.dumps(REQUEST), "token-1")  # type: ignore[arg-type] # one method is enough
 
 
-def test_many_reasons_are_cut_to_a_few(ec2: Stubber, machines: Ec2Machines) -> None:
+def test_the_message_of_a_failed_launch_has_fewer_than_400_characters(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
     errors = [refused("InsufficientInstanceCapacity", f"pool {number}") for number in range(300)]
     ec2.add_response("create_fleet", {"Instances": [], "Errors": errors}, SENT)
     with pytest.raises(NoCapacity) as caught:

@@ -55,7 +55,7 @@ def client_error(code: str, status: int = 400) -> ClientError:
         ("InsufficientInstanceCapacity", 500, NoCapacity),
     ],
 )
-def test_a_code_counts_before_its_status(
+def test_the_code_of_an_error_counts_before_its_status(
     code: str, status: int, expected: type[MayflyError]
 ) -> None:
     error = client_error(code, status)
@@ -82,23 +82,23 @@ def test_a_code_counts_before_its_status(
     ],
     ids=lambda given: type(given).__name__ if isinstance(given, Exception) else given.__name__,
 )
-def test_an_answer_that_never_came_may_come_later(
+def test_connection_errors_are_transient_and_wrong_calls_are_misconfigured(
     error: BotoCoreError, expected: type[MayflyError]
 ) -> None:
     with pytest.raises(expected), translated():
         raise error
 
 
-def test_what_is_not_aws_passes_untouched() -> None:
+def test_errors_from_elsewhere_pass_unchanged() -> None:
     with pytest.raises(ZeroDivisionError), translated():
         1 / 0  # noqa: B018 - it is there to raise
 
 
-def test_every_want_of_capacity_is_one() -> None:
+def test_every_capacity_code_means_no_capacity() -> None:
     assert {duty(code) for code in NO_CAPACITY} == {NoCapacity}
 
 
-def test_only_aws_has_codes() -> None:
+def test_only_client_errors_have_a_code() -> None:
     assert code_of(client_error("Throttling")) == "Throttling"
     assert code_of(ValueError("Throttling")) == ""
     assert code_of(None) == ""

@@ -55,12 +55,12 @@ def event(message: object, stream: str = "i-1") -> dict[str, object]:
     ],
     ids=["secret", "long", "long letters", "nothing"],
 )
-def test_words_are_cut_and_without_secrets(logs: Stubber, text: str, message: str) -> None:
+def test_last_words_are_cut_and_scrubbed(logs: Stubber, text: str, message: str) -> None:
     logs.add_response("put_log_events", {}, event(message))
     LogGroup(client(), GROUP).keep("i-1", text, AT)
 
 
-def test_a_stream_is_made_when_it_is_missed(logs: Stubber) -> None:
+def test_a_missing_log_stream_is_created(logs: Stubber) -> None:
     logs.add_client_error("put_log_events", "ResourceNotFoundException")
     asked = {"logGroupName": GROUP, "logStreamName": "l1/0 i-1"}
     logs.add_response("create_log_stream", {}, asked)
@@ -68,19 +68,19 @@ def test_a_stream_is_made_when_it_is_missed(logs: Stubber) -> None:
     LogGroup(client(), GROUP).keep("l1/0 i-1", "words", AT)
 
 
-def test_a_stream_that_somebody_else_made_meanwhile_is_used(logs: Stubber) -> None:
+def test_a_log_stream_created_by_another_invocation_is_used(logs: Stubber) -> None:
     logs.add_client_error("put_log_events", "ResourceNotFoundException")
     logs.add_client_error("create_log_stream", "ResourceAlreadyExistsException")
     logs.add_response("put_log_events", {}, event("words"))
     LogGroup(client(), GROUP).keep("i-1", "words", AT)
 
 
-def test_a_name_has_no_letter_that_streams_may_not_have(logs: Stubber) -> None:
+def test_characters_that_stream_names_may_not_have_are_replaced(logs: Stubber) -> None:
     logs.add_response("put_log_events", {}, event(ANY, "a_b_c"))
     LogGroup(client(), GROUP).keep("a:b*c", "words", AT)
 
 
-def test_words_that_are_refused_for_their_time_are_logged(
+def test_last_words_rejected_for_their_time_are_logged(
     logs: Stubber, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -90,7 +90,7 @@ def test_words_that_are_refused_for_their_time_are_logged(
     assert "tooOldLogEventEndIndex" in caplog.text
 
 
-def test_a_throttle_is_transient(logs: Stubber) -> None:
+def test_a_throttled_log_group_is_transient(logs: Stubber) -> None:
     logs.add_client_error("put_log_events", "ThrottlingException")
     with pytest.raises(Transient):
         LogGroup(client(), GROUP).keep("i-1", "words", AT)

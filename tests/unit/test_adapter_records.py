@@ -63,27 +63,27 @@ def test_every_record_is_read_as_it_was_saved(kind: type[Any], data: st.DataObje
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_the_attributes_of_a_record_and_of_its_row_do_not_meet(kind: type[Any]) -> None:
+def test_no_field_of_a_record_is_named_like_an_attribute_of_its_row(kind: type[Any]) -> None:
     names = {field.name for field in fields(kind)}
     assert not names & {"pk", "open_queue", "open_state", "expires"}
     assert "version" in names
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_field_that_an_old_item_lacks_has_its_default(kind: type[Any]) -> None:
+def test_every_optional_field_defaults_to_none(kind: type[Any]) -> None:
     """Only fields with a default may be added; those that were there from the start are needed."""
     for field, hint in typing.get_type_hints(kind).items():
         if NoneType in typing.get_args(hint):
             assert kind.__dataclass_fields__[field].default is None
 
 
-def test_an_item_of_an_earlier_mayfly_is_read() -> None:
+def test_an_item_without_a_later_field_is_read() -> None:
     item = dict(to_item(a_claim(repository="git@example.org:acme/web.git")))
     del item["repository"]
     assert from_item(Claim, item).repository is None
 
 
-def test_an_item_of_a_later_mayfly_is_read_without_what_is_new() -> None:
+def test_unknown_attributes_of_an_item_are_ignored() -> None:
     item = {**to_item(a_claim()), "mood": {"S": "good"}}
     assert from_item(Claim, item) == a_claim()
 
@@ -101,7 +101,7 @@ def test_an_item_of_a_later_mayfly_is_read_without_what_is_new() -> None:
         ("reason", {"B": b"bytes"}),
     ],
 )
-def test_an_item_that_cannot_be_read_is_named(attribute: str, value: Any) -> None:
+def test_an_unreadable_item_is_named_with_its_wrong_attribute(attribute: str, value: Any) -> None:
     item = dict(to_item(a_claim("job-7")))
     if value is None:
         del item[attribute]
@@ -113,7 +113,7 @@ def test_an_item_that_cannot_be_read_is_named(attribute: str, value: Any) -> Non
     assert re.search(f"Claim: {wrong}", str(caught.value))
 
 
-def test_what_stands_in_an_unreadable_item_is_said_in_one_line() -> None:
+def test_the_faults_of_an_unreadable_item_are_listed_in_one_line() -> None:
     item = {**to_item(a_claim("job-7")), "priority": {"S": "high"}, "state": {"S": "pondering"}}
     del item["job"]
     with pytest.raises(Misconfigured) as caught:
@@ -124,12 +124,12 @@ def test_what_stands_in_an_unreadable_item_is_said_in_one_line() -> None:
     assert "not 'pondering'; priority: Input should be a valid integer, not 'high'" in text
 
 
-def test_a_naive_time_is_a_defect() -> None:
+def test_a_time_without_zone_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         to_item(a_claim(since=datetime(2026, 1, 1)))  # noqa: DTZ001 - that is the point
 
 
-def test_an_item_is_plain_enough_to_be_read_in_the_console() -> None:
+def test_an_item_has_plain_attribute_types() -> None:
     item = to_item(assigned("job-1", since=NOW, priority=-3))
     assert item["pk"] == {"S": "claim#job-1"}
     assert item["state"] == {"S": "assigned"}
@@ -158,7 +158,7 @@ KEYS: list[tuple[Record, str, tuple[str, str] | None]] = [
 
 
 @pytest.mark.parametrize(("record", "primary", "indexed"), KEYS)
-def test_a_record_has_its_keys(
+def test_each_record_has_its_primary_key_and_its_index_keys(
     record: Record, primary: str, indexed: tuple[str, str] | None
 ) -> None:
     item = to_item(record)
@@ -180,7 +180,7 @@ STORED = {
 a new state is added at the end, with a number that none of its record's states has."""
 
 
-def test_each_state_has_the_stored_form_that_it_always_had() -> None:
+def test_the_stored_form_of_each_state_never_changes() -> None:
     prefixes = {
         *(open_prefix(Claim, state) for state in ClaimState),
         *(open_prefix(Instance, state) for state in InstanceState),
@@ -226,9 +226,7 @@ RANKS = {str(state): state.traits.rank for state in InstanceState}
         ([], []),
     ],
 )
-def test_a_new_state_hides_no_row_that_was_written_before_it(
-    states: list[More], spans: list[tuple[str, str]]
-) -> None:
+def test_a_new_state_hides_no_earlier_row(states: list[More], spans: list[tuple[str, str]]) -> None:
     assert list(open_spans(Instance, states)) == spans
     ready = open_keys(an_instance(InstanceState.READY))
     assert ready is not None
@@ -252,11 +250,11 @@ def test_a_closed_record_is_kept_for_a_month(record: Claim | Launch | Instance) 
     "value",
     [None, True, False, 0, -7, 2**80, 1.5, -2.5e-300, "", "é\n", {}, [], {"a": [1, {"b": None}]}],
 )
-def test_plain_values_survive(value: object) -> None:
+def test_plain_values_survive_encoding_and_decoding(value: object) -> None:
     assert decode(encode(value)) == value
     assert type(decode(encode(value))) is type(value)
 
 
-def test_what_has_no_form_is_a_defect() -> None:
+def test_a_value_without_a_stored_form_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="object"):
         encode({"deep": [object()]})

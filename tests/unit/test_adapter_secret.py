@@ -41,13 +41,13 @@ def bench() -> Bench:
     return Bench()
 
 
-def test_a_secret_is_decrypted_once(bench: Bench) -> None:
+def test_a_secret_is_read_and_decrypted_once(bench: Bench) -> None:
     assert bench.ssm.reads == []
     assert [bench.secret.value() for _ in range(3)] == [FIRST] * 3
     assert bench.ssm.reads == [("/secrets/buildkite", True)]
 
 
-def test_an_old_secret_is_read_again(bench: Bench) -> None:
+def test_a_secret_is_read_again_after_five_minutes(bench: Bench) -> None:
     bench.secret.value()
     bench.ssm.value = SECOND
     bench.now += 299
@@ -56,7 +56,7 @@ def test_an_old_secret_is_read_again(bench: Bench) -> None:
     assert bench.secret.value() == SECOND
 
 
-def test_a_refused_secret_is_read_again_but_not_at_every_try(bench: Bench) -> None:
+def test_a_refused_secret_is_read_again_at_most_every_15_seconds(bench: Bench) -> None:
     bench.secret.value()
     bench.now += 20
     bench.secret.refused()
@@ -71,7 +71,7 @@ def test_a_refused_secret_is_read_again_but_not_at_every_try(bench: Bench) -> No
     assert bench.secret.value() == SECOND
 
 
-def test_a_secret_that_is_taken_is_not_read_sooner(bench: Bench) -> None:
+def test_a_secret_read_after_a_refusal_is_kept(bench: Bench) -> None:
     bench.secret.value()
     bench.now += 20
     bench.secret.refused()
@@ -85,13 +85,13 @@ def test_a_secret_that_is_taken_is_not_read_sooner(bench: Bench) -> None:
     "error",
     ["ParameterNotFound", "AccessDeniedException", "InvalidKeyId"],
 )
-def test_a_secret_that_cannot_be_read_is_a_misconfiguration(bench: Bench, error: str) -> None:
+def test_an_unreadable_secret_is_a_misconfiguration(bench: Bench, error: str) -> None:
     bench.ssm.error = error
     with pytest.raises(Misconfigured):
         bench.secret.value()
 
 
-def test_a_missing_secret_is_named(bench: Bench) -> None:
+def test_a_missing_secret_is_named_in_the_error(bench: Bench) -> None:
     bench.ssm.error = "ParameterNotFound"
     with pytest.raises(Misconfigured, match="/secrets/buildkite does not exist"):
         bench.secret.value()
@@ -112,12 +112,12 @@ def test_an_empty_secret_is_a_misconfiguration(bench: Bench, value: str) -> None
         bench.secret.value()
 
 
-def test_the_line_end_of_a_pasted_secret_does_not_matter(bench: Bench) -> None:
+def test_the_line_end_of_a_secret_is_stripped(bench: Bench) -> None:
     bench.ssm.value = f"{SECOND}\n"
     assert bench.secret.value() == SECOND
 
 
-def test_a_secret_shows_in_no_text(bench: Bench) -> None:
+def test_a_secret_is_in_no_repr_and_is_scrubbed(bench: Bench) -> None:
     bench.secret.value()
     assert FIRST not in repr(bench.secret)
     assert scrub(f"the token is {FIRST}!") == "the token is [redacted]!"

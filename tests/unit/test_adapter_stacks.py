@@ -24,12 +24,12 @@ def bench() -> Iterator[Bench]:
 # -- what is sent ------------------------------------------------------------------------------
 
 
-def test_the_key_names_account_region_and_stack() -> None:
+def test_the_stack_key_names_account_region_and_stack() -> None:
     key = stack_key("123456789012", "eu-central-1", "mayfly")
     assert key == "mayfly-123456789012-eu-central-1-mayfly"
 
 
-def test_a_long_key_is_cut_to_80_bytes_and_stays_its_own() -> None:
+def test_a_long_stack_key_is_cut_to_80_bytes_and_stays_unique() -> None:
     stacks = [f"{'a-stack-with-a-very-long-name' * 4}-{number}" for number in range(3)]
     keys = {stack_key("123456789012", "eu-central-1", stack) for stack in stacks}
     assert len(keys) == 3
@@ -61,13 +61,13 @@ def test_a_stack_of_another_owner_is_a_misconfiguration(
         bench.stacks.register("deploy", OWNER)
 
 
-def test_an_organisation_without_room_for_a_stack_is_a_misconfiguration(bench: Bench) -> None:
+def test_the_stack_limit_of_an_organisation_is_a_misconfiguration(bench: Bench) -> None:
     bench.answers(Answer(403, {"message": "stack limit reached"}))
     with pytest.raises(Misconfigured, match="stack limit reached"):
         bench.stacks.register("deploy", OWNER)
 
 
-def test_seconds_and_exit_status_are_always_said(bench: Bench) -> None:
+def test_seconds_and_exit_status_are_always_sent(bench: Bench) -> None:
     bench.answers(NOTHING, Answer(201, {"job_acquisition_tokens": []}), Answer(200, {}))
     bench.stacks.reserve(["job-1"], 300)
     bench.stacks.tokens(["job-1"], 240)
@@ -79,7 +79,7 @@ def test_seconds_and_exit_status_are_always_said(bench: Bench) -> None:
     ]
 
 
-def test_a_long_reason_is_cut_at_a_character(bench: Bench) -> None:
+def test_a_long_reason_is_cut_to_4096_bytes_between_characters(bench: Bench) -> None:
     bench.answers(Answer(200, {}))
     bench.stacks.finish("job-1", "x" + "é" * 4096)
     detail = bench.bodies[0]["detail"]
@@ -87,7 +87,7 @@ def test_a_long_reason_is_cut_at_a_character(bench: Bench) -> None:
     assert len(detail.encode()) == 4095
 
 
-def test_a_reason_tells_no_secret(bench: Bench) -> None:
+def test_a_reason_is_scrubbed(bench: Bench) -> None:
     bench.answers(Answer(200, {}))
     bench.stacks.finish("job-1", f"the host said {TOKEN}")
     assert bench.bodies[0]["detail"] == "the host said [redacted]"
@@ -101,7 +101,7 @@ def test_a_job_id_cannot_change_the_path(bench: Bench) -> None:
     )
 
 
-def test_connections_are_kept(bench: Bench) -> None:
+def test_calls_share_one_connection(bench: Bench) -> None:
     bench.answers(*[a_page()] * 5)
     for _ in range(5):
         bench.stacks.jobs("deploy")
@@ -111,7 +111,7 @@ def test_connections_are_kept(bench: Bench) -> None:
 # -- what is read ------------------------------------------------------------------------------
 
 
-def test_pages_are_read_to_the_last(bench: Bench) -> None:
+def test_every_page_is_read_and_a_repeated_job_is_listed_once(bench: Bench) -> None:
     # The list is no snapshot: a job may come twice.
     bench.answers(a_page("a", "b", cursor="1"), a_page("b", "c", cursor="2"), a_page("d"))
     assert [job.id for job in bench.stacks.jobs("deploy").jobs] == ["a", "b", "c", "d"]
@@ -120,13 +120,13 @@ def test_pages_are_read_to_the_last(bench: Bench) -> None:
     assert [query.get("after") for query in queries] == [None, ["1"], ["2"]]
 
 
-def test_no_more_than_the_stated_pages_are_read(bench: Bench) -> None:
+def test_at_most_the_stated_number_of_pages_is_read(bench: Bench) -> None:
     bench.answers(*[a_page(f"job-{n}", cursor=str(n)) for n in range(PAGES + 1)])
     assert len(bench.stacks.jobs("deploy").jobs) == PAGES
     assert len(bench.server.asked) == PAGES
 
 
-def test_nulls_are_read_as_nothing(bench: Bench) -> None:
+def test_nulls_of_a_listed_job_are_read_as_zero_or_empty(bench: Bench) -> None:
     bench.answers(a_page("a"))
     (job,) = bench.stacks.jobs("deploy").jobs
     assert (job.priority, job.branch, job.step, job.build) == (0, "", "", 7)
@@ -138,7 +138,7 @@ def test_nulls_are_read_as_nothing(bench: Bench) -> None:
     [({}, 30), ({"runnable_at": None}, 30), ({"runnable_at": "2026-11-20T09:45:00.000Z"}, 45)],
     ids=["the list does not say it", "nor where it says null", "the list says it"],
 )
-def test_a_job_is_as_old_as_it_could_run(
+def test_the_runnable_time_of_a_job_is_its_scheduled_time_unless_listed(
     bench: Bench, listed: dict[str, object], since: int
 ) -> None:
     page = a_page("a")
@@ -159,17 +159,19 @@ def test_a_job_is_as_old_as_it_could_run(
         ({"id": "q"}, False),
     ],
 )
-def test_either_word_pauses(bench: Bench, queue: Mapping[str, object], paused: bool) -> None:
+def test_either_pause_attribute_pauses_the_queue(
+    bench: Bench, queue: Mapping[str, object], paused: bool
+) -> None:
     bench.answers(a_page("a", queue=queue))
     assert bench.stacks.jobs("deploy").paused is paused
 
 
-def test_only_what_we_asked_for_is_ours(bench: Bench) -> None:
+def test_reserved_jobs_that_were_not_asked_for_are_ignored(bench: Bench) -> None:
     bench.answers(Answer(200, {"reserved": ["a", "stranger"], "not_reserved": ["b"]}))
     assert bench.stacks.reserve(["a", "b"], 300) == {"a"}
 
 
-def test_a_large_environment_is_read_whole(bench: Bench) -> None:
+def test_a_large_environment_is_read_completely(bench: Bench) -> None:
     env = {"BUILDKITE_MESSAGE": "x" * 300_000, "EMPTY": "", "NULL": None, "NUMBER": 3}
     bench.answers(Answer(200, {"id": "a", "env": env, "command": None}))
     read = bench.stacks.environment("a")
@@ -196,7 +198,7 @@ def test_a_large_environment_is_read_whole(bench: Bench) -> None:
         (302, Misconfigured),
     ],
 )
-def test_a_status_says_what_the_caller_must_do(
+def test_each_status_raises_the_error_of_the_callers_duty(
     bench: Bench, status: int, error: type[MayflyError]
 ) -> None:
     bench.answers(Answer(status, {"message": "because"}))
@@ -204,27 +206,27 @@ def test_a_status_says_what_the_caller_must_do(
         bench.stacks.states(["a"])
 
 
-def test_a_status_without_a_body_is_an_error_all_the_same(bench: Bench) -> None:
+def test_an_error_status_without_json_body_raises_by_its_status(bench: Bench) -> None:
     bench.answers(Answer(502, b"<html>Bad gateway</html>"))
     with pytest.raises(Transient, match="502"):
         bench.stacks.states(["a"])
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"states": null}'])
-def test_an_unreadable_answer_may_pass(bench: Bench, body: bytes) -> None:
+def test_an_unreadable_answer_is_transient(bench: Bench, body: bytes) -> None:
     bench.answers(Answer(200, body))
     with pytest.raises(Transient, match="unreadable"):
         bench.stacks.states(["a"])
 
 
-def test_a_server_that_is_away_is_transient(bench: Bench) -> None:
+def test_a_server_that_does_not_answer_is_transient(bench: Bench) -> None:
     bench.server.http.shutdown()
     bench.server.http.server_close()
     with pytest.raises(Transient, match="no answer"):
         bench.stacks.states(["a"])
 
 
-def test_a_refused_token_is_told_to_its_keeper(bench: Bench) -> None:
+def test_a_refused_agent_token_is_reported_to_its_secret(bench: Bench) -> None:
     bench.answers(Answer(401, {"message": "Invalid access token"}))
     with pytest.raises(Misconfigured, match="Buildkite refuses the agent token"):
         bench.stacks.jobs("deploy")
@@ -232,13 +234,13 @@ def test_a_refused_token_is_told_to_its_keeper(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("status", [409, 422])
-def test_a_job_that_is_over_cannot_be_failed(bench: Bench, status: int) -> None:
+def test_failing_a_finished_job_is_a_conflict(bench: Bench, status: int) -> None:
     bench.answers(Answer(status, {"message": "already finished"}))
     with pytest.raises(Conflict, match="already finished"):
         bench.stacks.finish("a", "why")
 
 
-def test_nothing_is_tried_twice(bench: Bench) -> None:
+def test_the_adapter_does_not_repeat_a_call(bench: Bench) -> None:
     bench.answers(Answer(503, {}), Answer(200, {"states": {}}))
     with pytest.raises(Transient):
         bench.stacks.states(["a"])

@@ -31,7 +31,9 @@ def bench() -> Iterator[Bench]:
         (Answer(503, {"message": "down"}, {"Retry-After": "30"}), 30),
     ],
 )
-def test_a_wait_that_buildkite_asks_for_is_kept(bench: Bench, answer: Answer, wait: float) -> None:
+def test_no_call_is_made_during_a_wait_that_buildkite_asks_for(
+    bench: Bench, answer: Answer, wait: float
+) -> None:
     bench.answers(answer, Answer(200, {"states": {"a": "running"}}), NOTHING)
     with pytest.raises(Transient) as told:
         bench.stacks.states(["a"])
@@ -45,7 +47,7 @@ def test_a_wait_that_buildkite_asks_for_is_kept(bench: Bench, answer: Answer, wa
     assert bench.stacks.states(["a"]) == {"a": "running"}
 
 
-def test_the_last_call_of_a_window_is_known_as_the_last(bench: Bench) -> None:
+def test_no_call_is_made_once_the_rate_limit_window_is_used_up(bench: Bench) -> None:
     used_up = {"RateLimit-Limit": "20", "RateLimit-Remaining": "0", "RateLimit-Reset": "1"}
     bench.answers(Answer(200, {"states": {}}, used_up), NOTHING)
     bench.stacks.states(["a"])
@@ -56,14 +58,14 @@ def test_the_last_call_of_a_window_is_known_as_the_last(bench: Bench) -> None:
     assert len(bench.server.asked) == 2
 
 
-def test_calls_are_free_while_some_remain(bench: Bench) -> None:
+def test_calls_pass_while_the_rate_limit_window_has_some_left(bench: Bench) -> None:
     left = {"RateLimit-Limit": "20", "RateLimit-Remaining": "1", "RateLimit-Reset": "1"}
     bench.answers(*[Answer(200, {"states": {}}, left)] * 2)
     bench.stacks.states(["a"])
     bench.stacks.states(["a"])
 
 
-def test_an_error_without_a_wait_closes_nothing(bench: Bench) -> None:
+def test_an_error_without_a_wait_lets_the_next_call_pass(bench: Bench) -> None:
     bench.answers(Answer(500, {}), Answer(200, {"states": {}}))
     with pytest.raises(Transient) as told:
         bench.stacks.states(["a"])
@@ -71,7 +73,7 @@ def test_an_error_without_a_wait_closes_nothing(bench: Bench) -> None:
     assert bench.stacks.states(["a"]) == {}
 
 
-def test_no_more_lists_are_made_than_a_second_has(bench: Bench) -> None:
+def test_at_most_the_stated_lists_are_made_in_a_second(bench: Bench) -> None:
     bench.answers(*[a_page()] * (LISTS + 1))
     for _ in range(LISTS):
         bench.stacks.jobs("deploy")
@@ -84,7 +86,7 @@ def test_no_more_lists_are_made_than_a_second_has(bench: Bench) -> None:
     assert len(bench.server.asked) == LISTS + 1
 
 
-def test_pages_that_do_not_fit_into_the_second_are_left_for_the_next_tick(bench: Bench) -> None:
+def test_pages_beyond_the_limit_of_a_second_are_left_for_the_next_tick(bench: Bench) -> None:
     bench.answers(*[a_page()] * (LISTS - 2))
     for _ in range(LISTS - 2):
         bench.stacks.jobs("other")

@@ -55,7 +55,7 @@ def fleet(dynamodb: Stubber) -> DynamoFleet:
         ([], Misconfigured),
     ],
 )
-def test_a_cancelled_transaction_is_an_error_by_its_reasons(
+def test_a_cancelled_transaction_raises_by_its_reasons(
     dynamodb: Stubber, fleet: DynamoFleet, codes: Sequence[str], error: type[MayflyError]
 ) -> None:
     reasons = [{"Code": code, "Message": "because"} for code in codes]
@@ -82,7 +82,7 @@ def test_a_cancelled_transaction_is_an_error_by_its_reasons(
         ("ValidationException", 400, Misconfigured),
     ],
 )
-def test_a_refused_transaction_is_an_error_by_its_code(
+def test_a_refused_transaction_raises_by_its_code(
     dynamodb: Stubber, fleet: DynamoFleet, code: str, status: int, error: type[MayflyError]
 ) -> None:
     dynamodb.add_client_error("transact_write_items", code, http_status_code=status)
@@ -110,7 +110,7 @@ ASSIGNMENT: dict[str, object] = {"token": "bkjat_secret"}
         ([], 2, "transact_write_items"),
     ],
 )
-def test_only_what_touches_several_rows_is_a_transaction(
+def test_only_a_write_of_several_rows_is_a_transaction(
     dynamodb: Stubber,
     fleet: DynamoFleet,
     changes: Sequence[Change],
@@ -140,7 +140,7 @@ def a_row(key: str) -> dict[str, Any]:
     return {"key": {"S": key}, "report": {"M": report}}
 
 
-def test_keys_that_were_left_undone_are_asked_for_again(dynamodb: Stubber) -> None:
+def test_unprocessed_keys_are_read_again_without_assignments(dynamodb: Stubber) -> None:
     undone = {"mailbox": {"Keys": [{"key": {"S": "b"}}]}}
     dynamodb.add_response(
         "batch_get_item",
@@ -163,7 +163,7 @@ def test_keys_that_were_left_undone_are_asked_for_again(dynamodb: Stubber) -> No
     assert list(DynamoMailbox(client(), "mailbox").reports(["a", "b"])) == ["a", "b"]
 
 
-def test_a_mailbox_that_gives_nothing_is_transient(dynamodb: Stubber) -> None:
+def test_keys_unprocessed_three_times_are_transient(dynamodb: Stubber) -> None:
     for _ in range(3):
         undone = {"mailbox": {"Keys": [{"key": {"S": "a"}}]}}
         dynamodb.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": undone})
@@ -171,7 +171,7 @@ def test_a_mailbox_that_gives_nothing_is_transient(dynamodb: Stubber) -> None:
         DynamoMailbox(client(), "mailbox").reports(["a"])
 
 
-def test_removals_that_were_left_undone_are_repeated(dynamodb: Stubber) -> None:
+def test_unprocessed_removals_are_repeated(dynamodb: Stubber) -> None:
     def removals(*keys: str) -> dict[str, Any]:
         return {"mailbox": [{"DeleteRequest": {"Key": {"key": {"S": key}}}} for key in keys]}
 

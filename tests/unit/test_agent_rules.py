@@ -65,7 +65,9 @@ def test_rules_that_the_queue_meets_give_the_shape(rules: list[str], shape: Shap
         ),
     ],
 )
-def test_the_rule_that_failed_is_named(rules: list[str], failed: str, reason: str) -> None:
+def test_a_mismatch_names_the_failed_rule_and_the_offer(
+    rules: list[str], failed: str, reason: str
+) -> None:
     mismatch = shape_for(QUEUE, rules)
     assert isinstance(mismatch, Mismatch)
     assert mismatch.rule == failed
@@ -73,22 +75,22 @@ def test_the_rule_that_failed_is_named(rules: list[str], failed: str, reason: st
 
 
 @pytest.mark.parametrize("rules", [[], ["os=linux"], ["queue=build"]])
-def test_the_default_queue_takes_jobs_that_name_none(rules: list[str]) -> None:
+def test_jobs_that_name_no_queue_match_any_queue(rules: list[str]) -> None:
     assert shape_for(QUEUE, rules) == WHOLE
 
 
-def test_the_default_queue_takes_no_job_of_another() -> None:
+def test_jobs_that_name_another_queue_do_not_match() -> None:
     assert isinstance(shape_for(QUEUE, ["queue=other"]), Mismatch)
 
 
 @pytest.mark.parametrize("value", ["arm64", "aarch64"])
-def test_arm_has_two_names(value: str) -> None:
+def test_arm64_is_also_called_aarch64(value: str) -> None:
     config = QueueConfig(queue="q", architecture="arm64", instance_types=("m7g.large",))
     shape = shape_for(config, ["queue=q", f"arch={value}"])
     assert shape == Shape("q", "arm64", ("m7g.large",), "on-demand")
 
 
-def test_a_type_is_offered_only_where_it_is_certain() -> None:
+def test_an_instance_type_is_offered_only_by_a_shape_of_one_type() -> None:
     assert offer(QUEUE, WHOLE) == {
         "queue": "build",
         "arch": "x86_64",
@@ -104,6 +106,6 @@ def test_the_agent_gets_its_tags_in_one_line() -> None:
     )
 
 
-def test_what_is_offered_is_what_is_asked_for() -> None:
+def test_rules_made_of_an_offer_give_its_shape() -> None:
     rules = [f"{key}={value}" for key, value in offer(QUEUE, NARROW).items()]
     assert shape_for(QUEUE, rules) == NARROW

@@ -8,7 +8,7 @@ from mayfly.config.agent_settings import ALLOWED, parse_agent_settings
 from mayfly_protocol.agent_settings import REFUSED
 
 
-def test_no_name_is_both_allowed_and_refused() -> None:
+def test_no_agent_setting_is_both_allowed_and_refused() -> None:
     assert not ALLOWED & REFUSED.keys()
 
 
@@ -22,18 +22,18 @@ def test_no_name_is_both_allowed_and_refused() -> None:
         ("", ""),
     ],
 )
-def test_harmless_lines_pass_in_canonical_form(text: str, lines: str) -> None:
+def test_harmless_agent_settings_pass_in_canonical_form(text: str, lines: str) -> None:
     assert parse_agent_settings(text) == lines
     assert parse_agent_settings(lines) == lines
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED))
-def test_every_allowed_name_passes(name: str) -> None:
+def test_every_allowed_agent_setting_passes(name: str) -> None:
     assert parse_agent_settings(f"{name}=x") == f"{name}=x"
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_every_refused_name_says_why(name: str) -> None:
+def test_every_refused_agent_setting_has_a_reason(name: str) -> None:
     with pytest.raises(ValueError, match=f"line 2: {name} cannot be set: "):
         parse_agent_settings(f"debug=true\n{name}=x")
 
@@ -57,12 +57,12 @@ def test_every_refused_name_says_why(name: str) -> None:
         "debug=true\ndebug=false",
     ],
 )
-def test_tricks_and_mistakes_are_refused(line: str) -> None:
+def test_disguised_and_mistaken_lines_are_refused(line: str) -> None:
     with pytest.raises(ValueError, match="line"):
         parse_agent_settings(line)
 
 
-def test_a_refusal_names_no_value() -> None:
+def test_a_refusal_of_an_agent_setting_names_no_value() -> None:
     with pytest.raises(ValueError, match="line 1") as refused:
         parse_agent_settings("token=bkct_secret")
     assert "secret" not in str(refused.value)

@@ -33,7 +33,7 @@ CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("texts", "changes", "at_fault"), CONTRADICTIONS)
-def test_what_is_good_for_itself_can_be_wrong_together(
+def test_parameters_that_contradict_each_other_are_a_problem(
     texts: dict[str, str], changes: dict[str, object], at_fault: str
 ) -> None:
     config, problems = read_queue("deploy", infra(**changes), parameters(texts))
@@ -50,7 +50,7 @@ def test_what_is_good_for_itself_can_be_wrong_together(
         {"pool/hot": "2", "limits/max-instances": "2"},
     ],
 )
-def test_what_fits_together_is_taken(texts: dict[str, str]) -> None:
+def test_parameters_that_fit_together_are_accepted(texts: dict[str, str]) -> None:
     config, problems = read_queue("deploy", infra(), parameters(texts))
     assert config is not None
     assert problems == ()

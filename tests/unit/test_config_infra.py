@@ -9,7 +9,7 @@ from mayfly.errors import Misconfigured
 from tests.unit.published import TEMPLATES, arn, infra, queue_stack
 
 
-def test_what_the_stack_published_is_read() -> None:
+def test_the_publication_of_a_queue_stack_is_read() -> None:
     read = infra()
     assert read.templates["arm64"].id == TEMPLATES["arm64"]["id"]
     assert read.templates["arm64"].version == "4"
@@ -26,7 +26,7 @@ def test_what_the_stack_published_is_read() -> None:
         {"added_by_a_later_stack": 1},
     ],
 )
-def test_variants_of_it_are_read_too(changes: dict[str, object]) -> None:
+def test_valid_variants_of_a_publication_are_read(changes: dict[str, object]) -> None:
     assert infra(**changes).queue == "deploy"
 
 
@@ -63,19 +63,21 @@ def test_variants_of_it_are_read_too(changes: dict[str, object]) -> None:
         ({"bootstrap_role": "arn:aws:iam::123456789012:role/admin"}, "bootstrap_role"),
     ],
 )
-def test_what_is_wrong_or_of_others_is_refused(changes: dict[str, object], word: str) -> None:
+def test_a_publication_that_is_wrong_or_of_another_stack_is_refused(
+    changes: dict[str, object], word: str
+) -> None:
     with pytest.raises(Misconfigured, match=word) as refused:
         infra(**changes)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}"])
-def test_what_is_no_publication_is_refused(text: str) -> None:
+def test_text_that_is_no_publication_is_refused(text: str) -> None:
     with pytest.raises(Misconfigured):
         Infra.parse("deploy", "ci", text)
 
 
 @pytest.mark.parametrize("stack", ["c.", "ci.*", "other"])
-def test_a_stack_name_is_compared_and_no_pattern(stack: str) -> None:
+def test_a_stack_name_is_compared_literally(stack: str) -> None:
     with pytest.raises(Misconfigured):
         Infra.parse("deploy", stack, queue_stack())

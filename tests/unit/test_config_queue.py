@@ -39,7 +39,7 @@ FULL = QueueConfig(
 )
 
 
-def test_every_field_is_read_by_what_runs() -> None:
+def test_every_field_of_a_configuration_is_read_somewhere() -> None:
     layer = Path(__file__).parents[2] / "layers/mayfly/mayfly"
     declared = {layer / "config/queue.py", layer / "config/parameters.py"}
     sources = [path.read_text() for path in layer.rglob("*.py") if path not in declared]
@@ -58,7 +58,7 @@ def test_the_full_example_leaves_no_field_at_its_default() -> None:
 
 
 @pytest.mark.parametrize("config", [FULL, QueueConfig(queue="q")])
-def test_the_stored_form_loses_nothing(config: QueueConfig) -> None:
+def test_the_stored_form_of_a_configuration_keeps_every_field(config: QueueConfig) -> None:
     assert QueueConfig.from_json(config.to_json()) == config
 
 
@@ -77,7 +77,7 @@ def test_a_stored_form_without_one_of_its_fields_is_refused(field: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "null"])
-def test_anything_else_is_refused(text: str) -> None:
+def test_text_that_is_no_stored_configuration_is_refused(text: str) -> None:
     with pytest.raises(Misconfigured):
         QueueConfig.from_json(text)
 
@@ -89,7 +89,7 @@ def test_a_stored_rule_without_conditions_is_refused() -> None:
         QueueConfig.from_json(json.dumps(plain))
 
 
-def test_decisions_do_not_wait_for_pydantic_to_load() -> None:
+def test_decisions_do_not_import_pydantic() -> None:
     loaded = "import mayfly.config.shapes, mayfly.dispatch.policy, sys"
     code = f"{loaded}; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

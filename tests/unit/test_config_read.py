@@ -120,7 +120,7 @@ def test_the_tables_cover_every_parameter() -> None:
     ("field", "text", "value"),
     [(field, text, value) for field, cases in VALID.items() for text, value in cases.items()],
 )
-def test_a_valid_value_is_in_the_configuration(field: str, text: str, value: object) -> None:
+def test_a_valid_parameter_sets_its_field(field: str, text: str, value: object) -> None:
     others = {"launch/instance-types": "m7g.large"} if text == "arm64" else {}
     config, problems = read({DESCRIPTIONS[field].name: text, **others})
     assert problems == []
@@ -182,11 +182,13 @@ def test_the_default_instance_types_are_of_their_architecture() -> None:
         ("T3.micro", None),
     ],
 )
-def test_the_name_of_a_type_tells_its_architecture(name: str, architecture: str | None) -> None:
+def test_the_name_of_an_instance_type_gives_its_architecture(
+    name: str, architecture: str | None
+) -> None:
     assert architecture_of(name) == architecture
 
 
-def test_every_bad_parameter_is_told_at_once() -> None:
+def test_every_bad_parameter_is_reported_at_once() -> None:
     config, problems = read({"pool/hot": "x", "paused": "maybe", "policy/rules/a": "pipeline"})
     assert config is None
     assert {each.partition(" = ")[0] for each in problems} == {
@@ -205,7 +207,7 @@ def test_rules_come_in_the_order_of_their_names() -> None:
     )
 
 
-def test_a_bad_rule_is_told_with_its_own_parameter() -> None:
+def test_a_bad_policy_rule_is_reported_with_its_parameter() -> None:
     _, problems = read(
         {"policy/rules/good": "pipeline=web", "policy/rules/bad": "pipeline=web x=y"}
     )
@@ -214,7 +216,7 @@ def test_a_bad_rule_is_told_with_its_own_parameter() -> None:
 
 
 @pytest.mark.parametrize("name", ["pool/stopped", "pool/warm", "hot", "job/docker", "PAUSED"])
-def test_an_unknown_name_is_told_and_changes_nothing(name: str) -> None:
+def test_an_unknown_parameter_is_reported_and_changes_nothing(name: str) -> None:
     config, problems = read({name: "3", "pool/hot": "2"})
     assert config == QueueConfig(queue="deploy", hot=2)
     assert len(problems) == 1
@@ -222,7 +224,7 @@ def test_an_unknown_name_is_told_and_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["policy/rule/deploy", "policy/rules", "Policy/rules/a", "policy"])
-def test_a_misspelt_restriction_is_not_taken_for_none(name: str) -> None:
+def test_a_misspelt_policy_parameter_gives_no_configuration(name: str) -> None:
     config, problems = read({name: "pipeline=deploy"})
     assert config is None
     assert len(problems) == 1
@@ -238,13 +240,13 @@ def test_a_misspelt_restriction_is_not_taken_for_none(name: str) -> None:
         ("hot", "bkat_0123456789abcdefghijklmnop", "0123456789"),
     ],
 )
-def test_a_problem_shows_no_secret(name: str, text: str, secret: str) -> None:
+def test_a_parameter_problem_shows_no_secret(name: str, text: str, secret: str) -> None:
     _, problems = read({name: text})
     assert problems
     assert secret not in "".join(problems)
 
 
-def test_a_problem_is_one_line_of_bounded_length() -> None:
+def test_a_parameter_problem_is_one_line_of_bounded_length() -> None:
     _, problems = read({"pool/hot": "x\ny\x1b[31m" + "z" * 4000})
     assert "\n" not in problems[0]
     assert "\x1b" not in problems[0]

@@ -26,7 +26,7 @@ def config(of: QueueRecord) -> QueueConfig:
     return QueueConfig.from_json(of.config)
 
 
-def test_good_parameters_make_a_record() -> None:
+def test_good_parameters_make_a_queue_record() -> None:
     made = record({"pool/hot": "2"})
     assert config(made) == QueueConfig(queue="deploy", hot=2)
     assert made.infra == queue_stack()
@@ -36,12 +36,12 @@ def test_good_parameters_make_a_record() -> None:
 
 
 @pytest.mark.parametrize("texts", [{}, {"pool/hot": "2", "strange": "1"}, {"pool/hot": "many"}])
-def test_reading_the_same_again_changes_nothing(texts: dict[str, str]) -> None:
+def test_reading_unchanged_parameters_again_changes_nothing(texts: dict[str, str]) -> None:
     stored = replace(record(texts, record({"pool/hot": "1"})), version=5)
     assert record(texts, stored) == stored
 
 
-def test_a_bad_value_leaves_the_last_good_in_force_and_shows() -> None:
+def test_a_bad_value_is_reported_and_the_last_good_configuration_stays() -> None:
     good = record({"pool/hot": "2", "job/attempts": "5"})
     bad = record({"pool/hot": "many", "job/attempts": "7"}, good)
     assert bad.config == good.config
@@ -49,33 +49,33 @@ def test_a_bad_value_leaves_the_last_good_in_force_and_shows() -> None:
     assert [each.partition(" = ")[0] for each in bad.problems] == ["pool/hot"]
 
 
-def test_a_repaired_value_takes_the_rest_along() -> None:
+def test_a_repaired_value_takes_the_other_changes_along() -> None:
     bad = record({"pool/hot": "many", "job/attempts": "7"}, record({}))
     repaired = record({"pool/hot": "4", "job/attempts": "7"}, bad)
     assert config(repaired) == QueueConfig(queue="deploy", hot=4, attempts=7)
     assert repaired.problems == ()
 
 
-def test_a_queue_that_was_never_good_has_no_configuration() -> None:
+def test_a_queue_that_never_had_a_valid_configuration_has_none() -> None:
     made = record({"pool/hot": "many"})
     assert made.config == ""
     assert made.spec == ""
     assert len(made.problems) == 1
 
 
-def test_a_stop_does_not_wait_for_the_rest_to_be_good() -> None:
+def test_a_pause_takes_effect_beside_bad_parameters() -> None:
     good = record({"pool/hot": "2"})
     stopped = record({"pool/hot": "many", "paused": "true"}, good)
     assert config(stopped) == QueueConfig(queue="deploy", hot=2, paused=True)
     assert config(record({"pool/hot": "many"}, stopped)) == config(good)
 
 
-def test_an_unreadable_stop_changes_nothing() -> None:
+def test_an_unreadable_pause_changes_nothing() -> None:
     stopped = record({"paused": "true"})
     assert config(record({"paused": "soon"}, stopped)).paused
 
 
-def test_policy_does_not_wait_for_the_rest_to_be_good() -> None:
+def test_a_policy_takes_effect_beside_bad_parameters() -> None:
     good = record({"policy/rules/a": "pipeline=web"})
     changed = record({"pool/hot": "many", "policy/rules/a": "pipeline=api"}, good)
     assert config(changed).rules == parse_rules("a", "pipeline=api")
@@ -98,13 +98,13 @@ def test_a_misspelt_policy_closes_a_queue_that_was_open() -> None:
     assert config(record({"policy/rule/a": "pipeline=web"}, record({}))).rules == (UNREADABLE,)
 
 
-def test_an_unreadable_policy_leaves_a_restricted_queue_as_it_was() -> None:
+def test_an_unreadable_policy_keeps_the_rules_of_a_restricted_queue() -> None:
     good = record({"policy/rules/a": "pipeline=web"})
     bad = record({"policy/rules/a": "pipeline=web", "policy/rules/b": "fork=maybe"}, good)
     assert config(bad) == config(good)
 
 
-def test_a_new_stack_takes_effect_under_the_last_good_configuration() -> None:
+def test_a_new_publication_takes_effect_under_the_last_good_configuration() -> None:
     good = record({"pool/hot": "2"})
     newer = queue_stack(templates={**TEMPLATES, "x86_64": {"id": "lt-0a", "version": "9"}})
     bad = record({"pool/hot": "many"}, good, newer)
@@ -114,7 +114,7 @@ def test_a_new_stack_takes_effect_under_the_last_good_configuration() -> None:
 
 
 @pytest.mark.parametrize("published", ["{", queue_stack(protocol=2), queue_stack(queue="other")])
-def test_a_bad_publication_leaves_the_former_in_force(published: str) -> None:
+def test_a_bad_publication_leaves_the_former_publication_in_force(published: str) -> None:
     good = record({"pool/hot": "2"})
     kept = record({"pool/hot": "3"}, good, published)
     assert kept.infra == good.infra
@@ -129,7 +129,7 @@ def test_a_bad_first_publication_makes_a_record_with_nothing_in_force() -> None:
     assert len(made.problems) == 1
 
 
-def test_a_stack_that_the_last_good_does_not_fit_is_not_taken() -> None:
+def test_a_publication_that_does_not_fit_the_last_good_configuration_is_refused() -> None:
     good = record({"launch/architecture": "arm64"})
     without = queue_stack(templates={"x86_64": TEMPLATES["x86_64"]})
     kept = record({"launch/architecture": "arm64"}, good, without)
@@ -138,7 +138,7 @@ def test_a_stack_that_the_last_good_does_not_fit_is_not_taken() -> None:
     assert any("launch template" in each for each in kept.problems)
 
 
-def test_a_queue_that_came_back_is_active() -> None:
+def test_a_queue_that_is_published_again_is_active() -> None:
     gone = replace(record({}), active=False, version=3)
     assert record({}, gone) == replace(gone, active=True)
 
@@ -173,7 +173,7 @@ SCRIPT = {"bootstrap/script": "s3://scripts/mayfly/x.sh"}
         queue_record(None, "deploy", queue_stack(), parameters(SCRIPT), "ci", "b" * 64),
     ],
 )
-def test_what_makes_an_instance_changes_the_spec(other: QueueRecord) -> None:
+def test_changes_of_the_set_up_change_the_spec(other: QueueRecord) -> None:
     assert other.spec != record(SCRIPT).spec
 
 
@@ -189,10 +189,10 @@ def test_what_makes_an_instance_changes_the_spec(other: QueueRecord) -> None:
         {"tags": "os=linux"},
     ],
 )
-def test_what_an_assignment_brings_leaves_the_spec_alone(texts: dict[str, str]) -> None:
+def test_changes_that_an_assignment_carries_leave_the_spec(texts: dict[str, str]) -> None:
     assert record({**SCRIPT, **texts}).spec == record(SCRIPT).spec
 
 
-def test_a_spec_stays_the_same_for_the_same_input() -> None:
+def test_the_spec_of_a_known_input_never_changes() -> None:
     # Another value would replace every warm instance of every queue: change it on purpose only.
     assert spec(infra(), QueueConfig(queue="deploy"), BUNDLE) == "b13deb25b9fc2c1b"

@@ -59,25 +59,25 @@ def test_ids_fill_slots_in_sorted_order_whatever_order_ec2_gives() -> None:
     assert all(i.state is InstanceState.LAUNCHING for i in instances(FULL))
 
 
-def test_what_ec2_did_not_launch_is_closed_with_its_reason_and_freed() -> None:
+def test_slots_that_ec2_did_not_launch_are_closed_with_a_reason_and_freed() -> None:
     made = instances(PARTIAL)
     assert [i.state for i in made] == ["launching", "launching", "terminated"]
     assert made[2].reason == "not launched: InsufficientInstanceCapacity: none left"
     assert FreeSlots(QUEUE, 1) in settlement_changes(a_launch(3), SLOTS, PARTIAL, NOW)
 
 
-def test_a_full_answer_frees_nothing() -> None:
+def test_a_complete_launch_frees_no_slot() -> None:
     changes = settlement_changes(a_launch(3), SLOTS, FULL, NOW)
     assert not [change for change in changes if isinstance(change, FreeSlots)]
 
 
-def test_nothing_launched_frees_every_slot_once() -> None:
+def test_a_launch_of_no_instance_frees_every_slot_once() -> None:
     changes = settlement_changes(a_launch(3), SLOTS, NONE, NOW)
     assert [c for c in changes if isinstance(c, FreeSlots)] == [FreeSlots(QUEUE, 3)]
     assert all(i.state is InstanceState.TERMINATED for i in instances(NONE))
 
 
-def test_the_launch_is_settled_with_what_ec2_said() -> None:
+def test_an_answered_launch_is_settled_with_its_errors_and_its_count() -> None:
     (first, *_) = settlement_changes(a_launch(3), SLOTS, PARTIAL, later(1))
     assert isinstance(first, Save)
     assert isinstance(first.record, Launch)
@@ -91,7 +91,7 @@ def test_a_settled_launch_is_not_settled_again() -> None:
         settlement_changes(a_launch(state=LaunchState.SETTLED), SLOTS, FULL, NOW)
 
 
-def test_endless_errors_do_not_make_an_endless_record() -> None:
+def test_a_launch_record_keeps_at_most_ten_errors() -> None:
     answer = Launched((), tuple(f"Error{n}: text" for n in range(50)))
     (first, *_) = settlement_changes(a_launch(3), SLOTS, answer, NOW)
     assert isinstance(first, Save)
@@ -118,7 +118,7 @@ def test_a_launch_is_repeated_for_ten_minutes() -> None:
         ([ec2_id(n) for n in range(5)], (ec2_id(0), ec2_id(1), ec2_id(2)), True),
     ],
 )
-def test_what_carries_the_launchs_tag_is_adopted(
+def test_instances_with_the_tag_of_a_launch_are_adopted(
     seen: list[str], ids: tuple[str, ...], complete: bool
 ) -> None:
     answer = recovered_answer(a_launch(3), seen)
@@ -134,7 +134,7 @@ _LATE = later(seconds=50)
 
 
 @dataclass(frozen=True)
-class Account:
+class LedgerCase:
     story: str
     got: int
     launch: Launch = field(default_factory=lambda: a_launch(3))
@@ -145,35 +145,35 @@ class Account:
     dry: bool = False
 
 
-ACCOUNTS = [
-    Account("all of it", 3),
-    Account("some of it is no reason to wait", 1),
-    Account("nothing, once", 0, retry=5, misses=1),
-    Account("twice", 0, before={"misses": {str(SHAPE): 1}}, retry=10, misses=2),
-    Account("four times", 0, before={"misses": {str(SHAPE): 3}}, retry=40, misses=4),
-    Account("many times", 0, before={"misses": {str(SHAPE): 99}}, retry=60, misses=100),
-    Account(
+LEDGERS = [
+    LedgerCase("all of it", 3),
+    LedgerCase("some of it is no reason to wait", 1),
+    LedgerCase("nothing, once", 0, retry=5, misses=1),
+    LedgerCase("twice", 0, before={"misses": {str(SHAPE): 1}}, retry=10, misses=2),
+    LedgerCase("four times", 0, before={"misses": {str(SHAPE): 3}}, retry=40, misses=4),
+    LedgerCase("many times", 0, before={"misses": {str(SHAPE): 99}}, retry=60, misses=100),
+    LedgerCase(
         "one instance ends the wait",
         1,
         before={"misses": {str(SHAPE): 9}, "retry_at": {str(SHAPE): _LATE}},
     ),
-    Account(
+    LedgerCase(
         "spot alone waits", 0, a_launch(3, shape=SPOT, market="spot"), retry=5, misses=1, dry=True
     ),
-    Account(
+    LedgerCase(
         "spot that gave some is dry all the same",
         2,
         a_launch(3, shape=SPOT, market="spot"),
         dry=True,
     ),
-    Account(
+    LedgerCase(
         "after spot, on-demand is tried at once",
         0,
         a_launch(3, shape=BOTH, market="spot"),
         misses=1,
         dry=True,
     ),
-    Account(
+    LedgerCase(
         "when both have nothing there is a wait",
         0,
         a_launch(3, shape=BOTH, market="on-demand"),
@@ -184,8 +184,8 @@ ACCOUNTS = [
 ]
 
 
-@pytest.mark.parametrize("row", ACCOUNTS, ids=lambda row: row.story)
-def test_the_account_after_an_answer(row: Account) -> None:
+@pytest.mark.parametrize("row", LEDGERS, ids=lambda row: row.story)
+def test_how_an_answer_of_ec2_changes_the_ledger(row: LedgerCase) -> None:
     shape = str(row.launch.shape)
     after = ledger_after(a_ledger(live=7, **row.before), row.launch, row.got, NOW)
     until = {shape: NOW + timedelta(seconds=row.retry)} if row.retry else {}
@@ -195,7 +195,7 @@ def test_the_account_after_an_answer(row: Account) -> None:
     assert after.live == 7  # slots are freed with the launch's own records
 
 
-def test_what_is_past_is_forgotten_and_other_shapes_stay() -> None:
+def test_past_waits_are_dropped_and_waits_of_other_shapes_stay() -> None:
     times: dict[str, datetime] = {"gone": NOW, "other": later(1)}
     before: Ledger = a_ledger(retry_at=times, spot_dry_until=times, misses={"other": 4})
     after = ledger_after(before, a_launch(), 1, NOW)

@@ -99,7 +99,7 @@ WAITING = [
 
 
 @pytest.mark.parametrize("row_", WAITING, ids=lambda row_: row_.story)
-def test_a_waiting_claim(row_: Waiting) -> None:
+def test_how_a_waiting_claim_is_settled(row_: Waiting) -> None:
     writes = settled(row_.claim, row_.word, paused=row_.paused)
     if not row_.reason:
         assert writes == []
@@ -123,18 +123,18 @@ def test_a_running_claim_ends_with_its_job(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["", *sorted(WITH_AGENT | BEFORE_AGENT)])
-def test_what_was_accepted_is_never_repeated_nor_finished(word: str) -> None:
+def test_an_accepted_claim_is_neither_repeated_nor_failed(word: str) -> None:
     accepted = assigned(state=ClaimState.RUNNING, token_until=ago(60), attempt=1)
     assert settled(accepted, word, GONE) == []
 
 
 @pytest.mark.parametrize("state", [ClaimState.FINISHED, ClaimState.RELEASED, ClaimState.FAILED])
 @pytest.mark.parametrize("word", ["", "canceled", "reserved", "running", "finished"])
-def test_a_closed_claim_stays_as_it_is(state: ClaimState, word: str) -> None:
+def test_a_closed_claim_is_not_written(state: ClaimState, word: str) -> None:
     assert settled(a_claim(state=state, told=False), word) == []
 
 
-def test_every_word_of_buildkite_has_one_meaning() -> None:
+def test_every_buildkite_state_has_one_meaning() -> None:
     assert not BEFORE_AGENT & WITH_AGENT
     assert not (BEFORE_AGENT | WITH_AGENT) & ENDED
     assert ACCEPTED < WITH_AGENT
@@ -143,7 +143,7 @@ def test_every_word_of_buildkite_has_one_meaning() -> None:
 # -- binding ---------------------------------------------------------------------------------------
 
 
-def test_a_binding_ties_claim_and_instance() -> None:
+def test_a_binding_assigns_claim_and_instance_to_each_other() -> None:
     claim, instance = bind_pair(a_claim(), an_instance(), 30, NOW)
     until = NOW + TOKEN_LIFE + TOKEN_SLACK
     assert (claim.state, claim.slot, claim.token_until) == (ClaimState.ASSIGNED, slot(), until)
@@ -167,14 +167,14 @@ def test_only_a_waiting_claim_can_be_bound(state: ClaimState) -> None:
         bind_pair(a_claim(state=state), an_instance(), 30, NOW)
 
 
-def test_each_claim_is_settled_for_itself() -> None:
+def test_claims_are_settled_independently() -> None:
     claims = (a_claim("job-1"), assigned("job-2"), a_claim("job-3"))
     states = {"job-1": "canceled", "job-2": "running", "job-3": "reserved"}
     writes = settle(QueueView(SPEC, claims, states=states), a_config(), NOW)
     assert [saves(write)["Claim"].job for write in writes] == ["job-1", "job-2"]
 
 
-def test_claims_go_on_as_they_were_written_and_without_a_write_not_at_all() -> None:
+def test_only_written_and_untouched_claims_remain_in_the_view() -> None:
     claims = (a_claim("done"), a_claim("failed"), a_claim("untouched"))
     states = {"done": "canceled", "failed": "canceled"}
     planned = list(settle(QueueView(SPEC, claims, states=states), a_config(), NOW))

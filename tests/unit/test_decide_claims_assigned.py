@@ -115,7 +115,7 @@ BOUND = [
 
 
 @pytest.mark.parametrize("row_", BOUND, ids=lambda row_: row_.story)
-def test_an_assigned_claim(row_: Bound) -> None:
+def test_how_an_assigned_claim_is_settled(row_: Bound) -> None:
     writes = settled(row_.claim, row_.word, row_.instance)
     if row_.state is ClaimState.ASSIGNED:
         assert writes == []
@@ -129,7 +129,7 @@ def test_an_assigned_claim(row_: Bound) -> None:
     assert removed == ([row(row_.instance)] if row_.instance else [])
 
 
-def test_another_attempt_starts_from_nothing_but_the_reservation() -> None:
+def test_another_attempt_keeps_only_the_reservation() -> None:
     (write,) = settled(assigned(attempt=2, reserved_until=later(4)), "reserved", GONE)
     claim = saves(write)["Claim"]
     assert (claim.state, claim.attempt, claim.since) == (ClaimState.WAITING, 3, NOW)
@@ -141,7 +141,7 @@ def test_another_attempt_starts_from_nothing_but_the_reservation() -> None:
     )
 
 
-def test_a_job_that_failed_here_is_yet_to_be_told_with_the_cause_of_the_last_attempt() -> None:
+def test_a_failed_claim_is_untold_and_names_the_cause_of_the_last_attempt() -> None:
     (write,) = settled(assigned(attempt=3), "reserved", GONE)
     claim = saves(write)["Claim"]
     assert not claim.told
@@ -150,7 +150,7 @@ def test_a_job_that_failed_here_is_yet_to_be_told_with_the_cause_of_the_last_att
     assert claim.reason.endswith("EC2 ended the instance: spot")
 
 
-def test_a_job_on_time_without_effect_is_told_so() -> None:
+def test_an_expired_token_is_the_reason_of_a_failed_attempt() -> None:
     (write,) = settled(DEAD, "reserved")
     assert "did not start the job in time" in saves(write)["Claim"].reason
     assert saves(write)["Instance"].reason == "the attempt to start its job is over"

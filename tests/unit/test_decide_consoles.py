@@ -47,7 +47,7 @@ NO_ROOM = (
         ("job output: mayfly 2026 FAILED at: nothing\n", ""),
     ],
 )
-def test_a_console_says_why_its_host_gave_up(console: str, words: str) -> None:
+def test_the_reason_of_a_failed_host_is_read_from_its_console(console: str, words: str) -> None:
     assert consoles.failure(console) == words
 
 
@@ -64,14 +64,14 @@ def test_a_console_says_why_its_host_gave_up(console: str, words: str) -> None:
         ("it is done", an_instance(S.DONE), OVER, None, False),
     ],
 )
-def test_a_console_is_asked_for_where_nothing_else_explains_an_end(
+def test_a_console_is_read_only_for_an_unexplained_end(
     story: str, one: Instance, shown: Ec2Instance | None, report: Report | None, wanted: bool
 ) -> None:
     assert wants_console(one, shown, {row(one): report} if report else {}) is wanted, story
 
 
 @pytest.mark.parametrize("shown", [OVER, ENDING], ids=["over", "ending"])
-def test_the_record_of_a_host_that_could_not_report_says_what_its_console_does(
+def test_the_record_of_a_host_that_could_not_report_quotes_its_console(
     shown: Ec2Instance,
 ) -> None:
     one = an_instance(S.LAUNCHING)

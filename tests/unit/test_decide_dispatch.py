@@ -28,11 +28,11 @@ from tests.unit.dispatch_views import a_view, decided, kinds, opened, reserved
 # -- new jobs --------------------------------------------------------------------------------------
 
 
-def test_nothing_gives_nothing() -> None:
+def test_an_empty_view_gives_no_action() -> None:
     assert decided(a_view()) == []
 
 
-def test_a_new_job_is_recorded_then_reserved_then_an_instance_is_asked_for() -> None:
+def test_a_new_job_is_recorded_then_reserved_then_provision_is_nudged() -> None:
     actions = decided(a_view(a_job(priority=3, build=9, step="unit")))
     assert kinds(actions) == [OpenClaims, ReserveJobs, KeepReservations, NudgeProvision]
     (claim,) = opened(actions)
@@ -44,17 +44,17 @@ def test_a_new_job_is_recorded_then_reserved_then_an_instance_is_asked_for() -> 
     assert reserved(actions) == ["job-1"]
 
 
-def test_with_an_instance_ready_it_is_bound_in_the_same_tick_and_nothing_is_launched() -> None:
+def test_a_new_job_is_bound_to_a_ready_instance_in_the_same_tick_without_a_launch() -> None:
     actions = decided(a_view(a_job(), ready=(an_instance(),)))
     assert kinds(actions) == [OpenClaims, ReserveJobs, BindJob]
 
 
-def test_a_taken_hot_instance_is_replaced() -> None:
+def test_provision_is_nudged_for_a_taken_hot_instance() -> None:
     actions = decided(a_view(a_job(), ready=(an_instance(),)), a_config(hot=1))
     assert kinds(actions) == [OpenClaims, ReserveJobs, BindJob, NudgeProvision]
 
 
-def test_urgent_jobs_come_first_then_old_ones_then_by_name() -> None:
+def test_jobs_are_opened_by_priority_then_age_then_name() -> None:
     jobs = (
         a_job("young", runnable_at=NOW),
         a_job("b", runnable_at=ago(5)),
@@ -72,7 +72,7 @@ def test_the_most_urgent_job_is_found_on_any_page() -> None:
     assert opened(decided(a_view(*jobs)))[0].job == "job-187"
 
 
-def test_what_is_free_and_a_look_ahead_are_reserved_and_no_more() -> None:
+def test_jobs_are_opened_for_free_instances_and_a_look_ahead() -> None:
     jobs = [a_job(f"new-{n:02}") for n in range(40)]
     held = (a_claim("old-0"), a_claim("old-1"), assigned("old-2"))
     config = a_config(max_instances=5)
@@ -80,46 +80,46 @@ def test_what_is_free_and_a_look_ahead_are_reserved_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("counted", ["seen in this tick", "counted by an earlier one"])
-def test_running_jobs_take_room(counted: str) -> None:
+def test_running_jobs_count_against_the_limit(counted: str) -> None:
     jobs = [a_job(f"new-{n:02}") for n in range(40)]
     claims = tuple(assigned(f"old-{n}", n, state=ClaimState.RUNNING) for n in range(5))
     view = a_view(*jobs, claims=claims) if counted.startswith("seen") else a_view(*jobs, running=5)
     assert len(opened(decided(view, a_config(max_instances=5)))) == LOOK_AHEAD
 
 
-def test_a_full_queue_opens_nothing() -> None:
+def test_a_full_queue_opens_no_job() -> None:
     claims = tuple(a_claim(f"old-{n:02}") for n in range(5 + LOOK_AHEAD + 3))
     assert opened(decided(a_view(a_job("new"), claims=claims), a_config(max_instances=5))) == []
 
 
-def test_one_tick_opens_only_so_many() -> None:
+def test_one_tick_opens_a_limited_number_of_jobs() -> None:
     jobs = [a_job(f"job-{n:03}") for n in range(OPEN_AT_ONCE + 9)]
     assert len(opened(decided(a_view(*jobs), a_config(max_instances=500)))) == OPEN_AT_ONCE
 
 
-def test_without_an_answer_from_buildkite_nothing_new_is_opened() -> None:
+def test_without_a_list_from_buildkite_no_job_is_opened() -> None:
     assert decided(a_view(a_job(), listing=None)) == []
 
 
-def test_a_job_that_is_listed_although_it_has_a_claim_is_not_opened_again() -> None:
+def test_a_listed_job_that_has_a_claim_is_not_opened_again() -> None:
     assert opened(decided(a_view(a_job(), claims=(a_claim(),)))) == []
     told = a_claim(state=ClaimState.FAILED, told=False)
     assert opened(decided(a_view(a_job(), claims=(told,)))) == []
 
 
 @pytest.mark.parametrize("state", [ClaimState.WAITING, ClaimState.ASSIGNED, ClaimState.RUNNING])
-def test_an_index_that_lags_behind_a_claim_opens_no_second_one(state: ClaimState) -> None:
+def test_a_claim_that_the_index_does_not_show_yet_is_not_opened_again(state: ClaimState) -> None:
     assert decided(a_view(a_job(), former={"job-1": a_claim(state=state)})) == []
 
 
 @pytest.mark.parametrize("state", [ClaimState.RELEASED, ClaimState.FAILED])
-def test_a_job_that_came_back_gets_a_new_claim_over_the_closed_one(state: ClaimState) -> None:
+def test_a_job_that_is_listed_again_gets_a_new_claim_over_its_closed_one(state: ClaimState) -> None:
     former = a_claim(state=state, attempt=3, version=7, reason="it waited an hour")
     (claim,) = opened(decided(a_view(a_job(), former={"job-1": former})))
     assert (claim.version, claim.attempt, claim.state) == (7, 1, ClaimState.WAITING)
 
 
-def test_a_job_that_an_agent_had_is_not_taken_up_again_whatever_a_list_says() -> None:
+def test_a_listed_job_that_an_agent_has_finished_is_not_opened_again() -> None:
     former = a_claim(state=ClaimState.FINISHED, version=7)
     assert decided(a_view(a_job(), former={"job-1": former})) == []
 
@@ -127,14 +127,14 @@ def test_a_job_that_an_agent_had_is_not_taken_up_again_whatever_a_list_says() ->
 # -- agent query rules -----------------------------------------------------------------------------
 
 
-def test_a_job_whose_rules_do_not_match_is_left_alone_and_shown_with_its_rule() -> None:
+def test_a_job_that_does_not_match_is_not_opened_and_its_failed_rule_is_named() -> None:
     view = a_view(a_job("gpu", rules=(f"queue={QUEUE}", "gpu=a10")), a_job("plain"))
     assert [claim.job for claim in opened(decided(view))] == ["plain"]
     unmatched = sort_listing(view, a_config()).unmatched
     assert {job: mismatch.rule for job, mismatch in unmatched.items()} == {"gpu": "gpu=a10"}
 
 
-def test_a_job_that_asks_for_one_type_gets_a_shape_of_its_own() -> None:
+def test_a_job_that_asks_for_one_instance_type_gets_a_shape_of_that_type() -> None:
     job = a_job(rules=(f"queue={QUEUE}", f"instance-type={TYPES[1]}"))
     (claim,) = opened(decided(a_view(job)))
     assert claim.shape == replace(SHAPE, instance_types=(TYPES[1],))
@@ -159,7 +159,7 @@ def test_an_allowed_job_is_opened_with_the_repository_that_policy_requires() -> 
     assert (claim.state, claim.repository) == (ClaimState.WAITING, repository)
 
 
-def test_a_denied_job_is_recorded_as_failed_and_told_and_nothing_is_launched_for_it() -> None:
+def test_a_denied_job_is_recorded_then_failed_at_buildkite_without_a_launch() -> None:
     environment = {**MAIN, "BUILDKITE_BRANCH": "feature"}
     view = a_view(a_job(), environments={"job-1": environment}, ready=(an_instance(),))
     actions = decided(view, a_config(rules=RULES))
@@ -178,23 +178,23 @@ def test_without_a_registered_repository_a_job_is_denied() -> None:
     assert claim.state is ClaimState.FAILED
 
 
-def test_a_job_whose_environment_is_unknown_is_neither_opened_nor_denied() -> None:
+def test_a_job_with_an_unknown_environment_is_neither_opened_nor_denied() -> None:
     assert decided(a_view(a_job()), a_config(rules=RULES)) == []
 
 
-def test_an_unreadable_policy_denies_everybody() -> None:
+def test_an_unreadable_policy_denies_every_job() -> None:
     view = a_view(a_job(), environments={"job-1": MAIN})
     (claim,) = opened(decided(view, a_config(rules=(rules.UNREADABLE,))))
     assert claim.state is ClaimState.FAILED
 
 
-def test_what_was_not_told_is_told_by_the_next_tick_but_what_was_is_not() -> None:
+def test_an_untold_failure_is_told_to_buildkite_once() -> None:
     failed = a_claim(state=ClaimState.FAILED, told=False, reason="gave up")
     assert decided(a_view(claims=(failed,))) == [FailJob(failed, reserve=False, reason="gave up")]
     assert decided(a_view(claims=(replace(failed, told=True),))) == []
 
 
-def test_the_last_failed_attempt_is_recorded_then_told() -> None:
+def test_the_last_failed_attempt_is_recorded_then_told_to_buildkite() -> None:
     gone = an_instance(InstanceState.TERMINATED, reason="EC2 ended the instance: spot")
     claim = assigned(attempt=3)
     actions = decided(a_view(claims=(claim,), instances={gone.key: gone}))
@@ -205,7 +205,7 @@ def test_the_last_failed_attempt_is_recorded_then_told() -> None:
     assert "gave up after 3 attempts" in told.reason
 
 
-def test_candidates_are_what_is_opened() -> None:
+def test_the_candidates_of_a_list_are_the_jobs_opened() -> None:
     jobs = [a_job(f"job-{n:02}", priority=n % 3) for n in range(30)]
     view = a_view(*jobs, claims=(a_claim("job-07"),))
     config = a_config(max_instances=4)

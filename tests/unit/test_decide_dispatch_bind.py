@@ -38,14 +38,16 @@ HERE, THERE = a_config(paused=True), a_config()
 
 
 @pytest.mark.parametrize(("config", "there"), [(HERE, False), (THERE, True)])
-def test_a_paused_queue_opens_binds_and_renews_nothing(config: QueueConfig, there: bool) -> None:
+def test_a_paused_queue_opens_no_job_and_binds_and_renews_no_claim(
+    config: QueueConfig, there: bool
+) -> None:
     due = a_claim(reserved_until=later(1))
     view = a_view(a_job("new"), claims=(due,), ready=(an_instance(),), paused=there)
     assert decided(view, config) == []
 
 
 @pytest.mark.parametrize(("config", "there"), [(HERE, False), (THERE, True)])
-def test_what_is_assigned_when_the_pause_begins_stays_reserved(
+def test_a_claim_that_was_assigned_before_a_pause_stays_reserved(
     config: QueueConfig, there: bool
 ) -> None:
     host = an_instance(InstanceState.ASSIGNED)
@@ -54,13 +56,13 @@ def test_what_is_assigned_when_the_pause_begins_stays_reserved(
     assert reserved(decided(view, config)) == ["job-1"]
 
 
-def test_while_nobody_knows_of_a_pause_at_buildkite_nothing_is_bound() -> None:
+def test_no_claim_is_bound_while_the_pause_at_buildkite_is_unknown() -> None:
     due = a_claim(reserved_until=later(1))
     view = a_view(claims=(due,), ready=(an_instance(),), listing=None, paused=None)
     assert kinds(decided(view)) == [ReserveJobs, KeepReservations]
 
 
-def test_a_pause_seen_at_the_last_listing_holds_until_the_next() -> None:
+def test_a_pause_of_the_last_list_holds_until_the_next_list() -> None:
     view = a_view(claims=(a_claim(),), ready=(an_instance(),), listing=None, paused=True)
     assert decided(view) == []
     assert binds(decided(replace(view, paused=False))) == {"job-1": 0}
@@ -87,7 +89,7 @@ def test_a_reservation_is_renewed_each_minute_until_the_job_is_accepted(
     assert reserved(decided(a_view(claims=(claim,)))) == (["job-1"] if due else [])
 
 
-def test_a_claim_that_ends_in_this_tick_is_reserved_no_more() -> None:
+def test_a_claim_that_ends_in_this_tick_is_not_reserved_again() -> None:
     due = a_claim(reserved_until=later(1))
     actions = decided(a_view(claims=(due,), states={"job-1": "canceled"}))
     assert kinds(actions) == [WriteRecords]
@@ -117,7 +119,7 @@ def ready(number: int, **changes: Any) -> Instance:
     return an_instance(number=number, **changes)
 
 
-def test_one_instance_is_never_given_to_two_jobs() -> None:
+def test_an_instance_is_never_bound_to_two_jobs() -> None:
     claims = tuple(a_claim(f"job-{n}") for n in range(3))
     given = binds(decided(a_view(claims=claims, ready=(ready(0), ready(1)))))
     assert len(given) == len(set(given.values())) == 2
@@ -134,18 +136,18 @@ def test_the_most_urgent_claim_is_bound_first() -> None:
     assert set(both) == {"urgent", "early"}
 
 
-def test_the_instance_that_waited_longest_is_taken_first() -> None:
+def test_the_longest_idle_instance_is_bound_first() -> None:
     instances = (ready(0, since=ago(1)), ready(1, since=ago(9)), ready(2, since=ago(5)))
     assert binds(decided(a_view(claims=(a_claim(),), ready=instances))) == {"job-1": 1}
 
 
-def test_an_instance_of_an_old_spec_is_taken_only_while_no_new_one_is_ready() -> None:
+def test_an_instance_of_an_old_spec_is_bound_only_after_those_of_the_new_spec() -> None:
     old, new = ready(0, spec="spec-old", since=ago(60)), ready(1, since=NOW)
     claims = (a_claim("job-1"), a_claim("job-2", runnable_at=NOW))
     assert binds(decided(a_view(claims=claims, ready=(old, new)))) == {"job-1": 1, "job-2": 0}
 
 
-def test_a_job_that_buildkite_does_not_reserve_keeps_no_instance_from_others() -> None:
+def test_a_job_that_buildkite_does_not_reserve_takes_no_instance_from_others() -> None:
     claims = (
         a_claim("foreign", priority=9, since=ago(seconds=5), reserved_until=None),
         a_claim("lapsed", priority=9, since=ago(9), reserved_until=ago(seconds=5)),
@@ -166,7 +168,7 @@ def test_a_lapsed_claim_that_buildkite_reserves_again_is_bound_at_once() -> None
     assert bind.claim.reserved(NOW)
 
 
-def test_a_reservation_is_kept_with_the_binding_or_in_its_place() -> None:
+def test_a_new_reservation_is_saved_with_the_binding_or_instead_of_it() -> None:
     view = a_view(
         claims=(a_claim(reserved_until=None), a_claim("kept")), ready=(ready(0), ready(1))
     )
@@ -177,7 +179,7 @@ def test_a_reservation_is_kept_with_the_binding_or_in_its_place() -> None:
     assert second.without_token == ()
 
 
-def test_a_claim_that_no_ready_instance_serves_does_not_hold_up_the_next() -> None:
+def test_a_claim_that_no_ready_instance_serves_does_not_delay_the_next_claim() -> None:
     arm = a_claim("arm", priority=9, shape=replace(SHAPE, architecture="arm64"))
     view = a_view(claims=(arm, a_claim("x86")), ready=(ready(0),))
     assert binds(decided(view)) == {"x86": 0}
@@ -194,11 +196,11 @@ def test_a_claim_that_no_ready_instance_serves_does_not_hold_up_the_next() -> No
         (replace(SHAPE, queue="other"), False),
     ],
 )
-def test_a_shape_serves_what_accepts_all_that_it_may_be(offered: Shape, does: bool) -> None:
+def test_a_shape_serves_another_that_accepts_each_of_its_types(offered: Shape, does: bool) -> None:
     assert serves(offered, SHAPE) is does
 
 
-def test_an_assignment_says_all_that_the_host_needs_and_holds_no_token() -> None:
+def test_an_assignment_has_all_fields_and_is_not_written_without_its_token() -> None:
     config = a_config(
         rules=rules.parse_rules("deploys", "pipeline=web branch=main"),
         tags={"os": "linux"},

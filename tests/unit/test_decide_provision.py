@@ -154,7 +154,7 @@ SUMS = [
 
 
 @pytest.mark.parametrize("row", SUMS, ids=lambda row: row.story)
-def test_launch_is_waiting_and_target_less_ready_and_coming(row: Sum) -> None:
+def test_launches_are_waiting_jobs_plus_target_less_ready_and_coming(row: Sum) -> None:
     view = a_view(waiting=row.waiting, instances=row.instances, ledger=row.ledger)
     assert launched(view, a_config(**row.config)) == row.launch
 
@@ -163,44 +163,44 @@ COMING = {S.REQUESTED, S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING}
 
 
 @pytest.mark.parametrize("state", sorted(COMING | {S.READY}))
-def test_every_state_up_to_ready_is_supply(state: InstanceState) -> None:
+def test_every_state_up_to_ready_counts_as_supply(state: InstanceState) -> None:
     assert state in SUPPLY
     assert launched(a_view(waiting=waiting(1), instances=of(state))) == 0
 
 
-def test_busy_and_condemned_instances_are_no_supply() -> None:
+def test_busy_and_condemned_instances_do_not_count_as_supply() -> None:
     assert COMING | {S.READY} == SUPPLY
 
 
 # -- shapes ----------------------------------------------------------------------------------------
 
 
-def test_each_shape_has_its_own_sum_and_the_most_urgent_is_launched_first() -> None:
+def test_each_shape_is_counted_apart_and_the_most_urgent_is_launched_first() -> None:
     one = replace(SHAPE, instance_types=(TYPES[0],))
     claims = (a_claim("a"), a_claim("b", shape=one, priority=2), a_claim("c", shape=one))
     assert started(decided(a_view(waiting=claims))) == [(str(one), 2)]
 
 
-def test_a_shape_without_capacity_does_not_hold_up_another() -> None:
+def test_a_shape_without_capacity_does_not_delay_another_shape() -> None:
     one = replace(SHAPE, instance_types=(TYPES[0],))
     claims = (a_claim("a", priority=2), a_claim("b", shape=one))
     ledger = a_ledger(retry_at={str(SHAPE): later(1)})
     assert started(decided(a_view(waiting=claims, ledger=ledger))) == [(str(one), 1)]
 
 
-def test_the_pool_holds_the_standard_shape_alone() -> None:
+def test_the_pool_holds_only_the_standard_shape() -> None:
     one = replace(SHAPE, instance_types=(TYPES[0],))
     pool = a_view(instances=of(S.READY, shape=one))
     assert started(decided(pool, a_config(hot=1))) == [(str(SHAPE), 1)]
 
 
-def test_a_shape_that_the_stack_cannot_launch_keeps_nobody_else_waiting() -> None:
+def test_a_shape_that_the_stack_cannot_launch_does_not_delay_another_shape() -> None:
     only = infra(templates={"x86_64": TEMPLATES["x86_64"]})
     claims = (a_claim("a", shape=ARM, priority=2), a_claim("b"))
     assert started(decided(a_view(infra=only, waiting=claims))) == [(str(SHAPE), 1)]
 
 
-def test_the_template_of_the_shapes_architecture_is_used() -> None:
+def test_a_launch_uses_the_template_of_its_shapes_architecture() -> None:
     (start,) = decided(a_view(waiting=(a_claim(shape=ARM),)))
     assert isinstance(start, RecordLaunch)
     (config,) = json.loads(start.launch.request)["LaunchTemplateConfigs"]
@@ -211,7 +211,7 @@ def test_the_template_of_the_shapes_architecture_is_used() -> None:
 # -- what is recorded ------------------------------------------------------------------------------
 
 
-def test_a_launch_is_recorded_whole_before_it_is_sent() -> None:
+def test_a_launch_is_recorded_with_ledger_and_slots_before_it_is_sent() -> None:
     ledger = a_ledger(next_launch=4, live=7, recent=((ago(5), 9), (ago(seconds=9), 2)))
     script = Script("s3://bucket/set-up.sh", minutes=15, version=1)
     (start,) = decided(a_view(waiting=waiting(2), ledger=ledger), a_config(script=script))
@@ -287,7 +287,7 @@ def test_a_refused_queue_launches_nothing() -> None:
     assert decided(a_view(waiting=waiting(3), refused=shared), a_config(hot=2)) == []
 
 
-def test_a_refused_queues_open_launch_is_closed_when_it_is_overdue() -> None:
+def test_an_overdue_open_launch_of_a_refused_queue_is_adopted() -> None:
     young, old = a_launch(), a_launch(created=NOW - REPEAT_LAUNCH - timedelta(seconds=1))
     assert not overdue(young, NOW)
     assert decided(a_view(launches=(young,), refused="shared")) == []
@@ -295,7 +295,7 @@ def test_a_refused_queues_open_launch_is_closed_when_it_is_overdue() -> None:
     assert isinstance(adopt, AdoptLaunch)
 
 
-def test_a_launch_is_adopted_and_not_sent_once_ec2_may_have_forgotten_its_token() -> None:
+def test_an_overdue_open_launch_is_adopted_and_not_sent() -> None:
     slots = of(S.REQUESTED)
     old = a_launch(created=NOW - REPEAT_LAUNCH - timedelta(seconds=1))
     (adopt,) = decided(a_view(launches=(old,), slots={LAUNCH: slots}, instances=slots))
@@ -303,7 +303,7 @@ def test_a_launch_is_adopted_and_not_sent_once_ec2_may_have_forgotten_its_token(
     assert (adopt.launch, adopt.slots) == (old, slots)
 
 
-def test_idle_instances_of_a_refused_queue_go_all_the_same() -> None:
+def test_idle_instances_of_a_refused_queue_are_condemned() -> None:
     view = a_view(instances=of(S.READY, since=ago(6)), refused="shared")
     (write,) = decided(view)
     assert isinstance(write, WriteRecords)

@@ -90,7 +90,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("state", "limit", "changes"), LIMITS)
-def test_a_state_may_last_so_long(
+def test_an_instance_may_stay_in_a_state_until_its_deadline(
     state: InstanceState, limit: timedelta, changes: dict[str, Any]
 ) -> None:
     one = an_instance(state, since=NOW - limit, **changes)
@@ -98,7 +98,9 @@ def test_a_state_may_last_so_long(
 
 
 @pytest.mark.parametrize(("state", "limit", "changes"), LIMITS)
-def test_and_no_longer(state: InstanceState, limit: timedelta, changes: dict[str, Any]) -> None:
+def test_an_instance_past_the_deadline_of_its_state_is_condemned_and_terminated(
+    state: InstanceState, limit: timedelta, changes: dict[str, Any]
+) -> None:
     since = NOW - limit - timedelta(seconds=1)
     actions = decided(a_view(an_instance(state, since=since, **changes)))
     assert state_of(actions[:1]) is S.CONDEMNED
@@ -109,22 +111,22 @@ def test_and_no_longer(state: InstanceState, limit: timedelta, changes: dict[str
     assert terminated(actions) == (ec2_id(),)
 
 
-def test_every_deadline_is_kept() -> None:
+def test_every_state_with_a_deadline_is_tested() -> None:
     """By this function, but for the wish for an instance, which `provision` settles."""
     tested = {state for state, _, _ in LIMITS} | {S.DONE, S.CONDEMNED, S.REQUESTED}
     assert tested == {state for state, row in INSTANCE_STATES.items() if row.deadline is not None}
 
 
-def test_a_ready_instance_has_no_deadline_here() -> None:
+def test_reap_has_no_deadline_for_ready_instances() -> None:
     assert decided(a_view(an_instance(S.READY, since=ago(9999)))) == []
 
 
-def test_a_wish_for_an_instance_is_nothing_to_reap() -> None:
+def test_reap_leaves_requested_instances_to_provision() -> None:
     assert decided(a_view(an_instance(S.REQUESTED, since=ago(9999)))) == []
 
 
 @pytest.mark.parametrize(("minutes", "dies"), [(3.1, False), (750, False), (750.1, True)])
-def test_an_assigned_host_whose_agent_runs_has_the_time_of_a_job(
+def test_an_assigned_host_that_reports_running_has_the_time_of_a_job(
     minutes: float, dies: bool
 ) -> None:
     """Buildkite could not be asked whether the job was accepted: it may well be running."""
@@ -179,7 +181,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)
-def test_an_instance(case: Case) -> None:
+def test_how_reap_treats_an_instance(case: Case) -> None:
     one = an_instance(case.state, **case.changes)
     reports = {row(one): case.report} if case.report else {}
     actions = decided(a_view(one, reports=reports, seen={ec2_id(): seen(state=case.ec2)}))
@@ -188,13 +190,13 @@ def test_an_instance(case: Case) -> None:
     assert terminated(actions) == ((ec2_id(),) if case.dies else ())
 
 
-def test_what_the_host_said_of_its_end_is_kept() -> None:
+def test_the_record_keeps_the_exit_code_that_the_host_reports() -> None:
     one = an_instance(S.RUNNING)
     (write,) = decided(a_view(one, reports={row(one): a_report("done", exit=7)}))
     assert saves(write)["Instance"].ended_job == "the agent ended with exit code 7"
 
 
-def test_a_running_jobs_instance_is_terminated_for_its_limit_alone() -> None:
+def test_an_instance_that_runs_a_job_is_not_terminated_before_its_limit() -> None:
     for phase in Phase:
         for state in ("pending", "running", "shutting-down", "stopping", "stopped"):
             one = an_instance(S.RUNNING, since=ago(749))
@@ -211,7 +213,7 @@ OPEN = [s for s in S if s not in {S.REQUESTED, S.TERMINATED}]
 
 
 @pytest.mark.parametrize("state", OPEN)
-def test_what_ec2_has_terminated_is_closed_and_its_slot_freed_once(state: InstanceState) -> None:
+def test_a_terminated_instance_is_closed_and_its_slot_freed_once(state: InstanceState) -> None:
     actions = decided(a_view(an_instance(state, reason="why"), seen={ec2_id(): OVER}))
     (write,) = [action for action in actions if isinstance(action, WriteRecords)]
     closed = saves(write)["Instance"]
@@ -222,7 +224,7 @@ def test_what_ec2_has_terminated_is_closed_and_its_slot_freed_once(state: Instan
     assert terminated(actions) == ()
 
 
-def test_rows_are_cleared_before_the_record_is_closed_and_a_nudge_follows() -> None:
+def test_mailbox_rows_are_cleared_then_the_record_is_closed_then_provision_is_nudged() -> None:
     actions = decided(a_view(an_instance(S.DONE), seen={ec2_id(): OVER}))
     assert kinds(actions) == [ClearMailbox, WriteRecords, NudgeProvision]
 
@@ -236,7 +238,7 @@ def test_a_running_claim_ends_with_its_instance_in_one_write() -> None:
     assert saves(write)["Instance"].state is S.TERMINATED
 
 
-def test_a_claim_seen_running_only_after_its_instance_was_closed_ends_too() -> None:
+def test_a_running_claim_of_a_closed_instance_is_finished() -> None:
     claim = assigned(state=ClaimState.RUNNING)
     (write,) = decided(
         a_view(running={slot(): claim}, ended={slot(): "EC2 ended the instance: spot"})
@@ -249,7 +251,9 @@ def test_a_claim_seen_running_only_after_its_instance_was_closed_ends_too() -> N
 
 
 @pytest.mark.parametrize("state", OPEN)
-def test_one_answer_without_an_instance_ends_nothing(state: InstanceState) -> None:
+def test_an_instance_missing_from_one_answer_of_ec2_is_noted_and_stays_open(
+    state: InstanceState,
+) -> None:
     actions = decided(a_view(an_instance(state, created=ago(300)), seen={}))
     assert state_of(actions[:1]) is state
     assert saves(actions[0])["Instance"].unseen_since == NOW
@@ -260,7 +264,7 @@ def unseen(since: datetime) -> ReapView:
     return a_view(an_instance(S.RUNNING, unseen_since=since), seen={})
 
 
-def test_what_is_not_shown_for_ten_minutes_is_gone() -> None:
+def test_an_instance_that_ec2_does_not_show_for_ten_minutes_is_closed() -> None:
     assert decided(unseen(NOW - DESCRIBE_LAG)) == []
     actions = decided(unseen(NOW - DESCRIBE_LAG - timedelta(seconds=1)))
     assert state_of(actions) is S.TERMINATED
@@ -268,13 +272,13 @@ def test_what_is_not_shown_for_ten_minutes_is_gone() -> None:
     assert "EC2 does not show it any more" in write.reason
 
 
-def test_what_is_shown_again_was_never_gone() -> None:
+def test_an_instance_that_ec2_shows_again_is_no_longer_unseen() -> None:
     (write,) = decided(a_view(an_instance(S.RUNNING, unseen_since=ago(9))))
     assert saves(write)["Instance"].unseen_since is None
     assert saves(write)["Instance"].state is S.RUNNING
 
 
-def test_a_deadline_is_kept_although_ec2_does_not_show_the_instance() -> None:
+def test_the_deadline_of_an_unseen_instance_is_kept() -> None:
     one = an_instance(S.LAUNCHING, since=ago(6))
     actions = decided(a_view(one, seen={}))
     versions = [saves(a)["Instance"].version for a in actions if isinstance(a, WriteRecords)]
@@ -283,7 +287,7 @@ def test_a_deadline_is_kept_although_ec2_does_not_show_the_instance() -> None:
 
 
 @pytest.mark.parametrize("ec2", ["stopping", "stopped"])
-def test_a_state_that_may_be_stopped_is_left_alone_when_it_is(
+def test_a_stopped_instance_is_left_alone_if_its_state_allows_stops(
     monkeypatch: pytest.MonkeyPatch, ec2: str
 ) -> None:
     """What EC2's words mean is asked of the state's row, and nowhere else."""
@@ -301,7 +305,7 @@ TAKEN = NOW + timedelta(minutes=2)
 
 
 @pytest.mark.parametrize("state", list(S))
-def test_a_spot_warning_by_state(state: InstanceState) -> None:
+def test_a_spot_warning_condemns_or_warns_by_state(state: InstanceState) -> None:
     one = an_instance(state)
     actions = list(warn(one, TAKEN, NOW).actions)
     if state in {S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING, S.READY}:
@@ -318,7 +322,7 @@ def test_a_spot_warning_by_state(state: InstanceState) -> None:
         assert actions == []
 
 
-def test_equal_views_give_equal_actions() -> None:
+def test_equal_views_of_reap_give_equal_actions() -> None:
     many = [an_instance(state, n, since=ago(30)) for n, state in enumerate(OPEN)]
     shows: dict[str, Ec2Instance] = {ec2_id(n): seen(n) for n in range(5)}
     assert decided(a_view(*many, seen=shows)) == decided(a_view(*many, seen=shows))

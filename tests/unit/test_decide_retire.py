@@ -94,7 +94,7 @@ IDLE = [
 
 
 @pytest.mark.parametrize("row", IDLE, ids=lambda row: row.story)
-def test_an_idle_instance(row: Idle) -> None:
+def test_which_idle_instances_are_condemned(row: Idle) -> None:
     view = a_view(*row.instances, waiting=row.waiting)
     assert gone(decide(view, a_config(**row.config), NOW)) == row.gone
 
@@ -105,12 +105,12 @@ def test_only_idle_instances_are_retired(state: InstanceState) -> None:
     assert gone(decide(a_view(one), a_config(), NOW)) == []
 
 
-def test_an_instance_of_another_shape_is_beyond_need() -> None:
+def test_an_idle_instance_of_another_shape_is_condemned() -> None:
     other = ready(0, 9, shape=replace(SHAPE, instance_types=(TYPES[0],)))
     assert gone(decide(a_view(other, ready(1, 9)), a_config(hot=1), NOW)) == [0]
 
 
-def test_the_reason_is_kept() -> None:
+def test_a_retired_instance_keeps_the_reason() -> None:
     writes = decide(a_view(ready(0, 9), ready(1, 9, OLD)), a_config(), NOW)
     reasons = {saves(w)["Instance"].key.number: saves(w)["Instance"].reason for w in writes}
     assert reasons == {
@@ -156,7 +156,9 @@ class Pool:
 
 
 @pytest.mark.parametrize("spec", [OLD, SPEC], ids=["of an old spec", "idle for too long"])
-def test_with_room_successors_come_before_the_outdated_go(spec: str) -> None:
+def test_with_room_successors_are_launched_before_outdated_instances_are_condemned(
+    spec: str,
+) -> None:
     minutes = 0.0 if spec == OLD else DAY.total_seconds() / 60 + 1
     pool = Pool(a_config(hot=5), *(ready(n, minutes, spec) for n in range(5)))
     assert pool.tick() == (2, [])
@@ -166,7 +168,7 @@ def test_with_room_successors_come_before_the_outdated_go(spec: str) -> None:
 
 
 @pytest.mark.parametrize("hot", [1, 2, 5])
-def test_without_room_the_outdated_make_it_two_at_a_time(hot: int) -> None:
+def test_without_room_outdated_instances_are_condemned_two_at_a_time(hot: int) -> None:
     config = a_config(hot=hot, max_instances=hot)
     pool = Pool(config, *(ready(n, 0, OLD) for n in range(hot)))
     launches, leaving = pool.tick()
@@ -175,13 +177,13 @@ def test_without_room_the_outdated_make_it_two_at_a_time(hot: int) -> None:
     assert all(size >= hot - 2 for size in pool.until_renewed())
 
 
-def test_a_full_pool_that_is_short_already_gives_up_no_more() -> None:
+def test_a_full_pool_below_its_target_condemns_no_outdated_instance() -> None:
     instances = (ready(0, 0, OLD), ready(1, 0, OLD), an_instance(S.BOOTING, 2))
     view = a_view(*instances, live=4)
     assert gone(decide(view, a_config(hot=4, max_instances=4), NOW)) == []
 
 
-def test_without_a_successor_it_goes_when_it_is_overdue() -> None:
+def test_an_outdated_instance_without_successor_is_condemned_once_overdue() -> None:
     late = DAY + OVERDUE
     still = ready(0, late.total_seconds() / 60)
     over = ready(0, late.total_seconds() / 60 + 1)
@@ -190,12 +192,12 @@ def test_without_a_successor_it_goes_when_it_is_overdue() -> None:
     assert gone(decide(a_view(over, refused="shared"), config, NOW)) == [0]
 
 
-def test_successors_that_are_under_way_are_enough() -> None:
+def test_no_successor_is_launched_while_enough_are_coming() -> None:
     old = tuple(ready(n, 0, OLD) for n in range(4))
     coming = tuple(an_instance(S.BOOTING, n) for n in (4, 5))
     assert launched(decide(a_view(*old, *coming), a_config(hot=4), NOW)) == 0
 
 
-def test_jobs_that_wait_are_counted_besides_the_successors() -> None:
+def test_waiting_jobs_are_counted_besides_successors() -> None:
     old = tuple(ready(n, 0, OLD) for n in range(4))
     assert launched(decide(a_view(*old, waiting=1), a_config(hot=4), NOW)) == 3

@@ -147,7 +147,7 @@ def view_of(case: Case) -> SandboxView:
     return SandboxView((an_instance(case.state),), case.reports, associations)
 
 
-def told(action: SandboxAction) -> str:
+def step_of(action: SandboxAction) -> str:
     match action:
         case ReplaceProfile(first=first):
             before = [f"{saves(WriteRecords(first, ''))['Instance'].state}+"] if first else []
@@ -159,12 +159,12 @@ def told(action: SandboxAction) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)
-def test_a_host_on_its_way(case: Case) -> None:
-    assert [told(action) for action in decide(view_of(case), NOW)] == case.then
+def test_how_sandbox_treats_a_host_on_its_way(case: Case) -> None:
+    assert [step_of(action) for action in decide(view_of(case), NOW)] == case.then
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)
-def test_no_host_becomes_ready_but_by_its_own_proof_and_ec2s_word(case: Case) -> None:
+def test_a_host_becomes_ready_only_by_its_own_proof_and_ec2s_answer(case: Case) -> None:
     records = [
         saves(action)["Instance"]
         for action in decide(view_of(case), NOW)
@@ -176,18 +176,18 @@ def test_no_host_becomes_ready_but_by_its_own_proof_and_ec2s_word(case: Case) ->
         assert (ready.boot, ready.proven) == (PROOF.boot, True)
 
 
-def test_every_state_on_the_way_is_watched_and_no_other() -> None:
+def test_sandbox_watches_exactly_the_states_before_ready() -> None:
     assert {case.state for case in CASES} == set(WATCHED)
     assert S.READY not in WATCHED
 
 
-def test_the_right_association_is_replaced() -> None:
+def test_the_bootstrap_association_is_replaced() -> None:
     (action,) = decide(view_of(Case("", S.SWAPPING, {}, (OLD,))), NOW)
     assert isinstance(action, ReplaceProfile)
     assert action.association == "iip-old"
 
 
-def test_a_reason_is_always_given() -> None:
+def test_a_condemned_host_has_the_reported_reason_or_a_stated_one() -> None:
     silent = a_report("failed", reason="")
     (write, _) = decide(view_of(Case("", S.BOOTING, {B: silent})), NOW)
     assert saves(write)["Instance"].reason == "the host gave up without a reason"
@@ -195,11 +195,11 @@ def test_a_reason_is_always_given() -> None:
     assert saves(write)["Instance"].reason == "no space left on device"
 
 
-def test_hosts_do_not_wait_for_each_other() -> None:
+def test_a_failed_host_does_not_delay_another_host() -> None:
     first, second = an_instance(S.SWAPPING, 0), an_instance(S.SWAPPING, 1)
     reports = {X: FAILED, f"{SANDBOX_ID}:{ec2_id(1)}": a_report("sandboxed", "boot-1")}
     view = SandboxView((first, second), reports, {ec2_id(1): (shown(number=1),)})
-    assert [told(action) for action in decide(view, NOW)] == ["condemned", "ready", "nudge"]
+    assert [step_of(action) for action in decide(view, NOW)] == ["condemned", "ready", "nudge"]
 
 
 def looked_at(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
@@ -218,21 +218,19 @@ def looked_at(instance: Instance, reports: dict[str, Report]) -> tuple[bool, boo
         (S.SWAPPING, {}, True),
     ],
 )
-def test_ec2_is_asked_and_another_look_taken_soon_only_about_a_swap(
+def test_only_an_imminent_swap_needs_ec2s_associations_and_another_tick_soon(
     state: InstanceState, reports: dict[str, Report], close: bool
 ) -> None:
     assert looked_at(an_instance(state), reports) == (close, close)
 
 
 @pytest.mark.parametrize(("age", "soon"), [(timedelta(0), True), (PREPARED_IMAGE, False)])
-def test_a_host_that_has_just_booted_may_be_set_up_at_any_moment(
-    age: timedelta, soon: bool
-) -> None:
+def test_a_host_that_has_just_booted_needs_another_tick_soon(age: timedelta, soon: bool) -> None:
     host = replace(an_instance(S.BOOTING), since=NOW - age)
     assert imminent(SandboxView((host,), {B: BOOTING}, {}), NOW) is soon
-    told = an_instance(S.LAUNCHING)
-    assert imminent(SandboxView((told,), {B: BOOTING}, {}), NOW)
-    assert not imminent(SandboxView((told,), {}, {}), NOW)
+    step_of = an_instance(S.LAUNCHING)
+    assert imminent(SandboxView((step_of,), {B: BOOTING}, {}), NOW)
+    assert not imminent(SandboxView((step_of,), {}, {}), NOW)
 
 
 @pytest.mark.parametrize(
@@ -245,19 +243,19 @@ def test_a_host_that_has_just_booted_may_be_set_up_at_any_moment(
         (S.SWAPPING, {X: FAILED}, True),
     ],
 )
-def test_between_wide_looks_ec2_is_asked_about_what_can_be_done_at_once(
+def test_a_narrow_tick_reads_associations_only_for_a_step_that_can_be_taken(
     state: InstanceState, reports: dict[str, Report], asked: bool
 ) -> None:
     assert wants_associations(an_instance(state), reports, wide=False) is asked
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.story)
-def test_equal_views_give_equal_actions(case: Case) -> None:
+def test_equal_views_of_sandbox_give_equal_actions(case: Case) -> None:
     assert decide(view_of(case), NOW) == decide(view_of(case), NOW)
 
 
-def test_the_sandbox_profile_is_the_pinned_one() -> None:
+def test_a_sandbox_profile_other_than_the_pinned_one_condemns() -> None:
     other = replace(an_instance().pinned, sandbox_profile=SANDBOX + "-of-another-launch")
     instance = an_instance(S.SWAPPING, pinned=other)
     view = SandboxView((instance,), {X: PROOF}, {ec2_id(): (NEW,)})
-    assert [told(action) for action in decide(view, NOW)] == ["condemned", "nudge"]
+    assert [step_of(action) for action in decide(view, NOW)] == ["condemned", "nudge"]

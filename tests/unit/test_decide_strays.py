@@ -33,14 +33,14 @@ def terminated(actions: list[ReapAction]) -> list[str]:
     return [id_ for a in actions if isinstance(a, TerminateInstances) for id_ in a.instance_ids]
 
 
-def test_a_stray_is_noted_at_first_sight_and_lives() -> None:
+def test_a_new_stray_is_recorded_and_not_terminated() -> None:
     (write,) = decided(a_view())
     assert isinstance(write, WriteRecords)
     assert write.changes == (Save(Stray(ec2_id(), NOW)),)
 
 
 @pytest.mark.parametrize(("seconds", "dead"), [(1, False), (59, False), (60, True), (600, True)])
-def test_it_dies_when_it_is_one_still_a_minute_later(seconds: float, dead: bool) -> None:
+def test_a_stray_is_terminated_a_minute_after_its_record(seconds: float, dead: bool) -> None:
     actions = decided(a_view(strays=strays(0, seconds=seconds)))
     assert terminated(actions) == ([ec2_id()] if dead else [])
     assert STRAY_AGE.total_seconds() == 60
@@ -50,7 +50,7 @@ def test_an_instance_of_an_open_launch_is_no_stray() -> None:
     assert decided(a_view(open_launches=frozenset({LAUNCH}))) == []
 
 
-def test_a_stray_that_a_launch_explains_after_all_is_forgotten() -> None:
+def test_the_record_of_a_stray_that_an_open_launch_explains_is_dropped() -> None:
     noted = strays(0, seconds=99)
     (write,) = decided(a_view(strays=noted, open_launches=frozenset({LAUNCH})))
     assert isinstance(write, WriteRecords)
@@ -58,13 +58,13 @@ def test_a_stray_that_a_launch_explains_after_all_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("state", ["shutting-down", "terminated"])
-def test_one_that_has_ended_is_forgotten(state: str) -> None:
+def test_the_record_of_an_ended_stray_is_dropped(state: str) -> None:
     noted = strays(0, seconds=99)
     view = a_view(strays=noted, seen={ec2_id(): seen(state=state)})
     assert [type(action) for action in decided(view)] == [WriteRecords]
 
 
-def test_one_that_ec2_does_not_show_any_more_is_forgotten() -> None:
+def test_the_record_of_a_stray_that_ec2_no_longer_shows_is_dropped() -> None:
     (write,) = decided(a_view(0, strays=strays(0, seconds=99)))
     assert isinstance(write, WriteRecords)
     assert [type(change) for change in write.changes] == [Drop]
@@ -81,7 +81,7 @@ def test_one_that_ec2_does_not_show_any_more_is_forgotten() -> None:
         (11, 89, True),
     ],
 )
-def test_too_many_at_once_look_like_a_restored_table_and_none_dies(
+def test_many_strays_raise_an_alarm_and_none_is_terminated(
     unknown: int, known: int, alarm: bool
 ) -> None:
     old = strays(*range(unknown), seconds=600)

@@ -57,27 +57,27 @@ FAILED = a_report("failed", reason="no space left", words="dd: error writing")
         ("it is well", an_instance(S.READY), None, False),
     ],
 )
-def test_last_words_are_kept_of_what_failed(
+def test_last_words_of_failed_hosts_are_kept(
     story: str, one: Instance, report: Report | None, speaks: bool
 ) -> None:
     assert bool(kept(a_view(one, {row(one): report} if report else {}))) is speaks, story
 
 
-def test_words_are_recorded_as_kept_only_after_they_were() -> None:
+def test_last_words_are_recorded_as_kept_after_they_are_kept() -> None:
     one = an_instance(S.CONDEMNED, reason="no report for 5 minutes")
     (keep,) = kept(a_view(one))
     assert keep.then == (Save(replace(one, words_kept=True)),)
     assert keep.reason == "no report for 5 minutes"
 
 
-def test_words_of_both_rows_are_kept() -> None:
+def test_last_words_of_both_mailbox_rows_are_kept() -> None:
     one = an_instance(S.CONDEMNED)
     first = a_report("bootstrapped", words="installed git")
     (keep,) = kept(a_view(one, {row(one, "bootstrap"): first, row(one): FAILED}))
     assert keep.words == "installed git\ndd: error writing"
 
 
-def test_a_host_that_ended_before_we_looked_speaks_when_its_record_is_closed() -> None:
+def test_last_words_of_a_host_that_ended_between_ticks_are_kept() -> None:
     one = an_instance(S.BOOTING, reason="the supervisor runs")
     actions = decided(a_view(one, {row(one): FAILED}, seen={ec2_id(): OVER}))
     assert [type(action) for action in actions[:1]] == [KeepLastWords]
@@ -96,7 +96,7 @@ def test_a_host_that_ended_before_we_looked_speaks_when_its_record_is_closed() -
         (S.RUNNING, "bootstrap", FAILED, "EC2 ended the instance: Client."),
     ],
 )
-def test_a_host_that_ended_before_we_looked_has_named_the_reason(
+def test_the_record_of_a_host_that_ended_between_ticks_has_the_reported_reason(
     state: S, side: str, report: Report, reason: str
 ) -> None:
     """A proven one in its sandbox row: bootstrap credentials outlive the proof."""
@@ -108,25 +108,25 @@ def test_a_host_that_ended_before_we_looked_has_named_the_reason(
     assert closed.ended_job == ("" if "EC2" in reason or state is not S.RUNNING else reason)
 
 
-def test_a_host_that_ended_as_it_should_before_we_looked_has_nothing_to_explain() -> None:
+def test_no_last_words_are_kept_of_a_host_that_ended_after_its_job() -> None:
     one = an_instance(S.RUNNING)
     assert kept(a_view(one, {row(one): a_report("done", exit=0)}, seen={ec2_id(): OVER})) == []
     assert len(kept(a_view(one, {row(one): a_report("running")}, seen={ec2_id(): OVER}))) == 1
 
 
-def test_a_host_that_shuts_down_has_named_the_reason() -> None:
+def test_the_record_of_a_host_that_shuts_down_has_the_reported_reason() -> None:
     one = an_instance(S.BOOTING)
     going = {ec2_id(): seen(state="shutting-down")}
     write = decided(a_view(one, {row(one, "bootstrap"): FAILED}, seen=going))[0]
     assert saves(write)["Instance"].reason == "no space left"
 
 
-def test_a_host_that_has_spoken_is_closed_in_silence() -> None:
+def test_last_words_are_not_kept_twice() -> None:
     one = an_instance(S.CONDEMNED, words_kept=True)
     assert kept(a_view(one, seen={ec2_id(): OVER})) == []
 
 
-def test_a_host_is_condemned_then_heard_then_terminated() -> None:
+def test_a_host_is_condemned_then_its_last_words_are_kept_then_it_is_terminated() -> None:
     one = an_instance(S.LAUNCHING, since=ago(6))
     actions = decided(a_view(one))
     assert [type(action) for action in actions] == [WriteRecords, KeepLastWords, TerminateInstances]
@@ -137,7 +137,7 @@ def test_a_host_is_condemned_then_heard_then_terminated() -> None:
     assert then.record.version == saves(actions[0])["Instance"].version + 1
 
 
-def dies(one: Instance, minutes: int, queue: str = QUEUE) -> bool:
+def is_terminated(one: Instance, minutes: int, queue: str = QUEUE) -> bool:
     keep = {queue: timedelta(minutes=minutes)}
     actions: list[ReapAction] = decided(a_view(one, keep_failed=keep))
     return any(isinstance(action, TerminateInstances) for action in actions)
@@ -153,11 +153,11 @@ def dies(one: Instance, minutes: int, queue: str = QUEUE) -> bool:
         (an_instance(S.CONDEMNED, since=ago(29), proven=True, job="job-1"), 30, True),
     ],
 )
-def test_only_a_host_that_was_never_ready_is_kept_for_a_look(
+def test_only_a_failed_host_that_was_never_ready_is_kept_for_inspection(
     one: Instance, minutes: int, dead: bool
 ) -> None:
-    assert dies(one, minutes) is dead
+    assert is_terminated(one, minutes) is dead
 
 
-def test_another_queues_wish_to_look_keeps_nobody() -> None:
-    assert dies(an_instance(S.CONDEMNED), 30, queue="other")
+def test_the_keep_failed_minutes_of_another_queue_keep_no_host() -> None:
+    assert is_terminated(an_instance(S.CONDEMNED), 30, queue="other")

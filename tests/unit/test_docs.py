@@ -24,7 +24,7 @@ def written(root: Path, text: str) -> Path:
     return guide
 
 
-def test_the_documents_are_as_the_code_says() -> None:
+def test_the_generated_blocks_of_the_documents_are_current() -> None:
     check = subprocess.run(
         [sys.executable, "-m", "build.docs"],
         cwd=ROOT,
@@ -59,25 +59,25 @@ def test_a_stale_block_is_named_and_renewed(tmp_path: Path) -> None:
         "<!-- generated:nonsense -->\n<!-- /generated -->\n",
     ],
 )
-def test_markers_that_would_generate_nothing_are_an_error(tmp_path: Path, text: str) -> None:
+def test_wrong_markers_are_an_error(tmp_path: Path, text: str) -> None:
     written(tmp_path, text)
     with pytest.raises(BadMarkers):
         docs.DOCUMENTS.stale(tmp_path, write=True)
 
 
 @pytest.mark.parametrize("name", sorted(docs.BLOCKS))
-def test_every_block_stands_in_a_document_or_can(name: str) -> None:
+def test_every_block_can_be_generated_and_renewed(name: str) -> None:
     text = docs.DOCUMENTS.renewed(f"<!-- generated:{name} -->\n<!-- /generated -->\n")
     assert docs.DOCUMENTS.renewed(text) == text
     assert len(text.splitlines()) > 4
 
 
-def test_the_table_has_every_parameter() -> None:
+def test_the_table_of_parameters_has_every_parameter() -> None:
     for about in DESCRIPTIONS.values():
         assert f"| `{about.name}` | {about.meaning} |" in docs.parameters()
 
 
-def test_the_table_has_every_metric_with_its_alarm() -> None:
+def test_the_table_of_metrics_has_every_metric_with_its_alarm() -> None:
     text = docs.metrics()
     for metric in Metric:
         assert f"| `{metric}` | {metric.unit} |" in text
@@ -88,7 +88,7 @@ def test_the_table_has_every_metric_with_its_alarm() -> None:
     assert alarms["| `LeftConflict`"] == "none |"
 
 
-def test_the_diagram_has_every_edge() -> None:
+def test_the_diagram_of_states_has_every_edge() -> None:
     text = docs.diagram(INSTANCE_STATES)
     rows = INSTANCE_STATES.items()
     edges = [f"    {old} --> {new}\n" for old, traits in rows for new in traits.edges]
@@ -96,5 +96,5 @@ def test_the_diagram_has_every_edge() -> None:
     assert text.count("-->") == len(edges) + 2
 
 
-def test_a_cell_cannot_break_its_table() -> None:
+def test_a_pipe_in_a_table_cell_is_escaped() -> None:
     assert table(("a",), (("x|y",),)).splitlines()[-1] == "| x\\|y |"

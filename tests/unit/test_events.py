@@ -34,11 +34,11 @@ INSTANCE = "i-0f5d1c3a9b7e42d10"
         ("parameter-change", ParameterChanged("/mayfly/mayfly/queues/linux/pool/hot")),
     ],
 )
-def test_every_trigger_is_understood(file: str, meaning: Event) -> None:
+def test_every_sample_event_is_parsed(file: str, meaning: Event) -> None:
     event = json.loads((EVENTS / f"{file}.json").read_text(encoding="utf-8"))
     assert parse(event) == meaning
 
 
-def test_an_event_that_nothing_is_wired_to_is_a_misconfiguration() -> None:
+def test_an_unknown_event_is_a_misconfiguration() -> None:
     with pytest.raises(Misconfigured, match="Pizza Ordered"):
         parse({"detail-type": "Pizza Ordered", "detail": {}})

@@ -16,7 +16,7 @@ def fake() -> FakeWorld:
     return FakeWorld()
 
 
-def test_partial_success_is_an_answer(fake: FakeWorld) -> None:
+def test_a_partial_launch_returns_instances_and_errors(fake: FakeWorld) -> None:
     fake.machines.capacity = {("on-demand", kind): 1 for kind in TYPES}
     launched = fake.machines.create_fleet(a_request(fake, 3), fake.token(1))
     assert len(launched.instance_ids) == 2
@@ -26,7 +26,7 @@ def test_partial_success_is_an_answer(fake: FakeWorld) -> None:
     ]
 
 
-def test_room_comes_back_when_an_instance_has_ended(fake: FakeWorld) -> None:
+def test_a_terminated_instance_gives_its_capacity_back(fake: FakeWorld) -> None:
     fake.machines.capacity = {("on-demand", TYPES[0]): 1, ("on-demand", TYPES[1]): 0}
     (first,) = fake.machines.create_fleet(a_request(fake), fake.token(1)).instance_ids
     fake.machines.terminate([first])
@@ -34,7 +34,7 @@ def test_room_comes_back_when_an_instance_has_ended(fake: FakeWorld) -> None:
     assert fake.machines.create_fleet(a_request(fake), fake.token(2)).instance_ids
 
 
-def test_describe_may_lag_behind_a_launch(fake: FakeWorld) -> None:
+def test_a_hidden_launch_is_listed_once_shown(fake: FakeWorld) -> None:
     fake.machines.hide_launches = True
     (instance,) = fake.machines.create_fleet(a_request(fake), fake.token(1)).instance_ids
     assert fake.machines.instances() == []
@@ -42,14 +42,14 @@ def test_describe_may_lag_behind_a_launch(fake: FakeWorld) -> None:
     assert [each.instance_id for each in fake.machines.instances()] == [instance]
 
 
-def test_a_profile_is_not_replaced_before_the_instance_runs(fake: FakeWorld) -> None:
+def test_replacing_the_profile_of_a_pending_instance_is_a_conflict(fake: FakeWorld) -> None:
     (instance,) = fake.machines.create_fleet(a_request(fake), fake.token(1)).instance_ids
     (before,) = fake.machines.associations([instance])[instance]
     with pytest.raises(Conflict, match="IncorrectState"):
         fake.machines.replace_profile(before.id, fake.sandbox)
 
 
-def test_an_instance_may_end_by_itself_and_be_forgotten(fake: FakeWorld) -> None:
+def test_an_ended_instance_is_listed_until_it_is_forgotten(fake: FakeWorld) -> None:
     (instance,) = fake.machines.create_fleet(a_request(fake), fake.token(1)).instance_ids
     fake.machines.end(instance, "power off")
     assert [(each.state, each.reason) for each in fake.machines.instances()] == [
@@ -59,7 +59,7 @@ def test_an_instance_may_end_by_itself_and_be_forgotten(fake: FakeWorld) -> None
     assert fake.machines.instances() == []
 
 
-def test_an_intruder_is_seen_and_can_be_terminated(fake: FakeWorld) -> None:
+def test_an_instance_added_by_a_test_is_listed_and_can_be_terminated(fake: FakeWorld) -> None:
     fake.machines.intrude(Ec2Instance("i-9", "running", "", "deploy", datetime.now(UTC)))
     assert [each.launch for each in fake.machines.instances()] == [""]
     fake.machines.terminate(["i-9"])
@@ -67,7 +67,7 @@ def test_an_intruder_is_seen_and_can_be_terminated(fake: FakeWorld) -> None:
     assert [each.state for each in fake.machines.instances()] == ["terminated"]
 
 
-def test_a_replaced_profile_is_shown_until_the_new_one_is_settled(fake: FakeWorld) -> None:
+def test_a_replaced_profile_is_shown_until_the_new_profile_is_settled(fake: FakeWorld) -> None:
     (instance,) = fake.machines.create_fleet(a_request(fake), fake.token(1)).instance_ids
     fake.machines.settle()
     (before,) = fake.machines.associations([instance])[instance]

@@ -21,7 +21,7 @@ def fleet() -> FakeFleet:
     return FakeFleet(FakeMailbox())
 
 
-def test_a_scripted_fault_comes_once_and_does_nothing(fleet: FakeFleet) -> None:
+def test_a_scripted_fault_is_raised_once_and_has_no_effect(fleet: FakeFleet) -> None:
     fleet.fail_next("write", Transient("throttled"))
     with pytest.raises(Transient, match="throttled"):
         fleet.write([Save(NEW)])
@@ -31,7 +31,7 @@ def test_a_scripted_fault_comes_once_and_does_nothing(fleet: FakeFleet) -> None:
     assert fleet.calls == {"write": 2, "claim": 2}
 
 
-def test_a_lost_answer_has_done_its_work(fleet: FakeFleet) -> None:
+def test_a_scripted_lost_answer_has_its_effect(fleet: FakeFleet) -> None:
     fleet.fail_next("write", Transient("lost"), done=True)
     with pytest.raises(Transient, match="lost"):
         fleet.write([Save(NEW)])
@@ -40,7 +40,7 @@ def test_a_lost_answer_has_done_its_work(fleet: FakeFleet) -> None:
         fleet.write([Save(NEW)])
 
 
-def test_faults_are_played_in_the_order_of_the_script() -> None:
+def test_faults_are_raised_in_the_order_of_the_script() -> None:
     nudges = FakeNudges()
     nudges.fail_next("send", Transient("a"), times=2)
     nudges.fail_next("send", Conflict("b"))
@@ -54,12 +54,12 @@ def test_faults_are_played_in_the_order_of_the_script() -> None:
     assert nudges.sent == ["now"]
 
 
-def test_a_misspelt_method_is_not_scripted(fleet: FakeFleet) -> None:
+def test_scripting_an_unknown_method_raises(fleet: FakeFleet) -> None:
     with pytest.raises(AttributeError):
         fleet.fail_next("wriet", Transient("never"))
 
 
-def test_lists_lag_until_they_catch_up_and_single_reads_never_do(fleet: FakeFleet) -> None:
+def test_lists_lag_until_they_catch_up_and_single_reads_do_not_lag(fleet: FakeFleet) -> None:
     fleet.write([Save(NEW)])
     fleet.lag()
     running = a_claim(state=ClaimState.RUNNING, version=1)
@@ -71,7 +71,7 @@ def test_lists_lag_until_they_catch_up_and_single_reads_never_do(fleet: FakeFlee
     assert [claim.job for claim in fleet.all(type(NEW))] == ["job-1", "job-2"]
 
 
-def test_a_cancelled_job_stops_at_once_or_with_its_agent() -> None:
+def test_a_cancelled_job_ends_at_once_or_with_its_agent() -> None:
     buildkite = FakeBuildkite(lambda: datetime(2026, 11, 20, tzinfo=UTC))
     buildkite.add_queue("deploy")
     for name in ("waits", "runs"):

@@ -21,19 +21,19 @@ def fleet() -> FakeFleet:
     return FakeFleet(FakeMailbox())
 
 
-def test_the_first_holder_has_fence_one(fleet: FakeFleet) -> None:
+def test_the_first_lease_has_fence_one(fleet: FakeFleet) -> None:
     lease = leases.take(fleet, "one", NOW).lease
     assert lease == Lease("one", fence=1, until=NOW + LEASE, version=1)
     assert fleet.lease() == lease
 
 
-def test_the_newest_takes_it_whoever_has_it_and_the_fence_rises(fleet: FakeFleet) -> None:
+def test_a_newer_invocation_takes_the_lease_with_a_higher_fence(fleet: FakeFleet) -> None:
     first = leases.take(fleet, "one", NOW).lease
     second = leases.take(fleet, "two", later(seconds=1)).lease
     assert (second.holder, second.fence) == ("two", first.fence + 1)
 
 
-def test_the_one_before_can_write_nothing_any_more(fleet: FakeFleet) -> None:
+def test_a_write_with_the_former_fence_is_a_conflict(fleet: FakeFleet) -> None:
     first = leases.take(fleet, "one", NOW).lease
     fleet.write([Save(a_claim("job-1", version=0))], first.fence)
     leases.take(fleet, "two", NOW)
@@ -42,7 +42,7 @@ def test_the_one_before_can_write_nothing_any_more(fleet: FakeFleet) -> None:
     assert fleet.claim("job-2") is None
 
 
-def test_the_one_before_learns_of_it_when_it_renews(fleet: FakeFleet) -> None:
+def test_renewing_a_lease_that_was_taken_over_is_a_conflict(fleet: FakeFleet) -> None:
     first = leases.take(fleet, "one", NOW).lease
     leases.take(fleet, "two", NOW)
     with pytest.raises(Conflict):
@@ -56,14 +56,14 @@ def test_a_renewal_keeps_holder_and_fence(fleet: FakeFleet) -> None:
     assert leases.renew(fleet, longer, later(seconds=10)).version == 3
 
 
-def test_it_is_renewed_every_five_seconds_and_outlives_two_lost_renewals(fleet: FakeFleet) -> None:
+def test_a_lease_is_due_for_renewal_in_time_for_two_lost_renewals(fleet: FakeFleet) -> None:
     lease = leases.take(fleet, "one", NOW).lease
     assert not leases.due(lease, NOW + RENEW / 2)
     assert leases.due(lease, NOW + RENEW)
     assert RENEW * 3 <= LEASE
 
 
-def test_a_renewal_whose_answer_was_lost_does_not_end_the_holder(fleet: FakeFleet) -> None:
+def test_a_lease_can_be_renewed_after_a_lost_answer(fleet: FakeFleet) -> None:
     lease = leases.take(fleet, "one", NOW).lease
     fleet.fail_next("write", Transient("no answer"), done=True)
     with pytest.raises(Transient):
@@ -86,14 +86,16 @@ class Racing(FakeFleet):
         super().write(changes, fence)
 
 
-def test_two_that_take_it_in_the_same_moment_are_one(fleet: FakeFleet) -> None:
+def test_of_two_invocations_that_take_the_lease_at_once_one_gets_a_conflict(
+    fleet: FakeFleet,
+) -> None:
     racing = Racing(Lease("other", 1, later(seconds=15)))
     with pytest.raises(Conflict):
         leases.take(racing, "me", NOW)
     assert racing.lease() == Lease("other", 1, later(seconds=15), version=1)
 
 
-def test_the_newest_is_not_kept_out_by_renewals_of_the_one_before() -> None:
+def test_renewals_of_the_former_holder_do_not_keep_out_the_newest() -> None:
     held = Lease("old", 7, NOW, version=1)
     racing = Racing()
     racing.write([Save(replace(held, version=0))])
@@ -102,7 +104,7 @@ def test_the_newest_is_not_kept_out_by_renewals_of_the_one_before() -> None:
     assert (lease.holder, lease.fence, lease.version) == ("new", 8, 4)
 
 
-def test_a_holder_is_sure_of_its_lease_at_least_once_a_second(fleet: FakeFleet) -> None:
+def test_a_holder_checks_its_lease_once_a_second(fleet: FakeFleet) -> None:
     held = leases.hold(fleet, None, "one", NOW)
     assert leases.hold(fleet, held, "one", later(seconds=0.5)) == held
     sure = leases.hold(fleet, held, "one", later(seconds=1))
@@ -110,7 +112,7 @@ def test_a_holder_is_sure_of_its_lease_at_least_once_a_second(fleet: FakeFleet) 
     assert leases.hold(fleet, sure, "one", later(seconds=5)).lease.version == 2  # renewed
 
 
-def test_a_holder_learns_within_a_second_that_another_has_it(fleet: FakeFleet) -> None:
+def test_a_holder_notices_within_a_second_that_its_lease_was_taken_over(fleet: FakeFleet) -> None:
     held = leases.hold(fleet, None, "one", NOW)
     leases.take(fleet, "two", later(seconds=0.25))
     assert leases.hold(fleet, held, "one", later(seconds=0.75)) == held

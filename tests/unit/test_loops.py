@@ -32,7 +32,7 @@ C = ClaimState
         (0.0, 0.0, 9, True, []),
     ],
 )
-def test_a_loop_keeps_its_pace_and_ends_in_time(
+def test_a_loop_waits_for_its_pace_and_ends_before_its_time_limit(
     spent: float, pace: float, left: float, goes_on: bool, slept: list[float]
 ) -> None:
     script = Script(a_world(), left)
@@ -45,7 +45,7 @@ def test_a_loop_keeps_its_pace_and_ends_in_time(
 # -- dispatch --------------------------------------------------------------------------------------
 
 
-def test_a_job_that_comes_while_it_waits_is_seen_within_a_second() -> None:
+def test_a_job_that_comes_while_dispatch_waits_is_bound_within_a_second() -> None:
     world = a_warm_world()
     script = Script(world, 5, {2: lambda: world.schedule("job-1")})
     script.dispatch()
@@ -54,7 +54,7 @@ def test_a_job_that_comes_while_it_waits_is_seen_within_a_second() -> None:
     assert claim.since - claim.runnable_at == timedelta(0)
 
 
-def test_the_one_that_is_replaced_ends_within_a_second_and_writes_nothing() -> None:
+def test_a_replaced_invocation_of_dispatch_ends_within_a_second_and_writes_nothing() -> None:
     world = a_warm_world()
     script = Script(
         world,
@@ -72,7 +72,7 @@ def test_the_one_that_is_replaced_ends_within_a_second_and_writes_nothing() -> N
     assert lease.holder == "newer"
 
 
-def test_the_lease_is_renewed_every_five_seconds() -> None:
+def test_dispatch_renews_its_lease_every_five_seconds() -> None:
     script = Script(a_world(), 20)
     script.dispatch()
     lease = script.world.fleet.lease()
@@ -81,21 +81,21 @@ def test_the_lease_is_renewed_every_five_seconds() -> None:
     assert lease.version == 1 + 1 + 3  # the world's own, taken, renewed
 
 
-def test_the_stack_is_registered_once() -> None:
+def test_dispatch_registers_the_stack_once() -> None:
     script = Script(a_world(), 10)
     script.dispatch()
     assert script.world.buildkite.owner == "owner"
     assert script.world.buildkite.calls["register"] == 1
 
 
-def test_before_there_is_a_queue_nothing_is_registered() -> None:
+def test_without_a_queue_dispatch_registers_nothing() -> None:
     script = Script(World(), 3)
     outcome = script.dispatch()
     assert script.world.buildkite.calls["register"] == 0
     assert outcome.problems == []
 
 
-def test_a_queue_that_buildkite_does_not_know_is_a_problem_and_the_next_registers() -> None:
+def test_a_queue_unknown_to_buildkite_is_a_problem_and_the_next_queue_is_registered() -> None:
     world = a_world()
     world.publish("other")
     world.provision()
@@ -107,7 +107,7 @@ def test_a_queue_that_buildkite_does_not_know_is_a_problem_and_the_next_register
 
 
 @pytest.mark.parametrize("call", ["register", "jobs"])
-def test_a_refused_token_shows_as_a_problem_or_ends_it(call: str) -> None:
+def test_a_refused_agent_token_is_a_problem_or_ends_dispatch(call: str) -> None:
     world = a_world()
     world.schedule("job-1")
     world.buildkite.fail_next(call, Misconfigured("401"), times=99)
@@ -119,7 +119,7 @@ def test_a_refused_token_shows_as_a_problem_or_ends_it(call: str) -> None:
     assert world.fleet.all(Claim) == []
 
 
-def test_a_foreign_owner_of_the_stacks_key_ends_it() -> None:
+def test_a_foreign_owner_of_the_stack_key_ends_dispatch() -> None:
     world = a_world()
     world.buildkite.owner = "somebody else"
     world.schedule("job-1")
@@ -130,7 +130,7 @@ def test_a_foreign_owner_of_the_stacks_key_ends_it() -> None:
 
 @pytest.mark.parametrize("port", ["fleet", "buildkite"])
 @pytest.mark.parametrize("done", [False, True])
-def test_throttling_at_any_moment_raises_nothing_and_the_job_is_served(
+def test_a_throttled_call_of_dispatch_raises_nothing_and_the_job_is_bound(
     port: str, done: bool
 ) -> None:
     calls = {
@@ -145,7 +145,7 @@ def test_throttling_at_any_moment_raises_nothing_and_the_job_is_served(
         assert world.claim("job-1").state is C.ASSIGNED, call
 
 
-def test_one_that_loses_the_race_for_the_lease_leaves_quietly() -> None:
+def test_dispatch_that_loses_the_race_for_the_lease_ends_without_a_problem() -> None:
     world = a_world()
     world.schedule("job-1")
     world.fleet.fail_next("write", Conflict("taken"))
@@ -156,7 +156,7 @@ def test_one_that_loses_the_race_for_the_lease_leaves_quietly() -> None:
     assert world.fleet.all(Claim) == []
 
 
-def test_an_unknown_queue_is_told_once_an_invocation() -> None:
+def test_an_unknown_queue_is_reported_once_an_invocation() -> None:
     world = a_world()
     world.buildkite.fail_next("register", NotFound("queue"), times=999)
     assert len(Script(world, 10).dispatch().problems) == 1

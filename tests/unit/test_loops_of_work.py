@@ -16,13 +16,13 @@ S = InstanceState
 # -- sandbox ---------------------------------------------------------------------------------------
 
 
-def test_with_nobody_on_the_way_sandbox_ends_at_once() -> None:
+def test_without_a_host_on_its_way_sandbox_ends_at_once() -> None:
     script = Script(a_world(), 60)
     script.sandbox()
     assert script.waits == []
 
 
-def test_it_looks_once_a_second_and_faster_while_a_profile_is_replaced() -> None:
+def test_sandbox_ticks_once_a_second_and_faster_during_a_swap() -> None:
     world = launched()
     world.machines.fail_next("associations", Transient("throttled"))
     script = Script(
@@ -34,7 +34,7 @@ def test_it_looks_once_a_second_and_faster_while_a_profile_is_replaced() -> None
 
 
 @pytest.mark.parametrize(("phase", "waits"), [("booting", 40), ("bootstrapped", 2)])
-def test_a_nudged_invocation_stays_only_for_what_is_imminent(phase: str, waits: int) -> None:
+def test_a_nudged_sandbox_stays_only_for_an_imminent_step(phase: str, waits: int) -> None:
     world = launched()
     world.report(world.instance(), phase)
     script = Script(world, 60, {1: world.prove})
@@ -43,7 +43,7 @@ def test_a_nudged_invocation_stays_only_for_what_is_imminent(phase: str, waits: 
 
 
 @pytest.mark.parametrize("nudged", [False, True])
-def test_a_throttled_look_is_taken_again_unless_a_stream_waits(nudged: bool) -> None:
+def test_a_throttled_tick_of_sandbox_is_repeated_unless_nudged(nudged: bool) -> None:
     world = launched()
     world.fleet.fail_next("queues", Transient("throttled"))
     script = Script(world, 3)
@@ -54,7 +54,7 @@ def test_a_throttled_look_is_taken_again_unless_a_stream_waits(nudged: bool) -> 
 # -- provision -------------------------------------------------------------------------------------
 
 
-def test_provision_ticks_until_there_is_nothing_more_to_start() -> None:
+def test_provision_ticks_until_every_launch_is_made() -> None:
     jobs = [f"job-{n:03}" for n in range(50)]
     world = a_world(**{"limits/max-instances": "100"})
     world.schedule(*jobs)
@@ -66,7 +66,7 @@ def test_provision_ticks_until_there_is_nothing_more_to_start() -> None:
     assert len(world.instances(S.LAUNCHING)) == 50
 
 
-def test_a_nudge_launches_by_the_records_and_a_minute_reads_the_parameters() -> None:
+def test_a_nudged_provision_uses_the_records_and_a_scheduled_provision_reads_parameters() -> None:
     world = wanting("job-1")
     world.configure(**{"pool/hot": "3"})
     before = world.parameters.calls["under"]
@@ -77,7 +77,7 @@ def test_a_nudge_launches_by_the_records_and_a_minute_reads_the_parameters() -> 
     assert len(world.instances()) == 1 + 3
 
 
-def test_without_capacity_it_ends_and_leaves_the_wait_to_the_next() -> None:
+def test_provision_ends_without_capacity_and_leaves_the_wait_to_the_next_invocation() -> None:
     world = wanting("job-1")
     world.machines.capacity = {("on-demand", kind): 0 for kind in TYPES}
     script = Script(world, 60)
@@ -86,7 +86,7 @@ def test_without_capacity_it_ends_and_leaves_the_wait_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("error", [Transient("throttled"), Conflict("lost race")])
-def test_what_was_left_is_tried_again_two_seconds_later(error: MayflyError) -> None:
+def test_provision_repeats_unfinished_work_after_two_seconds(error: MayflyError) -> None:
     world = wanting("job-1")
     world.fleet.fail_next("write", error)
     script = Script(world, 60)
@@ -95,7 +95,7 @@ def test_what_was_left_is_tried_again_two_seconds_later(error: MayflyError) -> N
     assert len(world.instances(S.LAUNCHING)) == 1
 
 
-def test_what_is_left_for_ever_ends_with_the_invocation() -> None:
+def test_provision_repeats_unfinished_work_until_its_time_limit() -> None:
     world = wanting("job-1")
     world.machines.fail_next("create_fleet", Transient("500"), times=999)
     script = Script(world, 30)
@@ -104,7 +104,7 @@ def test_what_is_left_for_ever_ends_with_the_invocation() -> None:
     assert outcome.left == {Left.TRANSIENT: 15}
 
 
-def test_the_outcome_of_an_invocation_tells_each_problem_once() -> None:
+def test_the_outcome_of_an_invocation_has_each_problem_once() -> None:
     world = wanting("job-1")
     world.configure(**{"pool/hot": "many"})
     world.machines.fail_next("create_fleet", Transient("500"), times=999)

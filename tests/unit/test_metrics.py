@@ -171,7 +171,7 @@ def test_a_metric_is_sent_with_its_unit_and_dimensions(
 
 
 @pytest.mark.parametrize("service", Service)
-def test_an_invocation_that_finds_nothing_sends_that_the_configuration_is_good(
+def test_an_invocation_without_a_finding_sends_zero_bad_configuration(
     service: Service, invoked: Callable[[Service, World], dict[str, Any]]
 ) -> None:
     (directive,) = (sent := invoked(service, a_world()))["_aws"]["CloudWatchMetrics"]
@@ -208,7 +208,7 @@ def test_every_metric_is_named_where_it_is_counted() -> None:
 
 
 @pytest.mark.parametrize("service", Service)
-def test_a_function_names_in_its_own_folder_only_metrics_that_it_may_send(
+def test_the_folder_of_a_function_names_only_metrics_that_it_may_send(
     service: Service,
 ) -> None:
     for name, module in uses():
@@ -216,7 +216,7 @@ def test_a_function_names_in_its_own_folder_only_metrics_that_it_may_send(
             assert service in Metric[name].services, f"{module} counts {name}"
 
 
-def test_metrics_go_out_by_one_door() -> None:
+def test_only_observe_sends_metrics() -> None:
     doors = {
         path.relative_to(CONTROL_PLANE).as_posix()
         for path in CONTROL_PLANE.rglob("*.py")

@@ -37,17 +37,17 @@ RECORDS: list[Any] = [
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
-def test_a_saved_record_is_one_version_on_and_else_the_same(record: Any) -> None:
+def test_a_saved_record_differs_only_by_a_version_one_higher(record: Any) -> None:
     assert saved(record) == replace(record, version=record.version + 1)
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
-def test_a_record_is_a_value(record: Any) -> None:
+def test_a_record_is_immutable(record: Any) -> None:
     with pytest.raises(FrozenInstanceError):
         record.version = 9
 
 
-def test_shapes_and_slots_have_a_form_for_people() -> None:
+def test_shapes_and_slots_have_a_readable_form_and_slots_sort_by_number() -> None:
     assert str(SHAPE) == "deploy/x86_64/on-demand/m7i.large+m6i.large"
     assert str(slot(3)) == "launch-1/3"
     assert sorted([slot(10), slot(9), slot(0, "a")]) == [slot(0, "a"), slot(9), slot(10)]
@@ -71,7 +71,7 @@ def test_a_reservation_holds_until_its_end() -> None:
     assert not a_claim(reserved_until=None).reserved(NOW)
 
 
-def test_a_launch_id_says_for_what_it_stands() -> None:
+def test_a_launch_id_depends_only_on_stack_queue_epoch_and_number() -> None:
     ledger = a_ledger(next_launch=7)
     assert launch_id("ci", ledger) == launch_id("ci", replace(ledger, live=9, version=4))
     assert len(launch_id("ci", ledger)) == 32
@@ -88,5 +88,5 @@ def test_a_launch_id_says_for_what_it_stands() -> None:
         launch_id("ci", a_ledger(epoch=ago(59))),
     ],
 )
-def test_a_launch_id_is_nobody_elses(other: str) -> None:
+def test_a_launch_id_differs_by_stack_queue_epoch_and_number(other: str) -> None:
     assert other != launch_id("ci", a_ledger())

@@ -49,7 +49,7 @@ def says(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
 
 
 @secret
-def test_a_secret_is_taken_out_of_every_part_of_a_log_line(
+def test_a_secret_is_scrubbed_from_every_part_of_a_log_line(
     secret: str, written: FunctionLog
 ) -> None:
     log = logging.getLogger("mayfly.adapters.anything")
@@ -87,7 +87,7 @@ def test_a_secret_is_taken_out_of_every_part_of_a_log_line(
 
 
 @secret
-def test_what_escapes_a_function_has_no_secret(secret: str, written: FunctionLog) -> None:
+def test_an_error_that_leaves_a_function_has_no_secret(secret: str, written: FunctionLog) -> None:
     @observe.invocation
     def fails(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
         raise ValueError(f"bad {secret}")
@@ -103,7 +103,9 @@ def test_what_escapes_a_function_has_no_secret(secret: str, written: FunctionLog
     assert (line["message"], line["function_request_id"]) == ("the function failed", "first")
 
 
-def test_a_key_that_names_a_secret_hides_its_value_in_a_line(written: FunctionLog) -> None:
+def test_the_value_under_a_key_that_names_a_secret_is_hidden_in_a_log_line(
+    written: FunctionLog,
+) -> None:
     observe.logger().append_keys(session_token="short")
     log.info("extra", extra={"SecretAccessKey": "short", "headers": {"Authorization": "short"}})
     assert "short" not in written.text
@@ -113,7 +115,7 @@ def test_a_key_that_names_a_secret_hides_its_value_in_a_line(written: FunctionLo
 # -- lines that can be followed --------------------------------------------------------------------
 
 
-def test_a_line_with_wrong_arguments_does_not_take_the_function_down(
+def test_a_log_line_with_wrong_arguments_is_printed_without_an_error(
     written: FunctionLog,
 ) -> None:
     log.info("%d jobs", "many")
@@ -128,7 +130,7 @@ def test_a_log_line_names_function_and_stack(written: FunctionLog) -> None:
     assert line["name"] == "mayfly.ticks"
 
 
-def test_a_line_names_its_request_and_the_first_of_a_process_its_cold_start(
+def test_log_lines_name_their_request_and_whether_it_is_a_cold_start(
     written: FunctionLog,
 ) -> None:
     says({"say": 1}, FIRST)
@@ -139,7 +141,7 @@ def test_a_line_names_its_request_and_the_first_of_a_process_its_cold_start(
     assert {line["function_arn"] for line in written.lines} == {FIRST.invoked_function_arn}
 
 
-def test_a_line_of_a_thread_names_the_request_too(written: FunctionLog) -> None:
+def test_the_log_line_of_a_thread_names_the_request(written: FunctionLog) -> None:
     @observe.invocation
     def asks(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
         with ThreadPoolExecutor() as pool:
@@ -168,7 +170,7 @@ handler({}, Invoked(sys.argv[1]))
 """
 
 
-def test_overlapping_invocations_can_be_told_apart_by_their_lines() -> None:
+def test_log_lines_of_overlapping_invocations_can_be_told_apart() -> None:
     """Two processes, as Lambda has it, take turns in one log."""
     command = [sys.executable, "-c", SPEAKER]
     pipe = subprocess.PIPE
@@ -192,7 +194,7 @@ def test_overlapping_invocations_can_be_told_apart_by_their_lines() -> None:
     assert all(line["cold_start"] for line in printed)
 
 
-def test_libraries_log_as_the_function_does_but_only_what_matters(
+def test_libraries_log_only_warnings_in_the_form_of_the_function(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with function_log(monkeypatch, SETTINGS.model_copy(update={"log_level": "DEBUG"})) as written:
@@ -207,7 +209,7 @@ def test_libraries_log_as_the_function_does_but_only_what_matters(
     assert {line["stack"] for line in written.lines} == {"ci"}
 
 
-def test_a_function_without_its_settings_says_so_in_a_line_of_its_request(
+def test_missing_settings_are_logged_in_a_line_of_the_request(
     written: FunctionLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.environ", {})
@@ -222,7 +224,7 @@ def test_a_function_without_its_settings_says_so_in_a_line_of_its_request(
 # -- metrics ---------------------------------------------------------------------------------------
 
 
-def test_metrics_go_out_with_the_invocation(
+def test_metrics_are_sent_once_an_invocation(
     written: FunctionLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @observe.invocation
@@ -242,7 +244,7 @@ def test_metrics_go_out_with_the_invocation(
     assert (line["function_request_id"], line["function_name"]) == ("first", "ci-dispatch")
 
 
-def test_metrics_of_a_function_that_fails_go_out_all_the_same(
+def test_metrics_of_a_failed_function_are_sent(
     written: FunctionLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @observe.invocation

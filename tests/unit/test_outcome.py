@@ -51,7 +51,7 @@ METRIC_OF = {
 }
 
 
-def test_every_kind_of_error_is_one_that_an_outcome_knows() -> None:
+def test_an_outcome_knows_every_kind_of_error() -> None:
     assert set(MayflyError.__subclasses__()) == set(FAILURES) == set(get_args(Failure))
     assert METRIC_OF.keys() == set(FAILURES)
 
@@ -86,13 +86,13 @@ def test_every_error_of_a_read_is_counted_by_the_same_metric(kind: type[Failure]
         (NoCapacity, False),
     ],
 )
-def test_what_no_repetition_helps_is_not_left_to_the_next_tick(
+def test_only_errors_that_a_repetition_can_mend_are_unfinished(
     kind: type[Failure], unfinished: bool
 ) -> None:
     assert failing(kind("why")).unfinished is unfinished
 
 
-def test_a_kind_of_a_known_error_is_counted_as_that_error() -> None:
+def test_a_subclass_of_a_known_error_is_counted_as_that_error() -> None:
     class Refused(Misconfigured):
         """As an adapter may say it."""
 
@@ -101,12 +101,12 @@ def test_a_kind_of_a_known_error_is_counted_as_that_error() -> None:
     assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 1}
 
 
-def test_a_defect_is_not_taken_for_an_outcome() -> None:
+def test_a_defect_is_raised_and_not_counted() -> None:
     with pytest.raises(ZeroDivisionError), Outcome().noting("records"):
         raise ZeroDivisionError
 
 
-def test_an_action_that_fails_keeps_no_other_from_being_done() -> None:
+def test_a_failed_action_does_not_stop_the_next_action() -> None:
     outcome = Outcome()
     errors = iter([Transient("503"), None, Conflict("first"), None])
 
@@ -128,7 +128,7 @@ def test_jobs_that_match_no_queue_are_counted_and_are_no_error() -> None:
     assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 0, Metric.LEFT_NO_MATCH: 3}
 
 
-def test_no_problem_is_counted_as_none() -> None:
+def test_an_outcome_without_a_problem_sends_zero() -> None:
     assert list(Outcome().metrics()) == [(Metric.BAD_CONFIGURATION, 0)]
 
 
@@ -146,7 +146,7 @@ def everything() -> Outcome:
     )
 
 
-def test_ticks_of_one_invocation_add_up_and_tell_a_problem_once() -> None:
+def test_outcomes_of_one_invocation_add_up_with_each_problem_once() -> None:
     empty, full = Outcome(), everything()
     assert all(getattr(empty, each.name) != getattr(full, each.name) for each in fields(Outcome))
     empty.add(everything())

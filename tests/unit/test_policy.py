@@ -39,7 +39,7 @@ def allowed(line: str, **changes: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("line", "changes", "lets_in"),
+    ("line", "changes", "allows"),
     [
         ("pipeline=web", {}, True),
         ("pipeline=api,web", {}, True),
@@ -100,27 +100,27 @@ def allowed(line: str, **changes: str) -> bool:
         ("pipeline=web branch=main source=ui fork=no", {}, False),
     ],
 )
-def test_a_rule_lets_in_what_meets_all_its_conditions(
-    line: str, changes: dict[str, str], lets_in: bool
+def test_a_rule_allows_a_job_that_meets_all_its_conditions(
+    line: str, changes: dict[str, str], allows: bool
 ) -> None:
-    assert allowed(line, **changes) is lets_in
+    assert allowed(line, **changes) is allows
 
 
-def test_one_rule_of_several_is_enough() -> None:
+def test_one_matching_rule_of_several_allows_a_job() -> None:
     config = queue("pipeline=api", "pipeline=web source=ui\npipeline=web source=webhook")
     assert decide(config, WEB, None) is None
 
 
-def test_conditions_of_different_rules_do_not_add_up() -> None:
+def test_conditions_of_different_rules_are_not_combined() -> None:
     assert decide(queue("pipeline=api branch=main", "pipeline=web branch=next"), WEB, None)
 
 
-def test_a_queue_without_rules_takes_every_job_unread() -> None:
+def test_a_queue_without_rules_allows_every_job_without_its_environment() -> None:
     assert not queue().restricted
     assert decide(queue(), {}, None) is None
 
 
-def test_unreadable_rules_let_nobody_in() -> None:
+def test_unreadable_rules_allow_no_job() -> None:
     config = QueueConfig(queue="deploy", rules=(UNREADABLE,))
     assert config.restricted
     assert decide(config, WEB, None) is not None
@@ -148,13 +148,13 @@ TEMPLATE = "/buildkite/pipelines/{pipeline}/repository"
         ("-web", None),
     ],
 )
-def test_the_parameter_is_named_by_the_pipeline(slug: str, name: str | None) -> None:
+def test_the_repository_parameter_is_named_by_the_pipeline(slug: str, name: str | None) -> None:
     config = queue(repository_from=TEMPLATE)
     assert config.restricted
     assert repository_parameter(config, {"BUILDKITE_PIPELINE_SLUG": slug}) == name
 
 
-def test_without_a_template_there_is_no_parameter() -> None:
+def test_without_a_template_or_a_pipeline_there_is_no_repository_parameter() -> None:
     assert repository_parameter(queue(), WEB) is None
     assert repository_parameter(queue(repository_from=TEMPLATE), {}) is None
 
@@ -170,7 +170,9 @@ def test_without_a_template_there_is_no_parameter() -> None:
         (None, True),
     ],
 )
-def test_the_registered_repository_must_be_the_jobs(registered: str | None, denied: bool) -> None:
+def test_the_registered_repository_must_be_the_repository_of_the_job(
+    registered: str | None, denied: bool
+) -> None:
     assert bool(decide(queue(repository_from=TEMPLATE), WEB, registered)) is denied
 
 
@@ -191,7 +193,7 @@ def reason(config: QueueConfig, repository: str | None = None, **changes: str) -
     return denial.reason
 
 
-def test_a_denial_says_what_was_tried_what_is_missing_and_what_to_do() -> None:
+def test_a_denial_names_the_job_the_missing_conditions_and_the_remedy() -> None:
     told = reason(queue("pipeline=web branch=release/* source=ui"))
     assert told == (
         "Queue deploy does not take this job (pipeline web, repository github.com/acme/web, "
@@ -201,14 +203,14 @@ def test_a_denial_says_what_was_tried_what_is_missing_and_what_to_do() -> None:
     )
 
 
-def test_a_denial_tells_nothing_of_rules_for_others() -> None:
+def test_a_denial_shows_no_rule_for_another_pipeline() -> None:
     told = reason(queue("pipeline=secret-project repository=git@example.org:hidden/thing"))
     assert "none of its rules is for this pipeline and repository" in told
     assert "secret" not in told
     assert "hidden" not in told
 
 
-def test_a_denial_for_want_of_a_readable_policy_says_so() -> None:
+def test_a_denial_by_an_unreadable_policy_says_so() -> None:
     told = reason(QueueConfig(queue="deploy", rules=(UNREADABLE,)))
     assert "its policy cannot be read at present" in told
 
@@ -219,7 +221,7 @@ def test_a_denial_for_a_fork_says_so() -> None:
     assert "asks for another origin." in told
 
 
-def test_the_closest_rule_is_the_one_that_is_told() -> None:
+def test_a_denial_names_the_conditions_of_the_closest_rule() -> None:
     told = reason(queue("pipeline=web branch=a source=ui", "pipeline=web branch=a"))
     assert "asks for another branch." in told
 
@@ -231,7 +233,7 @@ def test_the_closest_rule_is_the_one_that_is_told() -> None:
         ("git@github.com:acme/other", "another repository is registered for its pipeline"),
     ],
 )
-def test_a_denial_for_the_repository_says_so(registered: str | None, words: str) -> None:
+def test_a_denial_by_the_registered_repository_says_so(registered: str | None, words: str) -> None:
     told = reason(queue(repository_from=TEMPLATE), registered)
     assert words in told
     assert "other.git" not in told

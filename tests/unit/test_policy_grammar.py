@@ -25,7 +25,7 @@ from mayfly.config.rules import KEYS, REFUSED_KEYS, Condition, Rule, parse_rules
         ("branch=a=b", ["branch=a=b fork=no"]),
     ],
 )
-def test_rules_are_read_into_their_canonical_lines(text: str, lines: list[str]) -> None:
+def test_rules_are_parsed_into_canonical_lines(text: str, lines: list[str]) -> None:
     rules = parse_rules("r", text)
     assert [str(rule) for rule in rules] == lines
     assert all(rule.name == "r" for rule in rules)
@@ -64,7 +64,9 @@ def test_rules_are_read_into_their_canonical_lines(text: str, lines: list[str]) 
         ("branch=main?", "is not one of: branch names"),
     ],
 )
-def test_a_mistake_is_told_by_line_column_and_word(text: str, complaint: str) -> None:
+def test_a_mistake_in_a_rule_is_reported_with_line_column_and_word(
+    text: str, complaint: str
+) -> None:
     with pytest.raises(ValueError, match=complaint):
         parse_rules("r", text)
 
@@ -84,5 +86,5 @@ def test_a_rule_without_conditions_cannot_be_made() -> None:
         Rule("r", ())
 
 
-def test_conditions_are_values() -> None:
+def test_rules_and_conditions_compare_by_value() -> None:
     assert parse_rules("r", "pipeline=web") == (Rule("r", (Condition("pipeline", ("web",)),)),)

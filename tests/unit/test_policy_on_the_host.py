@@ -67,7 +67,7 @@ RULES: list[tuple[Rule, ...]] = [
 
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda rules: "; ".join(map(str, rules)) or "none")
-def test_both_checks_judge_every_job_alike(rules: tuple[Rule, ...]) -> None:
+def test_control_plane_and_host_judge_every_job_alike(rules: tuple[Rule, ...]) -> None:
     config = QueueConfig(queue="deploy", rules=rules)
     sent = {"rules": [str(rule) for rule in rules], "repository": None}
     for job in JOBS:
@@ -76,7 +76,7 @@ def test_both_checks_judge_every_job_alike(rules: tuple[Rule, ...]) -> None:
 
 
 @pytest.mark.parametrize("registered", [each for each in REPOSITORIES if each])
-def test_both_checks_judge_the_registered_repository_alike(registered: str) -> None:
+def test_control_plane_and_host_judge_the_registered_repository_alike(registered: str) -> None:
     template = "/buildkite/pipelines/{pipeline}/repository"
     config = QueueConfig(queue="deploy", repository_from=template)
     for job in JOBS:

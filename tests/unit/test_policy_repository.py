@@ -25,7 +25,7 @@ FORMS_OF_ONE = [
 
 
 @pytest.mark.parametrize("url", FORMS_OF_ONE)
-def test_one_repository_has_many_urls(url: str) -> None:
+def test_urls_of_one_repository_have_one_canonical_form(url: str) -> None:
     assert canonical_repository(url) == "github.com/acme/web"
     assert same_repository(url, FORMS_OF_ONE[0])
 
@@ -62,7 +62,7 @@ def test_unusual_hosts_ports_and_paths_are_kept(url: str, canonical: str) -> Non
         "git@evil.example:github.com/acme/web.git",
     ],
 )
-def test_another_repository_is_another(url: str) -> None:
+def test_urls_of_different_repositories_differ(url: str) -> None:
     assert canonical_repository(url) is not None
     assert not same_repository(url, FORMS_OF_ONE[0])
 
@@ -104,7 +104,7 @@ def test_another_repository_is_another(url: str) -> None:
         "-oProxyCommand@github.com:acme/web.git",
     ],
 )
-def test_what_git_could_read_otherwise_is_no_repository(url: str) -> None:
+def test_an_ambiguous_url_is_no_repository(url: str) -> None:
     assert canonical_repository(url) is None
     assert not same_repository(url, url)
     assert not same_repository(url, FORMS_OF_ONE[0])
@@ -120,7 +120,7 @@ def test_what_git_could_read_otherwise_is_no_repository(url: str) -> None:
         ("https://github.com:8443/acme/*", "https://github.com:8443/acme/web"),
     ],
 )
-def test_a_value_covers_a_repository_or_those_of_an_owner(value: str, url: str) -> None:
+def test_a_rule_value_covers_one_repository_or_all_of_an_owner(value: str, url: str) -> None:
     assert covers(value, url)
 
 
@@ -152,5 +152,5 @@ def test_a_value_covers_a_repository_or_those_of_an_owner(value: str, url: str) 
         ("https://github.com/acme/*", ""),
     ],
 )
-def test_a_value_covers_nothing_else(value: str, url: str) -> None:
+def test_a_rule_value_covers_no_other_repository(value: str, url: str) -> None:
     assert not covers(value, url)

@@ -29,20 +29,20 @@ def queues(count: int) -> list[QueueRecord]:
     return [a_queue(queue=f"q{n:02}") for n in range(count)]
 
 
-def test_it_lists_four_times_a_second_while_there_is_nothing_to_do() -> None:
+def test_dispatch_lists_four_times_a_second_while_idle() -> None:
     script = Script(a_world(), 10)
     script.dispatch()
     assert script.waits == [BESIDE, BESIDE] + [0.25] * 35
 
 
-def test_it_lists_eight_times_a_second_while_instances_are_ready() -> None:
+def test_dispatch_lists_eight_times_a_second_while_instances_are_ready() -> None:
     script = Script(a_warm_world(), 5)
     script.dispatch()
     assert script.waits == [BESIDE, BESIDE] + [FAST] * 27
 
 
 @pytest.mark.parametrize(("a_kind", "lists", "looks"), [(a_world, 40, 10), (a_warm_world, 72, 9)])
-def test_the_records_are_read_once_a_second_while_there_is_nothing_to_do(
+def test_dispatch_reads_the_records_once_a_second_while_idle(
     a_kind: Callable[[], World], lists: int, looks: int
 ) -> None:
     world = a_kind().after(1)
@@ -52,7 +52,7 @@ def test_the_records_are_read_once_a_second_while_there_is_nothing_to_do(
     assert world.buildkite.calls["jobs"] == lists
 
 
-def test_with_the_first_job_in_a_list_the_same_tick_reads_the_records() -> None:
+def test_the_tick_that_lists_the_first_job_reads_the_records() -> None:
     world = a_world().after(1)
     claimed: list[ClaimState] = []
     events: dict[int, Callable[[], object]] = {
@@ -63,7 +63,7 @@ def test_with_the_first_job_in_a_list_the_same_tick_reads_the_records() -> None:
     assert claimed == [C.WAITING]
 
 
-def test_it_opens_jobs_anew_that_had_a_claim_before_however_far_down_the_list() -> None:
+def test_dispatch_opens_a_listed_job_with_a_closed_claim_at_any_place_of_the_list() -> None:
     world = a_world(**{"limits/max-instances": "100"}).after(1)
     old = a_claim(job="urgent", state=C.RELEASED, version=0)
     many = [f"job-{n:02}" for n in range(2 * OPEN_AT_ONCE)]
@@ -83,7 +83,7 @@ def test_it_opens_jobs_anew_that_had_a_claim_before_however_far_down_the_list() 
     assert "urgent" in claimed
 
 
-def test_a_job_that_runs_makes_it_neither_list_nor_read_more_often() -> None:
+def test_a_running_job_does_not_make_dispatch_list_or_read_more_often() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     script = Script(world, 5, {1: lambda: world.accept("job-1")})
@@ -95,7 +95,7 @@ def test_a_job_that_runs_makes_it_neither_list_nor_read_more_often() -> None:
     assert len(late) == 2
 
 
-def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
+def test_dispatch_ticks_eight_times_a_second_while_jobs_are_listed() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     script = Script(world, 5)
@@ -103,7 +103,7 @@ def test_it_ticks_eight_times_a_second_while_there_are_jobs() -> None:
     assert script.waits == [BESIDE, BESIDE] + [FAST] * 27
 
 
-def test_it_does_so_from_the_first_list_where_nobody_was_before_it() -> None:
+def test_without_a_recent_holder_dispatch_ticks_fast_from_its_first_list() -> None:
     world = a_warm_world().after(1)
     world.schedule("job-1")
     script = Script(world, 5)
@@ -115,13 +115,15 @@ def test_it_does_so_from_the_first_list_where_nobody_was_before_it() -> None:
     ("count", "pace"),
     [(0, FAST), (1, FAST), (2, 2 * FAST), (3, 4 * FAST), (4, 4 * FAST), (9, 4 * FAST)],
 )
-def test_more_queues_make_it_slower_until_they_take_turns(count: int, pace: float) -> None:
+def test_the_pace_slows_with_more_queues_until_they_are_listed_in_turn(
+    count: int, pace: float
+) -> None:
     names = listed(queues(count), 0)
     assert pace_of(names, fast=True).total_seconds() == pace
     assert pace_of(names, fast=False).total_seconds() == max(pace, 0.25)
 
 
-def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
+def test_dispatch_lists_jobs_in_each_tick_and_reads_their_states_once_a_second() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     Script(world, 3).dispatch()
@@ -131,7 +133,7 @@ def test_each_tick_lists_jobs_and_one_a_second_asks_how_they_stand() -> None:
     assert world.buildkite.calls["states"] == 2
 
 
-def test_running_claims_are_looked_at_every_fifteen_seconds() -> None:
+def test_running_claims_are_read_every_fifteen_seconds() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     script = Script(world, 40, {1: lambda: world.accept("job-1")})
@@ -148,7 +150,7 @@ def test_running_claims_are_looked_at_every_fifteen_seconds() -> None:
     assert timedelta(0) < claim.since - ended[0] <= timedelta(seconds=15)
 
 
-def test_running_jobs_take_room_between_the_wide_looks_too() -> None:
+def test_running_jobs_count_against_the_limit_in_narrow_ticks_of_the_loop() -> None:
     world = a_warm_world(2, **{"limits/max-instances": "2"})
     world.schedule("job-1", "job-2")
 
@@ -162,7 +164,7 @@ def test_running_jobs_take_room_between_the_wide_looks_too() -> None:
     assert len(waiting) == LOOK_AHEAD
 
 
-def test_a_pause_of_a_queue_holds_between_its_listings() -> None:
+def test_a_pause_of_a_queue_holds_between_its_lists() -> None:
     world = a_world()
     others = [f"queue-{n}" for n in range(2 * LISTS_AT_ONCE)]
     for queue in others:
@@ -197,12 +199,12 @@ def times_of(world: World, port: object, call: str) -> list[datetime]:
 
 
 @pytest.mark.parametrize("count", range(LISTS_AT_ONCE + 1))
-def test_few_queues_are_all_listed_every_time(count: int) -> None:
+def test_few_queues_are_all_listed_in_every_tick(count: int) -> None:
     assert listed(queues(count), 7) == {record.queue for record in queues(count)}
 
 
 @pytest.mark.parametrize("count", [5, 6, 7, 8, 9, 13, 40])
-def test_many_queues_are_listed_in_turn_and_none_is_forgotten(count: int) -> None:
+def test_many_queues_are_listed_in_turn_and_none_is_left_out(count: int) -> None:
     turns = [listed(queues(count), turn) for turn in range(count * 2)]
     assert {len(turn) for turn in turns} == {LISTS_AT_ONCE}
     rounds = -(-count // LISTS_AT_ONCE)
@@ -211,11 +213,11 @@ def test_many_queues_are_listed_in_turn_and_none_is_forgotten(count: int) -> Non
         assert len(seen) == count
 
 
-def test_a_queue_whose_stack_is_gone_is_not_listed() -> None:
+def test_an_inactive_queue_is_not_listed() -> None:
     assert listed([a_queue(), a_queue(queue="gone", active=False)], 0) == {QUEUE}
 
 
-def test_lists_are_at_most_eight_a_second() -> None:
+def test_dispatch_makes_at_most_eight_lists_a_second() -> None:
     world = a_world()
     for n in range(30):
         world.publish(f"queue-{n}")
@@ -229,7 +231,7 @@ def test_lists_are_at_most_eight_a_second() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
-def test_a_tick_that_begins_late_leaves_room_for_those_that_follow_in_time(count: int) -> None:
+def test_a_late_tick_and_the_ticks_after_it_keep_the_limit_of_lists(count: int) -> None:
     names = listed(queues(count), 0)
     late = timedelta(seconds=0.12)
     ticks = [late, *(n * pace_of(names, fast=True) for n in range(1, 20))]
@@ -237,7 +239,7 @@ def test_a_tick_that_begins_late_leaves_room_for_those_that_follow_in_time(count
     assert sum(at < late + timedelta(seconds=1) for at in lists) <= LISTS
 
 
-def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
+def test_while_a_job_waits_dispatch_reads_the_records_between_lists() -> None:
     world = wanting("job-1")
     world.provision()
     world.machines.settle()
@@ -256,7 +258,7 @@ def test_while_a_job_waits_the_records_are_read_between_the_lists() -> None:
 
 @pytest.mark.parametrize("fast", [False, True], ids=["quiet", "fast"])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
-def test_two_invocations_that_overlap_stay_below_the_limit_of_lists(count: int, fast: bool) -> None:
+def test_two_overlapping_invocations_stay_within_the_limit_of_lists(count: int, fast: bool) -> None:
     world = a_warm_world() if fast else a_world()
     for n in range(1, count):
         world.publish(f"queue-{n}")

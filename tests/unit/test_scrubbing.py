@@ -36,7 +36,7 @@ secret = pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
         "a\t{}",
     ],
 )
-def test_every_kind_of_secret_is_taken_out_of_a_text(secret: str, around: str) -> None:
+def test_every_kind_of_secret_is_scrubbed_from_a_text(secret: str, around: str) -> None:
     scrubbed = scrub(around.format(secret))
     assert secret not in scrubbed
     assert REDACTED in scrubbed
@@ -45,7 +45,7 @@ def test_every_kind_of_secret_is_taken_out_of_a_text(secret: str, around: str) -
 
 
 @secret
-def test_a_plain_formatter_prints_no_secret_either(secret: str) -> None:
+def test_the_scrubber_as_filter_of_a_plain_handler_hides_secrets(secret: str) -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.addFilter(Scrubber())
@@ -59,7 +59,7 @@ def test_a_plain_formatter_prints_no_secret_either(secret: str) -> None:
     assert "ValueError" in stream.getvalue()
 
 
-def test_a_few_characters_are_not_worth_hiding() -> None:
+def test_secrets_of_a_few_characters_are_not_hidden() -> None:
     hide("a")
     hide("")
     assert scrub("a cat") == "a cat"
@@ -72,6 +72,6 @@ def test_nested_values_keep_their_form() -> None:
 
 
 @pytest.mark.parametrize("name", ["SecretAccessKey", "session_token", "X-Amz-Security-Token"])
-def test_a_key_that_names_a_secret_hides_its_value(name: str) -> None:
+def test_the_value_under_a_key_that_names_a_secret_is_hidden(name: str) -> None:
     assert scrub_deep({"a": [{name: "short"}]}) == {"a": [{name: REDACTED}]}
     assert scrub_deep({name: {"a": 1}, "tokens": "three"}) == {name: {"a": 1}, "tokens": "three"}

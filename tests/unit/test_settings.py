@@ -46,7 +46,7 @@ def variables(kind: type[Settings]) -> list[str]:
 
 
 @pytest.mark.parametrize(("function", "kind"), FUNCTIONS.items())
-def test_the_template_sets_exactly_what_a_function_reads(
+def test_the_template_sets_exactly_the_variables_that_a_function_reads(
     function: str, kind: type[Settings]
 ) -> None:
     everywhere = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
@@ -75,7 +75,7 @@ def test_all_problems_are_reported_together() -> None:
         assert name not in text
 
 
-def test_a_problem_does_not_show_the_value() -> None:
+def test_a_settings_problem_does_not_show_the_value() -> None:
     bad = {"MAYFLY_BUILDKITE_ENDPOINT": "http://token@example.org", "POWERTOOLS_LOG_LEVEL": "LOUD"}
     with pytest.raises(Misconfigured) as caught:
         read_settings(DispatchSettings, {**GOOD, **bad})
@@ -85,7 +85,7 @@ def test_a_problem_does_not_show_the_value() -> None:
     assert caught.value.__suppress_context__
 
 
-def test_an_environment_is_read_by_its_variables_alone() -> None:
+def test_settings_are_read_only_from_their_variables() -> None:
     with pytest.raises(Misconfigured, match="MAYFLY_STACK is missing"):
         read_settings(Settings, {**GOOD, "MAYFLY_STACK": "", "stack": "ci"})
 

@@ -74,7 +74,7 @@ TABLES: list[tuple[type[StrEnum], Mapping[Any, Any], dict[str, set[str]]]] = [
 
 
 @pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
-def test_the_table_has_these_edges_and_no_other(
+def test_a_table_of_states_has_exactly_the_edges_written_by_hand(
     states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
 ) -> None:
     assert {str(old): {str(new) for new in row.edges} for old, row in table.items()} == by_hand
@@ -82,14 +82,14 @@ def test_the_table_has_these_edges_and_no_other(
 
 
 @pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
-def test_every_edge_says_what_causes_it(
+def test_every_edge_has_a_cause(
     states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
 ) -> None:
     assert all(cause.strip() for row in table.values() for cause in row.edges.values())
 
 
 @pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
-def test_every_state_can_be_reached_and_can_come_to_an_end(
+def test_every_state_can_be_reached_and_leads_to_an_end(
     states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
 ) -> None:
     first = str(next(iter(states)))
@@ -124,7 +124,7 @@ def test_a_claim_moves_along_an_edge(old: ClaimState, new: ClaimState) -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), _moves(CLAIM, ClaimState, legal=False))
-def test_a_claim_moves_along_no_other(old: ClaimState, new: ClaimState) -> None:
+def test_a_claim_move_without_an_edge_is_illegal(old: ClaimState, new: ClaimState) -> None:
     with pytest.raises(Illegal, match=rf"ClaimState: no edge from {old} to {new}"):
         move_claim(a_claim(state=old), new, NOW, "because")
 
@@ -138,7 +138,9 @@ def test_an_instance_moves_along_an_edge(old: InstanceState, new: InstanceState)
 
 
 @pytest.mark.parametrize(("old", "new"), _moves(INSTANCE, InstanceState, legal=False))
-def test_an_instance_moves_along_no_other(old: InstanceState, new: InstanceState) -> None:
+def test_an_instance_move_without_an_edge_is_illegal(
+    old: InstanceState, new: InstanceState
+) -> None:
     with pytest.raises(Illegal, match=rf"InstanceState: no edge from {old} to {new}"):
         move_instance(an_instance(old), new, NOW, "because")
 
@@ -151,7 +153,7 @@ def test_a_launch_is_settled_once() -> None:
         settle_launch(settled, later(2), "again")
 
 
-def test_open_means_that_an_edge_leads_on() -> None:
+def test_a_record_is_open_if_its_state_has_an_edge() -> None:
     assert {str(s) for s in OPEN_CLAIMS} == {s for s, edges in CLAIM.items() if edges}
     assert {str(s) for s in OPEN_INSTANCES} == {s for s, edges in INSTANCE.items() if edges}
     assert all(a_claim(state=s).open is (s in OPEN_CLAIMS) for s in ClaimState)
@@ -166,7 +168,7 @@ def test_a_failed_claim_stays_open_until_buildkite_is_told() -> None:
     assert not a_claim(state=ClaimState.FAILED, told=True).open
 
 
-def test_what_is_coming_is_what_has_ready_before_it() -> None:
+def test_states_that_count_as_coming_are_the_states_before_ready() -> None:
     before_ready = {s for s in INSTANCE if "ready" in _reachable(INSTANCE, s)} - {"ready"}
     coming = instance_states(lambda row: row.supply is Supply.COMING)
     assert {str(state) for state in coming} == before_ready
@@ -186,7 +188,7 @@ def test_every_state_that_waits_has_a_deadline() -> None:
     assert instances[InstanceState.REQUESTED] == REPEAT_LAUNCH
 
 
-def test_history_is_capped_and_keeps_the_latest() -> None:
+def test_the_history_of_a_record_keeps_the_latest_steps() -> None:
     claim = a_claim()
     for number in range(HISTORY):
         claim = move_claim(claim, ClaimState.ASSIGNED, later(number), f"bound {number}")
@@ -196,7 +198,7 @@ def test_history_is_capped_and_keeps_the_latest() -> None:
     assert claim.history[0].reason == f"bound {HISTORY // 2}"
 
 
-def test_a_whole_life_fits_into_the_history_of_an_instance() -> None:
+def test_every_step_of_an_instance_fits_into_its_history() -> None:
     instance = an_instance(InstanceState.REQUESTED)
     for state in list(InstanceState)[1:]:
         if state is not InstanceState.CONDEMNED:
@@ -206,7 +208,7 @@ def test_a_whole_life_fits_into_the_history_of_an_instance() -> None:
     ]
 
 
-def test_a_host_gives_up_and_says_why_before_the_control_plane_gives_it_up() -> None:
+def test_the_time_limits_of_a_host_end_before_the_deadlines_of_the_control_plane() -> None:
     host, limits = Limits(), deadlines(INSTANCE_STATES)
     last = host.last_report
     assert timedelta(seconds=host.set_up + last) < limits[InstanceState.BOOTING]
@@ -226,7 +228,7 @@ def test_every_state_has_a_row_in_the_order_of_the_states(
 
 
 @pytest.mark.parametrize(("states", "table", "by_hand"), TABLES)
-def test_a_table_without_one_of_its_states_cannot_be_made(
+def test_a_table_that_lacks_a_state_is_a_type_error(
     states: type[StrEnum], table: Mapping[StrEnum, Any], by_hand: dict[str, set[str]]
 ) -> None:
     for left_out in states:
@@ -244,7 +246,7 @@ def test_two_states_cannot_share_a_rank() -> None:
 
 
 @pytest.mark.parametrize("traits", [ClaimTraits, InstanceTraits, LaunchTraits])
-def test_no_trait_is_taken_for_granted(traits: type[Any]) -> None:
+def test_no_trait_has_a_default(traits: type[Any]) -> None:
     """A default would be the answer for a new state of which nobody has thought."""
     for each in fields(traits):
         assert each.default is MISSING
@@ -298,20 +300,20 @@ CLAIM_TRAITS: list[tuple[str, Callable[[ClaimTraits], bool]]] = [
 
 
 @pytest.mark.parametrize(("states", "question"), INSTANCE_TRAITS)
-def test_a_trait_is_that_of_these_states_of_an_instance(
+def test_each_instance_trait_holds_for_exactly_these_states(
     states: str, question: Callable[[InstanceTraits], bool]
 ) -> None:
     assert instance_states(question) == set(map(InstanceState, states.split()))
 
 
 @pytest.mark.parametrize(("states", "question"), CLAIM_TRAITS)
-def test_a_trait_is_that_of_these_states_of_a_claim(
+def test_each_claim_trait_holds_for_exactly_these_states(
     states: str, question: Callable[[ClaimTraits], bool]
 ) -> None:
     assert claim_states(question) == set(map(ClaimState, states.split()))
 
 
-def test_a_state_is_overstayed_after_its_deadline_and_never_without_one() -> None:
+def test_a_state_is_overstayed_only_after_its_deadline() -> None:
     moment = timedelta(microseconds=1)
     rows: list[ClaimTraits | InstanceTraits] = [*CLAIM_STATES.values(), *INSTANCE_STATES.values()]
     for row in rows:
@@ -321,7 +323,7 @@ def test_a_state_is_overstayed_after_its_deadline_and_never_without_one() -> Non
         assert limit is None or row.overstayed(limit + moment)
 
 
-def test_nothing_is_done_about_a_closed_record() -> None:
+def test_closed_states_have_no_deadline_and_no_task() -> None:
     for claim in CLAIM_STATES.values():
         assert claim.open or (claim.deadline, claim.waits, claim.bound) == (None, False, False)
     for row in INSTANCE_STATES.values():

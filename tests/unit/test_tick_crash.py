@@ -12,7 +12,7 @@ from tests.unit.hosts import Hosts
 from tests.unit.world import World, a_world
 
 
-def live_on(world: World, hosts: Hosts, fuse: Fuse, *, rounds: int, seconds: float = 5) -> None:
+def run_rounds(world: World, hosts: Hosts, fuse: Fuse, *, rounds: int, seconds: float = 5) -> None:
     """Rounds of all functions and all hosts, invariants checked after each function."""
     for _ in range(rounds):
         for function in (world.dispatch, world.provision, world.sandbox, world.reap):
@@ -28,17 +28,17 @@ def story(fuse: Fuse, world: World | None = None) -> World:
     world = fuse.into(world or a_world())
     hosts = Hosts(world, fates=["booting"])
     world.schedule("job-1", "job-2", "job-3")
-    live_on(world, hosts, fuse, rounds=1)
+    run_rounds(world, hosts, fuse, rounds=1)
     world.buildkite.cancel("job-2")
     world.buildkite.cancel("job-3")
-    live_on(world, hosts, fuse, rounds=6)
+    run_rounds(world, hosts, fuse, rounds=6)
     # An idle host has its grace; then what is condemned ends, and is closed.
-    live_on(world, hosts, fuse, rounds=1, seconds=301)
-    live_on(world, hosts, fuse, rounds=5)
+    run_rounds(world, hosts, fuse, rounds=1, seconds=301)
+    run_rounds(world, hosts, fuse, rounds=5)
     return world
 
 
-def test_the_story_needs_every_effect_but_those_of_a_failed_job() -> None:
+def test_the_story_uses_every_effect_except_register_finish_and_notice() -> None:
     fuse = Fuse(0, Crash())
     world = story(fuse)
     invariants.at_rest(world)
@@ -52,7 +52,7 @@ def test_the_story_needs_every_effect_but_those_of_a_failed_job() -> None:
     [(Crash("dead"), True), (Transient("throttled"), False), (Transient("lost answer"), True)],
     ids=["it dies", "it is throttled", "its answer is lost"],
 )
-def test_a_fault_at_any_effect_leaves_nothing_behind(error: BaseException, after: bool) -> None:
+def test_a_fault_at_any_effect_is_mended_by_later_ticks(error: BaseException, after: bool) -> None:
     number, fuse = 0, Fuse(0, error)
     while number == 0 or fuse.blown:
         number += 1
@@ -71,7 +71,7 @@ def test_a_throttled_read_leaves_the_work_to_the_next_tick_and_raises_nothing(re
 
 
 @pytest.mark.parametrize("taken_over", [False, True], ids=["same lease", "the lease taken over"])
-def test_two_overlapping_ticks_of_each_function_do_nothing_twice(taken_over: bool) -> None:
+def test_overlapping_ticks_of_a_function_have_each_effect_once(taken_over: bool) -> None:
     class Overlap(Fuse):
         def _blow(self) -> None:
             if taken_over:

@@ -28,7 +28,7 @@ def test_a_job_is_claimed_then_reserved_and_provision_is_nudged() -> None:
     assert len(world.nudges.sent) == 1
 
 
-def test_a_job_finds_a_hot_instance_in_its_first_tick() -> None:
+def test_a_job_is_bound_to_a_hot_instance_in_its_first_tick() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.dispatch()
@@ -52,7 +52,7 @@ def test_an_assignment_is_removed_when_its_job_is_accepted() -> None:
     assert world.mailbox.rows[row(world.instance())].assignment is None
 
 
-def test_a_record_never_says_that_a_token_is_dead_while_it_lives() -> None:
+def test_the_recorded_end_of_a_token_is_after_its_real_end() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.dispatch()
@@ -62,7 +62,7 @@ def test_a_record_never_says_that_a_token_is_dead_while_it_lives() -> None:
     assert until - NOW >= TOKEN_LIFE + timedelta(seconds=90)
 
 
-def test_a_job_that_no_instance_of_the_queue_fits_is_told_of_once(
+def test_a_job_that_does_not_match_its_queue_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = a_world()
@@ -79,7 +79,7 @@ def test_a_job_that_no_instance_of_the_queue_fits_is_told_of_once(
     assert world.seen[QUEUE].unmatched == frozenset()
 
 
-def test_a_cancelled_job_leaves_its_instance_to_the_next() -> None:
+def test_the_instance_launched_for_a_cancelled_job_serves_the_next_job() -> None:
     world = a_world()
     world.schedule("job-1")
     world.dispatch()
@@ -93,7 +93,7 @@ def test_a_cancelled_job_leaves_its_instance_to_the_next() -> None:
     assert world.claim("job-2").slot == world.instance().key
 
 
-def test_a_job_cancelled_after_binding_takes_its_instance_and_assignment_along() -> None:
+def test_cancelling_a_bound_job_condemns_its_instance_and_removes_the_assignment() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.dispatch()
@@ -104,7 +104,7 @@ def test_a_job_cancelled_after_binding_takes_its_instance_and_assignment_along()
     assert world.mailbox.rows[row(world.instance())].assignment is None
 
 
-def test_a_dead_host_means_another_attempt_and_the_last_one_fails_the_job() -> None:
+def test_a_dead_host_gives_another_attempt_and_the_last_attempt_fails_the_job() -> None:
     world = a_warm_world(**{"job/attempts": "2"})
     world.schedule("job-1")
     for attempt in (1, 2):
@@ -148,7 +148,7 @@ def environment(branch: str) -> dict[str, str]:
     }
 
 
-def test_policy_lets_in_what_it_names_and_fails_the_rest_with_a_reason() -> None:
+def test_policy_allows_matching_jobs_and_fails_others_with_a_reason() -> None:
     world = restricted()
     world.buildkite.schedule(QUEUE, a_job("good"), environment("main"))
     world.buildkite.schedule(QUEUE, a_job("bad"), environment("feature"))
@@ -160,7 +160,7 @@ def test_policy_lets_in_what_it_names_and_fails_the_rest_with_a_reason() -> None
 
 
 @pytest.mark.parametrize("error", [Transient("503"), NotFound("job")])
-def test_a_job_whose_environment_cannot_be_had_is_not_touched(error: Exception) -> None:
+def test_a_job_without_a_readable_environment_is_left_for_the_next_tick(error: Exception) -> None:
     world = restricted()
     world.buildkite.schedule(QUEUE, a_job(), environment("main"))
     world.buildkite.fail_next("environment", error)
@@ -171,7 +171,7 @@ def test_a_job_whose_environment_cannot_be_had_is_not_touched(error: Exception) 
     assert world.claim("job-1").state is C.ASSIGNED
 
 
-def test_a_repository_that_is_registered_for_the_pipeline_is_read_and_kept() -> None:
+def test_the_registered_repository_of_the_pipeline_is_kept_in_the_claim() -> None:
     world = a_warm_world(**{"policy/repository-from": "/repositories/{pipeline}/repository"})
     world.parameters.put("/repositories/web/repository", "git@example.org:acme/web.git")
     job = {**environment("main"), "BUILDKITE_REPO": "https://example.org/acme/web"}
@@ -181,7 +181,7 @@ def test_a_repository_that_is_registered_for_the_pipeline_is_read_and_kept() -> 
 
 
 @pytest.mark.parametrize("error", [Conflict("an agent has it"), NotFound("no such job")])
-def test_a_job_that_cannot_be_failed_at_buildkite_is_told_once(error: Exception) -> None:
+def test_failing_a_job_that_buildkite_refuses_to_fail_is_tried_once(error: Exception) -> None:
     world = restricted()
     world.buildkite.schedule(QUEUE, a_job(), environment("feature"))
     world.buildkite.fail_next("finish", error)
@@ -192,7 +192,7 @@ def test_a_job_that_cannot_be_failed_at_buildkite_is_told_once(error: Exception)
     assert world.buildkite.calls["finish"] == 1
 
 
-def test_a_job_whose_failure_could_not_be_told_is_told_by_the_next_tick() -> None:
+def test_a_throttled_failure_is_told_to_buildkite_by_the_next_tick() -> None:
     world = restricted()
     world.buildkite.schedule(QUEUE, a_job(), environment("feature"))
     world.buildkite.fail_next("finish", Transient("429"))
@@ -204,7 +204,7 @@ def test_a_job_whose_failure_could_not_be_told_is_told_by_the_next_tick() -> Non
 
 
 @pytest.mark.parametrize("error", [Conflict("lost race"), Transient("throttled")])
-def test_without_the_record_nothing_is_told(error: Exception) -> None:
+def test_without_a_record_no_failure_is_told_to_buildkite(error: Exception) -> None:
     world = restricted()
     world.buildkite.schedule(QUEUE, a_job(), environment("feature"))
     world.fleet.fail_next("write", error, times=2)

@@ -22,7 +22,7 @@ S, C = InstanceState, ClaimState
 # -- what does not go as it should -----------------------------------------------------------------
 
 
-def test_without_a_token_nothing_is_bound() -> None:
+def test_without_a_token_no_job_is_bound() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.buildkite.fail_next("tokens", Transient("429"))
@@ -33,7 +33,7 @@ def test_without_a_token_nothing_is_bound() -> None:
     assert world.claim("job-1").state is C.ASSIGNED
 
 
-def test_one_claim_that_cannot_be_written_does_not_keep_the_others() -> None:
+def test_a_claim_that_cannot_be_written_does_not_stop_other_claims() -> None:
     world = a_warm_world(3)
     world.schedule("job-1", "job-2", "job-3")
     # The transaction, then the first of the claims one by one.
@@ -45,7 +45,7 @@ def test_one_claim_that_cannot_be_written_does_not_keep_the_others() -> None:
     assert world.claim("job-1").state is C.ASSIGNED
 
 
-def test_a_defect_is_not_taken_for_weather() -> None:
+def test_a_defect_in_dispatch_is_raised() -> None:
     world = a_world()
     world.schedule("job-1")
     world.nudges.fail_next("send", Illegal("no edge"))
@@ -53,7 +53,7 @@ def test_a_defect_is_not_taken_for_weather() -> None:
         world.dispatch()
 
 
-def test_a_job_that_somebody_else_took_lets_its_instance_go_to_the_next() -> None:
+def test_the_instance_of_a_job_taken_by_another_stack_serves_the_next_job() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.buildkite.fail_next("reserve", Transient("429"))
@@ -65,7 +65,7 @@ def test_a_job_that_somebody_else_took_lets_its_instance_go_to_the_next() -> Non
     assert world.claim("job-2").state is C.ASSIGNED
 
 
-def test_a_released_job_that_is_listed_again_gets_a_new_claim() -> None:
+def test_a_released_job_that_is_still_listed_gets_a_new_claim() -> None:
     world = a_world()
     world.schedule("job-1")
     world.dispatch()
@@ -77,7 +77,7 @@ def test_a_released_job_that_is_listed_again_gets_a_new_claim() -> None:
     assert (claim.state, claim.since) == (C.WAITING, world.clock.now)
 
 
-def test_an_index_that_lags_opens_and_binds_nothing_twice() -> None:
+def test_with_a_lagging_index_no_job_is_opened_or_bound_twice() -> None:
     world = a_warm_world(2)
     world.fleet.lag()
     world.schedule("job-1")
@@ -90,7 +90,7 @@ def test_an_index_that_lags_opens_and_binds_nothing_twice() -> None:
     assert len(world.instances(S.ASSIGNED)) == 1
 
 
-def test_without_its_record_a_last_attempt_fails_no_job() -> None:
+def test_the_last_attempt_fails_a_job_only_after_its_record() -> None:
     world = a_warm_world(**{"job/attempts": "1"})
     world.schedule("job-1")
     world.dispatch()
@@ -108,7 +108,7 @@ def test_without_its_record_a_last_attempt_fails_no_job() -> None:
 # -- between wide looks ----------------------------------------------------------------------------
 
 
-def test_running_jobs_take_room_although_they_are_not_looked_at() -> None:
+def test_running_jobs_count_against_the_limit_in_a_narrow_tick() -> None:
     world = a_warm_world(2, **{"limits/max-instances": "2"})
     world.schedule("job-1", "job-2")
     world.dispatch()
@@ -122,7 +122,7 @@ def test_running_jobs_take_room_although_they_are_not_looked_at() -> None:
     assert world.seen[QUEUE].running == 2
 
 
-def test_the_count_of_running_jobs_is_corrected_by_a_wide_look() -> None:
+def test_a_wide_tick_corrects_the_count_of_running_jobs() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.dispatch()
@@ -140,7 +140,7 @@ def test_the_count_of_running_jobs_is_corrected_by_a_wide_look() -> None:
 # -- between two questions how jobs stand ----------------------------------------------------------
 
 
-def test_a_push_that_cancels_the_job_before_takes_over_its_instance() -> None:
+def test_a_job_takes_over_the_instance_of_a_job_that_its_push_cancels() -> None:
     world = wanting("job-1")
     world.provision()
     world.buildkite.cancel("job-1")
@@ -152,7 +152,7 @@ def test_a_push_that_cancels_the_job_before_takes_over_its_instance() -> None:
     assert len(world.machines.machines) == 1
 
 
-def test_nobody_is_asked_of_jobs_that_wait_alone() -> None:
+def test_a_tick_can_leave_out_the_states_of_waiting_jobs() -> None:
     world = wanting("job-1")
     before = world.buildkite.calls["states"]
     world.dispatch(asks=False)
@@ -176,7 +176,7 @@ def two_queues() -> World:
 @pytest.mark.parametrize(
     "error", [Transient("503"), NotFound("no such queue"), Misconfigured("token refused")]
 )
-def test_a_queue_that_cannot_be_listed_does_not_hold_up_the_others(error: Exception) -> None:
+def test_a_queue_that_cannot_be_listed_does_not_delay_other_queues(error: Exception) -> None:
     world = two_queues()
     listing = world.buildkite.jobs
 
@@ -192,7 +192,7 @@ def test_a_queue_that_cannot_be_listed_does_not_hold_up_the_others(error: Except
     assert bool(outcome.problems) is not isinstance(error, Transient)
 
 
-def test_a_queue_whose_record_cannot_be_read_does_not_hold_up_the_others() -> None:
+def test_a_queue_with_an_unreadable_record_does_not_delay_other_queues() -> None:
     world = two_queues()
     record = world.fleet.queue(QUEUE)
     assert record is not None

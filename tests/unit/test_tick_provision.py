@@ -34,7 +34,7 @@ def in_ec2(world: World) -> int:
 # -- launching -------------------------------------------------------------------------------------
 
 
-def test_what_is_missing_is_launched_with_its_tags_and_recorded() -> None:
+def test_missing_instances_are_launched_with_tags_and_recorded() -> None:
     world = wanting("job-1", "job-2")
     world.provision()
     launch = only_launch(world)
@@ -53,7 +53,7 @@ def test_a_second_tick_launches_nothing_more() -> None:
     assert in_ec2(world) == 1
 
 
-def test_nor_does_one_that_does_not_see_the_launch_in_the_index_yet() -> None:
+def test_a_tick_with_a_lagging_index_launches_nothing_more() -> None:
     world = wanting("job-1", "job-2")
     world.fleet.lag()
     for _ in range(3):
@@ -62,7 +62,7 @@ def test_nor_does_one_that_does_not_see_the_launch_in_the_index_yet() -> None:
     assert in_ec2(world) == 2
 
 
-def test_the_look_behind_the_index_ends_after_a_minute() -> None:
+def test_recent_launches_are_read_beside_the_index_for_a_minute() -> None:
     world = wanting("job-1")
     world.provision()
     world.after(2)
@@ -71,7 +71,7 @@ def test_the_look_behind_the_index_ends_after_a_minute() -> None:
     assert world.fleet.calls["launch"] == world.fleet.calls["instance"] == 0
 
 
-def test_limits_hold_over_many_launches() -> None:
+def test_the_limits_of_a_queue_hold_over_many_launches() -> None:
     jobs = [f"job-{n:02}" for n in range(20)]
     world = wanting(*jobs, **{"limits/max-instances": "5", "limits/max-launches-per-minute": "3"})
     for _ in range(4):
@@ -84,7 +84,7 @@ def test_limits_hold_over_many_launches() -> None:
     assert in_ec2(world) == world.ledger().live == 5
 
 
-def test_a_pool_of_a_hundred_is_under_way_within_three_ticks() -> None:
+def test_a_pool_of_a_hundred_is_launched_within_three_ticks() -> None:
     world = a_world(**{"pool/hot": "100", "limits/max-instances": "100"})
     for _ in range(2):  # the first made the world's own first tick
         world.provision()
@@ -93,7 +93,7 @@ def test_a_pool_of_a_hundred_is_under_way_within_three_ticks() -> None:
 
 
 @pytest.mark.parametrize("earlier", [0, 1], ids=["the first launch", "a later one"])
-def test_a_race_for_a_queues_account_has_one_winner(earlier: int) -> None:
+def test_of_two_launches_that_read_one_ledger_only_one_is_recorded(earlier: int) -> None:
     world = wanting("job-1")
     for _ in range(earlier):
         world.provision()
@@ -113,7 +113,7 @@ def test_a_race_for_a_queues_account_has_one_winner(earlier: int) -> None:
 # -- answers ---------------------------------------------------------------------------------------
 
 
-def test_what_ec2_did_not_have_is_freed_and_tried_again() -> None:
+def test_slots_without_capacity_are_freed_and_launched_by_the_next_tick() -> None:
     world = wanting("job-1", "job-2", "job-3")
     world.machines.capacity = {**NONE_LEFT, ("on-demand", TYPES[1]): 2}
     world.provision()
@@ -125,7 +125,7 @@ def test_what_ec2_did_not_have_is_freed_and_tried_again() -> None:
     assert in_ec2(world) == world.ledger().live == 3
 
 
-def test_without_any_capacity_it_waits_longer_each_time_and_says_so() -> None:
+def test_without_capacity_provision_waits_longer_each_time_and_counts_the_metric() -> None:
     world = wanting("job-1")
     world.machines.capacity = dict(NONE_LEFT)
     outcome = world.provision()
@@ -143,7 +143,7 @@ def test_without_any_capacity_it_waits_longer_each_time_and_says_so() -> None:
     assert world.ledger().misses == {}
 
 
-def test_when_spot_is_dry_on_demand_is_bought_at_once() -> None:
+def test_without_spot_capacity_the_next_tick_launches_on_demand() -> None:
     world = wanting("job-1", **{"launch/purchase": "spot-then-on-demand"})
     world.machines.capacity = {("spot", kind): 0 for kind in TYPES}
     world.provision()
@@ -152,7 +152,7 @@ def test_when_spot_is_dry_on_demand_is_bought_at_once() -> None:
     assert machine.market == "on-demand"
 
 
-def test_a_lost_answer_is_asked_for_again_and_nothing_is_launched_twice() -> None:
+def test_a_lost_launch_answer_is_asked_for_again_without_a_second_launch() -> None:
     world = wanting("job-1", "job-2")
     world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
     world.provision()
@@ -164,7 +164,7 @@ def test_a_lost_answer_is_asked_for_again_and_nothing_is_launched_twice() -> Non
     assert len(world.machines.requests) == 1
 
 
-def test_the_same_request_is_sent_although_the_configuration_has_changed() -> None:
+def test_a_repeated_launch_sends_its_recorded_request_after_a_change_of_configuration() -> None:
     world = wanting("job-1")
     world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
     world.provision()
@@ -176,7 +176,9 @@ def test_the_same_request_is_sent_although_the_configuration_has_changed() -> No
 
 
 @pytest.mark.parametrize("launched", [True, False])
-def test_after_ten_minutes_without_an_answer_what_is_there_is_adopted(launched: bool) -> None:
+def test_a_launch_without_answer_for_ten_minutes_is_settled_by_the_instances_in_ec2(
+    launched: bool,
+) -> None:
     world = wanting("job-1", "job-2")
     world.machines.fail_next("create_fleet", Transient("timed out"), times=99, done=launched)
     for _ in range(3):
@@ -189,7 +191,7 @@ def test_after_ten_minutes_without_an_answer_what_is_there_is_adopted(launched: 
     assert states == ({S.LAUNCHING} if launched else {S.TERMINATED})
 
 
-def test_slots_that_the_index_does_not_show_are_filled_all_the_same() -> None:
+def test_slots_that_the_index_does_not_show_are_filled() -> None:
     world = wanting("job-1", "job-2", "job-3")
     world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
     world.provision()
@@ -200,7 +202,7 @@ def test_slots_that_the_index_does_not_show_are_filled_all_the_same() -> None:
     assert len({i.instance_id for i in world.instances()}) == 3
 
 
-def test_a_template_that_is_gone_is_a_problem_and_frees_the_slots() -> None:
+def test_a_missing_launch_template_is_a_problem_and_frees_the_slots() -> None:
     world = wanting("job-1")
     world.machines._templates = {}
     outcome = world.provision()
@@ -209,7 +211,7 @@ def test_a_template_that_is_gone_is_a_problem_and_frees_the_slots() -> None:
     assert only_launch(world).errors
 
 
-def test_a_refusal_says_nothing_of_an_earlier_try_whose_answer_was_lost() -> None:
+def test_a_refused_repetition_leaves_the_launch_open_for_its_lost_answer() -> None:
     world = wanting("job-1")
     world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
     world.provision()
@@ -219,7 +221,7 @@ def test_a_refusal_says_nothing_of_an_earlier_try_whose_answer_was_lost() -> Non
     assert world.instance().instance_id in world.machines.machines
 
 
-def test_no_capacity_is_no_problem_of_configuration() -> None:
+def test_missing_capacity_is_no_configuration_problem() -> None:
     world = wanting("job-1")
     world.machines.fail_next("create_fleet", NoCapacity("none"))
     assert world.provision().problems == []

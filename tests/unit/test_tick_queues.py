@@ -25,12 +25,12 @@ def in_ec2(world: World) -> int:
 # -- configuration ---------------------------------------------------------------------------------
 
 
-def test_equal_configuration_is_written_once() -> None:
+def test_an_unchanged_configuration_is_not_written_again() -> None:
     world = a_world()
     assert not world.provision().changed
 
 
-def test_a_change_is_in_force_with_the_next_tick_and_a_bad_one_is_not() -> None:
+def test_a_change_takes_effect_with_the_next_tick_and_a_bad_change_does_not() -> None:
     world = a_world()
     world.configure(**{"pool/hot": "2"})
     world.provision()
@@ -42,7 +42,7 @@ def test_a_change_is_in_force_with_the_next_tick_and_a_bad_one_is_not() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", '"aa"', "{"])
-def test_without_a_bundle_the_queues_stay_as_they_were(text: str) -> None:
+def test_without_a_bundle_the_queue_records_stay_in_force(text: str) -> None:
     world = wanting("job-1")
     world.parameters.put(f"/mayfly-infra/{STACK}/bundle", text)
     outcome = world.provision()
@@ -53,7 +53,7 @@ def test_without_a_bundle_the_queues_stay_as_they_were(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"), [(QUEUE[:-1], f"; {QUEUE} is one"), ("quite-another", "no such queue")]
 )
-def test_parameters_of_a_queue_that_does_not_exist_are_told_of(name: str, hint: str) -> None:
+def test_parameters_of_an_unknown_queue_are_a_problem(name: str, hint: str) -> None:
     world = a_world()
     world.parameters.put(f"/mayfly/{STACK}/queues/{name}/pool/hot", "2")
     (problem,) = world.provision().problems
@@ -61,7 +61,7 @@ def test_parameters_of_a_queue_that_does_not_exist_are_told_of(name: str, hint: 
     assert hint in problem
 
 
-def test_while_ssm_is_throttled_the_records_are_in_force() -> None:
+def test_while_ssm_is_throttled_the_queue_records_stay_in_force() -> None:
     world = wanting("job-1")
     world.parameters.fail_next("under", Transient("throttled"))
     outcome = world.provision()
@@ -69,7 +69,7 @@ def test_while_ssm_is_throttled_the_records_are_in_force() -> None:
     assert in_ec2(world) == 1
 
 
-def test_roles_that_share_a_policy_stop_the_queue() -> None:
+def test_roles_that_share_a_policy_stop_launches_of_their_queue() -> None:
     world = wanting("job-1")
     shared = frozenset({"arn:aws:iam::aws:policy/A"})
     world.roles.attached[arn("role", "sandbox")] = shared
@@ -78,7 +78,7 @@ def test_roles_that_share_a_policy_stop_the_queue() -> None:
     assert in_ec2(world) == 0
 
 
-def test_a_role_that_is_gone_stops_the_queue_and_no_other() -> None:
+def test_a_missing_role_stops_launches_of_its_queue_only() -> None:
     world = wanting("job-1")
     world.publish("other")
     world.configure("other", **{"pool/hot": "1"})
@@ -88,7 +88,7 @@ def test_a_role_that_is_gone_stops_the_queue_and_no_other() -> None:
     assert {i.queue for i in world.instances()} == {"other"}
 
 
-def test_jobs_for_an_architecture_without_a_template_are_told_of() -> None:
+def test_jobs_for_an_architecture_without_template_are_a_problem() -> None:
     world = wanting("job-1")
     arm = queue_stack(templates={"arm64": TEMPLATES["arm64"]})
     world.parameters.put(f"/mayfly-infra/{STACK}/queues/{QUEUE}", arm)
@@ -101,7 +101,7 @@ def test_jobs_for_an_architecture_without_a_template_are_told_of() -> None:
 # -- the end of a queue ----------------------------------------------------------------------------
 
 
-def test_a_queue_whose_stack_is_gone_is_dropped_when_nothing_is_left_of_it() -> None:
+def test_the_record_of_a_deleted_queue_stack_is_dropped_after_its_last_instance() -> None:
     world = a_world(**{"pool/hot": "1"})
     world.provision()
     world.make_ready()
@@ -118,7 +118,7 @@ def test_a_queue_whose_stack_is_gone_is_dropped_when_nothing_is_left_of_it() -> 
     assert world.fleet.all(QueueRecord) == []
 
 
-def test_it_is_not_dropped_while_a_slow_tick_launches_for_it() -> None:
+def test_the_record_of_a_deleted_queue_stack_stays_while_a_slow_tick_launches() -> None:
     world = a_world()
     (record,) = world.fleet.all(QueueRecord)
     view = gather(record, world.provision_ports, NOW)
@@ -131,7 +131,7 @@ def test_it_is_not_dropped_while_a_slow_tick_launches_for_it() -> None:
     assert len(world.fleet.all(QueueRecord)) == 1
 
 
-def test_a_queue_that_lost_its_race_is_left_to_the_next_tick() -> None:
+def test_a_queue_record_that_lost_its_race_is_written_by_the_next_tick() -> None:
     world = a_world()
     world.configure(**{"pool/hot": "1"})
     world.fleet.fail_next("write", Conflict("another tick was first"))

@@ -19,7 +19,7 @@ S, C = InstanceState, ClaimState
 # -- overstaying -----------------------------------------------------------------------------------
 
 
-def test_a_host_that_never_reports_is_condemned_heard_terminated_and_closed() -> None:
+def test_a_silent_host_is_condemned_then_terminated_then_closed_and_its_console_kept() -> None:
     world = launched()
     world.machines.machines[str(world.instance().instance_id)].console = "kernel panic"
     world.after(5, seconds=1).reap()
@@ -35,7 +35,7 @@ def test_a_host_that_never_reports_is_condemned_heard_terminated_and_closed() ->
     assert "09:00:00 launching: EC2 launched the instance" in text
 
 
-def test_a_second_tick_does_nothing_again() -> None:
+def test_a_repeated_tick_of_reap_changes_nothing() -> None:
     world = launched()
     world.after(6).reap()
     assert not world.reap().changed
@@ -45,7 +45,7 @@ def test_a_second_tick_does_nothing_again() -> None:
     assert world.ledger().live == 0
 
 
-def test_last_words_that_could_not_be_kept_are_kept_by_the_next_tick() -> None:
+def test_throttled_last_words_are_kept_by_the_next_tick() -> None:
     world = launched()
     world.words.fail_next("keep", Transient("throttled"))
     world.after(6).reap()
@@ -55,7 +55,7 @@ def test_last_words_that_could_not_be_kept_are_kept_by_the_next_tick() -> None:
     assert world.instance().words_kept
 
 
-def test_a_host_that_is_gone_already_is_heard_before_its_rows_are_cleared() -> None:
+def test_last_words_of_an_ended_host_are_kept_before_its_rows_are_cleared() -> None:
     world = launched()
     world.report(world.instance(), "failed", words="dd: no space left")
     world.machines.end(str(world.instance().instance_id), "Client.InstanceInitiatedShutdown")
@@ -69,7 +69,7 @@ def test_a_host_that_is_gone_already_is_heard_before_its_rows_are_cleared() -> N
     assert world.mailbox.rows == {}
 
 
-def test_a_log_group_that_is_gone_keeps_nothing_open() -> None:
+def test_a_missing_log_group_keeps_no_record_open() -> None:
     world = launched()
     world.words.fail_next("keep", Misconfigured("no such log group"), times=9)
     world.machines.end(str(world.instance().instance_id), "Server.InternalError")
@@ -78,7 +78,7 @@ def test_a_log_group_that_is_gone_keeps_nothing_open() -> None:
     assert world.instance().state is S.TERMINATED
 
 
-def test_a_host_without_console_still_has_last_words() -> None:
+def test_last_words_are_kept_without_console_output() -> None:
     world = launched()
     world.machines.fail_next("console", NotFound("gone"))
     world.after(6).reap()
@@ -99,7 +99,7 @@ def test_a_console_that_cannot_be_read_keeps_no_record_open() -> None:
 
 
 @pytest.mark.parametrize("error", [Conflict("dispatch was first"), Transient("throttled")])
-def test_nobody_is_terminated_without_its_record(error: MayflyError) -> None:
+def test_an_instance_is_terminated_only_after_its_record(error: MayflyError) -> None:
     world = launched()
     world.after(6)
     world.fleet.fail_next("write", error)
@@ -108,7 +108,7 @@ def test_nobody_is_terminated_without_its_record(error: MayflyError) -> None:
     assert world.words.kept == {}
 
 
-def test_a_job_that_is_accepted_while_reap_decides_lives() -> None:
+def test_a_job_that_is_accepted_while_reap_decides_goes_on() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.dispatch()
@@ -139,7 +139,7 @@ def test_a_running_job_survives_an_outage_of_buildkites_states() -> None:
     assert ec2_state(world) == "running"
 
 
-def test_a_running_jobs_host_that_one_answer_lacks_is_neither_closed_nor_a_stray() -> None:
+def test_a_busy_instance_missing_from_one_answer_is_neither_closed_nor_a_stray() -> None:
     world = running()
     world.machines.hidden = {str(world.instance().instance_id)}
     world.after(30).reap()
@@ -151,7 +151,7 @@ def test_a_running_jobs_host_that_one_answer_lacks_is_neither_closed_nor_a_stray
     assert world.fleet.all(Stray) == []
 
 
-def test_what_ec2_has_forgotten_is_closed_ten_minutes_later() -> None:
+def test_an_instance_that_ec2_has_forgotten_is_closed_ten_minutes_later() -> None:
     world = running()
     world.machines.forget(str(world.instance().instance_id))
     for _ in range(11):
@@ -167,7 +167,7 @@ def test_what_ec2_has_forgotten_is_closed_ten_minutes_later() -> None:
 # -- the end ---------------------------------------------------------------------------------------
 
 
-def test_a_host_whose_agent_ended_has_two_minutes_to_power_off() -> None:
+def test_a_host_has_two_minutes_to_power_off_after_the_end_of_its_agent() -> None:
     world = running()
     world.buildkite.end("job-1")
     world.report(world.instance(), "done", exit=0)
@@ -179,7 +179,7 @@ def test_a_host_whose_agent_ended_has_two_minutes_to_power_off() -> None:
     assert ec2_state(world) == "shutting-down"
 
 
-def test_claim_instance_slot_and_rows_end_together() -> None:
+def test_claim_instance_slot_and_mailbox_rows_end_together() -> None:
     world = running()
     world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
     world.reap()
@@ -190,7 +190,7 @@ def test_claim_instance_slot_and_rows_end_together() -> None:
     assert world.mailbox.rows == {}
 
 
-def test_rows_that_could_not_be_cleared_are_cleared_by_the_next_tick() -> None:
+def test_throttled_mailbox_rows_are_cleared_by_the_next_tick() -> None:
     world = running()
     world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
     world.mailbox.fail_next("remove", Transient("throttled"))
@@ -201,7 +201,7 @@ def test_rows_that_could_not_be_cleared_are_cleared_by_the_next_tick() -> None:
     assert world.ledger().live == 0
 
 
-def test_a_claim_that_was_seen_running_too_late_ends_too() -> None:
+def test_a_claim_seen_running_after_the_end_of_its_instance_is_finished() -> None:
     world = a_warm_world()
     world.schedule("job-1")
     world.dispatch()

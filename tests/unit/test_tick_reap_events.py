@@ -30,7 +30,7 @@ def stray(world: World, number: int = 0) -> str:
     return name
 
 
-def test_a_stray_dies_a_minute_after_it_was_seen_first() -> None:
+def test_a_tick_terminates_a_stray_a_minute_after_its_record() -> None:
     world = launched()
     name = stray(world)
     world.reap()
@@ -42,7 +42,7 @@ def test_a_stray_dies_a_minute_after_it_was_seen_first() -> None:
     assert world.fleet.all(Stray) == []
 
 
-def test_many_strays_are_an_alarm_and_live() -> None:
+def test_many_strays_raise_an_alarm_and_stay_alive() -> None:
     world = launched()
     names = [stray(world, number) for number in range(4)]
     for _ in range(3):
@@ -51,7 +51,7 @@ def test_many_strays_are_an_alarm_and_live() -> None:
     assert {world.machines.machines[name].seen.state for name in names} == {"running"}
 
 
-def test_an_instance_whose_answer_was_lost_is_no_stray_while_its_launch_is_open() -> None:
+def test_an_instance_of_an_open_launch_without_answer_is_no_stray() -> None:
     world = wanting("job-1")
     world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
     world.provision()
@@ -60,7 +60,7 @@ def test_an_instance_whose_answer_was_lost_is_no_stray_while_its_launch_is_open(
     assert world.fleet.all(Stray) == []
 
 
-def test_deadlines_are_kept_for_what_no_list_shows() -> None:
+def test_deadlines_are_kept_for_instances_that_no_list_shows() -> None:
     world = launched()
     vars(world.fleet)["queues"] = list  # its queue's record is gone
     world.after(6).reap()
@@ -68,7 +68,7 @@ def test_deadlines_are_kept_for_what_no_list_shows() -> None:
     assert ec2_state(world) == "shutting-down"
 
 
-def test_a_spot_warning_reaches_the_busy_host_and_nobody_elses() -> None:
+def test_a_spot_warning_reaches_its_busy_host_and_an_unknown_id_is_ignored() -> None:
     world = running()
     now = world.clock.now
     reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
@@ -77,14 +77,14 @@ def test_a_spot_warning_reaches_the_busy_host_and_nobody_elses() -> None:
     assert not outcome.changed
 
 
-def test_a_spot_warning_for_an_idle_host_takes_it_out_of_the_pool() -> None:
+def test_a_spot_warning_condemns_an_idle_instance() -> None:
     world = a_warm_world()
     now = world.clock.now
     reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
     assert world.instance().state is S.CONDEMNED
 
 
-def test_a_state_change_of_somebody_elses_instance_is_no_reason_for_a_tick() -> None:
+def test_a_state_change_of_an_unknown_instance_starts_no_tick() -> None:
     world = launched()
     world.after(6)
     change(world, "running", "i-of-somebody-else")
@@ -98,7 +98,7 @@ def change(world: World, state: str, instance_id: str = "") -> Outcome:
     return reap.on_state_change(world.reap_ports, told, world.clock.now)
 
 
-def test_a_host_that_is_done_is_looked_at_when_it_has_gone_and_not_while_it_goes() -> None:
+def test_a_done_host_is_closed_at_its_termination_and_not_at_its_shutdown() -> None:
     world = running()
     instance = world.instance()
     world.report(instance, "done", exit=0)
@@ -114,7 +114,7 @@ def test_a_host_that_is_done_is_looked_at_when_it_has_gone_and_not_while_it_goes
 
 
 @pytest.mark.parametrize("when", ["before it is read", "before it is cleared", "as it is closed"])
-def test_an_end_that_another_function_outruns_is_dealt_with_at_once(when: str) -> None:
+def test_an_end_that_loses_a_race_is_repeated_at_once(when: str) -> None:
     """`dispatch` notes that a job runs, often only when a short one is over."""
     world = running()
     instance = world.instance()
@@ -125,7 +125,7 @@ def test_an_end_that_another_function_outruns_is_dealt_with_at_once(when: str) -
         "before it is cleared": (world.fleet, "instance"),
         "as it is closed": (world.fleet, "write"),
     }[when]
-    outrun(world, port, call)
+    lose_race_at(world, port, call)
     told = StateChanged(str(instance.instance_id), "terminated")
     outcome = reap.on_state_change(world.reap_ports, told, world.clock.now)
     assert outcome.lost_races > 0
@@ -135,7 +135,7 @@ def test_an_end_that_another_function_outruns_is_dealt_with_at_once(when: str) -
     assert row(instance) not in world.mailbox.rows
 
 
-def outrun(world: World, port: object, call: str) -> None:
+def lose_race_at(world: World, port: object, call: str) -> None:
     """Have somebody else write the instance's record once, just before this call."""
     real = getattr(port, call)
 
@@ -147,15 +147,15 @@ def outrun(world: World, port: object, call: str) -> None:
     vars(port)[call] = overtaken
 
 
-def test_a_spot_warning_is_heeded_although_the_record_moves_on() -> None:
+def test_a_spot_warning_that_loses_a_race_is_repeated_at_once() -> None:
     world = a_warm_world()
     now = world.clock.now
-    outrun(world, world.fleet, "write")
+    lose_race_at(world, world.fleet, "write")
     reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
     assert world.instance().state is S.CONDEMNED
 
 
-def test_the_end_of_one_is_no_reason_to_look_through_the_fleet() -> None:
+def test_the_end_of_one_instance_reads_no_other_instance() -> None:
     world = running()
     ended = world.instance()
     world.configure(**{"pool/hot": "2"})
@@ -175,13 +175,13 @@ def test_the_end_of_one_is_no_reason_to_look_through_the_fleet() -> None:
     assert asked == []
 
 
-def test_a_host_that_goes_down_without_a_word_is_looked_at_at_once() -> None:
+def test_the_shutdown_of_a_host_that_reported_no_end_starts_a_tick() -> None:
     world = running()
     world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
     assert change(world, "shutting-down").changed
 
 
-def test_a_queue_whose_configuration_cannot_be_read_is_reaped_all_the_same() -> None:
+def test_a_queue_with_an_unreadable_configuration_is_reaped() -> None:
     world = launched()
     record = world.fleet.queue(QUEUE)
     assert record is not None
@@ -190,7 +190,7 @@ def test_a_queue_whose_configuration_cannot_be_read_is_reaped_all_the_same() -> 
     assert ec2_state(world) == "shutting-down"
 
 
-def test_a_host_that_failed_is_kept_for_a_look_when_an_operator_says_so() -> None:
+def test_a_failed_host_is_kept_for_the_minutes_that_the_operator_sets() -> None:
     world = launched()
     world.configure(**{"debug/keep-failed-minutes": "30"})
     world.provision()

@@ -30,7 +30,7 @@ def association(world: World) -> Association:
     return world.machines.machines[str(world.instance().instance_id)].association
 
 
-def test_a_host_is_followed_from_its_first_report_to_its_proof() -> None:
+def test_a_host_becomes_ready_by_its_reports_and_its_new_profile() -> None:
     world = launched()
     states = []
     for phase in ("booting", "bootstrapped", "sandboxed"):
@@ -49,7 +49,7 @@ def test_a_host_is_followed_from_its_first_report_to_its_proof() -> None:
 
 
 @pytest.mark.parametrize("error", [Conflict("another was first"), Transient("throttled")])
-def test_without_its_record_no_profile_is_replaced(error: MayflyError) -> None:
+def test_a_profile_is_replaced_only_after_its_record(error: MayflyError) -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
     world.fleet.fail_next("write", error)
@@ -60,7 +60,7 @@ def test_without_its_record_no_profile_is_replaced(error: MayflyError) -> None:
     assert association(world).profile == SANDBOX
 
 
-def test_a_host_that_reap_has_condemned_in_between_keeps_its_old_profile() -> None:
+def test_a_host_condemned_during_a_tick_of_sandbox_keeps_its_profile() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
     view = sandbox.gather(world.sandbox_ports, wide=True)
@@ -72,7 +72,7 @@ def test_a_host_that_reap_has_condemned_in_between_keeps_its_old_profile() -> No
     assert association(world).profile == BOOTSTRAP
 
 
-def test_a_replacement_that_failed_is_tried_again_from_what_ec2_shows() -> None:
+def test_a_throttled_replacement_is_repeated_by_the_next_tick() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
     world.machines.fail_next("replace_profile", Transient("throttled"))
@@ -83,7 +83,7 @@ def test_a_replacement_that_failed_is_tried_again_from_what_ec2_shows() -> None:
     assert association(world).profile == SANDBOX
 
 
-def test_a_replacement_whose_answer_was_lost_is_not_repeated() -> None:
+def test_a_replacement_with_a_lost_answer_is_not_repeated() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
     world.machines.fail_next("replace_profile", Transient("no answer"), done=True)
@@ -96,7 +96,7 @@ def test_a_replacement_whose_answer_was_lost_is_not_repeated() -> None:
     assert world.machines.calls["replace_profile"] == 1
 
 
-def test_an_association_that_another_tick_used_up_is_a_lost_race() -> None:
+def test_an_association_replaced_by_another_tick_is_a_conflict() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
     view = sandbox.gather(world.sandbox_ports, wide=True)
@@ -108,7 +108,7 @@ def test_an_association_that_another_tick_used_up_is_a_lost_race() -> None:
     assert association(world).profile == SANDBOX
 
 
-def test_a_proof_in_the_wrong_row_is_none() -> None:
+def test_a_proof_in_the_bootstrap_row_does_not_count() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
     world.sandbox()
@@ -120,7 +120,7 @@ def test_a_proof_in_the_wrong_row_is_none() -> None:
     assert world.instance().state is S.SWAPPING
 
 
-def test_a_profile_that_is_none_of_ours_condemns() -> None:
+def test_a_foreign_profile_condemns_the_instance() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
     machine = world.machines.machines[str(world.instance().instance_id)]
@@ -131,7 +131,7 @@ def test_a_profile_that_is_none_of_ours_condemns() -> None:
     assert world.nudges.sent[-1] == "an instance was condemned before it was ready"
 
 
-def test_ec2_is_asked_only_about_hosts_whose_profile_matters_now() -> None:
+def test_associations_are_read_only_for_hosts_that_are_set_up() -> None:
     world = launched()
     world.sandbox()
     assert world.machines.calls["associations"] == 0
@@ -141,7 +141,9 @@ def test_ec2_is_asked_only_about_hosts_whose_profile_matters_now() -> None:
 
 
 @pytest.mark.parametrize("read", ["reports", "associations"])
-def test_what_cannot_be_read_changes_nothing_and_raises_nothing(read: str) -> None:
+def test_a_throttled_read_of_sandbox_changes_nothing_and_is_left_to_the_next_tick(
+    read: str,
+) -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
     port = world.mailbox if read == "reports" else world.machines

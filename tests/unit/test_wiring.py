@@ -54,7 +54,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("function", CLIENTS)
-def test_a_function_has_its_clients_and_no_others_before_its_first_invocation(
+def test_a_function_makes_exactly_its_clients_before_its_first_invocation(
     function: str, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_HANDLER", f"app.{function}")
@@ -66,7 +66,7 @@ def test_a_function_has_its_clients_and_no_others_before_its_first_invocation(
 
 
 @pytest.mark.parametrize("handler", [None, "", "app.other", "dispatch.py"])
-def test_without_a_function_nothing_is_prepared(
+def test_without_a_known_handler_no_client_is_made(
     handler: str | None, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("_HANDLER", raising=False)
@@ -76,7 +76,7 @@ def test_without_a_function_nothing_is_prepared(
     assert made == []
 
 
-def test_a_bad_environment_is_left_to_the_invocation_which_says_so(
+def test_a_bad_environment_is_reported_by_the_invocation(
     made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_HANDLER", "app.reap")
@@ -87,7 +87,7 @@ def test_a_bad_environment_is_left_to_the_invocation_which_says_so(
         wiring.reap()
 
 
-def test_the_handlers_file_prepares_its_function() -> None:
+def test_importing_the_file_of_handlers_prepares_its_function() -> None:
     """Its import is what Lambda calls the initialisation."""
     code = "import app; from mayfly import wiring; print(wiring.sandbox.cache_info().currsize)"
     environment = {
