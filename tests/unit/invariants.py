@@ -45,8 +45,8 @@ def _proven_first(world: World) -> None:
 
 def token_stays(world: World) -> None:
     """No acquisition token is in a record, a nudge or a log."""
-    told = (*world.fleet.records.values(), *world.nudges.sent, *world.words.kept.values())
-    assert not [each for each in told if "bkjat_" in repr(each)], "token-stays"
+    kept = (*world.fleet.records.values(), *world.nudges.sent, *world.words.kept.values())
+    assert not [each for each in kept if "bkjat_" in repr(each)], "token-stays"
 
 
 def _bounded(world: World) -> None:

@@ -35,13 +35,13 @@ def test_no_call_is_made_during_a_wait_that_buildkite_asks_for(
     bench: Bench, answer: Answer, wait: float
 ) -> None:
     bench.answers(answer, Answer(200, {"states": {"a": "running"}}), NOTHING)
-    with pytest.raises(Transient) as told:
+    with pytest.raises(Transient) as caught:
         bench.stacks.states(["a"])
-    assert told.value.retry_after == wait
+    assert caught.value.retry_after == wait
     bench.clock.now += wait - 0.5
-    with pytest.raises(Transient) as told:
+    with pytest.raises(Transient) as caught:
         bench.stacks.states(["a"])
-    assert told.value.retry_after == pytest.approx(0.5)
+    assert caught.value.retry_after == pytest.approx(0.5)
     assert len(bench.server.asked) == 1, "no call was made while Buildkite asked for patience"
     bench.clock.now += 0.6
     assert bench.stacks.states(["a"]) == {"a": "running"}
@@ -51,9 +51,9 @@ def test_no_call_is_made_once_the_rate_limit_window_is_used_up(bench: Bench) -> 
     used_up = {"RateLimit-Limit": "20", "RateLimit-Remaining": "0", "RateLimit-Reset": "1"}
     bench.answers(Answer(200, {"states": {}}, used_up), NOTHING)
     bench.stacks.states(["a"])
-    with pytest.raises(Transient) as told:
+    with pytest.raises(Transient) as caught:
         bench.stacks.states(["a"])
-    assert told.value.retry_after == 1
+    assert caught.value.retry_after == 1
     bench.stacks.reserve(["a"], 300)  # another endpoint has a window of its own
     assert len(bench.server.asked) == 2
 
@@ -67,9 +67,9 @@ def test_calls_pass_while_the_rate_limit_window_has_some_left(bench: Bench) -> N
 
 def test_an_error_without_a_wait_lets_the_next_call_pass(bench: Bench) -> None:
     bench.answers(Answer(500, {}), Answer(200, {"states": {}}))
-    with pytest.raises(Transient) as told:
+    with pytest.raises(Transient) as caught:
         bench.stacks.states(["a"])
-    assert told.value.retry_after is None
+    assert caught.value.retry_after is None
     assert bench.stacks.states(["a"]) == {}
 
 
@@ -78,9 +78,9 @@ def test_at_most_the_stated_lists_are_made_in_a_second(bench: Bench) -> None:
     for _ in range(LISTS):
         bench.stacks.jobs("deploy")
         bench.clock.now += 0.1
-    with pytest.raises(Transient) as told:
+    with pytest.raises(Transient) as caught:
         bench.stacks.jobs("deploy")
-    assert told.value.retry_after == pytest.approx(1 - 0.1 * LISTS)
+    assert caught.value.retry_after == pytest.approx(1 - 0.1 * LISTS)
     bench.clock.now += 0.3
     bench.stacks.jobs("deploy")
     assert len(bench.server.asked) == LISTS + 1

@@ -103,8 +103,8 @@ def test_without_a_list_from_buildkite_no_job_is_opened() -> None:
 
 def test_a_listed_job_that_has_a_claim_is_not_opened_again() -> None:
     assert opened(decided(a_view(a_job(), claims=(a_claim(),)))) == []
-    told = a_claim(state=ClaimState.FAILED, told=False)
-    assert opened(decided(a_view(a_job(), claims=(told,)))) == []
+    untold = a_claim(state=ClaimState.FAILED, told=False)
+    assert opened(decided(a_view(a_job(), claims=(untold,)))) == []
 
 
 @pytest.mark.parametrize("state", [ClaimState.WAITING, ClaimState.ASSIGNED, ClaimState.RUNNING])
@@ -167,9 +167,9 @@ def test_a_denied_job_is_recorded_then_failed_at_buildkite_without_a_launch() ->
     (claim,) = opened(actions)
     assert (claim.state, claim.told) == (ClaimState.FAILED, False)
     assert f"Queue {QUEUE} does not take this job" in claim.reason
-    told = actions[1]
-    assert isinstance(told, FailJob)
-    assert (told.reason, told.claim.version) == (claim.reason, 1)
+    failure = actions[1]
+    assert isinstance(failure, FailJob)
+    assert (failure.reason, failure.claim.version) == (claim.reason, 1)
 
 
 def test_without_a_registered_repository_a_job_is_denied() -> None:
@@ -199,10 +199,10 @@ def test_the_last_failed_attempt_is_recorded_then_told_to_buildkite() -> None:
     claim = assigned(attempt=3)
     actions = decided(a_view(claims=(claim,), instances={gone.key: gone}))
     assert kinds(actions) == [WriteRecords, FailJob]
-    told = actions[1]
-    assert isinstance(told, FailJob)
-    assert (told.claim.state, told.claim.version) == (ClaimState.FAILED, claim.version + 1)
-    assert "gave up after 3 attempts" in told.reason
+    failure = actions[1]
+    assert isinstance(failure, FailJob)
+    assert (failure.claim.state, failure.claim.version) == (ClaimState.FAILED, claim.version + 1)
+    assert "gave up after 3 attempts" in failure.reason
 
 
 def test_the_candidates_of_a_list_are_the_jobs_opened() -> None:

@@ -54,7 +54,7 @@ def ready(number: int, minutes: float = 0, spec: str = SPEC, **changes: Any) -> 
     return an_instance(S.READY, number, since=ago(minutes), spec=spec, **changes)
 
 
-def gone(actions: list[ProvisionAction]) -> list[int]:
+def condemned(actions: list[ProvisionAction]) -> list[int]:
     """Slots of the instances that are condemned."""
     return [saves(a)["Instance"].key.number for a in actions if isinstance(a, WriteRecords)]
 
@@ -67,7 +67,7 @@ def launched(actions: list[ProvisionAction]) -> int:
 class Idle:
     story: str
     instances: tuple[Instance, ...]
-    gone: list[int]
+    condemned: list[int]
     waiting: int = 0
     config: dict[str, Any] = field(default_factory=dict)
 
@@ -96,18 +96,18 @@ IDLE = [
 @pytest.mark.parametrize("row", IDLE, ids=lambda row: row.story)
 def test_which_idle_instances_are_condemned(row: Idle) -> None:
     view = a_view(*row.instances, waiting=row.waiting)
-    assert gone(decide(view, a_config(**row.config), NOW)) == row.gone
+    assert condemned(decide(view, a_config(**row.config), NOW)) == row.condemned
 
 
 @pytest.mark.parametrize("state", [s for s in S if s is not S.READY])
 def test_only_idle_instances_are_retired(state: InstanceState) -> None:
     one = an_instance(state, since=ago(9999), spec=OLD)
-    assert gone(decide(a_view(one), a_config(), NOW)) == []
+    assert condemned(decide(a_view(one), a_config(), NOW)) == []
 
 
 def test_an_idle_instance_of_another_shape_is_condemned() -> None:
     other = ready(0, 9, shape=replace(SHAPE, instance_types=(TYPES[0],)))
-    assert gone(decide(a_view(other, ready(1, 9)), a_config(hot=1), NOW)) == [0]
+    assert condemned(decide(a_view(other, ready(1, 9)), a_config(hot=1), NOW)) == [0]
 
 
 def test_a_retired_instance_keeps_the_reason() -> None:
@@ -135,7 +135,7 @@ class Pool:
         live = len(self.instances) + len(self.closing)
         view = a_view(*self.instances, live=live)
         actions = decide(view, self.config, self.now)
-        leaving = gone(actions)
+        leaving = condemned(actions)
         self.closing = [i for i in self.instances if i.key.number in leaving]
         self.instances = [i for i in self.instances if i.key.number not in leaving]
         for _ in range(launched(actions)):
@@ -180,7 +180,7 @@ def test_without_room_outdated_instances_are_condemned_two_at_a_time(hot: int) -
 def test_a_full_pool_below_its_target_condemns_no_outdated_instance() -> None:
     instances = (ready(0, 0, OLD), ready(1, 0, OLD), an_instance(S.BOOTING, 2))
     view = a_view(*instances, live=4)
-    assert gone(decide(view, a_config(hot=4, max_instances=4), NOW)) == []
+    assert condemned(decide(view, a_config(hot=4, max_instances=4), NOW)) == []
 
 
 def test_an_outdated_instance_without_successor_is_condemned_once_overdue() -> None:
@@ -188,8 +188,8 @@ def test_an_outdated_instance_without_successor_is_condemned_once_overdue() -> N
     still = ready(0, late.total_seconds() / 60)
     over = ready(0, late.total_seconds() / 60 + 1)
     config = a_config(hot=1)
-    assert gone(decide(a_view(still, refused="shared"), config, NOW)) == []
-    assert gone(decide(a_view(over, refused="shared"), config, NOW)) == [0]
+    assert condemned(decide(a_view(still, refused="shared"), config, NOW)) == []
+    assert condemned(decide(a_view(over, refused="shared"), config, NOW)) == [0]
 
 
 def test_no_successor_is_launched_while_enough_are_coming() -> None:

@@ -202,7 +202,7 @@ def test_a_failed_host_does_not_delay_another_host() -> None:
     assert [step_of(action) for action in decide(view, NOW)] == ["condemned", "ready", "nudge"]
 
 
-def looked_at(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
+def wants_answer_and_tick(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
     soon = imminent(SandboxView((instance,), reports, {}), NOW + PREPARED_IMAGE)
     return wants_associations(instance, reports, wide=True), soon
 
@@ -221,16 +221,16 @@ def looked_at(instance: Instance, reports: dict[str, Report]) -> tuple[bool, boo
 def test_only_an_imminent_swap_needs_ec2s_associations_and_another_tick_soon(
     state: InstanceState, reports: dict[str, Report], close: bool
 ) -> None:
-    assert looked_at(an_instance(state), reports) == (close, close)
+    assert wants_answer_and_tick(an_instance(state), reports) == (close, close)
 
 
 @pytest.mark.parametrize(("age", "soon"), [(timedelta(0), True), (PREPARED_IMAGE, False)])
 def test_a_host_that_has_just_booted_needs_another_tick_soon(age: timedelta, soon: bool) -> None:
     host = replace(an_instance(S.BOOTING), since=NOW - age)
     assert imminent(SandboxView((host,), {B: BOOTING}, {}), NOW) is soon
-    step_of = an_instance(S.LAUNCHING)
-    assert imminent(SandboxView((step_of,), {B: BOOTING}, {}), NOW)
-    assert not imminent(SandboxView((step_of,), {}, {}), NOW)
+    launching = an_instance(S.LAUNCHING)
+    assert imminent(SandboxView((launching,), {B: BOOTING}, {}), NOW)
+    assert not imminent(SandboxView((launching,), {}, {}), NOW)
 
 
 @pytest.mark.parametrize(

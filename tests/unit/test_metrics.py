@@ -165,9 +165,9 @@ def test_a_metric_is_sent_with_its_unit_and_dimensions(
     assert [set(names) for names in directive["Dimensions"]] == [set(metrics.Dimension)]
     assert sent[metrics.Dimension.SERVICE] == story.service
     assert story.service in metric.services
-    told = {each["Name"] for each in directive["Metrics"]}
-    assert told <= set(Metric)
-    assert told - {metric} <= {Metric.BAD_CONFIGURATION}
+    names = {each["Name"] for each in directive["Metrics"]}
+    assert names <= set(Metric)
+    assert names - {metric} <= {Metric.BAD_CONFIGURATION}
 
 
 @pytest.mark.parametrize("service", Service)

@@ -39,7 +39,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[FunctionLog]:
 
 
 @observe.invocation
-def says(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+def log_what_is_said(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
     """A handler that says what it is told."""
     log.info("said", extra={"what": event["say"]})
     return {}
@@ -89,11 +89,11 @@ def test_a_secret_is_scrubbed_from_every_part_of_a_log_line(
 @secret
 def test_an_error_that_leaves_a_function_has_no_secret(secret: str, written: FunctionLog) -> None:
     @observe.invocation
-    def fails(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+    def fail(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
         raise ValueError(f"bad {secret}")
 
     with pytest.raises(observe.FunctionFailed) as caught:
-        fails({}, FIRST)
+        fail({}, FIRST)
     assert secret not in str(caught.value)
     assert "ValueError: bad" in str(caught.value)
     # The runtime prints what is chained to an exception as well.
@@ -133,22 +133,22 @@ def test_a_log_line_names_function_and_stack(written: FunctionLog) -> None:
 def test_log_lines_name_their_request_and_whether_it_is_a_cold_start(
     written: FunctionLog,
 ) -> None:
-    says({"say": 1}, FIRST)
-    says({"say": 2}, SECOND)
-    told = [(x["what"], x["function_request_id"], x["cold_start"]) for x in written.lines]
-    assert told == [(1, "first", True), (2, "second", False)]
+    log_what_is_said({"say": 1}, FIRST)
+    log_what_is_said({"say": 2}, SECOND)
+    named = [(x["what"], x["function_request_id"], x["cold_start"]) for x in written.lines]
+    assert named == [(1, "first", True), (2, "second", False)]
     assert {line["function_name"] for line in written.lines} == {"ci-dispatch"}
     assert {line["function_arn"] for line in written.lines} == {FIRST.invoked_function_arn}
 
 
 def test_the_log_line_of_a_thread_names_the_request(written: FunctionLog) -> None:
     @observe.invocation
-    def asks(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+    def log_in_a_thread(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
         with ThreadPoolExecutor() as pool:
             pool.submit(log.info, "from a thread").result()
         return {}
 
-    asks({}, FIRST)
+    log_in_a_thread({}, FIRST)
     assert written.lines[0]["function_request_id"] == "first"
 
 
@@ -228,18 +228,18 @@ def test_metrics_are_sent_once_an_invocation(
     written: FunctionLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @observe.invocation
-    def counts(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+    def count_problems(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
         observe.count(Metric.BAD_CONFIGURATION, 2)
         observe.count(Metric.BAD_CONFIGURATION)
         return {}
 
-    counts({}, FIRST)
+    count_problems({}, FIRST)
     line = json.loads(capsys.readouterr().out)
     assert sum(line["BadConfiguration"]) == 3
-    (told,) = line["_aws"]["CloudWatchMetrics"]
-    assert told["Namespace"] == "Mayfly"
-    assert told["Metrics"] == [{"Name": "BadConfiguration", "Unit": "Count"}]
-    assert {name for names in told["Dimensions"] for name in names} == {"service", "stack"}
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Mayfly"
+    assert directive["Metrics"] == [{"Name": "BadConfiguration", "Unit": "Count"}]
+    assert {name for names in directive["Dimensions"] for name in names} == {"service", "stack"}
     assert (line["service"], line["stack"]) == ("dispatch", "ci")
     assert (line["function_request_id"], line["function_name"]) == ("first", "ci-dispatch")
 
@@ -248,17 +248,17 @@ def test_metrics_of_a_failed_function_are_sent(
     written: FunctionLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @observe.invocation
-    def fails(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
+    def fail(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
         observe.count(Metric.UNREADABLE_REPORT)
         raise ValueError
 
     with pytest.raises(observe.FunctionFailed):
-        fails({}, FIRST)
+        fail({}, FIRST)
     assert json.loads(capsys.readouterr().out)["UnreadableReport"] == [1]
 
 
 def test_an_invocation_without_metrics_prints_none(
     written: FunctionLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    says({"say": 1}, FIRST)
+    log_what_is_said({"say": 1}, FIRST)
     assert capsys.readouterr().out == ""

@@ -194,8 +194,8 @@ def reason(config: QueueConfig, repository: str | None = None, **changes: str) -
 
 
 def test_a_denial_names_the_job_the_missing_conditions_and_the_remedy() -> None:
-    told = reason(queue("pipeline=web branch=release/* source=ui"))
-    assert told == (
+    text = reason(queue("pipeline=web branch=release/* source=ui"))
+    assert text == (
         "Queue deploy does not take this job (pipeline web, repository github.com/acme/web, "
         "branch main, source webhook, not from a fork): a rule that is for this pipeline asks for "
         "another branch and source. Run it on another queue, or ask those who own the policy of "
@@ -204,26 +204,26 @@ def test_a_denial_names_the_job_the_missing_conditions_and_the_remedy() -> None:
 
 
 def test_a_denial_shows_no_rule_for_another_pipeline() -> None:
-    told = reason(queue("pipeline=secret-project repository=git@example.org:hidden/thing"))
-    assert "none of its rules is for this pipeline and repository" in told
-    assert "secret" not in told
-    assert "hidden" not in told
+    text = reason(queue("pipeline=secret-project repository=git@example.org:hidden/thing"))
+    assert "none of its rules is for this pipeline and repository" in text
+    assert "secret" not in text
+    assert "hidden" not in text
 
 
 def test_a_denial_by_an_unreadable_policy_says_so() -> None:
-    told = reason(QueueConfig(queue="deploy", rules=(UNREADABLE,)))
-    assert "its policy cannot be read at present" in told
+    text = reason(QueueConfig(queue="deploy", rules=(UNREADABLE,)))
+    assert "its policy cannot be read at present" in text
 
 
 def test_a_denial_for_a_fork_says_so() -> None:
-    told = reason(queue("pipeline=web branch=main"), **FROM_A_FORK)
-    assert "branch main, source webhook, from a fork)" in told
-    assert "asks for another origin." in told
+    text = reason(queue("pipeline=web branch=main"), **FROM_A_FORK)
+    assert "branch main, source webhook, from a fork)" in text
+    assert "asks for another origin." in text
 
 
 def test_a_denial_names_the_conditions_of_the_closest_rule() -> None:
-    told = reason(queue("pipeline=web branch=a source=ui", "pipeline=web branch=a"))
-    assert "asks for another branch." in told
+    text = reason(queue("pipeline=web branch=a source=ui", "pipeline=web branch=a"))
+    assert "asks for another branch." in text
 
 
 @pytest.mark.parametrize(
@@ -234,20 +234,20 @@ def test_a_denial_names_the_conditions_of_the_closest_rule() -> None:
     ],
 )
 def test_a_denial_by_the_registered_repository_says_so(registered: str | None, words: str) -> None:
-    told = reason(queue(repository_from=TEMPLATE), registered)
-    assert words in told
-    assert "other.git" not in told
+    text = reason(queue(repository_from=TEMPLATE), registered)
+    assert words in text
+    assert "other.git" not in text
 
 
 def test_a_denial_shows_no_password_and_no_control_character() -> None:
-    told = reason(
+    text = reason(
         queue("pipeline=api"),
         BUILDKITE_REPO="https://me:hunter2@github.com/acme/web.git",
         BUILDKITE_BRANCH="main\x1b[2J\nQueue deploy takes this job" + "x" * 5000,
     )
-    assert "hunter2" not in told
-    assert told.isprintable()
-    assert len(told) < 1000
+    assert "hunter2" not in text
+    assert text.isprintable()
+    assert len(text) < 1000
     assert "hunter2" not in reason(
         queue("pipeline=api"), BUILDKITE_REPO="https://me:hunter2@github.com//acme"
     )

@@ -69,16 +69,16 @@ def test_dispatch_opens_a_listed_job_with_a_closed_claim_at_any_place_of_the_lis
     many = [f"job-{n:02}" for n in range(2 * OPEN_AT_ONCE)]
     claimed: list[str] = []
 
-    def come() -> None:
+    def schedule_many() -> None:
         world.fleet.write([Save(old)])
         world.schedule(*many)
         world.schedule("urgent", priority=9)
 
-    def see() -> None:
+    def note_waiting_claims() -> None:
         found = world.fleet.all(Claim)
         claimed.extend(claim.job for claim in found if claim.state is C.WAITING)
 
-    Script(world, 5, {6: come, 7: see}).dispatch()
+    Script(world, 5, {6: schedule_many, 7: note_waiting_claims}).dispatch()
     assert len(claimed) == OPEN_AT_ONCE
     assert "urgent" in claimed
 
@@ -139,11 +139,11 @@ def test_running_claims_are_read_every_fifteen_seconds() -> None:
     script = Script(world, 40, {1: lambda: world.accept("job-1")})
     ended: list[datetime] = []
 
-    def end() -> None:
+    def end_job() -> None:
         world.buildkite.end("job-1")
         ended.append(world.clock.now)
 
-    script.events[5] = end
+    script.events[5] = end_job
     script.dispatch()
     claim = world.claim("job-1")
     assert claim.state is C.FINISHED

@@ -68,8 +68,8 @@ def test_a_job_that_does_not_match_its_queue_is_logged_once(
     world = a_world()
     world.schedule("job-1", rules=(f"queue={QUEUE}", "gpu=yes"))
     with caplog.at_level("WARNING", logger="mayfly"):
-        told = [world.dispatch().unmatched for _ in range(3)]
-    assert told == [1, 0, 0]
+        unmatched = [world.dispatch().unmatched for _ in range(3)]
+    assert unmatched == [1, 0, 0]
     assert caplog.messages == [
         f"job job-1 does not match queue `{QUEUE}`: rule gpu=yes, the queue has no tag gpu"
     ]
@@ -119,9 +119,9 @@ def test_a_dead_host_gives_another_attempt_and_the_last_attempt_fails_the_job() 
         world.make_ready()
     assert world.claim("job-1").state is C.FAILED
     assert world.claim("job-1").told
-    told = world.buildkite.known["job-1"].told
-    assert told.startswith("Mayfly gave up after 2 attempts")
-    assert "Server.InternalError" in told
+    reason = world.buildkite.known["job-1"].told
+    assert reason.startswith("Mayfly gave up after 2 attempts")
+    assert "Server.InternalError" in reason
 
 
 def test_of_several_jobs_the_most_urgent_gets_the_only_instance() -> None:

@@ -94,8 +94,8 @@ def test_a_state_change_of_an_unknown_instance_starts_no_tick() -> None:
 
 
 def change(world: World, state: str, instance_id: str = "") -> Outcome:
-    told = StateChanged(instance_id or str(world.instance().instance_id), state)
-    return reap.on_state_change(world.reap_ports, told, world.clock.now)
+    event = StateChanged(instance_id or str(world.instance().instance_id), state)
+    return reap.on_state_change(world.reap_ports, event, world.clock.now)
 
 
 def test_a_done_host_is_closed_at_its_termination_and_not_at_its_shutdown() -> None:
@@ -109,8 +109,8 @@ def test_a_done_host_is_closed_at_its_termination_and_not_at_its_shutdown() -> N
     closed = world.fleet.instance(instance.key)
     assert closed is not None
     assert closed.state is S.TERMINATED
-    told = StateChanged(str(instance.instance_id), "terminated")
-    assert reap.on_state_change(world.reap_ports, told, world.clock.now).changed is False
+    event = StateChanged(str(instance.instance_id), "terminated")
+    assert reap.on_state_change(world.reap_ports, event, world.clock.now).changed is False
 
 
 @pytest.mark.parametrize("when", ["before it is read", "before it is cleared", "as it is closed"])
@@ -126,8 +126,8 @@ def test_an_end_that_loses_a_race_is_repeated_at_once(when: str) -> None:
         "as it is closed": (world.fleet, "write"),
     }[when]
     lose_race_at(world, port, call)
-    told = StateChanged(str(instance.instance_id), "terminated")
-    outcome = reap.on_state_change(world.reap_ports, told, world.clock.now)
+    event = StateChanged(str(instance.instance_id), "terminated")
+    outcome = reap.on_state_change(world.reap_ports, event, world.clock.now)
     assert outcome.lost_races > 0
     closed = world.fleet.instance(instance.key)
     assert closed is not None
@@ -164,8 +164,8 @@ def test_the_end_of_one_instance_reads_no_other_instance() -> None:
     world.after(6)  # the new ones have been overdue since
     asked: list[str] = []
     vars(world.fleet)["instances"] = lambda queue, _: asked.append(queue)
-    told = StateChanged(str(ended.instance_id), "terminated")
-    assert reap.on_state_change(world.reap_ports, told, world.clock.now).changed
+    event = StateChanged(str(ended.instance_id), "terminated")
+    assert reap.on_state_change(world.reap_ports, event, world.clock.now).changed
     closed = world.fleet.instance(ended.key)
     assert closed is not None
     assert closed.state is S.TERMINATED
