@@ -1,4 +1,4 @@
-"""Who may import whom, what decisions may not touch, and how long a file may be."""
+"""Direction of imports, purity of decisions, place of clock and environment, names, file length."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ WORLD = {"boto3", "botocore", "requests", "urllib3", "aws_lambda_powertools"}
 
 
 def part(name: str) -> str:
-    """The part that a module belongs to: `dispatch` for `mayfly.dispatch.tick`.
+    """The part of a module: `dispatch` for `mayfly.dispatch.tick`.
 
-    What control plane and host say to each other is one part, `protocol`.
+    All modules of `mayfly_protocol` are one part, `protocol`.
     """
     package, _, rest = name.partition(".")
     return "protocol" if package == PROTOCOL.name else rest.partition(".")[0]
@@ -94,11 +94,11 @@ PURE = {
     "mayfly.config.shapes",
     "mayfly.tick.actions",
 }
-"""Decisions and what they are made of: no clock, no environment, no randomness, no world."""
+"""Modules of decisions and of their values: no clock, no environment, no randomness, no I/O."""
 
 
 def imported(path: Path) -> set[str]:
-    """Dotted names of all that a file imports, those for type checkers alone left out."""
+    """Dotted names that a file imports at run time; imports under TYPE_CHECKING are omitted."""
     names = set()
     for node in _at_run_time(tree(path)):
         if isinstance(node, ast.Import):
@@ -142,7 +142,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 def reach(name: str) -> set[str]:
-    """The module, and every module of the control plane or the protocol that it brings along."""
+    """This module, and every module of the control plane or the protocol that its import loads."""
     found, rest = {name}, [name]
     while rest:
         path = CONTROL_PLANE_RUNS[rest.pop()]
@@ -196,7 +196,7 @@ def test_the_emulator_of_buildkite_knows_nothing_of_mayfly(name: str) -> None:
 
 
 LAB = {"mayfly_lab", "buildkite_emulator", *(path.name for path in ROOT.glob("lab/tests/*"))}
-"""What lies in `lab/`; its tests are packages of their own."""
+"""Packages of `lab/`, with its tests, which are packages too."""
 
 
 def test_nothing_imports_the_lab() -> None:
@@ -269,7 +269,7 @@ def test_a_function_imports_no_adapter(name: str) -> None:
 
 
 DISPATCH_DECIDES = ("settled", "opened", "bound")
-"""Dispatch decides once for each of its questions; the others decide once."""
+"""Modules of dispatch with a decision, one for each of its questions; other functions have one."""
 
 
 def test_every_function_decides_in_a_pure_module() -> None:
@@ -289,26 +289,26 @@ def test_a_decision_reaches_no_clock_no_environment_and_no_randomness(name: str)
     for module in reach(name):
         path = CONTROL_PLANE_RUNS[module]
         impure = roots(path) & IMPURE
-        assert not impure, f"{module} imports {impure}, and {name} reaches it"
-        assert not clocks(path), f"{module} reads a clock, and {name} reaches it"
-        assert not environment(path), f"{module} reads the environment, and {name} reaches it"
+        assert not impure, f"{name} reaches {module}, which imports {impure}"
+        assert not clocks(path), f"{name} reaches {module}, which reads a clock"
+        assert not environment(path), f"{name} reaches {module}, which reads the environment"
 
 
 def clocks(path: Path) -> set[str]:
-    """What a file calls that reads a clock."""
+    """Clock functions that a file calls."""
     calls = (node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
     called = (call.func.attr for call in calls if isinstance(call.func, ast.Attribute))
     return set(called) & CLOCKS
 
 
 def environment(path: Path) -> set[str]:
-    """What a file names that reads the environment."""
+    """Attributes of `os` by which a file reads the environment."""
     names = (node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute))
     return set(names) & {"environ", "getenv", "environb"}
 
 
 READS_THE_CLOCK = {"mayfly.invoke", "mayfly.adapters.dynamodb.fleet"}
-"""The edge of an invocation; and an adapter's default for dates that decide nothing."""
+"""The edge of an invocation, and the default clock of an adapter, for dates that decide nothing."""
 
 
 @pytest.mark.parametrize("name", sorted(MAYFLY))
@@ -326,7 +326,7 @@ def test_the_environment_is_read_in_one_place(name: str) -> None:
 LONGEST = 400
 VAGUE = {"manager", "helper", "helpers", "util", "utils", "misc", "common", "info", "handle"}
 STANDARD_LIBRARY_NAMES = {"handle", "handle_one_request"}
-"""Names that the standard library's servers ask their subclasses for."""
+"""Methods that the standard library's servers call on their subclasses."""
 
 
 def words(name: str) -> set[str]:
@@ -334,7 +334,7 @@ def words(name: str) -> set[str]:
 
 
 def names(path: Path) -> Iterator[str]:
-    """What a file is called, and what it defines."""
+    """The stem of a file, then the names of its functions and classes."""
     yield path.stem
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

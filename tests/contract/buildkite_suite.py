@@ -1,7 +1,8 @@
 """The promises of `mayfly.ports.Buildkite`, held by the fake and by the Stacks API alike.
 
-`test_port_buildkite.py` here holds the fake to them; the lab's file of that name holds the real
-adapter to them, which speaks over HTTP to the lab's emulator. Both bring the fixture `world`.
+`test_port_buildkite.py` beside this file runs the suite on the fake. The lab's file of that name
+runs the suite on the real adapter, which speaks over HTTP to the lab's emulator. Both files bring
+the fixture `world`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Buildkite that the suite is run against, and what users and agents do there."""
+"""The Buildkite under the suite, with the acts of users and agents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OWNER = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly/1"
 
 
 class Clock:
-    """Real time, and what a test adds to it: limits count real seconds."""
+    """Real time, because limits count real seconds, plus the seconds that a test adds."""
 
     def __init__(self) -> None:
         self._added = timedelta(0)
@@ -28,7 +28,7 @@ class Clock:
 
 
 class World(Protocol):
-    """Buildkite, and what users and agents do there."""
+    """Buildkite, with the acts of users and agents."""
 
     @property
     def buildkite(self) -> Buildkite: ...

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# moto reads this when it is imported, and its 1301 images take it a second.
+# moto reads this variable at import; loading its 1301 images takes a second.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 import boto3
@@ -26,21 +26,21 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 @pytest.fixture(scope="session")
 def client_of() -> Callable[[str], Any]:
-    """The client of a service; one session, for the models take long to load."""
+    """Makes the boto3 client of a service. One session, because service models load slowly."""
     session = boto3.Session("AKIAFAKE", "fake", "fake", region_name="eu-central-1")
     return cache(session.client)
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[None]:
-    """An AWS account for a whole module: leave in it nothing that the next test would trip over."""
+    """An AWS account for a whole module; a test must leave nothing that breaks the next test."""
     with mock_aws():
         yield
 
 
 @pytest.fixture(scope="session")
 def table_definitions() -> dict[str, dict[str, Any]]:
-    """What the template says of each table's keys and indexes, by logical id."""
+    """Keys, indexes and billing mode of each table in the template, by logical id."""
     resources = read(TEMPLATE)["Resources"]
     kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     return {
@@ -67,11 +67,11 @@ def dynamo(
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def fleet_world(request: pytest.FixtureRequest) -> World:
-    """Each of the two."""
+    """The fake fleet, then the fleet in DynamoDB."""
     return FakeWorld() if request.param == "fake" else request.getfixturevalue("dynamo")
 
 
 @pytest.fixture
 def fleet(fleet_world: World) -> Fleet:
-    """Its port."""
+    """The port of the fleet's world."""
     return fleet_world.fleet

@@ -1,4 +1,4 @@
-"""The two fleets that one suite is run against, and what a test must do or see beside them."""
+"""The fake fleet and the fleet in DynamoDB, with the mailbox beside each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAUNCHING = an_instance(state=InstanceState.LAUNCHING, instance_id="i-1")
 
 
 class World(Protocol):
-    """The fleet, and what a test must do or see beside it."""
+    """The fleet; `report` writes a mailbox row as a host does, `assignment` reads one."""
 
     @property
     def fleet(self) -> Fleet: ...

@@ -1,4 +1,4 @@
-"""The EC2 that the suite is run against, and what nobody but AWS does there."""
+"""The EC2 under the suite, with acts of AWS and operators that the port does not have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GONE = "i-0000000000000000a"
 
 
 class World(Protocol):
-    """EC2, and what nobody but AWS or an operator does there."""
+    """EC2, with acts of AWS and operators that the port does not have."""
 
     @property
     def machines(self) -> Machines: ...

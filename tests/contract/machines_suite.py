@@ -1,8 +1,8 @@
 """The promises of `mayfly.ports.Machines`, held by the fake and by EC2 alike.
 
-`test_port_machines.py` here holds the fake to them; the lab's file of that name holds the real
-adapter to them, which speaks over HTTP to the lab's EC2. Both bring the fixture `world`. What the
-adapter makes of answers that no local EC2 gives is in `tests/unit/test_adapter_ec2*.py`.
+`test_port_machines.py` beside this file runs the suite on the fake. The lab's file of that name
+runs the suite on the real adapter, which speaks over HTTP to the lab's EC2. Both files bring the
+fixture `world`. Answers that no local EC2 gives are in `tests/unit/test_adapter_ec2*.py`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def test_a_replaced_association_cannot_be_replaced_again(world: World) -> None:
     (before,) = world.machines.associations([instance])[instance]
     world.machines.replace_profile(before.id, world.sandbox)
     *former, after = world.machines.associations([instance])[instance]
-    # The former one may show for a while; how long is up to EC2.
+    # EC2 may show the former association for a while, of no stated length.
     assert {(each.id, each.state) for each in former} <= {(before.id, "disassociating")}
     assert after.id != before.id
     assert after.profile == world.sandbox

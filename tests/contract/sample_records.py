@@ -1,4 +1,4 @@
-"""Records for the contract suites: whole, and different in what a test names."""
+"""Complete records for the contract suites; a test changes fields by keyword."""
 
 from __future__ import annotations
 

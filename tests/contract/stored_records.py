@@ -1,7 +1,7 @@
-"""The records that stand in `stored_rows.json`: every kind in every state, bare and full.
+"""The records in `stored_rows.json`: every kind in every state, bare and full.
 
-The rows are data: they were written by Mayfly as of 2026-11-28, before records had a table of
-states. They are never generated anew, for rows like them are in the tables of running stacks.
+The rows are data, written by Mayfly as of 2026-11-28, before records had a table of states. Never
+generate the rows anew: the tables of running stacks hold rows like them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ CONFIG = QueueConfig(
 
 
 def claims() -> Iterator[Claim]:
-    """Each state, bare and full; a failed claim both told and still to be told."""
+    """Each state, bare and full; a failed claim both told to Buildkite and not yet told."""
     for state in map(ClaimState, CLAIM_STATES):
         bare = Claim(f"bare-{state}", "deploy", SHAPE, state, since=NOW, runnable_at=EARLIER)
         yield bare
@@ -177,5 +177,5 @@ def others() -> Iterator[Record]:
 
 
 def all_records() -> list[Record]:
-    """One for each row, in the order of the file."""
+    """One record for each row, in the order of the file."""
     return [*claims(), *launches(), *instances(), *others()]

@@ -1,6 +1,6 @@
-"""Records are read back as they were saved, and only over the version that was read.
+"""Fleet: records are read back as saved, and a save replaces only the version that was read.
 
-Held by the fake and by DynamoDB alike, as the other `test_port_fleet_*`.
+Held by the fake and by DynamoDB alike, like `test_port_fleet_writes.py`.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def test_open_launches_and_all_queues_and_strays_are_listed(fleet: Fleet) -> Non
 
 
 def test_a_list_of_records_has_every_page(fleet: Fleet) -> None:
-    # DynamoDB gives at most 1 MB at once; so many bytes need a second page.
+    # DynamoDB returns at most 1 MB a page; 15 rows of 100 kB need two pages.
     long = "x" * 100_000
     records = [QueueRecord(f"queue-{n:02}", long, "{}", "spec") for n in range(15)]
     for record in records:

@@ -1,4 +1,4 @@
-"""What one write may do at once: fence, assignments, freed slots, pointers.
+"""Fleet: one write of several changes, with fence, assignments, freed slots and pointers.
 
 Held by the fake and by DynamoDB alike.
 """

@@ -33,7 +33,7 @@ REPORT = Report(
 
 
 class World(Protocol):
-    """The mailbox, and what instances do with it."""
+    """The mailbox; `report` writes a row as an instance does, `noticed` reads its notice."""
 
     @property
     def mailbox(self) -> Mailbox: ...
@@ -60,7 +60,7 @@ class DynamoWorld:
         self.mailbox = DynamoMailbox(client, "mailbox")
 
     def write(self, row: str, report: object) -> None:
-        """What a host sends: UpdateItem of the one attribute."""
+        """Write as a host does: UpdateItem of the attribute `report` alone."""
         self.client.update_item(
             TableName="mailbox",
             Key={"key": {"S": row}},
@@ -80,7 +80,7 @@ class DynamoWorld:
 
 
 def written(report: Report, **changes: object) -> dict[str, object]:
-    """The report as the map that a host writes, which leaves out what is empty."""
+    """The report as a host writes it: a map without empty values, here with `changes`."""
     named = {**protocol.to_row(report), **changes}
     return {name: value for name, value in named.items() if value not in (None, "")}
 

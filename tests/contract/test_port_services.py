@@ -172,7 +172,7 @@ def test_a_missing_log_group_is_a_misconfiguration(aws: None, client_of: ClientO
 def roles(
     request: pytest.FixtureRequest, client_of: ClientOf
 ) -> Iterator[tuple[Roles, Callable[[str, int], str]]]:
-    """A port, and what makes a role with so many policies."""
+    """The port, and a function that makes a role with `count` policies and returns its ARN."""
     if request.param == "fake":
         fake = FakeRoles()
 

@@ -1,4 +1,4 @@
-"""Rows that an earlier Mayfly wrote are read as the records that they were, and written alike."""
+"""Rows of an earlier Mayfly are read as their records, and the records are written alike."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_stored_row_is_read_as_its_record(record: Any) -> None:
 
 @pytest.mark.parametrize("record", RECORDS, ids=key)
 def test_a_record_is_written_as_its_stored_row(record: Record) -> None:
-    """Fields that came later are the only difference."""
+    """Only fields that were added since may differ."""
     row = ITEMS[key(record)]
     written = to_item(record)
     later = {field.name for field in fields(record)} - row.keys()
@@ -57,19 +57,19 @@ def test_a_stored_queue_configuration_is_read_back() -> None:
     assert QueueConfig.from_json(queue.config) == CONFIG
 
 
-# -- a table full of such rows ---------------------------------------------------------------------
+# -- a table of stored rows ------------------------------------------------------------------------
 
 
 @pytest.fixture
 def world(dynamo: DynamoWorld) -> DynamoWorld:
-    """A table in which an earlier Mayfly has left every row."""
+    """A Fleet table with every stored row."""
     for row in ROWS:
         dynamo.client.put_item(TableName="fleet", Item=row["item"])
     return dynamo
 
 
 def stored_claims(*states: str) -> list[Claim]:
-    """Open claims that stand in the file, in the order of their keys."""
+    """Open claims of the file in these states, in the order of the file."""
     return [claim for claim in claims() if claim.state in states and claim.open]
 
 
@@ -78,7 +78,7 @@ def stored_instances(*states: str) -> list[Instance]:
 
 
 def by_name(records: Any) -> dict[str, Any]:
-    """Records by key; none of them twice."""
+    """Records by key. Asserts that every key is unique."""
     found = {key(record): record for record in records}
     assert len(found) == len(records)
     return found

@@ -1,7 +1,7 @@
-"""In-memory stand-ins of every port: the same promises, no network, no clock of their own.
+"""In-memory fakes of every port: the port's promises, without network, without own clock.
 
-Each runs the contract suite that its real adapter runs. A test or the simulator plays the world:
-it changes what the fakes hold through the methods that a port does not have.
+Each fake runs the contract suite of its real adapter. Methods that a port does not have are for a
+test that plays the world: users, agents, hosts, AWS.
 """
 
 from tests.fakes.buildkite import FakeBuildkite

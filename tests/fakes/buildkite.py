@@ -23,27 +23,27 @@ class BuildkiteJob:
     state: str = "scheduled"
     reserved_until: datetime | None = None
     told: str = ""
-    """The reason with which the stack has finished it."""
+    """The reason that the stack gave when it failed this job; empty until then."""
     exit: int | None = None
 
 
 @dataclass(slots=True)
 class BuildkiteQueue:
-    """A queue of the cluster, with its jobs that nobody has accepted yet."""
+    """A queue of the cluster; `free` has its scheduled and reserved jobs by id."""
 
     paused: bool = False
     free: dict[str, BuildkiteJob] = field(default_factory=dict)
 
 
 class FakeBuildkite(Faults):
-    """Implements `mayfly.ports.Buildkite`. Buildkite's words are the states of its jobs."""
+    """Implements `mayfly.ports.Buildkite`. Jobs have Buildkite's own states."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()
         self.queues: dict[str, BuildkiteQueue] = {}
         self.known: dict[str, BuildkiteJob] = {}
         self.owner: str | None = None
-        """Who registered the stack's key."""
+        """The owner that registered the stack's key; None before that."""
         self._clock = clock
         self._tokens: dict[str, tuple[str, datetime]] = {}
 
@@ -59,7 +59,11 @@ class FakeBuildkite(Faults):
         self.queues[queue].free[job.id] = self.known[job.id]
 
     def accept(self, job: str, token: str) -> None:
-        """Acquire a job as its agent does. Raises Conflict when the token or the job is no good."""
+        """Acquire a job as its agent does.
+
+        Raises Conflict for a token that is expired or of another job, and for a job that is neither
+        scheduled nor reserved.
+        """
         named, until = self._tokens.get(token, ("", self._clock()))
         if named != job or until <= self._clock():
             raise Conflict(f"no valid token for {job}")
@@ -72,13 +76,13 @@ class FakeBuildkite(Faults):
         self.known[job].state = "running"
 
     def end(self, job: str, exit_status: int = 0) -> None:
-        """The agent of a job reports its end; -1 is what a lost agent leaves."""
+        """End a job as its agent reports; Buildkite gives the job of a lost agent status -1."""
         job_is = self.known[job]
         job_is.state = "canceled" if job_is.state == "canceling" else "finished"
         job_is.exit = exit_status
 
     def cancel(self, job: str) -> None:
-        """Cancel a job as a user does: at once when no agent has it, else its agent is told."""
+        """Cancel a job as a user does: `canceled` at once without an agent, else `canceling`."""
         if self._state(job) in _FREE:
             self._leave(job, "canceled")
         elif self.known[job].state in {"accepted", "running"}:
@@ -154,7 +158,7 @@ class FakeBuildkite(Faults):
         return self.known[job]
 
     def _state(self, job: str) -> str:
-        """The state of a job now; a reservation that has run out is none. Empty when unknown."""
+        """The state of a job now: `scheduled` after its reservation, empty for an unknown job."""
         kept = self.known.get(job)
         if not kept:
             return ""
@@ -167,7 +171,7 @@ class FakeBuildkite(Faults):
         return kept.state
 
     def _leave(self, job: str, state: str) -> None:
-        """It cannot be reserved any more."""
+        """Set this state and take the job from its queue: nothing can reserve it any more."""
         kept = self.known[job]
         kept.state, kept.reserved_until = state, None
         del self.queues[kept.queue].free[job]

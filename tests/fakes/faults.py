@@ -1,4 +1,4 @@
-"""Errors that a test has scripted for calls to come."""
+"""Scripted errors for later calls of a fake."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Faults:
-    """Every fake is one: it counts its calls, and fails those that it was told to fail."""
+    """Base of every fake: counts calls by method, and raises the errors that a test scripts."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -18,8 +18,8 @@ class Faults:
     def fail_next(self, call: str, error: Exception, *, times: int = 1, done: bool = False) -> None:
         """Make the next calls of a method raise `error`; if `done`, after doing their work.
 
-        The latter is the lost answer: it happened, and the caller does not know. Scripts for one
-        method are played in the order in which they were written.
+        `done` plays a lost answer: the effect has happened, and the caller does not know. Errors
+        for one method are raised in the order in which they were scripted.
         """
         getattr(self, call)  # a misspelt name must not script a fault that never comes
         self._script.setdefault(call, deque()).extend([(error, done)] * times)

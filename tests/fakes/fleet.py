@@ -39,7 +39,7 @@ _Index: TypeAlias = dict[tuple[str, str], dict[str, Record]]
 
 
 class FakeFleet(Faults):
-    """Implements `mayfly.ports.Fleet`, over the rows of a FakeMailbox where it writes into them."""
+    """Implements `mayfly.ports.Fleet`; assignments are written into the rows of `mailbox`."""
 
     def __init__(self, mailbox: FakeMailbox) -> None:
         super().__init__()
@@ -52,15 +52,15 @@ class FakeFleet(Faults):
     # -- the world -----------------------------------------------------------------------------
 
     def lag(self) -> None:
-        """Let lists show the present until `catch_up`, whatever is written."""
+        """Freeze lists in their present state; later writes show after `catch_up`."""
         self._shown = {place: dict(records) for place, records in self._open.items()}
 
     def catch_up(self) -> None:
-        """Let lists show what is there again."""
+        """Let lists show the current records again."""
         self._shown = None
 
     def all(self, kind: type[AnyRecord]) -> list[AnyRecord]:
-        """Every record of a kind, open or not, by key."""
+        """Every record of a kind, open or closed, sorted by key."""
         return [record for _, record in sorted(self.records.items()) if isinstance(record, kind)]
 
     # -- lists ---------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ class FakeFleet(Faults):
             )
 
     def _with_freed(self, key: str, record: Record) -> Record:
-        """A ledger row keeps what was freed since it was read."""
+        """The record to store: a ledger keeps the slots that were freed since its read."""
         stored = self.records.get(key)
         if isinstance(record, Ledger) and isinstance(stored, Ledger):
             since = stored.freed - record.freed

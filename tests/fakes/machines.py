@@ -1,4 +1,4 @@
-"""EC2 as a small world in memory."""
+"""EC2 in memory: instances, their profiles, capacity."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Machine:
 
     seen: Ec2Instance
     association: Association
-    """The active one."""
+    """The active association."""
     instance_type: str
     market: str
     console: str = ""
     replaced: Association | None = None
-    """The former one, which is shown until the active one is settled."""
+    """The former association, shown until the active association is settled."""
 
 
 class FakeMachines(Faults):
@@ -44,21 +44,21 @@ class FakeMachines(Faults):
         self.requests: dict[str, str] = {}
         """Every CreateFleet request that EC2 took, by client token."""
         self.capacity: dict[tuple[str, str], int] = {}
-        """What EC2 has left, by market and instance type; endless where nothing stands."""
+        """Instances that EC2 can still launch, by market and type; no entry means no limit."""
         self.hidden: set[str] = set()
         """Instances that Describe does not show."""
         self.hide_launches = False
-        """Whether Describe is to miss what is launched from now on."""
+        """Whether Describe hides instances launched from now on."""
         self._clock = clock
         self._templates = templates
         self._answers: dict[str, Launched] = {}
         self._associated: dict[str, str] = {}
-        """The instance of every association id there ever was."""
+        """Instance id by association id, for every association that was ever made."""
 
     # -- the world -----------------------------------------------------------------------------
 
     def settle(self, *instance_ids: str) -> None:
-        """Let pending changes of these instances, or of all, come to their end."""
+        """Finish the pending changes of these instances; without ids, of all instances."""
         for instance_id in instance_ids or tuple(self.machines):
             machine = self.machines[instance_id]
             if machine.seen.state == "pending":
@@ -70,7 +70,7 @@ class FakeMachines(Faults):
                 machine.replaced = None
 
     def end(self, instance_id: str, reason: str) -> None:
-        """Terminate an instance at once, as its own power-off or a lost host does."""
+        """Terminate an instance at once, as after its own power-off or the loss of its host."""
         machine = self.machines[instance_id]
         if machine.seen.state == "terminated":
             return
@@ -86,7 +86,7 @@ class FakeMachines(Faults):
         del self.machines[instance_id]
 
     def intrude(self, seen: Ec2Instance) -> None:
-        """Add an instance that Mayfly never launched, with whatever tags it shows."""
+        """Add an instance that Mayfly never launched; `seen` has its tags."""
         association = self._associate(seen.instance_id, "")
         self.machines[seen.instance_id] = Machine(seen, association, "", "on-demand")
 
@@ -204,7 +204,7 @@ def _places(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _tags(request: Mapping[str, Any]) -> tuple[str, str]:
-    """The launch and the queue that the request's instances are tagged with."""
+    """Launch and queue from the instance tags of the request; empty without a tag."""
     tags = {
         tag["Key"]: tag["Value"]
         for given in request.get("TagSpecifications", [])

@@ -12,7 +12,7 @@ from tests.fakes.faults import Faults
 
 @dataclass(slots=True)
 class MailboxRow:
-    """One row, as the tables has it."""
+    """One row of the table."""
 
     report: Report | None = None
     assignment: Mapping[str, object] | None = None
@@ -21,14 +21,14 @@ class MailboxRow:
 
 
 class FakeMailbox(Faults):
-    """Implements `mayfly.ports.Mailbox`; `rows` is what the world sees and FakeFleet assigns."""
+    """Implements `mayfly.ports.Mailbox`; hosts read `rows`, FakeFleet writes assignments there."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rows: dict[str, MailboxRow] = {}
 
     def report(self, row: str, report: Report) -> None:
-        """Write a report as the instance does: whole, and nothing else of the row."""
+        """Replace the report of a row as its instance does; other attributes of the row stay."""
         self.rows.setdefault(row, MailboxRow()).report = report
 
     def reports(self, rows: Iterable[str]) -> Mapping[str, Report]:

@@ -1,4 +1,4 @@
-"""What `sam build` makes, and the same lock built for this machine."""
+"""The output of `sam build`, and the layer of dependencies built for this machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _runs(command: Sequence[str | Path]) -> bool:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """A fresh account on this machine: nothing in its home. uv's cache alone is kept."""
+    """Environment of a fresh account with an empty home; only uv's cache is kept."""
     for tool in (UV, SAM):
         if not tool.exists():
             pytest.fail(f"{tool.relative_to(ROOT)} is missing: run `make test`")
@@ -55,7 +55,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files that a deployment needs, without what builds have left in this checkout."""
+    """A copy of the files that a deployment needs, without leftovers of builds."""
     copy = tmp_path_factory.mktemp("checkout")
     for name in ("functions", "layers", "stacks"):
         ignored = shutil.ignore_patterns("__pycache__", ".mypy_cache", ".ruff_cache")

@@ -21,7 +21,7 @@ ARN = "arn:aws:lambda:eu-west-1:123456789012:function:mayfly"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: `kind` is response, error, or init/error."""
+    """A function's answer: `kind` is response, error or init/error; `at` is by perf_counter."""
 
     kind: str
     body: Any
@@ -44,14 +44,14 @@ class RuntimeApi:
         self.events.put(None)
 
     def invoke(self, event: bytes, patience: float) -> Answer:
-        """Hand out one event; raises queue.Empty when nothing comes back in time."""
+        """Hand out one event, return its answer; raises queue.Empty after `patience` seconds."""
         self.events.put(event)
         return self.answers.get(timeout=patience)
 
 
 @contextmanager
 def runtime_api(budget: float) -> Iterator[RuntimeApi]:
-    """Serve until the block ends."""
+    """A Runtime API on loopback, served until the block ends."""
     api = RuntimeApi(budget)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
     server.daemon_threads = True
@@ -71,7 +71,7 @@ def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log no requests."""
 
         def do_GET(self) -> None:
             api.asked_at = api.asked_at or time.perf_counter()

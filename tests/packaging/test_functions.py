@@ -1,4 +1,4 @@
-"""Each function runs under Lambda's own runtime client, from what `sam build` made."""
+"""Each function runs under Lambda's own runtime client from the output of `sam build`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def running(environment: dict[str, str], host: HostBuild, log: Path) -> Iterator
     """One execution environment: the process lives over several invocations, as in Lambda."""
     with runtime_api(budget=3) as api, log.open("wb") as output:
         process = subprocess.Popen(
-            # -S: no site-packages of this machine, so that only what is shipped can be imported.
+            # -S: no site-packages of this machine, so only shipped modules can be imported.
             [host.python, "-S", "-m", "awslambdaric", environment["_HANDLER"]],
             cwd=environment["LAMBDA_TASK_ROOT"],
             env=environment | {"AWS_LAMBDA_RUNTIME_API": api.address},
@@ -93,7 +93,7 @@ def test_a_function_without_aws_leaves_its_work_to_the_next_tick(
     settings: dict[str, dict[str, str]],
     tmp_path: Path,
 ) -> None:
-    """Each event of each function is parsed and acted on, until AWS is not there to answer."""
+    """Each event of each function is parsed and handled up to its first refused AWS call."""
     environment = lambda_environment(function, built, host_build, settings)
     log = tmp_path / "log"
     with running(environment, host_build, log) as api:
@@ -125,7 +125,7 @@ def test_every_function_imports_and_its_cold_import_is_measured(
     settings: dict[str, dict[str, str]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Measured and printed; a slow machine is no defect, a missing module is."""
+    """The time is printed, not asserted: a slow machine is no defect, a missing module is one."""
     measured: dict[str, float] = {}
     for function in FUNCTIONS:
         environment = lambda_environment(function, built, host_build, settings)

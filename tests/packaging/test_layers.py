@@ -1,4 +1,4 @@
-"""What goes to Lambda is built for Lambda, whatever machine built it."""
+"""The output of `sam build` fits Lambda, on whatever machine it was built."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_dependencies_layer_has_the_locked_versions(built: Path) -> None:
             for path in packages(built).glob("*.dist-info")
         )
     }
-    # A universal lock also names what only other systems or older Pythons need.
+    # A universal lock also names packages that only other systems or older Pythons need.
     assert shipped.items() <= locked.items()
     assert {"boto3", "pydantic", "requests", "aws-lambda-powertools"} <= shipped.keys()
 

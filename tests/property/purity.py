@@ -1,4 +1,4 @@
-"""Equal views give equal actions: each decision is taken twice over what there is."""
+"""Equal views give equal actions: every decision is made twice over the present records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.world import World
 
 
 def dispatched(view: QueueView, config: QueueConfig, now: datetime) -> list[object]:
-    """What every decision of dispatch makes of one view."""
+    """The results of every decision of dispatch over one view."""
     return [
         *settle(view, config, now),
         *open_claims(view, config, now),
@@ -34,7 +34,7 @@ def dispatched(view: QueueView, config: QueueConfig, now: datetime) -> list[obje
 
 
 def decide_twice(world: World) -> None:
-    """`same-in-same-out`, for every decision of this moment."""
+    """Assert `same-in-same-out` for every decision at the world's present time."""
     now = world.clock.now
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)

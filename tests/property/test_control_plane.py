@@ -1,7 +1,7 @@
-"""All four functions in a world that does as it likes: the invariants hold at every step.
+"""All four functions in a world of random events: the invariants hold at every step.
 
-The world lives on one virtual clock. Hypothesis chooses who acts next, what fails, and when; at the
-end faults stop, and everything must come to rest.
+The world has one virtual clock. Hypothesis chooses the next actor, the next fault and its time. At
+the end faults stop, and everything must come to rest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PHASES = ["silent", "new", "booting", "bootstrapped", "sandboxed", "assigned"]
 
 
 class ControlPlane(RuleBasedStateMachine):
-    """Rules are what may happen; each comes to its end before the next."""
+    """Each rule is one event; a rule ends before the next rule begins."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,10 +173,10 @@ class ControlPlane(RuleBasedStateMachine):
 
     @rule(name=FUNCTIONS)
     def repeated_ticks_of_a_function_come_to_rest(self, name: str) -> None:
-        """`same-in-same-out`: after a few ticks of one moment there is nothing left to do."""
+        """`same-in-same-out`: of six ticks at one instant, the last changes nothing."""
         self.fuse.set(0)
         self.world.fleet.catch_up()
-        self.world.machines.hidden = set()  # what is not shown is terminated until it is
+        self.world.machines.hidden = set()  # reap repeats a termination until EC2 shows it
         outcomes = [self.invoke(name) for _ in range(6)]
         last = outcomes[-1]
         assert not last.changed, f"same-in-same-out: {name} does {last.as_dict()} for ever"
@@ -190,7 +190,7 @@ class ControlPlane(RuleBasedStateMachine):
         invariants.token_stays(self.world)
 
     def teardown(self) -> None:
-        """Faults stop, and nobody wants anything any more but that his job runs."""
+        """Faults stop and the pool is empty: only jobs still want instances."""
         world = self.world
         self.fuse.set(0)
         self.hosts.fates = []

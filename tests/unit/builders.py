@@ -1,6 +1,6 @@
-"""Records, jobs and views as tests speak of them: defaults that fit, and what a test changes.
+"""Builders of records, jobs, reports and EC2's answers; a test changes fields by keyword.
 
-All of them belong to stack `ci` and its queue `deploy`, as `published` has it.
+All belong to queue `deploy` of stack `ci`, as in `published`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def a_job(name: str = "job-1", **changes: Any) -> Job:
 
 
 def a_claim(job: str = "job-1", **changes: Any) -> Claim:
-    """A claim that waits, freshly reserved."""
+    """A waiting claim, reserved for five minutes."""
     made = Claim(
         job=job,
         queue=QUEUE,
@@ -85,7 +85,7 @@ def a_claim(job: str = "job-1", **changes: Any) -> Claim:
 
 
 def assigned(job: str = "job-1", number: int = 0, **changes: Any) -> Claim:
-    """A claim that is bound to the instance in a slot, its token still good."""
+    """A claim bound to the instance in a slot; its token is valid for five minutes."""
     bound = {
         "state": ClaimState.ASSIGNED,
         "slot": slot(number),
@@ -107,7 +107,7 @@ def ec2_id(number: int = 0) -> str:
 def an_instance(
     state: InstanceState = InstanceState.READY, number: int = 0, **changes: Any
 ) -> Instance:
-    """An instance as it is found in a state, a moment after it entered it."""
+    """An instance that has just entered a state, with the fields which that state implies."""
     launched = state is not InstanceState.REQUESTED
     busy = state in {InstanceState.ASSIGNED, InstanceState.RUNNING, InstanceState.DONE}
     proven = busy or state is InstanceState.READY
@@ -155,7 +155,7 @@ def a_ledger(**changes: Any) -> Ledger:
 
 
 def row(instance: Instance, side: str = "sandbox") -> str:
-    """The key of one of an instance's mailbox rows."""
+    """The key of the sandbox row, or of the bootstrap row, of an instance."""
     key = instance.sandbox_row if side == "sandbox" else instance.bootstrap_row
     assert key is not None
     return key

@@ -1,4 +1,4 @@
-"""What one claim comes to, as tests of claims speak of it."""
+"""How one claim is settled, for tests of claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What dispatch sees of a queue, and what it does about it, as tests speak of both."""
+"""Views of a queue, and the actions of dispatch over them, for tests of dispatch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit.builders import NOW, SPEC, a_config
 
 
 def a_view(*jobs: Job, claims: tuple[Claim, ...] = (), **changes: Any) -> QueueView:
-    """The queue as dispatch sees it, Buildkite having answered."""
+    """The view of a queue after Buildkite's answer; every claim is reserved."""
     paused = changes.get("paused", False)
     made = QueueView(
         spec=SPEC,
@@ -34,7 +34,7 @@ def a_view(*jobs: Job, claims: tuple[Claim, ...] = (), **changes: Any) -> QueueV
 
 @dataclass
 class Willing:
-    """A world in which everything succeeds, but that Buildkite reserves no job in `refused`."""
+    """Ports that succeed at every call; Buildkite reserves no job in `refused`."""
 
     refused: Collection[str] = ()
     written: list[Change] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Willing:
 
 @dataclass(slots=True)
 class Watched(Outcome):
-    """An outcome that keeps every action in the order in which they are applied."""
+    """An outcome that records every action in the order of application."""
 
     actions: list[DispatchAction] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ class Watched(Outcome):
 def decided(
     view: QueueView, config: QueueConfig | None = None, *, refused: Collection[str] = ()
 ) -> list[DispatchAction]:
-    """Every action of one tick over this view, each having succeeded."""
+    """Every action of one tick over this view; each action succeeds."""
     config, world, outcome = config or a_config(), Willing(refused), Watched()
     ports = DispatchPorts(*[cast("Any", world)] * 4)
     serve(sort_listing(view, config), config, Applier(ports, 1, NOW, outcome))
@@ -92,7 +92,7 @@ def reserved(actions: list[DispatchAction]) -> list[str]:
 
 
 def binds(actions: list[DispatchAction]) -> dict[str, int]:
-    """The slot's number by job."""
+    """Slot number by job."""
     return {a.claim.job: a.instance.key.number for a in actions if isinstance(a, BindJob)}
 
 

@@ -1,4 +1,4 @@
-"""The log of a function, as its invocations print it."""
+"""The log that the invocations of a function print."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLD = "aws_lambda_powertools.logging.logger.is_cold_start"
 
 @dataclass(frozen=True, slots=True)
 class Invoked:
-    """Lambda's context of an invocation, by default of one that has no time for a second tick."""
+    """Lambda's context of an invocation; the default leaves no time for a second tick."""
 
     aws_request_id: str = "11111111-2222-4333-8444-555555555555"
     function_name: str = "ci-dispatch"
@@ -42,18 +42,18 @@ class Invoked:
 
 @dataclass(frozen=True, slots=True)
 class FunctionLog:
-    """What was printed."""
+    """The printed log."""
 
     stream: io.StringIO = field(default_factory=io.StringIO)
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole printed text."""
         return self.stream.getvalue()
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """Every line. One that is not JSON is an error."""
+        """Every line, parsed; raises ValueError for a line that is not JSON."""
         return [json.loads(line) for line in self.text.splitlines()]
 
 
@@ -61,7 +61,7 @@ class FunctionLog:
 def function_log(
     monkeypatch: pytest.MonkeyPatch, settings: Settings = SETTINGS
 ) -> Iterator[FunctionLog]:
-    """Log as a function that has just been started, and give back the tests' own logging."""
+    """Log as a freshly started function; the tests' own logging is restored at the end."""
     root, ours = logging.root, logging.getLogger("mayfly")
     before = root.handlers[:], root.level, ours.level
     monkeypatch.setattr(COLD, True)

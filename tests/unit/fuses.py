@@ -1,4 +1,4 @@
-"""What may happen at the n-th call to any port: a fault, or a second invocation in between."""
+"""A fault, or a second invocation in between, at the n-th call to any port."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EFFECTS = frozenset(
         "send",
     }
 )
-"""Calls that change something; between two of them a function may as well die at any line."""
+"""Calls that change something. A death between two of them has one result, at whatever line."""
 READS = frozenset(
     {
         "queues",
@@ -62,24 +62,24 @@ class Crash(BaseException):
 
 @dataclass(slots=True)
 class Fuse:
-    """Blows at the n-th of the calls that it counts, before or after the call has its effect."""
+    """Blows at the n-th counted call, before or after the effect of the call."""
 
     blows_at: int
     error: BaseException | None
-    """What is raised then; without it, `between` is called."""
+    """Raised when the fuse blows; None calls `between` instead."""
     counts: Collection[str] = EFFECTS
     after: bool = False
     between: Callable[[], object] | None = None
-    """What happens in between; without it, the same function is invoked once more."""
+    """Called when the fuse blows without error; None invokes the running function once more."""
     blown: bool = False
     seen: Counter[str] = field(default_factory=Counter)
     count: int = 0
     running: Callable[[], object] | None = None
-    """The function that runs: what a test itself calls is not counted."""
+    """The function that runs; calls of the test itself are not counted."""
     lock: Lock = field(default_factory=Lock)
 
     def into(self, world: World) -> World:
-        """Wire it into every port of a world."""
+        """Wire the fuse into every port of a world; returns the world."""
         for port in world.ports:
             vars(port)["_call"] = self._around(port)
         return world
@@ -92,12 +92,12 @@ class Fuse:
         counts: Collection[str] = EFFECTS,
         after: bool = False,
     ) -> None:
-        """Make it ready for another time."""
+        """Prepare the fuse for another run: nothing counted, not blown."""
         self.blows_at, self.error, self.counts, self.after = blows_at, error, counts, after
         self.count, self.blown = 0, False
 
     def run(self, function: Callable[[], object]) -> None:
-        """One invocation of a function, which may die of it."""
+        """Invoke a function once; its Crash is suppressed."""
         self.running = function
         with suppress(Crash):
             function()

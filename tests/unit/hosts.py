@@ -1,4 +1,4 @@
-"""Hosts that do what the supervisor does, as far as the control plane can see it."""
+"""Hosts that behave as the supervisor does in all that the control plane can see."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ class Host:
     job: str = ""
     token: str = ""
     steps_left: int = 1
-    """How long its job takes."""
+    """Steps until the job ends."""
     fate: str = ""
-    """`silent`: it never reports. The name of a phase: it fails there."""
+    """`silent`: the host never reports. The name of a phase: the host fails in that phase."""
 
 
 @dataclass(slots=True)
 class Hosts:
-    """All machines of a world. What they see is their own profile and their own mailbox row."""
+    """All machines of a world; a host sees only its own profile and its own mailbox row."""
 
     world: World
     fates: list[str] = field(default_factory=list)
-    """What is to become of the next hosts, in the order of their launch; then all is well."""
+    """Fates of the next hosts, in the order of their launch; all later hosts succeed."""
     hosts: dict[str, Host] = field(default_factory=dict)
     ran: Counter[str] = field(default_factory=Counter)
-    """How often a job was accepted by an agent."""
+    """Number of times that an agent accepted each job."""
     shot: list[str] = field(default_factory=list)
-    """Jobs whose machine Mayfly terminated although it knew that they ran."""
+    """Jobs that Mayfly knew to run when it terminated their machines."""
     served: dict[str, set[str]] = field(default_factory=dict)
-    """Every job that an instance was ever given."""
+    """Every job that was assigned to an instance, by instance id."""
 
     def step(self) -> None:
         """Let EC2 and every host get one step further."""
@@ -63,13 +63,13 @@ class Hosts:
         if machine.seen.state != "running":
             self._end(host, machine.seen.reason)
         elif host.fate == host.phase:
-            self._say(host, "failed", reason=f"it was to fail when {host.phase}")
+            self._say(host, "failed", reason=f"scripted to fail when {host.phase}")
             self.power_off(host)
         elif host.fate != "silent":
             self._next(host, machine)
 
     def _next(self, host: Host, machine: Machine) -> None:
-        """What the supervisor does next."""
+        """Take the supervisor's next step."""
         match host.phase:
             case "new" if machine.association.profile == BOOTSTRAP:
                 self._say(host, "booting")
@@ -125,7 +125,7 @@ class Hosts:
         self.world.mailbox.report(f"{role}:{host.instance_id}", report)
 
     def _end(self, host: Host, reason: str) -> None:
-        """The machine is off; Buildkite finds the agent of a job that ran on it lost."""
+        """Note that the machine is off; Buildkite ends its running job with -1, a lost agent."""
         if host.phase == "running" and host.job:
             record = self.world.fleet.all(Instance)
             known = {i.instance_id for i in record if any(s.state == "running" for s in i.history)}

@@ -15,7 +15,7 @@ OVER = {"finished", "canceled"}
 
 
 def always(world: World, hosts: Hosts) -> None:
-    """What holds at every moment, whatever has just failed."""
+    """Assert the invariants of every moment, also right after a failure."""
     _one_assignment(world, hosts)
     _proven_first(world)
     _bounded(world)
@@ -40,7 +40,7 @@ def _proven_first(world: World) -> None:
             assert instance.sandbox_row == key, f"proven-first: {key} is no sandbox row"
             assert instance.proven, f"proven-first: {instance.instance_id}"
             machine = world.machines.machines[instance.instance_id or ""]
-            assert machine.association.profile == SANDBOX, "proven-first: it may act as bootstrap"
+            assert machine.association.profile == SANDBOX, "proven-first: not the sandbox profile"
 
 
 def token_stays(world: World) -> None:
@@ -70,7 +70,7 @@ def _not_repeated(world: World, hosts: Hosts) -> None:
 
 
 def at_rest(world: World) -> None:
-    """What holds when every job has ended, nobody wants an instance and time has passed."""
+    """Assert the invariants of rest, after every job and every wish for an instance has ended."""
     token_stays(world)
     open_claims = [claim for claim in world.fleet.all(Claim) if claim.open]
     assert not open_claims, f"every-job-ends: {open_claims}"
@@ -84,4 +84,4 @@ def at_rest(world: World) -> None:
     ledger = world.fleet.ledger(QUEUE)
     assert ledger is None or ledger.live == 0, "nothing-leaks: slots of the ledger"
     ids = {i.instance_id for i in world.fleet.all(Instance) if i.instance_id}
-    assert set(world.machines.machines) <= ids, "nothing-leaks: EC2 launched what no record has"
+    assert set(world.machines.machines) <= ids, "nothing-leaks: EC2 has instances without record"

@@ -1,4 +1,4 @@
-"""What a queue stack publishes, for tests: stack `ci`, queue `deploy`, both architectures."""
+"""The publication of a queue stack, for tests: stack `ci`, queue `deploy`, both architectures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loop in a world where time goes by only as the loop waits."""
+"""A loop in a world in which time passes only while the loop waits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.unit.world import World
 
 @dataclass(slots=True)
 class Script:
-    """What happens in the world while a loop waits; time goes by as it sleeps."""
+    """Scripted events during the waits of a loop; a wait moves the world's clock."""
 
     world: World
     seconds: float
     events: dict[int, Callable[[], object]] = field(default_factory=dict)
-    """By the number of the wait, from 1."""
+    """Events by the number of their wait, from 1."""
     waits: list[float] = field(default_factory=list)
 
     def edge(self) -> Edge:

@@ -1,4 +1,4 @@
-"""A server that answers as a test says, with the Stacks adapter in front of it."""
+"""A server with scripted answers, and a Stacks adapter that calls this server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Asked:
 
 
 class Server:
-    """Answers what the test says, in that order, and remembers what it was asked."""
+    """Sends the scripted answers in their order, and keeps every request."""
 
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()
@@ -80,7 +80,7 @@ class Server:
             do_GET = do_POST = do_PUT = answer  # noqa: N815 - the base class calls them so
 
             def log_message(self, *args: object) -> None:
-                """Not to the screen."""
+                """Log no requests."""
 
         return Handler
 

@@ -1,4 +1,4 @@
-"""An EC2 client that answers as a test says."""
+"""An EC2 client for botocore's Stubber; its credentials are fake."""
 
 from __future__ import annotations
 

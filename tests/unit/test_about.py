@@ -1,4 +1,4 @@
-"""A log line names queue, job, instance and launch in fields, wherever it speaks of one."""
+"""Log lines name the queue, job, instance and launch that they are about in fields."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture
 
 
 def name_fields(lines: pytest.LogCaptureFixture, kind: str) -> list[dict[str, Any]]:
-    """The fields of the lines that begin with this action."""
+    """The name fields of each line that begins with `kind`."""
     names = ("queue", "job", "jobs", "instance", "instances", "launch", "launches")
     return [
         {name: record.__dict__[name] for name in names if name in record.__dict__}

@@ -1,4 +1,4 @@
-"""What EC2's answers mean, where a local EC2 does not give them."""
+"""The meaning of EC2's answers that a local EC2 does not give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What EC2's answers to a launch mean, where a local EC2 does not give them."""
+"""The meaning of EC2's answers to a launch that a local EC2 does not give."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_each_error_of_a_partial_launch_is_returned_once(
         (["VcpuLimitExceeded"], NoCapacity),
         (["InsufficientFreeAddressesInSubnet"], NoCapacity),
         (["Unsupported"], NoCapacity),
-        # The answer to this token stands, so a repetition would change nothing.
+        # EC2 repeats its answer to a token, so a repetition would change nothing.
         (["InsufficientInstanceCapacity", "RequestLimitExceeded"], NoCapacity),
         (["InternalError"], NoCapacity),
         ([], NoCapacity),

@@ -1,4 +1,4 @@
-"""AWS's errors by what the caller must do; the clients that raise them have stated limits."""
+"""AWS's errors by the caller's duty, and the stated time-outs and tries of AWS clients."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def client_error(code: str, status: int = 400) -> ClientError:
         ("InvalidInstanceID.NotFound", 400, NotFound),
         ("NoSuchEntity", 404, NotFound),
         ("ParameterNotFound", 400, NotFound),
-        # EC2 says this with a status that alone would mean an outage.
+        # EC2 sends this code with a status that alone would mean an outage.
         ("InsufficientInstanceCapacity", 500, NoCapacity),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_client_has_stated_time_outs_and_tries(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     config = getattr(clients, service).__wrapped__().meta.config
     assert config.connect_timeout == 2
-    # All tries together must end before the shortest function does, which has 60 seconds.
+    # All tries together must end within the 60 seconds of the shortest function.
     assert 2 <= config.retries["total_max_attempts"] <= 4
     assert (config.connect_timeout + config.read_timeout) * config.retries[
         "total_max_attempts"

@@ -1,4 +1,4 @@
-"""Last words reach the log group as CloudWatch Logs takes them."""
+"""Last words in the log group: cut, scrubbed, in the form that CloudWatch Logs accepts."""
 
 from __future__ import annotations
 

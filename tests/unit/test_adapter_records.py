@@ -1,4 +1,4 @@
-"""Records as items: nothing is lost, nothing is listed twice, time is UTC."""
+"""Records as DynamoDB items: no field is lost, keys are unique, times are UTC."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TIMES = st.datetimes(
     max_value=datetime(9000, 1, 1),  # noqa: DTZ001 - a closed record expires a month later
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
 )
-# DynamoDB's numbers have 38 digits; nothing of ours comes near.
+# DynamoDB's numbers have 38 digits, far more than any number in a record.
 for kind, strategy in {
     datetime: TIMES,
     int: st.integers(-(2**63), 2**63),
@@ -45,7 +45,7 @@ for kind, strategy in {
 
 
 def in_utc(value: Any) -> Any:
-    """Equal times in different zones are equal, but a record shall name UTC."""
+    """The value. Asserts UTC in every field, because equal times in different zones are equal."""
     assert not isinstance(value, datetime) or value.utcoffset() == timedelta(0)
     for field in fields(value) if hasattr(value, "__dataclass_fields__") else ():
         in_utc(getattr(value, field.name))
@@ -71,7 +71,7 @@ def test_no_field_of_a_record_is_named_like_an_attribute_of_its_row(kind: type[A
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_optional_field_defaults_to_none(kind: type[Any]) -> None:
-    """Only fields with a default may be added; those that were there from the start are needed."""
+    """Only fields with a default may be added; fields of the first version are required."""
     for field, hint in typing.get_type_hints(kind).items():
         if NoneType in typing.get_args(hint):
             assert kind.__dataclass_fields__[field].default is None
@@ -176,8 +176,8 @@ STORED = {
     *("instance#09:condemned#", "instance#10:terminated#"),
     *("launch#00:open#", "launch#01:settled#"),
 }
-"""How the key of the index `open` begins. Rows of running stacks have these, so they never change:
-a new state is added at the end, with a number that none of its record's states has."""
+"""Prefixes of the key of the index `open`. Rows of running stacks have these prefixes, so no prefix
+ever changes. A new state is added at the end, with a rank that no state of its record has."""
 
 
 def test_the_stored_form_of_each_state_never_changes() -> None:
@@ -190,7 +190,7 @@ def test_the_stored_form_of_each_state_never_changes() -> None:
 
 
 class More(StrEnum):
-    """A table with a state that was put before READY, as its number says long after the others."""
+    """A table with a state that stands before READY, but was added last, as its rank says."""
 
     BOOTING = "booting"
     BOOTSTRAPPED = "bootstrapped"

@@ -1,4 +1,4 @@
-"""The agent token: read seldom, read anew when it was replaced, shown nowhere."""
+"""The agent token: read seldom, read again after a refusal or five minutes, shown nowhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIRST, SECOND = "an-old-token-without-prefix", "bkct_a-new-one-0123456789"
 
 
 class Ssm:
-    """As much of SSM as a secret needs."""
+    """SSM with the one call that a secret makes; keeps every read."""
 
     def __init__(self, value: str = FIRST) -> None:
         self.value = value

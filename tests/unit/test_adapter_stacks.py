@@ -1,4 +1,4 @@
-"""The Stacks adapter against answers that no emulator gives on purpose."""
+"""The Stacks adapter: what it sends, and its reading of answers that no emulator gives."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_calls_share_one_connection(bench: Bench) -> None:
 
 
 def test_every_page_is_read_and_a_repeated_job_is_listed_once(bench: Bench) -> None:
-    # The list is no snapshot: a job may come twice.
+    # Buildkite's list is no snapshot: a job may be on two pages.
     bench.answers(a_page("a", "b", cursor="1"), a_page("b", "c", cursor="2"), a_page("d"))
     assert [job.id for job in bench.stacks.jobs("deploy").jobs] == ["a", "b", "c", "d"]
     queries = [asked.query for asked in bench.server.asked]
@@ -136,7 +136,7 @@ def test_nulls_of_a_listed_job_are_read_as_zero_or_empty(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("listed", "since"),
     [({}, 30), ({"runnable_at": None}, 30), ({"runnable_at": "2026-11-20T09:45:00.000Z"}, 45)],
-    ids=["the list does not say it", "nor where it says null", "the list says it"],
+    ids=["no runnable_at", "runnable_at is null", "runnable_at is listed"],
 )
 def test_the_runnable_time_of_a_job_is_its_scheduled_time_unless_listed(
     bench: Bench, listed: dict[str, object], since: int

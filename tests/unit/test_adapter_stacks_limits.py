@@ -1,4 +1,4 @@
-"""What Buildkite allows is kept to, and what it asks for is waited for."""
+"""The Stacks adapter keeps Buildkite's limits, and the waits that Buildkite asks for."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_no_call_is_made_during_a_wait_that_buildkite_asks_for(
     with pytest.raises(Transient) as caught:
         bench.stacks.states(["a"])
     assert caught.value.retry_after == pytest.approx(0.5)
-    assert len(bench.server.asked) == 1, "no call was made while Buildkite asked for patience"
+    assert len(bench.server.asked) == 1, "a call was made during the wait that Buildkite asked for"
     bench.clock.now += 0.6
     assert bench.stacks.states(["a"]) == {"a": "running"}
 
@@ -54,7 +54,7 @@ def test_no_call_is_made_once_the_rate_limit_window_is_used_up(bench: Bench) -> 
     with pytest.raises(Transient) as caught:
         bench.stacks.states(["a"])
     assert caught.value.retry_after == 1
-    bench.stacks.reserve(["a"], 300)  # another endpoint has a window of its own
+    bench.stacks.reserve(["a"], 300)  # every endpoint has its own window
     assert len(bench.server.asked) == 2
 
 

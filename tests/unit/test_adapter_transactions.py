@@ -1,4 +1,4 @@
-"""Why DynamoDB did not write, by what the caller must do; and what needs no transaction."""
+"""Refused writes by the caller's duty, writes without transaction, unprocessed keys."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_lost_race_for_one_row_is_a_conflict(
         fleet.write([Save(a_claim())])
 
 
-# -- what DynamoDB leaves undone ---------------------------------------------------------------
+# -- unprocessed keys and items ----------------------------------------------------------------
 
 
 def a_row(key: str) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def test_unprocessed_keys_are_read_again_without_assignments(dynamodb: Stubber) 
                 "mailbox": {
                     "Keys": [{"key": {"S": "a"}}, {"key": {"S": "b"}}],
                     "ConsistentRead": True,
-                    # Never the assignment: it holds a token.
+                    # Never the assignment, which holds a token.
                     "ProjectionExpression": "#key, #report",
                     "ExpressionAttributeNames": {"#key": "key", "#report": "report"},
                 }

@@ -1,4 +1,4 @@
-"""Agent query rules against what a queue offers."""
+"""Agent query rules of jobs against the tags of a queue."""
 
 from __future__ import annotations
 

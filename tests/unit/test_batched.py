@@ -1,4 +1,4 @@
-"""Batches."""
+"""Batches of a sequence: order, sizes, a wrong size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines for the agent's configuration: known and harmless ones pass, all others do not."""
+"""Lines for the agent's configuration: only known, harmless settings pass."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_refused_agent_setting_has_a_reason(name: str) -> None:
         "export token=x",
         "TOKEN=x",
         "BUILDKITE_AGENT_TOKEN=x",
-        "token: x",  # which the agent reads as YAML would
+        "token: x",  # the agent reads this line as YAML does
         "to ken=x",
         "no-plugin=true",
         "=x",

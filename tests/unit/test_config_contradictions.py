@@ -1,4 +1,4 @@
-"""Parameters that are good for themselves and wrong together."""
+"""Parameters that are valid alone and contradict each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a queue stack publishes is believed only for its own queue and stack."""
+"""The publication of a queue stack is accepted only for its own queue and stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stored form of a configuration loses nothing, and nothing else is taken for it."""
+"""The stored form of a configuration: no field is lost, and any other text is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every parameter: valid, invalid, absent; and how problems are told."""
+"""Every parameter: valid, invalid, absent; and the texts of problems."""
 
 from __future__ import annotations
 

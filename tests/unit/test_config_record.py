@@ -1,4 +1,4 @@
-"""What stays in force when something is bad, and what the spec of an instance is made of."""
+"""Which configuration is in force beside bad parameters, and which parts make a spec."""
 
 from __future__ import annotations
 
@@ -194,5 +194,5 @@ def test_changes_that_an_assignment_carries_leave_the_spec(texts: dict[str, str]
 
 
 def test_the_spec_of_a_known_input_never_changes() -> None:
-    # Another value would replace every warm instance of every queue: change it on purpose only.
+    # Another spec replaces every warm instance of every queue: change this value only on purpose.
     assert spec(infra(), QueueConfig(queue="deploy"), BUNDLE) == "b13deb25b9fc2c1b"

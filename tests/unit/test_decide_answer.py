@@ -1,4 +1,4 @@
-"""EC2's answer to a launch: who fills which slot, what is freed, when to try again."""
+"""EC2's answer to a launch: ids of slots, freed slots, the time of the next try."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_launch_record_keeps_at_most_ten_errors() -> None:
     assert len(first.record.errors) == 10
 
 
-# -- answers that are lost -------------------------------------------------------------------------
+# -- lost answers ----------------------------------------------------------------------------------
 
 
 def test_a_launch_is_repeated_for_ten_minutes() -> None:
@@ -140,41 +140,48 @@ class LedgerCase:
     launch: Launch = field(default_factory=lambda: a_launch(3))
     before: dict[str, Any] = field(default_factory=dict)
     retry: float | None = None
-    """Seconds to wait with this shape."""
+    """Seconds until the next launch of this shape; None without a wait."""
     misses: int = 0
     dry: bool = False
 
 
 LEDGERS = [
-    LedgerCase("all of it", 3),
-    LedgerCase("some of it is no reason to wait", 1),
-    LedgerCase("nothing, once", 0, retry=5, misses=1),
-    LedgerCase("twice", 0, before={"misses": {str(SHAPE): 1}}, retry=10, misses=2),
-    LedgerCase("four times", 0, before={"misses": {str(SHAPE): 3}}, retry=40, misses=4),
-    LedgerCase("many times", 0, before={"misses": {str(SHAPE): 99}}, retry=60, misses=100),
+    LedgerCase("a complete launch causes no wait", 3),
+    LedgerCase("a partial launch causes no wait", 1),
+    LedgerCase("the first launch of nothing waits 5 s", 0, retry=5, misses=1),
+    LedgerCase("the second waits 10 s", 0, before={"misses": {str(SHAPE): 1}}, retry=10, misses=2),
+    LedgerCase("the fourth waits 40 s", 0, before={"misses": {str(SHAPE): 3}}, retry=40, misses=4),
+    LedgerCase(
+        "the hundredth waits 60 s", 0, before={"misses": {str(SHAPE): 99}}, retry=60, misses=100
+    ),
     LedgerCase(
         "one instance ends the wait",
         1,
         before={"misses": {str(SHAPE): 9}, "retry_at": {str(SHAPE): _LATE}},
     ),
     LedgerCase(
-        "spot alone waits", 0, a_launch(3, shape=SPOT, market="spot"), retry=5, misses=1, dry=True
+        "a queue of spot only waits",
+        0,
+        a_launch(3, shape=SPOT, market="spot"),
+        retry=5,
+        misses=1,
+        dry=True,
     ),
     LedgerCase(
-        "spot that gave some is dry all the same",
+        "a partial spot launch marks spot as dry",
         2,
         a_launch(3, shape=SPOT, market="spot"),
         dry=True,
     ),
     LedgerCase(
-        "after spot, on-demand is tried at once",
+        "without spot capacity, on-demand is tried at once",
         0,
         a_launch(3, shape=BOTH, market="spot"),
         misses=1,
         dry=True,
     ),
     LedgerCase(
-        "when both have nothing there is a wait",
+        "without capacity in both markets the shape waits",
         0,
         a_launch(3, shape=BOTH, market="on-demand"),
         {"misses": {str(BOTH): 1}},
@@ -192,7 +199,7 @@ def test_how_an_answer_of_ec2_changes_the_ledger(row: LedgerCase) -> None:
     assert after.retry_at == until
     assert after.misses.get(shape, 0) == row.misses
     assert after.spot_dry_until == ({shape: NOW + SPOT_DRY} if row.dry else {})
-    assert after.live == 7  # slots are freed with the launch's own records
+    assert after.live == 7  # slots are freed in the write of the launch
 
 
 def test_past_waits_are_dropped_and_waits_of_other_shapes_stay() -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a claim by Buildkite's word, its instance, its token and the clock."""
+"""How a claim is settled: by Buildkite's state of its job, reservation, pause and time."""
 
 from __future__ import annotations
 
@@ -36,62 +36,70 @@ class Waiting:
     claim: Claim = field(default_factory=a_claim)
     paused: bool = False
     reason: str = ""
-    """Why it is released; empty when it goes on waiting."""
+    """Why the claim is released; empty when the claim goes on waiting."""
 
 
 WAITING = [
     Waiting("a reserved job goes on waiting"),
-    Waiting("so does one of which Buildkite says nothing", word=""),
-    Waiting("so does one whose state says nothing about us", word="limiting"),
+    Waiting("a job without a state from Buildkite goes on waiting", word=""),
+    Waiting("a job in an unrelated state goes on waiting", word="limiting"),
     Waiting("a cancelled job is released", "canceled", reason="Buildkite says canceled"),
-    Waiting("one being cancelled too", "canceling", reason="Buildkite says canceling"),
-    Waiting("one that ran elsewhere too", "finished", reason="Buildkite says finished"),
-    Waiting("one that timed out too", "timed_out", reason="Buildkite says timed_out"),
-    Waiting("one that expired too", "expired", reason="Buildkite says expired"),
-    Waiting("one whose step is skipped too", "skipped", reason="Buildkite says skipped"),
-    Waiting("an accepted job is somebody else's", "accepted", reason="taken by someone else"),
-    Waiting("so is one that an agent was given", "assigned", reason="taken by someone else"),
-    Waiting("so is one that runs", "running", reason="taken by someone else"),
-    Waiting("an hour is waited", claim=a_claim(since=ago(60))),
+    Waiting("a job being cancelled is released", "canceling", reason="Buildkite says canceling"),
+    Waiting("a job that ran elsewhere is released", "finished", reason="Buildkite says finished"),
+    Waiting("a timed-out job is released", "timed_out", reason="Buildkite says timed_out"),
+    Waiting("an expired job is released", "expired", reason="Buildkite says expired"),
+    Waiting("a skipped job is released", "skipped", reason="Buildkite says skipped"),
     Waiting(
-        "and not longer", claim=a_claim(since=ago(60, seconds=1)), reason="the job waited an hour"
+        "a job accepted by another agent is released", "accepted", reason="taken by someone else"
     ),
     Waiting(
-        "not even when Buildkite says nothing",
+        "a job assigned to another agent is released", "assigned", reason="taken by someone else"
+    ),
+    Waiting("a job that runs elsewhere is released", "running", reason="taken by someone else"),
+    Waiting("a claim may wait an hour", claim=a_claim(since=ago(60))),
+    Waiting(
+        "a claim is released after an hour",
+        claim=a_claim(since=ago(60, seconds=1)),
+        reason="the job waited an hour",
+    ),
+    Waiting(
+        "a claim without a state from Buildkite is released after an hour",
         "",
         a_claim(since=ago(60, seconds=1)),
         reason="the job waited an hour",
     ),
-    Waiting("a pause leaves what is reserved", paused=True),
+    Waiting("a pause leaves a reserved claim waiting", paused=True),
     Waiting(
-        "and lets go of it when the reservation has run out",
+        "a pause releases a claim after its reservation",
         "scheduled",
         a_claim(reserved_until=NOW),
         paused=True,
         reason="the queue is paused",
     ),
     Waiting(
-        "and of what never was reserved",
+        "a pause releases a claim that was never reserved",
         "scheduled",
         a_claim(reserved_until=None),
         paused=True,
         reason="the queue is paused",
     ),
-    Waiting("a reservation that ran out may be made again", claim=a_claim(reserved_until=ago(1))),
-    Waiting("so may one that could not be made yet", claim=a_claim(reserved_until=None)),
     Waiting(
-        "a job that Buildkite reserves for us no more is left to others",
+        "an expired reservation has a minute to be renewed", claim=a_claim(reserved_until=ago(1))
+    ),
+    Waiting("a new claim has a minute to be reserved", claim=a_claim(reserved_until=None)),
+    Waiting(
+        "a claim is released a minute after its reservation",
         claim=a_claim(reserved_until=ago(1, seconds=1)),
         reason="Buildkite does not reserve the job for Mayfly",
     ),
     Waiting(
-        "so is one that it never did",
+        "a claim that is never reserved is released after a minute",
         "scheduled",
         a_claim(since=ago(1, seconds=1), reserved_until=None),
         reason="Buildkite does not reserve the job for Mayfly",
     ),
     Waiting(
-        "which nobody knows while Buildkite says nothing",
+        "without a state from Buildkite an unreserved claim goes on waiting",
         "",
         a_claim(since=ago(2), reserved_until=None),
     ),
@@ -105,7 +113,7 @@ def test_how_a_waiting_claim_is_settled(row_: Waiting) -> None:
         assert writes == []
         return
     (write,) = writes
-    (change,) = write.changes  # no instance is touched: it serves the next job
+    (change,) = write.changes  # no instance is written: an idle instance serves the next job
     assert isinstance(change, Save)
     assert saves(write)["Claim"].state is ClaimState.RELEASED
     assert row_.reason in write.reason
@@ -119,7 +127,7 @@ def test_how_a_waiting_claim_is_settled(row_: Waiting) -> None:
 def test_a_running_claim_ends_with_its_job(word: str) -> None:
     (write,) = settled(assigned(state=ClaimState.RUNNING), word)
     assert saves(write)["Claim"].state is ClaimState.FINISHED
-    assert list(saves(write)) == ["Claim"]  # the host leaves by itself
+    assert list(saves(write)) == ["Claim"]  # the host powers itself off
 
 
 @pytest.mark.parametrize("word", ["", *sorted(WITH_AGENT | BEFORE_AGENT)])

@@ -1,4 +1,4 @@
-"""What becomes of an assigned claim: accepted, withdrawn, tried again, or failed."""
+"""How an assigned claim is settled: accepted, withdrawn, tried again, or failed."""
 
 from __future__ import annotations
 
@@ -31,48 +31,76 @@ class Bound:
     instance: Instance | None = ASSIGNED
     state: ClaimState = ClaimState.ASSIGNED
     then: InstanceState | None = None
-    """The state in which the instance is saved; None when it is not."""
+    """The state in which the instance is saved; None when no instance is saved."""
 
 
 C, S = ClaimState, InstanceState
 BOUND = [
     Bound("a reserved job is given time to be accepted", "reserved"),
-    Bound("so is one whose reservation ran out", "scheduled"),
-    Bound("an agent that has it must still accept it", "assigned"),
-    Bound("of an unknown state nothing follows", ""),
-    Bound("not even when the token is dead", "", DEAD),
-    Bound("nor when the instance is gone", "", instance=GONE),
-    Bound("accepted, it runs", "accepted", state=C.RUNNING, then=S.RUNNING),
-    Bound("started, it runs", "running", state=C.RUNNING, then=S.RUNNING),
-    Bound("being cancelled, it is its agent's", "canceling", state=C.RUNNING, then=S.RUNNING),
-    Bound("timing out, it is its agent's", "timing_out", state=C.RUNNING, then=S.RUNNING),
-    Bound("finished before we looked", "finished", state=C.FINISHED, then=S.RUNNING),
-    Bound("timed out before we looked", "timed_out", state=C.FINISHED, then=S.RUNNING),
-    Bound("accepted with a dead token", "accepted", DEAD, state=C.RUNNING, then=S.RUNNING),
-    Bound("accepted on an instance that is gone", "running", instance=GONE, state=C.RUNNING),
-    Bound("accepted, its instance without a record", "running", instance=None, state=C.RUNNING),
+    Bound("a job without a reservation is given time to be accepted", "scheduled"),
+    Bound("a job assigned to an agent is given time to be accepted", "assigned"),
+    Bound("a job without a state stays assigned", ""),
+    Bound("a job without a state stays assigned beyond its token", "", DEAD),
+    Bound("a job without a state stays assigned beyond its instance", "", instance=GONE),
+    Bound("an accepted job runs", "accepted", state=C.RUNNING, then=S.RUNNING),
+    Bound("a started job runs", "running", state=C.RUNNING, then=S.RUNNING),
+    Bound("a job being cancelled by its agent runs", "canceling", state=C.RUNNING, then=S.RUNNING),
+    Bound("a job being timed out by its agent runs", "timing_out", state=C.RUNNING, then=S.RUNNING),
     Bound(
-        "accepted on a condemned instance",
+        "a job that finished between ticks is finished",
+        "finished",
+        state=C.FINISHED,
+        then=S.RUNNING,
+    ),
+    Bound(
+        "a job that timed out between ticks is finished",
+        "timed_out",
+        state=C.FINISHED,
+        then=S.RUNNING,
+    ),
+    Bound(
+        "a job accepted with a token now expired runs",
+        "accepted",
+        DEAD,
+        state=C.RUNNING,
+        then=S.RUNNING,
+    ),
+    Bound("a job runs on a terminated instance", "running", instance=GONE, state=C.RUNNING),
+    Bound("a job runs on an instance without record", "running", instance=None, state=C.RUNNING),
+    Bound(
+        "a job runs on a condemned instance",
         "running",
         instance=an_instance(S.CONDEMNED, job="job-1"),
         state=C.RUNNING,
     ),
-    Bound("cancelled, it takes its instance along", "canceled", state=C.RELEASED, then=S.CONDEMNED),
-    Bound("skipped too", "skipped", state=C.RELEASED, then=S.CONDEMNED),
-    Bound("broken too", "broken", state=C.RELEASED, then=S.CONDEMNED),
-    Bound("expired too", "expired", state=C.RELEASED, then=S.CONDEMNED),
-    Bound("cancelled with the instance gone", "canceled", instance=GONE, state=C.RELEASED),
-    Bound("an instance gone ends the attempt", "reserved", instance=GONE, state=C.WAITING),
-    Bound("reserved or not", "scheduled", instance=GONE, state=C.WAITING),
-    Bound("so does an instance without a record", "reserved", instance=None, state=C.WAITING),
-    Bound("so does a dead token", "reserved", DEAD, state=C.WAITING, then=S.CONDEMNED),
+    Bound("a cancelled job condemns its instance", "canceled", state=C.RELEASED, then=S.CONDEMNED),
+    Bound("a skipped job condemns its instance", "skipped", state=C.RELEASED, then=S.CONDEMNED),
+    Bound("a broken job condemns its instance", "broken", state=C.RELEASED, then=S.CONDEMNED),
+    Bound("an expired job condemns its instance", "expired", state=C.RELEASED, then=S.CONDEMNED),
+    Bound(
+        "a cancelled job of a terminated instance is released",
+        "canceled",
+        instance=GONE,
+        state=C.RELEASED,
+    ),
+    Bound("a terminated instance ends the attempt", "reserved", instance=GONE, state=C.WAITING),
+    Bound(
+        "a terminated instance ends the attempt of an unreserved job",
+        "scheduled",
+        instance=GONE,
+        state=C.WAITING,
+    ),
+    Bound(
+        "an instance without record ends the attempt", "reserved", instance=None, state=C.WAITING
+    ),
+    Bound("an expired token ends the attempt", "reserved", DEAD, state=C.WAITING, then=S.CONDEMNED),
     Bound(
         "a condemned instance may still start the job",
         "reserved",
         instance=an_instance(S.CONDEMNED, job="job-1"),
     ),
     Bound(
-        "until its token is dead",
+        "an expired token ends the attempt on a condemned instance",
         "reserved",
         DEAD,
         an_instance(S.CONDEMNED, job="job-1"),
@@ -86,28 +114,28 @@ BOUND = [
         state=C.FAILED,
     ),
     Bound(
-        "more attempts than there may be now, too",
+        "an attempt beyond a lowered limit fails the job",
         "reserved",
         assigned(attempt=5),
         GONE,
         state=C.FAILED,
     ),
     Bound(
-        "an hour after its instance ended, what Buildkite does not know is given up",
+        "a job without a state is given up after an hour, if its instance has ended",
         "",
         assigned(since=ago(60, seconds=1)),
         GONE,
         state=C.RELEASED,
     ),
     Bound(
-        "or what is in no state of ours",
+        "a job assigned to an agent is given up after an hour, if its instance has ended",
         "assigned",
         assigned(since=ago(60, seconds=1)),
         GONE,
         state=C.RELEASED,
     ),
     Bound(
-        "but not while its instance lives and may run it",
+        "a job without a state is not given up while its instance lives",
         "",
         assigned(since=ago(300), token_until=ago(290)),
     ),

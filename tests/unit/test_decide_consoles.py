@@ -1,4 +1,4 @@
-"""Reap: the reason of a host that could not report it, as its console says."""
+"""Reap: the console output of a host gives the reason that the host could not report."""
 
 from __future__ import annotations
 
@@ -54,14 +54,20 @@ def test_the_reason_of_a_failed_host_is_read_from_its_console(console: str, word
 @pytest.mark.parametrize(
     ("story", "one", "shown", "report", "wanted"),
     [
-        ("it ended without a word", an_instance(S.LAUNCHING), OVER, None, True),
-        ("it is ending", an_instance(S.BOOTING), ENDING, a_report("booting"), True),
-        ("it lives", an_instance(S.BOOTING), seen(), None, False),
-        ("EC2 does not show it", an_instance(S.BOOTING), None, None, False),
-        ("it said why", an_instance(S.BOOTING), OVER, a_report("failed"), False),
-        ("it did its job", an_instance(S.RUNNING), OVER, a_report("done"), False),
-        ("we ended it", an_instance(S.CONDEMNED), OVER, None, False),
-        ("it is done", an_instance(S.DONE), OVER, None, False),
+        ("the host ended without a report", an_instance(S.LAUNCHING), OVER, None, True),
+        (
+            "the host shuts down without a reason",
+            an_instance(S.BOOTING),
+            ENDING,
+            a_report("booting"),
+            True,
+        ),
+        ("the host lives", an_instance(S.BOOTING), seen(), None, False),
+        ("EC2 does not show the host", an_instance(S.BOOTING), None, None, False),
+        ("the host reported a failure", an_instance(S.BOOTING), OVER, a_report("failed"), False),
+        ("the host finished its job", an_instance(S.RUNNING), OVER, a_report("done"), False),
+        ("Mayfly terminated the host", an_instance(S.CONDEMNED), OVER, None, False),
+        ("the host is done", an_instance(S.DONE), OVER, None, False),
     ],
 )
 def test_a_console_is_read_only_for_an_unexplained_end(

@@ -1,4 +1,4 @@
-"""Dispatch: which jobs become claims, which are denied, and who is told what."""
+"""Dispatch: which jobs become claims, which are denied, and which failures reach Buildkite."""
 
 from __future__ import annotations
 

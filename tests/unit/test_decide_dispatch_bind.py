@@ -1,4 +1,4 @@
-"""Dispatch: pauses, reservations, and which instance is given to which claim."""
+"""Dispatch: pauses, reservations, and which claim is bound to which instance."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_job_that_buildkite_does_not_reserve_takes_no_instance_from_others() -
     view = a_view(claims=claims, ready=(ready(0),))
     actions = decided(view, refused={"foreign", "lapsed"})
     assert binds(actions) == {"ours": 0}
-    assert set(reserved(actions)) == {"foreign", "lapsed"}  # they may yet become ours
+    assert set(reserved(actions)) == {"foreign", "lapsed"}  # Buildkite may still reserve them
 
 
 def test_a_lapsed_claim_that_buildkite_reserves_again_is_bound_at_once() -> None:

@@ -1,4 +1,4 @@
-"""Provision: how many instances are launched, of what, and when none."""
+"""Provision: number, shape and market of launches, and the reasons for no launch."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def decided(view: ProvisionView, config: QueueConfig | None = None) -> list[Prov
 
 
 def started(actions: list[ProvisionAction]) -> list[tuple[str, int]]:
-    """Shape and number of instances of every launch that is started."""
+    """Shape and number of instances of every recorded launch."""
     return [(str(a.launch.shape), a.launch.slots) for a in actions if isinstance(a, RecordLaunch)]
 
 
@@ -83,7 +83,7 @@ def of(*states: InstanceState, **changes: Any) -> tuple[Instance, ...]:
     return tuple(an_instance(state, n, **changes) for n, state in enumerate(states))
 
 
-# -- the sum ---------------------------------------------------------------------------------------
+# -- the number of launches ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -97,26 +97,32 @@ class Sum:
 
 
 SUMS = [
-    Sum("nobody wants anything", 0),
+    Sum("without jobs and pool nothing is launched", 0),
     Sum("each waiting job gets an instance", 3, waiting(3)),
-    Sum("what is ready is not launched again", 1, waiting(3), of(S.READY, S.READY)),
-    Sum("nor what is coming", 0, waiting(3), of(S.REQUESTED, S.BOOTING, S.SWAPPING)),
+    Sum("ready instances are subtracted", 1, waiting(3), of(S.READY, S.READY)),
+    Sum("coming instances are subtracted", 0, waiting(3), of(S.REQUESTED, S.BOOTING, S.SWAPPING)),
     Sum("an empty pool is filled", 2, config={"hot": 2}),
-    Sum("a full pool is left alone", 0, (), of(S.READY, S.READY), {"hot": 2}),
-    Sum("jobs and pool are one sum", 3, waiting(2), of(S.READY), {"hot": 2}),
-    Sum("what is coming counts for both", 1, waiting(2), of(S.LAUNCHING, S.READY), {"hot": 1}),
-    Sum("too many are not made fewer here", 0, waiting(1), of(S.READY, S.READY, S.READY)),
-    Sum("a paused queue has no demand", 0, waiting(3), config={"paused": True}),
-    Sum("nor does it keep a pool", 0, config={"paused": True, "hot": 2}),
-    Sum("a job that is not reserved for us is no demand", 0, waiting(2, reserved_until=None)),
-    Sum("nor is one whose reservation ran out", 0, waiting(2, reserved_until=NOW)),
-    Sum("the ledger limits, not the list", 2, waiting(9), ledger=a_ledger(live=48)),
-    Sum("at the limit nothing is launched", 0, waiting(9), ledger=a_ledger(live=50)),
-    Sum("nor beyond it", 0, waiting(9), ledger=a_ledger(live=60)),
-    Sum("a limit that was lowered holds at once", 1, waiting(9), (), {"max_instances": 1}),
-    Sum("a minute has its limit", 4, waiting(9), (), {"max_launches_per_minute": 4}),
+    Sum("a full pool gets no instance", 0, (), of(S.READY, S.READY), {"hot": 2}),
+    Sum("jobs and pool are added", 3, waiting(2), of(S.READY), {"hot": 2}),
     Sum(
-        "to which the launches of the last minute count",
+        "coming instances count for jobs and pool",
+        1,
+        waiting(2),
+        of(S.LAUNCHING, S.READY),
+        {"hot": 1},
+    ),
+    Sum("a surplus launches nothing", 0, waiting(1), of(S.READY, S.READY, S.READY)),
+    Sum("a paused queue has no demand", 0, waiting(3), config={"paused": True}),
+    Sum("a paused queue has no pool", 0, config={"paused": True, "hot": 2}),
+    Sum("a job without reservation is no demand", 0, waiting(2, reserved_until=None)),
+    Sum("a job with an expired reservation is no demand", 0, waiting(2, reserved_until=NOW)),
+    Sum("the ledger limits, not the list", 2, waiting(9), ledger=a_ledger(live=48)),
+    Sum("a ledger at the limit allows no launch", 0, waiting(9), ledger=a_ledger(live=50)),
+    Sum("a ledger beyond the limit allows no launch", 0, waiting(9), ledger=a_ledger(live=60)),
+    Sum("a limit that was lowered holds at once", 1, waiting(9), (), {"max_instances": 1}),
+    Sum("launches a minute are limited", 4, waiting(9), (), {"max_launches_per_minute": 4}),
+    Sum(
+        "launches of the last minute count against the limit",
         1,
         waiting(9),
         (),
@@ -124,7 +130,7 @@ SUMS = [
         a_ledger(recent=((ago(seconds=59), 1), (ago(seconds=1), 2))),
     ),
     Sum(
-        "but not those before",
+        "launches before the last minute do not count",
         4,
         waiting(9),
         (),
@@ -139,13 +145,13 @@ SUMS = [
         {"max_instances": 500},
     ),
     Sum(
-        "without capacity the shape waits",
+        "a shape without capacity is not launched before its retry time",
         0,
         waiting(1),
         ledger=a_ledger(retry_at={str(SHAPE): later(seconds=1)}),
     ),
     Sum(
-        "until its time has come",
+        "a shape without capacity is launched at its retry time",
         1,
         waiting(1),
         ledger=a_ledger(retry_at={str(SHAPE): NOW}),

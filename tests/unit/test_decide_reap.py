@@ -1,4 +1,4 @@
-"""Reap: what is over, what overstays, what is condemned; who is terminated and who is not."""
+"""Reap: deadlines, reports, ends, spot warnings; which instances are terminated and which not."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ S = InstanceState
 
 
 def a_view(*instances: Instance, **changes: Any) -> ReapView:
-    """EC2 shows every instance running, unless said otherwise."""
+    """A view in which EC2 shows every instance running, unless `changes` says otherwise."""
     made = ReapView(
         instances=instances,
         seen={i.instance_id: seen(i.key.number) for i in instances if i.instance_id},
@@ -59,7 +59,7 @@ def a_view(*instances: Instance, **changes: Any) -> ReapView:
 
 
 def state_of(actions: list[ReapAction]) -> InstanceState | None:
-    """The state in which the only instance is left."""
+    """The last saved state of the only instance; None when no instance is saved."""
     records = [saves(action).get("Instance") for action in actions]
     found = [record.state for record in records if record is not None]
     return found[-1] if found else None
@@ -112,7 +112,7 @@ def test_an_instance_past_the_deadline_of_its_state_is_condemned_and_terminated(
 
 
 def test_every_state_with_a_deadline_is_tested() -> None:
-    """By this function, but for the wish for an instance, which `provision` settles."""
+    """REQUESTED has its deadline in `provision`, which settles the launch."""
     tested = {state for state, _, _ in LIMITS} | {S.DONE, S.CONDEMNED, S.REQUESTED}
     assert tested == {state for state, row in INSTANCE_STATES.items() if row.deadline is not None}
 
@@ -129,13 +129,13 @@ def test_reap_leaves_requested_instances_to_provision() -> None:
 def test_an_assigned_host_that_reports_running_has_the_time_of_a_job(
     minutes: float, dies: bool
 ) -> None:
-    """Buildkite could not be asked whether the job was accepted: it may well be running."""
+    """Dispatch may have failed to read the job's state; the host's report proves a running job."""
     one = an_instance(S.ASSIGNED, since=ago(minutes))
     actions = decided(a_view(one, reports={row(one): a_report("running")}))
     assert terminated(actions) == ((ec2_id(),) if dies else ())
 
 
-# -- what hosts and EC2 say ------------------------------------------------------------------------
+# -- reports of hosts and states of EC2 ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -151,32 +151,65 @@ class Case:
 
 FAILED = a_report("failed", reason="the agent could not be started")
 CASES = [
-    Case("a running job is left alone", S.RUNNING, a_report("running")),
+    Case("a host with a running job is left alone", S.RUNNING, a_report("running")),
     Case(
-        "its agent has ended: the host has two minutes",
+        "a host is done when its agent has ended",
         S.RUNNING,
         a_report("done", exit=0),
         then=S.DONE,
     ),
-    Case("however it ended", S.RUNNING, a_report("done", exit=27), then=S.DONE),
-    Case("or the host gave up", S.RUNNING, FAILED, then=S.DONE),
-    Case("a done host powers itself off", S.DONE, changes={"since": ago(2)}),
-    Case("and is helped when it does not", S.DONE, dies=True, changes={"since": ago(2.1)}),
-    Case("a ready host that gives up", S.READY, FAILED, then=S.CONDEMNED, dies=True),
-    Case("an assigned one too", S.ASSIGNED, FAILED, then=S.CONDEMNED, dies=True),
-    Case("one that has its assignment is left alone", S.ASSIGNED, a_report("sandboxed")),
-    Case("one on its way is the sandbox's to judge", S.BOOTING, FAILED),
-    Case("a condemned one dies", S.CONDEMNED, dies=True),
-    Case("until EC2 ends it", S.CONDEMNED, ec2="shutting-down"),
-    Case("so does a stopped one", S.CONDEMNED, ec2="stopped", dies=True),
+    Case("a host is done with any exit code", S.RUNNING, a_report("done", exit=27), then=S.DONE),
+    Case("a busy host that gives up is done", S.RUNNING, FAILED, then=S.DONE),
+    Case("a done host has two minutes to power off", S.DONE, changes={"since": ago(2)}),
     Case(
-        "a host that shuts down takes no job any more", S.READY, None, "shutting-down", S.CONDEMNED
+        "a done host is terminated after two minutes",
+        S.DONE,
+        dies=True,
+        changes={"since": ago(2.1)},
     ),
-    Case("nor does it become ready", S.SWAPPING, None, "shutting-down", S.CONDEMNED),
-    Case("nor does one that was stopped", S.READY, None, "stopped", S.CONDEMNED, dies=True),
-    Case("or is being stopped", S.BOOTING, None, "stopping", S.CONDEMNED, dies=True),
-    Case("a running job's host that shuts down is awaited", S.RUNNING, None, "shutting-down"),
-    Case("one that is stopped is not shot either", S.RUNNING, None, "stopped"),
+    Case("a ready host that gives up is condemned", S.READY, FAILED, then=S.CONDEMNED, dies=True),
+    Case(
+        "an assigned host that gives up is condemned",
+        S.ASSIGNED,
+        FAILED,
+        then=S.CONDEMNED,
+        dies=True,
+    ),
+    Case(
+        "an assigned host that waits for acceptance is left alone",
+        S.ASSIGNED,
+        a_report("sandboxed"),
+    ),
+    Case("a failed host before ready is left to sandbox", S.BOOTING, FAILED),
+    Case("a condemned host is terminated", S.CONDEMNED, dies=True),
+    Case("a condemned host that shuts down is left alone", S.CONDEMNED, ec2="shutting-down"),
+    Case("a condemned host that was stopped is terminated", S.CONDEMNED, ec2="stopped", dies=True),
+    Case("a ready host that shuts down is condemned", S.READY, None, "shutting-down", S.CONDEMNED),
+    Case(
+        "a swapping host that shuts down is condemned",
+        S.SWAPPING,
+        None,
+        "shutting-down",
+        S.CONDEMNED,
+    ),
+    Case(
+        "a ready host that was stopped is condemned",
+        S.READY,
+        None,
+        "stopped",
+        S.CONDEMNED,
+        dies=True,
+    ),
+    Case(
+        "a booting host that is being stopped is condemned",
+        S.BOOTING,
+        None,
+        "stopping",
+        S.CONDEMNED,
+        dies=True,
+    ),
+    Case("a busy host that shuts down is left alone", S.RUNNING, None, "shutting-down"),
+    Case("a busy host that was stopped is left alone", S.RUNNING, None, "stopped"),
 ]
 
 
@@ -247,7 +280,7 @@ def test_a_running_claim_of_a_closed_instance_is_finished() -> None:
     assert saves(write)["Claim"].reason == "the instance ended: EC2 ended the instance: spot"
 
 
-# -- what EC2 does not show ------------------------------------------------------------------------
+# -- instances that EC2 does not show --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", OPEN)
@@ -290,7 +323,7 @@ def test_the_deadline_of_an_unseen_instance_is_kept() -> None:
 def test_a_stopped_instance_is_left_alone_if_its_state_allows_stops(
     monkeypatch: pytest.MonkeyPatch, ec2: str
 ) -> None:
-    """What EC2's words mean is asked of the state's row, and nowhere else."""
+    """Only the row of a state says whether a stop condemns its instance."""
     one = an_instance(S.READY)
     view = a_view(one, seen={one.instance_id: seen(state=ec2)})
     assert terminated(decided(view)) == (ec2_id(),)

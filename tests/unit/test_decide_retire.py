@@ -1,4 +1,4 @@
-"""Provision: which idle instances go, and how the warm pool is renewed a few at a time."""
+"""Provision: which idle instances are condemned, and how the hot pool is renewed in small steps."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def a_view(
 
 
 def ready(number: int, minutes: float = 0, spec: str = SPEC, **changes: Any) -> Instance:
-    """An instance that has been idle for so long."""
+    """An instance that has been ready for these minutes."""
     return an_instance(S.READY, number, since=ago(minutes), spec=spec, **changes)
 
 
 def condemned(actions: list[ProvisionAction]) -> list[int]:
-    """Slots of the instances that are condemned."""
+    """Slot numbers of the condemned instances."""
     return [saves(a)["Instance"].key.number for a in actions if isinstance(a, WriteRecords)]
 
 
@@ -73,19 +73,35 @@ class Idle:
 
 
 IDLE = [
-    Idle("one that nobody needs gets five minutes", (ready(0, 5),), []),
-    Idle("and goes then", (ready(0, 5.1),), [0]),
-    Idle("unless a job waits that it could serve", (ready(0, 60),), [], 1),
-    Idle("or the pool wants it", (ready(0, 60),), [], config={"hot": 1}),
-    Idle("of too many the longest idle go", (ready(0, 7), ready(1, 9)), [1], config={"hot": 1}),
-    Idle("a paused queue keeps none", (ready(0, 9), ready(1, 9)), [0, 1], config={"paused": True}),
-    Idle("not even its pool", (ready(0, 9),), [0], config={"paused": True, "hot": 1}),
-    Idle("but what a waiting job could still use", (ready(0, 9),), [], 1, {"paused": True}),
-    Idle("an old spec without use goes at once", (ready(0, 0, OLD),), [0]),
-    Idle("but serves a waiting job", (ready(0, 0, OLD),), [], 1),
-    Idle("the old ones go before the new", (ready(0, 9), ready(1, 1, OLD)), [1], 1),
+    Idle("a surplus instance stays for five minutes", (ready(0, 5),), []),
+    Idle("a surplus instance is condemned after five minutes", (ready(0, 5.1),), [0]),
+    Idle("an instance that a waiting job can use stays", (ready(0, 60),), [], 1),
+    Idle("an instance that the pool needs stays", (ready(0, 60),), [], config={"hot": 1}),
     Idle(
-        "what waits longer than max-idle is no reserve",
+        "of surplus instances the longest idle are condemned",
+        (ready(0, 7), ready(1, 9)),
+        [1],
+        config={"hot": 1},
+    ),
+    Idle(
+        "a paused queue keeps no idle instance",
+        (ready(0, 9), ready(1, 9)),
+        [0, 1],
+        config={"paused": True},
+    ),
+    Idle("a paused queue keeps no pool", (ready(0, 9),), [0], config={"paused": True, "hot": 1}),
+    Idle(
+        "a paused queue keeps an instance for a waiting job",
+        (ready(0, 9),),
+        [],
+        1,
+        {"paused": True},
+    ),
+    Idle("a surplus instance of an old spec is condemned at once", (ready(0, 0, OLD),), [0]),
+    Idle("an instance of an old spec stays for a waiting job", (ready(0, 0, OLD),), [], 1),
+    Idle("instances of an old spec are condemned first", (ready(0, 9), ready(1, 1, OLD)), [1], 1),
+    Idle(
+        "an instance idle beyond max-idle is condemned while another fills the pool",
         (ready(0, 721), ready(1, 1)),
         [0],
         config={"hot": 1},
@@ -123,7 +139,7 @@ def test_a_retired_instance_keeps_the_reason() -> None:
 
 
 class Pool:
-    """A hot pool that is renewed tick by tick: what is launched is ready by the next."""
+    """A hot pool that is renewed tick by tick; launched instances are ready by the next tick."""
 
     def __init__(self, config: QueueConfig, *instances: Instance) -> None:
         self.config, self.instances, self.now = config, list(instances), NOW
@@ -131,7 +147,7 @@ class Pool:
         self.made = len(instances)
 
     def tick(self) -> tuple[int, list[int]]:
-        """What is launched and who is condemned; the condemned are closed by the next tick."""
+        """Launches, and numbers of condemned instances, which are closed by the next tick."""
         live = len(self.instances) + len(self.closing)
         view = a_view(*self.instances, live=live)
         actions = decide(view, self.config, self.now)
@@ -146,7 +162,7 @@ class Pool:
         return launched(actions), leaving
 
     def until_renewed(self) -> list[int]:
-        """How many are ready after each tick, until none of the first ones is left."""
+        """Ready instances after each tick, until none of the first instances is left."""
         sizes = []
         while any(i.key.number < self.config.hot for i in self.instances):
             self.tick()

@@ -1,4 +1,4 @@
-"""Sandbox: who is set up, whose profile is replaced, and whose proof holds."""
+"""Sandbox: set-up, replacement of the profile, proof, and failures of hosts on their way."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.unit.builders import (
 
 S = InstanceState
 B, X = f"{BOOTSTRAP_ID}:{ec2_id()}", f"{SANDBOX_ID}:{ec2_id()}"
-"""The instance's two mailbox rows."""
+"""Keys of the instance's bootstrap row and sandbox row."""
 
 BOOTING, SET_UP, PROOF = a_report("booting"), a_report("bootstrapped"), a_report("sandboxed")
 FAILED = a_report("failed", reason="no space left on device")
@@ -53,33 +53,37 @@ class Case:
     state: InstanceState
     reports: dict[str, Report] = field(default_factory=dict)
     shown: tuple[Association, ...] | None = None
-    """None: nobody asked, or EC2 did not say."""
+    """Associations in EC2's answer; None: not asked, or not answered."""
     then: list[str] = field(default_factory=list)
-    """What is done, in order: states that are written, `replace` for the effect."""
+    """Actions in order: states that are written, `replace` for the call, `nudge`."""
 
 
 CASES = [
-    Case("nothing is known of a launched host", S.LAUNCHING),
-    Case("its supervisor runs", S.LAUNCHING, {B: BOOTING}, then=["booting"]),
-    Case("that again is no news", S.BOOTING, {B: BOOTING}),
-    Case("a phase that set-up has no part in says nothing", S.LAUNCHING, {B: a_report("running")}),
-    Case("set up, EC2 has not said what it shows", S.BOOTING, {B: SET_UP}, None, ["swapping"]),
-    Case("set up, EC2 shows nothing", S.BOOTING, {B: SET_UP}, (), ["swapping"]),
-    Case("set up", S.BOOTING, {B: SET_UP}, (OLD,), ["swapping+replace"]),
+    Case("a launched host has no report", S.LAUNCHING),
+    Case("the supervisor runs", S.LAUNCHING, {B: BOOTING}, then=["booting"]),
+    Case("a repeated report changes nothing", S.BOOTING, {B: BOOTING}),
+    Case("a phase after set-up changes nothing", S.LAUNCHING, {B: a_report("running")}),
+    Case("set up, no answer from EC2", S.BOOTING, {B: SET_UP}, None, ["swapping"]),
+    Case("set up, EC2 shows no profile", S.BOOTING, {B: SET_UP}, (), ["swapping"]),
     Case(
-        "set up before it was seen booting", S.LAUNCHING, {B: SET_UP}, (OLD,), ["swapping+replace"]
+        "set up, EC2 shows the bootstrap profile",
+        S.BOOTING,
+        {B: SET_UP},
+        (OLD,),
+        ["swapping+replace"],
     ),
+    Case("set up between ticks", S.LAUNCHING, {B: SET_UP}, (OLD,), ["swapping+replace"]),
     Case("recorded as set up", S.BOOTSTRAPPED, {B: SET_UP}, (OLD,), ["swapping+replace"]),
     Case("recorded as set up, its report gone", S.BOOTSTRAPPED, {}, (OLD,), ["swapping+replace"]),
     Case(
-        "set up, its profile just being associated",
+        "set up, EC2 still associates the bootstrap profile",
         S.BOOTING,
         {B: SET_UP},
         (BUSY_OLD,),
         ["swapping"],
     ),
     Case(
-        "a crash after the record: the effect comes now",
+        "recorded as swapping, not yet replaced after a crash",
         S.SWAPPING,
         {B: SET_UP},
         (OLD,),
@@ -87,53 +91,93 @@ CASES = [
     ),
     Case("replaced, not yet associated", S.SWAPPING, {B: SET_UP}, (BUSY_NEW,)),
     Case("replaced, no proof yet", S.SWAPPING, {B: SET_UP}, (NEW,)),
-    Case("both profiles for a moment", S.SWAPPING, {B: SET_UP, X: PROOF}, (LEAVING, NEW)),
-    Case("in whatever order", S.SWAPPING, {B: SET_UP, X: PROOF}, (NEW, LEAVING)),
-    Case("two of the sandbox", S.SWAPPING, {X: PROOF}, (NEW, replace(NEW, id="iip-x"))),
+    Case("proof, but EC2 shows both profiles", S.SWAPPING, {B: SET_UP, X: PROOF}, (LEAVING, NEW)),
+    Case(
+        "proof, but EC2 shows both in the other order",
+        S.SWAPPING,
+        {B: SET_UP, X: PROOF},
+        (NEW, LEAVING),
+    ),
+    Case(
+        "proof, but EC2 shows two sandbox associations",
+        S.SWAPPING,
+        {X: PROOF},
+        (NEW, replace(NEW, id="iip-x")),
+    ),
     Case("proof and EC2 agree", S.SWAPPING, {B: SET_UP, X: PROOF}, (NEW,), ["ready"]),
-    Case("without the bootstrap row too", S.SWAPPING, {X: PROOF}, (NEW,), ["ready"]),
+    Case("proof and EC2 agree, without a bootstrap row", S.SWAPPING, {X: PROOF}, (NEW,), ["ready"]),
     Case("proof, but EC2 still associates", S.SWAPPING, {X: PROOF}, (BUSY_NEW,)),
-    Case("proof, but EC2 says nothing", S.SWAPPING, {X: PROOF}, None),
+    Case("proof, but no answer from EC2", S.SWAPPING, {X: PROOF}, None),
     Case("proof, but EC2 shows no profile", S.SWAPPING, {X: PROOF}, ()),
     Case("proof, but EC2 shows the old profile", S.SWAPPING, {X: PROOF}, (OLD,), ["replace"]),
-    Case("proof in the bootstrap row is none", S.SWAPPING, {B: PROOF}, (NEW,)),
+    Case("proof in the bootstrap row does not count", S.SWAPPING, {B: PROOF}, (NEW,)),
     Case(
-        "proof under another role's id is none",
+        "proof under another role's id does not count",
         S.SWAPPING,
         {f"AROAANOTHERAAAAAAAAAA:{ec2_id()}": PROOF},
         (NEW,),
     ),
     Case(
-        "proof of another instance is none",
+        "proof of another instance does not count",
         S.SWAPPING,
         {f"{SANDBOX_ID}:{ec2_id(1)}": PROOF},
         (NEW,),
     ),
-    Case("proof without a boot is none", S.SWAPPING, {X: a_report("sandboxed", "")}, (NEW,)),
-    Case("another phase in the sandbox row is none", S.SWAPPING, {X: a_report("running")}, (NEW,)),
     Case(
-        "a proof before the record catches up",
+        "proof without a boot id does not count", S.SWAPPING, {X: a_report("sandboxed", "")}, (NEW,)
+    ),
+    Case(
+        "another phase in the sandbox row is no proof", S.SWAPPING, {X: a_report("running")}, (NEW,)
+    ),
+    Case(
+        "proof before the swap is recorded",
         S.BOOTING,
         {B: SET_UP, X: PROOF},
         (NEW,),
         ["swapping", "ready"],
     ),
-    Case("a proof without set-up is none", S.BOOTING, {B: BOOTING, X: PROOF}, (NEW,)),
+    Case("proof without set-up does not count", S.BOOTING, {B: BOOTING, X: PROOF}, (NEW,)),
     Case("a foreign profile condemns", S.SWAPPING, {X: PROOF}, (FOREIGN,), ["condemned", "nudge"]),
-    Case("beside its own too", S.SWAPPING, {X: PROOF}, (NEW, FOREIGN), ["condemned", "nudge"]),
     Case(
-        "at the first look too",
+        "a foreign profile beside the sandbox profile condemns",
+        S.SWAPPING,
+        {X: PROOF},
+        (NEW, FOREIGN),
+        ["condemned", "nudge"],
+    ),
+    Case(
+        "a foreign profile right after set-up condemns",
         S.BOOTING,
         {B: SET_UP},
         (FOREIGN,),
         ["swapping", "condemned", "nudge"],
     ),
-    Case("a host that gives up is condemned", S.BOOTING, {B: FAILED}, None, ["condemned", "nudge"]),
-    Case("at once", S.LAUNCHING, {B: FAILED}, None, ["condemned", "nudge"]),
-    Case("after the swap", S.SWAPPING, {B: SET_UP, X: FAILED}, (NEW,), ["condemned", "nudge"]),
-    Case("nothing is replaced for it", S.SWAPPING, {X: FAILED}, (OLD,), ["condemned", "nudge"]),
     Case(
-        "its proof does not help it",
+        "a booting host that gives up is condemned",
+        S.BOOTING,
+        {B: FAILED},
+        None,
+        ["condemned", "nudge"],
+    ),
+    Case(
+        "a launching host that gives up is condemned",
+        S.LAUNCHING,
+        {B: FAILED},
+        None,
+        ["condemned", "nudge"],
+    ),
+    Case(
+        "a host that gives up after the swap is condemned",
+        S.SWAPPING,
+        {B: SET_UP, X: FAILED},
+        (NEW,),
+        ["condemned", "nudge"],
+    ),
+    Case(
+        "a failed host gets no replacement", S.SWAPPING, {X: FAILED}, (OLD,), ["condemned", "nudge"]
+    ),
+    Case(
+        "a failed host with proof is condemned",
         S.SWAPPING,
         {B: FAILED, X: PROOF},
         (NEW,),
@@ -203,6 +247,7 @@ def test_a_failed_host_does_not_delay_another_host() -> None:
 
 
 def wants_answer_and_tick(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
+    """Whether EC2\'s associations of the instance are read, and whether a tick must follow soon."""
     soon = imminent(SandboxView((instance,), reports, {}), NOW + PREPARED_IMAGE)
     return wants_associations(instance, reports, wide=True), soon
 

@@ -1,4 +1,4 @@
-"""Reap: EC2 instances with our tag that no record explains."""
+"""Reap: strays, which are EC2 instances with the stack's tag and without a record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.reap_views import decided
 
 
 def a_view(unknown: int = 1, known: int = 0, **changes: Any) -> ReapView:
-    """Some instances of which there is no record, beside others that are in order."""
+    """A view with `unknown` instances without record and `known` instances with one."""
     shows = {ec2_id(n): seen(n) for n in range(unknown + known)}
     ids = frozenset(ec2_id(n) for n in range(unknown))
     made = ReapView((), shows, {}, {}, {}, frozenset(), {}, ids, {})

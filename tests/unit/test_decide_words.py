@@ -1,4 +1,4 @@
-"""Reap: last words of failed hosts, and hosts that are kept for a look."""
+"""Reap: last words of failed hosts, and failed hosts that are kept for inspection."""
 
 from __future__ import annotations
 
@@ -48,13 +48,23 @@ FAILED = a_report("failed", reason="no space left", words="dd: error writing")
 @pytest.mark.parametrize(
     ("story", "one", "report", "speaks"),
     [
-        ("it never was ready", an_instance(S.CONDEMNED), None, True),
-        ("it failed on a job", an_instance(S.CONDEMNED, proven=True, job="job-1"), None, True),
-        ("it gave up while idle", an_instance(S.CONDEMNED, proven=True), FAILED, True),
-        ("it was not needed", an_instance(S.CONDEMNED, proven=True), None, False),
-        ("it did its job", an_instance(S.DONE, since=ago(3)), None, False),
-        ("it has spoken", an_instance(S.CONDEMNED, words_kept=True), FAILED, False),
-        ("it is well", an_instance(S.READY), None, False),
+        ("the host was never ready", an_instance(S.CONDEMNED), None, True),
+        (
+            "the host failed on a job",
+            an_instance(S.CONDEMNED, proven=True, job="job-1"),
+            None,
+            True,
+        ),
+        ("the host gave up while idle", an_instance(S.CONDEMNED, proven=True), FAILED, True),
+        ("the host was not needed", an_instance(S.CONDEMNED, proven=True), None, False),
+        ("the host finished its job", an_instance(S.DONE, since=ago(3)), None, False),
+        (
+            "the last words are kept already",
+            an_instance(S.CONDEMNED, words_kept=True),
+            FAILED,
+            False,
+        ),
+        ("the host has not failed", an_instance(S.READY), None, False),
     ],
 )
 def test_last_words_of_failed_hosts_are_kept(
@@ -99,7 +109,7 @@ def test_last_words_of_a_host_that_ended_between_ticks_are_kept() -> None:
 def test_the_record_of_a_host_that_ended_between_ticks_has_the_reported_reason(
     state: S, side: str, report: Report, reason: str
 ) -> None:
-    """A proven one in its sandbox row: bootstrap credentials outlive the proof."""
+    """Only the sandbox row of a proven host counts: bootstrap credentials outlive the proof."""
     one = an_instance(state)
     actions = decided(a_view(one, {row(one, side): report}, seen={ec2_id(): OVER}))
     (closed,) = [saves(a)["Instance"] for a in actions if "Instance" in saves(a)]

@@ -1,4 +1,4 @@
-"""Generated blocks of the documentation are never older than the code."""
+"""Generated blocks of the documents are current with the code."""
 
 from __future__ import annotations
 

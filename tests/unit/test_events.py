@@ -1,4 +1,4 @@
-"""What wakes a function is read from the very shapes that AWS sends."""
+"""Events that wake a function, read from samples in the shapes that AWS sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fake EC2 can be made to do beyond its port."""
+"""The fake EC2: acts of the world that its port does not have."""
 
 from __future__ import annotations
 

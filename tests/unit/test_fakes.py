@@ -1,4 +1,4 @@
-"""What the fakes have beyond their ports: scripted faults, and indexes that lag."""
+"""The fakes beyond their ports: scripted faults, lists that lag, cancelled jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dispatch lease: the newest takes it, the fence keeps the others out."""
+"""The dispatch lease: the newest invocation takes it, the fence stops writes of former holders."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_lease_can_be_renewed_after_a_lost_answer(fleet: FakeFleet) -> None:
 
 
 class Racing(FakeFleet):
-    """Somebody writes the lease just before each of our first writes."""
+    """A fleet in which another invocation writes a lease of `others` just before each write."""
 
     def __init__(self, *others: Lease) -> None:
         super().__init__(FakeMailbox())

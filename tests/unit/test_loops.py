@@ -1,4 +1,4 @@
-"""Dispatch, tick after tick: how fast, until when, and who goes on."""
+"""The loop of dispatch: pace, end, lease, registration, throttled calls."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_dispatch_renews_its_lease_every_five_seconds() -> None:
     lease = script.world.fleet.lease()
     assert lease is not None
     assert lease.holder == "me"
-    assert lease.version == 1 + 1 + 3  # the world's own, taken, renewed
+    assert lease.version == 1 + 1 + 3  # taken by the world, taken by dispatch, renewed three times
 
 
 def test_dispatch_registers_the_stack_once() -> None:

@@ -1,4 +1,4 @@
-"""Sandbox and provision, tick after tick: while there is cause, and no longer."""
+"""The loops of sandbox and provision: ticks while there is work, and the end without work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every metric of the table is sent by the function that may send it, and no other is sent."""
+"""Every metric is sent by a function that may send it, and no undeclared metric is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTROL_PLANE = Path(metrics.__file__).parent
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event"}
 
 
-# -- a story for each ------------------------------------------------------------------------------
+# -- a story for each metric -----------------------------------------------------------------------
 
 
 def a_bad_parameter() -> World:
@@ -75,7 +75,7 @@ def a_job_that_matches_nothing() -> World:
 
 
 class ForeignReports:
-    """DynamoDB, where an instance has written what is no report."""
+    """A DynamoDB client; every mailbox row holds a report in an unreadable form."""
 
     def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - boto3's name
         ((table, asked),) = RequestItems.items()
@@ -92,7 +92,7 @@ def an_unreadable_report() -> World:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """In this world, one invocation of this function counts the metric this often."""
+    """A world in which one invocation of a function counts the metric `times` times."""
 
     service: Service
     world: Callable[[], World]
@@ -119,7 +119,7 @@ HANDLERS: dict[Service, Handler] = {
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What `dispatch` asks of its settings."""
+    """The settings that the handler of dispatch reads."""
 
     account: str = "123456789012"
     region: str = "eu-central-1"
@@ -133,7 +133,7 @@ DISPATCH = Owner()
 def invoked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[Service, World], dict[str, Any]]:
-    """One invocation in this world; returns the line with its metrics."""
+    """Invokes a function in a world; returns the printed line with its metrics."""
 
     def run(service: Service, world: World) -> dict[str, Any]:
         ports = getattr(world, f"{service}_ports")
@@ -195,7 +195,7 @@ def test_a_metric_is_described_in_one_sentence(metric: Metric) -> None:
 
 
 def uses() -> Iterator[tuple[str, str]]:
-    """Every member of Metric that a module names, with the module."""
+    """Name of every member of Metric in the control plane's code, with the path of its module."""
     for path in CONTROL_PLANE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:

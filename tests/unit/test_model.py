@@ -1,4 +1,4 @@
-"""Records: versions, names, and what follows from their fields."""
+"""Records: versions, readable names, and values derived from fields."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_launch_id_depends_only_on_stack_queue_epoch_and_number() -> None:
         launch_id("cj", a_ledger()),
         launch_id("ci", a_ledger(queue="other")),
         launch_id("ci", a_ledger(next_launch=1)),
-        # A queue that was deleted and made again starts to count anew.
+        # A queue that was deleted and created again numbers its launches from 0 again.
         launch_id("ci", a_ledger(epoch=ago(59))),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a function prints: lines that can be followed and hold no secret, and its metrics."""
+"""The output of a function: log lines with names and without secrets, and metrics."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ FIRST, SECOND = Invoked("first"), Invoked("second")
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An agent token from before prefixes looks like a commit: only its value tells it."""
+    """Hide an old agent token by its value: a token without prefix looks like a commit."""
     monkeypatch.setattr(scrubbing, "_known", [])
     hide(SECRETS["old agent token"])
 
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[FunctionLog]:
-    """What the function's log says."""
+    """The log of the function."""
     with function_log(monkeypatch) as written:
         yield written
 
 
 @observe.invocation
 def log_what_is_said(event: Mapping[str, Any], context: observe.Context) -> dict[str, Any]:
-    """A handler that says what it is told."""
+    """A handler that logs the value of `say` in its event."""
     log.info("said", extra={"what": event["say"]})
     return {}
 
@@ -96,7 +96,7 @@ def test_an_error_that_leaves_a_function_has_no_secret(secret: str, written: Fun
         fail({}, FIRST)
     assert secret not in str(caught.value)
     assert "ValueError: bad" in str(caught.value)
-    # The runtime prints what is chained to an exception as well.
+    # Lambda's runtime also prints exceptions that are chained to the raised one.
     assert caught.value.__suppress_context__
     assert secret not in written.text
     (line,) = written.lines
@@ -112,7 +112,7 @@ def test_the_value_under_a_key_that_names_a_secret_is_hidden_in_a_log_line(
     assert written.lines[0]["headers"] == {"Authorization": REDACTED}
 
 
-# -- lines that can be followed --------------------------------------------------------------------
+# -- names in lines --------------------------------------------------------------------------------
 
 
 def test_a_log_line_with_wrong_arguments_is_printed_without_an_error(
@@ -171,7 +171,7 @@ handler({}, Invoked(sys.argv[1]))
 
 
 def test_log_lines_of_overlapping_invocations_can_be_told_apart() -> None:
-    """Two processes, as Lambda has it, take turns in one log."""
+    """Two processes, one an invocation as in Lambda, print their lines in turns."""
     command = [sys.executable, "-c", SPEAKER]
     pipe = subprocess.PIPE
     with (

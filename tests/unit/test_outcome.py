@@ -1,4 +1,4 @@
-"""What a tick came to: every error and every count has its place, and its metric."""
+"""The outcome of a tick: every error and every count has its field and its metric."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from mayfly.tick.outcome import Left, Outcome
 
 @dataclass(frozen=True)
 class Wave:
-    """An action of no function."""
+    """An action that belongs to no function."""
 
     reason: str = "because"
     about: Fields = field(default_factory=lambda: {"job": "job-1"})
 
 
 def failing(error: MayflyError) -> Outcome:
-    """The outcome of one action that raises this."""
+    """The outcome of one action that raises `error`."""
 
     def apply(action: Wave) -> None:
         raise error
@@ -94,7 +94,7 @@ def test_only_errors_that_a_repetition_can_mend_are_unfinished(
 
 def test_a_subclass_of_a_known_error_is_counted_as_that_error() -> None:
     class Refused(Misconfigured):
-        """As an adapter may say it."""
+        """An error of an adapter that is a kind of Misconfigured."""
 
     outcome = failing(Refused("401"))
     assert outcome.problems == ["Wave: 401"]
@@ -133,7 +133,7 @@ def test_an_outcome_without_a_problem_sends_zero() -> None:
 
 
 def everything() -> Outcome:
-    """An outcome in which every field says something."""
+    """An outcome with a value other than the default in every field."""
     return Outcome(
         done=Counter({Wave: 2}),
         launched=3,

@@ -1,4 +1,4 @@
-"""What rules let in, and what a developer is told of a denial."""
+"""Policy: which jobs the rules allow, and the text of a denial for developers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def allowed(line: str, **changes: str) -> bool:
     return decide(queue(line), {**WEB, **changes}, None) is None
 
 
-# -- what rules let in
+# -- which jobs rules allow
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def allowed(line: str, **changes: str) -> bool:
         ("branch=main", FROM_ITSELF, True),
         ("branch=main fork=no,yes", FROM_A_FORK, True),
         ("pipeline=web", FROM_A_FORK, True),
-        # What Buildkite leaves out the pipeline could have said: it counts for nothing.
+        # A pipeline may set a variable that Buildkite leaves out, so an empty one proves nothing.
         ("fork=no", {"BUILDKITE_PULL_REQUEST": ""}, False),
         ("fork=yes", {"BUILDKITE_PULL_REQUEST": ""}, False),
         ("fork=no", {**FROM_A_FORK, "BUILDKITE_PULL_REQUEST_REPO": ""}, False),
@@ -129,7 +129,7 @@ def test_unreadable_rules_allow_no_job() -> None:
     assert str(UNREADABLE) == "pipeline="
 
 
-# -- the repository that is registered for a pipeline
+# -- the registered repository of a pipeline
 
 TEMPLATE = "/buildkite/pipelines/{pipeline}/repository"
 
@@ -184,7 +184,7 @@ def test_a_registered_repository_does_not_replace_the_rules() -> None:
     assert decide(config, WEB, None) is not None
 
 
-# -- what a developer is told
+# -- the text of a denial
 
 
 def reason(config: QueueConfig, repository: str | None = None, **changes: str) -> str:

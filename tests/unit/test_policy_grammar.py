@@ -1,4 +1,4 @@
-"""The grammar of policy rules: canonical lines, and mistakes told by line, column and word."""
+"""The grammar of policy rules: canonical lines, and mistakes with line, column and word."""
 
 from __future__ import annotations
 

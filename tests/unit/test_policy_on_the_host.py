@@ -1,4 +1,4 @@
-"""The host judges again, by the lines that dispatch sends it: both must judge alike."""
+"""The host judges jobs by the policy lines that dispatch sends, and judges as dispatch does."""
 
 from __future__ import annotations
 

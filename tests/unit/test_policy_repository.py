@@ -1,4 +1,4 @@
-"""Which clone URLs mean the same repository, and which mean none."""
+"""Which clone URLs mean one repository, and which URLs mean no repository."""
 
 from __future__ import annotations
 
@@ -127,19 +127,19 @@ def test_a_rule_value_covers_one_repository_or_all_of_an_owner(value: str, url: 
 @pytest.mark.parametrize(
     ("value", "url"),
     [
-        # A beginning of a name is no name.
+        # The beginning of a name does not match the name.
         ("https://github.com/acme/*", "https://github.com/acme2/web"),
         ("https://github.com/acme/*", "https://github.com/acm/web"),
         ("https://github.com/acme/web", "https://github.com/acme/webx"),
         ("https://github.com/acme*", "https://github.com/acme/web"),
-        # An owner's repositories lie right below it.
+        # The repositories of an owner lie directly below the owner.
         ("https://github.com/acme/*", "https://github.com/acme/sub/web"),
         ("https://github.com/acme/*", "https://github.com/acme"),
         ("https://github.com/acme/sub/*", "https://github.com/acme/web"),
-        # Paths tell capitals apart, and ports are a part of a name.
+        # Paths are case-sensitive, and a port is part of the name of a host.
         ("https://github.com/acme/*", "https://github.com/Acme/web"),
         ("https://github.com/acme/*", "https://github.com:8443/acme/web"),
-        # What is no clone URL covers nothing and is covered by nothing.
+        # A text that is no clone URL covers nothing and is covered by nothing.
         ("", ""),
         ("*", "https://github.com/acme/web"),
         ("/*", "https://github.com/acme/web"),

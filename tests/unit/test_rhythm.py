@@ -1,4 +1,4 @@
-"""How often dispatch lists, reads and asks: often enough for who waits, and within the limits."""
+"""How often dispatch lists jobs, reads records and job states: fast for waiting jobs, in limits."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_dispatch_lists_jobs_in_each_tick_and_reads_their_states_once_a_second()
     Script(world, 3).dispatch()
     assert world.claim("job-1").state is C.ASSIGNED
     assert world.buildkite.calls["jobs"] == 2 * LISTS
-    # In the first of the three seconds there was no claim yet of which to ask.
+    # In the first of the three seconds there was no claim to read a state for.
     assert world.buildkite.calls["states"] == 2
 
 
@@ -186,7 +186,7 @@ def test_a_pause_of_a_queue_holds_between_its_lists() -> None:
 
 
 def times_of(world: World, port: object, call: str) -> list[datetime]:
-    """When each such call of a port is made, from now on."""
+    """Times of every later call of this method of a port; the list grows with each call."""
     stamps: list[datetime] = []
     original = getattr(port, call)
 
@@ -263,7 +263,7 @@ def test_two_overlapping_invocations_stay_within_the_limit_of_lists(count: int, 
     for n in range(1, count):
         world.publish(f"queue-{n}")
     world.provision()
-    # The one before goes on for a second at most, until it sees that it has lost the lease.
+    # The former invocation goes on for at most a second, until it notices the loss of its lease.
     names = listed(queues(count), 0)
     pace = pace_of(names, fast=fast)
     before = [world.clock.now + n * pace for n in range(-(-CHECK // pace)) for _ in names]

@@ -1,4 +1,4 @@
-"""No text and no value keeps a secret that goes through the scrubber."""
+"""The scrubber removes every kind of secret from texts, nested values and log records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.secret_kinds import SECRETS, fail_twice
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An agent token from before prefixes looks like a commit: only its value tells it."""
+    """Hide an old agent token by its value: a token without prefix looks like a commit."""
     monkeypatch.setattr(scrubbing, "_known", [])
     hide(SECRETS["old agent token"])
 

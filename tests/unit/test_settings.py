@@ -1,4 +1,4 @@
-"""The environment of the functions: what the code reads is what the template sets."""
+"""The environment of the functions: the code reads exactly the variables of the template."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ GOOD = {
 
 
 def variables(kind: type[Settings]) -> list[str]:
-    """The environment variables that settings of this kind are read from."""
+    """Environment variables of this kind of settings."""
     return [str(field.validation_alias) for field in kind.model_fields.values()]
 
 

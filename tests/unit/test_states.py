@@ -1,4 +1,4 @@
-"""Every edge of every table, a deadline for every state that waits, and what else a state means."""
+"""The tables of states: every edge, every deadline, every trait."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from mayfly.records.states import (
 from mayfly_instance.limits import Limits
 from tests.unit.builders import NOW, a_claim, a_launch, an_instance, later
 
-# Written by hand from the way of a job in docs/architecture.md; the stopped pool is not built yet.
+# Written by hand after the way of a job in docs/architecture.md; the stopped pool is not built yet.
 CLAIM = {
     "waiting": {"assigned", "released", "failed"},
     "assigned": {"running", "waiting", "released", "failed"},
@@ -247,13 +247,13 @@ def test_two_states_cannot_share_a_rank() -> None:
 
 @pytest.mark.parametrize("traits", [ClaimTraits, InstanceTraits, LaunchTraits])
 def test_no_trait_has_a_default(traits: type[Any]) -> None:
-    """A default would be the answer for a new state of which nobody has thought."""
+    """A default would silently answer for a new state."""
     for each in fields(traits):
         assert each.default is MISSING
         assert each.default_factory is MISSING
 
 
-# -- what else a state means -----------------------------------------------------------------------
+# -- traits ----------------------------------------------------------------------------------------
 
 COMING = "requested launching booting bootstrapped swapping"
 INSTANCE_TRAITS: list[tuple[str, Callable[[InstanceTraits], bool]]] = [

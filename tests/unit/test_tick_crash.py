@@ -1,4 +1,4 @@
-"""Any function may die at any line, be throttled, or lose an answer: the next ticks mend it."""
+"""A function may die at any line, be throttled, or lose an answer: later ticks mend the damage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.world import World, a_world
 
 
 def run_rounds(world: World, hosts: Hosts, fuse: Fuse, *, rounds: int, seconds: float = 5) -> None:
-    """Rounds of all functions and all hosts, invariants checked after each function."""
+    """Run all functions and hosts `rounds` times; check the invariants after each function."""
     for _ in range(rounds):
         for function in (world.dispatch, world.provision, world.sandbox, world.reap):
             fuse.run(function)
@@ -24,7 +24,7 @@ def run_rounds(world: World, hosts: Hosts, fuse: Fuse, *, rounds: int, seconds: 
 
 
 def story(fuse: Fuse, world: World | None = None) -> World:
-    """Three jobs, two of them cancelled as they wait; one host fails, one is left over."""
+    """Three jobs, two of them cancelled while waiting; one host fails, one host is left over."""
     world = fuse.into(world or a_world())
     hosts = Hosts(world, fates=["booting"])
     world.schedule("job-1", "job-2", "job-3")
@@ -32,7 +32,7 @@ def story(fuse: Fuse, world: World | None = None) -> World:
     world.buildkite.cancel("job-2")
     world.buildkite.cancel("job-3")
     run_rounds(world, hosts, fuse, rounds=6)
-    # An idle host has its grace; then what is condemned ends, and is closed.
+    # An idle host stays five minutes; then it is condemned, terminated and closed.
     run_rounds(world, hosts, fuse, rounds=1, seconds=301)
     run_rounds(world, hosts, fuse, rounds=5)
     return world
@@ -50,7 +50,7 @@ def test_the_story_uses_every_effect_except_register_finish_and_notice() -> None
 @pytest.mark.parametrize(
     ("error", "after"),
     [(Crash("dead"), True), (Transient("throttled"), False), (Transient("lost answer"), True)],
-    ids=["it dies", "it is throttled", "its answer is lost"],
+    ids=["death", "throttled call", "lost answer"],
 )
 def test_a_fault_at_any_effect_is_mended_by_later_ticks(error: BaseException, after: bool) -> None:
     number, fuse = 0, Fuse(0, error)
@@ -63,7 +63,7 @@ def test_a_fault_at_any_effect_is_mended_by_later_ticks(error: BaseException, af
     assert number > 30
 
 
-@pytest.mark.parametrize("read", sorted(READS - {"environment"}))  # its story has no policy
+@pytest.mark.parametrize("read", sorted(READS - {"environment"}))  # the story has no policy
 def test_a_throttled_read_leaves_the_work_to_the_next_tick_and_raises_nothing(read: str) -> None:
     for number in (1, 3):
         fuse = Fuse(number, Transient("throttled"), {read})

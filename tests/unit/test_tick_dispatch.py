@@ -1,4 +1,4 @@
-"""Ticks of dispatch against the fakes: jobs in, bindings and denials out."""
+"""Ticks of dispatch against the fakes: from listed jobs to bindings and denials."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_recorded_end_of_a_token_is_after_its_real_end() -> None:
     world.dispatch()
     until = world.claim("job-1").token_until
     assert until is not None
-    # It may be minted as long after the tick's own time as an invocation lasts.
+    # A token may be minted as long after the tick's time as an invocation lasts.
     assert until - NOW >= TOKEN_LIFE + timedelta(seconds=90)
 
 

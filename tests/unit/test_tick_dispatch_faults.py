@@ -1,4 +1,4 @@
-"""Ticks of dispatch against the fakes: what fails, what lags, and what is not looked at."""
+"""Ticks of dispatch against the fakes: failed calls, lagging lists, narrow ticks, many queues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.world import World, a_warm_world, a_world, wanting
 
 S, C = InstanceState, ClaimState
 
-# -- what does not go as it should -----------------------------------------------------------------
+# -- failures and lost races -----------------------------------------------------------------------
 
 
 def test_without_a_token_no_job_is_bound() -> None:
@@ -36,7 +36,7 @@ def test_without_a_token_no_job_is_bound() -> None:
 def test_a_claim_that_cannot_be_written_does_not_stop_other_claims() -> None:
     world = a_warm_world(3)
     world.schedule("job-1", "job-2", "job-3")
-    # The transaction, then the first of the claims one by one.
+    # Fails the transaction of all claims, then the single write of the first claim.
     world.fleet.fail_next("write", Conflict("somebody opened one of them"), times=2)
     world.dispatch()
     assert world.fleet.claim("job-1") is None
@@ -69,7 +69,7 @@ def test_a_released_job_that_is_still_listed_gets_a_new_claim() -> None:
     world = a_world()
     world.schedule("job-1")
     world.dispatch()
-    for _ in range(13):  # renewed every few minutes, in vain: there is no instance
+    for _ in range(13):  # an hour of renewals without an instance
         world.after(5).dispatch()
     assert world.claim("job-1").state is C.RELEASED
     world.after(6).dispatch()
@@ -105,7 +105,7 @@ def test_the_last_attempt_fails_a_job_only_after_its_record() -> None:
     assert world.claim("job-1").told
 
 
-# -- between wide looks ----------------------------------------------------------------------------
+# -- narrow ticks ----------------------------------------------------------------------------------
 
 
 def test_running_jobs_count_against_the_limit_in_a_narrow_tick() -> None:
@@ -137,7 +137,7 @@ def test_a_wide_tick_corrects_the_count_of_running_jobs() -> None:
     assert world.claim("job-1").state is C.FINISHED
 
 
-# -- between two questions how jobs stand ----------------------------------------------------------
+# -- ticks that read no job states -----------------------------------------------------------------
 
 
 def test_a_job_takes_over_the_instance_of_a_job_that_its_push_cancels() -> None:
@@ -161,7 +161,7 @@ def test_a_tick_can_leave_out_the_states_of_waiting_jobs() -> None:
     assert world.buildkite.calls["states"] == before + 1
 
 
-# -- one queue and the others ----------------------------------------------------------------------
+# -- several queues --------------------------------------------------------------------------------
 
 
 def two_queues() -> World:

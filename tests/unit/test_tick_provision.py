@@ -1,4 +1,4 @@
-"""Ticks of provision against the fakes: launches, their answers, limits, and lost races."""
+"""Ticks of provision against the fakes: launches, EC2's answers, limits, lost races."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_limits_of_a_queue_hold_over_many_launches() -> None:
 
 def test_a_pool_of_a_hundred_is_launched_within_three_ticks() -> None:
     world = a_world(**{"pool/hot": "100", "limits/max-instances": "100"})
-    for _ in range(2):  # the first made the world's own first tick
+    for _ in range(2):  # a_world() has run the first of the three ticks
         world.provision()
     assert in_ec2(world) == world.ledger().live == 100
     assert not world.provision().changed
@@ -170,7 +170,7 @@ def test_a_repeated_launch_sends_its_recorded_request_after_a_change_of_configur
     world.provision()
     world.configure(**{"launch/instance-types": "m5.large", "limits/max-instances": "7"})
     world.after(1).provision()
-    # Another request under the same token would have been refused.
+    # EC2 refuses another request under the same token.
     assert only_launch(world).request == world.machines.requests[only_launch(world).id]
     assert world.instance().state is S.LAUNCHING
 

@@ -1,4 +1,4 @@
-"""Ticks of provision against the fakes: what SSM says of queues, and queues that go."""
+"""Ticks of provision against the fakes: configuration from SSM, and deleted queue stacks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_without_a_bundle_the_queue_records_stay_in_force(text: str) -> None:
     world.parameters.put(f"/mayfly-infra/{STACK}/bundle", text)
     outcome = world.provision()
     assert "does not name a bundle" in outcome.problems[0]
-    assert in_ec2(world) == 1  # by the record
+    assert in_ec2(world) == 1  # launched by the configuration in the record
 
 
 @pytest.mark.parametrize(

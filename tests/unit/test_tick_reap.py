@@ -1,4 +1,4 @@
-"""Ticks of reap against the fakes: who is ended, who is spared, what is closed and kept."""
+"""Ticks of reap against the fakes: terminations, spared instances, closed records, last words."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_console_that_cannot_be_read_keeps_no_record_open() -> None:
     assert world.instance().reason == "EC2 ended the instance: Client.InstanceInitiatedShutdown"
 
 
-# -- who is spared ---------------------------------------------------------------------------------
+# -- instances that are spared ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [Conflict("dispatch was first"), Transient("throttled")])

@@ -1,4 +1,4 @@
-"""Ticks of reap against the fakes: strays, spot warnings, and what no list shows."""
+"""Reap against the fakes: strays, spot warnings, state changes, instances that no list shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.unit.world import World, a_warm_world, ec2_state, launched, running, 
 
 S = InstanceState
 
-# -- strays, warnings, lists -----------------------------------------------------------------------
+# -- strays, spot warnings, state changes ----------------------------------------------------------
 
 
 def stray(world: World, number: int = 0) -> str:
@@ -62,7 +62,7 @@ def test_an_instance_of_an_open_launch_without_answer_is_no_stray() -> None:
 
 def test_deadlines_are_kept_for_instances_that_no_list_shows() -> None:
     world = launched()
-    vars(world.fleet)["queues"] = list  # its queue's record is gone
+    vars(world.fleet)["queues"] = list  # the list of queues is empty
     world.after(6).reap()
     assert world.instance().state is S.CONDEMNED
     assert ec2_state(world) == "shutting-down"
@@ -113,17 +113,17 @@ def test_a_done_host_is_closed_at_its_termination_and_not_at_its_shutdown() -> N
     assert reap.on_state_change(world.reap_ports, event, world.clock.now).changed is False
 
 
-@pytest.mark.parametrize("when", ["before it is read", "before it is cleared", "as it is closed"])
+@pytest.mark.parametrize("when", ["before the reports", "before the clearing", "at the write"])
 def test_an_end_that_loses_a_race_is_repeated_at_once(when: str) -> None:
-    """`dispatch` notes that a job runs, often only when a short one is over."""
+    """For a short job, `dispatch` often records RUNNING only after the job has ended."""
     world = running()
     instance = world.instance()
     world.report(instance, "done", exit=0)
     world.machines.end(str(instance.instance_id), "Client.InstanceInitiatedShutdown")
     port, call = {
-        "before it is read": (world.mailbox, "reports"),
-        "before it is cleared": (world.fleet, "instance"),
-        "as it is closed": (world.fleet, "write"),
+        "before the reports": (world.mailbox, "reports"),
+        "before the clearing": (world.fleet, "instance"),
+        "at the write": (world.fleet, "write"),
     }[when]
     lose_race_at(world, port, call)
     event = StateChanged(str(instance.instance_id), "terminated")
@@ -136,7 +136,7 @@ def test_an_end_that_loses_a_race_is_repeated_at_once(when: str) -> None:
 
 
 def lose_race_at(world: World, port: object, call: str) -> None:
-    """Have somebody else write the instance's record once, just before this call."""
+    """Write the instance's record once just before this call of a port, as another tick does."""
     real = getattr(port, call)
 
     def overtaken(*given: Any) -> Any:
@@ -161,7 +161,7 @@ def test_the_end_of_one_instance_reads_no_other_instance() -> None:
     world.configure(**{"pool/hot": "2"})
     world.provision()
     world.machines.end(str(ended.instance_id), "Server.SpotInstanceTermination")
-    world.after(6)  # the new ones have been overdue since
+    world.after(6)  # the two new instances are overdue now
     asked: list[str] = []
     vars(world.fleet)["instances"] = lambda queue, _: asked.append(queue)
     event = StateChanged(str(ended.instance_id), "terminated")

@@ -1,4 +1,4 @@
-"""Ticks of the sandbox function against the fakes: record, replace, believe only proof."""
+"""Ticks of sandbox against the fakes: record before replacement, and ready only by proof."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports and clients are there before the first invocation, and stay for all that follow."""
+"""Ports and clients are made before the first invocation, and serve all later invocations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CACHED = (
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The services whose clients have been made, in an environment as the template gives it."""
+    """Names of services with a client made so far, in the environment that the template sets."""
     services: list[str] = []
 
     def client(service: str, **_: Any) -> str:
@@ -88,7 +88,7 @@ def test_a_bad_environment_is_reported_by_the_invocation(
 
 
 def test_importing_the_file_of_handlers_prepares_its_function() -> None:
-    """Its import is what Lambda calls the initialisation."""
+    """Lambda imports this file in its initialisation phase."""
     code = "import app; from mayfly import wiring; print(wiring.sandbox.cache_info().currsize)"
     environment = {
         **ENVIRONMENT,

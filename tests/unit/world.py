@@ -1,4 +1,4 @@
-"""A small world for ticks: fakes of every port, one clock, and hosts that do as a test says."""
+"""A world for ticks: fakes of every port, one clock, and hosts under a test's control."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BUNDLE = '{"layer": "arn:aws:lambda:eu-central-1:123456789012:layer:x:1", "sha25
 
 @dataclass(slots=True)
 class Clock:
-    """The one clock of a test; it moves when the test says so."""
+    """The one clock of a world; only a test moves the clock."""
 
     now: datetime = NOW
 
@@ -59,7 +59,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     fence: int | None = None
     seen: Mapping[str, LastTick] = field(default_factory=dict)
-    """What the last tick of dispatch left to the next, by queue."""
+    """Memory of dispatch from its last tick to the next, by queue."""
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     parameters: FakeParameters = field(default_factory=FakeParameters)
     nudges: FakeNudges = field(default_factory=FakeNudges)
@@ -81,7 +81,7 @@ class World:
     # -- the world -----------------------------------------------------------------------------
 
     def publish(self, queue: str) -> None:
-        """A queue's stack is deployed, and Buildkite has the queue."""
+        """Deploy the stack of a queue, and add the queue at Buildkite."""
         named = {
             f"{side}_{what}": arn(kind, side, queue=queue)
             for side in ("bootstrap", "sandbox")
@@ -94,45 +94,45 @@ class World:
         self.buildkite.add_queue(queue)
 
     def configure(self, queue: str = QUEUE, /, **parameters: str) -> None:
-        """An operator writes parameters of a queue."""
+        """Write parameters of a queue as an operator does."""
         for name, value in parameters.items():
             self.parameters.put(f"/mayfly/{STACK}/queues/{queue}/{name}", value)
 
     def schedule(self, *names: str, **changes: object) -> list[Job]:
-        """Jobs become runnable now."""
+        """Make jobs runnable now; returns them."""
         jobs = [a_job(name, **{"runnable_at": self.clock.now, **changes}) for name in names]
         for job in jobs:
             self.buildkite.schedule(QUEUE, job)
         return jobs
 
     def report(self, instance: Instance, phase: str, **said: object) -> None:
-        """A host writes its report, with the credentials that it holds at that phase."""
+        """Write a report as a host does, into the row of its credentials in this phase."""
         side = "bootstrap" if phase in {"booting", "bootstrapped"} else "sandbox"
         boot = f"boot-{instance.instance_id}"
         report = Report(Phase(phase), boot, at=self.clock.now, **said)  # type: ignore[arg-type]  # by test
         self.mailbox.report(row(instance, side), report)
 
     def boot(self) -> None:
-        """Every launched host runs and has been set up."""
+        """Start every launched host, and let each report its set-up."""
         self.machines.settle()
         for instance in self.instances(InstanceState.LAUNCHING, InstanceState.BOOTING):
             self.report(instance, "bootstrapped")
 
     def prove(self) -> None:
-        """Every host with its new profile has proven it."""
+        """Let every swapping host report with its new profile."""
         self.machines.settle()
         for instance in self.instances(InstanceState.SWAPPING):
             self.report(instance, "sandboxed")
 
     def make_ready(self) -> None:
-        """All that was launched becomes ready."""
+        """Make every launched instance ready."""
         self.boot()
         self.sandbox()
         self.prove()
         self.sandbox()
 
     def accept(self, job: str) -> None:
-        """The agent of a bound job acquires it, with the token from its own mailbox row."""
+        """Acquire a bound job as its agent does, with the token from the mailbox row."""
         claim = self.claim(job)
         assert claim.slot is not None
         instance = self.fleet.instance(claim.slot)
@@ -160,7 +160,7 @@ class World:
         return ReapPorts(self.fleet, self.mailbox, self.machines, self.nudges, self.words)
 
     def dispatch(self, *, wide: bool = True, asks: bool = True) -> Outcome:
-        """One tick of dispatch, under the lease that `take_lease` got."""
+        """Run one tick of dispatch under the world's lease; returns its outcome."""
         queues = tuple(self.fleet.all(QueueRecord))
         listed = frozenset(record.queue for record in queues if record.active)
         turn = Turn(queues, listed, self.fence or 0, wide, asks, seen=self.seen)
@@ -177,15 +177,15 @@ class World:
         return reap.tick(self.reap_ports, self.clock.now)
 
     def tick(self) -> list[Outcome]:
-        """One tick of each function, in the order of a job's way."""
+        """Run one tick of each function, in the order of a job's way; returns the outcomes."""
         return [self.dispatch(), self.provision(), self.sandbox(), self.reap()]
 
     def after(self, minutes: float = 0, *, seconds: float = 0) -> World:
-        """The same world, later."""
+        """Move the clock; returns this world."""
         self.clock.now += timedelta(minutes=minutes, seconds=seconds)
         return self
 
-    # -- what is there -------------------------------------------------------------------------
+    # -- records and fakes ---------------------------------------------------------------------
 
     @property
     def ports(self) -> Iterable[Faults]:
@@ -199,11 +199,11 @@ class World:
         return claim
 
     def instances(self, *states: InstanceState) -> list[Instance]:
-        """Instances in these states, or all there ever were."""
+        """Instances in these states; without states, all instances, open or closed."""
         return [i for i in self.fleet.all(Instance) if not states or i.state in states]
 
     def instance(self) -> Instance:
-        """The only instance there is."""
+        """The only instance; raises ValueError if there are more or none."""
         (only,) = self.instances()
         return only
 
@@ -214,7 +214,7 @@ class World:
 
 
 def a_world(**parameters: str) -> World:
-    """A world whose queue is configured and known, with dispatch holding the lease."""
+    """A world with a configured queue, after one tick of provision, with the lease taken."""
     world = World()
     world.configure(**parameters)
     world.provision()
@@ -223,7 +223,7 @@ def a_world(**parameters: str) -> World:
 
 
 def a_warm_world(count: int = 1, /, **parameters: str) -> World:
-    """The same with a hot pool that is ready."""
+    """A world as of `a_world` with a hot pool of `count` ready instances."""
     world = a_world(**{"pool/hot": str(count), **parameters})
     world.provision()
     world.make_ready()
@@ -231,7 +231,7 @@ def a_warm_world(count: int = 1, /, **parameters: str) -> World:
 
 
 def wanting(*jobs: str, **parameters: str) -> World:
-    """A world where these jobs wait for an instance."""
+    """A world in which these jobs wait for an instance."""
     world = a_world(**parameters)
     world.schedule(*jobs)
     world.dispatch()
@@ -239,7 +239,7 @@ def wanting(*jobs: str, **parameters: str) -> World:
 
 
 def launched() -> World:
-    """A world whose only instance has just been launched."""
+    """A world with one instance, launched just now."""
     world = wanting("job-1")
     world.provision()
     world.machines.settle()
@@ -247,7 +247,7 @@ def launched() -> World:
 
 
 def running() -> World:
-    """A world whose only instance runs a job."""
+    """A world with one instance, which runs `job-1`."""
     world = a_warm_world()
     world.schedule("job-1")
     world.dispatch()
@@ -258,5 +258,5 @@ def running() -> World:
 
 
 def ec2_state(world: World) -> str:
-    """What EC2 says of the only instance."""
+    """EC2's state of the only instance."""
     return world.machines.machines[str(world.instance().instance_id)].seen.state
