@@ -145,7 +145,7 @@ def test_a_job_takes_over_the_instance_of_a_job_that_its_push_cancels() -> None:
     world.provision()
     world.buildkite.cancel("job-1")
     world.schedule("job-2")
-    world.dispatch(asks=False)
+    world.dispatch(reads_states=False)
     assert world.claim("job-1").state is C.RELEASED
     assert world.claim("job-2").state is C.WAITING
     world.provision()
@@ -155,7 +155,7 @@ def test_a_job_takes_over_the_instance_of_a_job_that_its_push_cancels() -> None:
 def test_a_tick_can_leave_out_the_states_of_waiting_jobs() -> None:
     world = wanting("job-1")
     before = world.buildkite.calls["states"]
-    world.dispatch(asks=False)
+    world.dispatch(reads_states=False)
     assert world.buildkite.calls["states"] == before
     world.dispatch()
     assert world.buildkite.calls["states"] == before + 1

@@ -159,11 +159,11 @@ class World:
     def reap_ports(self) -> ReapPorts:
         return ReapPorts(self.fleet, self.mailbox, self.machines, self.nudges, self.words)
 
-    def dispatch(self, *, wide: bool = True, asks: bool = True) -> Outcome:
+    def dispatch(self, *, wide: bool = True, reads_states: bool = True) -> Outcome:
         """Run one tick of dispatch under the world's lease; returns its outcome."""
         queues = tuple(self.fleet.all(QueueRecord))
         listed = frozenset(record.queue for record in queues if record.active)
-        turn = Turn(queues, listed, self.fence or 0, wide, asks, seen=self.seen)
+        turn = Turn(queues, listed, self.fence or 0, wide, reads_states, seen=self.seen)
         outcome, self.seen = dispatch.tick(self.dispatch_ports, turn, self.clock.now)
         return outcome
 
