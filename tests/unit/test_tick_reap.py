@@ -95,6 +95,23 @@ def test_a_console_that_cannot_be_read_keeps_no_record_open() -> None:
     assert world.instance().reason == "EC2 ended the instance: Client.InstanceInitiatedShutdown"
 
 
+def test_a_console_that_is_refused_in_every_read_keeps_no_record_open() -> None:
+    world = launched()
+    world.machines.fail_next("console", Misconfigured("reap may not read it"), times=9)
+    world.machines.end(str(world.instance().instance_id), "Server.InternalError")
+    outcome = world.reap()
+    assert outcome.problems
+    assert world.instance().state is S.TERMINATED
+
+
+def test_a_refused_console_spares_no_condemned_instance() -> None:
+    world = launched()
+    world.machines.fail_next("console", Misconfigured("reap may not read it"), times=9)
+    world.after(6).reap()
+    assert world.instance().state is S.CONDEMNED
+    assert ec2_state(world) == "shutting-down"
+
+
 # -- instances that are spared ---------------------------------------------------------------------
 
 
@@ -198,6 +215,16 @@ def test_throttled_mailbox_rows_are_cleared_by_the_next_tick() -> None:
     assert world.instance().open
     world.reap()
     assert world.mailbox.rows == {}
+    assert world.ledger().live == 0
+
+
+def test_mailbox_rows_that_cannot_be_removed_keep_no_record_open() -> None:
+    world = running()
+    world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
+    world.mailbox.fail_next("remove", Misconfigured("reap may not remove rows"), times=9)
+    outcome = world.reap()
+    assert outcome.problems
+    assert world.instance().state is S.TERMINATED
     assert world.ledger().live == 0
 
 

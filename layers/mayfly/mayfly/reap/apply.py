@@ -20,12 +20,13 @@ from mayfly.reap.actions import (
 )
 from mayfly.reap.decide import terminations
 from mayfly.reap.ports import ReapPorts
-from mayfly.records.model import Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly.tick.outcome import Outcome
 
 log = logging.getLogger("mayfly")
 
+LASTING = (Conflict, Misconfigured, NoCapacity, NotFound)
+"""Errors that no repetition mends: without last words or with a row left, the record is closed."""
 NOTICE_LIFE = timedelta(minutes=10)
 """How long a notice lasts in a mailbox row that nothing removes."""
 
@@ -60,7 +61,7 @@ class Applier:
             case WarnHost():
                 ports.mailbox.notice(action.row, action.text, self.now + NOTICE_LIFE)
             case ClearMailbox():
-                self._clear(action.instance)
+                self._clear(action)
             case NudgeProvision():
                 ports.nudges.send(action.reason)
             case RaiseAlarm():
@@ -70,31 +71,31 @@ class Applier:
                 assert_never(action)
 
     def _keep_words(self, action: KeepLastWords) -> None:
-        """Keep the words, then save that they are kept.
-
-        A log group's error that no repetition mends goes into the outcome instead of being
-        raised, so that it does not keep the record open.
-        """
-        text = _text(action, self.ports)
+        """Keep the words, then save that they are kept. A lasting error goes into the outcome."""
         try:
+            text = _text(action, self.ports)
             self.ports.words.keep(action.instance.instance_id or "", text, self.now)
-        except (Conflict, Misconfigured, NoCapacity, NotFound) as error:
+        except LASTING as error:
             self.outcome.failed("last words", error, action.about)
         else:
             if action.then:
                 self.ports.fleet.write(action.then)
 
-    def _clear(self, instance: Instance) -> None:
-        """Remove the mailbox rows of an instance.
+    def _clear(self, action: ClearMailbox) -> None:
+        """Remove the mailbox rows of an instance. A lasting error goes into the outcome.
 
         Raises Conflict when the record has changed since it was read: the next tick still needs
         the words in the rows.
         """
+        instance = action.instance
         current = self.ports.fleet.instance(instance.key)
         if current is None or current.version != instance.version:
             raise Conflict(f"the record of {instance.key} has changed since it was read")
         rows = (instance.bootstrap_row, instance.sandbox_row)
-        self.ports.mailbox.remove([row for row in rows if row])
+        try:
+            self.ports.mailbox.remove([row for row in rows if row])
+        except LASTING as error:
+            self.outcome.failed("mailbox rows", error, action.about)
 
 
 def _text(action: KeepLastWords, ports: ReapPorts) -> str:
