@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mayfly.config.queue import in_force
-from mayfly.errors import FAILURES, Misconfigured
+from mayfly.errors import FAILURES
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide, problems
 from mayfly.provision.gather import gather
@@ -42,13 +42,13 @@ def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
 def _tick_queue(
     record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, now: datetime
 ) -> None:
+    about = fields(queues=[record.queue])
     for line in record.problems:
-        outcome.problem(f"queue {record.queue}: {line}", fields(queues=[record.queue]))
+        outcome.problem(f"queue {record.queue}: {line}", about)
     config = in_force(record)
     if config is None:
         return
     view = gather(record, ports, now)
     for line in problems(view):
-        about = fields(queues=[record.queue])
-        outcome.failed(f"queue {record.queue}", Misconfigured(line), about)
+        outcome.problem(f"queue {record.queue}: {line}", about)
     outcome.perform(decide(view, config, now), Applier(ports, outcome, now).apply)
