@@ -14,42 +14,31 @@ from mayfly_protocol.assignment import Assignment
 
 
 @dataclass(frozen=True, slots=True)
-class OpenClaims:
+class _ClaimsAction:
+    """An action about several claims."""
+
+    claims: tuple[Claim, ...]
+    reason: str
+
+    @property
+    def about(self) -> Fields:
+        """Fields of the log line: queue, job, instance, launch."""
+        return about(self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClaims(_ClaimsAction):
     """Save new claims. Claims are saved before their jobs are reserved at Buildkite."""
 
-    claims: tuple[Claim, ...]
-    reason: str
-
-    @property
-    def about(self) -> Fields:
-        """Fields of the log line: queue, job, instance, launch."""
-        return about(self.claims)
-
 
 @dataclass(frozen=True, slots=True)
-class ReserveJobs:
+class ReserveJobs(_ClaimsAction):
     """Reserve jobs at Buildkite, or extend their reservations."""
 
-    claims: tuple[Claim, ...]
-    reason: str
-
-    @property
-    def about(self) -> Fields:
-        """Fields of the log line: queue, job, instance, launch."""
-        return about(self.claims)
-
 
 @dataclass(frozen=True, slots=True)
-class KeepReservations:
+class KeepReservations(_ClaimsAction):
     """Save the claims with the time until which Buildkite reserves their jobs."""
-
-    claims: tuple[Claim, ...]
-    reason: str
-
-    @property
-    def about(self) -> Fields:
-        """Fields of the log line: queue, job, instance, launch."""
-        return about(self.claims)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from mayfly.tick.actions import WriteRecords
 
 
 @dataclass(frozen=True, slots=True)
-class SendLaunch:
-    """Send a recorded launch to EC2, again if need be, and settle the launch by EC2's answer."""
+class _OpenLaunchAction:
+    """An action about a recorded launch without EC2's answer, and its slots."""
 
     launch: Launch
     slots: tuple[Instance, ...]
@@ -26,17 +26,13 @@ class SendLaunch:
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptLaunch:
+class SendLaunch(_OpenLaunchAction):
+    """Send a recorded launch to EC2, again if need be, and settle the launch by EC2's answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptLaunch(_OpenLaunchAction):
     """Settle a launch by the instances with its tag, because EC2's answer is lost for good."""
-
-    launch: Launch
-    slots: tuple[Instance, ...]
-    reason: str
-
-    @property
-    def about(self) -> Fields:
-        """Fields of the log line: queue, job, instance, launch."""
-        return about([self.launch, *self.slots])
 
 
 @dataclass(frozen=True, slots=True)
