@@ -1,13 +1,17 @@
-"""Types of options that several commands share: the allowed values and the error for others."""
+"""Options that several commands share, and their types: the allowed values, the error for others."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
-from mayfly_cli.endpoints import checked_address
+from mayfly_cli.endpoints import AGENT_ENDPOINT, API_ENDPOINT, checked_address
 from mayfly_cli.ends import UsageError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Word(click.ParamType[str]):
@@ -78,3 +82,25 @@ class Address(click.ParamType[str]):
         if not address.endswith(self._ending):
             self.fail(f"{value!r} does not end in {self._ending}, as {self._example}", param, ctx)
         return address
+
+
+def agent_endpoint(ending: str = "") -> Callable[[Function], Function]:
+    """The option --agent-endpoint: an address of Buildkite's agent API with this ending."""
+    return click.option(
+        "--agent-endpoint",
+        metavar="URL",
+        type=Address(AGENT_ENDPOINT, ending),
+        default=AGENT_ENDPOINT,
+        help="Buildkite's agent API.",
+    )
+
+
+def api_endpoint() -> Callable[[Function], Function]:
+    """The option --api-endpoint: an address of Buildkite's REST API."""
+    return click.option(
+        "--api-endpoint",
+        metavar="URL",
+        type=Address(API_ENDPOINT),
+        default=API_ENDPOINT,
+        help="Buildkite's REST API.",
+    )

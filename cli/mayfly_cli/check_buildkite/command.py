@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.endpoints import AGENT_ENDPOINT, AGENT_TOKEN, API_ENDPOINT, API_TOKEN
-from mayfly_cli.parameter_types import QUEUE_KEY, Address
+from mayfly_cli.endpoints import AGENT_TOKEN, API_TOKEN
+from mayfly_cli.parameter_types import QUEUE_KEY, agent_endpoint, api_endpoint
 
 EPILOG = f"""\
 Examples:
@@ -29,20 +29,8 @@ begin."""
     "--queue", metavar="KEY", type=QUEUE_KEY, required=True, help="A queue without agents and jobs."
 )
 @click.option("--all", is_flag=True, help="Also list the expectations that cannot be checked.")
-@click.option(
-    "--agent-endpoint",
-    metavar="URL",
-    type=Address(AGENT_ENDPOINT, ending="/v3"),
-    default=AGENT_ENDPOINT,
-    help="Buildkite's agent API.",
-)
-@click.option(
-    "--api-endpoint",
-    metavar="URL",
-    type=Address(API_ENDPOINT),
-    default=API_ENDPOINT,
-    help="Buildkite's REST API.",
-)
+@agent_endpoint(ending="/v3")
+@api_endpoint()
 def check_buildkite(**options: Any) -> int:
     """Check that Buildkite behaves as the lab's emulator does.
 

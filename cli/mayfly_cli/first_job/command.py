@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.endpoints import API_ENDPOINT, API_TOKEN
-from mayfly_cli.parameter_types import QUEUE_KEY, Address, Minutes
+from mayfly_cli.endpoints import API_TOKEN
+from mayfly_cli.parameter_types import QUEUE_KEY, Minutes, api_endpoint
 
 EXAMPLE_REPOSITORY = "https://github.com/buildkite/bash-example.git"
 MOST_MINUTES = 1440
@@ -51,13 +51,7 @@ not begin."""
     default="15",
     help=f"Cancel the build after this time, at most {MOST_MINUTES}.",
 )
-@click.option(
-    "--api-endpoint",
-    metavar="URL",
-    type=Address(API_ENDPOINT),
-    default=API_ENDPOINT,
-    help="Buildkite's REST API.",
-)
+@api_endpoint()
 def first_job(**options: Any) -> int:
     """Run a first job on a queue, and show its log.
 

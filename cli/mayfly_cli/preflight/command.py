@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from mayfly_cli.command_line import Command
-from mayfly_cli.endpoints import AGENT_ENDPOINT, API_ENDPOINT, API_TOKEN
-from mayfly_cli.parameter_types import STACK_NAME, Address
+from mayfly_cli.endpoints import API_TOKEN
+from mayfly_cli.parameter_types import STACK_NAME, agent_endpoint, api_endpoint
 
 EPILOG = f"""\
 Examples:
@@ -35,20 +35,8 @@ begin."""
     "--stack", metavar="NAME", type=STACK_NAME, default="mayfly", help="Name of the stack."
 )
 @click.option("--region", metavar="REGION", help="AWS region.  [default: from the environment]")
-@click.option(
-    "--agent-endpoint",
-    metavar="URL",
-    type=Address(AGENT_ENDPOINT),
-    default=AGENT_ENDPOINT,
-    help="Buildkite's agent API.",
-)
-@click.option(
-    "--api-endpoint",
-    metavar="URL",
-    type=Address(API_ENDPOINT),
-    default=API_ENDPOINT,
-    help="Buildkite's REST API.",
-)
+@agent_endpoint()
+@api_endpoint()
 def preflight(**options: Any) -> int:
     """Check an account before the first deployment.
 
