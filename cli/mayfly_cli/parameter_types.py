@@ -1,4 +1,4 @@
-"""Options that several commands share, and their types: the allowed values, the error for others."""
+"""Options that commands share, and their types: allowed values, and the error for others."""
 
 from __future__ import annotations
 

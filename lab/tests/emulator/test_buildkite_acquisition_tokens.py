@@ -8,36 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
 from emulator.buildkite_client import Contract, contract
+from mayfly_cli.check_buildkite.suite.acquisition_tokens import issue, reserved_job, token_for
 
 
 @pytest.fixture
 def bk() -> Iterator[Contract]:
     with contract() as made:
         yield made
-
-
-def issue(bk: Contract, *ids: str, **more: object) -> dict[str, Any]:
-    answer = bk.stack("POST", "/job-acquisition-tokens", {"job_uuids": list(ids), **more})
-    assert answer.status_code == 201
-    content: dict[str, Any] = answer.json()
-    return content
-
-
-def token_for(bk: Contract, job_id: str, **more: object) -> str:
-    [issued] = issue(bk, job_id, **more)["job_acquisition_tokens"]
-    token: str = issued["job_acquisition_token"]
-    return token
-
-
-def reserved_job(bk: Contract, seconds: int = 900) -> str:
-    job_id = bk.one_job()
-    bk.reserve(job_id, reservation_expiry_seconds=seconds)
-    return job_id
 
 
 @pytest.mark.parametrize(

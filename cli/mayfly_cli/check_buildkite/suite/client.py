@@ -67,6 +67,14 @@ class Session:
         return self.job("PUT", "/finish", {"exit_status": exit_status, **more})
 
 
+def with_authorization(
+    headers: Mapping[str, str] | None, token: str | None, scheme: str
+) -> dict[str, str]:
+    """The headers of a call; without a token, no Authorization is added."""
+    authorization = {"Authorization": f"{scheme} {token}"} if token is not None else {}
+    return {**(headers or {}), **authorization}
+
+
 class Client(ABC):
     """A Buildkite: addresses, tokens, and a way to create jobs."""
 
@@ -107,9 +115,7 @@ class Client(ABC):
         scheme: str = "Token",
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        every = dict(headers or {})
-        if token is not None:
-            every["Authorization"] = f"{scheme} {token}"
+        every = with_authorization(headers, token, scheme)
         url = self.url + path
         return self.http.request(method, url, json=body, headers=every, timeout=30)
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 import yaml
 
-from mayfly_cli.check_buildkite.suite.client import ONE_JOB, STACK, Client
+from mayfly_cli.check_buildkite.suite.client import ONE_JOB, STACK, Client, with_authorization
 
 AGENT_ENDPOINT = "MAYFLY_CONTRACT_AGENT_ENDPOINT"
 PATIENCE_SECONDS = 30.0
@@ -81,9 +81,7 @@ class RealClient(Client):
         scheme: str = "Token",
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        every = dict(headers or {})
-        if token is not None:
-            every["Authorization"] = f"{scheme} {token}"
+        every = with_authorization(headers, token, scheme)
         url = self._url(path)
         for _ in range(5):
             answer = self.http.request(
