@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from local.deployed_account import Account, an_account
+from local.deployed_sources import fresh_sources
 from local.machine_kit import Bench, a_bench, grounds
 from mayfly_lab.machines.ground import Ground, Kind
 
@@ -40,3 +43,16 @@ def root_bench(machine_grounds: dict[str, Ground | str]) -> Iterator[Bench]:
         pytest.skip(found)
     with a_bench(found) as bench:
         yield bench
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fresh sources of the templates and layers, for the tests of one file."""
+    return fresh_sources(tmp_path_factory.mktemp("sources"))
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Iterator[Account]:
+    """An account with the shipped templates deployed, for the tests of one file."""
+    with an_account(tmp_path_factory.mktemp("lab"), sources) as deployed:
+        yield deployed

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from local.deployed_account import (
     ENDPOINT,
     STACK,
     TOKEN,
     Account,
-    an_account,
     inline_policies,
 )
-from local.deployed_sources import fresh_sources
 from mayfly_cli.templates.reading import read
 from mayfly_cli.templates.translation import translate
 from mayfly_lab.aws.deploy.stacks import ARTIFACTS
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fresh_sources(tmp_path_factory.mktemp("sources"))
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Iterator[Account]:
-    with an_account(tmp_path_factory.mktemp("lab"), sources) as deployed:
-        yield deployed
-
 
 # ------------------------------------------------------------------ everything is made
 

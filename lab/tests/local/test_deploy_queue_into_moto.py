@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,22 +15,9 @@ from local.aws_lab import refused
 from local.deployed_account import (
     STACK,
     Account,
-    an_account,
     inline_policies,
 )
-from local.deployed_sources import fresh_sources
 from mayfly_lab.aws.front.call import Kind, Principal
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fresh_sources(tmp_path_factory.mktemp("sources"))
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Iterator[Account]:
-    with an_account(tmp_path_factory.mktemp("lab"), sources) as deployed:
-        yield deployed
 
 
 @pytest.mark.parametrize("queue", ["deploy", "first"])

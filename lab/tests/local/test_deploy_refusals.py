@@ -10,18 +10,12 @@ from typing import Any
 import pytest
 
 from local.aws_lab import Lab, a_lab
-from local.deployed_sources import fresh_sources
 from mayfly_cli.templates.reading import TemplateError, read
 from mayfly_lab.aws.deploy.content import BuildError, built, packed
 from mayfly_lab.aws.deploy.stacks import Deployment, QueueStack, StaleBundleError
 
 TOKEN = "bkct_the-cluster-token"
 ENDPOINT = "http://127.0.0.1:9/v3"
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fresh_sources(tmp_path_factory.mktemp("sources"))
 
 
 @pytest.fixture
