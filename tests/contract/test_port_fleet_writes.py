@@ -12,8 +12,8 @@ import pytest
 
 from mayfly.errors import Conflict
 from mayfly.ports import Fleet
-from mayfly.records.changes import Assign, Drop, FreeSlots, Save, Unassign
-from mayfly.records.model import SlotKey, saved
+from mayfly.records.changes import Assign, Change, Drop, FreeSlots, NoteBoot, Save, Unassign
+from mayfly.records.model import Boot, Brake, SlotKey, saved
 from mayfly.records.states import ClaimState, InstanceState
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, World
 from tests.contract.sample_records import (
@@ -133,6 +133,48 @@ def test_freeing_slots_of_a_queue_without_ledger_changes_nothing(fleet: Fleet) -
     assert fleet.ledger("deploy") is None
     fleet.write([Save(a_ledger())])
     assert fleet.ledger("deploy") == saved(a_ledger())
+
+
+def note(number: int) -> NoteBoot:
+    """A note for the queue's ledger."""
+    return NoteBoot("deploy", Boot("a shape", "a spec/5", NOW, NOW, f"instance i-{number}: lost"))
+
+
+def test_notes_of_boots_are_appended_whatever_the_version(fleet: Fleet) -> None:
+    fleet.write([Save(a_ledger(live=5))])
+    fleet.write([note(1)])
+    fleet.write([Save(a_claim()), FreeSlots("deploy", 1), note(2), note(3)])
+    ledger = fleet.ledger("deploy")
+    assert ledger
+    assert [boot.cause[:12] for boot in ledger.boots] == [f"instance i-{n}" for n in (1, 2, 3)]
+    assert (ledger.live, ledger.version) == (4, 1)
+
+
+def test_a_save_removes_the_notes_that_it_counted_and_keeps_those_that_came_since(
+    fleet: Fleet,
+) -> None:
+    fleet.write([Save(a_ledger())])
+    fleet.write([note(1), note(2)])
+    read = fleet.ledger("deploy")
+    assert read
+    fleet.write([note(3)])
+    brake = Brake("a spec/5", NOW, NOW, 2, "lost", (NOW,), 1, NOW + timedelta(minutes=1))
+    fleet.write([Save(replace(read, boots=(), counted=2, brakes={"a shape": brake}, live=4))])
+    after = fleet.ledger("deploy")
+    assert after
+    assert after.boots == (note(3).boot,)
+    assert (after.counted, after.brakes, after.live) == (0, {"a shape": brake}, 4)
+    fleet.write([Save(replace(after, live=1)), FreeSlots("deploy", 1)])
+    last = fleet.ledger("deploy")
+    assert last
+    assert (last.boots, last.brakes, last.live) == ((note(3).boot,), {"a shape": brake}, 0)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["saved first", "noted first"])
+def test_a_ledger_is_not_saved_and_noted_in_at_once(fleet: Fleet, first: int) -> None:
+    changes: list[Change] = [Save(a_ledger()), note(1)]
+    with pytest.raises(ValueError, match="gets a note"):
+        fleet.write([changes[first], changes[1 - first]])
 
 
 def test_an_ec2_id_belongs_to_one_slot_for_ever(fleet: Fleet) -> None:

@@ -179,17 +179,22 @@ class FakeFleet(Faults):
             case None:
                 pass
         stored = self.records.get(row.key)
-        if row.freed and isinstance(stored, Ledger):
+        if (row.freed or row.boots) and isinstance(stored, Ledger):
             self.records[row.key] = replace(
-                stored, live=stored.live - row.freed, freed=stored.freed + row.freed
+                stored,
+                live=stored.live - row.freed,
+                freed=stored.freed + row.freed,
+                boots=stored.boots + row.boots,
             )
 
     def _with_freed(self, key: str, record: Record) -> Record:
-        """The record to store: a ledger keeps the slots that were freed since its read."""
+        """The record to store: a ledger keeps what was freed and noted since its read."""
         stored = self.records.get(key)
         if isinstance(record, Ledger) and isinstance(stored, Ledger):
             since = stored.freed - record.freed
-            return replace(record, live=record.live - since, freed=stored.freed)
+            notes = stored.boots[record.counted :]
+            live = record.live - since
+            return replace(record, live=live, freed=stored.freed, boots=notes, counted=0)
         return record
 
     def _store(self, key: str, record: Record) -> None:

@@ -99,6 +99,7 @@ def test_the_check_finds_every_alarm_and_its_metrics(control: Resources) -> None
     assert {each.alarm for each in watched(control)} == alarms
     assert {each.name for each in watched(control) if each.namespace == NAMESPACE} == {
         Metric.BAD_CONFIGURATION,
+        Metric.BRAKED,
         Metric.NO_CAPACITY,
         Metric.STRAYS,
     }

@@ -191,6 +191,7 @@ def test_alarms_watch_failures_silence_dead_letters_capacity_and_strays(control:
         ("AWS/Lambda", "Errors"),
         ("AWS/Lambda", "Invocations"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("Mayfly", "Braked"),
         ("Mayfly", "NoCapacity"),
         ("Mayfly", "Strays"),
     }

@@ -29,7 +29,7 @@ ACTIONS = {
     | {"kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"},
     "sandbox": LOG
     | RECORDS
-    | {"dynamodb:BatchGetItem", "sqs:SendMessage", "iam:PassRole"}
+    | {"dynamodb:BatchGetItem", "dynamodb:UpdateItem", "sqs:SendMessage", "iam:PassRole"}
     | {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
     | {"dynamodb:ListStreams", "ec2:DescribeIamInstanceProfileAssociations"}
     | {"ec2:ReplaceIamInstanceProfileAssociation"},
@@ -196,6 +196,7 @@ CASES = [
     ("sandbox", True, "dynamodb:BatchGetItem", MAILBOX, REPORT),
     ("sandbox", False, "dynamodb:BatchGetItem", MAILBOX, {}),
     ("sandbox", False, "dynamodb:BatchGetItem", MAILBOX, ASSIGNMENT),
+    ("sandbox", True, "dynamodb:UpdateItem", FLEET, {}),
     ("sandbox", False, "dynamodb:UpdateItem", MAILBOX, NOTICE),
     # reap: ends what is ours, writes notices and no assignment
     ("reap", True, "ec2:TerminateInstances", INSTANCE, OURS),

@@ -19,6 +19,7 @@ OPERATORS = (
     "launch/architecture",
     "launch/instance-types",
     "launch/purchase",
+    "launch/boot-minutes",
     "limits/max-instances",
     "limits/max-launches-per-minute",
     "paused",

@@ -38,6 +38,7 @@ VALID: dict[str, dict[str, Any]] = {
         "on-demand": "on-demand",
         "spot-then-on-demand": "spot-then-on-demand",
     },
+    "boot_minutes": {"1": 1, "20": 20, "120": 120},
     "tags": {"os=linux": {"os": "linux"}, "os=linux, gpu=a10": {"os": "linux", "gpu": "a10"}},
     "max_minutes": {"1": 1, "10080": 10080},
     "attempts": {"1": 1, "10": 10},
@@ -71,6 +72,7 @@ INVALID: dict[str, list[str]] = {
         ",".join(f"m7i.{size}xlarge" for size in range(2, 23)),
     ],
     "purchase": ["Spot", "ondemand", "on-demand,spot", ""],
+    "boot_minutes": [*COUNTS, "0", "121"],
     "tags": [
         *("linux", "os=", "=linux", "queue=other", "arch=arm64", "instance-type=m5.large"),
         *("aws:instance-id=i-1", "os=linux,os=mac", "os=*", "a b=c"),

@@ -79,6 +79,8 @@ def kinds(actions: list[ReapAction]) -> list[type[ReapAction]]:
 
 LIMITS = [
     (S.LAUNCHING, timedelta(minutes=5), {}),
+    (S.LAUNCHING, timedelta(minutes=20), {"boot_minutes": 20}),
+    (S.LAUNCHING, timedelta(minutes=2), {"boot_minutes": 2}),
     (S.BOOTING, timedelta(minutes=10), {}),
     (S.BOOTING, timedelta(minutes=25), {"pinned": replace(PINNED, script_minutes=15)}),
     (S.BOOTSTRAPPED, timedelta(minutes=2), {}),

@@ -17,8 +17,11 @@ from mayfly.answers import Ec2Instance
 from mayfly.errors import Conflict, NotFound, Transient
 from mayfly.metrics import Metric, Service, Unit
 from mayfly.observe import Handler
+from mayfly.records.brakes import TRIP
+from mayfly.records.states import InstanceState
 from tests.unit.builders import QUEUE, TYPES
 from tests.unit.function_log import SETTINGS, Invoked, function_log
+from tests.unit.hosts import POWER_OFF
 from tests.unit.world import World, a_world, launched, wanting
 
 CONTROL_PLANE = Path(metrics.__file__).parent
@@ -37,6 +40,16 @@ def a_bad_parameter() -> World:
 def no_capacity() -> World:
     world = wanting("job-1")
     world.machines.capacity = {("on-demand", kind): 0 for kind in TYPES}
+    return world
+
+
+def boots_that_fail() -> World:
+    world = wanting("job-1")
+    for _ in range(TRIP):
+        world.provision()
+        (coming,) = world.instances(InstanceState.LAUNCHING)
+        world.machines.end(str(coming.instance_id), POWER_OFF)
+        world.reap()
     return world
 
 
@@ -102,6 +115,7 @@ class Story:
 STORIES = {
     Metric.BAD_CONFIGURATION: Story(Service.PROVISION, a_bad_parameter),
     Metric.NO_CAPACITY: Story(Service.PROVISION, no_capacity),
+    Metric.BRAKED: Story(Service.PROVISION, boots_that_fail),
     Metric.STRAYS: Story(Service.REAP, many_strays),
     Metric.LEFT_CONFLICT: Story(Service.PROVISION, a_lost_race),
     Metric.LEFT_TRANSIENT: Story(Service.SANDBOX, a_throttle),

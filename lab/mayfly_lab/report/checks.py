@@ -10,6 +10,7 @@ from typing import Any
 from mayfly.records.model import Instance
 from mayfly_lab.aws.ec2.moments import Aspect
 from mayfly_lab.aws.front.journal import Entry
+from mayfly_lab.report.braking import unbraked
 from mayfly_lab.report.evidence import Evidence
 
 _OVER = {"terminated"}
@@ -190,7 +191,7 @@ def _every_job_ends(evidence: Evidence) -> Iterator[str]:
 
 
 def _bounded(evidence: Evidence) -> Iterator[str]:
-    """Moments at which a queue had more live instances than its limit."""
+    """Instances beyond a queue's limit, and launches that failed boots should have held back."""
     alive: Counter[str] = Counter()
     for moment in evidence.moments:
         instance = evidence.instances.get(moment.instance_id)
@@ -203,6 +204,7 @@ def _bounded(evidence: Evidence) -> Iterator[str]:
         limit = evidence.limits.get(instance.queue)
         if limit is not None and alive[instance.queue] > limit:
             yield (f"queue {instance.queue} had {alive[instance.queue]} instances, limit {limit}")
+    yield from unbraked(evidence.instances.values())
 
 
 _CHECKS: Sequence[tuple[str, str, Callable[[Evidence], Iterator[str]]]] = (
@@ -211,7 +213,7 @@ _CHECKS: Sequence[tuple[str, str, Callable[[Evidence], Iterator[str]]]] = (
     ("order", "every instance is bootstrapped, replaced, proven, then assigned", _order),
     ("token-stays", "no token is in any log, record, console or report", _token_stays),
     ("bootstrap-ends", "no call uses the bootstrap role after the proof", _bootstrap_ends),
-    ("bounded", "no queue has more instances than its limit", _bounded),
+    ("bounded", "no queue exceeds its limit, nor launches on while boots fail", _bounded),
     ("every-job-ends", "every job ran, or ended with a reason", _every_job_ends),
     ("nothing-leaks", "every instance is terminated and every record closed", _nothing_leaks),
 )

@@ -153,7 +153,7 @@ TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("sts:AssumeRole", {}, set()),
     ("dynamodb:GetItem", row("fleet", "claim#1"), set(FUNCTIONS)),
     ("dynamodb:PutItem", {"TableName": "mayfly-fleet", "Item": {}}, set(FUNCTIONS)),
-    ("dynamodb:UpdateItem", row("fleet", "claim#1"), {"provision", "reap"}),
+    ("dynamodb:UpdateItem", row("fleet", "claim#1"), {"provision", "sandbox", "reap"}),
     ("dynamodb:DeleteItem", row("fleet", "claim#1"), {"provision", "reap"}),
     ("dynamodb:BatchGetItem", {"RequestItems": {"mayfly-fleet": {"Keys": [KEY]}}}, READERS),
     ("dynamodb:Scan", {"TableName": "mayfly-fleet"}, set()),

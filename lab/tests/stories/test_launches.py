@@ -23,7 +23,11 @@ def stage() -> Iterator[Stage]:
         queues=(QUEUE, MUTE, WRONG_AGENT, NO_AGENT),
         delays=replace(QUICK, minute=8.0),
         boot_seconds=BOOT,
-        parameters={queue: {"launch/instance-types": name} for queue, name in TYPES.items()},
+        # Hosts die within moments here, so a job needs attempts for all that die before a repair.
+        parameters={
+            queue: {"launch/instance-types": name, "job/attempts": "10"}
+            for queue, name in TYPES.items()
+        },
         stacks={
             WRONG_AGENT: {"AgentSha256Amd64": "0" * 64},
             NO_AGENT: {"AgentArchiveUrl": "http://127.0.0.1:9/{version}-{arch}.tar.gz"},
@@ -100,7 +104,8 @@ def test_an_instance_that_never_reports_is_replaced(stage: Stage) -> None:
     # Five minutes are an instance's deadline for its first report.
     stage.age(mute, 6)
     gone = stage.gone(mute)
-    assert gone.reason == "the instance was launching for longer than 5 minutes"
+    reason = "the instance was launching for longer than 5 minutes (launch/boot-minutes)"
+    assert gone.reason == reason
     assert "Kernel panic" in stage.last_words(mute)
     assert stage.ended(job).outcome == "passed"
     assert stage.finished(job).attempt == 1

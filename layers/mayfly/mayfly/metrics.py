@@ -64,6 +64,12 @@ class Metric(StrEnum):
         Unit.COUNT,
         (Service.PROVISION,),
     )
+    BRAKED = (
+        "Braked",
+        "Shapes of which boots fail in a row, so that only trials are launched; sent each minute.",
+        Unit.COUNT,
+        (Service.PROVISION,),
+    )
     STRAYS = (
         "Strays",
         "Ticks that found too many instances without a record, and terminated none of them.",

@@ -55,7 +55,7 @@ _FUNCTIONS: dict[str, Row] = {
             "ec2:DescribeIamInstanceProfileAssociations",
             "ec2:ReplaceIamInstanceProfileAssociation",
         },
-        _ROWS,
+        _ROWS | {"UpdateItem"},
         {"BatchGetItem": _REPORT},
     ),
     "reap": Row(

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator
 
 from mayfly.config import values
 from mayfly.config.agent_settings import parse_agent_settings
+from mayfly.config.boots import BOOT_MINUTES, BOOT_MINUTES_OF_METAL
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
 from mayfly.config.rules import Rule
 from mayfly_protocol.words import ROOT, Imds
@@ -112,6 +113,17 @@ class QueueParameters(BaseModel):
             "on-demand",
         ),
     ] = _DEFAULT.purchase
+    boot_minutes: Annotated[
+        int | None,
+        PlainValidator(values.count(1, 120)),
+        Description(
+            "launch/boot-minutes",
+            "minutes from the launch of an instance until its host must have reported for the "
+            "first time; then it is terminated as failed",
+            "minutes from 1 to 120",
+            f"none: {BOOT_MINUTES}, or {BOOT_MINUTES_OF_METAL} where an instance type is metal",
+        ),
+    ] = _DEFAULT.boot_minutes
     tags: Annotated[
         Mapping[str, str],
         PlainValidator(values.agent_tags),

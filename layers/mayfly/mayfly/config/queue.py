@@ -34,6 +34,10 @@ class Script:
     version: int
 
 
+_LATER = ("boot_minutes",)
+"""Fields added later. A record lacks such a field where it has its default, as held before."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
     """The configuration in force for a queue. Defaults are the defaults of absent parameters."""
@@ -49,6 +53,8 @@ class QueueConfig:
     """In order of preference, all of the queue's architecture."""
     purchase: str = "on-demand"
     """`spot`, `on-demand` or `spot-then-on-demand`."""
+    boot_minutes: int | None = None
+    """Minutes until a host's first report; None for what is usual for the instance type."""
     tags: Mapping[str, str] = field(default_factory=dict)
     max_minutes: int = 720
     attempts: int = 3
@@ -71,7 +77,11 @@ class QueueConfig:
 
     def to_json(self) -> str:
         """The stored form, for the queue's record; equal configurations give equal text."""
-        plain: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain: dict[str, Any] = {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if each.name not in _LATER or getattr(self, each.name) != each.default
+        }
         plain["max_idle"] = self.max_idle.total_seconds()
         plain["keep_failed"] = self.keep_failed.total_seconds()
         plain["tags"] = dict(self.tags)
@@ -87,12 +97,13 @@ class QueueConfig:
     def from_json(cls, text: str) -> QueueConfig:
         """The configuration from text that `to_json` wrote.
 
-        Raises Misconfigured for any other text. A missing field is an error, not a default:
-        missing `rules` would mean an unrestricted queue.
+        Raises Misconfigured for any other text. A missing field is an error, not a default, unless
+        the field was added later: missing `rules` would mean an unrestricted queue.
         """
         try:
             plain: dict[str, Any] = json.loads(text)
-            values = {each.name: plain[each.name] for each in fields(cls)}
+            known = [f.name for f in fields(cls) if f.name in plain or f.name not in _LATER]
+            values = {name: plain[name] for name in known}
             values["max_idle"] = timedelta(seconds=plain["max_idle"])
             values["keep_failed"] = timedelta(seconds=plain["keep_failed"])
             values["instance_types"] = tuple(plain["instance_types"])

@@ -49,6 +49,14 @@ def shape_for(config: QueueConfig, rules: Sequence[str]) -> Shape | Mismatch:
     return Shape(config.queue, config.architecture, types, config.purchase)
 
 
+def is_offered(config: QueueConfig, shape: Shape) -> bool:
+    """Whether a job of the queue, as it is configured now, could need this shape."""
+    common = (config.queue, config.architecture, config.purchase)
+    return (shape.queue, shape.architecture, shape.purchase) == common and (
+        set(shape.instance_types) <= set(config.instance_types)
+    )
+
+
 def offer(config: QueueConfig, shape: Shape) -> Mapping[str, str]:
     """Agent tags on an instance of this shape, as far as they are known before launch."""
     single = {"instance-type": shape.instance_types[0]} if len(shape.instance_types) == 1 else {}

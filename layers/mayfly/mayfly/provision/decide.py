@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from mayfly.config.boots import boot_minutes, brake_for
 from mayfly.config.infra import Infra
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import shape_for
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.request import fleet_request
 from mayfly.provision.settlement import overdue
+from mayfly.records.brakes import counted, is_on, rounds_since
 from mayfly.records.changes import Save
 from mayfly.records.model import (
+    Brake,
     Claim,
     Instance,
     Launch,
@@ -24,9 +27,10 @@ from mayfly.records.model import (
     SlotKey,
     Step,
     launch_id,
+    move_claim,
     move_instance,
 )
-from mayfly.records.states import InstanceState, LaunchState, Supply
+from mayfly.records.states import ClaimState, InstanceState, LaunchState, Supply
 from mayfly.tick.actions import WriteRecords
 
 LAUNCH_AT_ONCE = 40
@@ -62,17 +66,25 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     """The actions of one tick for one queue: repeat or adopt open launches, retire, launch.
 
     Per shape: launch = jobs waiting + target - ready - coming. A tick starts at most one launch,
-    because each launch races for the queue's ledger row.
+    because each launch races for the queue's ledger row. The save of that row counts the boots
+    that have ended; without a launch they are counted by themselves.
     """
     actions: list[ProvisionAction] = [*_open_launches(view, now)]
     actions.extend(_retire(view, config, now))
+    stored, view = view.ledger, replace(view, ledger=counted(view.ledger, now))
+    given_up = list(_give_up(view, config))
+    actions.extend(_failed(claim, reason, now) for claim, reason in given_up)
+    jobs = {claim.job for claim, _ in given_up}
+    view = replace(view, waiting=tuple(c for c in view.waiting if c.job not in jobs))
     for shape in _shapes(view, config):
         missing = _missing(view, config, shape, now)
         if missing > 0:
             new_launch = _new_launch(view, config, shape, missing, now)
             if new_launch is not None:
                 actions.append(new_launch)
-                break
+                return actions
+    if view.ledger != stored and not view.launches:  # An answer to a launch saves the ledger too.
+        actions.append(WriteRecords((Save(view.ledger),), "boots that ended are counted"))
     return actions
 
 
@@ -83,6 +95,27 @@ def problems(view: ProvisionView) -> Iterator[str]:
     wanted = {claim.shape.architecture for claim in view.waiting}
     for architecture in sorted(wanted - view.infra.templates.keys()):
         yield f"jobs wait for {architecture}, and the queue's stack has no such launch template"
+
+
+def _give_up(view: ProvisionView, config: QueueConfig) -> Iterator[tuple[Claim, str]]:
+    """Jobs that waited through `job/attempts` failed boots, each with the reason for its page.
+
+    No job is given up while an instance of its shape is coming or ready, nor on a paused queue:
+    the operator who paused it repairs it.
+    """
+    supplied = {i.shape for i in view.instances}
+    for claim in view.waiting if not config.paused else ():
+        brake = brake_for(view.ledger, view.spec, config, claim.shape)
+        rounds = rounds_since(brake, claim.since)
+        if brake is not None and rounds >= config.attempts and claim.shape not in supplied:
+            waited = f"{rounds} boots, one after the other, failed while the job waited"
+            yield claim, f"Mayfly gave up: {waited} for an instance; the last one, {brake.cause}"
+
+
+def _failed(claim: Claim, reason: str, now: datetime) -> WriteRecords:
+    """The end of a claim; `dispatch` tells Buildkite."""
+    failed = replace(move_claim(claim, ClaimState.FAILED, now, reason), told=False)
+    return WriteRecords((Save(failed),), reason)
 
 
 def _open_launches(view: ProvisionView, now: datetime) -> Iterator[ProvisionAction]:
@@ -158,6 +191,11 @@ def _new_launch(
     retry_at = ledger.retry_at.get(str(shape))
     if view.refused or count <= 0 or (retry_at is not None and now < retry_at):
         return None
+    brake = brake_for(ledger, view.spec, config, shape)
+    if is_on(brake):
+        if not _may_try(view, brake, shape, now):
+            return None
+        count = 1
     market = _market(config, ledger, shape, now)
     name = launch_id(view.stack, ledger)
     tags = {"mayfly-stack": view.stack, "mayfly-queue": config.queue, "mayfly-launch": name}
@@ -184,6 +222,13 @@ def _new_launch(
     return RecordLaunch(launch, slots, taken, f"launch {name}: {count} more of {shape} wanted")
 
 
+def _may_try(view: ProvisionView, brake: Brake | None, shape: Shape, now: datetime) -> bool:
+    """Whether a trial is due. What is still coming is a trial, whenever it was launched."""
+    is_due = brake is not None and brake.next_trial is not None and now >= brake.next_trial
+    coming = (i for i in view.instances if i.state.traits.supply is Supply.COMING)
+    return is_due and not any(i.shape == shape and i.spec == view.spec for i in coming)
+
+
 def _slots(launch: Launch, infra: Infra, config: QueueConfig) -> Iterator[Instance]:
     pinned = Pinned(
         bootstrap_profile=infra.bootstrap_profile,
@@ -202,6 +247,7 @@ def _slots(launch: Launch, infra: Infra, config: QueueConfig) -> Iterator[Instan
             created=launch.created,
             spec=launch.spec,
             pinned=pinned,
+            boot_minutes=boot_minutes(config, launch.shape),
             history=(Step(InstanceState.REQUESTED, launch.created, "a slot of a new launch"),),
         )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from mayfly.config.boots import braked
 from mayfly.config.queue import in_force
 from mayfly.errors import FAILURES
+from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide, problems
 from mayfly.provision.gather import gather
@@ -26,7 +28,7 @@ def tick(ports: ProvisionPorts, now: datetime, *, nudged: bool = False) -> Outco
     with outcome.noting("records of queues"):
         for record in ports.fleet.queues() if nudged else _records(ports, outcome):
             with outcome.noting(f"queue {record.queue}", fields(queues=[record.queue])):
-                _tick_queue(record, ports, outcome, now)
+                _tick_queue(record, ports, outcome, now, tells=not nudged)
     return outcome
 
 
@@ -40,8 +42,9 @@ def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
 
 
 def _tick_queue(
-    record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, now: datetime
+    record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, now: datetime, *, tells: bool
 ) -> None:
+    """One queue's tick. With `tells`, which is once a minute, brakes raise their alarm."""
     about = fields(queues=[record.queue])
     for line in record.problems:
         outcome.problem(f"queue {record.queue}: {line}", about)
@@ -51,4 +54,6 @@ def _tick_queue(
     view = gather(record, ports, now)
     for line in problems(view):
         outcome.problem(f"queue {record.queue}: {line}", about)
+    for line in braked(view.ledger, view.spec, config) if tells else ():
+        outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
     outcome.perform(decide(view, config, now), Applier(ports, outcome, now).apply)

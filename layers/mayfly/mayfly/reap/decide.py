@@ -19,6 +19,7 @@ from mayfly.reap.actions import (
     TerminateInstances,
     WarnHost,
 )
+from mayfly.records.brakes import failed_boot
 from mayfly.records.changes import Change, Drop, FreeSlots, Save
 from mayfly.records.model import Claim, Instance, SlotKey, Stray, move_claim, move_instance, saved
 from mayfly.records.states import (
@@ -37,6 +38,7 @@ from mayfly_protocol.report import Report
 _S = InstanceState
 _ENDING = frozenset({"shutting-down", "terminated"})
 _STOPPED = frozenset({"stopping", "stopped"})
+_LACK_OF_CAPACITY = ("Server.InsufficientInstanceCapacity", "Server.SpotInstance")
 DESCRIBE_LAG = timedelta(minutes=10)
 """How long DescribeInstances may omit a living instance."""
 STRAY_AGE = timedelta(seconds=60)
@@ -180,6 +182,8 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
         words_kept=True,
     )
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
+    if not _lacked_capacity(seen):
+        changes.extend(failed_boot(instance, gone))
     claim = view.running.get(instance.key)
     if claim is not None:
         finished = move_claim(claim, ClaimState.FINISHED, now, f"the instance ended: {reason}")
@@ -201,9 +205,19 @@ def _advance(
     if not reason:
         return instance, []
     condemned = move_instance(instance, _S.CONDEMNED, now, reason)
-    return saved(condemned), [
-        WriteRecords((Save(condemned),), f"instance {instance.instance_id} is condemned: {reason}")
-    ]
+    lacked_capacity = _lacked_capacity(view.seen.get(instance.instance_id or ""))
+    notes = () if lacked_capacity else failed_boot(instance, condemned)
+    text = f"instance {instance.instance_id} is condemned: {reason}"
+    return saved(condemned), [WriteRecords((Save(condemned), *notes), text)]
+
+
+def _lacked_capacity(seen: Ec2Instance | None) -> bool:
+    """Whether EC2 ended an instance for lack of capacity, which says nothing of its image.
+
+    Codes: EC2 API reference, StateReason: `Server.InsufficientInstanceCapacity`,
+    `Server.SpotInstanceShutdown`, `Server.SpotInstanceTermination`.
+    """
+    return seen is not None and seen.reason.startswith(_LACK_OF_CAPACITY)
 
 
 def _cause(instance: Instance, view: ReapView, cause: str) -> str:
@@ -260,7 +274,8 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
         return "the instance was stopped from outside"
     limit = _limit(instance, report)
     if limit is not None and now - instance.since > limit:
-        return f"the instance was {instance.state} for longer than {_in_minutes(limit)}"
+        limited = f"longer than {_in_minutes(limit)}{_parameter(instance)}"
+        return f"the instance was {instance.state} for {limited}"
     return ""
 
 
@@ -276,10 +291,18 @@ def _limit(instance: Instance, report: Report | None) -> timedelta | None:
     match state.traits.allowance:
         case Allowance.NONE:
             return limit
+        case Allowance.BOOT:
+            return timedelta(minutes=instance.boot_minutes)
         case Allowance.SCRIPT:
             return limit + timedelta(minutes=instance.pinned.script_minutes)
         case Allowance.JOB:
             return limit + timedelta(minutes=instance.max_minutes)
+
+
+def _parameter(instance: Instance) -> str:
+    """The parameter by which operators change the limit; empty where there is none."""
+    is_booting = instance.state.traits.allowance is Allowance.BOOT
+    return " (launch/boot-minutes)" if is_booting else ""
 
 
 def _in_minutes(limit: timedelta) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, assert_never
 
-from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
+from mayfly.records.changes import (
+    Assign,
+    Change,
+    Drop,
+    FreeSlots,
+    NoteBoot,
+    Save,
+    Unassign,
+)
 from mayfly.records.model import (
     Claim,
     Instance,
@@ -79,7 +87,7 @@ def about_changes(changes: Iterable[Change]) -> Fields:
         match change:
             case Save() | Drop():
                 records.append(change.record)
-            case FreeSlots() | Assign() | Unassign():
+            case FreeSlots() | NoteBoot() | Assign() | Unassign():
                 continue  # The same write has the record that frees the slot or owns the row.
             case _:
                 assert_never(change)

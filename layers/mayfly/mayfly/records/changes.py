@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from mayfly.records.model import Record
+from mayfly.records.model import Boot, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +48,12 @@ class FreeSlots:
     count: int
 
 
-Change: TypeAlias = Save | Drop | Assign | Unassign | FreeSlots
+@dataclass(frozen=True, slots=True)
+class NoteBoot:
+    """Append a note to a queue's ledger. Needs no version, and a save of the row keeps it."""
+
+    queue: str
+    boot: Boot
+
+
+Change: TypeAlias = Save | Drop | Assign | Unassign | FreeSlots | NoteBoot

@@ -41,6 +41,12 @@ class Shape:
         """The shape's name in records and logs: `queue/architecture/purchase/type+type`."""
         return f"{self.queue}/{self.architecture}/{self.purchase}/{'+'.join(self.instance_types)}"
 
+    @classmethod
+    def parse(cls, text: str) -> Shape:
+        """The shape that this text names. Raises ValueError."""
+        queue, architecture, purchase, types = text.split("/")
+        return cls(queue, architecture, tuple(types.split("+")), purchase)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class SlotKey:
@@ -154,6 +160,8 @@ class Instance:
     """The job's time limit in minutes, set when a job is bound."""
     proven: bool = False
     """Whether the instance was ever ready."""
+    boot_minutes: int = 5
+    """Minutes until the host's first report must have come, as configured at the launch."""
     ended_job: str = ""
     """The host's report of its agent's end; no decision that matters trusts the host's word."""
     unseen_since: datetime | None = None
@@ -184,6 +192,41 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Boot:
+    """How one boot of a shape ended: it failed, or, after failures, was proven."""
+
+    shape: str
+    set_up: str
+    """Spec and boot-minutes: what the boot depended on besides its shape."""
+    launched: datetime
+    at: datetime
+    """When it ended."""
+    cause: str = ""
+    """Which instance failed and why; empty for one that was proven."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """Boots of one shape that failed in a row, none of them proven since."""
+
+    set_up: str
+    """Spec and boot-minutes of these boots; a change of either makes failures count no more."""
+    at: datetime
+    """When the last one failed."""
+    launched: datetime
+    """When the youngest of them was launched."""
+    failures: int = 0
+    cause: str = ""
+    """Which instance failed last, and why."""
+    rounds: tuple[datetime, ...] = ()
+    """Failures of instances that were launched after the failure before, oldest first."""
+    trials: int = 0
+    """How often the time of the next trial was set."""
+    next_trial: datetime | None = None
+    """No launch of the shape before this time; None while there were too few failures."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """A queue's account of launches: one row, so overlapping ticks meet in a Conflict.
 
@@ -206,6 +249,12 @@ class Ledger:
     """By shape: consecutive launches for which EC2 had no capacity at all."""
     spot_dry_until: Mapping[str, datetime] = field(default_factory=dict)
     """By shape: end of the time in which `spot-then-on-demand` buys on demand."""
+    boots: tuple[Boot, ...] = ()
+    """Boots that ended and are not counted in `brakes` yet. Appended without a version."""
+    counted: int = 0
+    """Number of notes that this save has counted. The save removes them and keeps later ones."""
+    brakes: Mapping[str, Brake] = field(default_factory=dict)
+    """By shape: boots in a row that failed."""
     version: int = 0
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from mayfly.answers import Association
+from mayfly.records.brakes import failed_boot, proven_boot
 from mayfly.records.changes import Save
-from mayfly.records.model import Instance, move_instance, saved
+from mayfly.records.model import Instance, Ledger, move_instance, saved
 from mayfly.records.states import InstanceState, SetUp, instance_states
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -34,6 +35,8 @@ class SandboxView:
     """By mailbox row."""
     associations: Mapping[str, tuple[Association, ...]]
     """By EC2 instance id, for instances that are set up; a missing id means unknown."""
+    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
+    """By queue, where an instance may be ready now (see `wants_ledger`)."""
 
 
 def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
@@ -60,6 +63,11 @@ def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wid
     if _awaits_proof(instance):
         return wide or instance.sandbox_row in reports
     return _is_set_up(instance, reports)
+
+
+def wants_ledger(instance: Instance, reports: Mapping[str, Report]) -> bool:
+    """Whether an instance may be ready now: then it clears the failures of its shape."""
+    return _awaits_proof(instance) and instance.sandbox_row in reports
 
 
 def imminent(view: SandboxView, now: datetime) -> bool:
@@ -183,8 +191,10 @@ def _replace_or_prove(
     report = view.reports.get(instance.sandbox_row or "")
     if only.state == "associated" and report is not None and _is_proof(report):
         ready = move_instance(instance, InstanceState.READY, now, "the host has proven its sandbox")
+        ready = replace(ready, boot=report.boot, proven=True)
+        notes = proven_boot(ready, view.ledgers.get(ready.queue))
         yield WriteRecords(
-            (Save(replace(ready, boot=report.boot, proven=True)),),
+            (Save(ready), *notes),
             f"instance {instance.instance_id} is ready: proof and EC2 agree",
         )
 
@@ -204,6 +214,7 @@ def _condemns(action: SandboxAction) -> bool:
 
 def _condemn(instance: Instance, now: datetime, reason: str) -> WriteRecords:
     condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
+    notes = failed_boot(instance, condemned)
     return WriteRecords(
-        (Save(condemned),), f"instance {instance.instance_id} is condemned: {reason}"
+        (Save(condemned), *notes), f"instance {instance.instance_id} is condemned: {reason}"
     )

@@ -8,7 +8,14 @@ from typing import assert_never
 
 from mayfly.errors import FAILURES
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
-from mayfly.sandbox.decide import WATCHED, SandboxView, decide, imminent, wants_associations
+from mayfly.sandbox.decide import (
+    WATCHED,
+    SandboxView,
+    decide,
+    imminent,
+    wants_associations,
+    wants_ledger,
+)
 from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly.tick.outcome import Outcome
@@ -50,7 +57,10 @@ def gather(ports: SandboxPorts, *, wide: bool) -> SandboxView:
     wanted = (i for i in instances if wants_associations(i, reports, wide=wide))
     asked = [instance.instance_id for instance in wanted if instance.instance_id]
     associations = ports.machines.associations(asked) if asked else {}
-    return SandboxView(instances, reports, associations)
+    ending = {each.queue for each in instances if wants_ledger(each, reports)}
+    ledgers = {queue: ports.fleet.ledger(queue) for queue in sorted(ending)}
+    known = {queue: ledger for queue, ledger in ledgers.items() if ledger is not None}
+    return SandboxView(instances, reports, associations, known)
 
 
 def apply(action: SandboxAction, ports: SandboxPorts) -> None:

@@ -6,8 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mayfly.adapters.dynamodb.records import LEASE_KEY, key, key_of, pointer_key
-from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
-from mayfly.records.model import Instance, Ledger, SlotKey
+from mayfly.records.changes import (
+    Assign,
+    Change,
+    Drop,
+    FreeSlots,
+    NoteBoot,
+    Save,
+    Unassign,
+)
+from mayfly.records.model import Boot, Instance, Ledger, SlotKey
 
 MAX_ROWS = 100
 """DynamoDB's limit for one transaction."""
@@ -22,6 +30,8 @@ class Row:
     change: Save | Drop | Assign | Unassign | None = None
     freed: int = 0
     """Number of slots to free in this ledger row."""
+    boots: tuple[Boot, ...] = ()
+    """Notes to append to this ledger row."""
     fence: int | None = None
     """The fence that this lease row must have."""
     slot: SlotKey | None = None
@@ -52,12 +62,18 @@ def _row(change: Change) -> Row:
             return Row(row, change)
         case FreeSlots(queue, count):
             return Row(key_of(Ledger, queue), freed=count)
+        case NoteBoot(queue, boot):
+            return Row(key_of(Ledger, queue), boots=(boot,))
 
 
 def _merged(first: Row, second: Row) -> Row:
     if (first.change and second.change) or first.slot or second.slot:
         raise ValueError(f"two changes of {first.key} in one write")
-    return Row(first.key, first.change or second.change, first.freed + second.freed)
+    change, boots = first.change or second.change, first.boots + second.boots
+    if change and boots:
+        # An update cannot append to a list from which it removes.
+        raise ValueError(f"{first.key} is saved and gets a note in one write")
+    return Row(first.key, change, first.freed + second.freed, boots)
 
 
 def _pointers(changes: Iterable[Change]) -> Iterable[Row]:

@@ -95,8 +95,8 @@ def _operation(row: Row, tables: Tables, now: datetime) -> Operation:
             return _drop(record, row, tables.fleet)
         case Assign() | Unassign() as change:
             return _assign(change, tables.mailbox, now)
-        case None if row.freed:
-            return _free_slots(row, tables.fleet)
+        case None if row.freed or row.boots:
+            return _add_to_ledger(row, tables.fleet)
         case None:
             return _check_fence(row, tables.fleet)
 
@@ -110,16 +110,24 @@ def _save(record: Record, row: Row, table: str) -> Operation:
 
 
 def _save_ledger(ledger: Ledger, row: Row, table: str) -> Operation:
-    """A save that keeps slots freed since the read: FreeSlots does not change the version."""
+    """A save that keeps slots freed and boots noted since the read.
+
+    FreeSlots and NoteBoot do not change the version.
+    """
     stored = to_item(replace(ledger, version=ledger.version + 1))
     condition, values = _unchanged(ledger, row)
     sets = ["#live = :base - #freed", "#freed = #freed + :freed"]
     values |= {"base": ledger.live + ledger.freed - row.freed, "freed": row.freed}
     request = _request(table, values, update="SET " + ", ".join(sets), condition=condition)
-    for name in stored.keys() - {"pk", "live", "freed"}:
+    for name in stored.keys() - {"pk", "live", "freed", "boots", "counted"}:
         request["UpdateExpression"] += f", #{name} = :new_{name}"
         request["ExpressionAttributeNames"][f"#{name}"] = name
         request["ExpressionAttributeValues"][f":new_{name}"] = stored[name]
+    if ledger.counted:
+        # Notes are only ever appended, so the first ones are those that were counted.
+        removed = ", ".join(f"#boots[{place}]" for place in range(ledger.counted))
+        request["UpdateExpression"] += f" REMOVE {removed}"
+        request["ExpressionAttributeNames"]["#boots"] = "boots"
     return {"Update": {"Key": {"pk": stored["pk"]}, **request}}
 
 
@@ -140,10 +148,17 @@ def _unchanged(record: Record, row: Row) -> tuple[str, dict[str, object]]:
     return condition, values
 
 
-def _free_slots(row: Row, table: str) -> Operation:
-    request = _request(
-        table, {"less": -row.freed, "more": row.freed}, update="ADD #live :less, #freed :more"
-    )
+def _add_to_ledger(row: Row, table: str) -> Operation:
+    """Slots freed and boots noted, whatever the row's version."""
+    updates: list[str] = []
+    values: dict[str, object] = {}
+    if row.freed:
+        updates.append("ADD #live :less, #freed :more")
+        values |= {"less": -row.freed, "more": row.freed}
+    if row.boots:
+        updates.append("SET #boots = list_append(if_not_exists(#boots, :none), :boots)")
+        values |= {"none": (), "boots": row.boots}
+    request = _request(table, values, update=" ".join(updates))
     return {"Update": {"Key": _key(row), **request}}
 
 

@@ -56,9 +56,14 @@ class SetUp(Enum):
 
 
 class Allowance(Enum):
-    """Time that the queue's configuration adds to a state's deadline; the host enforces it too."""
+    """Time that the queue's configuration adds to a state's deadline, or puts in its place.
+
+    The host enforces the limits of script and job too.
+    """
 
     NONE = auto()
+    BOOT = auto()
+    """The time until the host's first report; it takes the deadline's place."""
     SCRIPT = auto()
     """The time limit of the operator's bootstrap script."""
     JOB = auto()
@@ -185,7 +190,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             rank=1,
             edges={_S.BOOTING: "the supervisor's first report arrived", **_EARLY_END},
             deadline=timedelta(minutes=5),
-            allowance=Allowance.NONE,
+            allowance=Allowance.BOOT,
             supply=Supply.COMING,
             awaits_launch=False,
             notes_instance_id=True,

@@ -1,0 +1,159 @@
+"""Brakes: a shape whose boots fail is launched one at a time, ever more rarely. Pure.
+
+A boot that fails is noted in the queue's ledger by the very write that takes its instance out of
+supply, without a version, so that many ends at once do not race. `provision` counts the notes into
+brakes whenever it finds some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mayfly.records.changes import NoteBoot
+from mayfly.records.model import Boot, Brake, Instance, Ledger, Shape
+from mayfly.records.states import Supply
+
+TRIP = 3
+"""Boots of a shape that fail in a row until the brake is on."""
+FIRST_TRIAL = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=30)
+"""The pause between trials doubles up to this."""
+KEEP = timedelta(hours=2)
+"""How long failures count. Longer than the longest pause and the slowest boot together."""
+ROUNDS = 10
+"""As many rounds are kept as `job/attempts` may ask for."""
+COUNT_AT_ONCE = 100
+"""Notes that one save counts: an update's expression has at most 4 KB."""
+_LONGEST_CAUSE = 300
+"""Characters of a cause, so that a thousand notes stay below the 400 KB of an item."""
+
+
+def set_up(spec: str, boot_minutes: int) -> str:
+    """What a boot depends on besides its shape; a brake holds for boots that agree in it."""
+    return f"{spec}/{boot_minutes}"
+
+
+def failed_boot(before: Instance, after: Instance) -> tuple[NoteBoot, ...]:
+    """The note that belongs into the write of `after` where that ends a boot; else nothing.
+
+    Slots that EC2 did not fill had no boot. Who retires an instance for want of jobs or of spot
+    capacity writes no note: such an end says nothing of the shape.
+    """
+    ends = before.state.traits.supply is Supply.COMING and not before.state.traits.awaits_launch
+    if not ends or after.state.traits.supply is not Supply.NONE:
+        return ()
+    cause = f"instance {after.instance_id}: {after.reason}"[:_LONGEST_CAUSE]
+    return (NoteBoot(after.queue, _boot(after, after.since, cause)),)
+
+
+def proven_boot(ready: Instance, ledger: Ledger | None) -> tuple[NoteBoot, ...]:
+    """The note that belongs into the write of an instance that is ready: it clears the failures.
+
+    Nothing where there are none, so that a boot in order costs no second row.
+    """
+    note = _boot(ready, ready.since, "")
+    failures = brake_of(ledger, ready.shape, note.set_up) if ledger is not None else None
+    return (NoteBoot(ready.queue, note),) if failures is not None else ()
+
+
+def counted(ledger: Ledger, now: datetime) -> Ledger:
+    """The ledger with its notes counted into its brakes, and without brakes that are outdated.
+
+    The ledger itself where there is nothing to count.
+    """
+    notes = ledger.boots[:COUNT_AT_ONCE]
+    brakes = _counted(ledger.brakes, notes)
+    brakes = {shape: brake for shape, brake in brakes.items() if now - brake.at < KEEP}
+    if not notes and brakes == ledger.brakes:
+        return ledger
+    return replace(
+        ledger,
+        brakes=brakes,
+        boots=ledger.boots[len(notes) :],
+        counted=ledger.counted + len(notes),
+    )
+
+
+def brake_of(ledger: Ledger, shape: Shape, set_up: str) -> Brake | None:
+    """Failures in a row of a shape, uncounted notes included; None when there are none.
+
+    Failures of another set-up do not count: what failed was changed since.
+    """
+    brake = _counted(ledger.brakes, ledger.boots).get(str(shape))
+    return brake if brake is not None and brake.set_up == set_up else None
+
+
+def is_on(brake: Brake | None) -> bool:
+    """Whether a shape is braked: only trials are launched."""
+    return brake is not None and brake.next_trial is not None
+
+
+def why_braked(brake: Brake | None) -> str:
+    """Why a shape is braked, and when the next trial is; empty when it is not braked."""
+    if brake is None or brake.next_trial is None:
+        return ""
+    return (
+        f"{brake.failures} boots in a row failed, the last one of {brake.cause}; "
+        f"the next trial is at {brake.next_trial:%H:%M:%S} UTC"
+    )
+
+
+def rounds_since(brake: Brake | None, since: datetime) -> int:
+    """Failed boots, one launched after the other had failed, since this time."""
+    return sum(at > since for at in brake.rounds) if brake is not None else 0
+
+
+def brakes_on(ledger: Ledger) -> Iterator[tuple[Shape, Brake]]:
+    """Every shape that is braked, whatever its set-up."""
+    for shape, brake in _counted(ledger.brakes, ledger.boots).items():
+        if is_on(brake):
+            yield Shape.parse(shape), brake
+
+
+def _boot(instance: Instance, at: datetime, cause: str) -> Boot:
+    return Boot(
+        shape=str(instance.shape),
+        set_up=set_up(instance.spec, instance.boot_minutes),
+        launched=instance.created,
+        at=at,
+        cause=cause,
+    )
+
+
+def _counted(brakes: Mapping[str, Brake], notes: tuple[Boot, ...]) -> Mapping[str, Brake]:
+    after = dict(brakes)
+    for note in notes:
+        brake = after.get(note.shape)
+        if brake is not None and brake.set_up != note.set_up:
+            if note.launched <= brake.launched:
+                continue  # it was made by what has been replaced since
+            brake = None
+        if note.cause:
+            after[note.shape] = _failed(brake, note)
+        else:
+            after.pop(note.shape, None)
+    return after
+
+
+def _failed(brake: Brake | None, note: Boot) -> Brake:
+    """The brake after one more failure.
+
+    Many instances of one launch fail together: that is one round, and lengthens no pause.
+    """
+    if brake is None:
+        brake = Brake(set_up=note.set_up, at=note.at, launched=note.launched)
+    is_new_round = not brake.rounds or note.launched > brake.rounds[-1]
+    after = replace(
+        brake,
+        failures=brake.failures + 1,
+        cause=note.cause,
+        at=max(brake.at, note.at),
+        launched=max(brake.launched, note.launched),
+        rounds=(*brake.rounds, note.at)[-ROUNDS:] if is_new_round else brake.rounds,
+    )
+    if after.failures < TRIP or (brake.next_trial is not None and not is_new_round):
+        return after
+    pause = min(FIRST_TRIAL * 2 ** min(brake.trials, 10), LONGEST_PAUSE)
+    return replace(after, trials=brake.trials + 1, next_trial=note.at + pause)
