@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mayfly.config.queue import QueueConfig
+from mayfly.dispatch.opened import sort_listing
 from mayfly.dispatch.settled import settle
 from mayfly.dispatch.view import QueueView
 from mayfly.records.model import Claim, Instance, SlotKey
@@ -20,8 +22,10 @@ def settled(
     *,
     attempts: int = 3,
     paused: bool = False,
+    config: QueueConfig | None = None,
 ) -> list[WriteRecords]:
     states = {claim.job: word} if word else {}
     instances: dict[SlotKey, Instance] = {instance.key: instance} if instance else {}
     view = QueueView(SPEC, (claim,), instances, paused=paused, states=states)
-    return list(settle(view, a_config(attempts=attempts), NOW))
+    used = config or a_config(attempts=attempts)
+    return list(settle(sort_listing(view, used), used, NOW))

@@ -9,8 +9,9 @@ import pytest
 
 from mayfly.config import rules
 from mayfly.config.queue import QueueConfig
+from mayfly.config.shapes import serves
 from mayfly.dispatch.actions import BindJob, KeepReservations, ReserveJobs
-from mayfly.dispatch.bound import RENEW_BEFORE, RESERVATION, serves
+from mayfly.dispatch.bound import RENEW_BEFORE, RESERVATION
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape
 from mayfly.records.states import ClaimState, InstanceState

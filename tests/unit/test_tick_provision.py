@@ -168,7 +168,8 @@ def test_a_repeated_launch_sends_its_recorded_request_after_a_change_of_configur
     world = wanting("job-1")
     world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
     world.provision()
-    world.configure(**{"launch/instance-types": "m5.large", "limits/max-instances": "7"})
+    types = ",".join(["m5.large", *TYPES])
+    world.configure(**{"launch/instance-types": types, "limits/max-instances": "7"})
     world.after(1).provision()
     # EC2 refuses another request under the same token.
     assert only_launch(world).request == world.machines.requests[only_launch(world).id]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mayfly.errors import Conflict, Transient
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide
 from mayfly.provision.gather import gather
+from mayfly.records.changes import Save
 from mayfly.records.model import QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.tick.outcome import Left, Outcome
@@ -89,13 +92,15 @@ def test_a_missing_role_stops_launches_of_its_queue_only() -> None:
 
 
 def test_jobs_for_an_architecture_without_template_are_a_problem() -> None:
-    world = wanting("job-1")
+    world = wanting("job-1", "job-2")
+    # A row from before claims had rules keeps its shape; the other claim follows the queue.
+    world.fleet.write([Save(replace(world.claim("job-1"), rules=None))])
     arm = queue_stack(templates={"arm64": TEMPLATES["arm64"]})
     world.parameters.put(f"/mayfly-infra/{STACK}/queues/{QUEUE}", arm)
     world.configure(**{"launch/architecture": "arm64", "launch/instance-types": "m7g.large"})
     outcome = world.provision()
     assert "jobs wait for x86_64" in outcome.problems[0]
-    assert in_ec2(world) == 0
+    assert [i.shape.architecture for i in world.instances()] == ["arm64"]
 
 
 # -- the end of a queue ----------------------------------------------------------------------------

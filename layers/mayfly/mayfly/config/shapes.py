@@ -6,12 +6,12 @@ reference of `buildkite-agent start --acquire-job`), so Mayfly alone checks the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.tags import ARCHITECTURE_KEYS, ARCHITECTURE_NAMES, TYPE_KEYS
-from mayfly.records.model import Shape
+from mayfly.records.model import Claim, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,43 @@ def is_offered(config: QueueConfig, shape: Shape) -> bool:
     common = (config.queue, config.architecture, config.purchase)
     return (shape.queue, shape.architecture, shape.purchase) == common and (
         set(shape.instance_types) <= set(config.instance_types)
+    )
+
+
+def by_configuration(
+    claims: Iterable[Claim], config: QueueConfig
+) -> tuple[tuple[Claim, ...], Mapping[str, Mismatch]]:
+    """Claims with the shapes that their jobs need by this configuration, and mismatches by job.
+
+    A claim that the queue matches no more, and a claim without rules, keep their shape.
+    """
+    found: list[Claim] = []
+    mismatches: dict[str, Mismatch] = {}
+    known: dict[tuple[str, ...], Shape | Mismatch] = {}
+    for claim in claims:
+        shape: Shape | Mismatch = claim.shape
+        if claim.rules is not None:
+            if claim.rules not in known:
+                known[claim.rules] = shape_for(config, claim.rules)
+            shape = known[claim.rules]
+        if isinstance(shape, Mismatch):
+            mismatches[claim.job] = shape
+        elif shape != claim.shape:
+            claim = replace(claim, shape=shape)  # noqa: PLW2901 - the same claim, as configured
+        found.append(claim)
+    return tuple(found), mismatches
+
+
+def serves(offered: Shape, wanted: Shape) -> bool:
+    """Whether an instance of shape `offered` may run a job of shape `wanted`.
+
+    Queue and architecture must be equal, and the job must accept every instance type of the
+    instance's shape. The purchase option does not matter to a job.
+    """
+    return (
+        offered.queue == wanted.queue
+        and offered.architecture == wanted.architecture
+        and set(offered.instance_types) <= set(wanted.instance_types)
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import agent_tags
+from mayfly.config.shapes import agent_tags, serves
 from mayfly.dispatch.actions import BindJob
 from mayfly.dispatch.view import QueueView
 from mayfly.records.changes import Save
-from mayfly.records.model import Claim, Instance, Shape, move_claim, move_instance
+from mayfly.records.model import Claim, Instance, move_claim, move_instance
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision
 from mayfly_protocol.assignment import Assignment
@@ -117,19 +117,6 @@ def nudges(
         yield NudgeProvision("jobs wait for an instance")
     elif bound and config.hot:
         yield NudgeProvision("ready instances were taken")
-
-
-def serves(offered: Shape, wanted: Shape) -> bool:
-    """Whether an instance of shape `offered` may run a job of shape `wanted`.
-
-    Queue and architecture must be equal, and the job must accept every instance type of the
-    instance's shape. The purchase option does not matter to a job.
-    """
-    return (
-        offered.queue == wanted.queue
-        and offered.architecture == wanted.architecture
-        and set(offered.instance_types) <= set(wanted.instance_types)
-    )
 
 
 def _assignment(claim: Claim, instance: Instance, config: QueueConfig, endpoint: str) -> Assignment:

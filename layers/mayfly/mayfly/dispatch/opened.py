@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mayfly.answers import Listing
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import Mismatch, shape_for
+from mayfly.config.shapes import Mismatch, by_configuration, shape_for
 from mayfly.dispatch import policy
 from mayfly.dispatch.view import Candidate, QueueView, is_paused
 from mayfly.records.model import Claim, Step, move_claim
@@ -26,10 +26,15 @@ def first_listed(listing: Listing | None) -> list[str]:
 
 
 def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
-    """The view with its listed jobs sorted into `candidates` and `unmatched`.
+    """The view with its jobs as the configuration has them: `claims`, `candidates`, `unmatched`.
 
-    Candidates have no claim in the view, match the queue, and are at most as many as there is room.
+    Claims get the shape of today. Candidates are listed jobs that have no claim in the view, match
+    the queue, and are at most as many as there is room.
     """
+    claims, mismatches = by_configuration(view.claims, config)
+    waiting = {claim.job for claim in claims if claim.state.traits.waits}
+    lost = {job: mismatch for job, mismatch in mismatches.items() if job in waiting}
+    view = replace(view, claims=claims)
     jobs = view.listing.jobs if view.listing is not None else ()
     shapes = [(job, shape_for(config, job.rules)) for job in jobs]
     known = {claim.job for claim in view.claims}
@@ -42,7 +47,7 @@ def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
     return replace(
         view,
         candidates=tuple(fitting[: _room(view, config)]),
-        unmatched={job.id: shape for job, shape in shapes if isinstance(shape, Mismatch)},
+        unmatched=lost | {job.id: shape for job, shape in shapes if isinstance(shape, Mismatch)},
     )
 
 
@@ -77,6 +82,7 @@ def _claim(candidate: Candidate, config: QueueConfig, version: int, now: datetim
         job=job.id,
         queue=config.queue,
         shape=candidate.shape,
+        rules=job.rules,
         state=ClaimState.WAITING,
         since=now,
         runnable_at=job.runnable_at,

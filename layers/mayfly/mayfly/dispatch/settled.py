@@ -27,12 +27,11 @@ UNRESERVED = timedelta(minutes=1)
 
 def settle(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
     """One write for each claim that must leave its state; the other claims yield nothing."""
-    paused = is_paused(view, config)
     for claim in view.claims:
         word = view.states.get(claim.job, "")
         match claim.state:
             case ClaimState.WAITING:
-                yield from _waiting(claim, word, paused, now)
+                yield from _waiting(claim, word, view, config, now)
             case ClaimState.ASSIGNED:
                 instance = view.instances.get(claim.slot) if claim.slot else None
                 yield from _assigned(claim, word, instance, config.attempts, now)
@@ -82,16 +81,29 @@ def mark_told(claim: Claim, refusal: str) -> Claim:
     return replace(claim, told=True, reason=reason)
 
 
-def _waiting(claim: Claim, word: str, paused: bool, now: datetime) -> Iterator[WriteRecords]:
-    reason = ""
+def _why_not_served(claim: Claim, view: QueueView, config: QueueConfig) -> str:
+    """Why the queue takes no new reservation for a waiting claim; empty when the queue does."""
+    if is_paused(view, config):
+        return "the queue is paused"
+    if (mismatch := view.unmatched.get(claim.job)) is not None:
+        return f"the queue matches the job no more: rule {mismatch.rule}, {mismatch.reason}"
+    return ""
+
+
+def _waiting(
+    claim: Claim, word: str, view: QueueView, config: QueueConfig, now: datetime
+) -> Iterator[WriteRecords]:
+    reason, not_served = "", _why_not_served(claim, view, config)
     if word in ENDED or word == "canceling":
         reason = f"Buildkite says {word}"
     elif word in WITH_AGENT:
         reason = f"the job was taken by someone else: Buildkite says {word}"
+    elif config.repository_from is not None and claim.repository is None:
+        reason = "the queue has policy/repository-from since, and the job is to be judged by it"
     elif claim.state.traits.overstayed(now - claim.since):
         reason = "the job waited an hour for an instance and goes back to Buildkite"
-    elif paused and not claim.reserved(now):
-        reason = "the queue is paused and the job's reservation has run out"
+    elif not_served and not claim.reserved(now):
+        reason = f"{not_served} and the job's reservation has run out"
     elif word in BEFORE_AGENT and now - (claim.reserved_until or claim.since) > UNRESERVED:
         reason = "Buildkite does not reserve the job for Mayfly"
     if reason:

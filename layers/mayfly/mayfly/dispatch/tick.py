@@ -23,7 +23,7 @@ from mayfly.dispatch.gather import gather
 from mayfly.dispatch.opened import open_claims
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import claims_after, failures_to_tell, mark_told, settle
-from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused
+from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
 from mayfly.errors import Conflict, NotFound
 from mayfly.records.about import about, fields
 from mayfly.records.changes import Assign, Save
@@ -65,9 +65,11 @@ def serve(view: QueueView, config: QueueConfig, applier: Applier) -> tuple[Claim
     settled = claims_after(view.claims, writes, applier.settle(writes))
     opened = applier.open(tuple(open_claims(view, config, now)))
     claims = (*settled, *opened)
-    ours = applier.reserve(tuple(reservations_due(claims, now, paused=is_paused(view, config))))
+    matched = without_mismatches(claims, view)
+    ours = applier.reserve(tuple(reservations_due(matched, now, paused=is_paused(view, config))))
     claims = with_reservations(claims, ours, now)
-    binds = list(bind(replace(view, claims=claims), config, now, unsaved=ours))
+    matched = without_mismatches(claims, view)
+    binds = list(bind(replace(view, claims=matched), config, now, unsaved=ours))
     applier.keep(reservations_to_save(claims, binds, unsaved=ours))
     applier.bind(binds)
     applier.fail(failures_to_tell(claims, now))
@@ -189,7 +191,7 @@ class Applier:
 
 
 def _log_unmatched(view: QueueView, queue: str, last: LastTick, outcome: Outcome) -> None:
-    """Log and count each listed job that does not match the queue, once, with the failed rule."""
+    """Log and count each job that does not match the queue, once, with the failed rule."""
     for job in sorted(view.unmatched.keys() - last.unmatched):
         outcome.unmatched += 1
         rule, reason = view.unmatched[job].rule or "(none)", view.unmatched[job].reason
@@ -207,7 +209,7 @@ def _last_tick(view: QueueView, claims: tuple[Claim, ...], last: LastTick) -> La
         paused=view.paused,
         running=view.running + len(running),
         ready=bool(view.ready),
-        unmatched=last.unmatched if view.listing is None else frozenset(view.unmatched),
+        unmatched=frozenset(view.unmatched) | (last.unmatched if view.listing is None else set()),
         jobs=bool(view.claims) or (view.listing is not None and bool(view.listing.jobs)),
         waits=any(claim.state.traits.waits for claim in view.claims),
     )

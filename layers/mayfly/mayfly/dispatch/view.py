@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mayfly.answers import Job, Listing
@@ -22,7 +22,7 @@ class LastTick:
     ready: bool = False
     """Whether instances were ready for a job when the records were last read."""
     unmatched: frozenset[str] = frozenset()
-    """Listed jobs that do not match the queue and are in the log already."""
+    """Jobs that do not match the queue and are in the log already."""
     jobs: bool = False
     """Whether the last tick saw jobs, listed or claimed."""
     waits: bool = False
@@ -76,7 +76,8 @@ class QueueView:
     candidates: tuple[Candidate, ...] = ()
     """Listed jobs that may be opened now, most urgent first, as many as there is room for."""
     unmatched: Mapping[str, Mismatch] = field(default_factory=dict)
-    """By job: listed jobs that the queue cannot serve, with the failed rule. Left untouched."""
+    """By job: jobs that the queue cannot serve, with the failed rule: listed ones, which are left
+    untouched, and waiting ones that the queue matched before its configuration changed."""
     former: Mapping[str, Claim] = field(default_factory=dict)
     """By job: former claims of candidates, which a new claim of the job replaces."""
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -90,3 +91,8 @@ class QueueView:
 def is_paused(view: QueueView, config: QueueConfig) -> bool:
     """Whether new work is stopped, by the operator here or at Buildkite."""
     return config.paused or view.paused is True
+
+
+def without_mismatches(claims: Iterable[Claim], view: QueueView) -> tuple[Claim, ...]:
+    """The claims without waiting ones that the queue matches no more: no instance is for them."""
+    return tuple(c for c in claims if not (c.state.traits.waits and c.job in view.unmatched))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mayfly.config.boots import boot_minutes, brake_for
 from mayfly.config.infra import Infra
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import shape_for
+from mayfly.config.shapes import by_configuration, serves, shape_for
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.request import fleet_request
 from mayfly.provision.settlement import overdue
@@ -69,6 +69,7 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     because each launch races for the queue's ledger row. The save of that row counts the boots
     that have ended; without a launch they are counted by themselves.
     """
+    view = replace(view, waiting=matching(view.waiting, config))
     actions: list[ProvisionAction] = [*_open_launches(view, now)]
     actions.extend(_retire(view, config, now))
     stored, view = view.ledger, replace(view, ledger=counted(view.ledger, now))
@@ -76,8 +77,8 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     actions.extend(_failed(claim, reason, now) for claim, reason in given_up)
     jobs = {claim.job for claim, _ in given_up}
     view = replace(view, waiting=tuple(c for c in view.waiting if c.job not in jobs))
-    for shape in _shapes(view, config):
-        missing = _missing(view, config, shape, now)
+    shapes = _shapes(view, config)
+    for shape, missing in _missing(view, config, shapes, now).items():
         if missing > 0:
             new_launch = _new_launch(view, config, shape, missing, now)
             if new_launch is not None:
@@ -88,11 +89,20 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     return actions
 
 
-def problems(view: ProvisionView) -> Iterator[str]:
+def matching(waiting: Iterable[Claim], config: QueueConfig) -> tuple[Claim, ...]:
+    """Waiting claims as the configuration has them, without those that the queue matches no more.
+
+    `dispatch` gives the latter back to Buildkite.
+    """
+    claims, mismatches = by_configuration(waiting, config)
+    return tuple(claim for claim in claims if claim.job not in mismatches)
+
+
+def problems(view: ProvisionView, config: QueueConfig) -> Iterator[str]:
     """Why the queue cannot launch wanted instances; a person must change something."""
     if view.refused:
         yield view.refused
-    wanted = {claim.shape.architecture for claim in view.waiting}
+    wanted = {claim.shape.architecture for claim in matching(view.waiting, config)}
     for architecture in sorted(wanted - view.infra.templates.keys()):
         yield f"jobs wait for {architecture}, and the queue's stack has no such launch template"
 
@@ -100,14 +110,15 @@ def problems(view: ProvisionView) -> Iterator[str]:
 def _give_up(view: ProvisionView, config: QueueConfig) -> Iterator[tuple[Claim, str]]:
     """Jobs that waited through `job/attempts` failed boots, each with the reason for its page.
 
-    No job is given up while an instance of its shape is coming or ready, nor on a paused queue:
+    No job is given up while an instance that serves it is coming or ready, nor on a paused queue:
     the operator who paused it repairs it.
     """
     supplied = {i.shape for i in view.instances}
     for claim in view.waiting if not config.paused else ():
         brake = brake_for(view.ledger, view.spec, config, claim.shape)
         rounds = rounds_since(brake, claim.since)
-        if brake is not None and rounds >= config.attempts and claim.shape not in supplied:
+        is_supplied = any(serves(shape, claim.shape) for shape in supplied)
+        if brake is not None and rounds >= config.attempts and not is_supplied:
             waited = f"{rounds} boots, one after the other, failed while the job waited"
             yield claim, f"Mayfly gave up: {waited} for an instance; the last one, {brake.cause}"
 
@@ -169,11 +180,29 @@ def _supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetim
     return len(mine) - (min(outdated, REPLACE_AT_ONCE) if keeps_pool else 0)
 
 
-def _missing(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
+def _missing(
+    view: ProvisionView, config: QueueConfig, shapes: Sequence[Shape], now: datetime
+) -> dict[Shape, int]:
+    """Instances to launch by shape, in the order of `shapes`: jobs + target - ready - coming.
+
+    What other shapes can spare counts for the jobs that it can run, but not for the pool: after a
+    change of instance types the boots under way go to the jobs that they were launched for.
+    """
     # A paused queue binds nothing, and Mayfly may never get a job that Buildkite has not reserved.
-    demand = [] if config.paused else [c for c in view.waiting if c.reserved(now)]
-    waiting = sum(claim.shape == shape for claim in demand)
-    return waiting + _target(config, shape) - _supply(view, config, shape, now)
+    demand = Counter(c.shape for c in view.waiting if not config.paused and c.reserved(now))
+    known = dict.fromkeys([*shapes, *(instance.shape for instance in view.instances)])
+    lacking = {
+        shape: demand[shape] + _target(config, shape) - _supply(view, config, shape, now)
+        for shape in known
+    }
+    for shape in shapes:
+        for other in known:
+            lent = min(-lacking[other], lacking[shape], demand[shape])
+            if lent > 0 and serves(other, shape):
+                lacking[shape] -= lent
+                lacking[other] += lent
+                demand[shape] -= lent
+    return {shape: lacking[shape] for shape in shapes}
 
 
 def _new_launch(
@@ -262,13 +291,13 @@ def _market(config: QueueConfig, ledger: Ledger, shape: Shape, now: datetime) ->
 def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
     """Condemn idle instances that are outdated or beyond need.
 
-    Ready instances that waiting jobs of their shape can use are not beyond need.
+    Ready instances that waiting jobs can use are not beyond need.
     """
     ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
-    waiting = Counter(claim.shape for claim in view.waiting)
     for shape in dict.fromkeys(i.shape for i in ready):
         idle = [i for i in ready if i.shape == shape]
-        spare = len(idle) - waiting[shape] - _target(config, shape)
+        waiting = sum(serves(shape, claim.shape) for claim in view.waiting)
+        spare = len(idle) - waiting - _target(config, shape)
         outdated_first = sorted(
             idle, key=lambda i: (not _outdated(i, view, config, now), i.since, i.key)
         )

@@ -52,7 +52,7 @@ def _tick_queue(
     if config is None:
         return
     view = gather(record, ports, now)
-    for line in problems(view):
+    for line in problems(view, config):
         outcome.problem(f"queue {record.queue}: {line}", about)
     for line in braked(view.ledger, view.spec, config) if tells else ():
         outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))

@@ -67,11 +67,14 @@ class Claim:
     job: str
     queue: str
     shape: Shape
+    """The shape at the last write; ticks derive the present shape from `rules`."""
     state: ClaimState
     since: datetime
     """When the claim entered this state."""
     runnable_at: datetime
     """Start of the job's runnable time, from Buildkite's list."""
+    rules: tuple[str, ...] | None = None
+    """The job's agent query rules. None in a row without them: such a claim keeps its shape."""
     attempt: int = 1
     priority: int = 0
     pipeline: str = ""
