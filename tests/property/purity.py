@@ -39,7 +39,7 @@ def decide_twice(world: World) -> None:
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)
     turn = Turn(queues, names, world.fence or 0, wide=True, reads_states=True, seen=world.seen)
-    for config, view in gather(world.dispatch_ports, turn, Outcome()):
+    for config, view in gather(world.dispatch_ports, turn, Outcome(), now):
         assert dispatched(view, config, now) == dispatched(view, config, now)
     for record in queues:
         launching = provision_gather(record, world.provision_ports, now)

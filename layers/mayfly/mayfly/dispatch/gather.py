@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from mayfly.answers import Listing
 from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig, in_force
+from mayfly.config.stalled import stalled_shapes
 from mayfly.dispatch import policy
 from mayfly.dispatch.opened import first_listed, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.view import LastTick, QueueView, Turn
+from mayfly.dispatch.view import LastTick, QueueView, Stalled, Turn
 from mayfly.errors import FAILURES, NotFound
 from mayfly.ports import Buildkite, Fleet
 from mayfly.records.about import fields
-from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
+from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
 from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
 
 WATCHED = claim_states(lambda claim: claim.watch is Watch.ALWAYS)
 WATCHED_WIDE = claim_states(lambda claim: claim.watch is not Watch.NEVER)
 READY = instance_states(lambda instance: instance.supply is Supply.READY)
+READ_LEDGER = timedelta(seconds=5)
+"""How often the ledger is read while listed jobs find no place."""
 _STATES_AT_ONCE = 1000
 _SIDE_BY_SIDE = 8
 
 
 def gather(
-    ports: DispatchPorts, turn: Turn, outcome: Outcome
+    ports: DispatchPorts, turn: Turn, outcome: Outcome, now: datetime
 ) -> Iterator[tuple[QueueConfig, QueueView]]:
     """Yield each queue's configuration and view.
 
@@ -66,6 +70,8 @@ def gather(
             states = _states(ports.buildkite, _beside_new_jobs(views.values()), outcome)
     for queue, view in views.items():
         full = sort_listing(replace(view, states=states), configs[queue])
+        if full.left_out:
+            full = _with_stalled(full, configs[queue], ports, outcome, now)
         yield (
             configs[queue],
             _with_candidate_facts(full, configs[queue], early.get(queue, ()), ports, outcome),
@@ -101,6 +107,7 @@ def _reading(
             running=0 if turn.wide else seen.running,
             paused=seen.paused,
             former=former.result(),
+            stalled=seen.stalled,
             agent_endpoint=ports.agent_endpoint,
         )
 
@@ -154,6 +161,22 @@ def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> 
 def _former(fleet: Fleet, jobs: Collection[str]) -> Mapping[str, Claim]:
     """Claims of these jobs, by job; jobs without a claim are omitted."""
     return {claim.job: claim for claim in (fleet.claims_of(jobs) if jobs else ())}
+
+
+def _with_stalled(
+    view: QueueView, config: QueueConfig, ports: DispatchPorts, outcome: Outcome, now: datetime
+) -> QueueView:
+    """The view sorted anew by the queue's ledger, which is read at most every `READ_LEDGER`."""
+    read_at, waiting = view.stalled.read_at, [c for c in view.claims if c.state.traits.waits]
+    if not waiting or (read_at is not None and now - read_at < READ_LEDGER):
+        return view
+    stalled = view.stalled
+    with outcome.noting(f"ledger of queue {config.queue}", fields(queues=[config.queue])):
+        ledger = ports.fleet.ledger(config.queue)
+        shapes = {claim.shape for claim in waiting}
+        found = stalled_shapes(shapes, ledger, view.spec, config) if ledger else frozenset[Shape]()
+        stalled = Stalled(found, now)
+    return sort_listing(replace(view, stalled=stalled), config)
 
 
 def _with_candidate_facts(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from mayfly.answers import Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch, by_configuration, shape_for
 from mayfly.dispatch import policy
-from mayfly.dispatch.view import Candidate, QueueView, is_paused
-from mayfly.records.model import Claim, Step, move_claim
+from mayfly.dispatch.view import Candidate, QueueView, is_paused, without_mismatches
+from mayfly.records.model import Claim, Shape, Step, move_claim
 from mayfly.records.states import Agent, ClaimState
 
 LOOK_AHEAD = 10
-"""Jobs reserved beyond the queue's `limits/max-instances`."""
+"""Places for jobs beyond the queue's `limits/max-instances`."""
 OPEN_AT_ONCE = 40
 """New claims per tick and queue: they must fit into one transaction and one tick's time."""
 
@@ -29,7 +31,7 @@ def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
     """The view with its jobs as the configuration has them: `claims`, `candidates`, `unmatched`.
 
     Claims get the shape of today. Candidates are listed jobs that have no claim in the view, match
-    the queue, and are at most as many as there is room.
+    the queue, and find a place.
     """
     claims, mismatches = by_configuration(view.claims, config)
     waiting = {claim.job for claim in claims if claim.state.traits.waits}
@@ -44,19 +46,61 @@ def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
         if not isinstance(shape, Mismatch) and job.id not in known
     ]
     fitting.sort(key=lambda each: (-each.job.priority, each.job.runnable_at, each.job.id))
-    return replace(
+    view = replace(
         view,
-        candidates=tuple(fitting[: _room(view, config)]),
         unmatched=lost | {job.id: shape for job, shape in shapes if isinstance(shape, Mismatch)},
     )
-
-
-def _room(view: QueueView, config: QueueConfig) -> int:
-    """How many claims this tick may open; 0 for a paused queue."""
     if is_paused(view, config):
-        return 0
-    held = sum(claim.state.traits.open for claim in view.claims) + view.running
-    return max(0, min(config.max_instances + LOOK_AHEAD - held, OPEN_AT_ONCE))
+        return replace(view, candidates=(), left_out=False)
+    places = _Places.of(view, config)
+    placed = tuple(islice(filter(places.take, fitting), OPEN_AT_ONCE))
+    return replace(view, candidates=placed, left_out=len(placed) < min(len(fitting), OPEN_AT_ONCE))
+
+
+@dataclass(slots=True)
+class _Places:
+    """Places for waiting jobs: `limits/max-instances` and the look-ahead, less the busy ones.
+
+    A job finds a place unless jobs that are at least as urgent hold all: a more urgent job is
+    always opened. Jobs of stalled shapes hold places against each other only. So a queue has at
+    most as many waiting claims as places, for each priority and set of stalled shapes.
+    """
+
+    places: int
+    stalled: frozenset[Shape]
+    live: list[int]
+    """Urgency of the jobs that hold places against all, ascending; the least is most urgent."""
+    waiting: list[int]
+    """Urgency of all waiting jobs, those of stalled shapes too."""
+    taken: int = 0
+    taken_live: int = 0
+
+    @classmethod
+    def of(cls, view: QueueView, config: QueueConfig) -> _Places:
+        """The places as the claims of the view leave them."""
+        claims = without_mismatches(view.claims, view)
+        waiting = [claim for claim in claims if claim.state.traits.waits]
+        busy = view.running + sum(
+            claim.state.traits.open and not claim.state.traits.waits for claim in claims
+        )
+        stalled = view.stalled.shapes
+        return cls(
+            places=config.max_instances - min(busy, config.max_instances) + LOOK_AHEAD,
+            stalled=stalled,
+            live=sorted(-claim.priority for claim in waiting if claim.shape not in stalled),
+            waiting=sorted(-claim.priority for claim in waiting),
+        )
+
+    def take(self, candidate: Candidate) -> bool:
+        """Whether the candidate finds a place, which is taken then. The most urgent comes first."""
+        is_stalled, urgency = candidate.shape in self.stalled, -candidate.job.priority
+        if is_stalled:
+            free = bisect_right(self.waiting, urgency) + self.taken < self.places
+        else:
+            free = bisect_right(self.live, urgency) + self.taken_live < self.places
+        self.taken += free
+        self.taken_live += free and not is_stalled
+        return free
 
 
 def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Claim]:

@@ -46,7 +46,7 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> tuple[Outcome, Mapp
     """
     outcome = Outcome()
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}
-    for config, view in gather(ports, turn, outcome):
+    for config, view in gather(ports, turn, outcome, now):
         last = turn.seen.get(config.queue, LastTick())
         _log_unmatched(view, config.queue, last, outcome)
         claims = serve(view, config, Applier(ports, turn.fence, now, outcome))
@@ -212,4 +212,5 @@ def _last_tick(view: QueueView, claims: tuple[Claim, ...], last: LastTick) -> La
         unmatched=frozenset(view.unmatched) | (last.unmatched if view.listing is None else set()),
         jobs=bool(view.claims) or (view.listing is not None and bool(view.listing.jobs)),
         waits=any(claim.state.traits.waits for claim in view.claims),
+        stalled=view.stalled,
     )

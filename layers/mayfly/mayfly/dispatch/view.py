@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mayfly.answers import Job, Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch
 from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """Shapes that get no instances at present, by the queue's ledger."""
+
+    shapes: frozenset[Shape] = frozenset()
+    read_at: datetime | None = None
+    """When the ledger was read; None before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,7 @@ class LastTick:
     """Whether the last tick saw jobs, listed or claimed."""
     waits: bool = False
     """Whether the last tick saw a job that waits for an instance."""
+    stalled: Stalled = field(default_factory=Stalled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,11 @@ class QueueView:
     states: Mapping[str, str] = field(default_factory=dict)
     """Buildkite's state by job; a missing job is unknown, and unknown changes nothing."""
     candidates: tuple[Candidate, ...] = ()
-    """Listed jobs that may be opened now, most urgent first, as many as there is room for."""
+    """Listed jobs that may be opened now, most urgent first, as many as there are places for."""
+    left_out: bool = False
+    """Whether listed jobs find no place."""
+    stalled: Stalled = field(default_factory=Stalled)
+    """Shapes whose waiting claims take no places; only read while listed jobs find none."""
     unmatched: Mapping[str, Mismatch] = field(default_factory=dict)
     """By job: jobs that the queue cannot serve, with the failed rule: listed ones, which are left
     untouched, and waiting ones that the queue matched before its configuration changed."""

@@ -52,7 +52,8 @@ def ledger_after(ledger: Ledger, launch: Launch, got: int, now: datetime) -> Led
     """The queue's ledger after EC2 launched `got` instances.
 
     After none, the shape waits before its next launch; after too few by spot, the shape buys on
-    demand for `SPOT_DRY`.
+    demand for `SPOT_DRY`. Slots that EC2 did not fill do not count as launches of the minute:
+    hopeless jobs take no launch from others.
     """
     shape = str(launch.shape)
     misses, retry_at, dry = (
@@ -76,6 +77,10 @@ def ledger_after(ledger: Ledger, launch: Launch, got: int, now: datetime) -> Led
         misses=misses,
         retry_at=_future(retry_at, now),
         spot_dry_until=_future(dry, now),
+        recent=tuple(
+            (at, got if (at, slots) == (launch.created, launch.slots) else slots)
+            for at, slots in ledger.recent
+        ),
     )
 
 

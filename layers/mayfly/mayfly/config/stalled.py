@@ -1,0 +1,30 @@
+"""Shapes that get no instances at present, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mayfly.config.boots import why_no_launch
+from mayfly.config.queue import QueueConfig
+from mayfly.records.model import Ledger, Shape
+
+REFUSALS = 2
+"""Launches in a row for which EC2 had no instance until a shape is stalled."""
+
+
+def why_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig) -> str:
+    """Why no launch of a shape succeeds at present; empty when launches may succeed.
+
+    `spec` is that of the queue's record.
+    """
+    if braked := why_no_launch(ledger, spec, config, shape):
+        return braked
+    misses = ledger.misses.get(str(shape), 0)
+    return f"EC2 refused the last {misses} launches of {shape}" if misses >= REFUSALS else ""
+
+
+def stalled_shapes(
+    shapes: Iterable[Shape], ledger: Ledger, spec: str, config: QueueConfig
+) -> frozenset[Shape]:
+    """The shapes, of the given ones, that get no instances at present."""
+    return frozenset(shape for shape in shapes if why_stalled(shape, ledger, spec, config))
