@@ -172,6 +172,17 @@ def test_a_refusal_that_names_no_instance_is_not_halved(
         machines.terminate(["a", "b"])
 
 
+def test_a_throttled_batch_does_not_keep_later_batches_from_termination(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
+    ids = [f"i-{number}" for number in range(101)]
+    terminates(ec2, *ids[:100], code="Unavailable")
+    terminates(ec2, ids[100])
+    with pytest.raises(Transient):
+        machines.terminate(ids)
+    ec2.assert_no_pending_responses()
+
+
 def test_instances_are_terminated_a_hundred_at_a_time(ec2: Stubber, machines: Ec2Machines) -> None:
     ids = [f"i-{number}" for number in range(150)]
     terminates(ec2, *ids[:100])

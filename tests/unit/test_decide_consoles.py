@@ -8,7 +8,8 @@ import pytest
 
 from mayfly.answers import Ec2Instance
 from mayfly.reap import consoles
-from mayfly.reap.decide import ReapView, wants_console
+from mayfly.reap.view import ReapView
+from mayfly.reap.words import wants_console
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly.tick.actions import WriteRecords
@@ -29,6 +30,11 @@ NO_ROOM = (
     "mayfly 2026-11-21T08:00:00.000Z | dd: error\n"
     "mayfly 2026-11-21T08:00:09.000Z switching off\n"
 )
+
+
+def a_view(one: Instance, shown: Ec2Instance | None, reports: dict[str, Report]) -> ReapView:
+    seen_by_id = {ec2_id(): shown} if shown is not None else {}
+    return ReapView((one,), seen_by_id, reports, {}, {}, frozenset(), {}, frozenset(), {})
 
 
 @pytest.mark.parametrize(
@@ -73,7 +79,8 @@ def test_the_reason_of_a_failed_host_is_read_from_its_console(console: str, word
 def test_a_console_is_read_only_for_an_unexplained_end(
     story: str, one: Instance, shown: Ec2Instance | None, report: Report | None, wanted: bool
 ) -> None:
-    assert wants_console(one, shown, {row(one): report} if report else {}) is wanted, story
+    view = a_view(one, shown, {row(one): report} if report else {})
+    assert wants_console(one, view) is wanted, story
 
 
 @pytest.mark.parametrize("shown", [OVER, ENDING], ids=["over", "ending"])
@@ -81,7 +88,7 @@ def test_the_record_of_a_host_that_could_not_report_quotes_its_console(
     shown: Ec2Instance,
 ) -> None:
     one = an_instance(S.LAUNCHING)
-    view = ReapView((one,), {ec2_id(): shown}, {}, {}, {}, frozenset(), {}, frozenset(), {})
+    view = a_view(one, shown, {})
     actions = decided(replace(view, consoles={ec2_id(): WRONG}))
     (write,) = [action for action in actions if isinstance(action, WriteRecords)]
     reason = saves(write)["Instance"].reason

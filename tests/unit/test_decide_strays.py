@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from mayfly.reap.actions import RaiseAlarm, ReapAction, TerminateInstances
-from mayfly.reap.decide import RESTORED, STRAY_AGE, ReapView
+from mayfly.reap.actions import RaiseAlarm, TerminateInstances
+from mayfly.reap.decide import RESTORED, STRAY_AGE
+from mayfly.reap.view import ReapView
 from mayfly.records.changes import Drop, Save
 from mayfly.records.model import Stray
 from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import LAUNCH, NOW, ago, ec2_id, seen
-from tests.unit.reap_views import decided
+from tests.unit.reap_views import AnyAction, decided
 
 
 def a_view(unknown: int = 1, known: int = 0, **changes: Any) -> ReapView:
@@ -29,7 +30,7 @@ def strays(*numbers: int, seconds: float) -> dict[str, Stray]:
     return {ec2_id(n): Stray(ec2_id(n), at, version=1) for n in numbers}
 
 
-def terminated(actions: list[ReapAction]) -> list[str]:
+def terminated(actions: list[AnyAction]) -> list[str]:
     return [id_ for a in actions if isinstance(a, TerminateInstances) for id_ in a.instance_ids]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mayfly.reap.actions import KeepLastWords, ReapAction, TerminateInstances
-from mayfly.reap.decide import ReapView
+from mayfly.reap.actions import KeepLastWords, TerminateInstances
+from mayfly.reap.view import ReapView
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
@@ -90,8 +90,8 @@ def test_last_words_of_both_mailbox_rows_are_kept() -> None:
 def test_last_words_of_a_host_that_ended_between_ticks_are_kept() -> None:
     one = an_instance(S.BOOTING, reason="the supervisor runs")
     actions = decided(a_view(one, {row(one): FAILED}, seen={ec2_id(): OVER}))
-    assert [type(action) for action in actions[:1]] == [KeepLastWords]
-    assert actions[0].reason == "no space left"
+    assert [type(action) for action in actions[-1:]] == [KeepLastWords]
+    assert actions[-1].reason == "no space left"
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_last_words_are_not_kept_twice() -> None:
     assert kept(a_view(one, seen={ec2_id(): OVER})) == []
 
 
-def test_a_host_is_condemned_then_its_last_words_are_kept_then_it_is_terminated() -> None:
+def test_a_host_is_condemned_then_terminated_and_then_its_last_words_are_kept() -> None:
     one = an_instance(S.LAUNCHING, since=ago(6))
     actions = decided(a_view(one))
-    assert [type(action) for action in actions] == [WriteRecords, KeepLastWords, TerminateInstances]
-    keep = actions[1]
+    assert [type(action) for action in actions] == [WriteRecords, TerminateInstances, KeepLastWords]
+    keep = actions[2]
     assert isinstance(keep, KeepLastWords)
     (then,) = keep.then
     assert isinstance(then, Save)
@@ -149,7 +149,7 @@ def test_a_host_is_condemned_then_its_last_words_are_kept_then_it_is_terminated(
 
 def is_terminated(one: Instance, minutes: int, queue: str = QUEUE) -> bool:
     keep = {queue: timedelta(minutes=minutes)}
-    actions: list[ReapAction] = decided(a_view(one, keep_failed=keep))
+    actions = decided(a_view(one, keep_failed=keep))
     return any(isinstance(action, TerminateInstances) for action in actions)
 
 

@@ -61,11 +61,12 @@ def test_last_words_of_an_ended_host_are_kept_before_its_rows_are_cleared() -> N
     world.machines.end(str(world.instance().instance_id), "Client.InstanceInitiatedShutdown")
     world.words.fail_next("keep", Transient("throttled"))
     world.reap()
-    assert world.instance().state is S.LAUNCHING
+    assert (world.instance().state, world.instance().owes_words) == (S.TERMINATED, True)
+    assert world.mailbox.rows
     world.reap()
     ((_, text),) = world.words.kept[str(world.instance().instance_id)]
     assert "dd: no space left" in text
-    assert world.instance().state is S.TERMINATED
+    assert not world.instance().open
     assert world.mailbox.rows == {}
 
 
@@ -135,7 +136,7 @@ def test_a_job_that_is_accepted_while_reap_decides_goes_on() -> None:
     world.dispatch()
     outcome = Outcome()
     decision = decide(view, world.clock.now)
-    Applier(world.reap_ports, outcome, world.clock.now).carry_out(decision)
+    Applier(world.reap_ports, outcome, world.clock.now, world.edge).carry_out(decision)
     assert outcome.left == {Left.CONFLICT: 1}
     assert world.words.kept == {}
     assert world.instance().state is S.RUNNING

@@ -71,16 +71,16 @@ def test_deadlines_are_kept_for_instances_that_no_list_shows() -> None:
 def test_a_spot_warning_reaches_its_busy_host_and_an_unknown_id_is_ignored() -> None:
     world = running()
     now = world.clock.now
-    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
+    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, world.edge)
     assert world.mailbox.rows[row(world.instance())].notice == now.isoformat()
-    outcome = reap.on_spot_warning(world.reap_ports, "i-of-somebody-else", now, now)
+    outcome = reap.on_spot_warning(world.reap_ports, "i-of-somebody-else", now, world.edge)
     assert not outcome.changed
 
 
 def test_a_spot_warning_condemns_an_idle_instance() -> None:
     world = a_warm_world()
     now = world.clock.now
-    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
+    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, world.edge)
     assert world.instance().state is S.CONDEMNED
 
 
@@ -95,7 +95,7 @@ def test_a_state_change_of_an_unknown_instance_starts_no_tick() -> None:
 
 def change(world: World, state: str, instance_id: str = "") -> Outcome:
     event = StateChanged(instance_id or str(world.instance().instance_id), state)
-    return reap.on_state_change(world.reap_ports, event, world.clock.now)
+    return reap.on_state_change(world.reap_ports, event, world.edge)
 
 
 def test_a_done_host_is_closed_at_its_termination_and_not_at_its_shutdown() -> None:
@@ -110,7 +110,7 @@ def test_a_done_host_is_closed_at_its_termination_and_not_at_its_shutdown() -> N
     assert closed is not None
     assert closed.state is S.TERMINATED
     event = StateChanged(str(instance.instance_id), "terminated")
-    assert reap.on_state_change(world.reap_ports, event, world.clock.now).changed is False
+    assert reap.on_state_change(world.reap_ports, event, world.edge).changed is False
 
 
 @pytest.mark.parametrize("when", ["before the reports", "before the clearing", "at the write"])
@@ -127,7 +127,7 @@ def test_an_end_that_loses_a_race_is_repeated_at_once(when: str) -> None:
     }[when]
     lose_race_at(world, port, call)
     event = StateChanged(str(instance.instance_id), "terminated")
-    outcome = reap.on_state_change(world.reap_ports, event, world.clock.now)
+    outcome = reap.on_state_change(world.reap_ports, event, world.edge)
     assert outcome.lost_races > 0
     closed = world.fleet.instance(instance.key)
     assert closed is not None
@@ -151,7 +151,7 @@ def test_a_spot_warning_that_loses_a_race_is_repeated_at_once() -> None:
     world = a_warm_world()
     now = world.clock.now
     lose_race_at(world, world.fleet, "write")
-    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, now)
+    reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, world.edge)
     assert world.instance().state is S.CONDEMNED
 
 
@@ -165,7 +165,7 @@ def test_the_end_of_one_instance_reads_no_other_instance() -> None:
     asked: list[str] = []
     vars(world.fleet)["instances"] = lambda queue, _: asked.append(queue)
     event = StateChanged(str(ended.instance_id), "terminated")
-    assert reap.on_state_change(world.reap_ports, event, world.clock.now).changed
+    assert reap.on_state_change(world.reap_ports, event, world.edge).changed
     closed = world.fleet.instance(ended.key)
     assert closed is not None
     assert closed.state is S.TERMINATED

@@ -19,6 +19,7 @@ from mayfly.records.model import Claim, Instance, Ledger, QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.ports import SandboxPorts
+from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
@@ -159,6 +160,11 @@ class World:
     def reap_ports(self) -> ReapPorts:
         return ReapPorts(self.fleet, self.mailbox, self.machines, self.nudges, self.words)
 
+    @property
+    def edge(self) -> Edge:
+        """The edge of an invocation with 52 s left, as every function has in its first moment."""
+        return Edge(self.clock, self.clock.sleep, self.clock.now + timedelta(seconds=52))
+
     def dispatch(self, *, wide: bool = True, reads_states: bool = True) -> Outcome:
         """Run one tick of dispatch under the world's lease; returns its outcome."""
         queues = tuple(self.fleet.all(QueueRecord))
@@ -174,7 +180,7 @@ class World:
         return sandbox.tick(self.sandbox_ports, self.clock.now, wide=True).outcome
 
     def reap(self) -> Outcome:
-        return reap.tick(self.reap_ports, self.clock.now)
+        return reap.tick(self.reap_ports, self.edge)
 
     def tick(self) -> list[Outcome]:
         """Run one tick of each function, in the order of a job's way; returns the outcomes."""

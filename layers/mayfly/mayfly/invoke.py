@@ -60,16 +60,14 @@ def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 @observe.invocation
 def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Make one tick: for all instances or the event's instance, none for a foreign instance."""
-    del context  # One tick needs far less than the function's time.
-    ports = wiring.reap()
-    now = utc_now()
+    ports, edge = wiring.reap(), _edge(context)
     match parse(event):
         case SpotWarning(instance_id=instance_id, until=until):
-            return _report(reaping.on_spot_warning(ports, instance_id, until, now))
+            return _report(reaping.on_spot_warning(ports, instance_id, until, edge))
         case StateChanged() as change:
-            return _report(reaping.on_state_change(ports, change, now))
+            return _report(reaping.on_state_change(ports, change, edge))
         case _:
-            return _report(reaping.tick(ports, now))
+            return _report(reaping.tick(ports, edge))
 
 
 def utc_now() -> datetime:

@@ -161,7 +161,7 @@ def _attempt_is_over(claim: Claim, instance: Instance | None, now: datetime) -> 
 
 
 def _is_gone(instance: Instance | None) -> bool:
-    return instance is None or not instance.open
+    return instance is None or not instance.state.traits.open
 
 
 def _retry(claim: Claim, instance: Instance | None, attempts: int, now: datetime) -> WriteRecords:

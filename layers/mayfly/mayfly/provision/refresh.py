@@ -16,7 +16,7 @@ from mayfly.provision.ports import ProvisionPorts
 from mayfly.records.about import about
 from mayfly.records.changes import Drop, Save
 from mayfly.records.model import QueueRecord, saved
-from mayfly.records.states import OPEN_CLAIMS
+from mayfly.records.states import CLOSED_INSTANCES, OPEN_CLAIMS
 from mayfly.tick.actions import WriteRecords
 from mayfly.tick.outcome import Outcome
 
@@ -62,7 +62,11 @@ def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:
 def _is_busy(fleet: Fleet, queue: str) -> bool:
     # The index may lag, and no function reads the rows of a queue without a record.
     ledger = fleet.ledger(queue)
-    return (ledger is not None and ledger.live > 0) or bool(fleet.claims(queue, OPEN_CLAIMS))
+    return (
+        (ledger is not None and ledger.live > 0)
+        or bool(fleet.claims(queue, OPEN_CLAIMS))
+        or bool(fleet.instances(queue, CLOSED_INSTANCES))
+    )
 
 
 def _published(stack: str, infra: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,8 @@ class KeepLastWords:
     reason: str
     then: tuple[Change, ...] = ()
     """Changes to write once the words are kept; until then the next tick tries again."""
+    clears: bool = False
+    """Whether to clear the instance's mailbox rows once the words are kept."""
 
     @property
     def about(self) -> Fields:
@@ -82,13 +84,7 @@ class RaiseAlarm:
 
 
 ReapAction: TypeAlias = (
-    WriteRecords
-    | KeepLastWords
-    | TerminateInstances
-    | WarnHost
-    | ClearMailbox
-    | RaiseAlarm
-    | NudgeProvision
+    WriteRecords | TerminateInstances | WarnHost | ClearMailbox | RaiseAlarm | NudgeProvision
 )
 
 
@@ -103,6 +99,10 @@ class Steps:
     actions: tuple[ReapAction, ...]
     terminate: str | None = None
     """Id of the EC2 instance to terminate once all actions are done; None: not to be terminated."""
+    closes: bool = False
+    """Whether the actions close the instance's record."""
+    words: KeepLastWords | None = None
+    """The last words to keep, after all instances' actions and terminations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +111,5 @@ class Decision:
 
     steps: tuple[Steps, ...]
     rest: tuple[ReapAction, ...]
+    owed: tuple[Steps, ...] = ()
+    """Last words of instances that earlier ticks closed: kept, or given up."""

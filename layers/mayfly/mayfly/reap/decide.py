@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from mayfly.answers import Ec2Instance
 from mayfly.metrics import Metric
 from mayfly.reap import consoles
 from mayfly.reap.actions import (
     ClearMailbox,
     Decision,
-    KeepLastWords,
     RaiseAlarm,
     ReapAction,
     Steps,
     TerminateInstances,
     WarnHost,
 )
+from mayfly.reap.view import ReapView
+from mayfly.reap.words import (
+    GOING,
+    end_is_expected,
+    owed,
+    owes,
+    words_of_closed,
+    words_of_ending,
+)
 from mayfly.records.brakes import failed_boot
 from mayfly.records.changes import Change, Drop, FreeSlots, Save
-from mayfly.records.model import Claim, Instance, SlotKey, Stray, move_claim, move_instance, saved
+from mayfly.records.model import Instance, Stray, move_claim, move_instance, saved
 from mayfly.records.states import (
     Allowance,
     ClaimState,
@@ -36,7 +43,6 @@ from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
 _S = InstanceState
-_ENDING = frozenset({"shutting-down", "terminated"})
 _STOPPED = frozenset({"stopping", "stopped"})
 _LACK_OF_CAPACITY = ("Server.InsufficientInstanceCapacity", "Server.SpotInstance")
 DESCRIBE_LAG = timedelta(minutes=10)
@@ -47,38 +53,14 @@ RESTORED = 3
 """More strays than 3, and than a tenth of EC2's instances, mean a restored table, not a leak."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReapView:
-    """What `reap` knows of all open instances, or of one."""
-
-    instances: tuple[Instance, ...]
-    seen: Mapping[str, Ec2Instance]
-    """EC2's instances with the stack's tag, by instance id."""
-    reports: Mapping[str, Report]
-    """By mailbox row, of bootstrap and sandbox rows."""
-    running: Mapping[SlotKey, Claim]
-    """Running claims, by slot."""
-    ended: Mapping[SlotKey, str]
-    """Slots of running claims with a closed instance, and its reason. From consistent reads."""
-    open_launches: frozenset[str]
-    """Launch ids without a recorded answer: no record has the ids of their instances yet."""
-    strays: Mapping[str, Stray]
-    """Known strays, by EC2 instance id."""
-    unknown: frozenset[str]
-    """Ids of living EC2 instances without an open record, by consistent reads."""
-    keep_failed: Mapping[str, timedelta]
-    """By queue: how long a host that was never ready is kept for a look."""
-    consoles: Mapping[str, str] = field(default_factory=dict)
-    """By EC2 instance id, of instances that end without a report of it (see `wants_console`)."""
-
-
 def decide(view: ReapView, now: datetime) -> Decision:
     """Close ended instances, condemn failed and overdue ones, terminate, and watch strays."""
-    steps = tuple(_steps(each, view, now) for each in view.instances if each.instance_id)
+    steps = [_steps(each, view, now) for each in view.instances if each.instance_id]
     rest: list[ReapAction] = [*_orphaned(view, now), *_strays(view, now)]
-    if any(isinstance(action, ClearMailbox) for each in steps for action in each.actions):
+    if any(each.closes for each in steps):
         rest.append(NudgeProvision("instances have ended"))
-    return Decision(tuple(each for each in steps if each.actions or each.terminate), tuple(rest))
+    needed = tuple(each for each in steps if each.actions or each.terminate or each.words)
+    return Decision(needed, tuple(rest), tuple(owed(view, now)))
 
 
 def terminations(taken: Iterable[Steps]) -> Iterator[TerminateInstances]:
@@ -93,26 +75,16 @@ def terminations(taken: Iterable[Steps]) -> Iterator[TerminateInstances]:
 
 def _steps(instance: Instance, view: ReapView, now: datetime) -> Steps:
     if _is_gone(instance, view, now):
-        return Steps(tuple(_close(instance, view, now)))
+        return _close(instance, view, now)
     looked, notes = _note_visibility(instance, view, now)
     current, writes = _advance(looked, view, now)
     if not _is_over(current):
         return Steps((*notes, *writes))
-    kept = replace(current, words_kept=True)
-    words = _last_words(current, view, current.reason, (Save(kept),))
-    may_terminate = _may_terminate(current, view, now)
-    return Steps((*notes, *writes, *words), instance.instance_id if may_terminate else None)
-
-
-def wants_console(
-    instance: Instance, seen: Ec2Instance | None, reports: Mapping[str, Report]
-) -> bool:
-    """Whether an instance is ending unexpectedly and no report says why, so read its console."""
-    if seen is None or seen.state not in _ENDING or _end_is_expected(instance):
-        return False
-    rows = (instance.sandbox_row, instance.bootstrap_row)
-    said = {reports[row].phase for row in rows if row and row in reports}
-    return not said & {Phase.FAILED, Phase.DONE}
+    return Steps(
+        (*notes, *writes),
+        instance.instance_id if _may_terminate(current, view, now) else None,
+        words=words_of_ending(current, view),
+    )
 
 
 def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
@@ -165,21 +137,23 @@ def _orphaned(view: ReapView, now: datetime) -> Iterator[WriteRecords]:
         yield WriteRecords((Save(move_claim(claim, ClaimState.FINISHED, now, text)),), text)
 
 
-def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAction]:
-    """Close an ended instance: last words, mailbox rows, then record, ledger and claim at once."""
+def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
+    """Close an ended instance: record, ledger and claim at once.
+
+    Its mailbox rows are cleared before, or after its last words are kept if it owes some.
+    """
     seen = view.seen.get(instance.instance_id or "")
     cause = _cause(instance, view, (seen.reason if seen else "") or "EC2 does not show it any more")
-    explained = _end_is_expected(instance)
+    explained = end_is_expected(instance)
     # The host may power off before any tick has read its report of the end: read it here.
     said = _reported_end(instance, view)
     reason = instance.reason if explained else said or f"EC2 ended the instance: {cause}"
-    yield from _last_words(instance, view, reason)
-    # Before the record is closed: ticks read no closed record, so a crash would leave the rows.
-    yield ClearMailbox(instance, f"instance {instance.instance_id} is gone")
+    owing = owes(instance, view)
     gone = replace(
         move_instance(instance, _S.TERMINATED, now, reason),
         ended_job=said if _ends_job(instance) else instance.ended_job,
-        words_kept=True,
+        words_kept=not owing,
+        owes_words=owing,
     )
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
     if not _lacked_capacity(seen):
@@ -188,7 +162,13 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Iterator[ReapAc
     if claim is not None:
         finished = move_claim(claim, ClaimState.FINISHED, now, f"the instance ended: {reason}")
         changes.append(Save(finished))
-    yield WriteRecords(tuple(changes), reason)
+    closing = WriteRecords(tuple(changes), reason)
+    if owing:
+        return Steps((closing,), closes=True, words=words_of_closed(saved(gone), view))
+    # Before the record is closed: ticks read no closed record without debt, so a crash would
+    # leave the rows.
+    clearing = ClearMailbox(instance, f"instance {instance.instance_id} is gone")
+    return Steps((clearing, closing), closes=True)
 
 
 def _advance(
@@ -235,10 +215,6 @@ def _is_over(instance: Instance) -> bool:
             return False
 
 
-def _end_is_expected(instance: Instance) -> bool:
-    return instance.state.traits.ending is Ending.EXPECTED
-
-
 def _ends_job(instance: Instance) -> bool:
     """Whether a host's report of its end also ends the job."""
     return instance.state.traits.host_end is HostEnd.ENDS_JOB
@@ -267,7 +243,7 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
     if traits.host_end is HostEnd.CONDEMNS and report is not None and report.phase is Phase.FAILED:
         return said
     seen = view.seen.get(instance.instance_id or "")
-    if seen is not None and seen.state in _ENDING and traits.ending is Ending.CONDEMNS:
+    if seen is not None and seen.state in GOING and traits.ending is Ending.CONDEMNS:
         cause = _cause(instance, view, seen.reason or "EC2 does not say why")
         return said or f"the instance is shutting down: {cause}"
     if seen is not None and seen.state in _STOPPED and traits.stop_condemns:
@@ -309,33 +285,10 @@ def _in_minutes(limit: timedelta) -> str:
     return f"{int(limit.total_seconds() // 60)} minutes"
 
 
-def _last_words(
-    instance: Instance, view: ReapView, reason: str, then: tuple[Change, ...] = ()
-) -> Iterator[KeepLastWords]:
-    """Keep the words of a failed host, once. Instances that ended in order yield nothing."""
-    if not instance.words_kept and _failed(instance, view):
-        yield KeepLastWords(instance, _words(instance, view), reason, then)
-
-
-def _failed(instance: Instance, view: ReapView) -> bool:
-    report = view.reports.get(instance.sandbox_row or "")
-    in_order = instance.state.traits.reaping is Reaping.AWAIT_POWER_OFF
-    if in_order or (report is not None and report.phase is Phase.DONE):
-        return False
-    gave_up = report is not None and report.phase is Phase.FAILED
-    return gave_up or not instance.proven or instance.job is not None
-
-
-def _words(instance: Instance, view: ReapView) -> str:
-    rows = (instance.bootstrap_row, instance.sandbox_row)
-    reports = [view.reports[row] for row in rows if row and row in view.reports]
-    return "\n".join(r.words for r in reports if r.words)
-
-
 def _may_terminate(instance: Instance, view: ReapView, now: datetime) -> bool:
     """Whether to terminate the instance now. A host that was never ready may be kept for a look."""
     seen = view.seen.get(instance.instance_id or "")
-    if seen is not None and seen.state in _ENDING:
+    if seen is not None and seen.state in GOING:
         return False
     if instance.state.traits.reaping is Reaping.AWAIT_POWER_OFF:
         # The host usually powers itself off, and EC2 terminates the instance.
@@ -352,7 +305,7 @@ def _strays(view: ReapView, now: datetime) -> Iterator[ReapAction]:
     living = {
         id_
         for id_ in view.unknown
-        if view.seen[id_].state not in _ENDING and view.seen[id_].launch not in view.open_launches
+        if view.seen[id_].state not in GOING and view.seen[id_].launch not in view.open_launches
     }
     for id_, stray in view.strays.items():
         if id_ not in living:

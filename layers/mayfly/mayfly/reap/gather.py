@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from mayfly.answers import Ec2Instance
 from mayfly.config.queue import QueueConfig
-from mayfly.errors import MayflyError, Misconfigured
-from mayfly.ports import Fleet, Machines, Mailbox
-from mayfly.reap.decide import ReapView, wants_console
+from mayfly.errors import Misconfigured
+from mayfly.ports import Fleet, Mailbox
 from mayfly.reap.ports import ReapPorts
-from mayfly.records.about import fields
+from mayfly.reap.view import ReapView
 from mayfly.records.model import Instance, QueueRecord, SlotKey
-from mayfly.records.states import OPEN_INSTANCES, Agent, claim_states
+from mayfly.records.states import Agent, InstanceState, claim_states
 from mayfly_protocol.report import Report
-
-log = logging.getLogger("mayfly")
 
 _RUNNING = claim_states(lambda claim: claim.agent is Agent.RUNS)
 
@@ -26,14 +22,15 @@ def gather(ports: ReapPorts) -> ReapView:
     """The view of all open instances: records, EC2's instances with the stack's tag, reports."""
     fleet = ports.fleet
     queues = fleet.queues()
-    listed = tuple(i for q in queues for i in fleet.instances(q.queue, OPEN_INSTANCES))
+    found = [i for q in queues for i in fleet.instances(q.queue, frozenset(InstanceState))]
+    listed = tuple(instance for instance in found if instance.state.traits.open)
+    owing = tuple(instance for instance in found if not instance.state.traits.open)
     seen = {s.instance_id: s for s in ports.machines.instances()}
     overlooked, unknown = _unlisted(fleet, listed, seen)
     instances = (*listed, *overlooked)
     claims = [c for q in queues for c in fleet.claims(q.queue, _RUNNING)]
     running = {claim.slot: claim for claim in claims if claim.slot is not None}
-    reports = read_reports(ports.mailbox, instances)
-    silent = [i for i in instances if wants_console(i, seen.get(i.instance_id or ""), reports)]
+    reports = read_reports(ports.mailbox, (*instances, *owing))
     return ReapView(
         instances=instances,
         seen=seen,
@@ -44,7 +41,7 @@ def gather(ports: ReapPorts) -> ReapView:
         strays={stray.instance_id: stray for stray in fleet.strays()},
         unknown=unknown,
         keep_failed={q.queue: _keep(q) for q in queues},
-        consoles=dict(_consoles(ports.machines, silent)),
+        owing=owing,
     )
 
 
@@ -55,7 +52,6 @@ def gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Repor
     claim = ports.fleet.claim(instance.job) if instance.job else None
     runs = claim is not None and claim.state in _RUNNING and claim.slot == instance.key
     queue = ports.fleet.queue(instance.queue)
-    silent = [instance] if wants_console(instance, seen, reports) else []
     return ReapView(
         instances=(instance,),
         seen={id_: seen} if seen else {},
@@ -66,7 +62,6 @@ def gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Repor
         strays={},
         unknown=frozenset(),
         keep_failed={instance.queue: _keep(queue)} if queue else {},
-        consoles=dict(_consoles(ports.machines, silent)),
     )
 
 
@@ -82,7 +77,7 @@ def _unlisted(
     living = [s for s in seen.values() if s.state not in {"shutting-down", "terminated"}]
     suspects = [s.instance_id for s in living if s.instance_id not in known]
     records = {id_: fleet.instance_of(id_) for id_ in suspects}
-    overlooked = tuple(record for record in records.values() if record and record.open)
+    overlooked = tuple(record for record in records.values() if record and record.state.traits.open)
     return overlooked, frozenset(records) - {record.instance_id for record in overlooked}
 
 
@@ -96,19 +91,8 @@ def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, st
     """Pairs of closed slot and reason of its end; open slots are omitted."""
     for slot in slots:
         instance = fleet.instance(slot)
-        if instance is None or not instance.open:
+        if instance is None or not instance.state.traits.open:
             yield slot, instance.reason if instance is not None else "the record is gone"
-
-
-def _consoles(machines: Machines, instances: Iterable[Instance]) -> Iterator[tuple[str, str]]:
-    """Pairs of instance id and console text; consoles that cannot be read are omitted."""
-    for id_ in (i.instance_id for i in instances if i.instance_id):
-        try:
-            yield id_, machines.console(id_)
-        except MayflyError as error:
-            # Without its console the reason is poorer; raising would keep the record open.
-            about = fields(instances=[id_])
-            log.warning("the console of instance %s cannot be read: %s", id_, error, extra=about)
 
 
 def _keep(queue: QueueRecord) -> timedelta:

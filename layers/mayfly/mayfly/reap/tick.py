@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from mayfly.events import StateChanged
@@ -10,8 +11,11 @@ from mayfly.reap.apply import Applier
 from mayfly.reap.decide import decide, warn
 from mayfly.reap.gather import gather, gather_one, read_reports
 from mayfly.reap.ports import ReapPorts
+from mayfly.reap.view import ReapView
+from mayfly.reap.words import split_silent
 from mayfly.records.about import fields
 from mayfly.records.model import Instance
+from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
@@ -21,26 +25,37 @@ _TRIES = 3
 """How often to try an event while other functions change the record first."""
 
 
-def tick(ports: ReapPorts, now: datetime) -> Outcome:
-    """Gather, decide and apply for all instances."""
-    outcome = Outcome()
+def tick(ports: ReapPorts, edge: Edge) -> Outcome:
+    """Gather, decide and apply for all instances, until the edge's `stop_at`."""
+    outcome, now = Outcome(), edge.clock()
     with outcome.noting("records and instances"):
-        Applier(ports, outcome, now).carry_out(decide(gather(ports), now))
+        _carry_out(gather(ports), Applier(ports, outcome, now, edge))
     return outcome
 
 
-def on_spot_warning(ports: ReapPorts, instance_id: str, until: datetime, now: datetime) -> Outcome:
+def _carry_out(view: ReapView, applier: Applier) -> None:
+    """Decide and apply: first all that needs no console, last words last."""
+    others, silent = split_silent(view)
+    applier.carry_out(decide(others, applier.now))
+    if silent.instances:
+        consoles = applier.consoles(silent)
+        applier.carry_out(decide(replace(silent, consoles=consoles), applier.now))
+    applier.keep_words()
+
+
+def on_spot_warning(ports: ReapPorts, instance_id: str, until: datetime, edge: Edge) -> Outcome:
     """Act on a spot warning: EC2 ends the instance at `until`. Ids without a record are ignored."""
 
     def act(outcome: Outcome) -> None:
         instance = ports.fleet.instance_of(instance_id)
         if instance is not None:
-            Applier(ports, outcome, now).take(warn(instance, until, now))
+            applier = Applier(ports, outcome, edge.clock(), edge)
+            applier.take(warn(instance, until, applier.now))
 
     return _retry_lost_races(f"the spot warning for {instance_id}", instance_id, act)
 
 
-def on_state_change(ports: ReapPorts, change: StateChanged, now: datetime) -> Outcome:
+def on_state_change(ports: ReapPorts, change: StateChanged, edge: Edge) -> Outcome:
     """Decide about one instance after a state change. Ids without an open record are ignored.
 
     Only this instance is read: a burst of events must not read the whole fleet each time.
@@ -49,12 +64,12 @@ def on_state_change(ports: ReapPorts, change: StateChanged, now: datetime) -> Ou
 
     def act(outcome: Outcome) -> None:
         instance = ports.fleet.instance_of(change.instance_id)
-        if instance is not None and instance.open:
+        if instance is not None and instance.state.traits.open:
             # Keep the reports of an earlier try: the mailbox rows may be gone since.
             reports.update(read_reports(ports.mailbox, [instance]))
             if _needs_decision(instance, change.state, reports):
                 view = gather_one(ports, instance, reports)
-                Applier(ports, outcome, now).carry_out(decide(view, now))
+                _carry_out(view, Applier(ports, outcome, edge.clock(), edge))
 
     return _retry_lost_races(f"the state change of {change.instance_id}", change.instance_id, act)
 

@@ -171,14 +171,16 @@ class Instance:
     """Start of the time in which EC2 does not show the instance; None while EC2 shows it."""
     words_kept: bool = False
     """Whether the instance's last words were written to the log group."""
+    owes_words: bool = False
+    """Whether a closed instance's last words are still to be kept and its mailbox rows cleared."""
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0
 
     @property
     def open(self) -> bool:
-        """Whether ticks read the instance: every state but the last."""
-        return self.state.traits.open
+        """Whether ticks read the instance: in every state but the last, and while it owes words."""
+        return self.state.traits.open or self.owes_words
 
     @property
     def bootstrap_row(self) -> str | None:

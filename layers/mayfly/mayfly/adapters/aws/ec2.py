@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mayfly.adapters.aws.boto_errors import code_of, duty, translated
 from mayfly.answers import Association, Ec2Instance, Launched
 from mayfly.batched import batched
-from mayfly.errors import MayflyError, Misconfigured, NoCapacity, NotFound
+from mayfly.errors import FAILURES, MayflyError, Misconfigured, NoCapacity, NotFound
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -93,11 +93,12 @@ class Ec2Machines:
 
     def terminate(self, instance_ids: Collection[str]) -> None:
         """See `mayfly.ports.Machines`."""
-        problems = [
-            problem
-            for batch in batched(list(dict.fromkeys(instance_ids)), _TERMINATE_AT_ONCE)
-            for problem in self._terminate(batch)
-        ]
+        problems: list[MayflyError] = []
+        for batch in batched(list(dict.fromkeys(instance_ids)), _TERMINATE_AT_ONCE):
+            try:
+                problems.extend(self._terminate(batch))
+            except FAILURES as error:
+                problems.append(error)
         if problems:
             raise problems[0]
 

@@ -30,6 +30,7 @@ from mayfly.records.states.table import Ranked, exhaustive
 
 __all__ = [
     "CLAIM_STATES",
+    "CLOSED_INSTANCES",
     "INSTANCE_STATES",
     "LAUNCH_STATES",
     "OPEN_CLAIMS",
@@ -74,6 +75,8 @@ def instance_states(question: Callable[[InstanceTraits], bool]) -> frozenset[Ins
 
 OPEN_CLAIMS = claim_states(lambda claim: claim.open)
 OPEN_INSTANCES = instance_states(lambda instance: instance.open)
+CLOSED_INSTANCES = frozenset(InstanceState) - OPEN_INSTANCES
+"""The index `open` has instances in these states only while they owe last words."""
 OPEN_LAUNCHES = frozenset(state for state, traits in LAUNCH_STATES.items() if traits.open)
 
 

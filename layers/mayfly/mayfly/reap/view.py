@@ -1,0 +1,38 @@
+"""The view of `reap`: what one tick knows of records, of EC2 and of the hosts' reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from mayfly.answers import Ec2Instance
+from mayfly.records.model import Claim, Instance, SlotKey, Stray
+from mayfly_protocol.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class ReapView:
+    """What `reap` knows of all open instances, or of one."""
+
+    instances: tuple[Instance, ...]
+    seen: Mapping[str, Ec2Instance]
+    """EC2's instances with the stack's tag, by instance id."""
+    reports: Mapping[str, Report]
+    """By mailbox row, of bootstrap and sandbox rows."""
+    running: Mapping[SlotKey, Claim]
+    """Running claims, by slot."""
+    ended: Mapping[SlotKey, str]
+    """Slots of running claims with a closed instance, and its reason. From consistent reads."""
+    open_launches: frozenset[str]
+    """Launch ids without a recorded answer: no record has the ids of their instances yet."""
+    strays: Mapping[str, Stray]
+    """Known strays, by EC2 instance id."""
+    unknown: frozenset[str]
+    """Ids of living EC2 instances without an open record, by consistent reads."""
+    keep_failed: Mapping[str, timedelta]
+    """By queue: how long a host that was never ready is kept for a look."""
+    owing: tuple[Instance, ...] = ()
+    """Closed instances that still owe their last words."""
+    consoles: Mapping[str, str] = field(default_factory=dict)
+    """By EC2 instance id, of instances that end without a report of it (see `wants_console`)."""
