@@ -79,6 +79,15 @@ def test_a_good_account_has_only_ok_findings() -> None:
     assert len(findings) == 21
 
 
+def test_subnets_that_share_a_zone_are_fine_and_told() -> None:
+    assert not isinstance(GOOD.subnets, Unknown)
+    third = replace(GOOD.subnets[A])
+    seen = replace(GOOD, subnets={**GOOD.subnets, "subnet-0c": third})
+    finding = found("zones", seen)
+    assert finding.verdict is Verdict.OK
+    assert finding.detail == "eu-1a (2 subnets; each launch uses one of them), eu-1b"
+
+
 def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None:
     subjects = [each.subject for each in decide(read_answers("mayfly", []), GOOD)]
     assert "token parameter" in subjects

@@ -12,6 +12,7 @@ from mayfly.ports import Machines
 from tests.fakes import FakeMachines
 
 TYPES = ("m7i.large", "m7a.large")
+NO_SUBNET = "subnet-00000000000000000"
 GONE = "i-0000000000000000a"
 """An id that EC2 never gave."""
 
@@ -47,6 +48,9 @@ class World(Protocol):
 
     def lose_an_answer(self) -> None: ...
 
+    def further_subnet(self) -> str:
+        """The id of a new subnet in the zone of the first subnet."""
+
 
 class FakeWorld:
     stack, template = "ci", "lt-1"
@@ -55,6 +59,7 @@ class FakeWorld:
 
     def __init__(self) -> None:
         self.machines = FakeMachines(lambda: datetime.now(UTC), {"lt-1": self.bootstrap})
+        self.machines.missing_subnets = {NO_SUBNET}
 
     def token(self, number: int) -> str:
         return f"token-{number}"
@@ -71,6 +76,10 @@ class FakeWorld:
 
     def lose_an_answer(self) -> None:
         self.machines.fail_next("create_fleet", Transient("lost"), done=True)
+
+    def further_subnet(self) -> str:
+        self.machines.subnets = {"subnet-1": "a", "subnet-2": "b", "subnet-3": "a"}
+        return "subnet-3"
 
 
 def a_request(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound, Transient
-from tests.contract.machine_worlds import GONE, TYPES, FakeWorld, World, a_request
+from tests.contract.machine_worlds import GONE, NO_SUBNET, TYPES, FakeWorld, World, a_request
 
 
 def test_launched_instances_are_listed_with_their_tags(world: World) -> None:
@@ -43,6 +43,27 @@ def test_an_unknown_launch_template_is_a_misconfiguration(world: World) -> None:
     }
     with pytest.raises(Misconfigured, match="InvalidLaunchTemplateId"):
         world.machines.create_fleet(a_request(world, LaunchTemplateConfigs=[gone]), world.token(2))
+    assert world.machines.instances() == []
+
+
+def test_subnets_have_their_zones_and_an_unknown_subnet_is_omitted(world: World) -> None:
+    first, second, *_ = world.subnets
+    third = world.further_subnet()
+    zones = world.machines.zones([first, second, third, NO_SUBNET])
+    assert zones.keys() == {first, second, third}
+    assert zones[first] == zones[third] != zones[second]
+
+
+def test_two_subnets_of_one_zone_in_a_launch_are_a_misconfiguration(world: World) -> None:
+    pools = [
+        {"InstanceType": TYPES[0], "SubnetId": subnet}
+        for subnet in (world.subnets[0], world.further_subnet())
+    ]
+    template = {"LaunchTemplateId": world.template, "Version": "1"}
+    config = {"LaunchTemplateSpecification": template, "Overrides": pools}
+    request = a_request(world, LaunchTemplateConfigs=[config])
+    with pytest.raises(Misconfigured, match=r"InvalidFleetConfig.*duplicate instance pools"):
+        world.machines.create_fleet(request, world.token(1))
     assert world.machines.instances() == []
 
 

@@ -45,6 +45,9 @@ class FakeMachines(Faults):
         """Every CreateFleet request that EC2 took, by client token."""
         self.capacity: dict[tuple[str, str], int] = {}
         """Instances that EC2 can still launch, by market and type; no entry means no limit."""
+        self.subnets: dict[str, str] = {}
+        """Zone by subnet id. Without an entry, a subnet is alone in a zone that has its name."""
+        self.missing_subnets: set[str] = set()
         self.hidden: set[str] = set()
         """Instances that Describe does not show."""
         self.hide_launches = False
@@ -104,6 +107,11 @@ class FakeMachines(Faults):
                 raise NoCapacity("; ".join(answer.errors))
             return answer
 
+    def zones(self, subnets: Collection[str]) -> Mapping[str, str]:
+        """See `mayfly.ports.Machines`."""
+        with self._call("zones"):
+            return {s: self._zone(s) for s in subnets if s not in self.missing_subnets}
+
     def instances(self) -> Sequence[Ec2Instance]:
         """See `mayfly.ports.Machines`."""
         with self._call("instances"):
@@ -158,6 +166,9 @@ class FakeMachines(Faults):
         for template, _ in places:
             if template not in self._templates:
                 raise Misconfigured(f"InvalidLaunchTemplateId.NotFound: {template}")
+        pools = [(kind, self._zone(subnet)) for kind, subnet in _pools(request) if subnet]
+        if len(set(pools)) < len(pools):
+            raise Misconfigured("InvalidFleetConfig: duplicate instance pools")
         launched: list[str] = []
         errors: list[str] = []
         while places and len(launched) < wanted["TotalTargetCapacity"]:
@@ -178,6 +189,9 @@ class FakeMachines(Faults):
             self.hidden.update(launched)
         # EC2 promises no order.
         return Launched(tuple(reversed(launched)), tuple(dict.fromkeys(errors)))
+
+    def _zone(self, subnet: str) -> str:
+        return self.subnets.get(subnet, f"zone of {subnet}")
 
     def _associate(self, instance_id: str, profile: str) -> Association:
         name = f"iip-assoc-{len(self._associated):017x}"
@@ -201,6 +215,13 @@ def _places(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         template = config["LaunchTemplateSpecification"]["LaunchTemplateId"]
         for override in config.get("Overrides") or [{}]:
             yield template, override.get("InstanceType", "")
+
+
+def _pools(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Instance type and subnet of every override."""
+    for config in request["LaunchTemplateConfigs"]:
+        for override in config.get("Overrides") or ():
+            yield override.get("InstanceType", ""), override.get("SubnetId", "")
 
 
 def _tags(request: Mapping[str, Any]) -> tuple[str, str]:

@@ -23,7 +23,8 @@ ACTIONS = {
     | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"}
     | {"ssm:GetParametersByPath"}
     | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
-    | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:RunInstances"}
+    | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:DescribeSubnets"}
+    | {"ec2:RunInstances"}
     | {"iam:ListAttachedRolePolicies", "iam:PassRole"}
     | {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey"}
     | {"kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"},
@@ -43,6 +44,7 @@ WITHOUT_RESOURCES = {
     "dynamodb:ListStreams",
     "ec2:DescribeIamInstanceProfileAssociations",
     "ec2:DescribeInstances",
+    "ec2:DescribeSubnets",
 }
 """Actions without a resource type in IAM, which accepts only "*" for them."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from mayfly_cli.findings import Finding, Unknown, ok, unknown, wrong
@@ -59,7 +60,10 @@ def _way_out(name: str, subnet: Subnet, answers: Answers) -> Finding:
 
 
 def _zones(seen: Snapshot, subnets: Mapping[str, Subnet], vpc: str) -> Finding:
-    zones = sorted({each.zone for each in subnets.values()})
+    zones = [
+        zone if number == 1 else f"{zone} ({number} subnets; each launch uses one of them)"
+        for zone, number in sorted(Counter(each.zone for each in subnets.values()).items())
+    ]
     if len(zones) > 1:
         return ok("zones", ", ".join(zones))
     where = f"only {zones[0]}" if zones else "none"

@@ -17,6 +17,8 @@ from tests.contract.machine_worlds import World, a_request
 from tests.contract.machines_suite import *  # noqa: F403 - its tests are run here
 
 STACKS = count()
+NETWORKS = count(200)
+"""Third numbers of addresses that no default subnet has."""
 
 
 @dataclass
@@ -51,6 +53,15 @@ class LabWorld:
 
     def lose_an_answer(self) -> None:
         self.lab.lab.aws.faults.set("lost-answer", "ec2:CreateFleet")
+
+    def further_subnet(self) -> str:
+        (first,) = self.lab.ec2.describe_subnets(SubnetIds=[self.subnets[0]])["Subnets"]
+        made = self.lab.ec2.create_subnet(
+            VpcId=first["VpcId"],
+            AvailabilityZone=first["AvailabilityZone"],
+            CidrBlock=f"172.31.{next(NETWORKS)}.0/24",
+        )
+        return str(made["Subnet"]["SubnetId"])
 
 
 @pytest.fixture(scope="module")

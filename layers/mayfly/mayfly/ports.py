@@ -112,6 +112,9 @@ class Machines(Protocol):
         launched nothing for lack of capacity.
         """
 
+    def zones(self, subnets: Collection[str]) -> Mapping[str, str]:
+        """Availability zones by subnet id; ids without a subnet are omitted."""
+
     def instances(self) -> Sequence[Ec2Instance]:
         """Every instance with the stack's tag that EC2 still shows, in any state."""
 

@@ -44,12 +44,14 @@ class InstantFleet:
         """Check the request.
 
         Raises:
-            Refusal: the request needs an option that the lab's fleets do not have.
+            Refusal: the request needs an option that the lab's fleets do not have, or two of its
+                pools are one to EC2.
         """
         self._launcher = launcher
         self._request = request
         self._errors: list[dict[str, Any]] = []
         _refuse_unknown(request)
+        self._refuse_duplicates()
 
     def launch(self) -> dict[str, Any]:
         """Launch as many instances as the pools hold. Returns the answer of CreateFleet.
@@ -123,6 +125,19 @@ class InstantFleet:
                 self._errors.append(_error(pool, insufficient(specification), spot=spot))
             planned.append((pool, specification, count))
         return [each for each in planned if each[2]]
+
+    def _refuse_duplicates(self) -> None:
+        """Refuse two pools of one type in one zone, whatever their subnets, as EC2 does."""
+        pools = [
+            (str(pool.template), pool.override.get("InstanceType"), zone)
+            for pool in self._pools(by_priority=False)
+            if (zone := self._launcher.zone(pool.override))
+        ]
+        if len(set(pools)) < len(pools):
+            # Words and code: github-aws-runners/terraform-aws-github-runner, issue 5297.
+            raise Refusal(
+                "InvalidFleetConfig", "The fleet configuration contains duplicate instance pools."
+            )
 
     def _pools(self, *, by_priority: bool) -> list[Pool]:
         pools = [

@@ -124,6 +124,12 @@ class Launcher:
             f" {found.id}.",
         )
 
+    def zone(self, override: Data) -> str:
+        """The zone that an override names, itself or by its subnet; empty for none or unknown."""
+        subnets = {s.id: s for zone in self.backend.subnets.values() for s in zone.values()}
+        subnet = subnets.get(override.get("SubnetId"))
+        return str(subnet.availability_zone if subnet else override.get("AvailabilityZone") or "")
+
     def require_room(self, specification: Specification) -> None:
         """Check the pool's capacity.
 

@@ -41,6 +41,7 @@ _FUNCTIONS: dict[str, Row] = {
             {
                 "ec2:CreateFleet",
                 "ec2:DescribeInstances",
+                "ec2:DescribeSubnets",
                 "ec2:RunInstances",
                 "iam:ListAttachedRolePolicies",
                 "ssm:GetParametersByPath",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mayfly.config.boots import boot_minutes, brake_for
@@ -12,7 +12,7 @@ from mayfly.config.infra import Infra
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import by_configuration, serves, shape_for
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
-from mayfly.provision.request import fleet_request
+from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.settlement import overdue
 from mayfly.records.brakes import counted, is_on, rounds_since
 from mayfly.records.changes import Save
@@ -58,6 +58,8 @@ class ProvisionView:
     slots: Mapping[str, tuple[Instance, ...]]
     """The requested slots of open launches, by launch id."""
     ledger: Ledger
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """Availability zone by subnet id; subnets whose zone is not known are omitted."""
     refused: str = ""
     """Why the queue must not launch at all; empty when it may."""
 
@@ -227,6 +229,7 @@ def _new_launch(
         count = 1
     market = _market(config, ledger, shape, now)
     name = launch_id(view.stack, ledger)
+    infra = one_subnet_per_zone(view.infra, view.zones, name)
     tags = {"mayfly-stack": view.stack, "mayfly-queue": config.queue, "mayfly-launch": name}
     launch = Launch(
         id=name,
@@ -235,7 +238,7 @@ def _new_launch(
         state=LaunchState.OPEN,
         since=now,
         created=now,
-        request=fleet_request(view.infra, shape, market, count, tags),
+        request=fleet_request(infra, shape, market, count, tags),
         slots=count,
         spec=view.spec,
         market=market,

@@ -34,6 +34,7 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
         launches=launches,
         slots={launch.id: tuple(_requested_slots(fleet, launch)) for launch in launches},
         ledger=ledger,
+        zones=dict(record.zones),
         refused=_shared_policies(infra, ports.roles),
     )
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from mayfly.answers import Parameter
+from mayfly.config.infra import Infra
 from mayfly.config.problem import printable
 from mayfly.config.read import queue_record
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.ports import Fleet
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.records.about import about
+from mayfly.records.about import about, fields
 from mayfly.records.changes import Drop, Save
 from mayfly.records.model import QueueRecord, saved
 from mayfly.records.states import CLOSED_INSTANCES, OPEN_CLAIMS
@@ -38,6 +39,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
         old = known.pop(queue, None) or ports.fleet.queue(queue)
         mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
         new = queue_record(old, queue, text, mine, ports.stack, bundle)
+        new = replace(new, zones=_zones(ports, old, new, outcome))
         records.append(_save_record(ports.fleet, old, new, outcome))
     for line in _unknown_queues(ports.stack, written, [each.queue for each in records]):
         outcome.problem(line)
@@ -57,6 +59,30 @@ def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:
         return str(json.loads(infra[name].value)["sha256"])
     except (KeyError, TypeError, ValueError) as error:
         raise Misconfigured(f"{name} does not name a bundle: {error!r}") from error
+
+
+def _zones(
+    ports: ProvisionPorts, old: QueueRecord | None, new: QueueRecord, outcome: Outcome
+) -> tuple[tuple[str, str], ...]:
+    """The subnets with their zones. EC2 is asked only while a subnet's zone is not known.
+
+    CloudFormation gives a template no way from a subnet's id to its zone. Without EC2's answer the
+    known zones stay, and the next tick that reads parameters asks again.
+    """
+    known = dict(old.zones) if old is not None else {}
+    try:
+        subnets = dict.fromkeys(Infra.parse(new.queue, ports.stack, new.infra).subnets)
+    except Misconfigured:  # The record's problems say so already.
+        return tuple(known.items())
+    found: Mapping[str, str] = known
+    if set(subnets) <= known.keys():
+        return tuple((subnet, known[subnet]) for subnet in subnets)
+    about_queue = fields(queues=[new.queue])
+    with outcome.noting(f"zones of the subnets of queue {new.queue}", about_queue):
+        found = ports.machines.zones(tuple(subnets))
+        for missing in [subnet for subnet in subnets if subnet not in found]:
+            outcome.problem(f"queue {new.queue}: there is no subnet {missing}", about_queue)
+    return tuple((subnet, found[subnet]) for subnet in subnets if subnet in found)
 
 
 def _is_busy(fleet: Fleet, queue: str) -> bool:

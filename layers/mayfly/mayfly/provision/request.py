@@ -11,6 +11,21 @@ from mayfly.errors import Misconfigured
 from mayfly.records.model import Shape
 
 
+def one_subnet_per_zone(infra: Infra, zones: Mapping[str, str], launch: str) -> Infra:
+    """The infrastructure with one subnet of each zone, for the launch with this id.
+
+    EC2 refuses a request with two subnets of one zone (`InvalidFleetConfig`, "duplicate instance
+    pools"). The id, hexadecimal digits, chooses among the subnets of a zone, so that all of them
+    are used, and the launch after one that found no free address may take another. A subnet whose
+    zone is not known counts as a zone of its own.
+    """
+    by_zone: dict[str, list[str]] = {}
+    for subnet in dict.fromkeys(infra.subnets):
+        by_zone.setdefault(zones.get(subnet, subnet), []).append(subnet)
+    chosen = tuple(subnets[int(launch, 16) % len(subnets)] for subnets in by_zone.values())
+    return infra.model_copy(update={"subnets": chosen})
+
+
 def fleet_request(
     infra: Infra, shape: Shape, market: str, count: int, tags: Mapping[str, str]
 ) -> str:

@@ -277,6 +277,8 @@ class QueueRecord:
     """Reasons why operators' values are not in force: one line for each bad parameter."""
     active: bool = True
     """False when the queue stack is gone: no new work; the record stays until all instances end."""
+    zones: tuple[tuple[str, str], ...] = ()
+    """Subnet ids with their availability zones, from EC2; subnets without an answer are omitted."""
     version: int = 0
 
     @property

@@ -49,6 +49,18 @@ class Ec2Machines:
             )
         return Launched(tuple(ids), errors)
 
+    def zones(self, subnets: Collection[str]) -> Mapping[str, str]:
+        """See `mayfly.ports.Machines`."""
+        found: dict[str, str] = {}
+        paginator = self._client.get_paginator("describe_subnets")
+        for batch in batched(list(subnets), _FILTER_VALUES):
+            # A filter, because EC2 answers an unknown id in `SubnetIds` with an error.
+            with translated():
+                for page in paginator.paginate(Filters=[{"Name": "subnet-id", "Values": batch}]):
+                    for subnet in page["Subnets"]:
+                        found[subnet["SubnetId"]] = subnet["AvailabilityZone"]
+        return found
+
     def instances(self) -> Sequence[Ec2Instance]:
         """See `mayfly.ports.Machines`."""
         return self._described()
