@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from build.blocks import ROOT, Documents, main, table
-from mayfly.config import agent_settings, rules
+from mayfly.config import rules
 from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.metrics import NAMESPACE, Dimension, Metric, Service
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
 from mayfly_cli.templates.reading import read
-from mayfly_protocol.agent_settings import REFUSED
+from mayfly_protocol.agent_settings import KNOWN, REFUSED
 
 
 def parameters() -> str:
@@ -103,8 +103,8 @@ def refused_settings() -> str:
 
 
 def allowed_settings() -> str:
-    """List of the agent settings that `agent/config` allows."""
-    return ", ".join(f"`{name}`" for name in sorted(agent_settings.ALLOWED))
+    """List of the agent settings that are known to be harmless."""
+    return ", ".join(f"`{name}`" for name in sorted(KNOWN))
 
 
 def metrics() -> str:

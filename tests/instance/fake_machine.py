@@ -73,7 +73,7 @@ class FakeMachine(Machine):
         self.programs = {"git", "nft", "buildkite-agent"}
         self.installable = {"git": "git", "nftables": "nft"}
         self.agent_version = "3.83.1"
-        self.agent_help = "--acquire-job"
+        self.agent_help = "   --acquire-job value\n   --no-plugins  Do not run plugins"
         self.table: list[Process] = [a_process(1, "systemd"), a_process(50, "cloud-init")]
         self.acts: dict[str, Act] = {}
         self.started: list[FakeProgram] = []

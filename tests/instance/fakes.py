@@ -114,6 +114,8 @@ class FakeCloud:
         self.rows: dict[str, dict[str, Any]] = {}
         self.reports: list[tuple[str, dict[str, Any]]] = []
         self.refused: set[str] = set()
+        self.denied: set[str] = set()
+        """Names of parameters that no role may read."""
         self.gone = False
         self.on_report: Callable[[str], object] = lambda phase: None
 
@@ -125,6 +127,8 @@ class FakeCloud:
 
     def parameter(self, keys: Credentials, name: str) -> str:
         self._check("parameter")
+        if name in self.denied:
+            raise Denied("GetParameter")
         if name not in self.parameters:
             raise Missing(name)
         return self.parameters[name]

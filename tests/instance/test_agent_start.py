@@ -20,8 +20,8 @@ from tests.instance.fakes import BOOT
 from tests.instance.worlds import JOB, an_assignment
 
 REAL = shutil.which("buildkite-agent")
-HELP_V3_83 = "--hooks-path value\n--token value"
-HELP_V4 = "--hooks-path string\n--additional-hooks-paths string"
+HELP_V3_83 = "   --hooks-path value\n   --token value"
+HELP_V4 = "   --hooks-path string\n   --additional-hooks-paths string"
 SETTINGS = agent.Agent("/usr/bin/buildkite-agent", "3.83.1", False, False)
 ASSIGNMENT = parse(an_assignment(), BOOT, "deploy")
 
@@ -77,6 +77,10 @@ def test_the_real_agent_of_this_machine_is_probed(machine: Machine) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", found.version)
     usage = subprocess.run([found.path, "start", "--help"], capture_output=True, check=True)
     assert b"--acquire-job" in usage.stdout
+    assert {"acquire-job", "git-clone-flags", "no-plugins"} <= set(found.settings)
+    agent.check_settings(found, "git-clone-flags=-v\nno-plugins=true")
+    with pytest.raises(HostFailure, match="agent/config sets no-such-setting, which"):
+        agent.check_settings(found, "git-clone-flags=-v\nno-such-setting=1")
 
 
 @pytest.mark.skipif(REAL is None, reason="no buildkite-agent on PATH")

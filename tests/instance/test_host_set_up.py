@@ -10,7 +10,14 @@ from dataclasses import replace
 import pytest
 
 from tests.instance.fake_machine import Act, a_process
-from tests.instance.worlds import BOOTSTRAP_ROW, HOST, SANDBOX_ROW, World, assert_failed
+from tests.instance.worlds import (
+    BOOTSTRAP_ROW,
+    HOST,
+    SANDBOX_ROW,
+    World,
+    an_assignment,
+    assert_failed,
+)
 
 
 def archive(**files: bytes) -> bytes:
@@ -196,3 +203,49 @@ def test_set_up_installs_a_unit_that_powers_off_a_second_boot(world: World) -> N
     assert "SuccessAction=poweroff" in unit
     assert "FailureAction=poweroff" in unit
     assert world.machine.ran("systemctl enable --no-reload --quiet mayfly-next-boot.service")
+
+
+AGENT_CONFIG = "/mayfly/ci/queues/deploy/agent/config"
+
+
+def test_a_setting_that_the_agent_does_not_have_fails_the_boot_with_its_name(world: World) -> None:
+    world.cloud.parameters[AGENT_CONFIG] = "no-plugins=true\ngit-commit-verification=strict"
+    world.run()
+
+    reason = "agent/config sets git-commit-verification, which buildkite-agent 3.83.1 does not have"
+    assert_failed(world, reason, row=BOOTSTRAP_ROW)
+    assert "bootstrapped" not in world.phases
+
+
+@pytest.mark.parametrize(
+    ("value", "usage"),
+    [
+        ("no-plugins=true", "--no-plugins"),
+        ("# newer than Mayfly's list\nlog-everything=no", "--log-everything value"),
+        ("nonsense", ""),  # The control plane keeps the last good value.
+        ("token=x", ""),
+    ],
+)
+def test_a_boot_goes_on_with_settings_of_the_agent_and_with_values_that_do_not_apply(
+    world: World, value: str, usage: str
+) -> None:
+    world.cloud.parameters[AGENT_CONFIG] = value
+    world.machine.agent_help = usage
+
+    assert world.set_up()
+
+
+def test_a_boot_goes_on_without_the_right_to_read_the_settings(world: World) -> None:
+    world.cloud.denied.add(AGENT_CONFIG)
+
+    assert world.set_up()
+    assert "agent/config is checked only when a job comes: " in world.console
+
+
+def test_a_host_starts_no_agent_for_an_assignment_with_a_setting_that_the_agent_does_not_have(
+    world: World,
+) -> None:
+    world.assignment = an_assignment(config="no-plugins=true\ngit-commit-verification=strict")
+    world.run()
+
+    assert_failed(world, "sets git-commit-verification, which", row=SANDBOX_ROW)

@@ -104,7 +104,7 @@ INVALID: dict[str, list[str]] = {
         "s3://scripts/mayfly/x.sh minutes=15 root=yes",
         "s3://scripts/mayfly/x.sh?versionId=1",
     ],
-    "agent_config": ["token=bkct_x", "nonsense", "no-such-setting=1"],
+    "agent_config": ["token=bkct_x", "nonsense", "no-plugin=1"],
     "keep_failed": [*COUNTS, "1441"],
 }
 

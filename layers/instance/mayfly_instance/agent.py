@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.machine import Machine, Program, Running
 from mayfly_instance.places import JOB_USER, Places
+from mayfly_protocol.agent_settings import names
 from mayfly_protocol.assignment import Assignment
 
 UNIT = "mayfly-job"
 LOG = "agent.log"
 _VERSION = re.compile(r"\bversion v?(\d+)\.(\d+)\.(\d+)\S*")
+_SETTING = re.compile(r"^\s*--([a-z0-9-]+)", re.MULTILINE)
 # `fd://N` as registration token (buildkite/agent pull request 4046). No help text mentions it.
 _TOKEN_BY_FILE = (3, 133, 0)
 
@@ -33,6 +35,8 @@ class Agent:
     """Whether the agent has `additional-hooks-paths` (since 3.89)."""
     token_by_file: bool
     """Whether the agent can read its token from an open file (since 3.133), not its environment."""
+    settings: Sequence[str] = ()
+    """Names of the settings that `start --help` lists."""
 
 
 def probe(machine: Machine) -> Agent | None:
@@ -47,13 +51,27 @@ def probe(machine: Machine) -> Agent | None:
     if found is None:
         raise HostFailure(f"{path} --version names no version")
     number = tuple(int(part) for part in found.groups())
+    settings = _SETTING.findall(machine.output_of([str(path), "start", "--help"]))
     return Agent(
         path=str(path),
         version=".".join(found.groups()),
-        additional_hooks="additional-hooks-paths"
-        in machine.output_of([str(path), "start", "--help"]),
+        additional_hooks="additional-hooks-paths" in settings,
         token_by_file=number >= _TOKEN_BY_FILE,
+        settings=settings,
     )
+
+
+def check_settings(agent: Agent, config: str) -> None:
+    """Raises HostFailure with each name that this agent does not have.
+
+    The agent ignores such a line, so a restriction would not hold. `config` is in canonical form.
+    """
+    lacks = [name for name in names(config) if name not in agent.settings]
+    if lacks:
+        raise HostFailure(
+            f"agent/config sets {', '.join(lacks)}, which buildkite-agent {agent.version} "
+            "does not have"
+        )
 
 
 def environment(

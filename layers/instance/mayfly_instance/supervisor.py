@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 
 from mayfly_instance import agent, assignment, firewall, image, job, keep, script
-from mayfly_instance.aws import AwsError
+from mayfly_instance.aws import AwsError, Missing
 from mayfly_instance.context import Context
 from mayfly_instance.failure import GoingDown, HostFailure
 from mayfly_instance.gate import Expected, Gate, Proven, expected
@@ -28,6 +28,7 @@ from mayfly_instance.ports import Cloud
 from mayfly_instance.proc import image_daemons
 from mayfly_instance.reports import Reporter
 from mayfly_instance.retries import retry
+from mayfly_protocol.agent_settings import parse_agent_settings
 from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.words import Imds
@@ -70,6 +71,8 @@ def _set_up(context: Context, reporter: Reporter) -> None:
     machine.guard_next_boot()
     installed = image.set_up(machine, context.host)
     reporter.remember(agent=installed.version)
+    reporter.step("looking for settings that the agent does not have")
+    _check_agent_config(context, reporter, cloud, keys, installed)
 
     reporter.step("looking for a bootstrap script")
     before = machine.processes()
@@ -88,6 +91,25 @@ def _set_up(context: Context, reporter: Reporter) -> None:
     image.install_hooks(machine, installed)
     machine.write_file(context.places.set_up, json.dumps(vars(installed)).encode())
     reporter.send(Phase.BOOTSTRAPPED, _RETRY_SECONDS)
+
+
+def _check_agent_config(
+    context: Context, reporter: Reporter, cloud: Cloud, keys: Keys, installed: agent.Agent
+) -> None:
+    """Raises HostFailure if `agent/config` has a name that the agent does not have.
+
+    The parameter is read once, without a retry, because it must not delay a boot; the settings of
+    an assignment are checked in any case. The control plane ignores an invalid value, so does this.
+    """
+    name = f"/mayfly/{context.host.stack}/queues/{context.host.queue}/agent/config"
+    try:
+        settings = parse_agent_settings(cloud.parameter(keys.current(), name))
+    except (Missing, ValueError):
+        return
+    except (AwsError, ImdsError) as error:
+        reporter.note(f"agent/config is checked only when a job comes: {error}")
+        return
+    agent.check_settings(installed, settings)
 
 
 def _first_boot(context: Context) -> None:
@@ -156,6 +178,7 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
     found = assignment.parse(letter.assignment, machine.boot_id(), context.host.queue)
     context.scrub.learn(found.token)
     reporter.remember(job=found.job)
+    agent.check_settings(installed, found.config)
 
     reporter.step("passing the gate once more")
     proven = gate.prove(1, limits.gate_again)

@@ -1,11 +1,14 @@
-"""Agent settings that Mayfly refuses, in a queue's parameter and in an assignment.
+"""Operators' lines for the agent's own configuration file, checked name by name.
 
-The control plane passes only settings that are known to be harmless. This list gives the reasons
-for refusals and is the host's last line of defence.
+The agent ignores unknown names, so a misspelt restriction would protect nothing. The agent also
+drops `export` before a name, so `exporttoken` sets the token (both seen in cliconfig/file.go of
+buildkite-agent 3.83.1). So a name passes if it is known to be harmless, or if it is well-formed,
+not refused and not close to a known name; the host then asks the installed agent for each name.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 
@@ -39,9 +42,46 @@ _FAMILIES = (
     ("disconnect-", _ONE_JOB),
     ("tags", _NO_METADATA),
     ("meta-data", _PROOF),
+    ("wait-for-", _NO_METADATA),
+    ("debug-", _SECRETS),
 )
 """Prefixes of refused names, with the reason: later agents may have more settings of each kind."""
+_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("token", "tokens", "acquire", "endpoint", "config"), _PROOF),
+    **dict.fromkeys(("hook", "hooks", "bootstrap", "executor", "docker", "kubernetes"), _START),
+    **dict.fromkeys(("experiment", "experiments"), _START),
+    "stdout": _SECRETS,
+}
+"""Reason for the refusal, by word of a name that is not in KNOWN."""
 _EXPORT = re.compile(r"export\s*")
+_LINE = re.compile(r"(?P<name>[a-z0-9-]+)\s*=\s*(?P<value>.+)")
+# `allowed-repository` is 0.89 close to `allowed-repositories`, `git-clone-flags` 0.87 to
+# `git-clean-flags`.
+_CLOSE = 0.88
+
+
+_KNOWN = """
+    allowed-environment-variables allowed-plugins allowed-repositories
+    artifact-upload-concurrency cancel-cleanup-timeout cancel-grace-period cancel-signal
+    cancel-signal-timeout checkout-attempts checkout-override-mode debug disable-warnings-for
+    enable-environment-variable-allowlist enable-job-log-tmpfile git-checkout-flags
+    git-checkout-timeout git-clean-flags git-clone-flags git-clone-mirror-flags
+    git-commit-verification git-fetch-flags git-lfs-enabled git-mirror-checkout-mode
+    git-mirrors-lock-timeout git-mirrors-path git-mirrors-skip-update
+    git-skip-fetch-existing-commits git-sparse-checkout-mode git-sparse-checkout-paths
+    git-submodule-clone-config health-check-addr job-log-path job-logs-otlp log-format log-level
+    metrics-datadog metrics-datadog-distributions metrics-datadog-host no-ansi-timestamps
+    no-color no-command-eval no-feature-reporting no-git-submodules no-http2 no-local-hooks
+    no-multipart-artifact-upload no-plugin-validation no-plugins no-pty no-ssh-keyscan
+    opentelemetry-metrics opentelemetry-tracing plugins-always-clone-fresh priority
+    redacted-vars shell signal-grace-period-seconds signing-aws-kms-key signing-gcp-kms-key
+    signing-jwks-file signing-jwks-key-id skip-checkout strict-single-hooks
+    telemetry-service-name timestamp-lines trace-context-encoding trace-http tracing-backend
+    tracing-propagate-traceparent tracing-service-name verification-failure-behavior
+    verification-jwks-file
+"""
+KNOWN = frozenset(_KNOWN.split())
+"""Names of buildkite-agent 3.83 to 4.0 that do not weaken Mayfly's promises."""
 
 
 def refusal(name: str) -> str:
@@ -52,5 +92,38 @@ def refusal(name: str) -> str:
     """
     exported = _EXPORT.match(name)
     bare = name[exported.end() :] if exported else name
+    if bare in KNOWN:
+        return ""
     families = (why for beginning, why in _FAMILIES if bare.startswith(beginning))
-    return REFUSED.get(bare) or next(families, "")
+    words = (_WORDS[word] for word in bare.split("-") if word in _WORDS)
+    return REFUSED.get(bare) or next(families, "") or next(words, "")
+
+
+def parse_agent_settings(text: str) -> str:
+    """The lines in canonical form, `name=value`; comments and empty lines are omitted.
+
+    Raises ValueError with the line number and the name at fault, never with a value: values may
+    be secrets.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        match = _LINE.fullmatch(stripped)
+        if match is None or not stripped.isprintable():
+            raise ValueError(f"line {number} is not name=value")
+        name = match["name"]
+        if why := refusal(name):
+            raise ValueError(f"line {number}: {name} cannot be set: {why}")
+        if name not in KNOWN and (close := difflib.get_close_matches(name, KNOWN, 1, _CLOSE)):
+            raise ValueError(f"line {number}: {name} is unknown: did you mean {close[0]}?")
+        if name in found:
+            raise ValueError(f"line {number}: {name} is set twice")
+        found[name] = match["value"]
+    return "\n".join(f"{name}={value}" for name, value in found.items())
+
+
+def names(settings: str) -> tuple[str, ...]:
+    """The names in lines of canonical form, in their order."""
+    return tuple(line.partition("=")[0].strip() for line in settings.splitlines())

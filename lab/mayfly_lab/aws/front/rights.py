@@ -153,6 +153,7 @@ class InstanceRights:
                     f"/mayfly-infra/{principal.stack}/bundle",
                     f"{queue}/bootstrap/script",
                     f"{queue}/debug/keep-failed-minutes",
+                    f"{queue}/agent/config",
                 }
             case "lambda:GetLayerVersion" | "lambda:GetLayerVersionByArn":
                 return True

@@ -1,4 +1,4 @@
 """A queue's configuration: operators' SSM parameters and the queue stack's published JSON.
 
-`queue` and `agent_settings` are cheap to import; `infra`, `parameters` and `read` import pydantic.
+`queue` is cheap to import; `infra`, `parameters` and `read` import pydantic.
 """

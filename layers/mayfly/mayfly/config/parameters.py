@@ -13,10 +13,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, PlainValidator
 
 from mayfly.config import values
-from mayfly.config.agent_settings import parse_agent_settings
 from mayfly.config.boots import BOOT_MINUTES, BOOT_MINUTES_OF_METAL
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
 from mayfly.config.rules import Rule
+from mayfly_protocol.agent_settings import parse_agent_settings
 from mayfly_protocol.words import ROOT, Imds
 
 RULES = "policy/rules"
@@ -217,7 +217,8 @@ class QueueParameters(BaseModel):
         Description(
             "agent/config",
             "lines for the agent's own configuration file, see below",
-            "lines of `name=value`, with names that do not weaken Mayfly's promises",
+            "lines of `name=value`, with names that do not weaken Mayfly's promises, and that the "
+            "installed agent has",
         ),
     ] = _DEFAULT.agent_config
     keep_failed: Annotated[

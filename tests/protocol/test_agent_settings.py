@@ -1,15 +1,14 @@
-"""Lines for the agent's configuration: only known, harmless settings pass."""
+"""Lines for the agent's configuration: settings that weaken no promise pass."""
 
 from __future__ import annotations
 
 import pytest
 
-from mayfly.config.agent_settings import ALLOWED, parse_agent_settings
-from mayfly_protocol.agent_settings import REFUSED
+from mayfly_protocol.agent_settings import KNOWN, REFUSED, names, parse_agent_settings, refusal
 
 
 def test_no_agent_setting_is_both_allowed_and_refused() -> None:
-    assert not ALLOWED & REFUSED.keys()
+    assert not KNOWN & REFUSED.keys()
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,7 @@ def test_harmless_agent_settings_pass_in_canonical_form(text: str, lines: str) -
     assert parse_agent_settings(lines) == lines
 
 
-@pytest.mark.parametrize("name", sorted(ALLOWED))
+@pytest.mark.parametrize("name", sorted(KNOWN))
 def test_every_allowed_agent_setting_passes(name: str) -> None:
     assert parse_agent_settings(f"{name}=x") == f"{name}=x"
 
@@ -48,6 +47,7 @@ def test_every_refused_agent_setting_has_a_reason(name: str) -> None:
         "token: x",  # the agent reads this line as YAML does
         "to ken=x",
         "no-plugin=true",
+        "allowed-repository=^git@",
         "=x",
         "debug",
         "debug=",
@@ -66,3 +66,41 @@ def test_a_refusal_of_an_agent_setting_names_no_value() -> None:
     with pytest.raises(ValueError, match="line 1") as refused:
         parse_agent_settings("token=bkct_secret")
     assert "secret" not in str(refused.value)
+
+
+def test_a_misspelt_agent_setting_is_refused_with_the_name_that_was_meant() -> None:
+    with pytest.raises(
+        ValueError, match=r"line 1: no-plugin is unknown: did you mean no-plugins\?"
+    ):
+        parse_agent_settings("no-plugin=true")
+
+
+@pytest.mark.parametrize("name", ["git-mirrors-fetch-timeout", "log-everything", "new-setting"])
+def test_an_agent_setting_that_mayfly_does_not_know_passes_and_is_left_to_the_host(
+    name: str,
+) -> None:
+    assert parse_agent_settings(f"{name}=x") == f"{name}=x"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "agent-access-token",
+        "docker-executor",
+        "job-executor",
+        "kubernetes-container-start-timeout",
+        "pre-bootstrap-timeout",
+        "second-hooks-path",
+        "stream-endpoint",
+        "debug-everything",
+        "wait-for-ecs-meta-data-timeout",
+        "job-logs-to-stdout",
+    ],
+)
+def test_an_unknown_agent_setting_of_a_refused_kind_is_refused(name: str) -> None:
+    assert name not in KNOWN | REFUSED.keys()
+    assert refusal(name)
+
+
+def test_names_of_settings_come_in_their_order() -> None:
+    assert names("no-pty=true\ndebug=a=b") == ("no-pty", "debug")
