@@ -15,6 +15,7 @@ from mayfly.config import rules
 from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.metrics import NAMESPACE, Dimension, Metric, Service
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
+from mayfly_cli.preflight.rights import of_templates
 from mayfly_cli.templates.reading import read
 from mayfly_protocol.agent_settings import KNOWN, REFUSED
 
@@ -131,6 +132,24 @@ def metrics() -> str:
     )
 
 
+def deployer_rights() -> str:
+    """Table of the actions that a deployer needs, by service."""
+    rights = of_templates()
+    services = sorted({each.partition(":")[0] for each in rights.create | rights.later})
+    return table(
+        ("service", "the first deployment", "besides, for upgrades, rollbacks and `uninstall`"),
+        (
+            (f"`{service}`", _of(service, rights.create), _of(service, rights.later))
+            for service in services
+        ),
+    )
+
+
+def _of(service: str, actions: Iterable[str]) -> str:
+    names = sorted(each.partition(":")[2] for each in actions if each.startswith(f"{service}:"))
+    return _names(names) or "none"
+
+
 def _alarms(template: Path) -> Mapping[str, list[str]]:
     """By metric of Mayfly's namespace: the names of the alarms on the metric."""
     found: dict[str, list[str]] = {}
@@ -169,8 +188,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "launch-edges": lambda: edges(LAUNCH_STATES),
     "deadlines": deadlines,
     "metrics": metrics,
+    "deployer-rights": deployer_rights,
 }
-DOCUMENTS = Documents(("README.md", "docs/operating.md"), BLOCKS)
+DOCUMENTS = Documents(("README.md", "docs/operating.md", "docs/first-day.md"), BLOCKS)
 
 
 if __name__ == "__main__":

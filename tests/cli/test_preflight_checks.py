@@ -10,7 +10,7 @@ import pytest
 
 from mayfly_cli.findings import COLUMNS, Finding, Unknown, Verdict, table, tally
 from mayfly_cli.preflight.answers import Answers, read_answers
-from mayfly_cli.preflight.checks_instances import FLEET_ROLE, SPOT_ROLE
+from mayfly_cli.preflight.checks_instances import SPOT_ROLE
 from mayfly_cli.preflight.quotas import ON_DEMAND, SPOT, quota_of
 from mayfly_cli.preflight.snapshot import (
     Cluster,
@@ -47,7 +47,7 @@ GOOD = Snapshot(
     subnets={A: Subnet("vpc-0", "eu-1a", 100, "nat-1"), B: Subnet("vpc-0", "eu-1b", 100, "nat-2")},
     types={name: InstanceType(("x86_64",), 2, ZONES) for name in TYPES},
     quotas={"L-1216C47A": 640.0, "L-34B43A08": 640.0},
-    roles={FLEET_ROLE: True, SPOT_ROLE: True},
+    roles={SPOT_ROLE: True},
     image=Image("ami-1", "available", "x86_64", "/dev/xvda"),
     archive=ARCHIVE,
     stack=None,
@@ -76,7 +76,7 @@ def with_type(**changes: Any) -> Snapshot:
 def test_a_good_account_has_only_ok_findings() -> None:
     findings = decide(answers(), GOOD)
     assert {each.verdict for each in findings} == {Verdict.OK}
-    assert len(findings) == 21
+    assert len(findings) == 20
 
 
 def test_subnets_that_share_a_zone_are_fine_and_told() -> None:
@@ -165,12 +165,6 @@ def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None
         ("m5.large", with_type(zones=frozenset({"eu-1a"})), "not offered in eu-1b", "launch/inst"),
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": 5.0}), "need 100", "value 100"),
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": 5.0}), "5 vCPUs", "instances=2"),
-        (
-            FLEET_ROLE,
-            replace(GOOD, roles={FLEET_ROLE: False}),
-            "not have this role",
-            "ec2fleet.amazonaws",
-        ),
         ("image", replace(GOOD, image=None), "does not exist", "describe-images"),
         (
             "image",
@@ -192,7 +186,13 @@ def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None
         ),
         ("agent archive", replace(GOOD, archive=None), "nothing is at", "AgentVersion"),
         ("agent archive", replace(GOOD, archive="f" * 64), "another SHA-256", "f" * 64),
-        ("rights", replace(GOOD, denied=("iam:CreateRole",)), "iam:CreateRole", "deploy with"),
+        ("rights", replace(GOOD, denied=("iam:CreateRole",)), "may not iam:CreateRole", "deploy"),
+        (
+            "rights",
+            replace(GOOD, denied=("iam:DeleteRole",)),
+            "a rollback or `uninstall` the caller may not iam:DeleteRole",
+            "deploy with",
+        ),
         ("stack name", replace(GOOD, stack=Stack("ROLLBACK_COMPLETE")), "ROLLBACK", "delete-stack"),
         ("stack name", replace(GOOD, stack=Stack("UPDATE_IN_PROGRESS")), "wait", "describe-stacks"),
         ("other names", replace(GOOD, taken=("table mayfly-fleet",)), "mayfly-fleet", "uninstall"),
@@ -221,7 +221,6 @@ def test_a_problem_is_reported_with_its_remedy(
         (A, with_subnet(out="tgw-1")),
         ("instance types", replace(GOOD, types=NO)),
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": NO})),
-        (FLEET_ROLE, replace(GOOD, roles={FLEET_ROLE: NO})),
         ("image", replace(GOOD, image=NO)),
         ("agent archive", replace(GOOD, archive=NO)),
         ("rights", replace(GOOD, denied=NO)),
@@ -249,12 +248,16 @@ def test_a_size_that_the_control_plane_may_not_launch_is_wrong() -> None:
 
 
 def test_spot_instances_need_the_role_and_the_quota_of_spot() -> None:
-    seen = replace(GOOD, roles={FLEET_ROLE: True, SPOT_ROLE: False}, quotas={"L-34B43A08": 0.0})
+    seen = replace(GOOD, roles={SPOT_ROLE: False}, quotas={"L-34B43A08": 0.0})
     words = ("launch/purchase=spot",)
     assert "spot.amazonaws.com" in found(SPOT_ROLE, seen, *words).remedy
     assert "L-34B43A08" in found("quota spot", seen, *words).remedy
-    subjects = [each.subject for each in decide(answers(), GOOD)]
-    assert SPOT_ROLE not in subjects
+    assert found(SPOT_ROLE, replace(GOOD, roles={SPOT_ROLE: NO}), *words).verdict is Verdict.UNKNOWN
+
+
+def test_instant_fleets_of_on_demand_instances_need_no_service_linked_role() -> None:
+    subjects = [each.subject for each in decide(answers(), replace(GOOD, roles={}))]
+    assert not [each for each in subjects if each.startswith("AWSServiceRole")]
 
 
 def test_a_deployed_stack_is_ok_and_its_names_are_not_checked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +15,12 @@ from mayfly_cli.account import Account
 from mayfly_cli.findings import Unknown
 from mayfly_cli.preflight import gather_account, gather_ec2
 from mayfly_cli.preflight.answers import read_answers
-from mayfly_cli.preflight.rights import CREATE_ACTIONS
+from mayfly_cli.preflight.rights import HANDLERS, Rights, needed, of_templates
 from mayfly_cli.templates.translation import translate
 from tests.cli.real_account import ROOT
 
 CALLER = "arn:aws:iam::123456789012:user/me"
+RIGHTS = Rights(frozenset({"iam:CreateRole"}), frozenset({"iam:DeleteRole"}))
 SUBNET = {
     "SubnetId": "subnet-1",
     "VpcId": "vpc-1",
@@ -103,7 +105,7 @@ def test_denied_rights_are_the_actions_that_the_simulator_does_not_allow() -> No
     with stubbed("iam") as (account, stub):
         answer = {"EvaluationResults": results, "IsTruncated": False}
         stub.add_response("simulate_principal_policy", answer)
-        assert gather_account.denied(account) == ("iam:CreateRole",)
+        assert gather_account.denied(account, RIGHTS) == ("iam:CreateRole",)
 
 
 def test_a_session_is_simulated_as_its_role_and_root_is_not_simulated() -> None:
@@ -119,14 +121,34 @@ def test_a_session_is_simulated_as_its_role_and_root_is_not_simulated() -> None:
     with stubbed("iam", session) as (account, stub):
         stub.add_response("get_role", {"Role": role}, {"RoleName": "deployer"})
         stub.add_client_error("simulate_principal_policy", "AccessDenied")
-        denied = gather_account.denied(account)
+        denied = gather_account.denied(account, RIGHTS)
     assert denied == Unknown("the caller may not iam:SimulatePrincipalPolicy")
     with stubbed("iam", "arn:aws:iam::123456789012:root") as (account, _):
-        assert gather_account.denied(account) == ()
+        assert gather_account.denied(account, RIGHTS) == ()
 
 
 @pytest.mark.parametrize("template", ["template.yaml", "stacks/queue.yaml"])
-def test_every_resource_type_of_a_template_has_the_actions_that_create_it(template: str) -> None:
+def test_every_resource_type_of_a_template_has_the_actions_of_its_handlers(template: str) -> None:
     translated = translate(ROOT / template, "us-east-1").template
     kinds = {each["Type"] for each in translated["Resources"].values()}
-    assert kinds <= CREATE_ACTIONS.keys()
+    assert kinds <= HANDLERS.keys()
+
+
+def test_the_rights_follow_from_the_properties_that_the_templates_set() -> None:
+    rights = of_templates()
+    assert {"dynamodb:UpdateContinuousBackups", "logs:PutRetentionPolicy"} <= rights.create
+    assert {"iam:PassRole", "iam:PutRolePermissionsBoundary", "sns:Subscribe"} <= rights.create
+    assert {"lambda:UpdateFunctionCode", "dynamodb:DeleteTable"} <= rights.later
+    assert not rights.create & rights.later
+    assert "iam:AttachGroupPolicy" not in rights.create
+    assert "dynamodb:ImportTable" not in rights.create
+    table = {"AWS::DynamoDB::Table": {"ImportSourceSpecification"}}
+    assert "dynamodb:ImportTable" in needed(table).create
+    assert "sns:Subscribe" not in needed({}).create
+
+
+def test_every_action_names_one_service_and_one_operation() -> None:
+    everything = needed({kind: each.by_property for kind, each in HANDLERS.items()})
+    names = everything.create | everything.later
+    assert len(names) > 120
+    assert all(re.fullmatch("[a-z0-9]+:[A-Z][A-Za-z0-9]+", name) for name in names)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mayfly_cli.findings import Finding, Unknown, ok, unknown, wrong
 from mayfly_cli.preflight.answers import Answers
+from mayfly_cli.preflight.rights import Rights, of_templates
 from mayfly_cli.preflight.snapshot import Snapshot, Stack
 
 _DEAD = frozenset(
@@ -17,7 +18,7 @@ _LONGEST_ROLE = 64
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
     """Findings about the caller, rights, the stack, other names, and the sandbox role's name."""
     yield ok("account", f"{seen.account} in {seen.region}, as {seen.caller}")
-    yield _rights(seen)
+    yield _rights(seen, of_templates())
     yield _stack(answers, seen)
     if not deployed(seen):
         yield _names(answers, seen)
@@ -30,12 +31,21 @@ def deployed(seen: Snapshot) -> bool:
     return isinstance(seen.stack, Stack) and seen.stack.status not in _DEAD
 
 
-def _rights(seen: Snapshot) -> Finding:
+def _rights(seen: Snapshot, rights: Rights) -> Finding:
     if isinstance(seen.denied, Unknown):
         return unknown("rights", f"cannot tell whether the caller may deploy: {seen.denied.reason}")
     if not seen.denied:
-        return ok("rights", "the caller's own policies allow a deployment (SCPs are not checked)")
-    detail = f"the caller may not {', '.join(seen.denied)}"
+        count = len(rights.create | rights.later)
+        detail = f"the caller's own policies allow all {count} actions (SCPs are not checked)"
+        return ok("rights", detail)
+    now = [each for each in seen.denied if each in rights.create]
+    later = [each for each in seen.denied if each not in rights.create]
+    parts = [f"the caller may not {', '.join(now)}"] if now else []
+    if later:
+        parts.append(
+            f"for an upgrade, a rollback or `uninstall` the caller may not {', '.join(later)}"
+        )
+    detail = "; ".join(parts)
     return wrong("rights", detail, "deploy with a role that may, or have these actions allowed")
 
 

@@ -10,8 +10,7 @@ from mayfly_cli.preflight.quotas import SPOT, markets, quota_of
 from mayfly_cli.preflight.snapshot import Image, InstanceType, Snapshot
 
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
-FLEET_ROLE = "AWSServiceRoleForEC2Fleet"
-_SERVICES = {SPOT_ROLE: "spot.amazonaws.com", FLEET_ROLE: "ec2fleet.amazonaws.com"}
+_SERVICES = {SPOT_ROLE: "spot.amazonaws.com"}
 
 
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
@@ -31,10 +30,11 @@ def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
 def roles(answers: Answers) -> tuple[str, ...]:
     """Names of the service-linked roles that launches need.
 
-    EC2 creates a missing role only for a caller that may create it, and `provision` may not.
+    EC2 creates a missing role only for a caller that may create it, and `provision` may not. A
+    fleet of type `instant` does not use AWSServiceRoleForEC2Fleet (EC2 user guide, prerequisites of
+    EC2 Fleet).
     """
-    spot = (SPOT_ROLE,) if SPOT in markets(answers.config.purchase) else ()
-    return (FLEET_ROLE, *spot)
+    return (SPOT_ROLE,) if SPOT in markets(answers.config.purchase) else ()
 
 
 def _type(name: str, found: InstanceType | None, answers: Answers, seen: Snapshot) -> Finding:

@@ -9,7 +9,7 @@ from mayfly.scrubbing import hide
 from mayfly_cli.account import Account
 from mayfly_cli.findings import Unknown
 from mayfly_cli.preflight.answers import Answers
-from mayfly_cli.preflight.rights import ACTIONS
+from mayfly_cli.preflight.rights import Rights
 from mayfly_cli.preflight.snapshot import Stack, Token
 
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
@@ -114,15 +114,16 @@ def _names(account: Account, answers: Answers) -> Iterator[tuple[str, str, Any]]
         yield "role", name, account.ask("iam", "get_role", _NO_ROLE, RoleName=name)
 
 
-def denied(account: Account) -> tuple[str, ...] | Unknown:
-    """Actions of a deployment that IAM's policy simulator denies the caller; () for root."""
+def denied(account: Account, rights: Rights) -> tuple[str, ...] | Unknown:
+    """Actions of `rights` that IAM's policy simulator denies the caller; () for root."""
     principal = _principal(account)
     if isinstance(principal, Unknown):
         return principal
     if principal.endswith(":root"):
         return ()
+    names = sorted(rights.create | rights.later)
     seen = account.ask(
-        "iam", "simulate_principal_policy", PolicySourceArn=principal, ActionNames=sorted(ACTIONS)
+        "iam", "simulate_principal_policy", PolicySourceArn=principal, ActionNames=names
     )
     if isinstance(seen, Unknown):
         return seen

@@ -21,6 +21,7 @@ from mayfly_cli.preflight import (
     gather_ec2,
 )
 from mayfly_cli.preflight.answers import Answers, read_answers, read_file
+from mayfly_cli.preflight.rights import of_templates
 from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue, Snapshot
 
 
@@ -88,7 +89,7 @@ def gather(account: Account, answers: Answers, agent_endpoint: str, api_endpoint
         archive=gather_buildkite.archive(answers.archive()[0]) if answers.queue else nothing,
         stack=gather_account.stack(account, answers.stack),
         taken=gather_account.taken(account, answers),
-        denied=gather_account.denied(account),
+        denied=gather_account.denied(account, of_templates()),
     )
 
 

@@ -95,7 +95,7 @@ class AccountLab:
         return run("preflight", *self.words(**changes), *more, *endpoints, environment=environment)
 
     def make_ready(self) -> None:
-        """Create a token, a VPC with internet access, and the role for fleets."""
+        """Create a token, and a VPC with internet access."""
         self.client("ssm").put_parameter(
             Name=TOKEN, Type="SecureString", Value=self.buildkite.agent_token
         )
@@ -111,7 +111,6 @@ class AccountLab:
             DestinationCidrBlock="0.0.0.0/0",
             GatewayId=gateway,
         )
-        self.client("iam").create_service_linked_role(AWSServiceName="ec2fleet.amazonaws.com")
 
     def _subnet(self, zone: str) -> str:
         made = self.client("ec2").create_subnet(

@@ -20,7 +20,7 @@ def test_an_account_that_is_ready_has_nothing_wrong(lab: AccountLab) -> None:
     """moto has neither quotas nor the policy simulator: those two checks are unknown."""
     ended = lab.preflight()
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.splitlines()[-1] == "19 ok, 0 wrong, 2 unknown"
+    assert ended.out.splitlines()[-1] == "18 ok, 0 wrong, 2 unknown"
     assert " unknown " in ended.line("rights")
     assert "L-1216C47A, 100 vCPUs needed" in ended.line("quota on-demand")
     assert "organisation example, cluster lab" in ended.line("token at Buildkite")
@@ -98,11 +98,12 @@ def test_a_check_without_permission_is_unknown_and_names_the_permission(lab: Acc
         "ssm:GetParameter": "token parameter",
         "ec2:DescribeRouteTables": "subnet-",
         "ec2:DescribeInstanceTypes": "instance types",
-        "iam:GetRole": "AWSServiceRoleForEC2Fleet",
+        "iam:GetRole": "AWSServiceRoleForEC2Spot",
         "cloudformation:DescribeStacks": "stack name",
         "dynamodb:DescribeTable": "other names",
     }
-    ended = lab.preflight_as(lab.environment(*forbidden))
+    environment = lab.environment(*forbidden)
+    ended = lab.preflight_as(environment, **{"launch/purchase": "spot"})
     for action, subject in forbidden.items():
         assert " unknown " in ended.line(subject)
         assert f"the caller may not {action}" in ended.line(subject)
