@@ -12,6 +12,7 @@ from mayfly.dispatch.settled import failures_to_tell, settle
 from mayfly.dispatch.view import QueueView, Turn, is_paused
 from mayfly.provision import decide as provisioning
 from mayfly.provision.gather import gather as provision_gather
+from mayfly.provision.waits import long_waits
 from mayfly.reap import decide as reaping
 from mayfly.reap.gather import gather as reap_gather
 from mayfly.records.model import QueueRecord
@@ -47,6 +48,8 @@ def decide_twice(world: World) -> None:
         assert config_now is not None
         decided = [provisioning.decide(launching, config_now, now) for _ in range(2)]
         assert decided[0] == decided[1]
+        waits = [list(long_waits(launching, config_now, now)) for _ in range(2)]
+        assert waits[0] == waits[1]
     swapping = sandbox.gather(world.sandbox_ports, wide=True)
     assert sandboxing.decide(swapping, now) == sandboxing.decide(swapping, now)
     ending = reap_gather(world.reap_ports)

@@ -56,17 +56,17 @@ WAITING = [
         "a job assigned to another agent is released", "assigned", reason="taken by someone else"
     ),
     Waiting("a job that runs elsewhere is released", "running", reason="taken by someone else"),
-    Waiting("a claim may wait an hour", claim=a_claim(since=ago(60))),
+    Waiting("a reserved claim may wait for days", claim=a_claim(since=ago(60 * 72))),
     Waiting(
-        "a claim is released after an hour",
-        claim=a_claim(since=ago(60, seconds=1)),
-        reason="the job waited an hour",
+        "without a state from Buildkite a claim may wait for an hour after its reservation",
+        "",
+        a_claim(since=ago(600), reserved_until=ago(60)),
     ),
     Waiting(
-        "a claim without a state from Buildkite is released after an hour",
+        "without a state from Buildkite a claim is released an hour after its reservation",
         "",
-        a_claim(since=ago(60, seconds=1)),
-        reason="the job waited an hour",
+        a_claim(since=ago(600), reserved_until=ago(60, seconds=1)),
+        reason="for an hour Buildkite neither reserved the job nor said anything of it",
     ),
     Waiting("a pause leaves a reserved claim waiting", paused=True),
     Waiting(

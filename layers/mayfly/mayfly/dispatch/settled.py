@@ -100,8 +100,8 @@ def _waiting(
         reason = f"the job was taken by someone else: Buildkite says {word}"
     elif config.repository_from is not None and claim.repository is None:
         reason = "the queue has policy/repository-from since, and the job is to be judged by it"
-    elif claim.state.traits.overstayed(now - claim.since):
-        reason = "the job waited an hour for an instance and goes back to Buildkite"
+    elif claim.state.traits.overstayed(now - max(claim.since, claim.reserved_until or claim.since)):
+        reason = "for an hour Buildkite neither reserved the job nor said anything of it"
     elif not_served and not claim.reserved(now):
         reason = f"{not_served} and the job's reservation has run out"
     elif word in BEFORE_AGENT and now - (claim.reserved_until or claim.since) > UNRESERVED:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change, Save
-from mayfly.records.model import Instance, Launch, Ledger, saved
+from mayfly.records.model import Claim, Instance, Launch, Ledger, saved
 from mayfly.tick.actions import WriteRecords
 
 
@@ -60,4 +60,17 @@ class RecordLaunch:
         return SendLaunch(saved(self.launch), tuple(saved(s) for s in self.slots), self.reason)
 
 
-ProvisionAction: TypeAlias = WriteRecords | RecordLaunch | SendLaunch | AdoptLaunch
+@dataclass(frozen=True, slots=True)
+class ExplainWait:
+    """Save a claim with the reason why its job still waits, and warn in the log."""
+
+    claim: Claim
+    reason: str
+
+    @property
+    def about(self) -> Fields:
+        """Fields of the log line: queue, job, instance, launch."""
+        return about([self.claim])
+
+
+ProvisionAction: TypeAlias = WriteRecords | RecordLaunch | SendLaunch | AdoptLaunch | ExplainWait

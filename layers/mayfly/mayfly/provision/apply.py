@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
 from mayfly.answers import Launched
 from mayfly.errors import Misconfigured, NoCapacity
-from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
+from mayfly.provision.actions import (
+    AdoptLaunch,
+    ExplainWait,
+    ProvisionAction,
+    RecordLaunch,
+    SendLaunch,
+)
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.settlement import ledger_after, recovered_answer, settlement_changes
 from mayfly.records.about import about
@@ -16,6 +23,8 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Launch
 from mayfly.tick.actions import WriteRecords
 from mayfly.tick.outcome import Outcome
+
+log = logging.getLogger("mayfly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,9 @@ class Applier:
                 self._settle(action.launch, action.slots, self._send(action.launch))
             case AdoptLaunch():
                 self._settle(action.launch, action.slots, self._adopt(action.launch))
+            case ExplainWait():
+                self.ports.fleet.write([Save(action.claim)])
+                log.warning("job %s: %s", action.claim.job, action.reason, extra=action.about)
             case _:
                 assert_never(action)
 

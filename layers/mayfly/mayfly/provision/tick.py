@@ -13,6 +13,7 @@ from mayfly.provision.decide import decide, problems
 from mayfly.provision.gather import gather
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
+from mayfly.provision.waits import long_waits
 from mayfly.records.about import fields
 from mayfly.records.model import QueueRecord
 from mayfly.tick.outcome import Outcome
@@ -56,4 +57,5 @@ def _tick_queue(
         outcome.problem(f"queue {record.queue}: {line}", about)
     for line in braked(view.ledger, view.spec, config) if tells else ():
         outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
-    outcome.perform(decide(view, config, now), Applier(ports, outcome, now).apply)
+    actions = [*decide(view, config, now), *long_waits(view, config, now)]
+    outcome.perform(actions, Applier(ports, outcome, now).apply)

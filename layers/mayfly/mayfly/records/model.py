@@ -87,6 +87,8 @@ class Claim:
     slot: SlotKey | None = None
     token_until: datetime | None = None
     """Expiry of this attempt's acquisition token. The token itself is in no record."""
+    explained: datetime | None = None
+    """When `reason` last said why the job still waits."""
     told: bool = True
     """False while Mayfly still has to tell Buildkite that the job failed."""
     reason: str = ""

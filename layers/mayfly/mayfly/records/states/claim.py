@@ -91,6 +91,8 @@ CLAIM_STATES: Mapping[ClaimState, ClaimTraits] = exhaustive(
                 _S.RELEASED: "cancelled, taken by someone else, or given back to Buildkite",
                 _S.FAILED: "the job cannot run here; Buildkite is told the reason",
             },
+            # A reserved job may wait: the hour counts from the end of its reservation, and ends
+            # claims of jobs that Buildkite stopped reporting.
             deadline=timedelta(hours=1),
             watch=Watch.ALWAYS,
             waits=True,
