@@ -25,7 +25,7 @@ from tests.unit.world import World, a_world
 FUNCTIONS = st.sampled_from(["dispatch", "provision", "sandbox", "reap"])
 NUMBERS = st.integers(1, 15)
 MOST_JOBS = 5
-PHASES = ["silent", "new", "booting", "bootstrapped", "sandboxed", "assigned"]
+PHASES = ["new", "booting", "bootstrapped", "sandboxed", "assigned"]
 
 
 class ControlPlane(RuleBasedStateMachine):
@@ -101,20 +101,35 @@ class ControlPlane(RuleBasedStateMachine):
     def hosts_take_a_step(self) -> None:
         self.hosts.step()
 
-    @rule(fate=st.sampled_from(PHASES))
-    def the_next_host_is_to_fail(self, fate: str) -> None:
+    @rule(fate=st.sampled_from([*PHASES, "hangs new"]))
+    def the_next_host_is_to_fail_or_to_hang(self, fate: str) -> None:
         self.hosts.fates = [fate]
 
     @rule(number=st.integers(0, 9))
+    def a_host_hangs_where_it_is(self, number: int) -> None:
+        if hosts := [host for host in self.hosts.hosts.values() if host.phase != "off"]:
+            host = hosts[number % len(hosts)]
+            host.fate = f"hangs {host.phase}"
+
+    @rule()
+    def buildkite_ends_the_jobs_of_hosts_that_hang(self) -> None:
+        self.hosts.lose_agents()
+
+    @rule(number=st.integers(0, 9))
     def ec2_reclaims_a_spot_instance(self, number: int) -> None:
-        alive = [
-            id_
-            for id_, machine in self.world.machines.machines.items()
-            if machine.seen.state == "running"
-        ]
-        if alive:
+        if alive := self.alive():
             victim = alive[number % len(alive)]
             self.world.machines.end(victim, "Server.SpotInstanceTermination")
+
+    @rule(number=st.integers(0, 9))
+    def a_person_stops_an_instance(self, number: int) -> None:
+        if alive := self.alive():
+            self.hosts.stop(alive[number % len(alive)])
+
+    def alive(self) -> list[str]:
+        """Ids of the instances that EC2 runs."""
+        machines = self.world.machines.machines
+        return [id_ for id_, machine in machines.items() if machine.seen.state == "running"]
 
     @rule(left=st.sampled_from([None, 0, 1]))
     def ec2_capacity_changes(self, left: int | None) -> None:
@@ -203,6 +218,7 @@ class ControlPlane(RuleBasedStateMachine):
         for seconds in (*[1] * 12, *[61] * 12, *[1] * 12, *[61] * 22, *[1] * 4):
             world.tick()
             self.hosts.step()
+            self.hosts.lose_agents()
             invariants.always(world, self.hosts)
             world.after(seconds=seconds)
         invariants.at_rest(world)

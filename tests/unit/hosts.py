@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mayfly.errors import Conflict
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 POWER_OFF = "Client.InstanceInitiatedShutdown"
 TERMINATED_BY_US = "Client.UserInitiatedShutdown"
+STOPPED = "User initiated"
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Host:
     steps_left: int = 1
     """Steps until the job ends."""
     fate: str = ""
-    """`silent`: the host never reports. The name of a phase: the host fails in that phase."""
+    """A phase: the host fails in it. `hangs` and a phase: the host does nothing from then on."""
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Hosts:
         elif host.fate == host.phase:
             self._say(host, "failed", reason=f"scripted to fail when {host.phase}")
             self.power_off(host)
-        elif host.fate != "silent":
+        elif host.fate != f"hangs {host.phase}":
             self._next(host, machine)
 
     def _next(self, host: Host, machine: Machine) -> None:
@@ -134,6 +135,20 @@ class Hosts:
             self.world.buildkite.end(host.job, -1)
             host.job = ""
         host.phase = "off"
+
+    def stop(self, instance_id: str) -> None:
+        """Stop a running machine as a person does; whatever ran there is dead."""
+        machine = self.world.machines.machines[instance_id]
+        machine.seen = replace(machine.seen, state="stopped", reason=STOPPED)
+        if instance_id in self.hosts:
+            self._end(self.hosts[instance_id], STOPPED)
+
+    def lose_agents(self) -> None:
+        """Let Buildkite end the jobs of hosts that hang: their agents are lost."""
+        for host in self.hosts.values():
+            if host.job and host.fate == f"hangs {host.phase}" == "hangs running":
+                self.world.buildkite.end(host.job, -1)
+                host.job = ""
 
     def power_off(self, host: Host) -> None:
         """The supervisor's last step."""

@@ -20,7 +20,13 @@ from mayfly.reap.decide import DESCRIBE_LAG, warn
 from mayfly.reap.view import ReapView
 from mayfly.records.changes import FreeSlots
 from mayfly.records.model import Instance
-from mayfly.records.states import INSTANCE_STATES, ClaimState, InstanceState, InstanceTraits
+from mayfly.records.states import (
+    INSTANCE_STATES,
+    ClaimState,
+    InstanceState,
+    InstanceTraits,
+    Stop,
+)
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
@@ -138,6 +144,23 @@ def test_an_assigned_host_that_reports_running_has_the_time_of_a_job(
     assert terminated(actions) == ((ec2_id(),) if dies else ())
 
 
+@pytest.mark.parametrize(("minutes", "dies"), [(0, False), (25, False), (25.1, True)])
+def test_an_instance_may_outlive_its_finished_claim_by_25_minutes(
+    minutes: float, dies: bool
+) -> None:
+    one = an_instance(S.RUNNING, since=ago(60))
+    claim = assigned(
+        state=ClaimState.FINISHED, since=ago(minutes), reason="Buildkite says canceled"
+    )
+    actions = decided(a_view(one, finished={slot(): claim}))
+    assert terminated(actions) == ((ec2_id(),) if dies else ())
+    if dies:
+        assert (
+            "its job ended more than 25 minutes ago (Buildkite says canceled), and the instance "
+            "has neither reported nor ended"
+        ) in actions[0].reason
+
+
 # -- reports of hosts and states of EC2 ------------------------------------------------------------
 
 
@@ -212,7 +235,10 @@ CASES = [
         dies=True,
     ),
     Case("a busy host that shuts down is left alone", S.RUNNING, None, "shutting-down"),
-    Case("a busy host that was stopped is left alone", S.RUNNING, None, "stopped"),
+    Case("a busy host that is being stopped is left alone", S.RUNNING, None, "stopping"),
+    Case(
+        "a busy host that was stopped is condemned", S.RUNNING, None, "stopped", S.CONDEMNED, True
+    ),
 ]
 
 
@@ -234,7 +260,7 @@ def test_the_record_keeps_the_exit_code_that_the_host_reports() -> None:
 
 def test_an_instance_that_runs_a_job_is_not_terminated_before_its_limit() -> None:
     for phase in Phase:
-        for state in ("pending", "running", "shutting-down", "stopping", "stopped"):
+        for state in ("pending", "running", "shutting-down", "stopping"):
             one = an_instance(S.RUNNING, since=ago(749))
             view = a_view(
                 one, reports={row(one): a_report(phase)}, seen={ec2_id(): seen(state=state)}
@@ -331,7 +357,7 @@ def test_a_stopped_instance_is_left_alone_if_its_state_allows_stops(
     one = an_instance(S.READY)
     view = a_view(one, seen={one.instance_id: seen(state=ec2)})
     assert terminated(decided(view)) == (ec2_id(),)
-    may_be_stopped = replace(S.READY.traits, stop_condemns=False)
+    may_be_stopped = replace(S.READY.traits, stop=Stop.EXPECTED)
     monkeypatch.setitem(cast("dict[S, InstanceTraits]", INSTANCE_STATES), S.READY, may_be_stopped)
     assert decided(view) == []
 

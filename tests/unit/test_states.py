@@ -33,6 +33,7 @@ from mayfly.records.states import (
     Reaping,
     SetUp,
     SpotWarning,
+    Stop,
     Supply,
     Watch,
     claim_states,
@@ -280,7 +281,11 @@ INSTANCE_TRAITS: list[tuple[str, Callable[[InstanceTraits], bool]]] = [
         "launching booting bootstrapped swapping ready assigned",
         lambda row: row.ending is Ending.CONDEMNS,
     ),
-    ("launching booting bootstrapped swapping ready assigned", lambda row: row.stop_condemns),
+    (
+        "launching booting bootstrapped swapping ready assigned",
+        lambda row: row.stop is Stop.CONDEMNS,
+    ),
+    ("running", lambda row: row.stop is Stop.CONDEMNS_AT_END),
     (
         "launching booting bootstrapped swapping ready",
         lambda row: row.spot_warning is SpotWarning.CONDEMNS,

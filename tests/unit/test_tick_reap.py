@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.events import StateChanged
+from mayfly.reap import tick as reap
 from mayfly.reap.apply import Applier
 from mayfly.reap.decide import decide
 from mayfly.reap.gather import gather
@@ -111,6 +115,58 @@ def test_a_refused_console_spares_no_condemned_instance() -> None:
     world.after(6).reap()
     assert world.instance().state is S.CONDEMNED
     assert ec2_state(world) == "shutting-down"
+
+
+@pytest.mark.parametrize("end", ["canceled", "lost", "timed out"])
+def test_a_host_that_hangs_under_its_job_is_gone_half_an_hour_after_the_job(end: str) -> None:
+    world = running()
+    world.dispatch()
+    if end == "canceled":
+        world.buildkite.cancel("job-1")
+    world.buildkite.end("job-1", -1)
+    if end == "timed out":
+        world.buildkite.known["job-1"].state = "timed_out"
+    for _ in range(27):
+        assert ec2_state(world) == "running"
+        world.after(1).dispatch()
+        world.reap()
+    assert ec2_state(world) == "shutting-down"
+    world.machines.settle()
+    world.reap()
+    assert world.ledger().live == 0
+    ((_, text),) = world.words.kept[str(world.instance().instance_id)]
+    assert "its job ended more than 25 minutes ago" in text
+
+
+def test_a_host_that_hangs_is_gone_though_the_index_lags() -> None:
+    world = running()
+    world.dispatch()
+    world.buildkite.end("job-1", -1)
+    world.dispatch()
+    world.after(26)
+    world.fleet.lag()
+    world.reap()
+    assert ec2_state(world) == "shutting-down"
+
+
+def test_a_host_whose_job_goes_on_costs_no_read_of_its_claim() -> None:
+    world = running()
+    world.dispatch()
+    before = world.fleet.calls["claim"]
+    world.after(60).reap()
+    assert world.fleet.calls["claim"] == before
+    assert ec2_state(world) == "running"
+
+
+def test_a_stopped_host_is_terminated_at_once_though_its_job_seems_to_run() -> None:
+    world = running()
+    world.dispatch()
+    machine = world.machines.machines[str(world.instance().instance_id)]
+    machine.seen = replace(machine.seen, state="stopped")
+    event = StateChanged(machine.seen.instance_id, "stopped")
+    reap.on_state_change(world.reap_ports, event, world.edge)
+    assert ec2_state(world) == "shutting-down"
+    assert world.instance().reason == "the instance was stopped from outside"
 
 
 # -- instances that are spared ---------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -38,14 +38,24 @@ from mayfly.records.states import (
     InstanceState,
     Reaping,
     SpotWarning,
+    Stop,
 )
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
 _S = InstanceState
-_STOPPED = frozenset({"stopping", "stopped"})
 _LACK_OF_CAPACITY = ("Server.InsufficientInstanceCapacity", "Server.SpotInstance")
+_CONDEMNING_STOPS: Mapping[Stop, frozenset[str]] = {
+    Stop.EXPECTED: frozenset(),
+    Stop.CONDEMNS_AT_END: frozenset({"stopped"}),
+    Stop.CONDEMNS: frozenset({"stopping", "stopped"}),
+}
+AFTER_JOB = timedelta(minutes=25)
+"""How long an instance may outlive its job, to deliver the job's log through an outage.
+
+Only the instance can report that its agent has ended, and an instance that hangs never does.
+"""
 DESCRIBE_LAG = timedelta(minutes=10)
 """How long DescribeInstances may omit a living instance."""
 STRAY_AGE = timedelta(seconds=60)
@@ -238,7 +248,10 @@ def _reported_end(instance: Instance, view: ReapView) -> str:
 
 
 def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) -> str:
-    """Why to condemn an instance; empty when it may stay. Only a time limit ends a running job."""
+    """Why to condemn an instance; empty when it may stay.
+
+    A running job ends only by a time limit, or because its instance does not run any more.
+    """
     traits = instance.state.traits
     report = view.reports.get(instance.sandbox_row or "")
     if traits.host_end is HostEnd.CONDEMNS and report is not None and report.phase is Phase.FAILED:
@@ -247,8 +260,12 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
     if seen is not None and seen.state in GOING and traits.ending is Ending.CONDEMNS:
         cause = _cause(instance, view, seen.reason or "EC2 does not say why")
         return said or f"the instance is shutting down: {cause}"
-    if seen is not None and seen.state in _STOPPED and traits.stop_condemns:
+    if seen is not None and seen.state in _CONDEMNING_STOPS[traits.stop]:
         return "the instance was stopped from outside"
+    finished = view.finished.get(instance.key)
+    if finished is not None and now - finished.since > AFTER_JOB:
+        over = f"its job ended more than {_in_minutes(AFTER_JOB)} ago ({finished.reason})"
+        return f"{over}, and the instance has neither reported nor ended"
     limit = _limit(instance, report)
     if limit is not None and now - instance.since > limit:
         limited = f"longer than {_in_minutes(limit)}{_parameter(instance)}"

@@ -11,8 +11,8 @@ from mayfly.errors import Misconfigured
 from mayfly.ports import Fleet, Mailbox
 from mayfly.reap.ports import ReapPorts
 from mayfly.reap.view import ReapView
-from mayfly.records.model import Instance, QueueRecord, SlotKey
-from mayfly.records.states import Agent, InstanceState, claim_states
+from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
+from mayfly.records.states import Agent, HostEnd, InstanceState, claim_states
 from mayfly_protocol.report import Report
 
 _RUNNING = claim_states(lambda claim: claim.agent is Agent.RUNS)
@@ -41,6 +41,7 @@ def gather(ports: ReapPorts) -> ReapView:
         strays={stray.instance_id: stray for stray in fleet.strays()},
         unknown=unknown,
         keep_failed={q.queue: _keep(q) for q in queues},
+        finished=dict(_finished(fleet, (i for i in instances if i.key not in running))),
         owing=owing,
     )
 
@@ -62,6 +63,7 @@ def gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Repor
         strays={},
         unknown=frozenset(),
         keep_failed={instance.queue: _keep(queue)} if queue else {},
+        finished={instance.key: claim} if claim is not None and _ended_on(claim, instance) else {},
     )
 
 
@@ -93,6 +95,20 @@ def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, st
         instance = fleet.instance(slot)
         if instance is None or not instance.state.traits.open:
             yield slot, instance.reason if instance is not None else "the record is gone"
+
+
+def _finished(fleet: Fleet, instances: Iterable[Instance]) -> Iterator[tuple[SlotKey, Claim]]:
+    """Pairs of slot and finished claim, of these instances as far as they still seem busy."""
+    for instance in instances:
+        if instance.job and instance.state.traits.host_end is HostEnd.ENDS_JOB:
+            claim = fleet.claim(instance.job)
+            if claim is not None and _ended_on(claim, instance):
+                yield instance.key, claim
+
+
+def _ended_on(claim: Claim, instance: Instance) -> bool:
+    """Whether the claim is finished and its job ran on this instance."""
+    return claim.state.traits.agent is Agent.ENDED and claim.slot == instance.key
 
 
 def _keep(queue: QueueRecord) -> timedelta:

@@ -32,6 +32,8 @@ class ReapView:
     """Ids of living EC2 instances without an open record, by consistent reads."""
     keep_failed: Mapping[str, timedelta]
     """By queue: how long a host that was never ready is kept for a look."""
+    finished: Mapping[SlotKey, Claim] = field(default_factory=dict)
+    """Finished claims of open instances that still seem busy, by slot. From consistent reads."""
     owing: tuple[Instance, ...] = ()
     """Closed instances that still owe their last words."""
     consoles: Mapping[str, str] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from mayfly.records.states.instance import (
     Reaping,
     SetUp,
     SpotWarning,
+    Stop,
     Supply,
 )
 from mayfly.records.states.launch import LAUNCH_STATES, LaunchState, LaunchTraits
@@ -52,6 +53,7 @@ __all__ = [
     "Reaping",
     "SetUp",
     "SpotWarning",
+    "Stop",
     "Supply",
     "Watch",
     "check_edge",

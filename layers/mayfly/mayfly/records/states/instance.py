@@ -103,6 +103,16 @@ class Ending(Enum):
     """`shutting-down` has no effect: a job has until its limit to end by itself."""
 
 
+class Stop(Enum):
+    """What EC2's states `stopping` and `stopped` mean: somebody else stopped the instance."""
+
+    EXPECTED = auto()
+    """No effect."""
+    CONDEMNS_AT_END = auto()
+    """`stopped` condemns the instance. While it is `stopping`, its job may still end by itself."""
+    CONDEMNS = auto()
+
+
 class SpotWarning(Enum):
     """What EC2's spot interruption warning means."""
 
@@ -137,8 +147,7 @@ class InstanceTraits:
     reaping: Reaping
     host_end: HostEnd
     ending: Ending
-    stop_condemns: bool
-    """Whether EC2's `stopping` and `stopped` condemn the instance: somebody else stopped it."""
+    stop: Stop
     spot_warning: SpotWarning
 
     @property
@@ -183,7 +192,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.NONE,
             host_end=HostEnd.NOTHING,
             ending=Ending.TOLERATED,
-            stop_condemns=False,
+            stop=Stop.EXPECTED,
             spot_warning=SpotWarning.NOTHING,
         ),
         _S.LAUNCHING: InstanceTraits(
@@ -200,7 +209,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.JUDGE,
             host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
-            stop_condemns=True,
+            stop=Stop.CONDEMNS,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.BOOTING: InstanceTraits(
@@ -217,7 +226,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.JUDGE,
             host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
-            stop_condemns=True,
+            stop=Stop.CONDEMNS,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.BOOTSTRAPPED: InstanceTraits(
@@ -234,7 +243,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.JUDGE,
             host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
-            stop_condemns=True,
+            stop=Stop.CONDEMNS,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.SWAPPING: InstanceTraits(
@@ -254,7 +263,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.JUDGE,
             host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
-            stop_condemns=True,
+            stop=Stop.CONDEMNS,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.READY: InstanceTraits(
@@ -271,7 +280,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.JUDGE,
             host_end=HostEnd.CONDEMNS,
             ending=Ending.CONDEMNS,
-            stop_condemns=True,
+            stop=Stop.CONDEMNS,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.ASSIGNED: InstanceTraits(
@@ -291,7 +300,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.JUDGE,
             host_end=HostEnd.CONDEMNS,
             ending=Ending.CONDEMNS,
-            stop_condemns=True,
+            stop=Stop.CONDEMNS,
             spot_warning=SpotWarning.REACHES_HOST,
         ),
         _S.RUNNING: InstanceTraits(
@@ -309,7 +318,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.JUDGE,
             host_end=HostEnd.ENDS_JOB,
             ending=Ending.TOLERATED,
-            stop_condemns=False,
+            stop=Stop.CONDEMNS_AT_END,
             spot_warning=SpotWarning.REACHES_HOST,
         ),
         _S.DONE: InstanceTraits(
@@ -326,7 +335,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.AWAIT_POWER_OFF,
             host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
-            stop_condemns=False,
+            stop=Stop.EXPECTED,
             spot_warning=SpotWarning.NOTHING,
         ),
         _S.CONDEMNED: InstanceTraits(
@@ -343,7 +352,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.TERMINATE,
             host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
-            stop_condemns=False,
+            stop=Stop.EXPECTED,
             spot_warning=SpotWarning.NOTHING,
         ),
         _S.TERMINATED: InstanceTraits(
@@ -360,7 +369,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             reaping=Reaping.NONE,
             host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
-            stop_condemns=False,
+            stop=Stop.EXPECTED,
             spot_warning=SpotWarning.NOTHING,
         ),
     },
