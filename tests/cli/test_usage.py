@@ -15,7 +15,7 @@ from mayfly_cli.ends import BrokenError, Stopped, UsageError
 from mayfly_cli.main import mayfly, run_command
 from tests.cli.real_account import Run, bare_environment, one_line, run
 
-NAMES = ("check-buildkite", "first-job", "preflight", "uninstall")
+NAMES = ("check-aws", "check-buildkite", "first-job", "preflight", "uninstall")
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
 QUEUE = ("QueueKey=default", "VpcId=vpc-0", "Subnets=subnet-0")
 
@@ -99,7 +99,9 @@ def test_the_error_line_names_an_unknown_option(name: str, tmp_path: Path) -> No
     assert "--nonsense" in one_line(ended)
 
 
-COMMANDS = "there is preflight, first-job, check-buildkite, uninstall (see mayfly --help)"
+COMMANDS = (
+    "there is preflight, first-job, check-aws, check-buildkite, uninstall (see mayfly --help)"
+)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_preflight_refuses_answers_that_a_deployment_would_refuse(
     assert says in one_line(in_this_process(capsys, "preflight", *words))
 
 
-@pytest.mark.parametrize("name", ["preflight", "uninstall"])
+@pytest.mark.parametrize("name", ["check-aws", "preflight", "uninstall"])
 @pytest.mark.parametrize(
     ("environment", "says"),
     [

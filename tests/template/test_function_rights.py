@@ -129,7 +129,9 @@ CASES = [
     ("dispatch", False, "ssm:GetParameters", f"{SSM}/buildkite/pipelines/deploy/key", {}),
     ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT),
     ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT | RETURNED),
-    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, {}),
+    # AWS states nowhere that a transaction's update has dynamodb:Attributes.
+    ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, {}),
+    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, RETURNED),
     ("dispatch", False, "dynamodb:GetItem", MAILBOX, REPORT),
     ("dispatch", True, "dynamodb:Query", f"{FLEET}/index/open", {}),
     ("dispatch", False, "dynamodb:Scan", FLEET, {}),

@@ -1,0 +1,1 @@
+"""`mayfly check-aws`: measures in a real account what no source of AWS states about IAM."""

@@ -1,0 +1,85 @@
+"""check-aws against two worlds: transactions that name their attributes to IAM, and that do not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from build.policies import Request, decide
+from mayfly_cli.check_aws.measuring import Measured, measure, report
+from mayfly_cli.ends import BrokenError
+
+TABLE = "mayfly-check-conditions"
+ARN = f"arn:aws:dynamodb:eu-1:123456789012:table/{TABLE}"
+
+
+@dataclass
+class World:
+    """IAM and DynamoDB, as far as the trials need them."""
+
+    transactions_name_attributes: bool = True
+    updates_name_attributes: bool = True
+    error: str = "AccessDeniedException"
+
+    def call(self, policy: str, operation: str, **request: Any) -> None:
+        action, context = self.translated(operation, request)
+        if not decide(Request(action, ARN, context), json.loads(policy)["Statement"]).allowed:
+            raise ClientError({"Error": {"Code": self.error, "Message": "no"}}, operation)
+
+    def translated(self, operation: str, request: Any) -> tuple[str, dict[str, Any]]:
+        match operation:
+            case "transact_write_items":
+                ((_, update),) = request["TransactItems"][0].items()
+                action, context = self.translated("update_item", update)
+                if not self.transactions_name_attributes:
+                    del context["dynamodb:Attributes"]
+                return action, context
+            case "update_item":
+                context = {"dynamodb:LeadingKeys": [request["Key"]["key"]["S"]]}
+                if self.updates_name_attributes:
+                    names = ["key", *request["ExpressionAttributeNames"].values()]
+                    context["dynamodb:Attributes"] = names
+                if "ReturnValues" in request:
+                    context["dynamodb:ReturnValues"] = request["ReturnValues"]
+                return "dynamodb:UpdateItem", context
+            case "batch_write_item":
+                ((kind, item),) = request["RequestItems"][TABLE][0].items()
+                names = list(item["Key" if kind == "DeleteRequest" else "Item"])
+                return "dynamodb:BatchWriteItem", {"dynamodb:Attributes": names}
+        asked = request["RequestItems"][TABLE].get("ProjectionExpression")
+        if asked is None:
+            return "dynamodb:BatchGetItem", {"dynamodb:Select": "ALL_ATTRIBUTES"}
+        context = {"dynamodb:Attributes": [asked], "dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
+        return "dynamodb:BatchGetItem", context
+
+
+def lines(world: World, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    status = report(measure(world, ARN, TABLE))
+    return status, capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(("names", "answer"), [(True, "yes"), (False, "no")])
+def test_mayfly_works_whether_or_not_transactions_name_their_attributes(
+    names: bool, answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, shown = lines(World(transactions_name_attributes=names), capsys)
+    assert (status, shown[-1]) == (0, "8 held, 0 broken, 1 known")
+    told = "known   an update inside a transaction names its attributes to IAM: "
+    assert f"{told}{answer} (no policy of Mayfly depends on it)" in shown
+
+
+def test_a_broken_expectation_is_named_with_its_harm(capsys: pytest.CaptureFixture[str]) -> None:
+    status, shown = lines(World(updates_name_attributes=False), capsys)
+    assert status == 1
+    told = "broken  an update names its attributes to IAM: no, no host can report"
+    assert any(each.startswith(told) for each in shown)
+
+
+def test_another_error_than_a_refusal_ends_the_measuring() -> None:
+    world = World(updates_name_attributes=False, error="ProvisionedThroughputExceededException")
+    with pytest.raises(BrokenError, match="ProvisionedThroughput"):
+        list[Measured](measure(world, ARN, TABLE))
