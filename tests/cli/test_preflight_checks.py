@@ -186,6 +186,7 @@ def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None
         ),
         ("agent archive", replace(GOOD, archive=None), "nothing is at", "AgentVersion"),
         ("agent archive", replace(GOOD, archive="f" * 64), "another SHA-256", "f" * 64),
+        ("account", replace(GOOD, region="cn-north-1"), "in China", "another partition"),
         ("rights", replace(GOOD, denied=("iam:CreateRole",)), "may not iam:CreateRole", "deploy"),
         (
             "rights",

@@ -132,6 +132,18 @@ def test_a_host_fails_if_the_script_parameter_names_no_script(
     assert_failed(world, reason, row=BOOTSTRAP_ROW)
 
 
+def test_a_refused_script_fails_the_host_at_once_and_names_a_missing_object(world: World) -> None:
+    """S3 answers 403 for a missing object to a role without ListBucket."""
+    world.add_script(Act(), "s3://scripts/ci/other.sh")
+    world.cloud.refused.add("object")
+    world.run()
+
+    reason = "S3 refused s3://scripts/ci/other.sh, which bootstrap/script names: there is no such"
+    assert_failed(world, reason, row=BOOTSTRAP_ROW)
+    assert "ScriptPrefix" in world.last_report["reason"]
+    assert world.clock.passed < 5
+
+
 def test_a_left_over_process_of_the_bootstrap_script_fails_the_host(world: World) -> None:
     stray = a_process(900, "crond-by-hand")
     world.add_script(Act(does=lambda _: world.machine.table.append(stray)))

@@ -152,6 +152,8 @@ CASES = [
     ("provision", False, RUN, INSTANCE, LAUNCH | {"ec2:InstanceType": "u7i-12tb.224xlarge"}),
     ("provision", True, RUN, f"{EC2}:subnet/subnet-1", {"ec2:LaunchTemplate": TEMPLATE}),
     ("provision", False, RUN, f"{EC2}:subnet/subnet-1", {}),
+    # This resource type has no condition key for the launch template.
+    ("provision", True, RUN, f"{EC2}:spot-instances-request/sir-1", {}),
     ("provision", True, RUN, TEMPLATE, OURS),
     ("provision", False, RUN, TEMPLATE, {}),
     ("provision", True, "ssm:GetParametersByPath", f"{SSM}/mayfly/acme/queues", {}),

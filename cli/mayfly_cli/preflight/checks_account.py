@@ -17,13 +17,22 @@ _LONGEST_ROLE = 64
 
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
     """Findings about the caller, rights, the stack, other names, and the sandbox role's name."""
-    yield ok("account", f"{seen.account} in {seen.region}, as {seen.caller}")
+    yield _account(seen)
     yield _rights(seen, of_templates())
     yield _stack(answers, seen)
     if not deployed(seen):
         yield _names(answers, seen)
     if answers.queue:
         yield _role_name(answers)
+
+
+def _account(seen: Snapshot) -> Finding:
+    detail = f"{seen.account} in {seen.region}, as {seen.caller}"
+    if seen.region.startswith("cn-"):
+        # EC2's service principal there is ec2.amazonaws.com.cn, and nobody has tried the templates.
+        detail += ": Mayfly does not support AWS's regions in China"
+        return wrong("account", detail, "take a region of another partition")
+    return ok("account", detail)
 
 
 def deployed(seen: Snapshot) -> bool:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mayfly_instance.aws import Missing
+from mayfly_instance.aws import Denied, Missing
 from mayfly_instance.context import Context
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.host import Host
@@ -35,8 +35,9 @@ class Script:
 def fetch(cloud: Cloud, credentials: Credentials, host: Host, limits: Limits) -> Script | None:
     """The queue's script; None without one.
 
-    Raises HostFailure for an invalid parameter, a missing object or an object that is no script,
-    else AwsError.
+    Raises HostFailure for an invalid parameter, a missing or refused object or an object that is no
+    script, else AwsError. A refused object is no AwsError, so nobody reads it again: the parameter
+    was read with the same credentials, so the role works already.
     """
     try:
         value = cloud.parameter(credentials, host.script_parameter)
@@ -50,6 +51,12 @@ def fetch(cloud: Cloud, credentials: Credentials, host: Host, limits: Limits) ->
         content = cloud.object(credentials, place.bucket, place.key)
     except Missing as error:
         raise HostFailure(f"bootstrap/script names {place.url}, which does not exist") from error
+    except Denied as error:
+        # Source: S3 API reference, GetObject: without ListBucket a missing key is 403, not 404.
+        raise HostFailure(
+            f"S3 refused {place.url}, which bootstrap/script names: there is no such object, or the"
+            f" queue's ScriptPrefix, a bucket policy or a KMS key does not allow it ({error})"
+        ) from error
     if not content.startswith(b"#!"):
         raise HostFailure(f"{place.url} does not begin with #!")
     seconds = limits.script if place.minutes is None else place.minutes * 60

@@ -147,7 +147,10 @@ class Roles(Protocol):
     """IAM, read-only."""
 
     def policies(self, role_arn: str) -> frozenset[str]:
-        """ARNs of the managed policies attached to a role. Raises NotFound."""
+        """ARNs of the managed policies attached to a role. Raises NotFound.
+
+        While AWS does not answer, an earlier answer of any age is returned.
+        """
 
 
 class Buildkite(Protocol):

@@ -45,8 +45,8 @@ def ec2() -> EC2Client:
 
 @cache
 def iam() -> IAMClient:
-    """The IAM client."""
-    return boto3.client("iam", config=_config())
+    """The IAM client. Launches wait for its answers, and an earlier answer replaces a late one."""
+    return boto3.client("iam", config=_config(read_timeout=2, attempts=2))
 
 
 @cache
