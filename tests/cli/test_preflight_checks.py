@@ -11,7 +11,7 @@ import pytest
 from mayfly_cli.findings import COLUMNS, Finding, Unknown, Verdict, table, tally
 from mayfly_cli.preflight.answers import Answers, read_answers
 from mayfly_cli.preflight.checks_instances import SPOT_ROLE
-from mayfly_cli.preflight.quotas import ON_DEMAND, SPOT, quota_of
+from mayfly_cli.preflight.quotas import ON_DEMAND, SPOT, markets, quota_of
 from mayfly_cli.preflight.snapshot import (
     Cluster,
     ClusterQueue,
@@ -296,3 +296,18 @@ def test_the_table_stays_within_its_columns_and_keeps_commands_whole() -> None:
     assert all(len(line) <= COLUMNS for line in lines if command not in line)
     assert f"    -> {command}" in lines
     assert tally(findings) == "1 ok, 1 wrong, 0 unknown"
+
+
+@pytest.mark.parametrize(
+    ("purchase", "both"),
+    [
+        ("spot", {SPOT}),
+        ("on-demand", {ON_DEMAND}),
+        ("spot-then-on-demand", {SPOT, ON_DEMAND}),
+        ("spot-first-attempt", {SPOT, ON_DEMAND}),
+    ],
+)
+def test_the_markets_of_a_purchase_are_those_that_it_may_buy_in(
+    purchase: str, both: set[str]
+) -> None:
+    assert set(markets(purchase)) == both

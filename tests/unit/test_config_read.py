@@ -37,6 +37,7 @@ VALID: dict[str, dict[str, Any]] = {
         "spot": "spot",
         "on-demand": "on-demand",
         "spot-then-on-demand": "spot-then-on-demand",
+        "spot-first-attempt": "spot-first-attempt",
     },
     "boot_minutes": {"1": 1, "20": 20, "120": 120},
     "tags": {"os=linux": {"os": "linux"}, "os=linux, gpu=a10": {"os": "linux", "gpu": "a10"}},

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from mayfly.config.queue import SPOT_FIRST_ATTEMPT
+
 ON_DEMAND = "on-demand"
 SPOT = "spot"
 _CODES = {
@@ -20,6 +22,8 @@ _STANDARD = frozenset("acdhimrtz")
 
 def markets(purchase: str) -> tuple[str, ...]:
     """The markets that a value of `launch/purchase` buys in."""
+    if purchase == SPOT_FIRST_ATTEMPT:
+        return SPOT, ON_DEMAND
     return tuple(market for market in (SPOT, ON_DEMAND) if market in purchase)
 
 

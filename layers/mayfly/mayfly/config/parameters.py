@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator
 
 from mayfly.config import values
 from mayfly.config.boots import BOOT_MINUTES, BOOT_MINUTES_OF_METAL
-from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
+from mayfly.config.queue import DEFAULT_TYPES, SPOT_FIRST_ATTEMPT, QueueConfig
 from mayfly.config.rules import Rule
 from mayfly_protocol.agent_settings import parse_agent_settings
 from mayfly_protocol.words import ROOT, Imds
@@ -105,11 +105,14 @@ class QueueParameters(BaseModel):
     ] = None
     purchase: Annotated[
         str,
-        PlainValidator(values.one_of("spot", "on-demand", "spot-then-on-demand")),
+        PlainValidator(
+            values.one_of("spot", "on-demand", "spot-then-on-demand", SPOT_FIRST_ATTEMPT)
+        ),
         Description(
             "launch/purchase",
             "how instances are bought",
-            "`spot`, `on-demand` or `spot-then-on-demand`",
+            "`spot`, `on-demand`, `spot-then-on-demand` or `spot-first-attempt` (as "
+            "`spot-then-on-demand`, but on demand for a job's later attempts and its retries)",
             "on-demand",
         ),
     ] = _DEFAULT.purchase

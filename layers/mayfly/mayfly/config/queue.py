@@ -34,6 +34,9 @@ class Script:
     version: int
 
 
+SPOT_FIRST_ATTEMPT = "spot-first-attempt"
+"""Value of `launch/purchase`: a job's later attempts and retries are bought on demand."""
+
 _LATER = ("boot_minutes",)
 """Fields added later. A record lacks such a field where it has its default, as held before."""
 
@@ -52,7 +55,7 @@ class QueueConfig:
     instance_types: tuple[str, ...] = DEFAULT_TYPES["x86_64"]
     """In order of preference, all of the queue's architecture."""
     purchase: str = "on-demand"
-    """`spot`, `on-demand` or `spot-then-on-demand`."""
+    """`spot`, `on-demand`, `spot-then-on-demand` or `spot-first-attempt`."""
     boot_minutes: int | None = None
     """Minutes until a host's first report; None for what is usual for the instance type."""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +77,11 @@ class QueueConfig:
     def restricted(self) -> bool:
         """Whether `dispatch` must read a job's environment before reserving the job."""
         return bool(self.rules) or self.repository_from is not None
+
+    @property
+    def reads_environments(self) -> bool:
+        """Whether `dispatch` reads the environments of new jobs, be it only to know retries."""
+        return self.restricted or self.purchase == SPOT_FIRST_ATTEMPT
 
     def to_json(self) -> str:
         """The stored form, for the queue's record; equal configurations give equal text."""

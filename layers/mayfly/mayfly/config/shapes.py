@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mayfly.config.queue import QueueConfig
+from mayfly.config.queue import SPOT_FIRST_ATTEMPT, QueueConfig
 from mayfly.config.tags import ARCHITECTURE_KEYS, ARCHITECTURE_NAMES, TYPE_KEYS
 from mayfly.records.model import Claim, Shape
+
+ON_DEMAND_ONLY = "on-demand-only"
+"""Purchase of a shape for later attempts and retries in a queue with `spot-first-attempt`.
+
+Its instances are told from those that `spot-then-on-demand` may have bought as spot.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +28,14 @@ class Mismatch:
     reason: str
 
 
-def shape_for(config: QueueConfig, rules: Sequence[str]) -> Shape | Mismatch:
+def shape_for(
+    config: QueueConfig, rules: Sequence[str], *, repeated: bool = False
+) -> Shape | Mismatch:
     """The shape that a job needs, or the job's first rule that this queue does not meet.
 
     A rule is `key=value`, or `key=*` or `key` for any value. A job may narrow the instance types
     of its queue by `instance-type=…`. A job without a queue rule matches: Buildkite lists the job
-    only in its cluster's default queue.
+    only in its cluster's default queue. `repeated` is for a later attempt or a retry.
     """
     types = config.instance_types
     offered = {"queue": config.queue, **config.tags}
@@ -46,14 +54,23 @@ def shape_for(config: QueueConfig, rules: Sequence[str]) -> Shape | Mismatch:
             return Mismatch(rule, f"the queue has no tag {key}")
         elif not wildcard and offered[key] != value:
             return Mismatch(rule, f"the queue offers {key}={offered[key]}")
-    return Shape(config.queue, config.architecture, types, config.purchase)
+    return Shape(config.queue, config.architecture, types, _purchase(config, repeated=repeated))
+
+
+def _purchase(config: QueueConfig, *, repeated: bool) -> str:
+    if config.purchase != SPOT_FIRST_ATTEMPT:
+        return config.purchase
+    return ON_DEMAND_ONLY if repeated else "spot-then-on-demand"
 
 
 def is_offered(config: QueueConfig, shape: Shape) -> bool:
     """Whether a job of the queue, as it is configured now, could need this shape."""
-    common = (config.queue, config.architecture, config.purchase)
-    return (shape.queue, shape.architecture, shape.purchase) == common and (
-        set(shape.instance_types) <= set(config.instance_types)
+    purchases = {_purchase(config, repeated=repeated) for repeated in (False, True)}
+    common = (config.queue, config.architecture)
+    return (
+        (shape.queue, shape.architecture) == common
+        and shape.purchase in purchases
+        and set(shape.instance_types) <= set(config.instance_types)
     )
 
 
@@ -66,13 +83,14 @@ def by_configuration(
     """
     found: list[Claim] = []
     mismatches: dict[str, Mismatch] = {}
-    known: dict[tuple[str, ...], Shape | Mismatch] = {}
+    known: dict[tuple[tuple[str, ...], bool], Shape | Mismatch] = {}
     for claim in claims:
         shape: Shape | Mismatch = claim.shape
         if claim.rules is not None:
-            if claim.rules not in known:
-                known[claim.rules] = shape_for(config, claim.rules)
-            shape = known[claim.rules]
+            need = claim.rules, claim.attempt > 1 or claim.retry > 0
+            if need not in known:
+                known[need] = shape_for(config, claim.rules, repeated=need[1])
+            shape = known[need]
         if isinstance(shape, Mismatch):
             mismatches[claim.job] = shape
         elif shape != claim.shape:
@@ -85,12 +103,13 @@ def serves(offered: Shape, wanted: Shape) -> bool:
     """Whether an instance of shape `offered` may run a job of shape `wanted`.
 
     Queue and architecture must be equal, and the job must accept every instance type of the
-    instance's shape. The purchase option does not matter to a job.
+    instance's shape. The purchase option does not matter to a job, but for ON_DEMAND_ONLY.
     """
     return (
         offered.queue == wanted.queue
         and offered.architecture == wanted.architecture
         and set(offered.instance_types) <= set(wanted.instance_types)
+        and (wanted.purchase != ON_DEMAND_ONLY or offered.purchase == ON_DEMAND_ONLY)
     )
 
 

@@ -197,10 +197,12 @@ def _with_candidate_facts(
     try:
         rest = _former(ports.fleet, [job for job in jobs if job not in asked])
         view = replace(view, former={**view.former, **rest})
-        return _with_environments(view, config, jobs, ports, outcome) if config.restricted else view
+        if config.reads_environments:
+            view = _with_environments(view, config, jobs, ports, outcome)
     except FAILURES as error:
         outcome.failed(f"new jobs of queue {config.queue}", error, fields(queues=[config.queue]))
         return replace(view, candidates=())
+    return view
 
 
 def _with_environments(

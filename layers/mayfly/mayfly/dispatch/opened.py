@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -106,7 +106,8 @@ class _Places:
 def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Claim]:
     """New claims for the candidates: waiting, or failed where the policy denies the job.
 
-    Candidates of a restricted queue without a known environment are omitted.
+    Candidates of a restricted queue without a known environment are omitted; elsewhere a job whose
+    environment is unknown counts as a first attempt.
     """
     for candidate in view.candidates:
         job = candidate.job.id
@@ -114,6 +115,7 @@ def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator
         if former is not None and (former.open or former.state.traits.agent is not Agent.NONE):
             continue  # index or list lags: the job has an open claim, or an agent had the job
         claim = _claim(candidate, config, former.version if former is not None else 0, now)
+        claim = _with_retry(claim, view.environments.get(job, {}), config)
         if not config.restricted:
             yield claim
         elif job in view.environments:
@@ -137,6 +139,14 @@ def _claim(candidate: Candidate, config: QueueConfig, version: int, now: datetim
         history=(Step(ClaimState.WAITING, now, "Buildkite lists the job"),),
         version=version,
     )
+
+
+def _with_retry(claim: Claim, environment: Mapping[str, str], config: QueueConfig) -> Claim:
+    """The claim with the number of its job's retries, and the shape that a retry needs."""
+    count = environment.get("BUILDKITE_RETRY_COUNT", "")
+    retry = int(count) if count.isascii() and count.isdigit() and len(count) < 6 else 0
+    (claim,), _ = by_configuration([replace(claim, retry=retry)], config)
+    return claim
 
 
 def _under_policy(claim: Claim, view: QueueView, config: QueueConfig, now: datetime) -> Claim:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig
+from mayfly.config.shapes import by_configuration
 from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
 from mayfly.dispatch.bound import (
     RESERVATION,
@@ -63,6 +64,9 @@ def serve(view: QueueView, config: QueueConfig, applier: Applier) -> tuple[Claim
     now = applier.now
     writes = list(settle(view, config, now))
     settled = claims_after(view.claims, writes, applier.settle(writes))
+    if writes:
+        # A retry may need another shape than the attempt before.
+        settled, _ = by_configuration(settled, config)
     opened = applier.open(tuple(open_claims(view, config, now)))
     claims = (*settled, *opened)
     matched = without_mismatches(claims, view)

@@ -96,7 +96,10 @@ class QueueView:
     former: Mapping[str, Claim] = field(default_factory=dict)
     """By job: former claims of candidates, which a new claim of the job replaces."""
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By job, for candidates of a restricted queue; a candidate that is missing is not opened."""
+    """By job, for candidates of a queue that reads environments.
+
+    A candidate of a restricted queue that is missing is not opened.
+    """
     repositories: Mapping[str, str] = field(default_factory=dict)
     """By job: the repository that its pipeline must have; a job without a parameter is omitted."""
     agent_endpoint: str = ""

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from mayfly.config.boots import boot_minutes, brake_for
 from mayfly.config.infra import Infra
-from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import by_configuration, serves, shape_for
+from mayfly.config.queue import SPOT_FIRST_ATTEMPT, QueueConfig
+from mayfly.config.shapes import ON_DEMAND_ONLY, by_configuration, serves, shape_for
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.settlement import overdue
@@ -285,7 +285,9 @@ def _slots(launch: Launch, infra: Infra, config: QueueConfig) -> Iterator[Instan
 
 
 def _market(config: QueueConfig, ledger: Ledger, shape: Shape, now: datetime) -> str:
-    if config.purchase != "spot-then-on-demand":
+    if shape.purchase == ON_DEMAND_ONLY:
+        return "on-demand"
+    if config.purchase not in {"spot-then-on-demand", SPOT_FIRST_ATTEMPT}:
         return config.purchase
     dry = ledger.spot_dry_until.get(str(shape))
     return "on-demand" if dry is not None and now < dry else "spot"

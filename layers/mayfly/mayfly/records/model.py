@@ -76,6 +76,8 @@ class Claim:
     rules: tuple[str, ...] | None = None
     """The job's agent query rules. None in a row without them: such a claim keeps its shape."""
     attempt: int = 1
+    retry: int = 0
+    """How often the job was retried at Buildkite before; 0 where that was not read."""
     priority: int = 0
     pipeline: str = ""
     build: int = 0
