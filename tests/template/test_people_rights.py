@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
 
+from build.blocks import ROOT
 from build.policies import Request, Statement, decide
 from mayfly_cli.templates.resolution import ACCOUNT, REGION
 
@@ -72,3 +75,91 @@ def test_people_may_read_the_whole_configuration(control: Resources, who: str) -
     for resource in ("/mayfly/acme", "/mayfly/acme/queues/linux/policy/rules/deploy"):
         request = Request("ssm:GetParametersByPath", TREE + resource)
         assert decide(request, statements(control, who)).allowed
+
+
+EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
+TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
+OURS = {"aws:ResourceTag/mayfly-stack": "acme"}
+DEFAULT_POOL = f"{TREE}/mayfly/acme/queues/default/pool/hot"
+# Commands of the pages for operators, as IAM sees them on the stack "acme".
+COMMANDS = {
+    "ec2 describe-instances": Request("ec2:DescribeInstances", "*"),
+    "ec2 get-console-output": Request("ec2:GetConsoleOutput", f"{EC2}:instance/i-1", OURS),
+    "logs describe-log-streams": Request(
+        "logs:DescribeLogStreams", f"{LOGS}:/mayfly/acme/last-words:log-stream:"
+    ),
+    "logs get-log-events": Request(
+        "logs:GetLogEvents", f"{LOGS}:/mayfly/acme/last-words:log-stream:i-1"
+    ),
+    "ssm put-parameter": Request("ssm:PutParameter", DEFAULT_POOL),
+}
+# Steps of a deployer on the same pages.
+OF_A_DEPLOYER = {
+    "cloudformation deploy",
+    "iam create-service-linked-role",
+    "ssm put-parameter --type SecureString",
+}
+
+
+def commands(page: str) -> set[str]:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    found = re.findall(r"aws ([a-z0-9-]+) ([a-z-]+)( --type SecureString)?", text)
+    return {f"{service} {operation}{secure}" for service, operation, secure in found}
+
+
+def test_operators_may_run_every_command_of_their_pages(control: Resources) -> None:
+    used = commands("operating.md") | commands("first-day.md")
+    assert used - OF_A_DEPLOYER == set(COMMANDS)
+    for command, request in COMMANDS.items():
+        assert decide(request, statements(control, "Operators")).allowed, command
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        ("dynamodb:GetItem", f"{TABLE}/acme-fleet", {}),
+        ("dynamodb:Query", f"{TABLE}/acme-fleet/index/open", {}),
+        ("logs:FilterLogEvents", f"{LOGS}:/aws/lambda/acme-dispatch:log-stream:", {}),
+        ("logs:StartQuery", f"{LOGS}:/aws/lambda/acme-provision:log-stream:", {}),
+        ("logs:GetQueryResults", "*", {}),
+        ("cloudwatch:DescribeAlarms", "*", {}),
+        ("cloudwatch:GetMetricData", "*", {}),
+        ("ec2:TerminateInstances", f"{EC2}:instance/i-1", OURS),
+    ],
+)
+def test_operators_may_read_what_their_pages_send_them_to(
+    control: Resources, action: str, resource: str, context: dict[str, Any]
+) -> None:
+    request = Request(action, resource, context)
+    assert decide(request, statements(control, "Operators")).allowed
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        ("dynamodb:GetItem", f"{TABLE}/acme-mailbox", {}),
+        ("dynamodb:PutItem", f"{TABLE}/acme-fleet", {}),
+        ("dynamodb:Scan", f"{TABLE}/other-fleet", {}),
+        ("logs:GetLogEvents", f"{LOGS}:/aws/lambda/other-dispatch:log-stream:x", {}),
+        ("logs:DeleteLogGroup", f"{LOGS}:/mayfly/acme/last-words", {}),
+        ("ec2:TerminateInstances", f"{EC2}:instance/i-1", {}),
+        ("ec2:GetConsoleOutput", f"{EC2}:instance/i-1", {"aws:ResourceTag/mayfly-stack": "o"}),
+        ("ec2:RunInstances", f"{EC2}:instance/i-1", OURS),
+        ("lambda:InvokeFunction", "*", {}),
+    ],
+)
+def test_operators_may_neither_read_tokens_nor_touch_other_stacks(
+    control: Resources, action: str, resource: str, context: dict[str, Any]
+) -> None:
+    request = Request(action, resource, context)
+    assert not decide(request, statements(control, "Operators")).allowed
+
+
+@pytest.mark.parametrize("who", ["Operators", "SecurityOwners"])
+def test_a_policy_of_people_fits_into_a_managed_policy(control: Resources, who: str) -> None:
+    """IAM allows 6,144 characters; names may be longer than the test's: stack 51, region 14."""
+    policy = control[f"{who}Policy"]["Properties"]["PolicyDocument"]
+    text = json.dumps(policy, separators=(",", ":"))
+    grown = text.replace("acme", "a" * 51).replace(REGION, "r" * 14).replace("arn:aws:", "a" * 15)
+    assert len(grown) <= 6144
