@@ -85,6 +85,8 @@ def _deadlines(
 
 
 def _minutes(limit: timedelta) -> str:
+    if limit < timedelta(minutes=1):
+        return f"{limit.total_seconds():g} s"
     return f"{limit / timedelta(minutes=1):g} min"
 
 

@@ -17,6 +17,7 @@ from mayfly.events import Nudged, SpotWarning, StateChanged, parse
 from mayfly.observe import Context
 from mayfly.provision.loop import provision_until_quiet
 from mayfly.reap import tick as reaping
+from mayfly.reap.loop import reap_and_look_again
 from mayfly.sandbox.loop import sandbox_while_open
 from mayfly.settings import DispatchSettings
 from mayfly.tick.edge import Edge
@@ -59,7 +60,7 @@ def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Make one tick: for all instances or the event's instance, none for a foreign instance."""
+    """Tick for all instances, or for the event's instance; a foreign instance is ignored."""
     ports, edge = wiring.reap(), _edge(context)
     match parse(event):
         case SpotWarning(instance_id=instance_id, until=until):
@@ -67,7 +68,7 @@ def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         case StateChanged() as change:
             return _report(reaping.on_state_change(ports, change, edge))
         case _:
-            return _report(reaping.tick(ports, edge))
+            return _report(reap_and_look_again(ports, edge))
 
 
 def utc_now() -> datetime:

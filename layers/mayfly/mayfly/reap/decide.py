@@ -74,6 +74,21 @@ def decide(view: ReapView, now: datetime) -> Decision:
     return Decision(needed, tuple(rest), tuple(owed(view, now)))
 
 
+def awaited(view: ReapView, now: datetime) -> Mapping[str, datetime]:
+    """By EC2 id: when each host is overdue that has a job and has not reported its agent yet.
+
+    Hosts that are overdue already are omitted: this tick's decision condemns them.
+    """
+    found = {}
+    for instance in view.instances:
+        report = view.reports.get(instance.sandbox_row or "")
+        limit = _limit(instance, report)
+        waits = instance.state.traits.awaits_acceptance and not _runs_agent(report)
+        if instance.instance_id and waits and limit is not None and now - instance.since <= limit:
+            found[instance.instance_id] = instance.since + limit + timedelta(seconds=1)
+    return found
+
+
 def terminations(taken: Iterable[Steps]) -> Iterator[TerminateInstances]:
     """One action for all instances to terminate; none when there are none.
 
@@ -264,18 +279,22 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
         return "the instance was stopped from outside"
     finished = view.finished.get(instance.key)
     if finished is not None and now - finished.since > AFTER_JOB:
-        over = f"its job ended more than {_in_minutes(AFTER_JOB)} ago ({finished.reason})"
+        over = f"its job ended more than {_in_words(AFTER_JOB)} ago ({finished.reason})"
         return f"{over}, and the instance has neither reported nor ended"
     limit = _limit(instance, report)
     if limit is not None and now - instance.since > limit:
-        limited = f"longer than {_in_minutes(limit)}{_parameter(instance)}"
+        limited = f"longer than {_in_words(limit)}{_note(instance)}"
         return f"the instance was {instance.state} for {limited}"
     return ""
 
 
+def _runs_agent(report: Report | None) -> bool:
+    return report is not None and report.phase is Phase.RUNNING
+
+
 def _limit(instance: Instance, report: Report | None) -> timedelta | None:
     state = instance.state
-    if state.traits.awaits_acceptance and report is not None and report.phase is Phase.RUNNING:
+    if state.traits.awaits_acceptance and _runs_agent(report):
         # The host reports a running agent, but Buildkite has not confirmed it: a running job must
         # not die for that. A host that reports falsely gets no more time than a job.
         state = _S.RUNNING
@@ -293,14 +312,18 @@ def _limit(instance: Instance, report: Report | None) -> timedelta | None:
             return limit + timedelta(minutes=instance.max_minutes)
 
 
-def _parameter(instance: Instance) -> str:
-    """The parameter by which operators change the limit; empty where there is none."""
-    is_booting = instance.state.traits.allowance is Allowance.BOOT
-    return " (launch/boot-minutes)" if is_booting else ""
+def _note(instance: Instance) -> str:
+    """What to know of a limit: its parameter, or what did not come. Empty for other limits."""
+    if instance.state.traits.allowance is Allowance.BOOT:
+        return " (launch/boot-minutes)"
+    if instance.state.traits.awaits_acceptance:
+        return ", and its host has not reported that the agent runs"
+    return ""
 
 
-def _in_minutes(limit: timedelta) -> str:
-    return f"{int(limit.total_seconds() // 60)} minutes"
+def _in_words(limit: timedelta) -> str:
+    seconds = int(limit.total_seconds())
+    return f"{seconds // 60} minutes" if seconds >= 60 else f"{seconds} seconds"
 
 
 def _may_terminate(instance: Instance, view: ReapView, now: datetime) -> bool:

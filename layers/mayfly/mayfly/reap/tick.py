@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mayfly.events import StateChanged
 from mayfly.reap.apply import Applier
-from mayfly.reap.decide import decide, warn
+from mayfly.reap.decide import awaited, decide, warn
 from mayfly.reap.gather import gather, gather_one, read_reports
 from mayfly.reap.ports import ReapPorts
 from mayfly.reap.view import ReapView
@@ -27,10 +27,34 @@ _TRIES = 3
 
 def tick(ports: ReapPorts, edge: Edge) -> Outcome:
     """Gather, decide and apply for all instances, until the edge's `stop_at`."""
-    outcome, now = Outcome(), edge.clock()
-    with outcome.noting("records and instances"):
-        _carry_out(gather(ports), Applier(ports, outcome, now, edge))
+    outcome = Outcome()
+    tick_all(ports, edge, outcome)
     return outcome
+
+
+def tick_all(ports: ReapPorts, edge: Edge, outcome: Outcome) -> Mapping[str, datetime]:
+    """One tick as of `tick`; its outcome is added to `outcome`.
+
+    Returns by EC2 id when each host is overdue that has not taken its job yet (see `awaited`).
+    """
+    found: dict[str, datetime] = {}
+    with outcome.noting("records and instances"):
+        view, now = gather(ports), edge.clock()
+        _carry_out(view, Applier(ports, outcome, now, edge))
+        found.update(awaited(view, now))
+    return found
+
+
+def on_overdue(ports: ReapPorts, instance_id: str, edge: Edge) -> Outcome:
+    """Decide about one instance with a job that it has not taken; others are ignored."""
+
+    def act(outcome: Outcome) -> None:
+        instance = ports.fleet.instance_of(instance_id)
+        if instance is not None and instance.state.traits.awaits_acceptance:
+            view = gather_one(ports, instance, read_reports(ports.mailbox, [instance]))
+            _carry_out(view, Applier(ports, outcome, edge.clock(), edge))
+
+    return _retry_lost_races(f"the job of {instance_id}", instance_id, act)
 
 
 def _carry_out(view: ReapView, applier: Applier) -> None:

@@ -289,7 +289,9 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
                 _S.RUNNING: "Buildkite says that the instance's agent has accepted the job",
                 **_EARLY_END,
             },
-            deadline=timedelta(minutes=3),
+            # A host reads its row ten times a second, and reports its agent moments later. Longest
+            # steps between: 10 s for the second gate, seconds for rules and the agent's start.
+            deadline=timedelta(seconds=45),
             allowance=Allowance.NONE,
             supply=Supply.NONE,
             awaits_launch=False,
