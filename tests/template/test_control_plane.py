@@ -19,6 +19,7 @@ COMMON = {
 }
 MAILBOX = {"MAYFLY_MAILBOX_TABLE": "acme-mailbox"}
 NUDGES = {"MAYFLY_NUDGE_QUEUE_URL": "NudgeQueue"}
+REAP_NUDGES = {"MAYFLY_REAP_QUEUE_URL": "ReapQueue"}
 OWN_VARIABLES = {
     "dispatch": {
         "MAYFLY_ACCOUNT": ACCOUNT,
@@ -27,8 +28,8 @@ OWN_VARIABLES = {
         **MAILBOX,
         **NUDGES,
     },
-    "provision": {},
-    "sandbox": MAILBOX | NUDGES,
+    "provision": REAP_NUDGES,
+    "sandbox": MAILBOX | NUDGES | REAP_NUDGES,
     "reap": {"MAYFLY_LAST_WORDS_GROUP": "/mayfly/acme/last-words", **MAILBOX, **NUDGES},
 }
 TIMEOUTS = {"dispatch": 90, "provision": 60, "sandbox": 75, "reap": 60}
@@ -166,6 +167,7 @@ def test_stream_events_are_retried_briefly_then_go_to_the_dead_letter_queue(
     assert mapping["MaximumRecordAgeInSeconds"] == 60
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(":DeadLetters")
     assert control["ProvisionFunctionNudge"]["Properties"]["EventSourceArn"].endswith("NudgeQueue")
+    assert control["ReapFunctionNudge"]["Properties"]["EventSourceArn"].endswith("ReapQueue")
 
 
 def test_the_bundle_parameter_names_the_layer(control: Resources) -> None:

@@ -22,7 +22,7 @@ ACTIONS = {
     | RECORDS
     | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"}
     | {"ssm:GetParametersByPath"}
-    | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+    | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}
     | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:DescribeSubnets"}
     | {"ec2:RunInstances"}
     | {"iam:ListAttachedRolePolicies", "iam:PassRole"}
@@ -37,6 +37,7 @@ ACTIONS = {
     "reap": LOG
     | RECORDS
     | {"dynamodb:DeleteItem", "dynamodb:UpdateItem", "sqs:SendMessage"}
+    | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
     | {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "ec2:DescribeInstances"}
     | {"ec2:GetConsoleOutput", "ec2:TerminateInstances"},
 }

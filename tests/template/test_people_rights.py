@@ -27,6 +27,7 @@ OPERATORS = (
     "limits/max-launches-per-minute",
     "paused",
     "pool/hot",
+    "pool/grace-minutes",
     "pool/max-idle-hours",
     "tags",
 )

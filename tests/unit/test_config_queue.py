@@ -20,6 +20,7 @@ FULL = QueueConfig(
     queue="deploy",
     hot=3,
     max_idle=timedelta(minutes=90),
+    grace=timedelta(minutes=2),
     max_instances=7,
     max_launches_per_minute=8,
     architecture="arm64",
@@ -69,7 +70,7 @@ def test_equal_configurations_have_equal_stored_forms() -> None:
     assert one.to_json() == other.to_json()
 
 
-LATER = {"boot_minutes": None}
+LATER = {"boot_minutes": None, "grace": timedelta(minutes=5)}
 """Fields that came after records were stored, and what held before."""
 
 

@@ -40,6 +40,7 @@ VALID: dict[str, dict[str, Any]] = {
         "spot-first-attempt": "spot-first-attempt",
     },
     "boot_minutes": {"1": 1, "20": 20, "120": 120},
+    "grace": {"0": timedelta(0), "5": timedelta(minutes=5), "60": timedelta(hours=1)},
     "tags": {"os=linux": {"os": "linux"}, "os=linux, gpu=a10": {"os": "linux", "gpu": "a10"}},
     "max_minutes": {"1": 1, "10080": 10080},
     "attempts": {"1": 1, "10": 10},
@@ -74,6 +75,7 @@ INVALID: dict[str, list[str]] = {
     ],
     "purchase": ["Spot", "ondemand", "on-demand,spot", ""],
     "boot_minutes": [*COUNTS, "0", "121"],
+    "grace": [*COUNTS, "61"],
     "tags": [
         *("linux", "os=", "=linux", "queue=other", "arch=arm64", "instance-type=m5.large"),
         *("aws:instance-id=i-1", "os=linux,os=mac", "os=*", "a b=c"),

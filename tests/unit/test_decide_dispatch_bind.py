@@ -90,10 +90,12 @@ def test_a_reservation_is_renewed_each_minute_until_the_job_is_accepted(
     assert reserved(decided(a_view(claims=(claim,)))) == (["job-1"] if due else [])
 
 
-def test_a_claim_that_ends_in_this_tick_is_not_reserved_again() -> None:
+def test_a_claim_that_ends_in_this_tick_is_not_reserved_again_and_its_instance_may_be_spare() -> (
+    None
+):
     due = a_claim(reserved_until=later(1))
     actions = decided(a_view(claims=(due,), states={"job-1": "canceled"}))
-    assert kinds(actions) == [WriteRecords]
+    assert kinds(actions) == [WriteRecords, NudgeProvision]
 
 
 def test_a_failed_attempt_waits_again_with_its_new_version_and_asks_for_an_instance() -> None:

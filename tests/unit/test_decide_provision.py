@@ -11,13 +11,10 @@ import pytest
 
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
-from mayfly.provision.decide import (
-    LAUNCH_AT_ONCE,
-    ProvisionView,
-    decide,
-)
+from mayfly.provision.decide import LAUNCH_AT_ONCE, decide
 from mayfly.provision.gather import SUPPLY
 from mayfly.provision.settlement import overdue
+from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim, Instance, Ledger, Pinned, Shape, launch_id
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from mayfly.tick.actions import WriteRecords
@@ -311,6 +308,6 @@ def test_an_overdue_open_launch_is_adopted_and_not_sent() -> None:
 
 def test_idle_instances_of_a_refused_queue_are_condemned() -> None:
     view = a_view(instances=of(S.READY, since=ago(6)), refused="shared")
-    (write,) = decided(view)
+    (write, _) = decided(view)
     assert isinstance(write, WriteRecords)
     assert saves(write)["Instance"].state is S.CONDEMNED

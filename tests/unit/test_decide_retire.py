@@ -10,10 +10,13 @@ import pytest
 
 from mayfly.config.queue import QueueConfig
 from mayfly.provision.actions import ProvisionAction, RecordLaunch
-from mayfly.provision.decide import OVERDUE, ProvisionView, decide
+from mayfly.provision.decide import decide
+from mayfly.provision.retire import OVERDUE
+from mayfly.provision.view import ProvisionView
+from mayfly.records.changes import Save
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
-from mayfly.tick.actions import WriteRecords
+from mayfly.tick.actions import NudgeReap, WriteRecords
 from tests.unit.builders import (
     NOW,
     SHAPE,
@@ -25,6 +28,7 @@ from tests.unit.builders import (
     a_ledger,
     ago,
     an_instance,
+    assigned,
     saves,
 )
 from tests.unit.published import infra
@@ -72,9 +76,13 @@ class Idle:
     config: dict[str, Any] = field(default_factory=dict)
 
 
+NO_GRACE = {"grace": timedelta(0)}
 IDLE = [
-    Idle("a surplus instance stays for five minutes", (ready(0, 5),), []),
-    Idle("a surplus instance is condemned after five minutes", (ready(0, 5.1),), [0]),
+    Idle("a surplus instance stays for five minutes", (ready(0, 4.9),), []),
+    Idle("a surplus instance is condemned after five minutes", (ready(0, 5),), [0]),
+    Idle("the grace is a parameter", (ready(0, 2),), [0], config={"grace": timedelta(minutes=2)}),
+    Idle("without grace a surplus instance is condemned at once", (ready(0),), [0], 0, NO_GRACE),
+    Idle("a job needs an instance also without grace", (ready(0),), [], 1, NO_GRACE),
     Idle("an instance that a waiting job can use stays", (ready(0, 60),), [], 1),
     Idle("an instance that the pool needs stays", (ready(0, 60),), [], config={"hot": 1}),
     Idle(
@@ -115,10 +123,89 @@ def test_which_idle_instances_are_condemned(row: Idle) -> None:
     assert condemned(decide(view, a_config(**row.config), NOW)) == row.condemned
 
 
-@pytest.mark.parametrize("state", [s for s in S if s is not S.READY])
-def test_only_idle_instances_are_retired(state: InstanceState) -> None:
+ON_THE_WAY = [S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING]
+
+
+@pytest.mark.parametrize("state", [s for s in S if s not in {S.READY, *ON_THE_WAY}])
+def test_only_instances_that_are_idle_or_coming_are_retired(state: InstanceState) -> None:
     one = an_instance(state, since=ago(9999), spec=OLD)
     assert condemned(decide(a_view(one), a_config(), NOW)) == []
+
+
+# -- instances that are still coming ---------------------------------------------------------------
+
+
+def coming(
+    number: int, seconds: float = 60, state: InstanceState = S.BOOTING, **changes: Any
+) -> Instance:
+    """An instance that was launched these seconds ago."""
+    return an_instance(state, number, created=ago(seconds=seconds), **changes)
+
+
+@pytest.mark.parametrize("state", ON_THE_WAY)
+def test_an_instance_that_no_job_needs_is_retired_before_it_is_ready(state: InstanceState) -> None:
+    (write, nudge) = decide(a_view(coming(0, state=state)), a_config(), NOW)
+    retired = saves(write)["Instance"]
+    assert (retired.state, retired.retired) == (S.CONDEMNED, True)
+    assert retired.reason == "neither a job nor pool/hot needs the instance"
+    assert isinstance(nudge, NudgeReap)
+
+
+def test_the_retirement_of_a_boot_counts_as_no_failure() -> None:
+    (write, _) = decide(a_view(coming(0)), a_config(), NOW)
+    assert isinstance(write, WriteRecords)
+    assert [type(change) for change in write.changes] == [Save]
+
+
+COMING = [
+    Idle("the youngest go first", (coming(0, 90), coming(1, 60), coming(2, 30)), [2, 1], 1),
+    Idle("what waiting jobs need stays", (coming(0), coming(1)), [], 2),
+    Idle("what the pool needs stays", (coming(0), coming(1)), [], 1, {"hot": 1}),
+    Idle("ready instances serve first", (coming(0), ready(1)), [0], 1),
+    Idle("a launch of this moment stays: the index may lag", (coming(0, 14),), []),
+    Idle("a launch of 15 seconds ago goes", (coming(0, 15),), [0]),
+    Idle("a paused queue keeps what a waiting job needs", (coming(0),), [], 1, {"paused": True}),
+    Idle("a paused queue builds no pool", (coming(0),), [0], config={"paused": True, "hot": 1}),
+    Idle(
+        "successors of outdated instances stay",
+        (ready(0, 0, OLD), ready(1, 0, OLD), coming(2), coming(3)),
+        [],
+        config={"hot": 2},
+    ),
+    Idle(
+        "a third successor goes",
+        (ready(0, 0, OLD), ready(1, 0, OLD), coming(2, 90), coming(3, 90), coming(4)),
+        [4],
+        config={"hot": 2},
+    ),
+]
+
+
+@pytest.mark.parametrize("row", COMING, ids=lambda row: row.story)
+def test_which_coming_instances_are_condemned(row: Idle) -> None:
+    view = a_view(*row.instances, waiting=row.waiting)
+    assert condemned(decide(view, a_config(**row.config), NOW)) == row.condemned
+
+
+def test_as_many_coming_instances_stay_as_jobs_came_lately() -> None:
+    view = a_view(*(coming(n, 90 - n) for n in range(4)), arrived=(assigned("a"), assigned("b")))
+    assert condemned(decide(view, a_config(), NOW)) == [3, 2]
+
+
+def test_a_coming_instance_stays_for_a_waiting_job_that_accepts_its_type_among_others() -> None:
+    narrow = replace(SHAPE, instance_types=(TYPES[0],))
+    view = a_view(coming(0, shape=narrow), waiting=1)
+    assert condemned(decide(view, a_config(), NOW)) == []
+    view = replace(a_view(coming(0)), waiting=(a_claim(shape=narrow),))
+    assert condemned(decide(view, a_config(), NOW)) == [0]
+
+
+def test_a_full_queue_keeps_no_spare_instance_while_jobs_of_another_shape_wait() -> None:
+    other = replace(SHAPE, instance_types=("m5.large",))
+    view = a_view(ready(0, 1), coming(1), arrived=(assigned("a"), assigned("b")))
+    full = replace(view, waiting=(a_claim(shape=other),))
+    assert condemned(decide(full, a_config(max_instances=3), NOW)) == []
+    assert condemned(decide(full, a_config(max_instances=2), NOW)) == [1, 0]
 
 
 def test_an_idle_instance_of_another_shape_is_condemned() -> None:
@@ -127,7 +214,7 @@ def test_an_idle_instance_of_another_shape_is_condemned() -> None:
 
 
 def test_a_retired_instance_keeps_the_reason() -> None:
-    writes = decide(a_view(ready(0, 9), ready(1, 9, OLD)), a_config(), NOW)
+    *writes, _ = decide(a_view(ready(0, 9), ready(1, 9, OLD)), a_config(), NOW)
     reasons = {saves(w)["Instance"].key.number: saves(w)["Instance"].reason for w in writes}
     assert reasons == {
         0: "neither a job nor pool/hot needs the instance",

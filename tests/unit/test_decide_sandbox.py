@@ -19,7 +19,7 @@ from mayfly.sandbox.decide import (
     imminent,
     wants_associations,
 )
-from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly_protocol.report import Report
 from tests.unit.builders import (
     BOOTSTRAP,
@@ -55,7 +55,7 @@ class Case:
     shown: tuple[Association, ...] | None = None
     """Associations in EC2's answer; None: not asked, or not answered."""
     then: list[str] = field(default_factory=list)
-    """Actions in order: states that are written, `replace` for the call, `nudge`."""
+    """Actions in order: states that are written, `replace` for the call, `reap` and `nudge`."""
 
 
 CASES = [
@@ -137,51 +137,61 @@ CASES = [
         ["swapping", "ready"],
     ),
     Case("proof without set-up does not count", S.BOOTING, {B: BOOTING, X: PROOF}, (NEW,)),
-    Case("a foreign profile condemns", S.SWAPPING, {X: PROOF}, (FOREIGN,), ["condemned", "nudge"]),
+    Case(
+        "a foreign profile condemns",
+        S.SWAPPING,
+        {X: PROOF},
+        (FOREIGN,),
+        ["condemned", "reap", "nudge"],
+    ),
     Case(
         "a foreign profile beside the sandbox profile condemns",
         S.SWAPPING,
         {X: PROOF},
         (NEW, FOREIGN),
-        ["condemned", "nudge"],
+        ["condemned", "reap", "nudge"],
     ),
     Case(
         "a foreign profile right after set-up condemns",
         S.BOOTING,
         {B: SET_UP},
         (FOREIGN,),
-        ["swapping", "condemned", "nudge"],
+        ["swapping", "condemned", "reap", "nudge"],
     ),
     Case(
         "a booting host that gives up is condemned",
         S.BOOTING,
         {B: FAILED},
         None,
-        ["condemned", "nudge"],
+        ["condemned", "reap", "nudge"],
     ),
     Case(
         "a launching host that gives up is condemned",
         S.LAUNCHING,
         {B: FAILED},
         None,
-        ["condemned", "nudge"],
+        ["condemned", "reap", "nudge"],
     ),
     Case(
         "a host that gives up after the swap is condemned",
         S.SWAPPING,
         {B: SET_UP, X: FAILED},
         (NEW,),
-        ["condemned", "nudge"],
+        ["condemned", "reap", "nudge"],
     ),
     Case(
-        "a failed host gets no replacement", S.SWAPPING, {X: FAILED}, (OLD,), ["condemned", "nudge"]
+        "a failed host gets no replacement",
+        S.SWAPPING,
+        {X: FAILED},
+        (OLD,),
+        ["condemned", "reap", "nudge"],
     ),
     Case(
         "a failed host with proof is condemned",
         S.SWAPPING,
         {B: FAILED, X: PROOF},
         (NEW,),
-        ["condemned", "nudge"],
+        ["condemned", "reap", "nudge"],
     ),
 ]
 
@@ -198,6 +208,8 @@ def step_of(action: SandboxAction) -> str:
             return "".join([*before, "replace"])
         case WriteRecords():
             return str(saves(action)["Instance"].state)
+        case NudgeReap():
+            return "reap"
         case NudgeProvision():
             return "nudge"
 
@@ -233,9 +245,9 @@ def test_the_bootstrap_association_is_replaced() -> None:
 
 def test_a_condemned_host_has_the_reported_reason_or_a_stated_one() -> None:
     silent = a_report("failed", reason="")
-    (write, _) = decide(view_of(Case("", S.BOOTING, {B: silent})), NOW)
+    (write, *_) = decide(view_of(Case("", S.BOOTING, {B: silent})), NOW)
     assert saves(write)["Instance"].reason == "the host gave up without a reason"
-    (write, _) = decide(view_of(Case("", S.BOOTING, {B: FAILED})), NOW)
+    (write, *_) = decide(view_of(Case("", S.BOOTING, {B: FAILED})), NOW)
     assert saves(write)["Instance"].reason == "no space left on device"
 
 
@@ -243,7 +255,12 @@ def test_a_failed_host_does_not_delay_another_host() -> None:
     first, second = an_instance(S.SWAPPING, 0), an_instance(S.SWAPPING, 1)
     reports = {X: FAILED, f"{SANDBOX_ID}:{ec2_id(1)}": a_report("sandboxed", "boot-1")}
     view = SandboxView((first, second), reports, {ec2_id(1): (shown(number=1),)})
-    assert [step_of(action) for action in decide(view, NOW)] == ["condemned", "ready", "nudge"]
+    assert [step_of(action) for action in decide(view, NOW)] == [
+        "condemned",
+        "ready",
+        "reap",
+        "nudge",
+    ]
 
 
 def wants_answer_and_tick(instance: Instance, reports: dict[str, Report]) -> tuple[bool, bool]:
@@ -303,4 +320,4 @@ def test_a_sandbox_profile_other_than_the_pinned_one_condemns() -> None:
     other = replace(an_instance().pinned, sandbox_profile=SANDBOX + "-of-another-launch")
     instance = an_instance(S.SWAPPING, pinned=other)
     view = SandboxView((instance,), {X: PROOF}, {ec2_id(): (NEW,)})
-    assert [step_of(action) for action in decide(view, NOW)] == ["condemned", "nudge"]
+    assert [step_of(action) for action in decide(view, NOW)] == ["condemned", "reap", "nudge"]

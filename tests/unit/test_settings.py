@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from mayfly.errors import Misconfigured
 from mayfly.settings import (
     DispatchSettings,
+    ProvisionSettings,
     ReapSettings,
     SandboxSettings,
     Settings,
@@ -21,7 +22,7 @@ TEMPLATE = read_template(Path(__file__).parents[2] / "template.yaml")
 BY_LAMBDA = {"AWS_REGION"}
 FUNCTIONS = {
     "DispatchFunction": DispatchSettings,
-    "ProvisionFunction": Settings,
+    "ProvisionFunction": ProvisionSettings,
     "SandboxFunction": SandboxSettings,
     "ReapFunction": ReapSettings,
 }
@@ -34,6 +35,7 @@ GOOD = {
     "POWERTOOLS_LOG_LEVEL": "INFO",
     "MAYFLY_MAILBOX_TABLE": "ci-mailbox",
     "MAYFLY_NUDGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/nudge",
+    "MAYFLY_REAP_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/reap",
     "MAYFLY_ACCOUNT": "123456789012",
     "MAYFLY_TOKEN_PARAMETER": "/secrets/buildkite",
     "MAYFLY_BUILDKITE_ENDPOINT": "https://agent.buildkite.com/v3",

@@ -129,6 +129,7 @@ def test_a_foreign_profile_condemns_the_instance() -> None:
     assert world.instance().state is S.CONDEMNED
     assert "foreign profile" in world.instance().reason
     assert world.nudges.sent[-1] == "an instance was condemned before it was ready"
+    assert world.reap_nudges.sent == ["an instance was condemned before it was ready"]
 
 
 def test_associations_are_read_only_for_hosts_that_are_set_up() -> None:

@@ -19,7 +19,7 @@ from tests.unit.test_settings import GOOD
 
 CLIENTS = {
     "dispatch": {"dynamodb", "sqs", "ssm"},
-    "provision": {"dynamodb", "ec2", "iam", "ssm"},
+    "provision": {"dynamodb", "ec2", "iam", "sqs", "ssm"},
     "sandbox": {"dynamodb", "ec2", "sqs"},
     "reap": {"dynamodb", "ec2", "logs", "sqs"},
 }

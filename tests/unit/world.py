@@ -64,6 +64,7 @@ class World:
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     parameters: FakeParameters = field(default_factory=FakeParameters)
     nudges: FakeNudges = field(default_factory=FakeNudges)
+    reap_nudges: FakeNudges = field(default_factory=FakeNudges)
     words: FakeLastWords = field(default_factory=FakeLastWords)
     roles: FakeRoles = field(default_factory=FakeRoles)
     fleet: FakeFleet = field(init=False)
@@ -150,11 +151,13 @@ class World:
 
     @property
     def provision_ports(self) -> ProvisionPorts:
-        return ProvisionPorts(STACK, self.fleet, self.machines, self.parameters, self.roles)
+        return ProvisionPorts(
+            STACK, self.fleet, self.machines, self.parameters, self.roles, self.reap_nudges
+        )
 
     @property
     def sandbox_ports(self) -> SandboxPorts:
-        return SandboxPorts(self.fleet, self.mailbox, self.machines, self.nudges)
+        return SandboxPorts(self.fleet, self.mailbox, self.machines, self.nudges, self.reap_nudges)
 
     @property
     def reap_ports(self) -> ReapPorts:
@@ -197,7 +200,7 @@ class World:
     def ports(self) -> Iterable[Faults]:
         """Every fake that can fail."""
         mine = (self.fleet, self.buildkite, self.machines, self.mailbox)
-        return (*mine, self.parameters, self.nudges, self.words, self.roles)
+        return (*mine, self.parameters, self.nudges, self.reap_nudges, self.words, self.roles)
 
     def claim(self, job: str) -> Claim:
         claim = self.fleet.claim(job)

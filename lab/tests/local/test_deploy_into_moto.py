@@ -118,6 +118,7 @@ def test_the_deployed_triggers_match_the_template(account: Account) -> None:
     assert "DeadLetters" in mail["DestinationConfig"]["OnFailure"]["Destination"]
     assert "INSERT" in mail["FilterCriteria"]["Filters"][0]["Pattern"]
     assert nudge["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert "ReapQueue" in by_function["mayfly-reap"]["EventSourceArn"]
     events = account.client("events")
     rules = {each["Name"].split("-")[1]: each for each in events.list_rules()["Rules"]}
     schedules = [each for each in rules.values() if "ScheduleExpression" in each]

@@ -199,10 +199,10 @@ class Parameters(Protocol):
 
 
 class Nudges(Protocol):
-    """The SQS queue that makes `provision` run sooner. A lost nudge costs only time."""
+    """An SQS queue that makes a function run sooner. A lost nudge costs only time."""
 
     def send(self, reason: str) -> None:
-        """Ask for a tick of `provision`."""
+        """Ask for a tick of the function."""
 
 
 class LastWords(Protocol):

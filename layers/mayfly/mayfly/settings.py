@@ -43,7 +43,7 @@ NonEmpty = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)
 
 
 class Settings(BaseModel):
-    """Settings of every function; `provision` needs no others."""
+    """Settings of every function."""
 
     model_config = ConfigDict(
         extra="ignore", frozen=True, str_strip_whitespace=True, validate_by_name=True
@@ -59,20 +59,32 @@ class Settings(BaseModel):
     )
 
 
-class SandboxSettings(Settings):
-    """Settings of `sandbox`."""
+class ProvisionSettings(Settings):
+    """Settings of `provision`."""
+
+    reap_queue_url: NonEmpty = Field(validation_alias="MAYFLY_REAP_QUEUE_URL")
+
+
+class MailboxSettings(Settings):
+    """Settings of every function that uses the mailbox; each of them also nudges `provision`."""
 
     mailbox_table: NonEmpty = Field(validation_alias="MAYFLY_MAILBOX_TABLE")
     nudge_queue_url: NonEmpty = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
 
 
-class ReapSettings(SandboxSettings):
+class SandboxSettings(MailboxSettings):
+    """Settings of `sandbox`."""
+
+    reap_queue_url: NonEmpty = Field(validation_alias="MAYFLY_REAP_QUEUE_URL")
+
+
+class ReapSettings(MailboxSettings):
     """Settings of `reap`."""
 
     last_words_group: NonEmpty = Field(validation_alias="MAYFLY_LAST_WORDS_GROUP")
 
 
-class DispatchSettings(SandboxSettings):
+class DispatchSettings(MailboxSettings):
     """Settings of `dispatch`."""
 
     account: Annotated[NonEmpty, AfterValidator(_account)] = Field(

@@ -23,9 +23,9 @@ from mayfly.sandbox.ports import SandboxPorts
 from mayfly.settings import (
     AnySettings,
     DispatchSettings,
+    ProvisionSettings,
     ReapSettings,
     SandboxSettings,
-    Settings,
     read_settings,
 )
 
@@ -75,15 +75,17 @@ def provision() -> ProvisionPorts:
     """Ports of `provision`: the only function that launches."""
     from mayfly.adapters.aws.ec2 import Ec2Machines
     from mayfly.adapters.aws.iam import IamRoles
+    from mayfly.adapters.aws.sqs import SqsNudges
     from mayfly.adapters.aws.ssm import SsmParameters
 
-    environment = settings(Settings)
+    environment = settings(ProvisionSettings)
     return ProvisionPorts(
         stack=environment.stack,
         fleet=DynamoFleet(clients.dynamodb(), Tables(environment.fleet_table, mailbox="")),
         machines=Ec2Machines(clients.ec2(), environment.stack),
         parameters=SsmParameters(clients.ssm()),
         roles=IamRoles(clients.iam()),
+        reap_nudges=SqsNudges(clients.sqs(), environment.reap_queue_url),
     )
 
 
@@ -102,6 +104,7 @@ def sandbox() -> SandboxPorts:
         mailbox=DynamoMailbox(clients.dynamodb(), environment.mailbox_table),
         machines=Ec2Machines(clients.ec2(), environment.stack),
         nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
+        reap_nudges=SqsNudges(clients.sqs(), environment.reap_queue_url),
     )
 
 

@@ -37,7 +37,8 @@ _FUNCTIONS: dict[str, Row] = {
         {"UpdateItem": _REPORT | {"assignment", "expires"}},
     ),
     "provision": Row(
-        frozenset(
+        _NUDGE
+        | frozenset(
             {
                 "ec2:CreateFleet",
                 "ec2:DescribeInstances",

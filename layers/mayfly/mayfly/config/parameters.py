@@ -63,6 +63,17 @@ class QueueParameters(BaseModel):
             "12",
         ),
     ] = _DEFAULT.max_idle
+    grace: Annotated[
+        timedelta,
+        PlainValidator(values.grace_minutes),
+        Description(
+            "pool/grace-minutes",
+            "how long an idle instance that neither a job nor the pool needs is kept for the next "
+            "job",
+            "minutes from 0 to 60",
+            "5",
+        ),
+    ] = _DEFAULT.grace
     max_instances: Annotated[
         int,
         PlainValidator(values.count(1, 5000)),

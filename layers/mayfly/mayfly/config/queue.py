@@ -37,7 +37,7 @@ class Script:
 SPOT_FIRST_ATTEMPT = "spot-first-attempt"
 """Value of `launch/purchase`: a job's later attempts and retries are bought on demand."""
 
-_LATER = ("boot_minutes",)
+_LATER = ("boot_minutes", "grace")
 """Fields added later. A record lacks such a field where it has its default, as held before."""
 
 
@@ -48,6 +48,8 @@ class QueueConfig:
     queue: str
     hot: int = 0
     max_idle: timedelta = timedelta(hours=12)
+    grace: timedelta = timedelta(minutes=5)
+    """How long an idle instance that neither job nor pool needs is kept."""
     max_instances: int = 50
     max_launches_per_minute: int = 100
     architecture: str = "x86_64"
@@ -92,6 +94,8 @@ class QueueConfig:
         }
         plain["max_idle"] = self.max_idle.total_seconds()
         plain["keep_failed"] = self.keep_failed.total_seconds()
+        if "grace" in plain:
+            plain["grace"] = self.grace.total_seconds()
         plain["tags"] = dict(self.tags)
         plain["rules"] = [
             [rule.name, [[each.key, each.values] for each in rule.conditions]]
@@ -114,6 +118,8 @@ class QueueConfig:
             values = {name: plain[name] for name in known}
             values["max_idle"] = timedelta(seconds=plain["max_idle"])
             values["keep_failed"] = timedelta(seconds=plain["keep_failed"])
+            if "grace" in plain:
+                values["grace"] = timedelta(seconds=plain["grace"])
             values["instance_types"] = tuple(plain["instance_types"])
             values["rules"] = tuple(
                 Rule(name, tuple(Condition(key, tuple(words)) for key, words in conditions))

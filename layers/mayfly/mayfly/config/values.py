@@ -71,6 +71,11 @@ def minutes(text: str) -> timedelta:
     return timedelta(minutes=_read(keep_failed_minutes, text))
 
 
+def grace_minutes(text: str) -> timedelta:
+    """Whole minutes, up to an hour."""
+    return timedelta(minutes=count(0, 60)(text))
+
+
 def boolean(text: str) -> bool:
     """The boolean value of `true` or `false`; other words, such as `yes` or `1`, are refused."""
     return one_of("true", "false")(text) == "true"

@@ -109,7 +109,12 @@ def reservations_to_save(
 def nudges(
     view: QueueView, claims: Iterable[Claim], bound: Collection[str], config: QueueConfig
 ) -> Iterator[NudgeProvision]:
-    """At most one nudge: a claim began to wait and got no instance, or a hot instance was taken."""
+    """At most one nudge, where `provision` may have to launch or to retire instances.
+
+    A claim began to wait and got no instance, a hot instance was taken, or a claim waits no more,
+    so that its instance may be beyond need.
+    """
+    waited = {claim.job for claim in view.claims if claim.state.traits.waits}
     before = {claim.job: claim.version for claim in view.claims}
     waiting = (claim for claim in claims if claim.state.traits.waits)
     fresh = {claim.job for claim in waiting if before.get(claim.job) != claim.version}
@@ -117,6 +122,8 @@ def nudges(
         yield NudgeProvision("jobs wait for an instance")
     elif bound and config.hot:
         yield NudgeProvision("ready instances were taken")
+    elif any(c.job in waited and not c.state.traits.waits for c in claims):
+        yield NudgeProvision("jobs wait no more")
 
 
 def _assignment(claim: Claim, instance: Instance, config: QueueConfig, endpoint: str) -> Assignment:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change, Save
 from mayfly.records.model import Claim, Instance, Launch, Ledger, saved
-from mayfly.tick.actions import WriteRecords
+from mayfly.tick.actions import NudgeReap, WriteRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +73,6 @@ class ExplainWait:
         return about([self.claim])
 
 
-ProvisionAction: TypeAlias = WriteRecords | RecordLaunch | SendLaunch | AdoptLaunch | ExplainWait
+ProvisionAction: TypeAlias = (
+    WriteRecords | RecordLaunch | SendLaunch | AdoptLaunch | ExplainWait | NudgeReap
+)

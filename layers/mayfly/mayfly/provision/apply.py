@@ -21,7 +21,7 @@ from mayfly.provision.settlement import ledger_after, recovered_answer, settleme
 from mayfly.records.about import about
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Launch
-from mayfly.tick.actions import WriteRecords
+from mayfly.tick.actions import NudgeReap, WriteRecords
 from mayfly.tick.outcome import Outcome
 
 log = logging.getLogger("mayfly")
@@ -51,6 +51,8 @@ class Applier:
             case ExplainWait():
                 self.ports.fleet.write([Save(action.claim)])
                 log.warning("job %s: %s", action.claim.job, action.reason, extra=action.about)
+            case NudgeReap():
+                self.ports.reap_nudges.send(action.reason)
             case _:
                 assert_never(action)
 

@@ -1,19 +1,22 @@
-"""Decides how many instances to launch and which idle instances to retire."""
+"""Decides what a tick does for one queue, and how many instances to launch."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.boots import boot_minutes, brake_for
 from mayfly.config.infra import Infra
 from mayfly.config.queue import SPOT_FIRST_ATTEMPT, QueueConfig
-from mayfly.config.shapes import ON_DEMAND_ONLY, by_configuration, serves, shape_for
+from mayfly.config.shapes import ON_DEMAND_ONLY, by_configuration, serves
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
+from mayfly.provision.pool import standard_shape, supply, target
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
+from mayfly.provision.retire import retire
 from mayfly.provision.settlement import overdue
+from mayfly.provision.view import ProvisionView
 from mayfly.records.brakes import counted, is_on, rounds_since
 from mayfly.records.changes import Save
 from mayfly.records.model import (
@@ -28,40 +31,12 @@ from mayfly.records.model import (
     Step,
     launch_id,
     move_claim,
-    move_instance,
 )
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, Supply
-from mayfly.tick.actions import WriteRecords
+from mayfly.tick.actions import NudgeReap, WriteRecords
 
 LAUNCH_AT_ONCE = 40
 """Slots of one launch: launch, slots and ledger row must fit into one transaction of 100 rows."""
-REPLACE_AT_ONCE = 2
-"""Outdated instances that may have a successor under way at the same time."""
-OVERDUE = timedelta(hours=1)
-"""How long beyond `pool/max-idle-hours` an idle instance may wait for its successor."""
-IDLE_GRACE = timedelta(minutes=5)
-"""How long a ready instance beyond jobs and warm pool is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProvisionView:
-    """What `provision` knows of one queue."""
-
-    stack: str
-    infra: Infra
-    spec: str
-    waiting: tuple[Claim, ...]
-    instances: tuple[Instance, ...]
-    """Coming and ready instances."""
-    launches: tuple[Launch, ...]
-    """Open launches: EC2's answer is not recorded yet."""
-    slots: Mapping[str, tuple[Instance, ...]]
-    """The requested slots of open launches, by launch id."""
-    ledger: Ledger
-    zones: Mapping[str, str] = field(default_factory=dict)
-    """Availability zone by subnet id; subnets whose zone is not known are omitted."""
-    refused: str = ""
-    """Why the queue must not launch at all; empty when it may."""
 
 
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
@@ -73,7 +48,10 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     """
     view = replace(view, waiting=matching(view.waiting, config))
     actions: list[ProvisionAction] = [*_open_launches(view, now)]
-    actions.extend(_retire(view, config, now))
+    retired = list(retire(view, config, now))
+    actions.extend(retired)
+    if retired:
+        actions.append(NudgeReap(f"{len(retired)} instances are condemned"))
     stored, view = view.ledger, replace(view, ledger=counted(view.ledger, now))
     given_up = list(_give_up(view, config))
     actions.extend(_failed(claim, reason, now) for claim, reason in given_up)
@@ -156,32 +134,6 @@ def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:
     return [shape for shape in shapes if shape.architecture in view.infra.templates]
 
 
-def standard_shape(config: QueueConfig) -> Shape:
-    """The shape of a job without agent rules, which is also the warm pool's shape.
-
-    Raises TypeError when the configuration does not match its own defaults: a defect.
-    """
-    shape = shape_for(config, ())
-    if not isinstance(shape, Shape):
-        raise TypeError(f"queue {config.queue} does not match its own defaults: {shape}")
-    return shape
-
-
-def _target(config: QueueConfig, shape: Shape) -> int:
-    return config.hot if not config.paused and shape == standard_shape(config) else 0
-
-
-def _supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
-    """Number of instances of the shape, without up to `REPLACE_AT_ONCE` outdated ones of a pool.
-
-    Outdated instances are left out so that their successors are launched before they retire.
-    """
-    mine = [i for i in view.instances if i.shape == shape]
-    outdated = sum(bool(_outdated(i, view, config, now)) for i in mine)
-    keeps_pool = _target(config, shape) > 0
-    return len(mine) - (min(outdated, REPLACE_AT_ONCE) if keeps_pool else 0)
-
-
 def _missing(
     view: ProvisionView, config: QueueConfig, shapes: Sequence[Shape], now: datetime
 ) -> dict[Shape, int]:
@@ -194,7 +146,7 @@ def _missing(
     demand = Counter(c.shape for c in view.waiting if not config.paused and c.reserved(now))
     known = dict.fromkeys([*shapes, *(instance.shape for instance in view.instances)])
     lacking = {
-        shape: demand[shape] + _target(config, shape) - _supply(view, config, shape, now)
+        shape: demand[shape] + target(config, shape) - supply(view, config, shape, now)
         for shape in known
     }
     for shape in shapes:
@@ -291,53 +243,3 @@ def _market(config: QueueConfig, ledger: Ledger, shape: Shape, now: datetime) ->
         return config.purchase
     dry = ledger.spot_dry_until.get(str(shape))
     return "on-demand" if dry is not None and now < dry else "spot"
-
-
-def _retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
-    """Condemn idle instances that are outdated or beyond need.
-
-    Ready instances that waiting jobs can use are not beyond need.
-    """
-    ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
-    for shape in dict.fromkeys(i.shape for i in ready):
-        idle = [i for i in ready if i.shape == shape]
-        waiting = sum(serves(shape, claim.shape) for claim in view.waiting)
-        spare = len(idle) - waiting - _target(config, shape)
-        outdated_first = sorted(
-            idle, key=lambda i: (not _outdated(i, view, config, now), i.since, i.key)
-        )
-        for instance in outdated_first:
-            reason = _retirement(instance, view, config, spare, now)
-            if reason:
-                spare -= 1
-                condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
-                yield WriteRecords(
-                    (Save(condemned),), f"instance {instance.instance_id} is condemned: {reason}"
-                )
-
-
-def _outdated(instance: Instance, view: ProvisionView, config: QueueConfig, now: datetime) -> str:
-    """Why another instance must replace an idle instance; empty when none must."""
-    if instance.state.traits.supply is not Supply.READY:
-        return ""
-    if instance.spec != view.spec:
-        return "the instance was made by an older configuration"
-    return (
-        f"the instance was idle for {config.max_idle}"
-        if now - instance.since > config.max_idle
-        else ""
-    )
-
-
-def _retirement(
-    instance: Instance, view: ProvisionView, config: QueueConfig, spare: int, now: datetime
-) -> str:
-    """Why to retire an idle instance; empty when it shall stay."""
-    idle = now - instance.since
-    outdated = _outdated(instance, view, config, now)
-    if outdated and view.ledger.live >= config.max_instances:
-        # The successor finds no room until the instance is gone; the pool is short meanwhile.
-        spare += REPLACE_AT_ONCE
-    if spare > 0 and (outdated or idle > IDLE_GRACE):
-        return outdated or "neither a job nor pool/hot needs the instance"
-    return outdated if idle > config.max_idle + OVERDUE else ""

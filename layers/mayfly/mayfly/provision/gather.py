@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.infra import Infra
+from mayfly.config.queue import in_force
 from mayfly.errors import NotFound
 from mayfly.ports import Fleet, Roles
-from mayfly.provision.decide import ProvisionView
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.records.model import Instance, Launch, Ledger, QueueRecord, SlotKey, launch_id
-from mayfly.records.states import Supply, claim_states, instance_states
+from mayfly.provision.retire import may_retire_coming
+from mayfly.provision.view import ProvisionView
+from mayfly.records.model import Claim, Instance, Launch, Ledger, QueueRecord, SlotKey, launch_id
+from mayfly.records.states import Agent, Supply, claim_states, instance_states
 
 SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
 WAITING = claim_states(lambda claim: claim.waits)
+WITH_INSTANCE = claim_states(lambda claim: claim.bound or claim.agent is Agent.RUNS)
 
 
 def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> ProvisionView:
@@ -25,18 +28,33 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     launches = tuple(fleet.launches(queue))
     ledger = fleet.ledger(queue) or Ledger(queue, epoch=now)
     supply = fleet.instances(queue, SUPPLY)
+    waiting = tuple(fleet.claims(queue, WAITING))
     return ProvisionView(
         stack=ports.stack,
         infra=infra,
         spec=record.spec,
-        waiting=tuple(fleet.claims(queue, WAITING)),
+        waiting=waiting,
         instances=(*supply, *_unlisted_slots(ports, ledger, supply, now)),
         launches=launches,
         slots={launch.id: tuple(_requested_slots(fleet, launch)) for launch in launches},
         ledger=ledger,
+        arrived=tuple(_arrived(record, fleet, supply, len(waiting), now)),
         zones=dict(record.zones),
         refused=_shared_policies(infra, ports.roles),
     )
+
+
+def _arrived(
+    record: QueueRecord, fleet: Fleet, supply: Sequence[Instance], waiting: int, now: datetime
+) -> Iterator[Claim]:
+    """Claims with an instance whose jobs came lately; not read unless an instance may be spare."""
+    config = in_force(record)
+    if config is None or not any(may_retire_coming(i, now) for i in supply):
+        return
+    if len(supply) > waiting + config.hot:
+        for claim in fleet.claims(record.queue, WITH_INSTANCE):
+            if now - claim.runnable_at < config.grace:
+                yield claim
 
 
 def _requested_slots(fleet: Fleet, launch: Launch) -> Iterator[Instance]:

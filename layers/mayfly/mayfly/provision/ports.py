@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mayfly.ports import Fleet, Machines, Parameters, Roles
+from mayfly.ports import Fleet, Machines, Nudges, Parameters, Roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +16,4 @@ class ProvisionPorts:
     machines: Machines
     parameters: Parameters
     roles: Roles
+    reap_nudges: Nudges

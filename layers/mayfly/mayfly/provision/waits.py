@@ -10,7 +10,8 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import serves
 from mayfly.config.stalled import why_stalled
 from mayfly.provision.actions import ExplainWait
-from mayfly.provision.decide import ProvisionView, matching
+from mayfly.provision.decide import matching
+from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim
 from mayfly.records.states import Supply
 

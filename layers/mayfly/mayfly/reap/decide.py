@@ -335,7 +335,7 @@ def _may_terminate(instance: Instance, view: ReapView, now: datetime) -> bool:
         # The host usually powers itself off, and EC2 terminates the instance.
         return instance.state.traits.overstayed(now - instance.since)
     keep = view.keep_failed.get(instance.queue, timedelta(0))
-    return instance.proven or now - instance.since >= keep
+    return instance.proven or instance.retired or now - instance.since >= keep
 
 
 def _strays(view: ReapView, now: datetime) -> Iterator[ReapAction]:

@@ -95,7 +95,7 @@ def owes(instance: Instance, view: ReapView) -> bool:
 def _failed(instance: Instance, view: ReapView) -> bool:
     report = view.reports.get(instance.sandbox_row or "")
     in_order = instance.state.traits.reaping is Reaping.AWAIT_POWER_OFF
-    if in_order or (report is not None and report.phase is Phase.DONE):
+    if in_order or instance.retired or (report is not None and report.phase is Phase.DONE):
         return False
     gave_up = report is not None and report.phase is Phase.FAILED
     return gave_up or not instance.proven or instance.job is not None

@@ -177,6 +177,8 @@ class Instance:
     """Whether the instance's last words were written to the log group."""
     owes_words: bool = False
     """Whether a closed instance's last words are still to be kept and its mailbox rows cleared."""
+    retired: bool = False
+    """Whether the instance was given up before it was ready because no job needed it any more."""
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change
 from mayfly.records.model import Instance
-from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,4 @@ class ReplaceProfile:
         return about([self.instance])
 
 
-SandboxAction: TypeAlias = WriteRecords | ReplaceProfile | NudgeProvision
+SandboxAction: TypeAlias = WriteRecords | ReplaceProfile | NudgeProvision | NudgeReap

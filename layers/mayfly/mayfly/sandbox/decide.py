@@ -13,7 +13,7 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Ledger, move_instance, saved
 from mayfly.records.states import InstanceState, SetUp, instance_states
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
-from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
@@ -51,6 +51,7 @@ def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
     for instance in view.instances:
         actions.extend(_step(instance, view, now))
     if any(_condemns(action) for action in actions):
+        actions.append(NudgeReap("an instance was condemned before it was ready"))
         actions.append(NudgeProvision("an instance was condemned before it was ready"))
     return actions
 

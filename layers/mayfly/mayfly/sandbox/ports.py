@@ -15,3 +15,4 @@ class SandboxPorts:
     mailbox: Mailbox
     machines: Machines
     nudges: Nudges
+    reap_nudges: Nudges

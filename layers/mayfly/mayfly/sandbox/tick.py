@@ -17,7 +17,7 @@ from mayfly.sandbox.decide import (
     wants_ledger,
 )
 from mayfly.sandbox.ports import SandboxPorts
-from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly.tick.outcome import Outcome
 
 
@@ -76,5 +76,7 @@ def apply(action: SandboxAction, ports: SandboxPorts) -> None:
             )
         case NudgeProvision():
             ports.nudges.send(action.reason)
+        case NudgeReap():
+            ports.reap_nudges.send(action.reason)
         case _:
             assert_never(action)

@@ -26,6 +26,18 @@ class WriteRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class NudgeReap:
+    """Ask for a tick of `reap`, which alone terminates instances."""
+
+    reason: str
+
+    @property
+    def about(self) -> Fields:
+        """Fields of the log line: queue, job, instance, launch."""
+        return NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class NudgeProvision:
     """Ask for a tick of `provision`."""
 

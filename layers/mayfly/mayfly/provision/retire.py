@@ -1,0 +1,103 @@
+"""Decides which instances are beyond need: idle, or still launching or booting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mayfly.config.queue import QueueConfig
+from mayfly.config.shapes import serves
+from mayfly.provision.pool import REPLACE_AT_ONCE, outdated, supply, target
+from mayfly.provision.view import ProvisionView
+from mayfly.records.changes import Save
+from mayfly.records.model import Claim, Instance, Shape, move_instance
+from mayfly.records.states import InstanceState, Supply
+from mayfly.tick.actions import WriteRecords
+
+OVERDUE = timedelta(hours=1)
+"""How long beyond `pool/max-idle-hours` an idle instance may wait for its successor."""
+SETTLED = timedelta(seconds=15)
+"""Age before which no launch counts as beyond need: the index may not show its jobs yet."""
+UNNEEDED = "neither a job nor pool/hot needs the instance"
+
+
+def retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
+    """Condemn instances that are outdated or beyond need.
+
+    Instances that waiting jobs can use are not beyond need.
+    """
+    for shape in dict.fromkeys(i.shape for i in view.instances):
+        yield from _retire_coming(view, config, shape, now)
+        yield from _retire_idle(view, config, shape, now)
+
+
+def may_retire_coming(instance: Instance, now: datetime) -> bool:
+    """Whether an instance is on its way to ready, and can be given up."""
+    state = instance.state
+    is_coming = (
+        state.traits.supply is Supply.COMING and InstanceState.CONDEMNED in state.traits.edges
+    )
+    return is_coming and now - instance.created >= SETTLED
+
+
+def is_crowded(view: ProvisionView, config: QueueConfig, shape: Shape) -> bool:
+    """Whether instances of a shape take the places of jobs that need another shape."""
+    is_full = view.ledger.live >= config.max_instances
+    return is_full and any(not serves(shape, claim.shape) for claim in view.waiting)
+
+
+def _retire_coming(
+    view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
+) -> Iterator[WriteRecords]:
+    """Condemn instances that are launching or booting beyond need, the youngest first.
+
+    Jobs that came lately make it likely that more will come: as many instances are kept for them.
+    """
+    likely = 0 if is_crowded(view, config, shape) else _served(shape, view.arrived)
+    needed = _served(shape, view.waiting) + target(config, shape) + likely
+    spare = supply(view, config, shape, now) - needed
+    coming = [i for i in view.instances if i.shape == shape and may_retire_coming(i, now)]
+    coming.sort(key=lambda i: (i.created, i.key), reverse=True)
+    for instance in coming[: max(spare, 0)]:
+        yield _condemned(replace(instance, retired=True), UNNEEDED, now)
+
+
+def _served(shape: Shape, claims: tuple[Claim, ...]) -> int:
+    return sum(serves(shape, claim.shape) for claim in claims)
+
+
+def _retire_idle(
+    view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
+) -> Iterator[WriteRecords]:
+    ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
+    idle = [i for i in ready if i.shape == shape]
+    spare = len(idle) - _served(shape, view.waiting) - target(config, shape)
+    for instance in sorted(
+        idle, key=lambda i: (not outdated(i, view, config, now), i.since, i.key)
+    ):
+        reason = _retirement(instance, view, config, spare, now)
+        if reason:
+            spare -= 1
+            yield _condemned(instance, reason, now)
+
+
+def _condemned(instance: Instance, reason: str, now: datetime) -> WriteRecords:
+    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
+    text = f"instance {instance.instance_id} is condemned: {reason}"
+    return WriteRecords((Save(condemned),), text)
+
+
+def _retirement(
+    instance: Instance, view: ProvisionView, config: QueueConfig, spare: int, now: datetime
+) -> str:
+    """Why to retire an idle instance; empty when it shall stay."""
+    idle = now - instance.since
+    why = outdated(instance, view, config, now)
+    if why and view.ledger.live >= config.max_instances:
+        # The successor finds no room until the instance is gone; the pool is short meanwhile.
+        spare += REPLACE_AT_ONCE
+    is_over = idle >= config.grace or is_crowded(view, config, instance.shape)
+    if spare > 0 and (why or is_over):
+        return why or UNNEEDED
+    return why if idle > config.max_idle + OVERDUE else ""

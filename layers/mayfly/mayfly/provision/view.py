@@ -1,0 +1,35 @@
+"""The view of one queue, over which `provision` decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mayfly.config.infra import Infra
+from mayfly.records.model import Claim, Instance, Launch, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionView:
+    """What `provision` knows of one queue."""
+
+    stack: str
+    infra: Infra
+    spec: str
+    waiting: tuple[Claim, ...]
+    instances: tuple[Instance, ...]
+    """Coming and ready instances."""
+    launches: tuple[Launch, ...]
+    """Open launches: EC2's answer is not recorded yet."""
+    slots: Mapping[str, tuple[Instance, ...]]
+    """The requested slots of open launches, by launch id."""
+    ledger: Ledger
+    arrived: tuple[Claim, ...] = ()
+    """Claims with an instance whose jobs came within `pool/grace-minutes`.
+
+    Read only where an instance that is still coming may be beyond need; otherwise empty.
+    """
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """Availability zone by subnet id; subnets whose zone is not known are omitted."""
+    refused: str = ""
+    """Why the queue must not launch at all; empty when it may."""
