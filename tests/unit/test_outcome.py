@@ -142,6 +142,7 @@ def everything() -> Outcome:
         left=Counter({Left.CONFLICT: 6, Left.TRANSIENT: 7}),
         problems=["a bad value"],
         unlogged={"a bad value": {"queue": "deploy"}},
+        held={"deploy pace": ("queue deploy: a limit", {"queue": "deploy"})},
         alarms=[(Metric.STRAYS, "five")],
     )
 
@@ -160,6 +161,7 @@ def test_outcomes_of_one_invocation_add_up_with_each_problem_once() -> None:
         left=Counter({Left.CONFLICT: 12, Left.TRANSIENT: 14}),
         problems=full.problems,
         unlogged=full.unlogged,
+        held=full.held,
         alarms=full.alarms,
     )
 
@@ -172,6 +174,7 @@ def test_the_log_and_the_answer_show_every_field() -> None:
         "unmatched": 5,
         "left": {"Conflict": 6, "Transient": 7},
         "problems": ["a bad value"],
+        "held": ["queue deploy: a limit"],
         "alarms": ["Strays: five"],
     }
     named = {each.name for each in fields(Outcome)}

@@ -89,6 +89,8 @@ def _report(outcome: Outcome) -> dict[str, Any]:
         observe.count(metric, number)
     for problem, about in outcome.unlogged.items():
         log.error("%s", problem, extra=about)
+    for line, about in outcome.held.values():
+        log.warning("%s", line, extra=about)
     for metric, reason in outcome.alarms:
         log.warning("%s: %s", metric, reason)
     log.info("tick", extra={"outcome": answer})

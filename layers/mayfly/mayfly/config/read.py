@@ -15,6 +15,7 @@ from mayfly.answers import Parameter
 from mayfly.config.contradictions import contradictions
 from mayfly.config.infra import Infra
 from mayfly.config.parameters import DESCRIPTIONS, RULES, QueueParameters
+from mayfly.config.paths import near_name
 from mayfly.config.problem import Problem, printable
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.config.rules import UNREADABLE
@@ -204,7 +205,8 @@ def _unknown_name(name: str) -> str:
         if description.name.partition("/")[0] == group
     ]
     names = ", ".join(near or [description.name for description in DESCRIPTIONS.values()])
-    return f"no such parameter; Mayfly knows {names}"
+    hint = f"; did you mean {meant}?" if (meant := near_name(name)) else ""
+    return f"no such parameter{hint or f'; Mayfly knows {names}'}"
 
 
 def _printable_value(name: str, text: str) -> str:

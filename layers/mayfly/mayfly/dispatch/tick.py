@@ -21,6 +21,7 @@ from mayfly.dispatch.bound import (
     with_reservations,
 )
 from mayfly.dispatch.gather import gather
+from mayfly.dispatch.held import held
 from mayfly.dispatch.opened import open_claims
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import claims_after, failures_to_tell, mark_told, settle
@@ -50,6 +51,8 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> tuple[Outcome, Mapp
     for config, view in gather(ports, turn, outcome, now):
         last = turn.seen.get(config.queue, LastTick())
         _log_unmatched(view, config.queue, last, outcome)
+        for cause, line in held(view, config):
+            outcome.hold(config.queue, cause, line)
         claims = serve(view, config, Applier(ports, turn.fence, now, outcome))
         seen[config.queue] = _last_tick(view, claims, last)
     return outcome, seen

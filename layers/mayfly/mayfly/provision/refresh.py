@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
 from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
-from mayfly.config.problem import printable
+from mayfly.config.paths import unknown_paths
 from mayfly.config.read import queue_record
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.ports import Fleet
@@ -31,7 +30,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
     Misconfigured when no bundle is published.
     """
     infra = ports.parameters.under(f"/mayfly-infra/{ports.stack}")
-    written = ports.parameters.under(f"/mayfly/{ports.stack}/queues")
+    written = ports.parameters.under(f"/mayfly/{ports.stack}")
     bundle = _bundle(ports.stack, infra)
     known = {record.queue: record for record in ports.fleet.queues()}
     records = []
@@ -41,7 +40,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
         new = queue_record(old, queue, text, mine, ports.stack, bundle)
         new = replace(new, zones=_zones(ports, old, new, outcome))
         records.append(_save_record(ports.fleet, old, new, outcome))
-    for line in _unknown_queues(ports.stack, written, [each.queue for each in records]):
+    for line in unknown_paths(ports.stack, written, [each.queue for each in records]):
         outcome.problem(line)
     for gone in known.values():
         if gone.active or _is_busy(ports.fleet, gone.queue):
@@ -104,18 +103,6 @@ def _published(stack: str, infra: Mapping[str, Parameter]) -> Iterator[tuple[str
 
 def _below(prefix: str, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
     return {n.removeprefix(prefix): p for n, p in parameters.items() if n.startswith(prefix)}
-
-
-def _unknown_queues(
-    stack: str, written: Mapping[str, Parameter], queues: Sequence[str]
-) -> Iterator[str]:
-    """One line for each queue that has parameters and that no stack has published."""
-    prefix = f"/mayfly/{stack}/queues/"
-    named = {name.removeprefix(prefix).partition("/")[0] for name in written}
-    for queue in sorted(named - set(queues)):
-        near = get_close_matches(queue, queues, n=1)
-        hint = f"; {near[0]} is one" if near else ""
-        yield f"{prefix}{printable(queue, 80)} has parameters, and there is no such queue{hint}"
 
 
 def _save_record(

@@ -11,6 +11,7 @@ from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide, problems
 from mayfly.provision.gather import gather
+from mayfly.provision.held import held
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
 from mayfly.provision.waits import long_waits
@@ -45,7 +46,7 @@ def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
 def _tick_queue(
     record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, now: datetime, *, tells: bool
 ) -> None:
-    """One queue's tick. With `tells`, which is once a minute, brakes raise their alarm."""
+    """One queue's tick. With `tells`, once a minute, it says what holds launches up."""
     about = fields(queues=[record.queue])
     for line in record.problems:
         outcome.problem(f"queue {record.queue}: {line}", about)
@@ -57,5 +58,7 @@ def _tick_queue(
         outcome.problem(f"queue {record.queue}: {line}", about)
     for line in braked(view.ledger, view.spec, config) if tells else ():
         outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
+    for cause, line in held(view, config, now) if tells else ():
+        outcome.hold(record.queue, cause, line)
     actions = [*decide(view, config, now), *long_waits(view, config, now)]
     outcome.perform(actions, Applier(ports, outcome, now).apply)

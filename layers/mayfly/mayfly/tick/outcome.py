@@ -20,7 +20,7 @@ from mayfly.errors import (
     Transient,
 )
 from mayfly.metrics import Metric
-from mayfly.records.about import NOTHING, Fields
+from mayfly.records.about import NOTHING, Fields, fields
 
 log = logging.getLogger("mayfly")
 
@@ -79,6 +79,11 @@ class Outcome:
     """One line for each problem that only a person can set right; counted by an alarm's metric."""
     unlogged: dict[str, Fields] = field(default_factory=dict)
     """Problems that are not in the log yet, with the log fields of each."""
+    held: dict[str, tuple[str, Fields]] = field(default_factory=dict)
+    """By queue and cause: why wanted work does not happen at present, with the log fields.
+
+    An invocation logs each cause once, in the words of its last tick.
+    """
     alarms: list[tuple[Metric, str]] = field(default_factory=list)
     """Metric and reason of each further alarm for a person."""
 
@@ -154,6 +159,10 @@ class Outcome:
         self.problems.append(line)
         self.unlogged[line] = about
 
+    def hold(self, queue: str, cause: str, line: str) -> None:
+        """Note why work of a queue does not happen. `cause` is one word for the kind of reason."""
+        self.held[f"{queue} {cause}"] = (f"queue {queue}: {line}", fields(queues=[queue]))
+
     def _leave(self, why: Left, what: str, error: Failure, about: Fields) -> None:
         self.left[why] += 1
         log.warning("left to the next tick: %s: %s", what, error, extra=about)
@@ -167,6 +176,7 @@ class Outcome:
         self.left.update(other.left)
         self.problems.extend(p for p in other.problems if p not in self.problems)
         self.unlogged.update(other.unlogged)
+        self.held.update(other.held)
         self.alarms.extend(a for a in other.alarms if a not in self.alarms)
 
     def metrics(self) -> Iterator[tuple[Metric, int]]:
@@ -188,5 +198,6 @@ class Outcome:
             "unmatched": self.unmatched,
             "left": dict(self.left),
             "problems": self.problems,
+            "held": [line for line, _ in self.held.values()],
             "alarms": [f"{metric}: {reason}" for metric, reason in self.alarms],
         }

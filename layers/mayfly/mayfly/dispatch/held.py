@@ -1,0 +1,26 @@
+"""Why `dispatch` leaves jobs where they are, for one warning a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mayfly.config.queue import QueueConfig
+from mayfly.dispatch.opened import LOOK_AHEAD
+from mayfly.dispatch.view import QueueView
+
+
+def held(view: QueueView, config: QueueConfig) -> Iterator[tuple[str, str]]:
+    """Cause and text for a pause that jobs wait through, and for listed jobs without a place."""
+    waiting = sum(claim.state.traits.waits for claim in view.claims)
+    known = {claim.job for claim in view.claims}
+    listed = view.listing.jobs if view.listing is not None else ()
+    unopened = [job for job in listed if job.id not in known and job.id not in view.unmatched]
+    jobs = f"{waiting + len(unopened)} jobs wait"
+    if config.paused and (waiting or unopened):
+        yield "paused", f"the queue is paused here (parameter `paused`), and {jobs}"
+    elif view.paused is True and (waiting or unopened):
+        yield "paused", f"the queue is paused at Buildkite, and {jobs}"
+    elif view.left_out:
+        left = len(unopened) - len(view.candidates)
+        limit = f"limits/max-instances ({config.max_instances}) and {LOOK_AHEAD} jobs ahead"
+        yield "look-ahead", f"{left} listed jobs are not reserved yet: others fill {limit}"

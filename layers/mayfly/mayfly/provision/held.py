@@ -1,0 +1,60 @@
+"""Why a queue launches fewer instances than are wanted, for one warning a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mayfly.config.queue import QueueConfig
+from mayfly.config.shapes import serves
+from mayfly.provision.decide import matching
+from mayfly.provision.pool import standard_shape
+from mayfly.provision.view import ProvisionView
+from mayfly.records.model import Shape
+
+_MINUTE = timedelta(minutes=1)
+
+
+def held(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[tuple[str, str]]:
+    """Cause and text for each limit or back-off that keeps wanted instances from a launch.
+
+    Brakes and refusals have alarms of their own, and `dispatch` tells a pause.
+    """
+    if config.paused or view.refused:
+        return
+    missing = _missing(replace(view, waiting=matching(view.waiting, config)), config, now)
+    ledger, total = view.ledger, sum(missing.values())
+    room = config.max_instances - ledger.live
+    if total > max(room, 0):
+        limit = f"limits/max-instances is {config.max_instances}, and {ledger.live} are in use"
+        yield "instances", f"{total} more instances are wanted; {limit}"
+    launched = sum(count for at, count in ledger.recent if now - at < _MINUTE)
+    pace = config.max_launches_per_minute
+    if total > pace - launched and room > 0:
+        limit = f"limits/max-launches-per-minute is {pace}, and {launched} were launched"
+        yield "pace", f"{total} more instances are wanted; {limit} within the last minute"
+    for shape, count in missing.items():
+        retry_at = ledger.retry_at.get(str(shape))
+        if retry_at is not None and now < retry_at:
+            again = f"the next try is at {retry_at:%H:%M:%S} UTC"
+            yield f"capacity {shape}", f"EC2 had no capacity for {count} more of {shape}; {again}"
+
+
+def _missing(view: ProvisionView, config: QueueConfig, now: datetime) -> dict[Shape, int]:
+    """By shape: jobs and pool without an instance that is ready or coming; shapes without omitted.
+
+    An instance counts for the first shape that it serves, as in a launch's own sum.
+    """
+    wanted: dict[Shape, int] = {}
+    for claim in view.waiting:
+        if claim.reserved(now):
+            wanted[claim.shape] = wanted.get(claim.shape, 0) + 1
+    if config.hot:
+        standard = standard_shape(config)
+        wanted[standard] = wanted.get(standard, 0) + config.hot
+    for instance in view.instances:
+        served = next((s for s, n in wanted.items() if n > 0 and serves(instance.shape, s)), None)
+        if served is not None:
+            wanted[served] -= 1
+    return {shape: count for shape, count in wanted.items() if count > 0}

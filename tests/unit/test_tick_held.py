@@ -1,0 +1,123 @@
+"""Work that does not happen for a limit, a pause or a back-off is told once a minute."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from mayfly.invoke import _report
+from mayfly.provision import tick as provision
+from mayfly.provision.loop import provision_until_quiet
+from mayfly.tick.outcome import Outcome
+from tests.unit.builders import QUEUE, TYPES
+from tests.unit.world import World, a_world, wanting
+
+JOBS = [f"job-{n:02}" for n in range(20)]
+NONE_LEFT = {("on-demand", kind): 0 for kind in TYPES}
+
+
+def told(outcome: Outcome) -> list[str]:
+    return [line.removeprefix(f"queue {QUEUE}: ") for line, _ in outcome.held.values()]
+
+
+def test_a_queue_at_its_limit_of_instances_says_so() -> None:
+    world = wanting("job-1", "job-2", "job-3", **{"limits/max-instances": "2"})
+    world.provision()
+    line = "1 more instances are wanted; limits/max-instances is 2, and 2 are in use"
+    assert told(world.provision()) == [line]
+
+
+def test_a_queue_at_its_limit_of_launches_says_so() -> None:
+    world = wanting(*JOBS, **{"limits/max-launches-per-minute": "3"})
+    world.provision()
+    (line,) = told(world.provision())
+    assert line.startswith("17 more instances are wanted; limits/max-launches-per-minute is 3, and")
+    (line,) = told(world.after(seconds=61).provision())
+    assert line.endswith("is 3, and 0 were launched within the last minute")
+
+
+def test_a_pool_that_a_limit_keeps_short_is_told_too() -> None:
+    world = a_world(**{"pool/hot": "5", "limits/max-launches-per-minute": "2"})
+    (line,) = told(world.provision())
+    assert line.startswith("3 more instances are wanted; limits/max-launches-per-minute is 2")
+
+
+def test_a_back_off_after_missing_capacity_names_the_next_try() -> None:
+    world = wanting("job-1")
+    world.machines.capacity = NONE_LEFT
+    world.provision()
+    (line,) = told(world.after(seconds=1).provision())
+    assert line.startswith("EC2 had no capacity for 1 more of ")
+    assert "; the next try is at " in line
+
+
+@pytest.mark.parametrize("at_buildkite", [False, True])
+def test_a_pause_that_jobs_wait_through_is_told(at_buildkite: bool) -> None:
+    world = a_world(**{} if at_buildkite else {"paused": "true"})
+    world.buildkite.queues[QUEUE].paused = at_buildkite
+    world.schedule("job-1", "job-2")
+    world.dispatch()
+    where = "at Buildkite" if at_buildkite else "here (parameter `paused`)"
+    assert told(world.dispatch()) == [f"the queue is paused {where}, and 2 jobs wait"]
+    assert told(world.provision()) == []
+
+
+def test_a_pause_without_jobs_is_not_told() -> None:
+    assert told(a_world(paused="true").dispatch()) == []
+
+
+def test_jobs_beyond_the_look_ahead_are_told() -> None:
+    world = wanting(*JOBS, **{"limits/max-instances": "2"})
+    (line,) = told(world.dispatch())
+    limit = "limits/max-instances (2) and 10 jobs ahead"
+    assert line == f"8 listed jobs are not reserved yet: others fill {limit}"
+
+
+def test_a_queue_that_serves_its_jobs_holds_nothing() -> None:
+    world = wanting("job-1", "job-2")
+    outcomes = [world.provision(), world.dispatch(), world.provision()]
+    assert [told(outcome) for outcome in outcomes] == [[], [], []]
+
+
+def test_a_nudged_tick_tells_nothing_so_a_minute_has_one_line() -> None:
+    world = wanting("job-1", "job-2", "job-3", **{"limits/max-instances": "2"})
+    world.provision()
+    assert told(provision.tick(world.provision_ports, world.clock.now, nudged=True)) == []
+
+
+def test_an_invocation_logs_each_cause_once_as_a_warning_with_its_queue(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mayfly.observe.count", lambda *_: None)
+    world = wanting(*JOBS, **{"limits/max-launches-per-minute": "2", "limits/max-instances": "9"})
+    with caplog.at_level(logging.INFO, "mayfly"):
+        _report(provision_until_quiet(world.provision_ports, world.edge, nudged=False))
+    lines = [each for each in caplog.records if "are wanted; limits/" in each.getMessage()]
+    causes = {each.getMessage().split("; ")[1].split(" is ")[0] for each in lines}
+    assert len(lines) == len(causes) == 2
+    assert {(each.levelname, each.__dict__["queue"]) for each in lines} == {("WARNING", QUEUE)}
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("queue/{q}/pool/hot", "; did you mean {root}queues/{q}/pool/hot?"),
+        ("{q}/pool/hot", "; did you mean {root}queues/{q}/pool/hot?"),
+        ("pool/hot", "; did you mean {root}queues/{q}/pool/hot?"),
+        ("queues/{q}", ", whose form is {root}queues/QUEUE/NAME"),
+        ("nonsense", ", whose form is {root}queues/QUEUE/NAME"),
+        ("queues/{q}/pool/hots", 'pool/hots = "2": no such parameter; did you mean pool/hot?'),
+        ("queues/{q}/Pool/Hot", "no such parameter; did you mean pool/hot?"),
+        ("queues/{q}/hot", "no such parameter; did you mean pool/hot?"),
+        ("queues/{q}/launch/instance_types", "did you mean launch/instance-types?"),
+        ("queues/{q}x/pool/hot", "{q}x has parameters, and there is no such queue; {q} is one"),
+    ],
+)
+def test_a_wrong_path_is_a_problem_that_names_the_path_that_was_meant(path: str, hint: str) -> None:
+    world: World = a_world()
+    root = f"/mayfly/{world.provision_ports.stack}/"
+    world.parameters.put(root + path.format(q=QUEUE), "2")
+    (problem,) = world.provision().problems
+    assert hint.format(q=QUEUE, root=root) in problem
+    assert world.instances() == []
