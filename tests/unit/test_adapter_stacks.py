@@ -10,6 +10,7 @@ import pytest
 
 from mayfly.adapters.buildkite.stacks import PAGES, stack_key
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.scrubbing import REDACTED, scrub
 from tests.unit.stacks_server import NOTHING, TOKEN, Answer, Bench, a_bench, a_page
 
 OWNER = "stack/mayfly/1"
@@ -77,6 +78,21 @@ def test_seconds_and_exit_status_are_always_sent(bench: Bench) -> None:
         {"job_uuids": ["job-1"], "token_lifetime_seconds": 240},
         {"exit_status": -1, "detail": "no such queue"},
     ]
+
+
+def test_only_jobs_that_buildkite_names_as_reserved_are_reserved(bench: Bench) -> None:
+    answer = {"reserved": ["job-2", "job-of-nobody"], "not_reserved": ["job-1"]}
+    bench.answers(Answer(200, answer))
+    assert bench.stacks.reserve(["job-1", "job-2"], 300) == {"job-2"}
+
+
+def test_a_minted_token_of_any_shape_is_hidden_from_every_text(bench: Bench) -> None:
+    token = "minted without a known shape"
+    issued = {"job_uuid": "job-1", "job_acquisition_token": token}
+    bench.answers(Answer(201, {"job_acquisition_tokens": [issued]}))
+    assert scrub(token) == token
+    assert bench.stacks.tokens(["job-1"], 240) == {"job-1": token}
+    assert scrub(f"agent says: {token}!") == f"agent says: {REDACTED}!"
 
 
 def test_a_long_reason_is_cut_to_4096_bytes_between_characters(bench: Bench) -> None:

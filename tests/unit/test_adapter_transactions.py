@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,10 +12,11 @@ from botocore.stub import Stubber
 
 from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
+from mayfly.adapters.dynamodb.rows import rows
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.errors import Conflict, MayflyError, Misconfigured, Transient
 from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
-from mayfly.records.model import Lease, Stray
+from mayfly.records.model import Lease, SlotKey, Stray
 from mayfly.records.states import InstanceState
 from tests.unit.builders import NOW, a_claim, a_ledger, an_instance
 
@@ -130,6 +131,64 @@ def test_a_lost_race_for_one_row_is_a_conflict(
     dynamodb.add_client_error("put_item", code)
     with pytest.raises(Conflict):
         fleet.write([Save(a_claim())])
+
+
+def test_the_repr_of_a_write_shows_no_token() -> None:
+    changes = [Assign("row", ASSIGNMENT, NOW)]
+    for shown in (repr(changes), repr(rows(changes, fence=2))):
+        assert "row='row'" in shown
+        assert "bkjat" not in shown
+
+
+# -- consistent reads --------------------------------------------------------------------------
+
+SLOT = SlotKey("launch-1", 0)
+
+
+@pytest.mark.parametrize(
+    ("read", "key"),
+    [
+        (lambda fleet: fleet.claim("job-1"), "claim#job-1"),
+        (lambda fleet: fleet.instance(SLOT), "instance#launch-1/0"),
+        (lambda fleet: fleet.instance_of("i-1"), "ec2#i-1"),
+        (lambda fleet: fleet.ledger("deploy"), "capacity#deploy"),
+        (lambda fleet: fleet.queue("deploy"), "queue#deploy"),
+        (lambda fleet: fleet.lease(), "lease#dispatch"),
+    ],
+    ids=["claim", "instance", "instance of an EC2 id", "ledger", "queue", "lease"],
+)
+def test_a_single_record_is_read_consistently(
+    dynamodb: Stubber, fleet: DynamoFleet, read: Callable[[DynamoFleet], object], key: str
+) -> None:
+    asked = {"TableName": "fleet", "Key": {"pk": {"S": key}}, "ConsistentRead": True}
+    dynamodb.add_response("get_item", {}, asked)
+    assert read(fleet) is None
+
+
+def test_an_ec2_ids_record_is_read_consistently_after_its_pointer(
+    dynamodb: Stubber, fleet: DynamoFleet
+) -> None:
+    pointer = {"slot": {"M": {"launch": {"S": "launch-1"}, "number": {"N": "0"}}}}
+    for key, item in (("ec2#i-1", pointer), ("instance#launch-1/0", None)):
+        asked = {"TableName": "fleet", "Key": {"pk": {"S": key}}, "ConsistentRead": True}
+        dynamodb.add_response("get_item", {"Item": item} if item else {}, asked)
+    assert fleet.instance_of("i-1") is None
+
+
+@pytest.mark.parametrize(
+    ("read", "key"),
+    [
+        (lambda fleet: fleet.claims_of(["job-1"]), "claim#job-1"),
+        (lambda fleet: fleet.slots([SLOT]), "instance#launch-1/0"),
+    ],
+    ids=["claims", "slots"],
+)
+def test_records_by_their_keys_are_read_consistently(
+    dynamodb: Stubber, fleet: DynamoFleet, read: Callable[[DynamoFleet], object], key: str
+) -> None:
+    asked = {"RequestItems": {"fleet": {"Keys": [{"pk": {"S": key}}], "ConsistentRead": True}}}
+    dynamodb.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": {}}, asked)
+    assert read(fleet) == []
 
 
 # -- unprocessed keys and items ----------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mayfly.answers import Listing
+from mayfly.dispatch.bound import RESERVATION
 from mayfly.dispatch.opened import LOOK_AHEAD
 from mayfly.errors import Conflict, Illegal, Misconfigured, NotFound, Transient
 from mayfly.records.changes import Save
@@ -105,6 +106,39 @@ def test_the_last_attempt_fails_a_job_only_after_its_record() -> None:
     assert world.buildkite.calls["finish"] == 0
     world.dispatch()
     assert world.claim("job-1").told
+
+
+def test_more_reservations_than_one_transaction_holds_are_saved() -> None:
+    world = a_world(**{"limits/max-instances": "200"})
+    jobs = [f"job-{number:03}" for number in range(150)]
+    world.schedule(*jobs)
+    for _ in range(4):
+        world.dispatch()
+    world.after(1, seconds=1).dispatch()
+    assert {world.claim(job).reserved_until for job in jobs} == {world.clock.now + RESERVATION}
+
+
+def test_more_jobs_in_hand_than_a_lowered_limit_allows_open_no_further_job() -> None:
+    world = a_world(**{"limits/max-instances": "10"})
+    held = [f"held-{number:02}" for number in range(10 + LOOK_AHEAD)]
+    world.schedule(*held)
+    world.dispatch()
+    world.configure(**{"limits/max-instances": "5"})
+    world.provision()
+    world.schedule(*(f"more-{number:02}" for number in range(20)))
+    world.dispatch()
+    assert sorted(claim.job for claim in world.fleet.all(Claim)) == held
+
+
+def test_a_job_that_buildkite_does_not_reserve_has_no_reservation_and_no_demand() -> None:
+    world = a_world()
+    vars(world.buildkite)["reserve"] = lambda jobs, seconds: frozenset({"job-2"})
+    world.schedule("job-1", "job-2")
+    world.dispatch()
+    assert world.claim("job-1").reserved_until is None
+    assert world.claim("job-2").reserved_until == world.clock.now + RESERVATION
+    world.provision()
+    assert len(world.instances()) == 1
 
 
 # -- narrow ticks ----------------------------------------------------------------------------------

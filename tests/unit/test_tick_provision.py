@@ -203,6 +203,19 @@ def test_slots_that_the_index_does_not_show_are_filled() -> None:
     assert len({i.instance_id for i in world.instances()}) == 3
 
 
+def test_a_settled_launch_that_the_index_still_shows_as_open_is_settled_once() -> None:
+    world = wanting("job-1", "job-2")
+    world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
+    world.provision()
+    world.fleet.lag()
+    world.after(seconds=5).provision()
+    settled = world.instances()
+    outcome = world.after(seconds=5).provision()
+    assert outcome.lost_races == 1
+    assert world.instances() == settled
+    assert [i.state for i in settled] == [S.LAUNCHING] * 2
+
+
 def test_a_missing_launch_template_is_a_problem_and_frees_the_slots() -> None:
     world = wanting("job-1")
     world.machines._templates = {}

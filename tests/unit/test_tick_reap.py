@@ -12,9 +12,11 @@ from mayfly.reap import tick as reap
 from mayfly.reap.apply import Applier
 from mayfly.reap.decide import decide
 from mayfly.reap.gather import gather
+from mayfly.records.changes import Drop, Save
 from mayfly.records.model import Stray
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.outcome import Left, Outcome
+from tests.unit.builders import row
 from tests.unit.world import a_warm_world, ec2_state, launched, running
 
 S, C = InstanceState, ClaimState
@@ -238,6 +240,21 @@ def test_an_instance_that_ec2_has_forgotten_is_closed_ten_minutes_later() -> Non
     assert world.ledger().live == 0
 
 
+def test_the_rows_of_a_record_that_changes_while_reap_decides_are_kept() -> None:
+    world = running()
+    instance = world.instance()
+    world.report(instance, "done", exit=1, words="the last lines")
+    world.machines.end(str(instance.instance_id), "Client.InstanceInitiatedShutdown")
+    decision = decide(gather(world.reap_ports), world.clock.now)
+    world.fleet.write([Save(instance)])
+    outcome = Outcome()
+    Applier(world.reap_ports, outcome, world.clock.now, world.edge).carry_out(decision)
+    assert outcome.left == {Left.CONFLICT: 1}
+    assert world.mailbox.rows[row(instance)].report is not None
+    world.reap()
+    assert world.mailbox.rows == {}
+
+
 # -- the end ---------------------------------------------------------------------------------------
 
 
@@ -297,3 +314,12 @@ def test_a_claim_seen_running_after_the_end_of_its_instance_is_finished() -> Non
     world.reap()
     assert world.claim("job-1").state is C.FINISHED
     assert "Server.InternalError" in world.claim("job-1").reason
+
+
+def test_a_running_claim_without_an_instance_record_is_finished() -> None:
+    world = running()
+    world.machines.forget(str(world.instance().instance_id))
+    world.fleet.write([Drop(world.instance())])
+    world.reap()
+    assert world.claim("job-1").state is C.FINISHED
+    assert world.claim("job-1").reason == "the instance ended: the record is gone"

@@ -16,7 +16,7 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Stray
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.outcome import Outcome
-from tests.unit.builders import QUEUE, row
+from tests.unit.builders import NOW, QUEUE, row
 from tests.unit.world import World, a_warm_world, ec2_state, launched, running, wanting
 
 S = InstanceState
@@ -58,6 +58,43 @@ def test_an_instance_of_an_open_launch_without_answer_is_no_stray() -> None:
     for _ in range(3):
         world.after(1).reap()
     assert world.fleet.all(Stray) == []
+
+
+def test_a_launch_without_answer_that_the_index_does_not_show_is_no_stray() -> None:
+    world = wanting("job-1")
+    world.fleet.lag()
+    world.machines.fail_next("create_fleet", Transient("timed out"), done=True)
+    world.provision()
+    world.machines.settle()
+    for _ in range(4):
+        world.after(1).reap()
+    assert {machine.seen.state for machine in world.machines.machines.values()} == {"running"}
+    assert world.fleet.all(Stray) == []
+
+
+def test_a_healthy_host_that_the_index_does_not_show_for_minutes_lives() -> None:
+    world = running()
+    vars(world.fleet)["instances"] = lambda queue, states: []
+    for _ in range(4):
+        world.after(1).reap()
+    assert ec2_state(world) == "running"
+    assert world.instance().state is S.RUNNING
+    assert world.fleet.all(Stray) == []
+
+
+def test_a_living_instance_whose_record_is_closed_is_a_stray() -> None:
+    world = launched()
+    instance = world.instance()
+    world.machines.forget(str(instance.instance_id))
+    hidden = world.machines.machines
+    for _ in range(12):
+        world.after(1).reap()
+    assert world.instance().state is S.TERMINATED
+    name = str(instance.instance_id)
+    world.machines.intrude(Ec2Instance(name, "running", instance.key.launch, QUEUE, NOW))
+    for _ in range(3):
+        world.after(1).reap()
+    assert hidden[name].seen.state == "shutting-down"
 
 
 def test_deadlines_are_kept_for_instances_that_no_list_shows() -> None:

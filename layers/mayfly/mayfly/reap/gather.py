@@ -37,7 +37,7 @@ def gather(ports: ReapPorts) -> ReapView:
         reports=reports,
         running=running,
         ended=dict(_ended(fleet, sorted(running.keys() - {i.key for i in instances}))),
-        open_launches=frozenset(x.id for q in queues for x in fleet.launches(q.queue)),
+        open_launches=frozenset(_open_launches(fleet, (seen[id_].launch for id_ in unknown))),
         strays={stray.instance_id: stray for stray in fleet.strays()},
         unknown=unknown,
         keep_failed={q.queue: _keep(q) for q in queues},
@@ -81,6 +81,18 @@ def _unlisted(
     records = {id_: fleet.instance_of(id_) for id_ in suspects}
     overlooked = tuple(record for record in records.values() if record and record.state.traits.open)
     return overlooked, frozenset(records) - {record.instance_id for record in overlooked}
+
+
+def _open_launches(fleet: Fleet, launches: Iterable[str]) -> Iterator[str]:
+    """The launches, out of these ids, without a recorded answer. From consistent reads.
+
+    The index of open launches may lag for longer than a stray lives. A launch and its slots are
+    saved and settled together, so its first slot tells.
+    """
+    for launch in sorted(set(launches)):
+        slot = fleet.instance(SlotKey(launch, 0))
+        if slot is not None and slot.state.traits.awaits_launch:
+            yield launch
 
 
 def read_reports(mailbox: Mailbox, instances: Iterable[Instance]) -> Mapping[str, Report]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
@@ -29,7 +29,8 @@ class Assign:
     """Put an assignment into a sandbox mailbox row that has a report and no assignment."""
 
     row: str
-    assignment: Mapping[str, object]
+    assignment: Mapping[str, object] = field(repr=False)
+    """Holds the job's token."""
     expires: datetime
 
 
