@@ -94,8 +94,8 @@ lint: .venv/ok ## check format, lint and types of Python and shell
 	$(BIN)/shellcheck $(SHELL_FILES)
 
 .PHONY: test-unit
-test-unit: .venv/ok ## run the tests that need only Python
-	$(BIN)/python -m pytest -q -n 2 tests/unit tests/protocol tests/property tests/architecture $(PYTEST)
+test-unit: .venv/ok ## run the tests that need only Python: decisions, ticks, ports' contracts, the host
+	$(RUN_TESTS) -q tests/unit tests/protocol tests/property tests/architecture tests/contract tests/instance $(PYTEST)
 
 # The tests of a file stay in one process, because they share a local AWS and a process can hold only one.
 RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -53,12 +53,20 @@ def credentials(role: str, expires: datetime = START + timedelta(hours=6)) -> Cr
     )
 
 
+LIFE = timedelta(hours=6)
+"""Life of the credentials that IMDS serves."""
+
+
 class FakeMetadata:
-    """IMDS: serves a profile, the credentials of its roles, and of `lingering` former roles."""
+    """IMDS: serves a profile, the credentials of its roles, and of `lingering` former roles.
+
+    Credentials are replaced five minutes before their end, as EC2 documents.
+    """
 
     host, port = "169.254.169.254", 80
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
         self.profile: str | None = None
         self.roles: list[str] = []
         self.lingering: list[str] = []
@@ -100,15 +108,20 @@ class FakeMetadata:
             raise ImdsError("no answer")
         if role not in [*self.roles, *self.lingering]:
             raise ImdsAbsent(role)
-        return credentials(role)
+        served = (self.clock.now() + timedelta(minutes=5) - START) // LIFE
+        return credentials(role, START + (served + 1) * LIFE)
 
 
 class FakeCloud:
-    """AWS for the roles `bootstrap` and `sandbox`: only its owner may write a row."""
+    """AWS for the roles `bootstrap` and `sandbox`: only its owner may write a row.
+
+    With a clock, expired credentials are refused.
+    """
 
     region = REGION
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock
         self.parameters: dict[str, str] = {}
         self.objects: dict[str, bytes] = {}
         self.rows: dict[str, dict[str, Any]] = {}
@@ -120,13 +133,13 @@ class FakeCloud:
         self.on_report: Callable[[str], object] = lambda phase: None
 
     def caller(self, keys: Credentials) -> Caller:
-        self._check("caller")
+        self._check("caller", keys)
         role = keys.access_key.removeprefix("ASIA-")
         arn = f"arn:aws:sts::123456789012:assumed-role/{role}/{INSTANCE}"
         return Caller(arn, f"AROA-{role}:{INSTANCE}")
 
     def parameter(self, keys: Credentials, name: str) -> str:
-        self._check("parameter")
+        self._check("parameter", keys)
         if name in self.denied:
             raise Denied("GetParameter")
         if name not in self.parameters:
@@ -134,13 +147,13 @@ class FakeCloud:
         return self.parameters[name]
 
     def object(self, keys: Credentials, bucket: str, key: str) -> bytes:
-        self._check("object")
+        self._check("object", keys)
         if f"{bucket}/{key}" not in self.objects:
             raise Missing(key)
         return self.objects[f"{bucket}/{key}"]
 
     def item(self, keys: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
-        self._check("item")
+        self._check("item", keys)
         if self.caller(keys).user_id != key or "sandbox" not in key:
             raise Denied("GetItem")
         return self.rows.get(key)
@@ -148,15 +161,17 @@ class FakeCloud:
     def set_attribute(
         self, keys: Credentials, table: str, key: str, name: str, value: Mapping[str, Any]
     ) -> None:
-        self._check("set_attribute")
+        self._check("set_attribute", keys)
         if self.caller(keys).user_id != key or name != "report" or table != "ci-mailbox":
             raise Denied("UpdateItem")
         self.rows.setdefault(key, {})[name] = value
         self.reports.append((key, dict(value)))
         self.on_report(value["phase"])
 
-    def _check(self, call: str) -> None:
+    def _check(self, call: str, keys: Credentials) -> None:
         if self.gone:
             raise Unavailable("connection refused")
+        if self.clock is not None and keys.expires <= self.clock.now():
+            raise Denied("ExpiredToken")
         if call in self.refused:
             raise Denied(f"AccessDenied: {call}")

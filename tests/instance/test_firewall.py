@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from mayfly_instance import firewall
+from mayfly_instance.failure import HostFailure
 from mayfly_protocol.words import Imds
 
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -64,6 +65,43 @@ def test_forwarded_packets_of_containers_are_dropped() -> None:
         forward = firewall.rules(choice).partition("chain forward")[2]
         assert "ip daddr 169.254.169.254 drop" in forward
         assert "ip6 daddr fd00:ec2::254 drop" in forward
+
+
+IPV4, IPV6 = "169.254.169.254", "fd00:ec2::254"
+
+
+class LeakyFilter:
+    """A packet filter that lets one user through to one address; all other attempts fail."""
+
+    def __init__(self, *hole: str) -> None:
+        self._hole = hole
+
+    def set_rules(self, rules: str) -> None:
+        pass
+
+    def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
+        return port == 80 and (user, host) == self._hole
+
+
+@pytest.mark.parametrize("host", [IPV4, IPV6])
+@pytest.mark.parametrize(
+    ("choice", "user"), [(Imds.OFF, "root"), (Imds.OFF, "job"), (Imds.SUPERVISOR, "job")]
+)
+def test_each_user_and_address_that_a_choice_closes_is_tried(
+    choice: Imds, user: str, host: str
+) -> None:
+    with pytest.raises(HostFailure, match=f"still open to {user} at {host},"):
+        firewall.close(LeakyFilter(user, host), choice, (IPV4, 80), "job")
+
+
+@pytest.mark.parametrize("host", [IPV4, IPV6])
+@pytest.mark.parametrize(
+    ("choice", "user"), [(Imds.SUPERVISOR, "root"), (Imds.JOB, "root"), (Imds.JOB, "job")]
+)
+def test_a_user_that_a_choice_admits_may_reach_imds(choice: Imds, user: str, host: str) -> None:
+    leaky = LeakyFilter(user, host)
+    firewall.close(leaky, choice, (IPV4, 80), "job")
+    assert leaky.reaches(host, 80, user)
 
 
 @pytest.mark.skipif(NFT is None or os.geteuid() != 0, reason="needs root and nft")

@@ -18,6 +18,7 @@ from mayfly_instance.imds import Imds
 from mayfly_instance.sigv4 import Credentials
 from tests.instance.fakes import INSTANCE, FakeClock, FakeCloud, credentials
 from tests.instance.imds_server import ImdsServer, Raw, answer, serving
+from tests.instance.imds_server import credentials as imds_credentials
 from tests.instance.worlds import HOST
 
 WANTED = expected(HOST, INSTANCE)
@@ -152,6 +153,23 @@ def test_the_gate_stays_shut_for_credentials_of_another_role(imds: ImdsServer) -
     assert_gate_stays_shut(imds, "assumed-role/bootstrap/i-0abc")
 
 
+def changed(document: str, changes: dict[str, str | None]) -> str:
+    """The JSON document with these members; None removes a member."""
+    members = {**json.loads(document), **changes}
+    return json.dumps({name: value for name, value in members.items() if value is not None})
+
+
+def info(**changes: str | None) -> str:
+    """The answer of `iam/info` on a sandboxed instance, with changes."""
+    good = {"Code": "Success", "InstanceProfileArn": HOST.sandbox_profile}
+    return changed(json.dumps(good), changes)
+
+
+def keys(**changes: str | None) -> str:
+    """The credentials of the sandbox role as IMDS serves them, with changes."""
+    return changed(imds_credentials("sandbox"), changes)
+
+
 @pytest.mark.parametrize(
     ("path", "raw", "why"),
     [
@@ -177,6 +195,11 @@ def test_the_gate_stays_shut_for_credentials_of_another_role(imds: ImdsServer) -
         ("iam/security-credentials/bootstrap", lambda: None, "timed out"),
         ("iam/security-credentials/sandbox", lambda: answer(404), "404"),
         ("iam/security-credentials/sandbox", lambda: answer(200, '{"Code": "Failed"}'), "lacks"),
+        ("iam/info", lambda: answer(200, info(Code="InstanceProfileNotFound")), "NotFound"),
+        ("iam/info", lambda: answer(200, info(Code=None)), "Code None"),
+        ("iam/security-credentials/sandbox", lambda: answer(200, keys(Code="Failed")), "Failed"),
+        ("iam/security-credentials/sandbox", lambda: answer(200, keys(Code=None)), "Code None"),
+        ("iam/security-credentials/sandbox", lambda: answer(200, keys(Expiration="soon")), "soon"),
         ("iam/security-credentials/", lambda: answer(200, "sandbox\nbootstrap"), "'bootstrap'"),
         ("iam/security-credentials/", lambda: answer(200, ""), "roles ()"),
     ],

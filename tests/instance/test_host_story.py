@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from mayfly_instance.mailbox import Letter
 from tests.instance.fake_machine import Act
 from tests.instance.fakes import INSTANCE
 from tests.instance.worlds import (
@@ -69,6 +70,39 @@ def test_no_secret_is_in_a_command_line_a_report_or_on_the_console(world: World)
     assert TOKEN not in said
     assert "secret-key-of" not in said
     assert "session-token-of" not in said
+
+
+def test_a_token_of_any_shape_is_in_no_command_line_report_or_console(world: World) -> None:
+    token = "minted without a known shape"
+    world.assignment = an_assignment(token=token)
+    world.machine.acts["mayfly-job"] = Act(code=1, says=f"cannot register with {token}\n")
+    world.run()
+
+    assert "cannot register with [secret]" in world.everything_readable()
+    assert token not in world.everything_readable()
+
+
+def test_the_token_is_in_the_repr_of_neither_the_row_nor_the_agents_program(world: World) -> None:
+    world.run()
+
+    assert TOKEN in world.agent().program.environment.values()
+    assert "bkjat_" not in repr(world.agent().program)
+    assert "bkjat_" not in repr(Letter(an_assignment(), "2026-11-21T08:00:00Z"))
+
+
+def test_a_host_proves_its_sandbox_three_times_in_a_row_before_it_reports(world: World) -> None:
+    looks: dict[str, int] = {}
+    react = world.cloud.on_report
+
+    def count(phase: str) -> None:
+        looks[phase] = world.metadata.requests.count("credentials of sandbox")
+        react(phase)
+
+    world.cloud.on_report = count
+    world.run()
+
+    assert looks["sandboxed"] - looks["bootstrapped"] == 3
+    assert looks["running"] - looks["sandboxed"] == 1
 
 
 def test_an_old_agent_takes_its_token_from_its_environment(world: World) -> None:

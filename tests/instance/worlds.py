@@ -62,8 +62,8 @@ class World:
 
     def __init__(self, root: Path, host: Host = HOST) -> None:
         self.clock = FakeClock()
-        self.metadata = FakeMetadata()
-        self.cloud = FakeCloud()
+        self.metadata = FakeMetadata(self.clock)
+        self.cloud = FakeCloud(self.clock)
         self.machine = FakeMachine(root, self.clock, self.metadata)
         self.machine.places.console.parent.mkdir(parents=True)
         self.machine.places.console.touch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly_protocol.agent_settings import KNOWN, REFUSED, names, parse_agent_settings, refusal
+from tests.protocol.proof_settings import PROOF_SETTINGS
 
 
 def test_no_agent_setting_is_both_allowed_and_refused() -> None:
@@ -31,7 +32,7 @@ def test_every_allowed_agent_setting_passes(name: str) -> None:
     assert parse_agent_settings(f"{name}=x") == f"{name}=x"
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
+@pytest.mark.parametrize("name", sorted(REFUSED.keys() | PROOF_SETTINGS))
 def test_every_refused_agent_setting_has_a_reason(name: str) -> None:
     with pytest.raises(ValueError, match=f"line 2: {name} cannot be set: "):
         parse_agent_settings(f"debug=true\n{name}=x")

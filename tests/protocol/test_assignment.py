@@ -13,6 +13,7 @@ import pytest
 from mayfly_protocol.agent_settings import REFUSED
 from mayfly_protocol.assignment import Assignment, parse, to_row
 from mayfly_protocol.words import Imds
+from tests.protocol.proof_settings import PROOF_SETTINGS
 
 LAYERS = Path(__file__).parents[2] / "layers"
 JOB = "0190a8b7-6d2e-4c43-9a6c-3f2b8e1d7c55"
@@ -89,7 +90,7 @@ def test_an_assignment_without_a_required_field_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *sorted(REFUSED),
+        *sorted(REFUSED.keys() | PROOF_SETTINGS),
         "exporttoken",
         "spawn-with-anything",
         "disconnect-after-a-setting-to-come",

@@ -90,9 +90,12 @@ def observe(wanted: Expected, metadata: Metadata, cloud: Cloud) -> Observation:
     profile: str | None = None
     try:
         session = metadata.session()
-        profile = session.get_json("iam/info").get("InstanceProfileArn")
+        info = session.get_json("iam/info")
+        profile = info.get("InstanceProfileArn")
         if profile != wanted.profile:
             return Observation(profile)
+        if info.get("Code") != "Success":
+            return Observation(profile, trouble=f"iam/info: Code {info.get('Code')}")
         roles = tuple(session.get("iam/security-credentials/").split())
         if roles != (wanted.role,):
             return Observation(profile, roles)

@@ -114,8 +114,10 @@ class Session:
             keys = found["AccessKeyId"], found["SecretAccessKey"], found["Token"]
         except KeyError as error:
             raise ImdsError(f"{path}: lacks {error}") from error
-        if found.get("Code", "Success") != "Success" or expires is None:
-            raise ImdsError(f"{path}: {found.get('Code')}")
+        if found.get("Code") != "Success" or expires is None:
+            raise ImdsError(
+                f"{path}: Code {found.get('Code')}, Expiration {found.get('Expiration')}"
+            )
         return Credentials(*keys, expires=expires)
 
 

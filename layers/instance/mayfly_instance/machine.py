@@ -32,7 +32,7 @@ import socket
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -64,7 +64,8 @@ class Program:
     unit: str
     """Name of the scope, without `.scope`."""
     argv: Sequence[str]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
+    """All variables; an agent's hold its job's token."""
     directory: Path
     output: Path
     """File, owned by root, to which stdout and stderr are appended."""

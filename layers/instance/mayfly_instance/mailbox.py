@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mayfly_instance.ports import Cloud
 from mayfly_instance.sigv4 import Credentials
@@ -13,8 +13,8 @@ from mayfly_protocol.report import Report, to_row
 class Letter:
     """The control plane's attributes of the row."""
 
-    assignment: object = None
-    """The assignment, unchecked; None without one."""
+    assignment: object = field(default=None, repr=False)
+    """The assignment with its token, unchecked; None without one."""
     notice: str | None = None
     """The spot notice; None without one."""
 
