@@ -132,6 +132,10 @@ bench-hot: .venv/ok ## measure 200 jobs on hot machines for each agent, without 
 # ---------------------------------------------------------------- a real account
 
 # ARGS holds the arguments: make preflight ARGS="QueueKey=default VpcId=vpc-0123 Subnets=subnet-0123".
+.PHONY: agent-release
+agent-release: .venv/ok ## print the parameters for a release of the agent: ARGS="3.138"
+	$(BIN)/mayfly agent-release $(ARGS)
+
 .PHONY: preflight
 preflight: .venv/ok ## check an account before the first deployment: ARGS="Name=value …"
 	$(BIN)/mayfly preflight $(ARGS)

@@ -1,4 +1,4 @@
-"""Addresses of Buildkite's two APIs, and the environment variables that hold their tokens."""
+"""Addresses of Buildkite and of the agent's releases; variables that hold Buildkite's tokens."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from mayfly_cli.ends import UsageError
 
 AGENT_ENDPOINT = "https://agent.buildkite.com/v3"
 API_ENDPOINT = "https://api.buildkite.com/v2"
+AGENT_RELEASES = "https://api.github.com/repos/buildkite/agent/releases"
 API_TOKEN = "BUILDKITE_API_TOKEN"  # noqa: S105 - the name of a variable
 AGENT_TOKEN = "BUILDKITE_AGENT_TOKEN"  # noqa: S105 - the name of a variable
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}

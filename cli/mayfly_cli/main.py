@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from mayfly_cli.agent_release.command import agent_release
 from mayfly_cli.check_aws.command import check_aws
 from mayfly_cli.check_buildkite.command import check_buildkite
 from mayfly_cli.command_line import SETTINGS, Group, run_group
@@ -27,7 +28,7 @@ def mayfly() -> None:
     """Check, try and remove Mayfly in a real AWS account and Buildkite."""
 
 
-for command in (preflight, first_job, check_aws, check_buildkite, uninstall):
+for command in (agent_release, preflight, first_job, check_aws, check_buildkite, uninstall):
     mayfly.add_command(command)
 
 

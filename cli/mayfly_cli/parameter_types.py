@@ -8,7 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from mayfly_cli.endpoints import AGENT_ENDPOINT, API_ENDPOINT, checked_address
+from mayfly_cli.endpoints import (
+    AGENT_ENDPOINT,
+    AGENT_RELEASES,
+    API_ENDPOINT,
+    checked_address,
+)
 from mayfly_cli.ends import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -103,4 +108,15 @@ def api_endpoint() -> Callable[[Function], Function]:
         type=Address(API_ENDPOINT),
         default=API_ENDPOINT,
         help="Buildkite's REST API.",
+    )
+
+
+def agent_releases() -> Callable[[Function], Function]:
+    """The option --agent-releases: an address with the list of the agent's releases."""
+    return click.option(
+        "--agent-releases",
+        metavar="URL",
+        type=Address(AGENT_RELEASES),
+        default=AGENT_RELEASES,
+        help="The agent's releases, as GitHub's API shows them.",
     )

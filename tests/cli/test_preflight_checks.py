@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import pytest
 
+from mayfly_cli.agent_releases import Release
 from mayfly_cli.findings import COLUMNS, Finding, Unknown, Verdict, table, tally
 from mayfly_cli.preflight.answers import Answers, read_answers
 from mayfly_cli.preflight.checks_instances import SPOT_ROLE
@@ -27,7 +29,9 @@ from mayfly_cli.preflight.survey import decide
 TYPES = ("m7i.large", "m6i.large", "m6a.large", "m5.large")
 ZONES = frozenset({"eu-1a", "eu-1b"})
 A, B = "subnet-0a", "subnet-0b"
-WORDS = ("QueueKey=default", "VpcId=vpc-0", f"Subnets={A},{B}")
+RELEASE = f"AgentRelease=3.138.3,{'1' * 64},{'2' * 64}"
+WORDS = ("QueueKey=default", "VpcId=vpc-0", f"Subnets={A},{B}", RELEASE)
+LINE = Release("3.138.0", datetime(2026, 10, 2, 9, tzinfo=UTC))
 NO = Unknown("the caller may not do that")
 
 
@@ -50,6 +54,8 @@ GOOD = Snapshot(
     roles={SPOT_ROLE: True},
     image=Image("ami-1", "available", "x86_64", "/dev/xvda"),
     archive=ARCHIVE,
+    agent_line=LINE,
+    now=datetime(2026, 11, 29, 12, tzinfo=UTC),
     stack=None,
     taken=(),
     denied=(),
@@ -76,7 +82,7 @@ def with_type(**changes: Any) -> Snapshot:
 def test_a_good_account_has_only_ok_findings() -> None:
     findings = decide(answers(), GOOD)
     assert {each.verdict for each in findings} == {Verdict.OK}
-    assert len(findings) == 20
+    assert len(findings) == 21
 
 
 def test_subnets_that_share_a_zone_are_fine_and_told() -> None:
@@ -184,7 +190,13 @@ def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None
             "is /dev/sda1",
             "RootDeviceName=/dev/sda1",
         ),
-        ("agent archive", replace(GOOD, archive=None), "nothing is at", "AgentVersion"),
+        ("agent archive", replace(GOOD, archive=None), "nothing is at", "mayfly agent-release"),
+        (
+            "agent version",
+            replace(GOOD, now=datetime(2027, 10, 2, 9, tzinfo=UTC)),
+            "the line 3.138 is of 2026-10-02",
+            "mayfly agent-release",
+        ),
         ("agent archive", replace(GOOD, archive="f" * 64), "another SHA-256", "f" * 64),
         ("account", replace(GOOD, region="cn-north-1"), "in China", "another partition"),
         ("rights", replace(GOOD, denied=("iam:CreateRole",)), "may not iam:CreateRole", "deploy"),
@@ -224,6 +236,8 @@ def test_a_problem_is_reported_with_its_remedy(
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": NO})),
         ("image", replace(GOOD, image=NO)),
         ("agent archive", replace(GOOD, archive=NO)),
+        ("agent version", replace(GOOD, agent_line=NO)),
+        ("agent version", replace(GOOD, agent_line=None)),
         ("rights", replace(GOOD, denied=NO)),
         ("stack name", replace(GOOD, stack=NO)),
         ("other names", replace(GOOD, taken=NO)),
@@ -311,3 +325,16 @@ def test_the_markets_of_a_purchase_are_those_that_it_may_buy_in(
     purchase: str, both: set[str]
 ) -> None:
     assert set(markets(purchase)) == both
+
+
+def test_a_line_of_the_agent_is_supported_until_a_year_after_its_first_release() -> None:
+    last_moment = replace(GOOD, now=datetime(2027, 10, 2, 8, 59, 59, tzinfo=UTC))
+    finding = found("agent version", last_moment)
+    assert finding.verdict is Verdict.OK
+    assert finding.detail == "3.138.3; the line 3.138 is supported until 2027-10-02"
+
+
+def test_a_queues_own_parameters_of_the_agent_outrank_the_release_of_the_control_plane() -> None:
+    url, digest = answers("AgentVersion=4.13.0", f"AgentSha256Amd64={'3' * 64}").archive()
+    assert url.endswith("/v4.13.0/buildkite-agent-linux-amd64-4.13.0.tar.gz")
+    assert digest == "3" * 64

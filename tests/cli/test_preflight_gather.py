@@ -86,6 +86,7 @@ def test_a_subnet_without_a_route_table_uses_the_main_table_of_its_vpc() -> None
 
 def test_quotas_are_read_by_code_and_a_refusal_names_the_right() -> None:
     words = ["QueueKey=q", "VpcId=vpc-1", "Subnets=subnet-1", "launch/purchase=spot-then-on-demand"]
+    words.append(f"AgentRelease=3.138.3,{'1' * 64},{'2' * 64}")
     answers = read_answers("mayfly", words)
     with stubbed("service-quotas") as (account, stub):
         stub.add_response("get_service_quota", {"Quota": {"Value": 64.0}})

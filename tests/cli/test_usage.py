@@ -15,9 +15,10 @@ from mayfly_cli.ends import BrokenError, Stopped, UsageError
 from mayfly_cli.main import mayfly, run_command
 from tests.cli.real_account import Run, bare_environment, one_line, run
 
-NAMES = ("check-aws", "check-buildkite", "first-job", "preflight", "uninstall")
+NAMES = ("agent-release", "check-aws", "check-buildkite", "first-job", "preflight", "uninstall")
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
-QUEUE = ("QueueKey=default", "VpcId=vpc-0", "Subnets=subnet-0")
+NETWORK = ("QueueKey=default", "VpcId=vpc-0", "Subnets=subnet-0")
+QUEUE = (*NETWORK, f"AgentRelease=3.138.3,{'1' * 64},{'2' * 64}")
 
 
 def in_this_process(capsys: pytest.CaptureFixture[str], *arguments: str) -> Run:
@@ -100,7 +101,8 @@ def test_the_error_line_names_an_unknown_option(name: str, tmp_path: Path) -> No
 
 
 COMMANDS = (
-    "there is preflight, first-job, check-aws, check-buildkite, uninstall (see mayfly --help)"
+    "there is agent-release, preflight, first-job, check-aws, check-buildkite, uninstall "
+    "(see mayfly --help)"
 )
 
 
@@ -145,6 +147,9 @@ def test_the_error_line_names_the_wrong_option_and_the_allowed_values(
         (("nonsense/name=1",), "no such parameter"),
         (("QueueKey=default",), "a queue needs VpcId: give VpcId=vpc-0123"),
         (("QueueKey=default", "VpcId=vpc-0"), "a queue needs Subnets"),
+        (NETWORK, "a queue needs AgentRelease: give the line that this command prints: mayfly"),
+        ((*NETWORK, "AgentRelease=3.138.3"), "AgentRelease: '3.138.3' is not allowed"),
+        ((*NETWORK, "AgentVersion=3.138.3"), "AgentSha256Amd64 has no value"),
         (("QueueKey=a b",), "QueueKey"),
         (("AssignPublicIp=perhaps",), "AssignPublicIp"),
         (("TokenParameter=no-slash",), "begins with"),

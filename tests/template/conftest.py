@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTROL = ROOT / "template.yaml"
 QUEUE = ROOT / "stacks" / "queue.yaml"
 
+AMD64, ARM64 = "1" * 64, "2" * 64
+
 Resources = dict[str, dict[str, Any]]
 
 
@@ -39,11 +41,19 @@ def queue_template() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def control(control_template: dict[str, Any]) -> Resources:
     """Resources of the deployed control plane `acme` with a first queue."""
-    parameters = {"QueueKey": "linux", "VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"}
+    parameters = {
+        "QueueKey": "linux",
+        "VpcId": "vpc-1",
+        "Subnets": "subnet-1,subnet-2",
+        "AgentRelease": f"3.138.3,{AMD64},{ARM64}",
+    }
     return Deployment(control_template, "acme", parameters).resources
 
 
 QUEUE_PARAMETERS = {
+    "AgentVersion": "3.138.3",
+    "AgentSha256Amd64": AMD64,
+    "AgentSha256Arm64": ARM64,
     "ControlStack": "acme",
     "QueueKey": "linux",
     "VpcId": "vpc-1",

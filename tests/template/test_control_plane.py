@@ -52,8 +52,8 @@ def rules_of(resources: Resources, name: str) -> list[dict[str, Any]]:
     return [rule for rule in rules if [target["Arn"] for target in rule["Targets"]] == [arn]]
 
 
-def test_a_guided_deployment_asks_at_most_eight_questions(written: dict[str, Any]) -> None:
-    assert len(written["Parameters"]) <= 8
+def test_a_guided_deployment_asks_at_most_nine_questions(written: dict[str, Any]) -> None:
+    assert len(written["Parameters"]) <= 9
     assert all("Description" in parameter for parameter in written["Parameters"].values())
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from build import embed
+from tests.template.conftest import AMD64, ARM64
 
 Resources = dict[str, dict[str, Any]]
 
@@ -49,12 +50,12 @@ def test_user_data_is_the_script_with_the_queues_settings(queue: Resources, temp
         "sandbox_profile": f"{profile}/sandbox/linux/SandboxProfile",
         "bootstrap_role": f"{role}/bootstrap/linux/BootstrapRole",
         "sandbox_role": f"{role}/sandbox/linux/acme-linux-sandbox",
-        "agent_version": "3.115.0",
+        "agent_version": "3.138.3",
         "agent_url": "https://github.com/buildkite/agent/releases/download/v{version}/"
         "buildkite-agent-linux-{arch}-{version}.tar.gz",
         "agent_sha256": {
-            "amd64": "7533ecc68c6f1df5b8ed1ee978de1e25fd35553aa230daf2f7b7fc2cd29afa39",
-            "arm64": "c5d5495bcc6b0f5886f6658800bbefea3e0bb65eda630c9110e48311a37ab074",
+            "amd64": AMD64,
+            "arm64": ARM64,
         },
     }
 

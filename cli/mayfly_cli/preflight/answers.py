@@ -122,9 +122,10 @@ def read_answers(stack: str, words: Iterable[str]) -> Answers:
             f"no template has a parameter {unknown[0]}; template.yaml has {_names(control)}"
         )
     filled = _with_defaults(control, given["control"])
-    told = {"ControlStack": stack, **given["queue"]}
     _check({"Parameters": control}, given["control"])
+    told = {"ControlStack": stack, **_released(filled["AgentRelease"]), **given["queue"]}
     _require_network(given["control"])
+    _require_agent(filled["QueueKey"], told)
     if filled["QueueKey"]:
         _check({"Parameters": queue_stack}, told)
     config = _config(filled["QueueKey"], given["config"], told.get("ScriptPrefix", ""))
@@ -159,6 +160,20 @@ def _require_network(given: Mapping[str, str]) -> None:
     for name, example in (("VpcId", "vpc-0123"), ("Subnets", "subnet-0123,subnet-4567")):
         if not given.get(name):
             raise UsageError(f"a queue needs {name}: give {name}={example}")
+
+
+def _released(release: str) -> dict[str, str]:
+    """The parameters of the queue's stack that template.yaml makes of `AgentRelease`."""
+    names = ("AgentVersion", "AgentSha256Amd64", "AgentSha256Arm64")
+    return dict(zip(names, release.split(","), strict=True)) if release else {}
+
+
+def _require_agent(queue: str, told: Mapping[str, str]) -> None:
+    if queue and "AgentVersion" not in told:
+        raise UsageError(
+            "a queue needs AgentRelease: give the line that this command prints: "
+            "mayfly agent-release"
+        )
 
 
 def _check(template: Mapping[str, Any], given: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mayfly_cli.agent_releases import supported_until
 from mayfly_cli.findings import Finding, Unknown, ok, unknown, wrong
 from mayfly_cli.preflight.answers import Answers
 from mayfly_cli.preflight.quotas import SPOT, markets, quota_of
@@ -25,6 +26,7 @@ def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
         yield _role(role, seen.roles[role])
     yield _image(answers, seen)
     yield _archive(answers, seen)
+    yield _agent_line(answers, seen)
 
 
 def roles(answers: Answers) -> tuple[str, ...]:
@@ -134,9 +136,7 @@ def _archive(answers: Answers, seen: Snapshot) -> Finding:
         case Unknown(reason):
             return unknown(subject, reason)
         case None:
-            remedy = (
-                "answer AgentVersion with a release, and AgentSha256… with its published SHA-256"
-            )
+            remedy = "answer with the parameters of: mayfly agent-release"
             return wrong(subject, f"nothing is at {url}", remedy)
         case found if found != digest:
             remedy = f"if you trust that address: answer AgentSha256…={found}"
@@ -145,3 +145,24 @@ def _archive(answers: Answers, seen: Snapshot) -> Finding:
             version = answers.queue_stack["AgentVersion"]
             detail = f"version {version}, with the stated SHA-256 (fetched by this machine)"
             return ok(subject, detail)
+
+
+def _agent_line(answers: Answers, seen: Snapshot) -> Finding:
+    """Whether Buildkite supports the minor line of the agent's version."""
+    subject, version = "agent version", answers.queue_stack["AgentVersion"]
+    line = version.rpartition(".")[0]
+    remedy = "answer with the parameters of: mayfly agent-release"
+    match seen.agent_line:
+        case Unknown(reason):
+            return unknown(subject, f"the age of {version} is not known: {reason}")
+        case None:
+            return unknown(subject, f"there is no release {line}.0, so the age is not known")
+        case found if seen.now >= supported_until(found):
+            detail = (
+                f"the line {line} is of {found.published:%Y-%m-%d}: Buildkite supports a line for "
+                "a year"
+            )
+            return wrong(subject, detail, remedy)
+        case found:
+            detail = f"{version}; the line {line} is supported until"
+            return ok(subject, f"{detail} {supported_until(found):%Y-%m-%d}")

@@ -9,7 +9,7 @@ import click
 
 from mayfly_cli.command_line import Command
 from mayfly_cli.endpoints import API_TOKEN
-from mayfly_cli.parameter_types import STACK_NAME, agent_endpoint, api_endpoint
+from mayfly_cli.parameter_types import STACK_NAME, agent_endpoint, agent_releases, api_endpoint
 
 EPILOG = f"""\
 Examples:
@@ -37,6 +37,7 @@ begin."""
 @click.option("--region", metavar="REGION", help="AWS region.  [default: from the environment]")
 @agent_endpoint()
 @api_endpoint()
+@agent_releases()
 def preflight(**options: Any) -> int:
     """Check an account before the first deployment.
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+from mayfly_cli.agent_releases import Release
 from mayfly_cli.findings import Unknown
 
 
@@ -107,6 +109,9 @@ class Snapshot:
     image: Image | Unknown | None
     archive: str | Unknown | None
     """SHA-256 of the agent's archive; None if there is no file at its address."""
+    agent_line: Release | Unknown | None
+    """The first stable release of the agent's minor line."""
+    now: datetime
     stack: Stack | Unknown | None
     taken: tuple[str, ...] | Unknown
     """Names that a new stack would need and that other resources have."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mayfly_cli.account import Account, open_account
+from mayfly_cli.agent_releases import line_of
 from mayfly_cli.buildkite import agent_api, rest_api, token_from
 from mayfly_cli.endpoints import API_TOKEN
 from mayfly_cli.ends import WELL, WRONG
@@ -38,6 +40,8 @@ class Options:
     """A file with more answers, one a line."""
     agent_endpoint: str
     api_endpoint: str
+    agent_releases: str
+    """Address of the agent's releases."""
 
 
 def run(options: Options) -> int:
@@ -51,7 +55,7 @@ def run(options: Options) -> int:
     words = [] if options.answers is None else read_file(options.answers)
     answers = read_answers(options.stack, [*words, *options.words])
     account = open_account(options.region)
-    seen = gather(account, answers, options.agent_endpoint, options.api_endpoint)
+    seen = gather(account, answers, options)
     findings = decide(answers, seen)
     sys.stdout.write(table(findings) + "\n\n" + tally(findings) + "\n")
     return WRONG if any(each.verdict is Verdict.WRONG for each in findings) else WELL
@@ -66,10 +70,10 @@ def decide(answers: Answers, seen: Snapshot) -> list[Finding]:
     return findings
 
 
-def gather(account: Account, answers: Answers, agent_endpoint: str, api_endpoint: str) -> Snapshot:
+def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
     """Read the account and Buildkite into one snapshot. Failed reads become Unknown."""
     token, value = gather_account.token(account, answers.control["TokenParameter"])
-    cluster, queue = _buildkite(value, answers, agent_endpoint, api_endpoint)
+    cluster, queue = _buildkite(value, answers, options.agent_endpoint, options.api_endpoint)
     nothing = Unknown("the deployment has no queue")
     subnets = gather_ec2.subnets(account, answers.subnets) if answers.queue else nothing
     zones = [] if isinstance(subnets, Unknown) else sorted({s.zone for s in subnets.values()})
@@ -87,6 +91,10 @@ def gather(account: Account, answers: Answers, agent_endpoint: str, api_endpoint
         roles=gather_account.roles(account, checks_instances.roles(answers)),
         image=gather_ec2.image(account, answers) if answers.queue else nothing,
         archive=gather_buildkite.archive(answers.archive()[0]) if answers.queue else nothing,
+        agent_line=line_of(options.agent_releases, answers.queue_stack["AgentVersion"])
+        if answers.queue
+        else nothing,
+        now=datetime.now(UTC),
         stack=gather_account.stack(account, answers.stack),
         taken=gather_account.taken(account, answers),
         denied=gather_account.denied(account, of_templates()),

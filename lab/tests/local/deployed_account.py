@@ -60,7 +60,9 @@ def an_account(home: Path, sources: Path) -> Iterator[Account]:
                         **policies,
                         "ScriptPrefix": "scripts/mayfly/",
                         "ExtraTags": "team=ci,cost-centre=42",
-                        "AgentVersion": "3.115.0",
+                        "AgentVersion": "3.138.3",
+                        "AgentSha256Amd64": "1" * 64,
+                        "AgentSha256Arm64": "2" * 64,
                     },
                 ),
             ),
@@ -69,6 +71,7 @@ def an_account(home: Path, sources: Path) -> Iterator[Account]:
                 "QueueKey": "first",
                 "VpcId": network[0]["VpcId"],
                 "Subnets": ",".join(each["SubnetId"] for each in network),
+                "AgentRelease": f"3.138.3,{'1' * 64},{'2' * 64}",
                 "AlarmAddress": "ops@example.org",
             },
         )

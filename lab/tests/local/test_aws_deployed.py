@@ -22,6 +22,13 @@ NOBODY = "http://127.0.0.1:9/v3"
 SCHEDULE = (Path(__file__).parents[3] / "events" / "schedule.json").read_bytes()
 
 
+AGENT = {
+    "AgentVersion": "3.138.3",
+    "AgentSha256Amd64": "1" * 64,
+    "AgentSha256Arm64": "2" * 64,
+}
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with a_lab(tmp_path_factory.mktemp("lab"), QUIET) as running:
@@ -31,7 +38,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module", autouse=True)
 def deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     sources = fresh_sources(tmp_path_factory.mktemp("sources"))
-    queues = (QueueStack("default"),)
+    queues = (QueueStack("default", AGENT),)
     made = lab.aws.deploy(Deployment(sources, "bkct_the-cluster-token", NOBODY, queues))
     lab.aws.wake()
     return made

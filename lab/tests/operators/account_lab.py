@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from buildkite_emulator import Buildkite
+from buildkite_emulator.serving.server import Answer, HttpServer, Request
 from local.aws_lab import FAST, EmptyRoom
 from mayfly_lab.agents.archive import AgentArchive, pack
 from mayfly_lab.agents.server import ArchiveServer
@@ -52,6 +54,8 @@ class AccountLab:
     buildkite: Buildkite
     archive: AgentArchive
     archive_url: str
+    releases: str
+    """Address of the agent's releases, in the form of GitHub's API."""
     home: Path
     vpc: str = ""
     subnets: tuple[str, ...] = ()
@@ -77,6 +81,7 @@ class AccountLab:
             "AssignPublicIp": "true",
             "AgentVersion": self.archive.version,
             "AgentSha256Amd64": self.archive.sha256,
+            "AgentSha256Arm64": "0" * 64,
             "AgentArchiveUrl": self.archive_url,
             **changes,
         }
@@ -91,6 +96,7 @@ class AccountLab:
         endpoints = [
             f"--agent-endpoint={self.buildkite.agent_endpoint}",
             f"--api-endpoint={self.buildkite.url}/v2",
+            f"--agent-releases={self.releases}",
         ]
         return run("preflight", *self.words(**changes), *more, *endpoints, environment=environment)
 
@@ -121,6 +127,14 @@ class AccountLab:
         return str(made["Subnet"]["SubnetId"])
 
 
+def _young_release(request: Request) -> Answer:
+    """Every line of the agent is a hundred days old."""
+    tag = request.url.path.rpartition("/")[2]
+    published = datetime.now(UTC) - timedelta(days=100)
+    shown = {"tag_name": tag, "published_at": published.isoformat(), "assets": []}
+    return Answer(200, json.dumps(shown).encode(), {"content-type": "application/json"})
+
+
 @contextmanager
 def an_account(home: Path) -> Iterator[AccountLab]:
     with ExitStack() as closing:
@@ -131,9 +145,12 @@ def an_account(home: Path) -> Iterator[AccountLab]:
         archives = ArchiveServer(archive)
         archives.server.start()
         closing.callback(archives.server.stop)
+        releases = HttpServer(_young_release)
+        releases.start()
+        closing.callback(releases.stop)
         aws = LocalAws(LabConfig(home / "aws", delays=FAST), EmptyRoom, LimitedPeople())
         aws.start()
         closing.callback(aws.stop)
-        made = AccountLab(aws, buildkite, archive, archives.url, home)
+        made = AccountLab(aws, buildkite, archive, archives.url, releases.url, home)
         made.make_ready()
         yield made

@@ -1,0 +1,1 @@
+"""`mayfly agent-release`: the parameters that pin a release of buildkite-agent."""
