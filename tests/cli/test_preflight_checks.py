@@ -59,6 +59,7 @@ GOOD = Snapshot(
     stack=None,
     taken=(),
     denied=(),
+    volume_keys={},
 )
 
 
@@ -97,7 +98,7 @@ def test_subnets_that_share_a_zone_are_fine_and_told() -> None:
 def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None:
     subjects = [each.subject for each in decide(read_answers("mayfly", []), GOOD)]
     assert "token parameter" in subjects
-    assert not {"zones", "image", A, "queue "} & set(subjects)
+    assert not {"zones", "image", A, "queue ", "volume key"} & set(subjects)
 
 
 @pytest.mark.parametrize(

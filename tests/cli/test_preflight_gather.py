@@ -13,9 +13,10 @@ from botocore.stub import Stubber
 
 from mayfly_cli.account import Account
 from mayfly_cli.findings import Unknown
-from mayfly_cli.preflight import gather_account, gather_ec2
+from mayfly_cli.preflight import gather_account, gather_ec2, gather_keys
 from mayfly_cli.preflight.answers import read_answers
 from mayfly_cli.preflight.rights import HANDLERS, Rights, needed, of_templates
+from mayfly_cli.preflight.snapshot import Image, VolumeKey
 from mayfly_cli.templates.translation import translate
 from tests.cli.real_account import ROOT
 
@@ -96,6 +97,83 @@ def test_quotas_are_read_by_code_and_a_refusal_names_the_right() -> None:
     refused = seen["L-34B43A08"]
     assert isinstance(refused, Unknown)
     assert refused.reason == "the caller may not servicequotas:GetServiceQuota"
+
+
+ROOT_SNAPSHOT = {"Encrypted": True, "SnapshotId": "snap-1"}
+IMAGE = {"State": "available", "Architecture": "x86_64", "RootDeviceName": "/dev/xvda"}
+
+
+@pytest.mark.parametrize(
+    ("devices", "key"),
+    [
+        ([], ""),
+        ([{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": False, "SnapshotId": "snap-1"}}], ""),
+        ([{"DeviceName": "/dev/sdb", "Ebs": ROOT_SNAPSHOT}], ""),
+        ([{"DeviceName": "/dev/xvda", "Ebs": ROOT_SNAPSHOT}], "arn:aws:kms:eu-central-1:1:key/k"),
+    ],
+)
+def test_the_key_of_an_image_is_the_key_of_its_root_snapshot(
+    devices: list[dict[str, Any]], key: str
+) -> None:
+    words = ["QueueKey=q", "VpcId=vpc-1", "Subnets=subnet-1", "OwnImageX8664=ami-1"]
+    with stubbed("ec2") as (account, stub):
+        shown = {**IMAGE, "BlockDeviceMappings": devices}
+        stub.add_response("describe_images", {"Images": [shown]})
+        if key:
+            answer = {"Snapshots": [{"SnapshotId": "snap-1", "KmsKeyId": key}]}
+            stub.add_response("describe_snapshots", answer, {"SnapshotIds": ["snap-1"]})
+        seen = gather_ec2.image(account, read_answers("mayfly", words))
+    assert isinstance(seen, Image)
+    assert seen.key == key
+
+
+def test_the_key_of_an_unreadable_snapshot_is_unknown() -> None:
+    words = ["QueueKey=q", "VpcId=vpc-1", "Subnets=subnet-1", "OwnImageX8664=ami-1"]
+    devices = [{"DeviceName": "/dev/xvda", "Ebs": ROOT_SNAPSHOT}]
+    with stubbed("ec2") as (account, stub):
+        shown = {**IMAGE, "BlockDeviceMappings": devices}
+        stub.add_response("describe_images", {"Images": [shown]})
+        stub.add_client_error("describe_snapshots", "UnauthorizedOperation")
+        seen = gather_ec2.image(account, read_answers("mayfly", words))
+    assert isinstance(seen, Image)
+    assert seen.key == Unknown("the caller may not ec2:DescribeSnapshots")
+
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/k"
+SPOT = "arn:aws:iam::123456789012:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+
+
+def metadata(**changes: Any) -> dict[str, Any]:
+    key = {"AWSAccountId": "123456789012", "KeyId": "k", "Arn": KEY, "KeyState": "Enabled"}
+    return {"KeyMetadata": {**key, "KeyManager": "CUSTOMER", **changes}}
+
+
+def test_a_customers_key_is_read_with_its_tag_and_the_grant_of_spot() -> None:
+    with stubbed("kms") as (account, stub):
+        stub.add_response("describe_key", metadata(), {"KeyId": KEY})
+        tags = [{"TagKey": "mayfly-stack", "TagValue": "ci"}]
+        stub.add_response("list_resource_tags", {"Tags": tags, "Truncated": False})
+        grants = [{"GranteePrincipal": SPOT}]
+        stub.add_response("list_grants", {"Grants": grants, "Truncated": False})
+        seen = gather_keys.volume_keys(account, [KEY, KEY])
+    assert seen == {KEY: VolumeKey(KEY, "123456789012", True, "Enabled", "ci", True)}
+
+
+@pytest.mark.parametrize("changes", [{"KeyManager": "AWS"}, {"AWSAccountId": "999999999999"}])
+def test_neither_tags_nor_grants_are_read_of_a_key_of_others(changes: dict[str, str]) -> None:
+    with stubbed("kms") as (account, stub):
+        stub.add_response("describe_key", metadata(**changes))
+        seen = gather_keys.volume_keys(account, [KEY])[KEY]
+    assert isinstance(seen, VolumeKey)
+    assert (seen.stack, seen.spot_grant) == ("", False)
+
+
+def test_a_missing_key_is_none_and_an_unreadable_key_is_unknown() -> None:
+    with stubbed("kms") as (account, stub):
+        stub.add_client_error("describe_key", "NotFoundException")
+        stub.add_client_error("describe_key", "AccessDeniedException")
+        seen = gather_keys.volume_keys(account, ["a", "b"])
+    assert seen == {"a": None, "b": Unknown("the caller may not kms:DescribeKey")}
 
 
 def test_denied_rights_are_the_actions_that_the_simulator_does_not_allow() -> None:

@@ -73,7 +73,8 @@ def test_disks_are_encrypted_and_deleted_with_the_instance(queue: Resources, tem
     (device,) = launch(queue, template)["BlockDeviceMappings"]
     assert device["DeviceName"] == "/dev/xvda"
     expected = {"VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
-    assert device["Ebs"] == expected | {"VolumeSize": "50"}
+    # A volume without a named key has the account's default key, which may be a customer's.
+    assert device["Ebs"] == expected | {"VolumeSize": "50", "KmsKeyId": "alias/aws/ebs"}
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values())
@@ -109,9 +110,13 @@ def test_templates_set_extra_tags_and_leave_mayflys_tags_on_instances_to_the_lau
 
 def test_options_reach_the_launch_templates(full_queue: Resources) -> None:
     data = launch(full_queue, "LaunchTemplateArm64")
+    keys = {
+        launch(full_queue, template)["BlockDeviceMappings"][0]["Ebs"]["KmsKeyId"]
+        for template in TEMPLATES.values()
+    }
+    assert keys == {"arn:aws:kms:eu-west-1:123456789012:key/1"}
     assert data["ImageId"] == "ami-0aaaaaaaaaaaaaaaa"
     assert launch(full_queue, "LaunchTemplateX8664")["ImageId"] == "ami-0123456789abcdef0"
-    assert data["BlockDeviceMappings"][0]["Ebs"]["KmsKeyId"].endswith("key/1")
     (interface,) = data["NetworkInterfaces"]
     assert interface["Groups"] == ["InstanceSecurityGroup.GroupId", "sg-1", "sg-2"]
     assert interface["AssociatePublicIpAddress"] == "true"

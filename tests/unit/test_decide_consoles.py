@@ -37,6 +37,27 @@ def a_view(one: Instance, shown: Ec2Instance | None, reports: dict[str, Report])
     return ReapView((one,), seen_by_id, reports, {}, {}, frozenset(), {}, frozenset(), {})
 
 
+@pytest.mark.parametrize("state", ["shutting-down", "terminated"])
+@pytest.mark.parametrize(
+    ("code", "names_key"),
+    [
+        ("Client.InternalError: Client error on launch", True),
+        ("Client.VolumeLimitExceeded: Volume limit exceeded", False),
+        ("Server.InternalError: Internal error on launch", False),
+    ],
+)
+def test_the_reason_of_a_client_error_on_launch_names_the_kms_key(
+    state: str, code: str, names_key: bool
+) -> None:
+    one, shown = an_instance(S.LAUNCHING), seen(state=state, reason=code)
+    actions = decided(a_view(one, shown, {}))
+    (write,) = [action for action in actions if isinstance(action, WriteRecords)]
+    reason = saves(write)["Instance"].reason
+    assert code in reason
+    assert ("KMS key" in reason) is names_key
+    assert ("mayfly-stack" in reason) is names_key
+
+
 @pytest.mark.parametrize(
     ("console", "words"),
     [

@@ -141,9 +141,25 @@ def image(account: Account, answers: Answers) -> Image | Unknown | None:
     if not found["Images"]:
         return None
     shown = found["Images"][0]
-    return Image(
-        image_id, shown["State"], shown["Architecture"], str(shown.get("RootDeviceName", ""))
-    )
+    root = str(shown.get("RootDeviceName", ""))
+    key = _snapshot_key(account, shown, root)
+    return Image(image_id, shown["State"], shown["Architecture"], root, key)
+
+
+def _snapshot_key(account: Account, image: Mapping[str, Any], root: str) -> str | Unknown:
+    """ARN of the key that encrypts the image's root snapshot; empty for an unencrypted one.
+
+    DescribeImages says that a snapshot is encrypted, and DescribeSnapshots by which key.
+    """
+    for device in image.get("BlockDeviceMappings", ()):
+        disk = device.get("Ebs", {})
+        if device.get("DeviceName") == root and disk.get("Encrypted"):
+            ids = [disk["SnapshotId"]]
+            found = account.ask("ec2", "describe_snapshots", SnapshotIds=ids)
+            if isinstance(found, Unknown):
+                return found
+            return next((str(each["KmsKeyId"]) for each in found["Snapshots"]), "")
+    return ""
 
 
 def _filter(name: str, values: Sequence[str]) -> dict[str, object]:

@@ -79,6 +79,24 @@ class Image:
     state: str
     architecture: str
     root_device: str
+    key: str | Unknown = ""
+    """ARN of the KMS key that encrypts its root snapshot; empty for an unencrypted one."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeKey:
+    """A KMS key that encrypts root volumes, or an image's snapshot."""
+
+    arn: str
+    account: str
+    customer: bool
+    """Whether the key is a customer's; EC2 may use AWS's own key for everybody in the account."""
+    state: str
+    """KMS's state of the key; only `Enabled` is right."""
+    stack: str | Unknown = ""
+    """Value of the tag `mayfly-stack`, by which `provision` may use the key; empty without it."""
+    spot_grant: bool | Unknown = False
+    """Whether the service-linked role of spot has a grant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +135,5 @@ class Snapshot:
     """Names that a new stack would need and that other resources have."""
     denied: tuple[str, ...] | Unknown
     """Actions of a deployment that the caller may not take."""
+    volume_keys: Mapping[str, VolumeKey | Unknown | None]
+    """By ARN: the keys of the answer RootVolumeKey and of the image."""

@@ -17,10 +17,12 @@ from mayfly_cli.preflight import (
     checks_account,
     checks_buildkite,
     checks_instances,
+    checks_keys,
     checks_network,
     gather_account,
     gather_buildkite,
     gather_ec2,
+    gather_keys,
 )
 from mayfly_cli.preflight.answers import Answers, read_answers, read_file
 from mayfly_cli.preflight.rights import of_templates
@@ -67,6 +69,7 @@ def decide(answers: Answers, seen: Snapshot) -> list[Finding]:
     if answers.queue:
         findings += checks_network.check(answers, seen)
         findings += checks_instances.check(answers, seen)
+        findings += checks_keys.check(answers, seen)
     return findings
 
 
@@ -78,6 +81,7 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
     subnets = gather_ec2.subnets(account, answers.subnets) if answers.queue else nothing
     zones = [] if isinstance(subnets, Unknown) else sorted({s.zone for s in subnets.values()})
     types = answers.config.instance_types
+    image = gather_ec2.image(account, answers) if answers.queue else nothing
     return Snapshot(
         caller=account.caller,
         account=account.id,
@@ -89,7 +93,7 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
         types=gather_ec2.types(account, types, zones) if answers.queue else nothing,
         quotas=gather_ec2.quotas(account, answers) if answers.queue else {},
         roles=gather_account.roles(account, checks_instances.roles(answers)),
-        image=gather_ec2.image(account, answers) if answers.queue else nothing,
+        image=image,
         archive=gather_buildkite.archive(answers.archive()[0]) if answers.queue else nothing,
         agent_line=line_of(options.agent_releases, answers.queue_stack["AgentVersion"])
         if answers.queue
@@ -98,6 +102,7 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
         stack=gather_account.stack(account, answers.stack),
         taken=gather_account.taken(account, answers),
         denied=gather_account.denied(account, of_templates()),
+        volume_keys=gather_keys.volume_keys(account, checks_keys.keys(answers, image)),
     )
 
 

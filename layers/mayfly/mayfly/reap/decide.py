@@ -56,6 +56,12 @@ AFTER_JOB = timedelta(minutes=25)
 
 Only the instance can report that its agent has ended, and an instance that hangs never does.
 """
+_VOLUME_FAILED = "Client.InternalError"
+_KEY_HINT = (
+    "most often the KMS key of the volume or its image: disabled, or not tagged mayfly-stack, or "
+    "on spot without a grant"
+)
+"""EC2 names no KMS key in this code (EC2 user guide, troubleshooting-launch)."""
 DESCRIBE_LAG = timedelta(minutes=10)
 """How long DescribeInstances may omit a living instance."""
 STRAY_AGE = timedelta(seconds=60)
@@ -229,6 +235,8 @@ def _lacked_capacity(seen: Ec2Instance | None) -> bool:
 def _cause(instance: Instance, view: ReapView, cause: str) -> str:
     """Why EC2 ended an instance: `cause`, and the failure that the console shows, if any."""
     said = consoles.failure(view.consoles.get(instance.instance_id or "", ""))
+    if cause.startswith(_VOLUME_FAILED):
+        cause = f"{cause} ({_KEY_HINT})"
     return f"{cause}; its console says: {said}" if said else cause
 
 
