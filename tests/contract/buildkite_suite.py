@@ -157,3 +157,36 @@ def test_failing_a_job_that_an_agent_has_accepted_is_a_conflict(world: World) ->
 def test_failing_an_unknown_job_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         world.buildkite.finish("unknown", "no such job")
+
+
+def test_each_job_gets_its_own_note_reserved_or_not(world: World) -> None:
+    reserved, free = world.add_jobs("deploy", ["a", "b"])
+    world.buildkite.reserve([reserved], 300)
+    assert world.buildkite.notify({reserved: "an instance is launched", free: "no tag gpu"}) == {}
+    assert world.buildkite.notify({reserved: "no capacity"}) == {}
+    assert world.notes(reserved) == ["an instance is launched", "no capacity"]
+    assert world.notes(free) == ["no tag gpu"]
+
+
+def test_a_refused_note_is_named_and_the_other_notes_are_accepted(world: World) -> None:
+    (job,) = world.add_jobs("deploy", ["a"])
+    unknown = {f"unknown-{number}": "x" for number in range(1000)}
+    refused = world.buildkite.notify({**unknown, job: "good", "unknown": "x"})
+    assert refused.keys() == {*unknown, "unknown"}
+    assert all(refused.values())
+    assert world.notes(job) == ["good"]
+
+
+@pytest.mark.parametrize("text", ["é" * 128, "x " * 200, "x" + "é" * 200])
+def test_a_long_note_is_cut_to_255_bytes_between_characters(world: World, text: str) -> None:
+    whole, cut = world.add_jobs("deploy", ["a", "b"])
+    assert world.buildkite.notify({whole: "é" * 127, cut: text}) == {}
+    assert world.notes(whole) == ["é" * 127]
+    (note,) = world.notes(cut)
+    assert 250 < len(note.encode()) <= 255
+    assert note.endswith("…")
+    assert text.startswith(note[:-1])
+
+
+def test_no_note_is_no_failure(world: World) -> None:
+    assert world.buildkite.notify({}) == {}

@@ -46,6 +46,8 @@ class World(Protocol):
 
     def told(self, job: str) -> tuple[str, int | None]: ...
 
+    def notes(self, job: str) -> list[str]: ...
+
 
 class FakeWorld:
     def __init__(self) -> None:
@@ -80,3 +82,6 @@ class FakeWorld:
     def told(self, job: str) -> tuple[str, int | None]:
         known = self.buildkite.known[job]
         return known.told, known.exit
+
+    def notes(self, job: str) -> list[str]:
+        return self.buildkite.known[job].notes

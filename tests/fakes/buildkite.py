@@ -11,6 +11,7 @@ from mayfly.errors import Conflict, Misconfigured, NotFound
 from tests.fakes.faults import Faults
 
 _FREE = {"scheduled", "reserved"}
+_LONGEST_NOTE = 255
 
 
 @dataclass(slots=True)
@@ -25,6 +26,8 @@ class BuildkiteJob:
     told: str = ""
     """The reason that the stack gave when it failed this job; empty until then."""
     exit: int | None = None
+    notes: list[str] = field(default_factory=list)
+    """The notes on the job's page."""
 
 
 @dataclass(slots=True)
@@ -144,6 +147,16 @@ class FakeBuildkite(Faults):
                 raise Conflict(f"{job} is {kept.state}")
             self._leave(job, "finished")
             kept.told, kept.exit = reason, -1
+
+    def notify(self, notes: Mapping[str, str]) -> Mapping[str, str]:
+        """See `mayfly.ports.Buildkite`."""
+        with self._call("notify"):
+            for job in notes.keys() & self.known.keys():
+                text = notes[job].encode()
+                cut = text if len(text) <= _LONGEST_NOTE else text[: _LONGEST_NOTE - 3]
+                mark = "" if cut is text else "…"
+                self.known[job].notes.append(cut.decode(errors="ignore") + mark)
+            return {job: "job not found" for job in notes if job not in self.known}
 
     # -- inside --------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from mayfly.answers import Job
 from mayfly.dispatch import tick as dispatch
 from mayfly.dispatch.lease import take
+from mayfly.dispatch.notes import PATIENCE
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.view import LastTick, Turn
 from mayfly.provision import tick as provision
@@ -172,7 +173,11 @@ class World:
         """Run one tick of dispatch under the world's lease; returns its outcome."""
         queues = tuple(self.fleet.all(QueueRecord))
         listed = frozenset(record.queue for record in queues if record.active)
-        turn = Turn(queues, listed, self.fence or 0, wide, reads_states, seen=self.seen)
+        turn = Turn(
+            *(queues, listed, self.fence or 0, wide, reads_states),
+            seen=self.seen,
+            explains=self.clock.now - PATIENCE if wide else None,
+        )
         outcome, self.seen = dispatch.tick(self.dispatch_ports, turn, self.clock.now)
         return outcome
 

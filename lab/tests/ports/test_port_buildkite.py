@@ -67,6 +67,9 @@ class EmulatorWorld:
         view = self.lab.job(job)
         return view.detail or "", view.exit_status
 
+    def notes(self, job: str) -> list[str]:
+        return [notice.detail for notice in self.lab.job(job).notices]
+
 
 @pytest.fixture
 def world() -> Iterator[World]:

@@ -187,6 +187,13 @@ class Buildkite(Protocol):
     def finish(self, job: str, reason: str) -> None:
         """Fail a job; the job's page shows the reason. Raises Conflict when it is too late."""
 
+    def notify(self, notes: Mapping[str, str]) -> Mapping[str, str]:
+        """Add a note to the page of each job; `notes` has the texts by job id.
+
+        Longer texts are cut to 255 bytes. Returns by job id why Buildkite refused the job's note;
+        jobs with a note are omitted. A repeated call adds the notes again.
+        """
+
 
 class Parameters(Protocol):
     """SSM Parameter Store."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from mayfly.records.about import Fields, about
+from mayfly.records.about import Fields, about, fields
 from mayfly.records.changes import Change
 from mayfly.records.model import Claim, Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
@@ -79,6 +80,29 @@ class FailJob:
         return about([self.claim])
 
 
+@dataclass(frozen=True, slots=True)
+class NotifyBuilds:
+    """Say on the pages of jobs why the jobs have not begun. A note that is lost is not repeated."""
+
+    claims: tuple[Claim, ...]
+    """Claims after their notes; saved before the notes are sent. Jobs left alone have no claim."""
+    notes: Mapping[str, str]
+    """Texts by job id."""
+    reason: str
+
+    @property
+    def about(self) -> Fields:
+        """Fields of the log line: queue, job, instance, launch."""
+        return fields(queues=sorted({c.queue for c in self.claims}), jobs=list(self.notes))
+
+
 DispatchAction: TypeAlias = (
-    WriteRecords | OpenClaims | ReserveJobs | KeepReservations | BindJob | FailJob | NudgeProvision
+    WriteRecords
+    | OpenClaims
+    | ReserveJobs
+    | KeepReservations
+    | BindJob
+    | FailJob
+    | NotifyBuilds
+    | NudgeProvision
 )

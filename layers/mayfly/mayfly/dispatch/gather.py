@@ -12,19 +12,21 @@ from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.config.stalled import stalled_shapes
 from mayfly.dispatch import policy
+from mayfly.dispatch.notes import may_be_told
 from mayfly.dispatch.opened import first_listed, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.view import LastTick, QueueView, Stalled, Turn
+from mayfly.dispatch.view import LastTick, Prospects, QueueView, Stalled, Turn
 from mayfly.errors import FAILURES, NotFound
 from mayfly.ports import Buildkite, Fleet
 from mayfly.records.about import fields
-from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
+from mayfly.records.model import Claim, Instance, Ledger, QueueRecord, Shape, SlotKey
 from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
 
 WATCHED = claim_states(lambda claim: claim.watch is Watch.ALWAYS)
 WATCHED_WIDE = claim_states(lambda claim: claim.watch is not Watch.NEVER)
 READY = instance_states(lambda instance: instance.supply is Supply.READY)
+COMING = instance_states(lambda instance: instance.supply is Supply.COMING)
 READ_LEDGER = timedelta(seconds=5)
 """How often the ledger is read while listed jobs find no place."""
 _STATES_AT_ONCE = 1000
@@ -108,6 +110,7 @@ def _reading(
             paused=seen.paused,
             former=former.result(),
             stalled=seen.stalled,
+            prospects=_prospects(ports.fleet, queue, found, turn),
             agent_endpoint=ports.agent_endpoint,
         )
 
@@ -123,6 +126,15 @@ def _claims(
     slots = [c.slot for c in claims if c.slot is not None and c.state.traits.bound]
     # Consistent reads: the lagging index must not decide whether an attempt is over.
     return claims, {each.key: each for each in (fleet.slots(slots) if slots else ())}
+
+
+def _prospects(fleet: Fleet, queue: str, claims: Iterable[Claim], turn: Turn) -> Prospects | None:
+    """What the claims wait for; None, without a read, where no claim is to be told."""
+    since = turn.explains
+    if since is None or not any(may_be_told(claim, since) for claim in claims):
+        return None
+    ledger = fleet.ledger(queue) or Ledger(queue, epoch=since)
+    return Prospects(ledger, tuple(fleet.instances(queue, COMING)))
 
 
 def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | None:

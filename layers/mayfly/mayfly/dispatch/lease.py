@@ -28,6 +28,11 @@ class Hold:
     overlap_until: datetime | None = None
     """Until when the former holder may still act: its next check of the lease. None: not at all."""
 
+    @property
+    def handed_over(self) -> datetime | None:
+        """When a live holder lost the lease to this invocation; None where none did."""
+        return self.overlap_until - CHECK if self.overlap_until is not None else None
+
     def overlaps(self, now: datetime) -> bool:
         """Whether the former holder may still act."""
         return self.overlap_until is not None and now < self.overlap_until

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mayfly.dispatch.lease import Hold
+from mayfly.dispatch.notes import PATIENCE
 from mayfly.dispatch.view import LastTick, Turn
 from mayfly.records.model import QueueRecord
 from mayfly.tick.edge import Timer
@@ -66,7 +67,12 @@ class Rhythm:
             not lists_first and self._wide_reads.due(now),
             not lists_first and self._state_reads.due(now),
         )
-        return Turn(queues, named, fence, wide, reads_states, lists_first, self._seen)
+        explains = now - PATIENCE if wide else None
+        return Turn(
+            *(queues, named, fence, wide, reads_states, lists_first, self._seen),
+            explains=explains,
+            handed_over=held.handed_over,
+        )
 
     def time_to_next(
         self, turn: Turn, seen: Mapping[str, LastTick], held: Hold, began: datetime

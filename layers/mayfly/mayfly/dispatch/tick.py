@@ -10,7 +10,14 @@ from datetime import datetime
 from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import by_configuration
-from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
+from mayfly.dispatch.actions import (
+    BindJob,
+    FailJob,
+    KeepReservations,
+    NotifyBuilds,
+    OpenClaims,
+    ReserveJobs,
+)
 from mayfly.dispatch.bound import (
     RESERVATION,
     TOKEN_LIFE,
@@ -22,11 +29,12 @@ from mayfly.dispatch.bound import (
 )
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.held import held
+from mayfly.dispatch.notes import left_alone, merged, new_notes
 from mayfly.dispatch.opened import open_claims
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import claims_after, failures_to_tell, mark_told, settle
 from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
-from mayfly.errors import Conflict, NotFound
+from mayfly.errors import FAILURES, Conflict, NotFound
 from mayfly.records.about import about, fields
 from mayfly.records.changes import Assign, Save
 from mayfly.records.model import Claim, saved
@@ -47,22 +55,29 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> tuple[Outcome, Mapp
     Returns the outcome, and by queue what this tick leaves to the next one.
     """
     outcome = Outcome()
+    notes: list[NotifyBuilds] = []
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}
     for config, view in gather(ports, turn, outcome, now):
         last = turn.seen.get(config.queue, LastTick())
         _log_unmatched(view, config.queue, last, outcome)
         for cause, line in held(view, config):
             outcome.hold(config.queue, cause, line)
-        claims = serve(view, config, Applier(ports, turn.fence, now, outcome))
-        seen[config.queue] = _last_tick(view, claims, last)
+        claims, bound, renewed = serve(view, config, Applier(ports, turn.fence, now, outcome))
+        rest = tuple(claim for claim in claims if claim.job not in bound)
+        notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
+        seen[config.queue] = _last_tick(view, claims, last, config)
+    # Last of all: Buildkite may be slow to take notes, and a note must not hold up a binding.
+    Applier(ports, turn.fence, now, outcome).tell(merged(notes))
     return outcome, seen
 
 
-def serve(view: QueueView, config: QueueConfig, applier: Applier) -> tuple[Claim, ...]:
+def serve(
+    view: QueueView, config: QueueConfig, applier: Applier
+) -> tuple[tuple[Claim, ...], set[str], set[str]]:
     """Settle, open, reserve and bind claims, fail jobs, nudge `provision`: in this order.
 
     Each step decides over the claims that the step before left. Returns the claims before the
-    bindings.
+    bindings, the jobs that were bound, and the jobs whose reservations began or were renewed.
     """
     now = applier.now
     writes = list(settle(view, config, now))
@@ -80,8 +95,9 @@ def serve(view: QueueView, config: QueueConfig, applier: Applier) -> tuple[Claim
     applier.keep(reservations_to_save(claims, binds, unsaved=ours))
     applier.bind(binds)
     applier.fail(failures_to_tell(claims, now))
-    applier.nudge(nudges(view, claims, {bind.claim.job for bind in binds}, config))
-    return claims
+    bound = {bind.claim.job for bind in binds}
+    applier.nudge(nudges(view, claims, bound, config))
+    return claims, bound, ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +157,10 @@ class Applier:
         """Ask for a tick of provision."""
         self.outcome.perform(nudges, lambda nudge: self.ports.nudges.send(nudge.reason))
 
+    def tell(self, notes: NotifyBuilds | None) -> None:
+        """Save that the notes are written, then send them."""
+        self.outcome.perform([notes] if notes is not None else [], self._tell)
+
     def _write(self, action: WriteRecords) -> None:
         self.ports.fleet.write(action.changes, self.fence)
 
@@ -196,6 +216,23 @@ class Applier:
             refusal = str(error)
         self.ports.fleet.write([Save(mark_told(claim, refusal))], self.fence)
 
+    def _tell(self, action: NotifyBuilds) -> None:
+        """Send the notes whose claims could be saved. A failure to tell is logged, and no failure.
+
+        Claims go first, so that no answer of Buildkite makes a note come twice.
+        """
+        recorded: list[Claim] = []
+        self._save(action.claims, recorded)
+        unsaved = {claim.job for claim in action.claims} - {claim.job for claim in recorded}
+        notes = {job: text for job, text in action.notes.items() if job not in unsaved}
+        try:
+            refused = self.ports.buildkite.notify(notes)
+        except FAILURES as error:
+            log.info("no note on the pages of jobs: %s", error, extra=action.about)
+            return
+        for job, why in refused.items():
+            log.info("Buildkite takes no note for job %s: %s", job, why, extra=fields(jobs=[job]))
+
 
 def _log_unmatched(view: QueueView, queue: str, last: LastTick, outcome: Outcome) -> None:
     """Log and count each job that does not match the queue, once, with the failed rule."""
@@ -209,7 +246,9 @@ def _log_unmatched(view: QueueView, queue: str, last: LastTick, outcome: Outcome
         )
 
 
-def _last_tick(view: QueueView, claims: tuple[Claim, ...], last: LastTick) -> LastTick:
+def _last_tick(
+    view: QueueView, claims: tuple[Claim, ...], last: LastTick, config: QueueConfig
+) -> LastTick:
     """What this tick leaves to the next tick about a queue."""
     running = {c.job for c in (*view.claims, *claims) if c.state.traits.agent is Agent.RUNS}
     return LastTick(
@@ -217,6 +256,7 @@ def _last_tick(view: QueueView, claims: tuple[Claim, ...], last: LastTick) -> La
         running=view.running + len(running),
         ready=bool(view.ready),
         unmatched=frozenset(view.unmatched) | (last.unmatched if view.listing is None else set()),
+        alone=last.alone if view.listing is None else left_alone(view, config),
         jobs=bool(view.claims) or (view.listing is not None and bool(view.listing.jobs)),
         waits=any(claim.state.traits.waits for claim in view.claims),
         stalled=view.stalled,

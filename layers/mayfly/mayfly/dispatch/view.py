@@ -9,7 +9,7 @@ from datetime import datetime
 from mayfly.answers import Job, Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch
-from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
+from mayfly.records.model import Claim, Instance, Ledger, QueueRecord, Shape, SlotKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class LastTick:
     """Whether instances were ready for a job when the records were last read."""
     unmatched: frozenset[str] = frozenset()
     """Jobs that do not match the queue and are in the log already."""
+    alone: frozenset[str] = frozenset()
+    """Listed jobs that are left to Buildkite, each with a note on its page."""
     jobs: bool = False
     """Whether the last tick saw jobs, listed or claimed."""
     waits: bool = False
@@ -56,6 +58,10 @@ class Turn:
     """Whether to end the tick when the lists are empty: a moment ago there was nothing to do."""
     seen: Mapping[str, LastTick] = field(default_factory=dict)
     """By queue: what the last tick left."""
+    explains: datetime | None = None
+    """Jobs that have waited since before this time are told why; None: not in this tick."""
+    handed_over: datetime | None = None
+    """When this invocation took the lease from a live holder; None where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,15 @@ class Candidate:
 
     job: Job
     shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Prospects:
+    """What waiting claims of a queue wait for."""
+
+    ledger: Ledger
+    coming: tuple[Instance, ...]
+    """Requested and booting instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,8 @@ class QueueView:
     """
     repositories: Mapping[str, str] = field(default_factory=dict)
     """By job: the repository that its pipeline must have; a job without a parameter is omitted."""
+    prospects: Prospects | None = None
+    """None in ticks that tell no job why it waits."""
     agent_endpoint: str = ""
     """URL that agents call; empty for Buildkite's own address."""
 

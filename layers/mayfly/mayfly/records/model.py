@@ -61,6 +61,18 @@ class SlotKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """What the notes on a job's page have said so far of why the job has not begun."""
+
+    cause: str = ""
+    """Cause of the latest note; empty without a note."""
+    attempt: int = 1
+    """Attempt in which the latest note was written."""
+    number: int = 0
+    """Number of notes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """One job that Mayfly has reserved, or is about to reserve."""
 
@@ -93,6 +105,7 @@ class Claim:
     """When `reason` last said why the job still waits."""
     told: bool = True
     """False while Mayfly still has to tell Buildkite that the job failed."""
+    noted: Noted = Noted()
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0

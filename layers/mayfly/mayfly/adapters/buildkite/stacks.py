@@ -27,6 +27,8 @@ _AT_ONCE = 1000
 _OWNER = "mayfly-owner"
 _LONGEST_KEY = 80
 _LONGEST_DETAIL = 4096
+_LONGEST_NOTE = 255
+"""Buildkite documents 256 characters; its own stack for Kubernetes cuts to 255 bytes."""
 
 
 def stack_key(account: str, region: str, stack: str) -> str:
@@ -136,6 +138,18 @@ class Stacks:
         except Refused as error:
             raise Conflict(str(error)) from error
 
+    def notify(self, notes: Mapping[str, str]) -> Mapping[str, str]:
+        """See `mayfly.ports.Buildkite`. Good notes of a call with bad ones are kept."""
+        refused: dict[str, str] = {}
+        for batch in batched(notes, _AT_ONCE):
+            entries = [{"job_uuid": job, "detail": _cut(scrub(notes[job]))} for job in batch]
+            body = {"notifications": entries}
+            answer = self._stack("notifications", "POST", "notifications", body)
+            with _readable("notifications"):
+                for each in answer.get("errors") or ():
+                    refused.update((batch[int(at)], str(each["error"])) for at in each["indexes"])
+        return refused
+
     def _pages(self, queue: str) -> Iterator[Mapping[str, Any]]:
         query = {"queue_key": queue, "limit": str(_AT_ONCE)}
         for number in range(PAGES):
@@ -159,6 +173,14 @@ class Stacks:
         query: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
         return self._calls.call(endpoint, method, f"stacks/{self._key}/{path}", body, query)
+
+
+def _cut(text: str) -> str:
+    """The text in at most 255 bytes; a text that was cut ends with an ellipsis."""
+    if len(text.encode()) <= _LONGEST_NOTE:
+        return text
+    mark = "…"
+    return text.encode()[: _LONGEST_NOTE - len(mark.encode())].decode(errors="ignore") + mark
 
 
 def _paused(page: Mapping[str, Any]) -> bool:

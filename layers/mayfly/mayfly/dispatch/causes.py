@@ -1,0 +1,101 @@
+"""Why a waiting claim waits, as a note for its job's page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mayfly.config.boots import BOOT_MINUTES, boot_minutes, brake_for, why_no_launch
+from mayfly.config.queue import QueueConfig
+from mayfly.records.model import Claim, Instance, Ledger, Shape
+
+_MINUTE = timedelta(minutes=1)
+_TYPES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text for a job's page. `cause` tells changes: the text alone may change at any time."""
+
+    cause: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """What one queue's claims may wait for, at one time."""
+
+    config: QueueConfig
+    spec: str
+    """Spec of the queue's record."""
+    ledger: Ledger
+    now: datetime
+
+    def of(self, claim: Claim, instance: Instance | None, place: int) -> Note:
+        """The cause of one claim. `instance` is coming for it; without one, `place` is in line.
+
+        Refusals go before an instance that is only requested: else the cause would change with
+        each try, and each change is a note.
+        """
+        shape = claim.shape
+        if why_no_launch(self.ledger, self.spec, self.config, shape):
+            return self._brake(shape)
+        launched = instance is not None and not instance.state.traits.awaits_launch
+        if str(shape) in self.ledger.misses and not launched:
+            return self._no_capacity(shape)
+        if instance is None:
+            return self._no_instance(shape, place)
+        brake = brake_for(self.ledger, self.spec, self.config, shape)
+        if brake is not None:
+            text = f"Launching an instance again for this job: {brake.cause}"
+            return Note(f"boots {brake.failures}", text)
+        minutes = boot_minutes(self.config, shape)
+        usual = "Usually about a minute" if minutes <= BOOT_MINUTES else f"Up to {minutes} minutes"
+        return Note("launching", f"Launching an instance for this job ({_named(shape)}). {usual}.")
+
+    def _brake(self, shape: Shape) -> Note:
+        """The next trial goes first: a long cause is cut."""
+        brake = brake_for(self.ledger, self.spec, self.config, shape)
+        text = f"Waiting: no instance of queue {self.config.queue} gets ready"
+        if brake is None or brake.next_trial is None:
+            return Note("brake", f"{text}.")
+        trial = f"next trial at {brake.next_trial:%H:%M:%S} UTC"
+        failures = f"{brake.failures} boots in a row failed, the last one of {brake.cause}"
+        return Note("brake", f"{text}; {trial}. {failures}")
+
+    def _no_capacity(self, shape: Shape) -> Note:
+        tries = self.ledger.misses[str(shape)]
+        retry_at = self.ledger.retry_at.get(str(shape), self.now)
+        then = f", next at {retry_at:%H:%M:%S} UTC" if retry_at > self.now else ""
+        times = "once" if tries == 1 else f"{tries} times"
+        return Note("capacity", f"Waiting: EC2 has no {_named(shape)} now. Tried {times}{then}.")
+
+    def _no_instance(self, shape: Shape, place: int) -> Note:
+        queue, most = self.config.queue, self.config.max_instances
+        if self.ledger.live >= most:
+            text = f"Waiting: queue {queue} is at its limit of {most} instances"
+            return Note(f"limit {most}", f"{text}. {_ordinal(place)} in line.")
+        launched = sum(number for at, number in self.ledger.recent if self.now - at < _MINUTE)
+        if launched >= (pace := self.config.max_launches_per_minute):
+            text = f"Waiting: queue {queue} launches at most {pace} instances a minute"
+            return Note(f"pace {pace}", f"{text}. {_ordinal(place)} in line.")
+        return Note("none", f"Waiting for an instance ({_named(shape)}); none is coming yet.")
+
+
+def pause(config: QueueConfig) -> Note:
+    """The cause of every waiting claim of a paused queue."""
+    where = "by its operators" if config.paused else "at Buildkite"
+    return Note("paused", f"Waiting: queue {config.queue} is paused {where}.")
+
+
+def _named(shape: Shape) -> str:
+    """The shape for readers of a build: `m7i.large or m6i.large, spot`."""
+    types = shape.instance_types
+    rest = f" or {len(types) - _TYPES_SHOWN} more" if len(types) > _TYPES_SHOWN else ""
+    return f"{' or '.join(types[:_TYPES_SHOWN])}{rest}, {shape.purchase}"
+
+
+def _ordinal(number: int) -> str:
+    teens = 10 < number % 100 < 14
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if not teens else "th"
+    return f"{number}{ending}"
