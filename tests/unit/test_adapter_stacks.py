@@ -194,6 +194,29 @@ def test_a_large_environment_is_read_completely(bench: Bench) -> None:
     assert read == {"BUILDKITE_MESSAGE": "x" * 300_000, "EMPTY": "", "NUMBER": "3"}
 
 
+def test_notes_are_sent_together_without_secrets(bench: Bench) -> None:
+    bench.answers(Answer(200, {"errors": []}))
+    assert bench.stacks.notify({"a": f"set-up said {TOKEN}", "b": "limit reached"}) == {}
+    (asked,) = bench.server.asked
+    assert (asked.method, asked.path) == ("POST", "/v3/stacks/mayfly-test/notifications")
+    first, second = asked.body["notifications"]
+    assert (first["job_uuid"], second) == ("a", {"job_uuid": "b", "detail": "limit reached"})
+    assert TOKEN not in first["detail"]
+
+
+def test_refused_notes_are_named_by_their_positions(bench: Bench) -> None:
+    bench.answers(
+        Answer(200, {"errors": [{"error": "too many", "indexes": [0, 2]}, {"error": "late"}]}),
+        Answer(200, {"errors": [{"error": "too many", "indexes": [0, 2, 9, -1, None]}, None]}),
+        Answer(200, {"errors": None}),
+        Answer(200, {}),
+    )
+    notes = {"a": "x", "b": "x", "c": "x"}
+    for _ in range(2):
+        assert bench.stacks.notify(notes) == {"a": "too many", "c": "too many"}
+    assert bench.stacks.notify(notes) == bench.stacks.notify(notes) == {}
+
+
 # -- errors ------------------------------------------------------------------------------------
 
 

@@ -213,6 +213,17 @@ def test_a_job_whose_rule_is_not_met_is_told_the_rule_once() -> None:
     assert world.fleet.claim("job-1") is None
 
 
+def test_a_waiting_job_whose_rule_is_met_no_more_is_told_the_rule_once() -> None:
+    world = a_world(tags="gpu=yes")
+    world.schedule("job-1", rules=("gpu=yes",))
+    world.dispatch()
+    world.configure(tags="disk=large")
+    world.provision()
+    for _ in range(3):
+        world.dispatch()
+    assert notes(world) == [NO_TAG]
+
+
 def test_a_job_that_comes_to_a_queue_paused_by_its_operators_is_told_so_once() -> None:
     world = a_world(paused="true")
     world.schedule("job-1")

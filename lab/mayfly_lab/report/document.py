@@ -32,6 +32,7 @@ def document(
                 "attempt": job.attempt,
                 "reason": job.reason,
                 "seconds": dict(job.seconds),
+                "notes": [{"seconds": at, "text": text} for at, text in job.notes],
             }
             for job in jobs
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
-from textwrap import shorten
+from textwrap import shorten, wrap
 
 from mayfly.batched import batched
 from mayfly_lab.report.checks import Check
@@ -14,6 +14,7 @@ from mayfly_lab.report.timeline import POINTS, InstanceLine, JobLine
 WIDTH = 100
 _COLUMN = 7
 _FIRST = 14
+_INDENT = " " * 6
 
 
 def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
@@ -28,6 +29,13 @@ def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
         ).rstrip()
         if line.reason:
             yield f"      {shorten(line.reason, WIDTH - 6, placeholder='…')}"
+        for at, text in line.notes:
+            yield from wrap(
+                f"note at {at:.1f} s: {text}",
+                WIDTH,
+                initial_indent=_INDENT,
+                subsequent_indent=_INDENT,
+            )
     before = 0
     for some in batched(lines, (WIDTH - _FIRST) // _COLUMN):
         yield ""

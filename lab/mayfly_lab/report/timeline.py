@@ -57,6 +57,8 @@ class JobLine:
     reason: str
     """Why Mayfly gave the job up or failed it; empty for a job that ran."""
     seconds: Mapping[str, float]
+    notes: tuple[tuple[float, str], ...] = ()
+    """Time and text of each note on the job's page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def _job_line(job: JobView, evidence: Evidence) -> JobLine:
         attempt=claim.attempt if claim is not None else 0,
         reason=_reason(claim),
         seconds={p: round(absolute[p] - zero, 3) for p in POINTS if p in absolute},
+        notes=tuple((round(n.at.timestamp() - zero, 3), n.detail) for n in job.notices),
     )
 
 

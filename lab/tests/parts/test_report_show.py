@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mayfly_lab.report.show import WIDTH, instances_table, jobs_table, plain
 from mayfly_lab.report.timeline import InstanceLine, JobLine
 
@@ -32,6 +34,15 @@ def test_a_point_that_a_job_never_reached_is_a_dash() -> None:
     cells = [line.split() for line in jobs_table([a_job(waiting=0.25)])]
     assert ["waiting", "0.25"] in cells
     assert ["terminated", "-"] in cells
+
+
+def test_a_job_is_followed_by_the_whole_text_of_its_notes() -> None:
+    text = "Waiting: queue deploy is at its limit of 2 instances. " * 4
+    job = replace(a_job(), notes=((21.34, text.strip()), (40.0, "Launching an instance.")))
+    lines = list(jobs_table([job]))
+    assert max(map(len, lines)) <= WIDTH
+    shown = " ".join(" ".join(lines[2:6]).split())
+    assert f"note at 21.3 s: {text.strip()} note at 40.0 s: Launching an instance." in shown
 
 
 def test_no_line_is_wider_than_a_terminal() -> None:

@@ -93,6 +93,8 @@ def test_a_job_with_unmatched_agent_rules_is_not_claimed(stage: Stage) -> None:
     stage.until("LeftNoMatch is counted", lambda: stage.counted("dispatch", "LeftNoMatch"))
     assert stage.ended(fits).outcome == "passed"
     assert stage.job(alone).state is JobState.SCHEDULED
+    rule = f"queue {OPEN} does not meet the rule gpu=yes: the queue has no tag gpu."
+    assert [notice.detail for notice in stage.job(alone).notices][:1] == [f"Not taken: {rule}"]
     stage.lab.buildkite.cancel_job(alone)
 
 

@@ -49,6 +49,11 @@ def test_a_job_has_at_most_a_hundred_notices(bk: Client) -> None:
     assert errors == [{"error": "job stack notification count exceeded", "indexes": [100]}]
 
 
+def test_a_job_that_no_stack_has_reserved_takes_a_notice(bk: Client) -> None:
+    """No source names a reservation as a condition; jobs that are left alone depend on it."""
+    assert notify(bk, {"job_uuid": bk.one_job(), "detail": "no queue meets rule gpu=yes"}) == []
+
+
 def test_notifications_are_a_list_of_at_most_a_thousand(bk: Client) -> None:
     many = [{"job_uuid": "x", "detail": "y"}] * 1001
     assert bk.stack("POST", "/notifications", {"notifications": many}).status_code == 422

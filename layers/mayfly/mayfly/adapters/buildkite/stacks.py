@@ -145,9 +145,7 @@ class Stacks:
             entries = [{"job_uuid": job, "detail": _cut(scrub(notes[job]))} for job in batch]
             body = {"notifications": entries}
             answer = self._stack("notifications", "POST", "notifications", body)
-            with _readable("notifications"):
-                for each in answer.get("errors") or ():
-                    refused.update((batch[int(at)], str(each["error"])) for at in each["indexes"])
+            refused.update(_refusals(answer.get("errors"), batch))
         return refused
 
     def _pages(self, queue: str) -> Iterator[Mapping[str, Any]]:
@@ -173,6 +171,15 @@ class Stacks:
         query: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
         return self._calls.call(endpoint, method, f"stacks/{self._key}/{path}", body, query)
+
+
+def _refusals(errors: object, jobs: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of job id and refusal. Unreadable errors are skipped: nothing depends on them."""
+    for error in errors if isinstance(errors, list) else ():
+        indexes = error.get("indexes") if isinstance(error, dict) else None
+        for index in indexes if isinstance(indexes, list) else ():
+            if isinstance(index, int) and 0 <= index < len(jobs):
+                yield jobs[index], str(error.get("error"))
 
 
 def _cut(text: str) -> str:
