@@ -142,3 +142,49 @@ def test_a_policy_on_repositories_is_asked_for_a_job_that_waited_before_it() -> 
     world.after(5).dispatch()
     assert world.claim("job-1").state is C.FAILED
     assert "no repository is registered" in world.buildkite.known["job-1"].told
+
+
+HANGS = {"bootstrap/script": "s3://scripts/mayfly/set-up.sh minutes=60"}
+MENDED = {"bootstrap/script": "s3://scripts/mayfly/mended.sh minutes=60"}
+
+
+def a_hung_world() -> World:
+    """A world in which a job waits for an instance whose script hangs."""
+    world = a_world(**HANGS)
+    world.schedule("job-1")
+    world.dispatch()
+    world.provision()
+    world.machines.settle()
+    world.report(world.instance(), "booting")
+    world.sandbox()
+    assert world.instance().state is S.BOOTING
+    return world
+
+
+def test_a_mended_script_reaches_a_job_whose_instance_hangs_in_the_former_script() -> None:
+    world = a_hung_world()
+    world.configure(**MENDED)
+    world.after(1).provision()
+    assert len(world.instances()) == 1
+    world.after(1).provision()
+    old, new = sorted(world.instances(), key=lambda instance: instance.created)
+    assert (old.state, new.state) == (S.CONDEMNED, S.LAUNCHING)
+    assert old.reason == "set-up lasted 2 minutes, and the queue's configuration changed since"
+    assert old.spec != new.spec
+    assert world.ledger().boots == ()
+
+
+def test_a_long_script_is_not_given_up_while_the_configuration_stands() -> None:
+    world = a_hung_world()
+    world.after(30).provision()
+    assert world.instance().state is S.BOOTING
+
+
+def test_a_boot_past_its_set_up_is_kept_after_a_change_of_the_script() -> None:
+    world = a_hung_world()
+    world.report(world.instance(), "bootstrapped")
+    world.sandbox()
+    world.configure(**MENDED)
+    world.after(5).dispatch()
+    world.provision()
+    assert world.instance().state is S.SWAPPING

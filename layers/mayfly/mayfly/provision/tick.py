@@ -12,6 +12,7 @@ from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide, problems
 from mayfly.provision.gather import gather
 from mayfly.provision.held import held
+from mayfly.provision.hung import give_up, hung_boots, without
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
 from mayfly.provision.waits import long_waits
@@ -60,5 +61,8 @@ def _tick_queue(
         outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
     for cause, line in held(view, config, now) if tells else ():
         outcome.hold(record.queue, cause, line)
-    actions = [*decide(view, config, now), *long_waits(view, config, now)]
+    hung = hung_boots(view, now)
+    view = without(view, hung)
+    given_up = (give_up(instance, now) for instance in hung)
+    actions = [*given_up, *decide(view, config, now), *long_waits(view, config, now)]
     outcome.perform(actions, Applier(ports, outcome, now).apply)

@@ -1,0 +1,45 @@
+"""Boots that hang in what the operator has changed since: given up, so that the remedy is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mayfly.provision.decide import ProvisionView
+from mayfly.records.changes import Save
+from mayfly.records.model import Instance, move_instance
+from mayfly.records.states import Allowance, InstanceState
+from mayfly.tick.actions import WriteRecords
+
+PATIENCE = timedelta(minutes=2)
+"""How long set-up by an older configuration may take. Set-up by the present one has its limit."""
+
+
+def hung_boots(view: ProvisionView, now: datetime) -> tuple[Instance, ...]:
+    """Instances of an older spec whose set-up, script included, takes long."""
+    return tuple(
+        instance
+        for instance in view.instances
+        if instance.state.traits.allowance is Allowance.SCRIPT
+        and instance.spec != view.spec
+        and now - instance.since >= PATIENCE
+    )
+
+
+def without(view: ProvisionView, given_up: Collection[Instance]) -> ProvisionView:
+    """The view without the instances that are given up: they are no supply."""
+    keys = {instance.key for instance in given_up}
+    return replace(view, instances=tuple(i for i in view.instances if i.key not in keys))
+
+
+def give_up(instance: Instance, now: datetime) -> WriteRecords:
+    """Condemn an instance with a hung boot.
+
+    No failed boot is noted: the brake counts what the present configuration does.
+    """
+    minutes = int((now - instance.since).total_seconds() // 60)
+    reason = f"set-up lasted {minutes} minutes, and the queue's configuration changed since"
+    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
+    text = f"instance {instance.instance_id} is condemned: {reason}"
+    return WriteRecords((Save(condemned),), text)
