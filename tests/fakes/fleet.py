@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias, cast
 
@@ -16,8 +16,9 @@ from mayfly.adapters.dynamodb.records import (
     pointer_key,
 )
 from mayfly.adapters.dynamodb.rows import Row, rows
-from mayfly.errors import Conflict
+from mayfly.errors import Conflict, Misconfigured
 from mayfly.records.changes import Assign, Change, Drop, Save, Unassign
+from mayfly.records.found import Found
 from mayfly.records.model import (
     AnyRecord,
     Claim,
@@ -45,6 +46,8 @@ class FakeFleet(Faults):
         super().__init__()
         self.records: dict[str, Record] = {}
         self.pointers: dict[str, SlotKey] = {}
+        self.unreadable: set[str] = set()
+        """Primary keys of rows that another version wrote in a form that cannot be read."""
         self._mailbox = mailbox
         self._open: _Index = {}
         self._shown: _Index | None = None
@@ -108,17 +111,15 @@ class FakeFleet(Faults):
             slot = self.pointers.get(pointer_key(instance_id))
             return self._get(Instance, slot) if slot else None
 
-    def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
+    def claims_of(self, jobs: Collection[str]) -> Found[Claim]:
         """See `mayfly.ports.Fleet`."""
         with self._call("claims_of"):
-            claims = (self._get(Claim, job) for job in sorted(set(jobs)))
-            return [claim for claim in claims if claim is not None]
+            return self._found(Claim, sorted(set(jobs)))
 
-    def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
+    def slots(self, keys: Collection[SlotKey]) -> Found[Instance]:
         """See `mayfly.ports.Fleet`."""
         with self._call("slots"):
-            slots = (self._get(Instance, key) for key in sorted(set(keys)))
-            return [slot for slot in slots if slot is not None]
+            return self._found(Instance, sorted(set(keys)))
 
     def ledger(self, queue: str) -> Ledger | None:
         """See `mayfly.ports.Fleet`."""
@@ -210,7 +211,20 @@ class FakeFleet(Faults):
             del self._open[_place(*keys)][key]
 
     def _get(self, kind: type[AnyRecord], name: str | SlotKey) -> AnyRecord | None:
-        return cast("AnyRecord | None", self.records.get(key_of(kind, name)))
+        if (key := key_of(kind, name)) in self.unreadable:
+            raise Misconfigured(f"row {key} is not a readable {kind.__name__}")
+        return cast("AnyRecord | None", self.records.get(key))
+
+    def _found(self, kind: type[AnyRecord], names: Iterable[str | SlotKey]) -> Found[AnyRecord]:
+        found, bad = list[AnyRecord](), list[str]()
+        for name in names:
+            try:
+                record = self._get(kind, name)
+            except Misconfigured:
+                bad.append(str(name))
+            else:
+                found.extend([record] if record is not None else [])
+        return Found(found, bad)
 
     def _list(
         self,
@@ -224,7 +238,8 @@ class FakeFleet(Faults):
         return [
             cast("AnyRecord", record)
             for place in places
-            for _, record in sorted(shown.get(place, {}).items())
+            for key, record in sorted(shown.get(place, {}).items())
+            if key not in self.unreadable
         ]
 
 

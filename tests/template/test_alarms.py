@@ -102,6 +102,7 @@ def test_the_check_finds_every_alarm_and_its_metrics(control: Resources) -> None
         Metric.BRAKED,
         Metric.NO_CAPACITY,
         Metric.STRAYS,
+        Metric.UNREADABLE_ELEMENT,
     }
 
 

@@ -149,6 +149,54 @@ def test_nulls_of_a_listed_job_are_read_as_zero_or_empty(bench: Bench) -> None:
     assert job.runnable_at.isoformat() == "2026-11-20T09:30:00+00:00"
 
 
+BAD_JOBS: list[object] = [
+    None,
+    {"id": "bad", "agent_query_rules": None},
+    {"id": "bad", "agent_query_rules": [], "scheduled_at": None},
+    {"id": "bad", "agent_query_rules": "queue=deploy", "scheduled_at": "2026-11-20T09:30:00Z"},
+    {"id": "bad", "agent_query_rules": [None], "scheduled_at": "2026-11-20T09:30:00Z"},
+    {"id": "bad", "scheduled_at": "2026-11-20T09:30:00Z"},
+]
+
+
+@pytest.mark.parametrize("bad", BAD_JOBS)
+def test_a_job_that_cannot_be_read_is_named_and_the_others_are_listed(
+    bench: Bench, bad: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = a_page("a", "c")
+    assert isinstance(page.body, dict)
+    page.body["jobs"].insert(1, bad)
+    bench.answers(page, page)
+    for _ in range(2):
+        assert [job.id for job in bench.stacks.jobs("deploy").jobs] == ["a", "c"]
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    name = "bad" if isinstance(bad, dict) else "number 2"
+    assert f"queue deploy, listed job {name} cannot be read" in line.message
+    assert getattr(line, "job", None) == ("bad" if isinstance(bad, dict) else None)
+
+
+def test_a_job_that_stays_unreadable_is_named_once_a_minute(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = a_page("a")
+    assert isinstance(page.body, dict)
+    page.body["jobs"].append(None)
+    bench.answers(*[page] * 6)
+    for seconds in (0.25, 20, 20, 20, 0.25, 0.25):
+        bench.stacks.jobs("deploy")
+        bench.clock.now += seconds
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 2
+
+
+def test_a_job_with_nulls_beside_rules_and_times_is_listed(bench: Bench) -> None:
+    page = a_page("a")
+    assert isinstance(page.body, dict)
+    page.body["jobs"][0].update(pipeline=None, build=None, step=None, agent_query_rules=None)
+    bench.answers(page)
+    (job,) = bench.stacks.jobs("deploy").jobs
+    assert (job.pipeline, job.build, job.branch, job.step, job.rules) == ("", 0, "", "", ())
+
+
 @pytest.mark.parametrize(
     ("listed", "since"),
     [({}, 30), ({"runnable_at": None}, 30), ({"runnable_at": "2026-11-20T09:45:00.000Z"}, 45)],
@@ -298,11 +346,10 @@ def test_no_token_is_in_a_log_or_an_error(bench: Bench, caplog: pytest.LogCaptur
         Answer(201, {"job_acquisition_tokens": [{"job_acquisition_token": issued}]}),
     )
     assert bench.stacks.tokens(["a", "b"], 60) == {"a": issued["job_acquisition_token"]}
-    errors = []
-    for _ in range(2):
-        with pytest.raises(Transient) as caught:
-            bench.stacks.tokens(["a"], 60)
-        errors.append(str(caught.value))
-    for text in (caplog.text, *errors):
+    with pytest.raises(Transient) as caught:
+        bench.stacks.tokens(["a"], 60)
+    assert bench.stacks.tokens(["a"], 60) == {}
+    assert "token of job number 1 cannot be read" in caplog.text
+    for text in (caplog.text, str(caught.value)):
         assert "bkjat_" not in text
         assert TOKEN not in text

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from mayfly import invoke, metrics, wiring
+from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
+from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.answers import Ec2Instance
 from mayfly.errors import Conflict, NotFound, Transient
 from mayfly.metrics import Metric, Service, Unit
@@ -103,6 +105,25 @@ def an_unreadable_report() -> World:
     return world
 
 
+class ForeignRows:
+    """A DynamoDB client; its index holds one queue record in an unreadable form."""
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "query"
+        return self
+
+    def paginate(self, **asked: object) -> Any:
+        del asked
+        return [{"Items": [{"pk": {"S": "queue#deploy"}}]}]
+
+
+def an_unreadable_row() -> World:
+    world = a_world()
+    client: Any = ForeignRows()
+    world.fleet = DynamoFleet(client, Tables("fleet", "mailbox"))  # type: ignore[assignment]
+    return world
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """A world in which one invocation of a function counts the metric `times` times."""
@@ -121,6 +142,7 @@ STORIES = {
     Metric.LEFT_TRANSIENT: Story(Service.SANDBOX, a_throttle),
     Metric.LEFT_NOT_FOUND: Story(Service.REAP, a_table_that_is_gone),
     Metric.LEFT_NO_MATCH: Story(Service.DISPATCH, a_job_that_matches_nothing),
+    Metric.UNREADABLE_ELEMENT: Story(Service.SANDBOX, an_unreadable_row),
     Metric.UNREADABLE_REPORT: Story(Service.SANDBOX, an_unreadable_report, times=2),
 }
 HANDLERS: dict[Service, Handler] = {

@@ -54,8 +54,17 @@ Event: TypeAlias = Scheduled | Nudged | StateChanged | SpotWarning | ParameterCh
 def parse(event: Mapping[str, Any]) -> Event:
     """The event of an invocation (shapes: EventBridge, SQS and Lambda user guides).
 
-    Raises Misconfigured for a kind of event that no function of the stack handles.
+    Raises Misconfigured for a kind of event that no function of the stack handles, and for an
+    event in an unknown form.
     """
+    try:
+        return _parsed(event)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        kind = event.get("detail-type")
+        raise Misconfigured(f"an event of kind {kind!r} cannot be read: {error!r}") from error
+
+
+def _parsed(event: Mapping[str, Any]) -> Event:
     if "Records" in event:
         return Nudged(len(event["Records"]))
     kind, detail = event.get("detail-type"), event.get("detail") or {}

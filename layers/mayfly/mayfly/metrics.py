@@ -100,6 +100,12 @@ class Metric(StrEnum):
         Unit.COUNT,
         (Service.DISPATCH,),
     )
+    UNREADABLE_ELEMENT = (
+        "UnreadableElement",
+        "Elements of answers (jobs, rows) that cannot be read and are left out, as the log says.",
+        Unit.COUNT,
+        _ALL,
+    )
     UNREADABLE_REPORT = (
         "UnreadableReport",
         "Instance reports that break the protocol and are ignored, counted at every read.",

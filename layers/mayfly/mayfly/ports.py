@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter
 from mayfly.records.changes import Change
+from mayfly.records.found import Found
 from mayfly.records.model import (
     Claim,
     Instance,
@@ -31,7 +32,8 @@ class Fleet(Protocol):
 
     The sequences of `queues`, `claims`, `instances`, `launches` and `strays` come from an index
     that may lag by moments; unreadable rows are logged and omitted. Consistent reads show every
-    earlier write. `write` checks versions.
+    earlier write; a read of one record raises Misconfigured for an unreadable row. `write` checks
+    versions.
     """
 
     def queues(self) -> Sequence[QueueRecord]:
@@ -52,8 +54,11 @@ class Fleet(Protocol):
     def claim(self, job: str) -> Claim | None:
         """The job's claim, open or closed; None when the job has none. Consistent read."""
 
-    def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
-        """Claims for these job ids; ids without a claim are omitted. Consistent read."""
+    def claims_of(self, jobs: Collection[str]) -> Found[Claim]:
+        """Claims for these job ids; ids without a claim are omitted. Consistent read.
+
+        The answer names unreadable rows by job id.
+        """
 
     def instance(self, key: SlotKey) -> Instance | None:
         """The instance of a slot, open or closed; None without a record. Consistent read."""
@@ -61,8 +66,11 @@ class Fleet(Protocol):
     def instance_of(self, instance_id: str) -> Instance | None:
         """The record of an EC2 instance id; None for an id without a record. Consistent read."""
 
-    def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
-        """Instances with these keys; keys without a record are omitted. Consistent read."""
+    def slots(self, keys: Collection[SlotKey]) -> Found[Instance]:
+        """Instances with these keys; keys without a record are omitted. Consistent read.
+
+        The answer names unreadable rows by slot, as text.
+        """
 
     def ledger(self, queue: str) -> Ledger | None:
         """A queue's ledger; None before its first save. Consistent read."""

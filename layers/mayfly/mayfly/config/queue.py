@@ -120,15 +120,65 @@ class QueueConfig:
             values["keep_failed"] = timedelta(seconds=plain["keep_failed"])
             if "grace" in plain:
                 values["grace"] = timedelta(seconds=plain["grace"])
-            values["instance_types"] = tuple(plain["instance_types"])
+            values["instance_types"] = tuple(_texts(plain["instance_types"]))
             values["rules"] = tuple(
-                Rule(name, tuple(Condition(key, tuple(words)) for key, words in conditions))
+                Rule(_text(name), tuple(map(_condition, conditions)))
                 for name, conditions in plain["rules"]
             )
-            values["script"] = Script(*plain["script"]) if plain["script"] is not None else None
-        except (KeyError, TypeError, ValueError) as error:
+            values["script"] = _script(plain["script"])
+            _check_kinds(values)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise Misconfigured(f"not a stored configuration of a queue: {error!r}") from error
         return cls(**values)
+
+
+_USUAL = QueueConfig(queue="")
+"""Each field with the kind of value that it holds; the defaults of absent parameters."""
+
+
+def _check_kinds(values: Mapping[str, Any]) -> None:
+    """Raise TypeError for a value of another kind than its field's default.
+
+    Another version of Mayfly, or a person, may have written the record. Written by hand, because
+    decisions import this module, and pydantic is slow to load.
+    """
+    for name, value in values.items():
+        default = getattr(_USUAL, name)
+        alike = isinstance(value, type(default)) or isinstance(default, type(value))
+        truth = isinstance(value, bool) is not isinstance(default, bool)
+        if default is not None and (truth or not alike):
+            raise TypeError(f"{name}: {type(value).__name__} in place of {type(default).__name__}")
+    if values["repository_from"] is not None:
+        _text(values["repository_from"])
+    _texts(list(values["tags"]))
+    _texts(list(values["tags"].values()))
+
+
+def _text(stored: object) -> str:
+    if not isinstance(stored, str):
+        raise TypeError(f"{type(stored).__name__} in place of a text")
+    return stored
+
+
+def _texts(stored: object) -> list[str]:
+    if not isinstance(stored, list):
+        raise TypeError(f"{type(stored).__name__} in place of a list")
+    return [_text(each) for each in stored]
+
+
+def _condition(stored: Any) -> Condition:
+    """The condition of a stored pair of key and words; text in place of the words is refused."""
+    key, words = stored
+    return Condition(_text(key), tuple(_texts(words)))
+
+
+def _script(stored: Any) -> Script | None:
+    if stored is None:
+        return None
+    url, minutes, version = stored
+    if not isinstance(minutes, int) or not isinstance(version, int):
+        raise TypeError("the script's minutes and version are numbers")
+    return Script(_text(url), minutes, version)
 
 
 def in_force(record: QueueRecord) -> QueueConfig | None:

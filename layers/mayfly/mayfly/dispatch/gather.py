@@ -19,6 +19,7 @@ from mayfly.dispatch.view import LastTick, Prospects, QueueView, Stalled, Turn
 from mayfly.errors import FAILURES, NotFound
 from mayfly.ports import Buildkite, Fleet
 from mayfly.records.about import fields
+from mayfly.records.found import Found
 from mayfly.records.model import Claim, Instance, Ledger, QueueRecord, Shape, SlotKey
 from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
@@ -108,7 +109,8 @@ def _reading(
             ready=tuple(ready.result()),
             running=0 if turn.wide else seen.running,
             paused=seen.paused,
-            former=former.result(),
+            former={claim.job: claim for claim in former.result()},
+            unreadable=former.result().unreadable,
             stalled=seen.stalled,
             prospects=_prospects(ports.fleet, queue, found, turn),
             agent_endpoint=ports.agent_endpoint,
@@ -120,12 +122,19 @@ def _reading(
 def _claims(
     fleet: Fleet, queue: str, turn: Turn
 ) -> tuple[tuple[Claim, ...], Mapping[SlotKey, Instance]]:
-    """Watched claims of a queue, and the instances of its assigned claims by slot."""
+    """Watched claims of a queue, and the instances of its assigned claims by slot.
+
+    A claim with an unreadable instance is omitted: without its record the attempt would look over.
+    """
     wanted = WATCHED_WIDE if turn.wide else WATCHED
     claims = tuple(fleet.claims(queue, wanted))
     slots = [c.slot for c in claims if c.slot is not None and c.state.traits.bound]
     # Consistent reads: the lagging index must not decide whether an attempt is over.
-    return claims, {each.key: each for each in (fleet.slots(slots) if slots else ())}
+    if not slots:
+        return claims, {}
+    instances = fleet.slots(slots)
+    known = tuple(c for c in claims if c.slot is None or str(c.slot) not in instances.unreadable)
+    return known, {each.key: each for each in instances}
 
 
 def _prospects(fleet: Fleet, queue: str, claims: Iterable[Claim], turn: Turn) -> Prospects | None:
@@ -170,9 +179,9 @@ def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> 
     return states
 
 
-def _former(fleet: Fleet, jobs: Collection[str]) -> Mapping[str, Claim]:
-    """Claims of these jobs, by job; jobs without a claim are omitted."""
-    return {claim.job: claim for claim in (fleet.claims_of(jobs) if jobs else ())}
+def _former(fleet: Fleet, jobs: Collection[str]) -> Found[Claim]:
+    """Claims of these jobs; jobs without a claim are omitted."""
+    return fleet.claims_of(jobs) if jobs else Found()
 
 
 def _with_stalled(
@@ -208,7 +217,8 @@ def _with_candidate_facts(
         return view
     try:
         rest = _former(ports.fleet, [job for job in jobs if job not in asked])
-        view = replace(view, former={**view.former, **rest})
+        former = {**view.former, **{claim.job: claim for claim in rest}}
+        view = replace(view, former=former, unreadable=view.unreadable | rest.unreadable)
         if config.reads_environments:
             view = _with_environments(view, config, jobs, ports, outcome)
     except FAILURES as error:

@@ -106,11 +106,14 @@ class _Places:
 def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Claim]:
     """New claims for the candidates: waiting, or failed where the policy denies the job.
 
-    Candidates of a restricted queue without a known environment are omitted; elsewhere a job whose
-    environment is unknown counts as a first attempt.
+    Candidates with an unreadable claim are omitted, and so are candidates of a restricted queue
+    without a known environment; elsewhere a job whose environment is unknown counts as a first
+    attempt.
     """
     for candidate in view.candidates:
         job = candidate.job.id
+        if job in view.unreadable:
+            continue
         former = view.former.get(job)
         if former is not None and (former.open or former.state.traits.agent is not Agent.NONE):
             continue  # index or list lags: the job has an open claim, or an agent had the job

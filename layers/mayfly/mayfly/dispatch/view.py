@@ -110,6 +110,8 @@ class QueueView:
     untouched, and waiting ones that the queue matched before its configuration changed."""
     former: Mapping[str, Claim] = field(default_factory=dict)
     """By job: former claims of candidates, which a new claim of the job replaces."""
+    unreadable: frozenset[str] = frozenset()
+    """Candidates with an unreadable claim: it is unknown whether they have run. Not opened."""
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By job, for candidates of a queue that reads environments.
 

@@ -25,7 +25,11 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     """The view of one queue. Raises Misconfigured when its stack published unreadable values."""
     fleet, queue = ports.fleet, record.queue
     infra = Infra.parse(queue, ports.stack, record.infra)
-    launches = tuple(fleet.launches(queue))
+    launches = [
+        (launch, slots)
+        for launch in fleet.launches(queue)
+        if (slots := _requested_slots(fleet, launch)) is not None
+    ]
     ledger = fleet.ledger(queue) or Ledger(queue, epoch=now)
     supply = fleet.instances(queue, SUPPLY)
     waiting = tuple(fleet.claims(queue, WAITING))
@@ -35,8 +39,8 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
         spec=record.spec,
         waiting=waiting,
         instances=(*supply, *_unlisted_slots(ports, ledger, supply, now)),
-        launches=launches,
-        slots={launch.id: tuple(_requested_slots(fleet, launch)) for launch in launches},
+        launches=tuple(launch for launch, _ in launches),
+        slots={launch.id: slots for launch, slots in launches},
         ledger=ledger,
         arrived=tuple(_arrived(record, fleet, supply, len(waiting), now)),
         zones=dict(record.zones),
@@ -57,14 +61,17 @@ def _arrived(
                 yield claim
 
 
-def _requested_slots(fleet: Fleet, launch: Launch) -> Iterator[Instance]:
+def _requested_slots(fleet: Fleet, launch: Launch) -> tuple[Instance, ...] | None:
     """Slots of an open launch that wait for EC2's answer, by consistent reads.
 
     The index may lag, and a slot that is missing when the answer is recorded would wait forever
-    while its instance stays unknown.
+    while its instance stays unknown. So returns None, which leaves the launch open, while a slot
+    cannot be read.
     """
     slots = fleet.slots([SlotKey(launch.id, number) for number in range(launch.slots)])
-    return (slot for slot in slots if slot.state.traits.awaits_launch)
+    if slots.unreadable:
+        return None
+    return tuple(slot for slot in slots if slot.state.traits.awaits_launch)
 
 
 def _unlisted_slots(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from mayfly.provision.decide import ProvisionView
+from mayfly.provision.view import ProvisionView
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, move_instance
 from mayfly.records.states import Allowance, InstanceState

@@ -34,21 +34,30 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
     bundle = _bundle(ports.stack, infra)
     known = {record.queue: record for record in ports.fleet.queues()}
     records = []
-    for queue, text in _published(ports.stack, infra):
-        old = known.pop(queue, None) or ports.fleet.queue(queue)
-        mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
-        new = queue_record(old, queue, text, mine, ports.stack, bundle)
-        new = replace(new, zones=_zones(ports, old, new, outcome))
-        records.append(_save_record(ports.fleet, old, new, outcome))
-    for line in unknown_paths(ports.stack, written, [each.queue for each in records]):
+    published = dict(_published(ports.stack, infra))
+    for queue, text in published.items():
+        # A queue with an unreadable record is left out; the others go on.
+        with outcome.noting(f"record of queue {queue}", fields(queues=[queue])):
+            old = known.pop(queue, None) or ports.fleet.queue(queue)
+            mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
+            new = queue_record(old, queue, text, mine, ports.stack, bundle)
+            new = replace(new, zones=_zones(ports, old, new, outcome))
+            records.append(_save_record(ports.fleet, old, new, outcome))
+    for line in unknown_paths(ports.stack, written, list(published)):
         outcome.problem(line)
     for gone in known.values():
-        if gone.active or _is_busy(ports.fleet, gone.queue):
-            records.append(_save_record(ports.fleet, gone, replace(gone, active=False), outcome))
+        records.extend(_former_queue(ports.fleet, gone, outcome))
+    return records
+
+
+def _former_queue(fleet: Fleet, gone: QueueRecord, outcome: Outcome) -> Iterator[QueueRecord]:
+    """The record of a queue without its stack while the queue is busy; dropped after that."""
+    with outcome.noting(f"record of queue {gone.queue}", about([gone])):
+        if gone.active or _is_busy(fleet, gone.queue):
+            yield _save_record(fleet, gone, replace(gone, active=False), outcome)
         else:
             drop = WriteRecords((Drop(gone),), f"queue {gone.queue} is gone")
-            outcome.perform([drop], lambda action: ports.fleet.write(action.changes))
-    return records
+            outcome.perform([drop], lambda action: fleet.write(action.changes))
 
 
 def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from typing import TypeVar
 
 from mayfly.answers import Ec2Instance
 from mayfly.config.queue import QueueConfig
@@ -14,6 +16,11 @@ from mayfly.reap.view import ReapView
 from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
 from mayfly.records.states import Agent, HostEnd, InstanceState, claim_states
 from mayfly_protocol.report import Report
+
+log = logging.getLogger("mayfly")
+
+Name = TypeVar("Name")
+Found = TypeVar("Found", Instance, Claim)
 
 _RUNNING = claim_states(lambda claim: claim.agent is Agent.RUNS)
 
@@ -73,12 +80,13 @@ def _unlisted(
     """Living EC2 instances that no list of records has: their open records, and the other ids.
 
     From consistent reads: the index may lag, and lists omit queues without a record. The other
-    ids have no record, or a closed one.
+    ids have no record, or a closed one. An id with an unreadable record is in neither: it is no
+    stray, and nothing is known that could be decided about it.
     """
     known = {i.instance_id for i in listed}
     living = [s for s in seen.values() if s.state not in {"shutting-down", "terminated"}]
     suspects = [s.instance_id for s in living if s.instance_id not in known]
-    records = {id_: fleet.instance_of(id_) for id_ in suspects}
+    records = dict(_records(fleet.instance_of, suspects))
     overlooked = tuple(record for record in records.values() if record and record.state.traits.open)
     return overlooked, frozenset(records) - {record.instance_id for record in overlooked}
 
@@ -103,8 +111,7 @@ def read_reports(mailbox: Mailbox, instances: Iterable[Instance]) -> Mapping[str
 
 def _ended(fleet: Fleet, slots: Iterable[SlotKey]) -> Iterator[tuple[SlotKey, str]]:
     """Pairs of closed slot and reason of its end; open slots are omitted."""
-    for slot in slots:
-        instance = fleet.instance(slot)
+    for slot, instance in _records(fleet.instance, slots):
         if instance is None or not instance.state.traits.open:
             yield slot, instance.reason if instance is not None else "the record is gone"
 
@@ -113,14 +120,25 @@ def _finished(fleet: Fleet, instances: Iterable[Instance]) -> Iterator[tuple[Slo
     """Pairs of slot and finished claim, of these instances as far as they still seem busy."""
     for instance in instances:
         if instance.job and instance.state.traits.host_end is HostEnd.ENDS_JOB:
-            claim = fleet.claim(instance.job)
-            if claim is not None and _ended_on(claim, instance):
-                yield instance.key, claim
+            for _, claim in _records(fleet.claim, [instance.job]):
+                if claim is not None and _ended_on(claim, instance):
+                    yield instance.key, claim
 
 
 def _ended_on(claim: Claim, instance: Instance) -> bool:
     """Whether the claim is finished and its job ran on this instance."""
     return claim.state.traits.agent is Agent.ENDED and claim.slot == instance.key
+
+
+def _records(
+    read: Callable[[Name], Found | None], names: Iterable[Name]
+) -> Iterator[tuple[Name, Found | None]]:
+    """Pairs of name and record; names with an unreadable record are logged and omitted."""
+    for name in names:
+        try:
+            yield name, read(name)
+        except Misconfigured as error:
+            log.warning("nothing is decided about %s: %s", name, error)
 
 
 def _keep(queue: QueueRecord) -> timedelta:

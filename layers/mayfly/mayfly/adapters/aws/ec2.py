@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import code_of, duty, translated
+from mayfly.adapters.elements import UNREADABLE, Elements, mapping, optional_string, string, text
 from mayfly.answers import Association, Ec2Instance, Launched
 from mayfly.batched import batched
-from mayfly.errors import FAILURES, MayflyError, Misconfigured, NoCapacity, NotFound
+from mayfly.errors import FAILURES, MayflyError, Misconfigured, NoCapacity, NotFound, Transient
+from mayfly.records.about import fields
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -35,18 +37,22 @@ class Ec2Machines:
     def __init__(self, client: EC2Client, stack: str) -> None:
         self._client = client
         self._stack = stack
+        self._elements = Elements()
 
     def create_fleet(self, request: str, token: str) -> Launched:
         """See `mayfly.ports.Machines`."""
         sent: Any = {**json.loads(request), "Type": "instant", "ClientToken": token}
         with translated():
             answer: Any = self._client.create_fleet(**sent)
-        ids = [id_ for part in answer.get("Instances", ()) for id_ in part["InstanceIds"]]
-        errors = tuple(dict.fromkeys(map(_error_text, answer.get("Errors", ()))))
+        # Instances run and cost: an unreadable part of the answer must not hide their ids.
+        parts = self._elements.read("part of a fleet", answer.get("Instances") or (), _ids, name="")
+        ids = [id_ for part in parts for id_ in part]
+        refusals = self._elements.read(
+            "error of a fleet", answer.get("Errors") or (), _refusal, name="ErrorCode"
+        )
+        errors = tuple(dict.fromkeys(error for _, error in refusals))
         if not ids:
-            raise _error_without_instances(
-                errors, [error["ErrorCode"] for error in answer.get("Errors", ())]
-            )
+            raise _error_without_instances(errors, [code for code, _ in refusals])
         return Launched(tuple(ids), errors)
 
     def zones(self, subnets: Collection[str]) -> Mapping[str, str]:
@@ -57,8 +63,8 @@ class Ec2Machines:
             # A filter, because EC2 answers an unknown id in `SubnetIds` with an error.
             with translated():
                 for page in paginator.paginate(Filters=[{"Name": "subnet-id", "Values": batch}]):
-                    for subnet in page["Subnets"]:
-                        found[subnet["SubnetId"]] = subnet["AvailabilityZone"]
+                    shown = page.get("Subnets") or ()
+                    found.update(self._elements.read("subnet", shown, _zone, name="SubnetId"))
         return found
 
     def instances(self) -> Sequence[Ec2Instance]:
@@ -77,12 +83,13 @@ class Ec2Machines:
             PaginationConfig={"PageSize": 1000},
         )
         with translated():
-            return [
-                _seen(instance)
+            shown = [
+                instance
                 for page in pages
-                for reservation in page["Reservations"]
-                for instance in reservation["Instances"]
+                for reservation in page.get("Reservations") or ()
+                for instance in reservation.get("Instances") or ()
             ]
+        return self._elements.read("EC2 instance", shown, _seen, name="InstanceId")
 
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
         """See `mayfly.ports.Machines`."""
@@ -91,10 +98,26 @@ class Ec2Machines:
         for batch in batched(list(found), _FILTER_VALUES):
             with translated():
                 for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": batch}]):
-                    for shown in map(_association, page["IamInstanceProfileAssociations"]):
-                        if shown.state != "disassociated":
+                    for each in page.get("IamInstanceProfileAssociations") or ():
+                        shown = self._association(each)
+                        if shown.state != "disassociated" and shown.instance_id in found:
                             found[shown.instance_id].append(shown)
         return {instance_id: tuple(shown) for instance_id, shown in found.items()}
+
+    def _association(self, shown: object) -> Association:
+        """The association; in the state `unreadable` where anything but its instance is bad.
+
+        An association that is left out could be the second of its instance: the proof demands
+        exactly one. So raises Transient for an association that names no instance.
+        """
+        named = text(shown, "InstanceId")
+        try:
+            return _association(mapping(shown))
+        except UNREADABLE as error:
+            self._elements.note(f"association of {named or '?'}", error, fields(instances=[named]))
+            if not named:
+                raise Transient("EC2 shows an association that names no instance") from error
+            return Association("", named, "", "unreadable")
 
     def replace_profile(self, association: str, profile: str) -> None:
         """See `mayfly.ports.Machines`."""
@@ -145,8 +168,18 @@ class Ec2Machines:
         return (answer.get("Output") or "")[-_CONSOLE:]
 
 
-def _error_text(error: Mapping[str, Any]) -> str:
-    return f"{error['ErrorCode']}: {error.get('ErrorMessage', '')}".rstrip(": ")
+def _zone(subnet: Mapping[str, Any]) -> tuple[str, str]:
+    return string(subnet["SubnetId"]), string(subnet["AvailabilityZone"])
+
+
+def _ids(part: Mapping[str, Any]) -> list[str]:
+    return [string(id_) for id_ in part["InstanceIds"] if id_ is not None]
+
+
+def _refusal(error: Mapping[str, Any]) -> tuple[str, str]:
+    """Code and text of one error of CreateFleet."""
+    code = optional_string(error.get("ErrorCode"))
+    return code, f"{code}: {optional_string(error.get('ErrorMessage'))}".strip(": ")
 
 
 def _error_without_instances(errors: Sequence[str], codes: Sequence[str]) -> MayflyError:
@@ -162,22 +195,27 @@ def _error_without_instances(errors: Sequence[str], codes: Sequence[str]) -> May
 
 
 def _seen(instance: Mapping[str, Any]) -> Ec2Instance:
-    tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
-    reason = instance.get("StateReason", {})
+    """The instance. Only an instance without id is unreadable.
+
+    An instance that is left out would look gone, and its record would be closed while it runs.
+    """
+    tags = {text(tag, "Key"): text(tag, "Value") for tag in instance.get("Tags") or () if tag}
+    launched = instance.get("LaunchTime")
+    reason = instance.get("StateReason") or {}
     return Ec2Instance(
-        instance_id=instance["InstanceId"],
-        state=instance["State"]["Name"],
+        instance_id=string(instance["InstanceId"]),
+        state=text(instance.get("State") or {}, "Name") or "unknown",
         launch=tags.get("mayfly-launch", ""),
         queue=tags.get("mayfly-queue", ""),
-        launched_at=instance["LaunchTime"].astimezone(UTC),
-        reason=reason.get("Message") or instance.get("StateTransitionReason", ""),
+        launched_at=(launched or datetime.fromtimestamp(0, UTC)).astimezone(UTC),
+        reason=text(reason, "Message") or text(instance, "StateTransitionReason"),
     )
 
 
 def _association(shown: Mapping[str, Any]) -> Association:
     return Association(
-        id=shown["AssociationId"],
-        instance_id=shown["InstanceId"],
-        profile=shown["IamInstanceProfile"]["Arn"],
-        state=shown["State"],
+        id=string(shown["AssociationId"]),
+        instance_id=string(shown["InstanceId"]),
+        profile=string(shown["IamInstanceProfile"]["Arn"]),
+        state=string(shown["State"]),
     )

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mayfly.adapters.aws.boto_errors import translated
-from mayfly.errors import Transient
+from mayfly.adapters.elements import UNREADABLE, string
+from mayfly.errors import Misconfigured, Transient
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -52,6 +53,9 @@ class IamRoles:
         name = role_arn.rpartition("/")[2]
         pages = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name)
         with translated():
-            return frozenset(
-                policy["PolicyArn"] for page in pages for policy in page["AttachedPolicies"]
-            )
+            attached = [each for page in pages for each in page.get("AttachedPolicies") or ()]
+        try:
+            return frozenset(string(policy["PolicyArn"]) for policy in attached)
+        except UNREADABLE as error:
+            # A policy that is left out could be the one that both roles of a queue carry.
+            raise Misconfigured(f"a policy of role {name} has no readable ARN") from error

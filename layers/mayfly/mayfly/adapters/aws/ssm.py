@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import translated
+from mayfly.adapters.elements import UNREADABLE, Elements, string, text
 from mayfly.answers import Parameter
 from mayfly.batched import batched
-from mayfly.errors import Misconfigured, NotFound
+from mayfly.errors import Misconfigured, NotFound, Transient
 from mayfly.scrubbing import hide
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class SsmParameters:
 
     def __init__(self, client: SSMClient) -> None:
         self._client = client
+        self._elements = Elements()
 
     def under(self, path: str) -> Mapping[str, Parameter]:
         """See `mayfly.ports.Parameters`."""
@@ -34,11 +36,25 @@ class SsmParameters:
         )
         # An empty page need not be the last; the paginator stops only at a missing token.
         with translated():
-            return {
-                kept["Name"]: Parameter(kept["Value"], kept["Version"])
-                for page in pages
-                for kept in page["Parameters"]
-            }
+            kept = [each for page in pages for each in page.get("Parameters") or ()]
+        found: dict[str, Parameter] = {}
+        for each in kept:
+            # A parameter that is left out would read as its default: no restriction, for a policy.
+            if not (name := text(each, "Name")):
+                raise Transient(f"SSM names no parameter in its answer for {path}")
+            found[name] = self._parameter(name, each)
+        return found
+
+    def _parameter(self, name: str, kept: Mapping[str, Any]) -> Parameter:
+        """The parameter; an unreadable value reads as empty text, which no policy allows."""
+        try:
+            value, version = kept["Value"], kept["Version"]
+            if not isinstance(value, str) or not isinstance(version, int):
+                raise TypeError("a value is text and a version a number")
+        except UNREADABLE as error:
+            self._elements.note(f"parameter {name}", error)
+            return Parameter("", 0)
+        return Parameter(value, version)
 
     def values(self, names: Collection[str]) -> Mapping[str, str]:
         """See `mayfly.ports.Parameters`."""
@@ -47,8 +63,16 @@ class SsmParameters:
         for batch in batched(distinct, _NAMES_AT_ONCE):
             with translated():
                 answer = self._client.get_parameters(Names=batch)
-            values.update((kept["Name"], kept["Value"]) for kept in answer["Parameters"])
+            kept = answer.get("Parameters") or ()
+            values.update(self._elements.read("parameter", kept, _value, name="Name"))
         return values
+
+
+def _value(kept: Mapping[str, Any]) -> tuple[str, str]:
+    value = kept["Value"]
+    if not isinstance(value, str):
+        raise TypeError("a parameter's value is text")
+    return string(kept["Name"]), value
 
 
 class Secret:

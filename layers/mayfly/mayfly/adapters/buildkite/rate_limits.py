@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from math import isnan
 
 from mayfly.errors import Transient
+
+LONGEST_WAIT = 60.0
+"""Seconds. A longer wait in an answer is cut, so that no answer closes an endpoint for good."""
 
 
 class RateLimits:
@@ -69,8 +73,12 @@ class Allowance:
 
 
 def _seconds(value: object) -> float | None:
-    """A wait in seconds; None for other values: Buildkite sends no Retry-After as a date."""
+    """A wait in seconds, at most LONGEST_WAIT; None for other values.
+
+    Buildkite sends no Retry-After as a date, and its windows are one second long.
+    """
     try:
-        return max(0.0, float(str(value)))
+        found = float(str(value))
     except ValueError:
         return None
+    return None if isnan(found) else min(max(0.0, found), LONGEST_WAIT)

@@ -11,15 +11,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from mayfly.adapters.buildkite.rate_limits import Allowance
 from mayfly.adapters.buildkite.stacks_calls import Refused, StacksCalls
+from mayfly.adapters.elements import UNREADABLE, Elements, mapping, optional_string, string
 from mayfly.answers import Job, Listing
 from mayfly.batched import batched
 from mayfly.errors import Conflict, Misconfigured, Transient
+from mayfly.records.about import Fields, fields
 from mayfly.scrubbing import hide, scrub
+
+Thing = TypeVar("Thing")
 
 PAGES = 5
 """Pages of 1000 jobs that one list reads; jobs beyond wait until earlier jobs are gone."""
@@ -57,6 +61,7 @@ class Stacks:
         self._calls = calls
         self._key = key
         self._lists = Allowance(lists, clock)
+        self._elements = Elements(clock)
 
     def register(self, queue: str, owner: str) -> None:
         """See `mayfly.ports.Buildkite`.
@@ -86,9 +91,11 @@ class Stacks:
         jobs: dict[str, Job] = {}
         paused = False
         for page in self._pages(queue):
-            with _readable("scheduled-jobs"):
-                jobs.update((job.id, job) for job in map(_job, page["jobs"]))
+            with self._readable("scheduled-jobs"):
                 paused = paused or _paused(page)
+                what = f"queue {queue}, listed job"
+                for job in self._read(what, page["jobs"], _job, name="id"):
+                    jobs[job.id] = job
         return Listing(tuple(jobs.values()), paused)
 
     def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
@@ -97,23 +104,27 @@ class Stacks:
         for batch in batched(jobs, _AT_ONCE):
             body = {"job_uuids": batch, "reservation_expiry_seconds": seconds}
             answer = self._stack("batch-reserve", "PUT", "scheduled-jobs/batch-reserve", body)
-            with _readable("batch-reserve"):
-                reserved.update(answer["reserved"])
+            with self._readable("batch-reserve"):
+                reserved.update(
+                    self._elements.read("reserved job", answer["reserved"], string, name="")
+                )
         return frozenset(reserved.intersection(jobs))
 
     def environment(self, job: str) -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`. The environment may be larger than 100 KB."""
         answer = self._stack("job", "GET", f"jobs/{quote(job, safe='')}")
-        with _readable("job"):
-            return {name: str(value) for name, value in answer["env"].items() if value is not None}
+        with self._readable("job"):
+            env = {name: value for name, value in answer["env"].items() if value is not None}
+            return {name: _variable(name, value) for name, value in env.items()}
 
     def states(self, jobs: Sequence[str]) -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`."""
         states: dict[str, str] = {}
         for batch in batched(jobs, _AT_ONCE):
             answer = self._stack("get-states", "POST", "jobs/get-states", {"job_uuids": batch})
-            with _readable("get-states"):
-                states.update((job, str(state)) for job, state in answer["states"].items())
+            with self._readable("get-states"):
+                listed = list(answer["states"].items())
+                states.update(self._read("state of job", listed, _state, name=""))
         return states
 
     def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
@@ -122,10 +133,9 @@ class Stacks:
         for batch in batched(jobs, _AT_ONCE):
             body = {"job_uuids": batch, "token_lifetime_seconds": seconds}
             answer = self._stack("tokens", "POST", "job-acquisition-tokens", body)
-            with _readable("tokens"):
-                for issued in answer["job_acquisition_tokens"]:
-                    tokens[issued["job_uuid"]] = issued["job_acquisition_token"]
-                    hide(issued["job_acquisition_token"])
+            with self._readable("tokens"):
+                issued = answer["job_acquisition_tokens"]
+                tokens.update(self._read("token of job", issued, _token, name="job_uuid"))
         return tokens
 
     def finish(self, job: str, reason: str) -> None:
@@ -157,10 +167,33 @@ class Stacks:
                 raise Transient("scheduled-jobs: no list call left this second", retry_after=wait)
             page = self._stack("scheduled-jobs", "GET", "scheduled-jobs", query=query)
             yield page
-            place = page.get("page_info") or {}
-            if not place.get("has_next_page") or not place.get("end_cursor"):
+            try:
+                place = mapping(page.get("page_info"))
+                cursor = optional_string(place.get("end_cursor"))
+            except TypeError as error:
+                # The jobs that were read are good; jobs of later pages wait until these are gone.
+                self._elements.note(f"queue {queue}, page_info", error, fields(queues=[queue]))
                 return
-            query["after"] = place["end_cursor"]
+            if not place.get("has_next_page") or not cursor:
+                return
+            query["after"] = cursor
+
+    def _read(
+        self, what: str, elements: object, parse: Callable[[Any], Thing], *, name: str
+    ) -> list[Thing]:
+        return self._elements.read(what, elements, parse, name=name, about=_about_job)
+
+    @contextmanager
+    def _readable(self, endpoint: str) -> Iterator[None]:
+        """Raise Transient for an answer in an undocumented form: it may be a proxy's and pass.
+
+        The answer is counted as unreadable, so that an answer that stays so raises an alarm.
+        """
+        try:
+            yield
+        except UNREADABLE as error:
+            self._elements.note(f"the answer to {endpoint}", error)
+            raise Transient(f"{endpoint}: unreadable answer from Buildkite: {error!r}") from error
 
     def _stack(
         self,
@@ -195,31 +228,61 @@ def _paused(page: Mapping[str, Any]) -> bool:
 
     Buildkite documents the field `dispatch_paused`; Buildkite's own client reads `paused`.
     """
-    queue = page.get("cluster_queue") or {}
+    queue = mapping(page.get("cluster_queue"))
     return bool(queue.get("dispatch_paused") or queue.get("paused"))
 
 
 def _job(listed: Mapping[str, Any]) -> Job:
-    build = listed["build"]
+    """The job of one entry in the list. Nulls read as empty, except in id, rules and times."""
+    build, pipeline, step = (mapping(listed.get(name)) for name in ("build", "pipeline", "step"))
+    # Rules are never guessed: without its rules the job would match every queue.
+    rules = listed["agent_query_rules"]
+    if not isinstance(rules, list | None):
+        raise TypeError(f"agent_query_rules: {type(rules).__name__} in place of a list")
     return Job(
-        id=listed["id"],
-        priority=int(listed.get("priority") or 0),
-        rules=tuple(str(rule) for rule in listed["agent_query_rules"] or ()),
+        id=string(listed["id"]),
+        priority=_number(listed.get("priority")),
+        rules=tuple(map(string, rules or ())),
         # A list without `runnable_at` has `scheduled_at`, the time of the job's creation.
         runnable_at=datetime.fromisoformat(
             listed.get("runnable_at") or listed["scheduled_at"]
         ).astimezone(UTC),
-        pipeline=listed["pipeline"]["slug"] or "",
-        build=int(build["number"] or 0),
-        branch=build["branch"] or "",
-        step=listed["step"]["key"] or "",
+        pipeline=optional_string(pipeline.get("slug")),
+        build=_number(build.get("number")),
+        branch=optional_string(build.get("branch")),
+        step=optional_string(step.get("key")),
     )
 
 
-@contextmanager
-def _readable(endpoint: str) -> Iterator[None]:
-    """Raise Transient for an answer in an undocumented form: it may be a proxy's and pass."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Transient(f"{endpoint}: unreadable answer from Buildkite: {error!r}") from error
+def _number(value: object) -> int:
+    """The value, which must be a whole number; 0 for null."""
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{type(value).__name__} in place of a number")
+    return value
+
+
+def _state(entry: tuple[str, object]) -> tuple[str, str]:
+    job, state = entry
+    if not isinstance(state, str):
+        raise TypeError(f"job {job}: {type(state).__name__} in place of a state")
+    return job, state
+
+
+def _token(issued: Mapping[str, Any]) -> tuple[str, str]:
+    """Job id and token of one entry. No error repeats the token."""
+    token = string(issued["job_acquisition_token"])
+    hide(token)
+    return string(issued["job_uuid"]), token
+
+
+def _variable(name: str, value: object) -> str:
+    """The value of an environment variable; Buildkite sends text."""
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"{name}: {type(value).__name__} in place of a text")
+    return str(value)
+
+
+def _about_job(job: str) -> Fields:
+    return fields(jobs=[job])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mayfly.adapters.aws.boto_errors import translated
-from mayfly.adapters.dynamodb.attributes import Item, decode, encode
+from mayfly.adapters.dynamodb.attributes import Item, encode
 from mayfly.adapters.dynamodb.batches import get_items
 from mayfly.adapters.dynamodb.records import (
     QUEUES_PARTITION,
@@ -21,9 +21,11 @@ from mayfly.adapters.dynamodb.records import (
 )
 from mayfly.adapters.dynamodb.rows import rows
 from mayfly.adapters.dynamodb.transactions import Tables, commit
+from mayfly.adapters.elements import Elements
 from mayfly.errors import Misconfigured
 from mayfly.records.about import Fields, fields
 from mayfly.records.changes import Change
+from mayfly.records.found import Found
 from mayfly.records.model import (
     AnyRecord,
     Claim,
@@ -39,9 +41,6 @@ from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Rank
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-
-log = logging.getLogger(__name__)
 
 
 def _wall_clock() -> datetime:
@@ -61,6 +60,7 @@ class DynamoFleet:
         self._client = client
         self._tables = tables
         self._clock = clock
+        self._elements = Elements()
 
     def queues(self) -> Sequence[QueueRecord]:
         """See `mayfly.ports.Fleet`."""
@@ -95,13 +95,17 @@ class DynamoFleet:
         pointer = self._item(pointer_key(instance_id))
         return self._get(Instance, slot_of(pointer)) if pointer else None
 
-    def claims_of(self, jobs: Collection[str]) -> Sequence[Claim]:
+    def claims_of(self, jobs: Collection[str]) -> Found[Claim]:
         """See `mayfly.ports.Fleet`."""
-        return sorted(self._batch(Claim, jobs), key=lambda claim: claim.job)
+        claims = self._batch(Claim, jobs)
+        claims.sort(key=lambda claim: claim.job)
+        return claims
 
-    def slots(self, keys: Collection[SlotKey]) -> Sequence[Instance]:
+    def slots(self, keys: Collection[SlotKey]) -> Found[Instance]:
         """See `mayfly.ports.Fleet`."""
-        return sorted(self._batch(Instance, keys), key=lambda slot: slot.key)
+        slots = self._batch(Instance, keys)
+        slots.sort(key=lambda slot: slot.key)
+        return slots
 
     def ledger(self, queue: str) -> Ledger | None:
         """See `mayfly.ports.Fleet`."""
@@ -123,12 +127,28 @@ class DynamoFleet:
     def _get(self, kind: type[AnyRecord], name: str | SlotKey) -> AnyRecord | None:
         item = self._item(key_of(kind, name))
         # A row without version was never saved: FreeSlots ran before the queue's ledger existed.
-        return from_item(kind, item) if item and "version" in item else None
+        return self._read(kind, item) if item and "version" in item else None
 
-    def _batch(self, kind: type[AnyRecord], names: Iterable[str | SlotKey]) -> Iterator[AnyRecord]:
+    def _batch(self, kind: type[AnyRecord], names: Iterable[str | SlotKey]) -> Found[AnyRecord]:
         keys = [{"pk": encode(key)} for key in {key_of(kind, name) for name in names}]
+        found, bad = list[AnyRecord](), list[str]()
         for item in get_items(self._client, self._tables.fleet, keys, {}):
-            yield from_item(kind, item)
+            try:
+                found.append(self._read(kind, item))
+            except Misconfigured:
+                bad.append(_name(item))
+        return Found(found, bad)
+
+    def _read(self, kind: type[AnyRecord], item: Item) -> AnyRecord:
+        """The record in an item. An unreadable one is counted and logged, and raises Misconfigured.
+
+        One bad row must not hold up all others: readers of several rows go on without it.
+        """
+        try:
+            return from_item(kind, item)
+        except Misconfigured as error:
+            self._elements.note(f"row {_key(item)}", error, _about(kind, item))
+            raise
 
     def _item(self, key: str) -> Item | None:
         with translated():
@@ -150,12 +170,8 @@ class DynamoFleet:
         found = []
         for span in open_spans(kind, states):
             for item in self._query(partition, *span):
-                try:
-                    found.append(from_item(kind, item))
-                except Misconfigured as error:
-                    # One bad row must not hold up all others; a read of that row alone raises.
-                    about = _about(kind, item)
-                    log.error("row omitted from a list: %s", error, extra=about)  # noqa: TRY400 - the text says all
+                with suppress(Misconfigured):
+                    found.append(self._read(kind, item))
         return found
 
     def _query(self, partition: str, first: str, last: str) -> list[Item]:
@@ -176,7 +192,7 @@ class DynamoFleet:
 
 def _about(kind: type[AnyRecord], item: Item) -> Fields:
     """Log fields for a row that cannot be read, from the row's key."""
-    name = str(decode(item["pk"])).partition("#")[2]
+    name = _name(item)
     if issubclass(kind, Claim):
         return fields(jobs=[name])
     if issubclass(kind, QueueRecord):
@@ -184,3 +200,13 @@ def _about(kind: type[AnyRecord], item: Item) -> Fields:
     if issubclass(kind, Stray):
         return fields(instances=[name])
     return fields(launches=[name.partition("/")[0]])
+
+
+def _key(item: Item) -> str:
+    """The primary key of a row; empty for a row without a key as text."""
+    return str(item.get("pk", {}).get("S", ""))
+
+
+def _name(item: Item) -> str:
+    """The record's name within its kind: job id, slot, queue or instance id."""
+    return _key(item).partition("#")[2]

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from mayfly.adapters.aws.boto_errors import translated
 from mayfly.adapters.dynamodb.attributes import Attribute, decode, encode
 from mayfly.adapters.dynamodb.batches import delete_items, get_items
+from mayfly.adapters.elements import UNREADABLE
 from mayfly.metrics import Metric
 from mayfly.observe import count
 from mayfly.records.about import fields, host_of
@@ -71,7 +72,7 @@ def _parsed(row: str, attribute: Attribute) -> Report | None:
     """The report; None for a report that breaks the protocol, which is logged and counted."""
     try:
         return _read(decode(attribute))
-    except ValueError as error:
+    except UNREADABLE as error:
         # The text of a ValidationError would repeat what a stranger on an instance wrote.
         why = error.errors(include_input=False) if isinstance(error, ValidationError) else error
         log.warning("unreadable report in %s: %s", row, why, extra=fields(instances=[host_of(row)]))

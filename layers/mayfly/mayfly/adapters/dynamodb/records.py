@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from mayfly.adapters.dynamodb.attributes import Attribute, Item, decode, encode
+from mayfly.adapters.elements import UNREADABLE
 from mayfly.errors import Misconfigured
 from mayfly.records.model import (
     AnyRecord,
@@ -136,7 +137,7 @@ def from_item(kind: type[AnyRecord], item: Item) -> AnyRecord:
     """The record in an item. Raises Misconfigured when the item cannot be read."""
     try:
         record: AnyRecord = _read(_READERS[kind], item)
-    except ValueError as error:
+    except UNREADABLE as error:
         # A later Mayfly wrote the item, or a person.
         name = item.get("pk", {}).get("S", "without key")
         reason = _reason(error) if isinstance(error, ValidationError) else error
@@ -145,8 +146,12 @@ def from_item(kind: type[AnyRecord], item: Item) -> AnyRecord:
 
 
 def slot_of(pointer: Item) -> SlotKey:
-    """The slot that a pointer row names."""
-    slot: SlotKey = _read(_SLOT, pointer["slot"]["M"])
+    """The slot that a pointer row names. Raises Misconfigured when the row cannot be read."""
+    try:
+        slot: SlotKey = _read(_SLOT, pointer["slot"]["M"])
+    except UNREADABLE as error:
+        name = pointer.get("pk", {}).get("S", "without key")
+        raise Misconfigured(f"row {name} names no slot: {type(error).__name__}") from error
     return slot
 
 

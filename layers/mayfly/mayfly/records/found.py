@@ -1,0 +1,21 @@
+"""The records of one read of several rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TypeVar
+
+Row = TypeVar("Row")
+
+
+class Found(list[Row]):
+    """The readable records among the rows that were asked for.
+
+    A row that cannot be read is not a row that is missing: a slot that is missing is over, and a
+    job without a claim may be opened. So whoever decides by what is missing looks at `unreadable`.
+    """
+
+    def __init__(self, records: Iterable[Row] = (), unreadable: Collection[str] = ()) -> None:
+        super().__init__(records)
+        self.unreadable = frozenset(unreadable)
+        """Names of rows that cannot be read: job ids, or slots as text."""
