@@ -159,13 +159,13 @@ def changed(document: str, changes: dict[str, str | None]) -> str:
     return json.dumps({name: value for name, value in members.items() if value is not None})
 
 
-def info(**changes: str | None) -> str:
+def profile_answer(**changes: str | None) -> str:
     """The answer of `iam/info` on a sandboxed instance, with changes."""
     good = {"Code": "Success", "InstanceProfileArn": HOST.sandbox_profile}
     return changed(json.dumps(good), changes)
 
 
-def keys(**changes: str | None) -> str:
+def credentials_answer(**changes: str | None) -> str:
     """The credentials of the sandbox role as IMDS serves them, with changes."""
     return changed(imds_credentials("sandbox"), changes)
 
@@ -195,11 +195,27 @@ def keys(**changes: str | None) -> str:
         ("iam/security-credentials/bootstrap", lambda: None, "timed out"),
         ("iam/security-credentials/sandbox", lambda: answer(404), "404"),
         ("iam/security-credentials/sandbox", lambda: answer(200, '{"Code": "Failed"}'), "lacks"),
-        ("iam/info", lambda: answer(200, info(Code="InstanceProfileNotFound")), "NotFound"),
-        ("iam/info", lambda: answer(200, info(Code=None)), "Code None"),
-        ("iam/security-credentials/sandbox", lambda: answer(200, keys(Code="Failed")), "Failed"),
-        ("iam/security-credentials/sandbox", lambda: answer(200, keys(Code=None)), "Code None"),
-        ("iam/security-credentials/sandbox", lambda: answer(200, keys(Expiration="soon")), "soon"),
+        (
+            "iam/info",
+            lambda: answer(200, profile_answer(Code="InstanceProfileNotFound")),
+            "NotFound",
+        ),
+        ("iam/info", lambda: answer(200, profile_answer(Code=None)), "Code None"),
+        (
+            "iam/security-credentials/sandbox",
+            lambda: answer(200, credentials_answer(Code="Failed")),
+            "Failed",
+        ),
+        (
+            "iam/security-credentials/sandbox",
+            lambda: answer(200, credentials_answer(Code=None)),
+            "Code None",
+        ),
+        (
+            "iam/security-credentials/sandbox",
+            lambda: answer(200, credentials_answer(Expiration="soon")),
+            "soon",
+        ),
         ("iam/security-credentials/", lambda: answer(200, "sandbox\nbootstrap"), "'bootstrap'"),
         ("iam/security-credentials/", lambda: answer(200, ""), "roles ()"),
     ],
