@@ -83,7 +83,7 @@ def with_type(**changes: Any) -> Snapshot:
 def test_a_good_account_has_only_ok_findings() -> None:
     findings = decide(answers(), GOOD)
     assert {each.verdict for each in findings} == {Verdict.OK}
-    assert len(findings) == 21
+    assert len(findings) == 22
 
 
 def test_subnets_that_share_a_zone_are_fine_and_told() -> None:

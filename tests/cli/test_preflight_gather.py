@@ -116,6 +116,7 @@ def test_the_key_of_an_image_is_the_key_of_its_root_snapshot(
     devices: list[dict[str, Any]], key: str
 ) -> None:
     words = ["QueueKey=q", "VpcId=vpc-1", "Subnets=subnet-1", "OwnImageX8664=ami-1"]
+    words.append(f"AgentRelease=3.138.3,{'1' * 64},{'2' * 64}")
     with stubbed("ec2") as (account, stub):
         shown = {**IMAGE, "BlockDeviceMappings": devices}
         stub.add_response("describe_images", {"Images": [shown]})
@@ -129,6 +130,7 @@ def test_the_key_of_an_image_is_the_key_of_its_root_snapshot(
 
 def test_the_key_of_an_unreadable_snapshot_is_unknown() -> None:
     words = ["QueueKey=q", "VpcId=vpc-1", "Subnets=subnet-1", "OwnImageX8664=ami-1"]
+    words.append(f"AgentRelease=3.138.3,{'1' * 64},{'2' * 64}")
     devices = [{"DeviceName": "/dev/xvda", "Ebs": ROOT_SNAPSHOT}]
     with stubbed("ec2") as (account, stub):
         shown = {**IMAGE, "BlockDeviceMappings": devices}

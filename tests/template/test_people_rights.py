@@ -100,6 +100,8 @@ OF_A_DEPLOYER = {
     "cloudformation deploy",
     "iam create-service-linked-role",
     "ssm put-parameter --type SecureString",
+    "kms tag-resource",
+    "kms create-grant",
 }
 
 
