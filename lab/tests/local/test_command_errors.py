@@ -94,7 +94,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (
             ["run", "good.yml", "--parameter", "default/pool/hott=1"],
-            "no such parameter; Mayfly knows pool/hot",
+            "no such parameter; did you mean pool/hot?",
         ),
         (["bench", "--quick"], "no such option: --quick"),
         (["bench", "--jobs", "0"], "--jobs: '0' is not a number from 1 to 10000"),

@@ -148,7 +148,7 @@ TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("ec2:TerminateInstances", {}, {"reap"}),
     ("ec2:GetConsoleOutput", {}, {"reap"}),
     ("ec2:CreateTags", {}, set()),
-    ("sqs:SendMessage", {}, {"dispatch", "sandbox", "reap"}),
+    ("sqs:SendMessage", {}, {"dispatch", "provision", "sandbox", "reap"}),
     ("logs:PutLogEvents", {}, {"reap"}),
     ("iam:ListAttachedRolePolicies", {}, {"provision"}),
     ("sts:AssumeRole", {}, set()),
