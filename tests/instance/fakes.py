@@ -85,7 +85,11 @@ class FakeMetadata:
         self.requests.append(path)
         if self.broken or not self.open:
             raise ImdsError("no answer")
-        values = {"instance-id": INSTANCE, "placement/region": REGION}
+        values = {
+            "instance-id": INSTANCE,
+            "instance-type": "m7i.large",
+            "placement/region": REGION,
+        }
         if path == "iam/security-credentials/" and self.roles:
             return "\n".join(self.roles)
         if path not in values:

@@ -255,3 +255,12 @@ def test_files_with_credentials_are_removed_after_set_up(world: World) -> None:
     world.run()
 
     assert not any(file.exists() for file in left)
+
+
+def test_the_agent_has_the_tags_of_its_instance_beside_those_of_its_queue(world: World) -> None:
+    world.assignment = an_assignment(tags="queue=deploy,arch=x86_64")
+    world.run()
+
+    assert world.agent().program.environment["BUILDKITE_AGENT_TAGS"] == (
+        f"queue=deploy,arch=x86_64,aws:instance-id={INSTANCE},aws:instance-type=m7i.large"
+    )

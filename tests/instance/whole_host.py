@@ -125,6 +125,7 @@ class WholeHost:
         values = {
             "instance-id": "i-0abc",
             "placement/region": "eu-west-1",
+            "instance-type": "m7i.large",
             "iam/info": json.dumps({"Code": "Success", "InstanceProfileArn": profile}),
             "iam/security-credentials/": self.role,
             f"iam/security-credentials/{self.role}": json.dumps(keys),

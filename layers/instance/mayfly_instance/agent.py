@@ -74,6 +74,13 @@ def check_settings(agent: Agent, config: str) -> None:
         )
 
 
+def with_tags(tags: str, more: Mapping[str, str]) -> str:
+    """The agent's tags, followed by these; keys that the tags have already are omitted."""
+    present = {tag.partition("=")[0] for tag in tags.split(",")}
+    added = [f"{key}={value}" for key, value in more.items() if key not in present]
+    return ",".join([*filter(None, [tags]), *added])
+
+
 def environment(
     agent: Agent, assignment: Assignment, places: Places, token: str, inherited: Mapping[str, str]
 ) -> dict[str, str]:

@@ -12,6 +12,7 @@ credentials.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from mayfly_instance import agent, assignment, firewall, image, job, keep, script
 from mayfly_instance.aws import AwsError, Missing
@@ -160,7 +161,13 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
 
     reporter.step("waiting for the sandbox profile")
     cloud = context.cloud(_read_metadata(context, "placement/region", _RETRY_SECONDS))
-    wanted = expected(context.host, _read_metadata(context, "instance-id", _RETRY_SECONDS))
+    instance = _read_metadata(context, "instance-id", _RETRY_SECONDS)
+    # Before the proof: a job may wait from then on.
+    tags = {
+        "aws:instance-id": instance,
+        "aws:instance-type": _read_metadata(context, "instance-type", _RETRY_SECONDS),
+    }
+    wanted = expected(context.host, instance)
     gate = Gate(wanted, context.metadata, cloud, context.clock, limits.gate_interval)
     proven = gate.prove(limits.gate_streak, limits.gate)
     keys = _report_as_sandbox(context, reporter, cloud, wanted, proven)
@@ -179,6 +186,7 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
     context.scrub.learn(found.token)
     reporter.remember(job=found.job)
     agent.check_settings(installed, found.config)
+    found = replace(found, tags=agent.with_tags(found.tags, tags))
 
     reporter.step("passing the gate once more")
     proven = gate.prove(1, limits.gate_again)
