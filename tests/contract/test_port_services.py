@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -110,6 +111,22 @@ def test_a_nudge_carries_its_reason(nudges: tuple[Nudges, Callable[[], list[str]
     port.send("2 jobs wait")
     port.send('a host is "gone"')
     assert sorted(received()) == ["2 jobs wait", 'a host is "gone"']
+
+
+def test_a_delayed_nudge_arrives_later(nudges: tuple[Nudges, Callable[[], list[str]]]) -> None:
+    port, received = nudges
+    port.send("now")
+    if isinstance(port, FakeNudges):
+        port.send("later", timedelta(seconds=0.2))
+        assert port.delays == [timedelta(0), timedelta(seconds=0.2)]
+        return
+    port.send("later", timedelta(seconds=0.2))
+    port.send("much later", timedelta(days=1))  # longer than SQS allows
+    assert received() == ["now"]
+    until = time.monotonic() + 10
+    while not (found := received()):
+        assert time.monotonic() < until
+    assert found == ["later"]
 
 
 def test_a_missing_sqs_queue_is_a_misconfiguration(aws: None, client_of: ClientOf) -> None:

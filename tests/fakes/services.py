@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mayfly.answers import Parameter
 from mayfly.errors import NotFound
@@ -39,16 +39,18 @@ class FakeParameters(Faults):
 
 
 class FakeNudges(Faults):
-    """Implements `mayfly.ports.Nudges`; `sent` has the reasons."""
+    """Implements `mayfly.ports.Nudges`; `sent` has the reasons, `delays` the time of each."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[str] = []
+        self.delays: list[timedelta] = []
 
-    def send(self, reason: str) -> None:
+    def send(self, reason: str, after: timedelta = timedelta(0)) -> None:
         """See `mayfly.ports.Nudges`."""
         with self._call("send"):
             self.sent.append(reason)
+            self.delays.append(after)
 
 
 class FakeLastWords(Faults):

@@ -28,7 +28,7 @@ OWN_VARIABLES = {
         **MAILBOX,
         **NUDGES,
     },
-    "provision": REAP_NUDGES,
+    "provision": NUDGES | REAP_NUDGES,
     "sandbox": MAILBOX | NUDGES | REAP_NUDGES,
     "reap": {"MAYFLY_LAST_WORDS_GROUP": "/mayfly/acme/last-words", **MAILBOX, **NUDGES},
 }

@@ -21,6 +21,7 @@ from mayfly.errors import (
 from mayfly.metrics import Metric
 from mayfly.records.about import Fields
 from mayfly.tick.outcome import Left, Outcome
+from tests.unit.builders import NOW, later
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ def everything() -> Outcome:
     return Outcome(
         done=Counter({Wave: 2}),
         launched=3,
+        again=NOW,
         configured=4,
         unmatched=5,
         left=Counter({Left.CONFLICT: 6, Left.TRANSIENT: 7}),
@@ -156,6 +158,7 @@ def test_outcomes_of_one_invocation_add_up_with_each_problem_once() -> None:
     assert empty == Outcome(
         done=Counter({Wave: 4}),
         launched=6,
+        again=NOW,
         configured=8,
         unmatched=10,
         left=Counter({Left.CONFLICT: 12, Left.TRANSIENT: 14}),
@@ -166,10 +169,21 @@ def test_outcomes_of_one_invocation_add_up_with_each_problem_once() -> None:
     )
 
 
+def test_the_earliest_time_at_which_a_part_wants_a_repetition_counts() -> None:
+    outcome = Outcome()
+    outcome.repeat_at(None)
+    assert outcome.again is None
+    for seconds in (9, 5, 7):
+        outcome.repeat_at(later(seconds=seconds))
+    outcome.repeat_at(None)
+    assert outcome.again == later(seconds=5)
+
+
 def test_the_log_and_the_answer_show_every_field() -> None:
     assert everything().as_dict() == {
         "done": {"Wave": 2},
         "launched": 3,
+        "again": "2026-03-02T09:00:00+00:00",
         "configured": 4,
         "unmatched": 5,
         "left": {"Conflict": 6, "Transient": 7},

@@ -13,7 +13,7 @@ from mayfly.dispatch.notes import PATIENCE
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.view import LastTick, Turn
 from mayfly.provision import tick as provision
-from mayfly.provision.ports import ProvisionPorts
+from mayfly.provision.ports import Asked, ProvisionPorts
 from mayfly.reap import tick as reap
 from mayfly.reap.ports import ReapPorts
 from mayfly.records.model import Claim, Instance, Ledger, QueueRecord
@@ -66,6 +66,9 @@ class World:
     parameters: FakeParameters = field(default_factory=FakeParameters)
     nudges: FakeNudges = field(default_factory=FakeNudges)
     reap_nudges: FakeNudges = field(default_factory=FakeNudges)
+    provision_nudges: FakeNudges = field(default_factory=FakeNudges)
+    """Nudges that `provision` sends to itself."""
+    asked: Asked = field(default_factory=Asked)
     words: FakeLastWords = field(default_factory=FakeLastWords)
     roles: FakeRoles = field(default_factory=FakeRoles)
     fleet: FakeFleet = field(init=False)
@@ -153,7 +156,14 @@ class World:
     @property
     def provision_ports(self) -> ProvisionPorts:
         return ProvisionPorts(
-            STACK, self.fleet, self.machines, self.parameters, self.roles, self.reap_nudges
+            STACK,
+            self.fleet,
+            self.machines,
+            self.parameters,
+            self.roles,
+            self.reap_nudges,
+            self.provision_nudges,
+            self.asked,
         )
 
     @property
@@ -204,8 +214,9 @@ class World:
     @property
     def ports(self) -> Iterable[Faults]:
         """Every fake that can fail."""
+        rest = (self.provision_nudges, self.words, self.roles)
         mine = (self.fleet, self.buildkite, self.machines, self.mailbox)
-        return (*mine, self.parameters, self.nudges, self.reap_nudges, self.words, self.roles)
+        return (*mine, self.parameters, self.nudges, self.reap_nudges, *rest)
 
     def claim(self, job: str) -> Claim:
         claim = self.fleet.claim(job)

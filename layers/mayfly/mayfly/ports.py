@@ -7,7 +7,7 @@ Each method's docstring names its further errors.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter
@@ -216,8 +216,8 @@ class Parameters(Protocol):
 class Nudges(Protocol):
     """An SQS queue that makes a function run sooner. A lost nudge costs only time."""
 
-    def send(self, reason: str) -> None:
-        """Ask for a tick of the function."""
+    def send(self, reason: str, after: timedelta = timedelta(0)) -> None:
+        """Ask for a tick of the function, at once or after a time of up to 15 minutes."""
 
 
 class LastWords(Protocol):

@@ -62,6 +62,7 @@ class Settings(BaseModel):
 class ProvisionSettings(Settings):
     """Settings of `provision`."""
 
+    nudge_queue_url: NonEmpty = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
     reap_queue_url: NonEmpty = Field(validation_alias="MAYFLY_REAP_QUEUE_URL")
 
 

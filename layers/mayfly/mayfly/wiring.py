@@ -86,6 +86,7 @@ def provision() -> ProvisionPorts:
         parameters=SsmParameters(clients.ssm()),
         roles=IamRoles(clients.iam()),
         reap_nudges=SqsNudges(clients.sqs(), environment.reap_queue_url),
+        nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
     )
 
 

@@ -43,7 +43,6 @@ class Applier:
             case RecordLaunch():
                 self.ports.fleet.write(action.changes)
                 self.apply(action.sent)
-                self.outcome.launched += 1
             case SendLaunch():
                 self._settle(action.launch, action.slots, self._send(action.launch))
             case AdoptLaunch():
@@ -78,6 +77,7 @@ class Applier:
     def _settle(self, launch: Launch, slots: tuple[Instance, ...], answer: Launched) -> None:
         """Settle the launch by EC2's answer, then update the queue's ledger."""
         self.ports.fleet.write(settlement_changes(launch, slots, answer, self.now))
+        self.outcome.launched += 1
         ledger = self.ports.fleet.ledger(launch.queue)
         if ledger is None:
             return

@@ -14,7 +14,7 @@ from mayfly.config.shapes import ON_DEMAND_ONLY, by_configuration, serves
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.pool import standard_shape, supply, target
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
-from mayfly.provision.retire import retire
+from mayfly.provision.retire import next_retirement, retire
 from mayfly.provision.settlement import overdue
 from mayfly.provision.view import ProvisionView
 from mayfly.records.brakes import counted, is_on, rounds_since
@@ -37,6 +37,9 @@ from mayfly.tick.actions import NudgeReap, WriteRecords
 
 LAUNCH_AT_ONCE = 40
 """Slots of one launch: launch, slots and ledger row must fit into one transaction of 100 rows."""
+
+LIMITED = timedelta(minutes=1)
+"""The time over which `limits/max-launches-per-minute` counts."""
 
 
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
@@ -67,6 +70,38 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     if view.ledger != stored and not view.launches:  # An answer to a launch saves the ledger too.
         actions.append(WriteRecords((Save(view.ledger),), "boots that ended are counted"))
     return actions
+
+
+def next_change(view: ProvisionView, config: QueueConfig, now: datetime) -> datetime | None:
+    """The earliest later time at which equal facts give another decision; None for no such time.
+
+    Times of launches: the end of a wait after a refusal, the next trial of a braked shape, the
+    end of the minute that a limit counts. A queue at `limits/max-instances` has none: `reap`
+    nudges when instances have ended. Times of retirements: see `next_retirement`.
+    """
+    view = replace(view, waiting=matching(view.waiting, config), ledger=counted(view.ledger, now))
+    times = [next_retirement(view, config, now)]
+    is_full = view.ledger.live >= config.max_instances
+    if not view.refused and not is_full:
+        lacking = _missing(view, config, _shapes(view, config), now)
+        times.extend(_next_launch(view, config, s, now) for s, n in lacking.items() if n > 0)
+    return min((at for at in times if at is not None and at > now), default=None)
+
+
+def _next_launch(
+    view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
+) -> datetime | None:
+    """When a launch of a shape that lacks instances becomes possible; None when now."""
+    ledger = view.ledger
+    brake = brake_for(ledger, view.spec, config, shape)
+    recent = sorted((at + LIMITED, slots) for at, slots in ledger.recent if now - at < LIMITED)
+    is_limited = sum(slots for _, slots in recent) >= config.max_launches_per_minute
+    times = [
+        ledger.retry_at.get(str(shape)),
+        brake.next_trial if brake is not None else None,
+        recent[0][0] if is_limited else None,
+    ]
+    return max((at for at in times if at is not None), default=None)
 
 
 def matching(waiting: Iterable[Claim], config: QueueConfig) -> tuple[Claim, ...]:
@@ -164,7 +199,7 @@ def _new_launch(
 ) -> RecordLaunch | None:
     """A launch of the missing instances within the queue's limits; None when it must wait."""
     ledger = view.ledger
-    recent = tuple((at, n) for at, n in ledger.recent if now - at < timedelta(minutes=1))
+    recent = tuple((at, n) for at, n in ledger.recent if now - at < LIMITED)
     count = min(
         missing,
         LAUNCH_AT_ONCE,

@@ -1,8 +1,8 @@
-"""The loop of `provision`: ticks until nothing is left to launch."""
+"""The loop of `provision`: ticks until nothing is left to launch, then asks for a later tick."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from mayfly.provision import tick as provision
 from mayfly.provision.ports import ProvisionPorts
@@ -10,12 +10,17 @@ from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 
 PROVISION_PACE = timedelta(seconds=2)
+SCHEDULE = timedelta(minutes=1)
+"""The schedule's period: its next tick asks for whatever is due later."""
 
 
 def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) -> Outcome:
     """Tick until a tick launches nothing and leaves nothing, or time is up.
 
-    One tick starts at most one launch per queue. Returns the outcomes of all ticks, added up.
+    One tick starts at most one launch per queue. Where the last tick can tell when it would decide
+    otherwise, a delayed nudge brings a tick at that time. Waiting here instead would keep one of
+    the two invocations that SQS may start, and other jobs' nudges with it. Returns the outcomes
+    of all ticks, added up.
     """
     total = Outcome()
     while True:
@@ -23,7 +28,22 @@ def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) ->
         outcome = provision.tick(ports, started, nudged=nudged)
         total.add(outcome)
         if not outcome.launched and not outcome.unfinished:
-            return total
+            break
         pace = PROVISION_PACE if outcome.unfinished else timedelta(0)
         if not edge.wait(started, pace):
-            return total
+            break
+    _ask_again(ports, total, edge.clock())
+    return total
+
+
+def _ask_again(ports: ProvisionPorts, total: Outcome, now: datetime) -> None:
+    """Send a nudge that arrives when the last tick wants to be repeated, at most a minute later.
+
+    One nudge under way is enough: without this memory each nudge of a burst would start a chain.
+    """
+    due, asked = total.again, ports.asked.due
+    if due is None or due - now >= SCHEDULE or (asked is not None and now < asked <= due):
+        return
+    with total.noting("the nudge for a later tick"):
+        ports.nudges.send("a wait ends", max(due - now, timedelta(0)))
+        ports.asked.due = due

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from mayfly.ports import Fleet, Machines, Nudges, Parameters, Roles
+
+
+@dataclass(slots=True)
+class Asked:
+    """Memory of this process, of no account to any decision: when its last nudge arrives."""
+
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +25,6 @@ class ProvisionPorts:
     parameters: Parameters
     roles: Roles
     reap_nudges: Nudges
+    nudges: Nudges
+    """Nudges of `provision` itself, for a later tick."""
+    asked: Asked = field(default_factory=Asked)

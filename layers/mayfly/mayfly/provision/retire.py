@@ -32,13 +32,27 @@ def retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[
         yield from _retire_idle(view, config, shape, now)
 
 
+def next_retirement(view: ProvisionView, config: QueueConfig, now: datetime) -> datetime | None:
+    """When the next instance beyond need is old enough to be retired; None without one."""
+    times: list[datetime] = []
+    for shape in dict.fromkeys(i.shape for i in view.instances):
+        mine = [i for i in view.instances if i.shape == shape]
+        if _spare(view, config, shape, now) > 0:
+            times.extend(i.created + SETTLED for i in mine if _is_coming(i))
+        if _spare_idle(view, config, shape) > 0:
+            idle = [i for i in mine if i.state.traits.supply is Supply.READY]
+            times.extend(i.since + config.grace for i in idle)
+    return min((at for at in times if at > now), default=None)
+
+
 def may_retire_coming(instance: Instance, now: datetime) -> bool:
     """Whether an instance is on its way to ready, and can be given up."""
-    state = instance.state
-    is_coming = (
-        state.traits.supply is Supply.COMING and InstanceState.CONDEMNED in state.traits.edges
-    )
-    return is_coming and now - instance.created >= SETTLED
+    return _is_coming(instance) and now - instance.created >= SETTLED
+
+
+def _is_coming(instance: Instance) -> bool:
+    traits = instance.state.traits
+    return traits.supply is Supply.COMING and InstanceState.CONDEMNED in traits.edges
 
 
 def is_crowded(view: ProvisionView, config: QueueConfig, shape: Shape) -> bool:
@@ -50,17 +64,29 @@ def is_crowded(view: ProvisionView, config: QueueConfig, shape: Shape) -> bool:
 def _retire_coming(
     view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
 ) -> Iterator[WriteRecords]:
-    """Condemn instances that are launching or booting beyond need, the youngest first.
+    """Condemn instances that are launching or booting beyond need, the youngest first."""
+    spare = _spare(view, config, shape, now)
+    coming = [i for i in view.instances if i.shape == shape and may_retire_coming(i, now)]
+    coming.sort(key=lambda i: (i.created, i.key), reverse=True)
+    for instance in coming[: max(spare, 0)]:
+        yield _condemned(replace(instance, retired=True), UNNEEDED, now)
+
+
+def _spare(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
+    """Coming and ready instances of a shape beyond need; negative where some are missing.
 
     Jobs that came lately make it likely that more will come: as many instances are kept for them.
     """
     likely = 0 if is_crowded(view, config, shape) else _served(shape, view.arrived)
     needed = _served(shape, view.waiting) + target(config, shape) + likely
-    spare = supply(view, config, shape, now) - needed
-    coming = [i for i in view.instances if i.shape == shape and may_retire_coming(i, now)]
-    coming.sort(key=lambda i: (i.created, i.key), reverse=True)
-    for instance in coming[: max(spare, 0)]:
-        yield _condemned(replace(instance, retired=True), UNNEEDED, now)
+    return supply(view, config, shape, now) - needed
+
+
+def _spare_idle(view: ProvisionView, config: QueueConfig, shape: Shape) -> int:
+    """Ready instances of a shape beyond what jobs and pool need."""
+    ready = (i for i in view.instances if i.state.traits.supply is Supply.READY)
+    idle = sum(i.shape == shape for i in ready)
+    return idle - _served(shape, view.waiting) - target(config, shape)
 
 
 def _served(shape: Shape, claims: tuple[Claim, ...]) -> int:
@@ -72,7 +98,7 @@ def _retire_idle(
 ) -> Iterator[WriteRecords]:
     ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
     idle = [i for i in ready if i.shape == shape]
-    spare = len(idle) - _served(shape, view.waiting) - target(config, shape)
+    spare = _spare_idle(view, config, shape)
     for instance in sorted(
         idle, key=lambda i: (not outdated(i, view, config, now), i.since, i.key)
     ):

@@ -9,7 +9,7 @@ from mayfly.config.queue import in_force
 from mayfly.errors import FAILURES
 from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
-from mayfly.provision.decide import decide, problems
+from mayfly.provision.decide import decide, next_change, problems
 from mayfly.provision.gather import gather
 from mayfly.provision.held import held
 from mayfly.provision.hung import give_up, hung_boots, without
@@ -64,5 +64,6 @@ def _tick_queue(
     hung = hung_boots(view, now)
     view = without(view, hung)
     given_up = (give_up(instance, now) for instance in hung)
+    outcome.repeat_at(next_change(view, config, now))
     actions = [*given_up, *decide(view, config, now), *long_waits(view, config, now)]
     outcome.perform(actions, Applier(ports, outcome, now).apply)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar, assert_never
 
@@ -68,7 +69,9 @@ class Outcome:
     done: Counter[type[Action]] = field(default_factory=Counter)
     """Applied actions by type, for the log. A loop asks the other fields and properties instead."""
     launched: int = 0
-    """Launches that were recorded and sent."""
+    """Launches that EC2 answered, or of which the answer was recovered."""
+    again: datetime | None = None
+    """When the last tick wants to be repeated, events apart; None when the schedule is enough."""
     configured: int = 0
     """Queue records that were updated from SSM."""
     unmatched: int = 0
@@ -167,10 +170,16 @@ class Outcome:
         self.left[why] += 1
         log.warning("left to the next tick: %s: %s", what, error, extra=about)
 
+    def repeat_at(self, at: datetime | None) -> None:
+        """Note when a part of the tick wants to be repeated; the earliest time counts."""
+        if at is not None and (self.again is None or at < self.again):
+            self.again = at
+
     def add(self, other: Outcome) -> None:
         """Add the outcome of another tick of the same invocation."""
         self.done.update(other.done)
         self.launched += other.launched
+        self.again = other.again
         self.configured += other.configured
         self.unmatched += other.unmatched
         self.left.update(other.left)
@@ -194,6 +203,7 @@ class Outcome:
         return {
             "done": {kind.__name__: number for kind, number in self.done.items()},
             "launched": self.launched,
+            "again": self.again.isoformat() if self.again is not None else None,
             "configured": self.configured,
             "unmatched": self.unmatched,
             "left": dict(self.left),
