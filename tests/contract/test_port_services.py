@@ -71,15 +71,16 @@ def test_the_version_of_a_parameter_counts_its_writes(
     assert port.under("/mayfly/ci") == {"/mayfly/ci/a": Parameter("2", 2)}
 
 
-def test_values_are_read_by_name_and_missing_names_are_omitted(
+def test_values_are_read_by_name_and_are_none_for_missing_names(
     parameters: tuple[Parameters, Callable[[str, str], None]],
 ) -> None:
     port, put = parameters
     names = [f"/buildkite/pipelines/p{n}/repository" for n in range(23)]
     for name in names:
         put(name, f"git@{name}")
-    wanted = [*names, names[0], "/buildkite/pipelines/none/repository"]
-    assert port.values(wanted) == {name: f"git@{name}" for name in names}
+    missing = "/buildkite/pipelines/none/repository"
+    wanted = [*names, names[0], missing]
+    assert port.values(wanted) == {**{name: f"git@{name}" for name in names}, missing: None}
     assert port.values([]) == {}
 
 

@@ -32,10 +32,11 @@ class FakeParameters(Faults):
             root = path.rstrip("/") + "/"
             return {name: kept for name, kept in self.stored.items() if name.startswith(root)}
 
-    def values(self, names: Collection[str]) -> Mapping[str, str]:
+    def values(self, names: Collection[str]) -> Mapping[str, str | None]:
         """See `mayfly.ports.Parameters`."""
         with self._call("values"):
-            return {name: self.stored[name].value for name in names if name in self.stored}
+            found = {name: self.stored.get(name) for name in names}
+            return {name: kept.value if kept else None for name, kept in found.items()}
 
 
 class FakeNudges(Faults):

@@ -103,6 +103,7 @@ def test_the_check_finds_every_alarm_and_its_metrics(control: Resources) -> None
         Metric.NO_CAPACITY,
         Metric.STRAYS,
         Metric.UNREADABLE_ELEMENT,
+        Metric.UNREADABLE_POLICY,
     }
 
 

@@ -101,7 +101,10 @@ def test_a_misspelt_policy_closes_a_queue_that_was_open() -> None:
 def test_an_unreadable_policy_keeps_the_rules_of_a_restricted_queue() -> None:
     good = record({"policy/rules/a": "pipeline=web"})
     bad = record({"policy/rules/a": "pipeline=web", "policy/rules/b": "fork=maybe"}, good)
-    assert config(bad) == config(good)
+    assert config(bad) == replace(config(good), rules=(*config(good).rules, UNREADABLE))
+    again = record({"policy/rules/b": "fork=maybe", "pool/hot": "many"}, bad)
+    assert config(again) == config(bad)
+    assert config(record({"policy/rules/a": "pipeline=web"}, again)) == config(good)
 
 
 def test_a_new_publication_takes_effect_under_the_last_good_configuration() -> None:

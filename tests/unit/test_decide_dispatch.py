@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from mayfly.config import rules
+from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
-from mayfly.dispatch.opened import LOOK_AHEAD, OPEN_AT_ONCE, sort_listing
+from mayfly.dispatch.opened import LOOK_AHEAD, OPEN_AT_ONCE, held_jobs, sort_listing
+from mayfly.dispatch.view import QueueView
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
@@ -22,6 +25,7 @@ from tests.unit.builders import (
     ago,
     an_instance,
     assigned,
+    later,
 )
 from tests.unit.dispatch_views import a_view, decided, kinds, opened, reserved
 
@@ -182,10 +186,32 @@ def test_a_job_with_an_unknown_environment_is_neither_opened_nor_denied() -> Non
     assert decided(a_view(a_job()), a_config(rules=RULES)) == []
 
 
-def test_an_unreadable_policy_denies_every_job() -> None:
+def held(view: QueueView, config: QueueConfig) -> Mapping[str, str]:
+    return held_jobs(sort_listing(view, config), config)
+
+
+def test_a_policy_that_cannot_be_read_leaves_every_job_waiting_with_the_reason() -> None:
     view = a_view(a_job(), environments={"job-1": MAIN})
-    (claim,) = opened(decided(view, a_config(rules=(rules.UNREADABLE,))))
-    assert claim.state is ClaimState.FAILED
+    config = a_config(rules=(rules.UNREADABLE,))
+    assert decided(view, config) == []
+    reason = f"the policy of queue {QUEUE} cannot be read at present"
+    assert held(view, config) == {"job-1": reason}
+    assert held(view, a_config(rules=RULES)) == {}
+    assert held(view, a_config()) == {}
+
+
+def test_a_repository_that_cannot_be_read_leaves_its_job_waiting() -> None:
+    config = a_config(repository_from="/repositories/{pipeline}/repository")
+    view = a_view(a_job(), environments={"job-1": MAIN}, unread=frozenset({"job-1"}))
+    assert decided(view, config) == []
+    assert "cannot be read at present" in held(view, config)["job-1"]
+
+
+def test_a_closed_queue_binds_no_job_that_was_opened_before() -> None:
+    claim = a_claim(reserved_until=later(5))
+    view = a_view(claims=(claim,), ready=(an_instance(),))
+    assert BindJob in kinds(decided(view))
+    assert BindJob not in kinds(decided(view, a_config(rules=(rules.UNREADABLE,))))
 
 
 def test_an_untold_failure_is_told_to_buildkite_once() -> None:

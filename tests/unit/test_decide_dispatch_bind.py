@@ -203,6 +203,14 @@ def test_a_shape_serves_another_that_accepts_each_of_its_types(offered: Shape, d
     assert serves(offered, SHAPE) is does
 
 
+def test_the_mark_of_an_unreadable_policy_is_not_sent_to_the_host() -> None:
+    last = rules.parse_rules("deploys", "pipeline=web branch=main")
+    view = a_view(claims=(a_claim(),), ready=(ready(0),))
+    (bind,) = decided(view, a_config(rules=(*last, rules.UNREADABLE)))
+    assert isinstance(bind, BindJob)
+    assert bind.assignment.rules == ("pipeline=web branch=main fork=no",)
+
+
 def test_an_assignment_has_all_fields_and_is_not_written_without_its_token() -> None:
     config = a_config(
         rules=rules.parse_rules("deploys", "pipeline=web branch=main"),

@@ -105,6 +105,12 @@ def an_unreadable_report() -> World:
     return world
 
 
+def an_unreadable_policy() -> World:
+    world = a_world()
+    world.configure(**{"policy/rules/main": "branch main"})
+    return world
+
+
 class ForeignRows:
     """A DynamoDB client; its index holds one queue record in an unreadable form."""
 
@@ -142,6 +148,7 @@ STORIES = {
     Metric.LEFT_TRANSIENT: Story(Service.SANDBOX, a_throttle),
     Metric.LEFT_NOT_FOUND: Story(Service.REAP, a_table_that_is_gone),
     Metric.LEFT_NO_MATCH: Story(Service.DISPATCH, a_job_that_matches_nothing),
+    Metric.UNREADABLE_POLICY: Story(Service.PROVISION, an_unreadable_policy),
     Metric.UNREADABLE_ELEMENT: Story(Service.SANDBOX, an_unreadable_row),
     Metric.UNREADABLE_REPORT: Story(Service.SANDBOX, an_unreadable_report, times=2),
 }

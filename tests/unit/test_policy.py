@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.rules import UNREADABLE, parse_rules
-from mayfly.dispatch.policy import decide, repository_parameter
+from mayfly.dispatch.policy import Denial, Unread, decide, repository_parameter
 
 WEB = {
     "BUILDKITE_PIPELINE_SLUG": "web",
@@ -120,13 +122,31 @@ def test_a_queue_without_rules_allows_every_job_without_its_environment() -> Non
     assert decide(queue(), {}, None) is None
 
 
-def test_unreadable_rules_allow_no_job() -> None:
+def test_a_first_policy_that_cannot_be_read_neither_allows_nor_denies_a_job() -> None:
     config = QueueConfig(queue="deploy", rules=(UNREADABLE,))
     assert config.restricted
-    assert decide(config, WEB, None) is not None
-    assert decide(config, {"BUILDKITE_PIPELINE_SLUG": ""}, None) is not None
-    assert decide(config, {}, None) is not None
+    assert config.closed
+    for environment in (WEB, {"BUILDKITE_PIPELINE_SLUG": ""}, {}):
+        assert isinstance(decide(config, environment, None), Unread)
     assert str(UNREADABLE) == "pipeline="
+
+
+def test_while_a_policy_cannot_be_read_the_last_policy_allows_and_does_not_deny() -> None:
+    last = queue("pipeline=web branch=main")
+    config = replace(last, rules=(*last.rules, UNREADABLE))
+    assert not config.closed
+    assert decide(config, WEB, None) is None
+    feature = {**WEB, "BUILDKITE_BRANCH": "feature"}
+    assert isinstance(decide(last, feature, None), Denial)
+    assert isinstance(decide(config, feature, None), Unread)
+
+
+def test_while_a_policy_cannot_be_read_the_last_repository_check_does_not_deny() -> None:
+    last = QueueConfig(queue="deploy", repository_from="/r/{pipeline}/repository")
+    config = replace(last, rules=(UNREADABLE,))
+    assert decide(config, WEB, WEB["BUILDKITE_REPO"]) is None
+    assert isinstance(decide(last, WEB, None), Denial)
+    assert isinstance(decide(config, WEB, None), Unread)
 
 
 # -- the registered repository of a pipeline
@@ -210,9 +230,9 @@ def test_a_denial_shows_no_rule_for_another_pipeline() -> None:
     assert "hidden" not in text
 
 
-def test_a_denial_by_an_unreadable_policy_says_so() -> None:
-    text = reason(QueueConfig(queue="deploy", rules=(UNREADABLE,)))
-    assert "its policy cannot be read at present" in text
+def test_the_reason_of_a_job_that_waits_for_its_policy_names_the_queue() -> None:
+    waits = decide(QueueConfig(queue="deploy", rules=(UNREADABLE,)), WEB, None)
+    assert waits == Unread("the policy of queue deploy cannot be read at present")
 
 
 def test_a_denial_for_a_fork_says_so() -> None:

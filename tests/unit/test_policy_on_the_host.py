@@ -61,7 +61,6 @@ JOBS = [
 RULES: list[tuple[Rule, ...]] = [
     *(parse_rules("r", line) for line in LINES),
     (*parse_rules("a", LINES[0]), *parse_rules("b", LINES[4])),
-    (UNREADABLE,),
     (),
 ]
 
@@ -83,3 +82,8 @@ def test_control_plane_and_host_judge_the_registered_repository_alike(registered
         here = policy.decide(config, job, registered) is not None
         there = on_the_host.denial({"rules": [], "repository": registered}, job)
         assert bool(there) is here, job
+
+
+def test_the_mark_of_an_unreadable_policy_lets_no_job_in_on_the_host() -> None:
+    sent = {"rules": [str(UNREADABLE)], "repository": None}
+    assert all(on_the_host.denial(sent, job) for job in JOBS)

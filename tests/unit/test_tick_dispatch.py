@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE
-from mayfly.errors import Conflict, NotFound, Transient
+from mayfly.errors import Conflict, Misconfigured, NotFound, Transient
+from mayfly.metrics import Metric
 from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import NOW, QUEUE, a_job, row
 from tests.unit.world import World, a_warm_world, a_world
@@ -167,6 +168,40 @@ def test_a_job_without_a_readable_environment_is_left_for_the_next_tick(error: E
     world.dispatch()
     assert world.fleet.claim("job-1") is None
     assert world.buildkite.known["job-1"].state == "scheduled"
+    world.dispatch()
+    assert world.claim("job-1").state is C.ASSIGNED
+
+
+def test_a_typo_in_the_policy_of_an_open_queue_fails_no_job_and_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = a_warm_world()
+    world.configure(**{"policy/rules/main": "branch main"})
+    alarms = [metric for metric, _ in world.provision().alarms]
+    assert alarms == [Metric.UNREADABLE_POLICY]
+    world.buildkite.schedule(QUEUE, a_job(), environment("main"))
+    for _ in range(3):
+        world.after(seconds=1).dispatch()
+    assert world.fleet.claim("job-1") is None
+    assert world.buildkite.known["job-1"].state == "scheduled"
+    (line,) = [each.message for each in caplog.records if "job-1" in each.message]
+    assert line.startswith(f"job job-1 waits on queue `{QUEUE}`: the policy of queue {QUEUE} ")
+    world.configure(**{"policy/rules/main": "branch=main"})
+    assert world.provision().alarms == []
+    world.dispatch()
+    assert world.claim("job-1").state is C.ASSIGNED
+
+
+def test_while_ssm_cannot_be_read_a_job_that_needs_it_waits_and_the_others_go_on() -> None:
+    world = a_warm_world(2, **{"policy/repository-from": "/repositories/{pipeline}/repository"})
+    world.parameters.put("/repositories/web/repository", "git@example.org:acme/web.git")
+    job = {**environment("main"), "BUILDKITE_REPO": "https://example.org/acme/web"}
+    world.buildkite.schedule(QUEUE, a_job(), job)
+    world.parameters.fail_next("values", Misconfigured("AccessDeniedException"))
+    outcome = world.dispatch()
+    assert "repositories of queue" in outcome.problems[0]
+    assert world.fleet.claim("job-1") is None
+    assert world.buildkite.known["job-1"].told == ""
     world.dispatch()
     assert world.claim("job-1").state is C.ASSIGNED
 

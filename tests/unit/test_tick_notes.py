@@ -12,7 +12,7 @@ from mayfly.dispatch.notes import MOST, PATIENCE
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState, InstanceState
-from tests.unit.builders import QUEUE, TYPES
+from tests.unit.builders import QUEUE, TYPES, a_job
 from tests.unit.hosts import POWER_OFF
 from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world, wanting
@@ -230,6 +230,22 @@ def test_a_job_that_comes_to_a_queue_paused_by_its_operators_is_told_so_once() -
     for _ in range(3):
         world.dispatch()
     assert notes(world) == [f"Not taken: queue {QUEUE} is paused by its operators."]
+
+
+def test_a_job_that_waits_for_an_unreadable_policy_is_told_so_once() -> None:
+    world = a_warm_world()
+    world.configure(**{"policy/rules/main": "branch main"})
+    world.provision()
+    world.buildkite.schedule(QUEUE, a_job(), {"BUILDKITE_BRANCH": "main"})
+    for _ in range(3):
+        world.after(seconds=1).dispatch()
+    assert notes(world) == [
+        f"Not taken yet: the policy of queue {QUEUE} cannot be read at present."
+    ]
+    world.configure(**{"policy/rules/main": "branch=main"})
+    world.provision()
+    world.dispatch()
+    assert world.claim("job-1").state is ClaimState.ASSIGNED
 
 
 def test_the_next_invocation_repeats_no_note_of_a_job_left_alone() -> None:

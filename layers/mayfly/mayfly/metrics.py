@@ -100,6 +100,12 @@ class Metric(StrEnum):
         Unit.COUNT,
         (Service.DISPATCH,),
     )
+    UNREADABLE_POLICY = (
+        "UnreadablePolicy",
+        "Queues with a policy that cannot be read: jobs that the last policy does not allow wait.",
+        Unit.COUNT,
+        (Service.PROVISION,),
+    )
     UNREADABLE_ELEMENT = (
         "UnreadableElement",
         "Elements of answers (jobs, rows) that cannot be read and are left out, as the log says.",

@@ -209,8 +209,11 @@ class Parameters(Protocol):
     def under(self, path: str) -> Mapping[str, Parameter]:
         """Every parameter below a path, at any depth, by full name; not decrypted."""
 
-    def values(self, names: Collection[str]) -> Mapping[str, str]:
-        """Values by name, not decrypted; names that do not exist are omitted."""
+    def values(self, names: Collection[str]) -> Mapping[str, str | None]:
+        """Values by name, not decrypted; None for a name that does not exist.
+
+        Names with an unreadable value are omitted.
+        """
 
 
 class Nudges(Protocol):

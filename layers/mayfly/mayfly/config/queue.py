@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any
 
-from mayfly.config.rules import Condition, Rule
+from mayfly.config.rules import UNREADABLE, Condition, Rule
 from mayfly.errors import Misconfigured
 from mayfly.records.model import QueueRecord
 
@@ -84,6 +84,21 @@ class QueueConfig:
     def reads_environments(self) -> bool:
         """Whether `dispatch` reads the environments of new jobs, be it only to know retries."""
         return self.restricted or self.purchase == SPOT_FIRST_ATTEMPT
+
+    @property
+    def policy_unread(self) -> bool:
+        """Whether the present policy cannot be read; `rules_read` and others are the last ones."""
+        return UNREADABLE in self.rules
+
+    @property
+    def rules_read(self) -> tuple[Rule, ...]:
+        """The rules of the last policy that was read."""
+        return tuple(rule for rule in self.rules if rule != UNREADABLE)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing says which jobs the queue takes: its first policy cannot be read."""
+        return self.policy_unread and not self.rules_read and self.repository_from is None
 
     def to_json(self) -> str:
         """The stored form, for the queue's record; equal configurations give equal text."""

@@ -115,8 +115,9 @@ def _in_force(
 
     The configuration is None when neither fits the infrastructure. Two values apply even while
     other parameters are bad: `paused`, and the policy, because other people may answer for the
-    policy. An unreadable policy keeps a restricted queue's last policy and closes an unrestricted
-    queue: the policy's author meant a restriction.
+    policy. An unreadable policy keeps the last policy and marks it: the last policy still lets
+    jobs in, and denies none. A queue without a last policy is closed: the policy's author meant a
+    restriction.
     """
     config, problems = read_queue(queue, infra, parameters)
     if config is not None or last is None:
@@ -129,8 +130,8 @@ def _in_force(
     )
     if policy is not None and not wrong:
         last = replace(last, rules=policy.rules, repository_from=policy.repository_from)
-    elif not last.restricted:
-        last = replace(last, rules=(UNREADABLE,))
+    else:
+        last = replace(last, rules=(*last.rules_read, UNREADABLE))
     against = contradictions(last, infra)
     return (None if against else last), (*problems, *against)
 

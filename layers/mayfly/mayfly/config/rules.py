@@ -81,7 +81,10 @@ class Rule:
 
 
 UNREADABLE = Rule("unreadable", (Condition("pipeline", ()),))
-"""Replaces rules that cannot be read: the queue stays restricted, and no job meets this rule."""
+"""Marks a policy that cannot be read at present, beside the rules that were read before.
+
+No job meets this rule, so an older Mayfly that reads it denies. It is never sent to a host.
+"""
 
 
 def parse_rules(name: str, text: str) -> tuple[Rule, ...]:

@@ -50,13 +50,13 @@ def with_reservations(
 def bind(
     view: QueueView, config: QueueConfig, now: datetime, unsaved: Collection[str] = ()
 ) -> Iterator[BindJob]:
-    """Pair waiting claims with ready instances. Yields nothing for a paused queue.
+    """Pair waiting claims with ready instances. Yields nothing for a paused or closed queue.
 
     Claims go by priority, then by runnable time; instances of the current spec go first, then
     the oldest. Claims without a reservation get no instance, because Buildkite would issue no
     token for them. `unsaved` has the job ids with a reservation that is not in the table yet.
     """
-    if config.paused or view.paused is not False:
+    if config.paused or config.closed or view.paused is not False:
         return
     ours = [c for c in view.claims if c.state.traits.waits and c.reserved(now)]
     free = sorted(view.ready, key=lambda i: (i.spec != view.spec, i.since, i.key))
@@ -138,7 +138,7 @@ def _assignment(claim: Claim, instance: Instance, config: QueueConfig, endpoint:
         imds=Imds(config.imds),
         root=ROOT[config.root],
         max_minutes=config.max_minutes,
-        rules=tuple(str(rule) for rule in config.rules),
+        rules=tuple(str(rule) for rule in config.rules_read),
         repository=claim.repository,
         config=config.agent_config,
     )

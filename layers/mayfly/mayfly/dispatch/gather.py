@@ -240,9 +240,13 @@ def _with_environments(
         for job, environment in environments.items()
         if (name := policy.repository_parameter(config, environment))
     }
-    values = ports.parameters.values(set(named.values())) if named else {}
+    values: Mapping[str, str | None] = {}
+    if named:
+        with outcome.noting(f"repositories of queue {config.queue}", fields(jobs=named)):
+            values = ports.parameters.values(set(named.values()))
     required = {job: values[name] for job, name in named.items() if name in values}
-    return replace(view, environments=environments, repositories=required)
+    unread = frozenset(named.keys() - required.keys())
+    return replace(view, environments=environments, repositories=required, unread=unread)
 
 
 def _environments(

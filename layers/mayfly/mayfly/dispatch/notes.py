@@ -10,6 +10,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import serves
 from mayfly.dispatch.actions import NotifyBuilds
 from mayfly.dispatch.causes import Causes, Note, pause
+from mayfly.dispatch.opened import held_jobs
 from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
 from mayfly.records.model import Claim, Noted
 from mayfly.records.states import ClaimState
@@ -59,19 +60,23 @@ def merged(actions: Sequence[NotifyBuilds]) -> NotifyBuilds | None:
 
 
 def left_alone(view: QueueView, config: QueueConfig) -> frozenset[str]:
-    """Listed jobs that are left to Buildkite: a rule is not met, or a parameter pauses the queue.
+    """Listed jobs that get no claim, for a reason that their pages tell.
 
-    Buildkite itself shows the pauses that are made at Buildkite.
+    A parameter pauses the queue, a rule is not met, or the policy cannot be read. Buildkite itself
+    shows the pauses that are made at Buildkite.
     """
     listed = {job.id for job in view.listing.jobs} if view.listing is not None else set()
     unclaimed = listed - {claim.job for claim in view.claims}
-    return frozenset(unclaimed if config.paused else unclaimed & view.unmatched.keys())
+    reasons = view.unmatched.keys() | held_jobs(view, config).keys()
+    return frozenset(unclaimed if config.paused else unclaimed & reasons)
 
 
 def _why_alone(job: str, view: QueueView, config: QueueConfig) -> str:
     mismatch = view.unmatched.get(job)
-    if mismatch is None:
+    if mismatch is None and config.paused:
         return f"Not taken: queue {config.queue} is paused by its operators."
+    if mismatch is None:
+        return f"Not taken yet: {held_jobs(view, config)[job]}."
     rule = mismatch.rule or "(none)"
     return f"Not taken: queue {config.queue} does not meet the rule {rule}: {mismatch.reason}."
 

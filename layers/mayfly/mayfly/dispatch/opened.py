@@ -122,7 +122,7 @@ def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator
         if not config.restricted:
             yield claim
         elif job in view.environments:
-            yield _under_policy(claim, view, config, now)
+            yield from _under_policy(claim, view, config, now)
 
 
 def _claim(candidate: Candidate, config: QueueConfig, version: int, now: datetime) -> Claim:
@@ -152,11 +152,32 @@ def _with_retry(claim: Claim, environment: Mapping[str, str], config: QueueConfi
     return claim
 
 
-def _under_policy(claim: Claim, view: QueueView, config: QueueConfig, now: datetime) -> Claim:
-    """The claim, with the pipeline's repository; failed with the reason if the policy denies it."""
-    environment = view.environments[claim.job]
-    required = view.repositories.get(claim.job)
-    denial = policy.decide(config, environment, required)
-    if denial is None:
-        return replace(claim, repository=required)
-    return replace(move_claim(claim, ClaimState.FAILED, now, denial.reason), told=False)
+def _under_policy(
+    claim: Claim, view: QueueView, config: QueueConfig, now: datetime
+) -> Iterator[Claim]:
+    """The claim, with the pipeline's repository; failed with the reason if the policy denies it.
+
+    Yields nothing for a job that waits until the policy can be read.
+    """
+    match _judge(claim.job, view, config):
+        case policy.Unread():
+            return
+        case policy.Denial(reason):
+            yield replace(move_claim(claim, ClaimState.FAILED, now, reason), told=False)
+        case None:
+            yield replace(claim, repository=view.repositories.get(claim.job))
+
+
+def held_jobs(view: QueueView, config: QueueConfig) -> Mapping[str, str]:
+    """Candidates that wait until the policy can be read, with the reason."""
+    if not config.restricted:
+        return {}
+    jobs = [each.job.id for each in view.candidates if each.job.id in view.environments]
+    judged = {job: _judge(job, view, config) for job in jobs}
+    return {job: each.reason for job, each in judged.items() if isinstance(each, policy.Unread)}
+
+
+def _judge(job: str, view: QueueView, config: QueueConfig) -> policy.Denial | policy.Unread | None:
+    if job in view.unread:
+        return policy.Unread("the repository that its pipeline must have cannot be read at present")
+    return policy.decide(config, view.environments[job], view.repositories.get(job))

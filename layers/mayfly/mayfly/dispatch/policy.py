@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.rules import KEYS, SLUG, UNREADABLE
+from mayfly.config.rules import KEYS, SLUG
 from mayfly_protocol import rules
 from mayfly_protocol.repository import canonical_repository, same_repository
 
@@ -14,6 +14,13 @@ from mayfly_protocol.repository import canonical_repository, same_repository
 @dataclass(frozen=True, slots=True)
 class Denial:
     """Why a job may not run on a queue, for its page on Buildkite."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a job waits: what must be read to allow or deny it cannot be read at present."""
 
     reason: str
 
@@ -31,17 +38,28 @@ def repository_parameter(config: QueueConfig, environment: Mapping[str, str]) ->
 
 def decide(
     config: QueueConfig, environment: Mapping[str, str], repository: str | None
-) -> Denial | None:
-    """None when the queue takes the job, else the denial.
+) -> Denial | Unread | None:
+    """None when the queue takes the job, else the denial; Unread for a job that has to wait.
+
+    Only a policy that was read denies. While the present policy cannot be read, the last one still
+    lets jobs in; a job that the last one does not let in waits, for the present one may allow it.
 
     `environment` is the job's environment from Buildkite; `repository` is the value of the
     parameter that `repository_parameter` names, None when that parameter does not exist.
     """
+    denial = None if config.closed else _denied(config, environment, repository)
+    if config.closed or (denial is not None and config.policy_unread):
+        return Unread(f"the policy of queue {config.queue} cannot be read at present")
+    return denial
+
+
+def _denied(
+    config: QueueConfig, environment: Mapping[str, str], repository: str | None
+) -> Denial | None:
+    """The denial by the last policy that was read; None when it lets the job in."""
     facts = rules.facts(environment)
-    if config.rules:
-        failing = [rules.failing(rule.pairs(), facts) for rule in config.rules]
-        if config.rules == (UNREADABLE,):
-            return _denial(config, facts, "its policy cannot be read at present")
+    if config.rules_read:
+        failing = [rules.failing(rule.pairs(), facts) for rule in config.rules_read]
         if all(failing):
             return _denial(config, facts, _closest_rule(failing))
     if config.repository_from is not None:

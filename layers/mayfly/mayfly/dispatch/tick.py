@@ -30,7 +30,7 @@ from mayfly.dispatch.bound import (
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.held import held
 from mayfly.dispatch.notes import left_alone, merged, new_notes
-from mayfly.dispatch.opened import open_claims
+from mayfly.dispatch.opened import held_jobs, open_claims
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import claims_after, failures_to_tell, mark_told, settle
 from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
@@ -62,6 +62,7 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> tuple[Outcome, Mapp
         _log_unmatched(view, config.queue, last, outcome)
         for cause, line in held(view, config):
             outcome.hold(config.queue, cause, line)
+        _log_held(held_jobs(view, config), config.queue, last)
         claims, bound, renewed = serve(view, config, Applier(ports, turn.fence, now, outcome))
         rest = tuple(claim for claim in claims if claim.job not in bound)
         notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
@@ -246,6 +247,13 @@ def _log_unmatched(view: QueueView, queue: str, last: LastTick, outcome: Outcome
         )
 
 
+def _log_held(held: Mapping[str, str], queue: str, last: LastTick) -> None:
+    """Log each job that waits for an unreadable policy, once, with the reason."""
+    for job in sorted(held.keys() - last.held):
+        about = fields(queues=[queue], jobs=[job])
+        log.warning("job %s waits on queue `%s`: %s", job, queue, held[job], extra=about)
+
+
 def _last_tick(
     view: QueueView, claims: tuple[Claim, ...], last: LastTick, config: QueueConfig
 ) -> LastTick:
@@ -257,6 +265,7 @@ def _last_tick(
         ready=bool(view.ready),
         unmatched=frozenset(view.unmatched) | (last.unmatched if view.listing is None else set()),
         alone=last.alone if view.listing is None else left_alone(view, config),
+        held=last.held if view.listing is None else frozenset(held_jobs(view, config)),
         jobs=bool(view.claims) or (view.listing is not None and bool(view.listing.jobs)),
         waits=any(claim.state.traits.waits for claim in view.claims),
         stalled=view.stalled,

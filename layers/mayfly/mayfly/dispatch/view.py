@@ -37,6 +37,8 @@ class LastTick:
     """Listed jobs that are left to Buildkite, each with a note on its page."""
     jobs: bool = False
     """Whether the last tick saw jobs, listed or claimed."""
+    held: frozenset[str] = frozenset()
+    """Listed jobs that wait for an unreadable policy and are in the log already."""
     waits: bool = False
     """Whether the last tick saw a job that waits for an instance."""
     stalled: Stalled = field(default_factory=Stalled)
@@ -117,8 +119,10 @@ class QueueView:
 
     A candidate of a restricted queue that is missing is not opened.
     """
-    repositories: Mapping[str, str] = field(default_factory=dict)
-    """By job: the repository that its pipeline must have; a job without a parameter is omitted."""
+    repositories: Mapping[str, str | None] = field(default_factory=dict)
+    """By job: the repository that its pipeline must have; None where none is registered."""
+    unread: frozenset[str] = frozenset()
+    """Candidates whose registered repository cannot be read: neither allowed nor denied."""
     prospects: Prospects | None = None
     """None in ticks that tell no job why it waits."""
     agent_endpoint: str = ""

@@ -54,6 +54,9 @@ def _tick_queue(
     config = in_force(record)
     if config is None:
         return
+    if config.policy_unread:
+        unread = f"queue {record.queue}: its policy cannot be read, and jobs wait"
+        outcome.alarms.append((Metric.UNREADABLE_POLICY, unread))
     view = gather(record, ports, now)
     for line in problems(view, config):
         outcome.problem(f"queue {record.queue}: {line}", about)

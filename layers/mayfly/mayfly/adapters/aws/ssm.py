@@ -56,13 +56,14 @@ class SsmParameters:
             return Parameter("", 0)
         return Parameter(value, version)
 
-    def values(self, names: Collection[str]) -> Mapping[str, str]:
+    def values(self, names: Collection[str]) -> Mapping[str, str | None]:
         """See `mayfly.ports.Parameters`."""
         distinct = list(dict.fromkeys(names))
-        values: dict[str, str] = {}
+        values: dict[str, str | None] = {}
         for batch in batched(distinct, _NAMES_AT_ONCE):
             with translated():
                 answer = self._client.get_parameters(Names=batch)
+            values.update(dict.fromkeys(answer.get("InvalidParameters") or ()))
             kept = answer.get("Parameters") or ()
             values.update(self._elements.read("parameter", kept, _value, name="Name"))
         return values
