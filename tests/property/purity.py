@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
 
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.dispatch.bound import bind, nudges, reservations_due
+from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.opened import open_claims
 from mayfly.dispatch.settled import failures_to_tell, settle
@@ -40,8 +42,9 @@ def decide_twice(world: World) -> None:
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)
     turn = Turn(queues, names, world.fence or 0, wide=True, reads_states=True, seen=world.seen)
-    for config, view in gather(world.dispatch_ports, turn, Outcome(), now):
-        assert dispatched(view, config, now) == dispatched(view, config, now)
+    with closing(Environments(world.buildkite)) as environments:
+        for config, view in gather(world.dispatch_ports, turn, Outcome(), now, environments):
+            assert dispatched(view, config, now) == dispatched(view, config, now)
     for record in queues:
         launching = provision_gather(record, world.provision_ports, now)
         config_now = in_force(record)

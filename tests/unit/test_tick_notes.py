@@ -21,6 +21,11 @@ LAUNCHING = (
     "Launching an instance for this job (m7i.large or m6i.large, on-demand). "
     "Usually about a minute."
 )
+FROM_MAIN = {
+    "BUILDKITE_PIPELINE_SLUG": "web",
+    "BUILDKITE_BRANCH": "main",
+    "BUILDKITE_PULL_REQUEST": "false",
+}
 NO_TAG = f"Not taken: queue {QUEUE} does not meet the rule gpu=yes: the queue has no tag gpu."
 
 
@@ -236,7 +241,7 @@ def test_a_job_that_waits_for_an_unreadable_policy_is_told_so_once() -> None:
     world = a_warm_world()
     world.configure(**{"policy/rules/main": "branch main"})
     world.provision()
-    world.buildkite.schedule(QUEUE, a_job(), {"BUILDKITE_BRANCH": "main"})
+    world.buildkite.schedule(QUEUE, a_job(), FROM_MAIN)
     for _ in range(3):
         world.after(seconds=1).dispatch()
     assert notes(world) == [

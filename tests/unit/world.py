@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mayfly.answers import Job
 from mayfly.dispatch import tick as dispatch
+from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.lease import take
 from mayfly.dispatch.notes import PATIENCE
 from mayfly.dispatch.ports import DispatchPorts
@@ -188,7 +190,9 @@ class World:
             seen=self.seen,
             explains=self.clock.now - PATIENCE if wide else None,
         )
-        outcome, self.seen = dispatch.tick(self.dispatch_ports, turn, self.clock.now)
+        ports = self.dispatch_ports
+        with closing(Environments(self.buildkite)) as environments:
+            outcome, self.seen = dispatch.tick(ports, turn, self.clock.now, environments)
         return outcome
 
     def provision(self) -> Outcome:

@@ -12,6 +12,7 @@ from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.config.stalled import stalled_shapes
 from mayfly.dispatch import policy
+from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.notes import may_be_told
 from mayfly.dispatch.opened import first_listed, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
@@ -35,7 +36,7 @@ _SIDE_BY_SIDE = 8
 
 
 def gather(
-    ports: DispatchPorts, turn: Turn, outcome: Outcome, now: datetime
+    ports: DispatchPorts, turn: Turn, outcome: Outcome, now: datetime, environments: Environments
 ) -> Iterator[tuple[QueueConfig, QueueView]]:
     """Yield each queue's configuration and view.
 
@@ -71,14 +72,34 @@ def gather(
                 views[queue] = replace(views[queue], listing=listing, paused=listing.paused)
         if not turn.reads_states:
             states = _states(ports.buildkite, _beside_new_jobs(views.values()), outcome)
+    sorted_views: dict[str, QueueView] = {}
     for queue, view in views.items():
         full = sort_listing(replace(view, states=states), configs[queue])
         if full.left_out:
             full = _with_stalled(full, configs[queue], ports, outcome, now)
-        yield (
-            configs[queue],
-            _with_candidate_facts(full, configs[queue], early.get(queue, ()), ports, outcome),
+        sorted_views[queue] = full
+    yield from _with_facts(sorted_views, configs, early, ports, outcome, environments)
+
+
+def _with_facts(  # noqa: PLR0913, PLR0917  # all of a tick
+    views: Mapping[str, QueueView],
+    configs: Mapping[str, QueueConfig],
+    early: Mapping[str, Collection[str]],
+    ports: DispatchPorts,
+    outcome: Outcome,
+    environments: Environments,
+) -> Iterator[tuple[QueueConfig, QueueView]]:
+    """Yield the complete views: first of queues that read no environments, which wait for none."""
+    readers = [queue for queue in views if configs[queue].reads_environments]
+    environments.start(each.job.id for queue in readers for each in views[queue].candidates)
+    for queue in sorted(views, key=lambda queue: queue in readers):
+        if readers and queue == readers[0]:
+            environments.wait()
+        asked = early.get(queue, ())
+        facts = _with_candidate_facts(
+            views[queue], configs[queue], asked, ports, outcome, environments
         )
+        yield configs[queue], facts
 
 
 def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
@@ -200,12 +221,13 @@ def _with_stalled(
     return sort_listing(replace(view, stalled=stalled), config)
 
 
-def _with_candidate_facts(
+def _with_candidate_facts(  # noqa: PLR0913, PLR0917  # all of a tick
     view: QueueView,
     config: QueueConfig,
     asked: Collection[str],
     ports: DispatchPorts,
     outcome: Outcome,
+    environments: Environments,
 ) -> QueueView:
     """The view with former claims, environments and repositories of its candidates.
 
@@ -220,7 +242,8 @@ def _with_candidate_facts(
         former = {**view.former, **{claim.job: claim for claim in rest}}
         view = replace(view, former=former, unreadable=view.unreadable | rest.unreadable)
         if config.reads_environments:
-            view = _with_environments(view, config, jobs, ports, outcome)
+            found = dict(environments.take(jobs, outcome))
+            view = _with_environments(view, config, found, ports, outcome)
     except FAILURES as error:
         outcome.failed(f"new jobs of queue {config.queue}", error, fields(queues=[config.queue]))
         return replace(view, candidates=())
@@ -230,11 +253,10 @@ def _with_candidate_facts(
 def _with_environments(
     view: QueueView,
     config: QueueConfig,
-    jobs: Iterable[str],
+    environments: Mapping[str, Mapping[str, str]],
     ports: DispatchPorts,
     outcome: Outcome,
 ) -> QueueView:
-    environments = dict(_environments(ports.buildkite, jobs, outcome))
     named = {
         job: name
         for job, environment in environments.items()
@@ -247,19 +269,3 @@ def _with_environments(
     required = {job: values[name] for job, name in named.items() if name in values}
     unread = frozenset(named.keys() - required.keys())
     return replace(view, environments=environments, repositories=required, unread=unread)
-
-
-def _environments(
-    buildkite: Buildkite, jobs: Iterable[str], outcome: Outcome
-) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Pairs of job id and environment. Jobs with an unreadable environment are omitted.
-
-    Omitted jobs are not opened: a policy must not be judged by an unknown environment.
-    """
-    for job in jobs:
-        try:
-            yield job, buildkite.environment(job)
-        except NotFound:
-            continue
-        except FAILURES as error:
-            outcome.failed(f"environment of job {job}", error, fields(jobs=[job]))

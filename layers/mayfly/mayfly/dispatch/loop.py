@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 
 from mayfly.dispatch import tick as dispatch
+from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.lease import Hold, hold
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.rhythm import QUIET_PACE, Rhythm
@@ -20,6 +22,14 @@ log = logging.getLogger("mayfly")
 
 
 def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge: Edge) -> Outcome:
+    """Run the loop with reads of environments of its own. See `_loop`."""
+    with closing(Environments(ports.buildkite)) as environments:
+        return _loop(ports, owner, holder, edge, environments)
+
+
+def _loop(
+    ports: DispatchPorts, owner: str, holder: str, edge: Edge, environments: Environments
+) -> Outcome:
     """Take the lease and tick until the next invocation takes it, or time is up.
 
     Returns the outcomes of all ticks, added up. Raises Misconfigured when Buildkite refuses the
@@ -43,7 +53,7 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
         else:
             if registered:
                 turn = rhythm.turn(queues, held, started)
-                outcome, seen = dispatch.tick(ports, turn, started)
+                outcome, seen = dispatch.tick(ports, turn, started, environments)
                 total.add(outcome)
                 pace = rhythm.time_to_next(turn, seen, held, started)
         if not edge.wait(started, pace):

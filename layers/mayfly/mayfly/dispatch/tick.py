@@ -27,6 +27,7 @@ from mayfly.dispatch.bound import (
     reservations_to_save,
     with_reservations,
 )
+from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.held import held
 from mayfly.dispatch.notes import left_alone, merged, new_notes
@@ -49,7 +50,9 @@ _WRITE_AT_ONCE = 90
 """Records in one transaction: DynamoDB takes 100 items, and the lease's check is one of them."""
 
 
-def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> tuple[Outcome, Mapping[str, LastTick]]:
+def tick(
+    ports: DispatchPorts, turn: Turn, now: datetime, environments: Environments
+) -> tuple[Outcome, Mapping[str, LastTick]]:
     """Serve the queues of a turn one by one; a queue that fails does not hold up the others.
 
     Returns the outcome, and by queue what this tick leaves to the next one.
@@ -57,7 +60,7 @@ def tick(ports: DispatchPorts, turn: Turn, now: datetime) -> tuple[Outcome, Mapp
     outcome = Outcome()
     notes: list[NotifyBuilds] = []
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}
-    for config, view in gather(ports, turn, outcome, now):
+    for config, view in gather(ports, turn, outcome, now, environments):
         last = turn.seen.get(config.queue, LastTick())
         _log_unmatched(view, config.queue, last, outcome)
         for cause, line in held(view, config):
