@@ -177,6 +177,17 @@ def held_jobs(view: QueueView, config: QueueConfig) -> Mapping[str, str]:
     return {job: each.reason for job, each in judged.items() if isinstance(each, policy.Unread)}
 
 
+def unjudged_jobs(view: QueueView, config: QueueConfig) -> frozenset[str]:
+    """Listed jobs that the policy has not judged in this tick, because facts are missing.
+
+    Such a job has no place, or its environment is unknown. Claimed jobs are omitted.
+    """
+    if not config.restricted or view.listing is None:
+        return frozenset()
+    known = view.environments.keys() | {claim.job for claim in view.claims}
+    return frozenset(job.id for job in view.listing.jobs if job.id not in known)
+
+
 def _judge(job: str, view: QueueView, config: QueueConfig) -> policy.Denial | policy.Unread | None:
     if job in view.unread:
         return policy.Unread("the repository that its pipeline must have cannot be read at present")

@@ -31,7 +31,7 @@ from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.held import held
 from mayfly.dispatch.notes import left_alone, merged, new_notes
-from mayfly.dispatch.opened import held_jobs, open_claims
+from mayfly.dispatch.opened import held_jobs, open_claims, unjudged_jobs
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import claims_after, failures_to_tell, mark_told, settle
 from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
@@ -262,13 +262,17 @@ def _last_tick(
 ) -> LastTick:
     """What this tick leaves to the next tick about a queue."""
     running = {c.job for c in (*view.claims, *claims) if c.state.traits.agent is Agent.RUNS}
+    # An environment that could not be read is no news: else each gap would bring a note again.
+    unjudged = unjudged_jobs(view, config)
+    alone = left_alone(view, config) | (last.alone & unjudged)
+    on_hold = held_jobs(view, config).keys() | (last.held & unjudged)
     return LastTick(
         paused=view.paused,
         running=view.running + len(running),
         ready=bool(view.ready),
         unmatched=frozenset(view.unmatched) | (last.unmatched if view.listing is None else set()),
-        alone=last.alone if view.listing is None else left_alone(view, config),
-        held=last.held if view.listing is None else frozenset(held_jobs(view, config)),
+        alone=last.alone if view.listing is None else alone,
+        held=last.held if view.listing is None else frozenset(on_hold),
         jobs=bool(view.claims) or (view.listing is not None and bool(view.listing.jobs)),
         waits=any(claim.state.traits.waits for claim in view.claims),
         stalled=view.stalled,
