@@ -53,7 +53,7 @@ def decide_twice(world: World) -> None:
         assert decided[0] == decided[1]
         waits = [list(long_waits(launching, config_now, now)) for _ in range(2)]
         assert waits[0] == waits[1]
-    swapping = sandbox.gather(world.sandbox_ports, wide=True)
+    swapping = sandbox.gather(world.sandbox_ports, Outcome(), wide=True)
     assert sandboxing.decide(swapping, now) == sandboxing.decide(swapping, now)
     ending = reap_gather(world.reap_ports)
     assert reaping.decide(ending, now) == reaping.decide(ending, now)

@@ -11,7 +11,7 @@ from mayfly.errors import Conflict, MayflyError, Transient
 from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.decide import decide
-from mayfly.tick.outcome import Left
+from mayfly.tick.outcome import Left, Outcome
 from mayfly_protocol.phases import Phase
 from tests.unit.builders import BOOTSTRAP, SANDBOX, row
 from tests.unit.world import World, wanting
@@ -63,7 +63,7 @@ def test_a_profile_is_replaced_only_after_its_record(error: MayflyError) -> None
 def test_a_host_condemned_during_a_tick_of_sandbox_keeps_its_profile() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
-    view = sandbox.gather(world.sandbox_ports, wide=True)
+    view = sandbox.gather(world.sandbox_ports, Outcome(), wide=True)
     world.after(6).reap()
     assert world.instance().state is S.CONDEMNED
     for action in decide(view, world.clock.now):
@@ -99,7 +99,7 @@ def test_a_replacement_with_a_lost_answer_is_not_repeated() -> None:
 def test_an_association_replaced_by_another_tick_is_a_conflict() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
-    view = sandbox.gather(world.sandbox_ports, wide=True)
+    view = sandbox.gather(world.sandbox_ports, Outcome(), wide=True)
     world.sandbox()
     late = replace(view, instances=(world.instance(),))
     (action,) = decide(late, world.clock.now)

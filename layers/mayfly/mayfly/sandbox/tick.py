@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from mayfly.errors import FAILURES
+from mayfly.errors import FAILURES, Misconfigured
+from mayfly.ports import Fleet
+from mayfly.records.about import fields
+from mayfly.records.model import Ledger
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.sandbox.decide import (
     WATCHED,
@@ -36,7 +40,7 @@ def tick(ports: SandboxPorts, now: datetime, *, wide: bool) -> TickResult:
     """Gather, decide, apply. A wide tick also reads from EC2 whether profiles were replaced."""
     outcome = Outcome()
     try:
-        view = gather(ports, wide=wide)
+        view = gather(ports, outcome, wide=wide)
     except FAILURES as error:
         outcome.failed("instances on their way", error)
         return TickResult(outcome, open_work=True, imminent=False)
@@ -45,7 +49,7 @@ def tick(ports: SandboxPorts, now: datetime, *, wide: bool) -> TickResult:
     return TickResult(outcome, bool(view.instances), imminent(view, now))
 
 
-def gather(ports: SandboxPorts, *, wide: bool) -> SandboxView:
+def gather(ports: SandboxPorts, outcome: Outcome, *, wide: bool) -> SandboxView:
     """The view: records, then the hosts' reports, then EC2's associations where needed."""
     instances = tuple(
         instance
@@ -58,9 +62,23 @@ def gather(ports: SandboxPorts, *, wide: bool) -> SandboxView:
     asked = [instance.instance_id for instance in wanted if instance.instance_id]
     associations = ports.machines.associations(asked) if asked else {}
     ending = {each.queue for each in instances if wants_ledger(each, reports)}
-    ledgers = {queue: ports.fleet.ledger(queue) for queue in sorted(ending)}
-    known = {queue: ledger for queue, ledger in ledgers.items() if ledger is not None}
-    return SandboxView(instances, reports, associations, known)
+    return SandboxView(instances, reports, associations, _ledgers(ports.fleet, ending, outcome))
+
+
+def _ledgers(fleet: Fleet, queues: Iterable[str], outcome: Outcome) -> Mapping[str, Ledger]:
+    """Ledgers by queue; queues without one are omitted, and unreadable ones, which are noted.
+
+    A ledger only tells whether a proof has failures to clear: a bad row holds up no boot.
+    """
+    found: dict[str, Ledger] = {}
+    for queue in sorted(queues):
+        try:
+            ledger = fleet.ledger(queue)
+        except Misconfigured as error:
+            outcome.failed(f"ledger of queue {queue}", error, fields(queues=[queue]))
+        else:
+            found.update({queue: ledger} if ledger is not None else {})
+    return found
 
 
 def apply(action: SandboxAction, ports: SandboxPorts) -> None:
