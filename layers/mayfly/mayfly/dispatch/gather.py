@@ -57,7 +57,7 @@ def gather(
             if not any(early.values()):
                 return
         reads = {
-            record: _reading(pool, ports, record, turn, early.get(record.queue, ()))
+            record: _reading(pool, ports, record, turn, early.get(record.queue, ()), outcome)
             for record in turn.queues
             if record.queue in configs
         }
@@ -112,17 +112,22 @@ def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
     return configs
 
 
-def _reading(
-    pool: Executor, ports: DispatchPorts, record: QueueRecord, turn: Turn, early: Collection[str]
+def _reading(  # noqa: PLR0913, PLR0917  # all of a tick
+    pool: Executor,
+    ports: DispatchPorts,
+    record: QueueRecord,
+    turn: Turn,
+    early: Collection[str],
+    outcome: Outcome,
 ) -> Callable[[], QueueView]:
     """Start the reads of a queue's records in parallel. Returns a function that awaits the view."""
     queue, seen = record.queue, turn.seen.get(record.queue, LastTick())
-    claims = pool.submit(_claims, ports.fleet, queue, turn)
+    claims = pool.submit(_claims, ports.fleet, queue, turn, outcome)
     ready = pool.submit(ports.fleet.instances, queue, READY)
     former = pool.submit(_former, ports.fleet, early)
 
     def view() -> QueueView:
-        found, instances = claims.result()
+        found, instances, prospects = claims.result()
         return QueueView(
             spec=record.spec,
             claims=found,
@@ -133,7 +138,7 @@ def _reading(
             former={claim.job: claim for claim in former.result()},
             unreadable=former.result().unreadable,
             stalled=seen.stalled,
-            prospects=_prospects(ports.fleet, queue, found, turn),
+            prospects=prospects,
             agent_endpoint=ports.agent_endpoint,
         )
 
@@ -141,30 +146,40 @@ def _reading(
 
 
 def _claims(
-    fleet: Fleet, queue: str, turn: Turn
-) -> tuple[tuple[Claim, ...], Mapping[SlotKey, Instance]]:
-    """Watched claims of a queue, and the instances of its assigned claims by slot.
+    fleet: Fleet, queue: str, turn: Turn, outcome: Outcome
+) -> tuple[tuple[Claim, ...], Mapping[SlotKey, Instance], Prospects | None]:
+    """Watched claims of a queue, the instances of its assigned claims by slot, and prospects.
 
     A claim with an unreadable instance is omitted: without its record the attempt would look over.
     """
     wanted = WATCHED_WIDE if turn.wide else WATCHED
     claims = tuple(fleet.claims(queue, wanted))
+    prospects = _prospects(fleet, queue, claims, turn, outcome)
     slots = [c.slot for c in claims if c.slot is not None and c.state.traits.bound]
     # Consistent reads: the lagging index must not decide whether an attempt is over.
     if not slots:
-        return claims, {}
+        return claims, {}, prospects
     instances = fleet.slots(slots)
     known = tuple(c for c in claims if c.slot is None or str(c.slot) not in instances.unreadable)
-    return known, {each.key: each for each in instances}
+    return known, {each.key: each for each in instances}, prospects
 
 
-def _prospects(fleet: Fleet, queue: str, claims: Iterable[Claim], turn: Turn) -> Prospects | None:
-    """What the claims wait for; None, without a read, where no claim is to be told."""
+def _prospects(
+    fleet: Fleet, queue: str, claims: Iterable[Claim], turn: Turn, outcome: Outcome
+) -> Prospects | None:
+    """What the claims wait for; None, without a read, where no claim is to be told.
+
+    None too where a read fails: a note that cannot be written must not hold up a binding.
+    """
     since = turn.explains
     if since is None or not any(may_be_told(claim, since) for claim in claims):
         return None
-    ledger = fleet.ledger(queue) or Ledger(queue, epoch=since)
-    return Prospects(ledger, tuple(fleet.instances(queue, COMING)))
+    try:
+        ledger = fleet.ledger(queue) or Ledger(queue, epoch=since)
+        return Prospects(ledger, tuple(fleet.instances(queue, COMING)))
+    except FAILURES as error:
+        outcome.failed(f"what jobs of queue {queue} wait for", error, fields(queues=[queue]))
+        return None
 
 
 def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | None:
