@@ -1,9 +1,13 @@
-"""Notes on the build page while facts are missing: what is unknown is no news."""
+"""Notes while facts are missing or Buildkite hangs: the unknown is no news, and no tick waits."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
+
 import pytest
 
+from mayfly.dispatch import tick as module
 from mayfly.errors import Transient
 from tests.unit.builders import QUEUE, a_job
 from tests.unit.world import World, a_warm_world
@@ -48,3 +52,26 @@ def test_a_held_job_is_forgotten_when_it_has_left_the_list() -> None:
     world.buildkite.cancel("job-1")
     world.dispatch()
     assert world.seen[QUEUE].alone == world.seen[QUEUE].held == frozenset()
+
+
+def test_a_call_for_notes_that_hangs_holds_the_tick_up_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "NOTES_SECONDS", 0.05)
+    world = a_warm_world()
+    world.schedule("job-1", rules=("gpu=yes",))
+    gate, ended = threading.Event(), threading.Event()
+    notify = world.buildkite.notify
+
+    def slow(notes: Mapping[str, str]) -> Mapping[str, str]:
+        assert gate.wait(10)
+        refused = notify(notes)
+        ended.set()
+        return refused
+
+    vars(world.buildkite)["notify"] = slow
+    world.dispatch()
+    assert notes(world) == []
+    gate.set()
+    assert ended.wait(10)
+    assert len(notes(world)) == 1

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig
@@ -42,12 +43,17 @@ from mayfly.records.model import Claim, saved
 from mayfly.records.states import Agent
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly.tick.outcome import Outcome
+from mayfly.tick.side_by_side import side_by_side
 from mayfly_protocol.assignment import to_row
 
 log = logging.getLogger("mayfly")
 
 _WRITE_AT_ONCE = 90
 """Records in one transaction: DynamoDB takes 100 items, and the lease's check is one of them."""
+
+
+NOTES_SECONDS = 0.5
+"""Longest time of a tick for notes; a call that takes longer goes on beside the next ticks."""
 
 
 def tick(
@@ -223,16 +229,17 @@ class Applier:
     def _tell(self, action: NotifyBuilds) -> None:
         """Send the notes whose claims could be saved. A failure to tell is logged, and no failure.
 
-        Claims go first, so that no answer of Buildkite makes a note come twice.
+        Claims go first, so that no answer of Buildkite, a late one neither, brings a note twice.
         """
         recorded: list[Claim] = []
         self._save(action.claims, recorded)
         unsaved = {claim.job for claim in action.claims} - {claim.job for claim in recorded}
         notes = {job: text for job, text in action.notes.items() if job not in unsaved}
-        try:
-            refused = self.ports.buildkite.notify(notes)
-        except FAILURES as error:
-            log.info("no note on the pages of jobs: %s", error, extra=action.about)
+        # A call that hangs would hold up the bindings of the next tick.
+        call = partial(self.ports.buildkite.notify, notes)
+        refused = side_by_side({"notes": call}, at_once=1, seconds=NOTES_SECONDS)["notes"]
+        if isinstance(refused, FAILURES):
+            log.info("no note on the pages of jobs: %s", refused, extra=action.about)
             return
         for job, why in refused.items():
             log.info("Buildkite takes no note for job %s: %s", job, why, extra=fields(jobs=[job]))

@@ -36,7 +36,7 @@ def side_by_side(
 
 def _ended(future: Future[Value], seconds: float) -> Value | Failure:
     if future.cancelled() or not future.done():
-        return Transient(f"no answer within {seconds:.0f} seconds")
+        return Transient(f"no answer within {seconds:g} seconds")
     try:
         return future.result()
     except FAILURES as error:
