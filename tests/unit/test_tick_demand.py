@@ -172,6 +172,7 @@ def test_a_mended_script_reaches_a_job_whose_instance_hangs_in_the_former_script
     assert old.reason == "set-up lasted 2 minutes, and the queue's configuration changed since"
     assert old.spec != new.spec
     assert world.ledger().boots == ()
+    assert world.reap_nudges.sent == ["1 boots that hang are given up"]
 
 
 def test_a_long_script_is_not_given_up_while_the_configuration_stands() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from mayfly.provision.view import ProvisionView
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, move_instance
 from mayfly.records.states import Allowance, InstanceState
-from mayfly.tick.actions import WriteRecords
+from mayfly.tick.actions import NudgeReap, WriteRecords
 
 PATIENCE = timedelta(minutes=2)
 """How long set-up by an older configuration may take. Set-up by the present one has its limit."""
@@ -33,11 +33,16 @@ def without(view: ProvisionView, given_up: Collection[Instance]) -> ProvisionVie
     return replace(view, instances=tuple(i for i in view.instances if i.key not in keys))
 
 
-def give_up(instance: Instance, now: datetime) -> WriteRecords:
-    """Condemn an instance with a hung boot.
+def give_up(hung: Collection[Instance], now: datetime) -> Iterator[WriteRecords | NudgeReap]:
+    """Condemn instances with hung boots, and wake `reap`, which frees their places."""
+    for instance in hung:
+        yield _condemned(instance, now)
+    if hung:
+        yield NudgeReap(f"{len(hung)} boots that hang are given up")
 
-    No failed boot is noted: the brake counts what the present configuration does.
-    """
+
+def _condemned(instance: Instance, now: datetime) -> WriteRecords:
+    """No failed boot is noted: the brake counts what the present configuration does."""
     minutes = int((now - instance.since).total_seconds() // 60)
     reason = f"set-up lasted {minutes} minutes, and the queue's configuration changed since"
     condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)

@@ -66,7 +66,10 @@ def _tick_queue(
         outcome.hold(record.queue, cause, line)
     hung = hung_boots(view, now)
     view = without(view, hung)
-    given_up = (give_up(instance, now) for instance in hung)
     outcome.repeat_at(next_change(view, config, now))
-    actions = [*given_up, *decide(view, config, now), *long_waits(view, config, now)]
+    actions = [
+        *give_up(hung, now),
+        *decide(view, config, now),
+        *long_waits(view, config, now),
+    ]
     outcome.perform(actions, Applier(ports, outcome, now).apply)
