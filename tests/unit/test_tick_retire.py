@@ -81,6 +81,24 @@ def test_jobs_that_came_lately_keep_as_many_instances_for_the_next() -> None:
     assert world.fleet.slots([second.key])[0].state is S.CONDEMNED
 
 
+def test_waiting_jobs_of_another_shape_hide_no_job_that_came_lately() -> None:
+    world = a_launched_world("job-1", "job-2", **{"limits/max-launches-per-minute": "2"})
+    first, second = world.instances()
+    world.report(first, "bootstrapped")
+    world.sandbox()
+    world.sandbox()
+    world.machines.settle()
+    world.report(first, "sandboxed")
+    world.sandbox()
+    world.dispatch()
+    world.buildkite.cancel("job-2")
+    world.schedule("other-1", "other-2", rules=("instance-type=m6i.large",))
+    world.dispatch()
+    nudged(world)
+    states = [world.fleet.slots([i.key])[0].state for i in (first, second)]
+    assert states == [S.ASSIGNED, S.LAUNCHING]
+
+
 def test_claims_with_an_instance_are_read_only_while_instances_may_be_spare() -> None:
     world = a_launched_world("job-1", "job-2")
     before = world.fleet.calls["claims"]

@@ -99,6 +99,15 @@ def by_configuration(
     return tuple(found), mismatches
 
 
+def matching(waiting: Iterable[Claim], config: QueueConfig) -> tuple[Claim, ...]:
+    """Waiting claims as the configuration has them, without those that the queue matches no more.
+
+    `dispatch` gives the latter back to Buildkite.
+    """
+    claims, mismatches = by_configuration(waiting, config)
+    return tuple(claim for claim in claims if claim.job not in mismatches)
+
+
 def serves(offered: Shape, wanted: Shape) -> bool:
     """Whether an instance of shape `offered` may run a job of shape `wanted`.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.boots import boot_minutes, brake_for
 from mayfly.config.infra import Infra
 from mayfly.config.queue import SPOT_FIRST_ATTEMPT, QueueConfig
-from mayfly.config.shapes import ON_DEMAND_ONLY, by_configuration, serves
+from mayfly.config.shapes import ON_DEMAND_ONLY, matching, serves
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.pool import standard_shape, supply, target
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
@@ -102,15 +102,6 @@ def _next_launch(
         recent[0][0] if is_limited else None,
     ]
     return max((at for at in times if at is not None), default=None)
-
-
-def matching(waiting: Iterable[Claim], config: QueueConfig) -> tuple[Claim, ...]:
-    """Waiting claims as the configuration has them, without those that the queue matches no more.
-
-    `dispatch` gives the latter back to Buildkite.
-    """
-    claims, mismatches = by_configuration(waiting, config)
-    return tuple(claim for claim in claims if claim.job not in mismatches)
 
 
 def problems(view: ProvisionView, config: QueueConfig) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,9 +11,9 @@ from mayfly.config.queue import in_force
 from mayfly.errors import NotFound
 from mayfly.ports import Fleet, Roles
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.provision.retire import may_retire_coming
+from mayfly.provision.retire import wants_arrivals
 from mayfly.provision.view import ProvisionView
-from mayfly.records.model import Claim, Instance, Launch, Ledger, QueueRecord, SlotKey, launch_id
+from mayfly.records.model import Instance, Launch, Ledger, QueueRecord, SlotKey, launch_id
 from mayfly.records.states import Agent, Supply, claim_states, instance_states
 
 SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
@@ -32,33 +32,23 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     ]
     ledger = fleet.ledger(queue) or Ledger(queue, epoch=now)
     supply = fleet.instances(queue, SUPPLY)
-    waiting = tuple(fleet.claims(queue, WAITING))
-    return ProvisionView(
+    view = ProvisionView(
         stack=ports.stack,
         infra=infra,
         spec=record.spec,
-        waiting=waiting,
+        waiting=tuple(fleet.claims(queue, WAITING)),
         instances=(*supply, *_unlisted_slots(ports, ledger, supply, now)),
         launches=tuple(launch for launch, _ in launches),
         slots={launch.id: slots for launch, slots in launches},
         ledger=ledger,
-        arrived=tuple(_arrived(record, fleet, supply, len(waiting), now)),
         zones=dict(record.zones),
         refused=_shared_policies(infra, ports.roles),
     )
-
-
-def _arrived(
-    record: QueueRecord, fleet: Fleet, supply: Sequence[Instance], waiting: int, now: datetime
-) -> Iterator[Claim]:
-    """Claims with an instance whose jobs came lately; not read unless an instance may be spare."""
     config = in_force(record)
-    if config is None or not any(may_retire_coming(i, now) for i in supply):
-        return
-    if len(supply) > waiting + config.hot:
-        for claim in fleet.claims(record.queue, WITH_INSTANCE):
-            if now - claim.runnable_at < config.grace:
-                yield claim
+    if config is None or not wants_arrivals(view, config, now):
+        return view
+    claims = fleet.claims(queue, WITH_INSTANCE)
+    return replace(view, arrived=tuple(c for c in claims if now - c.runnable_at < config.grace))
 
 
 def _requested_slots(fleet: Fleet, launch: Launch) -> tuple[Instance, ...] | None:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import serves
-from mayfly.provision.decide import matching
+from mayfly.config.shapes import matching, serves
 from mayfly.provision.pool import standard_shape
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Shape

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import serves
+from mayfly.config.shapes import matching, serves
 from mayfly.provision.pool import REPLACE_AT_ONCE, outdated, supply, target
 from mayfly.provision.view import ProvisionView
 from mayfly.records.changes import Save
@@ -45,7 +45,17 @@ def next_retirement(view: ProvisionView, config: QueueConfig, now: datetime) -> 
     return min((at for at in times if at > now), default=None)
 
 
-def may_retire_coming(instance: Instance, now: datetime) -> bool:
+def wants_arrivals(view: ProvisionView, config: QueueConfig, now: datetime) -> bool:
+    """Whether a coming instance may be beyond need, so that jobs which came lately are to be read.
+
+    Each shape counts by itself: waiting jobs need only instances that serve them.
+    """
+    shapes = {i.shape for i in view.instances if _may_retire_coming(i, now)}
+    view = replace(view, waiting=matching(view.waiting, config))
+    return any(_spare(view, config, shape, now) > 0 for shape in shapes)
+
+
+def _may_retire_coming(instance: Instance, now: datetime) -> bool:
     """Whether an instance is on its way to ready, and can be given up."""
     return _is_coming(instance) and now - instance.created >= SETTLED
 
@@ -66,7 +76,7 @@ def _retire_coming(
 ) -> Iterator[WriteRecords]:
     """Condemn instances that are launching or booting beyond need, the youngest first."""
     spare = _spare(view, config, shape, now)
-    coming = [i for i in view.instances if i.shape == shape and may_retire_coming(i, now)]
+    coming = [i for i in view.instances if i.shape == shape and _may_retire_coming(i, now)]
     coming.sort(key=lambda i: (i.created, i.key), reverse=True)
     for instance in coming[: max(spare, 0)]:
         yield _condemned(replace(instance, retired=True), UNNEEDED, now)

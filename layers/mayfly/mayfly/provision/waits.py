@@ -7,10 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import serves
+from mayfly.config.shapes import matching, serves
 from mayfly.config.stalled import why_stalled
 from mayfly.provision.actions import ExplainWait
-from mayfly.provision.decide import matching
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim
 from mayfly.records.states import Supply
