@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from mayfly.config.stalled import REFUSALS
 from mayfly.dispatch.gather import READ_LEDGER
 from mayfly.dispatch.opened import LOOK_AHEAD
+from mayfly.provision.retire import YIELDED
 from mayfly.records.model import Claim, Launch
 from mayfly.records.states import ClaimState, InstanceState
-from tests.unit.builders import QUEUE, TYPES
-from tests.unit.world import World, a_world
+from tests.unit.builders import QUEUE, TYPES, a_job
+from tests.unit.world import World, a_warm_world, a_world
 
 C, S = ClaimState, InstanceState
 PLACES = 5 + LOOK_AHEAD
@@ -134,3 +136,57 @@ def test_slots_that_ec2_does_not_fill_are_no_launches_of_the_minute() -> None:
     assert sum(launch.slots for launch in world.fleet.all(Launch)) > 5
     assert sum(slots for _, slots in world.ledger().recent) == 0
     assert world.ledger().recent[-1][0] > world.clock.now - timedelta(minutes=1)
+
+
+def a_full_pool(**parameters: str) -> World:
+    """A world in which a hot pool of five takes every place of its queue."""
+    return a_warm_world(5, **{"limits/max-instances": "5", **parameters})
+
+
+def test_a_pool_that_fills_its_queue_yields_to_a_job_that_it_cannot_serve() -> None:
+    world = a_full_pool()
+    world.schedule("job-1", rules=LIVE)
+    world.dispatch()
+    world.provision()
+    (yielded,) = world.instances(S.CONDEMNED)
+    assert yielded.reason == YIELDED
+    world.provision()
+    assert len(world.instances(S.READY)) == 4
+    world.reap()
+    world.machines.settle()
+    world.reap()
+    assert seconds_until_bound(world, "job-1", at_most=10) <= READ_LEDGER.total_seconds()
+    world.provision()
+    assert len(world.instances(S.READY)) == 4
+
+
+def test_a_pool_of_spot_instances_yields_to_a_retry_that_must_run_on_demand() -> None:
+    world = a_full_pool(**{"launch/purchase": "spot-first-attempt"})
+    retry = a_job("job-1", runnable_at=world.clock.now)
+    world.buildkite.schedule(QUEUE, retry, {"BUILDKITE_RETRY_COUNT": "1"})
+    world.dispatch()
+    world.provision()
+    assert len(world.instances(S.CONDEMNED)) == 1
+
+
+def test_a_pool_yields_no_place_to_jobs_that_get_no_instance_in_it() -> None:
+    world = a_full_pool()
+    world.machines.capacity = {("on-demand", TYPES[1]): 0}
+    world.schedule("job-1", rules=LIVE)
+    for _ in range(30):
+        world.dispatch()
+        world.provision()
+        world.make_ready()
+        world.reap()
+        world.machines.settle()
+        world.after(seconds=10)
+    assert len(world.instances(S.READY)) == 5
+    assert len(world.machines.machines) <= 5 + REFUSALS
+
+
+def test_a_pool_that_can_serve_the_waiting_jobs_yields_no_place() -> None:
+    world = a_full_pool()
+    world.schedule(*[f"job-{n}" for n in range(8)])
+    world.dispatch()
+    world.provision()
+    assert world.instances(S.CONDEMNED) == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import matching, serves
+from mayfly.config.stalled import stalled_shapes
 from mayfly.provision.pool import REPLACE_AT_ONCE, outdated, supply, target
 from mayfly.provision.view import ProvisionView
 from mayfly.records.changes import Save
@@ -20,6 +22,7 @@ OVERDUE = timedelta(hours=1)
 SETTLED = timedelta(seconds=15)
 """Age before which no launch counts as beyond need: the index may not show its jobs yet."""
 UNNEEDED = "neither a job nor pool/hot needs the instance"
+YIELDED = "the queue is full, and a job that the instance cannot serve needs its place"
 
 
 def retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
@@ -39,7 +42,7 @@ def next_retirement(view: ProvisionView, config: QueueConfig, now: datetime) -> 
         mine = [i for i in view.instances if i.shape == shape]
         if _spare(view, config, shape, now) > 0:
             times.extend(i.created + SETTLED for i in mine if _is_coming(i))
-        if _spare_idle(view, config, shape) > 0:
+        if _spare_idle(view, config, shape, now) > 0:
             idle = [i for i in mine if i.state.traits.supply is Supply.READY]
             times.extend(i.since + config.grace for i in idle)
     return min((at for at in times if at > now), default=None)
@@ -71,6 +74,28 @@ def is_crowded(view: ProvisionView, config: QueueConfig, shape: Shape) -> bool:
     return is_full and any(not serves(shape, claim.shape) for claim in view.waiting)
 
 
+def _kept(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
+    """Instances of a shape that the pool keeps; fewer where jobs cannot begin without a place.
+
+    In a full queue a job that needs another shape would wait until some other job has used an
+    instance of the pool. Jobs of stalled shapes get no place: their instances would not come.
+    """
+    kept = target(config, shape)
+    if not kept or view.ledger.live < config.max_instances:
+        return kept
+    waiting = Counter(claim.shape for claim in view.waiting if claim.reserved(now))
+    for stalled in stalled_shapes(waiting, view.ledger, view.spec, config):
+        del waiting[stalled]
+    supplied = Counter(instance.shape for instance in view.instances)
+    for wanted in waiting:
+        for offered in supplied:
+            if serves(offered, wanted):
+                served = min(supplied[offered], waiting[wanted])
+                supplied[offered] -= served
+                waiting[wanted] -= served
+    return max(kept - sum(waiting.values()), 0)
+
+
 def _retire_coming(
     view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
 ) -> Iterator[WriteRecords]:
@@ -78,8 +103,17 @@ def _retire_coming(
     spare = _spare(view, config, shape, now)
     coming = [i for i in view.instances if i.shape == shape and _may_retire_coming(i, now)]
     coming.sort(key=lambda i: (i.created, i.key), reverse=True)
-    for instance in coming[: max(spare, 0)]:
-        yield _condemned(replace(instance, retired=True), UNNEEDED, now)
+    for number, instance in enumerate(coming[: max(spare, 0)]):
+        reason = _why_spare(view, config, shape, spare - number, now)
+        yield _condemned(replace(instance, retired=True), reason, now)
+
+
+def _why_spare(
+    view: ProvisionView, config: QueueConfig, shape: Shape, spare: int, now: datetime
+) -> str:
+    """Why the next one of the spare instances goes: without need first, then those of the pool."""
+    yielded = target(config, shape) - _kept(view, config, shape, now)
+    return UNNEEDED if spare > yielded else YIELDED
 
 
 def _spare(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
@@ -88,15 +122,15 @@ def _spare(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
     Jobs that came lately make it likely that more will come: as many instances are kept for them.
     """
     likely = 0 if is_crowded(view, config, shape) else _served(shape, view.arrived)
-    needed = _served(shape, view.waiting) + target(config, shape) + likely
+    needed = _served(shape, view.waiting) + _kept(view, config, shape, now) + likely
     return supply(view, config, shape, now) - needed
 
 
-def _spare_idle(view: ProvisionView, config: QueueConfig, shape: Shape) -> int:
+def _spare_idle(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
     """Ready instances of a shape beyond what jobs and pool need."""
     ready = (i for i in view.instances if i.state.traits.supply is Supply.READY)
     idle = sum(i.shape == shape for i in ready)
-    return idle - _served(shape, view.waiting) - target(config, shape)
+    return idle - _served(shape, view.waiting) - _kept(view, config, shape, now)
 
 
 def _served(shape: Shape, claims: tuple[Claim, ...]) -> int:
@@ -108,7 +142,7 @@ def _retire_idle(
 ) -> Iterator[WriteRecords]:
     ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
     idle = [i for i in ready if i.shape == shape]
-    spare = _spare_idle(view, config, shape)
+    spare = _spare_idle(view, config, shape, now)
     for instance in sorted(
         idle, key=lambda i: (not outdated(i, view, config, now), i.since, i.key)
     ):
@@ -135,5 +169,5 @@ def _retirement(
         spare += REPLACE_AT_ONCE
     is_over = idle >= config.grace or is_crowded(view, config, instance.shape)
     if spare > 0 and (why or is_over):
-        return why or UNNEEDED
+        return why or _why_spare(view, config, instance.shape, spare, now)
     return why if idle > config.max_idle + OVERDUE else ""
