@@ -95,13 +95,32 @@ def test_provision_repeats_unfinished_work_after_two_seconds(error: MayflyError)
     assert len(world.instances(S.LAUNCHING)) == 1
 
 
-def test_provision_repeats_unfinished_work_until_its_time_limit() -> None:
+def test_provision_repeats_a_throttled_launch_ever_more_rarely_until_its_time_limit() -> None:
     world = wanting("job-1")
     world.machines.fail_next("create_fleet", Transient("500"), times=999)
-    script = Script(world, 30)
+    script = Script(world, 52)
     outcome = script.provision()
-    assert sum(script.waits) <= 30
-    assert outcome.left == {Left.TRANSIENT: 15}
+    assert script.waits == [2, 4, 8, 16, 16]
+    assert outcome.left == {Left.TRANSIENT: 6}
+
+
+def test_a_throttled_queue_does_not_slow_the_launches_of_another() -> None:
+    world = wanting("job-1")
+    world.publish("other")
+    world.configure("other", **{"pool/hot": "50", "launch/instance-types": ",".join(TYPES)})
+    world.machines.fail_next("create_fleet", Transient("throttled"))
+    script = Script(world, 52)
+    script.provision()
+    assert len(world.instances(S.LAUNCHING)) == 1 + 50
+    assert sum(script.waits) <= 4
+
+
+def test_lost_races_of_provision_are_repeated_at_the_same_pace() -> None:
+    world = wanting("job-1")
+    world.fleet.fail_next("write", Conflict("lost race"), times=3)
+    script = Script(world, 52)
+    script.provision()
+    assert script.waits == [2, 2, 2]
 
 
 def test_the_outcome_of_an_invocation_has_each_problem_once() -> None:

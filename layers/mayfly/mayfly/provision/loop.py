@@ -10,6 +10,9 @@ from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 
 PROVISION_PACE = timedelta(seconds=2)
+"""Time to the first repetition of a tick that left work."""
+SLOWEST_PACE = timedelta(seconds=16)
+"""The pace doubles up to this while AWS does not do what a tick asks."""
 SCHEDULE = timedelta(minutes=1)
 """The schedule's period: its next tick asks for whatever is due later."""
 
@@ -21,17 +24,22 @@ def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) ->
     otherwise, a delayed nudge brings a tick at that time. Waiting here instead would keep one of
     the two invocations that SQS may start, and other jobs' nudges with it. Returns the outcomes
     of all ticks, added up.
+
+    A call that AWS throttles is repeated ever more rarely: each repetition uses up calls of the
+    account's rate, which other software of the account needs too.
     """
-    total = Outcome()
+    total, pace = Outcome(), PROVISION_PACE
     while True:
         started = edge.clock()
         outcome = provision.tick(ports, started, nudged=nudged)
         total.add(outcome)
         if not outcome.launched and not outcome.unfinished:
             break
-        pace = PROVISION_PACE if outcome.unfinished else timedelta(0)
-        if not edge.wait(started, pace):
+        if outcome.launched or outcome.lost_races:
+            pace = PROVISION_PACE
+        if not edge.wait(started, pace if outcome.unfinished else timedelta(0)):
             break
+        pace = min(2 * pace, SLOWEST_PACE)
     _ask_again(ports, total, edge.clock())
     return total
 
