@@ -20,7 +20,11 @@ def why_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig) ->
     if braked := why_no_launch(ledger, spec, config, shape):
         return braked
     misses = ledger.misses.get(str(shape), 0)
-    return f"EC2 refused the last {misses} launches of {shape}" if misses >= REFUSALS else ""
+    if misses < REFUSALS:
+        return ""
+    words = ledger.refusals.get(str(shape), "")
+    said = f", the last one with {words}" if words else ""
+    return f"EC2 refused the last {misses} launches of {shape}{said}"
 
 
 def stalled_shapes(

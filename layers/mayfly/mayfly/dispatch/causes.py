@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,10 @@ from mayfly.records.model import Claim, Instance, Ledger, Shape
 
 _MINUTE = timedelta(minutes=1)
 _TYPES_SHOWN = 3
+_CODE = re.compile(r"\((\w[\w.]*)\) when calling|(?:^|; )([A-Z]\w+(?:\.\w+)*): ")
+"""EC2's code in the text of a boto error, or in an error of a fleet (`code: message`)."""
+_SHORTAGES = ("Insufficient", "SpotMaxPriceTooLow", "UnfulfillableCapacity")
+"""Beginnings of the codes that say that EC2 lacks what was asked for; other codes need a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,11 @@ class Causes:
         retry_at = self.ledger.retry_at.get(str(shape), self.now)
         then = f", next at {retry_at:%H:%M:%S} UTC" if retry_at > self.now else ""
         times = "once" if tries == 1 else f"{tries} times"
-        return Note("capacity", f"Waiting: EC2 has no {_named(shape)} now. Tried {times}{then}.")
+        tried = f"Tried {times}{then}."
+        if refused := _refused(self.ledger.refusals.get(str(shape), "")):
+            text = f"Waiting: EC2 refuses to launch {_named(shape)}: {refused}. {tried}"
+            return Note(f"refused {refused}", text)
+        return Note("capacity", f"Waiting: EC2 has no {_named(shape)} now. {tried}")
 
     def _no_instance(self, shape: Shape, place: int) -> Note:
         queue, most = self.config.queue, self.config.max_instances
@@ -86,6 +95,18 @@ def pause(config: QueueConfig) -> Note:
     """The cause of every waiting claim of a paused queue."""
     where = "by its operators" if config.paused else "at Buildkite"
     return Note("paused", f"Waiting: queue {config.queue} is paused {where}.")
+
+
+def _refused(words: str) -> str:
+    """EC2's codes in a refusal that no capacity mends; empty for one that capacity mends.
+
+    The codes alone: EC2's messages name accounts and roles, and readers of a build are many.
+    """
+    codes = dict.fromkeys(first or second for first, second in _CODE.findall(words))
+    refused = [code for code in codes if not code.startswith(_SHORTAGES)]
+    if refused == ["Unsupported"] and len(codes) > 1:
+        return ""  # One zone has no such type, and the other zones have no more of them.
+    return ", ".join(refused)
 
 
 def _named(shape: Shape) -> str:

@@ -81,6 +81,7 @@ class Applier:
         ledger = self.ports.fleet.ledger(launch.queue)
         if ledger is None:
             return
-        after = ledger_after(ledger, launch, len(answer.instance_ids), self.now)
+        refusal = "; ".join(answer.errors)
+        after = ledger_after(ledger, launch, len(answer.instance_ids), self.now, refusal)
         if after != ledger:
             self.ports.fleet.write([Save(after)])

@@ -37,7 +37,10 @@ def held(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[tu
         retry_at = ledger.retry_at.get(str(shape))
         if retry_at is not None and now < retry_at:
             again = f"the next try is at {retry_at:%H:%M:%S} UTC"
-            yield f"capacity {shape}", f"EC2 had no capacity for {count} more of {shape}; {again}"
+            words = ledger.refusals.get(str(shape), "")
+            said = f" ({words})" if words else ""
+            line = f"EC2 had no capacity for {count} more of {shape}{said}; {again}"
+            yield f"capacity {shape}", line
 
 
 def _missing(view: ProvisionView, config: QueueConfig, now: datetime) -> dict[Shape, int]:

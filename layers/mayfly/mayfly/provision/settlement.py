@@ -13,6 +13,8 @@ from mayfly.records.states import REPEAT_LAUNCH, InstanceState
 
 SPOT_DRY = timedelta(minutes=3)
 """How long `spot-then-on-demand` buys on demand after spot had too few instances."""
+_LONGEST_REFUSAL = 300
+"""Characters of EC2's words in a ledger, which holds one text for each shape."""
 _BACKOFF = (5, 10, 20, 40, 60)
 """Seconds until the next launch of a shape after EC2 launched none, by misses in a row."""
 
@@ -48,25 +50,30 @@ def overdue(launch: Launch, now: datetime) -> bool:
     return now - launch.created > REPEAT_LAUNCH
 
 
-def ledger_after(ledger: Ledger, launch: Launch, got: int, now: datetime) -> Ledger:
-    """The queue's ledger after EC2 launched `got` instances.
+def ledger_after(
+    ledger: Ledger, launch: Launch, got: int, now: datetime, refusal: str = ""
+) -> Ledger:
+    """The queue's ledger after EC2 launched `got` instances; `refusal` is why not more.
 
     After none, the shape waits before its next launch; after too few by spot, the shape buys on
     demand for `SPOT_DRY`. Slots that EC2 did not fill do not count as launches of the minute:
     hopeless jobs take no launch from others.
     """
     shape = str(launch.shape)
-    misses, retry_at, dry = (
+    misses, retry_at, dry, refusals = (
         dict(ledger.misses),
         dict(ledger.retry_at),
         dict(ledger.spot_dry_until),
+        dict(ledger.refusals),
     )
     if got < launch.slots and launch.market == "spot":
         dry[shape] = now + SPOT_DRY
     if got:
         misses.pop(shape, None)
         retry_at.pop(shape, None)
+        refusals.pop(shape, None)
     else:
+        refusals[shape] = refusal[:_LONGEST_REFUSAL] or "EC2 did not say why"
         misses[shape] = misses.get(shape, 0) + 1
         wait = _BACKOFF[min(misses[shape], len(_BACKOFF)) - 1]
         # After spot, try on demand at once; wait only when on demand has nothing either.
@@ -75,6 +82,7 @@ def ledger_after(ledger: Ledger, launch: Launch, got: int, now: datetime) -> Led
     return replace(
         ledger,
         misses=misses,
+        refusals={shape: text for shape, text in refusals.items() if shape in misses},
         retry_at=_future(retry_at, now),
         spot_dry_until=_future(dry, now),
         recent=tuple(

@@ -271,6 +271,8 @@ class Ledger:
     """By shape: no launch before this time, because EC2 had no capacity."""
     misses: Mapping[str, int] = field(default_factory=dict)
     """By shape: consecutive launches for which EC2 had no capacity at all."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """By shape with misses: EC2's words at the last one."""
     spot_dry_until: Mapping[str, datetime] = field(default_factory=dict)
     """By shape: end of the time in which `spot-then-on-demand` buys on demand."""
     boots: tuple[Boot, ...] = ()
