@@ -30,8 +30,9 @@ from .states import JobState
 CHUNKS_MAX_SIZE_BYTES = 102400
 MAX_CHUNKS_LOST = 2**31
 LOCK_HEADER = "x-buildkite-lock-acquire-job"
-KNOWS_TIMING_OUT = (3, 137)
-"""Agents from this version on know `timing_out`; 3.83.1 to 3.95.1 ignore it and run on."""
+KNOWS_TIMING_OUT = (3, 127)
+"""Agents from this version on obey `timing_out` (buildkite/agent agent/job_runner.go: in v3.127.0,
+not in v3.126.0); earlier ones ignore it and run on (seen with 3.83.1)."""
 
 
 def acquire(call: Call) -> Response:

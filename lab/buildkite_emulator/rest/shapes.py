@@ -155,7 +155,7 @@ def job_shape(store: Store, job: Job) -> Mapping[str, Any]:
         "signal_reason": job.signal_reason,
         "agent": _agent(store.agent_of(job)),
         "created_at": iso(times.created),
-        "scheduled_at": iso_or_none(times.runnable),
+        "scheduled_at": iso(times.created),
         "runnable_at": iso_or_none(times.runnable),
         "started_at": iso_or_none(times.started),
         "finished_at": iso_or_none(times.finished),

@@ -209,19 +209,17 @@ def _listed(call: Call, job: Job) -> Mapping[str, Any]:
         "id": job.id,
         "priority": job.step.priority,
         "agent_query_rules": list(job.step.agents),
-        "scheduled_at": iso(_scheduled_at(job)),
+        "scheduled_at": iso(job.timeline.created),
         "pipeline": {"slug": build.pipeline.slug, "uuid": build.pipeline.id},
         "build": {"number": build.number, "branch": build.branch, "uuid": build.id},
         "step": {"key": job.step.key},
     }
 
 
-def _scheduled_at(job: Job) -> datetime:
-    return job.timeline.runnable or job.timeline.created
-
-
 def _position(job: Job) -> tuple[datetime, int]:
-    return _scheduled_at(job), job.serial
+    # Buildkite lists by `scheduled_at`: the job's creation, not the end of its dependencies
+    # (buildkite/docs pages/pipelines/configure/defining_steps.md, "Job timestamps").
+    return job.timeline.created, job.serial
 
 
 def _limit(given: str | None) -> int:
@@ -233,7 +231,7 @@ def _limit(given: str | None) -> int:
 
 
 def _cursor(job: Job) -> str:
-    text = f"{_scheduled_at(job).isoformat()} {job.serial}"
+    text = f"{job.timeline.created.isoformat()} {job.serial}"
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 

@@ -141,8 +141,8 @@ def test_an_ended_job_cannot_be_canceled(bk: Contract, session: Session) -> None
     [
         ("3.83.1", "canceling"),
         ("3.95.1", "canceling"),
-        ("3.136.9", "canceling"),
-        ("3.137.0", "timing_out"),
+        ("3.126.9", "canceling"),
+        ("3.127.0", "timing_out"),
         ("4.0.0-beta.15", "timing_out"),
         ("3.0.0-standin", "canceling"),
         ("", "canceling"),
@@ -151,7 +151,7 @@ def test_an_ended_job_cannot_be_canceled(bk: Contract, session: Session) -> None
 def test_a_timeout_is_canceling_to_agents_that_do_not_know_timing_out(
     bk: Contract, version: str, state: str
 ) -> None:
-    """Seen: 3.83.1 ignores timing_out and runs on; buildkite/agent v3.137.0 agent/job_runner.go."""
+    """Seen: 3.83.1 ignores timing_out and runs on; buildkite/agent v3.127.0 agent/job_runner.go."""
     steps = "steps: [{command: x, timeout_in_minutes: 1}]"
     session = bk.running(bk.one_job(steps), version=version)
     bk.clock.advance(seconds=59)

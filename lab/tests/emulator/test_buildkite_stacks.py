@@ -88,6 +88,27 @@ def test_the_entry_of_a_scheduled_job_has_all_documented_fields(bk: Contract) ->
     assert answer.json()["cluster_queue"]["dispatch_paused"] is False
 
 
+def test_jobs_are_listed_by_their_creation_and_not_by_the_end_of_their_dependencies(
+    bk: Contract,
+) -> None:
+    """buildkite/docs pages/pipelines/configure/defining_steps.md, "Job timestamps"."""
+    first, held = bk.jobs("steps: [{command: a, key: a}, {command: b, depends_on: a}]")
+    bk.clock.advance(minutes=1)
+    [late] = bk.jobs("steps: [{command: c}]")
+    bk.running(first.id).finish("0")
+    assert bk.listed() == [held.id, late.id]
+    answer = bk.stack("GET", "/scheduled-jobs?queue_key=default")
+    assert [job["scheduled_at"] for job in answer.json()["jobs"]] == [
+        "2026-11-21T09:00:01.000Z",
+        "2026-11-21T09:01:01.000Z",
+    ]
+    shown = bk.rest("GET", "/pipelines/demo/builds/1").json()["jobs"][1]
+    assert (shown["scheduled_at"], shown["runnable_at"]) == (
+        "2026-11-21T09:00:01.000Z",
+        "2026-11-21T09:01:01.000Z",
+    )
+
+
 def test_a_job_without_a_queue_is_listed_in_the_default_queue_without_a_queue_rule(
     bk: Contract,
 ) -> None:
