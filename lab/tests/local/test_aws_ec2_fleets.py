@@ -84,13 +84,21 @@ def test_a_bad_override_is_an_error_of_its_pool_only(cloud: Ec2Lab) -> None:
     assert len(ids_of(answer)) == 1
 
 
-def test_a_prioritized_strategy_obeys_the_priorities_of_overrides(cloud: Ec2Lab) -> None:
+@pytest.mark.parametrize("priorities", [(2.0, 1.0), (1.0, 0.0), (None, 0.0), (None, 7.0)])
+def test_a_prioritized_strategy_prefers_the_lowest_priority_and_none_last(
+    cloud: Ec2Lab, priorities: tuple[float | None, float]
+) -> None:
+    first = {} if priorities[0] is None else {"Priority": priorities[0]}
     configs = [
         {
             "LaunchTemplateSpecification": {"LaunchTemplateId": cloud.template, "Version": "1"},
             "Overrides": [
-                {"InstanceType": "m7i.large", "SubnetId": cloud.subnets[0], "Priority": 2.0},
-                {"InstanceType": "c7i.large", "SubnetId": cloud.subnets[0], "Priority": 1.0},
+                {"InstanceType": "m7i.large", "SubnetId": cloud.subnets[0], **first},
+                {
+                    "InstanceType": "c7i.large",
+                    "SubnetId": cloud.subnets[0],
+                    "Priority": priorities[1],
+                },
             ],
         }
     ]

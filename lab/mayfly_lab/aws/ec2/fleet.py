@@ -146,9 +146,14 @@ class InstantFleet:
             for override in config.get("Overrides") or [{}]
         ]
         if by_priority:
-            # An override without a priority comes last, as in EC2.
-            pools.sort(key=lambda pool: float(pool.override.get("Priority") or "inf"))
+            pools.sort(key=lambda pool: _priority(pool.override))
         return pools
+
+
+def _priority(override: Data) -> float:
+    """An override's priority: 0.0 comes first, and an override without one last, as in EC2."""
+    given = override.get("Priority")
+    return float("inf") if given is None else float(given)
 
 
 def _shares(wanted: int, pools: int) -> Sequence[int]:
