@@ -105,6 +105,37 @@ def test_no_secret_reaches_the_journal(lab: Lab, tmp_path: Path) -> None:
         assert secret not in written
 
 
+@pytest.mark.parametrize("secret", ["m7i", "m7i.large", "us-east-1a"])
+def test_a_call_with_a_text_that_is_also_a_secret_is_passed_on_unaltered(
+    lab: Lab, secret: str
+) -> None:
+    lab.client("ssm").put_parameter(Name="/s", Value=secret, Type="SecureString", Overwrite=True)
+    stored = lab.client("ssm").get_parameter(Name="/s", WithDecryption=True)
+    assert stored["Parameter"]["Value"] == secret
+    answer = lab.client("ec2").run_instances(
+        ImageId=lab.client("ssm").get_parameter(
+            Name="/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+        )["Parameter"]["Value"],
+        InstanceType="m7i.large",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[
+            {"ResourceType": "instance", "Tags": [{"Key": "zone", "Value": "us-east-1a"}]}
+        ],
+    )
+    [instance] = answer["Instances"]
+    assert instance["InstanceType"] == "m7i.large"
+    assert {"Key": "zone", "Value": "us-east-1a"} in instance["Tags"]
+
+
+def test_a_refusal_does_not_repeat_a_secret(lab: Lab) -> None:
+    lab.client("ssm").put_parameter(Name="/s2", Value="lt-hush-hush", Type="SecureString")
+    with pytest.raises(ClientError, match=r"template ID \(secret\), does not exist"):
+        lab.client("ec2").run_instances(
+            LaunchTemplate={"LaunchTemplateId": "lt-hush-hush"}, MinCount=1, MaxCount=1
+        )
+
+
 # ------------------------------------------------------------------ faults
 
 

@@ -108,8 +108,27 @@ def test_secrets_are_blanked_in_every_part_of_a_request() -> None:
 
 def test_values_of_secure_parameters_are_blanked_and_plain_ones_are_not() -> None:
     scrubber = Scrubber()
-    secure = {"Name": "/t", "Value": "hush", "Type": "SecureString"}
+    secure = {"Name": "/t", "Value": "hush-hush", "Type": "SecureString"}
+    scrubber.learn_from("ssm", "PutParameter", secure)
     assert scrubber.scrubbed("ssm", "PutParameter", secure)["Value"] == "(secret)"
-    assert scrubber.text("it was hush") == "it was (secret)"
+    assert scrubber.text("it was hush-hush") == "it was (secret)"
     plain = {"Name": "/t", "Value": "3", "Type": "String"}
     assert scrubber.scrubbed("ssm", "PutParameter", plain)["Value"] == "3"
+
+
+def test_a_secret_shorter_than_eight_characters_is_blanked_in_its_call_but_not_learned() -> None:
+    scrubber = Scrubber()
+    for value in ("default", "e", ""):
+        secure = {"Name": "/t", "Value": value, "Type": "SecureString"}
+        scrubber.learn_from("ssm", "PutParameter", secure)
+        scrubber.learn(value)
+        assert scrubber.scrubbed("ssm", "PutParameter", secure)["Value"] == "(secret)"
+    assert scrubber.text("the default queue") == "the default queue"
+
+
+def test_parameters_keep_their_secrets_when_a_copy_of_them_is_blanked() -> None:
+    scrubber = Scrubber()
+    parameters = {"Type": "SecureString", "Value": "hush-hush", "Tags": ["hush-hush"]}
+    scrubber.learn_from("ssm", "PutParameter", parameters)
+    assert scrubber.scrubbed("ssm", "PutParameter", parameters)["Tags"] == ["(secret)"]
+    assert parameters == {"Type": "SecureString", "Value": "hush-hush", "Tags": ["hush-hush"]}

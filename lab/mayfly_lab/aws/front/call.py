@@ -43,7 +43,8 @@ class Principal:
 class Call:
     """One operation of one service, with its parameters by their names in the API model.
 
-    Secrets in the parameters are replaced (see `scrub`).
+    The parameters are as the client sent them, with its secrets; the journal gets a call without
+    secrets (see `scrub`).
     """
 
     service: str

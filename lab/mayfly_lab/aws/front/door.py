@@ -77,18 +77,15 @@ class FrontDoor:
             scope = read_scope(request)
             service, style = scope.service, style_of(request, scope.service)
             principal = authenticate(request, scope, self.credentials, skew=self.skew)
-            call = self._read(request, service, style)
+            call = read_call(request, service, style)
+            self.scrubber.learn_from(service, call.operation, call.parameters)
             return self._carry_out(principal, call, request, scope.access_key)
         except Refusal as refusal:
-            answer = refusal_answer(refusal, style, service)
+            told = Refusal(refusal.code, self.scrubber.text(refusal.message), refusal.status)
+            answer = refusal_answer(told, style, service)
             code = spelled(refusal, style, service)[0]
             self._write_down(principal, call or _unread(request, service), answer, code)
             return answer
-
-    def _read(self, request: Request, service: str, style: Style) -> Call:
-        call = read_call(request, service, style)
-        clean = self.scrubber.scrubbed(service, call.operation, call.parameters)
-        return Call(call.service, call.operation, clean)
 
     def _carry_out(
         self, principal: Principal, call: Call, request: Request, access_key: str
@@ -177,7 +174,9 @@ class FrontDoor:
     def _write_down(
         self, principal: Principal | None, call: Call, answer: Answer, error: str
     ) -> None:
-        self.journal.called(principal or NOBODY, call, answer.status, error)
+        shown = self.scrubber.scrubbed(call.service, call.operation, call.parameters)
+        told = Call(call.service, call.operation, shown)
+        self.journal.called(principal or NOBODY, told, answer.status, error)
 
 
 NOBODY = Principal(

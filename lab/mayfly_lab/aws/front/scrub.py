@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 BLANK = "(secret)"
+SHORTEST = 8
+"""Characters of the shortest secret that is learned: a shorter one is in many other words."""
 # Buildkite's token families; a job acquisition token is `bkjat_`.
 _TOKENS = re.compile(r"\bbk[a-z]{1,4}_[A-Za-z0-9_\-.]{8,}")
+_SECURE = ("ssm", "PutParameter", "SecureString")
 _SECRET_PARAMETERS = {
     ("kms", "Encrypt"): ("Plaintext",),
     ("secretsmanager", "CreateSecret"): ("SecretString",),
@@ -23,14 +26,19 @@ class Scrubber:
         self._known: set[str] = set()
 
     def learn(self, secret: str) -> None:
-        """Replace this exact text from now on."""
-        self._known.add(secret)
+        """Replace this exact text from now on; texts shorter than `SHORTEST` are not replaced."""
+        if len(secret) >= SHORTEST:
+            self._known.add(secret)
+
+    def learn_from(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        """Learn the value of a SecureString, which a call to PutParameter holds."""
+        if (service, operation, parameters.get("Type")) == _SECURE and "Value" in parameters:
+            self.learn(str(parameters["Value"]))
 
     def scrubbed(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
-        """The parameters of a call with every secret replaced by `(secret)`."""
+        """A copy of a call's parameters with every secret replaced by `(secret)`."""
         blanked = dict(parameters)
-        if (service, operation, blanked.get("Type")) == ("ssm", "PutParameter", "SecureString"):
-            self.learn(str(blanked["Value"]))
+        if (service, operation, blanked.get("Type")) == _SECURE and "Value" in blanked:
             blanked["Value"] = BLANK
         for name in _SECRET_PARAMETERS.get((service, operation), ()):
             if name in blanked:
