@@ -26,7 +26,10 @@ def faults() -> str:
     """The faults of the lab, as its commands take them."""
     return table(
         ("example", "what happens", "target"),
-        ((f"`{name}={each.example}`", each.meaning, each.part) for name, each in SWITCHES.items()),
+        (
+            (f"`{name}={each.example}`", each.explained, each.part)
+            for name, each in SWITCHES.items()
+        ),
     )
 
 

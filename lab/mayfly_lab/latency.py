@@ -27,7 +27,8 @@ class Latency:
         """Parse delays such as `buildkite=100ms,aws=15ms`; a missing name means no delay.
 
         Raises:
-            LatencySyntaxError: an unknown or repeated name, or not a duration up to a minute.
+            LatencySyntaxError: an unknown or repeated name, a number without its unit, or not a
+                duration up to a minute.
         """
         known = [field.name for field in fields(cls)]
         given: dict[str, float] = {}
@@ -37,6 +38,8 @@ class Latency:
                 raise LatencySyntaxError(f"{part.strip()!r} is not {' or '.join(known)}=DURATION")
             if name in given:
                 raise LatencySyntaxError(f"{name} is given twice")
+            if value[-1:].isdigit():
+                raise LatencySyntaxError(f"{name}: {value} has no unit (try {value}ms)")
             try:
                 given[name] = parse_seconds(value)
             except FaultSyntaxError as error:

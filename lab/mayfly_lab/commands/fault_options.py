@@ -20,6 +20,8 @@ Faults, each NAME=TARGET[,value=X][,count=N][,after=TIME][,for=TIME][,by=WHO].
 TARGET may hold `*`. `count` limits the number of strikes, `after` delays the
 start (counted from the deployment of the stacks), `for` limits the duration,
 `by` selects the caller (dispatch, i-0…). Times: 250ms, 5s, 2m.
+A fault marked `once` strikes once unless `count` or `for` is given; any other
+fault strikes until the lab ends.
 """
 WIDTH = 80
 
@@ -55,7 +57,7 @@ class FaultType(click.ParamType[FaultRequest]):
         """Names of faults with their meanings."""
         del ctx, param
         return [
-            CompletionItem(f"{name}=", help=switch.meaning)
+            CompletionItem(f"{name}=", help=switch.explained)
             for name, switch in SWITCHES.items()
             if name.startswith(incomplete)
         ]
@@ -83,7 +85,7 @@ def _table() -> str:
         with table.indentation():
             table.write_dl(
                 [
-                    (f"{name}={switch.example}", switch.meaning)
+                    (f"{name}={switch.example}", switch.explained)
                     for name, switch in SWITCHES.items()
                     if switch.part is part
                 ]

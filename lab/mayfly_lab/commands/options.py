@@ -36,7 +36,8 @@ def latency_option(function: Callable[..., Any]) -> Callable[..., Any]:
         type=Delays(),
         default=Latency(),
         show_default="none",
-        help="Added delay of every call to Buildkite and AWS, e.g. buildkite=100ms,aws=15ms.",
+        help="Added delay of every call to Buildkite and AWS, with its unit (ms, s or m), e.g."
+        " buildkite=100ms,aws=15ms.",
     )(function)
 
 

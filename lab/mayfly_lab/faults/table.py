@@ -38,6 +38,11 @@ class Switch:
     count: int | None = 1
     """Default number of strikes; FOREVER for no limit."""
 
+    @property
+    def explained(self) -> str:
+        """The meaning, for people: begins with `once:` where the fault strikes once by default."""
+        return f"once: {self.meaning}" if self.count == 1 else self.meaning
+
 
 SWITCHES: dict[str, Switch] = {
     "throttle": Switch(Part.AWS, "the call is throttled", "ec2:CreateFleet,count=3"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import takewhile
 
 import pytest
 
 from mayfly_lab.cli import mayfly_lab, run_command
 from mayfly_lab.commands.fault_options import fault
-from mayfly_lab.faults import SWITCHES
+from mayfly_lab.faults import SWITCHES, Faults
 
 COMMANDS = ["demo", "run", "up", "bench"]
 
@@ -17,6 +18,11 @@ COMMANDS = ["demo", "run", "up", "bench"]
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     assert run_command([*arguments, "--help"]) == 0
     return capsys.readouterr().out.splitlines()
+
+
+def unspaced(text: str) -> str:
+    """The text without blanks, so that a wrapped text equals the whole one."""
+    return "".join(text.split())
 
 
 def test_every_command_is_tested_here(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,14 +55,26 @@ def test_the_examples_in_help_use_existing_options(
 
 @pytest.mark.parametrize("command", ["run", "up"])
 def test_help_has_a_line_for_every_fault(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """A meaning follows its example, or is on the line below a long example."""
+    """A meaning follows its example, or begins on the line below a long example."""
     lines = [*shown(capsys, command), ""]
     for name, switch in SWITCHES.items():
         example = f"{name}={switch.example}"
         at = [i for i, line in enumerate(lines) if f"{line} ".startswith(f"  {example} ")]
         assert len(at) == 1, name
-        told = lines[at[0]].removeprefix(f"  {example}").strip() or lines[at[0] + 1].strip()
-        assert told == switch.meaning
+        more = takewhile(lambda line: line.startswith("     "), lines[at[0] + 1 :])
+        told = "".join([lines[at[0]].removeprefix(f"  {example}"), *more])
+        assert unspaced(told) == unspaced(switch.explained)
+
+
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_help_marks_each_fault_that_strikes_once_and_says_what_the_mark_means(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    text = unspaced("".join(shown(capsys, command)))
+    assert unspaced("A fault marked `once` strikes once unless `count` or `for` is given") in text
+    for name, switch in SWITCHES.items():
+        struck = Faults().set(name, value=switch.example.partition("value=")[2].partition(",")[0])
+        assert (unspaced(f"once: {switch.meaning}") in text) is (struck.count == 1), name
 
 
 @pytest.mark.parametrize("name", SWITCHES)

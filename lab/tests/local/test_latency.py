@@ -23,7 +23,7 @@ from mayfly_lab.latency import Latency, LatencySyntaxError
     [
         ("buildkite=100ms,aws=15ms", Latency(0.1, 0.015)),
         ("aws=15ms", Latency(0.0, 0.015)),
-        ("buildkite=1s, aws=0", Latency(1.0, 0.0)),
+        ("buildkite=1s, aws=0ms", Latency(1.0, 0.0)),
     ],
 )
 def test_a_latency_is_parsed_and_printed_in_the_same_form(text: str, latency: Latency) -> None:
@@ -39,6 +39,10 @@ def test_a_latency_is_parsed_and_printed_in_the_same_form(text: str, latency: La
         ("azure=1s", "'azure=1s' is not buildkite or aws=DURATION"),
         ("aws=soon", "aws: not a duration: 'soon' (try 250ms, 5s or 2m)"),
         ("aws=-1s", "aws: not a duration: '-1s' (try 250ms, 5s or 2m)"),
+        ("aws=", "aws: not a duration: '' (try 250ms, 5s or 2m)"),
+        ("aws=15", "aws: 15 has no unit (try 15ms)"),
+        ("buildkite=1.5,aws=15ms", "buildkite: 1.5 has no unit (try 1.5ms)"),
+        ("aws=0", "aws: 0 has no unit (try 0ms)"),
         ("aws=1s,aws=2s", "aws is given twice"),
         ("aws=2m", "aws: 2m is more than 60 s"),
     ],

@@ -28,4 +28,4 @@ def test_a_generated_block_is_not_empty_and_is_reproducible(name: str) -> None:
 
 def test_the_table_of_faults_has_every_fault() -> None:
     for name, switch in SWITCHES.items():
-        assert f"| `{name}={switch.example}` | {switch.meaning} |" in faults()
+        assert f"| `{name}={switch.example}` | {switch.explained} |" in faults()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from buildkite_emulator.serving.server import Answer, AnswerLostError, Request
-from mayfly_lab.aws.front.answers import Style, refusal_answer, spelled, style_of
+from mayfly_lab.aws.front.answers import refusal_answer, spelled, style_of
 from mayfly_lab.aws.front.authoriser import Authoriser
 from mayfly_lab.aws.front.buckets import Buckets
 from mayfly_lab.aws.front.call import Call, Kind, Principal, Refusal
