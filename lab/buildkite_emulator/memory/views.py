@@ -25,6 +25,8 @@ class JobView:
     command: str
     queue: str
     agent_query_rules: tuple[str, ...]
+    plugins: tuple[str, ...]
+    """Full source of each plugin, in order."""
     state: JobState
     outcome: str | None
     """passed, failed, soft_failed, timed_out, canceled, expired, skipped or waiting_failed; None
@@ -123,6 +125,7 @@ def job_view(job: Job, build: Build, agent: Agent | None) -> JobView:
         command=job.step.command,
         queue=job.step.queue,
         agent_query_rules=job.step.agents,
+        plugins=tuple(source for plugin in job.step.plugins for source in plugin),
         state=job.state,
         outcome=outcome(job),
         exit_status=job.exit_status,

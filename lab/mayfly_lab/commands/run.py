@@ -81,9 +81,14 @@ def run(**chosen: Any) -> int:
 def _run(chosen: RunChoices) -> int:
     # Late imports: they take a second, and --help and errors need not wait.
     from mayfly_lab.commands import source as sources
+    from mayfly_lab.commands.internet import require_local
 
     source = sources.read_source(chosen.pipeline, chosen.repo, chosen.branch)
-    queues = sources.queues_of(source, list(dict.fromkeys(chosen.queues)), dict(chosen.env))
+    given = list(dict.fromkeys(chosen.queues))
+    jobs = sources.jobs_of(source, given, dict(chosen.env))
+    queues = sources.queues_of(jobs, given)
+    configs = {queue: value for queue, name, value in chosen.parameters if name == "agent/config"}
+    require_local(chosen.pipeline, source, jobs, configs)
     from mayfly_lab.commands.one_build import OneBuild
     from mayfly_lab.commands.world import choices
     from mayfly_lab.machines.survey import survey

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from buildkite_emulator import Buildkite, BuildRequest, PipelineError
+from buildkite_emulator import Buildkite, BuildRequest, JobView, PipelineError
 from mayfly_cli.ends import UsageError
 from mayfly_lab.lab import Lab
 
 DEFAULT_QUEUE = "default"
+MODULES = ".gitmodules"
 _NAME = "repository"
 
 
@@ -33,6 +34,8 @@ class Source:
     """Whether the repository lacks the branch; the lab's copy gets it at `commit`."""
     uncommitted: bool
     """Whether the repository has uncommitted work; jobs do not see uncommitted work."""
+    modules: str = ""
+    """The content of `.gitmodules` at the commit; empty without submodules."""
 
     def request(self, env: Mapping[str, str]) -> BuildRequest:
         """The request for the build, as a person makes it in Buildkite's UI."""
@@ -113,25 +116,40 @@ def _of_repository(slug: str, text: str, repository: Path, branch: str | None) -
         message=_git_output(repository, "log", "-1", "--format=%s", commit) or "",
         new_branch=tip is None and wanted != current,
         uncommitted=bool(_git_output(repository, "status", "--porcelain")),
+        modules=_modules(repository, commit),
     )
 
 
-def queues_of(source: Source, given: Sequence[str], env: Mapping[str, str]) -> list[str]:
-    """The queues of the lab: `given`, else the default queue and the queues that steps name.
+def _modules(repository: Path, commit: str) -> str:
+    """The content of `.gitmodules`; empty where the commit has no submodules."""
+    done = _git("-C", str(repository), "show", f"{commit}:{MODULES}")
+    return done.stdout if done.returncode == 0 else ""
+
+
+def jobs_of(source: Source, given: Sequence[str], env: Mapping[str, str]) -> Sequence[JobView]:
+    """The jobs of the build, created on trial; `given` are the queues, the default queue first.
 
     Raises:
-        UsageError: the pipeline cannot be read, with line and reason; or a step names a queue
-            outside `given`.
+        UsageError: the pipeline cannot be read, with line and reason.
     """
     with_default = list(given) or [DEFAULT_QUEUE]
     buildkite = Buildkite(lambda: datetime.now(UTC), queues=with_default)
     try:
         buildkite.add_pipeline(source.slug, source.pipeline, "", as_uploaded=True)
-        jobs = buildkite.create_build(source.slug, source.request(env)).jobs
+        return buildkite.create_build(source.slug, source.request(env)).jobs
     except PipelineError as error:
         raise UsageError(f"the pipeline cannot be read: {error}") from None
     finally:
         buildkite.close()
+
+
+def queues_of(jobs: Sequence[JobView], given: Sequence[str]) -> list[str]:
+    """The queues of the lab: `given`, else the default queue and the queues that steps name.
+
+    Raises:
+        UsageError: a step names a queue outside `given`.
+    """
+    with_default = list(given) or [DEFAULT_QUEUE]
     named = {job.queue: job.step_key or job.name for job in jobs}
     missing = [queue for queue in named if queue not in with_default]
     if given and missing:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mayfly_lab.cli import run_command
+from mayfly_lab.commands.internet import is_remote
 
 GOOD = "steps:\n  - command: 'true'\n"
 
@@ -151,6 +152,76 @@ def test_a_repository_without_a_commit_is_refused(
     subprocess.run(["git", "init", "--quiet", "new"], check=True)
     said = complaint(capsys, "run", "good.yml", "--repo", "new")
     assert "new has no commit; commit the files that jobs need" in said
+
+
+PLUGINS = """\
+env: {{VERSION: v5}}
+steps:
+  - {{command: x, skip: true, plugins: ["ecr#v2"]}}
+  - {{command: x, if: build.branch == "other", plugins: ["ecr#v2"]}}
+  - command: x
+    plugins:
+      - ./.buildkite/plugins/ours: ~
+      - {plugin}:
+          run: app
+"""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        ("docker#v5", "the plugin github.com/buildkite-plugins/docker-buildkite-plugin#v5 is on"),
+        ("docker#$VERSION", "github.com/buildkite-plugins/docker-buildkite-plugin#v5 is on"),
+        ("acme/tool#main", "the plugin github.com/acme/tool-buildkite-plugin#main is on the int"),
+        ("https://git.acme.dev/p.git#v1", "the plugin https://git.acme.dev/p.git#v1 is on the i"),
+        ("ssh://git@acme.dev/p.git", "the plugin ssh://git@acme.dev/p.git is on the internet"),
+        ("git@github.com:acme/p.git", "the plugin git@github.com:acme/p.git is on the internet"),
+    ],
+)
+def test_a_plugin_from_the_internet_is_refused_with_its_file_and_line(
+    capsys: pytest.CaptureFixture[str], folder: Path, plugin: str, words: str
+) -> None:
+    (folder / "plugins.yml").write_text(PLUGINS.format(plugin=f'"{plugin}"'))
+    said = complaint(capsys, "run", "plugins.yml")
+    assert said.startswith("mayfly-lab run: plugins.yml:8: ")
+    assert words in said
+    assert "copy the plugin into the repository and name its path (./…)" in said
+
+
+@pytest.mark.parametrize("url", ["https://github.com/acme/lib", "git@acme.dev:lib", "../lib.git"])
+def test_a_submodule_from_outside_is_refused_with_its_file_and_line(
+    capsys: pytest.CaptureFixture[str], folder: Path, url: str
+) -> None:
+    given = ("run", "good.yml", "--repo", "app", "--agent", "no-such")
+    subprocess.run(["git", "init", "--quiet", "app"], check=True)
+    (folder / "app/.gitmodules").write_text(f'[submodule "lib"]\n\tpath = lib\n\turl = {url}\n')
+    commit = "-c user.name=a -c user.email=a@example.org commit --quiet --message=Begin"
+    for command in ("add --all", commit):
+        subprocess.run(["git", "-C", "app", *command.split()], check=True)
+    said = complaint(capsys, *given)
+    assert f"mayfly-lab run: .gitmodules:3: the submodule {url} is outside the repository" in said
+    assert "--parameter default/agent/config=no-git-submodules=true leaves submodules out" in said
+    without = ("--parameter", "default/agent/config=no-git-submodules=true")
+    assert "--agent: no-such is not a program" in complaint(capsys, *given, *without)
+
+
+@pytest.mark.parametrize(
+    ("address", "remote"),
+    [
+        ("./plugin", False),
+        ("/srv/git/plugin", False),
+        ("file:///srv/git/plugin", False),
+        ("http://127.0.0.1:3000/git/plugin", False),
+        ("ssh://git@localhost:22/plugin", False),
+        ("git@localhost:plugin", False),
+        ("http://[::1]:80/plugin", False),
+        ("github.com/acme/plugin#v1", True),
+        ("https://192.0.2.1/plugin", True),
+        ("http://[nothing", True),
+    ],
+)
+def test_an_address_on_this_machine_is_not_remote(address: str, remote: bool) -> None:
+    assert is_remote(address) is remote
 
 
 @pytest.mark.parametrize("option", ["--port-aws", "--port-buildkite"])
