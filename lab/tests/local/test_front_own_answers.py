@@ -132,3 +132,13 @@ def test_parameters_keep_their_secrets_when_a_copy_of_them_is_blanked() -> None:
     scrubber.learn_from("ssm", "PutParameter", parameters)
     assert scrubber.scrubbed("ssm", "PutParameter", parameters)["Tags"] == ["(secret)"]
     assert parameters == {"Type": "SecureString", "Value": "hush-hush", "Tags": ["hush-hush"]}
+
+
+def test_nothing_remains_of_a_secret_that_holds_another_one() -> None:
+    for secrets in (["hush-hush", "lt-hush-hush"], ["lt-hush-hush", "hush-hush"]):
+        scrubber = Scrubber()
+        for secret in secrets:
+            scrubber.learn(secret)
+        assert (
+            scrubber.text("it was lt-hush-hush, not hush-hush") == "it was (secret), not (secret)"
+        )

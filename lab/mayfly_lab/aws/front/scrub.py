@@ -23,12 +23,13 @@ class Scrubber:
     """Replaces known secrets and Buildkite's tokens by `(secret)`."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        # The longest first: a secret may hold another one, and no part of it must remain.
+        self._known: tuple[str, ...] = ()
 
     def learn(self, secret: str) -> None:
         """Replace this exact text from now on; texts shorter than `SHORTEST` are not replaced."""
         if len(secret) >= SHORTEST:
-            self._known.add(secret)
+            self._known = tuple(sorted({*self._known, secret}, key=len, reverse=True))
 
     def learn_from(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """Learn the value of a SecureString, which a call to PutParameter holds."""
