@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +99,17 @@ class Cloud:
         raise Refusal(
             "InvalidParameterValue", f"Value ({text}) for parameter iamInstanceProfile is invalid."
         )
+
+    def policy(self, arn: str) -> str:
+        """The default version of a managed policy as JSON; empty when there is none."""
+        found = self.backend("iam").managed_policies.get(arn)
+        if found is None:
+            return ""
+        return str(next(each.document for each in found.versions if each.is_default))
+
+    def tags(self, resource: str) -> Mapping[str, str]:
+        """The tags of an EC2 resource; none for an unknown one."""
+        return dict(self.backend("ec2").tags.get(resource, {}))
 
     def layer_version(self, arn: str) -> LayerVersion | None:
         """A published layer version by its ARN or `name:number`; None when unknown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -35,14 +35,16 @@ from mayfly_lab.aws.front.credentials import Credentials
 from mayfly_lab.aws.front.door import FrontDoor
 from mayfly_lab.aws.front.journal import Journal
 from mayfly_lab.aws.front.own import Layers
+from mayfly_lab.aws.front.people import PeopleRights
 from mayfly_lab.aws.front.reading import read_models
+from mayfly_lab.aws.front.requests import IamView
 from mayfly_lab.aws.front.rights import mayfly_rights
 from mayfly_lab.aws.functions import api
 from mayfly_lab.aws.functions.environment import FunctionSpec
 from mayfly_lab.aws.functions.fork_server import ForkServer
 from mayfly_lab.aws.functions.functions import Functions
 from mayfly_lab.aws.patches import Patches
-from mayfly_lab.aws.people import LAB, OPERATOR
+from mayfly_lab.aws.people import ADMINISTRATOR, LAB, OPERATOR, POLICIES, SECURITY_OWNER
 from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
 from mayfly_lab.aws.triggers.schedules import Schedules
 from mayfly_lab.aws.triggers.stream import StreamTrigger
@@ -108,7 +110,10 @@ class LocalAws:
     ec2: Ec2
     functions: Functions
     listener: HttpServer
+    administrator: Keys
     operator: Keys
+    """Keys with the rights of the deployed OperatorsPolicy, and none before the deployment."""
+    security_owner: Keys
     _own: Keys
     _door: FrontDoor
     _invoker: AsyncInvoker
@@ -223,7 +228,7 @@ class LocalAws:
         self._door = FrontDoor(
             cloud=MotoApplication(),
             credentials=world.credentials,
-            authoriser=self._authoriser or mayfly_rights(self._scripts),
+            authoriser=self._authoriser or mayfly_rights(self._scripts, self._people()),
             journal=world.journal,
             faults=world.faults,
             layers=Layers(world.cloud, world.clock),
@@ -236,7 +241,9 @@ class LocalAws:
         self.listener = HttpServer(reached, port=world.config.port)
         self.listener.start()
         closing.callback(self.listener.stop)
+        self.administrator = world.credentials.issue(ADMINISTRATOR, _FOREVER)
         self.operator = world.credentials.issue(OPERATOR, _FOREVER)
+        self.security_owner = world.credentials.issue(SECURITY_OWNER, _FOREVER)
         self._own = world.credentials.issue(LAB, _FOREVER)
         self._start_ec2()
         self._start_functions()
@@ -245,6 +252,19 @@ class LocalAws:
         closing.callback(world.timers.stop)
         closing.callback(self._begin_stop)
         self._door.observers.extend((self._changes.called, self._wake_streams))
+
+    def _people(self) -> PeopleRights:
+        return PeopleRights(IamView(self.config.region, self._tags_of), self._policy_of)
+
+    def _tags_of(self, instance_id: str) -> Mapping[str, str]:
+        return self._world.cloud.tags(instance_id)
+
+    def _policy_of(self, person: str) -> str:
+        """The deployed policy of a person as JSON; empty where the stack is not deployed."""
+        for policy in self._recorder.of(self._stack, "AWS::IAM::ManagedPolicy"):
+            if policy.logical_id == POLICIES[person]:
+                return self._world.cloud.policy(policy.made.arn)
+        return ""
 
     def _begin_stop(self) -> None:
         for trigger in self._triggers:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.front.call import Kind, Principal
 
-OPERATOR = Principal(
-    userid="AIDALABOPERATOR",
-    arn=f"arn:aws:iam::{ACCOUNT}:user/operator",
-    kind=Kind.OPERATOR,
-    name="operator",
-)
-LAB = Principal(
-    userid="AIDALABITSELF",
-    arn=f"arn:aws:iam::{ACCOUNT}:user/lab",
-    kind=Kind.OPERATOR,
-    name="lab",
-)
-"""The lab itself, for deployments and reports: an operator whose calls no fault strikes."""
+
+def _user(name: str, kind: Kind) -> Principal:
+    userid = "AIDALAB" + name.upper().replace("-", "")
+    return Principal(userid, f"arn:aws:iam::{ACCOUNT}:user/{name}", kind, name)
+
+
+ADMINISTRATOR = _user("administrator", Kind.ADMINISTRATOR)
+"""Who deploys the stacks: every right in the account."""
+OPERATOR = _user("operator", Kind.PERSON)
+SECURITY_OWNER = _user("security-owner", Kind.PERSON)
+LAB = _user("lab", Kind.ADMINISTRATOR)
+"""The lab itself, for deployments and reports: an administrator whose calls no fault strikes."""
+POLICIES: Mapping[str, str] = {
+    OPERATOR.name: "OperatorsPolicy",
+    SECURITY_OWNER.name: "SecurityOwnersPolicy",
+}
+"""By person's name: logical id of the policy of template.yaml that the person has."""

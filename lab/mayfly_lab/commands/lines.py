@@ -11,6 +11,7 @@ from pathlib import Path
 from shlex import quote
 
 from mayfly_lab.commands.rest import Builds
+from mayfly_lab.contracts import Keys
 from mayfly_lab.lab import STACK, Lab
 
 HELLO, BY_HAND = "hello", "byhand"
@@ -28,7 +29,13 @@ class Line:
 
 def lines(lab: Lab) -> Iterator[Line]:
     """All lines, in the order of use."""
-    yield Line("aws", "AWS, with an operator's credentials", _exports(aws_variables(lab)))
+    yield Line("aws", "AWS, as an operator: OperatorsPolicy", _exports(aws_variables(lab)))
+    others = (
+        ("security owner", "as a security owner: SecurityOwnersPolicy", lab.aws.security_owner),
+        ("administrator", "as who deploys the stacks: every right", lab.aws.administrator),
+    )
+    for name, what, keys in others:
+        yield Line(name, f"AWS, {what} (own shell)", _exports(_aws_variables(lab, keys)))
     yield Line("buildkite", "Buildkite, for agents and for you", _exports(bk_variables(lab)))
     yield from _builds(lab)
     yield from _pool(lab)
@@ -38,7 +45,10 @@ def lines(lab: Lab) -> Iterator[Line]:
 
 def aws_variables(lab: Lab) -> dict[str, str]:
     """Environment variables for a client of AWS, with an operator's credentials."""
-    keys = lab.aws.operator
+    return _aws_variables(lab, lab.aws.operator)
+
+
+def _aws_variables(lab: Lab, keys: Keys) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": lab.aws.endpoint,
         "AWS_REGION": lab.aws.config.region,

@@ -20,7 +20,7 @@ from mayfly_lab.contracts import Boot, InstanceView, Keys, Listener
 
 STACK = "mayfly"
 QUEUE = "default"
-OPERATOR_ARN = f"arn:aws:iam::{ACCOUNT}:user/operator"
+ADMINISTRATOR_ARN = f"arn:aws:iam::{ACCOUNT}:user/administrator"
 FAST = Delays(
     pending=0.05,
     stopping=0.05,
@@ -82,8 +82,8 @@ class Lab:
         return self.rooms[-1]
 
     def client(self, service: str, keys: Keys | None = None) -> Any:
-        """A client without retries, with the operator's keys or others."""
-        held = keys or self.aws.operator
+        """A client without retries, with the administrator's keys or others."""
+        held = keys or self.aws.administrator
         key = service, f"{held.access_key}{held.secret_key}{held.token}"
         if key not in self._clients:
             self._clients[key] = self._session.client(

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from local.aws_lab import OPERATOR_ARN, Lab, a_lab, principal, refused
+from local.aws_lab import ADMINISTRATOR_ARN, Lab, a_lab, principal, refused
 from mayfly_lab.aws.front.call import Kind
 
 
@@ -43,7 +43,7 @@ def test_calls_of_every_aws_protocol_are_answered(lab: Lab) -> None:
     assert lab.client("ec2").describe_subnets()["Subnets"]
     assert lab.client("lambda").list_functions()["Functions"] == []
     assert lab.client("iam").list_roles()["Roles"] == []
-    assert lab.client("sts").get_caller_identity()["Arn"] == OPERATOR_ARN
+    assert lab.client("sts").get_caller_identity()["Arn"] == ADMINISTRATOR_ARN
     assert lab.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     queue = lab.client("sqs").create_queue(QueueName="q")["QueueUrl"]
     lab.client("sqs").send_message(QueueUrl=queue, MessageBody="m")
@@ -226,11 +226,11 @@ def test_boto3_finds_the_lab_by_its_environment_variables(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", lab.aws.endpoint)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", lab.aws.operator.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", lab.aws.operator.secret_key)
-    monkeypatch.setenv("AWS_SESSION_TOKEN", lab.aws.operator.token)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", lab.aws.administrator.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", lab.aws.administrator.secret_key)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", lab.aws.administrator.token)
     session = boto3.Session()
-    assert session.client("sts").get_caller_identity()["Arn"] == OPERATOR_ARN
+    assert session.client("sts").get_caller_identity()["Arn"] == ADMINISTRATOR_ARN
     queue = session.client("sqs").create_queue(QueueName="by-environment")["QueueUrl"]
     # Queue URLs of CloudFormation name AWS hosts; clients still use the endpoint.
     name = queue.rpartition("/")[2]

@@ -191,9 +191,9 @@ def test_each_kind_of_call_has_its_own_rate_limit() -> None:
     assert spent(buckets, "dynamodb:PutItem")
 
 
-def test_calls_of_operators_use_no_rate_limit() -> None:
+def test_calls_of_administrators_use_no_rate_limit() -> None:
     buckets = Buckets(Clock())
-    assert all(spent(buckets, "ssm:PutParameter", Kind.OPERATOR) for _ in range(50))
+    assert all(spent(buckets, "ssm:PutParameter", Kind.ADMINISTRATOR) for _ in range(50))
 
 
 def test_the_rate_limits_are_the_documented_ones_of_aws() -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from local.aws_lab import QUEUE, principal
+from mayfly_lab.aws.front.authoriser import ByPrincipal
 from mayfly_lab.aws.front.call import Call, Kind
 from mayfly_lab.aws.front.dynamo import item_requests, plain
 from mayfly_lab.aws.front.rights import mayfly_rights
 
-RIGHTS = mayfly_rights({QUEUE: "scripts/mayfly/", "other": "scripts/other/"})
+RIGHTS = mayfly_rights({QUEUE: "scripts/mayfly/", "other": "scripts/other/"}, ByPrincipal(()))
 OWN = "AROABOOTSTRAP:i-1"
 OWN_SANDBOX = "AROASANDBOX:i-1"
 
@@ -217,8 +218,8 @@ def test_an_unknown_function_has_no_rights() -> None:
     assert not allowed(Kind.FUNCTION, "stranger", "dynamodb:GetItem", row("mailbox", "k"))
 
 
-def test_operators_may_do_anything() -> None:
-    assert allowed(Kind.OPERATOR, "operator", "iam:CreateRole", {})
+def test_administrators_may_do_anything() -> None:
+    assert allowed(Kind.ADMINISTRATOR, "administrator", "iam:CreateRole", {})
 
 
 # ------------------------------------------------------------------ what a request touches

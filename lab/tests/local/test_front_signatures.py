@@ -43,7 +43,7 @@ def altered(keys: Keys, **changes: Any) -> Keys:
 
 
 def test_unknown_keys_are_refused_with_each_services_own_code(lab: Lab) -> None:
-    stranger = altered(lab.aws.operator, access_key="ASIA" + "X" * 16)
+    stranger = altered(lab.aws.administrator, access_key="ASIA" + "X" * 16)
     codes = {
         "dynamodb": ("list_tables", "UnrecognizedClientException"),
         "ec2": ("describe_vpcs", "AuthFailure"),
@@ -57,26 +57,26 @@ def test_unknown_keys_are_refused_with_each_services_own_code(lab: Lab) -> None:
 
 
 def test_a_wrong_secret_is_refused(lab: Lab) -> None:
-    keys = altered(lab.aws.operator, secret_key="another")
+    keys = altered(lab.aws.administrator, secret_key="another")
     assert refused(lab.client("dynamodb", keys).list_tables)[0] == "InvalidSignatureException"
     assert refused(lab.client("iam", keys).list_roles)[0] == "SignatureDoesNotMatch"
     assert refused(lab.client("s3", keys).list_buckets)[0] == "SignatureDoesNotMatch"
 
 
 def test_the_session_token_of_other_keys_is_refused(lab: Lab) -> None:
-    other = lab.keys_of(Kind.OPERATOR, "other")
-    keys = altered(lab.aws.operator, token=other.token)
+    other = lab.keys_of(Kind.ADMINISTRATOR, "other")
+    keys = altered(lab.aws.administrator, token=other.token)
     assert refused(lab.client("iam", keys).list_roles)[0] == "InvalidClientTokenId"
 
 
 def test_expired_keys_are_refused(lab: Lab) -> None:
-    keys = lab.aws.credentials.issue(principal(Kind.OPERATOR, "o"), timedelta(seconds=-1))
+    keys = lab.aws.credentials.issue(principal(Kind.ADMINISTRATOR, "o"), timedelta(seconds=-1))
     assert refused(lab.client("ssm", keys).describe_parameters)[0] == "ExpiredTokenException"
     assert refused(lab.client("iam", keys).list_roles)[0] == "ExpiredToken"
 
 
 def signed(lab: Lab, body: bytes = b"{}") -> AWSRequest:
-    keys = lab.aws.operator
+    keys = lab.aws.administrator
     request = AWSRequest(
         "POST",
         lab.aws.endpoint + "/",
@@ -130,7 +130,7 @@ def test_a_request_without_a_signature_is_refused(lab: Lab) -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_a_signature_by_curl_is_accepted(lab: Lab) -> None:
-    keys = lab.aws.operator
+    keys = lab.aws.administrator
     lab.client("ssm").put_parameter(Name="/for/curl", Value="v", Type="String")
     settings = (
         f'user = "{keys.access_key}:{keys.secret_key}"\n'

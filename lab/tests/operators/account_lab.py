@@ -64,11 +64,13 @@ class AccountLab:
         return self.aws.client(service)
 
     def environment(self, *forbidden: str) -> dict[str, str]:
-        """The environment of an operator who may make every call except these actions."""
-        keys = self.aws.operator
+        """The environment of an administrator who may make every call except these actions."""
+        keys = self.aws.administrator
         if forbidden:
             name = ",".join(forbidden)
-            principal = Principal("AIDAX", f"arn:aws:iam::{ACCOUNT}:user/x", Kind.OPERATOR, name)
+            principal = Principal(
+                "AIDAX", f"arn:aws:iam::{ACCOUNT}:user/x", Kind.ADMINISTRATOR, name
+            )
             keys = self.aws.credentials.issue(principal, timedelta(hours=1))
         own = account_environment(self.aws.endpoint, keys, REGION, self.home)
         return {**own, "BUILDKITE_API_TOKEN": self.buildkite.api_token}
@@ -88,7 +90,7 @@ class AccountLab:
         return [f"{name}={value}" for name, value in given.items()]
 
     def preflight(self, *more: str, **changes: str) -> Run:
-        """Run preflight as the operator, with changed answers."""
+        """Run preflight as the administrator, with changed answers."""
         return self.preflight_as(self.environment(), *more, **changes)
 
     def preflight_as(self, environment: Mapping[str, str], /, *more: str, **changes: str) -> Run:

@@ -38,7 +38,7 @@ def stage() -> Iterator[Stage]:
 
 def uninstall(stage: Stage, *arguments: str, typed: str | None = None) -> Run:
     aws = stage.lab.aws
-    environment = account_environment(aws.endpoint, aws.operator, REGION, stage.lab.home)
+    environment = account_environment(aws.endpoint, aws.administrator, REGION, stage.lab.home)
     endpoint = f"--agent-endpoint={stage.lab.buildkite.agent_endpoint}"
     return run("uninstall", endpoint, *arguments, environment=environment, typed=typed)
 

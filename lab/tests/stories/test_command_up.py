@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,6 +73,27 @@ def test_the_pool_is_changed(up: dict[str, Any], paste: Callable[..., str], by: 
     until("two machines are ready", lambda: paste("records").count("{'S': 'ready'}") >= 2)
 
 
+@pytest.mark.parametrize(
+    ("who", "may"), [("aws", False), ("security owner", True), ("administrator", True)]
+)
+def test_each_persons_line_gives_the_rights_of_that_persons_policy(
+    up: dict[str, Any], paste: Callable[..., str], who: str, may: bool
+) -> None:
+    name = "/mayfly/mayfly/queues/default/policy/rules/ours"
+    change = (
+        f"import boto3; boto3.client('ssm').put_parameter(Name='{name}', Type='String',"
+        " Value='pipeline=hello', Overwrite=True)"
+    )
+    script = f'{up["lines"][who]}\n{sys.executable} -c "{change}"'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is may, done.stderr
+    assert may or "with an explicit deny in an identity-based policy" in done.stderr
+    undo = f"import boto3; boto3.client('ssm').delete_parameters(Names=['{name}'])"
+    subprocess.run(
+        ["bash", "-c", f'{up["lines"]["administrator"]}\n{sys.executable} -c "{undo}"'], check=True
+    )
+
+
 def test_an_agent_that_was_started_by_hand_runs_a_job(
     up: dict[str, Any], paste: Callable[..., str]
 ) -> None:
@@ -102,6 +124,7 @@ def test_logs_and_journal_are_at_the_printed_paths(up: dict[str, Any]) -> None:
 def test_every_printed_line_of_up_is_covered_by_a_test(up: dict[str, Any]) -> None:
     pasted = {"aws", "buildkite", "create build", "show build", "show log", "records"}
     pasted |= {"pool by aws", "pool by boto3", "agent", "build by hand"}
+    pasted |= {"security owner", "administrator"}
     assert set(up["lines"]) <= pasted
 
 

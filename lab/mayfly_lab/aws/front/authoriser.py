@@ -15,14 +15,16 @@ class Verdict:
 
     allowed: bool
     reason: str = ""
+    message: str = ""
+    """AWS's message for the client; empty for a message with the reason."""
 
 
 ALLOWED = Verdict(allowed=True)
 
 
-def denied(reason: str) -> Verdict:
+def denied(reason: str, message: str = "") -> Verdict:
     """A verdict that denies the call."""
-    return Verdict(allowed=False, reason=reason)
+    return Verdict(False, reason, message)
 
 
 class Authoriser(Protocol):
@@ -52,7 +54,7 @@ class ByPrincipal:
 
 
 class Everything:
-    """Allows every call. For operators of the account."""
+    """Allows every call. For the account's administrator."""
 
     def decide(self, principal: Principal, call: Call) -> Verdict:  # noqa: ARG002 - the interface
         """`ALLOWED` for every call."""

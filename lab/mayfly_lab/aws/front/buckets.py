@@ -60,7 +60,7 @@ class Buckets:
         Raises:
             Refusal: the call's bucket is empty.
         """
-        if principal.kind is Kind.OPERATOR:
+        if principal.kind is Kind.ADMINISTRATOR:
             return
         for limit in LIMITS:
             if any(fnmatchcase(call.action, action) for action in limit.actions):

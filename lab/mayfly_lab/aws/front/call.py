@@ -11,7 +11,10 @@ from typing import Any
 class Kind(StrEnum):
     """The kind of a principal."""
 
-    OPERATOR = "operator"
+    ADMINISTRATOR = "administrator"
+    """The account's owner, who deploys the stacks, and the lab itself."""
+    PERSON = "person"
+    """A person with a policy of the control plane's stack, such as an operator."""
     FUNCTION = "function"
     BOOTSTRAP = "bootstrap"
     SANDBOX = "sandbox"
@@ -28,7 +31,7 @@ class Principal:
     arn: str
     kind: Kind
     name: str
-    """The function's short name, the instance id, or the operator's name."""
+    """The function's short name, the instance id, or the person's name."""
     stack: str = ""
     """The control stack of the principal."""
     queue: str = ""

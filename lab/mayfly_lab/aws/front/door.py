@@ -92,10 +92,8 @@ class FrontDoor:
     ) -> Answer:
         verdict = self.authoriser.decide(principal, call)
         if not verdict.allowed:
-            raise Refusal(
-                "AccessDenied",
-                f"{principal.arn} is not authorized to perform: {call.action} ({verdict.reason})",
-            )
+            what = f"{principal.arn} is not authorized to perform: {call.action}"
+            raise Refusal("AccessDenied", verdict.message or f"{what} ({verdict.reason})")
         self._disturb(principal, call)
         if self.buckets is not None:
             self.buckets.spend(principal, call)

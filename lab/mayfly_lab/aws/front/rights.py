@@ -1,7 +1,7 @@
-"""The rights of Mayfly's principals, by docs/security.md.
+"""The rights of Mayfly's functions and instances, by docs/security.md.
 
 The lab states these rights apart from the templates, so a policy that allows more than the page
-shows as a difference.
+shows as a difference. People have the rights of the deployed policies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mayfly_lab.aws.front.authoriser import ALLOWED, ByPrincipal, Everything, Verdict, denied
+from mayfly_lab.aws.front.authoriser import (
+    ALLOWED,
+    Authoriser,
+    ByPrincipal,
+    Everything,
+    Verdict,
+    denied,
+)
 from mayfly_lab.aws.front.call import Call, Kind, Principal
 from mayfly_lab.aws.front.dynamo import ItemRequest, item_requests
 
@@ -166,12 +173,13 @@ class InstanceRights:
                 return False
 
 
-def mayfly_rights(scripts: Mapping[str, str]) -> ByPrincipal:
-    """The authoriser for all principals of Mayfly; `scripts` as in `InstanceRights`."""
+def mayfly_rights(scripts: Mapping[str, str], people: Authoriser) -> ByPrincipal:
+    """The authoriser for all principals; `scripts` as in `InstanceRights`."""
     instances = InstanceRights(scripts)
     return ByPrincipal(
         (
-            (Kind.OPERATOR, Everything()),
+            (Kind.ADMINISTRATOR, Everything()),
+            (Kind.PERSON, people),
             (Kind.FUNCTION, FunctionRights()),
             (Kind.BOOTSTRAP, instances),
             (Kind.SANDBOX, instances),

@@ -1,4 +1,4 @@
-"""Evaluates IAM policies for tests, as far as Mayfly's templates use them.
+"""Evaluates IAM policies for the lab and for tests, as far as Mayfly's templates use them.
 
 Covered: identity and resource policies in one account, without boundaries. An unknown operator
 on a present condition key raises KeyError.
