@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mayfly.answers import Job, Listing
-from mayfly.errors import Conflict, Misconfigured, NotFound
+from mayfly.errors import Conflict, ForeignStack, NotFound
 from tests.fakes.faults import Faults
 
 _FREE = {"scheduled", "reserved"}
@@ -98,7 +98,7 @@ class FakeBuildkite(Faults):
         with self._call("register"):
             self._queue(queue)
             if self.owner not in {None, owner}:
-                raise Misconfigured(f"the stack's key belongs to {self.owner}")
+                raise ForeignStack(f"the stack's key belongs to {self.owner}")
             self.owner = owner
 
     def jobs(self, queue: str) -> Listing:

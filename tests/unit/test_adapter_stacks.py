@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 import pytest
 
 from mayfly.adapters.buildkite.stacks import PAGES, stack_key
-from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.errors import (
+    Conflict,
+    MayflyError,
+    Misconfigured,
+    NotFound,
+    TokenRefused,
+    Transient,
+)
 from mayfly.scrubbing import REDACTED, scrub
 from tests.unit.stacks_server import NOTHING, TOKEN, Answer, Bench, a_bench, a_page
 
@@ -272,7 +279,7 @@ def test_refused_notes_are_named_by_their_positions(bench: Bench) -> None:
     ("status", "error"),
     [
         (400, Misconfigured),
-        (401, Misconfigured),
+        (401, TokenRefused),
         (403, Misconfigured),
         (404, NotFound),
         (408, Transient),

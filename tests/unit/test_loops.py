@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mayfly.dispatch import lease as leases
-from mayfly.errors import Conflict, Misconfigured, NotFound, Transient
+from mayfly.errors import Conflict, ForeignStack, NotFound, Transient
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState
 from tests.unit.builders import QUEUE, a_job
@@ -106,24 +106,11 @@ def test_a_queue_unknown_to_buildkite_is_a_problem_and_the_next_queue_is_registe
     assert any(f"does not know queue {QUEUE}" in problem for problem in outcome.problems)
 
 
-@pytest.mark.parametrize("call", ["register", "jobs"])
-def test_a_refused_agent_token_is_a_problem_or_ends_dispatch(call: str) -> None:
-    world = a_world()
-    world.schedule("job-1")
-    world.buildkite.fail_next(call, Misconfigured("401"), times=99)
-    if call == "register":
-        with pytest.raises(Misconfigured):
-            Script(world, 3).dispatch()
-    else:
-        assert "401" in Script(world, 3).dispatch().problems[0]
-    assert world.fleet.all(Claim) == []
-
-
 def test_a_foreign_owner_of_the_stack_key_ends_dispatch() -> None:
     world = a_world()
     world.buildkite.owner = "somebody else"
     world.schedule("job-1")
-    with pytest.raises(Misconfigured):
+    with pytest.raises(ForeignStack):
         Script(world, 3).dispatch()
     assert world.fleet.all(Claim) == []
 

@@ -16,6 +16,7 @@ from mayfly.errors import (
     Misconfigured,
     NoCapacity,
     NotFound,
+    TokenRefused,
     Transient,
 )
 from mayfly.metrics import Metric
@@ -102,6 +103,24 @@ def test_a_subclass_of_a_known_error_is_counted_as_that_error() -> None:
     assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 1}
 
 
+def test_a_refused_token_is_one_problem_whatever_was_called() -> None:
+    outcome, refused = failing(TokenRefused("401")), TokenRefused("401")
+    outcome.failed("jobs of queue deploy", refused)
+    outcome.add(failing(TokenRefused("401")))
+    assert (outcome.problems, outcome.unlogged) == (["401"], {})
+    assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 1}
+
+
+def test_a_problem_that_many_ticks_meet_is_logged_once_an_invocation(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outcome = Outcome()
+    for _ in range(9):
+        outcome.add(failing(Misconfigured("403")))
+    assert outcome.unlogged == {"Wave: 403": {"job": "job-1"}}
+    assert caplog.records == []
+
+
 def test_a_defect_is_raised_and_not_counted() -> None:
     with pytest.raises(ZeroDivisionError), Outcome().noting("records"):
         raise ZeroDivisionError
@@ -133,6 +152,9 @@ def test_an_outcome_without_a_problem_sends_zero() -> None:
     assert list(Outcome().metrics()) == [(Metric.BAD_CONFIGURATION, 0)]
 
 
+REFUSAL = TokenRefused("401")
+
+
 def everything() -> Outcome:
     """An outcome with a value other than the default in every field."""
     return Outcome(
@@ -144,6 +166,7 @@ def everything() -> Outcome:
         left=Counter({Left.CONFLICT: 6, Left.TRANSIENT: 7}),
         problems=["a bad value"],
         unlogged={"a bad value": {"queue": "deploy"}},
+        refusal=REFUSAL,
         held={"deploy pace": ("queue deploy: a limit", {"queue": "deploy"})},
         alarms=[(Metric.STRAYS, "five")],
     )
@@ -164,6 +187,7 @@ def test_outcomes_of_one_invocation_add_up_with_each_problem_once() -> None:
         left=Counter({Left.CONFLICT: 12, Left.TRANSIENT: 14}),
         problems=full.problems,
         unlogged=full.unlogged,
+        refusal=REFUSAL,
         held=full.held,
         alarms=full.alarms,
     )
@@ -192,4 +216,4 @@ def test_the_log_and_the_answer_show_every_field() -> None:
         "alarms": ["Strays: five"],
     }
     named = {each.name for each in fields(Outcome)}
-    assert everything().as_dict().keys() == named - {"unlogged"}
+    assert everything().as_dict().keys() == named - {"unlogged", "refusal"}

@@ -36,6 +36,17 @@ class Misconfigured(MayflyError):
     """A repetition cannot help: a person must change something. Stop and raise an alarm."""
 
 
+class TokenRefused(Misconfigured):
+    """There is no agent token that Buildkite accepts, so every call to Buildkite is refused.
+
+    The text names no call and no queue: it is one problem of the whole stack.
+    """
+
+
+class ForeignStack(Misconfigured):
+    """The stack key at Buildkite belongs to another owner, whose jobs must be left alone."""
+
+
 Failure: TypeAlias = Transient | NoCapacity | Conflict | NotFound | Misconfigured
 """Every kind of MayflyError, for an exhaustive match."""
 FAILURES = (Transient, NoCapacity, Conflict, NotFound, Misconfigured)

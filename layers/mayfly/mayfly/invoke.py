@@ -33,12 +33,19 @@ _NUDGED_STAY = timedelta(seconds=10)
 
 @observe.invocation
 def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick until the next invocation takes over the lease."""
+    """Tick until the next invocation takes over the lease.
+
+    Raises TokenRefused at the end, after the report, where Buildkite refused the agent token.
+    """
     ports, settings = wiring.dispatch(), wiring.settings(DispatchSettings)
     parse(event)
     owner = f"{settings.account}/{settings.region}/{settings.stack}"
     edge = _edge(context)
-    return _report(dispatch_until_replaced(ports, owner, context.aws_request_id, edge))
+    outcome = dispatch_until_replaced(ports, owner, context.aws_request_id, edge)
+    answer = _report(outcome)
+    if outcome.refusal is not None:
+        raise outcome.refusal
+    return answer
 
 
 @observe.invocation

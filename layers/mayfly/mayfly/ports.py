@@ -165,11 +165,15 @@ class Buildkite(Protocol):
     """The Stacks API.
 
     Every method raises Transient for 429 and 5xx, with the wait that Buildkite asked for,
-    Misconfigured for a refused token, and NotFound for an unknown queue or job.
+    TokenRefused for a refused or unreadable token, Misconfigured for a call that the token may not
+    make, and NotFound for an unknown queue or job.
     """
 
     def register(self, queue: str, owner: str) -> None:
-        """Register the stack. Raises Misconfigured when the key belongs to another owner."""
+        """Register the stack with one queue; the registration holds for every queue.
+
+        Raises ForeignStack when the key belongs to another owner.
+        """
 
     def jobs(self, queue: str) -> Listing:
         """The queue's jobs that could run now, from all pages up to the adapter's limit."""

@@ -17,7 +17,7 @@ from mayfly.dispatch.notes import may_be_told
 from mayfly.dispatch.opened import first_listed, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.view import LastTick, Prospects, QueueView, Stalled, Turn
-from mayfly.errors import FAILURES, NotFound
+from mayfly.errors import FAILURES, Failure, Misconfigured, NotFound, TokenRefused
 from mayfly.ports import Buildkite, Fleet
 from mayfly.records.about import fields
 from mayfly.records.found import Found
@@ -206,13 +206,37 @@ def _beside_new_jobs(views: Iterable[QueueView]) -> Iterator[Claim]:
 
 
 def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> dict[str, str]:
+    """Buildkite's states by job.
+
+    A refused call for jobs of several queues is repeated queue by queue, so that a queue that
+    Buildkite refuses hides no other queue's states.
+    """
     states: dict[str, str] = {}
-    for jobs in batched((claim.job for claim in claims), _STATES_AT_ONCE):
+    for some in batched(claims, _STATES_AT_ONCE):
+        of_queue: dict[str, list[str]] = {}
+        for claim in some:
+            of_queue.setdefault(claim.queue, []).append(claim.job)
         try:
-            states.update(buildkite.states(jobs))
+            states.update(buildkite.states([claim.job for claim in some]))
+        except TokenRefused as error:
+            outcome.failed("states of jobs", error)
+        except (Misconfigured, NotFound) as error:
+            if len(of_queue) == 1:
+                _states_failed(of_queue, error, outcome)
+                continue
+            for queue, jobs in of_queue.items():
+                try:
+                    states.update(buildkite.states(jobs))
+                except FAILURES as refusal:
+                    _states_failed({queue: jobs}, refusal, outcome)
         except FAILURES as error:
-            outcome.failed("states of jobs", error, fields(jobs=jobs))
+            _states_failed(of_queue, error, outcome)
     return states
+
+
+def _states_failed(of_queue: Mapping[str, list[str]], error: Failure, outcome: Outcome) -> None:
+    about = fields(queues=of_queue, jobs=[job for jobs in of_queue.values() for job in jobs])
+    outcome.failed(f"states of jobs of queue {', '.join(of_queue)}", error, about)
 
 
 def _former(fleet: Fleet, jobs: Collection[str]) -> Found[Claim]:

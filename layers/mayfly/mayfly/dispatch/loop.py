@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from mayfly.dispatch import tick as dispatch
 from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.lease import Hold, hold
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.rhythm import QUIET_PACE, Rhythm
-from mayfly.errors import Conflict, NotFound, Transient
+from mayfly.errors import FAILURES, Conflict, ForeignStack, NotFound, Transient
 from mayfly.ports import Buildkite
 from mayfly.records.about import about
 from mayfly.records.model import QueueRecord
@@ -32,8 +33,9 @@ def _loop(
 ) -> Outcome:
     """Take the lease and tick until the next invocation takes it, or time is up.
 
-    Returns the outcomes of all ticks, added up. Raises Misconfigured when Buildkite refuses the
-    token or the stack key belongs to another owner.
+    Returns the outcomes of all ticks, added up. Raises ForeignStack when the stack key belongs to
+    another owner. Without a queue that Buildkite accepts, or with a refused token, the ticks do
+    what needs no list: settle claims by the records, and nudge.
     """
     total, registered, rhythm = Outcome(), False, Rhythm()
     held: Hold | None = None
@@ -49,13 +51,14 @@ def _loop(
             log.info("another invocation has taken the lease")
             return total
         except Transient as error:
-            total.failed("lease, queue records and registration", error)
+            total.failed("lease and queue records", error)
         else:
-            if registered:
-                turn = rhythm.turn(queues, held, started)
-                outcome, seen = dispatch.tick(ports, turn, started, environments)
-                total.add(outcome)
-                pace = rhythm.time_to_next(turn, seen, held, started)
+            turn = rhythm.turn(queues, held, started)
+            if not registered:
+                turn = replace(turn, listed=frozenset(), lists_first=False)
+            outcome, seen = dispatch.tick(ports, turn, started, environments)
+            total.add(outcome)
+            pace = rhythm.time_to_next(turn, seen, held, started)
         if not edge.wait(started, pace):
             return total
 
@@ -63,14 +66,23 @@ def _loop(
 def _register(
     buildkite: Buildkite, queues: Sequence[QueueRecord], owner: str, total: Outcome
 ) -> bool:
-    """Register the stack with the first queue that Buildkite knows. False: it knows none."""
+    """Register the stack with the first queue that Buildkite accepts. False: it accepts none.
+
+    A refused queue is a problem of this queue alone. Raises ForeignStack.
+    """
     for record in queues:
+        refused = Outcome()
         try:
             buildkite.register(record.queue, owner)
+        except ForeignStack:
+            raise
         except NotFound:
-            unknown = Outcome()
-            unknown.problem(f"Buildkite does not know queue {record.queue}", about([record]))
-            total.add(unknown)
+            refused.problem(f"Buildkite does not know queue {record.queue}", about([record]))
+        except FAILURES as error:
+            refused.failed(f"registration of queue {record.queue}", error, about([record]))
         else:
             return True
+        total.add(refused)
+        if refused.refusal is not None:
+            break
     return False

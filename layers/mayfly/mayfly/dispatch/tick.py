@@ -76,8 +76,10 @@ def tick(
         rest = tuple(claim for claim in claims if claim.job not in bound)
         notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
         seen[config.queue] = _last_tick(view, claims, last, config)
-    # Last of all: Buildkite may be slow to take notes, and a note must not hold up a binding.
-    Applier(ports, turn.fence, now, outcome).tell(merged(notes))
+    # Last of all: Buildkite may be slow to take notes, and a note must not hold up a binding. None
+    # with a refused token: it would be saved as told.
+    if outcome.refusal is None:
+        Applier(ports, turn.fence, now, outcome).tell(merged(notes))
     return outcome, seen
 
 
@@ -151,12 +153,17 @@ class Applier:
             self.outcome.perform([action], lambda each: self._save(each.claims, []))
 
     def bind(self, binds: Sequence[BindJob]) -> None:
-        """Mint the tokens of all bindings in one call, then write each binding."""
+        """Mint the tokens of all bindings in one call, then write each binding.
+
+        With a refused token nothing is bound; new reservations alone are written.
+        """
         tokens: dict[str, str] = {}
         if binds:
             jobs = [bind.claim.job for bind in binds]
             with self.outcome.noting("acquisition tokens", fields(jobs=jobs)):
                 tokens.update(self.ports.buildkite.tokens(jobs, int(TOKEN_LIFE.total_seconds())))
+        if self.outcome.refusal is not None and not tokens:
+            binds = [bind for bind in binds if bind.without_token]
         self.outcome.perform(binds, lambda bind: self._bind(bind, tokens.get(bind.claim.job, "")))
 
     def fail(self, failures: Iterable[FailJob]) -> None:

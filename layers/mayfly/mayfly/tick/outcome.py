@@ -18,6 +18,7 @@ from mayfly.errors import (
     Misconfigured,
     NoCapacity,
     NotFound,
+    TokenRefused,
     Transient,
 )
 from mayfly.metrics import Metric
@@ -82,6 +83,8 @@ class Outcome:
     """One line for each problem that only a person can set right; counted by an alarm's metric."""
     unlogged: dict[str, Fields] = field(default_factory=dict)
     """Problems that are not in the log yet, with the log fields of each."""
+    refusal: TokenRefused | None = None
+    """The last refusal of the agent token; None where Buildkite refused no token."""
     held: dict[str, tuple[str, Fields]] = field(default_factory=dict)
     """By queue and cause: why wanted work does not happen at present, with the log fields.
 
@@ -139,12 +142,20 @@ class Outcome:
             self.failed(what, error, about)
 
     def failed(self, what: str, error: Failure, about: Fields = NOTHING) -> None:
-        """Note and log an error by its kind: a problem, an alarm, or left to the next tick."""
+        """Note an error by its kind: a problem, an alarm, or left to the next tick.
+
+        What is left and what is an alarm is logged at once. A refused token is not logged: the
+        invocation ends with it.
+        """
         line = f"{what}: {error}"
         match error:
+            case TokenRefused():
+                # Every call meets the same refusal, so it is one problem, whatever was called.
+                self.refusal = error
+                if str(error) not in self.problems:
+                    self.problems.append(str(error))
             case Misconfigured():
-                self.problems.append(line)
-                log.error("%s", line, extra=about)
+                self.problem(line, about)
             case NoCapacity():
                 self.alarms.append((Metric.NO_CAPACITY, line))
                 log.warning("%s", line, extra=about)
@@ -185,6 +196,7 @@ class Outcome:
         self.left.update(other.left)
         self.problems.extend(p for p in other.problems if p not in self.problems)
         self.unlogged.update(other.unlogged)
+        self.refusal = other.refusal or self.refusal
         self.held.update(other.held)
         self.alarms.extend(a for a in other.alarms if a not in self.alarms)
 

@@ -19,7 +19,7 @@ from mayfly.adapters.buildkite.stacks_calls import Refused, StacksCalls
 from mayfly.adapters.elements import UNREADABLE, Elements, mapping, optional_string, string
 from mayfly.answers import Job, Listing
 from mayfly.batched import batched
-from mayfly.errors import Conflict, Misconfigured, Transient
+from mayfly.errors import Conflict, ForeignStack, Transient
 from mayfly.records.about import Fields, fields
 from mayfly.scrubbing import hide, scrub
 
@@ -80,7 +80,7 @@ class Stacks:
         metadata = answer.get("metadata")
         if isinstance(metadata, dict) and metadata.get(_OWNER) != owner:
             found = metadata.get(_OWNER, "an owner other than Mayfly")
-            raise Misconfigured(f"the Buildkite stack {self._key} belongs to {found}")
+            raise ForeignStack(f"the Buildkite stack {self._key} belongs to {found}")
 
     def jobs(self, queue: str) -> Listing:
         """See `mayfly.ports.Buildkite`.

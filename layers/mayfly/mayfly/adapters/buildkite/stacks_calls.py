@@ -10,10 +10,31 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from mayfly.adapters.buildkite.rate_limits import RateLimits
-from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
+from mayfly.adapters.buildkite.refusals import Refusals
+from mayfly.adapters.elements import text
+from mayfly.errors import (
+    Conflict,
+    MayflyError,
+    Misconfigured,
+    NotFound,
+    TokenRefused,
+    Transient,
+)
 
 TIME_OUTS = (2.0, 5.0)
 """Seconds to connect, and seconds between two bytes of the answer."""
+
+_ANY_CALL = "any call"
+"""What is refused with the token."""
+_ABOUT_401 = (
+    "Buildkite refuses the agent token: it is revoked, expired, or no agent token of a cluster. "
+    "Make a new one in the cluster's settings at Buildkite and write it into the token's parameter"
+)
+_ABOUT_403 = (
+    "Buildkite knows the agent token and forbids this call. See, in the cluster's settings at "
+    "Buildkite, the token's permissions, its queue access and its allowed IP addresses, and the "
+    "organization's limit of 30 stacks"
+)
 
 
 class Refused(Misconfigured):
@@ -39,6 +60,7 @@ class StacksCalls:
         self._address = address.rstrip("/")
         self._token = token
         self._limits = RateLimits(clock)
+        self._refusals = Refusals(clock)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "mayfly"
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=16, max_retries=0)
@@ -55,18 +77,23 @@ class StacksCalls:
     ) -> Mapping[str, Any]:
         """The answer's JSON object. `endpoint` names the endpoint that Buildkite's limit counts.
 
-        Raises Transient for 408, 429, 5xx, a failing network and a closed endpoint, Misconfigured
-        for a refused token, Refused for 422, Misconfigured for any other refused request,
-        NotFound for 404, Conflict for 409.
+        Raises Transient for 408, 429, 5xx, a failing network and a closed endpoint, TokenRefused
+        for 401 and for a token's parameter that cannot be read, Refused for 422, Misconfigured for
+        any other refused request, NotFound for 404, Conflict for 409. A refusal of the token, or
+        of a call about one queue, is raised again without a call while its pause lasts.
         """
         self._limits.check(endpoint)
+        about = f"{endpoint} {queue}" if (queue := (query or body or {}).get("queue_key")) else ""
+        for subject in filter(None, (about, _ANY_CALL)):
+            self._refusals.check(subject)
+        signed = self._signature()
         try:
             response = self._session.request(
                 method,
                 f"{self._address}/{path}",
                 json=body,
                 params=query,
-                auth=self._sign,
+                auth=signed,
                 timeout=TIME_OUTS,
                 allow_redirects=False,
             )
@@ -76,16 +103,43 @@ class StacksCalls:
         wait = self._limits.note(
             endpoint, response.status_code, response.headers, answer.get("reset")
         )
-        if response.status_code < 300:
-            return answer
-        if response.status_code == 401:
-            self._token.refused()
-        raise _error(endpoint, response.status_code, str(answer.get("message", "")), wait)
+        status = response.status_code
+        said = text(answer, "message")
+        refusal = None if status < 300 else _error(endpoint, status, said, wait)
+        self._remember(about, refusal)
+        if refusal is not None:
+            raise refusal
+        return answer
 
-    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # requests would replace a plain header by a .netrc entry for the host.
-        request.headers["Authorization"] = f"Token {self._token.value()}"
-        return request
+    def _signature(self) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+        """Signs a request. Raises TokenRefused when the token's parameter cannot be read."""
+        try:
+            token = self._token.value()
+        except Misconfigured as error:
+            refused = TokenRefused(f"there is no agent token for Buildkite: {error}")
+            self._refusals.note(_ANY_CALL, refused)
+            raise refused from error
+
+        def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+            # requests would replace a plain header by a .netrc entry for the host.
+            request.headers["Authorization"] = f"Token {token}"
+            return request
+
+        return sign
+
+    def _remember(self, about: str, error: MayflyError | None) -> None:
+        """Note a refusal, and forget a former one that this answer disproves."""
+        if isinstance(error, Transient):
+            return
+        if isinstance(error, TokenRefused):
+            self._token.refused()
+            self._refusals.note(_ANY_CALL, error)
+            return
+        self._refusals.forget(_ANY_CALL)
+        if about and isinstance(error, Misconfigured | NotFound):
+            self._refusals.note(about, error)
+        else:
+            self._refusals.forget(about)
 
 
 def _body(response: requests.Response) -> Mapping[str, Any]:
@@ -98,13 +152,16 @@ def _body(response: requests.Response) -> Mapping[str, Any]:
 
 
 def _error(endpoint: str, status: int, message: str, wait: float | None) -> MayflyError:
-    text = f"{endpoint}: Buildkite answers {status} {message}".rstrip()
+    answers = f"Buildkite answers {status} {message}".rstrip()
+    said = f"{endpoint}: {answers}"
     if status in {408, 429} or status >= 500:
-        return Transient(text, retry_after=wait)
+        return Transient(said, retry_after=wait)
     if status == 401:
-        return Misconfigured(f"{text}: Buildkite refuses the agent token")
+        return TokenRefused(f"{answers}: {_ABOUT_401}")
+    if status == 403:
+        return Misconfigured(f"{said}: {_ABOUT_403}")
     if status == 404:
-        return NotFound(text)
+        return NotFound(said)
     if status == 409:
-        return Conflict(text)
-    return Refused(text) if status == 422 else Misconfigured(text)
+        return Conflict(said)
+    return Refused(said) if status == 422 else Misconfigured(said)
