@@ -12,6 +12,7 @@ from mayfly.records.model import (
     Launch,
     Lease,
     Ledger,
+    Losses,
     Pinned,
     QueueRecord,
     Shape,
@@ -82,6 +83,8 @@ def a_ledger(**changes: Any) -> Ledger:
         recent=((NOW, 2), (NOW - timedelta(seconds=30), 3)),
         retry_at={str(SHAPE): NOW + timedelta(seconds=5)},
         misses={str(SHAPE): 2},
+        refusals={str(SHAPE): "VcpuLimitExceeded: more than 32"},
+        losses={str(SHAPE): Losses(2, NOW, "instance i-1: Server.SpotInstanceTermination")},
     )
     return replace(ledger, **changes)
 

@@ -13,13 +13,13 @@ from mayfly.answers import Launched
 from mayfly.errors import Illegal, Misconfigured
 from mayfly.provision.request import fleet_request
 from mayfly.provision.settlement import (
-    SPOT_DRY,
     ledger_after,
     overdue,
     recovered_answer,
     settlement_changes,
 )
 from mayfly.records.changes import FreeSlots, Save
+from mayfly.records.losses import SPOT_DRY
 from mayfly.records.model import Instance, Launch, Ledger
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from tests.unit.builders import (

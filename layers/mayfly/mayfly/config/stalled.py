@@ -19,6 +19,9 @@ def why_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig) ->
     """
     if braked := why_no_launch(ledger, spec, config, shape):
         return braked
+    lost = ledger.losses.get(str(shape))
+    if lost is not None and lost.rounds > REFUSALS:
+        return f"EC2 took back the instances of {lost.rounds} launches of {shape}: {lost.cause}"
     misses = ledger.misses.get(str(shape), 0)
     if misses < REFUSALS:
         return ""

@@ -48,6 +48,11 @@ class Causes:
         launched = instance is not None and not instance.state.traits.awaits_launch
         if str(shape) in self.ledger.misses and not launched:
             return self._no_capacity(shape)
+        lost = self.ledger.losses.get(str(shape))
+        if lost is not None and not launched:
+            times = f"{lost.rounds} launches{self._then(shape)}"
+            text = f"Waiting: EC2 took back the instances of {times}"
+            return Note("lost", f"{text}. The last one was {lost.cause}")
         if instance is None:
             return self._no_instance(shape, place)
         brake = brake_for(self.ledger, self.spec, self.config, shape)
@@ -70,14 +75,17 @@ class Causes:
 
     def _no_capacity(self, shape: Shape) -> Note:
         tries = self.ledger.misses[str(shape)]
-        retry_at = self.ledger.retry_at.get(str(shape), self.now)
-        then = f", next at {retry_at:%H:%M:%S} UTC" if retry_at > self.now else ""
         times = "once" if tries == 1 else f"{tries} times"
-        tried = f"Tried {times}{then}."
+        tried = f"Tried {times}{self._then(shape)}."
         if refused := _refused(self.ledger.refusals.get(str(shape), "")):
             text = f"Waiting: EC2 refuses to launch {_named(shape)}: {refused}. {tried}"
             return Note(f"refused {refused}", text)
         return Note("capacity", f"Waiting: EC2 has no {_named(shape)} now. {tried}")
+
+    def _then(self, shape: Shape) -> str:
+        """When the next launch of a shape may come; empty when now."""
+        retry_at = self.ledger.retry_at.get(str(shape), self.now)
+        return f", next at {retry_at:%H:%M:%S} UTC" if retry_at > self.now else ""
 
     def _no_instance(self, shape: Shape, place: int) -> Note:
         queue, most = self.config.queue, self.config.max_instances

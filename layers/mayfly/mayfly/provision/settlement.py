@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 from mayfly.answers import Launched
 from mayfly.records.changes import Change, FreeSlots, Save
+from mayfly.records.losses import SPOT_DRY
 from mayfly.records.model import Instance, Launch, Ledger, move_instance, settle_launch
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState
 
-SPOT_DRY = timedelta(minutes=3)
-"""How long `spot-then-on-demand` buys on demand after spot had too few instances."""
 _LONGEST_REFUSAL = 300
 """Characters of EC2's words in a ledger, which holds one text for each shape."""
 _BACKOFF = (5, 10, 20, 40, 60)

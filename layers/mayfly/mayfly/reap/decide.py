@@ -188,8 +188,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
         owes_words=owing,
     )
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
-    if not _lacked_capacity(seen):
-        changes.extend(failed_boot(instance, gone))
+    changes.extend(failed_boot(instance, gone, lost=_lacked_capacity(seen)))
     claim = view.running.get(instance.key)
     if claim is not None:
         finished = move_claim(claim, ClaimState.FINISHED, now, f"the instance ended: {reason}")
@@ -217,8 +216,8 @@ def _advance(
     if not reason:
         return instance, []
     condemned = move_instance(instance, _S.CONDEMNED, now, reason)
-    lacked_capacity = _lacked_capacity(view.seen.get(instance.instance_id or ""))
-    notes = () if lacked_capacity else failed_boot(instance, condemned)
+    lost = _lacked_capacity(view.seen.get(instance.instance_id or ""))
+    notes = failed_boot(instance, condemned, lost=lost)
     text = f"instance {instance.instance_id} is condemned: {reason}"
     return saved(condemned), [WriteRecords((Save(condemned), *notes), text)]
 

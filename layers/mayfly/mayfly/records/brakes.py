@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.records.changes import NoteBoot
+from mayfly.records.losses import LOST, with_losses
 from mayfly.records.model import Boot, Brake, Instance, Ledger, Shape
 from mayfly.records.states import Supply
 
@@ -35,17 +36,18 @@ def set_up(spec: str, boot_minutes: int) -> str:
     return f"{spec}/{boot_minutes}"
 
 
-def failed_boot(before: Instance, after: Instance) -> tuple[NoteBoot, ...]:
+def failed_boot(before: Instance, after: Instance, *, lost: bool = False) -> tuple[NoteBoot, ...]:
     """The note that belongs into the write of `after` where that ends a boot; else nothing.
 
-    Slots that EC2 did not fill had no boot. Who retires an instance for want of jobs or of spot
-    capacity writes no note: such an end says nothing of the shape.
+    `lost`: EC2 took the instance back for want of capacity, which says nothing of the image. Slots
+    that EC2 did not fill had no boot. Who retires an instance for want of jobs writes no note.
     """
     ends = before.state.traits.supply is Supply.COMING and not before.state.traits.awaits_launch
     if not ends or after.state.traits.supply is not Supply.NONE:
         return ()
     cause = f"instance {after.instance_id}: {after.reason}"[:_LONGEST_CAUSE]
-    return (NoteBoot(after.queue, _boot(after, after.since, cause)),)
+    note = _boot(after, after.since, cause)
+    return (NoteBoot(after.queue, replace(note, set_up=LOST) if lost else note),)
 
 
 def proven_boot(ready: Instance, ledger: Ledger | None) -> tuple[NoteBoot, ...]:
@@ -54,8 +56,10 @@ def proven_boot(ready: Instance, ledger: Ledger | None) -> tuple[NoteBoot, ...]:
     Nothing where there are none, so that a boot in order costs no second row.
     """
     note = _boot(ready, ready.since, "")
-    failures = brake_of(ledger, ready.shape, note.set_up) if ledger is not None else None
-    return (NoteBoot(ready.queue, note),) if failures is not None else ()
+    if ledger is None:
+        return ()
+    is_news = brake_of(ledger, ready.shape, note.set_up) or note.shape in ledger.losses
+    return (NoteBoot(ready.queue, note),) if is_news else ()
 
 
 def counted(ledger: Ledger, now: datetime) -> Ledger:
@@ -69,7 +73,7 @@ def counted(ledger: Ledger, now: datetime) -> Ledger:
     if not notes and brakes == ledger.brakes:
         return ledger
     return replace(
-        ledger,
+        with_losses(ledger, notes, now),
         brakes=brakes,
         boots=ledger.boots[len(notes) :],
         counted=ledger.counted + len(notes),
@@ -125,6 +129,8 @@ def _boot(instance: Instance, at: datetime, cause: str) -> Boot:
 def _counted(brakes: Mapping[str, Brake], notes: tuple[Boot, ...]) -> Mapping[str, Brake]:
     after = dict(brakes)
     for note in notes:
+        if note.set_up == LOST:
+            continue
         brake = after.get(note.shape)
         if brake is not None and brake.set_up != note.set_up:
             if note.launched <= brake.launched:

@@ -251,6 +251,18 @@ class Brake:
 
 
 @dataclass(frozen=True, slots=True)
+class Losses:
+    """Launches of one shape of which EC2 took instances back in a row, none proven since."""
+
+    rounds: int
+    """Losses of instances that were launched after the loss before them."""
+    at: datetime
+    """When the last instance was lost."""
+    cause: str
+    """Which instance was lost last, and EC2's reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """A queue's account of launches: one row, so overlapping ticks meet in a Conflict.
 
@@ -273,6 +285,8 @@ class Ledger:
     """By shape: consecutive launches for which EC2 had no capacity at all."""
     refusals: Mapping[str, str] = field(default_factory=dict)
     """By shape with misses: EC2's words at the last one."""
+    losses: Mapping[str, Losses] = field(default_factory=dict)
+    """By shape: instances that EC2 took back for want of capacity before they were ready."""
     spot_dry_until: Mapping[str, datetime] = field(default_factory=dict)
     """By shape: end of the time in which `spot-then-on-demand` buys on demand."""
     boots: tuple[Boot, ...] = ()

@@ -1,0 +1,60 @@
+"""Losses: EC2 takes instances back, for want of capacity, before they are ready. Pure.
+
+CreateFleet said yes, so such an end is no refusal of a launch; and it says nothing of the image, so
+it is no failed boot either. Without a wait of its own, a shape would be launched and lost forever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mayfly.records.model import Boot, Ledger, Losses, Shape
+
+LOST = "taken back"
+"""In place of a note's set-up: a loss depends on none."""
+WAITS = (0, 5, 10, 20, 40, 60)
+"""Seconds until the next launch of a shape, by rounds of losses in a row."""
+SPOT_DRY = timedelta(minutes=3)
+"""How long `spot-then-on-demand` buys on demand after spot had, or left, too few instances."""
+_KEEP = timedelta(hours=2)
+"""How long losses count."""
+_MOST_SHAPES = 30
+"""Shapes with losses in one ledger."""
+_SPOT = "Server.Spot"
+
+
+def with_losses(ledger: Ledger, notes: Iterable[Boot], now: datetime) -> Ledger:
+    """The ledger with the losses of these notes, and without those of proven and older boots.
+
+    Instances of one launch that are lost together are one round. After a loss of spot,
+    `spot-then-on-demand` buys on demand at once; any other purchase waits ever longer.
+    """
+    losses = dict(ledger.losses)
+    retry_at, dry = dict(ledger.retry_at), dict(ledger.spot_dry_until)
+    for note in notes:
+        if note.set_up == LOST:
+            losses[note.shape] = lost = _after(losses.get(note.shape), note)
+            wait = timedelta(seconds=WAITS[min(lost.rounds, len(WAITS)) - 1])
+            by_spot = _SPOT in note.cause
+            if by_spot:
+                dry[note.shape] = max(note.at + SPOT_DRY, dry.get(note.shape, note.at))
+            if not by_spot or "spot-then" not in Shape.parse(note.shape).purchase:
+                retry_at[note.shape] = max(note.at + wait, retry_at.get(note.shape, note.at))
+        elif not note.cause:
+            losses.pop(note.shape, None)
+    return replace(ledger, losses=_fresh(losses, now), retry_at=retry_at, spot_dry_until=dry)
+
+
+def _after(losses: Losses | None, note: Boot) -> Losses:
+    if losses is None:
+        return Losses(1, note.at, note.cause)
+    rounds = losses.rounds + (note.launched > losses.at)
+    return Losses(rounds, max(note.at, losses.at), note.cause)
+
+
+def _fresh(losses: Mapping[str, Losses], now: datetime) -> dict[str, Losses]:
+    fresh = [shape for shape, lost in losses.items() if now - lost.at < _KEEP]
+    fresh.sort(key=lambda shape: (losses[shape].at, shape), reverse=True)
+    return {shape: losses[shape] for shape in fresh[:_MOST_SHAPES]}
