@@ -85,6 +85,7 @@ def a_ledger(**changes: Any) -> Ledger:
         misses={str(SHAPE): 2},
         refusals={str(SHAPE): "VcpuLimitExceeded: more than 32"},
         losses={str(SHAPE): Losses(2, NOW, "instance i-1: Server.SpotInstanceTermination")},
+        idle_ends={str(SHAPE): Losses(3, NOW, "instance i-2: the instance was stopped")},
     )
     return replace(ledger, **changes)
 

@@ -66,7 +66,7 @@ class Metric(StrEnum):
     )
     BRAKED = (
         "Braked",
-        "Shapes of which boots fail in a row, so that only trials are launched; sent each minute.",
+        "Shapes of which boots fail, or hot instances end, in a row; sent each minute.",
         Unit.COUNT,
         (Service.PROVISION,),
     )

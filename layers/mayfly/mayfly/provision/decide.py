@@ -12,7 +12,7 @@ from mayfly.config.infra import Infra
 from mayfly.config.queue import SPOT_FIRST_ATTEMPT, QueueConfig
 from mayfly.config.shapes import ON_DEMAND_ONLY, matching, serves
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
-from mayfly.provision.pool import standard_shape, supply, target
+from mayfly.provision.pool import filled, standard_shape, supply
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.retire import next_retirement, retire
 from mayfly.provision.settlement import overdue
@@ -171,8 +171,9 @@ def _missing(
     # A paused queue binds nothing, and Mayfly may never get a job that Buildkite has not reserved.
     demand = Counter(c.shape for c in view.waiting if not config.paused and c.reserved(now))
     known = dict.fromkeys([*shapes, *(instance.shape for instance in view.instances)])
+    supplied = {shape: supply(view, config, shape, now) for shape in known}
     lacking = {
-        shape: demand[shape] + target(config, shape) - supply(view, config, shape, now)
+        shape: demand[shape] + filled(view, config, shape, supplied[shape], now) - supplied[shape]
         for shape in known
     }
     for shape in shapes:

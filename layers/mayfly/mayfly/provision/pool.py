@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import shape_for
 from mayfly.provision.view import ProvisionView
+from mayfly.records.idle_ends import fill_again_at
 from mayfly.records.model import Instance, Shape
 from mayfly.records.states import Supply
 
@@ -28,6 +30,28 @@ def standard_shape(config: QueueConfig) -> Shape:
 def target(config: QueueConfig, shape: Shape) -> int:
     """Number of instances of the shape that the warm pool keeps; a paused queue keeps none."""
     return config.hot if not config.paused and shape == standard_shape(config) else 0
+
+
+def filled(
+    view: ProvisionView, config: QueueConfig, shape: Shape, supplied: int, now: datetime
+) -> int:
+    """The target, or no more than there is while the pool must not be filled again."""
+    wanted = target(config, shape)
+    again_at = fill_again_at(view.ledger, shape) if wanted else None
+    return wanted if again_at is None or now >= again_at else min(wanted, max(supplied, 0))
+
+
+def unsteady(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[str]:
+    """Why the warm pool is not filled at present, for an alarm."""
+    if not config.hot or config.paused:
+        return
+    shape = standard_shape(config)
+    again_at = fill_again_at(view.ledger, shape)
+    if again_at is not None and now < again_at:
+        ends = view.ledger.idle_ends[str(shape)]
+        often = f"{ends.rounds} times in a row hot instances ended soon without a job"
+        then = f"the pool is filled again at {again_at:%H:%M:%S} UTC"
+        yield f"{shape}: {often}, the last one {ends.cause}; {then}"
 
 
 def supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:

@@ -13,6 +13,7 @@ from mayfly.provision.decide import decide, next_change, problems
 from mayfly.provision.gather import gather
 from mayfly.provision.held import held
 from mayfly.provision.hung import give_up, hung_boots, without
+from mayfly.provision.pool import unsteady
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
 from mayfly.provision.waits import long_waits
@@ -61,6 +62,8 @@ def _tick_queue(
     for line in problems(view, config):
         outcome.problem(f"queue {record.queue}: {line}", about)
     for line in braked(view.ledger, view.spec, config) if tells else ():
+        outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
+    for line in unsteady(view, config, now) if tells else ():
         outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
     for cause, line in held(view, config, now) if tells else ():
         outcome.hold(record.queue, cause, line)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.records.changes import NoteBoot
+from mayfly.records.idle_ends import IDLE, idle_end, with_idle_ends
 from mayfly.records.losses import LOST, with_losses
 from mayfly.records.model import Boot, Brake, Instance, Ledger, Shape
 from mayfly.records.states import Supply
@@ -39,13 +40,14 @@ def set_up(spec: str, boot_minutes: int) -> str:
 def failed_boot(before: Instance, after: Instance, *, lost: bool = False) -> tuple[NoteBoot, ...]:
     """The note that belongs into the write of `after` where that ends a boot; else nothing.
 
-    `lost`: EC2 took the instance back for want of capacity, which says nothing of the image. Slots
-    that EC2 did not fill had no boot. Who retires an instance for want of jobs writes no note.
+    A ready instance that ends soon is noted too (see `idle_ends`). `lost`: EC2 took the instance
+    back for want of capacity, which says nothing of the image. Slots that EC2 did not fill had no
+    boot. Who retires an instance for want of jobs writes no note.
     """
     ends = before.state.traits.supply is Supply.COMING and not before.state.traits.awaits_launch
-    if not ends or after.state.traits.supply is not Supply.NONE:
-        return ()
     cause = f"instance {after.instance_id}: {after.reason}"[:_LONGEST_CAUSE]
+    if not ends or after.state.traits.supply is not Supply.NONE:
+        return () if lost else idle_end(before, after, cause)
     note = _boot(after, after.since, cause)
     return (NoteBoot(after.queue, replace(note, set_up=LOST) if lost else note),)
 
@@ -73,7 +75,7 @@ def counted(ledger: Ledger, now: datetime) -> Ledger:
     if not notes and brakes == ledger.brakes:
         return ledger
     return replace(
-        with_losses(ledger, notes, now),
+        with_idle_ends(with_losses(ledger, notes, now), notes, now),
         brakes=brakes,
         boots=ledger.boots[len(notes) :],
         counted=ledger.counted + len(notes),
@@ -129,7 +131,7 @@ def _boot(instance: Instance, at: datetime, cause: str) -> Boot:
 def _counted(brakes: Mapping[str, Brake], notes: tuple[Boot, ...]) -> Mapping[str, Brake]:
     after = dict(brakes)
     for note in notes:
-        if note.set_up == LOST:
+        if note.set_up in {LOST, IDLE}:
             continue
         brake = after.get(note.shape)
         if brake is not None and brake.set_up != note.set_up:

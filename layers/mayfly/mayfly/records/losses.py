@@ -35,7 +35,7 @@ def with_losses(ledger: Ledger, notes: Iterable[Boot], now: datetime) -> Ledger:
     retry_at, dry = dict(ledger.retry_at), dict(ledger.spot_dry_until)
     for note in notes:
         if note.set_up == LOST:
-            losses[note.shape] = lost = _after(losses.get(note.shape), note)
+            losses[note.shape] = lost = after_one_more(losses.get(note.shape), note)
             wait = timedelta(seconds=WAITS[min(lost.rounds, len(WAITS)) - 1])
             by_spot = _SPOT in note.cause
             if by_spot:
@@ -44,17 +44,19 @@ def with_losses(ledger: Ledger, notes: Iterable[Boot], now: datetime) -> Ledger:
                 retry_at[note.shape] = max(note.at + wait, retry_at.get(note.shape, note.at))
         elif not note.cause:
             losses.pop(note.shape, None)
-    return replace(ledger, losses=_fresh(losses, now), retry_at=retry_at, spot_dry_until=dry)
+    return replace(ledger, losses=fresh(losses, now), retry_at=retry_at, spot_dry_until=dry)
 
 
-def _after(losses: Losses | None, note: Boot) -> Losses:
+def after_one_more(losses: Losses | None, note: Boot) -> Losses:
+    """The losses with the loss of a note."""
     if losses is None:
         return Losses(1, note.at, note.cause)
     rounds = losses.rounds + (note.launched > losses.at)
     return Losses(rounds, max(note.at, losses.at), note.cause)
 
 
-def _fresh(losses: Mapping[str, Losses], now: datetime) -> dict[str, Losses]:
-    fresh = [shape for shape, lost in losses.items() if now - lost.at < _KEEP]
-    fresh.sort(key=lambda shape: (losses[shape].at, shape), reverse=True)
-    return {shape: losses[shape] for shape in fresh[:_MOST_SHAPES]}
+def fresh(losses: Mapping[str, Losses], now: datetime) -> dict[str, Losses]:
+    """The losses of the last two hours, of the latest 30 shapes."""
+    shapes = [shape for shape, lost in losses.items() if now - lost.at < _KEEP]
+    shapes.sort(key=lambda shape: (losses[shape].at, shape), reverse=True)
+    return {shape: losses[shape] for shape in shapes[:_MOST_SHAPES]}

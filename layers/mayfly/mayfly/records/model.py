@@ -252,14 +252,14 @@ class Brake:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Launches of one shape of which EC2 took instances back in a row, none proven since."""
+    """Instances of one shape that were lost in a row."""
 
     rounds: int
     """Losses of instances that were launched after the loss before them."""
     at: datetime
     """When the last instance was lost."""
     cause: str
-    """Which instance was lost last, and EC2's reason."""
+    """Which instance was lost last, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +287,8 @@ class Ledger:
     """By shape with misses: EC2's words at the last one."""
     losses: Mapping[str, Losses] = field(default_factory=dict)
     """By shape: instances that EC2 took back for want of capacity before they were ready."""
+    idle_ends: Mapping[str, Losses] = field(default_factory=dict)
+    """By shape: ready instances that ended soon, without a job and not by Mayfly."""
     spot_dry_until: Mapping[str, datetime] = field(default_factory=dict)
     """By shape: end of the time in which `spot-then-on-demand` buys on demand."""
     boots: tuple[Boot, ...] = ()

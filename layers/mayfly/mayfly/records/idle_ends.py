@@ -1,0 +1,50 @@
+"""Idle instances that end soon after they were ready, without a job and not by Mayfly. Pure.
+
+Their boots were in order, so no brake holds their shape: what ends them is elsewhere. A schedule of
+the account stops instances at night, or a service of the image switches the host off. Without a
+wait, a warm pool would be launched anew for as long as that goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mayfly.records.changes import NoteBoot
+from mayfly.records.losses import after_one_more, fresh
+from mayfly.records.model import Boot, Instance, Ledger, Shape
+from mayfly.records.states import Supply
+
+IDLE = "idle"
+"""In place of a note's set-up: such an end depends on none."""
+SOON = timedelta(minutes=10)
+"""An idle instance that lived for longer ended for reasons of its own."""
+WAITS = (0, 0, 1, 2, 4, 8, 16, 30)
+"""Minutes until the warm pool is filled again, by rounds of such ends in a row."""
+
+
+def idle_end(before: Instance, after: Instance, cause: str) -> tuple[NoteBoot, ...]:
+    """The note that belongs into the write of `after` where that ends a ready instance soon."""
+    ends = before.state.traits.supply is Supply.READY and after.since - before.since < SOON
+    if not ends or after.state.traits.supply is not Supply.NONE:
+        return ()
+    note = Boot(str(after.shape), IDLE, after.created, after.since, cause)
+    return (NoteBoot(after.queue, note),)
+
+
+def with_idle_ends(ledger: Ledger, notes: Iterable[Boot], now: datetime) -> Ledger:
+    """The ledger with the idle ends of these notes. Ends of one launch are one round."""
+    ends = dict(ledger.idle_ends)
+    for note in notes:
+        if note.set_up == IDLE:
+            ends[note.shape] = after_one_more(ends.get(note.shape), note)
+    return replace(ledger, idle_ends=fresh(ends, now))
+
+
+def fill_again_at(ledger: Ledger, shape: Shape) -> datetime | None:
+    """When the warm pool of a shape may be filled again; None without idle ends."""
+    ends = ledger.idle_ends.get(str(shape))
+    if ends is None:
+        return None
+    return ends.at + timedelta(minutes=WAITS[min(ends.rounds, len(WAITS)) - 1])
