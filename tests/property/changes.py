@@ -17,6 +17,7 @@ JUNK = st.one_of(
     st.integers(-(10**30), 10**30),
     st.floats(),
     st.text(max_size=5),
+    st.just("\ud800"),
     st.lists(st.none() | st.text(max_size=3) | st.integers(), max_size=2),
     st.dictionaries(st.text(max_size=3), st.none() | st.integers(), max_size=2),
 )

@@ -45,9 +45,11 @@ def jobs(bad: object) -> set[str]:
     listing = buildkite(jobs=page).jobs("deploy")
     for job in listing.jobs:
         assert isinstance(job.priority, int)
+        assert abs(job.priority) < 1 << 63
         assert isinstance(job.build, int)
         for text in (job.id, job.pipeline, job.branch, job.step, *job.rules):
             assert isinstance(text, str)
+            assert text.encode().decode() == text
         assert job.runnable_at.tzinfo is UTC
     return {job.id for job in listing.jobs}
 

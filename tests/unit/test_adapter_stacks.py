@@ -163,7 +163,15 @@ BAD_JOBS: list[object] = [
     {"id": "bad", "agent_query_rules": "queue=deploy", "scheduled_at": "2026-11-20T09:30:00Z"},
     {"id": "bad", "agent_query_rules": [None], "scheduled_at": "2026-11-20T09:30:00Z"},
     {"id": "bad", "scheduled_at": "2026-11-20T09:30:00Z"},
+    {"id": "bad", "agent_query_rules": ["queue=\ud800"], "scheduled_at": "2026-11-20T09:30:00Z"},
+    {
+        "id": "bad",
+        "agent_query_rules": [],
+        "scheduled_at": "2026-11-20T09:30:00Z",
+        "priority": 1 << 64,
+    },
 ]
+"""The last two are values that no table can hold: half of a surrogate pair, and 65 bits."""
 
 
 @pytest.mark.parametrize("bad", BAD_JOBS)

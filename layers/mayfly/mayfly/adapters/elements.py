@@ -59,7 +59,7 @@ class Elements:
             try:
                 found.append(parse(element))
             except UNREADABLE as error:
-                named = text(element, name)[:_LONGEST]
+                named = text(element, name)[:_LONGEST].encode(errors="replace").decode()
                 self.note(f"{what} {named or f'number {number}'}", error, about(named))
         return found
 
@@ -84,9 +84,16 @@ def text(found: object, name: str) -> str:
 
 
 def string(value: object) -> str:
-    """The value, which must be text that is not empty. Raises TypeError without the value."""
+    """The value, which must be text that is not empty. Raises TypeError without the value.
+
+    JSON may hold half of a surrogate pair, which no table, log or further call can take.
+    """
     if not isinstance(value, str) or not value:
         raise TypeError(f"{type(value).__name__} in place of a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise TypeError("half a character in a text") from None
     return value
 
 

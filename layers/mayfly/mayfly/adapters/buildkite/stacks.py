@@ -31,6 +31,7 @@ _AT_ONCE = 1000
 _OWNER = "mayfly-owner"
 _LONGEST_KEY = 80
 _LONGEST_DETAIL = 4096
+_LARGEST = 1 << 63
 _LONGEST_NOTE = 255
 """Buildkite documents 256 characters; its own stack for Kubernetes cuts to 255 bytes."""
 
@@ -260,6 +261,8 @@ def _number(value: object) -> int:
         return 0
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{type(value).__name__} in place of a number")
+    if abs(value) >= _LARGEST:
+        raise OverflowError("a number of more than 64 bits")
     return value
 
 
