@@ -10,7 +10,7 @@ from mayfly.reap import tick as reap
 from mayfly.records.model import Claim, Launch, QueueRecord
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.tick.outcome import Outcome
-from tests.unit.builders import QUEUE
+from tests.unit.builders import QUEUE, TYPES
 from tests.unit.world import World, a_warm_world, a_world, ec2_state, launched
 
 C = ClaimState
@@ -107,3 +107,24 @@ def test_a_state_change_of_an_instance_with_an_unreadable_record_is_a_problem() 
     change = StateChanged(str(instance.instance_id), "terminated")
     (problem,) = reap.on_state_change(world.reap_ports, change, world.edge).problems
     assert "is not a readable Instance" in problem
+
+
+def test_instances_of_a_launch_with_an_unreadable_slot_are_no_strays_and_others_are_reaped() -> (
+    None
+):
+    world = a_warm_world()
+    (ready,) = world.instances()
+    world.schedule("job-1", "job-2", rules=(f"instance-type={TYPES[0]}",))
+    world.dispatch()
+    world.machines.fail_next("create_fleet", Transient("no answer"), done=True)
+    world.provision()
+    first = min(world.instances(S.REQUESTED), key=lambda instance: instance.key)
+    world.fleet.unreadable.add(key(first))
+    world.machines.end(str(ready.instance_id), "Server.InternalError")
+    for _ in range(4):
+        world.reap()
+        world.after(2)
+    world.fleet.unreadable.clear()
+    states = [machine.seen.state for machine in world.machines.machines.values()]
+    assert sorted(states) == ["pending", "pending", "terminated"]
+    assert [i.state for i in world.instances() if i.key == ready.key] == [S.TERMINATED]

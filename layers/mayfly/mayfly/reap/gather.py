@@ -44,7 +44,7 @@ def gather(ports: ReapPorts) -> ReapView:
         reports=reports,
         running=running,
         ended=dict(_ended(fleet, sorted(running.keys() - {i.key for i in instances}))),
-        open_launches=frozenset(_open_launches(fleet, (seen[id_].launch for id_ in unknown))),
+        open_launches=_open_launches(fleet, (seen[id_].launch for id_ in unknown)),
         strays={stray.instance_id: stray for stray in fleet.strays()},
         unknown=unknown,
         keep_failed={q.queue: _keep(q) for q in queues},
@@ -91,16 +91,19 @@ def _unlisted(
     return overlooked, frozenset(records) - {record.instance_id for record in overlooked}
 
 
-def _open_launches(fleet: Fleet, launches: Iterable[str]) -> Iterator[str]:
+def _open_launches(fleet: Fleet, launches: Iterable[str]) -> frozenset[str]:
     """The launches, out of these ids, without a recorded answer. From consistent reads.
 
     The index of open launches may lag for longer than a stray lives. A launch and its slots are
-    saved and settled together, so its first slot tells.
+    saved and settled together, so its first slot tells. A launch with an unreadable first slot may
+    be open, so its instances are no strays.
     """
-    for launch in sorted(set(launches)):
-        slot = fleet.instance(SlotKey(launch, 0))
-        if slot is not None and slot.state.traits.awaits_launch:
-            yield launch
+    asked = {SlotKey(launch, 0) for launch in launches}
+    if not asked:
+        return frozenset()
+    slots = fleet.slots(asked)
+    waiting = {slot.key.launch for slot in slots if slot.state.traits.awaits_launch}
+    return frozenset(waiting | {key.launch for key in asked if str(key) in slots.unreadable})
 
 
 def read_reports(mailbox: Mailbox, instances: Iterable[Instance]) -> Mapping[str, Report]:
