@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from mayfly.config.shapes import ON_DEMAND_ONLY
 from mayfly.dispatch import environments as module
 from mayfly.dispatch import tick as dispatch
 from mayfly.dispatch.environments import SIDE_BY_SIDE, Environments
@@ -115,3 +116,17 @@ def test_reads_of_jobs_that_nobody_wants_any_more_are_dropped(
         environments.start(["c"])
         environments.wait()
         assert dict(environments.take(["a", "b", "c"], Outcome())) == {"c": MAIN}
+
+
+def test_a_retry_whose_environment_is_read_slowly_waits_for_it_and_then_runs_on_demand() -> None:
+    world = a_warm_world(**{"launch/purchase": "spot-first-attempt"})
+    world.buildkite.schedule(QUEUE, a_job("again"), {**MAIN, "BUILDKITE_RETRY_COUNT": "1"})
+    slow = Slow(world)
+    with closing(Environments(world.buildkite)) as environments:
+        loop = ticks(world, environments)
+        next(loop)
+        assert world.fleet.claim("again") is None
+        slow.gate.set()
+        environments.wait()
+        next(loop)
+    assert world.claim("again").shape.purchase == ON_DEMAND_ONLY

@@ -63,6 +63,10 @@ class Environments:
             except FAILURES as error:
                 outcome.failed(f"environment of job {job}", error, fields(jobs=[job]))
 
+    def under_way(self, jobs: Iterable[str]) -> frozenset[str]:
+        """The jobs, out of the given ones, with a read that has begun and was not taken."""
+        return frozenset(job for job in jobs if job in self._reads)
+
     def close(self) -> None:
         """Give up all reads that have not begun. Does not wait for the others."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -106,13 +106,14 @@ class _Places:
 def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Claim]:
     """New claims for the candidates: waiting, or failed where the policy denies the job.
 
-    Candidates with an unreadable claim are omitted, and so are candidates of a restricted queue
-    without a known environment; elsewhere a job whose environment is unknown counts as a first
-    attempt.
+    Candidates with an unreadable claim are omitted, and so are candidates whose environment is
+    being read, and candidates of a restricted queue without a known environment; elsewhere a job
+    whose environment cannot be read counts as a first attempt.
     """
+    unknown = view.unreadable | view.awaited
     for candidate in view.candidates:
         job = candidate.job.id
-        if job in view.unreadable:
+        if job in unknown:
             continue
         former = view.former.get(job)
         if former is not None and (former.open or former.state.traits.agent is not Agent.NONE):

@@ -119,6 +119,8 @@ class QueueView:
 
     A candidate of a restricted queue that is missing is not opened.
     """
+    awaited: frozenset[str] = frozenset()
+    """Candidates whose environment is being read: nothing is known of them yet. Not opened."""
     repositories: Mapping[str, str | None] = field(default_factory=dict)
     """By job: the repository that its pipeline must have; None where none is registered."""
     unread: frozenset[str] = frozenset()
