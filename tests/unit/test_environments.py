@@ -84,6 +84,22 @@ def test_a_slow_read_delays_no_job_of_another_queue_and_is_taken_by_a_later_tick
     assert world.buildkite.calls["environment"] == 3
 
 
+def test_the_environment_of_a_job_that_waits_for_a_policy_is_read_once_a_loop() -> None:
+    world = a_warm_world()
+    world.configure(**{"policy/rules/main": "branch main"})
+    world.provision()
+    world.buildkite.schedule(QUEUE, a_job(), MAIN)
+    with closing(Environments(world.buildkite)) as environments:
+        loop = ticks(world, environments)
+        for _ in range(5):
+            next(loop)
+        assert world.buildkite.calls["environment"] == 1
+        world.configure(**{"policy/rules/main": "branch=main"})
+        world.provision()
+        next(loop)
+    assert world.claim("job-1").state is C.ASSIGNED
+
+
 def test_environments_are_read_side_by_side() -> None:
     world = a_warm_world()
     together = threading.Barrier(SIDE_BY_SIDE)

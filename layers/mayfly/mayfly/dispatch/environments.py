@@ -14,8 +14,11 @@ SIDE_BY_SIDE = 8
 BUDGET = 0.5
 """Seconds that one tick waits for environments: other queues' jobs wait for the tick."""
 
-MOST_KEPT = 1000
-"""Reads that are kept for later ticks; beyond that, reads of jobs that nobody wants are dropped."""
+MOST_KEPT = 200
+"""Reads that are kept for later ticks; beyond that, reads of jobs that nobody wants are dropped.
+
+An environment may have more than 100 KB.
+"""
 
 
 class Environments:
@@ -52,19 +55,22 @@ class Environments:
 
         Jobs with an unreadable environment are omitted, and are read again by the next tick. Jobs
         that are omitted are not opened: a policy must not be judged by an unknown environment.
+        An environment that was read is kept: a job may wait for its policy through many ticks, and
+        Buildkite allows few calls.
         """
         for job in jobs:
             if job not in self._reads or not self._reads[job].done():
                 continue
             try:
-                yield job, self._reads.pop(job).result()
+                yield job, self._reads[job].result()
             except NotFound:
-                continue
+                del self._reads[job]
             except FAILURES as error:
+                del self._reads[job]
                 outcome.failed(f"environment of job {job}", error, fields(jobs=[job]))
 
-    def under_way(self, jobs: Iterable[str]) -> frozenset[str]:
-        """The jobs, out of the given ones, with a read that has begun and was not taken."""
+    def begun(self, jobs: Iterable[str]) -> frozenset[str]:
+        """The jobs, out of the given ones, with a read that is under way or has succeeded."""
         return frozenset(job for job in jobs if job in self._reads)
 
     def close(self) -> None:

@@ -282,7 +282,7 @@ def _with_candidate_facts(  # noqa: PLR0913, PLR0917  # all of a tick
         view = replace(view, former=former, unreadable=view.unreadable | rest.unreadable)
         if config.reads_environments:
             found = dict(environments.take(jobs, outcome))
-            view = replace(view, awaited=environments.under_way(jobs))
+            view = replace(view, awaited=environments.begun(jobs) - found.keys())
             view = _with_environments(view, config, found, ports, outcome)
     except FAILURES as error:
         outcome.failed(f"new jobs of queue {config.queue}", error, fields(queues=[config.queue]))
