@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mayfly.answers import Listing
@@ -35,6 +35,16 @@ _STATES_AT_ONCE = 1000
 _SIDE_BY_SIDE = 8
 
 
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What all reads of one tick share."""
+
+    ports: DispatchPorts
+    turn: Turn
+    outcome: Outcome
+    environments: Environments
+
+
 def gather(
     ports: DispatchPorts, turn: Turn, outcome: Outcome, now: datetime, environments: Environments
 ) -> Iterator[tuple[QueueConfig, QueueView]]:
@@ -44,7 +54,7 @@ def gather(
     with unreadable records is omitted. Any other failed read only leaves its part of the view
     empty. Failures go into the outcome.
     """
-    configs = _configs(turn, outcome)
+    configs, reads = _configs(turn, outcome), _Reads(ports, turn, outcome, environments)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
         lists = {
             queue: pool.submit(_listing, ports.buildkite, queue, outcome)
@@ -56,13 +66,13 @@ def gather(
             early = {queue: first_listed(answer.result()) for queue, answer in lists.items()}
             if not any(early.values()):
                 return
-        reads = {
-            record: _reading(pool, ports, record, turn, early.get(record.queue, ()), outcome)
+        records = {
+            record: _reading(pool, reads, record, early.get(record.queue, ()))
             for record in turn.queues
             if record.queue in configs
         }
         views: dict[str, QueueView] = {}
-        for record, read in reads.items():
+        for record, read in records.items():
             with outcome.noting(f"records of queue {record.queue}", fields(queues=[record.queue])):
                 views[record.queue] = read()
         every = [claim for view in views.values() for claim in view.claims]
@@ -78,28 +88,23 @@ def gather(
         if full.left_out:
             full = _with_stalled(full, configs[queue], ports, outcome, now)
         sorted_views[queue] = full
-    yield from _with_facts(sorted_views, configs, early, ports, outcome, environments)
+    yield from _with_facts(sorted_views, configs, early, reads)
 
 
-def _with_facts(  # noqa: PLR0913, PLR0917  # all of a tick
+def _with_facts(
     views: Mapping[str, QueueView],
     configs: Mapping[str, QueueConfig],
     early: Mapping[str, Collection[str]],
-    ports: DispatchPorts,
-    outcome: Outcome,
-    environments: Environments,
+    reads: _Reads,
 ) -> Iterator[tuple[QueueConfig, QueueView]]:
     """Yield the complete views: first of queues that read no environments, which wait for none."""
     readers = [queue for queue in views if configs[queue].reads_environments]
-    environments.start(each.job.id for queue in readers for each in views[queue].candidates)
+    reads.environments.start(each.job.id for queue in readers for each in views[queue].candidates)
     for queue in sorted(views, key=lambda queue: queue in readers):
         if readers and queue == readers[0]:
-            environments.wait()
+            reads.environments.wait()
         asked = early.get(queue, ())
-        facts = _with_candidate_facts(
-            views[queue], configs[queue], asked, ports, outcome, environments
-        )
-        yield configs[queue], facts
+        yield configs[queue], _with_candidate_facts(views[queue], configs[queue], asked, reads)
 
 
 def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
@@ -112,19 +117,15 @@ def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
     return configs
 
 
-def _reading(  # noqa: PLR0913, PLR0917  # all of a tick
-    pool: Executor,
-    ports: DispatchPorts,
-    record: QueueRecord,
-    turn: Turn,
-    early: Collection[str],
-    outcome: Outcome,
+def _reading(
+    pool: Executor, reads: _Reads, record: QueueRecord, early: Collection[str]
 ) -> Callable[[], QueueView]:
     """Start the reads of a queue's records in parallel. Returns a function that awaits the view."""
-    queue, seen = record.queue, turn.seen.get(record.queue, LastTick())
-    claims = pool.submit(_claims, ports.fleet, queue, turn, outcome)
-    ready = pool.submit(ports.fleet.instances, queue, READY)
-    former = pool.submit(_former, ports.fleet, early)
+    queue, fleet, turn = record.queue, reads.ports.fleet, reads.turn
+    seen = turn.seen.get(queue, LastTick())
+    claims = pool.submit(_claims, reads, queue)
+    ready = pool.submit(fleet.instances, queue, READY)
+    former = pool.submit(_former, fleet, early)
 
     def view() -> QueueView:
         found, instances, prospects = claims.result()
@@ -139,22 +140,22 @@ def _reading(  # noqa: PLR0913, PLR0917  # all of a tick
             unreadable=former.result().unreadable,
             stalled=seen.stalled,
             prospects=prospects,
-            agent_endpoint=ports.agent_endpoint,
+            agent_endpoint=reads.ports.agent_endpoint,
         )
 
     return view
 
 
 def _claims(
-    fleet: Fleet, queue: str, turn: Turn, outcome: Outcome
+    reads: _Reads, queue: str
 ) -> tuple[tuple[Claim, ...], Mapping[SlotKey, Instance], Prospects | None]:
     """Watched claims of a queue, the instances of its assigned claims by slot, and prospects.
 
     A claim with an unreadable instance is omitted: without its record the attempt would look over.
     """
-    wanted = WATCHED_WIDE if turn.wide else WATCHED
+    fleet, wanted = reads.ports.fleet, WATCHED_WIDE if reads.turn.wide else WATCHED
     claims = tuple(fleet.claims(queue, wanted))
-    prospects = _prospects(fleet, queue, claims, turn, outcome)
+    prospects = _prospects(reads, queue, claims)
     slots = [c.slot for c in claims if c.slot is not None and c.state.traits.bound]
     # Consistent reads: the lagging index must not decide whether an attempt is over.
     if not slots:
@@ -164,21 +165,20 @@ def _claims(
     return known, {each.key: each for each in instances}, prospects
 
 
-def _prospects(
-    fleet: Fleet, queue: str, claims: Iterable[Claim], turn: Turn, outcome: Outcome
-) -> Prospects | None:
+def _prospects(reads: _Reads, queue: str, claims: Iterable[Claim]) -> Prospects | None:
     """What the claims wait for; None, without a read, where no claim is to be told.
 
     None too where a read fails: a note that cannot be written must not hold up a binding.
     """
-    since = turn.explains
+    fleet, since = reads.ports.fleet, reads.turn.explains
     if since is None or not any(may_be_told(claim, since) for claim in claims):
         return None
     try:
         ledger = fleet.ledger(queue) or Ledger(queue, epoch=since)
         return Prospects(ledger, tuple(fleet.instances(queue, COMING)))
     except FAILURES as error:
-        outcome.failed(f"what jobs of queue {queue} wait for", error, fields(queues=[queue]))
+        what = f"what jobs of queue {queue} wait for"
+        reads.outcome.failed(what, error, fields(queues=[queue]))
         return None
 
 
@@ -260,13 +260,8 @@ def _with_stalled(
     return sort_listing(replace(view, stalled=stalled), config)
 
 
-def _with_candidate_facts(  # noqa: PLR0913, PLR0917  # all of a tick
-    view: QueueView,
-    config: QueueConfig,
-    asked: Collection[str],
-    ports: DispatchPorts,
-    outcome: Outcome,
-    environments: Environments,
+def _with_candidate_facts(
+    view: QueueView, config: QueueConfig, asked: Collection[str], reads: _Reads
 ) -> QueueView:
     """The view with former claims, environments and repositories of its candidates.
 
@@ -277,26 +272,24 @@ def _with_candidate_facts(  # noqa: PLR0913, PLR0917  # all of a tick
     if not jobs:
         return view
     try:
-        rest = _former(ports.fleet, [job for job in jobs if job not in asked])
+        rest = _former(reads.ports.fleet, [job for job in jobs if job not in asked])
         former = {**view.former, **{claim.job: claim for claim in rest}}
         view = replace(view, former=former, unreadable=view.unreadable | rest.unreadable)
         if config.reads_environments:
-            found = dict(environments.take(jobs, outcome))
-            view = replace(view, awaited=environments.begun(jobs) - found.keys())
-            view = _with_environments(view, config, found, ports, outcome)
+            view = _with_environments(view, config, jobs, reads)
     except FAILURES as error:
-        outcome.failed(f"new jobs of queue {config.queue}", error, fields(queues=[config.queue]))
+        about = fields(queues=[config.queue])
+        reads.outcome.failed(f"new jobs of queue {config.queue}", error, about)
         return replace(view, candidates=())
     return view
 
 
 def _with_environments(
-    view: QueueView,
-    config: QueueConfig,
-    environments: Mapping[str, Mapping[str, str]],
-    ports: DispatchPorts,
-    outcome: Outcome,
+    view: QueueView, config: QueueConfig, jobs: Sequence[str], reads: _Reads
 ) -> QueueView:
+    """The view with the environments of these candidates, and the repositories that they need."""
+    environments = dict(reads.environments.take(jobs, reads.outcome))
+    awaited = reads.environments.begun(jobs) - environments.keys()
     named = {
         job: name
         for job, environment in environments.items()
@@ -304,8 +297,13 @@ def _with_environments(
     }
     values: Mapping[str, str | None] = {}
     if named:
-        with outcome.noting(f"repositories of queue {config.queue}", fields(jobs=named)):
-            values = ports.parameters.values(set(named.values()))
+        with reads.outcome.noting(f"repositories of queue {config.queue}", fields(jobs=named)):
+            values = reads.ports.parameters.values(set(named.values()))
     required = {job: values[name] for job, name in named.items() if name in values}
-    unread = frozenset(named.keys() - required.keys())
-    return replace(view, environments=environments, repositories=required, unread=unread)
+    return replace(
+        view,
+        environments=environments,
+        awaited=awaited,
+        repositories=required,
+        unread=frozenset(named.keys() - required.keys()),
+    )
