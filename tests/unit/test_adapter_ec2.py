@@ -194,7 +194,7 @@ def test_instances_are_terminated_a_hundred_at_a_time(ec2: Stubber, machines: Ec
     ("output", "text"),
     [
         (base64.b64encode("boot …\nfailed".encode()).decode(), "boot …\nfailed"),
-        (base64.b64encode(b"x" * 70_000).decode(), "x" * 65_536),
+        (base64.b64encode(b"x\n" * 35_000).decode(), "x\n" * 32_768),
         ("", ""),
         (None, ""),
     ],

@@ -13,6 +13,7 @@ from mayfly.answers import Association, Ec2Instance, Launched
 from mayfly.batched import batched
 from mayfly.errors import FAILURES, MayflyError, Misconfigured, NoCapacity, NotFound, Transient
 from mayfly.records.about import fields
+from mayfly.scrubbing import scrub
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -156,7 +157,10 @@ class Ec2Machines:
         return []
 
     def console(self, instance_id: str) -> str:
-        """See `mayfly.ports.Machines`. botocore has decoded the base64 already."""
+        """See `mayfly.ports.Machines`. botocore has decoded the base64 already.
+
+        Scrubbed before any cut: half a secret shows no shape any more.
+        """
         with translated():
             client = self._client
             try:
@@ -165,7 +169,7 @@ class Ec2Machines:
                 if code_of(error) not in _NO_LATEST_OUTPUT:
                     raise
                 answer = client.get_console_output(InstanceId=instance_id)
-        return (answer.get("Output") or "")[-_CONSOLE:]
+        return scrub(answer.get("Output") or "")[-_CONSOLE:]
 
 
 def _zone(subnet: Mapping[str, Any]) -> tuple[str, str]:

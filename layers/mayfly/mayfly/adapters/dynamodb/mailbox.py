@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from mayfly.adapters.elements import UNREADABLE
 from mayfly.metrics import Metric
 from mayfly.observe import count
 from mayfly.records.about import fields, host_of
+from mayfly.scrubbing import scrub
 from mayfly_protocol import PROTOCOL
 from mayfly_protocol.report import LARGEST, Report, encoded
 
@@ -69,9 +71,14 @@ class DynamoMailbox:
 
 
 def _parsed(row: str, attribute: Attribute) -> Report | None:
-    """The report; None for a report that breaks the protocol, which is logged and counted."""
+    """The report without secrets; None for one that breaks the protocol: logged and counted.
+
+    Scrubbed here, because readers cut texts: half a secret shows no shape any more.
+    """
     try:
-        return _read(decode(attribute))
+        report = _read(decode(attribute))
+        step, reason, words = map(scrub, (report.step, report.reason, report.words))
+        return replace(report, step=step, reason=reason, words=words)
     except UNREADABLE as error:
         # The text of a ValidationError would repeat what a stranger on an instance wrote.
         why = error.errors(include_input=False) if isinstance(error, ValidationError) else error
