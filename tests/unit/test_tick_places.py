@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from mayfly.adapters.dynamodb.records import key_of
 from mayfly.config.stalled import REFUSALS
 from mayfly.dispatch.gather import READ_LEDGER
 from mayfly.dispatch.opened import LOOK_AHEAD
 from mayfly.provision.retire import YIELDED
-from mayfly.records.model import Claim, Launch
+from mayfly.records.model import Claim, Launch, Ledger
 from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import QUEUE, TYPES, a_job
 from tests.unit.world import World, a_warm_world, a_world
@@ -95,6 +96,20 @@ def test_jobs_of_a_stalled_shape_run_once_ec2_has_capacity() -> None:
     assert seconds_until_bound(world, "dead-00", "dead-01", "dead-02", at_most=120) <= 60
 
 
+def test_jobs_of_a_shape_that_ec2_has_again_hold_places_against_others() -> None:
+    world = a_hopeless_world()
+    for number in range(PLACES, 20):
+        world.buildkite.cancel(f"dead-{number:02}")
+    world.machines.capacity = {}
+    world.after(1).provision()
+    world.make_ready()
+    world.dispatch()
+    world.schedule(*[f"normal-{number}" for number in range(8)], rules=LIVE)
+    world.dispatch()
+    assert len(claimed(world, C.ASSIGNED)) == 5
+    assert len(claimed(world, C.WAITING)) == LOOK_AHEAD
+
+
 def test_a_more_urgent_job_is_opened_in_a_full_queue_and_an_equal_one_is_not() -> None:
     world = a_world(**{"limits/max-instances": "5"})
     world.schedule(*[f"job-{n:02}" for n in range(PLACES)])
@@ -129,6 +144,19 @@ def test_the_ledger_is_read_every_five_seconds_only_while_jobs_find_no_place(
         world.after(seconds=0.14)
         world.dispatch()
     assert world.fleet.calls["ledger"] == reads
+
+
+def test_a_ledger_that_cannot_be_read_is_asked_for_no_more_often() -> None:
+    world = a_world(**{"limits/max-instances": "5"})
+    world.schedule(*[f"job-{n:02}" for n in range(PLACES + 1)])
+    world.dispatch()
+    world.fleet.unreadable.add(key_of(Ledger, QUEUE))
+    world.fleet.calls.clear()
+    for _ in range(100):
+        world.after(seconds=0.14)
+        world.dispatch(wide=False)
+    assert world.fleet.calls["ledger"] == 3
+    world.fleet.unreadable.clear()
 
 
 def test_slots_that_ec2_does_not_fill_are_no_launches_of_the_minute() -> None:

@@ -85,7 +85,8 @@ def gather(
     sorted_views: dict[str, QueueView] = {}
     for queue, view in views.items():
         full = sort_listing(replace(view, states=states), configs[queue])
-        if full.left_out:
+        # Also where stalled shapes make room: what was read of them a while ago may be over.
+        if full.left_out or (full.candidates and full.stalled.shapes):
             full = _with_stalled(full, configs[queue], ports, outcome, now)
         sorted_views[queue] = full
     yield from _with_facts(sorted_views, configs, early, reads)
@@ -251,7 +252,7 @@ def _with_stalled(
     read_at, waiting = view.stalled.read_at, [c for c in view.claims if c.state.traits.waits]
     if not waiting or (read_at is not None and now - read_at < READ_LEDGER):
         return view
-    stalled = view.stalled
+    stalled = replace(view.stalled, read_at=now)
     with outcome.noting(f"ledger of queue {config.queue}", fields(queues=[config.queue])):
         ledger = ports.fleet.ledger(config.queue)
         shapes = {claim.shape for claim in waiting}
