@@ -27,9 +27,13 @@ class Word(click.ParamType[str]):
         self._form = re.compile(form)
         self._allowed = allowed
 
+    def allows(self, value: str) -> bool:
+        """True if the text matches."""
+        return self._form.fullmatch(value) is not None
+
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text, unchanged; fails if it does not match."""
-        if not self._form.fullmatch(value):
+        if not self.allows(value):
             self.fail(f"{value!r} is not {self._allowed}", param, ctx)
         return value
 

@@ -15,7 +15,7 @@ from .jobs.states import JobState
 from .memory.records import Notice, Person, PullRequest, Timeline
 from .memory.settings import Timings
 from .memory.views import AnnotationView, ArtifactView, BuildView, JobEvent, JobView, StackView
-from .pipelines.yaml_source import PipelineError
+from .pipelines.sections import PipelineError
 from .serving.faults import Faults
 from .serving.refusals import RefusedError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -36,6 +37,10 @@ def run_command(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process, and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        # Labels and logs hold any characters; a terminal's encoding may lack some.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run_command(sys.argv[1:]))
 
 

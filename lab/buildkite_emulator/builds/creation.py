@@ -19,9 +19,10 @@ from buildkite_emulator.memory.records import (
 from buildkite_emulator.memory.store import Store
 from buildkite_emulator.memory.tokens import new_id
 from buildkite_emulator.pipelines.branches import matches
-from buildkite_emulator.pipelines.definition import Context, parse
+from buildkite_emulator.pipelines.definition import Context, Definition, jobs_of, parse
 from buildkite_emulator.pipelines.matrix import permuted
 from buildkite_emulator.pipelines.parallel import numbered
+from buildkite_emulator.pipelines.sections import PipelineError
 from buildkite_emulator.pipelines.steps import CommandStep
 from buildkite_emulator.serving.refusals import unprocessable
 
@@ -29,7 +30,8 @@ from . import variables
 from .progress import advance
 
 MAX_JOBS_PER_BUILD = 4000
-"""Buildkite's default (buildkite/docs platform/limits.md)."""
+MAX_JOBS_PER_UPLOAD = 500
+"""Buildkite's defaults (buildkite/docs platform/limits.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,27 @@ def create(store: Store, pipeline: Pipeline, request: BuildRequest, now: datetim
             variables=known(store.settings, blank),
         ),
     )
+    _check_number(pipeline, definition)
     build = replace(blank, steps=definition.steps, env_of_steps=definition.env)
     store.builds[build.id] = build
     store.meta_data[build.id].update(request.meta_data)
     add_jobs(store, build, definition.steps, now)
     advance(store, build, now)
     return store.builds[build.id]
+
+
+def _check_number(pipeline: Pipeline, definition: Definition) -> None:
+    """Refuse too many jobs before they are made."""
+    number = sum(map(jobs_of, definition.steps))
+    if pipeline.as_uploaded and number > MAX_JOBS_PER_UPLOAD:
+        raise limit_error("jobs in this upload", MAX_JOBS_PER_UPLOAD)
+    if number > MAX_JOBS_PER_BUILD:
+        raise limit_error("jobs in this build", MAX_JOBS_PER_BUILD)
+
+
+def limit_error(what: str, limit: int) -> PipelineError:
+    """The refusal of too many things, in Buildkite's words (ray-project/ray pull request 62736)."""
+    return PipelineError(f"The number of {what} exceeds your organization limit of {limit}.")
 
 
 def rebuild(store: Store, build: Build, now: datetime) -> Build:

@@ -22,14 +22,13 @@ from buildkite_emulator.pipelines.definition import (
     jobs_of,
     parse_upload,
 )
+from buildkite_emulator.pipelines.sections import PipelineError
 from buildkite_emulator.pipelines.steps import CommandStep, Step
-from buildkite_emulator.pipelines.yaml_source import PipelineError
 
 from . import variables
-from .creation import MAX_JOBS_PER_BUILD, add_jobs
+from .creation import MAX_JOBS_PER_BUILD, MAX_JOBS_PER_UPLOAD, add_jobs, limit_error
 from .progress import advance
 
-MAX_JOBS_PER_UPLOAD = 500
 MAX_UPLOADS_PER_BUILD = 500
 _PENDING = HELD | {JobState.SCHEDULED, JobState.RESERVED, JobState.ASSIGNED}
 
@@ -95,15 +94,11 @@ def _check_limits(store: Store, build: Build, definition: Definition) -> None:
     groups = {step.group.id for step in definition.steps if step.group is not None}
     added = len(groups) + sum(map(jobs_of, definition.steps))
     if added > MAX_JOBS_PER_UPLOAD:
-        raise _limit_error("jobs in this upload", MAX_JOBS_PER_UPLOAD)
+        raise limit_error("jobs in this upload", MAX_JOBS_PER_UPLOAD)
     if sum(1 for _ in store.jobs_of(build)) + added > MAX_JOBS_PER_BUILD:
-        raise _limit_error("jobs in this build", MAX_JOBS_PER_BUILD)
+        raise limit_error("jobs in this build", MAX_JOBS_PER_BUILD)
     if len(build.uploads) >= MAX_UPLOADS_PER_BUILD:
-        raise _limit_error("uploads in this build", MAX_UPLOADS_PER_BUILD)
-
-
-def _limit_error(what: str, limit: int) -> PipelineError:
-    return PipelineError(f"The number of {what} exceeds your organization limit of {limit}.")
+        raise limit_error("uploads in this build", MAX_UPLOADS_PER_BUILD)
 
 
 def _keys_in_use(build: Build, leaving: frozenset[str]) -> frozenset[str]:

@@ -11,6 +11,7 @@ request 6).
 
 from __future__ import annotations
 
+import graphlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum, auto
 
@@ -52,6 +53,8 @@ class Verdict(Enum):
     GIVE_UP = auto()
 
 
+_SHORT_CHAIN = 30
+"""Steps without jobs that may wait for each other without more than a third of Python's stack."""
 _ORDER = (Verdict.GIVE_UP, Verdict.WAIT, Verdict.BLOCKED)
 
 
@@ -66,6 +69,7 @@ class Graph:
         self._unblocked = unblocked
         self._names_dependencies = any(step.depends_on is not None for step in steps)
         self._results: dict[str, Result] = {}
+        self._verdicts: dict[str, Verdict] = {}
         self._by_key: dict[str, list[Step]] = {}
         for step in steps:
             for key in {step.key, step.group.key if step.group else None} - {None}:
@@ -74,11 +78,36 @@ class Graph:
         for job in jobs:
             if job.retried_in is None:
                 self._latest.setdefault(job.step.id, []).append(job)
+        self._settle_chains()
+
+    def _settle_chains(self) -> None:
+        """Decide long chains of steps without jobs from their first link: Python's stack is short.
+
+        Steps with jobs need it not, because their result is that of their jobs.
+        """
+        linked = [s for s in self._steps if s.depends_on and not isinstance(s, CommandStep)]
+        if len(linked) <= _SHORT_CHAIN:
+            return
+        inner = {step.id: step for step in linked}
+        edges = {
+            step.id: [
+                named.id
+                for dependency in step.depends_on or ()
+                for named in self._by_key.get(dependency.key, [])
+                if named.id in inner
+            ]
+            for step in linked
+        }
+        for step_id in graphlib.TopologicalSorter(edges).static_order():
+            self.verdict(inner[step_id])
 
     def verdict(self, step: Step) -> Verdict:
         """The decision on the step's waiting jobs."""
-        verdicts = {self._verdict_of_step(step), self._verdict_of_group(step)}
-        return next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
+        if step.id not in self._verdicts:
+            verdicts = {self._verdict_of_step(step), self._verdict_of_group(step)}
+            worst = next((verdict for verdict in _ORDER if verdict in verdicts), Verdict.GO)
+            self._verdicts[step.id] = worst
+        return self._verdicts[step.id]
 
     def result(self, step: Step) -> Result:
         """The step's result so far."""

@@ -12,8 +12,9 @@ from typing import Any
 
 from . import branches
 from .conditions import ConditionError, Facts, holds
+from .reader import Reader
+from .sections import Section, scalar_text
 from .steps import Broken, Concurrency, Dependency
-from .yaml_source import Reader, Section, scalar_text
 
 KEYS = ("key", "id", "identifier")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -132,11 +133,7 @@ def concurrency(reader: Reader) -> Concurrency | None:
 
 def artifact_paths(reader: Reader) -> str:
     """Globs of the files to upload, joined by `;`."""
-    value = reader.raw("artifact_paths", "artifacts")
-    paths = value if isinstance(value, list) else [value or ""]
-    if not all(isinstance(path, str) for path in paths):
-        raise reader.error("artifact_paths must be text, or a list of texts")
-    return ";".join(paths)
+    return ";".join(reader.texts("artifact_paths", "artifacts") or [])
 
 
 def secrets(reader: Reader) -> Any:

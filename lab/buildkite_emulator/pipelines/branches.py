@@ -5,8 +5,6 @@ Source: buildkite/docs pipelines/configure/workflows/branch_configuration.md.
 
 from __future__ import annotations
 
-import re
-
 
 def matches(pattern: str, branch: str) -> bool:
     """True if a branch matches at least one positive part of the pattern and no negative part.
@@ -22,6 +20,17 @@ def matches(pattern: str, branch: str) -> bool:
 
 
 def _glob(pattern: str, branch: str) -> bool:
-    # `*` is the only wildcard; it also matches slashes.
-    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(expression, branch, re.DOTALL) is not None
+    # `*` is the only wildcard; it also matches slashes. Part by part: a regular expression of many
+    # wildcards takes time without end.
+    first, *parts = pattern.split("*")
+    if not parts:
+        return pattern == branch
+    if not branch.startswith(first):
+        return False
+    at = len(first)
+    for part in parts[:-1]:
+        at = branch.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return branch.endswith(parts[-1]) and len(branch) - len(parts[-1]) >= at

@@ -18,12 +18,13 @@ _TOKEN = re.compile(
     r"""\s+ | //[^\n]*
     | (?P<regex>/(?:\\.|[^/\\\n])+/[a-z]*)
     | (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
-    | (?P<number>-?\d+)
+    | (?P<number>-?[0-9]{1,18}(?![0-9]))
     | (?P<name>[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)
     | (?P<sign>==|!=|=~|!~|&&|\|\||[!(),])
     """,
     re.VERBOSE,
 )
+MAX_DEPTH = 50
 _LITERALS: Mapping[str, Value] = {"true": True, "false": False, "null": None}
 _FLAGS = {"i": re.IGNORECASE, "m": re.DOTALL, "x": re.VERBOSE}
 
@@ -68,6 +69,7 @@ class _Parser:
     def __init__(self, expression: str, facts: Facts) -> None:
         self._tokens = list(_tokens(expression))
         self._next = 0
+        self._depth = 0
         self._end = len(expression)
         self._facts = facts
 
@@ -122,18 +124,24 @@ class _Parser:
         try:
             # Buildkite uses Ruby's expressions: ^ and $ match at every line.
             pattern = re.compile(body.replace("\\/", "/"), options | re.MULTILINE)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise ConditionError(f"bad regular expression: {error}") from None
         return isinstance(left, str) and pattern.search(left) is not None
 
     def _unary(self) -> Value:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ConditionError(f"more than {MAX_DEPTH} levels of brackets and negations")
+        value: Value
         if self._accept("!"):
-            return not self._truth(self._unary())
-        if self._accept("("):
+            value = not self._truth(self._unary())
+        elif self._accept("("):
             value = self._disjunction()
             self._expect(")")
-            return value
-        return self._operand()
+        else:
+            value = self._operand()
+        self._depth -= 1
+        return value
 
     def _operand(self) -> Value:
         if self._next == len(self._tokens):

@@ -8,11 +8,13 @@ from typing import Any
 
 from .attributes import rules, secrets
 from .conditions import Facts
-from .interpolation import Variables, interpolate_all
+from .interpolation import Variables, interpolate_section
 from .kinds import Defaults, steps
 from .order import find_cycle
+from .reader import Reader
+from .sections import PipelineError, Section, scalar_text, sections
 from .steps import CommandStep, Step
-from .yaml_source import PipelineError, Reader, Section, read, scalar_text, sections
+from .yaml_source import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def define(content: object, context: Context) -> Definition:
         PipelineError: the pipeline is invalid; with line and reason.
     """
     if isinstance(content, list):
-        content = Section(steps=content)
+        content = Section({"steps": content})
     if not isinstance(content, Section) or not isinstance(content.get("steps"), list):
         raise PipelineError("a pipeline is a mapping with a list of `steps`")
     content = _interpolated(content, context)
@@ -107,7 +109,7 @@ def check_order(steps: Sequence[Step]) -> None:
 
 
 def _interpolated(content: Section, context: Context) -> Section:
-    """The content with its variables interpolated: `env` first, because the rest may use it.
+    """The content with its variables interpolated once: `env` first, because the rest may use it.
 
     Source: buildkite/go-pipeline pipeline.go. Values from `env` override existing values.
     """
@@ -115,11 +117,17 @@ def _interpolated(content: Section, context: Context) -> Section:
         return content
     known = dict(context.variables)
     env = content.get("env")
-    if isinstance(env, Mapping):
-        for name, value in env.items():
-            shown = interpolate_all(value, known)
-            known[name] = scalar_text(shown) or ""
-    filled: Section = interpolate_all(content, known)
+    if not isinstance(env, Section):
+        return interpolate_section(content, known)
+    filled_env = Section(line=env.line)
+    for name in env:
+        # One by one: each variable may use the earlier ones, and its own outer value.
+        one = interpolate_section(env.only(name), known)
+        filled_env.take(one)
+        known |= {key: scalar_text(shown) or "" for key, shown in one.items()}
+    # `env` apart: a second interpolation would turn `$PATH:/x` into `...:/x:/x`.
+    filled = interpolate_section(content.without("env"), known)
+    filled.put("env", filled_env, content.lines.get("env"))
     return filled
 
 

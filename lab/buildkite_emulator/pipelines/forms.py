@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .reader import Reader
+from .sections import Section
 from .steps import FormField
-from .yaml_source import Reader, Section
 
 _KEY = re.compile(r"[A-Za-z0-9/_-]+")
 _TEXT = {"text", "key", "hint", "required", "default", "format"}

@@ -10,9 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .yaml_source import PipelineError, Section
+from .sections import PipelineError, Section
 
 _IDENTIFIER = re.compile(r"[^\W\d_]\w*")
+MAX_TEXT = 2**20
+"""Characters of one interpolated text: variables that double each other would fill the memory."""
+MAX_DEPTH = 50
+"""Levels of defaults within defaults, as in `${A:-${B:-c}}`."""
 Variables = Mapping[str, str]
 
 
@@ -29,20 +33,29 @@ def interpolate_all(content: Any, variables: Variables) -> Any:
     """A copy of `content` with every key and string interpolated; sections keep their lines.
 
     Raises:
-        PipelineError: interpolation failed; with the line of the section.
+        PipelineError: interpolation failed; with the line of the attribute.
     """
-    if isinstance(content, Mapping):
-        filled = Section()
-        filled.line = getattr(content, "line", None)
-        try:
-            for key, value in content.items():
-                filled[interpolate(str(key), variables)] = interpolate_all(value, variables)
-        except PipelineError as error:
-            raise error if error.line else PipelineError(error.words, filled.line) from None
-        return filled
+    if isinstance(content, Section):
+        return interpolate_section(content, variables)
     if isinstance(content, list):
         return [interpolate_all(entry, variables) for entry in content]
     return interpolate(content, variables) if isinstance(content, str) else content
+
+
+def interpolate_section(section: Section, variables: Variables) -> Section:
+    """A copy of the section with every key and string interpolated, and with its lines.
+
+    Raises:
+        PipelineError: interpolation failed; with the line of the attribute.
+    """
+    filled = Section(line=section.line)
+    for key, value in section.items():
+        line = section.lines.get(key, section.line)
+        try:
+            filled.put(interpolate(key, variables), interpolate_all(value, variables), line)
+        except PipelineError as error:
+            raise error if error.line else PipelineError(error.words, line) from None
+    return filled
 
 
 class _Scanner:
@@ -51,13 +64,22 @@ class _Scanner:
     def __init__(self, text: str, variables: Variables) -> None:
         self._text = text
         self._at = 0
+        self._depth = 0
         self._variables = variables
 
     def expression(self, stop: str) -> str:
         """The interpolated text up to the stop character, or to the end."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise PipelineError(f"Variables are nested deeper than {MAX_DEPTH} levels")
         parts: list[str] = []
+        length = 0
         while self._at < len(self._text) and (not stop or self._text[self._at] != stop):
             parts.append(self._item())
+            length += len(parts[-1])
+            if length > MAX_TEXT:
+                raise PipelineError(f"An interpolated text is longer than {MAX_TEXT} characters")
+        self._depth -= 1
         return "".join(parts)
 
     def _item(self) -> str:

@@ -28,10 +28,11 @@ from .conditions import Facts
 from .forms import form
 from .matrix import matrix
 from .plugins import plugins
+from .reader import Reader
 from .reasons import skip_reason
 from .retries import automatic, manual, soft_fail
+from .sections import PipelineError, Section
 from .steps import BlockStep, Broken, CommandStep, Group, Step, WaitStep
-from .yaml_source import PipelineError, Reader, Section
 
 _EVERY = {*KEYS, "label", "name", "type", "depends_on", "allow_dependency_failure"}
 _EVERY |= {"if", "branches"}
@@ -63,6 +64,8 @@ _INFERRED = {
     "group": "group",
 }
 _TYPES = {**_INFERRED, "script": "command"}
+MAX_MINUTES = 60 * 24 * 365
+"""The most of a step's time-out; Buildkite's own limit is an organisation's."""
 _BLOCKED_STATES = {"passed", "failed", "running"}
 
 
@@ -115,7 +118,7 @@ def _section(entry: object, place: str) -> Section:
 def _kind(section: Section, reader: Reader) -> str:
     given = section.get("type")
     if given is not None:
-        if given not in _TYPES:
+        if not isinstance(given, str) or given not in _TYPES:
             raise reader.error(f"`{given}` is not a type of step")
         return _TYPES[given]
     found = next((kind for name, kind in _INFERRED.items() if name in section), None)
@@ -158,7 +161,6 @@ def _block(kind: str, reader: Reader, defaults: Defaults) -> BlockStep:
     state = reader.text("blocked_state") or "passed"
     if state not in _BLOCKED_STATES:
         raise reader.error("blocked_state must be passed, failed or running")
-    teams = reader.raw("allowed_teams") or []
     return BlockStep(
         **_base(reader, defaults),
         job_id=new_id(),
@@ -167,7 +169,7 @@ def _block(kind: str, reader: Reader, defaults: Defaults) -> BlockStep:
         prompt=reader.text("prompt"),
         fields=form(reader),
         blocked_state=state,
-        allowed_teams=tuple(teams if isinstance(teams, list) else [teams]),
+        allowed_teams=tuple(reader.texts("allowed_teams") or []),
     )
 
 
@@ -187,8 +189,8 @@ def _command(reader: Reader, defaults: Defaults) -> CommandStep:
         queue=queues[-1] if queues else defaults.default_queue,
         env={**(defaults.env or {}), **reader.variables("env")},
         priority=defaults.priority if priority is None else priority,
-        timeout_minutes=reader.integer("timeout_in_minutes", minimum=1)
-        or reader.integer("timeout", minimum=1),
+        timeout_minutes=reader.integer("timeout_in_minutes", minimum=1, maximum=MAX_MINUTES)
+        or reader.integer("timeout", minimum=1, maximum=MAX_MINUTES),
         parallelism=parallelism,
         skip=skip_reason(reader),
         automatic_retry=automatic(reader),

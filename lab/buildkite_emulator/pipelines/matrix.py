@@ -7,15 +7,17 @@ buildkite/go-pipeline interpolate_matrix.go.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from .reader import Reader
 from .reasons import skip_reason
 from .retries import soft_fail
+from .sections import PipelineError, Section, scalar_text
 from .steps import CommandStep, Permutation
-from .yaml_source import PipelineError, Reader, Section, scalar_text
 
 MAX_DIMENSIONS, MAX_ELEMENTS, MAX_ADJUSTMENTS, MAX_JOBS = 6, 20, 12, 50
 _ANONYMOUS = ""
@@ -28,13 +30,15 @@ def matrix(reader: Reader) -> tuple[Permutation, ...] | None:
     if value is None:
         return None
     if isinstance(value, list):
-        value = Section(setup=value)
+        value = Section({"setup": value}, reader.line)
     if not isinstance(value, Section):
         raise reader.error("matrix must be a list, or a mapping with `setup`")
     inner = reader.nested("matrix", value)
     inner.refuse_unknown({"setup", "adjustments"})
     setup = _setup(inner)
     names = list(setup)
+    # Before they are made: six dimensions of twenty elements are 64 million combinations.
+    _check_number(inner, math.prod(len(values) for values in setup.values()))
     combinations = [
         Permutation(dict(zip(names, values, strict=True)))
         for values in itertools.product(*setup.values())
@@ -45,8 +49,7 @@ def matrix(reader: Reader) -> tuple[Permutation, ...] | None:
             combinations[combinations.index(same[0])] = adjustment
         else:
             combinations.append(adjustment)
-    if len(combinations) > MAX_JOBS:
-        raise inner.error(f"a matrix makes at most {MAX_JOBS} jobs, not {len(combinations)}")
+    _check_number(inner, len(combinations))
     return tuple(combinations)
 
 
@@ -70,6 +73,11 @@ def permuted(step: CommandStep, permutation: Permutation) -> CommandStep:
         skip=step.skip or permutation.skip,
         soft_fail=permutation.soft_fail or step.soft_fail,
     )
+
+
+def _check_number(reader: Reader, number: int) -> None:
+    if number > MAX_JOBS:
+        raise reader.error(f"a matrix makes at most {MAX_JOBS} jobs, not {number}")
 
 
 def _setup(reader: Reader) -> dict[str, list[str]]:

@@ -6,12 +6,13 @@ Assumed: steps saved at Buildkite have the same form.
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from .yaml_source import Reader
+from .reader import Reader
 
 
 def plugins(reader: Reader) -> tuple[Mapping[str, Any], ...]:
@@ -32,7 +33,10 @@ def full_source(source: str) -> str:
     """
     if source.startswith(("/", ".", "\\")):
         return source
-    url = urlsplit(source)
+    try:
+        url = urlsplit(source)
+    except ValueError:  # a bracket as of an IPv6 address: no short name has any
+        return source
     if url.scheme or "@" in source:
         return source
     parts = url.path.lstrip("/").split("/")
@@ -48,5 +52,16 @@ def _plugin(reader: Reader, entry: object) -> Mapping[str, Any]:
         return {full_source(entry): None}
     if isinstance(entry, Mapping) and len(entry) == 1:
         [(source, configuration)] = entry.items()
+        _check_json(reader, str(source), configuration)
         return {full_source(str(source)): configuration or None}
     raise reader.error("a plugin is its source, or a mapping of its source to its configuration")
+
+
+def _check_json(reader: Reader, source: str, configuration: object) -> None:
+    # Agents get the configuration as JSON, which has neither infinity nor `.nan`.
+    try:
+        json.dumps(configuration, allow_nan=False)
+    except ValueError:
+        raise reader.error(
+            f"the configuration of plugin {source} has a number beyond JSON"
+        ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .yaml_source import Reader
+from .reader import Reader
 
 MAX_SKIP_REASON = 70
 

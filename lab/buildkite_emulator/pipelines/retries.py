@@ -17,7 +17,8 @@ from buildkite_emulator.jobs.retry import (
     plain_signal,
 )
 
-from .yaml_source import Reader, Section
+from .reader import Reader
+from .sections import Section
 
 _EXIT_STATUSES = range(-1, 256)
 
@@ -62,7 +63,7 @@ def _statuses(reader: Reader, value: object) -> frozenset[int] | None:
     if value == "*":
         return None
     numbers = value if isinstance(value, list) else [value]
-    if not all(isinstance(n, int) and n in _EXIT_STATUSES for n in numbers):
+    if not all(type(n) is int and n in _EXIT_STATUSES for n in numbers):
         raise reader.error('exit_status must be "*" or numbers from -1 to 255')
     return frozenset(numbers)
 

@@ -1,47 +1,94 @@
-"""YAML with line numbers, and typed reading of its attributes; errors name line and reason."""
+"""Buildkite's YAML as sections with line numbers; every invalid text is a PipelineError."""
 
 from __future__ import annotations
 
-import difflib
-import math
 import re
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import yaml
 
-_LONGEST_PLAIN = 6
-"""Power of ten from which numbers are written with an exponent."""
+from .sections import MAX_DEPTH, PipelineError, Section, scalar_text, valid_text
 
-
-class PipelineError(Exception):
-    """The pipeline is invalid; the message says where and why."""
-
-    def __init__(self, words: str, line: int | None = None, place: str = "") -> None:
-        self.words = words
-        """The reason in Buildkite's words."""
-        self.reason = f"{place}: {words}" if place else words
-        self.line = line
-        super().__init__(self.reason if line is None else f"line {line}: {self.reason}")
-
-
-class Section(dict[str, Any]):
-    """A mapping of the file, with its first line; None for JSON, which has no lines."""
-
-    line: int | None = None
+MAX_NODES = 100_000
+"""Values of a file with every alias written out: few anchors can stand for billions of values."""
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that constructs Sections for mappings."""
+    """A safe loader that constructs Sections, and bounds depth and size of what aliases unfold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._open: list[int] = []
+        self._sizes: dict[int, tuple[int, int]] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node, or an alias's node.
+
+        Raises:
+            PipelineError: a value contains itself, or the file is too deep or too large.
+        """
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            target = self.anchors.get(event.anchor)
+            if target is not None and id(target) not in self._sizes:
+                raise PipelineError(f"anchor '{event.anchor}' value contains itself", line)
+            return super().compose_node(parent, index)
+        if len(self._open) >= MAX_DEPTH:
+            raise PipelineError(f"the pipeline is nested deeper than {MAX_DEPTH} levels", line)
+        self._open.append(line)
+        node = super().compose_node(parent, index)
+        self._open.pop()
+        if node is not None:
+            self._sizes[id(node)] = self._measured(node, line)
+        return node
+
+    def _measured(self, node: yaml.Node, line: int) -> tuple[int, int]:
+        inner: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        elif isinstance(node, yaml.MappingNode):
+            inner = [one for pair in node.value for one in pair]
+        sizes = [self._sizes[id(one)] for one in inner]
+        number = 1 + sum(number for number, _ in sizes)
+        depth = 1 + max((depth for _, depth in sizes), default=0)
+        if number > MAX_NODES or depth > MAX_DEPTH:
+            raise PipelineError("document contains excessive aliasing", line)
+        return number, depth
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The node's value.
+
+        Raises:
+            PipelineError: the node's text does not fit its type, such as the date 2026-13-40.
+        """
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, TypeError, OverflowError, AttributeError):
+            kind = node.tag.rpartition(":")[2]
+            shown = node.value if isinstance(node.value, str) else "a value"
+            words = f"cannot read {shown[:40]!a} as {kind}"
+            raise PipelineError(words, node.start_mark.line + 1) from None
+
+    def construct_scalar(self, node: yaml.Node) -> Any:
+        """The scalar's text."""
+        text = super().construct_scalar(node)  # type: ignore[arg-type]
+        return valid_text(text, node.start_mark.line + 1) if isinstance(text, str) else text
 
 
 def _section(loader: _Loader, node: yaml.MappingNode) -> Section:
     _refuse_doubled_keys(node)
     content = loader.construct_mapping(node, deep=True)
-    section = Section((str(key), value) for key, value in content.items())
-    section.line = node.start_mark.line + 1
+    # After the construction: only then are the pairs of merge keys among the node's pairs.
+    lines = [key.start_mark.line + 1 for key, _ in node.value]
+    section = Section(line=node.start_mark.line + 1)
+    keys = (loader.construct_object(key, deep=True) for key, _ in node.value)
+    for key, line in zip(keys, lines, strict=True):
+        name = scalar_text(key)
+        if name is None:
+            raise PipelineError("the key of a mapping must be text", line)
+        section.put(name, content[key], line)
     return section
 
 
@@ -95,6 +142,13 @@ def _moment(loader: _Loader, node: yaml.ScalarNode) -> str:
     return moment.replace(tzinfo=moment.tzinfo or UTC).isoformat().replace("+00:00", "Z")
 
 
+# Without `!!set`, `!!binary` and their like: no part of a pipeline has such a type.
+_TYPES = {*(f"tag:yaml.org,2002:{name}" for name in ("null", "str", "seq")), _BOOL, _FLOAT, None}
+_Loader.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+    if tag in _TYPES
+}
 _Loader.add_constructor(_INT, _integer)
 _Loader.add_constructor(_TIMESTAMP, _moment)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _section)
@@ -112,145 +166,4 @@ def read(text: str) -> object:
         mark = error.problem_mark
         raise PipelineError(str(error.problem), mark.line + 1 if mark else None) from None
     except yaml.YAMLError as error:
-        raise PipelineError(str(error)) from None
-
-
-def sections(content: Any) -> Any:
-    """JSON content with Sections, without lines, for its mappings."""
-    if isinstance(content, Mapping):
-        return Section((str(key), sections(value)) for key, value in content.items())
-    return [sections(entry) for entry in content] if isinstance(content, list) else content
-
-
-class Reader:
-    """Typed access to the attributes of one Section; names the section in errors."""
-
-    def __init__(self, section: Section, what: str, line: int | None = None) -> None:
-        self._section = section
-        self._what = what
-        self._line = section.line if section.line is not None else line
-
-    @property
-    def line(self) -> int | None:
-        """The first line of the section; None for JSON."""
-        return self._line
-
-    def nested(self, what: str, section: Section) -> Reader:
-        """A reader of a nested section."""
-        return Reader(section, f"{self._what}: {what}", self._line)
-
-    def error(self, reason: str) -> PipelineError:
-        """An error about this section."""
-        return PipelineError(reason, self.line, self._what)
-
-    def refuse_unknown(self, known: Iterable[str], kind: str | None = None) -> None:
-        """Refuse unknown attributes: ignoring them would look like support.
-
-        Words of Buildkite, from saymedia/jobsworth pull request 7 and sourcegraph/
-        sourcegraph-public-snapshot pull request 52275.
-
-        Raises:
-            PipelineError: the section has an attribute that is not in `known`.
-        """
-        for name in sorted(set(self._section) - set(known)):
-            owner = f"on the `{kind}` step" if kind else f"of `{self._what.rsplit(': ', 1)[-1]}`"
-            alike = difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)
-            hint = (
-                f", perhaps you meant `{alike[0]}`?"
-                if alike
-                else ". Please check the documentation to get a full list of supported properties."
-            )
-            raise self.error(f"`{name}` is not a valid property {owner}{hint}")
-
-    def has(self, name: str) -> bool:
-        """True if the attribute is given, even as null."""
-        return name in self._section
-
-    def raw(self, *names: str) -> Any:
-        """The value of the first given name; None if no name is given."""
-        return next((self._section[name] for name in names if name in self._section), None)
-
-    def text(self, *names: str) -> str | None:
-        """The attribute as text, numbers included; None without it.
-
-        Raises:
-            PipelineError: the value is neither text nor a number.
-        """
-        value = self.raw(*names)
-        if value is None or isinstance(value, str):
-            return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return str(value)
-        raise self.error(f"{names[0]} must be text")
-
-    def integer(self, name: str, *, minimum: int) -> int | None:
-        """The attribute as an integer, also from a string of digits; None without it.
-
-        Raises:
-            PipelineError: the value is not an integer, or is below `minimum`.
-        """
-        value = self.raw(name)
-        if value is None:
-            return None
-        if isinstance(value, str) and value.lstrip("-").isdigit():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise self.error(f"{name} must be a whole number, at least {minimum}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        """The attribute as a boolean; False without it.
-
-        Raises:
-            PipelineError: the value is not true or false.
-        """
-        value = self.raw(name)
-        if value is None or isinstance(value, bool):
-            return bool(value)
-        if value in ("true", "false"):
-            return str(value) == "true"
-        raise self.error(f"{name} must be true or false")
-
-    def variables(self, name: str) -> dict[str, str]:
-        """The attribute as environment variables; empty without it.
-
-        Raises:
-            PipelineError: the value is not a mapping, or one of its values is not a scalar.
-        """
-        value = self.raw(name)
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            raise self.error(f"{name} must be a mapping of names to values")
-        return {key: self._variable(name, key, content) for key, content in value.items()}
-
-    def _variable(self, name: str, key: str, content: object) -> str:
-        text = scalar_text(content)
-        if text is None:
-            raise self.error(f"{name}: the value of {key} must be text, a number or true/false")
-        return text
-
-
-def scalar_text(value: object) -> str | None:
-    """A scalar as text in the agent's notation; None for lists and mappings.
-
-    Observed with buildkite-agent 3.83.1: null is empty, and numbers are Go's: 1.10 is `1.1`, 1.0 is
-    `1`, 1.5e10 is `1.5e+10`.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _decimal(value)
-    return str(value) if isinstance(value, str | int) else None
-
-
-def _decimal(value: float) -> str:
-    if not math.isfinite(value):
-        return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
-    shortest = Decimal(repr(value)).normalize()
-    if -4 <= shortest.adjusted() < _LONGEST_PLAIN:
-        return f"{shortest:f}"
-    mantissa, _, exponent = f"{shortest:e}".partition("e")
-    return f"{mantissa}e{exponent[0]}{exponent[1:]:0>2}"
+        raise PipelineError(" ".join(str(error).split())) from None

@@ -9,7 +9,7 @@ from buildkite_emulator import builds
 from buildkite_emulator.builds import BuildRequest
 from buildkite_emulator.jobs.jobs import outcome
 from buildkite_emulator.memory.records import Build, Person, PullRequest
-from buildkite_emulator.pipelines.yaml_source import PipelineError, scalar_text
+from buildkite_emulator.pipelines.sections import PipelineError, scalar_text
 from buildkite_emulator.serving.fields import Fields
 from buildkite_emulator.serving.http import Response, json_response
 from buildkite_emulator.serving.refusals import RefusedError, bad_request

@@ -28,7 +28,7 @@ class Fields:
         """
         try:
             content = json.loads(request.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise bad_request("The request body is not JSON") from None
         if not isinstance(content, dict):
             raise bad_request("The request body is not a JSON object")

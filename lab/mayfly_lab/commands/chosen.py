@@ -36,6 +36,8 @@ class RunChoices(World):
     branch: str | None
     env: tuple[tuple[str, str], ...]
     unblock: bool
+    answers: tuple[tuple[str, str], ...]
+    """Answers to the fields of block steps, by key."""
     timeout: float
     """Seconds until the build is cancelled."""
     logs: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from buildkite_emulator import BuildView
@@ -32,6 +32,8 @@ class Follower:
     lab: Lab
     live: LiveReport
     stop: Stop
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Answers to the fields of block steps."""
     unreserved: UnreservedJobs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,7 +89,7 @@ class Follower:
 
     def _unblocked(self, view: BuildView, told: set[str], unblock: Callable[[str], bool]) -> bool:
         """Unblock the first step that `unblock` accepts. Returns whether the build can go on."""
-        builds = Builds(self.lab.buildkite, view.pipeline)
+        builds = Builds(self.lab.buildkite, view.pipeline, self.answers)
         steps = builds.blocked(view.number)
         for step in steps:
             if step.id not in told:
@@ -95,9 +97,11 @@ class Follower:
                 self.live.say(f"the build waits at block step {step.label!r}; unblock it:")
                 self.live.lines([f"  {builds.unblocking(view.number, step)}"])
             if unblock(step.label):
-                self.live.say(f"{step.label}: unblocked")
-                builds.unblock(view.number, step)
-                return True
+                refusal = builds.unblock(view.number, step)
+                if refusal is None:
+                    self.live.say(f"{step.label}: unblocked")
+                    return True
+                self.live.say(f"{step.label}: not unblocked: {refusal} (--answer KEY=VALUE)")
         # No step is blocked: somebody has unblocked the build since the view was read.
         return not steps
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from buildkite_emulator import BuildView, JobState
+from mayfly_cli.ends import BrokenError
 from mayfly_lab.commands.chosen import RunChoices
 from mayfly_lab.commands.following import BLOCKED, Follower, confirm_at_terminal
 from mayfly_lab.commands.source import Source
@@ -44,6 +45,7 @@ class OneBuild:
 
         Raises:
             UsageError: git cannot copy the repository.
+            BrokenError: the report's file cannot be written.
             Stopped: a signal ended the command.
         """
         with Lab(self.choices) as lab:
@@ -51,7 +53,7 @@ class OneBuild:
             for line in self._preamble(lab):
                 live.say(line)
             self.source.add_to(lab)
-            follower = Follower(lab, live, self.stop)
+            follower = Follower(lab, live, self.stop, dict(self.chosen.answers))
             self._wait_for_pool(follower)
             view = self._build(follower)
             gone = follower.wind_down()
@@ -127,7 +129,10 @@ class OneBuild:
         ):
             live.lines(["", *section])
         if self.chosen.json is not None:
-            document.write(self.chosen.json, document.document(jobs, instances, checks))
+            try:
+                document.write(self.chosen.json, document.document(jobs, instances, checks))
+            except OSError as error:
+                raise BrokenError(f"--json: {self.chosen.json}: {error.strerror}") from error
 
     def _verdict(self, live: LiveReport, view: BuildView, checks: Sequence[Check]) -> int:
         broken = sum(not check.held for check in checks)

@@ -11,7 +11,6 @@ import click
 from mayfly_lab.faults import FaultSyntaxError, parse_seconds
 from mayfly_lab.latency import Latency, LatencySyntaxError
 
-_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _PARAMETER = re.compile(r"([A-Za-z0-9_-]{1,100})/([^=\s]+)=(.+)", re.DOTALL)
 
 
@@ -39,15 +38,25 @@ class Variable(click.ParamType[tuple[str, str]]):
     """A variable of the build's environment, NAME=VALUE."""
 
     name = "variable"
+    form = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
         """Name and value of the variable."""
-        match = _VARIABLE.fullmatch(value)
+        match = self.form.fullmatch(value)
         if match is None:
             self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+        if not is_unicode(value):
+            self.fail(f"{value!a} is not text in UTF-8", param, ctx)
         return match[1], match[2]
+
+
+class Answer(Variable):
+    """An answer to a field of a block step, KEY=VALUE."""
+
+    name = "answer"
+    form = re.compile(r"([A-Za-z0-9/_-]+)=(.*)", re.DOTALL)
 
 
 class QueueParameter(click.ParamType[tuple[str, str, str]]):
@@ -63,6 +72,8 @@ class QueueParameter(click.ParamType[tuple[str, str, str]]):
         if match is None:
             said = f"{value!r} is not QUEUE/NAME=VALUE (try default/launch/purchase=spot)"
             self.fail(said, param, ctx)
+        if not is_unicode(value):
+            self.fail(f"{value!a} is not text in UTF-8", param, ctx)
         return match[1], match[2], match[3]
 
 
@@ -111,10 +122,22 @@ class OutputFile(click.ParamType[Path]):
     ) -> Path:
         """The file's path."""
         path = Path(value)
-        if not path.parent.is_dir():
-            self.fail(f"the folder {path.parent} does not exist", param, ctx)
-        if path.is_dir():
-            self.fail(f"{path} is a folder; name a file in it", param, ctx)
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            self.fail(f"{path}: no permission to write it", param, ctx)
+        try:
+            if not path.parent.is_dir():
+                self.fail(f"the folder {path.parent} does not exist", param, ctx)
+            if path.is_dir():
+                self.fail(f"{path} is a folder; name a file in it", param, ctx)
+            if not os.access(path if path.exists() else path.parent, os.W_OK):
+                self.fail(f"{path}: no permission to write it", param, ctx)
+        except OSError as error:  # a name that is too long
+            self.fail(f"{path}: {error.strerror}", param, ctx)
         return path
+
+
+def is_unicode(text: str) -> bool:
+    """False for text with bytes outside UTF-8: the lab can neither send nor print such text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from shlex import quote
 from typing import Any
 
 from buildkite_emulator import Buildkite
@@ -26,6 +29,8 @@ class Builds:
 
     buildkite: Buildkite
     pipeline: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Answers to the fields of block steps; fields without one keep their defaults."""
 
     @property
     def url(self) -> str:
@@ -42,14 +47,22 @@ class Builds:
             if job.get("type") == "manual" and job.get("state") == "blocked"
         ]
 
-    def unblock(self, number: int, step: BlockStep) -> None:
-        """Unblock a step. The step's fields keep their default answers."""
-        self._call("PUT", f"/{number}/jobs/{step.id}/unblock", {})
+    def unblock(self, number: int, step: BlockStep) -> str | None:
+        """Unblock a step. Returns Buildkite's reason when it refuses, else None."""
+        try:
+            self._call("PUT", f"/{number}/jobs/{step.id}/unblock", self._unblocking())
+        except urllib.error.HTTPError as error:
+            return str(json.load(error)["message"])
+        return None
+
+    def _unblocking(self) -> Mapping[str, Any]:
+        return {"fields": dict(self.answers)} if self.answers else {}
 
     def unblocking(self, number: int, step: BlockStep) -> str:
         """A curl line for a shell that unblocks the step."""
+        data = quote(json.dumps(self._unblocking()))
         return (
-            f"curl --fail --silent --show-error --request PUT --data '{{}}' --header"
+            f"curl --fail --silent --show-error --request PUT --data {data} --header"
             f" 'Authorization: Bearer {self.buildkite.api_token}'"
             f" --header 'Content-Type: application/json' {self.url}/{number}/jobs/{step.id}/unblock"
         )

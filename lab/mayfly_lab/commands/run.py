@@ -12,7 +12,7 @@ from mayfly_lab.commands import options
 from mayfly_lab.commands.chosen import RunChoices
 from mayfly_lab.commands.fault_options import FAULTS, faults_option
 from mayfly_lab.commands.lab_command import LabCommand
-from mayfly_lab.commands.option_types import Duration, Variable
+from mayfly_lab.commands.option_types import Answer, Duration, Variable
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.report.logs import Logs
 
@@ -52,6 +52,14 @@ blocked or a check broke, 2 an invalid command line, 130 stopped by a signal.
 )
 @options.world_options
 @click.option("--unblock", is_flag=True, help="Let the build through every block step.")
+@click.option(
+    "--answer",
+    "answers",
+    metavar="KEY=VALUE",
+    multiple=True,
+    type=Answer(),
+    help="Answer the field KEY of block steps; may be repeated.",
+)
 @click.option(
     "--timeout",
     metavar="TIME",

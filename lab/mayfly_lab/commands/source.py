@@ -11,6 +11,8 @@ from pathlib import Path
 
 from buildkite_emulator import Buildkite, BuildRequest, JobView, PipelineError
 from mayfly_cli.ends import UsageError
+from mayfly_cli.parameter_types import QUEUE_KEY
+from mayfly_lab.commands.option_types import is_unicode
 from mayfly_lab.lab import Lab
 
 DEFAULT_QUEUE = "default"
@@ -22,6 +24,8 @@ _NAME = "repository"
 class Source:
     """A pipeline and its repository; no repository means that jobs check out an empty one."""
 
+    file: Path
+    """The pipeline's file, as given."""
     slug: str
     pipeline: str
     repository: Path | None
@@ -79,11 +83,13 @@ def read_source(file: Path, repository: Path | None, branch: str | None) -> Sour
             no commit; git does not allow the branch's name.
     """
     text = _text(file)
+    if branch is not None and not is_unicode(branch):
+        raise UsageError(f"--branch: {branch!a} is not text in UTF-8")
     if branch is not None and _git("check-ref-format", "--branch", branch).returncode:
         raise UsageError(f"--branch: git does not allow the name {branch!r}; choose another")
     if repository is None:
         repository = _around(file.resolve().parent)
-    elif not repository.is_dir():
+    elif not _is_folder(repository):
         raise UsageError(f"--repo: {repository} is not a folder")
     elif _around(repository) is None:
         raise UsageError(f"--repo: {repository} is not a git repository; `git init` and commit")
@@ -93,11 +99,13 @@ def read_source(file: Path, repository: Path | None, branch: str | None) -> Sour
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "pipeline"
     if repository is None:
         # HEAD: the empty repository's one commit is made when the lab starts.
-        return Source(slug, text, None, branch or "main", "HEAD", "", bool(branch), False)
-    return _of_repository(slug, text, repository, branch)
+        return Source(file, slug, text, None, branch or "main", "HEAD", "", bool(branch), False)
+    return _of_repository(file, slug, text, repository, branch)
 
 
-def _of_repository(slug: str, text: str, repository: Path, branch: str | None) -> Source:
+def _of_repository(
+    file: Path, slug: str, text: str, repository: Path, branch: str | None
+) -> Source:
     head = _git_output(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if head is None:
         raise UsageError(f"--repo: {repository} has no commit; commit the files that jobs need")
@@ -108,6 +116,7 @@ def _of_repository(slug: str, text: str, repository: Path, branch: str | None) -
     )
     commit = tip or head
     return Source(
+        file=file,
         slug=slug,
         pipeline=text,
         repository=repository,
@@ -130,7 +139,7 @@ def jobs_of(source: Source, given: Sequence[str], env: Mapping[str, str]) -> Seq
     """The jobs of the build, created on trial; `given` are the queues, the default queue first.
 
     Raises:
-        UsageError: the pipeline cannot be read, with line and reason.
+        UsageError: the pipeline cannot be read, with file, line and reason.
     """
     with_default = list(given) or [DEFAULT_QUEUE]
     buildkite = Buildkite(lambda: datetime.now(UTC), queues=with_default)
@@ -138,7 +147,7 @@ def jobs_of(source: Source, given: Sequence[str], env: Mapping[str, str]) -> Seq
         buildkite.add_pipeline(source.slug, source.pipeline, "", as_uploaded=True)
         return buildkite.create_build(source.slug, source.request(env)).jobs
     except PipelineError as error:
-        raise UsageError(f"the pipeline cannot be read: {error}") from None
+        raise UsageError(f"the pipeline cannot be read: {source.file}: {error}") from None
     finally:
         buildkite.close()
 
@@ -147,10 +156,16 @@ def queues_of(jobs: Sequence[JobView], given: Sequence[str]) -> list[str]:
     """The queues of the lab: `given`, else the default queue and the queues that steps name.
 
     Raises:
-        UsageError: a step names a queue outside `given`.
+        UsageError: a step names a queue that no cluster can have, or a queue outside `given`.
     """
     with_default = list(given) or [DEFAULT_QUEUE]
     named = {job.queue: job.step_key or job.name for job in jobs}
+    for queue, step in named.items():
+        if not QUEUE_KEY.allows(queue):
+            raise UsageError(
+                f"step {step!r} goes to queue {queue!r}, which is not the key of a"
+                " queue: letters, digits, - and _, at most 100"
+            )
     missing = [queue for queue in named if queue not in with_default]
     if given and missing:
         raise UsageError(
@@ -171,6 +186,15 @@ def _text(file: Path) -> str:
         raise UsageError(f"{file}: no permission to read it") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not text in UTF-8: {error.reason}") from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder without permission
+        return False
 
 
 def _around(folder: Path) -> Path | None:
@@ -192,7 +216,17 @@ def _require_git(*arguments: str) -> None:
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(("git", *arguments), capture_output=True, text=True, check=False)
+    # Commit messages and branches in other encodings are shown as well as UTF-8 allows.
+    try:
+        return subprocess.run(
+            ("git", *arguments),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise UsageError(f"git cannot be run: {error.strerror}; the lab needs git") from None
 
 
 def _last_line(text: str) -> str:

@@ -18,6 +18,7 @@ import pytest
 from buildkite_emulator import BuildRequest, PipelineError
 from buildkite_emulator.pipelines.definition import Context, parse
 from buildkite_emulator.pipelines.interpolation import interpolate
+from buildkite_emulator.pipelines.steps import CommandStep
 from emulator.buildkite_agents import REAL
 from emulator.buildkite_client import Contract, contract
 
@@ -180,3 +181,22 @@ def test_an_unset_required_variable_refuses_the_build_with_its_line(bk: Contract
     bk.buildkite.add_pipeline("demo", "steps:\n  - command: a\n  - command: ${NONE?give it}\n", "r")
     with pytest.raises(PipelineError, match=r"^line 3: \$NONE: give it$"):
         bk.buildkite.create_build("demo")
+
+
+def test_the_env_of_a_pipeline_is_interpolated_once_and_in_order() -> None:
+    """buildkite/go-pipeline pipeline.go interpolates `env` first, and the rest after it."""
+    text = """
+        env: {PATH: "$PATH:/x", COST: "$$5", EARLY: "$LATE", LATE: late, "K_$LATE": k}
+        steps: [{command: "$PATH $LATE"}]
+    """
+    definition = parse(text, Context("default", variables={"PATH": "/usr"}))
+    assert definition.env == {
+        "PATH": "/usr:/x",
+        "COST": "$5",
+        "EARLY": "",
+        "LATE": "late",
+        "K_late": "k",
+    }
+    [step] = definition.steps
+    assert isinstance(step, CommandStep)
+    assert step.command == "/usr:/x late"

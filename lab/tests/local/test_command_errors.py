@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from emulator.odd_pipelines import WHOLE_FILES
+from mayfly_cli.ends import UsageError
 from mayfly_lab.cli import run_command
 from mayfly_lab.commands.internet import is_remote
+from mayfly_lab.commands.source import jobs_of, queues_of, read_source
 
 GOOD = "steps:\n  - command: 'true'\n"
 
@@ -144,6 +147,69 @@ def test_a_step_for_a_queue_without_an_option_is_refused(
     (folder / "train.yml").write_text(text)
     said = complaint(capsys, "run", "train.yml", "--queue", "default")
     assert "step 'Train' goes to queue 'gpu', and the lab has default; add --queue gpu" in said
+
+
+@pytest.mark.parametrize("queue", ["a b", "", "*", "ü", "x" * 101])
+def test_a_step_for_a_queue_that_no_cluster_can_have_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path, queue: str
+) -> None:
+    text = f"steps:\n  - {{label: Train, command: x, agents: {{queue: '{queue}'}}}}\n"
+    (folder / "train.yml").write_text(text)
+    said = complaint(capsys, "run", "train.yml")
+    assert f"step 'Train' goes to queue {queue!r}, which is not the key of a" in said
+
+
+@pytest.mark.parametrize("text", WHOLE_FILES.values(), ids=WHOLE_FILES)
+def test_an_odd_pipeline_has_queues_or_is_refused_in_a_line(folder: Path, text: str) -> None:
+    file = folder / "odd.yml"
+    file.write_text(text, encoding="utf-8")
+    source = read_source(file, None, None)
+    said = ""
+    try:
+        assert queues_of(jobs_of(source, [], {}), [])
+    except UsageError as error:
+        said = str(error)
+    assert not said or said.startswith((f"the pipeline cannot be read: {file}: ", "step "))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "good.yml/x"], "good.yml/x cannot be read: Not a directory"),
+        (["run", "x" * 300], "cannot be read: File name too long"),
+        (["run", "good.yml", "--repo", "x" * 300], "is not a folder"),
+        (["run", "good.yml", "--json", "x" * 300], "File name too long"),
+        (["run", "good.yml", "--json", f"{'x' * 300}/y"], "File name too long"),
+        (["run", "good.yml", "--env", "A=\udcff"], "--env: 'A=\\udcff' is not text in UTF-8"),
+        (["run", "good.yml", "--branch", "\udcff"], "--branch: '\\udcff' is not text in UTF-8"),
+        (["run", "good.yml", "--parameter", "default/tags=\udcff"], "is not text in UTF-8"),
+        (["run", "good.yml", "--answer", "a b=c"], "--answer: 'a b=c' is not NAME=VALUE"),
+    ],
+    ids=lambda value: ascii(value)[:60],
+)
+def test_names_that_the_system_does_not_take_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert words in complaint(capsys, *arguments)
+
+
+def test_a_system_without_git_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    said = complaint(capsys, "run", "good.yml", "--agent", "stand-in")
+    assert "git cannot be run: No such file or directory; the lab needs git" in said
+
+
+def test_a_commit_message_in_another_encoding_is_read(folder: Path) -> None:
+    def git(*arguments: str | bytes) -> None:
+        who = ("-c", "user.name=M", "-c", "user.email=m@example.org")
+        subprocess.run(("git", "-C", "old", *who, *arguments), check=True)
+
+    subprocess.run(["git", "init", "--quiet", "old"], check=True)
+    encoding = ("-c", "i18n.commitEncoding=binary")
+    git(*encoding, "commit", "--quiet", "--allow-empty", b"--message=caf\xe9")
+    assert read_source(folder / "good.yml", folder / "old", None).message.startswith("caf")
 
 
 def test_a_repository_without_a_commit_is_refused(

@@ -126,6 +126,24 @@ def test_a_block_step_ends_the_run_without_the_unblock_option(
         assert "the build is BLOCKED (--unblock lets it through)" in output
 
 
+@pytest.mark.parametrize("answered", [False, True], ids=["no answer", "--answer"])
+def test_a_required_field_needs_an_answer_and_ends_in_no_traceback(
+    tmp_path: Path, project: Path, answered: bool
+) -> None:
+    field = {"text": "Name", "key": "release/name"}
+    get = "buildkite-agent meta-data get release/name"
+    file = pipeline(project, {"block": "Release?", "fields": [field]}, {"command": get})
+    answer = ["--answer", "release/name=Ada"] if answered else []
+    code, output = run(tmp_path, "run", str(project / file), "--unblock", *answer)
+    assert "Traceback" not in output
+    if answered:
+        assert code == 0, output
+        assert "        | Ada" in output
+    else:
+        assert code == 1
+        assert "Release?: not unblocked: release/name is required (--answer KEY=VALUE)" in output
+
+
 def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path, project: Path) -> None:
     file = pipeline(project, {"label": "Long", "command": "echo begun; sleep 600"})
     command = Command(tmp_path, ("run", str(project / file)))
