@@ -100,6 +100,13 @@ class Cloud:
             "InvalidParameterValue", f"Value ({text}) for parameter iamInstanceProfile is invalid."
         )
 
+    def policies_of_role(self, name: str) -> list[str]:
+        """The policies of a role, inline and managed, as JSON; none for an unknown role."""
+        roles = self.backend("iam").roles.values()
+        for role in (each for each in roles if each.name == name):
+            return [*map(str, role.policies.values()), *map(self.policy, role.managed_policies)]
+        return []
+
     def policy(self, arn: str) -> str:
         """The default version of a managed policy as JSON; empty when there is none."""
         found = self.backend("iam").managed_policies.get(arn)

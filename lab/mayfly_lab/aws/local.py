@@ -28,6 +28,7 @@ from mayfly_lab.aws.ec2.life import Life
 from mayfly_lab.aws.ec2.moments import Moments
 from mayfly_lab.aws.ec2.operations import Operations
 from mayfly_lab.aws.ec2.profiles import Profiles
+from mayfly_lab.aws.ec2.rights import LaunchRights
 from mayfly_lab.aws.front.authoriser import Authoriser
 from mayfly_lab.aws.front.buckets import Buckets
 from mayfly_lab.aws.front.call import Call, Principal
@@ -293,7 +294,13 @@ class LocalAws:
         self.ec2 = Ec2(life)
         life.room = self._open_room(self.ec2, self.listener)
         self._closing.callback(life.room.close)
-        launcher = Launcher(self.ec2, cloud.backend("ec2"), cloud.parameter, cloud.profile)
+        launcher = Launcher(
+            self.ec2,
+            cloud.backend("ec2"),
+            cloud.parameter,
+            cloud.profile,
+            LaunchRights(cloud).require,
+        )
         self._door.operations |= Operations(self.ec2, launcher).table()
 
     def _environment(self, spec: FunctionSpec, fork_server: ForkServer) -> Any:

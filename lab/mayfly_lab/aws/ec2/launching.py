@@ -14,7 +14,7 @@ from moto.ec2.utils import parse_user_data
 from mayfly_lab.aws.ec2.ec2 import Ec2, pools_of
 from mayfly_lab.aws.ec2.instance import Instance
 from mayfly_lab.aws.ec2.profile import Profile
-from mayfly_lab.aws.front.call import Refusal
+from mayfly_lab.aws.front.call import Principal, Refusal
 
 Data = Mapping[str, Any]
 
@@ -59,13 +59,15 @@ class Launcher:
     """Turns launch specifications into instances. The caller holds the lock of the EC2 layer.
 
     `backend` is moto's EC2 backend; `parameter` reads a public SSM parameter for `resolve:ssm:`
-    images; `profile` finds an instance profile by its ARN or name.
+    images; `profile` finds an instance profile by its ARN or name; `right` raises Refusal for a
+    launch that the caller's role may not make.
     """
 
     ec2: Ec2
     backend: Any
     parameter: Callable[[str], str]
     profile: Callable[[Data], Profile]
+    right: Callable[[Principal, Specification], None]
 
     def specify(self, template: Data | None, request: Data, *, spot: bool) -> Specification:
         """The specification of a launch template (if any) with a request or override over it.
@@ -129,6 +131,15 @@ class Launcher:
         subnets = {s.id: s for zone in self.backend.subnets.values() for s in zone.values()}
         subnet = subnets.get(override.get("SubnetId"))
         return str(subnet.availability_zone if subnet else override.get("AvailabilityZone") or "")
+
+    def require_right(self, by: Principal | None, specification: Specification) -> None:
+        """Check the caller's right to launch this.
+
+        Raises:
+            Refusal: the policies of the caller's role do not allow the launch.
+        """
+        if by is not None:
+            self.right(by, specification)
 
     def require_room(self, specification: Specification) -> None:
         """Check the pool's capacity.

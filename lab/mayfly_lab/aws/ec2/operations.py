@@ -41,30 +41,35 @@ class Operations:
 
     def table(self) -> dict[str, Callable[[Call], Answer]]:
         """Handlers of all operations, by `ec2:Operation`."""
+        launching: dict[str, Callable[[Call], Mapping[str, Any]]] = {
+            "CreateFleet": self.create_fleet,
+            "RunInstances": self.run_instances,
+        }
         own: dict[str, Callable[[Data], Mapping[str, Any]]] = {
             "AssociateIamInstanceProfile": self.associate,
-            "CreateFleet": self.create_fleet,
             "DescribeIamInstanceProfileAssociations": self.describe_associations,
             "DescribeInstances": self.describe_instances,
             "DisassociateIamInstanceProfile": self.disassociate,
             "GetConsoleOutput": self.console_output,
             "RebootInstances": self.reboot,
             "ReplaceIamInstanceProfileAssociation": self.replace_association,
-            "RunInstances": self.run_instances,
             "StartInstances": self.start,
             "StopInstances": self.stop,
             "TerminateInstances": self.terminate,
         } | dict.fromkeys(_REFUSED, _refuse)
 
-        return {f"ec2:{name}": partial(_answer, operation) for name, operation in own.items()}
+        every = launching | {name: partial(_of_parameters, each) for name, each in own.items()}
+        return {f"ec2:{name}": partial(_answer, operation) for name, operation in every.items()}
 
-    def run_instances(self, request: Data) -> Mapping[str, Any]:
+    def run_instances(self, call: Call) -> Mapping[str, Any]:
         """RunInstances, idempotent by ClientToken; all of MaxCount or none."""
+        request = call.parameters
         specification = self.launcher.specify(request.get("LaunchTemplate"), request, spot=False)
         named = request.get("SubnetId") or (request.get("Placement") or {}).get("AvailabilityZone")
         place = specification.subnet.availability_zone if named else ""
         known: list[Instance] | None = self.tokens.answered("RunInstances", place, request)
         if known is None:
+            self.launcher.require_right(call.by, specification)
             _refuse_dry_run(request)
             self.launcher.require_room(specification)
             known = self.launcher.launch(
@@ -84,11 +89,12 @@ class Operations:
             "Instances": [each.moto for each in known],
         }
 
-    def create_fleet(self, request: Data) -> Mapping[str, Any]:
+    def create_fleet(self, call: Call) -> Mapping[str, Any]:
         """CreateFleet of type instant, idempotent by ClientToken."""
+        request = call.parameters
         known: Mapping[str, Any] | None = self.tokens.answered("CreateFleet", "", request)
         if known is None:
-            fleet = InstantFleet(self.launcher, request)
+            fleet = InstantFleet(self.launcher, request, call.by)
             _refuse_dry_run(request)
             known = fleet.launch()
             self.tokens.remember("CreateFleet", "", request, known)
@@ -196,9 +202,13 @@ def _refuse(_: Data) -> Mapping[str, Any]:
     raise Refusal("UnsupportedOperation", "The lab launches by RunInstances and CreateFleet only.")
 
 
-def _answer(operation: Callable[[Data], Mapping[str, Any]], call: Call) -> Answer:
+def _of_parameters(operation: Callable[[Data], Mapping[str, Any]], call: Call) -> Mapping[str, Any]:
+    return operation(call.parameters)
+
+
+def _answer(operation: Callable[[Call], Mapping[str, Any]], call: Call) -> Answer:
     try:
-        result = operation(call.parameters)
+        result = operation(call)
     except ServiceException as error:  # raised by moto's backend
         raise Refusal(error.code, error.message) from error
     model = get_service_model("ec2").operation_model(call.operation)

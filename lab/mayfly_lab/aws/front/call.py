@@ -53,6 +53,8 @@ class Call:
     service: str
     operation: str
     parameters: Mapping[str, Any]
+    by: Principal | None = None
+    """Who makes the call; None before the caller is known."""
 
     @property
     def action(self) -> str:

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from buildkite_emulator.serving.server import Answer, AnswerLostError, Request
 from mayfly_lab.aws.front.answers import refusal_answer, spelled, style_of
@@ -77,7 +77,7 @@ class FrontDoor:
             scope = read_scope(request)
             service, style = scope.service, style_of(request, scope.service)
             principal = authenticate(request, scope, self.credentials, skew=self.skew)
-            call = read_call(request, service, style)
+            call = replace(read_call(request, service, style), by=principal)
             self.scrubber.learn_from(service, call.operation, call.parameters)
             return self._carry_out(principal, call, request, scope.access_key)
         except Refusal as refusal:

@@ -26,9 +26,9 @@ class PeopleRights:
 
     def decide(self, principal: Principal, call: Call) -> Verdict:
         """Allow a call by the person's deployed policy."""
-        statements = _statements(self.policy_of(principal.name))
+        allowed = statements(self.policy_of(principal.name))
         for request in self.view.requests(call):
-            decision = decide(request, statements)
+            decision = decide(request, allowed)
             if not decision.allowed:
                 return denied(
                     f"no right to {request.action}",
@@ -57,7 +57,8 @@ def words(principal: Principal, request: Request, *, explicit: bool) -> str:
 
 
 @cache
-def _statements(policy: str) -> Sequence[Statement]:
+def statements(policy: str) -> Sequence[Statement]:
+    """The statements of a policy in JSON; none of an empty text."""
     if not policy:
         return ()
     found: Sequence[Statement] = json.loads(policy)["Statement"]
