@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mayfly_lab.aws.front.call import Kind
 from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.bench import prices
+from mayfly_lab.report.screen import folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def lines(idle: Idle) -> Iterator[str]:
         name = f"functions {service}:{operation}"
         yield f"  {name:<38} {number / idle.seconds:7.2f} calls a second"
     yield f"  {'each hot machine':<38} {idle.per_host:7.2f} calls a second"
-    yield (
-        f"  monthly cost: ${idle.host_month:.2f} for the reads of each hot machine,"
-        f" ${idle.functions_month:.2f} for the control plane (DynamoDB and Lambda)"
+    yield from folded(
+        f"monthly cost: ${idle.host_month:.2f} for the reads of each hot machine,"
+        f" ${idle.functions_month:.2f} for the control plane (DynamoDB and Lambda)",
+        2,
     )

@@ -14,6 +14,7 @@ from mayfly_lab.bench.phases import durations, marks_of
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.latency import Latency
 from mayfly_lab.report.live import LiveReport
+from mayfly_lab.report.screen import folded
 from mayfly_lab.report.timeline import job_lines
 
 
@@ -42,7 +43,7 @@ def bench(
     ways = phase_seconds(seen)
     found = figures.summary(list(ways.values()))
     title = f"{found.jobs} jobs on hot machines, {agent_name}, latency {latency}"
-    live.lines(["", title, *figures.table(found), "", *idle.lines(seen.idle)])
+    live.table(["", *folded(title, 4, ""), *figures.table(found), "", *idle.lines(seen.idle)])
     if json_file is not None:
         content = document(agent_name, latency, found, seen, ways)
         json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.commands.unreserved import UnreservedJobs
 from mayfly_lab.lab import Lab
 from mayfly_lab.report.live import LiveReport
+from mayfly_lab.report.screen import TIME, folded
 
 LOOK = 0.5
 """Seconds between two reads of the records: each read is a scan on the cores that run the lab."""
@@ -137,7 +138,7 @@ def confirm_at_terminal(stop: Stop) -> Callable[[str], bool]:
     def ask(label: str) -> bool:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             return False
-        sys.stdout.write(f"        unblock {label!r}? [y/N] ")
+        sys.stdout.write("\n".join(folded(f"unblock {label!r}? [y/N]", TIME)) + " ")
         sys.stdout.flush()
         return stop.line(sys.stdin).strip().lower() in {"y", "yes"}
 

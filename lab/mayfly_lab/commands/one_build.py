@@ -21,6 +21,7 @@ from mayfly_lab.report.collect import collect
 from mayfly_lab.report.evidence import Evidence
 from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import Logs
+from mayfly_lab.report.screen import folded
 from mayfly_lab.report.timeline import instance_lines, job_lines
 
 _MOST_INSTANCES = "50"
@@ -127,7 +128,7 @@ class OneBuild:
             show.speed(jobs, cold),
             show.checks_table(checks),
         ):
-            live.lines(["", *section])
+            live.table(["", *section])
         if self.chosen.json is not None:
             try:
                 document.write(self.chosen.json, document.document(jobs, instances, checks))
@@ -138,7 +139,7 @@ class OneBuild:
         broken = sum(not check.held for check in checks)
         held = "all checks held" if not broken else f"{broken} checks are BROKEN"
         seconds = time.time() - live.began
-        live.lines(["", f"the build {_ending(view)}; {held}; {seconds:.0f} s"])
+        live.table(["", *folded(f"the build {_ending(view)}; {held}; {seconds:.0f} s", 4, "")])
         return 0 if _is_over(view) and view.state == "passed" and not broken else 1
 
 

@@ -25,6 +25,7 @@ from mayfly_lab.commands.stopping import Stop, Stopped
 from mayfly_lab.lab import STACK, Lab, LabChoices
 from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import Logs
+from mayfly_lab.report.screen import folded
 
 FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 
@@ -55,7 +56,9 @@ class OpenLab:
                 live = LiveReport(lab.buildkite.log, Logs.NONE)
                 self._furnish(lab)
                 printed = list(lines(lab))
-                live.lines(self._introduction(lab, printed))
+                for line in self._about(lab):
+                    live.table(folded(line, 4, ""))
+                live.lines(self._to_paste(lab, printed))
                 if file is not None:
                     _write(file, facts(lab, printed))
                 lab.buildkite.subscribe(live.on_job)
@@ -82,7 +85,7 @@ class OpenLab:
             step = {"label": slug, "command": "echo hello", "agents": {"queue": queue}}
             lab.buildkite.add_pipeline(slug, json.dumps({"steps": [step]}), url)
 
-    def _introduction(self, lab: Lab, printed: list[Line]) -> Iterator[str]:
+    def _about(self, lab: Lab) -> Iterator[str]:
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
         yield from lab.notice
         if self.no_namespaces:
@@ -90,6 +93,9 @@ class OpenLab:
         yield f"Mayfly's queues: {', '.join(lab.choices.queues)}"
         for request in lab.choices.faults:
             yield f"fault: {request.text}"
+
+    def _to_paste(self, lab: Lab, printed: list[Line]) -> Iterator[str]:
+        """Lines to paste into a shell, each whole, and paths of files."""
         for line in printed:
             yield ""
             yield f"# {line.what}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +16,7 @@ from mayfly_lab.aws.config import Delays
 from mayfly_lab.demo import expected
 from mayfly_lab.demo.incidents import Incidents
 from mayfly_lab.lab import ROOT, Lab, LabChoices
-from mayfly_lab.report import document, show
+from mayfly_lab.report import document, screen, show
 from mayfly_lab.report.checks import Check, check_all
 from mayfly_lab.report.collect import collect
 from mayfly_lab.report.timeline import instance_lines, job_lines
@@ -38,14 +38,20 @@ class DemoError(Exception):
 
 @dataclass(slots=True)
 class Printer:
-    """Prints events with the seconds since the demo's start."""
+    """Prints events with the seconds since the demo's start, in colour on a terminal."""
 
     began: float = field(default_factory=time.time)
     told: set[tuple[str, str]] = field(default_factory=set)
+    colour: bool = field(default_factory=screen.has_colour)
 
     def say(self, line: str) -> None:
-        """Print one line with its time, at once."""
-        sys.stdout.write(f"{time.time() - self.began:6.2f}  {line}\n")
+        """Print one event with its time, at once."""
+        self.table(screen.timed(time.time() - self.began, line))
+
+    def table(self, lines: Iterable[str]) -> None:
+        """Print lines of the report."""
+        shown = map(screen.painted, lines) if self.colour else lines
+        sys.stdout.write("".join(f"{line}\n" for line in shown))
         sys.stdout.flush()
 
     def on_job(self, event: JobEvent) -> None:
@@ -93,12 +99,12 @@ def run_demo(agent: Path | None, json_file: Path | None) -> int:
         show.checks_table(checks),
     )
     for section in sections:
-        sys.stdout.write("\n" + "\n".join(section) + "\n")
+        printer.table(["", *section])
     if json_file is not None:
         document.write(json_file, document.document(jobs, instances, checks))
     broken = sum(not check.held for check in checks)
     verdict = "all checks held" if not broken else f"{broken} checks are BROKEN"
-    sys.stdout.write(f"\n{verdict}; {time.time() - printer.began:.0f} s\n")
+    printer.table(["", f"{verdict}; {time.time() - printer.began:.0f} s"])
     return 1 if broken else 0
 
 

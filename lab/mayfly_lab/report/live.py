@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from buildkite_emulator import JobEvent, JobState
 from mayfly.records.model import Instance
-from mayfly_lab.report import show
+from mayfly_lab.report import screen, show
 from mayfly_lab.report.logs import Logs, readable
 
 _SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
@@ -25,12 +25,17 @@ class LiveReport:
     """Returns a job's log by the job's id."""
     logs: Logs = Logs.NONE
     began: float = field(default_factory=time.time)
+    colour: bool = field(default_factory=screen.has_colour)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, line: str) -> None:
-        """Print one line with its time, at once."""
-        self.lines([f"{time.time() - self.began:6.2f}  {line}"])
+        """Print one event with its time, at once, in as many lines as it needs."""
+        self.table(screen.timed(time.time() - self.began, line))
+
+    def table(self, lines: Iterable[str]) -> None:
+        """Print lines of the report, in colour on a terminal."""
+        self.lines(map(screen.painted, lines) if self.colour else lines)
 
     def lines(self, lines: Iterable[str]) -> None:
         """Print lines unchanged and unbroken by other threads' lines."""

@@ -1,41 +1,46 @@
-"""The report as text: at most 100 columns, no escape codes."""
+"""The report as text: at most 80 columns, every text whole, no escape codes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
-from textwrap import shorten, wrap
 
 from mayfly.batched import batched
 from mayfly_lab.report.checks import Check
+from mayfly_lab.report.screen import WIDTH, folded, row
 from mayfly_lab.report.timeline import POINTS, InstanceLine, JobLine
 
-WIDTH = 100
 _COLUMN = 7
 _FIRST = 14
-_INDENT = " " * 6
+_INDENT = 4
+_JOBS = (-2, 18, 8, 4, 14, -4, 19, -3)
+_INSTANCES = (19, 8, -3, 46)
+_CHECKS = (6, 14, 58)
 
 
 def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
     """Lines: a numbered list of the jobs, then a table of `POINTS` with a column for each job."""
-    yield " #  job                        queue    path  outcome     exit  instance             try"
+    yield from row(("#", "job", "queue", "path", "outcome", "exit", "instance", "try"), _JOBS)
     for number, line in enumerate(lines, start=1):
         status = "" if line.exit_status is None else str(line.exit_status)
-        yield (
-            f"{number:>2}  {shorten(plain(line.label), 26, placeholder='…'):<26} {line.queue:<8} "
-            f"{line.path or '-':<5} {line.outcome:<11} {status:>4}  {line.instance or '-':<20} "
-            f"{line.attempt or '-':>3}"
-        ).rstrip()
+        yield from row(
+            (
+                str(number),
+                plain(line.label),
+                line.queue,
+                line.path or "-",
+                line.outcome,
+                status,
+                line.instance or "-",
+                str(line.attempt or "-"),
+            ),
+            _JOBS,
+        )
         if line.reason:
-            yield f"      {shorten(line.reason, WIDTH - 6, placeholder='…')}"
+            yield from folded(line.reason, _INDENT)
         for at, text in line.notes:
-            yield from wrap(
-                f"note at {at:.1f} s: {text}",
-                WIDTH,
-                initial_indent=_INDENT,
-                subsequent_indent=_INDENT,
-            )
+            yield from folded(f"note at {at:.1f} s: {text}", _INDENT)
     before = 0
     for some in batched(lines, (WIDTH - _FIRST) // _COLUMN):
         yield ""
@@ -63,13 +68,14 @@ def instances_table(lines: Sequence[InstanceLine], numbers: Mapping[str, int]) -
     if not lines:
         yield "no instance was launched"
         return
-    yield "instance             queue     job  profile served, in seconds since its launch"
+    heading = ("instance", "queue", "job", "profile served, in seconds since its launch")
+    yield from row(heading, _INSTANCES)
     for line in lines:
         job = f"#{numbers[line.job]}" if line.job in numbers else "-"
         served = ", ".join(f"{name} from {at:.2f}" for at, name in line.profiles)
-        yield f"{line.id:<20} {line.queue:<9} {job:>3}  {served}"
+        yield from row((line.id, line.queue, job, served), _INSTANCES)
         if line.reason:
-            yield f"      {shorten(line.reason, WIDTH - 6, placeholder='…')}"
+            yield from folded(line.reason, _INDENT)
 
 
 def speed(lines: Sequence[JobLine], cold_floor: float) -> Iterator[str]:
@@ -88,15 +94,17 @@ def speed(lines: Sequence[JobLine], cold_floor: float) -> Iterator[str]:
         beyond = (
             f", {median(times) - cold_floor:.2f} s beyond the stated delays of {cold_floor:g} s"
         )
-        yield (
+        yield from folded(
             f"{path:<5} runnable to first output: median {median(times):.2f} s of {len(times)}"
-            f"{beyond if path == 'cold' else ''}"
+            f"{beyond if path == 'cold' else ''}",
+            _INDENT,
+            "",
         )
 
 
 def checks_table(checks: Sequence[Check]) -> Iterator[str]:
     """Lines: every check with its promise and its violations."""
     for check in checks:
-        yield f"{'held' if check.held else 'BROKEN':<7} {check.name:<16} {check.promise}"
+        yield from row(("held" if check.held else "BROKEN", check.name, check.promise), _CHECKS)
         for line in check.broken:
-            yield f"        {line}"
+            yield from folded(line, _INDENT + 4)

@@ -9,7 +9,7 @@ import pytest
 from mayfly_lab.agents.archive import AgentArchive
 from mayfly_lab.agents.notice import DOCS, LIMITS, notice
 from mayfly_lab.lab import Lab, LabChoices
-from mayfly_lab.report.show import WIDTH
+from mayfly_lab.report.screen import WIDTH, timed
 
 
 def test_the_notice_names_the_stand_in_its_limits_and_the_source_of_the_real_agent() -> None:
@@ -18,7 +18,7 @@ def test_the_notice_names_the_stand_in_its_limits_and_the_source_of_the_real_age
     assert limits == [f"warning: - {limit}" for limit in LIMITS.values()]
     assert "install Buildkite's package" in how
     assert where.endswith(DOCS)
-    assert max(map(len, notice())) <= WIDTH - len("123.45  ")
+    assert all(len(line) <= WIDTH for each in notice() for line in timed(1.0, each))
 
 
 @pytest.mark.parametrize("stand_in", [True, False])

@@ -92,7 +92,7 @@ def test_a_job_that_no_instance_can_run_is_named_at_the_timeout(
     assert "latency=ssm:* never struck" not in output
     assert (
         "Odd: not reserved (os=plan9) after 10 s: the job does not match queue `default`: rule os"
-        in output
+        in output.replace("\n        ", " ")
     )
     assert "Odd: not reserved (os=plan9)\n" in output
     assert "the build did not end in time (--timeout)" in output
