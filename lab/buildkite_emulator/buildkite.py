@@ -15,6 +15,7 @@ from typing import Unpack
 from . import builds, git
 from .builds import BuildRequest
 from .contents import BuildContents
+from .memory.agent_tokens import limited
 from .memory.records import Build, Job, Pipeline, PipelineSettings
 from .memory.settings import Queue, Settings, Timings
 from .memory.store import Store
@@ -86,6 +87,30 @@ class Buildkite(BuildContents):
     def api_token(self) -> str:
         """A user's REST API token with every scope."""
         return self.settings.api_tokens[0]
+
+    def limit_agent_token(
+        self,
+        *,
+        permissions: Iterable[str] | None = None,
+        queues: Iterable[str] | None = None,
+        addresses: Iterable[str] | None = None,
+        expires: datetime | None = None,
+    ) -> None:
+        """Give the cluster's agent token these limits in place of all former ones.
+
+        None limits nothing; `queues` are keys, `addresses` CIDR blocks.
+        """
+
+        def keep(store: Store, _: datetime) -> None:
+            store.agent_tokens[self.agent_token] = limited(
+                store.agent_tokens[self.agent_token],
+                permissions=permissions,
+                queues=queues,
+                addresses=addresses,
+                expires=expires,
+            )
+
+        self._application.transact(keep)
 
     def issue_api_token(self, *scopes: str) -> str:
         """A new REST API token with these scopes only, such as `read_builds`."""

@@ -26,10 +26,10 @@ def register(call: Call) -> Response:
 
     An unknown queue is refused with 422; no source names Buildkite's status for it.
     """
-    acquisition = auth.registration(call)
     fields = Fields.of(call.request)
     tags = _tags(fields)
     queue_key = _queue_key(tags) or call.store.settings.default_queue
+    acquisition = auth.registration(call, queue_key)
     if auth.find_queue(call, queue_key) is None:
         raise unprocessable(f"Queue {queue_key} doesn't exist in this cluster")
     if not fields.text("priority", default="0").lstrip("-").isdigit():

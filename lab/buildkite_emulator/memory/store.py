@@ -15,6 +15,7 @@ from buildkite_emulator.jobs.logs import JobLog
 from buildkite_emulator.jobs.states import ENDED
 from buildkite_emulator.oidc.issuer import Issuer
 
+from .agent_tokens import AgentToken
 from .records import AcquisitionToken, Agent, Build, Job, Pipeline, Stack
 from .settings import Settings
 from .views import JobEvent, JobView, job_view
@@ -31,6 +32,8 @@ class Store:
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
         self.stacks: dict[str, Stack] = {}
+        self.agent_tokens = {value: AgentToken() for value in settings.agent_tokens}
+        """The cluster's agent tokens by value, with their limits."""
         self.api_scopes: dict[str, frozenset[str]] = {}
         """The scopes of users' tokens that do not have all."""
         self.acquisition_tokens: dict[str, AcquisitionToken] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from buildkite_emulator.jobs.states import JobState
+from buildkite_emulator.memory.agent_tokens import AgentToken, Permission
 from buildkite_emulator.memory.records import AcquisitionToken, Agent, AgentState, Job
 from buildkite_emulator.memory.settings import Queue
 
@@ -22,32 +23,55 @@ def token(call: Call, scheme: str = "Token") -> str:
     return value.strip()
 
 
-def agent_token(call: Call) -> str:
+def agent_token(call: Call, permission: Permission = Permission.STACKS) -> AgentToken:
     """The cluster's agent token of a stack's call.
 
     Raises:
-        RefusedError: 401 for any other token.
+        RefusedError: 401 for any other token, and for an expired one; 403 for a caller that is not
+            among the allowed addresses, and without the permission. Buildkite's 403 names the
+            missing permission (changelog 443); the words, and the status for an address, are
+            assumed.
     """
-    given = token(call)
-    if given not in call.store.settings.agent_tokens:
-        raise unauthorized()
-    return given
+    return _allowed(call, token(call), permission)
 
 
-def registration(call: Call) -> AcquisitionToken | None:
-    """The acquisition token of a registering agent; None for the cluster's agent token.
+def registration(call: Call, queue: str) -> AcquisitionToken | None:
+    """The acquisition token of an agent that registers in a queue; None for an agent token.
 
     Raises:
         RefusedError: 401 for an unknown token, and for an acquisition token with an ended
-            reservation or a revoked issuing token.
+            reservation or a revoked issuing token; the refusals of the agent token, given or
+            issuing; 403 for a queue to which the agent token has no access.
     """
     given = token(call)
-    if given in call.store.settings.agent_tokens:
-        return None
     acquisition = call.store.acquisition_tokens.get(given)
-    if acquisition is None or not _is_live(call, acquisition):
+    if acquisition is not None and not _is_live(call, acquisition):
         raise unauthorized()
+    issuing = given if acquisition is None else acquisition.issued_by
+    check_queue(_allowed(call, issuing, Permission.RUN_JOBS), queue)
     return acquisition
+
+
+def check_queue(given: AgentToken, queue: str) -> None:
+    """Check that the agent token has access to the queue.
+
+    Raises:
+        RefusedError: 403, in assumed words. That the Stacks API obeys the queue access is assumed:
+            Buildkite documents it for agents that register or acquire.
+    """
+    if not given.serves(queue):
+        raise RefusedError(403, f"This agent token does not have access to the queue {queue}")
+
+
+def _allowed(call: Call, given: str, permission: Permission) -> AgentToken:
+    found = call.store.agent_tokens.get(given)
+    if found is None or not found.is_live(call.now):
+        raise unauthorized()
+    if not found.admits(call.request.address):
+        raise RefusedError(403, f"The address {call.request.address} may not use this agent token")
+    if permission not in found.permissions:
+        raise RefusedError(403, f"This agent token does not have the permission {permission}")
+    return found
 
 
 def session(call: Call) -> Agent:

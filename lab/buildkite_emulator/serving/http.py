@@ -22,6 +22,8 @@ class Request:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    address: str = "127.0.0.1"
+    """IP address of the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def as_application(endpoints: Endpoints) -> server.Application:
             query=dict(parse_qsl(url.query, keep_blank_values=True)),
             headers=asked.headers,
             body=asked.body,
+            address=asked.address,
         )
         response = endpoints(request)
         headers = {**response.headers, "Content-Type": response.content_type}

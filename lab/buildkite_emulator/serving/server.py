@@ -13,7 +13,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from io import BufferedReader
 from urllib.parse import SplitResult, urlsplit
@@ -41,6 +41,8 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    address: str = "127.0.0.1"
+    """IP address of the caller."""
 
     @property
     def url(self) -> SplitResult:
@@ -177,7 +179,7 @@ class HttpServer:
         if request is None:
             return False
         try:
-            answer = self._application(request)
+            answer = self._application(replace(request, address=_address(connection)))
         except AnswerLostError:
             return False
         except Exception:
@@ -187,6 +189,11 @@ class HttpServer:
         close = request.headers.get("connection", "").lower() == "close"
         send(connection, answer, close=close, head=request.method == "HEAD")
         return not close
+
+
+def _address(connection: socket.socket) -> str:
+    inet = connection.family in {socket.AF_INET, socket.AF_INET6}
+    return str(connection.getpeername()[0]) if inet else "127.0.0.1"
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from buildkite_emulator.memory.agent_tokens import Permission
 from buildkite_emulator.memory.records import Stack
 from buildkite_emulator.memory.tokens import new_id
 from buildkite_emulator.serving import auth
@@ -31,7 +32,7 @@ def register(call: Call) -> Response:
 
     Keys are unique in the organisation. Any agent token of the cluster may take over any key.
     """
-    auth.agent_token(call)
+    given = auth.agent_token(call)
     fields = Fields.of(call.request)
     key = fields.text("key", max_bytes=_MAX_KEY_BYTES)
     if not _KEY.fullmatch(key):
@@ -41,6 +42,7 @@ def register(call: Call) -> Response:
     if kind not in _TYPES:
         raise unprocessable(f"type must be one of {', '.join(_TYPES)}")
     queue_key = _queue_key(call, fields.text("queue_key"))
+    auth.check_queue(given, queue_key)
     metadata = fields.flat("metadata")
     known = call.store.stacks.get(key)
     if known is None and len(call.store.stacks) >= STACKS_PER_ORGANIZATION:
@@ -59,11 +61,11 @@ def deregister(call: Call) -> Response:
 
 def show_token(call: Call) -> Response:
     """`GET /v3/token`: the cluster of the agent token (buildkite/agent api/token.go)."""
-    auth.agent_token(call)
+    given = auth.agent_token(call, Permission.RUN_JOBS)
     settings = call.store.settings
     return json_response(
         {
-            "uuid": settings.cluster_id,
+            "uuid": given.id,
             "description": "The lab's agent token",
             "token_type": "cluster",
             "organization_slug": settings.organization,

@@ -44,6 +44,7 @@ def list_scheduled(call: Call) -> Response:
     queue = auth.find_queue(call, key)
     if queue is None:
         raise not_found("queue")
+    auth.check_queue(auth.agent_token(call), key)
     limit = _limit(query.get("limit"))
     after = _after(query.get("after"))
     found = [
@@ -85,10 +86,11 @@ def batch_reserve(call: Call) -> Response:
     )
     key = call.parameters["key"]
     until = call.now + timedelta(seconds=seconds)
+    given = auth.agent_token(call)
     reserved, not_reserved = [], []
     for job_id in ids:
         job = call.store.jobs.get(job_id)
-        if job is None or not jobs.may_reserve(job, key):
+        if job is None or not jobs.may_reserve(job, key) or not given.serves(job.step.queue):
             not_reserved.append(job_id)
             continue
         call.store.put_job(jobs.reserve(job, key, until, call.now), call.now)

@@ -28,7 +28,7 @@ _ANY_CALL = "any call"
 """What is refused with the token."""
 _ABOUT_401 = (
     "Buildkite refuses the agent token: it is revoked, expired, or no agent token of a cluster. "
-    "Make a new one in the cluster's settings at Buildkite and write it into the token's parameter"
+    "Write a valid one into the token's parameter"
 )
 _ABOUT_403 = (
     "Buildkite knows the agent token and forbids this call. See, in the cluster's settings at "
