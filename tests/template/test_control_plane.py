@@ -52,9 +52,26 @@ def rules_of(resources: Resources, name: str) -> list[dict[str, Any]]:
     return [rule for rule in rules if [target["Arn"] for target in rule["Targets"]] == [arn]]
 
 
-def test_a_guided_deployment_asks_at_most_nine_questions(written: dict[str, Any]) -> None:
-    assert len(written["Parameters"]) <= 9
+def test_a_guided_deployment_asks_at_most_eleven_questions(written: dict[str, Any]) -> None:
+    assert len(written["Parameters"]) <= 11
     assert all("Description" in parameter for parameter in written["Parameters"].values())
+
+
+def test_dispatch_is_in_no_vpc_unless_it_is_given_subnets(
+    control: Resources, control_template: dict[str, Any]
+) -> None:
+    assert not [name for name in FUNCTIONS if "VpcConfig" in function(control, name)]
+    given = {
+        "DispatchSubnets": "subnet-0a,subnet-0b",
+        "DispatchSecurityGroups": "sg-0a,sg-0b",
+    }
+    deployed = Deployment(control_template, "acme", given).resources
+    assert function(deployed, "dispatch")["VpcConfig"] == {
+        "SubnetIds": ["subnet-0a", "subnet-0b"],
+        "SecurityGroupIds": ["sg-0a", "sg-0b"],
+    }
+    others = set(FUNCTIONS) - {"dispatch"}
+    assert not [name for name in others if "VpcConfig" in function(deployed, name)]
 
 
 def test_every_parameter_has_a_working_default(control_template: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mayfly_cli.templates.policies import Request, Statement, as_list, decide
-from mayfly_cli.templates.resolution import ACCOUNT, REGION
+from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 
 Resources = dict[str, dict[str, Any]]
 
@@ -247,6 +247,36 @@ def test_each_function_may_do_exactly_the_requests_of_the_table(
 ) -> None:
     request = Request(action, resource, context)
     assert decide(request, statements(control, function)).allowed is allowed
+
+
+INTERFACES = {
+    f"ec2:{action}"
+    for action in (
+        *("AssignPrivateIpAddresses", "CreateNetworkInterface", "DeleteNetworkInterface"),
+        *("DescribeNetworkInterfaces", "DescribeSubnets", "UnassignPrivateIpAddresses"),
+    )
+}
+
+
+def test_lambda_but_not_the_code_may_make_network_interfaces_for_dispatch_in_subnets(
+    control: Resources, control_template: dict[str, Any]
+) -> None:
+    given = {"DispatchSubnets": "subnet-0a", "DispatchSecurityGroups": "sg-0a"}
+    deployed = Deployment(control_template, "acme", given).resources
+    code = {"lambda:SourceFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:acme-dispatch"}
+    for action in INTERFACES:
+        own, codes = Request(action, "*", {}), Request(action, "*", code)
+        assert decide(own, statements(deployed, "dispatch")).allowed
+        assert not decide(codes, statements(deployed, "dispatch")).allowed
+        assert not decide(own, statements(control, "dispatch")).allowed
+    for function in ACTIONS.keys() - {"dispatch"}:
+        assert statements(deployed, function) == statements_without_queue(
+            control_template, function
+        )
+
+
+def statements_without_queue(template: dict[str, Any], function: str) -> list[Statement]:
+    return statements(Deployment(template, "acme", {}).resources, function)
 
 
 def test_only_dispatch_writes_assignments_and_reads_the_token(control: Resources) -> None:
