@@ -92,6 +92,21 @@ def test_a_token_that_is_refused_while_dispatch_runs_is_one_problem_and_costs_no
     assert world.claim("job-1").state is C.ASSIGNED
 
 
+def test_a_refused_token_is_not_logged_for_each_tick_and_job(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = a_warm_world()
+    world.schedule("job-1", "job-2")
+    world.dispatch()
+    world.after(seconds=120)
+    refuse_token(world)
+    caplog.set_level("INFO")
+    caplog.clear()
+    assert Script(world, 20).dispatch().problems == ["no token"]
+    assert world.buildkite.calls["reserve"] > 10
+    assert len(caplog.records) <= 2, caplog.messages
+
+
 def test_a_reserved_job_is_bound_once_the_token_is_accepted_again() -> None:
     world = a_world(**{"pool/hot": "1"})
     world.schedule("job-1")

@@ -140,7 +140,7 @@ class Applier:
             action = ReserveJobs(claims, "reservations are made or renewed")
             self.outcome.perform([action], lambda each: ours.update(self._reserve(each.claims)))
             refused = {claim.job for claim in claims} - ours
-            if refused:
+            if refused and self.outcome.refusal is None:
                 names = ", ".join(sorted(refused))
                 refusals = fields(jobs=sorted(refused))
                 log.info("Buildkite did not reserve jobs %s", names, extra=refusals)
