@@ -12,6 +12,7 @@ import pytest
 
 from mayfly.errors import Conflict
 from mayfly.ports import Fleet
+from mayfly.records.bounds import MOST_NOTES
 from mayfly.records.changes import Assign, Change, Drop, FreeSlots, NoteBoot, Save, Unassign
 from mayfly.records.model import Boot, Brake, SlotKey, saved
 from mayfly.records.states import ClaimState, InstanceState
@@ -168,6 +169,38 @@ def test_a_save_removes_the_notes_that_it_counted_and_keeps_those_that_came_sinc
     last = fleet.ledger("deploy")
     assert last
     assert (last.boots, last.brakes, last.live) == ((note(3).boot,), {"a shape": brake}, 0)
+
+
+def test_notes_that_nobody_counts_become_fewer_and_keep_number_and_newest_cause(
+    fleet: Fleet,
+) -> None:
+    notes = tuple(note(number).boot for number in range(MOST_NOTES))
+    fleet.write([Save(a_ledger(live=5, boots=notes))])
+    read = fleet.ledger("deploy")
+    assert read
+    other = replace(note(MOST_NOTES).boot, shape="another shape")
+    fleet.write([Save(a_claim()), FreeSlots("deploy", 1), NoteBoot("deploy", other)])
+    after = fleet.ledger("deploy")
+    assert after
+    assert after.boots == (replace(notes[-1], times=MOST_NOTES), other)
+    assert (after.live, after.version, fleet.claim("job-1")) == (4, 2, saved(a_claim()))
+    # A save that has counted the notes by their places must not remove others.
+    with pytest.raises(Conflict):
+        fleet.write([Save(replace(read, boots=(), counted=MOST_NOTES))])
+    fleet.write([Save(replace(after, boots=(), counted=2))])
+    last = fleet.ledger("deploy")
+    assert last
+    assert last.boots == ()
+
+
+def test_a_lost_race_beside_a_note_is_a_conflict(fleet: Fleet) -> None:
+    notes = tuple(note(number).boot for number in range(MOST_NOTES))
+    fleet.write([Save(a_ledger(boots=notes)), Save(a_claim())])
+    with pytest.raises(Conflict):
+        fleet.write([Save(a_claim()), note(1)])
+    ledger = fleet.ledger("deploy")
+    assert ledger
+    assert sum(boot.times for boot in ledger.boots) == MOST_NOTES
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["saved first", "noted first"])

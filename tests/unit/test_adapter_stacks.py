@@ -161,6 +161,7 @@ BAD_JOBS: list[object] = [
     {"id": "bad", "agent_query_rules": None},
     {"id": "bad", "agent_query_rules": [], "scheduled_at": None},
     {"id": "bad", "agent_query_rules": "queue=deploy", "scheduled_at": "2026-11-20T09:30:00Z"},
+    {"id": "bad", "agent_query_rules": ["x" * 10_001], "scheduled_at": "2026-11-20T09:30:00Z"},
     {"id": "bad", "agent_query_rules": [None], "scheduled_at": "2026-11-20T09:30:00Z"},
     {"id": "bad", "scheduled_at": "2026-11-20T09:30:00Z"},
     {"id": "bad", "agent_query_rules": ["queue=\ud800"], "scheduled_at": "2026-11-20T09:30:00Z"},

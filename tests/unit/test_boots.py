@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mayfly.config.boots import boot_minutes, braked, why_no_launch
-from mayfly.records.brakes import COUNT_AT_ONCE, ROUNDS, counted, failed_boot, set_up
+from mayfly.records.bounds import LONGEST_CAUSE, MOST_NOTES
+from mayfly.records.brakes import COUNT_AT_ONCE, ROUNDS, counted, failed_boot, fewer, set_up
 from mayfly.records.model import Boot, Shape, move_instance
 from mayfly.records.states import InstanceState, Supply
 from tests.unit.builders import NOW, QUEUE, SHAPE, SPEC, a_config, a_ledger, ago, an_instance, later
@@ -92,15 +93,20 @@ def test_a_boot_ends_once_and_only_where_there_was_one(
         assert not failed_boot(after, move_instance(after, S.TERMINATED, NOW, "gone"))
 
 
-def test_an_instance_that_was_ready_has_no_failed_boot() -> None:
-    ready = an_instance(S.READY)
-    assert not failed_boot(ready, move_instance(ready, S.CONDEMNED, NOW, "it is too old"))
+def test_the_end_of_an_instance_that_was_ready_says_nothing_of_its_boot() -> None:
+    ready = an_instance(S.READY, since=NOW)
+    assert not failed_boot(ready, move_instance(ready, S.CONDEMNED, later(10), "it was stopped"))
+    (note,) = failed_boot(ready, move_instance(ready, S.CONDEMNED, later(9), "it was stopped"))
+    after = counted(a_ledger(boots=(note.boot,)), later(10))
+    assert after.brakes == {}
+    assert set(after.idle_ends) == {str(ready.shape)}
 
 
 def test_a_long_cause_is_cut() -> None:
     before = an_instance(S.BOOTING)
     (note,) = failed_boot(before, move_instance(before, S.CONDEMNED, NOW, "x" * 5000))
-    assert len(note.boot.cause) == 300
+    assert len(note.boot.cause.encode()) == LONGEST_CAUSE
+    assert note.boot.cause.endswith("…")
 
 
 def test_a_save_counts_no_more_notes_than_an_update_can_remove() -> None:
@@ -116,3 +122,36 @@ def test_only_so_many_rounds_are_kept_as_a_job_may_have_attempts() -> None:
     )
     (brake,) = counted(a_ledger(boots=boots), later(61)).brakes.values()
     assert (brake.failures, len(brake.rounds)) == (30, ROUNDS)
+
+
+def a_note(shape: str, minute: int, cause: str, spec: str = SPEC) -> Boot:
+    launched = ago(60 if spec == SPEC else 59)
+    return Boot(shape, set_up(spec, 5), launched, ago(60 - minute), cause)
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        [a_note("a", n, f"lost {n}") for n in range(5)],
+        [a_note("a" if n % 2 else "b", n, f"lost {n}") for n in range(9)],
+        [a_note("a", 1, "lost"), a_note("a", 2, ""), a_note("a", 3, "again"), a_note("a", 4, "")],
+        [a_note("a", 1, ""), a_note("a", 2, "lost"), a_note("b", 3, "lost"), a_note("a", 4, "so")],
+        [a_note("a", 1, "lost"), a_note("a", 2, "lost", "spec-2"), a_note("a", 3, "lost")],
+    ],
+    ids=["one shape", "two shapes", "proven last", "proven first", "two set-ups"],
+)
+def test_fewer_notes_make_the_same_brakes(notes: list[Boot]) -> None:
+    less = fewer(notes)
+    assert len(less) < len(notes)
+    brakes, expected = (counted(a_ledger(boots=tuple(n)), NOW).brakes for n in (less, notes))
+    assert {shape: (b.failures, b.cause, b.set_up) for shape, b in brakes.items()} == {
+        shape: (b.failures, b.cause, b.set_up) for shape, b in expected.items()
+    }
+    assert {shape: b.next_trial is None for shape, b in brakes.items()} == {
+        shape: b.next_trial is None for shape, b in expected.items()
+    }
+
+
+def test_notes_of_very_many_shapes_become_fewer_all_the_same() -> None:
+    less = fewer([a_note(f"shape {n}", 1, "lost") for n in range(MOST_NOTES)])
+    assert [note.shape for note in less] == [f"shape {n}" for n in range(50, 100)]

@@ -71,6 +71,7 @@ INVALID: dict[str, list[str]] = {
     "architecture": ["amd64", "X86_64", "x86_64,arm64", ""],
     "instance_types": [
         *("", "large", "m7i", "m7i.huge", "mac2.metal", "m7i.large;m5.large"),
+        f"m7i-{'a' * 40}.large",
         ",".join(f"m7i.{size}xlarge" for size in range(2, 23)),
     ],
     "purchase": ["Spot", "ondemand", "on-demand,spot", ""],

@@ -107,6 +107,30 @@ def test_an_unreadable_policy_keeps_the_rules_of_a_restricted_queue() -> None:
     assert config(record({"policy/rules/a": "pipeline=web"}, again)) == config(good)
 
 
+def too_many_rules() -> dict[str, str]:
+    return {f"policy/rules/r{n}": f"pipeline={'p' * 4000}" for n in range(30)}
+
+
+def test_rules_that_fit_no_record_close_a_queue_that_was_open() -> None:
+    closed = record(too_many_rules(), record({}))
+    assert config(closed).rules == (UNREADABLE,)
+    (problem,) = closed.problems
+    assert problem.startswith('policy/rules = "30 parameters": allowed: at most 100,000 bytes')
+
+
+def test_rules_that_fit_no_record_keep_the_rules_of_a_restricted_queue() -> None:
+    good = record({"policy/rules/main": "branch=main"})
+    assert config(record(too_many_rules(), good)).rules == (*config(good).rules, UNREADABLE)
+
+
+def test_a_record_names_the_first_of_very_many_problems_and_counts_the_rest() -> None:
+    made = record({f"strange-{n:04}": "x" for n in range(5000)})
+    assert len(made.problems) == 41
+    assert made.problems[0].startswith("strange-0000")
+    assert made.problems[-1] == "4960 more parameters are not in force"
+    assert sum(len(each.encode()) for each in made.problems) < 100_000
+
+
 def test_a_new_publication_takes_effect_under_the_last_good_configuration() -> None:
     good = record({"pool/hot": "2"})
     newer = queue_stack(templates={**TEMPLATES, "x86_64": {"id": "lt-0a", "version": "9"}})

@@ -20,6 +20,9 @@ from mayfly_protocol.agent_settings import parse_agent_settings
 from mayfly_protocol.words import ROOT, Imds
 
 RULES = "policy/rules"
+LARGEST_RULES = 100_000
+"""Bytes of a queue's policy rules. The queue's record and every assignment hold them, and an item
+of DynamoDB has at most 400 KB."""
 MAX_MINUTES_WITHOUT_IMDS = 300
 """Minutes. IMDS serves credentials that live six hours and renews them hourly, so credentials
 fetched last, just before IMDS is closed for good, live for at least five hours more."""
@@ -194,7 +197,8 @@ class QueueParameters(BaseModel):
         Description(
             f"{RULES}/<name>",
             "which jobs the queue takes: a job that meets one line is let in, see below",
-            "lines of `key=value[,value…]`; a job must meet every condition of a line",
+            "lines of `key=value[,value…]`; a job must meet every condition of a line; all rules "
+            f"of a queue have together at most {LARGEST_RULES:,} bytes",
             "none: every job",
         ),
     ] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,14 +14,18 @@ from pydantic import ValidationError
 from mayfly.answers import Parameter
 from mayfly.config.contradictions import contradictions
 from mayfly.config.infra import Infra
-from mayfly.config.parameters import DESCRIPTIONS, RULES, QueueParameters
+from mayfly.config.parameters import DESCRIPTIONS, LARGEST_RULES, RULES, QueueParameters
 from mayfly.config.paths import near_name
 from mayfly.config.problem import Problem, printable
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.config.rules import UNREADABLE
 from mayfly.errors import Misconfigured
+from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.model import QueueRecord
 
+MOST_PROBLEMS = 40
+"""Problems that a queue's record names, the other ones are counted."""
+_TOO_LARGE = f"allowed: at most {LARGEST_RULES:,} bytes, names included; merge lines by commas"
 _FIELDS = {
     description.name: field for field, description in DESCRIPTIONS.items() if field != "rules"
 }
@@ -91,11 +95,23 @@ def queue_record(  # noqa: PLR0913, PLR0917  # six sources, all needed
                 infra=text,
                 config=config.to_json(),
                 spec=spec(infra, config, bundle_sha256),
-                problems=tuple(dict.fromkeys(problems)),
+                problems=_first(problems),
                 version=old.version if old is not None else 0,
             )
     kept = old if old is not None else QueueRecord(queue=queue, infra="", config="", spec="")
-    return replace(kept, problems=tuple(dict.fromkeys(problems)), active=True)
+    return replace(kept, problems=_first(problems), active=True)
+
+
+def _first(problems: Iterable[str]) -> tuple[str, ...]:
+    """The problems without repetitions; of very many the first ones, and how many more there are.
+
+    An account may hold thousands of parameters, and the queue's record has at most 400 KB.
+    """
+    lines = [cut(line, LONGEST_REASON) for line in dict.fromkeys(problems)]
+    more = len(lines) - MOST_PROBLEMS
+    if more <= 0:
+        return tuple(lines)
+    return (*lines[:MOST_PROBLEMS], f"{more} more parameters are not in force")
 
 
 def _last_good(old: QueueRecord | None) -> QueueConfig | None:
@@ -155,6 +171,9 @@ def _read(
         parsed = QueueParameters.model_validate({**given, "rules": rules} if rules else given)
     except ValidationError as error:
         return None, (*_validation_problems(error, parameters), *strange)
+    size = sum(len(name.encode()) + len(text.encode()) for name, text in rules.values())
+    if size > LARGEST_RULES:
+        return None, (Problem(RULES, f"{len(rules)} parameters", _TOO_LARGE), *strange)
     return _config(queue, parsed, parameters), tuple(strange)
 
 

@@ -21,6 +21,8 @@ _TYPE = re.compile(
     r"(?P<family>[a-z]+)(?P<generation>[0-9]+)(?P<options>[a-z]*)(-[a-z0-9]+)*"
     r"\.(nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?)"
 )
+_LONGEST_TYPE = 40
+"""Characters; EC2's longest name has 20. Names of shapes are in many records."""
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.-]+)*/\{pipeline\}(?:/[A-Za-z0-9_.-]+)*/repository")
 
 
@@ -85,7 +87,7 @@ def instance_types(text: str) -> tuple[str, ...]:
     """Names of instance types, in order and without duplicates; at most 20."""
     words = tuple(dict.fromkeys(re.split(r"[\s,]+", text)))
     for word in words:
-        if architecture_of(word) is None:
+        if architecture_of(word) is None or len(word) > _LONGEST_TYPE:
             raise ValueError(f"{word!r} is not the name of an instance type that Mayfly can use")
     if len(words) > 20:
         raise ValueError(f"{len(words)} names are given")

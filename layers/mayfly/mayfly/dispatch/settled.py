@@ -10,6 +10,7 @@ from typing import assert_never
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import FailJob
 from mayfly.dispatch.view import QueueView, is_paused
+from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.changes import Change, Save, Unassign
 from mayfly.records.model import Claim, Instance, move_claim, move_instance, saved
 from mayfly.records.states import ClaimState, InstanceState
@@ -78,7 +79,7 @@ def mark_told(claim: Claim, refusal: str) -> Claim:
     reason = (
         f"{claim.reason} (Buildkite refused the failure: {refusal})" if refusal else claim.reason
     )
-    return replace(claim, told=True, reason=reason)
+    return replace(claim, told=True, reason=cut(reason, LONGEST_REASON))
 
 
 def _why_not_served(claim: Claim, view: QueueView, config: QueueConfig) -> str:

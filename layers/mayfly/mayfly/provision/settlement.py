@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.answers import Launched
+from mayfly.records.bounds import LONGEST_CAUSE, LONGEST_REASON, cut, highest
 from mayfly.records.changes import Change, FreeSlots, Save
 from mayfly.records.losses import SPOT_DRY
 from mayfly.records.model import Instance, Launch, Ledger, move_instance, settle_launch
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState
 
-_LONGEST_REFUSAL = 300
-"""Characters of EC2's words in a ledger, which holds one text for each shape."""
 _BACKOFF = (5, 10, 20, 40, 60)
 """Seconds until the next launch of a shape after EC2 launched none, by misses in a row."""
 
@@ -28,7 +27,8 @@ def settlement_changes(
     ids = sorted(answer.instance_ids)
     rest = "; ".join(answer.errors[:3]) or "EC2 did not say why"
     reason = f"EC2 launched {len(ids)} of {launch.slots}"
-    settled = replace(settle_launch(launch, now, reason), errors=answer.errors[:10])
+    errors = tuple(cut(error, LONGEST_REASON) for error in answer.errors[:10])
+    settled = replace(settle_launch(launch, now, reason), errors=errors)
     changes: list[Change] = [Save(settled)]
     empty = 0
     for number, slot in enumerate(sorted(slots, key=lambda slot: slot.key)):
@@ -72,7 +72,7 @@ def ledger_after(
         retry_at.pop(shape, None)
         refusals.pop(shape, None)
     else:
-        refusals[shape] = refusal[:_LONGEST_REFUSAL] or "EC2 did not say why"
+        refusals[shape] = cut(refusal, LONGEST_CAUSE) or "EC2 did not say why"
         misses[shape] = misses.get(shape, 0) + 1
         wait = _BACKOFF[min(misses[shape], len(_BACKOFF)) - 1]
         # After spot, try on demand at once; wait only when on demand has nothing either.
@@ -80,10 +80,10 @@ def ledger_after(
             retry_at[shape] = now + timedelta(seconds=wait)
     return replace(
         ledger,
-        misses=misses,
-        refusals={shape: text for shape, text in refusals.items() if shape in misses},
-        retry_at=_future(retry_at, now),
-        spot_dry_until=_future(dry, now),
+        misses=(kept := highest(misses, lambda each: (each == shape, misses[each]))),
+        refusals={shape: text for shape, text in refusals.items() if shape in kept},
+        retry_at=highest(_future(retry_at, now), retry_at.__getitem__),
+        spot_dry_until=highest(_future(dry, now), dry.__getitem__),
         recent=tuple(
             (at, got if (at, slots) == (launch.created, launch.slots) else slots)
             for at, slots in ledger.recent

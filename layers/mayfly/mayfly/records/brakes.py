@@ -7,10 +7,11 @@ brakes whenever it finds some.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mayfly.records.bounds import LONGEST_CAUSE, MOST_NOTES, cut, highest
 from mayfly.records.changes import NoteBoot
 from mayfly.records.idle_ends import IDLE, idle_end, with_idle_ends
 from mayfly.records.losses import LOST, with_losses
@@ -28,8 +29,6 @@ ROUNDS = 10
 """As many rounds are kept as `job/attempts` may ask for."""
 COUNT_AT_ONCE = 100
 """Notes that one save counts: an update's expression has at most 4 KB."""
-_LONGEST_CAUSE = 300
-"""Characters of a cause, so that a thousand notes stay below the 400 KB of an item."""
 
 
 def set_up(spec: str, boot_minutes: int) -> str:
@@ -40,12 +39,12 @@ def set_up(spec: str, boot_minutes: int) -> str:
 def failed_boot(before: Instance, after: Instance, *, lost: bool = False) -> tuple[NoteBoot, ...]:
     """The note that belongs into the write of `after` where that ends a boot; else nothing.
 
-    A ready instance that ends soon is noted too (see `idle_ends`). `lost`: EC2 took the instance
-    back for want of capacity, which says nothing of the image. Slots that EC2 did not fill had no
-    boot. Who retires an instance for want of jobs writes no note.
+    A ready instance that ends soon gets a note of `idle_ends`, which no brake counts. `lost`: EC2
+    took the instance back for want of capacity, which says nothing of the image. Slots that EC2
+    did not fill had no boot. Who retires an instance for want of jobs writes no note.
     """
     ends = before.state.traits.supply is Supply.COMING and not before.state.traits.awaits_launch
-    cause = f"instance {after.instance_id}: {after.reason}"[:_LONGEST_CAUSE]
+    cause = cut(f"instance {after.instance_id}: {after.reason}", LONGEST_CAUSE)
     if not ends or after.state.traits.supply is not Supply.NONE:
         return () if lost else idle_end(before, after, cause)
     note = _boot(after, after.since, cause)
@@ -67,11 +66,13 @@ def proven_boot(ready: Instance, ledger: Ledger | None) -> tuple[NoteBoot, ...]:
 def counted(ledger: Ledger, now: datetime) -> Ledger:
     """The ledger with its notes counted into its brakes, and without brakes that are outdated.
 
-    The ledger itself where there is nothing to count.
+    The ledger itself where there is nothing to count. Of more than `MOST_SHAPES` brakes the ones
+    with the latest failures are kept.
     """
     notes = ledger.boots[:COUNT_AT_ONCE]
     brakes = _counted(ledger.brakes, notes)
-    brakes = {shape: brake for shape, brake in brakes.items() if now - brake.at < KEEP}
+    fresh = {shape: brake for shape, brake in brakes.items() if now - brake.at < KEEP}
+    brakes = highest(fresh, lambda shape: fresh[shape].at)
     if not notes and brakes == ledger.brakes:
         return ledger
     return replace(
@@ -80,6 +81,23 @@ def counted(ledger: Ledger, now: datetime) -> Ledger:
         boots=ledger.boots[len(notes) :],
         counted=ledger.counted + len(notes),
     )
+
+
+def fewer(notes: Iterable[Boot]) -> tuple[Boot, ...]:
+    """At most half of `MOST_NOTES` notes that brakes count as they count these.
+
+    Failures of a shape and set-up become one note with their number and the newest cause, and a
+    proven boot takes the notes before it away. While nobody counts, nobody launches: such failures
+    are of one round. Beyond the limit the notes of the shapes with the oldest ends are left out.
+    """
+    found: dict[tuple[str, str, bool], Boot] = {}
+    for note in notes:
+        failed = (note.shape, note.set_up, True)
+        before = [found.pop(failed, None)]
+        if not note.cause:
+            before.append(found.pop((note.shape, note.set_up, False), None))
+        found[note.shape, note.set_up, bool(note.cause)] = _joined(note, before)
+    return tuple(found.values())[-(MOST_NOTES // 2) :]
 
 
 def brake_of(ledger: Ledger, shape: Shape, set_up: str) -> Brake | None:
@@ -128,6 +146,17 @@ def _boot(instance: Instance, at: datetime, cause: str) -> Boot:
     )
 
 
+def _joined(note: Boot, before: Iterable[Boot | None]) -> Boot:
+    """A note that also stands for the notes before it."""
+    older = [each for each in before if each is not None]
+    return replace(
+        note,
+        at=max(each.at for each in (note, *older)),
+        launched=max(each.launched for each in (note, *older)),
+        times=note.times + sum(each.times for each in older if each.cause and note.cause),
+    )
+
+
 def _counted(brakes: Mapping[str, Brake], notes: tuple[Boot, ...]) -> Mapping[str, Brake]:
     after = dict(brakes)
     for note in notes:
@@ -146,7 +175,7 @@ def _counted(brakes: Mapping[str, Brake], notes: tuple[Boot, ...]) -> Mapping[st
 
 
 def _failed(brake: Brake | None, note: Boot) -> Brake:
-    """The brake after one more failure.
+    """The brake after one more note of failures.
 
     Many instances of one launch fail together: that is one round, and lengthens no pause.
     """
@@ -155,7 +184,7 @@ def _failed(brake: Brake | None, note: Boot) -> Brake:
     is_new_round = not brake.rounds or note.launched > brake.rounds[-1]
     after = replace(
         brake,
-        failures=brake.failures + 1,
+        failures=brake.failures + note.times,
         cause=note.cause,
         at=max(brake.at, note.at),
         launched=max(brake.launched, note.launched),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mayfly.records.bounds import highest
 from mayfly.records.model import Boot, Ledger, Losses, Shape
 
 LOST = "taken back"
@@ -20,8 +21,6 @@ SPOT_DRY = timedelta(minutes=3)
 """How long `spot-then-on-demand` buys on demand after spot had, or left, too few instances."""
 _KEEP = timedelta(hours=2)
 """How long losses count."""
-_MOST_SHAPES = 30
-"""Shapes with losses in one ledger."""
 _SPOT = "Server.Spot"
 
 
@@ -44,7 +43,12 @@ def with_losses(ledger: Ledger, notes: Iterable[Boot], now: datetime) -> Ledger:
                 retry_at[note.shape] = max(note.at + wait, retry_at.get(note.shape, note.at))
         elif not note.cause:
             losses.pop(note.shape, None)
-    return replace(ledger, losses=fresh(losses, now), retry_at=retry_at, spot_dry_until=dry)
+    return replace(
+        ledger,
+        losses=fresh(losses, now),
+        retry_at=highest(retry_at, retry_at.__getitem__),
+        spot_dry_until=highest(dry, dry.__getitem__),
+    )
 
 
 def after_one_more(losses: Losses | None, note: Boot) -> Losses:
@@ -56,7 +60,6 @@ def after_one_more(losses: Losses | None, note: Boot) -> Losses:
 
 
 def fresh(losses: Mapping[str, Losses], now: datetime) -> dict[str, Losses]:
-    """The losses of the last two hours, of the latest 30 shapes."""
-    shapes = [shape for shape, lost in losses.items() if now - lost.at < _KEEP]
-    shapes.sort(key=lambda shape: (losses[shape].at, shape), reverse=True)
-    return {shape: losses[shape] for shape in shapes[:_MOST_SHAPES]}
+    """The losses of the last two hours, of the shapes with the latest ones."""
+    recent = {shape: lost for shape, lost in losses.items() if now - lost.at < _KEEP}
+    return highest(recent, lambda shape: recent[shape].at)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
+from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, check_edge
 
 HISTORY = 20
@@ -227,6 +228,8 @@ class Boot:
     """When it ended."""
     cause: str = ""
     """Which instance failed and why; empty for one that was proven."""
+    times: int = 1
+    """Number of failed boots for which this note stands, of which it names the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +295,10 @@ class Ledger:
     spot_dry_until: Mapping[str, datetime] = field(default_factory=dict)
     """By shape: end of the time in which `spot-then-on-demand` buys on demand."""
     boots: tuple[Boot, ...] = ()
-    """Boots that ended and are not counted in `brakes` yet. Appended without a version."""
+    """Boots that ended and are not counted in `brakes` yet. Appended without a version.
+
+    A note that meets `MOST_NOTES` or more has them made fewer, which is a new version.
+    """
     counted: int = 0
     """Number of notes that this save has counted. The save removes them and keeps later ones."""
     brakes: Mapping[str, Brake] = field(default_factory=dict)
@@ -370,6 +376,7 @@ def launch_id(stack: str, ledger: Ledger) -> str:
 def move_claim(claim: Claim, state: ClaimState, now: datetime, reason: str) -> Claim:
     """The claim in `state` since `now`. Raises Illegal for an edge not in CLAIM_STATES."""
     check_edge(claim.state, state)
+    reason = cut(reason, LONGEST_REASON)
     steps = (*claim.history, Step(state, now, reason))[-HISTORY:]
     return replace(claim, state=state, since=now, reason=reason, history=steps)
 
@@ -377,6 +384,7 @@ def move_claim(claim: Claim, state: ClaimState, now: datetime, reason: str) -> C
 def move_instance(instance: Instance, state: InstanceState, now: datetime, reason: str) -> Instance:
     """The instance in `state` since `now`. Raises Illegal for an edge not in INSTANCE_STATES."""
     check_edge(instance.state, state)
+    reason = cut(reason, LONGEST_REASON)
     steps = (*instance.history, Step(state, now, reason))[-HISTORY:]
     return replace(instance, state=state, since=now, reason=reason, history=steps)
 
@@ -384,5 +392,6 @@ def move_instance(instance: Instance, state: InstanceState, now: datetime, reaso
 def settle_launch(launch: Launch, now: datetime, reason: str) -> Launch:
     """The launch in state SETTLED since `now`. Raises Illegal for a settled launch."""
     check_edge(launch.state, LaunchState.SETTLED)
+    reason = cut(reason, LONGEST_REASON)
     steps = (*launch.history, Step(LaunchState.SETTLED, now, reason))[-HISTORY:]
     return replace(launch, state=LaunchState.SETTLED, since=now, reason=reason, history=steps)

@@ -21,6 +21,7 @@ from mayfly.answers import Job, Listing
 from mayfly.batched import batched
 from mayfly.errors import Conflict, ForeignStack, Transient
 from mayfly.records.about import Fields, fields
+from mayfly.records.bounds import cut
 from mayfly.scrubbing import hide, scrub
 
 Thing = TypeVar("Thing")
@@ -32,6 +33,9 @@ _OWNER = "mayfly-owner"
 _LONGEST_KEY = 80
 _LONGEST_DETAIL = 4096
 _LARGEST = 1 << 63
+_LARGEST_RULES = 10_000
+"""Bytes of a job's agent query rules, which the job's record holds."""
+_LONGEST_NAME = 500
 _LONGEST_NOTE = 255
 """Buildkite documents 256 characters; its own stack for Kubernetes cuts to 255 bytes."""
 
@@ -153,7 +157,8 @@ class Stacks:
         """See `mayfly.ports.Buildkite`. Good notes of a call with bad ones are kept."""
         refused: dict[str, str] = {}
         for batch in batched(notes, _AT_ONCE):
-            entries = [{"job_uuid": job, "detail": _cut(scrub(notes[job]))} for job in batch]
+            texts = {job: cut(scrub(notes[job]), _LONGEST_NOTE) for job in batch}
+            entries = [{"job_uuid": job, "detail": text} for job, text in texts.items()]
             body = {"notifications": entries}
             answer = self._stack("notifications", "POST", "notifications", body)
             refused.update(_refusals(answer.get("errors"), batch))
@@ -216,14 +221,6 @@ def _refusals(errors: object, jobs: Sequence[str]) -> Iterator[tuple[str, str]]:
                 yield jobs[index], str(error.get("error"))
 
 
-def _cut(text: str) -> str:
-    """The text in at most 255 bytes; a text that was cut ends with an ellipsis."""
-    if len(text.encode()) <= _LONGEST_NOTE:
-        return text
-    mark = "…"
-    return text.encode()[: _LONGEST_NOTE - len(mark.encode())].decode(errors="ignore") + mark
-
-
 def _paused(page: Mapping[str, Any]) -> bool:
     """Whether the queue is paused.
 
@@ -240,6 +237,8 @@ def _job(listed: Mapping[str, Any]) -> Job:
     rules = listed["agent_query_rules"]
     if not isinstance(rules, list | None):
         raise TypeError(f"agent_query_rules: {type(rules).__name__} in place of a list")
+    if (size := len("".join(map(string, rules or ())).encode())) > _LARGEST_RULES:
+        raise ValueError(f"agent_query_rules: {size} bytes, of {_LARGEST_RULES} at most")
     return Job(
         id=string(listed["id"]),
         priority=_number(listed.get("priority")),
@@ -248,11 +247,16 @@ def _job(listed: Mapping[str, Any]) -> Job:
         runnable_at=datetime.fromisoformat(
             listed.get("runnable_at") or listed["scheduled_at"]
         ).astimezone(UTC),
-        pipeline=optional_string(pipeline.get("slug")),
+        pipeline=_name(pipeline.get("slug")),
         build=_number(build.get("number")),
         branch=optional_string(build.get("branch")),
-        step=optional_string(step.get("key")),
+        step=_name(step.get("key")),
     )
+
+
+def _name(value: object) -> str:
+    """The value, which must be text; empty for null. A long text is cut: only people read it."""
+    return cut(optional_string(value), _LONGEST_NAME)
 
 
 def _number(value: object) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mayfly.adapters.aws.boto_errors import translated
 from mayfly.adapters.dynamodb.attributes import Item, encode
 from mayfly.adapters.dynamodb.batches import get_items
+from mayfly.adapters.dynamodb.notes import make_room
 from mayfly.adapters.dynamodb.records import (
     QUEUES_PARTITION,
     STRAYS_PARTITION,
@@ -19,10 +20,10 @@ from mayfly.adapters.dynamodb.records import (
     pointer_key,
     slot_of,
 )
-from mayfly.adapters.dynamodb.rows import rows
+from mayfly.adapters.dynamodb.rows import Row, rows
 from mayfly.adapters.dynamodb.transactions import Tables, commit
 from mayfly.adapters.elements import Elements
-from mayfly.errors import Misconfigured
+from mayfly.errors import Conflict, Misconfigured
 from mayfly.records.about import Fields, fields
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
@@ -121,8 +122,20 @@ class DynamoFleet:
 
     def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
         """See `mayfly.ports.Fleet`."""
-        if touched := rows(changes, fence):
+        touched = rows(changes, fence)
+        if not touched:
+            return
+        try:
             commit(self._client, touched, self._tables, self._clock())
+        except Conflict:
+            if not any(self._made_room(row) for row in touched):
+                raise
+            commit(self._client, touched, self._tables, self._clock())
+
+    def _made_room(self, row: Row) -> bool:
+        """Whether this row was a ledger full of notes, and now has room for further ones."""
+        item = self._item(row.key) if row.boots else None
+        return item is not None and make_room(self._client, self._tables.fleet, item)
 
     def _get(self, kind: type[AnyRecord], name: str | SlotKey) -> AnyRecord | None:
         item = self._item(key_of(kind, name))

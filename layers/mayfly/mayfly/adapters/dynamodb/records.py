@@ -136,7 +136,7 @@ def to_item(record: Record) -> Item:
 def from_item(kind: type[AnyRecord], item: Item) -> AnyRecord:
     """The record in an item. Raises Misconfigured when the item cannot be read."""
     try:
-        record: AnyRecord = _read(_READERS[kind], item)
+        record: AnyRecord = read_value(_READERS[kind], item)
     except UNREADABLE as error:
         # A later Mayfly wrote the item, or a person.
         name = item.get("pk", {}).get("S", "without key")
@@ -148,7 +148,7 @@ def from_item(kind: type[AnyRecord], item: Item) -> AnyRecord:
 def slot_of(pointer: Item) -> SlotKey:
     """The slot that a pointer row names. Raises Misconfigured when the row cannot be read."""
     try:
-        slot: SlotKey = _read(_SLOT, pointer["slot"]["M"])
+        slot: SlotKey = read_value(_SLOT, pointer["slot"]["M"])
     except UNREADABLE as error:
         name = pointer.get("pk", {}).get("S", "without key")
         raise Misconfigured(f"row {name} names no slot: {type(error).__name__}") from error
@@ -159,7 +159,7 @@ _READERS: Mapping[type[Record], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for
 _SLOT = TypeAdapter(SlotKey)
 
 
-def _read(reader: TypeAdapter[Any], item: Item) -> Any:
+def read_value(reader: TypeAdapter[Any], item: Item) -> Any:
     """The value that `reader` makes of the item's attributes. Raises ValueError.
 
     The item goes through JSON: strict validation of JSON accepts text for a time and a list for a

@@ -15,6 +15,7 @@ from mayfly.adapters.dynamodb.attributes import Attribute, encode
 from mayfly.adapters.dynamodb.records import to_item
 from mayfly.adapters.dynamodb.rows import Row
 from mayfly.errors import Conflict, MayflyError, Misconfigured, Transient
+from mayfly.records.bounds import MOST_NOTES
 from mayfly.records.changes import Assign, Drop, Save, Unassign
 from mayfly.records.model import Ledger, Record
 
@@ -149,16 +150,21 @@ def _unchanged(record: Record, row: Row) -> tuple[str, dict[str, object]]:
 
 
 def _add_to_ledger(row: Row, table: str) -> Operation:
-    """Slots freed and boots noted, whatever the row's version."""
+    """Slots freed and boots noted, whatever the row's version.
+
+    A row with `MOST_NOTES` notes takes no further one (see `notes.make_room`).
+    """
     updates: list[str] = []
     values: dict[str, object] = {}
+    condition = ""
     if row.freed:
         updates.append("ADD #live :less, #freed :more")
         values |= {"less": -row.freed, "more": row.freed}
     if row.boots:
         updates.append("SET #boots = list_append(if_not_exists(#boots, :none), :boots)")
-        values |= {"none": (), "boots": row.boots}
-    request = _request(table, values, update=" ".join(updates))
+        values |= {"none": (), "boots": row.boots, "most": MOST_NOTES}
+        condition = "attribute_not_exists(#boots) OR size(#boots) < :most"
+    request = _request(table, values, update=" ".join(updates), condition=condition)
     return {"Update": {"Key": _key(row), **request}}
 
 

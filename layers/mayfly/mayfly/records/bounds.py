@@ -1,0 +1,38 @@
+"""Limits of what one record holds. Pure.
+
+An item of DynamoDB has at most 400 KB, and a write that makes an item larger fails as a whole.
+Texts in records come from hosts, EC2, Buildkite and operators, and none of them knows the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+LONGEST_REASON = 4096
+"""Bytes of a reason. Hosts' reports, and details at Buildkite, have no more."""
+LONGEST_CAUSE = 300
+"""Bytes of a failed boot's or launch's cause in a queue's ledger, which holds many."""
+MOST_NOTES = 100
+"""Notes of boots in a queue's ledger from which on the next note first makes them fewer."""
+MOST_SHAPES = 30
+"""Shapes in each map of a queue's ledger; the longest name of a shape has about 1 KB."""
+LARGEST_LEDGER = 350_000
+"""Bytes of a queue's ledger at most, whatever is reported; a test holds it."""
+
+
+def cut(text: str, most: int) -> str:
+    """The text in at most `most` bytes of UTF-8; a text that was cut ends with an ellipsis."""
+    whole = text.encode()
+    if len(whole) <= most:
+        return text
+    mark = "…"
+    return whole[: most - len(mark.encode())].decode(errors="ignore") + mark
+
+
+def highest(by_shape: Mapping[str, Value], rank: Callable[[str], Any]) -> dict[str, Value]:
+    """The entries of the `MOST_SHAPES` shapes with the highest rank."""
+    shapes = sorted(by_shape, key=lambda shape: (rank(shape), shape), reverse=True)
+    return {shape: by_shape[shape] for shape in shapes[:MOST_SHAPES]}
