@@ -98,6 +98,8 @@ def agent_endpoint(ending: str = "") -> Callable[[Function], Function]:
     return click.option(
         "--agent-endpoint",
         metavar="URL",
+        envvar="BUILDKITE_AGENT_ENDPOINT",
+        show_envvar=True,
         type=Address(AGENT_ENDPOINT, ending),
         default=AGENT_ENDPOINT,
         help="Buildkite's agent API.",
@@ -109,6 +111,8 @@ def api_endpoint() -> Callable[[Function], Function]:
     return click.option(
         "--api-endpoint",
         metavar="URL",
+        envvar="BUILDKITE_API_ENDPOINT",
+        show_envvar=True,
         type=Address(API_ENDPOINT),
         default=API_ENDPOINT,
         help="Buildkite's REST API.",
@@ -120,6 +124,8 @@ def agent_releases() -> Callable[[Function], Function]:
     return click.option(
         "--agent-releases",
         metavar="URL",
+        envvar="BUILDKITE_AGENT_RELEASES",
+        show_envvar=True,
         type=Address(AGENT_RELEASES),
         default=AGENT_RELEASES,
         help="The agent's releases, as GitHub's API shows them.",

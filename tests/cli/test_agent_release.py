@@ -91,6 +91,14 @@ def test_the_parameters_of_the_newest_release_are_printed_for_both_templates(
     ]
 
 
+def test_the_address_of_the_releases_is_also_read_from_the_environment(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BUILDKITE_AGENT_RELEASES", releases.url)
+    assert run_command(("agent-release",)) == 0
+    assert "AgentRelease=3.138.3," in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "sums", "says"),
     [

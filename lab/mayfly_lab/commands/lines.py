@@ -63,6 +63,7 @@ def bk_variables(lab: Lab) -> dict[str, str]:
     """Environment variables for an agent, and a user's API token."""
     return {
         "BUILDKITE_AGENT_ENDPOINT": lab.buildkite.agent_endpoint,
+        "BUILDKITE_API_ENDPOINT": f"{lab.buildkite.url}/v2",
         "BUILDKITE_AGENT_TOKEN": lab.buildkite.agent_token,
         "BUILDKITE_API_TOKEN": lab.buildkite.api_token,
     }
@@ -105,7 +106,7 @@ def _pool(lab: Lab) -> Iterator[Line]:
     """Lines that change pool/hot (by boto3, and by the AWS CLI if installed), and read records."""
     name = f"/mayfly/{STACK}/queues/{lab.choices.queues[0]}/pool/hot"
     what = "keep two machines hot"
-    if _aws_cli():
+    if aws_cli_runs():
         text = f"aws ssm put-parameter --name {name} --type String --overwrite --value 2"
         yield Line("pool by aws", what, text)
     code = (
@@ -117,7 +118,7 @@ def _pool(lab: Lab) -> Iterator[Line]:
     yield Line("records", "Mayfly's records", f'{quote(sys.executable)} -c "{scan}"')
 
 
-def _aws_cli() -> bool:
+def aws_cli_runs() -> bool:
     """Whether an AWS CLI runs. A version manager's shim is on PATH even without a CLI behind it."""
     program = shutil.which("aws")
     if program is None:
