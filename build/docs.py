@@ -147,6 +147,23 @@ def deployer_rights() -> str:
     )
 
 
+def queue_stack_parameters() -> str:
+    """Table of the parameters of a queue's stack that have a default."""
+    parameters = read(ROOT / "stacks" / "queue.yaml")["Parameters"]
+    return table(
+        ("parameter", "default", "meaning"),
+        (
+            (
+                f"`{name}`",
+                f"`{slot['Default']}`" if slot["Default"] != "" else "empty",
+                slot["Description"].replace("<", "&lt;"),
+            )
+            for name, slot in parameters.items()
+            if "Default" in slot
+        ),
+    )
+
+
 def _of(service: str, actions: Iterable[str]) -> str:
     names = sorted(each.partition(":")[2] for each in actions if each.startswith(f"{service}:"))
     return _names(names) or "none"
@@ -191,6 +208,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "deadlines": deadlines,
     "metrics": metrics,
     "deployer-rights": deployer_rights,
+    "queue-stack-parameters": queue_stack_parameters,
 }
 DOCUMENTS = Documents(("README.md", "docs/operating.md", "docs/first-day.md"), BLOCKS)
 

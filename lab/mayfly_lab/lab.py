@@ -185,14 +185,18 @@ class Lab:
         for queue, parameters in choices.parameters.items():
             for name, value in parameters.items():
                 self.put_parameter(queue, name, value)
-        self.aws.deploy(self._deployment(archives))
-        self.chosen_faults = [self.faults.turn_on(request) for request in choices.faults]
-        self.aws.wake()
-        self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)
+        self._deploy(archives)
         # The objects made so far stay until the end. A full collection would stop every answer of
         # the lab for a fifth of a second.
         gc.freeze()
         self._closing.callback(gc.unfreeze)
+
+    def _deploy(self, archives: ArchiveServer) -> None:
+        """Deploy the stacks, and turn on the faults of the choices."""
+        self.aws.deploy(self._deployment(archives))
+        self.chosen_faults = [self.faults.turn_on(each) for each in self.choices.faults]
+        self.aws.wake()
+        self.records = Records(self.aws.client("dynamodb"), STACK, self.aws.journal)
 
     def _open_room(
         self, view: InstanceView, front: Listener, archives: ArchiveServer

@@ -85,7 +85,7 @@ OURS = {"aws:ResourceTag/mayfly-stack": "acme"}
 DEFAULT_POOL = f"{TREE}/mayfly/acme/queues/default/pool/hot"
 # Commands of the pages for operators, as IAM sees them on the stack "acme".
 COMMANDS = {
-    "ec2 describe-instances": Request("ec2:DescribeInstances", "*"),
+    "dynamodb query": Request("dynamodb:Query", f"{TABLE}/acme-fleet/index/open"),
     "ec2 get-console-output": Request("ec2:GetConsoleOutput", f"{EC2}:instance/i-1", OURS),
     "logs describe-log-streams": Request(
         "logs:DescribeLogStreams", f"{LOGS}:/mayfly/acme/last-words:log-stream:"
@@ -95,8 +95,13 @@ COMMANDS = {
     ),
     "ssm put-parameter": Request("ssm:PutParameter", DEFAULT_POOL),
 }
-# Steps of a deployer on the same pages.
+# Steps of a deployer on the same pages, and of the account that pays.
 OF_A_DEPLOYER = {
+    "ce update-cost-allocation-tags-status",
+    "ec2 describe-instance-type-offerings",
+    "ec2 describe-subnets",
+    "ec2 describe-vpcs",
+    "ssm delete-parameter",
     "cloudformation deploy",
     "iam create-service-linked-role",
     "ssm put-parameter --type SecureString",

@@ -61,7 +61,7 @@ def _of_build(settings: Settings, build: Build) -> dict[str, str]:
         "BUILDKITE_PIPELINE_PROVIDER": pipeline.provider,
         "BUILDKITE_PIPELINE_DEFAULT_BRANCH": pipeline.default_branch,
         "BUILDKITE_PIPELINE_TEAMS": "",
-        "BUILDKITE_REPO": pipeline.repository,
+        "BUILDKITE_REPO": settings.mirrors.get(pipeline.repository, pipeline.repository),
         "BUILDKITE_BUILD_ID": build.id,
         "BUILDKITE_BUILD_NUMBER": str(build.number),
         "BUILDKITE_BUILD_URL": build_url(settings, build),

@@ -45,6 +45,8 @@ class Settings:
     timings: Timings = field(default_factory=Timings)
     organization_id: str = field(default_factory=new_id)
     cluster_id: str = field(default_factory=new_id)
+    mirrors: dict[str, str] = field(default_factory=dict)
+    """By clone URL of a pipeline: the clone URL that its jobs get instead."""
 
     @property
     def default_queue(self) -> str:

@@ -21,7 +21,7 @@ from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import LabConfig
 from mayfly_lab.aws.deploy import completions, extensions, intrinsics
 from mayfly_lab.aws.deploy.recorder import Recorder
-from mayfly_lab.aws.deploy.stacks import Deployed, Deployer, Deployment
+from mayfly_lab.aws.deploy.stacks import Deployed, Deployer, Deployment, QueueStack
 from mayfly_lab.aws.ec2.ec2 import Ec2
 from mayfly_lab.aws.ec2.launching import Launcher
 from mayfly_lab.aws.ec2.life import Life
@@ -185,18 +185,30 @@ class LocalAws:
         """
         deployer = self._deployer()
         self._stack = deployment.stack
-        self._door.scrubber.learn(deployment.token)
+        if deployment.token:
+            self._door.scrubber.learn(deployment.token)
         translation = deployer.control(deployment)
         source = FunctionSource(self._world, self._recorder, translation.sources, dependencies)
         for spec in source.specs(deployment.stack):
             self.functions.add(spec)
         # Only now do the functions exist that a new parameter's event may wake.
         self._recorder.made = self._changes.made
-        queues = {queue.key: deployer.queue(deployment, queue) for queue in deployment.queues}
+        queues = {queue.key: self.deploy_queue(deployment, queue) for queue in deployment.queues}
         if nested := deployment.parameters.get("QueueKey"):
             queues[nested] = deployer.published(deployment.stack, nested)
-        self._scripts |= {key: str(each["script_prefix"]) for key, each in queues.items()}
+            self._scripts[nested] = str(queues[nested]["script_prefix"])
         return Deployed(deployment.stack, queues, translation.sources)
+
+    def deploy_queue(self, deployment: Deployment, queue: QueueStack) -> Mapping[str, Any]:
+        """Deploy a queue's own stack. Returns the facts that the stack publishes.
+
+        Raises:
+            TemplateError: a parameter is not allowed.
+            UnsupportedResourceError: the lab would lose a part of the template.
+        """
+        published = self._deployer().queue(deployment, queue)
+        self._scripts[queue.key] = str(published["script_prefix"])
+        return published
 
     def wake(self) -> None:
         """Start the triggers of the functions: schedules, queues and the table's stream."""

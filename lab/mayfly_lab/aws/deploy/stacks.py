@@ -43,7 +43,7 @@ class Deployment:
     root: Path
     """The folder of `template.yaml` and `stacks/`."""
     token: str
-    """The Buildkite agent token of the cluster."""
+    """The Buildkite agent token of the cluster; empty if its parameter exists already."""
     endpoint: str
     """Address of Buildkite's agent API, such as `http://127.0.0.1:8000/v3`."""
     queues: tuple[QueueStack, ...] = ()
@@ -86,7 +86,8 @@ class Deployer:
             UnsupportedResourceError: the lab would lose a part of the template.
         """
         name = deployment.parameters.get("TokenParameter", TOKEN_PARAMETER)
-        self._ssm.put_parameter(Name=name, Value=deployment.token, Type="SecureString")
+        if deployment.token:
+            self._ssm.put_parameter(Name=name, Value=deployment.token, Type="SecureString")
         translation = translate(deployment.root / "template.yaml", self._region, ARTIFACTS)
         # The mapping is changed here: as a parameter of the template, only the lab would need it.
         translation.template["Mappings"]["Buildkite"]["Agent"]["Endpoint"] = deployment.endpoint
