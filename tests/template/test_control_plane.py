@@ -28,7 +28,11 @@ OWN_VARIABLES = {
         **MAILBOX,
         **NUDGES,
     },
-    "provision": NUDGES | REAP_NUDGES,
+    "provision": {
+        "MAYFLY_INSTANCE_SIZES": "medium,large,xlarge,2xlarge,4xlarge",
+        **NUDGES,
+        **REAP_NUDGES,
+    },
     "sandbox": MAILBOX | NUDGES | REAP_NUDGES,
     "reap": {"MAYFLY_LAST_WORDS_GROUP": "/mayfly/acme/last-words", **MAILBOX, **NUDGES},
 }

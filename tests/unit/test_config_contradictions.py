@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.config.read import read_queue
-from tests.unit.published import infra, parameters
+from mayfly.config.read import queue_record, read_queue
+from tests.unit.published import infra, parameters, queue_stack
 
 CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
     ({"pool/hot": "51"}, {}, "pool/hot"),
@@ -54,3 +54,37 @@ def test_parameters_that_fit_together_are_accepted(texts: dict[str, str]) -> Non
     config, problems = read_queue("deploy", infra(), parameters(texts))
     assert config is not None
     assert problems == ()
+
+
+@pytest.mark.parametrize(
+    ("types", "sizes", "outside"),
+    [
+        ("m7i.large,m7i.8xlarge", {"large", "xlarge"}, "m7i.8xlarge"),
+        ("m7i.metal-24xl", {"large"}, "m7i.metal-24xl"),
+        ("", {"medium"}, "m7i.large, m6i.large, m6a.large, m5.large"),
+    ],
+)
+def test_types_that_the_control_plane_may_not_launch_are_a_problem(
+    types: str, sizes: set[str], outside: str
+) -> None:
+    given = parameters({"launch/instance-types": types} if types else {})
+    config, (problem,) = read_queue("deploy", infra(), given, sizes)
+    assert config is None
+    assert (problem.parameter, problem.value) == ("launch/instance-types", outside)
+    assert "InstanceSizes of the control plane's stack" in problem.allowed
+
+
+@pytest.mark.parametrize("sizes", [{"*"}, {"large"}])
+def test_default_types_need_one_size_that_may_be_launched(sizes: set[str]) -> None:
+    """Of arm64's default types two are of size xlarge."""
+    texts = {"launch/architecture": "arm64"}
+    config, problems = read_queue("deploy", infra(), parameters(texts), sizes)
+    assert (config is not None, problems) == (True, ())
+
+
+def test_a_size_that_is_forbidden_later_leaves_the_last_good_configuration_in_force() -> None:
+    given = parameters({"launch/instance-types": "m7i.8xlarge"})
+    old = queue_record(None, "deploy", queue_stack(), given, "ci", "a" * 64)
+    new = queue_record(old, "deploy", queue_stack(), given, "ci", "a" * 64, {"large"})
+    assert new.config == old.config
+    assert "m7i.8xlarge" in new.problems[0]

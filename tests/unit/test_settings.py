@@ -38,6 +38,7 @@ GOOD = {
     "MAYFLY_REAP_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/reap",
     "MAYFLY_ACCOUNT": "123456789012",
     "MAYFLY_TOKEN_PARAMETER": "/secrets/buildkite",
+    "MAYFLY_INSTANCE_SIZES": "medium, large",
     "MAYFLY_BUILDKITE_ENDPOINT": "https://agent.buildkite.com/v3",
 }
 
@@ -55,6 +56,10 @@ def test_the_template_sets_exactly_the_variables_that_a_function_reads(
     here = TEMPLATE["Resources"][function]["Properties"]["Environment"]["Variables"]
     read = set(variables(kind))
     assert read == set(everywhere) | set(here) | BY_LAMBDA
+
+
+def test_the_instance_sizes_are_read_without_blanks() -> None:
+    assert read_settings(ProvisionSettings, GOOD).sizes == {"medium", "large"}
 
 
 def test_good_settings_are_read() -> None:

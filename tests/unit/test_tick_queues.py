@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mayfly.errors import Conflict, Transient
+from mayfly.provision import tick as provision
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide
 from mayfly.provision.gather import gather
@@ -42,6 +43,19 @@ def test_a_change_takes_effect_with_the_next_tick_and_a_bad_change_does_not() ->
     outcome = world.provision()
     assert "pool/hot" in outcome.problems[0]
     assert in_ec2(world) == 2
+
+
+def test_a_type_of_a_size_that_may_not_be_launched_is_named_and_the_old_types_go_on() -> None:
+    world = a_world()
+    world.configure(**{"pool/hot": "1", "launch/instance-types": "m7i.large,m7i.8xlarge"})
+    ports = replace(world.provision_ports, sizes=frozenset({"large", "xlarge"}))
+    outcome = provision.tick(ports, world.clock.now)
+    assert "m7i.8xlarge" in outcome.problems[0]
+    assert "InstanceSizes" in outcome.problems[0]
+    assert in_ec2(world) == 0
+    world.configure(**{"launch/instance-types": "m7i.large"})
+    assert provision.tick(ports, world.clock.now).problems == []
+    assert in_ec2(world) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", '"aa"', "{"])

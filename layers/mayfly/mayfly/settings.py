@@ -64,6 +64,13 @@ class ProvisionSettings(Settings):
 
     nudge_queue_url: NonEmpty = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
     reap_queue_url: NonEmpty = Field(validation_alias="MAYFLY_REAP_QUEUE_URL")
+    instance_sizes: NonEmpty = Field(validation_alias="MAYFLY_INSTANCE_SIZES")
+    """With commas between the sizes; `*` for every size."""
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        """The instance sizes that `provision` may launch."""
+        return frozenset(word.strip() for word in self.instance_sizes.split(","))
 
 
 class MailboxSettings(Settings):

@@ -87,6 +87,7 @@ def provision() -> ProvisionPorts:
         roles=IamRoles(clients.iam()),
         reap_nudges=SqsNudges(clients.sqs(), environment.reap_queue_url),
         nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
+        sizes=environment.sizes,
     )
 
 

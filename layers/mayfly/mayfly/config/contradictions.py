@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mayfly.config.infra import Infra
 from mayfly.config.parameters import DESCRIPTIONS, MAX_MINUTES_WITHOUT_IMDS
 from mayfly.config.problem import Problem, printable
-from mayfly.config.queue import QueueConfig
+from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
 from mayfly.config.values import architecture_of
 from mayfly_protocol.words import ROOT, Imds
 
 MAX_POOLS = 300
 """CreateFleet's limit for pairs of instance type and subnet (EC2's page on fleet quotas)."""
+
+
+EVERY_SIZE = frozenset({"*"})
+"""The control plane's InstanceSizes where every size is allowed."""
+
+
+def forbidden_sizes(config: QueueConfig, sizes: Collection[str]) -> Iterator[Problem]:
+    """Chosen instance types whose size the control plane may not launch, as one problem.
+
+    The default types are a problem only if none of them may be launched.
+    """
+    outside = [name for name in config.instance_types if name.partition(".")[2] not in sizes]
+    is_default = config.instance_types == DEFAULT_TYPES[config.architecture]
+    usable = len(outside) < len(config.instance_types)
+    if "*" not in sizes and outside and not (is_default and usable):
+        named = ", ".join(sorted(sizes))
+        allowed = f"types of the sizes {named} (InstanceSizes of the control plane's stack)"
+        yield _problem("instance_types", ", ".join(outside), allowed)
 
 
 def contradictions(config: QueueConfig, infra: Infra) -> tuple[Problem, ...]:

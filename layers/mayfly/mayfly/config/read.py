@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from mayfly.answers import Parameter
-from mayfly.config.contradictions import contradictions
+from mayfly.config.contradictions import EVERY_SIZE, contradictions, forbidden_sizes
 from mayfly.config.infra import Infra
 from mayfly.config.parameters import DESCRIPTIONS, LARGEST_RULES, RULES, QueueParameters
 from mayfly.config.paths import near_name
@@ -32,9 +32,14 @@ _FIELDS = {
 
 
 def read_queue(
-    queue: str, infra: Infra, parameters: Mapping[str, Parameter]
+    queue: str,
+    infra: Infra,
+    parameters: Mapping[str, Parameter],
+    sizes: Collection[str] = EVERY_SIZE,
 ) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
     """The queue's configuration and its problems. `parameters` are by name below the queue's path.
+
+    `sizes` are the instance sizes that the control plane may launch.
 
     The configuration is None when a parameter is bad or two parameters contradict each other. An
     unknown name is a problem and changes nothing else, except under `policy/`, where it blocks:
@@ -42,7 +47,8 @@ def read_queue(
     """
     config, problems = _read(queue, parameters)
     if config is not None:
-        problems = (*problems, *contradictions(config, infra))
+        sized = forbidden_sizes(config, sizes)
+        problems = (*problems, *contradictions(config, infra), *sized)
     blocking = [each for each in problems if _known(each.parameter) or _is_policy(each.parameter)]
     return (None if blocking else config), problems
 
@@ -65,13 +71,14 @@ def spec(infra: Infra, config: QueueConfig, bundle_sha256: str) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 
-def queue_record(  # noqa: PLR0913, PLR0917  # six sources, all needed
+def queue_record(  # noqa: PLR0913, PLR0917  # seven sources, all needed
     old: QueueRecord | None,
     queue: str,
     infra_text: str,
     parameters: Mapping[str, Parameter],
     stack: str,
     bundle_sha256: str,
+    sizes: Collection[str] = EVERY_SIZE,
 ) -> QueueRecord:
     """The queue's record after reading `infra_text` and `parameters`; equal to `old` if unchanged.
 
@@ -87,7 +94,7 @@ def queue_record(  # noqa: PLR0913, PLR0917  # six sources, all needed
         except Misconfigured as error:
             problems.append(str(error))
             continue
-        config, found = _in_force(queue, infra, parameters, last)
+        config, found = _in_force(queue, infra, parameters, last, sizes)
         problems.extend(str(each) for each in found)
         if config is not None:
             return QueueRecord(
@@ -125,7 +132,11 @@ def _last_good(old: QueueRecord | None) -> QueueConfig | None:
 
 
 def _in_force(
-    queue: str, infra: Infra, parameters: Mapping[str, Parameter], last: QueueConfig | None
+    queue: str,
+    infra: Infra,
+    parameters: Mapping[str, Parameter],
+    last: QueueConfig | None,
+    sizes: Collection[str],
 ) -> tuple[QueueConfig | None, tuple[Problem, ...]]:
     """The read configuration if it is good, else the last good one; and all problems.
 
@@ -135,7 +146,7 @@ def _in_force(
     jobs in, and denies none. A queue without a last policy is closed: the policy's author meant a
     restriction.
     """
-    config, problems = read_queue(queue, infra, parameters)
+    config, problems = read_queue(queue, infra, parameters, sizes)
     if config is not None or last is None:
         return config, problems
     stop, _ = _read(queue, {name: each for name, each in parameters.items() if name == "paused"})

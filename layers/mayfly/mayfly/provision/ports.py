@@ -28,3 +28,5 @@ class ProvisionPorts:
     nudges: Nudges
     """Nudges of `provision` itself, for a later tick."""
     asked: Asked = field(default_factory=Asked)
+    sizes: frozenset[str] = frozenset({"*"})
+    """Instance sizes that the function's role may launch; `*` for every size."""

@@ -40,7 +40,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
         with outcome.noting(f"record of queue {queue}", fields(queues=[queue])):
             old = known.pop(queue, None) or ports.fleet.queue(queue)
             mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
-            new = queue_record(old, queue, text, mine, ports.stack, bundle)
+            new = queue_record(old, queue, text, mine, ports.stack, bundle, ports.sizes)
             new = replace(new, zones=_zones(ports, old, new, outcome))
             records.append(_save_record(ports.fleet, old, new, outcome))
     for line in unknown_paths(ports.stack, written, list(published)):
