@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from mayfly.metrics import Metric
 from mayfly.provision import tick as provision
 from mayfly.records.losses import WAITS
 from mayfly.records.model import Launch
@@ -106,6 +107,21 @@ def test_jobs_whose_instances_are_taken_back_again_and_again_hold_up_no_other_jo
         world.dispatch()
         world.after(seconds=3)
     assert world.claim("normal").state is ClaimState.WAITING
+
+
+def test_losses_in_a_row_are_an_alarm_as_refusals_are() -> None:
+    world = wanting("job-1")
+    for _ in range(6):
+        world.dispatch()
+        world.provision()
+        world.after(seconds=20)
+        lose(world, NO_CAPACITY)
+        world.after(seconds=1)
+    lines = [line for metric, line in world.provision().alarms if metric is Metric.NO_CAPACITY]
+    assert lines[0].startswith(f"queue {QUEUE}: EC2 took back ")
+    assert NO_CAPACITY in lines[0]
+    world.after(4)
+    assert not provision.tick(world.provision_ports, world.clock.now).alarms
 
 
 def test_the_page_of_the_job_and_the_claim_say_what_ec2_took_back() -> None:

@@ -60,7 +60,7 @@ class Metric(StrEnum):
     )
     NO_CAPACITY = (
         "NoCapacity",
-        "Launches that EC2 refused for lack of capacity.",
+        "Launches that EC2 refused, or took back before they were ready, for lack of capacity.",
         Unit.COUNT,
         (Service.PROVISION,),
     )

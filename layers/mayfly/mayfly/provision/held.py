@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import matching, serves
+from mayfly.config.stalled import REFUSALS
 from mayfly.provision.pool import standard_shape
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Shape
 
 _MINUTE = timedelta(minutes=1)
+_LATELY = timedelta(minutes=3)
 
 
 def held(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[tuple[str, str]]:
@@ -41,6 +43,13 @@ def held(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[tu
             said = f" ({words})" if words else ""
             line = f"EC2 had no capacity for {count} more of {shape}{said}; {again}"
             yield f"capacity {shape}", line
+
+
+def lost(view: ProvisionView, now: datetime) -> Iterator[str]:
+    """For an alarm: each shape of which EC2 takes every instance back before it is ready."""
+    for shape, losses in view.ledger.losses.items():
+        if losses.rounds > REFUSALS and now - losses.at < _LATELY:
+            yield f"EC2 took back {losses.rounds} launches of {shape} in a row: {losses.cause}"
 
 
 def _missing(view: ProvisionView, config: QueueConfig, now: datetime) -> dict[Shape, int]:

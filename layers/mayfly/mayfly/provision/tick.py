@@ -11,7 +11,7 @@ from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide, next_change, problems
 from mayfly.provision.gather import gather
-from mayfly.provision.held import held
+from mayfly.provision.held import held, lost
 from mayfly.provision.hung import give_up, hung_boots, without
 from mayfly.provision.pool import unsteady
 from mayfly.provision.ports import ProvisionPorts
@@ -65,6 +65,8 @@ def _tick_queue(
         outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
     for line in unsteady(view, config, now) if tells else ():
         outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
+    for line in lost(view, now) if tells else ():
+        outcome.alarms.append((Metric.NO_CAPACITY, f"queue {record.queue}: {line}"))
     for cause, line in held(view, config, now) if tells else ():
         outcome.hold(record.queue, cause, line)
     hung = hung_boots(view, now)
