@@ -371,9 +371,13 @@ def test_a_paused_queue_gives_no_job_up() -> None:
     world = wanting("job-1")
     for _ in range(TRIP):
         tick(world)
+        world.after(seconds=1)
     world.configure(paused="true")
     world.provision()
     assert world.claim("job-1").state is ClaimState.WAITING
+    world.configure(paused="false")
+    world.provision()
+    assert world.claim("job-1").state is ClaimState.FAILED
 
 
 def test_a_job_that_comes_to_a_brake_waits_for_trials_of_its_own() -> None:
