@@ -16,7 +16,7 @@ from mayfly.records.model import Instance, Launch
 from mayfly.records.states import InstanceState
 from tests.unit.builders import TYPES
 from tests.unit.script import Script
-from tests.unit.world import World, a_world, wanting
+from tests.unit.world import World, wanting
 
 S = InstanceState
 MINUTE = timedelta(minutes=1)
@@ -168,9 +168,13 @@ def test_a_nudge_that_cannot_be_sent_costs_a_minute_and_stops_nothing() -> None:
 
 
 def test_a_wait_of_a_minute_or_more_is_left_to_the_schedule() -> None:
-    world = a_world()
-    world.schedule("job-1")
+    world = wanting("job-1", **{"pool/grace-minutes": "60"})
+    world.provision()
+    world.make_ready()
+    world.buildkite.cancel("job-1")
     world.dispatch()
-    world.machines.capacity = {("on-demand", kind): 0 for kind in TYPES}
-    run = Invocations(world).until(400)
-    assert run.world.provision_nudges.calls["send"] <= len(run.launches())
+    run = Invocations(world).until(58 * 60)
+    assert world.provision_nudges.calls["send"] == 0
+    run.until(62 * 60)
+    assert world.provision_nudges.calls["send"] == 1
+    assert world.instances(S.READY) == []

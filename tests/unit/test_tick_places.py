@@ -159,6 +159,28 @@ def test_a_ledger_that_cannot_be_read_is_asked_for_no_more_often() -> None:
     world.fleet.unreadable.clear()
 
 
+def test_new_jobs_of_a_stalled_shape_take_no_place_from_others_of_the_same_list() -> None:
+    world = a_hopeless_world(PLACES + 1)
+    world.schedule(*[f"urgent-{n:02}" for n in range(PLACES)], rules=DEAD, priority=1)
+    world.schedule(*[f"normal-{n:02}" for n in range(PLACES)], rules=LIVE)
+    world.dispatch()
+    opened = claimed(world, C.WAITING)
+    assert len([job for job in opened if job.startswith("urgent")]) == PLACES
+    assert len([job for job in opened if job.startswith("normal")]) == PLACES
+
+
+def test_a_limit_below_the_instances_in_use_leaves_the_jobs_ahead() -> None:
+    world = a_warm_world(4)
+    world.schedule(*[f"job-{n}" for n in range(4)])
+    world.dispatch()
+    assert len(claimed(world, C.ASSIGNED)) == 4
+    world.configure(**{"limits/max-instances": "1", "pool/hot": "0"})
+    world.provision()
+    world.schedule(*[f"more-{n:02}" for n in range(2 * LOOK_AHEAD)])
+    world.dispatch()
+    assert len(claimed(world, C.WAITING)) == LOOK_AHEAD
+
+
 def test_slots_that_ec2_does_not_fill_are_no_launches_of_the_minute() -> None:
     world = a_hopeless_world()
     assert sum(launch.slots for launch in world.fleet.all(Launch)) > 5
