@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from build.blocks import ROOT, Documents, main, table
+from buildkite_emulator.pipelines.keys import table as key_rows
 from e2e.kinds import KINDS
 from mayfly_lab.agents.notice import LIMITS
 from mayfly_lab.faults.table import SWITCHES
@@ -33,6 +34,11 @@ def faults() -> str:
     )
 
 
+def keys_of_pipelines() -> str:
+    """Every key of a pipeline and its steps, and what the emulator does with it."""
+    return table(("where", "keys", "the emulator"), key_rows())
+
+
 def limits() -> str:
     """What the stand-in cannot do, as a run says at its start."""
     return "\n".join(f"- {limit}" for limit in LIMITS.values())
@@ -55,6 +61,7 @@ DOCUMENTS = Documents(
     {
         "faults": faults,
         "limits-of-the-stand-in": limits,
+        "keys-of-pipelines": keys_of_pipelines,
         "kinds-of-job": kinds_of_job,
         "unchecked": unchecked,
     },

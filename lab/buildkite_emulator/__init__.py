@@ -12,7 +12,7 @@ from .buildkite import Buildkite
 from .builds import BuildRequest
 from .git import Repository
 from .jobs.states import JobState
-from .memory.records import Notice, Person, PullRequest, Timeline
+from .memory.records import BuildNotice, Notice, Person, PullRequest, Timeline
 from .memory.settings import Timings
 from .memory.views import AnnotationView, ArtifactView, BuildView, JobEvent, JobView, StackView
 from .pipelines.sections import PipelineError
@@ -22,6 +22,7 @@ from .serving.refusals import RefusedError
 __all__ = [
     "AnnotationView",
     "ArtifactView",
+    "BuildNotice",
     "BuildRequest",
     "BuildView",
     "Buildkite",

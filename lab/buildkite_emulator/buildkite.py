@@ -6,7 +6,7 @@ import socket
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from . import builds, git
 from .builds import BuildRequest
 from .contents import BuildContents
 from .memory.agent_tokens import limited
-from .memory.records import Build, Job, Pipeline, PipelineSettings
+from .memory.records import Build, BuildNotice, Job, Pipeline, PipelineSettings
 from .memory.settings import Queue, Settings, Timings
 from .memory.store import Store
 from .memory.tokens import TokenKind, mint, new_id
@@ -244,6 +244,12 @@ class Buildkite(BuildContents):
             lambda store, _: _build_view(store, store.builds[build_id])
         )
 
+    def notices(self) -> Mapping[str, tuple[BuildNotice, ...]]:
+        """What the emulator does not carry out of the builds' files, by build id."""
+        return self._application.transact(
+            lambda store, _: {build.id: build.notices for build in store.builds.values()}
+        )
+
     def job(self, job_id: str) -> JobView:
         """The job's current view.
 
@@ -306,4 +312,5 @@ def _build_view(store: Store, build: Build) -> BuildView:
         pipeline=build.pipeline.slug,
         state=builds.state(store, build),
         jobs=tuple(map(store.view, shown)),
+        notices=build.notices,
     )

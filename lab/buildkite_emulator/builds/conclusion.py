@@ -9,7 +9,7 @@ from buildkite_emulator.jobs.graph import Result, is_hard_failure
 from buildkite_emulator.jobs.states import ENDED, JobState
 from buildkite_emulator.memory.records import Build, Job
 from buildkite_emulator.memory.store import Store
-from buildkite_emulator.pipelines.steps import BlockStep
+from buildkite_emulator.pipelines.steps import BlockStep, TriggerStep
 
 from .progress import graph_of
 
@@ -31,6 +31,8 @@ def state(store: Store, build: Build) -> str:
         return "blocked"
     if has_failed:
         return "failed"
+    if any(isinstance(step, TriggerStep) and step.broken is None for step in build.steps):
+        return "passed"
     return "not_run" if all(job.state in _OMITTED for job in every) else "passed"
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from buildkite_emulator.jobs.states import JobState
 from buildkite_emulator.memory.records import (
     Build,
+    BuildNotice,
     Job,
     Person,
     Pipeline,
@@ -95,7 +96,12 @@ def create(store: Store, pipeline: Pipeline, request: BuildRequest, now: datetim
         ),
     )
     _check_number(pipeline, definition)
-    build = replace(blank, steps=definition.steps, env_of_steps=definition.env)
+    build = replace(
+        blank,
+        steps=definition.steps,
+        env_of_steps=definition.env,
+        notices=tuple(BuildNotice(n.words, n.place, n.line, None) for n in definition.notices),
+    )
     store.builds[build.id] = build
     store.meta_data[build.id].update(request.meta_data)
     add_jobs(store, build, definition.steps, now)

@@ -13,7 +13,7 @@ from typing import Any
 
 from buildkite_emulator.jobs import jobs
 from buildkite_emulator.jobs.states import ENDED, HELD, JobState
-from buildkite_emulator.memory.records import Build, Job, Upload
+from buildkite_emulator.memory.records import Build, BuildNotice, Job, Upload
 from buildkite_emulator.memory.store import Store
 from buildkite_emulator.pipelines.definition import (
     Context,
@@ -84,7 +84,13 @@ def _apply(store: Store, job: Job, change: Change, now: datetime) -> None:
     steps = (*kept[:place], *definition.steps, *kept[place:])
     check_order(steps)
     _cancel(store, build, leaving, now)
-    build = replace(build, steps=steps, env_of_steps=definition.env)
+    told = tuple(BuildNotice(n.words, n.place, n.line, job.id) for n in definition.notices)
+    build = replace(
+        build,
+        steps=steps,
+        env_of_steps=definition.env,
+        notices=(*build.notices, *told),
+    )
     store.builds[build.id] = build
     add_jobs(store, build, definition.steps, now)
     advance(store, build, now)

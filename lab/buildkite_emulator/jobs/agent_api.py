@@ -162,6 +162,7 @@ def _step(job: Job) -> Mapping[str, Any]:
         "command": job.step.command,
         "plugins": list(job.step.plugins),
         **({"secrets": job.step.secrets} if job.step.secrets else {}),
+        **({"cache": job.step.cache} if job.step.cache else {}),
     }
 
 

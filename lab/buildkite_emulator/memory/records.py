@@ -88,6 +88,19 @@ class Rebuilt:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildNotice:
+    """A part of a build's pipeline that the emulator does not carry out."""
+
+    words: str
+    place: str
+    """The step, such as `step 2`; `pipeline` for the file itself."""
+    line: int | None
+    """None for uploads, which have no lines."""
+    uploaded_by: str | None
+    """The id of the job with the upload; None for the pipeline's own steps."""
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """One build of a pipeline. `builds.state` derives its state from its jobs."""
 
@@ -115,6 +128,8 @@ class Build:
     uploads: Mapping[str, Upload] = field(default_factory=dict)
     """The pipeline uploads into the build, by uuid."""
     rebuilt_from: Rebuilt | None = None
+    notices: tuple[BuildNotice, ...] = ()
+    """What the emulator does not carry out of the build's files."""
 
 
 @dataclass(frozen=True, slots=True)

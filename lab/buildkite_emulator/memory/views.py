@@ -9,7 +9,7 @@ from datetime import datetime
 from buildkite_emulator.jobs.jobs import outcome
 from buildkite_emulator.jobs.states import JobState
 
-from .records import Agent, Build, Job, Notice, Timeline
+from .records import Agent, Build, BuildNotice, Job, Notice, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class BuildView:
     pipeline: str
     state: str
     jobs: tuple[JobView, ...]
+    notices: tuple[BuildNotice, ...]
+    """What the emulator does not carry out of the build's files, in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .attributes import rules, secrets
+from .checkouts import cache, checkout
 from .conditions import Facts
 from .interpolation import Variables, interpolate_section
+from .keys import read_keys
 from .kinds import Defaults, steps
 from .order import find_cycle
-from .reader import Reader
+from .reader import PipelineNotice, Reader
 from .sections import PipelineError, Section, scalar_text, sections
-from .steps import CommandStep, Step
+from .steps import CommandStep, Step, TriggerStep
 from .yaml_source import read
 
 
@@ -40,6 +42,8 @@ class Definition:
 
     steps: tuple[Step, ...]
     env: Mapping[str, str]
+    notices: tuple[PipelineNotice, ...] = ()
+    """Parts of the file that the emulator does not carry out, in order."""
 
 
 def parse(text: str, context: Context) -> Definition:
@@ -71,7 +75,9 @@ def define(content: object, context: Context) -> Definition:
     if not isinstance(content, Section) or not isinstance(content.get("steps"), list):
         raise PipelineError("a pipeline is a mapping with a list of `steps`")
     content = _interpolated(content, context)
-    whole = Reader(content, "pipeline")
+    notices: list[PipelineNotice] = []
+    whole = Reader(content, "pipeline", notices=notices)
+    read_keys(whole, "pipeline")
     env = {**context.env, **whole.variables("env")}
     facts = replace(context.facts, env={**context.facts.env, **env})
     defaults = Defaults(
@@ -83,6 +89,9 @@ def define(content: object, context: Context) -> Definition:
         priority=whole.integer("priority", minimum=-(2**31)) or 0,
         secrets=secrets(whole),
         image=whole.text("image"),
+        checkout=checkout(whole, of_step=False),
+        cache=cache(whole),
+        notices=notices,
         uploaded_by=context.uploaded_by,
     )
     found = tuple(
@@ -94,7 +103,7 @@ def define(content: object, context: Context) -> Definition:
         raise PipelineError("the pipeline has no steps")
     _check_keys(found, context.taken_keys)
     check_order(found)
-    return Definition(found, env)
+    return Definition(found, env, tuple(notices))
 
 
 def check_order(steps: Sequence[Step]) -> None:
@@ -145,7 +154,7 @@ def _check_keys(found: Sequence[Step], taken: frozenset[str]) -> None:
 
 
 def jobs_of(step: Step) -> int:
-    """The number of jobs of a step; a wait or block step counts as one."""
+    """The number of jobs of a step; a step without jobs counts as one, a trigger for each build."""
     if isinstance(step, CommandStep):
         return len(step.matrix) if step.matrix else step.parallelism or 1
-    return 1
+    return step.number if isinstance(step, TriggerStep) else 1

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .keys import read_keys
 from .reader import Reader
 from .sections import Section
 from .steps import FormField
@@ -38,6 +39,7 @@ def _field(reader: Reader) -> FormField:
     if is_text is reader.has("select"):
         raise reader.error("a field is either `text` or `select`")
     reader.refuse_unknown(_TEXT if is_text else _SELECT)
+    read_keys(reader, "field of a block or input")
     key = reader.text("key")
     if not key or not _KEY.fullmatch(key):
         raise reader.error("key is required: letters, digits, slashes, dashes and underscores")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from buildkite_emulator.memory.tokens import new_id
 
 from .attributes import (
-    KEYS,
     artifact_paths,
     broken,
     commands,
@@ -24,32 +23,18 @@ from .attributes import (
     rules,
     secrets,
 )
+from .checkouts import Checkout, cache, checkout
 from .conditions import Facts
 from .forms import form
+from .keys import read_keys
 from .matrix import matrix
 from .plugins import plugins
-from .reader import Reader
+from .reader import PipelineNotice, Reader
 from .reasons import skip_reason
 from .retries import automatic, manual, soft_fail
 from .sections import PipelineError, Section
-from .steps import BlockStep, Broken, CommandStep, Group, Step, WaitStep
+from .steps import BlockStep, Broken, CommandStep, Group, Step, TriggerStep, WaitStep
 
-_EVERY = {*KEYS, "label", "name", "type", "depends_on", "allow_dependency_failure"}
-_EVERY |= {"if", "branches"}
-_COMMAND = _EVERY | {
-    *("command", "commands", "agents", "agent_query_rules", "env", "priority", "skip", "retry"),
-    *("timeout_in_minutes", "timeout", "parallelism", "soft_fail", "artifact_paths", "artifacts"),
-    *("plugins", "plugin", "matrix", "concurrency", "concurrency_group", "concurrency_method"),
-    *("secrets", "image", "cancel_on_build_failing", "notify", "cache"),
-}
-_WAIT = _EVERY | {"wait", "waiter", "continue_on_failure"}
-_BLOCK = _EVERY | {"block", "input", "manual", "prompt", "fields", "blocked_state", "allowed_teams"}
-_GROUP = (_EVERY - {"branches"}) | {"group", "steps", "skip", "notify"}
-_REFUSED = {
-    "if_changed": "agents from 3.99 apply if_changed at the upload; the lab does not support it",
-    "checkout": "the lab does not support `checkout`: set it by agent configuration or hooks",
-    "signature": "the lab does not send signatures of steps to agents",
-}
 _INFERRED = {
     "command": "command",
     "commands": "command",
@@ -81,7 +66,11 @@ class Defaults:
     priority: int = 0
     secrets: Any = None
     image: str | None = None
+    checkout: Checkout = field(default_factory=Checkout)
+    cache: Mapping[str, Any] | None = None
     uploaded_by: str | None = None
+    notices: list[PipelineNotice] = field(default_factory=list)
+    """Gets the notices of the steps, in order."""
 
 
 def steps(entry: object, place: str, defaults: Defaults, number: int) -> tuple[Step, ...]:
@@ -91,15 +80,9 @@ def steps(entry: object, place: str, defaults: Defaults, number: int) -> tuple[S
         PipelineError: the entry is invalid; with line and reason.
     """
     section = _section(entry, place)
-    reader = Reader(section, place)
+    reader = Reader(section, place, notices=defaults.notices)
     kind = _kind(section, reader)
-    for name, reason in _REFUSED.items():
-        if reader.has(name):
-            raise reader.error(reason)
-    if kind == "trigger":
-        raise reader.error(
-            "the lab does not run trigger steps: a lab has no other pipeline to build"
-        )
+    read_keys(reader, kind)
     if kind == "group":
         return _group(reader, defaults, number)
     return (_single(kind, reader, defaults),)
@@ -133,6 +116,8 @@ def _single(kind: str, reader: Reader, defaults: Defaults) -> Step:
         return _command(reader, defaults)
     if kind == "wait":
         return _wait(reader, defaults)
+    if kind == "trigger":
+        return _trigger(reader, defaults)
     return _block(kind, reader, defaults)
 
 
@@ -148,7 +133,6 @@ def _base(reader: Reader, defaults: Defaults) -> dict[str, Any]:
 
 
 def _wait(reader: Reader, defaults: Defaults) -> WaitStep:
-    reader.refuse_unknown(_WAIT, "wait")
     return WaitStep(
         **_base(reader, defaults),
         job_id=new_id(),
@@ -156,8 +140,31 @@ def _wait(reader: Reader, defaults: Defaults) -> WaitStep:
     )
 
 
+def _trigger(reader: Reader, defaults: Defaults) -> TriggerStep:
+    slug = reader.text("trigger")
+    if not slug:
+        raise reader.error("trigger takes the slug of a pipeline")
+    build = reader.section("build")
+    if build is not None:
+        inner = reader.nested("build", build)
+        inner.refuse_unknown({"branch", "commit", "env", "message", "meta_data"})
+        for name in ("branch", "commit", "message"):
+            inner.text(name)
+        for name in ("env", "meta_data"):
+            inner.variables(name)
+    reader.flag("async")
+    soft_fail(reader)
+    skip_reason(reader)
+    return TriggerStep(
+        **_base(reader, defaults),
+        job_id=new_id(),
+        label=reader.text("label", "name") or "",
+        slug=slug,
+        number=reader.integer("parallelism", minimum=1) or 1,
+    )
+
+
 def _block(kind: str, reader: Reader, defaults: Defaults) -> BlockStep:
-    reader.refuse_unknown(_BLOCK, kind)
     state = reader.text("blocked_state") or "passed"
     if state not in _BLOCKED_STATES:
         raise reader.error("blocked_state must be passed, failed or running")
@@ -174,20 +181,20 @@ def _block(kind: str, reader: Reader, defaults: Defaults) -> BlockStep:
 
 
 def _command(reader: Reader, defaults: Defaults) -> CommandStep:
-    reader.refuse_unknown(_COMMAND, "command")
     given = rules(reader, reader.raw("agents", "agent_query_rules")) or defaults.agents
     queues = [rule.removeprefix("queue=") for rule in given if rule.startswith("queue=")]
     priority = reader.integer("priority", minimum=-(2**31))
     permutations, parallelism = matrix(reader), reader.integer("parallelism", minimum=1)
     if permutations is not None and parallelism is not None:
         raise reader.error("matrix and parallelism cannot be used on the same step")
+    own = checkout(reader, of_step=True).over(defaults.checkout)
     return CommandStep(
         **_base(reader, defaults),
         label=reader.text("label", "name") or "",
         command=commands(reader),
         agents=given,
         queue=queues[-1] if queues else defaults.default_queue,
-        env={**(defaults.env or {}), **reader.variables("env")},
+        env=own.env(defaults.env or {}, reader.variables("env")),
         priority=defaults.priority if priority is None else priority,
         timeout_minutes=reader.integer("timeout_in_minutes", minimum=1, maximum=MAX_MINUTES)
         or reader.integer("timeout", minimum=1, maximum=MAX_MINUTES),
@@ -200,14 +207,14 @@ def _command(reader: Reader, defaults: Defaults) -> CommandStep:
         plugins=plugins(reader),
         matrix=permutations,
         concurrency=concurrency(reader),
-        secrets=secrets(reader) or defaults.secrets,
+        secrets=own.secrets(secrets(reader) or defaults.secrets),
+        cache=cache(reader, defaults.cache),
         image=reader.text("image") or defaults.image,
         cancel_on_build_failing=reader.flag("cancel_on_build_failing"),
     )
 
 
 def _group(reader: Reader, defaults: Defaults, number: int) -> tuple[Step, ...]:
-    reader.refuse_unknown(_GROUP, "group")
     base = _base(reader, defaults)
     group = Group(
         id=base["id"],

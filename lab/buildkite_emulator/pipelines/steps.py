@@ -63,6 +63,19 @@ class WaitStep(BaseStep):
     continue_on_failure: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerStep(BaseStep):
+    """A `trigger`: no build is triggered, and the step passes once its dependencies have passed."""
+
+    job_id: str
+    """The id of the step in the REST API's list of jobs."""
+    label: str
+    slug: str
+    """The pipeline to trigger."""
+    number: int = 1
+    """Number of builds to trigger (`parallelism`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class FormField:
     """One field of an unblock form."""
@@ -136,8 +149,10 @@ class CommandStep(BaseStep):
     concurrency: Concurrency | None = None
     secrets: Any = None
     """The step's own notation: a list of names, or a mapping of variables to names."""
+    cache: Mapping[str, Any] | None = None
+    """Paths, and name and size if given, of a cache volume."""
     image: str | None = None
     cancel_on_build_failing: bool = False
 
 
-Step = CommandStep | WaitStep | BlockStep
+Step = CommandStep | WaitStep | BlockStep | TriggerStep

@@ -18,7 +18,7 @@ from buildkite_emulator.jobs.jobs import outcome
 from buildkite_emulator.jobs.states import JobState
 from buildkite_emulator.memory.records import Agent, Build, Job
 from buildkite_emulator.memory.store import Store
-from buildkite_emulator.pipelines.steps import BlockStep, CommandStep, WaitStep
+from buildkite_emulator.pipelines.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 from buildkite_emulator.serving.wire_time import iso, iso_or_none
 
 
@@ -85,6 +85,8 @@ def all_jobs(store: Store, build: Build, *, with_retried: bool) -> list[Mapping[
             shown += [job_shape(store, job) for job in every if job.step.id == step.id]
         elif isinstance(step, BlockStep):
             shown.append(block_shape(store, build, step))
+        elif isinstance(step, TriggerStep):
+            shown.append(trigger_shape(step, graph.result(step)))
         else:
             shown.append(waiter_shape(step, graph.result(step)))
     return shown
@@ -103,6 +105,21 @@ def waiter_shape(step: WaitStep, result: Result) -> Mapping[str, Any]:
         "step": {"id": step.id, "signature": None},
         "state": "broken" if step.broken else state,
         "web_url": None,
+    }
+
+
+def trigger_shape(step: TriggerStep, result: Result) -> Mapping[str, Any]:
+    """The JSON of a trigger step in a list of jobs; there is no triggered build."""
+    state = _WAITER_STATES.get(result, "waiting_failed")
+    return {
+        "id": step.job_id,
+        "type": "trigger",
+        "name": step.label or None,
+        "step_key": step.key,
+        "step": {"id": step.id, "signature": None},
+        "state": "broken" if step.broken else state,
+        "web_url": None,
+        "triggered_build": None,
     }
 
 

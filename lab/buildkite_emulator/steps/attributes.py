@@ -10,7 +10,7 @@ from buildkite_emulator.jobs.graph import is_hard_failure
 from buildkite_emulator.jobs.jobs import outcome
 from buildkite_emulator.jobs.states import ENDED, HELD, WITH_AGENT
 from buildkite_emulator.memory.records import Job
-from buildkite_emulator.pipelines.steps import BlockStep, Step, WaitStep
+from buildkite_emulator.pipelines.steps import BlockStep, Step, TriggerStep, WaitStep
 from buildkite_emulator.serving.refusals import RefusedError, bad_request
 
 _ERRORED = frozenset({"timed_out", "canceled", "expired"})
@@ -27,6 +27,8 @@ def attributes(step: Step, jobs: Sequence[Job], notify: Sequence[Any]) -> Mappin
         return {**common, "type": "block" if step.holds else "input", "label": step.label}
     if isinstance(step, WaitStep):
         return {**common, "type": "wait"}
+    if isinstance(step, TriggerStep):
+        return {**common, "type": "trigger", "label": step.label}
     concurrency = step.concurrency
     return {
         **common,

@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from buildkite_emulator import BuildView
 from mayfly.config.queue import QueueConfig
 from mayfly.records.model import Instance, QueueRecord
 from mayfly.records.states import Supply
+from mayfly_lab.commands.left_out import LeftOut
 from mayfly_lab.commands.rest import Builds
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.commands.unreserved import UnreservedJobs
@@ -35,16 +37,23 @@ class Follower:
     stop: Stop
     answers: Mapping[str, str] = field(default_factory=dict)
     """Answers to the fields of block steps."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """The file of each pipeline that has one, by slug."""
     unreserved: UnreservedJobs = field(init=False)
+    left_out: LeftOut = field(init=False)
 
     def __post_init__(self) -> None:
         self.unreserved = UnreservedJobs(self.lab)
+        self.left_out = LeftOut(self.lab, self.files)
 
     def look(self) -> list[Instance]:
-        """Print new states of machines and jobs not reserved. Returns all instance records."""
+        """Print new states of machines, jobs not reserved, and notices of pipelines.
+
+        Returns all instance records.
+        """
         found = list(self.lab.records.instances().values())
         self.live.on_instances(found)
-        for line in self.unreserved.new_lines():
+        for line in (*self.unreserved.new_lines(), *self.left_out.new_lines()):
             self.live.say(line)
         return found
 

@@ -54,7 +54,8 @@ class OneBuild:
             for line in self._preamble(lab):
                 live.say(line)
             self.source.add_to(lab)
-            follower = Follower(lab, live, self.stop, dict(self.chosen.answers))
+            files = {self.source.slug: self.source.file}
+            follower = Follower(lab, live, self.stop, dict(self.chosen.answers), files)
             self._wait_for_pool(follower)
             view = self._build(follower)
             gone = follower.wind_down()
@@ -102,6 +103,7 @@ class OneBuild:
         lab.buildkite.subscribe(live.on_job)
         env = dict(self.chosen.env)
         made = lab.buildkite.create_build(self.source.slug, self.source.request(env))
+        follower.look()
         unblock = (lambda _: True) if self.chosen.unblock else confirm_at_terminal(self.stop)
         view = follower.build(made.id, self.chosen.timeout, unblock)
         live.say(f"the build {_ending(view)}")

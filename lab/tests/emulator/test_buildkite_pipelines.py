@@ -87,8 +87,11 @@ def test_yaml_anchors_are_resolved() -> None:
         ("steps: []", None, "the pipeline has no steps"),
         ("steps: [7]", None, "step 1: a step is a mapping, or `wait`, `block` or `input`"),
         ("steps: [stop]", None, "step 1: 'stop' is not a step"),
-        ("steps:\n- wait\n- trigger: x\n", 3,
-         "step 2: the lab does not run trigger steps: a lab has no other pipeline to build"),
+        ("steps:\n- wait\n- trigger: x\n  build: {pipeline: y}\n", 4,
+         ("step 2: build: `pipeline` is not a valid property of `build`. Please check the"
+          " documentation to get a full list of supported properties.")),
+        ("steps:\n- command: x\n  signature: {value: x}\n", 2,
+         "step 1: the emulator does not send signatures of steps to agents"),
         ("steps:\n- label: x\n", 2, 'step 1: Step is missing a type `{"label":"x"}`'),
         ("steps:\n- command: x\n  label: l\n  agent: {}\n", 2,
          ("step 1: `agent` is not a valid property on the `command` step,"

@@ -165,9 +165,9 @@ def test_a_replacing_upload_removes_steps_that_have_not_begun(bk: Contract) -> N
         pytest.param([], "the pipeline has no steps", id="nothing; the words are the lab's"),
         pytest.param({"steps": 1}, "a pipeline is a mapping with a list of `steps`", id="no list"),
         pytest.param(
-            [{"trigger": "other"}],
-            "the lab does not run trigger steps: a lab has no other pipeline to build",
-            id="a trigger; the lab's own",
+            [{"command": "a", "signature": {"value": "x"}}],
+            "the emulator does not send signatures of steps to agents",
+            id="a signature; the lab's own",
         ),
     ],
 )

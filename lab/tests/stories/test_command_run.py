@@ -144,6 +144,31 @@ def test_a_required_field_needs_an_answer_and_ends_in_no_traceback(
         assert "Release?: not unblocked: release/name is required (--answer KEY=VALUE)" in output
 
 
+def test_a_pipeline_of_keys_that_only_buildkite_carries_out_runs_with_a_notice_for_each(
+    tmp_path: Path, project: Path
+) -> None:
+    (project / "pipeline.yml").write_text(
+        "notify:\n"
+        "  - email: dev@example.org\n"
+        "steps:\n"
+        "  - trigger: deploy\n"
+        "    key: deploy\n"
+        "  - label: After\n"
+        "    depends_on: deploy\n"
+        "    cache: node_modules\n"
+        "    checkout: {lfs: false}\n"
+        "    command: >-\n"
+        '      echo "paths=$$BUILDKITE_AGENT_CACHE_PATHS";\n'
+        '      echo \'{"steps": [{"trigger": "again"}]}\' | buildkite-agent pipeline upload\n'
+    )
+    code, output = run(tmp_path, "run", str(project / "pipeline.yml"))
+    assert code == 0, output
+    for place in ("1: `notify`", "4: `trigger`", "8: `cache`", "9: `checkout`"):
+        assert f"notice: {project / 'pipeline.yml'}:{place}: " in output
+    assert "        | paths=node_modules" in output
+    assert "notice: upload of After: step 1: `trigger`: no build is triggered" in output
+
+
 def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path, project: Path) -> None:
     file = pipeline(project, {"label": "Long", "command": "echo begun; sleep 600"})
     command = Command(tmp_path, ("run", str(project / file)))
