@@ -161,9 +161,19 @@ def _step(job: Job) -> Mapping[str, Any]:
     return {
         "command": job.step.command,
         "plugins": list(job.step.plugins),
-        **({"secrets": job.step.secrets} if job.step.secrets else {}),
+        **({"secrets": _secrets(job.step.secrets)} if job.step.secrets else {}),
         **({"cache": job.step.cache} if job.step.cache else {}),
     }
+
+
+def _secrets(given: Any) -> list[Any]:
+    """The secrets as agents read them: names, or objects; agents refuse a mapping.
+
+    Source: buildkite/go-pipeline secrets.go.
+    """
+    if isinstance(given, Mapping):
+        return [{"key": key, "environment_variable": name} for name, key in given.items()]
+    return list(given)
 
 
 def _content(call: Call) -> bytes:

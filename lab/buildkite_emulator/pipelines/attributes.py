@@ -149,3 +149,17 @@ def secrets(reader: Reader) -> Any:
     if not isinstance(value, Mapping | list) or not all(isinstance(name, str) for name in texts):
         raise reader.error("secrets must be a list of names, or a mapping of variables to names")
     return dict(value) if isinstance(value, Mapping) else list(value)
+
+
+def all_secrets(whole: Any, own: Any) -> Any:
+    """The secrets of a step's jobs: its pipeline's, and its own, which win over the same variable.
+
+    A mapping as soon as one of the two is a mapping or both are given.
+    """
+    if not whole or not own:
+        return own or whole
+    return {**_by_variable(whole), **_by_variable(own)}
+
+
+def _by_variable(secrets: Any) -> dict[str, str]:
+    return dict(secrets) if isinstance(secrets, Mapping) else {name: name for name in secrets}

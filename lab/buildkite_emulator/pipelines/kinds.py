@@ -14,6 +14,7 @@ from typing import Any
 from buildkite_emulator.memory.tokens import new_id
 
 from .attributes import (
+    all_secrets,
     artifact_paths,
     broken,
     commands,
@@ -207,7 +208,7 @@ def _command(reader: Reader, defaults: Defaults) -> CommandStep:
         plugins=plugins(reader),
         matrix=permutations,
         concurrency=concurrency(reader),
-        secrets=own.secrets(secrets(reader) or defaults.secrets),
+        secrets=own.secrets(all_secrets(defaults.secrets, secrets(reader))),
         cache=cache(reader, defaults.cache),
         image=reader.text("image") or defaults.image,
         cancel_on_build_failing=reader.flag("cancel_on_build_failing"),

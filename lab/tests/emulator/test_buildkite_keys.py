@@ -149,6 +149,36 @@ def test_the_key_for_git_is_among_the_secrets_of_its_own_step_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("whole", "own", "secrets"),
+    [
+        ("[A]", "~", ["A"]),
+        ("~", "{B: C}", {"B": "C"}),
+        ("[A, B]", "{B: C}", {"A": "A", "B": "C"}),
+        ("{A: X}", "[B]", {"A": "X", "B": "B"}),
+    ],
+)
+def test_the_secrets_of_a_pipeline_reach_the_steps_that_have_their_own(
+    whole: str, own: str, secrets: object
+) -> None:
+    """buildkite/go-pipeline secrets.go; buildkite/docs: secrets "for all steps in a build"."""
+    assert only(f"secrets: {whole}\nsteps: [{{command: x, secrets: {own}}}]").secrets == secrets
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [("[A]", ["A"]), ("{B: C}", [{"key": "C", "environment_variable": "B"}]), ("[]", None)],
+)
+def test_secrets_reach_the_agent_as_a_list_for_agents_refuse_a_mapping(
+    given: str, sent: object
+) -> None:
+    """buildkite/go-pipeline secrets.go."""
+    with contract("default") as bk:
+        session = bk.agent()
+        job_id = bk.one_job(f"steps: [{{command: x, secrets: {given}}}]")
+        assert session.acquire(job_id).json()["step"].get("secrets") == sent
+
+
+@pytest.mark.parametrize(
     ("whole", "step", "cache"),
     [
         ("~", "a", {"paths": ["a"]}),
