@@ -29,6 +29,8 @@ def bench() -> Iterator[Bench]:
         (Answer(429, {"message": "slow"}), 1),
         (Answer(429, {"message": "slow"}, {"Retry-After": "Fri, 20 Nov 2026 09:30:00 GMT"}), 1),
         (Answer(503, {"message": "down"}, {"Retry-After": "30"}), 30),
+        (Answer(503, {"message": "down"}, {"Retry-After": "1e9"}), 60),
+        (Answer(429, {"message": "slow", "reset": "nan"}, {}), 1),
     ],
 )
 def test_no_call_is_made_during_a_wait_that_buildkite_asks_for(
