@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from mayfly.config.queue import in_force
 from mayfly.provision.actions import RecordLaunch
 from mayfly.provision.decide import decide
 from mayfly.provision.gather import gather
 from mayfly.records.brakes import brake_of, counted, failed_boot, set_up
-from mayfly.records.model import Boot, Brake, QueueRecord, move_instance
+from mayfly.records.changes import NoteBoot, Save
+from mayfly.records.model import Boot, Brake, Ledger, QueueRecord, move_instance
 from mayfly.records.states import ClaimState, InstanceState
-from tests.unit.builders import NOW, SHAPE, SPEC, a_ledger, ago, an_instance
+from tests.unit.builders import NOW, QUEUE, SHAPE, SPEC, a_ledger, ago, an_instance
 from tests.unit.hosts import POWER_OFF
 from tests.unit.world import wanting
 
@@ -69,3 +71,16 @@ def test_a_former_configurations_boot_is_no_trial_of_the_present_one() -> None:
     present = replace(old, instances=(former,))
     actions = decide(present, config, world.clock.now)
     assert not [a for a in actions if isinstance(a, RecordLaunch)]
+
+
+def test_a_job_that_is_given_up_after_an_hour_is_not_also_told_to_wait() -> None:
+    world = wanting("job-1")
+    spec = world.fleet.all(QueueRecord)[0].spec
+    shape = str(world.claim("job-1").shape)
+    world.fleet.write([Save(Ledger(QUEUE, epoch=NOW))])
+    for minute in (10, 20, 30):
+        times = (NOW + timedelta(minutes=minute - 1), NOW + timedelta(minutes=minute))
+        world.fleet.write([NoteBoot(QUEUE, Boot(shape, set_up(spec, 5), *times, "i-1: broken"))])
+    outcome = world.after(61).provision()
+    assert world.claim("job-1").state is ClaimState.FAILED
+    assert outcome.lost_races == 0

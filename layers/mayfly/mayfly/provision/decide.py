@@ -56,9 +56,9 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     if retired:
         actions.append(NudgeReap(f"{len(retired)} instances are condemned"))
     stored, view = view.ledger, replace(view, ledger=counted(view.ledger, now))
-    given_up = list(_give_up(view, config))
-    actions.extend(_failed(claim, reason, now) for claim, reason in given_up)
-    jobs = {claim.job for claim, _ in given_up}
+    hopeless = list(given_up(view, config))
+    actions.extend(_failed(claim, reason, now) for claim, reason in hopeless)
+    jobs = {claim.job for claim, _ in hopeless}
     view = replace(view, waiting=tuple(c for c in view.waiting if c.job not in jobs))
     shapes = _shapes(view, config)
     for shape, missing in _missing(view, config, shapes, now).items():
@@ -113,7 +113,7 @@ def problems(view: ProvisionView, config: QueueConfig) -> Iterator[str]:
         yield f"jobs wait for {architecture}, and the queue's stack has no such launch template"
 
 
-def _give_up(view: ProvisionView, config: QueueConfig) -> Iterator[tuple[Claim, str]]:
+def given_up(view: ProvisionView, config: QueueConfig) -> Iterator[tuple[Claim, str]]:
     """Jobs that waited through `job/attempts` failed boots, each with the reason for its page.
 
     No job is given up while an instance that serves it is coming or ready, nor on a paused queue:

@@ -10,6 +10,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import matching, serves
 from mayfly.config.stalled import why_stalled
 from mayfly.provision.actions import ExplainWait
+from mayfly.provision.decide import given_up
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim
 from mayfly.records.states import Supply
@@ -21,9 +22,14 @@ EXPLAIN_AT_ONCE = 20
 
 
 def long_waits(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[ExplainWait]:
-    """One action for each waiting job whose claim has not said for an hour why the job waits."""
+    """One action for each waiting job whose claim has not said for an hour why the job waits.
+
+    Jobs that the same tick gives up are omitted: one claim cannot be saved twice.
+    """
     waiting = matching(view.waiting, config)
     silent = [c for c in waiting if now - (c.explained or c.since) >= LONG_WAIT]
+    over = {c.job for c, _ in given_up(replace(view, waiting=tuple(silent)), config)}
+    silent = [claim for claim in silent if claim.job not in over]
     silent.sort(key=lambda claim: (claim.explained or claim.since, claim.job))
     for claim in silent[:EXPLAIN_AT_ONCE]:
         minutes = int((now - claim.since).total_seconds() // 60)
