@@ -23,6 +23,7 @@ from mayfly_cli.preflight.snapshot import (
     Stack,
     Subnet,
     Token,
+    TokenLimits,
 )
 from mayfly_cli.preflight.survey import decide
 
@@ -60,6 +61,8 @@ GOOD = Snapshot(
     taken=(),
     denied=(),
     volume_keys={},
+    tries={"default": ""},
+    limits=TokenLimits(None, ("0.0.0.0/0",)),
 )
 
 
@@ -83,7 +86,7 @@ def with_type(**changes: Any) -> Snapshot:
 def test_a_good_account_has_only_ok_findings() -> None:
     findings = decide(answers(), GOOD)
     assert {each.verdict for each in findings} == {Verdict.OK}
-    assert len(findings) == 22
+    assert len(findings) == 25
 
 
 def test_subnets_that_share_a_zone_are_fine_and_told() -> None:
@@ -137,6 +140,25 @@ def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None
             "whole cluster",
         ),
         ("queue default", replace(GOOD, queue=None), "no such queue", "self-hosted queue"),
+        (
+            "token for default",
+            replace(GOOD, tries={"default": "403 no access to the queue"}),
+            "403 no access",
+            "Agent Tokens",
+        ),
+        ("token for other", replace(GOOD, tries={"other": "404"}), "has no queue other", "create"),
+        (
+            "token's expiry",
+            replace(GOOD, limits=TokenLimits(datetime(2026, 12, 24, tzinfo=UTC), ())),
+            "expires on 2026-12-24",
+            "make a new token",
+        ),
+        (
+            "token's addresses",
+            replace(GOOD, limits=TokenLimits(None, ("10.0.0.0/8", "192.0.2.1/32"))),
+            "only 10.0.0.0/8 192.0.2.1/32 may",
+            "DispatchSubnets",
+        ),
         (
             "queue default",
             replace(GOOD, queue=ClusterQueue(hosted=True)),
@@ -229,6 +251,9 @@ def test_a_problem_is_reported_with_its_remedy(
         ("token key", replace(GOOD, token=Token("SecureString", NO))),
         ("token at Buildkite", replace(GOOD, cluster=NO)),
         ("queue default", replace(GOOD, queue=NO)),
+        ("token's queues", replace(GOOD, tries=NO)),
+        ("token for default", replace(GOOD, tries={"default": NO})),
+        ("token's limits", replace(GOOD, limits=NO)),
         ("queue default", replace(GOOD, queue=ClusterQueue(hosted=NO))),
         ("subnets", replace(GOOD, subnets=NO)),
         (A, with_subnet(out=NO)),
@@ -250,6 +275,18 @@ def test_a_subject_that_could_not_be_read_is_unknown_and_never_ok(
     finding = found(subject, seen)
     assert finding.verdict is Verdict.UNKNOWN
     assert finding.detail
+
+
+def test_a_late_expiry_is_ok_and_told() -> None:
+    late = TokenLimits(datetime(2027, 6, 1, tzinfo=UTC), ())
+    finding = found("token's expiry", replace(GOOD, limits=late))
+    assert (finding.verdict, "2027-06-01" in finding.detail) == (Verdict.OK, True)
+
+
+def test_allowed_addresses_are_never_ok_for_a_dispatch_in_subnets() -> None:
+    seen = replace(GOOD, limits=TokenLimits(None, ("192.0.2.1/32",)))
+    words = ("DispatchSubnets=subnet-0a", "DispatchSecurityGroups=sg-0a")
+    assert found("token's addresses", seen, *words).verdict is Verdict.UNKNOWN
 
 
 def test_an_internet_gateway_is_a_way_out_for_public_addresses() -> None:

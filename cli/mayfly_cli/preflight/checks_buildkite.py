@@ -70,7 +70,8 @@ def _accepted(answers: Answers, seen: Snapshot) -> Finding:
         case None:
             create = "create an agent token in the cluster's settings at Buildkite, then\n"
             command = create + _put_command(answers, seen)
-            return wrong(subject, "Buildkite refuses the token", command)
+            detail = "Buildkite refuses the token: it is revoked, expired, or no agent token"
+            return wrong(subject, detail, command)
         case cluster if not cluster.id:
             return wrong(
                 subject,

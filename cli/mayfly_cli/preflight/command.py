@@ -41,8 +41,9 @@ begin."""
 def preflight(**options: Any) -> int:
     """Check an account before the first deployment.
 
-    The command shows each problem with the command that repairs it, and changes nothing. A subject
-    that it cannot read is unknown, never ok.
+    The command shows each problem with the command that repairs it, and changes nothing in the
+    account; at Buildkite it registers a stack for a moment, to try the token with each queue. A
+    subject that it cannot read is unknown, never ok.
 
     Name=value is an answer for the deployment: a parameter of template.yaml, of stacks/queue.yaml
     or of the queue.

@@ -19,15 +19,18 @@ _CHUNK = 1 << 20
 
 
 def cluster(api: Api) -> Cluster | Unknown | None:
-    """The cluster of the agent token; None if Buildkite refuses the token.
+    """The cluster of the agent token; None if Buildkite refuses the token with 401.
 
     `GET /token` has no side effect (source: buildkite/agent api/token.go).
     """
     answer = _get(api, "/token")
     if isinstance(answer, Unknown):
         return answer
-    if answer.status in {401, 403}:
+    if answer.status == 401:
         return None
+    if answer.status == 403:
+        # From another address, or with another permission, the call might be allowed.
+        return Unknown(f"Buildkite does not tell the token's cluster here: {answer.message}")
     if not answer.ok or not isinstance(answer.content, dict):
         return Unknown(f"GET /token answered {answer.message}")
     shown = answer.content
@@ -36,6 +39,7 @@ def cluster(api: Api) -> Cluster | Unknown | None:
         _text(shown, "cluster_uuid"),
         _text(shown, "cluster_name"),
         _text(shown, "organization_queue_key"),
+        _text(shown, "uuid"),
     )
 
 

@@ -36,6 +36,17 @@ class Cluster:
     name: str
     queue: str = ""
     """Key of the only queue that the token may serve; empty for all queues of the cluster."""
+    token: str = ""
+    """Id of the token, which is no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLimits:
+    """Limits of the agent token."""
+
+    expires: datetime | None
+    addresses: tuple[str, ...]
+    """CIDR blocks of allowed callers; empty for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +148,6 @@ class Snapshot:
     """Actions of a deployment that the caller may not take."""
     volume_keys: Mapping[str, VolumeKey | Unknown | None]
     """By ARN: the keys of the answer RootVolumeKey and of the image."""
+    tries: Mapping[str, str | Unknown] | Unknown
+    """By queue: Buildkite's refusal of the token; empty where Buildkite accepts it."""
+    limits: TokenLimits | Unknown

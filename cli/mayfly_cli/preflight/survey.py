@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +20,16 @@ from mayfly_cli.preflight import (
     checks_instances,
     checks_keys,
     checks_network,
+    checks_token,
     gather_account,
     gather_buildkite,
     gather_ec2,
     gather_keys,
+    gather_token,
 )
 from mayfly_cli.preflight.answers import Answers, read_answers, read_file
 from mayfly_cli.preflight.rights import of_templates
-from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue, Snapshot
+from mayfly_cli.preflight.snapshot import Cluster, ClusterQueue, Snapshot, TokenLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def run(options: Options) -> int:
 def decide(answers: Answers, seen: Snapshot) -> list[Finding]:
     """All findings, in the order of the table. Network and instances need a queue."""
     findings = [*checks_account.check(answers, seen), *checks_buildkite.check(answers, seen)]
+    findings += checks_token.check(answers, seen)
     if answers.queue:
         findings += checks_network.check(answers, seen)
         findings += checks_instances.check(answers, seen)
@@ -77,6 +81,7 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
     """Read the account and Buildkite into one snapshot. Failed reads become Unknown."""
     token, value = gather_account.token(account, answers.control["TokenParameter"])
     cluster, queue = _buildkite(value, answers, options.agent_endpoint, options.api_endpoint)
+    tries, limits = _token(account, value, cluster, answers, options)
     nothing = Unknown("the deployment has no queue")
     subnets = gather_ec2.subnets(account, answers.subnets) if answers.queue else nothing
     zones = [] if isinstance(subnets, Unknown) else sorted({s.zone for s in subnets.values()})
@@ -103,6 +108,8 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
         taken=gather_account.taken(account, answers),
         denied=gather_account.denied(account, of_templates()),
         volume_keys=gather_keys.volume_keys(account, checks_keys.keys(answers, image)),
+        tries=tries,
+        limits=limits,
     )
 
 
@@ -120,3 +127,27 @@ def _buildkite(
     own = token_from(API_TOKEN)
     rest = rest_api(api_endpoint, own) if own else None
     return cluster, gather_buildkite.queue(agent, rest, cluster, answers.queue)
+
+
+def _token(
+    account: Account,
+    token: str,
+    cluster: Cluster | Unknown | None,
+    answers: Answers,
+    options: Options,
+) -> tuple[Mapping[str, str | Unknown] | Unknown, TokenLimits | Unknown]:
+    """The token's tries with the queues of the answers and of the deployed stack, and limits."""
+    if not token or cluster is None:
+        return (Unknown("there is no token that Buildkite accepts"),) * 2
+    served = gather_token.published(account, answers.stack)
+    queues = [answers.queue] if answers.queue else []
+    if not isinstance(served, Unknown):
+        queues += [queue for queue in served if queue not in queues]
+    agent = agent_api(options.agent_endpoint, token)
+    tries = dict(gather_token.tries(agent, account, answers.stack, queues))
+    if isinstance(served, Unknown):
+        tries[f"further queues of {answers.stack}"] = served
+    if isinstance(cluster, Unknown) or not cluster.id:
+        return tries, Unknown("Buildkite does not tell the token's cluster")
+    own = token_from(API_TOKEN)
+    return tries, gather_token.limits(rest_api(options.api_endpoint, own) if own else None, cluster)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_an_account_that_is_ready_has_nothing_wrong(lab: AccountLab) -> None:
     """moto has neither quotas nor the policy simulator: those two checks are unknown."""
     ended = lab.preflight()
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.splitlines()[-1] == "20 ok, 0 wrong, 2 unknown"
+    assert ended.out.splitlines()[-1] == "23 ok, 0 wrong, 2 unknown"
     assert " unknown " in ended.line("rights")
     assert "L-1216C47A, 100 vCPUs needed" in ended.line("quota on-demand")
     assert "organisation example, cluster lab" in ended.line("token at Buildkite")
@@ -122,6 +123,7 @@ def test_a_token_that_buildkite_refuses_is_wrong(lab: AccountLab) -> None:
     lab.buildkite.faults.clear()
     assert ended.status == 1
     assert "Buildkite refuses the token" in ended.line("token at Buildkite")
+    assert " unknown " in ended.line("token's queues")
     assert " unknown " in ended.line("queue default")
     assert token not in ended.out
 
@@ -163,6 +165,35 @@ def test_without_a_users_token_an_idle_queue_is_unknown(lab: AccountLab) -> None
     ended = lab.preflight_as(environment)
     assert " unknown " in ended.line("queue default")
     assert "read_clusters" in ended.line("queue default")
+
+
+def test_a_limited_token_is_tried_with_each_queue_by_name(lab: AccountLab) -> None:
+    ssm, name = lab.client("ssm"), "/mayfly-infra/mayfly/queues/other"
+    ssm.put_parameter(Name=name, Type="String", Value="{}")
+    lab.buildkite.limit_agent_token(
+        queues=["default"],
+        addresses=["127.0.0.0/8"],
+        expires=datetime.now(UTC) + timedelta(days=9),
+    )
+    ended = lab.preflight()
+    lab.buildkite.limit_agent_token()
+    ssm.delete_parameter(Name=name)
+    assert ended.status == 1
+    assert " ok " in ended.line("token for default")
+    assert " wrong " in ended.line("token for other")
+    assert "answer DispatchSubnets" in ended.line("token's addresses")
+    assert "expires on 20" in ended.line("token's expiry")
+    assert lab.buildkite.stacks() == ()
+
+
+def test_a_token_without_the_permission_for_stacks_is_wrong_for_every_queue(
+    lab: AccountLab,
+) -> None:
+    lab.buildkite.limit_agent_token(permissions=["run_jobs"])
+    ended = lab.preflight()
+    lab.buildkite.limit_agent_token()
+    assert " wrong " in ended.line("token for default")
+    assert "manage_stacks" in ended.line("token for default")
 
 
 def test_a_paused_queue_is_wrong(lab: AccountLab) -> None:
