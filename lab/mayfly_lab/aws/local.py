@@ -49,6 +49,7 @@ from mayfly_lab.aws.people import ADMINISTRATOR, LAB, OPERATOR, POLICIES, SECURI
 from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
 from mayfly_lab.aws.triggers.schedules import Schedules
 from mayfly_lab.aws.triggers.stream import StreamTrigger
+from mayfly_lab.aws.watch.watch import Watch
 from mayfly_lab.aws.wiring import FunctionSource, Trigger, create_environment, event_sources
 from mayfly_lab.aws.world import World
 from mayfly_lab.contracts import InstanceView, Keys, Listener, MachineRoom
@@ -115,6 +116,8 @@ class LocalAws:
     operator: Keys
     """Keys with the rights of the deployed OperatorsPolicy, and none before the deployment."""
     security_owner: Keys
+    watch: Watch
+    """CloudWatch: the functions' logs, metrics and alarms."""
     _own: Keys
     _door: FrontDoor
     _invoker: AsyncInvoker
@@ -216,6 +219,7 @@ class LocalAws:
         for trigger in self._triggers:
             trigger.start()
         self._schedules.start()
+        self.watch.start()
 
     def client(self, service: str) -> Any:
         """A boto3 client with the credentials of `people.LAB`, whose calls no fault strikes."""
@@ -290,6 +294,8 @@ class LocalAws:
     def _start_functions(self) -> None:
         world = self._world
         self.functions = Functions(world, self._environment)
+        self.watch = Watch(world, self.functions.all)
+        self.functions.begun = self.watch.begun
         self._invoker = AsyncInvoker(world, self.functions)
         self._closing.callback(self._invoker.stop)
         self._closing.callback(self._stop_triggers)

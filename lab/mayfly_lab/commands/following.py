@@ -17,6 +17,7 @@ from mayfly_lab.commands.rest import Builds
 from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.commands.unreserved import UnreservedJobs
 from mayfly_lab.lab import Lab
+from mayfly_lab.report.alarms import told
 from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.screen import TIME, folded
 
@@ -41,6 +42,8 @@ class Follower:
     """The file of each pipeline that has one, by slug."""
     unreserved: UnreservedJobs = field(init=False)
     left_out: LeftOut = field(init=False)
+    alarms: int = 0
+    """Number of changes of alarms that are printed."""
 
     def __post_init__(self) -> None:
         self.unreserved = UnreservedJobs(self.lab)
@@ -55,6 +58,11 @@ class Follower:
         self.live.on_instances(found)
         for line in (*self.unreserved.new_lines(), *self.left_out.new_lines()):
             self.live.say(line)
+        changes = list(self.lab.aws.watch.changes)
+        for number in range(self.alarms, len(changes)):
+            if line := told(changes[:number], changes[number]):
+                self.live.say(line)
+        self.alarms = len(changes)
         return found
 
     def until(self, done: Callable[[list[Instance]], bool], seconds: float) -> bool:

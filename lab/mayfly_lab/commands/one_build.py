@@ -16,6 +16,7 @@ from mayfly_lab.commands.unreserved import unreserved_line
 from mayfly_lab.faults import Fault
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.report import document, show
+from mayfly_lab.report.alarms import alarm_lines
 from mayfly_lab.report.checks import Check, check_all
 from mayfly_lab.report.collect import collect
 from mayfly_lab.report.evidence import Evidence
@@ -123,17 +124,20 @@ class OneBuild:
         self, live: LiveReport, evidence: Evidence, checks: Sequence[Check], cold: float
     ) -> None:
         jobs, instances = job_lines(evidence), instance_lines(evidence)
+        alarms = alarm_lines(evidence.alarms, evidence.started)
         numbers = {line.id: number for number, line in enumerate(jobs, start=1)}
         for section in (
             show.jobs_table(jobs),
             show.instances_table(instances, numbers),
             show.speed(jobs, cold),
+            show.alarms_table(alarms),
             show.checks_table(checks),
         ):
             live.table(["", *section])
         if self.chosen.json is not None:
+            written = document.document(jobs, instances, checks, alarms)
             try:
-                document.write(self.chosen.json, document.document(jobs, instances, checks))
+                document.write(self.chosen.json, written)
             except OSError as error:
                 raise BrokenError(f"--json: {self.chosen.json}: {error.strerror}") from error
 

@@ -17,6 +17,7 @@ from mayfly_lab.demo import expected
 from mayfly_lab.demo.incidents import Incidents
 from mayfly_lab.lab import ROOT, Lab, LabChoices
 from mayfly_lab.report import document, screen, show
+from mayfly_lab.report.alarms import alarm_lines
 from mayfly_lab.report.checks import Check, check_all
 from mayfly_lab.report.collect import collect
 from mayfly_lab.report.timeline import instance_lines, job_lines
@@ -91,17 +92,19 @@ def run_demo(agent: Path | None, json_file: Path | None) -> int:
         checks.append(
             Check("lab", "the lab has no failures of its own", tuple(repr(e) for e in broken_lab))
         )
+    alarms = alarm_lines(evidence.alarms, evidence.started)
     numbers = {line.id: number for number, line in enumerate(jobs, start=1)}
     sections = (
         show.jobs_table(jobs),
         show.instances_table(instances, numbers),
         show.speed(jobs, cold),
+        show.alarms_table(alarms),
         show.checks_table(checks),
     )
     for section in sections:
         printer.table(["", *section])
     if json_file is not None:
-        document.write(json_file, document.document(jobs, instances, checks))
+        document.write(json_file, document.document(jobs, instances, checks, alarms))
     broken = sum(not check.held for check in checks)
     verdict = "all checks held" if not broken else f"{broken} checks are BROKEN"
     printer.table(["", f"{verdict}; {time.time() - printer.began:.0f} s"])

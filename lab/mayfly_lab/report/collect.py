@@ -15,6 +15,7 @@ def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
 
     `started` is in seconds since the epoch, `limits` are max-instances by queue.
     """
+    lab.aws.watch.update(now=True)
     jobs = lab.buildkite.jobs()
     claims = lab.records.claims()
     instances = {i.instance_id: i for i in lab.records.instances().values() if i.instance_id}
@@ -33,6 +34,7 @@ def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
         texts=dict(_texts(lab)),
         secrets=_secrets(lab),
         limits=limits,
+        alarms=tuple(lab.aws.watch.changes),
         agents={job.id: _agent(job.agent_version) for job in jobs if job.agent_version},
     )
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mayfly_lab.report.alarms import AlarmLine
 from mayfly_lab.report.checks import Check
 from mayfly_lab.report.timeline import InstanceLine, JobLine
 
 
 def document(
-    jobs: Sequence[JobLine], instances: Sequence[InstanceLine], checks: Sequence[Check]
+    jobs: Sequence[JobLine],
+    instances: Sequence[InstanceLine],
+    checks: Sequence[Check],
+    alarms: Sequence[AlarmLine],
 ) -> dict[str, Any]:
     """The report as JSON content.
 
-    Times of jobs are seconds since the job was runnable, times of instances seconds since launch.
+    Times of jobs are seconds since the job was runnable, times of instances seconds since launch,
+    times of alarms seconds since the run's start.
     """
     return {
         "jobs": [
@@ -51,6 +57,7 @@ def document(
             {"name": check.name, "held": check.held, "broken": list(check.broken)}
             for check in checks
         ],
+        "alarms": [asdict(alarm) for alarm in alarms],
     }
 
 

@@ -9,6 +9,7 @@ from buildkite_emulator import JobView
 from mayfly.records.model import Claim, Instance, Ledger
 from mayfly_lab.aws.ec2.moments import Moment
 from mayfly_lab.aws.front.journal import Entry
+from mayfly_lab.aws.watch.watch import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +38,7 @@ class Evidence:
     """Tokens and credentials that must not be in any of `texts`, by description."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """By queue: max-instances."""
+    alarms: Sequence[Change] = ()
+    """Changes of the state of alarms, oldest first."""
     agents: Mapping[str, str] = field(default_factory=dict)
     """By job: the agent that ran it, as `buildkite-agent 3.83.1` or `stand-in`."""

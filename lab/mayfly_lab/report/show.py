@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from mayfly.batched import batched
+from mayfly_lab.report.alarms import AlarmLine
 from mayfly_lab.report.checks import Check
 from mayfly_lab.report.screen import WIDTH, folded, row
 from mayfly_lab.report.timeline import POINTS, InstanceLine, JobLine
@@ -100,6 +101,17 @@ def speed(lines: Sequence[JobLine], cold_floor: float) -> Iterator[str]:
             _INDENT,
             "",
         )
+
+
+def alarms_table(lines: Sequence[AlarmLine]) -> Iterator[str]:
+    """Lines: each time that an alarm was on, what the alarm means and why it went on."""
+    if not lines:
+        yield "no alarm fired"
+    for line in lines:
+        end = "the end" if line.until is None else f"{line.until:.1f} s"
+        yield from folded(f"{line.name}: ALARM from {line.since:.1f} s to {end}", _INDENT, "")
+        yield from folded(line.description, _INDENT)
+        yield from folded(line.reason, _INDENT)
 
 
 def checks_table(checks: Sequence[Check]) -> Iterator[str]:

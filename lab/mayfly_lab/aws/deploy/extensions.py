@@ -96,6 +96,7 @@ def create_alarm(properties: Properties, name: str, account_id: str, region: str
         datapoints_to_alarm=properties.get("DatapointsToAlarm"),
         treat_missing_data=properties.get("TreatMissingData"),
     )
+    alarm.state_value = "INSUFFICIENT_DATA"  # moto begins with OK
     return str(alarm.alarm_arn)
 
 

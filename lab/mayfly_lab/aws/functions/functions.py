@@ -42,6 +42,8 @@ class Functions:
         self._world = world
         self._create = create
         self._fork_server = ForkServer()
+        self.begun: Callable[[str], None] = lambda _: None
+        """Called with the function's name when an invocation begins; not for a throttled one."""
         self._lock = threading.Lock()
         self._closed = False
         self._by_arn: dict[str, _Function] = {}
@@ -85,6 +87,7 @@ class Functions:
     def _invoke(self, function: _Function, event: Any) -> Outcome | None:
         """Run a function in one worker. Returns None when the worker had died while idle."""
         environment = self._take(function)
+        self.begun(function.spec.name)
         try:
             if fault := self._world.faults.take("kill", _short(function.spec)):
                 seconds = fault.seconds if fault.value else KILL_SECONDS

@@ -1,0 +1,1 @@
+"""CloudWatch: the functions' logs and metrics, and the state of every alarm."""

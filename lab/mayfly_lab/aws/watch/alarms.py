@@ -1,0 +1,141 @@
+"""The state of an alarm, by its own definition."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mayfly_lab.aws.watch.series import Key, Series
+
+OK, ALARM, NO_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
+_FURTHER = 2
+"""Periods that are read beyond EvaluationPeriods; AWS reads further ones and names no number."""
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanOrEqualToThreshold": operator.le,
+    "LessThanThreshold": operator.lt,
+}
+_SIGNS = {
+    "GreaterThanOrEqualToThreshold": ">=",
+    "GreaterThanThreshold": ">",
+    "LessThanOrEqualToThreshold": "<=",
+    "LessThanThreshold": "<",
+}
+_SUM = "SUM(METRICS())"
+
+
+class UnknownAlarmError(NotImplementedError):
+    """An alarm uses a part of CloudWatch that the lab does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One metric of an alarm, and its statistic."""
+
+    key: Key
+    statistic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm's definition: the sum of its metrics against a threshold."""
+
+    name: str
+    parts: tuple[Part, ...]
+    period: int
+    """Seconds."""
+    periods: int
+    """EvaluationPeriods."""
+    datapoints: int
+    """DatapointsToAlarm."""
+    comparison: str
+    threshold: float
+    missing: str
+    """TreatMissingData."""
+
+    @classmethod
+    def of(cls, made: Any) -> Alarm:
+        """The definition in an alarm of moto.
+
+        Raises:
+            UnknownAlarmError: the lab lacks the alarm's expression, comparison or period.
+        """
+        parts, period = _parts(made)
+        if made.comparison_operator not in _COMPARE or period % 60:
+            raise UnknownAlarmError(f"{made.comparison_operator} of periods of {period} s")
+        periods = int(made.evaluation_periods)
+        return cls(
+            name=str(made.name),
+            parts=parts,
+            period=period,
+            periods=periods,
+            datapoints=int(made.datapoints_to_alarm or periods),
+            comparison=str(made.comparison_operator),
+            threshold=float(made.threshold),
+            missing=str(made.treat_missing_data or "missing"),
+        )
+
+    def points(self, series: Series, until: float) -> list[float | None]:
+        """One value for each period that ends by `until`, the oldest first; None without data."""
+        last = int(until) // self.period
+        starts = (n * self.period for n in range(last - self.periods - _FURTHER, last))
+        return [self._point(series, start) for start in starts]
+
+    def _point(self, series: Series, start: int) -> float | None:
+        found = (series.point(part.key, start, self.period, part.statistic) for part in self.parts)
+        values = [value for value in found if value is not None]
+        return sum(values) if values else None
+
+    def state(self, points: Sequence[float | None], before: str) -> tuple[str, str]:
+        """The state for these points, and AWS's kind of reason; `before` is the state so far.
+
+        Source: CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data":
+        missing points count only where fewer real ones than EvaluationPeriods were retrieved.
+        """
+        real = [point for point in points if point is not None][-self.periods :]
+        crossed = [p for p in real if _COMPARE[self.comparison](p, self.threshold)]
+        lacking = self.periods - len(real)
+        filled = lacking if self.missing == "breaching" else 0
+        if len(crossed) + filled >= self.datapoints:
+            return ALARM, self._reason(len(crossed), filled, real)
+        if not real and self.missing == "ignore":
+            return before, "no datapoint"
+        if not real and self.missing == "missing":
+            return NO_DATA, f"no datapoint in {self.periods} periods of {self.period} s"
+        return OK, self._reason(len(crossed), filled, real)
+
+    def _reason(self, crossed: int, filled: int, real: Sequence[float]) -> str:
+        shown = ", ".join(f"{value:g}" for value in reversed(real)) or "none"
+        lacked = f" and {filled} missing, which count as breaching," if filled else ""
+        return (
+            f"{crossed} of the last {self.periods} datapoints{lacked} are"
+            f" {_SIGNS[self.comparison]} {self.threshold:g} (newest first: {shown}); "
+            f"{self.datapoints} make an alarm"
+        )
+
+
+def _parts(made: Any) -> tuple[tuple[Part, ...], int]:
+    """The metrics of an alarm, and their period in seconds."""
+    if not made.metric_data_queries:
+        return (_part(made, made.statistic),), int(made.period)
+    stats = [q.metric_stat for q in made.metric_data_queries if q.metric_stat]
+    expressions = [q.expression for q in made.metric_data_queries if q.expression]
+    periods = {int(stat.period) for stat in stats}
+    if expressions not in ([_SUM], []) or len(periods) != 1 or (not expressions and len(stats) > 1):
+        raise UnknownAlarmError(f"the lab's alarms know {_SUM} only, not {', '.join(expressions)}")
+    found = tuple(
+        Part(_key(s.metric.namespace, s.metric.metric_name, s.metric.dimensions), s.stat)
+        for s in stats
+    )
+    return found, periods.pop()
+
+
+def _part(made: Any, statistic: str) -> Part:
+    return Part(_key(made.namespace, made.metric_name, made.dimensions), str(statistic))
+
+
+def _key(namespace: str, name: str, dimensions: Sequence[Any]) -> Key:
+    return namespace, name, frozenset((each.name, each.value) for each in dimensions)

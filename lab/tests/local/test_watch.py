@@ -1,0 +1,167 @@
+"""CloudWatch of the local AWS: logs, metrics and alarms as operators' commands show them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.deployed_account import Account
+from mayfly_lab.aws.watch.watch import Watch
+
+GROUP = "/aws/lambda/mayfly-reap"
+
+
+@pytest.fixture
+def watch(account: Account) -> Watch:
+    return account.lab.aws.watch
+
+
+@pytest.fixture
+def operator(account: Account) -> Callable[[str], Any]:
+    return lambda service: account.lab.client(service, account.lab.aws.operator)
+
+
+def state(client: Any, name: str) -> tuple[str, str]:
+    [found] = [
+        each
+        for each in client.describe_alarms(MaxRecords=100)["MetricAlarms"]
+        if name in each["AlarmName"]
+    ]
+    return found["StateValue"], found["StateReason"]
+
+
+def write(account: Account, *lines: str) -> None:
+    with account.lab.aws.log_of("reap").open("a") as log:
+        log.writelines(f"{line}\n" for line in lines)
+
+
+def counted(at: float, **metrics: float) -> str:
+    """A log line of `reap` with metrics."""
+    about = {
+        "Timestamp": int(at * 1000),
+        "CloudWatchMetrics": [
+            {
+                "Namespace": "Mayfly",
+                "Dimensions": [["service", "stack"]],
+                "Metrics": [{"Name": name, "Unit": "Count"} for name in metrics],
+            }
+        ],
+    }
+    return json.dumps({"_aws": about, "service": "reap", "stack": "mayfly", **metrics})
+
+
+def test_lines_of_a_functions_log_are_in_its_log_group(
+    account: Account, watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    write(account, "first line", "second line")
+    with account.lab.aws.log_of("reap").open("a") as log:
+        log.write("half")
+    watch.update()
+    logs = operator("logs")
+    [stream] = logs.describe_log_streams(logGroupName=GROUP)["logStreams"]
+    assert stream["logStreamName"].endswith("/[$LATEST]mayfly-reap")
+    assert told(logs) == ["first line", "second line"]
+    write(account, " a line")
+    watch.update()
+    assert told(logs)[2:] == ["half a line"]
+
+
+def told(logs: Any) -> list[str]:
+    found = logs.filter_log_events(logGroupName=GROUP)["events"]
+    return [each["message"] for each in found]
+
+
+def test_every_alarm_of_the_template_is_evaluated_and_none_is_unknown(
+    watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    watch.update(now=True)
+    alarms = operator("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
+    assert len(alarms) >= 12
+    assert [each["StateReason"] for each in alarms if "cannot" in each["StateReason"]] == []
+    assert [each["AlarmName"] for each in alarms if each["StateValue"] == "INSUFFICIENT_DATA"] == []
+    # Nothing invokes dispatch in this account, and a missing point counts as breaching.
+    on = [each["AlarmName"] for each in alarms if each["StateValue"] == "ALARM"]
+    assert len(on) == 1
+    assert "DispatchSilent" in on[0]
+
+
+def test_an_embedded_metric_fires_its_alarm_and_its_end_ends_it(
+    account: Account, watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    cloudwatch, lab = operator("cloudwatch"), account.lab
+    now = lab.aws._world.clock()
+    write(account, counted(now, Strays=3))
+    watch.update(now=True)
+    assert state(cloudwatch, "StraysFound")[0] == "ALARM"
+    assert "(newest first: 3)" in state(cloudwatch, "StraysFound")[1]
+    moment = datetime.fromtimestamp(now, UTC)
+    points = cloudwatch.get_metric_statistics(
+        Namespace="Mayfly",
+        MetricName="Strays",
+        Dimensions=[{"Name": "service", "Value": "reap"}, {"Name": "stack", "Value": "mayfly"}],
+        StartTime=moment - timedelta(minutes=5),
+        EndTime=moment + timedelta(minutes=5),
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    assert [point["Maximum"] for point in points] == [3.0]
+    for _ in range(5):
+        lab.later(60)
+        watch.update()
+    assert state(cloudwatch, "StraysFound")[0] == "OK"
+    mine = [each.state for each in watch.changes if "StraysFound" in each.name]
+    assert mine[-2:] == ["ALARM", "OK"]
+
+
+def test_a_sum_of_functions_fires_when_one_of_them_counts(
+    account: Account, watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    write(account, counted(account.lab.aws._world.clock(), BadConfiguration=2))
+    watch.update(now=True)
+    assert state(operator("cloudwatch"), "BadConfigurationFound")[0] == "ALARM"
+
+
+def test_dispatch_is_silent_until_an_invocation_begins(
+    account: Account, watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    for _ in range(8):
+        account.lab.later(60)
+    watch.update(now=True)
+    assert state(operator("cloudwatch"), "DispatchSilent")[0] == "ALARM"
+    watch.begun("mayfly-dispatch")
+    watch.update(now=True)
+    assert state(operator("cloudwatch"), "DispatchSilent")[0] == "OK"
+
+
+def test_failed_invocations_fire_in_two_of_three_minutes(
+    account: Account, watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    cloudwatch, lab = operator("cloudwatch"), account.lab
+
+    def fail() -> None:
+        lab.aws.journal.happened(
+            "lambda", "Invocation", FunctionName="mayfly-reap", request="r", error="broken"
+        )
+        watch.update(now=True)
+
+    fail()
+    assert state(cloudwatch, "ReapErrors")[0] == "OK"
+    lab.later(60)
+    fail()
+    assert state(cloudwatch, "ReapErrors")[0] == "ALARM"
+
+
+def test_a_message_in_the_dead_letter_queue_fires_its_alarm(
+    account: Account, watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    sqs = account.client("sqs")
+    [url] = [each for each in sqs.list_queues()["QueueUrls"] if "DeadLetters" in each]
+    watch.update(now=True)
+    assert state(operator("cloudwatch"), "DeadLettersWaiting")[0] == "OK"
+    sqs.send_message(QueueUrl=url, MessageBody="a nudge that failed")
+    watch.update(now=True)
+    assert state(operator("cloudwatch"), "DeadLettersWaiting")[0] == "ALARM"
