@@ -18,6 +18,7 @@ from mayfly.reap.actions import (
     TerminateInstances,
     WarnHost,
 )
+from mayfly.reap.unreadable import overaged
 from mayfly.reap.view import ReapView
 from mayfly.reap.words import (
     GOING,
@@ -73,7 +74,7 @@ RESTORED = 3
 def decide(view: ReapView, now: datetime) -> Decision:
     """Close ended instances, condemn failed and overdue ones, terminate, and watch strays."""
     steps = [_steps(each, view, now) for each in view.instances if each.instance_id]
-    rest: list[ReapAction] = [*_orphaned(view, now), *_strays(view, now)]
+    rest: list[ReapAction] = [*_orphaned(view, now), *_strays(view, now), *overaged(view, now)]
     if any(each.closes for each in steps):
         rest.append(NudgeProvision("instances have ended"))
     needed = tuple(each for each in steps if each.actions or each.terminate or each.words)

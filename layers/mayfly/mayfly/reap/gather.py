@@ -13,6 +13,7 @@ from mayfly.errors import Misconfigured
 from mayfly.ports import Fleet, Mailbox
 from mayfly.reap.ports import ReapPorts
 from mayfly.reap.view import ReapView
+from mayfly.reap.words import GOING
 from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
 from mayfly.records.states import Agent, HostEnd, InstanceState, claim_states
 from mayfly_protocol.report import Report
@@ -37,6 +38,7 @@ def gather(ports: ReapPorts) -> ReapView:
     instances = (*listed, *overlooked)
     claims = [c for q in queues for c in fleet.claims(q.queue, _RUNNING)]
     running = {claim.slot: claim for claim in claims if claim.slot is not None}
+    living = frozenset(id_ for id_, shown in seen.items() if shown.state not in GOING)
     reports = read_reports(ports.mailbox, (*instances, *owing))
     return ReapView(
         instances=instances,
@@ -50,6 +52,7 @@ def gather(ports: ReapPorts) -> ReapView:
         keep_failed={q.queue: _keep(q) for q in queues},
         finished=dict(_finished(fleet, (i for i in instances if i.key not in running))),
         owing=owing,
+        unreadable=living - {i.instance_id for i in instances} - unknown,
     )
 
 
@@ -84,7 +87,7 @@ def _unlisted(
     stray, and nothing is known that could be decided about it.
     """
     known = {i.instance_id for i in listed}
-    living = [s for s in seen.values() if s.state not in {"shutting-down", "terminated"}]
+    living = [s for s in seen.values() if s.state not in GOING]
     suspects = [s.instance_id for s in living if s.instance_id not in known]
     records = dict(_records(fleet.instance_of, suspects))
     overlooked = tuple(record for record in records.values() if record and record.state.traits.open)

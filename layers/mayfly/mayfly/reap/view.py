@@ -36,5 +36,7 @@ class ReapView:
     """Finished claims of open instances that still seem busy, by slot. From consistent reads."""
     owing: tuple[Instance, ...] = ()
     """Closed instances that still owe their last words."""
+    unreadable: frozenset[str] = frozenset()
+    """Ids of living EC2 instances with a record that cannot be read."""
     consoles: Mapping[str, str] = field(default_factory=dict)
     """By EC2 instance id, of instances that end without a report of it (see `wants_console`)."""

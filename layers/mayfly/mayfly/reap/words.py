@@ -42,6 +42,7 @@ def split_silent(view: ReapView) -> tuple[ReapView, ReapView]:
         ended={},
         strays={},
         unknown=frozenset(),
+        unreadable=frozenset(),
         owing=(),
     )
     return replace(view, instances=others), sample
