@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from build.blocks import ROOT, Documents, main, table
 from mayfly.config import rules
 from mayfly.config.parameters import DESCRIPTIONS
-from mayfly.metrics import NAMESPACE, Dimension, Metric, Service
+from mayfly.metrics import NAMESPACE, Metric, Service
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
 from mayfly_cli.preflight.rights import of_templates
 from mayfly_cli.templates.reading import read
@@ -111,13 +111,14 @@ def allowed_settings() -> str:
 
 
 def metrics() -> str:
-    """Table of all metrics, with their functions and the alarms of template.yaml on them."""
-    alarms = _alarms(ROOT / "template.yaml")
+    """Table of all metrics, with their dimensions, functions and alarms in both templates."""
+    alarms = {**_alarms(ROOT / "template.yaml"), **_alarms(ROOT / "stacks/queue.yaml")}
     return table(
         (
             f"metric in `{NAMESPACE}`",
             "unit",
-            f"dimension `{Dimension.SERVICE}`",
+            "dimensions",
+            "sent by",
             "meaning",
             "alarm",
         ),
@@ -125,6 +126,7 @@ def metrics() -> str:
             (
                 f"`{metric}`",
                 metric.unit,
+                _names(metric.dimensions),
                 "any" if metric.services == tuple(Service) else _names(metric.services),
                 metric.meaning,
                 _names(alarms.get(metric, ())) or "none",

@@ -71,6 +71,7 @@ def queue(queue_template: dict[str, Any]) -> Resources:
 def full_queue(queue_template: dict[str, Any]) -> Resources:
     """Resources of the queue `linux` of `acme`, deployed with every option set."""
     options = {
+        "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:linux",
         "AssignPublicIp": "true",
         "BootstrapPolicies": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
         "ExtraTags": "team=ci,cost-centre=42",

@@ -65,7 +65,7 @@ def _metrics(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield query["MetricStat"]["Metric"]
 
 
-def problems(watched: Watched, stack: str) -> list[str]:
+def problems(watched: Watched, stack: str, queue: str = "") -> list[str]:
     """Reasons why CloudWatch never gets data for this metric; empty if it does."""
     dimensions = dict(watched.dimensions)
     if watched.namespace != NAMESPACE:
@@ -75,13 +75,16 @@ def problems(watched: Watched, stack: str) -> list[str]:
         return [] if dimensions.keys() == known else [f"its dimensions are {sorted(known)}"]
     if watched.name not in BY_NAME:
         return [f"{watched.name} is not in mayfly.metrics.Metric"]
-    if dimensions.keys() != set(Dimension):
-        return [f"its dimensions are {sorted(Dimension)}"]
+    metric = BY_NAME[watched.name]
+    if dimensions.keys() != set(metric.dimensions):
+        return [f"its dimensions are {sorted(metric.dimensions)}"]
     found = []
-    if dimensions[Dimension.SERVICE] not in BY_NAME[watched.name].services:
+    if dimensions.get(Dimension.SERVICE, metric.services[0]) not in metric.services:
         found.append(f"{dimensions[Dimension.SERVICE]} does not send {watched.name}")
     if dimensions[Dimension.STACK] != stack:
         found.append(f"the dimension {Dimension.STACK} is not the stack's name")
+    if dimensions.get(Dimension.QUEUE, queue) != queue:
+        found.append(f"the dimension {Dimension.QUEUE} is not the queue's key")
     return found
 
 
@@ -90,7 +93,7 @@ def test_every_alarm_watches_a_metric_that_is_sent(
     template: str, request: pytest.FixtureRequest
 ) -> None:
     resources: Resources = request.getfixturevalue(template)
-    found = {each: problems(each, "acme") for each in watched(resources)}
+    found = {each: problems(each, "acme", "linux") for each in watched(resources)}
     assert not {each: why for each, why in found.items() if why}
 
 
@@ -121,6 +124,23 @@ def test_only_alarms_name_metrics(template: str, request: pytest.FixtureRequest)
     resources = request.getfixturevalue(template)["Resources"]
     kinds = {each["Type"] for each in resources.values()}
     assert {kind for kind in kinds if kind.startswith(TYPES_THAT_NAME_METRICS)} <= CHECKED
+
+
+def test_a_queues_stack_watches_each_metric_of_its_queue(queue: Resources) -> None:
+    assert {each.name for each in watched(queue)} == {
+        metric for metric in Metric if Dimension.QUEUE in metric.dimensions
+    }
+
+
+def test_a_queues_alarms_tell_its_owners_topic(queue: Resources, full_queue: Resources) -> None:
+    for name in ("QueueProblemsFound", "JobsWaitLong"):
+        assert "AlarmActions" not in queue[name]["Properties"]
+        told = full_queue[name]["Properties"]
+        assert (
+            told["AlarmActions"]
+            == told["OKActions"]
+            == ["arn:aws:sns:eu-west-1:123456789012:linux"]
+        )
 
 
 BOTH = (("service", "provision"), ("stack", "acme"))

@@ -21,6 +21,8 @@ LOGICAL_IDS = {
     "LaunchTemplateArm64",
     "InstanceSecurityGroup",
     "Published",
+    "QueueProblemsFound",
+    "JobsWaitLong",
 }
 IAM = f"arn:aws:iam::{ACCOUNT}"
 

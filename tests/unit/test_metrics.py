@@ -17,7 +17,7 @@ from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.answers import Ec2Instance
 from mayfly.errors import Conflict, NotFound, Transient
-from mayfly.metrics import Metric, Service, Unit
+from mayfly.metrics import Dimension, Metric, Service, Unit
 from mayfly.observe import Handler
 from mayfly.records.brakes import TRIP
 from mayfly.records.states import InstanceState
@@ -26,6 +26,7 @@ from tests.unit.function_log import SETTINGS, Invoked, function_log
 from tests.unit.hosts import POWER_OFF
 from tests.unit.world import World, a_world, launched, wanting
 
+BY_NAME = {metric.value: metric for metric in Metric}
 CONTROL_PLANE = Path(metrics.__file__).parent
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event"}
 
@@ -130,9 +131,17 @@ def an_unreadable_row() -> World:
     return world
 
 
+def a_job_that_waits() -> World:
+    world = no_capacity()
+    world.provision()
+    for _ in range(6):
+        world.after(1).dispatch()
+    return world
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A world in which one invocation of a function counts the metric `times` times."""
+    """A world in which one invocation of a function sends the metric with the value `times`."""
 
     service: Service
     world: Callable[[], World]
@@ -151,6 +160,8 @@ STORIES = {
     Metric.UNREADABLE_POLICY: Story(Service.PROVISION, an_unreadable_policy),
     Metric.UNREADABLE_ELEMENT: Story(Service.SANDBOX, an_unreadable_row),
     Metric.UNREADABLE_REPORT: Story(Service.SANDBOX, an_unreadable_report, times=2),
+    Metric.QUEUE_PROBLEMS: Story(Service.PROVISION, boots_that_fail),
+    Metric.LONGEST_WAIT: Story(Service.PROVISION, a_job_that_waits, times=360),
 }
 HANDLERS: dict[Service, Handler] = {
     Service.DISPATCH: invoke.dispatch,
@@ -175,18 +186,17 @@ DISPATCH = Owner()
 @pytest.fixture
 def invoked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[Service, World], dict[str, Any]]:
-    """Invokes a function in a world; returns the printed line with its metrics."""
+) -> Callable[[Service, World], list[dict[str, Any]]]:
+    """Invokes a function in a world; returns the printed lines with metrics."""
 
-    def run(service: Service, world: World) -> dict[str, Any]:
+    def run(service: Service, world: World) -> list[dict[str, Any]]:
         ports = getattr(world, f"{service}_ports")
         monkeypatch.setattr(wiring, service, lambda: ports)
         monkeypatch.setattr(wiring, "settings", lambda kind: DISPATCH)
         monkeypatch.setattr(invoke, "utc_now", world.clock)
         with function_log(monkeypatch, SETTINGS.model_copy(update={"service": service})):
             HANDLERS[service](SCHEDULE, Invoked())
-        sent: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return sent
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return run
 
@@ -197,27 +207,39 @@ def test_every_metric_has_a_story() -> None:
 
 @pytest.mark.parametrize("metric", Metric)
 def test_a_metric_is_sent_with_its_unit_and_dimensions(
-    metric: Metric, invoked: Callable[[Service, World], dict[str, Any]]
+    metric: Metric, invoked: Callable[[Service, World], list[dict[str, Any]]]
 ) -> None:
     story = STORIES[metric]
-    sent = invoked(story.service, story.world())
+    lines = invoked(story.service, story.world())
+    (sent,) = (line for line in lines if metric in line)
     assert sum(sent[metric]) == story.times
     (directive,) = sent["_aws"]["CloudWatchMetrics"]
     assert {"Name": metric, "Unit": metric.unit} in directive["Metrics"]
     assert directive["Namespace"] == metrics.NAMESPACE
-    assert [set(names) for names in directive["Dimensions"]] == [set(metrics.Dimension)]
-    assert sent[metrics.Dimension.SERVICE] == story.service
+    assert [set(names) for names in directive["Dimensions"]] == [set(metric.dimensions)]
+    values = {Dimension.SERVICE: story.service, Dimension.STACK: "ci", Dimension.QUEUE: QUEUE}
+    assert {name: sent[name] for name in metric.dimensions} == {
+        name: values[name] for name in metric.dimensions
+    }
+    assert sent["_aws"]["Timestamp"] > 0
     assert story.service in metric.services
-    names = {each["Name"] for each in directive["Metrics"]}
-    assert names <= set(Metric)
-    assert names - {metric} <= {Metric.BAD_CONFIGURATION}
+    names = {
+        each["Name"] for line in lines for each in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    }
+    of_queue = {each for each in names if Dimension.QUEUE in BY_NAME[each].dimensions}
+    assert names - of_queue - {metric} <= {Metric.BAD_CONFIGURATION, *ALONG.get(metric, ())}
+
+
+ALONG = {Metric.QUEUE_PROBLEMS: {Metric.BRAKED}, Metric.LONGEST_WAIT: {Metric.NO_CAPACITY}}
+"""Metrics of functions that a queue's metric comes with."""
 
 
 @pytest.mark.parametrize("service", Service)
 def test_an_invocation_without_a_finding_sends_zero_bad_configuration(
-    service: Service, invoked: Callable[[Service, World], dict[str, Any]]
+    service: Service, invoked: Callable[[Service, World], list[dict[str, Any]]]
 ) -> None:
-    (directive,) = (sent := invoked(service, a_world()))["_aws"]["CloudWatchMetrics"]
+    (sent,) = invoked(service, a_world())
+    (directive,) = sent["_aws"]["CloudWatchMetrics"]
     assert [each["Name"] for each in directive["Metrics"]] == [Metric.BAD_CONFIGURATION]
     assert sent[Metric.BAD_CONFIGURATION] == [0]
 

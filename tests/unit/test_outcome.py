@@ -169,6 +169,7 @@ def everything() -> Outcome:
         refusal=REFUSAL,
         held={"deploy pace": ("queue deploy: a limit", {"queue": "deploy"})},
         alarms=[(Metric.STRAYS, "five")],
+        of_queues=Counter({(Metric.LONGEST_WAIT, "deploy"): 400}),
     )
 
 
@@ -190,7 +191,23 @@ def test_outcomes_of_one_invocation_add_up_with_each_problem_once() -> None:
         refusal=REFUSAL,
         held=full.held,
         alarms=full.alarms,
+        of_queues=full.of_queues,
     )
+
+
+def test_a_problem_counts_for_the_queues_that_it_names() -> None:
+    tick, other, total = Outcome(), Outcome(), Outcome()
+    tick.problem("a bad value", {"queue": "deploy", "job": "job-1"})
+    tick.failed("states", Misconfigured("403"), {"queues": ["deploy", "test"]})
+    tick.failed("states", Transient("503"), {"queue": "slow"})
+    tick.failed("parameters", Misconfigured("403"))
+    other.problem("a bad value", {"queue": "deploy"})
+    for each in (tick, other):
+        total.add(each)
+    assert total.of_queues == {
+        (Metric.QUEUE_PROBLEMS, "deploy"): 2,
+        (Metric.QUEUE_PROBLEMS, "test"): 1,
+    }
 
 
 def test_the_earliest_time_at_which_a_part_wants_a_repetition_counts() -> None:
@@ -214,6 +231,7 @@ def test_the_log_and_the_answer_show_every_field() -> None:
         "problems": ["a bad value"],
         "held": ["queue deploy: a limit"],
         "alarms": ["Strays: five"],
+        "of_queues": {"LongestWait of queue deploy": 400},
     }
     named = {each.name for each in fields(Outcome)}
     assert everything().as_dict().keys() == named - {"unlogged", "refusal"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from local.deployed_account import (
     ENDPOINT,
@@ -144,14 +146,27 @@ def test_queues_redrive_and_logs_have_a_retention(account: Account) -> None:
     assert all(each["retentionInDays"] > 0 for each in groups)
 
 
+QUEUE_ALARMS = {"QueueProblemsFound", "JobsWaitLong"}
+
+
+def names(alarm: Mapping[str, Any]) -> set[str]:
+    """The parts of an alarm's name, its logical id among them."""
+    return set(alarm["AlarmName"].split("-"))
+
+
 def test_every_alarm_is_deployed_with_an_action_and_a_subscription(
     account: Account, sources: Path
 ) -> None:
     template = translate(sources / "template.yaml", "us-east-1").template["Resources"]
-    wanted = [each for each in template.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
-    alarms = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    wanted = [name for name, each in template.items() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    deployed = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    alarms = [each for each in deployed if not names(each) & QUEUE_ALARMS]
     assert len(alarms) == len(wanted)
     assert all(each["AlarmActions"] for each in alarms)
+    queues = [each for each in deployed if names(each) & QUEUE_ALARMS]
+    assert len(queues) % len(QUEUE_ALARMS) == 0
+    (told,) = {action for each in queues for action in each["AlarmActions"]}
+    assert [told] == alarms[0]["AlarmActions"]
     errors = next(each for each in alarms if "DispatchErrors" in each["AlarmName"])
     assert errors["Dimensions"] == [{"Name": "FunctionName", "Value": "mayfly-dispatch"}]
     topics = account.client("sns").list_subscriptions()["Subscriptions"]

@@ -12,12 +12,19 @@ NAMESPACE: Final = "Mayfly"
 
 
 class Dimension(StrEnum):
-    """The dimensions of every metric; CloudWatch finds a metric only by all of its dimensions."""
+    """The dimensions of metrics; CloudWatch finds a metric only by all of its dimensions."""
 
     SERVICE = "service"
     """The function that sent the metric."""
     STACK = "stack"
     """The control plane's stack."""
+    QUEUE = "queue"
+    """The Buildkite queue. Each queue with data makes a further metric, which costs money."""
+
+
+OF_FUNCTION: Final = (Dimension.SERVICE, Dimension.STACK)
+OF_QUEUE: Final = (Dimension.STACK, Dimension.QUEUE)
+"""Without the function, so that an alarm of a queue watches one metric."""
 
 
 class Service(StrEnum):
@@ -33,23 +40,33 @@ class Unit(StrEnum):
     """Units under CloudWatch's names."""
 
     COUNT = "Count"
+    SECONDS = "Seconds"
 
 
 _ALL = tuple(Service)
 
 
 class Metric(StrEnum):
-    """A metric: name, one sentence, unit, and the functions that may send it."""
+    """A metric: name, one sentence, unit, the functions that may send it, and its dimensions."""
 
     meaning: str
     unit: Unit
     services: tuple[Service, ...]
+    dimensions: tuple[Dimension, ...]
 
-    def __new__(cls, name: str, meaning: str, unit: Unit, services: tuple[Service, ...]) -> Self:
+    def __new__(
+        cls,
+        name: str,
+        meaning: str,
+        unit: Unit,
+        services: tuple[Service, ...],
+        dimensions: tuple[Dimension, ...] = OF_FUNCTION,
+    ) -> Self:
         """Make a member; one without sentence, unit or functions raises TypeError at import."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.meaning, member.unit, member.services = meaning, unit, services
+        member.dimensions = dimensions
         return member
 
     BAD_CONFIGURATION = (
@@ -117,4 +134,18 @@ class Metric(StrEnum):
         "Instance reports that break the protocol and are ignored, counted at every read.",
         Unit.COUNT,
         (Service.SANDBOX, Service.REAP),
+    )
+    QUEUE_PROBLEMS = (
+        "QueueProblems",
+        "Problems of one queue that only a person can fix, brakes included; the log names each.",
+        Unit.COUNT,
+        _ALL,
+        OF_QUEUE,
+    )
+    LONGEST_WAIT = (
+        "LongestWait",
+        "How long a queue's job has waited for an instance; sent from five minutes on.",
+        Unit.SECONDS,
+        (Service.PROVISION,),
+        OF_QUEUE,
     )

@@ -6,8 +6,10 @@ import. Powertools' Logger and Metrics are made on first use.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -66,6 +68,23 @@ def configure(settings: Settings) -> None:
 def count(metric: Metric, value: int = 1) -> None:
     """Add `value` to a metric of this invocation."""
     metrics().add_metric(metric, metric.unit, value)
+
+
+def count_of_queue(metric: Metric, queue: str, value: int) -> None:
+    """Send the value of a metric of one queue, in a line of its own.
+
+    Powertools' metrics of an invocation all have the same dimensions.
+    """
+    keys = logger().get_current_keys()
+    values = {Dimension.STACK: keys[Dimension.STACK], Dimension.QUEUE: queue, metric: [value]}
+    directive = {
+        "Namespace": metrics().namespace,
+        "Dimensions": [list(metric.dimensions)],
+        "Metrics": [{"Name": metric, "Unit": metric.unit}],
+    }
+    at = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    request = {name: keys.get(name) for name in ("function_request_id", "function_name")}
+    sys.stdout.write(json.dumps({"_aws": at, **values, **request}) + "\n")
 
 
 def invocation(handle: Handler) -> Handler:

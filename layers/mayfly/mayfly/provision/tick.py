@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mayfly.config.boots import braked
-from mayfly.config.queue import in_force
+from mayfly.config.queue import QueueConfig, in_force
 from mayfly.errors import FAILURES
 from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
@@ -16,7 +16,8 @@ from mayfly.provision.hung import give_up, hung_boots, without
 from mayfly.provision.pool import unsteady
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
-from mayfly.provision.waits import long_waits
+from mayfly.provision.view import ProvisionView
+from mayfly.provision.waits import TOLD_FROM, long_waits, longest_wait
 from mayfly.records.about import fields
 from mayfly.records.model import QueueRecord
 from mayfly.tick.outcome import Outcome
@@ -58,17 +59,12 @@ def _tick_queue(
     if config.policy_unread:
         unread = f"queue {record.queue}: its policy cannot be read, and jobs wait"
         outcome.alarms.append((Metric.UNREADABLE_POLICY, unread))
+        outcome.queue_problem(about)
     view = gather(record, ports, now)
     for line in problems(view, config):
         outcome.problem(f"queue {record.queue}: {line}", about)
-    for line in braked(view.ledger, view.spec, config) if tells else ():
-        outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
-    for line in unsteady(view, config, now) if tells else ():
-        outcome.alarms.append((Metric.BRAKED, f"queue {record.queue}: {line}"))
-    for line in lost(view, now) if tells else ():
-        outcome.alarms.append((Metric.NO_CAPACITY, f"queue {record.queue}: {line}"))
-    for cause, line in held(view, config, now) if tells else ():
-        outcome.hold(record.queue, cause, line)
+    if tells:
+        _tell(view, config, outcome, now)
     hung = hung_boots(view, now)
     view = without(view, hung)
     outcome.repeat_at(next_change(view, config, now))
@@ -78,3 +74,18 @@ def _tick_queue(
         *long_waits(view, config, now),
     ]
     outcome.perform(actions, Applier(ports, outcome, now).apply)
+
+
+def _tell(view: ProvisionView, config: QueueConfig, outcome: Outcome, now: datetime) -> None:
+    """Say what holds launches up: by alarms, by warnings, and by the longest wait of a job."""
+    for metric, lines in (
+        (Metric.BRAKED, (*braked(view.ledger, view.spec, config), *unsteady(view, config, now))),
+        (Metric.NO_CAPACITY, lost(view, now)),
+    ):
+        for line in lines:
+            outcome.alarms.append((metric, f"queue {config.queue}: {line}"))
+            outcome.queue_problem(fields(queues=[config.queue]))
+    for cause, line in held(view, config, now):
+        outcome.hold(config.queue, cause, line)
+    if (wait := longest_wait(view, config, now)) >= TOLD_FROM:
+        outcome.of_queues[Metric.LONGEST_WAIT, config.queue] = int(wait.total_seconds())

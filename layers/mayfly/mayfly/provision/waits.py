@@ -20,6 +20,18 @@ LONG_WAIT = timedelta(hours=1)
 EXPLAIN_AT_ONCE = 20
 """Claims explained in one tick; the other ones follow in later ticks, the longest wait first."""
 
+TOLD_FROM = timedelta(minutes=5)
+"""The wait of a queue's job from which on a metric tells it: shorter ones are ordinary boots."""
+
+
+def longest_wait(view: ProvisionView, config: QueueConfig, now: datetime) -> timedelta:
+    """How long a job of the queue has waited for an instance in this attempt; 0 without one.
+
+    0 for a paused queue too: who has paused it knows.
+    """
+    waiting = matching(view.waiting, config) if not config.paused else ()
+    return max((now - claim.since for claim in waiting), default=timedelta(0))
+
 
 def long_waits(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[ExplainWait]:
     """One action for each waiting job whose claim has not said for an hour why the job waits.

@@ -92,6 +92,8 @@ class Outcome:
     """
     alarms: list[tuple[Metric, str]] = field(default_factory=list)
     """Metric and reason of each further alarm for a person."""
+    of_queues: Counter[tuple[Metric, str]] = field(default_factory=Counter)
+    """By metric and queue: the highest value that a tick has found."""
 
     @property
     def lost_races(self) -> int:
@@ -172,6 +174,13 @@ class Outcome:
         """Note a problem that a person must set right. An invocation logs each line once."""
         self.problems.append(line)
         self.unlogged[line] = about
+        self.queue_problem(about)
+
+    def queue_problem(self, about: Fields) -> None:
+        """Count a problem for the metric of each queue that these log fields name."""
+        named = about.get("queue") or about.get("queues") or ()
+        for queue in (named,) if isinstance(named, str) else named:
+            self.of_queues[Metric.QUEUE_PROBLEMS, queue] += 1
 
     def hold(self, queue: str, cause: str, line: str) -> None:
         """Note why work of a queue does not happen. `cause` is one word for the kind of reason."""
@@ -199,6 +208,7 @@ class Outcome:
         self.refusal = other.refusal or self.refusal
         self.held.update(other.held)
         self.alarms.extend(a for a in other.alarms if a not in self.alarms)
+        self.of_queues |= other.of_queues
 
     def metrics(self) -> Iterator[tuple[Metric, int]]:
         """Metrics and their values. Zeros are omitted, except for BadConfiguration's."""
@@ -222,4 +232,8 @@ class Outcome:
             "problems": self.problems,
             "held": [line for line, _ in self.held.values()],
             "alarms": [f"{metric}: {reason}" for metric, reason in self.alarms],
+            "of_queues": {
+                f"{metric} of queue {queue}": value
+                for (metric, queue), value in sorted(self.of_queues.items())
+            },
         }
