@@ -105,6 +105,7 @@ def test_the_check_finds_every_alarm_and_its_metrics(control: Resources) -> None
         Metric.BRAKED,
         Metric.NO_CAPACITY,
         Metric.STRAYS,
+        Metric.TOKEN_REFUSED,
         Metric.UNREADABLE_ELEMENT,
         Metric.UNREADABLE_POLICY,
     }

@@ -219,6 +219,7 @@ def test_alarms_watch_failures_silence_dead_letters_capacity_and_strays(control:
         ("Mayfly", "Braked"),
         ("Mayfly", "NoCapacity"),
         ("Mayfly", "Strays"),
+        ("Mayfly", "TokenRefused"),
         ("Mayfly", "UnreadablePolicy"),
     }
     failing = {f"{name.capitalize()}Errors" for name in FUNCTIONS}

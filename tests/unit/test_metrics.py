@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from mayfly.adapters.dynamodb.fleet import DynamoFleet
 from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.answers import Ec2Instance
-from mayfly.errors import Conflict, NotFound, Transient
+from mayfly.errors import Conflict, NotFound, TokenRefused, Transient
 from mayfly.metrics import Dimension, Metric, Service, Unit
-from mayfly.observe import Handler
+from mayfly.observe import FunctionFailed, Handler
 from mayfly.records.brakes import TRIP
 from mayfly.records.states import InstanceState
 from tests.unit.builders import QUEUE, TYPES
@@ -139,6 +140,12 @@ def a_job_that_waits() -> World:
     return world
 
 
+def a_refused_token() -> World:
+    world = a_world()
+    world.buildkite.fail_next("register", TokenRefused("401"), times=99)
+    return world
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """A world in which one invocation of a function sends the metric with the value `times`."""
@@ -150,6 +157,7 @@ class Story:
 
 STORIES = {
     Metric.BAD_CONFIGURATION: Story(Service.PROVISION, a_bad_parameter),
+    Metric.TOKEN_REFUSED: Story(Service.DISPATCH, a_refused_token),
     Metric.NO_CAPACITY: Story(Service.PROVISION, no_capacity),
     Metric.BRAKED: Story(Service.PROVISION, boots_that_fail),
     Metric.STRAYS: Story(Service.REAP, many_strays),
@@ -194,7 +202,9 @@ def invoked(
         monkeypatch.setattr(wiring, service, lambda: ports)
         monkeypatch.setattr(wiring, "settings", lambda kind: DISPATCH)
         monkeypatch.setattr(invoke, "utc_now", world.clock)
-        with function_log(monkeypatch, SETTINGS.model_copy(update={"service": service})):
+        changed = SETTINGS.model_copy(update={"service": service})
+        # A refused token ends the invocation with an error.
+        with function_log(monkeypatch, changed), suppress(FunctionFailed):
             HANDLERS[service](SCHEDULE, Invoked())
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 

@@ -108,7 +108,8 @@ def test_a_refused_token_is_one_problem_whatever_was_called() -> None:
     outcome.failed("jobs of queue deploy", refused)
     outcome.add(failing(TokenRefused("401")))
     assert (outcome.problems, outcome.unlogged) == (["401"], {})
-    assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 1}
+    assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 1, Metric.TOKEN_REFUSED: 1}
+    assert not outcome.of_queues  # one alarm for the token, and none for each queue
 
 
 def test_a_problem_that_many_ticks_meet_is_logged_once_an_invocation(

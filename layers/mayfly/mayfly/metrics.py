@@ -75,6 +75,12 @@ class Metric(StrEnum):
         Unit.COUNT,
         _ALL,
     )
+    TOKEN_REFUSED = (
+        "TokenRefused",
+        "Invocations in which there was no agent token that Buildkite accepts: no job is taken.",
+        Unit.COUNT,
+        (Service.DISPATCH,),
+    )
     NO_CAPACITY = (
         "NoCapacity",
         "Launches that EC2 refused, or took back before they were ready, for lack of capacity.",

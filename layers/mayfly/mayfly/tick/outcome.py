@@ -213,6 +213,8 @@ class Outcome:
     def metrics(self) -> Iterator[tuple[Metric, int]]:
         """Metrics and their values. Zeros are omitted, except for BadConfiguration's."""
         yield Metric.BAD_CONFIGURATION, len(self.problems)
+        if self.refusal is not None:
+            yield Metric.TOKEN_REFUSED, 1
         for metric, _ in self.alarms:
             yield metric, 1
         for why, number in self.left.items():
