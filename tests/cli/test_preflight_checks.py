@@ -63,6 +63,7 @@ GOOD = Snapshot(
     volume_keys={},
     tries={"default": ""},
     limits=TokenLimits(None, ("0.0.0.0/0",)),
+    concurrency=1000,
 )
 
 
@@ -86,7 +87,7 @@ def with_type(**changes: Any) -> Snapshot:
 def test_a_good_account_has_only_ok_findings() -> None:
     findings = decide(answers(), GOOD)
     assert {each.verdict for each in findings} == {Verdict.OK}
-    assert len(findings) == 25
+    assert len(findings) == 26
 
 
 def test_subnets_that_share_a_zone_are_fine_and_told() -> None:
@@ -192,6 +193,7 @@ def test_a_control_plane_without_a_queue_has_no_findings_about_a_queue() -> None
         ),
         ("m5.large", with_type(zones=frozenset()), "in none", "other subnets"),
         ("m5.large", with_type(zones=frozenset({"eu-1a"})), "not offered in eu-1b", "launch/inst"),
+        ("quota lambda", replace(GOOD, concurrency=9), "9 invocations at once", "L-B99A9384"),
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": 5.0}), "need 100", "value 100"),
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": 5.0}), "5 vCPUs", "instances=2"),
         ("image", replace(GOOD, image=None), "does not exist", "describe-images"),
@@ -259,6 +261,7 @@ def test_a_problem_is_reported_with_its_remedy(
         (A, with_subnet(out=NO)),
         (A, with_subnet(out="tgw-1")),
         ("instance types", replace(GOOD, types=NO)),
+        ("quota lambda", replace(GOOD, concurrency=NO)),
         ("quota on-demand", replace(GOOD, quotas={"L-1216C47A": NO})),
         ("image", replace(GOOD, image=NO)),
         ("agent archive", replace(GOOD, archive=NO)),

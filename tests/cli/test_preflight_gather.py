@@ -178,6 +178,17 @@ def test_a_missing_key_is_none_and_an_unreadable_key_is_unknown() -> None:
     assert seen == {"a": None, "b": Unknown("the caller may not kms:DescribeKey")}
 
 
+def test_the_invocations_at_once_are_read_without_reserved_ones() -> None:
+    limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 10}
+    with stubbed("lambda") as (account, stub):
+        stub.add_response("get_account_settings", {"AccountLimit": limit})
+        stub.add_client_error("get_account_settings", "AccessDeniedException")
+        assert gather_account.concurrency(account) == 10
+        refused = gather_account.concurrency(account)
+    assert isinstance(refused, Unknown)
+    assert refused.reason == "the caller may not lambda:GetAccountSettings"
+
+
 def test_denied_rights_are_the_actions_that_the_simulator_does_not_allow() -> None:
     results = [
         {"EvalActionName": "iam:CreateRole", "EvalDecision": "implicitDeny"},

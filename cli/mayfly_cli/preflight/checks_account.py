@@ -13,12 +13,18 @@ _DEAD = frozenset(
     {"CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 )
 _LONGEST_ROLE = 64
+CONCURRENCY = 10
+"""Lambda invocations at once that the four functions need at most: two or three each.
+
+A new account may have a quota of 10 or less (Lambda developer guide, "Lambda quotas").
+"""
 
 
 def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
     """Findings about the caller, rights, the stack, other names, and the sandbox role's name."""
     yield _account(seen)
     yield _rights(seen, of_templates())
+    yield _concurrency(seen)
     yield _stack(answers, seen)
     if not deployed(seen):
         yield _names(answers, seen)
@@ -56,6 +62,23 @@ def _rights(seen: Snapshot, rights: Rights) -> Finding:
         )
     detail = "; ".join(parts)
     return wrong("rights", detail, "deploy with a role that may, or have these actions allowed")
+
+
+def _concurrency(seen: Snapshot) -> Finding:
+    at_once = seen.concurrency
+    if isinstance(at_once, Unknown):
+        return unknown("quota lambda", at_once.reason)
+    if at_once >= CONCURRENCY:
+        return ok("quota lambda", f"{at_once} invocations at once, {CONCURRENCY} needed")
+    detail = (
+        f"{at_once} invocations at once for all functions of the account, {CONCURRENCY} needed:"
+        " jobs would wait behind other functions, and behind events of other EC2 instances"
+    )
+    remedy = (
+        f"aws service-quotas request-service-quota-increase --region {seen.region}"
+        " --service-code lambda --quota-code L-B99A9384 --desired-value 1000"
+    )
+    return wrong("quota lambda", detail, remedy)
 
 
 def _stack(answers: Answers, seen: Snapshot) -> Finding:

@@ -131,6 +131,14 @@ def denied(account: Account, rights: Rights) -> tuple[str, ...] | Unknown:
     return tuple(each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed")
 
 
+def concurrency(account: Account) -> int | Unknown:
+    """Lambda invocations at once in the account and region, without reserved ones."""
+    seen = account.ask("lambda", "get_account_settings")
+    if isinstance(seen, Unknown):
+        return seen
+    return int(seen["AccountLimit"]["UnreservedConcurrentExecutions"])
+
+
 def _principal(account: Account) -> str | Unknown:
     """ARN of the caller's user or role: the simulator takes no session, only its role."""
     kind, *rest = account.caller.rpartition(":")[2].split("/")

@@ -144,6 +144,8 @@ class Snapshot:
     stack: Stack | Unknown | None
     taken: tuple[str, ...] | Unknown
     """Names that a new stack would need and that other resources have."""
+    concurrency: int | Unknown
+    """Lambda invocations at once that the account's functions share, without reserved ones."""
     denied: tuple[str, ...] | Unknown
     """Actions of a deployment that the caller may not take."""
     volume_keys: Mapping[str, VolumeKey | Unknown | None]

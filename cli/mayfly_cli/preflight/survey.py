@@ -110,6 +110,7 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
         volume_keys=gather_keys.volume_keys(account, checks_keys.keys(answers, image)),
         tries=tries,
         limits=limits,
+        concurrency=gather_account.concurrency(account),
     )
 
 

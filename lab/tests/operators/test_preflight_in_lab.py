@@ -18,11 +18,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountLab]:
 
 
 def test_an_account_that_is_ready_has_nothing_wrong(lab: AccountLab) -> None:
-    """moto has neither quotas nor the policy simulator: those two checks are unknown."""
+    """moto has neither quotas nor the policy simulator: those three checks are unknown."""
     ended = lab.preflight()
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.splitlines()[-1] == "23 ok, 0 wrong, 2 unknown"
+    assert ended.out.splitlines()[-1] == "23 ok, 0 wrong, 3 unknown"
     assert " unknown " in ended.line("rights")
+    assert " unknown " in ended.line("quota lambda")
     assert "L-1216C47A, 100 vCPUs needed" in ended.line("quota on-demand")
     assert "organisation example, cluster lab" in ended.line("token at Buildkite")
     assert "igw-" in ended.line(lab.subnets[0])
