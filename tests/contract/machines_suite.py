@@ -28,12 +28,13 @@ def test_launched_instances_are_listed_with_their_tags(world: World) -> None:
         assert each.launched_at >= before
 
 
-def test_an_instance_is_read_by_its_id_and_an_unknown_id_gives_none(world: World) -> None:
+def test_instances_are_read_by_their_ids_and_unknown_ids_are_omitted(world: World) -> None:
     instance, *_ = world.machines.create_fleet(a_request(world, 2), world.token(4)).instance_ids
     world.settle(instance)
     (listed,) = [each for each in world.machines.instances() if each.instance_id == instance]
-    assert world.machines.instance(instance) == listed
-    assert world.machines.instance(GONE) is None
+    assert world.machines.instances_of([GONE, instance]) == [listed]
+    assert world.machines.instances_of([GONE]) == []
+    assert world.machines.instances_of([]) == []
 
 
 def test_an_unknown_launch_template_is_a_misconfiguration(world: World) -> None:

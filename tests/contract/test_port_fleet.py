@@ -51,6 +51,17 @@ def test_a_saved_record_is_read_back_one_version_higher(
     assert read(fleet) == replace(record, version=1)
 
 
+def test_records_are_read_by_their_ec2_ids_and_ids_without_a_record_are_omitted(
+    fleet: Fleet,
+) -> None:
+    second = replace(LAUNCHING, key=SlotKey("l1", 1), instance_id="i-2")
+    fleet.write([Save(LAUNCHING), Save(second)])
+    found = fleet.instances_of(["i-2", "i-of-somebody-else", "i-1", "i-2"])
+    assert (found, found.unreadable) == ([saved(LAUNCHING), saved(second)], frozenset())
+    assert fleet.instances_of(["i-of-somebody-else"]) == []
+    assert fleet.instances_of([]) == []
+
+
 @pytest.mark.parametrize(
     "record",
     [a_claim(), a_launch(), an_instance(), LAUNCHING, a_ledger(), a_queue(), a_lease()],
@@ -242,3 +253,18 @@ def test_an_unreadable_row_is_logged_and_left_out_of_its_list(
     assert [c.job for c in dynamo.fleet.claims("deploy", [ClaimState.WAITING])] == ["good"]
     assert "claim#bad" in caplog.text
     assert [record.__dict__["job"] for record in caplog.records] == ["bad"]
+
+
+def test_an_unreadable_row_or_pointer_is_named_by_its_ec2_id(
+    dynamo: DynamoWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = replace(LAUNCHING, key=SlotKey("l1", 1), instance_id="i-2")
+    dynamo.fleet.write([Save(LAUNCHING), Save(second)])
+    broken = {"pk": {"S": "instance#l1/1"}, "version": {"N": "1"}}
+    dynamo.client.put_item(TableName="fleet", Item=broken)
+    dynamo.client.put_item(TableName="fleet", Item={"pk": {"S": "ec2#i-3"}})
+    found = dynamo.fleet.instances_of(["i-1", "i-2", "i-3", "i-4"])
+    assert found == [saved(LAUNCHING)]
+    assert found.unreadable == {"i-2", "i-3"}
+    assert "row instance#l1/1 cannot be read" in caplog.text
+    assert "row ec2#i-3 cannot be read" in caplog.text

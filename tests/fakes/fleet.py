@@ -113,6 +113,16 @@ class FakeFleet(Faults):
             slot = self.pointers.get(pointer_key(instance_id))
             return self._get(Instance, slot) if slot else None
 
+    def instances_of(self, instance_ids: Collection[str]) -> Found[Instance]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("instances_of"):
+            ids = {}
+            for each in instance_ids:
+                if slot := self.pointers.get(pointer_key(each)):
+                    ids[str(slot)] = slot, each
+            found = self._found(Instance, sorted(slot for slot, _ in ids.values()))
+            return Found(found, [ids[slot][1] for slot in found.unreadable])
+
     def claims_of(self, jobs: Collection[str]) -> Found[Claim]:
         """See `mayfly.ports.Fleet`."""
         with self._call("claims_of"):

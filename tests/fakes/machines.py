@@ -117,11 +117,13 @@ class FakeMachines(Faults):
         with self._call("instances"):
             return [m.seen for m in self.machines.values() if m.seen.instance_id not in self.hidden]
 
-    def instance(self, instance_id: str) -> Ec2Instance | None:
+    def instances_of(self, instance_ids: Collection[str]) -> Sequence[Ec2Instance]:
         """See `mayfly.ports.Machines`."""
-        with self._call("instance"):
-            machine = self.machines.get(instance_id)
-            return machine.seen if machine and instance_id not in self.hidden else None
+        with self._call("instances_of"):
+            shown = [
+                self.machines[i].seen for i in dict.fromkeys(instance_ids) if i in self.machines
+            ]
+            return [seen for seen in shown if seen.instance_id not in self.hidden]
 
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
         """See `mayfly.ports.Machines`."""

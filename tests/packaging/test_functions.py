@@ -22,7 +22,7 @@ EVENTS = {
     "dispatch": ["schedule"],
     "provision": ["schedule", "nudge", "parameter-change"],
     "sandbox": ["schedule", "mailbox"],
-    "reap": ["schedule", "nudge", "instance-state-change", "spot-warning"],
+    "reap": ["schedule", "nudge", "instance-messages", "instance-state-change", "spot-warning"],
 }
 CLOSED = "http://127.0.0.1:9"
 """The discard port: no test machine listens there, so every AWS call is refused at once."""

@@ -14,6 +14,7 @@ from tests.template.conftest import Resources
 AWS_METRICS = {
     ("AWS/Lambda", "Errors"): {"FunctionName"},
     ("AWS/Lambda", "Invocations"): {"FunctionName"},
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): {"QueueName"},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
 }
 """Dimensions of AWS's own metrics that alarms may watch.

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from mayfly.events import SPOT_NOTICE
+from mayfly_cli.preflight.checks_account import CONCURRENCY
+from mayfly_cli.templates.policies import Request, decide
 from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 
 Resources = dict[str, dict[str, Any]]
@@ -140,8 +143,81 @@ def test_event_rules_may_invoke_their_targets(control: Resources) -> None:
         for permission in resources_of_type(control, "AWS::Lambda::Permission").values()
     }
     for name, rule in rules.items():
-        target = rule["Properties"]["Targets"][0]["Arn"].rsplit(":", 1)[1]
-        assert (f"arn:aws:events:{REGION}:{ACCOUNT}:{name}", target) in allowed
+        arn, target = f"arn:aws:events:{REGION}:{ACCOUNT}:{name}", rule["Properties"]["Targets"][0]
+        if target["Arn"].startswith("arn:aws:sqs:"):
+            assert may_send(control, arn, target["Arn"])
+        else:
+            assert (arn, target["Arn"].rsplit(":", 1)[1]) in allowed
+
+
+REAP_QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:ReapQueue"
+RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:"
+
+
+def may_send(resources: Resources, rule: str, queue: str) -> bool:
+    """Whether EventBridge may send the events of a rule to a queue."""
+    context = {"aws:SourceArn": rule}
+    statements = resources["ReapQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert [each["Principal"] for each in statements] == [{"Service": "events.amazonaws.com"}]
+    return decide(Request("sqs:SendMessage", queue, context), statements).allowed
+
+
+def test_only_events_of_the_two_rules_may_be_sent_to_reaps_queue(control: Resources) -> None:
+    assert control["ReapQueuePolicy"]["Properties"]["Queues"] == ["ReapQueue"]
+    for rule in ("InstanceStateChange", "SpotWarning"):
+        assert may_send(control, RULE + rule, REAP_QUEUE)
+    assert not may_send(control, RULE + "ReapFunctionTick", REAP_QUEUE)
+    other = "arn:aws:events:us-east-1:999999999999:rule/InstanceStateChange"
+    assert not may_send(control, other, REAP_QUEUE)
+    statements = control["ReapQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    without = Request("sqs:SendMessage", REAP_QUEUE, {})
+    assert not decide(without, statements).allowed
+
+
+def test_events_of_the_accounts_instances_reach_functions_only_through_a_queue(
+    control: Resources,
+) -> None:
+    """Neither event carries tags, so no pattern leaves out the instances of others."""
+    rules = resources_of_type(control, "AWS::Events::Rule").values()
+    foreign = [r for r in rules if r["Properties"].get("EventPattern", {}).get("source") == EC2]
+    assert len(foreign) == 2
+    for rule in foreign:
+        (target,) = rule["Properties"]["Targets"]
+        assert target["Arn"] == REAP_QUEUE
+        assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 3}
+
+
+EC2 = ["aws.ec2"]
+
+
+def test_the_functions_need_no_more_invocations_at_once_than_a_new_account_has(
+    control: Resources,
+) -> None:
+    """Beside changes of parameters, which people make. One is left for `dispatch`'s handover."""
+    schedules = [rule for name in FUNCTIONS for rule in rules_of(control, name)]
+    ticks = sum("ScheduleExpression" in rule for rule in schedules)
+    mappings = [
+        each["Properties"]
+        for each in resources_of_type(control, "AWS::Lambda::EventSourceMapping").values()
+    ]
+    queues = [m for m in mappings if m["EventSourceArn"].startswith("arn:aws:sqs:")]
+    streams = [m for m in mappings if m not in queues]
+    at_once = sum(mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in queues)
+    at_once += sum(mapping.get("ParallelizationFactor", 1) for mapping in streams)
+    assert ticks + at_once + 1 == CONCURRENCY
+
+
+def test_a_message_to_reap_lives_as_long_as_a_spot_warning(control: Resources) -> None:
+    queue = control["ReapQueue"]["Properties"]
+    notice = SPOT_NOTICE.total_seconds()
+    assert queue["MessageRetentionPeriod"] == queue["VisibilityTimeout"] == notice
+    assert queue["SqsManagedSseEnabled"] is True
+    # Lambda refuses a mapping whose function may run longer than its messages are hidden.
+    assert queue["VisibilityTimeout"] >= TIMEOUTS["reap"]
+    mapping = control["ReapFunctionNudge"]["Properties"]
+    # A batch of more than ten needs a window of a second, for which every event would wait.
+    assert (mapping["BatchSize"], mapping.get("MaximumBatchingWindowInSeconds", 0)) == (10, 0)
+    assert "FunctionResponseTypes" not in mapping
 
 
 def test_the_fleet_table_has_backups_encryption_and_its_index(control: Resources) -> None:
@@ -205,7 +281,9 @@ def test_layers_are_named_after_the_stack_and_deleted_with_it(written: dict[str,
         assert layer["Metadata"]["BuildMethod"] == "makefile"
 
 
-def test_alarms_watch_failures_silence_dead_letters_capacity_and_strays(control: Resources) -> None:
+def test_alarms_watch_failures_silence_late_and_dead_letters_capacity_and_strays(
+    control: Resources,
+) -> None:
     alarms = resources_of_type(control, "AWS::CloudWatch::Alarm")
     watched = {
         (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
@@ -215,6 +293,7 @@ def test_alarms_watch_failures_silence_dead_letters_capacity_and_strays(control:
     assert watched == {
         ("AWS/Lambda", "Errors"),
         ("AWS/Lambda", "Invocations"),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         ("Mayfly", "Braked"),
         ("Mayfly", "NoCapacity"),

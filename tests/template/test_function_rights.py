@@ -53,6 +53,7 @@ FLEET = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/acme-fleet"
 MAILBOX = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/acme-mailbox"
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
 IAM = f"arn:aws:iam::{ACCOUNT}"
+SQS = f"arn:aws:sqs:{REGION}:{ACCOUNT}"
 SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter"
 INSTANCE = f"{EC2}:instance/i-1"
 TEMPLATE = f"{EC2}:launch-template/lt-1"
@@ -215,6 +216,15 @@ CASES = [
     ("reap", False, "dynamodb:UpdateItem", MAILBOX, NOTICE | RETURNED),
     ("reap", False, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT),
     ("reap", False, "dynamodb:UpdateItem", MAILBOX, {}),
+    ("reap", True, "dynamodb:BatchGetItem", FLEET, {}),
+    ("reap", False, "dynamodb:BatchWriteItem", FLEET, {}),
+    *(
+        ("reap", allowed, f"sqs:{action}", f"{SQS}:{queue}", {})
+        for action in ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+        for queue, allowed in (("ReapQueue", True), ("NudgeQueue", False))
+    ),
+    ("reap", False, "sqs:SendMessage", f"{SQS}:ReapQueue", {}),
+    ("reap", False, "sqs:PurgeQueue", f"{SQS}:ReapQueue", {}),
     ("reap", True, "dynamodb:BatchGetItem", MAILBOX, REPORT),
     ("reap", False, "dynamodb:BatchGetItem", MAILBOX, ASSIGNMENT),
     ("reap", True, "dynamodb:BatchWriteItem", MAILBOX, {"dynamodb:Attributes": ["key"]}),

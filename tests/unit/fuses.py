@@ -38,6 +38,7 @@ READS = frozenset(
         "claim",
         "instance",
         "instance_of",
+        "instances_of",
         "slots",
         "claims_of",
         "ledger",

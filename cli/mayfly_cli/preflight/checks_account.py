@@ -14,8 +14,9 @@ _DEAD = frozenset(
 )
 _LONGEST_ROLE = 64
 CONCURRENCY = 10
-"""Lambda invocations at once that the four functions need at most: two or three each.
+"""Lambda invocations at once that the four functions need at most.
 
+A schedule each, two for either SQS queue, one for the stream, one for the handover of `dispatch`.
 A new account may have a quota of 10 or less (Lambda developer guide, "Lambda quotas").
 """
 

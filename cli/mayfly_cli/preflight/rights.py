@@ -186,6 +186,7 @@ HANDLERS: Mapping[str, Handlers] = {
         update=("sqs:SetQueueAttributes UntagQueue",),
         delete=("sqs:DeleteQueue",),
     ),
+    "AWS::SQS::QueuePolicy": Handlers(create=("sqs:SetQueueAttributes",)),
     "AWS::SSM::Parameter": Handlers(
         create=("ssm:AddTagsToResource GetParameters PutParameter",),
         update=("ssm:RemoveTagsFromResource",),

@@ -17,8 +17,8 @@ from mayfly_lab.aws.patches import Patch
 from mayfly_lab.aws.world import World
 
 Event = Mapping[str, Any]
-Deliver = Callable[[Mapping[str, Any], Event], None]
-"""Hands an event to one target of a rule (`Arn`, `Input`, …)."""
+Deliver = Callable[[Mapping[str, Any], Event, str], None]
+"""Hands an event to one target (`Arn`, `Input`, …) of the rule with this ARN."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class EventBus:
     """
 
     world: World
-    deliver: Deliver = lambda target, event: None  # noqa: ARG005 - no function exists yet
+    deliver: Deliver = lambda target, event, rule: None  # noqa: ARG005 - no function exists yet
 
     def emit(self, source: str, detail_type: str, detail: Mapping[str, Any]) -> None:
         """Publish an event of an AWS service."""
@@ -38,10 +38,7 @@ class EventBus:
     def publish(self, event: Event) -> None:
         """Send an event to every enabled rule that matches the event."""
         for rule in list(self.world.cloud.backend("events").event_buses["default"].rules.values()):
-            # A rule without a pattern is a schedule and matches no event.
-            pattern = rule.event_pattern
-            enabled = rule.state == "ENABLED" and pattern.get_pattern()
-            if enabled and pattern.matches_event(dict(event)):
+            if _matches(rule, dict(event)):
                 self._send(rule, event)
 
     def _send(self, rule: Any, event: Event) -> None:
@@ -54,7 +51,7 @@ class EventBus:
         copies = 2 if self.world.faults.take("event-doubled", subject) else 1
         for target in rule.targets:
             for _ in range(copies):
-                self.world.timers.after(delay, partial(self.deliver, target, event))
+                self.world.timers.after(delay, partial(self.deliver, target, event, rule.arn))
 
     def patches(self) -> list[Patch]:
         """A patch of moto's PutEvents: deliver here, and only to enabled rules.
@@ -67,13 +64,20 @@ class EventBus:
             original_event: dict[str, Any],
             transform_input: bool = True,  # noqa: ARG001 - as moto calls it
         ) -> None:
-            if rule.state == "ENABLED" and rule.event_pattern.matches_event(original_event):
+            if _matches(rule, original_event):
                 moment = datetime.fromtimestamp(float(original_event["time"]), UTC)
                 self._send(rule, {**original_event, "time": _stamp(moment)})
 
         return [
             Patch(Rule, "send_to_targets", send_to_targets, "self, original_event, transform_input")
         ]
+
+
+def _matches(rule: Any, event: dict[str, Any]) -> bool:
+    """Whether an enabled rule matches. A rule without a pattern is a schedule and matches none."""
+    pattern = rule.event_pattern
+    enabled = rule.state == "ENABLED" and pattern.get_pattern()
+    return bool(enabled and pattern.matches_event(event))
 
 
 def aws_event(

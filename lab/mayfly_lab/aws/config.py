@@ -58,4 +58,4 @@ class LabConfig:
     latency: float = 0.0
     """Seconds added to every call for the network round trip."""
     concurrency: int = 10
-    """Most invocations of one function at once (a new account's quota)."""
+    """Most invocations of all functions together at once (a new account's quota)."""

@@ -14,7 +14,7 @@ from buildkite_emulator.serving.server import Answer, HttpServer
 from mayfly_lab.aws import application, transactions
 from mayfly_lab.aws import cloud as moto_cloud
 from mayfly_lab.aws.application import MotoApplication
-from mayfly_lab.aws.bus import Event, EventBus, payload
+from mayfly_lab.aws.bus import EventBus
 from mayfly_lab.aws.changes import ParameterChanges
 from mayfly_lab.aws.clients import client
 from mayfly_lab.aws.cloud import Cloud
@@ -49,6 +49,7 @@ from mayfly_lab.aws.people import ADMINISTRATOR, LAB, OPERATOR, POLICIES, SECURI
 from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
 from mayfly_lab.aws.triggers.schedules import Schedules
 from mayfly_lab.aws.triggers.stream import StreamTrigger
+from mayfly_lab.aws.triggers.targets import Targets
 from mayfly_lab.aws.watch.watch import Watch
 from mayfly_lab.aws.wiring import FunctionSource, Trigger, create_environment, event_sources
 from mayfly_lab.aws.world import World
@@ -300,8 +301,9 @@ class LocalAws:
         self._closing.callback(self._invoker.stop)
         self._closing.callback(self._stop_triggers)
         self._closing.callback(self.functions.close)
-        self._bus.deliver = self._deliver
-        self._schedules = Schedules(world, self._deliver)
+        deliver = Targets(world, self._invoker.submit).deliver
+        self._bus.deliver = deliver
+        self._schedules = Schedules(world, deliver)
         self._door.kill = self.functions.kill
         self._door.operations |= api.operations(self.functions, self._invoker.submit)
 
@@ -323,10 +325,6 @@ class LocalAws:
 
     def _environment(self, spec: FunctionSpec, fork_server: ForkServer) -> Any:
         return create_environment(self._world, self._stack, self.endpoint, fork_server, spec)
-
-    def _deliver(self, target: Any, event: Event) -> None:
-        """Invoke the function that is a rule's target, asynchronously."""
-        self._invoker.submit(target["Arn"], payload(target, event))
 
     def _wake_streams(self, _: Principal, call: Call, __: Answer) -> None:
         """Wake the stream's reader after a DynamoDB call, ahead of its next poll."""

@@ -95,9 +95,9 @@ def environment(
 
 
 @contextmanager
-def a_world(home: Path) -> Iterator[World]:
+def a_world(home: Path, **options: Any) -> Iterator[World]:
     """The parts of a local AWS for functions and triggers; moto is not started."""
-    config = LabConfig(home=home, delays=FAST)
+    config = LabConfig(home=home, delays=FAST, **options)
     world = World(config, Cloud(config.region), Journal(home / "journal.jsonl"))
     world.timers.start()
     yield world

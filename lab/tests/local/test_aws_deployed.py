@@ -107,6 +107,39 @@ def launched(lab: Lab, deployed: Deployed) -> str:
     return str(answer["Instances"][0]["InstanceId"])
 
 
+def test_a_burst_of_other_instances_leaves_concurrency_to_the_other_functions(lab: Lab) -> None:
+    """Two invocations at once look at all events; every other function still begins at once."""
+    busy = lab.aws.functions
+    before = len(invocations(lab, "reap"))
+    most: list[int] = []
+    for number in range(60):
+        detail = {"instance-id": f"i-of-somebody-else{number}", "state": "terminated"}
+        event = {
+            "Source": "aws.ec2",
+            "DetailType": "EC2 Instance State-change Notification",
+            "Detail": json.dumps(detail),
+        }
+        lab.client("events").put_events(Entries=[event])
+        most.append(busy.running("mayfly-reap"))
+    answer = lab.client("lambda").invoke(FunctionName="mayfly-provision", Payload=SCHEDULE)
+    assert "FunctionError" not in answer
+    queue = next(q for q in lab.client("sqs").list_queues()["QueueUrls"] if "ReapQueue" in q)
+    eventually(lambda: left(lab, queue) == {"0"})
+    ended = len(invocations(lab, "reap")) - before
+    assert 6 <= ended <= 60
+    assert max(most) <= 2
+    assert set(invocations(lab, "reap")) == {""}
+    assert invocations(lab, "dispatch") == []  # a schedule's rule matches no event
+    assert lab.aws.journal.select(operation="EventDropped") == []
+
+
+def left(lab: Lab, queue: str) -> set[str]:
+    """Numbers of messages in a queue: visible ones, and ones in a batch."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = lab.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)
+    return set(answer["Attributes"].values())
+
+
 def test_an_instance_that_ends_wakes_reap(lab: Lab, deployed: Deployed) -> None:
     before = len(invocations(lab, "reap"))
     instance_id = launched(lab, deployed)

@@ -202,6 +202,21 @@ def test_a_busy_function_gets_a_second_worker_up_to_its_limit(world: World, tmp_
     eventually(lambda: not any(alive(int(pid)) for pid in pids))
 
 
+def test_all_functions_together_have_the_accounts_limit(tmp_path: Path) -> None:
+    other = f"{ARN}-other"
+    both = spec(tmp_path), spec(tmp_path, name="mayfly-other", arn=other)
+    with a_world(tmp_path, concurrency=2) as world, functions(world, *both) as account:
+        with ThreadPoolExecutor(2) as pool:
+            for number, arn in enumerate((ARN, other)):
+                event = {"do": "sleep", "file": str(tmp_path / f"{number}"), "seconds": 300}
+                pool.submit(account.invoke, arn, event)
+            eventually(lambda: all((tmp_path / f"{n}").exists() for n in range(2)))
+            with pytest.raises(ThrottledError):
+                account.invoke(other, {})
+            assert account.kill_all("mayfly-echo") + account.kill_all("mayfly-other") == 2
+        assert account.invoke(other, {}).ok
+
+
 def test_closing_leaves_no_worker(world: World, tmp_path: Path) -> None:
     with functions(world, spec(tmp_path)) as account:
         pid = account.invoke(ARN, {}).result["pid"]

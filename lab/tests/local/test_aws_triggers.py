@@ -120,7 +120,8 @@ class Target:
     def __init__(self) -> None:
         self.delivered: list[tuple[str, Any]] = []
 
-    def __call__(self, target: Any, event: Any) -> None:
+    def __call__(self, target: Any, event: Any, rule: str) -> None:
+        assert rule.startswith("arn:aws:events:us-east-1:123456789012:rule/")
         self.delivered.append((target["Arn"], payload(target, event)))
 
 

@@ -128,9 +128,27 @@ def test_the_deployed_triggers_match_the_template(account: Account) -> None:
     assert len(schedules) == 4
     change = json.loads(rules["ProvisionFunctionParameterChange"]["EventPattern"])
     assert {"prefix": "/mayfly/mayfly/"} in change["detail"]["name"]
-    for rule in rules.values():
+    for name, rule in rules.items():
         target = events.list_targets_by_rule(Rule=rule["Name"])["Targets"][0]
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 60
+        assert ("ReapQueue" in target["Arn"]) == (name in {"InstanceStateChange", "SpotWarning"})
+    assert by_function["mayfly-reap"]["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+def test_reaps_queue_takes_the_events_of_its_two_rules(account: Account) -> None:
+    resources = account.resources(STACK)
+    url = resources["ReapQueue"]["PhysicalResourceId"]
+    answer = account.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+    attributes = answer["Attributes"]
+    assert attributes["VisibilityTimeout"] == attributes["MessageRetentionPeriod"] == "120"
+    (statement,) = json.loads(attributes["Policy"])["Statement"]
+    assert statement["Resource"] == attributes["QueueArn"]
+    names = {rule["Name"]: rule["Arn"] for rule in account.client("events").list_rules()["Rules"]}
+    sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert set(sources) == {
+        arn for name, arn in names.items() if "InstanceStateChange" in name or "SpotWarning" in name
+    }
+    assert len(sources) == 2
 
 
 def test_queues_redrive_and_logs_have_a_retention(account: Account) -> None:

@@ -157,7 +157,11 @@ TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
     ("dynamodb:PutItem", {"TableName": "mayfly-fleet", "Item": {}}, set(FUNCTIONS)),
     ("dynamodb:UpdateItem", row("fleet", "claim#1"), {"provision", "sandbox", "reap"}),
     ("dynamodb:DeleteItem", row("fleet", "claim#1"), {"provision", "reap"}),
-    ("dynamodb:BatchGetItem", {"RequestItems": {"mayfly-fleet": {"Keys": [KEY]}}}, READERS),
+    (
+        "dynamodb:BatchGetItem",
+        {"RequestItems": {"mayfly-fleet": {"Keys": [KEY]}}},
+        READERS | {"reap"},
+    ),
     ("dynamodb:Scan", {"TableName": "mayfly-fleet"}, set()),
     ("dynamodb:ListTables", {}, set()),
     ("dynamodb:GetItem", row("mailbox", "k", ProjectionExpression="report"), set()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,6 +48,22 @@ class ParameterChanged:
 
 
 SPOT_NOTICE = timedelta(minutes=2)
+_LONGEST = 300
+
+InstanceEvent: TypeAlias = StateChanged | SpotWarning
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """The content of a batch of messages of the queue `ReapQueue`."""
+
+    events: tuple[InstanceEvent, ...]
+    """Events of EC2, in the order of the batch; SQS may repeat and reorder them."""
+    nudges: int
+    """Messages that ask for a tick over all instances."""
+    unreadable: tuple[str, ...]
+    """Of each message that cannot be read: its id, and why."""
+
 
 Event: TypeAlias = Scheduled | Nudged | StateChanged | SpotWarning | ParameterChanged
 
@@ -64,6 +81,38 @@ def parse(event: Mapping[str, Any]) -> Event:
         raise Misconfigured(f"an event of kind {kind!r} cannot be read: {error!r}") from error
 
 
+def read_messages(event: Mapping[str, Any]) -> Messages:
+    """The messages of an SQS batch: an unreadable message never hides the others.
+
+    A body with a `detail-type` is an event from EventBridge, any other object is a nudge.
+    """
+    events, nudges, unreadable = list[InstanceEvent](), 0, list[str]()
+    for record in event["Records"]:
+        try:
+            found = _message(record)
+        except (AttributeError, KeyError, TypeError, ValueError, Misconfigured) as error:
+            name = record.get("messageId") if isinstance(record, Mapping) else None
+            unreadable.append(f"message {name}: {type(error).__name__}: {error}"[:_LONGEST])
+        else:
+            events.extend([found] if found is not None else [])
+            nudges += found is None
+    return Messages(tuple(events), nudges, tuple(unreadable))
+
+
+def _message(record: Mapping[str, Any]) -> InstanceEvent | None:
+    """The event of an instance in a message; None for a nudge."""
+    body = json.loads(record["body"])
+    if not isinstance(body, dict):
+        raise TypeError(f"{type(body).__name__} in place of an object")
+    if "detail-type" not in body:
+        return None
+    match parse(body):
+        case StateChanged() | SpotWarning() as found:
+            return found
+        case other:
+            raise Misconfigured(f"{type(other).__name__} is no event of an instance")
+
+
 def _parsed(event: Mapping[str, Any]) -> Event:
     if "Records" in event:
         return Nudged(len(event["Records"]))
@@ -72,11 +121,20 @@ def _parsed(event: Mapping[str, Any]) -> Event:
         case "Scheduled Event":
             return Scheduled()
         case "EC2 Instance State-change Notification":
-            return StateChanged(str(detail["instance-id"]), str(detail["state"]))
+            return StateChanged(_text(detail["instance-id"]), _text(detail["state"]))
         case "EC2 Spot Instance Interruption Warning":
-            warned = datetime.fromisoformat(str(event["time"]))
-            return SpotWarning(str(detail["instance-id"]), warned + SPOT_NOTICE)
+            warned = datetime.fromisoformat(_text(event["time"]))
+            if warned.tzinfo is None:
+                raise ValueError(f"the time {event['time']!r} has no zone")
+            return SpotWarning(_text(detail["instance-id"]), warned + SPOT_NOTICE)
         case "Parameter Store Change":
             return ParameterChanged(str(detail["name"]))
         case _:
             raise Misconfigured(f"no function handles events of kind {kind!r}")
+
+
+def _text(value: object) -> str:
+    """The value, which must be text that is not empty. Raises TypeError without the value."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{value!r} in place of a text")
+    return value

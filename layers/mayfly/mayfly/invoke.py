@@ -13,11 +13,11 @@ from typing import Any
 
 from mayfly import observe, wiring
 from mayfly.dispatch.loop import dispatch_until_replaced
-from mayfly.events import Nudged, SpotWarning, StateChanged, parse
+from mayfly.events import Nudged, SpotWarning, StateChanged, parse, read_messages
 from mayfly.observe import Context
 from mayfly.provision.loop import provision_until_quiet
 from mayfly.reap import tick as reaping
-from mayfly.reap.loop import reap_and_look_again
+from mayfly.reap.loop import reap_and_look_again, reap_messages
 from mayfly.sandbox.loop import sandbox_while_open
 from mayfly.settings import DispatchSettings
 from mayfly.tick.edge import Edge
@@ -29,6 +29,8 @@ _RESERVE = timedelta(seconds=8)
 """Time kept free at the end of an invocation, so Lambda cuts off no tick."""
 _NUDGED_STAY = timedelta(seconds=10)
 """Longest time that a nudged `sandbox` stays for a profile swap under way."""
+_MESSAGES_STAY = timedelta(seconds=20)
+"""Longest time of `reap` for one batch: spot warnings, which give two minutes, wait behind it."""
 
 
 @observe.invocation
@@ -67,13 +69,14 @@ def sandbox(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 @observe.invocation
 def reap(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tick for all instances, or for the event's instance; a foreign instance is ignored."""
+    """Tick for all instances, or for those of EC2's events; foreign instances are ignored."""
     ports, edge = wiring.reap(), _edge(context)
     match parse(event):
-        case SpotWarning(instance_id=instance_id, until=until):
-            return _report(reaping.on_spot_warning(ports, instance_id, until, edge))
-        case StateChanged() as change:
-            return _report(reaping.on_state_change(ports, change, edge))
+        case Nudged():
+            edge = _edge(context, at_most=_MESSAGES_STAY)
+            return _report(reap_messages(ports, read_messages(event), edge))
+        case SpotWarning() | StateChanged() as seen:
+            return _report(reaping.on_events(ports, [seen], edge))
         case _:
             return _report(reap_and_look_again(ports, edge))
 

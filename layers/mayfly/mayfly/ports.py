@@ -66,6 +66,12 @@ class Fleet(Protocol):
     def instance_of(self, instance_id: str) -> Instance | None:
         """The record of an EC2 instance id; None for an id without a record. Consistent read."""
 
+    def instances_of(self, instance_ids: Collection[str]) -> Found[Instance]:
+        """Records of these EC2 instance ids; ids without a record are omitted. Consistent read.
+
+        The answer names unreadable rows by instance id.
+        """
+
     def slots(self, keys: Collection[SlotKey]) -> Found[Instance]:
         """Instances with these keys; keys without a record are omitted. Consistent read.
 
@@ -126,8 +132,8 @@ class Machines(Protocol):
     def instances(self) -> Sequence[Ec2Instance]:
         """Every instance with the stack's tag that EC2 still shows, in any state."""
 
-    def instance(self, instance_id: str) -> Ec2Instance | None:
-        """One instance with the stack's tag, in any state; None when EC2 does not show it."""
+    def instances_of(self, instance_ids: Collection[str]) -> Sequence[Ec2Instance]:
+        """Instances with these ids and the stack's tag, in any state; ids not shown are omitted."""
 
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
         """Profile associations by instance id, with an entry for each id.

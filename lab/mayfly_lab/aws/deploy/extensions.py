@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -139,20 +140,30 @@ def create_event_invoke_config(
     return f"{function}|{name}"
 
 
+def create_queue_policy(properties: Properties, name: str, account_id: str, region: str) -> str:
+    """Create an `AWS::SQS::QueuePolicy`: each queue gets the document. Returns the name."""
+    document = json.dumps(properties["PolicyDocument"])
+    for url in properties["Queues"]:
+        queue = url.rpartition("/")[2]
+        get_backend("sqs")[account_id][region].set_queue_attributes(queue, {"Policy": document})
+    return name
+
+
 def delete_alarm(name: str, account_id: str, region: str) -> None:
     """Delete an `AWS::CloudWatch::Alarm`."""
     get_backend("cloudwatch")[account_id][region].delete_alarms([name])
 
 
-def goes_with_its_function(_: str, __: str, ___: str) -> None:
-    """Delete an `AWS::Lambda::EventInvokeConfig`: no effect, moto deletes it with its function."""
+def goes_with_its_owner(_: str, __: str, ___: str) -> None:
+    """Delete a part of a function or queue: no effect, moto deletes the part with its owner."""
 
 
 EXTENSIONS = (
     Extension("AWS::CloudWatch::Alarm", "AlarmName", create_alarm, delete_alarm),
     Extension(
-        "AWS::Lambda::EventInvokeConfig", "", create_event_invoke_config, goes_with_its_function
+        "AWS::Lambda::EventInvokeConfig", "", create_event_invoke_config, goes_with_its_owner
     ),
+    Extension("AWS::SQS::QueuePolicy", "", create_queue_policy, goes_with_its_owner),
 )
 
 

@@ -53,6 +53,7 @@ KEPT: dict[str, frozenset[str]] = {
         "AWS::SQS::Queue": (
             "MessageRetentionPeriod QueueName RedrivePolicy SqsManagedSseEnabled VisibilityTimeout"
         ),
+        "AWS::SQS::QueuePolicy": "PolicyDocument Queues",
         "AWS::SSM::Parameter": "Description Name Type Value",
     }.items()
 }

@@ -76,7 +76,7 @@ _FUNCTIONS: dict[str, Row] = {
             "logs:CreateLogStream",
             "logs:PutLogEvents",
         },
-        _ROWS | {"DeleteItem", "UpdateItem"},
+        _ROWS | {"BatchGetItem", "DeleteItem", "UpdateItem"},
         {
             "BatchGetItem": _REPORT,
             # With the key as the only attribute, a request can only delete.

@@ -21,7 +21,7 @@ KILL_SECONDS = 0.2
 
 
 class ThrottledError(Exception):
-    """The function's limit of concurrent invocations is reached."""
+    """The function's or the account's limit of concurrent invocations is reached."""
 
 
 @dataclass(slots=True)
@@ -67,6 +67,10 @@ class Functions:
                 return function.spec
         raise KeyError(name)
 
+    def running(self, name: str) -> int:
+        """How many invocations of a function (by ARN or name) run now."""
+        return self._by_arn[self.spec(name).arn].running
+
     def all(self) -> list[FunctionSpec]:
         """Specifications of all functions."""
         return [function.spec for function in self._by_arn.values()]
@@ -76,7 +80,7 @@ class Functions:
 
         Raises:
             KeyError: the function is unknown.
-            ThrottledError: the function's limit of concurrent invocations is reached.
+            ThrottledError: the function's or the account's limit of invocations is reached.
         """
         function = self._by_arn[self.spec(name).arn]
         while (outcome := self._invoke(function, event)) is None:
@@ -137,7 +141,9 @@ class Functions:
 
     def _take(self, function: _Function) -> ExecutionEnvironment:
         with self._lock:
-            if self._closed or function.running >= function.spec.concurrency:
+            running = sum(each.running for each in self._by_arn.values())
+            full = running >= self._world.config.concurrency
+            if self._closed or full or function.running >= function.spec.concurrency:
                 raise ThrottledError(function.spec.name)
             function.running += 1
             while function.idle:

@@ -86,4 +86,4 @@ class Schedules:
         for target in rule.targets:
             for _ in range(copies):
                 delay = late.seconds if late else 0.0
-                self.world.timers.after(delay, partial(self.deliver, target, event))
+                self.world.timers.after(delay, partial(self.deliver, target, event, rule.arn))

@@ -70,9 +70,9 @@ class Applier:
 
         Order: condemned instances and their termination, closings, and then the rest.
         """
-        taken = self._take_all(steps for steps in decision.steps if not steps.closes)
+        taken = self.take_all(steps for steps in decision.steps if not steps.closes)
         self.outcome.perform(terminations(taken), self._apply)
-        self._take_all(steps for steps in decision.steps if steps.closes)
+        self.take_all(steps for steps in decision.steps if steps.closes)
         self.outcome.perform(decision.rest, self._apply)
         for steps in decision.owed:
             if self.take(steps) and steps.words is None:
@@ -116,8 +116,11 @@ class Applier:
             self.outcome.failed("last words", text, fields(instances=ids))
         self.words.clear()
 
-    def _take_all(self, steps: Iterable[Steps]) -> list[Steps]:
-        """Take steps until time is up. Returns the steps with all actions done."""
+    def take_all(self, steps: Iterable[Steps]) -> list[Steps]:
+        """Take steps until time is up. Returns the steps with all actions done.
+
+        The steps that no time is left for are left to the next tick.
+        """
         taken, left = [], 0
         for each in steps:
             if self.edge.clock() >= self.edge.stop_at:

@@ -1,4 +1,4 @@
-"""Gathers the view of `reap`: all open instances, or one."""
+"""Gathers the view of `reap`: all open instances, or some."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mayfly_protocol.report import Report
 log = logging.getLogger("mayfly")
 
 Name = TypeVar("Name")
-Found = TypeVar("Found", Instance, Claim)
+Found = TypeVar("Found", Instance, Claim, QueueRecord)
 
 _RUNNING = claim_states(lambda claim: claim.agent is Agent.RUNS)
 
@@ -56,24 +56,34 @@ def gather(ports: ReapPorts) -> ReapView:
     )
 
 
-def gather_one(ports: ReapPorts, instance: Instance, reports: Mapping[str, Report]) -> ReapView:
-    """The view of one instance, with these reports. It has no strays and no unknown instances."""
-    id_ = instance.instance_id or ""
-    seen = ports.machines.instance(id_)
-    claim = ports.fleet.claim(instance.job) if instance.job else None
-    runs = claim is not None and claim.state in _RUNNING and claim.slot == instance.key
-    queue = ports.fleet.queue(instance.queue)
+def gather_some(
+    ports: ReapPorts, instances: Iterable[Instance], reports: Mapping[str, Report]
+) -> ReapView:
+    """The view of these instances, with these reports. It has no strays and no unknown instances.
+
+    Without an instance whose claim cannot be read: closing it would leave the claim behind.
+    """
+    asked = tuple(instances)
+    claims = ports.fleet.claims_of({i.job for i in asked if i.job})
+    for instance in asked:
+        if instance.job in claims.unreadable:
+            log.warning("nothing is decided about %s: its claim cannot be read", instance.key)
+    known = tuple(i for i in asked if i.job not in claims.unreadable)
+    seen = ports.machines.instances_of([i.instance_id for i in known if i.instance_id])
+    held = {c.job: c for c in claims}
+    claimed = {i.key: held[i.job] for i in known if i.job in held}
+    queues = _records(ports.fleet.queue, sorted({i.queue for i in known}))
     return ReapView(
-        instances=(instance,),
-        seen={id_: seen} if seen else {},
+        instances=known,
+        seen={s.instance_id: s for s in seen},
         reports=reports,
-        running={instance.key: claim} if claim is not None and runs else {},
+        running={k: c for k, c in claimed.items() if c.state in _RUNNING and c.slot == k},
         ended={},
         open_launches=frozenset(),
         strays={},
         unknown=frozenset(),
-        keep_failed={instance.queue: _keep(queue)} if queue else {},
-        finished={instance.key: claim} if claim is not None and _ended_on(claim, instance) else {},
+        keep_failed={name: _keep(queue) for name, queue in queues if queue},
+        finished={i.key: claimed[i.key] for i in known if _has_ended(claimed.get(i.key), i)},
     )
 
 
@@ -89,9 +99,12 @@ def _unlisted(
     known = {i.instance_id for i in listed}
     living = [s for s in seen.values() if s.state not in GOING]
     suspects = [s.instance_id for s in living if s.instance_id not in known]
-    records = dict(_records(fleet.instance_of, suspects))
-    overlooked = tuple(record for record in records.values() if record and record.state.traits.open)
-    return overlooked, frozenset(records) - {record.instance_id for record in overlooked}
+    records = fleet.instances_of(suspects)
+    for instance_id in sorted(records.unreadable):
+        log.warning("nothing is decided about %s: its record cannot be read", instance_id)
+    overlooked = tuple(record for record in records if record.state.traits.open)
+    explained = {record.instance_id for record in overlooked} | records.unreadable
+    return overlooked, frozenset(suspects) - explained
 
 
 def _open_launches(fleet: Fleet, launches: Iterable[str]) -> frozenset[str]:
@@ -127,13 +140,15 @@ def _finished(fleet: Fleet, instances: Iterable[Instance]) -> Iterator[tuple[Slo
     for instance in instances:
         if instance.job and instance.state.traits.host_end is HostEnd.ENDS_JOB:
             for _, claim in _records(fleet.claim, [instance.job]):
-                if claim is not None and _ended_on(claim, instance):
+                if claim is not None and _has_ended(claim, instance):
                     yield instance.key, claim
 
 
-def _ended_on(claim: Claim, instance: Instance) -> bool:
+def _has_ended(claim: Claim | None, instance: Instance) -> bool:
     """Whether the claim is finished and its job ran on this instance."""
-    return claim.state.traits.agent is Agent.ENDED and claim.slot == instance.key
+    if claim is None or claim.slot != instance.key:
+        return False
+    return claim.state.traits.agent is Agent.ENDED
 
 
 def _records(

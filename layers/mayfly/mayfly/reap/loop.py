@@ -1,9 +1,11 @@
-"""The invocation of `reap`: one tick over all instances, then a second look where a job waits."""
+"""The invocations of `reap`: a tick over all instances with second looks, or messages."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from mayfly.events import Messages
+from mayfly.metrics import Metric
 from mayfly.reap import tick as reap
 from mayfly.reap.ports import ReapPorts
 from mayfly.tick.edge import Edge
@@ -22,4 +24,20 @@ def reap_and_look_again(ports: ReapPorts, edge: Edge) -> Outcome:
         if not edge.wait(due, timedelta(0)):
             break
         total.add(reap.on_overdue(ports, instance_id, edge))
+    return total
+
+
+def reap_messages(ports: ReapPorts, messages: Messages, edge: Edge) -> Outcome:
+    """Act on a batch of messages: EC2's events first, then one tick for all nudges.
+
+    No message fails the batch: SQS would deliver the message again only after the next scheduled
+    tick, and after the end that a spot warning announces. Returns the outcomes added up.
+    """
+    total = Outcome()
+    for line in messages.unreadable:
+        total.alarms.append((Metric.UNREADABLE_ELEMENT, f"left out: {line}"))
+    if messages.events:
+        total.add(reap.on_events(ports, messages.events, edge))
+    if messages.nudges:
+        total.add(reap_and_look_again(ports, edge))
     return total

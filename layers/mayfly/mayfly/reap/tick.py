@@ -1,15 +1,15 @@
-"""One tick of `reap` about all instances, or about the one instance of an event."""
+"""One tick of `reap` about all instances, or about the instances of events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from mayfly.events import StateChanged
+from mayfly.events import InstanceEvent, SpotWarning, StateChanged
 from mayfly.reap.apply import Applier
 from mayfly.reap.decide import awaited, decide, warn
-from mayfly.reap.gather import gather, gather_one, read_reports
+from mayfly.reap.gather import gather, gather_some, read_reports
 from mayfly.reap.ports import ReapPorts
 from mayfly.reap.view import ReapView
 from mayfly.reap.words import split_silent
@@ -51,10 +51,10 @@ def on_overdue(ports: ReapPorts, instance_id: str, edge: Edge) -> Outcome:
     def act(outcome: Outcome) -> None:
         instance = ports.fleet.instance_of(instance_id)
         if instance is not None and instance.state.traits.awaits_acceptance:
-            view = gather_one(ports, instance, read_reports(ports.mailbox, [instance]))
+            view = gather_some(ports, [instance], read_reports(ports.mailbox, [instance]))
             _carry_out(view, Applier(ports, outcome, edge.clock(), edge))
 
-    return _retry_lost_races(f"the job of {instance_id}", instance_id, act)
+    return _retry_lost_races(f"the job of {instance_id}", [instance_id], act)
 
 
 def _carry_out(view: ReapView, applier: Applier) -> None:
@@ -69,37 +69,65 @@ def _carry_out(view: ReapView, applier: Applier) -> None:
 
 def on_spot_warning(ports: ReapPorts, instance_id: str, until: datetime, edge: Edge) -> Outcome:
     """Act on a spot warning: EC2 ends the instance at `until`. Ids without a record are ignored."""
-
-    def act(outcome: Outcome) -> None:
-        instance = ports.fleet.instance_of(instance_id)
-        if instance is not None:
-            applier = Applier(ports, outcome, edge.clock(), edge)
-            applier.take(warn(instance, until, applier.now))
-
-    return _retry_lost_races(f"the spot warning for {instance_id}", instance_id, act)
+    return on_events(ports, [SpotWarning(instance_id, until)], edge)
 
 
 def on_state_change(ports: ReapPorts, change: StateChanged, edge: Edge) -> Outcome:
-    """Decide about one instance after a state change. Ids without an open record are ignored.
+    """Decide about one instance after a state change. Ids without an open record are ignored."""
+    return on_events(ports, [change], edge)
 
-    Only this instance is read: a burst of events must not read the whole fleet each time.
+
+def on_events(ports: ReapPorts, events: Sequence[InstanceEvent], edge: Edge) -> Outcome:
+    """Act on events: spot warnings first, soonest end first. Ids without a record are ignored.
+
+    Events of the account's other instances are many, and only these ids are read, all at once: a
+    burst must not read the whole fleet each time. Repeated events of an instance count once.
     """
+    ends, states = _by_instance(events)
+    ids = sorted({*ends, *states})
     reports: dict[str, Report] = {}
 
     def act(outcome: Outcome) -> None:
-        instance = ports.fleet.instance_of(change.instance_id)
-        if instance is not None and instance.state.traits.open:
-            # Keep the reports of an earlier try: the mailbox rows may be gone since.
-            reports.update(read_reports(ports.mailbox, [instance]))
-            if _needs_decision(instance, change.state, reports):
-                view = gather_one(ports, instance, reports)
-                _carry_out(view, Applier(ports, outcome, edge.clock(), edge))
+        found = ports.fleet.instances_of(ids)
+        for instance_id in sorted(found.unreadable):
+            line = f"nothing is decided about {instance_id}: its record cannot be read"
+            outcome.problem(line, fields(instances=[instance_id]))
+        applier = Applier(ports, outcome, edge.clock(), edge)
+        warned = [i for i in found if i.instance_id in ends]
+        warned.sort(key=lambda i: (ends[str(i.instance_id)], i.key))
+        applier.take_all(warn(i, ends[str(i.instance_id)], applier.now) for i in warned)
+        changed = [i for i in found if i.instance_id in states and i.state.traits.open]
+        # Keep the reports of an earlier try: the mailbox rows may be gone since.
+        reports.update(read_reports(ports.mailbox, changed))
+        due = [i for i in changed if _needs_decision(i, states[str(i.instance_id)], reports)]
+        if due:
+            _carry_out(gather_some(ports, due, reports), applier)
 
-    return _retry_lost_races(f"the state change of {change.instance_id}", change.instance_id, act)
+    return _retry_lost_races(f"the events of {', '.join(ids)}", ids, act)
 
 
-def _retry_lost_races(what: str, instance_id: str, act: Callable[[Outcome], None]) -> Outcome:
-    """Act on an event, and again after a lost race, up to three times.
+def _by_instance(
+    events: Iterable[InstanceEvent],
+) -> tuple[Mapping[str, datetime], Mapping[str, str]]:
+    """By EC2 id: the earliest end of its spot warnings, and the state that says most."""
+    ends: dict[str, datetime] = {}
+    states: dict[str, str] = {}
+    for event in events:
+        name = event.instance_id
+        match event:
+            case SpotWarning(until=until):
+                ends[name] = min(until, ends.get(name, until))
+            case StateChanged(state=state):
+                # SQS reorders messages: an end stays an end when its beginning comes later.
+                if name not in states or states[name] in _GOING_DOWN:
+                    states[name] = state
+    return ends, states
+
+
+def _retry_lost_races(
+    what: str, instance_ids: Sequence[str], act: Callable[[Outcome], None]
+) -> Outcome:
+    """Act on events, and again after a lost race, up to three times.
 
     A short job has often ended while `dispatch` still records that it runs. An event comes only
     once, and the next tick over all instances is up to a minute away.
@@ -107,7 +135,7 @@ def _retry_lost_races(what: str, instance_id: str, act: Callable[[Outcome], None
     outcome = Outcome()
     for _ in range(_TRIES):
         current = Outcome()
-        with current.noting(what, fields(instances=[instance_id])):
+        with current.noting(what, fields(instances=instance_ids)):
             act(current)
         outcome.add(current)
         if not current.lost_races:

@@ -13,7 +13,7 @@ from mayfly_protocol.report import Report
 
 @dataclass(frozen=True, slots=True)
 class ReapView:
-    """What `reap` knows of all open instances, or of one."""
+    """What `reap` knows of all open instances, or of some."""
 
     instances: tuple[Instance, ...]
     seen: Mapping[str, Ec2Instance]

@@ -72,10 +72,13 @@ class Ec2Machines:
         """See `mayfly.ports.Machines`."""
         return self._described()
 
-    def instance(self, instance_id: str) -> Ec2Instance | None:
+    def instances_of(self, instance_ids: Collection[str]) -> Sequence[Ec2Instance]:
         """See `mayfly.ports.Machines`."""
-        # A filter, because EC2 answers an unknown id in `InstanceIds` with an error.
-        return next(iter(self._described({"Name": "instance-id", "Values": [instance_id]})), None)
+        found: list[Ec2Instance] = []
+        for batch in batched(list(instance_ids), _FILTER_VALUES):
+            # A filter, because EC2 answers an unknown id in `InstanceIds` with an error.
+            found.extend(self._described({"Name": "instance-id", "Values": batch}))
+        return found
 
     def _described(self, *filters: FilterTypeDef) -> Sequence[Ec2Instance]:
         pages = self._client.get_paginator("describe_instances").paginate(

@@ -96,6 +96,22 @@ class DynamoFleet:
         pointer = self._item(pointer_key(instance_id))
         return self._get(Instance, slot_of(pointer)) if pointer else None
 
+    def instances_of(self, instance_ids: Collection[str]) -> Found[Instance]:
+        """See `mayfly.ports.Fleet`."""
+        keys = [{"pk": encode(pointer_key(each))} for each in dict.fromkeys(instance_ids)]
+        ids, bad = dict[SlotKey, str](), list[str]()
+        for pointer in get_items(self._client, self._tables.fleet, keys, {}):
+            instance_id = _name(pointer)
+            try:
+                ids[slot_of(pointer)] = instance_id
+            except Misconfigured as error:
+                about = fields(instances=[instance_id])
+                self._elements.note(f"row {_key(pointer)}", error, about)
+                bad.append(instance_id)
+        slots = self.slots(ids)
+        named = {str(slot): instance_id for slot, instance_id in ids.items()}
+        return Found(slots, [*bad, *(named[slot] for slot in slots.unreadable)])
+
     def claims_of(self, jobs: Collection[str]) -> Found[Claim]:
         """See `mayfly.ports.Fleet`."""
         claims = self._batch(Claim, jobs)

@@ -1,0 +1,77 @@
+"""Targets of EventBridge's rules: a function is invoked, a queue gets the event as a message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mayfly_lab.aws.bus import Event, payload
+from mayfly_lab.aws.world import World
+
+SENDER = "events.amazonaws.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Delivers events to the functions and queues of the account."""
+
+    world: World
+    invoke: Callable[[str, Any], None]
+    """Invokes a function (by ARN) asynchronously."""
+
+    def deliver(self, target: Mapping[str, Any], event: Event, rule: str) -> None:
+        """Hand an event to a target of the rule with this ARN.
+
+        Raises:
+            NotImplementedError: the target is neither a function nor a queue, or the queue's policy
+                has an element that the lab cannot judge.
+        """
+        service = target["Arn"].split(":")[2]
+        if service == "lambda":
+            self.invoke(target["Arn"], payload(target, event))
+        elif service == "sqs":
+            self._send(target["Arn"], payload(target, event), rule)
+        else:
+            raise NotImplementedError(f"the lab's rules have no targets of {service}")
+
+    def _send(self, queue_arn: str, body: Any, rule: str) -> None:
+        sqs = self.world.cloud.backend("sqs")
+        name = queue_arn.rpartition(":")[2]
+        policy = json.loads(sqs.get_queue(name).policy or "{}")
+        if not may_send(policy, queue_arn, rule):
+            # EventBridge may not send without the queue's policy, and tells nobody but a metric.
+            self.world.journal.happened("events", "FailedInvocation", rule=rule, queue=name)
+            return
+        sqs.send_message(name, json.dumps(body))
+
+
+def may_send(policy: Mapping[str, Any], queue_arn: str, rule: str) -> bool:
+    """Whether a queue's policy lets EventBridge send the events of a rule.
+
+    Raises:
+        NotImplementedError: the policy has a Deny, or a condition on anything but the rule's ARN.
+    """
+    return any(_allows(each, queue_arn, rule) for each in policy.get("Statement", ()))
+
+
+def _allows(statement: Mapping[str, Any], queue_arn: str, rule: str) -> bool:
+    if statement["Effect"] != "Allow":
+        raise NotImplementedError("the lab judges only what a queue's policy allows")
+    conditions = dict(statement.get("Condition", {}))
+    sources = conditions.pop("ArnEquals", {}) | conditions.pop("ArnLike", {})
+    if conditions or sources.keys() - {"aws:SourceArn"}:
+        raise NotImplementedError(f"the lab cannot judge the condition {statement['Condition']}")
+    principal = statement.get("Principal")
+    services = principal.get("Service", ()) if isinstance(principal, Mapping) else ()
+    return (
+        SENDER in _listed(services)
+        and "sqs:SendMessage" in _listed(statement["Action"])
+        and queue_arn in _listed(statement["Resource"])
+        and ("aws:SourceArn" not in sources or rule in _listed(sources["aws:SourceArn"]))
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
