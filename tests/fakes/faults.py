@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 
 class Faults:
-    """Base of every fake: counts calls by method, and raises the errors that a test scripts."""
+    """Base of every fake: counts calls by method, and raises the errors that a test scripts.
+
+    Thread-safe: one call of a fake at a time. A call that a test replaces may hang beside others.
+    """
 
     def __init__(self) -> None:
+        self._lock = RLock()
         self.calls: Counter[str] = Counter()
         """How often each method was called, failures included."""
         self._script: dict[str, deque[tuple[Exception, bool]]] = {}
@@ -26,11 +31,12 @@ class Faults:
 
     @contextmanager
     def _call(self, name: str) -> Iterator[None]:
-        self.calls[name] += 1
-        script = self._script.get(name)
-        error, done = script.popleft() if script else (None, False)
-        if error and not done:
-            raise error
-        yield
-        if error:
-            raise error
+        with self._lock:
+            self.calls[name] += 1
+            script = self._script.get(name)
+            error, done = script.popleft() if script else (None, False)
+            if error and not done:
+                raise error
+            yield
+            if error:
+                raise error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
@@ -102,6 +104,15 @@ def test_only_client_errors_have_a_code() -> None:
     assert code_of(client_error("Throttling")) == "Throttling"
     assert code_of(ValueError("Throttling")) == ""
     assert code_of(None) == ""
+
+
+def test_sandboxs_calls_of_ec2_are_never_repeated_within_a_tick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    config: Any = clients.ec2_at_once.__wrapped__().meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert config.connect_timeout + config.read_timeout <= 7
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "ec2", "iam", "logs", "sqs", "ssm"])

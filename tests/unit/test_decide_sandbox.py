@@ -256,8 +256,8 @@ def test_a_failed_host_does_not_delay_another_host() -> None:
     reports = {X: FAILED, f"{SANDBOX_ID}:{ec2_id(1)}": a_report("sandboxed", "boot-1")}
     view = SandboxView((first, second), reports, {ec2_id(1): (shown(number=1),)})
     assert [step_of(action) for action in decide(view, NOW)] == [
-        "condemned",
         "ready",
+        "condemned",
         "reap",
         "nudge",
     ]

@@ -203,9 +203,11 @@ def invoked(
         monkeypatch.setattr(wiring, "settings", lambda kind: DISPATCH)
         monkeypatch.setattr(invoke, "utc_now", world.clock)
         changed = SETTINGS.model_copy(update={"service": service})
+        # The answers of EC2 to launches need a moment of the invocation's time.
+        context = Invoked(milliseconds=8500) if service is Service.PROVISION else Invoked()
         # A refused token ends the invocation with an error.
         with function_log(monkeypatch, changed), suppress(FunctionFailed):
-            HANDLERS[service](SCHEDULE, Invoked())
+            HANDLERS[service](SCHEDULE, context)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return run

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from threading import Event, Lock
 from threading import enumerate as threads
 
 import pytest
 
 from mayfly.errors import Misconfigured, Transient
-from mayfly.tick.side_by_side import side_by_side
+from mayfly.tick.edge import Edge
+from mayfly.tick.side_by_side import Calls, side_by_side
+from tests.unit.builders import NOW
 
 
 @pytest.fixture
@@ -79,3 +82,49 @@ def test_a_defect_in_a_call_is_raised() -> None:
 
 def test_no_calls_give_no_answers() -> None:
     assert side_by_side({}, at_once=1, seconds=9) == {}
+
+
+# -- calls that begin one by one -------------------------------------------------------------------
+
+
+def edge(seconds: float = 60) -> Edge:
+    """An edge whose clock stands still."""
+    return Edge(lambda: NOW, lambda _: None, NOW + timedelta(seconds=seconds))
+
+
+def test_answers_come_as_calls_end_and_before_a_call_that_hangs(hangs: Callable[[], str]) -> None:
+    calls: Calls[str, str] = Calls(edge(), at_once=3, seconds=0.3)
+    for key, call in (("a", hangs), ("b", lambda: "B"), ("c", fails)):
+        calls.begin(key, call)
+    answers = list(calls.answers())
+    assert answers[-1][0] == "a"
+    assert isinstance(answers[-1][1], Transient)
+    assert dict(answers)["b"] == "B"
+    assert isinstance(dict(answers)["c"], Misconfigured)
+
+
+def test_a_call_may_begin_while_answers_are_taken() -> None:
+    calls: Calls[str, str] = Calls(edge(), at_once=1, seconds=9)
+    calls.begin("a", lambda: "A")
+    found = {}
+    for key, answer in calls.answers():
+        found[key] = answer
+        if key == "a":
+            calls.begin("b", lambda: "B")
+    assert found == {"a": "A", "b": "B"}
+
+
+def test_no_call_is_waited_for_beyond_the_end_of_the_invocation(hangs: Callable[[], str]) -> None:
+    calls: Calls[str, str] = Calls(edge(0), at_once=1, seconds=60)
+    calls.begin("a", hangs)
+    calls.begin("b", lambda: "B")
+    answers = dict(calls.answers())
+    assert all(isinstance(answer, Transient) for answer in answers.values())
+    assert answers.keys() == {"a", "b"}
+
+
+def test_a_defect_in_a_begun_call_is_raised() -> None:
+    calls: Calls[str, float] = Calls(edge(), at_once=1, seconds=9)
+    calls.begin("a", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(calls.answers())

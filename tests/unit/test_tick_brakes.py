@@ -364,7 +364,7 @@ def test_the_alarm_names_queue_shape_cause_and_next_trial_once_a_minute() -> Non
     assert line.startswith(f"queue {QUEUE}: {QUEUE}/x86_64/on-demand/m7i.large+m6i.large: 4 boots")
     assert "EC2 ended the instance" in line
     assert f"the next trial is at {brake(world).next_trial:%H:%M:%S} UTC" in line
-    assert not provision.tick(world.provision_ports, world.clock.now, nudged=True).alarms
+    assert not provision.tick(world.provision_ports, world.edge, nudged=True).alarms
 
 
 def test_a_paused_queue_gives_no_job_up() -> None:

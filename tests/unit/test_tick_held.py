@@ -83,7 +83,7 @@ def test_a_queue_that_serves_its_jobs_holds_nothing() -> None:
 def test_a_nudged_tick_tells_nothing_so_a_minute_has_one_line() -> None:
     world = wanting("job-1", "job-2", "job-3", **{"limits/max-instances": "2"})
     world.provision()
-    assert told(provision.tick(world.provision_ports, world.clock.now, nudged=True)) == []
+    assert told(provision.tick(world.provision_ports, world.edge, nudged=True)) == []
 
 
 def test_an_invocation_logs_each_cause_once_as_a_warning_with_its_queue(

@@ -36,7 +36,7 @@ def for_an_hour(world: World, reason: str, every: float) -> list[int]:
         before = len(world.machines.machines)
         while world.clock.now < start + timedelta(minutes=10 * part):
             world.dispatch()
-            provision.tick(world.provision_ports, world.clock.now, nudged=True)
+            provision.tick(world.provision_ports, world.edge, nudged=True)
             world.after(seconds=every)
             lose(world, reason)
             world.after(seconds=1)
@@ -121,7 +121,7 @@ def test_losses_in_a_row_are_an_alarm_as_refusals_are() -> None:
     assert lines[0].startswith(f"queue {QUEUE}: EC2 took back ")
     assert NO_CAPACITY in lines[0]
     world.after(4)
-    assert not provision.tick(world.provision_ports, world.clock.now).alarms
+    assert not provision.tick(world.provision_ports, world.edge).alarms
 
 
 def test_the_page_of_the_job_and_the_claim_say_what_ec2_took_back() -> None:

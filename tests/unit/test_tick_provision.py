@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mayfly.config.queue import in_force
-from mayfly.errors import Conflict, Misconfigured, NoCapacity, Transient
+from mayfly.errors import Misconfigured, NoCapacity, Transient
 from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide
@@ -103,10 +103,12 @@ def test_of_two_launches_that_read_one_ledger_only_one_is_recorded(earlier: int)
     config, ports = in_force(record), world.provision_ports
     assert config is not None
     first, second = (decide(gather(record, ports, NOW), config, NOW) for _ in range(2))
-    applier = Applier(ports, Outcome(), NOW)
-    applier.apply(first[0])
-    with pytest.raises(Conflict):
-        applier.apply(second[0])
+    for action, races in ((first[0], 0), (second[0], 1)):
+        outcome = Outcome()
+        applier = Applier(ports, outcome, NOW, world.edge)
+        applier.begin(record.queue, [action])
+        applier.finish()
+        assert outcome.lost_races == races
     assert in_ec2(world) == world.ledger().live == 1 + earlier
 
 

@@ -49,12 +49,12 @@ def test_a_type_of_a_size_that_may_not_be_launched_is_named_and_the_old_types_go
     world = a_world()
     world.configure(**{"pool/hot": "1", "launch/instance-types": "m7i.large,m7i.8xlarge"})
     ports = replace(world.provision_ports, sizes=frozenset({"large", "xlarge"}))
-    outcome = provision.tick(ports, world.clock.now)
+    outcome = provision.tick(ports, world.edge)
     assert "m7i.8xlarge" in outcome.problems[0]
     assert "InstanceSizes" in outcome.problems[0]
     assert in_ec2(world) == 0
     world.configure(**{"launch/instance-types": "m7i.large"})
-    assert provision.tick(ports, world.clock.now).problems == []
+    assert provision.tick(ports, world.edge).problems == []
     assert in_ec2(world) == 1
 
 
@@ -145,7 +145,9 @@ def test_the_record_of_a_deleted_queue_stack_stays_while_a_slow_tick_launches() 
     world.parameters.remove(f"/mayfly-infra/{STACK}/queues/{QUEUE}")
     world.provision()
     world.fleet.lag()  # no list shows the launch, only the ledger does
-    Applier(world.provision_ports, Outcome(), NOW).apply(start)
+    applier = Applier(world.provision_ports, Outcome(), NOW, world.edge)
+    applier.begin(QUEUE, [start])
+    applier.finish()
     world.provision()
     assert len(world.fleet.all(QueueRecord)) == 1
 

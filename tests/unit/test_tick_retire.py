@@ -27,7 +27,7 @@ def a_launched_world(*jobs: str, **parameters: str) -> World:
 
 def nudged(world: World) -> Outcome:
     """A tick of provision as its nudge brings it: the queue's records are not read from SSM."""
-    return provision.tick(world.provision_ports, world.clock.now, nudged=True)
+    return provision.tick(world.provision_ports, world.edge, nudged=True)
 
 
 def test_after_a_mass_cancel_every_surplus_instance_is_terminated_without_waiting() -> None:

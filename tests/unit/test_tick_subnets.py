@@ -88,7 +88,7 @@ def test_zones_are_read_once_and_again_when_the_subnets_change() -> None:
 
 def test_a_queue_record_without_zones_launches_as_before() -> None:
     world = a_world_with_subnets({FIRST: "a", SECOND: "b"}, "job-1")
-    provision.tick(world.provision_ports, world.clock.now, nudged=True)
+    provision.tick(world.provision_ports, world.edge, nudged=True)
     assert world.machines.calls["zones"] == 1  # by the world's first tick; a nudge reads none
     assert used(world) == [[FIRST, SECOND]]
 

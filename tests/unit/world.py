@@ -196,10 +196,10 @@ class World:
         return outcome
 
     def provision(self) -> Outcome:
-        return provision.tick(self.provision_ports, self.clock.now)
+        return provision.tick(self.provision_ports, self.edge)
 
     def sandbox(self) -> Outcome:
-        return sandbox.tick(self.sandbox_ports, self.clock.now, wide=True).outcome
+        return sandbox.tick(self.sandbox_ports, self.edge, wide=True).outcome
 
     def reap(self) -> Outcome:
         return reap.tick(self.reap_ports, self.edge)

@@ -104,7 +104,7 @@ def sandbox() -> SandboxPorts:
             clients.dynamodb(), Tables(environment.fleet_table, environment.mailbox_table)
         ),
         mailbox=DynamoMailbox(clients.dynamodb(), environment.mailbox_table),
-        machines=Ec2Machines(clients.ec2(), environment.stack),
+        machines=Ec2Machines(clients.ec2_at_once(), environment.stack),
         nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
         reap_nudges=SqsNudges(clients.sqs(), environment.reap_queue_url),
     )

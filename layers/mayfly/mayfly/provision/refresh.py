@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
@@ -19,6 +20,11 @@ from mayfly.records.model import QueueRecord, saved
 from mayfly.records.states import CLOSED_INSTANCES, OPEN_CLAIMS
 from mayfly.tick.actions import WriteRecords
 from mayfly.tick.outcome import Outcome
+from mayfly.tick.side_by_side import side_by_side
+
+ZONES_AT_ONCE = 8
+ZONES_SECONDS = 5.0
+"""Longest wait of a tick for the zones of subnets."""
 
 
 def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
@@ -33,7 +39,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
     written = ports.parameters.under(f"/mayfly/{ports.stack}")
     bundle = _bundle(ports.stack, infra)
     known = {record.queue: record for record in ports.fleet.queues()}
-    records = []
+    pairs, records = list[tuple[QueueRecord | None, QueueRecord]](), list[QueueRecord]()
     published = dict(_published(ports.stack, infra))
     for queue, text in published.items():
         # A queue with an unreadable record is left out; the others go on.
@@ -41,8 +47,12 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
             old = known.pop(queue, None) or ports.fleet.queue(queue)
             mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
             new = queue_record(old, queue, text, mine, ports.stack, bundle, ports.sizes)
-            new = replace(new, zones=_zones(ports, old, new, outcome))
-            records.append(_save_record(ports.fleet, old, new, outcome))
+            pairs.append((old, new))
+    zones = _zones(ports, pairs, outcome)
+    for old, new in pairs:
+        with outcome.noting(f"record of queue {new.queue}", fields(queues=[new.queue])):
+            placed = replace(new, zones=zones[new.queue])
+            records.append(_save_record(ports.fleet, old, placed, outcome))
     for line in unknown_paths(ports.stack, written, list(published)):
         outcome.problem(line)
     for gone in known.values():
@@ -70,27 +80,40 @@ def _bundle(stack: str, infra: Mapping[str, Parameter]) -> str:
 
 
 def _zones(
-    ports: ProvisionPorts, old: QueueRecord | None, new: QueueRecord, outcome: Outcome
-) -> tuple[tuple[str, str], ...]:
-    """The subnets with their zones. EC2 is asked only while a subnet's zone is not known.
+    ports: ProvisionPorts,
+    pairs: Iterable[tuple[QueueRecord | None, QueueRecord]],
+    outcome: Outcome,
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    """By queue: the subnets with their zones. EC2 is asked only while a subnet's zone is not known.
 
     CloudFormation gives a template no way from a subnet's id to its zone. Without EC2's answer the
     known zones stay, and the next tick that reads parameters asks again.
     """
-    known = dict(old.zones) if old is not None else {}
-    try:
-        subnets = dict.fromkeys(Infra.parse(new.queue, ports.stack, new.infra).subnets)
-    except Misconfigured:  # The record's problems say so already.
-        return tuple(known.items())
-    found: Mapping[str, str] = known
-    if set(subnets) <= known.keys():
-        return tuple((subnet, known[subnet]) for subnet in subnets)
-    about_queue = fields(queues=[new.queue])
-    with outcome.noting(f"zones of the subnets of queue {new.queue}", about_queue):
-        found = ports.machines.zones(tuple(subnets))
-        for missing in [subnet for subnet in subnets if subnet not in found]:
-            outcome.problem(f"queue {new.queue}: there is no subnet {missing}", about_queue)
-    return tuple((subnet, found[subnet]) for subnet in subnets if subnet in found)
+    zones: dict[str, tuple[tuple[str, str], ...]] = {}
+    calls: dict[str, Callable[[], Mapping[str, str]]] = {}
+    wanted: dict[str, tuple[str, ...]] = {}
+    for old, new in pairs:
+        known = dict(old.zones) if old is not None else {}
+        try:
+            subnets = tuple(dict.fromkeys(Infra.parse(new.queue, ports.stack, new.infra).subnets))
+        except Misconfigured:  # The record's problems say so already.
+            zones[new.queue] = tuple(known.items())
+            continue
+        zones[new.queue] = tuple((subnet, known[subnet]) for subnet in subnets if subnet in known)
+        if len(zones[new.queue]) < len(subnets):
+            wanted[new.queue] = subnets
+            calls[new.queue] = partial(ports.machines.zones, subnets)
+    found = side_by_side(calls, at_once=ZONES_AT_ONCE, seconds=ZONES_SECONDS)
+    for queue, subnets in wanted.items():
+        about_queue = fields(queues=[queue])
+        answer = found[queue]
+        if not isinstance(answer, Mapping):
+            outcome.failed(f"zones of the subnets of queue {queue}", answer, about_queue)
+            continue
+        for missing in [subnet for subnet in subnets if subnet not in answer]:
+            outcome.problem(f"queue {queue}: there is no subnet {missing}", about_queue)
+        zones[queue] = tuple((s, answer[s]) for s in subnets if s in answer)
+    return zones
 
 
 def _is_busy(fleet: Fleet, queue: str) -> bool:

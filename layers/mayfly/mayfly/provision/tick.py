@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from mayfly.config.boots import braked
 from mayfly.config.queue import QueueConfig, in_force
-from mayfly.errors import FAILURES
+from mayfly.errors import FAILURES, Transient
 from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide, next_change, problems
@@ -20,21 +21,38 @@ from mayfly.provision.view import ProvisionView
 from mayfly.provision.waits import TOLD_FROM, long_waits, longest_wait
 from mayfly.records.about import fields
 from mayfly.records.model import QueueRecord
+from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 
 
-def tick(ports: ProvisionPorts, now: datetime, *, nudged: bool = False) -> Outcome:
+def tick(ports: ProvisionPorts, edge: Edge, *, nudged: bool = False) -> Outcome:
     """Update the queue records from SSM, then gather, decide and apply queue by queue.
 
     A nudged tick reads no parameters: every job may bring a nudge, and SSM allows few reads.
-    A queue that fails does not hold up the others. Returns the outcome.
+    A queue that fails or hangs at EC2 does not hold up the others. Returns the outcome.
     """
-    outcome = Outcome()
+    outcome, now = Outcome(), edge.clock()
+    applier = Applier(ports, outcome, now, edge)
     with outcome.noting("records of queues"):
-        for record in ports.fleet.queues() if nudged else _records(ports, outcome):
+        records = ports.fleet.queues() if nudged else _records(ports, outcome)
+        late = []
+        for record in in_turn(records, now):
+            if edge.clock() >= edge.stop_at:
+                late.append(record.queue)
+                continue
             with outcome.noting(f"queue {record.queue}", fields(queues=[record.queue])):
-                _tick_queue(record, ports, outcome, now, tells=not nudged)
+                _tick_queue(record, ports, outcome, applier, tells=not nudged)
+        if late:
+            text = Transient(f"no time is left for {len(late)} of them: {', '.join(late)}")
+            outcome.failed("queues", text, fields(queues=late))
+    applier.finish()
     return outcome
+
+
+def in_turn(records: Sequence[QueueRecord], now: datetime) -> Sequence[QueueRecord]:
+    """The records, beginning with another one each minute: a lack of time meets all alike."""
+    first = int(now.timestamp() // 60) % len(records) if records else 0
+    return (*records[first:], *records[:first])
 
 
 def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
@@ -47,9 +65,10 @@ def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
 
 
 def _tick_queue(
-    record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, now: datetime, *, tells: bool
+    record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, applier: Applier, *, tells: bool
 ) -> None:
     """One queue's tick. With `tells`, once a minute, it says what holds launches up."""
+    now = applier.now
     about = fields(queues=[record.queue])
     for line in record.problems:
         outcome.problem(f"queue {record.queue}: {line}", about)
@@ -73,7 +92,7 @@ def _tick_queue(
         *decide(view, config, now),
         *long_waits(view, config, now),
     ]
-    outcome.perform(actions, Applier(ports, outcome, now).apply)
+    applier.begin(record.queue, actions)
 
 
 def _tell(view: ProvisionView, config: QueueConfig, outcome: Outcome, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -23,6 +23,7 @@ WATCHED = instance_states(lambda instance: instance.set_up is not SetUp.NONE)
 PREPARED_IMAGE = timedelta(seconds=5)
 """How long after its first report a host may be set up at any moment: a prepared image is fast."""
 
+_REPLACES = 2
 _REACHED = {Phase.BOOTING: 1, Phase.BOOTSTRAPPED: 2}
 
 
@@ -46,14 +47,26 @@ def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
     its launch pinned names a boot; EC2 shows exactly one association, to the pinned sandbox
     profile; and that association is `associated`. An unknown fact changes nothing; `reap` ends
     an instance that overstays the deadline of its state.
+
+    Order: what makes an instance ready, what else is only written, replacements of profiles, for
+    which EC2 must be called; each the oldest instance first.
     """
-    actions: list[SandboxAction] = []
-    for instance in view.instances:
-        actions.extend(_step(instance, view, now))
-    if any(_condemns(action) for action in actions):
-        actions.append(NudgeReap("an instance was condemned before it was ready"))
-        actions.append(NudgeProvision("an instance was condemned before it was ready"))
-    return actions
+    oldest_first = sorted(view.instances, key=lambda i: (i.created, i.key))
+    steps = [list(_step(instance, view, now)) for instance in oldest_first]
+    steps.sort(key=_rank)
+    written = [action for each in steps if _rank(each) < _REPLACES for action in each]
+    replaced = [action for each in steps if _rank(each) == _REPLACES for action in each]
+    if any(_condemns(action) for action in written):
+        written.append(NudgeReap("an instance was condemned before it was ready"))
+        written.append(NudgeProvision("an instance was condemned before it was ready"))
+    return [*written, *replaced]
+
+
+def _rank(steps: Sequence[SandboxAction]) -> int:
+    """The place of one instance's actions: lower ranks come first."""
+    if any(isinstance(action, ReplaceProfile) for action in steps):
+        return _REPLACES
+    return 0 if any(_moves(action, InstanceState.READY) for action in steps) else 1
 
 
 def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wide: bool) -> bool:
@@ -205,10 +218,15 @@ def _is_proof(report: Report) -> bool:
 
 
 def _condemns(action: SandboxAction) -> bool:
+    return _moves(action, InstanceState.CONDEMNED)
+
+
+def _moves(action: SandboxAction, state: InstanceState) -> bool:
+    """Whether an action writes an instance in this state."""
     return isinstance(action, WriteRecords) and any(
         isinstance(change, Save)
         and isinstance(change.record, Instance)
-        and change.record.state is InstanceState.CONDEMNED
+        and change.record.state is state
         for change in action.changes
     )
 

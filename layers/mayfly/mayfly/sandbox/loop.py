@@ -7,7 +7,7 @@ from datetime import timedelta
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.edge import Edge, Timer
-from mayfly.tick.outcome import Outcome
+from mayfly.tick.outcome import Left, Outcome
 
 SANDBOX_PACE = timedelta(seconds=1)
 IMMINENT_PACE = timedelta(seconds=0.125)
@@ -22,9 +22,11 @@ def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outc
     total, wide = Outcome(), Timer(SANDBOX_PACE)
     while True:
         started = edge.clock()
-        result = sandbox.tick(ports, started, wide=wide.due(started))
+        result = sandbox.tick(ports, edge, wide=wide.due(started))
         total.add(result.outcome)
         if not result.imminent and (nudged or not result.open_work):
             return total
-        if not edge.wait(started, IMMINENT_PACE if result.imminent else SANDBOX_PACE):
+        # What AWS throttles is asked for again after a second: soon enough, and no storm.
+        soon = result.imminent and not result.outcome.left[Left.TRANSIENT]
+        if not edge.wait(started, IMMINENT_PACE if soon else SANDBOX_PACE):
             return total

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
+from threading import Event
 from typing import assert_never
 
-from mayfly.errors import FAILURES, Misconfigured
+from mayfly.answers import Association
+from mayfly.errors import FAILURES, Misconfigured, Transient
 from mayfly.ports import Fleet
 from mayfly.records.about import fields
 from mayfly.records.model import Ledger
@@ -22,7 +24,16 @@ from mayfly.sandbox.decide import (
 )
 from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
+from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
+from mayfly.tick.side_by_side import Calls
+
+AT_ONCE = 8
+"""Replacements side by side. botocore keeps ten connections open."""
+MOST_REPLACED = 48
+"""Replacements begun in one tick. EC2 allows an account 50 changes at once, and 5 more a second."""
+REPLACE_SECONDS = 2.0
+"""Longest wait of a tick for EC2's answer to a replacement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +47,24 @@ class TickResult:
     """Whether an instance is about to change."""
 
 
-def tick(ports: SandboxPorts, now: datetime, *, wide: bool) -> TickResult:
+def tick(ports: SandboxPorts, edge: Edge, *, wide: bool) -> TickResult:
     """Gather, decide, apply. A wide tick also reads from EC2 whether profiles were replaced."""
-    outcome = Outcome()
+    outcome, now = Outcome(), edge.clock()
     try:
         view = gather(ports, outcome, wide=wide)
     except FAILURES as error:
         outcome.failed("instances on their way", error)
         return TickResult(outcome, open_work=True, imminent=False)
-    actions = decide(view, now)
-    outcome.perform(actions, lambda action: apply(action, ports))
-    return TickResult(outcome, bool(view.instances), imminent(view, now))
+    carry_out(decide(view, now), ports, outcome, edge)
+    open_work = bool(view.instances) or outcome.unfinished
+    return TickResult(outcome, open_work, imminent(view, now))
 
 
 def gather(ports: SandboxPorts, outcome: Outcome, *, wide: bool) -> SandboxView:
-    """The view: records, then the hosts' reports, then EC2's associations where needed."""
+    """The view: records, then the hosts' reports, then EC2's associations where needed.
+
+    When EC2 does not tell the associations, the view has only the instances that need none.
+    """
     instances = tuple(
         instance
         for queue in ports.fleet.queues()
@@ -58,9 +72,15 @@ def gather(ports: SandboxPorts, outcome: Outcome, *, wide: bool) -> SandboxView:
     )
     rows = [row for i in instances for row in (i.bootstrap_row, i.sandbox_row) if row]
     reports = ports.mailbox.reports(rows) if rows else {}
-    wanted = (i for i in instances if wants_associations(i, reports, wide=wide))
+    wanted = [i for i in instances if wants_associations(i, reports, wide=wide)]
     asked = [instance.instance_id for instance in wanted if instance.instance_id]
-    associations = ports.machines.associations(asked) if asked else {}
+    associations: Mapping[str, tuple[Association, ...]] = {}
+    try:
+        associations = ports.machines.associations(asked) if asked else {}
+    except FAILURES as error:
+        outcome.failed("profiles of instances", error, fields(instances=asked))
+        unknown = {instance.key for instance in wanted}
+        instances = tuple(instance for instance in instances if instance.key not in unknown)
     ending = {each.queue for each in instances if wants_ledger(each, reports)}
     return SandboxView(instances, reports, associations, _ledgers(ports.fleet, ending, outcome))
 
@@ -81,17 +101,84 @@ def _ledgers(fleet: Fleet, queues: Iterable[str], outcome: Outcome) -> Mapping[s
     return found
 
 
-def apply(action: SandboxAction, ports: SandboxPorts) -> None:
+def carry_out(
+    actions: Sequence[SandboxAction], ports: SandboxPorts, outcome: Outcome, edge: Edge
+) -> None:
+    """Apply the actions in their order; profiles are replaced side by side.
+
+    A replacement that hangs or is throttled holds up no write, and the next tick tries it again.
+    """
+    replacements = Replacements(ports, outcome, edge)
+    late = 0
+    for action in actions:
+        if edge.clock() >= edge.stop_at:
+            late += 1
+            continue
+        with outcome.attempt(action):
+            match action:
+                case ReplaceProfile():
+                    replacements.begin(action)
+                case _:
+                    _apply(action, ports)
+                    outcome.succeeded(action)
+    replacements.finish()
+    if late:
+        text = Transient("no time is left in this tick")
+        outcome.failed(f"{late} actions about instances", text)
+
+
+class Replacements:
+    """Replaces profiles side by side, until EC2 throttles one or a tick has begun enough."""
+
+    def __init__(self, ports: SandboxPorts, outcome: Outcome, edge: Edge) -> None:
+        self._ports = ports
+        self._outcome = outcome
+        self._calls: Calls[int, None] = Calls(edge, AT_ONCE, REPLACE_SECONDS)
+        self._begun: list[ReplaceProfile] = []
+        self._throttled = Event()
+
+    def begin(self, action: ReplaceProfile) -> None:
+        """Write what precedes a replacement, then begin its call.
+
+        Raises Transient when this tick begins none any more, and what the records raise.
+        """
+        if len(self._begun) == MOST_REPLACED:
+            raise Transient(f"a tick begins {MOST_REPLACED} replacements")
+        self._check_throttle()
+        if action.first:
+            self._ports.fleet.write(action.first)
+        self._calls.begin(len(self._begun), partial(self._replace, action))
+        self._begun.append(action)
+
+    def finish(self) -> None:
+        """Take EC2's answers as they come."""
+        for number, failure in self._calls.answers():
+            action = self._begun[number]
+            with self._outcome.attempt(action):
+                if failure is not None:
+                    raise failure
+                self._outcome.succeeded(action)
+
+    def _replace(self, action: ReplaceProfile) -> None:
+        self._check_throttle()
+        profile = action.instance.pinned.sandbox_profile
+        try:
+            self._ports.machines.replace_profile(action.association, profile)
+        except Transient:
+            self._throttled.set()
+            raise
+
+    def _check_throttle(self) -> None:
+        """Raise Transient after a throttled call: further ones would be throttled too."""
+        if self._throttled.is_set():
+            raise Transient("not begun, because EC2 throttles")
+
+
+def _apply(action: WriteRecords | NudgeProvision | NudgeReap, ports: SandboxPorts) -> None:
     """Apply one action. Raises what the ports raise."""
     match action:
         case WriteRecords():
             ports.fleet.write(action.changes)
-        case ReplaceProfile():
-            if action.first:
-                ports.fleet.write(action.first)
-            ports.machines.replace_profile(
-                action.association, action.instance.pinned.sandbox_profile
-            )
         case NudgeProvision():
             ports.nudges.send(action.reason)
         case NudgeReap():

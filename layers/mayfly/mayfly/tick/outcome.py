@@ -121,19 +121,28 @@ class Outcome:
         """
         done = []
         for action in actions:
-            kind = type(action).__name__
-            try:
+            with self.attempt(action):
                 apply(action)
-            except Conflict as error:
-                self.left[Left.CONFLICT] += 1
-                log.info("%s lost a race: %s", kind, error, extra=action.about)
-            except FAILURES as error:
-                self.failed(kind, error, action.about)
-            else:
-                self.done[type(action)] += 1
+                self.succeeded(action)
                 done.append(action)
-                log.info("%s: %s", kind, action.reason, extra=action.about)
         return done
+
+    @contextmanager
+    def attempt(self, action: Action) -> Iterator[None]:
+        """Note the failure of an action in the block, and go on after the block: see `perform`."""
+        kind = type(action).__name__
+        try:
+            yield
+        except Conflict as error:
+            self.left[Left.CONFLICT] += 1
+            log.info("%s lost a race: %s", kind, error, extra=action.about)
+        except FAILURES as error:
+            self.failed(kind, error, action.about)
+
+    def succeeded(self, action: Action) -> None:
+        """Count and log an action with its reason."""
+        self.done[type(action)] += 1
+        log.info("%s: %s", type(action).__name__, action.reason, extra=action.about)
 
     @contextmanager
     def noting(self, what: str, about: Fields = NOTHING) -> Iterator[None]:

@@ -44,6 +44,16 @@ def ec2() -> EC2Client:
 
 
 @cache
+def ec2_at_once() -> EC2Client:
+    """The EC2 client of `sandbox`, without repetitions: its next tick comes within a second.
+
+    botocore sleeps up to a second before it repeats a throttled call, and to repeat a replacement
+    of a profile with a lost answer would name an association that is gone.
+    """
+    return boto3.client("ec2", config=_config(attempts=1))
+
+
+@cache
 def iam() -> IAMClient:
     """The IAM client. Launches wait for its answers, and an earlier answer replaces a late one."""
     return boto3.client("iam", config=_config(read_timeout=2, attempts=2))
