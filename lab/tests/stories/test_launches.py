@@ -88,8 +88,11 @@ def test_a_deleted_launch_template_is_reported_until_the_queue_has_another(stage
     )
     assert stage.job(job).outcome is None
     # As a further deployment of the queue's stack does.
+    tags = [{"Key": "mayfly-stack", "Value": STACK}]
     made = ec2.create_launch_template(
-        LaunchTemplateName="another", LaunchTemplateData=version["LaunchTemplateData"]
+        LaunchTemplateName="another",
+        LaunchTemplateData=version["LaunchTemplateData"],
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
     )
     new = {"id": made["LaunchTemplate"]["LaunchTemplateId"], "version": "1"}
     stage.publish(QUEUE, templates={"x86_64": new})
