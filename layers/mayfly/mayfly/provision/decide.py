@@ -38,6 +38,10 @@ from mayfly.tick.actions import NudgeReap, WriteRecords
 LAUNCH_AT_ONCE = 40
 """Slots of one launch: launch, slots and ledger row must fit into one transaction of 100 rows."""
 
+HICCUP = timedelta(minutes=1)
+"""How long AWS may fail every boot before jobs are given up. A launch that EC2 ends at once fails
+within 2 s; the brake's first pause is as long as this, so its trial comes first."""
+
 LIMITED = timedelta(minutes=1)
 """The time over which `limits/max-launches-per-minute` counts."""
 
@@ -116,16 +120,20 @@ def problems(view: ProvisionView, config: QueueConfig) -> Iterator[str]:
 def given_up(view: ProvisionView, config: QueueConfig) -> Iterator[tuple[Claim, str]]:
     """Jobs that waited through `job/attempts` failed boots, each with the reason for its page.
 
-    No job is given up while an instance that serves it is coming or ready, nor on a paused queue:
-    the operator who paused it repairs it.
+    Boots that all fail within `HICCUP` end no job that has several attempts: the first trial after
+    the brake tells trouble that lasts. No job is given up while an instance that serves it is
+    coming or ready, nor on a paused queue: the operator who paused it repairs it.
     """
     supplied = {i.shape for i in view.instances}
     for claim in view.waiting if not config.paused else ():
         brake = brake_for(view.ledger, view.spec, config, claim.shape)
         rounds = rounds_since(brake, claim.since)
+        if brake is None or len(rounds) < config.attempts:
+            continue
+        lasts = config.attempts == 1 or rounds[-1] - rounds[0] >= HICCUP
         is_supplied = any(serves(shape, claim.shape) for shape in supplied)
-        if brake is not None and rounds >= config.attempts and not is_supplied:
-            waited = f"{rounds} boots, one after the other, failed while the job waited"
+        if lasts and not is_supplied:
+            waited = f"{len(rounds)} boots, one after the other, failed while the job waited"
             yield claim, f"Mayfly gave up: {waited} for an instance; the last one, {brake.cause}"
 
 

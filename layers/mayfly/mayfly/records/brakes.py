@@ -124,9 +124,9 @@ def why_braked(brake: Brake | None) -> str:
     )
 
 
-def rounds_since(brake: Brake | None, since: datetime) -> int:
-    """Failed boots, one launched after the other had failed, since this time."""
-    return sum(at > since for at in brake.rounds) if brake is not None else 0
+def rounds_since(brake: Brake | None, since: datetime) -> tuple[datetime, ...]:
+    """Ends of failed boots, one launched after the other had failed, since this time."""
+    return tuple(at for at in brake.rounds if at > since) if brake is not None else ()
 
 
 def brakes_on(ledger: Ledger) -> Iterator[tuple[Shape, Brake]]:
