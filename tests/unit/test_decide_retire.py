@@ -208,6 +208,42 @@ def test_a_full_queue_keeps_no_spare_instance_while_jobs_of_another_shape_wait()
     assert condemned(decide(full, a_config(max_instances=2), NOW)) == [1, 0]
 
 
+@dataclass(frozen=True)
+class Lowered:
+    story: str
+    instances: tuple[Instance, ...]
+    condemned: list[int]
+    busy: int = 0
+    waiting: int = 9
+    live: int = 9
+    """More than the view shows where instances are ending, or have a job."""
+
+
+LOWERED = [
+    Lowered("the youngest go", (coming(0, 9), coming(1, 3), coming(2, 8), coming(3, 4)), [1, 3]),
+    Lowered("jobs count", (coming(0, 9), coming(1, 3)), [1], busy=1),
+    Lowered("jobs beyond the limit are left alone", (coming(0, 9), coming(1, 3)), [1, 0], busy=7),
+    Lowered("what is ending makes room by itself", (coming(0), coming(1)), []),
+    Lowered("a queue within its limit loses nothing", (coming(0), coming(1)), [], busy=1, live=2),
+    Lowered("a ready instance goes to its job", (ready(0), ready(1), coming(2)), [2]),
+    Lowered("an idle one without a job goes at once", (ready(0, 1), ready(1, 2)), [1], waiting=1),
+    Lowered("what no job needs goes first", (coming(0, 50), coming(1, 60)), [0], 1, waiting=1),
+    Lowered(
+        "a slot without an instance is the youngest",
+        (coming(0), coming(1), coming(2, 1, S.REQUESTED)),
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize("row", LOWERED, ids=lambda row: row.story)
+def test_which_instances_are_condemned_after_the_limit_was_lowered_to_two(row: Lowered) -> None:
+    view = a_view(*row.instances, waiting=row.waiting, live=row.live, busy=row.busy)
+    actions = decide(view, a_config(max_instances=2), NOW)
+    assert condemned(actions) == row.condemned
+    assert launched(actions) == 0
+
+
 def test_an_idle_instance_of_another_shape_is_condemned() -> None:
     other = ready(0, 9, shape=replace(SHAPE, instance_types=(TYPES[0],)))
     assert condemned(decide(a_view(other, ready(1, 9)), a_config(hot=1), NOW)) == [0]

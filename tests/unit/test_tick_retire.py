@@ -48,6 +48,34 @@ def test_after_a_mass_cancel_every_surplus_instance_is_terminated_without_waitin
     assert world.ledger().live == 0
 
 
+def test_a_lowered_limit_ends_what_boots_beyond_it_within_the_tick() -> None:
+    world = a_launched_world(*[f"job-{n:02}" for n in range(40)])
+    world.make_ready()
+    world.dispatch()
+    bound = {i.key for i in world.instances(S.ASSIGNED)}
+    assert len(bound) == 40
+    world.schedule(*[f"late-{n}" for n in range(10)])
+    world.dispatch()
+    world.configure(**{"limits/max-instances": "50"})
+    world.provision()
+    world.machines.settle()
+    assert len(world.instances(S.LAUNCHING)) == 10
+    world.configure(**{"limits/max-instances": "43"})
+    world.provision()
+    assert len(world.instances(S.LAUNCHING)) == 3
+    assert {i.key for i in world.instances(S.ASSIGNED)} == bound
+    reasons = {i.reason for i in world.instances(S.CONDEMNED)}
+    assert reasons == {"limits/max-instances is 43 now, and the instance is beyond it"}
+    for _ in range(3):
+        world.reap()
+        world.machines.settle()
+        world.after(seconds=10).dispatch()
+        world.provision()
+    assert world.ledger().live == 43
+    assert world.ledger().brakes == {}
+    assert len(world.instances(S.LAUNCHING)) == 3
+
+
 def test_jobs_that_still_wait_keep_their_instances_when_others_are_cancelled() -> None:
     world = a_launched_world("job-1", "job-2", "job-3")
     world.buildkite.cancel("job-2")

@@ -11,7 +11,7 @@ from mayfly.config.queue import in_force
 from mayfly.errors import NotFound
 from mayfly.ports import Fleet, Roles
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.provision.retire import wants_arrivals
+from mayfly.provision.retire import is_beyond_limit, wants_arrivals
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Instance, Launch, Ledger, QueueRecord, SlotKey, launch_id
 from mayfly.records.states import Agent, Supply, claim_states, instance_states
@@ -45,10 +45,11 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
         refused=_shared_policies(infra, ports.roles),
     )
     config = in_force(record)
-    if config is None or not wants_arrivals(view, config, now):
+    if config is None or not (wants_arrivals(view, config, now) or is_beyond_limit(view, config)):
         return view
     claims = fleet.claims(queue, WITH_INSTANCE)
-    return replace(view, arrived=tuple(c for c in claims if now - c.runnable_at < config.grace))
+    arrived = tuple(c for c in claims if now - c.runnable_at < config.grace)
+    return replace(view, arrived=arrived, busy=len(claims))
 
 
 def _requested_slots(fleet: Fleet, launch: Launch) -> tuple[Instance, ...] | None:

@@ -1,9 +1,9 @@
-"""Decides which instances are beyond need: idle, or still launching or booting."""
+"""Decides which instances are beyond need or limit: idle, or still launching or booting."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from mayfly.config.stalled import stalled_shapes
 from mayfly.provision.pool import REPLACE_AT_ONCE, outdated, supply, target
 from mayfly.provision.view import ProvisionView
 from mayfly.records.changes import Save
-from mayfly.records.model import Claim, Instance, Shape, move_instance
+from mayfly.records.model import Claim, Instance, Shape, SlotKey, move_instance
 from mayfly.records.states import InstanceState, Supply
 from mayfly.tick.actions import WriteRecords
 
@@ -26,13 +26,18 @@ YIELDED = "the queue is full, and a job that the instance cannot serve needs its
 
 
 def retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[WriteRecords]:
-    """Condemn instances that are outdated or beyond need.
+    """Condemn instances that are outdated, beyond need, or beyond a limit that was lowered.
 
     Instances that waiting jobs can use are not beyond need.
     """
+    retired: list[Instance] = []
     for shape in dict.fromkeys(i.shape for i in view.instances):
-        yield from _retire_coming(view, config, shape, now)
-        yield from _retire_idle(view, config, shape, now)
+        retired.extend(_retire_coming(view, config, shape, now))
+        retired.extend(_retire_idle(view, config, shape, now))
+    retired.extend(_retire_beyond_limit(view, config, {i.key for i in retired}, now))
+    for condemned in retired:
+        text = f"instance {condemned.instance_id} is condemned: {condemned.reason}"
+        yield WriteRecords((Save(condemned),), text)
 
 
 def next_retirement(view: ProvisionView, config: QueueConfig, now: datetime) -> datetime | None:
@@ -56,6 +61,35 @@ def wants_arrivals(view: ProvisionView, config: QueueConfig, now: datetime) -> b
     shapes = {i.shape for i in view.instances if _may_retire_coming(i, now)}
     view = replace(view, waiting=matching(view.waiting, config))
     return any(_spare(view, config, shape, now) > 0 for shape in shapes)
+
+
+def is_beyond_limit(view: ProvisionView, config: QueueConfig) -> bool:
+    """Whether coming instances may be beyond `limits/max-instances`, so that jobs are to be read.
+
+    That is so after the limit was lowered alone: no launch exceeds it.
+    """
+    is_over = view.ledger.live > config.max_instances
+    return is_over and any(_is_coming(instance) for instance in view.instances)
+
+
+def _retire_beyond_limit(
+    view: ProvisionView, config: QueueConfig, gone: Collection[SlotKey], now: datetime
+) -> Iterator[Instance]:
+    """Condemn coming instances beyond the limit, the youngest first, whoever waits for them.
+
+    The ledger also counts instances that are ending; these make room by themselves. Requested
+    slots are the youngest: EC2 has not said yet whether there will be instances.
+    """
+    if not is_beyond_limit(view, config):
+        return
+    rest = [i for i in view.instances if i.key not in gone]
+    coming = [i for i in rest if _is_coming(i)]
+    requested = sum(i.state.traits.awaits_launch for i in rest)
+    over = len(rest) + view.busy - config.max_instances - requested
+    coming.sort(key=lambda i: (i.created, i.key), reverse=True)
+    reason = f"limits/max-instances is {config.max_instances} now, and the instance is beyond it"
+    for instance in coming[: max(over, 0)]:
+        yield _condemned(replace(instance, retired=True), reason, now)
 
 
 def _may_retire_coming(instance: Instance, now: datetime) -> bool:
@@ -98,7 +132,7 @@ def _kept(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime)
 
 def _retire_coming(
     view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
-) -> Iterator[WriteRecords]:
+) -> Iterator[Instance]:
     """Condemn instances that are launching or booting beyond need, the youngest first."""
     spare = _spare(view, config, shape, now)
     coming = [i for i in view.instances if i.shape == shape and _may_retire_coming(i, now)]
@@ -139,7 +173,7 @@ def _served(shape: Shape, claims: tuple[Claim, ...]) -> int:
 
 def _retire_idle(
     view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
-) -> Iterator[WriteRecords]:
+) -> Iterator[Instance]:
     ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
     idle = [i for i in ready if i.shape == shape]
     spare = _spare_idle(view, config, shape, now)
@@ -152,10 +186,8 @@ def _retire_idle(
             yield _condemned(instance, reason, now)
 
 
-def _condemned(instance: Instance, reason: str, now: datetime) -> WriteRecords:
-    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
-    text = f"instance {instance.instance_id} is condemned: {reason}"
-    return WriteRecords((Save(condemned),), text)
+def _condemned(instance: Instance, reason: str, now: datetime) -> Instance:
+    return move_instance(instance, InstanceState.CONDEMNED, now, reason)
 
 
 def _retirement(
@@ -167,7 +199,8 @@ def _retirement(
     if why and view.ledger.live >= config.max_instances:
         # The successor finds no room until the instance is gone; the pool is short meanwhile.
         spare += REPLACE_AT_ONCE
-    is_over = idle >= config.grace or is_crowded(view, config, instance.shape)
+    is_lowered = view.ledger.live > config.max_instances
+    is_over = idle >= config.grace or is_lowered or is_crowded(view, config, instance.shape)
     if spare > 0 and (why or is_over):
         return why or _why_spare(view, config, instance.shape, spare, now)
     return why if idle > config.max_idle + OVERDUE else ""

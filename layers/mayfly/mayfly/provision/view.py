@@ -29,6 +29,8 @@ class ProvisionView:
 
     Read only where an instance that is still coming may be beyond need; otherwise empty.
     """
+    busy: int = 0
+    """Number of jobs with an instance. Read where coming instances may be beyond the limit."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Availability zone by subnet id; subnets whose zone is not known are omitted."""
     refused: str = ""
