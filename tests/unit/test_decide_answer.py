@@ -20,7 +20,7 @@ from mayfly.provision.settlement import (
 )
 from mayfly.records.changes import FreeSlots, Save
 from mayfly.records.losses import SPOT_DRY
-from mayfly.records.model import Instance, Launch, Ledger
+from mayfly.records.model import Instance, Launch, Ledger, Shape
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from tests.unit.builders import (
     NOW,
@@ -28,6 +28,7 @@ from tests.unit.builders import (
     SHAPE,
     a_launch,
     a_ledger,
+    ago,
     an_instance,
     ec2_id,
     later,
@@ -145,14 +146,20 @@ class LedgerCase:
     dry: bool = False
 
 
+def refused(misses: int, shape: Shape = SHAPE, minutes: float = 1) -> dict[str, Any]:
+    """Refusals of a shape, the last of which had its wait end these minutes ago."""
+    return {"misses": {str(shape): misses}, "retry_at": {str(shape): ago(minutes)}}
+
+
 LEDGERS = [
     LedgerCase("a complete launch causes no wait", 3),
     LedgerCase("a partial launch causes no wait", 1),
     LedgerCase("the first launch of nothing waits 5 s", 0, retry=5, misses=1),
-    LedgerCase("the second waits 10 s", 0, before={"misses": {str(SHAPE): 1}}, retry=10, misses=2),
-    LedgerCase("the fourth waits 40 s", 0, before={"misses": {str(SHAPE): 3}}, retry=40, misses=4),
+    LedgerCase("the second waits 10 s", 0, before=refused(1), retry=10, misses=2),
+    LedgerCase("the fourth waits 40 s", 0, before=refused(3), retry=40, misses=4),
+    LedgerCase("the hundredth waits 60 s", 0, before=refused(99), retry=60, misses=100),
     LedgerCase(
-        "the hundredth waits 60 s", 0, before={"misses": {str(SHAPE): 99}}, retry=60, misses=100
+        "refusals of long ago count no more", 0, before=refused(9, minutes=5), retry=5, misses=1
     ),
     LedgerCase(
         "one instance ends the wait",
@@ -177,6 +184,7 @@ LEDGERS = [
         "without spot capacity, on-demand is tried at once",
         0,
         a_launch(3, shape=BOTH, market="spot"),
+        retry=0,
         misses=1,
         dry=True,
     ),
@@ -184,7 +192,7 @@ LEDGERS = [
         "without capacity in both markets the shape waits",
         0,
         a_launch(3, shape=BOTH, market="on-demand"),
-        {"misses": {str(BOTH): 1}},
+        refused(1, BOTH),
         retry=10,
         misses=2,
     ),
@@ -195,7 +203,7 @@ LEDGERS = [
 def test_how_an_answer_of_ec2_changes_the_ledger(row: LedgerCase) -> None:
     shape = str(row.launch.shape)
     after = ledger_after(a_ledger(live=7, **row.before), row.launch, row.got, NOW)
-    until = {shape: NOW + timedelta(seconds=row.retry)} if row.retry else {}
+    until = {shape: NOW + timedelta(seconds=row.retry)} if row.retry is not None else {}
     assert after.retry_at == until
     assert after.misses.get(shape, 0) == row.misses
     assert after.spot_dry_until == ({shape: NOW + SPOT_DRY} if row.dry else {})
@@ -203,11 +211,14 @@ def test_how_an_answer_of_ec2_changes_the_ledger(row: LedgerCase) -> None:
 
 
 def test_past_waits_are_dropped_and_waits_of_other_shapes_stay() -> None:
-    times: dict[str, datetime] = {"gone": NOW, "other": later(1)}
-    before: Ledger = a_ledger(retry_at=times, spot_dry_until=times, misses={"other": 4})
+    times: dict[str, datetime] = {"gone": ago(5), "past": NOW, "other": later(1)}
+    misses = dict.fromkeys(times, 4)
+    before: Ledger = a_ledger(retry_at=times, spot_dry_until=times, misses=misses)
     after = ledger_after(before, a_launch(), 1, NOW)
-    assert after.retry_at == after.spot_dry_until == {"other": later(1)}
-    assert after.misses == {"other": 4}
+    assert after.spot_dry_until == {"other": later(1)}
+    assert after.retry_at == {"past": NOW, "other": later(1)}
+    assert after.misses == {"past": 4, "other": 4}
+    assert ledger_after(after, a_launch(), 1, later(5)).misses == {"other": 4}
 
 
 # -- the request -----------------------------------------------------------------------------------

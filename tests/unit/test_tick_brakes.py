@@ -149,51 +149,6 @@ def test_a_job_fails_with_the_reason_of_the_last_boot(fail: Callable[[World], No
     assert told == claim.reason
 
 
-def for_seconds(world: World, seconds: int) -> None:
-    """Each boot ends 1.2 s after its launch, and all functions tick again at once."""
-    end = world.clock.now + timedelta(seconds=seconds)
-    while world.clock.now < end:
-        world.dispatch()
-        world.provision()
-        world.after(seconds=1.2)
-        die(world)
-        world.reap()
-        world.after(seconds=0.3)
-
-
-@pytest.mark.parametrize("attempts", ["2", "3"])
-def test_a_hiccup_of_seconds_fails_no_job(attempts: str) -> None:
-    world = wanting("job-1", **{"job/attempts": attempts})
-    for_seconds(world, 40)
-    braked = brake(world)
-    assert (len(braked.rounds), in_ec2(world)) == (TRIP, TRIP)
-    assert braked.next_trial is not None
-    assert world.claim("job-1").state is ClaimState.WAITING
-    note = world.buildkite.known["job-1"].notes[-1]
-    assert f"next trial at {braked.next_trial:%H:%M:%S} UTC" in note
-    world.after(minutes=1).provision()
-    world.make_ready()
-    world.dispatch()
-    assert world.claim("job-1").state is ClaimState.ASSIGNED
-
-
-def test_trouble_that_outlasts_the_first_pause_fails_the_job() -> None:
-    world = wanting("job-1")
-    for_seconds(world, 60)
-    assert world.claim("job-1").state is ClaimState.WAITING
-    for_seconds(world, 12)
-    assert in_ec2(world) == TRIP + 1
-    assert "Mayfly gave up: 4 boots" in world.claim("job-1").reason
-
-
-def test_a_job_of_one_attempt_fails_with_its_first_boot() -> None:
-    world = wanting("job-1", **{"job/attempts": "1"})
-    for_seconds(world, 3)
-    world.dispatch()
-    assert in_ec2(world) == 1
-    assert world.claim("job-1").state is ClaimState.FAILED
-
-
 # -- how many launches -----------------------------------------------------------------------------
 
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from mayfly.config.boots import why_no_launch
 from mayfly.config.queue import QueueConfig
 from mayfly.records.model import Ledger, Shape
+from mayfly.records.refusals import losses_of, misses_of
 
 REFUSALS = 2
 """Launches in a row for which EC2 had no instance until a shape is stalled."""
 
 
-def why_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig) -> str:
+def why_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig, now: datetime) -> str:
     """Why no launch of a shape succeeds at present; empty when launches may succeed.
 
-    `spec` is that of the queue's record.
+    `spec` is that of the queue's record. Refusals and losses of long ago say nothing of today.
     """
     if braked := why_no_launch(ledger, spec, config, shape):
         return braked
-    lost = ledger.losses.get(str(shape))
+    lost = losses_of(ledger, shape, now)
     if lost is not None and lost.rounds > REFUSALS:
         return f"EC2 took back the instances of {lost.rounds} launches of {shape}: {lost.cause}"
-    misses = ledger.misses.get(str(shape), 0)
+    misses = misses_of(ledger, shape, now)
     if misses < REFUSALS:
         return ""
     words = ledger.refusals.get(str(shape), "")
@@ -31,7 +33,7 @@ def why_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig) ->
 
 
 def stalled_shapes(
-    shapes: Iterable[Shape], ledger: Ledger, spec: str, config: QueueConfig
+    shapes: Iterable[Shape], ledger: Ledger, spec: str, config: QueueConfig, now: datetime
 ) -> frozenset[Shape]:
     """The shapes, of the given ones, that get no instances at present."""
-    return frozenset(shape for shape in shapes if why_stalled(shape, ledger, spec, config))
+    return frozenset(shape for shape in shapes if why_stalled(shape, ledger, spec, config, now))

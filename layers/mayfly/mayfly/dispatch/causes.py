@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from mayfly.config.boots import BOOT_MINUTES, boot_minutes, brake_for, why_no_launch
 from mayfly.config.queue import QueueConfig
 from mayfly.records.model import Claim, Instance, Ledger, Shape
+from mayfly.records.refusals import losses_of, misses_of
 
 _MINUTE = timedelta(minutes=1)
 _TYPES_SHOWN = 3
@@ -40,15 +41,15 @@ class Causes:
         """The cause of one claim. `instance` is coming for it; without one, `place` is in line.
 
         Refusals go before an instance that is only requested: else the cause would change with
-        each try, and each change is a note.
+        each try, and each change is a note. Those of long ago are left out: a queue may be full.
         """
         shape = claim.shape
         if why_no_launch(self.ledger, self.spec, self.config, shape):
             return self._brake(shape)
         launched = instance is not None and not instance.state.traits.awaits_launch
-        if str(shape) in self.ledger.misses and not launched:
+        if misses_of(self.ledger, shape, self.now) and not launched:
             return self._no_capacity(shape)
-        lost = self.ledger.losses.get(str(shape))
+        lost = losses_of(self.ledger, shape, self.now)
         if lost is not None and not launched:
             times = f"{lost.rounds} launches{self._then(shape)}"
             text = f"Waiting: EC2 took back the instances of {times}"
@@ -74,7 +75,7 @@ class Causes:
         return Note("brake", f"{text}; {trial}. {failures}")
 
     def _no_capacity(self, shape: Shape) -> Note:
-        tries = self.ledger.misses[str(shape)]
+        tries = misses_of(self.ledger, shape, self.now)
         times = "once" if tries == 1 else f"{tries} times"
         tried = f"Tried {times}{self._then(shape)}."
         if refused := _refused(self.ledger.refusals.get(str(shape), "")):

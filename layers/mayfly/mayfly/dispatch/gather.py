@@ -256,7 +256,9 @@ def _with_stalled(
     with outcome.noting(f"ledger of queue {config.queue}", fields(queues=[config.queue])):
         ledger = ports.fleet.ledger(config.queue)
         shapes = {claim.shape for claim in waiting}
-        found = stalled_shapes(shapes, ledger, view.spec, config) if ledger else frozenset[Shape]()
+        found = frozenset[Shape]()
+        if ledger is not None:
+            found = stalled_shapes(shapes, ledger, view.spec, config, now)
         stalled = Stalled(found, now)
     return sort_listing(replace(view, stalled=stalled), config)
 

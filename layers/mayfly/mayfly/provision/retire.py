@@ -118,7 +118,7 @@ def _kept(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime)
     if not kept or view.ledger.live < config.max_instances:
         return kept
     waiting = Counter(claim.shape for claim in view.waiting if claim.reserved(now))
-    for stalled in stalled_shapes(waiting, view.ledger, view.spec, config):
+    for stalled in stalled_shapes(waiting, view.ledger, view.spec, config, now):
         del waiting[stalled]
     supplied = Counter(instance.shape for instance in view.instances)
     for wanted in waiting:

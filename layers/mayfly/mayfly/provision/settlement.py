@@ -11,6 +11,7 @@ from mayfly.records.bounds import LONGEST_CAUSE, LONGEST_REASON, cut, highest
 from mayfly.records.changes import Change, FreeSlots, Save
 from mayfly.records.losses import SPOT_DRY
 from mayfly.records.model import Instance, Launch, Ledger, move_instance, settle_launch
+from mayfly.records.refusals import OLD_REFUSAL, misses_of
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState
 
 _BACKOFF = (5, 10, 20, 40, 60)
@@ -54,13 +55,13 @@ def ledger_after(
 ) -> Ledger:
     """The queue's ledger after EC2 launched `got` instances; `refusal` is why not more.
 
-    After none, the shape waits before its next launch; after too few by spot, the shape buys on
-    demand for `SPOT_DRY`. Slots that EC2 did not fill do not count as launches of the minute:
-    hopeless jobs take no launch from others.
+    After none, the shape waits before its next launch, ever longer while refusals follow on each
+    other; after too few by spot, the shape buys on demand for `SPOT_DRY`. Slots that EC2 did not
+    fill do not count as launches of the minute: hopeless jobs take no launch from others.
     """
     shape = str(launch.shape)
     misses, retry_at, dry, refusals = (
-        dict(ledger.misses),
+        {each: n for each in ledger.misses if (n := misses_of(ledger, each, now))},
         dict(ledger.retry_at),
         dict(ledger.spot_dry_until),
         dict(ledger.refusals),
@@ -76,14 +77,14 @@ def ledger_after(
         misses[shape] = misses.get(shape, 0) + 1
         wait = _BACKOFF[min(misses[shape], len(_BACKOFF)) - 1]
         # After spot, try on demand at once; wait only when on demand has nothing either.
-        if launch.market != "spot" or "spot-then" not in launch.shape.purchase:
-            retry_at[shape] = now + timedelta(seconds=wait)
+        waits = launch.market != "spot" or "spot-then" not in launch.shape.purchase
+        retry_at[shape] = now + timedelta(seconds=wait if waits else 0)
     return replace(
         ledger,
         misses=(kept := highest(misses, lambda each: (each == shape, misses[each]))),
         refusals={shape: text for shape, text in refusals.items() if shape in kept},
-        retry_at=highest(_future(retry_at, now), retry_at.__getitem__),
-        spot_dry_until=highest(_future(dry, now), dry.__getitem__),
+        retry_at=highest(_after(now - OLD_REFUSAL, retry_at), retry_at.__getitem__),
+        spot_dry_until=highest(_after(now, dry), dry.__getitem__),
         recent=tuple(
             (at, got if (at, slots) == (launch.created, launch.slots) else slots)
             for at, slots in ledger.recent
@@ -91,8 +92,8 @@ def ledger_after(
     )
 
 
-def _future(times: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
-    return {shape: at for shape, at in times.items() if at > now}
+def _after(start: datetime, times: Mapping[str, datetime]) -> dict[str, datetime]:
+    return {shape: at for shape, at in times.items() if at > start}
 
 
 def recovered_answer(launch: Launch, seen: Iterable[str]) -> Launched:

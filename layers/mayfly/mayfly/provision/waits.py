@@ -61,7 +61,7 @@ def why_waiting(claim: Claim, view: ProvisionView, config: QueueConfig, now: dat
         return "Buildkite does not reserve the job at present"
     if shape.architecture not in view.infra.templates:
         return f"the queue's stack has no launch template for {shape.architecture}"
-    if stalled := why_stalled(shape, ledger, view.spec, config):
+    if stalled := why_stalled(shape, ledger, view.spec, config, now):
         return stalled
     coming = (i for i in view.instances if i.state.traits.supply is Supply.COMING)
     if any(serves(instance.shape, shape) for instance in coming):

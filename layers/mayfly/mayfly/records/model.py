@@ -283,7 +283,10 @@ class Ledger:
     recent: tuple[tuple[datetime, int], ...] = ()
     """Launches of the last minute: time and number of slots."""
     retry_at: Mapping[str, datetime] = field(default_factory=dict)
-    """By shape: no launch before this time, because EC2 had no capacity."""
+    """By shape: no launch before this time, because EC2 had no capacity.
+
+    A time that is over tells how old the shape's misses are, and is kept for `OLD_REFUSAL`.
+    """
     misses: Mapping[str, int] = field(default_factory=dict)
     """By shape: consecutive launches for which EC2 had no capacity at all."""
     refusals: Mapping[str, str] = field(default_factory=dict)
