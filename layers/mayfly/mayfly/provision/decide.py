@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,7 +11,7 @@ from mayfly.config.infra import Infra
 from mayfly.config.queue import SPOT_FIRST_ATTEMPT, QueueConfig
 from mayfly.config.shapes import ON_DEMAND_ONLY, matching, serves
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
-from mayfly.provision.pool import filled, standard_shape, supply
+from mayfly.provision.missing import missing_instances
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.retire import next_retirement, retire
 from mayfly.provision.settlement import overdue
@@ -64,8 +63,7 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     actions.extend(_failed(claim, reason, now) for claim, reason in hopeless)
     jobs = {claim.job for claim, _ in hopeless}
     view = replace(view, waiting=tuple(c for c in view.waiting if c.job not in jobs))
-    shapes = _shapes(view, config)
-    for shape, missing in _missing(view, config, shapes, now).items():
+    for shape, missing in missing_instances(view, config, now).items():
         if missing > 0:
             new_launch = _new_launch(view, config, shape, missing, now)
             if new_launch is not None:
@@ -87,7 +85,7 @@ def next_change(view: ProvisionView, config: QueueConfig, now: datetime) -> date
     times = [next_retirement(view, config, now)]
     is_full = view.ledger.live >= config.max_instances
     if not view.refused and not is_full:
-        lacking = _missing(view, config, _shapes(view, config), now)
+        lacking = missing_instances(view, config, now)
         times.extend(_next_launch(view, config, s, now) for s, n in lacking.items() if n > 0)
     return min((at for at in times if at is not None and at > now), default=None)
 
@@ -155,43 +153,6 @@ def _open_launches(view: ProvisionView, now: datetime) -> Iterator[ProvisionActi
             yield AdoptLaunch(launch, slots, f"EC2's answer to launch {launch.id} was lost")
         elif not view.refused:
             yield SendLaunch(launch, slots, f"EC2's answer to launch {launch.id} is still to come")
-
-
-def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:
-    """Shapes of waiting jobs, most urgent first, then of the warm pool.
-
-    Shapes without a launch template in the queue's stack are omitted.
-    """
-    waiting = sorted(view.waiting, key=lambda c: (-c.priority, c.runnable_at, c.job))
-    wanted = [claim.shape for claim in waiting]
-    shapes = dict.fromkeys([*wanted, *([standard_shape(config)] if config.hot else [])])
-    return [shape for shape in shapes if shape.architecture in view.infra.templates]
-
-
-def _missing(
-    view: ProvisionView, config: QueueConfig, shapes: Sequence[Shape], now: datetime
-) -> dict[Shape, int]:
-    """Instances to launch by shape, in the order of `shapes`: jobs + target - ready - coming.
-
-    What other shapes can spare counts for the jobs that it can run, but not for the pool: after a
-    change of instance types the boots under way go to the jobs that they were launched for.
-    """
-    # A paused queue binds nothing, and Mayfly may never get a job that Buildkite has not reserved.
-    demand = Counter(c.shape for c in view.waiting if not config.paused and c.reserved(now))
-    known = dict.fromkeys([*shapes, *(instance.shape for instance in view.instances)])
-    supplied = {shape: supply(view, config, shape, now) for shape in known}
-    lacking = {
-        shape: demand[shape] + filled(view, config, shape, supplied[shape], now) - supplied[shape]
-        for shape in known
-    }
-    for shape in shapes:
-        for other in known:
-            lent = min(-lacking[other], lacking[shape], demand[shape])
-            if lent > 0 and serves(other, shape):
-                lacking[shape] -= lent
-                lacking[other] += lent
-                demand[shape] -= lent
-    return {shape: lacking[shape] for shape in shapes}
 
 
 def _new_launch(

@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import matching, serves
+from mayfly.config.shapes import matching
 from mayfly.config.stalled import REFUSALS
-from mayfly.provision.pool import standard_shape
+from mayfly.provision.missing import missing_instances
 from mayfly.provision.view import ProvisionView
-from mayfly.records.model import Shape
 
 _MINUTE = timedelta(minutes=1)
 _LATELY = timedelta(minutes=3)
@@ -24,7 +23,9 @@ def held(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[tu
     """
     if config.paused or view.refused:
         return
-    missing = _missing(replace(view, waiting=matching(view.waiting, config)), config, now)
+    view = replace(view, waiting=matching(view.waiting, config))
+    lacking = missing_instances(view, config, now)
+    missing = {shape: count for shape, count in lacking.items() if count > 0}
     ledger, total = view.ledger, sum(missing.values())
     room = config.max_instances - ledger.live
     if total > max(room, 0):
@@ -50,22 +51,3 @@ def lost(view: ProvisionView, now: datetime) -> Iterator[str]:
     for shape, losses in view.ledger.losses.items():
         if losses.rounds > REFUSALS and now - losses.at < _LATELY:
             yield f"EC2 took back {losses.rounds} launches of {shape} in a row: {losses.cause}"
-
-
-def _missing(view: ProvisionView, config: QueueConfig, now: datetime) -> dict[Shape, int]:
-    """By shape: jobs and pool without an instance that is ready or coming; shapes without omitted.
-
-    An instance counts for the first shape that it serves, as in a launch's own sum.
-    """
-    wanted: dict[Shape, int] = {}
-    for claim in view.waiting:
-        if claim.reserved(now):
-            wanted[claim.shape] = wanted.get(claim.shape, 0) + 1
-    if config.hot:
-        standard = standard_shape(config)
-        wanted[standard] = wanted.get(standard, 0) + config.hot
-    for instance in view.instances:
-        served = next((s for s, n in wanted.items() if n > 0 and serves(instance.shape, s)), None)
-        if served is not None:
-            wanted[served] -= 1
-    return {shape: count for shape, count in wanted.items() if count > 0}
