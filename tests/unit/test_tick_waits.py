@@ -11,7 +11,7 @@ from mayfly.metrics import Metric
 from mayfly.provision.waits import EXPLAIN_AT_ONCE
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Ledger
-from mayfly.records.states import ClaimState
+from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import QUEUE, TYPES
 from tests.unit.published import arn
 from tests.unit.world import World, wanting
@@ -34,6 +34,12 @@ def shared_policy(world: World) -> None:
 
 def no_end_of_the_boot(world: World) -> None:
     world.provision()
+
+
+def no_answer(world: World) -> None:
+    world.provision()
+    for instance in world.instances():
+        world.fleet.write([Save(replace(instance, state=InstanceState.REQUESTED))])
 
 
 def no_template(world: World) -> None:
@@ -75,8 +81,12 @@ def test_a_job_without_an_instance_is_never_given_back_and_says_why_each_hour(
         (shared_policy, "the queue's sandbox role has policies of its bootstrap role"),
         (no_template, "the queue's stack has no launch template for riscv"),
         (no_end_of_the_boot, "boots at present"),
+        (
+            no_answer,
+            "EC2 has not answered the launch of deploy/x86_64/on-demand/m7i.large+m6i.large",
+        ),
     ],
-    ids=["no capacity", "limit", "refused queue", "no template", "boot"],
+    ids=["no capacity", "limit", "refused queue", "no template", "boot", "no answer"],
 )
 def test_the_reason_of_a_long_wait_is_what_the_job_lacks(
     lack: Callable[[World], None], why: str

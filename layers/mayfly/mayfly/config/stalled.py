@@ -1,17 +1,25 @@
-"""Shapes that get no instances at present, and why."""
+"""Shapes that get no instances at present, and launches without EC2's answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mayfly.config.boots import why_no_launch
 from mayfly.config.queue import QueueConfig
-from mayfly.records.model import Ledger, Shape
+from mayfly.records.model import Instance, Ledger, Shape
 from mayfly.records.refusals import losses_of, misses_of
 
 REFUSALS = 2
 """Launches in a row for which EC2 had no instance until a shape is stalled."""
+
+UNANSWERED = timedelta(seconds=15)
+"""Age of a slot from which on a missing answer of EC2 is told. EC2 answers within seconds."""
+
+
+def is_unanswered(instance: Instance, now: datetime) -> bool:
+    """Whether EC2 has had time to answer the launch of a slot, and has not."""
+    return instance.state.traits.awaits_launch and now - instance.created >= UNANSWERED
 
 
 def why_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig, now: datetime) -> str:

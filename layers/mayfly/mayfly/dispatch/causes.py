@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from mayfly.config.boots import BOOT_MINUTES, boot_minutes, brake_for, why_no_launch
 from mayfly.config.queue import QueueConfig
+from mayfly.config.stalled import is_unanswered
 from mayfly.records.model import Claim, Instance, Ledger, Shape
 from mayfly.records.refusals import losses_of, misses_of
 
@@ -56,6 +57,10 @@ class Causes:
             return Note("lost", f"{text}. The last one was {lost.cause}")
         if instance is None:
             return self._no_instance(shape, place)
+        if is_unanswered(instance, self.now):
+            asked = f"{instance.created:%H:%M:%S} UTC, and is asked again until it does"
+            text = f"Waiting: EC2 has not answered the launch of {_named(shape)} since {asked}."
+            return Note("unanswered", text)
         brake = brake_for(self.ledger, self.spec, self.config, shape)
         if brake is not None:
             text = f"Launching an instance again for this job: {brake.cause}"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import matching, serves
-from mayfly.config.stalled import why_stalled
+from mayfly.config.stalled import is_unanswered, why_stalled
 from mayfly.provision.actions import ExplainWait
 from mayfly.provision.decide import given_up
 from mayfly.provision.view import ProvisionView
@@ -63,8 +63,12 @@ def why_waiting(claim: Claim, view: ProvisionView, config: QueueConfig, now: dat
         return f"the queue's stack has no launch template for {shape.architecture}"
     if stalled := why_stalled(shape, ledger, view.spec, config, now):
         return stalled
-    coming = (i for i in view.instances if i.state.traits.supply is Supply.COMING)
-    if any(serves(instance.shape, shape) for instance in coming):
+    coming = [i for i in view.instances if i.state.traits.supply is Supply.COMING]
+    coming = [instance for instance in coming if serves(instance.shape, shape)]
+    if coming and all(is_unanswered(instance, now) for instance in coming):
+        asked = min(instance.created for instance in coming)
+        return f"EC2 has not answered the launch of {shape} since {asked:%H:%M:%S} UTC"
+    if coming:
         return f"an instance of {shape} boots at present"
     if ledger.live >= config.max_instances:
         limit = f"limits/max-instances is {config.max_instances}"
