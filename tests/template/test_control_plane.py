@@ -30,6 +30,7 @@ OWN_VARIABLES = {
         "MAYFLY_TOKEN_PARAMETER": "/buildkite/mayfly/agent-token",
         **MAILBOX,
         **NUDGES,
+        **REAP_NUDGES,
     },
     "provision": {
         "MAYFLY_INSTANCE_SIZES": "medium,large,xlarge,2xlarge,4xlarge",

@@ -138,6 +138,10 @@ CASES = [
     ("dispatch", True, "dynamodb:Query", f"{FLEET}/index/open", {}),
     ("dispatch", False, "dynamodb:Scan", FLEET, {}),
     ("dispatch", False, "ec2:DescribeInstances", "*", {}),
+    ("dispatch", True, "sqs:SendMessage", f"{SQS}:NudgeQueue", {}),
+    ("dispatch", True, "sqs:SendMessage", f"{SQS}:ReapQueue", {}),
+    ("dispatch", False, "sqs:SendMessage", f"{SQS}:DeadLetters", {}),
+    ("dispatch", False, "sqs:ReceiveMessage", f"{SQS}:ReapQueue", {}),
     ("dispatch", False, "ec2:TerminateInstances", INSTANCE, OURS),
     # provision: launches from our templates, with our tags, as bootstrap
     ("provision", True, RUN, INSTANCE, LAUNCH),

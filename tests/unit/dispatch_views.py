@@ -74,7 +74,7 @@ def decided(
 ) -> list[DispatchAction]:
     """Every action of one tick over this view; each action succeeds."""
     config, world, outcome = config or a_config(), Willing(refused), Watched()
-    ports = DispatchPorts(*[cast("Any", world)] * 4)
+    ports = DispatchPorts(*[cast("Any", world)] * 5)
     serve(sort_listing(view, config), config, Applier(ports, 1, NOW, outcome))
     assert not outcome.unfinished
     return outcome.actions

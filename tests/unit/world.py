@@ -153,7 +153,9 @@ class World:
 
     @property
     def dispatch_ports(self) -> DispatchPorts:
-        return DispatchPorts(self.fleet, self.buildkite, self.parameters, self.nudges)
+        return DispatchPorts(
+            self.fleet, self.buildkite, self.parameters, self.nudges, self.reap_nudges
+        )
 
     @property
     def provision_ports(self) -> ProvisionPorts:

@@ -95,6 +95,7 @@ class ReapSettings(MailboxSettings):
 class DispatchSettings(MailboxSettings):
     """Settings of `dispatch`."""
 
+    reap_queue_url: NonEmpty = Field(validation_alias="MAYFLY_REAP_QUEUE_URL")
     account: Annotated[NonEmpty, AfterValidator(_account)] = Field(
         validation_alias="MAYFLY_ACCOUNT"
     )

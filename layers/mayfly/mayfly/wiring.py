@@ -66,6 +66,7 @@ def dispatch() -> DispatchPorts:
         buildkite=Stacks(calls, key, LISTS),
         parameters=SsmParameters(clients.ssm()),
         nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
+        reap_nudges=SqsNudges(clients.sqs(), environment.reap_queue_url),
         agent_endpoint=environment.buildkite_endpoint if elsewhere else "",
     )
 

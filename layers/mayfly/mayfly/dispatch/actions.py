@@ -10,7 +10,7 @@ from typing import TypeAlias
 from mayfly.records.about import Fields, about, fields
 from mayfly.records.changes import Change
 from mayfly.records.model import Claim, Instance
-from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly_protocol.assignment import Assignment
 
 
@@ -105,4 +105,5 @@ DispatchAction: TypeAlias = (
     | FailJob
     | NotifyBuilds
     | NudgeProvision
+    | NudgeReap
 )

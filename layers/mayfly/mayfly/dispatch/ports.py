@@ -15,5 +15,6 @@ class DispatchPorts:
     buildkite: Buildkite
     parameters: Parameters
     nudges: Nudges
+    reap_nudges: Nudges
     agent_endpoint: str = ""
     """URL that agents call; empty for Buildkite's own address."""

@@ -14,7 +14,7 @@ from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.changes import Change, Save, Unassign
 from mayfly.records.model import Claim, Instance, move_claim, move_instance, saved
 from mayfly.records.states import ClaimState, InstanceState
-from mayfly.tick.actions import WriteRecords
+from mayfly.tick.actions import NudgeReap, WriteRecords
 
 # Job states of the Stacks API (endpoint get-states).
 BEFORE_AGENT = frozenset({"scheduled", "reserved"})
@@ -42,6 +42,13 @@ def settle(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Writ
                 pass
             case _:
                 assert_never(claim.state)
+
+
+def reap_nudges(done: Iterable[WriteRecords]) -> Iterator[NudgeReap]:
+    """At most one nudge, where the writes in `done` condemned instances: only `reap` ends them."""
+    records = [c.record for write in done for c in write.changes if isinstance(c, Save)]
+    if any(isinstance(r, Instance) and r.state is InstanceState.CONDEMNED for r in records):
+        yield NudgeReap("instances of jobs that are not to start there were condemned")
 
 
 def claims_after(

@@ -34,14 +34,20 @@ from mayfly.dispatch.held import held
 from mayfly.dispatch.notes import left_alone, merged, new_notes
 from mayfly.dispatch.opened import held_jobs, open_claims, unjudged_jobs
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.settled import claims_after, failures_to_tell, mark_told, settle
+from mayfly.dispatch.settled import (
+    claims_after,
+    failures_to_tell,
+    mark_told,
+    reap_nudges,
+    settle,
+)
 from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
 from mayfly.errors import FAILURES, Conflict, NotFound
 from mayfly.records.about import about, fields
 from mayfly.records.changes import Assign, Save
 from mayfly.records.model import Claim, saved
 from mayfly.records.states import Agent
-from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly.tick.outcome import Outcome
 from mayfly.tick.side_by_side import side_by_side
 from mayfly_protocol.assignment import to_row
@@ -86,14 +92,15 @@ def tick(
 def serve(
     view: QueueView, config: QueueConfig, applier: Applier
 ) -> tuple[tuple[Claim, ...], set[str], set[str]]:
-    """Settle, open, reserve and bind claims, fail jobs, nudge `provision`: in this order.
+    """Settle, open, reserve and bind claims, fail jobs, nudge other functions: in this order.
 
     Each step decides over the claims that the step before left. Returns the claims before the
     bindings, the jobs that were bound, and the jobs whose reservations began or were renewed.
     """
     now = applier.now
     writes = list(settle(view, config, now))
-    settled = claims_after(view.claims, writes, applier.settle(writes))
+    done = applier.settle(writes)
+    settled = claims_after(view.claims, writes, done)
     if writes:
         # A retry may need another shape than the attempt before.
         settled, _ = by_configuration(settled, config)
@@ -109,6 +116,7 @@ def serve(
     applier.fail(failures_to_tell(claims, now))
     bound = {bind.claim.job for bind in binds}
     applier.nudge(nudges(view, claims, bound, config))
+    applier.nudge_reap(reap_nudges(done))
     return claims, bound, ours
 
 
@@ -173,6 +181,10 @@ class Applier:
     def nudge(self, nudges: Iterable[NudgeProvision]) -> None:
         """Ask for a tick of provision."""
         self.outcome.perform(nudges, lambda nudge: self.ports.nudges.send(nudge.reason))
+
+    def nudge_reap(self, nudges: Iterable[NudgeReap]) -> None:
+        """Ask for a tick of reap."""
+        self.outcome.perform(nudges, lambda nudge: self.ports.reap_nudges.send(nudge.reason))
 
     def tell(self, notes: NotifyBuilds | None) -> None:
         """Save that the notes are written, then send them."""

@@ -71,12 +71,16 @@ class Applier:
         Order: condemned instances and their termination, closings, and then the rest.
         """
         taken = self.take_all(steps for steps in decision.steps if not steps.closes)
-        self.outcome.perform(terminations(taken), self._apply)
+        self.terminate(taken)
         self.take_all(steps for steps in decision.steps if steps.closes)
         self.outcome.perform(decision.rest, self._apply)
         for steps in decision.owed:
             if self.take(steps) and steps.words is None:
                 log.warning("%s", steps.actions[0].reason, extra=steps.actions[0].about)
+
+    def terminate(self, taken: Iterable[Steps]) -> None:
+        """Terminate the instances of the steps, which have all succeeded, in one call."""
+        self.outcome.perform(terminations(taken), self._apply)
 
     def take(self, steps: Steps) -> bool:
         """Apply the actions up to the first that fails. Returns whether all succeeded."""

@@ -121,7 +121,7 @@ def _steps(instance: Instance, view: ReapView, now: datetime) -> Steps:
 
 
 def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
-    """Steps for a spot warning: an idle instance is condemned, the host of a busy one is warned.
+    """Steps for a spot warning: an idle instance is condemned and ended, a busy host is warned.
 
     The notice is the ISO 8601 time of the end: the host stops its job only as early as it must.
     """
@@ -133,7 +133,9 @@ def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
             write = WriteRecords(
                 (Save(condemned),), f"instance {instance.instance_id} is condemned: {text}"
             )
-            return Steps((write, NudgeProvision(text)))
+            # A host that was never ready may be kept for a look: the next tick decides.
+            doomed = instance.instance_id if instance.proven else None
+            return Steps((write, NudgeProvision(text)), doomed)
         case SpotWarning.REACHES_HOST:
             row = instance.sandbox_row
             return Steps((WarnHost(row, at, text),) if row else ())

@@ -95,13 +95,14 @@ def on_events(ports: ReapPorts, events: Sequence[InstanceEvent], edge: Edge) -> 
         applier = Applier(ports, outcome, edge.clock(), edge)
         warned = [i for i in found if i.instance_id in ends]
         warned.sort(key=lambda i: (ends[str(i.instance_id)], i.key))
-        applier.take_all(warn(i, ends[str(i.instance_id)], applier.now) for i in warned)
+        doomed = applier.take_all(warn(i, ends[str(i.instance_id)], applier.now) for i in warned)
         changed = [i for i in found if i.instance_id in states and i.state.traits.open]
         # Keep the reports of an earlier try: the mailbox rows may be gone since.
         reports.update(read_reports(ports.mailbox, changed))
         due = [i for i in changed if _needs_decision(i, states[str(i.instance_id)], reports)]
         if due:
             _carry_out(gather_some(ports, due, reports), applier)
+        applier.terminate(doomed)
 
     return _retry_lost_races(f"the events of {', '.join(ids)}", ids, act)
 
