@@ -11,7 +11,7 @@ from mayfly.adapters.dynamodb.records import key, key_of
 from mayfly.errors import Conflict, Transient
 from mayfly.events import Messages, SpotWarning, StateChanged, read_messages
 from mayfly.metrics import Metric
-from mayfly.reap.loop import reap_messages
+from mayfly.reap.loop import reap_and_look_again, reap_messages
 from mayfly.records.changes import Change, Save
 from mayfly.records.model import Claim, Instance, QueueRecord
 from mayfly.records.states import ClaimState, InstanceState
@@ -256,3 +256,30 @@ def test_a_batch_without_time_says_so_and_the_schedule_does_the_rest() -> None:
     outcome = reap_messages(world.reap_ports, given, over)
     assert outcome.left == {Left.TRANSIENT: 1}
     assert {i.state for i in world.instances()} == {S.READY}
+
+
+def test_a_nudged_reap_waits_for_no_host_because_events_wait_behind_it() -> None:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.dispatch()
+    world.after(seconds=30)
+    began = world.clock.now
+    act(world, {"reason": "x"})
+    assert world.clock.now == began
+    assert world.instance().state is S.ASSIGNED
+
+
+def test_a_dead_host_is_overdue_to_the_schedule_alone_within_a_minute_of_its_job() -> None:
+    for seconds_before_the_schedule in range(0, 60, 5):
+        world = a_warm_world()
+        world.schedule("job-1")
+        world.dispatch()
+        given = world.clock.now
+        act(world, {"reason": "x"})
+        world.after(seconds=seconds_before_the_schedule)
+        while world.instance().state is S.ASSIGNED:
+            began = world.clock.now
+            reap_and_look_again(world.reap_ports, world.edge)
+            if world.instance().state is S.ASSIGNED:
+                world.clock.now = began + timedelta(minutes=1)
+        assert timedelta(seconds=45) < world.clock.now - given <= timedelta(seconds=60)

@@ -1,4 +1,4 @@
-"""The invocations of `reap`: a tick over all instances with second looks, or messages."""
+"""The invocations of `reap`: the scheduled one looks again, the one of messages ends at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from mayfly.tick.outcome import Outcome
 def reap_and_look_again(ports: ReapPorts, edge: Edge) -> Outcome:
     """Tick, then look again at hosts that have not taken their job, when each is overdue.
 
-    A job that was given to a dead host must not wait for the next minute too. Returns the outcomes
-    added up.
+    A job that was given to a dead host must not wait for the next minute too. Only the schedule's
+    invocation may stay: at most two invocations take messages, and events would wait behind them.
+    Returns the outcomes added up.
     """
     total = Outcome()
     awaited = reap.tick_all(ports, edge, total)
@@ -39,5 +40,5 @@ def reap_messages(ports: ReapPorts, messages: Messages, edge: Edge) -> Outcome:
     if messages.events:
         total.add(reap.on_events(ports, messages.events, edge))
     if messages.nudges:
-        total.add(reap_and_look_again(ports, edge))
+        total.add(reap.tick(ports, edge))
     return total
