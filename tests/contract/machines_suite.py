@@ -71,13 +71,18 @@ def test_two_subnets_of_one_zone_in_a_launch_are_a_misconfiguration(world: World
 def test_unknown_ids_do_not_keep_other_instances_from_termination(world: World) -> None:
     launched = world.machines.create_fleet(a_request(world, 3), world.token(3)).instance_ids
     gone = [GONE, "i-0000000000000000b"]
-    world.machines.terminate([gone[0], launched[0], launched[1], gone[1]])
-    world.machines.terminate(gone)
-    world.machines.terminate([])
+    ending = {"shutting-down", "terminated"}
+    after = world.machines.terminate([gone[0], launched[0], launched[1], gone[1]])
+    assert after.keys() == set(launched[:2])
+    assert set(after.values()) <= ending
+    assert world.machines.terminate(gone) == {}
+    assert world.machines.terminate([]) == {}
     states = {each.instance_id: each.state for each in world.machines.instances()}
     assert {states[each] for each in launched[:2]} <= {"shutting-down", "terminated"}
     assert states[launched[2]] in {"pending", "running"}
-    world.machines.terminate(launched)
+    world.settle(launched[0])
+    assert set(world.machines.terminate(launched).values()) <= ending
+    assert world.machines.terminate(launched[:1])[launched[0]] == "terminated"
     states = {each.instance_id: each.state for each in world.machines.instances()}
     assert set(states.values()) <= {"shutting-down", "terminated"}
 

@@ -143,7 +143,7 @@ class FakeMachines(Faults):
             machine.replaced = replace(machine.association, state="disassociating")
             machine.association = self._associate(machine.seen.instance_id, profile)
 
-    def terminate(self, instance_ids: Collection[str]) -> None:
+    def terminate(self, instance_ids: Collection[str]) -> Mapping[str, str]:
         """See `mayfly.ports.Machines`."""
         with self._call("terminate"):
             for instance_id in instance_ids:
@@ -151,6 +151,8 @@ class FakeMachines(Faults):
                 if machine and machine.seen.state not in _GONE:
                     reason = "Client.UserInitiatedShutdown"
                     machine.seen = replace(machine.seen, state="shutting-down", reason=reason)
+            known = {each: self.machines.get(each) for each in instance_ids}
+            return {each: machine.seen.state for each, machine in known.items() if machine}
 
     def console(self, instance_id: str) -> str:
         """See `mayfly.ports.Machines`."""

@@ -150,6 +150,19 @@ def test_halving_isolates_a_missing_instance_and_terminates_the_others(
     machines.terminate(["a", "b", "gone", "c", "d", "a"])
 
 
+def test_a_termination_tells_the_states_that_it_can_read(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
+    shown = [
+        {"InstanceId": "a", "CurrentState": {"Name": "shutting-down"}},
+        {"InstanceId": "b", "CurrentState": {}},
+        {"InstanceId": "c", "CurrentState": {"Name": "terminated"}},
+    ]
+    answer = {"TerminatingInstances": shown}
+    ec2.add_response("terminate_instances", answer, {"InstanceIds": ["a", "b", "c"]})
+    assert machines.terminate(["a", "b", "c"]) == {"a": "shutting-down", "c": "terminated"}
+
+
 def test_a_protected_instance_is_an_error_and_the_others_are_terminated(
     ec2: Stubber, machines: Ec2Machines
 ) -> None:

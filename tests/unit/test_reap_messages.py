@@ -166,9 +166,9 @@ def test_spot_warnings_come_before_ends_and_before_nudges() -> None:
         order.extend(f"{r.instance_id} {r.state}" for r in saved if isinstance(r, Instance))
         write(changes, fence)
 
-    def terminating(instance_ids: Collection[str]) -> None:
+    def terminating(instance_ids: Collection[str]) -> Mapping[str, str]:
         order.append(f"terminate {' '.join(instance_ids)}")
-        terminate(instance_ids)
+        return terminate(instance_ids)
 
     vars(world.fleet)["write"], vars(world.machines)["terminate"] = writing, terminating
     act(world, {"reason": "x"}, event("state", gone, state="terminated"), event("spot", warned))

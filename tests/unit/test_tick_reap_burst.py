@@ -182,9 +182,9 @@ def note_calls(port: object, call: str, order: list[str]) -> None:
     """Append the call's name to `order` at each call."""
     real = getattr(port, call)
 
-    def noted(*given: object) -> None:
+    def noted(*given: object) -> object:
         order.append(call)
-        real(*given)
+        return real(*given)
 
     vars(port)[call] = noted
 

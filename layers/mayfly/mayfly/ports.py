@@ -147,8 +147,8 @@ class Machines(Protocol):
         The call is not idempotent: the association gets a new id, and a used id raises Conflict.
         """
 
-    def terminate(self, instance_ids: Collection[str]) -> None:
-        """Terminate instances; ids that are gone are ignored.
+    def terminate(self, instance_ids: Collection[str]) -> Mapping[str, str]:
+        """Terminate instances. Returns EC2's states after the call by id; ids gone are omitted.
 
         Raises the first error, after every other instance is terminated.
         """

@@ -64,6 +64,8 @@ class Applier:
     edge: Edge
     words: list[KeepLastWords] = field(default_factory=list)
     """Last words to keep when everything else is done."""
+    states: dict[str, str] = field(default_factory=dict)
+    """EC2's states by id, from its answers to terminations."""
 
     def carry_out(self, decision: Decision) -> None:
         """Apply everything but last words, which `keep_words` keeps.
@@ -147,7 +149,7 @@ class Applier:
             case WriteRecords():
                 ports.fleet.write(action.changes)
             case TerminateInstances():
-                ports.machines.terminate(action.instance_ids)
+                self.states.update(ports.machines.terminate(action.instance_ids))
             case WarnHost():
                 ports.mailbox.notice(action.row, action.text, self.now + NOTICE_LIFE)
             case ClearMailbox():

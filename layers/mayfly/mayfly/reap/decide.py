@@ -145,6 +145,8 @@ def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
 
 def _is_gone(instance: Instance, view: ReapView, now: datetime) -> bool:
     seen = view.seen.get(instance.instance_id or "")
+    if seen is None and view.unanswered is not None:
+        return False
     if seen is None:
         # EC2 omits terminated instances after about an hour, but also new ones at first, and a
         # single answer may omit an old instance that runs a job.
@@ -156,6 +158,8 @@ def _note_visibility(
     instance: Instance, view: ReapView, now: datetime
 ) -> tuple[Instance, tuple[ReapAction, ...]]:
     """The instance and the write that notes since when EC2 does not show it, or shows it again."""
+    if view.unanswered is not None:
+        return instance, ()
     unseen = instance.instance_id not in view.seen
     if unseen is (instance.unseen_since is not None):
         return instance, ()
@@ -342,6 +346,8 @@ def _may_terminate(instance: Instance, view: ReapView, now: datetime) -> bool:
     if seen is not None and seen.state in GOING:
         return False
     if instance.state.traits.reaping is Reaping.AWAIT_POWER_OFF:
+        if view.unanswered is not None and instance.instance_id in view.told:
+            return True  # EC2's answer to the termination tells whether the instance has ended.
         # The host usually powers itself off, and EC2 terminates the instance.
         return instance.state.traits.overstayed(now - instance.since)
     keep = view.keep_failed.get(instance.queue, timedelta(0))
@@ -353,6 +359,8 @@ def _strays(view: ReapView, now: datetime) -> Iterator[ReapAction]:
 
     Too many strays are not terminated, but raise an alarm: the table may be a restored one.
     """
+    if view.unanswered is not None:
+        return
     living = {
         id_
         for id_ in view.unknown

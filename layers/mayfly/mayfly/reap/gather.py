@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 from mayfly.answers import Ec2Instance
 from mayfly.config.queue import QueueConfig
-from mayfly.errors import Misconfigured
+from mayfly.errors import FAILURES, Failure, Misconfigured
 from mayfly.ports import Fleet, Mailbox
 from mayfly.reap.ports import ReapPorts
 from mayfly.reap.view import ReapView
 from mayfly.reap.words import GOING
 from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
 from mayfly.records.states import Agent, HostEnd, InstanceState, claim_states
+from mayfly.tick.side_by_side import side_by_side
 from mayfly_protocol.report import Report
 
 log = logging.getLogger("mayfly")
@@ -23,17 +25,23 @@ log = logging.getLogger("mayfly")
 Name = TypeVar("Name")
 Found = TypeVar("Found", Instance, Claim, QueueRecord)
 
+DESCRIBE_SECONDS = 15.0
+"""Longest wait of a tick for EC2's instances; a tick of messages has 20 seconds."""
 _RUNNING = claim_states(lambda claim: claim.agent is Agent.RUNS)
 
 
 def gather(ports: ReapPorts) -> ReapView:
-    """The view of all open instances: records, EC2's instances with the stack's tag, reports."""
+    """The view of all open instances: records, EC2's instances with the stack's tag, reports.
+
+    When EC2 does not answer, the view has its failure: what ends by records and reports alone must
+    not wait for EC2.
+    """
     fleet = ports.fleet
     queues = fleet.queues()
     found = [i for q in queues for i in fleet.instances(q.queue, frozenset(InstanceState))]
     listed = tuple(instance for instance in found if instance.state.traits.open)
     owing = tuple(instance for instance in found if not instance.state.traits.open)
-    seen = {s.instance_id: s for s in ports.machines.instances()}
+    seen, unanswered = _shown(ports.machines.instances)
     overlooked, unknown = _unlisted(fleet, listed, seen)
     instances = (*listed, *overlooked)
     claims = [c for q in queues for c in fleet.claims(q.queue, _RUNNING)]
@@ -53,29 +61,68 @@ def gather(ports: ReapPorts) -> ReapView:
         finished=dict(_finished(fleet, (i for i in instances if i.key not in running))),
         owing=owing,
         unreadable=living - {i.instance_id for i in instances} - unknown,
+        unanswered=unanswered,
     )
 
 
 def gather_some(
-    ports: ReapPorts, instances: Iterable[Instance], reports: Mapping[str, Report]
+    ports: ReapPorts,
+    instances: Iterable[Instance],
+    reports: Mapping[str, Report],
+    told: Collection[str] = (),
 ) -> ReapView:
     """The view of these instances, with these reports. It has no strays and no unknown instances.
 
-    Without an instance whose claim cannot be read: closing it would leave the claim behind.
+    `told` are ids whose end EC2's events tell. Without an instance whose claim cannot be read:
+    closing it would leave the claim behind.
     """
     asked = tuple(instances)
+    ids = [i.instance_id for i in asked if i.instance_id]
+    seen, unanswered = _shown(lambda: ports.machines.instances_of(ids))
+    view = _some(ports, asked, reports, seen)
+    return replace(view, unanswered=unanswered, told=frozenset(told))
+
+
+def gather_ended(
+    ports: ReapPorts, instances: Iterable[Instance], reports: Mapping[str, Report]
+) -> ReapView:
+    """The view of instances that EC2 has terminated, by its answer to their termination."""
+    ended = tuple(instances)
+    seen = {
+        i.instance_id: Ec2Instance(i.instance_id, "terminated", i.key.launch, i.queue, i.created)
+        for i in ended
+        if i.instance_id
+    }
+    return _some(ports, ended, reports, seen)
+
+
+def _shown(
+    describe: Callable[[], Sequence[Ec2Instance]],
+) -> tuple[Mapping[str, Ec2Instance], Failure | None]:
+    """EC2's instances by id, and why there are none: it refuses, throttles or does not answer."""
+    answer = side_by_side({"": describe}, at_once=1, seconds=DESCRIBE_SECONDS)[""]
+    if isinstance(answer, FAILURES):
+        return {}, answer
+    return {shown.instance_id: shown for shown in answer}, None
+
+
+def _some(
+    ports: ReapPorts,
+    asked: Sequence[Instance],
+    reports: Mapping[str, Report],
+    seen: Mapping[str, Ec2Instance],
+) -> ReapView:
     claims = ports.fleet.claims_of({i.job for i in asked if i.job})
     for instance in asked:
         if instance.job in claims.unreadable:
             log.warning("nothing is decided about %s: its claim cannot be read", instance.key)
     known = tuple(i for i in asked if i.job not in claims.unreadable)
-    seen = ports.machines.instances_of([i.instance_id for i in known if i.instance_id])
     held = {c.job: c for c in claims}
     claimed = {i.key: held[i.job] for i in known if i.job in held}
     queues = _records(ports.fleet.queue, sorted({i.queue for i in known}))
     return ReapView(
         instances=known,
-        seen={s.instance_id: s for s in seen},
+        seen=seen,
         reports=reports,
         running={k: c for k, c in claimed.items() if c.state in _RUNNING and c.slot == k},
         ended={},

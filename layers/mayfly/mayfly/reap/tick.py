@@ -9,10 +9,10 @@ from datetime import datetime
 from mayfly.events import InstanceEvent, SpotWarning, StateChanged
 from mayfly.reap.apply import Applier
 from mayfly.reap.decide import awaited, decide, warn
-from mayfly.reap.gather import gather, gather_some, read_reports
+from mayfly.reap.gather import gather, gather_ended, gather_some, read_reports
 from mayfly.reap.ports import ReapPorts
 from mayfly.reap.view import ReapView
-from mayfly.reap.words import split_silent
+from mayfly.reap.words import end_is_expected, split_silent
 from mayfly.records.about import fields
 from mayfly.records.model import Instance
 from mayfly.tick.edge import Edge
@@ -59,12 +59,31 @@ def on_overdue(ports: ReapPorts, instance_id: str, edge: Edge) -> Outcome:
 
 def _carry_out(view: ReapView, applier: Applier) -> None:
     """Decide and apply: first all that needs no console, last words last."""
+    if view.unanswered is not None:
+        what = f"ends of {len(view.instances)} instances, which EC2 alone can tell"
+        asked = fields(instances=[i.instance_id or "" for i in view.instances])
+        applier.outcome.failed(what, view.unanswered, asked)
     others, silent = split_silent(view)
     applier.carry_out(decide(others, applier.now))
     if silent.instances:
         consoles = applier.consoles(silent)
         applier.carry_out(decide(replace(silent, consoles=consoles), applier.now))
+    if view.unanswered is not None:
+        _close_by_answers(view, applier)
     applier.keep_words()
+
+
+def _close_by_answers(view: ReapView, applier: Applier) -> None:
+    """Close the instances that EC2 calls terminated in its answers to their termination.
+
+    Only where the record has the reason of the end: the answers have none.
+    """
+    ended = sorted(id_ for id_, state in applier.states.items() if state == "terminated")
+    found = applier.ports.fleet.instances_of(ended) if ended else ()
+    instances = [each for each in found if each.state.traits.open and end_is_expected(each)]
+    if instances:
+        closing = gather_ended(applier.ports, instances, view.reports)
+        applier.carry_out(decide(closing, applier.now))
 
 
 def on_spot_warning(ports: ReapPorts, instance_id: str, until: datetime, edge: Edge) -> Outcome:
@@ -101,7 +120,8 @@ def on_events(ports: ReapPorts, events: Sequence[InstanceEvent], edge: Edge) -> 
         reports.update(read_reports(ports.mailbox, changed))
         due = [i for i in changed if _needs_decision(i, states[str(i.instance_id)], reports)]
         if due:
-            _carry_out(gather_some(ports, due, reports), applier)
+            told = {id_ for id_, state in states.items() if state == "terminated"}
+            _carry_out(gather_some(ports, due, reports, told), applier)
         applier.terminate(doomed)
 
     return _retry_lost_races(f"the events of {', '.join(ids)}", ids, act)

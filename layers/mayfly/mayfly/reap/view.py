@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from mayfly.answers import Ec2Instance
+from mayfly.errors import Failure
 from mayfly.records.model import Claim, Instance, SlotKey, Stray
 from mayfly_protocol.report import Report
 
@@ -38,5 +39,9 @@ class ReapView:
     """Closed instances that still owe their last words."""
     unreadable: frozenset[str] = frozenset()
     """Ids of living EC2 instances with a record that cannot be read."""
+    unanswered: Failure | None = None
+    """Why EC2 has not shown its instances: then `seen` is empty and says nothing."""
+    told: frozenset[str] = frozenset()
+    """Ids of instances whose end EC2's events tell: no fact yet, but a cause to ask."""
     consoles: Mapping[str, str] = field(default_factory=dict)
     """By EC2 instance id, of instances that end without a report of it (see `wants_console`)."""

@@ -130,33 +130,37 @@ class Ec2Machines:
                 AssociationId=association, IamInstanceProfile={"Arn": profile}
             )
 
-    def terminate(self, instance_ids: Collection[str]) -> None:
+    def terminate(self, instance_ids: Collection[str]) -> Mapping[str, str]:
         """See `mayfly.ports.Machines`."""
         problems: list[MayflyError] = []
+        states: dict[str, str] = {}
         for batch in batched(list(dict.fromkeys(instance_ids)), _TERMINATE_AT_ONCE):
             try:
-                problems.extend(self._terminate(batch))
+                problems.extend(self._terminate(batch, states))
             except FAILURES as error:
                 problems.append(error)
         if problems:
             raise problems[0]
+        return states
 
-    def _terminate(self, instance_ids: list[str]) -> list[MayflyError]:
+    def _terminate(self, instance_ids: list[str], states: dict[str, str]) -> list[MayflyError]:
         """Terminate all instances that can be. Returns the errors of instances that cannot.
 
-        An instance that is gone is no error.
+        EC2's states after the call are added to `states`. An instance that is gone is no error.
         """
         try:
             with translated():
-                self._client.terminate_instances(InstanceIds=instance_ids)
+                answer = self._client.terminate_instances(InstanceIds=instance_ids)
         except (NotFound, Misconfigured) as error:
             if code_of(error.__cause__) not in _BLOCKING_ERRORS:
                 raise
             if len(instance_ids) > 1:
                 half = len(instance_ids) // 2
                 first, second = instance_ids[:half], instance_ids[half:]
-                return self._terminate(first) + self._terminate(second)
+                return self._terminate(first, states) + self._terminate(second, states)
             return [] if isinstance(error, NotFound) else [error]
+        shown = answer.get("TerminatingInstances") or ()
+        states.update(self._elements.read("termination", shown, _ending, name="InstanceId"))
         return []
 
     def console(self, instance_id: str) -> str:
@@ -173,6 +177,11 @@ class Ec2Machines:
                     raise
                 answer = client.get_console_output(InstanceId=instance_id)
         return scrub(answer.get("Output") or "")[-_CONSOLE:]
+
+
+def _ending(shown: Mapping[str, Any]) -> tuple[str, str]:
+    """Instance id and state of one entry of TerminateInstances' answer."""
+    return string(shown["InstanceId"]), string(mapping(shown["CurrentState"])["Name"])
 
 
 def _zone(subnet: Mapping[str, Any]) -> tuple[str, str]:
