@@ -16,10 +16,10 @@ from mayfly.sandbox.actions import SandboxAction
 MAYFLY = Path(__file__).parents[2] / "layers/mayfly/mayfly"
 
 APPLIED_IN = {
-    "dispatch/tick.py": DispatchAction,
+    "dispatch/apply.py": DispatchAction,
     "provision/apply.py": ProvisionAction,
     "reap/apply.py": ReapAction,
-    "sandbox/tick.py": SandboxAction,
+    "sandbox/apply.py": SandboxAction,
 }
 
 

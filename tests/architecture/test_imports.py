@@ -80,7 +80,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """By part: the other parts that it may import. docs/architecture.md has the same table."""
 
-REACHES_OUT = {"apply", "environments", "gather", "lease", "loop", "refresh", "rhythm", "tick"}
+REACHES_OUT = {
+    "apply", "candidates", "environments", "gather", "job_states", "lease", "loop", "refresh",
+    "rhythm", "tick",
+}  # fmt: skip
 """Modules of a function that call ports or log. Every other module of a function is pure."""
 PURE = {
     *(

@@ -19,7 +19,7 @@ from mayfly.reap import decide as reaping
 from mayfly.reap.gather import gather as reap_gather
 from mayfly.records.model import QueueRecord
 from mayfly.sandbox import decide as sandboxing
-from mayfly.sandbox import tick as sandbox
+from mayfly.sandbox.gather import gather as sandbox_gather
 from mayfly.tick.outcome import Outcome
 from tests.unit.world import World
 
@@ -53,7 +53,7 @@ def decide_twice(world: World) -> None:
         assert decided[0] == decided[1]
         waits = [list(long_waits(launching, config_now, now)) for _ in range(2)]
         assert waits[0] == waits[1]
-    swapping = sandbox.gather(world.sandbox_ports, Outcome(), wide=True)
+    swapping = sandbox_gather(world.sandbox_ports, Outcome(), wide=True)
     assert sandboxing.decide(swapping, now) == sandboxing.decide(swapping, now)
     ending = reap_gather(world.reap_ports)
     assert reaping.decide(ending, now) == reaping.decide(ending, now)

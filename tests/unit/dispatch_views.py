@@ -9,9 +9,10 @@ from typing import Any, cast
 from mayfly.answers import Job, Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import BindJob, DispatchAction, OpenClaims, ReserveJobs
+from mayfly.dispatch.apply import Applier
 from mayfly.dispatch.opened import sort_listing
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.tick import Applier, serve
+from mayfly.dispatch.tick import serve
 from mayfly.dispatch.view import QueueView
 from mayfly.records.changes import Change
 from mayfly.records.model import Claim

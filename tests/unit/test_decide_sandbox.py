@@ -14,11 +14,11 @@ from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.sandbox.decide import (
     PREPARED_IMAGE,
     WATCHED,
-    SandboxView,
     decide,
     imminent,
     wants_associations,
 )
+from mayfly.sandbox.view import SandboxView
 from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly_protocol.report import Report
 from tests.unit.builders import (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from mayfly.dispatch import tick as module
+from mayfly.dispatch import apply as module
 from mayfly.errors import Transient
 from tests.unit.builders import QUEUE, a_job
 from tests.unit.world import World, a_warm_world

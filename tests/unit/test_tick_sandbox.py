@@ -10,7 +10,9 @@ from mayfly.answers import Association
 from mayfly.errors import Conflict, MayflyError, Transient
 from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
+from mayfly.sandbox.apply import carry_out
 from mayfly.sandbox.decide import decide
+from mayfly.sandbox.gather import gather
 from mayfly.tick.outcome import Left, Outcome
 from mayfly_protocol.phases import Phase
 from tests.unit.builders import BOOTSTRAP, SANDBOX, row
@@ -63,12 +65,12 @@ def test_a_profile_is_replaced_only_after_its_record(error: MayflyError) -> None
 def test_a_host_condemned_during_a_tick_of_sandbox_keeps_its_profile() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
-    view = sandbox.gather(world.sandbox_ports, Outcome(), wide=True)
+    view = gather(world.sandbox_ports, Outcome(), wide=True)
     world.after(6).reap()
     assert world.instance().state is S.CONDEMNED
     for action in decide(view, world.clock.now):
         outcome = Outcome()
-        sandbox.carry_out([action], world.sandbox_ports, outcome, world.edge)
+        carry_out([action], world.sandbox_ports, outcome, world.edge)
         assert outcome.left == {Left.CONFLICT: 1}
     assert association(world).profile == BOOTSTRAP
 
@@ -100,12 +102,12 @@ def test_a_replacement_with_a_lost_answer_is_not_repeated() -> None:
 def test_an_association_replaced_by_another_tick_is_a_conflict() -> None:
     world = launched()
     world.report(world.instance(), "bootstrapped")
-    view = sandbox.gather(world.sandbox_ports, Outcome(), wide=True)
+    view = gather(world.sandbox_ports, Outcome(), wide=True)
     world.sandbox()
     late = replace(view, instances=(world.instance(),))
     (action,) = decide(late, world.clock.now)
     outcome = Outcome()
-    sandbox.carry_out([action], world.sandbox_ports, outcome, world.edge)
+    carry_out([action], world.sandbox_ports, outcome, world.edge)
     assert outcome.left == {Left.CONFLICT: 1}
     assert association(world).profile == SANDBOX
 

@@ -12,6 +12,7 @@ from mayfly.errors import Transient
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
+from mayfly.sandbox import apply as applying
 from mayfly.sandbox import tick as sandbox
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Left
@@ -44,7 +45,7 @@ def replaced(world: World) -> set[str]:
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     """Hangs whatever waits for this event, until the test is over; ticks wait for a moment."""
-    monkeypatch.setattr(sandbox, "REPLACE_SECONDS", 0.3)
+    monkeypatch.setattr(applying, "REPLACE_SECONDS", 0.3)
     event = Event()
     yield event
     event.set()
@@ -158,7 +159,7 @@ def test_a_throttled_replacement_ends_the_tick_of_replacements_and_the_rest_is_t
     outcome = world.sandbox()
     assert len(replaced(world)) == 5
     # Those under way may be throttled too; no further one begins after the first answer.
-    assert len(calls) <= 5 + 2 * sandbox.AT_ONCE
+    assert len(calls) <= 5 + 2 * applying.AT_ONCE
     assert outcome.left == {Left.TRANSIENT: 35}
     assert "ReplaceProfile: not begun, because EC2 throttles" in caplog.text
     vars(world.machines).pop("replace_profile")
@@ -169,7 +170,7 @@ def test_a_throttled_replacement_ends_the_tick_of_replacements_and_the_rest_is_t
 def test_more_replacements_than_a_tick_begins_are_left_to_the_next_tick_and_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sandbox, "MOST_REPLACED", 4)
+    monkeypatch.setattr(applying, "MOST_REPLACED", 4)
     world = set_up(6)
     world.sandbox()
     assert len(replaced(world)) == 4

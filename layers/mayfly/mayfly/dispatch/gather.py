@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.answers import Listing
-from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.config.stalled import stalled_shapes
-from mayfly.dispatch import policy
+from mayfly.dispatch.candidates import Reads, former_claims, with_facts
 from mayfly.dispatch.environments import Environments
+from mayfly.dispatch.job_states import beside_new_jobs, job_states
 from mayfly.dispatch.notes import may_be_told
 from mayfly.dispatch.opened import first_listed, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.view import LastTick, Prospects, QueueView, Stalled, Turn
-from mayfly.errors import FAILURES, Failure, Misconfigured, NotFound, TokenRefused
-from mayfly.ports import Buildkite, Fleet
+from mayfly.errors import FAILURES, NotFound
+from mayfly.ports import Buildkite
 from mayfly.records.about import fields
-from mayfly.records.found import Found
 from mayfly.records.model import Claim, Instance, Ledger, QueueRecord, Shape, SlotKey
 from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
@@ -31,18 +30,7 @@ READY = instance_states(lambda instance: instance.supply is Supply.READY)
 COMING = instance_states(lambda instance: instance.supply is Supply.COMING)
 READ_LEDGER = timedelta(seconds=5)
 """How often the ledger is read while listed jobs find no place."""
-_STATES_AT_ONCE = 1000
 _SIDE_BY_SIDE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Reads:
-    """What all reads of one tick share."""
-
-    ports: DispatchPorts
-    turn: Turn
-    outcome: Outcome
-    environments: Environments
 
 
 def gather(
@@ -54,7 +42,7 @@ def gather(
     with unreadable records is omitted. Any other failed read only leaves its part of the view
     empty. Failures go into the outcome.
     """
-    configs, reads = _configs(turn, outcome), _Reads(ports, turn, outcome, environments)
+    configs, reads = _configs(turn, outcome), Reads(ports, turn, outcome, environments)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
         lists = {
             queue: pool.submit(_listing, ports.buildkite, queue, outcome)
@@ -76,12 +64,12 @@ def gather(
             with outcome.noting(f"records of queue {record.queue}", fields(queues=[record.queue])):
                 views[record.queue] = read()
         every = [claim for view in views.values() for claim in view.claims]
-        states = _states(ports.buildkite, every, outcome) if turn.reads_states else {}
+        states = job_states(ports.buildkite, every, outcome) if turn.reads_states else {}
         for queue, answer in lists.items():
             if queue in views and (listing := answer.result()) is not None:
                 views[queue] = replace(views[queue], listing=listing, paused=listing.paused)
         if not turn.reads_states:
-            states = _states(ports.buildkite, _beside_new_jobs(views.values()), outcome)
+            states = job_states(ports.buildkite, beside_new_jobs(views.values()), outcome)
     sorted_views: dict[str, QueueView] = {}
     for queue, view in views.items():
         full = sort_listing(replace(view, states=states), configs[queue])
@@ -89,23 +77,7 @@ def gather(
         if full.left_out or (full.candidates and full.stalled.shapes):
             full = _with_stalled(full, configs[queue], ports, outcome, now)
         sorted_views[queue] = full
-    yield from _with_facts(sorted_views, configs, early, reads)
-
-
-def _with_facts(
-    views: Mapping[str, QueueView],
-    configs: Mapping[str, QueueConfig],
-    early: Mapping[str, Collection[str]],
-    reads: _Reads,
-) -> Iterator[tuple[QueueConfig, QueueView]]:
-    """Yield the complete views: first of queues that read no environments, which wait for none."""
-    readers = [queue for queue in views if configs[queue].reads_environments]
-    reads.environments.start(each.job.id for queue in readers for each in views[queue].candidates)
-    for queue in sorted(views, key=lambda queue: queue in readers):
-        if readers and queue == readers[0]:
-            reads.environments.wait()
-        asked = early.get(queue, ())
-        yield configs[queue], _with_candidate_facts(views[queue], configs[queue], asked, reads)
+    yield from with_facts(sorted_views, configs, early, reads)
 
 
 def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
@@ -119,14 +91,14 @@ def _configs(turn: Turn, outcome: Outcome) -> Mapping[str, QueueConfig]:
 
 
 def _reading(
-    pool: Executor, reads: _Reads, record: QueueRecord, early: Collection[str]
+    pool: Executor, reads: Reads, record: QueueRecord, early: Collection[str]
 ) -> Callable[[], QueueView]:
     """Start the reads of a queue's records in parallel. Returns a function that awaits the view."""
     queue, fleet, turn = record.queue, reads.ports.fleet, reads.turn
     seen = turn.seen.get(queue, LastTick())
     claims = pool.submit(_claims, reads, queue)
     ready = pool.submit(fleet.instances, queue, READY)
-    former = pool.submit(_former, fleet, early)
+    former = pool.submit(former_claims, fleet, early)
 
     def view() -> QueueView:
         found, instances, prospects = claims.result()
@@ -148,7 +120,7 @@ def _reading(
 
 
 def _claims(
-    reads: _Reads, queue: str
+    reads: Reads, queue: str
 ) -> tuple[tuple[Claim, ...], Mapping[SlotKey, Instance], Prospects | None]:
     """Watched claims of a queue, the instances of its assigned claims by slot, and prospects.
 
@@ -166,7 +138,7 @@ def _claims(
     return known, {each.key: each for each in instances}, prospects
 
 
-def _prospects(reads: _Reads, queue: str, claims: Iterable[Claim]) -> Prospects | None:
+def _prospects(reads: Reads, queue: str, claims: Iterable[Claim]) -> Prospects | None:
     """What the claims wait for; None, without a read, where no claim is to be told.
 
     None too where a read fails: a note that cannot be written must not hold up a binding.
@@ -194,57 +166,6 @@ def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | No
     return None
 
 
-def _beside_new_jobs(views: Iterable[QueueView]) -> Iterator[Claim]:
-    """Waiting claims of queues that list new jobs: read their states even between state reads.
-
-    A push often cancels the jobs of the push before. Without this read the cancelled jobs would
-    still count as demand, and further instances would be launched for the new jobs.
-    """
-    for view in views:
-        known = {claim.job for claim in view.claims}
-        if view.listing is not None and any(job.id not in known for job in view.listing.jobs):
-            yield from (claim for claim in view.claims if claim.state.traits.waits)
-
-
-def _states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> dict[str, str]:
-    """Buildkite's states by job.
-
-    A refused call for jobs of several queues is repeated queue by queue, so that a queue that
-    Buildkite refuses hides no other queue's states.
-    """
-    states: dict[str, str] = {}
-    for some in batched(claims, _STATES_AT_ONCE):
-        of_queue: dict[str, list[str]] = {}
-        for claim in some:
-            of_queue.setdefault(claim.queue, []).append(claim.job)
-        try:
-            states.update(buildkite.states([claim.job for claim in some]))
-        except TokenRefused as error:
-            outcome.failed("states of jobs", error)
-        except (Misconfigured, NotFound) as error:
-            if len(of_queue) == 1:
-                _states_failed(of_queue, error, outcome)
-                continue
-            for queue, jobs in of_queue.items():
-                try:
-                    states.update(buildkite.states(jobs))
-                except FAILURES as refusal:
-                    _states_failed({queue: jobs}, refusal, outcome)
-        except FAILURES as error:
-            _states_failed(of_queue, error, outcome)
-    return states
-
-
-def _states_failed(of_queue: Mapping[str, list[str]], error: Failure, outcome: Outcome) -> None:
-    about = fields(queues=of_queue, jobs=[job for jobs in of_queue.values() for job in jobs])
-    outcome.failed(f"states of jobs of queue {', '.join(of_queue)}", error, about)
-
-
-def _former(fleet: Fleet, jobs: Collection[str]) -> Found[Claim]:
-    """Claims of these jobs; jobs without a claim are omitted."""
-    return fleet.claims_of(jobs) if jobs else Found()
-
-
 def _with_stalled(
     view: QueueView, config: QueueConfig, ports: DispatchPorts, outcome: Outcome, now: datetime
 ) -> QueueView:
@@ -261,52 +182,3 @@ def _with_stalled(
             found = stalled_shapes(shapes, ledger, view.spec, config, now)
         stalled = Stalled(found, now)
     return sort_listing(replace(view, stalled=stalled), config)
-
-
-def _with_candidate_facts(
-    view: QueueView, config: QueueConfig, asked: Collection[str], reads: _Reads
-) -> QueueView:
-    """The view with former claims, environments and repositories of its candidates.
-
-    Candidates are dropped when a read fails; the failure goes into the outcome. The view already
-    holds the former claims of the jobs in `asked`.
-    """
-    jobs = [candidate.job.id for candidate in view.candidates]
-    if not jobs:
-        return view
-    try:
-        rest = _former(reads.ports.fleet, [job for job in jobs if job not in asked])
-        former = {**view.former, **{claim.job: claim for claim in rest}}
-        view = replace(view, former=former, unreadable=view.unreadable | rest.unreadable)
-        if config.reads_environments:
-            view = _with_environments(view, config, jobs, reads)
-    except FAILURES as error:
-        about = fields(queues=[config.queue])
-        reads.outcome.failed(f"new jobs of queue {config.queue}", error, about)
-        return replace(view, candidates=())
-    return view
-
-
-def _with_environments(
-    view: QueueView, config: QueueConfig, jobs: Sequence[str], reads: _Reads
-) -> QueueView:
-    """The view with the environments of these candidates, and the repositories that they need."""
-    environments = dict(reads.environments.take(jobs, reads.outcome))
-    awaited = reads.environments.begun(jobs) - environments.keys()
-    named = {
-        job: name
-        for job, environment in environments.items()
-        if (name := policy.repository_parameter(config, environment))
-    }
-    values: Mapping[str, str | None] = {}
-    if named:
-        with reads.outcome.noting(f"repositories of queue {config.queue}", fields(jobs=named)):
-            values = reads.ports.parameters.values(set(named.values()))
-    required = {job: values[name] for job, name in named.items() if name in values}
-    return replace(
-        view,
-        environments=environments,
-        awaited=awaited,
-        repositories=required,
-        unread=frozenset(named.keys() - required.keys()),
-    )

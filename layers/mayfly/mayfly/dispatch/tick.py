@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
-from mayfly.batched import batched
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import by_configuration
 from mayfly.dispatch.actions import (
-    BindJob,
-    FailJob,
-    KeepReservations,
     NotifyBuilds,
-    OpenClaims,
-    ReserveJobs,
 )
+from mayfly.dispatch.apply import Applier
 from mayfly.dispatch.bound import (
-    RESERVATION,
-    TOKEN_LIFE,
     bind,
     nudges,
     reservations_due,
@@ -34,32 +26,14 @@ from mayfly.dispatch.held import held
 from mayfly.dispatch.notes import left_alone, merged, new_notes
 from mayfly.dispatch.opened import held_jobs, open_claims, unjudged_jobs
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.settled import (
-    claims_after,
-    failures_to_tell,
-    mark_told,
-    reap_nudges,
-    settle,
-)
+from mayfly.dispatch.settled import claims_after, failures_to_tell, reap_nudges, settle
 from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
-from mayfly.errors import FAILURES, Conflict, NotFound
-from mayfly.records.about import about, fields
-from mayfly.records.changes import Assign, Save
-from mayfly.records.model import Claim, saved
+from mayfly.records.about import fields
+from mayfly.records.model import Claim
 from mayfly.records.states import Agent
-from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly.tick.outcome import Outcome
-from mayfly.tick.side_by_side import side_by_side
-from mayfly_protocol.assignment import to_row
 
 log = logging.getLogger("mayfly")
-
-_WRITE_AT_ONCE = 90
-"""Records in one transaction: DynamoDB takes 100 items, and the lease's check is one of them."""
-
-
-NOTES_SECONDS = 0.5
-"""Longest time of a tick for notes; a call that takes longer goes on beside the next ticks."""
 
 
 def tick(
@@ -118,150 +92,6 @@ def serve(
     applier.nudge(nudges(view, claims, bound, config))
     applier.nudge_reap(reap_nudges(done))
     return claims, bound, ours
-
-
-@dataclass(frozen=True, slots=True)
-class Applier:
-    """Applies one queue's actions in one tick, under one fence. Failures go into the outcome."""
-
-    ports: DispatchPorts
-    fence: int
-    now: datetime
-    outcome: Outcome
-
-    def settle(self, writes: Sequence[WriteRecords]) -> list[WriteRecords]:
-        """Write the changes. Returns the writes that succeeded."""
-        return self.outcome.perform(writes, self._write)
-
-    def open(self, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-        """Save new claims. Returns the saved ones: only their jobs may be reserved."""
-        recorded: list[Claim] = []
-        if claims:
-            action = OpenClaims(claims, f"{len(claims)} new jobs")
-            self.outcome.perform([action], lambda each: self._save(each.claims, recorded))
-        return tuple(recorded)
-
-    def reserve(self, claims: tuple[Claim, ...]) -> set[str]:
-        """Reserve the claims' jobs. Returns the job ids that Buildkite reserved, not yet saved."""
-        ours: set[str] = set()
-        if claims:
-            action = ReserveJobs(claims, "reservations are made or renewed")
-            self.outcome.perform([action], lambda each: ours.update(self._reserve(each.claims)))
-            refused = {claim.job for claim in claims} - ours
-            if refused and self.outcome.refusal is None:
-                names = ", ".join(sorted(refused))
-                refusals = fields(jobs=sorted(refused))
-                log.info("Buildkite did not reserve jobs %s", names, extra=refusals)
-        return ours
-
-    def keep(self, claims: tuple[Claim, ...]) -> None:
-        """Save the claims with their new reservations."""
-        if claims:
-            action = KeepReservations(claims, f"{len(claims)} reservations are recorded")
-            self.outcome.perform([action], lambda each: self._save(each.claims, []))
-
-    def bind(self, binds: Sequence[BindJob]) -> None:
-        """Mint the tokens of all bindings in one call, then write each binding.
-
-        With a refused token nothing is bound; new reservations alone are written.
-        """
-        tokens: dict[str, str] = {}
-        if binds:
-            jobs = [bind.claim.job for bind in binds]
-            with self.outcome.noting("acquisition tokens", fields(jobs=jobs)):
-                tokens.update(self.ports.buildkite.tokens(jobs, int(TOKEN_LIFE.total_seconds())))
-        if self.outcome.refusal is not None and not tokens:
-            binds = [bind for bind in binds if bind.without_token]
-        self.outcome.perform(binds, lambda bind: self._bind(bind, tokens.get(bind.claim.job, "")))
-
-    def fail(self, failures: Iterable[FailJob]) -> None:
-        """Fail jobs at Buildkite, then save that Buildkite was told."""
-        self.outcome.perform(failures, self._fail)
-
-    def nudge(self, nudges: Iterable[NudgeProvision]) -> None:
-        """Ask for a tick of provision."""
-        self.outcome.perform(nudges, lambda nudge: self.ports.nudges.send(nudge.reason))
-
-    def nudge_reap(self, nudges: Iterable[NudgeReap]) -> None:
-        """Ask for a tick of reap."""
-        self.outcome.perform(nudges, lambda nudge: self.ports.reap_nudges.send(nudge.reason))
-
-    def tell(self, notes: NotifyBuilds | None) -> None:
-        """Save that the notes are written, then send them."""
-        self.outcome.perform([notes] if notes is not None else [], self._tell)
-
-    def _write(self, action: WriteRecords) -> None:
-        self.ports.fleet.write(action.changes, self.fence)
-
-    def _save(self, claims: Sequence[Claim], recorded: list[Claim]) -> None:
-        """Save claims in batches, and append each saved claim to `recorded`.
-
-        A batch with a Conflict is saved claim by claim, so that only the outdated claims are lost.
-        """
-        for some in batched(claims, _WRITE_AT_ONCE):
-            try:
-                self.ports.fleet.write([Save(claim) for claim in some], self.fence)
-            except Conflict:
-                for claim in some:
-                    self._save_one(claim, recorded)
-            else:
-                recorded.extend(map(saved, some))
-
-    def _save_one(self, claim: Claim, recorded: list[Claim]) -> None:
-        try:
-            self.ports.fleet.write([Save(claim)], self.fence)
-        except Conflict as error:
-            self.outcome.failed(f"claim of job {claim.job}", error, about([claim]))
-        else:
-            recorded.append(saved(claim))
-
-    def _reserve(self, claims: Iterable[Claim]) -> Iterable[str]:
-        return self.ports.buildkite.reserve(
-            [c.job for c in claims], int(RESERVATION.total_seconds())
-        )
-
-    def _bind(self, bind: BindJob, token: str) -> None:
-        """Write claim, instance and assignment in one transaction.
-
-        Raises Conflict when there is no token; the changes in `without_token` are written before.
-        """
-        if token:
-            assignment = to_row(replace(bind.assignment, token=token))
-            assign = Assign(bind.row, assignment, bind.expires)
-            self.ports.fleet.write([Save(bind.claim), Save(bind.instance), assign], self.fence)
-            return
-        if bind.without_token:
-            self.ports.fleet.write(bind.without_token, self.fence)
-        raise Conflict(f"Buildkite issues no token for job {bind.claim.job}")
-
-    def _fail(self, action: FailJob) -> None:
-        """Fail the job at Buildkite. A refusal (job over, or unknown) is saved in the reason."""
-        claim, refusal = action.claim, ""
-        if action.reserve:
-            self._reserve([claim])
-        try:
-            self.ports.buildkite.finish(claim.job, claim.reason)
-        except (Conflict, NotFound) as error:
-            refusal = str(error)
-        self.ports.fleet.write([Save(mark_told(claim, refusal))], self.fence)
-
-    def _tell(self, action: NotifyBuilds) -> None:
-        """Send the notes whose claims could be saved. A failure to tell is logged, and no failure.
-
-        Claims go first, so that no answer of Buildkite, a late one neither, brings a note twice.
-        """
-        recorded: list[Claim] = []
-        self._save(action.claims, recorded)
-        unsaved = {claim.job for claim in action.claims} - {claim.job for claim in recorded}
-        notes = {job: text for job, text in action.notes.items() if job not in unsaved}
-        # A call that hangs would hold up the bindings of the next tick.
-        call = partial(self.ports.buildkite.notify, notes)
-        refused = side_by_side({"notes": call}, at_once=1, seconds=NOTES_SECONDS)["notes"]
-        if isinstance(refused, FAILURES):
-            log.info("no note on the pages of jobs: %s", refused, extra=action.about)
-            return
-        for job, why in refused.items():
-            log.info("Buildkite takes no note for job %s: %s", job, why, extra=fields(jobs=[job]))
 
 
 def _log_unmatched(view: QueueView, queue: str, last: LastTick, outcome: Outcome) -> None:

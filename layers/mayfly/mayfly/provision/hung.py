@@ -1,4 +1,4 @@
-"""Boots that hang in what the operator has changed since: given up, so that the remedy is tried."""
+"""Boots that hang by an older configuration are given up, so that a remedy is tried at once."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def hung_boots(view: ProvisionView, now: datetime) -> tuple[Instance, ...]:
     )
 
 
-def without(view: ProvisionView, given_up: Collection[Instance]) -> ProvisionView:
-    """The view without the instances that are given up: they are no supply."""
-    keys = {instance.key for instance in given_up}
+def without(view: ProvisionView, hung: Collection[Instance]) -> ProvisionView:
+    """The view without these instances, whose boots are given up: they are no supply."""
+    keys = {instance.key for instance in hung}
     return replace(view, instances=tuple(i for i in view.instances if i.key not in keys))
 
 
-def give_up(hung: Collection[Instance], now: datetime) -> Iterator[WriteRecords | NudgeReap]:
+def condemn_hung(hung: Collection[Instance], now: datetime) -> Iterator[WriteRecords | NudgeReap]:
     """Condemn instances with hung boots, and wake `reap`, which frees their places."""
     for instance in hung:
         yield _condemned(instance, now)

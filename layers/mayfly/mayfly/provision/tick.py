@@ -13,7 +13,7 @@ from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide, next_change, problems
 from mayfly.provision.gather import gather
 from mayfly.provision.held import held, lost
-from mayfly.provision.hung import give_up, hung_boots, without
+from mayfly.provision.hung import condemn_hung, hung_boots, without
 from mayfly.provision.pool import unsteady
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
@@ -88,7 +88,7 @@ def _tick_queue(
     view = without(view, hung)
     outcome.repeat_at(next_change(view, config, now))
     actions = [
-        *give_up(hung, now),
+        *condemn_hung(hung, now),
         *decide(view, config, now),
         *long_waits(view, config, now),
     ]

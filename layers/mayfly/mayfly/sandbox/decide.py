@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from mayfly.answers import Association
 from mayfly.records.brakes import failed_boot, proven_boot
 from mayfly.records.changes import Save
-from mayfly.records.model import Instance, Ledger, move_instance, saved
+from mayfly.records.model import Instance, move_instance, saved
 from mayfly.records.states import InstanceState, SetUp, instance_states
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
+from mayfly.sandbox.view import SandboxView
 from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
@@ -25,19 +25,6 @@ PREPARED_IMAGE = timedelta(seconds=5)
 
 _REPLACES = 2
 _REACHED = {Phase.BOOTING: 1, Phase.BOOTSTRAPPED: 2}
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxView:
-    """What `sandbox` knows of the instances on their way to ready."""
-
-    instances: tuple[Instance, ...]
-    reports: Mapping[str, Report]
-    """By mailbox row."""
-    associations: Mapping[str, tuple[Association, ...]]
-    """By EC2 instance id, for instances that are set up; a missing id means unknown."""
-    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
-    """By queue, where an instance may be ready now (see `wants_ledger`)."""
 
 
 def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
