@@ -226,7 +226,15 @@ def test_an_unknown_parameter_is_reported_and_changes_nothing(name: str) -> None
     config, problems = read({name: "3", "pool/hot": "2"})
     assert config == QueueConfig(queue="deploy", hot=2)
     assert len(problems) == 1
-    assert f'{name} = "3": no such parameter' in problems[0]
+    assert problems[0].startswith(f"{name}: no such parameter")
+
+
+@pytest.mark.parametrize("name", ["agent/confg", "agent/Config", "agents/config", "Agent/config"])
+def test_the_value_of_an_unknown_parameter_is_not_shown_because_it_may_be_a_secret(
+    name: str,
+) -> None:
+    _, problems = read({name: "signing-key=correct-horse\ncorrect-horse"})
+    assert problems == [f"{name}: no such parameter; did you mean agent/config?"]
 
 
 @pytest.mark.parametrize("name", ["policy/rule/deploy", "policy/rules", "Policy/rules/a", "policy"])
@@ -241,6 +249,9 @@ def test_a_misspelt_policy_parameter_gives_no_configuration(name: str) -> None:
     [
         ("agent/config", "token=very-secret-thing", "very-secret-thing"),
         ("agent/config", "debug=1\nendpoint: very-secret-thing", "very-secret-thing"),
+        ("agent/config", "debug=1\nvery-secret-thing", "very-secret-thing"),
+        ("agent/config", "nonsense=1\nVerySecretThing==", "VerySecretThing"),
+        ("bootstrap/script", "https://b.s3.amazonaws.com/k?X-Sig=very-secret", "very-secret"),
         ("pool/hot", "bkct_0123456789abcdefghijklmnop", "0123456789"),
         ("policy/rules/a", "repository=https://me:hunter22@github.com/a/b", "hunter22"),
         ("hot", "bkat_0123456789abcdefghijklmnop", "0123456789"),

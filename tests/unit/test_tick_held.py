@@ -107,7 +107,7 @@ def test_an_invocation_logs_each_cause_once_as_a_warning_with_its_queue(
         ("pool/hot", "; did you mean {root}queues/{q}/pool/hot?"),
         ("queues/{q}", ", whose form is {root}queues/QUEUE/NAME"),
         ("nonsense", ", whose form is {root}queues/QUEUE/NAME"),
-        ("queues/{q}/pool/hots", 'pool/hots = "2": no such parameter; did you mean pool/hot?'),
+        ("queues/{q}/pool/hots", "pool/hots: no such parameter; did you mean pool/hot?"),
         ("queues/{q}/Pool/Hot", "no such parameter; did you mean pool/hot?"),
         ("queues/{q}/hot", "no such parameter; did you mean pool/hot?"),
         ("queues/{q}/launch/instance_types", "did you mean launch/instance-types?"),

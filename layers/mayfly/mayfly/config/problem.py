@@ -12,15 +12,17 @@ _PASSWORD = re.compile(r"(?<=//)[^/@\s]*:[^/@\s]*(?=@)")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The reason why a parameter is not in force. `value` is cut and scrubbed: safe to show."""
+    """The reason why a parameter is not in force."""
 
     parameter: str
-    value: str
+    value: str | None
+    """Cut and scrubbed: safe to show. None where the value of the name may be a secret."""
     allowed: str
 
     def __str__(self) -> str:
         """One line for the log, the alarm and the queue's record."""
-        return f'{self.parameter} = "{self.value}": {self.allowed}'
+        value = "" if self.value is None else f' = "{self.value}"'
+        return f"{self.parameter}{value}: {self.allowed}"
 
 
 def printable(text: str, most: int = 80) -> str:

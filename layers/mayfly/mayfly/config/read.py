@@ -177,7 +177,8 @@ def _read(
         elif _rule_name(name):
             rules[_rule_name(name)] = (_rule_name(name), text)
         else:
-            strange.append(Problem(name, _printable_value(name, text), _unknown_name(name)))
+            # The value of an unknown name may be a secret: `agent/confg` has lines of the agent.
+            strange.append(Problem(printable(name, 200), None, _unknown_name(name)))
     try:
         parsed = QueueParameters.model_validate({**given, "rules": rules} if rules else given)
     except ValidationError as error:
@@ -241,7 +242,16 @@ def _unknown_name(name: str) -> str:
 
 
 def _printable_value(name: str, text: str) -> str:
-    """A value that is safe to show; for the agent's settings only the names."""
-    return printable(
-        re.sub(r"[=:].*", "=…", text) if name == DESCRIPTIONS["agent_config"].name else text
-    )
+    """A known parameter's value, safe to show: the agent's settings only by their names."""
+    if name == DESCRIPTIONS["agent_config"].name:
+        text = "\n".join(map(_setting_name, text.splitlines()))
+    elif name == DESCRIPTIONS["script"].name:
+        text = re.sub(r"\?.*", "?…", text)  # A signed URL has its secret in the query.
+    return printable(text)
+
+
+def _setting_name(line: str) -> str:
+    """The name of a line of the agent's settings; of a line in another form nothing is shown."""
+    name, separator, _ = re.sub("[=:]", "\0", line, count=1).partition("\0")
+    known = re.fullmatch(r"[a-z0-9 -]{1,80}", name.strip())
+    return f"{name.strip()}=…" if separator and known else "…" * bool(line.strip())
