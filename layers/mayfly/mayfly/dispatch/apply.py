@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -45,6 +45,8 @@ class Applier:
     fence: int
     now: datetime
     outcome: Outcome
+    refused: set[str] = field(default_factory=set)
+    """Jobs that Buildkite did not reserve though it answered."""
 
     def settle(self, writes: Sequence[WriteRecords]) -> list[WriteRecords]:
         """Write the changes. Returns the writes that succeeded."""
@@ -58,17 +60,20 @@ class Applier:
             self.outcome.perform([action], lambda each: self._save(each.claims, recorded))
         return tuple(recorded)
 
-    def reserve(self, claims: tuple[Claim, ...]) -> set[str]:
-        """Reserve the claims' jobs. Returns the job ids that Buildkite reserved, not yet saved."""
+    def reserve(self, claims: tuple[Claim, ...], known: Collection[str] = ()) -> set[str]:
+        """Reserve the claims' jobs. Returns the job ids that Buildkite reserved, not yet saved.
+
+        Jobs that Buildkite does not reserve are logged, except those in `known`.
+        """
         ours: set[str] = set()
         if claims:
             action = ReserveJobs(claims, "reservations are made or renewed")
-            self.outcome.perform([action], lambda each: ours.update(self._reserve(each.claims)))
-            refused = {claim.job for claim in claims} - ours
-            if refused and self.outcome.refusal is None:
-                names = ", ".join(sorted(refused))
-                refusals = fields(jobs=sorted(refused))
-                log.info("Buildkite did not reserve jobs %s", names, extra=refusals)
+            if self.outcome.perform([action], lambda a: ours.update(self._reserve(a.claims))):
+                self.refused.update({claim.job for claim in claims} - ours)
+            if news := sorted(self.refused - set(known)):
+                log.info(
+                    "Buildkite did not reserve jobs %s", ", ".join(news), extra=fields(jobs=news)
+                )
         return ours
 
     def keep(self, claims: tuple[Claim, ...]) -> None:

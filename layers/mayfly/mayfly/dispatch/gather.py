@@ -112,6 +112,7 @@ def _reading(
             former={claim.job: claim for claim in former.result()},
             unreadable=former.result().unreadable,
             stalled=seen.stalled,
+            refused=seen.refused,
             prospects=prospects,
             agent_endpoint=reads.ports.agent_endpoint,
         )

@@ -10,7 +10,10 @@ from mayfly.dispatch.view import QueueView
 
 
 def held(view: QueueView, config: QueueConfig) -> Iterator[tuple[str, str]]:
-    """Cause and text for a pause that jobs wait through, and for listed jobs without a place."""
+    """Cause and text: a pause that jobs wait through, listed jobs without reservation or place."""
+    if view.refused:
+        some = f"{len(view.refused)} listed jobs, {min(view.refused)} among them"
+        yield "unreserved", f"Buildkite does not reserve {some}"
     waiting = sum(claim.state.traits.waits for claim in view.claims)
     known = {claim.job for claim in view.claims}
     listed = view.listing.jobs if view.listing is not None else ()

@@ -45,7 +45,12 @@ def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
         for job, shape in shapes
         if not isinstance(shape, Mismatch) and job.id not in known
     ]
-    fitting.sort(key=lambda each: (-each.job.priority, each.job.runnable_at, each.job.id))
+    fitting.sort(
+        key=lambda each: (
+            each.job.id in view.refused,
+            *(-each.job.priority, each.job.runnable_at, each.job.id),
+        )
+    )
     view = replace(
         view,
         unmatched=lost | {job.id: shape for job, shape in shapes if isinstance(shape, Mismatch)},
@@ -62,16 +67,18 @@ class _Places:
     """Places for waiting jobs: `limits/max-instances` and the look-ahead, less the busy ones.
 
     A job finds a place unless jobs that are at least as urgent hold all: a more urgent job is
-    always opened. Jobs of stalled shapes hold places against each other only. So a queue has at
-    most as many waiting claims as places, for each priority and set of stalled shapes.
+    always opened. Jobs of stalled shapes, and jobs that Buildkite does not reserve, hold places
+    against each other only. So a queue has at most as many waiting claims as places, for each
+    priority, set of stalled shapes, and answer of Buildkite to their reservation.
     """
 
     places: int
     stalled: frozenset[Shape]
+    refused: frozenset[str]
     live: list[int]
     """Urgency of the jobs that hold places against all, ascending; the least is most urgent."""
     waiting: list[int]
-    """Urgency of all waiting jobs, those of stalled shapes too."""
+    """Urgency of all waiting jobs."""
     taken: int = 0
     taken_live: int = 0
 
@@ -83,23 +90,29 @@ class _Places:
         busy = view.running + sum(
             claim.state.traits.open and not claim.state.traits.waits for claim in claims
         )
-        stalled = view.stalled.shapes
+        stalled, refused = view.stalled.shapes, view.refused
+        live = [c for c in waiting if c.shape not in stalled and c.job not in refused]
         return cls(
             places=config.max_instances - min(busy, config.max_instances) + LOOK_AHEAD,
             stalled=stalled,
-            live=sorted(-claim.priority for claim in waiting if claim.shape not in stalled),
+            refused=refused,
+            live=sorted(-claim.priority for claim in live),
             waiting=sorted(-claim.priority for claim in waiting),
         )
 
     def take(self, candidate: Candidate) -> bool:
-        """Whether the candidate finds a place, which is taken then. The most urgent comes first."""
-        is_stalled, urgency = candidate.shape in self.stalled, -candidate.job.priority
-        if is_stalled:
+        """Whether the candidate finds a place, which is taken then.
+
+        The most urgent comes first, but jobs that Buildkite did not reserve come last.
+        """
+        urgency = -candidate.job.priority
+        is_hopeless = candidate.shape in self.stalled or candidate.job.id in self.refused
+        if is_hopeless:
             free = bisect_right(self.waiting, urgency) + self.taken < self.places
         else:
             free = bisect_right(self.live, urgency) + self.taken_live < self.places
         self.taken += free
-        self.taken_live += free and not is_stalled
+        self.taken_live += free and not is_hopeless
         return free
 
 

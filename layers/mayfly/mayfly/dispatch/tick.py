@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -52,10 +52,12 @@ def tick(
         for cause, line in held(view, config):
             outcome.hold(config.queue, cause, line)
         _log_held(held_jobs(view, config), config.queue, last)
-        claims, bound, renewed = serve(view, config, Applier(ports, turn.fence, now, outcome))
+        applier = Applier(ports, turn.fence, now, outcome)
+        claims, bound, renewed = serve(view, config, applier)
         rest = tuple(claim for claim in claims if claim.job not in bound)
         notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
-        seen[config.queue] = _last_tick(view, claims, last, config)
+        refused = applier.refused | (view.refused - renewed)
+        seen[config.queue] = _last_tick(view, claims, last, config, refused)
     # Last of all: Buildkite may be slow to take notes, and a note must not hold up a binding. None
     # with a refused token: it would be saved as told.
     if outcome.refusal is None:
@@ -81,7 +83,8 @@ def serve(
     opened = applier.open(tuple(open_claims(view, config, now)))
     claims = (*settled, *opened)
     matched = without_mismatches(claims, view)
-    ours = applier.reserve(tuple(reservations_due(matched, now, paused=is_paused(view, config))))
+    due = tuple(reservations_due(matched, now, paused=is_paused(view, config)))
+    ours = applier.reserve(due, view.refused)
     claims = with_reservations(claims, ours, now)
     matched = without_mismatches(claims, view)
     binds = list(bind(replace(view, claims=matched), config, now, unsaved=ours))
@@ -114,7 +117,11 @@ def _log_held(held: Mapping[str, str], queue: str, last: LastTick) -> None:
 
 
 def _last_tick(
-    view: QueueView, claims: tuple[Claim, ...], last: LastTick, config: QueueConfig
+    view: QueueView,
+    claims: tuple[Claim, ...],
+    last: LastTick,
+    config: QueueConfig,
+    refused: Collection[str],
 ) -> LastTick:
     """What this tick leaves to the next tick about a queue."""
     running = {c.job for c in (*view.claims, *claims) if c.state.traits.agent is Agent.RUNS}
@@ -122,6 +129,7 @@ def _last_tick(
     unjudged = unjudged_jobs(view, config)
     alone = left_alone(view, config) | (last.alone & unjudged)
     on_hold = held_jobs(view, config).keys() | (last.held & unjudged)
+    listed = {job.id for job in view.listing.jobs} if view.listing is not None else set(refused)
     return LastTick(
         paused=view.paused,
         running=view.running + len(running),
@@ -132,4 +140,5 @@ def _last_tick(
         jobs=bool(view.claims) or (view.listing is not None and bool(view.listing.jobs)),
         waits=any(claim.state.traits.waits for claim in view.claims),
         stalled=view.stalled,
+        refused=frozenset(refused) & (listed | {claim.job for claim in claims}),
     )

@@ -42,6 +42,8 @@ class LastTick:
     waits: bool = False
     """Whether the last tick saw a job that waits for an instance."""
     stalled: Stalled = field(default_factory=Stalled)
+    refused: frozenset[str] = frozenset()
+    """Listed or waiting jobs that Buildkite did not reserve when it was last asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class QueueView:
     """Whether listed jobs find no place."""
     stalled: Stalled = field(default_factory=Stalled)
     """Shapes whose waiting claims take no places; only read while listed jobs find none."""
+    refused: frozenset[str] = frozenset()
+    """Jobs that Buildkite did not reserve when it was last asked: their claims take no places."""
     unmatched: Mapping[str, Mismatch] = field(default_factory=dict)
     """By job: jobs that the queue cannot serve, with the failed rule: listed ones, which are left
     untouched, and waiting ones that the queue matched before its configuration changed."""
