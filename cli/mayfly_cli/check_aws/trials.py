@@ -10,6 +10,10 @@ ROW = {"key": {"S": "row"}}
 """The key of the only row that trials touch."""
 _ONLY = "ForAllValues:StringEquals"
 _NAMED: Mapping[str, Mapping[str, Any]] = {"Null": {"dynamodb:Attributes": "false"}}
+_NAMED_ONLY: Mapping[str, Mapping[str, Any]] = {
+    _ONLY: {"dynamodb:Attributes": ["key", "report"]},
+    **_NAMED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +46,17 @@ def _update(table: str, attribute: str) -> dict[str, Any]:
 
 def trials(table: str) -> tuple[Trial, ...]:
     """All trials, on a table with the hash key `key`."""
+    return (*_updates(table), *_batch_writes(table), *_batch_reads(table))
+
+
+def _updates(table: str) -> tuple[Trial, ...]:
+    """Updates of one row: the hosts' reports."""
     report, other = _update(table, "report"), _update(table, "other")
-    row = {"key": {"S": "row"}, "report": {"S": "x"}}
-    named_only: Mapping[str, Mapping[str, Any]] = {
-        _ONLY: {"dynamodb:Attributes": ["key", "report"]},
-        **_NAMED,
-    }
-    projected = {"Keys": [ROW], "ProjectionExpression": "report"}
     return (
         Trial(
             "an update names its attributes to IAM",
             "dynamodb:UpdateItem",
-            named_only,
+            _NAMED_ONLY,
             True,
             "update_item",
             report,
@@ -62,7 +65,7 @@ def trials(table: str) -> tuple[Trial, ...]:
         Trial(
             "an update of another attribute is denied",
             "dynamodb:UpdateItem",
-            named_only,
+            _NAMED_ONLY,
             False,
             "update_item",
             other,
@@ -94,6 +97,13 @@ def trials(table: str) -> tuple[Trial, ...]:
             "transact_write_items",
             {"TransactItems": [{"Update": report}]},
         ),
+    )
+
+
+def _batch_writes(table: str) -> tuple[Trial, ...]:
+    """Batches that delete and put: `reap` clears the mailbox rows of ended instances."""
+    row = {"key": {"S": "row"}, "report": {"S": "x"}}
+    return (
         Trial(
             "a batch that deletes names only the key to IAM",
             "dynamodb:BatchWriteItem",
@@ -112,14 +122,22 @@ def trials(table: str) -> tuple[Trial, ...]:
             {"RequestItems": {table: [{"PutRequest": {"Item": row}}]}},
             "reap may write whole rows",
         ),
+    )
+
+
+def _batch_reads(table: str) -> tuple[Trial, ...]:
+    """Batches that read: `sandbox` and `reap` read reports, and no assignments."""
+    projected = {"Keys": [ROW], "ProjectionExpression": "report"}
+    reads_reports: Mapping[str, Mapping[str, Any]] = {
+        _ONLY: {"dynamodb:Attributes": ["key", "report"]},
+        "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+        **_NAMED,
+    }
+    return (
         Trial(
             "a batch read with a projection names its attributes to IAM",
             "dynamodb:BatchGetItem",
-            {
-                _ONLY: {"dynamodb:Attributes": ["key", "report"]},
-                "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
-                **_NAMED,
-            },
+            reads_reports,
             True,
             "batch_get_item",
             {"RequestItems": {table: projected}},
@@ -128,11 +146,7 @@ def trials(table: str) -> tuple[Trial, ...]:
         Trial(
             "a batch read of whole rows is denied",
             "dynamodb:BatchGetItem",
-            {
-                _ONLY: {"dynamodb:Attributes": ["key", "report"]},
-                "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
-                **_NAMED,
-            },
+            reads_reports,
             False,
             "batch_get_item",
             {"RequestItems": {table: {"Keys": [ROW]}}},

@@ -84,18 +84,7 @@ def create(store: Store, pipeline: Pipeline, request: BuildRequest, now: datetim
         clean_checkout=request.clean_checkout,
         rebuilt_from=request.rebuilt_from,
     )
-    facts = variables.facts(store.settings, blank)
-    known = variables.of_upload if pipeline.as_uploaded else variables.of_saved_steps
-    definition = parse(
-        pipeline.configuration,
-        Context(
-            default_queue=store.settings.default_queue,
-            branch=request.branch,
-            facts=facts,
-            variables=known(store.settings, blank),
-        ),
-    )
-    _check_number(pipeline, definition)
+    definition = _definition(store, blank)
     build = replace(
         blank,
         steps=definition.steps,
@@ -107,6 +96,23 @@ def create(store: Store, pipeline: Pipeline, request: BuildRequest, now: datetim
     add_jobs(store, build, definition.steps, now)
     advance(store, build, now)
     return store.builds[build.id]
+
+
+def _definition(store: Store, build: Build) -> Definition:
+    """The steps of a build's pipeline for this build. Raises PipelineError."""
+    pipeline = build.pipeline
+    known = variables.of_upload if pipeline.as_uploaded else variables.of_saved_steps
+    definition = parse(
+        pipeline.configuration,
+        Context(
+            default_queue=store.settings.default_queue,
+            branch=build.branch,
+            facts=variables.facts(store.settings, build),
+            variables=known(store.settings, build),
+        ),
+    )
+    _check_number(pipeline, definition)
+    return definition
 
 
 def _check_number(pipeline: Pipeline, definition: Definition) -> None:
