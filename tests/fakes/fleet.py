@@ -18,7 +18,7 @@ from mayfly.adapters.dynamodb.records import (
 from mayfly.adapters.dynamodb.rows import Row, rows
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.records.bounds import MOST_NOTES
-from mayfly.records.brakes import fewer
+from mayfly.records.brakes import fewer_notes
 from mayfly.records.changes import Assign, Change, Drop, Save, Unassign
 from mayfly.records.found import Found
 from mayfly.records.model import (
@@ -194,7 +194,7 @@ class FakeFleet(Faults):
         stored = self.records.get(row.key)
         if (row.freed or row.boots) and isinstance(stored, Ledger):
             if row.boots and len(stored.boots) >= MOST_NOTES:
-                boots, version = fewer(stored.boots), stored.version + 1
+                boots, version = fewer_notes(stored.boots), stored.version + 1
                 stored = replace(stored, boots=boots, version=version)
             self.records[row.key] = replace(
                 stored,

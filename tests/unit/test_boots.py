@@ -6,7 +6,7 @@ import pytest
 
 from mayfly.config.boots import boot_minutes, braked, why_no_launch
 from mayfly.records.bounds import LONGEST_CAUSE, MOST_NOTES
-from mayfly.records.brakes import COUNT_AT_ONCE, ROUNDS, counted, failed_boot, fewer, set_up
+from mayfly.records.brakes import COUNT_AT_ONCE, ROUNDS, counted, failed_boot, fewer_notes, set_up
 from mayfly.records.model import Boot, Shape, move_instance
 from mayfly.records.states import InstanceState, Supply
 from tests.unit.builders import NOW, QUEUE, SHAPE, SPEC, a_config, a_ledger, ago, an_instance, later
@@ -140,8 +140,8 @@ def a_note(shape: str, minute: int, cause: str, spec: str = SPEC) -> Boot:
     ],
     ids=["one shape", "two shapes", "proven last", "proven first", "two set-ups"],
 )
-def test_fewer_notes_make_the_same_brakes(notes: list[Boot]) -> None:
-    less = fewer(notes)
+def test_merged_notes_count_into_the_same_brakes(notes: list[Boot]) -> None:
+    less = fewer_notes(notes)
     assert len(less) < len(notes)
     brakes, expected = (counted(a_ledger(boots=tuple(n)), NOW).brakes for n in (less, notes))
     assert {shape: (b.failures, b.cause, b.set_up) for shape, b in brakes.items()} == {
@@ -153,5 +153,5 @@ def test_fewer_notes_make_the_same_brakes(notes: list[Boot]) -> None:
 
 
 def test_notes_of_very_many_shapes_become_fewer_all_the_same() -> None:
-    less = fewer([a_note(f"shape {n}", 1, "lost") for n in range(MOST_NOTES)])
+    less = fewer_notes([a_note(f"shape {n}", 1, "lost") for n in range(MOST_NOTES)])
     assert [note.shape for note in less] == [f"shape {n}" for n in range(50, 100)]

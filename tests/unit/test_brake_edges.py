@@ -20,7 +20,7 @@ from tests.unit.world import wanting
 S = InstanceState
 
 
-def test_a_step_of_a_boot_is_no_end_of_it() -> None:
+def test_an_instance_that_goes_on_booting_gets_no_note() -> None:
     booting = an_instance(S.BOOTING)
     assert failed_boot(booting, move_instance(booting, S.BOOTSTRAPPED, NOW, "set-up is done")) == ()
 

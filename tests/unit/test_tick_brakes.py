@@ -260,7 +260,7 @@ def test_a_changed_configuration_lets_go_of_the_brake(name: str) -> None:
     assert not [line for metric, line in outcome.alarms if metric is Metric.BRAKED]
 
 
-def test_what_does_not_concern_the_boot_does_not() -> None:
+def test_a_parameter_that_no_boot_depends_on_leaves_the_brake_on() -> None:
     world = braked()
     world.configure(**{"job/max-minutes": "60"})
     world.provision()
@@ -308,7 +308,7 @@ def test_brakes_outlast_the_longest_pause_and_the_slowest_boot() -> None:
     ],
 )
 @pytest.mark.parametrize("state", ["shutting-down", "terminated"])
-def test_want_of_capacity_does_not_count(reason: str, state: str) -> None:
+def test_an_instance_that_ec2_takes_back_is_no_failed_boot(reason: str, state: str) -> None:
     world = wanting("job-1")
     for _ in range(TRIP + 1):
         world.provision()

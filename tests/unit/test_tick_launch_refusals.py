@@ -40,7 +40,7 @@ def test_a_refusal_that_no_capacity_mends_is_told_by_its_code_alone(code: str) -
     assert "arn:" not in note
 
 
-def test_a_zone_without_the_type_hides_no_want_of_capacity_in_the_other_zones() -> None:
+def test_a_zone_without_the_type_hides_no_lack_of_capacity_in_the_other_zones() -> None:
     world = wanting("job-1")
     words = "Unsupported: not in this zone; InsufficientInstanceCapacity: none"
     world.machines.fail_next("create_fleet", NoCapacity(words), times=9)

@@ -77,7 +77,7 @@ def test_a_limit_of_two_launches_a_minute_gives_two_each_minute() -> None:
 
 
 @pytest.mark.parametrize(("dry", "launched"), [(4, 5), (8, 15), (30, 35)])
-def test_after_a_refusal_for_want_of_capacity_the_next_launch_comes_when_its_wait_ends(
+def test_after_a_refusal_for_lack_of_capacity_the_next_launch_comes_when_its_wait_ends(
     dry: float, launched: float
 ) -> None:
     world = wanting("job-1")

@@ -39,7 +39,7 @@ class Misconfigured(MayflyError):
 class TokenRefused(Misconfigured):
     """There is no agent token that Buildkite accepts, so every call to Buildkite is refused.
 
-    The text names no call and no queue: it is one problem of the whole stack.
+    The text names no call and no queue: the refusal is one problem of the whole stack.
     """
 
 

@@ -62,7 +62,7 @@ class Messages:
     nudges: int
     """Messages that ask for a tick over all instances."""
     unreadable: tuple[str, ...]
-    """Of each message that cannot be read: its id, and why."""
+    """Id and error of each message that cannot be read."""
 
 
 Event: TypeAlias = Scheduled | Nudged | StateChanged | SpotWarning | ParameterChanged

@@ -19,8 +19,8 @@ Thing = TypeVar("Thing")
 UNREADABLE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 """What a parser raises for nulls, missing fields and values of a wrong type."""
 QUIET = 50.0
-"""Seconds until an element that stays unreadable is counted and logged again: a function that
-runs once a minute counts it in each run."""
+"""Seconds until an element that stays unreadable is counted and logged again. A function that runs
+once a minute counts the element in each run."""
 _LONGEST = 200
 _MOST_NOTED = 1000
 

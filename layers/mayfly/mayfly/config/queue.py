@@ -38,7 +38,7 @@ SPOT_FIRST_ATTEMPT = "spot-first-attempt"
 """Value of `launch/purchase`: a job's later attempts and retries are bought on demand."""
 
 _LATER = ("boot_minutes", "grace")
-"""Fields added later. A record lacks such a field where it has its default, as held before."""
+"""Fields added later. The stored form omits a field at its default, which is what held before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class QueueConfig:
     purchase: str = "on-demand"
     """`spot`, `on-demand`, `spot-then-on-demand` or `spot-first-attempt`."""
     boot_minutes: int | None = None
-    """Minutes until a host's first report; None for what is usual for the instance type."""
+    """Minutes until a host's first report; None for the default of the instance type."""
     tags: Mapping[str, str] = field(default_factory=dict)
     max_minutes: int = 720
     attempts: int = 3
@@ -97,7 +97,7 @@ class QueueConfig:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing says which jobs the queue takes: its first policy cannot be read."""
+        """Whether no policy was ever read: the first one cannot be read."""
         return self.policy_unread and not self.rules_read and self.repository_from is None
 
     def to_json(self) -> str:

@@ -83,7 +83,7 @@ class Rule:
 UNREADABLE = Rule("unreadable", (Condition("pipeline", ()),))
 """Marks a policy that cannot be read at present, beside the rules that were read before.
 
-No job meets this rule, so an older Mayfly that reads it denies. It is never sent to a host.
+No job meets this rule, so an older Mayfly denies by it. The rule is never sent to a host.
 """
 
 

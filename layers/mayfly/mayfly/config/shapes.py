@@ -16,7 +16,7 @@ from mayfly.records.model import Claim, Shape
 ON_DEMAND_ONLY = "on-demand-only"
 """Purchase of a shape for later attempts and retries in a queue with `spot-first-attempt`.
 
-Its instances are told from those that `spot-then-on-demand` may have bought as spot.
+The name keeps its instances apart from ones that `spot-then-on-demand` may have bought as spot.
 """
 
 
@@ -64,7 +64,7 @@ def _purchase(config: QueueConfig, *, repeated: bool) -> str:
 
 
 def is_offered(config: QueueConfig, shape: Shape) -> bool:
-    """Whether a job of the queue, as it is configured now, could need this shape."""
+    """Whether a job could need this shape by the queue's present configuration."""
     purchases = {_purchase(config, repeated=repeated) for repeated in (False, True)}
     common = (config.queue, config.architecture)
     return (

@@ -1,4 +1,7 @@
-"""Reads environments of jobs side by side, within a budget of time for each tick."""
+"""Reads environments of jobs side by side, within a budget of time for each tick.
+
+Not by `tick/side_by_side.py`: a read that outlasts its tick is kept for a later tick.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def gather(
     sorted_views: dict[str, QueueView] = {}
     for queue, view in views.items():
         full = sort_listing(replace(view, states=states), configs[queue])
-        # Also where stalled shapes make room: what was read of them a while ago may be over.
+        # Also where stalled shapes make room: they may get instances again since the last read.
         if full.left_out or (full.candidates and full.stalled.shapes):
             full = _with_stalled(full, configs[queue], ports, outcome, now)
         sorted_views[queue] = full
@@ -140,9 +140,9 @@ def _claims(
 
 
 def _prospects(reads: Reads, queue: str, claims: Iterable[Claim]) -> Prospects | None:
-    """What the claims wait for; None, without a read, where no claim is to be told.
+    """The ledger and the coming instances, for notes; None, without a read, where none is due.
 
-    None too where a read fails: a note that cannot be written must not hold up a binding.
+    None too where a read fails: a missing note must not hold up a binding.
     """
     fleet, since = reads.ports.fleet, reads.turn.explains
     if since is None or not any(may_be_told(claim, since) for claim in claims):

@@ -58,8 +58,8 @@ def tick(
         notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
         refused = applier.refused | (view.refused - renewed)
         seen[config.queue] = _last_tick(view, claims, last, config, refused)
-    # Last of all: Buildkite may be slow to take notes, and a note must not hold up a binding. None
-    # with a refused token: it would be saved as told.
+    # Last of all: Buildkite may be slow to take notes, and a note must not hold up a binding. While
+    # the token is refused no note is sent, and no claim may be saved as told.
     if outcome.refusal is None:
         Applier(ports, turn.fence, now, outcome).tell(merged(notes))
     return outcome, seen

@@ -78,7 +78,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Prospects:
-    """What waiting claims of a queue wait for."""
+    """Facts from which notes say why claims of a queue wait."""
 
     ledger: Ledger
     coming: tuple[Instance, ...]

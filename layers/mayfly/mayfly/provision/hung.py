@@ -42,7 +42,7 @@ def condemn_hung(hung: Collection[Instance], now: datetime) -> Iterator[WriteRec
 
 
 def _condemned(instance: Instance, now: datetime) -> WriteRecords:
-    """No failed boot is noted: the brake counts what the present configuration does."""
+    """Condemn without a note of a failed boot: the brake counts boots of the present set-up."""
     minutes = int((now - instance.since).total_seconds() // 60)
     reason = f"set-up lasted {minutes} minutes, and the queue's configuration changed since"
     condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)

@@ -67,7 +67,7 @@ def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
 def _tick_queue(
     record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, applier: Applier, *, tells: bool
 ) -> None:
-    """One queue's tick. With `tells`, once a minute, it says what holds launches up."""
+    """One queue's tick. With `tells`, once a minute, reports what holds launches up."""
     now = applier.now
     about = fields(queues=[record.queue])
     for line in record.problems:
@@ -96,7 +96,7 @@ def _tick_queue(
 
 
 def _tell(view: ProvisionView, config: QueueConfig, outcome: Outcome, now: datetime) -> None:
-    """Say what holds launches up: by alarms, by warnings, and by the longest wait of a job."""
+    """Report what holds launches up: alarms, warnings, and the longest wait of a job."""
     for metric, lines in (
         (Metric.BRAKED, (*braked(view.ledger, view.spec, config), *unsteady(view, config, now))),
         (Metric.NO_CAPACITY, lost(view, now)),

@@ -16,11 +16,11 @@ LONGEST_REASON = 4096
 LONGEST_CAUSE = 300
 """Bytes of a failed boot's or launch's cause in a queue's ledger, which holds many."""
 MOST_NOTES = 100
-"""Notes of boots in a queue's ledger from which on the next note first makes them fewer."""
+"""Notes of boots in a queue's ledger; a further note first merges the stored ones."""
 MOST_SHAPES = 30
 """Shapes in each map of a queue's ledger; the longest name of a shape has about 1 KB."""
 LARGEST_LEDGER = 350_000
-"""Bytes of a queue's ledger at most, whatever is reported; a test holds it."""
+"""Most bytes of a queue's ledger, whatever hosts report; a test holds this limit."""
 
 
 def cut(text: str, most: int) -> str:

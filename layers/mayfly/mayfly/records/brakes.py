@@ -2,7 +2,7 @@
 
 A boot that fails is noted in the queue's ledger by the very write that takes its instance out of
 supply, without a version, so that many ends at once do not race. `provision` counts the notes into
-brakes whenever it finds some.
+brakes in its next tick.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ COUNT_AT_ONCE = 100
 
 
 def set_up(spec: str, boot_minutes: int) -> str:
-    """What a boot depends on besides its shape; a brake holds for boots that agree in it."""
+    """Everything besides its shape that a boot depends on. A brake is for boots of equal set-up."""
     return f"{spec}/{boot_minutes}"
 
 
 def failed_boot(before: Instance, after: Instance, *, lost: bool = False) -> tuple[NoteBoot, ...]:
-    """The note that belongs into the write of `after` where that ends a boot; else nothing.
+    """The note for the write of `after`, where this write ends a boot; empty for other writes.
 
     A ready instance that ends soon gets a note of `idle_ends`, which no brake counts. `lost`: EC2
-    took the instance back for want of capacity, which says nothing of the image. Slots that EC2
-    did not fill had no boot. Who retires an instance for want of jobs writes no note.
+    took the instance back for lack of capacity, so the image is not to blame. Slots that EC2 did
+    not fill had no boot. An instance that is retired because no job needs it gets no note.
     """
     ends = before.state.traits.supply is Supply.COMING and not before.state.traits.awaits_launch
     cause = cut(f"instance {after.instance_id}: {after.reason}", LONGEST_CAUSE)
@@ -52,9 +52,9 @@ def failed_boot(before: Instance, after: Instance, *, lost: bool = False) -> tup
 
 
 def proven_boot(ready: Instance, ledger: Ledger | None) -> tuple[NoteBoot, ...]:
-    """The note that belongs into the write of an instance that is ready: it clears the failures.
+    """The note for the write of a ready instance, which clears the failures of its shape.
 
-    Nothing where there are none, so that a boot in order costs no second row.
+    Empty where there are no failures, so that a boot in order costs no second row.
     """
     note = _boot(ready, ready.since, "")
     if ledger is None:
@@ -83,12 +83,13 @@ def counted(ledger: Ledger, now: datetime) -> Ledger:
     )
 
 
-def fewer(notes: Iterable[Boot]) -> tuple[Boot, ...]:
-    """At most half of `MOST_NOTES` notes that brakes count as they count these.
+def fewer_notes(notes: Iterable[Boot]) -> tuple[Boot, ...]:
+    """At most half of `MOST_NOTES` notes that count into the same brakes as these notes.
 
-    Failures of a shape and set-up become one note with their number and the newest cause, and a
-    proven boot takes the notes before it away. While nobody counts, nobody launches: such failures
-    are of one round. Beyond the limit the notes of the shapes with the oldest ends are left out.
+    Failures of equal shape and set-up become one note with their number and the newest cause; a
+    proven boot removes the notes before it. Failures that wait to be counted are of one round,
+    because `provision` alone counts notes, and launches. Beyond the limit the notes of the shapes
+    with the oldest ends are left out.
     """
     found: dict[tuple[str, str, bool], Boot] = {}
     for note in notes:
@@ -103,7 +104,7 @@ def fewer(notes: Iterable[Boot]) -> tuple[Boot, ...]:
 def brake_of(ledger: Ledger, shape: Shape, set_up: str) -> Brake | None:
     """Failures in a row of a shape, uncounted notes included; None when there are none.
 
-    Failures of another set-up do not count: what failed was changed since.
+    Failures of another set-up are omitted: the operator has changed the cause since.
     """
     brake = _counted(ledger.brakes, ledger.boots).get(str(shape))
     return brake if brake is not None and brake.set_up == set_up else None
@@ -125,7 +126,7 @@ def why_braked(brake: Brake | None) -> str:
 
 
 def rounds_since(brake: Brake | None, since: datetime) -> tuple[datetime, ...]:
-    """Ends of failed boots, one launched after the other had failed, since this time."""
+    """Rounds of failed boots since this time: each was launched after the one before had failed."""
     return tuple(at for at in brake.rounds if at > since) if brake is not None else ()
 
 
@@ -165,7 +166,7 @@ def _counted(brakes: Mapping[str, Brake], notes: tuple[Boot, ...]) -> Mapping[st
         brake = after.get(note.shape)
         if brake is not None and brake.set_up != note.set_up:
             if note.launched <= brake.launched:
-                continue  # it was made by what has been replaced since
+                continue  # an older set-up made this instance
             brake = None
         if note.cause:
             after[note.shape] = _failed(brake, note)

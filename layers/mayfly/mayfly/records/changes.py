@@ -51,7 +51,7 @@ class FreeSlots:
 
 @dataclass(frozen=True, slots=True)
 class NoteBoot:
-    """Append a note to a queue's ledger. Needs no version, and a save of the row keeps it."""
+    """Append a note to a queue's ledger, without a version. Saves of the row keep it."""
 
     queue: str
     boot: Boot

@@ -11,8 +11,8 @@ Row = TypeVar("Row")
 class Found(list[Row]):
     """The readable records among the rows that were asked for.
 
-    A row that cannot be read is not a row that is missing: a slot that is missing is over, and a
-    job without a claim may be opened. So whoever decides by what is missing looks at `unreadable`.
+    An unreadable row is not a missing row: a missing slot is over, and a job without a claim may be
+    opened. So a decision about missing rows must read `unreadable` too.
     """
 
     def __init__(self, records: Iterable[Row] = (), unreadable: Collection[str] = ()) -> None:

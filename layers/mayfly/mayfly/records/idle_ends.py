@@ -1,8 +1,8 @@
 """Idle instances that end soon after they were ready, without a job and not by Mayfly. Pure.
 
-Their boots were in order, so no brake holds their shape: what ends them is elsewhere. A schedule of
+Their boots were in order, so no brake holds their shape: the cause is elsewhere. A schedule of
 the account stops instances at night, or a service of the image switches the host off. Without a
-wait, a warm pool would be launched anew for as long as that goes on.
+wait, a warm pool would be launched anew for as long as the cause lasts.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from mayfly.records.model import Boot, Instance, Ledger, Shape
 from mayfly.records.states import Supply
 
 IDLE = "idle"
-"""In place of a note's set-up: such an end depends on none."""
+"""In place of a note's set-up: an idle end depends on none."""
 SOON = timedelta(minutes=10)
-"""An idle instance that lived for longer ended for reasons of its own."""
+"""Longest idle time of an instance whose end counts."""
 WAITS = (0, 0, 1, 2, 4, 8, 16, 30)
-"""Minutes until the warm pool is filled again, by rounds of such ends in a row."""
+"""Minutes until the warm pool is filled again, by rounds of idle ends in a row."""
 
 
 def idle_end(before: Instance, after: Instance, cause: str) -> tuple[NoteBoot, ...]:
-    """The note that belongs into the write of `after` where that ends a ready instance soon."""
+    """The note for the write of `after`, where this write ends a ready instance soon."""
     ends = before.state.traits.supply is Supply.READY and after.since - before.since < SOON
     if not ends or after.state.traits.supply is not Supply.NONE:
         return ()

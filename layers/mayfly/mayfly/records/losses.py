@@ -1,7 +1,8 @@
-"""Losses: EC2 takes instances back, for want of capacity, before they are ready. Pure.
+"""Losses: EC2 takes instances back, for lack of capacity, before they are ready. Pure.
 
-CreateFleet said yes, so such an end is no refusal of a launch; and it says nothing of the image, so
-it is no failed boot either. Without a wait of its own, a shape would be launched and lost forever.
+CreateFleet launched the instance, so a loss is no refusal of a launch; the image is not to blame,
+so a loss is no failed boot either. Without a wait of its own, a shape would be launched and lost
+without end.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SPOT = "Server.Spot"
 
 
 def with_losses(ledger: Ledger, notes: Iterable[Boot], now: datetime) -> Ledger:
-    """The ledger with the losses of these notes, and without those of proven and older boots.
+    """The ledger with the losses of these notes, without outdated ones and ones of proven shapes.
 
     Instances of one launch that are lost together are one round. After a loss of spot,
     `spot-then-on-demand` buys on demand at once; any other purchase waits ever longer.
@@ -52,7 +53,7 @@ def with_losses(ledger: Ledger, notes: Iterable[Boot], now: datetime) -> Ledger:
 
 
 def after_one_more(losses: Losses | None, note: Boot) -> Losses:
-    """The losses with the loss of a note."""
+    """The losses of a shape with one more, which this note is about."""
     if losses is None:
         return Losses(1, note.at, note.cause)
     rounds = losses.rounds + (note.launched > losses.at)

@@ -63,7 +63,7 @@ class SlotKey:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What the notes on a job's page have said so far of why the job has not begun."""
+    """The notes on a job's page so far, which say why the job has not begun."""
 
     cause: str = ""
     """Cause of the latest note; empty without a note."""
@@ -218,14 +218,14 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """How one boot of a shape ended: it failed, or, after failures, was proven."""
+    """The end of one boot of a shape: it failed, or it was proven after failures."""
 
     shape: str
     set_up: str
     """Spec and boot-minutes: what the boot depended on besides its shape."""
     launched: datetime
     at: datetime
-    """When it ended."""
+    """When the boot ended."""
     cause: str = ""
     """Which instance failed and why; empty for one that was proven."""
     times: int = 1
@@ -292,7 +292,7 @@ class Ledger:
     refusals: Mapping[str, str] = field(default_factory=dict)
     """By shape with misses: EC2's words at the last one."""
     losses: Mapping[str, Losses] = field(default_factory=dict)
-    """By shape: instances that EC2 took back for want of capacity before they were ready."""
+    """By shape: instances that EC2 took back for lack of capacity before they were ready."""
     idle_ends: Mapping[str, Losses] = field(default_factory=dict)
     """By shape: ready instances that ended soon, without a job and not by Mayfly."""
     spot_dry_until: Mapping[str, datetime] = field(default_factory=dict)
@@ -300,7 +300,7 @@ class Ledger:
     boots: tuple[Boot, ...] = ()
     """Boots that ended and are not counted in `brakes` yet. Appended without a version.
 
-    A note that meets `MOST_NOTES` or more has them made fewer, which is a new version.
+    A write that meets `MOST_NOTES` or more first merges them, which makes a new version.
     """
     counted: int = 0
     """Number of notes that this save has counted. The save removes them and keeps later ones."""

@@ -70,7 +70,7 @@ class Outcome:
     done: Counter[type[Action]] = field(default_factory=Counter)
     """Applied actions by type, for the log. A loop asks the other fields and properties instead."""
     launched: int = 0
-    """Launches that EC2 answered, or of which the answer was recovered."""
+    """Launches with an answer of EC2; a recovered answer counts."""
     again: datetime | None = None
     """When the last tick wants to be repeated, events apart; None when the schedule is enough."""
     configured: int = 0
@@ -155,13 +155,13 @@ class Outcome:
     def failed(self, what: str, error: Failure, about: Fields = NOTHING) -> None:
         """Note an error by its kind: a problem, an alarm, or left to the next tick.
 
-        What is left and what is an alarm is logged at once. A refused token is not logged: the
-        invocation ends with it.
+        Alarms, and errors that are left to the next tick, are logged at once. A refused token is
+        not logged here: the invocation ends with that error.
         """
         line = f"{what}: {error}"
         match error:
             case TokenRefused():
-                # Every call meets the same refusal, so it is one problem, whatever was called.
+                # Every call meets this refusal, so all of them together are one problem.
                 self.refusal = error
                 if str(error) not in self.problems:
                     self.problems.append(str(error))

@@ -1,4 +1,8 @@
-"""Calls side by side, bounded in number and in time: a call that hangs holds up nothing else."""
+"""Calls side by side, bounded in number and in time: a call that hangs holds up nothing else.
+
+`side_by_side` is for calls that are all known when they begin, `Calls` for calls that begin one by
+one while a tick goes on.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +52,10 @@ def _ended(future: Future[Value], seconds: float) -> Value | Failure:
 
 @dataclass(slots=True)
 class Calls(Generic[Key, Value]):
-    """Calls that begin one by one and whose answers are taken as they come.
+    """Calls that begin one by one. Answers are taken as calls end.
 
     At most `at_once` run side by side. A call without an answer after `seconds`, or at the edge's
-    `stop_at`, is a Transient failure; as in `side_by_side` it may still have its effect later.
+    `stop_at`, is a Transient failure; as in `side_by_side` the call may have its effect later.
     """
 
     edge: Edge

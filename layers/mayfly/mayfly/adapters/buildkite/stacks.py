@@ -191,7 +191,7 @@ class Stacks:
 
     @contextmanager
     def _readable(self, endpoint: str) -> Iterator[None]:
-        """Raise Transient for an answer in an undocumented form: it may be a proxy's and pass.
+        """Raise Transient for an answer in an undocumented form: a proxy may have made the answer.
 
         The answer is counted as unreadable, so that an answer that stays so raises an alarm.
         """

@@ -25,7 +25,7 @@ TIME_OUTS = (2.0, 5.0)
 """Seconds to connect, and seconds between two bytes of the answer."""
 
 _ANY_CALL = "any call"
-"""What is refused with the token."""
+"""Subject of the token's refusals."""
 _ABOUT_401 = (
     "Buildkite refuses the agent token: it is revoked, expired, or no agent token of a cluster. "
     "Write a valid one into the token's parameter"

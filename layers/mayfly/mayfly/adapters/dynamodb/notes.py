@@ -16,7 +16,7 @@ from mayfly.adapters.dynamodb.attributes import Item, encode
 from mayfly.adapters.dynamodb.records import read_value
 from mayfly.adapters.elements import UNREADABLE
 from mayfly.records.bounds import MOST_NOTES
-from mayfly.records.brakes import fewer
+from mayfly.records.brakes import fewer_notes
 from mayfly.records.model import Boot
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _BOOT = TypeAdapter(Boot)
 
 
 def make_room(client: DynamoDBClient, table: str, ledger: Item) -> bool:
-    """Make the notes of a ledger's row fewer. Returns False, without a write, where few stand.
+    """Merge the notes of a ledger's row. Returns False, without a write, where the row has few.
 
     The write is conditional on version and number of notes as read, and makes a new version: a save
     that has counted notes by their places must not remove others. Raises Conflict when the row has
@@ -36,7 +36,7 @@ def make_room(client: DynamoDBClient, table: str, ledger: Item) -> bool:
     if len(notes) < MOST_NOTES:
         return False
     names = {"#boots": "boots"}
-    values: dict[str, object] = {":seen": len(notes), ":boots": fewer(_readable(notes))}
+    values: dict[str, object] = {":seen": len(notes), ":boots": fewer_notes(_readable(notes))}
     update, condition = "SET #boots = :boots", "size(#boots) = :seen"
     if "version" in ledger:  # A row without one was never saved: see `DynamoFleet._get`.
         names["#version"] = "version"
