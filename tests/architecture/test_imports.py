@@ -1,21 +1,29 @@
-"""Direction of imports, purity of decisions, place of clock and environment, names, file length."""
+"""Direction of imports, purity of decisions, place of clock and environment."""
 
 from __future__ import annotations
 
 import ast
-import re
-import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-CONTROL_PLANE = ROOT / "layers/mayfly/mayfly"
-PROTOCOL = ROOT / "layers/protocol/mayfly_protocol"
-HOST = ROOT / "layers/instance/mayfly_instance"
+from tests.architecture.modules import (
+    CONTROL_PLANE_RUNS,
+    HOST,
+    MAYFLY,
+    ROOT,
+    SHARED,
+    every_import,
+    imported,
+    modules,
+    part,
+    reach,
+    roots,
+    tracked,
+    tree,
+)
+
 OURS = {
     "mayfly", "mayfly_protocol", "mayfly_instance", "mayfly_lab", "mayfly_cli",
     "buildkite_emulator", "functions", "build", "tests",
@@ -30,33 +38,6 @@ IMPURE = {
 CLOCKS = {"now", "utcnow", "today", "monotonic", "time_ns", "perf_counter"}
 WORLD = {"boto3", "botocore", "requests", "urllib3", "aws_lambda_powertools"}
 
-
-def part(name: str) -> str:
-    """The part of a module: `dispatch` for `mayfly.dispatch.tick`.
-
-    All modules of `mayfly_protocol` are one part, `protocol`.
-    """
-    package, _, rest = name.partition(".")
-    return "protocol" if package == PROTOCOL.name else rest.partition(".")[0]
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), filename=str(path))
-
-
-def modules(package: Path) -> dict[str, Path]:
-    """Every module of a package, by its dotted name."""
-    found = {}
-    for path in sorted(package.rglob("*.py")):
-        parts = (package.name, *path.relative_to(package).with_suffix("").parts)
-        found[".".join(part for part in parts if part != "__init__")] = path
-    return found
-
-
-MAYFLY = modules(CONTROL_PLANE)
-SHARED = modules(PROTOCOL)
-CONTROL_PLANE_RUNS = MAYFLY | SHARED
 
 A_FUNCTION_MAY_IMPORT = {
     "answers", "batched", "config", "errors", "events", "metrics", "ports", "protocol", "records",
@@ -98,61 +79,6 @@ PURE = {
     "mayfly.tick.actions",
 }
 """Modules of decisions and of their values: no clock, no environment, no randomness, no I/O."""
-
-
-def imported(path: Path) -> set[str]:
-    """Dotted names that a file imports at run time; imports under TYPE_CHECKING are omitted."""
-    names = set()
-    for node in _at_run_time(tree(path)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            module = node.module or ""
-            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
-    return names
-
-
-def every_import(path: Path) -> set[str]:
-    """Dotted names of the modules that a file imports from, at run time or not."""
-    nodes = list(ast.walk(tree(path)))
-    plain = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
-    given = (node for node in nodes if isinstance(node, ast.ImportFrom))
-    return plain | {node.module or "" for node in given if node.level == 0}
-
-
-def _at_run_time(node: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
-        yield child
-        yield from _at_run_time(child)
-
-
-def roots(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in imported(path)}
-
-
-def tracked(*patterns: str) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--", *patterns],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).exists()]
-
-
-def reach(name: str) -> set[str]:
-    """This module, and every module of the control plane or the protocol that its import loads."""
-    found, rest = {name}, [name]
-    while rest:
-        path = CONTROL_PLANE_RUNS[rest.pop()]
-        new = {other for other in imported(path) if other in CONTROL_PLANE_RUNS} - found
-        found |= new
-        rest.extend(new)
-    return found
 
 
 # -- one way ---------------------------------------------------------------------------------------
@@ -322,46 +248,3 @@ def test_the_clock_is_read_only_at_the_edge(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(MAYFLY))
 def test_the_environment_is_read_in_one_place(name: str) -> None:
     assert not environment(MAYFLY[name]) or name == "mayfly.wiring"
-
-
-# -- form ------------------------------------------------------------------------------------------
-
-LONGEST = 400
-VAGUE = {"manager", "helper", "helpers", "util", "utils", "misc", "common", "info", "handle"}
-STANDARD_LIBRARY_NAMES = {"handle", "handle_one_request"}
-"""Methods that the standard library's servers call on their subclasses."""
-
-
-def words(name: str) -> set[str]:
-    return set(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_"))
-
-
-def names(path: Path) -> Iterator[str]:
-    """The stem of a file, then the names of its functions and classes."""
-    yield path.stem
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-
-
-def test_every_python_file_is_short() -> None:
-    lengths = {path: len(path.read_text().splitlines()) for path in tracked("*.py")}
-    assert lengths, "nothing is tracked"
-    long = {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > LONGEST}
-    assert not long
-
-
-def test_no_name_is_vague() -> None:
-    vague = {
-        f"{path.relative_to(ROOT)}: {name}"
-        for path in tracked("*.py")
-        for name in names(path)
-        if name not in STANDARD_LIBRARY_NAMES and words(name) & VAGUE
-    }
-    assert not vague
-
-
-@pytest.mark.parametrize("name", sorted(MAYFLY))
-def test_no_name_in_the_control_plane_says_process_or_data(name: str) -> None:
-    vague = {each for each in names(MAYFLY[name]) if words(each) & {"process", "data"}}
-    assert not vague
