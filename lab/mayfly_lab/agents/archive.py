@@ -73,6 +73,11 @@ def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
 
 def _version_of(agent: Path) -> str:
     said = subprocess.run(
-        (agent, "--version"), check=True, capture_output=True, text=True, timeout=30
+        (agent, "--version"),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        start_new_session=True,
     )
     return said.stdout.split("version", 1)[-1].split("+")[0].strip()

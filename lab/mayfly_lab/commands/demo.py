@@ -49,8 +49,8 @@ def demo(agent: str | None, json: Path | None) -> int:
 
 @contextmanager
 def _interrupted() -> Iterator[None]:
-    """Let SIGTERM interrupt as Ctrl-C does; ignore both signals during clean-up."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    """Let SIGTERM and SIGHUP interrupt as Ctrl-C does; ignore all three during clean-up."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         del number, frame

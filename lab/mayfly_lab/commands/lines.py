@@ -124,7 +124,13 @@ def aws_cli_runs() -> bool:
     if program is None:
         return False
     try:
-        done = subprocess.run((program, "--version"), capture_output=True, timeout=30, check=False)
+        done = subprocess.run(
+            (program, "--version"),
+            capture_output=True,
+            timeout=30,
+            check=False,
+            start_new_session=True,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

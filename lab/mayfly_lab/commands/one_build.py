@@ -65,6 +65,7 @@ class OneBuild:
             cold = lab.stated_cold_seconds
             for line in _never_struck(lab.chosen_faults):
                 live.say(line)
+        self.stop.check()  # a signal may have come while the lab was removed
         if not gone:
             live.say("warning: not every machine and job ended in time")
         checks = [*check_all(evidence), *_lab_check(broken_lab)]

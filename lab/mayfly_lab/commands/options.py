@@ -105,7 +105,12 @@ def agent(wanted: str | None) -> Path | None:
 def _tells_its_version(program: str) -> bool:
     try:
         done = subprocess.run(
-            (program, "--version"), capture_output=True, text=True, timeout=30, check=False
+            (program, "--version"),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            start_new_session=True,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return False

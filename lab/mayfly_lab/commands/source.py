@@ -224,6 +224,7 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
             encoding="utf-8",
             errors="replace",
             check=False,
+            start_new_session=True,
         )
     except OSError as error:
         raise UsageError(f"git cannot be run: {error.strerror}; the lab needs git") from None

@@ -77,7 +77,14 @@ def _python(user: int | None) -> str:
 def _runs(argv: Sequence[str], user: int | None) -> bool:
     try:
         done = subprocess.run(
-            argv, user=user, group=user, capture_output=True, cwd="/", timeout=20, check=False
+            argv,
+            user=user,
+            group=user,
+            capture_output=True,
+            cwd="/",
+            timeout=20,
+            check=False,
+            start_new_session=True,
         )
     except OSError:
         return False

@@ -45,6 +45,7 @@ def built(folder: Path, target: str) -> bytes:
         made = subprocess.run(
             ["make", "--silent", f"build-{target}", f"ARTIFACTS_DIR={artifacts}"],
             cwd=source,
+            start_new_session=True,  # Ctrl-C ends the lab between steps, not a step halfway
             capture_output=True,
             text=True,
             check=False,
