@@ -24,11 +24,11 @@ from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 from mayfly.adapters.dynamodb.records import to_item
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.errors import Misconfigured, Transient
-from mayfly.records.model import Record, SlotKey
+from mayfly.records.model import Record, SlotKey, Stray
 from mayfly.records.states import OPEN_CLAIMS, OPEN_INSTANCES
 from mayfly_protocol import PROTOCOL
 from tests.property.changes import JUNK, a_listed_job, buildkite, changed
-from tests.unit.builders import a_claim, an_instance
+from tests.unit.builders import NOW, a_claim, a_launch, a_queue, an_instance
 
 GOOD = ("a", "c")
 ATTRIBUTES = st.sampled_from(
@@ -137,6 +137,16 @@ def associations(bad: object) -> set[str]:
     return {name for name, each in found.items() if [one.state for one in each] == ["associated"]}
 
 
+def a_subnet(name: str) -> dict[str, Any]:
+    return {"SubnetId": name, "AvailabilityZone": "eu-central-1a", "VpcId": "vpc-1"}
+
+
+def zones(bad: object) -> set[str]:
+    found = Ec2Machines(client(Subnets=[a_subnet("a"), bad, a_subnet("c")]), "ci").zones("abc")
+    assert all(isinstance(zone, str) and zone for zone in found.values())
+    return set(found)
+
+
 def fleets(bad: object) -> set[str]:
     parts = [{"InstanceIds": ["a"]}, bad, {"InstanceIds": ["c"]}]
     errors = [{"ErrorCode": "InsufficientInstanceCapacity", "ErrorMessage": "none"}, bad]
@@ -204,6 +214,21 @@ def slots(bad: object) -> set[str]:
     return {str(each.instance_id) for each in found}
 
 
+def launches(bad: object) -> set[str]:
+    items = [row(a_launch(id="a")), keyed(bad, "launch#b"), row(a_launch(id="c"))]
+    return {launch.id for launch in tables(Items=items).launches("deploy")}
+
+
+def queues(bad: object) -> set[str]:
+    items = [row(a_queue(queue="a")), keyed(bad, "queue#b"), row(a_queue(queue="c"))]
+    return {record.queue for record in tables(Items=items).queues()}
+
+
+def strays(bad: object) -> set[str]:
+    items = [row(Stray("a", NOW)), keyed(bad, "stray#b"), row(Stray("c", NOW))]
+    return {stray.instance_id for stray in tables(Items=items).strays()}
+
+
 def a_report(name: str) -> dict[str, Any]:
     report = {"protocol": PROTOCOL, "phase": "sandboxed", "boot": f"boot-{name}"}
     return {"key": {"S": name}, "report": encode(report)}
@@ -235,11 +260,15 @@ PARSERS = {
     "acquisition tokens": Parser(tokens, a_token("b")),
     "EC2 instances": Parser(instances, an_ec2_instance("b")),
     "profile associations": Parser(associations, an_association("b"), stops=True),
+    "zones of subnets": Parser(zones, a_subnet("b")),
     "parts of a fleet": Parser(fleets, {"InstanceIds": ["b"]}),
     "parameters below a path": Parser(parameters, a_kept("b"), stops=True),
     "values of parameters": Parser(values, a_kept("b")),
     "claims": Parser(claims, row(a_claim("b")), ATTRIBUTES),
     "slots": Parser(slots, row(an_instance(key=SlotKey("l", 1))), ATTRIBUTES),
+    "launches": Parser(launches, row(a_launch(id="b")), ATTRIBUTES),
+    "queues": Parser(queues, row(a_queue(queue="b")), ATTRIBUTES),
+    "strays": Parser(strays, row(Stray("b", NOW)), ATTRIBUTES),
     "reports": Parser(reports, a_report("b"), ATTRIBUTES),
     "policies of a role": Parser(policies, {"PolicyArn": "b"}, stops=True),
 }
