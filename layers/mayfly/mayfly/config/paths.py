@@ -38,8 +38,7 @@ def unknown_paths(stack: str, names: Iterable[str], queues: Sequence[str]) -> It
         if first == "queues" and below:
             if queue not in told:
                 told.add(queue)
-                near = get_close_matches(queue, queues, n=1)
-                hint = f"; {near[0]} is one" if near else ""
+                hint = _hint(root, rest, queue, queues)
                 shown = printable(queue, 80)
                 yield f"{root}queues/{shown} has parameters, and there is no such queue{hint}"
             continue
@@ -47,6 +46,15 @@ def unknown_paths(stack: str, names: Iterable[str], queues: Sequence[str]) -> It
         hint = f"; did you mean {meant}?" if meant else ""
         form = f"{root}queues/QUEUE/NAME"
         yield f"{printable(name, 160)} is no parameter of Mayfly, whose form is {form}{hint}"
+
+
+def _hint(root: str, path: str, queue: str, queues: Sequence[str]) -> str:
+    """What names below an unknown queue probably mean; `path` is one of them, the queue first."""
+    if near := get_close_matches(queue, queues, n=1):
+        return f"; {near[0]} is one"
+    is_group = queue.casefold() in {name.partition("/")[0] for name in _NAMES}
+    meant = _meant(root, path, queues) if is_group else ""
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def _meant(root: str, path: str, queues: Sequence[str]) -> str:
