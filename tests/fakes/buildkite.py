@@ -108,7 +108,7 @@ class FakeBuildkite(Faults):
             free = [kept.job for job, kept in listed.free.items() if self._state(job) != "reserved"]
             return Listing(tuple(sorted(free, key=_runnable_at)), listed.paused)
 
-    def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
+    def reserve(self, jobs: Sequence[str], seconds: int, queue: str = "") -> frozenset[str]:
         """See `mayfly.ports.Buildkite`."""
         with self._call("reserve"):
             ours = frozenset(job for job in jobs if self._state(job) in _FREE)
@@ -127,7 +127,7 @@ class FakeBuildkite(Faults):
         with self._call("states"):
             return {job: self._state(job) for job in jobs if job in self.known}
 
-    def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
+    def tokens(self, jobs: Sequence[str], seconds: int, queue: str = "") -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`."""
         with self._call("tokens"):
             now, minted = self._clock(), {}
@@ -139,7 +139,7 @@ class FakeBuildkite(Faults):
                     minted[job] = token
             return minted
 
-    def finish(self, job: str, reason: str) -> None:
+    def finish(self, job: str, reason: str, queue: str = "") -> None:
         """See `mayfly.ports.Buildkite`."""
         with self._call("finish"):
             kept = self._job(job)

@@ -43,13 +43,13 @@ class Willing:
     def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
         self.written.extend(changes)
 
-    def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
+    def reserve(self, jobs: Sequence[str], seconds: int, queue: str = "") -> frozenset[str]:
         return frozenset(jobs) - frozenset(self.refused)
 
-    def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
+    def tokens(self, jobs: Sequence[str], seconds: int, queue: str = "") -> Mapping[str, str]:
         return {job: f"token of {job}" for job in jobs}
 
-    def finish(self, job: str, reason: str) -> None:
+    def finish(self, job: str, reason: str, queue: str = "") -> None:
         pass
 
     def send(self, reason: str) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from mayfly.adapters.aws.ssm import Secret
-from mayfly.adapters.buildkite.refusals import PAUSES
+from mayfly.adapters.buildkite.refusals import MOST_KNOWN, PAUSES, Refusals
 from mayfly.adapters.buildkite.stacks import Stacks
 from mayfly.adapters.buildkite.stacks_calls import StacksCalls
 from mayfly.dispatch.rhythm import LISTS
-from mayfly.errors import Misconfigured, NotFound, TokenRefused, Transient
-from tests.unit.stacks_server import Answer, Bench, a_bench, a_page
+from mayfly.errors import Conflict, Misconfigured, NotFound, TokenRefused, Transient
+from tests.unit.stacks_server import Answer, Bench, Clock, a_bench, a_page
 from tests.unit.test_adapter_secret import Ssm
 
 REFUSED = Answer(401, {"message": "Invalid access token"})
@@ -153,3 +153,92 @@ def test_a_token_that_cannot_be_read_is_read_again_ever_more_rarely(
     ssm.error = ""
     bench.answers(*[a_page("a")] * 999)
     assert ["a"] in for_minutes(bench, 1, "deploy")
+
+
+# -- calls about jobs ------------------------------------------------------------------------------
+
+ABOUT_JOBS: dict[str, Callable[[Stacks, str], object]] = {
+    "reserve": lambda stacks, queue: stacks.reserve([f"{queue}-job"], 300, queue),
+    "tokens": lambda stacks, queue: stacks.tokens([f"{queue}-job"], 300, queue),
+    "finish": lambda stacks, queue: stacks.finish(f"{queue}-job", "reason", queue),
+    "reserve of no queue": lambda stacks, _: stacks.reserve(["job"], 300),
+    "states": lambda stacks, _: stacks.states(["job"]),
+    "notes": lambda stacks, _: stacks.notify({"job": "a note"}),
+}
+TAKEN = Answer(200, {"reserved": ["other-job"], "job_acquisition_tokens": [], "states": {}})
+
+
+def four_a_second(bench: Bench, call: Callable[[Stacks, str], object], seconds: int) -> int:
+    """Make the call four times a second, as dispatch does. Returns how often it was answered."""
+    answered = 0
+    for _ in range(seconds * 4):
+        try:
+            call(bench.stacks, "deploy")
+        except (Conflict, Misconfigured, NotFound):
+            pass
+        else:
+            answered += 1
+        bench.clock.now += 0.25
+    return answered
+
+
+@pytest.mark.parametrize("call", ABOUT_JOBS.values(), ids=ABOUT_JOBS)
+@pytest.mark.parametrize("answer", [FORBIDDEN, UNKNOWN, INVALID], ids=["403", "404", "422"])
+def test_a_refused_call_about_jobs_is_made_six_times_in_an_invocation(
+    bench: Bench, answer: Answer, call: Callable[[Stacks, str], object]
+) -> None:
+    bench.answers(*[answer] * 99)
+    assert four_a_second(bench, call, 52) == 0
+    assert len(bench.server.asked) == 6
+    bench.server.answers.clear()
+    bench.answers(*[TAKEN] * 99)
+    assert four_a_second(bench, call, 31) > 0
+
+
+@pytest.mark.parametrize("call", list(ABOUT_JOBS)[:3])
+def test_a_refused_call_about_one_queues_jobs_delays_no_other_queue(
+    bench: Bench, call: str
+) -> None:
+    for _ in range(20):
+        bench.server.answers.clear()
+        bench.answers(FORBIDDEN)
+        with pytest.raises(Misconfigured):
+            ABOUT_JOBS[call](bench.stacks, "deploy")
+        bench.server.answers.clear()
+        bench.answers(TAKEN)
+        ABOUT_JOBS[call](bench.stacks, "other")
+        bench.clock.now += 0.25
+
+
+def test_new_jobs_of_a_queue_whose_reservations_are_forbidden_bring_no_further_calls(
+    bench: Bench,
+) -> None:
+    bench.answers(*[FORBIDDEN] * 99)
+    for number in range(52):
+        with pytest.raises(Misconfigured, match="403"):
+            bench.stacks.reserve([f"job-{number}"], 300, "deploy")
+        bench.clock.now += 1
+    assert len(bench.server.asked) == 6
+
+
+@pytest.mark.parametrize("answer", [UNKNOWN, INVALID], ids=["404", "422"])
+def test_a_job_that_cannot_be_failed_delays_the_failure_of_no_other_job(
+    bench: Bench, answer: Answer
+) -> None:
+    bench.answers(answer, Answer(200, {}))
+    with pytest.raises((Conflict, NotFound)):
+        bench.stacks.finish("job-1", "reason", "deploy")
+    bench.stacks.finish("job-2", "reason", "deploy")
+    assert len(bench.server.asked) == 2
+
+
+def test_a_bounded_number_of_refusals_is_remembered() -> None:
+    clock = Clock()
+    refusals = Refusals(clock)
+    for number in range(3 * MOST_KNOWN):
+        refusals.note(f"subject {number}", Misconfigured(str(number)))
+        clock.now += 0.001
+    with pytest.raises(Misconfigured):
+        refusals.check(f"subject {3 * MOST_KNOWN - 1}")
+    refusals.check("subject 0")
+    assert len(refusals._known) == MOST_KNOWN

@@ -132,7 +132,7 @@ def test_more_jobs_in_hand_than_a_lowered_limit_allows_open_no_further_job() -> 
 
 def test_a_job_that_buildkite_does_not_reserve_has_no_reservation_and_no_demand() -> None:
     world = a_world()
-    vars(world.buildkite)["reserve"] = lambda jobs, seconds: frozenset({"job-2"})
+    vars(world.buildkite)["reserve"] = lambda *_: frozenset({"job-2"})
     world.schedule("job-1", "job-2")
     world.dispatch()
     assert world.claim("job-1").reserved_until is None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from mayfly import invoke, wiring
 from mayfly.answers import Listing
 from mayfly.errors import MayflyError, Misconfigured, NotFound, TokenRefused, Transient
+from mayfly.metrics import Metric
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.outcome import Outcome
 from tests.unit.builders import QUEUE, a_job
@@ -224,3 +225,43 @@ def test_the_states_of_other_queues_are_read_when_buildkite_refuses_those_of_one
     assert world.claim("job-1").state is C.WAITING
     told = [*outcome.problems, *outcome.left]
     assert len(told) == 1
+
+
+# -- one kind of call ------------------------------------------------------------------------------
+
+
+def a_world_with_a_denied_job() -> World:
+    """A world with a job that its queue's policy denies."""
+    world = a_world(**{"policy/rules/a": "pipeline=deploy"})
+    environment = {"BUILDKITE_PIPELINE_SLUG": "other"}
+    world.buildkite.schedule(QUEUE, a_job("job-1", runnable_at=world.clock.now), environment)
+    return world
+
+
+def a_warm_world_with_a_job() -> World:
+    world = a_warm_world()
+    world.schedule("job-1")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("made", "call", "line"),
+    [
+        (a_warm_world_with_a_job, "reserve", "ReserveJobs: 403"),
+        (a_warm_world_with_a_job, "tokens", f"acquisition tokens of queue {QUEUE}: 403"),
+        (a_world_with_a_denied_job, "finish", "FailJob: 403"),
+    ],
+    ids=["reserve", "tokens", "finish"],
+)
+def test_a_call_about_jobs_that_buildkite_forbids_is_a_problem_of_its_queue_told_once(
+    made: Callable[[], World], call: str, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = made()
+    world.buildkite.fail_next(call, Misconfigured("403"), times=9_999)
+    caplog.set_level("INFO")
+    outcome = Script(world, 20).dispatch()
+    assert world.buildkite.calls[call] > 10
+    assert outcome.problems == [line]
+    assert outcome.lost_races <= 1
+    assert outcome.of_queues[Metric.QUEUE_PROBLEMS, QUEUE] == 1
+    assert len([text for text in caplog.messages if "lost a race" in text]) <= 1

@@ -24,8 +24,8 @@ def keep_unreserved(world: World, *jobs: str) -> None:
     """From now on Buildkite reserves each job but these."""
     real = world.buildkite.reserve
 
-    def reserve(asked: Sequence[str], seconds: int) -> frozenset[str]:
-        return real([job for job in asked if job not in jobs], seconds)
+    def reserve(asked: Sequence[str], seconds: int, queue: str = "") -> frozenset[str]:
+        return real([job for job in asked if job not in jobs], seconds, queue)
 
     vars(world.buildkite)["reserve"] = reserve
 

@@ -184,8 +184,11 @@ class Buildkite(Protocol):
     def jobs(self, queue: str) -> Listing:
         """The queue's jobs that could run now, from all pages up to the adapter's limit."""
 
-    def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
+    def reserve(self, jobs: Sequence[str], seconds: int, queue: str = "") -> frozenset[str]:
         """Reserve jobs, or extend their reservations, for `seconds` from now.
+
+        `queue`, here and below, is the jobs' own: a call that Buildkite refuses is made again ever
+        more rarely about this queue alone. Without it, the same call is.
 
         Returns the ids of the jobs that are reserved for this stack; other ids are omitted.
         """
@@ -196,13 +199,13 @@ class Buildkite(Protocol):
     def states(self, jobs: Sequence[str]) -> Mapping[str, str]:
         """Buildkite's state word by job id; jobs unknown to Buildkite are omitted."""
 
-    def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
+    def tokens(self, jobs: Sequence[str], seconds: int, queue: str = "") -> Mapping[str, str]:
         """Acquisition tokens, valid for `seconds`, by job id.
 
         Jobs that this stack has not reserved are omitted.
         """
 
-    def finish(self, job: str, reason: str) -> None:
+    def finish(self, job: str, reason: str, queue: str = "") -> None:
         """Fail a job; the job's page shows the reason. Raises Conflict when it is too late."""
 
     def notify(self, notes: Mapping[str, str]) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -83,16 +83,19 @@ class Applier:
             self.outcome.perform([action], lambda each: self._save(each.claims, []))
 
     def bind(self, binds: Sequence[BindJob]) -> None:
-        """Mint the tokens of all bindings in one call, then write each binding.
+        """Mint the tokens of all bindings, which are of one queue, then write each binding.
 
-        With a refused token nothing is bound; new reservations alone are written.
+        Without Buildkite's answer nothing is bound; new reservations alone are written.
         """
-        tokens: dict[str, str] = {}
-        if binds:
-            jobs = [bind.claim.job for bind in binds]
-            with self.outcome.noting("acquisition tokens", fields(jobs=jobs)):
-                tokens.update(self.ports.buildkite.tokens(jobs, int(TOKEN_LIFE.total_seconds())))
-        if self.outcome.refusal is not None and not tokens:
+        if not binds:
+            return
+        tokens: Mapping[str, str] = {}
+        jobs, queue = [bind.claim.job for bind in binds], binds[0].claim.queue
+        try:
+            tokens = self.ports.buildkite.tokens(jobs, int(TOKEN_LIFE.total_seconds()), queue)
+        except FAILURES as error:
+            asked = fields(queues=[queue], jobs=jobs)
+            self.outcome.failed(f"acquisition tokens of queue {queue}", error, asked)
             binds = [bind for bind in binds if bind.without_token]
         self.outcome.perform(binds, lambda bind: self._bind(bind, tokens.get(bind.claim.job, "")))
 
@@ -137,9 +140,11 @@ class Applier:
         else:
             recorded.append(saved(claim))
 
-    def _reserve(self, claims: Iterable[Claim]) -> Iterable[str]:
+    def _reserve(self, claims: Sequence[Claim]) -> Iterable[str]:
         return self.ports.buildkite.reserve(
-            [c.job for c in claims], int(RESERVATION.total_seconds())
+            [claim.job for claim in claims],
+            int(RESERVATION.total_seconds()),
+            next((claim.queue for claim in claims), ""),
         )
 
     def _bind(self, bind: BindJob, token: str) -> None:
@@ -162,7 +167,7 @@ class Applier:
         if action.reserve:
             self._reserve([claim])
         try:
-            self.ports.buildkite.finish(claim.job, claim.reason)
+            self.ports.buildkite.finish(claim.job, claim.reason, claim.queue)
         except (Conflict, NotFound) as error:
             refusal = str(error)
         self.ports.fleet.write([Save(mark_told(claim, refusal))], self.fence)

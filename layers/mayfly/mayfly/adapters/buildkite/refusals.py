@@ -13,6 +13,8 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 The last one is half a minute, so that every repair shows within a minute.
 """
+MOST_KNOWN = 1000
+"""Refusals remembered; the one that is tried again soonest gives way."""
 
 
 @dataclass(slots=True)
@@ -29,7 +31,7 @@ class _Refusal:
 
 
 class Refusals:
-    """Remembers refusals by their subject: the token, or one kind of call about one queue.
+    """Remembers refusals by subject: the token, one kind of call about one queue, or one call.
 
     Thread-safe. Kept in memory: a new Lambda sandbox makes one refused call, and then knows.
     """
@@ -58,6 +60,8 @@ class Refusals:
         with self._lock:
             known, now = self._known.get(subject), self._clock()
             if known is None:
+                if len(self._known) >= MOST_KNOWN:
+                    del self._known[min(self._known, key=lambda each: self._known[each].again_at)]
                 self._known[subject] = _Refusal(error, now + PAUSES[0])
                 return
             known.error = error

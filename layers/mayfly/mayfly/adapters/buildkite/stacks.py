@@ -10,12 +10,13 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from mayfly.adapters.buildkite.rate_limits import Allowance
-from mayfly.adapters.buildkite.stacks_calls import Refused, StacksCalls
+from mayfly.adapters.buildkite.stacks_calls import Refused, Request, StacksCalls
 from mayfly.adapters.elements import UNREADABLE, Elements, mapping, optional_string, string
 from mayfly.answers import Job, Listing
 from mayfly.batched import batched
@@ -81,7 +82,7 @@ class Stacks:
             "queue_key": queue,
             "metadata": {_OWNER: owner},
         }
-        answer = self._calls.call("register", "POST", "stacks/register", body)
+        answer = self._calls.call(Request("register", "POST", "stacks/register", body, queue=queue))
         metadata = answer.get("metadata")
         if isinstance(metadata, dict) and metadata.get(_OWNER) != owner:
             found = metadata.get(_OWNER, "an owner other than Mayfly")
@@ -103,12 +104,13 @@ class Stacks:
                     jobs[job.id] = job
         return Listing(tuple(jobs.values()), paused)
 
-    def reserve(self, jobs: Sequence[str], seconds: int) -> frozenset[str]:
+    def reserve(self, jobs: Sequence[str], seconds: int, queue: str = "") -> frozenset[str]:
         """See `mayfly.ports.Buildkite`."""
         reserved: set[str] = set()
         for batch in batched(jobs, _AT_ONCE):
             body = {"job_uuids": batch, "reservation_expiry_seconds": seconds}
-            answer = self._stack("batch-reserve", "PUT", "scheduled-jobs/batch-reserve", body)
+            path = "scheduled-jobs/batch-reserve"
+            answer = self._stack(Request("batch-reserve", "PUT", path, body=body, queue=queue))
             with self._readable("batch-reserve"):
                 reserved.update(
                     self._elements.read("reserved job", answer["reserved"], string, name="")
@@ -117,7 +119,7 @@ class Stacks:
 
     def environment(self, job: str) -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`. The environment may be larger than 100 KB."""
-        answer = self._stack("job", "GET", f"jobs/{quote(job, safe='')}")
+        answer = self._stack(Request("job", "GET", f"jobs/{quote(job, safe='')}"))
         with self._readable("job"):
             env = {name: value for name, value in answer["env"].items() if value is not None}
             return {name: _variable(name, value) for name, value in env.items()}
@@ -126,30 +128,35 @@ class Stacks:
         """See `mayfly.ports.Buildkite`."""
         states: dict[str, str] = {}
         for batch in batched(jobs, _AT_ONCE):
-            answer = self._stack("get-states", "POST", "jobs/get-states", {"job_uuids": batch})
+            answer = self._stack(
+                Request("get-states", "POST", "jobs/get-states", body={"job_uuids": batch})
+            )
             with self._readable("get-states"):
                 listed = list(answer["states"].items())
                 states.update(self._read("state of job", listed, _state, name=""))
         return states
 
-    def tokens(self, jobs: Sequence[str], seconds: int) -> Mapping[str, str]:
+    def tokens(self, jobs: Sequence[str], seconds: int, queue: str = "") -> Mapping[str, str]:
         """See `mayfly.ports.Buildkite`."""
         tokens: dict[str, str] = {}
         for batch in batched(jobs, _AT_ONCE):
             body = {"job_uuids": batch, "token_lifetime_seconds": seconds}
-            answer = self._stack("tokens", "POST", "job-acquisition-tokens", body)
+            answer = self._stack(
+                Request("tokens", "POST", "job-acquisition-tokens", body=body, queue=queue)
+            )
             with self._readable("tokens"):
                 issued = answer["job_acquisition_tokens"]
                 tokens.update(self._read("token of job", issued, _token, name="job_uuid"))
         return tokens
 
-    def finish(self, job: str, reason: str) -> None:
+    def finish(self, job: str, reason: str, queue: str = "") -> None:
         """See `mayfly.ports.Buildkite`. The job's page shows at most 4096 bytes of the reason."""
         detail = scrub(reason).encode()[:_LONGEST_DETAIL].decode(errors="ignore")
         # Exit status 0 would pass the job, and Buildkite's default without a status may change.
         body = {"exit_status": -1, "detail": detail}
         try:
-            self._stack("finish", "POST", f"jobs/{quote(job, safe='')}/finish", body)
+            path = f"jobs/{quote(job, safe='')}/finish"
+            self._stack(Request("finish", "POST", path, body=body, queue=queue))
         except Refused as error:
             raise Conflict(str(error)) from error
 
@@ -160,7 +167,7 @@ class Stacks:
             texts = {job: cut(scrub(notes[job]), _LONGEST_NOTE) for job in batch}
             entries = [{"job_uuid": job, "detail": text} for job, text in texts.items()]
             body = {"notifications": entries}
-            answer = self._stack("notifications", "POST", "notifications", body)
+            answer = self._stack(Request("notifications", "POST", "notifications", body=body))
             refused.update(_refusals(answer.get("errors"), batch))
         return refused
 
@@ -171,7 +178,9 @@ class Stacks:
                 if number:
                     return
                 raise Transient("scheduled-jobs: no list call left this second", retry_after=wait)
-            page = self._stack("scheduled-jobs", "GET", "scheduled-jobs", query=query)
+            page = self._stack(
+                Request("scheduled-jobs", "GET", "scheduled-jobs", query=query, queue=queue)
+            )
             yield page
             try:
                 place = mapping(page.get("page_info"))
@@ -201,15 +210,9 @@ class Stacks:
             self._elements.note(f"the answer to {endpoint}", error)
             raise Transient(f"{endpoint}: unreadable answer from Buildkite: {error!r}") from error
 
-    def _stack(
-        self,
-        endpoint: str,
-        method: str,
-        path: str,
-        body: Mapping[str, object] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> Mapping[str, Any]:
-        return self._calls.call(endpoint, method, f"stacks/{self._key}/{path}", body, query)
+    def _stack(self, request: Request) -> Mapping[str, Any]:
+        """The answer to a request whose path is below this stack's."""
+        return self._calls.call(replace(request, path=f"stacks/{self._key}/{request.path}"))
 
 
 def _refusals(errors: object, jobs: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import requests
@@ -24,6 +27,8 @@ from mayfly.errors import (
 TIME_OUTS = (2.0, 5.0)
 """Seconds to connect, and seconds between two bytes of the answer."""
 
+_OF_ONE_JOB = frozenset({"finish", "job"})
+"""Endpoints whose path names a job: 404 and 422 say nothing of other jobs."""
 _ANY_CALL = "any call"
 """Subject of the token's refusals."""
 _ABOUT_401 = (
@@ -51,6 +56,26 @@ class AgentToken(Protocol):
         """Note that Buildkite refused the token: the token may have been replaced."""
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to the Stacks API."""
+
+    endpoint: str
+    """The endpoint that Buildkite's limit counts."""
+    method: str
+    path: str
+    body: Mapping[str, object] | None = None
+    query: Mapping[str, str] | None = None
+    queue: str = ""
+    """The one queue that the request is about; empty where it is about several, or unknown."""
+
+    def subjects(self) -> tuple[str, ...]:
+        """What a refusal may be about, widest first: the endpoint's calls of a queue, this call."""
+        text = json.dumps([self.path, self.body, self.query])
+        this = f"{self.endpoint} {hashlib.sha256(text.encode()).hexdigest()}"
+        return (f"{self.endpoint} of queue {self.queue}", this) if self.queue else (this,)
+
+
 class StacksCalls:
     """Calls below one address, over kept connections. No call is repeated."""
 
@@ -67,32 +92,26 @@ class StacksCalls:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def call(
-        self,
-        endpoint: str,
-        method: str,
-        path: str,
-        body: Mapping[str, object] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> Mapping[str, Any]:
-        """The answer's JSON object. `endpoint` names the endpoint that Buildkite's limit counts.
+    def call(self, request: Request) -> Mapping[str, Any]:
+        """The answer's JSON object.
 
         Raises Transient for 408, 429, 5xx, a failing network and a closed endpoint, TokenRefused
         for 401 and for a token's parameter that cannot be read, Refused for 422, Misconfigured for
-        any other refused request, NotFound for 404, Conflict for 409. A refusal of the token, or
-        of a call about one queue, is raised again without a call while its pause lasts.
+        any other refused request, NotFound for 404, Conflict for 409. A refusal of the token, of
+        an endpoint's calls about one queue, or of the same call is raised again without a call
+        while its pause lasts.
         """
+        endpoint, subjects = request.endpoint, request.subjects()
         self._limits.check(endpoint)
-        about = f"{endpoint} {queue}" if (queue := (query or body or {}).get("queue_key")) else ""
-        for subject in filter(None, (about, _ANY_CALL)):
+        for subject in (*subjects, _ANY_CALL):
             self._refusals.check(subject)
         signed = self._signature()
         try:
             response = self._session.request(
-                method,
-                f"{self._address}/{path}",
-                json=body,
-                params=query,
+                request.method,
+                f"{self._address}/{request.path}",
+                json=request.body,
+                params=request.query,
                 auth=signed,
                 timeout=TIME_OUTS,
                 allow_redirects=False,
@@ -106,7 +125,7 @@ class StacksCalls:
         status = response.status_code
         said = text(answer, "message")
         refusal = None if status < 300 else _error(endpoint, status, said, wait)
-        self._remember(about, refusal)
+        self._remember(subjects, refusal, of_one_job=endpoint in _OF_ONE_JOB)
         if refusal is not None:
             raise refusal
         return answer
@@ -127,8 +146,10 @@ class StacksCalls:
 
         return sign
 
-    def _remember(self, about: str, error: MayflyError | None) -> None:
-        """Note a refusal, and forget a former one that this answer disproves."""
+    def _remember(
+        self, subjects: Sequence[str], error: MayflyError | None, *, of_one_job: bool
+    ) -> None:
+        """Note a refusal, and forget former ones that this answer disproves."""
         if isinstance(error, Transient):
             return
         if isinstance(error, TokenRefused):
@@ -136,10 +157,12 @@ class StacksCalls:
             self._refusals.note(_ANY_CALL, error)
             return
         self._refusals.forget(_ANY_CALL)
-        if about and isinstance(error, Misconfigured | NotFound):
-            self._refusals.note(about, error)
-        else:
-            self._refusals.forget(about)
+        if isinstance(error, Misconfigured | NotFound):
+            alone = of_one_job and isinstance(error, Refused | NotFound)
+            self._refusals.note(subjects[-1 if alone else 0], error)
+            return
+        for subject in subjects:
+            self._refusals.forget(subject)
 
 
 def _body(response: requests.Response) -> Mapping[str, Any]:
