@@ -103,6 +103,7 @@ def queue_record(  # noqa: PLR0913, PLR0917  # seven sources, all needed
                 config=config.to_json(),
                 spec=spec(infra, config, bundle_sha256),
                 problems=_first(problems),
+                paused_at_buildkite=old is not None and old.paused_at_buildkite,
                 version=old.version if old is not None else 0,
             )
     kept = old if old is not None else QueueRecord(queue=queue, infra="", config="", spec="")

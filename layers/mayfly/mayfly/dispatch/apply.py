@@ -20,6 +20,7 @@ from mayfly.dispatch.actions import (
 from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import mark_told
+from mayfly.dispatch.view import QueueView
 from mayfly.errors import FAILURES, Conflict, NotFound
 from mayfly.records.about import about, fields
 from mayfly.records.changes import Assign, Save
@@ -51,6 +52,17 @@ class Applier:
     def settle(self, writes: Sequence[WriteRecords]) -> list[WriteRecords]:
         """Write the changes. Returns the writes that succeeded."""
         return self.outcome.perform(writes, self._write)
+
+    def note_pause(self, pause: WriteRecords, view: QueueView) -> bool:
+        """Record a pause at Buildkite or its end, which wakes `provision` for waiting jobs.
+
+        Comes before the reservations: a nudge for them must find what the list says. Returns
+        whether the pause was written.
+        """
+        written = bool(self.settle([pause]))
+        if written and not view.paused and any(c.state.traits.waits for c in view.claims):
+            self.nudge([NudgeProvision("the queue is paused at Buildkite no more")])
+        return written
 
     def open(self, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
         """Save new claims. Returns the saved ones: only their jobs may be reserved."""

@@ -25,6 +25,7 @@ from mayfly.dispatch.gather import gather
 from mayfly.dispatch.held import held
 from mayfly.dispatch.notes import left_alone, merged, new_notes
 from mayfly.dispatch.opened import held_jobs, open_claims, unjudged_jobs
+from mayfly.dispatch.pauses import new_pause
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import claims_after, failures_to_tell, reap_nudges, settle
 from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
@@ -46,13 +47,18 @@ def tick(
     outcome = Outcome()
     notes: list[NotifyBuilds] = []
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}
+    records = {record.queue: record for record in turn.queues}
     for config, view in gather(ports, turn, outcome, now, environments):
         last = turn.seen.get(config.queue, LastTick())
+        applier = Applier(ports, turn.fence, now, outcome)
+        record = records[config.queue]
+        pause = new_pause(record, view, last)
+        if pause is not None and applier.note_pause(pause, view):
+            last = replace(last, pause_written=record.version)
         _log_unmatched(view, config.queue, last, outcome)
         for cause, line in held(view, config):
             outcome.hold(config.queue, cause, line)
         _log_held(held_jobs(view, config), config.queue, last)
-        applier = Applier(ports, turn.fence, now, outcome)
         claims, bound, renewed = serve(view, config, applier)
         rest = tuple(claim for claim in claims if claim.job not in bound)
         notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
@@ -132,6 +138,7 @@ def _last_tick(
     listed = {job.id for job in view.listing.jobs} if view.listing is not None else set(refused)
     return LastTick(
         paused=view.paused,
+        pause_written=last.pause_written,
         running=view.running + len(running),
         ready=bool(view.ready),
         unmatched=frozenset(view.unmatched) | (last.unmatched if view.listing is None else set()),

@@ -27,6 +27,8 @@ class LastTick:
 
     paused: bool | None = None
     """Whether the queue is paused at Buildkite, by its last listing; None while unknown."""
+    pause_written: int | None = None
+    """Version of the queue's record to which a pause at Buildkite, or its end, was last written."""
     running: int = 0
     """Number of running claims, including claims that have ended since."""
     ready: bool = False

@@ -120,10 +120,10 @@ def given_up(view: ProvisionView, config: QueueConfig) -> Iterator[tuple[Claim, 
 
     Boots that all fail within `HICCUP` end no job that has several attempts: the first trial after
     the brake tells trouble that lasts. No job is given up while an instance that serves it is
-    coming or ready, nor on a paused queue: the operator who paused it repairs it.
+    coming or ready, nor on a paused queue: whoever paused it repairs it.
     """
     supplied = {i.shape for i in view.instances}
-    for claim in view.waiting if not config.paused else ():
+    for claim in view.waiting if not (config.paused or view.paused) else ():
         brake = brake_for(view.ledger, view.spec, config, claim.shape)
         rounds = rounds_since(brake, claim.since)
         if brake is None or len(rounds) < config.attempts:

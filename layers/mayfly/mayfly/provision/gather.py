@@ -44,12 +44,25 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
         zones=dict(record.zones),
         refused=_shared_policies(infra, ports.roles),
     )
+    view = replace(view, paused=_is_paused(record, view, fleet, now))
     config = in_force(record)
     if config is None or not (wants_arrivals(view, config, now) or is_beyond_limit(view, config)):
         return view
     claims = fleet.claims(queue, WITH_INSTANCE)
     arrived = tuple(c for c in claims if now - c.runnable_at < config.grace)
     return replace(view, arrived=arrived, busy=len(claims))
+
+
+def _is_paused(record: QueueRecord, view: ProvisionView, fleet: Fleet, now: datetime) -> bool:
+    """Whether the queue is paused at Buildkite.
+
+    Read again, consistently, where that would keep reserved jobs waiting: the index by which the
+    records are read may lag behind the end of a pause, which wakes `provision` only once.
+    """
+    if not record.paused_at_buildkite or not any(c.reserved(now) for c in view.waiting):
+        return record.paused_at_buildkite
+    present = fleet.queue(record.queue)
+    return present is not None and present.paused_at_buildkite
 
 
 def _requested_slots(fleet: Fleet, launch: Launch) -> tuple[Instance, ...] | None:

@@ -21,7 +21,8 @@ def missing_instances(view: ProvisionView, config: QueueConfig, now: datetime) -
     """
     shapes = _shapes(view, config)
     # A paused queue binds nothing, and Mayfly may never get a job that Buildkite has not reserved.
-    demand = Counter(c.shape for c in view.waiting if not config.paused and c.reserved(now))
+    paused = config.paused or view.paused
+    demand = Counter(c.shape for c in view.waiting if not paused and c.reserved(now))
     known = dict.fromkeys([*shapes, *(instance.shape for instance in view.instances)])
     supplied = {shape: supply(view, config, shape, now) for shape in known}
     lacking = {

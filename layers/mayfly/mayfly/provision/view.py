@@ -33,5 +33,7 @@ class ProvisionView:
     """Number of jobs with an instance. Read where coming instances may be beyond the limit."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Availability zone by subnet id; subnets whose zone is not known are omitted."""
+    paused: bool = False
+    """Whether the queue is paused at Buildkite: its jobs get no instance, its pool is kept."""
     refused: str = ""
     """Why the queue must not launch at all; empty when it may."""

@@ -29,7 +29,7 @@ def longest_wait(view: ProvisionView, config: QueueConfig, now: datetime) -> tim
 
     0 for a paused queue too: the operator who paused the queue knows of the wait.
     """
-    waiting = matching(view.waiting, config) if not config.paused else ()
+    waiting = matching(view.waiting, config) if not (config.paused or view.paused) else ()
     return max((now - claim.since for claim in waiting), default=timedelta(0))
 
 
@@ -57,6 +57,8 @@ def why_waiting(claim: Claim, view: ProvisionView, config: QueueConfig, now: dat
         return view.refused
     if config.paused:
         return "the queue is paused"
+    if view.paused:
+        return "the queue is paused at Buildkite"
     if not claim.reserved(now):
         return "Buildkite does not reserve the job at present"
     if shape.architecture not in view.infra.templates:

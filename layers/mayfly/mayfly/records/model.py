@@ -311,7 +311,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class QueueRecord:
-    """A queue as `provision` last read it: the other functions take all configuration from here."""
+    """A queue as `provision` last read it: the other functions take all configuration from here.
+
+    `dispatch` writes `paused_at_buildkite` alone.
+    """
 
     queue: str
     infra: str
@@ -325,6 +328,8 @@ class QueueRecord:
     """False when the queue stack is gone: no new work; the record stays until all instances end."""
     zones: tuple[tuple[str, str], ...] = ()
     """Subnet ids with their availability zones, from EC2; subnets without an answer are omitted."""
+    paused_at_buildkite: bool = False
+    """Whether the queue is paused at Buildkite, by the last list that `dispatch` had of it."""
     version: int = 0
 
     @property
