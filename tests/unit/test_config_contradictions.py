@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.config.read import queue_record, read_queue
+from mayfly.config.read import ControlPlane, queue_record, read_queue
 from tests.unit.published import infra, parameters, queue_stack
 
 CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
@@ -84,7 +84,7 @@ def test_default_types_need_one_size_that_may_be_launched(sizes: set[str]) -> No
 
 def test_a_size_that_is_forbidden_later_leaves_the_last_good_configuration_in_force() -> None:
     given = parameters({"launch/instance-types": "m7i.8xlarge"})
-    old = queue_record(None, "deploy", queue_stack(), given, "ci", "a" * 64)
-    new = queue_record(old, "deploy", queue_stack(), given, "ci", "a" * 64, {"large"})
+    old = queue_record(None, "deploy", queue_stack(), given, ControlPlane("ci", "a" * 64))
+    new = queue_record(old, "deploy", queue_stack(), given, ControlPlane("ci", "a" * 64, {"large"}))
     assert new.config == old.config
     assert "m7i.8xlarge" in new.problems[0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.read import queue_record, spec
+from mayfly.config.read import ControlPlane, queue_record, spec
 from mayfly.config.rules import UNREADABLE, parse_rules
 from mayfly.records.model import QueueRecord
 from tests.unit.published import TEMPLATES, arn, infra, parameters, queue_stack
@@ -19,7 +19,9 @@ BUNDLE = "a" * 64
 def record(
     texts: dict[str, str], old: QueueRecord | None = None, stack_says: str = ""
 ) -> QueueRecord:
-    return queue_record(old, "deploy", stack_says or queue_stack(), parameters(texts), "ci", BUNDLE)
+    return queue_record(
+        old, "deploy", stack_says or queue_stack(), parameters(texts), ControlPlane("ci", BUNDLE)
+    )
 
 
 def config(of: QueueRecord) -> QueueConfig:
@@ -196,8 +198,12 @@ SCRIPT = {"bootstrap/script": "s3://scripts/mayfly/x.sh"}
         ),
         record({}),
         record({"bootstrap/script": "s3://scripts/mayfly/x.sh minutes=16"}),
-        queue_record(None, "deploy", queue_stack(), parameters(SCRIPT, 2), "ci", BUNDLE),
-        queue_record(None, "deploy", queue_stack(), parameters(SCRIPT), "ci", "b" * 64),
+        queue_record(
+            None, "deploy", queue_stack(), parameters(SCRIPT, 2), ControlPlane("ci", BUNDLE)
+        ),
+        queue_record(
+            None, "deploy", queue_stack(), parameters(SCRIPT), ControlPlane("ci", "b" * 64)
+        ),
     ],
 )
 def test_changes_of_the_set_up_change_the_spec(other: QueueRecord) -> None:

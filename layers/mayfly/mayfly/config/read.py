@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -71,14 +71,23 @@ def spec(infra: Infra, config: QueueConfig, bundle_sha256: str) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 
-def queue_record(  # noqa: PLR0913, PLR0917  # seven sources, all needed
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """Values of the control plane's stack, which are the same for all of its queues."""
+
+    stack: str
+    bundle_sha256: str
+    """SHA-256 of the instances' bundle."""
+    sizes: Collection[str] = EVERY_SIZE
+    """Instance sizes that `provision` may launch."""
+
+
+def queue_record(
     old: QueueRecord | None,
     queue: str,
     infra_text: str,
     parameters: Mapping[str, Parameter],
-    stack: str,
-    bundle_sha256: str,
-    sizes: Collection[str] = EVERY_SIZE,
+    control: ControlPlane,
 ) -> QueueRecord:
     """The queue's record after reading `infra_text` and `parameters`; equal to `old` if unchanged.
 
@@ -90,18 +99,18 @@ def queue_record(  # noqa: PLR0913, PLR0917  # seven sources, all needed
     former = old.infra if old is not None else ""
     for text in dict.fromkeys(each for each in (infra_text, former) if each):
         try:
-            infra = Infra.parse(queue, stack, text)
+            infra = Infra.parse(queue, control.stack, text)
         except Misconfigured as error:
             problems.append(str(error))
             continue
-        config, found = _in_force(queue, infra, parameters, last, sizes)
+        config, found = _in_force(queue, infra, parameters, last, control.sizes)
         problems.extend(str(each) for each in found)
         if config is not None:
             return QueueRecord(
                 queue=queue,
                 infra=text,
                 config=config.to_json(),
-                spec=spec(infra, config, bundle_sha256),
+                spec=spec(infra, config, control.bundle_sha256),
                 problems=_first(problems),
                 paused_at_buildkite=old is not None and old.paused_at_buildkite,
                 version=old.version if old is not None else 0,

@@ -10,7 +10,7 @@ from functools import partial
 from mayfly.answers import Parameter
 from mayfly.config.infra import Infra
 from mayfly.config.paths import unknown_paths
-from mayfly.config.read import queue_record
+from mayfly.config.read import ControlPlane, queue_record
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.ports import Fleet
 from mayfly.provision.ports import ProvisionPorts
@@ -37,7 +37,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
     """
     infra = ports.parameters.under(f"/mayfly-infra/{ports.stack}")
     written = ports.parameters.under(f"/mayfly/{ports.stack}")
-    bundle = _bundle(ports.stack, infra)
+    control = ControlPlane(ports.stack, _bundle(ports.stack, infra), ports.sizes)
     known = {record.queue: record for record in ports.fleet.queues()}
     pairs, records = list[tuple[QueueRecord | None, QueueRecord]](), list[QueueRecord]()
     published = dict(_published(ports.stack, infra))
@@ -46,7 +46,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
         with outcome.noting(f"record of queue {queue}", fields(queues=[queue])):
             old = known.pop(queue, None) or ports.fleet.queue(queue)
             mine = _below(f"/mayfly/{ports.stack}/queues/{queue}/", written)
-            new = queue_record(old, queue, text, mine, ports.stack, bundle, ports.sizes)
+            new = queue_record(old, queue, text, mine, control)
             pairs.append((old, new))
     zones = _zones(ports, pairs, outcome)
     for old, new in pairs:
