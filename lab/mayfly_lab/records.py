@@ -11,7 +11,8 @@ from mayfly.adapters.aws.boto_errors import code_of, translated
 from mayfly.adapters.dynamodb.batches import get_items
 from mayfly.adapters.dynamodb.records import from_item, key_of
 from mayfly.errors import MayflyError
-from mayfly.records.model import AnyRecord, Claim, Instance, Ledger, QueueRecord, SlotKey
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import AnyRecord, Claim, Instance, QueueRecord, SlotKey
 from mayfly_lab.aws.front.journal import Entry, Journal
 
 _WRITES = frozenset({"PutItem", "UpdateItem"})

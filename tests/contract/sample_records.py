@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mayfly.records.ledger import Ledger, Losses
 from mayfly.records.model import (
     Claim,
     Instance,
     Launch,
     Lease,
-    Ledger,
-    Losses,
     Pinned,
     QueueRecord,
     Shape,

@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.config.rules import Condition, Rule
+from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     Claim,
     Instance,
     Launch,
     Lease,
-    Ledger,
     Pinned,
     QueueRecord,
     Record,

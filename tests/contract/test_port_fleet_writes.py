@@ -14,7 +14,8 @@ from mayfly.errors import Conflict
 from mayfly.ports import Fleet
 from mayfly.records.bounds import MOST_NOTES
 from mayfly.records.changes import Assign, Change, Drop, FreeSlots, NoteBoot, Save, Unassign
-from mayfly.records.model import Boot, Brake, SlotKey, saved
+from mayfly.records.ledger import Boot, Brake
+from mayfly.records.model import SlotKey, saved
 from mayfly.records.states import ClaimState, InstanceState
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, World
 from tests.contract.sample_records import (

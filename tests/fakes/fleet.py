@@ -21,13 +21,13 @@ from mayfly.records.bounds import MOST_NOTES
 from mayfly.records.brakes import fewer_notes
 from mayfly.records.changes import Assign, Change, Drop, Save, Unassign
 from mayfly.records.found import Found
+from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     AnyRecord,
     Claim,
     Instance,
     Launch,
     Lease,
-    Ledger,
     QueueRecord,
     Record,
     SlotKey,

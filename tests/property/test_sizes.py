@@ -16,7 +16,8 @@ from mayfly.provision.settlement import ledger_after, settlement_changes
 from mayfly.records.bounds import LARGEST_LEDGER, MOST_NOTES, MOST_SHAPES
 from mayfly.records.brakes import counted, failed_boot, proven_boot
 from mayfly.records.changes import Save
-from mayfly.records.model import HISTORY, Instance, Ledger, Shape, SlotKey, move_instance
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import HISTORY, Instance, Shape, SlotKey, move_instance
 from mayfly.records.states import InstanceState
 from tests.contract.sample_records import a_launch, a_ledger, an_instance
 from tests.fakes import FakeFleet, FakeMailbox

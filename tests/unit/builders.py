@@ -13,17 +13,8 @@ from typing import Any
 from mayfly.answers import Association, Ec2Instance, Job
 from mayfly.config.queue import QueueConfig
 from mayfly.records.changes import Save
-from mayfly.records.model import (
-    Claim,
-    Instance,
-    Launch,
-    Ledger,
-    Pinned,
-    QueueRecord,
-    Shape,
-    SlotKey,
-    Step,
-)
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, Launch, Pinned, QueueRecord, Shape, SlotKey, Step
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report

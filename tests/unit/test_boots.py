@@ -7,7 +7,8 @@ import pytest
 from mayfly.config.boots import boot_minutes, braked, why_no_launch
 from mayfly.records.bounds import LONGEST_CAUSE, MOST_NOTES
 from mayfly.records.brakes import COUNT_AT_ONCE, ROUNDS, counted, failed_boot, fewer_notes, set_up
-from mayfly.records.model import Boot, Shape, move_instance
+from mayfly.records.ledger import Boot
+from mayfly.records.model import Shape, move_instance
 from mayfly.records.states import InstanceState, Supply
 from tests.unit.builders import NOW, QUEUE, SHAPE, SPEC, a_config, a_ledger, ago, an_instance, later
 from tests.unit.world import wanting

@@ -11,7 +11,8 @@ from mayfly.provision.decide import decide
 from mayfly.provision.gather import gather
 from mayfly.records.brakes import brake_of, counted, failed_boot, set_up
 from mayfly.records.changes import NoteBoot, Save
-from mayfly.records.model import Boot, Brake, Ledger, QueueRecord, move_instance
+from mayfly.records.ledger import Boot, Brake, Ledger
+from mayfly.records.model import QueueRecord, move_instance
 from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import NOW, QUEUE, SHAPE, SPEC, a_ledger, ago, an_instance
 from tests.unit.hosts import POWER_OFF

@@ -19,8 +19,9 @@ from mayfly.provision.settlement import (
     settlement_changes,
 )
 from mayfly.records.changes import FreeSlots, Save
+from mayfly.records.ledger import Ledger
 from mayfly.records.losses import SPOT_DRY
-from mayfly.records.model import Instance, Launch, Ledger, Shape
+from mayfly.records.model import Instance, Launch, Shape
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from tests.unit.builders import (
     NOW,

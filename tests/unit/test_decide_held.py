@@ -10,7 +10,7 @@ import pytest
 from mayfly.provision.decide import decide
 from mayfly.provision.held import held
 from mayfly.provision.view import ProvisionView
-from mayfly.records.model import Losses
+from mayfly.records.ledger import Losses
 from tests.unit.builders import NOW, SHAPE, TYPES, a_claim, a_config, a_ledger
 from tests.unit.test_decide_retire import OLD, a_view, coming, launched, ready
 

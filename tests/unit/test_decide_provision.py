@@ -15,7 +15,8 @@ from mayfly.provision.decide import LAUNCH_AT_ONCE, decide
 from mayfly.provision.gather import SUPPLY
 from mayfly.provision.settlement import overdue
 from mayfly.provision.view import ProvisionView
-from mayfly.records.model import Claim, Instance, Ledger, Pinned, Shape, launch_id
+from mayfly.records.ledger import Ledger, launch_id
+from mayfly.records.model import Claim, Instance, Pinned, Shape
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mayfly.records.model import Lease, Stray, launch_id, saved
+from mayfly.records.ledger import launch_id
+from mayfly.records.model import Lease, Stray, saved
 from mayfly.records.states import InstanceState
 from tests.unit.builders import (
     BOOTSTRAP_ID,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly.config.stalled import REFUSALS, stalled_shapes, why_stalled
-from mayfly.records.model import Losses
+from mayfly.records.ledger import Losses
 from tests.unit.builders import NOW, SHAPE, SPEC, a_config, a_ledger, ago, later
 
 

@@ -7,7 +7,7 @@ import pytest
 from mayfly.adapters.dynamodb.records import key_of
 from mayfly.dispatch.notes import PATIENCE
 from mayfly.errors import Transient
-from mayfly.records.model import Ledger
+from mayfly.records.ledger import Ledger
 from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import QUEUE
 from tests.unit.world import World, wanting

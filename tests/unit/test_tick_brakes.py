@@ -12,7 +12,8 @@ import pytest
 from mayfly.metrics import Metric
 from mayfly.provision import tick as provision
 from mayfly.records.brakes import FIRST_TRIAL, KEEP, LONGEST_PAUSE, TRIP, brakes_on
-from mayfly.records.model import Brake, Claim
+from mayfly.records.ledger import Brake
+from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.outcome import Outcome
 from mayfly_protocol.phases import Phase

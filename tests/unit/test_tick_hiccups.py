@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mayfly.records.brakes import TRIP
-from mayfly.records.model import Brake
+from mayfly.records.ledger import Brake
 from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.hosts import POWER_OFF
 from tests.unit.world import World, wanting

@@ -11,7 +11,8 @@ from mayfly.config.stalled import REFUSALS
 from mayfly.dispatch.gather import READ_LEDGER
 from mayfly.dispatch.opened import LOOK_AHEAD
 from mayfly.provision.retire import YIELDED
-from mayfly.records.model import Claim, Launch, Ledger
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Launch
 from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import QUEUE, TYPES, a_job
 from tests.unit.world import World, a_warm_world, a_world

@@ -10,7 +10,8 @@ import pytest
 from mayfly.metrics import Metric
 from mayfly.provision.waits import EXPLAIN_AT_ONCE
 from mayfly.records.changes import Save
-from mayfly.records.model import Claim, Ledger
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState, InstanceState
 from tests.unit.builders import QUEUE, TYPES
 from tests.unit.published import arn

@@ -8,7 +8,8 @@ from mayfly.events import StateChanged
 from mayfly.provision.refresh import refresh
 from mayfly.reap import tick as reap
 from mayfly.reap.actions import TerminateInstances
-from mayfly.records.model import Claim, Launch, Ledger, QueueRecord
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Launch, QueueRecord
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.tick.outcome import Outcome
 from tests.unit.builders import QUEUE, TYPES

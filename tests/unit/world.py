@@ -18,7 +18,8 @@ from mayfly.provision import tick as provision
 from mayfly.provision.ports import Asked, ProvisionPorts
 from mayfly.reap import tick as reap
 from mayfly.reap.ports import ReapPorts
-from mayfly.records.model import Claim, Instance, Ledger, QueueRecord
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, QueueRecord
 from mayfly.records.states import InstanceState
 from mayfly.sandbox import tick as sandbox
 from mayfly.sandbox.ports import SandboxPorts

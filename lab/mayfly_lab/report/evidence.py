@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from buildkite_emulator import JobView
-from mayfly.records.model import Claim, Instance, Ledger
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance
 from mayfly_lab.aws.ec2.moments import Moment
 from mayfly_lab.aws.front.journal import Entry
 from mayfly_lab.aws.watch.watch import Change

@@ -13,16 +13,8 @@ from typing import Protocol
 from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
-from mayfly.records.model import (
-    Claim,
-    Instance,
-    Launch,
-    Lease,
-    Ledger,
-    QueueRecord,
-    SlotKey,
-    Stray,
-)
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, SlotKey, Stray
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly_protocol.report import Report
 

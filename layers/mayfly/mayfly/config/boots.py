@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import is_offered
 from mayfly.records.brakes import brake_of, brakes_on, is_on, set_up, why_braked
-from mayfly.records.model import Brake, Ledger, Shape
+from mayfly.records.ledger import Brake, Ledger
+from mayfly.records.model import Shape
 
 BOOT_MINUTES = 5
 BOOT_MINUTES_OF_METAL = 20

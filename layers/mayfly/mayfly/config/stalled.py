@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from mayfly.config.boots import why_no_launch
 from mayfly.config.queue import QueueConfig
-from mayfly.records.model import Instance, Ledger, Shape
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Instance, Shape
 from mayfly.records.refusals import losses_of, misses_of
 
 REFUSALS = 2

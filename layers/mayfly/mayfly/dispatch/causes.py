@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from mayfly.config.boots import BOOT_MINUTES, boot_minutes, brake_for, why_no_launch
 from mayfly.config.queue import QueueConfig
 from mayfly.config.stalled import is_unanswered
-from mayfly.records.model import Claim, Instance, Ledger, Shape
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, Shape
 from mayfly.records.refusals import losses_of, misses_of
 
 _MINUTE = timedelta(minutes=1)

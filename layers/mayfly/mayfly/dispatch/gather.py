@@ -20,7 +20,8 @@ from mayfly.dispatch.view import LastTick, Prospects, QueueView, Stalled, Turn
 from mayfly.errors import FAILURES, NotFound
 from mayfly.ports import Buildkite
 from mayfly.records.about import fields
-from mayfly.records.model import Claim, Instance, Ledger, QueueRecord, Shape, SlotKey
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
 from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from mayfly.answers import Job, Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch
-from mayfly.records.model import Claim, Instance, Ledger, QueueRecord, Shape, SlotKey
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
 
 
 @dataclass(frozen=True, slots=True)

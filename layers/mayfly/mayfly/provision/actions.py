@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change, Save
-from mayfly.records.model import Claim, Instance, Launch, Ledger, saved
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, Launch, saved
 from mayfly.tick.actions import NudgeReap, WriteRecords
 
 

@@ -18,19 +18,8 @@ from mayfly.provision.settlement import overdue
 from mayfly.provision.view import ProvisionView
 from mayfly.records.brakes import counted, is_on, rounds_since
 from mayfly.records.changes import Save
-from mayfly.records.model import (
-    Brake,
-    Claim,
-    Instance,
-    Launch,
-    Ledger,
-    Pinned,
-    Shape,
-    SlotKey,
-    Step,
-    launch_id,
-    move_claim,
-)
+from mayfly.records.ledger import Brake, Ledger, launch_id
+from mayfly.records.model import Claim, Instance, Launch, Pinned, Shape, SlotKey, Step, move_claim
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, Supply
 from mayfly.tick.actions import NudgeReap, WriteRecords
 

@@ -13,7 +13,8 @@ from mayfly.ports import Fleet, Roles
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.retire import is_beyond_limit, wants_arrivals
 from mayfly.provision.view import ProvisionView
-from mayfly.records.model import Instance, Launch, Ledger, QueueRecord, SlotKey, launch_id
+from mayfly.records.ledger import Ledger, launch_id
+from mayfly.records.model import Instance, Launch, QueueRecord, SlotKey
 from mayfly.records.states import Agent, Supply, claim_states, instance_states
 
 SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)

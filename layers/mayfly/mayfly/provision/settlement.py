@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from mayfly.answers import Launched
 from mayfly.records.bounds import LONGEST_CAUSE, LONGEST_REASON, cut, highest
 from mayfly.records.changes import Change, FreeSlots, Save
+from mayfly.records.ledger import Ledger
 from mayfly.records.losses import SPOT_DRY
-from mayfly.records.model import Instance, Launch, Ledger, move_instance, settle_launch
+from mayfly.records.model import Instance, Launch, move_instance, settle_launch
 from mayfly.records.refusals import OLD_REFUSAL, misses_of
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mayfly.config.infra import Infra
-from mayfly.records.model import Claim, Instance, Launch, Ledger
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, Launch
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,8 @@ from mayfly.records.changes import (
     Save,
     Unassign,
 )
-from mayfly.records.model import (
-    Claim,
-    Instance,
-    Launch,
-    Lease,
-    Ledger,
-    QueueRecord,
-    Record,
-    Stray,
-)
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, Record, Stray
 
 Fields: TypeAlias = Mapping[str, str | list[str]]
 """Extra fields of a log line: `job` for one, `jobs` for several; unknown subjects are omitted."""

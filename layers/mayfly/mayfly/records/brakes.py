@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from mayfly.records.bounds import LONGEST_CAUSE, MOST_NOTES, cut, highest
 from mayfly.records.changes import NoteBoot
 from mayfly.records.idle_ends import IDLE, idle_end, with_idle_ends
+from mayfly.records.ledger import Boot, Brake, Ledger
 from mayfly.records.losses import LOST, with_losses
-from mayfly.records.model import Boot, Brake, Instance, Ledger, Shape
+from mayfly.records.model import Instance, Shape
 from mayfly.records.states import Supply
 
 TRIP = 3

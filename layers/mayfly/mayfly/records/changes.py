@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from mayfly.records.model import Boot, Record
+from mayfly.records.ledger import Boot
+from mayfly.records.model import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.records.changes import NoteBoot
+from mayfly.records.ledger import Boot, Ledger
 from mayfly.records.losses import after_one_more, fresh
-from mayfly.records.model import Boot, Instance, Ledger, Shape
+from mayfly.records.model import Instance, Shape
 from mayfly.records.states import Supply
 
 IDLE = "idle"

@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.records.bounds import highest
-from mayfly.records.model import Boot, Ledger, Losses, Shape
+from mayfly.records.ledger import Boot, Ledger, Losses
+from mayfly.records.model import Shape
 
 LOST = "taken back"
 """In place of a note's set-up: a loss depends on none."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from mayfly.records.model import Ledger, Losses, Shape
+from mayfly.records.ledger import Ledger, Losses
+from mayfly.records.model import Shape
 
 OLD_REFUSAL = timedelta(minutes=5)
 """How long after the end of its wait a refusal counts. A wanted launch comes at that end."""

@@ -8,7 +8,7 @@ from mayfly.answers import Association
 from mayfly.errors import FAILURES, Misconfigured
 from mayfly.ports import Fleet
 from mayfly.records.about import fields
-from mayfly.records.model import Ledger
+from mayfly.records.ledger import Ledger
 from mayfly.sandbox.decide import WATCHED, wants_associations, wants_ledger
 from mayfly.sandbox.ports import SandboxPorts
 from mayfly.sandbox.view import SandboxView

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mayfly.answers import Association
-from mayfly.records.model import Instance, Ledger
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Instance
 from mayfly_protocol.report import Report
 
 

@@ -27,13 +27,13 @@ from mayfly.errors import Conflict, Misconfigured
 from mayfly.records.about import Fields, fields
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
+from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     AnyRecord,
     Claim,
     Instance,
     Launch,
     Lease,
-    Ledger,
     QueueRecord,
     SlotKey,
     Stray,

@@ -17,7 +17,7 @@ from mayfly.adapters.dynamodb.records import read_value
 from mayfly.adapters.elements import UNREADABLE
 from mayfly.records.bounds import MOST_NOTES
 from mayfly.records.brakes import fewer_notes
-from mayfly.records.model import Boot
+from mayfly.records.ledger import Boot
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

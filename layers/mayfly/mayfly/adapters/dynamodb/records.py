@@ -19,13 +19,13 @@ from pydantic_core import to_json
 from mayfly.adapters.dynamodb.attributes import Attribute, Item, decode, encode
 from mayfly.adapters.elements import UNREADABLE
 from mayfly.errors import Misconfigured
+from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     AnyRecord,
     Claim,
     Instance,
     Launch,
     Lease,
-    Ledger,
     QueueRecord,
     Record,
     SlotKey,

@@ -15,7 +15,8 @@ from mayfly.records.changes import (
     Save,
     Unassign,
 )
-from mayfly.records.model import Boot, Instance, Ledger, SlotKey
+from mayfly.records.ledger import Boot, Ledger
+from mayfly.records.model import Instance, SlotKey
 
 MAX_ROWS = 100
 """DynamoDB's limit for one transaction."""

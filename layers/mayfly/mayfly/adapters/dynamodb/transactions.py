@@ -17,7 +17,8 @@ from mayfly.adapters.dynamodb.rows import Row
 from mayfly.errors import Conflict, MayflyError, Misconfigured, Transient
 from mayfly.records.bounds import MOST_NOTES
 from mayfly.records.changes import Assign, Drop, Save, Unassign
-from mayfly.records.model import Ledger, Record
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Record
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
