@@ -1,4 +1,4 @@
-"""Reads the first-day guide: its commands, and its table of questions."""
+"""Reads documents: their commands and examples, and the first-day guide's table of questions."""
 
 from __future__ import annotations
 
@@ -51,6 +51,12 @@ def commands(page: str) -> Iterator[Command]:
             else:
                 yield Command(section, begun)
                 begun = ""
+
+
+def examples(page: str, language: str) -> list[str]:
+    """The fenced blocks of a language, whole and in order; `""` for those without a language."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    return [text for named, text in blocks if named == language]
 
 
 def questions(page: str) -> list[Question]:
