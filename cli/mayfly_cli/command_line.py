@@ -141,7 +141,7 @@ def _suggestion(name: str, possible: Sequence[str]) -> str:
 def _label(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Option):
         return parameter.opts[0]
-    return parameter.human_readable_name
+    return parameter.human_readable_name.strip("[].")
 
 
 def _report(name: str, text: str, status: int) -> int:

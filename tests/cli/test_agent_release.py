@@ -127,6 +127,15 @@ def test_a_release_or_sum_that_cannot_be_had_is_an_error(
     assert shown.out == ""
 
 
+def test_releases_that_cannot_be_reached_are_an_error_that_says_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_command(("agent-release", "--agent-releases", "http://127.0.0.1:9/releases")) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "http://127.0.0.1:9/releases?per_page=100&page=1 cannot be reached from here" in line
+    assert "; try again later or from another network, or form AgentRelease=VERSION,SUM-" in line
+
+
 def test_a_release_of_4_is_found_only_when_it_is_asked_for(releases: Releases) -> None:
     found = newest(releases.url, "4")
     assert not isinstance(found, Unknown)

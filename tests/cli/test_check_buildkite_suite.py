@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from build.blocks import ROOT
 from mayfly_cli.check_buildkite import contract
 from mayfly_cli.ends import BrokenError
 
@@ -20,6 +22,12 @@ def test_a_checkout_without_the_suite_is_an_error(
 
 def test_the_suite_of_the_command_has_test_files() -> None:
     assert list(contract.SUITE.glob("test_*.py"))
+
+
+def test_the_guide_shows_as_many_expectations_as_the_suite_has() -> None:
+    suite = "".join(each.read_text("utf-8") for each in contract.SUITE.glob("test_*.py"))
+    guide = (ROOT / "docs/first-day.md").read_text("utf-8")
+    assert f"\n{len(re.findall(r'^def test_', suite, re.MULTILINE))} held, 0 broken, …" in guide
 
 
 def test_unchecked_expectations_are_listed_as_sentences() -> None:

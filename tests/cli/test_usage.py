@@ -130,6 +130,10 @@ COMMANDS = (
         ),
         ("preflight --api-endpoint http://example.org", "--api-endpoint: 'http://example.org' is"),
         ("uninstall --agent-endpoint x", "--agent-endpoint: 'x' is not an https address, as http"),
+        (
+            "agent-release v3",
+            "mayfly agent-release: VERSION: 'v3' is not a version of the agent, such",
+        ),
         ("uninstall --yes=1", "mayfly uninstall: Option '--yes' does not take a value"),
     ],
 )
@@ -144,6 +148,11 @@ def test_the_error_line_names_the_wrong_option_and_the_allowed_values(
     [
         (("nonsense",), "'nonsense' is not Name=value"),
         (("Nonsense=1",), "no template has a parameter Nonsense; template.yaml has TokenPar"),
+        (("Queuekey=default",), "no template has a parameter Queuekey; did you mean QueueKey?"),
+        (
+            ("RootVolumSize=9",),
+            "no template has a parameter RootVolumSize; did you mean RootVolumeS",
+        ),
         (("nonsense/name=1",), "no such parameter"),
         (("QueueKey=default",), "a queue needs VpcId: give VpcId=vpc-0123"),
         (("QueueKey=default", "VpcId=vpc-0"), "a queue needs Subnets"),
@@ -160,7 +169,11 @@ def test_the_error_line_names_the_wrong_option_and_the_allowed_values(
             ("--stack=9lives",),
             "--stack: '9lives' is not the name of a stack: letters, digits and -",
         ),
-        (("--answers=/nowhere/answers",), "/nowhere/answers cannot be read"),
+        (
+            ("--answers=/nowhere/answers",),
+            "--answers: /nowhere/answers cannot be read: No such file or directory",
+        ),
+        (("--answers=/",), "--answers: / cannot be read: Is a directory"),
     ],
 )
 def test_preflight_refuses_answers_that_a_deployment_would_refuse(

@@ -8,6 +8,11 @@ from mayfly_cli.agent_releases import Release, line_of, newest, sums, supported_
 from mayfly_cli.ends import WELL, BrokenError
 from mayfly_cli.findings import Unknown
 
+_BY_HAND = (
+    "try again later or from another network, or form AgentRelease=VERSION,SUM-AMD64,SUM-ARM64"
+    " from the release's file of SHA-256 sums, at https://github.com/buildkite/agent/releases"
+)
+
 
 def run(version: str, releases: str) -> int:
     """Print the parameters for the newest release that begins with `version`.
@@ -21,10 +26,10 @@ def run(version: str, releases: str) -> int:
     if found is None:
         raise BrokenError(f"no stable release of buildkite-agent begins with {version}")
     if isinstance(found, Unknown):
-        raise BrokenError(found.reason)
+        raise BrokenError(f"{found.reason}; {_BY_HAND}")
     digests = sums(found)
     if isinstance(digests, Unknown):
-        raise BrokenError(digests.reason)
+        raise BrokenError(f"{digests.reason}; {_BY_HAND}")
     sys.stdout.write(_text(found, digests, line_of(releases, found.version)))
     return WELL
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,10 @@ def read_file(path: Path) -> list[str]:
     """
     try:
         lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"--answers: {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--answers: {path} is not text in UTF-8: {error.reason}") from error
     return [text for line in lines if (text := line.strip()) and not text.startswith("#")]
 
 
@@ -118,9 +121,7 @@ def read_answers(stack: str, words: Iterable[str]) -> Answers:
         for home in homes:
             given[home][name] = value
     if unknown := [name for name in given["config"] if name[:1].isupper()]:
-        raise UsageError(
-            f"no template has a parameter {unknown[0]}; template.yaml has {_names(control)}"
-        )
+        raise UsageError(_unknown(unknown[0], control, queue_stack))
     filled = _with_defaults(control, given["control"])
     _check({"Parameters": control}, given["control"])
     told = {"ControlStack": stack, **_released(filled["AgentRelease"]), **given["queue"]}
@@ -191,5 +192,10 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(word for part in text.split(",") if (word := part.strip()))
 
 
-def _names(slots: Mapping[str, Any]) -> str:
-    return ", ".join(slots)
+def _unknown(name: str, control: Mapping[str, Any], queue_stack: Mapping[str, Any]) -> str:
+    """Error text for a name that neither template has, with the name that was meant, if any."""
+    by_case = {each.lower(): each for each in (*queue_stack, *control)}
+    near = get_close_matches(name.lower(), by_case, n=1)
+    if near:
+        return f"no template has a parameter {name}; did you mean {by_case[near[0]]}?"
+    return f"no template has a parameter {name}; template.yaml has {', '.join(control)}"
