@@ -124,7 +124,8 @@ class _Scanner:
                 raise PipelineError(f"${name}: {content or 'not set'}")
             filled = value
         else:
-            raise PipelineError(f"Expected an operator, got {self._text[self._at : self._at + 1]}")
+            found = self._text[self._at : self._at + 1] or "the end of the text"
+            raise PipelineError(f"Expected an operator, got {found}")
         if not self._accept("}"):
             raise PipelineError("Expected brace expansion to end with }")
         return filled

@@ -108,7 +108,7 @@ class OneBuild:
         follower.look()
         unblock = (lambda _: True) if self.chosen.unblock else confirm_at_terminal(self.stop)
         view = follower.build(made.id, self.chosen.timeout, unblock)
-        live.say(f"the build {_ending(view)}")
+        live.say(f"the build {ending(view, self.chosen.unblock)}")
         for job in view.jobs:
             if job.state is JobState.SCHEDULED:
                 live.say(unreserved_line(job))
@@ -146,7 +146,14 @@ class OneBuild:
         broken = sum(not check.held for check in checks)
         held = "all checks held" if not broken else f"{broken} checks are BROKEN"
         seconds = time.time() - live.began
-        live.table(["", *folded(f"the build {_ending(view)}; {held}; {seconds:.0f} s", 4, "")])
+        live.table(
+            [
+                "",
+                *folded(
+                    f"the build {ending(view, self.chosen.unblock)}; {held}; {seconds:.0f} s", 4, ""
+                ),
+            ]
+        )
         return 0 if _is_over(view) and view.state == "passed" and not broken else 1
 
 
@@ -154,13 +161,19 @@ def _is_over(view: BuildView) -> bool:
     return all(job.outcome is not None for job in view.jobs)
 
 
-def _ending(view: BuildView) -> str:
-    """The predicate of "the build …": passed, failed, canceled, blocked or unfinished."""
+def ending(view: BuildView, unblocks: bool) -> str:
+    """The predicate of "the build …": passed, failed, canceled, blocked, unfinished, ran no job.
+
+    `unblocks` tells whether the command tried to unblock block steps.
+    """
+    if view.state == BLOCKED and unblocks:
+        return "is BLOCKED: a block step needs answers (--answer KEY=VALUE)"
     if view.state == BLOCKED:
         return "is BLOCKED (--unblock lets it through)"
     if not _is_over(view):
         return "did not end in time (--timeout)"
-    return {"passed": "passed", "canceled": "was canceled"}.get(view.state, "failed")
+    ends = {"passed": "passed", "canceled": "was canceled", "not_run": "ran no job"}
+    return ends.get(view.state, "failed")
 
 
 def _never_struck(faults: Sequence[Fault]) -> Iterator[str]:

@@ -49,7 +49,7 @@ REFUSED = [
     ("$_x", "Expected identifier to start with a letter, got _"),
     ("${NONE?}", "$NONE: not set"),
     ("${NONE?say $NAME}", "$NONE: say value"),
-    ("${NAME", "Expected an operator, got "),
+    ("${NAME", "Expected an operator, got the end of the text"),
     ("${NAME+x}", "Expected an operator, got +"),
 ]
 
