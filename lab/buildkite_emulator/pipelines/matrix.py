@@ -57,8 +57,17 @@ def permuted(step: CommandStep, permutation: Permutation) -> CommandStep:
     """The step with one combination filled in: commands, label, environment, plugins and agents.
 
     Raises:
-        PipelineError: the step names a dimension that the matrix does not have.
+        PipelineError: the step names a dimension that the matrix does not have; the reason names
+            the step.
     """
+    try:
+        return _permuted(step, permutation)
+    except PipelineError as error:
+        name = step.key or step.label or step.command
+        raise PipelineError(error.words, place=f"step {name!r}") from None
+
+
+def _permuted(step: CommandStep, permutation: Permutation) -> CommandStep:
     values = permutation.values
     agents = tuple(_fill(rule, values) for rule in step.agents)
     queues = [rule.removeprefix("queue=") for rule in agents if rule.startswith("queue=")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from buildkite_emulator import BuildView, JobState
@@ -109,6 +109,8 @@ class OneBuild:
         unblock = (lambda _: True) if self.chosen.unblock else confirm_at_terminal(self.stop)
         view = follower.build(made.id, self.chosen.timeout, unblock)
         live.say(f"the build {ending(view, self.chosen.unblock)}")
+        for line in unused_answers(dict(self.chosen.answers), lab.buildkite.meta_data(made.id)):
+            live.say(line)
         for job in view.jobs:
             if job.state is JobState.SCHEDULED:
                 live.say(unreserved_line(job))
@@ -174,6 +176,13 @@ def ending(view: BuildView, unblocks: bool) -> str:
         return "did not end in time (--timeout)"
     ends = {"passed": "passed", "canceled": "was canceled", "not_run": "ran no job"}
     return ends.get(view.state, "failed")
+
+
+def unused_answers(given: Mapping[str, str], meta_data: Mapping[str, str]) -> Iterator[str]:
+    """A warning for each answer that no unblocked step took into the build's meta-data."""
+    for key in given:
+        if key not in meta_data:
+            yield f"warning: --answer {key} was not used: no unblocked step has the field {key}"
 
 
 def _never_struck(faults: Sequence[Fault]) -> Iterator[str]:

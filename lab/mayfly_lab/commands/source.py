@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from buildkite_emulator import Buildkite, BuildRequest, JobView, PipelineError
@@ -168,9 +169,11 @@ def queues_of(jobs: Sequence[JobView], given: Sequence[str]) -> list[str]:
             )
     missing = [queue for queue in named if queue not in with_default]
     if given and missing:
+        near = get_close_matches(missing[0], given, n=1)
+        meant = f"; did you mean {near[0]}? Otherwise" if near else ";"
         raise UsageError(
             f"step {named[missing[0]]!r} goes to queue {missing[0]!r}, and the lab has"
-            f" {', '.join(given)}; add --queue {missing[0]}"
+            f" {', '.join(given)}{meant} add --queue {missing[0]}"
         )
     return with_default + missing
 

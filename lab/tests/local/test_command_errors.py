@@ -124,6 +124,11 @@ def test_invalid_arguments_are_refused(
         ("hello", "the pipeline cannot be read"),
         ("steps:\n  - command: x\n    retry: often\n", "line 2: step 1: "),
         ("steps:\n  - command: x\n    flavour: sweet\n", "line 2: step 1: "),
+        (
+            "steps:\n  - {command: 'x {{matrix.os}}', matrix: {setup: {lang: [a]}}}\n",
+            "bad.yml: step 'x {{matrix.os}}': unknown matrix tokens in input: matrix.os",
+        ),
+        ("steps:\n  - command: 'echo ${NOPE'\n", "Expected an operator, got the end of the text"),
     ],
 )
 def test_an_invalid_pipeline_file_is_refused_with_line_and_reason(
@@ -147,6 +152,14 @@ def test_a_step_for_a_queue_without_an_option_is_refused(
     (folder / "train.yml").write_text(text)
     said = complaint(capsys, "run", "train.yml", "--queue", "default")
     assert "step 'Train' goes to queue 'gpu', and the lab has default; add --queue gpu" in said
+
+
+def test_a_step_for_a_misspelt_queue_is_refused_with_the_queue_that_was_meant(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "p.yml").write_text("steps:\n  - {command: x, agents: {queue: dfault}}\n")
+    said = complaint(capsys, "run", "p.yml", "--queue", "default")
+    assert "the lab has default; did you mean default? Otherwise add --queue dfault" in said
 
 
 @pytest.mark.parametrize("queue", ["a b", "", "*", "ü", "x" * 101])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from buildkite_emulator import Buildkite
-from mayfly_lab.commands.one_build import ending
+from mayfly_lab.commands.one_build import ending, unused_answers
 
 BLOCK = "steps: [{block: Release, fields: [{text: Version, key: version, required: true}]}]"
 
@@ -32,3 +32,17 @@ def test_the_ending_of_a_build_says_what_happened_and_what_helps(
         assert ending(buildkite.create_build("demo"), unblocks) == words
     finally:
         buildkite.close()
+
+
+def test_an_answer_that_no_field_took_is_told() -> None:
+    buildkite = Buildkite(lambda: datetime.now(UTC), queues=("default",))
+    try:
+        buildkite.add_pipeline("demo", BLOCK, "")
+        taken = buildkite.meta_data(buildkite.create_build("demo").id)
+    finally:
+        buildkite.close()
+    [warning] = unused_answers({"version": "1"}, taken)
+    assert warning == (
+        "warning: --answer version was not used: no unblocked step has the field version"
+    )
+    assert list(unused_answers({"version": "1"}, {**taken, "version": "1"})) == []
