@@ -148,6 +148,10 @@ first-job: .venv/ok ## run a first job on a queue and show its log: ARGS="--queu
 check-buildkite: .venv/ok ## check that Buildkite behaves as the lab's emulator does: ARGS="--queue KEY"
 	$(BIN)/mayfly check-buildkite $(ARGS)
 
+.PHONY: check-aws
+check-aws: .venv/ok ## check that IAM judges requests as the templates need
+	$(BIN)/mayfly check-aws $(ARGS)
+
 .PHONY: uninstall
 uninstall: .venv/ok ## delete a stack or a queue: ARGS="--queue KEY"
 	$(BIN)/mayfly uninstall $(ARGS)

@@ -136,6 +136,13 @@ def test_every_make_target_in_a_document_exists() -> None:
     assert {"demo", "install", "test", "docs", "bundle"} <= found <= known
 
 
+@pytest.mark.parametrize("name", sorted(mayfly.commands))
+def test_every_subcommand_of_mayfly_is_a_make_target_that_passes_arguments_on(name: str) -> None:
+    """The first-day guide says `make NAME ARGS="…"`."""
+    assert f"\n{name}: .venv/ok ##" in text_of("Makefile")
+    assert f"\t$(BIN)/mayfly {name} $(ARGS)\n" in text_of("Makefile")
+
+
 def headings(text: str) -> set[str]:
     """Anchors of the headings, as GitHub forms them."""
     lines = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import click
 
 from mayfly_cli.ends import BrokenError
 from mayfly_lab.commands import options
 from mayfly_lab.commands.lab_command import LabCommand
-from mayfly_lab.commands.stopping import Stopped
+from mayfly_lab.commands.stopping import Stop
 
 EPILOG = """\
 Examples:
@@ -38,29 +33,9 @@ def demo(agent: str | None, json: Path | None) -> int:
     # A late import: it takes a second, and --help need not wait.
     from mayfly_lab.demo.run import DemoError, run_demo
 
-    with _interrupted():
+    stop = Stop()
+    with stop.listening():
         try:
-            return run_demo(program, json)
+            return run_demo(program, json, stop.wait)
         except DemoError as error:
             raise BrokenError(str(error)) from error
-        except KeyboardInterrupt:
-            raise Stopped from None
-
-
-@contextmanager
-def _interrupted() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP interrupt as Ctrl-C does; ignore all three during clean-up."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        del number, frame
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    former = {each: signal.signal(each, interrupt) for each in numbers}
-    try:
-        yield
-    finally:
-        for each, handler in former.items():
-            signal.signal(each, handler)

@@ -42,6 +42,8 @@ class Follower:
     """The file of each pipeline that has one, by slug."""
     unreserved: UnreservedJobs = field(init=False)
     left_out: LeftOut = field(init=False)
+    refused: bool = False
+    """Whether Buildkite refused to unblock a step, for answers that are missing or wrong."""
     alarms: int = 0
     """Number of changes of alarms that are printed."""
 
@@ -116,6 +118,7 @@ class Follower:
                 self.live.lines([f"  {builds.unblocking(view.number, step)}"])
             if unblock(step.label):
                 refusal = builds.unblock(view.number, step)
+                self.refused = refusal is not None
                 if refusal is None:
                     self.live.say(f"{step.label}: unblocked")
                     return True

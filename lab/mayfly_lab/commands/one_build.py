@@ -70,7 +70,7 @@ class OneBuild:
             live.say("warning: not every machine and job ended in time")
         checks = [*check_all(evidence), *_lab_check(broken_lab)]
         self._report(live, evidence, checks, cold)
-        return self._verdict(live, view, checks)
+        return self._verdict(live, view, ending(view, follower.refused), checks)
 
     def _preamble(self, lab: Lab) -> Iterator[str]:
         """Lines to print before the build begins: agent, machines, repository, queues, faults."""
@@ -93,7 +93,6 @@ class OneBuild:
 
     def _wait_for_pool(self, follower: Follower) -> None:
         parameters = self.choices.parameters.values()
-        # A schedule is not counted: its pool size depends on the time of day.
         wanted = sum(int(p["pool/hot"]) for p in parameters if p.get("pool/hot", "").isdigit())
         if wanted and not follower.hot(wanted):
             follower.live.say(f"fewer than {wanted} machines are hot; the build begins anyway")
@@ -108,7 +107,7 @@ class OneBuild:
         follower.look()
         unblock = (lambda _: True) if self.chosen.unblock else confirm_at_terminal(self.stop)
         view = follower.build(made.id, self.chosen.timeout, unblock)
-        live.say(f"the build {ending(view, self.chosen.unblock)}")
+        live.say(f"the build {ending(view, follower.refused)}")
         for line in unused_answers(dict(self.chosen.answers), lab.buildkite.meta_data(made.id)):
             live.say(line)
         for job in view.jobs:
@@ -144,16 +143,14 @@ class OneBuild:
             except OSError as error:
                 raise BrokenError(f"--json: {self.chosen.json}: {error.strerror}") from error
 
-    def _verdict(self, live: LiveReport, view: BuildView, checks: Sequence[Check]) -> int:
+    def _verdict(self, live: LiveReport, view: BuildView, how: str, checks: Sequence[Check]) -> int:
         broken = sum(not check.held for check in checks)
         held = "all checks held" if not broken else f"{broken} checks are BROKEN"
         seconds = time.time() - live.began
         live.table(
             [
                 "",
-                *folded(
-                    f"the build {ending(view, self.chosen.unblock)}; {held}; {seconds:.0f} s", 4, ""
-                ),
+                *folded(f"the build {how}; {held}; {seconds:.0f} s", 4, ""),
             ]
         )
         return 0 if _is_over(view) and view.state == "passed" and not broken else 1
@@ -163,12 +160,12 @@ def _is_over(view: BuildView) -> bool:
     return all(job.outcome is not None for job in view.jobs)
 
 
-def ending(view: BuildView, unblocks: bool) -> str:
+def ending(view: BuildView, refused: bool) -> str:
     """The predicate of "the build …": passed, failed, canceled, blocked, unfinished, ran no job.
 
-    `unblocks` tells whether the command tried to unblock block steps.
+    `refused` tells whether Buildkite refused to unblock a step.
     """
-    if view.state == BLOCKED and unblocks:
+    if view.state == BLOCKED and refused:
         return "is BLOCKED: a block step needs answers (--answer KEY=VALUE)"
     if view.state == BLOCKED:
         return "is BLOCKED (--unblock lets it through)"

@@ -31,6 +31,8 @@ _SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
 
 
 Instances: TypeAlias = tuple[Instance, ...]
+Wait: TypeAlias = Callable[[float], None]
+"""Waits for these seconds."""
 
 
 class DemoError(Exception):
@@ -65,8 +67,10 @@ class Printer:
         self.say(f"{show.plain(job.label)}: {job.state}{how}{where}")
 
 
-def run_demo(agent: Path | None, json_file: Path | None) -> int:
+def run_demo(agent: Path | None, json_file: Path | None, wait: Wait) -> int:
     """Run the demo. Returns 0 when every check held, else 1.
+
+    An exception of `wait` ends the demo early, and is raised again once the lab is removed.
 
     Raises:
         DemoError: a condition did not come true within `PATIENCE`.
@@ -81,7 +85,7 @@ def run_demo(agent: Path | None, json_file: Path | None) -> int:
             printer.say(line)
         printer.say(f"machines: {lab.machines}")
         printer.say("the stacks are deployed; the four functions run with the templates' triggers")
-        _run_builds(lab, printer)
+        _run_builds(lab, Watch(lab, printer, wait))
         evidence = collect(lab, printer.began, expected.LIMITS)
         cold = lab.stated_cold_seconds
         broken_lab = lab.aws.failures
@@ -111,7 +115,28 @@ def run_demo(agent: Path | None, json_file: Path | None) -> int:
     return 1 if broken else 0
 
 
-def _run_builds(lab: Lab, printer: Printer) -> None:
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Waits for conditions of the lab, and prints changes of machines meanwhile."""
+
+    lab: Lab
+    printer: Printer
+    wait: Wait
+
+    def until(self, what: str, done: Callable[[Instances], bool]) -> None:
+        """Wait until `done` accepts the instance records. Raises DemoError after `PATIENCE`."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            found = tuple(self.lab.records.instances().values())
+            for instance_id, line in _changes(found, self.printer.told):
+                self.printer.say(f"{instance_id} {line}")
+            if done(found):
+                return
+            self.wait(_LOOK)
+        raise DemoError(f"after {PATIENCE:.0f} s still waiting until {what}")
+
+
+def _run_builds(lab: Lab, watch: Watch) -> None:
     """Run both builds, from no machine to no machine. Raises DemoError."""
     lab.buildkite.add_repository("example", ROOT / "examples", branches=["release/1"])
     repository = lab.buildkite.repository_url("example")
@@ -119,14 +144,15 @@ def _run_builds(lab: Lab, printer: Printer) -> None:
         file = "pipeline.yml" if slug == "example" else "release.yml"
         text = (ROOT / "examples" / file).read_text(encoding="utf-8")
         lab.buildkite.add_pipeline(slug, text, repository)
+    printer = watch.printer
     lab.buildkite.subscribe(printer.on_job)
-    _until(lab, printer, "dispatch knows both queues", lambda _: _known(lab))
+    watch.until("dispatch knows both queues", lambda _: _known(lab))
     printer.say("no machine runs; a user pushes a release")
     release = lab.buildkite.create_build("release", BuildRequest(branch="release/1"))
-    _until(lab, printer, "the release has its machines", lambda _: _running(lab, release.id))
+    watch.until("the release has its machines", lambda _: _running(lab, release.id))
     printer.say(f"an operator sets pool/hot to {expected.POOL}")
     lab.put_parameter("default", "pool/hot", str(expected.POOL))
-    _until(lab, printer, "the pool is hot", lambda found: _ready(found) >= expected.POOL)
+    watch.until("the pool is hot", lambda found: _ready(found) >= expected.POOL)
     printer.say(f"{expected.POOL} machines are hot and proven; a user pushes a commit")
     # Without a target, no machine of the pool is replaced during the build.
     lab.put_parameter("default", "pool/hot", "0")
@@ -134,23 +160,10 @@ def _run_builds(lab: Lab, printer: Printer) -> None:
     incidents.start()
     example = lab.buildkite.create_build("example", BuildRequest(branch="main"))
     builds = (release.id, example.id)
-    _until(lab, printer, "every job ends", lambda _: all(_over(lab, build) for build in builds))
+    watch.until("every job ends", lambda _: all(_over(lab, build) for build in builds))
     incidents.stop()
     printer.say("every job has ended")
-    _until(lab, printer, "every machine is gone", lambda found: not any(i.open for i in found))
-
-
-def _until(lab: Lab, printer: Printer, what: str, done: Callable[[Instances], bool]) -> None:
-    """Wait until `done`, and print changes of machines meanwhile. Raises DemoError."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = tuple(lab.records.instances().values())
-        for instance_id, line in _changes(found, printer.told):
-            printer.say(f"{instance_id} {line}")
-        if done(found):
-            return
-        time.sleep(_LOOK)
-    raise DemoError(f"after {PATIENCE:.0f} s still waiting until {what}")
+    watch.until("every machine is gone", lambda found: not any(i.open for i in found))
 
 
 def _changes(found: Instances, told: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:

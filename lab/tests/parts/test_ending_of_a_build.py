@@ -13,7 +13,7 @@ BLOCK = "steps: [{block: Release, fields: [{text: Version, key: version, require
 
 
 @pytest.mark.parametrize(
-    ("steps", "unblocks", "words"),
+    ("steps", "refused", "words"),
     [
         ("steps: [wait]", False, "ran no job"),
         ("steps: [{command: x, skip: true}]", False, "ran no job"),
@@ -24,12 +24,12 @@ BLOCK = "steps: [{block: Release, fields: [{text: Version, key: version, require
     ],
 )
 def test_the_ending_of_a_build_says_what_happened_and_what_helps(
-    steps: str, unblocks: bool, words: str
+    steps: str, refused: bool, words: str
 ) -> None:
     buildkite = Buildkite(lambda: datetime.now(UTC), queues=("default",))
     try:
         buildkite.add_pipeline("demo", steps, "")
-        assert ending(buildkite.create_build("demo"), unblocks) == words
+        assert ending(buildkite.create_build("demo"), refused) == words
     finally:
         buildkite.close()
 
