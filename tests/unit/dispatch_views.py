@@ -12,6 +12,7 @@ from mayfly.dispatch.actions import BindJob, DispatchAction, OpenClaims, Reserve
 from mayfly.dispatch.apply import Applier
 from mayfly.dispatch.opened import sort_listing
 from mayfly.dispatch.ports import DispatchPorts
+from mayfly.dispatch.settled import failures_to_tell
 from mayfly.dispatch.tick import serve
 from mayfly.dispatch.view import QueueView
 from mayfly.records.changes import Change
@@ -76,7 +77,9 @@ def decided(
     """Every action of one tick over this view; each action succeeds."""
     config, world, outcome = config or a_config(), Willing(refused), Watched()
     ports = DispatchPorts(*[cast("Any", world)] * 5)
-    serve(sort_listing(view, config), config, Applier(ports, 1, NOW, outcome))
+    applier = Applier(ports, 1, NOW, outcome)
+    claims, _, _ = serve(sort_listing(view, config), config, applier)
+    applier.fail(list(failures_to_tell(claims, NOW)))
     assert not outcome.unfinished
     return outcome.actions
 

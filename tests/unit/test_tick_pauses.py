@@ -14,7 +14,8 @@ from mayfly.provision.gather import gather
 from mayfly.provision.view import ProvisionView
 from mayfly.provision.waits import longest_wait, why_waiting
 from mayfly.records.brakes import set_up
-from mayfly.records.model import Brake, QueueRecord
+from mayfly.records.ledger import Brake
+from mayfly.records.model import QueueRecord
 from mayfly.records.states import InstanceState
 from tests.unit.builders import QUEUE
 from tests.unit.world import World, a_warm_world, wanting

@@ -21,7 +21,7 @@ from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import mark_told
 from mayfly.dispatch.view import QueueView
-from mayfly.errors import FAILURES, Conflict, NotFound
+from mayfly.errors import FAILURES, Conflict, Failure, NotFound
 from mayfly.records.about import about, fields
 from mayfly.records.changes import Assign, Save
 from mayfly.records.model import Claim, saved
@@ -34,6 +34,10 @@ log = logging.getLogger("mayfly")
 
 NOTES_SECONDS = 0.5
 """Longest time of a tick for notes; a call that takes longer goes on beside the next ticks."""
+FAILED_AT_ONCE = 8
+"""Jobs that one tick fails at Buildkite, all side by side; others wait for the next ticks."""
+FAIL_SECONDS = 1.0
+"""Longest time of a tick for failing jobs; a call that takes longer is made again."""
 _WRITE_AT_ONCE = 90
 """Records in one transaction: DynamoDB takes 100 items, and the lease's check is one of them."""
 
@@ -111,9 +115,18 @@ class Applier:
             binds = [bind for bind in binds if bind.without_token]
         self.outcome.perform(binds, lambda bind: self._bind(bind, tokens.get(bind.claim.job, "")))
 
-    def fail(self, failures: Iterable[FailJob]) -> None:
-        """Fail jobs at Buildkite, then save that Buildkite was told."""
-        self.outcome.perform(failures, self._fail)
+    def fail(self, failures: Sequence[FailJob]) -> None:
+        """Fail jobs at Buildkite side by side, then save that Buildkite was told.
+
+        What is left, or has no answer in time, is done by the next ticks: claims are not saved as
+        told. A burst of denied jobs so holds up no other queue's job.
+        """
+        # Each second another job is the first: those that Buildkite keeps refusing starve no other.
+        first = int(self.now.timestamp()) % max(len(failures), 1)
+        now = [*failures[first:], *failures[:first]][:FAILED_AT_ONCE]
+        calls = {action.claim.job: partial(self._fail, action) for action in now}
+        answers = side_by_side(calls, at_once=FAILED_AT_ONCE, seconds=FAIL_SECONDS)
+        self.outcome.perform(now, lambda each: self._save_told(each, answers[each.claim.job]))
 
     def nudge(self, nudges: Iterable[NudgeProvision]) -> None:
         """Ask for a tick of provision."""
@@ -173,16 +186,21 @@ class Applier:
             self.ports.fleet.write(bind.without_token, self.fence)
         raise Conflict(f"Buildkite issues no token for job {bind.claim.job}")
 
-    def _fail(self, action: FailJob) -> None:
-        """Fail the job at Buildkite. A refusal (job over, or unknown) is saved in the reason."""
-        claim, refusal = action.claim, ""
+    def _fail(self, action: FailJob) -> str:
+        """Fail the job at Buildkite. Returns the refusal (job over, or unknown), or empty text."""
         if action.reserve:
-            self._reserve([claim])
+            self._reserve([action.claim])
         try:
-            self.ports.buildkite.finish(claim.job, claim.reason, claim.queue)
+            self.ports.buildkite.finish(action.claim.job, action.claim.reason, action.claim.queue)
         except (Conflict, NotFound) as error:
-            refusal = str(error)
-        self.ports.fleet.write([Save(mark_told(claim, refusal))], self.fence)
+            return str(error)
+        return ""
+
+    def _save_told(self, action: FailJob, answer: str | Failure) -> None:
+        """Save that Buildkite was told, with its refusal in the reason. Raises a failed answer."""
+        if isinstance(answer, FAILURES):
+            raise answer
+        self.ports.fleet.write([Save(mark_told(action.claim, answer))], self.fence)
 
     def _tell(self, action: NotifyBuilds) -> None:
         """Send the notes whose claims could be saved. A failure to tell is logged, and no failure.

@@ -9,9 +9,7 @@ from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import by_configuration
-from mayfly.dispatch.actions import (
-    NotifyBuilds,
-)
+from mayfly.dispatch.actions import FailJob, NotifyBuilds
 from mayfly.dispatch.apply import Applier
 from mayfly.dispatch.bound import (
     bind,
@@ -46,6 +44,7 @@ def tick(
     """
     outcome = Outcome()
     notes: list[NotifyBuilds] = []
+    failures: list[FailJob] = []
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}
     records = {record.queue: record for record in turn.queues}
     for config, view in gather(ports, turn, outcome, now, environments):
@@ -60,21 +59,24 @@ def tick(
             outcome.hold(config.queue, cause, line)
         _log_held(held_jobs(view, config), config.queue, last)
         claims, bound, renewed = serve(view, config, applier)
+        failures.extend(failures_to_tell(claims, now))
         rest = tuple(claim for claim in claims if claim.job not in bound)
         notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
         refused = applier.refused | (view.refused - renewed)
         seen[config.queue] = _last_tick(view, claims, last, config, refused)
-    # Last of all: Buildkite may be slow to take notes, and a note must not hold up a binding. While
-    # the token is refused no note is sent, and no claim may be saved as told.
+    # Last of all: Buildkite may be slow to fail jobs and take notes, which must hold up no binding.
+    last_of_all = Applier(ports, turn.fence, now, outcome)
+    last_of_all.fail(failures)
+    # While the token is refused no note is sent, and no claim may be saved as told.
     if outcome.refusal is None:
-        Applier(ports, turn.fence, now, outcome).tell(merged(notes))
+        last_of_all.tell(merged(notes))
     return outcome, seen
 
 
 def serve(
     view: QueueView, config: QueueConfig, applier: Applier
 ) -> tuple[tuple[Claim, ...], set[str], set[str]]:
-    """Settle, open, reserve and bind claims, fail jobs, nudge other functions: in this order.
+    """Settle, open, reserve and bind claims, nudge other functions: in this order.
 
     Each step decides over the claims that the step before left. Returns the claims before the
     bindings, the jobs that were bound, and the jobs whose reservations began or were renewed.
@@ -96,7 +98,6 @@ def serve(
     binds = list(bind(replace(view, claims=matched), config, now, unsaved=ours))
     applier.keep(reservations_to_save(claims, binds, unsaved=ours))
     applier.bind(binds)
-    applier.fail(failures_to_tell(claims, now))
     bound = {bind.claim.job for bind in binds}
     applier.nudge(nudges(view, claims, bound, config))
     applier.nudge_reap(reap_nudges(done))
