@@ -132,6 +132,25 @@ def test_a_throttled_call_of_dispatch_raises_nothing_and_the_job_is_bound(
         assert world.claim("job-1").state is C.ASSIGNED, call
 
 
+@pytest.mark.parametrize("port", ["buildkite", "fleet"])
+def test_dispatch_is_idle_where_buildkite_or_the_records_do_not_answer_all_along(port: str) -> None:
+    world = a_world()
+    operation = {"buildkite": "register", "fleet": "queues"}[port]
+    getattr(world, port).fail_next(operation, Transient("no answer"), times=9999)
+    assert str(Script(world, 50).dispatch().idle) == (
+        "Buildkite or the records did not answer: no job was taken"
+    )
+
+
+def test_dispatch_is_not_idle_after_an_outage_that_ends_nor_for_an_unknown_queue() -> None:
+    world = a_world()
+    world.buildkite.fail_next("register", Transient("no answer"), times=20)
+    assert Script(world, 50).dispatch().idle is None
+    del world.buildkite.queues[QUEUE]
+    world.buildkite.fail_next("register", Transient("429"))
+    assert Script(world, 50).dispatch().idle is None
+
+
 def test_dispatch_that_loses_the_race_for_the_lease_ends_without_a_problem() -> None:
     world = a_world()
     world.schedule("job-1")

@@ -256,6 +256,19 @@ def test_an_invocation_without_a_finding_sends_zero_bad_configuration(
     assert sent[Metric.BAD_CONFIGURATION] == [0]
 
 
+def test_an_invocation_of_dispatch_that_nobody_answered_fails_so_that_an_alarm_goes_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = a_world()
+    world.buildkite.fail_next("register", Transient("no answer"), times=99)
+    monkeypatch.setattr(wiring, "dispatch", lambda: world.dispatch_ports)
+    monkeypatch.setattr(wiring, "settings", lambda kind: DISPATCH)
+    monkeypatch.setattr(invoke, "utc_now", world.clock)
+    changed = SETTINGS.model_copy(update={"service": Service.DISPATCH})
+    with function_log(monkeypatch, changed), pytest.raises(FunctionFailed, match="did not answer"):
+        invoke.dispatch(SCHEDULE, Invoked())
+
+
 # -- the table -------------------------------------------------------------------------------------
 
 

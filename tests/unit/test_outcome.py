@@ -122,6 +122,32 @@ def test_a_problem_that_many_ticks_meet_is_logged_once_an_invocation(
     assert caplog.records == []
 
 
+def test_what_many_ticks_of_an_invocation_leave_is_counted_each_time_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    total = Outcome()
+    for number in range(9):
+        tick = Outcome(told=total.told)
+        tick.failed("jobs of queue deploy", Transient(f"no answer to call {number}"))
+        tick.failed("jobs of queue test", Transient("no answer"))
+        total.add(tick)
+    assert total.left == {Left.TRANSIENT: 18}
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", "left to the next tick: jobs of queue deploy: no answer to call 0"),
+        ("WARNING", "left to the next tick: jobs of queue test: no answer"),
+    ]
+
+
+def test_a_lost_race_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "mayfly"):
+        Outcome().failed("record of queue deploy", Conflict("another tick was first"))
+    (line,) = caplog.records
+    assert (line.levelname, line.getMessage()) == (
+        "INFO",
+        "record of queue deploy lost a race: another tick was first",
+    )
+
+
 def test_a_defect_is_raised_and_not_counted() -> None:
     with pytest.raises(ZeroDivisionError), Outcome().noting("records"):
         raise ZeroDivisionError
@@ -154,6 +180,7 @@ def test_an_outcome_without_a_problem_sends_zero() -> None:
 
 
 REFUSAL = TokenRefused("401")
+IDLE = Transient("no answer")
 
 
 def everything() -> Outcome:
@@ -168,9 +195,11 @@ def everything() -> Outcome:
         problems=["a bad value"],
         unlogged={"a bad value": {"queue": "deploy"}},
         refusal=REFUSAL,
+        idle=IDLE,
         held={"deploy pace": ("queue deploy: a limit", {"queue": "deploy"})},
         alarms=[(Metric.STRAYS, "five")],
         of_queues=Counter({(Metric.LONGEST_WAIT, "deploy"): 400}),
+        told={"a line"},
     )
 
 
@@ -190,9 +219,11 @@ def test_outcomes_of_one_invocation_add_up_with_each_problem_once() -> None:
         problems=full.problems,
         unlogged=full.unlogged,
         refusal=REFUSAL,
+        idle=IDLE,
         held=full.held,
         alarms=full.alarms,
         of_queues=full.of_queues,
+        told=full.told,
     )
 
 
@@ -235,4 +266,4 @@ def test_the_log_and_the_answer_show_every_field() -> None:
         "of_queues": {"LongestWait of queue deploy": 400},
     }
     named = {each.name for each in fields(Outcome)}
-    assert everything().as_dict().keys() == named - {"unlogged", "refusal"}
+    assert everything().as_dict().keys() == named - {"unlogged", "refusal", "idle", "told"}

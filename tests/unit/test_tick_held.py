@@ -6,11 +6,14 @@ import logging
 
 import pytest
 
+from mayfly.errors import Misconfigured, Transient
 from mayfly.invoke import _report
 from mayfly.provision import tick as provision
 from mayfly.provision.loop import provision_until_quiet
-from mayfly.tick.outcome import Outcome
-from tests.unit.builders import QUEUE, TYPES
+from mayfly.tick.outcome import Left, Outcome
+from tests.unit.builders import QUEUE, STACK, TYPES
+from tests.unit.published import arn
+from tests.unit.script import Script
 from tests.unit.world import World, a_world, wanting
 
 JOBS = [f"job-{n:02}" for n in range(20)]
@@ -48,8 +51,19 @@ def test_a_back_off_after_missing_capacity_names_the_next_try() -> None:
     world.machines.capacity = NONE_LEFT
     world.provision()
     (line,) = told(world.after(seconds=1).provision())
-    assert line.startswith("EC2 had no capacity for 1 more of ")
-    assert "; the next try is at " in line
+    assert line.startswith("EC2 launched no deploy/x86_64/on-demand/")
+    assert "(InsufficientInstanceCapacity" in line
+    assert ", and 1 more are wanted; the next try is at " in line
+
+
+def test_a_back_off_after_a_refusal_of_another_kind_does_not_speak_of_capacity() -> None:
+    world = wanting("job-1")
+    refusal = Misconfigured("InvalidParameterValue: Invalid value 'm99z.large' for InstanceType.")
+    world.machines.fail_next("create_fleet", refusal)
+    world.provision()
+    (line,) = told(world.after(seconds=1).provision())
+    assert "InvalidParameterValue" in line
+    assert "capacity" not in line
 
 
 @pytest.mark.parametrize("at_buildkite", [False, True])
@@ -61,6 +75,17 @@ def test_a_pause_that_jobs_wait_through_is_told(at_buildkite: bool) -> None:
     where = "at Buildkite" if at_buildkite else "here (parameter `paused`)"
     assert told(world.dispatch()) == [f"the queue is paused {where}, and 2 jobs wait"]
     assert told(world.provision()) == []
+
+
+def test_jobs_that_wait_on_a_queue_without_its_stack_are_told_of_that_and_not_of_a_pause() -> None:
+    world = wanting("job-1", "job-2")
+    world.parameters.remove(f"/mayfly-infra/{STACK}/queues/{QUEUE}")
+    world.provision()
+    (line,) = told(world.dispatch())
+    assert line == "the queue's stack is gone, and 2 jobs wait; Buildkite gets the jobs back"
+    world.after(6).dispatch()
+    reason = "the queue's stack is gone and the job's reservation has run out"
+    assert {world.claim(job).reason for job in ("job-1", "job-2")} == {reason}
 
 
 def test_a_pause_without_jobs_is_not_told() -> None:
@@ -86,6 +111,28 @@ def test_a_nudged_tick_tells_nothing_so_a_minute_has_one_line() -> None:
     assert told(provision.tick(world.provision_ports, world.edge, nudged=True)) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("pool/hot", "auto"), ("pool/hots", "1"), ("policy/rules/main", "pipline=x")],
+)
+def test_a_bad_parameter_is_told_by_the_minutes_tick_and_not_by_each_nudge(
+    name: str, value: str
+) -> None:
+    world = a_world()
+    world.configure(**{name: value})
+    assert world.provision().problems
+    nudged = provision.tick(world.provision_ports, world.edge, nudged=True)
+    assert (nudged.problems, nudged.alarms, dict(nudged.of_queues)) == ([], [], {})
+    assert world.provision().problems
+
+
+def test_a_role_that_is_gone_is_told_by_the_minutes_tick_and_not_by_each_nudge() -> None:
+    world = wanting("job-1")
+    del world.roles.attached[arn("role", "sandbox")]
+    assert not provision.tick(world.provision_ports, world.edge, nudged=True).problems
+    assert "a role of the queue does not exist" in world.provision().problems[0]
+
+
 def test_an_invocation_logs_each_cause_once_as_a_warning_with_its_queue(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +144,31 @@ def test_an_invocation_logs_each_cause_once_as_a_warning_with_its_queue(
     causes = {each.getMessage().split("; ")[1].split(" is ")[0] for each in lines}
     assert len(lines) == len(causes) == 2
     assert {(each.levelname, each.__dict__["queue"]) for each in lines} == {("WARNING", QUEUE)}
+
+
+def test_a_refusal_for_lack_of_capacity_is_one_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mayfly.observe.count", lambda *_: None)
+    world = wanting("job-1")
+    world.machines.capacity = NONE_LEFT
+    _report(provision_until_quiet(world.provision_ports, world.edge, nudged=True))
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    (line,) = warnings
+    assert line.startswith("launch of deploy/x86_64/on-demand/")
+
+
+@pytest.mark.parametrize("operation", ["jobs", "reserve"])
+def test_an_outage_of_buildkite_is_one_warning_an_invocation_for_each_call(
+    operation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = a_world()
+    world.schedule("job-1")
+    world.buildkite.fail_next(operation, Transient("no answer from Buildkite"), times=9999)
+    outcome = Script(world, 50).dispatch()
+    assert outcome.left[Left.TRANSIENT] > 50
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(warnings) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from mayfly.dispatch.notes import MOST, PATIENCE
 from mayfly.errors import Conflict, MayflyError, Misconfigured, NotFound, Transient
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState, InstanceState
-from tests.unit.builders import QUEUE, TYPES, a_job
+from tests.unit.builders import QUEUE, STACK, TYPES, a_job
 from tests.unit.hosts import POWER_OFF
 from tests.unit.script import Script
 from tests.unit.world import World, a_warm_world, a_world, wanting
@@ -148,6 +148,13 @@ def test_a_waiting_job_of_a_paused_queue_is_told_of_the_pause(
     world = wanting("job-1")
     pause(world)
     assert told(world) == f"Waiting: queue {QUEUE} is paused {where}."
+
+
+def test_a_waiting_job_of_a_queue_without_its_stack_is_told_of_no_pause() -> None:
+    world = wanting("job-1")
+    world.parameters.remove(f"/mayfly-infra/{STACK}/queues/{QUEUE}")
+    world.provision()
+    assert told(world) == f"Waiting: queue {QUEUE} is not served any more."
 
 
 def test_a_job_is_told_the_hosts_reason_after_each_failed_boot_and_then_of_the_brake() -> None:

@@ -37,7 +37,8 @@ _MESSAGES_STAY = timedelta(seconds=20)
 def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tick until the next invocation takes over the lease.
 
-    Raises TokenRefused at the end, after the report, where Buildkite refused the agent token.
+    Raises TokenRefused at the end, after the report, where Buildkite refused the agent token, and
+    Transient where Buildkite or the records did not answer all along: an alarm watches for errors.
     """
     ports, settings = wiring.dispatch(), wiring.settings(DispatchSettings)
     parse(event)
@@ -45,8 +46,8 @@ def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     edge = _edge(context)
     outcome = dispatch_until_replaced(ports, owner, context.aws_request_id, edge)
     answer = _report(outcome)
-    if outcome.refusal is not None:
-        raise outcome.refusal
+    if failure := outcome.refusal or outcome.idle:
+        raise failure
     return answer
 
 
@@ -104,6 +105,8 @@ def _report(outcome: Outcome) -> dict[str, Any]:
     for line, about in outcome.held.values():
         log.warning("%s", line, extra=about)
     for metric, reason in outcome.alarms:
+        if reason in outcome.told:
+            continue
         log.warning("%s: %s", metric, reason)
     log.info("tick", extra={"outcome": answer})
     return answer

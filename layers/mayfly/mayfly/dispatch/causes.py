@@ -106,8 +106,10 @@ class Causes:
         return Note("none", f"Waiting for an instance ({_named(shape)}); none is coming yet.")
 
 
-def pause(config: QueueConfig) -> Note:
-    """The cause of every waiting claim of a paused queue."""
+def pause(config: QueueConfig, *, active: bool) -> Note:
+    """The cause of every waiting claim of a paused queue, or of one without its stack."""
+    if not active:
+        return Note("gone", f"Waiting: queue {config.queue} is not served any more.")
     where = "by its operators" if config.paused else "at Buildkite"
     return Note("paused", f"Waiting: queue {config.queue} is paused {where}.")
 

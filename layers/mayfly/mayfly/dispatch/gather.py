@@ -110,6 +110,7 @@ def _reading(
             ready=tuple(ready.result()),
             running=0 if turn.wide else seen.running,
             paused=seen.paused,
+            active=record.active,
             former={claim.job: claim for claim in former.result()},
             unreadable=former.result().unreadable,
             stalled=seen.stalled,

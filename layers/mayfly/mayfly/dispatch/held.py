@@ -19,7 +19,9 @@ def held(view: QueueView, config: QueueConfig) -> Iterator[tuple[str, str]]:
     listed = view.listing.jobs if view.listing is not None else ()
     unopened = [job for job in listed if job.id not in known and job.id not in view.unmatched]
     jobs = f"{waiting + len(unopened)} jobs wait"
-    if config.paused and (waiting or unopened):
+    if not view.active and waiting:
+        yield "gone", f"the queue's stack is gone, and {jobs}; Buildkite gets the jobs back"
+    elif config.paused and (waiting or unopened):
         yield "paused", f"the queue is paused here (parameter `paused`), and {jobs}"
     elif view.paused is True and (waiting or unopened):
         yield "paused", f"the queue is paused at Buildkite, and {jobs}"

@@ -17,50 +17,61 @@ from mayfly.ports import Buildkite
 from mayfly.records.about import about
 from mayfly.records.model import QueueRecord
 from mayfly.tick.edge import Edge
-from mayfly.tick.outcome import Outcome
+from mayfly.tick.outcome import Left, Outcome
 
 log = logging.getLogger("mayfly")
 
 
 def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge: Edge) -> Outcome:
-    """Run the loop with reads of environments of its own. See `_loop`."""
+    """Run the loop with reads of environments of its own. See `_loop`.
+
+    `idle` of the outcome is set where Buildkite or the records gave no answer all along.
+    """
     with closing(Environments(ports.buildkite)) as environments:
-        return _loop(ports, owner, holder, edge, environments)
+        total, answered = _loop(ports, owner, holder, edge, environments)
+    if not answered and total.left[Left.TRANSIENT]:
+        total.idle = Transient("Buildkite or the records did not answer: no job was taken")
+    return total
 
 
 def _loop(
     ports: DispatchPorts, owner: str, holder: str, edge: Edge, environments: Environments
-) -> Outcome:
+) -> tuple[Outcome, bool]:
     """Take the lease and tick until the next invocation takes it, or time is up.
 
-    Returns the outcomes of all ticks, added up. Raises ForeignStack when the stack key belongs to
-    another owner. Without a queue that Buildkite accepts, or with a refused token, the ticks do
-    what needs no list: settle claims by the records, and nudge.
+    Returns the outcomes of all ticks, added up, and whether lease, queue records and registration
+    were answered once. Raises ForeignStack when the stack key belongs to another owner. Without a
+    queue that Buildkite accepts, or with a refused token, the ticks do what needs no list: settle
+    claims by the records, and nudge.
     """
     total, registered, rhythm = Outcome(), False, Rhythm()
+    read = answered = False
     held: Hold | None = None
     queues: tuple[QueueRecord, ...] = ()
     while True:
         started, pace = edge.clock(), QUIET_PACE
+        left = total.left[Left.TRANSIENT]
         try:
             held = hold(ports.fleet, held, holder, started)
             if rhythm.queue_reads.due(started):
                 queues = tuple(ports.fleet.queues())
+                read = True
             registered = registered or _register(ports.buildkite, queues, owner, total)
         except Conflict:
             log.info("another invocation has taken the lease")
-            return total
+            return total, answered
         except Transient as error:
             total.failed("lease and queue records", error)
         else:
+            answered = answered or (read and total.left[Left.TRANSIENT] == left)
             turn = rhythm.turn(queues, held, started)
             if not registered:
                 turn = replace(turn, listed=frozenset(), lists_first=False)
-            outcome, seen = dispatch.tick(ports, turn, started, environments)
+            outcome, seen = dispatch.tick(ports, turn, started, environments, total.told)
             total.add(outcome)
             pace = rhythm.time_to_next(turn, seen, held, started)
         if not edge.wait(started, pace):
-            return total
+            return total, answered
 
 
 def _register(
@@ -71,7 +82,7 @@ def _register(
     A refused queue is a problem of this queue alone. Raises ForeignStack.
     """
     for record in queues:
-        refused = Outcome()
+        refused = Outcome(told=total.told)
         try:
             buildkite.register(record.queue, owner)
         except ForeignStack:

@@ -131,4 +131,5 @@ def _waits(
         else:
             place += 1
         if may_be_told(claim, turn.explains):
-            yield claim.job, pause(config) if paused else causes.of(claim, instance, place)
+            stopped = pause(config, active=view.active) if paused else None
+            yield claim.job, stopped or causes.of(claim, instance, place)

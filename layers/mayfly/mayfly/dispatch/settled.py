@@ -91,6 +91,8 @@ def mark_told(claim: Claim, refusal: str) -> Claim:
 
 def _why_not_served(claim: Claim, view: QueueView, config: QueueConfig) -> str:
     """Why the queue takes no new reservation for a waiting claim; empty when the queue does."""
+    if not view.active:
+        return "the queue's stack is gone"
     if is_paused(view, config):
         return "the queue is paused"
     if (mismatch := view.unmatched.get(claim.job)) is not None:

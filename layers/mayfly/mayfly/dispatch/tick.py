@@ -30,19 +30,24 @@ from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_m
 from mayfly.records.about import fields
 from mayfly.records.model import Claim
 from mayfly.records.states import Agent
-from mayfly.tick.outcome import Outcome
+from mayfly.tick.outcome import Outcome, Told
 
 log = logging.getLogger("mayfly")
 
 
 def tick(
-    ports: DispatchPorts, turn: Turn, now: datetime, environments: Environments
+    ports: DispatchPorts,
+    turn: Turn,
+    now: datetime,
+    environments: Environments,
+    told: Told | None = None,
 ) -> tuple[Outcome, Mapping[str, LastTick]]:
     """Serve the queues of a turn one by one; a queue that fails does not hold up the others.
 
-    Returns the outcome, and by queue what this tick leaves to the next one.
+    `told` is what the invocation has logged. Returns the outcome, and by queue what this tick
+    leaves to the next one.
     """
-    outcome = Outcome()
+    outcome = Outcome(told=set() if told is None else told)
     notes: list[NotifyBuilds] = []
     failures: list[FailJob] = []
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}

@@ -104,6 +104,8 @@ class QueueView:
     """None when the queue was not listed or the list failed: no claims are opened then."""
     paused: bool | None = None
     """Whether the queue is paused at Buildkite, by its last listing; None while that is unknown."""
+    active: bool = True
+    """Whether the queue has its stack; without the stack it is paused and not listed."""
     states: Mapping[str, str] = field(default_factory=dict)
     """Buildkite's state by job; a missing job is unknown, and unknown changes nothing."""
     candidates: tuple[Candidate, ...] = ()

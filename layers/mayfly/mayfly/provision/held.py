@@ -41,8 +41,9 @@ def held(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[tu
         if retry_at is not None and now < retry_at:
             again = f"the next try is at {retry_at:%H:%M:%S} UTC"
             words = ledger.refusals.get(str(shape), "")
+            # EC2's words tell missing capacity from a limit or a type that does not exist.
             said = f" ({words})" if words else ""
-            line = f"EC2 had no capacity for {count} more of {shape}{said}; {again}"
+            line = f"EC2 launched no {shape}{said}, and {count} more are wanted; {again}"
             yield f"capacity {shape}", line
 
 

@@ -31,7 +31,7 @@ def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) ->
     total, pace = Outcome(), PROVISION_PACE
     while True:
         started = edge.clock()
-        outcome = provision.tick(ports, edge, nudged=nudged)
+        outcome = provision.tick(ports, edge, nudged=nudged, told=total.told)
         total.add(outcome)
         if not outcome.launched and not outcome.unfinished:
             break

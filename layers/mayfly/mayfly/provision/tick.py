@@ -22,16 +22,19 @@ from mayfly.provision.waits import TOLD_FROM, long_waits, longest_wait
 from mayfly.records.about import fields
 from mayfly.records.model import QueueRecord
 from mayfly.tick.edge import Edge
-from mayfly.tick.outcome import Outcome
+from mayfly.tick.outcome import Outcome, Told
 
 
-def tick(ports: ProvisionPorts, edge: Edge, *, nudged: bool = False) -> Outcome:
+def tick(
+    ports: ProvisionPorts, edge: Edge, *, nudged: bool = False, told: Told | None = None
+) -> Outcome:
     """Update the queue records from SSM, then gather, decide and apply queue by queue.
 
     A nudged tick reads no parameters: every job may bring a nudge, and SSM allows few reads.
-    A queue that fails or hangs at EC2 does not hold up the others. Returns the outcome.
+    A queue that fails or hangs at EC2 does not hold up the others. `told` is what the invocation
+    has logged. Returns the outcome.
     """
-    outcome, now = Outcome(), edge.clock()
+    outcome, now = Outcome(told=set() if told is None else told), edge.clock()
     applier = Applier(ports, outcome, now, edge)
     with outcome.noting("records of queues"):
         records = ports.fleet.queues() if nudged else _records(ports, outcome)
@@ -67,21 +70,14 @@ def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
 def _tick_queue(
     record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, applier: Applier, *, tells: bool
 ) -> None:
-    """One queue's tick. With `tells`, once a minute, reports what holds launches up."""
+    """One queue's tick. With `tells`, once a minute, reports what needs a person or a wait."""
     now = applier.now
-    about = fields(queues=[record.queue])
-    for line in record.problems:
-        outcome.problem(f"queue {record.queue}: {line}", about)
     config = in_force(record)
+    if tells:
+        _tell_configuration(record, config, outcome)
     if config is None:
         return
-    if config.policy_unread:
-        unread = f"queue {record.queue}: its policy cannot be read, and jobs wait"
-        outcome.alarms.append((Metric.UNREADABLE_POLICY, unread))
-        outcome.queue_problem(about)
     view = gather(record, ports, now)
-    for line in problems(view, config):
-        outcome.problem(f"queue {record.queue}: {line}", about)
     if tells:
         _tell(view, config, outcome, now)
     hung = hung_boots(view, now)
@@ -95,8 +91,21 @@ def _tick_queue(
     applier.begin(record.queue, actions)
 
 
+def _tell_configuration(record: QueueRecord, config: QueueConfig | None, outcome: Outcome) -> None:
+    """Say which parameters of the queue are not in force."""
+    about = fields(queues=[record.queue])
+    for line in record.problems:
+        outcome.problem(f"queue {record.queue}: {line}", about)
+    if config is not None and config.policy_unread:
+        unread = f"queue {record.queue}: its policy cannot be read, and jobs wait"
+        outcome.alarms.append((Metric.UNREADABLE_POLICY, unread))
+        outcome.queue_problem(about)
+
+
 def _tell(view: ProvisionView, config: QueueConfig, outcome: Outcome, now: datetime) -> None:
     """Report what holds launches up: alarms, warnings, and the longest wait of a job."""
+    for line in problems(view, config):
+        outcome.problem(f"queue {config.queue}: {line}", fields(queues=[config.queue]))
     for metric, lines in (
         (Metric.BRAKED, (*braked(view.ledger, view.spec, config), *unsteady(view, config, now))),
         (Metric.NO_CAPACITY, lost(view, now)),

@@ -22,7 +22,7 @@ def sandbox_while_open(ports: SandboxPorts, edge: Edge, *, nudged: bool) -> Outc
     total, wide = Outcome(), Timer(SANDBOX_PACE)
     while True:
         started = edge.clock()
-        result = sandbox.tick(ports, edge, wide=wide.due(started))
+        result = sandbox.tick(ports, edge, wide=wide.due(started), told=total.told)
         total.add(result.outcome)
         if not result.imminent and (nudged or not result.open_work):
             return total

@@ -10,7 +10,7 @@ from mayfly.sandbox.decide import decide, imminent
 from mayfly.sandbox.gather import gather
 from mayfly.sandbox.ports import SandboxPorts
 from mayfly.tick.edge import Edge
-from mayfly.tick.outcome import Outcome
+from mayfly.tick.outcome import Outcome, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,12 @@ class TickResult:
     """Whether an instance is about to change."""
 
 
-def tick(ports: SandboxPorts, edge: Edge, *, wide: bool) -> TickResult:
-    """Gather, decide, apply. A wide tick also reads from EC2 whether profiles were replaced."""
-    outcome, now = Outcome(), edge.clock()
+def tick(ports: SandboxPorts, edge: Edge, *, wide: bool, told: Told | None = None) -> TickResult:
+    """Gather, decide, apply. A wide tick also reads from EC2 whether profiles were replaced.
+
+    `told` is what the invocation has logged.
+    """
+    outcome, now = Outcome(told=set() if told is None else told), edge.clock()
     try:
         view = gather(ports, outcome, wide=wide)
     except FAILURES as error:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar, assert_never
+from typing import Protocol, TypeAlias, TypeVar, assert_never
 
 from mayfly.errors import (
     FAILURES,
@@ -61,6 +61,8 @@ class Action(Protocol):
 
 
 AnyAction = TypeVar("AnyAction", bound=Action)
+Told: TypeAlias = set[str]
+"""Keys of warnings that an invocation has logged."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,8 @@ class Outcome:
     """Problems that are not in the log yet, with the log fields of each."""
     refusal: TokenRefused | None = None
     """The last refusal of the agent token; None where Buildkite refused no token."""
+    idle: Transient | None = None
+    """Why a whole invocation of `dispatch` could take no job; None where it could."""
     held: dict[str, tuple[str, Fields]] = field(default_factory=dict)
     """By queue and cause: why wanted work does not happen at present, with the log fields.
 
@@ -94,6 +98,9 @@ class Outcome:
     """Metric and reason of each further alarm for a person."""
     of_queues: Counter[tuple[Metric, str]] = field(default_factory=Counter)
     """By metric and queue: the highest value that a tick has found."""
+    told: Told = field(default_factory=set)
+    """What is in the log already. The ticks of an invocation share it: a loop meets one failure of
+    AWS or Buildkite several times a second."""
 
     @property
     def lost_races(self) -> int:
@@ -130,14 +137,10 @@ class Outcome:
     @contextmanager
     def attempt(self, action: Action) -> Iterator[None]:
         """Note the failure of an action in the block, and go on after the block: see `perform`."""
-        kind = type(action).__name__
         try:
             yield
-        except Conflict as error:
-            self.left[Left.CONFLICT] += 1
-            log.info("%s lost a race: %s", kind, error, extra=action.about)
         except FAILURES as error:
-            self.failed(kind, error, action.about)
+            self.failed(type(action).__name__, error, action.about)
 
     def succeeded(self, action: Action) -> None:
         """Count and log an action with its reason."""
@@ -155,8 +158,9 @@ class Outcome:
     def failed(self, what: str, error: Failure, about: Fields = NOTHING) -> None:
         """Note an error by its kind: a problem, an alarm, or left to the next tick.
 
-        Alarms, and errors that are left to the next tick, are logged at once. A refused token is
-        not logged here: the invocation ends with that error.
+        Alarms, and errors that are left to the next tick, are logged at once; what the same read or
+        action leaves again is only counted. A refused token is not logged here: the invocation
+        ends with that error.
         """
         line = f"{what}: {error}"
         match error:
@@ -169,9 +173,11 @@ class Outcome:
                 self.problem(line, about)
             case NoCapacity():
                 self.alarms.append((Metric.NO_CAPACITY, line))
+                self.told.add(line)
                 log.warning("%s", line, extra=about)
             case Conflict():
-                self._leave(Left.CONFLICT, what, error, about)
+                self.left[Left.CONFLICT] += 1
+                log.info("%s lost a race: %s", what, error, extra=about)
             case Transient():
                 self._leave(Left.TRANSIENT, what, error, about)
             case NotFound():
@@ -197,7 +203,10 @@ class Outcome:
 
     def _leave(self, why: Left, what: str, error: Failure, about: Fields) -> None:
         self.left[why] += 1
-        log.warning("left to the next tick: %s: %s", what, error, extra=about)
+        key = f"{why} {what} {about}"
+        if key not in self.told:
+            self.told.add(key)
+            log.warning("left to the next tick: %s: %s", what, error, extra=about)
 
     def repeat_at(self, at: datetime | None) -> None:
         """Note when a part of the tick wants to be repeated; the earliest time counts."""
@@ -215,9 +224,11 @@ class Outcome:
         self.problems.extend(p for p in other.problems if p not in self.problems)
         self.unlogged.update(other.unlogged)
         self.refusal = other.refusal or self.refusal
+        self.idle = other.idle or self.idle
         self.held.update(other.held)
         self.alarms.extend(a for a in other.alarms if a not in self.alarms)
         self.of_queues |= other.of_queues
+        self.told |= other.told
 
     def metrics(self) -> Iterator[tuple[Metric, int]]:
         """Metrics and their values. Zeros are omitted, except for BadConfiguration's."""
