@@ -186,6 +186,8 @@ def test_an_outage_of_buildkite_is_one_warning_an_invocation_for_each_call(
         ("queues/{q}/Pool/Hot", "no such parameter; did you mean pool/hot?"),
         ("queues/{q}/hot", "no such parameter; did you mean pool/hot?"),
         ("queues/{q}/launch/instance_types", "did you mean launch/instance-types?"),
+        ("queues/{q}/policy/rule/main", "did you mean policy/rules/main?"),
+        ("queues/{q}/Policy/Rules/the main", "did you mean policy/rules/the-main?"),
         ("queues/{q}x/pool/hot", "{q}x has parameters, and there is no such queue; {q} is one"),
     ],
 )

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mayfly_lab.lab import ROOT
 from stories.commands import PATIENCE, Command, left_of
 
 pytestmark = pytest.mark.slow
@@ -92,6 +94,34 @@ def test_each_persons_line_gives_the_rights_of_that_persons_policy(
     subprocess.run(
         ["bash", "-c", f'{up["lines"]["administrator"]}\n{sys.executable} -c "{undo}"'], check=True
     )
+
+
+def test_the_calls_of_the_operators_page_are_allowed_to_an_operator_and_tell_what_is_wrong(
+    up: dict[str, Any],
+) -> None:
+    if "pool by aws" not in up["lines"]:
+        pytest.skip("there is no AWS CLI that runs")
+    page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    section = page.partition("## When something fails")[2].partition("### ")[0]
+    calls = [block.partition("```")[0] for block in section.split("```sh\n")[1:]]
+    assert len(calls) == 3
+    name = "/mayfly/mayfly/queues/default/pool/max-idle-hours"
+    put = f"aws ssm put-parameter --name {name} --type String --value soon"
+
+    def said(call: str) -> str:
+        text = call.replace("STACK", up["stack"]).replace("QUEUE", up["queues"][0])
+        script = f"set -e\n{up['lines']['aws']}\n{text}"
+        return subprocess.run(
+            ["bash", "-c", script], check=True, capture_output=True, text=True
+        ).stdout
+
+    def tells(call: str, words: str) -> bool:
+        return words in said(call)
+
+    said(put)
+    for call, words in zip(calls, ("QueueProblemsFound", 'soon\\"', "soon"), strict=True):
+        until(f"{words} is told", partial(tells, call, words))
+    said(f"aws ssm delete-parameter --name {name}")
 
 
 def test_an_agent_that_was_started_by_hand_runs_a_job(

@@ -225,8 +225,8 @@ class QueueParameters(BaseModel):
         Description(
             "bootstrap/script",
             "a script that sets an instance up, as root, with the bootstrap role",
-            "`s3://bucket/key`, followed by ` minutes=N` (1 to 60) for a time limit other "
-            "than 15 minutes; below the script prefix of the queue's stack",
+            "`s3://bucket/key`, followed by a blank and `minutes=N` (1 to 60) for a time limit "
+            "other than 15 minutes; below the script prefix of the queue's stack",
         ),
     ] = None
     agent_config: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
@@ -13,6 +14,9 @@ _NAMES = [each.name for each in DESCRIPTIONS.values() if not each.name.startswit
 
 def near_name(name: str) -> str:
     """The parameter that a name below a queue's path probably means; empty for none."""
+    folder, _, rule = name.rpartition("/")
+    if rule and get_close_matches(folder.casefold(), [RULES], cutoff=0.8):
+        return f"{RULES}/{re.sub(r'[^A-Za-z0-9_.-]', '-', rule)}"
     plain = {each.casefold(): each for each in _NAMES}
     # Some write only the last part of the name, as `hot`.
     tails = {each.rpartition("/")[2]: each for each in _NAMES}
