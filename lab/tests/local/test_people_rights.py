@@ -71,6 +71,10 @@ def test_an_operator_may_run_every_command_of_the_guide(
     words = "/mayfly/mayfly/last-words"
     account.client("logs").create_log_stream(logGroupName=words, logStreamName="i-1")
     calls: dict[str, Callable[[], Any]] = {
+        "cloudwatch describe-alarms": operator("cloudwatch").describe_alarms,
+        "dynamodb get-item": lambda: operator("dynamodb").get_item(
+            TableName="mayfly-fleet", Key={"pk": {"S": "queue#first"}}
+        ),
         "dynamodb query": lambda: operator("dynamodb").query(
             TableName="mayfly-fleet",
             IndexName="open",
@@ -82,6 +86,9 @@ def test_an_operator_may_run_every_command_of_the_guide(
         ),
         "logs describe-log-streams": lambda: operator("logs").describe_log_streams(
             logGroupName=words
+        ),
+        "logs filter-log-events": lambda: operator("logs").filter_log_events(
+            logGroupName="/aws/lambda/mayfly-provision"
         ),
         "logs get-log-events": lambda: operator("logs").get_log_events(
             logGroupName=words, logStreamName="i-1"
