@@ -41,6 +41,7 @@ def test_a_tick_fails_a_few_denied_jobs_and_later_ticks_the_others() -> None:
     world = denying(2 * FAILED_AT_ONCE + 1)
     world.dispatch()
     assert denied(world) == FAILED_AT_ONCE
+    assert world.buildkite.calls["reserve"] == 1
     world.schedule("job-1")
     world.dispatch()
     assert world.claim("job-1").state is C.ASSIGNED

@@ -124,8 +124,10 @@ class Applier:
         # Each second another job is the first: those that Buildkite keeps refusing starve no other.
         first = int(self.now.timestamp()) % max(len(failures), 1)
         now = [*failures[first:], *failures[:first]][:FAILED_AT_ONCE]
-        calls = {action.claim.job: partial(self._fail, action) for action in now}
-        answers = side_by_side(calls, at_once=FAILED_AT_ONCE, seconds=FAIL_SECONDS)
+        answers = self._unreserved([action.claim for action in now if action.reserve])
+        jobs = {action.claim.job: action.claim for action in now}
+        calls = {job: partial(self._fail, jobs[job]) for job in jobs.keys() - answers.keys()}
+        answers |= side_by_side(calls, at_once=FAILED_AT_ONCE, seconds=FAIL_SECONDS)
         self.outcome.perform(now, lambda each: self._save_told(each, answers[each.claim.job]))
 
     def nudge(self, nudges: Iterable[NudgeProvision]) -> None:
@@ -186,12 +188,18 @@ class Applier:
             self.ports.fleet.write(bind.without_token, self.fence)
         raise Conflict(f"Buildkite issues no token for job {bind.claim.job}")
 
-    def _fail(self, action: FailJob) -> str:
+    def _unreserved(self, claims: Sequence[Claim]) -> dict[str, str | Failure]:
+        """Reserve the jobs in one call, for Buildkite allows few. By job: the call's failure."""
+        if not claims:
+            return {}
+        calls = {"reserve": partial(self._reserve, claims)}
+        answer = side_by_side(calls, at_once=1, seconds=FAIL_SECONDS)["reserve"]
+        return {c.job: answer for c in claims} if isinstance(answer, FAILURES) else {}
+
+    def _fail(self, claim: Claim) -> str:
         """Fail the job at Buildkite. Returns the refusal (job over, or unknown), or empty text."""
-        if action.reserve:
-            self._reserve([action.claim])
         try:
-            self.ports.buildkite.finish(action.claim.job, action.claim.reason, action.claim.queue)
+            self.ports.buildkite.finish(claim.job, claim.reason, claim.queue)
         except (Conflict, NotFound) as error:
             return str(error)
         return ""
