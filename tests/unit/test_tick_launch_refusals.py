@@ -51,6 +51,19 @@ def test_a_zone_without_the_type_hides_no_lack_of_capacity_in_the_other_zones() 
     assert note.startswith("Waiting: EC2 has no m7i.large or m6i.large, on-demand now.")
 
 
+def test_a_lack_of_capacity_is_told_with_the_zones_that_ec2_names() -> None:
+    world = wanting("job-1")
+    here, there = (f"no capacity in the Availability Zone eu-west-1{zone}" for zone in "ab")
+    words = "; ".join(f"InsufficientInstanceCapacity: {each}" for each in (here, there, here))
+    world.machines.fail_next("create_fleet", NoCapacity(words), times=9)
+    world.provision()
+    for _ in range(3):
+        world.after(seconds=20).dispatch()
+    (note,) = world.buildkite.known["job-1"].notes
+    types, zones = "m7i.large or m6i.large, on-demand", "eu-west-1a, eu-west-1b"
+    assert note.startswith(f"Waiting: EC2 has no {types} in {zones} now. Tried once")
+
+
 def test_the_warning_of_a_back_off_and_the_claim_of_a_long_wait_have_ec2s_words() -> None:
     world = wanting("job-1")
     world.machines.fail_next("create_fleet", REFUSALS_OF_EC2["VcpuLimitExceeded"], times=99)

@@ -17,6 +17,7 @@ _MINUTE = timedelta(minutes=1)
 _TYPES_SHOWN = 3
 _CODE = re.compile(r"\((\w[\w.]*)\) when calling|(?:^|; )([A-Z]\w+(?:\.\w+)*): ")
 """EC2's code in the text of a boto error, or in an error of a fleet (`code: message`)."""
+_ZONE = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d[a-z]\b")
 _SHORTAGES = ("Insufficient", "SpotMaxPriceTooLow", "UnfulfillableCapacity")
 """Beginnings of the codes that say that EC2 lacks what was asked for; other codes need a person."""
 
@@ -84,10 +85,13 @@ class Causes:
         tries = misses_of(self.ledger, shape, self.now)
         times = "once" if tries == 1 else f"{tries} times"
         tried = f"Tried {times}{self._then(shape)}."
-        if refused := _refused(self.ledger.refusals.get(str(shape), "")):
+        words = self.ledger.refusals.get(str(shape), "")
+        if refused := _refused(words):
             text = f"Waiting: EC2 refuses to launch {_named(shape)}: {refused}. {tried}"
             return Note(f"refused {refused}", text)
-        return Note("capacity", f"Waiting: EC2 has no {_named(shape)} now. {tried}")
+        where = ", ".join(dict.fromkeys(_ZONE.findall(words)))
+        text = f"Waiting: EC2 has no {_named(shape)}{' in ' if where else ''}{where} now. {tried}"
+        return Note("capacity", text)
 
     def _then(self, shape: Shape) -> str:
         """When the next launch of a shape may come; empty when now."""
