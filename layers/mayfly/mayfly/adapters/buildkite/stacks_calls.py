@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from mayfly.adapters.buildkite.failures import Failures
 from mayfly.adapters.buildkite.rate_limits import RateLimits
 from mayfly.adapters.buildkite.refusals import Refusals
 from mayfly.adapters.elements import text
@@ -75,6 +76,10 @@ class Request:
         this = f"{self.endpoint} {hashlib.sha256(text.encode()).hexdigest()}"
         return (f"{self.endpoint} of queue {self.queue}", this) if self.queue else (this,)
 
+    def failing_subject(self) -> str:
+        """What fails with this request: the endpoint's calls of a queue, or this call alone."""
+        return self.subjects()[-1 if self.endpoint in _OF_ONE_JOB else 0]
+
 
 class StacksCalls:
     """Calls below one address, over kept connections. No call is repeated."""
@@ -86,6 +91,8 @@ class StacksCalls:
         self._token = token
         self._limits = RateLimits(clock)
         self._refusals = Refusals(clock)
+        self._failures = Failures(clock)
+        self._clock = clock
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "mayfly"
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=16, max_retries=0)
@@ -99,13 +106,15 @@ class StacksCalls:
         for 401 and for a token's parameter that cannot be read, Refused for 422, Misconfigured for
         any other refused request, NotFound for 404, Conflict for 409. A refusal of the token, of
         an endpoint's calls about one queue, or of the same call is raised again without a call
-        while its pause lasts.
+        while its pause lasts; so is Transient from the second failure in a row on.
         """
-        endpoint, subjects = request.endpoint, request.subjects()
+        endpoint = request.endpoint
         self._limits.check(endpoint)
-        for subject in (*subjects, _ANY_CALL):
+        # Before the refusals: a trial that is allowed there must be made.
+        self._failures.check(request.failing_subject())
+        for subject in (*request.subjects(), _ANY_CALL):
             self._refusals.check(subject)
-        signed = self._signature()
+        signed, began = self._signature(), self._clock()
         try:
             response = self._session.request(
                 request.method,
@@ -117,7 +126,9 @@ class StacksCalls:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise Transient(f"{endpoint}: no answer from Buildkite: {error}") from error
+            failure = Transient(f"{endpoint}: no answer from Buildkite: {error}")
+            self._remember(request, failure, began)
+            raise failure from error
         answer = _body(response)
         wait = self._limits.note(
             endpoint, response.status_code, response.headers, answer.get("reset")
@@ -125,7 +136,7 @@ class StacksCalls:
         status = response.status_code
         said = text(answer, "message")
         refusal = None if status < 300 else _error(endpoint, status, said, wait)
-        self._remember(subjects, refusal, of_one_job=endpoint in _OF_ONE_JOB)
+        self._remember(request, refusal, began)
         if refusal is not None:
             raise refusal
         return answer
@@ -146,19 +157,22 @@ class StacksCalls:
 
         return sign
 
-    def _remember(
-        self, subjects: Sequence[str], error: MayflyError | None, *, of_one_job: bool
-    ) -> None:
-        """Note a refusal, and forget former ones that this answer disproves."""
+    def _remember(self, request: Request, error: MayflyError | None, began: float) -> None:
+        """Note a failure or a refusal, and forget former ones that this answer disproves."""
         if isinstance(error, Transient):
+            # A wait that Buildkite asks for is kept by the rate limits.
+            if not error.retry_after:
+                self._failures.note(request.failing_subject(), error, began)
             return
+        self._failures.forget(request.failing_subject())
+        subjects = request.subjects()
         if isinstance(error, TokenRefused):
             self._token.refused()
             self._refusals.note(_ANY_CALL, error)
             return
         self._refusals.forget(_ANY_CALL)
         if isinstance(error, Misconfigured | NotFound):
-            alone = of_one_job and isinstance(error, Refused | NotFound)
+            alone = request.endpoint in _OF_ONE_JOB and isinstance(error, Refused | NotFound)
             self._refusals.note(subjects[-1 if alone else 0], error)
             return
         for subject in subjects:
