@@ -7,8 +7,8 @@ from datetime import datetime
 
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.dispatch.bound import bind, nudges, reservations_due
-from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.gather import gather
+from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.opened import open_claims
 from mayfly.dispatch.settled import failures_to_tell, settle
 from mayfly.dispatch.view import QueueView, Turn, is_paused
@@ -42,8 +42,8 @@ def decide_twice(world: World) -> None:
     queues = tuple(world.fleet.all(QueueRecord))
     names = frozenset(record.queue for record in queues)
     turn = Turn(queues, names, world.fence or 0, wide=True, reads_states=True, seen=world.seen)
-    with closing(Environments(world.buildkite)) as environments:
-        for config, view in gather(world.dispatch_ports, turn, Outcome(), now, environments):
+    with closing(LongReads.of(world.buildkite)) as long:
+        for config, view in gather(world.dispatch_ports, turn, Outcome(), now, long):
             assert dispatched(view, config, now) == dispatched(view, config, now)
     for record in queues:
         launching = provision_gather(record, world.provision_ports, now)

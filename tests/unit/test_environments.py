@@ -12,6 +12,8 @@ from mayfly.config.shapes import ON_DEMAND_ONLY
 from mayfly.dispatch import environments as module
 from mayfly.dispatch import tick as dispatch
 from mayfly.dispatch.environments import SIDE_BY_SIDE, Environments
+from mayfly.dispatch.long_reads import LongReads
+from mayfly.dispatch.state_reads import StateReads
 from mayfly.dispatch.view import LastTick, Turn
 from mayfly.records.model import QueueRecord
 from mayfly.records.states import ClaimState
@@ -61,11 +63,12 @@ def two_queues() -> World:
 def ticks(world: World, environments: Environments) -> Iterator[Outcome]:
     """Ticks of one loop."""
     seen: Mapping[str, LastTick] = {}
+    long = LongReads(environments, StateReads(world.buildkite))
     while True:
         queues = tuple(world.fleet.all(QueueRecord))
         names = frozenset(record.queue for record in queues)
         turn = Turn(queues, names, world.fence or 0, wide=True, reads_states=True, seen=seen)
-        outcome, seen = dispatch.tick(world.dispatch_ports, turn, world.clock.now, environments)
+        outcome, seen = dispatch.tick(world.dispatch_ports, turn, world.clock.now, long)
         yield outcome
 
 

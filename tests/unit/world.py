@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from mayfly.answers import Job
 from mayfly.dispatch import tick as dispatch
-from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.lease import take
+from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.notes import PATIENCE
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.view import LastTick, Turn
@@ -194,8 +194,8 @@ class World:
             explains=self.clock.now - PATIENCE if wide else None,
         )
         ports = self.dispatch_ports
-        with closing(Environments(self.buildkite)) as environments:
-            outcome, self.seen = dispatch.tick(ports, turn, self.clock.now, environments)
+        with closing(LongReads.of(self.buildkite)) as long:
+            outcome, self.seen = dispatch.tick(ports, turn, self.clock.now, long)
         return outcome
 
     def provision(self) -> Outcome:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from mayfly.answers import Listing
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.config.stalled import stalled_shapes
 from mayfly.dispatch.candidates import Reads, former_claims, with_facts
-from mayfly.dispatch.environments import Environments
-from mayfly.dispatch.job_states import beside_new_jobs, job_states
+from mayfly.dispatch.job_states import beside_new_jobs
+from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.notes import may_be_told
 from mayfly.dispatch.opened import first_listed, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
@@ -35,15 +36,15 @@ _SIDE_BY_SIDE = 8
 
 
 def gather(
-    ports: DispatchPorts, turn: Turn, outcome: Outcome, now: datetime, environments: Environments
+    ports: DispatchPorts, turn: Turn, outcome: Outcome, now: datetime, long: LongReads
 ) -> Iterator[tuple[QueueConfig, QueueView]]:
     """Yield each queue's configuration and view.
 
-    Lists and records are read in parallel, then the states of all queues' jobs together. A queue
-    with unreadable records is omitted. Any other failed read only leaves its part of the view
-    empty. Failures go into the outcome.
+    Lists and records are read in parallel, then the states of all queues' jobs together, or the
+    late states of an earlier tick's read are taken. A queue with unreadable records is omitted. Any
+    other failed read only leaves its part of the view empty. Failures go into the outcome.
     """
-    configs, reads = _configs(turn, outcome), Reads(ports, turn, outcome, environments)
+    configs, reads = _configs(turn, outcome), Reads(ports, turn, outcome, long.environments)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
         lists = {
             queue: pool.submit(_listing, ports.buildkite, queue, outcome)
@@ -65,12 +66,14 @@ def gather(
             with outcome.noting(f"records of queue {record.queue}", fields(queues=[record.queue])):
                 views[record.queue] = read()
         every = [claim for view in views.values() for claim in view.claims]
-        states = job_states(ports.buildkite, every, outcome) if turn.reads_states else {}
+        read_states = partial(long.states.states, outcome=outcome, now=now, wide=turn.wide)
+        asks = turn.reads_states or long.states.kept
+        states = read_states(every, tuple(views.values())) if asks else {}
         for queue, answer in lists.items():
             if queue in views and (listing := answer.result()) is not None:
                 views[queue] = replace(views[queue], listing=listing, paused=listing.paused)
-        if not turn.reads_states:
-            states = job_states(ports.buildkite, beside_new_jobs(views.values()), outcome)
+        if not asks:
+            states = read_states(beside_new_jobs(views.values()), tuple(views.values()))
     sorted_views: dict[str, QueueView] = {}
     for queue, view in views.items():
         full = sort_listing(replace(view, states=states), configs[queue])

@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import replace
 
 from mayfly.dispatch import tick as dispatch
-from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.lease import Hold, hold
+from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.rhythm import QUIET_PACE, Rhythm
 from mayfly.errors import FAILURES, Conflict, ForeignStack, NotFound, Transient
@@ -23,19 +23,19 @@ log = logging.getLogger("mayfly")
 
 
 def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge: Edge) -> Outcome:
-    """Run the loop with reads of environments of its own. See `_loop`.
+    """Run the loop with long reads of its own. See `_loop`.
 
     `idle` of the outcome is set where Buildkite or the records gave no answer all along.
     """
-    with closing(Environments(ports.buildkite)) as environments:
-        total, answered = _loop(ports, owner, holder, edge, environments)
+    with closing(LongReads.of(ports.buildkite)) as long:
+        total, answered = _loop(ports, owner, holder, edge, long)
     if not answered and total.left[Left.TRANSIENT]:
         total.idle = Transient("Buildkite or the records did not answer: no job was taken")
     return total
 
 
 def _loop(
-    ports: DispatchPorts, owner: str, holder: str, edge: Edge, environments: Environments
+    ports: DispatchPorts, owner: str, holder: str, edge: Edge, long: LongReads
 ) -> tuple[Outcome, bool]:
     """Take the lease and tick until the next invocation takes it, or time is up.
 
@@ -64,10 +64,10 @@ def _loop(
             total.failed("lease and queue records", error)
         else:
             answered = answered or (read and total.left[Left.TRANSIENT] == left)
-            turn = rhythm.turn(queues, held, started)
+            turn = rhythm.turn(queues, held, started, long.states)
             if not registered:
                 turn = replace(turn, listed=frozenset(), lists_first=False)
-            outcome, seen = dispatch.tick(ports, turn, started, environments, total.told)
+            outcome, seen = dispatch.tick(ports, turn, started, long, total.told)
             total.add(outcome)
             pace = rhythm.time_to_next(turn, seen, held, started)
         if not edge.wait(started, pace):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from mayfly.dispatch.lease import Hold
 from mayfly.dispatch.notes import PATIENCE
+from mayfly.dispatch.state_reads import StateReads
 from mayfly.dispatch.view import LastTick, Turn
 from mayfly.records.model import QueueRecord
 from mayfly.tick.edge import Timer
@@ -54,8 +55,15 @@ class Rhythm:
     _list_at: datetime | None = None
     """When the next list is due; None while a tick that lists is under way."""
 
-    def turn(self, queues: tuple[QueueRecord, ...], held: Hold, now: datetime) -> Turn:
-        """The turn of the tick that begins now."""
+    def turn(
+        self, queues: tuple[QueueRecord, ...], held: Hold, now: datetime, states: StateReads
+    ) -> Turn:
+        """The turn of the tick that begins now.
+
+        No states are read while an earlier tick's read is kept. The tick that takes its answer is
+        as wide as the tick that began it, and each other wide tick reads states: without both, a
+        slow Buildkite would never tell of running claims, which wide ticks alone have.
+        """
         fence = held.lease.fence
         named = frozenset[str]()
         if self._list_at is None or now >= self._list_at:
@@ -63,10 +71,10 @@ class Rhythm:
             named, self._list_at = listed(queues, self._rounds, at_once), None
             self._rounds += 1
         lists_first = not self._idle_reads.due(now) and not self._busy
-        wide, reads_states = (
-            not lists_first and self._wide_reads.due(now),
-            not lists_first and self._state_reads.due(now),
-        )
+        reads_states = not lists_first and not states.kept and self._state_reads.due(now)
+        wide = reads_states and self._wide_reads.due(now)
+        if states.kept and not states.under_way and not lists_first:
+            wide = states.wide
         explains = now - PATIENCE if wide else None
         return Turn(
             *(queues, named, fence, wide, reads_states, lists_first, self._seen),

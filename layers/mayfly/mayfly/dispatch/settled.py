@@ -128,7 +128,7 @@ def _assigned(
         yield _accepted(claim, instance, word, now)
     elif word in ENDED:
         yield _released(claim, instance, f"Buildkite says {word} before an agent accepted it", now)
-    elif word in BEFORE_AGENT and _attempt_is_over(claim, instance, now):
+    elif word in BEFORE_AGENT and attempt_is_over(claim, instance, now):
         yield _retry(claim, instance, attempts, now)
     elif _is_gone(instance) and claim.state.traits.overstayed(now - claim.since):
         said = f"Buildkite says {word or 'nothing'}"
@@ -164,7 +164,7 @@ def _released(claim: Claim, instance: Instance | None, reason: str, now: datetim
     )
 
 
-def _attempt_is_over(claim: Claim, instance: Instance | None, now: datetime) -> bool:
+def attempt_is_over(claim: Claim, instance: Instance | None, now: datetime) -> bool:
     """Whether the job can no longer start: its instance is gone or its token has expired."""
     dead = claim.token_until is not None and claim.token_until <= now
     return _is_gone(instance) or dead

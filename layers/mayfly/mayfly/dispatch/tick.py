@@ -18,9 +18,9 @@ from mayfly.dispatch.bound import (
     reservations_to_save,
     with_reservations,
 )
-from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.held import held
+from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.notes import left_alone, merged, new_notes
 from mayfly.dispatch.opened import held_jobs, open_claims, unjudged_jobs
 from mayfly.dispatch.pauses import new_pause
@@ -39,7 +39,7 @@ def tick(
     ports: DispatchPorts,
     turn: Turn,
     now: datetime,
-    environments: Environments,
+    long: LongReads,
     told: Told | None = None,
 ) -> tuple[Outcome, Mapping[str, LastTick]]:
     """Serve the queues of a turn one by one; a queue that fails does not hold up the others.
@@ -52,7 +52,7 @@ def tick(
     failures: list[FailJob] = []
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}
     records = {record.queue: record for record in turn.queues}
-    for config, view in gather(ports, turn, outcome, now, environments):
+    for config, view in gather(ports, turn, outcome, now, long):
         last = turn.seen.get(config.queue, LastTick())
         applier = Applier(ports, turn.fence, now, outcome)
         record = records[config.queue]
