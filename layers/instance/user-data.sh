@@ -23,9 +23,28 @@ set -- amazon-ssm-agent.service amazon-cloudwatch-agent.service awslogsd.service
 systemctl mask --quiet "$@"
 # systemctl fails for a missing service, and most are missing. The supervisor checks which services still run.
 systemctl stop --quiet "$@" || true
-# Tokens and keys reach curl through standard input: every process can read command lines.
+# Tokens and keys reach curl through standard input: every process can read command lines. Waits 140 to 160 s in all
+# for an answer. A refusal fails at once, except of IMDS, which may lack the role early in a boot. Error bodies tell
+# throttling (SSM: 400), but may repeat keys, so the console gets the code alone.
+BUSY='Throttl|TooMany|RequestLimit|SlowDown|error: 4(08|29)'
 fetch() {
-  curl --silent --show-error --fail --max-time 60 --retry 15 --retry-delay 1 --retry-all-errors --config - "$@"
+  local CONFIG ANSWER CODE PAUSE LAST BASE=1 WAITED=0
+  CONFIG=$(cat)
+  for LAST; do :; done
+  while ANSWER=$(curl --silent --show-error --fail-with-body --connect-timeout 10 --max-time 60 --config - "$@" \
+    <<<"$CONFIG" 2>&1 || printf '\nNO ANSWER') && [[ $ANSWER == *$'\nNO ANSWER' ]]; do
+    CODE=$(grep -aEo '"__type": ?"[^"]*"|<Code>[^<]*|curl: .*' <<<"$ANSWER" | tr '\n' ' ' || true)
+    PAUSE=$((BASE / 2 + RANDOM % BASE))
+    if ((WAITED >= 140 || SECONDS >= 240)) ||
+      [[ "$*" != *"$IMDS"* && $CODE =~ error:\ 4 && ! $CODE =~ $BUSY ]]; then
+      say "no answer for $LAST: $CODE"
+      return 1
+    fi
+    say "waiting for $LAST: $CODE"
+    sleep "$PAUSE.$((RANDOM % 10))"
+    WAITED=$((WAITED + PAUSE)) BASE=$((BASE < 16 ? BASE * 2 : 16))
+  done
+  printf '%s\n' "$ANSWER"
 }
 pick() { python3 -IS -c 'import json, sys; print(sys.argv[1].format(**json.load(sys.stdin)))' "$1"; }
 imds() { printf 'header = "X-aws-ec2-metadata-token: %s"\n' "$TOKEN" | fetch "$IMDS/meta-data/$1"; }

@@ -78,6 +78,7 @@ class FakeMachine(Machine):
         self.acts: dict[str, Act] = {}
         self.started: list[FakeProgram] = []
         self.downloads: dict[str, bytes] = {}
+        self.download_error = "curl: (22) The requested URL returned error: 404"
         self.rules = ""
         self.rules_work = True
         self.rules_of_others = ""
@@ -129,7 +130,7 @@ class FakeMachine(Machine):
     def download(self, url: str, target: Path) -> None:
         super().download(url, target)
         if url not in self.downloads:
-            raise CommandFailed("curl --silent exited with 22", "404")
+            raise CommandFailed("curl --silent exited with 22", self.download_error)
         target.write_bytes(self.downloads[url])
 
     def install(self, packages: Sequence[str]) -> None:

@@ -134,6 +134,9 @@ class FakeCloud:
         self.denied: set[str] = set()
         """Names of parameters that no role may read."""
         self.gone = False
+        self.throttled: set[str] = set()
+        """Calls that AWS throttles."""
+        self.asked: list[str] = []
         self.on_report: Callable[[str], object] = lambda phase: None
 
     def caller(self, keys: Credentials) -> Caller:
@@ -173,8 +176,11 @@ class FakeCloud:
         self.on_report(value["phase"])
 
     def _check(self, call: str, keys: Credentials) -> None:
+        self.asked.append(call)
         if self.gone:
             raise Unavailable("connection refused")
+        if call in self.throttled:
+            raise Unavailable(f"400 ThrottlingException: {call}")
         if self.clock is not None and keys.expires <= self.clock.now():
             raise Denied("ExpiredToken")
         if call in self.refused:

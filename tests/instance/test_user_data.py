@@ -15,11 +15,12 @@ import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mayfly_instance.sigv4 import Credentials
-from tests.instance.front import Front, serving
+from tests.instance.front import Front, Reply, serving
 
 SCRIPT = Path(__file__).resolve().parents[2] / "layers/instance/user-data.sh"
 KEYS = Credentials(
@@ -56,6 +57,7 @@ class Boot:
             f'[[ $* != "-S -m mayfly_instance" ]] || exec env >"{root}/env"\n'
             f'exec {sys.executable} "$@"',
         )
+        self.stand_in("sleep", "")
         content = bundle()
         zipped = io.BytesIO()
         with zipfile.ZipFile(zipped, "w") as archive:
@@ -217,6 +219,74 @@ def test_any_failure_is_written_to_the_console_and_switches_the_machine_off(
     assert told in boot.console
     assert "\npoweroff" in boot.calls
     assert "python3 -S -m mayfly_instance" not in boot.calls
+
+
+def throttled(boot: Boot, operation: str, seconds: float, reply: Reply) -> list[float]:
+    """Send this reply until the boot has slept for so long; returns the list of its sleeps."""
+    answer = boot.front.answers[operation]
+    slept: list[float] = []
+
+    def reply_once(asked: Any) -> Reply:
+        waits = [each.split()[1] for each in boot.calls.splitlines() if each.startswith("sleep ")]
+        slept[:] = [float(each) for each in waits]
+        return reply if sum(slept) < seconds else answer(asked)
+
+    boot.front.answers[operation] = reply_once
+    return slept
+
+
+THROTTLED = [
+    ("PUT /latest/api/token", (503, "")),
+    ("GET /latest/meta-data/placement/region", (500, "")),
+    ("GET /latest/meta-data/iam/security-credentials/", (404, "")),
+    ("GetParameter", (400, '{"__type":"ThrottlingException","message":"Rate exceeded"}')),
+    ("GetParameter", (500, '{"__type":"InternalServerError"}')),
+    ("GetLayerVersion", (429, '{"Reason":"CallerRateLimitExceeded"}')),
+    ("GetLayerVersion", (503, "")),
+    ("GET /l.zip", (503, "<Error><Code>SlowDown</Code></Error>")),
+]
+
+
+@pytest.mark.parametrize(("operation", "reply"), THROTTLED)
+def test_a_boot_outlasts_two_minutes_of_throttling(
+    boot: Boot, operation: str, reply: Reply
+) -> None:
+    slept = throttled(boot, operation, 120, reply)
+
+    assert boot.run() == 0
+    assert 120 <= sum(slept) < 150
+    assert len(slept) < 40
+    assert "mayfly: user data: waiting for " in boot.console
+    assert f"error: {reply[0]}" in boot.console
+
+
+def test_a_boot_waits_in_vain_for_a_bounded_time(boot: Boot) -> None:
+    slept = throttled(boot, THROTTLED[3][0], 9999, THROTTLED[3][1])
+
+    assert boot.run() == 1
+    assert 120 <= sum(slept) < 180
+    assert len({each % 1 for each in slept}) > 1
+    assert '"__type":"ThrottlingException"' in boot.console
+
+
+@pytest.mark.parametrize("operation", ["GetParameter", "GetLayerVersion", "GET /l.zip"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (400, '{"__type":"ParameterNotFound"}'),
+        (400, '{"__type":"AccessDeniedException","message":"a-signed-token"}'),
+        (403, "<Error><Code>AccessDenied</Code></Error>"),
+    ],
+)
+def test_a_refused_boot_fails_at_once_and_shows_the_code_alone(
+    boot: Boot, operation: str, reply: Reply
+) -> None:
+    boot.front.answers[operation] = lambda _: reply
+
+    assert boot.run() == 1
+    assert [name for name, _ in boot.front.calls].count(operation) == 1
+    assert "\nsleep" not in boot.calls
+    assert "a-signed-token" not in boot.console
 
 
 def test_a_supervisor_that_cannot_be_started_switches_the_machine_off(boot: Boot) -> None:

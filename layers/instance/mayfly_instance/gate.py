@@ -9,6 +9,7 @@ profile.)
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 from mayfly_instance.aws import AwsError, Caller
@@ -18,6 +19,9 @@ from mayfly_instance.host import Host, role_name
 from mayfly_instance.imds import ImdsAbsent, ImdsError
 from mayfly_instance.ports import Cloud, Metadata
 from mayfly_instance.sigv4 import Credentials
+
+_LONGEST = 5.0
+"""Seconds between two observations while STS fails."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Observation:
     credentials: Credentials | None = None
     trouble: str = ""
     """The error that ended the reading early; empty without one."""
+    sts_failed: bool = False
+    """Whether the error came from STS."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,9 @@ def observe(wanted: Expected, metadata: Metadata, cloud: Cloud) -> Observation:
         except ImdsAbsent:
             credentials = session.credentials(wanted.role)
         caller = cloud.caller(credentials)
-    except (ImdsError, AwsError) as error:
+    except AwsError as error:
+        return Observation(profile, trouble=str(error), sts_failed=True)
+    except ImdsError as error:
         return Observation(profile, trouble=str(error))
     return Observation(profile, roles, False, caller, credentials)
 
@@ -121,18 +129,24 @@ class Gate:
     interval: float
 
     def prove(self, needed: int, seconds: float) -> Proven:
-        """Wait for `needed` proofs in a row. Raises HostFailure after `seconds` without them."""
+        """Wait for `needed` proofs in a row. Raises HostFailure after `seconds` without them.
+
+        STS gets fewer calls while it fails: the whole account shares its request limit.
+        """
         until = self.clock.seconds() + seconds
         count = 0
+        pause = self.interval
         while True:
             seen = observe(self.wanted, self.metadata, self.cloud)
             objected = objection(self.wanted, seen)
             count = streak(count, objected)
             if count >= needed and seen.caller and seen.credentials:
                 return Proven(seen.caller, seen.credentials)
-            if self.clock.seconds() + self.interval > until:
+            longest = min(pause * 2, _LONGEST) if seen.sts_failed else self.interval
+            pause = random.uniform(min(pause, longest), longest)  # noqa: S311 - no secret
+            if self.clock.seconds() + pause > until:
                 raise HostFailure(
                     f"the sandbox profile was not proven within {seconds:g} s: "
                     f"{objected or 'the last observations were proofs, but too few in a row'}"
                 )
-            self.clock.sleep(self.interval)
+            self.clock.sleep(pause)

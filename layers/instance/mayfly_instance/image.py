@@ -6,17 +6,25 @@ What the image already has stays.
 from __future__ import annotations
 
 import hashlib
+import re
 import tarfile
 from pathlib import Path
+from typing import Callable
 
 from mayfly_instance import agent
+from mayfly_instance.aws import Unavailable
+from mayfly_instance.clock import Clock
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.host import Host
 from mayfly_instance.machine import Machine
 from mayfly_instance.places import JOB_USER
+from mayfly_instance.retries import PATIENCE, retry
 
 PACKAGES = {"git": "git", "nft": "nftables"}
 """Amazon Linux package by program, for each program that a host needs besides the agent."""
+
+_TRANSIENT = re.compile(r"error: (?:408|429|5\d\d)|curl: \((?:5|6|7|16|18|28|35|52|55|56|92)\)")
+"""curl's words for throttling, server errors, broken connections. Source: curl(1), EXIT CODES."""
 
 JOB_HOOKS = (
     "environment",
@@ -35,11 +43,11 @@ JOB_HOOKS = (
 """Operator hooks that the agent runs. Mayfly's own `pre-bootstrap` calls the operator's."""
 
 
-def set_up(machine: Machine, host: Host) -> agent.Agent:
+def set_up(machine: Machine, host: Host, clock: Clock, say: Callable[[str], object]) -> agent.Agent:
     """Create users and directories, install programs and the pinned agent.
 
-    Returns the installed agent. Raises HostFailure if the image lacks something that cannot be
-    installed.
+    `say` gets what a download waits for. Returns the installed agent. Raises HostFailure if the
+    image lacks something that cannot be installed.
     """
     places = machine.places
     machine.add_user(JOB_USER, places.job_home)
@@ -49,7 +57,7 @@ def set_up(machine: Machine, host: Host) -> agent.Agent:
     for directory in (places.builds, places.plugins, places.sockets):
         machine.make_directory(directory, 0o700, JOB_USER)
     _install_programs(machine)
-    return _install_agent(machine, host)
+    return _install_agent(machine, host, clock, say)
 
 
 def install_hooks(machine: Machine, found: agent.Agent) -> None:
@@ -76,7 +84,9 @@ def _install_programs(machine: Machine) -> None:
         raise HostFailure(f"the image lacks {', '.join(still_missing)}, and dnf did not install it")
 
 
-def _install_agent(machine: Machine, host: Host) -> agent.Agent:
+def _install_agent(
+    machine: Machine, host: Host, clock: Clock, say: Callable[[str], object]
+) -> agent.Agent:
     """The pinned agent: the image's own if it has that version, else from the release archive."""
     found = agent.probe(machine)
     if found is not None and host.agent_version in {"", found.version}:
@@ -88,9 +98,9 @@ def _install_agent(machine: Machine, host: Host) -> agent.Agent:
     url = host.agent_url.replace("{version}", host.agent_version).replace("{arch}", architecture)
     archive = machine.places.run / "agent.tar.gz"
     try:
-        machine.download(url, archive)
-    except CommandFailed as error:
-        raise HostFailure(f"{url} cannot be fetched: {error.reason}", error.words) from error
+        retry(lambda: _download(machine, url, archive), clock, PATIENCE, say)
+    except Unavailable as error:
+        raise HostFailure(f"{url} cannot be fetched: {error}") from error
     if _sha256(archive) != wanted.lower():
         raise HostFailure(f"{url} has another SHA-256 than the queue pins for {architecture}")
     _unpack(machine, archive, url)
@@ -99,6 +109,16 @@ def _install_agent(machine: Machine, host: Host) -> agent.Agent:
     if found is None or found.version != host.agent_version:
         raise HostFailure(f"{url} contains agent version {found and found.version}")
     return found
+
+
+def _download(machine: Machine, url: str, archive: Path) -> None:
+    """Raises Unavailable where a retry may succeed, else HostFailure."""
+    try:
+        machine.download(url, archive)
+    except CommandFailed as error:
+        if _TRANSIENT.search(error.words):
+            raise Unavailable(f"{url}: {error.words.strip()}") from error
+        raise HostFailure(f"{url} cannot be fetched: {error.reason}", error.words) from error
 
 
 def _sha256(path: Path) -> str:

@@ -171,8 +171,8 @@ class Machine:
         self._command(["dnf", "install", "--assumeyes", "--quiet", *packages], 240)
 
     def download(self, url: str, target: Path) -> None:
-        """Fetch a public URL into a file. Raises CommandFailed."""
-        options = ["--silent", "--show-error", "--fail", "--location", "--retry", "3"]
+        """Fetch a public URL into a file, without retries. Raises CommandFailed."""
+        options = ["--silent", "--show-error", "--fail", "--location"]
         limits = ["--connect-timeout", "10", "--max-time", "160"]
         self._command(["curl", *options, *limits, "--output", str(target), url], 180)
 

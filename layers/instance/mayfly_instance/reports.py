@@ -70,6 +70,7 @@ class Reporter:
                 lambda: self._with_row(lambda mailbox, keys: mailbox.send(keys, report)),
                 self._context.clock,
                 seconds,
+                self.note,
             )
         except (AwsError, ImdsError) as error:
             raise HostFailure(f"the mailbox does not take '{phase}': {error}") from error

@@ -28,7 +28,7 @@ from mayfly_instance.places import JOB_USER
 from mayfly_instance.ports import Cloud
 from mayfly_instance.proc import image_daemons
 from mayfly_instance.reports import Reporter
-from mayfly_instance.retries import retry
+from mayfly_instance.retries import PATIENCE, retry
 from mayfly_protocol.agent_settings import parse_agent_settings
 from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.phases import Phase
@@ -36,7 +36,6 @@ from mayfly_protocol.words import Imds
 
 SET_UP = "set-up"
 SANDBOX = "sandbox"
-_RETRY_SECONDS = 60.0
 
 
 def run(context: Context, stage: str) -> bool:
@@ -65,12 +64,12 @@ def _set_up(context: Context, reporter: Reporter) -> None:
         raise HostFailure(f"the image runs {daemons[0]}, which holds credentials of its own")
     cloud, keys = _report_as_bootstrap(context, reporter)
     keep.allow(context, cloud, keys)
-    reporter.send(Phase.BOOTING, _RETRY_SECONDS)
+    reporter.send(Phase.BOOTING, PATIENCE)
     until = context.clock.seconds() + limits.set_up
 
     reporter.step("setting up the machine")
     machine.guard_next_boot()
-    installed = image.set_up(machine, context.host)
+    installed = image.set_up(machine, context.host, context.clock, reporter.note)
     reporter.remember(agent=installed.version)
     reporter.step("looking for settings that the agent does not have")
     _check_agent_config(context, reporter, cloud, keys, installed)
@@ -80,7 +79,8 @@ def _set_up(context: Context, reporter: Reporter) -> None:
     found = retry(
         lambda: script.fetch(cloud, keys.current(), context.host, limits),
         context.clock,
-        _RETRY_SECONDS,
+        PATIENCE,
+        reporter.note,
     )
     if context.clock.seconds() > until:
         raise HostFailure(f"set-up took longer than {limits.set_up / 60:g} minutes")
@@ -91,7 +91,7 @@ def _set_up(context: Context, reporter: Reporter) -> None:
     script.remove_traces(context, before)
     image.install_hooks(machine, installed)
     machine.write_file(context.places.set_up, json.dumps(vars(installed)).encode())
-    reporter.send(Phase.BOOTSTRAPPED, _RETRY_SECONDS)
+    reporter.send(Phase.BOOTSTRAPPED, PATIENCE)
 
 
 def _check_agent_config(
@@ -129,10 +129,10 @@ def _report_as_bootstrap(context: Context, reporter: Reporter) -> tuple[Cloud, K
     Raises HostFailure if IMDS serves another role, else ImdsError or AwsError.
     """
     name = role_name(context.host.bootstrap_role)
-    served = _read_metadata(context, "iam/security-credentials/", _RETRY_SECONDS)
+    served = _read_metadata(context, "iam/security-credentials/", PATIENCE)
     if served != name:
         raise HostFailure(f"IMDS serves the role {served!r}, not the bootstrap role {name!r}")
-    return _report_as(context, reporter, name, _RETRY_SECONDS)
+    return _report_as(context, reporter, name, PATIENCE)
 
 
 def _report_as(
@@ -144,14 +144,15 @@ def _report_as(
     """
     cloud = context.cloud(_read_metadata(context, "placement/region", seconds))
     keys = Keys(context.metadata, role, context.clock, context.scrub)
-    caller = retry(lambda: cloud.caller(keys.current()), context.clock, seconds)
+    caller = retry(lambda: cloud.caller(keys.current()), context.clock, seconds, reporter.note)
     reporter.use_row(Mailbox(cloud, context.host.mailbox, caller.user_id), keys)
     return cloud, keys
 
 
 def _read_metadata(context: Context, path: str, seconds: float) -> str:
     """A value of IMDS, with retries: IMDS may be slow on a busy machine. Raises ImdsError."""
-    return retry(lambda: context.metadata.session().get(path), context.clock, seconds)
+    say = context.console.say
+    return retry(lambda: context.metadata.session().get(path), context.clock, seconds, say)
 
 
 def _run_one_job(context: Context, reporter: Reporter) -> None:
@@ -160,12 +161,12 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
     reporter.remember(agent=installed.version)
 
     reporter.step("waiting for the sandbox profile")
-    cloud = context.cloud(_read_metadata(context, "placement/region", _RETRY_SECONDS))
-    instance = _read_metadata(context, "instance-id", _RETRY_SECONDS)
+    cloud = context.cloud(_read_metadata(context, "placement/region", PATIENCE))
+    instance = _read_metadata(context, "instance-id", PATIENCE)
     # Before the proof: a job may wait from then on.
     tags = {
         "aws:instance-id": instance,
-        "aws:instance-type": _read_metadata(context, "instance-type", _RETRY_SECONDS),
+        "aws:instance-type": _read_metadata(context, "instance-type", PATIENCE),
     }
     wanted = expected(context.host, instance)
     gate = Gate(wanted, context.metadata, cloud, context.clock, limits.gate_interval)
