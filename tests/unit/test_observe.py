@@ -122,6 +122,17 @@ def test_a_log_line_with_wrong_arguments_is_printed_without_an_error(
     assert "%d jobs" in written.lines[0]["message"]
 
 
+def test_half_of_a_surrogate_pair_costs_no_log_line(
+    written: FunctionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without pytest's own handler: a report of a worker takes no half of a pair either.
+    monkeypatch.setattr(logging.root, "handlers", logging.root.handlers[:1])
+    log.info("half \ud800 of %s", "\udfff", extra={"job": "\ud800"})
+    (line,) = written.text.splitlines()
+    assert line.encode()
+    assert "half" in json.loads(line)["message"]
+
+
 def test_a_log_line_names_function_and_stack(written: FunctionLog) -> None:
     logging.getLogger("mayfly.ticks").info("ticked", extra={"done": {"Bind": 2}})
     (line,) = written.lines

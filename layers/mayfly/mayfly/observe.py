@@ -133,7 +133,9 @@ def logger() -> Logger:
         """Scrubs whole lines, because filters do not see the keys appended to a logger."""
 
         def serialize(self, log: Any) -> str:
-            return super().serialize(scrub_deep(log))  # type: ignore[arg-type]  # a dict
+            line = super().serialize(scrub_deep(log))  # type: ignore[arg-type]  # a dict
+            # Half of a surrogate pair would cost the whole line.
+            return line.encode(errors="backslashreplace").decode()
 
     handler = logging.StreamHandler(sys.stdout)
     handler.addFilter(Scrubber())

@@ -59,13 +59,13 @@ class Elements:
             try:
                 found.append(parse(element))
             except UNREADABLE as error:
-                named = text(element, name)[:_LONGEST].encode(errors="replace").decode()
+                named = _shown(text(element, name))
                 self.note(f"{what} {named or f'number {number}'}", error, about(named))
         return found
 
     def note(self, what: str, error: Exception, about: Fields = NOTHING) -> None:
         """Count and log an unreadable element, unless that happened in the last minute."""
-        now = self._clock()
+        now, what = self._clock(), _shown(what)
         with self._lock:
             if now - self._noted.get(what, now - QUIET) < QUIET:
                 return
@@ -73,8 +73,13 @@ class Elements:
                 self._noted.clear()
             self._noted[what] = now
         count(Metric.UNREADABLE_ELEMENT)
-        why = f"{type(error).__name__}: {error}"[:_LONGEST]
+        why = _shown(f"{type(error).__name__}: {error}")
         log.error("%s cannot be read and is left out: %s", what, why, extra=about)
+
+
+def _shown(found: str) -> str:
+    """The text as a log can take it: cut, and half of a surrogate pair by its number."""
+    return found[:_LONGEST].encode(errors="backslashreplace").decode()
 
 
 def text(found: object, name: str) -> str:
