@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
+from mayfly_lab.aws.functions.functions import ThrottledError
 from mayfly_lab.lab import LabChoices
 from stories.stage import BOOT, QUICK, Stage, a_stage
 
@@ -76,8 +78,10 @@ def test_ticks_that_overlap_do_nothing_twice(stage: Stage, function: str) -> Non
     over = threading.Event()
 
     def tick_on() -> None:
-        while not over.is_set():
-            stage.tick(function)
+        while not over.wait(0.02):
+            # Beside the schedule's invocations, the function's limit may leave no room for all.
+            with suppress(ThrottledError):
+                stage.tick(function)
 
     ticking = [threading.Thread(target=tick_on, daemon=True) for _ in range(3)]
     for each in ticking:
