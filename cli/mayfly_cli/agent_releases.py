@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
 
 from mayfly_cli.findings import Unknown
+from mayfly_protocol.moments import read_moment
 
 _YEAR = timedelta(days=365)
 _PAGES = 10
@@ -103,11 +104,9 @@ def _release(shown: dict[str, Any]) -> Release | Unknown | None:
         return None
     version = ".".join(tag.groups())
     try:
-        published = datetime.fromisoformat(str(shown.get("published_at")))
-    except ValueError:
+        published = read_moment(shown.get("published_at"))
+    except (TypeError, ValueError):
         return Unknown(f"the release {version} has no date")
-    if published.tzinfo is None:
-        published = published.replace(tzinfo=UTC)
     wanted = f"buildkite-agent-{version}.SHA256SUMS"
     assets = [each for each in shown.get("assets") or [] if isinstance(each, dict)]
     urls = [str(each.get("browser_download_url")) for each in assets if each.get("name") == wanted]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from mayfly.adapters.buildkite.stacks import stack_key
 from mayfly_cli.account import Account
@@ -12,6 +11,7 @@ from mayfly_cli.endpoints import API_TOKEN
 from mayfly_cli.ends import BrokenError
 from mayfly_cli.findings import Unknown
 from mayfly_cli.preflight.snapshot import Cluster, TokenLimits
+from mayfly_protocol.moments import read_moment
 
 
 def published(account: Account, stack: str) -> tuple[str, ...] | Unknown:
@@ -68,7 +68,7 @@ def limits(rest: Api | None, where: Cluster) -> TokenLimits | Unknown:
     )
     try:
         return TokenLimits(
-            datetime.fromisoformat(expires) if expires else None, tuple((addresses or "").split())
+            read_moment(expires) if expires else None, tuple((addresses or "").split())
         )
     except (AttributeError, TypeError, ValueError) as error:
         return Unknown(f"Buildkite's answer about the token cannot be read: {error}")

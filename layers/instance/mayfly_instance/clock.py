@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 
+from mayfly_protocol.moments import checked
+
 
 class Clock:
     """Wall time, monotonic time and sleep."""
@@ -23,9 +25,12 @@ class Clock:
 
 
 def parse_time(text: str) -> datetime | None:
-    """The aware time of an ISO 8601 text, UTC without an offset; None for any other text."""
+    """The time of an ISO 8601 text, UTC without an offset; None for a text or time without use.
+
+    Without use are times that `mayfly_protocol.moments.checked` refuses.
+    """
     try:
         found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        return checked(found if found.tzinfo else found.replace(tzinfo=timezone.utc))
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from mayfly.errors import Misconfigured
+from mayfly_protocol.moments import read_moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class ParameterChanged:
 
 SPOT_NOTICE = timedelta(minutes=2)
 _LONGEST = 300
+_UNREADABLE = (
+    *(AttributeError, KeyError, OverflowError, TypeError, ValueError),
+    RecursionError,  # Of json, for a body of nested lists.
+)
 
 InstanceEvent: TypeAlias = StateChanged | SpotWarning
 
@@ -76,7 +81,7 @@ def parse(event: Mapping[str, Any]) -> Event:
     """
     try:
         return _parsed(event)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except _UNREADABLE as error:
         kind = event.get("detail-type")
         raise Misconfigured(f"an event of kind {kind!r} cannot be read: {error!r}") from error
 
@@ -90,7 +95,7 @@ def read_messages(event: Mapping[str, Any]) -> Messages:
     for record in event["Records"]:
         try:
             found = _message(record)
-        except (AttributeError, KeyError, TypeError, ValueError, Misconfigured) as error:
+        except (*_UNREADABLE, Misconfigured) as error:
             name = record.get("messageId") if isinstance(record, Mapping) else None
             unreadable.append(f"message {name}: {type(error).__name__}: {error}"[:_LONGEST])
         else:
@@ -123,9 +128,7 @@ def _parsed(event: Mapping[str, Any]) -> Event:
         case "EC2 Instance State-change Notification":
             return StateChanged(_text(detail["instance-id"]), _text(detail["state"]))
         case "EC2 Spot Instance Interruption Warning":
-            warned = datetime.fromisoformat(_text(event["time"]))
-            if warned.tzinfo is None:
-                raise ValueError(f"the time {event['time']!r} has no zone")
+            warned = read_moment(event["time"])
             return SpotWarning(_text(detail["instance-id"]), warned + SPOT_NOTICE)
         case "Parameter Store Change":
             return ParameterChanged(str(detail["name"]))

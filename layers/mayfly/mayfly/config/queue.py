@@ -131,10 +131,10 @@ class QueueConfig:
             plain: dict[str, Any] = json.loads(text)
             known = [f.name for f in fields(cls) if f.name in plain or f.name not in _LATER]
             values = {name: plain[name] for name in known}
-            values["max_idle"] = timedelta(seconds=plain["max_idle"])
-            values["keep_failed"] = timedelta(seconds=plain["keep_failed"])
+            values["max_idle"] = _duration(plain["max_idle"])
+            values["keep_failed"] = _duration(plain["keep_failed"])
             if "grace" in plain:
-                values["grace"] = timedelta(seconds=plain["grace"])
+                values["grace"] = _duration(plain["grace"])
             values["instance_types"] = tuple(_texts(plain["instance_types"]))
             values["rules"] = tuple(
                 Rule(_text(name), tuple(map(_condition, conditions)))
@@ -147,6 +147,7 @@ class QueueConfig:
         return cls(**values)
 
 
+_LONGEST = timedelta(days=366)
 _USUAL = QueueConfig(queue="")
 """Each field with the kind of value that it holds; the defaults of absent parameters."""
 
@@ -167,6 +168,14 @@ def _check_kinds(values: Mapping[str, Any]) -> None:
         _text(values["repository_from"])
     _texts(list(values["tags"]))
     _texts(list(values["tags"].values()))
+
+
+def _duration(stored: Any) -> timedelta:
+    """The duration of so many seconds; a longer one could lead out of the calendar."""
+    found = timedelta(seconds=stored)
+    if not timedelta(0) <= found <= _LONGEST:
+        raise ValueError(f"{stored} seconds")
+    return found
 
 
 def _text(stored: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import code_of, duty, translated
@@ -14,6 +14,7 @@ from mayfly.batched import batched
 from mayfly.errors import FAILURES, MayflyError, Misconfigured, NoCapacity, NotFound, Transient
 from mayfly.records.about import fields
 from mayfly.scrubbing import scrub
+from mayfly_protocol.moments import EARLIEST, checked
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -93,7 +94,21 @@ class Ec2Machines:
                 for reservation in page.get("Reservations") or ()
                 for instance in reservation.get("Instances") or ()
             ]
-        return self._elements.read("EC2 instance", shown, _seen, name="InstanceId")
+        return self._elements.read("EC2 instance", shown, self._seen, name="InstanceId")
+
+    def _seen(self, instance: Mapping[str, Any]) -> Ec2Instance:
+        """The instance. Only an instance without id is unreadable.
+
+        An instance that is left out would look gone, and its record would be closed while it runs.
+        So an unreadable launch time is noted, and counts as 1970.
+        """
+        name = string(instance["InstanceId"])
+        try:
+            launched = _launched(instance.get("LaunchTime"))
+        except UNREADABLE as error:
+            self._elements.note(f"launch time of {name}", error, fields(instances=[name]))
+            launched = EARLIEST
+        return _seen(instance, launched)
 
     def associations(self, instance_ids: Collection[str]) -> Mapping[str, tuple[Association, ...]]:
         """See `mayfly.ports.Machines`."""
@@ -210,20 +225,24 @@ def _error_without_instances(errors: Sequence[str], codes: Sequence[str]) -> May
     return NoCapacity(text)
 
 
-def _seen(instance: Mapping[str, Any]) -> Ec2Instance:
-    """The instance. Only an instance without id is unreadable.
+def _launched(shown: object) -> datetime:
+    """The launch time; 1970 where EC2 shows none. Raises TypeError, ValueError."""
+    if shown is None:
+        return EARLIEST
+    if not isinstance(shown, datetime):
+        raise TypeError(f"{shown!r} in place of a time")
+    return checked(shown)
 
-    An instance that is left out would look gone, and its record would be closed while it runs.
-    """
+
+def _seen(instance: Mapping[str, Any], launched_at: datetime) -> Ec2Instance:
     tags = {text(tag, "Key"): text(tag, "Value") for tag in instance.get("Tags") or () if tag}
-    launched = instance.get("LaunchTime")
     reason = instance.get("StateReason") or {}
     return Ec2Instance(
         instance_id=string(instance["InstanceId"]),
         state=text(instance.get("State") or {}, "Name") or "unknown",
         launch=tags.get("mayfly-launch", ""),
         queue=tags.get("mayfly-queue", ""),
-        launched_at=(launched or datetime.fromtimestamp(0, UTC)).astimezone(UTC),
+        launched_at=launched_at,
         reason=text(reason, "Message") or text(instance, "StateTransitionReason"),
     )
 

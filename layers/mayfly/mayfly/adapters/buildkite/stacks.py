@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ from mayfly.errors import Conflict, ForeignStack, Transient
 from mayfly.records.about import Fields, fields
 from mayfly.records.bounds import cut
 from mayfly.scrubbing import hide, scrub
+from mayfly_protocol.moments import read_moment
 
 Thing = TypeVar("Thing")
 
@@ -247,9 +247,7 @@ def _job(listed: Mapping[str, Any]) -> Job:
         priority=_number(listed.get("priority")),
         rules=tuple(map(string, rules or ())),
         # A list without `runnable_at` has `scheduled_at`, the time of the job's creation.
-        runnable_at=datetime.fromisoformat(
-            listed.get("runnable_at") or listed["scheduled_at"]
-        ).astimezone(UTC),
+        runnable_at=read_moment(listed.get("runnable_at") or listed["scheduled_at"]),
         pipeline=_name(pipeline.get("slug")),
         build=_number(build.get("number")),
         branch=optional_string(build.get("branch")),

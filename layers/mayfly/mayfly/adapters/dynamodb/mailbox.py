@@ -19,6 +19,7 @@ from mayfly.observe import count
 from mayfly.records.about import fields, host_of
 from mayfly.scrubbing import scrub
 from mayfly_protocol import PROTOCOL
+from mayfly_protocol.moments import checked
 from mayfly_protocol.report import LARGEST, Report, encoded
 
 if TYPE_CHECKING:
@@ -97,9 +98,7 @@ def _read(found: object) -> Report:
     report = _REPORT.validate_json(text, strict=True)
     if not report.boot:
         raise ValueError("the report names no boot id")
-    if report.at is not None and report.at.tzinfo is None:
-        raise ValueError("the report's time has no time zone")
-    return report
+    return report if report.at is None else replace(report, at=checked(report.at))
 
 
 def _key(row: str) -> dict[str, Any]:

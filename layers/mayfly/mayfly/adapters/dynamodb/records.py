@@ -10,7 +10,8 @@ give the field its default. Besides the fields an item has `pk`, and
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
+from dataclasses import is_dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +33,7 @@ from mayfly.records.model import (
     Stray,
 )
 from mayfly.records.states import Ranked
+from mayfly_protocol.moments import checked
 
 KEEP_CLOSED = timedelta(days=30)
 """Time for which a closed record stays readable, so people can ask why something happened."""
@@ -166,7 +168,25 @@ def read_value(reader: TypeAdapter[Any], item: Item) -> Any:
     tuple, but neither text nor a truth value for a number.
     """
     plain = {name: decode(value) for name, value in item.items()}
-    return reader.validate_json(to_json(plain), strict=True)
+    found = reader.validate_json(to_json(plain), strict=True)
+    _check_moments(found)
+    return found
+
+
+def _check_moments(value: object) -> None:
+    """Raise ValueError for a time inside the value that decisions cannot calculate with."""
+    if isinstance(value, str | int | float | None):
+        return
+    if isinstance(value, datetime):
+        checked(value)
+    elif isinstance(value, tuple):
+        for inner in value:
+            _check_moments(inner)
+    elif isinstance(value, Mapping):
+        _check_moments(tuple(value.values()))
+    else:
+        for name in value.__dataclass_fields__ if is_dataclass(value) else ():
+            _check_moments(getattr(value, name))
 
 
 def _reason(error: ValidationError) -> str:
