@@ -309,6 +309,25 @@ def test_each_status_raises_the_error_of_the_callers_duty(
         bench.stacks.states(["a"])
 
 
+def test_an_error_of_a_call_about_one_queue_names_the_queue(bench: Bench) -> None:
+    bench.answers(Answer(503, {"message": "down"}), Answer(422, {"message": "no"}))
+    with pytest.raises(
+        Transient, match="batch-reserve of queue deploy: Buildkite answers 503 down"
+    ):
+        bench.stacks.reserve(["a"], 300, "deploy")
+    with pytest.raises(Misconfigured, match=r"^batch-reserve: Buildkite answers 422 no"):
+        bench.stacks.reserve(["a", "b"], 300, "")
+
+
+def test_a_refused_call_about_several_queues_holds_up_no_call_about_one_of_them(
+    bench: Bench,
+) -> None:
+    bench.answers(Answer(422, {"message": "no"}), Answer(200, {"reserved": ["a"]}))
+    with pytest.raises(Misconfigured):
+        bench.stacks.reserve(["a", "b"], 300, "")
+    assert bench.stacks.reserve(["a"], 300, "deploy") == {"a"}
+
+
 def test_an_error_status_without_json_body_raises_by_its_status(bench: Bench) -> None:
     bench.answers(Answer(502, b"<html>Bad gateway</html>"))
     with pytest.raises(Transient, match="502"):

@@ -21,6 +21,7 @@ from mayfly.errors import (
 )
 from mayfly.metrics import Metric
 from mayfly.records.about import Fields
+from mayfly.records.about import fields as log_fields
 from mayfly.tick.outcome import Left, Outcome
 from tests.unit.builders import NOW, later
 
@@ -120,6 +121,16 @@ def test_a_problem_that_many_ticks_meet_is_logged_once_an_invocation(
         outcome.add(failing(Misconfigured("403")))
     assert outcome.unlogged == {"Wave: 403": {"job": "job-1"}}
     assert caplog.records == []
+
+
+def test_the_line_of_a_problem_that_two_actions_share_names_the_subjects_of_both() -> None:
+    outcome, other = Outcome(), Outcome()
+    outcome.failed("jobs", Misconfigured("403"), log_fields(queues=["a"], jobs=["1", "2"]))
+    outcome.failed("jobs", Misconfigured("403"), log_fields(queues=["b"], jobs=["3"]))
+    other.failed("jobs", Misconfigured("403"), log_fields(queues=["c"], launches=["l"]))
+    outcome.add(other)
+    about = {"queues": ["a", "b", "c"], "jobs": ["1", "2", "3"], "launch": "l"}
+    assert outcome.unlogged == {"jobs: 403": about}
 
 
 def test_what_many_ticks_of_an_invocation_leave_is_counted_each_time_and_logged_once(

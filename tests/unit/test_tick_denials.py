@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 
 from mayfly.dispatch import apply as module
 from mayfly.dispatch.apply import FAILED_AT_ONCE
-from mayfly.errors import Transient
+from mayfly.errors import Misconfigured, Transient
+from mayfly.metrics import Metric
 from mayfly.records.states import ClaimState
 from tests.unit.builders import a_job
 from tests.unit.world import World, a_warm_world
@@ -102,3 +104,70 @@ def test_a_failure_that_hangs_holds_up_no_other_and_is_made_again(
     gate.set()
     assert denied(world) == 2
     assert world.claim("denied-00").told
+
+
+# -- of several queues -----------------------------------------------------------------------------
+
+
+def a_world_with_denied_jobs_of_two_queues() -> World:
+    world = denying(1)
+    world.publish("strictly")
+    world.configure("strictly", **{"policy/rules/main": "branch=main"})
+    world.provision()
+    world.buildkite.schedule(
+        "strictly", a_job("denied-strictly", rules=("queue=strictly",)), ELSEWHERE
+    )
+    return world
+
+
+def asked_queues(world: World) -> list[str]:
+    """The queues of the calls that reserve jobs, from now on."""
+    asked: list[str] = []
+    reserve = world.buildkite.reserve
+
+    def noted(jobs: Sequence[str], seconds: int, queue: str) -> frozenset[str]:
+        asked.append(queue)
+        return reserve(jobs, seconds, queue)
+
+    vars(world.buildkite)["reserve"] = noted
+    return asked
+
+
+def test_one_call_about_denied_jobs_of_two_queues_names_neither_as_the_queue() -> None:
+    """Buildkite's refusal of the call would otherwise hold up the first queue's reservations."""
+    world = a_world_with_denied_jobs_of_two_queues()
+    asked = asked_queues(world)
+    world.dispatch()
+    assert asked == [""]
+    assert denied(world) == 2
+
+
+def test_a_call_about_denied_jobs_of_one_queue_names_the_queue() -> None:
+    world = denying(2)
+    asked = asked_queues(world)
+    world.dispatch()
+    assert asked == ["closely"]
+
+
+EACH = {("closely", "denied-00"), ("strictly", "denied-strictly")}
+
+
+def test_each_denied_job_that_cannot_be_reserved_now_is_logged_with_its_own_queue(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = a_world_with_denied_jobs_of_two_queues()
+    world.buildkite.fail_next("reserve", Transient("503"))
+    world.dispatch()
+    found = [vars(line) for line in caplog.records if "FailJob" in line.message]
+    assert {(line["queue"], line["job"]) for line in found} == EACH
+    assert all(f"FailJob of queue {line['queue']}: 503" in line["message"] for line in found)
+
+
+def test_each_denied_job_that_buildkite_forbids_to_reserve_is_a_problem_of_its_own_queue() -> None:
+    world = a_world_with_denied_jobs_of_two_queues()
+    world.buildkite.fail_next("reserve", Misconfigured("422"))
+    outcome = world.dispatch()
+    assert outcome.unlogged == {
+        f"FailJob of queue {queue}: 422": {"queue": queue, "job": job} for queue, job in EACH
+    }
+    assert dict(outcome.of_queues) == {(Metric.QUEUE_PROBLEMS, queue): 1 for queue, _ in EACH}

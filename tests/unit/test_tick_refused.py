@@ -247,9 +247,9 @@ def a_warm_world_with_a_job() -> World:
 @pytest.mark.parametrize(
     ("made", "call", "line"),
     [
-        (a_warm_world_with_a_job, "reserve", "ReserveJobs: 403"),
+        (a_warm_world_with_a_job, "reserve", f"ReserveJobs of queue {QUEUE}: 403"),
         (a_warm_world_with_a_job, "tokens", f"acquisition tokens of queue {QUEUE}: 403"),
-        (a_world_with_a_denied_job, "finish", "FailJob: 403"),
+        (a_world_with_a_denied_job, "finish", f"FailJob of queue {QUEUE}: 403"),
     ],
     ids=["reserve", "tokens", "finish"],
 )

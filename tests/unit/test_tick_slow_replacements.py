@@ -16,6 +16,7 @@ from mayfly.sandbox import apply as applying
 from mayfly.sandbox import tick as sandbox
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Left
+from tests.unit.builders import QUEUE
 from tests.unit.script import Script
 from tests.unit.world import World, a_world
 
@@ -161,7 +162,7 @@ def test_a_throttled_replacement_ends_the_tick_of_replacements_and_the_rest_is_t
     # Those under way may be throttled too; no further one begins after the first answer.
     assert len(calls) <= 5 + 2 * applying.AT_ONCE
     assert outcome.left == {Left.TRANSIENT: 35}
-    assert "ReplaceProfile: not begun, because EC2 throttles" in caplog.text
+    assert f"ReplaceProfile of queue {QUEUE}: not begun, because EC2 throttles" in caplog.text
     vars(world.machines).pop("replace_profile")
     world.sandbox()
     assert len(replaced(world)) == 40
@@ -174,7 +175,7 @@ def test_more_replacements_than_a_tick_begins_are_left_to_the_next_tick_and_told
     world = set_up(6)
     world.sandbox()
     assert len(replaced(world)) == 4
-    assert caplog.text.count("ReplaceProfile: a tick begins 4 replacements") == 2
+    assert caplog.text.count(f"ReplaceProfile of queue {QUEUE}: a tick begins 4 replacements") == 2
     world.sandbox()
     assert len(replaced(world)) == 6
 

@@ -10,6 +10,7 @@ from mayfly.dispatch.opened import LOOK_AHEAD
 from mayfly.errors import Misconfigured
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState, InstanceState
+from tests.unit.builders import QUEUE
 from tests.unit.world import World, a_world
 
 C, S = ClaimState, InstanceState
@@ -108,4 +109,4 @@ def test_a_call_that_buildkite_refuses_as_a_whole_opens_no_further_claims() -> N
         outcome = world.dispatch()
         world.after(seconds=2)
     assert len(waiting(world)) == PLACES
-    assert outcome.problems == ["ReserveJobs: 403"]
+    assert outcome.problems == [f"ReserveJobs of queue {QUEUE}: 403"]

@@ -40,9 +40,8 @@ def test_a_job_cancelled_before_its_reservation_launches_nothing(stage: Stage) -
     before = len(stage.launched(QUEUE))
     stage.lab.buildkite.faults.answer("stacks.batch-reserve", 503)
     job = stage.push(QUEUE)
-    stage.until(
-        "dispatch has tried", lambda: stage.said("dispatch", "batch-reserve: Buildkite answers 503")
-    )
+    said = f"batch-reserve of queue {QUEUE}: Buildkite answers 503"
+    stage.until("dispatch has tried", lambda: stage.said("dispatch", said))
     assert stage.job(job).state is JobState.SCHEDULED
     stage.lab.buildkite.cancel_job(job)
     stage.lab.buildkite.faults.clear()

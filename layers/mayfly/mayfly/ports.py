@@ -179,8 +179,8 @@ class Buildkite(Protocol):
     def reserve(self, jobs: Sequence[str], seconds: int, queue: str = "") -> frozenset[str]:
         """Reserve jobs, or extend their reservations, for `seconds` from now.
 
-        `queue`, here and below, is the jobs' own: a call that Buildkite refuses is made again ever
-        more rarely about this queue alone. Without it, the same call is.
+        `queue`, here and below, is the one queue of all jobs, or empty: a call that Buildkite
+        refuses is made again ever more rarely about this queue alone. Without it, the same call is.
 
         Returns the ids of the jobs that are reserved for this stack; other ids are omitted.
         """

@@ -168,11 +168,11 @@ class Applier:
             recorded.append(saved(claim))
 
     def _reserve(self, claims: Sequence[Claim]) -> Iterable[str]:
-        return self.ports.buildkite.reserve(
-            [claim.job for claim in claims],
-            int(RESERVATION.total_seconds()),
-            next((claim.queue for claim in claims), ""),
-        )
+        queues = {claim.queue for claim in claims}
+        # A refusal of a call about several queues must not hold up one of these queues alone.
+        queue = queues.pop() if len(queues) == 1 else ""
+        jobs = [claim.job for claim in claims]
+        return self.ports.buildkite.reserve(jobs, int(RESERVATION.total_seconds()), queue)
 
     def _bind(self, bind: BindJob, token: str) -> None:
         """Write claim, instance and assignment in one transaction.
@@ -192,7 +192,8 @@ class Applier:
         """Reserve the jobs in one call, for Buildkite allows few. By job: the call's failure."""
         if not claims:
             return {}
-        calls = {"reserve": partial(self._reserve, claims)}
+        # In one order: Buildkite's refusals of a call about several queues are known by its jobs.
+        calls = {"reserve": partial(self._reserve, sorted(claims, key=lambda claim: claim.job))}
         answer = side_by_side(calls, at_once=1, seconds=FAIL_SECONDS)["reserve"]
         return {c.job: answer for c in claims} if isinstance(answer, FAILURES) else {}
 

@@ -20,6 +20,7 @@ from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, Re
 Fields: TypeAlias = Mapping[str, str | list[str]]
 """Extra fields of a log line: `job` for one, `jobs` for several; unknown subjects are omitted."""
 NOTHING: Fields = {}
+_PLURALS = {"queue": "queues", "job": "jobs", "instance": "instances", "launch": "launches"}
 
 
 def fields(
@@ -31,7 +32,6 @@ def fields(
 ) -> Fields:
     """Log fields for these names, in the given order; duplicates and empty names are omitted."""
     named = {"queue": queues, "job": jobs, "instance": instances, "launch": launches}
-    plural = {"launch": "launches"}
     found: dict[str, str | list[str]] = {}
     for kind, names in named.items():
         match list(dict.fromkeys(name for name in names if name)):
@@ -40,8 +40,22 @@ def fields(
             case [only]:
                 found[kind] = only
             case several:
-                found[plural.get(kind, f"{kind}s")] = several
+                found[_PLURALS[kind]] = several
     return found
+
+
+def merged(one: Fields, other: Fields) -> Fields:
+    """Log fields for the subjects of both."""
+    queues, jobs, instances, launches = (
+        [*_names(one, kind), *_names(other, kind)] for kind in _PLURALS
+    )
+    return fields(queues=queues, jobs=jobs, instances=instances, launches=launches)
+
+
+def _names(of: Fields, kind: str) -> list[str]:
+    """The names of one kind of subject in log fields."""
+    only = of.get(kind, ())
+    return [only] if isinstance(only, str) else [*of.get(_PLURALS[kind], ())]
 
 
 def about(records: Iterable[Record]) -> Fields:

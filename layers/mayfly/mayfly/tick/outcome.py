@@ -22,7 +22,7 @@ from mayfly.errors import (
     Transient,
 )
 from mayfly.metrics import Metric
-from mayfly.records.about import NOTHING, Fields, fields
+from mayfly.records.about import NOTHING, Fields, fields, merged
 
 log = logging.getLogger("mayfly")
 
@@ -140,7 +140,7 @@ class Outcome:
         try:
             yield
         except FAILURES as error:
-            self.failed(type(action).__name__, error, action.about)
+            self.failed(_named(action), error, action.about)
 
     def succeeded(self, action: Action) -> None:
         """Count and log an action with its reason."""
@@ -188,7 +188,8 @@ class Outcome:
     def problem(self, line: str, about: Fields = NOTHING) -> None:
         """Note a problem that a person must set right. An invocation logs each line once."""
         self.problems.append(line)
-        self.unlogged[line] = about
+        # Two actions may fail with one text: the log's line names the subjects of both.
+        self.unlogged[line] = merged(self.unlogged.get(line, NOTHING), about)
         self.queue_problem(about)
 
     def queue_problem(self, about: Fields) -> None:
@@ -222,7 +223,8 @@ class Outcome:
         self.unmatched += other.unmatched
         self.left.update(other.left)
         self.problems.extend(p for p in other.problems if p not in self.problems)
-        self.unlogged.update(other.unlogged)
+        for line, about in other.unlogged.items():
+            self.unlogged[line] = merged(self.unlogged.get(line, NOTHING), about)
         self.refusal = other.refusal or self.refusal
         self.idle = other.idle or self.idle
         self.held.update(other.held)
@@ -259,3 +261,10 @@ class Outcome:
                 for (metric, queue), value in sorted(self.of_queues.items())
             },
         }
+
+
+def _named(action: Action) -> str:
+    """The action's type, with its queue if the action is about one."""
+    queue = action.about.get("queue")
+    kind = type(action).__name__
+    return f"{kind} of queue {queue}" if isinstance(queue, str) else kind

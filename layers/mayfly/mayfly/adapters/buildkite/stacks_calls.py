@@ -74,7 +74,11 @@ class Request:
         """What a refusal may be about, widest first: the endpoint's calls of a queue, this call."""
         text = json.dumps([self.path, self.body, self.query])
         this = f"{self.endpoint} {hashlib.sha256(text.encode()).hexdigest()}"
-        return (f"{self.endpoint} of queue {self.queue}", this) if self.queue else (this,)
+        return (self.about(), this) if self.queue else (this,)
+
+    def about(self) -> str:
+        """The endpoint, and the queue that the request is about."""
+        return f"{self.endpoint} of queue {self.queue}" if self.queue else self.endpoint
 
     def failing_subject(self) -> str:
         """What fails with this request: the endpoint's calls of a queue, or this call alone."""
@@ -126,7 +130,7 @@ class StacksCalls:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            failure = Transient(f"{endpoint}: no answer from Buildkite: {error}")
+            failure = Transient(f"{request.about()}: no answer from Buildkite: {error}")
             self._remember(request, failure, began)
             raise failure from error
         answer = _body(response)
@@ -135,7 +139,7 @@ class StacksCalls:
         )
         status = response.status_code
         said = text(answer, "message")
-        refusal = None if status < 300 else _error(endpoint, status, said, wait)
+        refusal = None if status < 300 else _error(request, status, said, wait)
         self._remember(request, refusal, began)
         if refusal is not None:
             raise refusal
@@ -188,9 +192,9 @@ def _body(response: requests.Response) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _error(endpoint: str, status: int, message: str, wait: float | None) -> MayflyError:
+def _error(request: Request, status: int, message: str, wait: float | None) -> MayflyError:
     answers = f"Buildkite answers {status} {message}".rstrip()
-    said = f"{endpoint}: {answers}"
+    said = f"{request.about()}: {answers}"
     if status in {408, 429} or status >= 500:
         return Transient(said, retry_after=wait)
     if status == 401:
