@@ -106,7 +106,7 @@ test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
 
 .PHONY: test-lab
 test-lab: .venv/ok ## run the lab's tests: emulator, local AWS, machines, stories of the whole system
-	$(RUN_TESTS) -m "not slow" lab/tests --ignore lab/tests/e2e $(PYTEST)
+	$(RUN_TESTS) -m "not slow and not whole and not vm" lab/tests --ignore lab/tests/e2e $(PYTEST)
 
 .PHONY: test-slow
 test-slow: .venv/ok .tools/sam/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
@@ -116,6 +116,24 @@ test-slow: .venv/ok .tools/sam/ok ## run the tests that take minutes: every faul
 e2e: .venv/ok ## run every kind of job with the buildkite-agent on PATH and with the stand-in
 	@buildkite-agent --version 2>/dev/null || echo "no buildkite-agent on PATH: the stand-in alone runs the jobs"
 	$(RUN_TESTS) lab/tests/e2e $(PYTEST)
+
+# Trees are made before the tests, so that the tests' time does not hold the time of the first build.
+WHOLE = set -e; why="$$($(BIN)/python -m mayfly_lab.machines.whole.needs $(1))"; \
+	if [[ -n $$why ]]; then echo "$@: skipped: $$why"; exit 0; fi; \
+	$(BIN)/python -m mayfly_lab.machines.whole.trees_command make; \
+	$(RUN_TESTS) -m $(2) lab/tests/whole $(PYTEST)
+
+.PHONY: machine-test
+machine-test: .venv/ok ## run the host on whole machines, containers with a systemd of their own; needs root
+	@$(call WHOLE,container,whole)
+
+.PHONY: machine-test-vm
+machine-test-vm: .venv/ok ## run the host on virtual machines, before a release; needs root, and minutes without KVM
+	@$(call WHOLE,vm,vm)
+
+.PHONY: machine-tree
+machine-tree: .venv/ok ## make the trees of whole machines, and remove older ones; no machine may run; needs root
+	$(BIN)/python -m mayfly_lab.machines.whole.trees_command renew
 
 .PHONY: demo
 demo: .venv/ok ## run jobs through the whole system on this machine, without an account
@@ -157,5 +175,9 @@ uninstall: .venv/ok ## delete a stack or a queue: ARGS="--queue KEY"
 	$(BIN)/mayfly uninstall $(ARGS)
 
 .PHONY: clean
-clean: ## remove build results and caches; keep .venv and .tools
+clean: ## remove build results and caches; keep .venv, .tools and the trees of whole machines
 	rm -rf .aws-sam .build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: clean-trees
+clean-trees: .venv/ok ## remove the trees and disks of whole machines; no machine may run; needs root
+	$(BIN)/python -m mayfly_lab.machines.whole.trees_command remove

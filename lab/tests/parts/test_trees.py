@@ -1,0 +1,392 @@
+"""The trees of whole machines: made once for each recipe, never by halves, absent with a reason."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from mayfly.errors import Transient
+from mayfly_lab.machines.whole.cache import Cache, cache_directory
+from mayfly_lab.machines.whole.commands import SystemCommands, mirror_of
+from mayfly_lab.machines.whole.needs import Kind, obstacle
+from mayfly_lab.machines.whole.recipes import SUITES, DiskRecipe, TreeRecipe, tree_recipe
+from mayfly_lab.machines.whole.trees import Absent, BuildFailed, Trees
+
+
+@dataclass
+class FakeCommands:
+    """A system with everything; `build` is what its tree.sh and disk.sh do to their target."""
+
+    root: bool = True
+    lacks: frozenset[str] = frozenset()
+    isolates: bool = True
+    url: str = "http://mirror.example/debian"
+    status: int | None = 0
+    says: str = ""
+    build: Callable[[Path], None] = lambda target: (target / "usr").mkdir()
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+
+    def is_root(self) -> bool:
+        return self.root
+
+    def lacking(self, programs: Sequence[str]) -> list[str]:
+        return [each for each in programs if each in self.lacks]
+
+    def may_isolate(self) -> bool:
+        return self.isolates
+
+    def mirror(self) -> str:
+        return self.url
+
+    def run(self, argv: Sequence[str], log: Path, lock: int, seconds: float) -> int | None:
+        assert _held(lock)
+        self.ran.append(tuple(argv))
+        log.write_text(self.says)
+        # The target stands behind the mirror of a tree, and behind the overlay of a disk.
+        self.build(Path(argv[4]))
+        return self.status
+
+
+def _held(lock: int) -> bool:
+    """Whether another open file of the lock is kept out."""
+    with Path(f"/proc/self/fd/{lock}").open("rb") as other:
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _trees(directory: Path, commands: FakeCommands, patience: float = 20.0) -> Trees:
+    return Trees(Cache(directory, patience), commands)
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Path:
+    found = tmp_path / "overlay"
+    (found / "etc").mkdir(parents=True)
+    (found / "etc/unit").write_text("[Unit]\n")
+    (found / "etc/link").symlink_to("unit")
+    return found
+
+
+# ---------------------------------------------------------------- recipes
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> TreeRecipe:
+    script = tmp_path / "tree.sh"
+    script.write_text("debootstrap\n")
+    return TreeRecipe("bookworm", script, ("git", "curl"))
+
+
+CHANGED_TREES: dict[str, Callable[[TreeRecipe], TreeRecipe]] = {
+    "the suite": lambda old: replace(old, suite="trixie"),
+    "a package more": lambda old: replace(old, packages=(*old.packages, "podman")),
+    "a package less": lambda old: replace(old, packages=("git",)),
+    "two packages in one word": lambda old: replace(old, packages=("gitcurl",)),
+    "the script": lambda old: replace(old, script=_other(old.script)),
+}
+
+
+def _other(script: Path) -> Path:
+    found = script.with_name("other.sh")
+    found.write_text(script.read_text() + "true\n")
+    return found
+
+
+@pytest.mark.parametrize("part", CHANGED_TREES)
+def test_a_tree_has_another_name_once_a_part_of_its_recipe_is_another(
+    recipe: TreeRecipe, part: str
+) -> None:
+    assert CHANGED_TREES[part](recipe).name != recipe.name
+
+
+def test_a_tree_keeps_its_name_whatever_the_mirror_and_the_place_of_the_script(
+    recipe: TreeRecipe, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    moved = recipe.script.rename(tmp_path / "elsewhere/tree.sh")
+    assert replace(recipe, script=moved).name == TreeRecipe("bookworm", moved, ("git", "curl")).name
+    assert "mirror.example" in " ".join(recipe.command("http://mirror.example", tmp_path))
+
+
+CHANGED_OVERLAYS: dict[str, Callable[[Path], object]] = {
+    "content of a file": lambda top: (top / "etc/unit").write_text("[Service]\n"),
+    "mode of a file": lambda top: (top / "etc/unit").chmod(0o755),
+    "name of a file": lambda top: (top / "etc/unit").rename(top / "etc/other"),
+    "target of a link": lambda top: _point(top / "etc/link", "other"),
+    "a directory": lambda top: (top / "var").mkdir(),
+}
+
+
+def _point(link: Path, target: str) -> None:
+    link.unlink()
+    link.symlink_to(target)
+
+
+@pytest.mark.parametrize("part", CHANGED_OVERLAYS)
+def test_a_disk_has_another_name_once_its_overlay_is_another(
+    recipe: TreeRecipe, overlay: Path, part: str
+) -> None:
+    disk = DiskRecipe(recipe, recipe.script, overlay)
+    before = disk.name
+    CHANGED_OVERLAYS[part](overlay)
+    assert disk.name != before
+
+
+def test_a_disk_has_another_name_once_its_tree_or_its_script_is_another(
+    recipe: TreeRecipe, overlay: Path
+) -> None:
+    disk = DiskRecipe(recipe, recipe.script, overlay)
+    others = {
+        replace(disk, tree=replace(recipe, packages=())).name,
+        replace(disk, script=_other(recipe.script)).name,
+    }
+    assert disk.name not in others
+    assert len(others) == 2
+
+
+# ---------------------------------------------------------------- absence
+
+ABSENT = {
+    "another user": (FakeCommands(root=False), "root"),
+    "no debootstrap": (FakeCommands(lacks=frozenset({"debootstrap"})), "debootstrap"),
+    "no apt": (FakeCommands(lacks=frozenset({"apt-get"})), "apt"),
+    "no rights for mounts": (FakeCommands(isolates=False), "namespaces"),
+    "no mirror of Debian": (FakeCommands(url=""), "mirror"),
+}
+
+
+@pytest.mark.parametrize("case", ABSENT)
+def test_a_system_that_cannot_make_a_tree_says_why_and_touches_nothing(
+    tmp_path: Path, case: str
+) -> None:
+    commands, word = ABSENT[case]
+    trees = _trees(tmp_path / "cache", commands)
+    with pytest.raises(Absent, match=word) as caught:
+        trees.ready("bookworm")
+    assert trees.obstacle("bookworm") == str(caught.value)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_suite_without_a_recipe_is_absent(tmp_path: Path) -> None:
+    with pytest.raises(Absent, match="buster"):
+        _trees(tmp_path, FakeCommands()).ready("buster")
+
+
+@pytest.mark.parametrize("case", [each for each in ABSENT if each != "another user"])
+def test_a_tree_that_was_made_needs_nothing_but_root(tmp_path: Path, case: str) -> None:
+    made = _trees(tmp_path, FakeCommands()).ready("bookworm")
+    commands, _ = ABSENT[case]
+    assert _trees(tmp_path, replace(commands, ran=[])).ready("bookworm") == made
+
+
+def test_a_system_without_mkfs_has_trees_and_no_disks(tmp_path: Path, overlay: Path) -> None:
+    trees = _trees(tmp_path / "cache", FakeCommands(lacks=frozenset({"mkfs.ext4"})))
+    assert trees.ready("trixie").is_dir()
+    with pytest.raises(Absent, match="e2fsprogs"):
+        trees.disk("trixie", overlay)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacks", "package"),
+    [
+        (Kind.CONTAINER, "systemd-nspawn", "systemd-container"),
+        (Kind.CONTAINER, "ip", "iproute2"),
+        (Kind.VM, "qemu-system-x86_64", "qemu-system-x86"),
+        (Kind.VM, "dnsmasq", "dnsmasq-base"),
+        (Kind.VM, "debootstrap", "debootstrap"),
+    ],
+)
+def test_what_stands_against_whole_machines_names_the_package(
+    tmp_path: Path, kind: Kind, lacks: str, package: str
+) -> None:
+    trees = _trees(tmp_path, FakeCommands(lacks=frozenset({lacks})))
+    assert f"{lacks} (package {package})" in obstacle(kind, trees)
+    assert obstacle(kind, _trees(tmp_path, FakeCommands())) == ""
+
+
+def test_the_mirror_is_the_archive_of_debian_and_neither_its_updates_nor_others() -> None:
+    lines = [
+        "Debian Debian-Security http://mirror.example/security",
+        "Example packages http://mirror.example/other",
+        "Debian Debian http://mirror.example/debian",
+    ]
+    assert mirror_of("\n".join(lines)) == "http://mirror.example/debian"
+    assert mirror_of("\n".join(lines[:2])) == ""
+    assert mirror_of("") == ""
+
+
+# ---------------------------------------------------------------- builds
+
+
+def test_a_tree_is_made_once_from_the_mirror_with_its_packages(tmp_path: Path) -> None:
+    commands = FakeCommands()
+    trees = _trees(tmp_path, commands)
+    first, second = trees.ready("bookworm"), trees.ready("bookworm")
+    assert first == second == tmp_path / tree_recipe("bookworm").name
+    assert (first / "usr").is_dir()
+    (ran,) = commands.ran
+    assert ran[2:4] == ("bookworm", commands.url)
+    assert {"cloud-init", "podman"} <= set(ran[5:])
+
+
+def test_each_suite_has_a_tree_of_its_own(tmp_path: Path) -> None:
+    trees = _trees(tmp_path, FakeCommands())
+    assert len({trees.ready(suite) for suite in SUITES}) == len(SUITES)
+
+
+def test_a_disk_is_made_of_the_tree_and_the_overlay(tmp_path: Path, overlay: Path) -> None:
+    commands = FakeCommands()
+    trees = _trees(tmp_path / "cache", commands)
+    disk = trees.disk("trixie", overlay)
+    assert trees.disk("trixie", overlay) == disk
+    assert commands.ran[1][2:4] == (str(trees.ready("trixie")), str(overlay))
+    assert len(commands.ran) == 2
+    assert disk.image.parent == disk.kernel.parent == disk.initrd.parent
+
+
+def test_a_build_that_fails_shows_the_end_of_its_log_and_leaves_no_tree(tmp_path: Path) -> None:
+    said = "\n".join(f"line {each}" for each in range(100))
+    trees = _trees(tmp_path, FakeCommands(status=100, says=said))
+    with pytest.raises(BuildFailed, match="exit status 100") as caught:
+        trees.ready("bookworm")
+    shown = str(caught.value).splitlines()
+    assert str(tmp_path / "bookworm.log") in shown[0]
+    assert shown[1:] == said.splitlines()[-len(shown[1:]) :]
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_a_build_out_of_time_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BuildFailed, match="out of time"):
+        _trees(tmp_path, FakeCommands(status=None)).ready("bookworm")
+
+
+def test_half_a_tree_of_a_killed_build_does_not_count_and_goes_with_the_next_build(
+    tmp_path: Path,
+) -> None:
+    class Killed(BaseException):
+        """Nothing catches it, as nothing catches SIGKILL."""
+
+    def half(target: Path) -> None:
+        (target / "usr").mkdir()
+        # What a dead process cannot do: remove its directory.
+        target.rename(tmp_path / "bookworm-half.partial")
+        raise Killed
+
+    with pytest.raises(Killed):
+        _trees(tmp_path, FakeCommands(build=half)).ready("bookworm")
+    tree = _trees(tmp_path, FakeCommands()).ready("bookworm")
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [tree]
+
+
+def test_two_builds_of_a_suite_do_not_collide(tmp_path: Path) -> None:
+    building, finish = threading.Event(), threading.Event()
+
+    def slow(target: Path) -> None:
+        (target / "usr").mkdir()
+        building.set()
+        assert finish.wait(20)
+
+    first, second = FakeCommands(build=slow), FakeCommands()
+    found: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(_trees(tmp_path, first).ready("bookworm"))),
+        threading.Thread(target=lambda: found.append(_trees(tmp_path, second).ready("bookworm"))),
+    ]
+    threads[0].start()
+    assert building.wait(20)
+    threads[1].start()
+    # The other suite does not wait.
+    assert _trees(tmp_path, FakeCommands(), patience=0).ready("trixie")
+    finish.set()
+    for each in threads:
+        each.join(20)
+    assert found[0] == found[1]
+    assert (len(first.ran), len(second.ran)) == (1, 0)
+
+
+def test_a_wait_for_another_build_ends(tmp_path: Path) -> None:
+    with (tmp_path / "bookworm.lock").open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(Transient, match="another process"):
+            _trees(tmp_path, FakeCommands(), patience=0).ready("bookworm")
+
+
+def test_old_trees_and_disks_are_removed_and_the_tree_of_today_stays(
+    tmp_path: Path, overlay: Path
+) -> None:
+    trees = _trees(tmp_path / "cache", FakeCommands())
+    tree, other = trees.ready("bookworm"), trees.ready("trixie")
+    disk = trees.disk("bookworm", overlay).image.parent
+    old = tmp_path / "cache/bookworm-0123456789ab"
+    old.mkdir()
+    assert set(trees.remove("bookworm", keep_current=True)) == {old, disk}
+    assert trees.remove("bookworm", keep_current=False) == [tree]
+    assert other.is_dir()
+
+
+# ---------------------------------------------------------------- the cache's place
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"MAYFLY_TREES": "/trees", "XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/trees"),
+        ({"XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/x/mayfly/trees"),
+        ({"XDG_CACHE_HOME": "", "HOME": "/h"}, "/h/.cache/mayfly/trees"),
+        ({"XDG_CACHE_HOME": "relative", "HOME": "/h"}, "/h/.cache/mayfly/trees"),
+        ({"MAYFLY_TREES": "", "HOME": ""}, "/var/cache/mayfly/trees"),
+        ({}, "/var/cache/mayfly/trees"),
+    ],
+)
+def test_the_cache_lies_where_the_environment_says(
+    environment: dict[str, str], expected: str
+) -> None:
+    assert cache_directory(environment) == Path(expected)
+
+
+# ---------------------------------------------------------------- this system's commands
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not SystemCommands().may_isolate(), reason="root with namespaces only"
+)
+class TestSystemCommands:
+    """What fakes cannot show: whose life a build's processes have."""
+
+    def test_a_command_has_its_output_in_the_log_and_its_exit_status_returned(
+        self, tmp_path: Path
+    ) -> None:
+        with (tmp_path / "lock").open("wb") as lock:
+            argv = ("sh", "-c", "echo out; echo err >&2; exit 3")
+            status = SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 20)
+        assert status == 3
+        assert (tmp_path / "log").read_text() == "out\nerr\n"
+
+    def test_a_command_out_of_time_ends_with_its_children_and_gives_the_lock_back(
+        self, tmp_path: Path
+    ) -> None:
+        with (tmp_path / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            argv = ("sh", "-c", "setsid sleep 600 & sleep 600")
+            assert SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 0.5) is None
+        with (tmp_path / "lock").open("wb") as other:
+            # Blocks for as long as any of them lives.
+            waiting = threading.Thread(target=fcntl.flock, args=(other, fcntl.LOCK_EX), daemon=True)
+            waiting.start()
+            waiting.join(20)
+            assert not waiting.is_alive()
+
+    def test_a_mount_of_a_command_is_gone_with_it(self, tmp_path: Path) -> None:
+        with (tmp_path / "lock").open("wb") as lock:
+            argv = ("sh", "-c", f"mount -t tmpfs tmpfs {tmp_path} && : >{tmp_path}/inside")
+            assert SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 20) == 0
+        assert not (tmp_path / "inside").exists()
