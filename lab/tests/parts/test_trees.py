@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -356,6 +358,26 @@ def test_the_cache_lies_where_the_environment_says(
 # ---------------------------------------------------------------- this system's commands
 
 
+ASKING = """
+import fcntl, pathlib, sys
+from mayfly_lab.machines.whole.commands import SystemCommands
+here = pathlib.Path(sys.argv[1])
+with (here / "lock").open("wb") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    argv = ("sh", "-c", f"setsid sleep 600 & echo runs >{here}/fifo; sleep 600")
+    SystemCommands().run(argv, here / "log", lock.fileno(), 600)
+"""
+
+
+def _comes_free(lock: Path) -> bool:
+    """Whether nobody holds the lock after a moment, in which killed processes end."""
+    with lock.open("rb") as file:
+        waiting = threading.Thread(target=fcntl.flock, args=(file, fcntl.LOCK_EX), daemon=True)
+        waiting.start()
+        waiting.join(20)
+        return not waiting.is_alive()
+
+
 @pytest.mark.skipif(
     os.geteuid() != 0 or not SystemCommands().may_isolate(), reason="root with namespaces only"
 )
@@ -371,6 +393,12 @@ class TestSystemCommands:
         assert status == 3
         assert (tmp_path / "log").read_text() == "out\nerr\n"
 
+    def test_a_command_holds_the_lock_itself(self, tmp_path: Path) -> None:
+        with (tmp_path / "lock").open("wb") as lock:
+            argv = ("bash", "-c", f"echo held >&{lock.fileno()}")
+            assert SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 20) == 0
+        assert (tmp_path / "lock").read_text() == "held\n"
+
     def test_a_command_out_of_time_ends_with_its_children_and_gives_the_lock_back(
         self, tmp_path: Path
     ) -> None:
@@ -378,12 +406,16 @@ class TestSystemCommands:
             fcntl.flock(lock, fcntl.LOCK_EX)
             argv = ("sh", "-c", "setsid sleep 600 & sleep 600")
             assert SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 0.5) is None
-        with (tmp_path / "lock").open("wb") as other:
-            # Blocks for as long as any of them lives.
-            waiting = threading.Thread(target=fcntl.flock, args=(other, fcntl.LOCK_EX), daemon=True)
-            waiting.start()
-            waiting.join(20)
-            assert not waiting.is_alive()
+        assert _comes_free(tmp_path / "lock")
+
+    def test_a_build_ends_with_the_process_that_asked_for_it_even_if_that_is_killed(
+        self, tmp_path: Path
+    ) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        with subprocess.Popen((sys.executable, "-c", ASKING, str(tmp_path))) as asking:
+            assert (tmp_path / "fifo").read_text() == "runs\n"
+            asking.kill()
+        assert _comes_free(tmp_path / "lock")
 
     def test_a_mount_of_a_command_is_gone_with_it(self, tmp_path: Path) -> None:
         with (tmp_path / "lock").open("wb") as lock:

@@ -13,6 +13,7 @@ from mayfly_lab.machines.whole.trees import Absent, Disk, disk, ready
 
 SYSTEMD = {"bookworm": "systemd 252", "trixie": "systemd 257"}
 CLOUD_INIT = {"bookworm": "22.4", "trixie": "25.1"}
+_PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @pytest.fixture(params=SUITES)
@@ -30,7 +31,8 @@ def tree(suite: str) -> Path:
 
 def _inside(tree: Path, *argv: str) -> str:
     done = subprocess.run(
-        ("chroot", str(tree), "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *argv),
+        # Python must not write its caches into the tree, which machines share.
+        ("chroot", str(tree), "env", _PATH, "PYTHONDONTWRITEBYTECODE=1", *argv),
         capture_output=True,
         text=True,
         timeout=60,
