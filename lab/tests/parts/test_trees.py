@@ -27,7 +27,7 @@ class FakeCommands:
 
     root: bool = True
     lacks: frozenset[str] = frozenset()
-    isolates: bool = True
+    may: bool = True
     url: str = "http://mirror.example/debian"
     status: int | None = 0
     says: str = ""
@@ -40,8 +40,8 @@ class FakeCommands:
     def lacking(self, programs: Sequence[str]) -> list[str]:
         return [each for each in programs if each in self.lacks]
 
-    def may_isolate(self) -> bool:
-        return self.isolates
+    def may_build(self) -> bool:
+        return self.may
 
     def mirror(self) -> str:
         return self.url
@@ -161,7 +161,7 @@ ABSENT = {
     "another user": (FakeCommands(root=False), "root"),
     "no debootstrap": (FakeCommands(lacks=frozenset({"debootstrap"})), "debootstrap"),
     "no apt": (FakeCommands(lacks=frozenset({"apt-get"})), "apt"),
-    "no rights for mounts": (FakeCommands(isolates=False), "namespaces"),
+    "a root without rights": (FakeCommands(may=False), "namespaces"),
     "no mirror of Debian": (FakeCommands(url=""), "mirror"),
 }
 
@@ -183,8 +183,8 @@ def test_a_suite_without_a_recipe_is_absent(tmp_path: Path) -> None:
         _trees(tmp_path, FakeCommands()).ready("buster")
 
 
-@pytest.mark.parametrize("case", [each for each in ABSENT if each != "another user"])
-def test_a_tree_that_was_made_needs_nothing_but_root(tmp_path: Path, case: str) -> None:
+@pytest.mark.parametrize("case", ["no debootstrap", "no apt", "no mirror of Debian"])
+def test_a_tree_that_was_made_needs_nothing_of_its_build(tmp_path: Path, case: str) -> None:
     made = _trees(tmp_path, FakeCommands()).ready("bookworm")
     commands, _ = ABSENT[case]
     assert _trees(tmp_path, replace(commands, ran=[])).ready("bookworm") == made
@@ -315,11 +315,14 @@ def test_two_builds_of_a_suite_do_not_collide(tmp_path: Path) -> None:
     assert (len(first.ran), len(second.ran)) == (1, 0)
 
 
-def test_a_wait_for_another_build_ends(tmp_path: Path) -> None:
+def test_a_wait_for_another_build_is_told_and_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with (tmp_path / "bookworm.lock").open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(Transient, match="another process"):
             _trees(tmp_path, FakeCommands(), patience=0).ready("bookworm")
+    assert "waits" in capsys.readouterr().err
 
 
 def test_old_trees_and_disks_are_removed_and_the_tree_of_today_stays(
@@ -379,7 +382,8 @@ def _comes_free(lock: Path) -> bool:
 
 
 @pytest.mark.skipif(
-    os.geteuid() != 0 or not SystemCommands().may_isolate(), reason="root with namespaces only"
+    os.geteuid() != 0 or not SystemCommands().may_build(),
+    reason="needs a root who may make namespaces, mounts and devices",
 )
 class TestSystemCommands:
     """What fakes cannot show: whose life a build's processes have."""

@@ -61,9 +61,18 @@ def test_a_tree_knows_nothing_of_the_system_that_made_it(tree: Path) -> None:
     kept += [path for path in (tree / "etc/apt/auth.conf.d").iterdir() if path.is_file()]
     assert kept == []
     assert not (tree / "usr/sbin/policy-rc.d").exists()
+    assert not (tree / "etc/hostname").exists()
     assert (tree / "etc/machine-id").read_text() == ""
     assert "localhost" in (tree / "etc/hosts").read_text()
     assert not list((tree / "proc").iterdir())
+
+
+@pytest.mark.whole
+def test_no_service_of_podman_starts_with_a_machine(tree: Path) -> None:
+    assert list((tree / "usr/lib/systemd/system").glob("podman*"))
+    links = [path.name for path in (tree / "etc/systemd").rglob("*") if path.is_symlink()]
+    assert links
+    assert [name for name in links if name.startswith(("podman", "netavark"))] == []
 
 
 @pytest.mark.vm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -97,15 +98,18 @@ class Cache:
     def _locked(self, group: str) -> Iterator[int]:
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / f"{group}.lock").open("wb") as file:
-            end = time.monotonic() + self.patience
-            while not _taken(file.fileno()):
-                if time.monotonic() >= end:
-                    raise Transient(
-                        f"another process has been making {group} in {self.directory} "
-                        f"for more than {self.patience:.0f} s"
-                    )
-                time.sleep(_LOOK_SECONDS)
+            if not _taken(file.fileno()):
+                self._wait_for(group, file.fileno())
             yield file.fileno()
+
+    def _wait_for(self, group: str, lock: int) -> None:
+        other = f"another process that makes {group} in {self.directory}"
+        print(f"mayfly-lab waits for {other}", file=sys.stderr, flush=True)
+        end = time.monotonic() + self.patience
+        while not _taken(lock):
+            if time.monotonic() >= end:
+                raise Transient(f"{other} has not ended within {self.patience:.0f} s")
+            time.sleep(_LOOK_SECONDS)
 
 
 def _taken(lock: int) -> bool:

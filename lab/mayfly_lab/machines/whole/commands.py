@@ -14,6 +14,7 @@ _ALONE = (
     *("setpriv", "--pdeathsig", "KILL", "--"),
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--"),
 )
+_TRIAL = "mount -t tmpfs tmpfs /tmp && mknod /tmp/null c 1 3 && echo >/tmp/null"
 _TRIAL_SECONDS = 30.0
 _TARGET = "$(ORIGIN) $(LABEL) $(REPO_URI)"
 
@@ -29,8 +30,8 @@ class Commands(Protocol):
         """Those of the programs that the system has not."""
         ...
 
-    def may_isolate(self) -> bool:
-        """Whether a command may have mounts and processes of its own."""
+    def may_build(self) -> bool:
+        """Whether a command may have mounts and processes of its own, and make device files."""
         ...
 
     def mirror(self) -> str:
@@ -56,10 +57,10 @@ class SystemCommands:
         """See `Commands`."""
         return [each for each in programs if not shutil.which(each, path=_path())]
 
-    def may_isolate(self) -> bool:
-        """See `Commands`. Containers without privileges have a root who may not."""
+    def may_build(self) -> bool:
+        """See `Commands`."""
         done = subprocess.run(
-            (*_ALONE, "true"),
+            (*_ALONE, "sh", "-c", _TRIAL),
             capture_output=True,
             env=_environment(),
             timeout=_TRIAL_SECONDS,

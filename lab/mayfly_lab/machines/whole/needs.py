@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 
-from mayfly_lab.machines.whole.packages import missing
+from mayfly_lab.machines.whole.obstacles import missing
 from mayfly_lab.machines.whole.recipes import SUITES
 from mayfly_lab.machines.whole.trees import Trees, here
 

@@ -37,9 +37,13 @@ inside apt-get update --quiet
 # All packages at once: systemd-resolved takes /etc/resolv.conf away. debootstrap --include would leave cloud-init without
 # its virtual dependencies.
 inside apt-get install --yes --quiet --no-install-recommends "$@" "linux-image-cloud-$(dpkg --print-architecture)"
+# A job runs its containers without Podman's services, which would start with each machine.
+shopt -s nullglob
+units=("$target"/usr/lib/systemd/system/{podman,netavark}*)
+inside systemctl disable --quiet "${units[@]##*/}"
 inside apt-get clean
 
-rm -f "$target/usr/sbin/policy-rc.d" "${outside[@]/#/$target/}"
+rm -f "$target/usr/sbin/policy-rc.d" "$target/etc/hostname" "${outside[@]/#/$target/}"
 rm -rf "$target"/var/lib/apt/lists/*
 # The machine makes its identity when it boots first: https://www.freedesktop.org/software/systemd/man/latest/machine-id.html
 : >"$target/etc/machine-id"

@@ -10,7 +10,7 @@ from pathlib import Path
 from mayfly.errors import Misconfigured, Transient
 from mayfly_lab.machines.whole.cache import Cache, cache_directory
 from mayfly_lab.machines.whole.commands import Commands, SystemCommands
-from mayfly_lab.machines.whole.packages import missing
+from mayfly_lab.machines.whole.obstacles import missing, no_rights
 from mayfly_lab.machines.whole.recipes import SUITES, disk_recipe, tree_recipe
 
 _BUILD_SECONDS = 1200.0
@@ -78,11 +78,15 @@ class Trees:
         """Why `ready` would raise Absent; empty if it would not."""
         if suite not in SUITES:
             return f"no recipe for Debian {suite}; there are {' and '.join(SUITES)}"
-        if not self.commands.is_root():
-            return "whole machines need root"
+        if reason := no_rights(self.commands):
+            return reason
         if self.cache.find(tree_recipe(suite).name):
             return ""
-        return missing(_TREE_PROGRAMS, self.commands) or self._not_buildable()
+        if reason := missing(_TREE_PROGRAMS, self.commands):
+            return reason
+        if not self.commands.mirror():
+            return "apt names no mirror of Debian, or has no lists yet (apt-get update)"
+        return ""
 
     def ready(self, suite: str) -> Path:
         """See the function `ready`."""
@@ -119,13 +123,6 @@ class Trees:
             Transient: another process was making a tree or disk of the suite.
         """
         return self.cache.keep_only(suite, {tree_recipe(suite).name} if keep_current else set())
-
-    def _not_buildable(self) -> str:
-        if not self.commands.may_isolate():
-            return "root may not make mount and process namespaces here"
-        if not self.commands.mirror():
-            return "apt names no mirror of Debian, or has no lists yet (apt-get update)"
-        return ""
 
     def _run(self, command: Sequence[str], what: str, lock: int) -> None:
         log = self.cache.directory / f"{what}.log"
