@@ -44,18 +44,20 @@ class TreeRecipe:
     """How a tree is made. The mirror is not part of the recipe, so a tree outlives its mirror."""
 
     suite: str
-    script: Path
+    script: str
+    """The text of tree.sh: what runs is what the name was made of, whatever becomes of the file."""
     packages: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """SUITE-DIGEST; changes with each part of the recipe."""
-        parts = (self.suite, *self.packages)
-        return f"{self.suite}-{_digest(self.script.read_bytes(), *map(str.encode, parts))}"
+        parts = (self.suite, self.script, *self.packages)
+        return f"{self.suite}-{_digest(*map(str.encode, parts))}"
 
     def command(self, mirror: str, target: Path) -> tuple[str, ...]:
         """The command that makes the tree in `target` from the packages of `mirror`."""
-        return ("bash", str(self.script), self.suite, mirror, str(target), *self.packages)
+        arguments = (self.suite, mirror, str(target), *self.packages)
+        return ("bash", "-c", self.script, "tree.sh", *arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class DiskRecipe:
     """How the disk of a tree is made."""
 
     tree: TreeRecipe
-    script: Path
+    script: str
+    """The text of disk.sh."""
     overlay: Path
     """A directory whose files are laid over the tree."""
 
@@ -71,22 +74,23 @@ class DiskRecipe:
     def name(self) -> str:
         """SUITE-disk-DIGEST; changes with the tree and each file, mode and link of the overlay."""
         content = _digest(*_content(self.overlay))
-        digest = _digest(self.tree.name.encode(), self.script.read_bytes(), content.encode())
-        return f"{self.tree.suite}-disk-{digest}"
+        parts = (self.tree.name, self.script, content)
+        return f"{self.tree.suite}-disk-{_digest(*map(str.encode, parts))}"
 
     def command(self, tree: Path, target: Path) -> tuple[str, ...]:
         """The command that makes the disk of `tree` in `target`."""
-        return ("bash", str(self.script), str(tree), str(self.overlay.resolve()), str(target))
+        arguments = (str(tree), str(self.overlay.resolve()), str(target))
+        return ("bash", "-c", self.script, "disk.sh", *arguments)
 
 
 def tree_recipe(suite: str) -> TreeRecipe:
     """The recipe for the tree of one of `SUITES`."""
-    return TreeRecipe(suite, _HERE / "tree.sh", _SYSTEM + _ROOTLESS)
+    return TreeRecipe(suite, (_HERE / "tree.sh").read_text(), _SYSTEM + _ROOTLESS)
 
 
 def disk_recipe(suite: str, overlay: Path) -> DiskRecipe:
     """The recipe for the disk of one of `SUITES`."""
-    return DiskRecipe(tree_recipe(suite), _HERE / "disk.sh", overlay)
+    return DiskRecipe(tree_recipe(suite), (_HERE / "disk.sh").read_text(), overlay)
 
 
 def _content(directory: Path) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ cp --remove-destination /etc/resolv.conf /etc/hosts "$target/etc/"
 mkdir -p "$target/etc/ssl/certs" # apt finds the authorities of an https mirror here before ca-certificates is installed.
 [[ ! -f /etc/ssl/certs/ca-certificates.crt ]] || cp -L /etc/ssl/certs/ca-certificates.crt "$target/etc/ssl/certs/"
 
-# No package starts its service in the chroot (https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt).
+# No package starts its service in the chroot (invoke-rc.d(8)).
 printf '#!/bin/sh\nexit 101\n' >"$target/usr/sbin/policy-rc.d"
 chmod +x "$target/usr/sbin/policy-rc.d"
 inside() {
@@ -45,7 +45,7 @@ inside apt-get clean
 
 rm -f "$target/usr/sbin/policy-rc.d" "$target/etc/hostname" "${outside[@]/#/$target/}"
 rm -rf "$target"/var/lib/apt/lists/*
-# The machine makes its identity when it boots first: https://www.freedesktop.org/software/systemd/man/latest/machine-id.html
+# The machine makes its identity when it boots first (machine-id(5)).
 : >"$target/etc/machine-id"
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$target/etc/hosts"
 ln -sf ../run/systemd/resolve/stub-resolv.conf "$target/etc/resolv.conf"
