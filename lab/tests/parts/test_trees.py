@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.errors import Transient
+from mayfly.errors import Misconfigured, Transient
 from mayfly_lab.machines.whole.cache import Cache, cache_directory
 from mayfly_lab.machines.whole.commands import SystemCommands, mirror_of
 from mayfly_lab.machines.whole.needs import Kind, obstacle
+from mayfly_lab.machines.whole.obstacles import no_rights
 from mayfly_lab.machines.whole.recipes import SUITES, DiskRecipe, TreeRecipe, tree_recipe
 from mayfly_lab.machines.whole.trees import Absent, BuildFailed, Trees
 
@@ -47,7 +49,8 @@ class FakeCommands:
         return self.url
 
     def run(self, argv: Sequence[str], log: Path, lock: int, seconds: float) -> int | None:
-        assert _held(lock)
+        assert lock > 2
+        assert _held(log.with_name(f"{log.stem.partition('-')[0]}.lock"))
         self.ran.append(tuple(argv))
         log.write_text(self.says)
         # The target stands behind the mirror of a tree, and behind the overlay of a disk.
@@ -55,9 +58,8 @@ class FakeCommands:
         return self.status
 
 
-def _held(lock: int) -> bool:
-    """Whether another open file of the lock is kept out."""
-    with Path(f"/proc/self/fd/{lock}").open("rb") as other:
+def _held(lock: Path) -> bool:
+    with lock.open("rb") as other:
         try:
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -152,6 +154,7 @@ ABSENT = {
     "another user": (FakeCommands(root=False), "root"),
     "no debootstrap": (FakeCommands(lacks=frozenset({"debootstrap"})), "debootstrap"),
     "no apt": (FakeCommands(lacks=frozenset({"apt-get"})), "apt"),
+    "no unshare": (FakeCommands(lacks=frozenset({"unshare"})), "util-linux"),
     "a root without rights": (FakeCommands(may=False), "namespaces"),
     "no mirror of Debian": (FakeCommands(url=""), "mirror"),
 }
@@ -352,6 +355,7 @@ def test_the_cache_lies_where_the_environment_says(
 # ---------------------------------------------------------------- this system's commands
 
 
+WHY_NOT = no_rights(SystemCommands())
 ASKING = """
 import fcntl, pathlib, sys
 from mayfly_lab.machines.whole.commands import SystemCommands
@@ -372,12 +376,19 @@ def _comes_free(lock: Path) -> bool:
         return not waiting.is_alive()
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or not SystemCommands().may_build(),
-    reason="needs a root who may make namespaces, mounts and devices",
-)
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 class TestSystemCommands:
     """What fakes cannot show: whose life a build's processes have."""
+
+    @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt")
+    def test_a_mirror_of_an_apt_that_cannot_read_its_settings_is_a_matter_for_a_person(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken = tmp_path / "apt.conf"
+        broken.write_text("not a setting")
+        monkeypatch.setenv("APT_CONFIG", str(broken))
+        with pytest.raises(Misconfigured, match=str(broken)):
+            SystemCommands().mirror()
 
     def test_a_command_has_its_output_in_the_log_and_its_exit_status_returned(
         self, tmp_path: Path

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from mayfly.errors import Misconfigured
+
 # Whatever ends the asking process ends the build: its processes, then its mounts.
 _ALONE = (
     *("setpriv", "--pdeathsig", "KILL", "--"),
@@ -35,7 +37,11 @@ class Commands(Protocol):
         ...
 
     def mirror(self) -> str:
-        """The URL of the Debian mirror that apt uses; empty if apt knows none."""
+        """The URL of the Debian mirror that apt uses; empty if apt knows none.
+
+        Raises:
+            Misconfigured: apt cannot read its own settings.
+        """
         ...
 
     def run(self, argv: Sequence[str], log: Path, lock: int, seconds: float) -> int | None:
@@ -69,15 +75,17 @@ class SystemCommands:
         return done.returncode == 0
 
     def mirror(self) -> str:
-        """See `Commands`. Raises subprocess.CalledProcessError: apt cannot read its settings."""
+        """See `Commands`."""
         listed = subprocess.run(
             ("apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"),
             capture_output=True,
             text=True,
             env=_environment(),
             timeout=_TRIAL_SECONDS,
-            check=True,
+            check=False,
         )
+        if listed.returncode != 0:
+            raise Misconfigured(f"apt cannot read its settings: {listed.stderr.strip()}")
         return mirror_of(listed.stdout)
 
     def run(self, argv: Sequence[str], log: Path, lock: int, seconds: float) -> int | None:

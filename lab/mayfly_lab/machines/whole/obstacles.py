@@ -16,9 +16,11 @@ def missing(programs: Mapping[str, str], commands: Commands) -> str:
 
 
 def no_rights(commands: Commands) -> str:
-    """Why this user cannot make what machines are made of; empty if the user can."""
+    """Why this user may not make what machines are made of; empty if the user may."""
     if not commands.is_root():
         return "whole machines need root"
+    if reason := missing({"setpriv": "util-linux", "unshare": "util-linux"}, commands):
+        return reason
     if not commands.may_build():
         return "root may not make namespaces, mounts and device files here, as in most containers"
     return ""

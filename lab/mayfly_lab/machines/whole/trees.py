@@ -17,8 +17,8 @@ _BUILD_SECONDS = 1200.0
 """The limit of one build, ten times what it takes on two idle cores."""
 _LAST_LINES = 20
 
-_TREE_PROGRAMS = {"debootstrap": "debootstrap", "apt-get": "apt", "unshare": "util-linux"}
-_DISK_PROGRAMS = {"mkfs.ext4": "e2fsprogs", "unshare": "util-linux"}
+_TREE_PROGRAMS = {"debootstrap": "debootstrap", "apt-get": "apt"}
+_DISK_PROGRAMS = {"mkfs.ext4": "e2fsprogs"}
 
 
 class Absent(Misconfigured):
@@ -46,6 +46,7 @@ def ready(suite: str) -> Path:
 
     Raises:
         Absent: this system has no such tree, and cannot make it.
+        Misconfigured: apt cannot read its own settings.
         Transient: the tree could not be made (BuildFailed), or another process was making one.
     """
     return here().ready(suite)
@@ -57,7 +58,7 @@ def disk(suite: str, overlay: Path) -> Disk:
     The files of `overlay` become root's and keep their modes.
 
     Raises:
-        Absent, Transient: as by `ready`.
+        Absent, Misconfigured, Transient: as by `ready`.
     """
     return here().disk(suite, overlay)
 
@@ -75,7 +76,11 @@ class Trees:
     commands: Commands
 
     def obstacle(self, suite: str) -> str:
-        """Why `ready` would raise Absent; empty if it would not."""
+        """Why `ready` would raise Absent; empty if it would not.
+
+        Raises:
+            Misconfigured: apt cannot read its own settings.
+        """
         if suite not in SUITES:
             return f"no recipe for Debian {suite}; there are {' and '.join(SUITES)}"
         if reason := no_rights(self.commands):
