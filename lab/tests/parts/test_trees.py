@@ -17,7 +17,8 @@ import pytest
 from mayfly.errors import Misconfigured, Transient
 from mayfly_lab.machines.whole.cache import Cache, cache_directory
 from mayfly_lab.machines.whole.commands import SystemCommands, mirror_of
-from mayfly_lab.machines.whole.needs import Kind, obstacle
+from mayfly_lab.machines.whole.kinds import Kind
+from mayfly_lab.machines.whole.needs import obstacle
 from mayfly_lab.machines.whole.obstacles import no_rights
 from mayfly_lab.machines.whole.recipes import SUITES, DiskRecipe, TreeRecipe, tree_recipe
 from mayfly_lab.machines.whole.trees import Absent, BuildFailed, Trees

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
+from collections.abc import Sequence
 
+from mayfly_lab.machines.whole.kinds import Kind
 from mayfly_lab.machines.whole.obstacles import missing
 from mayfly_lab.machines.whole.recipes import SUITES
 from mayfly_lab.machines.whole.trees import Trees, here
-
-
-class Kind(StrEnum):
-    """What a whole machine runs in."""
-
-    CONTAINER = "container"
-    """systemd-nspawn: the kernel of this system, and a systemd of its own."""
-    VM = "vm"
-    """qemu, without KVM too: a kernel of its own."""
-
 
 _NETWORK = {"ip": "iproute2", "dnsmasq": "dnsmasq-base"}
 _PROGRAMS = {
@@ -26,9 +17,9 @@ _PROGRAMS = {
 }
 
 
-def obstacle(kind: Kind, trees: Trees) -> str:
-    """Why no whole machine of this kind can run here; empty if each can."""
-    for suite in SUITES:
+def obstacle(kind: Kind, trees: Trees, suites: Sequence[str] = SUITES) -> str:
+    """Why no whole machine of this kind, with these Debians, can run here; empty if each can."""
+    for suite in suites:
         if reason := trees.obstacle(suite):
             return reason
     return missing(_PROGRAMS[kind], trees.commands)
