@@ -13,7 +13,7 @@ from mayfly_lab.machines.whole.commands import Commands, SystemCommands
 from mayfly_lab.machines.whole.obstacles import missing, no_rights
 from mayfly_lab.machines.whole.recipes import SUITES, disk_recipe, tree_recipe
 
-_BUILD_SECONDS = 1200.0
+_BUILD_SECONDS = 900.0
 """The limit of one build, ten times what it takes on two idle cores."""
 _LAST_LINES = 20
 
