@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.errors import Misconfigured, Transient
+from mayfly.errors import Transient
 from mayfly_lab.machines.whole.cache import Cache, cache_directory
-from mayfly_lab.machines.whole.commands import SystemCommands, mirror_of
 from mayfly_lab.machines.whole.kinds import Kind
 from mayfly_lab.machines.whole.needs import obstacle
-from mayfly_lab.machines.whole.obstacles import no_rights
-from mayfly_lab.machines.whole.recipes import SUITES, DiskRecipe, TreeRecipe, tree_recipe
+from mayfly_lab.machines.whole.recipes import SUITES, tree_recipe
 from mayfly_lab.machines.whole.trees import Absent, BuildFailed, Trees
 
 
@@ -74,79 +68,8 @@ def _trees(directory: Path, commands: FakeCommands, patience: float = 20.0) -> T
 
 @pytest.fixture
 def overlay(tmp_path: Path) -> Path:
-    found = tmp_path / "overlay"
-    (found / "etc").mkdir(parents=True)
-    (found / "etc/unit").write_text("[Unit]\n")
-    (found / "etc/link").symlink_to("unit")
-    return found
-
-
-# ---------------------------------------------------------------- recipes
-
-
-@pytest.fixture
-def recipe() -> TreeRecipe:
-    return TreeRecipe("bookworm", "debootstrap\n", ("git", "curl"))
-
-
-CHANGED_TREES: dict[str, Callable[[TreeRecipe], TreeRecipe]] = {
-    "the suite": lambda old: replace(old, suite="trixie"),
-    "a package more": lambda old: replace(old, packages=(*old.packages, "podman")),
-    "a package less": lambda old: replace(old, packages=("git",)),
-    "two packages in one word": lambda old: replace(old, packages=("gitcurl",)),
-    "the script": lambda old: replace(old, script="debootstrap\ntrue\n"),
-}
-
-
-@pytest.mark.parametrize("part", CHANGED_TREES)
-def test_a_tree_has_another_name_once_a_part_of_its_recipe_is_another(
-    recipe: TreeRecipe, part: str
-) -> None:
-    assert CHANGED_TREES[part](recipe).name != recipe.name
-
-
-def test_a_tree_keeps_its_name_on_another_mirror(tmp_path: Path) -> None:
-    trees = [
-        _trees(tmp_path, FakeCommands(url=f"http://{each}.example")).ready("trixie")
-        for each in ("one", "other")
-    ]
-    assert trees[0] == trees[1]
-
-
-CHANGED_OVERLAYS: dict[str, Callable[[Path], object]] = {
-    "content of a file": lambda top: (top / "etc/unit").write_text("[Service]\n"),
-    "mode of a file": lambda top: (top / "etc/unit").chmod(0o755),
-    "name of a file": lambda top: (top / "etc/unit").rename(top / "etc/other"),
-    "target of a link": lambda top: _point(top / "etc/link", "other"),
-    "a directory": lambda top: (top / "var").mkdir(),
-}
-
-
-def _point(link: Path, target: str) -> None:
-    link.unlink()
-    link.symlink_to(target)
-
-
-@pytest.mark.parametrize("part", CHANGED_OVERLAYS)
-def test_a_disk_has_another_name_once_its_overlay_is_another(
-    recipe: TreeRecipe, overlay: Path, part: str
-) -> None:
-    disk = DiskRecipe(recipe, recipe.script, overlay)
-    before = disk.name
-    CHANGED_OVERLAYS[part](overlay)
-    assert disk.name != before
-
-
-def test_a_disk_has_another_name_once_its_tree_or_its_script_is_another(
-    recipe: TreeRecipe, overlay: Path
-) -> None:
-    disk = DiskRecipe(recipe, recipe.script, overlay)
-    others = {
-        replace(disk, tree=replace(recipe, packages=())).name,
-        replace(disk, script="mkfs.ext4\n").name,
-    }
-    assert disk.name not in others
-    assert len(others) == 2
+    (tmp_path / "overlay").mkdir()
+    return tmp_path / "overlay"
 
 
 # ---------------------------------------------------------------- absence
@@ -210,18 +133,15 @@ def test_what_stands_against_whole_machines_names_the_package(
     assert obstacle(kind, _trees(tmp_path, FakeCommands())) == ""
 
 
-def test_the_mirror_is_the_archive_of_debian_and_neither_its_updates_nor_others() -> None:
-    lines = [
-        "Debian Debian-Security http://mirror.example/security",
-        "Example packages http://mirror.example/other",
-        "Debian Debian http://mirror.example/debian",
-    ]
-    assert mirror_of("\n".join(lines)) == "http://mirror.example/debian"
-    assert mirror_of("\n".join(lines[:2])) == ""
-    assert mirror_of("") == ""
-
-
 # ---------------------------------------------------------------- builds
+
+
+def test_a_tree_keeps_its_name_on_another_mirror(tmp_path: Path) -> None:
+    trees = [
+        _trees(tmp_path, FakeCommands(url=f"http://{each}.example")).ready("trixie")
+        for each in ("one", "other")
+    ]
+    assert trees[0] == trees[1]
 
 
 def test_a_tree_is_made_once_from_the_mirror_with_its_packages(tmp_path: Path) -> None:
@@ -351,81 +271,3 @@ def test_the_cache_lies_where_the_environment_says(
     environment: dict[str, str], expected: str
 ) -> None:
     assert cache_directory(environment) == Path(expected)
-
-
-# ---------------------------------------------------------------- this system's commands
-
-
-WHY_NOT = no_rights(SystemCommands())
-ASKING = """
-import fcntl, pathlib, sys
-from mayfly_lab.machines.whole.commands import SystemCommands
-here = pathlib.Path(sys.argv[1])
-with (here / "lock").open("wb") as lock:
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    argv = ("sh", "-c", f"setsid sleep 600 & echo runs >{here}/fifo; sleep 600")
-    SystemCommands().run(argv, here / "log", lock.fileno(), 600)
-"""
-
-
-def _comes_free(lock: Path) -> bool:
-    """Whether nobody holds the lock after a moment, in which killed processes end."""
-    with lock.open("rb") as file:
-        waiting = threading.Thread(target=fcntl.flock, args=(file, fcntl.LOCK_EX), daemon=True)
-        waiting.start()
-        waiting.join(20)
-        return not waiting.is_alive()
-
-
-@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
-class TestSystemCommands:
-    """What fakes cannot show: whose life a build's processes have."""
-
-    @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt")
-    def test_a_mirror_of_an_apt_that_cannot_read_its_settings_is_a_matter_for_a_person(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        broken = tmp_path / "apt.conf"
-        broken.write_text("not a setting")
-        monkeypatch.setenv("APT_CONFIG", str(broken))
-        with pytest.raises(Misconfigured, match=str(broken)):
-            SystemCommands().mirror()
-
-    def test_a_command_has_its_output_in_the_log_and_its_exit_status_returned(
-        self, tmp_path: Path
-    ) -> None:
-        with (tmp_path / "lock").open("wb") as lock:
-            argv = ("sh", "-c", "echo out; echo err >&2; exit 3")
-            status = SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 20)
-        assert status == 3
-        assert (tmp_path / "log").read_text() == "out\nerr\n"
-
-    def test_a_command_holds_the_lock_itself(self, tmp_path: Path) -> None:
-        with (tmp_path / "lock").open("wb") as lock:
-            argv = ("bash", "-c", f"echo held >&{lock.fileno()}")
-            assert SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 20) == 0
-        assert (tmp_path / "lock").read_text() == "held\n"
-
-    def test_a_command_out_of_time_ends_with_its_children_and_gives_the_lock_back(
-        self, tmp_path: Path
-    ) -> None:
-        with (tmp_path / "lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            argv = ("sh", "-c", "setsid sleep 600 & sleep 600")
-            assert SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 0.5) is None
-        assert _comes_free(tmp_path / "lock")
-
-    def test_a_build_ends_with_the_process_that_asked_for_it_even_if_that_is_killed(
-        self, tmp_path: Path
-    ) -> None:
-        os.mkfifo(tmp_path / "fifo")
-        with subprocess.Popen((sys.executable, "-c", ASKING, str(tmp_path))) as asking:
-            assert (tmp_path / "fifo").read_text() == "runs\n"
-            asking.kill()
-        assert _comes_free(tmp_path / "lock")
-
-    def test_a_mount_of_a_command_is_gone_with_it(self, tmp_path: Path) -> None:
-        with (tmp_path / "lock").open("wb") as lock:
-            argv = ("sh", "-c", f"mount -t tmpfs tmpfs {tmp_path} && : >{tmp_path}/inside")
-            assert SystemCommands().run(argv, tmp_path / "log", lock.fileno(), 20) == 0
-        assert not (tmp_path / "inside").exists()
