@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import stat
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -153,6 +154,11 @@ def test_a_tree_is_made_once_from_the_mirror_with_its_packages(tmp_path: Path) -
     (ran,) = commands.ran
     assert ran[4:6] == ("bookworm", commands.url)
     assert {"cloud-init", "podman"} <= set(ran[7:])
+
+
+def test_no_other_user_of_the_system_reaches_the_programs_of_a_tree(tmp_path: Path) -> None:
+    _trees(tmp_path / "cache", FakeCommands()).ready("bookworm")
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
 
 
 def test_each_suite_has_a_tree_of_its_own(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ class Cache:
 
     @contextmanager
     def _locked(self, group: str) -> Iterator[int]:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        # Trees have programs with the rights of root, which no user of this system may start.
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.directory / f"{group}.lock").open("wb") as file:
             if not _taken(file.fileno()):
                 self._wait_for(group, file.fileno())
