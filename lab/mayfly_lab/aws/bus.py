@@ -14,6 +14,7 @@ from moto.events.models import Rule
 
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.patches import Patch
+from mayfly_lab.aws.patterns import matches
 from mayfly_lab.aws.world import World
 
 Event = Mapping[str, Any]
@@ -77,7 +78,7 @@ def _matches(rule: Any, event: dict[str, Any]) -> bool:
     """Whether an enabled rule matches. A rule without a pattern is a schedule and matches none."""
     pattern = rule.event_pattern
     enabled = rule.state == "ENABLED" and pattern.get_pattern()
-    return bool(enabled and pattern.matches_event(event))
+    return bool(enabled and matches(pattern, event))
 
 
 def aws_event(

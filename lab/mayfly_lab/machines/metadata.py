@@ -1,17 +1,18 @@
 """The metadata service of one machine: IMDSv2, and its faults.
 
 Facts: EC2 User Guide, "Use IMDSv2". A PUT with a time to live of 1 to 21600 s returns a token that
-only its instance can use. Requests through a proxy (X-Forwarded-For) get no token.
+only its instance can use. Requests through a proxy (X-Forwarded-For) get no token. The pages of
+refusals, and the methods named with a 405, are those that instances were seen to get.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from buildkite_emulator.serving.server import Answer, AnswerLostError, Request
 from mayfly_lab.contracts import Boot, InstanceView, ServedProfile
@@ -21,7 +22,19 @@ from mayfly_lab.machines.documents import Served, document
 _LONGEST = 21600
 _TTL = "x-aws-ec2-metadata-token-ttl-seconds"
 _TOKEN = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header
-_VERSION = re.compile(r"/(latest|\d{4}-\d{2}-\d{2}|1\.0)/")
+_TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
+_PAGE = """<?xml version="1.0" encoding="iso-8859-1"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
+	"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
+ <head>
+  <title>{0}</title>
+ </head>
+ <body>
+  <h1>{0}</h1>
+ </body>
+</html>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +77,30 @@ class Metadata:
             self._over.wait(slow.seconds)
         if error := self._strikes("imds-error"):
             return Answer(int(error.value or 500))
-        version = _VERSION.match(request.target)
-        if version is None:
-            return Answer(404)
-        path = request.target[version.end() :].partition("?")[0]
-        if path == "api/token":
+        path = request.target.partition("?")[0]
+        if path == _TOKEN_PATH:
             return self._token(request)
         if request.method not in {"GET", "HEAD"}:
-            return Answer(405)
+            return Answer(405, headers={"allow": "GET, HEAD"})
         if not self._may_read(request.headers.get(_TOKEN, "")):
-            return Answer(401)
-        body = document(path, self._served())
-        return Answer(404) if body is None else Answer(200, body, {"content-type": "text/plain"})
+            return _refusal(401)
+        found = document(path, self._served())
+        if found is None:
+            return _refusal(404)
+        return Answer(200, found.body, {"content-type": found.media_type})
 
     def _strikes(self, name: str) -> Fault | None:
         return self._around.faults.take(name, self._boot.instance_id, self._boot.instance_type)
 
     def _token(self, request: Request) -> Answer:
         if request.method != "PUT":
-            return Answer(405)
+            return Answer(405, headers={"allow": "OPTIONS, PUT"})
         if "x-forwarded-for" in request.headers:
-            return Answer(403)
+            return _refusal(403)
         seconds = request.headers.get(_TTL, "")
-        if not seconds.isdigit() or not 1 <= int(seconds) <= _LONGEST:
-            return Answer(400)
+        # `isdecimal` without `isascii` lets digits of other scripts pass.
+        if not (seconds.isascii() and seconds.isdecimal() and 1 <= int(seconds) <= _LONGEST):
+            return _refusal(400)
         token = secrets.token_urlsafe(40)
         with self._lock:
             self._tokens[token] = self._around.clock() + timedelta(seconds=int(seconds))
@@ -120,3 +133,9 @@ class Metadata:
                 self._turn += 1
                 return self._seen[-2] if self._turn % 2 else now
             return now
+
+
+def _refusal(status: int) -> Answer:
+    """The page that EC2 sends with a status."""
+    page = _PAGE.format(f"{status} - {HTTPStatus(status).phrase}")
+    return Answer(status, page.encode(), {"content-type": "text/html"})

@@ -77,8 +77,9 @@ def imds() -> Iterator[Imds]:
         ("GET", "/latest/meta-data/instance-id", {TOKEN: "made-up"}, 401),
         ("GET", "/latest/user-data", {}, 401),
         ("GET", "/latest/no-such-thing", {}, 401),
-        ("GET", "/oldest/meta-data/instance-id", {}, 404),
-        ("GET", "/", {}, 404),
+        ("PUT", "/latest/api/token", {TTL: "²"}, 400),
+        ("GET", "/oldest/meta-data/instance-id", {}, 401),
+        ("GET", "/", {}, 401),
     ],
 )
 def test_imds_issues_tokens_and_requires_them(
@@ -131,6 +132,68 @@ def test_the_root_path_lists_all_metadata(imds: Imds) -> None:
     assert imds.get("meta-data") == (200, body)
 
 
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/latest", ["dynamic", "meta-data", "user-data"]),
+        ("/2021-03-23", ["dynamic", "meta-data", "user-data"]),
+        ("/latest/dynamic", ["instance-identity/"]),
+        ("/latest/dynamic/instance-identity", ["document"]),
+        ("/latest/meta-data/placement", ["availability-zone", "region"]),
+        ("/latest/meta-data/services", ["domain", "partition"]),
+        ("/latest/meta-data/iam", ["info", "security-credentials/"]),
+        ("/latest/meta-data/iam/security-credentials", ["bootstrap-role"]),
+        ("/latest/meta-data/spot", ["instance-action", "termination-time"]),
+    ],
+)
+def test_every_directory_is_listed_with_and_without_a_slash_at_its_end(
+    imds: Imds, path: str, names: list[str]
+) -> None:
+    imds.ec2.interruption = now()
+    for asked in (path, f"{path}/"):
+        status, body = imds.ask("GET", asked, {TOKEN: imds.token()})
+        assert (status, body.split("\n")) == (200, names)
+
+
+def test_a_client_that_reads_every_listing_finds_every_name_that_the_listing_has(
+    imds: Imds,
+) -> None:
+    imds.ec2.interruption = now()
+    token, read = imds.token(), set[str]()
+    # Listings of the first two levels have no slashes.
+    top = {"/latest", "/latest/dynamic", "/latest/meta-data"}
+
+    def walk(path: str) -> None:
+        status, body = imds.ask("GET", path, {TOKEN: token})
+        assert status == 200, path
+        read.add(path)
+        for name in body.split("\n") if path in top or path.endswith("/") else []:
+            walk(f"{path.removesuffix('/')}/{name}")
+
+    walk("/latest")
+    assert {
+        "/latest/dynamic/instance-identity/document",
+        "/latest/meta-data/iam/security-credentials/bootstrap-role",
+        "/latest/meta-data/instance-id",
+        "/latest/meta-data/spot/termination-time",
+    } <= read
+
+
+def test_the_versions_are_listed_and_no_other_version_is_served(imds: Imds) -> None:
+    status, body = imds.ask("GET", "/", {TOKEN: imds.token()})
+    versions = body.split("\n")
+    assert (status, versions[0], versions[-1]) == (200, "1.0", "latest")
+    for version, found in [*((each, 200) for each in versions), ("2020-01-01", 404)]:
+        path = f"/{version}/meta-data/instance-id"
+        assert imds.ask("GET", path, {TOKEN: imds.token()})[0] == found
+
+
+def test_refusals_have_the_page_that_ec2_sends(imds: Imds) -> None:
+    assert "<title>404 - Not Found</title>" in imds.get("meta-data/none")[1]
+    assert "<title>401 - Unauthorized</title>" in imds.get("meta-data/ami-id", "made-up")[1]
+    assert "<title>400 - Bad Request</title>" in imds.ask("PUT", "/latest/api/token")[1]
+
+
 def test_older_metadata_versions_are_served(imds: Imds) -> None:
     answer = imds.ask("GET", "/2021-07-15/meta-data/instance-id", {TOKEN: imds.token()})
     assert answer == (200, INSTANCE)
@@ -156,6 +219,7 @@ def test_user_data_is_404_on_an_instance_without_user_data() -> None:
     bare = Imds(user_data=b"")
     try:
         assert bare.get("user-data")[0] == 404
+        assert bare.get("") == (200, "dynamic\nmeta-data")
     finally:
         bare.doors.stop()
 

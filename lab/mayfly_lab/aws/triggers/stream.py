@@ -13,6 +13,7 @@ from typing import Any
 from moto.events.models import EventPattern
 
 from mayfly_lab.aws.functions.functions import Functions, ThrottledError
+from mayfly_lab.aws.patterns import matches
 from mayfly_lab.aws.world import World
 
 RETRY_SECONDS = 1.0
@@ -134,7 +135,7 @@ class StreamTrigger:
                 self._hand_over(wanted)
 
     def _wanted(self, record: Mapping[str, Any]) -> bool:
-        return not self._patterns or any(p.matches_event(dict(record)) for p in self._patterns)
+        return not self._patterns or any(matches(p, record) for p in self._patterns)
 
     def _hand_over(self, records: list[dict[str, Any]]) -> None:
         if self._world.faults.take("event-lost", "dynamodb"):
