@@ -106,7 +106,12 @@ test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
 
 .PHONY: test-lab
 test-lab: .venv/ok ## run the lab's tests: emulator, local AWS, machines, stories of the whole system
-	$(RUN_TESTS) -m "not slow and not whole and not vm" lab/tests --ignore lab/tests/e2e $(PYTEST)
+	$(RUN_TESTS) -m "not slow and not whole and not vm" lab/tests --ignore lab/tests/e2e --ignore lab/tests/judges $(PYTEST)
+
+.PHONY: judges
+judges: .venv/ok ## let AWS's own metadata mock and event matcher judge the lab; fetches them with Go and Maven
+	lab/tests/judges/fetch.sh
+	$(RUN_TESTS) lab/tests/judges $(PYTEST)
 
 .PHONY: test-slow
 test-slow: .venv/ok .tools/sam/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses

@@ -2,7 +2,9 @@
 
 moto compares an event's fields, but does not look into arrays of arrays and of objects. AWS's Event
 Ruler does: one element of each array at a time, so that two fields of a pattern must match in the
-same element (aws/event-ruler, README, "Matching by array consistency").
+same element (aws/event-ruler, README, "And and Or Relationship among fields with Ruler").
+
+One fault of moto stays: true matches a pattern's 1, and false its 0. No pattern of Mayfly has numbers.
 """
 
 from __future__ import annotations
@@ -43,8 +45,10 @@ def _readings(node: Any, names: frozenset[str]) -> Iterator[Any]:
     elif isinstance(node, Mapping):
         # A key with dots names a path, to moto as to Event Ruler.
         kept = [key for key in node if not names.isdisjoint(key.split("."))]
-        fields = [[(key, each) for each in _readings(node[key], names)] or [()] for key in kept]
+        fields: list[list[tuple[str, Any] | None]] = [
+            [(key, each) for each in _readings(node[key], names)] or [None] for key in kept
+        ]
         for chosen in product(*fields):
-            yield dict(pair for pair in chosen if pair)
+            yield dict(pair for pair in chosen if pair is not None)
     else:
         yield node

@@ -57,13 +57,15 @@ def examples() -> Iterator[tuple[str, Event]]:
                 yield f"{path.name} body {number}", json.loads(record["body"])
 
 
-def judged(events: list[Event]) -> list[set[str]]:
-    """For each event the patterns that match it, as Event Ruler says.
+def judged(events: list[Event], by: Mapping[str, Any] | None = None) -> list[set[str]]:
+    """For each event the names of the patterns that match it, as Event Ruler says.
+
+    Without named patterns they are those of the templates.
 
     Raises:
         MissingToolError: Event Ruler is not on this machine.
     """
-    lines = "".join(f"{json.dumps(each)}\n" for each in [patterns(), *events])
+    lines = "".join(f"{json.dumps(each)}\n" for each in [by or patterns(), *events])
     done = subprocess.run(
         ruler(), input=lines, capture_output=True, text=True, timeout=120, check=False
     )

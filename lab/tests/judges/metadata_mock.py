@@ -30,10 +30,8 @@ def running(folder: Path, config: Mapping[str, Any], *arguments: str) -> Iterato
     settings.write_text(json.dumps(config))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [
-        *(metadata_mock(), "--hostname", "127.0.0.1", "--port", str(port), "--imdsv2"),
-        *("--config-file", settings, *arguments),
-    ]
+    options = ["--imdsv2", "--hostname", "127.0.0.1", "--port", str(port)]
+    command = [str(metadata_mock()), *options, "--config-file", str(settings), *arguments]
     # The mock reads its configuration from the home folder, too.
     environment = {"HOME": str(folder)}
     with log.open("wb") as output:

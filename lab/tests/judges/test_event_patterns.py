@@ -14,6 +14,7 @@ import pytest
 
 from judges.matching import Event, examples, in_the_lab, judged, patterns, texts
 from judges.near_misses import near_misses
+from judges.pattern_cases import PATTERN_CASES
 from judges.tools import ROOT, MissingToolError, ruler
 
 STATES = ("shutting-down", "stopped", "stopping", "terminated")
@@ -117,3 +118,10 @@ def test_the_lab_and_event_ruler_agree_on_every_near_miss() -> None:
         if theirs != (ours := in_the_lab(event))
     }
     assert differing == {}
+
+
+def test_event_ruler_agrees_with_the_cases_that_hold_the_labs_matcher() -> None:
+    named = {name: pattern for name, (pattern, _, _) in PATTERN_CASES.items()}
+    answers = judged([event for _, event, _ in PATTERN_CASES.values()], named)
+    found = {name: name in answer for name, answer in zip(PATTERN_CASES, answers, strict=True)}
+    assert found == {name: wanted for name, (_, _, wanted) in PATTERN_CASES.items()}

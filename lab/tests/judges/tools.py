@@ -25,7 +25,7 @@ def metadata_mock() -> Path:
     Raises:
         MissingToolError: no such program is there.
     """
-    place = os.pathsep.join([os.environ.get("PATH", ""), str(FETCHED / "bin")])
+    place = os.pathsep.join([str(FETCHED / "bin"), os.environ.get("PATH", "")])
     found = shutil.which(MOCK, path=place)
     if found is None:
         raise MissingToolError(f"no {MOCK} on PATH: `make judges` fetches it where Go is")
