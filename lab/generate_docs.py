@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from build.blocks import ROOT, Documents, main, table
 from buildkite_emulator.pipelines.keys import table as key_rows
 from e2e.kinds import KINDS
+from judges.differences import rows
 from mayfly_lab.agents.notice import LIMITS
 from mayfly_lab.faults.table import SWITCHES
 
@@ -32,6 +33,11 @@ def faults() -> str:
             for name, each in SWITCHES.items()
         ),
     )
+
+
+def metadata_differences() -> str:
+    """Where AWS's metadata mock and the lab differ, and who is right."""
+    return table(("question", "AWS's mock", "the lab", "who is right"), rows())
 
 
 def keys_of_pipelines() -> str:
@@ -61,6 +67,7 @@ DOCUMENTS = Documents(
     {
         "faults": faults,
         "limits-of-the-stand-in": limits,
+        "metadata-differences": metadata_differences,
         "keys-of-pipelines": keys_of_pipelines,
         "kinds-of-job": kinds_of_job,
         "unchecked": unchecked,

@@ -2,9 +2,9 @@
 
 moto compares an event's fields, but does not look into arrays of arrays and of objects. AWS's Event
 Ruler does: one element of each array at a time, so that two fields of a pattern must match in the
-same element (aws/event-ruler, README, "And and Or Relationship among fields with Ruler").
+same element (aws/event-ruler, README, "JSON Array Matching").
 
-One fault of moto stays: true matches a pattern's 1, and false its 0. No pattern of Mayfly has numbers.
+One fault of moto stays: true matches a pattern's 1, and false its 0. Mayfly's patterns have texts.
 """
 
 from __future__ import annotations

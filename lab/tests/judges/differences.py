@@ -98,7 +98,7 @@ DIFFERENCES = (
         mock="application/json",
         lab="text/plain",
         question="The media type of a JSON document",
-        right=f"the lab: {SEEN}. Mayfly's hosts do not read it",
+        right=f"the lab, for `iam/info`: {SEEN}; else not stated. Mayfly's hosts do not read it",
     ),
     Difference(
         calls=(
@@ -111,8 +111,8 @@ DIFFERENCES = (
         aspect=MEDIA_TYPE,
         mock="text/plain",
         lab="text/html",
-        question="The media type of a refusal, whose body is a page",
-        right=f"the lab: {SEEN}. Mayfly's hosts do not read it",
+        question="The media type of a refusal, whose body is an XHTML page",
+        right="not stated; Mayfly's hosts do not read it",
     ),
 )
 

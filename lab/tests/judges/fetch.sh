@@ -41,4 +41,4 @@ fetch_jars() {
 
 mkdir -p "$FETCHED/bin"
 have_mock || fetch_mock
-[[ -n ${MAYFLY_RULER_JARS-} ]] || have_jars "$FETCHED/jars" 2>/dev/null || fetch_jars
+[[ -n ${MAYFLY_RULER_JARS-} ]] || have_jars "$FETCHED/jars" &>/dev/null || fetch_jars

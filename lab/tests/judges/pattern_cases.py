@@ -1,9 +1,71 @@
-"""Patterns, events and whether they match: arrays, keys with dots, and the kinds of comparison."""
+"""Patterns, events and whether they match: those of the templates, and all kinds of comparison."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+
+from build.blocks import ROOT
+
+Event = dict[str, Any]
+
+_STATES = ("shutting-down", "stopped", "stopping", "terminated")
+
+EXAMPLES: Mapping[str, set[str]] = {
+    "instance-messages.json body 0": {"InstanceStateChange"},
+    "instance-messages.json body 1": {"SpotWarning"},
+    "instance-state-change.json": {"InstanceStateChange"},
+    "mailbox.json record 0": {"SandboxFunctionMail 0"},
+    "parameter-change.json": {"ProvisionFunctionParameterChange"},
+    "spot-warning.json": {"SpotWarning"},
+}
+"""The patterns that each example must match; all other examples match none."""
+
+
+def _detail(base: str, **changes: Any) -> Event:
+    """The example in this file, with changed fields of its detail."""
+    event: Event = json.loads((ROOT / "events" / base).read_text())
+    return {**event, "detail": {**event["detail"], **changes}}
+
+
+def _parameter(name: Any) -> Event:
+    return _detail("parameter-change.json", name=name)
+
+
+def _mail(kind: str) -> Event:
+    event: Event = json.loads((ROOT / "events" / "mailbox.json").read_text())
+    return {**event["Records"][0], "eventName": kind}
+
+
+TEMPLATE_CASES: list[tuple[str, Event, set[str]]] = [
+    *(
+        (f"an instance is {state}", _detail("instance-state-change.json", state=state), wanted)
+        for states, wanted in (
+            (_STATES, {"InstanceStateChange"}),
+            (("pending", "running", "Terminated", "terminated ", None, ""), set[str]()),
+        )
+        for state in states
+    ),
+    ("a hot parameter", _parameter("/mayfly/mayfly/x"), {"ProvisionFunctionParameterChange"}),
+    ("infra", _parameter("/mayfly-infra/mayfly/x"), {"ProvisionFunctionParameterChange"}),
+    ("another stack", _parameter("/mayfly/other/x"), set()),
+    ("a stack whose name is longer", _parameter("/mayfly/mayfly2/x"), set()),
+    ("the folder alone", _parameter("/mayfly/mayfly"), set()),
+    ("a folder above", _parameter("/x/mayfly/mayfly/x"), set()),
+    ("the token", _parameter("/buildkite/mayfly/agent-token"), set()),
+    ("new mail", _mail("INSERT"), {"SandboxFunctionMail 0"}),
+    ("changed mail", _mail("MODIFY"), {"SandboxFunctionMail 0"}),
+    ("mail that is gone", _mail("REMOVE"), set()),
+    (
+        "a rebalance recommendation",
+        {
+            **_detail("spot-warning.json"),
+            "detail-type": "EC2 Instance Rebalance Recommendation",
+        },
+        set(),
+    ),
+]
 
 _PAIR = {"detail": {"name": ["a"], "state": ["on"]}}
 
