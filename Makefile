@@ -175,6 +175,10 @@ check-buildkite: .venv/ok ## check that Buildkite behaves as the lab's emulator 
 check-aws: .venv/ok ## check that IAM judges requests as the templates need
 	$(BIN)/mayfly check-aws $(ARGS)
 
+.PHONY: check-image
+check-image: .venv/ok ## try on an Amazon Linux instance what a host needs: ARGS="--region REGION"
+	$(BIN)/mayfly check-image $(ARGS)
+
 .PHONY: uninstall
 uninstall: .venv/ok ## delete a stack or a queue: ARGS="--queue KEY"
 	$(BIN)/mayfly uninstall $(ARGS)

@@ -10,6 +10,7 @@ import click
 from mayfly_cli.agent_release.command import agent_release
 from mayfly_cli.check_aws.command import check_aws
 from mayfly_cli.check_buildkite.command import check_buildkite
+from mayfly_cli.check_image.command import check_image
 from mayfly_cli.command_line import SETTINGS, Group, run_group
 from mayfly_cli.first_job.command import first_job
 from mayfly_cli.preflight.command import preflight
@@ -28,7 +29,12 @@ def mayfly() -> None:
     """Check, try and remove Mayfly in a real AWS account and Buildkite."""
 
 
-for command in (agent_release, preflight, first_job, check_aws, check_buildkite, uninstall):
+COMMANDS = (
+    *(agent_release, preflight, first_job),
+    *(check_aws, check_buildkite, check_image),
+    uninstall,
+)
+for command in COMMANDS:
     mayfly.add_command(command)
 
 

@@ -146,7 +146,7 @@ def test_nothing_imports_the_lab() -> None:
 @pytest.mark.parametrize(
     ("folder", "below"),
     [
-        ("cli", {"mayfly", "mayfly_protocol", "mayfly_cli"}),
+        ("cli", {"mayfly", "mayfly_instance", "mayfly_protocol", "mayfly_cli"}),
         ("build", {"build", "mayfly", "mayfly_protocol", "mayfly_cli"}),
     ],
 )

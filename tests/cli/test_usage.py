@@ -15,7 +15,10 @@ from mayfly_cli.ends import BrokenError, Stopped, UsageError
 from mayfly_cli.main import mayfly, run_command
 from tests.cli.real_account import Run, bare_environment, one_line, run
 
-NAMES = ("agent-release", "check-aws", "check-buildkite", "first-job", "preflight", "uninstall")
+NAMES = (
+    *("agent-release", "check-aws", "check-buildkite", "check-image"),
+    *("first-job", "preflight", "uninstall"),
+)
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
 NETWORK = ("QueueKey=default", "VpcId=vpc-0", "Subnets=subnet-0")
 QUEUE = (*NETWORK, f"AgentRelease=3.138.3,{'1' * 64},{'2' * 64}")
