@@ -33,6 +33,49 @@ def test_a_spot_notice_stops_the_job_half_a_minute_before_the_interruption(world
     assert 149.9 <= world.agent().ends - 3 < 156
 
 
+@pytest.mark.parametrize(
+    ("config", "margin"),
+    [
+        ("cancel-grace-period=10", 25),
+        ("cancel-grace-period=60", 75),
+        ("cancel-signal-timeout=30s\ncancel-cleanup-timeout=30s", 75),
+        ("cancel-grace-period=100", 115),
+    ],
+)
+def test_a_spot_notice_leaves_the_job_its_grace_period_and_the_agent_time_for_the_log(
+    world: World, config: str, margin: float
+) -> None:
+    world.assignment = an_assignment(config=config)
+    world.machine.agent_help += "".join(
+        f"\n   --{line.partition('=')[0]} value" for line in config.splitlines()
+    )
+    world.machine.acts["mayfly-job"] = Act(lasts=10_000)
+    world.clock.after(60, lambda: setattr(world.metadata, "spot", in_minutes(3)))
+    world.run()
+
+    assert world.agent().signals == [3]
+    assert 180 - margin - 0.1 <= world.agent().ends - 3 < 180 - margin + 1
+
+
+@pytest.mark.parametrize(("config", "waits"), [("", 20), ("cancel-grace-period=60", 65)])
+def test_a_machine_that_goes_down_leaves_the_job_its_grace_period(
+    world: World, config: str, waits: float
+) -> None:
+    def go_down() -> None:
+        raise GoingDown("the machine is going down")
+
+    world.assignment = an_assignment(config=config)
+    world.machine.agent_help += "\n   --cancel-grace-period value"
+    world.machine.acts["mayfly-job"] = Act(
+        lasts=10_000, quits_in=None, does=lambda _: world.clock.after(30, go_down)
+    )
+    world.run()
+
+    assert world.agent().signals == [3]
+    began = world.agent().ends - 10_000
+    assert waits <= world.clock.passed - began - 30 < waits + 1
+
+
 def test_a_spot_notice_in_the_mailbox_stops_the_job(world: World) -> None:
     world.assignment = an_assignment(imds="off")
     world.machine.acts["mayfly-job"] = Act(lasts=10_000)

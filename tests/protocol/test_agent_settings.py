@@ -7,6 +7,13 @@ import pytest
 from mayfly_protocol.agent_settings import KNOWN, REFUSED, names, parse_agent_settings, refusal
 from tests.protocol.proof_settings import PROOF_SETTINGS
 
+PERIODS = {
+    "cancel-grace-period": "10",
+    "signal-grace-period-seconds": "-1",
+    "cancel-signal-timeout": "10s",
+    "cancel-cleanup-timeout": "5s",
+}
+
 
 def test_no_agent_setting_is_both_allowed_and_refused() -> None:
     assert not KNOWN & REFUSED.keys()
@@ -29,7 +36,8 @@ def test_harmless_agent_settings_pass_in_canonical_form(text: str, lines: str) -
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_every_allowed_agent_setting_passes(name: str) -> None:
-    assert parse_agent_settings(f"{name}=x") == f"{name}=x"
+    value = PERIODS.get(name, "x")
+    assert parse_agent_settings(f"{name}={value}") == f"{name}={value}"
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED.keys() | PROOF_SETTINGS))

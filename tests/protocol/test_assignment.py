@@ -106,3 +106,19 @@ def test_an_agent_setting_refused_in_a_queue_is_refused_in_an_assignment(
     sent: dict[str, Any] = {**to_row(FULL), "config": line.format(name)}
     with pytest.raises(ValueError, match=f"agent config sets '{name}'"):
         parse(sent, BOOT, QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("config", "max_minutes", "why"),
+    [
+        ("cancel-grace-period=61", 1, "grace period is longer than its max_minutes"),
+        ("cancel-grace-period=300", 60, "may be at most"),
+        ("cancel-grace-period=5\nsignal-grace-period-seconds=5", 60, "must be less than"),
+    ],
+)
+def test_a_grace_period_that_cannot_fit_is_refused_in_an_assignment(
+    config: str, max_minutes: int, why: str
+) -> None:
+    sent = {**to_row(FULL), "config": config, "max_minutes": max_minutes}
+    with pytest.raises(ValueError, match=why):
+        parse(sent, BOOT, QUEUE)

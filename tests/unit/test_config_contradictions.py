@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mayfly.config.contradictions import contradictions
+from mayfly.config.queue import QueueConfig
 from mayfly.config.read import ControlPlane, queue_record, read_queue
 from tests.unit.published import infra, parameters, queue_stack
 
@@ -14,6 +16,14 @@ CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
     ({"job/root": "yes", "imds": "supervisor"}, {}, "imds"),
     ({"imds": "off"}, {}, "job/max-minutes"),
     ({"imds": "off", "job/max-minutes": "301"}, {}, "job/max-minutes"),
+    (
+        {"agent/config": "cancel-grace-period=61", "job/max-minutes": "1"},
+        {},
+        "job/max-minutes",
+    ),
+    ({"agent/config": "cancel-grace-period=101"}, {}, "agent/config"),
+    ({"agent/config": "cancel-grace-period=101", "launch/purchase": "spot"}, {}, "agent/config"),
+    ({"agent/config": "signal-grace-period-seconds=10"}, {}, "agent/config"),
     ({"launch/instance-types": "m7g.large"}, {}, "launch/instance-types"),
     (
         {"launch/architecture": "arm64", "launch/instance-types": "m7g.large,m7i.large"},
@@ -48,6 +58,8 @@ def test_parameters_that_contradict_each_other_are_a_problem(
         {"job/root": "yes", "imds": "off", "job/max-minutes": "300"},
         {"imds": "off", "job/max-minutes": "300"},
         {"pool/hot": "2", "limits/max-instances": "2"},
+        {"agent/config": "cancel-grace-period=60", "job/max-minutes": "1"},
+        {"agent/config": "cancel-grace-period=100", "launch/purchase": "spot"},
     ],
 )
 def test_parameters_that_fit_together_are_accepted(texts: dict[str, str]) -> None:
@@ -88,3 +100,23 @@ def test_a_size_that_is_forbidden_later_leaves_the_last_good_configuration_in_fo
     new = queue_record(old, "deploy", queue_stack(), given, ControlPlane("ci", "a" * 64, {"large"}))
     assert new.config == old.config
     assert "m7i.8xlarge" in new.problems[0]
+
+
+def test_a_problem_of_grace_periods_names_parameters_and_what_is_allowed() -> None:
+    texts = {"agent/config": "cancel-grace-period=90", "job/max-minutes": "1"}
+    _, (problem,) = read_queue("deploy", infra(), parameters(texts))
+    assert problem.parameter == "job/max-minutes"
+    assert "at least 2: agent/config gives a cancelled job" in problem.allowed
+
+    _, (problem,) = read_queue(
+        "deploy", infra(), parameters({"agent/config": "cancel-grace-period=300"})
+    )
+    assert "cancel-grace-period may be at most 100 seconds" in problem.allowed
+
+
+def test_a_stored_grace_period_that_cannot_fit_is_a_problem_of_the_agents_settings() -> None:
+    """A record of a version that let the grace period pass, while another parameter is bad."""
+    config = QueueConfig(queue="deploy", agent_config="cancel-grace-period=300")
+    (problem,) = contradictions(config, infra())
+    assert problem.parameter == "agent/config"
+    assert "cancel-grace-period may be at most 100 seconds" in problem.allowed

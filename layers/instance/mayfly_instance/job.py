@@ -15,6 +15,7 @@ from mayfly_instance.notices import stop_time
 from mayfly_instance.proc import has_children
 from mayfly_instance.reports import Reporter
 from mayfly_protocol.assignment import Assignment
+from mayfly_protocol.grace import grace_seconds
 from mayfly_protocol.phases import Phase
 
 _REPORT_SECONDS = 5.0
@@ -57,11 +58,11 @@ def run(
             context.machine, installed, assignment, context.inherited_environment()
         )
         reporter.try_send(Phase.RUNNING, _REPORT_SECONDS)
-        ending = watch(running, context, reporter, assignment.max_minutes, notice)
+        ending = watch(running, context, reporter, assignment, notice)
     except BaseException:
         # The supervisor is being stopped or has a bug: end the job now, not by a lost agent later.
         if running is not None:
-            _stop(running, context)
+            _stop(running, context, assignment)
         raise
     finally:
         # Also after a stop during the start: the agent may already be running.
@@ -78,7 +79,7 @@ def watch(
     running: Running,
     context: Context,
     reporter: Reporter,
-    max_minutes: int,
+    assignment: Assignment,
     notice: Callable[[], str | None],
 ) -> Ending:
     """Wait for the agent's end and return it. At a limit send SIGQUIT, which cancels the job.
@@ -100,7 +101,7 @@ def watch(
             if has_children(context.machine.processes(), running.pid):
                 childless_since = now
         if quit_at is None:
-            reason = _stop_reason(now - began, max_minutes, announced, context)
+            reason = _stop_reason(now - began, assignment, announced, context)
             if reason:
                 reporter.step(f"stopping the agent: {reason}")
                 running.send_signal(signal.SIGQUIT)
@@ -118,18 +119,22 @@ def _report_notice(announced: str | None, reporter: Reporter) -> str | None:
     return announced
 
 
-def _stop_reason(ran: float, max_minutes: int, announced: str | None, context: Context) -> str:
-    if ran >= max_minutes * 60:
-        return f"the job ran for its limit of {max_minutes} minutes"
+def _stop_reason(
+    ran: float, assignment: Assignment, announced: str | None, context: Context
+) -> str:
+    if ran >= assignment.max_minutes * 60:
+        return f"the job ran for its limit of {assignment.max_minutes} minutes"
     now = context.clock.now()
-    if announced is not None and now >= stop_time(announced, now, context.limits.spot_margin):
+    margin = grace_seconds(assignment.config) + context.limits.spot_delivery
+    if announced is not None and now >= stop_time(announced, now, margin):
         return f"the spot instance is taken at {announced}"
     return ""
 
 
-def _stop(running: Running, context: Context) -> None:
+def _stop(running: Running, context: Context, assignment: Assignment) -> None:
     running.send_signal(signal.SIGQUIT)
-    until = context.clock.seconds() + context.limits.shutdown
+    grace = grace_seconds(assignment.config)
+    until = context.clock.seconds() + grace + context.limits.shutdown
     while running.poll() is None and context.clock.seconds() < until:
         context.clock.sleep(context.limits.watch)
 

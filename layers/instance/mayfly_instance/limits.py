@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mayfly_protocol.grace import DELIVERY
 from mayfly_protocol.parameters import SCRIPT_MINUTES
 
 
@@ -32,13 +33,13 @@ class Limits:
     """A backstop: the control plane enforces pool/max-idle-hours."""
     notices: float = 5
     """Between two checks for a spot interruption notice, as AWS recommends."""
-    spot_margin: float = 30
-    """The job is stopped this long before a spot interruption, to deliver its log and report."""
+    spot_delivery: float = DELIVERY
+    """Time before a spot interruption to deliver log and report, after the job's grace period."""
     delivery: float = 25 * 60
     """Time for an agent to deliver the log after its command's end, through an outage."""
     watch: float = 0.05
     """Between two checks of a running program."""
-    shutdown: float = 20
-    """Time for an agent to end after SIGQUIT when the machine is shutting down."""
+    shutdown: float = 5
+    """Time for an agent to end, after the job's grace period, when the machine is shutting down."""
     last_report: float = 15
     """Limit for the last report; the host powers off with or without it."""

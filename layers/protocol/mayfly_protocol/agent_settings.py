@@ -12,6 +12,8 @@ import difflib
 import re
 from collections.abc import Mapping
 
+from mayfly_protocol.grace import grace_seconds
+
 _PROOF = "Mayfly sets it for each job: the sandbox proof and the choice of the job depend on it"
 _PLACES = "Mayfly sets it: the check before each job and the job's clean end depend on these paths"
 _ONE_JOB = "an instance runs exactly one job, and Mayfly decides when it ends"
@@ -103,7 +105,7 @@ def parse_agent_settings(text: str) -> str:
     """The lines in canonical form, `name=value`; comments and empty lines are omitted.
 
     Raises ValueError with the line number and the name at fault, never with a value: values may
-    be secrets.
+    be secrets. Raises ValueError also for grace periods that `grace_seconds` refuses.
     """
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -121,7 +123,9 @@ def parse_agent_settings(text: str) -> str:
         if name in found:
             raise ValueError(f"line {number}: {name} is set twice")
         found[name] = match["value"]
-    return "\n".join(f"{name}={value}" for name, value in found.items())
+    settings = "\n".join(f"{name}={value}" for name, value in found.items())
+    grace_seconds(settings)
+    return settings
 
 
 def names(settings: str) -> tuple[str, ...]:

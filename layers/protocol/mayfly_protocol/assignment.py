@@ -9,6 +9,7 @@ from typing import Any
 
 from mayfly_protocol import PROTOCOL
 from mayfly_protocol.agent_settings import refusal
+from mayfly_protocol.grace import grace_seconds
 from mayfly_protocol.words import ROOT, Imds
 
 _JOB = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -109,6 +110,8 @@ def _check(assignment: Assignment) -> None:
         name = line.partition("=")[0].strip()
         if not _SETTING.fullmatch(line) or refusal(name):
             raise ValueError(f"the assignment's agent config sets {name!r}, which hosts refuse")
+    if grace_seconds(assignment.config) > assignment.max_minutes * 60:
+        raise ValueError("the assignment's grace period is longer than its max_minutes")
 
 
 def _text(found: Mapping[str, Any], name: str, *, empty: bool = False) -> str:

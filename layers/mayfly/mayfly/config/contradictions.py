@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 
 from mayfly.config.infra import Infra
@@ -9,6 +10,7 @@ from mayfly.config.parameters import DESCRIPTIONS, MAX_MINUTES_WITHOUT_IMDS
 from mayfly.config.problem import Problem, printable
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
 from mayfly.config.values import architecture_of
+from mayfly_protocol.grace import grace_seconds
 from mayfly_protocol.words import ROOT, Imds
 
 MAX_POOLS = 300
@@ -55,6 +57,20 @@ def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
             f"at most {MAX_MINUTES_WITHOUT_IMDS} where imds is off: the sandbox role's credentials "
             "are fetched once and expire after that time"
         )
+        yield _problem("max_minutes", config.max_minutes, allowed)
+    yield from _of_grace(config)
+
+
+def _of_grace(config: QueueConfig) -> Iterator[Problem]:
+    try:
+        grace = grace_seconds(config.agent_config)
+    except ValueError as error:
+        # A record of an earlier version may hold a configuration that this one does not read.
+        yield _problem("agent_config", "…", str(error))
+        return
+    if grace > config.max_minutes * 60:
+        least = math.ceil(grace / 60)
+        allowed = f"at least {least}: agent/config gives a cancelled job {grace:g} seconds"
         yield _problem("max_minutes", config.max_minutes, allowed)
 
 
