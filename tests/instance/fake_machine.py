@@ -82,6 +82,7 @@ class FakeMachine(Machine):
         self.rules = ""
         self.rules_work = True
         self.rules_of_others = ""
+        self.cannot_fork = False
 
     def boot_id(self) -> str:
         return self.boot
@@ -122,6 +123,8 @@ class FakeMachine(Machine):
         self.rules = rules
 
     def reaches(self, host: str, port: int, user: str, seconds: float = 1) -> bool:
+        if self.cannot_fork:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
         if host != self.metadata.host:
             return False
         rooted = user == "root" and "skuid 0 accept" in self.rules + self.rules_of_others

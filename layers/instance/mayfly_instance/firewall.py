@@ -37,6 +37,10 @@ _ROOT = f"""\
 """
 
 
+class Open(HostFailure):
+    """A user reaches IMDS who must not reach it."""
+
+
 class PacketFilter(Protocol):
     """The part of `Machine` that this module needs."""
 
@@ -68,9 +72,10 @@ def close(machine: PacketFilter, choice: Imds, address: tuple[str, int], job_use
 
 
 def check(machine: PacketFilter, choice: Imds, address: tuple[str, int], job_user: str) -> None:
-    """Try to reach IMDS as each excluded user. Raises HostFailure if one succeeds.
+    """Try to reach IMDS as each excluded user. Raises Open if one succeeds.
 
-    IPv6 is tried as well: without its endpoint or a route every attempt fails, as it should.
+    Raises another HostFailure, or OSError, where it is impossible to try. IPv6 is tried as well:
+    without its endpoint or a route every attempt fails, as it should.
     """
     closed_to = {
         Imds.OFF: (job_user, "root"),
@@ -80,4 +85,4 @@ def check(machine: PacketFilter, choice: Imds, address: tuple[str, int], job_use
     for user in closed_to:
         for host, port in (address, (_IPV6, 80)):
             if machine.reaches(host, port, user):
-                raise HostFailure(f"IMDS is still open to {user} at {host}, although rules are set")
+                raise Open(f"IMDS is still open to {user} at {host}, although rules are set")

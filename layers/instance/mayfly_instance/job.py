@@ -10,6 +10,7 @@ from typing import Callable
 
 from mayfly_instance import agent
 from mayfly_instance.context import Context
+from mayfly_instance.firewall import Open
 from mayfly_instance.machine import Running
 from mayfly_instance.notices import stop_time
 from mayfly_instance.proc import has_children
@@ -39,17 +40,27 @@ class Ending:
     """The end of the agent's log; empty if the agent ended with 0."""
 
 
+@dataclass(frozen=True)
+class Looks:
+    """What the host looks at every `limits.notices` seconds while the agent runs."""
+
+    notice: Callable[[], str | None]
+    """Returns the time of an announced spot interruption, else None."""
+    opened: Callable[[], str]
+    """Returns why IMDS may have been open to the job, else an empty text. Raises Open."""
+
+
 def run(
     context: Context,
     reporter: Reporter,
     installed: agent.Agent,
     assignment: Assignment,
-    notice: Callable[[], str | None],
+    looks: Looks,
 ) -> Ending:
     """Run the agent for the assignment and kill its scope afterwards, also after an exception.
 
-    Returns the agent's end. `notice` returns the time of an announced spot interruption, else None.
-    Raises HostFailure if the agent cannot be started.
+    Returns the agent's end. Raises HostFailure if the agent cannot be started, Open if IMDS is open
+    to the job and stays so.
     """
     reporter.step(f"starting the agent for job {assignment.job}")
     running: Running | None = None
@@ -58,7 +69,10 @@ def run(
             context.machine, installed, assignment, context.inherited_environment()
         )
         reporter.try_send(Phase.RUNNING, _REPORT_SECONDS)
-        ending = watch(running, context, reporter, assignment, notice)
+        ending = watch(running, context, reporter, assignment, looks)
+    except Open:
+        # Each second of the agent's grace period would be one in which the job reaches IMDS.
+        raise
     except BaseException:
         # The supervisor is being stopped or has a bug: end the job now, not by a lost agent later.
         if running is not None:
@@ -80,28 +94,30 @@ def watch(
     context: Context,
     reporter: Reporter,
     assignment: Assignment,
-    notice: Callable[[], str | None],
+    looks: Looks,
 ) -> Ending:
     """Wait for the agent's end and return it. At a limit send SIGQUIT, which cancels the job.
 
     An agent without a child process has no job running, not yet or no longer: it gets
     `limits.delivery` seconds to deliver the log, and again as many after SIGQUIT. An agent that is
-    still there is returned with code None.
+    still there is returned with code None. Raises Open (see `run`).
     """
     clock, limits = context.clock, context.limits
     began = childless_since = clock.seconds()
     next_look = began + limits.notices
     quit_at: float | None = None
-    reason, announced = "", None
+    reason, announced, condemned = "", None, ""
     while (code := running.poll()) is None:
         now = clock.seconds()
         if now >= next_look:
             next_look = now + limits.notices
-            announced = announced or _report_notice(notice(), reporter)
+            condemned = condemned or looks.opened()
+            announced = announced or _report_notice(looks.notice(), reporter)
             if has_children(context.machine.processes(), running.pid):
                 childless_since = now
         if quit_at is None:
-            reason = _stop_reason(now - began, assignment, announced, context)
+            reason = condemned and f"{condemned} while the job ran"
+            reason = reason or _stop_reason(now - began, assignment, announced, context)
             if reason:
                 reporter.step(f"stopping the agent: {reason}")
                 running.send_signal(signal.SIGQUIT)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from mayfly_instance import firewall
 from mayfly_instance.aws import AwsError
+from mayfly_instance.closure import Closure
 from mayfly_instance.context import Context
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.imds import ImdsError
@@ -40,24 +40,39 @@ def forbid(context: Context) -> None:
 
 
 def hold_failed_host(context: Context) -> None:
-    """Close IMDS and sleep for the allowed minutes; return at once if the host may not be kept."""
+    """Close IMDS and wait for the allowed minutes; return at once if the host may not be kept.
+
+    Returns early if IMDS does not stay closed: it may still serve the bootstrap role.
+    """
     try:
         minutes = _minutes(context.places.keep.read_text("utf-8"))
     except (OSError, UnicodeError):
         return
     if not minutes:
         return
-    metadata = context.metadata
+    # Checked as root: the job user may not exist yet. `Imds.OFF` treats all users alike, and other
+    # choices exempt only root, so if root is stopped, all users are.
+    closure = Closure(context, Imds.OFF, "root")
     try:
-        # Checked as root: the job user may not exist yet. `Imds.OFF` treats all users alike, and
-        # other choices exempt only root, so if root is stopped, all users are.
-        firewall.close(context.machine, Imds.OFF, (metadata.host, metadata.port), "root")
+        closure.close()
+        until = stamp(context.clock.now() + timedelta(minutes=minutes))
+        context.console.say(f"kept for a look until {until}, without IMDS and without a job")
+        removed = _wait(context, closure, minutes * 60)
     except (HostFailure, OSError) as error:
-        context.console.say(f"not kept for a look: {error}")
-        return
-    until = stamp(context.clock.now() + timedelta(minutes=minutes))
-    context.console.say(f"kept for a look until {until}, without IMDS and without a job")
-    context.clock.sleep(minutes * 60)
+        removed = str(error)
+    if removed:
+        context.console.say(f"not kept for a look: {removed}")
+
+
+def _wait(context: Context, closure: Closure, seconds: float) -> str:
+    """Wait so long; return early, with the reason, if IMDS was opened. Raises Open if it stays."""
+    clock, interval = context.clock, context.limits.notices
+    until = clock.seconds() + seconds
+    while (left := until - clock.seconds()) > 0:
+        clock.sleep(min(left, interval))
+        if removed := closure.look():
+            return removed
+    return ""
 
 
 def _minutes(value: str) -> int:

@@ -32,7 +32,10 @@ class Limits:
     idle: float = 7 * 24 * 3600
     """A backstop: the control plane enforces pool/max-idle-hours."""
     notices: float = 5
-    """Between two checks for a spot interruption notice, as AWS recommends."""
+    """Between two checks for a spot interruption notice, as AWS recommends, and of the metadata
+    rules."""
+    uncertain: float = 60
+    """Limit for a machine on which the metadata rules cannot be checked."""
     spot_delivery: float = DELIVERY
     """Time before a spot interruption to deliver log and report, after the job's grace period."""
     delivery: float = 25 * 60

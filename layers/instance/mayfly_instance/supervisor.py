@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from mayfly_instance import agent, assignment, firewall, image, job, keep, script
+from mayfly_instance import agent, assignment, image, job, keep, script
 from mayfly_instance.aws import AwsError, Missing
+from mayfly_instance.closure import Closure
 from mayfly_instance.context import Context
 from mayfly_instance.failure import GoingDown, HostFailure
 from mayfly_instance.gate import Expected, Gate, Proven, expected
@@ -175,14 +176,14 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
 
     # Now, because no job waits yet. The rules can still be opened for a queue with `imds: job`: no
     # process of the job user exists so far.
-    address = (context.metadata.host, context.metadata.port)
-    firewall.close(machine, Imds.SUPERVISOR, address, JOB_USER)
+    closure = Closure(context, Imds.SUPERVISOR, JOB_USER)
+    closure.close()
     # Before the report: the report may arrive although its answer is lost, and then a job is bound.
     keep.forbid(context)
     reporter.send(Phase.SANDBOXED, limits.silence)
 
     reporter.step("waiting for a job")
-    letter = _wait_for_assignment(context, reporter)
+    letter = _wait_for_assignment(context, reporter, closure)
     found = assignment.parse(letter.assignment, machine.boot_id(), context.host.queue)
     context.scrub.learn(found.token)
     reporter.remember(job=found.job)
@@ -193,16 +194,16 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
     proven = gate.prove(1, limits.gate_again)
     if found.imds is Imds.OFF:
         keys.use_until_expiry(proven.credentials)
+    closure = Closure(context, found.imds, JOB_USER)
     if found.imds is Imds.SUPERVISOR:
-        firewall.check(machine, found.imds, address, JOB_USER)
+        closure.check()
     else:
-        firewall.close(machine, found.imds, address, JOB_USER)
+        closure.close()
     policy = {"job": found.job, "rules": found.rules, "repository": found.repository}
     machine.write_file(context.places.policy, json.dumps(policy).encode())
 
-    ending = job.run(
-        context, reporter, installed, found, lambda: _spot_notice(context, reporter, found)
-    )
+    looks = job.Looks(lambda: _spot_notice(context, reporter, found), closure.look)
+    ending = job.run(context, reporter, installed, found, looks)
     reporter.step(f"the agent ended with {ending.code}")
     facts = {"exit": ending.code, "reason": ending.reason, "words": ending.words}
     reporter.try_send(Phase.DONE, limits.last_report, **facts)
@@ -218,11 +219,11 @@ def _report_as_sandbox(
     return keys
 
 
-def _wait_for_assignment(context: Context, reporter: Reporter) -> Letter:
+def _wait_for_assignment(context: Context, reporter: Reporter, closure: Closure) -> Letter:
     """Poll the mailbox until it holds an assignment; returns the row's content.
 
     Raises HostFailure when the mailbox is out of reach for `limits.silence`, when spot announces an
-    interruption, and after `limits.idle` without a job.
+    interruption, when the metadata rules are gone, and after `limits.idle` without a job.
     """
     clock, limits = context.clock, context.limits
     began = heard = next_notice = clock.seconds()
@@ -244,6 +245,8 @@ def _wait_for_assignment(context: Context, reporter: Reporter) -> Letter:
         if now >= next_notice:
             next_notice = now + limits.notices
             notice = notice or notice_in_metadata(context.metadata)
+            if removed := closure.look():
+                raise HostFailure(f"{removed} before the host had a job")
         if notice is not None:
             reporter.remember(notice=notice)
             raise HostFailure(f"spot takes the instance at {notice}, before it had a job")
