@@ -9,7 +9,11 @@ umask 022
 [[ -v AWS_EC2_METADATA_SERVICE_ENDPOINT ]] || AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.169.254
 IMDS=$AWS_EC2_METADATA_SERVICE_ENDPOINT/latest
 CODE=$MAYFLY_ROOT/opt/mayfly
-say() { printf 'mayfly: user data: %s\n' "$*" >>"$MAYFLY_ROOT/dev/console" || printf '%s\n' "$*" >&2; }
+# A console that takes nothing must not hold the boot.
+say() {
+  printf 'mayfly: user data: %s\n' "$*" | timeout 2 tee -a "$MAYFLY_ROOT/dev/console" >/dev/null ||
+    printf '%s\n' "$*" >&2
+}
 check() {
   sha256sum --status --check - <<<"$1  $2" && return
   say "$2 has a wrong SHA-256"

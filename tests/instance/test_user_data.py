@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
@@ -313,3 +314,21 @@ def test_shellcheck_finds_nothing_in_the_hosts_shell_scripts(script: Path) -> No
     found = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)
 
     assert found.stdout == ""
+
+
+def test_a_console_that_takes_nothing_does_not_hold_the_boot(boot: Boot) -> None:
+    """A serial line that is held blocks each write; the time limit is shortened here."""
+    boot.stand_in("timeout", f'shift && exec {shutil.which("timeout")} 0.1 "$@"')
+    console = boot.root / "dev/console"
+    console.unlink()
+    os.mkfifo(console)
+    line = os.open(console, os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(line, b"x" * 4096):
+            pass
+    boot.parameter["sha256"] = "0" * 64
+    assert boot.run() != 0
+    os.close(line)
+
+    assert "timeout 2 tee" in boot.calls
+    assert "poweroff" in boot.calls

@@ -49,6 +49,7 @@ def main(stage: str) -> None:
             environment=os.environ,
         )
         if supervisor.run(context, stage):
+            console.deliver()
             machine.replace_self([supervisor.SANDBOX])
     except (HostFailure, OSError) as error:
         console.say(f"FAILED: {error}")
@@ -56,6 +57,7 @@ def main(stage: str) -> None:
         # Not reached after replace_self. SIGTERM is ignored: poweroff makes systemd send one.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         console.say("switching off")
+        console.finish()
         machine.power_off()
 
 

@@ -1,13 +1,36 @@
-"""The serial console: the only record of a host that could never send a report."""
+"""The serial console: the only record of a host that could never send a report.
+
+A serial line sends 11,520 bytes a second (115,200 baud), and the kernel keeps about 4 KB for it. A
+write beyond that takes a part or nothing (EAGAIN, with O_NONBLOCK), or blocks without O_NONBLOCK,
+for ever on a line that is held. So text waits here, in order, until the line takes it, and each
+wait has a limit. Whatever is given up in the end leaves a mark.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import struct
+import termios
 from pathlib import Path
 from typing import Callable
 
 from mayfly_instance.clock import Clock
 from mayfly_protocol.moments import stamp
+
+_MESSAGE = 1.0
+"""Seconds that one message may wait for the line."""
+_END = 10.0
+"""Seconds that the last words may wait: `_KEPT` bytes need 5.7 s. Power-off waits no longer."""
+_MARK = 0.5
+"""Seconds, after a limit, for the mark in place of what is given up."""
+_PAUSE = 0.02
+"""Seconds between two attempts. A line sends 230 bytes meanwhile, of the 4 KB that wait for it."""
+_KEPT = 64 * 1024
+"""Bytes that may wait: EC2's GetConsoleOutput shows no more."""
+_LONGEST = 4000
+"""Characters of a line."""
 
 
 class Console:
@@ -17,25 +40,97 @@ class Console:
         self._device = device
         self._clock = clock
         self._scrub = scrub
+        self._waiting = bytearray()
 
     def say(self, text: str) -> None:
-        """Write each line of the text with the time. Writes to stderr if the device refuses."""
+        """Write each line of the text with the time. Writes to stderr if the device refuses.
+
+        Waits at most a second for a slow console, and not at all while earlier text still waits.
+        What the console does not take then waits for the next call.
+        """
+        seconds = 0.0 if self._waiting else _MESSAGE
         when = stamp(self._clock.now())
-        lines = [f"mayfly {when} {line}\n" for line in self._scrub(text).splitlines()]
-        _write(self._device, "".join(lines).encode("utf-8", "replace"))
+        for line in self._scrub(text).splitlines():
+            missing = len(line) - _LONGEST
+            mark = _mark(missing, "characters") if missing > 0 else ""
+            whole = f"mayfly {when} {line[:_LONGEST]}{mark}\n"
+            self._waiting += whole.encode("utf-8", "replace")
+        self._write(seconds)
+        self._forget_oldest()
 
+    def deliver(self, seconds: float = _MESSAGE) -> None:
+        """Write what waits. After so many seconds a mark stands in place of the rest."""
+        self._write(seconds)
+        if self._waiting:
+            self._waiting[:] = f"{_mark(len(self._waiting), 'bytes')}\n".encode()
+            self._write(_MARK)
+            self._waiting.clear()
 
-def _write(device: Path, content: bytes) -> None:
-    try:
-        # A console without a reader must not block, nor become the controlling terminal.
+    def finish(self) -> None:
+        """Deliver what waits, and wait until the line has sent it: the power goes off next.
+
+        Returns after `_END` seconds, and `_MARK`, at the latest.
+        """
+        until = self._clock.seconds() + _END
+        self.deliver(_END)
+        with contextlib.suppress(OSError):
+            descriptor = self._open()
+            try:
+                while _unsent(descriptor) and self._clock.seconds() < until:
+                    self._clock.sleep(_PAUSE)
+            finally:
+                os.close(descriptor)
+        # The kernel's count omits the last bytes, which the line's own chip holds (up to 64).
+        self._clock.sleep(_PAUSE)
+
+    def _forget_oldest(self) -> None:
+        """Omit the oldest lines beyond `_KEPT` bytes."""
+        surplus = len(self._waiting) - _KEPT
+        if surplus > 0:
+            end = self._waiting.find(b"\n", surplus) + 1
+            self._waiting[:end] = f"{_mark(end, 'bytes')}\n".encode()
+
+    def _write(self, seconds: float) -> None:
+        """Write what waits until the console has taken it, or for so many seconds."""
+        until = self._clock.seconds() + seconds
+        try:
+            descriptor = self._open()
+            try:
+                while self._waiting:
+                    if not self._write_piece(descriptor):
+                        if self._clock.seconds() >= until:
+                            return
+                        self._clock.sleep(_PAUSE)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            # Nobody is left to tell if stderr refuses, too.
+            with contextlib.suppress(OSError):
+                os.write(2, self._waiting)
+            self._waiting.clear()
+
+    def _write_piece(self, descriptor: int) -> bool:
+        try:
+            taken = os.write(descriptor, self._waiting)
+        except BlockingIOError:
+            return False
+        del self._waiting[:taken]
+        return True
+
+    def _open(self) -> int:
+        # Must not become the controlling terminal.
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK
-        descriptor = os.open(device, flags)
-    except OSError:
-        os.write(2, content)
-        return
-    try:
-        os.write(descriptor, content)
-    except OSError:
-        os.write(2, content)
-    finally:
-        os.close(descriptor)
+        return os.open(self._device, flags)
+
+
+def _mark(count: int, what: str) -> str:
+    return f" [{count} {what} are missing here]"
+
+
+def _unsent(terminal: int) -> int:
+    """Bytes that the terminal has taken and not yet sent. Raises OSError for what is none.
+
+    tcdrain(3) waits for the same, but without a limit.
+    """
+    (count,) = struct.unpack("i", fcntl.ioctl(terminal, termios.TIOCOUTQ, b"\0" * 4))
+    return int(count)
