@@ -20,9 +20,9 @@ from mayfly_lab.machines.console import Console
 from mayfly_lab.machines.inside.plan import Plan, starting
 from mayfly_lab.machines.inside.wire import Wire
 from mayfly_lab.machines.metadata_doors import MetadataDoors, close_listening
+from mayfly_lab.machines.serial_line import PIECE, SerialLine
 
 _PATIENCE = 10.0
-_CHUNK = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +149,18 @@ class Machine:
         ):
             selector.register(self._wire, selectors.EVENT_READ)
             selector.register(complaints, selectors.EVENT_READ)
+            line = SerialLine(selector)
             while True:
-                for key, _ in selector.select():
+                for key, _ in selector.select(line.go_on()):
                     if key.fileobj is self._wire:
                         for console in self._hear():
-                            selector.register(console, selectors.EVENT_READ)
+                            line.adopt(console)
                             outputs.append(console)
-                    elif not self._note(key.fd):
-                        selector.unregister(key.fd)
+                    elif key.fd == complaints:
+                        if not self._note(complaints):
+                            selector.unregister(complaints)
+                    else:
+                        line.send(key.fd, self._note(key.fd))
         self._first.wait()
         for output in outputs:
             self._drain(output)
@@ -173,14 +177,14 @@ class Machine:
             pass
         os.close(output)
 
-    def _note(self, output: int) -> bool:
-        """Move available output to the console. Returns whether more may come."""
+    def _note(self, output: int) -> int:
+        """Move available output to the console. Returns the bytes; 0 if no more may come."""
         try:
-            written = os.read(output, _CHUNK)
+            written = os.read(output, PIECE)
         except BlockingIOError:
-            return False
+            return 0
         self._fittings.console.write(written)
-        return bool(written)
+        return len(written)
 
     def _hear(self) -> Iterator[int]:
         """Handle the machine's messages. Yields the descriptor of its console."""

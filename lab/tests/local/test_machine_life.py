@@ -135,7 +135,8 @@ def test_every_boot_has_an_id_of_its_own(bench: Bench) -> None:
 
 
 def test_the_console_keeps_the_last_64_kb(bench: Bench) -> None:
-    console = bench.run("seq 1 20000; echo the end")
+    # More takes the pace of a serial line too long.
+    console = bench.run("seq 1 13500; echo the end")
     assert len(console.encode()) == KEPT
     assert "the end" in console
     assert "\n1\n2\n" not in console
@@ -143,6 +144,16 @@ def test_the_console_keeps_the_last_64_kb(bench: Bench) -> None:
 
 def test_text_written_to_the_console_device_is_on_the_console(bench: Bench) -> None:
     assert "by device" in bench.run('echo by device > "${MAYFLY_ROOT:-}/dev/console"')
+
+
+def test_a_console_takes_output_no_faster_than_a_serial_line(bench: Bench) -> None:
+    """A program that cannot wait loses what the 4 KB before a line do not hold."""
+    write = (
+        "import os, sys; line = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK); "
+        "taken = os.write(line, b'x' * 40000); print('taken', taken <= 8192)"
+    )
+    console = bench.run(f'python3 -c "{write}" "${{MAYFLY_ROOT:-}}/dev/console"; sleep 1')
+    assert "taken True" in console
 
 
 def test_cutting_the_power_ends_a_machine_at_once(bench: Bench) -> None:
