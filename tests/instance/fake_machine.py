@@ -83,6 +83,8 @@ class FakeMachine(Machine):
         self.rules_work = True
         self.rules_of_others = ""
         self.cannot_fork = False
+        self.memory_events = ""
+        self.unknown_properties: set[str] = set()
 
     def boot_id(self) -> str:
         return self.boot
@@ -94,6 +96,21 @@ class FakeMachine(Machine):
         if self.broken:
             raise ZeroDivisionError("a bug")
         return list(self.table)
+
+    def try_scope(self, unit: str, properties: Sequence[str]) -> None:
+        super().try_scope(unit, properties)
+        for name in [each.partition("=")[0] for each in properties]:
+            if name in self.unknown_properties:
+                words = f"Unknown assignment: {name}=\n"
+                raise CommandFailed("systemd-run --scope exited with 1", words)
+
+    def cgroup(self, pid: int) -> Path | None:
+        """The cgroup of every program; it has memory.events while the test sets some."""
+        scope = self.places.cgroups / "system.slice/mayfly-job.scope"
+        scope.mkdir(parents=True, exist_ok=True)
+        if self.memory_events:
+            (scope / "memory.events").write_text(self.memory_events)
+        return scope if pid == self.started[-1].pid else None
 
     def find(self, program: str) -> Path | None:
         installed = self.places.binaries / program

@@ -1,9 +1,10 @@
-"""Mayfly's pre-bootstrap hook, run as the agent runs it."""
+"""Mayfly's hooks, run as the agent runs them."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,3 +113,100 @@ def test_the_operators_hook_does_not_run_for_a_refused_job(run: Run, tmp_path: P
 
     assert refused.returncode == 1
     assert not (tmp_path / "asked").exists()
+
+
+@pytest.fixture
+def end(tmp_path: Path, hook: Path) -> Callable[..., str]:
+    """Source the pre-exit hook as the agent does; returns its output and its status."""
+
+    def end(events: str | None, **variables: str) -> str:
+        scope = tmp_path / "cgroups" / own_cgroup().lstrip("/")
+        scope.mkdir(parents=True, exist_ok=True)
+        if events is not None:
+            (scope / "memory.events").write_text(events)
+        environment = {"PATH": os.environ["PATH"], "MAYFLY_CGROUPS": str(tmp_path / "cgroups")}
+        file = tmp_path / "hooks/pre-exit"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(hook.with_name("pre-exit").read_bytes())
+        wrapper = f". {file}; echo status=$?; echo FROM_HOOK=$FROM_HOOK"
+        return subprocess.run(
+            ["bash", "-c", wrapper], env=environment | variables, capture_output=True, text=True,
+            check=True,
+        ).stdout  # fmt: skip
+
+    return end
+
+
+def own_cgroup() -> str:
+    path = Path("/proc/self/cgroup")
+    return path.read_text().rpartition("::")[2].strip() if path.exists() else "/"
+
+
+def events(kills: int, oom: int = 0) -> str:
+    return f"low 0\nhigh 0\nmax 9\noom {oom}\noom_kill {kills}\noom_group_kill 0\n"
+
+
+HAS_CGROUPS = pytest.mark.skipif(
+    not Path("/proc/self/cgroup").exists(), reason="only Linux has control groups"
+)
+QUIET = "status=0\nFROM_HOOK=\n"
+
+
+@HAS_CGROUPS
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            events(1),
+            r"killed a process of this job for memory: the instance ran out of its \d+ MiB",
+        ),
+        (events(3), r"killed 3 processes of this job for memory: the instance ran out of its "),
+        (events(1, oom=2), r"for memory: a memory limit inside the job was reached\n"),
+    ],
+)
+def test_the_jobs_log_names_processes_that_the_kernel_killed_for_memory(
+    end: Callable[..., str], content: str, said: str
+) -> None:
+    told = end(content)
+
+    # Buildkite opens the log's last group at this line.
+    assert told.startswith("^^^ +++\nmayfly: the kernel ")
+    assert re.search(said, told)
+    assert told.endswith(QUIET)
+
+
+@pytest.mark.parametrize("content", [None, "", events(0, oom=4)])
+def test_the_jobs_log_has_no_word_of_memory_without_a_kill(
+    end: Callable[..., str], content: str | None
+) -> None:
+    assert end(content) == QUIET
+
+
+@pytest.mark.parametrize(
+    ("first_line", "expected"),
+    [
+        ("#!/bin/bash", "operator\nstatus=7\nFROM_HOOK=x\n"),
+        ("#!/usr/bin/env bash", "operator\nstatus=7\nFROM_HOOK=x\n"),
+        ("#!/bin/sh -e", "operator\nstatus=7\nFROM_HOOK=x\n"),
+        ("", "operator\nstatus=7\nFROM_HOOK=x\n"),
+    ],
+)
+def test_the_operators_pre_exit_hook_runs_for_an_agent_with_one_hooks_path(
+    end: Callable[..., str], tmp_path: Path, first_line: str, expected: str
+) -> None:
+    operator_hook = tmp_path / "hooks/pre-exit.operator"
+    operator_hook.parent.mkdir()
+    operator_hook.write_text(f"{first_line}\necho operator\nFROM_HOOK=x\n(exit 7)\n")
+
+    assert end(None) == expected
+
+
+def test_an_operators_pre_exit_hook_in_another_language_is_executed(
+    end: Callable[..., str], tmp_path: Path
+) -> None:
+    operator_hook = tmp_path / "hooks/pre-exit.operator"
+    operator_hook.parent.mkdir()
+    operator_hook.write_text(f"#!{sys.executable}\nprint('operator')\nraise SystemExit(7)\n")
+    operator_hook.chmod(0o755)
+
+    assert end(None) == "operator\nstatus=7\nFROM_HOOK=\n"

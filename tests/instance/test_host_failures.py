@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mayfly_instance import supervisor
+from mayfly_instance.failure import CommandFailed
 from tests.instance.fake_machine import Act
 from tests.instance.worlds import (
     BOOTSTRAP_ROW,
@@ -215,9 +216,8 @@ def test_a_host_powers_off_if_imds_off_does_not_stop_root(world: World) -> None:
 def test_an_agent_that_cannot_start_fails_the_host(world: World) -> None:
     def refuse(program: Any) -> None:
         if program.unit == "mayfly-job":
-            world.machine._command(["systemd-run"], 1)
+            raise CommandFailed("systemd-run --scope exited with 1", "no more scopes")
 
-    world.machine.failing["systemd-run"] = ""
     world.machine.acts["mayfly-job"] = Act(does=refuse)
     world.run()
 

@@ -233,7 +233,7 @@ def test_the_script_runs_with_its_own_home_and_without_the_supervisors_environme
 
 def test_an_old_agent_finds_the_operators_hooks_beside_mayflys(world: World) -> None:
     def add_hooks(_: object) -> None:
-        for name in ("environment", "pre-bootstrap"):
+        for name in ("environment", "pre-bootstrap", "pre-exit"):
             world.machine.places.operator_hooks.joinpath(name).write_text("true\n")
 
     world.add_script(Act(does=add_hooks))
@@ -244,6 +244,22 @@ def test_an_old_agent_finds_the_operators_hooks_beside_mayflys(world: World) -> 
         world.machine.places.operator_hooks / "environment"
     )
     assert not hooks.joinpath("pre-bootstrap").is_symlink()
+    assert not hooks.joinpath("pre-exit").is_symlink()
+    assert hooks.joinpath("pre-exit.operator").readlink() == (
+        world.machine.places.operator_hooks / "pre-exit"
+    )
+
+
+def test_an_agent_with_additional_hooks_runs_the_operators_hooks_itself(world: World) -> None:
+    world.machine.agent_help += "\n   --additional-hooks-paths value"
+
+    def add_hook(_: object) -> None:
+        world.machine.places.operator_hooks.joinpath("pre-exit").write_text("true\n")
+
+    world.add_script(Act(does=add_hook))
+    world.run()
+
+    assert list(world.machine.places.hooks.iterdir()) == []
 
 
 def test_files_with_credentials_are_removed_after_set_up(world: World) -> None:

@@ -24,6 +24,7 @@ from mayfly_instance.sigv4 import Credentials
 from tests.instance.front import Front, Reply, serving
 
 SCRIPT = Path(__file__).resolve().parents[2] / "layers/instance/user-data.sh"
+HOOKS = SCRIPT.parent / "mayfly_instance/hooks"
 KEYS = Credentials(
     "ASIAUSERDATA", "secret/key+of=role", "session//token==", datetime.max.replace(tzinfo=UTC)
 )
@@ -307,7 +308,7 @@ def test_the_script_is_short_and_passes_through_cloudformation_unchanged() -> No
     assert max(map(len, text.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("script", [SCRIPT, SCRIPT.parent / "mayfly_instance/hooks/pre-bootstrap"])
+@pytest.mark.parametrize("script", [SCRIPT, HOOKS / "pre-bootstrap", HOOKS / "pre-exit"])
 def test_shellcheck_finds_nothing_in_the_hosts_shell_scripts(script: Path) -> None:
     shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.defpath}")
     assert shellcheck, "shellcheck is in the environment of the tests"

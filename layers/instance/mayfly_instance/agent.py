@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mayfly_instance import scope
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.machine import Machine, Program, Running
 from mayfly_instance.places import JOB_USER, Places
@@ -102,6 +103,7 @@ def environment(
         "BUILDKITE_AGENT_NO_COLOR": "true",
         "MAYFLY_POLICY": str(places.policy),
         "MAYFLY_HOOKS_DIR": str(places.operator_hooks),
+        "MAYFLY_CGROUPS": str(places.cgroups),
     }
     if agent.additional_hooks:
         settings["BUILDKITE_ADDITIONAL_HOOKS_PATHS"] = str(places.operator_hooks)
@@ -133,6 +135,7 @@ def start(
                 directory=places.builds,
                 output=places.logs / LOG,
                 user="root" if assignment.root else JOB_USER,
+                properties=scope.kept(machine),
                 pass_files=() if reading is None else (reading,),
             )
         )

@@ -41,6 +41,8 @@ JOB_HOOKS = (
     "agent-shutdown",
 )
 """Operator hooks that the agent runs. Mayfly's own `pre-bootstrap` calls the operator's."""
+_SHARED_HOOKS = {"pre-exit": "pre-exit.operator"}
+"""Hooks that Mayfly has, too, with the name under which Mayfly's own runs the operator's."""
 
 
 def set_up(machine: Machine, host: Host, clock: Clock, say: Callable[[str], object]) -> agent.Agent:
@@ -72,7 +74,7 @@ def install_hooks(machine: Machine, found: agent.Agent) -> None:
     for name in JOB_HOOKS:
         operator_hook = places.operator_hooks / name
         if operator_hook.exists() and not found.additional_hooks:
-            machine.link(places.hooks / name, operator_hook)
+            machine.link(places.hooks / _SHARED_HOOKS.get(name, name), operator_hook)
 
 
 def _install_programs(machine: Machine) -> None:

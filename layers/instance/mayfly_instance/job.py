@@ -12,6 +12,7 @@ from mayfly_instance import agent
 from mayfly_instance.context import Context
 from mayfly_instance.firewall import Open
 from mayfly_instance.machine import Running
+from mayfly_instance.memory import KillCount
 from mayfly_instance.notices import stop_time
 from mayfly_instance.proc import has_children
 from mayfly_instance.reports import Reporter
@@ -35,7 +36,7 @@ class Ending:
     code: int | None
     """The agent's exit code; None: the host killed the agent."""
     reason: str = ""
-    """The reason why the host stopped the agent; empty if the agent ended by itself."""
+    """Why the host stopped the agent, and what the kernel killed for lack of memory; else empty."""
     words: str = ""
     """The end of the agent's log; empty if the agent ended with 0."""
 
@@ -107,8 +108,11 @@ def watch(
     next_look = began + limits.notices
     quit_at: float | None = None
     reason, announced, condemned = "", None, ""
+    killed = KillCount(context.machine, running.pid)
     while (code := running.poll()) is None:
         now = clock.seconds()
+        if killed.look():
+            reporter.note(str(killed.kills))
         if now >= next_look:
             next_look = now + limits.notices
             condemned = condemned or looks.opened()
@@ -123,9 +127,11 @@ def watch(
                 running.send_signal(signal.SIGQUIT)
                 quit_at = now
         if now - (childless_since if quit_at is None else quit_at) >= limits.delivery:
-            return Ending(None, reason or "the agent did not end after its job")
+            reason = reason or "the agent did not end after its job"
+            break
         clock.sleep(limits.watch)
-    return Ending(code, reason)
+    killed.look()
+    return Ending(code, "; ".join(filter(None, (reason, str(killed.kills)))))
 
 
 def _report_notice(announced: str | None, reporter: Reporter) -> str | None:

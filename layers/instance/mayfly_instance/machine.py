@@ -7,9 +7,9 @@ can put stand-ins first on PATH. The full list of calls:
     dnf install --assumeyes --quiet PACKAGE...
     curl --silent --show-error --fail --location ... --output TARGET URL
     mount -t tmpfs -o OPTIONS tmpfs PATH             umount PATH
-    systemd-run --scope --collect --quiet --unit=NAME -- COMMAND...   (must exec, keeping its pid,
-        environment and open files; with a user, COMMAND begins with setpriv --reuid=USER
-        --regid=USER --init-groups --)
+    systemd-run --scope --collect --quiet --unit=NAME --property=P... -- COMMAND...   (must exec,
+        keeping its pid, environment and open files; with a user, COMMAND begins with
+        setpriv --reuid=USER --regid=USER --init-groups --)
     systemctl kill --signal=SIGKILL NAME.scope       systemctl stop user.slice
     systemctl enable --no-reload --quiet mayfly-next-boot.service
     nft --file -                                     poweroff [--force]
@@ -36,7 +36,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from mayfly_instance import proc
+from mayfly_instance import inheritance, proc
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.places import Places
 from mayfly_instance.proc import Process
@@ -70,6 +70,8 @@ class Program:
     output: Path
     """File, owned by root, to which stdout and stderr are appended."""
     user: str = "root"
+    properties: Sequence[str] = ()
+    """systemd's properties of the scope, such as `TasksMax=infinity`."""
     pass_files: Sequence[int] = ()
     """File descriptors that the program inherits under the same numbers."""
 
@@ -189,27 +191,38 @@ class Machine:
     def start(self, program: Program) -> Running:
         """Start a program in its scope; returns without waiting. Raises CommandFailed.
 
-        The pid is the program's own, because systemd-run and setpriv exec it.
+        The pid is the program's own, because systemd-run and setpriv exec it. Only what `program`
+        names is inherited: signals, descriptors and memory score are the defaults.
         """
         name = program.user
         drop = ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "--"]
-        scope = ["systemd-run", "--scope", "--collect", "--quiet", f"--unit={program.unit}", "--"]
+        scope = _scope(program.unit, program.properties)
         output = os.open(program.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            return subprocess.Popen(
-                [*scope, *([] if name == "root" else drop), *program.argv],
-                env=dict(program.environment),
-                cwd=program.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=tuple(program.pass_files),
-            )
+            with inheritance.default_signals(), inheritance.default_memory_score():
+                return subprocess.Popen(
+                    [*scope, *([] if name == "root" else drop), *program.argv],
+                    env=dict(program.environment),
+                    cwd=program.directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=tuple(program.pass_files),
+                )
         except OSError as error:
             raise CommandFailed(f"cannot start {program.argv[0]}: {error}") from error
         finally:
             os.close(output)
+
+    def try_scope(self, unit: str, properties: Sequence[str]) -> None:
+        """Run nothing in a scope with these properties. Raises CommandFailed if systemd refuses."""
+        self._command([*_scope(unit, properties), "true"], 30)
+
+    def cgroup(self, pid: int) -> Path | None:
+        """Directory of a process's cgroup; None after the process's end."""
+        path = proc.cgroup(pid)
+        return None if path is None else self.places.cgroups / path.lstrip("/")
 
     def kill_scope(self, unit: str) -> None:
         """Kill all processes of a scope. Errors are ignored: `processes` tells what is left."""
@@ -276,9 +289,10 @@ class Machine:
 
     def _command(self, argv: Sequence[str], seconds: float, stdin: str = "") -> str:
         try:
-            done = subprocess.run(
-                argv, input=stdin.encode(), capture_output=True, timeout=seconds, check=False
-            )
+            with inheritance.default_signals():
+                done = subprocess.run(
+                    argv, input=stdin.encode(), capture_output=True, timeout=seconds, check=False
+                )
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(f"{argv[0]} took longer than {seconds:g} s") from error
         except OSError as error:
@@ -288,6 +302,12 @@ class Machine:
             ended = _how_ended(done.returncode)
             raise CommandFailed(f"{' '.join(argv[:2])} {ended}", words)
         return done.stdout.decode("utf-8", "replace")
+
+
+def _scope(unit: str, properties: Sequence[str]) -> list[str]:
+    """The words in front of a program that shall run in a scope."""
+    known = [f"--property={each}" for each in properties]
+    return ["systemd-run", "--scope", "--collect", "--quiet", f"--unit={unit}", *known, "--"]
 
 
 def _connects(family: int, kind: int, target: tuple[Any, ...], seconds: float) -> bool:

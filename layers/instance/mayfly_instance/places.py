@@ -88,6 +88,11 @@ class Places:
         return self.run / "set-up.json"
 
     @property
+    def scope(self) -> Path:
+        """Properties of scopes that the image's systemd knows, as a JSON list."""
+        return self.run / "scope.json"
+
+    @property
     def keep(self) -> Path:
         """File with the minutes to keep a failed host; exists only while keeping is allowed."""
         return self.run / "keep"
@@ -131,6 +136,11 @@ class Places:
     def plugins(self) -> Path:
         """Plugins of jobs."""
         return self.job_home / "plugins"
+
+    @property
+    def cgroups(self) -> Path:
+        """The kernel's control groups, version 2."""
+        return self.root / "sys/fs/cgroup"
 
     @property
     def console(self) -> Path:

@@ -88,6 +88,18 @@ def read(table: Path = Path("/proc")) -> list[Process]:
     return found
 
 
+def cgroup(pid: int, table: Path = Path("/proc")) -> str | None:
+    """Path of a process's cgroup, as this process sees it; None after the process's end."""
+    try:
+        return _cgroup(table / str(pid))
+    except OSError:  # Also for lack of memory.
+        return None
+
+
+def _cgroup(entry: Path) -> str:
+    return entry.joinpath("cgroup").read_text("utf-8", "replace").rpartition("::")[2].strip()
+
+
 def _process(entry: Path) -> Process:
     # The name in parentheses may contain blanks and parentheses itself (proc(5)).
     head, _, tail = entry.joinpath("stat").read_text("utf-8", "replace").rpartition(")")
@@ -102,7 +114,7 @@ def _process(entry: Path) -> Process:
         name=head.partition("(")[2],
         uid=int(uid),
         kernel=bool(int(fields[6]) & _PF_KTHREAD),
-        cgroup=entry.joinpath("cgroup").read_text("utf-8", "replace").rpartition("::")[2].strip(),
+        cgroup=_cgroup(entry),
     )
 
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mayfly_instance import scope
 from mayfly_instance.aws import Denied, Missing
 from mayfly_instance.context import Context
 from mayfly_instance.failure import CommandFailed, HostFailure
@@ -81,6 +82,7 @@ def run(script: Script, context: Context, region: str) -> None:
         environment=environment(context, home, region),
         directory=home,
         output=places.script / "output",
+        properties=scope.kept(machine),
     )
     try:
         ended = _run(program, context, script.seconds)

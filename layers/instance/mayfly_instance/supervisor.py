@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from mayfly_instance import agent, assignment, image, job, keep, script
+from mayfly_instance import agent, assignment, image, job, keep, scope, script
 from mayfly_instance.aws import AwsError, Missing
 from mayfly_instance.closure import Closure
 from mayfly_instance.context import Context
@@ -70,7 +70,9 @@ def _set_up(context: Context, reporter: Reporter) -> None:
 
     reporter.step("setting up the machine")
     machine.guard_next_boot()
+    properties = scope.probe(machine, reporter.note)
     installed = image.set_up(machine, context.host, context.clock, reporter.note)
+    scope.keep(machine, properties)
     reporter.remember(agent=installed.version)
     reporter.step("looking for settings that the agent does not have")
     _check_agent_config(context, reporter, cloud, keys, installed)

@@ -1,1 +1,1 @@
-"""The agent's hooks path. Root owns it; it holds only Mayfly's hook."""
+"""The agent's hooks path. Root owns it; it holds only Mayfly's hooks."""
