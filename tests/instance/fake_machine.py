@@ -118,6 +118,9 @@ class FakeMachine(Machine):
             return installed
         return Path("/usr/bin", program) if program in self.programs else None
 
+    def uid_of(self, user: str) -> int:
+        return 0 if user == "root" else 995
+
     def output_of(self, argv: Sequence[str], seconds: float = 10) -> str:
         if argv[1] == "--version":
             mine = self.places.binaries / "buildkite-agent"

@@ -101,7 +101,9 @@ def test_a_scope_runs_the_program_itself_with_its_environment_and_files(
 def test_a_program_of_another_user_is_started_by_setpriv(
     machine: UnprivilegedMachine, bin_path: Path
 ) -> None:
-    stand_in(bin_path, "systemd-run", 'while [[ $1 != -- ]]; do shift; done; shift; exec "$@"')
+    scopes = stand_in(
+        bin_path, "systemd-run", 'while [[ $1 != -- ]]; do shift; done; shift; exec "$@"'
+    )
     # Wait for its output before the signal: the shell in front of it ignores SIGQUIT.
     is_there = f"import time; print('there', flush=True); time.sleep({2 * PATIENCE})"
     log = stand_in(bin_path, "setpriv", f'exec {sys.executable} -c "{is_there}"')
@@ -115,7 +117,11 @@ def test_a_program_of_another_user_is_started_by_setpriv(
     running.send_signal(signal.SIGQUIT)
     code = exit_code(running)
 
-    assert calls_in(log) == ["--reuid=mayfly-job --regid=mayfly-job --init-groups -- agent start"]
+    called = log.read_text()
+    assert "--reuid=mayfly-job --regid=mayfly-job --init-groups -- sh -c set -e" in called
+    assert called.endswith("sh agent start\n")
+    scope = "--scope --collect --quiet --unit=u --property=Delegate=yes --property=User=mayfly-job"
+    assert calls_in(scopes)[0].startswith(f"{scope} -- setpriv")
     assert code == -signal.SIGQUIT
 
 

@@ -61,7 +61,7 @@ class WholeHost:
         self._stand_in("systemd-run", _SCOPE)
         self._stand_in("setpriv", _SCOPE)
         self._stand_in("python3", f'#!/bin/bash\nexec {python} {RUNNER} "$@"\n')
-        for name in ("systemctl", "useradd", "nft", "mount", "umount", "poweroff"):
+        for name in ("systemctl", "useradd", "usermod", "nft", "mount", "umount", "poweroff"):
             self._stand_in(name, f'#!/bin/bash\necho {name} "$@" >>"{root}/calls"\n')
         front.answers = {
             "PUT /latest/api/token": lambda _: (200, "imds-token"),

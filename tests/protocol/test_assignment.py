@@ -12,7 +12,7 @@ import pytest
 
 from mayfly_protocol.agent_settings import REFUSED
 from mayfly_protocol.assignment import Assignment, parse, to_row
-from mayfly_protocol.words import Imds
+from mayfly_protocol.words import Imds, Root
 from tests.protocol.proof_settings import PROOF_SETTINGS
 
 LAYERS = Path(__file__).parents[2] / "layers"
@@ -26,7 +26,7 @@ FULL = Assignment(
     tags="queue=deploy",
     endpoint="http://127.0.0.1:1/v3",
     imds=Imds.OFF,
-    root=True,
+    root=Root.YES,
     max_minutes=30,
     rules=("pipeline=web fork=no", "branch=main fork=no"),
     repository="https://example.org/acme/web",
@@ -34,7 +34,7 @@ FULL = Assignment(
     token="bkjat_token",
 )
 PLAIN = replace(
-    FULL, endpoint="", imds=Imds.SUPERVISOR, root=False, rules=(), repository=None, config=""
+    FULL, endpoint="", imds=Imds.SUPERVISOR, root=Root.NO, rules=(), repository=None, config=""
 )
 
 
@@ -49,6 +49,13 @@ def test_every_value_of_imds_survives_writing_and_parsing(imds: Imds) -> None:
     assignment = replace(PLAIN, imds=imds)
     assert to_row(assignment)["imds"] == imds.value
     assert parse(to_row(assignment), BOOT, QUEUE).imds is imds
+
+
+@pytest.mark.parametrize("root", list(Root))
+def test_every_value_of_root_survives_writing_and_parsing(root: Root) -> None:
+    assignment = replace(PLAIN, imds=Imds.OFF, root=root)
+    assert to_row(assignment)["root"] == root.value
+    assert parse(to_row(assignment), BOOT, QUEUE).root is root
 
 
 def test_the_full_sample_fills_every_field() -> None:

@@ -206,6 +206,8 @@ def test_bootstrap_may_read_only_what_a_boot_needs(full_queue: Resources) -> Non
         (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/other/debug/keep-failed-minutes"),
         (True, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/agent/config"),
         (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/other/agent/config"),
+        (True, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/job/root"),
+        (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/other/job/root"),
         (False, "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/debug/other"),
         (False, "ssm:PutParameter", f"{SSM}/mayfly/acme/queues/linux/debug/keep-failed-minutes"),
         (False, "ssm:GetParameter", f"{SSM}/mayfly-infra/acme/queues/linux"),

@@ -13,6 +13,7 @@ CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
     ({"pool/hot": "51"}, {}, "pool/hot"),
     ({"pool/hot": "3", "limits/max-instances": "2"}, {}, "pool/hot"),
     ({"job/root": "yes"}, {}, "imds"),
+    ({"job/root": "docker"}, {}, "imds"),
     ({"job/root": "yes", "imds": "supervisor"}, {}, "imds"),
     ({"imds": "off"}, {}, "job/max-minutes"),
     ({"imds": "off", "job/max-minutes": "301"}, {}, "job/max-minutes"),
@@ -55,6 +56,8 @@ def test_parameters_that_contradict_each_other_are_a_problem(
     "texts",
     [
         {"job/root": "yes", "imds": "job"},
+        {"job/root": "docker", "imds": "off", "job/max-minutes": "300"},
+        {"job/root": "rootless-docker", "imds": "supervisor"},
         {"job/root": "yes", "imds": "off", "job/max-minutes": "300"},
         {"imds": "off", "job/max-minutes": "300"},
         {"pool/hot": "2", "limits/max-instances": "2"},

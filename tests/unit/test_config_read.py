@@ -44,7 +44,7 @@ VALID: dict[str, dict[str, Any]] = {
     "tags": {"os=linux": {"os": "linux"}, "os=linux, gpu=a10": {"os": "linux", "gpu": "a10"}},
     "max_minutes": {"1": 1, "10080": 10080},
     "attempts": {"1": 1, "10": 10},
-    "root": {"no": "no"},
+    "root": {"no": "no", "rootless-docker": "rootless-docker"},
     "imds": {"supervisor": "supervisor", "job": "job"},
     "repository_from": {
         "/buildkite/pipelines/{pipeline}/repository": "/buildkite/pipelines/{pipeline}/repository"
@@ -83,7 +83,7 @@ INVALID: dict[str, list[str]] = {
     ],
     "max_minutes": [*COUNTS, "0", "10081"],
     "attempts": [*COUNTS, "0", "11"],
-    "root": ["docker", "rootless-docker", "true", "YES", ""],
+    "root": ["podman", "true", "YES", ""],
     "imds": ["on", "none", "root", ""],
     "repository_from": [
         "/buildkite/pipelines/repository",

@@ -41,6 +41,7 @@ def allowed(kind: Kind, name: str, action: str, parameters: dict[str, Any]) -> b
         ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/bootstrap/script"}),
         ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/debug/keep-failed-minutes"}),
         ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/agent/config"}),
+        ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/job/root"}),
         ("lambda:GetLayerVersion", {}),
         ("lambda:GetLayerVersionByArn", {}),
         ("s3:GetObject", {"Bucket": "scripts", "Key": "mayfly/setup.sh"}),

@@ -17,6 +17,7 @@ from mayfly_instance.machine import Machine, Program, Running
 from mayfly_instance.places import JOB_USER, Places
 from mayfly_protocol.agent_settings import names
 from mayfly_protocol.assignment import Assignment
+from mayfly_protocol.words import Root
 
 UNIT = "mayfly-job"
 LOG = "agent.log"
@@ -86,7 +87,9 @@ def environment(
     agent: Agent, assignment: Assignment, places: Places, token: str, inherited: Mapping[str, str]
 ) -> dict[str, str]:
     """The agent's whole environment. `token` is the token itself or `fd://N`."""
-    user, home = ("root", "/root") if assignment.root else (JOB_USER, str(places.job_home))
+    user, home = JOB_USER, str(places.job_home)
+    if assignment.root is Root.YES:
+        user, home = "root", "/root"
     settings = {
         "BUILDKITE_AGENT_TOKEN": token,
         "BUILDKITE_AGENT_NAME": assignment.name,
@@ -134,7 +137,7 @@ def start(
                 environment=environment(agent, assignment, places, token, inherited),
                 directory=places.builds,
                 output=places.logs / LOG,
-                user="root" if assignment.root else JOB_USER,
+                user="root" if assignment.root is Root.YES else JOB_USER,
                 properties=scope.kept(machine),
                 pass_files=() if reading is None else (reading,),
             )

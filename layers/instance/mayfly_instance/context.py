@@ -16,6 +16,7 @@ from mayfly_instance.ports import Cloud, Metadata
 from mayfly_instance.scrub import Scrubber
 
 _INHERITED = ("PATH", "LANG", "AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT")
+_LOG_TAIL_BYTES = 8 * 1024
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class Context:
     def places(self) -> Places:
         """Paths on this machine."""
         return self.machine.places
+
+    def log_tail(self, name: str) -> str:
+        """The end of a log of this host, without secrets; empty without the log."""
+        log = self.places.logs / name
+        try:
+            with log.open("rb") as file:
+                file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+                return self.scrub(file.read().decode("utf-8", "replace"))
+        except FileNotFoundError:
+            return ""
 
     def inherited_environment(self) -> dict[str, str]:
         """Variables that script and agent inherit: PATH, LANG and a lab's endpoints."""

@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import Callable
 
-from mayfly_instance import agent
+from mayfly_instance import agent, containers
 from mayfly_instance.aws import Unavailable
 from mayfly_instance.clock import Clock
 from mayfly_instance.failure import CommandFailed, HostFailure
@@ -58,6 +58,7 @@ def set_up(machine: Machine, host: Host, clock: Clock, say: Callable[[str], obje
     machine.make_directory(places.logs, 0o700)
     for directory in (places.builds, places.plugins, places.sockets):
         machine.make_directory(directory, 0o700, JOB_USER)
+    containers.set_up(machine)
     _install_programs(machine)
     return _install_agent(machine, host, clock, say)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Callable
 
-from mayfly_instance import agent
+from mayfly_instance import agent, containers, docker
 from mayfly_instance.context import Context
 from mayfly_instance.firewall import Open
 from mayfly_instance.machine import Running
@@ -19,9 +18,9 @@ from mayfly_instance.reports import Reporter
 from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.grace import grace_seconds
 from mayfly_protocol.phases import Phase
+from mayfly_protocol.words import Root
 
 _REPORT_SECONDS = 5.0
-_LOG_TAIL_BYTES = 8 * 1024
 _REFUSAL = re.compile(r"the job is refused: .{1,500}")
 """The refusal by `hooks/policy.py`; no other line of the log is interpreted."""
 
@@ -66,9 +65,8 @@ def run(
     reporter.step(f"starting the agent for job {assignment.job}")
     running: Running | None = None
     try:
-        running = agent.start(
-            context.machine, installed, assignment, context.inherited_environment()
-        )
+        environment = _session(context, assignment.root)
+        running = agent.start(context.machine, installed, assignment, environment)
         reporter.try_send(Phase.RUNNING, _REPORT_SECONDS)
         ending = watch(running, context, reporter, assignment, looks)
     except Open:
@@ -82,7 +80,8 @@ def run(
     finally:
         # Also after a stop during the start: the agent may already be running.
         context.machine.kill_scope(agent.UNIT)
-    words = context.scrub(_tail(context.places.logs / agent.LOG))
+        context.machine.kill_scope(docker.UNIT)
+    words = context.log_tail(agent.LOG)
     refusal = _REFUSAL.search(words)
     if refusal:
         # The job's page shows only that a hook refused the job, and the agent's exit code is 0.
@@ -161,10 +160,11 @@ def _stop(running: Running, context: Context, assignment: Assignment) -> None:
         context.clock.sleep(context.limits.watch)
 
 
-def _tail(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
-            return file.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
+def _session(context: Context, root: Root) -> dict[str, str]:
+    """What the agent inherits, after the start of what `root` asks for. Raises HostFailure."""
+    inherited = context.inherited_environment()
+    if root is Root.YES:
+        return inherited
+    runtime = containers.open_runtime_directory(context.machine)
+    session = {"XDG_RUNTIME_DIR": str(runtime)}
+    return {**inherited, **session, **docker.start(context, root, runtime)}

@@ -40,6 +40,8 @@ class Limits:
     """Time before a spot interruption to deliver log and report, after the job's grace period."""
     delivery: float = 25 * 60
     """Time for an agent to deliver the log after its command's end, through an outage."""
+    docker: float = 60
+    """From the start of a Docker daemon until it takes connections."""
     watch: float = 0.05
     """Between two checks of a running program."""
     shutdown: float = 5

@@ -4,14 +4,18 @@ In this package only `Machine` starts programs. It calls them by name through PA
 can put stand-ins first on PATH. The full list of calls:
 
     useradd --system --user-group --create-home --shell /bin/bash --home-dir HOME USER
+    usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER
+    usermod --append --groups GROUP USER
     dnf install --assumeyes --quiet PACKAGE...
     curl --silent --show-error --fail --location ... --output TARGET URL
     mount -t tmpfs -o OPTIONS tmpfs PATH             umount PATH
     systemd-run --scope --collect --quiet --unit=NAME --property=P... -- COMMAND...   (must exec,
-        keeping its pid, environment and open files; with a user, COMMAND begins with
-        setpriv --reuid=USER --regid=USER --init-groups --)
+        keeping its pid, environment and open files; with a user, there are also
+        --property=Delegate=yes --property=User=USER, and COMMAND begins with setpriv --reuid=USER
+        --regid=USER --init-groups -- sh -c SCRIPT sh)
     systemctl kill --signal=SIGKILL NAME.scope       systemctl stop user.slice
     systemctl enable --no-reload --quiet mayfly-next-boot.service
+    systemctl start docker.service
     nft --file -                                     poweroff [--force]
     and the agent: buildkite-agent --version, buildkite-agent start --help
 
@@ -55,6 +59,18 @@ ExecStart=/usr/bin/env python3 -m mayfly_instance
 [Install]
 WantedBy=multi-user.target
 """
+
+_ENTER_OWN_CGROUP = """\
+set -e
+cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
+if [ -w "$cgroup/cgroup.procs" ]; then
+  mkdir "$cgroup/program"
+  echo 0 >"$cgroup/program/cgroup.procs"
+fi
+exec "$@"
+"""
+# A cgroup that has processes of its own gives its children no controllers (cgroups(7), "no internal
+# processes"): beside a program in the scope itself, containers would run without their limits.
 
 
 @dataclass(frozen=True)
@@ -128,6 +144,19 @@ class Machine:
             options = ["--system", "--user-group", "--create-home", "--shell", "/bin/bash"]
             self._command(["useradd", *options, "--home-dir", str(home), name], 60)
 
+    def uid_of(self, user: str) -> int:
+        """The user's id. Raises KeyError without the user."""
+        return pwd.getpwnam(user).pw_uid
+
+    def add_ids(self, user: str, first: int, number: int) -> None:
+        """Give a user these ids, as uids and as gids, for its containers. Raises CommandFailed."""
+        ids = f"{first}-{first + number - 1}"
+        self._command(["usermod", "--add-subuids", ids, "--add-subgids", ids, user], 60)
+
+    def add_to_group(self, user: str, group: str) -> None:
+        """Make a user a member of a group, for programs started later. Raises CommandFailed."""
+        self._command(["usermod", "--append", "--groups", group, user], 60)
+
     def make_directory(self, path: Path, mode: int = 0o755, owner: str = "root") -> None:
         """Create a directory, if missing, and set its mode and owner."""
         path.mkdir(parents=True, exist_ok=True)
@@ -178,11 +207,15 @@ class Machine:
         limits = ["--connect-timeout", "10", "--max-time", "160"]
         self._command(["curl", *options, *limits, "--output", str(target), url], 180)
 
-    def mount_tmpfs(self, path: Path, megabytes: int) -> None:
-        """Mount an empty tmpfs that only root may enter. Raises CommandFailed."""
+    def mount_tmpfs(self, path: Path, size: str, owner: str = "root") -> None:
+        """Mount an empty tmpfs that only its owner and root may enter. Raises CommandFailed.
+
+        `size` is in tmpfs's own notation, such as `512m` or `10%` of the memory.
+        """
         path.mkdir(parents=True, exist_ok=True)
-        options = f"mode=0700,nosuid,nodev,size={megabytes}m"
+        options = f"mode=0700,nosuid,nodev,size={size}"
         self._command(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], 10)
+        self._own(path, owner)
 
     def unmount(self, path: Path) -> None:
         """Unmount; a tmpfs loses its files. Raises CommandFailed while the mount is in use."""
@@ -191,17 +224,23 @@ class Machine:
     def start(self, program: Program) -> Running:
         """Start a program in its scope; returns without waiting. Raises CommandFailed.
 
-        The pid is the program's own, because systemd-run and setpriv exec it. Only what `program`
-        names is inherited: signals, descriptors and memory score are the defaults.
+        The pid is the program's own, because systemd-run, setpriv and sh exec it. Only what
+        `program` names is inherited: signals, descriptors and memory score are the defaults. A user
+        other than root may make cgroups below the scope, for containers with limits, and cannot
+        leave it.
         """
         name = program.user
-        drop = ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "--"]
-        scope = _scope(program.unit, program.properties)
+        properties = list(program.properties)
+        drop: list[str] = []
+        if name != "root":
+            properties += ["Delegate=yes", f"User={name}"]
+            drop = ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "--"]
+            drop += ["sh", "-c", _ENTER_OWN_CGROUP, "sh"]
         output = os.open(program.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             with inheritance.default_signals(), inheritance.default_memory_score():
                 return subprocess.Popen(
-                    [*scope, *([] if name == "root" else drop), *program.argv],
+                    [*_scope(program.unit, properties), *drop, *program.argv],
                     env=dict(program.environment),
                     cwd=program.directory,
                     stdin=subprocess.DEVNULL,
@@ -236,6 +275,10 @@ class Machine:
     def end_sessions(self) -> None:
         """End user sessions and managers, which outlive a `su` by 10 s. Raises CommandFailed."""
         self._command(["systemctl", "stop", "user.slice"], 60)
+
+    def start_unit(self, name: str, seconds: float) -> None:
+        """Start a unit and wait until systemd calls it started. Raises CommandFailed."""
+        self._command(["systemctl", "start", name], seconds)
 
     def guard_next_boot(self) -> None:
         """Install a unit that runs the supervisor at any further boot and then powers off."""

@@ -128,6 +128,25 @@ class Places:
         return self.root / "var/lib/mayfly-job"
 
     @property
+    def container_settings(self) -> Path:
+        """The job user's own settings for podman and its kin. Source: containers.conf(5)."""
+        return self.job_home / ".config/containers/containers.conf"
+
+    @property
+    def subordinate_uids(self) -> Path:
+        """Ranges of uids that users may give to their containers. Source: subuid(5)."""
+        return self.root / "etc/subuid"
+
+    @property
+    def subordinate_gids(self) -> Path:
+        """Ranges of gids that users may give to their containers. Source: subgid(5)."""
+        return self.root / "etc/subgid"
+
+    def runtime(self, uid: int) -> Path:
+        """A user's XDG_RUNTIME_DIR, at the path that pam_systemd(8) gives it."""
+        return self.root / f"run/user/{uid}"
+
+    @property
     def builds(self) -> Path:
         """Checkouts of jobs."""
         return self.job_home / "builds"

@@ -20,7 +20,7 @@ from mayfly_instance.sigv4 import Credentials
 from mayfly_protocol.parameters import script_place
 
 UNIT = "mayfly-script"
-_TMPFS_MEGABYTES = 512
+_TMPFS_SIZE = "512m"
 _LOG_BYTES = 64 * 1024
 
 
@@ -71,7 +71,7 @@ def run(script: Script, context: Context, region: str) -> None:
     fails or exceeds its time limit.
     """
     machine, places = context.machine, context.places
-    machine.mount_tmpfs(places.script, _TMPFS_MEGABYTES)
+    machine.mount_tmpfs(places.script, _TMPFS_SIZE)
     home = places.script / "home"
     machine.make_directory(home, 0o700)
     file = places.script / "bootstrap"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from mayfly_instance import agent, assignment, image, job, keep, scope, script
+from mayfly_instance import agent, assignment, docker, image, job, keep, scope, script
 from mayfly_instance.aws import AwsError, Missing
 from mayfly_instance.closure import Closure
 from mayfly_instance.context import Context
@@ -33,7 +33,7 @@ from mayfly_instance.retries import PATIENCE, retry
 from mayfly_protocol.agent_settings import parse_agent_settings
 from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.phases import Phase
-from mayfly_protocol.words import Imds
+from mayfly_protocol.words import Imds, Root
 
 SET_UP = "set-up"
 SANDBOX = "sandbox"
@@ -90,6 +90,7 @@ def _set_up(context: Context, reporter: Reporter) -> None:
     if found is not None:
         reporter.step(f"running {found.url}")
         script.run(found, context, cloud.region)
+    _provide_docker(context, reporter, cloud, keys)
     reporter.step("making sure that nothing of the script is left")
     script.remove_traces(context, before)
     image.install_hooks(machine, installed)
@@ -100,20 +101,43 @@ def _set_up(context: Context, reporter: Reporter) -> None:
 def _check_agent_config(
     context: Context, reporter: Reporter, cloud: Cloud, keys: Keys, installed: agent.Agent
 ) -> None:
-    """Raises HostFailure if `agent/config` has a name that the agent does not have.
-
-    The parameter is read once, without a retry, because it must not delay a boot; the settings of
-    an assignment are checked in any case. The control plane ignores an invalid value, so does this.
-    """
-    name = f"/mayfly/{context.host.stack}/queues/{context.host.queue}/agent/config"
+    """Raises HostFailure if `agent/config` has a name that the agent does not have."""
+    value = _peek(context, reporter, cloud, keys, "agent/config")
     try:
-        settings = parse_agent_settings(cloud.parameter(keys.current(), name))
-    except (Missing, ValueError):
-        return
-    except (AwsError, ImdsError) as error:
-        reporter.note(f"agent/config is checked only when a job comes: {error}")
+        settings = parse_agent_settings(value)
+    except ValueError:  # The control plane ignores an invalid value, so does this.
         return
     agent.check_settings(installed, settings)
+
+
+def _provide_docker(context: Context, reporter: Reporter, cloud: Cloud, keys: Keys) -> None:
+    """Install the Docker that `job/root` asks for; raises HostFailure where that fails.
+
+    After the operator's script, which may have installed another Docker.
+    """
+    try:
+        root = Root(_peek(context, reporter, cloud, keys, "job/root").strip() or Root.NO)
+    except ValueError:  # The control plane ignores an invalid value, so does this.
+        return
+    if docker.lacking(context.machine, root):
+        reporter.step(f"installing what job/root={root} asks for")
+        docker.provide(context.machine, root)
+
+
+def _peek(context: Context, reporter: Reporter, cloud: Cloud, keys: Keys, name: str) -> str:
+    """The queue's parameter as it stands now; empty without one.
+
+    It is read once, without a retry, because it must not delay a boot: what comes with an
+    assignment is checked in any case.
+    """
+    path = f"/mayfly/{context.host.stack}/queues/{context.host.queue}/{name}"
+    try:
+        return cloud.parameter(keys.current(), path)
+    except Missing:
+        return ""
+    except (AwsError, ImdsError) as error:
+        reporter.note(f"{name} is checked only when a job comes: {error}")
+        return ""
 
 
 def _first_boot(context: Context) -> None:
@@ -190,6 +214,7 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
     context.scrub.learn(found.token)
     reporter.remember(job=found.job)
     agent.check_settings(installed, found.config)
+    docker.check(machine, found.root)
     found = replace(found, tags=agent.with_tags(found.tags, tags))
 
     reporter.step("passing the gate once more")

@@ -10,7 +10,7 @@ from typing import Any
 from mayfly_protocol import PROTOCOL
 from mayfly_protocol.agent_settings import refusal
 from mayfly_protocol.grace import grace_seconds
-from mayfly_protocol.words import ROOT, Imds
+from mayfly_protocol.words import Imds, Root
 
 _JOB = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SETTING = re.compile(r"[a-z0-9-]+ *=.*")
@@ -30,7 +30,7 @@ class Assignment:
     endpoint: str
     """URL of the agent API; empty: the agent's own default."""
     imds: Imds
-    root: bool
+    root: Root
     max_minutes: int
     rules: tuple[str, ...]
     """The queue's policy, as canonical lines of `mayfly_protocol.rules`."""
@@ -56,7 +56,7 @@ def to_row(assignment: Assignment) -> dict[str, object]:
         "tags": assignment.tags,
         "endpoint": assignment.endpoint,
         "imds": str(assignment.imds),
-        "root": next(word for word, root in ROOT.items() if root is assignment.root),
+        "root": str(assignment.root),
         "max_minutes": assignment.max_minutes,
         "policy": {"rules": list(assignment.rules), "repository": assignment.repository},
         "config": assignment.config,
@@ -102,9 +102,10 @@ def parse(found: object, boot: str, queue: str) -> Assignment:
 def _check(assignment: Assignment) -> None:
     if not _JOB.fullmatch(assignment.job):
         raise ValueError("the assignment's job is not a UUID")
-    if assignment.root and assignment.imds is Imds.SUPERVISOR:
+    if assignment.root.in_effect and assignment.imds is Imds.SUPERVISOR:
         raise ValueError(
-            "the assignment has imds: supervisor and a job as root, which could reach IMDS"
+            f"the assignment has imds: supervisor and root: {assignment.root}, so that the job "
+            "could reach IMDS"
         )
     for line in assignment.config.splitlines():
         name = line.partition("=")[0].strip()
@@ -128,10 +129,11 @@ def _imds(word: str) -> Imds:
         raise ValueError(f"the assignment's imds is {word!r}, which is unknown here") from error
 
 
-def _root(word: str) -> bool:
-    if word not in ROOT:
-        raise ValueError(f"the assignment's root is {word!r}, which is unknown here")
-    return ROOT[word]
+def _root(word: str) -> Root:
+    try:
+        return Root(word)
+    except ValueError as error:
+        raise ValueError(f"the assignment's root is {word!r}, which is unknown here") from error
 
 
 def _minutes(value: object) -> int:

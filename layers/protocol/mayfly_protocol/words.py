@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 
 
@@ -21,5 +20,23 @@ class Imds(str, Enum):
         return str(self.value)
 
 
-ROOT: Mapping[str, bool] = {"no": False, "yes": True}
-"""Whether the job runs as root, by value of `job/root`."""
+class Root(str, Enum):
+    """What the job may do as root, and the Docker that its host starts."""
+
+    NO = "no"
+    """Nothing; no Docker."""
+    ROOTLESS_DOCKER = "rootless-docker"
+    """Nothing; a Docker daemon runs as the job's own user."""
+    DOCKER = "docker"
+    """Everything, by way of a Docker daemon that runs as root and takes the job user's orders."""
+    YES = "yes"
+    """Everything: agent and job run as root."""
+
+    def __str__(self) -> str:
+        """The value. Without this method, f-strings differ between Python 3.9 and 3.12."""
+        return str(self.value)
+
+    @property
+    def in_effect(self) -> bool:
+        """Whether the job is root on its host, or can become root there."""
+        return self in (Root.DOCKER, Root.YES)

@@ -162,6 +162,7 @@ class InstanceRights:
                     f"{queue}/bootstrap/script",
                     f"{queue}/debug/keep-failed-minutes",
                     f"{queue}/agent/config",
+                    f"{queue}/job/root",
                 }
             case "lambda:GetLayerVersion" | "lambda:GetLayerVersionByArn":
                 return True

@@ -41,10 +41,18 @@ class DirectoryMachine(Machine):
         """Create the user's home. There is no user to create."""
         self.make_directory(home, 0o700, name)
 
-    def mount_tmpfs(self, path: Path, megabytes: int) -> None:
+    def uid_of(self, user: str) -> int:
+        """The id of the one user."""
+        del user
+        return os.getuid()
+
+    def add_ids(self, user: str, first: int, number: int) -> None:
+        """No effect: a machine without namespaces runs no containers."""
+
+    def mount_tmpfs(self, path: Path, size: str, owner: str = "root") -> None:
         """Create a directory in place of a mount."""
-        del megabytes
-        self.make_directory(path, 0o700)
+        del size
+        self.make_directory(path, 0o700, owner)
 
     def unmount(self, path: Path) -> None:
         """Remove the directory with its content."""

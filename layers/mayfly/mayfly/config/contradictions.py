@@ -11,7 +11,7 @@ from mayfly.config.problem import Problem, printable
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig
 from mayfly.config.values import architecture_of
 from mayfly_protocol.grace import grace_seconds
-from mayfly_protocol.words import ROOT, Imds
+from mayfly_protocol.words import Imds, Root
 
 MAX_POOLS = 300
 """CreateFleet's limit for pairs of instance type and subnet (EC2's page on fleet quotas)."""
@@ -47,9 +47,10 @@ def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
     if strange:
         allowed = f"types of launch/architecture ({config.architecture})"
         yield _problem("instance_types", ", ".join(strange), allowed)
-    if ROOT[config.root] and config.imds == Imds.SUPERVISOR:
+    if Root(config.root).in_effect and config.imds == Imds.SUPERVISOR:
         allowed = (
-            "off or job where job/root is yes: root could undo the rule that keeps jobs from it"
+            f"off or job where job/root is {config.root}: root could undo the rule that keeps jobs "
+            "from it"
         )
         yield _problem("imds", config.imds, allowed)
     if config.imds == Imds.OFF and config.max_minutes > MAX_MINUTES_WITHOUT_IMDS:

@@ -17,7 +17,7 @@ from mayfly.config.boots import BOOT_MINUTES, BOOT_MINUTES_OF_METAL
 from mayfly.config.queue import DEFAULT_TYPES, SPOT_FIRST_ATTEMPT, QueueConfig
 from mayfly.config.rules import Rule
 from mayfly_protocol.agent_settings import parse_agent_settings
-from mayfly_protocol.words import ROOT, Imds
+from mayfly_protocol.words import Imds, Root
 
 RULES = "policy/rules"
 LARGEST_RULES = 100_000
@@ -173,11 +173,13 @@ class QueueParameters(BaseModel):
     ] = _DEFAULT.attempts
     root: Annotated[
         str,
-        PlainValidator(values.one_of(*ROOT)),
+        PlainValidator(values.one_of(*Root)),
         Description(
             "job/root",
-            "whether jobs run as root on their instance",
-            "`no` or `yes` (`rootless-docker` and `docker` are not supported yet)",
+            "what jobs may do as root on their instance, and whether Docker runs there",
+            "`no`; `rootless-docker` (the job's user runs a Docker daemon); `docker` (root runs a "
+            "Docker daemon for the job, which can thereby become root); or `yes` (agent and job "
+            "run as root)",
             "no",
         ),
     ] = _DEFAULT.root
@@ -188,7 +190,7 @@ class QueueParameters(BaseModel):
             "imds",
             "who can reach the instance metadata service, and with it the sandbox role",
             "`off` (nobody), `supervisor` (root alone) or `job` (everybody); "
-            "not `supervisor` where `job/root` is `yes`",
+            "not `supervisor` where `job/root` is `docker` or `yes`",
             "supervisor",
         ),
     ] = _DEFAULT.imds

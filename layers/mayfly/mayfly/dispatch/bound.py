@@ -15,7 +15,7 @@ from mayfly.records.model import Claim, Instance, move_claim, move_instance
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision
 from mayfly_protocol.assignment import Assignment
-from mayfly_protocol.words import ROOT, Imds
+from mayfly_protocol.words import Imds, Root
 
 RESERVATION = timedelta(seconds=300)
 RENEW_BEFORE = timedelta(seconds=240)
@@ -136,7 +136,7 @@ def _assignment(claim: Claim, instance: Instance, config: QueueConfig, endpoint:
         tags=agent_tags(config, instance.shape),
         endpoint=endpoint,
         imds=Imds(config.imds),
-        root=ROOT[config.root],
+        root=Root(config.root),
         max_minutes=config.max_minutes,
         rules=tuple(str(rule) for rule in config.rules_read),
         repository=claim.repository,
