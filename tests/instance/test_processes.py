@@ -119,6 +119,22 @@ def test_process_names_with_blanks_and_parentheses_are_read(tmp_path: Path) -> N
     assert [tuple(vars(each).values()) for each in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/system.slice/mayfly-job.scope/program", "/system.slice/mayfly-job.scope"),
+        ("/system.slice/mayfly-job.scope/libpod-1.scope/x", "/system.slice/mayfly-job.scope"),
+        ("/system.slice/mayfly-job.scope", "/system.slice/mayfly-job.scope"),
+        ("/system.slice/mayfly.service", "/system.slice/mayfly.service"),
+    ],
+)
+def test_the_scope_around_a_process_is_found(tmp_path: Path, path: str, found: str) -> None:
+    add_entry(tmp_path, 12, "", f"0::{path}\n")
+
+    assert proc.cgroup(12, tmp_path) == found
+    assert proc.cgroup(13, tmp_path) is None
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's process table")
 def test_the_real_process_table_is_read() -> None:
     before = proc.read()

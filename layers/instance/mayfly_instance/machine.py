@@ -259,7 +259,7 @@ class Machine:
         self._command([*_scope(unit, properties), "true"], 30)
 
     def cgroup(self, pid: int) -> Path | None:
-        """Directory of a process's cgroup; None after the process's end."""
+        """Directory of a process's scope, else of its own cgroup; None after the process's end."""
         path = proc.cgroup(pid)
         return None if path is None else self.places.cgroups / path.lstrip("/")
 

@@ -89,11 +89,17 @@ def read(table: Path = Path("/proc")) -> list[Process]:
 
 
 def cgroup(pid: int, table: Path = Path("/proc")) -> str | None:
-    """Path of a process's cgroup, as this process sees it; None after the process's end."""
+    """Path of the scope that holds a process, as this process sees it, else of its own cgroup.
+
+    A program and its containers have cgroups of their own below their scope, and only the scope
+    counts for all of them. None after the process's end.
+    """
     try:
-        return _cgroup(table / str(pid))
+        path = _cgroup(table / str(pid))
     except OSError:  # Also for lack of memory.
         return None
+    above, in_scope, _ = path.partition(".scope/")
+    return f"{above}.scope" if in_scope else path
 
 
 def _cgroup(entry: Path) -> str:
