@@ -24,10 +24,12 @@ from mayfly_lab.aws.local import LocalAws
 from mayfly_lab.contracts import InstanceView, Listener, MachineRoom
 from mayfly_lab.faults import Fault, FaultRequest, Faults
 from mayfly_lab.latency import Latency
+from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
-from mayfly_lab.machines.room import Room, RoomConfig
-from mayfly_lab.machines.survey import Survey, survey
+from mayfly_lab.machines.room import Room
+from mayfly_lab.machines.survey import survey
+from mayfly_lab.machines.whole.ground import WholeGround
 from mayfly_lab.records import Records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,8 +48,8 @@ class LabChoices:
     """The first is the cluster's default queue."""
     agent: Path | None = None
     """Path of a real buildkite-agent; None for the stand-in."""
-    ground: Ground | None = None
-    """How machines are isolated; None for the best isolation that this host offers."""
+    ground: Ground | WholeGround | None = None
+    """What machines run in; None for the best isolation of this host's programs."""
     delays: Delays = field(default_factory=Delays)
     boot_seconds: float = 1.0
     timings: Timings = field(default_factory=Timings)
@@ -59,6 +61,8 @@ class LabChoices:
     """By queue: parameters of the queue's stack that replace the lab's, such as `AgentVersion`."""
     doors: Sequence[Door] = ()
     """Further servers that machines reach on 127.0.0.1, such as a test's own git server."""
+    consoles: Path | None = None
+    """A folder for the consoles of all machines, each line with its second since power-on."""
     further_queues: Sequence[str] = ()
     """Queues of the cluster that Mayfly does not serve."""
     faults: Sequence[FaultRequest] = ()
@@ -76,9 +80,13 @@ class Lab:
 
     def __init__(self, choices: LabChoices) -> None:
         self.choices = choices
-        found = Survey(choices.ground, "as chosen") if choices.ground else survey()
-        self.ground = found.ground
-        self._instead = found.reason
+        self.ground: Ground | WholeGround
+        self._instead = "as chosen"
+        if choices.ground is None:
+            found = survey()
+            self.ground, self._instead = found.ground, found.reason
+        else:
+            self.ground = choices.ground
         self._closing = ExitStack()
         self.faults = Faults()
         self.buildkite = Buildkite(
@@ -111,7 +119,9 @@ class Lab:
 
     @property
     def machines(self) -> str:
-        """How machines are isolated, in a few words; for directories with the reason."""
+        """What machines run in, in a few words; for directories with the reason."""
+        if isinstance(self.ground, WholeGround):
+            return str(self.ground)
         if self.ground.kind is Kind.DIRECTORY:
             what = "processes in directories, with stand-ins for users and firewall rules"
             return f"{what} ({self._instead})"
@@ -209,7 +219,9 @@ class Lab:
         own = [Door(int(url.rpartition(":")[2]), server) for url, server in servers]
         doors = [*own, *self.choices.doors]
         environment = {"AWS_ENDPOINT_URL": self.aws.endpoint}
-        config = RoomConfig(environment, ACCOUNT, self.choices.boot_seconds)
+        config = RoomConfig(
+            environment, ACCOUNT, self.choices.boot_seconds, consoles=self.choices.consoles
+        )
         self.room = Room(view, self.ground, config, doors, self.aws.faults)
         return self.room
 

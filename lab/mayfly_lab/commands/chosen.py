@@ -21,6 +21,8 @@ class World:
     """Queue, name and value of operators' parameters."""
     agent: str | None
     """The agent's program or `stand-in`; None for what is on PATH."""
+    machines: tuple[str, str] | None
+    """What whole machines run in, and their Debian; None for processes of this host."""
     latency: Latency
     faults: tuple[FaultRequest, ...]
     json: Path | None

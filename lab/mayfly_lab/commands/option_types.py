@@ -10,6 +10,7 @@ import click
 
 from mayfly_lab.faults import FaultSyntaxError, parse_seconds
 from mayfly_lab.latency import Latency, LatencySyntaxError
+from mayfly_lab.machines.whole.plan import SUITE, SUITES, How
 
 _PARAMETER = re.compile(r"([A-Za-z0-9_-]{1,100})/([^=\s]+)=(.+)", re.DOTALL)
 
@@ -75,6 +76,23 @@ class QueueParameter(click.ParamType[tuple[str, str, str]]):
         if not is_unicode(value):
             self.fail(f"{value!a} is not text in UTF-8", param, ctx)
         return match[1], match[2], match[3]
+
+
+class WholeMachines(click.ParamType[tuple[str, str]]):
+    """Whole machines: what they run in, and optionally their Debian, as `whole/trixie`."""
+
+    name = "machines"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """A value of `How`, and a suite of Debian."""
+        how, slash, suite = value.partition("/")
+        suite = suite if slash else SUITE
+        if how not in set(How) or suite not in SUITES:
+            kinds, suites = " or ".join(How), " or ".join(SUITES)
+            self.fail(f"{value!r} is not {kinds}, optionally followed by /{suites}", param, ctx)
+        return how, suite
 
 
 class Delays(click.ParamType[Latency]):

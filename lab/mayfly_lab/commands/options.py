@@ -13,7 +13,13 @@ import click
 
 from mayfly_cli.ends import UsageError
 from mayfly_cli.parameter_types import QUEUE_KEY
-from mayfly_lab.commands.option_types import Delays, OutputFile, QueueParameter, Whole
+from mayfly_lab.commands.option_types import (
+    Delays,
+    OutputFile,
+    QueueParameter,
+    Whole,
+    WholeMachines,
+)
 from mayfly_lab.latency import Latency
 
 Options: TypeAlias = Callable[[Callable[..., int]], Callable[..., int]]
@@ -51,10 +57,23 @@ def agent_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def machines_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--machines`: whole machines."""
+    return click.option(
+        "--machines",
+        metavar="whole|qemu[/SUITE]",
+        type=WholeMachines(),
+        show_default="processes of this host, isolated as well as it allows",
+        help="Run jobs on whole machines: a Debian with its own systemd and cloud-init, in"
+        " systemd-nspawn (`whole`) or in qemu; /trixie for Debian 13. Needs root.",
+    )(function)
+
+
 def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `World`: queues, pool, parameters, agent and delays of the lab."""
     for option in (
         latency_option,
+        machines_option,
         agent_option,
         click.option(
             "--parameter",

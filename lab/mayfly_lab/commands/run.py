@@ -97,14 +97,14 @@ def _run(chosen: RunChoices) -> int:
     queues = sources.queues_of(jobs, given)
     configs = {queue: value for queue, name, value in chosen.parameters if name == "agent/config"}
     require_local(chosen.pipeline, source, jobs, configs)
+    from mayfly_lab.commands.machines import chosen_ground
     from mayfly_lab.commands.one_build import OneBuild
     from mayfly_lab.commands.world import choices
-    from mayfly_lab.machines.survey import survey
 
     stop = Stop()
     with stop.listening():
         wanted = choices(chosen, queues)
-        found = survey()
+        ground, no_namespaces = chosen_ground(chosen.machines)
         stop.check()
-        wanted = replace(wanted, ground=found.ground)
-        return OneBuild(chosen, source, wanted, found.reason, stop).run()
+        wanted = replace(wanted, ground=ground)
+        return OneBuild(chosen, source, wanted, no_namespaces, stop).run()

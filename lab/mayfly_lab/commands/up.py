@@ -71,18 +71,18 @@ def _up(chosen: UpChoices) -> int:
     _require_free("--port-aws", chosen.port_aws)
     _require_free("--port-buildkite", chosen.port_buildkite)
     # Late imports: they take a second, and --help and errors need not wait.
+    from mayfly_lab.commands.machines import chosen_ground
     from mayfly_lab.commands.open_lab import OpenLab
     from mayfly_lab.commands.world import choices
-    from mayfly_lab.machines.survey import survey
 
     queues = list(dict.fromkeys(chosen.queues or (DEFAULT_QUEUE,)))
     stop = Stop()
     with stop.listening():
         wanted = choices(chosen, queues)
-        found = survey()
+        ground, no_namespaces = chosen_ground(chosen.machines)
         stop.check()
-        wanted = replace(wanted, ground=found.ground)
-        return OpenLab(chosen, wanted, found.reason, stop).run()
+        wanted = replace(wanted, ground=ground)
+        return OpenLab(chosen, wanted, no_namespaces, stop).run()
 
 
 def _require_free(option: str, port: int) -> None:

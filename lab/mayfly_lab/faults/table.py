@@ -122,6 +122,12 @@ SWITCHES: dict[str, Switch] = {
     "machine-hangs": Switch(
         Part.MACHINE, "the machine hangs this long after power-on", "*,value=3s", values.SECONDS
     ),
+    "power-button": Switch(
+        Part.MACHINE,
+        "the power button is pressed this long after power-on",
+        "*,value=5s",
+        values.SECONDS,
+    ),
     "clock-skew": Switch(
         Part.MACHINE,
         "the clock is off by this much, as AWS sees it",

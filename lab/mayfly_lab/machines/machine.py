@@ -11,13 +11,13 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
-from mayfly_lab.contracts import Listener
+from mayfly_lab.contracts import Boot, Listener
 from mayfly_lab.machines.console import Console
-from mayfly_lab.machines.inside.plan import Plan, starting
 from mayfly_lab.machines.inside.wire import Wire
 from mayfly_lab.machines.metadata_doors import MetadataDoors, close_listening
 from mayfly_lab.machines.serial_line import PIECE, SerialLine
@@ -43,6 +43,37 @@ class CommandCall:
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """The first process of a machine: what the lab starts, and what ends the machine."""
+
+    instance_id: str
+    argv: Sequence[str]
+    """The command; the number of the lab's socket is added to it."""
+    plan: Mapping[str, Any]
+    """The settings, which the process reads from its standard input as JSON."""
+    namespaced: bool
+    """Whether the machine's processes end with the one whose pid the machine tells."""
+    user: int | None = None
+    """The user of the process; None for the lab's own."""
+    directory: Path | None = None
+    """A directory to remove at the end, if it is left."""
+
+
+class Builder(Protocol):
+    """Prepares the machines of one kind."""
+
+    @property
+    def job_door(self) -> bool:
+        """Whether users without rights have a metadata server of their own."""
+
+    def first(self, boot: Boot, hostname: str, metadata: Sequence[str]) -> First:
+        """The first process of a machine; `metadata` are the URLs of its metadata servers."""
+
+    def close(self) -> None:
+        """Remove the machines' files. A second call has no effect."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fittings:
     """The console, servers and record of calls of a machine."""
 
@@ -55,11 +86,8 @@ class Fittings:
 class Machine:
     """A machine from power-on to power-off. `went_off` is called when it powers itself off."""
 
-    def __init__(
-        self, plan: Plan, user: int | None, fittings: Fittings, went_off: Callable[[], None]
-    ) -> None:
-        self._plan = plan
-        self._user = user
+    def __init__(self, first: First, fittings: Fittings, went_off: Callable[[], None]) -> None:
+        self._how = first
         self._fittings = fittings
         self._went_off = went_off
         self._wire: Wire
@@ -80,26 +108,26 @@ class Machine:
         near, far = socket.socketpair()
         reading, writing = os.pipe()
         with far:
-            command = starting(self._plan.home, "power_on")
+            user = self._how.user
             self._first = subprocess.Popen(
-                [self._plan.python, "-IS", "-c", command, str(far.fileno())],
+                [*self._how.argv, str(far.fileno())],
                 pass_fds=(far.fileno(),),
                 stdin=subprocess.PIPE,
                 stdout=writing,
                 stderr=writing,
                 cwd="/",
                 env={"LANG": "C.UTF-8"},
-                user=self._user,
-                group=self._user,
-                extra_groups=None if self._user is None else [],
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
                 start_new_session=True,
             )
         os.close(writing)
         self._wire = Wire(near)
         if self._first.stdin is not None:
             with self._first.stdin as plan:
-                plan.write(json.dumps(self._plan.as_message()).encode())
-        name = f"machine-{self._plan.instance_id}"
+                plan.write(json.dumps(self._how.plan).encode())
+        name = f"machine-{self._how.instance_id}"
         threading.Thread(target=self._attend, args=(reading,), name=name, daemon=True).start()
 
     def cut(self) -> None:
@@ -111,7 +139,7 @@ class Machine:
         self._cut.set()
         self._kill()
         if not self._gone.wait(_PATIENCE):
-            raise TimeoutError(f"machine {self._plan.instance_id} does not power off")
+            raise TimeoutError(f"machine {self._how.instance_id} does not power off")
 
     def fail(self) -> None:
         """Cut the power as a hardware failure does: EC2 notices."""
@@ -121,8 +149,12 @@ class Machine:
         """Stop every process of the machine without ending it: EC2 does not notice."""
         self._tell("hang")
 
+    def press(self) -> None:
+        """Press the power button: the operating system shuts down, if it is able to."""
+        self._tell("press")
+
     def _kill(self) -> None:
-        if not self._plan.namespaces:
+        if not self._how.namespaced:
             self._tell("cut")
             if not self._gone.wait(_PATIENCE / 2):
                 self._first.kill()
@@ -194,7 +226,8 @@ class Machine:
                     self._init = message["pid"]
                     self._init_known.set()
                 case "listening":
-                    self._serve([socket.socket(fileno=fd) for fd in fds])
+                    listening = [socket.socket(fileno=fd) for fd in fds]
+                    self._serve(listening, message.get("metadata", 1))
                 case "up":
                     yield from fds
                 case "call":
@@ -205,9 +238,11 @@ class Machine:
                     self._fittings.metadata.keep_away([range(*span) for span in message["users"]])
                     self._tell("go on")
 
-    def _serve(self, listening: list[socket.socket]) -> None:
+    def _serve(self, listening: list[socket.socket], metadata: int) -> None:
+        """Serve the metadata service at the first sockets, and each door at one of the others."""
         self._sockets = listening
-        servers = [self._fittings.metadata, *(door.server for door in self._fittings.doors)]
+        doors = [door.server for door in self._fittings.doors]
+        servers = [*([self._fittings.metadata] * metadata), *doors]
         for each, server in zip(listening, servers, strict=True):
             server.adopt(each)
 
@@ -216,5 +251,5 @@ class Machine:
         self._fittings.metadata.stop()
         for each in self._sockets:
             close_listening(each)
-        if not self._plan.namespaces and Path(self._plan.directory).exists():
-            shutil.rmtree(self._plan.directory)
+        if self._how.directory is not None and self._how.directory.exists():
+            shutil.rmtree(self._how.directory)

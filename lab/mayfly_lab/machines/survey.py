@@ -12,8 +12,9 @@ from datetime import datetime
 
 from mayfly_lab.contracts import Boot, Keys, ServedProfile
 from mayfly_lab.faults import Faults
+from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.ground import Ground, directory_ground, namespace_ground
-from mayfly_lab.machines.room import Room, RoomConfig
+from mayfly_lab.machines.room import Room
 
 _PATIENCE = 20.0
 _NFT = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin")

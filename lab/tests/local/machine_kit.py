@@ -13,9 +13,10 @@ from typing import Any
 from buildkite_emulator.serving.server import Answer, HttpServer, Request
 from mayfly_lab.contracts import Boot, Keys, ServedProfile
 from mayfly_lab.faults import Faults
+from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.ground import Ground, Kind, directory_ground
 from mayfly_lab.machines.machine import Door
-from mayfly_lab.machines.room import Room, RoomConfig
+from mayfly_lab.machines.room import Room
 from mayfly_lab.machines.survey import survey
 
 ACCOUNT = "123456789012"

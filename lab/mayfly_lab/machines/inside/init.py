@@ -185,6 +185,8 @@ class Init:
         if message["do"] == "hang":
             self._signal_all(signal.SIGSTOP)
             self._loop.forget_timers()
+        elif message["do"] == "press":
+            self.go_off(0.0)
         elif message["do"] == "cut":
             self._end_all(0.0)
             self._off = True

@@ -1,0 +1,63 @@
+"""Prepares whole machines for the room."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mayfly_lab.contracts import Boot
+from mayfly_lab.machines.config import RoomConfig
+from mayfly_lab.machines.machine import First
+from mayfly_lab.machines.whole.ground import WholeGround
+from mayfly_lab.machines.whole.plan import WholePlan
+
+_FIRST = "mayfly_lab.machines.whole.power_on"
+
+
+class WholeMachines:
+    """Implements `machine.Builder` for whole machines."""
+
+    job_door = False
+    """The machine's own firewall keeps users without rights from the metadata service."""
+
+    def __init__(self, ground: WholeGround, config: RoomConfig, ports: Sequence[int]) -> None:
+        self._ground = ground
+        self._config = config
+        self._ports = tuple(ports)
+        self._home = Path(tempfile.mkdtemp(prefix="mayfly-"))
+
+    def first(self, boot: Boot, hostname: str, metadata: Sequence[str]) -> First:
+        """The first process of a machine. Name and metadata come to it by its network."""
+        del hostname, metadata
+        tree, disk = self._ground.tree, self._ground.disk
+        plan = WholePlan(
+            instance_id=boot.instance_id,
+            how=str(self._ground.how),
+            tree=str(tree or ""),
+            image=str(disk.image) if disk else "",
+            kernel=str(disk.kernel) if disk else "",
+            initrd=str(disk.initrd) if disk else "",
+            directory=str(self._home),
+            group=f"mayfly-lab-{os.getpid()}-{boot.instance_id}-{boot.number}",
+            private_ip=boot.private_ip,
+            environment=self._config.environment,
+            doors=self._ports,
+            decoys=self._config.decoys,
+            memory=self._ground.memory,
+            words=self._ground.words,
+        )
+        return First(
+            instance_id=boot.instance_id,
+            argv=(sys.executable, "-m", _FIRST),
+            plan=plan.as_message(),
+            namespaced=True,
+        )
+
+    def close(self) -> None:
+        """Remove the machines' files. A second call has no effect."""
+        if self._home.exists():
+            shutil.rmtree(self._home)
