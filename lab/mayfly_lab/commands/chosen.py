@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mayfly_lab.faults import FaultRequest
 from mayfly_lab.latency import Latency
+from mayfly_lab.machines.whole.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,8 @@ class World:
     """Queue, name and value of operators' parameters."""
     agent: str | None
     """The agent's program or `stand-in`; None for what is on PATH."""
-    machines: tuple[str, str] | None
-    """What whole machines run in, and their Debian; None for processes of this host."""
+    machines: tuple[Kind, str] | None
+    """Kind and Debian of whole machines; None for processes of this host."""
     latency: Latency
     faults: tuple[FaultRequest, ...]
     json: Path | None

@@ -7,10 +7,10 @@ from mayfly_cli.ends import BrokenError, UsageError
 from mayfly_lab.machines.ground import Ground
 from mayfly_lab.machines.survey import survey
 from mayfly_lab.machines.whole.ground import WholeGround, whole_ground
-from mayfly_lab.machines.whole.plan import How
+from mayfly_lab.machines.whole.kinds import Kind
 
 
-def chosen_ground(machines: tuple[str, str] | None) -> tuple[Ground | WholeGround, str]:
+def chosen_ground(machines: tuple[Kind, str] | None) -> tuple[Ground | WholeGround, str]:
     """The ground of the option `--machines`, and why its machines have no namespaces, if so.
 
     Raises:
@@ -20,9 +20,8 @@ def chosen_ground(machines: tuple[str, str] | None) -> tuple[Ground | WholeGroun
     if machines is None:
         found = survey()
         return found.ground, found.reason
-    how, suite = machines
     try:
-        return whole_ground(How(how), suite), ""
+        return whole_ground(*machines), ""
     except Misconfigured as error:
         raise UsageError(f"--machines: {error}") from error
     except Transient as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import click
 
 from mayfly_lab.faults import FaultSyntaxError, parse_seconds
 from mayfly_lab.latency import Latency, LatencySyntaxError
-from mayfly_lab.machines.whole.plan import SUITE, SUITES, How
+from mayfly_lab.machines.whole.kinds import Kind
+from mayfly_lab.machines.whole.recipes import SUITES
 
 _PARAMETER = re.compile(r"([A-Za-z0-9_-]{1,100})/([^=\s]+)=(.+)", re.DOTALL)
 
@@ -78,21 +80,22 @@ class QueueParameter(click.ParamType[tuple[str, str, str]]):
         return match[1], match[2], match[3]
 
 
-class WholeMachines(click.ParamType[tuple[str, str]]):
+class WholeMachines(click.ParamType[tuple[Kind, str]]):
     """Whole machines: what they run in, and optionally their Debian, as `whole/trixie`."""
 
     name = "machines"
+    words: ClassVar = {"whole": Kind.CONTAINER, "qemu": Kind.VM}
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """A value of `How`, and a suite of Debian."""
-        how, slash, suite = value.partition("/")
-        suite = suite if slash else SUITE
-        if how not in set(How) or suite not in SUITES:
-            kinds, suites = " or ".join(How), " or ".join(SUITES)
-            self.fail(f"{value!r} is not {kinds}, optionally followed by /{suites}", param, ctx)
-        return how, suite
+    ) -> tuple[Kind, str]:
+        """The kind, and a suite of Debian."""
+        word, slash, suite = value.partition("/")
+        suite = suite if slash else SUITES[0]
+        if word not in self.words or suite not in SUITES:
+            words, suites = " or ".join(self.words), " or /".join(SUITES)
+            self.fail(f"{value!r} is not {words}, with or without /{suites}", param, ctx)
+        return self.words[word], suite
 
 
 class Delays(click.ParamType[Latency]):

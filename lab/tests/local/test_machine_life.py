@@ -16,6 +16,7 @@ from local.machine_kit import INSTANCE, Bench, a_bench, a_boot, until
 from mayfly_lab.contracts import MachineRoom
 from mayfly_lab.machines.console import KEPT
 from mayfly_lab.machines.ground import Ground, Kind
+from mayfly_lab.machines.ordinary import OrdinaryMachines
 
 METADATA = "${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}/latest"
 
@@ -256,7 +257,9 @@ END
 
 
 def test_closing_the_machine_room_leaves_no_programs_or_files(bench: Bench) -> None:
-    home = bench.room._home
+    builder = bench.room._builder
+    assert isinstance(builder, OrdinaryMachines)
+    home = builder._home
     bench.boot("sleep 8765")
     bench.boot("sleep 8765", instance_id="i-2")
     bench.run("echo done", instance_id="i-3")

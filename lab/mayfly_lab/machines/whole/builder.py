@@ -36,7 +36,7 @@ class WholeMachines:
         tree, disk = self._ground.tree, self._ground.disk
         plan = WholePlan(
             instance_id=boot.instance_id,
-            how=str(self._ground.how),
+            kind=self._ground.kind,
             tree=str(tree or ""),
             image=str(disk.image) if disk else "",
             kernel=str(disk.kernel) if disk else "",

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any, Self
 
-SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
-SUITE = "bookworm"
-"""The suite of machines for which none is named."""
+from mayfly_lab.machines.whole.kinds import Kind
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs of the host are looked up."""
-
-
-class How(StrEnum):
-    """What a whole machine runs in."""
-
-    NSPAWN = "whole"
-    """systemd-nspawn: the kernel of this host, with a life of a quarter of a minute."""
-    QEMU = "qemu"
-    """qemu: a kernel of its own, with cgroup limits, ACPI and a serial console; minutes without
-    KVM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +17,13 @@ class WholePlan:
     """One power-on of one machine, as the lab sends it to the machine's first process."""
 
     instance_id: str
-    how: str
-    """A value of `How`."""
+    kind: Kind
     tree: str
-    """nspawn: the read-only tree of the image. qemu: empty."""
+    """Containers: the read-only tree of the image. VMs: empty."""
     image: str
     kernel: str
     initrd: str
-    """qemu: the disk, which stays unchanged, and what boots it. nspawn: empty."""
+    """VMs: the disk, which stays unchanged, and what boots it. Containers: empty."""
     directory: str
     """An empty directory, over which the machine's files are mounted."""
     group: str
@@ -48,9 +35,9 @@ class WholePlan:
     """Ports of the lab's servers, in the order of the sockets sent."""
     decoys: bool
     memory: int
-    """qemu: megabytes."""
+    """VMs: megabytes."""
     words: tuple[str, ...]
-    """Further words of the kernel's command line; nspawn: of systemd's."""
+    """Further words of the kernel's command line; containers: options of systemd-nspawn."""
 
     def as_message(self) -> dict[str, Any]:
         """The plan as JSON content."""
@@ -60,4 +47,4 @@ class WholePlan:
     def from_message(cls, message: Mapping[str, Any]) -> Self:
         """The plan from the content that `as_message` wrote."""
         lists = {name: tuple(message[name]) for name in ("doors", "words")}
-        return cls(**{**message, **lists})
+        return cls(**{**message, **lists, "kind": Kind(message["kind"])})

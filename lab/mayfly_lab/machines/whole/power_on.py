@@ -17,7 +17,8 @@ from mayfly_lab.machines.inside import syscalls
 from mayfly_lab.machines.inside.wire import Wire
 from mayfly_lab.machines.whole import network
 from mayfly_lab.machines.whole.cgroup import MOUNTED, Group
-from mayfly_lab.machines.whole.plan import PATH, How, WholePlan
+from mayfly_lab.machines.whole.kinds import Kind
+from mayfly_lab.machines.whole.plan import PATH, WholePlan
 from mayfly_lab.machines.whole.supply import Supply
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     os.environ["PATH"] = PATH
     plan = WholePlan.from_message(json.load(sys.stdin))
     _leave_the_host(plan.directory)
-    network.build(plan.private_ip, tap=plan.how == How.QEMU)
+    network.build(plan.private_ip, tap=plan.kind is Kind.VM)
     listening = network.listen(plan.doors)
     metadata = network.METADATA_SOCKETS
     told = {"event": "listening", "metadata": metadata}

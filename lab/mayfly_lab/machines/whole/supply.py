@@ -13,8 +13,9 @@ from mayfly_lab.machines.inside.loop import Loop, ended_children
 from mayfly_lab.machines.inside.wire import Wire
 from mayfly_lab.machines.whole import nspawn, qemu
 from mayfly_lab.machines.whole.cgroup import Group
+from mayfly_lab.machines.whole.kinds import Kind
 from mayfly_lab.machines.whole.network import dhcp_server
-from mayfly_lab.machines.whole.plan import How, WholePlan
+from mayfly_lab.machines.whole.plan import WholePlan
 
 
 class Supply:
@@ -39,7 +40,7 @@ class Supply:
         # nspawn and qemu look at the processes of their own namespace.
         syscalls.mount("proc", "/proc", "proc")
         self._dhcp = self._start(dhcp_server(self._plan.private_ip))
-        if self._plan.how == How.QEMU:
+        if self._plan.kind is Kind.VM:
             argv, environment = qemu.command(self._plan), dict[str, str]()
         else:
             argv, environment = nspawn.prepare(self._plan), nspawn.ENVIRONMENT
@@ -93,7 +94,7 @@ class Supply:
 
     def _press(self) -> None:
         self._say("the power button is pressed")
-        if self._plan.how == How.QEMU:
+        if self._plan.kind is Kind.VM:
             try:
                 qemu.press(self._plan.directory)
             except OSError as error:
