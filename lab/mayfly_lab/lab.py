@@ -57,6 +57,8 @@ class LabChoices:
     """Network delay of every call, added to the delays of AWS itself."""
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By queue: operators' parameters, such as `pool/hot`, written before the first tick."""
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    """By queue: the text of the operator's bootstrap script, uploaded before the first tick."""
     stacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By queue: parameters of the queue's stack that replace the lab's, such as `AgentVersion`."""
     doors: Sequence[Door] = ()
@@ -195,6 +197,8 @@ class Lab:
         for queue, parameters in choices.parameters.items():
             for name, value in parameters.items():
                 self.put_parameter(queue, name, value)
+        for queue, text in choices.scripts.items():
+            self.put_parameter(queue, "bootstrap/script", self.put_script(queue, "script", text))
         self._deploy(archives)
         # The objects made so far stay until the end. A full collection would stop every answer of
         # the lab for a fifth of a second.

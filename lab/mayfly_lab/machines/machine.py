@@ -103,6 +103,11 @@ class Machine:
         """Whether any process or file of the machine is left."""
         return not self._gone.is_set()
 
+    @property
+    def init(self) -> int | None:
+        """Pid, on this host, of the process with which the machine ends; None until it is known."""
+        return self._init
+
     def start(self) -> None:
         """Switch the machine on, and return at once."""
         near, far = socket.socketpair()

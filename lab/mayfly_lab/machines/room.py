@@ -74,16 +74,23 @@ class Room:
             place.machine.start()
         self._start_fault_timers(boot, place.machine)
 
+    def press(self, instance_id: str) -> None:
+        """Press the power button of a machine: it shuts down, if it is able to."""
+        if machine := self._machine(instance_id):
+            machine.press()
+
+    def init(self, instance_id: str) -> int | None:
+        """Pid, on this host, of the process with which the machine ends; None while it is off."""
+        machine = self._machine(instance_id)
+        return machine.init if machine is not None and machine.on else None
+
     def cut(self, instance_id: str) -> None:
         """Cut a machine's power. When this returns, no process of the machine is left.
 
         Raises:
             TimeoutError: a process of the machine does not end.
         """
-        with self._lock:
-            place = self._places.get(instance_id)
-            machine = place.machine if place is not None else None
-        if machine is not None:
+        if machine := self._machine(instance_id):
             machine.cut()
 
     def console(self, instance_id: str) -> str:
@@ -107,6 +114,11 @@ class Room:
                 place.machine.cut()
             place.console.close()
         self._builder.close()
+
+    def _machine(self, instance_id: str) -> Machine | None:
+        with self._lock:
+            place = self._places.get(instance_id)
+            return place.machine if place is not None else None
 
     def _make(self, boot: Boot, place: _Place) -> Machine:
         config, builder = self._config, self._builder

@@ -18,6 +18,7 @@ from mayfly_lab.machines.ground import Ground, Kind, directory_ground
 from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room
 from mayfly_lab.machines.survey import survey
+from mayfly_lab.machines.whole.ground import WholeGround
 
 ACCOUNT = "123456789012"
 INSTANCE = "i-0123456789abcdef0"
@@ -86,7 +87,7 @@ class Bench:
     """A machine room with its EC2, server and faults."""
 
     room: Room
-    ground: Ground
+    ground: Ground | WholeGround
     ec2: ScriptedEc2
     faults: Faults
     requests: list[Request]
@@ -128,7 +129,7 @@ def until(happened: Callable[[], object], tell: Callable[..., object], *about: o
 
 @contextmanager
 def a_bench(
-    ground: Ground,
+    ground: Ground | WholeGround,
     serve: Callable[[Request], Answer] | None = None,
     ec2: ScriptedEc2 | None = None,
     **config: Any,

@@ -6,6 +6,7 @@ import pytest
 
 from local.machine_kit import Bench
 from mayfly_instance import firewall
+from mayfly_lab.machines.ground import Ground
 from mayfly_lab.machines.inside.nft import LAST_USER, NotUnderstood, refused
 from mayfly_protocol.words import Imds
 
@@ -93,6 +94,7 @@ def test_the_supervisors_rules_hold_for_real_users(
 
 
 def test_nft_rules_can_be_listed_and_invalid_ones_change_nothing(root_bench: Bench) -> None:
+    assert isinstance(root_bench.ground, Ground)
     if root_bench.ground.firewall:
         pytest.skip("this host has a real nft")
     good, bad = firewall.rules(Imds.SUPERVISOR), "add rule inet t c drop"

@@ -43,7 +43,7 @@ QUICK = Delays(
 )
 BOOT = 0.2
 _LOOK = 0.05
-_REPOSITORY = "app"
+REPOSITORY = "app"
 
 Found = TypeVar("Found")
 
@@ -53,6 +53,8 @@ class Stage(Logs):
     """One lab, seen from outside. Jobs and instances are named by their ids."""
 
     began: float = field(default_factory=time.time)
+    patience: float = PATIENCE
+    """Seconds until a wait of this stage gives up."""
     _builds: int = 0
 
     # Actions of a developer, and the job's page.
@@ -68,7 +70,7 @@ class Stage(Logs):
         """Push a branch to a pipeline of one step for a queue. Returns the job's id."""
         agents = {"queue": queue, **step.pop("agents", {})}
         steps = {"steps": [{"command": command, "label": pipeline, "agents": agents, **step}]}
-        repository = self.lab.buildkite.repository_url(_REPOSITORY)
+        repository = self.lab.buildkite.repository_url(REPOSITORY)
         # Buildkite must not interpolate the variables of the job's shell.
         configuration = json.dumps(steps).replace("$", "$$")
         self.lab.buildkite.add_pipeline(pipeline, configuration, repository)
@@ -193,9 +195,10 @@ class Stage(Logs):
     # Waits, clock and end of the stage.
 
     def until(
-        self, what: str, done: Callable[[], Found | None], seconds: float = PATIENCE
+        self, what: str, done: Callable[[], Found | None], seconds: float | None = None
     ) -> Found:
         """Wait until `done` returns a true value. Returns that value."""
+        seconds = self.patience if seconds is None else seconds
         end = time.monotonic() + seconds
         while not (found := done()):
             assert time.monotonic() < end, f"after {seconds:g} s not yet: {what}\n{self.picture()}"
@@ -285,12 +288,17 @@ class Stage(Logs):
 def a_stage(choices: LabChoices) -> Iterator[Stage]:
     """A lab with a repository to push to."""
     with Lab(choices) as lab:
-        source = lab.home / "source"
-        source.mkdir()
-        (source / "README").write_text("A repository to push to.\n")
-        branches = ["release/1", "feature"]
-        lab.buildkite.add_repository(_REPOSITORY, source, branches=branches)
         stage = Stage(lab)
-        known = lab.records.queues
-        stage.until("every queue is known", lambda: known().keys() >= set(choices.queues))
+        furnish(stage)
         yield stage
+
+
+def furnish(stage: Stage) -> None:
+    """Add the repository, and wait until every queue is known."""
+    lab = stage.lab
+    source = lab.home / "source"
+    source.mkdir()
+    (source / "README").write_text("A repository to push to.\n")
+    lab.buildkite.add_repository(REPOSITORY, source, branches=["release/1", "feature"])
+    known = lab.records.queues
+    stage.until("every queue is known", lambda: known().keys() >= set(lab.choices.queues))
