@@ -1,7 +1,7 @@
 #!/bin/bash
-# Masks services that would keep bootstrap credentials, then fetches, checks and starts the supervisor. A failure is
-# written to the console and switches the machine off. The template replaces __MAYFLY_HOST_JSON__ by the JSON that
-# mayfly_instance/host.py reads. No brace may follow a dollar sign: the script passes through Fn::Sub of CloudFormation.
+# Masks services that would keep bootstrap credentials, then fetches and checks the supervisor, and starts it as a unit
+# of its own. A failure is written to the console and switches the machine off. __MAYFLY_HOST_JSON__ is replaced by the
+# JSON that mayfly_instance/host.py reads. No brace may follow a dollar sign: Fn::Sub of CloudFormation reads it.
 set -Eeuo pipefail
 shopt -s execfail
 umask 022
@@ -9,6 +9,7 @@ umask 022
 [[ -v AWS_EC2_METADATA_SERVICE_ENDPOINT ]] || AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.169.254
 IMDS=$AWS_EC2_METADATA_SERVICE_ENDPOINT/latest
 CODE=$MAYFLY_ROOT/opt/mayfly
+UNITS=$MAYFLY_ROOT/etc/systemd/system
 # A console that takes nothing must not hold the boot.
 say() {
   printf 'mayfly: user data: %s\n' "$*" | timeout 2 tee -a "$MAYFLY_ROOT/dev/console" >/dev/null ||
@@ -22,10 +23,15 @@ check() {
 off() { poweroff || poweroff --force; }
 trap 'trap - ERR EXIT; say "failed in line $LINENO: $BASH_COMMAND"; off; exit 1' ERR
 trap 'say "ended before the supervisor ran"; off' EXIT
-set -- amazon-ssm-agent.service amazon-cloudwatch-agent.service awslogsd.service codedeploy-agent.service \
-  ecs.service xray.service aws-kinesis-agent.service greengrass.service
+set -- amazon-ssm-agent.service snap.amazon-ssm-agent.amazon-ssm-agent.service amazon-cloudwatch-agent.service \
+  awslogsd.service codedeploy-agent.service ecs.service xray.service aws-kinesis-agent.service greengrass.service
+# `mask` refuses to replace a unit's file or link in /etc, where some packages put theirs.
+cd "$UNITS"
+rm -f "$@"
 systemctl mask --quiet "$@"
-# systemctl fails for a missing service, and most are missing. The supervisor checks which services still run.
+# SIGKILL, because `stop` would wait 90 s for a worker that ignores SIGTERM. Both fail for missing services, and most
+# are missing. The supervisor checks which services still run.
+systemctl kill --signal=SIGKILL "$@" 2>/dev/null || true
 systemctl stop --quiet "$@" || true
 # Tokens and keys reach curl through standard input: every process can read command lines. Waits 140 to 160 s in all
 # for an answer. A refusal fails at once, except of IMDS, which may lack the role early in a boot. Error bodies tell
@@ -90,5 +96,8 @@ check "$SHA256" bundle/mayfly-instance.tar.gz
 tar --extract --gzip --no-same-owner --file bundle/mayfly-instance.tar.gz
 rm -r layer.zip bundle
 printf '%s' "$HOST" >host.json
+sed "s,=/opt/mayfly,=$CODE," mayfly_instance/mayfly.service >"$UNITS/mayfly.service"
+systemctl enable --quiet --no-reload mayfly.service
+# A fresh process holds no keys. cloud-init may be what systemd waits for, so nothing here waits for the unit.
 set +e # A failed exec resets the traps and, with -e, ends the shell.
-exec python3 -S -m mayfly_instance || poweroff
+exec bash -c 'systemctl start --no-block mayfly.service || poweroff || poweroff --force' || off

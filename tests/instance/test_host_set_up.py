@@ -208,15 +208,6 @@ def test_a_second_boot_powers_off(world: World) -> None:
     assert_failed(world, "the instance was rebooted: this is not its first boot", row=SANDBOX_ROW)
 
 
-def test_set_up_installs_a_unit_that_powers_off_a_second_boot(world: World) -> None:
-    world.run()
-
-    unit = world.machine.places.next_boot_unit.read_text()
-    assert "SuccessAction=poweroff" in unit
-    assert "FailureAction=poweroff" in unit
-    assert world.machine.ran("systemctl enable --no-reload --quiet mayfly-next-boot.service")
-
-
 AGENT_CONFIG = "/mayfly/ci/queues/deploy/agent/config"
 
 

@@ -174,19 +174,6 @@ def test_killing_a_scope_that_has_ended_raises_nothing(
     assert calls_in(log) == ["kill --signal=SIGKILL x.scope"]
 
 
-def test_the_unit_for_the_next_boot_runs_the_supervisor(
-    machine: UnprivilegedMachine, bin_path: Path
-) -> None:
-    log = stand_in(bin_path, "systemctl", "")
-    machine.guard_next_boot()
-
-    unit = machine.places.next_boot_unit.read_text()
-    assert f"WorkingDirectory={machine.places.code}" in unit
-    assert "python3 -m mayfly_instance" in unit
-    assert f"ConditionPathExists=!{machine.places.run}" in unit
-    assert calls_in(log) == ["enable --no-reload --quiet mayfly-next-boot.service"]
-
-
 def test_a_file_is_written_whole_with_its_mode(
     machine: UnprivilegedMachine, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ from tests.instance.front import Front, Reply, serving
 
 SCRIPT = Path(__file__).resolve().parents[2] / "layers/instance/user-data.sh"
 HOOKS = SCRIPT.parent / "mayfly_instance/hooks"
+UNIT = SCRIPT.parent / "mayfly_instance/mayfly.service"
 KEYS = Credentials(
     "ASIAUSERDATA", "secret/key+of=role", "session//token==", datetime.max.replace(tzinfo=UTC)
 )
@@ -38,7 +39,21 @@ def bundle() -> bytes:
         entry = tarfile.TarInfo("mayfly_instance/hooks/pre-bootstrap")
         entry.mode, entry.size = 0o755, 2
         tar.addfile(entry, io.BytesIO(b"#!"))
+        tar.add(UNIT, "mayfly_instance/mayfly.service")
     return buffer.getvalue()
+
+
+SYSTEMCTL = """\
+case $1 in
+  mask) for each; do
+    file={root}/etc/systemd/system/$each
+    [[ $each == *.service ]] || continue
+    [[ ! -e $file && ! -L $file ]] || {{ echo "File $file already exists." >&2; exit 1; }}
+    ln -s /dev/null "$file"
+  done ;;
+  start) env >{root}/env; tr '\\0' ' ' </proc/$PPID/cmdline >{root}/starter ;;
+esac"""
+"""Refuses as systemd 252 does to mask over a file; notes who starts a unit."""
 
 
 class Boot:
@@ -51,14 +66,12 @@ class Boot:
         self.bin.mkdir()
         (root / "dev").mkdir()
         (root / "dev/console").touch()
-        for name in ("systemctl", "poweroff"):
-            self.stand_in(name, "")
+        self.units = root / "etc/systemd/system"
+        self.units.mkdir(parents=True)
+        self.stand_in("systemctl", SYSTEMCTL.format(root=root))
+        self.stand_in("poweroff", "")
         self.stand_in("curl", f'exec {shutil.which("curl")} "$@" --retry 0')
-        self.stand_in(
-            "python3",
-            f'[[ $* != "-S -m mayfly_instance" ]] || exec env >"{root}/env"\n'
-            f'exec {sys.executable} "$@"',
-        )
+        self.stand_in("python3", f'exec {sys.executable} "$@"')
         self.stand_in("sleep", "")
         content = bundle()
         zipped = io.BytesIO()
@@ -99,15 +112,17 @@ class Boot:
         file.write_text(f"#!/bin/bash\n{log}\n{script}\n")
         file.chmod(0o755)
 
-    def run(self) -> int:
-        text = SCRIPT.read_text().replace("\n__MAYFLY_HOST_JSON__\n", f"\n{HOST}\n")
+    def text(self) -> str:
+        return SCRIPT.read_text().replace("\n__MAYFLY_HOST_JSON__\n", f"\n{HOST}\n")
+
+    def run(self, text: str = "") -> int:
         environment = {
             "PATH": f"{self.bin}:/usr/bin:/bin",
             "MAYFLY_ROOT": str(self.root),
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.front.url,
             "AWS_ENDPOINT_URL": self.front.url,
         }
-        command = ["bash", "-c", text]
+        command = ["bash", "-c", text or self.text()]
         return subprocess.run(command, env=environment, check=False, timeout=120).returncode
 
     @property
@@ -144,16 +159,88 @@ def test_the_bundle_is_fetched_checked_unpacked_and_started(boot: Boot) -> None:
     assert code.stat().st_mode & 0o777 == 0o755
     assert json.loads((code / "host.json").read_text()) == json.loads(HOST)
     assert sorted(each.name for each in code.iterdir()) == ["host.json", "mayfly_instance"]
-    assert "python3 -S -m mayfly_instance" in boot.calls
+    assert boot.calls.splitlines()[-2:] == [
+        "systemctl enable --quiet --no-reload mayfly.service ",
+        "systemctl start --no-block mayfly.service ",
+    ]
     assert "poweroff" not in boot.calls
 
 
-def test_image_services_are_masked_before_anything_else(boot: Boot) -> None:
+def test_the_supervisors_unit_is_the_bundles_with_the_path_of_the_code(boot: Boot) -> None:
     boot.run()
 
-    first, second, *_ = boot.calls.splitlines()
-    assert first.startswith("systemctl mask --quiet amazon-ssm-agent.service amazon-cloudwatch")
-    assert second == first.replace("mask", "stop")
+    unit = (boot.units / "mayfly.service").read_text()
+    assert unit == UNIT.read_text().replace("=/opt/mayfly\n", f"={boot.root}/opt/mayfly\n")
+    assert f"\nWorkingDirectory={boot.root}/opt/mayfly\n" in unit
+
+
+def test_the_process_that_starts_the_unit_never_held_credentials(boot: Boot) -> None:
+    boot.run()
+
+    starter = (boot.root / "starter").read_text()
+    assert starter.startswith("bash -c systemctl start --no-block mayfly.service")
+
+
+def test_image_services_are_masked_then_killed_then_stopped_before_anything_else(
+    boot: Boot,
+) -> None:
+    boot.run()
+
+    first, *after = boot.calls.splitlines()[:3]
+    begins = "systemctl mask --quiet "
+    names = first.removeprefix(begins)
+    assert first.startswith(begins)
+    assert names.split()[:2] == [
+        "amazon-ssm-agent.service",
+        "snap.amazon-ssm-agent.amazon-ssm-agent.service",
+    ]
+    assert after == [
+        f"systemctl kill --signal=SIGKILL {names}",
+        f"systemctl stop --quiet {names}",
+    ]
+
+
+AGENT = "amazon-cloudwatch-agent.service"
+
+
+def a_unit_file(units: Path) -> None:
+    (units / AGENT).write_text("[Service]\n")
+
+
+def an_alias(units: Path) -> None:
+    (units / AGENT).symlink_to("/usr/lib/systemd/system/other.service")
+
+
+def a_mask(units: Path) -> None:
+    (units / AGENT).symlink_to("/dev/null")
+
+
+def a_drop_in(units: Path) -> None:
+    (units / f"{AGENT}.d").mkdir()
+
+
+def a_link_of_a_target(units: Path) -> None:
+    a_unit_file(units)
+    (units / "multi-user.target.wants").mkdir()
+    (units / "multi-user.target.wants" / AGENT).symlink_to(units / AGENT)
+
+
+@pytest.mark.parametrize("put", [a_unit_file, an_alias, a_mask, a_drop_in, a_link_of_a_target])
+def test_a_service_of_the_image_is_masked_whatever_etc_holds(
+    boot: Boot, put: Callable[[Path], None]
+) -> None:
+    put(boot.units)
+
+    assert boot.run() == 0
+    assert (boot.units / AGENT).readlink() == Path("/dev/null")
+
+
+def test_a_unit_file_that_cannot_be_removed_switches_the_machine_off(boot: Boot) -> None:
+    (boot.units / AGENT).mkdir()  # As good as an immutable file: rm fails.
+
+    assert boot.run() == 1
+    assert 'rm -f "$@"' in boot.console
+    assert boot.calls.splitlines() == ["poweroff "]
 
 
 def test_no_credential_is_in_a_command_line_an_environment_or_a_file(boot: Boot) -> None:
@@ -220,7 +307,7 @@ def test_any_failure_is_written_to_the_console_and_switches_the_machine_off(
     assert boot.run() == 1
     assert told in boot.console
     assert "\npoweroff" in boot.calls
-    assert "python3 -S -m mayfly_instance" not in boot.calls
+    assert "systemctl start" not in boot.calls
 
 
 def throttled(boot: Boot, operation: str, seconds: float, reply: Reply) -> list[float]:
@@ -291,18 +378,36 @@ def test_a_refused_boot_fails_at_once_and_shows_the_code_alone(
     assert "a-signed-token" not in boot.console
 
 
-def test_a_supervisor_that_cannot_be_started_switches_the_machine_off(boot: Boot) -> None:
-    boot.stand_in("rm", f'/bin/rm -r layer.zip bundle && /bin/rm "{boot.bin}/python3"')
+@pytest.mark.parametrize("verb", ["enable", "start"])
+def test_a_unit_that_cannot_be_started_switches_the_machine_off(boot: Boot, verb: str) -> None:
+    boot.stand_in("systemctl", f"[[ $1 != {verb} ]]")
 
     boot.run()
 
-    assert boot.calls.splitlines()[-1].strip() == "poweroff"
+    assert boot.calls.splitlines()[-1] == "poweroff "
+
+
+def test_power_off_is_forced_where_neither_unit_nor_power_off_starts(boot: Boot) -> None:
+    boot.stand_in("systemctl", "[[ $1 != start ]]")
+    boot.stand_in("poweroff", "[[ $1 == --force ]]")
+
+    boot.run()
+
+    assert boot.calls.splitlines()[-2:] == ["poweroff ", "poweroff --force "]
+
+
+def test_power_goes_off_where_no_fresh_process_can_be_started(boot: Boot) -> None:
+    text = boot.text().replace("exec bash -c", "exec /no/such/bash -c")
+
+    boot.run(text)
+
+    assert boot.calls.splitlines()[-1] == "poweroff "
 
 
 def test_the_script_is_short_and_passes_through_cloudformation_unchanged() -> None:
     text = SCRIPT.read_text()
 
-    assert len(text.encode()) < 5_000
+    assert len(text.encode()) < 5_300
     assert "${" not in text
     assert text.count("\n__MAYFLY_HOST_JSON__\n") == 1
     assert max(map(len, text.splitlines())) <= 120

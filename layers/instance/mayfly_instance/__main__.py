@@ -1,4 +1,4 @@
-"""`python3 -m mayfly_instance [sandbox]`: the supervisor, as user data starts it."""
+"""`python3 -m mayfly_instance [sandbox]`: the supervisor, as mayfly.service starts it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from mayfly_instance.limits import Limits
 from mayfly_instance.machine import Machine
 from mayfly_instance.places import Places
 from mayfly_instance.scrub import Scrubber
+from mayfly_instance.watchdog import Watchdog
 
 _IMDS = "http://169.254.169.254"
 
@@ -30,9 +31,9 @@ def main(stage: str) -> None:
         # Not every caller's PATH has sbin, where nft, useradd and poweroff may lie.
         os.environ["PATH"] = f"{path}:/usr/sbin:/sbin"
     places = Places(Path(os.environ.get("MAYFLY_ROOT") or "/"))
-    clock, scrub = Clock(), Scrubber()
+    clock, scrub = Clock(Watchdog(os.environ).feed), Scrubber()
     console = Console(places.console, clock, scrub)
-    machine = Machine(places)
+    machine = Machine(places, clock)
     try:
         told = host.parse(places.host_json.read_text("utf-8"))
         signal.signal(signal.SIGTERM, _going_down)

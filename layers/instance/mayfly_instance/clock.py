@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
+from typing import Callable
 
 from mayfly_protocol.moments import checked
 
+SLICE = 5.0
+"""Seconds. No wait of the supervisor lasts longer without a look at its watchdog."""
+
 
 class Clock:
-    """Wall time, monotonic time and sleep."""
+    """Wall time, monotonic time and sleep.
+
+    `feed` gets the monotonic time at each turn of a loop that waits (see watchdog.py).
+    """
+
+    def __init__(self, feed: Callable[[float], object] = lambda _: None) -> None:
+        self._feed = feed
 
     def now(self) -> datetime:
         """Wall time, aware, in UTC: for signatures and reports."""
@@ -20,8 +30,18 @@ class Clock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for so many seconds."""
-        time.sleep(seconds)
+        """Sleep for so many seconds. Every loop of the supervisor waits here."""
+        until = self.seconds() + seconds
+        while True:
+            self.turned()
+            left = until - self.seconds()
+            time.sleep(max(0.0, min(left, SLICE)))
+            if left <= SLICE:
+                return
+
+    def turned(self) -> None:
+        """Note that a loop which waits elsewhere turned."""
+        self._feed(self.seconds())
 
 
 def parse_time(text: str) -> datetime | None:

@@ -16,6 +16,8 @@ class Limits:
     """Set-up without the operator's script, which has its own limit."""
     script: float = SCRIPT_MINUTES * 60
     """The operator's script, if its parameter names no minutes."""
+    daemons: float = 10
+    """Time for daemons of the image to end after user data killed them."""
     stragglers: float = 5
     """Time for the script's processes to end after its scope was killed."""
     gate: float = 5 * 60

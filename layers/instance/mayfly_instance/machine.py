@@ -14,7 +14,6 @@ can put stand-ins first on PATH. The full list of calls:
         --property=Delegate=yes --property=User=USER, and COMMAND begins with setpriv --reuid=USER
         --regid=USER --init-groups -- sh -c SCRIPT sh)
     systemctl kill --signal=SIGKILL NAME.scope       systemctl stop user.slice
-    systemctl enable --no-reload --quiet mayfly-next-boot.service
     systemctl start docker.service
     nft --file -                                     poweroff [--force]
     and the agent: buildkite-agent --version, buildkite-agent start --help
@@ -41,24 +40,10 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from mayfly_instance import inheritance, proc
+from mayfly_instance.clock import SLICE, Clock
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.places import Places
 from mayfly_instance.proc import Process
-
-_NEXT_BOOT = """\
-[Unit]
-Description=Powers off a Mayfly instance that boots a second time
-# Exists only during the boot in which this unit was written.
-ConditionPathExists=!{run}
-SuccessAction=poweroff
-FailureAction=poweroff
-[Service]
-Type=oneshot
-WorkingDirectory={code}
-ExecStart=/usr/bin/env python3 -m mayfly_instance
-[Install]
-WantedBy=multi-user.target
-"""
 
 _ENTER_OWN_CGROUP = """\
 set -e
@@ -109,10 +94,11 @@ class Running(Protocol):
 class Machine:
     """The machine under the supervisor. Times are in seconds; paths are absolute."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, clock: Clock | None = None) -> None:
         if os.geteuid() != 0 and places.root == Path("/"):
             raise HostFailure("the supervisor must run as root")
         self.places = places
+        self._clock = clock or Clock()
 
     def boot_id(self) -> str:
         """The kernel's id of this boot."""
@@ -280,13 +266,6 @@ class Machine:
         """Start a unit and wait until systemd calls it started. Raises CommandFailed."""
         self._command(["systemctl", "start", name], seconds)
 
-    def guard_next_boot(self) -> None:
-        """Install a unit that runs the supervisor at any further boot and then powers off."""
-        unit = _NEXT_BOOT.format(code=self.places.code, run=self.places.run)
-        self.write_file(self.places.next_boot_unit, unit.encode())
-        enable = ["systemctl", "enable", "--no-reload", "--quiet", self.places.next_boot_unit.name]
-        self._command(enable, 30)
-
     def set_rules(self, rules: str) -> None:
         """Load nftables rules in one transaction. Raises CommandFailed."""
         self._command(["nft", "--file", "-"], 10, rules)
@@ -332,19 +311,37 @@ class Machine:
 
     def _command(self, argv: Sequence[str], seconds: float, stdin: str = "") -> str:
         try:
-            with inheritance.default_signals():
-                done = subprocess.run(
-                    argv, input=stdin.encode(), capture_output=True, timeout=seconds, check=False
-                )
-        except subprocess.TimeoutExpired as error:
-            raise CommandFailed(f"{argv[0]} took longer than {seconds:g} s") from error
+            code, out, err = self._run(argv, seconds, stdin.encode())
         except OSError as error:
             raise CommandFailed(f"cannot run {argv[0]}: {error.strerror}") from error
-        if done.returncode:
-            words = (done.stdout + done.stderr).decode("utf-8", "replace")
-            ended = _how_ended(done.returncode)
-            raise CommandFailed(f"{' '.join(argv[:2])} {ended}", words)
-        return done.stdout.decode("utf-8", "replace")
+        if code:
+            words = (out + err).decode("utf-8", "replace")
+            raise CommandFailed(f"{' '.join(argv[:2])} {_how_ended(code)}", words)
+        return out.decode("utf-8", "replace")
+
+    def _run(self, argv: Sequence[str], seconds: float, stdin: bytes) -> tuple[int, bytes, bytes]:
+        """Exit code, stdout and stderr. Waits in slices, which the watchdog sees."""
+        until = self._clock.seconds() + seconds
+        pipe = subprocess.PIPE
+        with inheritance.default_signals():
+            process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)
+        with process:
+            given: bytes | None = stdin
+            try:
+                while True:
+                    self._clock.turned()
+                    left = max(0.0, until - self._clock.seconds())
+                    try:
+                        out, err = process.communicate(given, min(left, SLICE))
+                        return process.wait(), out, err
+                    except subprocess.TimeoutExpired as error:
+                        given = None  # communicate() takes the input once.
+                        if left <= SLICE:
+                            said = f"{argv[0]} took longer than {seconds:g} s"
+                            raise CommandFailed(said) from error
+            except BaseException:
+                process.kill()
+                raise
 
 
 def _scope(unit: str, properties: Sequence[str]) -> list[str]:

@@ -73,11 +73,6 @@ class Places:
         return self.root / "var/lib/mayfly/first-boot"
 
     @property
-    def next_boot_unit(self) -> Path:
-        """The unit that powers off a second boot."""
-        return self.root / "etc/systemd/system/mayfly-next-boot.service"
-
-    @property
     def run(self) -> Path:
         """Files until power-off, without secrets."""
         return self.root / "run/mayfly"

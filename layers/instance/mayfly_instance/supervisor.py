@@ -60,16 +60,13 @@ def _set_up(context: Context, reporter: Reporter) -> None:
     machine, limits = context.machine, context.limits
     reporter.step("checking that this is the first boot, and what runs on the image")
     _first_boot(context)
-    daemons = image_daemons(machine.processes())
-    if daemons:
-        raise HostFailure(f"the image runs {daemons[0]}, which holds credentials of its own")
+    _wait_for_image_daemons(context)
     cloud, keys = _report_as_bootstrap(context, reporter)
     keep.allow(context, cloud, keys)
     reporter.send(Phase.BOOTING, PATIENCE)
     until = context.clock.seconds() + limits.set_up
 
     reporter.step("setting up the machine")
-    machine.guard_next_boot()
     properties = scope.probe(machine, reporter.note)
     installed = image.set_up(machine, context.host, context.clock, reporter.note)
     scope.keep(machine, properties)
@@ -148,6 +145,20 @@ def _first_boot(context: Context) -> None:
         context.machine.write_file(marker, boot)
     elif marker.read_bytes() != boot:
         raise HostFailure("the instance was rebooted: this is not its first boot")
+
+
+def _wait_for_image_daemons(context: Context) -> None:
+    """Wait until the daemons that user data killed have ended.
+
+    A killed process may stay for a moment in a call of the kernel. Raises HostFailure after
+    `limits.daemons`.
+    """
+    clock = context.clock
+    until = clock.seconds() + context.limits.daemons
+    while daemons := image_daemons(context.machine.processes()):
+        if clock.seconds() >= until:
+            raise HostFailure(f"the image runs {daemons[0]}, which holds credentials of its own")
+        clock.sleep(context.limits.watch)
 
 
 def _report_as_bootstrap(context: Context, reporter: Reporter) -> tuple[Cloud, Keys]:
