@@ -4,142 +4,23 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
-import zipfile
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mayfly_instance.sigv4 import Credentials
-from tests.instance.front import Front, Reply, serving
+from tests.instance.front import Reply
+from tests.instance.user_data_boot import HOST, KEYS, LAYER, SCRIPT, Boot, boot
 
-SCRIPT = Path(__file__).resolve().parents[2] / "layers/instance/user-data.sh"
+__all__ = ["boot"]
+
 HOOKS = SCRIPT.parent / "mayfly_instance/hooks"
-UNIT = SCRIPT.parent / "mayfly_instance/mayfly.service"
-KEYS = Credentials(
-    "ASIAUSERDATA", "secret/key+of=role", "session//token==", datetime.max.replace(tzinfo=UTC)
-)
-LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:ci-instance:7"
-HOST = '{"protocol":1,"bundle_parameter":"/mayfly-infra/ci/bundle","it\'s":"a $HOME `x` \\\\ text"}'
-
-
-def bundle() -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        entry = tarfile.TarInfo("mayfly_instance/hooks/pre-bootstrap")
-        entry.mode, entry.size = 0o755, 2
-        tar.addfile(entry, io.BytesIO(b"#!"))
-        tar.add(UNIT, "mayfly_instance/mayfly.service")
-    return buffer.getvalue()
-
-
-SYSTEMCTL = """\
-case $1 in
-  mask) for each; do
-    file={root}/etc/systemd/system/$each
-    [[ $each == *.service ]] || continue
-    [[ ! -e $file && ! -L $file ]] || {{ echo "File $file already exists." >&2; exit 1; }}
-    ln -s /dev/null "$file"
-  done ;;
-  start) env >{root}/env; tr '\\0' ' ' </proc/$PPID/cmdline >{root}/starter ;;
-esac"""
-"""Refuses as systemd 252 does to mask over a file; notes who starts a unit."""
-
-
-class Boot:
-    """A machine before its user data runs."""
-
-    def __init__(self, root: Path, front: Front) -> None:
-        self.root = root
-        self.front = front
-        self.bin = root / "stand-ins"
-        self.bin.mkdir()
-        (root / "dev").mkdir()
-        (root / "dev/console").touch()
-        self.units = root / "etc/systemd/system"
-        self.units.mkdir(parents=True)
-        self.stand_in("systemctl", SYSTEMCTL.format(root=root))
-        self.stand_in("poweroff", "")
-        self.stand_in("curl", f'exec {shutil.which("curl")} "$@" --retry 0')
-        self.stand_in("python3", f'exec {sys.executable} "$@"')
-        self.stand_in("sleep", "")
-        content = bundle()
-        zipped = io.BytesIO()
-        with zipfile.ZipFile(zipped, "w") as archive:
-            archive.writestr("bundle/mayfly-instance.tar.gz", content)
-        layer = zipped.getvalue()
-        self.parameter = {"layer": LAYER, "sha256": hashlib.sha256(content).hexdigest()}
-        self.code = base64.b64encode(hashlib.sha256(layer).digest()).decode()
-        role = json.dumps(
-            {
-                "AccessKeyId": KEYS.access_key,
-                "SecretAccessKey": KEYS.secret_key,
-                "Token": KEYS.token,
-            }
-        )
-        meta_data = "GET /latest/meta-data"
-        front.answers = {
-            "PUT /latest/api/token": lambda _: (200, "imds-token"),
-            f"{meta_data}/placement/region": lambda _: (200, "eu-west-1"),
-            f"{meta_data}/iam/security-credentials/": lambda _: (200, "bootstrap"),
-            f"{meta_data}/iam/security-credentials/bootstrap": lambda _: (200, role),
-            "GetParameter": lambda _: (
-                200,
-                json.dumps({"Parameter": {"Value": json.dumps(self.parameter)}}),
-            ),
-            "GetLayerVersion": lambda _: (
-                200,
-                json.dumps(
-                    {"Content": {"Location": f"{front.url}/l.zip", "CodeSha256": self.code}}
-                ),
-            ),
-            "GET /l.zip": lambda _: (200, layer),
-        }
-
-    def stand_in(self, name: str, script: str) -> None:
-        file = self.bin / name
-        log = f'{{ printf "%s " "{name}" "$@"; echo; }} >>"{self.root}/calls"'
-        file.write_text(f"#!/bin/bash\n{log}\n{script}\n")
-        file.chmod(0o755)
-
-    def text(self) -> str:
-        return SCRIPT.read_text().replace("\n__MAYFLY_HOST_JSON__\n", f"\n{HOST}\n")
-
-    def run(self, text: str = "") -> int:
-        environment = {
-            "PATH": f"{self.bin}:/usr/bin:/bin",
-            "MAYFLY_ROOT": str(self.root),
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.front.url,
-            "AWS_ENDPOINT_URL": self.front.url,
-        }
-        command = ["bash", "-c", text or self.text()]
-        return subprocess.run(command, env=environment, check=False, timeout=120).returncode
-
-    @property
-    def calls(self) -> str:
-        return (self.root / "calls").read_text()
-
-    @property
-    def console(self) -> str:
-        return (self.root / "dev/console").read_text()
-
-
-@pytest.fixture
-def boot(tmp_path: Path) -> Iterator[Boot]:
-    with serving(KEYS) as front:
-        yield Boot(tmp_path, front)
-        # curl's signatures equal those of `sign`.
-        assert front.forged == []
 
 
 def test_the_bundle_is_fetched_checked_unpacked_and_started(boot: Boot) -> None:
@@ -164,83 +45,6 @@ def test_the_bundle_is_fetched_checked_unpacked_and_started(boot: Boot) -> None:
         "systemctl start --no-block mayfly.service ",
     ]
     assert "poweroff" not in boot.calls
-
-
-def test_the_supervisors_unit_is_the_bundles_with_the_path_of_the_code(boot: Boot) -> None:
-    boot.run()
-
-    unit = (boot.units / "mayfly.service").read_text()
-    assert unit == UNIT.read_text().replace("=/opt/mayfly\n", f"={boot.root}/opt/mayfly\n")
-    assert f"\nWorkingDirectory={boot.root}/opt/mayfly\n" in unit
-
-
-def test_the_process_that_starts_the_unit_never_held_credentials(boot: Boot) -> None:
-    boot.run()
-
-    starter = (boot.root / "starter").read_text()
-    assert starter.startswith("bash -c systemctl start --no-block mayfly.service")
-
-
-def test_image_services_are_masked_then_killed_then_stopped_before_anything_else(
-    boot: Boot,
-) -> None:
-    boot.run()
-
-    first, *after = boot.calls.splitlines()[:3]
-    begins = "systemctl mask --quiet "
-    names = first.removeprefix(begins)
-    assert first.startswith(begins)
-    assert names.split()[:2] == [
-        "amazon-ssm-agent.service",
-        "snap.amazon-ssm-agent.amazon-ssm-agent.service",
-    ]
-    assert after == [
-        f"systemctl kill --signal=SIGKILL {names}",
-        f"systemctl stop --quiet {names}",
-    ]
-
-
-AGENT = "amazon-cloudwatch-agent.service"
-
-
-def a_unit_file(units: Path) -> None:
-    (units / AGENT).write_text("[Service]\n")
-
-
-def an_alias(units: Path) -> None:
-    (units / AGENT).symlink_to("/usr/lib/systemd/system/other.service")
-
-
-def a_mask(units: Path) -> None:
-    (units / AGENT).symlink_to("/dev/null")
-
-
-def a_drop_in(units: Path) -> None:
-    (units / f"{AGENT}.d").mkdir()
-
-
-def a_link_of_a_target(units: Path) -> None:
-    a_unit_file(units)
-    (units / "multi-user.target.wants").mkdir()
-    (units / "multi-user.target.wants" / AGENT).symlink_to(units / AGENT)
-
-
-@pytest.mark.parametrize("put", [a_unit_file, an_alias, a_mask, a_drop_in, a_link_of_a_target])
-def test_a_service_of_the_image_is_masked_whatever_etc_holds(
-    boot: Boot, put: Callable[[Path], None]
-) -> None:
-    put(boot.units)
-
-    assert boot.run() == 0
-    assert (boot.units / AGENT).readlink() == Path("/dev/null")
-
-
-def test_a_unit_file_that_cannot_be_removed_switches_the_machine_off(boot: Boot) -> None:
-    (boot.units / AGENT).mkdir()  # As good as an immutable file: rm fails.
-
-    assert boot.run() == 1
-    assert 'rm -f "$@"' in boot.console
-    assert boot.calls.splitlines() == ["poweroff "]
 
 
 def test_no_credential_is_in_a_command_line_an_environment_or_a_file(boot: Boot) -> None:
@@ -376,32 +180,6 @@ def test_a_refused_boot_fails_at_once_and_shows_the_code_alone(
     assert [name for name, _ in boot.front.calls].count(operation) == 1
     assert "\nsleep" not in boot.calls
     assert "a-signed-token" not in boot.console
-
-
-@pytest.mark.parametrize("verb", ["enable", "start"])
-def test_a_unit_that_cannot_be_started_switches_the_machine_off(boot: Boot, verb: str) -> None:
-    boot.stand_in("systemctl", f"[[ $1 != {verb} ]]")
-
-    boot.run()
-
-    assert boot.calls.splitlines()[-1] == "poweroff "
-
-
-def test_power_off_is_forced_where_neither_unit_nor_power_off_starts(boot: Boot) -> None:
-    boot.stand_in("systemctl", "[[ $1 != start ]]")
-    boot.stand_in("poweroff", "[[ $1 == --force ]]")
-
-    boot.run()
-
-    assert boot.calls.splitlines()[-2:] == ["poweroff ", "poweroff --force "]
-
-
-def test_power_goes_off_where_no_fresh_process_can_be_started(boot: Boot) -> None:
-    text = boot.text().replace("exec bash -c", "exec /no/such/bash -c")
-
-    boot.run(text)
-
-    assert boot.calls.splitlines()[-1] == "poweroff "
 
 
 def test_the_script_is_short_and_passes_through_cloudformation_unchanged() -> None:

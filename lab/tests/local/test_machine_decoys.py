@@ -18,9 +18,11 @@ from mayfly_lab.aws.front.call import Principal
 from mayfly_lab.aws.front.credentials import Credentials
 from mayfly_lab.aws.front.signature import authenticate, read_scope
 from mayfly_lab.machines.ground import Ground
-from mayfly_lab.machines.inside import decoy
+from mayfly_lab.machines.inside import decoy, image
 
 ROOT = 'root="${MAYFLY_ROOT:-}"\n'
+FILE_AWAY = f'{ROOT}rm "$root/etc/systemd/system/{image.DECOY}"\n'
+"""Before any mask: systemd refuses to mask over a file."""
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_a_killed_decoy_is_restarted(decoyed: Bench) -> None:
 
 def test_masking_the_decoys_unit_does_not_end_it(decoyed: Bench) -> None:
     console = decoyed.run(
-        "systemctl mask amazon-ssm-agent; systemctl is-active amazon-ssm-agent\n"
+        f"{FILE_AWAY}systemctl mask amazon-ssm-agent; systemctl is-active amazon-ssm-agent\n"
         "systemctl stop amazon-ssm-agent; systemctl is-active amazon-ssm-agent\n"
         "systemctl start amazon-ssm-agent; systemctl is-active amazon-ssm-agent"
     )
@@ -78,7 +80,9 @@ def test_masking_the_decoys_unit_does_not_end_it(decoyed: Bench) -> None:
 
 
 def test_a_stopped_decoy_makes_no_more_calls(decoyed: Bench) -> None:
-    decoyed.boot("systemctl mask --now --quiet amazon-ssm-agent && echo ended; sleep 100")
+    decoyed.boot(
+        f"{FILE_AWAY}systemctl mask --now --quiet amazon-ssm-agent && echo ended; sleep 100"
+    )
     decoyed.until_said("ended")
     asked = len(decoyed.requests)
     time.sleep(0.8)  # longer than the decoy's longest wait between two calls

@@ -29,6 +29,8 @@ class Answer:
     exit: int = 0
     out: str = ""
     err: str = ""
+    again: bool = False
+    """The real command would wait here: the caller asks again in a moment."""
 
 
 class Machine(Protocol):

@@ -11,7 +11,7 @@ from mayfly_lab.machines.inside.calls import Answer, Call, Machine
 from mayfly_lab.machines.inside.scopes import Scope
 from mayfly_lab.machines.inside.systemctl import systemctl
 
-_FOR_EVERYBODY = {"is-active", "is-enabled", "list-units"}
+_FOR_EVERYBODY = {"is-active", "is-enabled", "is-system-running", "list-units"}
 _PACKAGES = {
     # By package: a command that the machine has if the host has the package.
     "git": "git", "git-core": "git", "nftables": "nft", "util-linux": "mount", "tar": "tar",
@@ -72,6 +72,14 @@ def _dnf(_: Machine, call: Call) -> Answer:
     return Answer(out="".join(f"Package {name} is already installed.\n" for name in packages))
 
 
+def _cloud_init(machine: Machine, call: Call) -> Answer:
+    if "status" not in call.argv:
+        return Answer()
+    runs = machine.units.starting("cloud-final.service")
+    waits = bool({"-w", "--wait"} & set(call.argv))
+    return Answer(out=f"status: {'running' if runs else 'done'}", again=runs and waits)
+
+
 def _nothing(_: Machine, __: Call) -> Answer:
     return Answer()
 
@@ -82,7 +90,7 @@ _COMMANDS: Mapping[str, Callable[[Machine, Call], Answer]] = {
     "dnf": _dnf, "yum": _dnf, "nft": _nft,
     # Commands of a real machine that have no effect here.
     "journalctl": _nothing, "hostnamectl": _nothing, "timedatectl": _nothing,
-    "loginctl": _nothing, "udevadm": _nothing, "cloud-init": _nothing,
+    "loginctl": _nothing, "udevadm": _nothing, "cloud-init": _cloud_init,
 }  # fmt: skip
 
 NAMES = tuple(_COMMANDS)

@@ -41,6 +41,13 @@ def descendants(pid: int, members: Iterable[Member]) -> list[Member]:
     return found
 
 
+def cgroup_namespace(pid: int) -> int | None:
+    """Number of the process's cgroup namespace; None after its end and without /proc."""
+    with contextlib.suppress(*_GONE, PermissionError):
+        return Path(f"/proc/{pid}/ns/cgroup").stat().st_ino
+    return None
+
+
 def _from_proc() -> Iterable[Member]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -11,6 +11,7 @@ from pathlib import Path
 from mayfly_lab.machines.inside import commands, syscalls
 from mayfly_lab.machines.inside.layout import CONTROL, INIT_PID, PROGRAMS
 from mayfly_lab.machines.inside.plan import Plan, starting
+from mayfly_lab.machines.inside.unit_file import Settings
 from mayfly_lab.machines.inside.units import Service
 
 DIRECTORIES = {
@@ -23,6 +24,16 @@ DECOY = "amazon-ssm-agent.service"
 _SCRIPT = "var/lib/cloud/instance/scripts/part-001"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROGRAMS = ("usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin", "usr/local/bin")
+_DECOY = """\
+[Service]
+ExecStart={command}
+KillMode=process
+Restart=always
+RestartSec=100ms
+[Install]
+WantedBy=multi-user.target
+"""
+"""The SSM agent's unit, whose RestartSec is 15min. Source: aws/amazon-ssm-agent, packaging."""
 _STAND_IN = """\
 #!/bin/sh
 exec {python} -IS -c '{start}' {control} "${{0##*/}}" "$@"
@@ -44,6 +55,8 @@ def prepare(plan: Plan) -> None:
     (root / "etc/systemd/system").mkdir(parents=True, exist_ok=True)
     os.mkfifo(root / "dev/console", 0o600)
     _put_stand_ins(plan)
+    if plan.decoys:
+        _put_decoy(plan)
     os.environ["PATH"] = environment(plan)["PATH"]
 
 
@@ -64,6 +77,17 @@ def _put_stand_ins(plan: Plan) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.unlink(missing_ok=True)
             place.symlink_to(wrapper)
+
+
+def _put_decoy(plan: Plan) -> None:
+    """Install the decoy's service in /etc, where the RPMs of AWS's agents put theirs."""
+    argv = (plan.python, "-IS", "-c", _start(plan, "decoy"), str(plan.root))
+    units = plan.root / "etc/systemd/system"
+    unit = units / DECOY
+    unit.write_text(_DECOY.format(command=shlex.join(argv)))
+    wants = units / "multi-user.target.wants"
+    wants.mkdir(exist_ok=True)
+    (wants / DECOY).symlink_to(unit)
 
 
 def _start(plan: Plan, module: str) -> str:
@@ -136,14 +160,6 @@ def environment(plan: Plan) -> dict[str, str]:
     return {**plain, **plan.environment}
 
 
-def services(plan: Plan) -> list[Service]:
-    """Services that the image starts at each boot."""
-    if not plan.decoys:
-        return []
-    argv = (plan.python, "-IS", "-c", _start(plan, "decoy"), str(plan.root))
-    return [Service(DECOY, argv, always=True)]
-
-
 def user_data(plan: Plan) -> Service | None:
     """The service that runs user data as cloud-init does; None when user data is not a script."""
     content = plan.user_data
@@ -159,7 +175,9 @@ def user_data(plan: Plan) -> Service | None:
     script.chmod(0o700)
     # /bin/bash of macOS is older than Amazon Linux's; a newer bash may be first on PATH.
     argv = (str(script),) if plan.namespaces else ("bash", str(script))
-    return Service("cloud-final.service", argv, ready=True)
+    # Source: cloud-init's cloud-final.service.tmpl.
+    settings = Settings(argv, kind="oneshot", kill_mode="process")
+    return Service("cloud-final.service", settings, ready=True)
 
 
 def remove(plan: Plan) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from mayfly_lab.machines.inside import calls, commands, family, image, launch, loop, uid_rules
 from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.nft import SERVICE
+from mayfly_lab.machines.inside.notify import HEARS_WHO, Notify
 from mayfly_lab.machines.inside.plan import Plan
 from mayfly_lab.machines.inside.scopes import Scopes
 from mayfly_lab.machines.inside.units import Service, Units
@@ -39,12 +40,14 @@ class Init:
         self._off = False
         self.namespaces = plan.namespaces
         self.units = Units(plan.root / "etc/systemd/system", self._start)
+        self._notify = Notify(plan.root)
         self.scopes = Scopes(self.units.pids)
         self.rules = ""
 
     def run(self) -> None:
         """Boot, and run until the power is off or the lab has ended."""
         self._listen()
+        self._listen_to_services()
         self._loop.watch(self._lab, self._hear_lab)
         self._lab.send({"event": "up"}, [self._console])
         self._boot(first=True)
@@ -57,8 +60,8 @@ class Init:
     # Booting.
 
     def _boot(self, *, first: bool) -> None:
-        for service in image.services(self._plan):
-            self.units.run(service)
+        if first:
+            self._start_enabled(0.0)
         last = self._start_user_data if first else self._start_enabled
         # The first boot has begun before this process.
         spent = time.monotonic() - self._plan.on_since if first else 0.0
@@ -77,32 +80,63 @@ class Init:
             self.units.run(script)
 
     def _start_enabled(self, _: float) -> None:
-        """Start enabled services at a later boot: cloud-init runs user data at the first only."""
-        for service in self.units.enabled():
-            self.units.run(service)
+        """Start enabled services. cloud-init runs user data at the first boot only."""
+        for name in self.units.enabled():
+            self.units.run_by_name(name)
 
     def _start(self, service: Service) -> int:
+        settings = service.settings
         output = image.console_for_programs(self._plan)
         try:
-            environment = image.environment(self._plan)
-            command = launch.Command(service.argv, environment, output, service.directory)
-            return launch.launch(command)
+            pid = launch.launch(
+                launch.Command(
+                    settings.argv,
+                    self._notify.environment(self._plan, settings),
+                    output,
+                    settings.directory,
+                    group=self.namespaces,
+                )
+            )
         finally:
             os.close(output)
+        if self.namespaces:
+            # The program may have ended already.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                service.marks.append(os.open(f"/proc/{pid}/ns/cgroup", os.O_RDONLY))
+        if settings.watchdog and HEARS_WHO:
+            self._loop.after(settings.watchdog, lambda: self._watch(service, pid))
+        return pid
+
+    def _watch(self, service: Service, pid: int) -> None:
+        """End a service that has not fed its watchdog for its time."""
+        if service.pid != pid:
+            return
+        left = service.fed + service.settings.watchdog - time.monotonic()
+        if left > 0:
+            self._loop.after(left, lambda: self._watch(service, pid))
+            return
+        self._say(f"systemd: {service.name}: Watchdog timeout!")
+        service.failed = True
+        os.kill(pid, signal.SIGABRT)
 
     def _child_ended(self, pid: int, status: int) -> None:
-        service = self.units.ended(pid)
+        service = self.units.ended(pid, status)
         if service is None:
             return
-        if service.ends_in == "poweroff":
-            self.go_off(0.0)
-        elif service.always:
-            self._loop.after(_RESTART_AFTER, lambda: self._restart(service))
-        elif status not in {0, signal.SIGTERM}:
+        if service.failed:
             self._say(f"systemd: {service.name} failed, wait status {status}")
+        settings = self.units.settings(service.name)
+        wanted = {"always": True, "on-failure": service.failed}.get(settings.restart, False)
+        if wanted and not service.stopping:
+            self._loop.after(settings.restart_after, lambda: self._restart(service))
+        else:
+            action = settings.failure_action if service.failed else settings.success_action
+            if action in {"poweroff", "poweroff-force"}:
+                self.go_off(0.0, forced=action.endswith("force"))
+        self.units.run_queue()
 
     def _restart(self, service: Service) -> None:
-        if service.always:
+        if not service.stopping:
             self.units.run(service)
 
     def _say(self, line: str) -> None:
@@ -214,6 +248,10 @@ class Init:
         listening.listen(64)
         self._loop.watch(listening, lambda: self._accept(listening))
 
+    def _listen_to_services(self) -> None:
+        self._notify.listen()
+        self._loop.watch(self._notify, lambda: self._notify.hear(self.units))
+
     def _accept(self, listening: socket.socket) -> None:
         connection, _ = listening.accept()
         wire = Wire(connection)
@@ -231,10 +269,11 @@ class Init:
         for call in asked:
             answer = commands.answer(self, call)
             told = {"argv": list(call.argv), "uid": call.uid, "exit": answer.exit}
-            self._lab.send({"event": "call", **told})
+            if not answer.again:
+                self._lab.send({"event": "call", **told})
             # The caller may have been killed meanwhile.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                wire.send({"exit": answer.exit, "out": answer.out, "err": answer.err})
+                wire.send(vars(answer))
 
 
 def _peer(connection: socket.socket) -> dict[str, int]:

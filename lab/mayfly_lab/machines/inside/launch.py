@@ -7,6 +7,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mayfly_lab.machines.inside import syscalls
+
 _CANNOT_RUN = 127
 
 
@@ -19,12 +21,18 @@ class Command:
     output: int
     """Descriptor for output and errors."""
     directory: str = "/"
+    group: bool = False
+    """Whether the program gets a cgroup namespace, by which its descendants are found."""
 
 
 def launch(command: Command) -> int:
-    """Start a program in a session of its own. Returns its pid."""
+    """Start a program in a session of its own. Returns its pid once the program runs."""
+    begun, beginning = os.pipe()
     pid = os.fork()
     if pid:
+        os.close(beginning)
+        os.read(begun, 1)  # Its end: exec closes the other side, or the process has failed.
+        os.close(begun)
         return pid
     try:
         signal.set_wakeup_fd(-1)
@@ -44,6 +52,11 @@ def _become(command: Command) -> None:
         signal.signal(number, signal.SIG_DFL)
     try:
         os.chdir(command.directory)
-        os.execvpe(command.argv[0], list(command.argv), dict(command.environment))  # noqa: S606 - no shell by intention
+        if command.group:
+            syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+        environment = {**command.environment, "SYSTEMD_EXEC_PID": str(os.getpid())}
+        if "WATCHDOG_USEC" in environment:
+            environment["WATCHDOG_PID"] = environment["SYSTEMD_EXEC_PID"]
+        os.execvpe(command.argv[0], list(command.argv), environment)  # noqa: S606 - no shell by intention
     except OSError as error:
         os.write(2, f"{command.argv[0]}: {error.strerror}\n".encode())

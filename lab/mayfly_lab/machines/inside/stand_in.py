@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 
 from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.wire import Wire
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CANNOT_RUN = 127
+_ASK_AGAIN = 0.05
 
 
 def main() -> None:
@@ -30,8 +32,13 @@ def _ask(control: str, argv: list[str], unit: str = "") -> dict[str, Any]:
         connection.connect(control)
         wire = Wire(connection)
         caller = {"pid": os.getpid(), "uid": os.getuid()}
-        wire.send({**caller, "argv": argv, "unit": unit, "stdin": _stdin(argv)})
-        return wire.one()
+        call = {**caller, "argv": argv, "unit": unit, "stdin": _stdin(argv)}
+        while True:
+            wire.send(call)
+            answer = wire.one()
+            if not answer["again"]:
+                return answer
+            time.sleep(_ASK_AGAIN)
 
 
 def _stdin(argv: list[str]) -> str:

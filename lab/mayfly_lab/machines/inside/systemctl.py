@@ -20,12 +20,15 @@ def systemctl(machine: Machine, call: Call) -> Answer:
         return power.switch(machine, [verb, *options])
     if verb in _NOTHING_TO_DO:
         return Answer()
+    if verb == "is-system-running":
+        return _is_system_running(machine, options)
     if verb not in _VERBS:
         return Answer(1, err=f"Unknown command verb {verb}.")
     answers = [_VERBS[verb](machine, _full(name), options) for name in names]
-    if "--now" in options and verb in {"mask", "disable"}:
-        answers += [_stop(machine, _full(name), options) for name in names]
+    if "--now" in options and verb in _NOW:
+        answers += [_NOW[verb](machine, _full(name), options) for name in names]
     return Answer(
+        again=any(each.again for each in answers),
         exit=max((each.exit for each in answers), default=0),
         out="".join(f"{each.out}\n" for each in answers if each.out),
         err="\n".join(each.err for each in answers if each.err),
@@ -41,10 +44,13 @@ def _members(machine: Machine, name: str) -> Callable[[], list[int]]:
     return lambda: kept_in.members(name)
 
 
-def _mask(machine: Machine, name: str, options: Sequence[str]) -> Answer:
-    quiet = name in machine.units or bool({"-q", "--quiet"} & set(options))
-    machine.units.mask(name)
-    return Answer(err="" if quiet else f"Unit {name} does not exist, proceeding anyway.")
+def _mask(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    known = name in machine.units
+    try:
+        machine.units.mask(name)
+    except FileExistsError as error:
+        return Answer(1, err=f"Failed to mask unit: {error}")
+    return Answer(err="" if known else f"Unit {name} does not exist, proceeding anyway.")
 
 
 def _unmask(machine: Machine, name: str, _: Sequence[str]) -> Answer:
@@ -52,31 +58,42 @@ def _unmask(machine: Machine, name: str, _: Sequence[str]) -> Answer:
     return Answer()
 
 
-def _start(machine: Machine, name: str, _: Sequence[str]) -> Answer:
-    if machine.units.masked(name):
+def _start(machine: Machine, name: str, options: Sequence[str]) -> Answer:
+    units = machine.units
+    if units.masked(name):
         return Answer(1, err=f"Failed to start {name}: Unit {name} is masked.")
-    try:
-        machine.units.run_again(name)
-    except FileNotFoundError:
+    if name not in units:
         return Answer(5, err=f"Failed to start {name}: Unit {name} not found.")
-    return Answer()
+    if "--no-block" in options:
+        units.queue(name)
+        return Answer()
+    if units.waits(name) or units.starting(name):
+        return Answer(again=True)
+    if not units.members(name):
+        units.run_by_name(name)
+    return Answer(again=units.starting(name))
 
 
 def _stop(machine: Machine, name: str, _: Sequence[str]) -> Answer:
-    members = _members(machine, name)
     if name.endswith(".slice"):
         # Slices exist and are empty: no user logs in to a machine of the lab.
         return Answer()
-    if not members() and name not in machine.units:
+    if name.endswith(".scope"):
+        members = _members(machine, name)
+        if not members():
+            return Answer(5, err=f"Failed to stop {name}: Unit {name} not loaded.")
+        scopes.end(members)
+        return Answer()
+    try:
+        machine.units.stop(name)
+    except FileNotFoundError:
         return Answer(5, err=f"Failed to stop {name}: Unit {name} not loaded.")
-    machine.units.stopping(name)
-    scopes.end(members)
     return Answer()
 
 
 def _kill(machine: Machine, name: str, options: Sequence[str]) -> Answer:
     members = _members(machine, name)
-    if not members():
+    if not members() and not machine.units.ran(name):
         return Answer(1, err=f"Failed to kill unit {name}: Unit {name} not loaded.")
     wanted = [word.partition("=")[2] for word in options if word.startswith("--signal=")]
     word = (wanted or ["SIGTERM"])[0]
@@ -101,14 +118,23 @@ def _disable(machine: Machine, name: str, _: Sequence[str]) -> Answer:
 
 
 def _is_active(machine: Machine, name: str, _: Sequence[str]) -> Answer:
-    active = bool(_members(machine, name)())
-    return Answer(0, "active") if active else Answer(3, "inactive")
+    if machine.units.starting(name):
+        return Answer(3, "activating")
+    if _members(machine, name)():
+        return Answer(0, "active")
+    return Answer(3, "failed" if machine.units.failed(name) else "inactive")
+
+
+def _is_system_running(machine: Machine, options: Sequence[str]) -> Answer:
+    if machine.units.any_starts():
+        return Answer(1, "starting", again="--wait" in options)
+    return Answer(1, "degraded") if machine.units.any_failed() else Answer(0, "running")
 
 
 def _is_enabled(machine: Machine, name: str, _: Sequence[str]) -> Answer:
     if machine.units.masked(name):
         return Answer(1, "masked")
-    enabled = any(service.name == name for service in machine.units.enabled())
+    enabled = name in machine.units.enabled()
     return Answer(0, "enabled") if enabled else Answer(1, "disabled")
 
 
@@ -116,3 +142,4 @@ _VERBS = {
     "mask": _mask, "unmask": _unmask, "start": _start, "stop": _stop, "kill": _kill,
     "enable": _enable, "disable": _disable, "is-active": _is_active, "is-enabled": _is_enabled,
 }  # fmt: skip
+_NOW = {"mask": _stop, "disable": _stop, "enable": _start}

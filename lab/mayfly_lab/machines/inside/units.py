@@ -1,44 +1,57 @@
-"""The services of a machine and their unit files."""
+"""The services of a machine, their states, and their unit files."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mayfly_lab.machines.inside import family
+from mayfly_lab.machines.inside import family, scopes, unit_file
+from mayfly_lab.machines.inside.unit_file import MASKED, Settings
 
 _TARGET = "multi-user.target.wants"
+_STARTING_TARGETS = {"cloud-init.target": "cloud-final.service"}
+"""Targets that are reached when a service has ended its start."""
+_CLEAN = {0, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE}
+"""Wait statuses of a clean end. Source: systemd.service(5), SuccessExitStatus."""
 
 
 @dataclass
 class Service:
-    """A service of the image, or of a unit file that set-up has enabled."""
+    """A service of a unit file, or user data, which has none."""
 
     name: str
-    argv: tuple[str, ...]
-    directory: str = "/"
-    always: bool = False
-    """Whether init restarts the service when it ends by itself (`Restart=always`)."""
-    ends_in: str = ""
-    """`poweroff`: the machine powers off when the service ends (`SuccessAction=poweroff`)."""
+    settings: Settings
     pid: int | None = None
+    marks: list[int] = field(default_factory=list)
+    """With namespaces, open files of the cgroup namespaces that the first processes made."""
+    left: tuple[int, ...] = ()
+    """Processes that outlived the first one, as far as they are known."""
     ready: bool = False
+    stopping: bool = False
+    failed: bool = False
+    fed: float = 0.0
+    """Time of the last message to the watchdog, by the monotonic clock."""
 
 
 class Units:
-    """Services by name. `start` starts a service, and returns its pid."""
+    """Services by name. `start` starts a service's program, and returns its pid."""
 
     def __init__(self, directory: Path, start: Callable[[Service], int]) -> None:
         self._directory = directory
         self._start = start
         self._services: dict[str, Service] = {}
+        self._queue: list[str] = []
 
     def __contains__(self, name: str) -> bool:
         """Whether the service, or a unit file of this name, exists."""
-        return name in self._services or (self._directory / name).exists()
+        return name in self._services or os.path.lexists(self._directory / name)
+
+    # Unit files.
 
     def masked(self, name: str) -> bool:
         """Whether the unit file is a link to /dev/null."""
@@ -46,10 +59,16 @@ class Units:
         return link.is_symlink() and str(link.readlink()) == os.devnull
 
     def mask(self, name: str) -> None:
-        """Prevent starts of the service; a running service continues."""
+        """Prevent starts of the service; a running service continues, without its settings.
+
+        Raises FileExistsError, with systemd's words, over any other file or link.
+        """
         link = self._directory / name
+        if self.masked(name):
+            return
         if os.path.lexists(link):
-            link.unlink()
+            more = f" and is a symlink to {link.readlink()}" if link.is_symlink() else ""
+            raise FileExistsError(f"File {link} already exists{more}.")
         link.symlink_to(os.devnull)
 
     def unmask(self, name: str) -> None:
@@ -73,29 +92,105 @@ class Units:
         if link.is_symlink():
             link.unlink()
 
-    def enabled(self) -> list[Service]:
-        """Enabled services that are not masked, sorted by name."""
+    def enabled(self) -> list[str]:
+        """Names of enabled services that are not masked, sorted."""
         wants = self._directory / _TARGET
         links = sorted(wants.iterdir()) if wants.is_dir() else []
-        return [_read(link) for link in links if link.exists() and not self.masked(link.name)]
+        return [link.name for link in links if link.exists() and not self.masked(link.name)]
+
+    def settings(self, name: str) -> Settings:
+        """Settings in force: none of a masked unit's. Raises FileNotFoundError for no unit."""
+        if self.masked(name):
+            return MASKED
+        service, unit = self._services.get(name), self._directory / name
+        # As after a daemon-reload, which every stand-in verb on files implies.
+        return unit_file.read(unit) if unit.exists() or service is None else service.settings
+
+    # Starts and ends.
 
     def run(self, service: Service) -> None:
         """Register a service, and start it unless it is masked or runs already."""
         self._services[service.name] = service
         if service.pid is None and not self.masked(service.name):
+            service.stopping = service.failed = False
+            service.ready = service.ready and service.settings.kind != "notify"
+            service.fed = time.monotonic()
             service.pid = self._start(service)
 
-    def run_again(self, name: str) -> None:
-        """Start a registered service. Raises FileNotFoundError for an unknown name."""
+    def run_by_name(self, name: str) -> Service:
+        """Start a service of a unit file. Raises FileNotFoundError for an unknown name."""
+        settings = self.settings(name)
+        service = self._services.get(name) or Service(name, settings)
+        service.settings = settings
+        self.run(service)
+        return service
+
+    def queue(self, name: str) -> None:
+        """Start a service once what it is ordered after has started."""
+        self._queue.append(name)
+        self.run_queue()
+
+    def run_queue(self) -> None:
+        """Start the queued services that no longer wait."""
+        for name in [each for each in self._queue if not self.waits(each)]:
+            self._queue.remove(name)
+            # The file may be gone by now.
+            with contextlib.suppress(FileNotFoundError):
+                self.run_by_name(name)
+
+    def starting(self, name: str) -> bool:
+        """Whether the service's start is under way: a `oneshot` runs, a `notify` is not ready."""
+        service = self._services.get(_STARTING_TARGETS.get(name, name))
+        if service is None or service.pid is None:
+            return False
+        kind = service.settings.kind
+        return kind == "oneshot" or (kind == "notify" and not service.ready)
+
+    def waits(self, name: str) -> bool:
+        """Whether the start must wait. Raises FileNotFoundError for an unknown name."""
+        return any(self.starting(each) for each in self.settings(name).after)
+
+    def any_starts(self) -> bool:
+        """Whether any start is under way or queued."""
+        return bool(self._queue) or any(self.starting(name) for name in self._services)
+
+    def stop(self, name: str) -> None:
+        """End a service as its KillMode says, and do not restart it.
+
+        Raises FileNotFoundError for a name without service and unit file.
+        """
+        if name not in self:
+            raise FileNotFoundError(name)
         service = self._services.get(name)
         if service is None:
-            raise FileNotFoundError(name)
-        self.run(service)
+            return
+        service.stopping = True
+        mode = self.settings(name).kill_mode
+        everybody = self.members(name)
+        first = [service.pid] if service.pid is not None else []
+        asked = everybody if mode == "control-group" else first
+        scopes.end(lambda: [pid for pid in self.members(name) if pid in asked])
+        if mode == "process":
+            service.left = tuple(pid for pid in everybody if pid not in first)
+        else:
+            scopes.kill(lambda: self.members(name), signal.SIGKILL)
 
-    def stopping(self, name: str) -> None:
-        """Mark a service as stopping, so that init does not restart it."""
-        if name in self._services:
-            self._services[name].always = False
+    def ended(self, pid: int, status: int) -> Service | None:
+        """Record the end of a process with this wait status. Returns its service.
+
+        None when it belongs to none. What the service leaves is killed, unless by its KillMode.
+        """
+        found = next((each for each in self._services.values() if each.pid == pid), None)
+        if found is None:
+            return None
+        name = found.name
+        found.pid = None
+        found.failed = found.failed or status not in _CLEAN
+        if self.settings(name).kill_mode != "process":
+            scopes.kill(lambda: self.members(name), signal.SIGKILL)
+        return found
+
+    # What runs.
 
     def pids(self) -> set[int]:
         """Pids of the first processes of services."""
@@ -105,24 +200,38 @@ class Units:
     def members(self, name: str) -> list[int]:
         """Pids of a service's living processes; empty for unknown services."""
         service = self._services.get(name)
-        if service is None or service.pid is None:
+        if service is None:
             return []
         living = [member for member in family.table() if member.alive]
-        below = [member.pid for member in family.descendants(service.pid, living)]
-        return [member.pid for member in living if member.pid == service.pid] + below
+        if service.marks:
+            groups = {os.fstat(mark).st_ino for mark in service.marks}
+            return [each.pid for each in living if family.cgroup_namespace(each.pid) in groups]
+        heads = {*service.left, *([] if service.pid is None else [service.pid])}
+        below = [member.pid for pid in heads for member in family.descendants(pid, living)]
+        return [member.pid for member in living if member.pid in heads] + below
 
-    def ended(self, pid: int) -> Service | None:
-        """Record the end of a process. Returns its service; None when it belongs to none."""
-        for service in self._services.values():
-            if service.pid == pid:
-                service.pid = None
-                return service
-        return None
+    def ran(self, name: str) -> bool:
+        """Whether the service has ever been started: systemd keeps such units loaded."""
+        return name in self._services
+
+    def failed(self, name: str) -> bool:
+        """Whether the service's last run failed."""
+        return name in self._services and self._services[name].failed
+
+    def any_failed(self) -> bool:
+        """Whether any service is in the state `failed`."""
+        return any(service.failed for service in self._services.values())
 
     def is_ready(self, pid: int) -> None:
         """Mark the service with this pid as ready."""
         for service in self._services.values():
             service.ready |= service.pid == pid
+
+    def feed(self, pid: int) -> None:
+        """Feed the watchdog of the service with this pid (`NotifyAccess=main`)."""
+        for service in self._services.values():
+            if service.pid == pid:
+                service.fed = time.monotonic()
 
     def all_ready(self) -> bool:
         """Whether all running services are ready."""
@@ -130,20 +239,7 @@ class Units:
 
     def clear(self) -> None:
         """Forget all services, for a reboot."""
+        for mark in [each for service in self._services.values() for each in service.marks]:
+            os.close(mark)
         self._services.clear()
-
-
-def _read(unit: Path) -> Service:
-    """The service of a unit file; settings that the lab does not support are ignored."""
-    settings = dict(
-        line.split("=", 1)
-        for line in unit.read_text().splitlines()
-        if "=" in line and line[0] != "#"
-    )
-    return Service(
-        name=unit.name,
-        argv=tuple(settings["ExecStart"].split()),
-        directory=settings.get("WorkingDirectory", "/"),
-        always=settings.get("Restart") == "always",
-        ends_in=settings.get("SuccessAction", ""),
-    )
+        self._queue.clear()
