@@ -50,7 +50,17 @@ def test_a_tree_has_the_versions_that_the_scenarios_are_about(suite: str, tree: 
 
 @pytest.mark.whole
 def test_a_tree_has_the_programs_of_user_data_host_and_scenarios(tree: Path) -> None:
-    for program in ("curl", "git", "nft", "python3", "setpriv", "podman", "newuidmap"):
+    for program in (
+        "curl",
+        "git",
+        "nft",
+        "python3",
+        "setpriv",
+        "podman",
+        "newuidmap",
+        "catatonit",
+        "busybox",
+    ):
         assert _inside(tree, "sh", "-c", f"command -v {program}").strip()
 
 

@@ -35,8 +35,17 @@ _SYSTEM = (
     "initramfs-tools",
     "zstd",
 )
-_ROOTLESS = ("podman", "uidmap", "slirp4netns", "passt", "fuse-overlayfs", "dbus-user-session")
-"""What a user other than root needs for containers."""
+_ROOTLESS = (
+    "podman",
+    "catatonit",
+    "uidmap",
+    "slirp4netns",
+    "passt",
+    "fuse-overlayfs",
+    "dbus-user-session",
+    "busybox-static",
+)
+"""What a user other than root needs for containers, and a program that is an image by itself."""
 
 
 @dataclass(frozen=True, slots=True)
