@@ -74,8 +74,14 @@ class MachineRoom(Protocol):
     def boot(self, boot: Boot) -> None:
         """Start a machine, and return at once. A machine that cannot start powers itself off."""
 
+    def shut_down(self, instance_id: str) -> None:
+        """Press a machine's power button, and cut its power if it does not go off in time.
+
+        When this returns, no process of the machine runs any more.
+        """
+
     def cut(self, instance_id: str) -> None:
-        """Cut a machine's power. When this returns, no process of the machine runs any more."""
+        """Cut a machine's power, as a failure does. When this returns, no process of it runs."""
 
     def console(self, instance_id: str) -> str:
         """The serial console so far, at most its last 64 KB."""

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,7 @@ from mayfly_lab.machines.ground import Ground, Kind
 from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.room import Room
 from mayfly_lab.machines.survey import survey
-from mayfly_lab.machines.whole.ground import WholeGround
+from mayfly_lab.machines.whole.ground import OFF_SECONDS, WholeGround
 from mayfly_lab.records import Records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -226,6 +226,8 @@ class Lab:
         config = RoomConfig(
             environment, ACCOUNT, self.choices.boot_seconds, consoles=self.choices.consoles
         )
+        if isinstance(self.ground, WholeGround):
+            config = replace(config, off_seconds=OFF_SECONDS)
         self.room = Room(view, self.ground, config, doors, self.aws.faults)
         return self.room
 

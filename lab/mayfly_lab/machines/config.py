@@ -20,6 +20,10 @@ class RoomConfig:
     take their own time."""
     stop_seconds: float = 2.0
     """Most time for processes to end when the machine shuts down. Whole machines take their own."""
+    off_seconds: float = 10.0
+    """Most time from the power button to the cut of a machine that EC2 stops, terminates or
+    reboots. EC2 User Guide, "Methods for terminating an instance": by default EC2 attempts a
+    graceful shutdown of the operating system; it gives it minutes."""
     decoys: bool = True
     """Whether the image has a service that uses the role's credentials."""
     consoles: Path | None = None

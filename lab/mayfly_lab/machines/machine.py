@@ -146,6 +146,19 @@ class Machine:
         if not self._gone.wait(_PATIENCE):
             raise TimeoutError(f"machine {self._how.instance_id} does not power off")
 
+    def shut_down(self, seconds: float) -> None:
+        """Press the power button, and cut the power if the machine is still on after `seconds`.
+
+        `went_off` is not called: the caller is EC2.
+
+        Raises:
+            TimeoutError: a process of the machine does not end even then.
+        """
+        self._cut.set()
+        self.press()
+        if not self._gone.wait(seconds):
+            self.cut()
+
     def fail(self) -> None:
         """Cut the power as a hardware failure does: EC2 notices."""
         self._kill()

@@ -84,6 +84,15 @@ class Room:
         machine = self._machine(instance_id)
         return machine.init if machine is not None and machine.on else None
 
+    def shut_down(self, instance_id: str) -> None:
+        """Press a machine's power button, and cut its power if it does not go off in time.
+
+        Raises:
+            TimeoutError: a process of the machine does not end even then.
+        """
+        if machine := self._machine(instance_id):
+            machine.shut_down(self._config.off_seconds)
+
     def cut(self, instance_id: str) -> None:
         """Cut a machine's power. When this returns, no process of the machine is left.
 

@@ -48,6 +48,9 @@ class EmptyRoom:
         self.powered[boot.instance_id] = boot
         self.boots.append(boot)
 
+    def shut_down(self, instance_id: str) -> None:
+        self.cut(instance_id)
+
     def cut(self, instance_id: str) -> None:
         self.powered.pop(instance_id, None)
 

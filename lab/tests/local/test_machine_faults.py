@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from local.machine_kit import INSTANCE, Bench, until
+from local.machine_kit import INSTANCE, Bench, a_bench, until
+from mayfly_lab.machines.ground import Ground
 
 MOST_SECONDS = 60.0
 
@@ -26,6 +27,13 @@ def test_ec2_notices_a_machine_that_dies(bench: Bench) -> None:
     assert "Power down" not in bench.room.console(INSTANCE)
 
 
+def test_a_fault_presses_the_power_button(bench: Bench) -> None:
+    bench.faults.parse("power-button=*,value=100ms")
+    bench.boot("sleep 1234")
+    bench.until_off()
+    assert "Power down" in bench.room.console(INSTANCE)
+
+
 def test_a_hanging_machine_stops_its_programs_without_notice_to_ec2(bench: Bench) -> None:
     bench.faults.set("machine-hangs", INSTANCE, value="1s")
     bench.boot("echo up; while true; do date +%s.%N; sleep 0.05; done")
@@ -34,6 +42,19 @@ def test_a_hanging_machine_stops_its_programs_without_notice_to_ec2(bench: Bench
     assert len(bench.room.console(INSTANCE)) >= len(console)
     assert bench.ec2.off == []
     bench.room.cut(INSTANCE)
+
+
+def test_a_hanging_machine_ignores_the_power_button_until_ec2_cuts_its_power(
+    ground: Ground,
+) -> None:
+    with a_bench(ground, off_seconds=0.3) as bench:
+        bench.faults.set("machine-hangs", INSTANCE, value="500ms")
+        bench.boot("echo up; while true; do date +%s.%N; sleep 0.05; done")
+        bench.until_said("up")
+        until(lambda: _stands_still(bench), bench.room.console, INSTANCE)
+        bench.room.shut_down(INSTANCE)
+        assert bench.room.init(INSTANCE) is None
+        assert "Power down" not in bench.room.console(INSTANCE)
 
 
 def _stands_still(bench: Bench) -> bool:

@@ -160,11 +160,32 @@ def test_a_console_takes_output_no_faster_than_a_serial_line(bench: Bench) -> No
 def test_cutting_the_power_ends_a_machine_at_once(bench: Bench) -> None:
     bench.boot("(setsid sleep 1234 &) ; trap '' TERM ; echo up; sleep 1234")
     bench.until_said("up")
-    assert programs_named("sleep 1234")
+    until(lambda: programs_named("sleep 1234"), bench.room.console, INSTANCE)
     bench.room.cut(INSTANCE)
     assert programs_named("sleep 1234") == []
     assert bench.ec2.off == []
     assert bench.room.console(INSTANCE).endswith("up\n")
+
+
+AT_ITS_END = "trap 'echo ends; exit' TERM; echo up; sleep 1234 & wait"
+
+
+def test_the_power_button_ends_the_programs_of_a_machine_in_order(bench: Bench) -> None:
+    bench.boot(AT_ITS_END)
+    bench.until_said("up")
+    bench.room.press(INSTANCE)
+    bench.until_off()
+    assert "Power down" in bench.room.console(INSTANCE)
+    assert "ends" in bench.room.console(INSTANCE)
+
+
+def test_a_machine_that_ec2_shuts_down_has_time_and_does_not_report_its_end(bench: Bench) -> None:
+    bench.boot(AT_ITS_END)
+    bench.until_said("up")
+    bench.room.shut_down(INSTANCE)
+    assert "ends" in bench.room.console(INSTANCE)
+    assert programs_named("sleep 1234") == []
+    assert bench.ec2.off == []
 
 
 def test_cutting_a_machine_that_is_off_or_unknown_does_nothing(bench: Bench) -> None:

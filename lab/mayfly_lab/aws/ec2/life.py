@@ -86,7 +86,7 @@ class Life:
         self._switch_on(instance, boot)
 
     def _finish(self, instance: Instance, due: float, end: Callable[[Instance], None]) -> None:
-        """Cut the power, and call `end` when the stated delay is over too."""
+        """Shut the machine down, and call `end` when the stated delay is over too."""
         self._switch_off(instance)
         self.world.timers.after(
             max(0.0, due - self.world.clock()), partial(self._conclude, instance, end)
@@ -134,7 +134,7 @@ class Life:
     def _switch_off(self, instance: Instance) -> None:
         with instance.power:
             if instance.powered:
-                self.room.cut(instance.instance_id)
+                self.room.shut_down(instance.instance_id)
                 instance.powered = False
 
     def _move(self, instance: Instance, state: State) -> None:

@@ -37,7 +37,7 @@ class Init:
         self._loop = loop.Loop()
         self._console = image.open_console(plan)
         self._going: tuple[float, bool] | None = None
-        self._off = False
+        self._off = self._hangs = False
         self.namespaces = plan.namespaces
         self.units = Units(plan.root / "etc/systemd/system", self._start)
         self._notify = Notify(plan.root)
@@ -218,8 +218,9 @@ class Init:
     def _obey(self, message: dict[str, Any]) -> None:
         if message["do"] == "hang":
             self._signal_all(signal.SIGSTOP)
+            self._hangs = True
             self._loop.forget_timers()
-        elif message["do"] == "press":
+        elif message["do"] == "press" and not self._hangs:
             self.go_off(0.0)
         elif message["do"] == "cut":
             self._end_all(0.0)

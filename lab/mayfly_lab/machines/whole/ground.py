@@ -13,6 +13,8 @@ from mayfly_lab.machines.whole.recipes import SUITES
 
 SUITE = SUITES[0]
 """The Debian of machines for which none is named."""
+OFF_SECONDS = 120.0
+"""Most time for an orderly shutdown; systemd gives each unit 90 s."""
 _IN = {Kind.CONTAINER: "systemd-nspawn", Kind.VM: "qemu"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 _NSPAWN = "systemd-nspawn"
@@ -13,18 +14,20 @@ def leader(init: int) -> int:
     Raises:
         ProcessLookupError: the container is not up yet, or not any more.
     """
-    for pid in _children(init):
+    for pid in children(init):
         if _name(pid) == _NSPAWN[:15]:
-            for child in _children(pid):
+            for child in children(pid):
                 return child
     raise ProcessLookupError(f"no container runs below process {init}")
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
+def children(pid: int) -> list[int]:
+    """Pids of the children of all threads of a process; none for a process that has ended."""
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(each) for each in file.read_text().split()]
+    return found
 
 
 def _name(pid: int) -> str:

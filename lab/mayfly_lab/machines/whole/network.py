@@ -25,6 +25,8 @@ _WAITING = 1024
 def build(private_ip: str, *, tap: bool) -> None:
     """Build the network of this process's namespace: a pair of interfaces, or a tap for qemu.
 
+    A container takes its end of the pair with it at its end, so each reboot needs a new pair.
+
     Raises:
         OSError: the kernel refuses a setting.
         subprocess.CalledProcessError: `ip` fails; its message is on standard error.
@@ -32,7 +34,7 @@ def build(private_ip: str, *, tap: bool) -> None:
     made = (
         f"tuntap add {GATEWAY} mode tap"
         if tap
-        else f"link add {GATEWAY} type veth peer name {CONTAINER}"
+        else f"link add {GATEWAY} type veth peer name {CONTAINER} address {mac(private_ip)}"
     )
     commands = [
         made,
@@ -44,6 +46,9 @@ def build(private_ip: str, *, tap: bool) -> None:
         f"addr add {_METADATA[0]}/32 dev {GATEWAY}",
         f"addr add {_METADATA[1]}/128 dev {GATEWAY} nodad",
     ]
+    if Path("/sys/class/net", GATEWAY).exists():
+        # The kernel may take a moment to remove the pair of a container that has ended.
+        subprocess.run(("ip", "link", "delete", GATEWAY), stderr=subprocess.DEVNULL, check=False)
     batch = "\n".join(commands).encode()
     subprocess.run(("ip", "-batch", "-"), input=batch, stdout=subprocess.DEVNULL, check=True)
     # A gateway without a route answers "unreachable" at once; one that does not forward is silent.
@@ -56,6 +61,12 @@ def gateway(private_ip: str) -> str:
     network = ipaddress.ip_interface(f"{private_ip}/{_SIZE}").network
     first, second = network[1], network[2]
     return str(second if str(first) == private_ip else first)
+
+
+def mac(private_ip: str) -> str:
+    """The hardware address of the machine's interface: the same at each boot, as on EC2."""
+    octets = ipaddress.ip_address(private_ip).packed
+    return ":".join(f"{octet:02x}" for octet in (0x02, 0, *octets))
 
 
 def listen(ports: tuple[int, ...]) -> list[socket.socket]:

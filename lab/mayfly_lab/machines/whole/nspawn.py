@@ -13,6 +13,10 @@ ENVIRONMENT = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 """A host with cgroups of version 1 would give them to the machine too; EC2's images have 2."""
 
 
+REBOOTS = 133
+"""Exit status of an nspawn whose container reboots; with --keep-unit the caller starts it anew."""
+
+
 def prepare(plan: WholePlan) -> list[str]:
     """Mount the machine's root. Returns the command that boots the machine.
 

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 from mayfly_lab.machines.inside.doors import WORD
-from mayfly_lab.machines.whole.network import GATEWAY
+from mayfly_lab.machines.whole.network import GATEWAY, mac
 from mayfly_lab.machines.whole.overlay import DECOY
 from mayfly_lab.machines.whole.plan import WholePlan
 
@@ -38,7 +38,7 @@ def command(plan: WholePlan) -> list[str]:
         *("-kernel", plan.kernel, "-initrd", plan.initrd, "-append", " ".join(_words(plan))),
         *("-drive", f"file={plan.image},format=raw,if=virtio,snapshot=on,cache=unsafe"),
         *("-netdev", f"tap,id=n0,ifname={GATEWAY},script=no,downscript=no"),
-        *("-device", "virtio-net-pci,netdev=n0,romfile="),
+        *("-device", f"virtio-net-pci,netdev=n0,mac={mac(plan.private_ip)},romfile="),
         *("-device", "virtio-rng-pci"),
     ]
 
@@ -58,7 +58,9 @@ def press(directory: str) -> None:
 
 
 def _accelerated() -> list[str]:
-    if os.access(_KVM, os.R_OK | os.W_OK):
+    # A host that is a VM itself may have the device without the processor's support.
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    if flags & {"vmx", "svm"} and os.access(_KVM, os.R_OK | os.W_OK):
         return ["-accel", "kvm", "-cpu", "host"]
     return ["-accel", "tcg,thread=multi", "-cpu", "max"]
 

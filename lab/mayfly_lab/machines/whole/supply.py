@@ -11,10 +11,9 @@ from typing import Any
 from mayfly_lab.machines.inside import syscalls
 from mayfly_lab.machines.inside.loop import Loop, ended_children
 from mayfly_lab.machines.inside.wire import Wire
-from mayfly_lab.machines.whole import nspawn, qemu
+from mayfly_lab.machines.whole import network, nspawn, qemu
 from mayfly_lab.machines.whole.cgroup import Group
 from mayfly_lab.machines.whole.kinds import Kind
-from mayfly_lab.machines.whole.network import dhcp_server
 from mayfly_lab.machines.whole.plan import WholePlan
 
 
@@ -28,6 +27,7 @@ class Supply:
         self._loop = Loop()
         self._on = True
         self._dhcp: subprocess.Popen[bytes]
+        self._argv: list[str]
         self._machine: subprocess.Popen[bytes]
 
     def run(self) -> None:
@@ -39,12 +39,10 @@ class Supply:
         """
         # nspawn and qemu look at the processes of their own namespace.
         syscalls.mount("proc", "/proc", "proc")
-        self._dhcp = self._start(dhcp_server(self._plan.private_ip))
-        if self._plan.kind is Kind.VM:
-            argv, environment = qemu.command(self._plan), dict[str, str]()
-        else:
-            argv, environment = nspawn.prepare(self._plan), nspawn.ENVIRONMENT
-        self._machine = self._start(argv, environment, grouped=True)
+        self._dhcp = self._start(network.dhcp_server(self._plan.private_ip))
+        vm = self._plan.kind is Kind.VM
+        self._argv = qemu.command(self._plan) if vm else nspawn.prepare(self._plan)
+        self._boot()
         self._loop.watch(self._lab, self._hear_lab)
         self._lab.send({"event": "up"})
         while self._on:
@@ -53,24 +51,24 @@ class Supply:
                 for pid, status in ended_children():
                     self._ended(pid, status)
 
-    def _start(
-        self,
-        argv: list[str],
-        environment: dict[str, str] | None = None,
-        *,
-        grouped: bool = False,
-    ) -> subprocess.Popen[bytes]:
+    def _boot(self) -> None:
+        self._machine = self._start(self._argv, grouped=True)
+
+    def _start(self, argv: list[str], *, grouped: bool = False) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **nspawn.ENVIRONMENT},
             # Safe: this process has one thread.
             preexec_fn=self._group.enter if grouped else None,  # noqa: PLW1509
         )
 
     def _ended(self, pid: int, status: int) -> None:
         if pid == self._machine.pid:
-            self._on = False
+            self._on = os.waitstatus_to_exitcode(status) == nspawn.REBOOTS
+            if self._on:
+                network.build(self._plan.private_ip, tap=False)
+                self._boot()
         elif pid == self._dhcp.pid:
             self._say(f"the DHCP server ended, wait status {status}")
 
