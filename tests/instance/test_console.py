@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import termios
@@ -236,15 +237,65 @@ def test_power_off_waits_until_the_line_has_sent_what_it_took(
         counts.append(4096 if clock.passed < until else 0)
         return counts[-1].to_bytes(4, "little")
 
-    monkeypatch.setattr("mayfly_instance.console.fcntl.ioctl", ioctl)
+    monkeypatch.setattr("mayfly_instance.line.fcntl.ioctl", ioctl)
     console = a_console(line, clock)
     console.say("switching off")
     console.finish()
     assert until <= clock.passed < until + 0.1
 
-    until = 1000.0
+
+def test_a_line_is_closed_only_when_that_cannot_block(
+    clock: FakeClock, held: SerialLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last close of a serial line waits for what is unsent, up to 30 seconds."""
+    unsent = 100
+    discarded: list[int] = []
+
+    def discard(_: int, queue: int) -> None:
+        nonlocal unsent
+        discarded.append(queue)
+        unsent = 0
+
+    def close(descriptor: int) -> None:
+        assert unsent == 0
+        really_close(descriptor)
+
+    really_close = os.close
+    monkeypatch.setattr("mayfly_instance.line.fcntl.ioctl", lambda *_: unsent.to_bytes(4, "little"))
+    monkeypatch.setattr("mayfly_instance.line.termios.tcflush", discard)
+    monkeypatch.setattr("mayfly_instance.line.os.close", close)
+    console = a_console(held, clock)
+    console.say("one")
+    console.say("two")
+    assert discarded == []
+
     console.finish()
-    assert clock.passed < 2.1 + 10.6
+    assert discarded == [termios.TCOFLUSH]
+    assert clock.passed < 10.6
+
+
+def test_a_line_that_was_hung_up_is_opened_again(
+    clock: FakeClock, line: SerialLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login on the line does that (vhangup): writes of others then fail."""
+    hung_up = False
+
+    def write(descriptor: int, content: bytes) -> int:
+        nonlocal hung_up
+        if hung_up:
+            hung_up = False
+            raise OSError(errno.EIO, "Input/output error")
+        return really_write(descriptor, content)
+
+    really_write = os.write
+    monkeypatch.setattr("mayfly_instance.line.fcntl.ioctl", lambda *_: b"\1\0\0\0")
+    monkeypatch.setattr("mayfly_instance.line.os.write", write)
+    console = a_console(line, clock)
+    console.say("before")
+    hung_up = True
+    console.say("after")
+
+    assert [each.split(" ", 2)[2] for each in line.text().splitlines()] == ["before", "after"]
 
 
 def test_a_host_that_fails_says_so_on_a_slow_line(clock: FakeClock, line: SerialLine) -> None:

@@ -1,22 +1,19 @@
 """The serial console: the only record of a host that could never send a report.
 
-A serial line sends 11,520 bytes a second (115,200 baud), and the kernel keeps about 4 KB for it. A
-write beyond that takes a part or nothing (EAGAIN, with O_NONBLOCK), or blocks without O_NONBLOCK,
-for ever on a line that is held. So text waits here, in order, until the line takes it, and each
-wait has a limit. Whatever is given up in the end leaves a mark.
+A serial line sends 11,520 bytes a second (115,200 baud), and the kernel keeps about 4 KB for it;
+beyond that it takes nothing. So text waits here, in order, until the line takes it, and each wait
+has a limit. Whatever is given up in the end leaves a mark.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import struct
-import termios
 from pathlib import Path
 from typing import Callable
 
 from mayfly_instance.clock import Clock
+from mayfly_instance.line import Line
 from mayfly_protocol.moments import stamp
 
 _MESSAGE = 1.0
@@ -37,7 +34,7 @@ class Console:
     """Writes lines with a time to the console device, without secrets."""
 
     def __init__(self, device: Path, clock: Clock, scrub: Callable[[str], str]) -> None:
-        self._device = device
+        self._line = Line(device)
         self._clock = clock
         self._scrub = scrub
         self._waiting = bytearray()
@@ -73,15 +70,10 @@ class Console:
         """
         until = self._clock.seconds() + _END
         self.deliver(_END)
-        with contextlib.suppress(OSError):
-            descriptor = self._open()
-            try:
-                while _unsent(descriptor) and self._clock.seconds() < until:
-                    self._clock.sleep(_PAUSE)
-            finally:
-                os.close(descriptor)
-        # The kernel's count omits the last bytes, which the line's own chip holds (up to 64).
-        self._clock.sleep(_PAUSE)
+        while self._line.unsent() and self._clock.seconds() < until:
+            self._clock.sleep(_PAUSE)
+        self._clock.sleep(_PAUSE)  # For the last bytes, which `unsent` omits.
+        self._line.give_up()
 
     def _forget_oldest(self) -> None:
         """Omit the oldest lines beyond `_KEPT` bytes."""
@@ -94,43 +86,21 @@ class Console:
         """Write what waits until the console has taken it, or for so many seconds."""
         until = self._clock.seconds() + seconds
         try:
-            descriptor = self._open()
-            try:
-                while self._waiting:
-                    if not self._write_piece(descriptor):
-                        if self._clock.seconds() >= until:
-                            return
-                        self._clock.sleep(_PAUSE)
-            finally:
-                os.close(descriptor)
+            while self._waiting:
+                taken = self._line.write(self._waiting)
+                del self._waiting[:taken]
+                if not taken:
+                    if self._clock.seconds() >= until:
+                        return
+                    self._clock.sleep(_PAUSE)
         except OSError:
             # Nobody is left to tell if stderr refuses, too.
             with contextlib.suppress(OSError):
                 os.write(2, self._waiting)
             self._waiting.clear()
-
-    def _write_piece(self, descriptor: int) -> bool:
-        try:
-            taken = os.write(descriptor, self._waiting)
-        except BlockingIOError:
-            return False
-        del self._waiting[:taken]
-        return True
-
-    def _open(self) -> int:
-        # Must not become the controlling terminal.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK
-        return os.open(self._device, flags)
+        finally:
+            self._line.let_go()
 
 
 def _mark(count: int, what: str) -> str:
     return f" [{count} {what} are missing here]"
-
-
-def _unsent(terminal: int) -> int:
-    """Bytes that the terminal has taken and not yet sent. Raises OSError for what is none.
-
-    tcdrain(3) waits for the same, but without a limit.
-    """
-    (count,) = struct.unpack("i", fcntl.ioctl(terminal, termios.TIOCOUTQ, b"\0" * 4))
-    return int(count)
