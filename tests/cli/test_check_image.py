@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import gzip
+import io
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +19,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from mayfly_cli.account import Account
-from mayfly_cli.check_image import on_instance, running, user_data
+from mayfly_cli.check_image import running, user_data
 from mayfly_cli.check_image.instance import TERMINATE_TRIES, Clock, OneInstance, launched, request
+from mayfly_cli.check_image.on_instance.order import FIRST_BOOT
 from mayfly_cli.check_image.policy import TAG, policy
 from mayfly_cli.check_image.running import Follower, Options, report, run
 from mayfly_cli.check_image.verdicts import EXPECTED, KILLED, Verdicts
@@ -35,7 +38,7 @@ def line(word: str, scenario: str, text: str = "seen") -> str:
     return f"[  12.3] noise\nmayfly-check|{word}|{scenario}|{text}\r\n"
 
 
-FIRST = "".join(line("ok", name) for name in on_instance.FIRST_BOOT) + line("ready", "power-button")
+FIRST = "".join(line("ok", name) for name in FIRST_BOOT) + line("ready", "power-button")
 SECOND = line("ok", "power-button")
 THIRD = line("ok", "reboot") + line("ready", KILLED)
 
@@ -57,20 +60,24 @@ def test_the_user_data_writes_files_that_can_be_read(tmp_path: Path) -> None:
     stand_in.chmod(0o755)
     path = f"{tmp_path}:/usr/bin:/bin"
     subprocess.run(["bash", "-c", script], check=True, env={"PATH": path}, timeout=30)
-    assert (tmp_path / "on_instance.py").read_text().rstrip() == (
-        user_data.ON_INSTANCE.read_text().rstrip()
-    )
+    sources = {path.name: path.read_text() for path in user_data.ON_INSTANCE.glob("*.py")}
+    assert {path.name: path.read_text() for path in tmp_path.glob("on_instance/*.py")} == sources
     assert json.loads((tmp_path / "settings.json").read_text()) == user_data.settings()
     assert (tmp_path / "asked").read_text().splitlines()[-1].startswith("start --no-block")
 
 
 def test_the_script_of_the_instance_is_python_39_and_imports_the_standard_library_alone() -> None:
-    source = user_data.ON_INSTANCE.read_text()
-    tree = ast.parse(source, feature_version=(3, 9))
-    for node in ast.walk(tree):
-        assert not isinstance(node, ast.Match)
-        if isinstance(node, ast.ImportFrom):
-            assert node.module in {"__future__", "pathlib", "typing", "collections.abc"}
+    for path in user_data.ON_INSTANCE.glob("*.py"):
+        tree = ast.parse(path.read_text(), feature_version=(3, 9))
+        nodes = list(ast.walk(tree))
+        assert not [node for node in nodes if isinstance(node, ast.Match)]
+        named = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+        named |= {
+            str(node.module)
+            for node in nodes
+            if isinstance(node, ast.ImportFrom) and not node.level
+        }
+        assert {name.partition(".")[0] for name in named} <= set(sys.stdlib_module_names), path
 
 
 def test_the_settings_name_the_units_of_user_data_and_the_rules_of_each_mode() -> None:
@@ -236,7 +243,7 @@ def test_a_silent_instance_ends_the_check_in_a_bounded_time(
 
 def test_a_verdict_that_the_console_repeats_is_read_once() -> None:
     verdicts = Verdicts()
-    assert len(verdicts.read(FIRST)) == len(on_instance.FIRST_BOOT) + 1
+    assert len(verdicts.read(FIRST)) == len(FIRST_BOOT) + 1
     assert verdicts.read(FIRST + SECOND) == Verdicts().read(SECOND)
 
 
@@ -300,6 +307,19 @@ def test_nothing_is_launched_without_a_confirmation(
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     asks = Options("x86_64", None, dry_run=False, policy=False, yes=False, region="eu-central-1")
     with pytest.raises(UsageError, match="give --yes"):
+        run(asks)
+    assert moto() == []
+
+
+@pytest.mark.parametrize("typed", ["", "yes\n"])
+def test_nothing_is_launched_without_the_word_that_confirms(
+    typed: str, moto: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = io.StringIO(typed)
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", stdin)
+    asks = Options("x86_64", None, dry_run=False, policy=False, yes=False, region="eu-central-1")
+    with pytest.raises(UsageError, match="nothing was launched"):
         run(asks)
     assert moto() == []
 

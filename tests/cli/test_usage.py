@@ -104,7 +104,8 @@ def test_the_error_line_names_an_unknown_option(name: str, tmp_path: Path) -> No
 
 
 COMMANDS = (
-    "there is agent-release, preflight, first-job, check-aws, check-buildkite, uninstall "
+    "there is agent-release, preflight, first-job, check-aws, check-buildkite, check-image, "
+    "uninstall "
     "(see mayfly --help)"
 )
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mayfly_cli.account import Account, open_account
@@ -90,7 +89,9 @@ def _confirm(options: Options) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal for the confirmation: give --yes")
-    if not click.confirm("Launch it?"):
+    sys.stdout.write(f"type {TAG} to launch it: ")
+    sys.stdout.flush()
+    if sys.stdin.readline().strip() != TAG:
         raise UsageError("nothing was launched")
 
 

@@ -1,4 +1,4 @@
-"""The user data of the checked instance: a script that installs `on_instance.py` as a unit."""
+"""The user data of the checked instance: a script that installs `on_instance/` as a unit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mayfly_protocol.words import Imds
 
 LARGEST = 16 * 1024
 """Bytes of user data that EC2 takes, before base64 (EC2 user guide: instance user data)."""
-ON_INSTANCE = Path(__file__).with_name("on_instance.py")
+ON_INSTANCE = Path(__file__).with_name("on_instance")
 _CODE = "/opt/mayfly-check"
 _UNIT = f"""\
 [Unit]
@@ -22,7 +22,8 @@ Wants=network-online.target
 After=network-online.target
 FailureAction=poweroff
 [Service]
-ExecStart=/usr/bin/python3 -IS {_CODE}/on_instance.py
+WorkingDirectory={_CODE}
+ExecStart=/usr/bin/python3 -S -m on_instance
 [Install]
 WantedBy=multi-user.target
 """
@@ -31,17 +32,8 @@ _SCRIPT = """\
 # An error switches the machine off, which terminates the instance.
 trap 'systemctl poweroff' ERR
 set -Eeuo pipefail
-mkdir -p {code}
-cat >{code}/on_instance.py <<'END_OF_FILE'
-{on_instance}
-END_OF_FILE
-cat >{code}/settings.json <<'END_OF_FILE'
-{settings}
-END_OF_FILE
-cat >/etc/systemd/system/mayfly-check.service <<'END_OF_FILE'
-{unit}
-END_OF_FILE
-systemctl daemon-reload
+mkdir -p {code}/on_instance
+{files}systemctl daemon-reload
 systemctl enable --quiet mayfly-check.service
 systemctl start --no-block mayfly-check.service
 """
@@ -59,12 +51,12 @@ def settings() -> dict[str, object]:
 
 def script() -> str:
     """The user data as text, which a machine without EC2 runs as root."""
-    return _SCRIPT.format(
-        code=_CODE,
-        on_instance=ON_INSTANCE.read_text(encoding="utf-8"),
-        settings=json.dumps(settings()),
-        unit=_UNIT,
-    )
+    sources = sorted(ON_INSTANCE.glob("*.py"))
+    files = {f"{_CODE}/on_instance/{path.name}": path.read_text("utf-8") for path in sources}
+    files[f"{_CODE}/settings.json"] = json.dumps(settings()) + "\n"
+    files["/etc/systemd/system/mayfly-check.service"] = _UNIT
+    written = [f"cat >{path} <<'END_OF_FILE'\n{text}END_OF_FILE\n" for path, text in files.items()]
+    return _SCRIPT.format(code=_CODE, files="".join(written))
 
 
 def compressed() -> bytes:

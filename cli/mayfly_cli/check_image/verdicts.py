@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mayfly_cli.check_image import on_instance
+from mayfly_cli.check_image.on_instance.order import FIRST_BOOT, SECOND_BOOT, THIRD_BOOT
 from mayfly_cli.ends import WELL, WRONG
 
 _LINE = re.compile(r"mayfly-check\|(ok|bad|skip|fact|ready)\|([a-z0-9-]+)\|([ -~]*)")
 BUTTON, KILLED = "power-button", "supervisor-killed"
 EXPECTED = (
-    *on_instance.FIRST_BOOT,
-    *on_instance.SECOND_BOOT,
-    *on_instance.THIRD_BOOT,
+    *(*FIRST_BOOT, *SECOND_BOOT, *THIRD_BOOT),
     KILLED,
 )
 """Every scenario, in the order of the verdicts."""
