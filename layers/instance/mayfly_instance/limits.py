@@ -47,6 +47,10 @@ class Limits:
     watch: float = 0.05
     """Between two checks of a running program."""
     shutdown: float = 5
-    """Time for an agent to end, after the job's grace period, when the machine is shutting down."""
+    """Time for an agent to end, after the job's grace period, when the machine is shutting down.
+
+    TimeoutStopSec of the job's scope must be longer than both; that of the supervisor's unit must
+    leave `last_report` and the console's last words besides.
+    """
     last_report: float = 15
     """Limit for the last report; the host powers off with or without it."""
