@@ -65,6 +65,19 @@ def test_metadata_rules_that_go_while_the_agent_ends_are_set_again(world: World)
     assert world.machine.rules == CLOSED_TO_JOBS
 
 
+def test_metadata_rules_that_go_again_while_the_agent_ends_are_set_again(world: World) -> None:
+    def flush_twice(world: World) -> None:
+        flush(world)
+        world.clock.after(20, lambda: flush(world))
+
+    during_the_job(world, 61, flush_twice)
+    world.machine.acts["mayfly-job"].quits_in = 60
+    world.run()
+
+    assert world.last_report["reason"] == REASON
+    assert world.machine.rules == CLOSED_TO_JOBS
+
+
 def test_a_job_that_reaches_imds_for_good_is_killed_without_a_grace_period(world: World) -> None:
     during_the_job(world, 61, flush_for_good)
     world.run()

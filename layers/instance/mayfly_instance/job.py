@@ -114,12 +114,13 @@ def watch(
             reporter.note(str(killed.kills))
         if now >= next_look:
             next_look = now + limits.notices
-            condemned = condemned or looks.opened()
+            # Also after SIGQUIT: the agent and what is left of the job may take long to end.
+            condemned = looks.opened() or condemned
             announced = announced or _report_notice(looks.notice(), reporter)
             if has_children(context.machine.processes(), running.pid):
                 childless_since = now
         if quit_at is None:
-            reason = condemned and f"{condemned} while the job ran"
+            reason = f"{condemned} while the job ran" if condemned else ""
             reason = reason or _stop_reason(now - began, assignment, announced, context)
             if reason:
                 reporter.step(f"stopping the agent: {reason}")
