@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,20 @@ from mayfly_lab.report.timeline import job_lines
 
 def bench(
     workload: Workload,
-    agent: Path | None,
-    latency: Latency,
+    choices: LabChoices,
     json_file: Path | None,
     wait: Callable[[float], None],
 ) -> None:
     """Run the workload in a lab, and print the figures; `json_file` gets the figures as JSON.
 
+    `choices` are those of the lab, but for the pool.
+
     Raises:
         BenchError: the run got stuck, a job failed, or a job did not run on a hot machine.
     """
     most = {"limits/max-instances": str(workload.pool)}
-    choices = LabChoices(agent=agent, latency=latency, parameters={QUEUE: most})
-    with Lab(choices) as lab:
+    latency = choices.latency
+    with Lab(replace(choices, parameters={QUEUE: most})) as lab:
         live = LiveReport()
         told = f"agent: {lab.agent_name}; latency: {latency}; machines: {lab.machines}"
         live.say(told)

@@ -43,6 +43,7 @@ change the exit status."""
     help="Time from one job to the next, for example 700ms.",
 )
 @options.agent_option
+@options.machines_option
 @options.latency_option
 @options.json_option(help="Write the figures as JSON too.")
 def bench(**chosen: Any) -> int:
@@ -63,12 +64,17 @@ def _bench(chosen: BenchChoices) -> int:
     # Late imports: they take a second, and --help and errors need not wait.
     from mayfly_lab.bench.hot import BenchError, Workload
     from mayfly_lab.bench.show import bench as measure
+    from mayfly_lab.commands.machines import chosen_ground
+    from mayfly_lab.lab import LabChoices
 
     workload = Workload(chosen.jobs, chosen.pool, chosen.every)
     stop = Stop()
     with stop.listening():
         try:
-            measure(workload, agent, chosen.latency, chosen.json, stop.wait)
+            ground, _ = chosen_ground(chosen.machines)
+            stop.check()
+            choices = LabChoices(agent=agent, latency=chosen.latency, ground=ground)
+            measure(workload, choices, chosen.json, stop.wait)
         except BenchError as error:
             raise BrokenError(str(error)) from error
     return 0

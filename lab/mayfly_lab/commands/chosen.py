@@ -65,6 +65,8 @@ class BenchChoices:
     """Seconds from the creation of one job to the next."""
     agent: str | None
     """The agent's program or `stand-in`; None for what is on PATH."""
+    machines: tuple[Kind, str] | None
+    """Kind and Debian of whole machines; None for processes of this host."""
     latency: Latency
     json: Path | None
     """File for the figures."""
