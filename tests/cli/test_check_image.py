@@ -15,13 +15,13 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from mayfly_cli.account import Account
 from mayfly_cli.check_image import running, user_data
 from mayfly_cli.check_image.instance import TERMINATE_TRIES, Clock, OneInstance, launched, request
-from mayfly_cli.check_image.on_instance.order import FIRST_BOOT
+from mayfly_cli.check_image.on_instance.order import FIRST_BOOT, THIRD_BOOT
 from mayfly_cli.check_image.policy import TAG, policy
 from mayfly_cli.check_image.running import Follower, Options, report, run
 from mayfly_cli.check_image.verdicts import EXPECTED, KILLED, Verdicts
@@ -40,7 +40,7 @@ def line(word: str, scenario: str, text: str = "seen") -> str:
 
 FIRST = "".join(line("ok", name) for name in FIRST_BOOT) + line("ready", "power-button")
 SECOND = line("ok", "power-button")
-THIRD = line("ok", "reboot") + line("ready", KILLED)
+THIRD = "".join(line("ok", name) for name in THIRD_BOOT) + line("ready", KILLED)
 
 
 # -- what is sent ----------------------------------------------------------------------------------
@@ -270,6 +270,30 @@ def test_a_termination_that_ec2_refuses_names_the_instance() -> None:
     ended = pytest.raises(BrokenError, match=f"{ID}.* could not be terminated")
     with ended, launched(account(ec2), {}, Time().clock()):
         pass
+
+
+def test_a_refused_launch_says_that_nothing_was_launched() -> None:
+    error = ClientError({"Error": {"Code": "InsufficientInstanceCapacity"}}, "RunInstances")
+    with pytest.raises(BrokenError, match="launched nothing: .*InsufficientInstanceCapacity"):
+        launch(error)
+
+
+def test_a_launch_without_an_answer_names_the_tag_to_look_for() -> None:
+    with pytest.raises(BrokenError, match=f"did not say whether it launched.*{TAG}"):
+        launch(ReadTimeoutError(endpoint_url="https://ec2"))
+
+
+def launch(error: Exception) -> None:
+    """Launch where RunInstances fails with this error."""
+    ec2 = Ec2()
+
+    def refuse(**_: object) -> None:
+        raise error
+
+    vars(ec2)["run_instances"] = refuse
+    with launched(account(ec2), {}, Time().clock()):
+        pass
+    raise AssertionError("an instance was launched")
 
 
 # -- the command -----------------------------------------------------------------------------------

@@ -143,8 +143,20 @@ def allowed(account: Account, sent: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def launched(account: Account, sent: dict[str, Any], clock: Clock) -> Iterator[OneInstance]:
-    """The launched instance; terminated at the end of the block, however the block ends."""
-    answer = account.client("ec2").run_instances(**sent)
+    """The launched instance; terminated at the end of the block, however the block ends.
+
+    Raises BrokenError when EC2 launches none, or does not say whether it did. An instance that
+    nobody knows of ends itself.
+    """
+    try:
+        answer = account.client("ec2").run_instances(**sent)
+    except ClientError as error:
+        raise BrokenError(f"EC2 launched nothing: {error}") from error
+    except BotoCoreError as error:
+        raise BrokenError(
+            f"EC2 did not say whether it launched: {error}. Look for instances with the tag {TAG}; "
+            "one that was launched terminates itself"
+        ) from error
     instance = OneInstance(account, answer["Instances"][0]["InstanceId"], clock)
     try:
         sys.stdout.write(f"launched {instance.id}\n")

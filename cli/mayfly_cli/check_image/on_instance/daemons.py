@@ -10,9 +10,9 @@ from .telling import UNITS, Bad, Skip, must, run, until, write_unit
 
 def mask(unit: str) -> None:
     """Mask and stop a unit as user data does: `systemctl mask` fails while /etc has its file."""
-    if (UNITS / unit).is_file() and not (UNITS / unit).is_symlink():
-        (UNITS / unit).unlink()
+    (UNITS / unit).unlink(missing_ok=True)
     must("systemctl", "mask", "--quiet", unit)
+    run("systemctl", "kill", "--signal=SIGKILL", unit)
     run("systemctl", "stop", "--quiet", unit, seconds=100)
 
 

@@ -23,7 +23,8 @@ def tell(*_):
         print(answer, file=told, flush=True)
     os.sync()
     sys.exit()
-signal.signal(signal.SIGTERM, tell)
+for each in (signal.SIGTERM, signal.SIGQUIT):
+    signal.signal(each, tell)
 while True:
     signal.pause()
 """
@@ -62,10 +63,42 @@ def reboot(_: dict[str, Any]) -> str:
     return "the machine came back, and ran its enabled unit"
 
 
+_SUPERVISOR = """\
+[Unit]
+After=network.target network-online.target nss-lookup.target
+SuccessAction=poweroff
+FailureAction=poweroff
+[Service]
+Type=exec
+ExecStart=/bin/sleep 5000
+KillMode=mixed
+TimeoutStopSec=60
+WatchdogSec=180
+NotifyAccess=main
+OOMPolicy=continue
+OOMScoreAdjust=-900
+LimitCORE=0:infinity
+StandardOutput=journal+console
+"""
+"""A unit with the directives of the supervisor's."""
+
+
+def supervisor_unit(_: dict[str, Any]) -> str:
+    """Systemd knows every directive of the supervisor's unit, and starts it."""
+    name = "mayfly-check-supervisor.service"
+    write_unit(name, _SUPERVISOR)
+    said = run("systemd-analyze", "verify", name)[1]
+    unknown = [line for line in said.splitlines() if name in line and "nknown" in line]
+    if unknown:
+        raise Bad("; ".join(unknown))
+    must("systemctl", "start", name)
+    # Its end is success too, and would switch the machine off: it runs until the kill.
+    return must("systemctl", "is-active", name)
+
+
 def kill_supervisor() -> None:
     """Kill a unit whose failure must switch the machine off; somebody outside sees it go."""
-    text = "[Unit]\nFailureAction=poweroff\n[Service]\nExecStart=/bin/sleep 5000\n"
-    write_unit("mayfly-check-supervisor.service", text)
+    write_unit("mayfly-check-supervisor.service", _SUPERVISOR)
     must("systemctl", "start", "mayfly-check-supervisor.service")
     say("ready", "supervisor-killed", "this machine must be off within a minute")
     must("systemctl", "kill", "--signal=SIGKILL", "mayfly-check-supervisor.service")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .daemons import daemons, unit_in_etc
-from .ends import power_button, reboot
+from .ends import power_button, reboot, supervisor_unit
 from .image import curl, packages, python, user
 from .metadata import imds, user_namespaces
 from .scopes import after_cloud_init, disk_full, job_scope, memory, pids
@@ -31,4 +31,4 @@ FIRST_BOOT: Mapping[str, Scenario] = {
     "disk-full": disk_full,
 }
 SECOND_BOOT: Mapping[str, Scenario] = {"power-button": power_button}
-THIRD_BOOT: Mapping[str, Scenario] = {"reboot": reboot}
+THIRD_BOOT: Mapping[str, Scenario] = {"reboot": reboot, "supervisor-unit": supervisor_unit}
