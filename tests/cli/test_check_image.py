@@ -274,7 +274,7 @@ def test_a_termination_that_ec2_refuses_names_the_instance() -> None:
 
 def test_a_refused_launch_says_that_nothing_was_launched() -> None:
     error = ClientError({"Error": {"Code": "InsufficientInstanceCapacity"}}, "RunInstances")
-    with pytest.raises(BrokenError, match="launched nothing: .*InsufficientInstanceCapacity"):
+    with pytest.raises(BrokenError, match=r"launched nothing: .*InsufficientInstanceCapacity"):
         launch(error)
 
 
