@@ -349,8 +349,11 @@ def test_nothing_is_launched_without_the_word_that_confirms(
 
 
 def test_the_instance_of_an_account_is_terminated_though_its_console_says_nothing(
-    moto: Callable[[], list[Any]], capsys: pytest.CaptureFixture[str]
+    moto: Callable[[], list[Any]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(running, "MOST_SECONDS", 3 * running.PAUSE)
     assert run(OPTIONS, Time().clock()) == 1
     (instance,) = moto()
     assert instance["State"]["Name"] in {"shutting-down", "terminated"}
