@@ -7,7 +7,7 @@ lets no such time in, and a bad element hides no good one.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -43,6 +43,8 @@ NO_TIMES: tuple[Any, ...] = (
 )
 EVERY = (*EXTREME, *NO_TIMES)
 A_YEAR = timedelta(days=366)
+# Offsets, as ISO 8601 has them: two times of one hour that a zone skips are never equal.
+ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 
 
 def a_warning(instance: str, at: object) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def test_a_time_at_the_end_of_the_calendar_is_refused(bad: object) -> None:
         read_moment(bad)
 
 
-@given(st.datetimes(timezones=st.timezones()) | st.datetimes())
+@given(st.datetimes(timezones=ZONES) | st.datetimes())
 def test_with_a_checked_time_every_duration_of_mayfly_can_be_added(moment: datetime) -> None:
     try:
         found = checked(moment)
