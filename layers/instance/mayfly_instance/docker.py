@@ -28,6 +28,11 @@ _PROGRAMS: Mapping[Root, tuple[str, ...]] = {
     Root.ROOTLESS_DOCKER: ("docker", "dockerd", "rootlesskit", "newuidmap", "newgidmap"),
 }
 _STARTER = "dockerd-rootless.sh"
+_NETWORKS = ("slirp4netns", "vpnkit")
+"""Programs of which the starter wants one."""
+_OPTIONS = ("--exec-opt", "native.cgroupdriver=cgroupfs")
+"""On a machine with systemd the daemon otherwise asks the user's own systemd for each container's
+cgroup, and there is none. With this driver a rootless daemon makes no cgroups, and says so."""
 _UNIT_PATHS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 
 
@@ -53,6 +58,8 @@ def lacking(machine: Machine, root: Root) -> list[str]:
     lacks = [name for name in _PROGRAMS[root] if machine.find(name) is None]
     if root is Root.ROOTLESS_DOCKER and _starter(machine) is None:
         lacks.append(_STARTER)
+    if root is Root.ROOTLESS_DOCKER and not any(machine.find(name) for name in _NETWORKS):
+        lacks.append(" or ".join(_NETWORKS))
     if root is Root.DOCKER and not any(
         (machine.places.root / path / SERVICE).exists() for path in _UNIT_PATHS
     ):
@@ -87,7 +94,7 @@ def _start_rootless(context: Context, runtime: Path) -> Running:
     return machine.start(
         Program(
             unit=UNIT,
-            argv=[str(starter)],
+            argv=[str(starter), *_OPTIONS],
             environment={
                 **context.inherited_environment(),
                 **home,

@@ -10,9 +10,9 @@ can put stand-ins first on PATH. The full list of calls:
     curl --silent --show-error --fail --location ... --output TARGET URL
     mount -t tmpfs -o OPTIONS tmpfs PATH             umount PATH
     systemd-run --scope --collect --quiet --unit=NAME --property=P... -- COMMAND...   (must exec,
-        keeping its pid, environment and open files; with a user, there are also
-        --property=Delegate=yes --property=User=USER, and COMMAND begins with setpriv --reuid=USER
-        --regid=USER --init-groups -- sh -c SCRIPT sh)
+        keeping its pid, environment and open files; with a user, there is also
+        --property=Delegate=yes, and COMMAND begins as `delegation.enter` says: sh, which may exec
+        unshare and mount, then setpriv --reuid=USER --regid=USER --init-groups --)
     systemctl kill --signal=SIGKILL NAME.scope       systemctl stop user.slice
     systemctl start docker.service
     nft --file -                                     poweroff [--force]
@@ -39,23 +39,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from mayfly_instance import inheritance, proc
+from mayfly_instance import delegation, inheritance, proc
 from mayfly_instance.clock import SLICE, Clock
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.places import Places
 from mayfly_instance.proc import Process
-
-_ENTER_OWN_CGROUP = """\
-set -e
-cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
-if [ -w "$cgroup/cgroup.procs" ]; then
-  mkdir "$cgroup/program"
-  echo 0 >"$cgroup/program/cgroup.procs"
-fi
-exec "$@"
-"""
-# A cgroup that has processes of its own gives its children no controllers (cgroups(7), "no internal
-# processes"): beside a program in the scope itself, containers would run without their limits.
 
 
 @dataclass(frozen=True)
@@ -210,23 +198,21 @@ class Machine:
     def start(self, program: Program) -> Running:
         """Start a program in its scope; returns without waiting. Raises CommandFailed.
 
-        The pid is the program's own, because systemd-run, setpriv and sh exec it. Only what
+        The pid is the program's own, because everything in front of the program execs it. Only what
         `program` names is inherited: signals, descriptors and memory score are the defaults. A user
-        other than root may make cgroups below the scope, for containers with limits, and cannot
-        leave it.
+        other than root may make cgroups below the scope, for containers, and cannot leave it.
         """
         name = program.user
         properties = list(program.properties)
-        drop: list[str] = []
+        enter: Sequence[str] = ()
         if name != "root":
-            properties += ["Delegate=yes", f"User={name}"]
-            drop = ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "--"]
-            drop += ["sh", "-c", _ENTER_OWN_CGROUP, "sh"]
+            properties.append(delegation.PROPERTY)
+            enter = delegation.enter(program.unit, name)
         output = os.open(program.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             with inheritance.default_signals(), inheritance.default_memory_score():
                 return subprocess.Popen(
-                    [*_scope(program.unit, properties), *drop, *program.argv],
+                    [*_scope(program.unit, properties), *enter, *program.argv],
                     env=dict(program.environment),
                     cwd=program.directory,
                     stdin=subprocess.DEVNULL,
