@@ -48,5 +48,8 @@ class Machine(Protocol):
     def stay_on(self) -> None:
         """Cancel a shutdown that is not yet due."""
 
+    def memory_events(self, kills: int) -> None:
+        """Write `memory.events`: so many processes were killed for lack of memory."""
+
     def keep_from_metadata(self, refused: list[range]) -> None:
         """Cut these users off from the metadata service. Raises OSError."""

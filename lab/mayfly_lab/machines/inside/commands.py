@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 
-from mayfly_lab.machines.inside import nft, power
+from mayfly_lab.machines.inside import nft, power, systemd_run
 from mayfly_lab.machines.inside.calls import Answer, Call, Machine
-from mayfly_lab.machines.inside.scopes import Scope
+from mayfly_lab.machines.inside.scope_properties import Refused
+from mayfly_lab.machines.inside.scopes import Scope, end
 from mayfly_lab.machines.inside.systemctl import systemctl
 
 _FOR_EVERYBODY = {"is-active", "is-enabled", "is-system-running", "list-units"}
@@ -36,12 +38,32 @@ def _power(machine: Machine, call: Call) -> Answer:
 
 def _systemd_run(machine: Machine, call: Call) -> Answer:
     """Create a scope around the caller, which then executes the program itself."""
+    try:
+        properties = systemd_run.parse(call.argv[1:]).properties
+    except Refused as refused:
+        return Answer(1, err=str(refused))
     name = f"{call.unit or f'run-{call.pid}'}.scope"
     mark = os.open(f"/proc/{call.pid}/ns/cgroup", os.O_RDONLY) if machine.namespaces else None
     try:
-        machine.scopes.add(name, Scope(call.pid, mark))
+        machine.scopes.add(name, Scope(call.pid, mark, properties))
     except FileExistsError:
         return Answer(1, err=f"Failed to start transient scope unit: Unit {name} already exists.")
+    machine.memory_events(0)
+    return Answer()
+
+
+def _oom_kill(machine: Machine, call: Call) -> Answer:
+    """Kill the named processes as the kernel does for lack of memory, and systemd thereafter."""
+    scopes = {
+        name: properties
+        for name, properties in machine.scopes.running().items()
+        if {int(word) for word in call.argv[1:]} & set(machine.scopes.members(name))
+    }
+    for pid in call.argv[1:]:
+        os.kill(int(pid), signal.SIGKILL)
+    machine.memory_events(len(call.argv) - 1)
+    for name in [each for each, properties in scopes.items() if properties.stops_for_memory]:
+        end(lambda name=name: machine.scopes.members(name))  # type: ignore[misc]
     return Answer()
 
 
@@ -87,6 +109,8 @@ def _nothing(_: Machine, __: Call) -> Answer:
 _COMMANDS: Mapping[str, Callable[[Machine, Call], Answer]] = {
     **dict.fromkeys(power.VERBS, _power),
     "systemctl": systemctl, "systemd-run": _systemd_run, "systemd-notify": _systemd_notify,
+    # The kernel's OOM killer, for tests: no machine of the lab has a limit of memory.
+    "lab-oom-kill": _oom_kill,
     "dnf": _dnf, "yum": _dnf, "nft": _nft,
     # Commands of a real machine that have no effect here.
     "journalctl": _nothing, "hostnamectl": _nothing, "timedatectl": _nothing,

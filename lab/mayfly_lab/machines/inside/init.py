@@ -12,14 +12,26 @@ import socket
 import struct
 import sys
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from mayfly_lab.machines.inside import calls, commands, family, image, launch, loop, uid_rules
+from mayfly_lab.machines.inside import (
+    calls,
+    commands,
+    family,
+    image,
+    launch,
+    loop,
+    network,
+    shutdown,
+    uid_rules,
+)
 from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.nft import SERVICE
 from mayfly_lab.machines.inside.notify import HEARS_WHO, Notify
 from mayfly_lab.machines.inside.plan import Plan
-from mayfly_lab.machines.inside.scopes import Scopes
+from mayfly_lab.machines.inside.scopes import Scopes, kill
 from mayfly_lab.machines.inside.units import Service, Units
 from mayfly_lab.machines.inside.wire import Wire
 
@@ -38,6 +50,7 @@ class Init:
         self._console = image.open_console(plan)
         self._going: tuple[float, bool] | None = None
         self._off = self._hangs = False
+        self._order: shutdown.Order | None = None
         self.namespaces = plan.namespaces
         self.units = Units(plan.root / "etc/systemd/system", self._start)
         self._notify = Notify(plan.root)
@@ -133,10 +146,11 @@ class Init:
             action = settings.failure_action if service.failed else settings.success_action
             if action in {"poweroff", "poweroff-force"}:
                 self.go_off(0.0, forced=action.endswith("force"))
-        self.units.run_queue()
+        if self._order is None:
+            self.units.run_queue()
 
     def _restart(self, service: Service) -> None:
-        if not service.stopping:
+        if not service.stopping and self._order is None:
             self.units.run(service)
 
     def _say(self, line: str) -> None:
@@ -148,6 +162,8 @@ class Init:
 
     def go_off(self, seconds: float, *, again: bool = False, forced: bool = False) -> None:
         """Shut down after `seconds`. `again` reboots; `forced` kills processes without SIGTERM."""
+        if self._order is not None:
+            return
         self._going = (time.monotonic() + seconds, again)
         self._loop.after(seconds, lambda: self._go_off_if_wanted(forced=forced))
 
@@ -161,11 +177,13 @@ class Init:
         again = self._going[1]
         self._going = None
         self._say("reboot: Restarting system" if again else "reboot: Power down")
-        self._end_all(0.0 if forced else self._plan.stop_seconds)
-        if again:
-            self._start_anew()
+        # No timer may start a process during the shutdown.
+        self._loop.forget_timers()
+        if forced:
+            self._finish(0.0, again=again)
         else:
-            self._off = True
+            self._order = shutdown.Order(self._stops())
+            self._stop_units(again=again)
 
     def _start_anew(self) -> None:
         self.units.clear()
@@ -176,11 +194,73 @@ class Init:
             launch.launch(launch.Command(flush, image.environment(self._plan), self._console))
         else:
             self.keep_from_metadata([])
+        if self.namespaces:
+            network.raise_loopback([])
         image.forget_memory(self._plan)
         import uuid  # A late import: few machines reboot.
 
         image.new_boot_id(self._plan, str(uuid.uuid4()))
         self._boot(first=False)
+
+    def _stop_units(self, *, again: bool) -> None:
+        """Stop services, scopes and network in their order. Init goes on to answer calls."""
+        if self._order is not None and self._order.turn(time.monotonic()):
+            self._loop.after(_LOOK_AGAIN / 4, lambda: self._stop_units(again=again))
+            return
+        # Without namespaces the remaining processes are stopped, and could not end by themselves.
+        self._finish(self._plan.stop_seconds if self.namespaces else 0.0, again=again)
+
+    def _finish(self, seconds: float, *, again: bool) -> None:
+        self._end_all(seconds)
+        self._order = None
+        if again:
+            self._start_anew()
+        else:
+            self._off = True
+
+    def _stops(self) -> list[shutdown.Stop]:
+        usual = self._plan.stop_seconds
+        scope = [
+            shutdown.Stop(
+                name=name,
+                after=each.after,
+                before=each.before,
+                begin=partial(kill, partial(self.scopes.members, name), each.kill_signal),
+                running=partial(self._has_members, self.scopes, name),
+                kill=partial(kill, partial(self.scopes.members, name), signal.SIGKILL),
+                seconds=usual if each.stop_seconds is None else each.stop_seconds,
+            )
+            for name, each in self.scopes.running().items()
+        ]
+        return [*scope, *self.units.stops(usual), self._stop_of_network()]
+
+    def _has_members(self, kept_in: Scopes, name: str) -> bool:
+        return bool(kept_in.members(name))
+
+    def _stop_of_network(self) -> shutdown.Stop:
+        return shutdown.Stop(
+            name=shutdown.NETWORK,
+            after=frozenset(),
+            before=frozenset(),
+            begin=self._lose_network,
+            running=lambda: False,
+            kill=lambda: None,
+            seconds=0.0,
+        )
+
+    def _lose_network(self) -> None:
+        if self.namespaces:
+            network.lower_loopback()
+            return
+        # All machines share the host's network here. A stopped process reaches nobody either.
+        self._signal_all(signal.SIGSTOP)
+
+    def memory_events(self, kills: int) -> None:
+        """Write `memory.events`: so many processes were killed for lack of memory."""
+        path = "/" if self.namespaces else _own_cgroup()
+        events = self._plan.root / "sys/fs/cgroup" / path.lstrip("/") / "memory.events"
+        events.parent.mkdir(parents=True, exist_ok=True)
+        events.write_text(f"low 0\nhigh 0\nmax 0\noom 0\noom_kill {kills}\noom_group_kill 0\n")
 
     def _end_all(self, seconds: float) -> None:
         # No timer may start a process during the shutdown.
@@ -275,6 +355,12 @@ class Init:
             # The caller may have been killed meanwhile.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 wire.send(vars(answer))
+
+
+def _own_cgroup() -> str:
+    """The cgroup of all processes of a machine without namespaces; `/` without /proc."""
+    path = Path("/proc/self/cgroup")
+    return path.read_text().rpartition("::")[2].strip() if path.exists() else "/"
 
 
 def _peer(connection: socket.socket) -> dict[str, int]:

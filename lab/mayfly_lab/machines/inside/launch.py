@@ -47,9 +47,11 @@ def _become(command: Command) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, fd in enumerate((nothing, command.output, command.output)):
         os.dup2(fd, number, inheritable=True)
-    # Python ignores SIGPIPE, and init handles more signals; a program expects the defaults.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
+    # Init may have been started with ignored and blocked signals; a service has the defaults.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) is not None:  # None: reserved by the C library.
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     try:
         os.chdir(command.directory)
         if command.group:

@@ -28,6 +28,12 @@ def raise_loopback(addresses: list[str]) -> None:
                 fcntl.ioctl(sock, request, struct.pack("16s16s8x", label, place))
 
 
+def lower_loopback() -> None:
+    """Take loopback down: connections of this network namespace get no answer any more."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", 0))
+
+
 def connects(address: str, port: int, seconds: float) -> bool:
     """Whether a TCP connection is accepted within `seconds`."""
     try:

@@ -159,3 +159,6 @@ def _mount_kernel(root: Path, plan: Plan) -> None:
     _write(boot_id, plan.boot_id + "\n", 0o444)
     syscalls.bind(str(boot_id), str(root / "proc/sys/kernel/random/boot_id"), read_only=True)
     syscalls.bind("/sys", str(root / "sys"), read_only=True)
+    if Path("/sys/fs/cgroup").is_dir():
+        # For init's memory.events: every process of a machine is in the cgroup of the lab.
+        syscalls.mount("cgroups", str(root / "sys/fs/cgroup"), "tmpfs", plain, "mode=755,size=1m")

@@ -7,11 +7,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mayfly_lab.machines.inside import family
 from mayfly_lab.machines.inside.family import Member
+from mayfly_lab.machines.inside.scope_properties import Properties
 
 _KILL_FOR = 2.0
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -30,6 +31,7 @@ class Scope:
     first: int
     mark: int | None
     """An open file of the namespace, so that the kernel does not reuse its number."""
+    properties: Properties = field(default_factory=Properties)
 
 
 class Scopes:
@@ -44,6 +46,11 @@ class Scopes:
         if self.members(name):
             raise FileExistsError(name)
         self._scopes[name] = scope
+
+    def running(self) -> dict[str, Properties]:
+        """The scopes with living processes, and their properties."""
+        found = {name: scope.properties for name, scope in self._scopes.items()}
+        return {name: properties for name, properties in found.items() if self.members(name)}
 
     def members(self, name: str) -> list[int]:
         """Pids of a scope's living processes; a scope without any is removed."""

@@ -68,20 +68,25 @@ def _print(answer: dict[str, Any]) -> int:
 def _run_in_scope(control: str, argv: list[str]) -> None:
     """Execute a program in a scope with this pid, environment and open files, as `--scope` does."""
     # Late imports: they would slow every command.
-    from mayfly_lab.machines.inside import syscalls, systemd_run
+    from mayfly_lab.machines.inside import scope_properties, syscalls, systemd_run
 
-    unit, command = systemd_run.parse(argv[1:])
+    try:
+        request = systemd_run.parse(argv[1:])
+    except scope_properties.Refused as refused:
+        sys.exit(str(refused))
+    command = request.command
     if control == f"/{CONTROL}":
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     else:
         syscalls.adopt_orphans()
-    answer = _ask(control, argv, unit)
+    answer = _ask(control, argv, request.unit)
     if answer["exit"]:
         sys.exit(_print(answer))
-    # Python ignores SIGPIPE, and an ignored signal stays ignored after exec.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Python ignores these two, and an ignored signal stays ignored after exec.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvp(command[0], command)  # noqa: S606 - the program takes this pid, so no shell
+        os.execvp(command[0], list(command))  # noqa: S606 - the program takes this pid, so no shell
     except OSError as error:
         sys.stderr.write(f"Failed to execute: {error.strerror}\n")
         sys.exit(_CANNOT_RUN)

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import getopt  # Not argparse: its import would slow every start of an agent.
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mayfly_lab.machines.inside.scope_properties import Properties, Refused
+from mayfly_lab.machines.inside.scope_properties import parse as parse_properties
 
 _FLAGS = ("scope", "collect", "quiet")
 _VALUES = ("unit=", "property=", "slice=", "description=")
 
 
-def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """The unit's name (empty when not given) and the command to run in its scope.
+@dataclass(frozen=True)
+class Request:
+    """A scope to create."""
 
-    Unknown options end the process, as in systemd-run.
-    """
+    unit: str
+    """Name without `.scope`; empty when not given."""
+    command: Sequence[str]
+    properties: Properties
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """The scope of a command line. Raises Refused, also for unknown options."""
     try:
-        given, command = getopt.getopt(list(arguments), "u:Gq", [*_FLAGS, *_VALUES])
+        given, command = getopt.getopt(list(arguments), "u:p:Gq", [*_FLAGS, *_VALUES])
     except getopt.GetoptError as error:
-        sys.exit(f"systemd-run: {error}")
+        raise Refused(f"systemd-run: {error}") from error
     options = dict(given)
     if "--scope" not in options:
-        sys.exit("systemd-run: a lab machine supports --scope only")
+        raise Refused("systemd-run: a lab machine supports --scope only")
     if not command:
-        sys.exit("systemd-run: command line to execute required")
+        raise Refused("systemd-run: command line to execute required")
     unit = options.get("--unit", options.get("-u", ""))
-    return unit.removesuffix(".scope"), command
+    words = [value for name, value in given if name in {"--property", "-p"}]
+    return Request(unit.removesuffix(".scope"), command, parse_properties(words))

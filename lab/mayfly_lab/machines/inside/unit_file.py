@@ -29,6 +29,8 @@ class Settings:
     restart_after: float = 0.1
     watchdog: float = 0.0
     """0: no watchdog."""
+    stop_seconds: float | None = None
+    """`TimeoutStopSec`; None: the machine's default."""
     success_action: str = "none"
     failure_action: str = "none"
 
@@ -55,13 +57,14 @@ def read(unit: Path) -> Settings:
         after=frozenset(" ".join(found.get("After", [])).split()),
         kill_mode=last.get("KillMode", "control-group"),
         restart=last.get("Restart", "no"),
-        restart_after=_seconds(last.get("RestartSec", "100ms")),
-        watchdog=_seconds(last.get("WatchdogSec", "0")),
+        restart_after=seconds(last.get("RestartSec", "100ms")),
+        watchdog=seconds(last.get("WatchdogSec", "0")),
+        stop_seconds=seconds(last["TimeoutStopSec"]) if "TimeoutStopSec" in last else None,
         success_action=last.get("SuccessAction", "none"),
         failure_action=last.get("FailureAction", "none"),
     )
 
 
-def _seconds(span: str) -> float:
+def seconds(span: str) -> float:
     """A time span of systemd.time(7), such as `5min 20s`."""
     return sum(float(number) * _SPANS[unit] for number, unit in _SPAN.findall(span))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mayfly_lab.machines.inside import family, scopes, unit_file
+from mayfly_lab.machines.inside.shutdown import Stop
 from mayfly_lab.machines.inside.unit_file import MASKED, Settings
 
 _TARGET = "multi-user.target.wants"
@@ -174,6 +175,32 @@ class Units:
             service.left = tuple(pid for pid in everybody if pid not in first)
         else:
             scopes.kill(lambda: self.members(name), signal.SIGKILL)
+
+    def stops(self, usual: float) -> list[Stop]:
+        """The stops of all running services; `usual` is the time of those without a limit."""
+        return [self._stop_of(name, usual) for name in list(self._services) if self.members(name)]
+
+    def _stop_of(self, name: str, usual: float) -> Stop:
+        settings = self.settings(name)
+
+        def waited_for() -> list[int]:
+            service = self._services[name]
+            first = [] if service.pid is None else [service.pid]
+            return first if settings.kill_mode != "control-group" else self.members(name)
+
+        return Stop(
+            name=name,
+            after=settings.after,
+            before=frozenset(),
+            begin=lambda: self._ask_to_end(name, waited_for),
+            running=lambda: bool(waited_for()),
+            kill=lambda: scopes.kill(waited_for, signal.SIGKILL),
+            seconds=usual if settings.stop_seconds is None else settings.stop_seconds,
+        )
+
+    def _ask_to_end(self, name: str, members: Callable[[], list[int]]) -> None:
+        self._services[name].stopping = True
+        scopes.kill(members, signal.SIGTERM)
 
     def ended(self, pid: int, status: int) -> Service | None:
         """Record the end of a process with this wait status. Returns its service.
