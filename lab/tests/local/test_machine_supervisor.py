@@ -132,3 +132,35 @@ def test_a_reboot_by_a_job_switches_the_machine_off(host: Host) -> None:
     assert "Restarting system" in console
     assert "this is not its first boot" in console
     assert "done" not in [phase for _, phase in host.cloud.phases()]
+
+
+TELL_SIGNALS = """
+trap 'echo QUIT | tell signal; exit 1' QUIT
+trap 'echo TERM | tell signal; exit 1' TERM
+(sleep 0.5; {order}) &
+while :; do sleep 0.05; done
+"""
+
+
+@pytest.mark.parametrize("order", ["poweroff", "systemctl kill --signal=SIGKILL mayfly.service"])
+def test_a_machine_that_goes_down_has_its_agent_fail_the_job_while_it_has_a_network(
+    host: Host, order: str
+) -> None:
+    """At a power button the supervisor tells the agent, without a supervisor systemd does."""
+    host.cloud.job = TELL_SIGNALS.format(order=order)
+    host.cloud.assignment = {"root": "yes", "imds": "job"}
+    console = host.live()
+    assert host.cloud.told.get("signal") == "QUIT", console
+
+
+def test_a_kill_for_memory_ends_neither_agent_nor_job_and_is_reported(host: Host) -> None:
+    host.cloud.job = (
+        "sleep 60 & lab-oom-kill $!; wait $!; echo $? | tell command; sleep 0.5; echo | tell end"
+    )
+    host.cloud.assignment = {"root": "yes", "imds": "job"}
+    console = host.live()
+    assert host.cloud.told["command"] == "137"
+    assert "end" in host.cloud.told
+    assert host.cloud.phases() == BEFORE + AFTER, console
+    assert "the kernel killed a process of the job for memory" in host.reason()
+    assert host.reason() in console

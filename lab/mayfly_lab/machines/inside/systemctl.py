@@ -40,8 +40,18 @@ def _full(name: str) -> str:
 
 
 def _members(machine: Machine, name: str) -> Callable[[], list[int]]:
-    kept_in = machine.scopes if name.endswith(".scope") else machine.units
-    return lambda: kept_in.members(name)
+    scopes_of_machine = machine.scopes
+    if name.endswith(".scope"):
+        return lambda: scopes_of_machine.members(name)
+
+    def of_service() -> list[int]:
+        # A process that a service has started in a scope belongs to that scope alone.
+        scoped = {
+            pid for each in scopes_of_machine.running() for pid in scopes_of_machine.members(each)
+        }
+        return [pid for pid in machine.units.members(name) if pid not in scoped]
+
+    return of_service
 
 
 def _mask(machine: Machine, name: str, _: Sequence[str]) -> Answer:
