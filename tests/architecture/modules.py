@@ -12,6 +12,9 @@ ROOT = Path(__file__).parents[2]
 CONTROL_PLANE = ROOT / "layers/mayfly/mayfly"
 PROTOCOL = ROOT / "layers/protocol/mayfly_protocol"
 HOST = ROOT / "layers/instance/mayfly_instance"
+TOOLS = ROOT / "cli"
+ON_INSTANCE = TOOLS / "mayfly_cli/check_image/on_instance"
+"""Runs on an instance under another package's name, so its modules import each other relatively."""
 
 
 def part(name: str) -> str:
@@ -49,10 +52,18 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            module = node.module or ""
+            assert node.level == 0 or path.parent == ON_INSTANCE, f"{path}: a relative import"
+            module = _absolute(path, node)
             names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     return names
+
+
+def _absolute(path: Path, node: ast.ImportFrom) -> str:
+    """The dotted name of a module in `from MODULE import …`; relative ones are of a tool."""
+    if not node.level:
+        return node.module or ""
+    package = path.parent.relative_to(TOOLS).parts
+    return ".".join((*package, *([node.module] if node.module else [])))
 
 
 def every_import(path: Path) -> set[str]:

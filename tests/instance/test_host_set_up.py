@@ -189,6 +189,16 @@ def test_an_image_with_a_running_daemon_that_holds_credentials_is_refused(world:
     world.run()
 
     assert_failed(world, "the image runs amazon-ssm-agen[77]", row=BOOTSTRAP_ROW)
+    assert world.clock.passed >= world.context.limits.daemons
+
+
+def test_a_daemon_that_user_data_killed_has_a_moment_to_end(world: World) -> None:
+    worker = a_process(78, "ssm-agent-worke")
+    world.machine.table.append(worker)
+    world.clock.after(4, lambda: world.machine.table.remove(worker))
+    world.run()
+
+    assert world.phases[-1] == "done"
 
 
 def test_a_set_up_that_takes_too_long_fails_the_host(world: World) -> None:

@@ -20,7 +20,7 @@ def properties(world: World, unit: str) -> list[str]:
         "After=network.target network-online.target nss-lookup.target",
         "Before=mayfly.service",
         "KillSignal=SIGQUIT",
-        "TimeoutStopSec=20",
+        "TimeoutStopSec=120",
         "TasksMax=infinity",
         "OOMPolicy=continue",
     ],

@@ -50,6 +50,8 @@ class WholeHost:
         self.reports: list[tuple[float, str, dict[str, Any]]] = []
         self.assignment_read_at = 0.0
         self.started = root / "agent-started"
+        self.told_by_systemd: dict[str, str] = {}
+        """Variables that systemd adds for a unit; `boot` sets WATCHDOG_PID."""
         self._bin = root / "stand-ins"
         self._bin.mkdir()
         for directory in ("dev", "opt/mayfly/mayfly_instance", "var/lib"):
@@ -85,8 +87,11 @@ class WholeHost:
             "MAYFLY_ROOT": str(self.root),
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.front.url,
             "AWS_ENDPOINT_URL": self.front.url,
+            **self.told_by_systemd,
         }
-        command = [str(self._bin / "python3"), "-m", "mayfly_instance"]
+        # A shell, because only the process itself knows its pid.
+        start = f"WATCHDOG_PID=$$ exec {self._bin / 'python3'} -m mayfly_instance"
+        command = ["/bin/bash", "-c", start]
         return subprocess.Popen(command, env=environment)
 
     def wait_until(self, happened: Callable[[], bool]) -> None:

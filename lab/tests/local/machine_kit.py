@@ -107,6 +107,11 @@ class Bench:
         self.until_off(instance_id)
         return self.room.console(instance_id)
 
+    def run_out(self, instance_id: str = INSTANCE) -> str:
+        """Wait until a machine has switched itself off. Returns its console."""
+        self.until_off(instance_id)
+        return self.room.console(instance_id)
+
     def until_off(self, *instance_ids: str) -> None:
         wanted = set(instance_ids or [INSTANCE])
         with self.ec2.changed:

@@ -76,7 +76,8 @@ def test_masking_the_decoys_unit_does_not_end_it(decoyed: Bench) -> None:
     )
     assert "\nactive\n" in console
     assert "is masked" in console
-    assert console.count("inactive") == 2
+    # The worker had to be killed.
+    assert console.count("failed\n") == 2
 
 
 def test_a_stopped_decoy_makes_no_more_calls(decoyed: Bench) -> None:
@@ -84,6 +85,24 @@ def test_a_stopped_decoy_makes_no_more_calls(decoyed: Bench) -> None:
         f"{FILE_AWAY}systemctl mask --now --quiet amazon-ssm-agent && echo ended; sleep 100"
     )
     decoyed.until_said("ended")
+    asked = len(decoyed.requests)
+    time.sleep(0.8)  # longer than the decoy's longest wait between two calls
+    assert len(decoyed.requests) == asked
+
+
+def test_a_decoy_that_is_stopped_before_its_mask_leaves_its_worker(decoyed: Bench) -> None:
+    decoyed.boot("systemctl stop amazon-ssm-agent && echo ended; sleep 100")
+    decoyed.until_said("ended")
+    asked = len(decoyed.requests)
+    until(lambda: len(decoyed.requests) > asked, decoyed.room.console, INSTANCE)
+
+
+def test_a_masked_decoy_is_killed_with_its_worker(decoyed: Bench) -> None:
+    decoyed.boot(
+        f"{FILE_AWAY}systemctl mask --quiet amazon-ssm-agent\n"
+        "systemctl kill --signal=SIGKILL amazon-ssm-agent && echo killed; sleep 100"
+    )
+    decoyed.until_said("killed")
     asked = len(decoyed.requests)
     time.sleep(0.8)  # longer than the decoy's longest wait between two calls
     assert len(decoyed.requests) == asked
@@ -98,4 +117,4 @@ def test_the_supervisor_knows_every_credential_file_of_the_decoy() -> None:
 
 
 def test_the_supervisor_knows_the_decoy_by_name() -> None:
-    assert decoy.NAME[:15] in proc.IMAGE_DAEMONS
+    assert {decoy.NAME[:15], decoy.WORKER[:15]} <= set(proc.IMAGE_DAEMONS)

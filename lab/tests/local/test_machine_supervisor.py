@@ -164,3 +164,47 @@ def test_a_kill_for_memory_ends_neither_agent_nor_job_and_is_reported(host: Host
     assert host.cloud.phases() == BEFORE + AFTER, console
     assert "the kernel killed a process of the job for memory" in host.reason()
     assert host.reason() in console
+
+
+def test_the_script_may_wait_for_units_that_are_ordered_after_cloud_init(host: Host) -> None:
+    host.cloud.script = """#!/bin/bash
+units=$MAYFLY_HOOKS_DIR/../../systemd/system
+printf '[Unit]\\nAfter=cloud-final.service\\n[Service]\\nType=oneshot\\nExecStart=true\\n' \
+  >"$units/late.service"
+for each in "systemctl start late" "cloud-init status --wait" "systemctl is-system-running --wait"; do
+  timeout 20 $each; echo "$each: $?"
+done | tee "$MAYFLY_HOOKS_DIR/waits"
+grep -c ': 0' "$MAYFLY_HOOKS_DIR/waits" | grep -qx 3
+"""
+    console = host.live()
+    assert host.cloud.phases() == BEFORE + AFTER, console + str(host.cloud.reports[-1])
+
+
+SUPERVISOR = "supervisor=$(pgrep -f 'mayfly_instance sandbox')\n"
+"""A line of a job that finds the supervisor; only root may look."""
+
+
+@pytest.fixture
+def private_host(host: Host) -> Host:
+    if not host.bench.namespaces:
+        pytest.skip("without a pid namespace, a job sees the supervisors of all machines")
+    host.cloud.assignment = {"root": "yes", "imds": "job"}
+    return host
+
+
+def test_a_killed_supervisor_switches_the_machine_off(private_host: Host) -> None:
+    host = private_host
+    host.cloud.job = f"{SUPERVISOR}kill -KILL $supervisor; sleep 300"
+    console = host.live()
+    assert "mayfly.service failed" in console
+    assert [phase for _, phase in host.cloud.phases()][-1] == "running"
+
+
+def test_a_supervisor_that_hangs_is_ended_by_its_watchdog(private_host: Host) -> None:
+    host = private_host
+    user_data = host.cloud.user_data
+    faster = "sed 's,WatchdogSec=180,WatchdogSec=4,;'"
+    host.cloud.user_data = lambda: user_data().replace('sed "', f'{faster}"')  # type: ignore[method-assign]
+    host.cloud.job = f"{SUPERVISOR}kill -STOP $supervisor; sleep 300"
+    console = host.live()
+    assert "mayfly.service: Watchdog timeout" in console

@@ -16,7 +16,8 @@ NEEDED = (
     "Before=mayfly.service",
     # For a supervisor that was killed: after SIGTERM an agent would wait for the end of its job.
     "KillSignal=SIGQUIT",
-    "TimeoutStopSec=20",
+    # The job's grace period, at most 100 s, and the delivery of its log.
+    "TimeoutStopSec=120",
     # Otherwise 15 % of the kernel's threads (systemd-system.conf(5), DefaultTasksMax).
     "TasksMax=infinity",
 )

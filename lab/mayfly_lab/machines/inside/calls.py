@@ -20,6 +20,8 @@ class Call:
     unit: str
     """Name of the scope that systemd-run creates."""
     stdin: str
+    waited: bool = False
+    """Whether the caller asks again, because the answer was to wait."""
 
 
 @dataclass(frozen=True)

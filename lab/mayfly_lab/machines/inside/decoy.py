@@ -1,6 +1,7 @@
 """A decoy: a service of the image that uses the role's credentials, as real agents do.
 
-If the host does not end the decoy before the profile is replaced, the decoy still calls with
+As in the SSM agent, a worker of its own makes the calls; this one also ignores SIGTERM, so that it
+outlives a `systemctl stop` of a unit with KillMode=process. If the host does not end the decoy before the profile is replaced, the decoy still calls with
 bootstrap credentials, and the front door's journal shows it. The decoy also writes the credentials
 to the files of real agents.
 """
@@ -12,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -25,6 +27,7 @@ from mayfly_lab.machines.inside.layout import CONTROL
 from mayfly_lab.machines.inside.wire import Wire
 
 NAME = "amazon-ssm-agent"
+WORKER = "ssm-agent-worker"
 FILES = (
     # appconfig.DefaultEC2SharedCredentialsFilePath of the SSM agent, then the SDKs' files.
     "var/lib/amazon/ssm/credentials",
@@ -36,16 +39,20 @@ _PATIENCE = 1.0
 
 
 def main() -> None:
-    """Read the role's credentials once, write them to files, and call AWS with them for ever."""
+    """Read the role's credentials once, write them to files; a worker uses them for ever."""
     root = Path(sys.argv[-1])
     syscalls.name_program(NAME)
     keys = _take_keys()
     for name in FILES:
         _leave(root / name, keys)
     _tell_ready(str(root / CONTROL))
-    while True:
-        _call(keys)
-        time.sleep(_INTERVAL)
+    if os.fork() == 0:
+        syscalls.name_program(WORKER)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            _call(keys)
+            time.sleep(_INTERVAL)
+    os.wait()
 
 
 def _take_keys() -> dict[str, str]:

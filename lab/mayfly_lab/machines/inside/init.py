@@ -130,7 +130,9 @@ class Init:
             return
         self._say(f"systemd: {service.name}: Watchdog timeout!")
         service.failed = True
-        os.kill(pid, signal.SIGABRT)
+        # As systemd does, so that the signal also reaches a stopped process.
+        for number in (signal.SIGABRT, signal.SIGCONT):
+            os.kill(pid, number)
 
     def _child_ended(self, pid: int, status: int) -> None:
         service = self.units.ended(pid, status)

@@ -10,7 +10,14 @@ from mayfly_lab.machines.inside.unit_file import seconds
 
 _OOM_POLICIES = ("continue", "stop", "kill")
 _LISTS = ("After", "Before")
-_SINGLE = ("KillSignal", "TimeoutStopSec", "TasksMax", "OOMPolicy", "MemoryAccounting")
+_SINGLE = (
+    "Delegate",
+    "KillSignal",
+    "MemoryAccounting",
+    "OOMPolicy",
+    "TasksMax",
+    "TimeoutStopSec",
+)
 _NO = {"no", "false", "off", "0"}
 
 

@@ -39,6 +39,7 @@ def _ask(control: str, argv: list[str], unit: str = "") -> dict[str, Any]:
             if not answer["again"]:
                 return answer
             time.sleep(_ASK_AGAIN)
+            call["waited"] = True
 
 
 def _stdin(argv: list[str]) -> str:

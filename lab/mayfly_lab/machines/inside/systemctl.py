@@ -24,7 +24,10 @@ def systemctl(machine: Machine, call: Call) -> Answer:
         return _is_system_running(machine, options)
     if verb not in _VERBS:
         return Answer(1, err=f"Unknown command verb {verb}.")
-    answers = [_VERBS[verb](machine, _full(name), options) for name in names]
+    if verb == "start" and call.waited:
+        answers = [_started(machine, _full(name)) for name in names]
+    else:
+        answers = [_VERBS[verb](machine, _full(name), options) for name in names]
     if "--now" in options and verb in _NOW:
         answers += [_NOW[verb](machine, _full(name), options) for name in names]
     return Answer(
@@ -74,14 +77,17 @@ def _start(machine: Machine, name: str, options: Sequence[str]) -> Answer:
         return Answer(1, err=f"Failed to start {name}: Unit {name} is masked.")
     if name not in units:
         return Answer(5, err=f"Failed to start {name}: Unit {name} not found.")
-    if "--no-block" in options:
-        units.queue(name)
-        return Answer()
-    if units.waits(name) or units.starting(name):
-        return Answer(again=True)
     if not units.members(name):
-        units.run_by_name(name)
-    return Answer(again=units.starting(name))
+        units.queue(name)
+    return Answer() if "--no-block" in options else _started(machine, name)
+
+
+def _started(machine: Machine, name: str) -> Answer:
+    """The answer to a start that was queued: to wait, or how the start ended."""
+    if machine.units.starts(name):
+        return Answer(again=True)
+    failed = machine.units.failed(name)
+    return Answer(1, err=f"Job for {name} failed.") if failed else Answer()
 
 
 def _stop(machine: Machine, name: str, _: Sequence[str]) -> Answer:

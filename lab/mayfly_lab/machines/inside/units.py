@@ -17,6 +17,9 @@ from mayfly_lab.machines.inside.unit_file import MASKED, Settings
 _TARGET = "multi-user.target.wants"
 _STARTING_TARGETS = {"cloud-init.target": "cloud-final.service"}
 """Targets that are reached when a service has ended its start."""
+_STOP_SECONDS = 2.0
+"""Stands for TimeoutStopSec, 90 s by default, in which init of the lab could answer nobody."""
+_LOOK_AGAIN = 0.005
 _CLEAN = {0, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE}
 """Wait statuses of a clean end. Source: systemd.service(5), SuccessExitStatus."""
 
@@ -31,7 +34,7 @@ class Service:
     marks: list[int] = field(default_factory=list)
     """With namespaces, open files of the cgroup namespaces that the first processes made."""
     left: tuple[int, ...] = ()
-    """Processes that outlived the first one, as far as they are known."""
+    """Processes at the last stop. Without namespaces nothing else tells which outlived the first."""
     ready: bool = False
     stopping: bool = False
     failed: bool = False
@@ -151,6 +154,10 @@ class Units:
         """Whether the start must wait. Raises FileNotFoundError for an unknown name."""
         return any(self.starting(each) for each in self.settings(name).after)
 
+    def starts(self, name: str) -> bool:
+        """Whether the service's start is under way or queued."""
+        return name in self._queue or self.starting(name)
+
     def any_starts(self) -> bool:
         """Whether any start is under way or queued."""
         return bool(self._queue) or any(self.starting(name) for name in self._services)
@@ -168,12 +175,11 @@ class Units:
         service.stopping = True
         mode = self.settings(name).kill_mode
         everybody = self.members(name)
+        service.left = tuple(everybody)
         first = [service.pid] if service.pid is not None else []
         asked = everybody if mode == "control-group" else first
-        scopes.end(lambda: [pid for pid in self.members(name) if pid in asked])
-        if mode == "process":
-            service.left = tuple(pid for pid in everybody if pid not in first)
-        else:
+        self._end(service, lambda: [pid for pid in self.members(name) if pid in asked])
+        if mode != "process":
             scopes.kill(lambda: self.members(name), signal.SIGKILL)
 
     def stops(self, usual: float) -> list[Stop]:
@@ -201,6 +207,15 @@ class Units:
     def _ask_to_end(self, name: str, members: Callable[[], list[int]]) -> None:
         self._services[name].stopping = True
         scopes.kill(members, signal.SIGTERM)
+
+    def _end(self, service: Service, asked: Callable[[], list[int]]) -> None:
+        """End processes by SIGTERM, and the deaf ones by SIGKILL, which fails the service."""
+        scopes.kill(asked, signal.SIGTERM)
+        until = time.monotonic() + _STOP_SECONDS
+        while asked() and time.monotonic() < until:
+            time.sleep(_LOOK_AGAIN)
+        service.failed = bool(asked())
+        scopes.kill(asked, signal.SIGKILL)
 
     def ended(self, pid: int, status: int) -> Service | None:
         """Record the end of a process with this wait status. Returns its service.
