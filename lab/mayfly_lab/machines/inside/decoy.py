@@ -1,7 +1,9 @@
 """A decoy: a service of the image that uses the role's credentials, as real agents do.
 
-As in the SSM agent, a worker of its own makes the calls; this one also ignores SIGTERM, so that it
-outlives a `systemctl stop` of a unit with KillMode=process. If the host does not end the decoy before the profile is replaced, the decoy still calls with
+As in the SSM agent, a worker of its own makes the calls. This one ignores SIGTERM, so that it
+outlives a `systemctl stop` of a unit with KillMode=process.
+
+If the host does not end the decoy before the profile is replaced, the decoy still calls with
 bootstrap credentials, and the front door's journal shows it. The decoy also writes the credentials
 to the files of real agents.
 """

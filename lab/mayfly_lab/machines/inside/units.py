@@ -34,7 +34,7 @@ class Service:
     marks: list[int] = field(default_factory=list)
     """With namespaces, open files of the cgroup namespaces that the first processes made."""
     left: tuple[int, ...] = ()
-    """Processes at the last stop. Without namespaces nothing else tells which outlived the first."""
+    """Processes at the last stop: without namespaces, the only trace of those that outlive it."""
     ready: bool = False
     stopping: bool = False
     failed: bool = False
