@@ -13,6 +13,7 @@ import pytest
 
 from local.machine_kit import INSTANCE, Bench, a_bench, until
 from mayfly.errors import Misconfigured
+from mayfly_lab.machines.whole import network
 from mayfly_lab.machines.whole.ground import WholeGround, whole_ground
 from mayfly_lab.machines.whole.kinds import Kind
 from mayfly_lab.machines.whole.leader import children
@@ -46,15 +47,14 @@ def say_up(then: str = "") -> str:
 
 
 def host() -> dict[str, object]:
-    """What a machine of this process could leave: mounts, cgroups, networks, programs."""
+    """What machines of this process could leave on the host; other labs may run beside it."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     groups = Path("/sys/fs/cgroup").glob(f"**/mayfly-lab-{os.getpid()}-*")
-    namespaces = Path("/run/netns")
+    interfaces = {path.name for path in Path("/sys/class/net").iterdir()}
     return {
-        "mounts": {line.split()[4] for line in mounts},
+        "mounts": {line for line in mounts if "mayfly-" in line},
         "groups": set(map(str, groups)),
-        "interfaces": set(map(str, Path("/sys/class/net").iterdir())),
-        "named namespaces": set(map(str, namespaces.iterdir() if namespaces.exists() else ())),
+        "interfaces": interfaces & {network.GATEWAY, network.CONTAINER},
         "programs": set(children(os.getpid())),
     }
 
