@@ -37,12 +37,15 @@ def main() -> None:
     lab.send(told, [each.fileno() for each in listening])
     for each in listening:
         each.close()
-    group = Group(plan.group)
-    group.make()
-    try:
-        _run(lab, plan, group)
-    finally:
-        group.remove()
+    asking, answering = socket.socketpair()
+    syscalls.unshare(syscalls.CLONE_NEWPID)
+    pid = os.fork()
+    if pid == 0:
+        answering.close()
+        _supply(lab, plan, asking)
+    else:
+        asking.close()
+        _attend(lab, plan.group, pid, answering)
 
 
 def _leave_the_host(directory: str) -> None:
@@ -59,26 +62,31 @@ def _leave_the_host(directory: str) -> None:
     syscalls.mount("cgroup2", str(MOUNTED), "cgroup2")
 
 
-def _run(lab: Wire, plan: WholePlan, group: Group) -> None:
-    """Fork the first process of a pid namespace, and wait for the end of the whole namespace."""
-    syscalls.unshare(syscalls.CLONE_NEWPID)
-    asking, answering = socket.socketpair()
-    pid = os.fork()
-    if pid == 0:
-        answering.close()
-        syscalls.die_with_parent(signal.SIGKILL)
+def _supply(lab: Wire, plan: WholePlan, asking: socket.socket) -> None:
+    """Run the machine as the first process of its pid namespace."""
+    syscalls.die_with_parent(signal.SIGKILL)
+    # Only an answer shows that the parent was there after the kernel had been told.
+    with asking:
         asking.send(b"?")
         if not asking.recv(1):
             sys.exit("the parent has ended already")
-        Supply(lab, plan, group).run()
-        sys.exit()
-    asking.close()
+    Supply(lab, plan, Group(plan.group)).run()
+
+
+def _attend(lab: Wire, name: str, pid: int, answering: socket.socket) -> None:
+    """Make the machine's cgroup, wait for the end of the whole pid namespace, and remove it."""
     lab.send({"event": "pid", "pid": pid})
     lab.close()
-    with answering:
-        if answering.recv(1):
-            answering.send(b"!")
+    group = Group(name)
+    group.make()
+    try:
+        with answering:
+            if answering.recv(1):
+                answering.send(b"!")
+        # The kernel reports the end of the first process only when its whole namespace has ended.
         os.waitpid(pid, 0)
+    finally:
+        group.remove()
 
 
 if __name__ == "__main__":

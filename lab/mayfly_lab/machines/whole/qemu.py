@@ -12,6 +12,7 @@ from mayfly_lab.machines.whole.overlay import DECOY
 from mayfly_lab.machines.whole.plan import WholePlan
 
 _MONITOR = "monitor"
+_PATIENCE = 5.0
 _KVM = "/dev/kvm"
 _BOOT = (
     "root=/dev/vda",
@@ -44,8 +45,9 @@ def command(plan: WholePlan) -> list[str]:
 
 
 def press(directory: str) -> None:
-    """Press the ACPI power button of a running machine. Raises OSError."""
+    """Press the ACPI power button of a running machine. Raises OSError, also where it hangs."""
     with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.settimeout(_PATIENCE)
         monitor.connect(str(Path(directory, _MONITOR)))
         monitor.sendall(b"system_powerdown\n")
         # qemu drops a command whose connection ends before it is read: wait for the answer.
