@@ -151,7 +151,7 @@ def test_what_a_line_never_takes_leaves_a_mark(clock: FakeClock, held: SerialLin
     for each in words(200):
         console.say(each)
     # The line moves again just when the last words are given up.
-    clock.after(module._END + 0.1, held.text)
+    clock.after(module.LAST_WORDS + 0.1, held.text)
     console.finish()
 
     *whole, cut = held.text().splitlines()

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mayfly_instance import scope
 from mayfly_instance.clock import SLICE
+from mayfly_instance.console import LAST_WORDS
 from mayfly_instance.limits import Limits
+from mayfly_protocol import grace
 from tests.instance.front import serving
 from tests.instance.user_data_boot import UNIT
 from tests.instance.whole_host import KEYS, WholeHost
@@ -56,8 +59,15 @@ def test_the_supervisor_ends_before_network_and_names_and_never_waits_for_cloud_
 
 def test_a_supervisor_that_is_stopped_has_time_for_agent_and_last_report() -> None:
     limits = Limits()
+    agent = grace.MOST + limits.shutdown
 
-    assert int(settings()["TimeoutStopSec"]) > limits.shutdown + limits.last_report
+    assert int(settings()["TimeoutStopSec"]) > agent + limits.last_report + LAST_WORDS + 1
+
+
+def test_the_scope_of_a_job_outlasts_the_longest_grace_period_after_its_supervisor() -> None:
+    limit = next(each for each in scope.NEEDED if each.startswith("TimeoutStopSec="))
+
+    assert int(limit.partition("=")[2]) > grace.MOST + Limits().shutdown
 
 
 def test_the_watchdog_outlasts_many_turns_of_the_slowest_loop() -> None:

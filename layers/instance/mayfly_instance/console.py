@@ -18,7 +18,7 @@ from mayfly_protocol.moments import stamp
 
 _MESSAGE = 1.0
 """Seconds that one message may wait for the line."""
-_END = 10.0
+LAST_WORDS = 10.0
 """Seconds that the last words may wait: `_KEPT` bytes need 5.7 s. Power-off waits no longer."""
 _MARK = 0.5
 """Seconds, after a limit, for the mark in place of what is given up."""
@@ -66,10 +66,10 @@ class Console:
     def finish(self) -> None:
         """Deliver what waits, and wait until the line has sent it: the power goes off next.
 
-        Returns after `_END` seconds, and `_MARK`, at the latest.
+        Returns after `LAST_WORDS` seconds, and `_MARK`, at the latest.
         """
-        until = self._clock.seconds() + _END
-        self.deliver(_END)
+        until = self._clock.seconds() + LAST_WORDS
+        self.deliver(LAST_WORDS)
         while self._line.unsent() and self._clock.seconds() < until:
             self._clock.sleep(_PAUSE)
         self._clock.sleep(_PAUSE)  # For the last bytes, which `unsent` omits.
