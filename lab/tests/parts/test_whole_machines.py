@@ -78,9 +78,11 @@ def test_a_command_that_cannot_have_whole_machines_says_why(
 
 
 def test_a_plan_reaches_the_first_process_as_it_was_written() -> None:
-    plan = a_plan(WholeGround(Kind.CONTAINER, "trixie", tree=Path("/t")))
+    ground = WholeGround(Kind.CONTAINER, "trixie", tree=Path("/t"), layers=(Path("/l"),))
+    plan = a_plan(ground)
     assert plan.kind is Kind.CONTAINER
-    assert (plan.tree, plan.image, plan.doors, plan.private_ip) == ("/t", "", (4, 5), "10.0.3.7")
+    assert plan.trees == ("/l", "/t")
+    assert (plan.image, plan.doors, plan.private_ip) == ("", (4, 5), "10.0.3.7")
     assert plan.group == f"mayfly-lab-{os.getpid()}-{BOOT.instance_id}-2"
 
 

@@ -48,7 +48,8 @@ class KeptConsole:
     @classmethod
     def read(cls, file: Path) -> KeptConsole:
         """The console in a file of the lab's folder of consoles."""
-        text = file.read_text(errors="replace").replace("\r", "")
+        # Not read_text: for it a lone \r, with which systemd draws its waits anew, ends a line.
+        text = file.read_bytes().decode(errors="replace").replace("\r", "")
         pairs = (line.lstrip().partition(" ") for line in text.split("\n") if line)
         return cls(tuple((float(seconds), line) for seconds, _, line in pairs))
 
@@ -254,20 +255,24 @@ def a_whole_stage(
     faults: Sequence[str] = (),
     latency: Latency | None = None,
     delays: Delays = QUICK,
+    layers: Sequence[Path] = (),
     memory: int | None = None,
     words: Sequence[str] = (),
 ) -> Iterator[WholeStage]:
     """A lab whose machines are whole; skips the test where this host cannot have them.
 
     `scripts` are bootstrap scripts by queue, `parameters` operators' parameters by queue, `faults`
-    switches as of `--fault`, counted from the deployment. `memory` (MB) is of VMs; `words` are of
+    switches as of `--fault`, counted from the deployment. `layers` are folders over the tree of a
+    container's image, the uppermost first. `memory` (MB) is of VMs; `words` are of
     the kernel's command line, or options of systemd-nspawn.
     """
     try:
         ground = whole_ground(kind, suite)
     except Misconfigured as reason:
         pytest.skip(str(reason))
-    ground = replace(ground, memory=memory or ground.memory, words=tuple(words))
+    ground = replace(
+        ground, layers=tuple(layers), memory=memory or ground.memory, words=tuple(words)
+    )
     with tempfile.TemporaryDirectory(prefix="mayfly-consoles-") as consoles:
         choices = LabChoices(
             queues=tuple(queues),

@@ -34,10 +34,11 @@ class WholeMachines:
         """The first process of a machine. Name and metadata come to it by its network."""
         del hostname, metadata
         tree, disk = self._ground.tree, self._ground.disk
+        folders = (*self._ground.layers, tree) if tree else ()
         plan = WholePlan(
             instance_id=boot.instance_id,
             kind=self._ground.kind,
-            tree=str(tree or ""),
+            trees=tuple(map(str, folders)),
             image=str(disk.image) if disk else "",
             kernel=str(disk.kernel) if disk else "",
             initrd=str(disk.initrd) if disk else "",

@@ -26,6 +26,8 @@ class WholeGround:
     suite: str
     tree: Path | None = None
     """Containers: the image's tree, which machines share and do not change."""
+    layers: tuple[Path, ...] = ()
+    """Containers: folders that lie over the tree, the uppermost first: what another image has."""
     disk: trees.Disk | None = None
     """VMs: the image's disk, which machines share and do not change."""
     memory: int = 768

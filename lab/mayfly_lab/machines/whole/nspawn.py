@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mayfly_lab.machines.inside import syscalls
@@ -24,7 +25,7 @@ def prepare(plan: WholePlan) -> list[str]:
         OSError: a mount is refused, or the tree is not one that the lab knows.
         ValueError: the tree's cloud-init is unknown.
     """
-    root = _mount(plan.tree, Path(plan.directory))
+    root = _mount(plan.trees, Path(plan.directory))
     overlay.lay(root)
     overlay.adapt_to_nspawn(root, plan.environment, plan.doors, decoys=plan.decoys)
     return [
@@ -48,11 +49,11 @@ def prepare(plan: WholePlan) -> list[str]:
     ]
 
 
-def _mount(tree: str, directory: Path) -> Path:
-    """The root: the tree below a layer that is the machine's own. `directory` is in memory."""
+def _mount(trees: Sequence[str], directory: Path) -> Path:
+    """The root: the trees below a layer that is the machine's own. `directory` is in memory."""
     layer = {name: directory / name for name in ("upper", "work", "root")}
     for each in layer.values():
         each.mkdir()
-    options = f"lowerdir={tree},upperdir={layer['upper']},workdir={layer['work']}"
+    options = f"lowerdir={':'.join(trees)},upperdir={layer['upper']},workdir={layer['work']}"
     syscalls.mount("overlay", str(layer["root"]), "overlay", options=options)
     return layer["root"]

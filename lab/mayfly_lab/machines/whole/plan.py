@@ -18,8 +18,8 @@ class WholePlan:
 
     instance_id: str
     kind: Kind
-    tree: str
-    """Containers: the read-only tree of the image. VMs: empty."""
+    trees: tuple[str, ...]
+    """Containers: the read-only trees of the image, the uppermost first. VMs: empty."""
     image: str
     kernel: str
     initrd: str
@@ -46,5 +46,5 @@ class WholePlan:
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:
         """The plan from the content that `as_message` wrote."""
-        lists = {name: tuple(message[name]) for name in ("doors", "words")}
+        lists = {name: tuple(message[name]) for name in ("trees", "doors", "words")}
         return cls(**{**message, **lists, "kind": Kind(message["kind"])})
