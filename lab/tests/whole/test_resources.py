@@ -1,0 +1,120 @@
+"""Jobs that take all of a machine: its disk, its memory, thousands of processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from whole.machines import WholeStage, a_whole_stage
+from whole.output import values
+
+pytestmark = pytest.mark.whole
+
+_LEFT = 64 * 1024 * 1024
+"""Bytes of the disk that the job may still fill."""
+_FILL = """
+steps:
+  - label: fill
+    command: |
+      set +e
+      echo up; until [ -e /tmp/go ]; do sleep 0.1; done
+      dd if=/dev/zero of=filler bs=1M; echo "dd=$?"
+      echo "text" >more; echo "one-more=$?"
+      exit 0
+"""
+_CONTROLLERS = ("/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/unified/cgroup.controllers")
+_MEMORY = any(
+    "memory" in Path(each).read_text().split() for each in _CONTROLLERS if Path(each).exists()
+)
+"""Whether a container can have a limit of memory."""
+_MANY = 3000
+_CROWD = f"""
+steps:
+  - label: crowd
+    command: |
+      python3 - <<'END'
+      import os, signal
+      children = []
+      for _ in range({_MANY}):
+          child = os.fork()
+          if child == 0:
+              signal.pause()
+          children.append(child)
+      print(f"processes={{len(children)}}")
+      for child in children:
+          os.kill(child, signal.SIGKILL)
+          os.waitpid(child, 0)
+      END
+"""
+_EAT = """
+steps:
+  - label: eat
+    command: |
+      set +e
+      echo up; until [ -e /tmp/go ]; do sleep 0.1; done
+      python3 -c 'x = [bytearray(8 << 20) for _ in range(100)]'; echo "python=$?"
+      sleep 2; echo "after=$(id -un)"
+"""
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[WholeStage]:
+    with a_whole_stage("bookworm") as found:
+        yield found
+
+
+def test_a_job_may_fill_the_disk_and_its_end_is_told(stage: WholeStage) -> None:
+    running = stage.start(_FILL)
+    machine = running.machine()
+    _leave_free(stage, machine, _LEFT)
+    stage.shell(machine, "touch /tmp/go")
+    result = running.result()
+    assert result.job.outcome == "passed", result.job.log
+    told = values(result.job.log)
+    assert (told["dd"], told["one-more"]) == ("1", "1"), result.job.log
+    assert "the agent ended with 0" in result.machine.console
+    assert "Reached target poweroff.target" in result.machine.console
+
+
+def test_a_job_may_have_thousands_of_processes(stage: WholeStage) -> None:
+    result = stage.run(_CROWD)
+    assert result.job.outcome == "passed", result.job.log
+    assert values(result.job.log)["processes"] == str(_MANY)
+
+
+@pytest.mark.skipif(
+    not _MEMORY,
+    reason="the unified cgroups of this host have no memory controller: see test_vm.py",
+)
+def test_a_job_that_eats_memory_goes_on_and_says_so(stage: WholeStage) -> None:
+    running = stage.start(_EAT)
+    machine = running.machine()
+    limit = "systemctl set-property --runtime mayfly-job.scope MemoryMax=256M MemorySwapMax=0"
+    assert stage.shell(machine, limit).returncode == 0
+    stage.shell(machine, "touch /tmp/go")
+    result = running.result()
+    told = values(result.job.log)
+    assert (told["python"], told["after"]) == ("137", "mayfly-job"), result.job.log
+    assert "mayfly: the kernel killed a process of this job for memory" in result.job.log
+    assert "killed a process of the job for memory" in result.machine.record.ended_job
+
+
+def test_every_promise_was_kept(stage: WholeStage) -> None:
+    assert stage.broken_promises() == []
+
+
+def _leave_free(stage: WholeStage, machine: str, size: int) -> None:
+    """Shrink the machine's disk, a tmpfs around its root, until so many bytes are free."""
+    init = stage.lab.room.init(machine)
+    mounts = [line.split() for line in Path(f"/proc/{init}/mounts").read_text().splitlines()]
+    overlay = next(options for _, _, kind, options, *_ in mounts if kind == "overlay")
+    upper = next(o for o in overlay.split(",") if o.startswith("upperdir=")).partition("=")[2]
+    disk = str(Path(upper).parent)
+    found = os.statvfs(f"/proc/{init}/root{disk}")
+    used = (found.f_blocks - found.f_bfree) * found.f_frsize
+    enter = ("nsenter", f"--target={init}", "--mount")
+    subprocess.run((*enter, "mount", "-o", f"remount,size={used + size}", disk), check=True)
