@@ -33,6 +33,8 @@ systemctl mask --quiet "$@"
 # are missing. The supervisor checks which services still run.
 systemctl kill --signal=SIGKILL "$@" 2>/dev/null || true
 systemctl stop --quiet "$@" || true
+# A killed unit has failed, and makes the system "degraded".
+systemctl reset-failed "$@" 2>/dev/null || true
 # Tokens and keys reach curl through standard input: every process can read command lines. Waits 140 to 160 s in all
 # for an answer. A refusal fails at once, except of IMDS, which may lack the role early in a boot. Error bodies tell
 # throttling (SSM: 400), but may repeat keys, so the console gets the code alone.

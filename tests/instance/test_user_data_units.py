@@ -32,7 +32,7 @@ def test_image_services_are_masked_then_killed_then_stopped_before_anything_else
 ) -> None:
     boot.run()
 
-    first, *after = boot.calls.splitlines()[:3]
+    first, *after = boot.calls.splitlines()[:4]
     begins = "systemctl mask --quiet "
     names = first.removeprefix(begins)
     assert first.startswith(begins)
@@ -43,6 +43,7 @@ def test_image_services_are_masked_then_killed_then_stopped_before_anything_else
     assert after == [
         f"systemctl kill --signal=SIGKILL {names}",
         f"systemctl stop --quiet {names}",
+        f"systemctl reset-failed {names}",
     ]
 
 

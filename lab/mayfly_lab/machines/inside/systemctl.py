@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from mayfly_lab.machines.inside import power, scopes
 from mayfly_lab.machines.inside.calls import Answer, Call, Machine
 
-_NOTHING_TO_DO = ("daemon-reload", "list-units", "reset-failed")
+_NOTHING_TO_DO = ("daemon-reload", "list-units")
 
 
 def systemctl(machine: Machine, call: Call) -> Answer:
@@ -154,8 +154,18 @@ def _is_enabled(machine: Machine, name: str, _: Sequence[str]) -> Answer:
     return Answer(0, "enabled") if enabled else Answer(1, "disabled")
 
 
+def _reset_failed(machine: Machine, name: str, _: Sequence[str]) -> Answer:
+    if not machine.units.ran(name):
+        return Answer(
+            1, err=f"Failed to reset failed state of unit {name}: Unit {name} not loaded."
+        )
+    machine.units.forget_failure(name)
+    return Answer()
+
+
 _VERBS = {
     "mask": _mask, "unmask": _unmask, "start": _start, "stop": _stop, "kill": _kill,
     "enable": _enable, "disable": _disable, "is-active": _is_active, "is-enabled": _is_enabled,
+    "reset-failed": _reset_failed,
 }  # fmt: skip
 _NOW = {"mask": _stop, "disable": _stop, "enable": _start}

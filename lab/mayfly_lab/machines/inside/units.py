@@ -214,7 +214,8 @@ class Units:
         until = time.monotonic() + _STOP_SECONDS
         while asked() and time.monotonic() < until:
             time.sleep(_LOOK_AGAIN)
-        service.failed = bool(asked())
+        # A stop changes nothing for a service that has failed before.
+        service.failed = service.failed or bool(asked())
         scopes.kill(asked, signal.SIGKILL)
 
     def ended(self, pid: int, status: int) -> Service | None:
@@ -259,6 +260,11 @@ class Units:
     def failed(self, name: str) -> bool:
         """Whether the service's last run failed."""
         return name in self._services and self._services[name].failed
+
+    def forget_failure(self, name: str) -> None:
+        """Take the state `failed` from the service; no effect on others."""
+        if name in self._services:
+            self._services[name].failed = False
 
     def any_failed(self) -> bool:
         """Whether any service is in the state `failed`."""
