@@ -1,4 +1,4 @@
-"""A second boot: a job with the rights of root reboots its machine."""
+"""A job with the rights of root: its scope, and a second boot after it has rebooted its machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from whole.machines import WholeStage, a_whole_stage
+from whole.machines import Result, WholeStage, a_whole_stage
+from whole.output import values
 
 pytestmark = pytest.mark.whole
 
-_REBOOTS = "steps: [{label: reboots, command: 'id -un; sleep 2; systemctl reboot; sleep 60'}]"
+_REBOOTS = """
+steps:
+  - label: reboots
+    command: |
+      echo "user=$(id -un)"
+      systemctl show -p OOMPolicy -p TasksMax mayfly-job.scope
+      sleep 2; systemctl reboot; sleep 60
+"""
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +28,21 @@ def stage() -> Iterator[WholeStage]:
         yield found
 
 
-def test_a_second_boot_runs_no_job_and_powers_off(stage: WholeStage) -> None:
-    result = stage.run(_REBOOTS)
+@pytest.fixture(scope="module")
+def result(stage: WholeStage) -> Result:
+    """The job that reboots its machine, and the machine, which is gone."""
+    return stage.run(_REBOOTS)
+
+
+def test_a_job_of_root_is_not_ended_by_the_loss_of_one_process(result: Result) -> None:
+    """Not so by default: only a scope that is delegated to a user goes on by default."""
+    told = values(result.job.log)
+    assert told["user"] == "root"
+    assert told["OOMPolicy"] == "continue"
+    assert told["TasksMax"] == "infinity"
+
+
+def test_a_second_boot_runs_no_job_and_powers_off(stage: WholeStage, result: Result) -> None:
     console = result.machine.console
     starts = [seconds for seconds, line in console.lines if "running in system mode" in line]
     assert len(starts) == 2, str(console)
