@@ -149,6 +149,8 @@ def test_the_watchdog_ends_a_supervisor_that_hangs_and_its_job(
     stage: WholeStage, figure: Figure
 ) -> None:
     running, machine = _running(stage)
+    own = stage.shell(machine, "systemctl show --value -p WatchdogUSec mayfly.service").stdout
+    assert own.strip() not in {"", "0", "infinity"}, "systemd would wait for ever"
     done = stage.shell(machine, f"python3 -IS - <<'END'\n{_SHORTER_WATCHDOG}END")
     assert done.returncode == 0, done.stderr
     since = datetime.now(UTC)
