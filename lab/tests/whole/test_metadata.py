@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from whole.machines import WholeStage, a_whole_stage
+from whole.steps import HOLD, let_go
 
 pytestmark = pytest.mark.whole
 
@@ -25,7 +26,6 @@ try namespace-ipv6 'http://[fd00:ec2::254]' unshare --user --map-root-user
 """
 _WAYS = ("ipv4", "ipv6", "mapped", "namespace-ipv4", "namespace-ipv6")
 _REACHED, _REFUSED = "200", "000"
-_HOLD = "echo up; until [ -e /tmp/go ]; do sleep 0.1; done"
 _OPEN_TO = {"off": set[str](), "supervisor": {"root"}, "job": {"root", "job"}}
 
 
@@ -40,14 +40,14 @@ def stage() -> Iterator[WholeStage]:
 def test_the_metadata_service_is_open_to_the_chosen_users_by_no_way_to_others(
     word: str, stage: WholeStage
 ) -> None:
-    step = f"steps: [{{label: {word}, command: '{_HOLD}', agents: {{queue: '{word}'}}}}]"
+    step = f"steps: [{{label: {word}, command: '{HOLD}', agents: {{queue: '{word}'}}}}]"
     running = stage.start(step)
     machine = running.machine()
     found = {
         "root": _answers(stage.shell(machine, _TRY).stdout),
         "job": _answers(stage.shell(machine, _TRY, user="mayfly-job").stdout),
     }
-    stage.shell(machine, "touch /tmp/go")
+    let_go(stage, machine)
     assert running.result().job.outcome == "passed"
     for who, answers in found.items():
         expected = _REACHED if who in _OPEN_TO[word] else _REFUSED

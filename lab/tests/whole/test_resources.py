@@ -11,17 +11,18 @@ import pytest
 
 from whole.machines import WholeStage, a_whole_stage
 from whole.output import values
+from whole.steps import HOLD, let_go
 
 pytestmark = pytest.mark.whole
 
 _LEFT = 64 * 1024 * 1024
 """Bytes of the disk that the job may still fill."""
-_FILL = """
+_FILL = f"""
 steps:
   - label: fill
     command: |
       set +e
-      echo up; until [ -e /tmp/go ]; do sleep 0.1; done
+      {HOLD}
       dd if=/dev/zero of=filler bs=1M; echo "dd=$?"
       echo "text" >more; echo "one-more=$?"
       exit 0
@@ -50,12 +51,12 @@ steps:
           os.waitpid(child, 0)
       END
 """
-_EAT = """
+_EAT = f"""
 steps:
   - label: eat
     command: |
       set +e
-      echo up; until [ -e /tmp/go ]; do sleep 0.1; done
+      {HOLD}
       python3 -c 'x = [bytearray(8 << 20) for _ in range(100)]'; echo "python=$?"
       sleep 2; echo "after=$(id -un)"
 """
@@ -71,7 +72,7 @@ def test_a_job_may_fill_the_disk_and_its_end_is_told(stage: WholeStage) -> None:
     running = stage.start(_FILL)
     machine = running.machine()
     _leave_free(stage, machine, _LEFT)
-    stage.shell(machine, "touch /tmp/go")
+    let_go(stage, machine)
     result = running.result()
     assert result.job.outcome == "passed", result.job.log
     told = values(result.job.log)
@@ -95,7 +96,7 @@ def test_a_job_that_eats_memory_goes_on_and_says_so(stage: WholeStage) -> None:
     machine = running.machine()
     limit = "systemctl set-property --runtime mayfly-job.scope MemoryMax=256M MemorySwapMax=0"
     assert stage.shell(machine, limit).returncode == 0
-    stage.shell(machine, "touch /tmp/go")
+    let_go(stage, machine)
     result = running.result()
     told = values(result.job.log)
     assert (told["python"], told["after"]) == ("137", "mayfly-job"), result.job.log

@@ -8,6 +8,7 @@ import pytest
 
 from whole.machines import Result, WholeStage, a_whole_stage
 from whole.output import lines
+from whole.steps import HOLD, let_go
 
 pytestmark = pytest.mark.whole
 
@@ -51,7 +52,6 @@ exit 7
 """
 _SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY01"
 _SCRIPTS = {"good": _GOOD, "waits": _WAITS, "leaves": _LEAVES, "fails": _FAILS}
-_HOLD = "echo up; until [ -e /tmp/go ]; do sleep 0.1; done"
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +76,12 @@ def _step(queue: str, command: str = "true") -> str:
 
 
 def test_a_good_script_leaves_hooks_and_no_process_mount_or_credential(stage: WholeStage) -> None:
-    running = stage.start(_step("good", _HOLD))
+    running = stage.start(_step("good", HOLD))
     machine = running.machine()
     left = stage.shell(machine, "grep -lazE 'sleep.7[1]00' /proc/[0-9]*/cmdline")
     mounts = stage.shell(machine, "grep ^tmpfs.*mayfly /proc/mounts").stdout
     files = stage.shell(machine, "ls -A /root/.aws /root/.cache; ls -l /etc/mayfly/hooks").stdout
-    stage.shell(machine, "touch /tmp/go")
+    let_go(stage, machine)
     result = running.result()
     assert result.job.outcome == "passed", result.job.log
     assert "operator hook runs as mayfly-job" in lines(result.job.log)
