@@ -175,6 +175,40 @@ def test_the_jobs_log_names_processes_that_the_kernel_killed_for_memory(
     assert told.endswith(QUIET)
 
 
+@pytest.mark.parametrize(
+    ("cgroup", "counts"),
+    [
+        ("/system.slice/mayfly-job.scope", "system.slice/mayfly-job.scope"),
+        ("/system.slice/mayfly-job.scope/program", "system.slice/mayfly-job.scope"),
+        ("/program", "."),
+        ("/program/of/the/job", "."),
+        ("/", "."),
+        ("/programs.slice/other.service", "programs.slice/other.service"),
+    ],
+    ids=["scope", "program of a scope", "program of the top", "below", "top", "another name"],
+)
+def test_the_kills_of_the_whole_scope_count_wherever_its_program_sees_its_top(
+    hook: Path, tmp_path: Path, cgroup: str, counts: str
+) -> None:
+    cgroups = tmp_path / "cgroups"
+    for each in (cgroups, cgroups / counts, cgroups / cgroup.lstrip("/")):
+        each.mkdir(parents=True, exist_ok=True)
+        (each / "memory.events").write_text(events(0))
+    (cgroups / counts / "memory.events").write_text(events(2, oom=2))
+    own = tmp_path / "cgroup"
+    own.write_text(f"4:memory:/v1\n0::{cgroup}\n")
+    file = tmp_path / "pre-exit"
+    text = hook.with_name("pre-exit").read_text()
+    file.write_text(text.replace("/proc/self/cgroup", str(own)))
+
+    environment = {"PATH": os.environ["PATH"], "MAYFLY_CGROUPS": str(cgroups)}
+    told = subprocess.run(
+        ["bash", "-c", f". {file}"], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert "killed 2 processes of this job for memory: a memory limit inside" in told
+
+
 @pytest.mark.parametrize("content", [None, "", events(0, oom=4)])
 def test_the_jobs_log_has_no_word_of_memory_without_a_kill(
     end: Callable[..., str], content: str | None
