@@ -7,12 +7,16 @@ import json
 import re
 from pathlib import Path
 
+from mayfly_cli.check_image.on_instance.scopes import DELEGATED
+from mayfly_cli.check_image.on_instance.telling import USER
 from mayfly_cli.checkout import ROOT
+from mayfly_instance import delegation, scope
 from mayfly_instance.firewall import rules
 from mayfly_protocol.words import Imds
 
 LARGEST = 16 * 1024
 """Bytes of user data that EC2 takes, before base64 (EC2 user guide: instance user data)."""
+_HOST = ROOT / "layers/instance"
 ON_INSTANCE = Path(__file__).with_name("on_instance")
 _CODE = "/opt/mayfly-check"
 _UNIT = f"""\
@@ -40,13 +44,28 @@ systemctl start --no-block mayfly-check.service
 
 
 def settings() -> dict[str, object]:
-    """What the scenarios take from the host's own code: packet filter, and units to mask."""
-    user_data = (ROOT / "layers/instance/user-data.sh").read_text(encoding="utf-8")
+    """What the scenarios take from the host's own code: rules, units and properties, by name."""
+    user_data = (_HOST / "user-data.sh").read_text(encoding="utf-8")
     named = dict.fromkeys(re.findall(r"[\w@.-]+\.service", user_data))
     return {
         "rules": {str(mode): rules(mode) for mode in Imds},
         "masked": [unit for unit in named if not unit.startswith("mayfly")],
+        "properties": [*scope.NEEDED, scope.OOM_CONTINUE],
+        "older": {scope.OOM_CONTINUE: scope.OOM_UNSEEN},
+        "delegation": delegation.PROPERTY,
+        "enter": list(delegation.enter(DELEGATED, USER)),
+        "supervisor": _supervisor(),
     }
+
+
+def _supervisor() -> str:
+    """The supervisor's unit, with a program that every machine has, and that only waits."""
+    unit = (_HOST / "mayfly_instance/mayfly.service").read_text(encoding="utf-8")
+    unit, directories = re.subn(r"(?m)^WorkingDirectory=.*$", "WorkingDirectory=/", unit)
+    unit, programs = re.subn(r"(?m)^ExecStart=.*$", "ExecStart=/bin/sleep 5000", unit)
+    if (directories, programs) != (1, 1):
+        raise ValueError("the supervisor's unit has not one program in one directory")
+    return unit
 
 
 def script() -> str:

@@ -21,11 +21,11 @@ NEEDED = (
     # Otherwise 15 % of the kernel's threads (systemd-system.conf(5), DefaultTasksMax).
     "TasksMax=infinity",
 )
-# After one process was killed for memory, systemd ends all others of its scope.
-_OOM_CONTINUE = "OOMPolicy=continue"
-# Older systemd: it does not look at memory.events of a unit without accounting
-# (unit_watch_cgroup_memory), and the kernel counts there all the same.
-_OOM_UNSEEN = "MemoryAccounting=no"
+OOM_CONTINUE = "OOMPolicy=continue"
+"""Without it systemd ends a whole scope after one of its processes was killed for memory."""
+OOM_UNSEEN = "MemoryAccounting=no"
+"""For an older systemd, which does not look at memory.events of a unit without accounting
+(unit_watch_cgroup_memory). The kernel counts there all the same."""
 
 
 def probe(machine: Machine, note: Callable[[str], object]) -> list[str]:
@@ -36,17 +36,17 @@ def probe(machine: Machine, note: Callable[[str], object]) -> list[str]:
     """
     try:
         # Names of their own: systemd forgets a scope only a moment after its end.
-        machine.try_scope("mayfly-probe", [*NEEDED, _OOM_CONTINUE])
+        machine.try_scope("mayfly-probe", [*NEEDED, OOM_CONTINUE])
     except CommandFailed as refused:
-        note(f"systemd refuses a scope, {_OOM_UNSEEN} instead: {refused.words.strip()}")
+        note(f"systemd refuses a scope, {OOM_UNSEEN} instead: {refused.words.strip()}")
     else:
-        return [*NEEDED, _OOM_CONTINUE]
+        return [*NEEDED, OOM_CONTINUE]
     try:
-        machine.try_scope("mayfly-probe-older", [*NEEDED, _OOM_UNSEEN])
+        machine.try_scope("mayfly-probe-older", [*NEEDED, OOM_UNSEEN])
     except CommandFailed as error:
         reason = "the image's systemd refuses the job's scope; Mayfly needs systemd 252 or newer"
         raise HostFailure(reason, error.words) from error
-    return [*NEEDED, _OOM_UNSEEN]
+    return [*NEEDED, OOM_UNSEEN]
 
 
 def keep(machine: Machine, properties: Sequence[str]) -> None:

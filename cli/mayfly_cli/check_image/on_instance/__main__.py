@@ -50,7 +50,7 @@ def main() -> None:
             facts()
             judge(FIRST_BOOT, settings)
             must("nft", "--file", "-", stdin=settings["rules"]["job"])
-            wait_for_button()
+            wait_for_button(settings)
         elif boot == 2:
             judge(SECOND_BOOT, settings)
             (HOME / "boot").write_text(boot_id())
@@ -58,7 +58,7 @@ def main() -> None:
             must("systemctl", "reboot")
         elif boot == 3:
             judge(THIRD_BOOT, settings)
-            kill_supervisor()
+            kill_supervisor(settings)
             must("systemctl", "poweroff")
         else:
             must("systemctl", "poweroff")

@@ -31,10 +31,10 @@ while True:
 """The job is one process: a program that starts while its scope stops gets SIGTERM at once."""
 
 
-def wait_for_button() -> None:
+def wait_for_button(settings: dict[str, Any]) -> None:
     """Start a job that tells its end to a server when the machine goes down."""
     subprocess.Popen(
-        [*scope("mayfly-check-teller"), "python3", "-c", _TELLER],
+        [*scope(settings, "mayfly-check-teller"), "python3", "-c", _TELLER],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -63,30 +63,10 @@ def reboot(_: dict[str, Any]) -> str:
     return "the machine came back, and ran its enabled unit"
 
 
-_SUPERVISOR = """\
-[Unit]
-After=network.target network-online.target nss-lookup.target
-SuccessAction=poweroff
-FailureAction=poweroff
-[Service]
-Type=exec
-ExecStart=/bin/sleep 5000
-KillMode=mixed
-TimeoutStopSec=60
-WatchdogSec=180
-NotifyAccess=main
-OOMPolicy=continue
-OOMScoreAdjust=-900
-LimitCORE=0:infinity
-StandardOutput=journal+console
-"""
-"""A unit with the directives of the supervisor's."""
-
-
-def supervisor_unit(_: dict[str, Any]) -> str:
+def supervisor_unit(settings: dict[str, Any]) -> str:
     """Systemd knows every directive of the supervisor's unit, and starts it."""
     name = "mayfly-check-supervisor.service"
-    write_unit(name, _SUPERVISOR)
+    write_unit(name, settings["supervisor"])
     said = run("systemd-analyze", "verify", name)[1]
     unknown = [line for line in said.splitlines() if name in line and "nknown" in line]
     if unknown:
@@ -96,9 +76,9 @@ def supervisor_unit(_: dict[str, Any]) -> str:
     return must("systemctl", "is-active", name)
 
 
-def kill_supervisor() -> None:
+def kill_supervisor(settings: dict[str, Any]) -> None:
     """Kill a unit whose failure must switch the machine off; somebody outside sees it go."""
-    write_unit("mayfly-check-supervisor.service", _SUPERVISOR)
+    write_unit("mayfly-check-supervisor.service", settings["supervisor"])
     must("systemctl", "start", "mayfly-check-supervisor.service")
     say("ready", "supervisor-killed", "this machine must be off within a minute")
     must("systemctl", "kill", "--signal=SIGKILL", "mayfly-check-supervisor.service")

@@ -108,5 +108,20 @@ def user(_: dict[str, Any]) -> str:
     account = pwd.getpwnam(USER)
     if account.pw_dir != str(home) or home.stat().st_uid != account.pw_uid:
         raise Bad(f"home {account.pw_dir}, owner {home.stat().st_uid}")
-    ranges = [line for line in Path("/etc/subuid").read_text().split() if line.startswith(USER)]
-    return f"uid {account.pw_uid}, subordinate ids of useradd: {ranges or 'none'}"
+    given = _ranges()
+    ids = "500000000-500065535"
+    must("usermod", "--add-subuids", ids, "--add-subgids", ids, USER)
+    if f"{USER}:500000000:65536" not in _ranges():
+        raise Bad(f"usermod added no ids: {_ranges()}")
+    return (
+        f"uid {account.pw_uid}, ids of useradd for containers: {given or 'none'}; usermod adds some"
+    )
+
+
+def _ranges() -> list[str]:
+    """The ranges of the job's user in both files of ids for containers."""
+    files = [Path("/etc/subuid"), Path("/etc/subgid")]
+    for each in files:
+        each.touch()  # usermod adds no range without the file.
+    lines = [set(each.read_text().split()) for each in files]
+    return sorted(line for line in lines[0] & lines[1] if line.startswith(f"{USER}:"))

@@ -9,7 +9,7 @@ from .daemons import daemons, unit_in_etc
 from .ends import power_button, reboot, supervisor_unit
 from .image import curl, packages, python, user
 from .metadata import imds, user_namespaces
-from .scopes import after_cloud_init, disk_full, job_scope, memory, pids
+from .scopes import after_cloud_init, delegated, disk_full, job_scope, memory, pids
 
 Scenario = Callable[[dict[str, Any]], str]
 
@@ -26,6 +26,7 @@ FIRST_BOOT: Mapping[str, Scenario] = {
     "imds-off": imds("off"),
     "user-namespaces": user_namespaces,
     "scope": job_scope,
+    "delegation": delegated,
     "memory": memory,
     "pids": pids,
     "disk-full": disk_full,

@@ -13,15 +13,6 @@ HOME = Path("/var/lib/mayfly-check")
 USER = "mayfly-job"
 IPV4, IPV6 = "169.254.169.254", "[fd00:ec2::254]"
 UNITS = Path("/etc/systemd/system")
-PROPERTIES = (
-    "After=network.target network-online.target nss-lookup.target",
-    "Before=mayfly.service",
-    "KillSignal=SIGQUIT",
-    "TimeoutStopSec=20",
-    "TasksMax=infinity",
-    "OOMPolicy=continue",
-)
-"""Properties of a job's scope; systemd refuses a scope with one that it does not know."""
 AT_MOST = 15 * 60
 """Seconds of one boot, after which the machine switches itself off."""
 _LONGEST = 300
