@@ -166,6 +166,13 @@ def test_a_kill_for_memory_ends_neither_agent_nor_job_and_is_reported(host: Host
     assert host.reason() in console
 
 
+def test_a_job_may_have_any_number_of_tasks(host: Host) -> None:
+    """systemd's usual limit, 15 % of the kernel's threads, is too low for builds."""
+    host.cloud.job = "systemctl show --property=TasksMax mayfly-job.scope | tell tasks"
+    host.live()
+    assert host.cloud.told["tasks"] == "TasksMax=infinity"
+
+
 def test_the_script_may_wait_for_units_that_are_ordered_after_cloud_init(host: Host) -> None:
     host.cloud.script = """#!/bin/bash
 units=$MAYFLY_HOOKS_DIR/../../systemd/system

@@ -13,7 +13,7 @@ from mayfly_lab.machines.inside.scope_properties import Refused
 from mayfly_lab.machines.inside.scopes import Scope, end
 from mayfly_lab.machines.inside.systemctl import systemctl
 
-_FOR_EVERYBODY = {"is-active", "is-enabled", "is-system-running", "list-units"}
+_FOR_EVERYBODY = {"is-active", "is-enabled", "is-system-running", "list-units", "show"}
 _PACKAGES = {
     # By package: a command that the machine has if the host has the package.
     "git": "git", "git-core": "git", "nftables": "nft", "util-linux": "mount", "tar": "tar",

@@ -18,6 +18,9 @@ _SINGLE = (
     "TasksMax",
     "TimeoutStopSec",
 )
+TASKS = "15%"
+"""The usual limit of a unit's tasks, of the kernel's threads (systemd-system.conf(5)). systemd
+itself shows the number."""
 _NO = {"no", "false", "off", "0"}
 
 
@@ -27,7 +30,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Properties:
-    """Properties that a machine of the lab obeys, with systemd's defaults; no tasks are counted."""
+    """Properties that a machine of the lab obeys or tells, with systemd's defaults."""
 
     after: frozenset[str] = frozenset()
     before: frozenset[str] = frozenset()
@@ -36,6 +39,8 @@ class Properties:
     """`TimeoutStopSec`; None: the machine's default."""
     stops_for_memory: bool = True
     """Whether a kill for lack of memory ends the whole scope."""
+    most_tasks: str = TASKS
+    """`TasksMax`. The lab counts no tasks, but `systemctl show` tells the limit."""
 
 
 def parse(assignments: Sequence[str]) -> Properties:
@@ -60,4 +65,5 @@ def parse(assignments: Sequence[str]) -> Properties:
         kill_signal=number,
         stop_seconds=seconds(last["TimeoutStopSec"]) if "TimeoutStopSec" in last else None,
         stops_for_memory=policy != "continue" and watched,
+        most_tasks=last.get("TasksMax", TASKS),
     )

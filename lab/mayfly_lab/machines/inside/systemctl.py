@@ -154,6 +154,14 @@ def _is_enabled(machine: Machine, name: str, _: Sequence[str]) -> Answer:
     return Answer(0, "enabled") if enabled else Answer(1, "disabled")
 
 
+def _show(machine: Machine, name: str, options: Sequence[str]) -> Answer:
+    """Show TasksMax of a scope, the only property that the lab knows to show."""
+    running = machine.scopes.running()
+    if "--property=TasksMax" not in options or name not in running:
+        return Answer(1, err=f"the lab cannot show {' '.join(options)} of {name}")
+    return Answer(out=f"TasksMax={running[name].most_tasks}")
+
+
 def _reset_failed(machine: Machine, name: str, _: Sequence[str]) -> Answer:
     if not machine.units.ran(name):
         return Answer(
@@ -166,6 +174,6 @@ def _reset_failed(machine: Machine, name: str, _: Sequence[str]) -> Answer:
 _VERBS = {
     "mask": _mask, "unmask": _unmask, "start": _start, "stop": _stop, "kill": _kill,
     "enable": _enable, "disable": _disable, "is-active": _is_active, "is-enabled": _is_enabled,
-    "reset-failed": _reset_failed,
+    "reset-failed": _reset_failed, "show": _show,
 }  # fmt: skip
 _NOW = {"mask": _stop, "disable": _stop, "enable": _start}
