@@ -70,6 +70,7 @@ _LIMITED = f"""\
 set -e
 {_IMAGE}
 echo limit=$(podman run --rm --memory 64m localhost/app /busybox cat /sys/fs/cgroup/memory.max)
+podman run --rm --memory 64m localhost/app /busybox tail /dev/zero || echo status=$?
 """
 _WAYS = ("host-ipv4", "host-ipv6", "default")
 _SCOPE = f"/system.slice/{agent.UNIT}.scope"
@@ -264,9 +265,12 @@ def test_every_promise_was_kept(scene: Scene) -> None:
 
 
 @pytest.mark.vm
-def test_a_limit_of_a_containers_memory_is_set_in_its_cgroup() -> None:
+def test_a_containers_limit_of_memory_holds_and_the_jobs_log_says_what_it_killed() -> None:
     """Needs a kernel that gives its controllers to cgroups of version 2."""
     with a_whole_stage(kind=Kind.VM) as stage:
-        result = stage.run(_steps(_LIMITED, "default"))
-        assert result.job.outcome == "passed", result.job.log
-        assert _values(result.job.log)["limit"] == str(64 << 20)
+        job = stage.run(_steps(_LIMITED, "default")).job
+        assert job.outcome == "passed", job.log
+        values = _values(job.log)
+        assert values["limit"] == str(64 << 20)
+        assert values["status"] == "137"
+        assert "of this job for memory: a memory limit inside the job was reached" in job.log
