@@ -259,7 +259,13 @@ PARSERS = {
     "states of jobs": Parser(states, "scheduled"),
     "acquisition tokens": Parser(tokens, a_token("b")),
     "EC2 instances": Parser(instances, an_ec2_instance("b")),
-    "profile associations": Parser(associations, an_association("b"), stops=True),
+    "profile associations": Parser(
+        associations,
+        an_association("b"),
+        # A second association of one instance makes the profile of that instance unknown.
+        JUNK.filter(lambda value: value not in GOOD),
+        stops=True,
+    ),
     "zones of subnets": Parser(zones, a_subnet("b")),
     "parts of a fleet": Parser(fleets, {"InstanceIds": ["b"]}),
     "parameters below a path": Parser(parameters, a_kept("b"), stops=True),

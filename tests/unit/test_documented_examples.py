@@ -28,6 +28,7 @@ DEPLOY = {
 }
 TOGETHER = {
     ("job/root", "yes"): {"imds": "job"},
+    ("job/root", "docker"): {"imds": "job"},
     ("imds", "off"): {"job/max-minutes": "300"},
 }
 """By parameter and value: others without which the guide says that the value is refused."""
