@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +40,9 @@ class FakeClock(Clock):
             event[1]()
         self.passed = until
         assert self.passed < 30 * 24 * 3600, "the supervisor waits for ever"
+
+    def wait(self, change: select.poll, seconds: float) -> None:
+        self.sleep(seconds)
 
     def after(self, seconds: float, event: Callable[[], object]) -> None:
         self._events.append((self.passed + seconds, event))

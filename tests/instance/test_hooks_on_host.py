@@ -127,7 +127,7 @@ def end(tmp_path: Path, hook: Path) -> Callable[..., str]:
         environment = {"PATH": os.environ["PATH"], "MAYFLY_CGROUPS": str(tmp_path / "cgroups")}
         file = tmp_path / "hooks/pre-exit"
         file.parent.mkdir(exist_ok=True)
-        file.write_bytes(hook.with_name("pre-exit").read_bytes())
+        file.write_bytes(hook.with_name("tell-kills").read_bytes())
         wrapper = f". {file}; echo status=$?; echo FROM_HOOK=$FROM_HOOK"
         return subprocess.run(
             ["bash", "-c", wrapper], env=environment | variables, capture_output=True, text=True,
@@ -198,7 +198,7 @@ def test_the_kills_of_the_whole_scope_count_wherever_its_program_sees_its_top(
     own = tmp_path / "cgroup"
     own.write_text(f"4:memory:/v1\n0::{cgroup}\n")
     file = tmp_path / "pre-exit"
-    text = hook.with_name("pre-exit").read_text()
+    text = hook.with_name("tell-kills").read_text()
     file.write_text(text.replace("/proc/self/cgroup", str(own)))
 
     environment = {"PATH": os.environ["PATH"], "MAYFLY_CGROUPS": str(cgroups)}

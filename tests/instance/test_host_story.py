@@ -244,8 +244,7 @@ def test_an_old_agent_finds_the_operators_hooks_beside_mayflys(world: World) -> 
         world.machine.places.operator_hooks / "environment"
     )
     assert not hooks.joinpath("pre-bootstrap").is_symlink()
-    assert not hooks.joinpath("pre-exit").is_symlink()
-    assert hooks.joinpath("pre-exit.operator").readlink() == (
+    assert hooks.joinpath("pre-exit").readlink() == (
         world.machine.places.operator_hooks / "pre-exit"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from datetime import datetime, timezone
 from typing import Callable
@@ -38,6 +39,11 @@ class Clock:
             time.sleep(max(0.0, min(left, SLICE)))
             if left <= SLICE:
                 return
+
+    def wait(self, change: select.poll, seconds: float) -> None:
+        """Sleep for so many seconds, at most SLICE, or until one of the files has changed."""
+        self.turned()
+        change.poll(min(seconds, SLICE) * 1000)
 
     def turned(self) -> None:
         """Note that a loop which waits elsewhere turned."""

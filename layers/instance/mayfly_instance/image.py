@@ -41,8 +41,6 @@ JOB_HOOKS = (
     "agent-shutdown",
 )
 """Operator hooks that the agent runs. Mayfly's own `pre-bootstrap` calls the operator's."""
-_SHARED_HOOKS = {"pre-exit": "pre-exit.operator"}
-"""Hooks that Mayfly has, too, with the name under which Mayfly's own runs the operator's."""
 
 
 def set_up(machine: Machine, host: Host, clock: Clock, say: Callable[[str], object]) -> agent.Agent:
@@ -75,7 +73,20 @@ def install_hooks(machine: Machine, found: agent.Agent) -> None:
     for name in JOB_HOOKS:
         operator_hook = places.operator_hooks / name
         if operator_hook.exists() and not found.additional_hooks:
-            machine.link(places.hooks / _SHARED_HOOKS.get(name, name), operator_hook)
+            machine.link(places.hooks / name, operator_hook)
+
+
+def tell_kills(machine: Machine) -> None:
+    """Let a hook tell the running job's log of processes that were killed for lack of memory.
+
+    The agent looks for the hook only when the job's command has ended. An operator's hook in
+    Mayfly's hooks path gets the name under which Mayfly's own runs it. Raises OSError.
+    """
+    hook = machine.places.hooks / "pre-exit"
+    told = machine.places.hooks / "tell-kills"
+    if hook.is_symlink() and hook.readlink() != told:
+        machine.link(hook.with_name("pre-exit.operator"), hook.readlink())
+    machine.link(hook, told)
 
 
 def _install_programs(machine: Machine) -> None:

@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from typing import Callable
 
-from mayfly_instance import agent, containers, docker
+from mayfly_instance import agent, containers, docker, image
 from mayfly_instance.context import Context
 from mayfly_instance.firewall import Open
 from mayfly_instance.machine import Running
@@ -112,6 +112,7 @@ def watch(
         now = clock.seconds()
         if killed.look():
             reporter.note(str(killed.kills))
+            _tell_job(context, reporter)
         if now >= next_look:
             next_look = now + limits.notices
             # Also after SIGQUIT: the agent and what is left of the job may take long to end.
@@ -129,9 +130,18 @@ def watch(
         if now - (childless_since if quit_at is None else quit_at) >= limits.delivery:
             reason = reason or "the agent did not end after its job"
             break
-        clock.sleep(limits.watch)
+        killed.wait(clock, limits.watch)
     killed.look()
+    killed.close()
     return Ending(code, "; ".join(filter(None, (reason, str(killed.kills)))))
+
+
+def _tell_job(context: Context, reporter: Reporter) -> None:
+    try:
+        image.tell_kills(context.machine)
+    except OSError as error:
+        # A full disk, say. The job goes on, and the report tells the operators.
+        reporter.note(f"the job's log does not tell it: {error}")
 
 
 def _report_notice(announced: str | None, reporter: Reporter) -> str | None:

@@ -153,9 +153,11 @@ class Machine:
         new.replace(path)
 
     def link(self, path: Path, target: Path) -> None:
-        """Create a symbolic link, in place of any file there."""
-        path.unlink(missing_ok=True)
-        path.symlink_to(target)
+        """Create a symbolic link, in place of any file there. Readers never miss it."""
+        new = path.with_name(f".{path.name}.new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(target)
+        new.replace(path)
 
     def remove(self, path: Path) -> None:
         """Remove a file, or a directory with everything below; an absent path is no error."""

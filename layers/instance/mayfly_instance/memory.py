@@ -1,14 +1,17 @@
 """Processes that the kernel killed for lack of memory, by `memory.events` of their cgroup.
 
 Source: the kernel's admin-guide/cgroup-v2, "Memory Interface Files". Both counts include cgroups
-below, such as those of containers. `hooks/pre-exit` tells the job the same.
+below, such as those of containers. `hooks/tell-kills` tells the job the same.
 """
 
 from __future__ import annotations
 
+import os
+import select
 from dataclasses import dataclass
 from pathlib import Path
 
+from mayfly_instance.clock import Clock
 from mayfly_instance.machine import Machine
 
 EVENTS = "memory.events"
@@ -34,14 +37,14 @@ class Kills:
         )
 
 
-def read(cgroup: Path) -> Kills | None:
-    """The kills of a cgroup; None where they cannot be read.
+def read(events: int) -> Kills | None:
+    """The kills by an open `memory.events`; None where they cannot be read.
 
-    A cgroup may be gone, a kernel may lack the memory controller, and a read may fail for lack of
-    memory: nothing of this may harm a running job, so no error is raised.
+    A cgroup may be gone, and a read may fail for lack of memory: nothing of this may harm a running
+    job, so no error is raised.
     """
     try:
-        text = (cgroup / EVENTS).read_text("ascii")
+        text = os.pread(events, 4096, 0).decode("ascii")
     except OSError:
         return None
     counts = dict(line.split() for line in text.splitlines())
@@ -55,6 +58,8 @@ class KillCount:
         self._machine = machine
         self._pid = pid
         self._cgroup: Path | None = None
+        self._events: int | None = None
+        self._change = select.poll()
         self.kills = Kills()
 
     def look(self) -> bool:
@@ -63,7 +68,40 @@ class KillCount:
         A program enters its scope only after its start, so its cgroup is looked up each time. The
         last known one serves after its end: processes of the job may still hold the scope.
         """
-        self._cgroup = self._machine.cgroup(self._pid) or self._cgroup
-        found = None if self._cgroup is None else read(self._cgroup)
+        self._follow(self._machine.cgroup(self._pid))
+        found = None if self._events is None else read(self._events)
+        if found is None:
+            self.close()
         before, self.kills = self.kills, found or self.kills
         return self.kills.processes > before.processes
+
+    def wait(self, clock: Clock, seconds: float) -> None:
+        """Sleep for so many seconds, or until the count changes.
+
+        The agent looks for hooks a few milliseconds after the end of a command. Source: the
+        kernel's cgroup-v2, "memory.events": a change is a "file modified event", which poll(2)
+        gets as POLLPRI.
+        """
+        if self._events is None:
+            clock.sleep(seconds)
+        else:
+            clock.wait(self._change, seconds)
+
+    def close(self) -> None:
+        """Close what is open; a later `look` opens it again."""
+        if self._events is not None:
+            self._change.unregister(self._events)
+            os.close(self._events)
+            self._events = None
+
+    def _follow(self, cgroup: Path | None) -> None:
+        """Open `memory.events` of the cgroup; a kernel may lack the memory controller."""
+        if cgroup is None or (cgroup == self._cgroup and self._events is not None):
+            return
+        self.close()
+        self._cgroup = cgroup
+        try:
+            self._events = os.open(cgroup / EVENTS, os.O_RDONLY)
+        except OSError:
+            return
+        self._change.register(self._events, select.POLLPRI)
