@@ -23,9 +23,11 @@ FOUND = [text for page in PAGES for text in examples((ROOT / page).read_text("ut
 PIPELINES = [text for text in FOUND if text.startswith("steps:")]
 RETRIES = [text for text in FOUND if text.startswith("retry:")]
 MAKEFILE = "build:\n\t@echo built\ndeploy:\n\t@echo deployed as $$ROLE\n"
+MAKEFILE += "image:\n\t@echo image made in $$TMPDIR\n"
 SAID = {
     "make build": "built",
     "make deploy": "deployed as arn:aws:iam::123456789012:role/deploy",
+    "make image": "image made in /var/tmp",
     'echo "from an instance of my own"': "from an instance of my own",
 }
 """By command: what its job prints."""
@@ -78,7 +80,7 @@ def serve_plugin(lab: Room) -> None:
     (lab.place / ".gitconfig").write_text(f'[url "file://{place.parent}/"]\n\t{instead}\n')
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES, ids=["readme", "queue", "role"])
+@pytest.mark.parametrize("pipeline", PIPELINES, ids=["readme", "queue", "role", "temporary files"])
 def test_a_documented_pipeline_runs_on_an_agent_of_its_queue(lab: Room, pipeline: str) -> None:
     if "plugins:" in pipeline and lab.program.parent.name == "stand-in":
         pytest.skip("the stand-in runs no plugins")
@@ -117,7 +119,8 @@ RETRIED = [
 def test_the_documented_retry_block_repeats_lost_machines_and_no_denial(
     bk: Contract, status: str, reason: str | None, again: int
 ) -> None:
-    [block] = examples((ROOT / "docs/pipelines.md").read_text("utf-8"), "yaml")[2:]
+    found = examples((ROOT / "docs/pipelines.md").read_text("utf-8"), "yaml")
+    [block] = [each for each in found if each in RETRIES]
     step = {"command": "a", **yaml.safe_load(block)}
     run = Run(bk, yaml.safe_dump({"steps": [step]}))
     ended: set[str] = set()

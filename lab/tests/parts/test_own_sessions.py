@@ -13,7 +13,13 @@ from pathlib import Path
 from build.blocks import ROOT
 
 OWN_COMMANDS = ("cli/mayfly_cli", "lab/buildkite_emulator", "lab/mayfly_lab")
-ON_MACHINES = ("lab/mayfly_lab/machines/inside", "lab/mayfly_lab/standin")
+ON_MACHINES = (
+    "cli/mayfly_cli/check_image/on_instance",
+    "lab/mayfly_lab/machines/inside",
+    "lab/mayfly_lab/machines/whole/network.py",
+    "lab/mayfly_lab/machines/whole/supply.py",
+    "lab/mayfly_lab/standin",
+)
 """Programs of machines: `power_on` has a session of its own, and all of its children are in it."""
 STARTING = {f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call", "check_output")}
 

@@ -70,6 +70,7 @@ class SystemCommands:
             capture_output=True,
             env=_environment(),
             timeout=_TRIAL_SECONDS,
+            start_new_session=True,
             check=False,
         )
         return done.returncode == 0
@@ -82,6 +83,7 @@ class SystemCommands:
             text=True,
             env=_environment(),
             timeout=_TRIAL_SECONDS,
+            start_new_session=True,
             check=False,
         )
         if listed.returncode != 0:
