@@ -43,15 +43,15 @@ def set_up(machine: Machine) -> None:
         machine.write_file(settings, SETTINGS.encode(), owner=JOB_USER)
 
 
-def open_runtime_directory(machine: Machine) -> Path:
-    """Mount the job user's runtime directory, as a login would; returns its path.
+def runtime_directory(machine: Machine) -> Path:
+    """The job user's runtime directory, XDG_RUNTIME_DIR."""
+    return machine.places.runtime(machine.uid_of(JOB_USER))
 
-    Raises CommandFailed, OSError.
-    """
-    path = machine.places.runtime(machine.uid_of(JOB_USER))
+
+def open_runtime_directory(machine: Machine) -> None:
+    """Mount the job user's runtime directory, as a login would. Raises CommandFailed, OSError."""
     # A part of the memory, as logind.conf(5) has it for RuntimeDirectorySize.
-    machine.mount_tmpfs(path, "10%", JOB_USER)
-    return path
+    machine.mount_tmpfs(runtime_directory(machine), "10%", JOB_USER)
 
 
 def _give_ids(machine: Machine) -> None:

@@ -18,7 +18,9 @@ a scope.
 _OUTSIDE = """\
 set -e
 # Only in a scope that systemd made, on a machine whose cgroups are all of version 2.
-if ! grep -q "^0::/.*/$1$" /proc/self/cgroup || ! [ -w /sys/fs/cgroup/cgroup.procs ]; then
+scope=
+while read -r line; do case $line in 0::/*/"$1") scope=$line ;; esac; done </proc/self/cgroup
+if [ -z "$scope" ] || ! [ -w /sys/fs/cgroup/cgroup.procs ]; then
   shift 3
   exec "$@"
 fi

@@ -176,6 +176,6 @@ def _session(context: Context, root: Root) -> dict[str, str]:
     inherited = context.inherited_environment()
     if root is Root.YES:
         return inherited
-    runtime = containers.open_runtime_directory(context.machine)
+    runtime = containers.runtime_directory(context.machine)
     session = {"XDG_RUNTIME_DIR": str(runtime)}
     return {**inherited, **session, **docker.start(context, root, runtime)}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from mayfly_instance import agent, assignment, docker, image, job, keep, scope, script
+from mayfly_instance import agent, assignment, containers, docker, image, job, keep, scope, script
 from mayfly_instance.aws import AwsError, Missing
 from mayfly_instance.closure import Closure
 from mayfly_instance.context import Context
@@ -219,6 +219,8 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
     keep.forbid(context)
     reporter.send(Phase.SANDBOXED, limits.silence)
 
+    # Now, because the control plane takes longer than this to find a job.
+    containers.open_runtime_directory(machine)
     reporter.step("waiting for a job")
     letter = _wait_for_assignment(context, reporter, closure)
     found = assignment.parse(letter.assignment, machine.boot_id(), context.host.queue)
