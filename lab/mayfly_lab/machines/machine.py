@@ -130,7 +130,8 @@ class Machine:
         os.close(writing)
         self._wire = Wire(near)
         if self._first.stdin is not None:
-            with self._first.stdin as plan:
+            # A signal may end the process before it has a session of its own: then it is off.
+            with contextlib.suppress(BrokenPipeError), self._first.stdin as plan:
                 plan.write(json.dumps(self._how.plan).encode())
         name = f"machine-{self._how.instance_id}"
         threading.Thread(target=self._attend, args=(reading,), name=name, daemon=True).start()

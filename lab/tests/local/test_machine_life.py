@@ -9,6 +9,7 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from local.machine_kit import INSTANCE, Bench, a_bench, a_boot, until
 from mayfly_lab.contracts import MachineRoom
 from mayfly_lab.machines.console import KEPT
 from mayfly_lab.machines.ground import Ground, Kind
+from mayfly_lab.machines.machine import First
 from mayfly_lab.machines.ordinary import OrdinaryMachines
 
 METADATA = "${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}/latest"
@@ -28,6 +30,21 @@ def test_a_machine_runs_its_user_data_and_tells_ec2_that_it_went_off(bench: Benc
     assert "var/lib/cloud/instance/scripts/part-001" in console
     assert bench.ec2.off == [INSTANCE]
     assert room.console(INSTANCE) == console
+
+
+def test_a_machine_whose_first_process_ends_before_its_plan_is_off(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = OrdinaryMachines.first
+
+    def first(machines: OrdinaryMachines, *given: Any) -> First:
+        # More than a pipe holds, so that the lab is still writing when the process ends.
+        plan = {"long": "x" * 1_000_000}
+        return replace(usual(machines, *given), argv=("true",), plan=plan)
+
+    monkeypatch.setattr(OrdinaryMachines, "first", first)
+    bench.boot("#!/bin/bash\n")
+    bench.until_off()
 
 
 def test_a_machine_boots_however_long_the_path_of_temporary_files_is(
