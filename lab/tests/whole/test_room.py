@@ -46,10 +46,16 @@ def say_up(then: str = "") -> str:
     return f'echo "{UP}"\n{then}'
 
 
+def cgroups(pattern: str) -> list[Path]:
+    """Paths in the unified hierarchy. No walk: other machines' cgroups come and go meanwhile."""
+    roots = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
+    return [path for root in roots for path in root.glob(pattern)]
+
+
 def host() -> dict[str, object]:
     """What machines of this process could leave on the host; other labs may run beside it."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    groups = Path("/sys/fs/cgroup").glob(f"**/mayfly-lab-{os.getpid()}-*")
+    groups = cgroups(f"mayfly-lab-{os.getpid()}-*")
     interfaces = {path.name for path in Path("/sys/class/net").iterdir()}
     return {
         "mounts": {line for line in mounts if "mayfly-" in line},
@@ -137,7 +143,7 @@ def test_a_machine_that_hangs_is_neither_up_nor_off(bench: Bench) -> None:
 
 def frozen() -> bool:
     group = f"mayfly-lab-{os.getpid()}-{INSTANCE}-1"
-    events = next(Path("/sys/fs/cgroup").glob(f"**/{group}/cgroup.events"))
+    [events] = cgroups(f"{group}/cgroup.events")
     return "frozen 1" in events.read_text()
 
 
@@ -166,7 +172,7 @@ def test_nothing_is_left_of_a_lab_that_is_killed(ground: WholeGround) -> None:
     )
     assert lab.stdout is not None
     assert lab.stdout.readline() == b"up\n"
-    group = next(Path("/sys/fs/cgroup").glob(f"**/mayfly-lab-{lab.pid}-*"))
+    [group] = cgroups(f"mayfly-lab-{lab.pid}-*")
     lab.send_signal(signal.SIGKILL)
     lab.wait()
     until(lambda: host() == before and not group.exists(), lambda: str(host()))

@@ -45,7 +45,8 @@ class Group:
                     with contextlib.suppress(FileNotFoundError):
                         each.rmdir()
             except OSError as error:
-                # The kernel removes the last process from its cgroup a moment after its end.
-                if error.errno != errno.EBUSY or time.monotonic() > until:
+                # The kernel removes the last process from its cgroup a moment after its end, and a
+                # cgroup may vanish during the walk.
+                if error.errno not in {errno.EBUSY, errno.ENOENT} or time.monotonic() > until:
                     raise
                 time.sleep(_LOOK_AGAIN)
