@@ -179,6 +179,7 @@ def test_rootless_docker_runs_as_the_job_user_in_a_scope_that_ends_with_the_job(
 
     daemon, job = (each.program for each in world.machine.started)
     assert (daemon.unit, daemon.user) == ("mayfly-docker", "mayfly-job")
+    assert daemon.properties == job.properties != ()
     driver = "native.cgroupdriver=cgroupfs"
     assert daemon.argv == ["/usr/bin/dockerd-rootless.sh", "--exec-opt", driver]
     runtime = str(Path(world.machine.places.root / SOCKET).parent)

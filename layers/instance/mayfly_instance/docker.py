@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mayfly_instance import scope
 from mayfly_instance.context import Context
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.machine import Machine, Program, Running
@@ -103,6 +104,7 @@ def _start_rootless(context: Context, runtime: Path) -> Running:
             directory=places.job_home,
             output=places.logs / _LOG,
             user=JOB_USER,
+            properties=scope.kept(machine),
         )
     )
 
