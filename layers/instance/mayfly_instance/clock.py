@@ -7,7 +7,7 @@ import time
 from datetime import datetime, timezone
 from typing import Callable
 
-from mayfly_protocol.moments import checked
+from mayfly_protocol.moments import read_moment
 
 SLICE = 5.0
 """Seconds. No wait of the supervisor lasts longer without a look at its watchdog."""
@@ -56,7 +56,6 @@ def parse_time(text: str) -> datetime | None:
     Without use are times that `mayfly_protocol.moments.checked` refuses.
     """
     try:
-        found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-        return checked(found if found.tzinfo else found.replace(tzinfo=timezone.utc))
+        return read_moment(text, timezone.utc)
     except ValueError:
         return None

@@ -156,11 +156,12 @@ def _stop_reason(
 ) -> str:
     if ran >= assignment.max_minutes * 60:
         return f"the job ran for its limit of {assignment.max_minutes} minutes"
+    if announced is None:
+        return ""
     now = context.clock.now()
     margin = grace_seconds(assignment.config) + context.limits.spot_delivery
-    if announced is not None and now >= stop_time(announced, now, margin):
-        return f"the spot instance is taken at {announced}"
-    return ""
+    taken = now >= stop_time(announced, now, margin)
+    return f"the spot instance is taken at {announced}" if taken else ""
 
 
 def _stop(running: Running, context: Context, assignment: Assignment) -> None:

@@ -27,9 +27,13 @@ def checked(moment: datetime) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
-def read_moment(text: object) -> datetime:
-    """The time of an ISO 8601 text, as `checked` returns it. Raises TypeError, ValueError."""
+def read_moment(text: object, zone: timezone | None = None) -> datetime:
+    """The time of an ISO 8601 text, as `checked` returns it. Raises TypeError, ValueError.
+
+    `zone` is of a text that names none.
+    """
     if not isinstance(text, str):
         raise TypeError(f"{type(text).__name__} in place of a time")
     # Python 3.9 knows no `Z`.
-    return checked(datetime.fromisoformat(text.strip().replace("Z", "+00:00")))
+    found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    return checked(found if found.tzinfo else found.replace(tzinfo=zone))
