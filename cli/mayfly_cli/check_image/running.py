@@ -22,6 +22,7 @@ from mayfly_cli.check_image.instance import (
 )
 from mayfly_cli.check_image.policy import TAG, policy
 from mayfly_cli.check_image.verdicts import BUTTON, KILLED, Verdict, Verdicts
+from mayfly_cli.confirmation import confirmed
 from mayfly_cli.ends import WELL, BrokenError, UsageError
 
 MOST_SECONDS = 40 * 60.0
@@ -65,7 +66,8 @@ def run(options: Options, clock: Clock | None = None) -> int:
     if options.dry_run:
         sys.stdout.write("EC2 would launch the instance; nothing was launched\n")
         return WELL
-    _confirm(options)
+    if not options.yes and not confirmed(TAG, "launch it"):
+        raise UsageError("nothing was launched")
     try:
         with launched(account, sent, clock) as instance:
             return report(Follower(instance, clock))
@@ -82,17 +84,6 @@ def _announce(account: Account, options: Options, image_id: str) -> None:
         "the instance, start it and terminate it. That takes about 10 minutes, 40 at most, and\n"
         "costs less than 0.05 USD: price of the type, of the volume and of an IPv4 address.\n"
     )
-
-
-def _confirm(options: Options) -> None:
-    if options.yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("there is no terminal for the confirmation: give --yes")
-    sys.stdout.write(f"type {TAG} to launch it: ")
-    sys.stdout.flush()
-    if sys.stdin.readline().strip() != TAG:
-        raise UsageError("nothing was launched")
 
 
 class Follower:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from mayfly.scrubbing import hide
 from mayfly_cli.account import Account, open_account
+from mayfly_cli.confirmation import confirmed
 from mayfly_cli.endpoints import AGENT_ENDPOINT
-from mayfly_cli.ends import WELL, WRONG, BrokenError, UsageError
+from mayfly_cli.ends import WELL, WRONG, BrokenError
 from mayfly_cli.findings import Unknown
 from mayfly_cli.uninstall.inventory import Inventory, Scope
 from mayfly_cli.uninstall.inventory_reader import InventoryReader
@@ -52,7 +52,7 @@ def run(options: Options) -> int:
     else:
         _show(inventory, scope, account)
         if not options.yes:
-            _ask(scope)
+            _confirm(scope)
     # The token is read first: only the stack knows its parameter, and the stack is deleted below.
     token = "" if scope.queue else _token(account, parameter)
     endpoint = options.agent_endpoint or inventory.agent_endpoint or AGENT_ENDPOINT
@@ -87,13 +87,8 @@ def _show(inventory: Inventory, scope: Scope, account: Account) -> None:
         tell(f"  {line}")
 
 
-def _ask(scope: Scope) -> None:
-    wanted = scope.queue or scope.stack
-    if not sys.stdin.isatty():
-        raise UsageError("no terminal for a confirmation: give --yes to delete all of that")
-    sys.stdout.write(f"type {wanted} to delete all of that: ")
-    sys.stdout.flush()
-    if sys.stdin.readline().strip() != wanted:
+def _confirm(scope: Scope) -> None:
+    if not confirmed(scope.queue or scope.stack, "delete all of that"):
         raise BrokenError("nothing was deleted")
 
 
