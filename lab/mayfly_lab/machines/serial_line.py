@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import selectors
+import sys
 import time
 from collections.abc import Callable
 
@@ -28,8 +29,12 @@ class SerialLine:
         self._sending: dict[int, float] = {}
 
     def adopt(self, console: int) -> None:
-        """Register the reading end of a console, a pipe, and let it hold no more than a line."""
-        fcntl.fcntl(console, fcntl.F_SETPIPE_SZ, WAITING)
+        """Register the reading end of a console, a pipe, and let it hold no more than a line.
+
+        Only Linux can set what a pipe holds.
+        """
+        if sys.platform == "linux":
+            fcntl.fcntl(console, fcntl.F_SETPIPE_SZ, WAITING)
         self._selector.register(console, selectors.EVENT_READ)
 
     def send(self, console: int, count: int) -> None:

@@ -44,8 +44,9 @@ def connects(address: str, port: int, seconds: float) -> bool:
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """A listening TCP socket of this network namespace."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    """A listening TCP socket of this network namespace, at an address of IPv4 or IPv6."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((address, port))
     listening.listen(_WAITING)

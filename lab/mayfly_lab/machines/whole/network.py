@@ -11,6 +11,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+from mayfly_lab.machines.inside import network as inside
 from mayfly_lab.machines.inside.doors import OUTSIDE
 
 GATEWAY = "gateway0"
@@ -19,7 +20,6 @@ CONTAINER = "host0"
 """The other end, which nspawn moves into the machine."""
 _METADATA = ("169.254.169.254", "fd00:ec2::254")
 _SIZE = 24
-_WAITING = 1024
 
 
 def build(private_ip: str, *, tap: bool) -> None:
@@ -72,7 +72,7 @@ def mac(private_ip: str) -> str:
 def listen(ports: tuple[int, ...]) -> list[socket.socket]:
     """Listening sockets of this namespace: the metadata service's, IPv4 first, then the doors'."""
     places = [(_METADATA[0], 80), (_METADATA[1], 80), *((OUTSIDE, port) for port in ports)]
-    return [_listen(address, port) for address, port in places]
+    return [inside.listen(address, port) for address, port in places]
 
 
 METADATA_SOCKETS = len(_METADATA)
@@ -96,12 +96,3 @@ def dhcp_server(private_ip: str) -> list[str]:
         f"--dhcp-range={private_ip},{private_ip},{mask},1h",
         "--no-ping",  # The only address is free: a look whether it is takes seconds.
     ]
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((address, port))
-    listening.listen(_WAITING)
-    return listening
