@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
+from local.machine_kit import a_boot
 from mayfly_cli.ends import UsageError
 from mayfly_lab.commands.machines import chosen_ground
 from mayfly_lab.commands.option_types import WholeMachines
-from mayfly_lab.contracts import Boot
 from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.console import Console
 from mayfly_lab.machines.inside import doors
@@ -25,18 +25,7 @@ from mayfly_lab.machines.whole.trees import Disk
 
 CLOUD_INIT = "usr/lib/python3/dist-packages/cloudinit/sources/DataSourceEc2.py"
 DISK = Disk(Path("/t/disk.ext4"), Path("/t/vmlinuz"), Path("/t/initrd.img"))
-BOOT = Boot(
-    instance_id="i-0123456789abcdef0",
-    number=2,
-    user_data=b"",
-    image_id="",
-    instance_type="m7i.large",
-    architecture="x86_64",
-    availability_zone="",
-    region="",
-    private_ip="10.0.3.7",
-    tags={},
-)
+BOOT = a_boot(number=2)
 
 
 def a_plan(ground: WholeGround, *, decoys: bool = True) -> WholePlan:

@@ -30,6 +30,7 @@ from mayfly_lab.latency import Latency
 from mayfly_lab.machines.whole.ground import SUITE, whole_ground
 from mayfly_lab.machines.whole.kinds import Kind
 from mayfly_lab.machines.whole.leader import leader
+from mayfly_lab.machines.whole.plan import PATH
 from stories.stage import QUICK, REPOSITORY, Stage, furnish
 
 PATIENCE = {Kind.CONTAINER: 120.0, Kind.VM: 600.0}
@@ -175,9 +176,8 @@ class WholeStage(Stage):
         assert init is not None, f"{instance_id} is off"
         inside = ("nsenter", f"--target={leader(init)}", "--all", "--wdns=/", "--")
         as_user = ("runuser", "-u", user, "--") if user != "root" else ()
-        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         return subprocess.run(
-            (*inside, "env", "-i", path, "LANG=C.UTF-8", *as_user, "bash", "-c", command),
+            (*inside, "env", "-i", f"PATH={PATH}", "LANG=C.UTF-8", *as_user, "bash", "-c", command),
             capture_output=True,
             text=True,
             timeout=seconds,

@@ -1,8 +1,8 @@
-"""A job's command that goes on when the scenario says so."""
+"""Commands of jobs that several scenarios run, and what they leave on a console."""
 
 from __future__ import annotations
 
-from whole.machines import WholeStage
+from whole.machines import KeptConsole, WholeStage
 
 HOLD = "echo up; until [ -e /tmp/go ]; do sleep 0.1; done"
 """Writes output, then waits for `let_go`."""
@@ -12,3 +12,27 @@ def let_go(stage: WholeStage, instance_id: str) -> None:
     """Let the command behind `HOLD` go on, on a running machine in a container."""
     done = stage.shell(instance_id, "touch /tmp/go")
     assert done.returncode == 0, done.stderr
+
+
+def crowd(processes: int) -> str:
+    """Lines of a command that has so many processes at once, and says so; indented by six."""
+    return f"""python3 - <<'END'
+      import os, signal
+      children = []
+      for _ in range({processes}):
+          child = os.fork()
+          if child == 0:
+              signal.pause()
+          children.append(child)
+      print(f"processes={{len(children)}}")
+      for child in children:
+          os.kill(child, signal.SIGKILL)
+          os.waitpid(child, 0)
+      END"""
+
+
+def second_boot(console: KeptConsole, begins: str) -> list[str]:
+    """Lines of the second of two boots, after the line with which each begins."""
+    starts = [seconds for seconds, line in console.lines if begins in line]
+    assert len(starts) == 2, str(console)
+    return [line for seconds, line in console.lines if seconds > starts[1]]

@@ -8,6 +8,7 @@ import pytest
 
 from whole.machines import Result, WholeStage, a_whole_stage
 from whole.output import values
+from whole.steps import second_boot
 
 pytestmark = pytest.mark.whole
 
@@ -44,9 +45,7 @@ def test_a_job_of_root_is_not_ended_by_the_loss_of_one_process(result: Result) -
 
 def test_a_second_boot_runs_no_job_and_powers_off(stage: WholeStage, result: Result) -> None:
     console = result.machine.console
-    starts = [seconds for seconds, line in console.lines if "running in system mode" in line]
-    assert len(starts) == 2, str(console)
-    second = [line for seconds, line in console.lines if seconds > starts[1]]
+    second = second_boot(console, "running in system mode")
     assert any("this is not its first boot" in line for line in second), str(console)
     assert not any("starting the agent" in line for line in second)
     assert any("Reached target poweroff.target" in line for line in second)

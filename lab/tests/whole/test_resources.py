@@ -11,7 +11,7 @@ import pytest
 
 from whole.machines import WholeStage, a_whole_stage
 from whole.output import values
-from whole.steps import HOLD, let_go
+from whole.steps import HOLD, crowd, let_go
 
 pytestmark = pytest.mark.whole
 
@@ -37,19 +37,7 @@ _CROWD = f"""
 steps:
   - label: crowd
     command: |
-      python3 - <<'END'
-      import os, signal
-      children = []
-      for _ in range({_MANY}):
-          child = os.fork()
-          if child == 0:
-              signal.pause()
-          children.append(child)
-      print(f"processes={{len(children)}}")
-      for child in children:
-          os.kill(child, signal.SIGKILL)
-          os.waitpid(child, 0)
-      END
+      {crowd(_MANY)}
 """
 _EAT = f"""
 steps:

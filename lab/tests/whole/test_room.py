@@ -17,6 +17,7 @@ from mayfly_lab.machines.whole import network
 from mayfly_lab.machines.whole.ground import WholeGround, whole_ground
 from mayfly_lab.machines.whole.kinds import Kind
 from mayfly_lab.machines.whole.leader import children
+from whole.traces import cgroups
 
 pytestmark = pytest.mark.whole
 
@@ -44,12 +45,6 @@ def bench(ground: WholeGround, tmp_path: Path) -> Iterator[Bench]:
 
 def say_up(then: str = "") -> str:
     return f'echo "{UP}"\n{then}'
-
-
-def cgroups(pattern: str) -> list[Path]:
-    """Paths in the unified hierarchy. No walk: other machines' cgroups come and go meanwhile."""
-    roots = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
-    return [path for root in roots for path in root.glob(pattern)]
 
 
 def host() -> dict[str, object]:

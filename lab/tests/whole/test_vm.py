@@ -13,6 +13,7 @@ import pytest
 from mayfly_lab.machines.whole.kinds import Kind
 from whole.machines import WholeStage, a_whole_stage
 from whole.output import values
+from whole.steps import crowd, second_boot
 
 pytestmark = pytest.mark.vm
 
@@ -32,19 +33,7 @@ steps:
           eaten.append(bytearray(8 << 20))
       END
       echo "python=$?"
-      python3 - <<'END'
-      import os, signal
-      children = []
-      for _ in range({_MANY}):
-          child = os.fork()
-          if child == 0:
-              signal.pause()
-          children.append(child)
-      print(f"processes={{len(children)}}")
-      for child in children:
-          os.kill(child, signal.SIGKILL)
-          os.waitpid(child, 0)
-      END
+      {crowd(_MANY)}
       echo "after=$(id -un)"
 """
 _ENDLESS = "steps: [{label: endless, command: 'echo started; sleep 1200'}]"
@@ -107,9 +96,7 @@ def test_the_acpi_power_button_fails_the_job_at_once(stage: WholeStage) -> None:
 def test_a_second_boot_runs_no_job_and_powers_off(stage: WholeStage) -> None:
     result = stage.run(_REBOOTS)
     console = result.machine.console
-    again = [seconds for seconds, line in console.lines if "Linux version" in line]
-    assert len(again) == 2, str(console)
-    second = [line for seconds, line in console.lines if seconds > again[1]]
+    second = second_boot(console, "Linux version")
     assert any("this is not its first boot" in line for line in second), str(console)
     assert not any("starting the agent" in line for line in second)
     assert result.job.outcome != "passed"

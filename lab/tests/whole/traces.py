@@ -22,14 +22,18 @@ class Traces:
     namespaces: frozenset[Path]
 
 
+def cgroups(pattern: str) -> list[Path]:
+    """Paths in the unified hierarchy. No walk: other machines' cgroups come and go meanwhile."""
+    return [path for top in _CGROUPS for path in Path(top).glob(pattern)]
+
+
 def traces() -> Traces:
     """What is there now."""
     mounts = Path("/proc/self/mounts").read_text().splitlines()
-    cgroups = (each for top in _CGROUPS for each in Path(top).glob(f"mayfly-lab-{os.getpid()}-*"))
     return Traces(
         processes=frozenset(_machines()),
         mounts=frozenset(line for line in mounts if "mayfly" in line),
-        cgroups=frozenset(cgroups),
+        cgroups=frozenset(cgroups(f"mayfly-lab-{os.getpid()}-*")),
         namespaces=frozenset(_NAMED.iterdir() if _NAMED.is_dir() else ()),
     )
 
