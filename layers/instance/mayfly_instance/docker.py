@@ -38,14 +38,14 @@ _UNIT_PATHS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/syst
 
 
 def provide(machine: Machine, root: Root) -> None:
-    """Install Docker, where the image has dnf. Raises HostFailure if anything lacks after that."""
+    """Install Docker, where the image has dnf. Raises HostFailure if a part is still missing."""
     if machine.find("dnf") is not None:
         machine.install([_PACKAGE])
     check(machine, root)
 
 
 def check(machine: Machine, root: Root) -> None:
-    """Raises HostFailure with all that `job/root` needs and this host lacks."""
+    """Raises HostFailure, with the names, where this host lacks what `job/root` needs."""
     lacks = lacking(machine, root)
     if lacks:
         raise HostFailure(

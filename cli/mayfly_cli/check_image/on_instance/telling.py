@@ -65,7 +65,7 @@ def must(*argv: str, seconds: float = 60, stdin: str = "") -> str:
 
 
 def until(holds: Callable[[], bool], seconds: float) -> bool:
-    """Whether this holds within so many seconds."""
+    """Whether the condition comes to hold within so many seconds."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

@@ -20,9 +20,9 @@ class Stop:
 
     name: str
     after: frozenset[str]
-    """Units that must still be there while this one is."""
+    """Units that end only after this unit has ended."""
     before: frozenset[str]
-    """Units that end before this one is stopped."""
+    """Units that end before this unit is stopped."""
     begin: Callable[[], object]
     """Asks the unit to end."""
     running: Callable[[], bool]
