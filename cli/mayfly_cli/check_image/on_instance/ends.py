@@ -72,7 +72,7 @@ def supervisor_unit(settings: dict[str, Any]) -> str:
     if unknown:
         raise Bad("; ".join(unknown))
     must("systemctl", "start", name)
-    # The unit's end is a success, too, and would switch the machine off: the unit runs until the kill.
+    # The unit runs until the kill: an end as success would switch the machine off, too.
     return must("systemctl", "is-active", name)
 
 
