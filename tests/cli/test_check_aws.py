@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from mayfly.iam.evaluation import Request, decide
 from mayfly_cli.check_aws.measuring import Measured, measure, report
 from mayfly_cli.ends import BrokenError
-from mayfly_cli.templates.policies import Request, decide
 
 TABLE = "mayfly-check-conditions"
 ARN = f"arn:aws:dynamodb:eu-1:123456789012:table/{TABLE}"

@@ -18,6 +18,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
+from mayfly.iam.evaluation import Request, decide
 from mayfly_cli.account import Account
 from mayfly_cli.check_image import running, user_data
 from mayfly_cli.check_image.instance import TERMINATE_TRIES, Clock, OneInstance, launched, request
@@ -26,7 +27,6 @@ from mayfly_cli.check_image.policy import TAG, policy
 from mayfly_cli.check_image.running import Follower, Options, report, run
 from mayfly_cli.check_image.verdicts import EXPECTED, KILLED, Verdicts
 from mayfly_cli.ends import BrokenError, UsageError
-from mayfly_cli.templates.policies import Request, decide
 from tests.cli.real_account import bare_environment, one_line
 from tests.cli.real_account import run as run_command
 

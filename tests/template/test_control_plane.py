@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mayfly.events import SPOT_NOTICE
+from mayfly.iam.evaluation import Request, decide
 from mayfly_cli.preflight.checks_account import CONCURRENCY
-from mayfly_cli.templates.policies import Request, decide
 from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 
 Resources = dict[str, dict[str, Any]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mayfly_cli.templates.policies import Request, Statement, as_list, decide
+from mayfly.iam.evaluation import Request, Statement, as_list, decide
 from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 
 Resources = dict[str, dict[str, Any]]

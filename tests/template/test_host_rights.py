@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mayfly_cli.templates.policies import Request, Statement, decide
+from mayfly.iam.evaluation import Request, Statement, decide
 from mayfly_cli.templates.resolution import ACCOUNT, REGION
 
 Resources = dict[str, dict[str, Any]]

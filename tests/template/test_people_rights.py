@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from build.blocks import ROOT
-from mayfly_cli.templates.policies import Request, Statement, decide
+from mayfly.iam.evaluation import Request, Statement, decide
 from mayfly_cli.templates.resolution import ACCOUNT, REGION
 
 Resources = dict[str, dict[str, Any]]

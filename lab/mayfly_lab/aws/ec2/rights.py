@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mayfly_cli.templates.policies import Request, decide
+from mayfly.iam.evaluation import Request, decide
 from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.ec2.launching import Specification

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from mayfly_cli.templates.policies import Request, Statement, decide
+from mayfly.iam.evaluation import Request, Statement, decide
 from mayfly_lab.aws.front.authoriser import ALLOWED, Verdict, denied
 from mayfly_lab.aws.front.call import Call, Principal
 from mayfly_lab.aws.front.requests import IamView

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly_cli.templates.policies import Request
+from mayfly.iam.evaluation import Request
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.dynamo import item_requests

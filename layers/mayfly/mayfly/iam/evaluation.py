@@ -1,4 +1,4 @@
-"""Evaluates IAM policies for the lab and for tests, as far as Mayfly's templates use them.
+"""Evaluates IAM policies as far as Mayfly uses them: for `provision`, the lab and the tests.
 
 Covered: identity and resource policies in one account, without boundaries. An unknown operator
 on a present condition key raises KeyError.

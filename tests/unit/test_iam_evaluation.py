@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mayfly_cli.templates.policies import Request, decide
+from mayfly.iam.evaluation import Request, decide
 
 ALLOW = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::bucket/*"}
 KEYS = {"k:many": ["a", "b"], "k:one": "a", "k:star": "*"}

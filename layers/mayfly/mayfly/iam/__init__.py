@@ -1,0 +1,1 @@
+"""IAM as the control plane reads it: what policies allow."""
