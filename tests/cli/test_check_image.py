@@ -21,16 +21,24 @@ from moto import mock_aws
 from mayfly.iam.evaluation import Request, decide
 from mayfly_cli.account import Account
 from mayfly_cli.check_image import running, user_data
-from mayfly_cli.check_image.instance import TERMINATE_TRIES, Clock, OneInstance, launched, request
 from mayfly_cli.check_image.on_instance.order import FIRST_BOOT, THIRD_BOOT
 from mayfly_cli.check_image.policy import TAG, policy
 from mayfly_cli.check_image.running import Follower, Options, report, run
 from mayfly_cli.check_image.verdicts import EXPECTED, KILLED, Verdicts
 from mayfly_cli.ends import BrokenError, UsageError
+from mayfly_cli.one_instance import (
+    TERMINATE_TRIES,
+    Clock,
+    OneInstance,
+    Wanted,
+    launched,
+    request,
+)
 from tests.cli.real_account import bare_environment, one_line
 from tests.cli.real_account import run as run_command
 
 ID = "i-0123456789abcdef0"
+SENT = {"TagSpecifications": [{"Tags": [{"Key": TAG, "Value": "1"}]}]}
 OPTIONS = Options("x86_64", None, dry_run=False, policy=False, yes=True, region="eu-central-1")
 
 
@@ -90,7 +98,7 @@ def test_the_settings_name_the_units_of_user_data_and_the_rules_of_each_mode() -
 
 
 def test_the_instance_ends_by_its_own_power_off_and_has_neither_role_nor_key() -> None:
-    sent = request("ami-1", "arm64", "subnet-1")
+    sent = request(Wanted(TAG, "ami-1", "arm64", user_data.compressed(), "subnet-1"))
     assert sent["InstanceInitiatedShutdownBehavior"] == "terminate"
     assert not {"IamInstanceProfile", "KeyName"} & sent.keys()
     assert (sent["SubnetId"], sent["InstanceType"]) == ("subnet-1", "t4g.small")
@@ -253,14 +261,14 @@ def test_a_verdict_that_the_console_repeats_is_read_once() -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt, BrokenError, ZeroDivisionError])
 def test_the_instance_is_terminated_whatever_ends_the_check(error: type[BaseException]) -> None:
     ec2 = Ec2()
-    with pytest.raises(error), launched(account(ec2), {}, Time().clock()):
+    with pytest.raises(error), launched(account(ec2), SENT, Time().clock()):
         raise error
     assert ec2.calls == ["run", "terminate"]
 
 
 def test_a_termination_that_ec2_throttles_is_tried_again() -> None:
     ec2 = Ec2(refusals=TERMINATE_TRIES - 1)
-    with launched(account(ec2), {}, Time().clock()):
+    with launched(account(ec2), SENT, Time().clock()):
         pass
     assert ec2.calls.count("terminate") == TERMINATE_TRIES
 
@@ -268,7 +276,7 @@ def test_a_termination_that_ec2_throttles_is_tried_again() -> None:
 def test_a_termination_that_ec2_refuses_names_the_instance() -> None:
     ec2 = Ec2(refusals=TERMINATE_TRIES)
     ended = pytest.raises(BrokenError, match=f"{ID}.* could not be terminated")
-    with ended, launched(account(ec2), {}, Time().clock()):
+    with ended, launched(account(ec2), SENT, Time().clock()):
         pass
 
 
@@ -291,7 +299,7 @@ def launch(error: Exception) -> None:
         raise error
 
     vars(ec2)["run_instances"] = refuse
-    with launched(account(ec2), {}, Time().clock()):
+    with launched(account(ec2), SENT, Time().clock()):
         pass
     raise AssertionError("an instance was launched")
 

@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mayfly_cli.account import Account, open_account
-from mayfly_cli.check_image.instance import (
+from mayfly_cli.check_image.policy import TAG, policy
+from mayfly_cli.check_image.user_data import compressed
+from mayfly_cli.check_image.verdicts import BUTTON, KILLED, Verdict, Verdicts
+from mayfly_cli.confirmation import confirmed
+from mayfly_cli.ends import WELL, BrokenError, UsageError
+from mayfly_cli.one_instance import (
     GONE,
     TYPES,
     Clock,
     OneInstance,
+    Wanted,
     allowed,
     image,
     launched,
     request,
 )
-from mayfly_cli.check_image.policy import TAG, policy
-from mayfly_cli.check_image.verdicts import BUTTON, KILLED, Verdict, Verdicts
-from mayfly_cli.confirmation import confirmed
-from mayfly_cli.ends import WELL, BrokenError, UsageError
 
 MOST_SECONDS = 40 * 60.0
 """Time of the whole check. The instance ends itself after 15 minutes of each of its boots."""
@@ -58,7 +60,9 @@ def run(options: Options, clock: Clock | None = None) -> int:
     clock = clock or Clock()
     account = open_account(options.region)
     try:
-        sent = request(image(account, options.architecture), options.architecture, options.subnet)
+        newest = image(account, options.architecture)
+        wanted = Wanted(TAG, newest, options.architecture, compressed(), options.subnet)
+        sent = request(wanted)
         allowed(account, sent)
     except (ClientError, BotoCoreError) as error:
         raise UsageError(str(error)) from error

@@ -1,4 +1,4 @@
-"""The one instance of check-image: launched, read, stopped, started, and always terminated."""
+"""One instance of a check: launched, read, stopped, started, and always terminated."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mayfly.adapters.aws.boto_errors import code_of
 from mayfly_cli.account import Account
-from mayfly_cli.check_image.policy import TAG
-from mayfly_cli.check_image.user_data import compressed
 from mayfly_cli.ends import BrokenError, UsageError
 
 TYPES = {"x86_64": "t3.small", "arm64": "t4g.small"}
@@ -108,17 +106,32 @@ def image(account: Account, architecture: str) -> str:
     return str(account.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
 
-def request(image_id: str, architecture: str, subnet: str | None) -> dict[str, Any]:
-    """The request of RunInstances. The instance ends by its own power-off, and has no role."""
-    tags = [{"Key": TAG, "Value": "1"}, {"Key": "Name", "Value": TAG}]
-    place = {"SubnetId": subnet} if subnet else {}
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a check launches."""
+
+    tag: str
+    """Key of the tag, with the value `1`, by which the caller's rights know the instance."""
+    image: str
+    architecture: str
+    user_data: bytes
+    subnet: str | None
+    profile: str | None = None
+    """Name of the instance profile."""
+
+
+def request(wanted: Wanted) -> dict[str, Any]:
+    """The request of RunInstances. The instance ends by its own power-off."""
+    tags = [{"Key": wanted.tag, "Value": "1"}, {"Key": "Name", "Value": wanted.tag}]
+    place = {"SubnetId": wanted.subnet} if wanted.subnet else {}
+    role = {"IamInstanceProfile": {"Name": wanted.profile}} if wanted.profile else {}
     return {
-        "ImageId": image_id,
-        "InstanceType": TYPES[architecture],
+        "ImageId": wanted.image,
+        "InstanceType": TYPES[wanted.architecture],
         "MinCount": 1,
         "MaxCount": 1,
         "InstanceInitiatedShutdownBehavior": "terminate",
-        "UserData": compressed(),
+        "UserData": wanted.user_data,
         "MetadataOptions": {
             "HttpTokens": "required",
             "HttpPutResponseHopLimit": 1,
@@ -129,6 +142,7 @@ def request(image_id: str, architecture: str, subnet: str | None) -> dict[str, A
             {"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")
         ],
         **place,
+        **role,
     }
 
 
@@ -154,8 +168,8 @@ def launched(account: Account, sent: dict[str, Any], clock: Clock) -> Iterator[O
         raise BrokenError(f"EC2 launched nothing: {error}") from error
     except BotoCoreError as error:
         raise BrokenError(
-            f"EC2 did not say whether it launched: {error}. Look for instances with the tag {TAG}; "
-            "one that was launched terminates itself"
+            f"EC2 did not say whether it launched: {error}. Look for instances with the tag "
+            f"{_tag_of(sent)}; one that was launched terminates itself"
         ) from error
     instance = OneInstance(account, answer["Instances"][0]["InstanceId"], clock)
     try:
@@ -164,3 +178,7 @@ def launched(account: Account, sent: dict[str, Any], clock: Clock) -> Iterator[O
     finally:
         instance.terminate()
         sys.stdout.write(f"terminated {instance.id}\n")
+
+
+def _tag_of(sent: dict[str, Any]) -> str:
+    return str(sent["TagSpecifications"][0]["Tags"][0]["Key"])
