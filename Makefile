@@ -179,6 +179,10 @@ check-aws: .venv/ok ## check that IAM judges requests as the templates need
 check-image: .venv/ok ## try on an Amazon Linux instance what a host needs: ARGS="--region REGION"
 	$(BIN)/mayfly check-image $(ARGS)
 
+.PHONY: check-profiles
+check-profiles: .venv/ok ## measure when the metadata service follows a replaced profile: ARGS="--region REGION"
+	$(BIN)/mayfly check-profiles $(ARGS)
+
 .PHONY: uninstall
 uninstall: .venv/ok ## delete a stack or a queue: ARGS="--queue KEY"
 	$(BIN)/mayfly uninstall $(ARGS)

@@ -16,7 +16,7 @@ from mayfly_cli.main import mayfly, run_command
 from tests.cli.real_account import Run, bare_environment, one_line, run
 
 NAMES = (
-    *("agent-release", "check-aws", "check-buildkite", "check-image"),
+    *("agent-release", "check-aws", "check-buildkite", "check-image", "check-profiles"),
     *("first-job", "preflight", "uninstall"),
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
@@ -105,7 +105,7 @@ def test_the_error_line_names_an_unknown_option(name: str, tmp_path: Path) -> No
 
 COMMANDS = (
     "there is agent-release, preflight, first-job, check-aws, check-buildkite, check-image, "
-    "uninstall "
+    "check-profiles, uninstall "
     "(see mayfly --help)"
 )
 

@@ -1,0 +1,1 @@
+"""`mayfly check-profiles`: when the metadata service follows a replaced instance profile."""
