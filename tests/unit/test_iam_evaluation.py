@@ -66,8 +66,3 @@ def test_a_wildcard_in_an_arn_condition_stays_between_colons() -> None:
     near = {"ArnLike": {"x:arn": "arn:aws:iam::*:role/a/*"}}
     assert allowed(ALLOW | {"Condition": near}, arn="arn:aws:iam::1:role/a/b/c")
     assert not allowed(ALLOW | {"Condition": near}, arn="arn:aws:iam:x:1:role/a/b")
-
-
-def test_an_unknown_operator_raises_key_error() -> None:
-    with pytest.raises(KeyError, match="StringEqualz"):
-        allowed(ALLOW | {"Condition": {"StringEqualz": {"k:one": "a"}}})

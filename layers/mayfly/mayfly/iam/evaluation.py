@@ -1,37 +1,36 @@
-"""Evaluates IAM policies as far as Mayfly uses them: for `provision`, the lab and the tests.
+"""Evaluates IAM policies: for `provision`, the lab and the tests.
 
-Covered: identity and resource policies in one account, without boundaries. An unknown operator
-on a present condition key raises KeyError.
+`decide` takes statements as one set, whoever calls. `evaluate` follows IAM for one caller: policies
+of the identity, permissions boundary, session policy, and the resource's policy.
 Source: IAM user guide, "Policy evaluation logic" and "IAM JSON policy elements".
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
-Statement = Mapping[str, Any]
-Values = str | Sequence[str]
+from mayfly.iam.conditions import conditions_hold
+from mayfly.iam.matching import like, resource_matches
+from mayfly.iam.principals import Naming, naming
+from mayfly.iam.request import Caller, Request, Statement, Values, as_list
 
-_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+__all__ = [
+    "Caller",
+    "Decision",
+    "Kind",
+    "Policies",
+    "Request",
+    "Statement",
+    "Values",
+    "Verdict",
+    "as_list",
+    "decide",
+    "evaluate",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One action on one resource; `context` holds the condition keys that AWS would supply."""
-
-    action: str
-    resource: str
-    context: Mapping[str, Values] = field(default_factory=dict)
-
-    def values(self, key: str) -> list[str] | None:
-        """The values of a condition key, matched without regard to case; None if it is absent."""
-        for name, value in self.context.items():
-            if name.lower() == key.lower():
-                return as_list(value)
-        return None
+Policy = Sequence[Statement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,55 @@ class Decision:
     sid: str | None = None
 
 
+class Kind(StrEnum):
+    """A kind of policy, in the words of AWS's messages."""
+
+    IDENTITY = "identity-based policy"
+    BOUNDARY = "permissions boundary"
+    SESSION = "session policy"
+    RESOURCE = "resource-based policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on a request, and what decided it."""
+
+    allowed: bool
+    by: Kind
+    """The kind of the policy that decided; for an implicit denial, the kind without an Allow."""
+    sid: str | None = None
+    """The Sid of the statement that decided; None without a Sid or a statement."""
+    explicit: bool = True
+    """Whether a statement decided; False for an implicit denial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policies that IAM evaluates for one request of one caller."""
+
+    identity: Sequence[Policy]
+    """The caller's own policies, inline and managed."""
+    boundary: Policy | None = None
+    session: Policy | None = None
+    """The policy that the caller of sts:AssumeRole gave for the session."""
+    resource: Policy = ()
+    """The resource's policy; a role's trust policy for sts:AssumeRole; none for most resources."""
+    resource_account: str = ""
+    """The account of the resource; empty for the caller's own."""
+    resource_must_allow: bool = False
+    """Whether the resource's policy must allow the request, or its account, in any case.
+
+    True for KMS keys and for sts:AssumeRole.
+    """
+
+
 def decide(request: Request, *policies: Iterable[Statement]) -> Decision:
     """The decision of all policies together: a Deny wins over any Allow; no statement denies.
 
+    Principal elements are not read.
+
     Raises:
-        KeyError: a condition on a present key has an operator that is not implemented here.
+        KeyError: a condition has an operator that IAM does not have.
     """
     applying = [
         statement for policy in policies for statement in policy if _applies(statement, request)
@@ -58,83 +101,86 @@ def decide(request: Request, *policies: Iterable[Statement]) -> Decision:
     return Decision(allowed=False)
 
 
-def as_list(value: Any) -> list[Any]:
-    """The values as a list; IAM accepts one value in place of a list everywhere."""
-    return list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+def evaluate(request: Request, caller: Caller, policies: Policies) -> Verdict:
+    """IAM's verdict on a caller's request.
+
+    Raises:
+        KeyError: a condition has an operator that IAM does not have.
+    """
+    limits = _limits(policies)
+    for kind, statements in ((Kind.IDENTITY, _own(policies)), *limits):
+        if (deny := _first("Deny", statements, request)) is not None:
+            return Verdict(False, kind, deny.get("Sid"))
+    granted, statement = _granted(policies.resource, request, caller)
+    if statement.get("Effect") == "Deny":
+        return Verdict(False, Kind.RESOURCE, statement.get("Sid"))
+    by_resource = Verdict(True, Kind.RESOURCE, statement.get("Sid"))
+    foreign = policies.resource_account not in {"", caller.account} and not caller.service
+    if granted is Naming.NOT and (foreign or policies.resource_must_allow):
+        return Verdict(False, Kind.RESOURCE, explicit=False)
+    if granted is Naming.DIRECT and not foreign:
+        return by_resource
+    for kind, statements in limits:
+        if _first("Allow", statements, request) is None:
+            return Verdict(False, kind, explicit=False)
+    if (allow := _first("Allow", _own(policies), request)) is not None:
+        return Verdict(True, Kind.IDENTITY, allow.get("Sid"))
+    if granted is Naming.ROLE and not foreign:
+        return by_resource
+    return Verdict(False, Kind.IDENTITY, explicit=False)
+
+
+def _own(policies: Policies) -> Iterator[Statement]:
+    return (statement for policy in policies.identity for statement in policy)
+
+
+def _limits(policies: Policies) -> list[tuple[Kind, Policy]]:
+    found = ((Kind.BOUNDARY, policies.boundary), (Kind.SESSION, policies.session))
+    return [(kind, policy) for kind, policy in found if policy is not None]
+
+
+def _granted(policy: Policy, request: Request, caller: Caller) -> tuple[Naming, Statement]:
+    """How closely the resource's policy names the caller for this request, and the statement.
+
+    The statement is a Deny when one applies, else the Allow that names the caller most closely;
+    empty without either.
+    """
+    closest: tuple[Naming, Statement] = (Naming.NOT, {})
+    for statement in sorted(policy, key=lambda each: str(each["Effect"]) != "Deny"):
+        how = naming(statement, caller)
+        if how > closest[0] and _applies(statement, request):
+            closest = how, statement
+            if statement["Effect"] == "Deny":
+                break
+    return closest
+
+
+def _first(effect: str, statements: Iterable[Statement], request: Request) -> Statement | None:
+    for statement in statements:
+        if statement["Effect"] == effect and _applies(statement, request):
+            return statement
+    return None
 
 
 def _applies(statement: Statement, request: Request) -> bool:
     return (
-        _element_matches(statement, "Action", request.action.lower(), request, fold=True)
-        and _element_matches(statement, "Resource", request.resource, request)
-        and all(
-            _condition_holds(operator, key, as_list(wanted), request)
-            for operator, keys in statement.get("Condition", {}).items()
-            for key, wanted in keys.items()
-        )
+        _action_matches(statement, request)
+        and _resource_matches(statement, request)
+        and conditions_hold(statement, request)
     )
 
 
-def _element_matches(
-    statement: Statement, element: str, value: str, request: Request, *, fold: bool = False
-) -> bool:
-    negated = f"Not{element}" in statement
-    patterns = as_list(statement[f"Not{element}" if negated else element])
-    found = any(_matches(p.lower() if fold else p, value, request) for p in patterns)
+def _action_matches(statement: Statement, request: Request) -> bool:
+    negated = "NotAction" in statement
+    action = request.action.lower()
+    patterns = as_list(statement["NotAction" if negated else "Action"])
+    return any(like(pattern.lower(), action, request) for pattern in patterns) != negated
+
+
+def _resource_matches(statement: Statement, request: Request) -> bool:
+    if "Principal" in statement and not {"Resource", "NotResource"} & statement.keys():
+        return True  # a trust policy is about its own role
+    negated = "NotResource" in statement
+    patterns = as_list(statement["NotResource" if negated else "Resource"])
+    found = any(resource_matches(pattern, request.resource, request) for pattern in patterns)
     return found != negated
-
-
-def _condition_holds(operator: str, key: str, wanted: list[Any], request: Request) -> bool:
-    name, found = operator, request.values(key)
-    if name == "Null":
-        return [str(value).lower() for value in wanted] == [str(found is None).lower()]
-    combine: Callable[[Iterator[bool]], bool] = any
-    if name.startswith(("ForAllValues:", "ForAnyValue:")):
-        quantifier, name = name.split(":", 1)
-        combine = all if quantifier == "ForAllValues" else any
-        found = found or []
-    if found is None:
-        # By IAM's rules a missing key fails a positive operator and satisfies a negated operator.
-        return name.endswith("IfExists") or "Not" in name
-    test = _OPERATORS[name.removesuffix("IfExists")]
-    negated = "Not" in name
-    return combine(
-        any(test(str(want), value, request) for want in wanted) != negated for value in found
-    )
-
-
-def _matches(pattern: str, value: str, request: Request) -> bool:
-    """Whether the value matches the pattern; wildcards in a variable's value are literal text."""
-    expression = ""
-    for at, part in enumerate(_VARIABLE.split(pattern)):
-        if at % 2:
-            values = request.values(part)
-            if values is None:
-                return False  # by IAM's rules a variable without a value matches nothing
-            expression += re.escape(values[0])
-        else:
-            expression += re.escape(part).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, value, re.DOTALL) is not None
-
-
-def _equals(pattern: str, value: str, request: Request) -> bool:
-    literal = _VARIABLE.sub(lambda match: (request.values(match[1]) or ["\0"])[0], pattern)
-    return literal == value
-
-
-def _arn_matches(pattern: str, value: str, request: Request) -> bool:
-    """Whether an ARN matches, compared by its six parts: no wildcard spans a colon."""
-    patterns, parts = pattern.split(":", 5), value.split(":", 5)
-    return len(patterns) == len(parts) and all(
-        _matches(p, part, request) for p, part in zip(patterns, parts, strict=True)
-    )
-
-
-_OPERATORS: dict[str, Callable[[str, str, Request], bool]] = {
-    "ArnEquals": _arn_matches,
-    "ArnLike": _arn_matches,
-    "Bool": lambda pattern, value, _: pattern.lower() == value.lower(),
-    "StringEquals": _equals,
-    "StringLike": _matches,
-    "StringNotEquals": _equals,
-}
