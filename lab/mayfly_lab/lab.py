@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -161,10 +162,14 @@ class Lab:
         self.aws.client("ssm").put_parameter(Name=full, Value=value, Type="String", Overwrite=True)
 
     def put_script(self, queue: str, name: str, text: str) -> str:
-        """Upload a script that the queue's instances may read. Returns its `s3://` address."""
-        key = f"{queue}/{name}"
-        self.aws.client("s3").put_object(Bucket=SCRIPTS, Key=key, Body=text.encode())
-        return f"s3://{SCRIPTS}/{key}"
+        """Upload a script that the queue's instances may read.
+
+        Returns the value of `bootstrap/script` that names the script and pins it.
+        """
+        key, content = f"{queue}/{name}", text.encode()
+        put = self.aws.client("s3").put_object(Bucket=SCRIPTS, Key=key, Body=content)
+        digest = hashlib.sha256(content).hexdigest()
+        return f"s3://{SCRIPTS}/{key} version={put['VersionId']} sha256={digest}"
 
     def crash(self, instance_id: str) -> None:
         """Let a machine fail as hardware does: its power is cut, and EC2 ends the instance."""
@@ -193,7 +198,9 @@ class Lab:
         )
         self.aws.start()
         self._closing.callback(self.aws.stop)
-        self.aws.client("s3").create_bucket(Bucket=SCRIPTS)
+        s3 = self.aws.client("s3")
+        s3.create_bucket(Bucket=SCRIPTS)
+        s3.put_bucket_versioning(Bucket=SCRIPTS, VersioningConfiguration={"Status": "Enabled"})
         for queue, parameters in choices.parameters.items():
             for name, value in parameters.items():
                 self.put_parameter(queue, name, value)

@@ -157,11 +157,12 @@ class FakeCloud:
             raise Missing(name)
         return self.parameters[name]
 
-    def object(self, keys: Credentials, bucket: str, key: str) -> bytes:
+    def object(self, keys: Credentials, bucket: str, key: str, version: str = "") -> bytes:
         self._check("object", keys)
-        if f"{bucket}/{key}" not in self.objects:
+        name = f"{bucket}/{key}?{version}" if version else f"{bucket}/{key}"
+        if name not in self.objects:
             raise Missing(key)
-        return self.objects[f"{bucket}/{key}"]
+        return self.objects[name]
 
     def item(self, keys: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
         self._check("item", keys)

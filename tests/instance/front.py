@@ -19,7 +19,7 @@ Reply = tuple[int, str | bytes]
 
 @dataclass
 class Front:
-    """Answers by operation: `GetParameter`, `GetCallerIdentity`, …, or by `METHOD path`."""
+    """Answers by operation: `GetParameter`, `GetCallerIdentity`, …, or by `METHOD path?query`."""
 
     keys: Credentials
     answers: dict[str, Callable[[Any], Reply]] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
             return asked["Action"][0], asked
         if url.path == "/2018-10-31/layers":
             return "GetLayerVersion", asked
-        return f"{self.command} {url.path}", asked
+        return f"{self.command} {self.path}", asked
 
     def _genuine(self, body: bytes) -> bool:
         authorization = self.headers["Authorization"]

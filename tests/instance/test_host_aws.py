@@ -57,6 +57,33 @@ def test_an_object_whose_key_needs_encoding_is_fetched(front: Front, aws: Aws) -
     assert aws.object(KEYS, "bucket", "a b/é+.sh") == b"#!/bin/sh\n"
 
 
+def test_a_version_of_an_object_is_fetched_by_its_encoded_id(front: Front, aws: Aws) -> None:
+    front.answers["GET /bucket/set-up.sh?versionId=a%2Bb%2Fc%3D"] = lambda _: (200, b"older")
+
+    assert aws.object(KEYS, "bucket", "set-up.sh", "a+b/c=") == b"older"
+
+
+def test_an_object_version_that_does_not_exist_is_missing(front: Front, aws: Aws) -> None:
+    answer = "<Error><Code>NoSuchVersion</Code><Message>none</Message></Error>"
+    front.answers["GET /bucket/set-up.sh?versionId=a"] = lambda _: (404, answer)
+
+    with pytest.raises(Missing, match="NoSuchVersion"):
+        aws.object(KEYS, "bucket", "set-up.sh", "a")
+
+
+@pytest.mark.parametrize(("size", "fits"), [(4 * 1024 * 1024 - 1, True), (4 * 1024 * 1024, False)])
+def test_an_object_is_fetched_whole_or_not_at_all(
+    front: Front, aws: Aws, size: int, fits: bool
+) -> None:
+    front.answers["GET /bucket/set-up.sh"] = lambda _: (200, b"x" * size)
+
+    if fits:
+        assert len(aws.object(KEYS, "bucket", "set-up.sh")) == size
+    else:
+        with pytest.raises(AwsError, match=r"bucket/set-up\.sh has 4 MB or more"):
+            aws.object(KEYS, "bucket", "set-up.sh")
+
+
 def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> None:
     row: dict[str, Any] = {
         "key": {"S": "AROA:i-1"},

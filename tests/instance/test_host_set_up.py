@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from mayfly_instance.aws import AwsError
 from tests.instance.fake_machine import Act, a_process
 from tests.instance.worlds import (
     BOOTSTRAP_ROW,
     HOST,
     SANDBOX_ROW,
+    SCRIPT,
     World,
     an_assignment,
     assert_failed,
@@ -129,6 +131,77 @@ def test_a_host_fails_if_the_script_parameter_names_no_script(
     world.cloud.objects["scripts/ci/notes.txt"] = b"do this"
     world.run()
 
+    assert_failed(world, reason, row=BOOTSTRAP_ROW)
+
+
+OLDER = b"#!/bin/bash\nolder\n"
+SCRIPT_SHA256, OLDER_SHA256 = (hashlib.sha256(each).hexdigest() for each in (SCRIPT, OLDER))
+OTHER = "0" * 64
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        f"sha256={SCRIPT_SHA256}",
+        f"sha256={SCRIPT_SHA256.upper()}",
+        "version=older",
+        f"version=older minutes=2 sha256={OLDER_SHA256}",
+    ],
+)
+def test_a_host_runs_the_pinned_script(world: World, pin: str) -> None:
+    ran: list[bytes] = []
+    script = world.machine.places.script / "bootstrap"
+    act = Act(does=lambda _: ran.append(script.read_bytes()))
+    world.add_script(act, f"s3://scripts/ci/set-up.sh {pin}")
+    world.cloud.objects["scripts/ci/set-up.sh?older"] = OLDER
+    world.run()
+
+    assert ran == [OLDER if "older" in pin else SCRIPT]
+
+
+@pytest.mark.parametrize(
+    ("pin", "reason"),
+    [
+        (
+            f"sha256={OTHER}",
+            f"says sha256={OTHER}, and the object that it names has the SHA-256 {SCRIPT_SHA256}",
+        ),
+        (f"sha256={OLDER_SHA256}", f"has the SHA-256 {SCRIPT_SHA256}"),
+        (
+            f"version=older sha256={SCRIPT_SHA256}",
+            f"SHA-256 {OLDER_SHA256}: s3://scripts/ci/set-up.sh version older",
+        ),
+        ("version=newer", "s3://scripts/ci/set-up.sh version newer, which does not exist"),
+        ("version=null", "which the next upload replaces"),
+        ("sha256=soon", "is not s3://BUCKET/KEY"),
+    ],
+)
+def test_a_script_other_than_the_pinned_one_never_runs_and_fails_the_host(
+    world: World, pin: str, reason: str
+) -> None:
+    ran: list[str] = []
+    act = Act(does=lambda _: ran.append("ran"))
+    world.add_script(act, f"s3://scripts/ci/set-up.sh {pin}")
+    world.cloud.objects["scripts/ci/set-up.sh?older"] = OLDER
+    world.run()
+
+    assert_failed(world, reason, row=BOOTSTRAP_ROW)
+    assert "bootstrap/script" in world.last_report["reason"]
+    assert ran == []
+
+
+def test_an_answer_of_s3_that_a_retry_cannot_mend_fails_the_host_and_names_the_parameter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add_script(Act(), "s3://scripts/ci/set-up.sh version=x")
+
+    def object_(*_: object) -> bytes:
+        raise AwsError("s3: 400 InvalidArgument: Invalid version id specified")
+
+    monkeypatch.setattr(world.cloud, "object", object_)
+    world.run()
+
+    reason = "S3 did not give s3://scripts/ci/set-up.sh version x, which bootstrap/script names"
     assert_failed(world, reason, row=BOOTSTRAP_ROW)
 
 

@@ -22,6 +22,7 @@ TOKEN = "bkjat_" + "abcdEFGH0123-_." * 4
 BOOTSTRAP_ROW = f"AROA-bootstrap:{INSTANCE}"
 SANDBOX_ROW = f"AROA-sandbox:{INSTANCE}"
 _PROFILE = "arn:aws:iam::123456789012:instance-profile/mayfly/ci"
+SCRIPT = b"#!/bin/bash\ntrue\n"
 HOST = Host(
     stack="ci",
     queue="deploy",
@@ -114,7 +115,7 @@ class World:
 
     def add_script(self, act: Act, value: str = "s3://scripts/ci/set-up.sh") -> None:
         self.cloud.parameters[HOST.script_parameter] = value
-        self.cloud.objects["scripts/ci/set-up.sh"] = b"#!/bin/bash\ntrue\n"
+        self.cloud.objects["scripts/ci/set-up.sh"] = SCRIPT
         self.machine.acts["mayfly-script"] = act
 
     @property

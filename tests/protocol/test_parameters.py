@@ -8,18 +8,26 @@ import pytest
 
 from mayfly.config import values
 from mayfly_protocol.parameters import (
-    SCRIPT_MINUTES,
     ScriptPlace,
     keep_failed_minutes,
     script_place,
 )
 
+VERSION = "3sL4k.qt_J~l-p+R/o="
+DIGEST = "0123456789abcdef" * 4
+PINNED = ScriptPlace("bucket", "key", 7, VERSION, DIGEST)
 PLACES = [
     ("s3://bucket/key", ScriptPlace("bucket", "key")),
     (" s3://bucket/key \n", ScriptPlace("bucket", "key")),
     ("s3://b.c-1/a/b_!*'().sh minutes=7", ScriptPlace("b.c-1", "a/b_!*'().sh", 7)),
     ("s3://bucket/key minutes=1", ScriptPlace("bucket", "key", 1)),
     ("s3://bucket/key  minutes=60", ScriptPlace("bucket", "key", 60)),
+    ("s3://bucket/key version=3sL4k.qt_J~l-p+R/o=", ScriptPlace("bucket", "key", None, VERSION)),
+    (f"s3://bucket/key sha256={DIGEST}", ScriptPlace("bucket", "key", sha256=DIGEST)),
+    (f"s3://bucket/key sha256={DIGEST.upper()}", ScriptPlace("bucket", "key", sha256=DIGEST)),
+    (f"s3://bucket/key version={VERSION} sha256={DIGEST} minutes=7", PINNED),
+    (f"s3://bucket/key minutes=7\tsha256={DIGEST}\n version={VERSION}", PINNED),
+    (f"s3://bucket/key version={'v' * 1024}", ScriptPlace("bucket", "key", None, "v" * 1024)),
 ]
 NO_PLACES = [
     "",
@@ -36,6 +44,26 @@ NO_PLACES = [
     "s3://bucket/key minutes=007",
     "s3://bucket/key minutes=١٢",
     "s3://bucket/keyminutes=7",
+    "s3://bucket/key minutes=7 minutes=7",
+    "s3://bucket/key minutes=7 minutes=8",
+    f"s3://bucket/key sha256={DIGEST} sha256={DIGEST}",
+    "s3://bucket/key version=a version=b",
+    f"s3://bucket/key sha256={DIGEST[1:]}",
+    f"s3://bucket/key sha256={DIGEST}0",
+    f"s3://bucket/key sha256={DIGEST[1:]}g",
+    f"s3://bucket/key sha256={DIGEST[:-2]}١٢",
+    "s3://bucket/key sha256=",
+    f"s3://bucket/key SHA256={DIGEST}",
+    f"s3://bucket/key md5={DIGEST}",
+    f"s3://bucket/key {DIGEST}",
+    f"sha256={DIGEST} s3://bucket/key",
+    "s3://bucket/key version=",
+    "s3://bucket/key version=null",
+    "s3://bucket/key version=a&b",
+    "s3://bucket/key version=a?b",
+    "s3://bucket/key version=ä",
+    f"s3://bucket/key version={'v' * 1025}",
+    "s3://bucket/key?versionId=a",
 ]
 
 
@@ -44,12 +72,13 @@ def test_control_plane_and_host_parse_a_script_parameter_alike(
     text: str, place: ScriptPlace
 ) -> None:
     assert script_place(text) == place
-    assert values.script(text) == (place.url, place.minutes or SCRIPT_MINUTES)
+    assert values.script(text) == place
 
 
 @pytest.mark.parametrize("text", NO_PLACES)
 def test_control_plane_and_host_refuse_an_invalid_script_parameter(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not s3://BUCKET/KEY|not from 1 to 60"):
+    said = r"is not s3://BUCKET/KEY|not from 1 to 60|which the next upload replaces"
+    with pytest.raises(ValueError, match=said):
         script_place(text)
     with pytest.raises(ValueError):  # noqa: PT011 - the parameter's description is the message
         values.script(text)

@@ -35,7 +35,7 @@ FULL = QueueConfig(
     rules=(*parse_rules("a", "pipeline=web branch=main,release/*\nfork=yes"), UNREADABLE),
     repository_from="/buildkite/pipelines/{pipeline}/repository",
     paused=True,
-    script=Script("s3://b/x.sh", 15, 4),
+    script=Script("s3://b/x.sh", 15, 4, "version-1", "a" * 64),
     agent_config="no-plugins=true\ndebug=true",
     keep_failed=timedelta(minutes=30),
 )
@@ -84,6 +84,20 @@ def test_a_stored_form_without_a_field_that_came_later_has_what_held_before(fiel
 @pytest.mark.parametrize("field", LATER)
 def test_the_stored_form_of_a_default_that_came_later_is_that_of_before(field: str) -> None:
     assert field not in json.loads(QueueConfig(queue="q").to_json())
+
+
+def test_the_stored_form_of_a_script_without_a_pin_is_that_of_before() -> None:
+    config = QueueConfig(queue="q", script=Script("s3://b/x.sh", 15, 4))
+    assert json.loads(config.to_json())["script"] == ["s3://b/x.sh", 15, 4]
+    assert QueueConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize("pin", [["a"], ["a", 1], [None, "a"], ["a", "b", "c"]])
+def test_a_stored_script_with_another_pin_is_refused(pin: list[object]) -> None:
+    plain = json.loads(FULL.to_json())
+    plain["script"] = ["s3://b/x.sh", 15, 4, *pin]
+    with pytest.raises(Misconfigured):
+        QueueConfig.from_json(json.dumps(plain))
 
 
 @pytest.mark.parametrize("field", [f.name for f in fields(QueueConfig) if f.name not in LATER])

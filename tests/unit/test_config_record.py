@@ -198,6 +198,9 @@ SCRIPT = {"bootstrap/script": "s3://scripts/mayfly/x.sh"}
         ),
         record({}),
         record({"bootstrap/script": "s3://scripts/mayfly/x.sh minutes=16"}),
+        # A parameter that was deleted and made again begins with version 1 again.
+        record({"bootstrap/script": "s3://scripts/mayfly/x.sh version=a"}),
+        record({"bootstrap/script": f"s3://scripts/mayfly/x.sh sha256={BUNDLE}"}),
         queue_record(
             None, "deploy", queue_stack(), parameters(SCRIPT, 2), ControlPlane("ci", BUNDLE)
         ),
@@ -224,6 +227,27 @@ def test_changes_of_the_set_up_change_the_spec(other: QueueRecord) -> None:
 )
 def test_changes_that_an_assignment_carries_leave_the_spec(texts: dict[str, str]) -> None:
     assert record({**SCRIPT, **texts}).spec == record(SCRIPT).spec
+
+
+PINS = ["version=a", f"sha256={BUNDLE}", f"minutes=5 sha256={BUNDLE} version=a"]
+
+
+@pytest.mark.parametrize("pin", ["", "minutes=16", *PINS])
+def test_a_record_warns_of_a_script_without_a_pin_and_the_script_is_in_force(pin: str) -> None:
+    made = record({"bootstrap/script": f"s3://scripts/mayfly/x.sh {pin}"})
+    assert config(made).script is not None
+    assert made.problems == ()
+    assert len(made.warnings) == (pin not in PINS)
+    for line in made.warnings:
+        assert line.startswith('bootstrap/script = "s3://scripts/mayfly/x.sh": names no version=')
+
+
+def test_a_bad_value_leaves_the_warnings_of_the_configuration_in_force() -> None:
+    made = record(SCRIPT)
+    bad = record({**SCRIPT, "pool/hot": "x"}, made)
+    assert bad.problems
+    assert bad.warnings == made.warnings
+    assert record({}, bad).warnings == ()
 
 
 def test_the_spec_of_a_known_input_never_changes() -> None:

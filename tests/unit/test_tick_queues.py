@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -43,6 +44,43 @@ def test_a_change_takes_effect_with_the_next_tick_and_a_bad_change_does_not() ->
     outcome = world.provision()
     assert "pool/hot" in outcome.problems[0]
     assert in_ec2(world) == 2
+
+
+PINNED = f"s3://scripts/mayfly/set-up.sh sha256={'a' * 64}"
+
+
+def test_a_script_without_a_pin_is_told_once_for_each_change_and_is_no_problem(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = a_world()
+    told = []
+    for script in ("s3://scripts/mayfly/set-up.sh", "s3://scripts/mayfly/set-up.sh", PINNED, None):
+        if script is not None:
+            world.configure(**{"bootstrap/script": script})
+        for _ in range(3):
+            caplog.clear()
+            with caplog.at_level(logging.WARNING, "mayfly"):
+                outcome = world.provision()
+            told.append([each for each in caplog.records if "sha256=" in each.getMessage()])
+            assert (outcome.problems, outcome.alarms, dict(outcome.of_queues)) == ([], [], {})
+    assert [len(each) for each in told] == [1, 0, 0, 1, 0, 0, *[0] * 6]
+    (line,) = told[0]
+    assert line.getMessage().startswith(f'queue {QUEUE}: bootstrap/script = "s3://scripts/')
+    assert line.queue == QUEUE  # type: ignore[attr-defined]  # an extra field
+    record = world.fleet.queue(QUEUE)
+    assert record is not None
+    assert record.warnings == ()
+
+
+def test_a_warning_is_not_told_again_with_a_problem_of_another_parameter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = a_world()
+    world.configure(**{"bootstrap/script": "s3://scripts/mayfly/set-up.sh"})
+    world.provision()
+    world.configure(**{"pool/hot": "many"})
+    assert world.provision().configured == 1
+    assert [each for each in caplog.records if "sha256=" in each.getMessage()][1:] == []
 
 
 def test_a_type_of_a_size_that_may_not_be_launched_is_named_and_the_old_types_go_on() -> None:

@@ -49,16 +49,27 @@ def stage() -> Iterator[Stage]:
 
 def set_up_by(stage: Stage, script: str) -> None:
     """Let the queue's next instances run this script."""
-    where = stage.lab.put_script(SET_UP, "set-up.sh", f"#!/bin/bash\nset -eu\n{script}\n")
+    text = f"#!/bin/bash\nset -eu\n{script}\n"
+    set_parameter(stage, stage.lab.put_script(SET_UP, "set-up.sh", text))
+
+
+def set_parameter(stage: Stage, value: str) -> None:
+    """Write the queue's `bootstrap/script`."""
     spec = stage.queue(SET_UP).spec
-    stage.lab.put_parameter(SET_UP, "bootstrap/script", where)
+    stage.lab.put_parameter(SET_UP, "bootstrap/script", value)
     stage.until("the script is in force", lambda: stage.queue(SET_UP).spec != spec)
 
 
 def refused(stage: Stage, script: str) -> Instance:
     """The record of the one instance that was launched for a job with this script."""
+    text = f"#!/bin/bash\nset -eu\n{script}\n"
+    return failed(stage, stage.lab.put_script(SET_UP, "set-up.sh", text))
+
+
+def failed(stage: Stage, value: str) -> Instance:
+    """The record of the one instance that was launched for a job with this parameter."""
     before = len(stage.launched(SET_UP))
-    set_up_by(stage, script)
+    set_parameter(stage, value)
     job = stage.push(SET_UP, "echo it ran")
     instance_id = stage.until("an instance is launched", lambda: stage.launched(SET_UP)[before:])[0]
     # Without the cancel another instance would be launched, and fail in the same way.
@@ -103,15 +114,33 @@ def test_a_process_left_by_the_bootstrap_script_fails_the_host(stage: Stage) -> 
     assert "left over" in stage.last_words(gone.instance_id or "")
 
 
+def overwrite(stage: Stage, script: str) -> None:
+    """Put another script in the place of the queue's, as anybody with a right on the bucket can."""
+    body = f"#!/bin/bash\n{script}\n".encode()
+    client = stage.lab.aws.client("s3")
+    client.put_object(Bucket="mayfly-scripts", Key=f"{SET_UP}/set-up.sh", Body=body)
+
+
+def test_a_pinned_version_of_the_bootstrap_script_runs_after_the_object_was_overwritten(
+    stage: Stage,
+) -> None:
+    set_up_by(stage, 'install -m 644 /dev/stdin "$MAYFLY_HOOKS_DIR/words" <<<"as reviewed"')
+    overwrite(stage, 'echo rewritten > "$MAYFLY_HOOKS_DIR/words"')
+    job = stage.push(SET_UP, 'cat "$MAYFLY_HOOKS_DIR/words"')
+    assert stage.ended(job).outcome == "passed"
+    assert "as reviewed" in stage.log_of(job)
+
+
+def test_a_bootstrap_script_with_another_digest_than_its_pin_fails_the_host(stage: Stage) -> None:
+    pinned = stage.lab.put_script(SET_UP, "set-up.sh", "#!/bin/bash\n")
+    place, _, digest = pinned.split()
+    overwrite(stage, "exit 0")
+    gone = failed(stage, f"{place} {digest}")
+    assert f"bootstrap/script says {digest}, and the object that it names has" in gone.reason
+
+
 def test_a_missing_bootstrap_script_fails_the_host(stage: Stage) -> None:
-    before = len(stage.launched(SET_UP))
-    spec = stage.queue(SET_UP).spec
-    stage.lab.put_parameter(SET_UP, "bootstrap/script", "s3://mayfly-scripts/set-up/nowhere.sh")
-    stage.until("the script is in force", lambda: stage.queue(SET_UP).spec != spec)
-    job = stage.push(SET_UP)
-    instance_id = stage.until("an instance is launched", lambda: stage.launched(SET_UP)[before:])[0]
-    stage.lab.buildkite.cancel_job(job)
-    gone = stage.gone(instance_id)
+    gone = failed(stage, "s3://mayfly-scripts/set-up/nowhere.sh")
     assert "nowhere.sh, which does not exist" in gone.reason
 
 

@@ -18,7 +18,7 @@ _DENIED = re.compile(
     "AccessDenied|UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidSignature"
     "|SignatureDoesNotMatch|IncompleteSignature|MissingAuthenticationToken|InvalidAccessKeyId"
 )
-_MISSING = re.compile("ParameterNotFound|ResourceNotFound|NoSuchKey|NoSuchBucket")
+_MISSING = re.compile("ParameterNotFound|ResourceNotFound|NoSuchKey|NoSuchVersion|NoSuchBucket")
 _THROTTLED = re.compile(
     "Throttl|TooManyRequests|RequestLimitExceeded|ProvisionedThroughput|SlowDown"
 )
@@ -104,15 +104,23 @@ class Aws:
         }
         self._json("dynamodb", "DynamoDB_20120810.UpdateItem", body, credentials)
 
-    def object(self, credentials: Credentials, bucket: str, key: str) -> bytes:
-        """The first 4 MB of an S3 object. Raises Missing."""
+    def object(self, credentials: Credentials, bucket: str, key: str, version: str = "") -> bytes:
+        """The content of an S3 object, of at most 4 MB; the latest without a version's id.
+
+        A version needs s3:GetObjectVersion. Raises Missing, or AwsError for a larger object.
+        """
         path = quote(key, safe="/~")
+        if version:
+            path += f"?versionId={quote(version, safe='~')}"
         # S3's certificate covers no bucket name with dots; a lab serves all buckets on one host.
         if self._endpoint or "." in bucket:
             url = f"{self._base('s3')}/{bucket}/{path}"
         else:
             url = f"https://{bucket}.s3.{self.region}.{self._domain}/{path}"
-        return self._call("s3", Request("GET", url, {}), credentials)
+        content = self._call("s3", Request("GET", url, {}), credentials)
+        if len(content) >= _LARGEST:
+            raise AwsError(f"s3: {bucket}/{key} has 4 MB or more")
+        return content
 
     def _base(self, service: str) -> str:
         return self._endpoint or f"https://{service}.{self.region}.{self._domain}"

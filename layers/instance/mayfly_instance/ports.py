@@ -43,8 +43,11 @@ class Cloud(Protocol):
     def parameter(self, credentials: Credentials, name: str) -> str:
         """The value of an SSM parameter. Raises Missing."""
 
-    def object(self, credentials: Credentials, bucket: str, key: str) -> bytes:
-        """The content of an S3 object. Raises Missing."""
+    def object(self, credentials: Credentials, bucket: str, key: str, version: str = "") -> bytes:
+        """The content of an S3 object, of at most 4 MB; the latest without a version's id.
+
+        Raises Missing, or AwsError for a larger object.
+        """
 
     def item(self, credentials: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
         """The row with this key, at most about a second old; None without one."""

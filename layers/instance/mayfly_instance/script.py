@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from mayfly_instance import scope
-from mayfly_instance.aws import Denied, Missing
+from mayfly_instance.aws import AwsError, Denied, Missing, Unavailable
 from mayfly_instance.context import Context
 from mayfly_instance.failure import CommandFailed, HostFailure
 from mayfly_instance.host import Host
@@ -17,7 +18,7 @@ from mayfly_instance.places import JOB_USER
 from mayfly_instance.ports import Cloud
 from mayfly_instance.proc import Process, left_over
 from mayfly_instance.sigv4 import Credentials
-from mayfly_protocol.parameters import script_place
+from mayfly_protocol.parameters import ScriptPlace, script_place
 
 UNIT = "mayfly-script"
 _TMPFS_SIZE = "512m"
@@ -36,9 +37,9 @@ class Script:
 def fetch(cloud: Cloud, credentials: Credentials, host: Host, limits: Limits) -> Script | None:
     """The queue's script; None without one.
 
-    Raises HostFailure for an invalid parameter, a missing or refused object or an object that is no
-    script, else AwsError. A refused object is no AwsError, so nobody reads it again: the parameter
-    was read with the same credentials, so the role works already.
+    Raises HostFailure for an invalid parameter, a missing or refused object, an object that is no
+    script or not the pinned one, else AwsError. A refused object is no AwsError, so nobody reads it
+    again: the parameter was read with the same credentials, so the role works already.
     """
     try:
         value = cloud.parameter(credentials, host.script_parameter)
@@ -48,20 +49,40 @@ def fetch(cloud: Cloud, credentials: Credentials, host: Host, limits: Limits) ->
         place = script_place(value)
     except ValueError as error:
         raise HostFailure(f"bootstrap/script is wrong: {error}") from error
+    content = _content(cloud, credentials, place)
+    seconds = limits.script if place.minutes is None else place.minutes * 60
+    return Script(place.url, content, seconds)
+
+
+def _content(cloud: Cloud, credentials: Credentials, place: ScriptPlace) -> bytes:
+    """The script's content, checked against its pin. Raises as `fetch` does."""
+    named = f"{place.url} version {place.version}" if place.version else place.url
     try:
-        content = cloud.object(credentials, place.bucket, place.key)
+        content = cloud.object(credentials, place.bucket, place.key, place.version)
     except Missing as error:
-        raise HostFailure(f"bootstrap/script names {place.url}, which does not exist") from error
+        raise HostFailure(f"bootstrap/script names {named}, which does not exist") from error
     except Denied as error:
         # Source: S3 API reference, GetObject: without ListBucket a missing key is 403, not 404.
         raise HostFailure(
-            f"S3 refused {place.url}, which bootstrap/script names: there is no such object, or the"
+            f"S3 refused {named}, which bootstrap/script names: there is no such object, or the"
             f" queue's ScriptPrefix, a bucket policy or a KMS key does not allow it ({error})"
         ) from error
+    except Unavailable:
+        raise
+    except AwsError as error:
+        raise HostFailure(
+            f"S3 did not give {named}, which bootstrap/script names: {error}"
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if place.sha256 and digest != place.sha256:
+        # The digests stand first: a long reason is cut.
+        raise HostFailure(
+            f"bootstrap/script says sha256={place.sha256}, and the object that it names has the"
+            f" SHA-256 {digest}: {named}"
+        )
     if not content.startswith(b"#!"):
-        raise HostFailure(f"{place.url} does not begin with #!")
-    seconds = limits.script if place.minutes is None else place.minutes * 60
-    return Script(place.url, content, seconds)
+        raise HostFailure(f"{named} does not begin with #!")
+    return content
 
 
 def run(script: Script, context: Context, region: str) -> None:

@@ -17,6 +17,7 @@ from mayfly.config.boots import BOOT_MINUTES, BOOT_MINUTES_OF_METAL
 from mayfly.config.queue import DEFAULT_TYPES, SPOT_FIRST_ATTEMPT, QueueConfig
 from mayfly.config.rules import Rule
 from mayfly_protocol.agent_settings import parse_agent_settings
+from mayfly_protocol.parameters import ScriptPlace
 from mayfly_protocol.words import Imds, Root
 
 RULES = "policy/rules"
@@ -222,13 +223,14 @@ class QueueParameters(BaseModel):
         Description("paused", "stops new work; running jobs go on", "`true` or `false`", "false"),
     ] = _DEFAULT.paused
     script: Annotated[
-        tuple[str, int] | None,
+        ScriptPlace | None,
         PlainValidator(values.script),
         Description(
             "bootstrap/script",
             "a script that sets an instance up, as root, with the bootstrap role",
-            "`s3://bucket/key`, followed by a blank and `minutes=N` (1 to 60) for a time limit "
-            "other than 15 minutes; below the script prefix of the queue's stack",
+            "`s3://bucket/key [minutes=N] [version=ID] [sha256=HEX]`, below the script prefix of "
+            "the queue's stack: N from 1 to 60 is a time limit other than 15 minutes, ID a version "
+            "of the object, HEX the SHA-256 of its content",
         ),
     ] = None
     agent_config: Annotated[

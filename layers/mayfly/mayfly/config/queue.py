@@ -11,6 +11,7 @@ from typing import Any
 from mayfly.config.rules import UNREADABLE, Condition, Rule
 from mayfly.errors import Misconfigured
 from mayfly.records.model import QueueRecord
+from mayfly_protocol.parameters import SCRIPT_MINUTES, ScriptPlace
 
 DEFAULT_TYPES: Mapping[str, tuple[str, ...]] = {
     "x86_64": ("m7i.large", "m6i.large", "m6a.large", "m5.large"),
@@ -32,6 +33,26 @@ class Script:
     url: str
     minutes: int
     version: int
+    object_version: str = ""
+    """Id of the object's version at S3; empty for the latest one."""
+    sha256: str = ""
+    """Digest of the content in hex; empty for any content."""
+
+    @classmethod
+    def placed(cls, place: ScriptPlace, version: int) -> Script:
+        """The script that the SSM parameter names in this version of the parameter."""
+        minutes = SCRIPT_MINUTES if place.minutes is None else place.minutes
+        return cls(place.url, minutes, version, place.version, place.sha256)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether a host refuses an object that was written later under the same name."""
+        return bool(self.object_version or self.sha256)
+
+    def to_list(self) -> list[str | int]:
+        """All fields in order, for records and hashes; without a pin as before pins existed."""
+        pin = [self.object_version, self.sha256] if self.pinned else []
+        return [self.url, self.minutes, self.version, *pin]
 
 
 SPOT_FIRST_ATTEMPT = "spot-first-attempt"
@@ -116,8 +137,7 @@ class QueueConfig:
             [rule.name, [[each.key, each.values] for each in rule.conditions]]
             for rule in self.rules
         ]
-        script = self.script
-        plain["script"] = script and [script.url, script.minutes, script.version]
+        plain["script"] = self.script and self.script.to_list()
         return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -199,10 +219,11 @@ def _condition(stored: Any) -> Condition:
 def _script(stored: Any) -> Script | None:
     if stored is None:
         return None
-    url, minutes, version = stored
+    url, minutes, version, *pin = stored
     if not isinstance(minutes, int) or not isinstance(version, int):
         raise TypeError("the script's minutes and version are numbers")
-    return Script(_text(url), minutes, version)
+    object_version, sha256 = map(_text, pin or ("", ""))
+    return Script(_text(url), minutes, version, object_version, sha256)
 
 
 def in_force(record: QueueRecord) -> QueueConfig | None:

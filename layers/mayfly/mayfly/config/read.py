@@ -19,6 +19,7 @@ from mayfly.config.paths import near_name
 from mayfly.config.problem import Problem, printable
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.config.rules import UNREADABLE
+from mayfly.config.warnings import warnings
 from mayfly.errors import Misconfigured
 from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.model import QueueRecord
@@ -66,7 +67,7 @@ def spec(infra: Infra, config: QueueConfig, bundle_sha256: str) -> str:
         [template.id, template.version],
         [infra.bootstrap_profile, infra.sandbox_profile],
         [infra.bootstrap_role_id, infra.sandbox_role_id],
-        config.script and [config.script.url, config.script.minutes, config.script.version],
+        config.script and config.script.to_list(),
     ]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
@@ -112,6 +113,7 @@ def queue_record(
                 config=config.to_json(),
                 spec=spec(infra, config, control.bundle_sha256),
                 problems=_first(problems),
+                warnings=tuple(cut(str(each), LONGEST_REASON) for each in warnings(config)),
                 paused_at_buildkite=old is not None and old.paused_at_buildkite,
                 version=old.version if old is not None else 0,
             )
@@ -207,7 +209,7 @@ def _config(
     values["rules"] = tuple(rule for _, rules in sorted(parsed.rules.items()) for rule in rules)
     if parsed.script is not None:
         name = DESCRIPTIONS["script"].name
-        values["script"] = Script(*parsed.script, version=parameters[name].version)
+        values["script"] = Script.placed(parsed.script, parameters[name].version)
     return QueueConfig(queue=queue, **values)
 
 

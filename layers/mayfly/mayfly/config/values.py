@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from mayfly.config.rules import Rule, parse_rules
 from mayfly.config.tags import RESERVED_TAGS
-from mayfly_protocol.parameters import SCRIPT_MINUTES, keep_failed_minutes, script_place
+from mayfly_protocol.parameters import ScriptPlace, keep_failed_minutes, script_place
 
 Read = TypeVar("Read")
 
@@ -110,10 +110,9 @@ def agent_tags(text: str) -> Mapping[str, str]:
     return tags
 
 
-def script(text: str) -> tuple[str, int]:
-    """The bootstrap script's URL and its time limit in minutes."""
-    place = _read(script_place, text)
-    return place.url, SCRIPT_MINUTES if place.minutes is None else place.minutes
+def script(text: str) -> ScriptPlace:
+    """The bootstrap script's object, its time limit, and what pins it."""
+    return _read(script_place, text)
 
 
 def repository_path(text: str) -> str:

@@ -148,4 +148,7 @@ def _save_record(
         outcome.failed(f"record of queue {new.queue}", error, about([new]))
         return new
     outcome.configured += 1
+    if old is None or (old.config, old.warnings) != (new.config, new.warnings):
+        for line in new.warnings:
+            outcome.warn(f"queue {new.queue}: {line}", about([new]))
     return saved(new)

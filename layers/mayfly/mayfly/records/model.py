@@ -230,6 +230,8 @@ class QueueRecord:
     spec: str
     problems: tuple[str, ...] = ()
     """Reasons why operators' values are not in force: one line for each bad parameter."""
+    warnings: tuple[str, ...] = ()
+    """What operators should change in the configuration in force: one line for each parameter."""
     active: bool = True
     """False when the queue stack is gone: no new work; the record stays until all instances end."""
     zones: tuple[tuple[str, str], ...] = ()

@@ -192,6 +192,10 @@ class Outcome:
         self.unlogged[line] = merged(self.unlogged.get(line, NOTHING), about)
         self.queue_problem(about)
 
+    def warn(self, line: str, about: Fields = NOTHING) -> None:
+        """Log what a person should change although everything works: no problem, no alarm."""
+        log.warning("%s", line, extra=about)
+
     def queue_problem(self, about: Fields) -> None:
         """Count a problem for the metric of each queue that these log fields name."""
         named = about.get("queue") or about.get("queues") or ()
