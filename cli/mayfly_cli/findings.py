@@ -14,6 +14,7 @@ class Verdict(StrEnum):
     """The verdict on one subject. A subject that could not be read is unknown, never ok."""
 
     OK = "ok"
+    WARNING = "warning"
     WRONG = "wrong"
     UNKNOWN = "unknown"
 
@@ -41,6 +42,11 @@ def ok(subject: str, detail: str) -> Finding:
     return Finding(subject, Verdict.OK, detail)
 
 
+def warning(subject: str, detail: str, remedy: str = "") -> Finding:
+    """A finding of what works and should be changed all the same."""
+    return Finding(subject, Verdict.WARNING, detail, remedy)
+
+
 def wrong(subject: str, detail: str, remedy: str = "") -> Finding:
     """A finding of a problem that would make a deployment or a job fail."""
     return Finding(subject, Verdict.WRONG, detail, remedy)
@@ -59,9 +65,10 @@ def table(findings: Iterable[Finding]) -> str:
 
 
 def tally(findings: Iterable[Finding]) -> str:
-    """The number of findings per verdict, as `12 ok, 1 wrong, 2 unknown`."""
+    """The number of findings per verdict, as `12 ok, 1 wrong, 2 unknown`; no line of 0 warnings."""
     every = [each.verdict for each in findings]
-    return ", ".join(f"{every.count(verdict)} {verdict}" for verdict in Verdict)
+    told = [each for each in Verdict if each is not Verdict.WARNING or each in every]
+    return ", ".join(f"{every.count(verdict)} {verdict}" for verdict in told)
 
 
 def _lines(finding: Finding, widest: int) -> Iterator[str]:

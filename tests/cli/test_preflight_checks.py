@@ -351,6 +351,8 @@ def test_the_table_stays_within_its_columns_and_keeps_commands_whole() -> None:
     assert all(len(line) <= COLUMNS for line in lines if command not in line)
     assert f"    -> {command}" in lines
     assert tally(findings) == "1 ok, 1 wrong, 0 unknown"
+    told = [*findings, Finding("c", Verdict.WARNING, "")]
+    assert tally(told) == "1 ok, 1 warning, 1 wrong, 0 unknown"
 
 
 @pytest.mark.parametrize(

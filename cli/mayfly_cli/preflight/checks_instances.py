@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mayfly.config.warnings import warnings
 from mayfly_cli.agent_releases import supported_until
-from mayfly_cli.findings import Finding, Unknown, ok, unknown, wrong
+from mayfly_cli.findings import Finding, Unknown, ok, unknown, warning, wrong
 from mayfly_cli.preflight.answers import Answers
 from mayfly_cli.preflight.quotas import SPOT, markets, quota_of
 from mayfly_cli.preflight.snapshot import Image, InstanceType, Snapshot
 
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
+PIN = "add sha256= with the digest that this command prints: sha256sum FILE"
 _SERVICES = {SPOT_ROLE: "spot.amazonaws.com"}
 
 
@@ -27,6 +29,8 @@ def check(answers: Answers, seen: Snapshot) -> Iterator[Finding]:
     yield _image(answers, seen)
     yield _archive(answers, seen)
     yield _agent_line(answers, seen)
+    for each in warnings(answers.config):
+        yield warning(each.parameter, f"{each.value} {each.allowed}", PIN)
 
 
 def roles(answers: Answers) -> tuple[str, ...]:
