@@ -15,14 +15,23 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
+_REFERENCE = re.compile(r"\{\{resolve:([^:}]+):([^:}]+)\}\}")
+_STACKS = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
 _NO_VALUE = object()
 
 
 class Deployment:
-    """One template with its parameter values; `resources` are those that AWS would create."""
+    """One template with its parameter values; `resources` are those that AWS would create.
+
+    `stored` has the values of SSM parameters, by name, for the template's dynamic references.
+    """
 
     def __init__(
-        self, template: Mapping[str, Any], stack: str, parameters: Mapping[str, str]
+        self,
+        template: Mapping[str, Any],
+        stack: str,
+        parameters: Mapping[str, str],
+        stored: Mapping[str, str] | None = None,
     ) -> None:
         declared = template.get("Parameters", {})
         unknown = parameters.keys() - declared.keys()
@@ -30,6 +39,7 @@ class Deployment:
             raise KeyError(f"unknown parameters: {sorted(unknown)}")
         self._template = template
         self._stack = stack
+        self._stored = stored or {}
         self._parameters = {
             name: self._parameter(parameter, parameters.get(name, parameter.get("Default")))
             for name, parameter in declared.items()
@@ -37,7 +47,7 @@ class Deployment:
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
             "Fn::GetAtt": self._attribute,
-            "Fn::Sub": lambda arg: substituted(arg, self),
+            "Fn::Sub": lambda arg: self(substituted(arg, self)),
             "Fn::Join": lambda arg: str(self(arg[0])).join(map(str, self(arg[1]))),
             "Fn::Split": lambda arg: str(self(arg[1])).split(arg[0]),
             "Fn::Select": lambda arg: self(arg[1])[int(self(arg[0]))],
@@ -66,7 +76,10 @@ class Deployment:
 
         Raises:
             NotImplementedError: an intrinsic function that Mayfly's templates do not use.
+            KeyError: a dynamic reference to a parameter without a value.
         """
+        if isinstance(value, str):
+            return referenced(value, self._stored.__getitem__)
         if isinstance(value, list):
             return [item for item in map(self, value) if item is not _NO_VALUE]
         if not isinstance(value, dict):
@@ -95,6 +108,7 @@ class Deployment:
             "AWS::NoValue": _NO_VALUE,
             "AWS::Partition": "aws",
             "AWS::Region": REGION,
+            "AWS::StackId": f"{_STACKS}/{self._stack}/00000000-0000-4000-8000-000000000000",
             "AWS::StackName": self._stack,
             "AWS::URLSuffix": "amazonaws.com",
         }
@@ -157,3 +171,19 @@ def substituted(argument: Any, value_of: Callable[[Any], Any]) -> str:
         return "" if found is None else str(found)
 
     return _VARIABLE.sub(value, text)
+
+
+def referenced(text: str, stored: Callable[[str], str]) -> str:
+    """The text with each dynamic reference `{{resolve:ssm:NAME}}` replaced by `stored(NAME)`.
+
+    Raises:
+        NotImplementedError: a reference to another service than SSM's plain parameters.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        service, name = match.groups()
+        if service != "ssm":
+            raise NotImplementedError(match[0])
+        return stored(name)
+
+    return _REFERENCE.sub(value, text)

@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.awslambda.models import LayerVersion
 from moto.backends import get_backend
+from moto.ssm.models import Parameter
 
 from mayfly_lab.aws.patches import Patch
 
@@ -99,10 +100,28 @@ COMPLETIONS: dict[str, Complete] = {
 
 
 def patches() -> list[Patch]:
-    """A patch that names a layer by its LayerName; moto generates a name."""
+    """Patches that name a layer by its LayerName, and that read the tags of a parameter.
+
+    moto generates a layer's name, and expects a list where CloudFormation has a map.
+    """
 
     def cloudformation_name_type() -> str:
         return "LayerName"
 
+    stock: Callable[..., Any] = Parameter.create_from_cloudformation_json
+
+    def create_from_cloudformation_json(
+        resource_name: str, cloudformation_json: Properties, *where: str, **others: Any
+    ) -> Any:
+        properties = dict(cloudformation_json["Properties"])
+        tags: Mapping[str, str] = properties.pop("Tags", {})
+        properties["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return stock(resource_name, {"Properties": properties}, *where, **others)
+
     name = staticmethod(cloudformation_name_type)
-    return [Patch(LayerVersion, "cloudformation_name_type", name, "")]
+    create = staticmethod(create_from_cloudformation_json)
+    parameters = "resource_name, cloudformation_json, account_id, region_name, kwargs"
+    return [
+        Patch(LayerVersion, "cloudformation_name_type", name, ""),
+        Patch(Parameter, "create_from_cloudformation_json", create, parameters),
+    ]

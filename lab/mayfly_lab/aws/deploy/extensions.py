@@ -96,6 +96,7 @@ def create_alarm(properties: Properties, name: str, account_id: str, region: str
         ok_actions=list(properties.get("OKActions", ())),
         datapoints_to_alarm=properties.get("DatapointsToAlarm"),
         treat_missing_data=properties.get("TreatMissingData"),
+        tags=list(properties.get("Tags", ())),
     )
     alarm.state_value = "INSUFFICIENT_DATA"  # moto begins with OK
     return str(alarm.alarm_arn)

@@ -2,7 +2,7 @@
 
 Seen in moto 5.2.5: `Fn::Sub` with a list replaces `$$` and `$name`, too; an `AWS::NoValue` stays in
 lists as null; the default of a list parameter stays one string; JSON templates are read by the
-slow, lossy YAML loader.
+slow, lossy YAML loader; dynamic references stay text.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from moto.backends import get_backend
 from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Stack
 
 from mayfly_cli.templates.reading import is_list
-from mayfly_cli.templates.resolution import substituted
+from mayfly_cli.templates.resolution import referenced, substituted
 from mayfly_lab.aws.patches import Patch
 
 
@@ -27,16 +29,32 @@ def patches() -> list[Patch]:
         if isinstance(resource_json, list):
             cleaned = (clean_json(each, resources_map) for each in resource_json)
             return [each for each in cleaned if each is not None]
+        if isinstance(resource_json, str):
+            return referenced(resource_json, lambda name: stored(name, resources_map))
         if isinstance(resource_json, dict) and "Fn::Sub" in resource_json:
-            return substituted(
+            text = substituted(
                 resource_json["Fn::Sub"], lambda value: clean_json(value, resources_map)
             )
+            return clean_json(text, resources_map)
         return stock(resource_json, resources_map)
 
     return [
         Patch(parsing, "clean_json", clean_json, "resource_json, resources_map"),
         Patch(Stack, "parse_template", staticmethod(parse_template), "template"),
     ]
+
+
+def stored(name: str, resources_map: Any) -> str:
+    """The value of an SSM parameter in the stack's account and region, for a dynamic reference.
+
+    Raises:
+        ValidationError: there is no such parameter, or it is a SecureString.
+    """
+    account, region = resources_map["AWS::AccountId"], resources_map["AWS::Region"]
+    found = get_backend("ssm")[account][region].get_parameter(name)
+    if found is None or found.parameter_type == "SecureString":
+        raise ValidationError(message=f"Parameters: [ssm:{name}] cannot be found.")
+    return str(found.value)
 
 
 def parse_template(template: str) -> dict[str, Any]:

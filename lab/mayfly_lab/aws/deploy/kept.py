@@ -14,7 +14,7 @@ KEPT: dict[str, frozenset[str]] = {
         "AWS::CloudWatch::Alarm": (
             "AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm"
             " Dimensions EvaluationPeriods MetricName Metrics Namespace OKActions Period Statistic"
-            " Threshold TreatMissingData"
+            " Tags Threshold TreatMissingData"
         ),
         "AWS::DynamoDB::Table": (
             "AttributeDefinitions BillingMode GlobalSecondaryIndexes KeySchema"
@@ -54,6 +54,6 @@ KEPT: dict[str, frozenset[str]] = {
             "MessageRetentionPeriod QueueName RedrivePolicy SqsManagedSseEnabled VisibilityTimeout"
         ),
         "AWS::SQS::QueuePolicy": "PolicyDocument Queues",
-        "AWS::SSM::Parameter": "Description Name Type Value",
+        "AWS::SSM::Parameter": "Description Name Tags Type Value",
     }.items()
 }
