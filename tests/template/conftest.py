@@ -62,13 +62,26 @@ QUEUE_PARAMETERS = {
 
 
 @pytest.fixture(scope="session")
-def queue(queue_template: dict[str, Any]) -> Resources:
-    """Resources of the queue `linux` of `acme`, deployed with all defaults."""
-    return Deployment(queue_template, "acme-linux", QUEUE_PARAMETERS).resources
+def queue_parameters() -> dict[str, str]:
+    """The parameters that `stacks/queue.yaml` has no default for."""
+    return dict(QUEUE_PARAMETERS)
 
 
 @pytest.fixture(scope="session")
-def full_queue(queue_template: dict[str, Any]) -> Resources:
+def stored(control: Resources) -> dict[str, str]:
+    """By name: the values of the SSM parameters of the control plane's stack `acme`."""
+    parameters = (r for r in control.values() if r["Type"] == "AWS::SSM::Parameter")
+    return {each["Properties"]["Name"]: each["Properties"]["Value"] for each in parameters}
+
+
+@pytest.fixture(scope="session")
+def queue(queue_template: dict[str, Any], stored: dict[str, str]) -> Resources:
+    """Resources of the queue `linux` of `acme`, deployed with all defaults."""
+    return Deployment(queue_template, "acme-linux", QUEUE_PARAMETERS, stored).resources
+
+
+@pytest.fixture(scope="session")
+def full_queue(queue_template: dict[str, Any], stored: dict[str, str]) -> Resources:
     """Resources of the queue `linux` of `acme`, deployed with every option set."""
     options = {
         "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:linux",
@@ -83,4 +96,4 @@ def full_queue(queue_template: dict[str, Any]) -> Resources:
         "ScriptPrefix": "acme-ci/bootstrap/",
         "SecurityGroups": "sg-1,sg-2",
     }
-    return Deployment(queue_template, "acme-linux", QUEUE_PARAMETERS | options).resources
+    return Deployment(queue_template, "acme-linux", QUEUE_PARAMETERS | options, stored).resources

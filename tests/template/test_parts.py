@@ -12,8 +12,8 @@ from build.parts import BadPart, filled
 
 QUEUE = embed.QUEUE.read_text(encoding="utf-8")
 PLACES = [
-    ("host-limits.yaml", "MAILBOX_ACTIONS=[dynamodb:GetItem, dynamodb:UpdateItem]"),
-    ("host-limits.yaml", "MAILBOX_ACTIONS=dynamodb:UpdateItem"),
+    ("host-limits.yaml", ""),
+    ("host-limits.yaml", ""),
     ("launch-template.yaml", "ARCHITECTURE=Arm64"),
     ("launch-template.yaml", "ARCHITECTURE=X8664"),
     ("report-right.yaml", ""),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from mayfly_cli.templates.resolution import ACCOUNT
+from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 
 Resources = dict[str, dict[str, Any]]
 
@@ -24,6 +25,7 @@ LOGICAL_IDS = {
     "QueueProblemsFound",
     "JobsWaitLong",
 }
+ALARMS = ("JobsWaitLong", "QueueProblemsFound")
 IAM = f"arn:aws:iam::{ACCOUNT}"
 
 
@@ -151,12 +153,48 @@ def test_the_two_roles_share_no_policy_name(queue: Resources) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Bootstrap", "Sandbox"])
-def test_inline_policies_fit_into_a_role(full_queue: Resources, kind: str) -> None:
+def test_inline_policies_fit_into_a_role_with_the_longest_names(
+    queue_template: dict[str, Any], queue_parameters: dict[str, str], kind: str
+) -> None:
     """IAM limits all inline policies of a role together to 10,240 characters without blanks."""
-    policies = full_queue[f"{kind}Role"]["Properties"]["Policies"]
-    size = sum(len(json.dumps(p["PolicyDocument"], separators=(",", ":"))) for p in policies)
-    # Longest names: the stack's 50 characters occur 24 times, the queue's 100 characters twice.
-    assert size + 24 * 50 + 2 * 100 < 10_240
+    stack = "s" * 51
+    names = {
+        "ControlStack": stack,
+        "QueueKey": "q" * 100,
+        "SandboxRoleName": "r" * 64,
+        "ScriptPrefix": f"{'b' * 63}/{'p' * 200}/",
+    }
+    stored = {
+        f"/mayfly-infra/{stack}/token-parameter": "/" + "t" * 255,
+        f"/mayfly-infra/{stack}/token-key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/mrk-{'0' * 32}",
+    }
+    deployed = Deployment(queue_template, "n" * 128, queue_parameters | names, stored)
+    policies = deployed.resources[f"{kind}Role"]["Properties"]["Policies"]
+    text = "".join(json.dumps(p["PolicyDocument"], separators=(",", ":")) for p in policies)
+    longest = text.replace("arn:aws:", "arn:aws-us-gov:").replace(REGION, "ap-southeast-99")
+    assert len(longest) <= 10_240
+
+
+def test_longer_names_than_the_policies_have_room_for_are_refused(
+    queue_template: dict[str, Any], control_template: dict[str, Any]
+) -> None:
+    prefix = queue_template["Parameters"]["ScriptPrefix"]["AllowedPattern"]
+    token = control_template["Parameters"]["TokenParameter"]["AllowedPattern"]
+    assert re.fullmatch(prefix, f"bucket/{'p' * 200}/")
+    assert not re.fullmatch(prefix, f"bucket/{'p' * 201}/")
+    assert re.fullmatch(token, "/" + "t" * 255)
+    assert not re.fullmatch(token, "/" + "t" * 256)
+
+
+@pytest.mark.parametrize(
+    "logical_id", ["BootstrapRole", "SandboxRole", "InstanceSecurityGroup", *ALARMS]
+)
+def test_what_can_be_tagged_carries_the_stack_and_the_queue(
+    queue: Resources, logical_id: str
+) -> None:
+    """The roles' Denies hold for whatever carries the tag of a stack."""
+    given = {each["Key"]: each["Value"] for each in queue[logical_id]["Properties"]["Tags"]}
+    assert given == {"mayfly-stack": "acme", "mayfly-queue": "linux"}
 
 
 def test_the_published_parameter_holds_everything_that_the_control_plane_needs(
@@ -165,6 +203,7 @@ def test_the_published_parameter_holds_everything_that_the_control_plane_needs(
     parameter = queue["Published"]["Properties"]
     assert parameter["Name"] == "/mayfly-infra/acme/queues/linux"
     assert parameter["Type"] == "String"
+    assert parameter["Tags"] == {"mayfly-stack": "acme", "mayfly-queue": "linux"}
     role = f"{IAM}:role/mayfly/acme"
     assert json.loads(parameter["Value"]) == {
         "protocol": 1,
