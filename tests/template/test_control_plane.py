@@ -159,7 +159,8 @@ def may_send(resources: Resources, rule: str, queue: str) -> bool:
     """Whether EventBridge may send the events of a rule to a queue."""
     context = {"aws:SourceArn": rule}
     statements = resources["ReapQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert [each["Principal"] for each in statements] == [{"Service": "events.amazonaws.com"}]
+    allowing = [each["Principal"] for each in statements if each["Effect"] == "Allow"]
+    assert allowing == [{"Service": "events.amazonaws.com"}]
     return decide(Request("sqs:SendMessage", queue, context), statements).allowed
 
 
@@ -173,6 +174,30 @@ def test_only_events_of_the_two_rules_may_be_sent_to_reaps_queue(control: Resour
     statements = control["ReapQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
     without = Request("sqs:SendMessage", REAP_QUEUE, {})
     assert not decide(without, statements).allowed
+
+
+@pytest.mark.parametrize("queue", ["NudgeQueue", "ReapQueue", "DeadLetters"])
+def test_no_role_of_a_queue_reaches_a_queue_of_the_control_plane(
+    control: Resources, queue: str
+) -> None:
+    resource = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
+    policies = [
+        policy["Properties"]["PolicyDocument"]["Statement"]
+        for policy in resources_of_type(control, "AWS::SQS::QueuePolicy").values()
+        if queue in policy["Properties"]["Queues"]
+    ]
+    everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    for action in ("SendMessage", "ReceiveMessage", "DeleteMessage", "PurgeQueue", "DeleteQueue"):
+        for path, allowed in (
+            ("mayfly/acme/bootstrap/linux/R", False),
+            ("mayfly/acme/sandbox/linux/acme-linux-sandbox", False),
+            ("mayfly/other/sandbox/linux/R", False),
+            ("mayfly/acme/functions/R", True),
+            ("administrator", True),
+        ):
+            principal = {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/{path}"}
+            request = Request(f"sqs:{action}", resource, principal)
+            assert decide(request, *policies, everything).allowed is allowed, path
 
 
 def test_events_of_the_accounts_instances_reach_functions_only_through_a_queue(

@@ -17,7 +17,7 @@ ACTIONS = {
     "dispatch": LOG
     | RECORDS
     | {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"}
-    | {"ssm:GetParameter", "ssm:GetParameters", "sqs:SendMessage"},
+    | {"ssm:GetParameter", "ssm:GetParameters", "sqs:SendMessage", "kms:Decrypt"},
     "provision": LOG
     | RECORDS
     | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"}
@@ -90,8 +90,7 @@ def test_each_function_has_exactly_its_actions(control: Resources, function: str
 @pytest.mark.parametrize("function", ACTIONS)
 def test_every_resource_is_named(control: Resources, function: str) -> None:
     for statement in statements(control, function):
-        assert statement["Effect"] == "Allow"
-        if "*" in as_list(statement["Resource"]):
+        if statement["Effect"] == "Allow" and "*" in as_list(statement["Resource"]):
             assert set(as_list(statement["Action"])) <= WITHOUT_RESOURCES
 
 
@@ -104,6 +103,7 @@ LAUNCH = {
     "ec2:LaunchTemplate": TEMPLATE,
     "ec2:MetadataHttpTokens": "required",
 }
+MAYFLYS_TAGS = [key for key in LAUNCH if key.startswith("aws:RequestTag/")]
 SWAP = {
     "aws:ResourceTag/mayfly-stack": "acme",
     "aws:ResourceTag/mayfly-queue": "linux",
@@ -112,8 +112,15 @@ SWAP = {
 }
 OURS = {"aws:ResourceTag/mayfly-stack": "acme"}
 TO_EC2 = {"iam:PassedToService": "ec2.amazonaws.com"}
-NOTICE = {"dynamodb:Attributes": ["key", "notice", "expires"]}
-ASSIGNMENT = {"dynamodb:Attributes": ["key", "assignment", "expires", "report"]}
+NOTICE = {
+    "dynamodb:LeadingKeys": ["notice/AROA1:i-1"],
+    "dynamodb:Attributes": ["key", "notice", "expires"],
+}
+ASSIGNMENT = {
+    "dynamodb:EnclosingOperation": "TransactWriteItems",
+    "dynamodb:LeadingKeys": ["AROA1:i-1"],
+    "dynamodb:Attributes": ["key", "assignment", "expires"],
+}
 RETURNED = {"dynamodb:ReturnValues": "ALL_NEW"}
 REPORT = {"dynamodb:Attributes": ["key", "report"], "dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
 
@@ -122,6 +129,13 @@ def without(context: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in context.items() if key not in keys}
 
 
+ENCLOSING, PARAMETER = "dynamodb:EnclosingOperation", "kms:EncryptionContext:PARAMETER_ARN"
+TRANSACTION = {ENCLOSING: "TransactWriteItems"}
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+FROM_TEMPLATE = {"ec2:LaunchTemplate": TEMPLATE, "ec2:IsLaunchTemplateResource": "true"}
+OVERRIDDEN = FROM_TEMPLATE | {"ec2:IsLaunchTemplateResource": "false"}
+IMAGE, GROUP = f"arn:aws:ec2:{REGION}::image/ami-1", f"{EC2}:security-group/sg-1"
+AT_LAUNCH = {"ec2:CreateAction": "RunInstances", "aws:RequestTag/mayfly-stack": "acme"}
 RUN, SWAP_ACTION = "ec2:RunInstances", "ec2:ReplaceIamInstanceProfileAssociation"
 CASES = [
     # dispatch: the token and the assignments, and nothing of EC2
@@ -132,8 +146,22 @@ CASES = [
     ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT),
     ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT | RETURNED),
     # AWS states nowhere that a transaction's update has dynamodb:Attributes.
-    ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, {}),
-    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, RETURNED),
+    ("dispatch", True, "dynamodb:UpdateItem", MAILBOX, TRANSACTION),
+    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, TRANSACTION | RETURNED),
+    # Never outside a transaction, and never the proof.
+    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, {}),
+    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, without(ASSIGNMENT, ENCLOSING)),
+    ("dispatch", False, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT | {ENCLOSING: "other"}),
+    *(
+        (
+            *("dispatch", False, "dynamodb:UpdateItem", MAILBOX),
+            ASSIGNMENT | {"dynamodb:Attributes": ["key", "assignment", "expires", name]},
+        )
+        for name in ("report", "notice", "Assignment")
+    ),
+    ("dispatch", False, "dynamodb:PutItem", MAILBOX, ASSIGNMENT),
+    # A repository's parameter is no secret, whatever its name.
+    ("dispatch", False, "kms:Decrypt", KEY, {PARAMETER: f"{SSM}/buildkite/secret/repository"}),
     ("dispatch", False, "dynamodb:GetItem", MAILBOX, REPORT),
     ("dispatch", True, "dynamodb:Query", f"{FLEET}/index/open", {}),
     ("dispatch", False, "dynamodb:Scan", FLEET, {}),
@@ -158,6 +186,22 @@ CASES = [
     ("provision", False, RUN, INSTANCE, LAUNCH | {"ec2:InstanceType": "u7i-12tb.224xlarge"}),
     ("provision", True, RUN, f"{EC2}:subnet/subnet-1", {"ec2:LaunchTemplate": TEMPLATE}),
     ("provision", False, RUN, f"{EC2}:subnet/subnet-1", {}),
+    # The fleet chooses subnets; image and security groups are the template's.
+    ("provision", True, RUN, f"{EC2}:subnet/subnet-1", OVERRIDDEN),
+    ("provision", True, RUN, f"{EC2}:network-interface/*", OVERRIDDEN),
+    ("provision", True, RUN, f"{EC2}:volume/*", FROM_TEMPLATE),
+    *(
+        ("provision", allowed, RUN, resource, context)
+        for resource in (IMAGE, GROUP, f"{EC2}:snapshot/snap-1")
+        for allowed, context in (
+            (True, FROM_TEMPLATE),
+            (False, OVERRIDDEN),
+            (False, {"ec2:LaunchTemplate": TEMPLATE}),
+            (False, {"ec2:IsLaunchTemplateResource": "true"}),
+            (False, {}),
+        )
+    ),
+    ("provision", False, RUN, f"{EC2}:key-pair/mine", FROM_TEMPLATE),
     # This resource type has no condition key for the launch template.
     ("provision", True, RUN, f"{EC2}:spot-instances-request/sir-1", {}),
     ("provision", True, RUN, TEMPLATE, OURS),
@@ -168,10 +212,19 @@ CASES = [
     ("provision", False, "ssm:GetParametersByPath", f"{SSM}/buildkite", {}),
     ("provision", True, "ec2:CreateFleet", f"{EC2}:fleet/f", LAUNCH),
     ("provision", False, "ec2:CreateFleet", f"{EC2}:fleet/f", {}),
+    *(
+        ("provision", False, "ec2:CreateFleet", f"{EC2}:fleet/f", without(LAUNCH, tag))
+        for tag in MAYFLYS_TAGS
+    ),
     ("provision", True, "ec2:CreateFleet", TEMPLATE, OURS),
     ("provision", False, "ec2:CreateFleet", TEMPLATE, {"aws:ResourceTag/mayfly-stack": "other"}),
     ("provision", True, "ec2:CreateTags", INSTANCE, {"ec2:CreateAction": "RunInstances"}),
     ("provision", True, "ec2:CreateTags", INSTANCE, {"ec2:CreateAction": "CreateFleet"}),
+    ("provision", True, "ec2:CreateTags", INSTANCE, AT_LAUNCH),
+    (
+        *("provision", False, "ec2:CreateTags", INSTANCE),
+        AT_LAUNCH | {"aws:RequestTag/mayfly-stack": "other"},
+    ),
     ("provision", False, "ec2:CreateTags", INSTANCE, {}),
     ("provision", True, "iam:PassRole", f"{IAM}:role/mayfly/acme/bootstrap/linux/R", TO_EC2),
     ("provision", False, "iam:PassRole", f"{IAM}:role/mayfly/acme/sandbox/linux/R", TO_EC2),
@@ -220,6 +273,14 @@ CASES = [
     ("reap", False, "dynamodb:UpdateItem", MAILBOX, NOTICE | RETURNED),
     ("reap", False, "dynamodb:UpdateItem", MAILBOX, ASSIGNMENT),
     ("reap", False, "dynamodb:UpdateItem", MAILBOX, {}),
+    # A row of an instance may hold a token, which a failing condition could return.
+    *(
+        ("reap", False, "dynamodb:UpdateItem", MAILBOX, NOTICE | {"dynamodb:LeadingKeys": keys})
+        for keys in (["AROA1:i-1"], ["notice/AROA1:i-1", "AROA1:i-1"], ["Notice/AROA1:i-1"], [])
+    ),
+    ("reap", False, "dynamodb:UpdateItem", MAILBOX, without(NOTICE, "dynamodb:LeadingKeys")),
+    ("reap", False, "dynamodb:UpdateItem", MAILBOX, without(NOTICE, "dynamodb:Attributes")),
+    ("reap", False, "dynamodb:DeleteItem", MAILBOX, {"dynamodb:Attributes": ["key"]}),
     ("reap", True, "dynamodb:BatchGetItem", FLEET, {}),
     ("reap", False, "dynamodb:BatchWriteItem", FLEET, {}),
     *(
@@ -233,6 +294,7 @@ CASES = [
     ("reap", False, "dynamodb:BatchGetItem", MAILBOX, ASSIGNMENT),
     ("reap", True, "dynamodb:BatchWriteItem", MAILBOX, {"dynamodb:Attributes": ["key"]}),
     ("reap", False, "dynamodb:BatchWriteItem", MAILBOX, ASSIGNMENT),
+    ("reap", False, "dynamodb:BatchWriteItem", MAILBOX, {}),
     (
         "reap",
         True,
@@ -303,7 +365,7 @@ def test_only_dispatch_writes_assignments_and_reads_the_token(control: Resources
 
 @pytest.mark.parametrize("action", ["GetItem", "BatchGetItem", "Query", "Scan", "GetRecords"])
 def test_no_function_reads_an_assignment(control: Resources, action: str) -> None:
-    """Only the assigned instance reads a written token."""
+    """A failing condition could return a row to its writer, `dispatch`, which made the token."""
     for context in ({}, ASSIGNMENT, {"dynamodb:Attributes": ["assignment"]}):
         request = Request(f"dynamodb:{action}", MAILBOX, context)
         assert not [f for f in ACTIONS if decide(request, statements(control, f)).allowed]

@@ -42,12 +42,6 @@ def role_statements(queue: Resources, kind: str) -> list[Statement]:
     return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
-def table_statements(control: Resources) -> list[Statement]:
-    policy = control["MailboxTable"]["Properties"]["ResourcePolicy"]["PolicyDocument"]
-    statements: list[Statement] = policy["Statement"]
-    return statements
-
-
 def without(context: Context, *keys: str) -> Context:
     return {key: value for key, value in context.items() if key not in keys}
 
@@ -101,27 +95,6 @@ def test_mailbox_rights_are_exact(
     request = Request(f"dynamodb:{action}", MAILBOX, role_context(kind) | context)
     decision = decide(request, role_statements(queue, kind), operator)
     assert decision.allowed is (kind in holders)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("holders", "action", "context"), MAILBOX_CASES)
-def test_the_tables_own_policy_enforces_the_same_rights(
-    control: Resources, kind: str, holders: tuple[str, ...], action: str, context: Context
-) -> None:
-    """The policy holds even for a role without its own Denies."""
-    request = Request(f"dynamodb:{action}", MAILBOX, role_context(kind) | context)
-    decision = decide(request, table_statements(control), ADMINISTRATOR)
-    assert decision.allowed is (kind in holders)
-
-
-@pytest.mark.parametrize("function", ["dispatch", "sandbox", "reap"])
-def test_the_tables_own_policy_denies_the_control_plane_nothing(
-    control: Resources, function: str
-) -> None:
-    principal = {"aws:PrincipalArn": f"{IAM}:role/mayfly/acme/functions/{function}"}
-    for action in ("BatchGetItem", "DeleteItem", "GetItem", "UpdateItem"):
-        request = Request(f"dynamodb:{action}", MAILBOX, principal)
-        assert decide(request, table_statements(control), ADMINISTRATOR).allowed
 
 
 OURS: Context = {"aws:ResourceTag/mayfly-stack": "acme"}
