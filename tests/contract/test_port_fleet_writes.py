@@ -78,7 +78,7 @@ def test_a_mailbox_row_is_assigned_once(fleet_world: World) -> None:
     assert fleet_world.assignment(ROW) == ASSIGNMENT
 
 
-def test_a_mailbox_row_without_report_is_not_assigned(fleet_world: World) -> None:
+def test_a_mailbox_row_that_does_not_exist_is_not_assigned(fleet_world: World) -> None:
     with pytest.raises(Conflict):
         fleet_world.fleet.write([Assign(ROW, ASSIGNMENT, NOW)])
     assert fleet_world.assignment(ROW) is None

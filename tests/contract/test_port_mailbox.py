@@ -14,6 +14,7 @@ from mayfly.ports import Mailbox
 from mayfly_protocol import report as protocol
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
+from mayfly_protocol.rows import notice_row
 from tests.fakes import FakeMailbox
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -33,7 +34,7 @@ REPORT = Report(
 
 
 class World(Protocol):
-    """The mailbox; `report` writes a row as an instance does, `noticed` reads its notice."""
+    """The mailbox; `report` writes a row as an instance does, `noticed` reads a notice so."""
 
     @property
     def mailbox(self) -> Mailbox: ...
@@ -51,7 +52,8 @@ class FakeWorld:
         self.mailbox.report(row, report)
 
     def noticed(self, row: str) -> str | None:
-        return self.mailbox.rows[row].notice if row in self.mailbox.rows else None
+        told = self.mailbox.rows.get(notice_row(row))
+        return told.notice if told else None
 
 
 class DynamoWorld:
@@ -76,7 +78,7 @@ class DynamoWorld:
         return {name: decode(value) for name, value in item.items()}
 
     def noticed(self, row: str) -> str | None:
-        return self.item(row).get("notice")
+        return self.item(notice_row(row)).get("notice")
 
 
 def written(report: Report, **changes: object) -> dict[str, object]:
@@ -138,6 +140,14 @@ def test_a_repeated_notice_stands_beside_the_report(world: World) -> None:
     assert world.mailbox.reports([ROW]) == {ROW: REPORT}
 
 
+def test_a_removed_row_leaves_no_notice(world: World) -> None:
+    for row in (ROW, "AROASAND:i-2"):
+        world.mailbox.notice(row, "2026-11-20T09:32:00Z", NOW)
+    world.mailbox.remove([ROW])
+    assert world.noticed(ROW) is None
+    assert world.noticed("AROASAND:i-2") == "2026-11-20T09:32:00Z"
+
+
 def test_removing_rows_leaves_the_other_rows(world: World) -> None:
     rows = [f"AROASAND:i-{number}" for number in range(60)]
     for row in rows:
@@ -186,6 +196,9 @@ def test_unknown_fields_of_a_report_are_ignored(dynamo: DynamoWorld) -> None:
     assert dynamo.mailbox.reports([ROW]) == {ROW: REPORT}
 
 
-def test_a_notice_makes_the_row_expire(dynamo: DynamoWorld) -> None:
+def test_a_notice_has_an_expiring_row_of_its_own(dynamo: DynamoWorld) -> None:
+    dynamo.report(ROW, REPORT)
     dynamo.mailbox.notice(ROW, "soon", NOW)
-    assert dynamo.item(ROW)["expires"] == int(NOW.timestamp())
+    assert dynamo.item(ROW).keys() == {"key", "report"}
+    key = f"notice/{ROW}"
+    assert dynamo.item(key) == {"key": key, "notice": "soon", "expires": int(NOW.timestamp())}

@@ -171,7 +171,7 @@ class FakeFleet(Faults):
                 return record.version == (stored.version if stored else 0)
             case Assign():
                 waiting = self._mailbox.rows.get(row.key)
-                return bool(waiting and waiting.report and waiting.assignment is None)
+                return waiting is not None and waiting.assignment is None
             case Unassign() | None:
                 return True
 

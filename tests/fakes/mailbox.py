@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mayfly_protocol.report import Report
+from mayfly_protocol.rows import notice_row
 from tests.fakes.faults import Faults
 
 
@@ -39,7 +40,7 @@ class FakeMailbox(Faults):
     def notice(self, row: str, text: str, expires: datetime) -> None:
         """See `mayfly.ports.Mailbox`."""
         with self._call("notice"):
-            told = self.rows.setdefault(row, MailboxRow())
+            told = self.rows.setdefault(notice_row(row), MailboxRow())
             told.notice, told.expires = text, expires
 
     def remove(self, rows: Collection[str]) -> None:
@@ -47,3 +48,4 @@ class FakeMailbox(Faults):
         with self._call("remove"):
             for row in rows:
                 self.rows.pop(row, None)
+                self.rows.pop(notice_row(row), None)

@@ -11,6 +11,7 @@ from mayfly_instance.aws import Caller, Denied, Missing, Unavailable
 from mayfly_instance.clock import Clock
 from mayfly_instance.imds import ImdsAbsent, ImdsError
 from mayfly_instance.sigv4 import Credentials
+from mayfly_protocol.rows import notice_row
 
 START = datetime(2026, 11, 21, 8, tzinfo=UTC)
 BOOT = "1d2c3b4a-0000-4000-8000-000000000001"
@@ -141,6 +142,8 @@ class FakeCloud:
         self.throttled: set[str] = set()
         """Calls that AWS throttles."""
         self.asked: list[str] = []
+        self.read: list[str] = []
+        """Keys of the rows that were read."""
         self.on_report: Callable[[str], object] = lambda phase: None
 
     def caller(self, keys: Credentials) -> Caller:
@@ -166,8 +169,10 @@ class FakeCloud:
 
     def item(self, keys: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
         self._check("item", keys)
-        if self.caller(keys).user_id != key or "sandbox" not in key:
+        own = self.caller(keys).user_id
+        if key not in (own, notice_row(own)) or "sandbox" not in key:
             raise Denied("GetItem")
+        self.read.append(key)
         return self.rows.get(key)
 
     def set_attribute(

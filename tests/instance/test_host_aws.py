@@ -90,7 +90,6 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
         "assignment": {
             "M": {"protocol": {"N": "1"}, "policy": {"M": {"rules": {"L": [{"S": "x"}]}}}}
         },
-        "notice": {"S": "2026-11-21T08:00:00Z"},
         "nothing": {"NULL": True},
     }
     front.answers["UpdateItem"] = lambda _: (200, "{}")
@@ -98,9 +97,7 @@ def test_a_mailbox_sends_one_map_and_reads_one_row(front: Front, aws: Aws) -> No
     mailbox = Mailbox(aws, "ci-mailbox", "AROA:i-1")
     mailbox.send(KEYS, Report(Phase.DONE, BOOT, exit=0, words="", reason=""))
 
-    assert mailbox.read(KEYS) == Letter(
-        {"protocol": 1, "policy": {"rules": ["x"]}}, "2026-11-21T08:00:00Z"
-    )
+    assert mailbox.read(KEYS) == Letter({"protocol": 1, "policy": {"rules": ["x"]}})
     (_, update), (_, get) = front.calls
     # No ReturnValues: they would read the row, and the role's policy refuses them.
     assert update == {
@@ -129,6 +126,18 @@ def test_a_missing_row_is_an_empty_mailbox(front: Front, aws: Aws) -> None:
     front.answers["GetItem"] = lambda _: (200, "{}")
 
     assert Mailbox(aws, "t", "k").read(KEYS) == Letter()
+    assert Mailbox(aws, "t", "k").notice(KEYS) is None
+
+
+@pytest.mark.parametrize(("notice", "read"), [({"S": "soon"}, "soon"), ({"NULL": True}, None)])
+def test_the_notice_is_read_from_a_row_of_its_own(
+    front: Front, aws: Aws, notice: dict[str, Any], read: str | None
+) -> None:
+    front.answers["GetItem"] = lambda _: (200, json.dumps({"Item": {"notice": notice}}))
+
+    assert Mailbox(aws, "ci-mailbox", "AROA:i-1").notice(KEYS) == read
+    ((_, get),) = front.calls
+    assert get["Key"] == {"key": {"S": "notice/AROA:i-1"}}
 
 
 def test_repeated_reads_use_one_connection(front: Front, aws: Aws) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from mayfly_instance import supervisor
 from mayfly_instance.failure import CommandFailed
+from mayfly_protocol.rows import notice_row
 from tests.instance.fake_machine import Act
 from tests.instance.worlds import (
     BOOTSTRAP_ROW,
@@ -116,6 +117,38 @@ def test_a_spot_notice_before_any_job_ends_the_host(world: World) -> None:
     assert_failed(world, "before it had a job", row=SANDBOX_ROW)
     assert world.last_report["notice"] == in_minutes(2)
     assert world.clock.passed < 60
+
+
+def test_a_spot_notice_in_the_mailbox_ends_a_waiting_host(world: World) -> None:
+    world.assignment = None
+    notice = {notice_row(SANDBOX_ROW): {"notice": in_minutes(2)}}
+    world.clock.after(50, lambda: world.cloud.rows.update(notice))
+    world.run()
+
+    assert_failed(world, "before it had a job", row=SANDBOX_ROW)
+    assert world.last_report["notice"] == in_minutes(2)
+    assert world.clock.passed < 60
+
+
+def test_a_notice_in_the_hosts_own_row_is_none(world: World) -> None:
+    world.assignment = None
+    world.context = replace(world.context, limits=replace(world.context.limits, idle=60))
+    world.clock.after(10, lambda: world.cloud.rows[SANDBOX_ROW].update(notice=in_minutes(2)))
+    world.run()
+
+    assert_failed(world, "no job came within", row=SANDBOX_ROW)
+
+
+def test_a_waiting_host_reads_its_notice_every_five_seconds_beside_its_own_row(
+    world: World,
+) -> None:
+    world.assignment = None
+    world.context = replace(world.context, limits=replace(world.context.limits, idle=600))
+    world.run()
+
+    own, notices = (world.cloud.read.count(key) for key in (SANDBOX_ROW, notice_row(SANDBOX_ROW)))
+    assert 600 / 5 <= notices <= 600 / 5 + 1
+    assert own == pytest.approx(600 / world.context.limits.poll, rel=0.02)
 
 
 def test_a_host_without_a_job_for_its_idle_limit_ends(world: World) -> None:

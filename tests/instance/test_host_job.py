@@ -8,6 +8,7 @@ import pytest
 
 from mayfly_instance.failure import GoingDown
 from mayfly_instance.notices import stop_time
+from mayfly_protocol.rows import notice_row
 from tests.instance.fake_machine import Act, a_process
 from tests.instance.fakes import START
 from tests.instance.worlds import SANDBOX_ROW, World, an_assignment, in_minutes
@@ -79,13 +80,25 @@ def test_a_machine_that_goes_down_leaves_the_job_its_grace_period(
 def test_a_spot_notice_in_the_mailbox_stops_the_job(world: World) -> None:
     world.assignment = an_assignment(imds="off")
     world.machine.acts["mayfly-job"] = Act(lasts=10_000)
-    world.clock.after(
-        60, lambda: world.cloud.rows[SANDBOX_ROW].update(notice="EC2 Spot Instance Interruption")
-    )
+    notice = {notice_row(SANDBOX_ROW): {"notice": "EC2 Spot Instance Interruption"}}
+    world.clock.after(60, lambda: world.cloud.rows.update(notice))
     world.run()
 
     assert world.agent().signals == [3]
     assert world.clock.passed < 80
+
+
+def test_a_job_runs_on_where_the_notice_cannot_be_read_and_the_console_says_so_once(
+    world: World,
+) -> None:
+    world.assignment = an_assignment(imds="off")
+    world.machine.acts["mayfly-job"] = Act(lasts=100)
+    world.clock.after(40, lambda: world.cloud.refused.add("item"))
+    world.run()
+
+    assert world.phases[-1] == "done"
+    told = "the spot notice in the mailbox cannot be read: AccessDenied"
+    assert world.everything_readable().count(told) == 1
 
 
 def test_a_refusal_by_the_hosts_policy_check_is_reported_with_its_reason(world: World) -> None:

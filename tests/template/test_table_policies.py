@@ -51,7 +51,7 @@ CONTROL = (
     *("PutResourcePolicy", "TagResource", "UntagResource", "UpdateContinuousBackups"),
     *("UpdateContributorInsights", "UpdateTable", "UpdateTimeToLive"),
 )
-USED = {
+USED: dict[str, dict[str, tuple[str, ...]]] = {
     "dispatch": {
         FLEET: ("BatchGetItem", "ConditionCheckItem", "GetItem", "PutItem", "Query"),
         OPEN: ("Query",),

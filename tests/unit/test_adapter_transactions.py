@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -103,23 +104,36 @@ ASSIGNMENT: dict[str, object] = {"token": "bkjat_secret"}
         ([Save(a_ledger()), FreeSlots("deploy", 1)], None, "update_item"),
         ([FreeSlots("deploy", 1)], None, "update_item"),
         ([Drop(Stray("i-1", NOW, version=1))], None, "delete_item"),
-        ([Assign("row", ASSIGNMENT, NOW)], None, "update_item"),
-        ([Unassign("row")], None, "update_item"),
+        ([Assign("row", ASSIGNMENT, NOW)], None, "transact_write_items"),
+        ([Unassign("row")], None, "transact_write_items"),
         ([Save(a_claim())], 2, "transact_write_items"),
         ([Save(a_claim("a")), Save(a_claim("b"))], None, "transact_write_items"),
         ([Save(an_instance(InstanceState.LAUNCHING))], None, "transact_write_items"),
         ([], 2, "transact_write_items"),
     ],
 )
-def test_only_a_write_of_several_rows_is_a_transaction(
+def test_only_a_write_of_several_rows_or_of_a_mailbox_row_is_a_transaction(
     dynamodb: Stubber,
     fleet: DynamoFleet,
     changes: Sequence[Change],
     fence: int | None,
     operation: str,
 ) -> None:
+    """The policy of `dispatch` allows no update of the mailbox outside a transaction."""
     dynamodb.add_response(operation, {})
     fleet.write(changes, fence)
+
+
+@pytest.mark.parametrize("change", [Assign("row", ASSIGNMENT, NOW), Unassign("row")])
+def test_a_write_of_a_mailbox_row_names_only_what_dispatch_may_write(change: Change) -> None:
+    """A name in a condition counts as well: DynamoDB names it to IAM."""
+    sent: list[Any] = []
+    fake = SimpleNamespace(transact_write_items=lambda **request: sent.append(request))
+    fake.exceptions = client().exceptions
+    DynamoFleet(cast("Any", fake), Tables("fleet", "mailbox")).write([change], None)
+    update = sent[0]["TransactItems"][0]["Update"]
+    assert set(update["ExpressionAttributeNames"].values()) <= {"key", "assignment", "expires"}
+    assert "ReturnValuesOnConditionCheckFailure" not in update
 
 
 @pytest.mark.parametrize(
@@ -237,7 +251,7 @@ def test_unprocessed_removals_are_repeated(dynamodb: Stubber) -> None:
     dynamodb.add_response(
         "batch_write_item",
         {"UnprocessedItems": removals("b")},
-        {"RequestItems": removals("a", "b")},
+        {"RequestItems": removals("a", "notice/a", "b", "notice/b")},
     )
     dynamodb.add_response(
         "batch_write_item", {"UnprocessedItems": {}}, {"RequestItems": removals("b")}

@@ -16,6 +16,7 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Stray
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.outcome import Outcome
+from mayfly_protocol.rows import notice_row
 from tests.unit.builders import NOW, QUEUE, row
 from tests.unit.world import World, a_warm_world, ec2_state, launched, running, wanting
 
@@ -109,7 +110,7 @@ def test_a_spot_warning_reaches_its_busy_host_and_an_unknown_id_is_ignored() -> 
     world = running()
     now = world.clock.now
     reap.on_spot_warning(world.reap_ports, str(world.instance().instance_id), now, world.edge)
-    assert world.mailbox.rows[row(world.instance())].notice == now.isoformat()
+    assert world.mailbox.rows[notice_row(row(world.instance()))].notice == now.isoformat()
     outcome = reap.on_spot_warning(world.reap_ports, "i-of-somebody-else", now, world.edge)
     assert not outcome.changed
 

@@ -1,4 +1,4 @@
-"""The one table row that this instance may write: its report, assignment and spot notice."""
+"""The instance's rows of the mailbox table: its own, and the one with its spot notice."""
 
 from __future__ import annotations
 
@@ -7,32 +7,40 @@ from dataclasses import dataclass, field
 from mayfly_instance.ports import Cloud
 from mayfly_instance.sigv4 import Credentials
 from mayfly_protocol.report import Report, to_row
+from mayfly_protocol.rows import notice_row
 
 
 @dataclass(frozen=True)
 class Letter:
-    """The control plane's attributes of the row."""
+    """What the control plane writes into the instance's own row."""
 
     assignment: object = field(default=None, repr=False)
     """The assignment with its token, unchecked; None without one."""
-    notice: str | None = None
-    """The spot notice; None without one."""
 
 
 @dataclass(frozen=True)
 class Mailbox:
-    """One row of the mailbox table. Both methods raise AwsError."""
+    """The rows of one instance in the mailbox table. All methods raise AwsError.
+
+    Only sandbox credentials may read, and no credentials of an instance may write its notice.
+    """
 
     cloud: Cloud
     table: str
     key: str
+    """Of the instance's own row."""
 
     def send(self, credentials: Credentials, report: Report) -> None:
         """Write the report over the previous one."""
         self.cloud.set_attribute(credentials, self.table, self.key, "report", to_row(report))
 
     def read(self, credentials: Credentials) -> Letter:
-        """The row's assignment and notice. Only sandbox credentials may read the row."""
+        """What the control plane has written into the instance's own row."""
         found = self.cloud.item(credentials, self.table, self.key) or {}
+        return Letter(found.get("assignment"))
+
+    def notice(self, credentials: Credentials) -> str | None:
+        """The spot notice; None without one."""
+        found = self.cloud.item(credentials, self.table, notice_row(self.key)) or {}
         notice = found.get("notice")
-        return Letter(found.get("assignment"), notice if isinstance(notice, str) else None)
+        return notice if isinstance(notice, str) else None

@@ -84,8 +84,12 @@ class Reporter:
             self._context.console.say(failure.reason)
 
     def read_row(self) -> Letter:
-        """The row's assignment and notice. Raises AwsError, ImdsError."""
+        """What the control plane has written into the row. Raises AwsError, ImdsError."""
         return self._with_row(Mailbox.read)
+
+    def read_notice(self) -> str | None:
+        """The spot notice in the mailbox; None without one. Raises AwsError, ImdsError."""
+        return self._with_row(Mailbox.notice)
 
     def fail(self, failure: HostFailure) -> None:
         """Report a failure with last words: always on the console, in the row if there is one."""

@@ -24,14 +24,13 @@ from mayfly_instance.host import role_name
 from mayfly_instance.imds import ImdsError
 from mayfly_instance.keys import Keys
 from mayfly_instance.mailbox import Letter, Mailbox
-from mayfly_instance.notices import notice_in_metadata
+from mayfly_instance.notices import Notices
 from mayfly_instance.places import JOB_USER
 from mayfly_instance.ports import Cloud
 from mayfly_instance.proc import image_daemons
 from mayfly_instance.reports import Reporter
 from mayfly_instance.retries import PATIENCE, retry
 from mayfly_protocol.agent_settings import parse_agent_settings
-from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.words import Imds, Root
 
@@ -242,7 +241,7 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
     policy = {"job": found.job, "rules": found.rules, "repository": found.repository}
     machine.write_file(context.places.policy, json.dumps(policy).encode())
 
-    looks = job.Looks(lambda: _spot_notice(context, reporter, found), closure.look)
+    looks = job.Looks(Notices(context.metadata, reporter, found.imds).look, closure.look)
     ending = job.run(context, reporter, installed, found, looks)
     reporter.step(f"the agent ended with {ending.code}")
     facts = {"exit": ending.code, "reason": ending.reason, "words": ending.words}
@@ -262,14 +261,16 @@ def _report_as_sandbox(
 def _wait_for_assignment(context: Context, reporter: Reporter, closure: Closure) -> Letter:
     """Poll the mailbox until it holds an assignment; returns the row's content.
 
+    The notice has a row of its own, which is read only as often as AWS recommends to look.
+
     Raises HostFailure when the mailbox is out of reach for `limits.silence`, when spot announces an
     interruption, when the metadata rules are gone, and after `limits.idle` without a job.
     """
     clock, limits = context.clock, context.limits
     began = heard = next_notice = clock.seconds()
+    notices = Notices(context.metadata, reporter, Imds.SUPERVISOR)
     while True:
         now = clock.seconds()
-        notice = None
         try:
             letter = reporter.read_row()
         except (AwsError, ImdsError) as error:
@@ -279,32 +280,19 @@ def _wait_for_assignment(context: Context, reporter: Reporter, closure: Closure)
                     f"the mailbox is out of reach for {minutes:g} minutes: {error}"
                 ) from error
         else:
-            heard, notice = now, letter.notice
-            if letter.assignment is not None and notice is None:
+            heard = now
+            if letter.assignment is not None:
                 return letter
         if now >= next_notice:
             next_notice = now + limits.notices
-            notice = notice or notice_in_metadata(context.metadata)
             if removed := closure.look():
                 raise HostFailure(f"{removed} before the host had a job")
-        if notice is not None:
-            reporter.remember(notice=notice)
-            raise HostFailure(f"spot takes the instance at {notice}, before it had a job")
+            if (notice := notices.look()) is not None:
+                reporter.remember(notice=notice)
+                raise HostFailure(f"spot takes the instance at {notice}, before it had a job")
         if now - began >= limits.idle:
             raise HostFailure(f"no job came within {limits.idle / 3600:g} hours")
         clock.sleep(max(0.0, now + limits.poll - clock.seconds()))
-
-
-def _spot_notice(context: Context, reporter: Reporter, found: Assignment) -> str | None:
-    """The spot notice from IMDS or the mailbox; None without one."""
-    notice = None if found.imds is Imds.OFF else notice_in_metadata(context.metadata)
-    if notice is not None:
-        return notice
-    try:
-        return reporter.read_row().notice
-    except (AwsError, ImdsError):
-        # A running job does not need the mailbox: the agent talks to Buildkite directly.
-        return None
 
 
 def _give_up(context: Context, reporter: Reporter, failure: HostFailure) -> None:

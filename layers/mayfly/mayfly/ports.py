@@ -86,9 +86,9 @@ class Fleet(Protocol):
         instance saved as LAUNCHING with its id. Two changes may only share a row if the row is a
         ledger, or if a save of the lease meets the fence. Raises ValueError beyond these limits.
 
-        Raises Conflict when a record is not at the version that was read, a row for Assign has an
-        assignment or no report, or the fence has moved on. A repeated write whose first answer was
-        lost raises Conflict too: the next tick reads what is there.
+        Raises Conflict when a record is not at the version that was read, a row for Assign does not
+        exist or has an assignment, or the fence has moved on. A repeated write whose first answer
+        was lost raises Conflict too: the next tick reads what is there.
         """
 
 
@@ -99,13 +99,14 @@ class Mailbox(Protocol):
         """Reports by row; rows without a readable report are omitted. Consistent read."""
 
     def notice(self, row: str, text: str, expires: datetime) -> None:
-        """Write a notice of the host's near end into a row, which then expires at `expires`.
+        """Write a notice of the near end of the host whose row is `row`; it expires at `expires`.
 
-        A repeated notice changes nothing.
+        The notice has a row of its own: see `mayfly_protocol.rows`. A repeated notice changes
+        nothing.
         """
 
     def remove(self, rows: Collection[str]) -> None:
-        """Remove rows; missing rows are ignored."""
+        """Remove rows and the notices of their hosts; missing rows are ignored."""
 
 
 class Machines(Protocol):

@@ -19,9 +19,11 @@ from mayfly_lab.aws.front.authoriser import (
 )
 from mayfly_lab.aws.front.call import Call, Kind, Principal
 from mayfly_lab.aws.front.dynamo import ItemRequest, item_requests
+from mayfly_protocol.rows import notice_row
 
 _NUDGE = frozenset({"sqs:SendMessage"})
 _ROWS = frozenset({"GetItem", "PutItem", "Query"})
+_NOTICE = frozenset({"key", "notice", "expires"})
 _REPORT = frozenset({"key", "report"})
 
 
@@ -41,7 +43,7 @@ _FUNCTIONS: dict[str, Row] = {
     "dispatch": Row(
         _NUDGE | {"ssm:GetParameter", "ssm:GetParameters", "kms:Decrypt"},
         _ROWS | {"BatchGetItem", "ConditionCheckItem"},
-        {"UpdateItem": _REPORT | {"assignment", "expires"}},
+        {"UpdateItem": frozenset({"key", "assignment", "expires"})},
     ),
     "provision": Row(
         _NUDGE
@@ -81,7 +83,7 @@ _FUNCTIONS: dict[str, Row] = {
             "BatchGetItem": _REPORT,
             # With the key as the only attribute, a request can only delete.
             "BatchWriteItem": frozenset({"key"}),
-            "UpdateItem": frozenset({"key", "notice", "expires"}),
+            "UpdateItem": _NOTICE,
         },
     ),
 }
@@ -115,6 +117,9 @@ class FunctionRights:
         attributes = row.mailbox.get(request.operation)
         if attributes is None:
             return f"may not {request.operation} in the mailbox"
+        notice = (request.key or "").startswith("notice/")
+        if request.operation == "UpdateItem" and attributes == _NOTICE and not notice:
+            return "may write no row but notices"
         if request.returns != "NONE":
             return "may not have a mailbox row returned by a write"
         if not request.attributes or not request.attributes <= attributes:
@@ -144,7 +149,10 @@ class InstanceRights:
         for request in item_requests(call):
             if request.table != f"{principal.stack}-mailbox":
                 return denied(f"an instance has no right on table {request.table}")
-            if request.key != principal.userid:
+            own = {principal.userid}
+            if call.operation == "GetItem":
+                own.add(notice_row(principal.userid))
+            if request.key not in own:
                 return denied("the leading key is not the caller's userid")
             if call.operation == "UpdateItem":
                 if not request.attributes or not request.attributes <= {"key", "report"}:

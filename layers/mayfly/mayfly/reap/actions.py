@@ -45,7 +45,7 @@ class TerminateInstances:
 
 @dataclass(frozen=True, slots=True)
 class WarnHost:
-    """Write a notice into a host's mailbox row."""
+    """Write a notice for a host into the mailbox."""
 
     row: str
     text: str

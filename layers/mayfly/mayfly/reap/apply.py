@@ -43,7 +43,7 @@ Value = TypeVar("Value")
 LASTING = (Conflict, Misconfigured, NoCapacity, NotFound)
 """Errors that no repetition mends: a console, or a row left, keeps no record open."""
 NOTICE_LIFE = timedelta(minutes=10)
-"""How long a notice lasts in a mailbox row that nothing removes."""
+"""How long a notice lasts that nothing removes."""
 AT_ONCE = 8
 """Consoles, and last words, side by side."""
 MOST_WORDS = 48

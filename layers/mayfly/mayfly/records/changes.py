@@ -27,7 +27,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Put an assignment into a sandbox mailbox row that has a report and no assignment."""
+    """Put an assignment into an existing sandbox mailbox row without one.
+
+    Only for an instance whose record is proven: the row's report is not looked at again.
+    """
 
     row: str
     assignment: Mapping[str, object] = field(repr=False)

@@ -21,6 +21,7 @@ from mayfly.scrubbing import scrub
 from mayfly_protocol import PROTOCOL
 from mayfly_protocol.moments import checked
 from mayfly_protocol.report import LARGEST, Report, encoded
+from mayfly_protocol.rows import notice_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -57,7 +58,7 @@ class DynamoMailbox:
         with translated():
             self._client.update_item(
                 TableName=self._table,
-                Key=_key(row),
+                Key=_key(notice_row(row)),
                 UpdateExpression="SET #notice = :notice, #expires = :expires",
                 ExpressionAttributeNames={"#notice": "notice", "#expires": "expires"},
                 ExpressionAttributeValues={
@@ -68,7 +69,8 @@ class DynamoMailbox:
 
     def remove(self, rows: Collection[str]) -> None:
         """See `mayfly.ports.Mailbox`."""
-        delete_items(self._client, self._table, map(_key, dict.fromkeys(rows)))
+        names = [name for row in dict.fromkeys(rows) for name in (row, notice_row(row))]
+        delete_items(self._client, self._table, map(_key, names))
 
 
 def _parsed(row: str, attribute: Attribute) -> Report | None:
