@@ -40,13 +40,14 @@ WORLD = {"boto3", "botocore", "requests", "urllib3", "aws_lambda_powertools"}
 
 
 A_FUNCTION_MAY_IMPORT = {
-    "answers", "batched", "config", "errors", "events", "metrics", "ports", "protocol", "records",
-    "tick",
+    "answers", "batched", "config", "errors", "events", "iam", "metrics", "ports", "protocol",
+    "records", "tick",
 }  # fmt: skip
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "records": {"errors"},
     "answers": set(),
+    "iam": {"answers"},
     "batched": set(),
     "ports": {"answers", "protocol", "records"},
     "metrics": set(),
@@ -55,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "adapters": {
         "answers",
         "batched",
-        *("errors", "metrics", "observe", "protocol", "records", "scrubbing"),
+        *("errors", "iam", "metrics", "observe", "protocol", "records", "scrubbing"),
     },
     **{function: A_FUNCTION_MAY_IMPORT for function in FUNCTIONS},  # noqa: C420 - sets are not copied
 }
@@ -63,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 REACHES_OUT = {
     "apply", "candidates", "environments", "gather", "job_states", "lease", "long_reads", "loop",
-    "refresh", "rhythm", "state_reads", "tick",
+    "read_roles", "refresh", "rhythm", "state_reads", "tick",
 }  # fmt: skip
 """Modules of a function that call ports or log. Every other module of a function is pure."""
 PURE = {
@@ -72,7 +73,7 @@ PURE = {
         for name in MAYFLY
         if part(name) in FUNCTIONS and name.split(".")[-1] not in REACHES_OUT
     ),
-    *(name for name in MAYFLY if part(name) in {"answers", "batched", "metrics", "records"}),
+    *(name for name in MAYFLY if part(name) in {"answers", "batched", "iam", "metrics", "records"}),
     *SHARED,
     "mayfly.config.rules",
     "mayfly.config.shapes",

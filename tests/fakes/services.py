@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from mayfly.answers import Parameter
+from mayfly.answers import Parameter, Policy, Role
 from mayfly.errors import NotFound
 from tests.fakes.faults import Faults
+
+EC2_ALONE = {
+    "Effect": "Allow",
+    "Action": "sts:AssumeRole",
+    "Principal": {"Service": "ec2.amazonaws.com"},
+}
+"""The only statement of the trust policies in stacks/queue.yaml."""
+HARMLESS = {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
 
 
 class FakeParameters(Faults):
@@ -68,11 +76,17 @@ class FakeLastWords(Faults):
 
 
 class FakeRoles(Faults):
-    """Implements `mayfly.ports.Roles`; `attached` has the policies of each role."""
+    """Implements `mayfly.ports.Roles`.
+
+    `attached` has the policies of each role. Without an entry in `roles`, a role trusts EC2, and
+    its policies allow one harmless action.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.attached: dict[str, frozenset[str]] = {}
+        self.roles: dict[str, Role] = {}
+        self.ids: dict[str, str] = {}
 
     def policies(self, role_arn: str) -> frozenset[str]:
         """See `mayfly.ports.Roles`."""
@@ -80,3 +94,13 @@ class FakeRoles(Faults):
             if role_arn not in self.attached:
                 raise NotFound(role_arn)
             return self.attached[role_arn]
+
+    def role(self, role_arn: str) -> Role:
+        """See `mayfly.ports.Roles`."""
+        with self._call("role"):
+            if role_arn not in self.attached:
+                raise NotFound(role_arn)
+            if role_arn in self.roles:
+                return self.roles[role_arn]
+            policies = tuple(Policy(arn, (HARMLESS,)) for arn in sorted(self.attached[role_arn]))
+            return Role(role_arn, self.ids.get(role_arn, "AROAFAKE"), (EC2_ALONE,), policies)

@@ -34,6 +34,7 @@ OWN_VARIABLES = {
     },
     "provision": {
         "MAYFLY_INSTANCE_SIZES": "medium,large,xlarge,2xlarge,4xlarge",
+        "MAYFLY_TOKEN_PARAMETER": "/buildkite/mayfly/agent-token",
         **NUDGES,
         **REAP_NUDGES,
     },

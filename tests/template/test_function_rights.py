@@ -25,7 +25,8 @@ ACTIONS = {
     | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}
     | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:DescribeSubnets"}
     | {"ec2:RunInstances"}
-    | {"iam:ListAttachedRolePolicies", "iam:PassRole"}
+    | {"iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy"}
+    | {"iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PassRole"}
     | {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey"}
     | {"kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"},
     "sandbox": LOG
@@ -230,6 +231,17 @@ CASES = [
     ("provision", False, "iam:PassRole", f"{IAM}:role/mayfly/acme/sandbox/linux/R", TO_EC2),
     ("provision", False, "iam:PassRole", f"{IAM}:role/admin", TO_EC2),
     ("provision", False, "iam:PassRole", f"{IAM}:role/mayfly/acme/bootstrap/linux/R", {}),
+    ("provision", True, "iam:GetRole", f"{IAM}:role/mayfly/acme/sandbox/linux/R", {}),
+    ("provision", True, "iam:GetRolePolicy", f"{IAM}:role/mayfly/acme/bootstrap/linux/R", {}),
+    ("provision", False, "iam:GetRole", f"{IAM}:role/mayfly/acme/functions/R", {}),
+    ("provision", False, "iam:GetRolePolicy", f"{IAM}:role/mayfly/other/sandbox/linux/R", {}),
+    ("provision", False, "iam:GetRolePolicy", f"{IAM}:role/admin", {}),
+    ("provision", True, "iam:GetPolicyVersion", "arn:aws:iam::aws:policy/PowerUserAccess", {}),
+    ("provision", True, "iam:GetPolicy", f"{IAM}:policy/teams/read-packages", {}),
+    ("provision", False, "iam:GetPolicy", "arn:aws:iam::210987654321:policy/x", {}),
+    ("provision", False, "iam:PutRolePolicy", f"{IAM}:role/mayfly/acme/sandbox/linux/R", {}),
+    ("provision", False, "iam:CreatePolicyVersion", f"{IAM}:policy/teams/read-packages", {}),
+    ("provision", False, "ssm:GetParameter", f"{SSM}/buildkite/mayfly/agent-token", {}),
     ("provision", False, "ec2:TerminateInstances", INSTANCE, OURS),
     ("provision", False, SWAP_ACTION, INSTANCE, SWAP),
     ("provision", False, "dynamodb:GetItem", MAILBOX, {}),

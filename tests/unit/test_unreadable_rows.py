@@ -95,7 +95,9 @@ def test_a_queue_with_an_unreadable_record_does_not_keep_the_others_from_their_p
     world.fleet.unreadable.add(key_of(QueueRecord, QUEUE))
     world.configure("other", **{"pool/hot": "1"})
     outcome = Outcome()
-    assert [record.queue for record in refresh(world.provision_ports, outcome)] == ["other"]
+    assert [
+        record.queue for record in refresh(world.provision_ports, outcome, world.clock.now)
+    ] == ["other"]
     (problem,) = outcome.problems
     assert f"record of queue {QUEUE}" in problem
     world.provision()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -100,6 +101,9 @@ class World:
         self.parameters.put(f"/mayfly-infra/{STACK}/queues/{queue}", text)
         self.roles.attached[named["bootstrap_role"]] = frozenset({"arn:aws:iam::aws:policy/A"})
         self.roles.attached[named["sandbox_role"]] = frozenset()
+        published = json.loads(text)
+        for side in ("bootstrap", "sandbox"):
+            self.roles.ids[named[f"{side}_role"]] = published[f"{side}_role_id"]
         self.buildkite.add_queue(queue)
 
     def configure(self, queue: str = QUEUE, /, **parameters: str) -> None:
@@ -168,6 +172,8 @@ class World:
             self.roles,
             self.reap_nudges,
             self.provision_nudges,
+            "eu-central-1",
+            "/buildkite/mayfly/agent-token",
             self.asked,
         )
 

@@ -1,9 +1,11 @@
-"""Answers of EC2, Buildkite and SSM as frozen values."""
+"""Answers of EC2, IAM, Buildkite and SSM as frozen values."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +73,30 @@ class Parameter:
 
     value: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy document of IAM."""
+
+    name: str
+    """ARN of a managed policy, or the name of an inline one."""
+    statements: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """An IAM role with every document that decides what it may do, and who may assume it."""
+
+    arn: str
+    id: str
+    trust: tuple[Mapping[str, Any], ...]
+    """Statements of the trust policy."""
+    policies: tuple[Policy, ...]
+    """Inline policies, and attached managed policies in their default versions."""
+    boundary: Policy | None = None
+
+    @property
+    def attached(self) -> frozenset[str]:
+        """ARNs of the attached managed policies."""
+        return frozenset(each.name for each in self.policies if each.name.startswith("arn:"))

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter
+from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter, Role
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
 from mayfly.records.ledger import Ledger
@@ -151,12 +151,19 @@ class Machines(Protocol):
 
 
 class Roles(Protocol):
-    """IAM, read-only."""
+    """IAM, read-only. IAM allows few calls a second, to the whole account."""
 
     def policies(self, role_arn: str) -> frozenset[str]:
         """ARNs of the managed policies attached to a role. Raises NotFound.
 
         While AWS does not answer, an earlier answer of any age is returned.
+        """
+
+    def role(self, role_arn: str) -> Role:
+        """A role with all of its policy documents, as IAM has them now. Raises NotFound.
+
+        Raises Misconfigured for a document that cannot be read: what a role may do is known whole
+        or not at all.
         """
 
 

@@ -64,6 +64,7 @@ class ProvisionSettings(Settings):
 
     nudge_queue_url: NonEmpty = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
     reap_queue_url: NonEmpty = Field(validation_alias="MAYFLY_REAP_QUEUE_URL")
+    token_parameter: NonEmpty = Field(validation_alias="MAYFLY_TOKEN_PARAMETER")
     instance_sizes: NonEmpty = Field(validation_alias="MAYFLY_INSTANCE_SIZES")
     """With commas between the sizes; `*` for every size."""
 

@@ -88,6 +88,8 @@ def provision() -> ProvisionPorts:
         roles=IamRoles(clients.iam()),
         reap_nudges=SqsNudges(clients.sqs(), environment.reap_queue_url),
         nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
+        region=environment.region,
+        token_parameter=environment.token_parameter,
         sizes=environment.sizes,
     )
 

@@ -53,7 +53,12 @@ _FUNCTIONS: dict[str, Row] = {
                 "ec2:DescribeInstances",
                 "ec2:DescribeSubnets",
                 "ec2:RunInstances",
+                "iam:GetPolicy",
+                "iam:GetPolicyVersion",
+                "iam:GetRole",
+                "iam:GetRolePolicy",
                 "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
                 "ssm:GetParametersByPath",
             }
         ),

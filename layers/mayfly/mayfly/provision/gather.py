@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from mayfly.config.infra import Infra
 from mayfly.config.queue import in_force
 from mayfly.errors import NotFound
-from mayfly.ports import Fleet, Roles
+from mayfly.ports import Fleet
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.retire import is_beyond_limit, wants_arrivals
+from mayfly.provision.verdicts import shared_policies, subject, why_not_known
 from mayfly.provision.view import ProvisionView
 from mayfly.records.ledger import Ledger, launch_id
 from mayfly.records.model import Instance, Launch, QueueRecord, SlotKey
@@ -43,7 +44,7 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
         slots={launch.id: slots for launch, slots in launches},
         ledger=ledger,
         zones=dict(record.zones),
-        refused=_shared_policies(infra, ports.roles),
+        refused=_why_refused(record, infra, ports, now),
     )
     view = replace(view, paused=_is_paused(record, view, fleet, now))
     config = in_force(record)
@@ -97,14 +98,15 @@ def _unlisted_slots(
             yield slot
 
 
-def _shared_policies(infra: Infra, roles: Roles) -> str:
-    """Why the change from bootstrap to sandbox role takes no right away; empty when it does."""
+def _why_refused(record: QueueRecord, infra: Infra, ports: ProvisionPorts, now: datetime) -> str:
+    """Why no instance may have the queue's roles; empty when instances may."""
     try:
-        shared = roles.policies(infra.bootstrap_role) & roles.policies(infra.sandbox_role)
+        bootstrap = ports.roles.policies(infra.bootstrap_role)
+        sandbox = ports.roles.policies(infra.sandbox_role)
     except NotFound as error:
         return f"a role of the queue does not exist: {error}"
-    if not shared:
-        return ""
-    return (
-        f"the queue's sandbox role has policies of its bootstrap role: {', '.join(sorted(shared))}"
-    )
+    if shared := shared_policies(bootstrap, sandbox, ports.stack):
+        return shared
+    about = subject(infra, bootstrap, sandbox, ports.token_parameter)
+    refused = record.roles.refused if record.roles is not None else ""
+    return why_not_known(record.roles, about, now) or refused

@@ -27,6 +27,10 @@ class ProvisionPorts:
     reap_nudges: Nudges
     nudges: Nudges
     """Nudges of `provision` itself, for a later tick."""
+    region: str
+    token_parameter: str
+    """Name of the SSM parameter of the agent token, which no role of a queue may read. `provision`
+    knows the name alone."""
     asked: Asked = field(default_factory=Asked)
     sizes: frozenset[str] = frozenset({"*"})
     """Instance sizes that the function's role may launch; `*` for every size."""

@@ -1,10 +1,11 @@
-"""Updates the queue records from SSM. All functions read their configuration from the records."""
+"""Updates the queue records from SSM and IAM: every function's source of configuration."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from mayfly.answers import Parameter
@@ -14,6 +15,7 @@ from mayfly.config.read import ControlPlane, queue_record
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.ports import Fleet
 from mayfly.provision.ports import ProvisionPorts
+from mayfly.provision.read_roles import verdicts
 from mayfly.records.about import about, fields
 from mayfly.records.changes import Drop, Save
 from mayfly.records.model import QueueRecord, saved
@@ -27,8 +29,10 @@ ZONES_SECONDS = 5.0
 """Longest wait of a tick for the zones of subnets."""
 
 
-def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
-    """Update the queue records from SSM. Returns the records of active and of busy former queues.
+def refresh(ports: ProvisionPorts, outcome: Outcome, now: datetime) -> list[QueueRecord]:
+    """Update the queue records from SSM and IAM.
+
+    Returns the records of active and of busy former queues.
 
     The records are the one source of configuration for every other function: all functions act on
     the same values, and on the last good values when SSM holds bad ones. The record of a queue
@@ -49,9 +53,10 @@ def refresh(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
             new = queue_record(old, queue, text, mine, control)
             pairs.append((old, new))
     zones = _zones(ports, pairs, outcome)
+    roles = verdicts(ports, pairs, outcome, now)
     for old, new in pairs:
         with outcome.noting(f"record of queue {new.queue}", fields(queues=[new.queue])):
-            placed = replace(new, zones=zones[new.queue])
+            placed = replace(new, zones=zones[new.queue], roles=roles[new.queue])
             records.append(_save_record(ports.fleet, old, placed, outcome))
     for line in unknown_paths(ports.stack, written, list(published)):
         outcome.problem(line)

@@ -37,7 +37,7 @@ def tick(
     outcome, now = Outcome(told=set() if told is None else told), edge.clock()
     applier = Applier(ports, outcome, now, edge)
     with outcome.noting("records of queues"):
-        records = ports.fleet.queues() if nudged else _records(ports, outcome)
+        records = ports.fleet.queues() if nudged else _records(ports, outcome, now)
         late = []
         for record in in_turn(records, now):
             if edge.clock() >= edge.stop_at:
@@ -58,10 +58,10 @@ def in_turn(records: Sequence[QueueRecord], now: datetime) -> Sequence[QueueReco
     return (*records[first:], *records[:first])
 
 
-def _records(ports: ProvisionPorts, outcome: Outcome) -> list[QueueRecord]:
+def _records(ports: ProvisionPorts, outcome: Outcome, now: datetime) -> list[QueueRecord]:
     """The queue records, updated from SSM; the stored records when SSM cannot be read."""
     try:
-        return refresh(ports, outcome)
+        return refresh(ports, outcome, now)
     except FAILURES as error:
         outcome.failed("configuration", error)
         return list(ports.fleet.queues())

@@ -216,6 +216,17 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class RolesVerdict:
+    """What `provision` found when it last read both roles of a queue from IAM."""
+
+    at: datetime
+    about: str
+    """Digest of the roles and of what is attached to them."""
+    refused: str = ""
+    """Why no instance may have the roles; empty when instances may."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueRecord:
     """A queue as `provision` last read it: the other functions take all configuration from here.
 
@@ -238,6 +249,8 @@ class QueueRecord:
     """Subnet ids with their availability zones, from EC2; subnets without an answer are omitted."""
     paused_at_buildkite: bool = False
     """Whether the queue is paused at Buildkite, by the last list that `dispatch` had of it."""
+    roles: RolesVerdict | None = None
+    """Whether instances may have the queue's roles; None while the roles were never read."""
     version: int = 0
 
     @property

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mayfly.adapters.aws.boto_errors import translated
 from mayfly.adapters.elements import UNREADABLE, string
+from mayfly.answers import Policy, Role
 from mayfly.errors import Misconfigured, Transient
+from mayfly.iam.documents import statements_of
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -39,7 +41,7 @@ class IamRoles:
         at, known = self._answers.get(role_arn, (now - FRESH, None))
         if known is None or now - at >= FRESH:
             try:
-                known = self._read(role_arn)
+                known = frozenset(self._attached(_name(role_arn)))
             except Transient as error:
                 if known is None:
                     raise
@@ -48,14 +50,63 @@ class IamRoles:
             self._answers[role_arn] = now, known
         return known
 
-    def _read(self, role_arn: str) -> frozenset[str]:
-        # A role's ARN ends with its path and its name; the API takes the name alone.
-        name = role_arn.rpartition("/")[2]
+    def role(self, role_arn: str) -> Role:
+        """See `mayfly.ports.Roles`.
+
+        Takes three calls, one for each inline policy, and two for each managed one or boundary.
+        """
+        name = _name(role_arn)
+        with translated():
+            found = self._client.get_role(RoleName=name)["Role"]
+        attached = tuple(self._attached(name))
+        self._answers[role_arn] = self._clock(), frozenset(attached)
+        try:
+            boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+            return Role(
+                arn=string(found["Arn"]),
+                id=string(found["RoleId"]),
+                trust=statements_of(found.get("AssumeRolePolicyDocument")),
+                policies=(*self._inline(name), *map(self._managed, attached)),
+                boundary=self._managed(string(boundary)) if boundary is not None else None,
+            )
+        except UNREADABLE as error:
+            raise Misconfigured(f"role {name} cannot be read: {error}") from error
+
+    def _attached(self, name: str) -> Iterator[str]:
         pages = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name)
         with translated():
             attached = [each for page in pages for each in page.get("AttachedPolicies") or ()]
-        try:
-            return frozenset(string(policy["PolicyArn"]) for policy in attached)
-        except UNREADABLE as error:
-            # A policy that is left out could be the one that both roles of a queue carry.
-            raise Misconfigured(f"a policy of role {name} has no readable ARN") from error
+        for policy in attached:
+            try:
+                yield string(policy["PolicyArn"])
+            except UNREADABLE as error:
+                # A policy that is left out could be the one that both roles of a queue carry.
+                raise Misconfigured(f"a policy of role {name} has no readable ARN") from error
+
+    def _inline(self, name: str) -> Iterator[Policy]:
+        with translated():
+            pages = self._client.get_paginator("list_role_policies").paginate(RoleName=name)
+            names = [string(each) for page in pages for each in page.get("PolicyNames") or ()]
+            for policy in names:
+                found = self._client.get_role_policy(RoleName=name, PolicyName=policy)
+                yield _policy(policy, found["PolicyDocument"])
+
+    def _managed(self, arn: str) -> Policy:
+        """A managed policy in its default version, the only one that IAM applies."""
+        with translated():
+            version = self._client.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            found = self._client.get_policy_version(PolicyArn=arn, VersionId=version)
+        return _policy(arn, found["PolicyVersion"]["Document"])
+
+
+def _policy(name: str, document: object) -> Policy:
+    """The policy. Raises Misconfigured for a document that cannot be read."""
+    try:
+        return Policy(name, statements_of(document))
+    except UNREADABLE as error:
+        raise Misconfigured(f"policy {name} cannot be read: {error}") from error
+
+
+def _name(role_arn: str) -> str:
+    """A role's ARN ends with its path and its name; the API takes the name alone."""
+    return role_arn.rpartition("/")[2]
