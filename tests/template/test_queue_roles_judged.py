@@ -15,8 +15,7 @@ from mayfly.answers import Policy, Role
 from mayfly.iam.documents import statements_of
 from mayfly.iam.judgement import NARROW, UNCHANGED, why_refused
 from mayfly.iam.place import Place
-from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
-from tests.template.conftest import QUEUE_PARAMETERS
+from mayfly_cli.templates.resolution import ACCOUNT, REGION
 
 Resources = dict[str, dict[str, Any]]
 
@@ -26,18 +25,11 @@ SCRIPTS = "acme-ci/bootstrap/"
 ANY_ROLE = f"arn:aws:iam::{ACCOUNT}:role/*"
 
 
-@pytest.fixture(scope="module")
-def deployed(queue_template: dict[str, Any]) -> Resources:
-    """The queue `linux` of `acme`, with bootstrap scripts."""
-    parameters = QUEUE_PARAMETERS | {"ScriptPrefix": SCRIPTS}
-    return Deployment(queue_template, "acme-linux", parameters).resources
-
-
 def a_role(
-    deployed: Resources, kind: str, *further: Policy, denies: bool = True, **changes: Any
+    full_queue: Resources, kind: str, *further: Policy, denies: bool = True, **changes: Any
 ) -> Role:
     """The role as deployed, with further policies; without `denies`, as from a copy without them."""
-    properties = deployed[f"{kind.capitalize()}Role"]["Properties"]
+    properties = full_queue[f"{kind.capitalize()}Role"]["Properties"]
     own = []
     for policy in properties["Policies"]:
         statements = statements_of(policy["PolicyDocument"])
@@ -67,9 +59,9 @@ def a_policy(effect: str, action: Any, resource: Any, **elements: Any) -> Policy
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("denies", [True, False])
-def test_the_roles_as_deployed_may_be_used(deployed: Resources, kind: str, denies: bool) -> None:
+def test_the_roles_as_deployed_may_be_used(full_queue: Resources, kind: str, denies: bool) -> None:
     """Without an attached policy also from a copy without the Denies: nothing is allowed there."""
-    assert reasons(kind, a_role(deployed, kind, denies=denies)) == []
+    assert reasons(kind, a_role(full_queue, kind, denies=denies)) == []
 
 
 WHATEVER_IS_DENIED = [
@@ -104,9 +96,9 @@ WITHOUT_DENIES = [
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("name", "effect"), WHATEVER_IS_DENIED)
 def test_a_policy_that_reaches_other_roles_is_refused_also_with_the_denies(
-    deployed: Resources, kind: str, name: str, effect: str
+    full_queue: Resources, kind: str, name: str, effect: str
 ) -> None:
-    told = reasons(kind, a_role(deployed, kind, of_aws(name)))
+    told = reasons(kind, a_role(full_queue, kind, of_aws(name)))
     assert any(effect in each and each.endswith(NARROW) for each in told), told
     assert all(each.startswith(f"the {kind} role may ") for each in told)
 
@@ -114,25 +106,27 @@ def test_a_policy_that_reaches_other_roles_is_refused_also_with_the_denies(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("name", "accepted"), WITH_DENIES)
 def test_the_denies_make_a_policy_usable(
-    deployed: Resources, kind: str, name: str, accepted: bool
+    full_queue: Resources, kind: str, name: str, accepted: bool
 ) -> None:
-    assert (reasons(kind, a_role(deployed, kind, of_aws(name))) == []) is accepted
+    assert (reasons(kind, a_role(full_queue, kind, of_aws(name))) == []) is accepted
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("name", "effect"), WITHOUT_DENIES)
 def test_a_role_without_the_denies_is_refused_for_what_they_hold(
-    deployed: Resources, kind: str, name: str, effect: str
+    full_queue: Resources, kind: str, name: str, effect: str
 ) -> None:
-    told = reasons(kind, a_role(deployed, kind, of_aws(name), denies=False))
+    told = reasons(kind, a_role(full_queue, kind, of_aws(name), denies=False))
     assert any(effect in each and name in each for each in told), told
 
 
-def test_a_boundary_that_leaves_no_room_makes_an_administrator_usable(deployed: Resources) -> None:
+def test_a_boundary_that_leaves_no_room_makes_an_administrator_usable(
+    full_queue: Resources,
+) -> None:
     boundary = a_policy("Allow", ["s3:GetObject", "dynamodb:*", "ssm:GetParameter"], "*")
-    role = a_role(deployed, "sandbox", of_aws("AdministratorAccess"), boundary=boundary)
+    role = a_role(full_queue, "sandbox", of_aws("AdministratorAccess"), boundary=boundary)
     assert reasons("sandbox", role) == []
-    assert reasons("sandbox", a_role(deployed, "sandbox", of_aws("AdministratorAccess")))
+    assert reasons("sandbox", a_role(full_queue, "sandbox", of_aws("AdministratorAccess")))
 
 
 UNDER_DENIES = [
@@ -172,9 +166,9 @@ UNDER_DENIES = [
 
 @pytest.mark.parametrize(("accepted", "policy"), UNDER_DENIES)
 def test_a_role_that_is_named_is_the_operators_choice(
-    deployed: Resources, accepted: bool, policy: Policy
+    full_queue: Resources, accepted: bool, policy: Policy
 ) -> None:
-    told = reasons("sandbox", a_role(deployed, "sandbox", policy))
+    told = reasons("sandbox", a_role(full_queue, "sandbox", policy))
     assert (told == []) is accepted, told
 
 
@@ -189,8 +183,8 @@ def test_a_role_that_is_named_is_the_operators_choice(
         Policy("inline", ({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"},)),
     ],
 )
-def test_writing_iam_is_refused_also_for_one_role(deployed: Resources, policy: Policy) -> None:
-    told = reasons("sandbox", a_role(deployed, "sandbox", policy, denies=False))
+def test_writing_iam_is_refused_also_for_one_role(full_queue: Resources, policy: Policy) -> None:
+    told = reasons("sandbox", a_role(full_queue, "sandbox", policy, denies=False))
     assert "write IAM" in told[0]
 
 
@@ -212,31 +206,33 @@ EC2 = "ec2.amazonaws.com"
     ],
 )
 def test_only_ec2_may_be_trusted(
-    deployed: Resources, accepted: bool, changes: dict[str, Any]
+    full_queue: Resources, accepted: bool, changes: dict[str, Any]
 ) -> None:
     """aws:userid contains the session name, which any other principal could choose."""
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", **changes}
-    told = reasons("sandbox", a_role(deployed, "sandbox", trust=(statement,)))
+    told = reasons("sandbox", a_role(full_queue, "sandbox", trust=(statement,)))
     assert (told == []) is accepted
     assert all("let the service ec2.amazonaws.com alone assume it" in each for each in told)
 
 
-def test_a_trust_policy_with_notprincipal_is_refused(deployed: Resources) -> None:
+def test_a_trust_policy_with_notprincipal_is_refused(full_queue: Resources) -> None:
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "NotPrincipal": {"AWS": "x"}}
-    (told,) = reasons("sandbox", a_role(deployed, "sandbox", trust=(statement,)))
+    (told,) = reasons("sandbox", a_role(full_queue, "sandbox", trust=(statement,)))
     assert "everybody but" in told
 
 
-def test_a_stale_name_of_the_token_in_the_queues_stack_is_found(deployed: Resources) -> None:
+def test_a_stale_name_of_the_token_in_the_queues_stack_is_found(full_queue: Resources) -> None:
     """The Denies of the stack name another parameter than the one that `dispatch` reads."""
-    role = a_role(deployed, "sandbox", a_policy("Allow", "ssm:GetParameter", "*"))
+    role = a_role(full_queue, "sandbox", a_policy("Allow", "ssm:GetParameter", "*"))
     place = Place(role.arn, role.id, REGION, "acme", "linux", "/secrets/new-token", SCRIPTS)
     (told,) = why_refused("sandbox", role, place)
     assert "read the Buildkite agent token (ssm:GetParameter" in told
     assert told.endswith(UNCHANGED)
 
 
-def test_a_long_list_of_effects_is_cut(deployed: Resources) -> None:
-    told = reasons("sandbox", a_role(deployed, "sandbox", of_aws("PowerUserAccess"), denies=False))
+def test_a_long_list_of_effects_is_cut(full_queue: Resources) -> None:
+    told = reasons(
+        "sandbox", a_role(full_queue, "sandbox", of_aws("PowerUserAccess"), denies=False)
+    )
     assert all(len(each) < 700 for each in told)
     assert "and 1" in told[-1]
