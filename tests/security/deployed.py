@@ -1,0 +1,102 @@
+"""What the cases and the sweep judge: the templates' resources as deployed, in one account.
+
+The stack `acme` has the queues `linux` and `linux2`; the stack `acme-2` has a queue `linux`. The
+names begin alike on purpose: a pattern that is too short would take one for the other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from mayfly.iam.evaluation import Statement, as_list
+from mayfly_cli.templates.reading import read
+from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
+from mayfly_cli.templates.translation import translate
+from tests.template.conftest import CONTROL, QUEUE, QUEUE_PARAMETERS
+
+STACK, OTHER_STACK = "acme", "acme-2"
+TOKEN_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/token"
+SCRIPT_BUCKET, SCRIPT_PREFIX = "acme-ci", "acme-ci/bootstrap/"
+
+Resources = Mapping[str, Mapping[str, Any]]
+
+
+@cache
+def control(stack: str = STACK) -> Resources:
+    """Resources of a control plane's stack, with an own key for the token and an alarm address."""
+    parameters = {
+        "TokenKmsKey": TOKEN_KEY,
+        "TokenParameter": "/buildkite/mayfly/agent-token",
+        "AlarmAddress": "alarms@acme.example",
+    }
+    deployed = Deployment(translate(CONTROL, REGION).template, stack, parameters).resources
+    return _with_names_of_aws(deployed, stack)
+
+
+@cache
+def queue(key: str = "linux", stack: str = STACK) -> Resources:
+    """Resources of a queue's stack, with a place for bootstrap scripts."""
+    parameters = QUEUE_PARAMETERS | {
+        "ControlStack": stack,
+        "QueueKey": key,
+        "ScriptPrefix": SCRIPT_PREFIX,
+    }
+    name = f"{stack}-{key}"
+    return _with_names_of_aws(Deployment(read(QUEUE), name, parameters).resources, name)
+
+
+def _with_names_of_aws(resources: Resources, stack: str) -> Resources:
+    """Resources with the names that CloudFormation invents: `<stack>-<logical id>-<suffix>`.
+
+    Denies of a queue's roles may name a stack's resources by that beginning.
+    """
+    ids = "|".join(sorted(resources, key=len, reverse=True))
+    invented = re.sub(
+        rf'(arn:aws:[a-z]+:{REGION}:{ACCOUNT}:)({ids})(?=["/:])',
+        lambda match: f"{match[1]}{physical_name(stack, match[2])}",
+        json.dumps(resources),
+    )
+    found: Resources = json.loads(invented)
+    return found
+
+
+def physical_name(stack: str, logical_id: str) -> str:
+    """The name that CloudFormation invents for a resource without a name of its own."""
+    return f"{stack}-{logical_id}-1A2B3C4D5E6F"
+
+
+def role_statements(role: Mapping[str, Any]) -> list[Statement]:
+    """The statements of a role's inline policies."""
+    return [
+        statement
+        for policy in role["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def trust_statements(role: Mapping[str, Any]) -> list[Statement]:
+    """The statements of a role's trust policy."""
+    return list(role["Properties"]["AssumeRolePolicyDocument"]["Statement"])
+
+
+def table_statements(resources: Resources, table: str) -> list[Statement]:
+    """The statements of a table's resource policy; none where it has no policy."""
+    policy = resources[table]["Properties"].get("ResourcePolicy", {})
+    return as_list(policy.get("PolicyDocument", {}).get("Statement", []))
+
+
+def managed_statements(policy: Mapping[str, Any]) -> list[Statement]:
+    """The statements of a managed policy of the template."""
+    return list(policy["Properties"]["PolicyDocument"]["Statement"])
+
+
+def tags_of(resource: Mapping[str, Any]) -> dict[str, str]:
+    """A resource's tags by key, as its template says; empty for none."""
+    tags = resource["Properties"].get("Tags", {})
+    if isinstance(tags, dict):
+        return dict(tags)
+    return {tag["Key"]: tag["Value"] for tag in tags}
