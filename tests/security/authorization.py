@@ -30,7 +30,7 @@ class Action:
     level: str
     """AWS's access level: List, Read, Write, Tagging or Permissions management."""
     keys: frozenset[str]
-    """Condition keys in lower case; a key that ends in "/" stands for all keys below it."""
+    """Condition keys in lower case; one that ends in "/" or ":" stands for all that begin so."""
 
     @property
     def makes_the_resource(self) -> bool:
@@ -48,8 +48,8 @@ class Action:
     def _has(self, key: str) -> bool:
         if key.startswith("aws:") and not key.startswith(_OF_REQUEST_OR_RESOURCE):
             return True  # a global key: AWS supplies it to every request
-        head, slash, _ = key.partition("/")
-        return key in self.keys or f"{head}{slash}" in self.keys
+        families = {f"{key.partition('/')[0]}/", f"{key.rpartition(':')[0]}:"}
+        return key in self.keys or not families.isdisjoint(self.keys)
 
 
 @cache

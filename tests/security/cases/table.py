@@ -1,0 +1,25 @@
+"""All cases, by heading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.security.case import Case
+from tests.security.cases import control, instances, no_keys, tables
+
+CASES: Mapping[str, tuple[Case, ...]] = {
+    "Instances on their way": instances.INSTANCES,
+    "Volumes, interfaces, security groups, launch templates, fleets": instances.PARTS,
+    "Profiles and roles": instances.PROFILES,
+    "Bootstrap scripts": instances.SCRIPT,
+    "Records": tables.RECORDS,
+    "Mailbox rows": tables.MAILBOX,
+    "The cluster's agent token": tables.TOKEN,
+    "Launches": control.LAUNCHES,
+    "Ends of instances": control.ENDS,
+    "Configuration": control.CONFIGURATION,
+    "Code and stacks": control.CODE,
+    "Wake-ups, alarms, logs": control.SIGNALS,
+    "Requests without a key": tuple(no_keys.CASES.values()),
+    "Other queues, other stacks, boundaries": control.OTHERS,
+}
