@@ -89,6 +89,16 @@ def table_statements(resources: Resources, table: str) -> list[Statement]:
     return as_list(policy.get("PolicyDocument", {}).get("Statement", []))
 
 
+def queue_statements(resources: Resources, queue: str) -> list[Statement]:
+    """The statements of all policies of a queue of SQS."""
+    return [
+        statement
+        for resource in resources.values()
+        if resource["Type"] == "AWS::SQS::QueuePolicy" and queue in resource["Properties"]["Queues"]
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
 def managed_statements(policy: Mapping[str, Any]) -> list[Statement]:
     """The statements of a managed policy of the template."""
     return list(policy["Properties"]["PolicyDocument"]["Statement"])

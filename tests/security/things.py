@@ -196,7 +196,7 @@ def _tables() -> Iterator[Thing]:
             f"fleet/table{suffix}",
             f"the Fleet table{of}",
             table_arn("fleet", stack),
-            {},
+            _tagged(resources["FleetTable"]),
             (row,),
             policy=fleet,
         )
@@ -206,7 +206,7 @@ def _tables() -> Iterator[Thing]:
             f"mailbox/table{suffix}",
             f"the Mailbox table as a whole{of}",
             table_arn("mailbox", stack),
-            {},
+            _tagged(resources["MailboxTable"]),
             policy=mailbox,
             takes=lambda action: not _of_rows(action),
         )
@@ -214,15 +214,17 @@ def _tables() -> Iterator[Thing]:
         yield Thing(f"mailbox/stream{suffix}", f"the Mailbox's stream{of}", stream, {})
 
 
-REPORT: Context = {"dynamodb:Attributes": ["key", "report"], "dynamodb:ReturnValues": "NONE"}
-ASSIGNMENT: Context = {
-    "dynamodb:Attributes": ["key", "assignment", "expires"],
-    "dynamodb:ReturnValues": "NONE",
+def _written(*attributes: str) -> Context:
+    return {"dynamodb:Attributes": list(attributes), "dynamodb:ReturnValues": "NONE"}
+
+
+PARTS: Mapping[str, Context] = {
+    "report": _written("key", "report"),
+    "assignment": _written("key", "assignment", "expires"),
+    "notice": _written("key", "notice", "expires"),
 }
-NOTICE: Context = {
-    "dynamodb:Attributes": ["key", "notice", "expires"],
-    "dynamodb:ReturnValues": "NONE",
-}
+"""By part of a row: the keys of a request that names its attributes."""
+IN_A_TRANSACTION: Context = {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}
 
 
 def row_of(kind: str, instance: str, key: str = "linux", stack: str = deployed.STACK) -> str:
@@ -243,18 +245,14 @@ def _rows() -> Iterator[Thing]:
         ("own-and-another", "its own row and another", [*own, row_of("sandbox", "i-0c")]),
     )
     for row, title, keys in rows:
-        for part, attributes in (
-            ("report", REPORT),
-            ("assignment", ASSIGNMENT),
-            ("notice", NOTICE),
-            ("any", {}),
-        ):
+        for part, attributes in {**PARTS, "any": {}}.items():
             of = {"any": "no attribute named"}.get(part, f"attribute {part}")
             yield Thing(
                 f"row/{row}/{part}",
                 f"{title} ({of})",
                 table_arn("mailbox"),
                 {"dynamodb:LeadingKeys": keys, **attributes},
+                ({}, IN_A_TRANSACTION),
                 policy=policy,
                 takes=_of_rows,
             )
@@ -263,7 +261,7 @@ def _rows() -> Iterator[Thing]:
         "a Mailbox row of another stack",
         table_arn("mailbox", deployed.OTHER_STACK),
         {"dynamodb:LeadingKeys": [row_of("sandbox", "i-0e", stack=deployed.OTHER_STACK)]},
-        ({}, REPORT, ASSIGNMENT, NOTICE),
+        tuple({**way, **what} for way in ({}, IN_A_TRANSACTION) for what in ({}, *PARTS.values())),
         policy=tuple(
             deployed.table_statements(deployed.control(deployed.OTHER_STACK), "MailboxTable")
         ),
@@ -278,6 +276,10 @@ def parameter_arn(name: str) -> str:
 
 def _parameters() -> Iterator[Thing]:
     ours = f"/mayfly/{deployed.STACK}/queues"
+    tagged = {
+        "bundle": _tagged(deployed.control()["BundleParameter"]),
+        "published": _tagged(deployed.queue()["Published"]),
+    }
     for name, title, path in (
         ("token", "the cluster's agent token", "/buildkite/mayfly/agent-token"),
         ("script", "the parameter bootstrap/script", f"{ours}/linux/bootstrap/script"),
@@ -292,7 +294,7 @@ def _parameters() -> Iterator[Thing]:
         ("infra-tree", "all published facts, by path", f"/mayfly-infra/{deployed.STACK}"),
         ("infra-2", "published facts of another stack", "/mayfly-infra/acme-2/bundle"),
     ):
-        yield Thing(f"parameter/{name}", title, parameter_arn(path), {})
+        yield Thing(f"parameter/{name}", title, parameter_arn(path), tagged.get(name, {}))
     for name, path in (("root", "/"), ("parent", "/buildkite/mayfly")):
         yield Thing(
             f"token-path/{name}",
@@ -353,7 +355,9 @@ def _identities() -> Iterator[Thing]:
     ]
     for name, title, arn, role in roles:
         trust = deployed.trust_statements(role or queue["BootstrapRole"])
-        yield Thing(f"role/{name}", title, arn, {}, ({}, *passed), tuple(trust))
+        yield Thing(
+            f"role/{name}", title, arn, _tagged(role) if role else {}, ({}, *passed), tuple(trust)
+        )
     for name, title, kind, key in (
         ("bootstrap", "the bootstrap profile", "bootstrap", "linux"),
         ("sandbox", "the sandbox profile", "sandbox", "linux"),
@@ -396,7 +400,6 @@ def _code() -> Iterator[Thing]:
 
 def _signals() -> Iterator[Thing]:
     control = deployed.control()
-    queue_policy = tuple(control["ReapQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"])
     for logical, title in (
         ("NudgeQueue", "the queue that wakes provision"),
         ("ReapQueue", "the queue that wakes reap"),
@@ -407,7 +410,7 @@ def _signals() -> Iterator[Thing]:
             title,
             _named("sqs", logical),
             _tagged(control[logical]),
-            policy=queue_policy if logical == "ReapQueue" else (),
+            policy=tuple(deployed.queue_statements(control, logical)),
         )
     for logical, title in (
         ("InstanceStateChange", "the rule for ends of instances"),
@@ -419,12 +422,13 @@ def _signals() -> Iterator[Thing]:
     yield Thing("topic/alarms", "the topic of alarms", _named("sns", "AlarmTopic"), topic)
     alarm = _named("cloudwatch", "DispatchErrors").replace(":acme-", ":alarm:acme-")
     yield Thing("alarm/dispatch", "an alarm", alarm, _tagged(control["DispatchErrors"]))
-    for name, title, group in (
-        ("dispatch", "the log of dispatch", f"/aws/lambda/{deployed.STACK}-dispatch"),
-        ("last-words", "the log of last words", f"/mayfly/{deployed.STACK}/last-words"),
+    for name, title, logical in (
+        ("dispatch", "the log of dispatch", "DispatchLogs"),
+        ("last-words", "the log of last words", "LastWords"),
     ):
+        group = control[logical]["Properties"]["LogGroupName"]
         arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}"
-        yield Thing(f"log/{name}", title, arn, {})
+        yield Thing(f"log/{name}", title, arn, _tagged(control[logical]))
         yield Thing(f"log/{name}-stream", f"a stream of {title}", f"{arn}:log-stream:i-0c", {})
 
 

@@ -56,6 +56,13 @@ CASES: Mapping[tuple[str, str, str], Case] = {
         "dynamodb:BatchWriteItem",
         "row/sandbox/any",
     ),
+    ("ReapFunctionRole", "Notices", LEADING): Case(
+        "The function reap cannot write a notice if the request names no row",
+        "reap",
+        UPDATE,
+        "row/notice/notice",
+        {LEADING: ABSENT},
+    ),
     ("ReapFunctionRole", "Notices", ATTRIBUTES): Case(
         "The function reap cannot write a notice if the request names no attribute",
         "reap",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mayfly_cli.templates.resolution import ACCOUNT, REGION
 from tests.security.case import ABSENT, Case
-from tests.security.things import REPORT, row_of
+from tests.security.things import IN_A_TRANSACTION, PARTS, row_of
 
 ADMIN, DYNAMODB = "AdministratorAccess", "AmazonDynamoDBFullAccess"
 POWER, SSM_FULL = "PowerUserAccess", "AmazonSSMFullAccess"
@@ -87,7 +87,7 @@ def _updates(who: str, title: str) -> tuple[Case, ...]:
                 ("write another instance's report", "row/sandbox/report", {}),
                 ("write a bootstrap report of another instance", "row/bootstrap/report", {}),
                 ("write a report of another queue", "row/queue-2/report", {}),
-                ("write a report of another stack", "row/stack-2/any", REPORT),
+                ("write a report of another stack", "row/stack-2/any", PARTS["report"]),
                 ("write its own report and another", "row/own-and-another/report", {}),
                 ("write another instance's notice", "row/notice/notice", {}),
                 ("write its own notice", "row/own-notice/notice", {}),
@@ -173,18 +173,27 @@ MAILBOX = (
             ("read assignments in a batch", "BatchGetItem", "row/sandbox/assignment"),
         )
     ),
-    Case(
-        "The function dispatch can write an assignment",
-        "dispatch",
-        UPDATE,
-        "row/sandbox/assignment",
+    *(
+        Case(f"The function dispatch {word} write {what}", "dispatch", UPDATE, thing, context)
+        for word, what, thing, context in (
+            ("can", "an assignment in a transaction", "row/sandbox/assignment", IN_A_TRANSACTION),
+            ("cannot", "an assignment outside a transaction", "row/sandbox/assignment", {}),
+            ("cannot", "a proof in a transaction", "row/sandbox/report", IN_A_TRANSACTION),
+            ("cannot", "a proof outside a transaction", "row/sandbox/report", {}),
+            (
+                "can",
+                "in a transaction if AWS does not name the attributes",
+                "row/sandbox/any",
+                IN_A_TRANSACTION,
+            ),
+        )
     ),
     Case(
         "The function dispatch cannot read the row that it writes",
         "dispatch",
         UPDATE,
         "row/sandbox/assignment",
-        {"dynamodb:ReturnValues": "ALL_NEW"},
+        {**IN_A_TRANSACTION, "dynamodb:ReturnValues": "ALL_NEW"},
     ),
     *(
         Case(f"The function {who} cannot read an assignment", who, GET, "row/sandbox/assignment")
@@ -239,13 +248,6 @@ MAILBOX = (
         "reap",
         UPDATE,
         "row/sandbox/notice",
-    ),
-    Case(
-        "The function reap cannot write a notice without naming a row",
-        "reap",
-        UPDATE,
-        "row/notice/notice",
-        {"dynamodb:LeadingKeys": ABSENT},
     ),
     Case(
         "The function reap cannot write a notice and another row at once",
