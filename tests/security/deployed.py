@@ -46,7 +46,14 @@ def queue(key: str = "linux", stack: str = STACK) -> Resources:
         "ScriptPrefix": SCRIPT_PREFIX,
     }
     name = f"{stack}-{key}"
-    return _with_names_of_aws(Deployment(read(QUEUE), name, parameters).resources, name)
+    deployed = Deployment(read(QUEUE), name, parameters, _stored(stack)).resources
+    return _with_names_of_aws(deployed, name)
+
+
+def _stored(stack: str) -> dict[str, str]:
+    """By name: the values of the SSM parameters of a control plane's stack."""
+    parameters = (r for r in control(stack).values() if r["Type"] == "AWS::SSM::Parameter")
+    return {each["Properties"]["Name"]: each["Properties"]["Value"] for each in parameters}
 
 
 def _with_names_of_aws(resources: Resources, stack: str) -> Resources:
