@@ -106,12 +106,17 @@ test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
 
 .PHONY: test-lab
 test-lab: .venv/ok ## run the lab's tests: emulator, local AWS, machines, stories of the whole system
-	$(RUN_TESTS) -m "not slow and not whole and not vm" lab/tests --ignore lab/tests/e2e --ignore lab/tests/judges $(PYTEST)
+	$(RUN_TESTS) -m "not slow and not whole and not vm" lab/tests --ignore lab/tests/e2e --ignore lab/tests/judges --ignore lab/tests/iam $(PYTEST)
 
 .PHONY: judges
 judges: .venv/ok ## let AWS's own metadata mock and event matcher judge the lab; fetches them with Go and Maven
 	lab/tests/judges/fetch.sh
 	$(RUN_TESTS) lab/tests/judges $(PYTEST)
+
+.PHONY: iam
+iam: .venv/ok ## let an independent evaluator of IAM policies judge ours and the deployed policies; needs Node.js
+	lab/tests/iam/fetch.sh
+	$(RUN_TESTS) lab/tests/iam $(PYTEST)
 
 .PHONY: test-slow
 test-slow: .venv/ok .tools/sam/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
