@@ -67,7 +67,13 @@ def control() -> dict[str, dict[str, Any]]:
 def queue() -> dict[str, dict[str, Any]]:
     """The resources of a queue's stack, with every option that adds a statement."""
     template = read(ROOT / "stacks" / "queue.yaml")
-    return Deployment(template, f"{STACK}-{QUEUE}", _QUEUE).resources
+    return Deployment(template, f"{STACK}-{QUEUE}", _QUEUE, _stored()).resources
+
+
+def _stored() -> dict[str, str]:
+    """By name: the SSM parameters of the control plane's stack, which a queue's stack reads."""
+    parameters = (r for r in control().values() if r["Type"] == "AWS::SSM::Parameter")
+    return {each["Properties"]["Name"]: each["Properties"]["Value"] for each in parameters}
 
 
 def policies() -> Iterator[Policy]:
