@@ -14,7 +14,7 @@ from mayfly.adapters.aws.iam import FRESH, IamRoles
 from mayfly.adapters.aws.logs import LogGroup
 from mayfly.adapters.aws.sqs import SqsNudges
 from mayfly.adapters.aws.ssm import SsmParameters
-from mayfly.answers import Parameter
+from mayfly.answers import Parameter, Policy, Role
 from mayfly.errors import Misconfigured, NotFound
 from mayfly.ports import LastWords, Nudges, Parameters, Roles
 from tests.fakes import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
@@ -207,7 +207,9 @@ def roles(
     iam = client_of("iam")
 
     def make(name: str, count: int) -> str:
-        role = iam.create_role(RoleName=name, Path="/mayfly/ci/", AssumeRolePolicyDocument="{}")
+        role = iam.create_role(
+            RoleName=name, Path="/mayfly/ci/", AssumeRolePolicyDocument=DOCUMENTS["trust"]
+        )
         for number in range(count):
             statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
             document = {"Version": "2012-10-17", "Statement": [statement]}
@@ -248,3 +250,76 @@ def test_iam_is_asked_again_once_its_answer_is_stale(aws: None, client_of: Clien
 def test_an_unknown_role_is_not_found(roles: tuple[Roles, Callable[[str, int], str]]) -> None:
     with pytest.raises(NotFound):
         roles[0].policies("arn:aws:iam::123456789012:role/mayfly/ci/none")
+
+
+ROLE_DOCUMENTS: dict[str, Any] = {
+    "trust": {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    "inline": {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::a/%b c"},
+    "attached": {"NotAction": "iam:*", "Resource": "*"},
+    "boundary": {"Action": "*", "Resource": "*"},
+}
+STATEMENTS = {name: {"Effect": "Allow", **part} for name, part in ROLE_DOCUMENTS.items()}
+DOCUMENTS = {
+    name: json.dumps({"Version": "2012-10-17", "Statement": part})
+    for name, part in STATEMENTS.items()
+}
+
+
+@pytest.fixture(params=["fake", "iam"])
+def whole_role(request: pytest.FixtureRequest, client_of: ClientOf) -> tuple[Roles, str, str]:
+    """The port, the ARN of a role with a document of every kind, and the role's id."""
+    ours = "arn:aws:iam::123456789012"
+    if request.param == "fake":
+        fake, arn = FakeRoles(), f"{ours}:role/mayfly/ci/whole"
+        policies = [
+            Policy("inline", (STATEMENTS["inline"],)),
+            Policy(f"{ours}:policy/attached", (STATEMENTS["attached"],)),
+        ]
+        boundary = Policy(f"{ours}:policy/boundary", (STATEMENTS["boundary"],))
+        trust = (STATEMENTS["trust"],)
+        fake.attached[arn] = frozenset({policies[1].name})
+        fake.roles[arn] = Role(arn, "AROAWHOLE", trust, tuple(policies), boundary)
+        return fake, arn, "AROAWHOLE"
+    request.getfixturevalue("aws")
+    iam = client_of("iam")
+    for name in ("attached", "boundary"):
+        iam.create_policy(PolicyName=name, PolicyDocument=DOCUMENTS["inline"])
+        iam.create_policy_version(
+            PolicyArn=f"{ours}:policy/{name}", PolicyDocument=DOCUMENTS[name], SetAsDefault=True
+        )
+    role = iam.create_role(
+        RoleName="whole",
+        Path="/mayfly/ci/",
+        AssumeRolePolicyDocument=DOCUMENTS["trust"],
+        PermissionsBoundary=f"{ours}:policy/boundary",
+    )["Role"]
+    iam.put_role_policy(RoleName="whole", PolicyName="inline", PolicyDocument=DOCUMENTS["inline"])
+    iam.attach_role_policy(RoleName="whole", PolicyArn=f"{ours}:policy/attached")
+    return IamRoles(iam), role["Arn"], role["RoleId"]
+
+
+def test_a_role_is_read_with_every_document(whole_role: tuple[Roles, str, str]) -> None:
+    port, arn, id_ = whole_role
+    role = port.role(arn)
+    assert (role.arn, role.id) == (arn, id_)
+    assert role.trust == (STATEMENTS["trust"],)
+    assert {policy.name: policy.statements for policy in role.policies} == {
+        "inline": (STATEMENTS["inline"],),
+        "arn:aws:iam::123456789012:policy/attached": (STATEMENTS["attached"],),
+    }
+    assert role.boundary is not None
+    assert role.boundary.statements == (STATEMENTS["boundary"],)
+    assert role.attached == port.policies(arn)
+
+
+def test_a_role_without_policies_and_boundary_is_read(
+    roles: tuple[Roles, Callable[[str, int], str]],
+) -> None:
+    port, make = roles
+    role = port.role(make("plain", 0))
+    assert (role.policies, role.boundary) == ((), None)
+
+
+def test_an_unknown_role_is_not_read(roles: tuple[Roles, Callable[[str, int], str]]) -> None:
+    with pytest.raises(NotFound):
+        roles[0].role("arn:aws:iam::123456789012:role/mayfly/ci/none")

@@ -56,11 +56,11 @@ class IamRoles:
         Takes three calls, one for each inline policy, and two for each managed one or boundary.
         """
         name = _name(role_arn)
-        with translated():
-            found = self._client.get_role(RoleName=name)["Role"]
-        attached = tuple(self._attached(name))
-        self._answers[role_arn] = self._clock(), frozenset(attached)
         try:
+            with translated():
+                found = self._client.get_role(RoleName=name)["Role"]
+            attached = tuple(self._attached(name))
+            self._answers[role_arn] = self._clock(), frozenset(attached)
             boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
             return Role(
                 arn=string(found["Arn"]),
