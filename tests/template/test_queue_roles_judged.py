@@ -28,7 +28,7 @@ ANY_ROLE = f"arn:aws:iam::{ACCOUNT}:role/*"
 def a_role(
     full_queue: Resources, kind: str, *further: Policy, denies: bool = True, **changes: Any
 ) -> Role:
-    """The role as deployed, with further policies; without `denies`, as from a copy of the stack."""
+    """The role as deployed, with further policies; without `denies`, as from a copy."""
     properties = full_queue[f"{kind.capitalize()}Role"]["Properties"]
     own = []
     for policy in properties["Policies"]:
