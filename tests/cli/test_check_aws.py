@@ -22,6 +22,7 @@ class World:
     """IAM and DynamoDB, as far as the trials need them."""
 
     transactions_name_attributes: bool = True
+    transactions_name_themselves: bool = True
     updates_name_attributes: bool = True
     error: str = "AccessDeniedException"
 
@@ -37,6 +38,8 @@ class World:
                 action, context = self.translated("update_item", update)
                 if not self.transactions_name_attributes:
                     del context["dynamodb:Attributes"]
+                if self.transactions_name_themselves:
+                    context["dynamodb:EnclosingOperation"] = "TransactWriteItems"
                 return action, context
             case "update_item":
                 context = {"dynamodb:LeadingKeys": [request["Key"]["key"]["S"]]}
@@ -62,14 +65,33 @@ def lines(world: World, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[s
     return status, capsys.readouterr().out.splitlines()
 
 
-@pytest.mark.parametrize(("names", "answer"), [(True, "yes"), (False, "no")])
-def test_mayfly_works_whether_or_not_transactions_name_their_attributes(
-    names: bool, answer: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("names", "answer", "ends"),
+    [
+        (True, "yes", (0, "15 held, 0 broken, 1 known")),
+        (False, "no", (1, "14 held, 1 broken, 1 known")),
+    ],
+)
+def test_mayfly_assigns_jobs_whether_or_not_transactions_name_their_attributes(
+    names: bool, answer: str, ends: tuple[int, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, shown = lines(World(transactions_name_attributes=names), capsys)
-    assert (status, shown[-1]) == (0, "8 held, 0 broken, 1 known")
+    assert (status, shown[-1]) == ends
     told = "known   an update inside a transaction names its attributes to IAM: "
     assert f"{told}{answer} (no policy of Mayfly depends on it)" in shown
+    harm = "broken  an update of another attribute inside a transaction is denied: no, dispatch may"
+    assert any(each.startswith(harm) for each in shown) is not names
+
+
+def test_a_transaction_that_does_not_name_itself_is_told_with_its_harm(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, shown = lines(World(transactions_name_themselves=False), capsys)
+    assert status == 1
+    told = (
+        "broken  an update inside a transaction names the transaction to IAM: no, dispatch cannot"
+    )
+    assert any(each.startswith(told) for each in shown)
 
 
 def test_a_broken_expectation_is_named_with_its_harm(capsys: pytest.CaptureFixture[str]) -> None:

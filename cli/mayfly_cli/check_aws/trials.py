@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 ROW = {"key": {"S": "row"}}
-"""The key of the only row that trials touch."""
+"""The key of the row that trials touch, but for `NOTICE`."""
+NOTICE = {"key": {"S": "notice/row"}}
 _ONLY = "ForAllValues:StringEquals"
 _NAMED: Mapping[str, Mapping[str, Any]] = {"Null": {"dynamodb:Attributes": "false"}}
 _NAMED_ONLY: Mapping[str, Mapping[str, Any]] = {
@@ -46,7 +47,13 @@ def _update(table: str, attribute: str) -> dict[str, Any]:
 
 def trials(table: str) -> tuple[Trial, ...]:
     """All trials, on a table with the hash key `key`."""
-    return (*_updates(table), *_batch_writes(table), *_batch_reads(table))
+    return (
+        *_updates(table),
+        *_notices(table),
+        *_transactions(table),
+        *_batch_writes(table),
+        *_batch_reads(table),
+    )
 
 
 def _updates(table: str) -> tuple[Trial, ...]:
@@ -89,6 +96,94 @@ def _updates(table: str) -> tuple[Trial, ...]:
             {**report, "ReturnValues": "ALL_NEW"},
             "a bootstrap role may read its row",
         ),
+    )
+
+
+def _notices(table: str) -> tuple[Trial, ...]:
+    """Updates of rows whose keys begin alike: `reap` writes notices and no other row."""
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["notice/*"]}}
+    return (
+        Trial(
+            "an update of a row is allowed by the beginning of its key",
+            "dynamodb:UpdateItem",
+            {**condition, "Null": {"dynamodb:LeadingKeys": "false"}},
+            True,
+            "update_item",
+            {**_update(table, "notice"), "Key": NOTICE},
+            "reap cannot tell hosts of a spot interruption",
+        ),
+        Trial(
+            "an update of a row with another beginning is denied",
+            "dynamodb:UpdateItem",
+            condition,
+            False,
+            "update_item",
+            _update(table, "notice"),
+            "reap may write rows that hold tokens",
+        ),
+    )
+
+
+def _transactions(table: str) -> tuple[Trial, ...]:
+    """Updates inside a transaction and outside: `dispatch` writes assignments, and no report."""
+    report, other = _update(table, "report"), _update(table, "other")
+    conditional = {
+        **report,
+        # Always true. A condition's attributes count as the update's own.
+        "ConditionExpression": "attribute_exists(#k) OR attribute_not_exists(#k)",
+        "ExpressionAttributeNames": {"#a": "report", "#k": "key"},
+    }
+    inside = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}}
+    named = {_ONLY: {"dynamodb:Attributes": ["key", "report"]}}
+    return (
+        Trial(
+            "an update inside a transaction names the transaction to IAM",
+            "dynamodb:UpdateItem",
+            inside,
+            True,
+            "transact_write_items",
+            {"TransactItems": [{"Update": report}]},
+            "dispatch cannot assign a job",
+        ),
+        Trial(
+            "an update outside a transaction is denied where only transactions are allowed",
+            "dynamodb:UpdateItem",
+            inside,
+            False,
+            "update_item",
+            report,
+            "dispatch may write assignments apart from its records",
+        ),
+        Trial(
+            "an update inside a transaction names no more attributes than it has",
+            "dynamodb:UpdateItem",
+            named,
+            True,
+            "transact_write_items",
+            {"TransactItems": [{"Update": conditional}]},
+            "dispatch cannot assign a job",
+        ),
+        Trial(
+            "an update of another attribute inside a transaction is denied",
+            "dynamodb:UpdateItem",
+            named,
+            False,
+            "transact_write_items",
+            {"TransactItems": [{"Update": other}]},
+            "dispatch may write reports, and so a proof",
+        ),
+        Trial(
+            "an update of another row inside a transaction is denied",
+            "dynamodb:UpdateItem",
+            {
+                _ONLY: {"dynamodb:LeadingKeys": ["another"]},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+            False,
+            "transact_write_items",
+            {"TransactItems": [{"Update": report}]},
+            "a host may write other hosts' rows",
+        ),
         Trial(
             "an update inside a transaction names its attributes to IAM",
             "dynamodb:UpdateItem",
@@ -107,7 +202,7 @@ def _batch_writes(table: str) -> tuple[Trial, ...]:
         Trial(
             "a batch that deletes names only the key to IAM",
             "dynamodb:BatchWriteItem",
-            {_ONLY: {"dynamodb:Attributes": ["key"]}},
+            {_ONLY: {"dynamodb:Attributes": ["key"]}, **_NAMED},
             True,
             "batch_write_item",
             {"RequestItems": {table: [{"DeleteRequest": {"Key": ROW}}]}},
