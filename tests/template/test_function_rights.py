@@ -136,6 +136,7 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
 FROM_TEMPLATE = {"ec2:LaunchTemplate": TEMPLATE, "ec2:IsLaunchTemplateResource": "true"}
 OVERRIDDEN = FROM_TEMPLATE | {"ec2:IsLaunchTemplateResource": "false"}
 IMAGE, GROUP = f"arn:aws:ec2:{REGION}::image/ami-1", f"{EC2}:security-group/sg-1"
+HOPS = "ec2:MetadataHttpPutResponseHopLimit"
 AT_LAUNCH = {"ec2:CreateAction": "RunInstances", "aws:RequestTag/mayfly-stack": "acme"}
 RUN, SWAP_ACTION = "ec2:RunInstances", "ec2:ReplaceIamInstanceProfileAssociation"
 CASES = [
@@ -184,6 +185,8 @@ CASES = [
     ("provision", False, RUN, INSTANCE, LAUNCH | {"aws:RequestTag/mayfly-queue": "*"}),
     ("provision", False, RUN, INSTANCE, LAUNCH | {"ec2:InstanceProfile": f"{SANDBOX}/linux/P"}),
     ("provision", False, RUN, INSTANCE, LAUNCH | {"ec2:MetadataHttpTokens": "optional"}),
+    ("provision", True, RUN, INSTANCE, LAUNCH | {HOPS: "1"}),
+    ("provision", False, RUN, INSTANCE, LAUNCH | {HOPS: "2"}),
     ("provision", False, RUN, INSTANCE, LAUNCH | {"ec2:InstanceType": "u7i-12tb.224xlarge"}),
     ("provision", True, RUN, f"{EC2}:subnet/subnet-1", {"ec2:LaunchTemplate": TEMPLATE}),
     ("provision", False, RUN, f"{EC2}:subnet/subnet-1", {}),
@@ -361,6 +364,22 @@ def test_lambda_but_not_the_code_may_make_network_interfaces_for_dispatch_in_sub
         assert statements(deployed, function) == statements_without_queue(
             control_template, function
         )
+
+
+def test_dispatch_decrypts_the_token_with_an_own_key_and_no_other_parameter(
+    control_template: dict[str, Any],
+) -> None:
+    deployed = Deployment(control_template, "acme", {"TokenKmsKey": KEY}).resources
+    everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    token = f"{SSM}/buildkite/mayfly/agent-token"
+    for name, allowed in ((token, True), (f"{SSM}/buildkite/secret/repository", False)):
+        request = Request("kms:Decrypt", KEY, {PARAMETER: name})
+        assert decide(request, statements(deployed, "dispatch")).allowed is allowed
+        # As with the key aws/ssm, whose policy allows every reader of a parameter.
+        assert decide(request, statements(deployed, "dispatch"), everything).allowed is allowed
+    # Lambda decrypts the function's environment as the function.
+    environment = Request("kms:Decrypt", KEY, {"kms:EncryptionContext:aws:lambda:FunctionArn": "f"})
+    assert decide(environment, statements(deployed, "dispatch"), everything).allowed
 
 
 def statements_without_queue(template: dict[str, Any], function: str) -> list[Statement]:

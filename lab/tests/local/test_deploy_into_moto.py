@@ -79,6 +79,34 @@ def test_the_deployed_tables_match_the_template(account: Account) -> None:
     policy = json.loads(dynamodb.get_resource_policy(ResourceArn=mailbox["TableArn"])["Policy"])
     assert "OnlyTheOwnRow" in {each["Sid"] for each in policy["Statement"]}
     assert "${aws:userid}" in json.dumps(policy)
+    policy = json.loads(dynamodb.get_resource_policy(ResourceArn=fleet["TableArn"])["Policy"])
+    assert "OnlyFunctionsWrite" in {each["Sid"] for each in policy["Statement"]}
+
+
+def test_the_tag_of_the_stack_is_on_one_resource_of_every_type(account: Account) -> None:
+    made = {name: each["PhysicalResourceId"] for name, each in account.resources(STACK).items()}
+    client = account.client
+    (topic,) = client("sns").list_topics()["Topics"]
+    alarms = client("cloudwatch").describe_alarms(AlarmNames=[made["StraysFound"]])["MetricAlarms"]
+    rule = client("events").describe_rule(Name=made["SpotWarning"])["Arn"]
+    table = client("dynamodb").describe_table(TableName=made["FleetTable"])["Table"]["TableArn"]
+    function = client("lambda").get_function(FunctionName=made["ReapFunction"])
+    logs = client("logs").list_tags_log_group(logGroupName=made["LastWords"])
+    parameter = client("ssm").list_tags_for_resource(
+        ResourceType="Parameter", ResourceId=made["BundleParameter"]
+    )
+    lists = [
+        client("sns").list_tags_for_resource(ResourceArn=topic["TopicArn"])["Tags"],
+        client("cloudwatch").list_tags_for_resource(ResourceARN=alarms[0]["AlarmArn"])["Tags"],
+        client("events").list_tags_for_resource(ResourceARN=rule)["Tags"],
+        client("dynamodb").list_tags_of_resource(ResourceArn=table)["Tags"],
+        client("iam").list_role_tags(RoleName=made["ReapFunctionRole"])["Tags"],
+        parameter["TagList"],
+    ]
+    maps = [function["Tags"], logs["tags"]]
+    maps.append(client("sqs").list_queue_tags(QueueUrl=made["NudgeQueue"])["Tags"])
+    maps += [{tag["Key"]: tag["Value"] for tag in tags} for tags in lists]
+    assert [each.get("mayfly-stack") for each in maps] == [STACK] * len(maps)
 
 
 def test_the_deployed_functions_match_the_template(account: Account) -> None:
@@ -141,7 +169,8 @@ def test_reaps_queue_takes_the_events_of_its_two_rules(account: Account) -> None
     answer = account.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
     attributes = answer["Attributes"]
     assert attributes["VisibilityTimeout"] == attributes["MessageRetentionPeriod"] == "120"
-    (statement,) = json.loads(attributes["Policy"])["Statement"]
+    statement, denied = json.loads(attributes["Policy"])["Statement"]
+    assert (statement["Effect"], denied["Effect"]) == ("Allow", "Deny")
     assert statement["Resource"] == attributes["QueueArn"]
     names = {rule["Name"]: rule["Arn"] for rule in account.client("events").list_rules()["Rules"]}
     sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]

@@ -24,7 +24,7 @@ KEPT: dict[str, frozenset[str]] = {
         "AWS::EC2::LaunchTemplate": "LaunchTemplateData LaunchTemplateName TagSpecifications",
         "AWS::EC2::SecurityGroup": "GroupDescription SecurityGroupEgress Tags VpcId",
         "AWS::Events::Rule": (
-            "Description EventBusName EventPattern Name ScheduleExpression State Targets"
+            "Description EventBusName EventPattern Name ScheduleExpression State Tags Targets"
         ),
         "AWS::IAM::InstanceProfile": "InstanceProfileName Path Roles",
         "AWS::IAM::ManagedPolicy": "Description ManagedPolicyName Path PolicyDocument",
@@ -48,10 +48,11 @@ KEPT: dict[str, frozenset[str]] = {
             "CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo"
         ),
         "AWS::Lambda::Permission": "Action FunctionName Principal SourceArn",
-        "AWS::Logs::LogGroup": "LogGroupName RetentionInDays",
-        "AWS::SNS::Topic": "DisplayName Subscription TopicName",
+        "AWS::Logs::LogGroup": "LogGroupName RetentionInDays Tags",
+        "AWS::SNS::Topic": "DisplayName Subscription Tags TopicName",
         "AWS::SQS::Queue": (
-            "MessageRetentionPeriod QueueName RedrivePolicy SqsManagedSseEnabled VisibilityTimeout"
+            "MessageRetentionPeriod QueueName RedrivePolicy SqsManagedSseEnabled Tags"
+            " VisibilityTimeout"
         ),
         "AWS::SQS::QueuePolicy": "PolicyDocument Queues",
         "AWS::SSM::Parameter": "Description Name Tags Type Value",
