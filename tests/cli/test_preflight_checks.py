@@ -61,6 +61,7 @@ GOOD = Snapshot(
     taken=(),
     denied=(),
     volume_keys={},
+    policies={},
     tries={"default": ""},
     limits=TokenLimits(None, ("0.0.0.0/0",)),
     concurrency=1000,

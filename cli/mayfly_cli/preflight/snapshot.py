@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from mayfly.answers import Policy
 from mayfly_cli.agent_releases import Release
 from mayfly_cli.findings import Unknown
 
@@ -150,6 +151,8 @@ class Snapshot:
     """Actions of a deployment that the caller may not take."""
     volume_keys: Mapping[str, VolumeKey | Unknown | None]
     """By ARN: the keys of the answer RootVolumeKey and of the image."""
+    policies: Mapping[str, Policy | Unknown | None]
+    """By ARN: the managed policies that the queue's roles would carry, and their boundary."""
     tries: Mapping[str, str | Unknown] | Unknown
     """By queue: Buildkite's refusal of the token; empty where Buildkite accepts it."""
     limits: TokenLimits | Unknown

@@ -20,11 +20,13 @@ from mayfly_cli.preflight import (
     checks_instances,
     checks_keys,
     checks_network,
+    checks_roles,
     checks_token,
     gather_account,
     gather_buildkite,
     gather_ec2,
     gather_keys,
+    gather_policies,
     gather_token,
 )
 from mayfly_cli.preflight.answers import Answers, read_answers, read_file
@@ -74,6 +76,7 @@ def decide(answers: Answers, seen: Snapshot) -> list[Finding]:
         findings += checks_network.check(answers, seen)
         findings += checks_instances.check(answers, seen)
         findings += checks_keys.check(answers, seen)
+        findings += checks_roles.check(answers, seen)
     return findings
 
 
@@ -108,6 +111,7 @@ def gather(account: Account, answers: Answers, options: Options) -> Snapshot:
         taken=gather_account.taken(account, answers),
         denied=gather_account.denied(account, of_templates()),
         volume_keys=gather_keys.volume_keys(account, checks_keys.keys(answers, image)),
+        policies=gather_policies.policies(account, checks_roles.named(answers)),
         tries=tries,
         limits=limits,
         concurrency=gather_account.concurrency(account),
