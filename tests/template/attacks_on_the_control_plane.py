@@ -18,14 +18,19 @@ from tests.template.test_host_rights import IAM, LAMBDA, NOTICE, SSM, TAGGED, UP
 
 RECORDS: list[Row] = [
     (
-        f"touch {what}",
+        f"touch {what}, {how}",
         (
             "dynamodb:DeleteTable dynamodb:GetItem dynamodb:PutItem dynamodb:PutResourcePolicy"
             " dynamodb:Query dynamodb:RestoreTableToPointInTime dynamodb:Scan dynamodb:UpdateItem"
             " dynamodb:ExportTableToPointInTime dynamodb:PartiQLSelect dynamodb:UpdateTable"
         ),
         resource,
-        UPDATE,
+        keys,
+    )
+    for how, keys in (
+        ("with its own row's key", UPDATE),
+        ("with a record's key", UPDATE | {"dynamodb:LeadingKeys": ["claim/1"]}),
+        ("as a whole", UNTAGGED),
     )
     for what, resource in (
         ("the records", f"{DYNAMODB}/acme-fleet"),
@@ -33,8 +38,8 @@ RECORDS: list[Row] = [
         ("a backup of the records", f"{DYNAMODB}/acme-fleet/backup/1"),
         ("records of another stack", f"{DYNAMODB}/other-fleet"),
         ("a replica of the records", f"{ELSEWHERE}/acme-fleet"),
-        ("its row's key in another stack's mailbox", f"{DYNAMODB}/other-mailbox"),
-        ("its row's key in a replica of the mailbox", f"{ELSEWHERE}/acme-mailbox"),
+        ("another stack's mailbox", f"{DYNAMODB}/other-mailbox"),
+        ("a replica of the mailbox", f"{ELSEWHERE}/acme-mailbox"),
         ("the mailbox's stream", f"{DYNAMODB}/acme-mailbox/stream/2026"),
     )
 ] + [
@@ -207,6 +212,12 @@ CONTROL_PLANE: list[Row] = [
         "cloudformation:UpdateStack",
         f"{CLOUDFORMATION}/team-b-runners/1",
         TAGGED,
+    ),
+    (
+        "exchange a template that the next deployment runs",
+        "s3:DeleteObject s3:PutObject",
+        "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1x/acme/0a.template",
+        UNTAGGED,
     ),
     (
         "stop the schedule",

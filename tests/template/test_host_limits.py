@@ -24,6 +24,8 @@ from tests.template.test_host_rights import (
     IAM,
     KINDS,
     LAMBDA,
+    MAILBOX,
+    MAILBOX_CASES,
     NOTICE,
     READ,
     SSM,
@@ -68,10 +70,15 @@ def test_no_attached_policy_lets_a_host_touch_the_scripts_place(
     assert not survivors(full_queue, kind, row)
 
 
-def test_the_sandbox_role_reads_no_configuration(queue: Resources) -> None:
-    for name in ("/mayfly/acme/queues/linux/agent/config", "/mayfly-infra/acme/bundle"):
-        row = ("read", "ssm:GetParameter", f"{SSM}{name}", UNTAGGED)
-        assert not survivors(queue, "Sandbox", row)
+READS: list[Row] = [
+    ("read configuration", "ssm:GetParameter", f"{SSM}/mayfly/acme/queues/linux/agent/config", {}),
+    ("read the bundle's name", "ssm:GetParameter", f"{SSM}/mayfly-infra/acme/bundle", {}),
+]
+
+
+@pytest.mark.parametrize("row", READS, ids=ids(READS))
+def test_no_attached_policy_lets_a_job(queue: Resources, row: Row) -> None:
+    assert not survivors(queue, "Sandbox", row)
 
 
 SELF: Context = {
@@ -189,6 +196,26 @@ def test_of_all_actions_of_dynamodb_none_reaches_other_tables_of_mayfly(
 ) -> None:
     for keys in (UNTAGGED, READ, NOTICE, UPDATE):
         assert not allowed_actions(queue, kind, "dynamodb", f"{DYNAMODB}/{table}", keys)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_deny_holds_a_case_that_nothing_else_holds(full_queue: Resources, kind: str) -> None:
+    """So a Deny that is removed, or has a wrong name in it, fails here."""
+    own = role_statements(full_queue, kind)
+    table = [("", f"dynamodb:{action}", MAILBOX, keys) for _, action, keys in MAILBOX_CASES]
+    script = [("", actions, resource, keys) for _, actions, resource, keys in NEIGHBOURS]
+    requests = [
+        Request(action, resource, role_context(kind) | keys)
+        for _, actions, resource, keys in [*ROWS, *SCRIPT, *READS, *table, *script]
+        for action in actions.split()
+    ]
+    administrator = ATTACHED["AdministratorAccess"]
+    held: dict[str | None, list[Request]] = {}
+    for request in requests:
+        held.setdefault(decide(request, own, administrator).sid, []).append(request)
+    for sid in [statement["Sid"] for statement in own if statement["Effect"] == "Deny"]:
+        others = [statement for statement in own if statement["Sid"] != sid]
+        assert any(decide(r, others, administrator).allowed for r in held.get(sid, [])), sid
 
 
 ALLOWED: list[Row] = [
