@@ -104,9 +104,12 @@ RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile
 test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
 	$(RUN_TESTS) -m "not slow" tests $(PYTEST)
 
+# Tests of the lab with a target of their own.
+APART = $(addprefix --ignore lab/tests/,attacks e2e iam judges)
+
 .PHONY: test-lab
 test-lab: .venv/ok ## run the lab's tests: emulator, local AWS, machines, stories of the whole system
-	$(RUN_TESTS) -m "not slow and not whole and not vm" lab/tests --ignore lab/tests/e2e --ignore lab/tests/judges --ignore lab/tests/iam $(PYTEST)
+	$(RUN_TESTS) -m "not slow and not whole and not vm" lab/tests $(APART) $(PYTEST)
 
 .PHONY: judges
 judges: .venv/ok ## let AWS's own metadata mock and event matcher judge the lab; fetches them with Go and Maven
@@ -120,7 +123,7 @@ iam: .venv/ok ## let an independent evaluator of IAM policies judge ours and the
 
 .PHONY: test-slow
 test-slow: .venv/ok .tools/sam/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
-	$(RUN_TESTS) -m slow tests lab/tests --ignore lab/tests/e2e $(PYTEST)
+	$(RUN_TESTS) -m slow tests lab/tests $(APART) $(PYTEST)
 
 .PHONY: e2e
 e2e: .venv/ok ## run every kind of job with the buildkite-agent on PATH and with the stand-in
@@ -144,6 +147,11 @@ machine-test-vm: .venv/ok ## run the host on virtual machines, before a release;
 .PHONY: machine-tree
 machine-tree: .venv/ok ## make the trees of whole machines, and remove older ones; no machine may run; needs root
 	$(BIN)/python -m mayfly_lab.machines.whole.trees_command renew
+
+# Lab and whole machines in one run, because its end is one matrix; what this machine cannot try is told with the reason.
+.PHONY: attacks
+attacks: .venv/ok ## try every attack of docs/attacks.md, and print the matrix; needs root, and Debian for whole machines
+	$(RUN_TESTS) -q --all-attacks lab/tests/attacks $(PYTEST)
 
 .PHONY: demo
 demo: .venv/ok ## run jobs through the whole system on this machine, without an account

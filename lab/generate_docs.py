@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from attacks.rows import chapters
 from build.blocks import ROOT, Documents, main, table
 from buildkite_emulator.pipelines.keys import table as key_rows
 from e2e.kinds import KINDS
@@ -45,6 +46,26 @@ def keys_of_pipelines() -> str:
     return table(("where", "keys", "the emulator"), key_rows())
 
 
+def attacks() -> str:
+    """Every attack of the matrix, by the file that tries it."""
+    parts = []
+    for chapter in chapters():
+        rows = (
+            (row.what, row.refused_by, row.mechanism, ", ".join(row.places))
+            for _, row in chapter.rows
+        )
+        test = f"Tried by `lab/tests/attacks/{chapter.name}.py`."
+        head = ("attack", "what refuses it", "mechanism", "tried on")
+        parts += [f"### {chapter.title}", test, table(head, rows)]
+    return "\n\n".join(parts)
+
+
+def attacks_that_remain() -> str:
+    """Attacks that have an effect, and what closes them."""
+    rows = [(row.what, row.remains) for c in chapters() for _, row in c.rows if row.remains]
+    return table(("attack", "what remains, and what closes it"), rows)
+
+
 def limits() -> str:
     """What the stand-in cannot do, as a run says at its start."""
     return "\n".join(f"- {limit}" for limit in LIMITS.values())
@@ -63,8 +84,10 @@ def _sentences() -> Iterator[str]:
 
 
 DOCUMENTS = Documents(
-    ("docs/lab.md", "cli/mayfly_cli/check_buildkite/unchecked.md"),
+    ("docs/attacks.md", "docs/lab.md", "cli/mayfly_cli/check_buildkite/unchecked.md"),
     {
+        "attacks": attacks,
+        "attacks-that-remain": attacks_that_remain,
         "faults": faults,
         "limits-of-the-stand-in": limits,
         "metadata-differences": metadata_differences,

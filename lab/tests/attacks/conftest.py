@@ -1,0 +1,191 @@
+"""Labs for attacks in both places, and the matrix at the end of the run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from attacks.attempts import Attempt, Attempts
+from attacks.matrix import Matrix, Result, Try
+from attacks.rows import Code, Place, chapters, row_of
+from mayfly_lab.lab import LabChoices
+from mayfly_lab.machines.ground import Ground, Kind
+from stories.stage import BOOT, QUICK, Stage, a_stage
+from whole.machines import a_whole_stage
+
+_AGENT = shutil.which("buildkite-agent")
+_SEEN = "seen"
+_PLACES = {
+    Place.LAB: pytest.param(Place.LAB, id=str(Place.LAB)),
+    Place.WHOLE: pytest.param(Place.WHOLE, id=str(Place.WHOLE), marks=pytest.mark.whole),
+}
+Seen = Callable[[str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-attacks", action="store_true", help="fail if an attack that can be tried was not"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try each attack in all of its places; other tests where any attack of the file is tried."""
+    if "place" not in metafunc.fixturenames:
+        return
+    row = row_of(metafunc.function)
+    every = [each.places for value in vars(metafunc.module).values() if (each := row_of(value))]
+    wanted = set(row.places if row else [place for places in every for place in places])
+    places = [_PLACES[place] for place in Place if place in wanted]
+    metafunc.parametrize("place", places, scope="module", indirect=True)
+
+
+@pytest.fixture(scope="module")
+def place(request: pytest.FixtureRequest) -> Place:
+    return Place(request.param)
+
+
+@pytest.fixture(scope="module")
+def stage(place: Place, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """A lab with the queues of the file: `PARAMETERS`, and `SCRIPTS` where it has some."""
+    module = request.module
+    opened = a_namespace_stage(module) if place is Place.LAB else a_container_stage(module)
+    with opened as stage:
+        yield stage
+
+
+@contextmanager
+def a_namespace_stage(module: ModuleType) -> Iterator[Stage]:
+    if os.geteuid() != 0:
+        pytest.skip("machines with users and a network of their own need root")
+    choices = LabChoices(
+        queues=tuple(module.PARAMETERS),
+        agent=Path(_AGENT) if _AGENT else None,
+        delays=getattr(module, "DELAYS", QUICK),
+        boot_seconds=BOOT,
+        parameters=module.PARAMETERS,
+        scripts=getattr(module, "SCRIPTS", {}),
+    )
+    with a_stage(choices) as stage:
+        ground = stage.lab.ground
+        if not isinstance(ground, Ground) or ground.kind is not Kind.NAMESPACES:
+            pytest.skip(f"no machines with users and a network of their own: {stage.lab.machines}")
+        yield stage
+
+
+@contextmanager
+def a_container_stage(module: ModuleType) -> Iterator[Stage]:
+    with a_whole_stage(
+        queues=tuple(module.PARAMETERS),
+        parameters=module.PARAMETERS,
+        scripts=getattr(module, "SCRIPTS", {}),
+        delays=getattr(module, "DELAYS", QUICK),
+    ) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def attempts(stage: Stage, place: Place, request: pytest.FixtureRequest) -> Iterator[Attempts]:
+    """The job code of all selected attacks of the file in this place, already pushed."""
+    found = Attempts(stage, dict(_codes(request, place)))
+    found.push()
+    yield found
+    found.let_go()
+
+
+def _codes(request: pytest.FixtureRequest, place: Place) -> Iterator[tuple[str, Code]]:
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and item.module is request.module:
+            row = row_of(item.function)
+            if row and row.code and item.callspec.params["place"] is place:
+                yield item.originalname, row.code
+
+
+@pytest.fixture
+def attempt(attempts: Attempts, request: pytest.FixtureRequest) -> Attempt:
+    """The attack of this test, by job code."""
+    name = request.function.__name__
+    return Attempt(attempts, name, attempts.codes[name])
+
+
+@pytest.fixture
+def seen(request: pytest.FixtureRequest) -> Seen:
+    """Keeps what a test has seen, for the matrix."""
+
+    def keep(text: str) -> None:
+        request.node.user_properties.append((_SEEN, text))
+
+    return keep
+
+
+# ---------------------------------------------------------------- the matrix
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run of all attacks fails for an attack that was not tried."""
+    config = session.config
+    whole = not (config.option.lf or config.option.keyword or config.option.markexpr)
+    if _shows(config) and whole and _matrix(config).bad() and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if _shows(config):
+        for line in _matrix(config).lines():
+            terminalreporter.write_line(line)
+
+
+def _shows(config: pytest.Config) -> bool:
+    """Whether this is the process that shows results, in a run of all attacks."""
+    return bool(config.getoption("--all-attacks")) and not hasattr(config, "workerinput")
+
+
+def _matrix(config: pytest.Config) -> Matrix:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    assert isinstance(reporter, pytest.TerminalReporter)
+    reports = {
+        kind: [each for each in reporter.stats.get(kind, ()) if hasattr(each, "nodeid")]
+        for kind in ("passed", "failed", "error", "skipped")
+    }
+    return Matrix(list(chapters()), dict(_tries(reports)))
+
+
+def _tries(
+    reports: Mapping[str, list[pytest.TestReport]],
+) -> Iterator[tuple[tuple[str, str, Place], Try]]:
+    """A later try of the same attack in the same place replaces an earlier one."""
+    rows = {(c.name, name): row for c in chapters() for name, row in c.rows}
+    for kind, each in ((kind, report) for kind, found in reports.items() for report in found):
+        file, _, name = each.nodeid.partition("::")
+        test, _, parameter = name.partition("[")
+        key = (Path(file).stem, test)
+        if key not in rows:
+            continue
+        place = Place(parameter.removesuffix("]")) if parameter else rows[key].places[0]
+        yield (*key, place), _try(kind, each, remains=bool(rows[key].remains))
+
+
+def _try(kind: str, report: pytest.TestReport, *, remains: bool) -> Try:
+    seen = "; ".join(str(text) for name, text in report.user_properties if name == _SEEN)
+    match kind:
+        case "passed" if seen:
+            return Try(Result.REMAINS if remains else Result.REFUSED, seen)
+        case "skipped":
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+            return Try(Result.IMPOSSIBLE, str(reason).removeprefix("Skipped: "))
+        case "failed":
+            return Try(Result.SUCCEEDED, f"the test failed: {_last_line(report)}")
+        case _:
+            return Try(Result.UNTRIED, f"the test did not come to its end: {_last_line(report)}")
+
+
+def _last_line(report: pytest.TestReport) -> str:
+    return (report.longreprtext.strip().splitlines() or ["no result"])[-1]
