@@ -112,6 +112,8 @@ OF_A_DEPLOYER = {
     "ssm put-parameter --type SecureString",
     "kms tag-resource",
     "kms create-grant",
+    "s3 cp",
+    "s3api put-object",
 }
 
 
