@@ -42,6 +42,7 @@ INSTANCES: list[Row] = [
         TAGGED,
     ),
     ("copy the disk of another instance", "ec2:CopyVolumes", f"{EC2}:volume/vol-1", UNTAGGED),
+    ("report an instance as broken", "ec2:ReportInstanceStatus", INSTANCE, UNTAGGED),
     ("bundle an instance's disk", "ec2:BundleInstance", "*", UNTAGGED),
     (
         "open the instances' security group",

@@ -73,6 +73,7 @@ IDENTITY: list[Row] = [
             "iam:AttachRolePolicy iam:DeleteRolePolicy iam:GetRolePolicy iam:PassRole"
             " iam:PutRolePolicy sts:AssumeRole sts:AssumeRoleWithSAML"
             " sts:AssumeRoleWithWebIdentity sts:TagSession"
+            " ec2:AssociateEnclaveCertificateIamRole ssm:UpdateManagedInstanceRole"
         ),
         f"{IAM}:role/mayfly/acme/bootstrap/linux/R",
         UNTAGGED,
@@ -240,6 +241,13 @@ CONTROL_PLANE: list[Row] = [
         f"arn:aws:sns:{REGION}:{ACCOUNT}:acme-AlarmTopic-1X",
         UNTAGGED,
     ),
+    (
+        "keep alarms from people",
+        "sns:SetSubscriptionAttributes sns:Unsubscribe",
+        "*",
+        UNTAGGED,
+    ),
+    ("read all logs", "logs:PutAccountPolicy", "*", UNTAGGED),
     (
         "silence an alarm of the control plane",
         (
