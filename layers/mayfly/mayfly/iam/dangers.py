@@ -8,8 +8,8 @@ what the Denies of stacks/queue.yaml protect: only a role without these Denies c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from mayfly.iam.evaluation import Request
 from mayfly.iam.place import ANY, OTHER, OTHER_ROW, Place
@@ -54,70 +54,110 @@ _IAM_WRITES: dict[str, tuple[str, ...]] = {
 """By resource type: actions of IAM by which their caller gets other rights."""
 
 
-def unheld(place: Place, patterns: Iterable[str]) -> Iterator[Danger]:
-    """Effects that no Deny of Mayfly can hold. `patterns` are the resources of a role's Allows.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the Allows of a role name, as written: more requests to ask about."""
+
+    resources: tuple[str, ...]
+    rows: tuple[str, ...]
+    """Wanted values of `dynamodb:LeadingKeys`."""
+
+
+def unheld(place: Place, named: Named) -> Iterator[Danger]:
+    """Effects that no Deny of Mayfly can hold.
 
     A role that is named, or has a part of its name before a wildcard, is its operator's choice for
     AssumeRole and PassRole: such a role has been made for this. No writing of IAM is: who may write
     even one role can give that role every right.
     """
-    written = tuple(patterns)
     for kind, actions in _IAM_WRITES.items():
-        resources = (place.arn("iam", f"{kind}/{ANY}"), *_examples(kind, written))
-        for action in actions:
-            for resource in resources:
-                yield Danger("write IAM", (place.request(f"iam:{action}", resource),))
+        area = Area("write IAM", "iam", f"{kind}/", actions, (ANY,))
+        for request in area.requests(place, named):
+            yield Danger(area.effect, (request,))
     role = place.arn("iam", f"role/{ANY}")
     yield Danger("assume any role of the account", (place.request("sts:AssumeRole", role),))
     for service in SERVICES:
-        named = f"{service}.amazonaws.com"
-        request = place.request("iam:PassRole", role, iam__PassedToService=named)
+        request = place.request(
+            "iam:PassRole", role, iam__PassedToService=f"{service}.amazonaws.com"
+        )
         yield Danger("pass any role of the account to a service", (request,))
 
 
-def _examples(kind: str, patterns: Sequence[str]) -> Iterator[str]:
-    """A resource of IAM for each pattern that can mean one of this kind."""
-    for pattern in patterns:
-        if re.match(rf"arn:[^:]*:iam:[^:]*:[^:]*:{kind}/", pattern):
-            yield re.sub(r"\$\{[^}]*\}|[*?]", "x", pattern)
-
-
-def protected(place: Place) -> Iterator[Danger]:
+def protected(place: Place, named: Named) -> Iterator[Danger]:
     """Effects on what Mayfly protects, which stacks/queue.yaml denies to both roles of a queue."""
-    yield from _tables(place)
+    yield from _tables(place, named)
     yield from _token(place)
-    for effect, request in (
-        *_instances(place),
-        *_configuration(place),
-        *_software(place),
-        *_roles(place),
-        *_script(place),
-    ):
+    for effect, request in _instances(place):
         yield Danger(effect, (request,))
+    for area in _areas(place):
+        for request in area.requests(place, named):
+            yield Danger(area.effect, (request,))
 
 
-def _tables(place: Place) -> Iterator[Danger]:
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Resources whose name begins alike, and actions that no role of a queue may take on them."""
+
+    effect: str
+    service: str
+    prefix: str
+    """Beginning of the resource in its ARN, after the account."""
+    actions: tuple[str, ...]
+    examples: tuple[str, ...]
+    """Names in the area, without the prefix."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Further condition keys of the requests."""
+    by: str = ""
+    """The service of the actions, where it is not that of the resources."""
+
+    def requests(self, place: Place, named: Named) -> Iterator[Request]:
+        """A request for each action, on the examples and on what the role's policies name."""
+        resources = [f"{self.prefix}{example}" for example in self.examples]
+        resources += [each for each in map(self._filled, named.resources) if each]
+        for resource in dict.fromkeys(resources):
+            arn = place.arn(self.service, resource)
+            for action in self.actions:
+                yield place.request(f"{self.by or self.service}:{action}", arn, **self.keys)
+
+    def _filled(self, pattern: str) -> str:
+        """A resource that the pattern means, if it lies in the area; else empty."""
+        parts = pattern.split(":", 5)
+        if len(parts) < 6 or parts[2] != self.service:
+            return ""
+        resource = _filled(parts[5])
+        return resource if resource.startswith(self.prefix) else ""
+
+
+def _filled(pattern: str) -> str:
+    return re.sub(r"\$\{[^}]*\}|[*?]", "x", pattern)
+
+
+def _tables(place: Place, named: Named) -> Iterator[Danger]:
     fleet = place.arn("dynamodb", f"table/{place.stack}-fleet")
     mailbox = place.arn("dynamodb", f"table/{place.stack}-mailbox")
-    for name in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"):
-        request = place.request(f"dynamodb:{name}", fleet, dynamodb__LeadingKeys=["queue#other"])
-        yield Danger("use the Fleet table", (request,))
-    for name, resource in (("Query", f"{fleet}/index/open"), ("Scan", fleet)):
-        yield Danger("use the Fleet table", (place.request(f"dynamodb:{name}", resource),))
-    for name in (
-        *("GetItem", "BatchGetItem", "Query", "PartiQLSelect", "UpdateItem", "PutItem"),
-        *("DeleteItem", "BatchWriteItem", "PartiQLUpdate", "PartiQLInsert", "PartiQLDelete"),
-    ):
-        keys = {"dynamodb__LeadingKeys": [OTHER_ROW], "dynamodb__Attributes": ["key", "report"]}
-        request = place.request(f"dynamodb:{name}", mailbox, **keys)
-        yield Danger("use the mailbox row of another instance", (request,))
+    # A role may read none of Fleet's rows, so the row is left open.
+    for name in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "Scan"):
+        yield Danger("use the Fleet table", (place.request(f"dynamodb:{name}", fleet),))
+    query = place.request("dynamodb:Query", f"{fleet}/index/open")
+    yield Danger("use the Fleet table", (query,))
+    own = place.row
+    rows = dict.fromkeys(_filled(row.replace("${aws:userid}", own)) for row in named.rows)
+    others = [row for row in rows if row not in {own, f"notice/{own}"}]
+    for row in (OTHER_ROW, *others):
+        for name in (
+            *("GetItem", "BatchGetItem", "Query", "PartiQLSelect", "UpdateItem", "PutItem"),
+            *("DeleteItem", "BatchWriteItem", "PartiQLUpdate", "PartiQLInsert", "PartiQLDelete"),
+        ):
+            keys = {"dynamodb__LeadingKeys": [row], "dynamodb__Attributes": ["key", "report"]}
+            request = place.request(f"dynamodb:{name}", mailbox, **keys)
+            yield Danger("use the mailbox row of another instance", (request,))
     scan = place.request("dynamodb:Scan", mailbox)
     yield Danger("use the mailbox row of another instance", (scan,))
-    own = place.request("dynamodb:UpdateItem", mailbox).context["aws:userid"]
     for name in ("UpdateItem", "PutItem"):
-        keys = {"dynamodb__LeadingKeys": [str(own)], "dynamodb__Attributes": ["key", "assignment"]}
-        request = place.request(f"dynamodb:{name}", mailbox, **keys)
-        yield Danger("write an assignment", (request,))
+        for attributes in (["assignment"], ["key", "assignment"]):
+            keys = {"dynamodb__LeadingKeys": [own], "dynamodb__Attributes": attributes}
+            request = place.request(f"dynamodb:{name}", mailbox, **keys)
+            yield Danger("write an assignment", (request,))
     stream = place.request("dynamodb:GetRecords", f"{mailbox}/stream/2026-01-01T00:00:00.000")
     yield Danger("read the stream of the mailbox", (stream,))
 
@@ -149,70 +189,58 @@ def _token(place: Place) -> Iterator[Danger]:
 
 
 def _instances(place: Place) -> Iterator[tuple[str, Request]]:
+    """Requests about instances of the role's own queue, and of another one."""
     instance = place.arn("ec2", f"instance/{OTHER}")
-    keys = {"ec2__InstanceID": OTHER}
-    for name in ("Associate", "Disassociate"):
-        action = f"ec2:{name}IamInstanceProfile"
-        yield "change the profile of an instance", place.tagged(action, instance, **keys)
-    replace = "ec2:ReplaceIamInstanceProfileAssociation"
-    yield "change the profile of an instance", place.tagged(replace, instance, **keys)
-    for action in (
-        *("ec2:CreateReplaceRootVolumeTask", "ec2:CreateTags", "ec2:DeleteTags"),
-        *("ec2:ModifyInstanceAttribute", "ec2:ModifyInstanceMetadataOptions"),
-        *("ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances"),
-        *("ec2-instance-connect:SendSSHPublicKey", "ssm:SendCommand", "ssm:StartSession"),
-    ):
-        yield "act on instances of Mayfly", place.tagged(action, instance, **keys)
     template = place.arn("ec2", "launch-template/lt-0fffffffffffffff0")
-    for name in ("CreateLaunchTemplateVersion", "ModifyLaunchTemplate", "DeleteLaunchTemplate"):
-        yield "change a launch template of Mayfly", place.tagged(f"ec2:{name}", template)
+    keys = {"ec2__InstanceID": OTHER}
+    for queue in (place.queue, f"{place.queue}-other"):
+        for name in (
+            *("AssociateIamInstanceProfile", "DisassociateIamInstanceProfile"),
+            "ReplaceIamInstanceProfileAssociation",
+        ):
+            request = place.tagged(f"ec2:{name}", instance, queue, **keys)
+            yield "change the profile of an instance", request
+        for action in (
+            *("ec2:CreateReplaceRootVolumeTask", "ec2:CreateTags", "ec2:DeleteTags"),
+            *("ec2:ModifyInstanceAttribute", "ec2:ModifyInstanceMetadataOptions"),
+            *("ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances"),
+            *("ec2-instance-connect:SendSSHPublicKey", "ssm:SendCommand", "ssm:StartSession"),
+        ):
+            request = place.tagged(action, instance, queue, **keys)
+            yield "act on instances of Mayfly", request
+        for name in ("CreateLaunchTemplateVersion", "ModifyLaunchTemplate", "DeleteLaunchTemplate"):
+            request = place.tagged(f"ec2:{name}", template, queue)
+            yield "change a launch template of Mayfly", request
     own = {"aws__TagKeys": ["mayfly-stack"], "aws__RequestTag/mayfly-stack": place.stack}
     tag = place.request("ec2:CreateTags", instance, **own, **keys)
     yield "give an instance the tags of Mayfly", tag
 
 
-def _configuration(place: Place) -> Iterator[tuple[str, Request]]:
-    queue = f"queues/{place.queue}"
-    for name in (
-        f"mayfly/{place.stack}/{queue}/policy/rules/main",
-        f"mayfly/{place.stack}/{queue}/bootstrap/script",
-        f"mayfly-infra/{place.stack}/bundle",
-        f"mayfly-infra/{place.stack}/{queue}",
-    ):
-        for action in ("ssm:PutParameter", "ssm:DeleteParameter"):
-            request = place.request(action, place.arn("ssm", f"parameter/{name}"))
-            yield "change the configuration of Mayfly", request
-
-
-def _software(place: Place) -> Iterator[tuple[str, Request]]:
-    for function in ("dispatch", "provision", "sandbox", "reap"):
-        arn = place.arn("lambda", f"function:{place.stack}-{function}")
-        for name in (
-            *("AddPermission", "DeleteFunction", "InvokeFunction"),
-            *("UpdateFunctionCode", "UpdateFunctionConfiguration"),
-        ):
-            yield "change or call the functions of Mayfly", place.request(f"lambda:{name}", arn)
-    layer = place.arn("lambda", f"layer:{place.stack}-instance")
-    for name, arn in (("PublishLayerVersion", layer), ("DeleteLayerVersion", f"{layer}:1")):
-        yield "change the layers of Mayfly", place.request(f"lambda:{name}", arn)
-    stack = place.arn("cloudformation", f"stack/{place.stack}/{ANY}")
-    for name in ("DeleteStack", "UpdateStack"):
-        yield "change the stack of Mayfly", place.request(f"cloudformation:{name}", stack)
-
-
-def _roles(place: Place) -> Iterator[tuple[str, Request]]:
-    below = f"role/mayfly/{place.stack}"
-    service = {"iam__PassedToService": "ec2.amazonaws.com"}
-    for name in (f"bootstrap/{place.queue}/{ANY}", f"sandbox/{place.queue}-other/{ANY}"):
-        arn = place.arn("iam", f"{below}/{name}")
-        yield "pass the roles of Mayfly", place.request("iam:PassRole", arn, **service)
-    for name in (f"functions/{ANY}", f"bootstrap/{place.queue}-other/{ANY}"):
-        arn = place.arn("iam", f"{below}/{name}")
-        yield "assume the roles of Mayfly", place.request("sts:AssumeRole", arn)
-
-
-def _script(place: Place) -> Iterator[tuple[str, Request]]:
+def _areas(place: Place) -> Iterator[Area]:
+    stack, queue = place.stack, f"queues/{place.queue}"
+    change = ("DeleteParameter", "PutParameter")
+    effect = "change the configuration of Mayfly"
+    examples = (f"{queue}/policy/rules/main", f"{queue}/bootstrap/script")
+    yield Area(effect, "ssm", f"parameter/mayfly/{stack}/", change, examples)
+    yield Area(effect, "ssm", f"parameter/mayfly-infra/{stack}/", change, ("bundle", queue))
+    call = (
+        *("AddPermission", "DeleteFunction", "InvokeFunction"),
+        *("UpdateFunctionCode", "UpdateFunctionConfiguration"),
+    )
+    effect = "change or call the functions of Mayfly"
+    functions = ("dispatch", "provision", "sandbox", "reap")
+    yield Area(effect, "lambda", f"function:{stack}-", call, functions)
+    layer = ("AddLayerVersionPermission", "DeleteLayerVersion", "PublishLayerVersion")
+    effect = "change the layers of Mayfly"
+    yield Area(effect, "lambda", f"layer:{stack}-", layer, ("instance", "instance:1"))
+    update = ("DeleteStack", "UpdateStack")
+    effect = "change the stack of Mayfly"
+    yield Area(effect, "cloudformation", f"stack/{stack}/", update, (ANY,))
+    roles, service = f"role/mayfly/{stack}/", {"iam__PassedToService": "ec2.amazonaws.com"}
+    passed = (f"bootstrap/{place.queue}/{ANY}", f"sandbox/{place.queue}-other/{ANY}")
+    yield Area("pass the roles of Mayfly", "iam", roles, ("PassRole",), passed, service)
+    assumed = (f"functions/{ANY}", f"bootstrap/{place.queue}-other/{ANY}")
+    yield Area("assume the roles of Mayfly", "iam", roles, ("AssumeRole",), assumed, by="sts")
     if place.script_prefix:
-        script = f"arn:{place.partition}:s3:::{place.script_prefix}{ANY}"
-        for name in ("PutObject", "DeleteObject", "DeleteObjectVersion"):
-            yield "write bootstrap scripts", place.request(f"s3:{name}", script)
+        write = ("DeleteObject", "DeleteObjectVersion", "PutObject")
+        yield Area("write bootstrap scripts", "s3", place.script_prefix, write, (ANY,))

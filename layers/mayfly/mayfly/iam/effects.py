@@ -54,10 +54,20 @@ class Effect:
 
     def allowed_resources(self) -> Iterator[str]:
         """The resource patterns of all Allows, as written."""
+        for statement in self._allows():
+            yield from as_list(statement.get("Resource", []))
+
+    def allowed_values(self, key: str) -> Iterator[str]:
+        """The values that conditions of all Allows want of a key, as written."""
+        for statement in self._allows():
+            for keys in statement.get("Condition", {}).values():
+                for name, wanted in keys.items():
+                    if name.lower() == key.lower():
+                        yield from map(str, as_list(wanted))
+
+    def _allows(self) -> Iterator[Statement]:
         for policy in self.policies:
-            for statement in policy.statements:
-                if statement["Effect"] == "Allow":
-                    yield from as_list(statement.get("Resource", []))
+            yield from (each for each in policy.statements if each["Effect"] == "Allow")
 
 
 def _could_allow(policy: Policy, request: Request) -> bool:

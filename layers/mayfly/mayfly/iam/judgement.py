@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from mayfly.answers import Role
-from mayfly.iam.dangers import Danger, protected, unheld
+from mayfly.iam.dangers import Danger, Named, protected, unheld
 from mayfly.iam.documents import Statement
 from mayfly.iam.effects import Effect, may_apply
 from mayfly.iam.evaluation import Request
@@ -34,8 +34,9 @@ def why_refused(kind: str, role: Role, place: Place) -> Iterator[str]:
     """
     yield from _trusted(kind, role)
     effect = Effect(role.policies, role.boundary)
-    patterns = tuple(effect.allowed_resources())
-    for dangers, remedy in ((unheld(place, patterns), NARROW), (protected(place), UNCHANGED)):
+    rows = tuple(effect.allowed_values("dynamodb:LeadingKeys"))
+    named = Named(tuple(effect.allowed_resources()), rows)
+    for dangers, remedy in ((unheld(place, named), NARROW), (protected(place, named), UNCHANGED)):
         found = tuple(possible(dangers, effect))
         more = len(found) - _MOST_TOLD
         told = (*found[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else []))

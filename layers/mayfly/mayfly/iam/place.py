@@ -47,9 +47,15 @@ class Place:
         return replace(self, role=role, role_id=role_id)
 
     def arn(self, service: str, resource: str) -> str:
-        """ARN of a resource of this account, and of this region unless the service is `iam`."""
-        region = "" if service == "iam" else self.region
-        return f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"
+        """ARN of a resource of this account and region; IAM's have no region, S3's neither."""
+        region = "" if service in {"iam", "s3"} else self.region
+        account = "" if service == "s3" else self.account
+        return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
+
+    @property
+    def row(self) -> str:
+        """Key of the mailbox row of an instance with this role: `aws:userid` of its credentials."""
+        return f"{self.role_id}:{SELF}"
 
     @property
     def token(self) -> str:
@@ -69,7 +75,7 @@ class Place:
             "aws:PrincipalArn": self.role,
             "aws:PrincipalType": "AssumedRole",
             "aws:SecureTransport": "true",
-            "aws:userid": f"{self.role_id}:{SELF}",
+            "aws:userid": self.row,
             "ec2:SourceInstanceARN": self.arn("ec2", f"instance/{SELF}"),
         }
         if service not in {"iam", "sts"}:
@@ -77,18 +83,19 @@ class Place:
         named = {name.replace("__", ":"): value for name, value in keys.items()}
         return Request(action, resource, context | named)
 
-    def tagged(self, action: str, resource: str, **keys: str | Sequence[str]) -> Request:
-        """A request about a resource with Mayfly's tags, of another instance of another queue.
+    def tagged(
+        self, action: str, resource: str, queue: str, **keys: str | Sequence[str]
+    ) -> Request:
+        """A request about a resource with Mayfly's tags, of another instance of a queue.
 
         By the service authorization reference, EC2 and EC2 Instance Connect name the tags of an
         instance by `ec2:ResourceTag`, Systems Manager by `ssm:resourceTag`, all three by
-        `aws:ResourceTag` too.
+        `aws:ResourceTag` too. The tag `mayfly-launch` has any value, so it is left out.
         """
         found = self.request(action, resource, **keys)
         own = "ssm:resourceTag" if action.startswith("ssm:") else "ec2:ResourceTag"
-        tags = {"mayfly-stack": self.stack, "mayfly-queue": f"{self.queue}-other"}
-        tags["mayfly-launch"] = f"{self.stack}-launch-1"
         context = dict(found.context)
         for prefix in ("aws:ResourceTag", own):
-            context |= {f"{prefix}/{name}": value for name, value in tags.items()}
+            context[f"{prefix}/mayfly-stack"] = self.stack
+            context[f"{prefix}/mayfly-queue"] = queue
         return Request(action, resource, context)
