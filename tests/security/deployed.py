@@ -21,6 +21,7 @@ from tests.template.conftest import CONTROL, QUEUE, QUEUE_PARAMETERS
 STACK, OTHER_STACK = "acme", "acme-2"
 TOKEN_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/token"
 SCRIPT_BUCKET, SCRIPT_PREFIX = "acme-ci", "acme-ci/bootstrap/"
+"""Where the queue `linux` of `acme` has its bootstrap scripts; each other queue has a bucket."""
 
 Resources = Mapping[str, Mapping[str, Any]]
 
@@ -39,11 +40,12 @@ def control(stack: str = STACK) -> Resources:
 
 @cache
 def queue(key: str = "linux", stack: str = STACK) -> Resources:
-    """Resources of a queue's stack, with a place for bootstrap scripts."""
+    """Resources of a queue's stack, with a place for bootstrap scripts of its own."""
+    ours = (key, stack) == ("linux", STACK)
     parameters = QUEUE_PARAMETERS | {
         "ControlStack": stack,
         "QueueKey": key,
-        "ScriptPrefix": SCRIPT_PREFIX,
+        "ScriptPrefix": SCRIPT_PREFIX if ours else f"{stack}-{key}-ci/bootstrap/",
     }
     name = f"{stack}-{key}"
     deployed = Deployment(read(QUEUE), name, parameters, _stored(stack)).resources

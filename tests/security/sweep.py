@@ -9,9 +9,9 @@ from functools import cache
 from mayfly.iam.evaluation import Policies, Request, Values, Verdict, evaluate
 from mayfly.iam.matching import like
 from mayfly.iam.request import Statement, as_list
-from tests.security.authorization import Action, actions_without_resource
+from tests.security.authorization import Action
 from tests.security.principals import ATTACHMENTS, NOTHING, Policy, Principal, managed, principals
-from tests.security.things import SERVICES_IN_USE, Thing, things
+from tests.security.things import Thing, things
 
 ADMINISTRATOR = "AdministratorAccess"
 
@@ -40,11 +40,6 @@ def _rights_of(principal: Principal) -> Iterator[Right]:
         for action in thing.actions:
             if found := attachments_that_allow(principal, thing, action):
                 yield Right(principal.name, thing.name, action.name, action.level, found)
-    for service in SERVICES_IN_USE:
-        everything = Thing(f"account/{service}", f"the account, by {service}", "*", {})
-        for action in actions_without_resource(service):
-            if found := attachments_that_allow(principal, everything, action):
-                yield Right(principal.name, everything.name, action.name, action.level, found)
 
 
 def attachments_that_allow(principal: Principal, thing: Thing, action: Action) -> tuple[str, ...]:
@@ -75,8 +70,8 @@ def _allows(principal: Principal, thing: Thing, requests: list[Request], attache
 
 
 def _unlimited(statement: Statement) -> bool:
-    """Whether a statement is for every resource, and has no condition."""
-    return not {"Condition", "NotResource"} & statement.keys() and statement["Resource"] == "*"
+    """Whether a statement of an identity is for every resource, and has no condition."""
+    return statement.get("Resource") == "*" and not {"Condition", "Principal"} & statement.keys()
 
 
 def _requests(principal: Principal, thing: Thing, action: Action) -> Iterator[Request]:

@@ -13,7 +13,7 @@ from functools import cache
 from mayfly.iam.evaluation import Policy, Values
 from mayfly_cli.templates.resolution import ACCOUNT, REGION
 from tests.security import deployed
-from tests.security.authorization import Action, actions_on
+from tests.security.authorization import Action, actions_on, actions_without_resource
 from tests.security.principals import (
     OWN_INSTANCE,
     function_role_arn,
@@ -50,14 +50,22 @@ class Thing:
     @property
     def actions(self) -> tuple[Action, ...]:
         """Every action that could touch the thing."""
-        return tuple(action for action in actions_on(self.arn) if self.takes(action))
+        known = _actions_without_resource() if self.arn == "*" else actions_on(self.arn)
+        return tuple(action for action in known if self.takes(action))
+
+
+@cache
+def _actions_without_resource() -> tuple[Action, ...]:
+    return tuple(
+        action for service in SERVICES_IN_USE for action in actions_without_resource(service)
+    )
 
 
 @cache
 def things() -> Mapping[str, Thing]:
     """Every protected thing by its name."""
     found = [*_instances(), *_parts_of_instances(), *_scripts(), *_tables(), *_rows()]
-    found += [*_parameters(), *_keys(), *_identities(), *_code(), *_signals(), *_stacks()]
+    found += [*_parameters(), *_keys(), *_identities(), *_code(), *_signals(), *_stacks(), *_account()]
     return {each.name: each for each in found}
 
 
@@ -446,3 +454,31 @@ def _stacks() -> Iterator[Thing]:
     ):
         arn = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{stack}/0c2d9f60"
         yield Thing(f"stack/{name}", title, arn, {})
+
+
+def _account() -> Iterator[Thing]:
+    """Actions that IAM checks for no resource: for Mayfly by a key of the request, and all."""
+    dispatch = _lambda(f"function:{deployed.STACK}-dispatch")
+    for name, title, keys, only in (
+        (
+            "mapping/new",
+            "a new event source mapping of a function of Mayfly",
+            {"lambda:FunctionArn": dispatch},
+            "lambda:CreateEventSourceMapping",
+        ),
+        (
+            "alarm/metric",
+            "a metric of Mayfly",
+            {"cloudwatch:namespace": "Mayfly"},
+            "cloudwatch:PutMetricData",
+        ),
+    ):
+        yield Thing(name, title, "*", keys, takes=_is(only))
+    for service in SERVICES_IN_USE:
+        yield Thing(
+            f"account/{service}", f"the account, by {service}", "*", {}, takes=_is(f"{service}:")
+        )
+
+
+def _is(beginning: str) -> Callable[[Action], bool]:
+    return lambda action: action.name.startswith(beginning)
