@@ -63,6 +63,7 @@ bundle: .venv/ok ## write user data, repeated parts and the bundle's SHA-256 int
 .PHONY: docs
 docs: .venv/ok ## renew the generated blocks of the documents
 	$(BIN)/python -m build.docs --write
+	$(BIN)/python -m tests.security.generate_docs --write
 	PYTHONPATH=.:lab/tests $(BIN)/python lab/generate_docs.py --write
 
 .PHONY: build

@@ -9,7 +9,8 @@ from mayfly.iam.evaluation import Kind, Policies, Values, Verdict, evaluate
 from tests.security.authorization import Action, actions_on, actions_without_resource
 from tests.security.principals import NOTHING, Policy, chained, principals
 from tests.security.sweep import request, verdict
-from tests.security.things import Thing, things
+from tests.security.thing import Thing
+from tests.security.things import things
 
 ABSENT = ""
 """In place of a value: AWS does not supply the key."""

@@ -1,8 +1,8 @@
 """The written list of what remains allowed, `remaining.yaml`, and what it covers.
 
-An entry has five elements: `who` and `thing` are patterns of names of principals and things; `with` is
-`nothing`, `any`, or the attached policies with which the right exists; `may` are patterns of
-actions, and `read SERVICE` stands for all actions that only read (AWS's levels List and Read);
+An entry has five elements. `who` and `thing` are patterns of names of principals and things. `with`
+is `nothing`, `any`, or the attached policies with which the right exists. `may` are patterns of
+actions, and `read SERVICE` stands for all actions that only read (AWS's levels List and Read).
 `because` is the reason.
 """
 

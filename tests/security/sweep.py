@@ -11,7 +11,8 @@ from mayfly.iam.matching import like
 from mayfly.iam.request import Statement, as_list
 from tests.security.authorization import Action
 from tests.security.principals import ATTACHMENTS, NOTHING, Policy, Principal, managed, principals
-from tests.security.things import Thing, things
+from tests.security.thing import Thing
+from tests.security.things import things
 
 ADMINISTRATOR = "AdministratorAccess"
 

@@ -1,9 +1,9 @@
-"""Cases: instances on their way, their parts, profiles and roles, the bootstrap script."""
+"""Cases: instances on their way, and their parts."""
 
 from __future__ import annotations
 
 from mayfly_cli.templates.resolution import ACCOUNT, REGION
-from tests.security.case import ABSENT, Case
+from tests.security.case import Case
 from tests.security.principals import profile_arn
 
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
@@ -15,49 +15,37 @@ TO_EC2 = {"iam:PassedToService": "ec2.amazonaws.com"}
 POWER, ADMIN, EC2_FULL = "PowerUserAccess", "AdministratorAccess", "AmazonEC2FullAccess"
 SSM_FULL, S3_FULL = "AmazonSSMFullAccess", "AmazonS3FullAccess"
 
-DEPLOY = f"arn:aws:iam::{ACCOUNT}:role/teams/deploy"
-TRUSTS_THE_ACCOUNT = (
-    {
-        "Effect": "Allow",
-        "Action": "sts:AssumeRole",
-        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-    },
-)
-TRUSTS_EC2 = (
-    {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}},
-)
-
 
 def _denied_on_instances() -> tuple[Case, ...]:
     """Ways to act as an instance that is still bootstrap, or to change what it is."""
     ways = (
-        ("replace the root volume", "ec2:CreateReplaceRootVolumeTask", EC2_FULL),
-        ("change the user data", "ec2:ModifyInstanceAttribute", EC2_FULL),
-        ("open the metadata service", "ec2:ModifyInstanceMetadataOptions", EC2_FULL),
-        ("make an image", "ec2:CreateImage", EC2_FULL),
-        ("make snapshots", "ec2:CreateSnapshots", EC2_FULL),
-        ("attach a volume", "ec2:AttachVolume", EC2_FULL),
-        ("detach a volume", "ec2:DetachVolume", EC2_FULL),
-        ("attach a network interface", "ec2:AttachNetworkInterface", EC2_FULL),
-        ("read the password", "ec2:GetPasswordData", EC2_FULL),
-        ("read the console", "ec2:GetConsoleOutput", EC2_FULL),
-        ("reboot it", "ec2:RebootInstances", EC2_FULL),
-        ("stop it", "ec2:StopInstances", EC2_FULL),
-        ("start it", "ec2:StartInstances", EC2_FULL),
-        ("terminate it", "ec2:TerminateInstances", EC2_FULL),
-        ("send an SSH key", "ec2-instance-connect:SendSSHPublicKey", POWER),
+        ("replace the root volume of", "ec2:CreateReplaceRootVolumeTask", EC2_FULL),
+        ("change the user data of", "ec2:ModifyInstanceAttribute", EC2_FULL),
+        ("open the metadata service of", "ec2:ModifyInstanceMetadataOptions", EC2_FULL),
+        ("make an image of", "ec2:CreateImage", EC2_FULL),
+        ("make snapshots of", "ec2:CreateSnapshots", EC2_FULL),
+        ("attach a volume to", "ec2:AttachVolume", EC2_FULL),
+        ("detach a volume from", "ec2:DetachVolume", EC2_FULL),
+        ("attach a network interface to", "ec2:AttachNetworkInterface", EC2_FULL),
+        ("read the password of", "ec2:GetPasswordData", EC2_FULL),
+        ("read the console of", "ec2:GetConsoleOutput", EC2_FULL),
+        ("reboot", "ec2:RebootInstances", EC2_FULL),
+        ("stop", "ec2:StopInstances", EC2_FULL),
+        ("start", "ec2:StartInstances", EC2_FULL),
+        ("terminate", "ec2:TerminateInstances", EC2_FULL),
+        ("send an SSH key to", "ec2-instance-connect:SendSSHPublicKey", POWER),
         (
-            "send a key to the serial console",
+            "send a key to the serial console of",
             "ec2-instance-connect:SendSerialConsoleSSHPublicKey",
             POWER,
         ),
-        ("run a command by SSM", "ssm:SendCommand", SSM_FULL),
-        ("open a session by SSM", "ssm:StartSession", SSM_FULL),
-        ("register an association of SSM", "ssm:CreateAssociation", SSM_FULL),
+        ("run a command by SSM on", "ssm:SendCommand", SSM_FULL),
+        ("open a session by SSM on", "ssm:StartSession", SSM_FULL),
+        ("register an association of SSM for", "ssm:CreateAssociation", SSM_FULL),
     )
     return tuple(
         Case(
-            f"{title} with {attached} cannot {way} on an instance that is still bootstrap",
+            f"{title} with {attached} cannot {way} an instance that is still bootstrap",
             who,
             action,
             "instance/bootstrap",
@@ -70,6 +58,30 @@ def _denied_on_instances() -> tuple[Case, ...]:
 
 INSTANCES = (
     *_denied_on_instances(),
+    *(
+        Case(f"Set-up with {EC2_FULL} {word} {way}", "bootstrap", action, thing, {}, EC2_FULL)
+        for word, way, action, thing in (
+            ("can", "attach a volume to its own instance", "ec2:AttachVolume", "instance/own"),
+            ("can", "attach a volume of others", "ec2:AttachVolume", f"{EC2}:volume/vol-0f"),
+            ("cannot", "attach a volume of an instance", "ec2:AttachVolume", "part/volume"),
+            ("cannot", "detach a volume of an instance", "ec2:DetachVolume", "part/volume"),
+            ("can", "give its own instance an address", "ec2:AssociateAddress", "instance/own"),
+            (
+                "cannot",
+                "give an address to an instance's interface",
+                "ec2:AssociateAddress",
+                "part/interface",
+            ),
+        )
+    ),
+    Case(
+        f"A job with {EC2_FULL} cannot attach a volume to its own instance",
+        "job",
+        "ec2:AttachVolume",
+        "instance/own",
+        {},
+        EC2_FULL,
+    ),
     *(
         Case(
             f"A job with AdministratorAccess cannot {verb} the profile of {which}",
@@ -203,266 +215,5 @@ PARTS = (
         f"{EC2}:volume/vol-0f",
         {},
         EC2_FULL,
-    ),
-)
-
-PROFILES = (
-    Case(
-        "The function sandbox can replace the bootstrap profile by the sandbox profile",
-        "sandbox",
-        REPLACE,
-        "instance/bootstrap",
-        TO_SANDBOX,
-    ),
-    Case(
-        "The function sandbox cannot set the bootstrap profile again",
-        "sandbox",
-        REPLACE,
-        "instance/ready",
-        TO_BOOTSTRAP,
-    ),
-    Case(
-        "The function sandbox cannot replace a sandbox profile by a sandbox profile",
-        "sandbox",
-        REPLACE,
-        "instance/ready",
-        TO_SANDBOX,
-    ),
-    *(
-        Case(
-            f"The function sandbox cannot set {which}",
-            "sandbox",
-            REPLACE,
-            "instance/bootstrap",
-            {"ec2:NewInstanceProfile": profile},
-        )
-        for which, profile in (
-            ("the sandbox profile of another queue", profile_arn("sandbox", "linux2")),
-            ("the sandbox profile of another stack", profile_arn("sandbox", "linux", "acme-2")),
-            (
-                "a profile outside Mayfly",
-                f"arn:aws:iam::{ACCOUNT}:instance-profile/admin",
-            ),
-            (
-                "a profile whose name contains the path",
-                f"arn:aws:iam::{ACCOUNT}:instance-profile/x/mayfly/acme/sandbox/linux/P",
-            ),
-        )
-    ),
-    *(
-        Case(
-            f"The function sandbox cannot replace {which}",
-            "sandbox",
-            REPLACE,
-            "instance/bootstrap",
-            TO_SANDBOX | {"ec2:InstanceProfile": profile},
-        )
-        for which, profile in (
-            ("the bootstrap profile of another queue", profile_arn("bootstrap", "linux2")),
-            ("the bootstrap profile of another stack", profile_arn("bootstrap", "linux", "acme-2")),
-            ("a profile outside Mayfly", f"arn:aws:iam::{ACCOUNT}:instance-profile/admin"),
-            ("a profile that EC2 does not name", ABSENT),
-        )
-    ),
-    *(
-        Case(
-            f"The function sandbox cannot replace the profile of an instance {which}",
-            "sandbox",
-            REPLACE,
-            "instance/bootstrap",
-            TO_SANDBOX | {f"aws:ResourceTag/mayfly-{key}": value},
-        )
-        for which, key, value in (
-            ("without the stack's tag", "stack", ABSENT),
-            ("without the queue's tag", "queue", ABSENT),
-            ("with another stack's tag", "stack", "acme-2"),
-            ("with the stack's tag in another case", "stack", "ACME"),
-            ("with another queue's tag", "queue", "linux2"),
-            ("with the queue's tag in another case", "queue", "Linux"),
-            ("whose queue's tag is an asterisk", "queue", "*"),
-            ("whose queue's tag has a slash", "queue", "linux/x"),
-        )
-    ),
-    Case(
-        "The function sandbox cannot remove a profile",
-        "sandbox",
-        "ec2:DisassociateIamInstanceProfile",
-        "instance/bootstrap",
-    ),
-    Case(
-        "The function sandbox cannot give a profile to an instance without one",
-        "sandbox",
-        "ec2:AssociateIamInstanceProfile",
-        "instance/bootstrap",
-        TO_SANDBOX | {"ec2:InstanceProfile": ABSENT},
-    ),
-    Case(
-        "The function sandbox can pass the sandbox role to EC2",
-        "sandbox",
-        "iam:PassRole",
-        "role/sandbox",
-        TO_EC2,
-    ),
-    Case(
-        "The function sandbox cannot pass the sandbox role to Lambda",
-        "sandbox",
-        "iam:PassRole",
-        "role/sandbox",
-        {"iam:PassedToService": "lambda.amazonaws.com"},
-    ),
-    Case(
-        "The function sandbox cannot pass the sandbox role without a service",
-        "sandbox",
-        "iam:PassRole",
-        "role/sandbox",
-    ),
-    Case(
-        "The function sandbox cannot pass the bootstrap role",
-        "sandbox",
-        "iam:PassRole",
-        "role/bootstrap",
-        TO_EC2,
-    ),
-    Case(
-        "The function sandbox cannot pass a role of another stack",
-        "sandbox",
-        "iam:PassRole",
-        "role/stack-2",
-        TO_EC2,
-    ),
-    *(
-        Case(
-            f"The function {who} cannot replace a profile",
-            who,
-            REPLACE,
-            "instance/bootstrap",
-            TO_SANDBOX,
-        )
-        for who in ("dispatch", "provision", "reap")
-    ),
-    *(
-        Case(
-            f"A job with AdministratorAccess cannot {way}",
-            "job",
-            action,
-            thing,
-            context,
-            ADMIN,
-        )
-        for way, action, thing, context in (
-            ("pass the bootstrap role", "iam:PassRole", "role/bootstrap", TO_EC2),
-            ("pass a function's role to Lambda", "iam:PassRole", "role/dispatch", {}),
-            ("attach a policy to its own role", "iam:AttachRolePolicy", "role/sandbox", {}),
-            ("delete the Denies of its own role", "iam:DeleteRolePolicy", "role/sandbox", {}),
-            (
-                "change the trust of the bootstrap role",
-                "iam:UpdateAssumeRolePolicy",
-                "role/bootstrap",
-                {},
-            ),
-            (
-                "put the bootstrap role into a profile",
-                "iam:AddRoleToInstanceProfile",
-                "profile/sandbox",
-                {},
-            ),
-            ("change the operators' policy", "iam:CreatePolicyVersion", "policy/operators", {}),
-            ("assume the bootstrap role", "sts:AssumeRole", "role/bootstrap", {}),
-            ("assume a function's role", "sts:AssumeRole", "role/dispatch", {}),
-            ("change a role of another queue", "iam:PutRolePolicy", "role/queue-2", {}),
-            ("change a role of another stack", "iam:PutRolePolicy", "role/stack-2", {}),
-        )
-    ),
-    Case(
-        "A foreign role with AdministratorAccess cannot assume the sandbox role",
-        "foreign",
-        "sts:AssumeRole",
-        "role/sandbox",
-        {},
-        ADMIN,
-    ),
-    Case(
-        "A job with PowerUserAccess can assume a role outside Mayfly that trusts its account",
-        "job",
-        "sts:AssumeRole",
-        DEPLOY,
-        {},
-        POWER,
-        trust=TRUSTS_THE_ACCOUNT,
-    ),
-    Case(
-        "A job with PowerUserAccess cannot assume a role outside Mayfly that trusts EC2 alone",
-        "job",
-        "sts:AssumeRole",
-        DEPLOY,
-        {},
-        POWER,
-        trust=TRUSTS_EC2,
-    ),
-)
-
-SCRIPT = (
-    Case(
-        "Set-up can read the bootstrap script",
-        "bootstrap",
-        "s3:GetObject",
-        "script/object",
-    ),
-    Case("A job cannot read the bootstrap script", "job", "s3:GetObject", "script/object"),
-    *(
-        Case(
-            f"{title} with {attached} cannot {way}",
-            who,
-            f"s3:{action}",
-            thing,
-            attached=attached,
-        )
-        for who, title in (("job", "A job"), ("bootstrap", "Set-up"))
-        for attached in (S3_FULL, ADMIN)
-        for way, action, thing in (
-            ("replace the bootstrap script", "PutObject", "script/object"),
-            ("delete the bootstrap script", "DeleteObject", "script/object"),
-            ("delete a version of the bootstrap script", "DeleteObjectVersion", "script/object"),
-            ("change the ACL of the bootstrap script", "PutObjectAcl", "script/object"),
-        )
-    ),
-    *(
-        Case(
-            f"A job with AmazonS3FullAccess cannot {way} of the bootstrap script's bucket",
-            "job",
-            f"s3:{action}",
-            "script/bucket",
-            attached=S3_FULL,
-        )
-        for way, action in (
-            ("change the policy", "PutBucketPolicy"),
-            ("remove the policy", "DeleteBucketPolicy"),
-            ("change the versioning", "PutBucketVersioning"),
-            ("change the lifecycle rules", "PutLifecycleConfiguration"),
-            ("change the replication", "PutReplicationConfiguration"),
-        )
-    ),
-    Case(
-        "A job with AmazonS3FullAccess can write other objects of that bucket",
-        "job",
-        "s3:PutObject",
-        "arn:aws:s3:::acme-ci/caches/npm.tar",
-        {},
-        S3_FULL,
-    ),
-    Case(
-        "Set-up cannot read other objects of that bucket",
-        "bootstrap",
-        "s3:GetObject",
-        "arn:aws:s3:::acme-ci/secrets/key",
-    ),
-    *(
-        Case(
-            f"The function {who} cannot read the bootstrap script",
-            who,
-            "s3:GetObject",
-            "script/object",
-        )
-        for who in ("dispatch", "provision", "sandbox", "reap")
     ),
 )

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.security.case import Case
-from tests.security.cases import control, instances, no_keys, tables
+from tests.security.cases import control, instances, launches, no_keys, profiles, tables
 
 CASES: Mapping[str, tuple[Case, ...]] = {
     "Instances on their way": instances.INSTANCES,
     "Volumes, interfaces, security groups, launch templates, fleets": instances.PARTS,
-    "Profiles and roles": instances.PROFILES,
-    "Bootstrap scripts": instances.SCRIPT,
+    "Profiles and roles": profiles.PROFILES,
+    "Bootstrap scripts": profiles.SCRIPT,
     "Records": tables.RECORDS,
     "Mailbox rows": tables.MAILBOX,
     "The cluster's agent token": tables.TOKEN,
-    "Launches": control.LAUNCHES,
-    "Ends of instances": control.ENDS,
+    "Launches": launches.LAUNCHES,
+    "Ends of instances": launches.ENDS,
     "Configuration": control.CONFIGURATION,
     "Code and stacks": control.CODE,
     "Wake-ups, alarms, logs": control.SIGNALS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mayfly_cli.templates.resolution import ACCOUNT, REGION
 from tests.security.case import ABSENT, Case
-from tests.security.things import IN_A_TRANSACTION, PARTS, row_of
+from tests.security.things_of_data import IN_A_TRANSACTION, PARTS, row_of
 
 ADMIN, DYNAMODB = "AdministratorAccess", "AmazonDynamoDBFullAccess"
 POWER, SSM_FULL = "PowerUserAccess", "AmazonSSMFullAccess"
