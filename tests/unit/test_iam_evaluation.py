@@ -66,23 +66,3 @@ def test_a_wildcard_in_an_arn_condition_stays_between_colons() -> None:
     near = {"ArnLike": {"x:arn": "arn:aws:iam::*:role/a/*"}}
     assert allowed(ALLOW | {"Condition": near}, arn="arn:aws:iam::1:role/a/b/c")
     assert not allowed(ALLOW | {"Condition": near}, arn="arn:aws:iam:x:1:role/a/b")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "matches"),
-    [
-        ("arn:aws:lambda:*:*:function:shop", True),
-        ("arn:aws:lambda:eu-west-1:1:*", True),
-        ("arn:aws:lambda:eu-west-1:1:fun*:sh*", True),
-        ("arn:aws:lambda:*", True),
-        ("arn:aws:*:function:shop", False),
-        ("arn:aws:lambda:*:function:shop", False),
-        ("arn:aws:lambda:*:1:function:${k:absent, 'shop'}", True),
-    ],
-)
-def test_no_wildcard_of_a_resource_spans_a_colon_before_its_last_part(
-    pattern: str, matches: bool
-) -> None:
-    statement = {"Effect": "Allow", "Action": "*", "Resource": pattern}
-    request = Request("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:1:function:shop")
-    assert decide(request, [statement]).allowed is matches

@@ -44,14 +44,10 @@ def substituted(text: str, request: Request) -> str | None:
 
 
 def resource_matches(pattern: str, value: str, request: Request) -> bool:
-    """Whether a resource's ARN matches; missing parts of an ARN in a policy stand for all.
-
-    No wildcard spans a colon before the last part. Source: AWS General Reference, "Amazon Resource
-    Names", wildcards in paths.
-    """
-    if not pattern.startswith("arn:"):
-        return like(pattern, value, request)
-    return arn_matches(pattern + ":*" * (6 - len(_split_arn(pattern))), value, request)
+    """Whether a resource's ARN matches; missing parts of an ARN in a policy stand for all."""
+    if pattern.startswith("arn:") and (missing := 5 - pattern.count(":")) > 0:
+        pattern += ":*" * missing
+    return like(pattern, value, request)
 
 
 def arn_matches(pattern: str, value: str, request: Request) -> bool:
