@@ -46,13 +46,26 @@ def _variables_missing(values: Any, request: Request) -> bool:
 
 
 def _variable_before_slash(case: Case) -> bool:
-    patterns = (
-        str(pattern)
-        for statement in _statements(case)
-        for element in ("Resource", "NotResource")
-        for pattern in as_list(statement.get(element, ()))
+    return any("${" in pattern.partition("/")[0] for pattern in _patterns(case))
+
+
+def _patterns(case: Case) -> Iterator[str]:
+    for statement in _statements(case):
+        for element in ("Resource", "NotResource"):
+            yield from map(str, as_list(statement.get(element, ())))
+
+
+def _wildcard_beyond_colon(case: Case) -> bool:
+    """Whether a pattern of the resource has a wildcard where the ARN has more than one part."""
+    wanted = case.request.resource.count(":")
+    return any(
+        pattern.startswith("arn:") and "*" in pattern and pattern.count(":") < wanted
+        for pattern in _patterns(case)
     )
-    return any("${" in pattern.partition("/")[0] for pattern in patterns)
+
+
+def _root_path(case: Case) -> bool:
+    return case.request.resource.endswith(":parameter/")
 
 
 def _session_policy_beside_session(case: Case) -> bool:
@@ -83,7 +96,22 @@ def _statements(case: Case) -> Iterator[Statement]:
     yield from policies.resource
 
 
-KNOWN = (
+OF_TABLE = (
+    Known(
+        "the root of all parameters",
+        "ours: the independent one takes no parameter's path that is empty",
+        "SSM API reference, GetParametersByPath: the path may be a slash alone",
+        _root_path,
+    ),
+)
+"""Differences in the cases of the table."""
+OF_GRAMMAR = (
+    Known(
+        "a wildcard at the end of an ARN's part, beyond the colon",
+        "ours: it matches. test_policies.py holds that no policy of Mayfly relies on it",
+        "IAM user guide, IAM JSON policy elements: Resource, Using wildcards in resource ARNs",
+        _wildcard_beyond_colon,
+    ),
     Known(
         "a variable without a value, under a negated operator or in NotResource",
         "ours: a negated operator matches, and the resource matches nothing",
@@ -109,3 +137,4 @@ KNOWN = (
         _limit_beside_everybody,
     ),
 )
+"""Differences in random cases."""

@@ -5,6 +5,7 @@ Source: Service Authorization Reference, whose data the independent evaluator br
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from iam.globs import arns_overlap, overlap, pattern
@@ -25,6 +26,8 @@ def findings(statement: Statement, simulator: Simulator) -> Iterator[str]:
         yield from _of_condition(operator, key, simulator)
         if operator.startswith("ForAllValues:") and not _must_be_there(key, statement):
             yield f"{operator} holds for a request without {key}: the statement needs Null, too"
+    for resource in as_list(statement.get("Resource", statement.get("NotResource", ()))):
+        yield from _of_resource(str(resource), simulator)
     for asked in as_list(statement.get("Action", statement.get("NotAction"))):
         names = list(_named(str(asked), simulator))
         if not names:
@@ -56,6 +59,36 @@ def _of_condition(operator: str, key: str, simulator: Simulator) -> Iterator[str
         yield f"there is no condition key {key}"
     elif kind.startswith("ArrayOf") and operator != "Null" and ":" not in operator:
         yield f"{operator} needs ForAllValues or ForAnyValue for {key}, which has several values"
+
+
+def _of_resource(resource: str, simulator: Simulator) -> Iterator[str]:
+    """What is wrong with the ARN of a Resource.
+
+    A wildcard must not stand for the type of a resource, such as `function` in `function:NAME`, and
+    whether one spans a colon is not for a policy to rely on. Sources: IAM user guide, "Identify AWS
+    resources with Amazon Resource Names", incorrect wildcard usage; "IAM JSON policy elements:
+    Resource", wildcards.
+    """
+    if resource == "*":
+        return
+    parts = pattern(resource).split(":", 5)
+    if len(parts) < 6 or parts[2] == "*":
+        yield f"{resource} is not an ARN of six parts with a service"
+        return
+    kind, rest = _type(parts[5])
+    if "*" not in kind and "?" not in kind:
+        return
+    kinds = {_type(form.split(":", 5)[5])[0] for form in simulator.resources(parts[2])}
+    spelled = [each for each in kinds if "$" not in each and overlap(kind, each)]
+    if spelled and (kind != "*" or rest):
+        yield f"{resource} has a wildcard in the type, which may be {' or '.join(sorted(spelled))}"
+
+
+def _type(resource: str) -> tuple[str, str]:
+    """The last part of an ARN until its first `/` or `:`, and what follows."""
+    match = re.match(r"((?:\$\{[^}]*\}|[^:/])*)(.*)", resource, re.DOTALL)
+    assert match is not None
+    return match[1], match[2]
 
 
 def _named(asked: str, simulator: Simulator) -> Iterator[str]:

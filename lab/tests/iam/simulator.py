@@ -74,6 +74,7 @@ class Simulator:
     _actions: dict[str, Action | None] = field(default_factory=dict)
     _listed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _kinds: dict[str, str | None] = field(default_factory=dict)
+    _resources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _globals: tuple[str, ...] = ()
 
     def judge(self, cases: Sequence[Case]) -> list[Told]:
@@ -102,6 +103,13 @@ class Simulator:
             [names] = self._ask({"actions": [service]})
             self._listed[service] = tuple(names)
         return self._listed[service]
+
+    def resources(self, service: str) -> tuple[str, ...]:
+        """The forms of the ARNs of a service's resources; none for an unknown service."""
+        if service not in self._resources:
+            [forms] = self._ask({"resources": [service]})
+            self._resources[service] = tuple(forms)
+        return self._resources[service]
 
     def global_keys(self) -> tuple[str, ...]:
         """The condition keys that requests of every action may have."""

