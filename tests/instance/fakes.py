@@ -111,6 +111,12 @@ class FakeMetadata:
             return {"action": "terminate", "time": self.spot}
         raise ImdsAbsent(path)
 
+    def serves_credentials(self, role: str) -> bool:
+        self.requests.append(f"whether {role} is served")
+        if self.broken or not self.open:
+            raise ImdsError("no answer")
+        return role in [*self.roles, *self.lingering]
+
     def credentials(self, role: str) -> Credentials:
         self.requests.append(f"credentials of {role}")
         if self.broken or not self.open:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -133,6 +134,41 @@ def test_the_gate_stays_shut_while_the_old_credentials_linger(imds: ImdsServer) 
     assert_gate_stays_shut(imds, "still serves credentials of the bootstrap role")
 
 
+def test_the_gate_never_reads_credentials_of_the_bootstrap_role(
+    imds: ImdsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that had read them would hold them in its memory, while the job runs."""
+    received = record_received(monkeypatch)
+    imds.linger("bootstrap")
+
+    assert_gate_stays_shut(imds, "still serves")
+    assert "GET /latest/meta-data/iam/security-credentials/bootstrap" in imds.seen
+    assert b"secret-of-bootstrap" not in received
+    del imds.values["iam/security-credentials/bootstrap"]
+    prove(imds)
+    assert b"secret-of-sandbox" in received
+
+
+def record_received(monkeypatch: pytest.MonkeyPatch) -> bytearray:
+    """All bytes that this process receives from now on."""
+    received = bytearray()
+
+    class Recording(socket.socket):
+        def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+            piece = super().recv(bufsize, flags)
+            received.extend(piece)
+            return piece
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        connection = Recording(socket.AF_INET, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        connection.connect(address)
+        return connection
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    return received
+
+
 def test_the_gate_stays_shut_while_one_path_still_shows_the_old_role(imds: ImdsServer) -> None:
     imds.values["iam/security-credentials/"] = "bootstrap"
 
@@ -191,7 +227,10 @@ def credentials_answer(**changes: str | None) -> str:
         ("iam/info", lambda: b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\n\xff\xfe", "not text"),
         ("iam/security-credentials/bootstrap", lambda: answer(500), "500"),
         ("iam/security-credentials/bootstrap", lambda: answer(401), "401"),
-        ("iam/security-credentials/bootstrap", lambda: answer(200, "{}"), "lacks"),
+        ("iam/security-credentials/bootstrap", lambda: answer(200, "{}"), "still serves"),
+        ("iam/security-credentials/bootstrap", lambda: answer(4040), "no status"),
+        ("iam/security-credentials/bootstrap", lambda: b"HTTP/1.1 404", "not HTTP"),
+        ("iam/security-credentials/bootstrap", lambda: b"SSH-2.0-x 404 x", "not HTTP"),
         ("iam/security-credentials/bootstrap", lambda: None, "timed out"),
         ("iam/security-credentials/sandbox", lambda: answer(404), "404"),
         ("iam/security-credentials/sandbox", lambda: answer(200, '{"Code": "Failed"}'), "lacks"),

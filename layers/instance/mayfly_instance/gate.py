@@ -16,7 +16,7 @@ from mayfly_instance.aws import AwsError, Caller
 from mayfly_instance.clock import Clock
 from mayfly_instance.failure import HostFailure
 from mayfly_instance.host import Host, role_name
-from mayfly_instance.imds import ImdsAbsent, ImdsError
+from mayfly_instance.imds import ImdsError
 from mayfly_instance.ports import Cloud, Metadata
 from mayfly_instance.sigv4 import Credentials
 
@@ -105,11 +105,9 @@ def observe(wanted: Expected, metadata: Metadata, cloud: Cloud) -> Observation:
         roles = tuple(session.get("iam/security-credentials/").split())
         if roles != (wanted.role,):
             return Observation(profile, roles)
-        try:
-            session.credentials(wanted.bootstrap_role)
+        if session.serves_credentials(wanted.bootstrap_role):
             return Observation(profile, roles, bootstrap_served=True)
-        except ImdsAbsent:
-            credentials = session.credentials(wanted.role)
+        credentials = session.credentials(wanted.role)
         caller = cloud.caller(credentials)
     except AwsError as error:
         return Observation(profile, trouble=str(error), sts_failed=True)

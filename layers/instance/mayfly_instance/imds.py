@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Mapping
+from typing import Callable
 from urllib.parse import urlsplit
 
 from mayfly_instance.clock import Clock, parse_time
 from mayfly_instance.sigv4 import Credentials
 
 _LARGEST = 64 * 1024
+_STATUS = len("HTTP/1.1 200 ")
 
 
 class ImdsError(Exception):
@@ -35,8 +38,34 @@ class Imds:
         ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
         return Session(self, self.request("PUT", "/latest/api/token", ttl))
 
-    def request(self, method: str, path: str, headers: dict[str, str]) -> str:
+    def request(self, method: str, path: str, headers: Mapping[str, str]) -> str:
         """The stripped body of a 200 answer. Raises ImdsAbsent for a 404, else ImdsError."""
+        status, body = self._ask(method, path, headers, self._answer)
+        if status != 200:
+            raise _refusal(path, status)
+        try:
+            return body.decode().strip()
+        except UnicodeDecodeError as error:
+            raise ImdsError(f"{path}: not text") from error
+
+    def serves(self, path: str, headers: Mapping[str, str]) -> bool:
+        """Whether a path is served: False for a 404. Raises ImdsError for any other refusal.
+
+        The answer is read no further than its status, so that nothing of its body, which may be
+        credentials, ever is in the memory of this process.
+        """
+        status, _ = self._ask("GET", path, headers, self._status)
+        if status not in {200, 404}:
+            raise _refusal(path, status)
+        return status == 200
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        read: Callable[[socket.socket, float], tuple[int, bytes]],
+    ) -> tuple[int, bytes]:
         until = self._clock.seconds() + self._seconds
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -45,27 +74,34 @@ class Imds:
         try:
             with socket.create_connection((self.host, self.port), self._seconds) as connection:
                 connection.sendall(raw)
-                status, body = self._answer(connection, until)
+                return read(connection, until)
         except OSError as error:
             raise ImdsError(f"{path}: {error}") from error
-        if status == 404:
-            raise ImdsAbsent(f"{path}: 404")
-        if status != 200:
-            raise ImdsError(f"{path}: {status}")
-        try:
-            return body.decode().strip()
-        except UnicodeDecodeError as error:
-            raise ImdsError(f"{path}: not text") from error
+
+    def _receive(self, connection: socket.socket, most: int, until: float) -> bytes:
+        left = until - self._clock.seconds()
+        if left <= 0:
+            raise ImdsError("the answer took too long")
+        connection.settimeout(left)
+        return connection.recv(most)
+
+    def _status(self, connection: socket.socket, until: float) -> tuple[int, bytes]:
+        """The answer's status; of the answer no byte more is read."""
+        line = b""
+        while len(line) < _STATUS and (
+            piece := self._receive(connection, _STATUS - len(line), until)
+        ):
+            line += piece
+        if len(line) < _STATUS:
+            raise ImdsError("the answer is not HTTP")
+        return _status_of(line), b""
 
     def _answer(self, connection: socket.socket, until: float) -> tuple[int, bytes]:
+        """The status and the body of the whole answer."""
         answer = b""
         length: int | None = None
         while length is None or len(answer) < length:
-            left = until - self._clock.seconds()
-            if left <= 0:
-                raise ImdsError("the answer took too long")
-            connection.settimeout(left)
-            piece = connection.recv(_LARGEST)
+            piece = self._receive(connection, _LARGEST, until)
             answer += piece
             length = _length(answer) if length is None else length
             if max(len(answer), length or 0) > _LARGEST:
@@ -73,14 +109,12 @@ class Imds:
             if not piece:
                 break
         head, found, body = answer.partition(b"\r\n\r\n")
-        fields = head.split(b"\r\n", 1)[0].split(b" ")
-        if not found or len(fields) < 2 or not fields[0].startswith(b"HTTP/1."):
+        if not found:
             raise ImdsError("the answer is not HTTP")
-        if not (fields[1].isdigit() and len(fields[1]) == 3):
-            raise ImdsError("the answer has no status")
+        status = _status_of(head.split(b"\r\n", 1)[0])
         if len(answer) < (length or 0):
             raise ImdsError("the answer was cut")
-        return int(fields[1]), body
+        return status, body
 
 
 class Session:
@@ -105,6 +139,11 @@ class Session:
             raise ImdsError(f"{path}: not an object")
         return {name: value for name, value in found.items() if isinstance(value, str)}
 
+    def serves_credentials(self, role: str) -> bool:
+        """Whether the role's credentials are served. They are not read. Raises ImdsError."""
+        headers = {"X-aws-ec2-metadata-token": self._token}
+        return self._imds.serves(f"/latest/meta-data/iam/security-credentials/{role}", headers)
+
     def credentials(self, role: str) -> Credentials:
         """The role's credentials. Raises ImdsAbsent if the role is not served, else ImdsError."""
         path = f"iam/security-credentials/{role}"
@@ -119,6 +158,20 @@ class Session:
                 f"{path}: Code {found.get('Code')}, Expiration {found.get('Expiration')}"
             )
         return Credentials(*keys, expires=expires)
+
+
+def _refusal(path: str, status: int) -> ImdsError:
+    return (ImdsAbsent if status == 404 else ImdsError)(f"{path}: {status}")
+
+
+def _status_of(line: bytes) -> int:
+    """The status of an answer's first line. Raises ImdsError."""
+    fields = line.split(b" ")
+    if len(fields) < 2 or not fields[0].startswith(b"HTTP/1."):
+        raise ImdsError("the answer is not HTTP")
+    if not (fields[1].isdigit() and len(fields[1]) == 3):
+        raise ImdsError("the answer has no status")
+    return int(fields[1])
 
 
 def _length(answer: bytes) -> int | None:

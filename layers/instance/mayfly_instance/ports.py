@@ -18,6 +18,9 @@ class Session(Protocol):
     def get_json(self, path: str) -> dict[str, str]:
         """A JSON object below `/latest/meta-data/`, its values as texts."""
 
+    def serves_credentials(self, role: str) -> bool:
+        """Whether the role's credentials are served; they are not read. Never ImdsAbsent."""
+
     def credentials(self, role: str) -> Credentials:
         """The role's credentials."""
 
