@@ -19,6 +19,14 @@ SECRETS = {
     "prefixed jwt": f"bkjat_{JWT}",
     "jwt": JWT,
     "aws secret key": AWS_KEY,
+    "aws key id": "ASIA" + "IOSFODNN7EXAMPLE",
+    "github token": "ghp_" + "Zq3x9Kd0LmN4pQrStUvWxYz012345678abcd",
+    "github app's token": "ghs_" + "Zq3x9Kd0LmN4pQrStUvWxYz012345678abcd",
+    "github fine-grained token": "github_pat_" + "11ABCDEFG0" * 8,
+    "gitlab token": "glpat-" + "Zq3x-9Kd0_LmN4pQrStU",
+    "gitlab deploy token": "gldt-" + "Zq3x-9Kd0_LmN4pQrStU",
+    "slack bot token": "xoxb-" + "123456789012-Zq3x9Kd0LmN4pQrStUvWxYz0",
+    "slack app token": "xapp-" + "1-A0123456789-1234567890123-0123456789abcdef",
     "aws session token": "IQoJb3JpZ2luX2VjE" + "Ab9/+" * 60 + "==",
 }
 """Secrets by kind."""

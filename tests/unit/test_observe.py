@@ -27,7 +27,7 @@ FIRST, SECOND = Invoked("first"), Invoked("second")
 @pytest.fixture(autouse=True)
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide an old agent token by its value: a token without prefix looks like a commit."""
-    monkeypatch.setattr(scrubbing, "_known", [])
+    monkeypatch.setattr(scrubbing, "_known", {})
     hide(SECRETS["old agent token"])
 
 

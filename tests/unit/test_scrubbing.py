@@ -15,7 +15,7 @@ from tests.unit.secret_kinds import SECRETS, fail_twice
 @pytest.fixture(autouse=True)
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide an old agent token by its value: a token without prefix looks like a commit."""
-    monkeypatch.setattr(scrubbing, "_known", [])
+    monkeypatch.setattr(scrubbing, "_known", {})
     hide(SECRETS["old agent token"])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mayfly_protocol.secret_shapes import without_secrets
+from typing import Callable
+
+from mayfly_protocol.secret_shapes import remover, without_secrets
 
 _BLANK = "[secret]"
 
@@ -11,14 +13,16 @@ class Scrubber:
     """Replaces secrets that are recognised by shape, and values that `learn` was given."""
 
     def __init__(self) -> None:
-        self._known: list[str] = []
+        self._known: dict[str, Callable[[str, str], str]] = {}
 
     def learn(self, *secrets: str) -> None:
         """Treat these values as secrets from now on."""
-        self._known.extend(each for each in secrets if each and each not in self._known)
+        for each in secrets:
+            if each and each not in self._known:
+                self._known[each] = remover(each)
+        # The longest first: a secret may hold another one, and no part of it must remain.
+        self._known = dict(sorted(self._known.items(), key=lambda pair: -len(pair[0])))
 
     def __call__(self, text: str) -> str:
         """The text without secrets. Scrub before cutting: half a token is a secret, too."""
-        for secret in self._known:
-            text = text.replace(secret, _BLANK)
-        return without_secrets(text, _BLANK)
+        return without_secrets(text, _BLANK, self._known.values())

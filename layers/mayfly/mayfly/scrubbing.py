@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from mayfly_protocol.secret_shapes import names_a_secret, without_secrets
+from mayfly_protocol.secret_shapes import names_a_secret, remover, without_secrets
 
 REDACTED = "[redacted]"
 
-_known: list[str] = []
+_known: dict[str, Callable[[str, str], str]] = {}
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__)
 
 
@@ -18,14 +18,14 @@ def hide(secret: str) -> None:
     """Remove this value from every text from now on: for secrets without a recognisable form."""
     # A value of a few characters is no secret, and its removal would garble every text.
     if len(secret) >= 8 and secret in scrub(secret):
-        _known.append(secret)
+        _known[secret] = remover(secret)
 
 
 def scrub(text: str) -> str:
     """The text with every hidden value and every secret by shape replaced by REDACTED."""
-    for secret in _known:
-        text = text.replace(secret, REDACTED)
-    return without_secrets(text, REDACTED)
+    # The longest first: a secret may hold another one, and no part of it must remain.
+    longest = sorted(_known, key=len, reverse=True)
+    return without_secrets(text, REDACTED, [_known[secret] for secret in longest])
 
 
 def scrub_deep(value: object) -> object:
@@ -38,6 +38,8 @@ def scrub_deep(value: object) -> object:
             return value
         case Mapping():
             return {scrub(str(name)): _under_key(str(name), inner) for name, inner in value.items()}
+        case bytes() | bytearray():
+            return scrub(value.decode("utf-8", "backslashreplace"))
         case list() | tuple() | set() | frozenset():
             return [scrub_deep(inner) for inner in value]
         case _:
@@ -49,7 +51,8 @@ def _under_key(name: str, value: object) -> object:
 
     The shape of a secret in one text needs key and value together; here they are apart.
     """
-    return REDACTED if isinstance(value, str) and names_a_secret(name) else scrub_deep(value)
+    named = isinstance(value, str | bytes | bytearray) and names_a_secret(name)
+    return REDACTED if named else scrub_deep(value)
 
 
 class Scrubber(logging.Filter):
@@ -72,6 +75,9 @@ class Scrubber(logging.Filter):
             record.__dict__["exception"] = record.exc_text
             record.__dict__["exception_name"] = record.exc_info[0].__name__
             record.exc_info = None
+        elif record.exc_text:
+            # Another handler, or another process, has formatted the exception.
+            record.exc_text = scrub(record.exc_text)
         if record.stack_info:
             record.stack_info = scrub(record.stack_info)
         for name in record.__dict__.keys() - _STANDARD:
