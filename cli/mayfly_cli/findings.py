@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mayfly.scrubbing import scrub
+
 COLUMNS = 100
 
 
@@ -73,7 +75,8 @@ def tally(findings: Iterable[Finding]) -> str:
 
 def _lines(finding: Finding, widest: int) -> Iterator[str]:
     margin = widest + 11
-    first, *rest = textwrap.wrap(finding.detail, COLUMNS - margin) or [""]
+    # A detail may quote what Buildkite or AWS said.
+    first, *rest = textwrap.wrap(scrub(finding.detail), COLUMNS - margin) or [""]
     yield f"{finding.subject:{widest}}  {finding.verdict:7}  {first}".rstrip()
     for line in rest:
         yield " " * margin + line

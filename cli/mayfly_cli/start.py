@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
+from types import TracebackType
 from typing import NoReturn
 
 STOPPED = 130
@@ -28,6 +30,7 @@ def run(name: str, module: str) -> None:
         os.write(2, f"{name}: stopped\n".encode())
         os._exit(STOPPED)
 
+    sys.excepthook = show
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         # The caller ignores Ctrl-C, as `nohup` and shells do for programs in the background.
         sys.exit(import_module(module).main())
@@ -35,3 +38,11 @@ def run(name: str, module: str) -> None:
     main = import_module(module).main
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())
+
+
+def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an error that nobody expected, as Python does, without secrets."""
+    # Imported late, because a command must start fast.
+    from mayfly.scrubbing import scrub
+
+    sys.stderr.write(scrub("".join(traceback.format_exception(kind, error, trace))))

@@ -59,6 +59,48 @@ def test_the_scrubber_as_filter_of_a_plain_handler_hides_secrets(secret: str) ->
     assert "ValueError" in stream.getvalue()
 
 
+@secret
+def test_an_exception_shows_no_secret_of_its_causes_arguments_and_notes(secret: str) -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(Scrubber())
+    try:
+        try:
+            fail_twice(secret)
+        except KeyError as error:
+            error.add_note(f"a note with {secret}")
+            raise ExceptionGroup(secret, [error, OSError(2, secret, secret)]) from RuntimeError(
+                {"nested": [secret.encode()]}, secret
+            )
+    except ExceptionGroup as group:
+        kept = group
+    raised = (type(kept), kept, kept.__traceback__)
+    handler.handle(logging.LogRecord("x", logging.ERROR, "f", 1, kept, (), raised))
+    handler.handle(logging.LogRecord("x", logging.ERROR, "f", 1, "%r %s", (kept, kept), None))
+    assert secret not in stream.getvalue()
+    assert "FileNotFoundError: [Errno 2] " in stream.getvalue()
+    assert "a note with" in stream.getvalue()
+
+
+@secret
+def test_an_exception_that_another_handler_has_formatted_shows_no_secret(secret: str) -> None:
+    record = logging.LogRecord("x", logging.ERROR, "f", 1, "m", (), None)
+    record.exc_text = f"ValueError: {secret}"
+    Scrubber().filter(record)
+    assert secret not in record.exc_text
+
+
+@secret
+def test_bytes_lose_their_secrets_as_texts_do(secret: str) -> None:
+    given = {
+        "a": [secret.encode(), bytearray(secret, "utf-8")],
+        "b": {"c": (b"\xff" + secret.encode(),)},
+    }
+    assert secret not in str(scrub_deep(given))
+    assert scrub_deep({"a": b"plain"}) == {"a": "plain"}
+    assert scrub_deep({"session_token": b"short"}) == {"session_token": REDACTED}
+
+
 def test_secrets_of_a_few_characters_are_not_hidden() -> None:
     hide("a")
     hide("")

@@ -65,4 +65,4 @@ def _reason(report: pytest.TestReport) -> str:
         text = crash.message if crash is not None else str(report.longrepr)
     case = re.search(r"\[(.*)\]$", report.nodeid)
     where = f" (case {case[1]})" if case else ""
-    return scrub(" ".join(text.split()))[:_LONGEST] + where
+    return " ".join(scrub(text).split())[:_LONGEST] + where

@@ -87,5 +87,6 @@ class Follower:
         if not whole:
             new = new[: new.rfind("\n") + 1]
         self._log_lengths[job] = self._log_lengths.get(job, 0) + len(new)
-        for line in new.splitlines():
-            self.tell(f"    {scrub(line)}")
+        # The lines together: a key has several.
+        for line in scrub(new).splitlines():
+            self.tell(f"    {line}")

@@ -32,6 +32,8 @@ def main(stage: str) -> None:
         os.environ["PATH"] = f"{path}:/usr/sbin:/sbin"
     places = Places(Path(os.environ.get("MAYFLY_ROOT") or "/"))
     clock, scrub = Clock(Watchdog(os.environ).feed), Scrubber()
+    # The unit sends stderr to journal and console.
+    sys.excepthook = scrub.print_exception
     console = Console(places.console, clock, scrub)
     machine = Machine(places, clock)
     try:

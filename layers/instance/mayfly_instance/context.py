@@ -44,9 +44,7 @@ class Context:
         """The end of a log of this host, without secrets; empty without the log."""
         log = self.places.logs / name
         try:
-            with log.open("rb") as file:
-                file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
-                return self.scrub(file.read().decode("utf-8", "replace"))
+            return self.scrub.end_of(log, _LOG_TAIL_BYTES)
         except FileNotFoundError:
             return ""
 

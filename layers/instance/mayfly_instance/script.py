@@ -173,9 +173,7 @@ def _run(program: Program, context: Context, seconds: float) -> str:
 def _save_log(context: Context, output: Path) -> str:
     """Write the end of the output into the logs, without secrets; returns that text."""
     try:
-        with output.open("rb") as file:
-            file.seek(max(0, output.stat().st_size - _LOG_BYTES))
-            text = context.scrub(file.read().decode("utf-8", "replace"))
+        text = context.scrub.end_of(output, _LOG_BYTES)
     except FileNotFoundError:  # The program did not even start.
         return ""
     context.machine.write_file(context.places.logs / "bootstrap-script.log", text.encode(), 0o600)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
 from typing import Callable
 
 from mayfly_protocol.secret_shapes import remover, without_secrets
@@ -26,3 +30,22 @@ class Scrubber:
     def __call__(self, text: str) -> str:
         """The text without secrets. Scrub before cutting: half a token is a secret, too."""
         return without_secrets(text, _BLANK, self._known.values())
+
+    def print_exception(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """Print an exception with its causes as Python does, without secrets."""
+        sys.stderr.write(self("".join(traceback.format_exception(kind, error, trace))))
+
+    def end_of(self, file: Path, size: int) -> str:
+        """The whole lines among the last `size` bytes of a text, without secrets.
+
+        A line that begins before is left out: of half a token nobody can tell that it is one.
+        Raises FileNotFoundError.
+        """
+        with file.open("rb") as text:
+            skipped = text.seek(max(0, file.stat().st_size - size))
+            content = text.read()
+        if skipped:
+            content = content.partition(b"\n")[2]
+        return self(content.decode("utf-8", "replace"))

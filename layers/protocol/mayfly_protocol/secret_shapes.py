@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Callable
-from urllib.parse import unquote
 
 from mayfly_protocol import secret_names
 
@@ -189,8 +188,13 @@ def _is_escaped(text: str) -> bool:
 
 def _is_hash(text: str) -> bool:
     """Whether base64 is no key: commit ids lack capitals, most paths lack digits."""
-    plain = unquote(re.sub(r"\\u00[0-9A-Fa-f]{2}|\\n", "/", text))
+    plain = _unquoted(re.sub(r"\\u00[0-9A-Fa-f]{2}|\\n", "/", text))
     return not all(re.search(kind, plain) for kind in ("[A-Z]", "[a-z]", "[0-9]"))
+
+
+def _unquoted(text: str) -> str:
+    """The text without the percent-encoding of URLs."""
+    return re.sub("%([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), text)
 
 
 def _written(character: str) -> str:
@@ -208,7 +212,7 @@ def _written(character: str) -> str:
 
 def _decoded(text: str) -> str:
     """The readable text that this base64 encodes; empty for any other content."""
-    plain = unquote(text.replace("\\u002", "%2").replace("\\", "")).rstrip("=")
+    plain = _unquoted(text.replace("\\u002", "%2").replace("\\", "")).rstrip("=")
     standard = plain.replace("-", "+").replace("_", "/")
     try:
         content = base64.b64decode(standard + "=" * (-len(standard) % 4))
