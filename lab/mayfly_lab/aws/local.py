@@ -34,12 +34,13 @@ from mayfly_lab.aws.front.buckets import Buckets
 from mayfly_lab.aws.front.call import Call, Principal
 from mayfly_lab.aws.front.credentials import Credentials
 from mayfly_lab.aws.front.door import FrontDoor
+from mayfly_lab.aws.front.iam.deciding import PolicyAuthoriser
+from mayfly_lab.aws.front.iam.facts import Facts
+from mayfly_lab.aws.front.iam.policies import DeployedPolicies
 from mayfly_lab.aws.front.journal import Journal
 from mayfly_lab.aws.front.own import Layers
-from mayfly_lab.aws.front.people import PeopleRights
 from mayfly_lab.aws.front.reading import read_models
-from mayfly_lab.aws.front.requests import IamView
-from mayfly_lab.aws.front.rights import mayfly_rights
+from mayfly_lab.aws.front.sessions import Sessions
 from mayfly_lab.aws.functions import api
 from mayfly_lab.aws.functions.environment import FunctionSpec
 from mayfly_lab.aws.functions.fork_server import ForkServer
@@ -105,7 +106,6 @@ class LocalAws:
         )
         self._authoriser = authoriser
         self._triggers: list[Trigger] = []
-        self._scripts: dict[str, str] = {}
         self._closing = ExitStack()
         self._stack = ""
 
@@ -117,6 +117,10 @@ class LocalAws:
     operator: Keys
     """Keys with the rights of the deployed OperatorsPolicy, and none before the deployment."""
     security_owner: Keys
+    iam: PolicyAuthoriser
+    """Decides every call by the policies in force."""
+    sessions: Sessions
+    """Issues credentials of any role."""
     watch: Watch
     """CloudWatch: the functions' logs, metrics and alarms."""
     _own: Keys
@@ -200,7 +204,6 @@ class LocalAws:
         queues = {queue.key: self.deploy_queue(deployment, queue) for queue in deployment.queues}
         if nested := deployment.parameters.get("QueueKey"):
             queues[nested] = deployer.published(deployment.stack, nested)
-            self._scripts[nested] = str(queues[nested]["script_prefix"])
         return Deployed(deployment.stack, queues, translation.sources)
 
     def deploy_queue(self, deployment: Deployment, queue: QueueStack) -> Mapping[str, Any]:
@@ -210,9 +213,7 @@ class LocalAws:
             TemplateError: a parameter is not allowed.
             UnsupportedResourceError: the lab would lose a part of the template.
         """
-        published = self._deployer().queue(deployment, queue)
-        self._scripts[queue.key] = str(published["script_prefix"])
-        return published
+        return self._deployer().queue(deployment, queue)
 
     def wake(self) -> None:
         """Start the triggers of the functions: schedules, queues and the table's stream."""
@@ -243,10 +244,14 @@ class LocalAws:
         closing.callback(self._patches.remove)
         extensions.forget_models()
         read_models()
+        facts = Facts(world.cloud, lambda: self.ec2)
+        policies = DeployedPolicies(world.cloud, self._policy_of)
+        self.iam = PolicyAuthoriser(facts, policies, world.clock)
+        self.sessions = Sessions(world.cloud, world.credentials)
         self._door = FrontDoor(
             cloud=MotoApplication(),
             credentials=world.credentials,
-            authoriser=self._authoriser or mayfly_rights(self._scripts, self._people()),
+            authoriser=self._authoriser or self.iam,
             journal=world.journal,
             faults=world.faults,
             layers=Layers(world.cloud, world.clock),
@@ -270,12 +275,6 @@ class LocalAws:
         closing.callback(world.timers.stop)
         closing.callback(self._begin_stop)
         self._door.observers.extend((self._changes.called, self._wake_streams))
-
-    def _people(self) -> PeopleRights:
-        return PeopleRights(IamView(self.config.region, self._tags_of), self._policy_of)
-
-    def _tags_of(self, instance_id: str) -> Mapping[str, str]:
-        return self._world.cloud.tags(instance_id)
 
     def _policy_of(self, person: str) -> str:
         """The deployed policy of a person as JSON; empty where the stack is not deployed."""
@@ -319,9 +318,10 @@ class LocalAws:
             cloud.backend("ec2"),
             cloud.parameter,
             cloud.profile,
-            LaunchRights(cloud).require,
+            LaunchRights(self.iam).require,
         )
         self._door.operations |= Operations(self.ec2, launcher).table()
+        self._door.operations["sts:AssumeRole"] = self.sessions.assume_role
 
     def _environment(self, spec: FunctionSpec, fork_server: ForkServer) -> Any:
         return create_environment(self._world, self._stack, self.endpoint, fork_server, spec)

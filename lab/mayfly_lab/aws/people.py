@@ -17,8 +17,8 @@ ADMINISTRATOR = _user("administrator", Kind.ADMINISTRATOR)
 """Who deploys the stacks: every right in the account."""
 OPERATOR = _user("operator", Kind.PERSON)
 SECURITY_OWNER = _user("security-owner", Kind.PERSON)
-LAB = _user("lab", Kind.ADMINISTRATOR)
-"""The lab itself, for deployments and reports: an administrator whose calls no fault strikes."""
+LAB = _user("lab", Kind.LAB)
+"""The lab itself, for deployments and reports: no policy and no fault strikes its calls."""
 POLICIES: Mapping[str, str] = {
     OPERATOR.name: "OperatorsPolicy",
     SECURITY_OWNER.name: "SecurityOwnersPolicy",

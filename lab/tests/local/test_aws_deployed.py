@@ -14,7 +14,6 @@ from local.aws_lab import FAST, Lab, a_lab
 from local.deployed_sources import fresh_sources
 from local.waiting import eventually
 from mayfly_lab.aws.deploy.stacks import Deployed, Deployment, QueueStack
-from mayfly_lab.aws.front.call import Kind
 
 # Schedules are slow, so only the test's own action wakes a function.
 QUIET = replace(FAST, first_tick=3600.0)
@@ -83,13 +82,14 @@ def test_a_nudge_wakes_provision_and_is_deleted(lab: Lab) -> None:
     )
 
 
-def test_a_report_in_the_mailbox_wakes_sandbox(lab: Lab) -> None:
+def test_a_report_in_the_mailbox_wakes_sandbox(lab: Lab, deployed: Deployed) -> None:
     before = len(invocations(lab, "sandbox"))
-    keys = lab.keys_of(Kind.BOOTSTRAP, "i-1")
+    profile = deployed.queues["default"]["bootstrap_profile"]
+    keys, host = lab.aws.sessions.of_instance("i-1", profile)
     report = {"M": {"protocol": {"N": "1"}, "phase": {"S": "booting"}}}
     lab.client("dynamodb", keys).update_item(
         TableName="mayfly-mailbox",
-        Key={"key": {"S": "AROABOOTSTRAP:i-1"}},
+        Key={"key": {"S": host.userid}},
         UpdateExpression="SET report = :r",
         ExpressionAttributeValues={":r": report},
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,7 +15,6 @@ from local.deployed_account import (
     Account,
     inline_policies,
 )
-from mayfly_lab.aws.front.call import Kind, Principal
 
 
 @pytest.mark.parametrize("queue", ["deploy", "first"])
@@ -120,11 +117,10 @@ def test_hosts_of_the_queue_may_read_its_bootstrap_scripts_and_no_others(account
     s3.create_bucket(Bucket="scripts")
     for key in ("mayfly/setup.sh", "others/setup.sh"):
         s3.put_object(Bucket="scripts", Key=key, Body=b"#!/bin/bash")
-    host = Principal("AROA:i-1", "arn:aws:sts::1:assumed-role/b/i-1", Kind.BOOTSTRAP, "i-1")
+    aws = account.lab.aws
     for queue, readable in (("deploy", {"mayfly/setup.sh"}), ("first", set())):
-        keys = account.lab.aws.credentials.issue(
-            replace(host, stack=STACK, queue=queue), timedelta(hours=1)
-        )
+        arn = account.deployed.queues[queue]["bootstrap_profile"]
+        keys, _ = aws.sessions.of_instance("i-1", arn)
         get = account.lab.client("s3", keys).get_object
         for key in ("mayfly/setup.sh", "others/setup.sh"):
             if key in readable:

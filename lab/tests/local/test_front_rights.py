@@ -1,135 +1,48 @@
-"""The rights of each of Mayfly's principals, by docs/security.md."""
+"""What each principal may do in the lab, by the policies of the deployed templates."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from local.aws_lab import QUEUE, principal
-from mayfly_lab.aws.front.authoriser import ByPrincipal
-from mayfly_lab.aws.front.call import Call, Kind
-from mayfly_lab.aws.front.dynamo import item_requests, plain
-from mayfly_lab.aws.front.rights import mayfly_rights
+from local.aws_lab import refused
+from local.deployed_account import Account
+from local.iam_calls import FUNCTIONS, HOST, Principals, policy, report, row
+from mayfly_lab.aws.config import ACCOUNT
+from mayfly_lab.aws.front.call import Principal
 
-RIGHTS = mayfly_rights({QUEUE: "scripts/mayfly/", "other": "scripts/other/"}, ByPrincipal(()))
-OWN = "AROABOOTSTRAP:i-1"
-OWN_SANDBOX = "AROASANDBOX:i-1"
-
-
-def row(table: str, key: str, **more: Any) -> dict[str, Any]:
-    name = "key" if table == "mailbox" else "pk"
-    return {"TableName": f"mayfly-{table}", "Key": {name: {"S": key}}, **more}
+TOKEN = "/buildkite/mayfly/agent-token"
+QUEUE = "/mayfly/mayfly/queues"
+LAYER = f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:mayfly-instance"
 
 
-def report(key: str, **more: Any) -> dict[str, Any]:
-    return row("mailbox", key, UpdateExpression="SET report = :r", **more)
+@pytest.fixture(scope="module")
+def principals(account: Account) -> Principals:
+    return Principals(account)
 
 
-def allowed(kind: Kind, name: str, action: str, parameters: dict[str, Any]) -> bool:
-    service, _, operation = action.partition(":")
-    return RIGHTS.decide(principal(kind, name), Call(service, operation, parameters)).allowed
-
-
-@pytest.mark.parametrize(
-    ("action", "parameters"),
-    [
-        ("dynamodb:UpdateItem", report(OWN)),
-        ("dynamodb:UpdateItem", report(OWN, ReturnValues="NONE")),
-        ("sts:GetCallerIdentity", {}),
-        ("ssm:GetParameter", {"Name": "/mayfly-infra/mayfly/bundle"}),
-        ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/bootstrap/script"}),
-        ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/debug/keep-failed-minutes"}),
-        ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/agent/config"}),
-        ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/job/root"}),
-        ("lambda:GetLayerVersion", {}),
-        ("lambda:GetLayerVersionByArn", {}),
-        ("s3:GetObject", {"Bucket": "scripts", "Key": "mayfly/setup.sh"}),
-    ],
-)
-def test_a_bootstrapping_instance_may_make_the_calls_of_a_boot(
-    action: str, parameters: dict[str, Any]
+def test_functions_may_make_the_listed_calls_only(
+    principals: Principals, calls: list[tuple[str, dict[str, Any], set[str]]]
 ) -> None:
-    assert allowed(Kind.BOOTSTRAP, "i-1", action, parameters)
-
-
-@pytest.mark.parametrize(
-    ("action", "parameters"),
-    [
-        ("dynamodb:GetItem", row("mailbox", OWN)),
-        ("dynamodb:PutItem", {"TableName": "mayfly-mailbox", "Item": {"key": {"S": OWN}}}),
-        ("dynamodb:DeleteItem", row("mailbox", OWN)),
-        ("dynamodb:Query", {"TableName": "mayfly-mailbox"}),
-        ("dynamodb:Scan", {"TableName": "mayfly-mailbox"}),
-        ("dynamodb:TransactWriteItems", {"TransactItems": [{"Update": report(OWN)}]}),
-        ("dynamodb:BatchGetItem", {"RequestItems": {"mayfly-mailbox": {"Keys": []}}}),
-        ("dynamodb:UpdateItem", report("AROABOOTSTRAP:i-2")),
-        ("dynamodb:UpdateItem", report("AROASANDBOX:i-1")),
-        ("dynamodb:UpdateItem", report(OWN, ReturnValues="ALL_OLD")),
-        ("dynamodb:UpdateItem", row("mailbox", OWN, UpdateExpression="SET assignment = :r")),
-        ("dynamodb:UpdateItem", report(OWN, ConditionExpression="attribute_exists(assignment)")),
+    found = [
         (
-            "dynamodb:UpdateItem",
-            row(
-                "mailbox",
-                OWN,
-                UpdateExpression="SET #a.#b = :r",
-                ExpressionAttributeNames={"#a": "assignment", "#b": "report"},
-            ),
-        ),
-        ("dynamodb:UpdateItem", row("fleet", OWN, UpdateExpression="SET report = :r")),
-        ("ssm:GetParameter", {"Name": "/buildkite/mayfly/agent-token"}),
-        ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/other/bootstrap/script"}),
-        ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/other/debug/keep-failed-minutes"}),
-        ("ssm:GetParameter", {"Name": "/mayfly/mayfly/queues/default/debug"}),
-        ("ssm:PutParameter", {"Name": "/mayfly/mayfly/queues/default/debug/keep-failed-minutes"}),
-        ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly"}),
-        ("s3:GetObject", {"Bucket": "scripts", "Key": "other/setup.sh"}),
-        ("ec2:ReplaceIamInstanceProfileAssociation", {}),
-        ("ec2:DescribeInstances", {}),
-        ("sts:AssumeRole", {}),
-    ],
-)
-def test_a_bootstrapping_instance_may_make_no_other_calls(
-    action: str, parameters: dict[str, Any]
-) -> None:
-    assert not allowed(Kind.BOOTSTRAP, "i-1", action, parameters)
+            action,
+            parameters,
+            {name for name in FUNCTIONS if _may(principals, name, action, parameters)},
+        )
+        for action, parameters, _ in calls
+    ]
+    assert found == calls
 
 
-@pytest.mark.parametrize(
-    ("action", "parameters", "verdict"),
-    [
-        ("dynamodb:UpdateItem", report(OWN_SANDBOX), True),
-        ("dynamodb:GetItem", row("mailbox", OWN_SANDBOX, ConsistentRead=False), True),
-        ("sts:GetCallerIdentity", {}, True),
-        ("dynamodb:GetItem", row("mailbox", "AROASANDBOX:i-2"), False),
-        ("dynamodb:GetItem", row("mailbox", f"notice/{OWN_SANDBOX}"), True),
-        ("dynamodb:GetItem", row("mailbox", "notice/AROASANDBOX:i-2"), False),
-        ("dynamodb:UpdateItem", report(f"notice/{OWN_SANDBOX}"), False),
-        ("dynamodb:UpdateItem", report(OWN), False),
-        ("dynamodb:UpdateItem", report(OWN_SANDBOX, ReturnValues="ALL_NEW"), False),
-        ("ssm:GetParameter", {"Name": "/mayfly-infra/mayfly/bundle"}, False),
-        ("lambda:GetLayerVersion", {}, False),
-        ("s3:GetObject", {"Bucket": "scripts", "Key": "mayfly/setup.sh"}, False),
-    ],
-)
-def test_a_sandboxed_instance_may_use_its_own_row_and_read_its_identity(
-    action: str, parameters: dict[str, Any], verdict: bool
-) -> None:
-    assert allowed(Kind.SANDBOX, "i-1", action, parameters) is verdict
+def _may(principals: Principals, who: str, action: str, parameters: dict[str, Any]) -> bool:
+    return principals.decide(who, action, parameters).allowed
 
 
-def test_an_instance_with_another_profile_may_only_get_its_caller_identity() -> None:
-    assert allowed(Kind.INSTANCE, "i-1", "sts:GetCallerIdentity", {})
-    assert not allowed(Kind.INSTANCE, "i-1", "dynamodb:UpdateItem", report("AROAINSTANCE:i-1"))
-
-
-FUNCTIONS = ("dispatch", "provision", "sandbox", "reap")
 KEY: dict[str, Any] = {"key": {"S": "k"}}
-
-
-def batch(entry: dict[str, Any]) -> dict[str, Any]:
-    return {"RequestItems": {"mayfly-mailbox": [entry]}}
+ASSIGNING = {"Update": row("mailbox", "k", UpdateExpression="SET assignment = :a, expires = :e")}
 
 
 def batch_of_keys(attribute: str) -> dict[str, Any]:
@@ -137,152 +50,285 @@ def batch_of_keys(attribute: str) -> dict[str, Any]:
     return {"RequestItems": {"mayfly-mailbox": projection}}
 
 
-# action, parameters, and the allowed functions
-READERS = {"dispatch", "provision"}
-"""Functions that may read many Fleet records at once."""
-TABLE: list[tuple[str, dict[str, Any], set[str]]] = [
-    ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly/"}, {"provision"}),
-    ("ssm:GetParameter", {"Name": "/buildkite/mayfly/agent-token"}, {"dispatch"}),
-    ("ssm:GetParameters", {"Names": ["/buildkite/pipelines/p/repository"]}, {"dispatch"}),
-    ("ssm:PutParameter", {}, set()),
-    ("ec2:CreateFleet", {}, {"provision"}),
-    ("ec2:DescribeInstances", {}, {"provision", "reap"}),
-    ("ec2:DescribeIamInstanceProfileAssociations", {}, {"sandbox"}),
-    ("ec2:ReplaceIamInstanceProfileAssociation", {}, {"sandbox"}),
-    ("ec2:AssociateIamInstanceProfile", {}, set()),
-    ("ec2:TerminateInstances", {}, {"reap"}),
-    ("ec2:GetConsoleOutput", {}, {"reap"}),
-    ("ec2:CreateTags", {}, set()),
-    ("sqs:SendMessage", {}, {"dispatch", "provision", "sandbox", "reap"}),
-    ("logs:PutLogEvents", {}, {"reap"}),
-    ("iam:GetPolicyVersion", {}, {"provision"}),
-    ("iam:GetRole", {}, {"provision"}),
-    ("iam:ListAttachedRolePolicies", {}, {"provision"}),
-    ("iam:PutRolePolicy", {}, set()),
-    ("sts:AssumeRole", {}, set()),
-    ("dynamodb:GetItem", row("fleet", "claim#1"), set(FUNCTIONS)),
-    ("dynamodb:PutItem", {"TableName": "mayfly-fleet", "Item": {}}, set(FUNCTIONS)),
-    ("dynamodb:UpdateItem", row("fleet", "claim#1"), {"provision", "sandbox", "reap"}),
-    ("dynamodb:DeleteItem", row("fleet", "claim#1"), {"provision", "reap"}),
-    (
-        "dynamodb:BatchGetItem",
-        {"RequestItems": {"mayfly-fleet": {"Keys": [KEY]}}},
-        READERS | {"reap"},
-    ),
-    ("dynamodb:Scan", {"TableName": "mayfly-fleet"}, set()),
-    ("dynamodb:ListTables", {}, set()),
-    ("dynamodb:GetItem", row("mailbox", "k", ProjectionExpression="report"), set()),
-    (
-        "dynamodb:UpdateItem",
-        row("mailbox", "k", UpdateExpression="SET assignment = :a, expires = :e"),
-        {"dispatch"},
-    ),
-    (
-        "dynamodb:UpdateItem",
-        row("mailbox", "k", UpdateExpression="SET assignment = :a", ReturnValues="ALL_OLD"),
-        set(),
-    ),
-    (
-        "dynamodb:UpdateItem",
-        row("mailbox", "notice/k", UpdateExpression="SET notice = :n, expires = :e"),
-        {"reap"},
-    ),
-    (
-        "dynamodb:UpdateItem",
-        row("mailbox", "k", UpdateExpression="SET notice = :n, expires = :e"),
-        set(),
-    ),
-    ("dynamodb:DeleteItem", row("mailbox", "k"), set()),
-    ("dynamodb:BatchWriteItem", batch({"DeleteRequest": {"Key": KEY}}), {"reap"}),
-    ("dynamodb:BatchWriteItem", batch({"PutRequest": {"Item": KEY | {"report": {}}}}), set()),
-    ("dynamodb:BatchGetItem", batch_of_keys("report"), {"sandbox", "reap"}),
-    ("dynamodb:BatchGetItem", batch_of_keys("assignment"), set()),
-    ("dynamodb:GetItem", {"TableName": "another", "Key": {"k": {"S": "1"}}}, set()),
-    (
-        "dynamodb:TransactWriteItems",
-        {
-            "TransactItems": [
-                {"Put": {"TableName": "mayfly-fleet", "Item": {}}},
-                {"Update": row("mailbox", "k", UpdateExpression="SET assignment = :a")},
-            ]
-        },
-        {"dispatch"},
-    ),
-    (
-        "dynamodb:TransactWriteItems",
-        {"TransactItems": [{"Delete": row("fleet", "claim#1")}]},
-        {"provision", "reap"},
-    ),
-    (
-        "dynamodb:TransactWriteItems",
-        {"TransactItems": [{"ConditionCheck": row("fleet", "lease#dispatch")}]},
-        {"dispatch"},
-    ),
+def transaction(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"TransactItems": list(items)}
+
+
+@pytest.fixture(scope="module")
+def calls(account: Account) -> list[tuple[str, dict[str, Any], set[str]]]:
+    """Action, parameters, and the functions that may make the call."""
+    urls = account.client("sqs").list_queues()["QueueUrls"]
+    nudges = next(each for each in urls if "NudgeQueue" in each)
+    every = set(FUNCTIONS)
+    return [
+        ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly/"}, {"provision"}),
+        ("ssm:GetParametersByPath", {"Path": "/buildkite"}, set()),
+        ("ssm:GetParameter", {"Name": TOKEN, "WithDecryption": True}, {"dispatch"}),
+        ("ssm:GetParameters", {"Names": ["/buildkite/pipelines/p/repository"]}, {"dispatch"}),
+        ("ssm:GetParameters", {"Names": [TOKEN]}, set()),
+        ("ssm:PutParameter", {"Name": f"{QUEUE}/first/paused"}, set()),
+        ("ec2:DescribeInstances", {}, {"provision", "reap"}),
+        ("ec2:DescribeIamInstanceProfileAssociations", {}, {"sandbox"}),
+        ("ec2:TerminateInstances", {"InstanceIds": [HOST]}, set()),
+        ("ec2:CreateTags", {"Resources": [HOST], "Tags": [{"Key": "a", "Value": "b"}]}, set()),
+        ("ec2:AssociateIamInstanceProfile", {"InstanceId": HOST}, set()),
+        ("sqs:SendMessage", {"QueueUrl": nudges}, every),
+        ("sqs:PurgeQueue", {"QueueUrl": nudges}, set()),
+        (
+            "logs:PutLogEvents",
+            {"logGroupName": "/mayfly/mayfly/last-words", "logStreamName": "i"},
+            {"reap"},
+        ),
+        ("logs:PutLogEvents", {"logGroupName": "/other", "logStreamName": "i"}, set()),
+        ("sts:AssumeRole", {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/x"}, set()),
+        ("sts:GetCallerIdentity", {}, every),
+        ("lambda:Invoke", {"FunctionName": "mayfly-reap"}, set()),
+        ("dynamodb:GetItem", row("fleet", "claim#1"), every),
+        ("dynamodb:PutItem", {"TableName": "mayfly-fleet", "Item": {"pk": {"S": "a"}}}, every),
+        ("dynamodb:Scan", {"TableName": "mayfly-fleet"}, set()),
+        ("dynamodb:ListTables", {}, set()),
+        ("dynamodb:DeleteTable", {"TableName": "mayfly-mailbox"}, set()),
+        ("dynamodb:GetItem", row("mailbox", "k", ProjectionExpression="report"), set()),
+        ("dynamodb:DeleteItem", row("mailbox", "k"), set()),
+        ("dynamodb:BatchGetItem", batch_of_keys("report"), {"sandbox", "reap"}),
+        ("dynamodb:BatchGetItem", batch_of_keys("assignment"), set()),
+        ("dynamodb:BatchGetItem", {"RequestItems": {"mayfly-mailbox": {"Keys": [KEY]}}}, set()),
+        ("dynamodb:GetItem", {"TableName": "another", "Key": {"k": {"S": "1"}}}, set()),
+        (
+            "dynamodb:TransactWriteItems",
+            transaction({"Put": {"TableName": "mayfly-fleet", "Item": {}}}, ASSIGNING),
+            {"dispatch"},
+        ),
+        (
+            "dynamodb:TransactWriteItems",
+            transaction({"ConditionCheck": row("fleet", "lease#dispatch")}),
+            {"dispatch"},
+        ),
+        ("dynamodb:ExecuteStatement", {"Statement": 'SELECT * FROM "mayfly-mailbox"'}, set()),
+        ("kms:CreateKey", {}, set()),
+        ("iam:CreateRole", {"RoleName": "x"}, set()),
+    ]
+
+
+BOOT: list[tuple[str, dict[str, Any], bool]] = [
+    ("ssm:GetParameter", {"Name": "/mayfly-infra/mayfly/bundle"}, True),
+    ("ssm:GetParameter", {"Name": f"{QUEUE}/first/bootstrap/script"}, True),
+    ("ssm:GetParameter", {"Name": f"{QUEUE}/first/debug/keep-failed-minutes"}, True),
+    ("ssm:GetParameter", {"Name": f"{QUEUE}/first/agent/config"}, True),
+    ("ssm:GetParameter", {"Name": f"{QUEUE}/first/job/root"}, True),
+    ("ssm:GetParameter", {"Name": f"{QUEUE}/deploy/bootstrap/script"}, False),
+    ("ssm:GetParameter", {"Name": TOKEN, "WithDecryption": True}, False),
+    ("ssm:PutParameter", {"Name": f"{QUEUE}/first/debug/keep-failed-minutes"}, False),
+    ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly"}, False),
+    ("lambda:GetLayerVersion", {"LayerName": LAYER, "VersionNumber": 1}, True),
+    ("lambda:GetLayerVersionByArn", {"Arn": f"{LAYER}:1"}, True),
+    ("lambda:GetLayerVersion", {"LayerName": "mayfly-mayfly", "VersionNumber": 1}, False),
+    ("s3:GetObject", {"Bucket": "scripts", "Key": "mayfly/setup.sh"}, False),
 ]
+"""Calls of a boot, and whether a bootstrapping host of the queue `first` may make them."""
 
 
-@pytest.mark.parametrize(("action", "parameters", "holders"), TABLE)
-def test_each_call_is_allowed_to_the_listed_functions_only(
-    action: str, parameters: dict[str, Any], holders: set[str]
+@pytest.mark.parametrize(("action", "parameters", "verdict"), BOOT)
+def test_a_bootstrapping_host_may_make_the_calls_of_a_boot(
+    principals: Principals, action: str, parameters: dict[str, Any], verdict: bool
 ) -> None:
-    may = {name for name in FUNCTIONS if allowed(Kind.FUNCTION, name, action, parameters)}
+    assert _may(principals, "bootstrap host", action, parameters) is verdict
+    assert not _may(principals, "sandbox host", action, parameters)
+
+
+OTHER = "AROAOTHER:i-1"
+TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/mayfly-mailbox"
+MAILBOX: list[tuple[str, Callable[[str], dict[str, Any]], set[str]]] = [
+    ("UpdateItem", report, {"bootstrap", "sandbox"}),
+    ("UpdateItem", lambda key: report(key, ReturnValues="NONE"), {"bootstrap", "sandbox"}),
+    ("UpdateItem", lambda key: report(key, ReturnValues="ALL_OLD"), set()),
+    ("UpdateItem", lambda _: report(OTHER), set()),
+    ("UpdateItem", lambda key: row("mailbox", key, UpdateExpression="SET assignment = :a"), set()),
+    (
+        "UpdateItem",
+        lambda key: report(key, ConditionExpression="attribute_exists(assignment)"),
+        set(),
+    ),
+    (
+        "UpdateItem",
+        lambda key: row(
+            "mailbox",
+            key,
+            UpdateExpression="SET #a.#b = :r",
+            ExpressionAttributeNames={"#a": "assignment", "#b": "report"},
+        ),
+        set(),
+    ),
+    ("UpdateItem", lambda key: row("fleet", key, UpdateExpression="SET report = :r"), set()),
+    ("GetItem", lambda key: row("mailbox", key), {"sandbox"}),
+    ("GetItem", lambda key: row("mailbox", key, ConsistentRead=False), {"sandbox"}),
+    ("GetItem", lambda _: row("mailbox", OTHER), set()),
+    ("PutItem", lambda key: {"TableName": "mayfly-mailbox", "Item": {"key": {"S": key}}}, set()),
+    ("DeleteItem", lambda key: row("mailbox", key), set()),
+    ("Query", lambda _: {"TableName": "mayfly-mailbox"}, set()),
+    ("Scan", lambda _: {"TableName": "mayfly-mailbox"}, set()),
+    ("BatchGetItem", lambda _: {"RequestItems": {"mayfly-mailbox": {"Keys": [KEY]}}}, set()),
+    ("DescribeTable", lambda _: {"TableName": "mayfly-mailbox"}, set()),
+    ("ExecuteStatement", lambda _: {"Statement": 'SELECT * FROM "mayfly-mailbox"'}, set()),
+    ("PutResourcePolicy", lambda _: {"ResourceArn": TABLE, "Policy": "{}"}, set()),
+]
+"""Operations on rows, their parameters by the caller's own userid, and the roles allowed."""
+
+
+@pytest.mark.parametrize(("operation", "parameters", "holders"), MAILBOX)
+def test_a_host_may_write_its_report_and_read_its_assignment(
+    principals: Principals,
+    operation: str,
+    parameters: Callable[[str], dict[str, Any]],
+    holders: set[str],
+) -> None:
+    may = {
+        who
+        for who in ("bootstrap", "sandbox")
+        if _may(
+            principals,
+            f"{who} host",
+            f"dynamodb:{operation}",
+            parameters(principals.userid(f"{who} host")),
+        )
+    }
     assert may == holders
 
 
-def test_an_unknown_function_has_no_rights() -> None:
-    assert not allowed(Kind.FUNCTION, "stranger", "ec2:DescribeInstances", {})
-    assert not allowed(Kind.FUNCTION, "stranger", "dynamodb:GetItem", row("mailbox", "k"))
+@pytest.fixture(scope="module")
+def foreign(principals: Principals) -> Principal:
+    """A role outside Mayfly with every right on DynamoDB."""
+    return principals.make_role("foreign", "/", "dynamodb:*")
 
 
-def test_administrators_may_do_anything() -> None:
-    assert allowed(Kind.ADMINISTRATOR, "administrator", "iam:CreateRole", {})
-
-
-# ------------------------------------------------------------------ what a request touches
-
-
-@pytest.mark.parametrize(
-    ("parameters", "attributes"),
-    [
-        ({"UpdateExpression": "SET report = :r"}, {"key", "report"}),
-        ({"UpdateExpression": "SET report.phase = :r"}, {"key", "report"}),
-        ({"UpdateExpression": "SET a = if_not_exists(b, :z) REMOVE c[0].d"}, {"key", *"abc"}),
-        (
-            {
-                "UpdateExpression": "ADD #n :one",
-                "ExpressionAttributeNames": {"#n": "count"},
-                "ConditionExpression": "attribute_exists(#n) AND version = :v OR NOT size(x) > :s",
-            },
-            {"key", "count", "version", "x"},
-        ),
-        ({"ProjectionExpression": "a, b.c"}, {"key", "a", "b"}),
-    ],
-)
-def test_the_attributes_of_a_request_are_read_from_its_expressions(
-    parameters: dict[str, Any], attributes: set[str]
+def test_a_denial_of_a_resource_policy_holds_for_a_role_with_every_right(
+    account: Account, principals: Principals
 ) -> None:
-    call = Call("dynamodb", "UpdateItem", row("mailbox", "k", **parameters))
-    assert item_requests(call)[0].attributes == attributes
+    role = principals.make_role("copied", "/mayfly/mayfly/sandbox/first/", "dynamodb:*")
+    verdict, call = principals.decided(role, "dynamodb:GetItem", row("mailbox", OTHER))
+    assert not verdict.allowed
+    assert verdict.message.endswith("with an explicit deny in a resource-based policy")
+    assert call.decided[-1].sid
 
 
-def test_written_items_are_read_as_plain_values() -> None:
-    values = {":r": {"M": {"phase": {"S": "booting"}, "tries": {"N": "2"}}}, ":n": {"NULL": True}}
-    call = Call(
-        "dynamodb",
-        "UpdateItem",
-        report("k", ExpressionAttributeValues=values)
-        | {"UpdateExpression": "SET report = :r, notice = :n REMOVE gone"},
+def test_a_resource_policy_that_is_put_at_run_time_counts_at_once_even_for_an_administrator(
+    account: Account, principals: Principals, foreign: Principal
+) -> None:
+    read = ("dynamodb:GetItem", {"TableName": "own", "Key": {"k": {"S": "1"}}})
+    dynamodb = account.client("dynamodb")
+    dynamodb.create_table(
+        TableName="own",
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
     )
-    written = item_requests(call)[0].written
-    assert written == {"report": {"phase": "booting", "tries": "2"}, "notice": None}
-    assert plain({"L": [{"S": "a"}, {"BOOL": True}]}) == ["a", True]
+    assert principals.decide(foreign, *read).allowed
+    assert principals.decide("administrator", *read).allowed
+    arn = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/own"
+    nobody = {
+        "Sid": "Nobody",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "dynamodb:GetItem",
+        "Resource": arn,
+    }
+    dynamodb.put_resource_policy(ResourceArn=arn, Policy=policy(nobody))
+    for who in (foreign, "administrator"):
+        verdict, call = principals.decided(who, *read)
+        assert (verdict.allowed, call.decided[-1].sid) == (False, "Nobody")
+    with pytest.raises(Exception, match="explicit deny in a resource-based policy"):
+        dynamodb.get_item(TableName="own", Key={"k": {"S": "1"}})
+    dynamodb.delete_resource_policy(ResourceArn=arn)
+    assert principals.decide(foreign, *read).allowed
 
 
-def test_a_batch_write_is_split_into_its_requests() -> None:
-    entries = [
-        {"PutRequest": {"Item": {"pk": {"S": "a"}, "state": {"S": "open"}}}},
-        {"DeleteRequest": {"Key": {"pk": {"S": "b"}}}},
-    ]
-    call = Call("dynamodb", "BatchWriteItem", {"RequestItems": {"mayfly-fleet": entries}})
-    found = [(each.operation, each.table, each.key) for each in item_requests(call)]
-    assert found == [("BatchWriteItem", "mayfly-fleet", key) for key in "ab"]
+def test_a_policy_that_is_attached_at_run_time_counts_at_once(
+    account: Account, principals: Principals
+) -> None:
+    iam = account.client("iam")
+    role = principals.make_role("growing")
+    call: tuple[str, dict[str, Any]] = ("sqs:ListQueues", {})
+    assert not principals.decide(role, *call).allowed
+    principals.allow("growing", "sqs:ListQueues")
+    assert principals.decide(role, *call).allowed
+    iam.delete_role_policy(RoleName="growing", PolicyName="given")
+    assert not principals.decide(role, *call).allowed
+
+
+def test_a_permissions_boundary_limits_a_role(account: Account, principals: Principals) -> None:
+    document = policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    made = account.client("iam").create_policy(PolicyName="only-s3", PolicyDocument=document)
+    role = principals.make_role("bounded", "/", "*", PermissionsBoundary=made["Policy"]["Arn"])
+    assert principals.decide(role, "s3:ListBuckets", {}).allowed
+    refusal = principals.decide(role, "sqs:ListQueues", {})
+    assert refusal.message.endswith(
+        "because no permissions boundary allows the sqs:ListQueues action"
+    )
+
+
+def test_a_role_is_assumed_by_its_trust_policy_and_limited_by_a_session_policy(
+    account: Account, principals: Principals
+) -> None:
+    principals.make_role("next", "/", "sqs:*", "s3:*")
+    arn = f"arn:aws:iam::{ACCOUNT}:role/next"
+    only_s3 = policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    sts = account.client("sts")
+    found = sts.assume_role(RoleArn=arn, RoleSessionName="chained", Policy=only_s3)
+    holder = account.lab.aws.credentials.holder(found["Credentials"]["AccessKeyId"])
+    assert holder is not None
+    session = account.lab.client("sts", holder.keys).get_caller_identity()
+    assert session["Arn"].endswith("assumed-role/next/chained")
+    assert account.lab.client("s3", holder.keys).list_buckets()
+    assert refused(account.lab.client("sqs", holder.keys).list_queues)[0] == "AccessDenied"
+
+
+def test_a_role_that_trusts_ec2_alone_is_assumed_by_nobody(
+    account: Account, principals: Principals
+) -> None:
+    role = account.deployed.queues["first"]["sandbox_role"]
+    give = {"RoleArn": role, "RoleSessionName": HOST}
+    for who in ("administrator", "bootstrap host", "sandbox host", "provision", "operator"):
+        assert not principals.decide(who, "sts:AssumeRole", give).allowed
+    refusal = principals.decide("administrator", "sts:AssumeRole", give)
+    assert "no resource-based policy allows the sts:AssumeRole action" in refusal.message
+
+
+def test_a_role_that_was_made_again_gives_an_old_session_no_rights(
+    account: Account, principals: Principals
+) -> None:
+    old = principals.make_role("again", "/", "sqs:*")
+    iam = account.client("iam")
+    iam.delete_role_policy(RoleName="again", PolicyName="given")
+    iam.delete_role(RoleName="again")
+    new = principals.make_role("again", "/", "sqs:*")
+    assert principals.decide(new, "sqs:ListQueues", {}).allowed
+    assert not principals.decide(old, "sqs:ListQueues", {}).allowed
+
+
+def test_a_call_without_a_mapping_is_denied_and_the_journal_says_so(
+    account: Account, principals: Principals
+) -> None:
+    role = principals.make_role("everything", "/", "*")
+    verdict, call = principals.decided(role, "glue:GetTables", {})
+    assert (verdict.allowed, call.decided[0].by) == (False, "no mapping")
+    assert not principals.decide(role, "dynamodb:ExecuteStatement", {"Statement": "?"}).allowed
+    verdict, call = principals.decided("administrator", "glue:GetTables", {})
+    assert (verdict.allowed, call.decided[0].by) == (True, "no mapping")
+
+
+def test_the_journal_keeps_what_decided_each_request_of_a_call(account: Account) -> None:
+    operator = account.lab.client("ssm", account.lab.aws.operator)
+    operator.put_parameter(Name=f"{QUEUE}/first/pool/hot", Value="1", Type="String")
+    [entry] = account.lab.aws.journal.select(operation="PutParameter", kind="person")
+    [shown] = [each.shown() for each in entry.iam]
+    context = shown.pop("context")
+    assert shown == {
+        "action": "ssm:PutParameter",
+        "resource": f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter{QUEUE}/first/pool/hot",
+        "verdict": "allowed",
+        "by": "identity-based policy",
+        "sid": entry.iam[0].sid,
+    }
+    assert shown["sid"]
+    assert context["aws:PrincipalArn"] == f"arn:aws:iam::{ACCOUNT}:user/operator"
+    assert context["ssm:Overwrite"] == "false"

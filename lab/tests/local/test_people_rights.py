@@ -195,7 +195,8 @@ def test_a_denial_has_the_words_of_aws(operator: Callable[[str], Any]) -> None:
     run = {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1}
     assert message(operator("ec2").run_instances, **run) == (
         f"You are not authorized to perform this operation. User: {OPERATOR} is not authorized to"
-        " perform: ec2:RunInstances because no identity-based policy allows the ec2:RunInstances"
+        f" perform: ec2:RunInstances on resource: arn:aws:ec2:us-east-1:{ACCOUNT}:instance/*"
+        " because no identity-based policy allows the ec2:RunInstances"
         " action"
     )
     rule = {"Name": f"{QUEUE}/policy/rules/paused", "Value": "x", "Type": "String"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from mayfly.records.model import Instance
 from mayfly.records.states import InstanceState
 from mayfly_lab.aws.ec2.moments import Aspect
-from mayfly_lab.aws.front.call import Kind, Principal
+from mayfly_lab.aws.front.call import Kind
 from mayfly_lab.contracts import Keys
 from mayfly_lab.lab import STACK, LabChoices
 from mayfly_lab.report.checks import mailbox_writes
@@ -195,18 +195,8 @@ def act_as(stage: Stage, kind: Kind, instance: Instance) -> Any:
     if kind is Kind.BOOTSTRAP:
         LEAKED.append(instance.instance_id or "")
     pinned = instance.pinned
-    role = pinned.bootstrap_role_id if kind is Kind.BOOTSTRAP else pinned.sandbox_role_id
-    keys = stage.lab.aws.credentials.issue(
-        Principal(
-            userid=f"{role}:{instance.instance_id}",
-            arn=f"arn:aws:sts::123456789012:assumed-role/{kind}/{instance.instance_id}",
-            kind=kind,
-            name=instance.instance_id or "",
-            stack=STACK,
-            queue=instance.queue,
-        ),
-        timedelta(minutes=5),
-    )
+    profile = pinned.bootstrap_profile if kind is Kind.BOOTSTRAP else pinned.sandbox_profile
+    keys, _ = stage.lab.aws.sessions.of_instance(instance.instance_id or "", profile)
     return client(stage, keys)
 
 

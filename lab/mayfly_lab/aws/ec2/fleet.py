@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayfly_lab.aws.ec2.launching import Data, Launcher, Specification, insufficient
-from mayfly_lab.aws.front.call import Principal, Refusal
+from mayfly_lab.aws.front.call import Call, Refusal
 
 _UNKNOWN_OPTIONS = ("SingleInstanceType", "SingleAvailabilityZone")
 _UNKNOWN_OVERRIDES = ("WeightedCapacity", "InstanceRequirements")
@@ -40,16 +40,16 @@ class InstantFleet:
     priority) decides.
     """
 
-    def __init__(self, launcher: Launcher, request: Data, by: Principal | None) -> None:
-        """Check the request; `by` makes it, and needs the right to launch from each pool.
+    def __init__(self, launcher: Launcher, call: Call) -> None:
+        """Check the call; its caller needs the right to launch from each pool.
 
         Raises:
             Refusal: the request needs an option that the lab's fleets do not have, or two of its
                 pools are one to EC2.
         """
         self._launcher = launcher
-        self._request = request
-        self._by = by
+        self._call = call
+        self._request = request = call.parameters
         self._errors: list[dict[str, Any]] = []
         _refuse_unknown(request)
         self._refuse_duplicates()
@@ -109,7 +109,7 @@ class InstantFleet:
                     "TagSpecifications": self._request.get("TagSpecifications"),
                 }
                 specification = self._launcher.specify(pool.template, request, spot=spot)
-                self._launcher.require_right(self._by, specification)
+                self._launcher.require_right(self._call, specification)
                 self._launcher.require_room(specification)
             except Refusal as refusal:
                 if refusal.code.startswith("InvalidLaunchTemplate"):

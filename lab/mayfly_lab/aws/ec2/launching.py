@@ -14,7 +14,7 @@ from moto.ec2.utils import parse_user_data
 from mayfly_lab.aws.ec2.ec2 import Ec2, pools_of
 from mayfly_lab.aws.ec2.instance import Instance
 from mayfly_lab.aws.ec2.profile import Profile
-from mayfly_lab.aws.front.call import Principal, Refusal
+from mayfly_lab.aws.front.call import Call, Refusal
 
 Data = Mapping[str, Any]
 
@@ -25,6 +25,10 @@ class Specification:
 
     data: Data
     """Launch template data, with the request's and override's values over it."""
+    base: Data
+    """The launch template's own data."""
+    own: Data
+    """The request's or override's own data."""
     template: tuple[str, int] | None
     subnet: Any
     image_id: str
@@ -67,7 +71,7 @@ class Launcher:
     backend: Any
     parameter: Callable[[str], str]
     profile: Callable[[Data], Profile]
-    right: Callable[[Principal, Specification], None]
+    right: Callable[[Call, Specification], None]
 
     def specify(self, template: Data | None, request: Data, *, spot: bool) -> Specification:
         """The specification of a launch template (if any) with a request or override over it.
@@ -85,6 +89,8 @@ class Launcher:
         wanted = data.get("IamInstanceProfile")
         return Specification(
             data=data,
+            base=base,
+            own=own,
             template=reference,
             subnet=subnet,
             image_id=image_id,
@@ -132,14 +138,13 @@ class Launcher:
         subnet = subnets.get(override.get("SubnetId"))
         return str(subnet.availability_zone if subnet else override.get("AvailabilityZone") or "")
 
-    def require_right(self, by: Principal | None, specification: Specification) -> None:
+    def require_right(self, call: Call, specification: Specification) -> None:
         """Check the caller's right to launch this.
 
         Raises:
             Refusal: the policies of the caller's role do not allow the launch.
         """
-        if by is not None:
-            self.right(by, specification)
+        self.right(call, specification)
 
     def require_room(self, specification: Specification) -> None:
         """Check the pool's capacity.

@@ -69,7 +69,6 @@ class Operations:
         place = specification.subnet.availability_zone if named else ""
         known: list[Instance] | None = self.tokens.answered("RunInstances", place, request)
         if known is None:
-            self.launcher.require_right(call.by, specification)
             _refuse_dry_run(request)
             self.launcher.require_room(specification)
             known = self.launcher.launch(
@@ -94,7 +93,7 @@ class Operations:
         request = call.parameters
         known: Mapping[str, Any] | None = self.tokens.answered("CreateFleet", "", request)
         if known is None:
-            fleet = InstantFleet(self.launcher, request, call.by)
+            fleet = InstantFleet(self.launcher, call)
             _refuse_dry_run(request)
             known = fleet.launch()
             self.tokens.remember("CreateFleet", "", request, known)

@@ -60,7 +60,7 @@ class Buckets:
         Raises:
             Refusal: the call's bucket is empty.
         """
-        if principal.kind in {Kind.ADMINISTRATOR, Kind.PERSON}:
+        if principal.kind in {Kind.ADMINISTRATOR, Kind.LAB, Kind.PERSON}:
             return
         for limit in LIMITS:
             if any(fnmatchcase(call.action, action) for action in limit.actions):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -15,11 +15,16 @@ class Kind(StrEnum):
     """The account's owner, who deploys the stacks, and the lab itself."""
     PERSON = "person"
     """A person with a policy of the control plane's stack, such as an operator."""
+    LAB = "lab"
+    """The lab itself, which deploys the stacks and reads for reports; no principal of the account.
+    """
     FUNCTION = "function"
     BOOTSTRAP = "bootstrap"
     SANDBOX = "sandbox"
     INSTANCE = "instance"
     """An instance with a profile that is neither a bootstrap nor a sandbox profile."""
+    ROLE = "role"
+    """A session of a role by sts:AssumeRole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,40 @@ class Principal:
     stack: str = ""
     """The control stack of the principal."""
     queue: str = ""
+    session_policies: tuple[str, ...] = ()
+    """The policies, as JSON, that the caller of sts:AssumeRole gave for the session."""
 
     @property
     def account(self) -> str:
         """The account id in the principal's ARN."""
         return self.arn.split(":")[4]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One of IAM's requests for a call, with what decided it."""
+
+    action: str
+    resource: str
+    context: Mapping[str, str | Sequence[str]]
+    """All condition keys of the request."""
+    allowed: bool
+    by: str
+    """The kind of the policy that decided, in AWS's words; `no mapping` if the lab knows none."""
+    sid: str | None
+    explicit: bool
+    """Whether a statement decided; False where none applied."""
+
+    def shown(self) -> dict[str, Any]:
+        """The decision as plain data: action, resource, context, verdict, by, sid."""
+        return {
+            "action": self.action,
+            "resource": self.resource,
+            "context": dict(self.context),
+            "verdict": "allowed" if self.allowed else "denied",
+            "by": self.by,
+            "sid": self.sid,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +89,8 @@ class Call:
     parameters: Mapping[str, Any]
     by: Principal | None = None
     """Who makes the call; None before the caller is known."""
+    decided: list[Decided] = field(default_factory=list, compare=False, repr=False)
+    """What IAM decided for the call so far."""
 
     @property
     def action(self) -> str:

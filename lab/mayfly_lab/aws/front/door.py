@@ -173,7 +173,7 @@ class FrontDoor:
         self, principal: Principal | None, call: Call, answer: Answer, error: str
     ) -> None:
         shown = self.scrubber.scrubbed(call.service, call.operation, call.parameters)
-        told = Call(call.service, call.operation, shown)
+        told = replace(call, parameters=shown)
         self.journal.called(principal or NOBODY, told, answer.status, error)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TextIO, TypedDict, Unpack
 
-from mayfly_lab.aws.front.call import Call, Principal
+from mayfly_lab.aws.front.call import Call, Decided, Principal
 from mayfly_lab.aws.front.dynamo import item_requests
 
 FLUSH_SECONDS = 0.2
@@ -57,6 +57,8 @@ class Entry:
     error: str = ""
     request: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The call's parameters without secrets; kept in memory only."""
+    iam: Sequence[Decided] = field(default=(), repr=False)
+    """What IAM decided, request by request; kept in memory, and written by `write_decisions`."""
 
     @property
     def ok(self) -> bool:
@@ -65,7 +67,7 @@ class Entry:
 
 
 # Not `asdict`: it would deeply copy the parameters of every call.
-_WRITTEN = tuple(each.name for each in fields(Entry) if each.name != "request")
+_WRITTEN = tuple(each.name for each in fields(Entry) if each.name not in {"request", "iam"})
 
 
 class Fields(TypedDict, total=False):
@@ -103,6 +105,7 @@ class Journal:
                 status=status,
                 error=error,
                 request=call.parameters,
+                iam=call.decided,
             )
         )
 
@@ -144,6 +147,28 @@ class Journal:
             if all(getattr(entry, name) == value for name, value in wanted.items())
             and (not about or about in json.dumps(entry.resources, default=str))
         ]
+
+    def write_decisions(self, path: Path) -> int:
+        """Write what IAM decided as JSON lines, each request once. Returns their number.
+
+        A line has the fields of `Decided.shown`, with `principal` and `operation` of the call.
+        """
+        seen: set[str] = set()
+        with path.open("w", encoding="utf-8") as file:
+            for entry in self:
+                for decided in entry.iam:
+                    line = json.dumps(
+                        {
+                            "principal": entry.principal,
+                            "operation": f"{entry.service}:{entry.operation}",
+                            **decided.shown(),
+                        },
+                        sort_keys=True,
+                    )
+                    if line not in seen:
+                        seen.add(line)
+                        file.write(line + "\n")
+        return len(seen)
 
     def close(self) -> None:
         """Close the file; the entries stay readable."""

@@ -1,0 +1,225 @@
+"""Calls to services whose calls name a resource in one parameter, as IAM's requests.
+
+Sources: the services' service authorization references; for KMS, "AWS KMS condition keys"; for
+Logs, the messages of CloudWatch Logs, which name a group with an empty stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mayfly.iam.evaluation import Values
+from mayfly_lab.aws.front.call import Call
+from mayfly_lab.aws.front.iam.authorization import arn, known, types
+from mayfly_lab.aws.front.iam.facts import Facts
+from mayfly_lab.aws.front.iam.need import Need, UnmappedCallError, request_tags, resource_tags
+
+Given = Mapping[str, Any]
+Resources = Iterator[tuple[str, str]]
+"""Resource types and ARNs."""
+
+_PREFIXES = {"monitoring": "cloudwatch"}
+"""The prefix of actions, where it differs from the name that signs requests."""
+_LISTING = ("Describe", "List")
+"""Beginnings of operations that are about every resource when they name none."""
+_ACTIONS = {
+    "lambda:GetLayerVersionByArn": "lambda:GetLayerVersion",
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+}
+"""Actions of operations with another name."""
+
+
+def needs(call: Call, facts: Facts) -> Iterator[Need]:
+    """What IAM must allow for a call to one of these services.
+
+    Raises:
+        UnmappedCallError: the lab does not know the service or action, or the call names no
+            resource of a type that its action needs.
+    """
+    service = _PREFIXES.get(call.service, call.service)
+    action = f"{service}:{call.operation}"
+    action = _ACTIONS.get(action, action)
+    reader = _READERS.get(service)
+    if reader is None or not known(action):
+        raise UnmappedCallError(call, "the lab does not know the service or action")
+    kinds = types(action)
+    own = _of_request(service, call.parameters)
+    found = [each for each in reader(call.parameters, facts) if each[0] in kinds]
+    for kind, resource in found:
+        prefixes = ("iam",) if service in {"iam", "sts"} else ()
+        tags = resource_tags(facts.tags(service, resource), *prefixes)
+        yield Need(action, resource, kind, {**tags, **own})
+    needed = [kind for kind, required in kinds.items() if required]
+    if not found and needed and call.operation.startswith(_LISTING):
+        yield Need(action, arn(facts.region, service, needed[0]), needed[0], own)
+    elif not found and needed:
+        raise UnmappedCallError(call, "it names no resource")
+    elif not found:
+        yield Need(action, context=own)
+    if call.action == "iam:AddRoleToInstanceProfile":
+        role = facts.iam("role", str(call.parameters.get("RoleName")))
+        yield Need("iam:PassRole", role, "role", {"iam:PassedToService": "ec2.amazonaws.com"})
+    if service == "lambda" and (role := str(call.parameters.get("Role") or "")):
+        yield Need("iam:PassRole", role, "role", {"iam:PassedToService": "lambda.amazonaws.com"})
+    if service == "cloudformation" and (role := str(call.parameters.get("RoleARN") or "")):
+        passed: dict[str, Values] = {"iam:PassedToService": "cloudformation.amazonaws.com"}
+        yield Need("iam:PassRole", role, "role", passed)
+
+
+def _cloudformation(given: Given, facts: Facts) -> Resources:
+    for name in _listed(given, "StackName"):
+        yield "stack", facts.stack(name)
+
+
+def _cloudwatch(given: Given, facts: Facts) -> Resources:
+    for name in _listed(given, "AlarmName", "AlarmNames"):
+        yield "alarm", arn(facts.region, "cloudwatch", "alarm", name)
+
+
+def _connect(given: Given, facts: Facts) -> Resources:
+    for name in _listed(given, "InstanceId"):
+        yield "instance", arn(facts.region, "ec2", "instance", name)
+
+
+def _events(given: Given, facts: Facts) -> Resources:
+    bus = str(given.get("EventBusName") or "default").rpartition("/")[2]
+    for name in _listed(given, "Name", "Rule"):
+        yield (
+            "rule-on-default-event-bus",
+            arn(facts.region, "events", "rule-on-default-event-bus", name),
+        )
+    yield "event-bus", arn(facts.region, "events", "event-bus", bus)
+
+
+def _iam(given: Given, facts: Facts) -> Resources:
+    path = str(given.get("Path") or "/")
+    for kind, parameter in (
+        ("role", "RoleName"),
+        ("instance-profile", "InstanceProfileName"),
+        ("user", "UserName"),
+        ("group", "GroupName"),
+    ):
+        for name in _listed(given, parameter):
+            resource = facts.iam(kind, name)
+            if "Path" in given:  # the resource is about to be made
+                resource = resource.rpartition(f":{kind}/")[0] + f":{kind}{path}{name}"
+            yield kind, resource
+    for name in _listed(given, "PolicyArn"):
+        yield "policy", name
+    for name in _listed(given, "PolicyName"):
+        yield "policy", arn(facts.region, "iam", "policy", f"{path}{name}".lstrip("/"))
+
+
+def _kms(given: Given, facts: Facts) -> Resources:
+    for name in _listed(given, "KeyId", "TargetKeyId", "SourceKeyId", "DestinationKeyId"):
+        yield "key", facts.key(name)
+    for name in _listed(given, "AliasName"):
+        yield "alias", arn(facts.region, "kms", "alias", name.removeprefix("alias/"))
+
+
+def _lambda(given: Given, facts: Facts) -> Resources:
+    for name in _listed(given, "FunctionName", "Resource"):
+        named = name.partition(":function:")[2] or name.rpartition(":function:")[2]
+        yield "function", arn(facts.region, "lambda", "function", named.partition(":")[0])
+    for name in _listed(given, "LayerName"):
+        layer = name.partition(":layer:")[2] or name
+        yield "layer", arn(facts.region, "lambda", "layer", layer)
+        if given.get("VersionNumber") is not None:
+            number = str(given["VersionNumber"])
+            yield "layerVersion", arn(facts.region, "lambda", "layerVersion", layer, number)
+    for name in _listed(given, "Arn"):
+        yield "layerVersion", name
+    for name in _listed(given, "UUID"):
+        yield "eventSourceMapping", arn(facts.region, "lambda", "eventSourceMapping", name)
+
+
+def _logs(given: Given, facts: Facts) -> Resources:
+    names = ("logGroupName", "logGroupNames", "logGroupIdentifier", "logGroupIdentifiers")
+    for name in _listed(given, *names):
+        group = name.partition(":log-group:")[2].removesuffix(":*") or name
+        yield "log-group", arn(facts.region, "logs", "log-stream", group, "")
+        stream = str(given.get("logStreamName") or "")
+        yield "log-stream", arn(facts.region, "logs", "log-stream", group, stream)
+
+
+def _secrets(given: Given, facts: Facts) -> Resources:
+    for name in _listed(given, "SecretId"):
+        own = (
+            name if name.startswith("arn:") else arn(facts.region, "secretsmanager", "Secret", name)
+        )
+        yield "Secret", own
+
+
+def _sns(given: Given, facts: Facts) -> Resources:
+    for name in _listed(given, "TopicArn"):
+        yield "topic", name
+    for name in _listed(given, "Name"):
+        yield "topic", arn(facts.region, "sns", "topic", name)
+
+
+def _sqs(given: Given, facts: Facts) -> Resources:
+    for name in _listed(given, "QueueUrl", "QueueName"):
+        yield "queue", arn(facts.region, "sqs", "queue", name.rpartition("/")[2])
+
+
+def _sts(given: Given, _: Facts) -> Resources:
+    for name in _listed(given, "RoleArn"):
+        yield "role", name
+
+
+_READERS: Mapping[str, Callable[[Given, Facts], Resources]] = {
+    "cloudformation": _cloudformation,
+    "cloudwatch": _cloudwatch,
+    "ec2-instance-connect": _connect,
+    "events": _events,
+    "iam": _iam,
+    "kms": _kms,
+    "lambda": _lambda,
+    "logs": _logs,
+    "secretsmanager": _secrets,
+    "sns": _sns,
+    "sqs": _sqs,
+    "sts": _sts,
+}
+
+
+def _of_request(service: str, given: Given) -> dict[str, Values]:
+    """The condition keys that a request's own parameters give."""
+    match service:
+        case "sts":
+            named = {"RoleSessionName": "sts:RoleSessionName", "ExternalId": "sts:ExternalId"}
+            return {key: str(given[name]) for name, key in named.items() if given.get(name)}
+        case "kms":
+            context = given.get("EncryptionContext") or {}
+            keys: dict[str, Values] = {
+                f"kms:EncryptionContext:{key}": str(value) for key, value in context.items()
+            }
+            return {**keys, "kms:EncryptionContextKeys": list(context)} if context else {}
+        case "cloudwatch":
+            return {"cloudwatch:namespace": str(given["Namespace"])} if "Namespace" in given else {}
+        case "iam":
+            keys = {}
+            for name, key in (("PermissionsBoundary", "iam:PermissionsBoundary"),):
+                if given.get(name):
+                    keys[key] = str(given[name])
+            if given.get("PolicyArn"):
+                keys["iam:PolicyARN"] = str(given["PolicyArn"])
+            return keys
+        case _:
+            tags = given.get("Tags") or {}
+            if isinstance(tags, Mapping):
+                return request_tags({str(key): str(value) for key, value in tags.items()})
+            return request_tags(
+                {tag["Key"]: tag.get("Value") or "" for tag in tags if "Key" in tag}
+            )
+
+
+def _listed(given: Given, *names: str) -> Iterator[str]:
+    """The values of the parameters with these names, single or listed."""
+    for name in names:
+        value = given.get(name) or ()
+        yield from ([value] if isinstance(value, str) else map(str, value))
