@@ -57,6 +57,7 @@ IAM = f"arn:aws:iam::{ACCOUNT}"
 SQS = f"arn:aws:sqs:{REGION}:{ACCOUNT}"
 SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter"
 INSTANCE = f"{EC2}:instance/i-1"
+LAST_WORDS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/mayfly/acme/last-words:log-stream:i-1"
 TEMPLATE = f"{EC2}:launch-template/lt-1"
 BOOTSTRAP = f"{IAM}:instance-profile/mayfly/acme/bootstrap"
 SANDBOX = f"{IAM}:instance-profile/mayfly/acme/sandbox"
@@ -310,20 +311,8 @@ CASES = [
     ("reap", True, "dynamodb:BatchWriteItem", MAILBOX, {"dynamodb:Attributes": ["key"]}),
     ("reap", False, "dynamodb:BatchWriteItem", MAILBOX, ASSIGNMENT),
     ("reap", False, "dynamodb:BatchWriteItem", MAILBOX, {}),
-    (
-        "reap",
-        True,
-        "logs:PutLogEvents",
-        f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/mayfly/acme/last-words:log-stream:i-1",
-        {},
-    ),
-    (
-        "sandbox",
-        False,
-        "logs:PutLogEvents",
-        f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/mayfly/acme/last-words:log-stream:i-1",
-        {},
-    ),
+    ("reap", True, "logs:PutLogEvents", LAST_WORDS, {}),
+    ("sandbox", False, "logs:PutLogEvents", LAST_WORDS, {}),
 ]
 
 

@@ -107,7 +107,7 @@ def assert_nothing_found(attempt: Attempt, seen: Seen, place: str) -> None:
 
 
 def _number(output: str) -> str:
-    return re.findall(r"^searched (\d+)", output, re.MULTILINE)[-1]
+    return str(re.findall(r"^searched (\d+)", output, re.MULTILINE)[-1])
 
 
 @attack(

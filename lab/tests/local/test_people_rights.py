@@ -28,6 +28,8 @@ OF_A_DEPLOYER = {
     "iam create-service-linked-role",
     "kms create-grant",
     "kms tag-resource",
+    "s3 cp",
+    "s3api put-object",
     "ssm put-parameter --type SecureString",
 }
 
