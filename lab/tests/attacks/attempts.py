@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from attacks import hosts
+from attacks.collector import Collector
 from attacks.hosts import Done
 from attacks.rows import Code
 from buildkite_emulator import BuildRequest
@@ -20,6 +21,7 @@ from whole.output import lines
 
 _GO = "/tmp/go"
 _RUNNER = f"""#!/bin/bash
+export COLLECTOR=@COLLECTOR@
 for code in attacks/*.sh; do
   limit=$(sed -n '1s/^# //p' "$code")
   printf '\\n=== begin %s\\n' "$(basename "$code" .sh)"
@@ -36,6 +38,7 @@ class Attempts:
     """The jobs of one file in one lab: one for each queue."""
 
     stage: Stage
+    collector: Collector
     codes: Mapping[str, Code]
     """By name of the test."""
     _jobs: dict[str, str] = field(default_factory=dict)
@@ -45,7 +48,8 @@ class Attempts:
         """Push one build for each queue; the hosts boot side by side."""
         for queue in {code.queue for code in self.codes.values()}:
             mine = {name: code for name, code in self.codes.items() if code.queue == queue}
-            self._jobs[queue] = _push(self.stage, f"attacks-{queue}", queue, mine)
+            runner = _RUNNER.replace("@COLLECTOR@", self.collector.url)
+            self._jobs[queue] = _push(self.stage, queue, runner, mine)
 
     def host(self, queue: str) -> str:
         """The id of the instance whose job has made all attempts, and waits."""
@@ -92,11 +96,11 @@ class Attempt:
         return hosts.run(self.attempts.stage, host, command, stdin=stdin)
 
 
-def _push(stage: Stage, name: str, queue: str, codes: Mapping[str, Code]) -> str:
-    lab = stage.lab
+def _push(stage: Stage, queue: str, runner: str, codes: Mapping[str, Code]) -> str:
+    lab, name = stage.lab, f"attacks-{queue}"
     source = Source(lab.home / name)
     files = {f"attacks/{test}.sh": f"# {code.limit}\n{code.job}\n" for test, code in codes.items()}
-    source.commit("Attack", {**files, "attack": _RUNNER})
+    source.commit("Attack", {**files, "attack": runner})
     lab.buildkite.add_repository(name, source.path)
     step = f"steps: [{{label: {name}, command: ./attack, agents: {{queue: {queue}}}}}]"
     lab.buildkite.add_pipeline(name, step, lab.buildkite.repository_url(name))

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from attacks.attempts import Attempt, Attempts
+from attacks.collector import Collector
 from attacks.matrix import Matrix, Result, Tries, Try
 from attacks.rows import Chapter, Code, Place, chapters, row_of
 from mayfly_lab.lab import LabChoices
@@ -52,26 +53,40 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 @pytest.fixture(scope="module")
-def stage(place: Place, request: pytest.FixtureRequest) -> Iterator[Stage]:
+def collector() -> Iterator[Collector]:
+    """The attacker's own server."""
+    found = Collector()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def stage(place: Place, collector: Collector, request: pytest.FixtureRequest) -> Iterator[Stage]:
     """A lab with the queues of the file: `PARAMETERS`, and `SCRIPTS` where it has some."""
-    module = request.module
-    opened = a_namespace_stage(module) if place is Place.LAB else a_container_stage(module)
+    choices = choices_of(request.module, collector)
+    opened = a_namespace_stage(choices) if place is Place.LAB else a_container_stage(choices)
     with opened as stage:
         yield stage
 
 
-@contextmanager
-def a_namespace_stage(module: ModuleType) -> Iterator[Stage]:
-    if os.geteuid() != 0:
-        pytest.skip("machines with users and a network of their own need root")
-    choices = LabChoices(
+def choices_of(module: ModuleType, collector: Collector) -> LabChoices:
+    scripts: Mapping[str, str] = getattr(module, "SCRIPTS", {})
+    return LabChoices(
         queues=tuple(module.PARAMETERS),
         agent=Path(_AGENT) if _AGENT else None,
         delays=getattr(module, "DELAYS", QUICK),
         boot_seconds=BOOT,
         parameters=module.PARAMETERS,
-        scripts=getattr(module, "SCRIPTS", {}),
+        scripts={queue: s.replace("$COLLECTOR", collector.url) for queue, s in scripts.items()},
+        doors=[collector.door],
+        further_queues=getattr(module, "FURTHER_QUEUES", ()),
     )
+
+
+@contextmanager
+def a_namespace_stage(choices: LabChoices) -> Iterator[Stage]:
+    if os.geteuid() != 0:
+        pytest.skip("machines with users and a network of their own need root")
     with a_stage(choices) as stage:
         ground = stage.lab.ground
         if not isinstance(ground, Ground) or ground.kind is not Kind.NAMESPACES:
@@ -80,20 +95,23 @@ def a_namespace_stage(module: ModuleType) -> Iterator[Stage]:
 
 
 @contextmanager
-def a_container_stage(module: ModuleType) -> Iterator[Stage]:
+def a_container_stage(choices: LabChoices) -> Iterator[Stage]:
     with a_whole_stage(
-        queues=tuple(module.PARAMETERS),
-        parameters=module.PARAMETERS,
-        scripts=getattr(module, "SCRIPTS", {}),
-        delays=getattr(module, "DELAYS", QUICK),
+        queues=choices.queues,
+        parameters=choices.parameters,
+        scripts=choices.scripts,
+        delays=choices.delays,
+        doors=choices.doors,
     ) as stage:
         yield stage
 
 
 @pytest.fixture(scope="module")
-def attempts(stage: Stage, place: Place, request: pytest.FixtureRequest) -> Iterator[Attempts]:
+def attempts(
+    stage: Stage, place: Place, collector: Collector, request: pytest.FixtureRequest
+) -> Iterator[Attempts]:
     """The job code of all selected attacks of the file in this place, already pushed."""
-    found = Attempts(stage, dict(_codes(request, place)))
+    found = Attempts(stage, collector, dict(_codes(request, place)))
     found.push()
     yield found
     found.let_go()

@@ -11,6 +11,21 @@ import shlex
 from attacks.attempts import Attempt
 from attacks.conftest import Seen
 from attacks.rows import Code, Place, attack
+from attacks.ways import (
+    BOTH,
+    BY_PROXY,
+    BY_USER,
+    FILTER,
+    FORWARDER,
+    IN_A_NETWORK,
+    PUT,
+    RAW,
+    SHOWN,
+    TAKE,
+    ask,
+    assert_refused,
+    one_line,
+)
 
 PARAMETERS = {
     "closed": {},
@@ -28,33 +43,6 @@ ask -o /dev/null -w 'HTTP %{http_code}' $imds/meta-data/iam/security-credentials
   >"$MAYFLY_HOOKS_DIR/in-set-up"
 """,
 }
-BOTH = (Place.LAB, Place.WHOLE)
-FILTER = "the host's packet filter"
-BY_USER = "nftables rejects every packet to the service whose socket is not root's"
-
-_PUT = "-X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60'"
-_SHOWN = "-gs --max-time 4 -o /dev/null -w 'HTTP %{http_code}'"
-
-
-def ask(address: str, options: str = "", before: str = "") -> str:
-    """Bash that asks for a token of the service, and tells HTTP's status and curl's."""
-    url = f"'http://{address}/latest/api/token'"
-    return f'{before} curl {_SHOWN} {_PUT} {options} {url}; echo ", curl exits with $?"'
-
-
-def assert_refused(attempt: Attempt, seen: Seen, reached: str = "HTTP 200") -> None:
-    """Assert that the job got no answer, and that root got one by the same code."""
-    job, root = attempt.as_job(), attempt.as_root()
-    assert "HTTP 000" in job.output
-    assert "HTTP 2" not in job.output
-    assert "HTTP 4" not in job.output
-    assert reached in root.output, root
-    seen(f"job: {one_line(job.output)}; root: {one_line(root.output)}")
-
-
-def one_line(text: str) -> str:
-    return " / ".join(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
-
 
 # ---------------------------------------------------------------- addresses
 
@@ -65,7 +53,7 @@ def one_line(text: str) -> str:
     mechanism=f"{BY_USER}; version 1 is off in the launch template, so even root gets 401",
     places=BOTH,
     code=Code(
-        f'curl {_SHOWN} http://169.254.169.254/latest/meta-data/; echo ", curl exits with $?"'
+        f'curl {SHOWN} http://169.254.169.254/latest/meta-data/; echo ", curl exits with $?"'
     ),
 )
 def test_version_1_is_out_of_reach(attempt: Attempt, seen: Seen) -> None:
@@ -112,7 +100,7 @@ def test_a_mapped_address_is_out_of_reach(attempt: Attempt, seen: Seen) -> None:
     places=BOTH,
     code=Code(
         "for address in 2852039166 0xA9FEA9FE 0251.0376.0251.0376 169.254.43518 169.16689662; do\n"
-        f"curl {_SHOWN} {_PUT} http://$address/latest/api/token; echo\ndone"
+        f"curl {SHOWN} {PUT} http://$address/latest/api/token; echo\ndone"
     ),
 )
 def test_other_spellings_of_the_address_are_out_of_reach(attempt: Attempt, seen: Seen) -> None:
@@ -132,43 +120,12 @@ def test_a_name_that_leads_to_the_address_is_out_of_reach(attempt: Attempt, seen
     assert_refused(attempt, seen)
 
 
-_FORWARDER = """
-cat >"$PWD/forward.py" <<'END'
-import socket, sys, threading
-def copy(source, sink):
-    try:
-        while piece := source.recv(65536):
-            sink.sendall(piece)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-listening = socket.socket(socket.AF_UNIX)
-listening.bind(sys.argv[1])
-listening.listen()
-while True:
-    near, _ = listening.accept()
-    try:
-        far = socket.create_connection(("169.254.169.254", 80), 3)
-    except OSError:
-        near.close()
-        continue
-    for pair in ((near, far), (far, near)):
-        threading.Thread(target=copy, args=pair, daemon=True).start()
-END
-python3 "$PWD/forward.py" "$PWD/forward.socket" &
-trap 'kill $!; rm -f "$PWD/forward.socket"' EXIT
-until [ -S "$PWD/forward.socket" ]; do sleep 0.1; done
-"""
-_BY_PROXY = ask("169.254.169.254", '--unix-socket "$PWD/forward.socket"')
-_IN_A_NETWORK = "bash -c " + shlex.quote(_BY_PROXY)
-
-
 @attack(
     "Job code asks through a proxy that it runs on its host",
     refused_by=FILTER,
     mechanism="the proxy's sockets are the job user's",
     places=BOTH,
-    code=Code(_FORWARDER + _BY_PROXY, root=f"cd $(mktemp -d)\n{_FORWARDER}{_BY_PROXY}"),
+    code=Code(FORWARDER + BY_PROXY, root=f"cd $(mktemp -d)\n{FORWARDER}{BY_PROXY}"),
 )
 def test_a_proxy_of_the_job_is_out_of_reach_too(attempt: Attempt, seen: Seen) -> None:
     assert_refused(attempt, seen)
@@ -228,8 +185,8 @@ def test_root_of_a_user_namespace_is_out_of_reach(attempt: Attempt, seen: Seen) 
     mechanism="the process that passes it on, outside of the container, is the job user's",
     places=BOTH,
     code=Code(
-        f"{_FORWARDER}unshare --user --map-root-user --net {_IN_A_NETWORK}",
-        root=f"cd $(mktemp -d)\n{_FORWARDER}unshare --net {_IN_A_NETWORK}",
+        f"{FORWARDER}unshare --user --map-root-user --net {IN_A_NETWORK}",
+        root=f"cd $(mktemp -d)\n{FORWARDER}unshare --net {IN_A_NETWORK}",
     ),
 )
 def test_a_container_network_is_out_of_reach(attempt: Attempt, seen: Seen) -> None:
@@ -258,41 +215,12 @@ def test_a_container_user_is_out_of_reach(attempt: Attempt, seen: Seen) -> None:
 # ---------------------------------------------------------------- around the filter
 
 
-_RAW = """
-import socket
-for family, kind in ((socket.AF_INET, socket.SOCK_RAW), (socket.AF_PACKET, socket.SOCK_RAW)):
-    try:
-        socket.socket(family, kind, 6)
-        print(family.name, "opened")
-    except PermissionError as error:
-        print(family.name, error.strerror)
-"""
-_TAKE = """
-import ctypes, glob, os
-libc = ctypes.CDLL(None, use_errno=True)
-taken = refused = 0
-for entry in glob.glob("/proc/[0-9]*"):
-    try:
-        with open(f"{entry}/cmdline", "rb") as words:
-            if b"-m\\0mayfly_instance" not in words.read():
-                continue
-        handle = os.pidfd_open(int(entry[6:]))
-    except OSError:
-        continue
-    for number in range(16):
-        got = libc.syscall(438, handle, number, 0)  # pidfd_getfd
-        taken += got >= 0
-        refused += got < 0 and ctypes.get_errno() == 1
-print(f"open files of the supervisor: {taken} taken, {refused} refused")
-"""
-
-
 @attack(
     "Job code sends packets of its own making, past the sockets that have a user",
     refused_by="the kernel",
     mechanism="raw and packet sockets need CAP_NET_RAW of the host's network",
     places=BOTH,
-    code=Code(f"python3 -c {shlex.quote(_RAW)}"),
+    code=Code(f"python3 -c {shlex.quote(RAW)}"),
 )
 def test_the_job_has_no_raw_sockets(attempt: Attempt, seen: Seen) -> None:
     job, root = attempt.as_job().output, attempt.as_root().output
@@ -325,7 +253,7 @@ def test_the_job_cannot_remove_the_rules(attempt: Attempt, seen: Seen) -> None:
     refused_by="the kernel",
     mechanism="pidfd_getfd needs the right to trace, which root's processes give to root alone",
     places=BOTH,
-    code=Code(f"python3 -c {shlex.quote(_TAKE)}"),
+    code=Code(f"python3 -c {shlex.quote(TAKE)}"),
 )
 def test_the_job_cannot_take_a_connection_of_the_supervisor(attempt: Attempt, seen: Seen) -> None:
     job, root = attempt.as_job().output, attempt.as_root().output

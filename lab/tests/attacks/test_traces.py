@@ -7,18 +7,17 @@ the metadata service has given to this very machine, to the script and to the im
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from attacks.attempts import Attempt
 from attacks.conftest import Seen
-from attacks.rows import Code, Place, attack
+from attacks.rows import Code, attack
+from attacks.searching import ANY_KEY, digest, found, keys_of, search
+from attacks.ways import BOTH
 from mayfly_lab.aws.front.call import Kind
 from mayfly_lab.contracts import Keys
-from stories.stage import Stage
 
 _CANARY = "ASIACANARY0000000000"
 _TAKE = """#!/bin/bash
@@ -44,34 +43,6 @@ echo "$keys" >/opt/kept
 """
 PARAMETERS: dict[str, dict[str, str]] = {"closed": {}, "kept": {}}
 SCRIPTS = {"closed": _CARELESS, "kept": _KEPT}
-BOTH = (Place.LAB, Place.WHOLE)
-_ANY_KEY = "ASIA[A-Z0-9]{16}"
-_SEARCH = (Path(__file__).parent / "programs/search.py").read_text("utf-8")
-
-
-def search(place: str, pattern: str = "") -> str:
-    """Bash that searches the machine; without a pattern for the lines of standard input."""
-    return f"python3 -c {shlex.quote(_SEARCH)} {place} {shlex.quote(pattern) if pattern else ''}"
-
-
-def found(output: str) -> set[str]:
-    """The digests of what a search has found."""
-    assert re.search(r"^searched [1-9]", output, re.MULTILINE), output
-    return set(re.findall(r"^found ([0-9a-f]{64})", output, re.MULTILINE))
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def keys_of(stage: Stage, instance_id: str, kind: Kind) -> Sequence[Keys]:
-    """All credentials of a role that an instance has ever been given."""
-    holders = stage.lab.aws.credentials._holders.values()
-    return [
-        each.keys
-        for each in holders
-        if each.principal.kind is kind and each.principal.name == instance_id
-    ]
 
 
 def bootstrap_keys(attempt: Attempt) -> Sequence[Keys]:
@@ -107,7 +78,8 @@ def assert_nothing_found(attempt: Attempt, seen: Seen, place: str) -> None:
 
 
 def _number(output: str) -> str:
-    return str(re.findall(r"^searched (\d+)", output, re.MULTILINE)[-1])
+    number: str = re.findall(r"^searched (\d+)", output, re.MULTILINE)[-1]
+    return number
 
 
 @attack(
@@ -116,7 +88,7 @@ def _number(output: str) -> str:
     mechanism="the script's HOME and caches are a tmpfs that is unmounted; files where tools keep"
     " keys are removed; user data never has any",
     places=BOTH,
-    code=Code(search("files", _ANY_KEY), limit=60),
+    code=Code(search("files", ANY_KEY), limit=60),
 )
 def test_no_file_holds_bootstrap_credentials(attempt: Attempt, seen: Seen) -> None:
     assert_nothing_found(attempt, seen, "files")
@@ -129,7 +101,7 @@ def test_no_file_holds_bootstrap_credentials(attempt: Attempt, seen: Seen) -> No
     mechanism="the script's scope is killed whole; its environment goes with its processes, and a"
     " process that is left over condemns the host",
     places=BOTH,
-    code=Code(f"CANARY={_CANARY} sleep 60 & {search('processes', _ANY_KEY)}; kill $!"),
+    code=Code(f"CANARY={_CANARY} sleep 60 & {search('processes', ANY_KEY)}; kill $!"),
 )
 def test_no_process_shows_bootstrap_credentials(attempt: Attempt, seen: Seen) -> None:
     assert digest(_CANARY) in found(attempt.as_job().output), "the job's search is blind"
@@ -143,7 +115,7 @@ def test_no_process_shows_bootstrap_credentials(attempt: Attempt, seen: Seen) ->
     mechanism="set-up ends with an exec, so that no process knows both roles; the job's user may"
     " not read the memory of root's processes",
     places=BOTH,
-    code=Code(search("memory", _ANY_KEY)),
+    code=Code(search("memory", ANY_KEY)),
 )
 def test_no_memory_holds_bootstrap_credentials(attempt: Attempt, seen: Seen) -> None:
     holds = f"import time; kept = b'{_CANARY[:10]}' + b'{_CANARY[10:]}'; time.sleep(100)"

@@ -27,6 +27,7 @@ from mayfly_lab.aws.config import Delays
 from mayfly_lab.faults import read
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.latency import Latency
+from mayfly_lab.machines.machine import Door
 from mayfly_lab.machines.whole.ground import SUITE, whole_ground
 from mayfly_lab.machines.whole.kinds import Kind
 from mayfly_lab.machines.whole.leader import leader
@@ -258,13 +259,15 @@ def a_whole_stage(
     layers: Sequence[Path] = (),
     memory: int | None = None,
     words: Sequence[str] = (),
+    doors: Sequence[Door] = (),
 ) -> Iterator[WholeStage]:
     """A lab whose machines are whole; skips the test where this host cannot have them.
 
     `scripts` are bootstrap scripts by queue, `parameters` operators' parameters by queue, `faults`
     switches as of `--fault`, counted from the deployment. `layers` are folders over the tree of a
     container's image, the uppermost first. `memory` (MB) is of VMs; `words` are of
-    the kernel's command line, or options of systemd-nspawn.
+    the kernel's command line, or options of systemd-nspawn. `doors` are further servers that
+    machines reach.
     """
     try:
         ground = whole_ground(kind, suite)
@@ -284,6 +287,7 @@ def a_whole_stage(
             faults=[read(fault) for fault in faults],
             latency=latency or Latency(),
             consoles=Path(consoles),
+            doors=doors,
         )
         with Lab(choices) as lab:
             stage = WholeStage(lab, consoles=Path(consoles), patience=PATIENCE[kind])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 
 from whole.machines import WholeStage, a_whole_stage
 from whole.output import values
-from whole.steps import HOLD, crowd, let_go
+from whole.steps import HOLD, crowd, leave_free, let_go
 
 pytestmark = pytest.mark.whole
 
@@ -59,7 +57,7 @@ def stage() -> Iterator[WholeStage]:
 def test_a_job_may_fill_the_disk_and_its_end_is_told(stage: WholeStage) -> None:
     running = stage.start(_FILL)
     machine = running.machine()
-    _leave_free(stage, machine, _LEFT)
+    leave_free(stage, machine, _LEFT)
     let_go(stage, machine)
     result = running.result()
     assert result.job.outcome == "passed", result.job.log
@@ -94,16 +92,3 @@ def test_a_job_that_eats_memory_goes_on_and_says_so(stage: WholeStage) -> None:
 
 def test_every_promise_was_kept(stage: WholeStage) -> None:
     assert stage.broken_promises() == []
-
-
-def _leave_free(stage: WholeStage, machine: str, size: int) -> None:
-    """Shrink the machine's disk, a tmpfs around its root, until so many bytes are free."""
-    init = stage.lab.room.init(machine)
-    mounts = [line.split() for line in Path(f"/proc/{init}/mounts").read_text().splitlines()]
-    overlay = next(options for _, _, kind, options, *_ in mounts if kind == "overlay")
-    upper = next(o for o in overlay.split(",") if o.startswith("upperdir=")).partition("=")[2]
-    disk = str(Path(upper).parent)
-    found = os.statvfs(f"/proc/{init}/root{disk}")
-    used = (found.f_blocks - found.f_bfree) * found.f_frsize
-    enter = ("nsenter", f"--target={init}", "--mount")
-    subprocess.run((*enter, "mount", "-o", f"remount,size={used + size}", disk), check=True)
