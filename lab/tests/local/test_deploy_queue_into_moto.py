@@ -51,6 +51,40 @@ def test_the_queues_managed_policies_are_attached(account: Account) -> None:
         assert [each["PolicyName"] for each in attached["AttachedPolicies"]] == [kind]
 
 
+@pytest.mark.parametrize("kind", ["bootstrap", "sandbox"])
+def test_the_queues_roles_name_the_token_that_the_control_plane_publishes(
+    account: Account, kind: str
+) -> None:
+    role = account.deployed.queues["deploy"][f"{kind}_role"].rpartition("/")[2]
+    policies = unquote(json.dumps(inline_policies(account, role)))
+    assert ":parameter/buildkite/mayfly/agent-token" in policies
+    assert ":key/none" in policies
+    assert "{{resolve" not in policies
+
+
+def test_the_queues_resources_carry_the_tags_that_keep_other_hosts_away(account: Account) -> None:
+    own = {"mayfly-stack": STACK, "mayfly-queue": "deploy"}
+    published = account.deployed.queues["deploy"]
+    for kind in ("bootstrap", "sandbox"):
+        name = published[f"{kind}_role"].rpartition("/")[2]
+        assert pairs(account.client("iam").list_role_tags(RoleName=name)["Tags"]) == own
+    tags = account.client("ssm").list_tags_for_resource(
+        ResourceType="Parameter", ResourceId=f"/mayfly-infra/{STACK}/queues/deploy"
+    )["TagList"]
+    assert pairs(tags) == own
+    cloudwatch = account.client("cloudwatch")
+    found = [
+        pairs(cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"])
+        for alarm in cloudwatch.describe_alarms()["MetricAlarms"]
+        if {"Name": "queue", "Value": "deploy"} in alarm.get("Dimensions", ())
+    ]
+    assert found == [own, own]
+
+
+def pairs(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
 def template_data(account: Account, queue: str = "deploy") -> dict[str, Any]:
     template = account.deployed.queues[queue]["templates"]["x86_64"]
     versions = account.client("ec2").describe_launch_template_versions(

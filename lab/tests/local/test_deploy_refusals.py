@@ -86,6 +86,16 @@ def test_a_queue_without_its_required_parameters_is_refused(bare: Lab, sources: 
         bare.aws.deploy(deployment(sources, queues=(queue,)))
 
 
+def test_a_queue_whose_control_plane_publishes_no_token_is_refused(
+    bare: Lab, sources: Path, tmp_path: Path
+) -> None:
+    name = "Name: !Sub /mayfly-infra/${AWS::StackName}/token-parameter"
+    root = changed(sources, tmp_path, name, name + "s")
+    agent = {"AgentVersion": "3.1.0", "AgentSha256Amd64": "1" * 64, "AgentSha256Arm64": "2" * 64}
+    with pytest.raises(Exception, match=r"\[ssm:/mayfly-infra/mayfly/token-parameter\] cannot be"):
+        bare.aws.deploy(deployment(root, queues=(QueueStack("linux", agent),)))
+
+
 def test_a_missing_template_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="cannot read"):
         read(tmp_path / "none.yaml")
