@@ -36,16 +36,16 @@ class Entry:
 
     def covering(self, right: Right) -> frozenset[tuple[str, str]] | None:
         """The elements of the entry that cover the right; None if the entry does not."""
-        who = [p for p in self.who if fnmatchcase(right.principal, p)]
-        may = [p for p in self.may if _acts(p, right)]
-        on = [p for p in self.things if fnmatchcase(right.thing, p)]
         attached = set(right.attached) & set(self.attached)
-        whole = NOTHING in attached or set(right.attached) <= set(self.attached)
-        if not (who and may and on and whole):
+        if NOTHING not in attached and len(attached) < len(right.attached):
             return None
-        return frozenset(
-            {("who", who[0]), ("may", may[0]), ("thing", on[0]), *(("with", a) for a in attached)}
-        )
+        who = next((p for p in self.who if _named(p, right.principal)), None)
+        thing = who and next((p for p in self.things if _named(p, right.thing)), None)
+        may = thing and next((p for p in self.may if _acts(p, right.action, right.level)), None)
+        if who is None or thing is None or may is None:
+            return None
+        named = {("who", who), ("thing", thing), ("may", may)}
+        return frozenset(named | {("with", each) for each in attached})
 
     @property
     def elements(self) -> frozenset[tuple[str, str]]:
@@ -54,12 +54,17 @@ class Entry:
         return frozenset((name, each) for name, values in lists.items() for each in values)
 
 
-def _acts(pattern: str, right: Right) -> bool:
-    if pattern.startswith("read "):
-        service = pattern.removeprefix("read ")
-        reads = right.level in {"List", "Read"}
-        return reads and fnmatchcase(right.action.partition(":")[0], service)
-    return fnmatchcase(right.action, pattern)
+@cache
+def _named(pattern: str, name: str) -> bool:
+    return fnmatchcase(name, pattern)
+
+
+@cache
+def _acts(pattern: str, action: str, level: str) -> bool:
+    if not pattern.startswith("read "):
+        return fnmatchcase(action, pattern)
+    service = action.partition(":")[0]
+    return level in {"List", "Read"} and fnmatchcase(service, pattern.removeprefix("read "))
 
 
 @cache
