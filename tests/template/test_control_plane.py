@@ -177,6 +177,27 @@ def test_only_events_of_the_two_rules_may_be_sent_to_reaps_queue(control: Resour
     assert not decide(without, statements).allowed
 
 
+@pytest.mark.parametrize(
+    ("context", "allowed"),
+    [
+        ({"aws:SourceArn": f"{RULE}SpotWarning"}, True),
+        ({"aws:SourceArn": f"{RULE}InstanceStateChange"}, True),
+        ({"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/mayfly/acme/functions/R"}, True),
+        ({"aws:SourceArn": f"{RULE}ProvisionFunctionTick"}, False),
+        ({"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/mayfly/other/functions/R"}, False),
+        ({"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/administrator"}, False),
+        ({}, False),
+    ],
+)
+def test_nobody_but_functions_and_the_two_rules_tells_reap_of_a_warning(
+    control: Resources, context: dict[str, str], allowed: bool
+) -> None:
+    policy = control["ReapQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    request = Request("sqs:SendMessage", REAP_QUEUE, context)
+    assert decide(request, policy, everything).allowed is allowed
+
+
 @pytest.mark.parametrize("queue", ["NudgeQueue", "ReapQueue", "DeadLetters"])
 def test_no_role_of_a_queue_reaches_a_queue_of_the_control_plane(
     control: Resources, queue: str
@@ -194,7 +215,7 @@ def test_no_role_of_a_queue_reaches_a_queue_of_the_control_plane(
             ("mayfly/acme/sandbox/linux/acme-linux-sandbox", False),
             ("mayfly/other/sandbox/linux/R", False),
             ("mayfly/acme/functions/R", True),
-            ("administrator", True),
+            ("administrator", (queue, action) != ("ReapQueue", "SendMessage")),
         ):
             principal = {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/{path}"}
             request = Request(f"sqs:{action}", resource, principal)

@@ -169,8 +169,8 @@ def test_reaps_queue_takes_the_events_of_its_two_rules(account: Account) -> None
     answer = account.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
     attributes = answer["Attributes"]
     assert attributes["VisibilityTimeout"] == attributes["MessageRetentionPeriod"] == "120"
-    statement, denied = json.loads(attributes["Policy"])["Statement"]
-    assert (statement["Effect"], denied["Effect"]) == ("Allow", "Deny")
+    statement, *others = json.loads(attributes["Policy"])["Statement"]
+    assert [each["Effect"] for each in (statement, *others)] == ["Allow", "Deny", "Deny"]
     assert statement["Resource"] == attributes["QueueArn"]
     names = {rule["Name"]: rule["Arn"] for rule in account.client("events").list_rules()["Rules"]}
     sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
