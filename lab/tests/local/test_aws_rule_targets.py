@@ -59,7 +59,6 @@ def test_a_queue_gets_the_event_as_its_message(world: World) -> None:
     [
         None,
         allowing(Principal={"Service": "sns.amazonaws.com"}),
-        allowing(Principal="*"),
         allowing(Action="sqs:ReceiveMessage"),
         allowing(Resource=f"{QUEUE}-other"),
         allowing(Condition={"ArnEquals": {"aws:SourceArn": f"{RULE}-other"}}),
@@ -73,21 +72,24 @@ def test_a_queue_whose_policy_does_not_allow_the_rule_gets_nothing(
     assert entry.resources["rule"] == RULE
 
 
-def test_a_policy_without_condition_allows_every_rule() -> None:
+def test_a_policy_without_condition_or_for_everybody_allows_every_rule() -> None:
     assert may_send(allowing(Condition=None), QUEUE, RULE)
+    assert may_send(allowing(Principal="*"), QUEUE, RULE)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("condition", "may"),
     [
-        {"Effect": "Deny"},
-        {"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}},
-        {"Condition": {"ArnEquals": {"aws:PrincipalArn": RULE}}},
+        ({"ArnNotEquals": {"aws:SourceArn": [RULE, f"{RULE}-too"]}}, True),
+        ({"ArnNotEquals": {"aws:SourceArn": f"{RULE}-other"}}, False),
+        ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/*"}}, True),
+        ({}, False),
     ],
 )
-def test_a_policy_that_the_lab_cannot_judge_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(NotImplementedError):
-        may_send(allowing(**changes), QUEUE, RULE)
+def test_a_deny_counts_beside_the_right(condition: dict[str, Any], may: bool) -> None:
+    deny = allowing(Effect="Deny", Principal="*", Condition=condition)["Statement"]
+    for statements in (allowing()["Statement"] + deny, deny + allowing()["Statement"]):
+        assert may_send({"Statement": statements}, QUEUE, RULE) is may
 
 
 def test_a_function_is_invoked_and_another_target_is_refused(world: World) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mayfly.iam.evaluation import Caller, Policies, Request, evaluate
 from mayfly_lab.aws.bus import Event, payload
 from mayfly_lab.aws.world import World
 
@@ -25,8 +26,7 @@ class Targets:
         """Hand an event to a target of the rule with this ARN.
 
         Raises:
-            NotImplementedError: the target is neither a function nor a queue, or the queue's policy
-                has an element that the lab cannot judge.
+            NotImplementedError: the target is neither a function nor a queue.
         """
         service = target["Arn"].split(":")[2]
         if service == "lambda":
@@ -51,27 +51,9 @@ def may_send(policy: Mapping[str, Any], queue_arn: str, rule: str) -> bool:
     """Whether a queue's policy lets EventBridge send the events of a rule.
 
     Raises:
-        NotImplementedError: the policy has a Deny, or a condition on anything but the rule's ARN.
+        KeyError: the policy has an operator that IAM does not have.
     """
-    return any(_allows(each, queue_arn, rule) for each in policy.get("Statement", ()))
-
-
-def _allows(statement: Mapping[str, Any], queue_arn: str, rule: str) -> bool:
-    if statement["Effect"] != "Allow":
-        raise NotImplementedError("the lab judges only what a queue's policy allows")
-    conditions = dict(statement.get("Condition", {}))
-    sources = conditions.pop("ArnEquals", {}) | conditions.pop("ArnLike", {})
-    if conditions or sources.keys() - {"aws:SourceArn"}:
-        raise NotImplementedError(f"the lab cannot judge the condition {statement['Condition']}")
-    principal = statement.get("Principal")
-    services = principal.get("Service", ()) if isinstance(principal, Mapping) else ()
-    return (
-        SENDER in _listed(services)
-        and "sqs:SendMessage" in _listed(statement["Action"])
-        and queue_arn in _listed(statement["Resource"])
-        and ("aws:SourceArn" not in sources or rule in _listed(sources["aws:SourceArn"]))
-    )
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+    request = Request("sqs:SendMessage", queue_arn, {"aws:SourceArn": rule})
+    statements = tuple(policy.get("Statement", ()))
+    caller = Caller(arn="", service=SENDER)
+    return evaluate(request, caller, Policies(identity=(), resource=statements)).allowed
