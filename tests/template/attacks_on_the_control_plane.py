@@ -187,6 +187,12 @@ CONTROL_PLANE: list[Row] = [
         {"lambda:FunctionArn": f"{LAMBDA}:function:acme-provision"},
     ),
     (
+        "let the function of another stack sleep",
+        "lambda:DeleteEventSourceMapping lambda:UpdateEventSourceMapping",
+        f"{LAMBDA}:event-source-mapping:2",
+        {"lambda:FunctionArn": f"{LAMBDA}:function:other-reap"},
+    ),
+    (
         "change a stack whose service role may more",
         (
             "cloudformation:CreateChangeSet cloudformation:DeleteStack"

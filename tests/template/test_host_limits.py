@@ -237,6 +237,12 @@ ALLOWED: list[Row] = [
     ),
     ("use a table whose name is like Mayfly's", "dynamodb:Scan", f"{DYNAMODB}/fleets", UNTAGGED),
     ("deploy a function", "lambda:UpdateFunctionCode", f"{LAMBDA}:function:shop", UNTAGGED),
+    (
+        "feed a function",
+        "lambda:CreateEventSourceMapping lambda:DeleteEventSourceMapping",
+        f"{LAMBDA}:event-source-mapping:3",
+        {"lambda:FunctionArn": f"{LAMBDA}:function:shop"},
+    ),
     ("deploy a stack", "cloudformation:UpdateStack", f"{CLOUDFORMATION}/shop/1", UNTAGGED),
     ("send metrics", "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "Shop"}),
     (
