@@ -291,6 +291,54 @@ OTHERS = (
         "lambda:GetLayerVersion",
         "layer/instance-version",
     ),
+    *(
+        Case(f"{who} {way}", name, action, thing, context, POWER)
+        for name, who in (
+            ("job-of-stack-2", "A job of the stack acme-2 with PowerUserAccess"),
+            ("bootstrap-of-stack-2", "Set-up of the stack acme-2 with PowerUserAccess"),
+        )
+        for way, action, thing, context in (
+            (
+                "cannot update the stack acme that carries Mayfly's tag",
+                "cloudformation:UpdateStack",
+                "stack/control",
+                {"aws:ResourceTag/mayfly-stack": "acme"},
+            ),
+            (
+                "can update the stack acme that does not carry Mayfly's tag",
+                "cloudformation:UpdateStack",
+                "stack/control",
+                {},
+            ),
+            (
+                "can delete a version of a layer of the stack acme",
+                "lambda:DeleteLayerVersion",
+                "layer/instance-version",
+                {},
+            ),
+            (
+                "cannot change the code of a function of the stack acme",
+                "lambda:UpdateFunctionCode",
+                "function/dispatch",
+                {},
+            ),
+        )
+    ),
+    *(
+        Case(
+            f"A job of the queue linux2 with PowerUserAccess {word} replace the script of linux in a"
+            f" bucket {which}",
+            "job-of-queue-2",
+            "s3:PutObject",
+            "script/object",
+            context,
+            POWER,
+        )
+        for word, which, context in (
+            ("can", "without Mayfly's tag", {}),
+            ("cannot", "with Mayfly's tag", {"aws:ResourceTag/mayfly-stack": "acme"}),
+        )
+    ),
     Case(
         "A job with AdministratorAccess cannot use S3 under a permissions boundary without it",
         "job",
