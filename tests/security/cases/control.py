@@ -326,8 +326,7 @@ OTHERS = (
     ),
     *(
         Case(
-            f"A job of the queue linux2 with PowerUserAccess {word} replace the script of linux in a"
-            f" bucket {which}",
+            f"A job of queue linux2 with {POWER} {word} replace linux's script in a bucket {which}",
             "job-of-queue-2",
             "s3:PutObject",
             "script/object",
