@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from mayfly.iam.evaluation import Caller, Policies
+
 
 class Kind(StrEnum):
     """The kind of a principal."""
@@ -63,6 +65,9 @@ class Decided:
     sid: str | None
     explicit: bool
     """Whether a statement decided; False where none applied."""
+    caller: Caller | None = field(default=None, repr=False)
+    policies: Policies | None = field(default=None, repr=False)
+    """Who asked, and the policies in force then, for a second opinion; None without a mapping."""
 
     def shown(self) -> dict[str, Any]:
         """The decision as plain data: action, resource, context, verdict, by, sid."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mayfly.iam.evaluation import Kind as PolicyKind
-from mayfly.iam.evaluation import Policies, Request, Values, Verdict, evaluate
+from mayfly.iam.evaluation import Caller, Policies, Request, Values, Verdict, evaluate
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.front.authoriser import ALLOWED, denied
 from mayfly_lab.aws.front.authoriser import Verdict as Outcome
@@ -89,7 +89,7 @@ class PolicyAuthoriser:
         context = {**self._global(), **identity.context, **need.context}
         request = Request(need.action, need.resource, context)
         verdict = evaluate(request, identity.caller, policies)
-        decided = _written(request, verdict)
+        decided = _written(request, verdict, identity.caller, policies)
         if not _by_time(policies):
             with self._lock:
                 self._decided[shape] = decided
@@ -130,7 +130,7 @@ def words(principal: Principal, decided: Decided) -> str:
     )
 
 
-def _written(request: Request, verdict: Verdict) -> Decided:
+def _written(request: Request, verdict: Verdict, caller: Caller, policies: Policies) -> Decided:
     by: PolicyKind = verdict.by
     return Decided(
         request.action,
@@ -140,6 +140,8 @@ def _written(request: Request, verdict: Verdict) -> Decided:
         str(by),
         verdict.sid,
         verdict.explicit,
+        caller,
+        policies,
     )
 
 
