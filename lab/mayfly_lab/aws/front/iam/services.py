@@ -13,7 +13,13 @@ from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.iam.authorization import arn, known, types
 from mayfly_lab.aws.front.iam.facts import Facts
-from mayfly_lab.aws.front.iam.need import Need, UnmappedCallError, request_tags, resource_tags
+from mayfly_lab.aws.front.iam.need import (
+    OF_ALL,
+    Need,
+    UnmappedCallError,
+    request_tags,
+    resource_tags,
+)
 
 Given = Mapping[str, Any]
 Resources = Iterator[tuple[str, str]]
@@ -144,6 +150,9 @@ def _logs(given: Given, facts: Facts) -> Resources:
         yield "log-group", arn(facts.region, "logs", "log-stream", group, "")
         stream = str(given.get("logStreamName") or "")
         yield "log-stream", arn(facts.region, "logs", "log-stream", group, stream)
+    if given.get("queryId") or given.get("logRecordPointer"):
+        # The call does not tell the group, so the caller needs the right for every one.
+        yield "log-group", arn(facts.region, "logs", "log-stream", OF_ALL, "")
 
 
 def _secrets(given: Given, facts: Facts) -> Resources:
