@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from iam.simulator import ROOT
-from mayfly.iam.evaluation import Statement
+from mayfly.iam.evaluation import Statement, as_list
 from mayfly_cli.templates.reading import read
 from mayfly_cli.templates.resolution import ACCOUNT, REGION, Deployment
 from mayfly_cli.templates.translation import translate
@@ -81,6 +81,11 @@ def policies() -> Iterator[Policy]:
     for resources in (control(), queue()):
         for name, resource in resources.items():
             yield from _of(name, resource)
+
+
+def actions(statement: Statement) -> list[str]:
+    """The actions of a statement, as it spells them."""
+    return [str(each) for each in as_list(statement.get("Action", ()))]
 
 
 def _of(name: str, resource: dict[str, Any]) -> Iterator[Policy]:
