@@ -106,6 +106,12 @@ SWITCHES: dict[str, Switch] = {
     "imds-flapping": Switch(
         Part.IMDS, "old and new profile are served in turn", "*,count=10", count=FOREVER
     ),
+    "imds-split": Switch(
+        Part.IMDS,
+        "the new profile is shown with the old one's role and credentials",
+        "*,for=10s",
+        count=FOREVER,
+    ),
     "imds-error": Switch(
         Part.IMDS,
         "the answer is HTTP 500, or this status",

@@ -84,7 +84,7 @@ class Metadata:
             return Answer(405, headers={"allow": "GET, HEAD"})
         if not self._may_read(request.headers.get(_TOKEN, "")):
             return _refusal(401)
-        found = document(path, self._served())
+        found = document(path, self._served(path))
         if found is None:
             return _refusal(404)
         return Answer(200, found.body, {"content-type": found.media_type})
@@ -111,20 +111,24 @@ class Metadata:
             until = self._tokens.get(token)
         return until is not None and self._around.clock() < until
 
-    def _served(self) -> Served:
+    def _served(self, path: str) -> Served:
         view, instance_id = self._around.view, self._boot.instance_id
         return Served(
             boot=self._boot,
             hostname=self._hostname,
             account=self._around.account,
-            profile=self._profile(view.profile(instance_id)),
+            profile=self._profile(view.profile(instance_id), path),
             stale=view.stale_roles(instance_id),
             spot_action=view.spot_action(instance_id),
             now=self._around.clock(),
         )
 
-    def _profile(self, now: ServedProfile | None) -> ServedProfile | None:
-        """The current profile; under `imds-flapping`, in turn with the previous profile."""
+    def _profile(self, now: ServedProfile | None, path: str) -> ServedProfile | None:
+        """The current profile, and the previous one where a fault asks for it.
+
+        Under `imds-flapping` both come in turn; under `imds-split` the paths of roles keep the
+        previous one, while `iam/info` shows the current one.
+        """
         with self._lock:
             known = {each.profile_arn for each in self._seen}
             if now is not None and now.profile_arn not in known:
@@ -132,6 +136,9 @@ class Metadata:
             if len(self._seen) > 1 and self._strikes("imds-flapping"):
                 self._turn += 1
                 return self._seen[-2] if self._turn % 2 else now
+            roles = "/iam/security-credentials" in path
+            if len(self._seen) > 1 and roles and self._strikes("imds-split"):
+                return self._seen[-2]
             return now
 
 

@@ -61,6 +61,17 @@ def test_a_flapping_imds_serves_the_old_and_the_new_profile_in_turn(imds: Imds) 
     assert shown == ["bootstrap-role", "sandbox-role"] * 2
 
 
+def test_a_split_imds_serves_the_old_role_with_the_new_profile(imds: Imds) -> None:
+    imds.faults.set("imds-split", INSTANCE)
+    token = imds.token()
+    assert imds.get(ROLE, token)[1] == "bootstrap-role"
+    imds.ec2.profiles[INSTANCE] = a_profile("sandbox")
+    assert "sandbox" in imds.get("meta-data/iam/info", token)[1]
+    assert imds.get(ROLE, token)[1] == "bootstrap-role"
+    imds.faults.clear()
+    assert imds.get(ROLE, token)[1] == "sandbox-role"
+
+
 def test_an_imds_fault_for_another_instance_changes_nothing(imds: Imds) -> None:
     imds.faults.set("imds-silent", "i-other")
     assert imds.get("meta-data/instance-id") == (200, INSTANCE)
