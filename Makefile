@@ -40,6 +40,12 @@ help: ## list the targets
 	$(UV) pip sync --quiet --python .tools/sam/bin/python --require-hashes requirements/sam.txt
 	@touch $@
 
+# pip-audit and CycloneDX, apart from what is tested and shipped.
+.tools/audit/ok: .tools/ok requirements/audit.txt
+	.tools/audit/bin/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python "$(PYTHON)" .tools/audit
+	$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes requirements/audit.txt
+	@touch $@
+
 .PHONY: install
 install: .venv/ok ## set up .venv with everything that the other targets need
 
@@ -52,7 +58,8 @@ lock: .tools/ok ## resolve and pin all requirements of requirements/*.in and lab
 	compile --upgrade --constraint layers/dependencies/requirements.txt \
 		--extra tests --no-emit-package mayfly \
 		--output-file requirements/dev.txt requirements/dev.in lab/pyproject.toml; \
-	compile --upgrade --output-file requirements/sam.txt requirements/sam.in
+	compile --upgrade --output-file requirements/sam.txt requirements/sam.in; \
+	compile --upgrade --output-file requirements/audit.txt requirements/audit.in
 
 # ---------------------------------------------------------------- what is deployed
 
@@ -78,6 +85,18 @@ validate: .venv/ok .tools/sam/ok ## check the templates, as written and as trans
 	$(BIN)/cfn-lint template.yaml stacks/queue.yaml .build/template.json
 	$(BIN)/python -m build.embed --check
 
+# ---------------------------------------------------------------- what it is made of
+
+.PHONY: audit
+audit: .venv/ok .tools/audit/ok ## ask for known vulnerabilities of all locked packages; fails if nobody answers
+	$(BIN)/python -m build.audit .tools/audit/bin/pip-audit
+
+SBOM ?= .build/mayfly.cdx.json
+
+.PHONY: sbom
+sbom: .venv/ok .tools/audit/ok ## write a CycloneDX bill of what is shipped: SBOM=FILE
+	$(BIN)/python -m build.sbom .tools/audit/bin/cyclonedx-py "$(SBOM)"
+
 # ---------------------------------------------------------------- checks
 
 .PHONY: format
@@ -102,7 +121,7 @@ test-unit: .venv/ok ## run the tests that need only Python: decisions, ticks, po
 RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: test
-test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
+test: .venv/ok .tools/sam/ok .tools/audit/ok ## run the product's tests, except the slow tests
 	$(RUN_TESTS) -m "not slow" tests $(PYTEST)
 
 # Tests of the lab with a target of their own.
