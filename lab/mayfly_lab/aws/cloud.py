@@ -21,6 +21,7 @@ from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.ec2.profile import Profile, profile_of
 from mayfly_lab.aws.front.call import Refusal
 from mayfly_lab.aws.front.own import LayerVersion
+from mayfly_lab.aws.managed import know
 from mayfly_lab.aws.patches import Patch
 
 AMAZON_LINUX = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
@@ -109,7 +110,9 @@ class Cloud:
 
     def policy(self, arn: str) -> str:
         """The default version of a managed policy as JSON; empty when there is none."""
-        found = self.backend("iam").managed_policies.get(arn)
+        backend = self.backend("iam")
+        know(backend, arn)
+        found = backend.managed_policies.get(arn)
         if found is None:
             return ""
         return str(next(each.document for each in found.versions if each.is_default))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,6 +257,26 @@ def test_a_policy_that_is_attached_at_run_time_counts_at_once(
     assert not principals.decide(role, *call).allowed
 
 
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("AmazonS3FullAccess", {"s3:ListBuckets"}),
+        ("PowerUserAccess", {"s3:ListBuckets", "sqs:ListQueues"}),
+        ("AdministratorAccess", {"s3:ListBuckets", "sqs:ListQueues", "iam:ListUsers"}),
+    ],
+)
+def test_a_role_may_have_a_managed_policy_of_aws(
+    account: Account, principals: Principals, name: str, allowed: set[str]
+) -> None:
+    role = principals.make_role(f"with-{name}")
+    arn = f"arn:aws:iam::aws:policy/{name}"
+    account.client("iam").attach_role_policy(RoleName=role.name, PolicyArn=arn)
+    asked = ("s3:ListBuckets", "sqs:ListQueues", "iam:ListUsers")
+    assert {each for each in asked if principals.decide(role, each, {}).allowed} == allowed
+    account.client("iam").detach_role_policy(RoleName=role.name, PolicyArn=arn)
+    assert not any(principals.decide(role, each, {}).allowed for each in asked)
+
+
 def test_a_permissions_boundary_limits_a_role(account: Account, principals: Principals) -> None:
     document = policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
     made = account.client("iam").create_policy(PolicyName="only-s3", PolicyDocument=document)
@@ -332,3 +354,26 @@ def test_the_journal_keeps_what_decided_each_request_of_a_call(account: Account)
     assert shown["sid"]
     assert context["aws:PrincipalArn"] == f"arn:aws:iam::{ACCOUNT}:user/operator"
     assert context["ssm:Overwrite"] == "false"
+
+
+def test_what_decided_is_written_once_for_each_request(account: Account, tmp_path: Path) -> None:
+    operator = account.lab.client("ssm", account.lab.aws.operator)
+    for _ in range(2):
+        operator.get_parameters_by_path(Path="/mayfly/mayfly", Recursive=True)
+    path = tmp_path / "decisions.jsonl"
+    number = account.lab.aws.journal.write_decisions(path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(lines) == number
+    own = [each for each in lines if each["operation"] == "ssm:GetParametersByPath"]
+    assert [each["verdict"] for each in own] == ["allowed"]
+    assert set(own[0]) == {"principal", "operation", "action", "resource", "context", "verdict"} | {
+        "by",
+        "sid",
+    }
+
+
+def test_a_secret_of_a_call_is_in_none_of_its_requests(account: Account) -> None:
+    account.client("ssm").put_parameter(Name="/hush", Value="hush-hush", Type="SecureString")
+    [entry] = account.lab.aws.journal.select(about="/hush", operation="PutParameter")
+    assert entry.iam
+    assert "hush-hush" not in repr([each.shown() for each in entry.iam])

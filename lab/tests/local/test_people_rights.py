@@ -189,8 +189,8 @@ def test_an_operator_is_denied_every_other_call(
 
 
 def test_a_denial_has_the_words_of_aws(operator: Callable[[str], Any]) -> None:
-    table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/mayfly-fleet"
-    assert message(operator("dynamodb").put_item, **ITEM) == (
+    table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/another"
+    assert message(operator("dynamodb").put_item, **ITEM | {"TableName": "another"}) == (
         f"User: {OPERATOR} is not authorized to perform: dynamodb:PutItem on resource: {table}"
         " with an explicit deny in a resource-based policy"
     )
