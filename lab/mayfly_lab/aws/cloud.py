@@ -103,9 +103,11 @@ class Cloud:
 
     def policies_of_role(self, name: str) -> list[str]:
         """The policies of a role, inline and managed, as JSON; none for an unknown role."""
-        roles = self.backend("iam").roles.values()
+        # Copies, because another thread may change moto's dictionaries meanwhile.
+        roles = list(self.backend("iam").roles.values())
         for role in (each for each in roles if each.name == name):
-            return [*map(str, role.policies.values()), *map(self.policy, role.managed_policies)]
+            managed = list(role.managed_policies)
+            return [*map(str, list(role.policies.values())), *map(self.policy, managed)]
         return []
 
     def policy(self, arn: str) -> str:

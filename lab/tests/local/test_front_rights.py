@@ -277,6 +277,21 @@ def test_a_role_may_have_a_managed_policy_of_aws(
     assert not any(principals.decide(role, each, {}).allowed for each in asked)
 
 
+def test_a_tag_of_a_role_that_is_set_at_run_time_counts_at_once(
+    account: Account, principals: Principals
+) -> None:
+    iam = account.client("iam")
+    role = principals.make_role("tagged")
+    allow = {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}
+    ours = {"StringEquals": {"aws:PrincipalTag/team": "ci"}}
+    iam.put_role_policy(
+        RoleName="tagged", PolicyName="p", PolicyDocument=policy(allow | {"Condition": ours})
+    )
+    for value, allowed in (("other", False), ("ci", True), ("other", False)):
+        iam.tag_role(RoleName="tagged", Tags=[{"Key": "team", "Value": value}])
+        assert principals.decide(role, "sqs:ListQueues", {}).allowed is allowed
+
+
 def test_a_permissions_boundary_limits_a_role(account: Account, principals: Principals) -> None:
     document = policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
     made = account.client("iam").create_policy(PolicyName="only-s3", PolicyDocument=document)

@@ -70,12 +70,14 @@ class PolicyAuthoriser:
         return ALLOWED if allowed else denied(str(error))
 
     def _decide(self, identity: Identity, need: Need) -> Decided:
+        resource = self.policies.resource_policy(need)
         shape = (
             identity.caller.arn,
+            frozenset(identity.context.items()),
             identity.policies,
             identity.boundary,
             identity.session,
-            self.policies.resource_policy(need),
+            resource,
             need.action,
             need.resource,
             need.kind,
@@ -85,7 +87,7 @@ class PolicyAuthoriser:
             if (known := self._decided.get(shape)) is not None:
                 self._decided.move_to_end(shape)
                 return known
-        policies = self.policies.resource(need, identity)
+        policies = self.policies.policies(need, identity, resource)
         context = {**self._global(), **identity.context, **need.context}
         request = Request(need.action, need.resource, context)
         verdict = evaluate(request, identity.caller, policies)

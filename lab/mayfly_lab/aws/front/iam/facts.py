@@ -1,4 +1,7 @@
-"""Facts of the account that IAM's requests contain: tags, profiles, types, names of resources."""
+"""Facts of the account that IAM's requests contain: tags, profiles, types, names of resources.
+
+Other threads change moto's dictionaries meanwhile, so each is copied before it is searched.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,7 @@ class Facts:
     def profile(self, named: Any) -> tuple[str, str]:
         """The ARNs of an instance profile and of its role; guessed from the name if unknown."""
         named = named or {}
-        for each in self.cloud.backend("iam").instance_profiles.values():
+        for each in list(self.cloud.backend("iam").instance_profiles.values()):
             if named.get("Arn") == each.arn or named.get("Name") == each.name:
                 return str(each.arn), str(each.roles[0].arn) if each.roles else ""
         arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/{named.get('Name', '')}"
@@ -108,14 +111,14 @@ class Facts:
             "role": backend.roles,
             "user": backend.users,
         }.get(kind, {})
-        for each in listed.values():
+        for each in list(listed.values()):
             if each.name == name:
                 return str(each.arn)
         return f"arn:aws:iam::{ACCOUNT}:{kind}/{name}"
 
     def stack(self, name: str) -> str:
         """The ARN of a CloudFormation stack; with the id `*` if it does not exist."""
-        for each in self.cloud.backend("cloudformation").stacks.values():
+        for each in list(self.cloud.backend("cloudformation").stacks.values()):
             if name in {each.name, each.stack_id}:
                 return str(each.stack_id)
         return name if name.startswith("arn:") else self._arn("cloudformation", f"stack/{name}/*")

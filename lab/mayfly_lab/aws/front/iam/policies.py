@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -43,7 +43,6 @@ class DeployedPolicies:
 
     cloud: Cloud
     policy_of: Callable[[str], str]
-    _known: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def identity(self, principal: Principal) -> Identity:
         """The principal's policies; none for a role that does not exist."""
@@ -54,18 +53,15 @@ class DeployedPolicies:
             return self._user(principal, (found,) if found else ())
         return self._session(principal)
 
-    def resource(self, need: Need, identity: Identity) -> Policies:
-        """All policies for a need: the identity's, and the resource's own."""
-        service = need.action.partition(":")[0]
-        reader = _READERS.get(service)
-        text = "" if reader is None else reader(self.cloud, need)
+    def policies(self, need: Need, identity: Identity, resource: str) -> Policies:
+        """All policies for a need: the identity's, and the resource's own as JSON."""
         session = [each for policy in identity.session for each in statements(policy)]
         return Policies(
             identity=[statements(each) for each in identity.policies],
             boundary=None if identity.boundary is None else statements(identity.boundary),
             session=session if identity.session else None,
-            resource=statements(text),
-            resource_must_allow=service == "kms" or need.action == "sts:AssumeRole",
+            resource=statements(resource),
+            resource_must_allow=need.action.startswith("kms:") or need.action == "sts:AssumeRole",
         )
 
     def resource_policy(self, need: Need) -> str:
@@ -120,8 +116,8 @@ class DeployedPolicies:
 
     def _role(self, name: str) -> Any:
         """The role of this name in moto; None for an unknown one. Account-wide names are unique."""
-        roles = self.cloud.backend("iam").roles
-        return next((each for each in roles.values() if each.name == name), None)
+        roles = list(self.cloud.backend("iam").roles.values())
+        return next((each for each in roles if each.name == name), None)
 
 
 def _name_of(boundary: Any) -> str:
@@ -204,7 +200,7 @@ def _of_role(cloud: Cloud, need: Need) -> str:
     """A role's trust policy, for sts:AssumeRole."""
     if need.action != "sts:AssumeRole":
         return ""
-    roles: Iterator[Any] = iter(cloud.backend("iam").roles.values())
+    roles: Iterator[Any] = iter(list(cloud.backend("iam").roles.values()))
     return next((_text(r.assume_role_policy_document) for r in roles if r.arn == need.resource), "")
 
 

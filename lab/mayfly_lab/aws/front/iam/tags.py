@@ -47,7 +47,7 @@ def _lambda(cloud: Cloud, arn: str) -> Tags:
 
 
 def _iam(cloud: Cloud, arn: str) -> Tags:
-    for role in cloud.backend("iam").roles.values():
+    for role in list(cloud.backend("iam").roles.values()):
         if role.arn == arn:
             return _pairs(role.tags)
     return {}
