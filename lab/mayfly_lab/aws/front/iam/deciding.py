@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mayfly.iam.evaluation import Kind as PolicyKind
 from mayfly.iam.evaluation import Caller, Policies, Request, Values, Verdict, evaluate
+from mayfly.iam.evaluation import Kind as PolicyKind
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.front.authoriser import ALLOWED, denied
 from mayfly_lab.aws.front.authoriser import Verdict as Outcome
