@@ -114,6 +114,12 @@ INSTANCES: list[Row] = [
         UNTAGGED,
     ),
     (
+        "copy an instance's profile by a group that an instance's id begins",
+        "autoscaling:CreateAutoScalingGroup",
+        f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:1:autoScalingGroupName/mine",
+        UNTAGGED,
+    ),
+    (
         "stop or terminate an instance by an alarm",
         "cloudwatch:PutMetricAlarm",
         f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mine",
