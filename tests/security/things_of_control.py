@@ -92,12 +92,12 @@ def stacks() -> Iterator[Thing]:
 
 def account() -> Iterator[Thing]:
     """Actions that IAM checks for no resource: for Mayfly by a key of the request, and all."""
-    dispatch = _lambda(f"function:{deployed.STACK}-dispatch")
+    reap = _lambda(f"function:{deployed.STACK}-reap")
     for name, title, keys, only in (
         (
             "mapping/new",
             "a new event source mapping of a function of Mayfly",
-            {"lambda:FunctionArn": dispatch},
+            {"lambda:FunctionArn": reap},
             "lambda:CreateEventSourceMapping",
         ),
         (

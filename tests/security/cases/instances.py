@@ -7,6 +7,7 @@ from tests.security.case import Case
 from tests.security.principals import profile_arn
 
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+SCALING = f"arn:aws:autoscaling:{REGION}:{ACCOUNT}"
 FOREIGN = f"{EC2}:instance/i-0f"
 REPLACE = "ec2:ReplaceIamInstanceProfileAssociation"
 TO_SANDBOX = {"ec2:NewInstanceProfile": profile_arn("sandbox")}
@@ -151,6 +152,32 @@ INSTANCES = (
         FOREIGN,
         {},
         EC2_FULL,
+    ),
+    *(
+        Case(f"A job with {EC2_FULL} {word} {way}", "job", action, arn, context, EC2_FULL)
+        for word, way, action, arn, context in (
+            (
+                "cannot",
+                "copy an instance's profile into a launch configuration",
+                "autoscaling:CreateLaunchConfiguration",
+                f"{SCALING}:launchConfiguration:1:launchConfigurationName/mine",
+                {},
+            ),
+            (
+                "cannot",
+                "copy an instance's profile by an Auto Scaling group from its id",
+                "autoscaling:CreateAutoScalingGroup",
+                f"{SCALING}:autoScalingGroup:1:autoScalingGroupName/mine",
+                {},
+            ),
+            (
+                "can",
+                "make an Auto Scaling group from a version of a launch template of others",
+                "autoscaling:CreateAutoScalingGroup",
+                f"{SCALING}:autoScalingGroup:1:autoScalingGroupName/mine",
+                {"autoscaling:LaunchTemplateVersionSpecified": "true"},
+            ),
+        )
     ),
     Case(
         "A job with AmazonEC2FullAccess can list instances",
