@@ -17,7 +17,6 @@ WHO = {
     "*-of-stack-2": "hosts of another stack",
     "bootstrap*": "set-up of every queue",
     "bootstrap-of-*": "set-up of other queues and stacks",
-    "job*": "jobs of every queue",
     "job-of-*": "jobs of other queues and stacks",
 }
 """Patterns of principals in words."""

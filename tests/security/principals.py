@@ -8,6 +8,7 @@ id); EC2 user guide, "ec2:SourceInstanceARN"; Lambda developer guide, "lambda:So
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def principals() -> Mapping[str, Principal]:
         _host("job-of-queue-2", "A job of another queue", "linux2", deployed.STACK),
         _host("bootstrap-of-stack-2", "Set-up of another stack", "linux", deployed.OTHER_STACK),
         _host("job-of-stack-2", "A job of another stack", "linux", deployed.OTHER_STACK),
+        _without_denies(),
         _person("operator", "An operator", "OperatorsPolicy"),
         _person("security-owner", "A security owner", "SecurityOwnersPolicy"),
         _principal(("foreign", "A foreign role"), f"{IAM}:role/teams/shop", ("AROASHOP", "ci"), ()),
@@ -133,6 +135,15 @@ def _host(name: str, title: str, key: str, stack: str) -> Principal:
         "aws:EC2InstanceSourceVPC": "vpc-1",
     }
     return _principal((name, title), role_arn(kind, key, stack), session, own, here)
+
+
+def _without_denies() -> Principal:
+    """The sandbox role of a queue whose owner took the Denies out of the template."""
+    whole = _host("job-of-queue-2", "", "linux2", deployed.STACK)
+    allows = tuple(each for each in whole.own if each["Effect"] == "Allow")
+    return dataclasses.replace(
+        whole, name="job-without-denies", title="A job of a queue without Denies", own=allows
+    )
 
 
 def _function(name: str) -> Principal:

@@ -43,6 +43,7 @@ RECORDS = (
             *HOSTS,
             ("job-of-queue-2", "A job of another queue"),
             ("job-of-stack-2", "A job of another stack"),
+            ("job-without-denies", "A job of a queue without Denies"),
         )
         for way, action, thing in (
             ("write a record", "PutItem", "fleet/table"),
@@ -162,6 +163,7 @@ MAILBOX = (
         for kind, who in (
             ("job of another queue", "job-of-queue-2"),
             ("job of another stack", "job-of-stack-2"),
+            ("job of a queue without Denies", "job-without-denies"),
             ("foreign role", "foreign"),
             ("role that a job assumes", "chained"),
         )
