@@ -130,6 +130,23 @@ _OF_NUMBERS = (
     *("NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals"),
     *("NumericGreaterThan", "NumericGreaterThanEquals"),
 )
+_OTHERS: Mapping[str, tuple[Sequence[str], Sequence[str], Sequence[str]]] = {
+    "aws:SecureTransport": (("true", "false"), ("true", "false"), ("Bool",)),
+    "aws:SourceIp": (
+        ("10.0.0.1", "10.1.0.1", "2001:db8::1"),
+        ("10.0.0.0/16", "10.0.0.1", "10.0.0.0/8", "2001:db8::/32"),
+        ("IpAddress", "NotIpAddress"),
+    ),
+    "aws:CurrentTime": (
+        ("2026-11-29T12:00:00Z", "2026-11-30T00:00:00Z"),
+        ("2026-11-29T12:00:00Z", "2026-11-29T18:00:00Z", "2026-11-29"),
+        (
+            *("DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals"),
+            *("DateGreaterThan", "DateGreaterThanEquals"),
+        ),
+    ),
+}
+"""By key that every request may have: values of requests, values of policies, operators."""
 _PRINCIPALS: Sequence[Any] = (
     *("*", {"AWS": "*"}, {"AWS": ACCOUNT}, {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
     *({"AWS": SESSION}, {"AWS": [f"arn:aws:iam::{ACCOUNT}:role/admin"]}),
@@ -169,6 +186,9 @@ class Grammar:
             for key, values in keys.items():
                 if self._chance(0.8):
                     context[self._case_of(key)] = self.random.choice(values)
+        for key, (values, _, _) in _OTHERS.items():
+            if self._chance(0.8):
+                context[self._case_of(key)] = self.random.choice(values)
         for key, values in target.lists.items():
             if self._chance(0.8):
                 context[self._case_of(key)] = self._some(values)
@@ -232,6 +252,11 @@ class Grammar:
 
     def _condition(self, target: _Target) -> tuple[str, str, Any]:
         """An operator, a key of the target, and values."""
+        if self._chance(0.2):
+            other = self.random.choice(list(_OTHERS))
+            _, others, operators = _OTHERS[other]
+            operator = self.random.choice(operators) + ("IfExists" if self._chance(0.2) else "")
+            return operator, other, self._one_or_list(self._picked(others))
         kinds = [
             (target.strings, _OF_STRINGS),
             (target.arns, _OF_ARNS),

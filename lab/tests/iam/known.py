@@ -68,6 +68,17 @@ def _root_path(case: Case) -> bool:
     return case.request.resource.endswith(":parameter/")
 
 
+def _other_family(case: Case) -> bool:
+    """Whether NotIpAddress is asked about an address of IPv6."""
+    address = case.request.values("aws:SourceIp") or [""]
+    negated = any(
+        operator.startswith("NotIpAddress")
+        for statement in _statements(case)
+        for operator in statement.get("Condition", {})
+    )
+    return negated and ":" in address[0]
+
+
 def _session_policy_beside_session(case: Case) -> bool:
     return case.policies.session is not None and any(
         case.caller.arn in _named(statement) for statement in _allows_of_resource(case)
@@ -106,6 +117,12 @@ OF_TABLE = (
 )
 """Differences in the cases of the table."""
 OF_GRAMMAR = (
+    Known(
+        "an address of IPv6 and NotIpAddress with a range of IPv4",
+        "ours: it matches every address but those of the range",
+        "IAM user guide, IAM JSON policy elements: Condition operators, IP address",
+        _other_family,
+    ),
     Known(
         "a wildcard at the end of an ARN's part, beyond the colon",
         "ours: it matches. test_policies.py holds that no policy of Mayfly relies on it",
