@@ -20,6 +20,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as EndpointError
 
 from mayfly.adapters.aws.boto_errors import code_of
+from mayfly.scrubbing import scrub
 from mayfly_cli.ends import UsageError
 from mayfly_cli.findings import Unknown
 
@@ -130,4 +131,4 @@ def _error_text(client: Any, error: ClientError) -> str:
     if is_refusal(error):
         return f"the caller may not {action}"
     message = error.response.get("Error", {}).get("Message", "")
-    return f"{action} answered {code_of(error)}: {message}"[:300]
+    return scrub(f"{action} answered {code_of(error)}: {message}")[:300]

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from mayfly.metrics import Metric
 from mayfly.observe import count
 from mayfly.records.about import NOTHING, Fields
+from mayfly.scrubbing import scrub
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ class Elements:
 
 
 def _shown(found: str) -> str:
-    """The text as a log can take it: cut, and half of a surrogate pair by its number."""
-    return found[:_LONGEST].encode(errors="backslashreplace").decode()
+    """The text as a log takes it: without secrets, cut, half of a surrogate pair by its number."""
+    return scrub(found)[:_LONGEST].encode(errors="backslashreplace").decode()
 
 
 def text(found: object, name: str) -> str:

@@ -9,6 +9,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.rules import KEYS, SLUG
 from mayfly_protocol import rules
 from mayfly_protocol.repository import canonical_repository, same_repository
+from mayfly_protocol.secret_shapes import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +101,6 @@ def _denial(config: QueueConfig, facts: Mapping[str, str], why: str) -> Denial:
 
 
 def _printable(text: str) -> str:
-    """At most 200 characters; `?` for any that could control a terminal or forge a line."""
-    return "".join(char if char.isprintable() else "?" for char in text[:200])
+    """At most 200 characters without secrets; `?` for any that could forge a line of a terminal."""
+    known = without_secrets(text, "[redacted]")[:200]
+    return "".join(char if char.isprintable() else "?" for char in known)
