@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from mayfly_instance.scrub import Scrubber
+from tests.instance.fake_machine import Act
+from tests.instance.worlds import World
+from tests.protocol.secret_samples import SECRETS
 from tests.unit.secret_kinds import fail_twice
 
 
@@ -43,3 +46,21 @@ def test_an_exception_as_python_prints_it_has_no_secret(
     told = capsys.readouterr().err
     assert "wJalr" not in told
     assert "Authorization: Bearer [secret]" in told
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+def test_nothing_that_people_read_of_a_host_shows_a_secret(
+    world: World, tmp_path: Path, secret: str
+) -> None:
+    world.machine.acts["mayfly-job"] = Act(code=1, says=f"agent\nsaid {secret}\n")
+    world.run()
+    said = f'setting up\nexport KEY=\'{secret}\'\n{{"a": "b\\n{secret}"}}\n'
+    failing = World(tmp_path / "second")
+    failing.add_script(Act(code=3, says=said))
+    failing.run()
+
+    log = (failing.machine.places.logs / "bootstrap-script.log").read_text("utf-8")
+    for text in (world.everything_readable(), failing.everything_readable(), log):
+        assert secret not in text
+    assert "setting up" in failing.last_report["words"]
+    assert failing.phases[-1] == "failed"

@@ -132,6 +132,8 @@ _ENCODED = {
     True: re.compile(rf"{_START}(?:{_ANY}|[_-]){{16,}}(?:=|%3[Dd]){{0,2}}"),
 }
 _LONGEST_WRAPPED = 300
+_SHORTEST = 8
+"""Characters of a text; no shorter one holds a secret."""
 _READABLE = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]+")
 
 
@@ -143,6 +145,8 @@ def without_secrets(
     `known` are the results of `remover` for secrets that are known by their values. Scrub before
     cutting: half a token is a secret, too.
     """
+    if len(text) < _SHORTEST:
+        return text
     plain = _without_plain(text, instead, known)
 
     def blank(found: re.Match[str]) -> str:

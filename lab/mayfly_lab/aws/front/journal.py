@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TextIO, TypedDict, Unpack
 
+from mayfly.scrubbing import scrub, scrub_deep
 from mayfly_lab.aws.front.call import Call, Decided, Principal
 from mayfly_lab.aws.front.dynamo import item_requests
 
@@ -114,12 +115,12 @@ class Journal:
         self.write(Entry(self._clock(), AWS, AWS, service, operation, resources))
 
     def write(self, entry: Entry) -> None:
-        """Append one entry."""
+        """Append one entry; the file shows it without secrets."""
+        line = "" if self._file is None else _line(entry)
         with self._lock:
             self._entries.append(entry)
             if self._file is not None:
-                shown = {name: getattr(entry, name) for name in _WRITTEN}
-                self._file.write(json.dumps(shown, default=str) + "\n")
+                self._file.write(line)
                 self._flush_now_and_then(self._file)
 
     def _flush_now_and_then(self, file: TextIO) -> None:
@@ -176,6 +177,13 @@ class Journal:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+
+
+def _line(entry: Entry) -> str:
+    """The entry's line in the file."""
+    shown = {name: getattr(entry, name) for name in _WRITTEN}
+    told = {"resources": scrub_deep(entry.resources), "error": scrub(entry.error)}
+    return json.dumps({**shown, **told}, default=str) + "\n"
 
 
 def resources_of(call: Call) -> dict[str, Any]:
