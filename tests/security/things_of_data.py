@@ -122,6 +122,12 @@ def parameters() -> Iterator[Thing]:
         ("token", "the cluster's agent token", "/buildkite/mayfly/agent-token"),
         ("script", "the parameter bootstrap/script", f"{ours}/linux/bootstrap/script"),
         ("root", "the parameter job/root", f"{ours}/linux/job/root"),
+        ("agent", "the parameter agent/config", f"{ours}/linux/agent/config"),
+        (
+            "keep",
+            "the parameter debug/keep-failed-minutes",
+            f"{ours}/linux/debug/keep-failed-minutes",
+        ),
         ("policy", "a policy rule", f"{ours}/linux/policy/rules/deploy"),
         ("pool", "the parameter pool/hot", f"{ours}/linux/pool/hot"),
         ("queue-2", "a parameter of another queue", f"{ours}/linux2/bootstrap/script"),
