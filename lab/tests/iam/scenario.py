@@ -6,6 +6,7 @@ is restricted by policy. People tune and look; instances fail, are interrupted a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,8 @@ from tests.cli.real_account import run
 
 HOT, RELEASE = "hot", "release"
 REGISTRY = "/buildkite/pipelines/{pipeline}/repository"
+OPERATORS_OWN, JOBS = "OperatorsOwn", "ecr:GetAuthorizationToken"
+"""Statement and action of the policy that an operator attaches to the sandbox roles."""
 SCRIPT = "#!/bin/bash\nset -eu\necho set up\n"
 
 
@@ -40,12 +43,19 @@ class LabWithOwnKeys(Lab):
             for _ in range(2)
         )
         ssm.put_parameter(Name=TOKEN_PARAMETER, Value=made.token, Type="SecureString", KeyId=key)
+        own = {"RootVolumeKey": volumes, "SandboxPolicies": self._policy_of_jobs()}
         queues = tuple(
-            replace(queue, parameters={**queue.parameters, "RootVolumeKey": volumes})
-            for queue in made.queues
+            replace(queue, parameters={**queue.parameters, **own}) for queue in made.queues
         )
         parameters = {**made.parameters, "TokenKmsKey": key}
         return replace(made, token="", queues=queues, parameters=parameters)
+
+    def _policy_of_jobs(self) -> str:
+        """The ARN of a policy that an operator made for jobs."""
+        allow = {"Sid": OPERATORS_OWN, "Effect": "Allow", "Action": JOBS, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        made = self.aws.client("iam").create_policy(PolicyName="jobs", PolicyDocument=document)
+        return str(made["Policy"]["Arn"])
 
 
 @contextmanager

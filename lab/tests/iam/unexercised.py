@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from iam.replay import Right
+from iam.scenario import JOBS, OPERATORS_OWN
 
 _POLLING = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 _STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
@@ -23,6 +24,7 @@ POINTER = (
     "a log record's pointer names its group to CloudWatch Logs only, so the lab asks for the right"
     " on every group, which operators do not have"
 )
+OPERATORS = "an operator's own policy for jobs; the jobs of the run do not need it"
 UNEXERCISED: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("dispatch", "OwnLog"): (_LOG, LAMBDA),
     ("provision", "OwnLog"): (_LOG, LAMBDA),
@@ -34,6 +36,7 @@ UNEXERCISED: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("provision", "UseTaggedVolumeKeys"): (_KEY, EC2),
     ("provision", "GrantTaggedVolumeKeys"): (("kms:CreateGrant",), EC2),
     ("operator", "ReadLogs"): (("logs:GetLogRecord",), POINTER),
+    ("sandbox", OPERATORS_OWN): ((JOBS,), OPERATORS),
 }
 """By principal and Sid: the actions that no call of the run needs, and why."""
 DENIED: Mapping[tuple[str, str], str] = {

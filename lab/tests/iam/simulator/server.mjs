@@ -57,6 +57,8 @@ const simulation = (one) => ({
   sessionPolicy: one.session ? policy(one.session) : undefined,
   serviceControlPolicies: [],
   resourceControlPolicies: [],
+  // A bucket whose tags count is one with attribute-based access control; the context says whether they do.
+  additionalSettings: { s3: { bucketAbacEnabled: true } },
 });
 
 async function simulate(one) {
