@@ -43,9 +43,18 @@ class LabWithOwnKeys(Lab):
             for _ in range(2)
         )
         ssm.put_parameter(Name=TOKEN_PARAMETER, Value=made.token, Type="SecureString", KeyId=key)
-        own = {"RootVolumeKey": volumes, "SandboxPolicies": self._policy_of_jobs()}
+        # Only where no stack is deleted: moto does not detach a role's policies, as AWS does.
+        own = {HOT: {"SandboxPolicies": self._policy_of_jobs()}}
         queues = tuple(
-            replace(queue, parameters={**queue.parameters, **own}) for queue in made.queues
+            replace(
+                queue,
+                parameters={
+                    **queue.parameters,
+                    "RootVolumeKey": volumes,
+                    **own.get(queue.key, {}),
+                },
+            )
+            for queue in made.queues
         )
         parameters = {**made.parameters, "TokenKmsKey": key}
         return replace(made, token="", queues=queues, parameters=parameters)
