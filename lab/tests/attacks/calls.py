@@ -31,6 +31,8 @@ class Target:
     bootstrap_row: str
     sandbox_row: str
     queue: str
+    own_queue: str
+    """The queue whose credentials the attacker holds."""
     function_role: str
     host_role: str
 
@@ -173,11 +175,16 @@ def _ssm(to: Target) -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
+def script_changes(queue: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Calls that put an evil script in the place of a queue's, and take it away again."""
+    where = {"Bucket": SCRIPTS, "Key": f"{queue}/evil"}
+    evil = {**where, "Body": b"#!/bin/bash\n# evil\n"}
+    return [("put_object", evil), ("delete_object", where)]
+
+
 def _s3(to: Target) -> list[tuple[str, Mapping[str, Any]]]:
-    where = {"Bucket": SCRIPTS, "Key": f"{to.queue}/script"}
     return [
-        ("put_object", {**where, "Body": b"#!/bin/bash\n# evil\n"}),
-        ("delete_object", where),
+        *script_changes(to.own_queue),
         ("put_bucket_policy", {"Bucket": SCRIPTS, "Policy": "{}"}),
         ("delete_bucket", {"Bucket": SCRIPTS}),
     ]

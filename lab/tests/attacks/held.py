@@ -84,6 +84,7 @@ def _victim(stage: Stage) -> Target:
         bootstrap_row=record.bootstrap_row or "",
         sandbox_row=record.sandbox_row or "",
         queue=VICTIM,
+        own_queue=TAKEN,
         function_role=next(r["RoleName"] for r in roles if "ispatch" in r["RoleName"]),
         host_role=stage.published(VICTIM)["bootstrap_role"].rpartition("/")[2],
     )

@@ -55,7 +55,7 @@ class Matrix:
         """The matrix, at most `WIDTH` columns wide, and a line of totals."""
         for chapter in self.chapters:
             yield ""
-            yield chapter.title
+            yield from textwrap.wrap(chapter.title, WIDTH)
             yield "-" * min(WIDTH, len(chapter.title))
             for name, row in chapter.rows:
                 yield from self._block(chapter.name, name, row)
