@@ -23,6 +23,8 @@ from whole.machines import a_whole_stage
 
 _AGENT = shutil.which("buildkite-agent")
 _SEEN = "seen"
+_PATIENCE = 300.0
+"""Seconds until a wait gives up: an attack that is refused late is refused, too."""
 _PLACES = {
     Place.LAB: pytest.param(Place.LAB, id=str(Place.LAB)),
     Place.WHOLE: pytest.param(Place.WHOLE, id=str(Place.WHOLE), marks=pytest.mark.whole),
@@ -66,6 +68,7 @@ def stage(place: Place, collector: Collector, request: pytest.FixtureRequest) ->
     choices = choices_of(request.module, collector)
     opened = a_namespace_stage(choices) if place is Place.LAB else a_container_stage(choices)
     with opened as stage:
+        stage.patience = max(stage.patience, _PATIENCE)
         yield stage
 
 
