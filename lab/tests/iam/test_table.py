@@ -13,7 +13,7 @@ from iam.simulator import Simulator
 from iam.table import sentences, swept
 
 SEED = int(os.environ.get("MAYFLY_IAM_SEED", "1"))
-SAMPLE = 6000
+SAMPLE = 4000
 """Cases of the sweep in one run; MAYFLY_IAM_SEED draws others."""
 
 
