@@ -261,6 +261,7 @@ def test_a_hostile_parameter_changes_nothing(stage: Stage, seen: Seen) -> None:
     mechanism="secrets are held where they are used, and removed from text by shape and by value",
 )
 def test_no_secret_is_written_down_anywhere(stage: Stage, seen: Seen) -> None:
+    assert stage.ended(stage.push(OPEN)).outcome == "passed"
     stage.empty()
     evidence = stage.evidence()
     places = dict(evidence.texts)
