@@ -16,6 +16,8 @@ from tests.template.attacks import (
 )
 from tests.template.test_host_rights import IAM, LAMBDA, NOTICE, SSM, TAGGED, UPDATE
 
+OTHER_TOKEN = f"arn:aws:ssm:us-east-2:{ACCOUNT}:parameter/buildkite/mayfly/token-of-acme-2"
+
 RECORDS: list[Row] = [
     (
         f"touch {what}, {how}",
@@ -115,6 +117,18 @@ SECRETS: list[Row] = [
         ),
         TOKEN,
         UNTAGGED,
+    ),
+    (
+        "read or change the token of another control plane, at its usual place, in any region",
+        "ssm:GetParameter ssm:GetParameters ssm:GetParameterHistory ssm:PutParameter",
+        OTHER_TOKEN,
+        UNTAGGED,
+    ),
+    (
+        "decrypt the token's text of another control plane",
+        "kms:Decrypt kms:ReEncryptFrom",
+        KEY,
+        {"kms:EncryptionContext:PARAMETER_ARN": OTHER_TOKEN},
     ),
     (
         "decrypt the token's text, or encrypt it again under an own key",

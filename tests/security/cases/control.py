@@ -285,6 +285,24 @@ OTHERS = (
         )
         for name in ("bootstrap/script", "job/root", "agent/config")
     ),
+    *(
+        Case(f"{title} with {policy} {way}", who, f"ssm:{action}", parameter_arn(path), {}, policy)
+        for who, title in HOSTS
+        for policy in (SSM_FULL, POWER)
+        for way, action, path in (
+            (
+                "cannot read another control plane's token",
+                "GetParameter",
+                "/buildkite/mayfly/token-of-acme-2",
+            ),
+            (
+                "cannot replace another control plane's token",
+                "PutParameter",
+                "/buildkite/mayfly/token-of-acme-2",
+            ),
+            ("can read other parameters of builds", "GetParameters", "/buildkite/shop/npm"),
+        )
+    ),
     Case(
         "Set-up of the stack acme-2 cannot fetch the bundle's layer of the stack acme",
         "bootstrap-of-stack-2",
