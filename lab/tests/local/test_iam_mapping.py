@@ -61,6 +61,19 @@ def shown(found: list[Need]) -> list[tuple[str, str]]:
             ],
         ),
         (
+            "dynamodb:ExportTableToPointInTime",
+            {"TableArn": f"{TABLES}/t", "S3Bucket": "b"},
+            [("dynamodb:ExportTableToPointInTime", f"{TABLES}/t")],
+        ),
+        (
+            "s3:DeleteObjects",
+            {"Bucket": "b", "Delete": {"Objects": [{"Key": "k"}, {"Key": "l", "VersionId": "1"}]}},
+            [
+                ("s3:DeleteObject", "arn:aws:s3:::b/k"),
+                ("s3:DeleteObjectVersion", "arn:aws:s3:::b/l"),
+            ],
+        ),
+        (
             "ssm:SendCommand",
             {"InstanceIds": ["i-1"], "DocumentName": "AWS-RunShellScript"},
             [

@@ -65,12 +65,16 @@ def _rest_call(request: Request, service: str, style: Style) -> Call:
         "method": request.method,
         "values": given.values,
         "headers": given.headers,  # case-insensitive
-        # The body of an upload is content, not parameters.
-        "body": request.body if style is Style.REST_JSON else b"",
+        "body": request.body if _is_read(style, operation.name) else b"",
         "url_path": request.url.path,
         "url_params": labels,
     }
     return Call(service, operation.name, _parsed(service, operation.name, style, wire))
+
+
+def _is_read(style: Style, operation: str) -> bool:
+    """Whether the body has parameters. That of an upload is content; DeleteObjects names keys."""
+    return style is Style.REST_JSON or operation == "DeleteObjects"
 
 
 def _parsed(service: str, operation: str, style: Style, wire: Mapping[str, Any]) -> dict[str, Any]:

@@ -151,7 +151,8 @@ def _of_tables(call: Call, facts: Facts) -> Iterator[Need]:
         raise UnmappedCallError(call, "IAM has no such action")
     kinds = types(action)
     given = call.parameters
-    named = given.get("TableName") or given.get("ResourceArn") or given.get("StreamArn")
+    names = ("TableName", "TableArn", "ResourceArn", "StreamArn")
+    named = next((given[name] for name in names if given.get(name)), None)
     if named and (stream := _stream(str(named))):
         yield Need(action, stream, "stream")
     elif named and "table" in kinds:

@@ -134,6 +134,11 @@ class Facts:
             name = made or alias.replace("/", "-")
         return self._arn("kms", f"key/{name}")
 
+    def function_of(self, mapping: str) -> str:
+        """The ARN of the function of an event source mapping; empty for an unknown mapping."""
+        found = self.cloud.backend("lambda")._event_source_mappings.get(mapping)  # noqa: SLF001 - the public way raises
+        return "" if found is None else str(found.function_arn)
+
     def parameters(self, path: str, *, recursive: bool) -> Iterator[Parameter]:
         """The parameters below a path."""
         root = path.rstrip("/") + "/"

@@ -46,6 +46,9 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
         UnmappedCallError: the lab does not know the service or action, or the call names no
             resource of a type that its action needs.
     """
+    if call.action == "kms:ReEncrypt":
+        yield from _re_encryption(call.parameters, facts)
+        return
     service = _PREFIXES.get(call.service, call.service)
     action = f"{service}:{call.operation}"
     action = _ACTIONS.get(action, action)
@@ -53,7 +56,7 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
     if reader is None or not known(action):
         raise UnmappedCallError(call, "the lab does not know the service or action")
     kinds = types(action)
-    own = _of_request(service, call.parameters)
+    own = _of_request(service, call, facts)
     found = [each for each in reader(call.parameters, facts) if each[0] in kinds]
     for kind, resource in found:
         prefixes = ("iam",) if service in {"iam", "sts"} else ()
@@ -127,6 +130,25 @@ def _kms(given: Given, facts: Facts) -> Resources:
         yield "alias", arn(facts.region, "kms", "alias", name.removeprefix("alias/"))
 
 
+def _re_encryption(given: Given, facts: Facts) -> Iterator[Need]:
+    """ReEncrypt is two requests: from the key of the ciphertext, and to another or the same key."""
+    for action, named, context in (
+        ("kms:ReEncryptFrom", "SourceKeyId", "SourceEncryptionContext"),
+        ("kms:ReEncryptTo", "DestinationKeyId", "DestinationEncryptionContext"),
+    ):
+        key = facts.key(str(given.get(named) or OF_ALL))
+        same = str(given.get("SourceKeyId") == given.get("DestinationKeyId")).lower()
+        own = {"kms:ReEncryptOnSameKey": same, **_encryption_context(given.get(context) or {})}
+        yield Need(action, key, "key", {**resource_tags(facts.tags("kms", key)), **own})
+
+
+def _encryption_context(context: Given) -> dict[str, Values]:
+    keys: dict[str, Values] = {
+        f"kms:EncryptionContext:{key}": str(value) for key, value in context.items()
+    }
+    return {**keys, "kms:EncryptionContextKeys": list(context)} if context else {}
+
+
 def _lambda(given: Given, facts: Facts) -> Resources:
     for name in _listed(given, "FunctionName", "Resource"):
         named = name.partition(":function:")[2] or name.rpartition(":function:")[2]
@@ -196,22 +218,21 @@ _READERS: Mapping[str, Callable[[Given, Facts], Resources]] = {
 }
 
 
-def _of_request(service: str, given: Given) -> dict[str, Values]:
+def _of_request(service: str, call: Call, facts: Facts) -> dict[str, Values]:
     """The condition keys that a request's own parameters give."""
+    given = call.parameters
     match service:
+        case "lambda" if call.operation.endswith("EventSourceMapping"):
+            return {"lambda:FunctionArn": _mapped(given, facts)}
         case "sts":
             named = {"RoleSessionName": "sts:RoleSessionName", "ExternalId": "sts:ExternalId"}
             return {key: str(given[name]) for name, key in named.items() if given.get(name)}
         case "kms":
-            context = given.get("EncryptionContext") or {}
-            keys: dict[str, Values] = {
-                f"kms:EncryptionContext:{key}": str(value) for key, value in context.items()
-            }
-            return {**keys, "kms:EncryptionContextKeys": list(context)} if context else {}
+            return _encryption_context(given.get("EncryptionContext") or {})
         case "cloudwatch":
             return {"cloudwatch:namespace": str(given["Namespace"])} if "Namespace" in given else {}
         case "iam":
-            keys = {}
+            keys: dict[str, Values] = {}
             for name, key in (("PermissionsBoundary", "iam:PermissionsBoundary"),):
                 if given.get(name):
                     keys[key] = str(given[name])
@@ -225,6 +246,12 @@ def _of_request(service: str, given: Given) -> dict[str, Values]:
             return request_tags(
                 {tag["Key"]: tag.get("Value") or "" for tag in tags if "Key" in tag}
             )
+
+
+def _mapped(given: Given, facts: Facts) -> str:
+    """The function of an event source mapping, which exists or is about to be made."""
+    name = str(given.get("FunctionName") or facts.function_of(str(given.get("UUID") or "")))
+    return arn(facts.region, "lambda", "function", name.rpartition(":function:")[2])
 
 
 def _listed(given: Given, *names: str) -> Iterator[str]:
