@@ -71,6 +71,7 @@ bundle: .venv/ok ## write user data, repeated parts and the bundle's SHA-256 int
 docs: .venv/ok ## renew the generated blocks of the documents
 	$(BIN)/python -m build.docs --write
 	$(BIN)/python -m tests.security.generate_docs --write
+	$(BIN)/python -m tests.security.generate_cases --write
 	PYTHONPATH=.:lab/tests $(BIN)/python lab/generate_docs.py --write
 
 .PHONY: build
@@ -207,6 +208,10 @@ check-buildkite: .venv/ok ## check that Buildkite behaves as the lab's emulator 
 .PHONY: check-aws
 check-aws: .venv/ok ## check that IAM judges requests as the templates need
 	$(BIN)/mayfly check-aws $(ARGS)
+
+.PHONY: check-policies
+check-policies: .venv/ok ## ask AWS about each case of the table of permissions: ARGS="--stack NAME --queue KEY"
+	$(BIN)/mayfly check-policies $(ARGS)
 
 .PHONY: check-image
 check-image: .venv/ok ## try on an Amazon Linux instance what a host needs: ARGS="--region REGION"

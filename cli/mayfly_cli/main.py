@@ -11,6 +11,7 @@ from mayfly_cli.agent_release.command import agent_release
 from mayfly_cli.check_aws.command import check_aws
 from mayfly_cli.check_buildkite.command import check_buildkite
 from mayfly_cli.check_image.command import check_image
+from mayfly_cli.check_policies.command import check_policies
 from mayfly_cli.check_profiles.command import check_profiles
 from mayfly_cli.command_line import SETTINGS, Group, run_group
 from mayfly_cli.first_job.command import first_job
@@ -32,7 +33,7 @@ def mayfly() -> None:
 
 COMMANDS = (
     *(agent_release, preflight, first_job),
-    *(check_aws, check_buildkite, check_image, check_profiles),
+    *(check_aws, check_buildkite, check_image, check_policies, check_profiles),
     uninstall,
 )
 for command in COMMANDS:

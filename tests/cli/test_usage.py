@@ -16,8 +16,8 @@ from mayfly_cli.main import mayfly, run_command
 from tests.cli.real_account import Run, bare_environment, one_line, run
 
 NAMES = (
-    *("agent-release", "check-aws", "check-buildkite", "check-image", "check-profiles"),
-    *("first-job", "preflight", "uninstall"),
+    *("agent-release", "check-aws", "check-buildkite", "check-image", "check-policies"),
+    *("check-profiles", "first-job", "preflight", "uninstall"),
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
 NETWORK = ("QueueKey=default", "VpcId=vpc-0", "Subnets=subnet-0")
@@ -105,7 +105,7 @@ def test_the_error_line_names_an_unknown_option(name: str, tmp_path: Path) -> No
 
 COMMANDS = (
     "there is agent-release, preflight, first-job, check-aws, check-buildkite, check-image, "
-    "check-profiles, uninstall "
+    "check-policies, check-profiles, uninstall "
     "(see mayfly --help)"
 )
 
@@ -187,7 +187,7 @@ def test_preflight_refuses_answers_that_a_deployment_would_refuse(
     assert says in one_line(in_this_process(capsys, "preflight", *words))
 
 
-@pytest.mark.parametrize("name", ["check-aws", "preflight", "uninstall"])
+@pytest.mark.parametrize("name", ["check-aws", "check-policies", "preflight", "uninstall"])
 @pytest.mark.parametrize(
     ("environment", "says"),
     [

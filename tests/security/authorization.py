@@ -133,3 +133,32 @@ def _row(privilege: Mapping[str, Any], kind: str) -> list[str]:
 
 def _keys(names: Iterable[str]) -> frozenset[str]:
     return frozenset(_VARIABLE.sub("", name).lower() for name in names)
+
+
+_TYPES = {"Bool": "boolean", "Date": "date", "Numeric": "numeric"}
+_GLOBAL_BOOLEANS = ("aws:SecureTransport", "aws:ViaAWSService")
+
+
+def type_of_key(key: str, value: Values) -> str:
+    """The type of a condition key, in the words of IAM's SimulatePrincipalPolicy."""
+    if key in _GLOBAL_BOOLEANS:
+        return "boolean"
+    known = _types().get(_without_variable(key), "String")
+    if not isinstance(value, str) or known.startswith("ArrayOf"):
+        return "stringList"
+    return _TYPES.get(known, "string")
+
+
+@cache
+def _types() -> Mapping[str, str]:
+    """By condition key of a service, in lower case and without what varies: its type."""
+    return {
+        _without_variable(_VARIABLE.sub("", name)): each["type"]
+        for about in _services().values()
+        for name, each in about["conditions"].items()
+    }
+
+
+def _without_variable(key: str) -> str:
+    """`aws:resourcetag` of `aws:ResourceTag/mayfly-stack`."""
+    return key.partition("/")[0].lower()
