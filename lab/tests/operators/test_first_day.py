@@ -24,6 +24,12 @@ NOT_RUN = {
     "aws ce update-cost-allocation-tags-status --cost-allocation-tags-status"
     " TagKey=mayfly-stack,Status=Active TagKey=mayfly-queue,Status=Active": "the lab has no bills",
     ".venv/bin/mayfly check-aws": "the lab evaluates no condition keys, which the command measures",
+    ".venv/bin/mayfly check-profiles --runs 50": (
+        "the lab's metadata service follows as the lab decides, which the command measures"
+    ),
+    ".venv/bin/mayfly check-policies --stack mayfly --queue default": (
+        "the lab has no policy simulator, which the command asks"
+    ),
 }
 """Commands that cannot be run in the lab, each with the reason. All others are run."""
 AGAIN = {"aws dynamodb query": "ready"}
