@@ -12,7 +12,7 @@ EPILOG = """\
 Examples:
   mayfly check-aws --region eu-central-1
 
-The caller needs the rights to create and delete one table
+The caller needs the rights to create and delete one table with a policy
 (mayfly-check-conditions) and one role of the same name, and to assume that
 role. The command deletes both at its end.
 Exit status: 0 all is held, 1 something is broken, 2 the command could not

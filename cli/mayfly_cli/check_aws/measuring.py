@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mayfly.adapters.aws.boto_errors import code_of
 from mayfly_cli.account import Account, is_refusal, open_account
-from mayfly_cli.check_aws.trials import Trial, trials
+from mayfly_cli.check_aws.trials import Trial, table_policy, trials
 from mayfly_cli.ends import WELL, WRONG, BrokenError
 
 NAME = "mayfly-check-conditions"
@@ -73,7 +73,7 @@ def measure(caller: Caller, resource: str, table: str) -> Iterator[Measured]:
             "Effect": "Allow",
             "Action": trial.action,
             "Resource": resource,
-            "Condition": trial.condition,
+            **({"Condition": trial.condition} if trial.condition else {}),
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         try:
@@ -147,8 +147,15 @@ def _errors() -> Iterator[None]:
 def _table(account: Account) -> Iterator[str]:
     """The ARN of an empty table; deleted at the end."""
     client = account.client("dynamodb")
+    partition = account.caller.split(":")[1]
+    roles = f"arn:{partition}:iam::{account.id}:role"
+    table = f"arn:{partition}:dynamodb:{account.region}:{account.id}:table/{NAME}"
+    policy = table_policy(table, f"{roles}/{NAME}", f"{roles}/mayfly/*")
     made = client.create_table(
         TableName=NAME,
+        # With the table: a policy that is put later takes a while to hold for all requests.
+        # Source: DynamoDB API reference, GetResourcePolicy.
+        ResourcePolicy=json.dumps(policy),
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],

@@ -53,6 +53,53 @@ def trials(table: str) -> tuple[Trial, ...]:
         *_transactions(table),
         *_batch_writes(table),
         *_batch_reads(table),
+        *_table_policies(table),
+    )
+
+
+def table_policy(table: str, role: str, others: str) -> dict[str, Any]:
+    """The policy of the trials' table: as the templates' tables, it denies all but certain roles.
+
+    `role` is the ARN of the trials' role, which may read; `others` is a pattern of ARNs of roles
+    which alone may delete. Whoever calls check-aws may delete the table.
+    """
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": action,
+                "Resource": table,
+                "Condition": {"ArnNotLike": {"aws:PrincipalArn": only}},
+            }
+            for action, only in (("dynamodb:GetItem", role), ("dynamodb:DeleteItem", others))
+        ],
+    }
+
+
+def _table_policies(table: str) -> tuple[Trial, ...]:
+    """Requests that the role's own policies allow, and that the table's policy judges."""
+    request = {"TableName": table, "Key": ROW}
+    return (
+        Trial(
+            "a table's policy excepts a role's sessions by the role's ARN",
+            "dynamodb:GetItem",
+            {},
+            True,
+            "get_item",
+            request,
+            "no host and no function can use the tables",
+        ),
+        Trial(
+            "a table's policy denies a role what the role's own policies allow",
+            "dynamodb:DeleteItem",
+            {},
+            False,
+            "delete_item",
+            request,
+            "any role with rights on DynamoDB may read tokens and forge a proof",
+        ),
     )
 
 
