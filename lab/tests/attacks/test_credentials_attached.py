@@ -194,6 +194,22 @@ def test_parameters_with_attached_policies(held: Held, seen: Seen) -> None:
 
 
 @attack(
+    "A single parameter of another queue, by name, with bootstrap and AmazonSSMFullAccess",
+    refused_by="nobody for bootstrap; IAM for the sandbox role",
+    mechanism="bootstrap reads its own queue's parameters, and no ARN says every queue but one",
+    remains="Parameters hold no secret. Attach no policy that reads parameters to bootstrap.",
+)
+def test_a_parameter_of_another_queue(held: Held, seen: Seen) -> None:
+    read = Ask("ssm", "get_parameter", {"Name": held.mayfly.parameter})
+    assert_refused([held.callers[role].make(read) for role in BOTH], "with nothing")
+    with held.attached("AmazonSSMFullAccess"):
+        told = {role: held.callers[role].make(read) for role in BOTH}
+    assert_passed([told[BOOTSTRAP]])
+    assert_refused([told[SANDBOX]])
+    seen("; ".join(f"{role}: {summary([each])}" for role, each in told.items()))
+
+
+@attack(
     "The token's ciphertext decrypted, or encrypted again under an own key," + _WIDE,
     refused_by=_BY,
     mechanism="kms:Decrypt and kms:ReEncryptFrom with the token's encryption context",

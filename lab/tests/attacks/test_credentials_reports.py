@@ -97,9 +97,14 @@ def _standing(instance: Instance) -> tuple[object, ...]:
     return instance.state, instance.boot, instance.job, instance.proven, instance.sandbox_row
 
 
+def _role_id(stage: Stage) -> str:
+    """The id of the sandbox role of another queue."""
+    return str(stage.published(VICTIM)["sandbox_role_id"])
+
+
 @attack(
     "Two instances exchange their rows: each reports and reads in the rows of the other, with the"
-    " credentials of both roles",
+    " credentials of both roles, and in a row with the role id of another queue",
     refused_by="IAM: the host's role and the Mailbox's policy",
     mechanism="dynamodb:LeadingKeys must be aws:userid, which names the instance",
 )
@@ -114,7 +119,8 @@ def test_two_instances_with_exchanged_rows(pair: tuple[Taken, Taken], seen: Seen
                 told.append(caller.make(report(row, "failed")))
                 told.append(caller.ask("dynamodb", "get_item", TableName=row.name, Key=row.key))
             wrong = "sandbox" if kind == "bootstrap" else "bootstrap"
-            told.append(caller.make(report(mine.row(wrong), "sandboxed")))
+            posing = replace(mine.row(kind), row=f"{_role_id(mine.stage)}:{mine.instance}")
+            told += [caller.make(report(row, "sandboxed")) for row in (mine.row(wrong), posing)]
             own.append(caller.make(report(mine.row(kind), "running", mine.record.boot or "")))
     assert_refused(told)
     assert_passed(own)
@@ -161,6 +167,8 @@ def test_reports_that_break_the_protocol(pair: tuple[Taken, Taken], seen: Seen) 
     "A flood of reports beyond 4 KB into the own row, as fast as the attacker can, by 4 threads",
     refused_by="sandbox; DynamoDB's limit of a partition in an account",
     mechanism="the stream only nudges: one tick reads each row once, however often it was written",
+    remains="The writes cost money, up to what a partition takes: 1,000 write units a second."
+    " Terminate the instance; issued credentials end within six hours.",
 )
 def test_a_flood_of_reports(pair: tuple[Taken, Taken], seen: Seen) -> None:
     attacker, stage = pair[0], pair[0].stage
