@@ -17,9 +17,16 @@ REGION = "us-east-1"
 # The sentence at the end of AWS's messages (IAM user guide, "Troubleshoot access denied error
 # messages"), which tells the kind of policy. A refusal without this sentence is no decision of IAM.
 _BY = re.compile(r"(with an explicit deny in|because no) (?:an? )?([\w-]+(?: [\w-]+)* policy)")
-# What the lab answers only after IAM has let a call through: calls that moto does not have, and
-# limits of requests.
-_AFTER_IAM = frozenset({"NotImplemented", "RequestLimitExceeded", "ThrottlingException"})
+# What the lab answers only after IAM has let a call through: calls that moto does not have, limits
+# of requests, and a table without the backups that an export needs.
+_AFTER_IAM = frozenset(
+    {
+        "NotImplemented",
+        "PointInTimeRecoveryUnavailableException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

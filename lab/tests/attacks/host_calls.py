@@ -12,6 +12,7 @@ from typing import Any
 from attacks.asking import Ask
 from attacks.things import (
     ALARM,
+    EVENTS_ARN,
     EVERYTHING,
     OWN,
     TEMPLATE,
@@ -216,7 +217,7 @@ def functions(things: Things) -> Sequence[Ask]:
         ("put_function_concurrency", {**function, "ReservedConcurrentExecutions": 0}),
         ("publish_layer_version", {**layer, "Content": {"ZipFile": code()}}),
         ("delete_layer_version", {**layer, "VersionNumber": 1}),
-        ("create_event_source_mapping", {**function, "EventSourceArn": things.queue_arn}),
+        ("create_event_source_mapping", {**function, "EventSourceArn": EVENTS_ARN}),
         ("delete_function", function),
     ]
     return [Ask("lambda", method, given) for method, given in asks]

@@ -17,6 +17,8 @@ from stories.stage import Stage
 REGION = "us-east-1"
 OWN = "attacker"
 _ARN = "arn:aws:{service}:" + f"{REGION}:{ACCOUNT}:"
+EVENTS_ARN = _ARN.format(service="sqs") + f"{OWN}-events"
+"""A queue of the attacker, as the source of events for functions."""
 EVERYTHING = json.dumps(
     {
         "Version": "2012-10-17",
@@ -87,10 +89,6 @@ class Things:
     """The namespace of metrics."""
     alarm: str
 
-    @property
-    def queue_arn(self) -> str:
-        return _ARN.format(service="sqs") + self.queue.rpartition("/")[2]
-
 
 def mayflys(stage: Stage, own: Things, victim: str, queue: str, scripts: str) -> Things:
     """Mayfly's: an instance of `queue` that waits for a job, and the scripts of `scripts`."""
@@ -155,6 +153,7 @@ def owned(stage: Stage) -> Things:
     ssm.put_parameter(Name=f"/{OWN}/secret", Value="1", Type="SecureString")
     aws.client("s3").create_bucket(Bucket=OWN)
     aws.client("s3").put_object(Bucket=OWN, Key="script", Body=b"#")
+    aws.client("sqs").create_queue(QueueName=f"{OWN}-events")
     role = aws.client("iam").create_role(RoleName=OWN, AssumeRolePolicyDocument=TRUSTS_THE_ACCOUNT)
     aws.client("lambda").create_function(
         FunctionName=OWN,
