@@ -58,8 +58,10 @@ def signals() -> Iterator[Thing]:
         ("InstanceStateChange", "the rule for ends of instances"),
         ("DispatchFunctionTick", "the schedule of dispatch"),
     ):
-        rule = _named("events", logical).replace(":acme-", ":rule/acme-")
-        yield Thing(f"rule/{logical}", title, rule, tagged(control[logical]))
+        invented = deployed.physical_name(deployed.STACK, logical)
+        rule = control[logical]["Properties"].get("Name", invented)
+        arn = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"
+        yield Thing(f"rule/{logical}", title, arn, tagged(control[logical]))
     topic = tagged(control["AlarmTopic"])
     yield Thing("topic/alarms", "the topic of alarms", _named("sns", "AlarmTopic"), topic)
     alarm = _named("cloudwatch", "DispatchErrors").replace(":acme-", ":alarm:acme-")

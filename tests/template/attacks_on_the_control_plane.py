@@ -243,7 +243,7 @@ CONTROL_PLANE: list[Row] = [
     (
         "stop the schedule",
         "events:DeleteRule events:DisableRule events:PutRule events:PutTargets",
-        f"arn:aws:events:{REGION}:{ACCOUNT}:rule/acme-DispatchFunctionTick-1X",
+        f"arn:aws:events:{REGION}:{ACCOUNT}:rule/acme-dispatch",
         UNTAGGED,
     ),
     (

@@ -40,6 +40,18 @@ def test_everything_that_can_carry_a_tag_carries_the_stacks(
             assert tags(resource).get("mayfly-stack") == "acme", name
 
 
+def test_a_rule_without_the_tag_has_a_name_by_which_hosts_are_denied_it(
+    control_template: dict[str, Any],
+) -> None:
+    """EventBridge allows 64 characters; CloudFormation cuts the stack's name in longer names."""
+    stack = "s" * 51
+    for name, resource in Deployment(control_template, stack, {}).resources.items():
+        if resource["Type"] == "AWS::Events::Rule" and not tags(resource):
+            own = resource["Properties"]["Name"]
+            assert own.startswith(f"{stack}-"), name
+            assert len(own) <= 64, name
+
+
 def test_the_tag_widens_no_right_of_a_function(control: Resources) -> None:
     """Rights by this tag are for instances, launch templates and keys, which this stack has not."""
     kinds = {

@@ -154,7 +154,7 @@ def test_the_deployed_triggers_match_the_template(account: Account) -> None:
     schedules = [each for each in rules.values() if "ScheduleExpression" in each]
     assert {each["ScheduleExpression"] for each in schedules} == {"rate(1 minute)"}
     assert len(schedules) == 4
-    change = json.loads(rules["ProvisionFunctionParameterChange"]["EventPattern"])
+    change = json.loads(rules["parameters"]["EventPattern"])
     assert {"prefix": "/mayfly/mayfly/"} in change["detail"]["name"]
     for name, rule in rules.items():
         target = events.list_targets_by_rule(Rule=rule["Name"])["Targets"][0]

@@ -168,7 +168,7 @@ def test_deploying_a_queue_is_an_event_for_the_control_plane(account: Account) -
     rule = next(
         each
         for each in aws._world.cloud.backend("events").event_buses["default"].rules.values()
-        if "ParameterChange" in each.name
+        if each.name == "mayfly-parameters"
     )
     event = {
         "source": "aws.ssm",
