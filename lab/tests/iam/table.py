@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from iam.cases import Case
+from mayfly.iam.evaluation import Policies, Request
 from tests.security.case import Case as Sentence
 from tests.security.cases.table import CASES
 from tests.security.principals import Principal, chained, principals
 from tests.security.sweep import ADMINISTRATOR, request
 from tests.security.things import Thing, things
-
-from iam.cases import Case
-from mayfly.iam.evaluation import Policies, Request
 
 
 def sentences() -> Iterator[Case]:
