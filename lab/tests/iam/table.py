@@ -10,7 +10,8 @@ from tests.security.case import Case as Sentence
 from tests.security.cases.table import CASES
 from tests.security.principals import Principal, chained, principals
 from tests.security.sweep import ADMINISTRATOR, request
-from tests.security.things import Thing, things
+from tests.security.thing import Thing
+from tests.security.things import things
 
 
 def sentences() -> Iterator[Case]:
