@@ -88,6 +88,12 @@ def complete_parameter(parameter: Any, _: Properties, account_id: str, region: s
     parameter.delete = lambda _, __: backend.delete_parameters([parameter.name])
 
 
+def complete_topic(topic: Any, properties: Properties, account_id: str, region: str) -> None:
+    """Set the tags of a topic."""
+    tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())}
+    get_backend("sns")[account_id][region].tag_resource(topic.arn, tags)
+
+
 COMPLETIONS: dict[str, Complete] = {
     "AWS::DynamoDB::Table": complete_table,
     "AWS::EC2::SecurityGroup": complete_group,
@@ -95,33 +101,34 @@ COMPLETIONS: dict[str, Complete] = {
     "AWS::IAM::Role": complete_role,
     "AWS::Lambda::Function": complete_function,
     "AWS::Lambda::LayerVersion": complete_layer,
+    "AWS::SNS::Topic": complete_topic,
     "AWS::SSM::Parameter": complete_parameter,
 }
 
 
 def patches() -> list[Patch]:
-    """Patches that name a layer by its LayerName, and that read the tags of a parameter.
-
-    moto generates a layer's name, and expects a list where CloudFormation has a map.
-    """
+    """A layer is named by its LayerName, for which moto generates a name; a parameter gets tags."""
 
     def cloudformation_name_type() -> str:
         return "LayerName"
 
-    stock: Callable[..., Any] = Parameter.create_from_cloudformation_json
+    stock = Parameter.create_from_cloudformation_json
 
     def create_from_cloudformation_json(
-        resource_name: str, cloudformation_json: Properties, *where: str, **others: Any
+        name: str, given: Properties, *rest: str, **more: Any
     ) -> Any:
-        properties = dict(cloudformation_json["Properties"])
-        tags: Mapping[str, str] = properties.pop("Tags", {})
+        # CloudFormation has a map of tags here; moto reads the list of the API.
+        properties = dict(given["Properties"])
+        tags = properties.pop("Tags", {})
         properties["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-        return stock(resource_name, {"Properties": properties}, *where, **others)
+        return stock(name, {**given, "Properties": properties}, *rest, **more)
 
-    name = staticmethod(cloudformation_name_type)
-    create = staticmethod(create_from_cloudformation_json)
-    parameters = "resource_name, cloudformation_json, account_id, region_name, kwargs"
     return [
-        Patch(LayerVersion, "cloudformation_name_type", name, ""),
-        Patch(Parameter, "create_from_cloudformation_json", create, parameters),
+        Patch(LayerVersion, "cloudformation_name_type", staticmethod(cloudformation_name_type), ""),
+        Patch(
+            Parameter,
+            "create_from_cloudformation_json",
+            staticmethod(create_from_cloudformation_json),
+            "resource_name, cloudformation_json, account_id, region_name, kwargs",
+        ),
     ]
