@@ -165,6 +165,12 @@ SCRIPT: list[Row] = [
         UNTAGGED,
     ),
     (
+        "change another queue's script in the same bucket",
+        "s3:DeleteObject s3:PutObject",
+        "arn:aws:s3:::acme-ci/other-queue/set-up.sh",
+        UNTAGGED,
+    ),
+    (
         "change settings of the script's bucket",
         (
             "s3:DeleteBucket s3:DeleteBucketPolicy s3:PutBucketAcl s3:PutBucketOwnershipControls"

@@ -221,7 +221,7 @@ def test_each_deny_holds_a_case_that_nothing_else_holds(full_queue: Resources, k
 ALLOWED: list[Row] = [
     ("read the script", "s3:GetObject", "arn:aws:s3:::acme-ci/bootstrap/set-up.sh", {}),
     ("list the bucket", "s3:ListBucket s3:GetBucketLocation", "arn:aws:s3:::acme-ci", {}),
-    ("store artifacts beside it", "s3:PutObject", "arn:aws:s3:::acme-ci/artifacts/1", {}),
+    ("store artifacts elsewhere", "s3:PutObject", "arn:aws:s3:::acme-ci-artifacts/1", {}),
     ("look at instances", "ec2:DescribeInstances ec2:DescribeVolumes", "*", UNTAGGED),
     ("look at one of Mayfly's", "ec2:DescribeInstanceAttribute", INSTANCE, TAGGED),
     ("run others", "ec2:RunInstances ec2:TerminateInstances", f"{EC2}:instance/i-1", UNTAGGED),

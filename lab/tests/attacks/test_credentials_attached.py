@@ -221,7 +221,7 @@ def test_keys_with_attached_policies(held: Held, seen: Seen) -> None:
 @attack(
     "The own queue's bootstrap script and its bucket: written, copied over, deleted," + _WIDE,
     refused_by=_BY,
-    mechanism="everything but reads below ScriptPrefix, and on the bucket itself",
+    mechanism="everything but reads in the bucket of ScriptPrefix, and on the bucket itself",
 )
 def test_scripts_with_attached_policies(held: Held, seen: Seen) -> None:
     _try(held, seen, "scripts")
@@ -229,29 +229,48 @@ def test_scripts_with_attached_policies(held: Held, seen: Seen) -> None:
 
 @attack(
     "Another queue's script in the same bucket, by a host with AmazonS3FullAccess",
-    refused_by="nobody; a host runs no script that differs from its pin",
-    mechanism="a queue's stack knows its own ScriptPrefix alone; bootstrap/script pins version and"
-    " SHA-256",
-    remains="The write succeeds. Pin the script, or close the bucket by its own policy, or give"
-    " each queue a bucket.",
+    refused_by=_BY,
+    mechanism="everything but reads in the bucket of ScriptPrefix",
 )
 def test_another_queues_script_in_the_same_bucket(held: Held, seen: Seen) -> None:
     put = Ask("s3", "put_object", {"Bucket": BUCKET, "Key": f"{VICTIM}/script", "Body": b"evil"})
+    with held.attached("AmazonS3FullAccess"):
+        told = {role: held.callers[role].make(put) for role in BOTH}
+    assert_refused(list(told.values()))
+    passed = held.administrator.all([put])
+    assert_passed(passed)
+    refused = "; ".join(f"{role}: {summary([each])}" for role, each in told.items())
+    seen(f"{refused}; the account's administrator: {summary(passed)}")
+
+
+@attack(
+    "Another queue's script in a bucket of its own, by a host with AmazonS3FullAccess",
+    refused_by="nobody; a host runs no script that differs from its pin",
+    mechanism="a queue's stack knows the bucket of its own ScriptPrefix alone; bootstrap/script"
+    " pins version and SHA-256",
+    remains="The write succeeds. Pin the script, or close the bucket by its own policy.",
+)
+def test_another_queues_script_in_another_bucket(held: Held, seen: Seen) -> None:
+    s3 = held.stage.lab.aws.client("s3")
+    s3.create_bucket(Bucket=_OF_OTHERS)
+    put = Ask("s3", "put_object", {"Bucket": _OF_OTHERS, "Key": "script", "Body": b"evil"})
     assert_refused([caller.make(put) for caller in held.callers.values()])
     with held.attached("AmazonS3FullAccess"):
         told = held.callers[SANDBOX].make(put)
     assert not told.code
-    lab = held.stage.lab
-    lab.aws.client("s3").put_bucket_policy(Bucket=BUCKET, Policy=_ONLY_ADMINISTRATORS_WRITE)
+    s3.put_bucket_policy(Bucket=_OF_OTHERS, Policy=_ONLY_ADMINISTRATORS_WRITE)
     with held.attached("AmazonS3FullAccess"):
         closed = held.callers[SANDBOX].make(put)
     assert closed.by == "Deny in resource-based policy"
     seen(f"the write: {summary([told])}; with a policy of the bucket: {summary([closed])}")
 
 
+_OF_OTHERS = "scripts-of-others"
+
+
 _ONLY_ADMINISTRATORS_WRITE = f"""{{"Version": "2012-10-17", "Statement": [{{
   "Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject", "s3:DeleteObject"],
-  "Resource": "arn:aws:s3:::{BUCKET}/*",
+  "Resource": "arn:aws:s3:::{_OF_OTHERS}/*",
   "Condition": {{"ArnLike": {{"aws:PrincipalArn": "arn:aws:iam::{ACCOUNT}:role/mayfly/*"}}}}
 }}]}}"""
 

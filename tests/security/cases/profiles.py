@@ -261,10 +261,18 @@ SCRIPT = (
         )
     ),
     Case(
-        "A job with AmazonS3FullAccess can write other objects of that bucket",
+        "A job with AmazonS3FullAccess cannot write another queue's script in that bucket",
         "job",
         "s3:PutObject",
-        "arn:aws:s3:::acme-ci/caches/npm.tar",
+        "arn:aws:s3:::acme-ci/other-queue/set-up.sh",
+        {},
+        S3_FULL,
+    ),
+    Case(
+        "A job with AmazonS3FullAccess can write into another bucket",
+        "job",
+        "s3:PutObject",
+        "arn:aws:s3:::acme-ci-caches/npm.tar",
         {},
         S3_FULL,
     ),
