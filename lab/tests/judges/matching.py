@@ -34,10 +34,15 @@ STACKS: Mapping[str, Mapping[str, str]] = {
 def patterns() -> dict[str, Any]:
     """All patterns of rules and of triggers' filters in the deployed stack `mayfly`."""
     found = {}
+    stored: dict[
+        str, str
+    ] = {}  # by name: SSM parameters of the first stack, which the second reads
     for path, parameters in STACKS.items():
         template = translate(ROOT / path, REGION).template
-        for name, resource in Deployment(template, "mayfly", parameters).resources.items():
+        for name, resource in Deployment(template, "mayfly", parameters, stored).resources.items():
             properties = resource.get("Properties", {})
+            if resource["Type"] == "AWS::SSM::Parameter":
+                stored[properties["Name"]] = properties["Value"]
             if pattern := properties.get("EventPattern"):
                 found[name] = pattern
             filters = properties.get("FilterCriteria", {}).get("Filters", [])

@@ -192,12 +192,10 @@ def test_a_denial_has_the_words_of_aws(operator: Callable[[str], Any]) -> None:
     table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/another"
     assert message(operator("dynamodb").put_item, **ITEM | {"TableName": "another"}) == (
         f"User: {OPERATOR} is not authorized to perform: dynamodb:PutItem on resource: {table}"
-        " with an explicit deny in a resource-based policy"
+        " because no identity-based policy allows the dynamodb:PutItem action"
     )
-    assert message(operator("dynamodb").delete_table, TableName="mayfly-fleet") == (
-        f"User: {OPERATOR} is not authorized to perform: dynamodb:DeleteTable on resource: {table}"
-        " because no identity-based policy allows the dynamodb:DeleteTable action"
-    )
+    said = message(operator("dynamodb").put_item, **ITEM)
+    assert said.endswith("table/mayfly-fleet with an explicit deny in a resource-based policy")
     run = {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1}
     assert message(operator("ec2").run_instances, **run) == (
         f"You are not authorized to perform this operation. User: {OPERATOR} is not authorized to"

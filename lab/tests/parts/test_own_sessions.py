@@ -15,6 +15,7 @@ from build.blocks import ROOT
 OWN_COMMANDS = ("cli/mayfly_cli", "lab/buildkite_emulator", "lab/mayfly_lab")
 ON_MACHINES = (
     "cli/mayfly_cli/check_image/on_instance",
+    "cli/mayfly_cli/check_profiles/watch.py",
     "lab/mayfly_lab/machines/inside",
     "lab/mayfly_lab/machines/whole/network.py",
     "lab/mayfly_lab/machines/whole/supply.py",

@@ -250,6 +250,9 @@ def _merged_tags(base: Data, own: Data) -> dict[str, dict[str, str]]:
     merged: dict[str, dict[str, str]] = {}
     for data in (base, own):
         for entry in data.get("TagSpecifications") or ():
+            # moto puts the tags of a template, made by its API, among those of what it launches.
+            if entry["ResourceType"] == "launch-template":
+                continue
             tags = merged.setdefault(entry["ResourceType"], {})
             tags.update({tag["Key"]: tag.get("Value", "") for tag in entry["Tags"]})
     return merged

@@ -58,6 +58,9 @@ def launch_of(call_parameters: Mapping[str, Any], facts: Facts) -> Launch:
     tags: dict[str, dict[str, str]] = {}
     for data in (base, call_parameters):
         for entry in data.get("TagSpecifications") or ():
+            # moto puts the tags of a template, made by its API, among those of what it launches.
+            if entry.get("ResourceType") == "launch-template":
+                continue
             found = {tag["Key"]: tag.get("Value", "") for tag in entry.get("Tags") or ()}
             tags.setdefault(str(entry.get("ResourceType")), {}).update(found)
     return Launch(
