@@ -122,7 +122,7 @@ test-unit: .venv/ok ## run the tests that need only Python: decisions, ticks, po
 RUN_TESTS = $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: test
-test: .venv/ok .tools/sam/ok .tools/audit/ok ## run the product's tests, except the slow tests
+test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
 	$(RUN_TESTS) -m "not slow" tests $(PYTEST)
 
 # Tests of the lab with a target of their own.
@@ -143,7 +143,7 @@ iam: .venv/ok ## let an independent evaluator of IAM policies judge ours and the
 	$(RUN_TESTS) lab/tests/iam $(PYTEST)
 
 .PHONY: test-slow
-test-slow: .venv/ok .tools/sam/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
+test-slow: .venv/ok .tools/sam/ok .tools/audit/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
 	$(RUN_TESTS) -m slow tests lab/tests $(APART) $(PYTEST)
 
 .PHONY: e2e

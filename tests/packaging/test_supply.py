@@ -128,6 +128,7 @@ def hashes(component: dict[str, Any]) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_the_bill_names_every_shipped_package_with_version_and_hashes(bill: dict[str, Any]) -> None:
     named = {each["name"]: each for each in bill["components"]}
     lines = entries(LOCK)
@@ -141,6 +142,7 @@ def test_the_bill_names_every_shipped_package_with_version_and_hashes(bill: dict
     assert bill["metadata"]["component"]["version"] == sbom.version()
 
 
+@pytest.mark.slow
 def test_the_bill_names_our_own_packages_and_the_bundle_that_hosts_check(
     bill: dict[str, Any],
 ) -> None:
