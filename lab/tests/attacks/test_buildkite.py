@@ -188,7 +188,7 @@ def test_a_bundle_of_another_hash_never_runs(stage: Stage, seen: Seen) -> None:
 
 
 @attack(
-    "A poisoned bundle: the parameter names a layer with an attacker's supervisor",
+    "A poisoned bundle: the parameter names a version of the layer with an attacker's supervisor",
     refused_by="user data",
     mechanism="the SHA-256 beside the layer's name is the release's; both stand in one parameter,"
     " which only the stack's deployment may write",
@@ -198,7 +198,7 @@ def test_another_layer_never_runs(stage: Stage, seen: Seen) -> None:
     with zipfile.ZipFile(evil, "w") as archive:
         archive.writestr("bundle/mayfly-instance.tar.gz", b"evil")
     published = stage.lab.aws.client("lambda").publish_layer_version(
-        LayerName="evil", Content={"ZipFile": evil.getvalue()}
+        LayerName=f"{STACK}-instance", Content={"ZipFile": evil.getvalue()}
     )
     digest = hashlib.sha256(evil.getvalue()).digest()
     assert published["Content"]["CodeSha256"] == base64.b64encode(digest).decode()
