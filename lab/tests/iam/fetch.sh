@@ -21,6 +21,11 @@ node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || {
 if [[ $FETCHED/node_modules/.package-lock.json -nt $HERE/package-lock.json ]]; then
   exit
 fi
+# Node.js has certificates of its own, and does not know an authority that only this machine trusts.
+SYSTEM=/etc/ssl/certs/ca-certificates.crt
+if [[ ! -v NODE_EXTRA_CA_CERTS && -r $SYSTEM ]]; then
+  export NODE_EXTRA_CA_CERTS=$SYSTEM
+fi
 mkdir -p "$FETCHED"
 cp "$HERE/package.json" "$HERE/package-lock.json" "$FETCHED"
 npm ci --prefix "$FETCHED" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
