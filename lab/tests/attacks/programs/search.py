@@ -32,6 +32,9 @@ _TREES = (
 _SYSTEM = "/usr"
 """Searched for files that were changed since the machine began, because it is large."""
 _MOST = 64 << 20
+_RELAY = b"/mayfly_lab/machines/inside/doors.py"
+"""The lab's own program that carries the traffic of a whole machine, the metadata service's too, as
+EC2's network does: no process of a host in an account."""
 
 
 def main() -> None:
@@ -73,11 +76,10 @@ def _processes() -> Iterator[tuple[str, bytes]]:
         content = b""
         for name in ("cmdline", "environ"):
             try:
-                with open(f"/proc/{pid}/{name}", "rb") as file:
-                    content += file.read() + b"\0"
+                content += _read(f"/proc/{pid}/{name}") + b"\0"
             except OSError:
                 continue
-        yield f"process {pid}", content + _deleted(pid)
+        yield _named(pid), content + _deleted(pid)
 
 
 def _deleted(pid: str) -> bytes:
@@ -94,13 +96,15 @@ def _deleted(pid: str) -> bytes:
 
 
 def _memory() -> Iterator[tuple[str, bytes]]:
-    """What each process can write: its heap, its stacks, its variables."""
+    """What each process can write: its heap, its stacks, its variables. Not of the lab's relay."""
     for pid in _others():
         try:
+            if _RELAY in _read(f"/proc/{pid}/cmdline"):
+                continue
             with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as file:
                 spans = [line.split()[:2] for line in file]
             with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-                yield f"process {pid}", b"\0".join(_spans(memory.fileno(), spans))
+                yield _named(pid), b"\0".join(_spans(memory.fileno(), spans))
         except OSError:
             continue
 
@@ -113,6 +117,19 @@ def _spans(memory: int, spans: list[list[str]]) -> Iterator[bytes]:
                 yield os.pread(memory, high - low, low)
             except (OSError, OverflowError):  # [vsyscall], or the process has just ended
                 continue
+
+
+def _named(pid: str) -> str:
+    """The process's id and its program."""
+    try:
+        return f"process {pid} ({_read(f'/proc/{pid}/comm').decode(errors='replace').strip()})"
+    except OSError:  # the process has ended
+        return f"process {pid}"
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _others() -> list[str]:
