@@ -27,15 +27,20 @@ Resources = Mapping[str, Mapping[str, Any]]
 
 
 @cache
-def control(stack: str = STACK) -> Resources:
-    """Resources of a control plane's stack, with an own key for the token and an alarm address."""
+def _control_plane(stack: str) -> Deployment:
+    """A control plane's stack, with an own key for the token and an alarm address."""
     parameters = {
         "TokenKmsKey": TOKEN_KEY,
         "TokenParameter": "/buildkite/mayfly/agent-token",
         "AlarmAddress": "alarms@acme.example",
     }
-    deployed = Deployment(translate(CONTROL, REGION).template, stack, parameters).resources
-    return _with_names_of_aws(deployed, stack)
+    return Deployment(translate(CONTROL, REGION).template, stack, parameters)
+
+
+@cache
+def control(stack: str = STACK) -> Resources:
+    """Resources of a control plane's stack."""
+    return _with_names_of_aws(_control_plane(stack).resources, stack)
 
 
 @cache
@@ -48,14 +53,9 @@ def queue(key: str = "linux", stack: str = STACK) -> Resources:
         "ScriptPrefix": SCRIPT_PREFIX if ours else f"{stack}-{key}-ci/bootstrap/",
     }
     name = f"{stack}-{key}"
-    deployed = Deployment(read(QUEUE), name, parameters, _stored(stack)).resources
+    stored = _control_plane(stack).published
+    deployed = Deployment(read(QUEUE), name, parameters, stored).resources
     return _with_names_of_aws(deployed, name)
-
-
-def _stored(stack: str) -> dict[str, str]:
-    """By name: the values of the SSM parameters of a control plane's stack."""
-    parameters = (r for r in control(stack).values() if r["Type"] == "AWS::SSM::Parameter")
-    return {each["Properties"]["Name"]: each["Properties"]["Value"] for each in parameters}
 
 
 def _with_names_of_aws(resources: Resources, stack: str) -> Resources:

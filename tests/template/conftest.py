@@ -39,15 +39,21 @@ def queue_template() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def control(control_template: dict[str, Any]) -> Resources:
-    """Resources of the deployed control plane `acme` with a first queue."""
+def control_plane(control_template: dict[str, Any]) -> Deployment:
+    """The deployed control plane `acme` with a first queue."""
     parameters = {
         "QueueKey": "linux",
         "VpcId": "vpc-1",
         "Subnets": "subnet-1,subnet-2",
         "AgentRelease": f"3.138.3,{AMD64},{ARM64}",
     }
-    return Deployment(control_template, "acme", parameters).resources
+    return Deployment(control_template, "acme", parameters)
+
+
+@pytest.fixture(scope="session")
+def control(control_plane: Deployment) -> Resources:
+    """Resources of the deployed control plane `acme`."""
+    return control_plane.resources
 
 
 QUEUE_PARAMETERS = {
@@ -68,10 +74,9 @@ def queue_parameters() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def stored(control: Resources) -> dict[str, str]:
+def stored(control_plane: Deployment) -> dict[str, str]:
     """By name: the values of the SSM parameters of the control plane's stack `acme`."""
-    parameters = (r for r in control.values() if r["Type"] == "AWS::SSM::Parameter")
-    return {each["Properties"]["Name"]: each["Properties"]["Value"] for each in parameters}
+    return control_plane.published
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,6 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a"
 SECRET = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/teams/ci/token"
 
 
-def published(control_template: dict[str, Any], given: dict[str, str]) -> dict[str, str]:
-    """By name: the values of all SSM parameters of a control plane `acme`."""
-    resources = Deployment(control_template, "acme", given).resources.values()
-    own = [each["Properties"] for each in resources if each["Type"] == "AWS::SSM::Parameter"]
-    return {each["Name"]: each["Value"] for each in own}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_queue_denies_the_parameter_and_the_key_that_the_control_plane_has(
     control_template: dict[str, Any],
@@ -28,7 +21,8 @@ def test_a_queue_denies_the_parameter_and_the_key_that_the_control_plane_has(
     queue_parameters: dict[str, str],
     kind: str,
 ) -> None:
-    stored = published(control_template, {"TokenParameter": "/teams/ci/token", "TokenKmsKey": KEY})
+    given = {"TokenParameter": "/teams/ci/token", "TokenKmsKey": KEY}
+    stored = Deployment(control_template, "acme", given).published
     queue = Deployment(queue_template, "acme-linux", queue_parameters, stored).resources
     for action, resource, context in [
         ("ssm:GetParameter", SECRET, {}),
@@ -43,7 +37,7 @@ def test_without_an_own_key_the_published_one_names_no_key(
     control_template: dict[str, Any],
 ) -> None:
     """The Deny then holds for nothing; aws/ssm itself lets nobody use it but through SSM."""
-    stored = published(control_template, {})
+    stored = Deployment(control_template, "acme", {}).published
     assert stored["/mayfly-infra/acme/token-key"] == f"arn:aws:kms:{REGION}:{ACCOUNT}:key/none"
     assert stored["/mayfly-infra/acme/token-parameter"] == "/buildkite/mayfly/agent-token"
 

@@ -67,6 +67,12 @@ class Deployment:
             if "Condition" not in resource or self.condition(resource["Condition"])
         }
 
+    @property
+    def published(self) -> dict[str, str]:
+        """By name: the values of the stack's SSM parameters, which another stack may refer to."""
+        parameters = (r for r in self.resources.values() if r["Type"] == "AWS::SSM::Parameter")
+        return {each["Properties"]["Name"]: each["Properties"]["Value"] for each in parameters}
+
     def condition(self, name: str) -> bool:
         """The value of a condition of the template."""
         return bool(self(self._template["Conditions"][name]))

@@ -57,23 +57,24 @@ class Policy:
 
 
 @cache
-def control() -> dict[str, dict[str, Any]]:
-    """The resources of the control plane's stack, with every option."""
+def _control_plane() -> Deployment:
+    """The control plane's stack, with every option."""
     template = translate(ROOT / "template.yaml", REGION).template
-    return Deployment(template, STACK, _CONTROL).resources
+    return Deployment(template, STACK, _CONTROL)
+
+
+@cache
+def control() -> dict[str, dict[str, Any]]:
+    """The resources of the control plane's stack."""
+    return _control_plane().resources
 
 
 @cache
 def queue() -> dict[str, dict[str, Any]]:
     """The resources of a queue's stack, with every option that adds a statement."""
     template = read(ROOT / "stacks" / "queue.yaml")
-    return Deployment(template, f"{STACK}-{QUEUE}", _QUEUE, _stored()).resources
-
-
-def _stored() -> dict[str, str]:
-    """By name: the SSM parameters of the control plane's stack, which a queue's stack reads."""
-    parameters = (r for r in control().values() if r["Type"] == "AWS::SSM::Parameter")
-    return {each["Properties"]["Name"]: each["Properties"]["Value"] for each in parameters}
+    stored = _control_plane().published
+    return Deployment(template, f"{STACK}-{QUEUE}", _QUEUE, stored).resources
 
 
 def policies() -> Iterator[Policy]:

@@ -39,10 +39,10 @@ def patterns() -> dict[str, Any]:
     ] = {}  # by name: SSM parameters of the first stack, which the second reads
     for path, parameters in STACKS.items():
         template = translate(ROOT / path, REGION).template
-        for name, resource in Deployment(template, "mayfly", parameters, stored).resources.items():
+        deployed = Deployment(template, "mayfly", parameters, stored)
+        stored = deployed.published
+        for name, resource in deployed.resources.items():
             properties = resource.get("Properties", {})
-            if resource["Type"] == "AWS::SSM::Parameter":
-                stored[properties["Name"]] = properties["Value"]
             if pattern := properties.get("EventPattern"):
                 found[name] = pattern
             filters = properties.get("FilterCriteria", {}).get("Filters", [])
