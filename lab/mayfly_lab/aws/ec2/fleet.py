@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly_lab.aws.ec2.launching import Data, Launcher, Specification, insufficient
+from mayfly_lab.aws.ec2.launching import Launcher, Specification, insufficient
+from mayfly_lab.aws.ec2.templates import Data
 from mayfly_lab.aws.front.call import Call, Refusal
 
 _UNKNOWN_OPTIONS = ("SingleInstanceType", "SingleAvailabilityZone")
@@ -109,7 +110,7 @@ class InstantFleet:
                     "TagSpecifications": self._request.get("TagSpecifications"),
                 }
                 specification = self._launcher.specify(pool.template, request, spot=spot)
-                self._launcher.require_right(self._call, specification)
+                self._launcher.right(self._call, specification)
                 self._launcher.require_room(specification)
             except Refusal as refusal:
                 if refusal.code.startswith("InvalidLaunchTemplate"):

@@ -14,9 +14,8 @@ from moto.ec2.utils import parse_user_data
 from mayfly_lab.aws.ec2.ec2 import Ec2, pools_of
 from mayfly_lab.aws.ec2.instance import Instance
 from mayfly_lab.aws.ec2.profile import Profile
+from mayfly_lab.aws.ec2.templates import Data, launch_tags, named_template
 from mayfly_lab.aws.front.call import Call, Refusal
-
-Data = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Launcher:
             subnet=subnet,
             image_id=image_id,
             profile=self.profile(wanted) if wanted else None,
-            tags=_merged_tags(base, own),
+            tags=launch_tags(base, own),
             spot=spot or (data.get("InstanceMarketOptions") or {}).get("MarketType") == "spot",
         )
 
@@ -105,46 +104,32 @@ class Launcher:
         Raises:
             Refusal: the template or version is unknown.
         """
-        template_id = named.get("LaunchTemplateId")
+        found = named_template(self.backend, named)
         name = named.get("LaunchTemplateName")
-        if template_id is None:
-            template_id = self.backend.launch_template_name_to_ids.get(name)
-        found = self.backend.launch_templates.get(template_id)
-        if found is None and name is not None:
+        if found.template is None and name is not None:
             raise Refusal(
                 "InvalidLaunchTemplateName.NotFoundException",
                 f"The specified launch template, with template name {name}, does not exist.",
             )
-        if found is None:
+        if found.template is None:
             raise Refusal(
                 "InvalidLaunchTemplateId.NotFound",
-                f"The specified launch template, with template ID {template_id}, does not exist.",
+                "The specified launch template, with template ID"
+                f" {named.get('LaunchTemplateId')}, does not exist.",
             )
-        number = str(named.get("Version") or "$Default")
-        number = {"$Latest": str(found.latest_version_number)}.get(number, number)
-        number = {"$Default": str(found.default_version_number)}.get(number, number)
-        for version in found.versions:
-            if str(version.number) == number:
-                return version.data, (found.id, version.number)
-        raise Refusal(
-            "InvalidLaunchTemplateId.VersionNotFound",
-            f"Could not find the specified version {number} for the launch template with ID"
-            f" {found.id}.",
-        )
+        if found.version is None:
+            raise Refusal(
+                "InvalidLaunchTemplateId.VersionNotFound",
+                f"Could not find the specified version {found.number} for the launch template with"
+                f" ID {found.template_id}.",
+            )
+        return found.version.data, (found.template_id, found.version.number)
 
     def zone(self, override: Data) -> str:
         """The zone that an override names, itself or by its subnet; empty for none or unknown."""
         subnets = {s.id: s for zone in self.backend.subnets.values() for s in zone.values()}
         subnet = subnets.get(override.get("SubnetId"))
         return str(subnet.availability_zone if subnet else override.get("AvailabilityZone") or "")
-
-    def require_right(self, call: Call, specification: Specification) -> None:
-        """Check the caller's right to launch this.
-
-        Raises:
-            Refusal: the policies of the caller's role do not allow the launch.
-        """
-        self.right(call, specification)
 
     def require_room(self, specification: Specification) -> None:
         """Check the pool's capacity.
@@ -244,18 +229,6 @@ class Launcher:
                 f" the architecture '{image.architecture}' of the specified AMI.",
             )
         return image_id
-
-
-def _merged_tags(base: Data, own: Data) -> dict[str, dict[str, str]]:
-    merged: dict[str, dict[str, str]] = {}
-    for data in (base, own):
-        for entry in data.get("TagSpecifications") or ():
-            # moto puts the tags of a template, made by its API, among those of what it launches.
-            if entry["ResourceType"] == "launch-template":
-                continue
-            tags = merged.setdefault(entry["ResourceType"], {})
-            tags.update({tag["Key"]: tag.get("Value", "") for tag in entry["Tags"]})
-    return merged
 
 
 def _user_data(data: Data) -> str | None:

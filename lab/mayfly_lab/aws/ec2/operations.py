@@ -22,8 +22,9 @@ from mayfly_lab.aws.ec2.describing import (
 from mayfly_lab.aws.ec2.ec2 import Before, Ec2
 from mayfly_lab.aws.ec2.fleet import InstantFleet
 from mayfly_lab.aws.ec2.instance import Instance
-from mayfly_lab.aws.ec2.launching import Data, Launcher
+from mayfly_lab.aws.ec2.launching import Launcher
 from mayfly_lab.aws.ec2.states import State
+from mayfly_lab.aws.ec2.templates import Data
 from mayfly_lab.aws.ec2.tokens import ClientTokens
 from mayfly_lab.aws.front.call import Call, Refusal
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mayfly.iam.evaluation import Values
+from mayfly_lab.aws.ec2.templates import tags_by_type, tags_of
 from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.iam import launches
 from mayfly_lab.aws.front.iam.authorization import arn, known, types
@@ -84,7 +85,7 @@ def _resources(action: str, call: Call, facts: Facts) -> Iterator[Need]:
     ]
     if missing and not call.operation.startswith(_MADE_BY):
         raise UnmappedCallError(call, f"it names no {missing[0]}")
-    tags = _tags(call.parameters)
+    tags = tags_by_type(call.parameters)
     for kind in missing:
         keys = {**request_tags(tags.get(kind, {})), **own}
         yield Need(action, arn(facts.region, "ec2", kind), kind, keys)
@@ -96,7 +97,7 @@ def _resources(action: str, call: Call, facts: Facts) -> Iterator[Need]:
 def _fleet(call: Call, facts: Facts) -> Iterator[Need]:
     """CreateFleet itself; the lab checks the launch from each pool as RunInstances, too."""
     given, action = call.parameters, "ec2:CreateFleet"
-    tags = _tags(given)
+    tags = tags_by_type(given)
     for kind in ("fleet", "instance", "volume"):
         # EC2's own volumes have no tags of the request, so only tagged ones are checked.
         if kind != "volume" or kind in tags:
@@ -151,17 +152,8 @@ def _of_request(call: Call, facts: Facts) -> dict[str, Values]:
     if call.operation in _PASSING:
         keys["ec2:NewInstanceProfile"] = facts.profile(call.parameters.get("IamInstanceProfile"))[0]
     if call.operation in {"CreateTags", "DeleteTags"}:
-        given = call.parameters.get("Tags") or ()
-        keys |= request_tags({tag["Key"]: tag.get("Value") or "" for tag in given})
+        keys |= request_tags(tags_of(call.parameters.get("Tags")))
     if call.operation == "ModifyInstanceAttribute":
         changed = sorted(set(call.parameters) - {"InstanceId", "DryRun", "Value"})
         keys["ec2:Attribute"] = str(call.parameters.get("Attribute") or next(iter(changed), ""))
     return keys
-
-
-def _tags(given: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for entry in given.get("TagSpecifications") or ():
-        tags = {tag["Key"]: tag.get("Value") or "" for tag in entry.get("Tags") or ()}
-        found.setdefault(str(entry.get("ResourceType")), {}).update(tags)
-    return found

@@ -13,6 +13,7 @@ from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.ec2.ec2 import Ec2
+from mayfly_lab.aws.ec2.templates import named_template
 from mayfly_lab.aws.front.call import Refusal
 from mayfly_lab.aws.front.iam.need import resource_tags
 from mayfly_lab.aws.front.iam.tags import READERS
@@ -90,18 +91,8 @@ class Facts:
 
     def template(self, named: Any) -> tuple[str, Mapping[str, Any]]:
         """Id and data of a launch template's version; the id alone when it is unknown."""
-        launcher = self.cloud.backend("ec2")
-        template_id = named.get("LaunchTemplateId") or launcher.launch_template_name_to_ids.get(
-            named.get("LaunchTemplateName"), ""
-        )
-        found = launcher.launch_templates.get(template_id)
-        if found is None:
-            return str(template_id), {}
-        number = str(named.get("Version") or "$Default")
-        number = {"$Latest": str(found.latest_version_number)}.get(number, number)
-        number = {"$Default": str(found.default_version_number)}.get(number, number)
-        data = (each.data for each in found.versions if str(each.number) == number)
-        return str(template_id), next(data, {})
+        found = named_template(self.cloud.backend("ec2"), named)
+        return found.template_id, {} if found.version is None else found.version.data
 
     def iam(self, kind: str, name: str) -> str:
         """The ARN of a role, instance profile or user by name, with its path if it exists."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayfly.iam.evaluation import Values
+from mayfly_lab.aws.ec2.templates import launch_tags
 from mayfly_lab.aws.front.iam.authorization import arn
 from mayfly_lab.aws.front.iam.facts import Facts
 from mayfly_lab.aws.front.iam.need import OF_ALL, Need, request_tags, resource_tags
@@ -55,14 +56,7 @@ def launch_of(call_parameters: Mapping[str, Any], facts: Facts) -> Launch:
     named = call_parameters.get("LaunchTemplate")
     template, base = facts.template(named) if named else ("", {})
     market = call_parameters.get("InstanceMarketOptions") or base.get("InstanceMarketOptions") or {}
-    tags: dict[str, dict[str, str]] = {}
-    for data in (base, call_parameters):
-        for entry in data.get("TagSpecifications") or ():
-            # moto puts the tags of a template, made by its API, among those of what it launches.
-            if entry.get("ResourceType") == "launch-template":
-                continue
-            found = {tag["Key"]: tag.get("Value", "") for tag in entry.get("Tags") or ()}
-            tags.setdefault(str(entry.get("ResourceType")), {}).update(found)
+    tags = launch_tags(base, call_parameters)
     return Launch(
         facts.region, template, base, call_parameters, tags, market.get("MarketType") == "spot"
     )
