@@ -42,8 +42,6 @@ class ItemRequest:
     """Top-level attributes that the request names, with the key's (`dynamodb:Attributes`)."""
     written: Mapping[str, Any]
     """Attributes that the request sets, with plain values."""
-    returns: str
-    """ReturnValues; `NONE` by default."""
 
 
 def item_requests(call: Call) -> tuple[ItemRequest, ...]:
@@ -98,7 +96,6 @@ def _item_request(operation: str, parameters: Mapping[str, Any]) -> ItemRequest:
         key=None if row is None else str(plain(row)),
         attributes=frozenset(attributes),
         written=written,
-        returns=str(parameters.get("ReturnValues") or "NONE"),
     )
 
 

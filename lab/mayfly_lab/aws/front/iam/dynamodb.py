@@ -17,7 +17,7 @@ from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.dynamo import ItemRequest, item_requests, plain
 from mayfly_lab.aws.front.iam.authorization import arn, known, types
 from mayfly_lab.aws.front.iam.facts import Facts
-from mayfly_lab.aws.front.iam.need import Need, UnmappedCallError
+from mayfly_lab.aws.front.iam.need import Need, UnmappedCallError, resource_tags
 
 _DATA = frozenset(
     {
@@ -123,12 +123,12 @@ def _on_table(
     context: Mapping[str, Values],
     index: Any = None,
 ) -> Need:
-    own = facts.tags("dynamodb", arn(facts.region, "dynamodb", "table", table))
-    keys = {**{f"aws:ResourceTag/{key}": value for key, value in own.items()}, **context}
+    whole = arn(facts.region, "dynamodb", "table", table)
+    keys = {**resource_tags(facts.tags("dynamodb", whole)), **context}
     if index:
         found = arn(facts.region, "dynamodb", "index", table, str(index))
         return Need(action, found, "index", keys)
-    return Need(action, arn(facts.region, "dynamodb", "table", table), "table", keys)
+    return Need(action, whole, "table", keys)
 
 
 def _of_statements(call: Call, facts: Facts) -> Iterator[Need]:
@@ -152,20 +152,16 @@ def _of_tables(call: Call, facts: Facts) -> Iterator[Need]:
     kinds = types(action)
     given = call.parameters
     names = ("TableName", "TableArn", "ResourceArn", "StreamArn")
-    named = next((given[name] for name in names if given.get(name)), None)
-    if named and (stream := _stream(str(named))):
-        yield Need(action, stream, "stream")
+    named = next((str(given[name]) for name in names if given.get(name)), "")
+    if "/stream/" in named:
+        yield Need(action, named, "stream")
     elif named and "table" in kinds:
-        yield _on_table(action, str(named).partition("table/")[2] or str(named), facts, {})
+        yield _on_table(action, named.partition("table/")[2] or named, facts, {})
     elif "ShardIterator" in given:  # the iterator names a shard of a stream, in moto's own form
         yield Need(action, str(given["ShardIterator"]).split("|")[0], "stream")
-    elif "stream" in kinds and "table" not in kinds and kinds.get("stream"):
+    elif kinds.get("stream") and "table" not in kinds:
         raise UnmappedCallError(call, "it names no stream")
     elif any(kinds.values()):
         raise UnmappedCallError(call, "it names no table")
     else:
         yield Need(action)
-
-
-def _stream(named: str) -> str:
-    return named if "/stream/" in named else ""

@@ -20,6 +20,7 @@ from mayfly_lab.aws.front.iam.need import (
     OF_ALL,
     Need,
     UnmappedCallError,
+    passed_role,
     request_tags,
     resource_tags,
 )
@@ -68,7 +69,8 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
         case _:
             yield from _resources(action, call, facts)
             if call.operation in _PASSING:
-                yield from _passed(call, facts)
+                _, role = facts.profile(call.parameters.get("IamInstanceProfile"))
+                yield passed_role(role or OF_ALL, "ec2")
 
 
 def _resources(action: str, call: Call, facts: Facts) -> Iterator[Need]:
@@ -114,12 +116,6 @@ def _fleet(call: Call, facts: Facts) -> Iterator[Need]:
     yield from launches.tagging(
         "CreateFleet", {kind: own for kind, own in tags.items() if kind == "fleet"}, facts
     )
-
-
-def _passed(call: Call, facts: Facts) -> Iterator[Need]:
-    _, role = facts.profile(call.parameters.get("IamInstanceProfile"))
-    context: dict[str, Values] = {"iam:PassedToService": "ec2.amazonaws.com"}
-    yield Need("iam:PassRole", role or OF_ALL, "role", context)
 
 
 def _named(value: Any, facts: Facts) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,8 @@ from mayfly_lab.aws.front.call import Refusal
 from mayfly_lab.aws.front.iam.need import resource_tags
 from mayfly_lab.aws.front.iam.tags import READERS
 
-_OWN_KEY = "alias/aws/ssm"
+OWN_KEY = "alias/aws/ssm"
+"""The key of SecureStrings that name none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Facts:
         versions = self.cloud.backend("ssm")._parameters.get(name)  # noqa: SLF001 - see above
         if versions:
             secure = versions[-1].parameter_type == "SecureString"
-            yield Parameter(name, secure, str(versions[-1].keyid or _OWN_KEY))
+            yield Parameter(name, secure, str(versions[-1].keyid or OWN_KEY))
 
     def hash_key(self, table: str, index: Any) -> str:
         """The hash key of a table or its index; empty for an unknown one."""

@@ -16,7 +16,7 @@ from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.ec2.templates import launch_tags
 from mayfly_lab.aws.front.iam.authorization import arn
 from mayfly_lab.aws.front.iam.facts import Facts
-from mayfly_lab.aws.front.iam.need import OF_ALL, Need, request_tags, resource_tags
+from mayfly_lab.aws.front.iam.need import OF_ALL, Need, passed_role, request_tags, resource_tags
 
 RUN = "ec2:RunInstances"
 _BY_PARAMETER = "resolve:ssm:"
@@ -73,7 +73,7 @@ def needs(launch: Launch, facts: Facts) -> Iterator[Need]:
         ("network-interface", "NetworkInterfaces"),
         ("volume", "BlockDeviceMappings"),
     ):
-        keys = {**request_tags(launch.tags.get(kind, {}))}
+        keys = request_tags(launch.tags.get(kind, {}))
         if kind == "network-interface" and (subnet := _subnet(launch)):
             keys["ec2:Subnet"] = _arn(facts, "subnet", subnet)
         own = _from(launch, changed=bool(launch.own.get(parameter)))
@@ -88,8 +88,7 @@ def needs(launch: Launch, facts: Facts) -> Iterator[Need]:
         parameter = arn(facts.region, "ssm", "parameter", name)
         yield Need("ssm:GetParameters", parameter, "parameter")
     if profile:
-        context: dict[str, Values] = {"iam:PassedToService": "ec2.amazonaws.com"}
-        yield Need("iam:PassRole", role or OF_ALL, "role", context)
+        yield passed_role(role or OF_ALL, "ec2")
 
 
 def tagging(action: str, tags: Mapping[str, Mapping[str, str]], facts: Facts) -> Iterator[Need]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.front.call import Call
@@ -44,3 +45,15 @@ def request_tags(tags: Mapping[str, str]) -> dict[str, Values]:
     """The condition keys of tags that a request sets; none without tags."""
     keys: dict[str, Values] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     return {**keys, "aws:TagKeys": list(tags)} if tags else {}
+
+
+def passed_role(role: str, service: str) -> Need:
+    """iam:PassRole for a role, by its ARN, that a call gives to a service such as `ec2`."""
+    return Need("iam:PassRole", role, "role", {"iam:PassedToService": f"{service}.amazonaws.com"})
+
+
+def listed(given: Mapping[str, Any], *names: str) -> Iterator[str]:
+    """The values of a call's parameters with these names, single or listed."""
+    for name in names:
+        value = given.get(name) or ()
+        yield from ([value] if isinstance(value, str) else map(str, value))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mayfly.iam.evaluation import Values
+from mayfly_lab.aws.ec2.templates import tags_of
 from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.iam.authorization import arn, known, types
 from mayfly_lab.aws.front.iam.facts import Facts
@@ -17,6 +18,8 @@ from mayfly_lab.aws.front.iam.need import (
     OF_ALL,
     Need,
     UnmappedCallError,
+    listed,
+    passed_role,
     request_tags,
     resource_tags,
 )
@@ -37,6 +40,8 @@ _ACTIONS = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
 }
 """Actions of operations with another name."""
+_PASSED = {"cloudformation": "RoleARN", "lambda": "Role"}
+"""By service: the parameter that names a role which the service will assume."""
 
 
 def needs(call: Call, facts: Facts) -> Iterator[Need]:
@@ -71,32 +76,29 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
         yield Need(action, context=own)
     if call.action == "iam:AddRoleToInstanceProfile":
         role = facts.iam("role", str(call.parameters.get("RoleName")))
-        yield Need("iam:PassRole", role, "role", {"iam:PassedToService": "ec2.amazonaws.com"})
-    if service == "lambda" and (role := str(call.parameters.get("Role") or "")):
-        yield Need("iam:PassRole", role, "role", {"iam:PassedToService": "lambda.amazonaws.com"})
-    if service == "cloudformation" and (role := str(call.parameters.get("RoleARN") or "")):
-        passed: dict[str, Values] = {"iam:PassedToService": "cloudformation.amazonaws.com"}
-        yield Need("iam:PassRole", role, "role", passed)
+        yield passed_role(role, "ec2")
+    if (parameter := _PASSED.get(service)) and (role := str(call.parameters.get(parameter) or "")):
+        yield passed_role(role, service)
 
 
 def _cloudformation(given: Given, facts: Facts) -> Resources:
-    for name in _listed(given, "StackName"):
+    for name in listed(given, "StackName"):
         yield "stack", facts.stack(name)
 
 
 def _cloudwatch(given: Given, facts: Facts) -> Resources:
-    for name in _listed(given, "AlarmName", "AlarmNames"):
+    for name in listed(given, "AlarmName", "AlarmNames"):
         yield "alarm", arn(facts.region, "cloudwatch", "alarm", name)
 
 
 def _connect(given: Given, facts: Facts) -> Resources:
-    for name in _listed(given, "InstanceId"):
+    for name in listed(given, "InstanceId"):
         yield "instance", arn(facts.region, "ec2", "instance", name)
 
 
 def _events(given: Given, facts: Facts) -> Resources:
     bus = str(given.get("EventBusName") or "default").rpartition("/")[2]
-    for name in _listed(given, "Name", "Rule"):
+    for name in listed(given, "Name", "Rule"):
         yield (
             "rule-on-default-event-bus",
             arn(facts.region, "events", "rule-on-default-event-bus", name),
@@ -112,21 +114,21 @@ def _iam(given: Given, facts: Facts) -> Resources:
         ("user", "UserName"),
         ("group", "GroupName"),
     ):
-        for name in _listed(given, parameter):
+        for name in listed(given, parameter):
             resource = facts.iam(kind, name)
             if "Path" in given:  # the resource is about to be made
                 resource = resource.rpartition(f":{kind}/")[0] + f":{kind}{path}{name}"
             yield kind, resource
-    for name in _listed(given, "PolicyArn"):
+    for name in listed(given, "PolicyArn"):
         yield "policy", name
-    for name in _listed(given, "PolicyName"):
+    for name in listed(given, "PolicyName"):
         yield "policy", arn(facts.region, "iam", "policy", f"{path}{name}".lstrip("/"))
 
 
 def _kms(given: Given, facts: Facts) -> Resources:
-    for name in _listed(given, "KeyId", "TargetKeyId", "SourceKeyId", "DestinationKeyId"):
+    for name in listed(given, "KeyId", "TargetKeyId", "SourceKeyId", "DestinationKeyId"):
         yield "key", facts.key(name)
-    for name in _listed(given, "AliasName"):
+    for name in listed(given, "AliasName"):
         yield "alias", arn(facts.region, "kms", "alias", name.removeprefix("alias/"))
 
 
@@ -150,24 +152,24 @@ def _encryption_context(context: Given) -> dict[str, Values]:
 
 
 def _lambda(given: Given, facts: Facts) -> Resources:
-    for name in _listed(given, "FunctionName", "Resource"):
+    for name in listed(given, "FunctionName", "Resource"):
         named = name.partition(":function:")[2] or name.rpartition(":function:")[2]
         yield "function", arn(facts.region, "lambda", "function", named.partition(":")[0])
-    for name in _listed(given, "LayerName"):
+    for name in listed(given, "LayerName"):
         layer = name.partition(":layer:")[2] or name
         yield "layer", arn(facts.region, "lambda", "layer", layer)
         if given.get("VersionNumber") is not None:
             number = str(given["VersionNumber"])
             yield "layerVersion", arn(facts.region, "lambda", "layerVersion", layer, number)
-    for name in _listed(given, "Arn"):
+    for name in listed(given, "Arn"):
         yield "layerVersion", name
-    for name in _listed(given, "UUID"):
+    for name in listed(given, "UUID"):
         yield "eventSourceMapping", arn(facts.region, "lambda", "eventSourceMapping", name)
 
 
 def _logs(given: Given, facts: Facts) -> Resources:
     names = ("logGroupName", "logGroupNames", "logGroupIdentifier", "logGroupIdentifiers")
-    for name in _listed(given, *names):
+    for name in listed(given, *names):
         group = name.partition(":log-group:")[2].removesuffix(":*") or name
         yield "log-group", arn(facts.region, "logs", "log-stream", group, "")
         stream = str(given.get("logStreamName") or "")
@@ -178,7 +180,7 @@ def _logs(given: Given, facts: Facts) -> Resources:
 
 
 def _secrets(given: Given, facts: Facts) -> Resources:
-    for name in _listed(given, "SecretId"):
+    for name in listed(given, "SecretId"):
         own = (
             name if name.startswith("arn:") else arn(facts.region, "secretsmanager", "Secret", name)
         )
@@ -186,19 +188,19 @@ def _secrets(given: Given, facts: Facts) -> Resources:
 
 
 def _sns(given: Given, facts: Facts) -> Resources:
-    for name in _listed(given, "TopicArn"):
+    for name in listed(given, "TopicArn"):
         yield "topic", name
-    for name in _listed(given, "Name"):
+    for name in listed(given, "Name"):
         yield "topic", arn(facts.region, "sns", "topic", name)
 
 
 def _sqs(given: Given, facts: Facts) -> Resources:
-    for name in _listed(given, "QueueUrl", "QueueName"):
+    for name in listed(given, "QueueUrl", "QueueName"):
         yield "queue", arn(facts.region, "sqs", "queue", name.rpartition("/")[2])
 
 
 def _sts(given: Given, _: Facts) -> Resources:
-    for name in _listed(given, "RoleArn"):
+    for name in listed(given, "RoleArn"):
         yield "role", name
 
 
@@ -225,37 +227,30 @@ def _of_request(service: str, call: Call, facts: Facts) -> dict[str, Values]:
         case "lambda" if call.operation.endswith("EventSourceMapping"):
             return {"lambda:FunctionArn": _mapped(given, facts)}
         case "sts":
-            named = {"RoleSessionName": "sts:RoleSessionName", "ExternalId": "sts:ExternalId"}
-            return {key: str(given[name]) for name, key in named.items() if given.get(name)}
+            return _copied(
+                given, RoleSessionName="sts:RoleSessionName", ExternalId="sts:ExternalId"
+            )
         case "kms":
             return _encryption_context(given.get("EncryptionContext") or {})
         case "cloudwatch":
-            return {"cloudwatch:namespace": str(given["Namespace"])} if "Namespace" in given else {}
+            return _copied(given, Namespace="cloudwatch:namespace")
         case "iam":
-            keys: dict[str, Values] = {}
-            for name, key in (("PermissionsBoundary", "iam:PermissionsBoundary"),):
-                if given.get(name):
-                    keys[key] = str(given[name])
-            if given.get("PolicyArn"):
-                keys["iam:PolicyARN"] = str(given["PolicyArn"])
-            return keys
+            return _copied(
+                given, PermissionsBoundary="iam:PermissionsBoundary", PolicyArn="iam:PolicyARN"
+            )
         case _:
             tags = given.get("Tags") or {}
             if isinstance(tags, Mapping):
                 return request_tags({str(key): str(value) for key, value in tags.items()})
-            return request_tags(
-                {tag["Key"]: tag.get("Value") or "" for tag in tags if "Key" in tag}
-            )
+            return request_tags(tags_of(tag for tag in tags if "Key" in tag))
+
+
+def _copied(given: Given, **keys: str) -> dict[str, Values]:
+    """Condition keys, by name of the parameter, with the values of the parameters."""
+    return {key: str(given[name]) for name, key in keys.items() if given.get(name)}
 
 
 def _mapped(given: Given, facts: Facts) -> str:
     """The function of an event source mapping, which exists or is about to be made."""
     name = str(given.get("FunctionName") or facts.function_of(str(given.get("UUID") or "")))
     return arn(facts.region, "lambda", "function", name.rpartition(":function:")[2])
-
-
-def _listed(given: Given, *names: str) -> Iterator[str]:
-    """The values of the parameters with these names, single or listed."""
-    for name in names:
-        value = given.get(name) or ()
-        yield from ([value] if isinstance(value, str) else map(str, value))

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mayfly.iam.evaluation import Values
+from mayfly_lab.aws.ec2.templates import tags_of
 from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.iam.authorization import arn, known, types
-from mayfly_lab.aws.front.iam.facts import Facts, Parameter
+from mayfly_lab.aws.front.iam.facts import OWN_KEY, Facts, Parameter
 from mayfly_lab.aws.front.iam.need import (
     OF_ALL,
     Need,
     UnmappedCallError,
+    listed,
     request_tags,
     resource_tags,
 )
@@ -45,7 +47,7 @@ def _resources(action: str, call: Call, facts: Facts) -> Iterator[Need]:
     given, kinds = call.parameters, types(action)
     if "parameter" in kinds:
         own = _of_request(call)
-        for name in _listed(given, _PARAMETERS):
+        for name in listed(given, *_PARAMETERS):
             resource = parameter_arn(facts, name)
             yield Need(
                 action, resource, "parameter", {**resource_tags(facts.tags("ssm", resource)), **own}
@@ -53,14 +55,14 @@ def _resources(action: str, call: Call, facts: Facts) -> Iterator[Need]:
         if given.get("ResourceType") == "Parameter" and given.get("ResourceId"):
             yield Need(action, parameter_arn(facts, str(given["ResourceId"])), "parameter", own)
     if "instance" in kinds:
-        for name in _listed(given, ("InstanceId", "InstanceIds", "Target")):
+        for name in listed(given, "InstanceId", "InstanceIds", "Target"):
             resource = arn(facts.region, "ec2", "instance", name)
             keys = resource_tags(facts.cloud.tags(name), "ssm")
             yield Need(action, resource, "instance", keys)
         if given.get("Targets"):
             yield Need(action, arn(facts.region, "ec2", "instance"), "instance")
     if "document" in kinds:
-        for name in _listed(given, ("DocumentName", "Name")):
+        for name in listed(given, "DocumentName", "Name"):
             yield Need(action, arn(facts.region, "ssm", "document", name), "document")
 
 
@@ -68,15 +70,14 @@ def _of_request(call: Call) -> dict[str, Values]:
     given = call.parameters
     match call.operation:
         case "PutParameter":
-            tags = {tag["Key"]: tag["Value"] for tag in given.get("Tags") or ()}
             return {
-                **request_tags(tags),
+                **request_tags(tags_of(given.get("Tags"))),
                 "ssm:Overwrite": str(bool(given.get("Overwrite"))).lower(),
             }
         case "GetParametersByPath":
             return {"ssm:Recursive": str(bool(given.get("Recursive"))).lower()}
         case "AddTagsToResource":
-            return request_tags({tag["Key"]: tag["Value"] for tag in given.get("Tags") or ()})
+            return request_tags(tags_of(given.get("Tags")))
         case "RemoveTagsFromResource":
             return {"aws:TagKeys": list(given.get("TagKeys") or ())}
         case _:
@@ -86,7 +87,7 @@ def _of_request(call: Call) -> dict[str, Values]:
 def _decryptions(call: Call, facts: Facts) -> Iterator[Need]:
     given = call.parameters
     if call.operation == "PutParameter" and given.get("Type") == "SecureString":
-        secret = Parameter(str(given["Name"]), True, str(given.get("KeyId") or "alias/aws/ssm"))
+        secret = Parameter(str(given["Name"]), True, str(given.get("KeyId") or OWN_KEY))
         yield _of_key("kms:GenerateDataKey" if _advanced(call) else "kms:Encrypt", secret, facts)
         return
     if not given.get("WithDecryption"):
@@ -95,7 +96,7 @@ def _decryptions(call: Call, facts: Facts) -> Iterator[Need]:
         path, recursive = str(given.get("Path")), bool(given.get("Recursive"))
         secrets = list(facts.parameters(path, recursive=recursive))
     else:
-        names = (path_of(name) for name in _listed(given, ("Name", "Names")))
+        names = (path_of(name) for name in listed(given, "Name", "Names"))
         secrets = [each for name in names for each in facts.parameter(name)]
     yield from (_of_key("kms:Decrypt", each, facts) for each in secrets if each.secure)
 
@@ -132,11 +133,3 @@ def path_of(name: str) -> str:
     """The name of a parameter without ARN, version and label."""
     path = name.rpartition(":parameter")[2] if name.startswith("arn:") else name
     return path.partition(":")[0].rstrip("/") or OF_ALL
-
-
-def _listed(given: object, names: tuple[str, ...]) -> Iterator[str]:
-    """The values of the parameters with these names, single or listed."""
-    if isinstance(given, dict):
-        for name in names:
-            value = given.get(name) or ()
-            yield from ([value] if isinstance(value, str) else map(str, value))
