@@ -101,14 +101,22 @@ class Cloud:
             "InvalidParameterValue", f"Value ({text}) for parameter iamInstanceProfile is invalid."
         )
 
-    def policies_of_role(self, name: str) -> list[str]:
-        """The policies of a role, inline and managed, as JSON; none for an unknown role."""
-        # Copies, because another thread may change moto's dictionaries meanwhile.
+    def role(self, name: str) -> Any:
+        """The role of moto with this name, whatever its path; None for an unknown one."""
+        # A copy, because another thread may change moto's dictionary meanwhile.
         roles = list(self.backend("iam").roles.values())
-        for role in (each for each in roles if each.name == name):
-            managed = list(role.managed_policies)
-            return [*map(str, list(role.policies.values())), *map(self.policy, managed)]
-        return []
+        return next((each for each in roles if each.name == name), None)
+
+    def role_of_arn(self, arn: str) -> Any:
+        """The role of moto with this ARN; None for an unknown one."""
+        role = self.role(arn.rpartition("/")[2])
+        return role if role is not None and role.arn == arn else None
+
+    def policies_of_role(self, role: Any) -> list[str]:
+        """The policies of a role of moto, inline and managed, as JSON."""
+        # Copies, because another thread may change moto's dictionaries meanwhile.
+        managed = list(role.managed_policies)
+        return [*map(str, list(role.policies.values())), *map(self.policy, managed)]
 
     def policy(self, arn: str) -> str:
         """The default version of a managed policy as JSON; empty when there is none."""

@@ -114,8 +114,7 @@ class FunctionSource:
 
 def principal_of(world: World, spec: FunctionSpec, stack: str) -> Principal:
     """The principal that AWS sees in calls of a function with its role."""
-    roles = world.cloud.backend("iam").roles.values()
-    role = next(each for each in roles if each.arn == spec.role_arn)
+    role = world.cloud.role_of_arn(spec.role_arn)
     return Principal(
         userid=f"{role.id}:{spec.name}",
         arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.name}/{spec.name}",

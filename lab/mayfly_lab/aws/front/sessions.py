@@ -61,8 +61,7 @@ class Sessions:
         Raises:
             Refusal: the role does not exist.
         """
-        roles = list(self.cloud.backend("iam").roles.values())
-        found = next((each for each in roles if each.name == role), None)
+        found = self.cloud.role(role)
         if found is None:
             raise Refusal("AccessDenied", f"The role {role} does not exist", 403)
         principal = Principal(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mayfly.iam.documents import statements_of
 from mayfly.iam.evaluation import Caller, Policies, Request, evaluate
 from mayfly_lab.aws.bus import Event, payload
 from mayfly_lab.aws.world import World
@@ -39,7 +40,7 @@ class Targets:
     def _send(self, queue_arn: str, body: Any, rule: str) -> None:
         sqs = self.world.cloud.backend("sqs")
         name = queue_arn.rpartition(":")[2]
-        policy = json.loads(sqs.get_queue(name).policy or "{}")
+        policy = json.loads(sqs.get_queue(name).policy or '{"Statement": []}')
         if not may_send(policy, queue_arn, rule):
             # EventBridge may not send without the queue's policy, and tells nobody but a metric.
             self.world.journal.happened("events", "FailedInvocation", rule=rule, queue=name)
@@ -52,8 +53,9 @@ def may_send(policy: Mapping[str, Any], queue_arn: str, rule: str) -> bool:
 
     Raises:
         KeyError: the policy has an operator that IAM does not have.
+        TypeError, ValueError: `policy` is not a policy.
     """
     request = Request("sqs:SendMessage", queue_arn, {"aws:SourceArn": rule})
-    statements = tuple(policy.get("Statement", ()))
     caller = Caller(arn="", service=SENDER)
-    return evaluate(request, caller, Policies(identity=(), resource=statements)).allowed
+    policies = Policies(identity=(), resource=statements_of(policy))
+    return evaluate(request, caller, policies).allowed

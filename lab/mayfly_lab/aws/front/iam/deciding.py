@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mayfly.iam.evaluation import Caller, Policies, Request, Values, Verdict, evaluate
-from mayfly.iam.evaluation import Kind as PolicyKind
+from mayfly.iam.evaluation import Policies, Request, Values, evaluate
 from mayfly_lab.aws.config import ACCOUNT
-from mayfly_lab.aws.front.authoriser import ALLOWED, denied
-from mayfly_lab.aws.front.authoriser import Verdict as Outcome
+from mayfly_lab.aws.front.authoriser import ALLOWED, Verdict, denied
 from mayfly_lab.aws.front.call import Call, Decided, Kind, Principal
 from mayfly_lab.aws.front.iam.facts import Facts
 from mayfly_lab.aws.front.iam.mapping import needs_of, trimmed
@@ -36,7 +34,7 @@ class PolicyAuthoriser:
     _decided: OrderedDict[Any, Decided] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def decide(self, principal: Principal, call: Call) -> Outcome:
+    def decide(self, principal: Principal, call: Call) -> Verdict:
         """Allow a call by the policies in force. A call without a mapping is denied."""
         if principal.kind is Kind.LAB or call.action == "sts:GetCallerIdentity":
             return ALLOWED
@@ -46,7 +44,7 @@ class PolicyAuthoriser:
             return self._without_mapping(principal, call, error)
         return self.require(principal, call, needs)
 
-    def require(self, principal: Principal, call: Call, needs: Iterable[Need]) -> Outcome:
+    def require(self, principal: Principal, call: Call, needs: Iterable[Need]) -> Verdict:
         """Decide on needs, and add what decided to the call; the first denial ends it."""
         identity = self.policies.identity(principal)
         for need in needs:
@@ -56,18 +54,18 @@ class PolicyAuthoriser:
                 return denied(f"no right to {need.action}", words(principal, decided))
         return ALLOWED
 
-    def launching(self, principal: Principal, call: Call, needs: Iterable[Need]) -> Outcome:
+    def launching(self, principal: Principal, call: Call, needs: Iterable[Need]) -> Verdict:
         """As `require`, for needs that are known only after a fleet's request was read."""
         return self.require(principal, call, map(trimmed, needs))
 
     def _without_mapping(
         self, principal: Principal, call: Call, error: UnmappedCallError
-    ) -> Outcome:
+    ) -> Verdict:
         """Deny; an administrator may make the call, for no policy could name what it touches."""
         allowed = principal.kind is Kind.ADMINISTRATOR
-        sid = str(error)
-        call.decided.append(Decided(call.action, OF_ALL, {}, allowed, "no mapping", sid, False))
-        return ALLOWED if allowed else denied(str(error))
+        why = str(error)
+        call.decided.append(Decided(call.action, OF_ALL, {}, allowed, "no mapping", why, False))
+        return ALLOWED if allowed else denied(why)
 
     def _decide(self, identity: Identity, need: Need) -> Decided:
         resource = self.policies.resource_policy(need)
@@ -91,7 +89,17 @@ class PolicyAuthoriser:
         context = {**self._global(), **identity.context, **need.context}
         request = Request(need.action, need.resource, context)
         verdict = evaluate(request, identity.caller, policies)
-        decided = _written(request, verdict, identity.caller, policies)
+        decided = Decided(
+            action=need.action,
+            resource=need.resource,
+            context=context,
+            allowed=verdict.allowed,
+            by=str(verdict.by),
+            sid=verdict.sid,
+            explicit=verdict.explicit,
+            caller=identity.caller,
+            policies=policies,
+        )
         if not _by_time(policies):
             with self._lock:
                 self._decided[shape] = decided
@@ -117,33 +125,17 @@ def words(principal: Principal, decided: Decided) -> str:
     Source: IAM user guide, "Troubleshoot access denied error messages"; EC2 puts its own sentence
     before it.
     """
-    kind = str(decided.by)
-    article = "an" if kind[0] in "aeiou" else "a"
+    article = "an" if decided.by[0] in "aeiou" else "a"
     because = (
-        f"with an explicit deny in {article} {kind}"
+        f"with an explicit deny in {article} {decided.by}"
         if decided.explicit
-        else f"because no {kind} allows the {decided.action} action"
+        else f"because no {decided.by} allows the {decided.action} action"
     )
     where = "" if decided.resource == OF_ALL else f" on resource: {decided.resource}"
     own = "You are not authorized to perform this operation. "
     return (
         f"{own if decided.action.startswith('ec2:') else ''}User: {principal.arn} is not"
         f" authorized to perform: {decided.action}{where} {because}"
-    )
-
-
-def _written(request: Request, verdict: Verdict, caller: Caller, policies: Policies) -> Decided:
-    by: PolicyKind = verdict.by
-    return Decided(
-        request.action,
-        request.resource,
-        request.context,
-        verdict.allowed,
-        str(by),
-        verdict.sid,
-        verdict.explicit,
-        caller,
-        policies,
     )
 
 

@@ -7,11 +7,12 @@ at once. Statements are parsed once for each text.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from mayfly.iam.documents import statements_of
 from mayfly.iam.evaluation import Caller, Policies, Statement, Values
 from mayfly_lab.aws.cloud import Cloud
 from mayfly_lab.aws.config import ACCOUNT
@@ -85,7 +86,7 @@ class DeployedPolicies:
 
     def _session(self, principal: Principal) -> Identity:
         name, _, session = principal.arn.partition(":assumed-role/")[2].partition("/")
-        role = self._role(name)
+        role = self.cloud.role(name)
         arn = str(role.arn) if role else f"arn:aws:iam::{ACCOUNT}:role/{name}"
         caller = Caller(principal.arn, role=arn, unique_id=principal.userid.partition(":")[0])
         context: dict[str, Values] = {
@@ -109,15 +110,10 @@ class DeployedPolicies:
         return Identity(
             caller,
             context,
-            tuple(self.cloud.policies_of_role(name)),
+            tuple(self.cloud.policies_of_role(role)),
             self.cloud.policy(_name_of(boundary)) if boundary else None,
             principal.session_policies,
         )
-
-    def _role(self, name: str) -> Any:
-        """The role of this name in moto; None for an unknown one. Account-wide names are unique."""
-        roles = list(self.cloud.backend("iam").roles.values())
-        return next((each for each in roles if each.name == name), None)
 
 
 def _name_of(boundary: Any) -> str:
@@ -126,11 +122,14 @@ def _name_of(boundary: Any) -> str:
 
 @lru_cache(maxsize=1024)
 def statements(policy: str) -> tuple[Statement, ...]:
-    """The statements of a policy in JSON; none of an empty text."""
+    """The statements of a policy in JSON; none of an empty text.
+
+    Raises:
+        TypeError, ValueError: the text is not a policy.
+    """
     if not policy:
         return ()
-    found = json.loads(policy)["Statement"]
-    return tuple(found) if isinstance(found, list) else (found,)
+    return statements_of(json.loads(policy))
 
 
 def _text(document: Any) -> str:
@@ -200,8 +199,8 @@ def _of_role(cloud: Cloud, need: Need) -> str:
     """A role's trust policy, for sts:AssumeRole."""
     if need.action != "sts:AssumeRole":
         return ""
-    roles: Iterator[Any] = iter(list(cloud.backend("iam").roles.values()))
-    return next((_text(r.assume_role_policy_document) for r in roles if r.arn == need.resource), "")
+    role = cloud.role_of_arn(need.resource)
+    return "" if role is None else _text(role.assume_role_policy_document)
 
 
 _READERS: Mapping[str, Callable[[Cloud, Need], str]] = {

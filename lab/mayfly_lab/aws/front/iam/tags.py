@@ -47,10 +47,8 @@ def _lambda(cloud: Cloud, arn: str) -> Tags:
 
 
 def _iam(cloud: Cloud, arn: str) -> Tags:
-    for role in list(cloud.backend("iam").roles.values()):
-        if role.arn == arn:
-            return _pairs(role.tags)
-    return {}
+    role = cloud.role_of_arn(arn)
+    return {} if role is None else _pairs(role.tags)
 
 
 READERS: Mapping[str, Callable[[Cloud, str], Tags]] = {
