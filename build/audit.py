@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from build.blocks import ROOT
+
 LOCKS = (
     "layers/dependencies/requirements.txt",
     "requirements/dev.txt",

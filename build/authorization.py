@@ -10,10 +10,11 @@ import json
 import sys
 from collections.abc import Mapping
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-EXTRACT = Path(__file__).resolve().parent.parent / "lab/mayfly_lab/aws/front/iam/authorization.json"
+from build.blocks import ROOT
+
+EXTRACT = ROOT / "lab/mayfly_lab/aws/front/iam/authorization.json"
 SERVICES = (
     "cloudformation",
     "cloudwatch",

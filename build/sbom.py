@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from build.blocks import ROOT
 from build.embed import bundle_sha256
 
-ROOT = Path(__file__).resolve().parents[1]
 LOCK = "layers/dependencies/requirements.txt"
 PACKAGES = {
     "mayfly": "layers/mayfly/mayfly",
