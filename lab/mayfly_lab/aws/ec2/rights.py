@@ -28,7 +28,6 @@ class LaunchRights:
         """
         facts = self.iam.facts
         launch = Launch(
-            region=facts.region,
             template=specification.template[0] if specification.template else "",
             base=specification.base,
             own=specification.own,

@@ -15,7 +15,7 @@ from typing import Any
 from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.dynamo import ItemRequest, item_requests, plain
-from mayfly_lab.aws.front.iam.authorization import arn, known, types
+from mayfly_lab.aws.front.iam.authorization import known, types
 from mayfly_lab.aws.front.iam.facts import Facts
 from mayfly_lab.aws.front.iam.need import Need, UnmappedCallError, resource_tags
 
@@ -123,10 +123,10 @@ def _on_table(
     context: Mapping[str, Values],
     index: Any = None,
 ) -> Need:
-    whole = arn(facts.region, "dynamodb", "table", table)
+    whole = facts.arn("dynamodb", "table", table)
     keys = {**resource_tags(facts.tags("dynamodb", whole)), **context}
     if index:
-        found = arn(facts.region, "dynamodb", "index", table, str(index))
+        found = facts.arn("dynamodb", "index", table, str(index))
         return Need(action, found, "index", keys)
     return Need(action, whole, "table", keys)
 

@@ -14,7 +14,7 @@ from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.ec2.templates import tags_by_type, tags_of
 from mayfly_lab.aws.front.call import Call
 from mayfly_lab.aws.front.iam import launches
-from mayfly_lab.aws.front.iam.authorization import arn, known, types
+from mayfly_lab.aws.front.iam.authorization import known, types
 from mayfly_lab.aws.front.iam.facts import Facts
 from mayfly_lab.aws.front.iam.need import (
     OF_ALL,
@@ -81,7 +81,7 @@ def _resources(action: str, call: Call, facts: Facts) -> Iterator[Need]:
     )
     for kind, name in found:
         keys = {**_of_resource(kind, name, facts), **own}
-        yield Need(action, arn(facts.region, "ec2", kind, name), kind, keys)
+        yield Need(action, facts.arn("ec2", kind, name), kind, keys)
     missing = [
         kind for kind, needed in kinds.items() if needed and kind not in {k for k, _ in found}
     ]
@@ -90,7 +90,7 @@ def _resources(action: str, call: Call, facts: Facts) -> Iterator[Need]:
     tags = tags_by_type(call.parameters)
     for kind in missing:
         keys = {**request_tags(tags.get(kind, {})), **own}
-        yield Need(action, arn(facts.region, "ec2", kind), kind, keys)
+        yield Need(action, facts.arn("ec2", kind), kind, keys)
     if not found and not missing:
         yield Need(action, OF_ALL, "", own)
     yield from launches.tagging(call.operation, tags, facts)
@@ -104,7 +104,7 @@ def _fleet(call: Call, facts: Facts) -> Iterator[Need]:
         # EC2's own volumes have no tags of the request, so only tagged ones are checked.
         if kind != "volume" or kind in tags:
             keys = request_tags(tags.get(kind, {}))
-            yield Need(action, arn(facts.region, "ec2", kind), kind, keys)
+            yield Need(action, facts.arn("ec2", kind), kind, keys)
     named = dict.fromkeys(_named(given.get("LaunchTemplateConfigs") or (), facts))
     for config in given.get("LaunchTemplateConfigs") or ():
         template, _ = facts.template(config.get("LaunchTemplateSpecification") or {})
@@ -112,7 +112,7 @@ def _fleet(call: Call, facts: Facts) -> Iterator[Need]:
     for kind, name in named:
         if kind in types(action):
             keys = _of_resource(kind, name, facts)
-            yield Need(action, arn(facts.region, "ec2", kind, name), kind, keys)
+            yield Need(action, facts.arn("ec2", kind, name), kind, keys)
     yield from launches.tagging(
         "CreateFleet", {kind: own for kind, own in tags.items() if kind == "fleet"}, facts
     )

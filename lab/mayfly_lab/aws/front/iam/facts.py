@@ -11,10 +11,10 @@ from typing import Any
 
 from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.cloud import Cloud
-from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.ec2.ec2 import Ec2
 from mayfly_lab.aws.ec2.templates import named_template
 from mayfly_lab.aws.front.call import Refusal
+from mayfly_lab.aws.front.iam.authorization import arn
 from mayfly_lab.aws.front.iam.need import resource_tags
 from mayfly_lab.aws.front.iam.tags import READERS
 
@@ -43,6 +43,10 @@ class Facts:
     def region(self) -> str:
         """The Region."""
         return self.cloud.region
+
+    def arn(self, service: str, kind: str, *names: str) -> str:
+        """The ARN of a resource of this account and Region, as `authorization.arn`."""
+        return arn(self.region, service, kind, *names)
 
     def tags(self, service: str, arn: str) -> Mapping[str, str]:
         """The tags of a resource by its ARN; none for an unknown resource."""
@@ -87,8 +91,8 @@ class Facts:
         for each in list(self.cloud.backend("iam").instance_profiles.values()):
             if named.get("Arn") == each.arn or named.get("Name") == each.name:
                 return str(each.arn), str(each.roles[0].arn) if each.roles else ""
-        arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/{named.get('Name', '')}"
-        return str(named.get("Arn") or arn), ""
+        guess = self.arn("iam", "instance-profile", str(named.get("Name", "")))
+        return str(named.get("Arn") or guess), ""
 
     def template(self, named: Any) -> tuple[str, Mapping[str, Any]]:
         """Id and data of a launch template's version; the id alone when it is unknown."""
@@ -106,14 +110,14 @@ class Facts:
         for each in list(listed.values()):
             if each.name == name:
                 return str(each.arn)
-        return f"arn:aws:iam::{ACCOUNT}:{kind}/{name}"
+        return self.arn("iam", kind, name)
 
     def stack(self, name: str) -> str:
         """The ARN of a CloudFormation stack; with the id `*` if it does not exist."""
         for each in list(self.cloud.backend("cloudformation").stacks.values()):
             if name in {each.name, each.stack_id}:
                 return str(each.stack_id)
-        return name if name.startswith("arn:") else self._arn("cloudformation", f"stack/{name}/*")
+        return name if name.startswith("arn:") else self.arn("cloudformation", "stack", name)
 
     def key(self, named: str) -> str:
         """The ARN of a KMS key by id, ARN or alias; an alias of AWS is its own key."""
@@ -124,7 +128,7 @@ class Facts:
             # moto would make a key with a customer's policy for an alias of AWS.
             made = None if alias.startswith("alias/aws/") else backend.get_key_id_from_alias(alias)
             name = made or alias.replace("/", "-")
-        return self._arn("kms", f"key/{name}")
+        return self.arn("kms", "key", name)
 
     def function_of(self, mapping: str) -> str:
         """The ARN of the function of an event source mapping; empty for an unknown mapping."""
@@ -160,6 +164,3 @@ class Facts:
                     "",
                 )
         return ""
-
-    def _arn(self, service: str, resource: str) -> str:
-        return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{resource}"

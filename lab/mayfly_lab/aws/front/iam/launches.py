@@ -14,7 +14,6 @@ from typing import Any
 
 from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.ec2.templates import launch_tags
-from mayfly_lab.aws.front.iam.authorization import arn
 from mayfly_lab.aws.front.iam.facts import Facts
 from mayfly_lab.aws.front.iam.need import OF_ALL, Need, passed_role, request_tags, resource_tags
 
@@ -26,7 +25,6 @@ _BY_PARAMETER = "resolve:ssm:"
 class Launch:
     """One launch: what the request says over what its launch template says."""
 
-    region: str
     template: str
     """The id of the launch template; empty for none."""
     base: Mapping[str, Any]
@@ -41,11 +39,6 @@ class Launch:
     action: str = "RunInstances"
     """The operation of the request, for `ec2:CreateAction`."""
 
-    @property
-    def template_arn(self) -> str:
-        """The ARN of the launch template."""
-        return arn(self.region, "ec2", "launch-template", self.template)
-
     def data(self, name: str) -> Any:
         """A value of the request, else of the template."""
         return self.own.get(name) or self.base.get(name)
@@ -57,35 +50,38 @@ def launch_of(call_parameters: Mapping[str, Any], facts: Facts) -> Launch:
     template, base = facts.template(named) if named else ("", {})
     market = call_parameters.get("InstanceMarketOptions") or base.get("InstanceMarketOptions") or {}
     tags = launch_tags(base, call_parameters)
-    return Launch(
-        facts.region, template, base, call_parameters, tags, market.get("MarketType") == "spot"
-    )
+    return Launch(template, base, call_parameters, tags, market.get("MarketType") == "spot")
 
 
 def needs(launch: Launch, facts: Facts) -> Iterator[Need]:
     """What IAM must allow for a launch: the resources, the tags, and the passed role."""
     profile = launch.data("IamInstanceProfile")
     profile_arn, role = facts.profile(profile) if profile else ("", "")
-    yield Need(RUN, _arn(facts, "instance"), "instance", _instance(launch, profile_arn))
+    yield Need(RUN, facts.arn("ec2", "instance"), "instance", _instance(launch, profile_arn, facts))
     for kind, name, keys, changed in _used(launch, facts):
-        yield Need(RUN, _arn(facts, kind, name), kind, {**keys, **_from(launch, changed=changed)})
+        yield Need(
+            RUN,
+            facts.arn("ec2", kind, name),
+            kind,
+            {**keys, **_from(launch, facts, changed=changed)},
+        )
     for kind, parameter in (
         ("network-interface", "NetworkInterfaces"),
         ("volume", "BlockDeviceMappings"),
     ):
         keys = request_tags(launch.tags.get(kind, {}))
         if kind == "network-interface" and (subnet := _subnet(launch)):
-            keys["ec2:Subnet"] = _arn(facts, "subnet", subnet)
-        own = _from(launch, changed=bool(launch.own.get(parameter)))
-        yield Need(RUN, _arn(facts, kind), kind, {**keys, **own})
+            keys["ec2:Subnet"] = facts.arn("ec2", "subnet", subnet)
+        own = _from(launch, facts, changed=bool(launch.own.get(parameter)))
+        yield Need(RUN, facts.arn("ec2", kind), kind, {**keys, **own})
     if launch.spot:
         tags = request_tags(launch.tags.get("spot-instances-request", {}))
-        yield Need(RUN, _arn(facts, "spot-instances-request"), "spot-instances-request", tags)
+        yield Need(RUN, facts.arn("ec2", "spot-instances-request"), "spot-instances-request", tags)
     yield from tagging(launch.action, launch.tags, facts)
     image = str(launch.data("ImageId") or "")
     if image.startswith(_BY_PARAMETER):
         name = image.removeprefix(_BY_PARAMETER).lstrip("/")
-        parameter = arn(facts.region, "ssm", "parameter", name)
+        parameter = facts.arn("ssm", "parameter", name)
         yield Need("ssm:GetParameters", parameter, "parameter")
     if profile:
         yield passed_role(role or OF_ALL, "ec2")
@@ -96,10 +92,10 @@ def tagging(action: str, tags: Mapping[str, Mapping[str, str]], facts: Facts) ->
     for kind, own in tags.items():
         if own:
             context = {**request_tags(own), "ec2:CreateAction": action}
-            yield Need("ec2:CreateTags", _arn(facts, kind), kind, context)
+            yield Need("ec2:CreateTags", facts.arn("ec2", kind), kind, context)
 
 
-def _instance(launch: Launch, profile: str) -> dict[str, Values]:
+def _instance(launch: Launch, profile: str, facts: Facts) -> dict[str, Values]:
     options = {**(launch.base.get("MetadataOptions") or {})}
     options |= launch.own.get("MetadataOptions") or {}
     keys: dict[str, Values] = {
@@ -108,7 +104,7 @@ def _instance(launch: Launch, profile: str) -> dict[str, Values]:
         "ec2:RootDeviceType": "ebs",
         "ec2:Tenancy": "default",
         **request_tags(launch.tags.get("instance", {})),
-        **_from(launch, changed=False),
+        **_from(launch, facts, changed=False),
     }
     for key in ("HttpTokens", "HttpEndpoint", "HttpPutResponseHopLimit"):
         if options.get(key) is not None:
@@ -148,15 +144,11 @@ def _subnet(launch: Launch) -> str:
     return str(launch.data("SubnetId") or interface.get("SubnetId") or "")
 
 
-def _from(launch: Launch, *, changed: bool) -> dict[str, Values]:
+def _from(launch: Launch, facts: Facts, *, changed: bool) -> dict[str, Values]:
     """The keys of a launch template's use; none for a launch without a template."""
     if not launch.template:
         return {}
     return {
-        "ec2:LaunchTemplate": launch.template_arn,
+        "ec2:LaunchTemplate": facts.arn("ec2", "launch-template", launch.template),
         "ec2:IsLaunchTemplateResource": str(not changed).lower(),
     }
-
-
-def _arn(facts: Facts, kind: str, *names: str) -> str:
-    return arn(facts.region, "ec2", kind, *names)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.front.call import Call
-from mayfly_lab.aws.front.iam.authorization import arn, known, types
+from mayfly_lab.aws.front.iam.authorization import known, types
 from mayfly_lab.aws.front.iam.facts import Facts
 from mayfly_lab.aws.front.iam.need import Need, UnmappedCallError
 
@@ -84,7 +84,7 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
             for key, parameter in (("prefix", "Prefix"), ("delimiter", "Delimiter"))
             if given.get(parameter)
         }
-        yield Need(f"s3:{name}", arn(facts.region, "s3", "bucket", bucket), "bucket", keys)
+        yield Need(f"s3:{name}", facts.arn("s3", "bucket", bucket), "bucket", keys)
     elif kinds:
         raise UnmappedCallError(call, "it names no bucket")
     else:
@@ -92,4 +92,4 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
 
 
 def _of_object(name: str, path: str, facts: Facts) -> Need:
-    return Need(f"s3:{name}", arn(facts.region, "s3", "object", *path.split("/", 1)), "object")
+    return Need(f"s3:{name}", facts.arn("s3", "object", *path.split("/", 1)), "object")

@@ -12,7 +12,7 @@ from typing import Any
 from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.ec2.templates import tags_of
 from mayfly_lab.aws.front.call import Call
-from mayfly_lab.aws.front.iam.authorization import arn, known, types
+from mayfly_lab.aws.front.iam.authorization import known, types
 from mayfly_lab.aws.front.iam.facts import Facts
 from mayfly_lab.aws.front.iam.need import (
     OF_ALL,
@@ -69,7 +69,7 @@ def needs(call: Call, facts: Facts) -> Iterator[Need]:
         yield Need(action, resource, kind, {**tags, **own})
     needed = [kind for kind, required in kinds.items() if required]
     if not found and needed and call.operation.startswith(_LISTING):
-        yield Need(action, arn(facts.region, service, needed[0]), needed[0], own)
+        yield Need(action, facts.arn(service, needed[0]), needed[0], own)
     elif not found and needed:
         raise UnmappedCallError(call, "it names no resource")
     elif not found:
@@ -88,12 +88,12 @@ def _cloudformation(given: Given, facts: Facts) -> Resources:
 
 def _cloudwatch(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "AlarmName", "AlarmNames"):
-        yield "alarm", arn(facts.region, "cloudwatch", "alarm", name)
+        yield "alarm", facts.arn("cloudwatch", "alarm", name)
 
 
 def _connect(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "InstanceId"):
-        yield "instance", arn(facts.region, "ec2", "instance", name)
+        yield "instance", facts.arn("ec2", "instance", name)
 
 
 def _events(given: Given, facts: Facts) -> Resources:
@@ -101,9 +101,9 @@ def _events(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "Name", "Rule"):
         yield (
             "rule-on-default-event-bus",
-            arn(facts.region, "events", "rule-on-default-event-bus", name),
+            facts.arn("events", "rule-on-default-event-bus", name),
         )
-    yield "event-bus", arn(facts.region, "events", "event-bus", bus)
+    yield "event-bus", facts.arn("events", "event-bus", bus)
 
 
 def _iam(given: Given, facts: Facts) -> Resources:
@@ -122,14 +122,14 @@ def _iam(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "PolicyArn"):
         yield "policy", name
     for name in listed(given, "PolicyName"):
-        yield "policy", arn(facts.region, "iam", "policy", f"{path}{name}".lstrip("/"))
+        yield "policy", facts.arn("iam", "policy", f"{path}{name}".lstrip("/"))
 
 
 def _kms(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "KeyId", "TargetKeyId", "SourceKeyId", "DestinationKeyId"):
         yield "key", facts.key(name)
     for name in listed(given, "AliasName"):
-        yield "alias", arn(facts.region, "kms", "alias", name.removeprefix("alias/"))
+        yield "alias", facts.arn("kms", "alias", name.removeprefix("alias/"))
 
 
 def _re_encryption(given: Given, facts: Facts) -> Iterator[Need]:
@@ -154,36 +154,34 @@ def _encryption_context(context: Given) -> dict[str, Values]:
 def _lambda(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "FunctionName", "Resource"):
         named = name.partition(":function:")[2] or name.rpartition(":function:")[2]
-        yield "function", arn(facts.region, "lambda", "function", named.partition(":")[0])
+        yield "function", facts.arn("lambda", "function", named.partition(":")[0])
     for name in listed(given, "LayerName"):
         layer = name.partition(":layer:")[2] or name
-        yield "layer", arn(facts.region, "lambda", "layer", layer)
+        yield "layer", facts.arn("lambda", "layer", layer)
         if given.get("VersionNumber") is not None:
             number = str(given["VersionNumber"])
-            yield "layerVersion", arn(facts.region, "lambda", "layerVersion", layer, number)
+            yield "layerVersion", facts.arn("lambda", "layerVersion", layer, number)
     for name in listed(given, "Arn"):
         yield "layerVersion", name
     for name in listed(given, "UUID"):
-        yield "eventSourceMapping", arn(facts.region, "lambda", "eventSourceMapping", name)
+        yield "eventSourceMapping", facts.arn("lambda", "eventSourceMapping", name)
 
 
 def _logs(given: Given, facts: Facts) -> Resources:
     names = ("logGroupName", "logGroupNames", "logGroupIdentifier", "logGroupIdentifiers")
     for name in listed(given, *names):
         group = name.partition(":log-group:")[2].removesuffix(":*") or name
-        yield "log-group", arn(facts.region, "logs", "log-stream", group, "")
+        yield "log-group", facts.arn("logs", "log-stream", group, "")
         stream = str(given.get("logStreamName") or "")
-        yield "log-stream", arn(facts.region, "logs", "log-stream", group, stream)
+        yield "log-stream", facts.arn("logs", "log-stream", group, stream)
     if given.get("queryId") or given.get("logRecordPointer"):
         # The call does not tell the group, so the caller needs the right for every one.
-        yield "log-group", arn(facts.region, "logs", "log-stream", OF_ALL, "")
+        yield "log-group", facts.arn("logs", "log-stream", OF_ALL, "")
 
 
 def _secrets(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "SecretId"):
-        own = (
-            name if name.startswith("arn:") else arn(facts.region, "secretsmanager", "Secret", name)
-        )
+        own = name if name.startswith("arn:") else facts.arn("secretsmanager", "Secret", name)
         yield "Secret", own
 
 
@@ -191,12 +189,12 @@ def _sns(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "TopicArn"):
         yield "topic", name
     for name in listed(given, "Name"):
-        yield "topic", arn(facts.region, "sns", "topic", name)
+        yield "topic", facts.arn("sns", "topic", name)
 
 
 def _sqs(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "QueueUrl", "QueueName"):
-        yield "queue", arn(facts.region, "sqs", "queue", name.rpartition("/")[2])
+        yield "queue", facts.arn("sqs", "queue", name.rpartition("/")[2])
 
 
 def _sts(given: Given, _: Facts) -> Resources:
@@ -253,4 +251,4 @@ def _copied(given: Given, **keys: str) -> dict[str, Values]:
 def _mapped(given: Given, facts: Facts) -> str:
     """The function of an event source mapping, which exists or is about to be made."""
     name = str(given.get("FunctionName") or facts.function_of(str(given.get("UUID") or "")))
-    return arn(facts.region, "lambda", "function", name.rpartition(":function:")[2])
+    return facts.arn("lambda", "function", name.rpartition(":function:")[2])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mayfly.iam.evaluation import Values
 from mayfly_lab.aws.ec2.templates import tags_of
 from mayfly_lab.aws.front.call import Call
-from mayfly_lab.aws.front.iam.authorization import arn, known, types
+from mayfly_lab.aws.front.iam.authorization import known, types
 from mayfly_lab.aws.front.iam.facts import OWN_KEY, Facts, Parameter
 from mayfly_lab.aws.front.iam.need import (
     OF_ALL,
@@ -56,14 +56,14 @@ def _resources(action: str, call: Call, facts: Facts) -> Iterator[Need]:
             yield Need(action, parameter_arn(facts, str(given["ResourceId"])), "parameter", own)
     if "instance" in kinds:
         for name in listed(given, "InstanceId", "InstanceIds", "Target"):
-            resource = arn(facts.region, "ec2", "instance", name)
+            resource = facts.arn("ec2", "instance", name)
             keys = resource_tags(facts.cloud.tags(name), "ssm")
             yield Need(action, resource, "instance", keys)
         if given.get("Targets"):
-            yield Need(action, arn(facts.region, "ec2", "instance"), "instance")
+            yield Need(action, facts.arn("ec2", "instance"), "instance")
     if "document" in kinds:
         for name in listed(given, "DocumentName", "Name"):
-            yield Need(action, arn(facts.region, "ssm", "document", name), "document")
+            yield Need(action, facts.arn("ssm", "document", name), "document")
 
 
 def _of_request(call: Call) -> dict[str, Values]:
@@ -126,7 +126,7 @@ def _of_key(action: str, secret: Parameter, facts: Facts) -> Need:
 
 def parameter_arn(facts: Facts, name: str) -> str:
     """The ARN of a parameter by its name, path or ARN."""
-    return arn(facts.region, "ssm", "parameter", path_of(name).lstrip("/"))
+    return facts.arn("ssm", "parameter", path_of(name).lstrip("/"))
 
 
 def path_of(name: str) -> str:
