@@ -142,14 +142,6 @@ def shown(found: list[Need]) -> list[tuple[str, str]]:
             [("s3:GetObject", "arn:aws:s3:::from/k"), ("s3:PutObject", "arn:aws:s3:::b/x/y")],
         ),
         (
-            "s3:DeleteObjects",
-            {"Bucket": "b", "Delete": {"Objects": [{"Key": "k"}, {"Key": "l", "VersionId": "v"}]}},
-            [
-                ("s3:DeleteObject", "arn:aws:s3:::b/k"),
-                ("s3:DeleteObjectVersion", "arn:aws:s3:::b/l"),
-            ],
-        ),
-        (
             "s3:GetObject",
             {"Bucket": "b", "Key": "k", "VersionId": "v"},
             [("s3:GetObjectVersion", "arn:aws:s3:::b/k")],

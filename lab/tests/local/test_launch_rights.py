@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from local.aws_lab import refused
 from local.deployed_account import Account
-from mayfly_lab.aws.wiring import principal_of
+from local.iam_calls import Principals
 
 TAGS = {"mayfly-stack": "mayfly", "mayfly-queue": "first", "mayfly-launch": "l-1"}
 
@@ -20,8 +20,7 @@ class Provision:
 
     def __init__(self, account: Account) -> None:
         aws = account.lab.aws
-        spec = aws.functions.spec("mayfly-provision")
-        principal = principal_of(aws._world, spec, "mayfly")
+        principal = Principals(account).by_name["provision"]
         self.ec2 = account.lab.client("ec2", aws.credentials.issue(principal, timedelta(hours=1)))
         self.subnet = account.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
         self.facts = account.deployed.queues["first"]

@@ -47,10 +47,15 @@ def stage() -> Iterator[Stage]:
 # ------------------------------------------------------------------ the operator's script
 
 
+def put_script(stage: Stage, script: str) -> str:
+    """Upload a script for the queue. Returns the value of `bootstrap/script` that names it."""
+    text = f"#!/bin/bash\nset -eu\n{script}\n"
+    return stage.lab.put_script(SET_UP, "set-up.sh", text)
+
+
 def set_up_by(stage: Stage, script: str) -> None:
     """Let the queue's next instances run this script."""
-    text = f"#!/bin/bash\nset -eu\n{script}\n"
-    set_parameter(stage, stage.lab.put_script(SET_UP, "set-up.sh", text))
+    set_parameter(stage, put_script(stage, script))
 
 
 def set_parameter(stage: Stage, value: str) -> None:
@@ -62,8 +67,7 @@ def set_parameter(stage: Stage, value: str) -> None:
 
 def refused(stage: Stage, script: str) -> Instance:
     """The record of the one instance that was launched for a job with this script."""
-    text = f"#!/bin/bash\nset -eu\n{script}\n"
-    return failed(stage, stage.lab.put_script(SET_UP, "set-up.sh", text))
+    return failed(stage, put_script(stage, script))
 
 
 def failed(stage: Stage, value: str) -> Instance:
