@@ -36,8 +36,6 @@ class Launch:
     spot: bool = False
     image: str = ""
     """The id of the image, where the data names a parameter; empty for the data's own."""
-    action: str = "RunInstances"
-    """The operation of the request, for `ec2:CreateAction`."""
 
     def data(self, name: str) -> Any:
         """A value of the request, else of the template."""
@@ -59,12 +57,8 @@ def needs(launch: Launch, facts: Facts) -> Iterator[Need]:
     profile_arn, role = facts.profile(profile) if profile else ("", "")
     yield Need(RUN, facts.arn("ec2", "instance"), "instance", _instance(launch, profile_arn, facts))
     for kind, name, keys, changed in _used(launch, facts):
-        yield Need(
-            RUN,
-            facts.arn("ec2", kind, name),
-            kind,
-            {**keys, **_from(launch, facts, changed=changed)},
-        )
+        keys |= _from(launch, facts, changed=changed)
+        yield Need(RUN, facts.arn("ec2", kind, name), kind, keys)
     for kind, parameter in (
         ("network-interface", "NetworkInterfaces"),
         ("volume", "BlockDeviceMappings"),
@@ -77,12 +71,11 @@ def needs(launch: Launch, facts: Facts) -> Iterator[Need]:
     if launch.spot:
         tags = request_tags(launch.tags.get("spot-instances-request", {}))
         yield Need(RUN, facts.arn("ec2", "spot-instances-request"), "spot-instances-request", tags)
-    yield from tagging(launch.action, launch.tags, facts)
+    yield from tagging("RunInstances", launch.tags, facts)
     image = str(launch.data("ImageId") or "")
     if image.startswith(_BY_PARAMETER):
         name = image.removeprefix(_BY_PARAMETER).lstrip("/")
-        parameter = facts.arn("ssm", "parameter", name)
-        yield Need("ssm:GetParameters", parameter, "parameter")
+        yield Need("ssm:GetParameters", facts.arn("ssm", "parameter", name), "parameter")
     if profile:
         yield passed_role(role or OF_ALL, "ec2")
 
