@@ -39,6 +39,11 @@ def run(
     return Done(done.returncode, done.stdout.strip())
 
 
+def let_go(stage: Stage, instance_id: str) -> None:
+    """Let a job's command that waits for `/tmp/go` go on; `whole.steps.HOLD` is such a command."""
+    assert run(stage, instance_id, "touch /tmp/go").exit == 0
+
+
 def enter(stage: Stage, instance_id: str) -> tuple[str, ...]:
     """The words in front of a command that runs as root on a machine, with an empty environment."""
     init = stage.lab.room.init(instance_id)

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import json
-import re
 import zipfile
 from dataclasses import replace
 
@@ -39,9 +38,7 @@ DELAYS = replace(QUICK, minute=10.0)
     mechanism="the agent's environment is made by the supervisor; the pipeline's variables reach"
     " only processes of the job's user, and not the hook that checks the policy",
 )
-def test_a_steps_environment_reaches_no_process_of_root(
-    stage: Stage, collector: Collector, seen: Seen
-) -> None:
+def test_a_steps_environment_reaches_no_process_of_root(stage: Stage, seen: Seen) -> None:
     hostile = {
         "BASH_ENV": "/var/lib/mayfly-job/evil",
         "LD_PRELOAD": "/var/lib/mayfly-job/evil.so",
@@ -58,7 +55,7 @@ def test_a_steps_environment_reaches_no_process_of_root(
     }
     command = (
         "echo 'echo ran as $(id -u) >>/tmp/ran' >/var/lib/mayfly-job/evil\n"
-        "bash -c true; git status >/dev/null; cat /tmp/ran | sort | uniq -c\n" + HOLD
+        "bash -c true; git status >/dev/null\n" + HOLD
     )
     job = stage.build("hostile", OPEN, command, env=hostile)
     host = stage.running(job)
@@ -67,7 +64,7 @@ def test_a_steps_environment_reaches_no_process_of_root(
     uid = ran.pop()
     preload = "grep -lz -e LD_PRELOAD -e BASH_ENV /proc/[0-9]*/environ 2>/dev/null"
     users = hosts.run(stage, host, f"stat -c %U $({preload}) | sort -u").output.splitlines()
-    hosts.run(stage, host, "touch /tmp/go")
+    hosts.let_go(stage, host)
     assert stage.ended(job).outcome == "passed", stage.log_of(job)
     assert set(ran) == {f"ran as {uid}", f"fsmonitor ran as {uid}"}
     assert users == ["mayfly-job"]
@@ -97,7 +94,7 @@ def test_a_token_that_job_code_sees_is_used_up(
     token = stage.until("the token is out", lambda: collector.sent("/token"))[0].body.strip()
     assert token == stage.lab.buildkite.issued_tokens()[-1], "the job has not read its token"
     status = Contract(stage.lab.buildkite, Clock()).registration(token).status_code
-    hosts.run(stage, host, "touch /tmp/go")
+    hosts.let_go(stage, host)
     assert stage.ended(job).outcome == "passed"
     assert status == 401
     seen(f"the job read its own token; a registration with it, while the job runs: HTTP {status}")
@@ -221,7 +218,8 @@ def test_texts_of_a_job_are_not_run_by_its_host(stage: Stage, seen: Seen) -> Non
         "shell", OPEN, command, branch="feature", env={"TEXT": text}, label=text, key="shell"
     )
     host = stage.running(job)
-    found = hosts.run(stage, host, "ls /tmp/injected /injected 2>/dev/null; touch /tmp/go").output
+    found = hosts.run(stage, host, "ls /tmp/injected /injected 2>/dev/null").output
+    hosts.let_go(stage, host)
     assert stage.ended(job).outcome == "passed", stage.log_of(job)
     assert found == ""
     seen("the text came to the job as a value; nothing of it ran")
@@ -255,10 +253,11 @@ def test_a_hostile_parameter_changes_nothing(stage: Stage, seen: Seen) -> None:
 
 
 @attack(
-    "After all of these: logs, consoles, records, calls, user data and last words are searched"
+    "After the attacks above: logs, consoles, records, calls, user data and last words are searched"
     " for the cluster's token, every acquisition token and every secret key that was issued",
-    refused_by="every part",
-    mechanism="secrets are held where they are used, and removed from text by shape and by value",
+    refused_by="the control plane and the host",
+    mechanism="secrets are held only where they are used, and removed from text by shape and by"
+    " value",
 )
 def test_no_secret_is_written_down_anywhere(stage: Stage, seen: Seen) -> None:
     assert stage.ended(stage.push(OPEN)).outcome == "passed"
@@ -274,12 +273,11 @@ def test_no_secret_is_written_down_anywhere(stage: Stage, seen: Seen) -> None:
     for holder in stage.lab.aws.credentials._holders.values():
         secrets[f"the secret key of {holder.principal.userid}"] = holder.keys.secret_key
         secrets[f"the session token of {holder.principal.userid}"] = holder.keys.token
-    own = re.compile("log of job")
     found = [
         (what, place)
         for what, secret in secrets.items()
         for place, text in places.items()
-        if secret in text and not own.search(place)
+        if secret in text and "log of job" not in place
     ]
     assert found == []
     assert any("mayfly: " in text for place, text in places.items() if "console" in place)

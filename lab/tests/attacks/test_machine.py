@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 
 from attacks.attempts import Attempt
 from attacks.conftest import Seen
 from attacks.rows import Code, Place, attack
+from attacks.searching import digest
 from attacks.ways import BOTH, one_line
 
 PARAMETERS: dict[str, dict[str, str]] = {"closed": {}}
@@ -68,7 +68,7 @@ _OWN = re.compile(
     "Job code lays links where root writes or cleans up later: in builds, homes, /run",
     refused_by="the host",
     mechanism="after the job has begun, root writes only below folders of its own; nothing cleans"
-    " up, because the machine goes",
+    " up, because the machine is switched off",
     places=BOTH,
     code=Code(
         "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -type d -writable -print"
@@ -100,7 +100,7 @@ done
 @attack(
     "Job code stops, ends and kills the supervisor by signals",
     refused_by="the kernel",
-    mechanism="the supervisor is root's",
+    mechanism="the supervisor's process is root's",
     places=BOTH,
     code=Code(_SIGNALS, root=_SIGNALS.replace("0 STOP TERM KILL", "0")),
 )
@@ -184,9 +184,9 @@ done
 def test_the_job_finds_no_token_beyond_its_own(attempt: Attempt, seen: Seen) -> None:
     found = re.findall(r"found (\w+) ([0-9a-f]{64})", attempt.as_job().output)
     buildkite = attempt.attempts.stage.lab.buildkite
-    acquisition = [hashlib.sha256(each.encode()).hexdigest() for each in buildkite.issued_tokens()]
+    acquisition = [digest(each) for each in buildkite.issued_tokens()]
     assert sorted(kind for kind, _ in found if kind != "bkjat") == ["bkaj"], found
-    assert {digest for kind, digest in found if kind == "bkjat"} <= set(acquisition[-1:])
+    assert {hashed for kind, hashed in found if kind == "bkjat"} <= set(acquisition[-1:])
     assert "found bkaj" in attempt.as_root().output
     kinds = sorted(kind for kind, _ in found)
     seen(f"found: {', '.join(kinds)}, each of this job; not: the cluster's token (bkct)")

@@ -20,6 +20,7 @@ from attacks.ways import (
     IN_A_NETWORK,
     PUT,
     RAW,
+    SESSION,
     SHOWN,
     TAKE,
     ask,
@@ -33,13 +34,12 @@ PARAMETERS = {
     "root": {"job/root": "yes", "imds": "off", "job/max-minutes": "60"},
 }
 SCRIPTS = {
-    "open": """#!/bin/bash
+    "open": f"""#!/bin/bash
 set -eu
-imds=http://169.254.169.254/latest
-token=$(curl -fsS -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $imds/api/token)
-ask() { curl -sS -H "X-aws-ec2-metadata-token: $token" "$@"; }
+{SESSION}
+ask() {{ curl -sS -H "X-aws-ec2-metadata-token: $token" "$@"; }}
 role=$(ask $imds/meta-data/iam/security-credentials/)
-ask -o /dev/null -w 'HTTP %{http_code}' $imds/meta-data/iam/security-credentials/$role \\
+ask -o /dev/null -w 'HTTP %{{http_code}}' $imds/meta-data/iam/security-credentials/$role \\
   >"$MAYFLY_HOOKS_DIR/in-set-up"
 """,
 }
@@ -48,7 +48,7 @@ ask -o /dev/null -w 'HTTP %{http_code}' $imds/meta-data/iam/security-credentials
 
 
 @attack(
-    "Job code asks by version 1, without a token",
+    "Job code asks the metadata service by version 1, without a token",
     refused_by=FILTER,
     mechanism=f"{BY_USER}; version 1 is off in the launch template, so even root gets 401",
     places=BOTH,
@@ -61,7 +61,7 @@ def test_version_1_is_out_of_reach(attempt: Attempt, seen: Seen) -> None:
 
 
 @attack(
-    "Job code asks by version 2 over IPv4",
+    "Job code asks the metadata service by version 2 over IPv4",
     refused_by=FILTER,
     mechanism=BY_USER,
     places=BOTH,
@@ -72,7 +72,7 @@ def test_version_2_is_out_of_reach_over_ipv4(attempt: Attempt, seen: Seen) -> No
 
 
 @attack(
-    "Job code asks over IPv6, fd00:ec2::254",
+    "Job code asks the metadata service over IPv6, fd00:ec2::254",
     refused_by=FILTER,
     mechanism=f"{BY_USER}, over IPv6 by a reset",
     places=(Place.WHOLE,),
@@ -83,7 +83,7 @@ def test_version_2_is_out_of_reach_over_ipv6(attempt: Attempt, seen: Seen) -> No
 
 
 @attack(
-    "Job code asks an IPv4 address mapped into IPv6",
+    "Job code asks the metadata service at its IPv4 address mapped into IPv6",
     refused_by=FILTER,
     mechanism="the kernel sends IPv4 packets for ::ffff:169.254.169.254, which the rule sees",
     places=BOTH,
@@ -94,7 +94,8 @@ def test_a_mapped_address_is_out_of_reach(attempt: Attempt, seen: Seen) -> None:
 
 
 @attack(
-    "Job code writes the address as a number: decimal, hexadecimal, octal, with fewer dots",
+    "Job code writes the service's address as a number: decimal, hexadecimal, octal, with fewer"
+    " dots",
     refused_by=FILTER,
     mechanism="the rule sees the packet's address, not its spelling",
     places=BOTH,
@@ -110,7 +111,7 @@ def test_other_spellings_of_the_address_are_out_of_reach(attempt: Attempt, seen:
 
 
 @attack(
-    "Job code asks a name of its own that leads to the address",
+    "Job code asks the metadata service by a name of its own that leads to the address",
     refused_by=FILTER,
     mechanism="the rule sees the packet's address, not the name",
     places=BOTH,
@@ -121,7 +122,7 @@ def test_a_name_that_leads_to_the_address_is_out_of_reach(attempt: Attempt, seen
 
 
 @attack(
-    "Job code asks through a proxy that it runs on its host",
+    "Job code asks the metadata service through a proxy that the job runs on its host",
     refused_by=FILTER,
     mechanism="the proxy's sockets are the job user's",
     places=BOTH,
@@ -135,7 +136,7 @@ def test_a_proxy_of_the_job_is_out_of_reach_too(attempt: Attempt, seen: Seen) ->
 
 
 @attack(
-    "Job code becomes another user first: sudo, su, setpriv, pkexec",
+    "Job code becomes another user before it asks the metadata service: sudo, su, setpriv, pkexec",
     refused_by="the kernel and the image",
     mechanism="the job's user has no password and no line in sudoers, and no capability",
     places=BOTH,
@@ -165,7 +166,7 @@ def test_the_job_cannot_become_another_user(attempt: Attempt, seen: Seen) -> Non
 
 
 @attack(
-    "Job code is root in a user namespace of its own",
+    "Job code asks the metadata service as root of a user namespace of its own",
     refused_by=FILTER,
     mechanism="the rule compares the user outside of the namespace, which is the job's",
     places=BOTH,
@@ -194,9 +195,9 @@ def test_a_container_network_is_out_of_reach(attempt: Attempt, seen: Seen) -> No
 
 
 @attack(
-    "Job code takes one of the container users that its host gave it",
+    "Job code asks the metadata service as one of the container users that its host gave it",
     refused_by=FILTER,
-    mechanism="the rule accepts root alone; a container's user is as foreign as any other",
+    mechanism="the rule accepts root alone, and a container's user is not root",
     places=(Place.WHOLE,),
     code=Code(
         "unshare --user sleep 8 & sleep 0.5\n"
@@ -263,7 +264,7 @@ def test_the_job_cannot_take_a_connection_of_the_supervisor(attempt: Attempt, se
 
 
 @attack(
-    "Job code lets a service of the machine ask for it: systemd-run, systemctl, D-Bus",
+    "Job code lets a service of the machine ask in its place: systemd-run, systemctl, D-Bus",
     refused_by="systemd",
     mechanism="the job's user may start no unit, and has no service manager of its own",
     places=(Place.WHOLE,),
@@ -288,14 +289,13 @@ def test_no_service_of_the_machine_asks_for_the_job(attempt: Attempt, seen: Seen
 # ---------------------------------------------------------------- other queues
 
 
-_BY_NAME = """
-imds=http://169.254.169.254/latest
-token=$(curl -fsS -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $imds/api/token)
+_BY_NAME = f"""
+{SESSION}
 roles=$(python3 -c 'import json
 host = json.load(open("/opt/mayfly/host.json"))
 print(host["bootstrap_role"].rpartition("/")[2], host["sandbox_role"].rpartition("/")[2])')
 for role in $roles; do
-  curl -sS -o /dev/null -w 'HTTP %{http_code} ' -H "X-aws-ec2-metadata-token: $token" \\
+  curl -sS -o /dev/null -w 'HTTP %{{http_code}} ' -H "X-aws-ec2-metadata-token: $token" \\
     $imds/meta-data/iam/security-credentials/$role
 done
 echo; echo "in set-up: $(cat /etc/mayfly/hooks/in-set-up)"
@@ -303,7 +303,7 @@ echo; echo "in set-up: $(cat /etc/mayfly/hooks/in-set-up)"
 
 
 @attack(
-    "On a queue whose jobs have the sandbox role, job code asks for bootstrap by its name",
+    "On a queue whose jobs have the sandbox role, job code asks for bootstrap's keys by name",
     refused_by="EC2, and the gate",
     mechanism="the profile was replaced before the job; the gate waited until the service served"
     " no credentials of bootstrap by name",
@@ -318,7 +318,7 @@ def test_bootstrap_is_not_served_by_name(attempt: Attempt, seen: Seen) -> None:
 
 
 @attack(
-    "A job that is root on its host asks, where the queue has job/root=yes",
+    "A job that is root on its host asks the metadata service, where the queue has job/root=yes",
     refused_by=FILTER,
     mechanism="such a queue has imds=off, which rejects root's packets, too",
     places=BOTH,

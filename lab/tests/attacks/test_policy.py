@@ -1,4 +1,4 @@
-"""Queues attacked by pipelines that are not theirs: by names, forks, sources, forged facts."""
+"""Queues attacked by pipelines that may not use them: by names, forks, sources, forged facts."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_fork_is_refused(guarded: Guarded, seen: Seen) -> None:
 @attack(
     "A build by the API, by a person, by a schedule, triggered by another pipeline, or rebuilt",
     refused_by=_POLICY,
-    mechanism="the rule names the source of builds; Buildkite says it of every build anew",
+    mechanism="the rule names the source of builds; Buildkite names the source of every build anew",
 )
 def test_builds_of_other_sources_are_refused(guarded: Guarded, seen: Seen) -> None:
     sources = ("api", "ui", "schedule", "trigger_job", "")
@@ -154,7 +154,7 @@ def test_builds_of_other_sources_are_refused(guarded: Guarded, seen: Seen) -> No
         "PUT", f"/pipelines/deploy/builds/{allowed.number}/rebuild"
     )
     assert call.ok, call.text
-    rebuilt = max((job for job in buildkite.jobs()), key=lambda j: j.timeline.created)
+    rebuilt = max(buildkite.jobs(), key=lambda j: j.timeline.created)
     guarded.assert_refused(seen, *jobs, stage.ended(rebuilt.id))
 
 

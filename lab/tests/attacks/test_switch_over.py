@@ -1,4 +1,4 @@
-"""The switch-over attacked: by a metadata service that errs, by code that holds on to bootstrap."""
+"""The profile's switch-over attacked: by a metadata service that errs, by code that keeps keys."""
 
 from __future__ import annotations
 
@@ -52,12 +52,7 @@ def no_faults(stage: Stage) -> Iterator[None]:
 def waits_at_the_gate(stage: Stage, queue: str, fault: str) -> tuple[str, str]:
     """A job of the queue, and its instance under a fault, whose profile has been replaced."""
     stage.lab.aws.faults.set(fault, _TYPES[queue])
-    job = stage.push(queue)
-    (instance,) = stage.until("an instance is launched", lambda: stage.launched(queue))
-    stage.until(
-        "the profile is replaced",
-        lambda: stage.instance(instance).state is InstanceState.SWAPPING,
-    )
+    job, instance = stage.swapping(queue)
     stage.until(
         "the host waits",
         lambda: "waiting for the sandbox profile" in stage.lab.room.console(instance),
@@ -93,17 +88,13 @@ def assert_proven_only_without(stage: Stage, queue: str, fault: str, seen: Seen)
 
 
 @attack(
-    "EC2 says that the profile is replaced, and the service serves bootstrap for ever",
+    "EC2 says that the profile is replaced, and the metadata service serves bootstrap for ever",
     refused_by="the host, and the state's deadline",
     mechanism="the proof is a write with sandbox credentials, which this host never gets",
 )
 def test_a_service_that_never_switches_gets_no_job(stage: Stage, seen: Seen) -> None:
     stage.lab.aws.faults.set("imds-stuck", _TYPES["stuck"], count=1)
-    job = stage.push("stuck")
-    (stuck,) = stage.until("an instance is launched", lambda: stage.launched("stuck"))
-    stage.until(
-        "the profile is replaced", lambda: stage.instance(stuck).state is InstanceState.SWAPPING
-    )
+    job, stuck = stage.swapping("stuck")
     stage.age(stuck, 10)
     gone = stage.gone(stuck)
     assert proofs(stage, stuck) == []
@@ -113,7 +104,7 @@ def test_a_service_that_never_switches_gets_no_job(stage: Stage, seen: Seen) -> 
 
 
 @attack(
-    "The service serves the old and the new profile in turn",
+    "The metadata service serves the old and the new profile in turn",
     refused_by="the host",
     mechanism=f"{_GATE} three times in a row over fresh connections",
 )
@@ -122,7 +113,7 @@ def test_a_service_that_flaps_proves_nothing(stage: Stage, seen: Seen) -> None:
 
 
 @attack(
-    "The service answers two profiles in two places: the new profile with the old role",
+    "The metadata service answers two profiles in two places: the new profile with the old role",
     refused_by="the host",
     mechanism=f"{_GATE} and STS must name the sandbox role",
 )
@@ -131,17 +122,13 @@ def test_a_service_with_two_profiles_proves_nothing(stage: Stage, seen: Seen) ->
 
 
 @attack(
-    "The service falls silent, or fails, after the profile was replaced",
+    "The metadata service falls silent, or fails, after the profile was replaced",
     refused_by="the host",
     mechanism="no answer is no proof; at the gate's limit the host powers off",
 )
 def test_a_service_that_fails_proves_nothing(stage: Stage, seen: Seen) -> None:
     stage.lab.aws.faults.set("imds-stuck", _TYPES["failing"], count=1)
-    job = stage.push("failing")
-    (instance,) = stage.until("an instance is launched", lambda: stage.launched("failing"))
-    stage.until(
-        "the profile is replaced", lambda: stage.instance(instance).state is InstanceState.SWAPPING
-    )
+    job, instance = stage.swapping("failing")
     stage.lab.aws.faults.set("imds-silent", _TYPES["failing"])
     time.sleep(_WATCHED)
     assert proofs(stage, instance) == []
@@ -154,7 +141,8 @@ def test_a_service_that_fails_proves_nothing(stage: Stage, seen: Seen) -> None:
 
 
 @attack(
-    "The service lists the new role alone, and still serves the old one's credentials by name",
+    "The metadata service lists the new role alone, and still serves the old one's credentials"
+    " by name",
     refused_by="the host",
     mechanism=f"{_GATE} and the old role's credentials must be gone",
 )

@@ -15,16 +15,15 @@ from attacks.attempts import Attempt
 from attacks.conftest import Seen
 from attacks.rows import Code, attack
 from attacks.searching import ANY_KEY, digest, found, keys_of, search
-from attacks.ways import BOTH
+from attacks.ways import BOTH, SESSION
 from mayfly_lab.aws.front.call import Kind
 from mayfly_lab.contracts import Keys
 
 _CANARY = "ASIACANARY0000000000"
-_TAKE = """#!/bin/bash
+_TAKE = f"""#!/bin/bash
 set -eu
-imds=http://169.254.169.254/latest
-token=$(curl -fsS -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $imds/api/token)
-ask() { curl -fsS -H "X-aws-ec2-metadata-token: $token" $imds/meta-data/iam/$1; }
+{SESSION}
+ask() {{ curl -fsS -H "X-aws-ec2-metadata-token: $token" $imds/meta-data/iam/$1; }}
 keys=$(ask security-credentials/$(ask security-credentials/))
 """
 _CARELESS = f"""{_TAKE}
@@ -83,10 +82,12 @@ def _number(output: str) -> str:
 
 
 @attack(
-    "The disk is searched, its tmpfs and cloud-init's folders included, by job code and by root",
+    "The disk is searched for bootstrap credentials, its tmpfs and cloud-init's folders"
+    " included, by"
+    " job code and by root",
     refused_by="the host",
     mechanism="the script's HOME and caches are a tmpfs that is unmounted; files where tools keep"
-    " keys are removed; user data never has any",
+    " keys are removed; user data never has keys",
     places=BOTH,
     code=Code(search("files", ANY_KEY), limit=60),
 )
@@ -96,7 +97,8 @@ def test_no_file_holds_bootstrap_credentials(attempt: Attempt, seen: Seen) -> No
 
 
 @attack(
-    "Command lines, environments and deleted open files of every process are searched",
+    "Command lines, environments and deleted open files of every process are searched"
+    " for bootstrap credentials",
     refused_by="the host",
     mechanism="the script's scope is killed whole; its environment goes with its processes, and a"
     " process that is left over condemns the host",
@@ -110,7 +112,7 @@ def test_no_process_shows_bootstrap_credentials(attempt: Attempt, seen: Seen) ->
 
 
 @attack(
-    "The memory of every process is searched, by job code and by root",
+    "The memory of every process is searched for bootstrap credentials, by job code and by root",
     refused_by="the host",
     mechanism="set-up ends with an exec, so that no process knows both roles; the job's user may"
     " not read the memory of root's processes",
@@ -152,15 +154,13 @@ def test_no_log_holds_bootstrap_credentials(attempt: Attempt, seen: Seen) -> Non
     refused_by="nobody",
     mechanism="Mayfly removes files where tools keep keys; it does not know a script's own files",
     places=BOTH,
-    code=Code("grep -oE 'ASIA[A-Z0-9]{16}' /opt/kept | sha256sum | cut -c1-64", queue="kept"),
+    code=Code(f"grep -oE '{ANY_KEY}' /opt/kept | sha256sum | cut -c1-64", queue="kept"),
     remains="The job has bootstrap credentials until they expire, within six hours. They can write"
     " one mailbox row of the same instance, which no longer counts, and whatever policies the"
     " operator attached to the bootstrap role allow. A script's keys belong in its environment"
-    " or below its HOME, which goes.",
+    " or below its HOME, which is removed.",
 )
 def test_a_script_can_leave_its_credentials_to_the_job(attempt: Attempt, seen: Seen) -> None:
-    host = attempt.attempts.host("kept")
-    given = keys_of(attempt.attempts.stage, host, Kind.BOOTSTRAP)
     read = attempt.as_job().output
-    assert read in {digest(f"{keys.access_key}\n") for keys in given}
+    assert read in {digest(f"{keys.access_key}\n") for keys in bootstrap_keys(attempt)}
     seen("the job has read the access key of bootstrap that the script kept")

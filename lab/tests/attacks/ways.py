@@ -13,6 +13,9 @@ FILTER = "the host's packet filter"
 BY_USER = "nftables rejects every packet to the service whose socket is not root's"
 
 PUT = "-X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60'"
+SESSION = f"""imds=http://169.254.169.254/latest
+token=$(curl -fsS {PUT} $imds/api/token)"""
+"""Bash that sets `imds` to the service's URL, and `token` to a new token of version 2."""
 SHOWN = "-gs --max-time 4 -o /dev/null -w 'HTTP %{http_code}'"
 
 

@@ -149,6 +149,19 @@ class Stage(Logs):
         self.until(f"{number} instances of {queue} are ready", lambda: len(found()) >= number)
         return found()
 
+    def swapping(self, queue: str) -> tuple[str, str]:
+        """Push a job that needs a new instance, and wait until the instance's profile is replaced.
+
+        A fault must keep the host from its proof. Returns the ids of job and instance.
+        """
+        before = len(self.launched(queue))
+        job = self.push(queue)
+        new = self.until("an instance is launched", lambda: self.launched(queue)[before:])[0]
+        self.until(
+            "the profile is replaced", lambda: self.instance(new).state is InstanceState.SWAPPING
+        )
+        return job, new
+
     def gone(self, instance_id: str) -> Instance:
         """Wait until the instance is terminated and its record closed. Returns the record."""
         self.until(f"{instance_id} is gone", lambda: not self.instance(instance_id).open)

@@ -153,13 +153,7 @@ def test_a_missing_bootstrap_script_fails_the_host(stage: Stage) -> None:
 
 def test_a_host_whose_metadata_never_shows_the_sandbox_profile_gets_no_job(stage: Stage) -> None:
     stage.lab.aws.faults.set("imds-stuck", "c7i.large", count=1)
-    before = len(stage.launched(SLOW))
-    job = stage.push(SLOW)
-    stuck = stage.until("an instance is launched", lambda: stage.launched(SLOW)[before:])[0]
-    stage.until(
-        "the profile is replaced",
-        lambda: stage.instance(stuck).state is InstanceState.SWAPPING,
-    )
+    job, stuck = stage.swapping(SLOW)
     stage.until(
         "the host waits for the profile",
         lambda: "waiting for the sandbox profile" in stage.lab.room.console(stuck),
