@@ -21,6 +21,7 @@ from attacks.things import (
     Things,
     code,
 )
+from mayfly_lab.lab import STACK
 
 Named = list[tuple[str, Mapping[str, Any]]]
 """Methods of boto3 with their parameters."""
@@ -117,6 +118,8 @@ def instances(things: Things) -> Sequence[Ask]:
         ("delete_tags", {"Resources": [things.instance], "Tags": tag}),
         ("modify_instance_attribute", {**one, "DisableApiTermination": {"Value": False}}),
         ("modify_instance_attribute", {**one, "SourceDestCheck": {"Value": False}}),
+        # moto wants the text encoded that boto3 then encodes once more.
+        ("modify_instance_attribute", {**one, "UserData": {"Value": b"IyEvYmluL2Jhc2g="}}),
         ("modify_instance_metadata_options", {**one, "HttpTokens": "optional"}),
         ("create_replace_root_volume_task", one),
         ("create_image", {**one, "Name": f"stolen-{things.instance}"}),
@@ -237,7 +240,7 @@ def surroundings(things: Things) -> Sequence[Ask]:
     """The stack, the queue of nudges, rules, logs, metrics and alarms."""
     stack = {"StackName": things.stack}
     queue = {"QueueUrl": things.queue}
-    target = [{"Id": "evil", "Arn": f"arn:aws:sqs:us-east-1:123456789012:{OWN}"}]
+    target = [{"Id": "evil", "Arn": EVENTS_ARN}]
     new = {"ChangeSetName": "evil", "TemplateBody": TEMPLATE}
     data = {"Namespace": things.namespace, "MetricData": [{"MetricName": "m", "Value": 1.0}]}
     log = {"logGroupName": things.log_group}
@@ -292,15 +295,23 @@ def of_iam(role: str) -> Sequence[Ask]:
 
 def profiles(things: Things, association: str, profile: str) -> Sequence[Ask]:
     """Changes of the profile of an instance, and a launch with the profile: never for a host."""
-    instance, named = things.instance, {"IamInstanceProfile": {"Arn": profile}}
+    named = {"IamInstanceProfile": {"Arn": profile}}
     launch = {"ImageId": things.image, "MinCount": 1, "MaxCount": 1, "InstanceType": "m7i.large"}
     asks: Named = [
-        ("associate_iam_instance_profile", {"InstanceId": instance, **named}),
         ("replace_iam_instance_profile_association", {"AssociationId": association, **named}),
         ("disassociate_iam_instance_profile", {"AssociationId": association}),
         ("run_instances", {**launch, **named}),
     ]
-    return [Ask("ec2", method, given) for method, given in asks]
+    return [
+        associate(things.instance, profile),
+        *(Ask("ec2", method, given) for method, given in asks),
+    ]
+
+
+def associate(instance: str, profile: str) -> Ask:
+    """A profile given to an instance."""
+    given = {"InstanceId": instance, "IamInstanceProfile": {"Arn": profile}}
+    return Ask("ec2", "associate_iam_instance_profile", given)
 
 
 ON_THINGS: Mapping[str, Callable[[Things], Sequence[Ask]]] = {
@@ -313,3 +324,35 @@ ON_THINGS: Mapping[str, Callable[[Things], Sequence[Ask]]] = {
     "surroundings": surroundings,
 }
 """By kind: calls that are refused on Mayfly's things, and pass on the attacker's."""
+
+
+def _of_tags(things: Things) -> Sequence[Ask]:
+    here = {"Resources": [things.instance]}
+    stack = {"Key": "mayfly-stack"}
+    return [
+        Ask("ec2", "create_tags", {**here, "Tags": [{"Key": "mayfly-queue", "Value": "x"}]}),
+        Ask("ec2", "delete_tags", {**here, "Tags": [stack]}),
+    ]
+
+
+def _of_configuration(things: Things) -> Sequence[Ask]:
+    bundle = f"/mayfly-infra/{STACK}/bundle"
+    queue = things.parameter.removesuffix("/pool/hot")
+    new = {"Type": "String", "Overwrite": True}
+    asks: Named = [
+        ("put_parameter", {**new, "Name": bundle, "Value": "{}"}),
+        ("delete_parameter", {"Name": bundle}),
+        ("put_parameter", {**new, "Name": f"{queue}/bootstrap/script", "Value": "s3://evil/x.sh"}),
+        ("put_parameter", {**new, "Name": f"{queue}/policy/rules/all", "Value": "branch=*"}),
+    ]
+    return [Ask("ssm", method, given) for method, given in asks]
+
+
+ON_MAYFLYS: Mapping[str, Callable[[Things], Sequence[Ask]]] = {
+    "instances": _of_tags,
+    "parameters": _of_configuration,
+    "scripts": lambda things: [Ask("s3", "delete_bucket", {"Bucket": things.bucket})],
+    "functions": lambda things: [Ask("lambda", "invoke", {"FunctionName": things.function})],
+}
+"""By kind: further calls that are refused on Mayfly's things. On the attacker's they prove nothing:
+no such thing exists there, or AWS refuses them for another reason."""

@@ -8,31 +8,46 @@ make the same calls on things of the attacker: those pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 
-from attacks import hosts
 from attacks.asking import Ask, Caller, Told, assert_passed, assert_refused, summary
 from attacks.collector import Collector
 from attacks.conftest import Seen
-from attacks.host_calls import ON_THINGS, of_iam, profiles, rows, table_control
-from attacks.kept import sends, taken
+from attacks.host_calls import (
+    ON_MAYFLYS,
+    ON_THINGS,
+    associate,
+    of_iam,
+    profiles,
+    rows,
+    table_control,
+)
+from attacks.kept import (
+    BOOTSTRAP,
+    QUEUES,
+    ROLES,
+    SANDBOX,
+    SCRIPT,
+    TAKEN,
+    VICTIM,
+    Taken,
+    push,
+    role_of,
+    take,
+)
 from attacks.rows import attack
 from attacks.things import OWN, Things, fleet, mayflys, owned
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.lab import SCRIPTS as BUCKET
 from stories.stage import QUICK, Stage
-from whole.steps import HOLD
 
-TAKEN, VICTIM = "taken", "victim"
-PARAMETERS = {TAKEN: {"imds": "job"}, VICTIM: {"pool/hot": "1"}}
-SCRIPTS = {TAKEN: f"#!/bin/bash\nset -eu\n{sends('boot')}"}
+PARAMETERS = QUEUES
+SCRIPTS = {TAKEN: SCRIPT}
 DELAYS = replace(QUICK, minute=10.0)
-BOOTSTRAP, SANDBOX = "bootstrap", "sandbox"
-BOTH = (BOOTSTRAP, SANDBOX)
 _NOTHING, _ADMINISTRATOR = "", "AdministratorAccess"
 _EVERYWHERE = (_NOTHING, "PowerUserAccess", _ADMINISTRATOR)
 _DYNAMODB = "AmazonDynamoDBFullAccess"
@@ -52,12 +67,18 @@ _OF_ONE_SERVICE = {
 class Held:
     """What the attacker holds, and what the attacks are aimed at."""
 
-    stage: Stage
-    instance: str
-    callers: dict[str, Caller]
-    """By role."""
+    host: Taken
     own: Things
     mayfly: Things
+
+    @property
+    def stage(self) -> Stage:
+        return self.host.stage
+
+    @property
+    def callers(self) -> Mapping[str, Caller]:
+        """By role."""
+        return self.host.callers
 
     def told(self, kind: str, asks: Sequence[Ask]) -> dict[str, list[Told]]:
         """The answers to all calls of both roles, by role and attached policy."""
@@ -72,7 +93,7 @@ class Held:
     def attached(self, policy: str) -> Iterator[None]:
         """AWS's own policy of this name, attached to both roles of the queue."""
         iam = self.stage.lab.aws.client("iam")
-        names = [self.role(role) for role in BOTH] if policy else []
+        names = [role_of(self.stage, TAKEN, role) for role in ROLES] if policy else []
         arn = f"arn:aws:iam::aws:policy/{policy}"
         for name in names:
             iam.attach_role_policy(RoleName=name, PolicyArn=arn)
@@ -81,10 +102,6 @@ class Held:
         finally:
             for name in names:
                 iam.detach_role_policy(RoleName=name, PolicyArn=arn)
-
-    def role(self, kind: str, queue: str = TAKEN) -> str:
-        """The name of a role of a queue."""
-        return str(self.stage.published(queue)[f"{kind}_role"]).rpartition("/")[2]
 
     @property
     def administrator(self) -> Caller:
@@ -95,22 +112,11 @@ class Held:
 
 @pytest.fixture(scope="module")
 def held(stage: Stage, collector: Collector) -> Iterator[Held]:
-    job = stage.push(TAKEN, f"{sends('sandbox', collector.url)}\n{HOLD}")
-    instance = stage.running(job)
-    keys = {
-        BOOTSTRAP: stage.until("bootstrap is out", lambda: taken(collector, "boot").get(instance)),
-        SANDBOX: stage.until("sandbox is out", lambda: taken(collector, "sandbox").get(instance)),
-    }
-    endpoint = stage.lab.aws.endpoint
-    callers = {role: Caller(endpoint, each) for role, each in keys.items()}
+    host = take(stage, collector, push(stage, collector))
     (victim,) = stage.ready(VICTIM)
     own = owned(stage)
-    found = Held(stage, instance, callers, own, mayflys(stage, own, victim, VICTIM, TAKEN))
-    for role, caller in callers.items():
-        named = caller.client("sts").get_caller_identity()["Arn"]
-        assert named.endswith(f":assumed-role/{found.role(role)}/{instance}")
-    yield found
-    hosts.run(stage, instance, "touch /tmp/go")
+    yield Held(host, own, mayflys(stage, own, victim, VICTIM, TAKEN))
+    host.let_go()
 
 
 def assert_all_refused(held: Held, seen: Seen, kind: str, asks: Sequence[Ask]) -> None:
@@ -130,26 +136,35 @@ def assert_own_pass(held: Held, seen: Seen, asks: Sequence[Ask]) -> None:
     seen(f"the same on own things: {summary(told)}")
 
 
-def _try(held: Held, seen: Seen, kind: str) -> None:
-    assert_all_refused(held, seen, kind, ON_THINGS[kind](held.mayfly))
+def _try(held: Held, seen: Seen, kind: str, *further: Ask) -> None:
+    """Assert that the calls of a kind, and further ones, are refused on Mayfly's things alone."""
+    asks = [*ON_THINGS[kind](held.mayfly), *further]
+    if kind in ON_MAYFLYS:
+        asks += ON_MAYFLYS[kind](held.mayfly)
+    assert_all_refused(held, seen, kind, asks)
     assert_own_pass(held, seen, ON_THINGS[kind](held.own))
 
 
-_WIDE = " with nothing attached and with AWS's wide policies"
+_WIDE = (
+    " by a host's kept credentials, with nothing, PowerUserAccess, AdministratorAccess or the"
+    " service's full access attached"
+)
 _BY = "IAM, by explicit Denies in the policies of the host's role"
 
 
 @attack(
     "Functions of the control plane, the layer of hosts, and event source mappings," + _WIDE,
     refused_by=_BY,
-    mechanism="names that begin with the stack's, and lambda:FunctionArn of a mapping's function",
+    mechanism="Denies on names that begin with the stack's name, and on mappings by the"
+    " condition key"
+    " lambda:FunctionArn",
 )
 def test_functions_with_attached_policies(held: Held, seen: Seen) -> None:
     _try(held, seen, "functions")
 
 
 @attack(
-    "Another queue's instance that waits for a job: its root volume replaced, commands, keys of"
+    "Another queue's instance that waits for a job: root volume replaced, commands, keys of"
     " SSH, user data, tags, image, snapshot, template, power," + _WIDE,
     refused_by=_BY,
     mechanism="everything but Describe is denied on whatever carries mayfly-stack",
@@ -167,15 +182,16 @@ def test_instances_with_attached_policies(held: Held, seen: Seen) -> None:
 def test_profiles_with_attached_policies(held: Held, seen: Seen) -> None:
     ec2 = held.stage.lab.aws.client("ec2")
     found = ec2.describe_iam_instance_profile_associations(
-        Filters=[{"Name": "instance-id", "Values": [held.instance]}]
+        Filters=[{"Name": "instance-id", "Values": [held.host.instance]}]
     )["IamInstanceProfileAssociations"]
-    mine = replace(held.mayfly, instance=held.instance)
+    mine = replace(held.mayfly, instance=held.host.instance)
     published = held.stage.published(TAKEN)
     asks = [
         ask
-        for kind in BOTH
+        for kind in ROLES
         for ask in profiles(mine, found[0]["AssociationId"], published[f"{kind}_profile"])
     ]
+    asks.append(associate(held.mayfly.instance, published["sandbox_profile"]))
     assert_all_refused(held, seen, "profiles", asks)
     launch = profiles(held.own, "", published["bootstrap_profile"])[-1]
     made = held.administrator.make(launch)
@@ -186,8 +202,8 @@ def test_profiles_with_attached_policies(held: Held, seen: Seen) -> None:
 @attack(
     "The cluster's token and parameters: by name, list, history, path; changes," + _WIDE,
     refused_by=_BY,
-    mechanism="every action on the token's parameter; changes and listings below /mayfly*; for"
-    " paths the use of a key with the token's encryption context",
+    mechanism="denied are every action on the token's parameter, changes and listings below"
+    " /mayfly*, and for paths the use of a key with the token's encryption context",
 )
 def test_parameters_with_attached_policies(held: Held, seen: Seen) -> None:
     _try(held, seen, "parameters")
@@ -201,9 +217,9 @@ def test_parameters_with_attached_policies(held: Held, seen: Seen) -> None:
 )
 def test_a_parameter_of_another_queue(held: Held, seen: Seen) -> None:
     read = Ask("ssm", "get_parameter", {"Name": held.mayfly.parameter})
-    assert_refused([held.callers[role].make(read) for role in BOTH], "with nothing")
+    assert_refused([held.callers[role].make(read) for role in ROLES], "with nothing")
     with held.attached("AmazonSSMFullAccess"):
-        told = {role: held.callers[role].make(read) for role in BOTH}
+        told = {role: held.callers[role].make(read) for role in ROLES}
     assert_passed([told[BOOTSTRAP]])
     assert_refused([told[SANDBOX]])
     seen("; ".join(f"{role}: {summary([each])}" for role, each in told.items()))
@@ -212,16 +228,20 @@ def test_a_parameter_of_another_queue(held: Held, seen: Seen) -> None:
 @attack(
     "The token's ciphertext decrypted, or encrypted again under an own key," + _WIDE,
     refused_by=_BY,
-    mechanism="kms:Decrypt and kms:ReEncryptFrom with the token's encryption context",
+    mechanism="kms:Decrypt and kms:ReEncryptFrom are denied with the token's encryption context",
 )
 def test_keys_with_attached_policies(held: Held, seen: Seen) -> None:
+    for caller in held.callers.values():
+        own = [caller.ask("kms", method) for method in ("list_keys", "create_key")]
+        assert_refused(own, "with nothing")
     _try(held, seen, "keys")
 
 
 @attack(
     "The own queue's bootstrap script and its bucket: written, copied over, deleted," + _WIDE,
     refused_by=_BY,
-    mechanism="everything but reads in the bucket of ScriptPrefix, and on the bucket itself",
+    mechanism="everything but reads is denied in the bucket of ScriptPrefix, and on the bucket"
+    " itself",
 )
 def test_scripts_with_attached_policies(held: Held, seen: Seen) -> None:
     _try(held, seen, "scripts")
@@ -230,12 +250,12 @@ def test_scripts_with_attached_policies(held: Held, seen: Seen) -> None:
 @attack(
     "Another queue's script in the same bucket, by a host with AmazonS3FullAccess",
     refused_by=_BY,
-    mechanism="everything but reads in the bucket of ScriptPrefix",
+    mechanism="everything but reads is denied in the bucket of ScriptPrefix",
 )
 def test_another_queues_script_in_the_same_bucket(held: Held, seen: Seen) -> None:
     put = Ask("s3", "put_object", {"Bucket": BUCKET, "Key": f"{VICTIM}/script", "Body": b"evil"})
     with held.attached("AmazonS3FullAccess"):
-        told = {role: held.callers[role].make(put) for role in BOTH}
+        told = {role: held.callers[role].make(put) for role in ROLES}
     assert_refused(list(told.values()))
     passed = held.administrator.all([put])
     assert_passed(passed)
@@ -278,7 +298,9 @@ _ONLY_ADMINISTRATORS_WRITE = f"""{{"Version": "2012-10-17", "Statement": [{{
 @attack(
     "The stack, the queue of nudges, rules, logs, metrics and alarms of the control plane," + _WIDE,
     refused_by=_BY,
-    mechanism="names that begin with the stack's; policies of the queues; the namespace Mayfly",
+    mechanism="Denies on names that begin with the stack's name and on the namespace Mayfly;"
+    " the policies"
+    " of the queues",
 )
 def test_surroundings_with_attached_policies(held: Held, seen: Seen) -> None:
     _try(held, seen, "surroundings")
@@ -291,7 +313,8 @@ def test_surroundings_with_attached_policies(held: Held, seen: Seen) -> None:
 )
 def test_iam_with_attached_policies(held: Held, seen: Seen) -> None:
     own = of_iam(OWN)
-    asks = [*of_iam(held.role(BOOTSTRAP)), *of_iam(held.mayfly.role), *own]
+    roles = [role_of(held.stage, queue, BOOTSTRAP) for queue in (TAKEN, VICTIM)]
+    asks = [ask for role in (*roles, held.mayfly.role) for ask in of_iam(role)] + [*own]
     assert_all_refused(held, seen, "iam", asks)
     told = held.administrator.all(own)
     assert_passed(told)
@@ -320,8 +343,9 @@ def _assume(role: str) -> Ask:
 @attack(
     "A chain: a host with AdministratorAccess takes a session of another role of the account",
     refused_by="the tables' policies, and provision",
-    mechanism="no Deny follows into a session of another role; the Mailbox is closed to it and"
-    " Fleet takes no write; provision refuses a queue whose attached policies allow AssumeRole",
+    mechanism="no Deny follows into a session of another role; the Mailbox is closed to such"
+    " a session, and Fleet takes no write; provision refuses a queue whose attached policies"
+    " allow AssumeRole",
     remains="The session may do what the other role may. Attach no policy that allows"
     " sts:AssumeRole on roles that trust the account.",
 )
@@ -372,7 +396,8 @@ def test_fleet_with_attached_policies(held: Held, seen: Seen) -> None:
     "Rows, table and stream of the Mailbox: another instance's rows, assignment and notice,"
     " PartiQL, transactions, backups," + _WIDE,
     refused_by=_BY + " and of the table",
-    mechanism="both allow the own row alone, and there only the report",
+    mechanism="both policies leave the own row alone, and there only the report",
 )
 def test_the_mailbox_with_attached_policies(held: Held, seen: Seen) -> None:
-    _try(held, seen, "rows")
+    record = held.stage.instance(held.mayfly.instance)
+    _try(held, seen, "rows", *rows(replace(held.mayfly.table, row=record.bootstrap_row or "")))

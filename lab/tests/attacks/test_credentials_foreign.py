@@ -18,7 +18,7 @@ from attacks.asking import Ask, Caller, assert_passed, assert_refused, summary
 from attacks.conftest import Seen
 from attacks.host_calls import rows, table_control, write
 from attacks.rows import attack
-from attacks.things import EVERYTHING, TRUSTS_THE_ACCOUNT, Table
+from attacks.things import EVERYTHING, TRUSTS_THE_ACCOUNT, Table, fleet
 from mayfly_cli.templates.translation import translate
 from mayfly_lab.aws.deploy.stacks import ARTIFACTS, TOKEN_PARAMETER, Deployment, QueueStack
 from mayfly_lab.contracts import Keys
@@ -38,7 +38,7 @@ _AGENT = {
     "AgentSha256Arm64": "2" * 64,
 }
 MAILBOX = Table(f"{STACK}-mailbox", "key", "AROAVICTIM:i-1")
-FLEET = Table(f"{STACK}-fleet", "pk", f"queue#{QUEUE}")
+FLEET = fleet(QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def account(stage: Stage) -> Account:
     return Account(stage, published, deployer.published(STACK, COPY))
 
 
-def _reads(told_to: Caller, table: Table) -> Ask:
+def _read(table: Table) -> Ask:
     return Ask("dynamodb", "get_item", {"TableName": table.name, "Key": table.key})
 
 
@@ -101,7 +101,7 @@ _TABLES = "the policies of both tables"
 
 @attack(
     "Hosts of a second control plane, and its functions, with AmazonDynamoDBFullAccess and"
-    " AdministratorAccess: tokens and proofs of the first one, and its records",
+    " AdministratorAccess: tokens, proofs and records of the first control plane",
     refused_by=_TABLES + ", and the Denies of the second plane's hosts",
     mechanism="the Mailbox is closed to every principal but its own stack's roles, Fleet to every"
     " role below /mayfly/ but its own functions",
@@ -124,7 +124,7 @@ def test_roles_of_a_second_control_plane(account: Account, seen: Seen) -> None:
         keys, _ = aws.sessions.begin(role.rpartition("/")[2], "taken")
         caller = account.caller(keys)
         told += caller.all([*asks, *table_control(MAILBOX)])
-        own.append(caller.make(_reads(caller, Table(f"{OTHER}-fleet", "pk", "queue#x"))))
+        own.append(caller.make(_read(Table(f"{OTHER}-fleet", "pk", "queue#x"))))
     assert_refused(told)
     assert_passed(own)
     seen(f"{len(told)} calls of 6 roles: {summary(told)}; on their own tables: {summary(own)}")
@@ -134,7 +134,8 @@ def test_roles_of_a_second_control_plane(account: Account, seen: Seen) -> None:
     "The owner of a queue deploys stacks/queue.yaml from a copy without the Denies, attaches"
     " AdministratorAccess, and rewrites another queue's records, rows and tokens",
     refused_by=_TABLES,
-    mechanism="both repeat the Denies of the hosts' policies: the own row alone, the report alone,"
+    mechanism="both tables' policies repeat the Denies of the hosts': the own row alone, the"
+    " report alone,"
     " nothing on Fleet",
     remains="Calls beside the tables are as the owner's policies allow, for the owner could make"
     " them by any other role: who deploys roles below /mayfly/ must be trusted. provision refuses"
@@ -191,7 +192,7 @@ def test_a_foreign_role_with_every_right_on_tables(account: Account, seen: Seen)
     told = caller.all(asks)
     assert_refused(told)
     assert {each.by for each in told} == {"Deny in resource-based policy"}
-    read = caller.make(_reads(caller, FLEET))
+    read = caller.make(_read(FLEET))
     assert_passed([read])
     token = account.stage.lab.buildkite.agent_token
     item = caller.client("dynamodb").scan(TableName=FLEET.name)["Items"]
@@ -273,7 +274,8 @@ def _try_person(
 @attack(
     "An operator decides what a security owner decides, and what nobody may",
     refused_by="IAM: OperatorsPolicy",
-    mechanism="its Allows name the parameters for tuning; a Deny covers names within names",
+    mechanism="the policy's Allows name the parameters for tuning; a Deny covers names within"
+    " names",
 )
 def test_an_operator_beyond_the_duty(account: Account, seen: Seen) -> None:
     denied = [*_decided_by_owners(), *_of_nobody(account)]
@@ -284,7 +286,7 @@ def test_an_operator_beyond_the_duty(account: Account, seen: Seen) -> None:
 @attack(
     "A security owner tunes, ends instances, reads records, and does what nobody may",
     refused_by="IAM: SecurityOwnersPolicy",
-    mechanism="its Allows name the parameters for security, and nothing else",
+    mechanism="the policy's Allows name the parameters for security, and nothing else",
 )
 def test_a_security_owner_beyond_the_duty(account: Account, seen: Seen) -> None:
     denied = [*_tuned_by_operators(), *_of_nobody(account), *rows(FLEET)]

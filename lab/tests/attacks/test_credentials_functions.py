@@ -14,10 +14,10 @@ import pytest
 
 from attacks.asking import Ask, Caller, assert_passed, assert_refused, summary
 from attacks.conftest import Seen
-from attacks.host_calls import Named, of_iam
+from attacks.host_calls import REPORT, Named, of_iam, write
 from attacks.rows import attack
 from attacks.searching import keys_of
-from attacks.things import OWN, TRUSTS_THE_ACCOUNT
+from attacks.things import OWN, TRUSTS_THE_ACCOUNT, Table, image_of
 from mayfly_lab.aws.deploy.stacks import TOKEN_PARAMETER
 from mayfly_lab.aws.front.call import Kind
 from mayfly_lab.lab import STACK
@@ -28,7 +28,6 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {FIRST: {}, SECOND: {}}
 DELAYS = replace(QUICK, minute=10.0)
 MAILBOX, FLEET = f"{STACK}-mailbox", f"{STACK}-fleet"
 ROW = "AROAHOST:i-1"
-_REPORT = {"M": {"phase": {"S": "sandboxed"}, "boot": {"S": "forged"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Account:
 @pytest.fixture(scope="module")
 def account(stage: Stage) -> Account:
     ec2 = stage.lab.aws.client("ec2")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    image = image_of(stage)
     profile = {"Arn": stage.published(FIRST)["bootstrap_profile"]}
     tags = [{"Key": "mayfly-stack", "Value": STACK}, {"Key": "mayfly-queue", "Value": FIRST}]
 
@@ -93,13 +92,12 @@ def account(stage: Stage) -> Account:
 
 
 def _update(attribute: str, row: str = ROW, value: Any = None, **more: Any) -> dict[str, Any]:
-    return {
-        "TableName": MAILBOX,
-        "Key": {"key": {"S": row}},
-        "UpdateExpression": f"SET {attribute} = :v",
-        "ExpressionAttributeValues": {":v": value or _REPORT},
-        **more,
-    }
+    values = {":v": value or REPORT}
+    return {**write(_row(row), attribute, ExpressionAttributeValues=values, **more)}
+
+
+def _row(row: str = ROW) -> Table:
+    return Table(MAILBOX, "key", row)
 
 
 def _in_a_transaction(*items: Mapping[str, Any]) -> Ask:
@@ -107,7 +105,7 @@ def _in_a_transaction(*items: Mapping[str, Any]) -> Ask:
 
 
 def _read(*attributes: str) -> Ask:
-    keys: dict[str, Any] = {"Keys": [{"key": {"S": ROW}}]}
+    keys: dict[str, Any] = {"Keys": [_row().key]}
     if attributes:
         names = {f"#a{number}": name for number, name in enumerate(attributes)}
         keys |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
@@ -116,10 +114,10 @@ def _read(*attributes: str) -> Ask:
 
 def _mailbox(*but: str) -> Iterator[Ask]:
     """Reads and writes of the Mailbox that no function may make; `but` names methods left out."""
-    where = {"TableName": MAILBOX, "Key": {"key": {"S": ROW}}}
+    where = {"TableName": MAILBOX, "Key": _row().key}
     asks: Named = [
         ("get_item", where),
-        ("put_item", {"TableName": MAILBOX, "Item": {"key": {"S": ROW}}}),
+        ("put_item", {"TableName": MAILBOX, "Item": _row().key}),
         ("delete_item", where),
         ("scan", {"TableName": MAILBOX}),
         ("update_item", _update("report")),
@@ -210,17 +208,13 @@ def test_dispatch_taken_over(account: Account, seen: Seen) -> None:
         Ask("ec2", "describe_instances"),
         Ask("ec2", "create_fleet", _fleet(account, FIRST)),
         _in_a_transaction({"Put": row}, {"Update": _update("report")}),
-        _in_a_transaction({"Put": row}, {"Delete": {"TableName": MAILBOX, "Key": _key(ROW)}}),
+        _in_a_transaction({"Put": row}, {"Delete": {"TableName": MAILBOX, "Key": _row().key}}),
         Ask("ssm", "get_parameters", {"Names": [f"/{OWN}/repository"], "WithDecryption": True}),
         Ask("dynamodb", "delete_item", {"TableName": FLEET, "Key": {"pk": {"S": "attack"}}}),
     ]
     assignment = _update("assignment", value={"M": {"job": {"S": "none"}}})
     allowed = [_TOKEN, _in_a_transaction({"Put": row}, {"Update": assignment})]
     assert_limited(account, seen, "dispatch", denied, allowed)
-
-
-def _key(row: str) -> Mapping[str, Any]:
-    return {"key": {"S": row}}
 
 
 def _fleet(account: Account, queue: str, **override: Any) -> dict[str, Any]:
@@ -324,7 +318,7 @@ def test_reap_taken_over(account: Account, seen: Seen) -> None:
         "ConditionExpression": "attribute_not_exists(assignment)",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-    put = {"PutRequest": {"Item": {"key": {"S": ROW}, "report": _REPORT}}}
+    put = {"PutRequest": {"Item": {**_row().key, "report": REPORT}}}
     denied = [
         *_mailbox(),
         *_account(account),
@@ -349,7 +343,8 @@ def test_reap_taken_over(account: Account, seen: Seen) -> None:
 @attack(
     "The account's administrator reads or writes rows of the Mailbox, and writes records",
     refused_by="the policies of both tables",
-    mechanism="they deny every principal but the stack's own roles; what only controls a table"
+    mechanism="the policies deny every principal but the stack's own roles; what only controls"
+    " a table"
     " stays allowed, so that nobody is locked out",
 )
 def test_an_administrator_does_not_read_the_mailbox(account: Account, seen: Seen) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from attacks.asking import REGION
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.aws.deploy.stacks import TOKEN_PARAMETER
 from mayfly_lab.lab import SCRIPTS, STACK
 from stories.stage import Stage
 
-REGION = "us-east-1"
 OWN = "attacker"
 _ARN = "arn:aws:{service}:" + f"{REGION}:{ACCOUNT}:"
 EVENTS_ARN = _ARN.format(service="sqs") + f"{OWN}-events"
