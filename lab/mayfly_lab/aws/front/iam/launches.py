@@ -57,8 +57,8 @@ def needs(launch: Launch, facts: Facts) -> Iterator[Need]:
     profile_arn, role = facts.profile(profile) if profile else ("", "")
     yield Need(RUN, facts.arn("ec2", "instance"), "instance", _instance(launch, profile_arn, facts))
     for kind, name, keys, changed in _used(launch, facts):
-        keys |= _from(launch, facts, changed=changed)
-        yield Need(RUN, facts.arn("ec2", kind, name), kind, keys)
+        used = keys | _from(launch, facts, changed=changed)
+        yield Need(RUN, facts.arn("ec2", kind, name), kind, used)
     for kind, parameter in (
         ("network-interface", "NetworkInterfaces"),
         ("volume", "BlockDeviceMappings"),
