@@ -1,4 +1,4 @@
-"""Jobs that fight their end, their agent, their host's resources, or as root the host itself."""
+"""Jobs that resist their end, stop their agent, use up their host, or as root attack the host."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from attacks.conftest import Seen
 from attacks.rows import Place, attack
 from attacks.searching import ANY_KEY, digest, found, keys_of, search
 from attacks.ways import BOTH, ask
+from mayfly.records.model import Instance
 from mayfly_lab.aws.front.call import Kind
 from stories.stage import Stage
-from whole.output import values
+from whole.output import lines, values
 from whole.steps import HOLD, leave_free
 
 PARAMETERS = {
-    "closed": {"job/attempts": "1"},
+    "closed": {"job/attempts": "1", "pool/hot": "1"},
     "root": {"job/root": "yes", "imds": "off", "job/max-minutes": "60"},
     "sandbox": {"job/root": "yes", "imds": "job"},
 }
@@ -27,12 +28,24 @@ _OFF = 60.0
 """Seconds from a job's end to the end of its machine; seconds on an idle machine."""
 
 
-def seconds_off(stage: Stage, job: str) -> float:
-    """Wait until a job has ended and its instance is gone. Returns the seconds between both."""
+def end_of(stage: Stage, job: str) -> datetime:
+    """Wait for the job's end. Returns when the job ended."""
     finished = stage.ended(job).timeline.finished
     assert finished is not None
-    gone = stage.gone(stage.served(job).instance_id or "")
-    return (gone.history[-1].at - finished).total_seconds()
+    return finished
+
+
+def off_after(gone: Instance, since: datetime) -> float:
+    """Seconds from a moment until the machine was off, which must not be many."""
+    seconds = (gone.history[-1].at - since).total_seconds()
+    assert seconds < _OFF
+    return seconds
+
+
+def off_after_job(stage: Stage, job: str) -> float:
+    """Wait until a job has ended and its instance is gone. Returns the seconds between both."""
+    finished = end_of(stage, job)
+    return off_after(stage.gone(stage.served(job).instance_id or ""), finished)
 
 
 _STAYS = """
@@ -50,24 +63,23 @@ sleep 2; echo job ends
 
 
 @attack(
-    "A job leaves processes behind: of another session, orphaned, in namespaces, deaf to signals,"
+    "A job leaves processes behind: of another session, orphaned, in namespaces, that ignore"
+    " signals,"
     " stopped",
     refused_by="the host",
-    mechanism="the job's scope is killed whole, then the machine goes; no other job runs there",
+    mechanism="the job's scope is killed whole, then the machine is switched off; no other job"
+    " runs there",
     places=BOTH,
 )
 def test_processes_of_a_job_end_with_it(stage: Stage, collector: Collector, seen: Seen) -> None:
     before = len(collector.sent("/stays"))
     job = stage.push("closed", _STAYS.replace("COLLECTOR", collector.url))
-    off = seconds_off(stage, job)
+    off = off_after_job(stage, job)
     sent = collector.sent("/stays")[before:]
     assert {each.body for each in sent} == {"session", "nohup", "orphan", "namespace"}
-    finished = stage.job(job).timeline.finished
-    assert finished is not None
-    last = max(each.at for each in sent) - finished.timestamp()
+    last = max(each.at for each in sent) - end_of(stage, job).timestamp()
     time.sleep(1)
     assert collector.sent("/stays")[before:] == sent
-    assert off < _OFF
     seen(
         f"4 processes sent {len(sent)} times, the last {last:+.1f} s from the job's end; the"
         f" machine was off {off:.1f} s after it"
@@ -75,7 +87,7 @@ def test_processes_of_a_job_end_with_it(stage: Stage, collector: Collector, seen
 
 
 @attack(
-    "Job code stops its agent by SIGSTOP, which is the same user's",
+    "Job code stops its agent, a process of the same user, by SIGSTOP",
     refused_by="nobody",
     mechanism="agent and job are one user; all that the agent holds is good for this one job",
     places=(Place.LAB,),
@@ -105,7 +117,8 @@ def test_a_job_that_stops_its_agent_harms_itself(stage: Stage, seen: Seen) -> No
     refused_by="nobody",
     mechanism="agent and job are one user; the host sees the agent's end, and switches off",
     places=BOTH,
-    remains="The job harms itself: it fails as a lost agent, and its machine goes. Nobody can be"
+    remains="The job harms itself: it fails as a lost agent, and its machine is switched off."
+    " Nobody can be"
     " kept from killing a process of the same user.",
 )
 def test_a_job_that_kills_its_agent_loses_its_machine(stage: Stage, seen: Seen) -> None:
@@ -113,8 +126,7 @@ def test_a_job_that_kills_its_agent_loses_its_machine(stage: Stage, seen: Seen) 
     host = stage.running(job)
     killed = datetime.now(UTC)
     gone = stage.gone(host)
-    off = (gone.history[-1].at - killed).total_seconds()
-    assert off < _OFF
+    off = off_after(gone, killed)
     assert len(stage.assignments(job)) == 1
     seen(f"the machine was off {off:.1f} s later; the job ran once; {gone.reason}")
 
@@ -164,40 +176,33 @@ def test_a_full_disk_does_not_keep_a_machine(stage: Stage, seen: Seen) -> None:
     job = stage.push("closed", _FILLS)
     host = stage.running(job)
     leave_free(stage, host, 64 << 20)
-    hosts.run(stage, host, "touch /tmp/go")
+    hosts.let_go(stage, host)
     told = values(stage.log_of(job)) if stage.ended(job).outcome == "passed" else {}
     assert (told["disk"], told["more"]) == ("1", "1")
-    off = seconds_off(stage, job)
-    assert off < _OFF
+    off = off_after_job(stage, job)
     assert "the agent ended with 0" in stage.lab.room.console(host)
     seen(f"no byte was left; the job passed; the machine was off {off:.1f} s after its end")
 
 
 @attack(
-    "Two thousand processes, deaf to signals, half of them stopped, when the job ends",
+    "Two thousand processes that ignore signals, half of them stopped, when the job ends",
     refused_by="the host",
     mechanism="SIGKILL to the whole scope, then power-off",
     places=_WHOLE,
 )
-def test_many_deaf_processes_do_not_keep_a_machine(stage: Stage, seen: Seen) -> None:
+def test_many_processes_that_ignore_signals_do_not_keep_a_machine(stage: Stage, seen: Seen) -> None:
     job = stage.push("closed", _TRAPS)
     assert stage.ended(job).exit_status == 3
     assert values(stage.log_of(job))["processes"] == "2000"
-    off = seconds_off(stage, job)
-    assert off < _OFF
+    off = off_after_job(stage, job)
     seen(f"2000 processes; the machine was off {off:.1f} s after the job's end")
 
 
 # ---------------------------------------------------------------- root in a job
 
 
-_FLUSH = (
-    'echo "before: $('
-    + ask("169.254.169.254")
-    + ')"; nft flush ruleset; echo "after: $('
-    + ask("169.254.169.254")
-    + ')"; sleep 300'
-)
+_ASK = ask("169.254.169.254")
+_FLUSH = f'echo "before: $({_ASK})"; nft flush ruleset; echo "after: $({_ASK})"; sleep 300'
 
 
 @attack(
@@ -250,16 +255,13 @@ def test_a_killed_supervisor_takes_its_machine_along(stage: Stage, seen: Seen) -
     job = stage.push("root", command)
     host = stage.running(job)
     killed = datetime.now(UTC)
-    gone = stage.gone(host)
-    off = (gone.history[-1].at - killed).total_seconds()
-    assert off < _OFF
-    seen(f"the machine was off {off:.1f} s later")
+    seen(f"the machine was off {off_after(stage.gone(host), killed):.1f} s later")
 
 
 @attack(
     "A job of root searches the supervisor's memory for bootstrap credentials",
     refused_by="the host",
-    mechanism="the supervisor's process never had any: set-up ends with an exec, and the gate asks"
+    mechanism="the supervisor's process never had them: set-up ends with an exec, and the gate asks"
     " whether bootstrap is still served without reading the answer",
     places=BOTH,
 )
@@ -267,7 +269,7 @@ def test_root_in_a_job_finds_no_bootstrap_credentials(stage: Stage, seen: Seen) 
     job = stage.push("sandbox", f'echo "user $(id -u)"\n{search("memory", ANY_KEY)}')
     assert stage.ended(job).outcome == "passed", stage.log_of(job)
     host = stage.served(job).instance_id or ""
-    log = re.sub(r"\x1b_bk;t=\d+\x07", "", stage.log_of(job).replace("\r", ""))
+    log = "\n".join(lines(stage.log_of(job)))
     ids = {k: {digest(e.access_key) for e in keys_of(stage, host, k)} for k in Kind}
     assert found(log) & ids[Kind.SANDBOX], "the search is blind"
     assert found(log).isdisjoint(ids[Kind.BOOTSTRAP])
