@@ -8,15 +8,15 @@ make the same calls on things of the attacker: those pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
-from attacks.asking import Ask, Caller, Told, assert_passed, assert_refused, summary
+from attacks.asking import Ask, Caller, assert_passed, assert_refused, summary
 from attacks.collector import Collector
 from attacks.conftest import Seen
+from attacks.held import ADMINISTRATOR, Held
 from attacks.host_calls import (
     ON_MAYFLYS,
     ON_THINGS,
@@ -34,13 +34,12 @@ from attacks.kept import (
     SCRIPT,
     TAKEN,
     VICTIM,
-    Taken,
     push,
     role_of,
     take,
 )
 from attacks.rows import attack
-from attacks.things import OWN, Things, fleet, mayflys, owned
+from attacks.things import OWN, fleet, mayflys, owned
 from mayfly_lab.aws.config import ACCOUNT
 from mayfly_lab.lab import SCRIPTS as BUCKET
 from stories.stage import QUICK, Stage
@@ -48,66 +47,6 @@ from stories.stage import QUICK, Stage
 PARAMETERS = QUEUES
 SCRIPTS = {TAKEN: SCRIPT}
 DELAYS = replace(QUICK, minute=10.0)
-_NOTHING, _ADMINISTRATOR = "", "AdministratorAccess"
-_EVERYWHERE = (_NOTHING, "PowerUserAccess", _ADMINISTRATOR)
-_DYNAMODB = "AmazonDynamoDBFullAccess"
-_OF_ONE_SERVICE = {
-    "rows": (_DYNAMODB,),
-    "instances": ("AmazonEC2FullAccess", "AmazonSSMFullAccess"),
-    "parameters": ("AmazonSSMFullAccess",),
-    "scripts": ("AmazonS3FullAccess",),
-    # It allows event source mappings, too.
-    "functions": (_DYNAMODB,),
-    "profiles": ("AmazonEC2FullAccess",),
-}
-"""By kind of thing: AWS's policies that are about it, besides those for everything."""
-
-
-@dataclass(slots=True)
-class Held:
-    """What the attacker holds, and what the attacks are aimed at."""
-
-    host: Taken
-    own: Things
-    mayfly: Things
-
-    @property
-    def stage(self) -> Stage:
-        return self.host.stage
-
-    @property
-    def callers(self) -> Mapping[str, Caller]:
-        """By role."""
-        return self.host.callers
-
-    def told(self, kind: str, asks: Sequence[Ask]) -> dict[str, list[Told]]:
-        """The answers to all calls of both roles, by role and attached policy."""
-        found: dict[str, list[Told]] = {}
-        for policy in (*_EVERYWHERE, *_OF_ONE_SERVICE.get(kind, ())):
-            with self.attached(policy):
-                for role, caller in self.callers.items():
-                    found[f"{role} with {policy or 'nothing'}"] = caller.all(asks)
-        return found
-
-    @contextmanager
-    def attached(self, policy: str) -> Iterator[None]:
-        """AWS's own policy of this name, attached to both roles of the queue."""
-        iam = self.stage.lab.aws.client("iam")
-        names = [role_of(self.stage, TAKEN, role) for role in ROLES] if policy else []
-        arn = f"arn:aws:iam::aws:policy/{policy}"
-        for name in names:
-            iam.attach_role_policy(RoleName=name, PolicyArn=arn)
-        try:
-            yield
-        finally:
-            for name in names:
-                iam.detach_role_policy(RoleName=name, PolicyArn=arn)
-
-    @property
-    def administrator(self) -> Caller:
-        """Who deploys the stacks."""
-        aws = self.stage.lab.aws
-        return Caller(aws.endpoint, aws.administrator)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +69,7 @@ def assert_all_refused(held: Held, seen: Seen, kind: str, asks: Sequence[Ask]) -
 
 def assert_own_pass(held: Held, seen: Seen, asks: Sequence[Ask]) -> None:
     """Assert that the calls pass on things of the attacker, with AdministratorAccess."""
-    with held.attached(_ADMINISTRATOR):
+    with held.attached(ADMINISTRATOR):
         told = held.callers[SANDBOX].all(asks)
     assert_passed(told)
     seen(f"the same on own things: {summary(told)}")
@@ -352,9 +291,9 @@ def _assume(role: str) -> Ask:
 def test_a_chain_of_roles(held: Held, seen: Seen) -> None:
     stage = held.stage
     iam = stage.lab.aws.client("iam")
-    everything = f"arn:aws:iam::aws:policy/{_ADMINISTRATOR}"
+    everything = f"arn:aws:iam::aws:policy/{ADMINISTRATOR}"
     iam.attach_role_policy(RoleName=OWN, PolicyArn=everything)
-    with held.attached(_ADMINISTRATOR):
+    with held.attached(ADMINISTRATOR):
         host = held.callers[SANDBOX].client("sts")
         given = host.assume_role(RoleArn=held.own.role_arn, RoleSessionName="chained")
         refused = stage.until("provision refuses the queue", lambda: _refused(stage))
