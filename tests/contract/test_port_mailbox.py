@@ -30,6 +30,7 @@ REPORT = Report(
     words="last line\nno newline: é",
     agent="3.83.1",
     notice="2026-11-20T09:32:00Z",
+    start=3,
 )
 
 

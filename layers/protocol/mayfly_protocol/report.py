@@ -38,6 +38,8 @@ class Report:
     """The agent's version."""
     notice: str = ""
     """The announced time of a spot interruption; empty without one."""
+    start: int | None = None
+    """Number of the order that commanded this boot (see `order`); None at the first boot."""
 
 
 def encoded(report: object) -> bytes:

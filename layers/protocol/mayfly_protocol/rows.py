@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _NOTICES = "notice/"
+_STARTS = "start/"
 
 
 def notice_row(row: str) -> str:
@@ -12,3 +13,12 @@ def notice_row(row: str) -> str:
     The templates' policies name this form, too.
     """
     return _NOTICES + row
+
+
+def start_row(row: str) -> str:
+    """The key of the row with the order to start the stopped instance whose sandbox row is `row`.
+
+    Apart from the instance's own row, so that the writer of orders has no right on assignments.
+    The templates' policies name this form, too.
+    """
+    return _STARTS + row
