@@ -9,6 +9,7 @@ from typing import Any
 from mayfly.records.ledger import Ledger, Losses
 from mayfly.records.model import (
     Claim,
+    Heard,
     Instance,
     Launch,
     Lease,
@@ -19,10 +20,13 @@ from mayfly.records.model import (
     Step,
     Stray,
 )
+from mayfly.records.standing import LeftAlone, Standing, Target
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
+from mayfly.records.why import Code, Why
 
 NOW = datetime(2026, 11, 20, 9, 30, 0, 250000, tzinfo=UTC)
 SHAPE = Shape("deploy", "x86_64", ("m7i.large", "m7a.large"), "spot-then-on-demand")
+WHY = Why(Code.NO_CAPACITY, "EC2 has none", NOW, NOW + timedelta(seconds=40), str(SHAPE))
 PINNED = Pinned("arn:bootstrap", "arn:sandbox", "AROABOOT", "AROASAND", script_minutes=15)
 
 
@@ -37,6 +41,7 @@ def a_claim(job: str = "job-1", **changes: Any) -> Claim:
         priority=-2,
         pipeline="web",
         build=41,
+        why=WHY,
         history=(Step("waiting", NOW, "first seen"),),
     )
     return replace(claim, **changes)
@@ -98,4 +103,20 @@ def a_stray(instance_id: str = "i-1") -> Stray:
 
 
 def a_lease(**changes: Any) -> Lease:
-    return replace(Lease("invocation-1", 1, NOW + timedelta(seconds=15)), **changes)
+    heard = Heard(NOW, NOW - timedelta(minutes=2), "401: no such token")
+    return replace(Lease("invocation-1", 1, NOW + timedelta(seconds=15), heard), **changes)
+
+
+def a_standing(queue: str = "deploy", **changes: Any) -> Standing:
+    standing = Standing(
+        queue=queue,
+        function="provision",
+        at=NOW,
+        reasons=(WHY,),
+        left=(LeftAlone("job-2", "web", 41, "train", replace(WHY, code=Code.RULE_NOT_MET)),),
+        left_total=1,
+        waiting=3,
+        oldest=NOW - timedelta(minutes=4),
+        hot=Target(4, "Mon-Fri 08:00-18:00", NOW + timedelta(hours=2)),
+    )
+    return replace(standing, **changes)

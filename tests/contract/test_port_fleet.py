@@ -24,6 +24,7 @@ from tests.contract.sample_records import (
     a_lease,
     a_ledger,
     a_queue,
+    a_standing,
     a_stray,
     an_instance,
 )
@@ -41,6 +42,8 @@ from tests.contract.sample_records import (
         (a_ledger(), lambda f: f.ledger("deploy")),
         (a_queue(), lambda f: f.queue("deploy")),
         (a_lease(), lambda f: f.lease()),
+        (a_standing(), lambda f: f.standing("provision", "deploy")),
+        (a_standing(), lambda f: next(iter(f.standings()), None)),
     ],
 )
 def test_a_saved_record_is_read_back_one_version_higher(
@@ -64,7 +67,10 @@ def test_records_are_read_by_their_ec2_ids_and_ids_without_a_record_are_omitted(
 
 @pytest.mark.parametrize(
     "record",
-    [a_claim(), a_launch(), an_instance(), LAUNCHING, a_ledger(), a_queue(), a_lease()],
+    [
+        *(a_claim(), a_launch(), an_instance(), LAUNCHING),
+        *(a_ledger(), a_queue(), a_lease(), a_standing()),
+    ],
     ids=lambda record: type(record).__name__,
 )
 @pytest.mark.parametrize("stale", [0, 1, 3])
@@ -201,6 +207,29 @@ def test_open_launches_and_all_queues_and_strays_are_listed(fleet: Fleet) -> Non
     assert [launch.id for launch in fleet.launches("deploy")] == ["l1"]
     assert sorted(record.queue for record in fleet.queues()) == ["deploy", "other"]
     assert sorted(stray.instance_id for stray in fleet.strays()) == ["i-1", "i-2"]
+
+
+def test_standings_of_all_queues_and_functions_are_one_list(fleet: Fleet) -> None:
+    of_dispatch, other = a_standing(function="dispatch"), a_standing("other")
+    fleet.write([Save(a_standing()), Save(of_dispatch), Save(other)])
+    found = {(each.function, each.queue): each for each in fleet.standings()}
+    assert found == {
+        ("provision", "deploy"): saved(a_standing()),
+        ("dispatch", "deploy"): saved(of_dispatch),
+        ("provision", "other"): saved(other),
+    }
+    assert fleet.standing("dispatch", "deploy") == saved(of_dispatch)
+    assert fleet.standing("dispatch", "other") is None
+
+
+def test_a_standing_that_nobody_renews_expires(dynamo: DynamoWorld) -> None:
+    dynamo.fleet.write([Save(a_standing())])
+    item = dynamo.item("fleet", pk="standing#provision/deploy")
+    assert (item["open_queue"], item["open_state"]) == (
+        "#standings",
+        "standing#open#provision/deploy",
+    )
+    assert item["expires"] == int((NOW + timedelta(days=1)).timestamp())
 
 
 def test_a_list_of_records_has_every_page(fleet: Fleet) -> None:

@@ -9,11 +9,13 @@ from typing import TypeAlias, cast
 from mayfly.adapters.dynamodb.records import (
     LEASE_KEY,
     QUEUES_PARTITION,
+    STANDINGS_PARTITION,
     STRAYS_PARTITION,
     key_of,
     open_keys,
     open_prefix,
     pointer_key,
+    standing_name,
 )
 from mayfly.adapters.dynamodb.rows import Row, rows
 from mayfly.errors import Conflict, Misconfigured
@@ -33,6 +35,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
+from mayfly.records.standing import Standing
 from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Ranked
 from tests.fakes.faults import Faults
 from tests.fakes.mailbox import FakeMailbox
@@ -142,6 +145,16 @@ class FakeFleet(Faults):
         """See `mayfly.ports.Fleet`."""
         with self._call("queue"):
             return self._get(QueueRecord, queue)
+
+    def standings(self) -> Sequence[Standing]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("standings"):
+            return self._list(Standing, STANDINGS_PARTITION)
+
+    def standing(self, function: str, queue: str) -> Standing | None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("standing"):
+            return self._get(Standing, standing_name(function, queue))
 
     def lease(self) -> Lease | None:
         """See `mayfly.ports.Fleet`."""

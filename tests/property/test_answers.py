@@ -25,6 +25,7 @@ from mayfly.adapters.dynamodb.records import to_item
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.errors import Misconfigured, Transient
 from mayfly.records.model import Record, SlotKey, Stray
+from mayfly.records.standing import Standing
 from mayfly.records.states import OPEN_CLAIMS, OPEN_INSTANCES
 from mayfly_protocol import PROTOCOL
 from tests.property.changes import JUNK, a_listed_job, buildkite, changed
@@ -229,6 +230,12 @@ def strays(bad: object) -> set[str]:
     return {stray.instance_id for stray in tables(Items=items).strays()}
 
 
+def standings(bad: object) -> set[str]:
+    names = {name: Standing(name, "dispatch", NOW) for name in "ac"}
+    items = [row(names["a"]), keyed(bad, "standing#dispatch/b"), row(names["c"])]
+    return {standing.queue for standing in tables(Items=items).standings()}
+
+
 def a_report(name: str) -> dict[str, Any]:
     report = {"protocol": PROTOCOL, "phase": "sandboxed", "boot": f"boot-{name}"}
     return {"key": {"S": name}, "report": encode(report)}
@@ -275,6 +282,7 @@ PARSERS = {
     "launches": Parser(launches, row(a_launch(id="b")), ATTRIBUTES),
     "queues": Parser(queues, row(a_queue(queue="b")), ATTRIBUTES),
     "strays": Parser(strays, row(Stray("b", NOW)), ATTRIBUTES),
+    "standings": Parser(standings, row(Standing("b", "dispatch", NOW)), ATTRIBUTES),
     "reports": Parser(reports, a_report("b"), ATTRIBUTES),
     "policies of a role": Parser(policies, {"PolicyArn": "b"}, stops=True),
 }

@@ -20,6 +20,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.errors import Misconfigured
 from mayfly.events import SpotWarning, StateChanged, parse, read_messages
 from mayfly.records.model import Claim, Instance, Launch, Record, SlotKey, Stray
+from mayfly.records.standing import Standing
 from mayfly_instance.clock import parse_time
 from mayfly_protocol.moments import EARLIEST, LATEST, checked, read_moment
 from tests.property import test_answers as answers
@@ -145,6 +146,7 @@ RECORDS: tuple[tuple[Record, str], ...] = (
     (an_instance(key=SlotKey("l", 1)), "unseen_since"),
     (a_launch(id="b"), "since"),
     (Stray("b", NOW), "first_seen"),
+    (Standing("b", "dispatch", NOW), "at"),
 )
 
 

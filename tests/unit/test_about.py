@@ -17,6 +17,7 @@ from mayfly.reap.actions import ReapAction, TerminateInstances, WarnHost
 from mayfly.records.about import Fields, about, about_changes, fields, host_of
 from mayfly.records.changes import Assign, Change, Drop, FreeSlots, Save, Unassign
 from mayfly.records.model import Lease, QueueRecord, Record, Stray
+from mayfly.records.standing import Standing
 from mayfly.records.states import InstanceState
 from mayfly.sandbox.actions import SandboxAction
 from tests.unit.builders import (
@@ -77,6 +78,7 @@ def name_fields(lines: pytest.LogCaptureFixture, kind: str) -> list[dict[str, An
         ([a_launch(), a_launch(id="other")], {"queue": QUEUE, "launches": [LAUNCH, "other"]}),
         ([a_ledger()], {"queue": QUEUE}),
         ([QueueRecord("q", "", "", ""), QueueRecord("r", "", "", "")], {"queues": ["q", "r"]}),
+        ([Standing("q", "dispatch", NOW)], {"queue": "q"}),
         ([Stray("i-1", NOW)], {"instance": "i-1"}),
         ([Lease("me", 1, NOW)], {}),
         ([], {}),

@@ -26,6 +26,7 @@ from mayfly.adapters.dynamodb.records import (
 from mayfly.errors import Misconfigured
 from mayfly.records import model
 from mayfly.records.model import Claim, Instance, Launch, Record
+from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, LaunchTraits
 from tests.unit.builders import NOW, a_claim, a_launch, a_ledger, an_instance, assigned
 
@@ -152,6 +153,11 @@ KEYS: list[tuple[Record, str, tuple[str, str] | None]] = [
     (an_instance(InstanceState.TERMINATED, 4), "instance#launch-1/4", None),
     (a_ledger(), "capacity#deploy", None),
     (model.QueueRecord("q", "{}", "{}", "s"), "queue#q", ("#queues", "queue#open#q")),
+    (
+        Standing("q", "dispatch", NOW),
+        "standing#dispatch/q",
+        ("#standings", "standing#open#dispatch/q"),
+    ),
     (model.Stray("i-1", NOW), "stray#i-1", ("#strays", "stray#open#i-1")),
     (model.Lease("me", 1, NOW), "lease#dispatch", None),
 ]

@@ -11,7 +11,7 @@ from mayfly.dispatch import lease as leases
 from mayfly.dispatch.lease import LEASE, RENEW
 from mayfly.errors import Conflict, Transient
 from mayfly.records.changes import Change, Save
-from mayfly.records.model import Lease
+from mayfly.records.model import Heard, Lease
 from tests.fakes import FakeFleet, FakeMailbox
 from tests.unit.builders import NOW, a_claim, later
 
@@ -118,3 +118,15 @@ def test_a_holder_notices_within_a_second_that_its_lease_was_taken_over(fleet: F
     assert leases.hold(fleet, held, "one", later(seconds=0.75)) == held
     with pytest.raises(Conflict):
         leases.hold(fleet, held, "one", later(seconds=1))
+
+
+def test_what_buildkite_said_is_written_with_the_next_renewal_and_outlives_a_take_over(
+    fleet: FakeFleet,
+) -> None:
+    heard = Heard(NOW, NOW, "401: no such token")
+    held = leases.take(fleet, "one", NOW).hears(heard)
+    stored = fleet.lease()
+    assert stored is not None
+    assert stored.buildkite == Heard()
+    leases.renew(fleet, held.lease, later(seconds=5))
+    assert leases.take(fleet, "two", later(seconds=60)).lease.buildkite == heard

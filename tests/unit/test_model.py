@@ -9,10 +9,12 @@ import pytest
 
 from mayfly.records.ledger import launch_id
 from mayfly.records.model import Lease, Stray, saved
+from mayfly.records.standing import Standing
 from mayfly.records.states import InstanceState
 from tests.unit.builders import (
     BOOTSTRAP_ID,
     NOW,
+    QUEUE,
     SANDBOX_ID,
     SHAPE,
     a_claim,
@@ -33,6 +35,7 @@ RECORDS: list[Any] = [
     a_ledger(),
     a_queue(),
     Stray(ec2_id(), NOW),
+    Standing(QUEUE, "dispatch", NOW),
     Lease("me", 1, NOW),
 ]
 

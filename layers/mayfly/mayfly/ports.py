@@ -15,6 +15,7 @@ from mayfly.records.changes import Change
 from mayfly.records.found import Found
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, SlotKey, Stray
+from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly_protocol.report import Report
 
@@ -22,10 +23,10 @@ from mayfly_protocol.report import Report
 class Fleet(Protocol):
     """The records.
 
-    The sequences of `queues`, `claims`, `instances`, `launches` and `strays` come from an index
-    that may lag by moments; unreadable rows are logged and omitted. Consistent reads show every
-    earlier write; a read of one record raises Misconfigured for an unreadable row. `write` checks
-    versions.
+    The sequences of `queues`, `claims`, `instances`, `launches`, `strays` and `standings` come
+    from an index that may lag by moments; unreadable rows are logged and omitted. Consistent reads
+    show every earlier write; a read of one record raises Misconfigured for an unreadable row.
+    `write` checks versions.
     """
 
     def queues(self) -> Sequence[QueueRecord]:
@@ -75,6 +76,12 @@ class Fleet(Protocol):
 
     def queue(self, queue: str) -> QueueRecord | None:
         """A queue's record, active or not; None for an unknown queue. Consistent read."""
+
+    def standings(self) -> Sequence[Standing]:
+        """What each function last said of each queue; up to a day old for a queue that is gone."""
+
+    def standing(self, function: str, queue: str) -> Standing | None:
+        """What a function last said of a queue; None before it has. Consistent read."""
 
     def lease(self) -> Lease | None:
         """The dispatch lease; None before its first holder. Consistent read."""

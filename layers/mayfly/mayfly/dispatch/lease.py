@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from mayfly.errors import Conflict
 from mayfly.ports import Fleet
 from mayfly.records.changes import Save
-from mayfly.records.model import Lease, saved
+from mayfly.records.model import Heard, Lease, saved
 
 LEASE = timedelta(seconds=15)
 """How long a lease lasts without renewal."""
@@ -27,6 +27,10 @@ class Hold:
     """When the lease was last read or written as this invocation's."""
     overlap_until: datetime | None = None
     """Until when the former holder may still act: its next check of the lease. None: not at all."""
+
+    def hears(self, heard: Heard) -> Hold:
+        """The hold with what Buildkite last said, which the next renewal writes."""
+        return replace(self, lease=replace(self.lease, buildkite=heard))
 
     @property
     def handed_over(self) -> datetime | None:
@@ -65,7 +69,8 @@ def take(fleet: Fleet, holder: str, now: datetime) -> Hold:
     overlap_until = now + CHECK if old is not None and old.until > now else None
     while True:
         fence, version = (old.fence, old.version) if old is not None else (0, 0)
-        lease = Lease(holder, fence + 1, until=now + LEASE, version=version)
+        heard = old.buildkite if old is not None else Heard()
+        lease = Lease(holder, fence + 1, until=now + LEASE, buildkite=heard, version=version)
         try:
             fleet.write([Save(lease)])
         except Conflict:

@@ -16,6 +16,7 @@ from mayfly.records.changes import (
 )
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, Record, Stray
+from mayfly.records.standing import Standing
 
 Fields: TypeAlias = Mapping[str, str | list[str]]
 """Extra fields of a log line: `job` for one, `jobs` for several; unknown subjects are omitted."""
@@ -75,7 +76,7 @@ def about(records: Iterable[Record]) -> Fields:
             case Launch():
                 queues.append(record.queue)
                 launches.append(record.id)
-            case Ledger() | QueueRecord():
+            case Ledger() | QueueRecord() | Standing():
                 queues.append(record.queue)
             case Stray():
                 instances.append(record.instance_id)

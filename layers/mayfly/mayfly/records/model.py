@@ -13,7 +13,9 @@ from typing import TypeAlias, TypeVar
 
 from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.ledger import Ledger
+from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, check_edge
+from mayfly.records.why import Why
 
 HISTORY = 20
 """Latest steps kept in a record; the whole life of an instance has fewer."""
@@ -106,6 +108,9 @@ class Claim:
     told: bool = True
     """False while Mayfly still has to tell Buildkite that the job failed."""
     noted: Noted = Noted()
+    why: Why | None = None
+    """Why the job still waits; None while nothing is known to hold it back. Its text and next try
+    are those of the last change of code or subject: the queue's standing has the present ones."""
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0
@@ -274,17 +279,33 @@ class Stray:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What Buildkite last said to `dispatch`."""
+
+    listed_at: datetime | None = None
+    """When Buildkite last answered a list of jobs; None before."""
+    refused_since: datetime | None = None
+    """Since when Buildkite refuses the agent token; None while the token is good."""
+    refusal: str = ""
+    """Why the token is refused; empty while it is good."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to act for `dispatch`. `fence` rises with every holder and guards every write."""
 
     holder: str
     fence: int
     until: datetime
+    buildkite: Heard = Heard()
+    """As of the last renewal, so at most seconds old while `dispatch` runs."""
     version: int = 0
 
 
-Record: TypeAlias = Claim | Launch | Instance | Ledger | QueueRecord | Stray | Lease
-AnyRecord = TypeVar("AnyRecord", Claim, Launch, Instance, Ledger, QueueRecord, Stray, Lease)
+Record: TypeAlias = Claim | Launch | Instance | Ledger | QueueRecord | Stray | Lease | Standing
+AnyRecord = TypeVar(
+    "AnyRecord", Claim, Launch, Instance, Ledger, QueueRecord, Stray, Lease, Standing
+)
 
 
 def saved(record: AnyRecord) -> AnyRecord:

@@ -13,12 +13,14 @@ from mayfly.adapters.dynamodb.batches import get_items
 from mayfly.adapters.dynamodb.notes import make_room
 from mayfly.adapters.dynamodb.records import (
     QUEUES_PARTITION,
+    STANDINGS_PARTITION,
     STRAYS_PARTITION,
     from_item,
     key_of,
     open_spans,
     pointer_key,
     slot_of,
+    standing_name,
 )
 from mayfly.adapters.dynamodb.rows import Row, rows
 from mayfly.adapters.dynamodb.transactions import Tables, commit
@@ -38,6 +40,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
+from mayfly.records.standing import Standing
 from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Ranked
 
 if TYPE_CHECKING:
@@ -131,6 +134,14 @@ class DynamoFleet:
     def queue(self, queue: str) -> QueueRecord | None:
         """See `mayfly.ports.Fleet`."""
         return self._get(QueueRecord, queue)
+
+    def standings(self) -> Sequence[Standing]:
+        """See `mayfly.ports.Fleet`."""
+        return self._list(Standing, STANDINGS_PARTITION)
+
+    def standing(self, function: str, queue: str) -> Standing | None:
+        """See `mayfly.ports.Fleet`."""
+        return self._get(Standing, standing_name(function, queue))
 
     def lease(self) -> Lease | None:
         """See `mayfly.ports.Fleet`."""
@@ -226,6 +237,8 @@ def _about(kind: type[AnyRecord], item: Item) -> Fields:
         return fields(jobs=[name])
     if issubclass(kind, QueueRecord):
         return fields(queues=[name])
+    if issubclass(kind, Standing):
+        return fields(queues=[name.partition("/")[2]])
     if issubclass(kind, Stray):
         return fields(instances=[name])
     return fields(launches=[name.partition("/")[0]])

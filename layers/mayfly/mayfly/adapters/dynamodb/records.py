@@ -4,7 +4,7 @@ The dataclass fields name and type the attributes, so a new field needs no chang
 give the field its default. Besides the fields an item has `pk`, and
 
 - while the record is open: `open_queue` and `open_state`, the keys of the index `open`;
-- once the record is closed: `expires`, after which DynamoDB may remove the item.
+- once the record is closed, and in a standing: `expires`, after which DynamoDB may remove the item.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
+from mayfly.records.standing import Standing
 from mayfly.records.states import Ranked
 from mayfly_protocol.moments import checked
 
+KEEP_STANDING = timedelta(days=1)
+"""Time after which a standing that nobody renews is removed: its queue is gone."""
 KEEP_CLOSED = timedelta(days=30)
 """Time for which a closed record stays readable, so people can ask why something happened."""
 
@@ -46,11 +49,13 @@ _NAMES: Mapping[type[Record], str] = {
     QueueRecord: "queue",
     Stray: "stray",
     Lease: "lease",
+    Standing: "standing",
 }
 
 # Queue keys have only letters, digits, - and _, so no queue can have the name of these partitions.
 QUEUES_PARTITION = "#queues"
 STRAYS_PARTITION = "#strays"
+STANDINGS_PARTITION = "#standings"
 
 
 def key_of(kind: type[Record], name: str | SlotKey) -> str:
@@ -59,6 +64,11 @@ def key_of(kind: type[Record], name: str | SlotKey) -> str:
 
 
 LEASE_KEY = key_of(Lease, "dispatch")
+
+
+def standing_name(function: str, queue: str) -> str:
+    """The name of a standing within its kind."""
+    return f"{function}/{queue}"
 
 
 def pointer_key(instance_id: str) -> str:
@@ -73,6 +83,8 @@ def key(record: Record) -> str:
             return key_of(type(record), name)
         case Ledger(queue=name) | QueueRecord(queue=name):
             return key_of(type(record), name)
+        case Standing(function=function, queue=queue):
+            return key_of(Standing, standing_name(function, queue))
         case Lease():
             return LEASE_KEY
 
@@ -121,6 +133,8 @@ def open_keys(record: Record) -> tuple[str, str] | None:
             partition, prefix = QUEUES_PARTITION, open_prefix(QueueRecord)
         case Stray():
             partition, prefix = STRAYS_PARTITION, open_prefix(Stray)
+        case Standing():
+            partition, prefix = STANDINGS_PARTITION, open_prefix(Standing)
     return partition, prefix + key(record).partition("#")[2]
 
 
@@ -132,6 +146,8 @@ def to_item(record: Record) -> Item:
         item["open_queue"], item["open_state"] = map(encode, indexed)
     elif isinstance(record, Claim | Launch | Instance):
         item["expires"] = encode(int((record.since + KEEP_CLOSED).timestamp()))
+    if isinstance(record, Standing):
+        item["expires"] = encode(int((record.at + KEEP_STANDING).timestamp()))
     return item
 
 
