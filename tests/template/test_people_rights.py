@@ -22,6 +22,7 @@ OPERATORS = (
     "launch/architecture",
     "launch/instance-types",
     "launch/purchase",
+    "launch/generation",
     "launch/boot-minutes",
     "limits/max-instances",
     "limits/max-launches-per-minute",

@@ -35,6 +35,7 @@ FULL = QueueConfig(
     rules=(*parse_rules("a", "pipeline=web branch=main,release/*\nfork=yes"), UNREADABLE),
     repository_from="/buildkite/pipelines/{pipeline}/repository",
     paused=True,
+    generation="2026-11-30",
     script=Script("s3://b/x.sh", 15, 4, "version-1", "a" * 64),
     agent_config="no-plugins=true\ndebug=true",
     keep_failed=timedelta(minutes=30),
@@ -70,7 +71,7 @@ def test_equal_configurations_have_equal_stored_forms() -> None:
     assert one.to_json() == other.to_json()
 
 
-LATER = {"boot_minutes": None, "grace": timedelta(minutes=5)}
+LATER = {"boot_minutes": None, "grace": timedelta(minutes=5), "generation": ""}
 """Fields that came after records were stored, and what held before."""
 
 

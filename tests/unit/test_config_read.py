@@ -39,6 +39,7 @@ VALID: dict[str, dict[str, Any]] = {
         "spot-then-on-demand": "spot-then-on-demand",
         "spot-first-attempt": "spot-first-attempt",
     },
+    "generation": {"2026-11-30T09:12:00Z": "2026-11-30T09:12:00Z", "blue_2": "blue_2"},
     "boot_minutes": {"1": 1, "20": 20, "120": 120},
     "grace": {"0": timedelta(0), "5": timedelta(minutes=5), "60": timedelta(hours=1)},
     "tags": {"os=linux": {"os": "linux"}, "os=linux, gpu=a10": {"os": "linux", "gpu": "a10"}},
@@ -75,6 +76,7 @@ INVALID: dict[str, list[str]] = {
         ",".join(f"m7i.{size}xlarge" for size in range(2, 23)),
     ],
     "purchase": ["Spot", "ondemand", "on-demand,spot", ""],
+    "generation": ["", "two words", "a/b", "a" * 65, "é"],
     "boot_minutes": [*COUNTS, "0", "121"],
     "grace": [*COUNTS, "61"],
     "tags": [

@@ -198,6 +198,7 @@ SCRIPT = {"bootstrap/script": "s3://scripts/mayfly/x.sh"}
         ),
         record({}),
         record({"bootstrap/script": "s3://scripts/mayfly/x.sh minutes=16"}),
+        record({**SCRIPT, "launch/generation": "2"}),
         # A parameter that was deleted and made again begins with version 1 again.
         record({"bootstrap/script": "s3://scripts/mayfly/x.sh version=a"}),
         record({"bootstrap/script": f"s3://scripts/mayfly/x.sh sha256={BUNDLE}"}),

@@ -131,6 +131,16 @@ class QueueParameters(BaseModel):
             "on-demand",
         ),
     ] = _DEFAULT.purchase
+    generation: Annotated[
+        str,
+        PlainValidator(values.word),
+        Description(
+            "launch/generation",
+            "a word of the operator's choice: a change of it replaces idle instances, a few at a "
+            "time, as a change of the image does",
+            "up to 64 letters, digits and `.:_-`",
+        ),
+    ] = _DEFAULT.generation
     boot_minutes: Annotated[
         int | None,
         PlainValidator(values.count(1, 120)),
@@ -220,7 +230,12 @@ class QueueParameters(BaseModel):
     paused: Annotated[
         bool,
         PlainValidator(values.boolean),
-        Description("paused", "stops new work; running jobs go on", "`true` or `false`", "false"),
+        Description(
+            "paused",
+            "stops new work and lets the warm pool go; running jobs go on",
+            "`true` or `false`",
+            "false",
+        ),
     ] = _DEFAULT.paused
     script: Annotated[
         ScriptPlace | None,

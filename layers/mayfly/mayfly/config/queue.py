@@ -58,7 +58,7 @@ class Script:
 SPOT_FIRST_ATTEMPT = "spot-first-attempt"
 """Value of `launch/purchase`: a job's later attempts and retries are bought on demand."""
 
-_LATER = ("boot_minutes", "grace")
+_LATER = ("boot_minutes", "grace", "generation")
 """Fields added later. The stored form omits a field at its default, which is what held before."""
 
 
@@ -91,6 +91,8 @@ class QueueConfig:
     rules: tuple[Rule, ...] = ()
     repository_from: str | None = None
     paused: bool = False
+    generation: str = ""
+    """The operator's word for the present generation of instances."""
     script: Script | None = None
     agent_config: str = ""
     """Lines `name=value`, in the agent's own format."""

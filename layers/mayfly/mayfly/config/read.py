@@ -61,7 +61,7 @@ def spec(infra: Infra, config: QueueConfig, bundle_sha256: str) -> str:
     to instances that are ready, too.
     """
     template = infra.templates[config.architecture]
-    made_of = [
+    made_of: list[object] = [
         infra.protocol,
         bundle_sha256,
         [template.id, template.version],
@@ -69,6 +69,8 @@ def spec(infra: Infra, config: QueueConfig, bundle_sha256: str) -> str:
         [infra.bootstrap_role_id, infra.sandbox_role_id],
         config.script and config.script.to_list(),
     ]
+    if config.generation:
+        made_of.append(config.generation)
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 

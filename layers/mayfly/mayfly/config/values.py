@@ -83,6 +83,13 @@ def boolean(text: str) -> bool:
     return one_of("true", "false")(text) == "true"
 
 
+def word(text: str) -> str:
+    """A word of letters, digits and `.:_-`, at most 64 of them."""
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,64}", text):
+        raise ValueError
+    return text
+
+
 def instance_types(text: str) -> tuple[str, ...]:
     """Names of instance types, in order and without duplicates; at most 20."""
     words = tuple(dict.fromkeys(re.split(r"[\s,]+", text)))
