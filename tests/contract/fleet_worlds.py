@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 from mayfly.adapters.dynamodb.attributes import decode
 from mayfly.adapters.dynamodb.fleet import DynamoFleet
+from mayfly.adapters.dynamodb.history import DynamoHistory
 from mayfly.adapters.dynamodb.transactions import Tables
-from mayfly.ports import Fleet
+from mayfly.ports import Fleet, History
 from mayfly.records.states import InstanceState
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 from tests.contract.sample_records import NOW, an_instance
-from tests.fakes import FakeFleet, FakeMailbox
+from tests.fakes import FakeFleet, FakeHistory, FakeMailbox
 
 ROW = "AROASAND:i-1"
 ASSIGNMENT = {"protocol": 1, "job": "job-1", "policy": {"rules": ["fork=no"], "repository": None}}
@@ -21,10 +22,12 @@ LAUNCHING = an_instance(state=InstanceState.LAUNCHING, instance_id="i-1")
 
 
 class World(Protocol):
-    """The fleet; `report` writes a mailbox row as a host does, `assignment` reads one."""
+    """The fleet and its history. `report` and `assignment` are about mailbox rows: see there."""
 
     @property
     def fleet(self) -> Fleet: ...
+
+    def history(self, page: int) -> History: ...
 
     def report(self, row: str) -> None: ...
 
@@ -35,6 +38,9 @@ class FakeWorld:
     def __init__(self) -> None:
         self.mailbox = FakeMailbox()
         self.fleet = FakeFleet(self.mailbox)
+
+    def history(self, page: int) -> History:
+        return FakeHistory(self.fleet, page)
 
     def report(self, row: str) -> None:
         self.mailbox.report(row, Report(Phase.SANDBOXED, "boot-1"))
@@ -47,6 +53,9 @@ class DynamoWorld:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.fleet = DynamoFleet(client, Tables("fleet", "mailbox"), clock=lambda: NOW)
+
+    def history(self, page: int) -> History:
+        return DynamoHistory(self.client, "fleet", page)
 
     def report(self, row: str) -> None:
         self.client.put_item(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mayfly.records.audit import ParameterChange
 from mayfly.records.ledger import Ledger, Losses
 from mayfly.records.model import (
     Claim,
@@ -100,6 +101,10 @@ def a_queue(name: str = "deploy", **changes: Any) -> QueueRecord:
 
 def a_stray(instance_id: str = "i-1") -> Stray:
     return Stray(instance_id, NOW)
+
+
+def a_change(name: str = "/mayfly/acme/queues/deploy/pool/hot", **changes: Any) -> ParameterChange:
+    return replace(ParameterChange(name, "3", "5", NOW, number=2), **changes)
 
 
 def a_lease(**changes: Any) -> Lease:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mayfly.adapters.dynamodb.history import DynamoHistory
 from mayfly.adapters.dynamodb.records import from_item, key, to_item
 from mayfly.config.queue import QueueConfig
 from mayfly.records.changes import Save
@@ -19,7 +21,9 @@ from tests.contract.fleet_worlds import DynamoWorld
 from tests.contract.stored_records import (
     CLAIM_STATES,
     CONFIG,
+    EARLIER,
     INSTANCE_STATES,
+    NOW,
     all_records,
     claims,
     instances,
@@ -45,10 +49,10 @@ def test_a_stored_row_is_read_as_its_record(record: Any) -> None:
 
 @pytest.mark.parametrize("record", RECORDS, ids=key)
 def test_a_record_is_written_as_its_stored_row(record: Record) -> None:
-    """Only fields that were added since may differ."""
+    """Only fields that were added since may differ, and keys of an index that was added since."""
     row = ITEMS[key(record)]
     written = to_item(record)
-    later = {field.name for field in fields(record)} - row.keys()
+    later = {field.name for field in fields(record)} - row.keys() | {"closed_queue", "closed_at"}
     assert {name: value for name, value in written.items() if name not in later} == row
 
 
@@ -154,6 +158,14 @@ def test_records_of_an_earlier_mayfly_are_found_one_by_one(world: DynamoWorld) -
         assert fleet.instance_of(instance.instance_id or "") == instance
     for found in (fleet.ledger("deploy"), fleet.queue("deploy"), fleet.lease()):
         assert found in RECORDS
+
+
+def test_records_that_closed_before_the_index_are_not_in_it(world: DynamoWorld) -> None:
+    history, ends = DynamoHistory(world.client, "fleet"), (EARLIER, NOW + timedelta(days=1))
+    assert [claim.state for claim in claims() if not claim.open]
+    assert history.claims("deploy", *ends).records == ()
+    assert history.instances("deploy", *ends).records == ()
+    assert history.launches("deploy", *ends).records == ()
 
 
 def test_a_record_of_an_earlier_mayfly_is_saved_over_its_version(world: DynamoWorld) -> None:

@@ -7,6 +7,7 @@ test that plays the world: users, agents, hosts, AWS.
 from tests.fakes.buildkite import FakeBuildkite
 from tests.fakes.faults import Faults
 from tests.fakes.fleet import FakeFleet
+from tests.fakes.history import FakeHistory
 from tests.fakes.machines import FakeMachines
 from tests.fakes.mailbox import FakeMailbox
 from tests.fakes.services import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
@@ -14,6 +15,7 @@ from tests.fakes.services import FakeLastWords, FakeNudges, FakeParameters, Fake
 __all__ = [
     "FakeBuildkite",
     "FakeFleet",
+    "FakeHistory",
     "FakeLastWords",
     "FakeMachines",
     "FakeMailbox",

@@ -268,7 +268,7 @@ def test_a_message_to_reap_lives_as_long_as_a_spot_warning(control: Resources) -
     assert "FunctionResponseTypes" not in mapping
 
 
-def test_the_fleet_table_has_backups_encryption_and_its_index(control: Resources) -> None:
+def test_the_fleet_table_has_backups_encryption_and_its_indexes(control: Resources) -> None:
     table = control["FleetTable"]["Properties"]
     assert table["TableName"] == "acme-fleet"
     assert table["BillingMode"] == "PAY_PER_REQUEST"
@@ -277,10 +277,14 @@ def test_the_fleet_table_has_backups_encryption_and_its_index(control: Resources
     # False is DynamoDB's own key; true is a key in KMS, whose calls cost money.
     assert table["SSESpecification"] == {"SSEEnabled": False}
     assert control["MailboxTable"]["Properties"]["SSESpecification"] == {"SSEEnabled": False}
-    (index,) = table["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == "open"
-    assert [key["AttributeName"] for key in index["KeySchema"]] == ["open_queue", "open_state"]
-    assert index["Projection"] == {"ProjectionType": "ALL"}
+    keys = {
+        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
+        for index in table["GlobalSecondaryIndexes"]
+    }
+    assert keys == {"open": ["open_queue", "open_state"], "closed": ["closed_queue", "closed_at"]}
+    assert all(
+        i["Projection"] == {"ProjectionType": "ALL"} for i in table["GlobalSecondaryIndexes"]
+    )
 
 
 def test_the_mailbox_table_keeps_no_copy_of_a_token(control: Resources) -> None:

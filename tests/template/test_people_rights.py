@@ -136,6 +136,7 @@ def test_operators_may_run_every_command_of_their_pages(control: Resources) -> N
     [
         ("dynamodb:GetItem", f"{TABLE}/acme-fleet", {}),
         ("dynamodb:Query", f"{TABLE}/acme-fleet/index/open", {}),
+        ("dynamodb:Query", f"{TABLE}/acme-fleet/index/closed", {}),
         ("logs:FilterLogEvents", f"{LOGS}:/aws/lambda/acme-dispatch:log-stream:", {}),
         ("logs:StartQuery", f"{LOGS}:/aws/lambda/acme-provision:log-stream:", {}),
         ("logs:GetQueryResults", "*", {}),

@@ -79,6 +79,7 @@ TARGETS = (
     _target("dynamodb:UpdateItem", *_TABLES, strings=_RETURNS, lists=_ROWS, resource_policy=True),
     _target("dynamodb:GetItem", *_TABLES, lists=_ROWS, resource_policy=True),
     _target("dynamodb:Query", f"{_TABLES[0]}/index/open", lists=_ROWS),
+    _target("dynamodb:Query", f"{_TABLES[0]}/index/closed", lists=_ROWS),
     _target(
         "ec2:ReplaceIamInstanceProfileAssociation", *_INSTANCES, strings=_TAGS, arns=_PROFILE_KEYS
     ),

@@ -128,3 +128,9 @@ def _read_records(dynamodb: Any, queue: str) -> None:
         KeyConditionExpression="open_queue = :queue",
         ExpressionAttributeValues={":queue": {"S": queue}},
     )
+    dynamodb.query(
+        TableName=table,
+        IndexName="closed",
+        KeyConditionExpression="closed_queue = :queue",
+        ExpressionAttributeValues={":queue": {"S": queue}},
+    )

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter, Role
+from mayfly.records.audit import ParameterChange
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, SlotKey, Stray
+from mayfly.records.pages import Page
 from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly_protocol.report import Report
@@ -97,6 +99,29 @@ class Fleet(Protocol):
         exist or has an assignment, or the fence has moved on. A repeated write whose first answer
         was lost raises Conflict too: the next tick reads what is there.
         """
+
+
+class History(Protocol):
+    """Closed records by time, the latest first: at most a page of them for each call.
+
+    The pages come from an index that may lag by moments. A record is found by the time of its last
+    state, from `start` up to but without `end`; `after` is the page before's. The index keeps
+    records for 30 days, and has none that closed before the index existed.
+    """
+
+    def claims(self, queue: str, start: datetime, end: datetime, after: str = "") -> Page[Claim]:
+        """Claims of a queue that finished, failed or were released."""
+
+    def instances(
+        self, queue: str, start: datetime, end: datetime, after: str = ""
+    ) -> Page[Instance]:
+        """Terminated instances of a queue, and slots that EC2 did not fill."""
+
+    def launches(self, queue: str, start: datetime, end: datetime, after: str = "") -> Page[Launch]:
+        """Settled launches of a queue."""
+
+    def changes(self, start: datetime, end: datetime, after: str = "") -> Page[ParameterChange]:
+        """Changes of parameters, of all queues."""
 
 
 class Mailbox(Protocol):

@@ -138,8 +138,9 @@ def _tables(place: Place, named: Named) -> Iterator[Danger]:
     # A role may read none of Fleet's rows, so the row is left open.
     for name in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "Scan"):
         yield Danger("use the Fleet table", (place.request(f"dynamodb:{name}", fleet),))
-    query = place.request("dynamodb:Query", f"{fleet}/index/open")
-    yield Danger("use the Fleet table", (query,))
+    for index in ("open", "closed"):
+        query = place.request("dynamodb:Query", f"{fleet}/index/{index}")
+        yield Danger("use the Fleet table", (query,))
     own = place.row
     rows = dict.fromkeys(_filled(row.replace("${aws:userid}", own)) for row in named.rows)
     others = [row for row in rows if row not in {own, f"notice/{own}"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, assert_never
 
+from mayfly.records.audit import ParameterChange
 from mayfly.records.changes import (
     Assign,
     Change,
@@ -60,7 +61,7 @@ def _names(of: Fields, kind: str) -> list[str]:
 
 
 def about(records: Iterable[Record]) -> Fields:
-    """Log fields for the subjects of these records; a lease has none."""
+    """Log fields for the subjects of these records; a lease and a parameter have none."""
     queues, jobs, instances, launches = list[str](), list[str](), list[str](), list[str]()
     for record in records:
         match record:
@@ -80,7 +81,7 @@ def about(records: Iterable[Record]) -> Fields:
                 queues.append(record.queue)
             case Stray():
                 instances.append(record.instance_id)
-            case Lease():
+            case Lease() | ParameterChange():
                 continue
             case _:
                 assert_never(record)

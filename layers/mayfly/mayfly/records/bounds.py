@@ -15,6 +15,8 @@ LONGEST_REASON = 4096
 """Bytes of a reason. Hosts' reports, and details at Buildkite, have no more."""
 LONGEST_CAUSE = 300
 """Bytes of a failed boot's or launch's cause in a queue's ledger, which holds many."""
+LONGEST_VALUE = 1024
+"""Bytes of a parameter's value in the record of its change; a value in SSM has up to 8 KB."""
 MOST_NOTES = 100
 """Notes of boots in a queue's ledger; a further note first merges the stored ones."""
 MOST_SHAPES = 30

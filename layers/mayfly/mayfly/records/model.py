@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
+from mayfly.records.audit import ParameterChange
 from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.ledger import Ledger
+from mayfly.records.phases import NO_PHASES, Phases, reached
 from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, check_edge
 from mayfly.records.why import Why
@@ -111,6 +113,7 @@ class Claim:
     why: Why | None = None
     """Why the job still waits; None while nothing is known to hold it back. Its text and next try
     are those of the last change of code or subject: the queue's standing has the present ones."""
+    phases: Phases = NO_PHASES
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0
@@ -197,6 +200,16 @@ class Instance:
     """Whether a closed instance's last words are still to be kept and its mailbox rows cleared."""
     retired: bool = False
     """Whether the instance was given up before it was ready because no job needed it any more."""
+    instance_type: str = ""
+    """The type that EC2 launched; here and below empty for what EC2 has not told (yet)."""
+    zone: str = ""
+    """Availability zone, such as `eu-central-1a`."""
+    market: str = ""
+    """`spot` or `on-demand`."""
+    price: str = ""
+    """USD for an hour at the launch, as a decimal number; empty for an unknown price."""
+    end_price: str = ""
+    """USD for an hour at the end, as a decimal number; empty for an unknown price."""
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0
@@ -302,9 +315,20 @@ class Lease:
     version: int = 0
 
 
-Record: TypeAlias = Claim | Launch | Instance | Ledger | QueueRecord | Stray | Lease | Standing
+Record: TypeAlias = (
+    Claim | Launch | Instance | Ledger | QueueRecord | Stray | Lease | Standing | ParameterChange
+)
 AnyRecord = TypeVar(
-    "AnyRecord", Claim, Launch, Instance, Ledger, QueueRecord, Stray, Lease, Standing
+    "AnyRecord",
+    Claim,
+    Launch,
+    Instance,
+    Ledger,
+    QueueRecord,
+    Stray,
+    Lease,
+    Standing,
+    ParameterChange,
 )
 
 
@@ -318,7 +342,8 @@ def move_claim(claim: Claim, state: ClaimState, now: datetime, reason: str) -> C
     check_edge(claim.state, state)
     reason = cut(reason, LONGEST_REASON)
     steps = (*claim.history, Step(state, now, reason))[-HISTORY:]
-    return replace(claim, state=state, since=now, reason=reason, history=steps)
+    phases = reached(claim.phases, state, now)
+    return replace(claim, state=state, since=now, phases=phases, reason=reason, history=steps)
 
 
 def move_instance(instance: Instance, state: InstanceState, now: datetime, reason: str) -> Instance:

@@ -4,14 +4,17 @@ The dataclass fields name and type the attributes, so a new field needs no chang
 give the field its default. Besides the fields an item has `pk`, and
 
 - while the record is open: `open_queue` and `open_state`, the keys of the index `open`;
-- once the record is closed, and in a standing: `expires`, after which DynamoDB may remove the item.
+- once the record is closed: `closed_queue` and `closed_at`, the keys of the index `closed`, and
+  `expires`, after which DynamoDB may remove the item. Items that were closed before that index
+  existed lack its keys, so the index does not have them.
+- in a standing: `expires`, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import is_dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +23,7 @@ from pydantic_core import to_json
 from mayfly.adapters.dynamodb.attributes import Attribute, Item, decode, encode
 from mayfly.adapters.elements import UNREADABLE
 from mayfly.errors import Misconfigured
+from mayfly.records.audit import ParameterChange
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     AnyRecord,
@@ -50,9 +54,11 @@ _NAMES: Mapping[type[Record], str] = {
     Stray: "stray",
     Lease: "lease",
     Standing: "standing",
+    ParameterChange: "change",
 }
 
 # Queue keys have only letters, digits, - and _, so no queue can have the name of these partitions.
+CHANGES_PARTITION = "#changes"
 QUEUES_PARTITION = "#queues"
 STRAYS_PARTITION = "#strays"
 STANDINGS_PARTITION = "#standings"
@@ -81,6 +87,8 @@ def key(record: Record) -> str:
     match record:
         case Claim(job=name) | Launch(id=name) | Instance(key=name) | Stray(instance_id=name):
             return key_of(type(record), name)
+        case ParameterChange(id=name):
+            return key_of(ParameterChange, name)
         case Ledger(queue=name) | QueueRecord(queue=name):
             return key_of(type(record), name)
         case Standing(function=function, queue=queue):
@@ -124,7 +132,7 @@ def _span(first: str, last: str) -> tuple[str, str]:
 
 def open_keys(record: Record) -> tuple[str, str] | None:
     """Partition and sort key of a record in the index `open`; None if the index has no entry."""
-    if isinstance(record, Ledger | Lease) or not record.open:
+    if isinstance(record, Ledger | Lease | ParameterChange) or not record.open:
         return None
     match record:
         case Claim(state=state) | Launch(state=state) | Instance(state=state):
@@ -138,14 +146,44 @@ def open_keys(record: Record) -> tuple[str, str] | None:
     return partition, prefix + key(record).partition("#")[2]
 
 
+def closed_keys(record: Record) -> tuple[str, str, datetime] | None:
+    """Partition, sort key and time of a record in the index `closed`; None without an entry."""
+    match record:
+        case Claim(since=at) | Launch(since=at) | Instance(since=at) if not record.open:
+            partition = record.queue
+        case ParameterChange(at=at):
+            partition = CHANGES_PARTITION
+        case _:
+            return None
+    name = key(record).partition("#")[2]
+    return partition, f"{closed_prefix(type(record), at)}#{name}", at
+
+
+def closed_prefix(kind: type[Record], at: datetime) -> str:
+    """The part of `closed_at` before a record's name; sorts before every record of this time."""
+    # All digits of the fraction, so that texts sort as their times do.
+    return f"{_NAMES[kind]}#{at.astimezone(UTC).isoformat(timespec='microseconds')}"
+
+
+def closed_place(partition: str, sort: str) -> dict[str, Attribute]:
+    """All keys of an entry of the index `closed`, from which a query goes on."""
+    kind, _, name = sort.split("#", 2)
+    return {
+        "pk": encode(f"{kind}#{name}"),
+        "closed_queue": encode(partition),
+        "closed_at": encode(sort),
+    }
+
+
 def to_item(record: Record) -> Item:
     """The record as a stored item, at the record's own version."""
     item: dict[str, Attribute] = {"pk": encode(key(record)), **encode(record)["M"]}
-    indexed = open_keys(record)
-    if indexed:
-        item["open_queue"], item["open_state"] = map(encode, indexed)
-    elif isinstance(record, Claim | Launch | Instance):
-        item["expires"] = encode(int((record.since + KEEP_CLOSED).timestamp()))
+    if opened := open_keys(record):
+        item["open_queue"], item["open_state"] = map(encode, opened)
+    if closed := closed_keys(record):
+        *keys, at = closed
+        item["closed_queue"], item["closed_at"] = map(encode, keys)
+        item["expires"] = encode(int((at + KEEP_CLOSED).timestamp()))
     if isinstance(record, Standing):
         item["expires"] = encode(int((record.at + KEEP_STANDING).timestamp()))
     return item

@@ -1,0 +1,48 @@
+"""Closed records, read page by page between two times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some of the records that were asked for, the latest first."""
+
+    records: tuple[Row, ...]
+    after: str = ""
+    """Where the next page begins; empty for the last page. A page may have no record and a next."""
+    unreadable: tuple[str, ...] = ()
+    """Primary keys of rows on this page that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[Row]):
+    """All pages up to a limit, the latest records first."""
+
+    records: tuple[Row, ...]
+    complete: bool
+    """Whether these are all records; False where the limit was reached, and older ones are left."""
+    unreadable: tuple[str, ...] = ()
+    """Primary keys of rows that cannot be read."""
+
+
+def read_all(page: Callable[[str], Page[Row]], most: int) -> Read[Row]:
+    """The records of pages that `page` returns for each `after`, until there are `most` or more.
+
+    Rows that cannot be read count too, so the number of pages is bounded.
+    """
+    records, unreadable, after = list[Row](), list[str](), ""
+    while True:
+        found = page(after)
+        records += found.records
+        unreadable += found.unreadable
+        after = found.after
+        if not after or len(records) + len(unreadable) >= most:
+            return Read(
+                tuple(records[:most]), not after and len(records) <= most, tuple(unreadable)
+            )
