@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,15 @@ class FakeMachine(Machine):
 
     def boot_id(self) -> str:
         return self.boot
+
+    def boot_again(self, boot: str) -> None:
+        """Go off and on: what is in memory is lost, what is on the disk stays."""
+        self.boot = boot
+        shutil.rmtree(self.places.root / "run", ignore_errors=True)
+        shutil.rmtree(self.places.cgroups, ignore_errors=True)
+        self.rules = ""
+        self.commands.clear()
+        self.started.clear()
 
     def architecture(self) -> str:
         return "amd64"

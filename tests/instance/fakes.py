@@ -11,7 +11,7 @@ from mayfly_instance.aws import Caller, Denied, Missing, Unavailable
 from mayfly_instance.clock import Clock
 from mayfly_instance.imds import ImdsAbsent, ImdsError
 from mayfly_instance.sigv4 import Credentials
-from mayfly_protocol.rows import notice_row
+from mayfly_protocol.rows import notice_row, start_row
 
 START = datetime(2026, 11, 21, 8, tzinfo=UTC)
 BOOT = "1d2c3b4a-0000-4000-8000-000000000001"
@@ -173,10 +173,12 @@ class FakeCloud:
             raise Missing(key)
         return self.objects[name]
 
-    def item(self, keys: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
+    def item(
+        self, keys: Credentials, table: str, key: str, *, consistent: bool = False
+    ) -> Mapping[str, Any] | None:
         self._check("item", keys)
         own = self.caller(keys).user_id
-        if key not in (own, notice_row(own)) or "sandbox" not in key:
+        if key not in (own, notice_row(own), start_row(own)) or "sandbox" not in key:
             raise Denied("GetItem")
         self.read.append(key)
         return self.rows.get(key)

@@ -45,7 +45,7 @@ def test_an_instance_without_metadata_powers_off_and_says_so_on_the_console(worl
     world.run()
 
     assert world.cloud.reports == []
-    assert "FAILED at: checking that this is the first boot" in world.console
+    assert "FAILED at: checking what runs on the image" in world.console
     assert "no row to report into" in world.console
 
 

@@ -281,16 +281,6 @@ def test_a_set_up_that_takes_too_long_fails_the_host(world: World) -> None:
     assert_failed(world, "set-up took longer than 9 minutes", row=BOOTSTRAP_ROW)
 
 
-def test_a_second_boot_powers_off(world: World) -> None:
-    world.run()
-    world.cloud.reports.clear()
-    world.machine.started.clear()
-    world.machine.boot = "another boot"
-    world.run()
-
-    assert_failed(world, "the instance was rebooted: this is not its first boot", row=SANDBOX_ROW)
-
-
 AGENT_CONFIG = "/mayfly/ci/queues/deploy/agent/config"
 
 

@@ -25,6 +25,7 @@ PARTS = {
     "row/*/assignment": "the assignment in every Mailbox row",
     "row/*/report": "the report in every Mailbox row",
     "row/own-notice/*": "its own notice",
+    "row/own-start/*": "its own order",
     "row/own/*": "its own Mailbox row",
 }
 """Patterns of things in words, where they do not mean a whole group."""

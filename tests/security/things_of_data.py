@@ -60,6 +60,7 @@ PARTS: Mapping[str, Context] = {
     "report": _written("key", "report"),
     "assignment": _written("key", "assignment", "expires"),
     "notice": _written("key", "notice", "expires"),
+    "order": _written("key", "order", "expires"),
 }
 """By part of a row: the keys of a request that names its attributes."""
 IN_A_TRANSACTION: Context = {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}
@@ -80,6 +81,8 @@ def rows() -> Iterator[Thing]:
         ("queue-2", "a row of another queue", [row_of("sandbox", "i-0d", "linux2")]),
         ("notice", "another instance's notice", [f"notice/{row_of('sandbox', 'i-0c')}"]),
         ("own-notice", "its own notice", ["notice/${aws:userid}"]),
+        ("start", "another instance's order", [f"start/{row_of('sandbox', 'i-0c')}"]),
+        ("own-start", "its own order", ["start/${aws:userid}"]),
         ("own-and-another", "its own row and another", [*own, row_of("sandbox", "i-0c")]),
     )
     for row, title, keys in rows:

@@ -110,6 +110,7 @@ def test_the_mailbox_enforces_the_rights_of_hosts_even_without_their_own_denies(
 
 
 NOTICE = {"dynamodb:LeadingKeys": [f"notice/{ROW}"]}
+ORDER = {"dynamodb:LeadingKeys": [f"start/{ROW}"]}
 REPORT = {"dynamodb:Attributes": ["key", "report"], "dynamodb:ReturnValues": "NONE"}
 
 
@@ -122,10 +123,15 @@ REPORT = {"dynamodb:Attributes": ["key", "report"], "dynamodb:ReturnValues": "NO
         ((), "GetItem", {"dynamodb:LeadingKeys": ["notice/"]}),
         ((), "UpdateItem", NOTICE | REPORT),
         ((), "DeleteItem", NOTICE),
+        (("Sandbox",), "GetItem", ORDER),
+        ((), "GetItem", {"dynamodb:LeadingKeys": ["start/AROA1:i-0b"]}),
+        ((), "GetItem", {"dynamodb:LeadingKeys": [ROW, "start/AROA1:i-0b"]}),
+        ((), "UpdateItem", ORDER | REPORT),
+        ((), "DeleteItem", ORDER),
     ],
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_host_reads_its_own_notice_and_writes_none(
+def test_a_host_reads_its_own_notice_and_its_own_order_and_writes_neither(
     control: Resources, kind: str, holders: tuple[str, ...], action: str, context: Context
 ) -> None:
     request = Request(f"dynamodb:{action}", MAILBOX, role_context(kind) | context)

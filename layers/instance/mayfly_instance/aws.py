@@ -83,12 +83,14 @@ class Aws:
         answer = self._json("ssm", "AmazonSSM.GetParameter", {"Name": name}, credentials)
         return str(answer["Parameter"]["Value"])
 
-    def item(self, credentials: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
-        """The row with this `key`, at most about a second old; None without one.
+    def item(
+        self, credentials: Credentials, table: str, key: str, *, consistent: bool = False
+    ) -> Mapping[str, Any] | None:
+        """The row with this `key`; None without one. At most about a second old, or `consistent`.
 
-        An eventually consistent read costs half as much, and the caller polls anyway.
+        An eventually consistent read costs half as much, for a caller that polls anyway.
         """
-        body = {"TableName": table, "Key": {"key": {"S": key}}, "ConsistentRead": False}
+        body = {"TableName": table, "Key": {"key": {"S": key}}, "ConsistentRead": consistent}
         found = self._json("dynamodb", "DynamoDB_20120810.GetItem", body, credentials).get("Item")
         return None if found is None else {name: _plain(value) for name, value in found.items()}
 

@@ -83,6 +83,22 @@ def objection(wanted: Expected, seen: Observation) -> str:
     return "" if seen.credentials else "there are no credentials"
 
 
+def contradiction(wanted: Expected, seen: Observation) -> str:
+    """What shows another profile than the sandbox profile; empty while nothing does.
+
+    Missing answers and errors show nothing: IMDS may answer late in a boot.
+    """
+    if seen.profile not in {None, wanted.profile}:
+        return f"IMDS shows the profile {seen.profile}"
+    if seen.roles not in {None, (), (wanted.role,)}:
+        return f"IMDS lists the roles {seen.roles}"
+    if seen.bootstrap_served:
+        return "IMDS serves credentials of the bootstrap role"
+    if seen.caller is not None and seen.caller.arn != wanted.caller:
+        return f"STS says that the credentials are of {seen.caller.arn}"
+    return ""
+
+
 def streak(before: int, objected: str) -> int:
     """Number of proofs in a row after one more observation; an objection resets it to 0."""
     return 0 if objected else before + 1
@@ -125,11 +141,14 @@ class Gate:
     cloud: Cloud
     clock: Clock
     interval: float
+    settled: bool = False
+    """Whether the profile was replaced in an earlier boot: no other may be served any more."""
 
     def prove(self, needed: int, seconds: float) -> Proven:
         """Wait for `needed` proofs in a row. Raises HostFailure after `seconds` without them.
 
-        STS gets fewer calls while it fails: the whole account shares its request limit.
+        In a settled boot it raises HostFailure at once for another profile. STS gets fewer calls
+        while it fails: the whole account shares its request limit.
         """
         until = self.clock.seconds() + seconds
         count = 0
@@ -137,6 +156,8 @@ class Gate:
         while True:
             seen = observe(self.wanted, self.metadata, self.cloud)
             objected = objection(self.wanted, seen)
+            if self.settled and (other := contradiction(self.wanted, seen)):
+                raise HostFailure(f"{other}, although this boot is not the first")
             count = streak(count, objected)
             if count >= needed and seen.caller and seen.credentials:
                 return Proven(seen.caller, seen.credentials)

@@ -51,14 +51,20 @@ def set_up(machine: Machine, host: Host, clock: Clock, say: Callable[[str], obje
     """
     places = machine.places
     machine.add_user(JOB_USER, places.job_home)
+    make_directories(machine)
+    containers.set_up(machine)
+    _install_programs(machine)
+    return _install_agent(machine, host, clock, say)
+
+
+def make_directories(machine: Machine) -> None:
+    """Create what is missing of the directories, at each boot: those below /run are in memory."""
+    places = machine.places
     for directory in (places.run, places.operator_hooks, places.hooks):
         machine.make_directory(directory)
     machine.make_directory(places.logs, 0o700)
     for directory in (places.builds, places.plugins, places.sockets):
         machine.make_directory(directory, 0o700, JOB_USER)
-    containers.set_up(machine)
-    _install_programs(machine)
-    return _install_agent(machine, host, clock, say)
 
 
 def install_hooks(machine: Machine, found: agent.Agent) -> None:

@@ -138,9 +138,18 @@ class Machine:
         self._own(path, owner)
 
     def write_file(
-        self, path: Path, content: bytes | IO[bytes], mode: int = 0o644, owner: str = "root"
+        self,
+        path: Path,
+        content: bytes | IO[bytes],
+        mode: int = 0o644,
+        owner: str = "root",
+        *,
+        durable: bool = False,
     ) -> None:
-        """Write a file atomically: readers never see half of it, nor a wrong mode or owner."""
+        """Write a file atomically: readers never see half of it, nor a wrong mode or owner.
+
+        A durable file is still there after a loss of power that follows the return.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
@@ -148,9 +157,14 @@ class Machine:
         with os.fdopen(descriptor, "wb") as file:
             whole = io.BytesIO(content) if isinstance(content, bytes) else content
             shutil.copyfileobj(whole, file)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         new.chmod(mode)
         self._own(new, owner)
         new.replace(path)
+        if durable:
+            _sync_directory(path.parent)
 
     def link(self, path: Path, target: Path) -> None:
         """Create a symbolic link, in place of any file there. Readers never miss it."""
@@ -330,6 +344,15 @@ class Machine:
             except BaseException:
                 process.kill()
                 raise
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable. Source: fsync(2)."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _scope(unit: str, properties: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The instance's rows of the mailbox table: its own, and the one with its spot notice."""
+"""The instance's rows of the mailbox table: its own, its spot notice's, its order's to start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mayfly_instance.ports import Cloud
 from mayfly_instance.sigv4 import Credentials
 from mayfly_protocol.report import Report, to_row
-from mayfly_protocol.rows import notice_row
+from mayfly_protocol.rows import notice_row, start_row
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Letter:
 class Mailbox:
     """The rows of one instance in the mailbox table. All methods raise AwsError.
 
-    Only sandbox credentials may read, and no credentials of an instance may write its notice.
+    Only sandbox credentials may read, and no credentials of an instance may write its notice or
+    its order.
     """
 
     cloud: Cloud
@@ -44,3 +45,9 @@ class Mailbox:
         found = self.cloud.item(credentials, self.table, notice_row(self.key)) or {}
         notice = found.get("notice")
         return notice if isinstance(notice, str) else None
+
+    def order(self, credentials: Credentials) -> object:
+        """The order to start this instance, unchecked; None without one. The newest one."""
+        row = start_row(self.key)
+        found = self.cloud.item(credentials, self.table, row, consistent=True) or {}
+        return found.get("order")

@@ -68,9 +68,24 @@ class Places:
         return self.root / "etc/mayfly/hooks"
 
     @property
+    def lasting(self) -> Path:
+        """Files of root that survive reboots, without secrets."""
+        return self.root / "var/lib/mayfly"
+
+    @property
     def first_boot(self) -> Path:
-        """File with the id of the first boot; survives reboots, to detect a second boot."""
-        return self.root / "var/lib/mayfly/first-boot"
+        """File with the id of the first boot, to know a later one by."""
+        return self.lasting / "first-boot"
+
+    @property
+    def order(self) -> Path:
+        """File with the number of the last order to start that the host obeyed."""
+        return self.lasting / "order"
+
+    @property
+    def job(self) -> Path:
+        """File with the id of the host's job; no later boot has another."""
+        return self.lasting / "job"
 
     @property
     def run(self) -> Path:
@@ -79,13 +94,13 @@ class Places:
 
     @property
     def set_up(self) -> Path:
-        """The installed agent as JSON, from the set-up process to the sandbox process."""
-        return self.run / "set-up.json"
+        """The installed agent as JSON, for the sandbox process of every boot."""
+        return self.lasting / "set-up.json"
 
     @property
     def scope(self) -> Path:
         """Properties of scopes that the image's systemd knows, as a JSON list."""
-        return self.run / "scope.json"
+        return self.lasting / "scope.json"
 
     @property
     def keep(self) -> Path:

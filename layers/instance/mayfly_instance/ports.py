@@ -52,8 +52,10 @@ class Cloud(Protocol):
         Raises Missing, or AwsError for a larger object.
         """
 
-    def item(self, credentials: Credentials, table: str, key: str) -> Mapping[str, Any] | None:
-        """The row with this key, at most about a second old; None without one."""
+    def item(
+        self, credentials: Credentials, table: str, key: str, *, consistent: bool = False
+    ) -> Mapping[str, Any] | None:
+        """The row with this key; None without one. At most about a second old, or `consistent`."""
 
     def set_attribute(
         self, credentials: Credentials, table: str, key: str, name: str, value: Mapping[str, Any]

@@ -91,6 +91,13 @@ class Reporter:
         """The spot notice in the mailbox; None without one. Raises AwsError, ImdsError."""
         return self._with_row(Mailbox.notice)
 
+    def read_order(self) -> object:
+        """The order to start in the mailbox, unchecked; None without one.
+
+        Raises AwsError, ImdsError.
+        """
+        return self._with_row(Mailbox.order)
+
     def fail(self, failure: HostFailure) -> None:
         """Report a failure with last words: always on the console, in the row if there is one."""
         reason = self._clean(failure.reason)

@@ -50,7 +50,7 @@ def probe(machine: Machine, note: Callable[[str], object]) -> list[str]:
 
 
 def keep(machine: Machine, properties: Sequence[str]) -> None:
-    """Keep the properties for the programs of this boot. Raises OSError."""
+    """Keep the properties for the programs of every boot. Raises OSError."""
     machine.write_file(machine.places.scope, json.dumps(list(properties)).encode())
 
 

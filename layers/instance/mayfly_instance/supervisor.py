@@ -3,6 +3,10 @@
     set-up:   booting -> set-up -> script -> no traces -> bootstrapped -> (execs the sandbox stage)
     sandbox:  gate -> closed -> sandboxed -> assignment -> gate -> IMDS closed -> agent -> done
 
+An instance that was stopped before it had a job begins anew at the gate, by an order (see `boots`):
+
+    later boot:  gate -> order -> closed -> sandboxed -> assignment -> ...
+
 After any failure the host writes the reason to the console and into the report, then switches the
 machine off; an operator may delay that for a host without a sandbox proof (see `keep`). The set-up
 process reports `bootstrapped` as its last act, so the sandbox process never holds bootstrap
@@ -14,7 +18,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from mayfly_instance import agent, assignment, containers, docker, image, job, keep, scope, script
+from mayfly_instance import (
+    agent,
+    assignment,
+    boots,
+    containers,
+    docker,
+    image,
+    job,
+    keep,
+    scope,
+    script,
+)
 from mayfly_instance.aws import AwsError, Missing
 from mayfly_instance.closure import Closure
 from mayfly_instance.context import Context
@@ -42,10 +57,13 @@ def run(context: Context, stage: str) -> bool:
     """Run one stage. True: exec the sandbox stage next; False: switch the machine off."""
     reporter = Reporter(context)
     try:
-        if stage == SET_UP:
+        first = boots.is_first(context.machine)
+        if stage == SET_UP and first:
             _set_up(context, reporter)
             return True
-        _run_one_job(context, reporter)
+        if not first:
+            _begin_again(context, reporter)
+        _run_one_job(context, reporter, first=first)
     except HostFailure as failure:
         _give_up(context, reporter, failure)
     except (AwsError, ImdsError, OSError) as error:
@@ -57,8 +75,7 @@ def run(context: Context, stage: str) -> bool:
 
 def _set_up(context: Context, reporter: Reporter) -> None:
     machine, limits = context.machine, context.limits
-    reporter.step("checking that this is the first boot, and what runs on the image")
-    _first_boot(context)
+    reporter.step("checking what runs on the image")
     _wait_for_image_daemons(context)
     cloud, keys = _report_as_bootstrap(context, reporter)
     keep.allow(context, cloud, keys)
@@ -136,14 +153,12 @@ def _peek(context: Context, reporter: Reporter, cloud: Cloud, keys: Keys, name: 
         return ""
 
 
-def _first_boot(context: Context) -> None:
-    """Raises HostFailure unless this is the instance's first boot."""
-    boot = context.machine.boot_id().encode()
-    marker = context.places.first_boot
-    if not marker.exists():
-        context.machine.write_file(marker, boot)
-    elif marker.read_bytes() != boot:
-        raise HostFailure("the instance was rebooted: this is not its first boot")
+def _begin_again(context: Context, reporter: Reporter) -> None:
+    """Begin a boot after the first. Raises HostFailure where the instance cannot be used again."""
+    reporter.step("checking what runs on the image, because this boot is not the first")
+    boots.require_unused(context.machine)
+    _wait_for_image_daemons(context)
+    image.make_directories(context.machine)
 
 
 def _wait_for_image_daemons(context: Context) -> None:
@@ -192,7 +207,7 @@ def _read_metadata(context: Context, path: str, seconds: float) -> str:
     return retry(lambda: context.metadata.session().get(path), context.clock, seconds, say)
 
 
-def _run_one_job(context: Context, reporter: Reporter) -> None:
+def _run_one_job(context: Context, reporter: Reporter, *, first: bool) -> None:
     machine, limits = context.machine, context.limits
     installed = agent.Agent(**json.loads(context.places.set_up.read_text("utf-8")))
     reporter.remember(agent=installed.version)
@@ -206,9 +221,12 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
         "aws:instance-type": _read_metadata(context, "instance-type", PATIENCE),
     }
     wanted = expected(context.host, instance)
-    gate = Gate(wanted, context.metadata, cloud, context.clock, limits.gate_interval)
+    gate = Gate(wanted, context.metadata, cloud, context.clock, limits.gate_interval, not first)
     proven = gate.prove(limits.gate_streak, limits.gate)
     keys = _report_as_sandbox(context, reporter, cloud, wanted, proven)
+    if not first:
+        reporter.step("looking for the order to start")
+        reporter.remember(start=boots.obey(context, reporter))
 
     # Now, because no job waits yet. The rules can still be opened for a queue with `imds: job`: no
     # process of the job user exists so far.
@@ -221,10 +239,17 @@ def _run_one_job(context: Context, reporter: Reporter) -> None:
     # Now, because the control plane takes longer than this to find a job.
     containers.open_runtime_directory(machine)
     reporter.step("waiting for a job")
-    letter = _wait_for_assignment(context, reporter, closure)
+    try:
+        letter = _wait_for_assignment(context, reporter, closure)
+    except GoingDown as end:
+        # No failure: EC2 presses the power button of an instance that it stops.
+        reporter.note(f"{end.reason}, and the host had no job")
+        reporter.try_send(Phase.SANDBOXED, limits.last_report, reason=end.reason)
+        return
     found = assignment.parse(letter.assignment, machine.boot_id(), context.host.queue)
     context.scrub.learn(found.token)
     reporter.remember(job=found.job)
+    boots.note_job(machine, found.job)
     agent.check_settings(installed, found.config)
     docker.check(machine, found.root)
     found = replace(found, tags=agent.with_tags(found.tags, tags))
@@ -303,12 +328,19 @@ def _give_up(context: Context, reporter: Reporter, failure: HostFailure) -> None
 
 
 def _report_failure(context: Context, reporter: Reporter, failure: HostFailure) -> None:
-    """Report the failure; without a row so far, into the row of the role that IMDS serves now."""
+    """Report the failure; without a row so far, into the row of the role that IMDS serves now.
+
+    A boot that is not surely the first asks for no credentials but those of the sandbox role.
+    """
     if not reporter.has_row:
         try:
             seconds = context.limits.last_report
             served = _read_metadata(context, "iam/security-credentials/", seconds)
-            _report_as(context, reporter, served, seconds)
+            allowed = served == role_name(context.host.sandbox_role)
+            if allowed or boots.is_surely_first(context.machine):
+                _report_as(context, reporter, served, seconds)
+            else:
+                reporter.note(f"no row to report into: IMDS serves the role {served!r}")
         except (AwsError, ImdsError) as error:
             reporter.note(f"no row to report into: {error}")
     reporter.fail(failure)

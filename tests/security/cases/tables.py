@@ -92,6 +92,9 @@ def _updates(who: str, title: str) -> tuple[Case, ...]:
                 ("write its own report and another", "row/own-and-another/report", {}),
                 ("write another instance's notice", "row/notice/notice", {}),
                 ("write its own notice", "row/own-notice/notice", {}),
+                ("write an order into its own row", "row/own/order", {}),
+                ("write another instance's order", "row/start/order", {}),
+                ("write its own order", "row/own-start/order", {}),
                 (
                     "write a report in another case",
                     own,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from mayfly.iam.evaluation import Request
 from mayfly.iam.place import ANY, OTHER, OTHER_ROW, Place
+from mayfly_protocol.rows import notice_row, start_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def _tables(place: Place, named: Named) -> Iterator[Danger]:
         yield Danger("use the Fleet table", (query,))
     own = place.row
     rows = dict.fromkeys(_filled(row.replace("${aws:userid}", own)) for row in named.rows)
-    others = [row for row in rows if row not in {own, f"notice/{own}"}]
+    others = [row for row in rows if row not in {own, notice_row(own), start_row(own)}]
     for row in (OTHER_ROW, *others):
         for name in (
             *("GetItem", "BatchGetItem", "Query", "PartiQLSelect", "UpdateItem", "PutItem"),
