@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.config.rules import Condition, Rule
+from mayfly.config.schedule import Schedule
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     Claim,
@@ -42,7 +43,7 @@ PINNED = Pinned("arn:bootstrap", "arn:sandbox", "AROABOOT", "AROASAND", script_m
 STEPS = (Step("waiting", EARLIER, "Buildkite lists it"), Step("assigned", NOW, "bound to i-1é"))
 CONFIG = QueueConfig(
     queue="deploy",
-    hot=2,
+    hot=Schedule(2),
     max_idle=timedelta(hours=3),
     max_instances=9,
     max_launches_per_minute=7,

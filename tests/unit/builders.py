@@ -12,6 +12,7 @@ from typing import Any
 
 from mayfly.answers import Association, Ec2Instance, Job
 from mayfly.config.queue import QueueConfig
+from mayfly.config.schedule import Schedule
 from mayfly.records.changes import Save
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, Launch, Pinned, QueueRecord, Shape, SlotKey, Step
@@ -42,7 +43,9 @@ def later(minutes: float = 0, *, seconds: float = 0) -> datetime:
 
 
 def a_config(**changes: Any) -> QueueConfig:
-    """The queue's configuration; two instance types keep assertions short."""
+    """The queue's configuration; two instance types keep assertions short. `hot` may be a count."""
+    if isinstance(changes.get("hot"), int):
+        changes["hot"] = Schedule(changes["hot"])
     return QueueConfig(**{"queue": QUEUE, "instance_types": TYPES, **changes})
 
 

@@ -14,11 +14,12 @@ import pytest
 
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.config.rules import UNREADABLE, parse_rules
+from mayfly.config.schedule_text import parse_schedule
 from mayfly.errors import Misconfigured
 
 FULL = QueueConfig(
     queue="deploy",
-    hot=3,
+    hot=parse_schedule("3; Mon-Fri 08:00-18:00 Europe/Berlin = 7"),
     max_idle=timedelta(minutes=90),
     grace=timedelta(minutes=2),
     max_instances=7,
@@ -85,6 +86,27 @@ def test_a_stored_form_without_a_field_that_came_later_has_what_held_before(fiel
 @pytest.mark.parametrize("field", LATER)
 def test_the_stored_form_of_a_default_that_came_later_is_that_of_before(field: str) -> None:
     assert field not in json.loads(QueueConfig(queue="q").to_json())
+
+
+@pytest.mark.parametrize(
+    ("stored", "schedule"),
+    [(3, "3"), ("3; Sat = 1", "3; Sat = 1"), ("3; Sat UTC = 1", "3; Sat = 1")],
+)
+def test_a_pool_is_stored_as_a_count_or_a_schedule(stored: object, schedule: str) -> None:
+    plain = {**json.loads(FULL.to_json()), "hot": stored}
+    assert QueueConfig.from_json(json.dumps(plain)).hot == parse_schedule(schedule)
+
+
+def test_the_stored_form_of_a_count_is_that_of_before_schedules() -> None:
+    config = QueueConfig(queue="q", hot=parse_schedule("3"))
+    assert json.loads(config.to_json())["hot"] == 3
+
+
+@pytest.mark.parametrize("stored", [True, None, 3.5, "", "many", "3; Sat Nowhere/City = 1", []])
+def test_a_stored_pool_of_another_form_is_refused(stored: object) -> None:
+    plain = {**json.loads(FULL.to_json()), "hot": stored}
+    with pytest.raises(Misconfigured):
+        QueueConfig.from_json(json.dumps(plain))
 
 
 def test_the_stored_form_of_a_script_without_a_pin_is_that_of_before() -> None:

@@ -11,11 +11,12 @@ from mayfly.config.parameters import DESCRIPTIONS, QueueParameters
 from mayfly.config.queue import DEFAULT_TYPES, QueueConfig, Script
 from mayfly.config.read import read_queue
 from mayfly.config.rules import parse_rules
+from mayfly.config.schedule import Schedule
 from mayfly.config.values import architecture_of
 from tests.unit.published import infra, parameters
 
 VALID: dict[str, dict[str, Any]] = {
-    "hot": {"0": 0, "3": 3, " 50\n": 50},
+    "hot": {"0": Schedule(0), "3": Schedule(3), " 50\n": Schedule(50)},
     "max_idle": {
         "12": timedelta(hours=12),
         "0.5": timedelta(minutes=30),
@@ -65,7 +66,7 @@ VALID: dict[str, dict[str, Any]] = {
 
 COUNTS = ["", "ten", "-1", "+1", "1.5", "1e3", "1_000", "٣", "99999999", "auto", "auto 0.95"]
 INVALID: dict[str, list[str]] = {
-    "hot": [*COUNTS, "5001", "2; Mon-Fri 08:00-18:00 Europe/Berlin = 10"],
+    "hot": [*COUNTS, "5001", "2; Mon-Fri 08:00-18:00 Europe/Berlin = 5001"],
     "max_idle": ["0", "0.01", "169", "12h", "", "-1", "1e2", ".5"],
     "max_instances": [*COUNTS, "0", "5001"],
     "max_launches_per_minute": [*COUNTS, "0", "1001"],
@@ -226,7 +227,7 @@ def test_a_bad_policy_rule_is_reported_with_its_parameter() -> None:
 @pytest.mark.parametrize("name", ["pool/stopped", "pool/warm", "hot", "job/docker", "PAUSED"])
 def test_an_unknown_parameter_is_reported_and_changes_nothing(name: str) -> None:
     config, problems = read({name: "3", "pool/hot": "2"})
-    assert config == QueueConfig(queue="deploy", hot=2)
+    assert config == QueueConfig(queue="deploy", hot=Schedule(2))
     assert len(problems) == 1
     assert problems[0].startswith(f"{name}: no such parameter")
 

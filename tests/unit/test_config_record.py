@@ -10,6 +10,7 @@ import pytest
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import ControlPlane, queue_record, spec
 from mayfly.config.rules import UNREADABLE, parse_rules
+from mayfly.config.schedule import Schedule
 from mayfly.records.model import QueueRecord
 from tests.unit.published import TEMPLATES, arn, infra, parameters, queue_stack
 
@@ -30,7 +31,7 @@ def config(of: QueueRecord) -> QueueConfig:
 
 def test_good_parameters_make_a_queue_record() -> None:
     made = record({"pool/hot": "2"})
-    assert config(made) == QueueConfig(queue="deploy", hot=2)
+    assert config(made) == QueueConfig(queue="deploy", hot=Schedule(2))
     assert made.infra == queue_stack()
     assert made.problems == ()
     assert made.active
@@ -54,7 +55,7 @@ def test_a_bad_value_is_reported_and_the_last_good_configuration_stays() -> None
 def test_a_repaired_value_takes_the_other_changes_along() -> None:
     bad = record({"pool/hot": "many", "job/attempts": "7"}, record({}))
     repaired = record({"pool/hot": "4", "job/attempts": "7"}, bad)
-    assert config(repaired) == QueueConfig(queue="deploy", hot=4, attempts=7)
+    assert config(repaired) == QueueConfig(queue="deploy", hot=Schedule(4), attempts=7)
     assert repaired.problems == ()
 
 
@@ -68,7 +69,7 @@ def test_a_queue_that_never_had_a_valid_configuration_has_none() -> None:
 def test_a_pause_takes_effect_beside_bad_parameters() -> None:
     good = record({"pool/hot": "2"})
     stopped = record({"pool/hot": "many", "paused": "true"}, good)
-    assert config(stopped) == QueueConfig(queue="deploy", hot=2, paused=True)
+    assert config(stopped) == QueueConfig(queue="deploy", hot=Schedule(2), paused=True)
     assert config(record({"pool/hot": "many"}, stopped)) == config(good)
 
 
@@ -147,7 +148,7 @@ def test_a_bad_publication_leaves_the_former_publication_in_force(published: str
     good = record({"pool/hot": "2"})
     kept = record({"pool/hot": "3"}, good, published)
     assert kept.infra == good.infra
-    assert config(kept).hot == 3
+    assert config(kept).hot == Schedule(3)
     assert len(kept.problems) == 1
     assert "infrastructure published for queue" in kept.problems[0]
 
@@ -174,7 +175,7 @@ def test_a_queue_that_is_published_again_is_active() -> None:
 
 def test_a_configuration_of_another_version_is_read_anew() -> None:
     older = replace(record({}), config=json.dumps({"queue": "deploy"}))
-    assert config(record({"pool/hot": "2"}, older)) == QueueConfig(queue="deploy", hot=2)
+    assert config(record({"pool/hot": "2"}, older)) == QueueConfig(queue="deploy", hot=Schedule(2))
 
 
 SCRIPT = {"bootstrap/script": "s3://scripts/mayfly/x.sh"}

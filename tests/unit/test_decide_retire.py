@@ -287,7 +287,7 @@ class Pool:
     def until_renewed(self) -> list[int]:
         """Ready instances after each tick, until none of the first instances is left."""
         sizes = []
-        while any(i.key.number < self.config.hot for i in self.instances):
+        while any(i.key.number < self.config.hot.default for i in self.instances):
             self.tick()
             sizes.append(len(self.instances))
             assert len(sizes) < 20, "the pool is never renewed"

@@ -138,7 +138,7 @@ class _Bench:
 
     def _target(self) -> int:
         record = self.lab.records.queues().get(QUEUE)
-        return QueueConfig.from_json(record.config).hot if record and record.config else -1
+        return QueueConfig.from_json(record.config).hot.default if record and record.config else -1
 
     def _ready(self) -> int:
         found = self.lab.records.instances().values()

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from buildkite_emulator import BuildView
@@ -166,7 +167,7 @@ def confirm_at_terminal(stop: Stop) -> Callable[[str], bool]:
 
 
 def _pool(queue: QueueRecord) -> int:
-    return QueueConfig.from_json(queue.config).hot if queue.config else 0
+    return QueueConfig.from_json(queue.config).hot.value(datetime.now(UTC)) if queue.config else 0
 
 
 def _over(view: BuildView) -> bool:

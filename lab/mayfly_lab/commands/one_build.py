@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from buildkite_emulator import BuildView, JobState
+from mayfly.config.schedule_text import parse_schedule
 from mayfly_cli.ends import BrokenError
 from mayfly_lab.commands.chosen import RunChoices
 from mayfly_lab.commands.following import BLOCKED, Follower, confirm_at_terminal
@@ -93,7 +95,8 @@ class OneBuild:
 
     def _wait_for_pool(self, follower: Follower) -> None:
         parameters = self.choices.parameters.values()
-        wanted = sum(int(p["pool/hot"]) for p in parameters if p.get("pool/hot", "").isdigit())
+        pools = [parse_schedule(each.get("pool/hot", "0")) for each in parameters]
+        wanted = sum(pool.value(datetime.now(UTC)) for pool in pools)
         if wanted and not follower.hot(wanted):
             follower.live.say(f"fewer than {wanted} machines are hot; the build begins anyway")
         elif wanted:

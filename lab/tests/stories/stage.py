@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from buildkite_emulator import BuildRequest, JobState, JobView
@@ -281,7 +281,7 @@ class Stage(Logs):
         return next((w.row.partition(":")[2] for w in self.assignments(job)), "")
 
     def _pool(self, queue: str) -> int:
-        return self.in_force(queue).hot
+        return self.in_force(queue).hot.value(datetime.now(UTC))
 
     def _emptied(self) -> bool:
         records = self.lab.records.instances().values()

@@ -115,7 +115,7 @@ def scene(suite: str) -> Iterator[Scene]:
         (machine,) = stage.ready(CLOSED)
         before = _before(stage, machine)
         stage.lab.put_parameter(CLOSED, "pool/hot", "0")
-        stage.until("no host is kept for later jobs", lambda: stage.in_force(CLOSED).hot == 0)
+        stage.until("no host is kept for later jobs", lambda: stage.in_force(CLOSED).hot.most == 0)
         docker = stage.start(_steps("true", DOCKER))
         held = stage.start(_steps(_JOB, OPEN, CLOSED))
         hosts = {job.label: stage.assigned(job.id) for job in held.jobs()}

@@ -138,7 +138,7 @@ def test_a_supervisor_killed_while_it_waits_for_a_job_ends_the_machine(
     stage.lab.put_parameter(_HOT, "pool/hot", "1")
     (machine,) = stage.ready(_HOT)
     stage.lab.put_parameter(_HOT, "pool/hot", "0")
-    stage.until("the pool is empty", lambda: stage.in_force(_HOT).hot == 0)
+    stage.until("the pool is empty", lambda: stage.in_force(_HOT).hot.most == 0)
     since = _kill_supervisor(stage, machine)
     assert figure("off", _seconds_off(stage.gone(machine), since)) < _POWER
     assert "Reached target poweroff.target" in stage.console(machine)

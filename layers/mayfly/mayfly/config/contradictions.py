@@ -41,7 +41,7 @@ def contradictions(config: QueueConfig, infra: Infra) -> tuple[Problem, ...]:
 
 
 def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
-    if config.hot > config.max_instances:
+    if config.hot.most > config.max_instances:
         yield _problem("hot", config.hot, f"at most limits/max-instances ({config.max_instances})")
     strange = [t for t in config.instance_types if architecture_of(t) != config.architecture]
     if strange:

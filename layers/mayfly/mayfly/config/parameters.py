@@ -16,6 +16,7 @@ from mayfly.config import values
 from mayfly.config.boots import BOOT_MINUTES, BOOT_MINUTES_OF_METAL
 from mayfly.config.queue import DEFAULT_TYPES, SPOT_FIRST_ATTEMPT, QueueConfig
 from mayfly.config.rules import Rule
+from mayfly.config.schedule import Schedule
 from mayfly_protocol.agent_settings import parse_agent_settings
 from mayfly_protocol.parameters import ScriptPlace
 from mayfly_protocol.words import Imds, Root
@@ -47,13 +48,13 @@ class QueueParameters(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     hot: Annotated[
-        int,
-        PlainValidator(values.count(0, 5000)),
+        Schedule,
+        PlainValidator(values.schedule(0, 5000)),
         Description(
             "pool/hot",
             "number of hot instances to keep: running, proven, never used",
-            "a count from 0 to 5000 (a plain number, no schedule and no `auto`), "
-            "at most `limits/max-instances`",
+            "a count from 0 to 5000, or a schedule as `2; Mon-Fri 08:00-18:00 "
+            "Europe/Berlin = 10`; no count above `limits/max-instances`",
             "0",
         ),
     ] = _DEFAULT.hot

@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from mayfly.config.rules import UNREADABLE, Condition, Rule
+from mayfly.config.schedule import Schedule
+from mayfly.config.schedule_text import parse_schedule
 from mayfly.errors import Misconfigured
 from mayfly.records.model import QueueRecord
 from mayfly_protocol.parameters import SCRIPT_MINUTES, ScriptPlace
@@ -62,12 +64,20 @@ _LATER = ("boot_minutes", "grace", "generation")
 """Fields added later. The stored form omits a field at its default, which is what held before."""
 
 
+NO_POOL = Schedule(0)
+"""The schedule of a pool without instances."""
+
+_SCHEDULES = ("hot",)
+"""Fields with a schedule. The stored form of a count that never changes is the count, as before."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
     """The configuration in force for a queue. Defaults are the defaults of absent parameters."""
 
     queue: str
-    hot: int = 0
+    hot: Schedule = NO_POOL
+    """How many hot instances the pool keeps, by the clock."""
     max_idle: timedelta = timedelta(hours=12)
     grace: timedelta = timedelta(minutes=5)
     """How long an idle instance that neither job nor pool needs is kept."""
@@ -130,6 +140,8 @@ class QueueConfig:
             for each in fields(self)
             if each.name not in _LATER or getattr(self, each.name) != each.default
         }
+        for name in _SCHEDULES:
+            plain[name] = _stored_schedule(getattr(self, name))
         plain["max_idle"] = self.max_idle.total_seconds()
         plain["keep_failed"] = self.keep_failed.total_seconds()
         if "grace" in plain:
@@ -153,6 +165,8 @@ class QueueConfig:
             plain: dict[str, Any] = json.loads(text)
             known = [f.name for f in fields(cls) if f.name in plain or f.name not in _LATER]
             values = {name: plain[name] for name in known}
+            for name in _SCHEDULES:
+                values[name] = _schedule(plain[name])
             values["max_idle"] = _duration(plain["max_idle"])
             values["keep_failed"] = _duration(plain["keep_failed"])
             if "grace" in plain:
@@ -200,6 +214,17 @@ def _duration(stored: Any) -> timedelta:
     return found
 
 
+def _stored_schedule(schedule: Schedule) -> int | str:
+    return str(schedule) if schedule.entries else schedule.default
+
+
+def _schedule(stored: object) -> Schedule:
+    """The schedule of a stored count or text; a truth value is no count."""
+    if isinstance(stored, int) and not isinstance(stored, bool):
+        return Schedule(stored)
+    return parse_schedule(_text(stored))
+
+
 def _text(stored: object) -> str:
     if not isinstance(stored, str):
         raise TypeError(f"{type(stored).__name__} in place of a text")
@@ -236,4 +261,4 @@ def in_force(record: QueueRecord) -> QueueConfig | None:
     if not record.config:
         return None
     config = QueueConfig.from_json(record.config)
-    return config if record.active else replace(config, paused=True, hot=0)
+    return config if record.active else replace(config, paused=True, hot=NO_POOL)

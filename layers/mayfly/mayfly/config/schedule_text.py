@@ -40,15 +40,6 @@ _A_ZONE = "a time zone as Europe/Berlin"
 Read = TypeVar("Read")
 
 
-def schedule(low: int, high: int) -> Callable[[str], Schedule]:
-    """A parser of schedules with counts from `low` to `high`; see `parse_schedule`."""
-
-    def parse(text: str) -> Schedule:
-        return parse_schedule(text, low, high)
-
-    return parse
-
-
 def parse_schedule(text: str, low: int = 0, high: int = 999_999_999) -> Schedule:
     """The schedule that a text means, with counts from `low` to `high`.
 

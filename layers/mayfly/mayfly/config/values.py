@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import TypeVar
 
 from mayfly.config.rules import Rule, parse_rules
+from mayfly.config.schedule import Schedule
+from mayfly.config.schedule_text import parse_schedule
 from mayfly.config.tags import RESERVED_TAGS
 from mayfly_protocol.parameters import ScriptPlace, keep_failed_minutes, script_place
 
@@ -46,6 +48,15 @@ def count(low: int, high: int) -> Callable[[str], int]:
         if not re.fullmatch(r"[0-9]{1,6}", text) or not low <= int(text) <= high:
             raise ValueError
         return int(text)
+
+    return parse
+
+
+def schedule(low: int, high: int) -> Callable[[str], Schedule]:
+    """A parser of schedules with counts from `low` to `high`."""
+
+    def parse(text: str) -> Schedule:
+        return parse_schedule(text, low, high)
 
     return parse
 

@@ -5,19 +5,28 @@ A machine's own files may be older, or absent, as in Lambda's image.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+    from zoneinfo import ZoneInfo
 
 NO_ZONE = "UTC"
 """The zone of a window for which an operator names none."""
 
 
+def _files() -> Traversable:
+    # Imported late: few queues have a schedule, and every function's start loads this module.
+    from importlib.resources import files
+
+    return files("tzdata")
+
+
 @cache
 def zone_names() -> frozenset[str]:
     """The names of all zones in IANA's database, the older names included."""
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
+    return frozenset(_files().joinpath("zones").read_text(encoding="ascii").split())
 
 
 @cache
@@ -25,7 +34,9 @@ def zone(name: str) -> ZoneInfo:
     """The rules of a zone. Raises ValueError for a name that `zone_names` does not have."""
     if name not in zone_names():
         raise ValueError(f"{name!r} is no time zone")
-    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as stored:
+    from zoneinfo import ZoneInfo
+
+    with _files().joinpath("zoneinfo", *name.split("/")).open("rb") as stored:
         return ZoneInfo.from_file(stored, key=name)
 
 
@@ -34,6 +45,8 @@ def near_zone(text: str) -> str:
 
     A city alone means its zone, and case does not matter.
     """
+    from difflib import get_close_matches
+
     plain = {name.casefold(): name for name in zone_names()}
     cities = {name.rpartition("/")[2]: name for name in sorted(plain)}
     wanted = text.casefold().replace(" ", "_")

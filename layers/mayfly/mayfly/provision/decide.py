@@ -68,10 +68,13 @@ def next_change(view: ProvisionView, config: QueueConfig, now: datetime) -> date
 
     Times of launches: the end of a wait after a refusal, the next trial of a braked shape, the
     end of the minute that a limit counts. A queue at `limits/max-instances` has none: `reap`
-    nudges when instances have ended. Times of retirements: see `next_retirement`.
+    nudges when instances have ended. Times of retirements: see `next_retirement`. Last, the pool's
+    schedule may change its target.
     """
     view = replace(view, waiting=matching(view.waiting, config), ledger=counted(view.ledger, now))
     times = [next_retirement(view, config, now)]
+    if not config.paused:
+        times.append(config.hot.next_change(now))
     is_full = view.ledger.live >= config.max_instances
     if not view.refused and not is_full:
         lacking = missing_instances(view, config, now)

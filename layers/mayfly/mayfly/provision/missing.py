@@ -19,7 +19,7 @@ def missing_instances(view: ProvisionView, config: QueueConfig, now: datetime) -
     What other shapes can spare counts for the jobs that it can run, but not for the pool: after a
     change of instance types the boots under way go to the jobs that they were launched for.
     """
-    shapes = _shapes(view, config)
+    shapes = _shapes(view, config, now)
     # A paused queue binds nothing, and Mayfly may never get a job that Buildkite has not reserved.
     paused = config.paused or view.paused
     demand = Counter(c.shape for c in view.waiting if not paused and c.reserved(now))
@@ -39,12 +39,13 @@ def missing_instances(view: ProvisionView, config: QueueConfig, now: datetime) -
     return {shape: lacking[shape] for shape in shapes}
 
 
-def _shapes(view: ProvisionView, config: QueueConfig) -> list[Shape]:
+def _shapes(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Shape]:
     """Shapes of waiting jobs, most urgent first, then of the warm pool.
 
     Shapes without a launch template in the queue's stack are omitted.
     """
     waiting = sorted(view.waiting, key=lambda c: (-c.priority, c.runnable_at, c.job))
     wanted = [claim.shape for claim in waiting]
-    shapes = dict.fromkeys([*wanted, *([standard_shape(config)] if config.hot else [])])
+    pool = [standard_shape(config)] if config.hot.value(now) else []
+    shapes = dict.fromkeys([*wanted, *pool])
     return [shape for shape in shapes if shape.architecture in view.infra.templates]

@@ -27,23 +27,23 @@ def standard_shape(config: QueueConfig) -> Shape:
     return shape
 
 
-def target(config: QueueConfig, shape: Shape) -> int:
+def target(config: QueueConfig, shape: Shape, now: datetime) -> int:
     """Number of instances of the shape that the warm pool keeps; a paused queue keeps none."""
-    return config.hot if not config.paused and shape == standard_shape(config) else 0
+    return config.hot.value(now) if not config.paused and shape == standard_shape(config) else 0
 
 
 def filled(
     view: ProvisionView, config: QueueConfig, shape: Shape, supplied: int, now: datetime
 ) -> int:
     """The target, or no more than there is while the pool must not be filled again."""
-    wanted = target(config, shape)
+    wanted = target(config, shape, now)
     again_at = fill_again_at(view.ledger, shape) if wanted else None
     return wanted if again_at is None or now >= again_at else min(wanted, max(supplied, 0))
 
 
 def unsteady(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[str]:
     """Why the warm pool is not filled at present, for an alarm."""
-    if not config.hot or config.paused:
+    if not config.hot.value(now) or config.paused:
         return
     shape = standard_shape(config)
     again_at = fill_again_at(view.ledger, shape)
@@ -61,7 +61,7 @@ def supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
     """
     mine = [i for i in view.instances if i.shape == shape]
     old = sum(bool(outdated(i, view, config, now)) for i in mine)
-    keeps_pool = target(config, shape) > 0
+    keeps_pool = target(config, shape, now) > 0
     return len(mine) - (min(old, REPLACE_AT_ONCE) if keeps_pool else 0)
 
 

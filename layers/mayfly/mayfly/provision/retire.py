@@ -114,7 +114,7 @@ def _kept(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime)
     In a full queue a job that needs another shape would wait until some other job has used an
     instance of the pool. Jobs of stalled shapes get no place: their instances would not come.
     """
-    kept = target(config, shape)
+    kept = target(config, shape, now)
     if not kept or view.ledger.live < config.max_instances:
         return kept
     waiting = Counter(claim.shape for claim in view.waiting if claim.reserved(now))
@@ -146,7 +146,7 @@ def _why_spare(
     view: ProvisionView, config: QueueConfig, shape: Shape, spare: int, now: datetime
 ) -> str:
     """Why the next one of the spare instances goes: without need first, then those of the pool."""
-    yielded = target(config, shape) - _kept(view, config, shape, now)
+    yielded = target(config, shape, now) - _kept(view, config, shape, now)
     return UNNEEDED if spare > yielded else YIELDED
 
 
