@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TypeVar
 
-from mayfly.config.problem import printable
 from mayfly.config.schedule import DAYS, Dates, Entry, Schedule, Until, Weekly, When, Window
 from mayfly.config.zones import NO_ZONE, near_zone, zone
 
@@ -29,7 +28,9 @@ _END = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?"
     r"(?![0-9A-Za-z:.+-])"
 )
-_WORD = re.compile(r"[^ \t\r\n;=]{1,40}|[;=]")
+_WORD = re.compile(r"[^ \t\r\n;=]+|[;=]")
+_LONGEST_SHOWN = 40
+"""Characters of a word that an error shows; of a longer word no part, for it may be a secret."""
 _YEARS = range(2000, 2200)
 
 _A_DAY = "a day (Mon, Tue, Wed, Thu, Fri, Sat, Sun)"
@@ -213,9 +214,12 @@ _NAMES = {name.casefold(): number for names in (DAYS, _LONG) for number, name in
 
 
 def _shown(word: str) -> str:
-    """The word in quotes; the code point of a character that nobody sees."""
-    unseen = not word[0].isprintable() or word[0].isspace()
-    return f"U+{ord(word[0]):04X}" if unseen else f'"{printable(word, 40)}"'
+    """The word in quotes; the code point of a first character that nobody sees."""
+    if not word[0].isprintable() or word[0].isspace():
+        return f"U+{ord(word[0]):04X}"
+    if len(word) > _LONGEST_SHOWN:
+        return f"a word of {len(word)} characters"
+    return '"' + "".join(char if char.isprintable() else " " for char in word) + '"'
 
 
 def _of_years(day: date, least: date | None) -> date:
