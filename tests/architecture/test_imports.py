@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": set(),
     "iam": {"answers"},
     "batched": set(),
-    "ports": {"answers", "protocol", "records"},
+    "ports": {"answers", "errors", "protocol", "records"},
     "metrics": set(),
     "tick": {"errors", "metrics", "records"},
     "config": {"answers", "errors", "protocol", "records", "scrubbing"},

@@ -173,6 +173,89 @@ def test_a_launch_of_no_instance_is_no_capacity_and_stays_so_for_its_token(world
     assert world.machines.create_fleet(a_request(world), world.token(2)).instance_ids
 
 
+def a_running_one(world: World) -> str:
+    (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
+    world.settle(instance)
+    return instance
+
+
+def state_of(world: World, instance: str) -> str:
+    (seen,) = world.machines.instances_of([instance])
+    return seen.state
+
+
+def test_a_stopped_instance_keeps_its_profile_and_is_started_again(world: World) -> None:
+    instance = a_running_one(world)
+    profiles = world.machines.associations([instance])
+    assert world.machines.stop([instance]) == {}
+    assert state_of(world, instance) in {"stopping", "stopped"}
+    world.settle(instance)
+    assert state_of(world, instance) == "stopped"
+    assert world.machines.associations([instance]) == profiles
+    assert world.machines.start([instance]) == {}
+    assert state_of(world, instance) in {"pending", "running"}
+    world.settle(instance)
+    assert state_of(world, instance) == "running"
+    assert world.machines.associations([instance]) == profiles
+
+
+def test_a_repeated_stop_and_a_repeated_start_are_no_errors(world: World) -> None:
+    instance = a_running_one(world)
+    assert world.machines.start([instance]) == {}
+    assert state_of(world, instance) == "running"
+    assert world.machines.stop([instance]) == world.machines.stop([instance]) == {}
+    world.settle(instance)
+    assert world.machines.stop([instance]) == {}
+    assert state_of(world, instance) == "stopped"
+    assert world.machines.start([instance]) == world.machines.start([instance]) == {}
+
+
+def test_an_unknown_instance_keeps_no_other_from_a_stop_or_a_start(world: World) -> None:
+    launched = world.machines.create_fleet(a_request(world, 3), world.token(1)).instance_ids
+    for instance in launched:
+        world.settle(instance)
+    asked = [launched[0], GONE, *launched[1:]]
+    for act in (world.machines.stop, world.machines.start):
+        refused = act(asked)
+        assert refused.keys() == {GONE}
+        assert isinstance(refused[GONE], NotFound)
+        for instance in launched:
+            world.settle(instance)
+    assert {state_of(world, each) for each in launched} == {"running"}
+
+
+def test_an_ended_instance_is_neither_stopped_nor_started(world: World) -> None:
+    instance = a_running_one(world)
+    world.machines.terminate([instance])
+    world.settle(instance)
+    for refused in (world.machines.stop([instance]), world.machines.start([instance])):
+        assert isinstance(refused[instance], Conflict | NotFound)
+    assert state_of(world, instance) == "terminated"
+
+
+def test_a_start_without_capacity_leaves_the_instance_stopped(world: World) -> None:
+    instance = a_running_one(world)
+    world.machines.stop([instance])
+    world.settle(instance)
+    world.run_dry(*TYPES)
+    refused = world.machines.start([instance])
+    assert isinstance(refused[instance], NoCapacity)
+    assert "InsufficientInstanceCapacity" in str(refused[instance])
+    assert state_of(world, instance) == "stopped"
+    world.recover()
+    assert world.machines.start([instance]) == {}
+
+
+def test_a_spot_instance_is_not_stopped(world: World) -> None:
+    request = a_request(world, market="spot")
+    (instance,) = world.machines.create_fleet(request, world.token(1)).instance_ids
+    world.settle(instance)
+    refused = world.machines.stop([instance])
+    assert isinstance(refused[instance], Misconfigured)
+    assert "UnsupportedOperation" in str(refused[instance])
+    assert state_of(world, instance) == "running"
+
+
 def test_a_console_is_text_and_an_unknown_instance_is_not_found(world: World) -> None:
     (instance,) = world.machines.create_fleet(a_request(world), world.token(1)).instance_ids
     world.settle(instance)

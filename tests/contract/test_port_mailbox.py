@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pytest
@@ -11,10 +11,12 @@ import pytest
 from mayfly.adapters.dynamodb.attributes import decode, encode
 from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 from mayfly.ports import Mailbox
+from mayfly_protocol import PROTOCOL
 from mayfly_protocol import report as protocol
+from mayfly_protocol.order import Order, parse
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
-from mayfly_protocol.rows import notice_row
+from mayfly_protocol.rows import notice_row, start_row
 from tests.fakes import FakeMailbox
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -44,6 +46,8 @@ class World(Protocol):
 
     def noticed(self, row: str) -> str | None: ...
 
+    def ordered(self, row: str) -> object: ...
+
 
 class FakeWorld:
     def __init__(self) -> None:
@@ -55,6 +59,10 @@ class FakeWorld:
     def noticed(self, row: str) -> str | None:
         told = self.mailbox.rows.get(notice_row(row))
         return told.notice if told else None
+
+    def ordered(self, row: str) -> object:
+        told = self.mailbox.rows.get(start_row(row))
+        return told.order if told else None
 
 
 class DynamoWorld:
@@ -80,6 +88,9 @@ class DynamoWorld:
 
     def noticed(self, row: str) -> str | None:
         return self.item(notice_row(row)).get("notice")
+
+    def ordered(self, row: str) -> object:
+        return self.item(start_row(row)).get("order")
 
 
 def written(report: Report, **changes: object) -> dict[str, object]:
@@ -149,6 +160,23 @@ def test_a_removed_row_leaves_no_notice(world: World) -> None:
     assert world.noticed("AROASAND:i-2") == "2026-11-20T09:32:00Z"
 
 
+def test_a_later_order_replaces_the_earlier_one_beside_the_report(world: World) -> None:
+    world.report(ROW, REPORT)
+    for number in (1, 2):
+        world.mailbox.order(ROW, Order(number, NOW + timedelta(minutes=5)))
+    read = parse(world.ordered(ROW), NOW, used=1)
+    assert read == Order(2, NOW + timedelta(minutes=5))
+    assert world.mailbox.reports([ROW]) == {ROW: REPORT}
+
+
+def test_a_removed_row_leaves_no_order(world: World) -> None:
+    for row in (ROW, "AROASAND:i-2"):
+        world.mailbox.order(row, Order(1, NOW))
+    world.mailbox.remove([ROW])
+    assert world.ordered(ROW) is None
+    assert world.ordered("AROASAND:i-2") is not None
+
+
 def test_removing_rows_leaves_the_other_rows(world: World) -> None:
     rows = [f"AROASAND:i-{number}" for number in range(60)]
     for row in rows:
@@ -195,6 +223,15 @@ def test_a_report_with_binary_attributes_is_omitted(dynamo: DynamoWorld) -> None
 def test_unknown_fields_of_a_report_are_ignored(dynamo: DynamoWorld) -> None:
     dynamo.write(ROW, written(REPORT, weather="fine"))
     assert dynamo.mailbox.reports([ROW]) == {ROW: REPORT}
+
+
+def test_an_order_has_an_expiring_row_of_its_own(dynamo: DynamoWorld) -> None:
+    dynamo.report(ROW, REPORT)
+    dynamo.mailbox.order(ROW, Order(1, NOW))
+    assert dynamo.item(ROW).keys() == {"key", "report"}
+    key, expires = f"start/{ROW}", int(NOW.timestamp())
+    order = {"protocol": PROTOCOL, "number": 1, "expires": expires}
+    assert dynamo.item(key) == {"key": key, "order": order, "expires": expires}
 
 
 def test_a_notice_has_an_expiring_row_of_its_own(dynamo: DynamoWorld) -> None:

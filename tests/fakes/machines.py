@@ -10,7 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from mayfly.answers import Association, Ec2Instance, Launched
-from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound
+from mayfly.errors import (
+    FAILURES,
+    Conflict,
+    Failure,
+    Misconfigured,
+    NoCapacity,
+    NotFound,
+)
 from tests.fakes.faults import Faults
 
 _GONE = {"shutting-down", "terminated"}
@@ -68,6 +75,8 @@ class FakeMachines(Faults):
                 machine.seen = replace(machine.seen, state="running")
             if machine.seen.state == "shutting-down":
                 self.end(instance_id, machine.seen.reason)
+            if machine.seen.state == "stopping":
+                self._stopped(machine)
             if machine.association.state == "associating":
                 machine.association = replace(machine.association, state="associated")
                 machine.replaced = None
@@ -83,6 +92,18 @@ class FakeMachines(Faults):
         place = machine.market, machine.instance_type
         if place in self.capacity:
             self.capacity[place] += 1
+
+    def _stopped(self, machine: Machine) -> None:
+        """Finish a stop: a stopped instance takes up no capacity."""
+        machine.seen = replace(machine.seen, state="stopped")
+        place = machine.market, machine.instance_type
+        if place in self.capacity:
+            self.capacity[place] += 1
+
+    def give(self, instance_id: str, profile: str) -> None:
+        """Associate another profile with an instance, as a person does to a stopped one."""
+        machine = self.machines[instance_id]
+        machine.association = replace(self._associate(instance_id, profile), state="associated")
 
     def forget(self, instance_id: str) -> None:
         """Stop showing an instance, as EC2 does about an hour after its end."""
@@ -153,6 +174,59 @@ class FakeMachines(Faults):
                     machine.seen = replace(machine.seen, state="shutting-down", reason=reason)
             known = {each: self.machines.get(each) for each in instance_ids}
             return {each: machine.seen.state for each, machine in known.items() if machine}
+
+    def stop(self, instance_ids: Collection[str]) -> Mapping[str, Failure]:
+        """See `mayfly.ports.Machines`."""
+        return self._each("stop", instance_ids, self._stop)
+
+    def start(self, instance_ids: Collection[str]) -> Mapping[str, Failure]:
+        """See `mayfly.ports.Machines`."""
+        return self._each("start", instance_ids, self._start)
+
+    def _each(
+        self, method: str, instance_ids: Collection[str], act: Callable[[str], None]
+    ) -> Mapping[str, Failure]:
+        """Act on each instance. A scripted failure of the method is one of every instance."""
+        failed: dict[str, Failure] = {}
+        try:
+            with self._call(method):
+                for instance_id in instance_ids:
+                    try:
+                        act(instance_id)
+                    except FAILURES as error:
+                        failed[instance_id] = error
+        except FAILURES as error:
+            failed = dict.fromkeys(instance_ids, error)
+        return failed
+
+    def _stop(self, instance_id: str) -> None:
+        machine = self._known(instance_id)
+        if machine.market == "spot":
+            raise Misconfigured("UnsupportedOperation: a spot instance of a fleet is not stopped")
+        if machine.seen.state in {*_GONE, "pending"}:
+            raise Conflict(f"IncorrectInstanceState: the instance is {machine.seen.state}")
+        if machine.seen.state == "running":
+            reason = "User initiated"
+            machine.seen = replace(machine.seen, state="stopping", reason=reason)
+
+    def _start(self, instance_id: str) -> None:
+        machine = self._known(instance_id)
+        if machine.seen.state in {*_GONE, "stopping"}:
+            raise Conflict(f"IncorrectInstanceState: the instance is {machine.seen.state}")
+        if machine.seen.state != "stopped":
+            return
+        place = machine.market, machine.instance_type
+        left = self.capacity.get(place)
+        if left == 0:
+            raise NoCapacity(f"InsufficientInstanceCapacity: no {place[1]} is left")
+        if left is not None:
+            self.capacity[place] = left - 1
+        machine.seen = replace(machine.seen, state="pending", launched_at=self._clock())
+
+    def _known(self, instance_id: str) -> Machine:
+        if instance_id not in self.machines:
+            raise NotFound(f"InvalidInstanceID.NotFound: {instance_id}")
+        return self.machines[instance_id]
 
     def console(self, instance_id: str) -> str:
         """See `mayfly.ports.Machines`."""

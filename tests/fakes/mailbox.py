@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from mayfly_protocol.order import Order, to_row
 from mayfly_protocol.report import Report
-from mayfly_protocol.rows import notice_row
+from mayfly_protocol.rows import notice_row, start_row
 from tests.fakes.faults import Faults
 
 
@@ -18,6 +19,8 @@ class MailboxRow:
     report: Report | None = None
     assignment: Mapping[str, object] | None = None
     notice: str | None = None
+    order: Mapping[str, object] | None = None
+    """The order to start, in the form that the host reads."""
     expires: datetime | None = None
 
 
@@ -43,9 +46,16 @@ class FakeMailbox(Faults):
             told = self.rows.setdefault(notice_row(row), MailboxRow())
             told.notice, told.expires = text, expires
 
+    def order(self, row: str, order: Order) -> None:
+        """See `mayfly.ports.Mailbox`."""
+        with self._call("order"):
+            told = self.rows.setdefault(start_row(row), MailboxRow())
+            told.order, told.expires = to_row(order), order.expires
+
     def remove(self, rows: Collection[str]) -> None:
         """See `mayfly.ports.Mailbox`."""
         with self._call("remove"):
             for row in rows:
                 self.rows.pop(row, None)
                 self.rows.pop(notice_row(row), None)
+                self.rows.pop(start_row(row), None)

@@ -104,7 +104,8 @@ def an_instance(
     """An instance that has just entered a state, with the fields which that state implies."""
     launched = state is not InstanceState.REQUESTED
     busy = state in {InstanceState.ASSIGNED, InstanceState.RUNNING, InstanceState.DONE}
-    proven = busy or state is InstanceState.READY
+    stopped = {InstanceState.STOPPING, InstanceState.STOPPED, InstanceState.STARTING}
+    proven = busy or state is InstanceState.READY or state in stopped
     made = Instance(
         key=slot(number),
         queue=QUEUE,

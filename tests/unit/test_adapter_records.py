@@ -180,6 +180,7 @@ STORED = {
     *("instance#03:bootstrapped#", "instance#04:swapping#", "instance#05:ready#"),
     *("instance#06:assigned#", "instance#07:running#", "instance#08:done#"),
     *("instance#09:condemned#", "instance#10:terminated#"),
+    *("instance#11:starting#", "instance#12:stopping#", "instance#13:stopped#"),
     *("launch#00:open#", "launch#01:settled#"),
 }
 """Prefixes of the key of the index `open`. Rows of running stacks have these prefixes, so no prefix
@@ -200,13 +201,13 @@ class More(StrEnum):
 
     BOOTING = "booting"
     BOOTSTRAPPED = "bootstrapped"
-    STOPPED = "stopped"
+    PARKED = "parked"
     READY = "ready"
     TERMINATED = "terminated"
 
     @property
     def traits(self) -> LaunchTraits:
-        return LaunchTraits(rank={"stopped": 11}.get(self) or RANKS[self], edges={})
+        return LaunchTraits(rank={"parked": 11}.get(self) or RANKS[self], edges={})
 
 
 RANKS = {str(state): state.traits.rank for state in InstanceState}
@@ -216,7 +217,7 @@ RANKS = {str(state): state.traits.rank for state in InstanceState}
     ("states", "spans"),
     [
         ([More.READY], [("instance#05:ready#", "instance#05:ready$")]),
-        ([More.STOPPED], [("instance#11:stopped#", "instance#11:stopped$")]),
+        ([More.PARKED], [("instance#11:parked#", "instance#11:parked$")]),
         (
             [More.BOOTING, More.BOOTSTRAPPED],
             [("instance#02:booting#", "instance#03:bootstrapped$")],
@@ -226,7 +227,7 @@ RANKS = {str(state): state.traits.rank for state in InstanceState}
             [
                 ("instance#02:booting#", "instance#03:bootstrapped$"),
                 ("instance#05:ready#", "instance#05:ready$"),
-                ("instance#10:terminated#", "instance#11:stopped$"),
+                ("instance#10:terminated#", "instance#11:parked$"),
             ],
         ),
         ([], []),

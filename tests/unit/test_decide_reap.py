@@ -95,6 +95,9 @@ LIMITS = [
     (S.ASSIGNED, timedelta(seconds=45), {}),
     (S.RUNNING, timedelta(minutes=750), {}),
     (S.RUNNING, timedelta(minutes=60), {"max_minutes": 30}),
+    (S.STOPPING, timedelta(minutes=15), {}),
+    (S.STARTING, timedelta(minutes=5), {}),
+    (S.STARTING, timedelta(minutes=20), {"boot_minutes": 20}),
 ]
 
 
@@ -370,7 +373,8 @@ TAKEN = NOW + timedelta(minutes=2)
 def test_a_spot_warning_condemns_or_warns_by_state(state: InstanceState) -> None:
     one = an_instance(state)
     actions = list(warn(one, TAKEN, NOW).actions)
-    if state in {S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING, S.READY}:
+    warm = {S.READY, S.STOPPING, S.STOPPED, S.STARTING}
+    if state in {S.LAUNCHING, S.BOOTING, S.BOOTSTRAPPED, S.SWAPPING, *warm}:
         assert kinds(actions) == [WriteRecords, NudgeProvision]
         assert saves(actions[0])["Instance"].state is S.CONDEMNED
         assert (

@@ -31,6 +31,7 @@ from mayfly.records.states import (
     LaunchState,
     LaunchTraits,
     Reaping,
+    Running,
     SetUp,
     SpotWarning,
     Stop,
@@ -58,12 +59,15 @@ INSTANCE = {
     "booting": {"bootstrapped", "condemned", "terminated"},
     "bootstrapped": {"swapping", "condemned", "terminated"},
     "swapping": {"ready", "condemned", "terminated"},
-    "ready": {"assigned", "condemned", "terminated"},
+    "ready": {"assigned", "stopping", "condemned", "terminated"},
     "assigned": {"running", "condemned", "terminated"},
     "running": {"done", "condemned", "terminated"},
     "done": {"terminated"},
     "condemned": {"terminated"},
     "terminated": set(),
+    "stopping": {"stopped", "condemned", "terminated"},
+    "stopped": {"starting", "condemned", "terminated"},
+    "starting": {"ready", "stopped", "condemned", "terminated"},
 }
 LAUNCH = {"open": {"settled"}, "settled": set()}
 
@@ -169,9 +173,9 @@ def test_a_failed_claim_stays_open_until_buildkite_is_told() -> None:
     assert not a_claim(state=ClaimState.FAILED, told=True).open
 
 
-def test_states_that_count_as_coming_are_the_states_before_ready() -> None:
+def test_states_that_count_as_coming_or_stopped_are_the_other_states_that_lead_to_ready() -> None:
     before_ready = {s for s in INSTANCE if "ready" in _reachable(INSTANCE, s)} - {"ready"}
-    coming = instance_states(lambda row: row.supply is Supply.COMING)
+    coming = instance_states(lambda row: row.supply in {Supply.COMING, Supply.STOPPED})
     assert {str(state) for state in coming} == before_ready
 
 
@@ -180,9 +184,9 @@ def deadlines(table: Mapping[Any, Any]) -> dict[Any, timedelta]:
 
 
 def test_every_state_that_waits_has_a_deadline() -> None:
-    # READY is bounded by the queue's own max-idle-hours.
+    # READY is bounded by the queue's own max-idle-hours, STOPPED by its max-stopped-hours.
     instances, claims = deadlines(INSTANCE_STATES), deadlines(CLAIM_STATES)
-    assert set(instances) == OPEN_INSTANCES - {InstanceState.READY}
+    assert set(instances) == OPEN_INSTANCES - {InstanceState.READY, InstanceState.STOPPED}
     assert set(claims) == OPEN_CLAIMS - {ClaimState.RUNNING}
     assert all(timedelta() < each <= timedelta(hours=1) for each in instances.values())
     assert all(timedelta() < each <= timedelta(hours=1) for each in claims.values())
@@ -201,12 +205,13 @@ def test_the_history_of_a_record_keeps_the_latest_steps() -> None:
 
 def test_every_step_of_an_instance_fits_into_its_history() -> None:
     instance = an_instance(InstanceState.REQUESTED)
-    for state in list(InstanceState)[1:]:
-        if state is not InstanceState.CONDEMNED:
-            instance = move_instance(instance, state, NOW, f"now {state}")
-    assert [step.state for step in instance.history] == [
-        state for state in INSTANCE if state not in {"requested", "condemned"}
-    ]
+    warm = [InstanceState.STOPPING, InstanceState.STOPPED, InstanceState.STARTING]
+    life = [s for s in InstanceState if s not in {*warm, InstanceState.CONDEMNED}]
+    ready = life.index(InstanceState.READY)
+    stopped_once = [*life[1 : ready + 1], *warm, *life[ready:]]
+    for state in stopped_once:
+        instance = move_instance(instance, state, NOW, f"now {state}")
+    assert [step.state for step in instance.history] == stopped_once
 
 
 def test_the_time_limits_of_a_host_end_before_the_deadlines_of_the_control_plane() -> None:
@@ -258,15 +263,18 @@ def test_no_trait_has_a_default(traits: type[Any]) -> None:
 
 COMING = "requested launching booting bootstrapped swapping"
 INSTANCE_TRAITS: list[tuple[str, Callable[[InstanceTraits], bool]]] = [
-    (f"{COMING} ready", lambda row: row.supply is not Supply.NONE),
+    (f"{COMING} starting", lambda row: row.supply is Supply.COMING),
+    ("stopping stopped", lambda row: row.supply is Supply.STOPPED),
     ("ready", lambda row: row.supply is Supply.READY),
     ("requested", lambda row: row.awaits_launch),
     ("launching", lambda row: row.notes_instance_id),
-    ("launching booting bootstrapped swapping", lambda row: row.set_up is not SetUp.NONE),
+    ("launching booting bootstrapped swapping starting", lambda row: row.set_up is not SetUp.NONE),
     ("launching", lambda row: row.set_up is SetUp.AWAITED),
     ("booting", lambda row: row.set_up is SetUp.UNDER_WAY),
     ("bootstrapped", lambda row: row.set_up is SetUp.COMPLETE),
     ("swapping", lambda row: row.set_up is SetUp.TO_BE_PROVEN),
+    ("starting", lambda row: row.set_up is SetUp.TO_BE_PROVEN_AGAIN),
+    ("launching starting", lambda row: row.allowance is Allowance.BOOT),
     ("booting", lambda row: row.allowance is Allowance.SCRIPT),
     ("running", lambda row: row.allowance is Allowance.JOB),
     ("assigned", lambda row: row.awaits_acceptance),
@@ -278,7 +286,7 @@ INSTANCE_TRAITS: list[tuple[str, Callable[[InstanceTraits], bool]]] = [
     ("running", lambda row: row.host_end is HostEnd.ENDS_JOB),
     ("done condemned terminated", lambda row: row.ending is Ending.EXPECTED),
     (
-        "launching booting bootstrapped swapping ready assigned",
+        "launching booting bootstrapped swapping ready assigned stopping stopped starting",
         lambda row: row.ending is Ending.CONDEMNS,
     ),
     (
@@ -286,8 +294,10 @@ INSTANCE_TRAITS: list[tuple[str, Callable[[InstanceTraits], bool]]] = [
         lambda row: row.stop is Stop.CONDEMNS,
     ),
     ("running", lambda row: row.stop is Stop.CONDEMNS_AT_END),
+    ("stopping", lambda row: row.stop is Stop.COMPLETES),
+    ("stopped", lambda row: row.running is Running.CONDEMNS),
     (
-        "launching booting bootstrapped swapping ready",
+        "launching booting bootstrapped swapping ready stopping stopped starting",
         lambda row: row.spot_warning is SpotWarning.CONDEMNS,
     ),
     ("assigned running", lambda row: row.spot_warning is SpotWarning.REACHES_HOST),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,14 @@ class Association:
     """The profile's ARN."""
     state: str
     """EC2's state, such as `associated`."""
+
+
+def only_profile(shown: Sequence[Association]) -> str:
+    """The profile of an instance with exactly one association, which is `associated`; else empty.
+
+    Another state of the one association, and a second one, mean that the profile may change.
+    """
+    return shown[0].profile if [each.state for each in shown] == ["associated"] else ""
 
 
 @dataclass(frozen=True, slots=True)

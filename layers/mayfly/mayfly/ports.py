@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter, Role
+from mayfly.errors import Failure
 from mayfly.records.audit import ParameterChange
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
@@ -19,6 +20,7 @@ from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, Sl
 from mayfly.records.pages import Page
 from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly_protocol.order import Order
 from mayfly_protocol.report import Report
 
 
@@ -137,8 +139,14 @@ class Mailbox(Protocol):
         nothing.
         """
 
+    def order(self, row: str, order: Order) -> None:
+        """Write the order to start the host whose sandbox row is `row`, in place of an earlier one.
+
+        The order has a row of its own: see `mayfly_protocol.rows`.
+        """
+
     def remove(self, rows: Collection[str]) -> None:
-        """Remove rows and the notices of their hosts; missing rows are ignored."""
+        """Remove rows, and the notices and orders of their hosts; missing rows are ignored."""
 
 
 class Machines(Protocol):
@@ -176,6 +184,21 @@ class Machines(Protocol):
         """Terminate instances. Returns EC2's states after the call by id; ids gone are omitted.
 
         Raises the first error, after every other instance is terminated.
+        """
+
+    def stop(self, instance_ids: Collection[str]) -> Mapping[str, Failure]:
+        """Stop running instances; one that is stopped or stopping is no error.
+
+        Returns by id why an instance is not being stopped: NotFound for an unknown id, Conflict
+        for one that ends or has just begun to boot, Misconfigured for one that EC2 never stops,
+        and Transient where EC2 did not say. Raises nothing: each instance counts by itself.
+        """
+
+    def start(self, instance_ids: Collection[str]) -> Mapping[str, Failure]:
+        """Start stopped instances; one that runs or boots already is no error.
+
+        Returns by id why an instance is not being started: as `stop`, and NoCapacity where EC2 has
+        no place for it at present. Raises nothing: each instance counts by itself.
         """
 
     def console(self, instance_id: str) -> str:

@@ -18,6 +18,7 @@ from mayfly.reap.actions import (
     TerminateInstances,
     WarnHost,
 )
+from mayfly.reap.power import from_outside, has_stopped
 from mayfly.reap.unreadable import overaged
 from mayfly.reap.view import ReapView
 from mayfly.reap.words import (
@@ -39,7 +40,6 @@ from mayfly.records.states import (
     InstanceState,
     Reaping,
     SpotWarning,
-    Stop,
 )
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly_protocol.phases import Phase
@@ -47,11 +47,6 @@ from mayfly_protocol.report import Report
 
 _S = InstanceState
 _LACK_OF_CAPACITY = ("Server.InsufficientInstanceCapacity", "Server.SpotInstance")
-_CONDEMNING_STOPS: Mapping[Stop, frozenset[str]] = {
-    Stop.EXPECTED: frozenset(),
-    Stop.CONDEMNS_AT_END: frozenset({"stopped"}),
-    Stop.CONDEMNS: frozenset({"stopping", "stopped"}),
-}
 AFTER_JOB = timedelta(minutes=25)
 """How long an instance may outlive its job, to deliver the job's log through an outage.
 
@@ -220,6 +215,11 @@ def _advance(
         done = replace(move_instance(instance, _S.DONE, now, said), ended_job=said)
         return saved(done), [WriteRecords((Save(done),), said)]
     reason = _condemnation(instance, said, view, now)
+    if not reason and has_stopped(instance, view.seen.get(instance.instance_id or "")):
+        why = "EC2 shows the instance stopped"
+        stopped = move_instance(instance, _S.STOPPED, now, why)
+        wake = NudgeProvision(f"instance {instance.instance_id} can be started")
+        return saved(stopped), [WriteRecords((Save(stopped),), why), wake]
     if not reason:
         return instance, []
     condemned = move_instance(instance, _S.CONDEMNED, now, reason)
@@ -289,8 +289,8 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
     if seen is not None and seen.state in GOING and traits.ending is Ending.CONDEMNS:
         cause = _cause(instance, view, seen.reason or "EC2 does not say why")
         return said or f"the instance is shutting down: {cause}"
-    if seen is not None and seen.state in _CONDEMNING_STOPS[traits.stop]:
-        return "the instance was stopped from outside"
+    if done := from_outside(instance, seen):
+        return done
     finished = view.finished.get(instance.key)
     if finished is not None and now - finished.since > AFTER_JOB:
         over = f"its job ended more than {_in_words(AFTER_JOB)} ago ({finished.reason})"

@@ -14,12 +14,13 @@ from mayfly.reap.actions import ClearMailbox, KeepLastWords, Steps
 from mayfly.reap.view import ReapView
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance
-from mayfly.records.states import Ending, Reaping
+from mayfly.records.states import Ending, InstanceState, Reaping
 from mayfly.tick.actions import WriteRecords
 from mayfly_protocol.phases import Phase
 
 GOING = frozenset({"shutting-down", "terminated"})
 """EC2's states of an instance that is ending."""
+_OVER = (InstanceState.CONDEMNED, InstanceState.TERMINATED)
 SAMPLE = 8
 """Silent ends in one tick that wait for their console; further ones are closed without it."""
 CONSOLE_TRIES = timedelta(minutes=10)
@@ -99,7 +100,10 @@ def _failed(instance: Instance, view: ReapView) -> bool:
     if in_order or instance.retired or (report is not None and report.phase is Phase.DONE):
         return False
     gave_up = report is not None and report.phase is Phase.FAILED
-    return gave_up or not instance.proven or instance.job is not None
+    # A boot from the stopped state that failed is as silent as a first one.
+    steps = [step.state for step in instance.history if step.state not in _OVER]
+    started = steps[-1:] == [InstanceState.STARTING]
+    return gave_up or started or not instance.proven or instance.job is not None
 
 
 def _words(instance: Instance, view: ReapView) -> str:

@@ -1,5 +1,7 @@
 """Idle instances that end soon after they were ready, without a job and not by Mayfly. Pure.
 
+So do stopped ones whose stop or start fails.
+
 Their boots were in order, so no brake holds their shape: the cause is elsewhere. A schedule of
 the account stops instances at night, or a service of the image switches the host off. Without a
 wait, a warm pool would be launched anew for as long as the cause lasts.
@@ -26,11 +28,23 @@ WAITS = (0, 0, 1, 2, 4, 8, 16, 30)
 
 
 def idle_end(before: Instance, after: Instance, cause: str) -> tuple[NoteBoot, ...]:
-    """The note for the write of `after`, where this write ends a ready instance soon."""
-    ends = before.state.traits.supply is Supply.READY and after.since - before.since < SOON
+    """The note for the write of `after`, where this write ends a ready instance soon.
+
+    Or a proven one that is being stopped or started: the pool may not work at all with this image.
+    """
+    lasted, began = after.since - before.since, before.since
+    match before.state.traits.supply:
+        case Supply.READY:
+            ends, began = lasted < SOON, after.created
+        case Supply.STOPPED:
+            ends = lasted < SOON or before.state.traits.overstayed(lasted)
+        case Supply.COMING:
+            ends = before.proven
+        case Supply.NONE:
+            ends = False
     if not ends or after.state.traits.supply is not Supply.NONE:
         return ()
-    note = Boot(str(after.shape), IDLE, after.created, after.since, cause)
+    note = Boot(str(after.shape), IDLE, began, after.since, cause)
     return (NoteBoot(after.queue, note),)
 
 

@@ -20,7 +20,7 @@ from mayfly.records.states import ClaimState, InstanceState, LaunchState, check_
 from mayfly.records.why import Why
 
 HISTORY = 20
-"""Latest steps kept in a record; the whole life of an instance has fewer."""
+"""Latest steps kept in a record; the life of an instance that is never stopped has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Instance:
     pinned: Pinned
     instance_id: str | None = None
     boot: str | None = None
-    """The kernel's boot id from the proof."""
+    """The kernel's boot id from the latest proof."""
     job: str | None = None
     max_minutes: int = 0
     """The job's time limit in minutes, set when a job is bound."""
@@ -210,6 +210,10 @@ class Instance:
     """USD for an hour at the launch, as a decimal number; empty for an unknown price."""
     end_price: str = ""
     """USD for an hour at the end, as a decimal number; empty for an unknown price."""
+    starts: int = 0
+    """Number of commanded starts from the stopped state: the number of the latest order."""
+    start_after: datetime | None = None
+    """No start before this time, because EC2 had no capacity; None where nothing forbids one."""
     reason: str = ""
     history: tuple[Step, ...] = ()
     version: int = 0

@@ -12,6 +12,7 @@ from mayfly.records.changes import Save
 from mayfly.records.model import Instance, move_instance, saved
 from mayfly.records.states import InstanceState, SetUp, instance_states
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
+from mayfly.sandbox.started import foreign_profile, is_proof, is_sandboxed, of_this_boot
 from mayfly.sandbox.view import SandboxView
 from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
 from mayfly_protocol.phases import Phase
@@ -33,7 +34,8 @@ def decide(view: SandboxView, now: datetime) -> list[SandboxAction]:
     An instance is ready only when three things hold at once: the row of the sandbox role id that
     its launch pinned names a boot; EC2 shows exactly one association, to the pinned sandbox
     profile; and that association is `associated`. An unknown fact changes nothing; `reap` ends
-    an instance that overstays the deadline of its state.
+    an instance that overstays the deadline of its state. An instance that Mayfly started again is
+    ready when the same holds for another boot than the proven one, which names the latest order.
 
     Order: what makes an instance ready, what else is only written, replacements of profiles, for
     which EC2 must be called; each the oldest instance first.
@@ -63,11 +65,15 @@ def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wid
     """
     if _awaits_proof(instance):
         return wide or instance.sandbox_row in reports
+    if _is_started(instance):
+        return wide or _is_proven_again(instance, reports)
     return _is_set_up(instance, reports)
 
 
 def wants_ledger(instance: Instance, reports: Mapping[str, Report]) -> bool:
     """Whether an instance may be ready now: then it clears the failures of its shape."""
+    if _is_started(instance):
+        return _is_proven_again(instance, reports)
     return _awaits_proof(instance) and instance.sandbox_row in reports
 
 
@@ -79,6 +85,7 @@ def imminent(view: SandboxView, now: datetime) -> bool:
     return any(
         _awaits_proof(instance)
         or _is_set_up(instance, view.reports)
+        or (_is_started(instance) and _is_proven_again(instance, view.reports))
         or _has_just_booted(instance, view.reports, now)
         for instance in view.instances
     )
@@ -90,7 +97,7 @@ def _has_just_booted(instance: Instance, reports: Mapping[str, Report], now: dat
             return (instance.bootstrap_row or "") in reports
         case SetUp.UNDER_WAY:
             return now - instance.since < PREPARED_IMAGE
-        case SetUp.NONE | SetUp.COMPLETE | SetUp.TO_BE_PROVEN:
+        case SetUp.NONE | SetUp.COMPLETE | SetUp.TO_BE_PROVEN | SetUp.TO_BE_PROVEN_AGAIN:
             return False
 
 
@@ -99,7 +106,20 @@ def _awaits_proof(instance: Instance) -> bool:
     return instance.state.traits.set_up is SetUp.TO_BE_PROVEN
 
 
+def _is_started(instance: Instance) -> bool:
+    """Whether Mayfly has started the stopped instance, and the proof of that boot is to come."""
+    return instance.state.traits.set_up is SetUp.TO_BE_PROVEN_AGAIN
+
+
+def _is_proven_again(instance: Instance, reports: Mapping[str, Report]) -> bool:
+    return is_proof(instance, reports.get(instance.sandbox_row or ""))
+
+
 def _is_set_up(instance: Instance, reports: Mapping[str, Report]) -> bool:
+    # The bootstrap row of a proven instance is ignored: whoever kept bootstrap credentials could
+    # still write there.
+    if instance.proven:
+        return False
     report = reports.get(instance.bootstrap_row or "")
     reported = report is not None and report.phase is Phase.BOOTSTRAPPED
     return reported or instance.state.traits.set_up is SetUp.COMPLETE
@@ -116,6 +136,8 @@ def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sand
             yield from _begin_replacement(moved, view, now)
         case SetUp.TO_BE_PROVEN:
             yield from _replace_or_prove(moved, view, now)
+        case SetUp.TO_BE_PROVEN_AGAIN:
+            yield from _prove_again(moved, view, now)
         case SetUp.AWAITED | SetUp.UNDER_WAY:
             if moved is not instance:
                 yield WriteRecords(
@@ -129,6 +151,10 @@ def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sand
 
 def _failure(instance: Instance, view: SandboxView) -> str:
     """Why the host reports a failure; empty when it reports none."""
+    if instance.proven:
+        said = of_this_boot(instance, view.reports.get(instance.sandbox_row or ""))
+        failed = said is not None and said.phase is Phase.FAILED
+        return (said.reason or "the host gave up without a reason") if said and failed else ""
     for row in (instance.sandbox_row, instance.bootstrap_row):
         report = view.reports.get(row or "")
         if report is not None and report.phase is Phase.FAILED:
@@ -191,13 +217,34 @@ def _replace_or_prove(
         return
     report = view.reports.get(instance.sandbox_row or "")
     if only.state == "associated" and report is not None and _is_proof(report):
-        ready = move_instance(instance, InstanceState.READY, now, "the host has proven its sandbox")
-        ready = replace(ready, boot=report.boot, proven=True)
-        notes = proven_boot(ready, view.ledgers.get(ready.queue))
-        yield WriteRecords(
-            (Save(ready), *notes),
-            f"instance {instance.instance_id} is ready: proof and EC2 agree",
-        )
+        yield _ready(instance, report, view, now, "the host has proven its sandbox")
+
+
+def _prove_again(instance: Instance, view: SandboxView, now: datetime) -> Iterator[SandboxAction]:
+    """Accept the proof of a commanded boot, or condemn an instance with another profile.
+
+    Yields nothing while EC2 shows no association or several, or while the proof is to come.
+    """
+    shown = view.associations.get(instance.instance_id or "")
+    if not shown:
+        return
+    if foreign := foreign_profile(instance, shown):
+        yield _condemn(instance, now, f"the instance was started, and EC2 shows {foreign}")
+        return
+    report = view.reports.get(instance.sandbox_row or "")
+    if report is not None and is_proof(instance, report) and is_sandboxed(instance, shown):
+        yield _ready(instance, report, view, now, "the host has proven its sandbox again")
+
+
+def _ready(
+    instance: Instance, report: Report, view: SandboxView, now: datetime, reason: str
+) -> WriteRecords:
+    ready = move_instance(instance, InstanceState.READY, now, reason)
+    ready = replace(ready, boot=report.boot, proven=True)
+    notes = proven_boot(ready, view.ledgers.get(ready.queue))
+    return WriteRecords(
+        (Save(ready), *notes), f"instance {instance.instance_id} is ready: proof and EC2 agree"
+    )
 
 
 def _is_proof(report: Report) -> bool:

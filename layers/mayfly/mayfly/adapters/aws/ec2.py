@@ -7,11 +7,20 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mayfly.adapters.aws import power
 from mayfly.adapters.aws.boto_errors import code_of, duty, translated
 from mayfly.adapters.elements import UNREADABLE, Elements, mapping, optional_string, string, text
 from mayfly.answers import Association, Ec2Instance, Launched
 from mayfly.batched import batched
-from mayfly.errors import FAILURES, MayflyError, Misconfigured, NoCapacity, NotFound, Transient
+from mayfly.errors import (
+    FAILURES,
+    Failure,
+    MayflyError,
+    Misconfigured,
+    NoCapacity,
+    NotFound,
+    Transient,
+)
 from mayfly.records.about import fields
 from mayfly.scrubbing import scrub
 from mayfly_protocol.moments import EARLIEST, checked
@@ -177,6 +186,14 @@ class Ec2Machines:
         shown = answer.get("TerminatingInstances") or ()
         states.update(self._elements.read("termination", shown, _ending, name="InstanceId"))
         return []
+
+    def stop(self, instance_ids: Collection[str]) -> Mapping[str, Failure]:
+        """See `mayfly.ports.Machines`."""
+        return power.each(instance_ids, lambda ids: self._client.stop_instances(InstanceIds=ids))
+
+    def start(self, instance_ids: Collection[str]) -> Mapping[str, Failure]:
+        """See `mayfly.ports.Machines`."""
+        return power.each(instance_ids, lambda ids: self._client.start_instances(InstanceIds=ids))
 
     def console(self, instance_id: str) -> str:
         """See `mayfly.ports.Machines`. botocore has decoded the base64 already.

@@ -20,8 +20,9 @@ from mayfly.records.about import fields, host_of
 from mayfly.scrubbing import scrub
 from mayfly_protocol import PROTOCOL
 from mayfly_protocol.moments import checked
+from mayfly_protocol.order import Order, to_row
 from mayfly_protocol.report import LARGEST, Report, encoded
-from mayfly_protocol.rows import notice_row
+from mayfly_protocol.rows import notice_row, start_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,21 +56,30 @@ class DynamoMailbox:
 
     def notice(self, row: str, text: str, expires: datetime) -> None:
         """See `mayfly.ports.Mailbox`."""
+        self._tell(notice_row(row), "notice", text, expires)
+
+    def order(self, row: str, order: Order) -> None:
+        """See `mayfly.ports.Mailbox`."""
+        self._tell(start_row(row), "order", to_row(order), order.expires)
+
+    def _tell(self, row: str, name: str, value: object, expires: datetime) -> None:
+        """Write one attribute, and the row's expiry, into a row that only its host reads."""
         with translated():
             self._client.update_item(
                 TableName=self._table,
-                Key=_key(notice_row(row)),
-                UpdateExpression="SET #notice = :notice, #expires = :expires",
-                ExpressionAttributeNames={"#notice": "notice", "#expires": "expires"},
+                Key=_key(row),
+                UpdateExpression="SET #told = :told, #expires = :expires",
+                ExpressionAttributeNames={"#told": name, "#expires": "expires"},
                 ExpressionAttributeValues={
-                    ":notice": encode(text),
+                    ":told": encode(value),
                     ":expires": encode(int(expires.timestamp())),
                 },
             )
 
     def remove(self, rows: Collection[str]) -> None:
         """See `mayfly.ports.Mailbox`."""
-        names = [name for row in dict.fromkeys(rows) for name in (row, notice_row(row))]
+        of_host = (str, notice_row, start_row)
+        names = [name(row) for row in dict.fromkeys(rows) for name in of_host]
         delete_items(self._client, self._table, map(_key, names))
 
 

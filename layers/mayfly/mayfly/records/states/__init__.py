@@ -15,19 +15,22 @@ from mayfly.records.states.claim import CLAIM_STATES, Agent, ClaimState, ClaimTr
 from mayfly.records.states.instance import (
     INSTANCE_STATES,
     REPEAT_LAUNCH,
+    InstanceState,
+    InstanceTraits,
+)
+from mayfly.records.states.launch import LAUNCH_STATES, LaunchState, LaunchTraits
+from mayfly.records.states.table import Ranked, exhaustive
+from mayfly.records.states.traits import (
     Allowance,
     Ending,
     HostEnd,
-    InstanceState,
-    InstanceTraits,
     Reaping,
+    Running,
     SetUp,
     SpotWarning,
     Stop,
     Supply,
 )
-from mayfly.records.states.launch import LAUNCH_STATES, LaunchState, LaunchTraits
-from mayfly.records.states.table import Ranked, exhaustive
 
 __all__ = [
     "CLAIM_STATES",
@@ -51,6 +54,7 @@ __all__ = [
     "LaunchTraits",
     "Ranked",
     "Reaping",
+    "Running",
     "SetUp",
     "SpotWarning",
     "Stop",

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 
 from mayfly.records.states.table import exhaustive
+from mayfly.records.states.traits import (
+    Allowance,
+    Ending,
+    HostEnd,
+    Reaping,
+    Running,
+    SetUp,
+    SpotWarning,
+    Stop,
+    Supply,
+)
 
 
 class InstanceState(StrEnum):
@@ -24,103 +35,14 @@ class InstanceState(StrEnum):
     DONE = "done"
     CONDEMNED = "condemned"
     TERMINATED = "terminated"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    STARTING = "starting"
 
     @property
     def traits(self) -> InstanceTraits:
         """The row of this state."""
         return INSTANCE_STATES[self]
-
-
-class Supply(Enum):
-    """Whether an instance counts as supply for waiting jobs."""
-
-    NONE = auto()
-    COMING = auto()
-    """The instance will be ready if nothing goes wrong."""
-    READY = auto()
-    """The instance is idle and can take a job at once."""
-
-
-class SetUp(Enum):
-    """Progress of an instance's set-up, which `sandbox` drives."""
-
-    NONE = auto()
-    """The instance is not being set up: `sandbox` does not read it."""
-    AWAITED = auto()
-    """The supervisor has not reported yet."""
-    UNDER_WAY = auto()
-    COMPLETE = auto()
-    """The profile can be replaced."""
-    TO_BE_PROVEN = auto()
-    """The profile is being replaced, and the proof of the replacement is outstanding."""
-
-
-class Allowance(Enum):
-    """Time that the queue's configuration adds to a state's deadline, or puts in its place.
-
-    The host enforces the limits of script and job too.
-    """
-
-    NONE = auto()
-    BOOT = auto()
-    """The time until the host's first report; it takes the deadline's place."""
-    SCRIPT = auto()
-    """The time limit of the operator's bootstrap script."""
-    JOB = auto()
-    """The job's time limit."""
-
-
-class Reaping(Enum):
-    """What `reap` does with an instance that EC2 has not ended."""
-
-    NONE = auto()
-    JUDGE = auto()
-    """Condemn the instance for its deadline, for EC2's word, or for its host's word."""
-    AWAIT_POWER_OFF = auto()
-    """Keep the last words; terminate the instance only if it still runs at the deadline."""
-    TERMINATE = auto()
-    """Keep the last words; terminate the instance, unless keep-failed keeps it for a look."""
-
-
-class HostEnd(Enum):
-    """What a host's report of its own end means to `reap`."""
-
-    NOTHING = auto()
-    """No effect: `sandbox` acts on the report, or the end is known."""
-    CONDEMNS = auto()
-    """The instance is condemned: a proven host that failed takes no job."""
-    ENDS_JOB = auto()
-    """The instance is done: the host's agent has ended."""
-
-
-class Ending(Enum):
-    """What EC2's states `shutting-down` and `terminated` mean."""
-
-    EXPECTED = auto()
-    """The record's own reason explains the end."""
-    CONDEMNS = auto()
-    TOLERATED = auto()
-    """`shutting-down` has no effect: a job has until its limit to end by itself."""
-
-
-class Stop(Enum):
-    """What EC2's states `stopping` and `stopped` mean: somebody else stopped the instance."""
-
-    EXPECTED = auto()
-    """No effect."""
-    CONDEMNS_AT_END = auto()
-    """`stopped` condemns the instance. While it is `stopping`, its job may still end by itself."""
-    CONDEMNS = auto()
-
-
-class SpotWarning(Enum):
-    """What EC2's spot interruption warning means."""
-
-    NOTHING = auto()
-    CONDEMNS = auto()
-    """The instance takes no more jobs."""
-    REACHES_HOST = auto()
-    """`reap` warns the host, which stops its job only as early as necessary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +70,7 @@ class InstanceTraits:
     host_end: HostEnd
     ending: Ending
     stop: Stop
+    running: Running
     spot_warning: SpotWarning
 
     @property
@@ -193,6 +116,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.NOTHING,
             ending=Ending.TOLERATED,
             stop=Stop.EXPECTED,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.NOTHING,
         ),
         _S.LAUNCHING: InstanceTraits(
@@ -210,6 +134,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
             stop=Stop.CONDEMNS,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.BOOTING: InstanceTraits(
@@ -227,6 +152,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
             stop=Stop.CONDEMNS,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.BOOTSTRAPPED: InstanceTraits(
@@ -244,6 +170,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
             stop=Stop.CONDEMNS,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.SWAPPING: InstanceTraits(
@@ -264,11 +191,16 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.NOTHING,
             ending=Ending.CONDEMNS,
             stop=Stop.CONDEMNS,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.READY: InstanceTraits(
             rank=5,
-            edges={_S.ASSIGNED: "a job was bound to the instance", **_EARLY_END},
+            edges={
+                _S.ASSIGNED: "a job was bound to the instance",
+                _S.STOPPING: "neither a job nor pool/hot needs the instance, and pool/stopped does",
+                **_EARLY_END,
+            },
             deadline=None,  # `pool/max-idle-hours` limits the state.
             allowance=Allowance.NONE,
             supply=Supply.READY,
@@ -281,6 +213,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.CONDEMNS,
             ending=Ending.CONDEMNS,
             stop=Stop.CONDEMNS,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.CONDEMNS,
         ),
         _S.ASSIGNED: InstanceTraits(
@@ -303,6 +236,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.CONDEMNS,
             ending=Ending.CONDEMNS,
             stop=Stop.CONDEMNS,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.REACHES_HOST,
         ),
         _S.RUNNING: InstanceTraits(
@@ -321,6 +255,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.ENDS_JOB,
             ending=Ending.TOLERATED,
             stop=Stop.CONDEMNS_AT_END,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.REACHES_HOST,
         ),
         _S.DONE: InstanceTraits(
@@ -338,6 +273,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
             stop=Stop.EXPECTED,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.NOTHING,
         ),
         _S.CONDEMNED: InstanceTraits(
@@ -355,6 +291,7 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
             stop=Stop.EXPECTED,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.NOTHING,
         ),
         _S.TERMINATED: InstanceTraits(
@@ -372,7 +309,67 @@ INSTANCE_STATES: Mapping[InstanceState, InstanceTraits] = exhaustive(
             host_end=HostEnd.NOTHING,
             ending=Ending.EXPECTED,
             stop=Stop.EXPECTED,
+            running=Running.EXPECTED,
             spot_warning=SpotWarning.NOTHING,
+        ),
+        _S.STARTING: InstanceTraits(
+            rank=11,  # Next to the ranks that are not read each second.
+            edges={
+                _S.READY: "the host proved its sandbox for the boot that Mayfly commanded",
+                _S.STOPPED: "EC2 had no capacity to start the instance",
+                **_EARLY_END,
+            },
+            deadline=timedelta(minutes=5),
+            allowance=Allowance.BOOT,
+            supply=Supply.COMING,
+            awaits_launch=False,
+            notes_instance_id=False,
+            set_up=SetUp.TO_BE_PROVEN_AGAIN,
+            awaits_acceptance=False,
+            explains_attempt=False,
+            reaping=Reaping.JUDGE,
+            host_end=HostEnd.NOTHING,
+            ending=Ending.CONDEMNS,
+            stop=Stop.EXPECTED,  # EC2 shows `stopped` until it has taken the start.
+            running=Running.EXPECTED,
+            spot_warning=SpotWarning.CONDEMNS,
+        ),
+        _S.STOPPING: InstanceTraits(
+            rank=12,
+            edges={_S.STOPPED: "EC2 shows that the instance is stopped", **_EARLY_END},
+            # EC2 forces a stop that hangs, "after a few minutes" by its user guide.
+            deadline=timedelta(minutes=15),
+            allowance=Allowance.NONE,
+            supply=Supply.STOPPED,
+            awaits_launch=False,
+            notes_instance_id=False,
+            set_up=SetUp.NONE,
+            awaits_acceptance=False,
+            explains_attempt=False,
+            reaping=Reaping.JUDGE,
+            host_end=HostEnd.NOTHING,  # A host that is told to go down may report that.
+            ending=Ending.CONDEMNS,
+            stop=Stop.COMPLETES,
+            running=Running.EXPECTED,  # EC2 shows `running` until it has taken the stop.
+            spot_warning=SpotWarning.CONDEMNS,
+        ),
+        _S.STOPPED: InstanceTraits(
+            rank=13,
+            edges={_S.STARTING: "a job or pool/hot needs the instance", **_EARLY_END},
+            deadline=None,  # `pool/max-stopped-hours` limits the instance's age.
+            allowance=Allowance.NONE,
+            supply=Supply.STOPPED,
+            awaits_launch=False,
+            notes_instance_id=False,
+            set_up=SetUp.NONE,
+            awaits_acceptance=False,
+            explains_attempt=False,
+            reaping=Reaping.JUDGE,
+            host_end=HostEnd.NOTHING,
+            ending=Ending.CONDEMNS,
+            stop=Stop.EXPECTED,
+            running=Running.CONDEMNS,
+            spot_warning=SpotWarning.CONDEMNS,
         ),
     },
 )
