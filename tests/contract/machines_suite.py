@@ -143,6 +143,18 @@ def test_a_token_used_for_another_request_is_a_misconfiguration(world: World) ->
     assert len(world.machines.instances()) == 2
 
 
+@pytest.mark.parametrize("market", ["spot", "on-demand"])
+def test_an_instance_has_type_zone_and_market_in_both_answers(world: World, market: str) -> None:
+    launched = world.machines.create_fleet(a_request(world, market=market), world.token(1))
+    (seen,) = world.machines.instances()
+    answered = launched.bought[seen.instance_id]
+    zones = world.machines.zones(world.subnets)
+    assert (answered.instance_type, answered.market) == (TYPES[0], market)
+    assert (seen.bought.instance_type, seen.bought.market) == (TYPES[0], market)
+    assert seen.bought.zone in zones.values()
+    assert answered.zone or zones[answered.subnet] == seen.bought.zone
+
+
 def test_a_lost_launch_answer_is_given_again_for_its_token(world: World) -> None:
     world.lose_an_answer()
     with pytest.raises(Transient):

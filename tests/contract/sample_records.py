@@ -104,7 +104,7 @@ def a_stray(instance_id: str = "i-1") -> Stray:
 
 
 def a_change(name: str = "/mayfly/acme/queues/deploy/pool/hot", **changes: Any) -> ParameterChange:
-    return replace(ParameterChange(name, "3", "5", NOW, number=2), **changes)
+    return replace(ParameterChange(name, NOW, "3", "5", number=2), **changes)
 
 
 def a_lease(**changes: Any) -> Lease:

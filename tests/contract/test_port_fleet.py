@@ -15,6 +15,7 @@ from mayfly.errors import Conflict
 from mayfly.ports import Fleet
 from mayfly.records.changes import Assign, Drop, Save, Unassign
 from mayfly.records.model import QueueRecord, Record, SlotKey, saved
+from mayfly.records.prices import Prices
 from mayfly.records.states import OPEN_INSTANCES, ClaimState, InstanceState, LaunchState
 from tests.contract.fleet_worlds import ASSIGNMENT, LAUNCHING, ROW, DynamoWorld, World
 from tests.contract.sample_records import (
@@ -42,6 +43,10 @@ from tests.contract.sample_records import (
         (a_ledger(), lambda f: f.ledger("deploy")),
         (a_queue(), lambda f: f.queue("deploy")),
         (a_lease(), lambda f: f.lease()),
+        (
+            Prices(NOW, ("m7i.large",), {"m7i.large": "0.1"}, NOW, {"a/m7i.large": "0.04"}),
+            lambda f: f.prices(),
+        ),
         (a_standing(), lambda f: f.standing("provision", "deploy")),
         (a_standing(), lambda f: next(iter(f.standings()), None)),
     ],

@@ -35,6 +35,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
+from mayfly.records.prices import Prices
 from mayfly.records.standing import Standing
 from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Ranked
 from tests.fakes.faults import Faults
@@ -160,6 +161,11 @@ class FakeFleet(Faults):
         """See `mayfly.ports.Fleet`."""
         with self._call("lease"):
             return cast("Lease | None", self.records.get(LEASE_KEY))
+
+    def prices(self) -> Prices | None:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("prices"):
+            return self._get(Prices, "ec2")
 
     # -- writing -------------------------------------------------------------------------------
 

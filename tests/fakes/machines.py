@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from mayfly.answers import Association, Ec2Instance, Launched
+from mayfly.answers import Association, Bought, Ec2Instance, Launched
 from mayfly.errors import (
     FAILURES,
     Conflict,
@@ -260,13 +260,16 @@ class FakeMachines(Faults):
                 self.capacity[market, kind] = left - 1
             instance_id = _id_of(f"{token}/{len(launched)}")
             profile = self._associate(instance_id, self._templates[template])
-            seen = Ec2Instance(instance_id, "pending", *_tags(request), self._clock())
+            zone = next(iter(zone for type_, zone in pools if type_ == kind), "")
+            kept = Bought(kind, zone, market)
+            seen = Ec2Instance(instance_id, "pending", *_tags(request), self._clock(), bought=kept)
             self.machines[instance_id] = Machine(seen, profile, kind, market)
             launched.append(instance_id)
         if self.hide_launches:
             self.hidden.update(launched)
         # EC2 promises no order.
-        return Launched(tuple(reversed(launched)), tuple(dict.fromkeys(errors)))
+        bought = {each: self.machines[each].seen.bought for each in launched}
+        return Launched(tuple(reversed(launched)), tuple(dict.fromkeys(errors)), bought)
 
     def _zone(self, subnet: str) -> str:
         return self.subnets.get(subnet, f"zone of {subnet}")

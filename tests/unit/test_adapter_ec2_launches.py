@@ -10,7 +10,7 @@ from botocore.exceptions import ConnectTimeoutError, HTTPClientError, ReadTimeou
 from botocore.stub import Stubber
 
 from mayfly.adapters.aws.ec2 import Ec2Machines
-from mayfly.answers import Launched
+from mayfly.answers import Bought, Launched
 from mayfly.errors import MayflyError, Misconfigured, NoCapacity, Transient
 from tests.unit.stubbed_ec2 import client
 
@@ -47,6 +47,30 @@ def test_the_recorded_request_is_sent_with_its_token(ec2: Stubber, machines: Ec2
     ec2.add_response("create_fleet", {"Instances": [launched("i-2"), launched("i-1")]}, SENT)
     answer = machines.create_fleet(json.dumps(REQUEST), "token-1")
     assert answer == Launched(("i-2", "i-1"), ())
+
+
+def test_an_answer_tells_type_zone_and_market_of_each_instance(
+    ec2: Stubber, machines: Ec2Machines
+) -> None:
+    pool = {"Overrides": {"InstanceType": "m7a.large", "SubnetId": "subnet-1"}}
+    placed = {"Overrides": {"AvailabilityZone": "eu-central-1b"}}
+    parts = [
+        {**launched("i-1", "i-2"), "Lifecycle": "spot", "LaunchTemplateAndOverrides": pool},
+        {
+            **launched("i-3"),
+            "Lifecycle": "on-demand",
+            "InstanceType": "m7i.large",
+            "LaunchTemplateAndOverrides": placed,
+        },
+        launched("i-4"),
+    ]
+    ec2.add_response("create_fleet", {"Instances": parts}, SENT)
+    spot = Bought("m7a.large", "", "spot", "subnet-1")
+    assert machines.create_fleet(json.dumps(REQUEST), "token-1") == Launched(
+        ("i-1", "i-2", "i-3", "i-4"),
+        (),
+        {"i-1": spot, "i-2": spot, "i-3": Bought("m7i.large", "eu-central-1b", "on-demand")},
+    )
 
 
 def test_each_error_of_a_partial_launch_is_returned_once(

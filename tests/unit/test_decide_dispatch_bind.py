@@ -14,6 +14,7 @@ from mayfly.dispatch.actions import BindJob, KeepReservations, ReserveJobs
 from mayfly.dispatch.bound import RENEW_BEFORE, RESERVATION
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape
+from mayfly.records.phases import Phases
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly_protocol.assignment import to_row
@@ -177,7 +178,7 @@ def test_a_new_reservation_is_saved_with_the_binding_or_instead_of_it() -> None:
     )
     first, second = [a for a in decided(view) if isinstance(a, BindJob)]
     assert [change.record for change in first.without_token if isinstance(change, Save)] == [
-        replace(a_claim(), reserved_until=NOW + RESERVATION)
+        replace(a_claim(), reserved_until=NOW + RESERVATION, phases=Phases(reserved=NOW))
     ]
     assert second.without_token == ()
 

@@ -106,7 +106,7 @@ def test_of_two_launches_that_read_one_ledger_only_one_is_recorded(earlier: int)
     for action, races in ((first[0], 0), (second[0], 1)):
         outcome = Outcome()
         applier = Applier(ports, outcome, NOW, world.edge)
-        applier.begin(record.queue, [action])
+        applier.begin(record.queue, [action], {})
         applier.finish()
         assert outcome.lost_races == races
     assert in_ec2(world) == world.ledger().live == 1 + earlier

@@ -184,7 +184,7 @@ def test_the_record_of_a_deleted_queue_stack_stays_while_a_slow_tick_launches() 
     world.provision()
     world.fleet.lag()  # no list shows the launch, only the ledger does
     applier = Applier(world.provision_ports, Outcome(), NOW, world.edge)
-    applier.begin(QUEUE, [start])
+    applier.begin(QUEUE, [start], {})
     applier.finish()
     world.provision()
     assert len(world.fleet.all(QueueRecord)) == 1

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What an instance is to its bill; empty for what EC2 did not tell."""
+
+    instance_type: str = ""
+    zone: str = ""
+    market: str = ""
+    """`spot` or `on-demand`."""
+    subnet: str = ""
+    """From CreateFleet alone, whose answer may lack the zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +26,8 @@ class Launched:
 
     instance_ids: tuple[str, ...]
     errors: tuple[str, ...] = ()
+    bought: Mapping[str, Bought] = field(default_factory=dict)
+    """By instance id, where EC2 told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,7 @@ class Ec2Instance:
     launched_at: datetime
     reason: str = ""
     """EC2's own reason for the last change of state."""
+    bought: Bought = Bought()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from mayfly.records.found import Found
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, SlotKey, Stray
 from mayfly.records.pages import Page
+from mayfly.records.prices import Prices
 from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly_protocol.order import Order
@@ -89,6 +90,9 @@ class Fleet(Protocol):
 
     def lease(self) -> Lease | None:
         """The dispatch lease; None before its first holder. Consistent read."""
+
+    def prices(self) -> Prices | None:
+        """EC2's prices as last read; None when they never were. Consistent read."""
 
     def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
         """Make all changes or none. With `fence`, only while the lease has this fence.

@@ -44,7 +44,13 @@ def with_reservations(
 ) -> tuple[Claim, ...]:
     """All claims; claims of the job ids in `ours` get a reservation that starts now."""
     until = now + RESERVATION
-    return tuple(replace(c, reserved_until=until) if c.job in ours else c for c in claims)
+    return tuple(_reserved(c, until, now) if c.job in ours else c for c in claims)
+
+
+def _reserved(claim: Claim, until: datetime, now: datetime) -> Claim:
+    """The claim with a reservation; its first one is a phase."""
+    phases = replace(claim.phases, reserved=claim.phases.reserved or now)
+    return replace(claim, reserved_until=until, phases=phases)
 
 
 def bind(

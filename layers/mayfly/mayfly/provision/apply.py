@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -28,9 +28,11 @@ from mayfly.provision.settlement import ledger_after, recovered_answer, settleme
 from mayfly.records.about import about
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Launch
+from mayfly.records.purchase import Known
 from mayfly.tick.actions import NudgeReap, WriteRecords
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
+from mayfly.tick.prices import known_prices
 from mayfly.tick.side_by_side import Calls
 
 log = logging.getLogger("mayfly")
@@ -59,6 +61,8 @@ class Applier:
     outcome: Outcome
     now: datetime
     edge: Edge
+    _zones: dict[str, Mapping[str, str]] = field(init=False, default_factory=dict)
+    """By queue: zones by subnet id."""
     _left: dict[str, deque[ProvisionAction]] = field(init=False, default_factory=dict)
     """By queue: the actions that follow on its action under way."""
     _under_way: dict[str, tuple[ProvisionAction, SendLaunch | AdoptLaunch]] = field(
@@ -70,9 +74,14 @@ class Applier:
     def __post_init__(self) -> None:
         self._calls = Calls(self.edge, AT_ONCE, LAUNCH_SECONDS)
 
-    def begin(self, queue: str, actions: Iterable[ProvisionAction]) -> None:
-        """Apply a queue's actions up to the first that waits for EC2; `finish` does the rest."""
-        self._left[queue] = deque(actions)
+    def begin(
+        self, queue: str, actions: Iterable[ProvisionAction], zones: Mapping[str, str]
+    ) -> None:
+        """Apply a queue's actions up to the first that waits for EC2; `finish` does the rest.
+
+        `zones` has the zones of the queue's subnets, by subnet id.
+        """
+        self._left[queue], self._zones[queue] = deque(actions), zones
         self._go_on(queue)
 
     def finish(self) -> None:
@@ -134,7 +143,8 @@ class Applier:
 
     def _settle(self, launch: Launch, slots: tuple[Instance, ...], answer: Launched) -> None:
         """Settle the launch by EC2's answer, then update the queue's ledger."""
-        self.ports.fleet.write(settlement_changes(launch, slots, answer, self.now))
+        known = Known(self._zones[launch.queue], known_prices(self.ports.fleet))
+        self.ports.fleet.write(settlement_changes(launch, slots, answer, self.now, known))
         self.outcome.launched += 1
         ledger = self.ports.fleet.ledger(launch.queue)
         if ledger is None:
@@ -164,5 +174,5 @@ def ask(ports: ProvisionPorts, asked: SendLaunch | AdoptLaunch) -> Answer:
 
 def _adopt(ports: ProvisionPorts, launch: Launch) -> Launched:
     """The instances with the launch's tag, in the form of EC2's answer."""
-    seen = ports.machines.instances()
-    return recovered_answer(launch, [each.instance_id for each in seen if each.launch == launch.id])
+    seen = {i.instance_id: i.bought for i in ports.machines.instances() if i.launch == launch.id}
+    return replace(recovered_answer(launch, seen), bought=seen)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from mayfly.answers import Launched
+from mayfly.answers import Bought, Launched
 from mayfly.records.bounds import LONGEST_CAUSE, LONGEST_REASON, cut, highest
 from mayfly.records.changes import Change, FreeSlots, Save
 from mayfly.records.ledger import Ledger
 from mayfly.records.losses import SPOT_DRY
 from mayfly.records.model import Instance, Launch, move_instance, settle_launch
+from mayfly.records.purchase import NOTHING_KNOWN, Known, purchased
 from mayfly.records.refusals import OLD_REFUSAL, misses_of
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState
 
@@ -20,7 +21,11 @@ _BACKOFF = (5, 10, 20, 40, 60)
 
 
 def settlement_changes(
-    launch: Launch, slots: Sequence[Instance], answer: Launched, now: datetime
+    launch: Launch,
+    slots: Sequence[Instance],
+    answer: Launched,
+    now: datetime,
+    known: Known = NOTHING_KNOWN,
 ) -> tuple[Change, ...]:
     """Changes for one transaction that settle a launch.
 
@@ -36,7 +41,9 @@ def settlement_changes(
     for number, slot in enumerate(sorted(slots, key=lambda slot: slot.key)):
         if number < len(ids):
             moved = move_instance(slot, InstanceState.LAUNCHING, now, "EC2 launched the instance")
-            changes.append(Save(replace(moved, instance_id=ids[number])))
+            named = replace(moved, instance_id=ids[number], market=launch.market)
+            bought = answer.bought.get(ids[number], Bought())
+            changes.append(Save(purchased(named, bought, known)))
         else:
             empty += 1
             reason = f"not launched: {rest}"

@@ -88,7 +88,7 @@ def _tick_queue(
         *decide(view, config, now),
         *long_waits(view, config, now),
     ]
-    applier.begin(record.queue, actions)
+    applier.begin(record.queue, actions, view.zones)
 
 
 def _tell_configuration(record: QueueRecord, config: QueueConfig | None, outcome: Outcome) -> None:

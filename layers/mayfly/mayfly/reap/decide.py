@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from mayfly.answers import Ec2Instance
+from mayfly.answers import Bought, Ec2Instance
 from mayfly.metrics import Metric
 from mayfly.reap import consoles
 from mayfly.reap.actions import (
@@ -32,6 +32,7 @@ from mayfly.reap.words import (
 from mayfly.records.brakes import failed_boot
 from mayfly.records.changes import Change, Drop, FreeSlots, Save
 from mayfly.records.model import Instance, Stray, move_claim, move_instance, saved
+from mayfly.records.purchase import ended
 from mayfly.records.states import (
     Allowance,
     ClaimState,
@@ -189,6 +190,7 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
         words_kept=not owing,
         owes_words=owing,
     )
+    gone = ended(gone, seen.bought if seen else Bought(), view.prices)
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
     changes.extend(failed_boot(instance, gone, lost=_lacked_capacity(seen)))
     claim = view.running.get(instance.key)

@@ -16,7 +16,9 @@ from mayfly.reap.ports import ReapPorts
 from mayfly.reap.view import ReapView
 from mayfly.reap.words import GOING
 from mayfly.records.model import Claim, Instance, QueueRecord, SlotKey
+from mayfly.records.prices import Prices
 from mayfly.records.states import Agent, HostEnd, InstanceState, claim_states
+from mayfly.tick.prices import known_prices
 from mayfly.tick.side_by_side import side_by_side
 from mayfly_protocol.report import Report
 
@@ -62,6 +64,7 @@ def gather(ports: ReapPorts) -> ReapView:
         owing=owing,
         unreadable=living - {i.instance_id for i in instances} - unknown,
         unanswered=unanswered,
+        prices=_prices(fleet, instances, seen),
     )
 
 
@@ -81,6 +84,15 @@ def gather_some(
     seen, unanswered = _shown(lambda: ports.machines.instances_of(ids))
     view = _some(ports, asked, reports, seen)
     return replace(view, unanswered=unanswered, told=frozenset(told))
+
+
+def _prices(
+    fleet: Fleet, instances: Iterable[Instance], seen: Mapping[str, Ec2Instance]
+) -> Prices | None:
+    """EC2's prices, where the record of an instance may be closed; else None, without a read."""
+    ids = [instance.instance_id for instance in instances if instance.instance_id]
+    ends = any(each not in seen or seen[each].state in GOING for each in ids)
+    return known_prices(fleet) if ends else None
 
 
 def gather_ended(
@@ -125,6 +137,7 @@ def _some(
         seen=seen,
         reports=reports,
         running={k: c for k, c in claimed.items() if c.state in _RUNNING and c.slot == k},
+        prices=_prices(ports.fleet, known, seen),
         ended={},
         open_launches=frozenset(),
         strays={},

@@ -9,6 +9,7 @@ from datetime import timedelta
 from mayfly.answers import Ec2Instance
 from mayfly.errors import Failure
 from mayfly.records.model import Claim, Instance, SlotKey, Stray
+from mayfly.records.prices import Prices
 from mayfly_protocol.report import Report
 
 
@@ -43,5 +44,7 @@ class ReapView:
     """Why EC2 has not shown its instances: then `seen` is empty and says nothing."""
     told: frozenset[str] = frozenset()
     """Ids of instances whose end EC2's events tell: no fact yet, but a cause to ask."""
+    prices: Prices | None = None
+    """EC2's prices as last read; None where nobody knows them."""
     consoles: Mapping[str, str] = field(default_factory=dict)
     """By EC2 instance id, of instances that end without a report of it (see `wants_console`)."""

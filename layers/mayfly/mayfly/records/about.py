@@ -17,6 +17,7 @@ from mayfly.records.changes import (
 )
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, Launch, Lease, QueueRecord, Record, Stray
+from mayfly.records.prices import Prices
 from mayfly.records.standing import Standing
 
 Fields: TypeAlias = Mapping[str, str | list[str]]
@@ -61,7 +62,7 @@ def _names(of: Fields, kind: str) -> list[str]:
 
 
 def about(records: Iterable[Record]) -> Fields:
-    """Log fields for the subjects of these records; a lease and a parameter have none."""
+    """Log fields for the subjects of these records; a lease, parameters and prices have none."""
     queues, jobs, instances, launches = list[str](), list[str](), list[str](), list[str]()
     for record in records:
         match record:
@@ -81,7 +82,7 @@ def about(records: Iterable[Record]) -> Fields:
                 queues.append(record.queue)
             case Stray():
                 instances.append(record.instance_id)
-            case Lease() | ParameterChange():
+            case Lease() | ParameterChange() | Prices():
                 continue
             case _:
                 assert_never(record)

@@ -16,13 +16,13 @@ class ParameterChange:
 
     name: str
     """The parameter's full name."""
-    old: str | None
-    """Value before. None where the parameter did not exist; with a `number` above 1 it did exist,
-    and nobody knows its value any more."""
-    new: str | None
-    """Value since; None for a deletion."""
     at: datetime
     """When SSM took the value. SSM does not tell that of a deletion: when Mayfly missed it."""
+    old: str | None = None
+    """Value before. None where the parameter did not exist; with a `number` above 1 it did exist,
+    and nobody knows its value any more."""
+    new: str | None = None
+    """Value since; None for a deletion."""
     number: int = 0
     """The version that SSM gave the new value, from 1; 0 for a deletion."""
     who: str = ""

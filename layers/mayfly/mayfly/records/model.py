@@ -15,6 +15,7 @@ from mayfly.records.audit import ParameterChange
 from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.ledger import Ledger
 from mayfly.records.phases import NO_PHASES, Phases, reached
+from mayfly.records.prices import Prices
 from mayfly.records.standing import Standing
 from mayfly.records.states import ClaimState, InstanceState, LaunchState, check_edge
 from mayfly.records.why import Why
@@ -320,7 +321,16 @@ class Lease:
 
 
 Record: TypeAlias = (
-    Claim | Launch | Instance | Ledger | QueueRecord | Stray | Lease | Standing | ParameterChange
+    Claim
+    | Launch
+    | Instance
+    | Ledger
+    | QueueRecord
+    | Stray
+    | Lease
+    | Standing
+    | ParameterChange
+    | Prices
 )
 AnyRecord = TypeVar(
     "AnyRecord",
@@ -333,6 +343,7 @@ AnyRecord = TypeVar(
     Lease,
     Standing,
     ParameterChange,
+    Prices,
 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mayfly.adapters.aws import power
 from mayfly.adapters.aws.boto_errors import code_of, duty, translated
 from mayfly.adapters.elements import UNREADABLE, Elements, mapping, optional_string, string, text
-from mayfly.answers import Association, Ec2Instance, Launched
+from mayfly.answers import Association, Bought, Ec2Instance, Launched
 from mayfly.batched import batched
 from mayfly.errors import (
     FAILURES,
@@ -56,15 +56,18 @@ class Ec2Machines:
         with translated():
             answer: Any = self._client.create_fleet(**sent)
         # Instances run and cost: an unreadable part of the answer must not hide their ids.
-        parts = self._elements.read("part of a fleet", answer.get("Instances") or (), _ids, name="")
-        ids = [id_ for part in parts for id_ in part]
+        parts = self._elements.read(
+            "part of a fleet", answer.get("Instances") or (), _part, name=""
+        )
+        bought = {id_: each for part, each in parts for id_ in part if each != Bought()}
+        ids = [id_ for part, _ in parts for id_ in part]
         refusals = self._elements.read(
             "error of a fleet", answer.get("Errors") or (), _refusal, name="ErrorCode"
         )
         errors = tuple(dict.fromkeys(error for _, error in refusals))
         if not ids:
             raise _error_without_instances(errors, [code for code, _ in refusals])
-        return Launched(tuple(ids), errors)
+        return Launched(tuple(ids), errors, bought)
 
     def zones(self, subnets: Collection[str]) -> Mapping[str, str]:
         """See `mayfly.ports.Machines`."""
@@ -220,8 +223,17 @@ def _zone(subnet: Mapping[str, Any]) -> tuple[str, str]:
     return string(subnet["SubnetId"]), string(subnet["AvailabilityZone"])
 
 
-def _ids(part: Mapping[str, Any]) -> list[str]:
-    return [string(id_) for id_ in part["InstanceIds"] if id_ is not None]
+def _part(part: Mapping[str, Any]) -> tuple[list[str], Bought]:
+    """Ids and purchase of one part of CreateFleet's answer. Only unreadable ids raise."""
+    ids = [string(id_) for id_ in part["InstanceIds"] if id_ is not None]
+    pool = part.get("LaunchTemplateAndOverrides")
+    override = pool.get("Overrides") if isinstance(pool, Mapping) else None
+    return ids, Bought(
+        instance_type=text(part, "InstanceType") or text(override, "InstanceType"),
+        zone=text(override, "AvailabilityZone"),
+        market=text(part, "Lifecycle"),
+        subnet=text(override, "SubnetId"),
+    )
 
 
 def _refusal(error: Mapping[str, Any]) -> tuple[str, str]:
@@ -261,6 +273,12 @@ def _seen(instance: Mapping[str, Any], launched_at: datetime) -> Ec2Instance:
         queue=tags.get("mayfly-queue", ""),
         launched_at=launched_at,
         reason=text(reason, "Message") or text(instance, "StateTransitionReason"),
+        bought=Bought(
+            text(instance, "InstanceType"),
+            text(instance.get("Placement"), "AvailabilityZone"),
+            # Absent for on-demand instances. Source: EC2 API reference, Instance.
+            text(instance, "InstanceLifecycle") or "on-demand",
+        ),
     )
 
 

@@ -40,6 +40,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
+from mayfly.records.prices import Prices
 from mayfly.records.standing import Standing
 from mayfly.records.states import OPEN_LAUNCHES, ClaimState, InstanceState, Ranked
 
@@ -146,6 +147,10 @@ class DynamoFleet:
     def lease(self) -> Lease | None:
         """See `mayfly.ports.Fleet`."""
         return self._get(Lease, "dispatch")
+
+    def prices(self) -> Prices | None:
+        """See `mayfly.ports.Fleet`."""
+        return self._get(Prices, "ec2")
 
     def write(self, changes: Sequence[Change], fence: int | None = None) -> None:
         """See `mayfly.ports.Fleet`."""

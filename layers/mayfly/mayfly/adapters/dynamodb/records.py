@@ -36,6 +36,7 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
+from mayfly.records.prices import Prices
 from mayfly.records.standing import Standing
 from mayfly.records.states import Ranked
 from mayfly_protocol.moments import checked
@@ -55,6 +56,7 @@ _NAMES: Mapping[type[Record], str] = {
     Lease: "lease",
     Standing: "standing",
     ParameterChange: "change",
+    Prices: "prices",
 }
 
 # Queue keys have only letters, digits, - and _, so no queue can have the name of these partitions.
@@ -70,6 +72,7 @@ def key_of(kind: type[Record], name: str | SlotKey) -> str:
 
 
 LEASE_KEY = key_of(Lease, "dispatch")
+PRICES_KEY = key_of(Prices, "ec2")
 
 
 def standing_name(function: str, queue: str) -> str:
@@ -95,6 +98,8 @@ def key(record: Record) -> str:
             return key_of(Standing, standing_name(function, queue))
         case Lease():
             return LEASE_KEY
+        case Prices():
+            return PRICES_KEY
 
 
 def open_prefix(kind: type[Record], state: Ranked | None = None) -> str:
@@ -132,7 +137,7 @@ def _span(first: str, last: str) -> tuple[str, str]:
 
 def open_keys(record: Record) -> tuple[str, str] | None:
     """Partition and sort key of a record in the index `open`; None if the index has no entry."""
-    if isinstance(record, Ledger | Lease | ParameterChange) or not record.open:
+    if isinstance(record, Ledger | Lease | ParameterChange | Prices) or not record.open:
         return None
     match record:
         case Claim(state=state) | Launch(state=state) | Instance(state=state):

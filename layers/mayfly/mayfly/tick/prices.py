@@ -1,0 +1,20 @@
+"""Reads EC2's prices where a record wants them. A price never holds anything up."""
+
+from __future__ import annotations
+
+import logging
+
+from mayfly.errors import FAILURES
+from mayfly.ports import Fleet
+from mayfly.records.prices import Prices
+
+log = logging.getLogger("mayfly")
+
+
+def known_prices(fleet: Fleet) -> Prices | None:
+    """EC2's prices as last read from AWS; None where they were not, or cannot be read now."""
+    try:
+        return fleet.prices()
+    except FAILURES as error:
+        log.warning("prices stay unknown: %s", error)
+        return None
