@@ -83,6 +83,9 @@ class MachineRoom(Protocol):
     def cut(self, instance_id: str) -> None:
         """Cut a machine's power, as a failure does. When this returns, no process of it runs."""
 
+    def discard(self, instance_id: str) -> None:
+        """Delete the disk of a machine that is off: EC2 deletes it with the instance."""
+
     def console(self, instance_id: str) -> str:
         """The serial console so far, at most its last 64 KB."""
 

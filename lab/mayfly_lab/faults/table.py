@@ -72,6 +72,12 @@ SWITCHES: dict[str, Switch] = {
     "no-capacity": Switch(
         Part.CAPACITY, "EC2 has no capacity", "m7i.*/us-east-1a/spot,for=30s", count=FOREVER
     ),
+    "no-capacity-at-start": Switch(
+        Part.CAPACITY,
+        "EC2 has no capacity to start a stopped instance; launches work",
+        "m7i.*/us-east-1a,for=30s",
+        count=FOREVER,
+    ),
     "partial-fleet": Switch(
         Part.CAPACITY,
         "a launch gets at most this many instances",

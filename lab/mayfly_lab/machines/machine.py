@@ -6,18 +6,17 @@ import contextlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from mayfly_lab.contracts import Boot, Listener
 from mayfly_lab.machines.console import Console
+from mayfly_lab.machines.disk import Disk
 from mayfly_lab.machines.inside.wire import Wire
 from mayfly_lab.machines.metadata_doors import MetadataDoors, close_listening
 from mayfly_lab.machines.serial_line import PIECE, SerialLine
@@ -55,8 +54,8 @@ class First:
     """Whether the machine's processes end with the one whose pid the machine tells."""
     user: int | None = None
     """The user of the process; None for the lab's own."""
-    directory: Path | None = None
-    """A directory to remove at the end, if it is left."""
+    disk: int | None = None
+    """Descriptor of the disk that the plan names, which the process inherits; None for none."""
 
 
 class Builder(Protocol):
@@ -66,8 +65,12 @@ class Builder(Protocol):
     def job_door(self) -> bool:
         """Whether users without rights have a metadata server of their own."""
 
-    def first(self, boot: Boot, hostname: str, metadata: Sequence[str]) -> First:
-        """The first process of a machine; `metadata` are the URLs of its metadata servers."""
+    def first(self, boot: Boot, hostname: str, metadata: Sequence[str], disk: Disk) -> First:
+        """The first process of a machine; `metadata` are the URLs of its metadata servers.
+
+        Raises:
+            Misconfigured: machines of this kind do not boot from a written disk.
+        """
 
     def close(self) -> None:
         """Remove the machines' files. A second call has no effect."""
@@ -81,6 +84,7 @@ class Fittings:
     doors: Sequence[Door]
     metadata: MetadataDoors
     calls: list[CommandCall]
+    disk: Disk
 
 
 class Machine:
@@ -113,10 +117,10 @@ class Machine:
         near, far = socket.socketpair()
         reading, writing = os.pipe()
         with far:
-            user = self._how.user
+            user, disk = self._how.user, self._how.disk
             self._first = subprocess.Popen(
                 [*self._how.argv, str(far.fileno())],
-                pass_fds=(far.fileno(),),
+                pass_fds=(far.fileno(),) if disk is None else (far.fileno(), disk),
                 stdin=subprocess.PIPE,
                 stdout=writing,
                 stderr=writing,
@@ -128,6 +132,8 @@ class Machine:
                 start_new_session=True,
             )
         os.close(writing)
+        if disk is not None:
+            os.close(disk)
         self._wire = Wire(near)
         if self._first.stdin is not None:
             # A signal may end the process before it has a session of its own: then it is off.
@@ -244,6 +250,8 @@ class Machine:
                 case "pid":
                     self._init = message["pid"]
                     self._init_known.set()
+                case "disk":
+                    self._fittings.disk.keep_mount(*fds)
                 case "listening":
                     listening = [socket.socket(fileno=fd) for fd in fds]
                     self._serve(listening, message.get("metadata", 1))
@@ -270,5 +278,3 @@ class Machine:
         self._fittings.metadata.stop()
         for each in self._sockets:
             close_listening(each)
-        if self._how.directory is not None and self._how.directory.exists():
-            shutil.rmtree(self._how.directory)

@@ -12,6 +12,7 @@ from pathlib import Path
 from mayfly_lab.contracts import Boot
 from mayfly_lab.machines import inside
 from mayfly_lab.machines.config import RoomConfig
+from mayfly_lab.machines.disk import Disk
 from mayfly_lab.machines.ground import Ground, Kind, search_path
 from mayfly_lab.machines.inside.layout import JOB_METADATA
 from mayfly_lab.machines.inside.plan import Plan, starting
@@ -41,9 +42,10 @@ class OrdinaryMachines:
         """Whether users without rights have a metadata server of their own."""
         return self._ground.kind is Kind.DIRECTORY
 
-    def first(self, boot: Boot, hostname: str, metadata: Sequence[str]) -> First:
+    def first(self, boot: Boot, hostname: str, metadata: Sequence[str], disk: Disk) -> First:
         """The first process of a machine; `metadata` are the URLs of its metadata servers."""
-        config = self._config
+        config, again = self._config, disk.written
+        mount = disk.take_mount()
         plan = Plan(
             instance_id=boot.instance_id,
             boot_id=str(uuid.uuid4()),
@@ -58,11 +60,13 @@ class OrdinaryMachines:
             python=self._ground.python,
             python_prefix=self._ground.python_prefix,
             programs=str(self._programs),
-            directory=self._directory(boot),
+            directory=self._directory(boot, disk),
             namespaces=self._ground.kind is Kind.NAMESPACES,
             firewall=self._ground.firewall,
             doors=self._ports,
             decoys=config.decoys,
+            disk=mount,
+            again=again,
         )
         return First(
             instance_id=boot.instance_id,
@@ -70,7 +74,7 @@ class OrdinaryMachines:
             plan=plan.as_message(),
             namespaced=plan.namespaces,
             user=self._ground.user,
-            directory=None if plan.namespaces else Path(plan.directory),
+            disk=mount,
         )
 
     def close(self) -> None:
@@ -88,12 +92,13 @@ class OrdinaryMachines:
             (package / "__init__.py").touch()
         self._path = search_path(self._home / "programs")
 
-    def _directory(self, boot: Boot) -> str:
+    def _directory(self, boot: Boot, disk: Disk) -> str:
         if self._ground.kind is Kind.NAMESPACES:
             # Each machine mounts its root here, in a mount namespace of its own.
             return str(self._home / "root")
         directory = self._home / boot.instance_id
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)
+        disk.keep_directory(directory)
         if self._ground.user is not None:
             shutil.chown(directory, self._ground.user, self._ground.user)
         return str(directory)

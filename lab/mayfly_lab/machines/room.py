@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from mayfly.errors import Misconfigured
 from mayfly_lab.contracts import Boot, InstanceView
 from mayfly_lab.faults import Fault, Faults
 from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.console import Console
+from mayfly_lab.machines.disk import Disk
 from mayfly_lab.machines.ground import Ground
 from mayfly_lab.machines.machine import Builder, CommandCall, Door, Fittings, Machine
 from mayfly_lab.machines.metadata import Metadata, Surroundings
@@ -22,9 +24,10 @@ from mayfly_lab.machines.whole.ground import WholeGround
 
 @dataclass(slots=True)
 class _Place:
-    """The console, calls and machine of one instance; kept while it is off."""
+    """The console, calls, disk and machine of one instance; kept while it is off."""
 
     console: Console = field(default_factory=Console)
+    disk: Disk = field(default_factory=Disk)
     calls: list[CommandCall] = field(default_factory=list)
     machine: Machine | None = None
 
@@ -70,7 +73,12 @@ class Room:
             if self._strikes("machine-dead", boot):
                 place.console.write(b"Kernel panic - not syncing: VFS: Unable to mount root fs\n")
                 return
-            place.machine = self._make(boot, place)
+            try:
+                place.machine = self._make(boot, place)
+            except Misconfigured as reason:
+                # A machine that does not boot stays as it is, like one that panics.
+                place.console.write(f"mayfly-lab: {reason}\n".encode())
+                return
             place.machine.start()
         self._start_fault_timers(boot, place.machine)
 
@@ -102,6 +110,13 @@ class Room:
         if machine := self._machine(instance_id):
             machine.cut()
 
+    def discard(self, instance_id: str) -> None:
+        """Delete the disk of a machine that is off; no effect for unknown instances."""
+        with self._lock:
+            place = self._places.get(instance_id)
+        if place is not None:
+            place.disk.discard()
+
     def console(self, instance_id: str) -> str:
         """The serial console so far, at most its last 64 KB; empty for unknown instances."""
         with self._lock:
@@ -122,6 +137,7 @@ class Room:
             if place.machine is not None:
                 place.machine.cut()
             place.console.close()
+            place.disk.discard()
         self._builder.close()
 
     def _machine(self, instance_id: str) -> Machine | None:
@@ -135,8 +151,8 @@ class Room:
         around = Surroundings(self._view, self._faults, config.account, config.clock)
         service = Metadata(boot, hostname, around)
         metadata = MetadataDoors(service, door_for_jobs=builder.job_door)
-        first = builder.first(boot, hostname, metadata.urls)
-        fittings = Fittings(place.console, self._doors, metadata, place.calls)
+        first = builder.first(boot, hostname, metadata.urls, place.disk)
+        fittings = Fittings(place.console, self._doors, metadata, place.calls, place.disk)
         return Machine(first, fittings, partial(self._view.powered_off, boot.instance_id))
 
     def _start_fault_timers(self, boot: Boot, machine: Machine) -> None:

@@ -43,6 +43,7 @@ class EmptyRoom:
         self.listener = listener
         self.powered: dict[str, Boot] = {}
         self.boots: list[Boot] = []
+        self.discarded: list[str] = []
 
     def boot(self, boot: Boot) -> None:
         self.powered[boot.instance_id] = boot
@@ -53,6 +54,9 @@ class EmptyRoom:
 
     def cut(self, instance_id: str) -> None:
         self.powered.pop(instance_id, None)
+
+    def discard(self, instance_id: str) -> None:
+        self.discarded.append(instance_id)
 
     def console(self, instance_id: str) -> str:
         return f"console of {instance_id}"

@@ -121,6 +121,76 @@ def test_a_spot_instance_cannot_be_stopped(cloud: Ec2Lab) -> None:
     assert code == "UnsupportedOperation"
 
 
+def test_a_stop_and_a_start_keep_the_association_and_the_private_address(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    before = cloud.one(instance_id)
+    (association,) = associations_of(cloud, instance_id)
+    cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "stopped")
+    assert associations_of(cloud, instance_id) == [association]
+    assert cloud.one(instance_id)["IamInstanceProfile"] == before["IamInstanceProfile"]
+    cloud.ec2.start_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "running")
+    assert associations_of(cloud, instance_id) == [association]
+    assert cloud.one(instance_id)["PrivateIpAddress"] == before["PrivateIpAddress"]
+
+
+def associations_of(cloud: Ec2Lab, instance_id: str) -> list[Any]:
+    answer = cloud.ec2.describe_iam_instance_profile_associations(
+        Filters=[{"Name": "instance-id", "Values": [instance_id]}]
+    )
+    return list(answer["IamInstanceProfileAssociations"])
+
+
+def test_a_stop_releases_the_public_address_and_a_start_brings_another(cloud: Ec2Lab) -> None:
+    """EC2 user guide, "Stop and start": a public IPv4 address is released, private ones stay."""
+    network = {"AssociatePublicIpAddress": True, "DeviceIndex": 0, "SubnetId": cloud.subnets[0]}
+    instance_id = cloud.running(
+        LaunchTemplate={}, **stop_behaviour(cloud), NetworkInterfaces=[network]
+    )[0]
+    before = cloud.one(instance_id)["PublicIpAddress"]
+    cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "stopped")
+    assert "PublicIpAddress" not in cloud.one(instance_id)
+    cloud.ec2.start_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "running")
+    assert cloud.one(instance_id)["PublicIpAddress"] != before
+
+
+def test_the_disk_is_deleted_with_the_instance_and_not_by_a_stop(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "stopped")
+    assert instance_id not in cloud.lab.room.discarded
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "terminated")
+    eventually(lambda: instance_id in cloud.lab.room.discarded)
+
+
+def test_a_stop_and_a_start_are_announced_in_the_order_of_the_states(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "stopped")
+    cloud.ec2.start_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "running")
+    states = [
+        m.value for m in cloud.lab.aws.ec2.moments.of(instance_id) if m.aspect is Aspect.STATE
+    ]
+    assert states == ["pending", "running", "stopping", "stopped", "pending", "running"]
+
+
+def test_a_start_may_lack_the_capacity_that_a_launch_finds(cloud: Ec2Lab) -> None:
+    instance_id = cloud.running()[0]
+    cloud.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "stopped")
+    cloud.lab.aws.faults.set("no-capacity-at-start", "*", count=1)
+    code = refused(cloud.ec2.start_instances, InstanceIds=[instance_id])
+    assert code == ("InsufficientInstanceCapacity", 500)
+    assert cloud.running()
+    cloud.ec2.start_instances(InstanceIds=[instance_id])
+    cloud.reaches(instance_id, "running")
+
+
 def test_starting_a_stopped_instance_may_fail_without_capacity(cloud: Ec2Lab) -> None:
     instance_id = cloud.running()[0]
     cloud.ec2.stop_instances(InstanceIds=[instance_id])

@@ -15,6 +15,7 @@ from mayfly_lab.commands.machines import chosen_ground
 from mayfly_lab.commands.option_types import WholeMachines
 from mayfly_lab.machines.config import RoomConfig
 from mayfly_lab.machines.console import Console
+from mayfly_lab.machines.disk import Disk as MachineDisk
 from mayfly_lab.machines.inside import doors
 from mayfly_lab.machines.whole import network, overlay, qemu
 from mayfly_lab.machines.whole.builder import WholeMachines as Builder
@@ -32,7 +33,7 @@ def a_plan(ground: WholeGround, *, decoys: bool = True) -> WholePlan:
     config = RoomConfig({"AWS_ENDPOINT_URL": "http://127.0.0.1:4"}, "1", decoys=decoys)
     builder = Builder(ground, config, [4, 5])
     try:
-        message = json.dumps(builder.first(BOOT, "host", []).plan)
+        message = json.dumps(builder.first(BOOT, "host", [], MachineDisk()).plan)
     finally:
         builder.close()
     return WholePlan.from_message(json.loads(message))

@@ -17,6 +17,9 @@ from mayfly_lab.aws.ec2.states import State
 from mayfly_lab.aws.front.call import Refusal
 from mayfly_lab.contracts import Keys, ServedProfile
 
+# A stopped instance reserves nothing, and its disk binds it to its zone.
+_FULL = ("no-capacity-at-start", "no-capacity")
+"""Faults that keep EC2 from starting an instance."""
 Before = list[tuple[Instance, State]]
 """Instances, each with its state before an operation."""
 
@@ -132,7 +135,7 @@ class Ec2:
                 place = instance.moto.subnet_id, instance.moto.placement.zone
                 # `spot=False`: spot instances here are one-time requests, which cannot be started.
                 pools = pools_of(instance.instance_type, *place, spot=False)
-                if self.life.world.faults.take("no-capacity", *pools):
+                if any(self.life.world.faults.take(each, *pools) for each in _FULL):
                     raise Refusal("InsufficientInstanceCapacity", "Insufficient capacity.", 500)
             for instance, state in before:
                 if state is State.STOPPED:

@@ -95,6 +95,8 @@ class Life:
     def _conclude(self, instance: Instance, end: Callable[[Instance], None]) -> None:
         with self.world.lock:
             end(instance)
+        if instance.state is State.TERMINATED:
+            self.room.discard(instance.instance_id)
 
     def _stopped(self, instance: Instance) -> None:
         if instance.state is State.STOPPING:  # a call may have terminated the instance meanwhile

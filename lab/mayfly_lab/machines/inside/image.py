@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from mayfly_lab.machines.inside import commands, syscalls
@@ -20,6 +21,8 @@ DIRECTORIES = {
     "var": 0o755, "var/lib": 0o755, "var/log": 0o755, "var/cache": 0o755, "var/spool": 0o755,
     "var/spool/mail": 0o775, "var/tmp": 0o1777,
 }  # fmt: skip
+MEMORY = {name: DIRECTORIES[name] for name in ("dev", "run", "run/lock", "tmp")}
+"""Directories that are empty at each boot."""
 DECOY = "amazon-ssm-agent.service"
 _SCRIPT = "var/lib/cloud/instance/scripts/part-001"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -44,20 +47,28 @@ def prepare(plan: Plan) -> None:
     """Write the image's files. With namespaces, the root directory exists already with content."""
     root = plan.root
     if not plan.namespaces:
-        for name, mode in DIRECTORIES.items():
-            (root / name).mkdir()
-            # One user stands for all users here, so the owner needs full access everywhere.
-            (root / name).chmod(mode | 0o700)
+        # One user stands for all users here, so the owner needs full access everywhere.
+        make_directories(root, DIRECTORIES if not plan.again else MEMORY, at_least=0o700)
         new_boot_id(plan, plan.boot_id)
-        _make_python(plan)
+        if not plan.again:
+            _make_python(plan)
         (root / INIT_PID).parent.mkdir()
         (root / INIT_PID).write_text(str(os.getpid()))
     (root / "etc/systemd/system").mkdir(parents=True, exist_ok=True)
     os.mkfifo(root / "dev/console", 0o600)
     _put_stand_ins(plan)
-    if plan.decoys:
+    if plan.decoys and not plan.again:
         _put_decoy(plan)
     os.environ["PATH"] = environment(plan)["PATH"]
+
+
+def make_directories(root: Path, modes: Mapping[str, int], at_least: int = 0) -> None:
+    """Make directories with these modes below the root; those of MEMORY are emptied."""
+    for name, mode in modes.items():
+        if name in MEMORY:
+            erase(root / name)
+        (root / name).mkdir(exist_ok=True)
+        (root / name).chmod(mode | at_least)
 
 
 def _put_stand_ins(plan: Plan) -> None:

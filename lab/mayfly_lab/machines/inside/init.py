@@ -63,7 +63,8 @@ class Init:
         self._listen_to_services()
         self._loop.watch(self._lab, self._hear_lab)
         self._lab.send({"event": "up"}, [self._console])
-        self._boot(first=True)
+        # The boot has begun before this process.
+        self._boot(first=not self._plan.again, spent=time.monotonic() - self._plan.on_since)
         while not self._off:
             self._loop.turn()
             with contextlib.suppress(ChildProcessError):
@@ -72,12 +73,10 @@ class Init:
 
     # Booting.
 
-    def _boot(self, *, first: bool) -> None:
+    def _boot(self, *, first: bool, spent: float = 0.0) -> None:
         if first:
             self._start_enabled(0.0)
         last = self._start_user_data if first else self._start_enabled
-        # The first boot has begun before this process.
-        spent = time.monotonic() - self._plan.on_since if first else 0.0
         wait = max(0.0, self._plan.boot_seconds - spent)
         self._loop.after(wait, lambda: last(time.monotonic()))
 

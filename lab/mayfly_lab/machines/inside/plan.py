@@ -45,6 +45,10 @@ class Plan:
     doors: tuple[int, ...]
     """Ports of the lab's servers on 127.0.0.1, in the order of the sockets sent."""
     decoys: bool
+    disk: int | None = None
+    """Descriptor of the disk that the boots before have left; None for a new disk."""
+    again: bool = False
+    """Whether the instance was on before, so that its disk is written already."""
 
     @property
     def home(self) -> str:

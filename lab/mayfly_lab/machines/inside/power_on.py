@@ -51,7 +51,7 @@ def _leave_the_host(lab: Wire, plan: Plan) -> None:
         sys.exit()
     answering.close()
     syscalls.unshare(syscalls.CLONE_NEWNS)
-    root.enter(plan)
+    root.enter(lab, plan)
     syscalls.unshare(
         syscalls.CLONE_NEWUSER
         | syscalls.CLONE_NEWNS

@@ -9,9 +9,10 @@ import os
 import shutil
 from pathlib import Path
 
-from mayfly_lab.machines.inside import image, syscalls
+from mayfly_lab.machines.inside import disk, image, syscalls
 from mayfly_lab.machines.inside.layout import PROGRAMS
 from mayfly_lab.machines.inside.plan import Plan
+from mayfly_lab.machines.inside.wire import Wire
 
 # Directories of a host's programs; the last two are those of NixOS and Guix.
 _SYSTEM = ("usr", "etc", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")
@@ -51,23 +52,17 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _KEPT_FROM_WRITING = ("proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus")
 
 
-def enter(plan: Plan) -> None:
+def enter(lab: Wire, plan: Plan) -> None:
     """Build the machine's file system and make it the root of this mount namespace."""
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
-    syscalls.mount("mayfly-lab", plan.directory, "tmpfs", options="mode=755")
+    disk.mount(lab, plan.disk, plan.directory)
     root = Path(plan.directory, "root")
-    root.mkdir()
+    root.mkdir(exist_ok=True)
     for name in _SYSTEM:
         _lay(Path(plan.directory), root, name)
-    for name, mode in {**image.DIRECTORIES, **_KERNEL}.items():
-        (root / name).mkdir()
-        (root / name).chmod(mode)
-    (root / "var/run").symlink_to("/run")
-    os.chown(root / "home/ec2-user", 1000, 1000)
-    for pattern in _NOT_OF_THE_IMAGE:
-        for path in list(root.glob(pattern)):
-            image.erase(path)
-    _write_identity(root, plan)
+    if not plan.again:
+        _write_disk(root, plan)
+    image.make_directories(root, image.MEMORY)
     _show_programs(root, plan)
     _mount_devices(root)
     _mount_kernel(root, plan)
@@ -75,15 +70,33 @@ def enter(plan: Plan) -> None:
     syscalls.make_root(str(root))
 
 
-def _lay(disk: Path, root: Path, name: str) -> None:
+def _write_disk(root: Path, plan: Plan) -> None:
+    """Write what the image has on its disk, over the host's programs."""
+    image.make_directories(root, {**image.DIRECTORIES, **_KERNEL})
+    (root / "var/run").symlink_to("/run")
+    os.chown(root / "home/ec2-user", 1000, 1000)
+    for pattern in _NOT_OF_THE_IMAGE:
+        for path in list(root.glob(pattern)):
+            image.erase(path)
+    _write_identity(root, plan)
+    # A copy: a mount from the host could be mounted again as writable.
+    place = Path(PROGRAMS, "mayfly_lab/machines/inside")
+    shutil.copytree(plan.programs, root / place.relative_to("/"))
+
+
+def _lay(volume: Path, root: Path, name: str) -> None:
     """Mount a directory of the host with a writable layer above it, or copy its symbolic link."""
     host = Path("/", name)
     if host.is_symlink():
-        (root / name).symlink_to(host.readlink())
+        if not (root / name).is_symlink():
+            (root / name).symlink_to(host.readlink())
     elif host.is_dir():
-        layer, work = disk / f"{name}.layer", disk / f"{name}.work"
+        layer, work = volume / f"{name}.layer", volume / f"{name}.work"
+        # A later boot needs a new one: a volatile mount leaves a mark that forbids a second mount.
+        # Source: the kernel's filesystems/overlayfs, "Volatile mount".
+        image.erase(work)
         for directory in (layer, work, root / name):
-            directory.mkdir()
+            directory.mkdir(exist_ok=True)
         options = f"lowerdir={host},upperdir={layer},workdir={work},volatile"
         syscalls.mount("overlay", str(root / name), "overlay", options=options)
 
@@ -109,9 +122,6 @@ def _write_identity(root: Path, plan: Plan) -> None:
 
 
 def _show_programs(root: Path, plan: Plan) -> None:
-    # A copy: a mount from the host could be mounted again as writable.
-    place = Path(PROGRAMS, "mayfly_lab/machines/inside")
-    shutil.copytree(plan.programs, root / place.relative_to("/"))
     if plan.python_prefix:
         _show_python(root, Path(plan.python_prefix))
     python = root / "usr/bin/python3"

@@ -28,6 +28,13 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
+# The same numbers on all processors. Source: include/uapi/asm-generic/unistd.h, linux/mount.h.
+_SYS_OPEN_TREE = 428
+_SYS_MOVE_MOUNT = 429
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_AT_FDCWD = -100
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -56,6 +63,24 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
     if read_only:
         # Linux ignores MS_RDONLY in the bind call; only a remount sets it.
         mount(source, target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+
+
+def hold(directory: str) -> int:
+    """A descriptor that keeps the file system at `directory`, whatever becomes of the mount.
+
+    The descriptor is not inherited. Raises OSError.
+    """
+    flags = ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC)
+    held = _libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, directory.encode(), flags)
+    _check(min(held, 0), directory)
+    return int(held)
+
+
+def mount_held(descriptor: int, directory: str) -> None:
+    """Mount at `directory` the file system that a descriptor of `hold` keeps. Raises OSError."""
+    empty = ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH)
+    result = _libc.syscall(_SYS_MOVE_MOUNT, descriptor, b"", _AT_FDCWD, directory.encode(), empty)
+    _check(result, directory)
 
 
 def unmount(target: str) -> None:

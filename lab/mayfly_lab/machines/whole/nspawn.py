@@ -26,8 +26,9 @@ def prepare(plan: WholePlan) -> list[str]:
         ValueError: the tree's cloud-init is unknown.
     """
     root = _mount(plan.trees, Path(plan.directory))
-    overlay.lay(root)
-    overlay.adapt_to_nspawn(root, plan.environment, plan.doors, decoys=plan.decoys)
+    if not plan.again:
+        overlay.lay(root)
+        overlay.adapt_to_nspawn(root, plan.environment, plan.doors, decoys=plan.decoys)
     return [
         "systemd-nspawn",
         "--quiet",
@@ -50,10 +51,10 @@ def prepare(plan: WholePlan) -> list[str]:
 
 
 def _mount(trees: Sequence[str], directory: Path) -> Path:
-    """The root: the trees below a layer that is the machine's own. `directory` is in memory."""
+    """The root: the trees below a layer that is the machine's own. `directory` is its disk."""
     layer = {name: directory / name for name in ("upper", "work", "root")}
     for each in layer.values():
-        each.mkdir()
+        each.mkdir(exist_ok=True)
     options = f"lowerdir={':'.join(trees)},upperdir={layer['upper']},workdir={layer['work']}"
     syscalls.mount("overlay", str(layer["root"]), "overlay", options=options)
     return layer["root"]

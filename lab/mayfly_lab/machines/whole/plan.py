@@ -38,6 +38,10 @@ class WholePlan:
     """VMs: megabytes."""
     words: tuple[str, ...]
     """Further words of the kernel's command line; containers: options of systemd-nspawn."""
+    disk: int | None = None
+    """Descriptor of the disk that the boots before have left; None for a new disk."""
+    again: bool = False
+    """Whether the instance was on before, so that its disk is written already."""
 
     def as_message(self) -> dict[str, Any]:
         """The plan as JSON content."""

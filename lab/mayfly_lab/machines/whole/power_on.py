@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 
-from mayfly_lab.machines.inside import syscalls
+from mayfly_lab.machines.inside import disk, syscalls
 from mayfly_lab.machines.inside.wire import Wire
 from mayfly_lab.machines.whole import network
 from mayfly_lab.machines.whole.cgroup import MOUNTED, Group
@@ -29,7 +29,7 @@ def main() -> None:
     lab = Wire(link)
     os.environ["PATH"] = PATH
     plan = WholePlan.from_message(json.load(sys.stdin))
-    _leave_the_host(plan.directory)
+    _leave_the_host(lab, plan)
     network.build(plan.private_ip, tap=plan.kind is Kind.VM)
     listening = network.listen(plan.doors)
     metadata = network.METADATA_SOCKETS
@@ -48,13 +48,13 @@ def main() -> None:
         _attend(lab, plan.group, pid, answering)
 
 
-def _leave_the_host(directory: str) -> None:
+def _leave_the_host(lab: Wire, plan: WholePlan) -> None:
     """Enter namespaces of mounts, network, host name and IPC. Raises OSError."""
     syscalls.unshare(
         syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC
     )
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
-    syscalls.mount("tmpfs", directory, "tmpfs", options="mode=0755")
+    disk.mount(lab, plan.disk, plan.directory)
     # nspawn writes locks into /run.
     syscalls.mount("tmpfs", "/run", "tmpfs", options="mode=0755")
     # A sysfs of the new network. With a writable one, nspawn waits for a udev of its interface.
