@@ -44,6 +44,8 @@ class RunChoices(World):
     timeout: float
     """Seconds until the build is cancelled."""
     logs: str
+    html: Path | None
+    """File for the report as HTML."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

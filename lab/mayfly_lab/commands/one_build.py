@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from buildkite_emulator import BuildView, JobState
 from mayfly.config.schedule_text import parse_schedule
-from mayfly_cli.ends import BrokenError
 from mayfly_lab.commands.chosen import RunChoices
 from mayfly_lab.commands.following import BLOCKED, Follower, confirm_at_terminal
 from mayfly_lab.commands.source import Source
@@ -17,15 +16,15 @@ from mayfly_lab.commands.stopping import Stop
 from mayfly_lab.commands.unreserved import unreserved_line
 from mayfly_lab.faults import Fault
 from mayfly_lab.lab import Lab, LabChoices
-from mayfly_lab.report import document, show
-from mayfly_lab.report.alarms import alarm_lines
+from mayfly_lab.report import show
 from mayfly_lab.report.checks import Check, check_all
 from mayfly_lab.report.collect import collect
 from mayfly_lab.report.evidence import Evidence
+from mayfly_lab.report.files import Files
 from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import Logs
+from mayfly_lab.report.result import FaultLine, Result, fault_lines, lines_of
 from mayfly_lab.report.screen import folded
-from mayfly_lab.report.timeline import instance_lines, job_lines
 
 _MOST_INSTANCES = "50"
 """Default of limits/max-instances."""
@@ -63,16 +62,24 @@ class OneBuild:
             view = self._build(follower)
             gone = follower.wind_down()
             evidence = collect(lab, live.began, self._limits())
-            broken_lab = lab.aws.failures
-            cold = lab.stated_cold_seconds
+            texts = [request.text for request in self.choices.faults]
+            done = _Run(
+                tuple(self._facts(lab)),
+                fault_lines(texts, lab.chosen_faults),
+                lab.aws.failures,
+                lab.stated_cold_seconds,
+            )
             for line in _never_struck(lab.chosen_faults):
                 live.say(line)
         self.stop.check()  # a signal may have come while the lab was removed
         if not gone:
             live.say("warning: not every machine and job ended in time")
-        checks = [*check_all(evidence), *_lab_check(broken_lab)]
-        self._report(live, evidence, checks, cold)
-        return self._verdict(live, view, ending(view, follower.refused), checks)
+        result = self._result(live, view, ending(view, follower.refused), evidence, done)
+        for section in show.sections(result, done.cold):
+            live.table(["", *section])
+        Files(self.chosen.json, self.chosen.html).write(result)
+        live.table(["", *folded(f"{result.verdict}; {result.seconds:.0f} s", 4, "")])
+        return 0 if result.passed else 1
 
     def _preamble(self, lab: Lab) -> Iterator[str]:
         """Lines to print before the build begins: agent, machines, repository, queues, faults."""
@@ -125,38 +132,49 @@ class OneBuild:
         values = {q: given.get(q, {}).get("limits/max-instances") for q in self.choices.queues}
         return {queue: int(value or _MOST_INSTANCES) for queue, value in values.items()}
 
-    def _report(
-        self, live: LiveReport, evidence: Evidence, checks: Sequence[Check], cold: float
-    ) -> None:
-        jobs, instances = job_lines(evidence), instance_lines(evidence)
-        alarms = alarm_lines(evidence.alarms, evidence.started)
-        numbers = {line.id: number for number, line in enumerate(jobs, start=1)}
-        for section in (
-            show.jobs_table(jobs),
-            show.instances_table(instances, numbers),
-            show.speed(jobs, cold),
-            show.alarms_table(alarms),
-            show.checks_table(checks),
-        ):
-            live.table(["", *section])
-        if self.chosen.json is not None:
-            written = document.document(jobs, instances, checks, alarms)
-            try:
-                document.write(self.chosen.json, written)
-            except OSError as error:
-                raise BrokenError(f"--json: {self.chosen.json}: {error.strerror}") from error
-
-    def _verdict(self, live: LiveReport, view: BuildView, how: str, checks: Sequence[Check]) -> int:
+    def _result(
+        self, live: LiveReport, view: BuildView, how: str, evidence: Evidence, run: _Run
+    ) -> Result:
+        checks = [*check_all(evidence), *_lab_check(run.failures)]
         broken = sum(not check.held for check in checks)
         held = "all checks held" if not broken else f"{broken} checks are BROKEN"
-        seconds = time.time() - live.began
-        live.table(
-            [
-                "",
-                *folded(f"the build {how}; {held}; {seconds:.0f} s", 4, ""),
-            ]
+        lines = lines_of(evidence)
+        return Result(
+            command=f"mayfly-lab run {self.source.file.name}",
+            verdict=f"the build {how}; {held}",
+            passed=_is_over(view) and view.state == "passed" and not broken,
+            seconds=time.time() - live.began,
+            started=live.began,
+            began=evidence.build_began,
+            facts=run.facts,
+            jobs=lines.jobs,
+            instances=lines.instances,
+            checks=checks,
+            alarms=lines.alarms,
+            faults=run.faults,
+            waits=lines.waits,
         )
-        return 0 if _is_over(view) and view.state == "passed" and not broken else 1
+
+    def _facts(self, lab: Lab) -> Iterator[tuple[str, str]]:
+        """What the run uses, for the report's head."""
+        yield "Agent", lab.agent_name
+        yield "Machines", lab.machines
+        if self.source.repository is not None:
+            yield "Repository", f"{self.source.repository} at {self.source.commit[:12]}"
+        yield "Queues", ", ".join(self.choices.queues)
+        if any(_delays(self.choices)):
+            yield "Latency", str(self.choices.latency)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the report needs of the lab, once the lab is gone."""
+
+    facts: Sequence[tuple[str, str]]
+    faults: Sequence[FaultLine]
+    failures: Sequence[Exception]
+    cold: float
+    """Seconds of the stated delays of a cold start."""
 
 
 def _is_over(view: BuildView) -> bool:

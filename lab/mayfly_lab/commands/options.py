@@ -34,6 +34,16 @@ def json_option(*names: str, help: str) -> Options:  # noqa: A002 - as click cal
     return click.option("--json", *names, metavar="FILE", type=OutputFile(), help=help)
 
 
+def html_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--html`: a file that gets the report as a picture."""
+    return click.option(
+        "--html",
+        metavar="FILE",
+        type=OutputFile(),
+        help="Write the report as one HTML file too: time lines, tables and checks.",
+    )(function)
+
+
 def latency_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """The option `--latency`: delays of calls."""
     return click.option(

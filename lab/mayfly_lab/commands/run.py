@@ -74,6 +74,7 @@ blocked or a check broke, 2 an invalid command line, 130 stopped by a signal.
     help="Show the logs of these jobs.",
 )
 @options.json_option(help="Write the report as JSON too.")
+@options.html_option
 @faults_option
 def run(**chosen: Any) -> int:
     """Run a pipeline of yours through the whole system.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -16,11 +16,12 @@ from mayfly_lab.aws.config import Delays
 from mayfly_lab.demo import expected
 from mayfly_lab.demo.incidents import Incidents
 from mayfly_lab.lab import ROOT, Lab, LabChoices
-from mayfly_lab.report import document, screen, show
-from mayfly_lab.report.alarms import alarm_lines
+from mayfly_lab.report import screen, show
 from mayfly_lab.report.checks import Check, check_all
 from mayfly_lab.report.collect import collect
-from mayfly_lab.report.timeline import instance_lines, job_lines
+from mayfly_lab.report.evidence import Evidence
+from mayfly_lab.report.files import Files
+from mayfly_lab.report.result import Result, lines_of
 
 PATIENCE = 90.0
 """Seconds for each wait; on two cores each needs far less."""
@@ -67,13 +68,14 @@ class Printer:
         self.say(f"{show.plain(job.label)}: {job.state}{how}{where}")
 
 
-def run_demo(agent: Path | None, json_file: Path | None, wait: Wait) -> int:
+def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
     """Run the demo. Returns 0 when every check held, else 1.
 
     An exception of `wait` ends the demo early, and is raised again once the lab is removed.
 
     Raises:
         DemoError: a condition did not come true within `PATIENCE`.
+        BrokenError: a file cannot be written.
     """
     printer = Printer()
     choices = LabChoices(
@@ -88,31 +90,49 @@ def run_demo(agent: Path | None, json_file: Path | None, wait: Wait) -> int:
         _run_builds(lab, Watch(lab, printer, wait))
         evidence = collect(lab, printer.began, expected.LIMITS)
         cold = lab.stated_cold_seconds
+        facts = [
+            ("Agent", lab.agent_name),
+            ("Machines", lab.machines),
+            ("Queues", ", ".join(expected.QUEUES)),
+        ]
         broken_lab = lab.aws.failures
-    jobs, instances = job_lines(evidence), instance_lines(evidence)
-    steps = [job.step_key or "" for job in evidence.jobs]
-    checks = [expected.check_ends(list(zip(steps, jobs, strict=True))), *check_all(evidence)]
-    if broken_lab:
-        checks.append(
-            Check("lab", "the lab has no failures of its own", tuple(repr(e) for e in broken_lab))
-        )
-    alarms = alarm_lines(evidence.alarms, evidence.started)
-    numbers = {line.id: number for number, line in enumerate(jobs, start=1)}
-    sections = (
-        show.jobs_table(jobs),
-        show.instances_table(instances, numbers),
-        show.speed(jobs, cold),
-        show.alarms_table(alarms),
-        show.checks_table(checks),
-    )
-    for section in sections:
+    result = _result(printer, facts, evidence, broken_lab)
+    for section in show.sections(result, cold):
         printer.table(["", *section])
-    if json_file is not None:
-        document.write(json_file, document.document(jobs, instances, checks, alarms))
-    broken = sum(not check.held for check in checks)
-    verdict = "all checks held" if not broken else f"{broken} checks are BROKEN"
-    printer.table(["", f"{verdict}; {time.time() - printer.began:.0f} s"])
-    return 1 if broken else 0
+    files.write(result)
+    printer.table(["", f"{result.verdict}; {result.seconds:.0f} s"])
+    return 0 if result.passed else 1
+
+
+def _result(
+    printer: Printer,
+    facts: Sequence[tuple[str, str]],
+    evidence: Evidence,
+    failures: Sequence[Exception],
+) -> Result:
+    lines = lines_of(evidence)
+    steps = [job.step_key or "" for job in evidence.jobs]
+    scripted = expected.check_ends(list(zip(steps, lines.jobs, strict=True)))
+    checks = [scripted, *check_all(evidence)]
+    if failures:
+        broken = tuple(repr(each) for each in failures)
+        checks.append(Check("lab", "the lab has no failures of its own", broken))
+    number = sum(not check.held for check in checks)
+    return Result(
+        command="mayfly-lab demo",
+        verdict="all checks held" if not number else f"{number} checks are BROKEN",
+        passed=not number,
+        seconds=time.time() - printer.began,
+        started=printer.began,
+        began=evidence.build_began,
+        facts=facts,
+        jobs=lines.jobs,
+        instances=lines.instances,
+        checks=checks,
+        alarms=lines.alarms,
+        faults=(),
+        waits=lines.waits,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from mayfly_lab.aws.ec2.moments import Aspect
 from mayfly_lab.lab import STACK, Lab
 from mayfly_lab.report.evidence import Evidence
+from mayfly_lab.report.logs import tail
 
 
 def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
@@ -36,6 +37,7 @@ def collect(lab: Lab, started: float, limits: Mapping[str, int]) -> Evidence:
         limits=limits,
         alarms=tuple(lab.aws.watch.changes),
         agents={job.id: _agent(job.agent_version) for job in jobs if job.agent_version},
+        tails={job.id: tail(lab.buildkite.log(job.id)) for job in jobs},
     )
 
 

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mayfly_lab.report.alarms import AlarmLine
-from mayfly_lab.report.checks import Check
-from mayfly_lab.report.timeline import InstanceLine, JobLine
+from mayfly_lab.report.phases import spans
+from mayfly_lab.report.result import Result
 
 
-def document(
-    jobs: Sequence[JobLine],
-    instances: Sequence[InstanceLine],
-    checks: Sequence[Check],
-    alarms: Sequence[AlarmLine],
-) -> dict[str, Any]:
+def document(result: Result) -> dict[str, Any]:
     """The report as JSON content.
 
     Times of jobs are seconds since the job was runnable, times of instances seconds since launch,
-    times of alarms seconds since the run's start.
+    times of alarms seconds since the run's start. `began` and `launched` are seconds since the
+    first build began, which `began` of the whole dates.
     """
     return {
+        "command": result.command,
+        "verdict": result.verdict,
+        "passed": result.passed,
+        "seconds": round(result.seconds, 3),
+        "began": datetime.fromtimestamp(result.began, UTC).isoformat(timespec="milliseconds"),
+        "facts": dict(result.facts),
         "jobs": [
             {
                 "id": job.id,
@@ -33,34 +34,50 @@ def document(
                 "path": job.path,
                 "outcome": job.outcome,
                 "exit_status": job.exit_status,
+                "signal_reason": job.signal_reason,
                 "agent": job.agent,
                 "instance": job.instance,
                 "attempt": job.attempt,
                 "reason": job.reason,
+                "began": job.began,
                 "seconds": dict(job.seconds),
+                "phases": [
+                    {"phase": span.phase, "from": span.begin, "to": span.end}
+                    for span in spans(job.path, job.seconds)
+                ],
                 "notes": [{"seconds": at, "text": text} for at, text in job.notes],
+                "log_tail": list(job.log_tail),
             }
-            for job in jobs
+            for job in result.jobs
         ],
         "instances": [
             {
                 "id": instance.id,
                 "queue": instance.queue,
                 "job": instance.job,
+                "launched": instance.launched,
+                "ended": instance.ended,
                 "profiles": [{"seconds": at, "profile": name} for at, name in instance.profiles],
                 "states": [{"seconds": at, "state": name} for at, name in instance.states],
                 "reason": instance.reason,
             }
-            for instance in instances
+            for instance in result.instances
         ],
+        "waits": [asdict(wait) for wait in result.waits],
         "checks": [
-            {"name": check.name, "held": check.held, "broken": list(check.broken)}
-            for check in checks
+            {
+                "name": check.name,
+                "promise": check.promise,
+                "held": check.held,
+                "broken": list(check.broken),
+            }
+            for check in result.checks
         ],
-        "alarms": [asdict(alarm) for alarm in alarms],
+        "alarms": [asdict(alarm) for alarm in result.alarms],
+        "faults": [asdict(fault) for fault in result.faults],
     }
 
 
-def write(path: Path, content: dict[str, Any]) -> None:
-    """Write the document as indented JSON. Raises OSError where the file cannot be written."""
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def write(path: Path, result: Result) -> None:
+    """Write the report as indented JSON. Raises OSError where the file cannot be written."""
+    path.write_text(json.dumps(document(result), indent=2) + "\n", encoding="utf-8")

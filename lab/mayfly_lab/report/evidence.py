@@ -43,3 +43,10 @@ class Evidence:
     """Changes of the state of alarms, oldest first."""
     agents: Mapping[str, str] = field(default_factory=dict)
     """By job: the agent that ran it, as `buildkite-agent 3.83.1` or `stand-in`."""
+    tails: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By job: the last lines of its log, as a terminal shows them."""
+
+    @property
+    def build_began(self) -> float:
+        """When the first build began, in epoch seconds; the run's start without a job."""
+        return min((job.timeline.created.timestamp() for job in self.jobs), default=self.started)

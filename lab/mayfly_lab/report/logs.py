@@ -10,6 +10,12 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|_[^\x07]*\x0
 _OTHERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
+TAIL = 12
+"""Lines of a log's end in a report."""
+_LONGEST = 300
+"""Characters of a line in a report."""
+
+
 class Logs(StrEnum):
     """Which jobs' logs are printed when a job ends."""
 
@@ -24,3 +30,9 @@ def readable(log: bytes) -> list[str]:
     ends = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     lines = [_OTHERS.sub("", line) for line in ends]
     return lines[:-1] if lines[-1] == "" else lines
+
+
+def tail(log: bytes) -> tuple[str, ...]:
+    """The last lines of a job's log that say something, each cut to a report's width."""
+    said = [line for line in readable(log) if line.strip()]
+    return tuple(line[:_LONGEST] for line in said[-TAIL:])

@@ -9,6 +9,7 @@ from statistics import median
 from mayfly.batched import batched
 from mayfly_lab.report.alarms import AlarmLine
 from mayfly_lab.report.checks import Check
+from mayfly_lab.report.result import Result
 from mayfly_lab.report.screen import WIDTH, folded, row
 from mayfly_lab.report.timeline import POINTS, InstanceLine, JobLine
 
@@ -18,6 +19,16 @@ _INDENT = 4
 _JOBS = (-2, 18, 8, 4, 14, -4, 19, -3)
 _INSTANCES = (19, 8, -3, 46)
 _CHECKS = (6, 14, 58)
+
+
+def sections(result: Result, cold_floor: float) -> Iterator[Iterator[str]]:
+    """The lines of each section of the report; `cold_floor` is as in `speed`."""
+    numbers = {line.id: number for number, line in enumerate(result.jobs, start=1)}
+    yield jobs_table(result.jobs)
+    yield instances_table(result.instances, numbers)
+    yield speed(result.jobs, cold_floor)
+    yield alarms_table(result.alarms)
+    yield checks_table(result.checks)
 
 
 def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:

@@ -21,6 +21,7 @@ POINTS = (
     "proven",
     "assigned",
     "accepted",
+    "command",
     "first_output",
     "ended",
     "terminated",
@@ -47,8 +48,8 @@ class JobLine:
     """The job's label, or its command without one."""
     queue: str
     path: str
-    """`hot` when the job's instance was ready before the job was runnable, else `cold`; empty for a
-    job that no instance ran."""
+    """`hot` when the job's instance was ready before the job was runnable, `stopped` when it was
+    started again for a job, else `cold`; empty for a job that no instance ran."""
     outcome: str
     exit_status: int | None
     agent: str
@@ -59,6 +60,12 @@ class JobLine:
     seconds: Mapping[str, float]
     notes: tuple[tuple[float, str], ...] = ()
     """Time and text of each note on the job's page."""
+    signal_reason: str = ""
+    """Buildkite's word for a job that no exit status explains, such as `agent_stop`."""
+    began: float = 0.0
+    """When the job was runnable, in seconds since the first build began."""
+    log_tail: tuple[str, ...] = ()
+    """The last lines of the job's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,10 @@ class InstanceLine:
     states: tuple[tuple[float, str], ...]
     """Start time and name of each state in Mayfly's record."""
     reason: str
+    launched: float = 0.0
+    """When it was launched, in seconds since the first build began; negative before that."""
+    ended: float | None = None
+    """When EC2 had terminated it; None for an instance that is still there."""
 
 
 def job_lines(evidence: Evidence) -> list[JobLine]:
@@ -98,7 +109,7 @@ def _job_line(job: JobView, evidence: Evidence) -> JobLine:
         id=job.id,
         label=job.name,
         queue=job.queue,
-        path=("hot" if ready is not None and ready < zero else "cold") if ran else "",
+        path=_path(instance, ready, zero) if instance is not None and ran else "",
         outcome=job.outcome or str(job.state),
         exit_status=job.exit_status,
         agent=evidence.agents.get(job.id, ""),
@@ -107,7 +118,16 @@ def _job_line(job: JobView, evidence: Evidence) -> JobLine:
         reason=_reason(claim),
         seconds={p: round(absolute[p] - zero, 3) for p in POINTS if p in absolute},
         notes=tuple((round(n.at.timestamp() - zero, 3), n.detail) for n in job.notices),
+        signal_reason=job.signal_reason or "",
+        began=round(zero - evidence.build_began, 3),
+        log_tail=tuple(evidence.tails.get(job.id, ())),
     )
+
+
+def _path(instance: Instance, ready: float | None, runnable: float) -> str:
+    if ready is not None and ready < runnable:
+        return "hot"
+    return "stopped" if any(step.state == "stopped" for step in instance.history) else "cold"
 
 
 def _instance_of(claim: Claim | None, evidence: Evidence) -> Instance | None:
@@ -135,6 +155,8 @@ def _points(
     times = job.timeline
     at_buildkite = {"reserved": times.reserved, "accepted": times.accepted, "ended": times.finished}
     yield from ((point, at.timestamp()) for point, at in at_buildkite.items() if at is not None)
+    if job.id in evidence.command_at:
+        yield "command", evidence.command_at[job.id]
     if job.id in evidence.output_at:
         yield "first_output", evidence.output_at[job.id]
 
@@ -173,7 +195,14 @@ def _instance_line(instance: Instance, evidence: Evidence) -> InstanceLine:
         profiles=tuple(served),
         states=tuple(steps),
         reason=instance.reason,
+        launched=round(zero - evidence.build_began, 3),
+        ended=_ended(instance, evidence, zero),
     )
+
+
+def _ended(instance: Instance, evidence: Evidence, zero: float) -> float | None:
+    ends = (at for point, at in _ec2_points(instance, evidence) if point == "terminated")
+    return next((round(at - zero, 3) for at in ends), None)
 
 
 def _kind(profile: str, instance: Instance) -> str:
