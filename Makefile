@@ -46,6 +46,12 @@ help: ## list the targets
 	$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes requirements/audit.txt
 	@touch $@
 
+# Playwright drives the browser of this machine; it brings a Node.js of its own.
+.tools/browser/ok: .tools/ok requirements/browser.txt
+	.tools/browser/bin/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python "$(PYTHON)" .tools/browser
+	$(UV) pip sync --quiet --python .tools/browser/bin/python --require-hashes requirements/browser.txt
+	@touch $@
+
 .PHONY: install
 install: .venv/ok ## set up .venv with everything that the other targets need
 
@@ -59,7 +65,8 @@ lock: .tools/ok ## resolve and pin all requirements of requirements/*.in and lab
 		--extra tests --no-emit-package mayfly \
 		--output-file requirements/dev.txt requirements/dev.in lab/pyproject.toml; \
 	compile --upgrade --output-file requirements/sam.txt requirements/sam.in; \
-	compile --upgrade --output-file requirements/audit.txt requirements/audit.in
+	compile --upgrade --output-file requirements/audit.txt requirements/audit.in; \
+	compile --upgrade --output-file requirements/browser.txt requirements/browser.in
 
 # ---------------------------------------------------------------- what is deployed
 

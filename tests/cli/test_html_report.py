@@ -196,7 +196,7 @@ def test_both_schemes_have_the_same_colours() -> None:
 
 
 def test_every_section_has_its_template_and_every_template_is_used() -> None:
-    sections = {each.template for each in Section.__args__} 
+    sections = {each.template for each in Section.__args__}
     files = {FilePath(path).stem for path in TEMPLATES.glob("*.html")}
     assert files == sections | {"report", "marks"}
 
