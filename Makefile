@@ -133,7 +133,7 @@ test: .venv/ok .tools/sam/ok ## run the product's tests, except the slow tests
 	$(RUN_TESTS) -m "not slow" tests $(PYTEST)
 
 # Tests of the lab with a target of their own.
-APART = $(addprefix --ignore lab/tests/,attacks e2e iam judges)
+APART = $(addprefix --ignore lab/tests/,attacks browser e2e iam judges)
 
 .PHONY: test-lab
 test-lab: .venv/ok ## run the lab's tests: emulator, local AWS, machines, stories of the whole system
@@ -148,6 +148,13 @@ judges: .venv/ok ## let AWS's own metadata mock and event matcher judge the lab;
 iam: .venv/ok ## let an independent evaluator of IAM policies judge ours and the deployed policies; needs Node.js
 	lab/tests/iam/fetch.sh
 	$(RUN_TESTS) lab/tests/iam $(PYTEST)
+
+# Reports and pages are tested where a browser is. Screenshots for people lie in .build/browser afterwards.
+.PHONY: browser
+browser: .venv/ok .tools/browser/ok ## look at reports and pages in a headless Chromium; needs Chromium and npm
+	@set -e; why="$$(lab/tests/browser/fetch.sh)"; \
+	if [[ -n $$why ]]; then echo "$@: skipped: $$why"; exit 0; fi; \
+	.tools/browser/bin/python -m pytest -q --confcutdir lab/tests/browser lab/tests/browser $(PYTEST)
 
 .PHONY: test-slow
 test-slow: .venv/ok .tools/sam/ok .tools/audit/ok ## run the tests that take minutes: every fault, dying functions, commands as subprocesses
