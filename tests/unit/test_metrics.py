@@ -18,14 +18,15 @@ from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 from mayfly.adapters.dynamodb.transactions import Tables
 from mayfly.answers import Ec2Instance
 from mayfly.errors import Conflict, NotFound, TokenRefused, Transient
-from mayfly.metrics import Dimension, Metric, Service, Unit
+from mayfly.events import Nudged
+from mayfly.metrics import Dimension, Metric, Sent, Service, Unit
 from mayfly.observe import FunctionFailed, Handler
 from mayfly.records.brakes import TRIP
 from mayfly.records.states import InstanceState
 from tests.unit.builders import QUEUE, TYPES
 from tests.unit.function_log import SETTINGS, Invoked, function_log
 from tests.unit.hosts import POWER_OFF
-from tests.unit.world import World, a_world, launched, wanting
+from tests.unit.world import World, a_warm_world, a_world, launched, running, wanting
 
 BY_NAME = {metric.value: metric for metric in Metric}
 CONTROL_PLANE = Path(metrics.__file__).parent
@@ -133,10 +134,38 @@ def an_unreadable_row() -> World:
 
 
 def a_job_that_waits() -> World:
-    world = no_capacity()
+    return no_capacity().after(6)
+
+
+def an_accepted_job() -> World:
+    world = a_warm_world()
+    world.schedule("job-1")
+    world.after(seconds=2).dispatch()
+    world.accept("job-1")
+    return world
+
+
+def a_denied_job() -> World:
+    world = a_world(**{"policy/rules/main": "branch=main"})
+    world.schedule("job-1", branch="other")
+    return world
+
+
+def a_full_queue() -> World:
+    world = wanting("job-1", "job-2", **{"limits/max-instances": "1"})
     world.provision()
-    for _ in range(6):
-        world.after(1).dispatch()
+    return world
+
+
+def a_lost_spot_instance() -> World:
+    world = running()
+    world.machines.end(str(world.instance().instance_id), "Server.SpotInstanceTermination")
+    return world
+
+
+def a_boot_that_failed() -> World:
+    world = launched()
+    world.machines.end(str(world.instance().instance_id), POWER_OFF)
     return world
 
 
@@ -169,7 +198,19 @@ STORIES = {
     Metric.UNREADABLE_ELEMENT: Story(Service.SANDBOX, an_unreadable_row),
     Metric.UNREADABLE_REPORT: Story(Service.SANDBOX, an_unreadable_report, times=2),
     Metric.QUEUE_PROBLEMS: Story(Service.PROVISION, boots_that_fail),
-    Metric.LONGEST_WAIT: Story(Service.PROVISION, a_job_that_waits, times=360),
+    Metric.JOBS_WAITING: Story(Service.DISPATCH, a_job_that_waits),
+    Metric.OLDEST_WAIT: Story(Service.DISPATCH, a_job_that_waits, times=360),
+    Metric.WAIT_SECONDS: Story(Service.DISPATCH, an_accepted_job, times=2),
+    Metric.DENIED: Story(Service.DISPATCH, a_denied_job),
+    Metric.HELD: Story(Service.PROVISION, a_full_queue),
+    Metric.HOT: Story(Service.PROVISION, a_warm_world),
+    Metric.HOT_TARGET: Story(Service.PROVISION, a_warm_world),
+    Metric.COMING: Story(Service.PROVISION, launched),
+    Metric.RUNNING: Story(Service.PROVISION, running),
+    Metric.LIMIT: Story(Service.PROVISION, a_world, times=50),
+    Metric.LAUNCHES_FAILED: Story(Service.PROVISION, no_capacity),
+    Metric.HOSTS_FAILED: Story(Service.REAP, a_boot_that_failed),
+    Metric.SPOT_LOST: Story(Service.REAP, a_lost_spot_instance),
 }
 HANDLERS: dict[Service, Handler] = {
     Service.DISPATCH: invoke.dispatch,
@@ -203,8 +244,9 @@ def invoked(
         monkeypatch.setattr(wiring, "settings", lambda kind: DISPATCH)
         monkeypatch.setattr(invoke, "utc_now", world.clock)
         changed = SETTINGS.model_copy(update={"service": service})
-        # The answers of EC2 to launches need a moment of the invocation's time.
-        context = Invoked(milliseconds=8500) if service is Service.PROVISION else Invoked()
+        # EC2's answers to launches, and the ends of instances, need a moment of the invocation's.
+        loops = service in {Service.DISPATCH, Service.SANDBOX}
+        context = Invoked() if loops else Invoked(milliseconds=8500)
         # A refused token ends the invocation with an error.
         with function_log(monkeypatch, changed), suppress(FunctionFailed):
             HANDLERS[service](SCHEDULE, context)
@@ -229,7 +271,13 @@ def test_a_metric_is_sent_with_its_unit_and_dimensions(
     assert {"Name": metric, "Unit": metric.unit} in directive["Metrics"]
     assert directive["Namespace"] == metrics.NAMESPACE
     assert [set(names) for names in directive["Dimensions"]] == [set(metric.dimensions)]
-    values = {Dimension.SERVICE: story.service, Dimension.STACK: "ci", Dimension.QUEUE: QUEUE}
+    values = {
+        Dimension.SERVICE: story.service,
+        Dimension.STACK: "ci",
+        Dimension.QUEUE: QUEUE,
+        Dimension.PATH: "hot",
+        Dimension.CAUSE: {Metric.HELD: "instances"}.get(metric, "no-capacity"),
+    }
     assert {name: sent[name] for name in metric.dimensions} == {
         name: values[name] for name in metric.dimensions
     }
@@ -238,11 +286,14 @@ def test_a_metric_is_sent_with_its_unit_and_dimensions(
     names = {
         each["Name"] for line in lines for each in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
     }
-    of_queue = {each for each in names if Dimension.QUEUE in BY_NAME[each].dimensions}
+    of_queue = {each for each in names if BY_NAME[each].of_queue}
     assert names - of_queue - {metric} <= {Metric.BAD_CONFIGURATION, *ALONG.get(metric, ())}
 
 
-ALONG = {Metric.QUEUE_PROBLEMS: {Metric.BRAKED}, Metric.LONGEST_WAIT: {Metric.NO_CAPACITY}}
+ALONG = {
+    Metric.QUEUE_PROBLEMS: {Metric.BRAKED},
+    Metric.LAUNCHES_FAILED: {Metric.NO_CAPACITY},
+}
 """Metrics of functions that a queue's metric comes with."""
 
 
@@ -250,10 +301,31 @@ ALONG = {Metric.QUEUE_PROBLEMS: {Metric.BRAKED}, Metric.LONGEST_WAIT: {Metric.NO
 def test_an_invocation_without_a_finding_sends_zero_bad_configuration(
     service: Service, invoked: Callable[[Service, World], list[dict[str, Any]]]
 ) -> None:
-    (sent,) = invoked(service, a_world())
-    (directive,) = sent["_aws"]["CloudWatchMetrics"]
-    assert [each["Name"] for each in directive["Metrics"]] == [Metric.BAD_CONFIGURATION]
-    assert sent[Metric.BAD_CONFIGURATION] == [0]
+    sent = invoked(service, a_world())
+    names = [
+        each["Name"] for line in sent for each in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    ]
+    gauges = [m for m in Metric if m.kind.sent is Sent.ALWAYS and service in m.services]
+    assert sorted(names) == sorted([Metric.BAD_CONFIGURATION, *gauges])
+    (zero,) = (line for line in sent if Metric.BAD_CONFIGURATION in line)
+    assert zero[Metric.BAD_CONFIGURATION] == [0]
+
+
+def test_a_nudge_sends_no_gauge_so_that_the_number_of_lines_does_not_rise_with_the_jobs(
+    invoked: Callable[[Service, World], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invoke, "parse", lambda _: Nudged())
+    gauges = {metric for metric in Metric if metric.kind.sent is Sent.ALWAYS}
+    for service in Service:
+        if service is not Service.DISPATCH:  # nothing nudges it
+            assert not [line for line in invoked(service, a_warm_world()) if gauges & line.keys()]
+
+
+def test_an_idle_queue_costs_seven_metrics() -> None:
+    """README.md and docs/operating.md name the price."""
+    always = [metric for metric in Metric if metric.of_queue and metric.kind.sent is Sent.ALWAYS]
+    assert len(always) == 7
+    assert all(metric.part is None for metric in always)
 
 
 def test_an_invocation_of_dispatch_that_nobody_answered_fails_so_that_an_alarm_goes_off(

@@ -22,6 +22,7 @@ from mayfly.errors import (
 from mayfly.metrics import Metric
 from mayfly.records.about import Fields
 from mayfly.records.about import fields as log_fields
+from mayfly.tick.measures import Measures
 from mayfly.tick.outcome import Left, Outcome
 from tests.unit.builders import NOW, later
 
@@ -110,7 +111,7 @@ def test_a_refused_token_is_one_problem_whatever_was_called() -> None:
     outcome.add(failing(TokenRefused("401")))
     assert (outcome.problems, outcome.unlogged) == (["401"], {})
     assert dict(outcome.metrics()) == {Metric.BAD_CONFIGURATION: 1, Metric.TOKEN_REFUSED: 1}
-    assert not outcome.of_queues  # one alarm for the token, and none for each queue
+    assert not outcome.of_queues.total  # one alarm for the token, and none for each queue
 
 
 def test_a_problem_that_many_ticks_meet_is_logged_once_an_invocation(
@@ -194,6 +195,12 @@ REFUSAL = TokenRefused("401")
 IDLE = Transient("no answer")
 
 
+def waits() -> Measures:
+    measures = Measures()
+    measures.note(Metric.OLDEST_WAIT, "deploy", 400)
+    return measures
+
+
 def everything() -> Outcome:
     """An outcome with a value other than the default in every field."""
     return Outcome(
@@ -209,7 +216,7 @@ def everything() -> Outcome:
         idle=IDLE,
         held={"deploy pace": ("queue deploy: a limit", {"queue": "deploy"})},
         alarms=[(Metric.STRAYS, "five")],
-        of_queues=Counter({(Metric.LONGEST_WAIT, "deploy"): 400}),
+        of_queues=waits(),
         told={"a line"},
     )
 
@@ -247,9 +254,9 @@ def test_a_problem_counts_for_the_queues_that_it_names() -> None:
     other.problem("a bad value", {"queue": "deploy"})
     for each in (tick, other):
         total.add(each)
-    assert total.of_queues == {
-        (Metric.QUEUE_PROBLEMS, "deploy"): 2,
-        (Metric.QUEUE_PROBLEMS, "test"): 1,
+    assert total.of_queues.total == {
+        (Metric.QUEUE_PROBLEMS, "deploy", ""): 2,
+        (Metric.QUEUE_PROBLEMS, "test", ""): 1,
     }
 
 
@@ -274,7 +281,7 @@ def test_the_log_and_the_answer_show_every_field() -> None:
         "problems": ["a bad value"],
         "held": ["queue deploy: a limit"],
         "alarms": ["Strays: five"],
-        "of_queues": {"LongestWait of queue deploy": 400},
+        "of_queues": {"OldestWait of queue deploy": 400},
     }
     named = {each.name for each in fields(Outcome)}
     assert everything().as_dict().keys() == named - {"unlogged", "refusal", "idle", "told"}

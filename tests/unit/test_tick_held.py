@@ -122,7 +122,7 @@ def test_a_bad_parameter_is_told_by_the_minutes_tick_and_not_by_each_nudge(
     world.configure(**{name: value})
     assert world.provision().problems
     nudged = provision.tick(world.provision_ports, world.edge, nudged=True)
-    assert (nudged.problems, nudged.alarms, dict(nudged.of_queues)) == ([], [], {})
+    assert (nudged.problems, nudged.alarms, nudged.of_queues.total) == ([], [], {})
     assert world.provision().problems
 
 

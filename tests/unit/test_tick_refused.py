@@ -11,6 +11,7 @@ from mayfly.answers import Listing
 from mayfly.errors import MayflyError, Misconfigured, NotFound, TokenRefused, Transient
 from mayfly.metrics import Metric
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly.tick.measures import Series
 from mayfly.tick.outcome import Outcome
 from tests.unit.builders import QUEUE, a_job
 from tests.unit.script import Script
@@ -263,5 +264,5 @@ def test_a_call_about_jobs_that_buildkite_forbids_is_a_problem_of_its_queue_told
     assert world.buildkite.calls[call] > 10
     assert outcome.problems == [line]
     assert outcome.lost_races <= 1
-    assert outcome.of_queues[Metric.QUEUE_PROBLEMS, QUEUE] == 1
+    assert outcome.of_queues.total[Series(Metric.QUEUE_PROBLEMS, QUEUE)] == 1
     assert len([text for text in caplog.messages if "lost a race" in text]) <= 1

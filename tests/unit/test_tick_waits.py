@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly.metrics import Metric
 from mayfly.provision.waits import EXPLAIN_AT_ONCE
 from mayfly.records.changes import Save
 from mayfly.records.ledger import Ledger
@@ -120,16 +119,3 @@ def test_a_job_that_buildkite_forgot_is_given_up_after_an_hour() -> None:
     claim = world.claim("job-1")
     assert (claim.state, claim.open) == (C.RELEASED, False)
     assert claim.reason == "for an hour Buildkite neither reserved the job nor said anything of it"
-
-
-def test_the_longest_wait_of_a_queue_is_told_from_five_minutes_on_and_not_while_it_is_paused() -> (
-    None
-):
-    told = (Metric.LONGEST_WAIT, QUEUE)
-    world = wanting("job-1")
-    world.machines.capacity = {("on-demand", kind): 0 for kind in TYPES}
-    assert told not in world.after(minutes=4).provision().of_queues
-    world.dispatch()
-    assert world.after(minutes=2).provision().of_queues[told] == 360
-    world.configure(paused="true")
-    assert told not in world.provision().of_queues

@@ -98,8 +98,8 @@ def _report(outcome: Outcome) -> dict[str, Any]:
     answer = outcome.as_dict()
     for metric, number in outcome.metrics():
         observe.count(metric, number)
-    for (metric, queue), number in sorted(outcome.of_queues.items()):
-        observe.count_of_queue(metric, queue, number)
+    for series, values in outcome.of_queues.all():
+        observe.measure(series, values)
     for problem, about in outcome.unlogged.items():
         log.error("%s", problem, extra=about)
     for line, about in outcome.held.values():

@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -20,6 +20,8 @@ from mayfly.settings import Settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
+
+    from mayfly.tick.measures import Series
 
 log = logging.getLogger("mayfly")
 
@@ -70,13 +72,18 @@ def count(metric: Metric, value: int = 1) -> None:
     metrics().add_metric(metric, metric.unit, value)
 
 
-def count_of_queue(metric: Metric, queue: str, value: int) -> None:
-    """Send the value of a metric of one queue, in a line of its own.
+def measure(series: Series, values: Sequence[float]) -> None:
+    """Send the values of a metric of one queue, in a line of its own.
 
     Powertools' metrics of an invocation all have the same dimensions.
     """
-    keys = logger().get_current_keys()
-    values = {Dimension.STACK: keys[Dimension.STACK], Dimension.QUEUE: queue, metric: [value]}
+    metric, keys = series.metric, logger().get_current_keys()
+    known: dict[str, object] = {
+        Dimension.STACK: keys[Dimension.STACK],
+        Dimension.QUEUE: series.queue,
+    }
+    if metric.part is not None:
+        known[metric.part] = series.part
     directive = {
         "Namespace": metrics().namespace,
         "Dimensions": [list(metric.dimensions)],
@@ -84,7 +91,8 @@ def count_of_queue(metric: Metric, queue: str, value: int) -> None:
     }
     at = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
     request = {name: keys.get(name) for name in ("function_request_id", "function_name")}
-    sys.stdout.write(json.dumps({"_aws": at, **values, **request}) + "\n")
+    line: dict[str, object] = {"_aws": at, **known, metric: list(values), **request}
+    sys.stdout.write(json.dumps(line) + "\n")
 
 
 def invocation(handle: Handler) -> Handler:

@@ -21,6 +21,7 @@ from mayfly.dispatch.bound import (
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.held import held
 from mayfly.dispatch.long_reads import LongReads
+from mayfly.dispatch.measures import measure
 from mayfly.dispatch.notes import left_alone, merged, new_notes
 from mayfly.dispatch.opened import held_jobs, open_claims, unjudged_jobs
 from mayfly.dispatch.pauses import new_pause
@@ -64,6 +65,7 @@ def tick(
             outcome.hold(config.queue, cause, line)
         _log_held(held_jobs(view, config), config.queue, last)
         claims, bound, renewed = serve(view, config, applier)
+        outcome.of_queues.add(measure(view, claims, bound, config, now))
         failures.extend(failures_to_tell(claims, now))
         rest = tuple(claim for claim in claims if claim.job not in bound)
         notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))

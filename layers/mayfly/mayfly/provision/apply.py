@@ -16,6 +16,7 @@ from typing import assert_never
 
 from mayfly.answers import Launched
 from mayfly.errors import FAILURES, Failure, Misconfigured, NoCapacity, Transient
+from mayfly.metrics import Failed, Metric
 from mayfly.provision.actions import (
     AdoptLaunch,
     ExplainWait,
@@ -140,6 +141,9 @@ class Applier:
         if not isinstance(answer.launched, Launched):
             raise answer.launched
         self._settle(launch, asked.slots, answer.launched)
+        if missing := len(asked.slots) - len(answer.launched.instance_ids):
+            cause = _cause(asked, answer.refusal)
+            self.outcome.of_queues.note(Metric.LAUNCHES_FAILED, launch.queue, missing, cause)
 
     def _settle(self, launch: Launch, slots: tuple[Instance, ...], answer: Launched) -> None:
         """Settle the launch by EC2's answer, then update the queue's ledger."""
@@ -153,6 +157,13 @@ class Applier:
         after = ledger_after(ledger, launch, len(answer.instance_ids), self.now, refusal)
         if after != ledger:
             self.ports.fleet.write([Save(after)])
+
+
+def _cause(asked: SendLaunch | AdoptLaunch, refusal: Failure | None) -> Failed:
+    """Why instances of a settled launch are missing."""
+    if isinstance(asked, AdoptLaunch):
+        return Failed.UNANSWERED
+    return Failed.REFUSED if isinstance(refusal, Misconfigured) else Failed.NO_CAPACITY
 
 
 def ask(ports: ProvisionPorts, asked: SendLaunch | AdoptLaunch) -> Answer:

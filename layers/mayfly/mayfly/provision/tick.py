@@ -14,11 +14,12 @@ from mayfly.provision.decide import decide, next_change, problems
 from mayfly.provision.gather import gather
 from mayfly.provision.held import held, lost
 from mayfly.provision.hung import condemn_hung, hung_boots, without
+from mayfly.provision.measures import measure
 from mayfly.provision.pool import unsteady
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.refresh import refresh
 from mayfly.provision.view import ProvisionView
-from mayfly.provision.waits import TOLD_FROM, long_waits, longest_wait
+from mayfly.provision.waits import long_waits
 from mayfly.records.about import fields
 from mayfly.records.model import QueueRecord
 from mayfly.tick.edge import Edge
@@ -103,7 +104,7 @@ def _tell_configuration(record: QueueRecord, config: QueueConfig | None, outcome
 
 
 def _tell(view: ProvisionView, config: QueueConfig, outcome: Outcome, now: datetime) -> None:
-    """Report what holds launches up: alarms, warnings, and the longest wait of a job."""
+    """Report what holds launches up, alarms and warnings, and what instances there are."""
     for line in problems(view, config):
         outcome.problem(f"queue {config.queue}: {line}", fields(queues=[config.queue]))
     for metric, lines in (
@@ -115,5 +116,4 @@ def _tell(view: ProvisionView, config: QueueConfig, outcome: Outcome, now: datet
             outcome.queue_problem(fields(queues=[config.queue]))
     for cause, line in held(view, config, now):
         outcome.hold(config.queue, cause, line)
-    if (wait := longest_wait(view, config, now)) >= TOLD_FROM:
-        outcome.of_queues[Metric.LONGEST_WAIT, config.queue] = int(wait.total_seconds())
+    outcome.of_queues.add(measure(view, config))

@@ -20,18 +20,6 @@ LONG_WAIT = timedelta(hours=1)
 EXPLAIN_AT_ONCE = 20
 """Claims explained in one tick; the other ones follow in later ticks, the longest wait first."""
 
-TOLD_FROM = timedelta(minutes=5)
-"""Shortest wait that the metric `LongestWait` sends: shorter waits are ordinary boots."""
-
-
-def longest_wait(view: ProvisionView, config: QueueConfig, now: datetime) -> timedelta:
-    """How long a job of the queue has waited for an instance in this attempt; 0 without one.
-
-    0 for a paused queue too: the operator who paused the queue knows of the wait.
-    """
-    waiting = matching(view.waiting, config) if not (config.paused or view.paused) else ()
-    return max((now - claim.since for claim in waiting), default=timedelta(0))
-
 
 def long_waits(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[ExplainWait]:
     """One action for each waiting job whose claim has not said for an hour why the job waits.

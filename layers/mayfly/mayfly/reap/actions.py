@@ -10,6 +10,7 @@ from mayfly.records.about import NOTHING, Fields, about, fields, host_of
 from mayfly.records.changes import Change
 from mayfly.records.model import Instance
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.measures import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class Steps:
     """Whether the actions close the instance's record."""
     words: KeepLastWords | None = None
     """The last words to keep, after all instances' actions and terminations."""
+    counts: tuple[Series, ...] = ()
+    """Metrics to which the steps add one each, once all actions are done."""
 
 
 @dataclass(frozen=True, slots=True)

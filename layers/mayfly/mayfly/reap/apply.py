@@ -89,6 +89,8 @@ class Applier:
         done = all(self.outcome.perform([action], self._apply) for action in steps.actions)
         if done and steps.words is not None:
             self.words.append(steps.words)
+        for metric, queue, part in steps.counts if done else ():
+            self.outcome.of_queues.note(metric, queue, part=part)
         return done
 
     def consoles(self, view: ReapView) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from mayfly.answers import Bought, Ec2Instance
+from mayfly.answers import Bought
 from mayfly.metrics import Metric
 from mayfly.reap import consoles
 from mayfly.reap.actions import (
@@ -18,7 +18,9 @@ from mayfly.reap.actions import (
     TerminateInstances,
     WarnHost,
 )
+from mayfly.reap.measures import SPOT_TEXT, when_closed, when_condemned
 from mayfly.reap.power import from_outside, has_stopped
+from mayfly.reap.reported import reported_end, runs_agent, says_failed
 from mayfly.reap.unreadable import overaged
 from mayfly.reap.view import ReapView
 from mayfly.reap.words import (
@@ -43,6 +45,7 @@ from mayfly.records.states import (
     SpotWarning,
 )
 from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.measures import Series
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
@@ -86,7 +89,7 @@ def awaited(view: ReapView, now: datetime) -> Mapping[str, datetime]:
     for instance in view.instances:
         report = view.reports.get(instance.sandbox_row or "")
         limit = _limit(instance, report)
-        waits = instance.state.traits.awaits_acceptance and not _runs_agent(report)
+        waits = instance.state.traits.awaits_acceptance and not runs_agent(report)
         if instance.instance_id and waits and limit is not None and now - instance.since <= limit:
             found[instance.instance_id] = instance.since + limit + timedelta(seconds=1)
     return found
@@ -109,10 +112,15 @@ def _steps(instance: Instance, view: ReapView, now: datetime) -> Steps:
     current, writes = _advance(looked, view, now)
     if not _is_over(current):
         return Steps((*notes, *writes))
+    counts: tuple[Series, ...] = ()
+    if writes and (current.state is _S.CONDEMNED or says_failed(instance, view)):
+        ec2 = _ec2_reason(instance, view)
+        counts = when_condemned(instance, ec2, lacked=_lacked_capacity(ec2))
     return Steps(
         (*notes, *writes),
         instance.instance_id if _may_terminate(current, view, now) else None,
         words=words_of_ending(current, view),
+        counts=counts,
     )
 
 
@@ -122,7 +130,7 @@ def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
     The notice is the ISO 8601 time of the end: the host stops its job only as early as it must.
     """
     at = until.isoformat(timespec="seconds")
-    text = f"EC2 takes the spot instance back at {at}"
+    text = f"{SPOT_TEXT} at {at}"
     match instance.state.traits.spot_warning:
         case SpotWarning.CONDEMNS:
             condemned = move_instance(instance, _S.CONDEMNED, now, text)
@@ -177,11 +185,11 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
 
     Its mailbox rows are cleared before, or after its last words are kept if it owes some.
     """
-    seen = view.seen.get(instance.instance_id or "")
-    cause = _cause(instance, view, (seen.reason if seen else "") or "EC2 does not show it any more")
+    ec2 = _ec2_reason(instance, view)
+    cause = _cause(instance, view, ec2 or "EC2 does not show it any more")
     explained = end_is_expected(instance)
     # The host may power off before any tick has read its report of the end: read it here.
-    said = _reported_end(instance, view)
+    said = reported_end(instance, view)
     reason = instance.reason if explained else said or f"EC2 ended the instance: {cause}"
     owing = owes(instance, view)
     gone = replace(
@@ -190,20 +198,25 @@ def _close(instance: Instance, view: ReapView, now: datetime) -> Steps:
         words_kept=not owing,
         owes_words=owing,
     )
+    seen = view.seen.get(instance.instance_id or "")
     gone = ended(gone, seen.bought if seen else Bought(), view.prices)
     changes: list[Change] = [Save(gone), FreeSlots(instance.queue, 1)]
-    changes.extend(failed_boot(instance, gone, lost=_lacked_capacity(seen)))
+    lacked = _lacked_capacity(ec2)
+    changes.extend(failed_boot(instance, gone, lost=lacked))
+    ended_well = explained or (bool(said) and not says_failed(instance, view))
+    counts = when_closed(instance, ec2, lacked=lacked, ended_well=ended_well)
     claim = view.running.get(instance.key)
     if claim is not None:
         finished = move_claim(claim, ClaimState.FINISHED, now, f"the instance ended: {reason}")
         changes.append(Save(finished))
     closing = WriteRecords(tuple(changes), reason)
     if owing:
-        return Steps((closing,), closes=True, words=words_of_closed(saved(gone), view))
+        words = words_of_closed(saved(gone), view)
+        return Steps((closing,), closes=True, words=words, counts=counts)
     # Before the record is closed: ticks read no closed record without debt, so a crash would
     # leave the rows.
     clearing = ClearMailbox(instance, f"instance {instance.instance_id} is gone")
-    return Steps((clearing, closing), closes=True)
+    return Steps((clearing, closing), closes=True, counts=counts)
 
 
 def _advance(
@@ -212,7 +225,7 @@ def _advance(
     """The instance after this tick's write, and the write: done, condemned, or no change."""
     if instance.state.traits.reaping is not Reaping.JUDGE:
         return instance, []
-    said = _reported_end(instance, view)
+    said = reported_end(instance, view)
     if said and _ends_job(instance):
         done = replace(move_instance(instance, _S.DONE, now, said), ended_job=said)
         return saved(done), [WriteRecords((Save(done),), said)]
@@ -225,19 +238,25 @@ def _advance(
     if not reason:
         return instance, []
     condemned = move_instance(instance, _S.CONDEMNED, now, reason)
-    lost = _lacked_capacity(view.seen.get(instance.instance_id or ""))
+    lost = _lacked_capacity(_ec2_reason(instance, view))
     notes = failed_boot(instance, condemned, lost=lost)
     text = f"instance {instance.instance_id} is condemned: {reason}"
     return saved(condemned), [WriteRecords((Save(condemned), *notes), text)]
 
 
-def _lacked_capacity(seen: Ec2Instance | None) -> bool:
+def _ec2_reason(instance: Instance, view: ReapView) -> str:
+    """EC2's reason for the end of an instance; empty where EC2 shows none."""
+    seen = view.seen.get(instance.instance_id or "")
+    return seen.reason if seen is not None else ""
+
+
+def _lacked_capacity(reason: str) -> bool:
     """Whether EC2 ended an instance for lack of capacity, which says nothing of its image.
 
     Codes: EC2 API reference, StateReason: `Server.InsufficientInstanceCapacity`,
     `Server.SpotInstanceShutdown`, `Server.SpotInstanceTermination`.
     """
-    return seen is not None and seen.reason.startswith(_LACK_OF_CAPACITY)
+    return reason.startswith(_LACK_OF_CAPACITY)
 
 
 def _cause(instance: Instance, view: ReapView, cause: str) -> str:
@@ -260,22 +279,6 @@ def _is_over(instance: Instance) -> bool:
 def _ends_job(instance: Instance) -> bool:
     """Whether a host's report of its end also ends the job."""
     return instance.state.traits.host_end is HostEnd.ENDS_JOB
-
-
-def _reported_end(instance: Instance, view: ReapView) -> str:
-    """The host's own reason for its end, from its reports; empty while it reports no end.
-
-    A proven instance's bootstrap row is ignored: a holder of old bootstrap credentials could
-    still write there.
-    """
-    rows = (instance.sandbox_row, None if instance.proven else instance.bootstrap_row)
-    for row in rows:
-        report = view.reports.get(row or "")
-        if report is not None and report.phase is Phase.FAILED:
-            return report.reason or "the host gave up without a reason"
-        if report is not None and report.phase is Phase.DONE:
-            return report.reason or f"the agent ended with exit code {report.exit}"
-    return ""
 
 
 def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) -> str:
@@ -304,13 +307,9 @@ def _condemnation(instance: Instance, said: str, view: ReapView, now: datetime) 
     return ""
 
 
-def _runs_agent(report: Report | None) -> bool:
-    return report is not None and report.phase is Phase.RUNNING
-
-
 def _limit(instance: Instance, report: Report | None) -> timedelta | None:
     state = instance.state
-    if state.traits.awaits_acceptance and _runs_agent(report):
+    if state.traits.awaits_acceptance and runs_agent(report):
         # The host reports a running agent, but Buildkite has not confirmed it: a running job must
         # not die for that. A host that reports falsely gets no more time than a job.
         state = _S.RUNNING

@@ -23,6 +23,7 @@ from mayfly.errors import (
 )
 from mayfly.metrics import Metric
 from mayfly.records.about import NOTHING, Fields, fields, merged
+from mayfly.tick.measures import Measures
 
 log = logging.getLogger("mayfly")
 
@@ -96,8 +97,8 @@ class Outcome:
     """
     alarms: list[tuple[Metric, str]] = field(default_factory=list)
     """Metric and reason of each further alarm for a person."""
-    of_queues: Counter[tuple[Metric, str]] = field(default_factory=Counter)
-    """By metric and queue: the highest value that a tick has found."""
+    of_queues: Measures = field(default_factory=Measures)
+    """Values of the metrics of queues."""
     told: Told = field(default_factory=set)
     """What is in the log already. The ticks of an invocation share it: a loop meets one failure of
     AWS or Buildkite several times a second."""
@@ -200,11 +201,12 @@ class Outcome:
         """Count a problem for the metric of each queue that these log fields name."""
         named = about.get("queue") or about.get("queues") or ()
         for queue in (named,) if isinstance(named, str) else named:
-            self.of_queues[Metric.QUEUE_PROBLEMS, queue] += 1
+            self.of_queues.note(Metric.QUEUE_PROBLEMS, queue)
 
     def hold(self, queue: str, cause: str, line: str) -> None:
         """Note why work of a queue does not happen. `cause` is one word for the kind of reason."""
         self.held[f"{queue} {cause}"] = (f"queue {queue}: {line}", fields(queues=[queue]))
+        self.of_queues.note(Metric.HELD, queue, part=cause.partition(" ")[0])
 
     def _leave(self, why: Left, what: str, error: Failure, about: Fields) -> None:
         self.left[why] += 1
@@ -233,7 +235,7 @@ class Outcome:
         self.idle = other.idle or self.idle
         self.held.update(other.held)
         self.alarms.extend(a for a in other.alarms if a not in self.alarms)
-        self.of_queues |= other.of_queues
+        self.of_queues.add(other.of_queues)
         self.told |= other.told
 
     def metrics(self) -> Iterator[tuple[Metric, int]]:
@@ -260,10 +262,7 @@ class Outcome:
             "problems": self.problems,
             "held": [line for line, _ in self.held.values()],
             "alarms": [f"{metric}: {reason}" for metric, reason in self.alarms],
-            "of_queues": {
-                f"{metric} of queue {queue}": value
-                for (metric, queue), value in sorted(self.of_queues.items())
-            },
+            "of_queues": self.of_queues.as_dict(),
         }
 
 

@@ -1,0 +1,25 @@
+"""What `provision` measures of a queue once a minute: its instances, target and limit. Pure."""
+
+from __future__ import annotations
+
+from mayfly.config.queue import QueueConfig
+from mayfly.metrics import Metric
+from mayfly.provision.view import ProvisionView
+from mayfly.records.states import Supply
+from mayfly.tick.measures import Measures
+
+
+def measure(view: ProvisionView, config: QueueConfig) -> Measures:
+    """The queue's instances by what they are good for; their sum is what the limit counts."""
+    supply = [instance.state.traits.supply for instance in view.instances]
+    hot, coming = supply.count(Supply.READY), supply.count(Supply.COMING)
+    found = Measures()
+    for metric, value in (
+        (Metric.HOT, hot),
+        (Metric.HOT_TARGET, config.hot),
+        (Metric.COMING, coming),
+        (Metric.RUNNING, max(view.ledger.live - hot - coming, 0)),
+        (Metric.LIMIT, config.max_instances),
+    ):
+        found.note(metric, config.queue, value)
+    return found
