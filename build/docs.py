@@ -119,6 +119,7 @@ def metrics() -> str:
             "unit",
             "dimensions",
             "sent by",
+            "sent",
             "meaning",
             "alarm",
         ),
@@ -128,6 +129,7 @@ def metrics() -> str:
                 metric.unit,
                 _names(metric.dimensions),
                 "any" if metric.services == tuple(Service) else _names(metric.services),
+                metric.kind.sent if metric.of_queue else "after invocations",
                 metric.meaning,
                 _names(alarms.get(metric, ())) or "none",
             )
@@ -178,10 +180,11 @@ def _alarms(template: Path) -> Mapping[str, list[str]]:
         if resource["Type"] != "AWS::CloudWatch::Alarm":
             continue
         properties = resource["Properties"]
+        own = properties.get("AlarmName", {"Fn::Sub": name})
         queries = (each.get("MetricStat", {}) for each in properties.get("Metrics", ()))
         watched = [properties, *(each.get("Metric", {}) for each in queries)]
         for metric in {w["MetricName"] for w in watched if w.get("Namespace") == NAMESPACE}:
-            found.setdefault(metric, []).append(name)
+            found.setdefault(metric, []).append(str(own["Fn::Sub"]).rpartition("/")[2])
     return found
 
 

@@ -1,4 +1,4 @@
-"""Writes the generated text of the templates: bundle SHA-256, user data, repeated parts.
+"""Writes the generated text of the templates: bundle SHA-256, user data, dashboard, repeated parts.
 
 `python -m build.embed` rewrites template.yaml and stacks/queue.yaml in place; with `--check` it
 names the stale templates instead, and exits with 1 if there are any.
@@ -16,7 +16,7 @@ from textwrap import indent
 
 import click
 
-from build import parts
+from build import dashboard, parts
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "layers" / "instance"
@@ -28,6 +28,7 @@ PLACEHOLDER = "\n__MAYFLY_HOST_JSON__\n"
 """The line of user-data.sh that each launch template replaces by the queue's own JSON."""
 
 _SHA256 = re.compile(r'(?<=Sha256: ")[0-9a-f]{64}(?=")')
+_DASHBOARD = re.compile(r"(?<=# BEGIN dashboard\n).*?(?= *# END dashboard\n)", re.DOTALL)
 _USER_DATA = re.compile(r"(?<=# BEGIN user data\n).*?(?= *# END user data\n)", re.DOTALL)
 
 
@@ -54,17 +55,18 @@ def expected() -> dict[Path, str]:
         BadPart: the markers and the parts in stacks/parts do not fit.
         SystemExit: the place for generated text is missing or occurs twice.
     """
-    mapping = user_data_mapping((INSTANCE / "user-data.sh").read_text(encoding="utf-8"))
-    return {
-        CONTROL: _replaced(_SHA256, bundle_sha256(), CONTROL),
-        QUEUE: parts.filled(_replaced(_USER_DATA, mapping, QUEUE), PARTS),
-    }
+    script = (INSTANCE / "user-data.sh").read_text(encoding="utf-8")
+    control, queue = (path.read_text(encoding="utf-8") for path in (CONTROL, QUEUE))
+    control = _replaced(_SHA256, bundle_sha256(), control, CONTROL.name)
+    control = _replaced(_DASHBOARD, dashboard.property_text(), control, CONTROL.name)
+    queue = _replaced(_USER_DATA, user_data_mapping(script), queue, QUEUE.name)
+    return {CONTROL: control, QUEUE: parts.filled(queue, PARTS)}
 
 
-def _replaced(pattern: re.Pattern[str], new: str, path: Path) -> str:
-    text, count = pattern.subn(lambda _: new, path.read_text(encoding="utf-8"))
+def _replaced(pattern: re.Pattern[str], new: str, text: str, name: str) -> str:
+    text, count = pattern.subn(lambda _: new, text)
     if count != 1:
-        raise SystemExit(f"{path.name}: expected one place for generated text, found {count}")
+        raise SystemExit(f"{name}: expected one place for generated text, found {count}")
     return text
 
 

@@ -280,7 +280,7 @@ CONTROL_PLANE: list[Row] = [
     (
         "silence an alarm of another queue",
         "cloudwatch:DeleteAlarms",
-        f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:team-b-runners-JobsWaitLong-1X",
+        f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:acme-queue/runners/JobsWaitTooLong",
         TAGGED,
     ),
     (

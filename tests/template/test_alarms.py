@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.metrics import NAMESPACE, Dimension, Metric
+from mayfly.metrics import NAMESPACE, Dimension, Failed, Metric, Sent
 from tests.template.conftest import Resources
 
 AWS_METRICS = {
@@ -23,8 +23,8 @@ Sources: Lambda developer guide, "Types of metrics for Lambda functions"; SQS de
 "Available CloudWatch metrics for Amazon SQS".
 """
 BY_NAME = {metric.value: metric for metric in Metric}
-CHECKED = {"AWS::CloudWatch::Alarm"}
-"""Types of resources that name metrics and are checked here."""
+CHECKED = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
+"""Types of resources that name metrics and are checked, here or in test_dashboard.py."""
 TYPES_THAT_NAME_METRICS = (
     "AWS::CloudWatch::",
     "AWS::Logs::MetricFilter",
@@ -128,14 +128,63 @@ def test_only_alarms_name_metrics(template: str, request: pytest.FixtureRequest)
     assert {kind for kind in kinds if kind.startswith(TYPES_THAT_NAME_METRICS)} <= CHECKED
 
 
-def test_a_queues_stack_watches_each_metric_of_its_queue(queue: Resources) -> None:
-    assert {each.name for each in watched(queue)} == {
-        metric for metric in Metric if Dimension.QUEUE in metric.dimensions
+def alarms(resources: Resources) -> dict[str, dict[str, Any]]:
+    """Properties of every alarm, by logical id."""
+    return {
+        name: each["Properties"]
+        for name, each in resources.items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
     }
 
 
+def test_the_name_of_a_queues_alarm_has_the_queue_so_that_the_mail_says_it(
+    queue: Resources,
+) -> None:
+    # A slash ends the queue's key, so that no two queues of an account share a name.
+    assert {each["AlarmName"] for each in alarms(queue).values()} == {
+        f"acme-queue/linux/{name}"
+        for name in ("BadConfiguration", "JobsWaitTooLong", "HostsFail", "NoCapacity")
+    }
+
+
+@pytest.mark.parametrize("template", ["control", "queue"])
+def test_every_alarm_says_by_which_command_one_goes_on(
+    template: str, request: pytest.FixtureRequest
+) -> None:
+    for name, each in alarms(request.getfixturevalue(template)).items():
+        said = each["AlarmDescription"]
+        assert "`mayfly " in said, name
+        # CloudWatch API reference, PutMetricAlarm: at most 1024 characters.
+        assert len(said) <= 1024, name
+
+
+def test_missing_data_is_no_alarm_unless_the_metric_is_sent_each_minute(
+    queue: Resources, control: Resources
+) -> None:
+    """A metric that is sent on events alone says by its absence that nothing happened."""
+    treated = {
+        name: each["TreatMissingData"]
+        for name, each in {**alarms(control), **alarms(queue)}.items()
+    }
+    others = {"DispatchSilent": "breaching", "JobsWaitTooLong": "ignore"}
+    assert {n: how for n, how in treated.items() if how != "notBreaching"} == others
+    for watch in watched(queue):
+        always = BY_NAME[watch.name].kind.sent is Sent.ALWAYS
+        assert (treated[watch.alarm] == "ignore") is always
+
+
+def test_an_alarm_of_launches_watches_causes_that_launches_have(queue: Resources) -> None:
+    causes = {
+        value
+        for each in watched(queue)
+        for name, value in each.dimensions
+        if name == Dimension.CAUSE
+    }
+    assert causes == {Failed.NO_CAPACITY, Failed.TAKEN_BACK}
+
+
 def test_a_queues_alarms_tell_its_owners_topic(queue: Resources, full_queue: Resources) -> None:
-    for name in ("QueueProblemsFound", "JobsWaitLong"):
+    for name in alarms(queue):
         assert "AlarmActions" not in queue[name]["Properties"]
         told = full_queue[name]["Properties"]
         assert (

@@ -23,9 +23,11 @@ LOGICAL_IDS = {
     "InstanceSecurityGroup",
     "Published",
     "QueueProblemsFound",
-    "JobsWaitLong",
+    "JobsWaitTooLong",
+    "HostsFail",
+    "NoCapacity",
 }
-ALARMS = ("JobsWaitLong", "QueueProblemsFound")
+ALARMS = ("HostsFail", "JobsWaitTooLong", "NoCapacity", "QueueProblemsFound")
 IAM = f"arn:aws:iam::{ACCOUNT}"
 
 

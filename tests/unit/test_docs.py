@@ -86,7 +86,8 @@ def test_the_table_of_metrics_has_every_metric_with_its_alarm() -> None:
     assert alarms["| `NoCapacity`"] == "`CapacityMissing` |"
     assert alarms["| `BadConfiguration`"] == "`BadConfigurationFound` |"
     assert alarms["| `LeftConflict`"] == "none |"
-    assert alarms["| `QueueProblems`"] == "`QueueProblemsFound` |"
+    assert alarms["| `QueueProblems`"] == "`BadConfiguration` |"
+    assert alarms["| `OldestWait`"] == "`JobsWaitTooLong` |"
 
 
 def test_the_diagram_of_states_has_every_edge() -> None:

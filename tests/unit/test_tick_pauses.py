@@ -12,7 +12,7 @@ from mayfly.errors import Conflict, MayflyError, Transient
 from mayfly.provision.decide import given_up
 from mayfly.provision.gather import gather
 from mayfly.provision.view import ProvisionView
-from mayfly.provision.waits import longest_wait, why_waiting
+from mayfly.provision.waits import why_waiting
 from mayfly.records.brakes import set_up
 from mayfly.records.ledger import Brake
 from mayfly.records.model import QueueRecord
@@ -109,7 +109,7 @@ def test_a_pause_at_buildkite_keeps_the_pool() -> None:
     assert len(world.instances(S.READY)) == 2
 
 
-def test_a_paused_job_is_not_given_up_and_its_wait_is_no_alarm() -> None:
+def test_a_paused_job_is_not_given_up_and_is_told_why_it_waits() -> None:
     world = pause(wanting("job-1"))
     config = in_force(record(world))
     assert config is not None
@@ -121,6 +121,5 @@ def test_a_paused_job_is_not_given_up_and_its_wait_is_no_alarm() -> None:
     paused = replace(paused, ledger=ledger)
     assert list(given_up(replace(paused, paused=False), config))
     assert not list(given_up(paused, config))
-    assert longest_wait(paused, config, now + timedelta(hours=1)) == timedelta(0)
     why = why_waiting(world.claim("job-1"), paused, config, now)
     assert why == "the queue is paused at Buildkite"

@@ -37,6 +37,11 @@ HANDLERS: Mapping[str, Handlers] = {
         update=("cloudwatch:UntagResource",),
         delete=("cloudwatch:DeleteAlarms",),
     ),
+    "AWS::CloudWatch::Dashboard": Handlers(
+        create=("cloudwatch:GetDashboard PutDashboard TagResource",),
+        update=("cloudwatch:ListTagsForResource UntagResource",),
+        delete=("cloudwatch:DeleteDashboards",),
+    ),
     "AWS::DynamoDB::Table": Handlers(
         create=(
             (

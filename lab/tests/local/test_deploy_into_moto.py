@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -193,12 +194,12 @@ def test_queues_redrive_and_logs_have_a_retention(account: Account) -> None:
     assert all(each["retentionInDays"] > 0 for each in groups)
 
 
-QUEUE_ALARMS = {"QueueProblemsFound", "JobsWaitLong"}
+QUEUE_ALARMS = {"BadConfiguration", "HostsFail", "JobsWaitTooLong", "NoCapacity"}
 
 
 def names(alarm: Mapping[str, Any]) -> set[str]:
-    """The parts of an alarm's name, its logical id among them."""
-    return set(alarm["AlarmName"].split("-"))
+    """The parts of an alarm's name, its logical id or own name among them."""
+    return set(re.split("[-/]", alarm["AlarmName"]))
 
 
 def test_every_alarm_is_deployed_with_an_action_and_a_subscription(

@@ -119,7 +119,7 @@ def test_the_calls_of_the_operators_page_are_allowed_to_an_operator_and_tell_wha
         return words in said(call)
 
     said(put)
-    for call, words in zip(calls, ("QueueProblemsFound", 'soon\\"', "soon"), strict=True):
+    for call, words in zip(calls, ("/BadConfiguration", 'soon\\"', "soon"), strict=True):
         until(f"{words} is told", partial(tells, call, words))
     said(f"aws ssm delete-parameter --name {name}")
 
