@@ -100,6 +100,7 @@ def rows() -> Sequence[tuple[int, Sequence[Widget]]]:
                         _total(Metric.RUNNING, "running"),
                         _total(Metric.COMING, "coming"),
                         _total(Metric.HOT, "hot"),
+                        _total(Metric.STOPPED, "stopped"),
                         _total(Metric.LIMIT, "limit", right=True),
                     ],
                     unit="instances",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from mayfly.dispatch.measures import path_of
 from mayfly.errors import Transient
 from mayfly.metrics import Failed, Metric, Path
 from mayfly.provision import tick as provision
 from mayfly.reap import tick as reap
+from mayfly.records.model import Step
+from mayfly.records.states import InstanceState
 from mayfly.tick.measures import MOST_VALUES, Measures, Series
 from mayfly.tick.outcome import Outcome
 from tests.unit.builders import QUEUE, TYPES
@@ -120,6 +124,16 @@ def test_the_wait_is_cold_where_the_instance_became_ready_after_the_job_was_runn
     world.accept("job-1")
     outcome = world.after(seconds=2).dispatch()
     assert value(outcome, Metric.WAIT_SECONDS, Path.COLD) == 42
+
+
+def test_a_job_of_a_stopped_instance_that_was_started_for_it_is_neither_hot_nor_cold() -> None:
+    world = running()
+    claim, instance = world.claim("job-1"), world.instance()
+    at = claim.runnable_at + timedelta(seconds=9)
+    steps = [Step(state, at, "") for state in (InstanceState.STARTING, InstanceState.READY)]
+    started = replace(instance, history=(*instance.history, *steps))
+    assert path_of(claim, instance) is Path.HOT
+    assert path_of(claim, started) is Path.STOPPED
 
 
 # -- instances -------------------------------------------------------------------------------------

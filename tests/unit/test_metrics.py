@@ -6,7 +6,7 @@ import ast
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mayfly.events import Nudged
 from mayfly.metrics import Dimension, Metric, Sent, Service, Unit
 from mayfly.observe import FunctionFailed, Handler
 from mayfly.records.brakes import TRIP
+from mayfly.records.changes import Save
 from mayfly.records.states import InstanceState
 from tests.unit.builders import QUEUE, TYPES
 from tests.unit.function_log import SETTINGS, Invoked, function_log
@@ -145,6 +146,13 @@ def an_accepted_job() -> World:
     return world
 
 
+def a_stopped_instance() -> World:
+    world = a_warm_world()
+    stopped = replace(world.instance(), state=InstanceState.STOPPED)
+    world.fleet.write([Save(stopped)])
+    return world
+
+
 def a_denied_job() -> World:
     world = a_world(**{"policy/rules/main": "branch=main"})
     world.schedule("job-1", branch="other")
@@ -206,6 +214,7 @@ STORIES = {
     Metric.HOT: Story(Service.PROVISION, a_warm_world),
     Metric.HOT_TARGET: Story(Service.PROVISION, a_warm_world),
     Metric.COMING: Story(Service.PROVISION, launched),
+    Metric.STOPPED: Story(Service.PROVISION, a_stopped_instance),
     Metric.RUNNING: Story(Service.PROVISION, running),
     Metric.LIMIT: Story(Service.PROVISION, a_world, times=50),
     Metric.LAUNCHES_FAILED: Story(Service.PROVISION, no_capacity),
@@ -314,7 +323,7 @@ def test_an_invocation_without_a_finding_sends_zero_bad_configuration(
 def test_a_nudge_sends_no_gauge_so_that_the_number_of_lines_does_not_rise_with_the_jobs(
     invoked: Callable[[Service, World], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invoke, "parse", lambda _: Nudged())
+    monkeypatch.setattr(invoke, "parse", lambda _: Nudged(1))
     gauges = {metric for metric in Metric if metric.kind.sent is Sent.ALWAYS}
     for service in Service:
         if service is not Service.DISPATCH:  # nothing nudges it

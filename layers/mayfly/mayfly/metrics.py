@@ -39,6 +39,8 @@ class Path(StrEnum):
 
     HOT = "hot"
     """Ready already."""
+    STOPPED = "stopped"
+    """Started for the job out of the stopped pool."""
     COLD = "cold"
     """Launched, or still booting."""
 
@@ -282,9 +284,16 @@ class Metric(StrEnum):
         (Service.PROVISION,),
         _GAUGE,
     )
+    STOPPED = (
+        "Stopped",
+        "Instances that are stopped, or are being stopped; sent while there are any.",
+        Unit.COUNT,
+        (Service.PROVISION,),
+        Kind(OF_QUEUE, Joined.LATEST),
+    )
     RUNNING = (
         "Running",
-        "Instances that have a job or are about to end: all that are neither hot nor coming.",
+        "Instances that have a job or are about to end: all but the hot, coming and stopped ones.",
         Unit.COUNT,
         (Service.PROVISION,),
         _GAUGE,

@@ -50,7 +50,10 @@ def measure(
 def path_of(claim: Claim, instance: Instance) -> Path:
     """How the job came to its instance: hot where this was ready before the job was runnable."""
     ready = [step.at for step in instance.history if step.state == InstanceState.READY]
-    return Path.HOT if ready and ready[-1] <= claim.runnable_at else Path.COLD
+    if ready and ready[-1] <= claim.runnable_at:
+        return Path.HOT
+    started = any(step.state == InstanceState.STARTING for step in instance.history)
+    return Path.STOPPED if started else Path.COLD
 
 
 def _runnable_since(view: QueueView, claims: Iterable[Claim], bound: set[str]) -> list[datetime]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mayfly.config.queue import QueueConfig
 from mayfly.metrics import Metric
 from mayfly.provision.view import ProvisionView
@@ -9,16 +11,19 @@ from mayfly.records.states import Supply
 from mayfly.tick.measures import Measures
 
 
-def measure(view: ProvisionView, config: QueueConfig) -> Measures:
+def measure(view: ProvisionView, config: QueueConfig, now: datetime) -> Measures:
     """The queue's instances by what they are good for; their sum is what the limit counts."""
     supply = [instance.state.traits.supply for instance in view.instances]
     hot, coming = supply.count(Supply.READY), supply.count(Supply.COMING)
+    stopped = supply.count(Supply.STOPPED)
     found = Measures()
+    if stopped:
+        found.note(Metric.STOPPED, config.queue, stopped)
     for metric, value in (
         (Metric.HOT, hot),
-        (Metric.HOT_TARGET, config.hot),
+        (Metric.HOT_TARGET, config.hot.value(now)),
         (Metric.COMING, coming),
-        (Metric.RUNNING, max(view.ledger.live - hot - coming, 0)),
+        (Metric.RUNNING, max(view.ledger.live - hot - coming - stopped, 0)),
         (Metric.LIMIT, config.max_instances),
     ):
         found.note(metric, config.queue, value)

@@ -116,4 +116,4 @@ def _tell(view: ProvisionView, config: QueueConfig, outcome: Outcome, now: datet
             outcome.queue_problem(fields(queues=[config.queue]))
     for cause, line in held(view, config, now):
         outcome.hold(config.queue, cause, line)
-    outcome.of_queues.add(measure(view, config))
+    outcome.of_queues.add(measure(view, config, now))
