@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from build.blocks import ROOT, Documents, main, table
+from build.tool import helps
 from mayfly.config import rules
 from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.metrics import NAMESPACE, Metric, Service
@@ -214,8 +215,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics,
     "deployer-rights": deployer_rights,
     "queue-stack-parameters": queue_stack_parameters,
+    "tool-helps": helps,
 }
-DOCUMENTS = Documents(("README.md", "docs/operating.md", "docs/first-day.md"), BLOCKS)
+DOCUMENTS = Documents(("README.md", "docs/operating.md", "docs/first-day.md", "docs/tool.md"), BLOCKS)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,33 @@ class Group(_WithExamples, click.Group):
         return list(self.commands)
 
 
+class Sections(Group):
+    """A group whose help lists its commands under headings."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self._sections: list[tuple[str, Sequence[click.Command]]] = []
+
+    def add_section(self, heading: str, commands: Sequence[click.Command]) -> None:
+        """Add commands under a heading."""
+        self._sections.append((heading, commands))
+        for command in commands:
+            self.add_command(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each with the first sentence of its help, under their headings."""
+        del ctx
+        widest = max(map(len, self.commands))
+        for heading, commands in self._sections:
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [
+                        (f"{command.name:<{widest}}", (command.help or "").split("\n\n")[0])
+                        for command in commands
+                    ]
+                )
+
+
 def run_group(group: click.Group, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit status.
 
@@ -127,7 +154,10 @@ def _usage_text(error: click.UsageError) -> str:
         case click.NoSuchOption(option_name=name, possibilities=near):
             return f"no such option: {name}{_suggestion(name, near or ())}"
         case click.UsageError(ctx=click.Context(command=click.Group(commands=commands))):
-            return f"{error.message.rstrip('.')}; there is {', '.join(commands)}"
+            said, there_is = error.message.rstrip("."), f"there is {', '.join(commands)}"
+            typed = said.partition("'")[2].rstrip("'")
+            near = difflib.get_close_matches(typed, commands, n=1)
+            return f"{said}; did you mean {near[0]}? {there_is}" if near else f"{said}; {there_is}"
     return error.format_message().rstrip(".")
 
 

@@ -13,31 +13,40 @@ from mayfly_cli.check_buildkite.command import check_buildkite
 from mayfly_cli.check_image.command import check_image
 from mayfly_cli.check_policies.command import check_policies
 from mayfly_cli.check_profiles.command import check_profiles
-from mayfly_cli.command_line import SETTINGS, Group, run_group
+from mayfly_cli.command_line import SETTINGS, Sections, run_group
 from mayfly_cli.first_job.command import first_job
 from mayfly_cli.preflight.command import preflight
+from mayfly_cli.settings.command import CHANGING, LOOKING
 from mayfly_cli.uninstall.command import uninstall
 
 EPILOG = """\
-Exit status: 0 all is well, 1 something is wrong, 2 the command could not begin,
-130 the command was stopped.
+Exit status: 0 all is well, 1 something needs a person, 2 the command could not
+ask, 130 the command was stopped.
 mayfly reads AWS credentials and region as the AWS CLI does. It reads tokens
-from the environment only, never from an argument."""
+from the environment only, never from an argument. The stack is found by itself
+where a region has one; otherwise give --stack, or set MAYFLY_STACK.
+Completion: eval "$(_MAYFLY_COMPLETE=bash_source mayfly)" (or zsh_source)"""
 
 
-@click.group("mayfly", cls=Group, context_settings=SETTINGS, no_args_is_help=False, epilog=EPILOG)
+@click.group(
+    "mayfly", cls=Sections, context_settings=SETTINGS, no_args_is_help=False, epilog=EPILOG
+)
 @click.version_option(package_name="mayfly")
 def mayfly() -> None:
-    """Check, try and remove Mayfly in a real AWS account and Buildkite."""
+    """Give every Buildkite job an EC2 instance of its own: look, change, set up.
+
+    Begin with `mayfly status`; each command has its own --help.
+    """
 
 
-COMMANDS = (
-    *(agent_release, preflight, first_job),
-    *(check_aws, check_buildkite, check_image, check_policies, check_profiles),
-    uninstall,
+DAILY = (*LOOKING, *CHANGING)
+"""The commands of every day; the others are for deployments and have targets in the Makefile."""
+mayfly.add_section("Look at a stack", LOOKING)
+mayfly.add_section("Change a queue", CHANGING)
+mayfly.add_section("Deploy, try and remove", (agent_release, preflight, first_job, uninstall))
+mayfly.add_section(
+    "Check assumptions", (check_aws, check_buildkite, check_image, check_policies, check_profiles)
 )
-for command in COMMANDS:
-    mayfly.add_command(command)
 
 
 def run_command(arguments: Sequence[str]) -> int:

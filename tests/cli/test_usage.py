@@ -18,6 +18,7 @@ from tests.cli.real_account import Run, bare_environment, one_line, run
 NAMES = (
     *("agent-release", "check-aws", "check-buildkite", "check-image", "check-policies"),
     *("check-profiles", "first-job", "preflight", "uninstall"),
+    *("get", "set", "unset", "pool", "pause", "resume", "drain", "recycle"),
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
 NETWORK = ("QueueKey=default", "VpcId=vpc-0", "Subnets=subnet-0")
@@ -103,11 +104,7 @@ def test_the_error_line_names_an_unknown_option(name: str, tmp_path: Path) -> No
     assert "--nonsense" in one_line(ended)
 
 
-COMMANDS = (
-    "there is agent-release, preflight, first-job, check-aws, check-buildkite, check-image, "
-    "check-policies, check-profiles, uninstall "
-    "(see mayfly --help)"
-)
+COMMANDS = f"there is {', '.join(mayfly.commands)} (see mayfly --help)"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +112,7 @@ COMMANDS = (
     [
         ("", f"mayfly: Missing command; {COMMANDS}"),
         ("fly", f"mayfly: No such command 'fly'; {COMMANDS}"),
+        ("pol", f"mayfly: No such command 'pol'; did you mean pool? {COMMANDS}"),
         ("--fly", "mayfly: no such option: --fly (see mayfly --help)"),
         ("first-job", "mayfly first-job: --queue is missing: the queue to run on (see"),
         ("first-job --queu q", "no such option: --queu; did you mean --queue?"),

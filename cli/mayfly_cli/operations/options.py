@@ -1,0 +1,105 @@
+"""Options that the commands for operators share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import click
+
+from mayfly_cli.parameter_types import STACK_NAME, Word
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = timedelta(days=366)
+
+QUEUE = Word("queue", r"[A-Za-z0-9_-]{1,100}", "the key of a queue: letters, digits, - and _")
+
+
+class Duration(click.ParamType[timedelta]):
+    """A time such as `90s`, `15m`, `2h`, `7d` or `1h30m`; at least one second."""
+
+    name = "time"
+
+    def convert(
+        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """The duration; fails with the forms that are allowed."""
+        if isinstance(value, timedelta):
+            return value
+        parts = re.findall(r"([0-9]{1,6})([smhd])", value, re.ASCII)
+        found = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+        whole = "".join(number + unit for number, unit in parts) == value
+        if not whole or not timedelta(seconds=1) <= found <= _LONGEST:
+            self.fail(f"{value!r} is not a time, as 90s, 15m, 2h, 7d or 1h30m", param, ctx)
+        return found
+
+
+def of_stack(function: Function) -> Function:
+    """The options --stack, --region and --json."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON in one line."),
+        click.option(
+            "--region", metavar="REGION", help="AWS region.  [default: from the environment]"
+        ),
+        click.option(
+            "--stack",
+            metavar="NAME",
+            type=STACK_NAME,
+            envvar="MAYFLY_STACK",
+            show_envvar=True,
+            help="Name of the stack.  [default: the only one]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def watched(function: Function) -> Function:
+    """The option --watch, besides those of `of_stack`."""
+    option = click.option(
+        "--watch",
+        metavar="[=5s]",
+        type=Duration(),
+        is_flag=False,
+        flag_value="5s",
+        help="Show again every 5 s, or as often as given, until Ctrl-C.",
+    )
+    return of_stack(option(function))
+
+
+def since(default: str) -> Callable[[Function], Function]:
+    """The option --since: how far back to read."""
+    return click.option(
+        "--since", metavar="TIME", type=Duration(), default=default, help="How far back to look."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The options that all commands for operators have."""
+
+    stack: str | None = None
+    region: str | None = None
+    as_json: bool = False
+    watch: timedelta | None = None
+
+    @classmethod
+    def taken(cls, options: dict[str, Any]) -> Shared:
+        """The shared ones of a command's options, which then has only its own left."""
+        names = [each.name for each in fields(cls)]
+        return cls(**{name: options.pop(name) for name in names if name in options})
+
+
+def answer(make: Callable[[Any], Any], options: dict[str, Any]) -> int:
+    """Run a command with its shared options, which are taken out; returns its exit status.
+
+    `make` gets the connection, and returns the result. See `mayfly_cli.operations.running`.
+    """
+    # Imported late: boto3 takes half a second to import, and --help needs none of it.
+    from mayfly_cli.operations.running import run
+
+    return run(make, Shared.taken(options))

@@ -1,0 +1,137 @@
+"""Reads the records of a stack: by key and from indexes, never by a scan, and never the Mailbox.
+
+Queues are read side by side, because each answer takes a network's round trip.
+"""
+# ruff: noqa: D102 - mayfly.ports.Fleet says what each read returns.
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from mayfly.config.queue import QueueConfig, in_force
+from mayfly.errors import Misconfigured
+from mayfly.records.found import Found
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import (
+    Claim,
+    Instance,
+    Launch,
+    Lease,
+    QueueRecord,
+    SlotKey,
+    Stray,
+)
+from mayfly.records.states import (
+    OPEN_CLAIMS,
+    OPEN_INSTANCES,
+    ClaimState,
+    InstanceState,
+)
+
+AT_ONCE = 16
+"""Reads under way at the same time."""
+
+Given = TypeVar("Given")
+Read = TypeVar("Read")
+
+
+class Records(Protocol):
+    """The reads of `mayfly.ports.Fleet` that the tool uses. There is no write."""
+
+    def queues(self) -> Sequence[QueueRecord]: ...
+    def queue(self, queue: str) -> QueueRecord | None: ...
+    def claims(self, queue: str, states: Collection[ClaimState]) -> Sequence[Claim]: ...
+    def claim(self, job: str) -> Claim | None: ...
+    def claims_of(self, jobs: Collection[str]) -> Found[Claim]: ...
+    def instances(self, queue: str, states: Collection[InstanceState]) -> Sequence[Instance]: ...
+    def instance(self, key: SlotKey) -> Instance | None: ...
+    def instance_of(self, instance_id: str) -> Instance | None: ...
+    def slots(self, keys: Collection[SlotKey]) -> Found[Instance]: ...
+    def launches(self, queue: str) -> Sequence[Launch]: ...
+    def ledger(self, queue: str) -> Ledger | None: ...
+    def lease(self) -> Lease | None: ...
+    def strays(self) -> Sequence[Stray]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """What the records say of one queue."""
+
+    record: QueueRecord
+    config: QueueConfig | None
+    """The configuration in force; None while there never was a good one."""
+    claims: tuple[Claim, ...] = ()
+    """Open claims."""
+    instances: tuple[Instance, ...] = ()
+    """Open instances."""
+    launches: tuple[Launch, ...] = ()
+    """Launches without EC2's answer."""
+    ledger: Ledger | None = None
+
+    @property
+    def queue(self) -> str:
+        """The queue's key."""
+        return self.record.queue
+
+
+@dataclass(frozen=True, slots=True)
+class StackView:
+    """What the records say of a stack."""
+
+    stack: str
+    region: str
+    now: datetime
+    """When the reads began."""
+    queues: tuple[QueueView, ...]
+    lease: Lease | None = None
+
+
+def read_stack(
+    records: Records, stack: str, region: str, now: datetime, queues: Sequence[QueueRecord]
+) -> StackView:
+    """The view of these queues, and of the lease."""
+    views = tuple(side_by_side(lambda record: read_queue(records, record), queues))
+    return StackView(stack, region, now, views, records.lease())
+
+
+def read_queue(records: Records, record: QueueRecord) -> QueueView:
+    """The view of one queue: three queries of the index `open`, and the ledger by its key."""
+    queue = record.queue
+    return QueueView(
+        record=record,
+        config=configured(record),
+        claims=tuple(records.claims(queue, OPEN_CLAIMS | {ClaimState.FAILED})),
+        instances=tuple(records.instances(queue, OPEN_INSTANCES)),
+        launches=tuple(records.launches(queue)),
+        ledger=records.ledger(queue),
+    )
+
+
+def configured(record: QueueRecord) -> QueueConfig | None:
+    """The configuration in force; None where there is none that this version can read."""
+    try:
+        return in_force(record)
+    except Misconfigured:
+        return None
+
+
+def newest_first(instances: Iterable[Instance]) -> list[Instance]:
+    """The instances by the time of their launch, the newest first."""
+    return sorted(instances, key=lambda each: (each.created, str(each.key)), reverse=True)
+
+
+def side_by_side(call: Callable[[Given], Read], given: Sequence[Given]) -> list[Read]:
+    """The results in the order of what was given. Raises the first error."""
+    if not given:
+        return []
+    with ThreadPoolExecutor(min(AT_ONCE, len(given))) as pool:
+        return list(pool.map(call, given))
+
+
+def without_queues(view: StackView, kept: Collection[str]) -> StackView:
+    """The view of the kept queues alone."""
+    return replace(view, queues=tuple(each for each in view.queues if each.queue in kept))

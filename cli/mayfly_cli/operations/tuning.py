@@ -1,0 +1,141 @@
+"""Reads and writes the parameters of a stack, with the versions that tell of other writers.
+
+SSM's PutParameter has no condition on a version. So a write reads the version again just before
+it, and looks at the version that SSM answers: a change in between is told in either case. Only
+the first write of a parameter is conditional, because SSM refuses it where one exists.
+Source: API reference of Systems Manager, PutParameter (`Overwrite`, `Version`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mayfly.adapters.aws.boto_errors import code_of
+from mayfly.answers import Parameter
+from mayfly_cli.ends import UsageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+LONGEST = 4096
+"""Bytes of a standard parameter's value. Source: AWS General Reference, Systems Manager quotas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A parameter as SSM has it."""
+
+    value: str
+    version: int
+    kind: str = "String"
+    changed: datetime | None = None
+    who: str = ""
+    """ARN of the last writer; only the history has it."""
+
+    @property
+    def readable(self) -> Parameter:
+        """The parameter as Mayfly reads it."""
+        return Parameter(self.value, self.version)
+
+
+class StackParameters:
+    """The parameters below `/mayfly/STACK/`."""
+
+    def __init__(self, client: SSMClient, stack: str) -> None:
+        self._client = client
+        self._root = f"/mayfly/{stack}"
+
+    def all(self) -> Mapping[str, Stored]:
+        """Every parameter by its whole name. A SecureString's value stays encrypted."""
+        pages = self._client.get_paginator("get_parameters_by_path").paginate(
+            Path=self._root, Recursive=True
+        )
+        return {each["Name"]: _stored(each) for page in pages for each in page["Parameters"]}
+
+    def of_queue(self, queue: str) -> dict[str, Stored]:
+        """The queue's parameters by their names below its path."""
+        pages = self._client.get_paginator("get_parameters_by_path").paginate(
+            Path=f"{self._root}/queues/{queue}", Recursive=True
+        )
+        prefix = f"{self._root}/queues/{queue}/"
+        found = (each for page in pages for each in page["Parameters"])
+        return {each["Name"].removeprefix(prefix): _stored(each) for each in found}
+
+    def path(self, queue: str, name: str) -> str:
+        """The parameter's whole name."""
+        return f"{self._root}/queues/{queue}/{name}"
+
+    def one(self, queue: str, name: str) -> Stored | None:
+        """The parameter; None if it does not exist."""
+        try:
+            answer = self._client.get_parameter(Name=self.path(queue, name))
+        except self._client.exceptions.ParameterNotFound:
+            return None
+        return _stored(answer["Parameter"])
+
+    def history(self, queue: str, name: str) -> list[Stored]:
+        """The versions that SSM keeps, the oldest first; none of a parameter that was deleted."""
+        return list(self._history(queue, name))
+
+    def _history(self, queue: str, name: str) -> Iterator[Stored]:
+        pages = self._client.get_paginator("get_parameter_history").paginate(
+            Name=self.path(queue, name)
+        )
+        try:
+            for page in pages:
+                yield from map(_stored, page["Parameters"])
+        except self._client.exceptions.ParameterNotFound:
+            return
+
+    def put(self, queue: str, name: str, value: str, known: Stored | None) -> int:
+        """Write the value over the known one; returns the parameter's new version.
+
+        Raises UsageError if somebody else has changed the parameter since it was read.
+        """
+        self._unchanged(queue, name, known)
+        path = self.path(queue, name)
+        try:
+            answer = self._client.put_parameter(
+                Name=path, Value=value, Type="String", Overwrite=known is not None
+            )
+        except self._client.exceptions.ParameterAlreadyExists as error:
+            raise UsageError(_changed(name)) from error
+        return int(answer["Version"])
+
+    def delete(self, queue: str, name: str, known: Stored) -> None:
+        """Delete the parameter. Raises UsageError if somebody else has changed it since."""
+        self._unchanged(queue, name, known)
+        try:
+            self._client.delete_parameter(Name=self.path(queue, name))
+        except self._client.exceptions.ParameterNotFound as error:
+            raise UsageError(_changed(name)) from error
+
+    def _unchanged(self, queue: str, name: str, known: Stored | None) -> None:
+        present = self.one(queue, name)
+        versions = [None if each is None else each.version for each in (known, present)]
+        if versions[0] != versions[1]:
+            found = f' It is "{present.value}" now.' if present is not None else ""
+            raise UsageError(f"{_changed(name)}.{found}")
+
+
+def _changed(name: str) -> str:
+    return f"somebody else has changed {name} since it was read, so nothing was written"
+
+
+def _stored(shown: Mapping[str, Any]) -> Stored:
+    changed = shown.get("LastModifiedDate")
+    return Stored(
+        value=str(shown.get("Value", "")),
+        version=int(shown.get("Version", 0)),
+        kind=str(shown.get("Type", "String")),
+        changed=changed.astimezone(UTC) if isinstance(changed, datetime) else None,
+        who=str(shown.get("LastModifiedUser", "")),
+    )
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether SSM says that the parameter does not exist."""
+    return code_of(error) == "ParameterNotFound"

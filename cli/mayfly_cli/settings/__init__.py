@@ -1,0 +1,1 @@
+"""Commands that read and change a queue's parameters: get, set, unset, and their short forms."""
