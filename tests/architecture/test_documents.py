@@ -18,7 +18,7 @@ MAPS = ("docs/architecture.md", "docs/security.md", "CONTRIBUTING.md")
 """Documents that name files of the checkout."""
 ENDINGS = (".py", ".sh", ".yaml", ".yml", ".md", ".json", ".toml")
 PACKAGES = "mayfly|mayfly_protocol|mayfly_instance|mayfly_cli|mayfly_lab|buildkite_emulator"
-MAYFLY = re.compile(r"(?:^|/)mayfly ([a-z][a-z-]*)(.*)")
+MAYFLY = re.compile(r"(?:^\s*|/)mayfly ([a-z][a-z-]*)(.*)")
 MAYFLY_LAB = re.compile(r"(?:^|/)mayfly-lab ([a-z][a-z-]*)")
 MAKE = re.compile(r"^make ([a-z][a-z0-9-]*)")
 

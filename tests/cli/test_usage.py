@@ -18,6 +18,7 @@ from tests.cli.real_account import Run, bare_environment, one_line, run
 NAMES = (
     *("agent-release", "check-aws", "check-buildkite", "check-image", "check-policies"),
     *("check-profiles", "first-job", "preflight", "uninstall"),
+    *("status", "explain", "jobs", "instances", "launches", "logs"),
     *("get", "set", "unset", "pool", "pause", "resume", "drain", "recycle"),
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from botocore.exceptions import ClientError
 
 from mayfly.adapters.dynamodb.fleet import DynamoFleet
+from mayfly.adapters.dynamodb.history import DynamoHistory
 from mayfly.adapters.dynamodb.transactions import Tables
+from mayfly.ports import History
 from mayfly_cli.account import Account, is_refusal, open_account
 from mayfly_cli.ends import UsageError
 from mayfly_cli.operations.reading import Records
@@ -31,6 +33,8 @@ class Connection:
     account: Account
     records: Records
     parameters: StackParameters
+    history: History
+    """Closed records by time."""
     named: bool = False
     """Whether the stack was named: then commands to paste name it, too."""
     clock: Callable[[], datetime] = field(default=wall_clock)
@@ -62,6 +66,7 @@ def connect(stack: str | None, region: str | None) -> Connection:
         # No mailbox: the tool never reads the rows of instances, which hold tokens.
         records=DynamoFleet(dynamodb, Tables(f"{name}-fleet", mailbox="")),
         parameters=StackParameters(account.client("ssm"), name),
+        history=DynamoHistory(dynamodb, f"{name}-fleet"),
         named=stack is not None,
     )
 

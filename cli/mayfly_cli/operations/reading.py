@@ -25,12 +25,14 @@ from mayfly.records.model import (
     SlotKey,
     Stray,
 )
+from mayfly.records.standing import LeftAlone, Standing
 from mayfly.records.states import (
     OPEN_CLAIMS,
     OPEN_INSTANCES,
     ClaimState,
     InstanceState,
 )
+from mayfly.records.why import Why, in_order
 
 AT_ONCE = 16
 """Reads under way at the same time."""
@@ -53,6 +55,7 @@ class Records(Protocol):
     def slots(self, keys: Collection[SlotKey]) -> Found[Instance]: ...
     def launches(self, queue: str) -> Sequence[Launch]: ...
     def ledger(self, queue: str) -> Ledger | None: ...
+    def standings(self) -> Sequence[Standing]: ...
     def lease(self) -> Lease | None: ...
     def strays(self) -> Sequence[Stray]: ...
 
@@ -71,6 +74,18 @@ class QueueView:
     launches: tuple[Launch, ...] = ()
     """Launches without EC2's answer."""
     ledger: Ledger | None = None
+    standings: tuple[Standing, ...] = ()
+    """What `dispatch` and `provision` said of the queue last."""
+
+    @property
+    def reasons(self) -> tuple[Why, ...]:
+        """Everything that holds the queue back, the gravest first."""
+        return in_order(why for each in self.standings for why in each.reasons)
+
+    @property
+    def left(self) -> tuple[LeftAlone, ...]:
+        """Jobs that the queue does not take."""
+        return tuple(job for each in self.standings for job in each.left)
 
     @property
     def queue(self) -> str:
@@ -94,8 +109,15 @@ def read_stack(
     records: Records, stack: str, region: str, now: datetime, queues: Sequence[QueueRecord]
 ) -> StackView:
     """The view of these queues, and of the lease."""
-    views = tuple(side_by_side(lambda record: read_queue(records, record), queues))
-    return StackView(stack, region, now, views, records.lease())
+    with ThreadPoolExecutor(2) as pool:
+        standings, lease = pool.submit(records.standings), pool.submit(records.lease)
+        views = side_by_side(lambda record: read_queue(records, record), queues)
+    said = standings.result()
+    return StackView(stack, region, now, tuple(_with_said(v, said) for v in views), lease.result())
+
+
+def _with_said(view: QueueView, standings: Sequence[Standing]) -> QueueView:
+    return replace(view, standings=tuple(s for s in standings if s.queue == view.queue))
 
 
 def read_queue(records: Records, record: QueueRecord) -> QueueView:
@@ -130,8 +152,3 @@ def side_by_side(call: Callable[[Given], Read], given: Sequence[Given]) -> list[
         return []
     with ThreadPoolExecutor(min(AT_ONCE, len(given))) as pool:
         return list(pool.map(call, given))
-
-
-def without_queues(view: StackView, kept: Collection[str]) -> StackView:
-    """The view of the kept queues alone."""
-    return replace(view, queues=tuple(each for each in view.queues if each.queue in kept))

@@ -131,10 +131,13 @@ def _last_below(table: Table, widths: list[int], width: int) -> Iterator[Text]:
 def _paragraphs(table: Table, width: int) -> Iterator[Text]:
     for row in table.rows:
         yield from _wrapped(_joined((Span(text_of(row[0]), Mood.STRONG),)), width, 0, 2)
+        facts: list[Cell] = []
         for column, cell in zip(table.columns[1:-1], row[1:-1], strict=True):
             if text_of(cell).strip() not in {"", "-"}:
-                label = Span(f"{column.head.lower()} ", Mood.FAINT)
-                yield from _wrapped(_joined((label, cell)), width, 2, 4)
+                facts += [" · "] if facts else []
+                facts += [Span(f"{column.head.lower()} ", Mood.FAINT), cell]
+        if facts:
+            yield from _wrapped(_joined(tuple(facts)), width, 2, 4)
         if text_of(row[-1]).strip():
             yield from _wrapped(_joined(row[-1:]), width, 2, 4)
 

@@ -174,5 +174,4 @@ def recycle(queue: str, **options: Any) -> int:
     return answer(renew, options)
 
 
-LOOKING = (get,)
 CHANGING = (set_, unset, pool, pause, resume, drain, recycle)

@@ -1,0 +1,178 @@
+"""The explanation of a job, of an instance, of a build, or of a queue. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mayfly.records.model import Claim, Instance, Step
+from mayfly.records.standing import LeftAlone
+from mayfly.records.why import Code, Why
+from mayfly_cli.listings.instances import Shown, shown_of
+from mayfly_cli.listings.jobs import LEFT_ALONE, Job, Jobs, job_of
+from mayfly_cli.operations.reading import QueueView
+from mayfly_cli.operations.reasons import remedy, told
+from mayfly_cli.operations.screen import Block, Document, Hint, Mood, Span, line
+from mayfly_cli.operations.words import at, job_title, lasted
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A job that holds an instance of the queue."""
+
+    instance: str
+    title: str
+    running_for: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobExplained:
+    """One job, from runnable to its end."""
+
+    now: datetime
+    job: Job
+    place: int
+    """Its place among the waiting jobs of its queue, from 1; 0 while it does not wait."""
+    of: int
+    runnable_at: datetime
+    reserved_until: datetime | None
+    steps: tuple[Step, ...]
+    """Each state with its time and reason."""
+    reason: str
+    """Why the job is in its state."""
+    holders: tuple[Busy, ...]
+    """Jobs whose end makes room, where the queue's limit holds this one."""
+    todo: str
+    """A command, or what else to do; empty for nothing."""
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether the job's reason needs a person."""
+        return self.job.why is not None and self.job.why.code.needs_person
+
+    def document(self) -> Document:
+        """Title, steps, and the reason of now."""
+        job = self.job
+        place = f"  ({self.place} of {self.of} waiting)" if self.place else ""
+        waits = f"  waits {lasted(job.waited)}" if job.waited is not None else f"  {job.state}"
+        found: list[Block] = [
+            line(Span(job.title, Mood.STRONG), f"  queue {job.queue}{waits}{place}")
+        ]
+        found.append(line(job.job, indent=2))
+        found.append(line(f"{at(self.runnable_at, self.now, seconds=True)}  runnable", indent=2))
+        for step in self.steps:
+            when = at(step.at, self.now, seconds=True)
+            found.append(line(f"{when}  {step.state:<10} {step.reason}", indent=2))
+        if job.instance is not None:
+            found.append(line(f"instance  {job.instance}", indent=2))
+        if job.why is not None:
+            found.append(line("now       ", *told(job.why, self.now), indent=2))
+        for each in self.holders:
+            ran = lasted(timedelta(seconds=each.running_for))
+            found.append(line(f"frees up  {each.instance} runs {each.title}, for {ran}", indent=2))
+        if self.todo:
+            found.append(Hint(self.todo, 2))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceExplained:
+    """One instance, from launch to end."""
+
+    now: datetime
+    instance: Shown
+    steps: tuple[Step, ...]
+    proven: bool
+    """Whether it was ever ready for a job."""
+
+    @property
+    def needs_person(self) -> bool:
+        """Never: an instance alone is no verdict."""
+        return False
+
+    def document(self) -> Document:
+        """Title, and each state with its time and reason."""
+        shown = self.instance
+        kind = " ".join(filter(None, (shown.instance_type, shown.market, shown.zone)))
+        price = f"  ${shown.usd_an_hour}/h" if shown.usd_an_hour else ""
+        name = Span(shown.instance or shown.slot, Mood.STRONG)
+        found: list[Block] = [line(name, f"  {kind}  queue {shown.queue}{price}".rstrip())]
+        for step in self.steps:
+            when = at(step.at, self.now, seconds=True)
+            found.append(line(f"{when}  {step.state:<12} {step.reason}", indent=2))
+        if shown.job:
+            found.append(line(f"job       {shown.title}", indent=2))
+            found.append(Hint(f"mayfly explain {shown.job}", 2))
+        return tuple(found)
+
+
+def explain_job(
+    claim: Claim, instance: Instance | None, view: QueueView | None, now: datetime
+) -> JobExplained:
+    """A job's explanation; `view` is its queue's, None for a queue that is gone."""
+    waiting = sorted(
+        (c for c in view.claims if c.state.traits.waits) if view is not None else (),
+        key=lambda c: (-c.priority, c.runnable_at, c.job),
+    )
+    jobs = [each.job for each in waiting]
+    why = claim.why if claim.state.traits.waits else None
+    held = view is not None and why is not None and why.code is Code.MAX_INSTANCES
+    return JobExplained(
+        now=now,
+        job=job_of(claim, instance.instance_id if instance is not None else None, now),
+        place=jobs.index(claim.job) + 1 if claim.job in jobs else 0,
+        of=len(jobs),
+        runnable_at=claim.runnable_at,
+        reserved_until=claim.reserved_until,
+        steps=claim.history,
+        reason=claim.reason,
+        holders=tuple(_holders(view, now)) if held and view is not None else (),
+        todo=_todo(why, claim.queue, view),
+    )
+
+
+def explain_left(left: LeftAlone, view: QueueView, now: datetime) -> JobExplained:
+    """The explanation of a job that the queue does not take."""
+    job = Job(
+        left.job, left.pipeline, left.build, left.step, view.queue, LEFT_ALONE, left.why.since,
+        now - left.why.since, 0, None, left.why,
+    )  # fmt: skip
+    return JobExplained(
+        now=now,
+        job=job,
+        place=0,
+        of=0,
+        runnable_at=left.why.since,
+        reserved_until=None,
+        steps=(),
+        reason=left.why.text,
+        holders=(),
+        todo=_todo(left.why, view.queue, view),
+    )
+
+
+def explain_instance(instance: Instance, claim: Claim | None, now: datetime) -> InstanceExplained:
+    """An instance's explanation, with the claim of its job."""
+    title = job_title(claim) if claim is not None else instance.job or ""
+    return InstanceExplained(now, shown_of(instance, title), instance.history, instance.proven)
+
+
+def explain_build(stack: str, claims: Iterable[Claim], left: Iterable[Job], now: datetime) -> Jobs:
+    """All jobs of a build."""
+    found = [*(job_of(claim, None, now) for claim in claims), *left]
+    return Jobs(stack, now, tuple(sorted(found, key=lambda each: (each.since, each.job))))
+
+
+def _todo(why: Why | None, queue: str, view: QueueView | None) -> str:
+    return "" if why is None else remedy(why, queue, view.config if view is not None else None)
+
+
+def _holders(view: QueueView, now: datetime) -> Iterable[Busy]:
+    titles = {claim.job: job_title(claim) for claim in view.claims}
+    running = [each for each in view.instances if each.job is not None]
+    for each in sorted(running, key=lambda instance: instance.since)[:5]:
+        since = (now - each.since).total_seconds()
+        title = titles.get(each.job or "", each.job or "")
+        yield Busy(each.instance_id or str(each.key), title, round(since, 1))

@@ -1,0 +1,65 @@
+"""What a person may name: a job by UUID, URL or build, an instance, a queue. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+_UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+# Source: Buildkite's REST API reference, `web_url` of builds and jobs.
+_URL = re.compile(
+    rf"https?://[^/]+/[^/]+/(?P<pipeline>[^/]+)/builds/(?P<build>[0-9]+)[^#]*(#(?P<job>{_UUID})?.*)?"
+)
+_BUILD = re.compile(r"(?P<pipeline>[A-Za-z0-9][A-Za-z0-9_-]*)[/#](?P<build>[0-9]{1,9})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class JobId:
+    """A job by its UUID."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """All jobs of a build."""
+
+    pipeline: str
+    number: int
+
+    def __str__(self) -> str:
+        """As a person types it."""
+        return f"{self.pipeline}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceId:
+    """An instance of EC2."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueKey:
+    """A queue."""
+
+    queue: str
+
+
+Target: TypeAlias = JobId | Build | InstanceId | QueueKey
+
+
+def target(text: str) -> Target | None:
+    """What the text names; None for a text of no known form."""
+    if re.fullmatch(_UUID, text):
+        return JobId(text.lower())
+    if re.fullmatch(r"i-[0-9a-f]{8,17}", text):
+        return InstanceId(text)
+    if found := _URL.fullmatch(text):
+        if found["job"]:
+            return JobId(found["job"].lower())
+        return Build(found["pipeline"], int(found["build"]))
+    if found := _BUILD.fullmatch(text):
+        return Build(found["pipeline"], int(found["build"]))
+    return QueueKey(text) if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", text) else None

@@ -1,0 +1,1 @@
+"""`mayfly jobs`, `mayfly instances` and `mayfly launches`: one line each."""

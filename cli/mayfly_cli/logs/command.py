@@ -1,0 +1,33 @@
+"""The command line of `mayfly logs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mayfly_cli.command_line import Command
+from mayfly_cli.operations.epilogs import examples
+from mayfly_cli.operations.options import answer, since, watched
+
+
+@click.command(
+    "logs",
+    cls=Command,
+    epilog=examples(
+        *("mayfly logs i-19fe26ffd2931bdc2", "mayfly logs app/812 --since 2d"), ends="0 shown"
+    ),
+)
+@click.argument("what", metavar="JOB|INSTANCE")
+@since("1d")
+@watched
+def logs(what: str, **options: Any) -> int:
+    """Show what the functions and the host said of a job or instance.
+
+    The lines of the four functions that name it, in order of time; then the last words of a host
+    that failed, and the end of its console while EC2 has it.
+    """
+    from mayfly_cli.logs.reading import read_logs
+
+    lasting = options.pop("since")
+    return answer(lambda connection: read_logs(connection, what, lasting), options)

@@ -1,0 +1,1 @@
+"""`mayfly status`: every queue in one line, and what needs a person."""

@@ -1,0 +1,186 @@
+"""A stack with four queues in their usual kinds of trouble, as records; and its results."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import Claim, Heard, Instance, Lease, QueueRecord, Shape, SlotKey, Step
+from mayfly.records.phases import Phases
+from mayfly.records.standing import LeftAlone, Standing, Target
+from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.why import Code, Why
+from mayfly_cli.explain.result import explain_instance, explain_job, explain_left
+from mayfly_cli.listings.instances import instances_of
+from mayfly_cli.listings.jobs import jobs_of
+from mayfly_cli.operations.reading import QueueView, StackView
+from mayfly_cli.operations.rendering import console, write
+from mayfly_cli.operations.running import Result
+from mayfly_cli.status.result import status_of
+from tests.unit.builders import NOW, a_claim, a_config, ago, an_instance, later
+
+TYPES = ("m7i.large",)
+
+
+def job(number: int, queue: str, **changes: Any) -> Claim:
+    """A claim of `app` with a UUID that begins with its number."""
+    name = f"{number:08x}-8b7c-4a55-9c1c-2f9d1f3a8b11"
+    shape = Shape(queue, "x86_64", TYPES, "on-demand")
+    usual = {"queue": queue, "shape": shape, "pipeline": "app", "build": 812, "step": "Integration"}
+    return a_claim(name, **{**usual, **changes})
+
+
+def busy(number: int, queue: str, of: Claim, minutes: float) -> Instance:
+    """An instance that has run a job for so long."""
+    return an_instance(
+        InstanceState.RUNNING,
+        number,
+        key=SlotKey(f"launch-{queue}", number),
+        queue=queue,
+        job=of.job,
+        since=ago(minutes),
+        instance_type="m7i.large",
+        market="spot",
+        zone="eu-central-1a",
+        price="0.1008",
+        reason="Buildkite says that the agent has accepted the job",
+    )
+
+
+def hot(number: int, queue: str) -> Instance:
+    """A ready instance."""
+    return an_instance(
+        InstanceState.READY, number, key=SlotKey(f"hot-{queue}", number), queue=queue,
+        since=ago(20), instance_type="m7i.large", market="on-demand", zone="eu-central-1b",
+        price="0.1008", reason="the host wrote its sandbox row",
+    )  # fmt: skip
+
+
+def queue(name: str, *, config: dict[str, Any], live: int, **changes: Any) -> QueueView:
+    """The view of a queue."""
+    made = a_config(queue=name, **config)
+    record = QueueRecord(name, "{}", made.to_json(), "spec", version=1)
+    problems = changes.pop("problems", ())
+    ledger = Ledger(name, epoch=ago(600), live=live, version=1)
+    return QueueView(replace(record, problems=problems), made, ledger=ledger, **changes)
+
+
+WAITING = job(
+    0x812A, "deploy", step="Integration 3/8", runnable_at=ago(4, seconds=12),
+    since=ago(4, seconds=11),
+    reserved_until=later(4),
+    history=(Step("waiting", ago(4, seconds=11), "Buildkite lists the job"),),
+    why=Why(
+        Code.MAX_INSTANCES, "the queue has 2 of 2 instances (limits/max-instances = 2)", ago(4)
+    ),
+)  # fmt: skip
+LONG = job(0x811A, "deploy", build=811, step="Long suite", state=ClaimState.RUNNING, since=ago(6))
+LINT = job(
+    0x811B, "deploy", build=811, step="Lint", state=ClaimState.RUNNING, since=ago(seconds=20)
+)
+LEFT = LeftAlone(
+    "00000007-8b7c-4a55-9c1c-2f9d1f3a8b11", "gpu", 7, "train",
+    Why(Code.RULE_NOT_MET, "gpu=true is not met: the queue has no tag gpu", ago(14)),
+)  # fmt: skip
+RUNNING = busy(0, "deploy", LONG, 6)
+
+
+def begun(seconds: float, number: int) -> Claim:
+    """A claim of a job that waited so long today, and has ended."""
+    start = ago(60 - number)
+    accepted = start + timedelta(seconds=seconds)
+    return job(
+        number, "default", state=ClaimState.FINISHED, runnable_at=start,
+        phases=Phases(start, accepted, accepted, accepted + timedelta(minutes=5)),
+    )  # fmt: skip
+
+
+def deploy() -> QueueView:
+    """A queue at its limit."""
+    return queue(
+        "deploy", config={"max_instances": 2}, live=2, claims=(WAITING, LONG, LINT),
+        instances=(RUNNING, busy(1, "deploy", LINT, 0.3)),
+        standings=(
+            Standing(
+                "deploy", "provision", ago(seconds=10),
+                (Why(Code.MAX_INSTANCES, "the queue has 2 of 2 instances", ago(4)),),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def sample() -> StackView:
+    """Four queues: a good one with a bad value, one at its limit, one without capacity, a pause."""
+    default = queue(
+        "default", config={}, live=4, instances=tuple(hot(n, "default") for n in range(3)),
+        standings=(
+            Standing("default", "provision", ago(seconds=5), hot=Target(3, "default", later(540))),
+        ),
+        problems=('pool/hot = "ten": allowed: a count from 0 to 5000',),
+    )  # fmt: skip
+    gpu = queue(
+        "gpu", config={}, live=2,
+        standings=(
+            Standing(
+                "gpu", "dispatch", ago(seconds=3), left=(LEFT,), left_total=1, waiting=4,
+                oldest=ago(14, seconds=30),
+                reasons=(Why(Code.RULE_NOT_MET, "1 job is left alone: gpu=true", ago(14)),),
+            ),
+            Standing(
+                "gpu", "provision", ago(seconds=3), hot=Target(2),
+                reasons=(
+                    Why(
+                        Code.NO_CAPACITY, "EC2 has no g5.xlarge in eu-central-1a, b; 6 tries",
+                        ago(14), later(seconds=22), "gpu/x86_64/on-demand/g5.xlarge",
+                    ),
+                ),
+            ),
+        ),
+    )  # fmt: skip
+    docs = queue(
+        "docs", config={"paused": True, "max_instances": 20}, live=1,
+        standings=(
+            Standing(
+                "docs", "dispatch", ago(seconds=3), waiting=2, oldest=ago(seconds=40),
+                reasons=(Why(Code.PAUSED, "the parameter paused is true", ago(18)),),
+            ),
+        ),
+    )  # fmt: skip
+    lease = Lease("i", 1, later(seconds=9), Heard(NOW - timedelta(seconds=0.3)))
+    return StackView("ci", "eu-central-1", NOW, (default, deploy(), docs, gpu), lease)
+
+
+def results() -> dict[str, Result]:
+    """By name: the result of each command on the sample."""
+    view = sample()
+    waits = {"default": [begun(1.6 + number / 100, number) for number in range(40)]}
+    gpu = view.queues[3]
+    return {
+        "status": status_of(view, waits),
+        "jobs": jobs_of(view, waiting=False),
+        "instances": instances_of(view),
+        "explain-limit": explain_job(WAITING, None, deploy(), NOW),
+        "explain-left": explain_left(LEFT, gpu, NOW),
+        "explain-instance": explain_instance(
+            replace(
+                RUNNING,
+                history=(
+                    Step("requested", ago(8), "a slot of a new launch"),
+                    Step("ready", ago(7), "the host wrote its sandbox row"),
+                    Step("running", ago(6), "Buildkite says that the agent has accepted the job"),
+                ),
+            ),
+            LONG,
+            NOW,
+        ),
+    }
+
+
+def shown(result: Result, width: int) -> str:
+    """What a screen of this width shows."""
+    stream = io.StringIO()
+    write(result.document(), console(stream, width))
+    return stream.getvalue()

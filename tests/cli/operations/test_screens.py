@@ -1,0 +1,82 @@
+"""Results on screens of each width, as golden texts, and as JSON.
+
+`MAYFLY_WRITE_GOLDEN=1` writes them anew; look at the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from mayfly_cli.listings.jobs import jobs_of
+from mayfly_cli.operations.json_form import text_of
+from mayfly_cli.operations.reading import StackView
+from tests.cli.operations.samples import WAITING, deploy, results, shown
+from tests.unit.builders import NOW
+
+GOLDEN = Path(__file__).parent / "golden"
+WIDTHS = (40, 80, 100, 200)
+NAMES = sorted(results())
+
+
+def golden(name: str, text: str) -> str:
+    """The kept text."""
+    path = GOLDEN / name
+    if os.environ.get("MAYFLY_WRITE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    return path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_screen_is_as_it_was_looked_at(name: str, width: int) -> None:
+    text = shown(results()[name], width)
+    assert text == golden(f"{name}-{width}.txt", text)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_line_but_a_command_to_paste_is_wider_than_the_screen(name: str, width: int) -> None:
+    for line in shown(results()[name], width).splitlines():
+        assert cell_len(line) <= width or line.lstrip().startswith("-> ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_json_form_is_as_it_was_looked_at(name: str) -> None:
+    text = json.dumps(json.loads(text_of(results()[name])), indent=1, ensure_ascii=False) + "\n"
+    assert text == golden(f"{name}.json", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_is_one_line(name: str) -> None:
+    assert "\n" not in text_of(results()[name])
+
+
+def form(value: Any) -> Any:
+    """The value with only the names of its fields."""
+    if isinstance(value, dict):
+        return {key: form(each) for key, each in value.items()}
+    return [form(each) for each in value[:1]] if isinstance(value, list) else None
+
+
+def test_the_names_in_the_json_of_status_stay() -> None:
+    queue = form(json.loads(text_of(results()["status"])))["queues"][0]
+    assert set(queue) >= {
+        "queue", "hot", "hot_target", "stopped", "coming", "running", "live", "max_instances",
+        "waiting", "oldest", "waits", "left_alone", "reasons", "problems",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2J", "a\nb", "\r", "\u202e"])
+def test_a_step_name_cannot_steer_the_terminal(evil: str) -> None:
+    view = replace(deploy(), claims=(replace(WAITING, step=evil),))
+    text = shown(jobs_of(StackView("ci", "eu", NOW, (view,)), waiting=False), 100)
+    assert not set(text) & {"\x1b", "\r", "\u202e"}
+    assert len([row for row in text.splitlines() if row.startswith("app #812")]) == 1
