@@ -217,7 +217,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "queue-stack-parameters": queue_stack_parameters,
     "tool-helps": helps,
 }
-DOCUMENTS = Documents(("README.md", "docs/operating.md", "docs/first-day.md", "docs/tool.md"), BLOCKS)
+DOCUMENTS = Documents(
+    ("README.md", "docs/operating.md", "docs/first-day.md", "docs/tool.md"), BLOCKS
+)
 
 
 if __name__ == "__main__":

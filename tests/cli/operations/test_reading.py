@@ -152,5 +152,5 @@ def test_logs_are_in_order_with_last_words(busy: StackInMoto) -> None:
         logEvents=[{"timestamp": at, "message": "FAILED at: setup.sh\nexit 3"}],
     )
     lines = busy.run("logs", ec2_id(0)).out.splitlines()
-    assert [line.split()[1] for line in lines[:4]] == ["reap", "sandbox", "provision", "dispatch"]
+    assert [line.split()[2] for line in lines[:4]] == ["reap", "sandbox", "provision", "dispatch"]
     assert lines[4:] == ["", "last words", "  FAILED at: setup.sh", "  exit 3"]
