@@ -46,8 +46,8 @@ def test_the_json_of_set_has_all_of_the_change(in_moto: StackInMoto) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("deploy", "pool/hot", "ten"), 'pool/hot = "ten": allowed: a count from 0 to 5000'),
-        (("deploy", "pool/hot", "٣"), 'pool/hot = "٣": allowed: a count from 0 to 5000'),
+        (("deploy", "pool/hot", "ten"), 'pool/hot = "ten": column 1: "ten" in place of a count'),
+        (("deploy", "pool/hot", "٣"), "allowed: a count from 0 to 5000, or a schedule"),
         (("deploy", "pool/hot", '"3"'), "allowed: a count from 0 to 5000"),
         (("deploy", "pool/hot", "51"), "at most limits/max-instances (50)"),
         (("deploy", "limits/max-instances", "2"), "at most limits/max-instances (2)"),
@@ -237,6 +237,41 @@ def test_drain_waits_until_the_last_instance_has_ended(in_moto: StackInMoto) -> 
     ended = in_moto.run("drain", "deploy", "--wait")
     assert ended.status == 0
     assert ended.out.splitlines()[-2:] == ["deploy: drained", "    -> mayfly resume deploy"]
+
+
+def test_a_pool_for_a_while_writes_its_end_into_the_parameter(in_moto: StackInMoto) -> None:
+    in_moto.put("pool/hot", "3")
+    in_moto.provision()
+    ended = in_moto.run("pool", "deploy", "10", "--for", "2h")
+    assert ended.status == 0
+    assert ended.out.startswith("deploy: pool 10 until 11:00, then 3 (10 launches)\n")
+    assert in_moto.value("pool/hot") == "3; until 2026-03-02T11:00Z = 10"
+    again = in_moto.run("pool", "deploy", "5", "--for", "30m")
+    assert again.status == 0
+    assert in_moto.value("pool/hot") == "3; until 2026-03-02T09:31Z = 5"
+
+
+def test_a_pool_with_a_schedule_keeps_it_for_afterwards(in_moto: StackInMoto) -> None:
+    text = "2; Mon-Fri 08:00-18:00 Europe/Berlin = 10"
+    in_moto.put("pool/hot", text)
+    in_moto.provision()
+    ended = in_moto.run("pool", "deploy", "4")
+    assert ended.status == 2
+    assert f'pool/hot is a schedule, "{text}": give --for, or replace it' in one_line(ended)
+    assert in_moto.run("pool", "deploy", "4", "--for", "1h").status == 0
+    assert in_moto.value("pool/hot") == f"{text}; until 2026-03-02T10:00Z = 4"
+
+
+def test_a_pool_for_good_is_a_plain_count(in_moto: StackInMoto) -> None:
+    assert in_moto.run("pool", "deploy", "4").status == 0
+    assert in_moto.value("pool/hot") == "4"
+
+
+@pytest.mark.parametrize("time", ["2", "h", "-1h", "0s", "٢h", "2h ", "9999d", "1.5h"])
+def test_a_time_has_a_known_form(in_moto: StackInMoto, time: str) -> None:
+    ended = in_moto.run("pool", "deploy", "4", "--for", time)
+    assert ended.status == 2
+    assert "is not a time, as 90s, 15m, 2h, 7d or 1h30m" in one_line(ended)
 
 
 def test_recycle_changes_the_spec_of_the_queue(in_moto: StackInMoto) -> None:
