@@ -24,6 +24,7 @@ FULL = QueueConfig(
     grace=timedelta(minutes=2),
     max_instances=7,
     max_launches_per_minute=8,
+    per_pipeline=6,
     architecture="arm64",
     instance_types=("m7g.large", "c7g.xlarge"),
     purchase="spot",
@@ -72,7 +73,12 @@ def test_equal_configurations_have_equal_stored_forms() -> None:
     assert one.to_json() == other.to_json()
 
 
-LATER = {"boot_minutes": None, "grace": timedelta(minutes=5), "generation": ""}
+LATER = {
+    "boot_minutes": None,
+    "per_pipeline": None,
+    "grace": timedelta(minutes=5),
+    "generation": "",
+}
 """Fields that came after records were stored, and what held before."""
 
 

@@ -10,6 +10,8 @@ import pytest
 from mayfly.config import rules
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
+from mayfly.dispatch.bound import bind
+from mayfly.dispatch.held import held as lines_of
 from mayfly.dispatch.opened import LOOK_AHEAD, OPEN_AT_ONCE, held_jobs, sort_listing
 from mayfly.dispatch.view import QueueView
 from mayfly.records.states import ClaimState, InstanceState
@@ -87,8 +89,68 @@ def test_jobs_are_opened_for_free_instances_and_a_look_ahead() -> None:
 def test_running_jobs_count_against_the_limit(counted: str) -> None:
     jobs = [a_job(f"new-{n:02}") for n in range(40)]
     claims = tuple(assigned(f"old-{n}", n, state=ClaimState.RUNNING) for n in range(5))
-    view = a_view(*jobs, claims=claims) if counted.startswith("seen") else a_view(*jobs, running=5)
+    view = (
+        a_view(*jobs, claims=claims)
+        if counted.startswith("seen")
+        else a_view(*jobs, running={"web": 5})
+    )
     assert len(opened(decided(view, a_config(max_instances=5)))) == LOOK_AHEAD
+
+
+def test_pipelines_are_opened_in_turn() -> None:
+    jobs = [a_job(f"many-{n:02}", pipeline="many", runnable_at=ago(99 - n)) for n in range(60)]
+    few = [a_job("few-1", pipeline="few"), a_job("few-2", pipeline="few")]
+    view = a_view(*jobs, *few, running={"many": 1})
+    names = [claim.job for claim in opened(decided(view))]
+    assert names[:5] == ["few-1", "many-00", "few-2", "many-01", "many-02"]
+
+
+def test_a_pipeline_without_a_claim_finds_a_place_among_another_ones_many() -> None:
+    claims = tuple(a_claim(f"old-{n:02}", pipeline="many") for n in range(5 + LOOK_AHEAD))
+    view = a_view(a_job("new", pipeline="few"), a_job("more", pipeline="many"), claims=claims)
+    assert [c.job for c in opened(decided(view, a_config(max_instances=5)))] == ["new"]
+
+
+def test_jobs_over_their_pipelines_limit_stay_at_buildkite_and_take_no_place() -> None:
+    many = [a_job(f"many-{n:02}", pipeline="many", runnable_at=ago(99)) for n in range(60)]
+    few = [a_job(f"few-{n}", pipeline=f"few-{n}") for n in range(8)]
+    claims = (a_claim("old", pipeline="many"), assigned("on", pipeline="many"))
+    view = a_view(*many, *few, claims=claims)
+    config = a_config(max_instances=1, per_pipeline=3)
+    view = sort_listing(view, config)
+    assert {each.job.id for each in view.candidates} == {"many-00", *(job.id for job in few)}
+    assert len(view.over_limit) == 59
+    (line,) = [text for cause, text in lines_of(view, config) if cause == "per-pipeline"]
+    assert line == "59 jobs of pipeline many wait: limits/per-pipeline is 3"
+
+
+def test_a_more_urgent_job_is_opened_although_others_of_its_pipeline_wait() -> None:
+    claims = tuple(a_claim(f"old-{n}", pipeline="many") for n in range(2))
+    view = a_view(a_job("urgent", pipeline="many", priority=5), claims=claims)
+    assert [c.job for c in opened(decided(view, a_config(per_pipeline=2)))] == ["urgent"]
+
+
+@pytest.mark.parametrize(("is_new", "bound"), [(False, 2), (True, 0)])
+def test_a_limit_is_kept_by_binding_and_not_before_former_bindings_show(
+    is_new: bool, bound: int
+) -> None:
+    claims = (
+        *(a_claim(f"many-{n}", pipeline="many") for n in range(4)),
+        assigned("on", pipeline="many"),
+    )
+    ready = tuple(an_instance(InstanceState.READY, n) for n in range(5, 9))
+    view = a_view(claims=claims, ready=ready, paused=False, is_new=is_new)
+    assert len(list(bind(view, a_config(per_pipeline=3), NOW))) == bound
+
+
+def test_ready_instances_go_to_pipelines_in_turn() -> None:
+    claims = (
+        *(a_claim(f"many-{n}", pipeline="many", runnable_at=ago(99)) for n in range(4)),
+        a_claim("few", pipeline="few", runnable_at=NOW),
+    )
+    ready = tuple(an_instance(InstanceState.READY, n) for n in range(2))
+    view = a_view(claims=claims, ready=ready, paused=False, running={"many": 1})
+    assert [b.claim.job for b in bind(view, a_config(), NOW)] == ["few", "many-0"]
 
 
 def test_a_full_queue_opens_no_job() -> None:

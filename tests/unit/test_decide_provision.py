@@ -11,9 +11,10 @@ import pytest
 
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
-from mayfly.provision.decide import LAUNCH_AT_ONCE, decide
+from mayfly.provision.decide import decide
 from mayfly.provision.gather import SUPPLY
 from mayfly.provision.settlement import overdue
+from mayfly.provision.shares import LAUNCH_AT_ONCE
 from mayfly.provision.view import ProvisionView
 from mayfly.records.ledger import Ledger, launch_id
 from mayfly.records.model import Claim, Instance, Pinned, Shape
@@ -79,6 +80,63 @@ def waiting(count: int, **changes: Any) -> tuple[Claim, ...]:
 
 def of(*states: InstanceState, **changes: Any) -> tuple[Instance, ...]:
     return tuple(an_instance(state, n, **changes) for n, state in enumerate(states))
+
+
+# -- limits that all shapes share -----------------------------------------------------------------
+
+LARGE = replace(SHAPE, instance_types=("m7i.large",))
+
+
+def of_pipeline(pipeline: str, count: int, shape: Shape, minutes: int) -> tuple[Claim, ...]:
+    """Jobs of a pipeline, of which the first has waited this long, and each next one less."""
+    return tuple(
+        a_claim(
+            f"{pipeline}-{n}",
+            pipeline=pipeline,
+            shape=shape,
+            rules=None,
+            runnable_at=ago(60 * minutes - n),
+        )
+        for n in range(count)
+    )
+
+
+MIXED = (*of_pipeline("many", 9, SHAPE, 60), *of_pipeline("few", 2, LARGE, 5))
+
+
+def test_pipelines_share_the_places_that_are_left_in_turn() -> None:
+    view = a_view(waiting=MIXED, ledger=a_ledger(live=46))
+    assert started(decided(view)) == [(str(SHAPE), 2)]
+    # The next tick sees these two on their way, and the ledger with them.
+    coming = of(S.REQUESTED, S.REQUESTED, created=NOW)
+    view = replace(view, instances=coming, ledger=a_ledger(live=48))
+    assert started(decided(view)) == [(str(LARGE), 2)]
+
+
+def test_a_pipeline_with_jobs_on_instances_comes_after_one_without() -> None:
+    view = a_view(waiting=MIXED, ledger=a_ledger(live=49), busy_pipelines={"many": 7})
+    assert started(decided(view)) == [(str(LARGE), 1)]
+
+
+def test_a_shape_that_must_wait_takes_no_place() -> None:
+    waits = a_ledger(live=46, retry_at={str(LARGE): later(9)}, misses={str(LARGE): 1})
+    assert started(decided(a_view(waiting=MIXED, ledger=waits))) == [(str(SHAPE), 4)]
+
+
+def test_the_pool_gets_what_jobs_leave() -> None:
+    view = a_view(waiting=MIXED[-2:], ledger=a_ledger(live=47))
+    assert started(decided(view, a_config(hot=5))) == [(str(LARGE), 2)]
+    coming = of(S.REQUESTED, S.REQUESTED, created=NOW, shape=LARGE)
+    view = replace(view, instances=coming, ledger=a_ledger(live=49))
+    assert started(decided(view, a_config(hot=5))) == [(str(SHAPE), 1)]
+
+
+@pytest.mark.parametrize(("busy", "launch"), [({}, 3), ({"many": 2}, 1), ({"many": 3}, 0)])
+def test_no_instance_is_launched_for_jobs_over_their_pipelines_limit(
+    busy: dict[str, int], launch: int
+) -> None:
+    view = a_view(waiting=MIXED[:9], busy_pipelines=busy)
+    assert launched(view, a_config(per_pipeline=3)) == launch
 
 
 # -- the number of launches ------------------------------------------------------------------------

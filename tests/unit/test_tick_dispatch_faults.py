@@ -155,7 +155,7 @@ def test_running_jobs_count_against_the_limit_in_a_narrow_tick() -> None:
     world.dispatch(wide=False)
     waiting = [claim for claim in world.fleet.all(Claim) if claim.state is C.WAITING]
     assert len(waiting) == LOOK_AHEAD
-    assert world.seen[QUEUE].running == 2
+    assert world.seen[QUEUE].running == {"web": 2}
 
 
 def test_a_wide_tick_corrects_the_count_of_running_jobs() -> None:
@@ -166,10 +166,10 @@ def test_a_wide_tick_corrects_the_count_of_running_jobs() -> None:
     world.dispatch(wide=False)
     world.buildkite.end("job-1")
     world.dispatch(wide=False)
-    assert world.seen[QUEUE].running == 1
+    assert world.seen[QUEUE].running == {"web": 1}
     world.dispatch()
     world.dispatch()
-    assert world.seen[QUEUE].running == 0
+    assert world.seen[QUEUE].running == {}
     assert world.claim("job-1").state is C.FINISHED
 
 

@@ -99,6 +99,16 @@ class QueueParameters(BaseModel):
             "100",
         ),
     ] = _DEFAULT.max_launches_per_minute
+    per_pipeline: Annotated[
+        int | None,
+        PlainValidator(values.count(1, 5000)),
+        Description(
+            "limits/per-pipeline",
+            "maximum number of jobs of one pipeline that have an instance at the same time",
+            "a count from 1 to 5000",
+            "none: pipelines take turns, and nothing else limits them",
+        ),
+    ] = _DEFAULT.per_pipeline
     architecture: Annotated[
         str,
         PlainValidator(values.one_of("x86_64", "arm64")),

@@ -60,7 +60,7 @@ class Script:
 SPOT_FIRST_ATTEMPT = "spot-first-attempt"
 """Value of `launch/purchase`: a job's later attempts and retries are bought on demand."""
 
-_LATER = ("boot_minutes", "grace", "generation")
+_LATER = ("boot_minutes", "grace", "per_pipeline", "generation")
 """Fields added later. The stored form omits a field at its default, which is what held before."""
 
 
@@ -83,6 +83,8 @@ class QueueConfig:
     """How long an idle instance that neither job nor pool needs is kept."""
     max_instances: int = 50
     max_launches_per_minute: int = 100
+    per_pipeline: int | None = None
+    """How many jobs of one pipeline may have an instance at the same time; None for no limit."""
     architecture: str = "x86_64"
     """`x86_64` or `arm64`."""
     instance_types: tuple[str, ...] = DEFAULT_TYPES["x86_64"]

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import agent_tags, serves
 from mayfly.dispatch.actions import BindJob
-from mayfly.dispatch.view import QueueView
+from mayfly.dispatch.view import QueueView, busy_of, waiting_claims
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, move_claim, move_instance
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.turns import in_turn, of_claims
 from mayfly.tick.actions import NudgeProvision
 from mayfly_protocol.assignment import Assignment
 from mayfly_protocol.words import Imds, Root
@@ -58,15 +59,19 @@ def bind(
 ) -> Iterator[BindJob]:
     """Pair waiting claims with ready instances. Yields nothing for a paused or closed queue.
 
-    Claims go by priority, then by runnable time; instances of the current spec go first, then
-    the oldest. Claims without a reservation get no instance, because Buildkite would issue no
-    token for them. `unsaved` has the job ids with a reservation that is not in the table yet.
+    Claims go in turn, as `records.turns` says, and within `limits/per-pipeline`; instances of the
+    current spec go first, then the oldest. Claims without a reservation get no instance, because
+    Buildkite would issue no token for them. `unsaved` has the job ids with a reservation that is
+    not in the table yet.
     """
     if config.paused or config.closed or view.paused is not False:
         return
-    ours = [c for c in view.claims if c.state.traits.waits and c.reserved(now)]
+    if config.per_pipeline is not None and view.is_new:
+        return  # A limit cannot be kept without what the former invocation bound.
+    ours = {c.job: c for c in waiting_claims(view) if c.reserved(now)}
     free = sorted(view.ready, key=lambda i: (i.spec != view.spec, i.since, i.key))
-    for claim in sorted(ours, key=lambda c: (-c.priority, c.runnable_at, c.job)):
+    places = in_turn(of_claims(ours.values()), busy_of(view))
+    for claim in [ours[each.job] for each in places if each.is_within(config.per_pipeline)]:
         instance = next((i for i in free if serves(i.shape, claim.shape)), None)
         if instance is None or instance.sandbox_row is None:
             continue

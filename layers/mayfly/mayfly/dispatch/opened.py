@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 
 from mayfly.answers import Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch, by_configuration, shape_for
 from mayfly.dispatch import policy
-from mayfly.dispatch.view import Candidate, QueueView, is_paused, without_mismatches
-from mayfly.records.model import Claim, Shape, Step, move_claim
+from mayfly.dispatch.view import (
+    Candidate,
+    QueueView,
+    busy_of,
+    is_paused,
+    waiting_claims,
+    without_mismatches,
+)
+from mayfly.records.model import Claim, Step, move_claim
 from mayfly.records.states import Agent, ClaimState
+from mayfly.records.turns import Place, in_turn, of_claims, of_jobs
 
 LOOK_AHEAD = 10
 """Places for jobs beyond the queue's `limits/max-instances`."""
@@ -45,75 +51,75 @@ def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
         for job, shape in shapes
         if not isinstance(shape, Mismatch) and job.id not in known
     ]
-    fitting.sort(
-        key=lambda each: (
-            each.job.id in view.refused,
-            *(-each.job.priority, each.job.runnable_at, each.job.id),
-        )
-    )
     view = replace(
         view,
         unmatched=lost | {job.id: shape for job, shape in shapes if isinstance(shape, Mismatch)},
     )
+    order = _Order.of(view, fitting, config)
+    view = replace(view, over_limit=order.over_limit(fitting))
     if is_paused(view, config):
         return replace(view, candidates=(), left_out=False)
-    places = _Places.of(view, config)
-    placed = tuple(islice(filter(places.take, fitting), OPEN_AT_ONCE))
+    fitting = [each for each in fitting if each.job.id not in view.over_limit]
+    placed = order.placed(fitting)[:OPEN_AT_ONCE]
     return replace(view, candidates=placed, left_out=len(placed) < min(len(fitting), OPEN_AT_ONCE))
 
 
-@dataclass(slots=True)
-class _Places:
-    """Places for waiting jobs: `limits/max-instances` and the look-ahead, less the busy ones.
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Jobs that wait, listed or claimed, in turn, and the number of their places.
 
-    A job finds a place unless jobs that are at least as urgent hold all: a more urgent job is
-    always opened. Jobs of stalled shapes, and jobs that Buildkite does not reserve, hold places
-    against each other only. So a queue has at most as many waiting claims as places, for each
-    priority, set of stalled shapes, and answer of Buildkite to their reservation.
+    The places are `limits/max-instances` and the look-ahead, less the busy ones. A job finds a
+    place unless jobs that come before it hold all: a more urgent job, and a job of a pipeline that
+    comes before the other pipelines, is always opened. Jobs of stalled shapes, and jobs that
+    Buildkite does not reserve, hold places against each other only. Jobs over the limit of their
+    pipeline hold none.
     """
 
     places: int
-    stalled: frozenset[Shape]
-    refused: frozenset[str]
-    live: list[int]
-    """Urgency of the jobs that hold places against all, ascending; the least is most urgent."""
-    waiting: list[int]
-    """Urgency of all waiting jobs."""
-    taken: int = 0
-    taken_live: int = 0
+    live: tuple[Place, ...]
+    """Without the jobs that hold places against each other only."""
+    every: tuple[Place, ...]
+    claims: Mapping[str, Claim]
+    """The waiting claims, by job."""
+    limit: int | None
 
     @classmethod
-    def of(cls, view: QueueView, config: QueueConfig) -> _Places:
-        """The places as the claims of the view leave them."""
-        claims = without_mismatches(view.claims, view)
-        waiting = [claim for claim in claims if claim.state.traits.waits]
-        busy = view.running + sum(
-            claim.state.traits.open and not claim.state.traits.waits for claim in claims
-        )
+    def of(cls, view: QueueView, fitting: Sequence[Candidate], config: QueueConfig) -> _Order:
+        """The order of the view's waiting claims and of the listed jobs that match the queue."""
+        claims = without_mismatches(waiting_claims(view), view)
+        busy = busy_of(view)
         stalled, refused = view.stalled.shapes, view.refused
-        live = [c for c in waiting if c.shape not in stalled and c.job not in refused]
+        hopeless = {c.job for c in claims if c.shape in stalled or c.job in refused}
+        hopeless |= {c.job.id for c in fitting if c.shape in stalled or c.job.id in refused}
+        wanted = [*of_claims(claims), *of_jobs(each.job for each in fitting)]
         return cls(
-            places=config.max_instances - min(busy, config.max_instances) + LOOK_AHEAD,
-            stalled=stalled,
-            refused=refused,
-            live=sorted(-claim.priority for claim in live),
-            waiting=sorted(-claim.priority for claim in waiting),
+            places=config.max_instances - min(busy.total(), config.max_instances) + LOOK_AHEAD,
+            live=in_turn((each for each in wanted if each.job not in hopeless), busy),
+            every=in_turn(wanted, busy),
+            claims={claim.job: claim for claim in claims},
+            limit=config.per_pipeline,
         )
 
-    def take(self, candidate: Candidate) -> bool:
-        """Whether the candidate finds a place, which is taken then.
+    def over_limit(self, fitting: Iterable[Candidate]) -> dict[str, str]:
+        """By job: the pipelines of jobs that must wait for other jobs of their pipeline."""
+        pipelines = {each.job.id: each.job.pipeline for each in fitting}
+        pipelines |= {job: claim.pipeline for job, claim in self.claims.items()}
+        turns = {each.job: each for each in (*self.every, *self.live)}  # A live job's place counts.
+        return {job: pipelines[job] for job, place in turns.items() if not self._may(place)}
 
-        The most urgent comes first, but jobs that Buildkite did not reserve come last.
-        """
-        urgency = -candidate.job.priority
-        is_hopeless = candidate.shape in self.stalled or candidate.job.id in self.refused
-        if is_hopeless:
-            free = bisect_right(self.waiting, urgency) + self.taken < self.places
-        else:
-            free = bisect_right(self.live, urgency) + self.taken_live < self.places
-        self.taken += free
-        self.taken_live += free and not is_hopeless
-        return free
+    def placed(self, fitting: Iterable[Candidate]) -> tuple[Candidate, ...]:
+        """The candidates that find a place, the next one first."""
+        candidates = {each.job.id: each for each in fitting}
+        live = [each.job for each in filter(self._may, self.live)]
+        alive = set(live)
+        # Jobs that other jobs do not count come last.
+        every = [each.job for each in filter(self._may, self.every)]
+        others = [job for job in every[: self.places] if job not in alive]
+        chosen = [*live[: self.places], *others]
+        return tuple(candidates[job] for job in chosen if job in candidates)
+
+    def _may(self, place: Place) -> bool:
+        return place.is_within(self.limit)
 
 
 def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Claim]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import by_configuration
@@ -27,13 +28,17 @@ from mayfly.dispatch.opened import held_jobs, open_claims, unjudged_jobs
 from mayfly.dispatch.pauses import new_pause
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.settled import claims_after, failures_to_tell, reap_nudges, settle
-from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
+from mayfly.dispatch.view import LastTick, Lately, QueueView, Turn, is_paused, without_mismatches
 from mayfly.records.about import fields
 from mayfly.records.model import Claim
 from mayfly.records.states import Agent
 from mayfly.tick.outcome import Outcome, Told
 
 log = logging.getLogger("mayfly")
+
+SHOWN_WITHIN = timedelta(seconds=5)
+"""Time after which the index shows a write. DynamoDB's guide on global secondary indexes says "a
+fraction of a second, under normal conditions"."""
 
 
 def tick(
@@ -64,13 +69,15 @@ def tick(
         for cause, line in held(view, config):
             outcome.hold(config.queue, cause, line)
         _log_held(held_jobs(view, config), config.queue, last)
+        view = replace(view, is_new=_is_new(turn, now))  # noqa: PLW2901 - the same view
         claims, bound, renewed = serve(view, config, applier)
         outcome.of_queues.add(measure(view, claims, bound, config, now))
         failures.extend(failures_to_tell(claims, now))
         rest = tuple(claim for claim in claims if claim.job not in bound)
         notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
         refused = applier.refused | (view.refused - renewed)
-        seen[config.queue] = _last_tick(view, claims, last, config, refused)
+        lately = bound_lately(view, claims, bound, config, now)
+        seen[config.queue] = replace(_last_tick(view, claims, last, config, refused), lately=lately)
     # Last of all: Buildkite may be slow to fail jobs and take notes, which must hold up no binding.
     last_of_all = Applier(ports, turn.fence, now, outcome)
     last_of_all.fail(failures)
@@ -111,6 +118,28 @@ def serve(
     return claims, bound, ours
 
 
+def _is_new(turn: Turn, now: datetime) -> bool:
+    """Whether bindings of the invocation before may not show in the index yet."""
+    return turn.handed_over is not None and now - turn.handed_over < SHOWN_WITHIN
+
+
+def bound_lately(
+    view: QueueView,
+    claims: Iterable[Claim],
+    bound: Collection[str],
+    config: QueueConfig,
+    now: datetime,
+) -> Mapping[str, Lately]:
+    """The bindings of the last seconds, where a limit depends on them.
+
+    A binding that failed counts too: its write may have been made without an answer.
+    """
+    if config.per_pipeline is None:
+        return {}
+    kept = {job: each for job, each in view.lately.items() if now - each.at < SHOWN_WITHIN}
+    return kept | {c.job: Lately(c.pipeline, now) for c in claims if c.job in bound}
+
+
 def _log_unmatched(view: QueueView, queue: str, last: LastTick, outcome: Outcome) -> None:
     """Log and count each job that does not match the queue, once, with the failed rule."""
     for job in sorted(view.unmatched.keys() - last.unmatched):
@@ -138,7 +167,8 @@ def _last_tick(
     refused: Collection[str],
 ) -> LastTick:
     """What this tick leaves to the next tick about a queue."""
-    running = {c.job for c in (*view.claims, *claims) if c.state.traits.agent is Agent.RUNS}
+    runs = (c for c in (*view.claims, *claims) if c.state.traits.agent is Agent.RUNS)
+    running = Counter({claim.job: claim.pipeline for claim in runs}.values())
     # An environment that could not be read is no news: else each gap would bring a note again.
     unjudged = unjudged_jobs(view, config)
     alone = left_alone(view, config) | (last.alone & unjudged)
@@ -147,7 +177,7 @@ def _last_tick(
     return LastTick(
         paused=view.paused,
         pause_written=last.pause_written,
-        running=view.running + len(running),
+        running=Counter(view.running) + running,
         ready=bool(view.ready),
         unmatched=frozenset(view.unmatched) | (last.unmatched if view.listing is None else set()),
         alone=last.alone if view.listing is None else alone,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
+from mayfly.records.turns import busy_pipelines, has_instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,14 @@ class Stalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Lately:
+    """A binding of the last seconds."""
+
+    pipeline: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LastTick:
     """What one tick leaves to the next about a queue, to save reads."""
 
@@ -30,8 +40,10 @@ class LastTick:
     """Whether the queue is paused at Buildkite, by its last listing; None while unknown."""
     pause_written: int | None = None
     """Version of the queue's record to which a pause at Buildkite, or its end, was last written."""
-    running: int = 0
-    """Number of running claims, including claims that have ended since."""
+    running: Mapping[str, int] = field(default_factory=dict)
+    """Number of running claims by pipeline, including claims that have ended since."""
+    lately: Mapping[str, Lately] = field(default_factory=dict)
+    """By job: bindings of the last seconds, which the index may not show yet."""
     ready: bool = False
     """Whether instances were ready for a job when the records were last read."""
     unmatched: frozenset[str] = frozenset()
@@ -98,8 +110,14 @@ class QueueView:
     instances: Mapping[SlotKey, Instance] = field(default_factory=dict)
     """Instances of assigned claims, by slot."""
     ready: tuple[Instance, ...] = ()
-    running: int = 0
-    """Number of running claims that are not in `claims`: they are not read, but take room."""
+    running: Mapping[str, int] = field(default_factory=dict)
+    """Number of running claims by pipeline that are not in `claims`: they are not read, but take
+    room."""
+    lately: Mapping[str, Lately] = field(default_factory=dict)
+    """By job: bindings of the last seconds, which `claims` may not show yet."""
+    is_new: bool = False
+    """Whether the invocation took the lease from a live one so lately that its bindings may not
+    show in `claims` yet."""
     listing: Listing | None = None
     """None when the queue was not listed or the list failed: no claims are opened then."""
     paused: bool | None = None
@@ -116,6 +134,9 @@ class QueueView:
     """Shapes whose waiting claims take no places; only read while listed jobs find none."""
     refused: frozenset[str] = frozenset()
     """Jobs that Buildkite did not reserve when it was last asked: their claims take no places."""
+    over_limit: Mapping[str, str] = field(default_factory=dict)
+    """By job, listed or waiting: the pipeline, which has `limits/per-pipeline` jobs on instances or
+    ahead of this one."""
     unmatched: Mapping[str, Mismatch] = field(default_factory=dict)
     """By job: jobs that the queue cannot serve, with the failed rule: listed ones, which are left
     untouched, and waiting ones that the queue matched before its configuration changed."""
@@ -148,3 +169,23 @@ def is_paused(view: QueueView, config: QueueConfig) -> bool:
 def without_mismatches(claims: Iterable[Claim], view: QueueView) -> tuple[Claim, ...]:
     """The claims without waiting ones that the queue matches no more: no instance is for them."""
     return tuple(c for c in claims if not (c.state.traits.waits and c.job in view.unmatched))
+
+
+def waiting_claims(view: QueueView) -> tuple[Claim, ...]:
+    """The claims that wait for an instance, without those that were just bound."""
+    return tuple(c for c in view.claims if c.state.traits.waits and c.job not in view.lately)
+
+
+def busy_of(view: QueueView) -> Counter[str]:
+    """The number of the queue's jobs with an instance, by pipeline, also where no claim shows it.
+
+    A binding of the last seconds counts whatever the index shows: a job that has ended since
+    counts a little longer, and no job is missed.
+    """
+    busy = [claim for claim in view.claims if has_instance(claim)]
+    unseen = view.lately.keys() - {claim.job for claim in busy}
+    return (
+        busy_pipelines(busy)
+        + Counter(view.running)
+        + Counter(view.lately[job].pipeline for job in unseen)
+    )

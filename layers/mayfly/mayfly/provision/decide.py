@@ -15,23 +15,18 @@ from mayfly.provision.missing import missing_instances
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.retire import next_retirement, retire
 from mayfly.provision.settlement import overdue
+from mayfly.provision.shares import LIMITED, recent_launches, shares
 from mayfly.provision.view import ProvisionView
-from mayfly.records.brakes import counted, is_on, rounds_since
+from mayfly.records.brakes import counted, rounds_since
 from mayfly.records.changes import Save
-from mayfly.records.ledger import Brake, Ledger, launch_id
+from mayfly.records.ledger import Ledger, launch_id
 from mayfly.records.model import Claim, Instance, Launch, Pinned, Shape, SlotKey, Step, move_claim
-from mayfly.records.states import ClaimState, InstanceState, LaunchState, Supply
+from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.tick.actions import NudgeReap, WriteRecords
-
-LAUNCH_AT_ONCE = 40
-"""Slots of one launch: launch, slots and ledger row must fit into one transaction of 100 rows."""
 
 HICCUP = timedelta(minutes=1)
 """How long AWS may fail every boot before jobs are given up. A launch that EC2 ends at once fails
 within 2 s; the brake's first pause is as long as this, so its trial comes first."""
-
-LIMITED = timedelta(minutes=1)
-"""The time over which `limits/max-launches-per-minute` counts."""
 
 
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
@@ -52,12 +47,10 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     actions.extend(_failed(claim, reason, now) for claim, reason in hopeless)
     jobs = {claim.job for claim, _ in hopeless}
     view = replace(view, waiting=tuple(c for c in view.waiting if c.job not in jobs))
-    for shape, missing in missing_instances(view, config, now).items():
-        if missing > 0:
-            new_launch = _new_launch(view, config, shape, missing, now)
-            if new_launch is not None:
-                actions.append(new_launch)
-                return actions
+    wanted = {} if view.refused else shares(view, config, now)
+    for shape, count in wanted.items():
+        actions.append(_new_launch(view, config, shape, count, now))
+        return actions
     if view.ledger != stored and not view.launches:  # An answer to a launch saves the ledger too.
         actions.append(WriteRecords((Save(view.ledger),), "boots that ended are counted"))
     return actions
@@ -88,7 +81,7 @@ def _next_launch(
     """When a launch of a shape that lacks instances becomes possible; None when now."""
     ledger = view.ledger
     brake = brake_for(ledger, view.spec, config, shape)
-    recent = sorted((at + LIMITED, slots) for at, slots in ledger.recent if now - at < LIMITED)
+    recent = sorted((at + LIMITED, slots) for at, slots in recent_launches(ledger, now))
     is_limited = sum(slots for _, slots in recent) >= config.max_launches_per_minute
     times = [
         ledger.retry_at.get(str(shape)),
@@ -148,25 +141,10 @@ def _open_launches(view: ProvisionView, now: datetime) -> Iterator[ProvisionActi
 
 
 def _new_launch(
-    view: ProvisionView, config: QueueConfig, shape: Shape, missing: int, now: datetime
-) -> RecordLaunch | None:
-    """A launch of the missing instances within the queue's limits; None when it must wait."""
+    view: ProvisionView, config: QueueConfig, shape: Shape, count: int, now: datetime
+) -> RecordLaunch:
+    """A launch of so many instances, which the limits must allow."""
     ledger = view.ledger
-    recent = tuple((at, n) for at, n in ledger.recent if now - at < LIMITED)
-    count = min(
-        missing,
-        LAUNCH_AT_ONCE,
-        config.max_instances - ledger.live,
-        config.max_launches_per_minute - sum(n for _, n in recent),
-    )
-    retry_at = ledger.retry_at.get(str(shape))
-    if view.refused or count <= 0 or (retry_at is not None and now < retry_at):
-        return None
-    brake = brake_for(ledger, view.spec, config, shape)
-    if is_on(brake):
-        if not _may_try(view, brake, shape, now):
-            return None
-        count = 1
     market = _market(config, ledger, shape, now)
     name = launch_id(view.stack, ledger)
     infra = one_subnet_per_zone(view.infra, view.zones, name)
@@ -188,17 +166,10 @@ def _new_launch(
         ledger,
         next_launch=ledger.next_launch + 1,
         live=ledger.live + count,
-        recent=(*recent, (now, count)),
+        recent=(*recent_launches(ledger, now), (now, count)),
     )
     slots = tuple(_slots(launch, view.infra, config))
     return RecordLaunch(launch, slots, taken, f"launch {name}: {count} more of {shape} wanted")
-
-
-def _may_try(view: ProvisionView, brake: Brake | None, shape: Shape, now: datetime) -> bool:
-    """Whether a trial is due. What is still coming is a trial, whenever it was launched."""
-    is_due = brake is not None and brake.next_trial is not None and now >= brake.next_trial
-    coming = (i for i in view.instances if i.state.traits.supply is Supply.COMING)
-    return is_due and not any(i.shape == shape and i.spec == view.spec for i in coming)
 
 
 def _slots(launch: Launch, infra: Infra, config: QueueConfig) -> Iterator[Instance]:

@@ -10,6 +10,7 @@ from mayfly.config.infra import Infra
 from mayfly.config.queue import in_force
 from mayfly.errors import NotFound
 from mayfly.ports import Fleet
+from mayfly.provision.missing import wants_turns
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.retire import is_beyond_limit, wants_arrivals
 from mayfly.provision.verdicts import shared_policies, subject, why_not_known
@@ -17,6 +18,7 @@ from mayfly.provision.view import ProvisionView
 from mayfly.records.ledger import Ledger, launch_id
 from mayfly.records.model import Instance, Launch, QueueRecord, SlotKey
 from mayfly.records.states import Agent, Supply, claim_states, instance_states
+from mayfly.records.turns import busy_pipelines
 
 SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
 WAITING = claim_states(lambda claim: claim.waits)
@@ -48,11 +50,16 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     )
     view = replace(view, paused=_is_paused(record, view, fleet, now))
     config = in_force(record)
-    if config is None or not (wants_arrivals(view, config, now) or is_beyond_limit(view, config)):
+    if config is None or not (
+        wants_arrivals(view, config, now)
+        or is_beyond_limit(view, config)
+        or wants_turns(view, config)
+    ):
         return view
     claims = fleet.claims(queue, WITH_INSTANCE)
     arrived = tuple(c for c in claims if now - c.runnable_at < config.grace)
-    return replace(view, arrived=arrived, busy=len(claims))
+    pipelines = busy_pipelines(claims)
+    return replace(view, arrived=arrived, busy=len(claims), busy_pipelines=pipelines)
 
 
 def _is_paused(record: QueueRecord, view: ProvisionView, fleet: Fleet, now: datetime) -> bool:

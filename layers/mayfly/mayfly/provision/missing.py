@@ -9,7 +9,8 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import serves
 from mayfly.provision.pool import filled, standard_shape, supply
 from mayfly.provision.view import ProvisionView
-from mayfly.records.model import Shape
+from mayfly.records.model import Claim, Shape
+from mayfly.records.turns import in_turn, of_claims
 
 
 def missing_instances(view: ProvisionView, config: QueueConfig, now: datetime) -> dict[Shape, int]:
@@ -20,9 +21,7 @@ def missing_instances(view: ProvisionView, config: QueueConfig, now: datetime) -
     change of instance types the boots under way go to the jobs that they were launched for.
     """
     shapes = _shapes(view, config, now)
-    # A paused queue binds nothing, and Mayfly may never get a job that Buildkite has not reserved.
-    paused = config.paused or view.paused
-    demand = Counter(c.shape for c in view.waiting if not paused and c.reserved(now))
+    demand = Counter(claim.shape for claim in jobs_in_turn(view, config, now))
     known = dict.fromkeys([*shapes, *(instance.shape for instance in view.instances)])
     supplied = {shape: supply(view, config, shape, now) for shape in known}
     lacking = {
@@ -39,13 +38,32 @@ def missing_instances(view: ProvisionView, config: QueueConfig, now: datetime) -
     return {shape: lacking[shape] for shape in shapes}
 
 
+def wants_turns(view: ProvisionView, config: QueueConfig) -> bool:
+    """Whether launches depend on which pipelines have instances, so that jobs are to be read."""
+    limited = config.per_pipeline is not None and bool(view.waiting)
+    return limited or len({claim.shape for claim in view.waiting}) > 1
+
+
+def jobs_in_turn(view: ProvisionView, config: QueueConfig, now: datetime) -> tuple[Claim, ...]:
+    """The waiting jobs that instances are for, the next one first; without jobs over a limit.
+
+    A paused queue binds nothing, and Mayfly may never get a job that Buildkite has not reserved.
+    """
+    if config.paused or view.paused:
+        return ()
+    claims = {claim.job: claim for claim in view.waiting if claim.reserved(now)}
+    places = in_turn(of_claims(claims.values()), view.busy_pipelines)
+    return tuple(claims[each.job] for each in places if each.is_within(config.per_pipeline))
+
+
 def _shapes(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Shape]:
     """Shapes of waiting jobs, most urgent first, then of the warm pool.
 
     Shapes without a launch template in the queue's stack are omitted.
     """
-    waiting = sorted(view.waiting, key=lambda c: (-c.priority, c.runnable_at, c.job))
-    wanted = [claim.shape for claim in waiting]
+    claims = {claim.job: claim for claim in view.waiting}
+    places = in_turn(of_claims(view.waiting), view.busy_pipelines)
+    wanted = [claims[each.job].shape for each in places]
     pool = [standard_shape(config)] if config.hot.value(now) else []
     shapes = dict.fromkeys([*wanted, *pool])
     return [shape for shape in shapes if shape.architecture in view.infra.templates]

@@ -32,6 +32,9 @@ class ProvisionView:
     """
     busy: int = 0
     """Number of jobs with an instance. Read where coming instances may be beyond the limit."""
+    busy_pipelines: Mapping[str, int] = field(default_factory=dict)
+    """Number of jobs with an instance by pipeline. Read where jobs of several shapes wait, or where
+    a pipeline has a limit."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Availability zone by subnet id; subnets whose zone is not known are omitted."""
     paused: bool = False

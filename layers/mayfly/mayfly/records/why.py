@@ -189,6 +189,13 @@ class Code(StrEnum):
         True,
         "Raise `limits/max-instances`, or wait.",
     )
+    PER_PIPELINE = (
+        "per-pipeline",
+        "The pipeline has as many jobs on the queue's instances as `limits/per-pipeline` allows.",
+        False,
+        True,
+        "Raise `limits/per-pipeline`, or wait for a job of the pipeline to end.",
+    )
     UNRESERVED = (
         "unreserved",
         "Buildkite does not reserve the job for this stack at present.",
