@@ -231,7 +231,7 @@ def test_every_state_up_to_ready_counts_as_supply(state: InstanceState) -> None:
 
 
 def test_busy_and_condemned_instances_do_not_count_as_supply() -> None:
-    assert COMING | {S.READY} == SUPPLY
+    assert COMING | {S.READY, S.STOPPING, S.STOPPED, S.STARTING} == SUPPLY
 
 
 # -- shapes ----------------------------------------------------------------------------------------
