@@ -20,7 +20,7 @@ from mayfly.dispatch.view import (
 )
 from mayfly.records.model import Claim, Step, move_claim
 from mayfly.records.states import Agent, ClaimState
-from mayfly.records.turns import Place, in_turn, of_claims, of_jobs
+from mayfly.records.turns import Place, Wanted, in_turn, of_claims
 
 LOOK_AHEAD = 10
 """Places for jobs beyond the queue's `limits/max-instances`."""
@@ -91,7 +91,7 @@ class _Order:
         stalled, refused = view.stalled.shapes, view.refused
         hopeless = {c.job for c in claims if c.shape in stalled or c.job in refused}
         hopeless |= {c.job.id for c in fitting if c.shape in stalled or c.job.id in refused}
-        wanted = [*of_claims(claims), *of_jobs(each.job for each in fitting)]
+        wanted = [*of_claims(claims), *map(_wanted, fitting)]
         return cls(
             places=config.max_instances - min(busy.total(), config.max_instances) + LOOK_AHEAD,
             live=in_turn((each for each in wanted if each.job not in hopeless), busy),
@@ -120,6 +120,11 @@ class _Order:
 
     def _may(self, place: Place) -> bool:
         return place.is_within(self.limit)
+
+
+def _wanted(candidate: Candidate) -> Wanted:
+    job = candidate.job
+    return Wanted(job.id, job.pipeline, job.priority, job.runnable_at, claimed=False)
 
 
 def open_claims(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Claim]:

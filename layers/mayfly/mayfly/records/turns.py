@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mayfly.answers import Job
 from mayfly.records.model import Claim
 
 
@@ -63,11 +62,6 @@ def in_turn(wanted: Iterable[Wanted], busy: Mapping[str, int]) -> tuple[Place, .
 def of_claims(claims: Iterable[Claim]) -> list[Wanted]:
     """What the order depends on, of claims."""
     return [Wanted(c.job, c.pipeline, c.priority, c.runnable_at) for c in claims]
-
-
-def of_jobs(jobs: Iterable[Job]) -> list[Wanted]:
-    """What the order depends on, of listed jobs."""
-    return [Wanted(j.id, j.pipeline, j.priority, j.runnable_at, claimed=False) for j in jobs]
 
 
 def busy_pipelines(claims: Iterable[Claim]) -> Counter[str]:
