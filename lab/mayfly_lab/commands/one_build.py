@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -58,9 +58,10 @@ class OneBuild:
             self.source.add_to(lab)
             files = {self.source.slug: self.source.file}
             follower = Follower(lab, live, self.stop, dict(self.chosen.answers), files)
-            self._wait_for_pool(follower)
-            view = self._build(follower)
-            gone = follower.wind_down()
+            with live.board():
+                self._wait_for_pool(follower)
+                view = self._build(follower)
+                gone = follower.wind_down()
             evidence = collect(lab, live.began, self._limits())
             texts = [request.text for request in self.choices.faults]
             done = _Run(
@@ -115,7 +116,7 @@ class OneBuild:
         env = dict(self.chosen.env)
         made = lab.buildkite.create_build(self.source.slug, self.source.request(env))
         follower.look()
-        unblock = (lambda _: True) if self.chosen.unblock else confirm_at_terminal(self.stop)
+        unblock = (lambda _: True) if self.chosen.unblock else self._asks(live)
         view = follower.build(made.id, self.chosen.timeout, unblock)
         live.say(f"the build {ending(view, follower.refused)}")
         for line in unused_answers(dict(self.chosen.answers), lab.buildkite.meta_data(made.id)):
@@ -126,6 +127,15 @@ class OneBuild:
         if view.state == BLOCKED or not _is_over(view):
             lab.buildkite.cancel_build(made.id)
         return view
+
+    def _asks(self, live: LiveReport) -> Callable[[str], bool]:
+        confirm = confirm_at_terminal(self.stop)
+
+        def ask(label: str) -> bool:
+            with live.paused():
+                return confirm(label)
+
+        return ask
 
     def _limits(self) -> dict[str, int]:
         given = self.choices.parameters

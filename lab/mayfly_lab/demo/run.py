@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from buildkite_emulator import BuildRequest, JobEvent, JobState
+from buildkite_emulator import BuildRequest
 from mayfly.records.model import Instance
 from mayfly.records.states import Supply
 from mayfly_lab.aws.config import Delays
 from mayfly_lab.demo import expected
 from mayfly_lab.demo.incidents import Incidents
 from mayfly_lab.lab import ROOT, Lab, LabChoices
-from mayfly_lab.report import screen, show
+from mayfly_lab.report import show
 from mayfly_lab.report.checks import Check, check_all
 from mayfly_lab.report.collect import collect
 from mayfly_lab.report.evidence import Evidence
 from mayfly_lab.report.files import Files
+from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.result import Result, lines_of
 
 PATIENCE = 90.0
@@ -28,7 +28,6 @@ PATIENCE = 90.0
 DELAYS = Delays(imds_linger=1.0)
 _LOOK = 0.5
 """Seconds between two reads of the records: each read is a scan on the cores that run the lab."""
-_SILENT = frozenset({JobState.WAITING, JobState.SCHEDULED, JobState.ACCEPTED})
 
 
 Instances: TypeAlias = tuple[Instance, ...]
@@ -40,34 +39,6 @@ class DemoError(Exception):
     """The demo cannot go on: an awaited condition did not come true in time."""
 
 
-@dataclass(slots=True)
-class Printer:
-    """Prints events with the seconds since the demo's start, in colour on a terminal."""
-
-    began: float = field(default_factory=time.time)
-    told: set[tuple[str, str]] = field(default_factory=set)
-    colour: bool = field(default_factory=screen.has_colour)
-
-    def say(self, line: str) -> None:
-        """Print one event with its time, at once."""
-        self.table(screen.timed(time.time() - self.began, line))
-
-    def table(self, lines: Iterable[str]) -> None:
-        """Print lines of the report."""
-        shown = map(screen.painted, lines) if self.colour else lines
-        sys.stdout.write("".join(f"{line}\n" for line in shown))
-        sys.stdout.flush()
-
-    def on_job(self, event: JobEvent) -> None:
-        """Print a job's new state."""
-        job = event.job
-        if job.state in _SILENT:
-            return
-        how = f" ({job.outcome})" if job.outcome else ""
-        where = f" on {job.agent_name}" if job.agent_name and not job.outcome else ""
-        self.say(f"{show.plain(job.label)}: {job.state}{how}{where}")
-
-
 def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
     """Run the demo. Returns 0 when every check held, else 1.
 
@@ -77,7 +48,7 @@ def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
         DemoError: a condition did not come true within `PATIENCE`.
         BrokenError: a file cannot be written.
     """
-    printer = Printer()
+    printer = LiveReport()
     choices = LabChoices(
         queues=expected.QUEUES, agent=agent, delays=DELAYS, parameters=expected.PARAMETERS
     )
@@ -87,7 +58,8 @@ def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
             printer.say(line)
         printer.say(f"machines: {lab.machines}")
         printer.say("the stacks are deployed; the four functions run with the templates' triggers")
-        _run_builds(lab, Watch(lab, printer, wait))
+        with printer.board():
+            _run_builds(lab, Watch(lab, printer, wait))
         evidence = collect(lab, printer.began, expected.LIMITS)
         cold = lab.stated_cold_seconds
         facts = [
@@ -105,7 +77,7 @@ def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
 
 
 def _result(
-    printer: Printer,
+    printer: LiveReport,
     facts: Sequence[tuple[str, str]],
     evidence: Evidence,
     failures: Sequence[Exception],
@@ -140,7 +112,7 @@ class Watch:
     """Waits for conditions of the lab, and prints changes of machines meanwhile."""
 
     lab: Lab
-    printer: Printer
+    printer: LiveReport
     wait: Wait
 
     def until(self, what: str, done: Callable[[Instances], bool]) -> None:
@@ -148,8 +120,7 @@ class Watch:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             found = tuple(self.lab.records.instances().values())
-            for instance_id, line in _changes(found, self.printer.told):
-                self.printer.say(f"{instance_id} {line}")
+            self.printer.on_instances(found)
             if done(found):
                 return
             self.wait(_LOOK)
@@ -184,14 +155,6 @@ def _run_builds(lab: Lab, watch: Watch) -> None:
     incidents.stop()
     printer.say("every job has ended")
     watch.until("every machine is gone", lambda found: not any(i.open for i in found))
-
-
-def _changes(found: Instances, told: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for instance in found:
-        step = (str(instance.key), instance.state)
-        if step not in told and instance.instance_id:
-            told.add(step)
-            yield instance.instance_id, f"{instance.state}: {instance.reason}"
 
 
 def _ready(found: Instances) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 
 _TIMES = re.compile(r"\x1b_bk;t=\d+\x07")
@@ -14,6 +15,11 @@ TAIL = 12
 """Lines of a log's end in a report."""
 _LONGEST = 300
 """Characters of a line in a report."""
+
+
+_GROUPS = ("~~~ ", "--- ", "+++ ")
+CHECKOUT = "~~~ Preparing working directory"
+"""The agent's heading of the checkout."""
 
 
 class Logs(StrEnum):
@@ -36,3 +42,26 @@ def tail(log: bytes) -> tuple[str, ...]:
     """The last lines of a job's log that say something, each cut to a report's width."""
     said = [line for line in readable(log) if line.strip()]
     return tuple(line[:_LONGEST] for line in said[-TAIL:])
+
+
+def without_git(lines: Sequence[str], *, whole: bool = False) -> list[str]:
+    """The lines of a log without what git said during the checkout, whose place tells the number.
+
+    `whole` keeps the checkout when no group follows, for then the job may have failed in it.
+    """
+    kept: list[str] = []
+    folded: list[str] | None = None
+    for line in lines:
+        if line.startswith(_GROUPS):
+            kept += _told(folded)
+            folded = [] if line.startswith(CHECKOUT) else None
+            kept.append(line)
+        elif folded is None:
+            kept.append(line)
+        else:
+            folded.append(line)
+    return kept + (folded or [] if whole else _told(folded))
+
+
+def _told(folded: Sequence[str] | None) -> list[str]:
+    return [f"({len(folded)} lines of git)"] if folded else []

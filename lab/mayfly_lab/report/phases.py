@@ -25,8 +25,11 @@ def spans(path: str, seconds: Mapping[str, float]) -> Iterator[Span]:
 
     Each begins where the one before ends, so their sum is the job's time. What an instance did
     before the job was runnable is no time of the job. A phase without its end's point is part of
-    the next.
+    the next. A job that ended before its command waited for its agent, or was in its checkout.
     """
+    if "command" not in seconds and "ended" in seconds:
+        point = "command" if "accepted" in seconds else "accepted"
+        seconds = {**seconds, point: seconds["ended"]}
     at = 0.0
     for phase, point in _ENDS:
         end = seconds.get(point)

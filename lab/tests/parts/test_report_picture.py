@@ -134,6 +134,18 @@ def test_phases_follow_each_other_and_fill_the_time_of_a_job() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("points", "last"),
+    [
+        ({"reserved": 0.4, "ended": 2.0}, model.Phase.ASSIGN),
+        ({"reserved": 0.4, "accepted": 1.0, "ended": 2.0}, model.Phase.CHECKOUT),
+        ({"reserved": 0.4, "accepted": 1.0, "command": 1.5, "ended": 2.0}, model.Phase.COMMAND),
+    ],
+)
+def test_a_job_without_a_command_shows_none(points: dict[str, float], last: model.Phase) -> None:
+    assert [(s.phase, s.end) for s in spans("", points)][-1] == (last, 2.0)
+
+
 def test_the_proof_of_a_stopped_instance_is_its_start() -> None:
     seconds = {**HOT.seconds, "proven": 0.45, "assigned": 0.46}
     assert [s.phase for s in spans("stopped", seconds)][:3] == ["reserve", "start", "assign"]

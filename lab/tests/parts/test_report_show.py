@@ -119,6 +119,7 @@ def test_outcomes_checks_and_warnings_are_coloured_and_nothing_else_is_changed()
         (True, {"NO_COLOR": ""}, True),
         (True, {"NO_COLOR": "1"}, False),
         (True, {"TERM": "dumb"}, False),
+        (True, {"CI": "true"}, False),
         (False, {}, False),
     ],
 )
@@ -126,6 +127,7 @@ def test_a_terminal_gets_colours_unless_somebody_asks_for_none(
     monkeypatch: pytest.MonkeyPatch, terminal: bool, environment: dict[str, str], coloured: bool
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
