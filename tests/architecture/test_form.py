@@ -13,8 +13,14 @@ from tests.architecture.modules import MAYFLY, ROOT, tracked, tree
 
 LONGEST = 400
 VAGUE = {"manager", "helper", "helpers", "util", "utils", "misc", "common", "info", "handle"}
-STANDARD_LIBRARY_NAMES = {"handle", "handle_one_request"}
-"""Methods that the standard library's servers call on their subclasses."""
+STANDARD_LIBRARY_NAMES = {
+    "handle",
+    "handle_endtag",
+    "handle_one_request",
+    "handle_startendtag",
+    "handle_starttag",
+}
+"""Methods that the standard library's servers and parsers call on their subclasses."""
 
 
 def words(name: str) -> set[str]:
