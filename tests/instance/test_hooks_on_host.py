@@ -52,6 +52,7 @@ def run(tmp_path: Path, hook: Path) -> Run:
             "MAYFLY_HOOKS_DIR": str(tmp_path),
             "BUILDKITE_ENV_JSON_FILE": str(tmp_path / "env.json"),
             "BUILDKITE_JOB_ID": "job-1",
+            "HOME": str(tmp_path),
         }
         # Old agents run hooks by bash, whatever their mode.
         return subprocess.run(
@@ -127,7 +128,7 @@ def end(tmp_path: Path, hook: Path) -> Callable[..., str]:
         environment = {"PATH": os.environ["PATH"], "MAYFLY_CGROUPS": str(tmp_path / "cgroups")}
         file = tmp_path / "hooks/pre-exit"
         file.parent.mkdir(exist_ok=True)
-        file.write_bytes(hook.with_name("tell-kills").read_bytes())
+        file.write_bytes(hook.with_name("tell-causes").read_bytes())
         wrapper = f". {file}; echo status=$?; echo FROM_HOOK=$FROM_HOOK"
         return subprocess.run(
             ["bash", "-c", wrapper], env=environment | variables, capture_output=True, text=True,
@@ -169,8 +170,7 @@ def test_the_jobs_log_names_processes_that_the_kernel_killed_for_memory(
 ) -> None:
     told = end(content)
 
-    # Buildkite opens the log's last group at this line.
-    assert told.startswith("^^^ +++\nmayfly: the kernel ")
+    assert told.startswith("+++ Mayfly: the kernel ")
     assert re.search(said, told)
     assert told.endswith(QUIET)
 
@@ -198,7 +198,7 @@ def test_the_kills_of_the_whole_scope_count_wherever_its_program_sees_its_top(
     own = tmp_path / "cgroup"
     own.write_text(f"4:memory:/v1\n0::{cgroup}\n")
     file = tmp_path / "pre-exit"
-    text = hook.with_name("tell-kills").read_text()
+    text = hook.with_name("tell-causes").read_text()
     file.write_text(text.replace("/proc/self/cgroup", str(own)))
 
     environment = {"PATH": os.environ["PATH"], "MAYFLY_CGROUPS": str(cgroups)}
@@ -214,6 +214,75 @@ def test_the_jobs_log_has_no_word_of_memory_without_a_kill(
     end: Callable[..., str], content: str | None
 ) -> None:
     assert end(content) == QUIET
+
+
+def test_the_jobs_log_tells_the_cause_for_which_the_host_stopped_the_job(
+    end: Callable[..., str], tmp_path: Path
+) -> None:
+    lay_beside(tmp_path, cause="the queue's limit of 60 minutes is over.", no_key="no key")
+    assert end(None) == f"+++ Mayfly: the queue's limit of 60 minutes is over.\n{QUIET}"
+
+
+def test_the_pipelines_variables_do_not_choose_the_cause(
+    end: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "forged").write_text("forged\n")
+    names = ("MAYFLY_CAUSE", "MAYFLY_HOOKS_DIR", "BUILDKITE_HOOKS_PATH", "here", "line")
+    assert end(None, **dict.fromkeys(names, f"{tmp_path}/forged")) == QUIET
+
+
+@pytest.mark.parametrize(
+    ("variables", "cloned", "told"),
+    [
+        ({}, False, True),
+        ({}, True, False),
+        ({"BUILDKITE_COMMAND_EXIT_STATUS": "128"}, False, False),
+    ],
+    ids=["the checkout failed", "the checkout succeeded", "the command ran"],
+)
+def test_the_jobs_log_tells_of_a_missing_key_after_a_failed_checkout_alone(
+    end: Callable[..., str], tmp_path: Path, variables: dict[str, str], cloned: bool, told: bool
+) -> None:
+    lay_beside(tmp_path, no_key="queue default has no key for git.example.org.")
+    checkout = tmp_path / "checkout"
+    (checkout / ".git").mkdir(parents=True) if cloned else checkout.mkdir()
+    log = end(None, BUILDKITE_BUILD_CHECKOUT_PATH=str(checkout), **variables)
+    said = "+++ Mayfly: queue default has no key for git.example.org.\n"
+    assert log == (said if told else "") + QUIET
+
+
+def lay_beside(tmp_path: Path, cause: str = "", no_key: str = "") -> None:
+    """Write the supervisor's files beside the hook."""
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for name, text in (("cause", cause), ("no-key", no_key)):
+        if text:
+            (hooks / name).write_text(f"{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("repository", "files", "host"),
+    [
+        ("git@git.example.org:acme/a.git", None, "git.example.org"),
+        ("ssh://git@git.example.org:2222/acme/a", ["known_hosts"], "git.example.org"),
+        ("git@git.example.org:acme/a.git", ["id_ed25519", "known_hosts"], ""),
+        ("git@git.example.org:acme/a.git", ["config", "deploy"], ""),
+        ("https://git.example.org/acme/a.git", None, ""),
+        ("/srv/git/a.git", None, ""),
+        ("git@x`touch /tmp/y`:a/b", None, ""),
+    ],
+)
+def test_the_check_before_each_job_names_the_host_for_which_there_is_no_key(
+    run: Run, tmp_path: Path, repository: str, files: list[str] | None, host: str
+) -> None:
+    if files is not None:
+        (tmp_path / ".ssh").mkdir()
+        for name in files:
+            (tmp_path / ".ssh" / name).touch()
+    done = run(OPEN, {**JOB, "BUILDKITE_REPO": repository})
+
+    assert done.returncode == 0
+    assert done.stderr == (f"mayfly: there is no ssh key for {host}\n" if host else "")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_the_jobs_log_is_told_by_a_hook_that_is_there_only_after_a_kill(
     world.run()
 
     assert before == [operator_hook]
-    assert (hooks / "pre-exit").readlink() == hooks / "tell-kills"
+    assert (hooks / "pre-exit").readlink() == hooks / "tell-causes"
     moved = hooks / "pre-exit.operator"
     assert moved.is_symlink() == operator_hook
     assert not operator_hook or moved.readlink() == theirs

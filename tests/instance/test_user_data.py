@@ -191,7 +191,7 @@ def test_the_script_is_short_and_passes_through_cloudformation_unchanged() -> No
     assert max(map(len, text.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("script", [SCRIPT, HOOKS / "pre-bootstrap", HOOKS / "tell-kills"])
+@pytest.mark.parametrize("script", [SCRIPT, HOOKS / "pre-bootstrap", HOOKS / "tell-causes"])
 def test_shellcheck_finds_nothing_in_the_hosts_shell_scripts(script: Path) -> None:
     shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.defpath}")
     assert shellcheck, "shellcheck is in the environment of the tests"

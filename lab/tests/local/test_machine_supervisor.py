@@ -130,7 +130,7 @@ def test_a_reboot_by_a_job_switches_the_machine_off(host: Host) -> None:
     host.cloud.assignment = {"root": "yes", "imds": "job"}
     console = host.live()
     assert "Restarting system" in console
-    assert "this is not its first boot" in console
+    assert "this boot is not the instance's first" in console
     assert "done" not in [phase for _, phase in host.cloud.phases()]
 
 

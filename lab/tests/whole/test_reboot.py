@@ -46,7 +46,7 @@ def test_a_job_of_root_is_not_ended_by_the_loss_of_one_process(result: Result) -
 def test_a_second_boot_runs_no_job_and_powers_off(stage: WholeStage, result: Result) -> None:
     console = result.machine.console
     second = second_boot(console, "running in system mode")
-    assert any("this is not its first boot" in line for line in second), str(console)
+    assert any("this boot is not the instance's first" in line for line in second), str(console)
     assert not any("starting the agent" in line for line in second)
     assert any("Reached target poweroff.target" in line for line in second)
     assert result.job.outcome == "failed"

@@ -86,7 +86,7 @@ def test_a_job_that_eats_memory_goes_on_and_says_so(stage: WholeStage) -> None:
     result = running.result()
     told = values(result.job.log)
     assert (told["python"], told["after"]) == ("137", "mayfly-job"), result.job.log
-    assert "mayfly: the kernel killed a process of this job for memory" in result.job.log
+    assert "+++ Mayfly: the kernel killed a process of this job for memory" in result.job.log
     assert "killed a process of the job for memory" in result.machine.record.ended_job
 
 

@@ -76,7 +76,10 @@ def test_a_job_goes_on_after_a_kill_for_memory_and_may_have_thousands_of_process
     assert told["python"] == "137"
     assert told["processes"] == str(_MANY)
     assert told["after"] == "mayfly-job"
-    assert "mayfly: the kernel killed a process of this job for memory: the instance ran out" in log
+    assert (
+        "+++ Mayfly: the kernel killed a process of this job for memory: the instance ran out"
+        in log
+    )
     assert "killed a process of the job for memory" in result.machine.record.ended_job
 
 

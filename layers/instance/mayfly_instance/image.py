@@ -82,19 +82,6 @@ def install_hooks(machine: Machine, found: agent.Agent) -> None:
             machine.link(places.hooks / name, operator_hook)
 
 
-def tell_kills(machine: Machine) -> None:
-    """Let a hook tell the running job's log of processes that were killed for lack of memory.
-
-    The agent looks for the hook only when the job's command has ended. An operator's hook in
-    Mayfly's hooks path gets the name under which Mayfly's own runs it. Raises OSError.
-    """
-    hook = machine.places.hooks / "pre-exit"
-    told = machine.places.hooks / "tell-kills"
-    if hook.is_symlink() and hook.readlink() != told:
-        machine.link(hook.with_name("pre-exit.operator"), hook.readlink())
-    machine.link(hook, told)
-
-
 def _install_programs(machine: Machine) -> None:
     missing = [package for name, package in PACKAGES.items() if machine.find(name) is None]
     if missing:

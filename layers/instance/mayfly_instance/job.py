@@ -7,12 +7,13 @@ import signal
 from dataclasses import dataclass
 from typing import Callable
 
-from mayfly_instance import agent, containers, docker, image
+from mayfly_instance import agent, causes, containers, docker
 from mayfly_instance.context import Context
+from mayfly_instance.failure import GoingDown
 from mayfly_instance.firewall import Open
 from mayfly_instance.machine import Running
 from mayfly_instance.memory import KillCount
-from mayfly_instance.notices import stop_time
+from mayfly_instance.notices import interruption, stop_time
 from mayfly_instance.proc import has_children
 from mayfly_instance.reports import Reporter
 from mayfly_protocol.assignment import Assignment
@@ -22,7 +23,13 @@ from mayfly_protocol.words import Root
 
 _REPORT_SECONDS = 5.0
 _REFUSAL = re.compile(r"the job is refused: .{1,500}")
-"""The refusal by `hooks/policy.py`; no other line of the log is interpreted."""
+_NO_KEY = re.compile(r"mayfly: there is no ssh key for ([A-Za-z0-9.-]{1,253})$", re.MULTILINE)
+"""What `hooks/policy.py` writes; no other line of the log is interpreted. Only a job that has begun
+could write the like, into no other log than its own."""
+_KEY_LOOK = 1.0
+"""Seconds between two looks for a missing key. A checkout without one takes the agent four seconds:
+three attempts, two seconds apart (seen with 3.83.1)."""
+_KEY_LOOKS = 60
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,11 @@ def run(
     except Open:
         # Each second of the agent's grace period would be one in which the job reaches IMDS.
         raise
-    except BaseException:
+    except BaseException as error:
         # The supervisor is being stopped or has a bug: end the job now, not by a lost agent later.
         if running is not None:
+            down = isinstance(error, GoingDown)
+            _tell_job(context, reporter, causes.GOING_DOWN if down else causes.BROKEN)
             _stop(running, context, assignment)
         raise
     finally:
@@ -106,13 +115,16 @@ def watch(
     began = childless_since = clock.seconds()
     next_look = began + limits.notices
     quit_at: float | None = None
-    reason, announced, condemned = "", None, ""
+    stop = _Stop()
+    announced, condemned = None, ""
+    key = _MissingKey(context, reporter, assignment)
     killed = KillCount(context.machine, running.pid)
     while (code := running.poll()) is None:
         now = clock.seconds()
         if killed.look():
             reporter.note(str(killed.kills))
             _tell_job(context, reporter)
+        key.look(now)
         if now >= next_look:
             next_look = now + limits.notices
             # Also after SIGQUIT: the agent and what is left of the job may take long to end.
@@ -121,24 +133,61 @@ def watch(
             if has_children(context.machine.processes(), running.pid):
                 childless_since = now
         if quit_at is None:
-            reason = f"{condemned} while the job ran" if condemned else ""
-            reason = reason or _stop_reason(now - began, assignment, announced, context)
-            if reason:
-                reporter.step(f"stopping the agent: {reason}")
+            stop = _stop_for(now - began, assignment, announced, condemned, context)
+            if stop.reason:
+                reporter.step(f"stopping the agent: {stop.reason}")
+                _tell_job(context, reporter, stop.told)
                 running.send_signal(signal.SIGQUIT)
                 quit_at = now
         if now - (childless_since if quit_at is None else quit_at) >= limits.delivery:
-            reason = reason or "the agent did not end after its job"
+            stop = stop if stop.reason else _Stop("the agent did not end after its job")
             break
         killed.wait(clock, limits.watch)
     killed.look()
     killed.close()
-    return Ending(code, "; ".join(filter(None, (reason, str(killed.kills)))))
+    return Ending(code, "; ".join(filter(None, (stop.reason, str(killed.kills)))))
 
 
-def _tell_job(context: Context, reporter: Reporter) -> None:
+@dataclass(frozen=True)
+class _Stop:
+    """Why the host stops the agent: for the operators, and in the words of the job's log."""
+
+    reason: str = ""
+    told: str = ""
+
+
+class _MissingKey:
+    """Looks in the agent's log for what the check before the job says about keys for ssh."""
+
+    def __init__(self, context: Context, reporter: Reporter, assignment: Assignment) -> None:
+        self._context = context
+        self._reporter = reporter
+        self._queue = assignment.queue
+        self._next = context.clock.seconds() + _KEY_LOOK
+        self._left = _KEY_LOOKS
+
+    def look(self, now: float) -> None:
+        """Look if it is time, and let the job's log tell of a missing key."""
+        if now < self._next or self._left <= 0:
+            return
+        self._next, self._left = now + _KEY_LOOK, self._left - 1
+        found = _NO_KEY.search(self._context.log_tail(agent.LOG))
+        if found is None:
+            return
+        self._left = 0
+        try:
+            causes.tell_if_checkout_fails(self._context.machine, self._queue, found[1])
+        except OSError as error:
+            self._reporter.note(f"the job's log does not tell it: {error}")
+
+
+def _tell_job(context: Context, reporter: Reporter, cause: str = "") -> None:
+    """Let the job's log tell the cause; without one, of kills for lack of memory."""
     try:
-        image.tell_kills(context.machine)
+        if cause:
+            causes.tell(context.machine, cause)
+        else:
+            causes.link_hook(context.machine)
     except OSError as error:
         # A full disk, say. The job goes on, and the report tells the operators.
         reporter.note(f"the job's log does not tell it: {error}")
@@ -151,17 +200,24 @@ def _report_notice(announced: str | None, reporter: Reporter) -> str | None:
     return announced
 
 
-def _stop_reason(
-    ran: float, assignment: Assignment, announced: str | None, context: Context
-) -> str:
-    if ran >= assignment.max_minutes * 60:
-        return f"the job ran for its limit of {assignment.max_minutes} minutes"
+def _stop_for(
+    ran: float, assignment: Assignment, announced: str | None, condemned: str, context: Context
+) -> _Stop:
+    """The first reason to stop the agent now; without one, an empty reason."""
+    minutes = assignment.max_minutes
+    if condemned:
+        return _Stop(f"{condemned} while the job ran", causes.condemned(condemned))
+    if ran >= minutes * 60:
+        return _Stop(f"the job ran for its limit of {minutes} minutes", causes.limit(minutes))
     if announced is None:
-        return ""
+        return _Stop()
     now = context.clock.now()
     margin = grace_seconds(assignment.config) + context.limits.spot_delivery
-    taken = now >= stop_time(announced, now, margin)
-    return f"the spot instance is taken at {announced}" if taken else ""
+    if now < stop_time(announced, now, margin):
+        return _Stop()
+    at = interruption(announced)
+    told = causes.spot(f"{at:%H:%M:%S} UTC" if at else "")
+    return _Stop(f"the spot instance is taken at {announced}", told)
 
 
 def _stop(running: Running, context: Context, assignment: Assignment) -> None:

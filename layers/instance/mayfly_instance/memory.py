@@ -1,7 +1,7 @@
 """Processes that the kernel killed for lack of memory, by `memory.events` of their cgroup.
 
 Source: the kernel's admin-guide/cgroup-v2, "Memory Interface Files". Both counts include cgroups
-below, such as those of containers. `hooks/tell-kills` tells the job the same.
+below, such as those of containers. `hooks/tell-causes` tells the job the same.
 """
 
 from __future__ import annotations

@@ -56,8 +56,13 @@ def notice_in_metadata(metadata: Metadata) -> str | None:
         return None
 
 
+def interruption(notice: str) -> datetime | None:
+    """The time of the interruption, in UTC; None for a notice without a time."""
+    named = _TIME.search(notice)
+    return parse_time(named.group()) if named else None
+
+
 def stop_time(notice: str, now: datetime, margin: float) -> datetime:
     """The time to stop the job: `margin` s before the notice's time; `now` without a time."""
-    named = _TIME.search(notice)
-    taken = parse_time(named.group()) if named else None
+    taken = interruption(notice)
     return now if taken is None else taken - timedelta(seconds=margin)

@@ -63,6 +63,16 @@ class Places:
         return self.code / "mayfly_instance/hooks"
 
     @property
+    def cause(self) -> Path:
+        """File with the cause that the job's log is told at its end; beside the hook."""
+        return self.hooks / "cause"
+
+    @property
+    def no_key(self) -> Path:
+        """File with what the job's log is told if its checkout fails; beside the hook."""
+        return self.hooks / "no-key"
+
+    @property
     def operator_hooks(self) -> Path:
         """The operator's hooks, MAYFLY_HOOKS_DIR, from the bootstrap script or the image."""
         return self.root / "etc/mayfly/hooks"

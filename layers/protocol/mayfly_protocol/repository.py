@@ -32,6 +32,14 @@ def canonical_repository(url: str) -> str | None:
     return f"{parts['host'].lower()}{f':{port}' if unusual else ''}/{'/'.join(segments)}"
 
 
+def ssh_host(url: str) -> str:
+    """The host from which git fetches this clone URL over ssh; empty for any other text."""
+    found = _URL.fullmatch(url) or _SCP.fullmatch(url)
+    if found is None or found.groupdict().get("scheme", "ssh") != "ssh":
+        return ""
+    return str(found["host"])
+
+
 def same_repository(one: str, other: str) -> bool:
     """Whether two clone URLs name the same repository. False if either is not a clone URL."""
     canonical = canonical_repository(one)

@@ -10,16 +10,17 @@ The pre-bootstrap hook runs this file as a script: `policy.py POLICY_JSON ENVIRO
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 
-# ruff: noqa: PTH123 - importing pathlib would take longer than the rest, before each job
+# ruff: noqa: PTH111, PTH123, PTH208 - importing pathlib would take longer than the rest, before each job
 if not __package__:
     # The hook runs Python isolated, so sys.path lacks the bundle's directory.
     sys.path.insert(0, __file__.rsplit("/", 3)[0])
 
 from mayfly_protocol import rules
-from mayfly_protocol.repository import same_repository
+from mayfly_protocol.repository import same_repository, ssh_host
 
 
 def denial(policy: Mapping[str, object], environment: Mapping[str, str]) -> str:
@@ -33,6 +34,21 @@ def denial(policy: Mapping[str, object], environment: Mapping[str, str]) -> str:
     if repository is not None and not same_repository(str(repository), seen.get("repository", "")):
         return "another repository is registered for its pipeline"
     return ""
+
+
+def missing_key(environment: Mapping[str, str], home: str) -> str:
+    """The host for which this user lacks an ssh key; empty with any key, or without need of one.
+
+    A key has a name beginning with `id_`, or `config` names it (ssh_config(5), IdentityFile), or an
+    agent holds it.
+    """
+    host = ssh_host(environment.get("BUILDKITE_REPO", ""))
+    try:
+        found = os.listdir(f"{home}/.ssh")
+    except OSError:
+        found = []
+    held = "SSH_AUTH_SOCK" in os.environ or "config" in found
+    return "" if held or any(name.startswith("id_") for name in found) else host
 
 
 def main(policy_file: str, environment_file: str, job: str) -> int:
@@ -49,6 +65,8 @@ def main(policy_file: str, environment_file: str, job: str) -> int:
     why = why or denial(policy, environment)
     if why:
         sys.stderr.write(f"mayfly: the job is refused: {why}\n")
+    elif lacking := missing_key(environment, os.path.expanduser("~")):
+        sys.stderr.write(f"mayfly: there is no ssh key for {lacking}\n")
     return 1 if why else 0
 
 
