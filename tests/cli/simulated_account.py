@@ -93,7 +93,8 @@ class Iam:
     def get_policy_version(self, **asked: Any) -> Any:
         _validate("GetPolicyVersion", asked)
         name = asked["PolicyArn"].rpartition("/")[2]
-        of_stack = {physical(each): each for each in ("OperatorsPolicy", "SecurityOwnersPolicy")}
+        people = ("ViewersPolicy", "OperatorsPolicy", "SecurityOwnersPolicy")
+        of_stack = {physical(each): each for each in people}
         if name in of_stack:
             policy = deployed.control(STACK)[of_stack[name]]
             statements: Any = here(deployed.managed_statements(policy))

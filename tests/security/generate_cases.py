@@ -52,7 +52,11 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("arn:aws:", "arn:<partition>:"),
 )
 """Names of the sample deployment as patterns, and what stands for them; longer names first."""
-_POLICIES = {"operator": "OperatorsPolicy", "security-owner": "SecurityOwnersPolicy"}
+_POLICIES = {
+    "viewer": "ViewersPolicy",
+    "operator": "OperatorsPolicy",
+    "security-owner": "SecurityOwnersPolicy",
+}
 
 
 def text() -> str:

@@ -79,6 +79,7 @@ def principals() -> Mapping[str, Principal]:
         _host("bootstrap-of-stack-2", "Set-up of another stack", "linux", deployed.OTHER_STACK),
         _host("job-of-stack-2", "A job of another stack", "linux", deployed.OTHER_STACK),
         _without_denies(),
+        _person("viewer", "A viewer", "ViewersPolicy"),
         _person("operator", "An operator", "OperatorsPolicy"),
         _person("security-owner", "A security owner", "SecurityOwnersPolicy"),
         _principal(("foreign", "A foreign role"), f"{IAM}:role/teams/shop", ("AROASHOP", "ci"), ()),

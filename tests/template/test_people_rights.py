@@ -60,7 +60,7 @@ def test_each_parameter_has_one_kind_of_writer(control: Resources, name: str, ac
     assert owners is (name in SECURITY_OWNERS)
 
 
-@pytest.mark.parametrize("who", ["Operators", "SecurityOwners"])
+@pytest.mark.parametrize("who", ["Viewers", "Operators", "SecurityOwners"])
 @pytest.mark.parametrize(
     "name",
     ["/mayfly-infra/acme/bundle", "/mayfly/other/queues/linux/paused", "/buildkite/token"],
@@ -72,11 +72,25 @@ def test_people_may_use_no_parameter_outside_the_stacks_own_tree(
         assert not decide(Request(action, TREE + name), statements(control, who)).allowed
 
 
-@pytest.mark.parametrize("who", ["Operators", "SecurityOwners"])
+@pytest.mark.parametrize("who", ["Viewers", "Operators", "SecurityOwners"])
 def test_people_may_read_the_whole_configuration(control: Resources, who: str) -> None:
     for resource in ("/mayfly/acme", "/mayfly/acme/queues/linux/policy/rules/deploy"):
         request = Request("ssm:GetParametersByPath", TREE + resource)
         assert decide(request, statements(control, who)).allowed
+
+
+@pytest.mark.parametrize("name", OPERATORS + SECURITY_OWNERS)
+def test_viewers_change_nothing(control: Resources, name: str) -> None:
+    for action in ("ssm:PutParameter", "ssm:DeleteParameter"):
+        request = Request(action, f"{TREE}/mayfly/acme/queues/linux/{name}")
+        assert not decide(request, statements(control, "Viewers")).allowed
+    changing = ("Put", "Delete", "Update", "Terminate", "Start", "Create")
+    for statement in control["ViewersPolicy"]["Properties"]["PolicyDocument"]["Statement"]:
+        actions = statement["Action"]
+        for each in [actions] if isinstance(actions, str) else actions:
+            # Insights' queries are started, and change nothing.
+            verb = each.partition(":")[2]
+            assert not verb.startswith(changing) or each == "logs:StartQuery"
 
 
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
@@ -122,6 +136,31 @@ def commands(page: str) -> set[str]:
     text = (ROOT / "docs" / page).read_text("utf-8")
     found = re.findall(r"aws ([a-z0-9-]+) ([a-z-]+)( --type SecureString)?", text)
     return {f"{service} {operation}{secure}" for service, operation, secure in found}
+
+
+# Every call of the operators' tool that asks AWS, as IAM sees it on the stack "acme".
+TOOL_READS = [
+    Request("dynamodb:ListTables", "*"),
+    Request("dynamodb:GetItem", f"{TABLE}/acme-fleet"),
+    Request("dynamodb:BatchGetItem", f"{TABLE}/acme-fleet"),
+    Request("dynamodb:Query", f"{TABLE}/acme-fleet/index/open"),
+    Request("dynamodb:Query", f"{TABLE}/acme-fleet/index/closed"),
+    Request("ssm:GetParametersByPath", f"{TREE}/mayfly/acme/queues/default"),
+    Request("ssm:GetParameter", DEFAULT_POOL),
+    Request("ssm:GetParameterHistory", DEFAULT_POOL),
+    Request("logs:FilterLogEvents", f"{LOGS}:/aws/lambda/acme-reap:log-stream:"),
+    Request("logs:GetLogEvents", f"{LOGS}:/mayfly/acme/last-words:log-stream:i-1"),
+    Request("ec2:GetConsoleOutput", f"{EC2}:instance/i-1", OURS),
+    Request("cloudwatch:DescribeAlarms", "*"),
+]
+
+
+@pytest.mark.parametrize("request_", TOOL_READS, ids=lambda each: each.action)
+@pytest.mark.parametrize("who", ["Viewers", "Operators"])
+def test_the_tool_may_read_with_the_policies_for_people(
+    control: Resources, who: str, request_: Request
+) -> None:
+    assert decide(request_, statements(control, who)).allowed
 
 
 def test_operators_may_run_every_command_of_their_pages(control: Resources) -> None:
@@ -177,7 +216,7 @@ def test_operators_may_neither_read_tokens_nor_touch_other_stacks(
     assert not decide(request, statements(control, "Operators")).allowed
 
 
-@pytest.mark.parametrize("who", ["Operators", "SecurityOwners"])
+@pytest.mark.parametrize("who", ["Viewers", "Operators", "SecurityOwners"])
 def test_a_policy_of_people_fits_into_a_managed_policy(control: Resources, who: str) -> None:
     """IAM allows 6,144 characters; names may be longer than the test's: stack 51, region 14."""
     policy = control[f"{who}Policy"]["Properties"]["PolicyDocument"]

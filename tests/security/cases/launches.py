@@ -247,6 +247,12 @@ ENDS = (
         "instance/stack-2",
     ),
     Case(
+        "A viewer cannot terminate an instance",
+        "viewer",
+        "ec2:TerminateInstances",
+        "instance/ready",
+    ),
+    Case(
         "A security owner cannot terminate an instance",
         "security-owner",
         "ec2:TerminateInstances",

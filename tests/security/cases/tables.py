@@ -54,6 +54,8 @@ RECORDS = (
             ("export the Fleet table", "ExportTableToPointInTime", "fleet/table"),
         )
     ),
+    Case("A viewer can read records", "viewer", "dynamodb:Query", "fleet/index"),
+    Case("A viewer cannot write a record", "viewer", "dynamodb:PutItem", "fleet/table"),
     Case("An operator can read records", "operator", "dynamodb:Scan", "fleet/table"),
     Case("An operator cannot write a record", "operator", "dynamodb:PutItem", "fleet/table"),
     Case("A security owner cannot read records", "security-owner", "dynamodb:Query", "fleet/index"),
@@ -274,6 +276,7 @@ MAILBOX = (
         "dynamodb:BatchWriteItem",
         "row/sandbox/assignment",
     ),
+    Case("A viewer cannot read a Mailbox row", "viewer", GET, "row/sandbox/any"),
     Case("An operator cannot read a Mailbox row", "operator", GET, "row/sandbox/any"),
     Case("An operator cannot scan the Mailbox", "operator", "dynamodb:Scan", "mailbox/table"),
 )
@@ -322,6 +325,10 @@ TOKEN = (
     ),
     *(
         Case(f"{title} cannot read the token", who, "ssm:GetParameter", "parameter/token")
-        for who, title in (("operator", "An operator"), ("security-owner", "A security owner"))
+        for who, title in (
+            ("viewer", "A viewer"),
+            ("operator", "An operator"),
+            ("security-owner", "A security owner"),
+        )
     ),
 )
