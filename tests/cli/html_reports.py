@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import accumulate, pairwise
 
 from mayfly_cli.html_report.model import (
@@ -28,6 +30,18 @@ from mayfly_cli.html_report.model import (
     Tone,
     Wait,
     Waits,
+)
+from mayfly_cli.html_report.operators import (
+    HOUR,
+    Cause,
+    Change,
+    Changes,
+    Cost,
+    Costs,
+    Hour,
+    Hours,
+    Launches,
+    QueueHours,
 )
 
 LONG = "integration-tests-of-the-whole-platform-with-every-database-and-a-name-without-any-blank"
@@ -165,6 +179,38 @@ def every_end() -> Report:
         (
             Alarms((Alarm("mayfly-NoCapacity", 3.2, None, "EC2 has no capacity.", "1 >= 1"),)),
             Faults((Fault("machine-dies=*,value=3s", "the machine loses power", 0),)),
+        ),
+    )
+
+
+def of_operators() -> Report:
+    """A report over a day, with everything that is no single job."""
+    begin = datetime(2026, 11, 29, 8, tzinfo=UTC)
+    hours = tuple(
+        Hour(begin + n * HOUR, (n * 7) % 11, max(0, 10 - n % 5), 10 if n < 10 else 2)
+        for n in range(24)
+    )
+    changes = (
+        Change(begin + 2.5 * HOUR, "alice", "default pool/hot", "3", "10"),
+        Change(begin + 10 * HOUR, "", "deploy paused", "true", ""),
+    )
+    return Report(
+        title="mayfly report · stack mayfly, eu-central-1",
+        verdict="24 hours, 3 queues, 2 need a person",
+        tone=Tone.MIXED,
+        facts=(),
+        sections=(
+            Hours((QueueHours("default", hours), QueueHours("gpu", hours[3:9])), changes),
+            Launches((Cause("setup.sh exited with 3", "default", 7), Cause("<b>", "gpu", 1))),
+            Costs(
+                (
+                    Cost("app", 212, 31.4, Decimal("3.92"), 0.71),
+                    Cost(LONG, 4, 0.2, Decimal("0.04"), 0.0),
+                ),
+                Decimal("9.80"),
+                "List prices of 2026-11, EC2 alone.",
+            ),
+            Changes(changes),
         ),
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path as FilePath
@@ -11,12 +13,21 @@ import pytest
 
 from mayfly_cli.html_report.geometry import Scale, scale
 from mayfly_cli.html_report.model import Chart, Job, Path, Phase, Section, Tone
+from mayfly_cli.html_report.operators import HOUR, Change, Changes, Costs, Hours, Launches
 from mayfly_cli.html_report.render import page, seconds
 from tests.architecture.modules import ROOT
-from tests.cli.html_reports import LONG, a_denied_job, a_job, a_report, every_end, many
+from tests.cli.html_reports import (
+    LONG,
+    a_denied_job,
+    a_job,
+    a_report,
+    every_end,
+    many,
+    of_operators,
+)
 
 TEMPLATES = ROOT / "cli/mayfly_cli/html_report/templates"
-VOID = {"meta", "link", "br", "rect", "line"}
+VOID = {"meta", "link"}
 
 
 class Elements(HTMLParser):
@@ -44,7 +55,7 @@ class Elements(HTMLParser):
         return [a[attribute] or "" for _, a in self.found if attribute in a]
 
 
-@pytest.mark.parametrize("report", [every_end(), many(70), a_report(())])
+@pytest.mark.parametrize("report", [every_end(), many(70), a_report(()), of_operators()])
 def test_every_element_is_closed_every_id_is_unique_and_every_link_leads_somewhere(
     report: object,
 ) -> None:
@@ -114,6 +125,30 @@ def test_a_wait_ends_where_the_command_begins(
     job: Job, wait: float | None, took: float | None
 ) -> None:
     assert (job.wait, job.took) == (wait, took)
+
+
+def test_hours_have_their_place_and_changes_are_marks_within_the_time() -> None:
+    report = of_operators()
+    hours = report.sections[0]
+    assert isinstance(hours, Hours)
+    assert [hours.x(each.at) for each in hours.marks] == [10.417, 41.667]
+    late = Change(hours.ends + HOUR, "bob", "x", "1", "2")
+    assert replace(hours, changes=(late,)).marks == ()
+    text = page(report)
+    bars = [a for tag, a in Elements(text).found if a.get("class") == "waiting"]
+    assert len(bars) == 1 + 24 + 6  # the legend has one too
+    # 7 of at most 10, on 60 pixels above the base at 76.
+    assert tuple(bars[2][name] for name in ("x", "y", "height")) == ("4.167%", "34.0", "42.0")
+    assert "&lt;b&gt;" in text
+
+
+@pytest.mark.parametrize(
+    "section", [Hours(()), Launches(()), Costs((), Decimal(0), "List prices."), Changes(())]
+)
+def test_a_section_without_content_says_so(section: Section) -> None:
+    text = page(replace(of_operators(), sections=(section,)))
+    assert "<table" not in text
+    assert re.search(r"</h2>\s*<p>", text)
 
 
 # -- places ----------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
+from mayfly_cli.html_report import operators
+
 
 class Path(StrEnum):
     """How a job came to its instance. The value is the word that the report shows."""
@@ -280,7 +282,19 @@ class Faults:
     faults: tuple[Fault, ...]
 
 
-Section: TypeAlias = Checks | Chart | Jobs | Instances | Waits | Alarms | Faults
+Section: TypeAlias = (
+    Checks
+    | Chart
+    | Jobs
+    | Instances
+    | Waits
+    | Alarms
+    | Faults
+    | operators.Hours
+    | operators.Launches
+    | operators.Costs
+    | operators.Changes
+)
 
 
 @dataclass(frozen=True, slots=True)

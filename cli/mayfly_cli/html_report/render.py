@@ -11,7 +11,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from mayfly_cli.html_report import geometry
-from mayfly_cli.html_report.model import Phase, Report
+from mayfly_cli.html_report.model import Report
+from mayfly_cli.html_report.operators import HOUR
 
 _TEMPLATES = resources.files("mayfly_cli.html_report") / "templates"
 DENSE = 60
@@ -44,7 +45,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["seconds"] = seconds
-    environment.globals.update(scale_of=geometry.scale, phases=tuple(Phase), dense=DENSE)
+    environment.globals.update(scale_of=geometry.scale, one_hour=HOUR, dense=DENSE)
     return environment
 
 

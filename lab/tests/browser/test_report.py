@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser.conftest import AXE, SHOTS
+from browser.conftest import AXE, ROOT, SHOTS
 from mayfly_cli.html_report.model import Path as Way
 from mayfly_cli.html_report.render import page as html
-from tests.cli.html_reports import a_job, a_report, every_end, many
+from tests.cli.html_reports import a_job, a_report, every_end, many, of_operators
 
 WIDTHS = (360, 800, 1280)
 SCHEMES = ("light", "dark")
@@ -26,6 +26,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "one": a_report((a_job(1, Way.COLD, 0.0, 2.0),)),
         "none": a_report(()),
         "many": many(300),
+        "operators": of_operators(),
     }
     for name, report in reports.items():
         (folder / f"{name}.html").write_text(html(report), encoding="utf-8")
@@ -33,7 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["ends", "one", "none", "many"])
+@pytest.mark.parametrize("name", ["ends", "one", "none", "many", "operators"])
 def test_a_page_fits_its_width_asks_for_nothing_and_nothing_complains(
     files: dict[str, Path], open_page: Any, name: str, width: int
 ) -> None:
@@ -44,15 +45,17 @@ def test_a_page_fits_its_width_asks_for_nothing_and_nothing_complains(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["ends", "operators"])
 def test_axe_finds_no_violation(
-    files: dict[str, Path], open_page: Any, width: int, scheme: str
+    files: dict[str, Path], open_page: Any, name: str, width: int, scheme: str
 ) -> None:
-    page, _ = open_page(files["ends"], width, scheme)
+    page, _ = open_page(files[name], width, scheme)
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"report-{scheme}-{width}.png", full_page=True)
-    page.keyboard.press("Tab")
-    page.locator(".row").first.focus()
-    assert page.locator("#tip").is_visible()
+    page.screenshot(path=SHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
+    if name == "ends":
+        page.keyboard.press("Tab")
+        page.locator(".row").first.focus()
+        assert page.locator("#tip").is_visible()
     found = page.evaluate(f"{AXE.read_text()}\naxe.run()")
     assert found["passes"]
     assert [(each["id"], [n["html"] for n in each["nodes"]]) for each in found["violations"]] == []
@@ -132,15 +135,32 @@ def test_no_command_begins_over_the_bootstrap_band(files: dict[str, Path], open_
         assert all(begin >= end - 1 for begin in row["commands"] for end in row["bootstrap"])
 
 
-RUN = os.environ.get("MAYFLY_REPORT", "")
-"""Folder with `report.json` and `report.html` of a run; `make browser` names one when it exists."""
+STEPS = [
+    {"label": "Lint <b>", "command": "echo linted"},
+    {"label": "Broken", "command": "echo nearly; exit 3"},
+    {"label": "Two", "command": "echo two", "depends_on": []},
+]
 
 
-@pytest.mark.skipif(not RUN, reason="MAYFLY_REPORT names no folder with a run's report")
-def test_a_run_shows_the_numbers_of_its_json(open_page: Any) -> None:
-    told = json.loads((Path(RUN) / "report.json").read_text(encoding="utf-8"))
-    page, seen = open_page(Path(RUN) / "report.html")
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with `report.json` and `report.html` of a real run of the lab."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "pipeline.yml").write_text(json.dumps({"steps": STEPS}), encoding="utf-8")
+    command = (ROOT / ".venv/bin/mayfly-lab", "run", "pipeline.yml", "--hot", "1")
+    files = ("--json", "report.json", "--html", "report.html")
+    done = subprocess.run(
+        (*command, *files), cwd=folder, capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return folder
+
+
+def test_a_run_shows_the_numbers_of_its_json(run: Path, open_page: Any) -> None:
+    told = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    page, seen = open_page(run / "report.html")
     assert (seen.complaints, seen.requests) == ([], [])
+    assert len(told["jobs"]) == len(STEPS)
     for job in told["jobs"]:
         row = page.locator(f'tbody[data-job="{job["id"]}"]')
         assert row.locator(".outcome").inner_text() == job["outcome"]

@@ -1,0 +1,133 @@
+"""What a report for operators says beside single jobs: hours of queues, launches, cost, changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import ClassVar
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One hour of one queue."""
+
+    begins: datetime
+    """UTC, on the hour."""
+    waiting: int
+    """Most jobs that waited at once."""
+    hot: int | None = None
+    """Fewest hot instances; None when nobody knows."""
+    target: int | None = None
+    """The count of hot instances that was in force; None when nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHours:
+    """The hours of one queue, in order; hours may be missing."""
+
+    queue: str
+    hours: tuple[Hour, ...]
+
+    @property
+    def most(self) -> int:
+        """The largest count of any hour, at least 1."""
+        return max(1, *(max(h.waiting, h.hot or 0, h.target or 0) for h in self.hours), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a parameter, or of a stack."""
+
+    at: datetime
+    who: str
+    """Empty when nobody knows."""
+    what: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Queues by hour, with changes as marks on the axis of time."""
+
+    template: ClassVar[str] = "hours"
+    anchor: ClassVar[str] = "hours"
+    heading: ClassVar[str] = "Queues by hour"
+    queues: tuple[QueueHours, ...]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def begins(self) -> datetime:
+        """The first hour of all queues. Raises ValueError without an hour."""
+        return min(hour.begins for queue in self.queues for hour in queue.hours)
+
+    @property
+    def ends(self) -> datetime:
+        """The end of the last hour of all queues. Raises ValueError without an hour."""
+        return max(hour.begins for queue in self.queues for hour in queue.hours) + HOUR
+
+    def x(self, at: datetime) -> float:
+        """The place of an instant on the axis, in percent."""
+        return round(100 * ((at - self.begins) / (self.ends - self.begins)), 3)
+
+    @property
+    def marks(self) -> tuple[Change, ...]:
+        """The changes within the axis."""
+        return tuple(each for each in self.changes if self.begins <= each.at <= self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Launches that failed for one cause."""
+
+    text: str
+    queue: str
+    launches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Launches:
+    """Launches that failed, by cause, most first."""
+
+    template: ClassVar[str] = "launches"
+    anchor: ClassVar[str] = "launches"
+    heading: ClassVar[str] = "Failed launches"
+    causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the instances of one pipeline cost."""
+
+    pipeline: str
+    jobs: int
+    hours: float
+    usd: Decimal
+    spot: float
+    """Share of the hours on spot instances, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Cost by pipeline, most first, and of instances that ran no job."""
+
+    template: ClassVar[str] = "costs"
+    anchor: ClassVar[str] = "costs"
+    heading: ClassVar[str] = "Cost by pipeline"
+    rows: tuple[Cost, ...]
+    idle_usd: Decimal
+    prices: str
+    """Which prices these are, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was changed, in order of time."""
+
+    template: ClassVar[str] = "changes"
+    anchor: ClassVar[str] = "changes"
+    heading: ClassVar[str] = "Changes"
+    changes: tuple[Change, ...]
