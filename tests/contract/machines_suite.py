@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mayfly.errors import Conflict, Misconfigured, NoCapacity, NotFound, Transient
+from mayfly.provision.request import pools_of
 from tests.contract.machine_worlds import GONE, NO_SUBNET, TYPES, FakeWorld, World, a_request
 
 
@@ -172,6 +173,23 @@ def test_a_launch_takes_another_type_when_one_has_no_capacity(world: World) -> N
     assert len(launched.instance_ids) == 2
     codes = {error.partition(":")[0] for error in launched.errors}
     assert codes == {"InsufficientInstanceCapacity"}
+
+
+def of_type(request: str, *kinds: str) -> set[str]:
+    return {pool for pool in pools_of(request) if pool.partition("/")[0] in kinds}
+
+
+def test_the_pools_of_spot_without_capacity_are_named(world: World) -> None:
+    world.run_dry(TYPES[0])
+    request = a_request(world, 2, market="spot")
+    launched = world.machines.create_fleet(request, world.token(1))
+    assert launched.dry == of_type(request, TYPES[0])
+    on_demand = world.machines.create_fleet(a_request(world, 2), world.token(2))
+    assert on_demand.dry == frozenset()
+    world.run_dry(*TYPES)
+    with pytest.raises(NoCapacity) as nothing:
+        world.machines.create_fleet(request, world.token(3))
+    assert nothing.value.dry == pools_of(request)
 
 
 def test_a_launch_of_no_instance_is_no_capacity_and_stays_so_for_its_token(world: World) -> None:

@@ -125,7 +125,7 @@ class FakeMachines(Faults):
                 self._answers[token] = self._launch(json.loads(request), token)
             answer = self._answers[token]
             if not answer.instance_ids:
-                raise NoCapacity("; ".join(answer.errors))
+                raise NoCapacity("; ".join(answer.errors), answer.dry)
             return answer
 
     def zones(self, subnets: Collection[str]) -> Mapping[str, str]:
@@ -249,11 +249,14 @@ class FakeMachines(Faults):
             raise Misconfigured("InvalidFleetConfig: duplicate instance pools")
         launched: list[str] = []
         errors: list[str] = []
+        dry: set[str] = set()
         while places and len(launched) < wanted["TotalTargetCapacity"]:
             template, kind = places[0]
             left = self.capacity.get((market, kind))
             if left == 0:
                 errors.append(f"InsufficientInstanceCapacity: no {market} {kind} is left")
+                named = {f"{type_}/{subnet}" for type_, subnet in _pools(request) if type_ == kind}
+                dry |= named if market == "spot" else set()
                 del places[0]
                 continue
             if left is not None:
@@ -269,7 +272,8 @@ class FakeMachines(Faults):
             self.hidden.update(launched)
         # EC2 promises no order.
         bought = {each: self.machines[each].seen.bought for each in launched}
-        return Launched(tuple(reversed(launched)), tuple(dict.fromkeys(errors)), bought)
+        ids, said = tuple(reversed(launched)), tuple(dict.fromkeys(errors))
+        return Launched(ids, said, bought, frozenset(dry))
 
     def _zone(self, subnet: str) -> str:
         return self.subnets.get(subnet, f"zone of {subnet}")

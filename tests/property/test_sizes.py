@@ -13,7 +13,7 @@ from mayfly.adapters.dynamodb.attributes import Attribute
 from mayfly.adapters.dynamodb.records import to_item
 from mayfly.answers import Launched
 from mayfly.provision.settlement import ledger_after, settlement_changes
-from mayfly.records.bounds import LARGEST_LEDGER, MOST_NOTES, MOST_SHAPES
+from mayfly.records.bounds import LARGEST_LEDGER, MOST_NOTES, MOST_POOLS, MOST_SHAPES
 from mayfly.records.brakes import counted, failed_boot, proven_boot
 from mayfly.records.changes import Save
 from mayfly.records.ledger import Ledger
@@ -107,8 +107,13 @@ def apply(
             fleet.write([Save(counted(ledger, at))])
         case _:
             launch = a_launch(shape=a_shape(number), market="spot", slots=3)
-            got = 1 if what == "some" else 0
-            fleet.write([Save(ledger_after(ledger, launch, got, at))])
+            answer = Launched(("i-1",) if what == "some" else (), (reason,), dry=some_pools(number))
+            fleet.write([Save(ledger_after(ledger, launch, answer, at))])
+
+
+def some_pools(number: int) -> frozenset[str]:
+    """Pools of the longest names, others for each number."""
+    return frozenset(f"{'t' * 34}{number:06}/subnet-{n:017x}" for n in range(6))
 
 
 def test_a_ledger_that_holds_all_it_may_stays_below_its_limit() -> None:
@@ -118,10 +123,11 @@ def test_a_ledger_that_holds_all_it_may_stays_below_its_limit() -> None:
     for number in range(MOST_SHAPES + 5):
         for market in ("spot", "on-demand"):
             launch = a_launch(shape=a_shape(number), market=market, slots=3)
-            full = ledger_after(full, launch, 0, NOW)
+            full = ledger_after(full, launch, Launched((), dry=some_pools(number)), NOW)
     full = replace(full, brakes=counted(full, NOW).brakes)
     assert (len(full.boots), len(full.brakes)) == (MOST_NOTES, MOST_SHAPES)
     assert {len(full.misses), len(full.retry_at), len(full.spot_dry_until)} == {MOST_SHAPES}
+    assert len(full.dry_pools) == MOST_POOLS
     assert LARGEST_LEDGER // 2 < size(to_item(full)) < LARGEST_LEDGER
 
 

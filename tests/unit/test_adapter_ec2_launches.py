@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, HTTPClientError, ReadTimeoutError
@@ -86,6 +87,48 @@ def test_each_error_of_a_partial_launch_is_returned_once(
             "VcpuLimitExceeded: because",
         ),
     )
+
+
+def dry(pool: str, code: str = "InsufficientInstanceCapacity", **changes: Any) -> dict[str, Any]:
+    """An error about one pool, as an instant fleet reports it."""
+    kind, _, subnet = pool.partition("/")
+    named = {"Overrides": {"InstanceType": kind, "SubnetId": subnet}}
+    error = {**refused(code), "Lifecycle": "spot", "LaunchTemplateAndOverrides": named}
+    return {**error, **changes}
+
+
+ONE, OTHER = "m7i.large/subnet-0a", "m6i.large/subnet-0b"
+
+
+@pytest.mark.parametrize(
+    ("errors", "named"),
+    [
+        ([dry(ONE), dry(OTHER, "UnfulfillableCapacity"), dry(ONE)], {ONE, OTHER}),
+        ([dry(ONE, Lifecycle="on-demand")], set()),
+        ([dry(ONE, "MaxSpotInstanceCountExceeded")], set()),
+        (
+            [dry(ONE, LaunchTemplateAndOverrides={"Overrides": {"InstanceType": "m7i.large"}})],
+            set(),
+        ),
+        ([refused("InsufficientInstanceCapacity")], set()),
+    ],
+)
+@pytest.mark.parametrize("ids", [(), ("i-1",)])
+def test_pools_of_spot_that_are_dry_are_named(
+    ec2: Stubber,
+    machines: Ec2Machines,
+    errors: list[dict[str, Any]],
+    named: set[str],
+    ids: tuple[str, ...],
+) -> None:
+    instances = [launched(*ids)] if ids else []
+    ec2.add_response("create_fleet", {"Instances": instances, "Errors": errors}, SENT)
+    if ids:
+        assert machines.create_fleet(json.dumps(REQUEST), "token-1").dry == named
+        return
+    with pytest.raises(NoCapacity) as nothing:
+        machines.create_fleet(json.dumps(REQUEST), "token-1")
+    assert nothing.value.dry == named
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from mayfly.answers import Launched
 from mayfly.errors import Illegal, Misconfigured
+from mayfly.provision.purchase import Purchase
 from mayfly.provision.request import fleet_request
 from mayfly.provision.settlement import (
     ledger_after,
@@ -27,6 +29,7 @@ from tests.unit.builders import (
     NOW,
     QUEUE,
     SHAPE,
+    TYPES,
     a_launch,
     a_ledger,
     ago,
@@ -133,6 +136,14 @@ def test_instances_with_the_tag_of_a_launch_are_adopted(
 SPOT = replace(SHAPE, purchase="spot")
 BOTH = replace(SHAPE, purchase="spot-then-on-demand")
 _LATE = later(seconds=50)
+POOLS = tuple(f"{kind}/{subnet}" for kind in TYPES for subnet in ("subnet-0a", "subnet-0b"))
+
+
+def by_spot(shape: Shape) -> Launch:
+    """A launch of three by spot, from `POOLS`."""
+    pools = tuple((kind, subnet) for kind, _, subnet in (each.partition("/") for each in POOLS))
+    request = fleet_request(infra(), shape, Purchase("spot", pools), 3, {})
+    return a_launch(3, shape=shape, market="spot", request=request)
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,8 @@ class LedgerCase:
     """Seconds until the next launch of this shape; None without a wait."""
     misses: int = 0
     dry: bool = False
+    named: tuple[str, ...] = ()
+    """Pools that EC2 names as dry."""
 
 
 def refused(misses: int, shape: Shape = SHAPE, minutes: float = 1) -> dict[str, Any]:
@@ -170,7 +183,7 @@ LEDGERS = [
     LedgerCase(
         "a queue of spot only waits",
         0,
-        a_launch(3, shape=SPOT, market="spot"),
+        by_spot(SPOT),
         retry=5,
         misses=1,
         dry=True,
@@ -178,16 +191,41 @@ LEDGERS = [
     LedgerCase(
         "a partial spot launch marks spot as dry",
         2,
-        a_launch(3, shape=SPOT, market="spot"),
+        by_spot(SPOT),
         dry=True,
     ),
     LedgerCase(
         "without spot capacity, on-demand is tried at once",
         0,
-        a_launch(3, shape=BOTH, market="spot"),
+        by_spot(BOTH),
         retry=0,
         misses=1,
         dry=True,
+    ),
+    LedgerCase(
+        "while pools are left, they are asked at once",
+        *(0, by_spot(BOTH), {}, 0, 1),
+        named=POOLS[:2],
+    ),
+    LedgerCase(
+        "a queue of spot only asks the pools that are left at once",
+        *(0, by_spot(SPOT), {}, 0, 1),
+        named=POOLS[:3],
+    ),
+    LedgerCase(
+        "a partial launch that names dry pools does not end spot",
+        *(1, by_spot(BOTH), {}, None, 0),
+        named=POOLS[:1],
+    ),
+    LedgerCase(
+        "once all pools are named, on-demand is tried at once",
+        *(0, by_spot(BOTH), {}, 0, 1, True),
+        named=POOLS,
+    ),
+    LedgerCase(
+        "after three requests for spot, on-demand is tried whatever is left",
+        *(0, by_spot(BOTH), refused(2, BOTH), 0, 3, True),
+        named=POOLS[:1],
     ),
     LedgerCase(
         "without capacity in both markets the shape waits",
@@ -200,26 +238,32 @@ LEDGERS = [
 ]
 
 
+def got(instances: int, dry: Iterable[str] = ()) -> Launched:
+    """EC2's answer with so many instances, which names these pools as dry."""
+    return Launched(tuple(map(ec2_id, range(instances))), dry=frozenset(dry))
+
+
 @pytest.mark.parametrize("row", LEDGERS, ids=lambda row: row.story)
 def test_how_an_answer_of_ec2_changes_the_ledger(row: LedgerCase) -> None:
     shape = str(row.launch.shape)
-    after = ledger_after(a_ledger(live=7, **row.before), row.launch, row.got, NOW)
+    after = ledger_after(a_ledger(live=7, **row.before), row.launch, got(row.got, row.named), NOW)
     until = {shape: NOW + timedelta(seconds=row.retry)} if row.retry is not None else {}
     assert after.retry_at == until
     assert after.misses.get(shape, 0) == row.misses
     assert after.spot_dry_until == ({shape: NOW + SPOT_DRY} if row.dry else {})
+    assert after.dry_pools == dict.fromkeys(row.named, NOW + SPOT_DRY)
     assert after.live == 7  # slots are freed in the write of the launch
 
 
 def test_past_waits_are_dropped_and_waits_of_other_shapes_stay() -> None:
     times: dict[str, datetime] = {"gone": ago(5), "past": NOW, "other": later(1)}
     misses = dict.fromkeys(times, 4)
-    before: Ledger = a_ledger(retry_at=times, spot_dry_until=times, misses=misses)
-    after = ledger_after(before, a_launch(), 1, NOW)
-    assert after.spot_dry_until == {"other": later(1)}
+    before: Ledger = a_ledger(retry_at=times, spot_dry_until=times, dry_pools=times, misses=misses)
+    after = ledger_after(before, a_launch(), got(1), NOW)
+    assert after.spot_dry_until == after.dry_pools == {"other": later(1)}
     assert after.retry_at == {"past": NOW, "other": later(1)}
     assert after.misses == {"past": 4, "other": 4}
-    assert ledger_after(after, a_launch(), 1, later(5)).misses == {"other": 4}
+    assert ledger_after(after, a_launch(), got(1), later(5)).misses == {"other": 4}
 
 
 # -- the request -----------------------------------------------------------------------------------
@@ -228,18 +272,28 @@ def test_past_waits_are_dropped_and_waits_of_other_shapes_stay() -> None:
 def test_a_stack_without_a_template_for_the_architecture_is_misconfigured() -> None:
     only = infra(templates={"x86_64": TEMPLATES["x86_64"]})
     with pytest.raises(Misconfigured, match="no launch template for arm64"):
-        fleet_request(only, replace(SHAPE, architecture="arm64"), "spot", 1, {})
+        fleet_request(only, replace(SHAPE, architecture="arm64"), Purchase("spot", ()), 1, {})
 
 
 @pytest.mark.parametrize(
-    ("market", "options"),
+    ("market", "options", "priorities"),
     [
-        ("spot", {"SpotOptions": {"AllocationStrategy": "capacity-optimized-prioritized"}}),
-        ("on-demand", {"OnDemandOptions": {"AllocationStrategy": "prioritized"}}),
+        (
+            *("spot", {"SpotOptions": {"AllocationStrategy": "capacity-optimized-prioritized"}}),
+            [0.0, 0.0, 1.0, 1.0],
+        ),
+        (
+            *("on-demand", {"OnDemandOptions": {"AllocationStrategy": "prioritized"}}),
+            [0.0, 1.0, 2.0, 3.0],
+        ),
     ],
 )
-def test_both_markets_keep_the_order_of_preference(market: str, options: dict[str, Any]) -> None:
-    request = json.loads(fleet_request(infra(), SHAPE, market, 1, {}))
+def test_both_markets_keep_the_order_of_preference(
+    market: str, options: dict[str, Any], priorities: list[float]
+) -> None:
+    pools = tuple((kind, subnet) for kind in TYPES for subnet in ("subnet-0a", "subnet-0b"))
+    request = json.loads(fleet_request(infra(), SHAPE, Purchase(market, pools), 1, {}))
     assert {key: request[key] for key in request if key.endswith("Options")} == options
     overrides = request["LaunchTemplateConfigs"][0]["Overrides"]
-    assert [each["Priority"] for each in overrides] == [0.0, 0.0, 1.0, 1.0]
+    assert [(each["InstanceType"], each["SubnetId"]) for each in overrides] == list(pools)
+    assert [each["Priority"] for each in overrides] == priorities

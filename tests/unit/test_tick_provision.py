@@ -12,11 +12,12 @@ from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
 from mayfly.provision.decide import decide
 from mayfly.provision.gather import gather
+from mayfly.provision.request import pools_of
 from mayfly.records.model import Launch, QueueRecord
-from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
+from mayfly.records.states import REPEAT_LAUNCH, ClaimState, InstanceState, LaunchState
 from mayfly.tick.outcome import Outcome
 from tests.unit.builders import NOW, TYPES
-from tests.unit.world import World, a_world, wanting
+from tests.unit.world import World, a_warm_world, a_world, wanting
 
 S = InstanceState
 NONE_LEFT = {("on-demand", kind): 0 for kind in TYPES}
@@ -152,6 +153,27 @@ def test_without_spot_capacity_the_next_tick_launches_on_demand() -> None:
     world.provision()
     (machine,) = world.machines.machines.values()
     assert machine.market == "on-demand"
+
+
+def test_once_every_pool_of_spot_is_dry_the_next_instance_is_bought_on_demand() -> None:
+    world = wanting("job-1", "job-2", **{"launch/purchase": "spot-then-on-demand"})
+    world.machines.capacity = {("spot", kind): int(kind == TYPES[0]) for kind in TYPES}
+    world.provision()
+    (launch,) = world.fleet.all(Launch)
+    assert world.ledger().dry_pools.keys() == pools_of(launch.request)
+    world.machines.capacity = {}
+    world.after(seconds=1).provision()
+    assert [m.market for m in world.machines.machines.values()] == ["spot", "on-demand"]
+
+
+def test_a_taken_hot_instance_is_replaced_before_the_pool_is_empty() -> None:
+    world = a_warm_world(3)
+    for number in range(3):
+        world.schedule(f"job-{number}")
+        world.dispatch()
+        world.provision()
+        assert world.claim(f"job-{number}").state is ClaimState.ASSIGNED
+        assert len(world.instances(S.LAUNCHING)) == number + 1
 
 
 def test_a_lost_launch_answer_is_asked_for_again_without_a_second_launch() -> None:

@@ -28,6 +28,8 @@ class Launched:
     errors: tuple[str, ...] = ()
     bought: Mapping[str, Bought] = field(default_factory=dict)
     """By instance id, where EC2 told it."""
+    dry: frozenset[str] = frozenset()
+    """Pools of spot, as `type/subnet`, for which EC2 said that they have no capacity."""
 
 
 @dataclass(frozen=True, slots=True)

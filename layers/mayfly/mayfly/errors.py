@@ -23,6 +23,11 @@ class Transient(MayflyError):
 class NoCapacity(MayflyError):
     """EC2 has no capacity for the request: try another pool, or wait."""
 
+    def __init__(self, message: str, dry: frozenset[str] = frozenset()) -> None:
+        """Take the message, and the pools of spot, as `type/subnet`, that EC2 named."""
+        super().__init__(message)
+        self.dry = dry
+
 
 class Conflict(MayflyError):
     """Another function, tick or person was first: read again, decide again."""

@@ -153,8 +153,7 @@ class Applier:
         ledger = self.ports.fleet.ledger(launch.queue)
         if ledger is None:
             return
-        refusal = "; ".join(answer.errors)
-        after = ledger_after(ledger, launch, len(answer.instance_ids), self.now, refusal)
+        after = ledger_after(ledger, launch, answer, self.now)
         if after != ledger:
             self.ports.fleet.write([Save(after)])
 
@@ -174,7 +173,7 @@ def ask(ports: ProvisionPorts, asked: SendLaunch | AdoptLaunch) -> Answer:
     try:
         return Answer(ports.machines.create_fleet(launch.request, launch.id))
     except NoCapacity as error:
-        return Answer(Launched((), (str(error),)), error)
+        return Answer(Launched((), (str(error),), dry=error.dry), error)
     except Misconfigured as error:
         # An earlier try with a lost answer may still have launched instances: count them.
         try:

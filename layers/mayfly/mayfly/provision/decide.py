@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from mayfly.config.boots import boot_minutes, brake_for
 from mayfly.config.infra import Infra
-from mayfly.config.queue import SPOT_FIRST_ATTEMPT, QueueConfig
-from mayfly.config.shapes import ON_DEMAND_ONLY, matching, serves
+from mayfly.config.queue import QueueConfig
+from mayfly.config.shapes import matching, serves
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.missing import missing_instances
+from mayfly.provision.purchase import purchase
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.retire import next_retirement, retire
 from mayfly.provision.settlement import overdue
@@ -19,7 +20,7 @@ from mayfly.provision.shares import LIMITED, recent_launches, shares
 from mayfly.provision.view import ProvisionView
 from mayfly.records.brakes import counted, rounds_since
 from mayfly.records.changes import Save
-from mayfly.records.ledger import Ledger, launch_id
+from mayfly.records.ledger import launch_id
 from mayfly.records.model import Claim, Instance, Launch, Pinned, Shape, SlotKey, Step, move_claim
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.tick.actions import NudgeReap, WriteRecords
@@ -145,9 +146,9 @@ def _new_launch(
 ) -> RecordLaunch:
     """A launch of so many instances, which the limits must allow."""
     ledger = view.ledger
-    market = _market(config, ledger, shape, now)
     name = launch_id(view.stack, ledger)
     infra = one_subnet_per_zone(view.infra, view.zones, name)
+    bought = purchase(view, config, shape, infra, now)
     tags = {"mayfly-stack": view.stack, "mayfly-queue": config.queue, "mayfly-launch": name}
     launch = Launch(
         id=name,
@@ -156,10 +157,10 @@ def _new_launch(
         state=LaunchState.OPEN,
         since=now,
         created=now,
-        request=fleet_request(infra, shape, market, count, tags),
+        request=fleet_request(infra, shape, bought, count, tags),
         slots=count,
         spec=view.spec,
-        market=market,
+        market=bought.market,
         history=(Step(LaunchState.OPEN, now, "more instances wanted than ready or coming"),),
     )
     taken = replace(
@@ -193,12 +194,3 @@ def _slots(launch: Launch, infra: Infra, config: QueueConfig) -> Iterator[Instan
             boot_minutes=boot_minutes(config, launch.shape),
             history=(Step(InstanceState.REQUESTED, launch.created, "a slot of a new launch"),),
         )
-
-
-def _market(config: QueueConfig, ledger: Ledger, shape: Shape, now: datetime) -> str:
-    if shape.purchase == ON_DEMAND_ONLY:
-        return "on-demand"
-    if config.purchase not in {"spot-then-on-demand", SPOT_FIRST_ATTEMPT}:
-        return config.purchase
-    dry = ledger.spot_dry_until.get(str(shape))
-    return "on-demand" if dry is not None and now < dry else "spot"

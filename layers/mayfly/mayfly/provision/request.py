@@ -8,6 +8,7 @@ from typing import Any
 
 from mayfly.config.infra import Infra
 from mayfly.errors import Misconfigured
+from mayfly.provision.purchase import Purchase
 from mayfly.records.model import Shape
 
 
@@ -27,9 +28,12 @@ def one_subnet_per_zone(infra: Infra, zones: Mapping[str, str], launch: str) -> 
 
 
 def fleet_request(
-    infra: Infra, shape: Shape, market: str, count: int, tags: Mapping[str, str]
+    infra: Infra, shape: Shape, bought: Purchase, count: int, tags: Mapping[str, str]
 ) -> str:
-    """JSON of an `instant` request for `count` instances over all types and subnets of the queue.
+    """JSON of an `instant` request for `count` instances over the pools of the purchase.
+
+    On demand EC2 launches from the first pool that has capacity: each has a priority of its own.
+    Spot is by type alone, so that EC2 is free to choose the zone with the most capacity.
 
     The template's version is a number, never $Latest: a repeated request must have the same bytes.
     Raises Misconfigured when the queue's stack has no template for the architecture.
@@ -38,10 +42,14 @@ def fleet_request(
     template = next(named, None)
     if template is None:
         raise Misconfigured(f"queue {infra.queue} has no launch template for {shape.architecture}")
+    is_spot = bought.market == "spot"
     overrides = [
-        {"InstanceType": name, "SubnetId": subnet, "Priority": float(order)}
-        for order, name in enumerate(shape.instance_types)
-        for subnet in infra.subnets
+        {
+            "InstanceType": name,
+            "SubnetId": subnet,
+            "Priority": float(shape.instance_types.index(name) if is_spot else order),
+        }
+        for order, (name, subnet) in enumerate(bought.pools)
     ]
     pairs = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
     request: dict[str, Any] = {
@@ -57,15 +65,22 @@ def fleet_request(
         ],
         "TargetCapacitySpecification": {
             "TotalTargetCapacity": count,
-            "DefaultTargetCapacityType": market,
+            "DefaultTargetCapacityType": bought.market,
         },
         "TagSpecifications": [
             {"ResourceType": kind, "Tags": pairs} for kind in ("fleet", "instance", "volume")
         ],
     }
-    if market == "spot":
+    if is_spot:
         # Preference still counts, but after capacity: a reclaimed pool costs whole jobs.
         request["SpotOptions"] = {"AllocationStrategy": "capacity-optimized-prioritized"}
     else:
         request["OnDemandOptions"] = {"AllocationStrategy": "prioritized"}
     return json.dumps(request, sort_keys=True, separators=(",", ":"))
+
+
+def pools_of(request: str) -> frozenset[str]:
+    """The pools of a recorded request, as `type/subnet`."""
+    configs = json.loads(request).get("LaunchTemplateConfigs", ())
+    overrides = [each for config in configs for each in config["Overrides"]]
+    return frozenset(f"{each['InstanceType']}/{each['SubnetId']}" for each in overrides)

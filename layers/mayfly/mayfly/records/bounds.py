@@ -21,7 +21,9 @@ MOST_NOTES = 100
 """Notes of boots in a queue's ledger; a further note first merges the stored ones."""
 MOST_SHAPES = 30
 """Shapes in each map of a queue's ledger; the longest name of a shape has about 1 KB."""
-LARGEST_LEDGER = 350_000
+MOST_POOLS = 100
+"""Pools of spot capacity in a queue's ledger."""
+LARGEST_LEDGER = 360_000
 """Most bytes of a queue's ledger, whatever hosts report; a test holds this limit."""
 
 
@@ -34,7 +36,9 @@ def cut(text: str, most: int) -> str:
     return whole[: most - len(mark.encode())].decode(errors="ignore") + mark
 
 
-def highest(by_shape: Mapping[str, Value], rank: Callable[[str], Any]) -> dict[str, Value]:
-    """The entries of the `MOST_SHAPES` shapes with the highest rank."""
-    shapes = sorted(by_shape, key=lambda shape: (rank(shape), shape), reverse=True)
-    return {shape: by_shape[shape] for shape in shapes[:MOST_SHAPES]}
+def highest(
+    by_name: Mapping[str, Value], rank: Callable[[str], Any], most: int = MOST_SHAPES
+) -> dict[str, Value]:
+    """The entries with the highest rank, by default as many as a ledger has shapes."""
+    names = sorted(by_name, key=lambda name: (rank(name), name), reverse=True)
+    return {name: by_name[name] for name in names[:most]}

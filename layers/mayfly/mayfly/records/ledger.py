@@ -89,6 +89,8 @@ class Ledger:
     """By shape: ready instances that ended soon, without a job and not by Mayfly."""
     spot_dry_until: Mapping[str, datetime] = field(default_factory=dict)
     """By shape: end of the time in which `spot-then-on-demand` buys on demand."""
+    dry_pools: Mapping[str, datetime] = field(default_factory=dict)
+    """By pool of spot, as `type/subnet`: end of the time in which requests leave the pool out."""
     boots: tuple[Boot, ...] = ()
     """Boots that ended and are not counted in `brakes` yet. Appended without a version.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,15 @@ _CONSOLE = 64 * 1024
 """Bytes of console output that EC2 keeps."""
 _BLOCKING_ERRORS = {"InvalidInstanceID.NotFound", "OperationNotPermitted"}
 """Errors of one instance for which TerminateInstances terminates no instance of the call."""
+_DRY = {
+    "InsufficientInstanceCapacity",
+    "UnfulfillableCapacity",
+    "Unsupported",
+    "InsufficientFreeAddressesInSubnet",
+    "SpotMaxPriceTooLow",
+}
+"""Errors of CreateFleet about one pool. Karpenter leaves out the pool for the same ones
+(karpenter-provider-aws, pkg/errors: unfulfillable capacity)."""
 _ERRORS_IN_MESSAGE = 5
 """Most errors in one message; EC2 may return an error for each of 300 pools."""
 _NO_LATEST_OUTPUT = {"UnsupportedOperation", "IncorrectInstanceState"}
@@ -64,10 +74,11 @@ class Ec2Machines:
         refusals = self._elements.read(
             "error of a fleet", answer.get("Errors") or (), _refusal, name="ErrorCode"
         )
-        errors = tuple(dict.fromkeys(error for _, error in refusals))
+        errors = tuple(dict.fromkeys(each.text for each in refusals))
+        dry = frozenset(each.dry for each in refusals if each.dry)
         if not ids:
-            raise _error_without_instances(errors, [code for code, _ in refusals])
-        return Launched(tuple(ids), errors, bought)
+            raise _error_without_instances(errors, [each.code for each in refusals], dry)
+        return Launched(tuple(ids), errors, bought, dry)
 
     def zones(self, subnets: Collection[str]) -> Mapping[str, str]:
         """See `mayfly.ports.Machines`."""
@@ -226,8 +237,7 @@ def _zone(subnet: Mapping[str, Any]) -> tuple[str, str]:
 def _part(part: Mapping[str, Any]) -> tuple[list[str], Bought]:
     """Ids and purchase of one part of CreateFleet's answer. Only unreadable ids raise."""
     ids = [string(id_) for id_ in part["InstanceIds"] if id_ is not None]
-    pool = part.get("LaunchTemplateAndOverrides")
-    override = pool.get("Overrides") if isinstance(pool, Mapping) else None
+    override = _override(part)
     return ids, Bought(
         instance_type=text(part, "InstanceType") or text(override, "InstanceType"),
         zone=text(override, "AvailabilityZone"),
@@ -236,22 +246,48 @@ def _part(part: Mapping[str, Any]) -> tuple[list[str], Bought]:
     )
 
 
-def _refusal(error: Mapping[str, Any]) -> tuple[str, str]:
-    """Code and text of one error of CreateFleet."""
+def _override(part: Mapping[str, Any]) -> object:
+    """The override that a part of CreateFleet's answer, or an error of it, is about."""
+    pool = part.get("LaunchTemplateAndOverrides")
+    return pool.get("Overrides") if isinstance(pool, Mapping) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """One error of CreateFleet."""
+
+    code: str
+    text: str
+    dry: str
+    """The pool of spot that has no capacity, as `type/subnet`; empty where none is named."""
+
+
+def _refusal(error: Mapping[str, Any]) -> _Refusal:
     code = optional_string(error.get("ErrorCode"))
-    return code, f"{code}: {optional_string(error.get('ErrorMessage'))}".strip(": ")
+    said = f"{code}: {optional_string(error.get('ErrorMessage'))}".strip(": ")
+    is_spot = optional_string(error.get("Lifecycle")) == "spot"
+    return _Refusal(code, said, _pool(error) if is_spot and code in _DRY else "")
 
 
-def _error_without_instances(errors: Sequence[str], codes: Sequence[str]) -> MayflyError:
+def _pool(error: Mapping[str, Any]) -> str:
+    """The pool that an error of CreateFleet is about; empty where the error names none."""
+    override = _override(error)
+    kind, subnet = text(override, "InstanceType"), text(override, "SubnetId")
+    return f"{kind}/{subnet}" if kind and subnet else ""
+
+
+def _error_without_instances(
+    errors: Sequence[str], codes: Sequence[str], dry: frozenset[str]
+) -> MayflyError:
     """The error for an answer without instances: Misconfigured if any code is, else NoCapacity.
 
     EC2 gives the same request (and ClientToken) the same answer again. So even a throttle within
     the answer calls for a new launch later, not for a repetition.
     """
-    text = "; ".join(errors[:_ERRORS_IN_MESSAGE]) or "EC2 launched nothing and gave no reason"
+    said = "; ".join(errors[:_ERRORS_IN_MESSAGE]) or "EC2 launched nothing and gave no reason"
     if any(duty(code) is Misconfigured for code in codes):
-        return Misconfigured(text)
-    return NoCapacity(text)
+        return Misconfigured(said)
+    return NoCapacity(said, dry)
 
 
 def _launched(shown: object) -> datetime:
