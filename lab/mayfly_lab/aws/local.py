@@ -51,6 +51,7 @@ from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
 from mayfly_lab.aws.triggers.schedules import Schedules
 from mayfly_lab.aws.triggers.stream import StreamTrigger
 from mayfly_lab.aws.triggers.targets import Targets
+from mayfly_lab.aws.watch import answers, queries
 from mayfly_lab.aws.watch.watch import Watch
 from mayfly_lab.aws.wiring import FunctionSource, Trigger, create_environment, event_sources
 from mayfly_lab.aws.world import World
@@ -102,6 +103,8 @@ class LocalAws:
                 *intrinsics.patches(),
                 *extensions.patches(),
                 *completions.patches(),
+                *answers.patches(),
+                *queries.patches(),
                 *self._recorder.patches(),
             ]
         )

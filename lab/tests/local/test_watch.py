@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -63,7 +64,7 @@ def test_lines_of_a_functions_log_are_in_its_log_group(
     watch.update()
     logs = operator("logs")
     [stream] = logs.describe_log_streams(logGroupName=GROUP)["logStreams"]
-    assert stream["logStreamName"].endswith("/[$LATEST]mayfly-reap")
+    assert re.fullmatch(r"[0-9/]{10}/\[\$LATEST\][0-9a-f]{32}", stream["logStreamName"])
     assert told(logs) == ["first line", "second line"]
     write(account, " a line")
     watch.update()
@@ -82,7 +83,9 @@ def test_every_alarm_of_the_template_is_evaluated_and_none_is_unknown(
     alarms = operator("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
     assert len(alarms) >= 12
     assert [each["StateReason"] for each in alarms if "cannot" in each["StateReason"]] == []
-    assert [each["AlarmName"] for each in alarms if each["StateValue"] == "INSUFFICIENT_DATA"] == []
+    # Nobody lists jobs here, and the alarm of waiting jobs says nothing without a list.
+    unsure = [each["AlarmName"] for each in alarms if each["StateValue"] == "INSUFFICIENT_DATA"]
+    assert {name.rpartition("/")[2] for name in unsure} == {"JobsWaitTooLong"}
     # Nothing invokes dispatch in this account, and a missing point counts as breaching.
     on = [each["AlarmName"] for each in alarms if each["StateValue"] == "ALARM"]
     assert len(on) == 1
@@ -115,6 +118,81 @@ def test_an_embedded_metric_fires_its_alarm_and_its_end_ends_it(
     assert state(cloudwatch, "StraysFound")[0] == "OK"
     mine = [each.state for each in watch.changes if "StraysFound" in each.name]
     assert mine[-2:] == ["ALARM", "OK"]
+
+
+def failed_hosts(at: float, number: int) -> str:
+    """A log line of `reap` with failed hosts of the queue `first`."""
+    directive = {
+        "Namespace": "Mayfly",
+        "Dimensions": [["stack", "queue"]],
+        "Metrics": [{"Name": "HostsFailed", "Unit": "Count"}],
+    }
+    about = {"Timestamp": int(at * 1000), "CloudWatchMetrics": [directive]}
+    line = {"_aws": about, "stack": "mayfly", "queue": "first", "HostsFailed": [number]}
+    return json.dumps(line)
+
+
+def test_a_queues_alarm_sums_the_last_ten_minutes_wherever_they_begin_and_tells_its_topic(
+    account: Account, watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    lab, name = account.lab, "mayfly-queue/first/HostsFail"
+    box = account.client("sqs").create_queue(QueueName="mails")["QueueUrl"]
+    sns = account.client("sns")
+    [topic] = [each["TopicArn"] for each in sns.list_topics()["Topics"]]
+    arn = account.client("sqs").get_queue_attributes(QueueUrl=box, AttributeNames=["QueueArn"])
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    # Eight minutes apart, five minutes before and three after ten minutes of the clock begin.
+    lab.later(900 - lab.aws._world.clock() % 600)
+    write(account, failed_hosts(lab.aws._world.clock(), 1))
+    watch.update()
+    lab.later(8 * 60)
+    watch.update()
+    assert state(operator("cloudwatch"), name)[0] == "OK"
+    write(account, failed_hosts(lab.aws._world.clock(), 2))
+    watch.update()
+    lab.later(60)
+    watch.update()
+    assert state(operator("cloudwatch"), name)[0] == "ALARM"
+    lab.later(31 * 60)  # an older datapoint counts while there is no newer one
+    watch.update()
+    assert state(operator("cloudwatch"), name)[0] == "OK"
+    mails = account.client("sqs").receive_message(QueueUrl=box, MaxNumberOfMessages=10)["Messages"]
+    told = [json.loads(json.loads(each["Body"])["Message"]) for each in mails]
+    mine = [each["NewStateValue"] for each in told if each["AlarmName"] == name]
+    assert mine[-2:] == ["ALARM", "OK"]
+
+
+def test_an_aws_client_gets_searches_and_log_queries_as_the_dashboard_asks(
+    account: Account, watch: Watch, operator: Callable[[str], Any]
+) -> None:
+    now = account.lab.aws._world.clock()
+    line = {"level": "WARNING", "message": "queue default: a limit", "queue": "default"}
+    write(account, failed_hosts(now, 4), json.dumps(line), json.dumps({**line, "level": "INFO"}))
+    watch.update(now=True)
+    moment = datetime.fromtimestamp(now, UTC)
+    expression = (
+        "SEARCH('{Mayfly,stack,queue} MetricName=\"HostsFailed\" stack=\"mayfly\"', 'Sum', 60)"
+    )
+    [found] = operator("cloudwatch").get_metric_data(
+        MetricDataQueries=[{"Id": "e1", "Expression": expression}],
+        StartTime=moment - timedelta(minutes=1),
+        EndTime=moment + timedelta(minutes=1),
+    )["MetricDataResults"]
+    assert (found["Label"], found["Values"]) == ("HostsFailed mayfly first", [4.0])
+    logs = operator("logs")
+    query = logs.start_query(
+        logGroupName=GROUP,
+        startTime=int(now) - 60,
+        endTime=int(now) + 60,
+        queryString='fields message, queue | filter level in ["WARNING", "ERROR"]',
+    )["queryId"]
+    rows = [
+        {each["field"]: each["value"] for each in row}
+        for row in logs.get_query_results(queryId=query)["results"]
+    ]
+    assert [(row["message"], row["queue"]) for row in rows] == [(line["message"], "default")]
+    board = account.client("cloudwatch").get_dashboard(DashboardName="mayfly")
+    assert "OldestWait" in board["DashboardBody"]
 
 
 def test_a_sum_of_functions_fires_when_one_of_them_counts(

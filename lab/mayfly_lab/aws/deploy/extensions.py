@@ -1,4 +1,7 @@
-"""Resource types that moto's CloudFormation lacks; each is created through moto's backend."""
+"""Resource types that moto's CloudFormation lacks, or makes without their tags.
+
+Each is created through moto's backend.
+"""
 
 from __future__ import annotations
 
@@ -102,6 +105,19 @@ def create_alarm(properties: Properties, name: str, account_id: str, region: str
     return str(alarm.alarm_arn)
 
 
+def create_dashboard(properties: Properties, name: str, account_id: str, region: str) -> str:
+    """Create an `AWS::CloudWatch::Dashboard` with its tags, which moto leaves out. Its ARN."""
+    backend = get_backend("cloudwatch")[account_id][region]
+    board = backend.put_dashboard(name, properties["DashboardBody"])
+    backend.tagger.tag_resource(board.arn, list(properties.get("Tags", ())))
+    return str(board.arn)
+
+
+def delete_dashboard(name: str, account_id: str, region: str) -> None:
+    """Delete an `AWS::CloudWatch::Dashboard`."""
+    get_backend("cloudwatch")[account_id][region].delete_dashboards([name])
+
+
 def _query(given: Properties) -> MetricDataQuery:
     statistic = given.get("MetricStat")
     return MetricDataQuery(
@@ -161,6 +177,7 @@ def goes_with_its_owner(_: str, __: str, ___: str) -> None:
 
 EXTENSIONS = (
     Extension("AWS::CloudWatch::Alarm", "AlarmName", create_alarm, delete_alarm),
+    Extension("AWS::CloudWatch::Dashboard", "DashboardName", create_dashboard, delete_dashboard),
     Extension(
         "AWS::Lambda::EventInvokeConfig", "", create_event_invoke_config, goes_with_its_owner
     ),
@@ -172,8 +189,11 @@ def patches() -> list[Patch]:
     """A patch that adds the extensions to the models of moto's parser."""
     stock: Callable[[], list[Any]] = parsing.get_model_list
 
+    ours = {each.cloudformation_type() for each in EXTENSIONS}
+
     def get_model_list() -> list[Any]:
-        return [*stock(), *EXTENSIONS]
+        others = (each for each in stock() if each.cloudformation_type() not in ours)
+        return [*others, *EXTENSIONS]
 
     return [Patch(parsing, "get_model_list", get_model_list, "")]
 

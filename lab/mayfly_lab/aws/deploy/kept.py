@@ -16,6 +16,7 @@ KEPT: dict[str, frozenset[str]] = {
             " Dimensions EvaluationPeriods MetricName Metrics Namespace OKActions Period Statistic"
             " Tags Threshold TreatMissingData"
         ),
+        "AWS::CloudWatch::Dashboard": "DashboardBody DashboardName Tags",
         "AWS::DynamoDB::Table": (
             "AttributeDefinitions BillingMode GlobalSecondaryIndexes KeySchema"
             " PointInTimeRecoverySpecification ResourcePolicy SSESpecification StreamSpecification"

@@ -79,10 +79,15 @@ class Alarm:
         )
 
     def points(self, series: Series, until: float) -> list[float | None]:
-        """One value for each period that ends by `until`, the oldest first; None without data."""
-        last = int(until) // self.period
-        starts = (n * self.period for n in range(last - self.periods - _FURTHER, last))
-        return [self._point(series, start) for start in starts]
+        """One value for each period that ends by `until`, the oldest first; None without data.
+
+        The periods end with the last whole minute, and slide with it. Source: CloudWatch user
+        guide, "Evaluating an alarm": with a period of five minutes and one evaluation period, the
+        alarm looks at minutes 1 to 5, a minute later at minutes 2 to 6.
+        """
+        end = int(until) // 60 * 60
+        back = range(self.periods + _FURTHER, 0, -1)
+        return [self._point(series, end - number * self.period) for number in back]
 
     def _point(self, series: Series, start: int) -> float | None:
         found = (series.point(part.key, start, self.period, part.statistic) for part in self.parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MINUTE = 60
+KEPT = 180
+"""Minutes for which values are kept: no alarm looks back as far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Series:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: dict[Key, dict[int, list[float]]] = {}
+        self._newest = 0
 
     def add(self, data: Iterable[Datum]) -> None:
         """Add values."""
@@ -45,12 +49,14 @@ class Series:
             for datum in data:
                 minutes = self._values.setdefault(datum.key, defaultdict(list))
                 minutes[int(datum.at) // MINUTE].append(datum.value)
+                self._newest = max(self._newest, int(datum.at) // MINUTE)
+            self._forget()
 
-    def point(self, key: Key, start: int, period: int, statistic: str) -> float | None:
+    def point(self, key: Key, start: int, period: int, stat: str) -> float | None:
         """The statistic over a period from `start`, both in seconds; None without a value.
 
         Raises:
-            KeyError: the statistic is not one of `STATISTICS`.
+            KeyError: there is no such statistic.
         """
         first = start // MINUTE
         with self._lock:
@@ -60,7 +66,15 @@ class Series:
                 for minute in range(first, first + max(1, period // MINUTE))
                 for value in minutes.get(minute, ())
             ]
-        return STATISTICS[statistic](found) if found else None
+        return statistic(stat)(found) if found else None
+
+    def _forget(self) -> None:
+        """Drop values that are older than `KEPT`, and series without any left."""
+        for key, minutes in list(self._values.items()):
+            for minute in [each for each in minutes if each <= self._newest - KEPT]:
+                del minutes[minute]
+            if not minutes:
+                del self._values[key]
 
 
 STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
@@ -70,6 +84,24 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "SampleCount": lambda values: float(len(values)),
     "Sum": sum,
 }
+
+
+def statistic(name: str) -> Callable[[Sequence[float]], float]:
+    """The function of a statistic, also of a percentile as `p99`. Raises KeyError."""
+    if name in STATISTICS:
+        return STATISTICS[name]
+    if not re.fullmatch(r"p(100|[0-9]{1,2})(\.[0-9]+)?", name):
+        raise KeyError(name)
+    part = float(name[1:]) / 100
+
+    def percentile(values: Sequence[float]) -> float:
+        ordered = sorted(values)
+        place = part * (len(ordered) - 1)
+        low = int(place)
+        high = min(low + 1, len(ordered) - 1)
+        return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+    return percentile
 
 
 def embedded(line: str) -> Iterator[Datum]:

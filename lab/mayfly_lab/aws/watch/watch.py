@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,14 +12,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mayfly_lab.aws.functions.environment import FunctionSpec
-from mayfly_lab.aws.watch.alarms import NO_DATA, Alarm, UnknownAlarmError
-from mayfly_lab.aws.watch.series import MINUTE, Datum, Series, embedded
+from mayfly_lab.aws.watch.alarms import ALARM, NO_DATA, OK, Alarm, UnknownAlarmError
+from mayfly_lab.aws.watch.series import KEPT, MINUTE, Datum, Series, embedded
 from mayfly_lab.aws.world import World
 
 SHIP_SECONDS = 1.0
 """From a line in a function's log to the line in CloudWatch, at most."""
-_STREAM = "$LATEST"
-"""Suffix of the one stream of a function: its workers share a log."""
+MOST_LINES = 20_000
+"""Lines kept of a function's stream; older ones are in its file."""
+
+
+def stream_name(function: str, at: datetime) -> str:
+    """The name of a function's log stream, in Lambda's form: day, version, and 32 hex digits.
+
+    Lambda has one stream for each execution environment; a function's workers share theirs here.
+    """
+    environment = hashlib.md5(f"{function} {at:%Y-%m-%d}".encode(), usedforsecurity=False)
+    return f"{at:%Y/%m/%d}/[$LATEST]{environment.hexdigest()}"
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,7 @@ class Watch:
         if not data:
             return
         self._series.add(data)
+        self._forget()
         for datum in data:
             self._world.cloud.backend("cloudwatch").put_metric_data(
                 datum.namespace,
@@ -98,6 +114,15 @@ class Watch:
                     }
                 ],
             )
+
+    def _forget(self) -> None:
+        """Drop what is old from moto, whose memory is unbounded: values, and lines of logs."""
+        metrics = self._world.cloud.backend("cloudwatch")
+        oldest = datetime.fromtimestamp(self._world.clock() - KEPT * MINUTE, UTC)
+        if metrics.metric_data and _aware(metrics.metric_data[0].timestamp) < oldest:
+            metrics.metric_data = [
+                each for each in metrics.metric_data if _aware(each.timestamp) >= oldest
+            ]
 
     def _shipped(self) -> list[Datum]:
         """Ship the new lines of every function's log. Returns the metrics that the lines embed."""
@@ -125,9 +150,12 @@ class Watch:
         if group is None:  # the stack is deleted
             return
         now = self._world.clock()
-        name = f"{datetime.fromtimestamp(now, UTC):%Y/%m/%d}/[{_STREAM}]{spec.name}"
+        name = stream_name(spec.name, datetime.fromtimestamp(now, UTC))
         if name not in group.streams:
             group.create_log_stream(name)
+        stream = group.streams[name]
+        if len(stream.events) > MOST_LINES:
+            del stream.events[: len(stream.events) - MOST_LINES]
         stamp = int(now * 1000)
         events = [{"timestamp": stamp, "message": line} for line in lines]
         group.put_log_events(name, events)
@@ -171,8 +199,29 @@ class Watch:
         if state == made.state_value:
             made.state_reason = reason
             return
+        before = str(made.state_value)
         made.update_state(reason, "{}", state)
         self.changes.append(
             Change(self._world.clock(), str(made.name), state, reason, str(made.description))
         )
         self._world.journal.happened("cloudwatch", "AlarmState", alarm=made.name, state=state)
+        self._notify(made, before, state, reason)
+
+    def _notify(self, made: Any, before: str, state: str, reason: str) -> None:
+        """Publish the change to the alarm's topics, as CloudWatch does; other actions have none."""
+        actions = {OK: made.ok_actions, ALARM: made.alarm_actions}.get(
+            state, made.insufficient_data_actions
+        )
+        topics = self._world.cloud.backend("sns")
+        for arn in actions or ():
+            if arn in topics.topics:
+                message = {
+                    "AlarmName": made.name,
+                    "AlarmDescription": made.description,
+                    "NewStateValue": state,
+                    "OldStateValue": before,
+                    "NewStateReason": reason,
+                    "StateChangeTime": datetime.fromtimestamp(self._world.clock(), UTC).isoformat(),
+                }
+                subject = f'{state}: "{made.name}"'[:100]
+                topics.publish(message=json.dumps(message), arn=arn, subject=subject)
