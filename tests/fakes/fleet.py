@@ -8,6 +8,7 @@ from typing import TypeAlias, cast
 
 from mayfly.adapters.dynamodb.records import (
     LEASE_KEY,
+    PARAMETERS_PARTITION,
     QUEUES_PARTITION,
     STANDINGS_PARTITION,
     STRAYS_PARTITION,
@@ -19,6 +20,7 @@ from mayfly.adapters.dynamodb.records import (
 )
 from mayfly.adapters.dynamodb.rows import Row, rows
 from mayfly.errors import Conflict, Misconfigured
+from mayfly.records.audit import ParametersSeen
 from mayfly.records.bounds import MOST_NOTES
 from mayfly.records.brakes import fewer_notes
 from mayfly.records.changes import Assign, Change, Drop, Save, Unassign
@@ -161,6 +163,11 @@ class FakeFleet(Faults):
         """See `mayfly.ports.Fleet`."""
         with self._call("lease"):
             return cast("Lease | None", self.records.get(LEASE_KEY))
+
+    def parameters_seen(self) -> Sequence[ParametersSeen]:
+        """See `mayfly.ports.Fleet`."""
+        with self._call("parameters_seen"):
+            return self._list(ParametersSeen, PARAMETERS_PARTITION)
 
     def prices(self) -> Prices | None:
         """See `mayfly.ports.Fleet`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from mayfly.answers import Parameter, Policy, Role
+from mayfly.answers import Parameter, ParameterVersion, Policy, Role
 from mayfly.errors import NotFound
+from mayfly_protocol.moments import EARLIEST
 from tests.fakes.faults import Faults
 
 EC2_ALONE = {
@@ -24,15 +25,27 @@ class FakeParameters(Faults):
     def __init__(self) -> None:
         super().__init__()
         self.stored: dict[str, Parameter] = {}
+        self._versions: dict[str, list[ParameterVersion]] = {}
 
-    def put(self, name: str, value: str) -> None:
+    def put(self, name: str, value: str, at: datetime | None = None, who: str = "") -> None:
         """Write a parameter as an operator does."""
         old = self.stored.get(name)
-        self.stored[name] = Parameter(value, old.version + 1 if old else 1)
+        number = old.version + 1 if old else 1
+        self.stored[name] = Parameter(value, number, at)
+        made = ParameterVersion(number, value, at or EARLIEST, who)
+        self._versions.setdefault(name, []).append(made)
 
     def remove(self, name: str) -> None:
         """Delete a parameter as an operator does."""
         del self.stored[name]
+        self._versions.pop(name, None)
+
+    def history(self, name: str) -> Sequence[ParameterVersion]:
+        """See `mayfly.ports.Parameters`."""
+        with self._call("history"):
+            if name not in self.stored:
+                raise NotFound(name)
+            return self._versions.get(name, [])[-100:]
 
     def under(self, path: str) -> Mapping[str, Parameter]:
         """See `mayfly.ports.Parameters`."""

@@ -20,7 +20,7 @@ from tests.packaging.runtime_api import REQUEST_ID, RuntimeApi, runtime_api
 
 EVENTS = {
     "dispatch": ["schedule"],
-    "provision": ["schedule", "nudge", "parameter-change"],
+    "provision": ["schedule", "nudge", "parameter-change", "parameter-call"],
     "sandbox": ["schedule", "mailbox"],
     "reap": ["schedule", "nudge", "instance-messages", "instance-state-change", "spot-warning"],
 }

@@ -21,7 +21,7 @@ ACTIONS = {
     "provision": LOG
     | RECORDS
     | {"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"}
-    | {"ssm:GetParametersByPath"}
+    | {"ssm:GetParameterHistory", "ssm:GetParametersByPath"}
     | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}
     | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:DescribeSubnets"}
     | {"ec2:RunInstances"}
@@ -215,6 +215,14 @@ CASES = [
     ("provision", True, "ssm:GetParametersByPath", f"{SSM}/mayfly-infra/acme", {}),
     ("provision", False, "ssm:GetParametersByPath", f"{SSM}/mayfly/acme-2/queues", {}),
     ("provision", False, "ssm:GetParametersByPath", f"{SSM}/buildkite", {}),
+    ("provision", True, "ssm:GetParameterHistory", f"{SSM}/mayfly/acme/queues/q/paused", {}),
+    ("provision", False, "ssm:GetParameterHistory", f"{SSM}/mayfly-infra/acme/bundle", {}),
+    ("provision", False, "ssm:GetParameterHistory", f"{SSM}/buildkite/mayfly/agent-token", {}),
+    ("provision", True, "dynamodb:Query", f"{FLEET}/index/closed", {}),
+    *(
+        (function, False, "dynamodb:Query", f"{FLEET}/index/closed", {})
+        for function in ("dispatch", "sandbox", "reap")
+    ),
     ("provision", True, "ec2:CreateFleet", f"{EC2}:fleet/f", LAUNCH),
     ("provision", False, "ec2:CreateFleet", f"{EC2}:fleet/f", {}),
     *(

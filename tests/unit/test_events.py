@@ -13,6 +13,7 @@ from mayfly.events import (
     Event,
     Messages,
     Nudged,
+    ParameterCall,
     ParameterChanged,
     Scheduled,
     SpotWarning,
@@ -34,6 +35,14 @@ INSTANCE = "i-0f5d1c3a9b7e42d10"
         ("instance-messages", Nudged(2)),
         ("instance-state-change", StateChanged(INSTANCE, "terminated")),
         ("spot-warning", SpotWarning(INSTANCE, datetime(2026, 11, 20, 9, 43, tzinfo=UTC))),
+        (
+            "parameter-call",
+            ParameterCall(
+                ("/mayfly/mayfly/queues/linux/pool/hot",),
+                "arn:aws:sts::123456789012:assumed-role/operators/alice",
+                datetime(2026, 11, 20, 9, 41, tzinfo=UTC),
+            ),
+        ),
         ("parameter-change", ParameterChanged("/mayfly/mayfly/queues/linux/pool/hot")),
     ],
 )

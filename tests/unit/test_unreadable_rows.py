@@ -96,7 +96,7 @@ def test_a_queue_with_an_unreadable_record_does_not_keep_the_others_from_their_p
     world.configure("other", **{"pool/hot": "1"})
     outcome = Outcome()
     assert [
-        record.queue for record in refresh(world.provision_ports, outcome, world.clock.now)
+        record.queue for record in refresh(world.provision_ports, outcome, world.clock.now)[0]
     ] == ["other"]
     (problem,) = outcome.problems
     assert f"record of queue {QUEUE}" in problem

@@ -31,6 +31,7 @@ from mayfly_protocol.report import Report
 from tests.fakes import (
     FakeBuildkite,
     FakeFleet,
+    FakeHistory,
     FakeLastWords,
     FakeMachines,
     FakeMailbox,
@@ -167,6 +168,7 @@ class World:
         return ProvisionPorts(
             STACK,
             self.fleet,
+            FakeHistory(self.fleet),
             self.machines,
             self.parameters,
             self.roles,

@@ -28,6 +28,8 @@ class Delays:
     """From a launch until Describe calls show the instance."""
     events: float = 0.1
     """From a change to the start of an EventBridge rule's target."""
+    trail: float = 5.0
+    """From a call to CloudTrail's event of it, about five minutes in AWS."""
     stream: float = 0.2
     """From a write to the start of the table stream's function."""
     queue: float = 0.05

@@ -11,7 +11,7 @@ from typing import Any
 
 from buildkite_emulator.serving.distance import with_latency
 from buildkite_emulator.serving.server import Answer, HttpServer
-from mayfly_lab.aws import application, managed, transactions
+from mayfly_lab.aws import application, changes, managed, transactions
 from mayfly_lab.aws import cloud as moto_cloud
 from mayfly_lab.aws.application import MotoApplication
 from mayfly_lab.aws.bus import EventBus
@@ -98,6 +98,7 @@ class LocalAws:
                 *application.patches(),
                 *moto_cloud.patches(),
                 *managed.patches(),
+                *changes.patches(),
                 *transactions.patches(),
                 *self._bus.patches(),
                 *intrinsics.patches(),

@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, set[str]] = {
     "instance-messages.json body 1": {"SpotWarning"},
     "instance-state-change.json": {"InstanceStateChange"},
     "mailbox.json record 0": {"SandboxFunctionMail 0"},
+    "parameter-call.json": {"ProvisionFunctionParameterCall"},
     "parameter-change.json": {"ProvisionFunctionParameterChange"},
     "spot-warning.json": {"SpotWarning"},
 }

@@ -30,6 +30,7 @@ FAST = Delays(
     imds_linger=0.3,
     describe=0.0,
     events=0.0,
+    trail=0.5,
     stream=0.01,
     queue=0.0,
 )

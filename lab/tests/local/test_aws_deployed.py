@@ -63,6 +63,32 @@ def test_a_changed_parameter_wakes_provision(lab: Lab) -> None:
     woken(lab, "provision", before)
 
 
+def test_changes_of_a_parameter_are_recorded_with_who_made_them(lab: Lab) -> None:
+    """A put from SSM's history; a deletion, which has no history, by CloudTrail's later event."""
+    name = "/mayfly/mayfly/queues/default/limits/max-instances"
+    ssm, dynamodb = lab.client("ssm"), lab.client("dynamodb")
+
+    def told() -> list[tuple[str, ...]]:
+        rows = dynamodb.query(
+            TableName="mayfly-fleet",
+            IndexName="closed",
+            KeyConditionExpression="closed_queue = :changes",
+            ExpressionAttributeValues={":changes": {"S": "#changes"}},
+        )["Items"]
+        parts = ("old", "new", "who")
+        return [
+            tuple(str(row[part].get("S", "-")) for part in parts)
+            for row in rows
+            if row["name"]["S"] == name
+        ]
+
+    me = lab.client("sts").get_caller_identity()["Arn"]
+    ssm.put_parameter(Name=name, Value="7", Type="String")
+    eventually(lambda: told() == [("-", "7", me)])
+    ssm.delete_parameter(Name=name)
+    eventually(lambda: told() == [("-", "7", me), ("7", "-", me)])
+
+
 def test_a_nudge_wakes_provision_and_is_deleted(lab: Lab) -> None:
     before = len(invocations(lab, "provision"))
     sqs = lab.client("sqs")

@@ -65,6 +65,8 @@ def calls(account: Account) -> list[tuple[str, dict[str, Any], set[str]]]:
     return [
         ("ssm:GetParametersByPath", {"Path": "/mayfly/mayfly/"}, {"provision"}),
         ("ssm:GetParametersByPath", {"Path": "/buildkite"}, set()),
+        ("ssm:GetParameterHistory", {"Name": f"{QUEUE}/first/paused"}, {"provision"}),
+        ("ssm:GetParameterHistory", {"Name": TOKEN}, set()),
         ("ssm:GetParameter", {"Name": TOKEN, "WithDecryption": True}, {"dispatch"}),
         ("ssm:GetParameters", {"Names": ["/buildkite/pipelines/p/repository"]}, {"dispatch"}),
         ("ssm:GetParameters", {"Names": [TOKEN]}, set()),

@@ -98,6 +98,19 @@ class Parameter:
 
     value: str
     version: int
+    modified: datetime | None = field(default=None, compare=False)
+    """When SSM took the value; None where SSM did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterVersion:
+    """One version of an SSM parameter, from its history."""
+
+    number: int
+    value: str
+    at: datetime
+    who: str = ""
+    """ARN of the principal that wrote the version; empty where SSM did not say."""
 
 
 @dataclass(frozen=True, slots=True)

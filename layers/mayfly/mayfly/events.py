@@ -49,6 +49,18 @@ class ParameterChanged:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class ParameterCall:
+    """CloudTrail's event of a call that wrote or deleted parameters, minutes after the call."""
+
+    names: tuple[str, ...]
+    who: str
+    """ARN of the caller; of a caller without ARN, what CloudTrail says of it."""
+    at: datetime
+    number: int = 0
+    """The version that SSM gave the value; 0 for a deletion."""
+
+
 SPOT_NOTICE = timedelta(minutes=2)
 _LONGEST = 300
 _UNREADABLE = (
@@ -71,7 +83,9 @@ class Messages:
     """Id and error of each message that cannot be read."""
 
 
-Event: TypeAlias = Scheduled | Nudged | StateChanged | SpotWarning | ParameterChanged
+Event: TypeAlias = (
+    Scheduled | Nudged | StateChanged | SpotWarning | ParameterChanged | ParameterCall
+)
 
 
 def parse(event: Mapping[str, Any]) -> Event:
@@ -135,8 +149,26 @@ def _parsed(event: Mapping[str, Any]) -> Event:
             return SpotWarning(_text(detail["instance-id"]), warned + SPOT_NOTICE)
         case "Parameter Store Change":
             return ParameterChanged(str(detail["name"]))
+        case "AWS API Call via CloudTrail":
+            return _parameter_call(detail)
         case _:
             raise Misconfigured(f"no function handles events of kind {kind!r}")
+
+
+def _parameter_call(detail: Mapping[str, Any]) -> ParameterCall:
+    """The call in CloudTrail's record of it. A call that failed changed no parameter."""
+    caller = detail["userIdentity"]
+    who = caller.get("arn") or caller.get("invokedBy") or caller.get("principalId") or ""
+    asked, answer = detail.get("requestParameters") or {}, detail.get("responseElements") or {}
+    names = [asked["name"]] if "name" in asked else asked.get("names") or []
+    failed = bool(detail.get("errorCode"))
+    puts = detail["eventName"] == "PutParameter"
+    return ParameterCall(
+        () if failed else tuple(map(_text, names)),
+        without_secrets(_text(who), "[redacted]")[:_LONGEST],
+        read_moment(detail["eventTime"]),
+        int(answer["version"]) if puts and not failed else 0,
+    )
 
 
 def _text(value: object) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 
 from mayfly import observe, wiring
 from mayfly.dispatch.loop import dispatch_until_replaced
-from mayfly.events import Nudged, SpotWarning, StateChanged, parse, read_messages
+from mayfly.events import Nudged, ParameterCall, SpotWarning, StateChanged, parse, read_messages
 from mayfly.observe import Context
+from mayfly.provision.audit import name_who
 from mayfly.provision.loop import provision_until_quiet
 from mayfly.reap import tick as reaping
 from mayfly.reap.loop import reap_and_look_again, reap_messages
@@ -55,8 +56,12 @@ def dispatch(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
 def provision(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tick until there is nothing more to launch."""
     ports = wiring.provision()
-    nudged = isinstance(parse(event), Nudged)
-    return _report(provision_until_quiet(ports, _edge(context), nudged=nudged))
+    seen = parse(event)
+    outcome = provision_until_quiet(ports, _edge(context), nudged=isinstance(seen, Nudged))
+    if isinstance(seen, ParameterCall):
+        # After the tick, which records the change where no tick has done so yet.
+        name_who(ports, seen, outcome)
+    return _report(outcome)
 
 
 @observe.invocation

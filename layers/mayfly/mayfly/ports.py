@@ -10,9 +10,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from mayfly.answers import Association, Ec2Instance, Launched, Listing, Parameter, Role
+from mayfly.answers import (
+    Association,
+    Ec2Instance,
+    Launched,
+    Listing,
+    Parameter,
+    ParameterVersion,
+    Role,
+)
 from mayfly.errors import Failure
-from mayfly.records.audit import ParameterChange
+from mayfly.records.audit import ParameterChange, ParametersSeen
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
 from mayfly.records.ledger import Ledger
@@ -90,6 +98,9 @@ class Fleet(Protocol):
 
     def lease(self) -> Lease | None:
         """The dispatch lease; None before its first holder. Consistent read."""
+
+    def parameters_seen(self) -> Sequence[ParametersSeen]:
+        """Parameters as last read for the record of changes, one row a queue. From the index."""
 
     def prices(self) -> Prices | None:
         """EC2's prices as last read; None when they never were. Consistent read."""
@@ -280,6 +291,12 @@ class Parameters(Protocol):
 
     def under(self, path: str) -> Mapping[str, Parameter]:
         """Every parameter below a path, at any depth, by full name; not decrypted."""
+
+    def history(self, name: str) -> Sequence[ParameterVersion]:
+        """The versions of a parameter that SSM still has, at most 100, the oldest first.
+
+        Raises NotFound for a parameter that does not exist: SSM forgets those of a deleted one.
+        """
 
     def values(self, names: Collection[str]) -> Mapping[str, str | None]:
         """Values by name, not decrypted; None for a name that does not exist.

@@ -78,11 +78,13 @@ def provision() -> ProvisionPorts:
     from mayfly.adapters.aws.iam import IamRoles
     from mayfly.adapters.aws.sqs import SqsNudges
     from mayfly.adapters.aws.ssm import SsmParameters
+    from mayfly.adapters.dynamodb.history import DynamoHistory
 
     environment = settings(ProvisionSettings)
     return ProvisionPorts(
         stack=environment.stack,
         fleet=DynamoFleet(clients.dynamodb(), Tables(environment.fleet_table, mailbox="")),
+        history=DynamoHistory(clients.dynamodb(), environment.fleet_table),
         machines=Ec2Machines(clients.ec2(), environment.stack),
         parameters=SsmParameters(clients.ssm()),
         roles=IamRoles(clients.iam()),

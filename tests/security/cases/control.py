@@ -103,6 +103,18 @@ def _parameters() -> tuple[Case, ...]:
             parameter_arn("/mayfly/acme-2/queues"),
         ),
         Case(
+            "The function provision can read who changed a parameter of the stack",
+            "provision",
+            "ssm:GetParameterHistory",
+            "parameter/pool",
+        ),
+        Case(
+            "The function provision cannot read the history of another stack's parameter",
+            "provision",
+            "ssm:GetParameterHistory",
+            "parameter/stack-2",
+        ),
+        Case(
             "The function provision cannot read every parameter by path",
             "provision",
             "ssm:GetParametersByPath",

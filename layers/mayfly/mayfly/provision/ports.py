@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mayfly.ports import Fleet, Machines, Nudges, Parameters, Roles
+from mayfly.ports import Fleet, History, Machines, Nudges, Parameters, Roles
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class ProvisionPorts:
 
     stack: str
     fleet: Fleet
+    history: History
     machines: Machines
     parameters: Parameters
     roles: Roles

@@ -29,10 +29,12 @@ ZONES_SECONDS = 5.0
 """Longest wait of a tick for the zones of subnets."""
 
 
-def refresh(ports: ProvisionPorts, outcome: Outcome, now: datetime) -> list[QueueRecord]:
+def refresh(
+    ports: ProvisionPorts, outcome: Outcome, now: datetime
+) -> tuple[list[QueueRecord], Mapping[str, Parameter]]:
     """Update the queue records from SSM and IAM.
 
-    Returns the records of active and of busy former queues.
+    Returns the records of active and of busy former queues, and the operators' parameters.
 
     The records are the one source of configuration for every other function: all functions act on
     the same values, and on the last good values when SSM holds bad ones. The record of a queue
@@ -62,7 +64,7 @@ def refresh(ports: ProvisionPorts, outcome: Outcome, now: datetime) -> list[Queu
         outcome.problem(line)
     for gone in known.values():
         records.extend(_former_queue(ports.fleet, gone, outcome))
-    return records
+    return records, written
 
 
 def _former_queue(fleet: Fleet, gone: QueueRecord, outcome: Outcome) -> Iterator[QueueRecord]:

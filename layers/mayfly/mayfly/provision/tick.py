@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from mayfly.answers import Parameter
 from mayfly.config.boots import braked
 from mayfly.config.queue import QueueConfig, in_force
 from mayfly.errors import FAILURES, Transient
 from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
+from mayfly.provision.audit import record_changes
 from mayfly.provision.decide import decide, next_change, problems
 from mayfly.provision.gather import gather
 from mayfly.provision.held import held, lost
@@ -36,9 +38,10 @@ def tick(
     has logged. Returns the outcome.
     """
     outcome, now = Outcome(told=set() if told is None else told), edge.clock()
+    written: Mapping[str, Parameter] | None = None
     applier = Applier(ports, outcome, now, edge)
     with outcome.noting("records of queues"):
-        records = ports.fleet.queues() if nudged else _records(ports, outcome, now)
+        records, written = (ports.fleet.queues(), None) if nudged else _records(ports, outcome, now)
         late = []
         for record in in_turn(records, now):
             if edge.clock() >= edge.stop_at:
@@ -50,6 +53,9 @@ def tick(
             text = Transient(f"no time is left for {len(late)} of them: {', '.join(late)}")
             outcome.failed("queues", text, fields(queues=late))
     applier.finish()
+    if written is not None:
+        # Last: no launch waits for the record of a change.
+        record_changes(ports, written, outcome, now)
     return outcome
 
 
@@ -59,13 +65,18 @@ def in_turn(records: Sequence[QueueRecord], now: datetime) -> Sequence[QueueReco
     return (*records[first:], *records[:first])
 
 
-def _records(ports: ProvisionPorts, outcome: Outcome, now: datetime) -> list[QueueRecord]:
-    """The queue records, updated from SSM; the stored records when SSM cannot be read."""
+def _records(
+    ports: ProvisionPorts, outcome: Outcome, now: datetime
+) -> tuple[Sequence[QueueRecord], Mapping[str, Parameter] | None]:
+    """The queue records, updated from SSM, and the operators' parameters.
+
+    The stored records and None when SSM cannot be read.
+    """
     try:
         return refresh(ports, outcome, now)
     except FAILURES as error:
         outcome.failed("configuration", error)
-        return list(ports.fleet.queues())
+        return ports.fleet.queues(), None
 
 
 def _tick_queue(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, assert_never
 
-from mayfly.records.audit import ParameterChange
+from mayfly.records.audit import ParameterChange, ParametersSeen
 from mayfly.records.changes import (
     Assign,
     Change,
@@ -82,7 +82,7 @@ def about(records: Iterable[Record]) -> Fields:
                 queues.append(record.queue)
             case Stray():
                 instances.append(record.instance_id)
-            case Lease() | ParameterChange() | Prices():
+            case Lease() | ParameterChange() | ParametersSeen() | Prices():
                 continue
             case _:
                 assert_never(record)

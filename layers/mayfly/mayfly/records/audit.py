@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -43,3 +44,34 @@ class ParameterChange:
     def open(self) -> bool:
         """Always False: no tick has to go on with a change."""
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """One parameter as the last read of `provision` found it."""
+
+    number: int
+    """SSM's version."""
+    value: str
+    """Without secrets, and cut: see `LONGEST_VALUE`."""
+    modified: datetime | None = None
+    """When SSM took the value; None where SSM did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParametersSeen:
+    """The parameters of one queue, known or not, as last read: what a change is told from.
+
+    A deleted parameter has no history in SSM, so its last value must be kept here.
+    """
+
+    group: str
+    """The queue's key; empty for the names that are below no queue."""
+    parameters: Mapping[str, LastSeen] = field(default_factory=dict)
+    """By full name."""
+    version: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Always True: ticks read a row until it is dropped."""
+        return True

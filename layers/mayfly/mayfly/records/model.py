@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
-from mayfly.records.audit import ParameterChange
+from mayfly.records.audit import ParameterChange, ParametersSeen
 from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.ledger import Ledger
 from mayfly.records.phases import NO_PHASES, Phases, reached
@@ -330,6 +330,7 @@ Record: TypeAlias = (
     | Lease
     | Standing
     | ParameterChange
+    | ParametersSeen
     | Prices
 )
 AnyRecord = TypeVar(
@@ -343,6 +344,7 @@ AnyRecord = TypeVar(
     Lease,
     Standing,
     ParameterChange,
+    ParametersSeen,
     Prices,
 )
 

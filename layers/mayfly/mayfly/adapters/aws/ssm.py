@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import translated
 from mayfly.adapters.elements import UNREADABLE, Elements, string, text
-from mayfly.answers import Parameter
+from mayfly.answers import Parameter, ParameterVersion
 from mayfly.batched import batched
 from mayfly.errors import Misconfigured, NotFound, Transient
 from mayfly.scrubbing import hide
+from mayfly_protocol.moments import checked
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -54,7 +56,16 @@ class SsmParameters:
         except UNREADABLE as error:
             self._elements.note(f"parameter {name}", error)
             return Parameter("", 0)
-        return Parameter(value, version)
+        modified = kept.get("LastModifiedDate")
+        return Parameter(value, version, modified if isinstance(modified, datetime) else None)
+
+    def history(self, name: str) -> Sequence[ParameterVersion]:
+        """See `mayfly.ports.Parameters`. SSM keeps 100 versions and has 50 in a page."""
+        pages = self._client.get_paginator("get_parameter_history").paginate(Name=name)
+        with translated():
+            kept = [each for page in pages for each in page.get("Parameters") or ()]
+        found = self._elements.read("version of a parameter", kept, _version, name="Name")
+        return sorted(found, key=lambda each: each.number)
 
     def values(self, names: Collection[str]) -> Mapping[str, str | None]:
         """See `mayfly.ports.Parameters`."""
@@ -67,6 +78,15 @@ class SsmParameters:
             kept = answer.get("Parameters") or ()
             values.update(self._elements.read("parameter", kept, _value, name="Name"))
         return values
+
+
+def _version(kept: Mapping[str, Any]) -> ParameterVersion:
+    value, number = kept["Value"], kept["Version"]
+    if not isinstance(value, str) or not isinstance(number, int):
+        raise TypeError("a value is text and a version a number")
+    return ParameterVersion(
+        number, value, checked(kept["LastModifiedDate"]), text(kept, "LastModifiedUser")
+    )
 
 
 def _value(kept: Mapping[str, Any]) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from mayfly.adapters.dynamodb.attributes import Item, encode
 from mayfly.adapters.dynamodb.batches import get_items
 from mayfly.adapters.dynamodb.notes import make_room
 from mayfly.adapters.dynamodb.records import (
+    PARAMETERS_PARTITION,
     QUEUES_PARTITION,
     STANDINGS_PARTITION,
     STRAYS_PARTITION,
@@ -27,6 +28,7 @@ from mayfly.adapters.dynamodb.transactions import Tables, commit
 from mayfly.adapters.elements import Elements
 from mayfly.errors import Conflict, Misconfigured
 from mayfly.records.about import Fields, fields
+from mayfly.records.audit import ParametersSeen
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
 from mayfly.records.ledger import Ledger
@@ -147,6 +149,10 @@ class DynamoFleet:
     def lease(self) -> Lease | None:
         """See `mayfly.ports.Fleet`."""
         return self._get(Lease, "dispatch")
+
+    def parameters_seen(self) -> Sequence[ParametersSeen]:
+        """See `mayfly.ports.Fleet`."""
+        return self._list(ParametersSeen, PARAMETERS_PARTITION)
 
     def prices(self) -> Prices | None:
         """See `mayfly.ports.Fleet`."""

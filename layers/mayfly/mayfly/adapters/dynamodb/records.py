@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from mayfly.adapters.dynamodb.attributes import Attribute, Item, decode, encode
 from mayfly.adapters.elements import UNREADABLE
 from mayfly.errors import Misconfigured
-from mayfly.records.audit import ParameterChange
+from mayfly.records.audit import ParameterChange, ParametersSeen
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     AnyRecord,
@@ -56,11 +56,13 @@ _NAMES: Mapping[type[Record], str] = {
     Lease: "lease",
     Standing: "standing",
     ParameterChange: "change",
+    ParametersSeen: "seen",
     Prices: "prices",
 }
 
 # Queue keys have only letters, digits, - and _, so no queue can have the name of these partitions.
 CHANGES_PARTITION = "#changes"
+PARAMETERS_PARTITION = "#parameters"
 QUEUES_PARTITION = "#queues"
 STRAYS_PARTITION = "#strays"
 STANDINGS_PARTITION = "#standings"
@@ -98,6 +100,8 @@ def key(record: Record) -> str:
             return key_of(Standing, standing_name(function, queue))
         case Lease():
             return LEASE_KEY
+        case ParametersSeen(group=name):
+            return key_of(ParametersSeen, name)
         case Prices():
             return PRICES_KEY
 
@@ -144,6 +148,8 @@ def open_keys(record: Record) -> tuple[str, str] | None:
             partition, prefix = record.queue, open_prefix(type(record), state)
         case QueueRecord():
             partition, prefix = QUEUES_PARTITION, open_prefix(QueueRecord)
+        case ParametersSeen():
+            partition, prefix = PARAMETERS_PARTITION, open_prefix(ParametersSeen)
         case Stray():
             partition, prefix = STRAYS_PARTITION, open_prefix(Stray)
         case Standing():
