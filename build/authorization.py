@@ -27,6 +27,7 @@ SERVICES = (
     "kms",
     "lambda",
     "logs",
+    "pricing",
     "s3",
     "scheduler",
     "secretsmanager",

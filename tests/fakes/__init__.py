@@ -10,7 +10,7 @@ from tests.fakes.fleet import FakeFleet
 from tests.fakes.history import FakeHistory
 from tests.fakes.machines import FakeMachines
 from tests.fakes.mailbox import FakeMailbox
-from tests.fakes.services import FakeLastWords, FakeNudges, FakeParameters, FakeRoles
+from tests.fakes.services import FakeLastWords, FakeNudges, FakeParameters, FakePriceList, FakeRoles
 
 __all__ = [
     "FakeBuildkite",
@@ -21,6 +21,7 @@ __all__ = [
     "FakeMailbox",
     "FakeNudges",
     "FakeParameters",
+    "FakePriceList",
     "FakeRoles",
     "Faults",
 ]

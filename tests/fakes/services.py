@@ -117,3 +117,25 @@ class FakeRoles(Faults):
                 return self.roles[role_arn]
             policies = tuple(Policy(arn, (HARMLESS,)) for arn in sorted(self.attached[role_arn]))
             return Role(role_arn, self.ids.get(role_arn, "AROAFAKE"), (EC2_ALONE,), policies)
+
+
+class FakePriceList(Faults):
+    """Implements `mayfly.ports.PriceList`; what has no entry has no price."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listed: dict[str, str] = {}
+        """List price by instance type."""
+        self.pools: dict[str, str] = {}
+        """Spot price by `zone/type`."""
+
+    def on_demand(self, instance_type: str) -> str:
+        """See `mayfly.ports.PriceList`."""
+        with self._call("on_demand"):
+            return self.listed.get(instance_type, "")
+
+    def spot(self, instance_types: Sequence[str]) -> Mapping[str, str]:
+        """See `mayfly.ports.PriceList`."""
+        with self._call("spot"):
+            wanted = set(instance_types)
+            return {p: usd for p, usd in self.pools.items() if p.partition("/")[2] in wanted}

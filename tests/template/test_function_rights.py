@@ -24,7 +24,7 @@ ACTIONS = {
     | {"ssm:GetParameterHistory", "ssm:GetParametersByPath"}
     | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}
     | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:DescribeSubnets"}
-    | {"ec2:RunInstances"}
+    | {"ec2:DescribeSpotPriceHistory", "ec2:RunInstances", "pricing:GetProducts"}
     | {"iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy"}
     | {"iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PassRole"}
     | {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey"}
@@ -46,7 +46,9 @@ WITHOUT_RESOURCES = {
     "dynamodb:ListStreams",
     "ec2:DescribeIamInstanceProfileAssociations",
     "ec2:DescribeInstances",
+    "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets",
+    "pricing:GetProducts",
 }
 """Actions without a resource type in IAM, which accepts only "*" for them."""
 

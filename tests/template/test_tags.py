@@ -21,7 +21,7 @@ UNTAGGED = {
     # CloudFormation would give a stack's tags to everything in it, where they are already.
     "AWS::CloudFormation::Stack",
 }
-BY_SAM = {"Tick", "ParameterChange"}
+BY_SAM = {"Tick", "ParameterChange", "ParameterCall"}
 """Ends of the names of rules that SAM makes, without tags."""
 
 

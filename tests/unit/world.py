@@ -37,6 +37,7 @@ from tests.fakes import (
     FakeMailbox,
     FakeNudges,
     FakeParameters,
+    FakePriceList,
     FakeRoles,
     Faults,
 )
@@ -76,6 +77,7 @@ class World:
     asked: Asked = field(default_factory=Asked)
     words: FakeLastWords = field(default_factory=FakeLastWords)
     roles: FakeRoles = field(default_factory=FakeRoles)
+    prices: FakePriceList = field(default_factory=FakePriceList)
     fleet: FakeFleet = field(init=False)
     buildkite: FakeBuildkite = field(init=False)
     machines: FakeMachines = field(init=False)
@@ -172,6 +174,7 @@ class World:
             self.machines,
             self.parameters,
             self.roles,
+            self.prices,
             self.reap_nudges,
             self.provision_nudges,
             "eu-central-1",

@@ -47,6 +47,7 @@ from mayfly_lab.aws.functions.fork_server import ForkServer
 from mayfly_lab.aws.functions.functions import Functions
 from mayfly_lab.aws.patches import Patches
 from mayfly_lab.aws.people import ADMINISTRATOR, LAB, OPERATOR, POLICIES, SECURITY_OWNER
+from mayfly_lab.aws.prices import get_products
 from mayfly_lab.aws.triggers.asynchronous import AsyncInvoker
 from mayfly_lab.aws.triggers.schedules import Schedules
 from mayfly_lab.aws.triggers.stream import StreamTrigger
@@ -326,6 +327,7 @@ class LocalAws:
             LaunchRights(self.iam).require,
         )
         self._door.operations |= Operations(self.ec2, launcher).table()
+        self._door.operations["pricing:GetProducts"] = get_products
         self._door.operations["sts:AssumeRole"] = self.sessions.assume_role
 
     def _environment(self, spec: FunctionSpec, fork_server: ForkServer) -> Any:

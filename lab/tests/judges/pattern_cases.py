@@ -34,6 +34,10 @@ def _parameter(name: Any) -> Event:
     return _detail("parameter-change.json", name=name)
 
 
+def _call(**changes: Any) -> Event:
+    return _detail("parameter-call.json", **changes)
+
+
 def _mail(kind: str) -> Event:
     event: Event = json.loads((ROOT / "events" / "mailbox.json").read_text())
     return {**event["Records"][0], "eventName": kind}
@@ -55,6 +59,25 @@ TEMPLATE_CASES: list[tuple[str, Event, set[str]]] = [
     ("the folder alone", _parameter("/mayfly/mayfly"), set()),
     ("a folder above", _parameter("/x/mayfly/mayfly/x"), set()),
     ("the token", _parameter("/buildkite/mayfly/agent-token"), set()),
+    *(
+        (f"CloudTrail: {title}", _call(**changes), wanted)
+        for title, changes, wanted in (
+            ("a put", {"eventName": "PutParameter"}, {"ProvisionFunctionParameterCall"}),
+            (
+                "a deletion of several, one of them ours",
+                {
+                    "eventName": "DeleteParameters",
+                    "requestParameters": {"names": ["/x/y", "/mayfly/mayfly/queues/q/paused"]},
+                },
+                {"ProvisionFunctionParameterCall"},
+            ),
+            ("a read", {"eventName": "GetParameter"}, set[str]()),
+            ("a label", {"eventName": "LabelParameterVersion"}, set[str]()),
+            ("another service", {"eventSource": "kms.amazonaws.com"}, set[str]()),
+            ("another stack", {"requestParameters": {"name": "/mayfly/mayfly2/x"}}, set[str]()),
+            ("no parameters", {"requestParameters": None}, set[str]()),
+        )
+    ),
     ("new mail", _mail("INSERT"), {"SandboxFunctionMail 0"}),
     ("changed mail", _mail("MODIFY"), {"SandboxFunctionMail 0"}),
     ("mail that is gone", _mail("REMOVE"), set()),

@@ -89,6 +89,21 @@ def test_changes_of_a_parameter_are_recorded_with_who_made_them(lab: Lab) -> Non
     eventually(lambda: told() == [("-", "7", me), ("7", "-", me)])
 
 
+def test_prices_of_the_types_in_use_are_read(lab: Lab) -> None:
+    """By the real adapters, with the function's own rights."""
+
+    def row() -> dict[str, Any]:
+        key = {"pk": {"S": "prices#ec2"}}
+        found = lab.client("dynamodb").get_item(TableName="mayfly-fleet", Key=key)
+        return dict(found.get("Item", {}))
+
+    lab.client("lambda").invoke(FunctionName="mayfly-provision", Payload=SCHEDULE)
+    kept = eventually(row)
+    assert kept["on_demand"]["M"]["m7i.large"] == {"S": "0.1008"}
+    spot = {pool.partition("/")[2]: price["S"] for pool, price in kept["spot"]["M"].items()}
+    assert spot["m7i.large"] in {"0.04032", "0.038304", "0.042336"}
+
+
 def test_a_nudge_wakes_provision_and_is_deleted(lab: Lab) -> None:
     before = len(invocations(lab, "provision"))
     sqs = lab.client("sqs")

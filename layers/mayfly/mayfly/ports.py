@@ -305,6 +305,16 @@ class Parameters(Protocol):
         """
 
 
+class PriceList(Protocol):
+    """EC2's prices in USD for an hour of a Linux instance, as decimal text."""
+
+    def on_demand(self, instance_type: str) -> str:
+        """The list price of a type; empty where AWS names none, or several."""
+
+    def spot(self, instance_types: Sequence[str]) -> Mapping[str, str]:
+        """The present spot prices of types, by `zone/type`; pools without a price are omitted."""
+
+
 class Nudges(Protocol):
     """An SQS queue that makes a function run sooner. A lost nudge costs only time."""
 

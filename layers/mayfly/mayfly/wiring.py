@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 
 from mayfly import observe
 from mayfly.adapters.aws import clients
@@ -76,6 +76,7 @@ def provision() -> ProvisionPorts:
     """Ports of `provision`: the only function that launches."""
     from mayfly.adapters.aws.ec2 import Ec2Machines
     from mayfly.adapters.aws.iam import IamRoles
+    from mayfly.adapters.aws.prices import AwsPrices, price_list_region
     from mayfly.adapters.aws.sqs import SqsNudges
     from mayfly.adapters.aws.ssm import SsmParameters
     from mayfly.adapters.dynamodb.history import DynamoHistory
@@ -88,6 +89,11 @@ def provision() -> ProvisionPorts:
         machines=Ec2Machines(clients.ec2(), environment.stack),
         parameters=SsmParameters(clients.ssm()),
         roles=IamRoles(clients.iam()),
+        prices=AwsPrices(
+            partial(clients.price_list, price_list_region(environment.region)),
+            clients.ec2(),
+            environment.region,
+        ),
         reap_nudges=SqsNudges(clients.sqs(), environment.reap_queue_url),
         nudges=SqsNudges(clients.sqs(), environment.nudge_queue_url),
         region=environment.region,

@@ -131,6 +131,11 @@ class Launcher:
         subnet = subnets.get(override.get("SubnetId"))
         return str(subnet.availability_zone if subnet else override.get("AvailabilityZone") or "")
 
+    def zones(self) -> list[str]:
+        """The zones of all subnets, sorted."""
+        found = (s for zone in self.backend.subnets.values() for s in zone.values())
+        return sorted({str(subnet.availability_zone) for subnet in found})
+
     def require_room(self, specification: Specification) -> None:
         """Check the pool's capacity.
 

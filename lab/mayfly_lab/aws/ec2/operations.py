@@ -27,6 +27,7 @@ from mayfly_lab.aws.ec2.states import State
 from mayfly_lab.aws.ec2.templates import Data
 from mayfly_lab.aws.ec2.tokens import ClientTokens
 from mayfly_lab.aws.front.call import Call, Refusal
+from mayfly_lab.aws.prices import spot_prices
 
 # moto would create or end instances without this layer's knowledge.
 _REFUSED = ("RequestSpotInstances", "RequestSpotFleet", "ModifyFleet", "DeleteFleets")
@@ -50,6 +51,7 @@ class Operations:
             "AssociateIamInstanceProfile": self.associate,
             "DescribeIamInstanceProfileAssociations": self.describe_associations,
             "DescribeInstances": self.describe_instances,
+            "DescribeSpotPriceHistory": self.describe_spot_prices,
             "DisassociateIamInstanceProfile": self.disassociate,
             "GetConsoleOutput": self.console_output,
             "RebootInstances": self.reboot,
@@ -99,6 +101,10 @@ class Operations:
             known = fleet.launch()
             self.tokens.remember("CreateFleet", "", request, known)
         return known
+
+    def describe_spot_prices(self, request: Data) -> Mapping[str, Any]:
+        """DescribeSpotPriceHistory, for the zones of all subnets."""
+        return spot_prices(request, self.launcher.zones())
 
     def describe_instances(self, request: Data) -> Mapping[str, Any]:
         """DescribeInstances; new instances show after the stated delay."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mayfly.ports import Fleet, History, Machines, Nudges, Parameters, Roles
+from mayfly.ports import Fleet, History, Machines, Nudges, Parameters, PriceList, Roles
 
 
 @dataclass(slots=True)
@@ -25,6 +25,7 @@ class ProvisionPorts:
     machines: Machines
     parameters: Parameters
     roles: Roles
+    prices: PriceList
     reap_nudges: Nudges
     nudges: Nudges
     """Nudges of `provision` itself, for a later tick."""

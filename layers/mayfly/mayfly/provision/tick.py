@@ -19,6 +19,7 @@ from mayfly.provision.hung import condemn_hung, hung_boots, without
 from mayfly.provision.measures import measure
 from mayfly.provision.pool import unsteady
 from mayfly.provision.ports import ProvisionPorts
+from mayfly.provision.prices import refresh_prices
 from mayfly.provision.refresh import refresh
 from mayfly.provision.view import ProvisionView
 from mayfly.provision.waits import long_waits
@@ -54,8 +55,9 @@ def tick(
             outcome.failed("queues", text, fields(queues=late))
     applier.finish()
     if written is not None:
-        # Last: no launch waits for the record of a change.
+        # Last: no launch waits for the record of a change, or for a price.
         record_changes(ports, written, outcome, now)
+        refresh_prices(ports, records, outcome, now)
     return outcome
 
 

@@ -202,6 +202,11 @@ def _sts(given: Given, _: Facts) -> Resources:
         yield "role", name
 
 
+def _pricing(_: Given, __: Facts) -> Resources:
+    """Prices have no resources."""
+    yield from ()
+
+
 _READERS: Mapping[str, Callable[[Given, Facts], Resources]] = {
     "cloudformation": _cloudformation,
     "cloudwatch": _cloudwatch,
@@ -211,6 +216,7 @@ _READERS: Mapping[str, Callable[[Given, Facts], Resources]] = {
     "kms": _kms,
     "lambda": _lambda,
     "logs": _logs,
+    "pricing": _pricing,
     "secretsmanager": _secrets,
     "sns": _sns,
     "sqs": _sqs,

@@ -7,7 +7,7 @@ to load, and Lambda gives an initialisation more processor time than an invocati
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -63,6 +63,12 @@ def iam() -> IAMClient:
 def logs() -> CloudWatchLogsClient:
     """The CloudWatch Logs client."""
     return boto3.client("logs", config=_config())
+
+
+@cache
+def price_list(region: str) -> Any:  # no stubs of this service are locked
+    """The client of the Price List in one of its regions. Nothing waits for its answers."""
+    return boto3.client("pricing", region_name=region, config=_config(read_timeout=3, attempts=1))
 
 
 @cache

@@ -1,0 +1,124 @@
+"""The PriceList port: EC2's prices from AWS's Price List and from EC2's spot prices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from mayfly.adapters.aws.boto_errors import translated
+from mayfly.adapters.elements import Elements, string
+from mayfly.records.prices import spot_pool
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+_LINUX = "Linux/UNIX"
+_FILTERS = {
+    "operatingSystem": "Linux",
+    "tenancy": "Shared",
+    "preInstalledSw": "NA",
+    "capacitystatus": "Used",
+}
+"""What leaves one product of an instance type in a region: that which Mayfly launches."""
+_NEAREST = (("cn-", "cn-northwest-1"), ("ap-", "ap-south-1"), ("me-", "ap-south-1"))
+_NEAREST_EUROPE = ("eu-", "af-", "il-")
+
+
+def price_list_region(region: str) -> str:
+    """The region whose endpoint of the Price List is asked about a region.
+
+    There are three: us-east-1, eu-central-1, ap-south-1, and cn-northwest-1 for China, whose prices
+    are not in USD. Source: botocore, endpoints.json, `api.pricing`.
+    """
+    for prefix, nearest in _NEAREST:
+        if region.startswith(prefix):
+            return nearest
+    return "eu-central-1" if region.startswith(_NEAREST_EUROPE) else "us-east-1"
+
+
+class AwsPrices:
+    """Implements `mayfly.ports.PriceList` for one region."""
+
+    def __init__(self, price_list: Callable[[], Any], ec2: EC2Client, region: str) -> None:
+        """`price_list` makes the client of the Price List, at the first call."""
+        self._price_list = price_list
+        self._ec2 = ec2
+        self._region = region
+        self._elements = Elements()
+
+    def on_demand(self, instance_type: str) -> str:
+        """See `mayfly.ports.PriceList`."""
+        wanted = {**_FILTERS, "instanceType": instance_type, "regionCode": self._region}
+        with translated():
+            answer = self._price_list().get_products(
+                ServiceCode="AmazonEC2",
+                Filters=[
+                    {"Type": "TERM_MATCH", "Field": field, "Value": value}
+                    for field, value in wanted.items()
+                ],
+                MaxResults=100,
+            )
+        products = answer.get("PriceList") or ()
+        prices = self._elements.read("product", products, _hourly, name="")
+        found = {price for each in prices for price in each}
+        # Two different prices would be two products: which of them is launched is not known.
+        return found.pop() if len(found) == 1 else ""
+
+    def spot(self, instance_types: Sequence[str]) -> Mapping[str, str]:
+        """See `mayfly.ports.PriceList`.
+
+        From now on: EC2 answers with the last change before the start, which is the present price.
+        Source: EC2 API reference, DescribeSpotPriceHistory.
+        """
+        pages = self._ec2.get_paginator("describe_spot_price_history").paginate(
+            InstanceTypes=list(instance_types),  # type: ignore[arg-type] # newer types than the stub
+            ProductDescriptions=[_LINUX],
+            StartTime=datetime.now(UTC),
+        )
+        with translated():
+            shown = [each for page in pages for each in page.get("SpotPriceHistory") or ()]
+        found = self._elements.read("spot price", shown, _spot, name="InstanceType")
+        return {pool: price for _, pool, price in sorted(found)}
+
+
+def _spot(shown: Mapping[str, Any]) -> tuple[datetime, str, str]:
+    """Time, pool and price of one entry: of two entries of a pool, the later one counts."""
+    at = shown["Timestamp"]
+    if not isinstance(at, datetime):
+        raise TypeError("a price has a time")
+    pool = spot_pool(string(shown["AvailabilityZone"]), string(shown["InstanceType"]))
+    return at, pool, plain_price(shown["SpotPrice"])
+
+
+def _hourly(product: object) -> list[str]:
+    """The hourly prices of a product in USD; empty for capacity blocks and other units."""
+    read = json.loads(string(product))
+    if read["product"]["attributes"].get("marketoption", "OnDemand") != "OnDemand":
+        return []
+    return list(_dimensions(read["terms"].get("OnDemand") or {}))
+
+
+def _dimensions(terms: Mapping[str, Any]) -> Iterator[str]:
+    for term in terms.values():
+        for dimension in term["priceDimensions"].values():
+            usd = dimension["pricePerUnit"].get("USD")
+            if (
+                dimension["unit"] == "Hrs"
+                and usd is not None
+                and (price := plain_price(usd)) != "0"
+            ):
+                yield price
+
+
+def plain_price(text: object) -> str:
+    """A price as decimal text without needless zeros. Raises ValueError for anything else."""
+    try:
+        price = Decimal(string(text))
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no price") from error
+    if not price.is_finite() or price < 0:
+        raise ValueError(f"{text!r} is no price")
+    return format(price.normalize(), "f")

@@ -1,0 +1,96 @@
+"""Reads EC2's prices, at most once an hour, for the instance types in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from mayfly.config.queue import in_force
+from mayfly.errors import Failure
+from mayfly.provision.ports import ProvisionPorts
+from mayfly.records.changes import Save
+from mayfly.records.model import QueueRecord
+from mayfly.records.prices import Prices
+from mayfly.tick.outcome import Outcome
+from mayfly.tick.side_by_side import side_by_side
+
+FRESH = timedelta(hours=1)
+"""Time between two reads of all prices, whether AWS answered or not."""
+SOON = timedelta(minutes=5)
+"""Time from a read to the next one for a type that has come into use."""
+STALE = timedelta(hours=6)
+"""Age at which a spot price that could not be read again is a known price no more."""
+MOST_TYPES = 60
+"""Instance types whose prices are read: a call to the Price List for each."""
+AT_ONCE = 4
+SECONDS = 8.0
+"""Longest wait of a tick for all prices. Launches are made before."""
+
+
+def types_in_use(records: Iterable[QueueRecord]) -> tuple[str, ...]:
+    """The instance types of the configurations in force, sorted."""
+    configs = [in_force(record) for record in records if record.active]
+    return tuple(sorted({name for c in configs if c is not None for name in c.instance_types}))
+
+
+def is_due(known: Prices | None, types: tuple[str, ...], now: datetime) -> bool:
+    """Whether prices are to be read now."""
+    if known is None:
+        return bool(types)
+    age = now - known.tried
+    return age >= FRESH or (bool(set(types) - set(known.types)) and age >= SOON)
+
+
+def refresh_prices(
+    ports: ProvisionPorts, records: Iterable[QueueRecord], outcome: Outcome, now: datetime
+) -> None:
+    """Read the prices that are due and keep them. A price that AWS does not tell stays unknown."""
+    with outcome.noting("prices"):
+        known = ports.fleet.prices()
+        types = types_in_use(records)[:MOST_TYPES]
+        if not is_due(known, types, now):
+            return
+        calls: dict[str, Callable[[], str | Mapping[str, str]]] = {
+            name: partial(ports.prices.on_demand, name) for name in types
+        }
+        if types:
+            calls[""] = partial(ports.prices.spot, types)
+        answers = side_by_side(calls, at_once=AT_ONCE, seconds=SECONDS)
+        ports.fleet.write([Save(after(known, types, answers, now))])
+        for why in sorted({str(each) for each in answers.values() if isinstance(each, Exception)}):
+            outcome.warn(f"prices stay unknown: {why}")
+
+
+def after(
+    known: Prices | None,
+    types: tuple[str, ...],
+    answers: Mapping[str, str | Mapping[str, str] | Failure],
+    now: datetime,
+) -> Prices:
+    """The prices after AWS's answers, by type and, under an empty name, of spot.
+
+    Without an answer the last known list price stays, and a spot price until it is `STALE`.
+    """
+    before = known if known is not None else Prices(now, ())
+    listed = {name: before.on_demand[name] for name in types if name in before.on_demand}
+    for name in types:
+        if isinstance(price := answers.get(name), str):
+            listed.pop(name, None)
+            listed.update({name: price} if price else {})
+    complete = all(isinstance(answers.get(name), str) for name in types)
+    spot, spot_at = answers.get(""), before.spot_at
+    if isinstance(spot, Mapping):
+        pools, spot_at = dict(spot), now
+    else:
+        pools = dict(before.spot) if spot_at is not None and now - spot_at < STALE else {}
+    return replace(
+        before,
+        tried=now,
+        types=types,
+        on_demand=listed,
+        on_demand_at=now if complete else before.on_demand_at,
+        spot=pools,
+        spot_at=spot_at,
+    )
