@@ -196,5 +196,5 @@ def test_a_host_that_fails_at_a_second_boot_is_not_kept(world: World) -> None:
     world.clock.passed = 0
     world.run()
 
-    assert "this is not its first boot" in world.console
+    assert "this boot is not the instance's first" in world.console
     assert not was_kept(world)

@@ -60,6 +60,41 @@ def test_a_stop_without_a_job_is_no_failure(world: World) -> None:
     assert "the machine is going down, and the host had no job" in world.console
 
 
+def test_a_stop_during_a_look_at_the_metadata_rules_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that fails is waited out; systemd asks once, and would kill after 150 s."""
+    reaches = world.machine.reaches
+
+    def go_down_then(*given: Any) -> bool:
+        if world.phases[-1:] == ["sandboxed"]:
+            go_down()
+        return reaches(*given)
+
+    world.assignment = None
+    monkeypatch.setattr(world.machine, "reaches", go_down_then)
+    world.run()
+
+    assert world.clock.passed < 60
+    assert "the machine is going down, and the host had no job" in world.console
+
+
+def test_a_stop_during_a_report_on_which_nothing_depends_is_not_lost(world: World) -> None:
+    react = world.cloud.on_report
+
+    def seen(phase: str) -> None:
+        if phase == "running" and world.agent().signals == []:
+            go_down()
+        react(phase)
+
+    world.cloud.on_report = seen
+    world.machine.acts["mayfly-job"] = Act(lasts=10_000)
+    world.run()
+
+    assert world.agent().signals == [3]
+    assert world.last_report["reason"] == "the machine is going down"
+
+
 def test_a_commanded_boot_proves_itself_anew_and_runs_a_job(world: World) -> None:
     stop_while_idle(world)
     order(world)

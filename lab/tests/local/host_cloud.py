@@ -63,6 +63,10 @@ class HostCloud:
     services: list[str] = field(default_factory=list)
     """Access keys of the calls by the image's services."""
     on_phase: dict[str, Callable[[], None]] = field(default_factory=dict)
+    order: dict[str, object] | None = None
+    """The order to start."""
+    assigns: bool = True
+    """Whether a job waits for the instance."""
     spoil_bundle: bool = False
     url: str = ""
     _assigned: dict[str, Any] | None = None
@@ -122,7 +126,7 @@ class HostCloud:
             if operation == "UpdateItem":
                 return self._report(asked, key)
             if operation == "GetItem":
-                row = {"assignment": self._assigned} if self._assigned else {}
+                row = self._row(asked["Key"]["key"]["S"])
                 item = {name: TypeSerializer().serialize(value) for name, value in row.items()}
                 return Answer(200, json.dumps({"Item": item}).encode())
         self.services.append(key)
@@ -146,10 +150,15 @@ class HostCloud:
         phase = report["phase"]
         if phase == "bootstrapped":
             self.ec2.profiles[INSTANCE] = a_profile("sandbox")
-        if phase == "sandboxed":
+        if phase == "sandboxed" and self.assigns:
             self._assigned = _assignment(report["boot"], self.url) | self.assignment
         self.on_phase.get(phase, lambda: None)()
         return Answer(200, b"{}")
+
+    def _row(self, key: str) -> dict[str, object]:
+        if key.startswith("start/"):
+            return {"order": self.order} if self.order else {}
+        return {"assignment": self._assigned} if self._assigned else {}
 
     def _layer_version(self) -> bytes:
         digest = base64.b64encode(hashlib.sha256(self._layer()).digest()).decode()

@@ -54,7 +54,7 @@ def main(stage: str) -> None:
         if supervisor.run(context, stage):
             console.deliver()
             machine.replace_self([supervisor.SANDBOX])
-    except (HostFailure, OSError) as error:
+    except (HostFailure, GoingDown, OSError) as error:
         console.say(f"FAILED: {error}")
     finally:
         # Not reached after replace_self. SIGTERM is ignored: poweroff makes systemd send one.

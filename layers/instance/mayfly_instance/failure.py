@@ -15,8 +15,16 @@ class HostFailure(Exception):
         self.words = words
 
 
-class GoingDown(HostFailure):
-    """The machine is shutting down, by an order from outside the supervisor."""
+class GoingDown(Exception):
+    """The machine is shutting down, by an order from outside the supervisor.
+
+    Raised once, wherever the supervisor is. Not a HostFailure: a caller that waits a failure out,
+    or only notes it, must not lose this.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class CommandFailed(HostFailure):

@@ -64,6 +64,8 @@ def run(context: Context, stage: str) -> bool:
         if not first:
             _begin_again(context, reporter)
         _run_one_job(context, reporter, first=first)
+    except GoingDown as end:
+        _report_failure(context, reporter, HostFailure(end.reason))
     except HostFailure as failure:
         _give_up(context, reporter, failure)
     except (AwsError, ImdsError, OSError) as error:
@@ -322,9 +324,11 @@ def _wait_for_assignment(context: Context, reporter: Reporter, closure: Closure)
 
 def _give_up(context: Context, reporter: Reporter, failure: HostFailure) -> None:
     """Report the failure, then keep the host for a look if the operator wants that."""
-    _report_failure(context, reporter, failure)
-    if not isinstance(failure, GoingDown):
+    try:
+        _report_failure(context, reporter, failure)
         keep.hold_failed_host(context)
+    except GoingDown as end:
+        reporter.note(end.reason)
 
 
 def _report_failure(context: Context, reporter: Reporter, failure: HostFailure) -> None:
