@@ -63,8 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 """By part: the other parts that it may import. docs/architecture.md has the same table."""
 
 REACHES_OUT = {
-    "apply", "candidates", "environments", "gather", "job_states", "lease", "long_reads", "loop",
-    "read_roles", "refresh", "rhythm", "state_reads", "tick",
+    "apply", "candidates", "environments", "gather", "gather_power", "job_states", "lease",
+    "long_reads", "loop", "power", "read_roles", "refresh", "rhythm", "state_reads", "tick",
 }  # fmt: skip
 """Modules of a function that call ports or log. Every other module of a function is pure."""
 PURE = {

@@ -25,6 +25,7 @@ ACTIONS = {
     | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}
     | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:DescribeSubnets"}
     | {"ec2:DescribeSpotPriceHistory", "ec2:RunInstances", "pricing:GetProducts"}
+    | {"ec2:DescribeIamInstanceProfileAssociations", "ec2:StartInstances", "ec2:StopInstances"}
     | {"iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy"}
     | {"iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PassRole"}
     | {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey"}

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from mayfly.errors import Conflict
 from mayfly.records.model import Instance
+from mayfly_protocol.order import parse
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
+from mayfly_protocol.rows import start_row
 from tests.fakes.machines import Machine
 from tests.unit.builders import BOOTSTRAP, BOOTSTRAP_ID, SANDBOX, SANDBOX_ID
 
@@ -33,6 +35,13 @@ class Host:
     """Steps until the job ends."""
     fate: str = ""
     """A phase: the host fails in it. `hangs` and a phase: the host does nothing from then on."""
+    start: int = 0
+    """Number of the order that commanded this boot; 0 at the first boot."""
+
+    @property
+    def boot(self) -> str:
+        """The kernel's boot id."""
+        return f"boot-{self.instance_id}" + (f"-{self.start}" if self.start else "")
 
 
 @dataclass(slots=True)
@@ -61,13 +70,31 @@ class Hosts:
                 self._step(self.hosts[instance_id], machine)
 
     def _step(self, host: Host, machine: Machine) -> None:
-        if machine.seen.state != "running":
+        if machine.seen.state == "running" and host.phase == "off":
+            self._boot_again(host, machine)
+        elif machine.seen.state != "running":
             self._end(host, machine.seen.reason)
         elif host.fate == host.phase:
             self._say(host, "failed", reason=f"scripted to fail when {host.phase}")
             self.power_off(host)
         elif host.fate != f"hangs {host.phase}":
             self._next(host, machine)
+
+    def _boot_again(self, host: Host, machine: Machine) -> None:
+        """A boot that is not the first: on with an order in its row, off without one."""
+        told = self.world.mailbox.rows.get(start_row(f"{SANDBOX_ID}:{host.instance_id}"))
+        try:
+            order = parse(told.order if told else None, self.world.clock.now, host.start)
+        except ValueError as error:
+            self._say(host, "failed", reason=str(error))
+            self.power_off(host)
+            return
+        host.start = order.number
+        if host.fate == "second boot":
+            self._say(host, "failed", reason="scripted to fail at its second boot")
+            self.power_off(host)
+        elif self._is_sandboxed(machine):
+            self._say(host, "sandboxed", start=order.number)
 
     def _next(self, host: Host, machine: Machine) -> None:
         """Take the supervisor's next step."""
@@ -94,7 +121,7 @@ class Hosts:
     def _look_for_an_assignment(self, host: Host) -> None:
         row = self.world.mailbox.rows[f"{SANDBOX_ID}:{host.instance_id}"]
         if row.assignment is not None:
-            assert row.assignment["boot"] == f"boot-{host.instance_id}"
+            assert row.assignment["boot"] == host.boot
             host.job, host.token = str(row.assignment["job"]), str(row.assignment["token"])
             self.served.setdefault(host.instance_id, set()).add(host.job)
             host.phase = "assigned"
@@ -121,8 +148,7 @@ class Hosts:
     def _say(self, host: Host, phase: str, **more: object) -> None:
         host.phase = phase
         role = BOOTSTRAP_ID if phase in {"booting", "bootstrapped"} else SANDBOX_ID
-        boot = f"boot-{host.instance_id}"
-        report = Report(Phase(phase), boot, **more)  # type: ignore[arg-type]  # named by the caller
+        report = Report(Phase(phase), host.boot, **more)  # type: ignore[arg-type]  # named by the caller
         self.world.mailbox.report(f"{role}:{host.instance_id}", report)
 
     def _end(self, host: Host, reason: str) -> None:

@@ -12,6 +12,10 @@ from tests.unit.published import infra, parameters, queue_stack
 CONTRADICTIONS: list[tuple[dict[str, str], dict[str, object], str]] = [
     ({"pool/hot": "51"}, {}, "pool/hot"),
     ({"pool/hot": "3", "limits/max-instances": "2"}, {}, "pool/hot"),
+    ({"pool/stopped": "51"}, {}, "pool/stopped"),
+    ({"pool/hot": "30", "pool/stopped": "21"}, {}, "pool/stopped"),
+    ({"pool/stopped": "1", "launch/purchase": "spot"}, {}, "pool/stopped"),
+    ({"pool/stopped": "1", "launch/purchase": "spot-then-on-demand"}, {}, "pool/stopped"),
     ({"job/root": "yes"}, {}, "imds"),
     ({"job/root": "docker"}, {}, "imds"),
     ({"job/root": "yes", "imds": "supervisor"}, {}, "imds"),

@@ -14,12 +14,15 @@ import pytest
 
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.config.rules import UNREADABLE, parse_rules
+from mayfly.config.schedule import Schedule
 from mayfly.config.schedule_text import parse_schedule
 from mayfly.errors import Misconfigured
 
 FULL = QueueConfig(
     queue="deploy",
     hot=parse_schedule("3; Mon-Fri 08:00-18:00 Europe/Berlin = 7"),
+    stopped=parse_schedule("2; Mon-Fri 08:00-18:00 Europe/Berlin = 4"),
+    max_stopped=timedelta(hours=9),
     max_idle=timedelta(minutes=90),
     grace=timedelta(minutes=2),
     max_instances=7,
@@ -78,6 +81,8 @@ LATER = {
     "per_pipeline": None,
     "grace": timedelta(minutes=5),
     "generation": "",
+    "stopped": Schedule(0),
+    "max_stopped": timedelta(hours=168),
 }
 """Fields that came after records were stored, and what held before."""
 

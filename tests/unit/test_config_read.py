@@ -17,6 +17,12 @@ from tests.unit.published import infra, parameters
 
 VALID: dict[str, dict[str, Any]] = {
     "hot": {"0": Schedule(0), "3": Schedule(3), " 50\n": Schedule(50)},
+    "stopped": {"0": Schedule(0), "3": Schedule(3)},
+    "max_stopped": {
+        "1": timedelta(hours=1),
+        "168": timedelta(days=7),
+        "2160": timedelta(days=90),
+    },
     "max_idle": {
         "12": timedelta(hours=12),
         "0.5": timedelta(minutes=30),
@@ -67,6 +73,8 @@ VALID: dict[str, dict[str, Any]] = {
 COUNTS = ["", "ten", "-1", "+1", "1.5", "1e3", "1_000", "٣", "99999999", "auto", "auto 0.95"]
 INVALID: dict[str, list[str]] = {
     "hot": [*COUNTS, "5001", "2; Mon-Fri 08:00-18:00 Europe/Berlin = 5001"],
+    "stopped": [*COUNTS, "5001", "2; Mon-Fri 08:00-18:00 Europe/Berlin = 5001"],
+    "max_stopped": [*COUNTS, "0", "2161"],
     "max_idle": ["0", "0.01", "169", "12h", "", "-1", "1e2", ".5"],
     "max_instances": [*COUNTS, "0", "5001"],
     "max_launches_per_minute": [*COUNTS, "0", "1001"],
@@ -224,7 +232,7 @@ def test_a_bad_policy_rule_is_reported_with_its_parameter() -> None:
     assert problems[0].startswith('policy/rules/bad = "pipeline=web x=y": line 1, column 14: ')
 
 
-@pytest.mark.parametrize("name", ["pool/stopped", "pool/warm", "hot", "job/docker", "PAUSED"])
+@pytest.mark.parametrize("name", ["pool/cold", "pool/warm", "hot", "job/docker", "PAUSED"])
 def test_an_unknown_parameter_is_reported_and_changes_nothing(name: str) -> None:
     config, problems = read({name: "3", "pool/hot": "2"})
     assert config == QueueConfig(queue="deploy", hot=Schedule(2))

@@ -12,7 +12,7 @@ import pytest
 from mayfly.config.queue import QueueConfig, Script
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.decide import decide
-from mayfly.provision.gather import SUPPLY
+from mayfly.provision.gather import STOPPED, SUPPLY
 from mayfly.provision.settlement import overdue
 from mayfly.provision.shares import LAUNCH_AT_ONCE
 from mayfly.provision.view import ProvisionView
@@ -231,7 +231,7 @@ def test_every_state_up_to_ready_counts_as_supply(state: InstanceState) -> None:
 
 
 def test_busy_and_condemned_instances_do_not_count_as_supply() -> None:
-    assert COMING | {S.READY, S.STOPPING, S.STOPPED, S.STARTING} == SUPPLY
+    assert COMING | {S.READY, S.STARTING} | STOPPED == SUPPLY
 
 
 # -- shapes ----------------------------------------------------------------------------------------

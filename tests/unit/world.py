@@ -171,6 +171,7 @@ class World:
             STACK,
             self.fleet,
             FakeHistory(self.fleet),
+            self.mailbox,
             self.machines,
             self.parameters,
             self.roles,

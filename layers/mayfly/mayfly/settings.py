@@ -59,10 +59,16 @@ class Settings(BaseModel):
     )
 
 
-class ProvisionSettings(Settings):
+class MailboxSettings(Settings):
+    """Settings of every function that uses the mailbox; each of them also nudges `provision`."""
+
+    mailbox_table: NonEmpty = Field(validation_alias="MAYFLY_MAILBOX_TABLE")
+    nudge_queue_url: NonEmpty = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
+
+
+class ProvisionSettings(MailboxSettings):
     """Settings of `provision`."""
 
-    nudge_queue_url: NonEmpty = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
     reap_queue_url: NonEmpty = Field(validation_alias="MAYFLY_REAP_QUEUE_URL")
     token_parameter: NonEmpty = Field(validation_alias="MAYFLY_TOKEN_PARAMETER")
     instance_sizes: NonEmpty = Field(validation_alias="MAYFLY_INSTANCE_SIZES")
@@ -72,13 +78,6 @@ class ProvisionSettings(Settings):
     def sizes(self) -> frozenset[str]:
         """The instance sizes that `provision` may launch."""
         return frozenset(word.strip() for word in self.instance_sizes.split(","))
-
-
-class MailboxSettings(Settings):
-    """Settings of every function that uses the mailbox; each of them also nudges `provision`."""
-
-    mailbox_table: NonEmpty = Field(validation_alias="MAYFLY_MAILBOX_TABLE")
-    nudge_queue_url: NonEmpty = Field(validation_alias="MAYFLY_NUDGE_QUEUE_URL")
 
 
 class SandboxSettings(MailboxSettings):

@@ -80,12 +80,14 @@ def provision() -> ProvisionPorts:
     from mayfly.adapters.aws.sqs import SqsNudges
     from mayfly.adapters.aws.ssm import SsmParameters
     from mayfly.adapters.dynamodb.history import DynamoHistory
+    from mayfly.adapters.dynamodb.mailbox import DynamoMailbox
 
     environment = settings(ProvisionSettings)
     return ProvisionPorts(
         stack=environment.stack,
         fleet=DynamoFleet(clients.dynamodb(), Tables(environment.fleet_table, mailbox="")),
         history=DynamoHistory(clients.dynamodb(), environment.fleet_table),
+        mailbox=DynamoMailbox(clients.dynamodb(), environment.mailbox_table),
         machines=Ec2Machines(clients.ec2(), environment.stack),
         parameters=SsmParameters(clients.ssm()),
         roles=IamRoles(clients.iam()),

@@ -232,7 +232,7 @@ ENDS = (
             "ec2:StartInstances",
             "instance/ready",
         )
-        for who in ("dispatch", "provision", "sandbox", "reap")
+        for who in ("dispatch", "sandbox", "reap")
     ),
     Case(
         "An operator can terminate an instance of the stack",

@@ -50,6 +50,19 @@ CASES: Mapping[tuple[str, str, str], Case] = {
     ),
     **_reports("sandbox"),
     **_reports("reap"),
+    ("ProvisionFunctionRole", "Orders", LEADING): Case(
+        "The function provision cannot write an order if the request names no row",
+        "provision",
+        UPDATE,
+        "row/start/order",
+        {LEADING: ABSENT},
+    ),
+    ("ProvisionFunctionRole", "Orders", ATTRIBUTES): Case(
+        "The function provision cannot write an order if the request names no attribute",
+        "provision",
+        UPDATE,
+        "row/start/any",
+    ),
     ("ReapFunctionRole", "Removals", ATTRIBUTES): Case(
         "The function reap cannot write rows in a batch if the request names no attribute",
         "reap",

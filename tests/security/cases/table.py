@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.security.case import Case
-from tests.security.cases import control, instances, launches, no_keys, profiles, tables
+from tests.security.cases import control, instances, launches, no_keys, pools, profiles, tables
 
 CASES: Mapping[str, tuple[Case, ...]] = {
     "Instances on their way": instances.INSTANCES,
@@ -17,6 +17,7 @@ CASES: Mapping[str, tuple[Case, ...]] = {
     "The cluster's agent token": tables.TOKEN,
     "Launches": launches.LAUNCHES,
     "Ends of instances": launches.ENDS,
+    "Stops and starts": pools.POOLS,
     "Configuration": control.CONFIGURATION,
     "Code and stacks": control.CODE,
     "Wake-ups, alarms, logs": control.SIGNALS,

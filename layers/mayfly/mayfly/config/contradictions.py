@@ -43,6 +43,15 @@ def contradictions(config: QueueConfig, infra: Infra) -> tuple[Problem, ...]:
 def _among_parameters(config: QueueConfig) -> Iterator[Problem]:
     if config.hot.most > config.max_instances:
         yield _problem("hot", config.hot, f"at most limits/max-instances ({config.max_instances})")
+    elif config.hot.most + config.stopped.most > config.max_instances:
+        room = config.max_instances - config.hot.most
+        allowed = f"at most {room}: limits/max-instances less pool/hot"
+        yield _problem("stopped", config.stopped, allowed)
+    if config.stopped.most and config.purchase != "on-demand":
+        allowed = (
+            f"0 where launch/purchase is {config.purchase}: EC2 stops no spot instance of a fleet"
+        )
+        yield _problem("stopped", config.stopped, allowed)
     strange = [t for t in config.instance_types if architecture_of(t) != config.architecture]
     if strange:
         allowed = f"types of launch/architecture ({config.architecture})"

@@ -58,6 +58,30 @@ class QueueParameters(BaseModel):
             "0",
         ),
     ] = _DEFAULT.hot
+    stopped: Annotated[
+        Schedule,
+        PlainValidator(values.schedule(0, 5000)),
+        Description(
+            "pool/stopped",
+            "number of stopped instances to keep: set up, proven, never used, started for a job "
+            "within seconds",
+            "a count or a schedule, as `pool/hot`; together with `pool/hot` at most "
+            "`limits/max-instances`, which counts stopped instances too; only where "
+            "`launch/purchase` is `on-demand`",
+            "0",
+        ),
+    ] = _DEFAULT.stopped
+    max_stopped: Annotated[
+        timedelta,
+        PlainValidator(values.stopped_hours),
+        Description(
+            "pool/max-stopped-hours",
+            "age at which a stopped instance is replaced, since its image and what its bootstrap "
+            "script fetched get old",
+            "hours from 1 to 2160",
+            "168",
+        ),
+    ] = _DEFAULT.max_stopped
     max_idle: Annotated[
         timedelta,
         PlainValidator(values.hours),

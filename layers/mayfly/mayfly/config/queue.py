@@ -60,14 +60,15 @@ class Script:
 SPOT_FIRST_ATTEMPT = "spot-first-attempt"
 """Value of `launch/purchase`: a job's later attempts and retries are bought on demand."""
 
-_LATER = ("boot_minutes", "grace", "per_pipeline", "generation")
+_LATER = ("boot_minutes", "grace", "per_pipeline", "generation", "stopped", "max_stopped")
 """Fields added later. The stored form omits a field at its default, which is what held before."""
+_LATER_TIMES = frozenset({"grace", "max_stopped"})
 
 
 NO_POOL = Schedule(0)
 """The schedule of a pool without instances."""
 
-_SCHEDULES = ("hot",)
+_SCHEDULES = frozenset({"hot", "stopped"})
 """Fields with a schedule. The stored form of a count that never changes is the count, as before."""
 
 
@@ -78,6 +79,10 @@ class QueueConfig:
     queue: str
     hot: Schedule = NO_POOL
     """How many hot instances the pool keeps, by the clock."""
+    stopped: Schedule = NO_POOL
+    """How many stopped instances the pool keeps, by the clock."""
+    max_stopped: timedelta = timedelta(hours=168)
+    """Age at which a stopped instance is replaced, with its image and what its script fetched."""
     max_idle: timedelta = timedelta(hours=12)
     grace: timedelta = timedelta(minutes=5)
     """How long an idle instance that neither job nor pool needs is kept."""
@@ -142,12 +147,12 @@ class QueueConfig:
             for each in fields(self)
             if each.name not in _LATER or getattr(self, each.name) != each.default
         }
-        for name in _SCHEDULES:
+        for name in plain.keys() & _SCHEDULES:
             plain[name] = _stored_schedule(getattr(self, name))
         plain["max_idle"] = self.max_idle.total_seconds()
         plain["keep_failed"] = self.keep_failed.total_seconds()
-        if "grace" in plain:
-            plain["grace"] = self.grace.total_seconds()
+        for name in _LATER_TIMES & plain.keys():
+            plain[name] = getattr(self, name).total_seconds()
         plain["tags"] = dict(self.tags)
         plain["rules"] = [
             [rule.name, [[each.key, each.values] for each in rule.conditions]]
@@ -167,12 +172,12 @@ class QueueConfig:
             plain: dict[str, Any] = json.loads(text)
             known = [f.name for f in fields(cls) if f.name in plain or f.name not in _LATER]
             values = {name: plain[name] for name in known}
-            for name in _SCHEDULES:
+            for name in plain.keys() & _SCHEDULES:
                 values[name] = _schedule(plain[name])
             values["max_idle"] = _duration(plain["max_idle"])
             values["keep_failed"] = _duration(plain["keep_failed"])
-            if "grace" in plain:
-                values["grace"] = _duration(plain["grace"])
+            for name in _LATER_TIMES & plain.keys():
+                values[name] = _duration(plain[name])
             values["instance_types"] = tuple(_texts(plain["instance_types"]))
             values["rules"] = tuple(
                 Rule(_text(name), tuple(map(_condition, conditions)))
@@ -258,9 +263,11 @@ def _script(stored: Any) -> Script | None:
 def in_force(record: QueueRecord) -> QueueConfig | None:
     """The last good configuration; None for a queue that never had one.
 
-    A queue without its stack (`active` False) is paused and has no hot pool, whatever SSM says.
+    A queue without its stack (`active` False) is paused and has no warm pool, whatever SSM says.
     """
     if not record.config:
         return None
     config = QueueConfig.from_json(record.config)
-    return config if record.active else replace(config, paused=True, hot=NO_POOL)
+    if record.active:
+        return config
+    return replace(config, paused=True, hot=NO_POOL, stopped=NO_POOL)

@@ -79,6 +79,11 @@ def hours(text: str) -> timedelta:
     return timedelta(hours=float(text))
 
 
+def stopped_hours(text: str) -> timedelta:
+    """Whole hours, up to 90 days."""
+    return timedelta(hours=count(1, 2160)(text))
+
+
 def minutes(text: str) -> timedelta:
     """Whole minutes, up to a day."""
     return timedelta(minutes=_read(keep_failed_minutes, text))

@@ -131,7 +131,7 @@ def nudges(
     fresh = {claim.job for claim in waiting if before.get(claim.job) != claim.version}
     if fresh - set(bound):
         yield NudgeProvision("jobs wait for an instance")
-    elif bound and config.hot.most:
+    elif bound and (config.hot.most or config.stopped.most):
         yield NudgeProvision("ready instances were taken")
     elif any(c.job in waited and not c.state.traits.waits for c in claims):
         yield NudgeProvision("jobs wait no more")

@@ -62,6 +62,36 @@ class RecordLaunch:
 
 
 @dataclass(frozen=True, slots=True)
+class StopInstance:
+    """Stop an idle instance, which is recorded as stopping."""
+
+    instance: Instance
+    reason: str
+    first: tuple[Change, ...] = ()
+    """Changes to write before: if that write fails, the instance is not stopped."""
+
+    @property
+    def about(self) -> Fields:
+        """Fields of the log line: queue, job, instance, launch."""
+        return about([self.instance])
+
+
+@dataclass(frozen=True, slots=True)
+class StartInstance:
+    """Write the order for the host of a stopped instance, recorded as starting; then start it."""
+
+    instance: Instance
+    reason: str
+    first: tuple[Change, ...] = ()
+    """Changes to write before: if that write fails, the instance is not started."""
+
+    @property
+    def about(self) -> Fields:
+        """Fields of the log line: queue, job, instance, launch."""
+        return about([self.instance])
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainWait:
     """Save a claim with the reason why its job still waits, and warn in the log."""
 
@@ -75,5 +105,12 @@ class ExplainWait:
 
 
 ProvisionAction: TypeAlias = (
-    WriteRecords | RecordLaunch | SendLaunch | AdoptLaunch | ExplainWait | NudgeReap
+    WriteRecords
+    | RecordLaunch
+    | SendLaunch
+    | AdoptLaunch
+    | StopInstance
+    | StartInstance
+    | ExplainWait
+    | NudgeReap
 )

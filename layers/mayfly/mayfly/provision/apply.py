@@ -23,8 +23,11 @@ from mayfly.provision.actions import (
     ProvisionAction,
     RecordLaunch,
     SendLaunch,
+    StartInstance,
+    StopInstance,
 )
 from mayfly.provision.ports import ProvisionPorts
+from mayfly.provision.power import Power
 from mayfly.provision.settlement import ledger_after, recovered_answer, settlement_changes
 from mayfly.records.about import about
 from mayfly.records.changes import Save
@@ -71,9 +74,11 @@ class Applier:
     )
     """By queue: the action that waits for EC2's answer, and what was asked."""
     _calls: Calls[str, Answer] = field(init=False)
+    _power: Power = field(init=False)
 
     def __post_init__(self) -> None:
         self._calls = Calls(self.edge, AT_ONCE, LAUNCH_SECONDS)
+        self._power = Power(self.ports, self.outcome, self.now, self.edge)
 
     def begin(
         self, queue: str, actions: Iterable[ProvisionAction], zones: Mapping[str, str]
@@ -93,6 +98,7 @@ class Applier:
                 self._take(asked, answer)
                 self.outcome.succeeded(action)
             self._go_on(queue)
+        self._power.finish()
 
     def _go_on(self, queue: str) -> None:
         """Apply a queue's actions up to the next that waits for EC2."""
@@ -104,6 +110,7 @@ class Applier:
                 continue
             with self.outcome.attempt(action):
                 self._apply(queue, action)
+        self._power.begin()
 
     def _apply(self, queue: str, action: ProvisionAction) -> None:
         """Apply one action, or begin its call. Raises what the ports raise."""
@@ -116,6 +123,9 @@ class Applier:
                 return
             case SendLaunch() | AdoptLaunch():
                 self._ask(queue, action, action)
+                return
+            case StopInstance() | StartInstance():
+                self._power.write(action)
                 return
             case ExplainWait():
                 self.ports.fleet.write([Save(action.claim)])

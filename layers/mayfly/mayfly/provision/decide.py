@@ -15,8 +15,10 @@ from mayfly.provision.missing import missing_instances
 from mayfly.provision.purchase import purchase
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.retire import next_retirement, retire
+from mayfly.provision.retire_stopped import retire_stopped
 from mayfly.provision.settlement import overdue
 from mayfly.provision.shares import LIMITED, recent_launches, shares
+from mayfly.provision.switch import switch
 from mayfly.provision.view import ProvisionView
 from mayfly.records.brakes import counted, rounds_since
 from mayfly.records.changes import Save
@@ -33,16 +35,19 @@ within 2 s; the brake's first pause is as long as this, so its trial comes first
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
     """The actions of one tick for one queue: repeat or adopt open launches, retire, launch.
 
-    Per shape: launch = jobs waiting + target - ready - coming. A tick starts at most one launch,
-    because each launch races for the queue's ledger row. The save of that row counts the boots
-    that have ended; without a launch they are counted by themselves.
+    Per shape: launch = jobs waiting + targets - ready - coming - stopped. A tick starts at most one
+    launch, because each launch races for the queue's ledger row. The save of that row counts the
+    boots that have ended; without a launch they are counted by themselves.
     """
     view = replace(view, waiting=matching(view.waiting, config))
-    actions: list[ProvisionAction] = [*_open_launches(view, now)]
-    retired = list(retire(view, config, now))
+    switched, view = switch(view, config, now)
+    # First what is fast: an answer to a launch may take seconds.
+    actions: list[ProvisionAction] = [*switched, *_open_launches(view, now)]
+    retired = [*retire_stopped(view, config, now), *retire(view, config, now)]
     actions.extend(retired)
-    if retired:
-        actions.append(NudgeReap(f"{len(retired)} instances are condemned"))
+    condemned = len(retired) + sum(isinstance(each, WriteRecords) for each in switched)
+    if condemned:
+        actions.append(NudgeReap(f"{condemned} instances are condemned"))
     stored, view = view.ledger, replace(view, ledger=counted(view.ledger, now))
     hopeless = list(given_up(view, config))
     actions.extend(_failed(claim, reason, now) for claim, reason in hopeless)
@@ -68,7 +73,7 @@ def next_change(view: ProvisionView, config: QueueConfig, now: datetime) -> date
     view = replace(view, waiting=matching(view.waiting, config), ledger=counted(view.ledger, now))
     times = [next_retirement(view, config, now)]
     if not config.paused:
-        times.append(config.hot.next_change(now))
+        times.extend(pool.next_change(now) for pool in (config.hot, config.stopped))
     is_full = view.ledger.live >= config.max_instances
     if not view.refused and not is_full:
         lacking = missing_instances(view, config, now)

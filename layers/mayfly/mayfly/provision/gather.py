@@ -21,6 +21,7 @@ from mayfly.records.states import Agent, Supply, claim_states, instance_states
 from mayfly.records.turns import busy_pipelines
 
 SUPPLY = instance_states(lambda instance: instance.supply is not Supply.NONE)
+STOPPED = instance_states(lambda instance: instance.supply is Supply.STOPPED)
 WAITING = claim_states(lambda claim: claim.waits)
 WITH_INSTANCE = claim_states(lambda claim: claim.bound or claim.agent is Agent.RUNS)
 
@@ -36,12 +37,14 @@ def gather(record: QueueRecord, ports: ProvisionPorts, now: datetime) -> Provisi
     ]
     ledger = fleet.ledger(queue) or Ledger(queue, epoch=now)
     supply = fleet.instances(queue, SUPPLY)
+    known = (*supply, *_unlisted_slots(ports, ledger, supply, now))
     view = ProvisionView(
         stack=ports.stack,
         infra=infra,
         spec=record.spec,
         waiting=tuple(fleet.claims(queue, WAITING)),
-        instances=(*supply, *_unlisted_slots(ports, ledger, supply, now)),
+        instances=tuple(i for i in known if i.state not in STOPPED),
+        stopped=tuple(i for i in known if i.state in STOPPED),
         launches=tuple(launch for launch, _ in launches),
         slots={launch.id: slots for launch, slots in launches},
         ledger=ledger,
@@ -90,7 +93,7 @@ def _requested_slots(fleet: Fleet, launch: Launch) -> tuple[Instance, ...] | Non
 def _unlisted_slots(
     ports: ProvisionPorts, ledger: Ledger, listed: Iterable[Instance], now: datetime
 ) -> Iterator[Instance]:
-    """Coming and ready slots of the last minute's launches that the index does not show yet.
+    """Slots of the last minute's launches that the index does not show yet.
 
     Without these slots a tick soon after a launch would launch for the same jobs again.
     """

@@ -13,7 +13,7 @@ from mayfly.tick.measures import Measures
 
 def measure(view: ProvisionView, config: QueueConfig, now: datetime) -> Measures:
     """The queue's instances by what they are good for; their sum is what the limit counts."""
-    supply = [instance.state.traits.supply for instance in view.instances]
+    supply = [instance.state.traits.supply for instance in (*view.instances, *view.stopped)]
     hot, coming = supply.count(Supply.READY), supply.count(Supply.COMING)
     stopped = supply.count(Supply.STOPPED)
     found = Measures()

@@ -7,14 +7,16 @@ from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import serves
-from mayfly.provision.pool import filled, standard_shape, supply
+from mayfly.provision.pool import filled, held_back, standard_shape, supply
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim, Shape
 from mayfly.records.turns import in_turn, of_claims
 
 
 def missing_instances(view: ProvisionView, config: QueueConfig, now: datetime) -> dict[Shape, int]:
-    """Instances to launch by shape, the most urgent job's first: jobs + target - ready - coming.
+    """Instances to launch by shape, the most urgent job's first: jobs + targets - supply.
+
+    Targets are of the hot and the stopped pool; supply is ready, coming, stopping and stopped.
 
     Negative where a shape has more than it needs. Claims must be as the configuration has them.
     What other shapes can spare counts for the jobs that it can run, but not for the pool: after a
@@ -22,8 +24,12 @@ def missing_instances(view: ProvisionView, config: QueueConfig, now: datetime) -
     """
     shapes = _shapes(view, config, now)
     demand = Counter(claim.shape for claim in jobs_in_turn(view, config, now))
-    known = dict.fromkeys([*shapes, *(instance.shape for instance in view.instances)])
-    supplied = {shape: supply(view, config, shape, now) for shape in known}
+    warm = (*view.instances, *view.stopped)
+    known = dict.fromkeys([*shapes, *(instance.shape for instance in warm)])
+    supplied = {
+        shape: supply(view, config, shape, now) + held_back(view, config, shape, now)
+        for shape in known
+    }
     lacking = {
         shape: demand[shape] + filled(view, config, shape, supplied[shape], now) - supplied[shape]
         for shape in known
@@ -64,6 +70,7 @@ def _shapes(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Sha
     claims = {claim.job: claim for claim in view.waiting}
     places = in_turn(of_claims(view.waiting), view.busy_pipelines)
     wanted = [claims[each.job].shape for each in places]
-    pool = [standard_shape(config)] if config.hot.value(now) else []
+    keeps_pool = config.hot.value(now) or config.stopped.value(now)
+    pool = [standard_shape(config)] if keeps_pool else []
     shapes = dict.fromkeys([*wanted, *pool])
     return [shape for shape in shapes if shape.architecture in view.infra.templates]

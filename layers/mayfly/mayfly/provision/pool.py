@@ -10,7 +10,7 @@ from mayfly.config.shapes import shape_for
 from mayfly.provision.view import ProvisionView
 from mayfly.records.idle_ends import fill_again_at
 from mayfly.records.model import Instance, Shape
-from mayfly.records.states import Supply
+from mayfly.records.states import InstanceState, Supply
 
 REPLACE_AT_ONCE = 2
 """Outdated instances that may have a successor under way at the same time."""
@@ -32,24 +32,67 @@ def target(config: QueueConfig, shape: Shape, now: datetime) -> int:
     return config.hot.value(now) if not config.paused and shape == standard_shape(config) else 0
 
 
+def stopped_target(config: QueueConfig, shape: Shape, now: datetime) -> int:
+    """Number of instances of the shape that the warm pool keeps stopped.
+
+    On a paused queue too: a stopped instance costs its volume alone, and is not started.
+    """
+    return config.stopped.value(now) if shape == standard_shape(config) else 0
+
+
+def is_startable(instance: Instance, now: datetime) -> bool:
+    """Whether a start of the instance may succeed now: it is stopped, and EC2 may have a place."""
+    after = instance.start_after
+    return instance.state is InstanceState.STOPPED and (after is None or now >= after)
+
+
+def too_old(instance: Instance, view: ProvisionView, config: QueueConfig, now: datetime) -> str:
+    """Why another instance must replace a stopped one; empty when none must."""
+    if instance.spec != view.spec:
+        return "the instance was made by an older configuration"
+    is_old = now - instance.created > config.max_stopped
+    return f"the stopped instance is older than {config.max_stopped}" if is_old else ""
+
+
+def held_back(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
+    """Stopped and stopping instances of the shape that count as supply.
+
+    Those that no start can take at present count for the pool alone. Up to `REPLACE_AT_ONCE` old
+    ones are left out, so that their successors are launched before they retire.
+    """
+    mine = [i for i in view.stopped if i.shape == shape]
+    startable = sum(is_startable(i, now) for i in mine)
+    kept = stopped_target(config, shape, now)
+    old = sum(bool(too_old(i, view, config, now)) for i in mine) if kept else 0
+    return startable + min(len(mine) - startable, kept) - min(old, REPLACE_AT_ONCE)
+
+
+def stopped_lack(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
+    """How many instances of the shape are still to be stopped; old ones do not count as stopped."""
+    mine = [i for i in view.stopped if i.shape == shape]
+    kept = sum(not too_old(i, view, config, now) for i in mine)
+    return max(stopped_target(config, shape, now) - kept, 0)
+
+
 def filled(
     view: ProvisionView, config: QueueConfig, shape: Shape, supplied: int, now: datetime
 ) -> int:
-    """The target, or no more than there is while the pool must not be filled again."""
-    wanted = target(config, shape, now)
+    """The targets, hot and stopped, or no more than there is while the pool must not be filled."""
+    stopped = 0 if config.paused else stopped_target(config, shape, now)
+    wanted = target(config, shape, now) + stopped
     again_at = fill_again_at(view.ledger, shape) if wanted else None
     return wanted if again_at is None or now >= again_at else min(wanted, max(supplied, 0))
 
 
 def unsteady(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[str]:
     """Why the warm pool is not filled at present, for an alarm."""
-    if not config.hot.value(now) or config.paused:
+    if not (config.hot.value(now) or config.stopped.value(now)) or config.paused:
         return
     shape = standard_shape(config)
     again_at = fill_again_at(view.ledger, shape)
     if again_at is not None and now < again_at:
         ends = view.ledger.idle_ends[str(shape)]
-        often = f"{ends.rounds} times in a row hot instances ended soon without a job"
+        often = f"{ends.rounds} times in a row warm instances ended soon without a job"
         then = f"the pool is filled again at {again_at:%H:%M:%S} UTC"
         yield f"{shape}: {often}, the last one {ends.cause}; {then}"
 

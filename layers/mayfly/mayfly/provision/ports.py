@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mayfly.ports import Fleet, History, Machines, Nudges, Parameters, PriceList, Roles
+from mayfly.ports import Fleet, History, Machines, Mailbox, Nudges, Parameters, PriceList, Roles
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class ProvisionPorts:
     stack: str
     fleet: Fleet
     history: History
+    mailbox: Mailbox
     machines: Machines
     parameters: Parameters
     roles: Roles

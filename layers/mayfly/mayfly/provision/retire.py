@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import matching, serves
 from mayfly.config.stalled import stalled_shapes
-from mayfly.provision.pool import REPLACE_AT_ONCE, outdated, supply, target
+from mayfly.provision.pool import REPLACE_AT_ONCE, outdated, stopped_lack, supply, target
 from mayfly.provision.view import ProvisionView
 from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape, SlotKey, move_instance
@@ -47,7 +47,7 @@ def next_retirement(view: ProvisionView, config: QueueConfig, now: datetime) -> 
         mine = [i for i in view.instances if i.shape == shape]
         if _spare(view, config, shape, now) > 0:
             times.extend(i.created + SETTLED for i in mine if _is_coming(i))
-        if _spare_idle(view, config, shape, now) > 0:
+        if spare_idle(view, config, shape, now) > 0:
             idle = [i for i in mine if i.state.traits.supply is Supply.READY]
             times.extend(i.since + config.grace for i in idle)
     return min((at for at in times if at > now), default=None)
@@ -64,12 +64,12 @@ def wants_arrivals(view: ProvisionView, config: QueueConfig, now: datetime) -> b
 
 
 def is_beyond_limit(view: ProvisionView, config: QueueConfig) -> bool:
-    """Whether coming instances may be beyond `limits/max-instances`, so that jobs are to be read.
+    """Whether coming or stopped instances may be beyond `limits/max-instances`: read the jobs.
 
     That is so after the limit was lowered alone: no launch exceeds it.
     """
     is_over = view.ledger.live > config.max_instances
-    return is_over and any(_is_coming(instance) for instance in view.instances)
+    return is_over and (bool(view.stopped) or any(_is_coming(i) for i in view.instances))
 
 
 def _retire_beyond_limit(
@@ -98,8 +98,11 @@ def _may_retire_coming(instance: Instance, now: datetime) -> bool:
 
 
 def _is_coming(instance: Instance) -> bool:
-    traits = instance.state.traits
-    return traits.supply is Supply.COMING and InstanceState.CONDEMNED in traits.edges
+    # A started one is ready within seconds, and can be stopped again.
+    traits, started = instance.state.traits, instance.proven
+    return (
+        not started and traits.supply is Supply.COMING and InstanceState.CONDEMNED in traits.edges
+    )
 
 
 def is_crowded(view: ProvisionView, config: QueueConfig, shape: Shape) -> bool:
@@ -157,11 +160,12 @@ def _spare(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime
     """
     likely = 0 if is_crowded(view, config, shape) else _served(shape, view.arrived)
     needed = _served(shape, view.waiting) + _kept(view, config, shape, now) + likely
-    return supply(view, config, shape, now) - needed
+    to_stop = 0 if config.paused else stopped_lack(view, config, shape, now)
+    return supply(view, config, shape, now) - needed - to_stop
 
 
-def _spare_idle(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
-    """Ready instances of a shape beyond what jobs and pool need."""
+def spare_idle(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
+    """Ready instances of a shape beyond what jobs and the hot pool need."""
     ready = (i for i in view.instances if i.state.traits.supply is Supply.READY)
     idle = sum(i.shape == shape for i in ready)
     return idle - _served(shape, view.waiting) - _kept(view, config, shape, now)
@@ -176,7 +180,7 @@ def _retire_idle(
 ) -> Iterator[Instance]:
     ready = [i for i in view.instances if i.state.traits.supply is Supply.READY]
     idle = [i for i in ready if i.shape == shape]
-    spare = _spare_idle(view, config, shape, now)
+    spare = spare_idle(view, config, shape, now)
     for instance in sorted(
         idle, key=lambda i: (not outdated(i, view, config, now), i.since, i.key)
     ):

@@ -14,6 +14,7 @@ from mayfly.provision.apply import Applier
 from mayfly.provision.audit import record_changes
 from mayfly.provision.decide import decide, next_change, problems
 from mayfly.provision.gather import gather
+from mayfly.provision.gather_power import with_power
 from mayfly.provision.held import held, lost
 from mayfly.provision.hung import condemn_hung, hung_boots, without
 from mayfly.provision.measures import measure
@@ -94,6 +95,7 @@ def _tick_queue(
     view = gather(record, ports, now)
     if tells:
         _tell(view, config, outcome, now)
+    view = with_power(view, config, ports, outcome, now)
     hung = hung_boots(view, now)
     view = without(view, hung)
     outcome.repeat_at(next_change(view, config, now))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mayfly.answers import Association
 from mayfly.config.infra import Infra
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, Launch
@@ -20,6 +21,12 @@ class ProvisionView:
     waiting: tuple[Claim, ...]
     instances: tuple[Instance, ...]
     """Coming and ready instances."""
+    stopped: tuple[Instance, ...] = field(default=(), kw_only=True)
+    """Instances that are stopped or being stopped."""
+    power: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """EC2's states by EC2 id, of instances whose stop or start may have been lost."""
+    profiles: Mapping[str, tuple[Association, ...]] = field(default_factory=dict, kw_only=True)
+    """By EC2 id, of instances that are to be started; a missing id means unknown."""
     launches: tuple[Launch, ...]
     """Open launches: EC2's answer is not recorded yet."""
     slots: Mapping[str, tuple[Instance, ...]]

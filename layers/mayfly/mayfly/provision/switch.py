@@ -1,0 +1,192 @@
+"""Decides which ready instances to stop for the stopped pool, and which stopped ones to start.
+
+The order of supply for a job is: ready, stopped, coming, launch. A start takes seconds, and a
+launch under way may still have its set-up before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mayfly.answers import only_profile
+from mayfly.config.queue import QueueConfig
+from mayfly.config.shapes import serves
+from mayfly.provision.actions import StartInstance, StopInstance
+from mayfly.provision.missing import jobs_in_turn
+from mayfly.provision.pool import (
+    is_startable,
+    outdated,
+    standard_shape,
+    stopped_lack,
+    supply,
+    target,
+    too_old,
+)
+from mayfly.provision.retire import spare_idle
+from mayfly.provision.view import ProvisionView
+from mayfly.records.changes import Save
+from mayfly.records.idle_ends import fill_again_at
+from mayfly.records.model import Instance, Shape, move_instance, saved
+from mayfly.records.states import InstanceState, Supply
+from mayfly.tick.actions import WriteRecords
+
+AT_ONCE = 16
+"""Instances of a queue that a tick stops or starts: one call of EC2 for all of them."""
+REPEAT = timedelta(seconds=5)
+"""Age of a recorded stop or start from which on EC2's other state means that the call was lost."""
+
+SwitchAction = StopInstance | StartInstance | WriteRecords
+
+
+def switch(
+    view: ProvisionView, config: QueueConfig, now: datetime
+) -> tuple[list[SwitchAction], ProvisionView]:
+    """The actions, and the view in which they are done."""
+    actions: list[SwitchAction] = [*_lost_calls(view, now)]
+    gone: set[str | None] = set()
+    begun: dict[str | None, Instance] = {}
+    for instance in to_start(view, config, now):
+        shown = view.profiles.get(instance.instance_id or "")
+        if shown is None:
+            continue
+        if only_profile(shown) == instance.pinned.sandbox_profile:
+            started, action = _start(instance, now)
+            begun[instance.instance_id] = started
+            actions.append(action)
+        else:
+            gone.add(instance.instance_id)
+            actions.append(_condemn(instance, _why_foreign([a.profile for a in shown]), now))
+    stopping = list(_stops(view, config, now)) if not begun else []
+    actions.extend(action for _, action in stopping)
+    ids = {instance.instance_id for instance, _ in stopping}
+    after = replace(
+        view,
+        instances=(*(i for i in view.instances if i.instance_id not in ids), *begun.values()),
+        stopped=(
+            *(i for i in view.stopped if i.instance_id not in {*gone, *begun}),
+            *(instance for instance, _ in stopping),
+        ),
+    )
+    return actions, after
+
+
+def to_start(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Instance]:
+    """Stopped instances that jobs or the hot pool need, of the present configuration first.
+
+    None while starts or idle instances fail in a row: then jobs get launches.
+    """
+    free = [i for i in view.stopped if is_startable(i, now)]
+    again_at = fill_again_at(view.ledger, standard_shape(config))
+    if not free or view.refused or (again_at is not None and now < again_at):
+        return []
+    free.sort(key=lambda i: (bool(too_old(i, view, config, now)), i.created, i.key))
+    found = _for_jobs(view, config, free, now)
+    taken = {i.key for i in found}
+    lack = _hot_lack(view, config, len(found), now)
+    rest = [i for i in free if i.key not in taken and i.shape == standard_shape(config)]
+    return [*found, *rest[:lack]][:AT_ONCE]
+
+
+def lost_calls(view: ProvisionView, now: datetime) -> list[Instance]:
+    """Instances that have been stopping or starting for so long that EC2's state is to be read."""
+    switching = (*view.instances, *view.stopped)
+    states = {InstanceState.STOPPING, InstanceState.STARTING}
+    return [i for i in switching if i.state in states and now - i.since >= REPEAT]
+
+
+def _for_jobs(
+    view: ProvisionView, config: QueueConfig, free: list[Instance], now: datetime
+) -> list[Instance]:
+    """The instances that waiting jobs need, beyond what is ready or was started before."""
+    awake = Counter(i.shape for i in view.instances if _is_awake(i))
+    waiting = jobs_in_turn(view, config, now)
+    found: list[Instance] = []
+    left = list(free)
+    for wanted, count in Counter(claim.shape for claim in waiting).items():
+        needed = count
+        for offered in awake:
+            if serves(offered, wanted):
+                used = min(awake[offered], needed)
+                awake[offered] -= used
+                needed -= used
+        chosen = [i for i in left if serves(i.shape, wanted)][:needed]
+        found.extend(chosen)
+        keys = {i.key for i in chosen}
+        left = [i for i in left if i.key not in keys]
+    return found
+
+
+def _is_awake(instance: Instance) -> bool:
+    """Whether the instance is ready, or is on its way there by a start."""
+    is_ready = instance.state.traits.supply is Supply.READY
+    return is_ready or instance.state is InstanceState.STARTING
+
+
+def _hot_lack(view: ProvisionView, config: QueueConfig, begun: int, now: datetime) -> int:
+    """How many starts the hot pool needs, where `begun` others are to begin for jobs."""
+    shape: Shape = standard_shape(config)
+    demand = sum(claim.shape == shape for claim in jobs_in_turn(view, config, now))
+    supplied = supply(view, config, shape, now) + begun
+    return max(target(config, shape, now) + demand - supplied, 0)
+
+
+def _start(instance: Instance, now: datetime) -> tuple[Instance, StartInstance]:
+    reason = "a job or pool/hot needs the instance"
+    moved = move_instance(instance, InstanceState.STARTING, now, reason)
+    moved = replace(moved, starts=instance.starts + 1, start_after=None)
+    return saved(moved), StartInstance(saved(moved), reason, (Save(moved),))
+
+
+def _stops(
+    view: ProvisionView, config: QueueConfig, now: datetime
+) -> Iterator[tuple[Instance, StopInstance]]:
+    """Ready instances that neither a job nor the hot pool needs, for the stopped pool."""
+    shape = standard_shape(config)
+    again_at = fill_again_at(view.ledger, shape)
+    lack = stopped_lack(view, config, shape, now)
+    if not lack or config.paused or (again_at is not None and now < again_at):
+        return
+    idle = [
+        i
+        for i in view.instances
+        if i.shape == shape
+        and i.state.traits.supply is Supply.READY
+        and not outdated(i, view, config, now)
+        and not too_old(i, view, config, now)
+    ]
+    idle.sort(key=lambda i: (i.created, i.key), reverse=True)
+    count = min(lack, spare_idle(view, config, shape, now), AT_ONCE)
+    for instance in idle[: max(count, 0)]:
+        reason = "neither a job nor pool/hot needs the instance, and pool/stopped does"
+        moved = move_instance(instance, InstanceState.STOPPING, now, reason)
+        yield saved(moved), StopInstance(saved(moved), reason, (Save(moved),))
+
+
+def _lost_calls(view: ProvisionView, now: datetime) -> Iterator[SwitchAction]:
+    """Stops and starts that are recorded and that EC2 does not carry out, once more."""
+    for instance in lost_calls(view, now):
+        shown = view.power.get(instance.instance_id or "")
+        if instance.state is InstanceState.STOPPING and shown == "running":
+            yield StopInstance(instance, "EC2 still shows the instance running")
+        if instance.state is InstanceState.STARTING and shown == "stopped":
+            profiles = view.profiles.get(instance.instance_id or "")
+            if profiles is None:
+                continue
+            if only_profile(profiles) == instance.pinned.sandbox_profile:
+                yield StartInstance(instance, "EC2 still shows the instance stopped")
+            else:
+                yield _condemn(instance, _why_foreign([a.profile for a in profiles]), now)
+
+
+def _why_foreign(profiles: list[str]) -> str:
+    shown = ", ".join(profiles) or "no profile"
+    return f"the instance is stopped, and EC2 shows {shown} in place of its sandbox profile alone"
+
+
+def _condemn(instance: Instance, reason: str, now: datetime) -> WriteRecords:
+    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
+    text = f"instance {instance.instance_id} is condemned: {reason}"
+    return WriteRecords((Save(condemned),), text)
