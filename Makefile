@@ -79,6 +79,7 @@ docs: .venv/ok ## renew the generated blocks of the documents
 	$(BIN)/python -m build.docs --write
 	$(BIN)/python -m tests.security.generate_docs --write
 	$(BIN)/python -m tests.security.generate_cases --write
+	$(BIN)/python -m tests.cli.operations.generate_docs --write
 	PYTHONPATH=.:lab/tests $(BIN)/python lab/generate_docs.py --write
 
 .PHONY: build

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from build.blocks import ROOT, Documents, main, table
-from build.tool import helps
 from mayfly.config import rules
 from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.metrics import NAMESPACE, Metric, Service
@@ -215,11 +214,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics,
     "deployer-rights": deployer_rights,
     "queue-stack-parameters": queue_stack_parameters,
-    "tool-helps": helps,
 }
-DOCUMENTS = Documents(
-    ("README.md", "docs/operating.md", "docs/first-day.md", "docs/tool.md"), BLOCKS
-)
+DOCUMENTS = Documents(("README.md", "docs/operating.md", "docs/first-day.md"), BLOCKS)
 
 
 if __name__ == "__main__":

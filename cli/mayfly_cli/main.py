@@ -14,10 +14,13 @@ from mayfly_cli.check_image.command import check_image
 from mayfly_cli.check_policies.command import check_policies
 from mayfly_cli.check_profiles.command import check_profiles
 from mayfly_cli.command_line import SETTINGS, Sections, run_group
+from mayfly_cli.doctor.command import doctor
 from mayfly_cli.explain.command import explain
 from mayfly_cli.first_job.command import first_job
 from mayfly_cli.listings.command import instances, jobs, launches
 from mayfly_cli.logs.command import logs
+from mayfly_cli.past.command import changes, cost, waits
+from mayfly_cli.plan.command import plan
 from mayfly_cli.preflight.command import preflight
 from mayfly_cli.settings.command import CHANGING, get
 from mayfly_cli.status.command import status
@@ -43,7 +46,10 @@ def mayfly() -> None:
     """
 
 
-LOOKING = (status, explain, jobs, instances, launches, logs, get)
+LOOKING = (
+    *(status, explain, doctor, jobs, instances, launches, logs),
+    *(waits, cost, changes, plan, get),
+)
 DAILY = (*LOOKING, *CHANGING)
 """The commands of every day; the others are for deployments and have targets in the Makefile."""
 mayfly.add_section("Look at a stack", LOOKING)

@@ -8,21 +8,48 @@ from datetime import timedelta
 from typing import Any
 
 from mayfly.records.ledger import Ledger
-from mayfly.records.model import Claim, Heard, Instance, Lease, QueueRecord, Shape, SlotKey, Step
+from mayfly.records.model import (
+    Claim,
+    Heard,
+    Instance,
+    Lease,
+    QueueRecord,
+    Shape,
+    SlotKey,
+    Step,
+    Stray,
+)
 from mayfly.records.phases import Phases
 from mayfly.records.standing import LeftAlone, Standing, Target
 from mayfly.records.states import ClaimState, InstanceState
 from mayfly.records.why import Code, Why
+from mayfly_cli.doctor.result import Alarm, health
 from mayfly_cli.explain.result import explain_instance, explain_job, explain_left
 from mayfly_cli.listings.instances import instances_of
 from mayfly_cli.listings.jobs import jobs_of
-from mayfly_cli.operations.reading import QueueView, StackView
+from mayfly_cli.operations.reading import QueueView, StackView, configured
 from mayfly_cli.operations.rendering import console, write
 from mayfly_cli.operations.running import Result
+from mayfly_cli.operations.tuning import Stored
+from mayfly_cli.past.changes import Changes, Event
+from mayfly_cli.past.cost import cost_of
+from mayfly_cli.past.reading import Past
+from mayfly_cli.past.waits import waits_of
+from mayfly_cli.plan.result import plan_of
 from mayfly_cli.status.result import status_of
-from tests.unit.builders import NOW, a_claim, a_config, ago, an_instance, later
+from tests.unit.builders import NOW, a_claim, a_config, a_queue, ago, an_instance, later
 
 TYPES = ("m7i.large",)
+STORED = {"/mayfly/ci/queues/gpuu/paused": Stored("true", 1)}
+ALARMS = (
+    Alarm("ci-DeadLettersWaiting", "ALARM", "Threshold Crossed: 1 message"),
+    Alarm("ci-TokenRefused", "OK", ""),
+)
+EVENTS = (
+    Event(ago(12), "parameter", "default/pool/hot", "3", "ten", "arn:aws:iam::1:user/bob"),
+    Event(ago(40), "alarm", "ci-CapacityMissing", "", "ALARM", ""),
+    Event(ago(2000), "parameter", "docs/paused", "true", None, ""),
+)
 
 
 def job(number: int, queue: str, **changes: Any) -> Claim:
@@ -160,6 +187,11 @@ def results() -> dict[str, Result]:
     gpu = view.queues[3]
     return {
         "status": status_of(view, waits),
+        "waits": waits_of(past(), "queue"),
+        "cost": cost_of(past(), "pipeline"),
+        "plan": plan_of(plans()),
+        "doctor": health(view, (Stray("i-1", NOW),), STORED, ALARMS),
+        "changes": Changes("ci", NOW, ago(1440), EVENTS, complete=True),
         "jobs": jobs_of(view, waiting=False),
         "instances": instances_of(view),
         "explain-limit": explain_job(WAITING, None, deploy(), NOW),
@@ -177,6 +209,37 @@ def results() -> dict[str, Result]:
             NOW,
         ),
     }
+
+
+def past() -> Past:
+    """Jobs and instances of the last hours: one hot, one cold, and a pool that waits."""
+    when = ago(50)
+    cold = an_instance(
+        InstanceState.TERMINATED, 5, key=SlotKey("cold", 0), queue="default", job=begun(41, 1).job,
+        created=ago(59) + timedelta(seconds=1), since=when, market="spot", price="0.04",
+        history=(Step("assigned", ago(58.4), "bound"), Step("terminated", when, "EC2 says so")),
+    )  # fmt: skip
+    warm = an_instance(
+        InstanceState.TERMINATED, 6, key=SlotKey("warm", 0), queue="default", job=begun(1.6, 2).job,
+        created=ago(120), since=when, market="on-demand", price="0.1008",
+        history=(Step("assigned", ago(58), "bound"), Step("terminated", when, "EC2 says so")),
+    )  # fmt: skip
+    unknown = replace(hot(9, "default"), price="")
+    claims = (
+        replace(begun(41, 1), slot=cold.key),
+        replace(begun(1.6, 2), slot=warm.key, pipeline="web"),
+    )
+    instances = (cold, warm, hot(8, "default"), unknown)
+    return Past("ci", "eu-central-1", ago(1440), NOW, claims, instances, complete=True)
+
+
+def plans() -> StackView:
+    """A queue with a ready instance and two waiting jobs, of which one needs a launch."""
+    record = a_queue()
+    claims = (a_claim("job-1"), a_claim("job-2"))
+    ready = (an_instance(InstanceState.READY, 0, spec=record.spec),)
+    view = QueueView(record, configured(record), claims, ready, ledger=Ledger("deploy", ago(60)))
+    return StackView("ci", "eu-central-1", NOW, (view,))
 
 
 def shown(result: Result, width: int) -> str:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from build.blocks import ROOT
 from mayfly_cli.listings.jobs import jobs_of
 from mayfly_cli.operations.json_form import text_of
 from mayfly_cli.operations.reading import StackView
+from tests.cli.operations.generate_docs import DOCUMENTS
 from tests.cli.operations.samples import WAITING, deploy, results, shown
 from tests.unit.builders import NOW
 
@@ -52,6 +54,10 @@ def test_no_line_but_a_command_to_paste_is_wider_than_the_screen(name: str, widt
 def test_the_json_form_is_as_it_was_looked_at(name: str) -> None:
     text = json.dumps(json.loads(text_of(results()[name])), indent=1, ensure_ascii=False) + "\n"
     assert text == golden(f"{name}.json", text)
+
+
+def test_the_page_of_the_tool_is_current() -> None:
+    assert DOCUMENTS.stale(ROOT, write=False) == [], "run make docs"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,1 @@
+"""`mayfly doctor`: the health of a stack, one line a subject."""

@@ -1,0 +1,1 @@
+"""`mayfly waits`, `mayfly cost` and `mayfly changes`: closed records, read by time."""

@@ -1,0 +1,119 @@
+"""What changed: parameters, alarms, and the stack, in one time line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mayfly.config.problem import printable
+from mayfly.records.audit import ParameterChange
+from mayfly.records.pages import read_all
+from mayfly_cli.operations.connection import Connection
+from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
+from mayfly_cli.operations.words import at
+
+MOST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change."""
+
+    at: datetime
+    kind: str
+    """`parameter`, `alarm` or `deployment`."""
+    name: str
+    """Of a parameter below `/mayfly/STACK/queues/`; of an alarm; of the stack."""
+    old: str | None
+    new: str | None
+    who: str
+    """ARN of who did it; empty while nobody has told it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The changes of some time, the latest first."""
+
+    stack: str
+    now: datetime
+    since: datetime
+    events: tuple[Event, ...]
+    complete: bool
+
+    @property
+    def needs_person(self) -> bool:
+        """Never: a history is no verdict."""
+        return False
+
+    def document(self) -> Document:
+        """One row a change."""
+        if not self.events:
+            return (line("nothing changed in this time"),)
+        rows = [
+            (
+                at(each.at, self.now, seconds=True),
+                each.kind,
+                each.name,
+                each.who.rpartition("/")[2] or "-",
+                Span(_told(each), Mood.BAD if each.new == "ALARM" else Mood.PLAIN),
+            )
+            for each in self.events
+        ]
+        more = () if self.complete else (line("there are more: give a shorter --since"),)
+        return (table(columns("AT", "WHAT", "NAME", "WHO", "CHANGE"), rows), *more)
+
+
+def _told(event: Event) -> str:
+    old, new = (
+        "(default)" if value is None else printable(value, 120) for value in (event.old, event.new)
+    )
+    return new if event.kind != "parameter" else f"{old} -> {new}"
+
+
+def read_changes(connection: Connection, since: timedelta) -> Changes:
+    """The changes since then."""
+    now, history = connection.clock(), connection.history
+    start = now - since
+    found = read_all(lambda after: history.changes(start, now, after), MOST)
+    events = [
+        *(_of_parameter(each, connection.stack) for each in found.records),
+        *_alarms(connection, start),
+        *_deployments(connection, start),
+    ]
+    events.sort(key=lambda each: (each.at, each.name), reverse=True)
+    return Changes(connection.stack, now, start, tuple(events), found.complete)
+
+
+def _of_parameter(change: ParameterChange, stack: str) -> Event:
+    name = change.name.removeprefix(f"/mayfly/{stack}/queues/")
+    return Event(change.at, "parameter", name, change.old, change.new, change.who)
+
+
+def _alarms(connection: Connection, start: datetime) -> list[Event]:
+    client = connection.account.client("cloudwatch")
+    # CloudFormation's names of alarms begin with the stack's name.
+    alarms = client.get_paginator("describe_alarms").paginate(
+        AlarmNamePrefix=f"{connection.stack}-"
+    )
+    return [
+        Event(
+            alarm["StateUpdatedTimestamp"].astimezone(UTC),
+            "alarm",
+            alarm["AlarmName"],
+            "",
+            alarm["StateValue"],
+            "",
+        )
+        for page in alarms
+        for alarm in page["MetricAlarms"]
+        if alarm["StateUpdatedTimestamp"] >= start and alarm["StateValue"] != "INSUFFICIENT_DATA"
+    ]
+
+
+def _deployments(connection: Connection, start: datetime) -> list[Event]:
+    client = connection.account.client("cloudformation")
+    (stack,) = client.describe_stacks(StackName=connection.stack)["Stacks"]
+    when = (stack.get("LastUpdatedTime") or stack["CreationTime"]).astimezone(UTC)
+    if when < start:
+        return []
+    return [Event(when, "deployment", connection.stack, None, stack["StackStatus"], "")]

@@ -1,0 +1,151 @@
+"""What instances cost, by the price that each had at its launch. Pure.
+
+EC2's list price alone: no volumes, no traffic, no discounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from mayfly.records.model import Claim, Instance
+from mayfly_cli.operations.screen import Document, Mood, Span, columns, line, table
+from mayfly_cli.past.reading import Past
+
+_CENTS = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The jobs of one pipeline or queue."""
+
+    name: str
+    jobs: int
+    hours: float
+    """Of instances, from the binding of a job to the instance's end."""
+    usd: Decimal
+    spot: float
+    """Share of the hours on spot instances, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was spent in some time."""
+
+    stack: str
+    since: datetime
+    by: str
+    currency: str
+    prices: str
+    rows: tuple[Row, ...]
+    idle_pool_usd: Decimal
+    """Boots, and time in which instances waited for a job."""
+    unpriced_hours: float
+    """Hours of instances whose price nobody knows; they are in no sum."""
+    complete: bool
+
+    @property
+    def needs_person(self) -> bool:
+        """Never: figures are no verdict."""
+        return False
+
+    def document(self) -> Document:
+        """One row for each name, then what no job had."""
+        rows = [
+            (
+                each.name,
+                str(each.jobs),
+                f"{each.hours:.1f}",
+                f"${each.usd:.2f}",
+                f"{each.spot:.0%}",
+            )
+            for each in self.rows
+        ]
+        heads = columns(self.by.upper(), ">JOBS", ">HOURS", ">COST", ">SPOT")
+        idle = f"boots and idle pool ${self.idle_pool_usd:.2f} · {self.prices}"
+        found: Document = (table(heads, rows), line(idle))
+        if self.unpriced_hours:
+            text = f"without a known price: {self.unpriced_hours:.1f} hours, in no sum"
+            found += (line(Span(text, Mood.NOTICE)),)
+        if not self.complete:
+            found += (line(Span("there is more: give a shorter --since", Mood.NOTICE)),)
+        return found
+
+
+def cost_of(past: Past, by: str) -> Cost:
+    """The cost by `pipeline` or `queue`, of the time since the start alone."""
+    claims = {claim.job: claim for claim in past.claims}
+    groups: dict[str, list[Instance]] = {}
+    idle, unpriced = Decimal(), timedelta()
+    for each in past.instances:
+        if each.instance_id is None:
+            continue
+        if not each.price:
+            unpriced += _whole(each, past)
+            continue
+        bound = _bound(each)
+        idle += _usd(each, _span(each.created, bound or _end(each, past), past))
+        if bound is not None:
+            groups.setdefault(_name(each, claims, by), []).append(each)
+    return Cost(
+        stack=past.stack,
+        since=past.start,
+        by=by,
+        currency="USD",
+        prices=f"list prices at the launch, EC2 alone, {past.region}",
+        rows=tuple(
+            sorted((_row(n, i, past) for n, i in groups.items()), key=lambda r: (-r.usd, r.name))
+        ),
+        idle_pool_usd=idle.quantize(_CENTS),
+        unpriced_hours=round(unpriced / timedelta(hours=1), 3),
+        complete=past.complete,
+    )
+
+
+def _name(instance: Instance, claims: dict[str, Claim], by: str) -> str:
+    if by == "queue":
+        return instance.queue
+    claim = claims.get(instance.job or "")
+    return claim.pipeline if claim is not None and claim.pipeline else "(unknown pipeline)"
+
+
+def _row(name: str, instances: Iterable[Instance], past: Past) -> Row:
+    every = list(instances)
+    spans = [_span(_bound(each) or each.created, _end(each, past), past) for each in every]
+    whole = sum(spans, timedelta())
+    spot = sum((s for s, i in zip(spans, every, strict=True) if i.market == "spot"), timedelta())
+    usd = sum((_usd(i, s) for i, s in zip(every, spans, strict=True)), Decimal())
+    return Row(
+        name=name,
+        jobs=len(every),
+        hours=round(whole / timedelta(hours=1), 3),
+        usd=usd.quantize(_CENTS),
+        spot=round(spot / whole, 3) if whole else 0.0,
+    )
+
+
+def _bound(instance: Instance) -> datetime | None:
+    """When the instance got its job; None for one that never had any."""
+    steps = [step.at for step in instance.history if step.state == "assigned"]
+    return steps[0] if steps and instance.job is not None else None
+
+
+def _end(instance: Instance, past: Past) -> datetime:
+    return past.now if instance.state.traits.open else instance.since
+
+
+def _whole(instance: Instance, past: Past) -> timedelta:
+    return _span(instance.created, _end(instance, past), past)
+
+
+def _span(first: datetime, last: datetime, past: Past) -> timedelta:
+    """The part of a time that lies after the start."""
+    return max(last - max(first, past.start), timedelta())
+
+
+def _usd(instance: Instance, span: timedelta) -> Decimal:
+    # EC2 bills Linux instances by the second, and at least a minute. Source: EC2 pricing pages.
+    seconds = Decimal(str(round(span.total_seconds(), 3)))
+    return Decimal(instance.price) * seconds / 3600

@@ -1,0 +1,59 @@
+"""Reads closed records of some time, queue by queue, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mayfly.records.model import Claim, Instance
+from mayfly.records.pages import read_all
+from mayfly_cli.operations.connection import Connection
+from mayfly_cli.operations.reading import QueueView, side_by_side
+from mayfly_cli.operations.stack_view import view_of
+
+MOST = 20_000
+"""Records of a kind that a command reads of one queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Claims and instances of some time, with those that are still open."""
+
+    stack: str
+    region: str
+    start: datetime
+    now: datetime
+    claims: tuple[Claim, ...]
+    instances: tuple[Instance, ...]
+    complete: bool
+    """Whether these are all; False where a queue has more than the command reads."""
+
+
+def read_past(connection: Connection, since: timedelta, queue: str | None = None) -> Past:
+    """The records since then. Raises UsageError for an unknown queue."""
+    view = view_of(connection, queue)
+    start, history = view.now - since, connection.history
+
+    def ended(queue: QueueView) -> tuple[tuple[Claim, ...], tuple[Instance, ...], bool]:
+        name = queue.queue
+        claims = read_all(lambda at: history.claims(name, start, view.now, at), MOST)
+        instances = read_all(lambda at: history.instances(name, start, view.now, at), MOST)
+        complete = claims.complete and instances.complete
+        return claims.records, instances.records, complete
+
+    closed = side_by_side(ended, view.queues)
+    return Past(
+        stack=view.stack,
+        region=view.region,
+        start=start,
+        now=view.now,
+        claims=(
+            *(c for claims, _, _ in closed for c in claims),
+            *(c for each in view.queues for c in each.claims),
+        ),
+        instances=(
+            *(i for _, instances, _ in closed for i in instances),
+            *(i for each in view.queues for i in each.instances),
+        ),
+        complete=all(whole for _, _, whole in closed),
+    )

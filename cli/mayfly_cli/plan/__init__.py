@@ -1,0 +1,1 @@
+"""`mayfly plan`: what the next tick would do, by the shipped decisions."""

@@ -1,0 +1,69 @@
+"""Writes help, output and JSON of each command into docs/tool.md; tests hold the same texts.
+
+`python -m tests.cli.operations.generate_docs --write`, as other generators of documents.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+
+from build.blocks import Documents, main
+from mayfly_cli.main import DAILY, run_command
+from mayfly_cli.operations.json_form import plain
+from tests.cli.operations.samples import results, shown
+
+_COMMANDS = {
+    "status": "mayfly status",
+    "explain-limit": "mayfly explain app/812",
+    "explain-left": "mayfly explain gpu/7",
+    "explain-instance": "mayfly explain i-00000000000000000",
+    "jobs": "mayfly jobs",
+    "instances": "mayfly instances",
+    "plan": "mayfly plan deploy",
+    "doctor": "mayfly doctor",
+    "changes": "mayfly changes",
+    "waits": "mayfly waits",
+    "cost": "mayfly cost",
+}
+
+
+def screens() -> str:
+    """Each command with what a screen of 100 columns shows."""
+    made = results()
+    return "\n\n".join(
+        f"```\n$ {command}\n{shown(made[name], 100).rstrip()}\n```"
+        for name, command in _COMMANDS.items()
+    )
+
+
+def forms() -> str:
+    """The JSON of `status` and `cost`, indented; the commands print one line."""
+    made = results()
+    shown_forms = {name: plain(made[name]) for name in ("status", "cost")}
+    shown_forms["status"]["queues"] = shown_forms["status"]["queues"][1:2]
+    return "\n\n".join(
+        f"`mayfly {name} --json`:\n\n```json\n{json.dumps(form, indent=1)}\n```"
+        for name, form in shown_forms.items()
+    )
+
+
+def helps() -> str:
+    """The help text of each command, under a heading of its own."""
+    parts = []
+    for command in DAILY:
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text):
+            run_command([str(command.name), "--help"])
+        parts.append(f"### {command.name}\n\n```\n{text.getvalue().strip()}\n```")
+    return "\n\n".join(parts)
+
+
+DOCUMENTS = Documents(
+    ("docs/tool.md",), {"tool-helps": helps, "tool-screens": screens, "tool-json": forms}
+)
+
+
+if __name__ == "__main__":
+    main(DOCUMENTS)

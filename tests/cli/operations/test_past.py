@@ -1,0 +1,141 @@
+"""Waits, cost, changes, the plan and the doctor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from mayfly.config.queue import in_force
+from mayfly.provision.decide import decide
+from mayfly.provision.gather import gather
+from mayfly.provision.refresh import refresh
+from mayfly.records.audit import ParameterChange
+from mayfly.records.model import Heard, Lease
+from mayfly.tick.outcome import Outcome
+from mayfly_cli.operations.reading import QueueView, StackView, read_queue, read_stack
+from mayfly_cli.past.cost import cost_of
+from mayfly_cli.past.waits import waits_of
+from mayfly_cli.plan.result import plan_of
+from tests.cli.operations.conftest import StackInMoto
+from tests.cli.operations.samples import begun, past
+from tests.unit.builders import NOW, QUEUE, STACK, a_queue, ago, later
+from tests.unit.world import World
+
+
+def test_waits_tell_hot_and_cold_apart_by_the_launch_of_the_instance() -> None:
+    rows = {(row.name, row.path): row for row in waits_of(past(), "queue").rows}
+    assert set(rows) == {("default", "hot"), ("default", "cold")}
+    assert rows["default", "hot"].p50 == 1.6
+    assert rows["default", "cold"].p99 == 41.0
+
+
+def test_waits_may_be_told_by_pipeline() -> None:
+    assert {row.name for row in waits_of(past(), "pipeline").rows} == {"app", "web"}
+
+
+def test_the_cost_of_a_job_is_that_of_its_instance_from_binding_to_end() -> None:
+    cost = cost_of(past(), "pipeline")
+    rows = {row.name: row for row in cost.rows}
+    # 8.4 minutes for $0.04 an hour on spot, and 8 minutes for $0.1008.
+    assert rows["app"].usd == (Decimal("0.04") * Decimal("8.4") / 60).quantize(Decimal("0.0001"))
+    assert rows["web"].usd == (Decimal("0.1008") * 8 / 60).quantize(Decimal("0.0001"))
+    assert (rows["app"].spot, rows["web"].spot) == (1.0, 0.0)
+    assert cost.unpriced_hours > 0
+
+
+def test_the_cost_counts_only_the_time_that_was_asked_for() -> None:
+    short = replace(past(), start=ago(52))
+    rows = {row.name: row for row in cost_of(short, "pipeline").rows}
+    assert rows["web"].hours == round(2 / 60, 3)
+
+
+def test_what_no_job_had_is_the_idle_pool() -> None:
+    assert cost_of(past(), "queue").idle_pool_usd > Decimal("0.1")
+
+
+def test_the_plan_is_what_the_next_tick_of_provision_decides() -> None:
+    world = World()
+    world.configure(**{"pool/hot": "2"})
+    world.provision()
+    record = world.fleet.queue(QUEUE)
+    assert record is not None
+    world.configure(**{"pool/hot": "4"})
+    # The record alone follows, as if `provision` had died between record and launch.
+
+    refresh(world.provision_ports, Outcome(), world.clock.now)
+    record = world.fleet.queue(QUEUE)
+    assert record is not None
+    config = in_force(record)
+    assert config is not None
+    now = world.clock.now
+    expected = decide(gather(record, world.provision_ports, now), config, now)
+    view = StackView(STACK, "eu", now, (read_queue(world.fleet, record),))
+    (plan,) = plan_of(view).queues
+    assert expected
+    assert [step.action for step in plan.steps] == [type(each).__name__ for each in expected]
+    assert [step.reason for step in plan.steps] == [each.reason for each in expected]
+
+
+def test_a_queue_without_a_configuration_has_no_plan() -> None:
+
+    record = replace(a_queue(), config="")
+    view = StackView(STACK, "eu", NOW, (QueueView(record, None),))
+    (plan,) = plan_of(view).queues
+    assert plan.error == "there is no good configuration"
+
+
+def test_a_tool_reads_the_records_that_a_tick_wrote() -> None:
+    world = World()
+    world.configure(**{"pool/hot": "2"})
+    world.provision()
+    view = read_stack(world.fleet, STACK, "eu", world.clock.now, world.fleet.queues())
+    assert len(view.queues[0].instances) == 2
+
+
+def test_changes_are_in_one_time_line_with_who_made_them(in_moto: StackInMoto) -> None:
+    client = in_moto.account.client("cloudformation")
+    client.create_stack(StackName="ci", TemplateBody='{"Resources": {}}')
+    name = "/mayfly/ci/queues/deploy/pool/hot"
+    bob = "arn:aws:iam::1:user/bob"
+    in_moto.save(
+        ParameterChange(name, old="3", new="10", at=ago(5), number=2, who=bob),
+        ParameterChange(name, old="10", new=None, at=ago(3)),
+        ParameterChange(name, old="1", new="3", at=ago(60 * 48), number=1),
+    )
+    found = json.loads(in_moto.run("changes", "--json").out)["events"]
+    parameters = [each for each in found if each["kind"] == "parameter"]
+    assert [(e["old"], e["new"], e["who"]) for e in parameters] == [
+        ("10", None, ""),
+        ("3", "10", bob),
+    ]
+    assert "deploy/pool/hot" in in_moto.run("changes").out
+
+
+def test_the_doctor_finds_what_is_wrong(in_moto: StackInMoto) -> None:
+    in_moto.put("pool/hot", "ten")
+    in_moto.put("paused", "true", queue="deplox")
+    in_moto.provision()
+    shown = json.loads(in_moto.run("doctor", "--json").out)["findings"]
+    wrong = {each["subject"]: each["detail"] for each in shown if each["verdict"] == "wrong"}
+    assert "the function dispatch has never run" in wrong["Buildkite"]
+    assert "pool/hot" in wrong["queue deploy"]
+    assert "deplox has parameters, and there is no such queue; deploy is one" in wrong["parameters"]
+
+
+def test_the_doctor_is_content_with_a_good_stack(in_moto: StackInMoto) -> None:
+    heard = Heard(listed_at=ago(seconds=1))
+    in_moto.save(Lease("i", 1, later(1), heard))
+    ended = in_moto.run("doctor")
+    assert ended.status == 0, ended.out
+
+
+def test_waits_and_cost_read_closed_records_by_time(in_moto: StackInMoto) -> None:
+    claim = replace(begun(1.6, 2), queue="deploy")
+    in_moto.save(claim)
+    in_moto.provision(1)
+    in_moto.now += timedelta(minutes=1)
+    (row,) = json.loads(in_moto.run("waits", "--json").out)["rows"]
+    assert (row["name"], row["path"], row["jobs"], row["p50"]) == ("deploy", "unknown", 1, 1.6)
+    assert json.loads(in_moto.run("cost", "--json").out)["rows"] == []
