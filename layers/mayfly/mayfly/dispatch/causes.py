@@ -118,6 +118,14 @@ def pause(config: QueueConfig, *, active: bool) -> Note:
     return Note("paused", f"Waiting: queue {config.queue} is paused {where}.")
 
 
+def over_limit(pipeline: str, config: QueueConfig) -> Note:
+    """The cause of a job whose pipeline has as many jobs on instances as it may have."""
+    most, queue = config.per_pipeline, config.queue
+    jobs = "1 job" if most == 1 else f"{most} jobs"
+    text = f"Waiting: queue {queue} runs at most {jobs} of pipeline {pipeline} at a time."
+    return Note(f"pipeline {most}", text)
+
+
 def _refused(words: str) -> str:
     """EC2's codes in a refusal that no capacity mends; empty for one that capacity mends.
 

@@ -9,11 +9,19 @@ from datetime import datetime, timedelta
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import serves
 from mayfly.dispatch.actions import NotifyBuilds
-from mayfly.dispatch.causes import Causes, Note, pause
+from mayfly.dispatch.causes import Causes, Note, over_limit, pause
 from mayfly.dispatch.opened import held_jobs
-from mayfly.dispatch.view import LastTick, QueueView, Turn, is_paused, without_mismatches
+from mayfly.dispatch.view import (
+    LastTick,
+    QueueView,
+    Turn,
+    busy_of,
+    is_paused,
+    without_mismatches,
+)
 from mayfly.records.model import Claim, Noted
 from mayfly.records.states import ClaimState
+from mayfly.records.turns import in_turn, of_claims
 
 PATIENCE = timedelta(seconds=20)
 """How long a job waits before its page says why: most jobs begin sooner."""
@@ -62,12 +70,12 @@ def merged(actions: Sequence[NotifyBuilds]) -> NotifyBuilds | None:
 def left_alone(view: QueueView, config: QueueConfig) -> frozenset[str]:
     """Listed jobs that get no claim, for a reason that their pages tell.
 
-    A parameter pauses the queue, a rule is not met, or the policy cannot be read. Buildkite itself
-    shows the pauses that are made at Buildkite.
+    A parameter pauses the queue, a rule is not met, the policy cannot be read, or the pipeline has
+    as many jobs as it may have. Buildkite itself shows the pauses that are made at Buildkite.
     """
     listed = {job.id for job in view.listing.jobs} if view.listing is not None else set()
     unclaimed = listed - {claim.job for claim in view.claims}
-    reasons = view.unmatched.keys() | held_jobs(view, config).keys()
+    reasons = view.unmatched.keys() | held_jobs(view, config).keys() | view.over_limit.keys()
     return frozenset(unclaimed if config.paused else unclaimed & reasons)
 
 
@@ -75,6 +83,8 @@ def _why_alone(job: str, view: QueueView, config: QueueConfig) -> str:
     mismatch = view.unmatched.get(job)
     if mismatch is None and config.paused:
         return f"Not taken: queue {config.queue} is paused by its operators."
+    if mismatch is None and job in view.over_limit:
+        return over_limit(view.over_limit[job], config).text
     if mismatch is None:
         return f"Not taken yet: {held_jobs(view, config)[job]}."
     rule = mismatch.rule or "(none)"
@@ -123,8 +133,13 @@ def _waits(
     waits = (c for c in without_mismatches(view.claims, view) if c.state.traits.waits)
     waiting = [claim for claim in waits if paused or claim.reserved(now)]
     coming = sorted(view.prospects.coming, key=lambda i: i.state.traits.awaits_launch)
-    place = 0
-    for claim in sorted(waiting, key=lambda c: (-c.priority, c.runnable_at, c.job)):
+    place, claims = 0, {claim.job: claim for claim in waiting}
+    for each in in_turn(of_claims(waiting), busy_of(view)):
+        claim = claims[each.job]
+        if not paused and not each.is_within(config.per_pipeline):
+            if may_be_told(claim, turn.explains):
+                yield claim.job, over_limit(claim.pipeline, config)
+            continue
         instance = next((i for i in coming if serves(i.shape, claim.shape)), None)
         if instance is not None:
             coming.remove(instance)

@@ -92,16 +92,19 @@ class _Order:
         hopeless = {c.job for c in claims if c.shape in stalled or c.job in refused}
         hopeless |= {c.job.id for c in fitting if c.shape in stalled or c.job.id in refused}
         wanted = [*of_claims(claims), *map(_wanted, fitting)]
+        live = in_turn((each for each in wanted if each.job not in hopeless), busy)
         return cls(
             places=config.max_instances - min(busy.total(), config.max_instances) + LOOK_AHEAD,
-            live=in_turn((each for each in wanted if each.job not in hopeless), busy),
-            every=in_turn(wanted, busy),
+            live=live,
+            every=in_turn(wanted, busy) if hopeless else live,
             claims={claim.job: claim for claim in claims},
             limit=config.per_pipeline,
         )
 
     def over_limit(self, fitting: Iterable[Candidate]) -> dict[str, str]:
         """By job: the pipelines of jobs that must wait for other jobs of their pipeline."""
+        if self.limit is None:
+            return {}
         pipelines = {each.job.id: each.job.pipeline for each in fitting}
         pipelines |= {job: claim.pipeline for job, claim in self.claims.items()}
         turns = {each.job: each for each in (*self.every, *self.live)}  # A live job's place counts.

@@ -11,6 +11,7 @@ from mayfly.config.shapes import matching, serves
 from mayfly.config.stalled import is_unanswered, why_stalled
 from mayfly.provision.actions import ExplainWait
 from mayfly.provision.decide import given_up
+from mayfly.provision.missing import jobs_in_turn
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim
 from mayfly.records.states import Supply
@@ -41,16 +42,8 @@ def long_waits(view: ProvisionView, config: QueueConfig, now: datetime) -> Itera
 def why_waiting(claim: Claim, view: ProvisionView, config: QueueConfig, now: datetime) -> str:
     """What a waiting job lacks at present; a launch or boot under way comes last."""
     ledger, shape = view.ledger, claim.shape
-    if view.refused:
-        return view.refused
-    if config.paused:
-        return "the queue is paused"
-    if view.paused:
-        return "the queue is paused at Buildkite"
-    if not claim.reserved(now):
-        return "Buildkite does not reserve the job at present"
-    if shape.architecture not in view.infra.templates:
-        return f"the queue's stack has no launch template for {shape.architecture}"
+    if unwanted := _why_unwanted(claim, view, config, now):
+        return unwanted
     if stalled := why_stalled(shape, ledger, view.spec, config, now):
         return stalled
     coming = [i for i in view.instances if i.state.traits.supply is Supply.COMING]
@@ -64,3 +57,22 @@ def why_waiting(claim: Claim, view: ProvisionView, config: QueueConfig, now: dat
         limit = f"limits/max-instances is {config.max_instances}"
         return f"the queue has {ledger.live} instances, and {limit}"
     return f"no launch of {shape} was possible so far; the log of provision names the last refusal"
+
+
+def _why_unwanted(claim: Claim, view: ProvisionView, config: QueueConfig, now: datetime) -> str:
+    """Why no instance is wanted for a waiting job; empty when one is."""
+    architecture = claim.shape.architecture
+    if view.refused:
+        return view.refused
+    if config.paused:
+        return "the queue is paused"
+    if view.paused:
+        return "the queue is paused at Buildkite"
+    if not claim.reserved(now):
+        return "Buildkite does not reserve the job at present"
+    if claim.job not in {each.job for each in jobs_in_turn(view, config, now)}:
+        limit = f"limits/per-pipeline is {config.per_pipeline}"
+        return f"other jobs of pipeline {claim.pipeline} come first, and {limit}"
+    if architecture not in view.infra.templates:
+        return f"the queue's stack has no launch template for {architecture}"
+    return ""
