@@ -1,7 +1,12 @@
-"""The checkout that the tool is installed from; it holds the templates and pyproject.toml."""
+"""The checkout with the templates and pyproject.toml.
+
+`make install` runs the tool from its checkout. Installed elsewhere, as by pipx, the tool has no
+templates of its own: the commands that read them are run in a checkout.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+_SOURCE = Path(__file__).resolve().parents[2]
+ROOT = _SOURCE if (_SOURCE / "template.yaml").is_file() else Path.cwd()
