@@ -113,6 +113,11 @@ def test_pipelines_share_the_places_that_are_left_in_turn() -> None:
     assert started(decided(view)) == [(str(LARGE), 2)]
 
 
+def test_the_last_place_is_the_oldest_jobs_however_many_wait_with_it() -> None:
+    many = (*of_pipeline("many", 99, SHAPE, 60), *MIXED[-2:])
+    assert started(decided(a_view(waiting=many, ledger=a_ledger(live=49)))) == [(str(SHAPE), 1)]
+
+
 def test_a_pipeline_with_jobs_on_instances_comes_after_one_without() -> None:
     view = a_view(waiting=MIXED, ledger=a_ledger(live=49), busy_pipelines={"many": 7})
     assert started(decided(view)) == [(str(LARGE), 1)]

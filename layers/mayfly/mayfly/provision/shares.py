@@ -39,14 +39,16 @@ def shares(view: ProvisionView, config: QueueConfig, now: datetime) -> dict[Shap
     `records.turns` says, and the warm pool what is left. A shape that must wait takes none.
     """
     lacking = {
-        shape: min(missing, most_at_once(view, config, shape))
+        shape: missing
         for shape, missing in missing_instances(view, config, now).items()
         if missing > 0 and may_launch(view, config, shape, now)
     }
     places = room(view.ledger, config, now)
-    if sum(lacking.values()) <= places:
-        return lacking
-    return _shared_out(view, config, lacking, places, now)
+    if sum(lacking.values()) > places:
+        lacking = _shared_out(view, config, lacking, places, now)
+    return {
+        shape: min(count, most_at_once(view, config, shape)) for shape, count in lacking.items()
+    }
 
 
 def _shared_out(
