@@ -12,12 +12,13 @@ from build.guide import commands, examples
 from mayfly.config.queue import QueueConfig
 from mayfly.config.read import read_queue
 from mayfly.config.rules import parse_rules
+from mayfly.config.schedule_text import parse_schedule
 from mayfly.dispatch.policy import decide
 from tests.unit.published import infra, parameters
 
 PAGES = ("README.md", "docs/first-day.md", "docs/operating.md", "docs/lab.md")
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
-RULES, *QUERIES = examples(OPERATING, "")
+SCHEDULE, RULES, *QUERIES = examples(OPERATING, "")
 DEPLOY = {
     "BUILDKITE_PIPELINE_SLUG": "deploy",
     "BUILDKITE_REPO": "git@github.com:acme/deploy.git",
@@ -53,6 +54,14 @@ def test_the_documented_rules_let_in_the_jobs_that_they_describe(
     rules = parse_rules("documented", RULES)
     assert len(rules) == 2
     assert (decide(QueueConfig(queue="deploy", rules=rules), job, None) is None) is allowed
+
+
+def test_the_documented_schedule_and_its_entries_are_read() -> None:
+    schedule = parse_schedule(SCHEDULE.strip())
+    assert len(schedule.entries) == 3
+    entries = re.findall(r"^\| `([^`]+ = [0-9]+)` \|", OPERATING, re.MULTILINE)
+    assert len(entries) == 5
+    assert len(parse_schedule("; ".join(["2", *entries])).entries) == 5
 
 
 def written() -> list[tuple[str, str]]:
