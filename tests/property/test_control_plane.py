@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mayfly.dispatch.lease import take
 from mayfly.errors import Transient
 from mayfly.tick.outcome import Outcome
 from tests.property.purity import decide_twice
 from tests.unit import invariants
-from tests.unit.builders import QUEUE, STACK, TYPES, a_job
+from tests.unit.builders import BOOTSTRAP, QUEUE, STACK, TYPES, a_job
 from tests.unit.fuses import EFFECTS, READS, Crash, Fuse
 from tests.unit.hosts import Hosts
 from tests.unit.world import World, a_world
@@ -25,7 +25,7 @@ from tests.unit.world import World, a_world
 FUNCTIONS = st.sampled_from(["dispatch", "provision", "sandbox", "reap"])
 NUMBERS = st.integers(1, 15)
 MOST_JOBS = 5
-PHASES = ["new", "booting", "bootstrapped", "sandboxed", "assigned"]
+PHASES = ["new", "booting", "bootstrapped", "sandboxed", "assigned", "second boot"]
 
 
 class ControlPlane(RuleBasedStateMachine):
@@ -50,6 +50,15 @@ class ControlPlane(RuleBasedStateMachine):
         }
         return functions[name]()
 
+    @initialize(stopped=st.integers(0, 2), wanted=st.integers(0, 2))
+    def a_pool_is_filled_and_used(self, stopped: int, wanted: int) -> None:
+        """Half a dozen events would have to come in their order for a stopped instance to start."""
+        self.world.configure(**{"pool/stopped": str(stopped)})
+        for _ in range(10 if stopped else 0):
+            self.every_function_and_every_host_runs(1)
+        for _ in range(wanted if stopped else 0):
+            self.a_job_is_scheduled(0, "main")
+
     # -- people and time ---------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.jobs) < MOST_JOBS)
@@ -65,9 +74,14 @@ class ControlPlane(RuleBasedStateMachine):
     def a_job_is_cancelled(self, number: int) -> None:
         self.world.buildkite.cancel(self.jobs[number % len(self.jobs)])
 
-    @rule(hot=st.integers(0, 2), paused=st.sampled_from(["true", "false", "false"]))
-    def an_operator_changes_the_queue(self, hot: int, paused: str) -> None:
-        self.world.configure(**{"pool/hot": str(hot), "paused": paused})
+    @rule(
+        hot=st.integers(0, 2),
+        stopped=st.integers(0, 2),
+        paused=st.sampled_from(["true", "false", "false"]),
+    )
+    def an_operator_changes_the_queue(self, hot: int, stopped: int, paused: str) -> None:
+        pools = {"pool/hot": str(hot), "pool/stopped": str(stopped)}
+        self.world.configure(**{**pools, "paused": paused})
 
     @precondition(lambda self: self.jobs)
     @rule(number=st.integers(0, MOST_JOBS - 1))
@@ -126,10 +140,24 @@ class ControlPlane(RuleBasedStateMachine):
         if alive := self.alive():
             self.hosts.stop(alive[number % len(alive)])
 
+    @rule(number=st.integers(0, 9))
+    def a_person_starts_an_instance(self, number: int) -> None:
+        if off := self.in_ec2("stopped"):
+            self.world.machines.start([off[number % len(off)]])
+
+    @rule(number=st.integers(0, 9))
+    def a_person_gives_a_stopped_instance_the_bootstrap_profile(self, number: int) -> None:
+        if off := self.in_ec2("stopped"):
+            self.world.machines.give(off[number % len(off)], BOOTSTRAP)
+
     def alive(self) -> list[str]:
         """Ids of the instances that EC2 runs."""
+        return self.in_ec2("running")
+
+    def in_ec2(self, state: str) -> list[str]:
+        """Ids of the instances that EC2 has in this state."""
         machines = self.world.machines.machines
-        return [id_ for id_, machine in machines.items() if machine.seen.state == "running"]
+        return [id_ for id_, machine in machines.items() if machine.seen.state == state]
 
     @rule(left=st.sampled_from([None, 0, 1]))
     def ec2_capacity_changes(self, left: int | None) -> None:
@@ -212,7 +240,7 @@ class ControlPlane(RuleBasedStateMachine):
         world.fleet.catch_up()
         world.machines.hidden, world.machines.capacity = set(), {}
         world.buildkite.queues[QUEUE].paused = False
-        world.configure(**{"pool/hot": "0", "paused": "false"})
+        world.configure(**{"pool/hot": "0", "pool/stopped": "0", "paused": "false"})
         for job in self.foreign:
             world.buildkite.end(job)
         for seconds in (*[1] * 12, *[61] * 12, *[1] * 12, *[61] * 22, *[1] * 4):

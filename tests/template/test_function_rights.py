@@ -24,8 +24,8 @@ ACTIONS = {
     | {"ssm:GetParameterHistory", "ssm:GetParametersByPath"}
     | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}
     | {"ec2:CreateFleet", "ec2:CreateTags", "ec2:DescribeInstances", "ec2:DescribeSubnets"}
-    | {"ec2:DescribeSpotPriceHistory", "ec2:RunInstances", "pricing:GetProducts"}
-    | {"ec2:DescribeIamInstanceProfileAssociations", "ec2:StartInstances", "ec2:StopInstances"}
+    | {"ec2:DescribeIamInstanceProfileAssociations", "ec2:DescribeSpotPriceHistory"}
+    | {"ec2:RunInstances", "ec2:StartInstances", "ec2:StopInstances", "pricing:GetProducts"}
     | {"iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy"}
     | {"iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PassRole"}
     | {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey"}
@@ -255,9 +255,6 @@ CASES = [
     ("provision", False, "iam:PutRolePolicy", f"{IAM}:role/mayfly/acme/sandbox/linux/R", {}),
     ("provision", False, "iam:CreatePolicyVersion", f"{IAM}:policy/teams/read-packages", {}),
     ("provision", False, "ssm:GetParameter", f"{SSM}/buildkite/mayfly/agent-token", {}),
-    ("provision", False, "ec2:TerminateInstances", INSTANCE, OURS),
-    ("provision", False, SWAP_ACTION, INSTANCE, SWAP),
-    ("provision", False, "dynamodb:GetItem", MAILBOX, {}),
     # sandbox: one way only, within one queue
     ("sandbox", True, SWAP_ACTION, INSTANCE, SWAP),
     ("sandbox", False, SWAP_ACTION, INSTANCE, SWAP | {"aws:ResourceTag/mayfly-stack": "other"}),

@@ -14,8 +14,11 @@ from tests.template.test_function_rights import (
     INSTANCE,
     MAILBOX,
     NOTICE,
+    OURS,
     RETURNED,
     SANDBOX,
+    SWAP,
+    SWAP_ACTION,
     Resources,
     statements,
     without,
@@ -28,6 +31,10 @@ ORDER = {
     "dynamodb:Attributes": ["key", "order", "expires"],
 }
 CASES = [
+    # provision neither ends an instance, nor gives it a profile, nor reads its rows
+    ("provision", False, "ec2:TerminateInstances", INSTANCE, OURS),
+    ("provision", False, SWAP_ACTION, INSTANCE, SWAP),
+    ("provision", False, "dynamodb:GetItem", MAILBOX, {}),
     # provision: stops and starts what holds the sandbox profile of its own queue
     *(
         ("provision", allowed, f"ec2:{verb}Instances", INSTANCE, context)

@@ -39,6 +39,8 @@ def _proven_first(world: World) -> None:
             assert instance is not None, f"proven-first: {key} has no record"
             assert instance.sandbox_row == key, f"proven-first: {key} is no sandbox row"
             assert instance.proven, f"proven-first: {instance.instance_id}"
+            boot = mailbox_row.assignment["boot"]
+            assert boot == instance.boot, f"proven-first: {boot} is not the proven {instance.boot}"
             machine = world.machines.machines[instance.instance_id or ""]
             assert machine.association.profile == SANDBOX, "proven-first: not the sandbox profile"
 
