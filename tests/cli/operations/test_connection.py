@@ -190,3 +190,21 @@ def test_an_account_makes_each_client_once(in_moto: StackInMoto) -> None:
     account = in_moto.account
     assert isinstance(account, Account)
     assert account.client("ssm") is account.client("ssm")
+
+
+def test_watch_shows_again_until_it_is_stopped(
+    in_moto: StackInMoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def sleep(seconds: float = 0) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(in_moto, "provision", sleep)
+    ended = in_moto.run("status", "--watch=3s")
+    assert ended.status == 130
+    assert waited == [3.0, 3.0]
+    assert ended.out.count("ci · eu-central-1") == 2
+    assert "\x1b" not in ended.out
