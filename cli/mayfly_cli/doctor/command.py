@@ -12,7 +12,9 @@ from mayfly_cli.operations.options import answer, of_stack
 
 
 @click.command(
-    "doctor", cls=Command, epilog=examples("mayfly doctor", ends="0 all is well, 1 it is not")
+    "doctor",
+    cls=Command,
+    epilog=examples("mayfly doctor --json", ends="0 all is well, 1 it is not"),
 )
 @of_stack
 def doctor(**options: Any) -> int:

@@ -22,7 +22,7 @@ from mayfly_cli.operations.options import answer, since, watched
 @since("1d")
 @watched
 def logs(what: str, **options: Any) -> int:
-    """Show what the functions and the host said of a job or instance.
+    """Show what functions and host said of a job or instance.
 
     The lines of the four functions that name it, in order of time; then the last words of a host
     that failed, and the end of its console while EC2 has it.
