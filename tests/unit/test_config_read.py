@@ -30,6 +30,7 @@ VALID: dict[str, dict[str, Any]] = {
     },
     "max_instances": {"1": 1, "5000": 5000},
     "max_launches_per_minute": {"1": 1, "1000": 1000},
+    "per_pipeline": {"1": 1, "5000": 5000},
     "architecture": {"x86_64": "x86_64", "arm64": "arm64"},
     "instance_types": {
         "m7i.large": ("m7i.large",),
@@ -78,6 +79,7 @@ INVALID: dict[str, list[str]] = {
     "max_idle": ["0", "0.01", "169", "12h", "", "-1", "1e2", ".5"],
     "max_instances": [*COUNTS, "0", "5001"],
     "max_launches_per_minute": [*COUNTS, "0", "1001"],
+    "per_pipeline": [*COUNTS, "0", "5001"],
     "architecture": ["amd64", "X86_64", "x86_64,arm64", ""],
     "instance_types": [
         *("", "large", "m7i", "m7i.huge", "mac2.metal", "m7i.large;m5.large"),
