@@ -55,7 +55,7 @@ class Board:
         """How far everything is: a bar, then the same in words."""
         ended = len(self.jobs) - len(running)
         failed = sum(job.outcome not in _GOOD for job in self.jobs if job.outcome is not None)
-        words = Text(f"{ended} of {len(self.jobs)} jobs ended")
+        words = Text(f"{ended} of {len(self.jobs)} jobs ended" if self.jobs else "no job yet")
         if failed:
             words.append(f", {failed} failed", "red")
         words.append(f"; {len(there)} instances; {self.seconds:.0f} s")

@@ -63,6 +63,10 @@ def test_the_table_fits_its_terminal_and_counts_what_has_no_room(width: int) -> 
     assert "more instances" in text
 
 
+def test_before_the_first_job_no_job_is_counted() -> None:
+    assert "no job yet; 0 instances; 3 s" in shown(Board([], [], NOW, 3.0))
+
+
 def test_a_label_is_no_markup() -> None:
     assert "[red]x[/red]" in shown(Board(jobs("[red]x[/red]"), [], NOW, 0.0))
 
