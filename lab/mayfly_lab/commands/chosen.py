@@ -54,6 +54,7 @@ class UpChoices(World):
 
     port_aws: int
     port_buildkite: int
+    port_page: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,8 @@ from mayfly_lab.commands.lines import (
 )
 from mayfly_lab.commands.stopping import Stop, Stopped
 from mayfly_lab.lab import STACK, Lab, LabChoices
+from mayfly_lab.page.actions import SAMPLE, sample
+from mayfly_lab.page.server import serving
 from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import Logs
 from mayfly_lab.report.screen import folded
@@ -51,16 +53,16 @@ class OpenLab:
         )
         file = self.chosen.json
         try:
-            with Lab(choices) as lab:
+            with Lab(choices) as lab, serving(lab, self.chosen.port_page) as page:
                 self.stop.check()
                 live = LiveReport(lab.buildkite.log, Logs.NONE)
                 self._furnish(lab)
                 printed = list(lines(lab))
                 for line in self._about(lab):
                     live.table(folded(line, 4, ""))
-                live.lines(self._to_paste(lab, printed))
+                live.lines(self._to_paste(lab, printed, page))
                 if file is not None:
-                    _write(file, facts(lab, printed))
+                    _write(file, {**facts(lab, printed), "page": page})
                 lab.buildkite.subscribe(live.on_job)
                 self._stay(Follower(lab, live, self.stop))
         except Stopped:
@@ -84,6 +86,7 @@ class OpenLab:
         for slug, queue in ((HELLO, lab.choices.queues[0]), (BY_HAND, BY_HAND)):
             step = {"label": slug, "command": "echo hello", "agents": {"queue": queue}}
             lab.buildkite.add_pipeline(slug, json.dumps({"steps": [step]}), url)
+        lab.buildkite.add_pipeline(SAMPLE, sample(lab.choices.queues[0]), url)
 
     def _about(self, lab: Lab) -> Iterator[str]:
         yield f"agent: {lab.agent_name}; machines: {lab.machines}"
@@ -94,7 +97,7 @@ class OpenLab:
         for request in lab.choices.faults:
             yield f"fault: {request.text}"
 
-    def _to_paste(self, lab: Lab, printed: list[Line]) -> Iterator[str]:
+    def _to_paste(self, lab: Lab, printed: list[Line], page: str) -> Iterator[str]:
         """Lines to paste into a shell, each whole, and paths of files."""
         for line in printed:
             yield ""
@@ -104,6 +107,9 @@ class OpenLab:
         yield "# files, until the lab ends"
         for what, path in files(lab).items():
             yield f"# {what}: {path}"
+        yield ""
+        yield "# the page: queues, jobs and instances as they are"
+        yield page
         yield ""
         yield "ready; Ctrl-C ends the lab and leaves nothing behind"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import click
@@ -48,6 +49,14 @@ Exit status: 0 stopped by a signal, 2 an invalid command line.
     show_default="any free port",
     help="Port of the Buildkite emulator on 127.0.0.1.",
 )
+@click.option(
+    "--port-page",
+    metavar="PORT",
+    type=PORT,
+    default=0,
+    show_default="any free port",
+    help="Port of the page on 127.0.0.1.",
+)
 @options.json_option(
     "--ready-file",
     help="Write the printed facts as JSON too, once the lab is ready; removed at the end.",
@@ -59,17 +68,24 @@ def up(**chosen: Any) -> int:
     Starts all of Mayfly on this machine and stays until Ctrl-C or SIGTERM: a Buildkite emulator,
     the deployed stacks in a local AWS, and machines. Prints lines to paste into a shell: the AWS
     endpoint with an operator's credentials, Buildkite's endpoints and tokens, calls that create and
-    show builds, a call that changes the pool, and an agent started by hand. The lab is reachable
+    show builds, a call that changes the pool, and an agent started by hand, and the address of a
+    page that shows queues, jobs and instances as they are. The lab is reachable
     from this machine only, and nothing is left behind.
     """
     return _up(UpChoices(**chosen))
 
 
 def _up(chosen: UpChoices) -> int:
-    if chosen.port_aws and chosen.port_aws == chosen.port_buildkite:
-        raise UsageError(f"--port-aws and --port-buildkite are both {chosen.port_aws}")
-    _require_free("--port-aws", chosen.port_aws)
-    _require_free("--port-buildkite", chosen.port_buildkite)
+    ports = {
+        "--port-aws": chosen.port_aws,
+        "--port-buildkite": chosen.port_buildkite,
+        "--port-page": chosen.port_page,
+    }
+    for (one, port), (other, same) in combinations(ports.items(), 2):
+        if port and port == same:
+            raise UsageError(f"{one} and {other} are both {port}")
+    for option, port in ports.items():
+        _require_free(option, port)
     # Late imports: they take a second, and --help and errors need not wait.
     from mayfly_lab.commands.machines import chosen_ground
     from mayfly_lab.commands.open_lab import OpenLab

@@ -183,7 +183,7 @@ def _ec2_points(instance: Instance, evidence: Evidence) -> Iterator[tuple[str, f
 def _instance_line(instance: Instance, evidence: Evidence) -> InstanceLine:
     zero = instance.created.timestamp()
     served = [
-        (round(moment.at - zero, 3), _kind(moment.value, instance))
+        (round(moment.at - zero, 3), kind_of_profile(moment.value, instance))
         for moment in evidence.moments
         if moment.instance_id == instance.instance_id and moment.aspect is Aspect.IMDS
     ]
@@ -205,7 +205,8 @@ def _ended(instance: Instance, evidence: Evidence, zero: float) -> float | None:
     return next((round(at - zero, 3) for at in ends), None)
 
 
-def _kind(profile: str, instance: Instance) -> str:
+def kind_of_profile(profile: str, instance: Instance) -> str:
+    """`bootstrap`, `sandbox` or `none` for a profile of the instance; another profile's name."""
     known = {
         instance.pinned.bootstrap_profile: "bootstrap",
         instance.pinned.sandbox_profile: "sandbox",
