@@ -14,7 +14,7 @@ from mayfly_lab.lab import Lab
 from mayfly_lab.page.actions import RefusedError, act
 from mayfly_lab.page.guard import refusal
 from mayfly_lab.page.snapshot import snapshot
-from mayfly_lab.report.logs import readable
+from mayfly_lab.report.logs import readable, without_git
 
 _LOOK = 0.7
 """Seconds between two looks at the lab, which is shared by all streams."""
@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not any(each.id == job for each in buildkite.jobs()):
             self._answer(404, b"no such job", "text/plain")
             return
-        text = "\n".join(readable(buildkite.log(job)))
+        text = "\n".join(without_git(readable(buildkite.log(job)), whole=True))
         self._answer(200, text.encode(), "text/plain")
 
     def _stream(self) -> None:

@@ -39,6 +39,25 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+def watched(page: Any, own: str) -> Seen:
+    """What the page does from now on; requests to addresses that begin with `own` are its own."""
+    seen = Seen()
+    page.on("console", lambda message: seen.complaints.append(message.text))
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((own, "data:")) else seen.requests.append(r.url),
+    )
+    return seen
+
+
+def violations(page: Any) -> list[tuple[str, list[str]]]:
+    """What axe-core finds wrong on the page now: rule and elements."""
+    found = page.evaluate(f"{AXE.read_text()}\naxe.run()")
+    assert found["passes"]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
+
+
 @pytest.fixture
 def open_page(chromium: Any) -> Iterator[Any]:
     """Opens a file: `open_page(path, width=…, scheme=…)` returns the page and what it did."""
@@ -47,13 +66,8 @@ def open_page(chromium: Any) -> Iterator[Any]:
     def opens(path: Path, width: int = 1280, scheme: str = "light") -> tuple[Any, Seen]:
         page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         opened.append(page)
-        seen, own = Seen(), path.resolve().as_uri()
-        page.on("console", lambda message: seen.complaints.append(message.text))
-        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: None if r.url.partition("#")[0] == own else seen.requests.append(r.url),
-        )
+        own = path.resolve().as_uri()
+        seen = watched(page, own)
         page.goto(own)
         return page, seen
 

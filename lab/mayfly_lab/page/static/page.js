@@ -28,6 +28,7 @@ const showLog = async (job) => {
   id("log-heading").textContent = `Log of ${job.label}`;
   id("log-text").textContent = text || "The log is empty.";
   id("log").showModal();
+  id("log-text").scrollTop = id("log-text").scrollHeight;
 };
 
 // A cell is filled again only when its content changes, so that focus and what is typed stay.
