@@ -32,6 +32,7 @@ PARTS = {
 GROUPS = {
     "account": "the account as a whole",
     "alarm": "alarms and metrics",
+    "dashboard": "the dashboard",
     "fleet": "the Fleet table",
     "function": "functions",
     "instance": "instances",

@@ -67,7 +67,7 @@ def signals() -> Iterator[Thing]:
     alarm = _named("cloudwatch", "DispatchErrors").replace(":acme-", ":alarm:acme-")
     yield Thing("alarm/dispatch", "an alarm", alarm, tagged(control["DispatchErrors"]))
     board = f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{deployed.STACK}"
-    yield Thing("dashboard", "the dashboard", board, tagged(control["Dashboard"]))
+    yield Thing("dashboard/own", "the dashboard", board, tagged(control["Dashboard"]))
     for name, title, logical in (
         ("dispatch", "the log of dispatch", "DispatchLogs"),
         ("last-words", "the log of last words", "LastWords"),

@@ -212,7 +212,7 @@ SIGNALS = (
             ),
             ("delete an alarm", "cloudwatch:DeleteAlarms", "alarm/dispatch", EC2_FULL),
             ("silence an alarm", "cloudwatch:DisableAlarmActions", "alarm/dispatch", EC2_FULL),
-            ("replace the dashboard", "cloudwatch:PutDashboard", "dashboard", EC2_FULL),
+            ("replace the dashboard", "cloudwatch:PutDashboard", "dashboard/own", EC2_FULL),
             ("delete the topic of alarms", "sns:DeleteTopic", "topic/alarms", DYNAMODB),
             ("read the log of dispatch", "logs:FilterLogEvents", "log/dispatch", SSM_FULL),
             ("delete the log of dispatch", "logs:DeleteLogGroup", "log/dispatch", SSM_FULL),

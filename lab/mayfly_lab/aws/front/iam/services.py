@@ -89,6 +89,8 @@ def _cloudformation(given: Given, facts: Facts) -> Resources:
 def _cloudwatch(given: Given, facts: Facts) -> Resources:
     for name in listed(given, "AlarmName", "AlarmNames"):
         yield "alarm", facts.arn("cloudwatch", "alarm", name)
+    for name in listed(given, "DashboardName", "DashboardNames"):
+        yield "dashboard", facts.arn("cloudwatch", "dashboard", name)
 
 
 def _connect(given: Given, facts: Facts) -> Resources:
