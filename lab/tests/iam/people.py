@@ -114,6 +114,8 @@ def _read_metrics(cloudwatch: Any) -> None:
         StartTime=now - 600,
         EndTime=now,
     )
+    cloudwatch.list_dashboards()
+    cloudwatch.get_dashboard(DashboardName=STACK)
     _asked(cloudwatch.describe_alarm_history)
 
 
