@@ -66,7 +66,7 @@ def why_not_asked(error: BaseException, stack: str) -> str:
 
 
 def _without_answer(error: BaseException) -> str:
-    if isinstance(error, MayflyError) and error.__cause__ is None:
+    if isinstance(error, MayflyError) and not isinstance(error.__cause__, BotoCoreError):
         return str(error)
     return f"AWS cannot be asked: {error}"
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mayfly.adapters.aws.boto_errors import code_of
 from mayfly.answers import Parameter
 from mayfly_cli.ends import UsageError
 
@@ -134,8 +133,3 @@ def _stored(shown: Mapping[str, Any]) -> Stored:
         changed=changed.astimezone(UTC) if isinstance(changed, datetime) else None,
         who=str(shown.get("LastModifiedUser", "")),
     )
-
-
-def is_missing(error: BaseException) -> bool:
-    """Whether SSM says that the parameter does not exist."""
-    return code_of(error) == "ParameterNotFound"

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from mayfly.adapters.aws.boto_errors import translate
+from mayfly.errors import Misconfigured
 from mayfly_cli.account import Account
 from mayfly_cli.operations import connection
 from mayfly_cli.operations.connection import stacks_of
@@ -132,6 +133,16 @@ def test_an_error_of_aws_ends_a_command_with_2(
     ended = in_moto.run("status")
     assert ended.status == 2
     assert "AWS answers ThrottlingException to Query: try again in a moment" in one_line(ended)
+
+
+def test_a_row_that_cannot_be_read_is_told_as_what_it_is(in_moto: StackInMoto) -> None:
+    client = in_moto.account.client("dynamodb")
+    client.put_item(
+        TableName="ci-fleet", Item={"pk": {"S": "claim#app"}, "version": {"S": "later"}}
+    )
+    with pytest.raises(Misconfigured) as found:
+        in_moto.fleet.claim("app")
+    assert why_not_asked(found.value, "ci").startswith("row claim#app is not a readable Claim")
 
 
 class Terminal(io.StringIO):
