@@ -173,6 +173,8 @@ def test_a_chart_holds_its_zero_and_all_its_marks_and_has_a_width_without_any() 
     assert found.x(0.0) == 0
     assert found.x(found.last) == 100
     assert scale(Chart("seconds", ())) == Scale(0.0, 1.0)
+    assert [Scale(-10.0, 30.0).x(at) for at in (-10.0, 0.0, 30.0)] == [0, 25, 100]
+    assert Scale(-10.0, 30.0).width(0.0, 10.0) == 25
 
 
 @pytest.mark.parametrize(
