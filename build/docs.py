@@ -15,6 +15,7 @@ from mayfly.config import rules
 from mayfly.config.parameters import DESCRIPTIONS
 from mayfly.metrics import NAMESPACE, Metric, Service
 from mayfly.records.states import CLAIM_STATES, INSTANCE_STATES, LAUNCH_STATES
+from mayfly.records.why import Code
 from mayfly_cli.preflight.rights import of_templates
 from mayfly_cli.templates.reading import read
 from mayfly_protocol.agent_settings import KNOWN, REFUSED
@@ -138,6 +139,23 @@ def metrics() -> str:
     )
 
 
+def reasons() -> str:
+    """Table of the codes of reasons, the gravest first."""
+    return table(
+        ("code", "meaning", "needs a person", "ends by itself", "what helps"),
+        (
+            (
+                f"`{code}`",
+                code.meaning,
+                "yes" if code.needs_person else "no",
+                "yes" if code.ends_by_itself else "no",
+                code.remedy or "nothing but time",
+            )
+            for code in Code
+        ),
+    )
+
+
 def deployer_rights() -> str:
     """Table of the actions that a deployer needs, by service."""
     rights = of_templates()
@@ -212,6 +230,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "launch-edges": lambda: edges(LAUNCH_STATES),
     "deadlines": deadlines,
     "metrics": metrics,
+    "reasons": reasons,
     "deployer-rights": deployer_rights,
     "queue-stack-parameters": queue_stack_parameters,
 }

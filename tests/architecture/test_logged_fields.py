@@ -18,7 +18,10 @@ from tests.architecture.modules import MAYFLY, ROOT, tree
 from tests.unit.builders import QUEUE
 from tests.unit.world import a_warm_world, wanting
 
-SUBJECTS = {"queue", "queues", "job", "jobs", "instance", "instances", "launch", "launches"}
+SUBJECTS = {
+    "queue", "queues", "job", "jobs", "pipeline", "pipelines",
+    "instance", "instances", "launch", "launches", "code", "codes",
+}  # fmt: skip
 ALLOWED = {*SUBJECTS, "outcome"}
 """Every field that a line may have besides those of Powertools; docs/operating.md has them all."""
 MAKERS = {"fields", "about", "about_changes", "merged"}

@@ -10,11 +10,12 @@ from mayfly.dispatch.bound import bind, nudges, reservations_due
 from mayfly.dispatch.gather import gather
 from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.opened import open_claims
+from mayfly.dispatch.reasons import found_reasons, left_alone
 from mayfly.dispatch.settled import failures_to_tell, settle
 from mayfly.dispatch.view import QueueView, Turn, is_paused
 from mayfly.provision import decide as provisioning
 from mayfly.provision.gather import gather as provision_gather
-from mayfly.provision.waits import long_waits
+from mayfly.provision.held import standing
 from mayfly.reap import decide as reaping
 from mayfly.reap.gather import gather as reap_gather
 from mayfly.records.model import QueueRecord
@@ -33,6 +34,7 @@ def dispatched(view: QueueView, config: QueueConfig, now: datetime) -> list[obje
         *bind(view, config, now),
         *failures_to_tell(view.claims, now),
         *nudges(view, view.claims, set(), config),
+        *found_reasons(view, config, left_alone(view, config, now), now),
     ]
 
 
@@ -49,10 +51,10 @@ def decide_twice(world: World) -> None:
         launching = provision_gather(record, world.provision_ports, now)
         config_now = in_force(record)
         assert config_now is not None
-        decided = [provisioning.decide(launching, config_now, now) for _ in range(2)]
+        decided = [provisioning.decided(launching, config_now, now) for _ in range(2)]
         assert decided[0] == decided[1]
-        waits = [list(long_waits(launching, config_now, now)) for _ in range(2)]
-        assert waits[0] == waits[1]
+        said = [standing(launching, config_now, each.held, now) for each in decided]
+        assert said[0] == said[1]
     swapping = sandbox_gather(world.sandbox_ports, Outcome(), wide=True)
     assert sandboxing.decide(swapping, now) == sandboxing.decide(swapping, now)
     ending = reap_gather(world.reap_ports)

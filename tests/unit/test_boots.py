@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.config.boots import boot_minutes, braked, why_no_launch
+from mayfly.config.boots import boot_minutes, braked
+from mayfly.config.troubles import trouble
 from mayfly.records.bounds import LONGEST_CAUSE, MOST_NOTES
 from mayfly.records.brakes import COUNT_AT_ONCE, ROUNDS, counted, failed_boot, fewer_notes, set_up
-from mayfly.records.ledger import Boot
+from mayfly.records.ledger import Boot, Ledger
 from mayfly.records.model import Shape, move_instance
 from mayfly.records.states import InstanceState, Supply
+from mayfly.records.why import Code
 from tests.unit.builders import NOW, QUEUE, SHAPE, SPEC, a_config, a_ledger, ago, an_instance, later
 from tests.unit.world import wanting
 
@@ -58,19 +60,23 @@ FAILED = a_ledger(boots=tuple(a_failure(number) for number in range(3)))
 
 
 @pytest.mark.parametrize("ledger", [FAILED, counted(FAILED, NOW)], ids=["noted", "counted"])
-def test_the_words_of_a_brake_name_number_last_instance_and_next_trial(ledger: object) -> None:
-    words = (
-        "3 boots in a row failed, the last one of instance i-2: no such package; "
-        "the next trial is at 09:00:02 UTC"
-    )
-    assert why_no_launch(ledger, SPEC, a_config(), SHAPE) == words  # type: ignore[arg-type]
-    assert list(braked(ledger, SPEC, a_config())) == [f"{SHAPE}: {words}"]  # type: ignore[arg-type]
+def test_the_words_of_a_brake_name_number_last_instance_and_next_trial(ledger: Ledger) -> None:
+    text = "3 boots in a row failed, the last one of instance i-2: no such package"
+    found = trouble(SHAPE, ledger, SPEC, a_config(), NOW)
+    assert found is not None
+    assert found.text == f"no instance of queue {QUEUE} gets ready: {text}"
+    assert (found.code, found.subject) == (Code.BRAKED, str(SHAPE))
+    assert found.next_try is not None
+    assert f"{found.next_try:%H:%M:%S}" == "09:00:02"
+    assert list(braked(ledger, SPEC, a_config())) == [SHAPE]
 
 
-def test_nothing_is_said_of_a_shape_that_is_not_braked() -> None:
+def test_nothing_is_said_of_a_brake_before_it_is_on_or_after_a_change() -> None:
     two = a_ledger(boots=FAILED.boots[:2])
-    assert why_no_launch(two, SPEC, a_config(), SHAPE) == ""
-    assert why_no_launch(FAILED, "another spec", a_config(), SHAPE) == ""
+    again = trouble(SHAPE, two, SPEC, a_config(), NOW)
+    assert again is not None
+    assert (again.code, again.next_try) == (Code.BOOT_FAILED, None)
+    assert trouble(SHAPE, FAILED, "another spec", a_config(), NOW) is None
     assert not list(braked(FAILED, SPEC, a_config(instance_types=("m5.large",))))
 
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from mayfly.dispatch.bound import TOKEN_LIFE, TOKEN_SLACK, bind_pair
-from mayfly.dispatch.settled import ACCEPTED, BEFORE_AGENT, ENDED, WITH_AGENT, claims_after, settle
+from mayfly.dispatch.settled import (
+    ACCEPTED,
+    BEFORE_AGENT,
+    ENDED,
+    UNKNOWN,
+    WITH_AGENT,
+    claims_after,
+    settle,
+)
 from mayfly.dispatch.view import QueueView
 from mayfly.errors import Illegal
 from mayfly.records.changes import Save
@@ -58,15 +66,20 @@ WAITING = [
     Waiting("a job that runs elsewhere is released", "running", reason="taken by someone else"),
     Waiting("a reserved claim may wait for days", claim=a_claim(since=ago(60 * 72))),
     Waiting(
-        "without a state from Buildkite a claim may wait for an hour after its reservation",
-        "",
+        "a claim that Buildkite does not know may wait for an hour after its reservation",
+        UNKNOWN,
         a_claim(since=ago(600), reserved_until=ago(60)),
     ),
     Waiting(
-        "without a state from Buildkite a claim is released an hour after its reservation",
+        "without an answer of Buildkite a claim waits for longer",
         "",
+        a_claim(since=ago(600), reserved_until=ago(120)),
+    ),
+    Waiting(
+        "a claim that Buildkite does not know is released an hour after its reservation",
+        UNKNOWN,
         a_claim(since=ago(600), reserved_until=ago(60, seconds=1)),
-        reason="for an hour Buildkite neither reserved the job nor said anything of it",
+        reason="for an hour Buildkite has neither reserved nor known the job",
     ),
     Waiting("a pause leaves a reserved claim waiting", paused=True),
     Waiting(

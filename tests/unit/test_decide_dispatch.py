@@ -11,10 +11,11 @@ from mayfly.config import rules
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.actions import BindJob, FailJob, KeepReservations, OpenClaims, ReserveJobs
 from mayfly.dispatch.bound import bind
-from mayfly.dispatch.held import held as lines_of
 from mayfly.dispatch.opened import LOOK_AHEAD, OPEN_AT_ONCE, held_jobs, sort_listing
+from mayfly.dispatch.reasons import found_reasons
 from mayfly.dispatch.view import QueueView
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.why import Code
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from tests.unit.builders import (
     NOW,
@@ -120,8 +121,10 @@ def test_jobs_over_their_pipelines_limit_stay_at_buildkite_and_take_no_place() -
     view = sort_listing(view, config)
     assert {each.job.id for each in view.candidates} == {"many-00", *(job.id for job in few)}
     assert len(view.over_limit) == 59
-    (line,) = [text for cause, text in lines_of(view, config) if cause == "per-pipeline"]
-    assert line == "59 jobs of pipeline many wait: limits/per-pipeline is 3"
+    found = {each.why.code: each for each in found_reasons(view, config, {}, NOW)}
+    limit = found[Code.PER_PIPELINE]
+    assert limit.why.text == f"queue {QUEUE} runs at most 3 jobs of pipeline many at a time"
+    assert len(limit.jobs) == 59
 
 
 def test_a_more_urgent_job_is_opened_although_others_of_its_pipeline_wait() -> None:

@@ -1,17 +1,20 @@
-"""What is told to be missing is what would be launched if nothing held launches up."""
+"""Each instance that is wanted and not launched has one reason, made by the decision."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from mayfly.provision.decide import decide
-from mayfly.provision.held import held
+from mayfly.provision.decide import decided
+from mayfly.provision.shares import LAUNCH_AT_ONCE
 from mayfly.provision.view import ProvisionView
-from mayfly.records.ledger import Losses
-from tests.unit.builders import NOW, SHAPE, TYPES, a_claim, a_config, a_ledger
+from mayfly.records.brakes import set_up
+from mayfly.records.ledger import Boot, Losses
+from mayfly.records.why import Code
+from tests.unit.builders import NOW, SHAPE, SPEC, TYPES, a_claim, a_config, a_ledger, ago, later
 from tests.unit.test_decide_retire import OLD, a_view, coming, launched, ready
 
 NARROW = replace(SHAPE, instance_types=TYPES[:1])
@@ -32,15 +35,51 @@ SCENES: dict[str, tuple[ProvisionView, int, int]] = {
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_the_warning_tells_as_many_instances_as_would_be_launched(scene: str) -> None:
+def test_what_is_not_launched_has_a_reason_exactly_where_something_is_missing(scene: str) -> None:
     view, hot, missing = SCENES[scene]
-    full: dict[str, Any] = {"hot": hot, "max_instances": 1}
-    assert launched(decide(view, a_config(hot=hot), NOW)) == missing
-    lines = [
-        line
-        for _, line in held(
-            replace(view, ledger=replace(view.ledger, live=1)), a_config(**full), NOW
-        )
-    ]
-    told = [f"{missing} more instances are wanted; limits/max-instances is 1, and 1 are in use"]
-    assert lines == (told if missing else [])
+    free = decided(view, a_config(hot=hot), NOW)
+    assert (launched(list(free.actions)), free.held) == (missing, ())
+    ledger = replace(view.ledger, live=1)
+    full = decided(replace(view, ledger=ledger), a_config(hot=hot, max_instances=1), NOW)
+    limit = "queue deploy has its only instance"
+    assert [each.text for each in full.held] == ([limit] if missing else [])
+    assert launched(list(full.actions)) == 0
+
+
+NEXT = NOW + timedelta(seconds=40)
+BOOTS = tuple(
+    Boot(str(SHAPE), set_up(SPEC, 5), ago(5), ago(seconds=n), f"instance i-{n}: no package")
+    for n in (3, 2, 1)
+)
+STOPS: dict[str, tuple[ProvisionView, dict[str, Any], int, Code]] = {
+    "instances": (a_view(waiting=3), {"max_instances": 2}, 2, Code.MAX_INSTANCES),
+    "pace": (a_view(waiting=3), {"max_launches_per_minute": 2}, 2, Code.LAUNCH_PACE),
+    "roles": (replace(a_view(waiting=1), refused="it has iam:*"), {}, 0, Code.ROLES_REFUSED),
+    "no capacity": (
+        a_view(ledger=a_ledger(misses={str(SHAPE): 2}, retry_at={str(SHAPE): NEXT}), waiting=1),
+        *({}, 0, Code.NO_CAPACITY),
+    ),
+    "a wait without a known refusal": (
+        a_view(ledger=a_ledger(retry_at={str(SHAPE): NEXT}), waiting=1),
+        *({}, 0, Code.NO_CAPACITY),
+    ),
+    "a brake": (a_view(ledger=a_ledger(boots=BOOTS), waiting=2), {}, 0, Code.BRAKED),
+    "more than one launch holds": (a_view(waiting=50), {}, LAUNCH_AT_ONCE, Code.NEXT_LAUNCH),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_each_launch_that_does_not_happen_has_its_reason(stop: str) -> None:
+    view, changes, count, code = STOPS[stop]
+    found = decided(view, a_config(**changes), NOW)
+    assert launched(list(found.actions)) == count
+    assert [each.code for each in found.held] == [code]
+
+
+def test_a_shape_whose_turn_comes_after_a_launch_has_a_reason_too() -> None:
+    view = a_view(waiting=1)
+    other = a_claim("other", shape=NARROW, reserved_until=later(5), rules=None)
+    both = replace(view, waiting=(*view.waiting, other))
+    found = decided(both, a_config(), NOW)
+    assert launched(list(found.actions)) == 1
+    assert [(each.code, each.subject) for each in found.held] == [(Code.NEXT_LAUNCH, str(NARROW))]

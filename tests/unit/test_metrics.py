@@ -285,7 +285,7 @@ def test_a_metric_is_sent_with_its_unit_and_dimensions(
         Dimension.STACK: "ci",
         Dimension.QUEUE: QUEUE,
         Dimension.PATH: "hot",
-        Dimension.CAUSE: {Metric.HELD: "instances"}.get(metric, "no-capacity"),
+        Dimension.CAUSE: {Metric.HELD: "max-instances"}.get(metric, "no-capacity"),
     }
     assert {name: sent[name] for name in metric.dimensions} == {
         name: values[name] for name in metric.dimensions

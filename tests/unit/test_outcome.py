@@ -22,9 +22,12 @@ from mayfly.errors import (
 from mayfly.metrics import Metric
 from mayfly.records.about import Fields
 from mayfly.records.about import fields as log_fields
+from mayfly.records.why import Code, why
 from mayfly.tick.measures import Measures
-from mayfly.tick.outcome import Left, Outcome
-from tests.unit.builders import NOW, later
+from mayfly.tick.outcome import Held, Left, Outcome
+from tests.unit.builders import NOW, a_claim, later
+
+A_LIMIT = Held("deploy", why(Code.LAUNCH_PACE, "a limit", NOW), (a_claim("job-1"),))
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ def everything() -> Outcome:
         unlogged={"a bad value": {"queue": "deploy"}},
         refusal=REFUSAL,
         idle=IDLE,
-        held={"deploy pace": ("queue deploy: a limit", {"queue": "deploy"})},
+        held={("deploy", Code.LAUNCH_PACE, ""): A_LIMIT},
         alarms=[(Metric.STRAYS, "five")],
         of_queues=waits(),
         told={"a line"},
@@ -279,7 +282,7 @@ def test_the_log_and_the_answer_show_every_field() -> None:
         "unmatched": 5,
         "left": {"Conflict": 6, "Transient": 7},
         "problems": ["a bad value"],
-        "held": ["queue deploy: a limit"],
+        "held": ["queue deploy: a limit; 1 job waits"],
         "alarms": ["Strays: five"],
         "of_queues": {"OldestWait of queue deploy": 400},
     }

@@ -365,9 +365,11 @@ def test_the_alarm_names_queue_shape_cause_and_next_trial_once_a_minute() -> Non
     world = braked()
     ((metric, line),) = world.provision().alarms
     assert metric is Metric.BRAKED
-    assert line.startswith(f"queue {QUEUE}: {QUEUE}/x86_64/on-demand/m7i.large+m6i.large: 4 boots")
+    start = f"queue {QUEUE}: no instance of queue {QUEUE} gets ready: 4 boots in a row failed"
+    assert line.startswith(start)
     assert "EC2 ended the instance" in line
-    assert f"the next trial is at {brake(world).next_trial:%H:%M:%S} UTC" in line
+    assert f"[{QUEUE}/x86_64/on-demand/m7i.large+m6i.large]" in line
+    assert f"; the next try is at {brake(world).next_trial:%H:%M:%S} UTC" in line
     assert not provision.tick(world.provision_ports, world.edge, nudged=True).alarms
 
 

@@ -84,19 +84,21 @@ def test_an_old_pool_serves_jobs_but_does_not_fill_the_new_pool() -> None:
 GPU = (f"queue={QUEUE}", "gpu=yes")
 
 
-def test_a_job_that_its_queue_matches_no_more_gets_no_instance_and_goes_back(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_job_that_its_queue_matches_no_more_gets_no_instance_and_goes_back() -> None:
     world = a_world(tags="gpu=yes")
     world.schedule("job-1", rules=GPU)
     world.dispatch()
     world.configure(tags="gpu=no")
     world.provision()
-    with caplog.at_level("WARNING", logger="mayfly"):
-        assert [world.dispatch().unmatched for _ in range(3)] == [1, 0, 0]
-    assert caplog.messages == [
-        f"job job-1 does not match queue `{QUEUE}`: rule gpu=yes, the queue offers gpu=no"
-    ]
+    outcomes = [world.dispatch() for _ in range(3)]
+    assert [outcome.unmatched for outcome in outcomes] == [1, 0, 0]
+    line = f"queue {QUEUE}: queue {QUEUE} does not meet the rule gpu=yes: the queue offers gpu=no"
+    for outcome in outcomes:
+        (held,) = outcome.held.values()
+        assert held.line == f"{line}; 1 job waits"
+        assert held.about == {
+            "queue": QUEUE, "job": "job-1", "pipeline": "web", "code": "rule-not-met"
+        }  # fmt: skip
     assert world.instances() == []
     world.after(5, seconds=1).dispatch()
     claim = world.claim("job-1")

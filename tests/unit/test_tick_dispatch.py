@@ -10,6 +10,8 @@ from mayfly.dispatch.bound import RESERVATION, TOKEN_LIFE
 from mayfly.errors import Conflict, Misconfigured, NotFound, Transient
 from mayfly.metrics import Metric
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.why import Code
+from mayfly.tick.outcome import Outcome
 from tests.unit.builders import NOW, QUEUE, a_job, row
 from tests.unit.world import World, a_warm_world, a_world
 
@@ -63,17 +65,21 @@ def test_the_recorded_end_of_a_token_is_after_its_real_end() -> None:
     assert until - NOW >= TOKEN_LIFE + timedelta(seconds=90)
 
 
-def test_a_job_that_does_not_match_its_queue_is_logged_once(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_job_that_does_not_match_its_queue_is_logged_once() -> None:
     world = a_world()
     world.schedule("job-1", rules=(f"queue={QUEUE}", "gpu=yes"))
-    with caplog.at_level("WARNING", logger="mayfly"):
-        unmatched = [world.dispatch().unmatched for _ in range(3)]
-    assert unmatched == [1, 0, 0]
-    assert caplog.messages == [
-        f"job job-1 does not match queue `{QUEUE}`: rule gpu=yes, the queue has no tag gpu"
-    ]
+    outcomes = [world.dispatch() for _ in range(3)]
+    assert [outcome.unmatched for outcome in outcomes] == [1, 0, 0]
+    rule = f"queue {QUEUE} does not meet the rule gpu=yes: the queue has no tag gpu"
+    total = Outcome()
+    for outcome in outcomes:
+        total.add(outcome)
+    (held,) = total.held.values()
+    assert held.line == f"queue {QUEUE}: {rule}; 1 job waits"
+    assert (held.about["job"], held.is_logged) == ("job-1", True)
+    standing = world.fleet.standing("dispatch", QUEUE)
+    assert standing is not None
+    assert [(each.job, each.why.text) for each in standing.left] == [("job-1", rule)]
     assert world.buildkite.known["job-1"].state == "scheduled"
     world.buildkite.cancel("job-1")
     world.dispatch()
@@ -172,20 +178,19 @@ def test_a_job_without_a_readable_environment_is_left_for_the_next_tick(error: E
     assert world.claim("job-1").state is C.ASSIGNED
 
 
-def test_a_typo_in_the_policy_of_an_open_queue_fails_no_job_and_is_told_once(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_typo_in_the_policy_of_an_open_queue_fails_no_job_and_is_told_once() -> None:
     world = a_warm_world()
     world.configure(**{"policy/rules/main": "branch main"})
     alarms = [metric for metric, _ in world.provision().alarms]
     assert alarms == [Metric.UNREADABLE_POLICY]
     world.buildkite.schedule(QUEUE, a_job(), environment("main"))
     for _ in range(3):
-        world.after(seconds=1).dispatch()
+        outcome = world.after(seconds=1).dispatch()
     assert world.fleet.claim("job-1") is None
     assert world.buildkite.known["job-1"].state == "scheduled"
-    (line,) = [each.message for each in caplog.records if "job-1" in each.message]
-    assert line.startswith(f"job job-1 waits on queue `{QUEUE}`: the policy of queue {QUEUE} ")
+    held = outcome.held[QUEUE, Code.POLICY_UNREADABLE, ""]
+    assert held.line.startswith(f"queue {QUEUE}: the policy of queue {QUEUE} cannot be read")
+    assert held.about["job"] == "job-1"
     world.configure(**{"policy/rules/main": "branch=main"})
     assert world.provision().alarms == []
     world.dispatch()

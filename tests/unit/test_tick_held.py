@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 import pytest
 
@@ -21,13 +22,13 @@ NONE_LEFT = {("on-demand", kind): 0 for kind in TYPES}
 
 
 def told(outcome: Outcome) -> list[str]:
-    return [line.removeprefix(f"queue {QUEUE}: ") for line, _ in outcome.held.values()]
+    return [each.line.removeprefix(f"queue {QUEUE}: ") for each in outcome.held.values()]
 
 
 def test_a_queue_at_its_limit_of_instances_says_so() -> None:
     world = wanting("job-1", "job-2", "job-3", **{"limits/max-instances": "2"})
     world.provision()
-    line = "1 more instances are wanted; limits/max-instances is 2, and 2 are in use"
+    line = f"queue {QUEUE} has all of its 2 instances [limits/max-instances = 2]; 1 job waits"
     assert told(world.provision()) == [line]
 
 
@@ -35,15 +36,19 @@ def test_a_queue_at_its_limit_of_launches_says_so() -> None:
     world = wanting(*JOBS, **{"limits/max-launches-per-minute": "3"})
     world.provision()
     (line,) = told(world.provision())
-    assert line.startswith("17 more instances are wanted; limits/max-launches-per-minute is 3, and")
+    again = world.clock.now + timedelta(minutes=1)
+    pace = f"queue {QUEUE} launches at most 3 instances a minute"
+    subject = "[limits/max-launches-per-minute = 3]"
+    next_try = f"the next try is at {again:%H:%M:%S} UTC"
+    assert line == f"{pace} {subject}; {next_try}; 17 jobs wait"
     (line,) = told(world.after(seconds=61).provision())
-    assert line.endswith("is 3, and 0 were launched within the last minute")
+    assert line.startswith(pace)
 
 
 def test_a_pool_that_a_limit_keeps_short_is_told_too() -> None:
     world = a_world(**{"pool/hot": "5", "limits/max-launches-per-minute": "2"})
     (line,) = told(world.provision())
-    assert line.startswith("3 more instances are wanted; limits/max-launches-per-minute is 2")
+    assert line.startswith(f"queue {QUEUE} launches at most 2 instances a minute")
 
 
 def test_a_back_off_after_missing_capacity_names_the_next_try() -> None:
@@ -51,9 +56,10 @@ def test_a_back_off_after_missing_capacity_names_the_next_try() -> None:
     world.machines.capacity = NONE_LEFT
     world.provision()
     (line,) = told(world.after(seconds=1).provision())
-    assert line.startswith("EC2 launched no deploy/x86_64/on-demand/")
+    assert line.startswith("EC2 has no m7i.large or m6i.large, on-demand now, tried once")
     assert "(InsufficientInstanceCapacity" in line
-    assert ", and 1 more are wanted; the next try is at " in line
+    assert "; the next try is at " in line
+    assert line.endswith("; 1 job waits")
 
 
 def test_a_back_off_after_a_refusal_of_another_kind_does_not_speak_of_capacity() -> None:
@@ -72,8 +78,8 @@ def test_a_pause_that_jobs_wait_through_is_told(at_buildkite: bool) -> None:
     world.buildkite.queues[QUEUE].paused = at_buildkite
     world.schedule("job-1", "job-2")
     world.dispatch()
-    where = "at Buildkite" if at_buildkite else "here (parameter `paused`)"
-    assert told(world.dispatch()) == [f"the queue is paused {where}, and 2 jobs wait"]
+    where = "at Buildkite" if at_buildkite else "by its operators"
+    assert told(world.dispatch()) == [f"queue {QUEUE} is paused {where}; 2 jobs wait"]
     assert told(world.provision()) == []
 
 
@@ -82,7 +88,7 @@ def test_jobs_that_wait_on_a_queue_without_its_stack_are_told_of_that_and_not_of
     world.parameters.remove(f"/mayfly-infra/{STACK}/queues/{QUEUE}")
     world.provision()
     (line,) = told(world.dispatch())
-    assert line == "the queue's stack is gone, and 2 jobs wait; Buildkite gets the jobs back"
+    assert line == f"queue {QUEUE} is not served any more; 2 jobs wait"
     world.after(6).dispatch()
     reason = "the queue's stack is gone and the job's reservation has run out"
     assert {world.claim(job).reason for job in ("job-1", "job-2")} == {reason}
@@ -96,7 +102,7 @@ def test_jobs_beyond_the_look_ahead_are_told() -> None:
     world = wanting(*JOBS, **{"limits/max-instances": "2"})
     (line,) = told(world.dispatch())
     limit = "limits/max-instances (2) and 10 jobs ahead"
-    assert line == f"8 listed jobs are not reserved yet: others fill {limit}"
+    assert line == f"8 listed jobs are not reserved yet: others fill {limit}; 8 jobs wait"
 
 
 def test_a_queue_that_serves_its_jobs_holds_nothing() -> None:
@@ -136,20 +142,25 @@ def test_a_role_that_is_gone_is_told_by_the_minutes_tick_and_not_by_each_nudge()
 def test_an_invocation_logs_each_cause_once_as_a_warning_with_its_queue(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mayfly.observe.count", lambda *_: None)
+    for name in ("count", "measure"):
+        monkeypatch.setattr(f"mayfly.observe.{name}", lambda *_: None)
     world = wanting(*JOBS, **{"limits/max-launches-per-minute": "2", "limits/max-instances": "9"})
     with caplog.at_level(logging.INFO, "mayfly"):
         _report(provision_until_quiet(world.provision_ports, world.edge, nudged=False))
-    lines = [each for each in caplog.records if "are wanted; limits/" in each.getMessage()]
-    causes = {each.getMessage().split("; ")[1].split(" is ")[0] for each in lines}
-    assert len(lines) == len(causes) == 2
+    lines = [each for each in caplog.records if " = " in each.getMessage()]
+    # The limit that stops the next launch is the reason; the other one would stop a later launch.
+    assert [each.__dict__["code"] for each in lines] == ["launches-per-minute"]
     assert {(each.levelname, each.__dict__["queue"]) for each in lines} == {("WARNING", QUEUE)}
+    for each in lines:
+        assert set(each.__dict__["jobs"]) <= set(JOBS)
+        assert each.__dict__["pipeline"] == "web"
 
 
 def test_a_refusal_for_lack_of_capacity_is_one_warning(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mayfly.observe.count", lambda *_: None)
+    for name in ("count", "measure"):
+        monkeypatch.setattr(f"mayfly.observe.{name}", lambda *_: None)
     world = wanting("job-1")
     world.machines.capacity = NONE_LEFT
     _report(provision_until_quiet(world.provision_ports, world.edge, nudged=True))

@@ -44,7 +44,7 @@ def test_a_hiccup_of_seconds_fails_no_job(attempts: str) -> None:
     assert braked.next_trial is not None
     assert world.claim("job-1").state is ClaimState.WAITING
     note = world.buildkite.known["job-1"].notes[-1]
-    assert f"next trial at {braked.next_trial:%H:%M:%S} UTC" in note
+    assert f"next try at {braked.next_trial:%H:%M:%S} UTC" in note
     world.after(minutes=1).provision()
     world.make_ready()
     world.dispatch()

@@ -75,7 +75,8 @@ def test_the_alarm_names_queue_cause_and_the_time_of_the_next_try() -> None:
     (line,) = [line for metric, line in alarms if metric is Metric.BRAKED]
     assert line.startswith(f"queue {QUEUE}: ")
     assert "stopped from outside" in line
-    assert "the pool is filled again at" in line
+    assert "the pool is not filled: " in line
+    assert "; the next try is at " in line
 
 
 def test_jobs_get_instances_though_the_pool_is_not_filled() -> None:

@@ -36,6 +36,7 @@ def test_of_two_jobs_the_one_with_a_boot_is_told_of_it_and_the_other_of_the_refu
     world.provision()
     world.provision()
     assert len(world.instances()) == 1 + 2
+    world.provision()
     world.after(seconds=25).dispatch()
     assert notes(world, "job-1")[0].startswith("Launching an instance for this job")
     assert notes(world, "job-2")[0].startswith("Waiting: EC2 has no ")

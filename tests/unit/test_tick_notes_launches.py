@@ -36,11 +36,10 @@ def test_a_job_of_a_full_queue_is_told_of_the_limit_once_its_refusals_are_old() 
     for _ in range(3):
         world.provision()
         world.after(seconds=25)
-    assert told(world).startswith("Waiting: EC2 has no m7i.large or m6i.large, on-demand now.")
+    assert told(world).startswith("Waiting: EC2 has no m7i.large or m6i.large, on-demand now")
     world.fleet.write([Save(replace(world.ledger(), live=1))])
     for _ in range(6):
-        world.after(1).dispatch()
+        world.after(1).provision()
         world.dispatch()
-    assert notes(world)[1:] == [
-        f"Waiting: queue {QUEUE} is at its limit of 1 instances. 1st in line."
-    ]
+        world.dispatch()
+    assert notes(world)[1:] == [f"Waiting: queue {QUEUE} has its only instance. 1st in line."]

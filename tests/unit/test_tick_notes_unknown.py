@@ -51,7 +51,7 @@ def test_a_held_job_is_forgotten_when_it_has_left_the_list() -> None:
     world = held()
     world.buildkite.cancel("job-1")
     world.dispatch()
-    assert world.seen[QUEUE].alone == world.seen[QUEUE].held == frozenset()
+    assert world.seen[QUEUE].alone == frozenset()
 
 
 def test_a_call_for_notes_that_hangs_holds_the_tick_up_for_a_moment_only(

@@ -12,7 +12,6 @@ from mayfly.errors import Conflict, MayflyError, Transient
 from mayfly.provision.decide import given_up
 from mayfly.provision.gather import gather
 from mayfly.provision.view import ProvisionView
-from mayfly.provision.waits import why_waiting
 from mayfly.records.brakes import set_up
 from mayfly.records.ledger import Brake
 from mayfly.records.model import QueueRecord
@@ -121,5 +120,3 @@ def test_a_paused_job_is_not_given_up_and_is_told_why_it_waits() -> None:
     paused = replace(paused, ledger=ledger)
     assert list(given_up(replace(paused, paused=False), config))
     assert not list(given_up(paused, config))
-    why = why_waiting(world.claim("job-1"), paused, config, now)
-    assert why == "the queue is paused at Buildkite"

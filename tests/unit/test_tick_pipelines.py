@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from mayfly.config.queue import in_force
 from mayfly.dispatch.notes import PATIENCE
 from mayfly.dispatch.tick import SHOWN_WITHIN
-from mayfly.provision.gather import gather
-from mayfly.provision.waits import why_waiting
 from mayfly.records.model import Claim, Instance
 from mayfly.records.states import ClaimState, InstanceState
-from tests.unit.builders import QUEUE
+from mayfly.records.why import Code
 from tests.unit.world import World, a_warm_world, a_world
 
 C, S = ClaimState, InstanceState
@@ -56,10 +53,6 @@ def test_after_the_limit_was_lowered_a_waiting_job_gets_no_launch_and_its_page_s
     for _ in range(3):
         world.after(seconds=PATIENCE.total_seconds()).dispatch()
     assert "at most 1 job of pipeline web" in world.buildkite.known["web-2"].notes[-1]
-    record = world.fleet.queue(QUEUE)
-    assert record is not None
-    config = in_force(record)
-    assert config is not None
-    view = gather(record, world.provision_ports, world.clock.now)
-    why = why_waiting(world.claim("web-2"), view, config, world.clock.now)
-    assert why == "other jobs of pipeline web come first, and limits/per-pipeline is 1"
+    why = world.claim("web-2").why
+    assert why is not None
+    assert (why.code, why.subject) == (Code.PER_PIPELINE, "pipeline web")

@@ -154,7 +154,8 @@ def test_jobs_for_an_architecture_without_template_are_a_problem() -> None:
     world.parameters.put(f"/mayfly-infra/{STACK}/queues/{QUEUE}", arm)
     world.configure(**{"launch/architecture": "arm64", "launch/instance-types": "m7g.large"})
     outcome = world.provision()
-    assert "jobs wait for x86_64" in outcome.problems[0]
+    lack = "jobs wait, and the queue's stack has no such launch template as x86_64 needs"
+    assert lack in outcome.problems[0]
     assert [i.shape.architecture for i in world.instances()] == ["arm64"]
 
 

@@ -17,6 +17,7 @@ from mayfly.provision.verdicts import LONGEST_UNREAD, REREAD
 from mayfly.records.changes import Save
 from mayfly.records.model import QueueRecord
 from mayfly.records.states import InstanceState
+from mayfly.records.why import Code
 from mayfly.tick.outcome import Left, Outcome
 from tests.fakes.services import EC2_ALONE
 from tests.unit.builders import QUEUE, STACK
@@ -57,7 +58,8 @@ def test_a_sandbox_role_of_an_administrator_stops_its_queue_and_no_other() -> No
     give(world, SANDBOX, ADMINISTRATOR, ALL)
     outcome = world.provision()
     (problem,) = outcome.problems
-    assert problem.startswith(f"queue {QUEUE}: the sandbox role may write IAM")
+    refused = "no instance may have the queue's roles (the sandbox role may write IAM"
+    assert problem.startswith(f"queue {QUEUE}: {refused}")
     assert "assume any role of the account (sts:AssumeRole, allowed by Admin" in problem
     assert {instance.queue for instance in world.instances()} == {"other"}
 
@@ -68,7 +70,12 @@ def test_a_job_waits_with_the_reason_and_runs_once_the_policy_is_gone() -> None:
     for _ in range(61):
         world.after(1).dispatch()
         world.provision()
-    assert "the sandbox role may write IAM" in world.claim("job-1").reason
+    why = world.claim("job-1").why
+    assert why is not None
+    assert why.code is Code.ROLES_REFUSED
+    assert "the sandbox role may write IAM" in why.detail
+    # Names of roles and policies are no page's.
+    assert not any("IAM" in note for note in world.buildkite.known["job-1"].notes)
     world.roles.attached[SANDBOX] = frozenset()
     del world.roles.roles[SANDBOX]
     world.after(1).dispatch()

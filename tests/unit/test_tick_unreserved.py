@@ -97,7 +97,7 @@ def test_jobs_that_buildkite_does_not_reserve_are_named_once_and_told_each_minut
     line = "Buildkite did not reserve jobs odd-000, odd-001"
     assert caplog.messages.count(line) == 1
     assert outcome.as_dict()["held"] == [
-        "queue deploy: Buildkite does not reserve 2 listed jobs, odd-000 among them"
+        "queue deploy: Buildkite does not reserve 2 jobs, odd-000 among them; 2 jobs wait"
     ]
 
 

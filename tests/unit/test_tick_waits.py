@@ -1,17 +1,20 @@
-"""A job that gets no instance for hours stays claimed, and its record says why it waits."""
+"""A job that gets no instance for hours stays claimed, and one reason is told everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from mayfly.provision.waits import EXPLAIN_AT_ONCE
+from mayfly.dispatch.notes import SAVED_AT_ONCE
+from mayfly.errors import Transient
 from mayfly.records.changes import Save
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.why import UNDER_WAY, Code
 from tests.unit.builders import QUEUE, TYPES
 from tests.unit.published import arn
 from tests.unit.world import World, wanting
@@ -54,58 +57,78 @@ def for_minutes(world: World, minutes: int) -> None:
         world.provision()
 
 
-def test_a_job_without_an_instance_is_never_given_back_and_says_why_each_hour(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_job_without_an_instance_is_never_given_back_and_its_page_says_so_after_an_hour() -> None:
     world = wanting("job-1")
     no_capacity(world)
     for_minutes(world, 6 * 60)
     claim = world.claim("job-1")
     assert [step.state for step in claim.history] == [C.WAITING]
     assert claim.reserved(world.clock.now)
-    said = [line for line in caplog.messages if line.startswith("job job-1: ")]
-    assert len(said) == 6
-    assert claim.reason in said[-1]
+    assert claim.why is not None
+    assert claim.why.code is Code.NO_CAPACITY
+    # The refusals began with the first launch, and are one reason since.
+    assert world.clock.now - claim.why.since > timedelta(hours=5)
+    soon, first, still = world.buildkite.known["job-1"].notes
+    assert soon.startswith("No instance is coming yet")
+    assert first.startswith("Waiting: EC2 has no m7i.large or m6i.large, on-demand now, tried ")
+    assert still.startswith("Still waiting after 61 min: EC2 has no m7i.large or m6i.large, on-de")
     world.machines.capacity = {}
     for_minutes(world, 1)
     world.make_ready()
     world.dispatch()
-    assert world.claim("job-1").state is C.ASSIGNED
+    assert (world.claim("job-1").state, world.claim("job-1").why) == (C.ASSIGNED, None)
 
 
 @pytest.mark.parametrize(
-    ("lack", "why"),
+    ("lack", "code", "text"),
     [
-        (no_capacity, "EC2 refused the last"),
-        (one_busy_instance, "the queue has 1 instances, and limits/max-instances is 1"),
-        (shared_policy, "the queue's sandbox role has policies of its bootstrap role"),
-        (no_template, "the queue's stack has no launch template for riscv"),
-        (no_end_of_the_boot, "boots at present"),
-        (
-            no_answer,
-            "EC2 has not answered the launch of deploy/x86_64/on-demand/m7i.large+m6i.large",
-        ),
+        (no_capacity, Code.NO_CAPACITY, "EC2 has no m7i.large or m6i.large, on-demand now"),
+        (one_busy_instance, Code.MAX_INSTANCES, "queue deploy has its only instance"),
+        (shared_policy, Code.ROLES_REFUSED, "no instance may have the queue's roles"),
+        (no_template, Code.NO_TEMPLATE, "jobs wait, and the queue's stack has no such launch te"),
+        (no_end_of_the_boot, Code.COMING, "launching an instance for this job"),
+        (no_answer, Code.LAUNCH_UNANSWERED, "EC2 has not answered the launch of m7i.large or m"),
     ],
     ids=["no capacity", "limit", "refused queue", "no template", "boot", "no answer"],
 )
-def test_the_reason_of_a_long_wait_is_what_the_job_lacks(
-    lack: Callable[[World], None], why: str
+def test_claim_standing_log_and_page_give_one_reason(
+    lack: Callable[[World], None], code: Code, text: str
 ) -> None:
     world = wanting("job-1")
     lack(world)
-    for_minutes(world, 61)
-    assert why in world.claim("job-1").reason
+    for_minutes(world, 4)
+    why = world.claim("job-1").why
+    assert why is not None
+    assert why.code is code
+    assert why.text.startswith(text)
+    note = world.buildkite.known["job-1"].notes[-1]
+    assert text[1:] in note
+    if code not in UNDER_WAY:
+        standing = world.fleet.standing("provision", QUEUE)
+        assert standing is not None
+        assert why.key in {each.key for each in standing.reasons}
+        held = world.provision().held[QUEUE, *why.key]
+        assert text in held.line
+        assert (held.about["job"], held.about["pipeline"]) == ("job-1", "web")
 
 
-def test_many_long_waits_are_explained_a_few_at_a_time() -> None:
-    jobs = [f"job-{n:02}" for n in range(EXPLAIN_AT_ONCE + 5)]
-    world = wanting(*jobs)
+def test_a_reason_that_many_jobs_share_is_written_for_a_few_at_a_time() -> None:
+    jobs = [f"job-{n:03}" for n in range(SAVED_AT_ONCE + 5)]
+    world = wanting(*jobs, **{"limits/max-instances": "200"})
+    world.after(seconds=1).dispatch()
+    world.dispatch()
     no_capacity(world)
-    for_minutes(world, 60)
-    told = [bool(claim.explained) for claim in world.fleet.all(Claim)]
-    assert (sum(told), len(told)) == (EXPLAIN_AT_ONCE, EXPLAIN_AT_ONCE + 5)
-    for_minutes(world, 1)
-    assert all(claim.explained for claim in world.fleet.all(Claim))
+    world.provision()
+    world.after(seconds=25)
+    told: list[int] = []
+    for _ in range(4):
+        world.fleet.calls.clear()
+        world.after(seconds=1).dispatch()
+        told.append(sum(claim.why is not None for claim in world.fleet.all(Claim)))
+        # One transaction for the claims, one for the standing.
+        assert world.fleet.calls["write"] <= 2
+    assert told[0] == SAVED_AT_ONCE
+    assert told[-1] == len(jobs)
 
 
 def test_a_job_that_buildkite_forgot_is_given_up_after_an_hour() -> None:
@@ -118,4 +141,19 @@ def test_a_job_that_buildkite_forgot_is_given_up_after_an_hour() -> None:
     for_minutes(world, 1)
     claim = world.claim("job-1")
     assert (claim.state, claim.open) == (C.RELEASED, False)
-    assert claim.reason == "for an hour Buildkite neither reserved the job nor said anything of it"
+    assert claim.reason == "for an hour Buildkite has neither reserved nor known the job"
+
+
+def test_a_claim_stays_for_as_long_as_buildkite_does_not_answer() -> None:
+    world = wanting("job-1")
+    no_capacity(world)
+    for call in ("states", "reserve", "jobs"):
+        world.buildkite.fail_next(call, Transient("503"), times=9999)
+    for_minutes(world, 3 * 60)
+    claim = world.claim("job-1")
+    assert claim.state is C.WAITING
+    assert claim.why is not None
+    assert claim.why.code is Code.UNRESERVED
+    standing = world.fleet.standing("dispatch", QUEUE)
+    assert standing is not None
+    assert Code.BUILDKITE_SILENT in {each.code for each in standing.reasons}

@@ -104,6 +104,7 @@ def test_a_standing_holds_the_gravest_reasons_and_few_jobs() -> None:
         ({"waiting": 3, "oldest": NOW}, A_SECOND, False),  # counts come in turn
         ({"reasons": (replace(LIMIT, text="another"),)}, A_SECOND, False),
         ({"reasons": ()}, A_SECOND, True),
+        ({"reasons": (replace(LIMIT, next_try=later(1)),)}, A_SECOND, True),
         ({"reasons": (replace(LIMIT, subject="b"),)}, A_SECOND, True),
         ({"left": (left_alone("job-1"),)}, A_SECOND, True),
         ({"hot": Target(3, "Mon-Fri")}, A_SECOND, True),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -32,10 +31,8 @@ class UnreservedJobs:
         queues = self._lab.choices.queues
         if job.queue not in queues:
             return f"Mayfly's queues are {', '.join(queues)} (--queue adds a queue)"
-        log = self._lab.aws.log_of("dispatch").read_text("utf-8", "replace")
-        if not log:
-            return "dispatch has not run yet"
-        return _reason_in_log(job, log) or "see the log of dispatch"
+        notes = [notice.detail for notice in job.notices if notice.detail]
+        return notes[-1] if notes else "see the log of dispatch"
 
 
 def unreserved_line(job: JobView) -> str:
@@ -49,18 +46,3 @@ def _is_reported(job: JobView) -> bool:
     if job.state is not JobState.SCHEDULED or since is None:
         return False
     return datetime.now(UTC) - since >= REPORT_AFTER
-
-
-def _reason_in_log(job: JobView, log: str) -> str:
-    """The reason in dispatch's log why the job matches no queue; empty without such a line."""
-    for line in log.splitlines():
-        _, found, said = line.partition(f"job {job.id} does not match ")
-        if found:
-            return f"the job does not match {_until_quote(said)}"
-    return ""
-
-
-def _until_quote(rest: str) -> str:
-    """The rest of a JSON string that was cut at its beginning, decoded up to its end quote."""
-    said, _ = json.JSONDecoder().raw_decode(f'"{rest}')
-    return str(said)

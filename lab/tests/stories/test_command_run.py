@@ -91,7 +91,7 @@ def test_a_job_that_no_instance_can_run_is_named_at_the_timeout(
     assert "warning: fault throttle=ec2:CreateFleets never struck: no target matched" in output
     assert "latency=ssm:* never struck" not in output
     assert (
-        "Odd: not reserved (os=plan9) after 10 s: the job does not match queue `default`: rule os"
+        "Odd: not reserved (os=plan9) after 10 s: Not taken: queue default does not meet the rule"
         in output.replace("\n        ", " ")
     )
     assert "Odd: not reserved (os=plan9)\n" in output

@@ -91,7 +91,7 @@ def test_a_job_with_unmatched_agent_rules_is_not_claimed(stage: Stage) -> None:
     fits = stage.push(OPEN, agents={"disk": "large"})
     alone = stage.push(OPEN, agents={"gpu": "yes"})
     assert_passed_over(stage, alone)
-    line = f"job {alone} does not match queue `{OPEN}`: rule gpu=yes, the queue has no tag gpu"
+    line = f"queue {OPEN} does not meet the rule gpu=yes: the queue has no tag gpu; 1 job waits"
     stage.until("the log has the line", lambda: stage.said("dispatch", line))
     stage.until("LeftNoMatch is counted", lambda: stage.counted("dispatch", "LeftNoMatch"))
     assert stage.ended(fits).outcome == "passed"

@@ -107,8 +107,9 @@ def _report(outcome: Outcome) -> dict[str, Any]:
         observe.measure(series, values)
     for problem, about in outcome.unlogged.items():
         log.error("%s", problem, extra=about)
-    for line, about in outcome.held.values():
-        log.warning("%s", line, extra=about)
+    for each in outcome.held.values():
+        if each.is_logged:
+            log.warning("%s", each.line, extra=each.about)
     for metric, reason in outcome.alarms:
         if reason in outcome.told:
             continue

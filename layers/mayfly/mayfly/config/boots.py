@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import is_offered
-from mayfly.records.brakes import brake_of, brakes_on, is_on, set_up, why_braked
+from mayfly.records.brakes import brake_of, brakes_on, is_on, set_up
 from mayfly.records.ledger import Brake, Ledger
 from mayfly.records.model import Shape
 
@@ -33,14 +33,9 @@ def brake_for(ledger: Ledger, spec: str, config: QueueConfig, shape: Shape) -> B
     return brake_of(ledger, shape, set_up(spec, boot_minutes(config, shape)))
 
 
-def why_no_launch(ledger: Ledger, spec: str, config: QueueConfig, shape: Shape) -> str:
-    """Why a shape is braked, which instance failed last, and when the next trial is; else empty."""
-    return why_braked(brake_for(ledger, spec, config, shape))
-
-
-def braked(ledger: Ledger, spec: str, config: QueueConfig) -> Iterator[str]:
-    """Every shape of the present configuration that is braked, with why and until when."""
+def braked(ledger: Ledger, spec: str, config: QueueConfig) -> Iterator[Shape]:
+    """Every shape of the present configuration that is braked."""
     for shape, _ in brakes_on(ledger):
         brake = brake_for(ledger, spec, config, shape) if is_offered(config, shape) else None
         if is_on(brake):
-            yield f"{shape}: {why_braked(brake)}"
+            yield shape

@@ -19,6 +19,8 @@ ON_DEMAND_ONLY = "on-demand-only"
 The name keeps its instances apart from ones that `spot-then-on-demand` may have bought as spot.
 """
 
+_TYPES_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
@@ -61,6 +63,13 @@ def _purchase(config: QueueConfig, *, repeated: bool) -> str:
     if config.purchase != SPOT_FIRST_ATTEMPT:
         return config.purchase
     return ON_DEMAND_ONLY if repeated else "spot-then-on-demand"
+
+
+def named(shape: Shape) -> str:
+    """The shape for readers of a build, such as `m7i.large or m6i.large, spot`."""
+    types = shape.instance_types
+    rest = f" or {len(types) - _TYPES_SHOWN} more" if len(types) > _TYPES_SHOWN else ""
+    return f"{' or '.join(types[:_TYPES_SHOWN])}{rest}, {shape.purchase}"
 
 
 def is_offered(config: QueueConfig, shape: Shape) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from mayfly.config.boots import why_no_launch
+from mayfly.config.boots import brake_for
 from mayfly.config.queue import QueueConfig
+from mayfly.records.brakes import is_on
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import Instance, Shape
 from mayfly.records.refusals import losses_of, misses_of
@@ -23,26 +24,26 @@ def is_unanswered(instance: Instance, now: datetime) -> bool:
     return instance.state.traits.awaits_launch and now - instance.created >= UNANSWERED
 
 
-def why_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig, now: datetime) -> str:
-    """Why no launch of a shape succeeds at present; empty when launches may succeed.
+def is_stalled(shape: Shape, ledger: Ledger, spec: str, config: QueueConfig, now: datetime) -> bool:
+    """Whether no launch of a shape succeeds at present: the trouble has lasted for some tries.
 
     `spec` is that of the queue's record. Refusals and losses of long ago say nothing of today.
     """
-    if braked := why_no_launch(ledger, spec, config, shape):
-        return braked
+    return (
+        is_on(brake_for(ledger, spec, config, shape))
+        or is_lost(shape, ledger, now)
+        or misses_of(ledger, shape, now) >= REFUSALS
+    )
+
+
+def is_lost(shape: Shape, ledger: Ledger, now: datetime) -> bool:
+    """Whether EC2 takes every instance of a shape back before it is ready."""
     lost = losses_of(ledger, shape, now)
-    if lost is not None and lost.rounds > REFUSALS:
-        return f"EC2 took back the instances of {lost.rounds} launches of {shape}: {lost.cause}"
-    misses = misses_of(ledger, shape, now)
-    if misses < REFUSALS:
-        return ""
-    words = ledger.refusals.get(str(shape), "")
-    said = f", the last one with {words}" if words else ""
-    return f"EC2 refused the last {misses} launches of {shape}{said}"
+    return lost is not None and lost.rounds > REFUSALS
 
 
 def stalled_shapes(
     shapes: Iterable[Shape], ledger: Ledger, spec: str, config: QueueConfig, now: datetime
 ) -> frozenset[Shape]:
     """The shapes, of the given ones, that get no instances at present."""
-    return frozenset(shape for shape in shapes if why_stalled(shape, ledger, spec, config, now))
+    return frozenset(shape for shape in shapes if is_stalled(shape, ledger, spec, config, now))

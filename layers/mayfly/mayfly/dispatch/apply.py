@@ -220,6 +220,8 @@ class Applier:
         self._save(action.claims, recorded)
         unsaved = {claim.job for claim in action.claims} - {claim.job for claim in recorded}
         notes = {job: text for job, text in action.notes.items() if job not in unsaved}
+        if not notes:
+            return
         # A call that hangs would hold up the bindings of the next tick.
         call = partial(self.ports.buildkite.notify, notes)
         refused = side_by_side({"notes": call}, at_once=1, seconds=NOTES_SECONDS)["notes"]

@@ -14,14 +14,14 @@ from mayfly.config.stalled import stalled_shapes
 from mayfly.dispatch.candidates import Reads, former_claims, with_facts
 from mayfly.dispatch.job_states import beside_new_jobs
 from mayfly.dispatch.long_reads import LongReads
-from mayfly.dispatch.notes import may_be_told
+from mayfly.dispatch.notes import is_due
 from mayfly.dispatch.opened import first_listed, sort_listing
 from mayfly.dispatch.ports import DispatchPorts
+from mayfly.dispatch.reasons import unlisted
 from mayfly.dispatch.view import LastTick, Prospects, QueueView, Stalled, Turn
-from mayfly.errors import FAILURES, NotFound
+from mayfly.errors import FAILURES, Failure, NotFound
 from mayfly.ports import Buildkite
 from mayfly.records.about import fields
-from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
 from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
@@ -70,8 +70,14 @@ def gather(
         asks = turn.reads_states or long.states.kept
         states = read_states(every, tuple(views.values())) if asks else {}
         for queue, answer in lists.items():
-            if queue in views and (listing := answer.result()) is not None:
-                views[queue] = replace(views[queue], listing=listing, paused=listing.paused)
+            if queue not in views:
+                continue
+            listing = answer.result()
+            if isinstance(listing, Listing):
+                listed = replace(views[queue], listing=listing, paused=listing.paused)
+                views[queue] = replace(listed, unlisted=None)
+            else:
+                views[queue] = replace(views[queue], unlisted=unlisted(queue, listing, now))
         if not asks:
             states = read_states(beside_new_jobs(views.values()), tuple(views.values()))
     sorted_views: dict[str, QueueView] = {}
@@ -114,6 +120,7 @@ def _reading(
             running={} if turn.wide else seen.running,
             lately=seen.lately,
             paused=seen.paused,
+            unlisted=seen.unlisted or turn.unheard,
             active=record.active,
             former={claim.job: claim for claim in former.result()},
             unreadable=former.result().unreadable,
@@ -146,31 +153,33 @@ def _claims(
 
 
 def _prospects(reads: Reads, queue: str, claims: Iterable[Claim]) -> Prospects | None:
-    """The ledger and the coming instances, for notes; None, without a read, where none is due.
+    """What `provision` said and the coming instances; None, without a read, where no claim is due.
 
-    None too where a read fails: a missing note must not hold up a binding.
+    None too where a read fails: a missing reason must not hold up a binding.
     """
     fleet, since = reads.ports.fleet, reads.turn.explains
-    if since is None or not any(may_be_told(claim, since) for claim in claims):
+    if since is None or not any(is_due(claim, since) for claim in claims):
         return None
     try:
-        ledger = fleet.ledger(queue) or Ledger(queue, epoch=since)
-        return Prospects(ledger, tuple(fleet.instances(queue, COMING)))
+        said = fleet.standing("provision", queue)
+        return Prospects(said, tuple(fleet.instances(queue, COMING)))
     except FAILURES as error:
         what = f"what jobs of queue {queue} wait for"
         reads.outcome.failed(what, error, fields(queues=[queue]))
         return None
 
 
-def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | None:
+def _listing(buildkite: Buildkite, queue: str, outcome: Outcome) -> Listing | Failure:
+    """The list, or why there is none, which is in the outcome then."""
     try:
         return buildkite.jobs(queue)
-    except NotFound:
+    except NotFound as error:
         unknown = f"Buildkite does not know queue {queue} in this token's cluster"
         outcome.problem(unknown, fields(queues=[queue]))
+        return error
     except FAILURES as error:
         outcome.failed(f"jobs of queue {queue}", error, fields(queues=[queue]))
-    return None
+        return error
 
 
 def _with_stalled(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mayfly.batched import batched
+from mayfly.dispatch.settled import UNKNOWN
 from mayfly.dispatch.view import QueueView
 from mayfly.errors import FAILURES, Failure, Misconfigured, NotFound, TokenRefused
 from mayfly.ports import Buildkite
@@ -16,7 +17,7 @@ _STATES_AT_ONCE = 1000
 
 
 def job_states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) -> dict[str, str]:
-    """Buildkite's states by job.
+    """Buildkite's states by job; UNKNOWN for jobs that Buildkite, which answered, does not know.
 
     A refused call for jobs of several queues is repeated queue by queue, so that a queue that
     Buildkite refuses hides no other queue's states.
@@ -27,7 +28,7 @@ def job_states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) 
         for claim in some:
             of_queue.setdefault(claim.queue, []).append(claim.job)
         try:
-            states.update(buildkite.states([claim.job for claim in some]))
+            states.update(_states(buildkite, [claim.job for claim in some]))
         except TokenRefused as error:
             outcome.failed("states of jobs", error)
         except (Misconfigured, NotFound) as error:
@@ -36,12 +37,16 @@ def job_states(buildkite: Buildkite, claims: Iterable[Claim], outcome: Outcome) 
                 continue
             for queue, jobs in of_queue.items():
                 try:
-                    states.update(buildkite.states(jobs))
+                    states.update(_states(buildkite, jobs))
                 except FAILURES as refusal:
                     _states_failed({queue: jobs}, refusal, outcome)
         except FAILURES as error:
             _states_failed(of_queue, error, outcome)
     return states
+
+
+def _states(buildkite: Buildkite, jobs: Sequence[str]) -> dict[str, str]:
+    return {**dict.fromkeys(jobs, UNKNOWN), **buildkite.states(jobs)}
 
 
 def _states_failed(of_queue: Mapping[str, list[str]], error: Failure, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""The reads of a loop of `dispatch` that may outlast the tick that begins them."""
+"""What a loop of `dispatch` keeps from tick to tick: reads that may outlast the tick, standings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mayfly.dispatch.environments import Environments
 from mayfly.dispatch.state_reads import StateReads
 from mayfly.ports import Buildkite
+from mayfly.tick.standings import Standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +16,13 @@ class LongReads:
 
     environments: Environments
     states: StateReads
+    standings: Standings | None = None
+    """What the loop has said of queues; None where it remembers nothing."""
 
     @classmethod
-    def of(cls, buildkite: Buildkite) -> LongReads:
+    def of(cls, buildkite: Buildkite, standings: Standings | None = None) -> LongReads:
         """Reads for one loop; none has begun."""
-        return cls(Environments(buildkite), StateReads(buildkite))
+        return cls(Environments(buildkite), StateReads(buildkite), standings)
 
     def close(self) -> None:
         """Give up all reads that have not begun. Does not wait for the others."""

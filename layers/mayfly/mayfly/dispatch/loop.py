@@ -8,16 +8,20 @@ from contextlib import closing
 from dataclasses import replace
 
 from mayfly.dispatch import tick as dispatch
+from mayfly.dispatch.heard import heard, why_unheard
 from mayfly.dispatch.lease import Hold, hold
 from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.ports import DispatchPorts
+from mayfly.dispatch.reasons import FUNCTION
 from mayfly.dispatch.rhythm import QUIET_PACE, Rhythm
 from mayfly.errors import FAILURES, Conflict, ForeignStack, NotFound, Transient
 from mayfly.ports import Buildkite
 from mayfly.records.about import about
 from mayfly.records.model import QueueRecord
+from mayfly.records.why import Why
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Left, Outcome
+from mayfly.tick.standings import Standings
 
 log = logging.getLogger("mayfly")
 
@@ -27,7 +31,7 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
 
     `idle` of the outcome is set where Buildkite or the records gave no answer all along.
     """
-    with closing(LongReads.of(ports.buildkite)) as long:
+    with closing(LongReads.of(ports.buildkite, Standings(ports.fleet, FUNCTION))) as long:
         total, answered = _loop(ports, owner, holder, edge, long)
     if not answered and total.left[Left.TRANSIENT]:
         total.idle = Transient("Buildkite or the records did not answer: no job was taken")
@@ -45,6 +49,7 @@ def _loop(
     claims by the records, and nudge.
     """
     total, registered, rhythm = Outcome(), False, Rhythm()
+    unheard: Why | None = None
     read = answered = False
     held: Hold | None = None
     queues: tuple[QueueRecord, ...] = ()
@@ -66,9 +71,12 @@ def _loop(
             answered = answered or (read and total.left[Left.TRANSIENT] == left)
             turn = rhythm.turn(queues, held, started, long.states)
             if not registered:
-                turn = replace(turn, listed=frozenset(), lists_first=False)
+                unheard = why_unheard(total.refusal, unheard, started)
+                turn = replace(turn, listed=frozenset(), lists_first=False, unheard=unheard)
             outcome, seen = dispatch.tick(ports, turn, started, long, total.told)
             total.add(outcome)
+            said = held.lease.buildkite
+            held = held.hears(heard(said, seen.values(), unheard, registered=registered))
             pace = rhythm.time_to_next(turn, seen, held, started)
         if not edge.wait(started, pace):
             return total, answered

@@ -1,109 +1,152 @@
-"""Notes on the pages of jobs: why a job has not begun. Once for each change of cause, few a job."""
+"""Why jobs have not begun: in their claims, and as notes on their pages, few a job."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import serves
 from mayfly.dispatch.actions import NotifyBuilds
-from mayfly.dispatch.causes import Causes, Note, over_limit, pause
-from mayfly.dispatch.opened import held_jobs
-from mayfly.dispatch.view import (
-    LastTick,
-    QueueView,
-    Turn,
-    busy_of,
-    is_paused,
-    without_mismatches,
-)
+from mayfly.dispatch.reasons import Reasons
+from mayfly.dispatch.view import LastTick, QueueView, Turn
+from mayfly.dispatch.waits import Wait, waits
+from mayfly.records.bounds import cut
 from mayfly.records.model import Claim, Noted
 from mayfly.records.states import ClaimState
-from mayfly.records.turns import in_turn, of_claims
+from mayfly.records.why import UNDER_WAY, Code, since_before
 
 PATIENCE = timedelta(seconds=20)
 """How long a job waits before its page says why: most jobs begin sooner."""
+LONG_WAIT = timedelta(hours=1)
+"""How long a job waits until its page says for how long."""
 MOST = 8
 """Notes of one claim. Buildkite takes 100 a job."""
+SAVED_AT_ONCE = 90
+"""Claims of a queue that one tick saves with another reason: one transaction, and most urgent
+first. A reason that a thousand jobs share reaches the others by later ticks."""
+LONGEST_NOTE = 255
+"""Bytes of a note at Buildkite."""
 LISTED_LATE = timedelta(seconds=5)
 """How long before the end of a former holder's lease its last list of a queue may have been."""
+_IN_LINE = frozenset({Code.MAX_INSTANCES, Code.LAUNCH_PACE})
+_PAUSES = frozenset({Code.PAUSED, Code.PAUSED_AT_BUILDKITE})
 
 
-def may_be_told(claim: Claim, since: datetime) -> bool:
-    """Whether the claim has waited since before this time, and may still get a note."""
-    return claim.state.traits.waits and claim.since <= since and claim.noted.number < MOST
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text for a job's page. `cause` tells changes: the text alone may change at any time."""
+
+    cause: str
+    text: str
+
+
+def is_due(claim: Claim, since: datetime) -> bool:
+    """Whether the claim has waited since before this time, so that its reason is told."""
+    return claim.state.traits.waits and claim.since <= since
 
 
 def new_notes(
-    view: QueueView, config: QueueConfig, turn: Turn, now: datetime, saved: Collection[str]
+    view: QueueView,
+    config: QueueConfig,
+    turn: Turn,
+    reasons: Reasons,
+    saved: Collection[str],
 ) -> NotifyBuilds:
-    """The notes of one queue that are due now; empty in most ticks.
+    """The notes of one queue that are due now, and the claims with another reason; few ticks have.
 
     Claims of the jobs in `saved` were written in this tick, and get their note in a later one.
     """
-    causes = dict(_waits(view, config, turn, now))
+    now = reasons.said.at
     told: list[Claim] = []
-    notes = dict(_left_alone(view, config, turn))
-    for claim in view.claims:
-        if claim.job in saved:
+    notes = dict(_left_alone(view, config.queue, turn, reasons))
+    found = {claim.job: wait for claim, wait in waits(view, config, reasons.said, now)}
+    for claim in sorted(view.claims, key=lambda c: (-c.priority, c.runnable_at, c.job)):
+        if claim.job in saved or len(told) == SAVED_AT_ONCE:
             continue
-        note = _failed_attempt(claim, config) or causes.get(claim.job)
-        if claim.state.traits.waits and claim.job in view.unmatched:
-            note = Note("rule", _why_alone(claim.job, view, config))
+        wait = found.get(claim.job) if _may_tell(claim, view, turn) else None
+        after = _with_reason(claim, wait)
+        note = _failed_attempt(claim, config) or (_note(claim, wait, now) if wait else None)
         if note is not None and _is_news(claim, note):
             noted = Noted(note.cause, claim.attempt, claim.noted.number + 1)
-            told.append(replace(claim, noted=noted))
+            after = replace(after, noted=noted)
             notes[claim.job] = note.text
+        if after is not claim:
+            told.append(after)
     return NotifyBuilds(tuple(told), notes, f"notes for the pages of {len(notes)} jobs")
 
 
 def merged(actions: Sequence[NotifyBuilds]) -> NotifyBuilds | None:
-    """The notes of all queues, for one call; None without a note."""
+    """The notes of all queues, for one call; None without a note or a claim to save."""
     notes = {job: text for action in actions for job, text in action.notes.items()}
     claims = tuple(claim for action in actions for claim in action.claims)
     reason = f"notes for the pages of {len(notes)} jobs"
-    return NotifyBuilds(claims, notes, reason) if notes else None
+    return NotifyBuilds(claims, notes, reason) if notes or claims else None
 
 
-def left_alone(view: QueueView, config: QueueConfig) -> frozenset[str]:
-    """Listed jobs that get no claim, for a reason that their pages tell.
-
-    A parameter pauses the queue, a rule is not met, the policy cannot be read, or the pipeline has
-    as many jobs as it may have. Buildkite itself shows the pauses that are made at Buildkite.
-    """
-    listed = {job.id for job in view.listing.jobs} if view.listing is not None else set()
-    unclaimed = listed - {claim.job for claim in view.claims}
-    reasons = view.unmatched.keys() | held_jobs(view, config).keys() | view.over_limit.keys()
-    return frozenset(unclaimed if config.paused else unclaimed & reasons)
+def _may_tell(claim: Claim, view: QueueView, turn: Turn) -> bool:
+    """A job whose rule is met no more is told at once; any other after `PATIENCE`."""
+    is_patient = turn.explains is not None and is_due(claim, turn.explains)
+    return claim.job in view.unmatched or is_patient
 
 
-def _why_alone(job: str, view: QueueView, config: QueueConfig) -> str:
-    mismatch = view.unmatched.get(job)
-    if mismatch is None and config.paused:
-        return f"Not taken: queue {config.queue} is paused by its operators."
-    if mismatch is None and job in view.over_limit:
-        return over_limit(view.over_limit[job], config).text
-    if mismatch is None:
-        return f"Not taken yet: {held_jobs(view, config)[job]}."
-    rule = mismatch.rule or "(none)"
-    return f"Not taken: queue {config.queue} does not meet the rule {rule}: {mismatch.reason}."
+def _with_reason(claim: Claim, wait: Wait | None) -> Claim:
+    """The claim with this reason; the claim itself where it has the reason already."""
+    if wait is None or (claim.why is not None and claim.why.key == wait.why.key):
+        return claim
+    return replace(claim, why=wait.why)
 
 
-def _left_alone(view: QueueView, config: QueueConfig, turn: Turn) -> Iterator[tuple[str, str]]:
+def _note(claim: Claim, wait: Wait, now: datetime) -> Note:
+    """The note of a wait. One that has lasted for an hour is news once more."""
+    waited = now - claim.since
+    cause = " ".join(filter(None, wait.why.key))
+    if waited < LONG_WAIT:
+        return Note(cause, _page_text(wait, now))
+    begin = f"Still waiting after {int(waited.total_seconds() // 60)} min: "
+    return Note(f"still {cause}", _page_text(wait, now, begin))
+
+
+def _page_text(wait: Wait, now: datetime, begin: str = "") -> str:
+    """The text for the job's page; a reason that is too long is cut, but what follows stays."""
+    why, text = wait.why, wait.why.text.removesuffix(".")
+    end = "."
+    if wait.place and why.code in _IN_LINE:
+        end = f". {_ordinal(wait.place)} in line."
+    if why.next_try is not None:
+        end = f"; next try at {why.next_try:%H:%M:%S} UTC{end}"
+    if why.code in _PAUSES:
+        end = f"{_since(why.since, now)}{end}"
+    if not begin and why.code in UNDER_WAY:
+        text = text[:1].upper() + text[1:]
+    elif not begin:
+        begin = "Not taken: " if why.code is Code.RULE_NOT_MET else "Waiting: "
+    return f"{begin}{cut(text, LONGEST_NOTE - len(f'{begin}{end}'.encode()))}{end}"
+
+
+def _since(at: datetime, now: datetime) -> str:
+    form = "%H:%M" if now - at < timedelta(days=1) else "%Y-%m-%d %H:%M"
+    return f" since {at:{form}} UTC"
+
+
+def _left_alone(
+    view: QueueView, queue: str, turn: Turn, reasons: Reasons
+) -> Iterator[tuple[str, str]]:
     """Notes of jobs that are left to Buildkite and were not in the queue's list before."""
     if view.listing is None:
         return
-    last = turn.seen.get(config.queue, LastTick())
+    last, left = turn.seen.get(queue, LastTick()), reasons.left
     is_first_list = last.paused is None
     runnable_at = {job.id: job.runnable_at for job in view.listing.jobs}
-    for job in sorted(left_alone(view, config) - last.alone):
+    for job in sorted(left.keys() - last.alone):
         told_before = turn.handed_over is not None and (
             is_first_list and runnable_at[job] < turn.handed_over - LISTED_LATE
         )
         if not told_before:
-            yield job, _why_alone(job, view, config)
+            begin = "Not taken yet: " if left[job].code.ends_by_itself else "Not taken: "
+            begin = "Waiting: " if left[job].code is Code.PER_PIPELINE else begin
+            reason = since_before(left[job], reasons.said.reasons)
+            yield job, _page_text(Wait(reason), reasons.said.at, begin)
 
 
 def _is_news(claim: Claim, note: Note) -> bool:
@@ -122,29 +165,7 @@ def _failed_attempt(claim: Claim, config: QueueConfig) -> Note | None:
     return Note("attempt", text)
 
 
-def _waits(
-    view: QueueView, config: QueueConfig, turn: Turn, now: datetime
-) -> Iterator[tuple[str, Note]]:
-    """By job: why each claim that has waited long enough still waits, most urgent first."""
-    if view.prospects is None or turn.explains is None:
-        return
-    paused = is_paused(view, config)
-    causes = Causes(config, view.spec, view.prospects.ledger, now)
-    waits = (c for c in without_mismatches(view.claims, view) if c.state.traits.waits)
-    waiting = [claim for claim in waits if paused or claim.reserved(now)]
-    coming = sorted(view.prospects.coming, key=lambda i: i.state.traits.awaits_launch)
-    place, claims = 0, {claim.job: claim for claim in waiting}
-    for each in in_turn(of_claims(waiting), busy_of(view)):
-        claim = claims[each.job]
-        if not paused and not each.is_within(config.per_pipeline):
-            if may_be_told(claim, turn.explains):
-                yield claim.job, over_limit(claim.pipeline, config)
-            continue
-        instance = next((i for i in coming if serves(i.shape, claim.shape)), None)
-        if instance is not None:
-            coming.remove(instance)
-        else:
-            place += 1
-        if may_be_told(claim, turn.explains):
-            stopped = pause(config, active=view.active) if paused else None
-            yield claim.job, stopped or causes.of(claim, instance, place)
+def _ordinal(number: int) -> str:
+    teens = 10 < number % 100 < 14
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if not teens else "th"
+    return f"{number}{ending}"

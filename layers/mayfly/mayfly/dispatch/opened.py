@@ -18,6 +18,7 @@ from mayfly.dispatch.view import (
     waiting_claims,
     without_mismatches,
 )
+from mayfly.errors import Failure
 from mayfly.records.model import Claim, Step, move_claim
 from mayfly.records.states import Agent, ClaimState
 from mayfly.records.turns import Place, Wanted, in_turn, of_claims
@@ -28,9 +29,9 @@ OPEN_AT_ONCE = 40
 """New claims per tick and queue: they must fit into one transaction and one tick's time."""
 
 
-def first_listed(listing: Listing | None) -> list[str]:
+def first_listed(listing: Listing | Failure) -> list[str]:
     """Ids of the first listed jobs, before it is known which of them have a claim already."""
-    return [job.id for job in listing.jobs[:OPEN_AT_ONCE]] if listing is not None else []
+    return [job.id for job in listing.jobs[:OPEN_AT_ONCE]] if isinstance(listing, Listing) else []
 
 
 def sort_listing(view: QueueView, config: QueueConfig) -> QueueView:
@@ -203,6 +204,15 @@ def held_jobs(view: QueueView, config: QueueConfig) -> Mapping[str, str]:
     jobs = [each.job.id for each in view.candidates if each.job.id in view.environments]
     judged = {job: _judge(job, view, config) for job in jobs}
     return {job: each.reason for job, each in judged.items() if isinstance(each, policy.Unread)}
+
+
+def unread_candidates(view: QueueView, config: QueueConfig) -> frozenset[str]:
+    """Candidates that are not opened because a fact about them could not be read."""
+    jobs = {candidate.job.id for candidate in view.candidates}
+    unread = set(view.unreadable)
+    if config.restricted:
+        unread |= jobs - view.environments.keys() - view.awaited
+    return frozenset(jobs & unread)
 
 
 def unjudged_jobs(view: QueueView, config: QueueConfig) -> frozenset[str]:

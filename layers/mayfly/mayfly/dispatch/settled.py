@@ -14,12 +14,15 @@ from mayfly.records.bounds import LONGEST_REASON, cut
 from mayfly.records.changes import Change, Save, Unassign
 from mayfly.records.model import Claim, Instance, move_claim, move_instance, saved
 from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.why import Code, why
 from mayfly.tick.actions import NudgeReap, WriteRecords
 
 # Job states of the Stacks API (endpoint get-states).
 BEFORE_AGENT = frozenset({"scheduled", "reserved"})
 WITH_AGENT = frozenset({"assigned", "accepted", "running", "canceling", "timing_out"})
 ACCEPTED = WITH_AGENT - {"assigned"}
+UNKNOWN = "unknown"
+"""In place of a state, for a job that an answer about it does not name."""
 ENDED = frozenset({"finished", "canceled", "timed_out", "skipped", "broken", "expired"})
 
 UNRESERVED = timedelta(minutes=1)
@@ -110,8 +113,10 @@ def _waiting(
         reason = f"the job was taken by someone else: Buildkite says {word}"
     elif config.repository_from is not None and claim.repository is None:
         reason = "the queue has policy/repository-from since, and the job is to be judged by it"
-    elif claim.state.traits.overstayed(now - max(claim.since, claim.reserved_until or claim.since)):
-        reason = "for an hour Buildkite neither reserved the job nor said anything of it"
+    elif word == UNKNOWN and claim.state.traits.overstayed(
+        now - max(claim.since, claim.reserved_until or claim.since)
+    ):
+        reason = "for an hour Buildkite has neither reserved nor known the job"
     elif not_served and not claim.reserved(now):
         reason = f"{not_served} and the job's reservation has run out"
     elif word in BEFORE_AGENT and now - (claim.reserved_until or claim.since) > UNRESERVED:
@@ -184,6 +189,7 @@ def _retry(claim: Claim, instance: Instance | None, attempts: int, now: datetime
     reason = f"attempt {claim.attempt} failed: {cause}"
     waiting = replace(
         move_claim(claim, ClaimState.WAITING, now, reason),
+        why=why(Code.ATTEMPT_FAILED, reason, now),
         attempt=claim.attempt + 1,
         slot=None,
         token_until=None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -20,21 +19,30 @@ from mayfly.dispatch.bound import (
     with_reservations,
 )
 from mayfly.dispatch.gather import gather
-from mayfly.dispatch.held import held
 from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.measures import measure
-from mayfly.dispatch.notes import left_alone, merged, new_notes
-from mayfly.dispatch.opened import held_jobs, open_claims, unjudged_jobs
+from mayfly.dispatch.notes import merged, new_notes
+from mayfly.dispatch.opened import open_claims, unjudged_jobs
 from mayfly.dispatch.pauses import new_pause
 from mayfly.dispatch.ports import DispatchPorts
+from mayfly.dispatch.reasons import (
+    FUNCTION,
+    LOGGED_AS_ERRORS,
+    Reasons,
+    found_reasons,
+    left_alone,
+    standing,
+)
 from mayfly.dispatch.settled import claims_after, failures_to_tell, reap_nudges, settle
 from mayfly.dispatch.view import LastTick, Lately, QueueView, Turn, is_paused, without_mismatches
-from mayfly.records.about import fields
 from mayfly.records.model import Claim
 from mayfly.records.states import Agent
-from mayfly.tick.outcome import Outcome, Told
+from mayfly.records.why import UNDER_WAY
+from mayfly.tick.outcome import Held, Outcome, Told
+from mayfly.tick.standings import Standings
 
-log = logging.getLogger("mayfly")
+SAID_SOONEST = timedelta(seconds=5)
+"""Shortest time between two writes of a queue's standing: ticks come several times a second."""
 
 SHOWN_WITHIN = timedelta(seconds=5)
 """Time after which the index shows a write. DynamoDB's guide on global secondary indexes says "a
@@ -54,6 +62,7 @@ def tick(
     leaves to the next one.
     """
     outcome = Outcome(told=set() if told is None else told)
+    standings = long.standings or Standings(ports.fleet, FUNCTION)
     notes: list[NotifyBuilds] = []
     failures: list[FailJob] = []
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}
@@ -65,19 +74,21 @@ def tick(
         pause = new_pause(record, view, last)
         if pause is not None and applier.note_pause(pause, view):
             last = replace(last, pause_written=record.version)
-        _log_unmatched(view, config.queue, last, outcome)
-        for cause, line in held(view, config):
-            outcome.hold(config.queue, cause, line)
-        _log_held(held_jobs(view, config), config.queue, last)
+        outcome.unmatched += len(view.unmatched.keys() - last.unmatched)
+        reasons = _reasons(view, config, standings, outcome, now)
+        _hold(reasons, outcome)
         view = replace(view, is_new=_is_new(turn, now))  # noqa: PLW2901 - the same view
         claims, bound, renewed = serve(view, config, applier)
         outcome.of_queues.add(measure(view, claims, bound, config, now))
         failures.extend(failures_to_tell(claims, now))
-        rest = tuple(claim for claim in claims if claim.job not in bound)
-        notes.append(new_notes(replace(view, claims=rest), config, turn, now, renewed))
+        rest = replace(view, claims=tuple(c for c in claims if c.job not in bound))
+        notes.append(new_notes(rest, config, turn, reasons, renewed))
+        if view.listing is not None or view.unlisted is not None or not view.active:
+            standings.say(reasons.said, outcome, turn.fence, SAID_SOONEST)
         refused = applier.refused | (view.refused - renewed)
         lately = bound_lately(view, claims, bound, config, now)
-        seen[config.queue] = replace(_last_tick(view, claims, last, config, refused), lately=lately)
+        left_over = _last_tick(view, claims, last, reasons, refused)
+        seen[config.queue] = replace(left_over, lately=lately)
     # Last of all: Buildkite may be slow to fail jobs and take notes, which must hold up no binding.
     last_of_all = Applier(ports, turn.fence, now, outcome)
     last_of_all.fail(failures)
@@ -140,48 +151,48 @@ def bound_lately(
     return kept | {c.job: Lately(c.pipeline, now) for c in claims if c.job in bound}
 
 
-def _log_unmatched(view: QueueView, queue: str, last: LastTick, outcome: Outcome) -> None:
-    """Log and count each job that does not match the queue, once, with the failed rule."""
-    for job in sorted(view.unmatched.keys() - last.unmatched):
-        outcome.unmatched += 1
-        rule, reason = view.unmatched[job].rule or "(none)", view.unmatched[job].reason
-        log.warning(
-            "job %s does not match queue `%s`: rule %s, %s",
-            *(job, queue, rule, reason),
-            extra=fields(queues=[queue], jobs=[job]),
-        )
+def _reasons(
+    view: QueueView, config: QueueConfig, standings: Standings, outcome: Outcome, now: datetime
+) -> Reasons:
+    left = left_alone(view, config, now)
+    found = found_reasons(view, config, left, now)
+    said = standings.after(standing(view, found, left, config.queue, now), outcome)
+    unjudged = unjudged_jobs(view, config)
+    return Reasons(found, left, said, unjudged)
 
 
-def _log_held(held: Mapping[str, str], queue: str, last: LastTick) -> None:
-    """Log each job that waits for an unreadable policy, once, with the reason."""
-    for job in sorted(held.keys() - last.held):
-        about = fields(queues=[queue], jobs=[job])
-        log.warning("job %s waits on queue `%s`: %s", job, queue, held[job], extra=about)
+def _hold(reasons: Reasons, outcome: Outcome) -> None:
+    """Note what holds jobs back, for log and metric, with the times of the standing."""
+    jobs = {each.why.key: each.jobs for each in reasons.found}
+    for reason in reasons.said.reasons:
+        waiting = jobs.get(reason.key, ())
+        is_error = reason.code in LOGGED_AS_ERRORS
+        if reason.code not in UNDER_WAY and (waiting or is_error):
+            outcome.hold(Held(reasons.said.queue, reason, waiting, is_logged=not is_error))
 
 
 def _last_tick(
     view: QueueView,
     claims: tuple[Claim, ...],
     last: LastTick,
-    config: QueueConfig,
+    reasons: Reasons,
     refused: Collection[str],
 ) -> LastTick:
     """What this tick leaves to the next tick about a queue."""
     runs = (c for c in (*view.claims, *claims) if c.state.traits.agent is Agent.RUNS)
     running = Counter({claim.job: claim.pipeline for claim in runs}.values())
     # An environment that could not be read is no news: else each gap would bring a note again.
-    unjudged = unjudged_jobs(view, config)
-    alone = left_alone(view, config) | (last.alone & unjudged)
-    on_hold = held_jobs(view, config).keys() | (last.held & unjudged)
+    alone = reasons.left.keys() | (last.alone & reasons.unjudged)
     listed = {job.id for job in view.listing.jobs} if view.listing is not None else set(refused)
     return LastTick(
         paused=view.paused,
+        listed_at=last.listed_at if view.listing is None else reasons.said.at,
+        unlisted=view.unlisted,
         pause_written=last.pause_written,
         running=Counter(view.running) + running,
         ready=bool(view.ready),
         unmatched=frozenset(view.unmatched) | (last.unmatched if view.listing is None else set()),
-        alone=last.alone if view.listing is None else alone,
-        held=last.held if view.listing is None else frozenset(on_hold),
+        alone=last.alone if view.listing is None else frozenset(alone),
         jobs=bool(view.claims) or (view.listing is not None and bool(view.listing.jobs)),
         waits=any(claim.state.traits.waits for claim in view.claims),
         stalled=view.stalled,

@@ -10,9 +10,10 @@ from datetime import datetime
 from mayfly.answers import Job, Listing
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import Mismatch
-from mayfly.records.ledger import Ledger
 from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
+from mayfly.records.standing import Standing
 from mayfly.records.turns import busy_pipelines, has_instance
+from mayfly.records.why import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class LastTick:
 
     paused: bool | None = None
     """Whether the queue is paused at Buildkite, by its last listing; None while unknown."""
+    listed_at: datetime | None = None
+    """When Buildkite last answered the queue's list; None before."""
+    unlisted: Why | None = None
+    """Why the queue's last list failed; None where it did not."""
     pause_written: int | None = None
     """Version of the queue's record to which a pause at Buildkite, or its end, was last written."""
     running: Mapping[str, int] = field(default_factory=dict)
@@ -47,13 +52,11 @@ class LastTick:
     ready: bool = False
     """Whether instances were ready for a job when the records were last read."""
     unmatched: frozenset[str] = frozenset()
-    """Jobs that do not match the queue and are in the log already."""
+    """Jobs that do not match the queue and are counted already."""
     alone: frozenset[str] = frozenset()
     """Listed jobs that are left to Buildkite, each with a note on its page."""
     jobs: bool = False
     """Whether the last tick saw jobs, listed or claimed."""
-    held: frozenset[str] = frozenset()
-    """Listed jobs that wait for an unreadable policy and are in the log already."""
     waits: bool = False
     """Whether the last tick saw a job that waits for an instance."""
     stalled: Stalled = field(default_factory=Stalled)
@@ -79,6 +82,8 @@ class Turn:
     """By queue: what the last tick left."""
     explains: datetime | None = None
     """Jobs that have waited since before this time are told why; None: not in this tick."""
+    unheard: Why | None = None
+    """Why no queue is listed, where Buildkite registers the stack with none."""
     handed_over: datetime | None = None
     """When this invocation took the lease from a live holder; None where there was none."""
 
@@ -95,7 +100,8 @@ class Candidate:
 class Prospects:
     """Facts from which notes say why claims of a queue wait."""
 
-    ledger: Ledger
+    standing: Standing | None
+    """What `provision` last said of the queue; None where it never did."""
     coming: tuple[Instance, ...]
     """Requested and booting instances."""
 
@@ -120,6 +126,8 @@ class QueueView:
     show in `claims` yet."""
     listing: Listing | None = None
     """None when the queue was not listed or the list failed: no claims are opened then."""
+    unlisted: Why | None = None
+    """Why the queue's last list failed; None where it did not."""
     paused: bool | None = None
     """Whether the queue is paused at Buildkite, by its last listing; None while that is unknown."""
     active: bool = True

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change, Save
 from mayfly.records.ledger import Ledger
-from mayfly.records.model import Claim, Instance, Launch, saved
+from mayfly.records.model import Instance, Launch, saved
 from mayfly.tick.actions import NudgeReap, WriteRecords
 
 
@@ -91,19 +91,6 @@ class StartInstance:
         return about([self.instance])
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainWait:
-    """Save a claim with the reason why its job still waits, and warn in the log."""
-
-    claim: Claim
-    reason: str
-
-    @property
-    def about(self) -> Fields:
-        """Fields of the log line: queue, job, instance, launch."""
-        return about([self.claim])
-
-
 ProvisionAction: TypeAlias = (
     WriteRecords
     | RecordLaunch
@@ -111,6 +98,5 @@ ProvisionAction: TypeAlias = (
     | AdoptLaunch
     | StopInstance
     | StartInstance
-    | ExplainWait
     | NudgeReap
 )

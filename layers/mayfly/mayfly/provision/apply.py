@@ -6,7 +6,6 @@ or is throttled holds up its own queue alone. Records are written by one thread,
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,6 @@ from mayfly.errors import FAILURES, Failure, Misconfigured, NoCapacity, Transien
 from mayfly.metrics import Failed, Metric
 from mayfly.provision.actions import (
     AdoptLaunch,
-    ExplainWait,
     ProvisionAction,
     RecordLaunch,
     SendLaunch,
@@ -38,8 +36,6 @@ from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 from mayfly.tick.prices import known_prices
 from mayfly.tick.side_by_side import Calls
-
-log = logging.getLogger("mayfly")
 
 AT_ONCE = 8
 """Calls to EC2 side by side. botocore keeps ten connections open."""
@@ -127,9 +123,6 @@ class Applier:
             case StopInstance() | StartInstance():
                 self._power.write(action)
                 return
-            case ExplainWait():
-                self.ports.fleet.write([Save(action.claim)])
-                log.warning("job %s: %s", action.claim.job, action.reason, extra=action.about)
             case NudgeReap():
                 self.ports.reap_nudges.send(action.reason)
             case _:

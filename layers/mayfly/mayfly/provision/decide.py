@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mayfly.config.boots import boot_minutes, brake_for
@@ -12,6 +12,7 @@ from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import matching, serves
 from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
 from mayfly.provision.missing import missing_instances
+from mayfly.provision.not_launched import not_launched
 from mayfly.provision.purchase import purchase
 from mayfly.provision.request import fleet_request, one_subnet_per_zone
 from mayfly.provision.retire import next_retirement, retire
@@ -25,6 +26,7 @@ from mayfly.records.changes import Save
 from mayfly.records.ledger import launch_id
 from mayfly.records.model import Claim, Instance, Launch, Pinned, Shape, SlotKey, Step, move_claim
 from mayfly.records.states import ClaimState, InstanceState, LaunchState
+from mayfly.records.why import Why
 from mayfly.tick.actions import NudgeReap, WriteRecords
 
 HICCUP = timedelta(minutes=1)
@@ -32,7 +34,21 @@ HICCUP = timedelta(minutes=1)
 within 2 s; the brake's first pause is as long as this, so its trial comes first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a tick does for one queue, and why it launches no more than that."""
+
+    actions: tuple[ProvisionAction, ...]
+    held: tuple[Why, ...]
+    """One reason for each shape of which instances are wanted and not launched."""
+
+
 def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[ProvisionAction]:
+    """The actions of one tick for one queue. See `decided`."""
+    return list(decided(view, config, now).actions)
+
+
+def decided(view: ProvisionView, config: QueueConfig, now: datetime) -> Decided:
     """The actions of one tick for one queue: repeat or adopt open launches, retire, launch.
 
     Per shape: launch = jobs waiting + targets - ready - coming - stopped. A tick starts at most one
@@ -54,12 +70,14 @@ def decide(view: ProvisionView, config: QueueConfig, now: datetime) -> list[Prov
     jobs = {claim.job for claim, _ in hopeless}
     view = replace(view, waiting=tuple(c for c in view.waiting if c.job not in jobs))
     wanted = {} if view.refused else shares(view, config, now)
-    for shape, count in wanted.items():
-        actions.append(_new_launch(view, config, shape, count, now))
-        return actions
-    if view.ledger != stored and not view.launches:  # An answer to a launch saves the ledger too.
+    launches = (_new_launch(view, config, shape, count, now) for shape, count in wanted.items())
+    launch = next(launches, None)
+    if launch is not None:
+        actions.append(launch)
+    elif view.ledger != stored and not view.launches:
+        # An answer to a launch saves the ledger too.
         actions.append(WriteRecords((Save(view.ledger),), "boots that ended are counted"))
-    return actions
+    return Decided(tuple(actions), not_launched(view, config, launch, now))
 
 
 def next_change(view: ProvisionView, config: QueueConfig, now: datetime) -> datetime | None:
@@ -95,15 +113,6 @@ def _next_launch(
         recent[0][0] if is_limited else None,
     ]
     return max((at for at in times if at is not None), default=None)
-
-
-def problems(view: ProvisionView, config: QueueConfig) -> Iterator[str]:
-    """Why the queue cannot launch wanted instances; a person must change something."""
-    if view.refused:
-        yield view.refused
-    wanted = {claim.shape.architecture for claim in matching(view.waiting, config)}
-    for architecture in sorted(wanted - view.infra.templates.keys()):
-        yield f"jobs wait for {architecture}, and the queue's stack has no such launch template"
 
 
 def given_up(view: ProvisionView, config: QueueConfig) -> Iterator[tuple[Claim, str]]:

@@ -1,54 +1,91 @@
-"""Why a queue launches fewer instances than are wanted, for one warning a minute."""
+"""All reasons for which a queue's launches and pool stand still, and the queue's standing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
+from mayfly.config.boots import braked
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import matching
-from mayfly.config.stalled import REFUSALS
-from mayfly.provision.missing import missing_instances
+from mayfly.config.shapes import matching, named
+from mayfly.config.stalled import is_unanswered
+from mayfly.config.troubles import trouble
+from mayfly.provision.not_launched import refused_roles
+from mayfly.provision.pool import standard_shape, unsteady
 from mayfly.provision.view import ProvisionView
+from mayfly.records.model import Claim, Shape
+from mayfly.records.standing import Standing, Target
+from mayfly.records.states import Supply
+from mayfly.records.why import Code, Why, in_order, why
 
-_MINUTE = timedelta(minutes=1)
-_LATELY = timedelta(minutes=3)
+FUNCTION = "provision"
+OF_QUEUE = frozenset({Code.ROLES_REFUSED, Code.MAX_INSTANCES, Code.LAUNCH_PACE})
+"""Codes that hold up every shape of a queue."""
 
 
-def held(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[tuple[str, str]]:
-    """Cause and text for each limit or back-off that keeps wanted instances from a launch.
+def standing(
+    view: ProvisionView, config: QueueConfig, held: Iterable[Why], now: datetime
+) -> Standing:
+    """What `provision` has to say of a queue, where `held` is why its decision launches no more."""
+    hot = config.hot.effective(now)
+    return Standing(
+        config.queue,
+        FUNCTION,
+        now,
+        in_order((*held, *_reasons(view, config, now))),
+        waiting=len(view.waiting),
+        oldest=min((claim.runnable_at for claim in view.waiting), default=None),
+        hot=Target(hot.value, hot.reason, hot.next_change),
+    )
 
-    Brakes and refusals have alarms of their own, and `dispatch` tells a pause.
+
+def without_configuration(queue: str, now: datetime) -> Standing:
+    """The standing of a queue that never had a configuration."""
+    text = f"queue {queue} never had a configuration that is valid as a whole"
+    return Standing(queue, FUNCTION, now, (why(Code.NO_CONFIGURATION, text, now),))
+
+
+def held_jobs(reason: Why, view: ProvisionView) -> tuple[Claim, ...]:
+    """The claims that wait for this reason to end, the most urgent first.
+
+    What holds up the whole queue holds up those for which no instance is coming.
     """
-    if config.paused or view.refused:
-        return
-    view = replace(view, waiting=matching(view.waiting, config))
-    lacking = missing_instances(view, config, now)
-    missing = {shape: count for shape, count in lacking.items() if count > 0}
-    ledger, total = view.ledger, sum(missing.values())
-    room = config.max_instances - ledger.live
-    if total > max(room, 0):
-        limit = f"limits/max-instances is {config.max_instances}, and {ledger.live} are in use"
-        yield "instances", f"{total} more instances are wanted; {limit}"
-    launched = sum(count for at, count in ledger.recent if now - at < _MINUTE)
-    pace = config.max_launches_per_minute
-    if total > pace - launched and room > 0:
-        limit = f"limits/max-launches-per-minute is {pace}, and {launched} were launched"
-        yield "pace", f"{total} more instances are wanted; {limit} within the last minute"
-    for shape, count in missing.items():
-        retry_at = ledger.retry_at.get(str(shape))
-        if retry_at is not None and now < retry_at:
-            again = f"the next try is at {retry_at:%H:%M:%S} UTC"
-            words = ledger.refusals.get(str(shape), "")
-            # EC2's words tell missing capacity from a limit or a type that does not exist.
-            said = f" ({words})" if words else ""
-            line = f"EC2 launched no {shape}{said}, and {count} more are wanted; {again}"
-            yield f"capacity {shape}", line
+    waiting = sorted(view.waiting, key=lambda c: (-c.priority, c.runnable_at, c.job))
+    if reason.code in OF_QUEUE:
+        coming = sum(i.state.traits.supply is Supply.COMING for i in view.instances)
+        return tuple(waiting[coming:])
+    return tuple(claim for claim in waiting if reason.is_about(str(claim.shape)))
 
 
-def lost(view: ProvisionView, now: datetime) -> Iterator[str]:
-    """For an alarm: each shape of which EC2 takes every instance back before it is ready."""
-    for shape, losses in view.ledger.losses.items():
-        if losses.rounds > REFUSALS and now - losses.at < _LATELY:
-            yield f"EC2 took back {losses.rounds} launches of {shape} in a row: {losses.cause}"
+def _reasons(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[Why]:
+    """What stands in the way whether or not an instance is missing at this moment."""
+    if view.refused:
+        yield refused_roles(view, now)
+    waiting = matching(view.waiting, config)
+    shapes = dict.fromkeys(claim.shape for claim in waiting)
+    for shape in shapes:
+        if shape.architecture not in view.infra.templates:
+            lack = f"the queue's stack has no such launch template as {shape.architecture} needs"
+            yield why(Code.NO_TEMPLATE, f"jobs wait, and {lack}", now, subject=str(shape))
+    pool = [standard_shape(config)] if config.hot.value(now) and not config.paused else []
+    for shape in dict.fromkeys([*shapes, *pool, *braked(view.ledger, view.spec, config)]):
+        if (found := trouble(shape, view.ledger, view.spec, config, now)) is not None:
+            yield found
+    yield from _unanswered(view, now)
+    if (found := unsteady(view, config, now)) is not None:
+        yield found
+    if config.policy_unread:
+        text = f"the policy of queue {config.queue} cannot be read, and jobs wait"
+        yield why(Code.POLICY_UNREADABLE, text, now)
+
+
+def _unanswered(view: ProvisionView, now: datetime) -> Iterator[Why]:
+    late: dict[Shape, datetime] = {}
+    for instance in view.instances:
+        if is_unanswered(instance, now):
+            asked = late.get(instance.shape, instance.created)
+            late[instance.shape] = min(asked, instance.created)
+    for shape, asked in late.items():
+        since = f"since {asked:%H:%M:%S} UTC, and is asked again until it does"
+        text = f"EC2 has not answered the launch of {named(shape)} {since}"
+        yield why(Code.LAUNCH_UNANSWERED, text, now, subject=str(shape))

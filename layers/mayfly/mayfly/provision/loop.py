@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from mayfly.provision import tick as provision
+from mayfly.provision.held import FUNCTION
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
+from mayfly.tick.standings import Standings
 
 PROVISION_PACE = timedelta(seconds=2)
 """Time to the first repetition of a tick that left work."""
@@ -29,9 +31,10 @@ def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) ->
     account's rate, which other software of the account needs too.
     """
     total, pace = Outcome(), PROVISION_PACE
+    standings = Standings(ports.fleet, FUNCTION)
     while True:
         started = edge.clock()
-        outcome = provision.tick(ports, edge, nudged=nudged, told=total.told)
+        outcome = provision.tick(ports, edge, nudged=nudged, told=total.told, standings=standings)
         total.add(outcome)
         if not outcome.launched and not outcome.unfinished:
             break

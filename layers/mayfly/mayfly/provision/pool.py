@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
@@ -11,6 +10,7 @@ from mayfly.provision.view import ProvisionView
 from mayfly.records.idle_ends import fill_again_at
 from mayfly.records.model import Instance, Shape
 from mayfly.records.states import InstanceState, Supply
+from mayfly.records.why import Code, Why, why
 
 REPLACE_AT_ONCE = 2
 """Outdated instances that may have a successor under way at the same time."""
@@ -84,17 +84,18 @@ def filled(
     return wanted if again_at is None or now >= again_at else min(wanted, max(supplied, 0))
 
 
-def unsteady(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[str]:
-    """Why the warm pool is not filled at present, for an alarm."""
+def unsteady(view: ProvisionView, config: QueueConfig, now: datetime) -> Why | None:
+    """Why the warm pool is not filled at present although its instances are wanted."""
     if not (config.hot.value(now) or config.stopped.value(now)) or config.paused:
-        return
+        return None
     shape = standard_shape(config)
     again_at = fill_again_at(view.ledger, shape)
-    if again_at is not None and now < again_at:
-        ends = view.ledger.idle_ends[str(shape)]
-        often = f"{ends.rounds} times in a row warm instances ended soon without a job"
-        then = f"the pool is filled again at {again_at:%H:%M:%S} UTC"
-        yield f"{shape}: {often}, the last one {ends.cause}; {then}"
+    if again_at is None or now >= again_at:
+        return None
+    ends = view.ledger.idle_ends[str(shape)]
+    often = f"{ends.rounds} times in a row warm instances ended soon without a job"
+    text = f"the pool is not filled: {often}, the last one {ends.cause}"
+    return why(Code.POOL_UNSTEADY, text, now, next_try=again_at, subject=str(shape))
 
 
 def supply(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:

@@ -2,46 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from mayfly.answers import Parameter
-from mayfly.config.boots import braked
-from mayfly.config.queue import QueueConfig, in_force
+from mayfly.config.queue import in_force
 from mayfly.errors import FAILURES, Transient
 from mayfly.metrics import Metric
 from mayfly.provision.apply import Applier
 from mayfly.provision.audit import record_changes
-from mayfly.provision.decide import decide, next_change, problems
+from mayfly.provision.decide import decided, next_change
 from mayfly.provision.gather import gather
 from mayfly.provision.gather_power import with_power
-from mayfly.provision.held import held, lost
+from mayfly.provision.held import FUNCTION, held_jobs, standing, without_configuration
 from mayfly.provision.hung import condemn_hung, hung_boots, without
 from mayfly.provision.measures import measure
-from mayfly.provision.pool import unsteady
 from mayfly.provision.ports import ProvisionPorts
 from mayfly.provision.prices import refresh_prices
 from mayfly.provision.refresh import refresh
-from mayfly.provision.view import ProvisionView
-from mayfly.provision.waits import long_waits
 from mayfly.records.about import fields
-from mayfly.records.model import QueueRecord
+from mayfly.records.model import Claim, QueueRecord
+from mayfly.records.standing import Standing
+from mayfly.records.why import UNDER_WAY, Code, Why
 from mayfly.tick.edge import Edge
-from mayfly.tick.outcome import Outcome, Told
+from mayfly.tick.outcome import Held, Outcome, Told
+from mayfly.tick.standings import Standings
+
+PROBLEMS = frozenset({Code.ROLES_REFUSED, Code.NO_TEMPLATE})
+"""Codes that are counted as `BadConfiguration`: only a person can set the queue right."""
+ALARMS: Mapping[Code, Metric] = {
+    Code.BRAKED: Metric.BRAKED,
+    Code.POOL_UNSTEADY: Metric.BRAKED,
+    Code.POLICY_UNREADABLE: Metric.UNREADABLE_POLICY,
+    Code.ALWAYS_TAKEN_BACK: Metric.NO_CAPACITY,
+}
+"""Codes with an alarm of their own, and its metric."""
 
 
 def tick(
-    ports: ProvisionPorts, edge: Edge, *, nudged: bool = False, told: Told | None = None
+    ports: ProvisionPorts,
+    edge: Edge,
+    *,
+    nudged: bool = False,
+    told: Told | None = None,
+    standings: Standings | None = None,
 ) -> Outcome:
     """Update the queue records from SSM, then gather, decide and apply queue by queue.
 
     A nudged tick reads no parameters: every job may bring a nudge, and SSM allows few reads.
     A queue that fails or hangs at EC2 does not hold up the others. `told` is what the invocation
-    has logged. Returns the outcome.
+    has logged, and `standings` what it knows of what was said. Returns the outcome.
     """
     outcome, now = Outcome(told=set() if told is None else told), edge.clock()
     written: Mapping[str, Parameter] | None = None
     applier = Applier(ports, outcome, now, edge)
+    says = _Says(standings or Standings(ports.fleet, FUNCTION), outcome, logs=not nudged)
     with outcome.noting("records of queues"):
         records, written = (ports.fleet.queues(), None) if nudged else _records(ports, outcome, now)
         late = []
@@ -50,7 +67,7 @@ def tick(
                 late.append(record.queue)
                 continue
             with outcome.noting(f"queue {record.queue}", fields(queues=[record.queue])):
-                _tick_queue(record, ports, outcome, applier, tells=not nudged)
+                _tick_queue(record, ports, applier, says)
         if late:
             text = Transient(f"no time is left for {len(late)} of them: {', '.join(late)}")
             outcome.failed("queues", text, fields(queues=late))
@@ -82,53 +99,51 @@ def _records(
         return ports.fleet.queues(), None
 
 
-def _tick_queue(
-    record: QueueRecord, ports: ProvisionPorts, outcome: Outcome, applier: Applier, *, tells: bool
-) -> None:
-    """One queue's tick. With `tells`, once a minute, reports what needs a person or a wait."""
-    now = applier.now
+@dataclass(frozen=True, slots=True)
+class _Says:
+    """Says why queues stand still: in their standings always, in log and metrics once a minute."""
+
+    standings: Standings
+    outcome: Outcome
+    logs: bool
+    """Whether this is the minute's tick, and no nudged one."""
+
+    def say(self, found: Standing, jobs: Callable[[Why], Sequence[Claim]]) -> None:
+        """Say what was found; `jobs` names the claims that wait for a reason."""
+        standing = self.standings.after(found, self.outcome)
+        for reason in standing.reasons if self.logs else ():
+            if reason.code not in UNDER_WAY:
+                self._log(Held(found.queue, reason, tuple(jobs(reason))))
+        self.standings.say(standing, self.outcome)
+
+    def _log(self, held: Held) -> None:
+        is_problem = held.why.code in PROBLEMS
+        self.outcome.hold(replace(held, is_logged=not is_problem))
+        if is_problem:
+            self.outcome.problem(held.line, held.about)
+        elif (metric := ALARMS.get(held.why.code)) is not None:
+            self.outcome.told.add(held.line)  # The line is logged with its jobs.
+            self.outcome.alarms.append((metric, held.line))
+            self.outcome.queue_problem(fields(queues=[held.queue]))
+
+
+def _tick_queue(record: QueueRecord, ports: ProvisionPorts, applier: Applier, says: _Says) -> None:
+    """One queue's tick, which also says why the queue's launches stand still."""
+    now, outcome = applier.now, applier.outcome
     config = in_force(record)
-    if tells:
-        _tell_configuration(record, config, outcome)
+    if says.logs:
+        for line in record.problems:
+            outcome.problem(f"queue {record.queue}: {line}", fields(queues=[record.queue]))
     if config is None:
+        says.say(without_configuration(record.queue, now), lambda _: ())
         return
     view = gather(record, ports, now)
-    if tells:
-        _tell(view, config, outcome, now)
+    if says.logs:
+        outcome.of_queues.add(measure(view, config, now))
     view = with_power(view, config, ports, outcome, now)
     hung = hung_boots(view, now)
     view = without(view, hung)
     outcome.repeat_at(next_change(view, config, now))
-    actions = [
-        *condemn_hung(hung, now),
-        *decide(view, config, now),
-        *long_waits(view, config, now),
-    ]
-    applier.begin(record.queue, actions, view.zones)
-
-
-def _tell_configuration(record: QueueRecord, config: QueueConfig | None, outcome: Outcome) -> None:
-    """Say which parameters of the queue are not in force."""
-    about = fields(queues=[record.queue])
-    for line in record.problems:
-        outcome.problem(f"queue {record.queue}: {line}", about)
-    if config is not None and config.policy_unread:
-        unread = f"queue {record.queue}: its policy cannot be read, and jobs wait"
-        outcome.alarms.append((Metric.UNREADABLE_POLICY, unread))
-        outcome.queue_problem(about)
-
-
-def _tell(view: ProvisionView, config: QueueConfig, outcome: Outcome, now: datetime) -> None:
-    """Report what holds launches up, alarms and warnings, and what instances there are."""
-    for line in problems(view, config):
-        outcome.problem(f"queue {config.queue}: {line}", fields(queues=[config.queue]))
-    for metric, lines in (
-        (Metric.BRAKED, (*braked(view.ledger, view.spec, config), *unsteady(view, config, now))),
-        (Metric.NO_CAPACITY, lost(view, now)),
-    ):
-        for line in lines:
-            outcome.alarms.append((metric, f"queue {config.queue}: {line}"))
-            outcome.queue_problem(fields(queues=[config.queue]))
-    for cause, line in held(view, config, now):
-        outcome.hold(config.queue, cause, line)
-    outcome.of_queues.add(measure(view, config, now))
+    found = decided(view, config, now)
+    applier.begin(record.queue, [*condemn_hung(hung, now), *found.actions], view.zones)
+    says.say(standing(view, config, found.held, now), partial(held_jobs, view=view))

@@ -23,18 +23,37 @@ from mayfly.records.standing import Standing
 Fields: TypeAlias = Mapping[str, str | list[str]]
 """Extra fields of a log line: `job` for one, `jobs` for several; unknown subjects are omitted."""
 NOTHING: Fields = {}
-_PLURALS = {"queue": "queues", "job": "jobs", "instance": "instances", "launch": "launches"}
+_PLURALS = {
+    "queue": "queues",
+    "job": "jobs",
+    "pipeline": "pipelines",
+    "instance": "instances",
+    "launch": "launches",
+    "code": "codes",
+}
 
 
-def fields(
+def fields(  # noqa: PLR0913 - one argument for each kind of subject
     *,
     queues: Iterable[str] = (),
     jobs: Iterable[str] = (),
+    pipelines: Iterable[str] = (),
     instances: Iterable[str] = (),
     launches: Iterable[str] = (),
+    codes: Iterable[str] = (),
 ) -> Fields:
-    """Log fields for these names, in the given order; duplicates and empty names are omitted."""
-    named = {"queue": queues, "job": jobs, "instance": instances, "launch": launches}
+    """Log fields for these names, in the given order; duplicates and empty names are omitted.
+
+    `codes` are those of reasons.
+    """
+    named = {
+        "queue": queues,
+        "job": jobs,
+        "pipeline": pipelines,
+        "instance": instances,
+        "launch": launches,
+        "code": codes,
+    }
     found: dict[str, str | list[str]] = {}
     for kind, names in named.items():
         match list(dict.fromkeys(name for name in names if name)):
@@ -49,10 +68,8 @@ def fields(
 
 def merged(one: Fields, other: Fields) -> Fields:
     """Log fields for the subjects of both."""
-    queues, jobs, instances, launches = (
-        [*_names(one, kind), *_names(other, kind)] for kind in _PLURALS
-    )
-    return fields(queues=queues, jobs=jobs, instances=instances, launches=launches)
+    both = {kinds: [*_names(one, kind), *_names(other, kind)] for kind, kinds in _PLURALS.items()}
+    return fields(**both)
 
 
 def _names(of: Fields, kind: str) -> list[str]:

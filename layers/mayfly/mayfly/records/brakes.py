@@ -119,16 +119,6 @@ def is_on(brake: Brake | None) -> bool:
     return brake is not None and brake.next_trial is not None
 
 
-def why_braked(brake: Brake | None) -> str:
-    """Why a shape is braked, and when the next trial is; empty when it is not braked."""
-    if brake is None or brake.next_trial is None:
-        return ""
-    return (
-        f"{brake.failures} boots in a row failed, the last one of {brake.cause}; "
-        f"the next trial is at {brake.next_trial:%H:%M:%S} UTC"
-    )
-
-
 def rounds_since(brake: Brake | None, since: datetime) -> tuple[datetime, ...]:
     """Rounds of failed boots since this time: each was launched after the one before had failed."""
     return tuple(at for at in brake.rounds if at > since) if brake is not None else ()

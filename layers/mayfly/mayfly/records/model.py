@@ -106,8 +106,6 @@ class Claim:
     slot: SlotKey | None = None
     token_until: datetime | None = None
     """Expiry of this attempt's acquisition token. The token itself is in no record."""
-    explained: datetime | None = None
-    """When `reason` last said why the job still waits."""
     told: bool = True
     """False while Mayfly still has to tell Buildkite that the job failed."""
     noted: Noted = Noted()
@@ -355,12 +353,17 @@ def saved(record: AnyRecord) -> AnyRecord:
 
 
 def move_claim(claim: Claim, state: ClaimState, now: datetime, reason: str) -> Claim:
-    """The claim in `state` since `now`. Raises Illegal for an edge not in CLAIM_STATES."""
+    """The claim in `state` since `now`, held back by nothing that is known.
+
+    Raises Illegal for an edge not in CLAIM_STATES.
+    """
     check_edge(claim.state, state)
     reason = cut(reason, LONGEST_REASON)
     steps = (*claim.history, Step(state, now, reason))[-HISTORY:]
     phases = reached(claim.phases, state, now)
-    return replace(claim, state=state, since=now, phases=phases, reason=reason, history=steps)
+    return replace(
+        claim, state=state, since=now, phases=phases, why=None, reason=reason, history=steps
+    )
 
 
 def move_instance(instance: Instance, state: InstanceState, now: datetime, reason: str) -> Instance:

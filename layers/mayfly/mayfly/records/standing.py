@@ -35,7 +35,7 @@ class Target:
 
     value: int
     reason: str = ""
-    """What sets the value, such as a line of the schedule; empty for the default."""
+    """What sets the value: an entry of the schedule, or `default`."""
     next_change: datetime | None = None
     """When the value changes next; None where no change is known."""
 
@@ -92,8 +92,9 @@ def standing_after(found: Standing, before: Standing | None) -> Standing:
 def is_due(found: Standing, before: Standing | None, soonest: timedelta = timedelta(0)) -> bool:
     """Whether a standing is to be written: it says another thing than before, or in its turn.
 
-    Texts, counts and next tries change all the time: they are written in turn alone. `soonest` is
-    the shortest time between two writes, for a function that ticks several times a second.
+    A next try is news, and EC2's back-off bounds how often it changes. Texts and counts change all
+    the time: they are written in turn alone. `soonest` is the shortest time between two writes, for
+    a function that ticks several times a second.
     """
     if before is None:
         return True
@@ -104,7 +105,7 @@ def is_due(found: Standing, before: Standing | None, soonest: timedelta = timede
 
 def _said(standing: Standing) -> object:
     return (
-        {each.key for each in standing.reasons},
+        {(*each.key, each.next_try) for each in standing.reasons},
         {(each.job, *each.why.key) for each in standing.left},
         standing.hot,
     )

@@ -16,6 +16,8 @@ from mayfly.records.bounds import cut
 
 LONGEST_WHY = 400
 """Bytes of a reason's text. EC2's words may be longer; a `Standing` holds many reasons."""
+LONGEST_DETAIL = 1500
+"""Bytes of what operators alone may read."""
 LONGEST_SUBJECT = 1200
 """Bytes of a reason's subject. The longest name of a shape has about 1 KB."""
 
@@ -175,6 +177,13 @@ class Code(StrEnum):
         True,
         "Add types to `launch/instance-types`, or another `launch/purchase`.",
     )
+    ALWAYS_TAKEN_BACK = (
+        "always-taken-back",
+        "EC2 took back the instances of several launches in a row, for lack of capacity.",
+        False,
+        True,
+        "Add types to `launch/instance-types`, or another `launch/purchase`.",
+    )
     LAUNCH_UNANSWERED = (
         "launch-unanswered",
         "EC2 has not answered a launch; the launch is sent again under its token.",
@@ -254,6 +263,10 @@ class Code(StrEnum):
     )
 
 
+UNDER_WAY = frozenset({Code.BOOT_FAILED, Code.ATTEMPT_FAILED, Code.COMING, Code.NEXT_LAUNCH})
+"""Codes of work that goes on: told to whoever asks, but neither logged nor counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """One reason at present: what holds something back, in whole words."""
@@ -266,19 +279,37 @@ class Why:
     next_try: datetime | None = None
     """When Mayfly tries again; None where an event ends the wait, or a person."""
     subject: str = ""
-    """What the reason is about within its queue, such as a shape; empty for the whole queue."""
+    """What the reason is about within its queue: a shape, a rule, a limit with its value; empty for
+    the whole queue. Words behind a shape tell the reason from an earlier one of the same code."""
+    detail: str = ""
+    """What operators alone may read, such as EC2's own words, which name accounts and roles."""
 
     @property
     def key(self) -> tuple[Code, str]:
         """Code and subject: a reason with another key is another reason."""
         return self.code, self.subject
 
+    def is_about(self, name: str) -> bool:
+        """Whether the reason is about what has this name, such as a shape."""
+        return self.subject.partition(" ")[0] == name
 
-def why(
-    code: Code, text: str, now: datetime, *, next_try: datetime | None = None, subject: str = ""
+
+def why(  # noqa: PLR0913 - what makes a reason; all but the first three have their names
+    code: Code,
+    text: str,
+    now: datetime,
+    *,
+    next_try: datetime | None = None,
+    subject: str = "",
+    detail: str = "",
 ) -> Why:
-    """A reason that was found at `now`, with text and subject cut to what a record may hold."""
-    return Why(code, cut(text, LONGEST_WHY), now, next_try, cut(subject, LONGEST_SUBJECT))
+    """A reason that was found at `now`, with texts cut to what a record may hold.
+
+    A next try that is due already is none: the try is under way.
+    """
+    later = next_try if next_try is not None and next_try > now else None
+    texts = cut(text, LONGEST_WHY), cut(subject, LONGEST_SUBJECT), cut(detail, LONGEST_DETAIL)
+    return Why(code, texts[0], now, later, texts[1], texts[2])
 
 
 def since_before(found: Why, before: Iterable[Why | None]) -> Why:

@@ -23,6 +23,7 @@ from mayfly.errors import (
 )
 from mayfly.metrics import Metric
 from mayfly.records.about import NOTHING, Fields, fields, merged
+from mayfly.records.why import Code, Why
 from mayfly.tick.measures import Measures
 
 log = logging.getLogger("mayfly")
@@ -47,6 +48,61 @@ class Left(StrEnum):
                 return Metric.LEFT_NOT_FOUND
             case _:
                 assert_never(self)
+
+
+JOBS_NAMED = 20
+"""Jobs in one log line about a reason; their number is in the line."""
+
+
+class HeldJob(Protocol):
+    """A job that waits for the end of a reason, such as a claim."""
+
+    @property
+    def job(self) -> str:
+        """The job's id."""
+
+    @property
+    def pipeline(self) -> str:
+        """The slug of its pipeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A reason why work of a queue does not happen, for log and metric."""
+
+    queue: str
+    why: Why
+    jobs: tuple[HeldJob, ...] = ()
+    is_logged: bool = True
+    """False where an error stands behind the reason, which is logged itself."""
+
+    @property
+    def line(self) -> str:
+        """The reason in whole words, for operators."""
+        why = self.why
+        parts = [f"queue {self.queue}: {why.text}"]
+        if why.detail:
+            parts.append(f" ({why.detail})")
+        if why.subject.partition(" ")[0] not in why.text:
+            parts.append(f" [{why.subject}]")
+        if why.next_try is not None:
+            parts.append(f"; the next try is at {why.next_try:%H:%M:%S} UTC")
+        if self.jobs:
+            parts.append(
+                f"; {len(self.jobs)} {'job waits' if len(self.jobs) == 1 else 'jobs wait'}"
+            )
+        return "".join(parts)
+
+    @property
+    def about(self) -> Fields:
+        """Fields of the log line: queue, the first jobs with their pipelines, code."""
+        some = self.jobs[:JOBS_NAMED]
+        return fields(
+            queues=[self.queue],
+            jobs=[each.job for each in some],
+            pipelines=[each.pipeline for each in some],
+            codes=[str(self.why.code)],
+        )
 
 
 class Action(Protocol):
@@ -90,10 +146,10 @@ class Outcome:
     """The last refusal of the agent token; None where Buildkite refused no token."""
     idle: Transient | None = None
     """Why a whole invocation of `dispatch` could take no job; None where it could."""
-    held: dict[str, tuple[str, Fields]] = field(default_factory=dict)
-    """By queue and cause: why wanted work does not happen at present, with the log fields.
+    held: dict[tuple[str, Code, str], Held] = field(default_factory=dict)
+    """By queue, code and subject: why wanted work does not happen at present.
 
-    An invocation logs each cause once, in the words of its last tick.
+    An invocation logs and counts each reason once, in the words of its last tick.
     """
     alarms: list[tuple[Metric, str]] = field(default_factory=list)
     """Metric and reason of each further alarm for a person."""
@@ -203,10 +259,10 @@ class Outcome:
         for queue in (named,) if isinstance(named, str) else named:
             self.of_queues.note(Metric.QUEUE_PROBLEMS, queue)
 
-    def hold(self, queue: str, cause: str, line: str) -> None:
-        """Note why work of a queue does not happen. `cause` is one word for the kind of reason."""
-        self.held[f"{queue} {cause}"] = (f"queue {queue}: {line}", fields(queues=[queue]))
-        self.of_queues.note(Metric.HELD, queue, part=cause.partition(" ")[0])
+    def hold(self, held: Held) -> None:
+        """Note why work of a queue does not happen, and which jobs wait for that."""
+        self.held[held.queue, *held.why.key] = held
+        self.of_queues.note(Metric.HELD, held.queue, part=held.why.code)
 
     def _leave(self, why: Left, what: str, error: Failure, about: Fields) -> None:
         self.left[why] += 1
@@ -260,7 +316,7 @@ class Outcome:
             "unmatched": self.unmatched,
             "left": dict(self.left),
             "problems": self.problems,
-            "held": [line for line, _ in self.held.values()],
+            "held": [each.line for each in self.held.values()],
             "alarms": [f"{metric}: {reason}" for metric, reason in self.alarms],
             "of_queues": self.of_queues.as_dict(),
         }

@@ -54,7 +54,7 @@ class ClaimTraits:
     edges: Mapping[ClaimState, str]
     """The states that may follow, each with its cause. A state without edges is closed."""
     deadline: timedelta | None
-    """Longest time in the state; afterwards the claim goes back to Buildkite."""
+    """Longest time in the state, for a job that Buildkite does not know any more; None for none."""
     watch: Watch
     waits: bool
     """Whether the job needs an instance: `provision` launches for these claims."""
@@ -91,8 +91,9 @@ CLAIM_STATES: Mapping[ClaimState, ClaimTraits] = exhaustive(
                 _S.RELEASED: "cancelled, taken by someone else, or given back to Buildkite",
                 _S.FAILED: "the job cannot run here; Buildkite is told the reason",
             },
-            # A reserved job may wait: the hour counts from the end of its reservation, and ends
-            # claims of jobs that Buildkite stopped reporting.
+            # A job that Buildkite reserves, or knows, waits for as long as it takes, and so does
+            # one of which Buildkite says nothing because it does not answer. The hour counts from
+            # the end of the reservation, for a job that Buildkite answers not to know.
             deadline=timedelta(hours=1),
             watch=Watch.ALWAYS,
             waits=True,
