@@ -33,6 +33,7 @@ OWN_VARIABLES = {
         **REAP_NUDGES,
     },
     "provision": {
+        **MAILBOX,
         "MAYFLY_INSTANCE_SIZES": "medium,large,xlarge,2xlarge,4xlarge",
         "MAYFLY_TOKEN_PARAMETER": "/buildkite/mayfly/agent-token",
         **NUDGES,
