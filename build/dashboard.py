@@ -107,10 +107,12 @@ def rows() -> Sequence[tuple[int, Sequence[Widget]]]:
                     stacked=True,
                 ),
                 _graph(
-                    "Hot pool against its target, by queue",
+                    "Hot and stopped pool against their targets, by queue",
                     [
                         _by_queue(Metric.HOT, "Average", label="hot"),
                         _by_queue(Metric.HOT_TARGET, "Maximum", label="target"),
+                        _by_queue(Metric.STOPPED, "Average", label="stopped"),
+                        _by_queue(Metric.STOPPED_TARGET, "Maximum", label="stopped target"),
                     ],
                     unit="instances",
                 ),

@@ -153,6 +153,10 @@ def a_stopped_instance() -> World:
     return world
 
 
+def a_stopped_pool() -> World:
+    return a_world(**{"pool/stopped": "3"})
+
+
 def a_denied_job() -> World:
     world = a_world(**{"policy/rules/main": "branch=main"})
     world.schedule("job-1", branch="other")
@@ -215,6 +219,7 @@ STORIES = {
     Metric.HOT_TARGET: Story(Service.PROVISION, a_warm_world),
     Metric.COMING: Story(Service.PROVISION, launched),
     Metric.STOPPED: Story(Service.PROVISION, a_stopped_instance),
+    Metric.STOPPED_TARGET: Story(Service.PROVISION, a_stopped_pool, times=3),
     Metric.RUNNING: Story(Service.PROVISION, running),
     Metric.LIMIT: Story(Service.PROVISION, a_world, times=50),
     Metric.LAUNCHES_FAILED: Story(Service.PROVISION, no_capacity),

@@ -286,7 +286,14 @@ class Metric(StrEnum):
     )
     STOPPED = (
         "Stopped",
-        "Instances that are stopped, or are being stopped; sent while there are any.",
+        "Instances that are stopped, or are being stopped; sent while there are any or a target.",
+        Unit.COUNT,
+        (Service.PROVISION,),
+        Kind(OF_QUEUE, Joined.LATEST),
+    )
+    STOPPED_TARGET = (
+        "StoppedTarget",
+        "Stopped instances that `pool/stopped` asks for; sent as `Stopped` is.",
         Unit.COUNT,
         (Service.PROVISION,),
         Kind(OF_QUEUE, Joined.LATEST),

@@ -17,8 +17,10 @@ def measure(view: ProvisionView, config: QueueConfig, now: datetime) -> Measures
     hot, coming = supply.count(Supply.READY), supply.count(Supply.COMING)
     stopped = supply.count(Supply.STOPPED)
     found = Measures()
-    if stopped:
+    target = config.stopped.value(now)
+    if stopped or target:
         found.note(Metric.STOPPED, config.queue, stopped)
+        found.note(Metric.STOPPED_TARGET, config.queue, target)
     for metric, value in (
         (Metric.HOT, hot),
         (Metric.HOT_TARGET, config.hot.value(now)),
