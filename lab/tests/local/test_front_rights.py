@@ -74,7 +74,7 @@ def calls(account: Account) -> list[tuple[str, dict[str, Any], set[str]]]:
         ("ec2:DescribeInstances", {}, {"provision", "reap"}),
         ("ec2:DescribeSpotPriceHistory", {"InstanceTypes": ["m7i.large"]}, {"provision"}),
         ("pricing:GetProducts", {"ServiceCode": "AmazonEC2"}, {"provision"}),
-        ("ec2:DescribeIamInstanceProfileAssociations", {}, {"sandbox"}),
+        ("ec2:DescribeIamInstanceProfileAssociations", {}, {"provision", "sandbox"}),
         ("ec2:TerminateInstances", {"InstanceIds": [HOST]}, set()),
         ("ec2:CreateTags", {"Resources": [HOST], "Tags": [{"Key": "a", "Value": "b"}]}, set()),
         ("ec2:AssociateIamInstanceProfile", {"InstanceId": HOST}, set()),
