@@ -20,6 +20,7 @@ LOCKS = (
     "requirements/dev.txt",
     "requirements/sam.txt",
     "requirements/audit.txt",
+    "requirements/browser.txt",
 )
 """Every lock of the repository, that of the shipped layer first."""
 CLEAN, VULNERABLE, UNKNOWN = 0, 1, 2

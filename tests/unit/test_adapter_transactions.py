@@ -251,7 +251,7 @@ def test_unprocessed_removals_are_repeated(dynamodb: Stubber) -> None:
     dynamodb.add_response(
         "batch_write_item",
         {"UnprocessedItems": removals("b")},
-        {"RequestItems": removals("a", "notice/a", "b", "notice/b")},
+        {"RequestItems": removals("a", "notice/a", "start/a", "b", "notice/b", "start/b")},
     )
     dynamodb.add_response(
         "batch_write_item", {"UnprocessedItems": {}}, {"RequestItems": removals("b")}

@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from mayfly.config.queue import QueueConfig, Script
-from mayfly.provision.actions import AdoptLaunch, ProvisionAction, RecordLaunch, SendLaunch
-from mayfly.provision.decide import decide
+from mayfly.config.queue import Script
+from mayfly.provision.actions import AdoptLaunch, RecordLaunch, SendLaunch
 from mayfly.provision.gather import STOPPED, SUPPLY
 from mayfly.provision.settlement import overdue
 from mayfly.provision.shares import LAUNCH_AT_ONCE
-from mayfly.provision.view import ProvisionView
 from mayfly.records.ledger import Ledger, launch_id
-from mayfly.records.model import Claim, Instance, Pinned, Shape
+from mayfly.records.model import Claim, Instance, Pinned
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState, LaunchState
 from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
@@ -37,111 +35,13 @@ from tests.unit.builders import (
     a_launch,
     a_ledger,
     ago,
-    an_instance,
     later,
     saves,
 )
+from tests.unit.provision_views import S, a_view, decided, launched, of, started, waiting
 from tests.unit.published import TEMPLATES, infra
 
 ARM = replace(SHAPE, architecture="arm64")
-S = InstanceState
-
-
-def a_view(**changes: Any) -> ProvisionView:
-    made = ProvisionView(
-        stack=STACK,
-        infra=infra(),
-        spec=SPEC,
-        waiting=(),
-        instances=(),
-        launches=(),
-        slots={},
-        ledger=a_ledger(),
-    )
-    return replace(made, **changes)
-
-
-def decided(view: ProvisionView, config: QueueConfig | None = None) -> list[ProvisionAction]:
-    return decide(view, config or a_config(), NOW)
-
-
-def started(actions: list[ProvisionAction]) -> list[tuple[str, int]]:
-    """Shape and number of instances of every recorded launch."""
-    return [(str(a.launch.shape), a.launch.slots) for a in actions if isinstance(a, RecordLaunch)]
-
-
-def launched(view: ProvisionView, config: QueueConfig | None = None) -> int:
-    return sum(count for _, count in started(decided(view, config)))
-
-
-def waiting(count: int, **changes: Any) -> tuple[Claim, ...]:
-    return tuple(a_claim(f"job-{n}", **changes) for n in range(count))
-
-
-def of(*states: InstanceState, **changes: Any) -> tuple[Instance, ...]:
-    return tuple(an_instance(state, n, **changes) for n, state in enumerate(states))
-
-
-# -- limits that all shapes share -----------------------------------------------------------------
-
-LARGE = replace(SHAPE, instance_types=("m7i.large",))
-
-
-def of_pipeline(pipeline: str, count: int, shape: Shape, minutes: int) -> tuple[Claim, ...]:
-    """Jobs of a pipeline, of which the first has waited this long, and each next one less."""
-    return tuple(
-        a_claim(
-            f"{pipeline}-{n}",
-            pipeline=pipeline,
-            shape=shape,
-            rules=None,
-            runnable_at=ago(60 * minutes - n),
-        )
-        for n in range(count)
-    )
-
-
-MIXED = (*of_pipeline("many", 9, SHAPE, 60), *of_pipeline("few", 2, LARGE, 5))
-
-
-def test_pipelines_share_the_places_that_are_left_in_turn() -> None:
-    view = a_view(waiting=MIXED, ledger=a_ledger(live=46))
-    assert started(decided(view)) == [(str(SHAPE), 2)]
-    # The next tick sees these two on their way, and the ledger with them.
-    coming = of(S.REQUESTED, S.REQUESTED, created=NOW)
-    view = replace(view, instances=coming, ledger=a_ledger(live=48))
-    assert started(decided(view)) == [(str(LARGE), 2)]
-
-
-def test_the_last_place_is_the_oldest_jobs_however_many_wait_with_it() -> None:
-    many = (*of_pipeline("many", 99, SHAPE, 60), *MIXED[-2:])
-    assert started(decided(a_view(waiting=many, ledger=a_ledger(live=49)))) == [(str(SHAPE), 1)]
-
-
-def test_a_pipeline_with_jobs_on_instances_comes_after_one_without() -> None:
-    view = a_view(waiting=MIXED, ledger=a_ledger(live=49), busy_pipelines={"many": 7})
-    assert started(decided(view)) == [(str(LARGE), 1)]
-
-
-def test_a_shape_that_must_wait_takes_no_place() -> None:
-    waits = a_ledger(live=46, retry_at={str(LARGE): later(9)}, misses={str(LARGE): 1})
-    assert started(decided(a_view(waiting=MIXED, ledger=waits))) == [(str(SHAPE), 4)]
-
-
-def test_the_pool_gets_what_jobs_leave() -> None:
-    view = a_view(waiting=MIXED[-2:], ledger=a_ledger(live=47))
-    assert started(decided(view, a_config(hot=5))) == [(str(LARGE), 2)]
-    coming = of(S.REQUESTED, S.REQUESTED, created=NOW, shape=LARGE)
-    view = replace(view, instances=coming, ledger=a_ledger(live=49))
-    assert started(decided(view, a_config(hot=5))) == [(str(SHAPE), 1)]
-
-
-@pytest.mark.parametrize(("busy", "launch"), [({}, 3), ({"many": 2}, 1), ({"many": 3}, 0)])
-def test_no_instance_is_launched_for_jobs_over_their_pipelines_limit(
-    busy: dict[str, int], launch: int
-) -> None:
-    view = a_view(waiting=MIXED[:9], busy_pipelines=busy)
-    assert launched(view, a_config(per_pipeline=3)) == launch
 
 
 # -- the number of launches ------------------------------------------------------------------------
@@ -313,84 +213,6 @@ def test_equal_input_gives_the_same_request_byte_for_byte() -> None:
         "mayfly-queue": QUEUE,
         "mayfly-launch": first[0].launch.id,
     }
-
-
-@pytest.mark.parametrize(
-    ("purchase", "dry_until", "market"),
-    [
-        ("on-demand", None, "on-demand"),
-        ("spot", None, "spot"),
-        ("spot", later(1), "spot"),
-        ("spot-then-on-demand", None, "spot"),
-        ("spot-then-on-demand", later(1), "on-demand"),
-        ("spot-then-on-demand", NOW, "spot"),
-    ],
-)
-def test_the_market_follows_the_purchase_option(purchase: str, dry_until: Any, market: str) -> None:
-    shape = Shape(QUEUE, "x86_64", TYPES, purchase)
-    ledger = a_ledger(spot_dry_until={str(shape): dry_until} if dry_until else {})
-    view = a_view(waiting=(a_claim(shape=shape),), ledger=ledger)
-    (start,) = decided(view, a_config(purchase=purchase))
-    assert isinstance(start, RecordLaunch)
-    assert start.launch.market == market
-    wanted = json.loads(start.launch.request)["TargetCapacitySpecification"]
-    assert wanted["DefaultTargetCapacityType"] == market
-
-
-BY_SPOT = Shape(QUEUE, "x86_64", TYPES, "spot-then-on-demand")
-EVERY = [(kind, subnet) for kind in TYPES for subnet in ("subnet-0a", "subnet-0b")]
-
-
-def bought(view: ProvisionView, config: QueueConfig) -> tuple[str, list[tuple[str, str]]]:
-    """Market and pools of the launch."""
-    (start,) = (a for a in decided(view, config) if isinstance(a, RecordLaunch))
-    overrides = json.loads(start.launch.request)["LaunchTemplateConfigs"][0]["Overrides"]
-    pools = [(each["InstanceType"], each["SubnetId"]) for each in overrides]
-    return start.launch.market, pools
-
-
-@pytest.mark.parametrize(
-    ("purchase", "dry", "market", "left_out"),
-    [
-        ("spot-then-on-demand", EVERY[:1], "spot", EVERY[:1]),
-        ("spot-then-on-demand", EVERY[1:], "spot", EVERY[1:]),
-        ("spot-then-on-demand", EVERY, "on-demand", []),
-        ("spot-first-attempt", EVERY[:3], "spot", EVERY[:3]),
-        ("spot", EVERY[:3], "spot", EVERY[:3]),
-        ("spot", EVERY, "spot", []),
-        ("on-demand", EVERY[:3], "on-demand", []),
-    ],
-)
-def test_pools_of_spot_that_were_dry_lately_are_left_out(
-    purchase: str, dry: list[tuple[str, str]], market: str, left_out: list[tuple[str, str]]
-) -> None:
-    names = {f"{kind}/{subnet}": later(1) for kind, subnet in dry}
-    view = a_view(waiting=(a_claim(rules=()),), ledger=a_ledger(dry_pools=names))
-    left = [pool for pool in EVERY if pool not in left_out]
-    assert bought(view, a_config(purchase=purchase)) == (market, left)
-
-
-def test_a_dry_pool_is_that_of_all_subnets_of_its_zone_and_only_for_a_while() -> None:
-    zones = {"subnet-0a": "zone-1", "subnet-0b": "zone-2", "subnet-0c": "zone-1"}
-    names = {f"{TYPES[0]}/subnet-0c": later(1), f"{TYPES[0]}/subnet-0b": NOW}
-    view = a_view(waiting=(a_claim(rules=()),), ledger=a_ledger(dry_pools=names), zones=zones)
-    assert bought(view, a_config(purchase="spot")) == ("spot", EVERY[1:])
-
-
-def test_on_demand_the_preferred_type_comes_first_and_the_emptiest_zone() -> None:
-    zones = {"subnet-0a": "zone-1", "subnet-0b": "zone-2"}
-    ready = of(S.READY, S.BOOTING, zone="zone-1")
-    view = a_view(instances=ready, zones=zones)
-    _, pools = bought(view, a_config(hot=3))
-    assert pools == [(kind, subnet) for kind in TYPES for subnet in ("subnet-0b", "subnet-0a")]
-
-
-def test_launch_by_launch_another_zone_comes_first_where_zones_are_equally_full() -> None:
-    firsts = [
-        bought(a_view(ledger=a_ledger(next_launch=number)), a_config(hot=1))[1][0]
-        for number in range(4)
-    ]
-    assert firsts == 2 * EVERY[:2]
 
 
 # -- open launches and refusal ---------------------------------------------------------------------

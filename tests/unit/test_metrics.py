@@ -29,7 +29,7 @@ from tests.unit.function_log import SETTINGS, Invoked, function_log
 from tests.unit.hosts import POWER_OFF
 from tests.unit.world import World, a_warm_world, a_world, launched, running, wanting
 
-BY_NAME = {metric.value: metric for metric in Metric}
+BY_NAME = {each.value: each for each in Metric}
 CONTROL_PLANE = Path(metrics.__file__).parent
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event"}
 
@@ -384,9 +384,7 @@ def test_every_metric_is_named_where_it_is_counted() -> None:
 
 
 @pytest.mark.parametrize("service", Service)
-def test_the_folder_of_a_function_names_only_metrics_that_it_may_send(
-    service: Service,
-) -> None:
+def test_a_functions_folder_names_only_metrics_that_it_may_send(service: Service) -> None:
     for name, module in uses():
         if module.startswith(f"{service}/"):
             assert service in Metric[name].services, f"{module} counts {name}"

@@ -12,9 +12,9 @@ from mayfly.provision.settlement import settlement_changes
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance
 from mayfly.records.prices import Prices
-from mayfly.records.purchase import Known, ended, purchased
 from mayfly.records.states import InstanceState
 from mayfly.tick.prices import known_prices
+from mayfly.tick.purchase import Known, ended, purchased
 from tests.fakes import FakeFleet, FakeMailbox
 from tests.unit.builders import NOW, a_launch, an_instance, ec2_id
 

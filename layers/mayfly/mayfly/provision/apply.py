@@ -30,11 +30,11 @@ from mayfly.provision.settlement import ledger_after, recovered_answer, settleme
 from mayfly.records.about import about
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Launch
-from mayfly.records.purchase import Known
 from mayfly.tick.actions import NudgeReap, WriteRecords
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 from mayfly.tick.prices import known_prices
+from mayfly.tick.purchase import Known
 from mayfly.tick.side_by_side import Calls
 
 AT_ONCE = 8

@@ -14,6 +14,7 @@ from mayfly.provision.ports import ProvisionPorts
 from mayfly.records.audit import LastSeen, ParameterChange, ParametersSeen
 from mayfly.records.changes import Change, Drop, Save
 from mayfly.records.pages import read_all
+from mayfly.scrubbing import scrub
 from mayfly.tick.outcome import Outcome
 
 MOST_ASKED = 10
@@ -35,7 +36,8 @@ def record_changes(
     """
     with outcome.noting("changes of parameters"):
         known = {each.group: each for each in ports.fleet.parameters_seen()}
-        found = groups(ports.stack, read)
+        clean = {name: replace(each, value=scrub(each.value)) for name, each in read.items()}
+        found = groups(ports.stack, clean)
         begun = "" in known
         for group in sorted(known.keys() | found.keys(), reverse=True):
             seen = known.get(group, ParametersSeen(group))
@@ -73,7 +75,8 @@ def _told(
 def _history(ports: ProvisionPorts, name: str) -> Sequence[ParameterVersion] | None:
     """SSM's history; empty for a parameter that does not exist, None where it may not be read."""
     try:
-        return ports.parameters.history(name)
+        versions = ports.parameters.history(name)
+        return [replace(each, value=scrub(each.value)) for each in versions]
     except NotFound:
         return ()
     except Misconfigured:

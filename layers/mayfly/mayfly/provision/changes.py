@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from mayfly.answers import Parameter, ParameterVersion
 from mayfly.records.audit import LastSeen, ParameterChange
 from mayfly.records.bounds import LONGEST_VALUE, cut
-from mayfly.scrubbing import scrub
 
 MOST_VERSIONS = 20
 """Versions of one parameter that are recorded from one read; of more, the latest."""
@@ -110,8 +109,8 @@ def _is_remade(old: LastSeen | None, read: Parameter, versions: Versions) -> boo
 
 
 def shown(value: str) -> str:
-    """A value as records keep it: without secrets, and cut."""
-    return cut(scrub(value), LONGEST_VALUE)
+    """A value as records keep it: cut."""
+    return cut(value, LONGEST_VALUE)
 
 
 def seen_now(parameter: Parameter) -> LastSeen:

@@ -1,20 +1,15 @@
-"""Reads EC2's prices, at most once an hour, for the instance types in use."""
+"""When EC2's prices are to be read, and for which types; the prices after AWS's answers. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from mayfly.config.queue import in_force
 from mayfly.errors import Failure
-from mayfly.provision.ports import ProvisionPorts
-from mayfly.records.changes import Save
 from mayfly.records.model import QueueRecord
 from mayfly.records.prices import Prices
-from mayfly.tick.outcome import Outcome
-from mayfly.tick.side_by_side import side_by_side
 
 FRESH = timedelta(hours=1)
 """Time between two reads of all prices, whether AWS answered or not."""
@@ -24,9 +19,6 @@ STALE = timedelta(hours=6)
 """Age at which a spot price that could not be read again is a known price no more."""
 MOST_TYPES = 60
 """Instance types whose prices are read: a call to the Price List for each."""
-AT_ONCE = 4
-SECONDS = 8.0
-"""Longest wait of a tick for all prices. Launches are made before."""
 
 
 def types_in_use(records: Iterable[QueueRecord]) -> tuple[str, ...]:
@@ -41,26 +33,6 @@ def is_due(known: Prices | None, types: tuple[str, ...], now: datetime) -> bool:
         return bool(types)
     age = now - known.tried
     return age >= FRESH or (bool(set(types) - set(known.types)) and age >= SOON)
-
-
-def refresh_prices(
-    ports: ProvisionPorts, records: Iterable[QueueRecord], outcome: Outcome, now: datetime
-) -> None:
-    """Read the prices that are due and keep them. A price that AWS does not tell stays unknown."""
-    with outcome.noting("prices"):
-        known = ports.fleet.prices()
-        types = types_in_use(records)[:MOST_TYPES]
-        if not is_due(known, types, now):
-            return
-        calls: dict[str, Callable[[], str | Mapping[str, str]]] = {
-            name: partial(ports.prices.on_demand, name) for name in types
-        }
-        if types:
-            calls[""] = partial(ports.prices.spot, types)
-        answers = side_by_side(calls, at_once=AT_ONCE, seconds=SECONDS)
-        ports.fleet.write([Save(after(known, types, answers, now))])
-        for why in sorted({str(each) for each in answers.values() if isinstance(each, Exception)}):
-            outcome.warn(f"prices stay unknown: {why}")
 
 
 def after(

@@ -13,9 +13,9 @@ from mayfly.records.changes import Change, FreeSlots, Save
 from mayfly.records.ledger import Ledger
 from mayfly.records.losses import SPOT_DRY
 from mayfly.records.model import Instance, Launch, move_instance, settle_launch
-from mayfly.records.purchase import NOTHING_KNOWN, Known, purchased
 from mayfly.records.refusals import OLD_REFUSAL, misses_of
 from mayfly.records.states import REPEAT_LAUNCH, InstanceState
+from mayfly.tick.purchase import NOTHING_KNOWN, Known, purchased
 
 SPOT_TRIES = 3
 """Requests for spot, each for the pools that are left, before an instance is bought on demand."""

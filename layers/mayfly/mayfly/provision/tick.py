@@ -20,8 +20,8 @@ from mayfly.provision.held import FUNCTION, held_jobs, standing, without_configu
 from mayfly.provision.hung import condemn_hung, hung_boots, without
 from mayfly.provision.measures import measure
 from mayfly.provision.ports import ProvisionPorts
-from mayfly.provision.prices import refresh_prices
 from mayfly.provision.refresh import refresh
+from mayfly.provision.refresh_prices import refresh_prices
 from mayfly.records.about import fields
 from mayfly.records.model import Claim, QueueRecord
 from mayfly.records.standing import Standing

@@ -34,7 +34,6 @@ from mayfly.reap.words import (
 from mayfly.records.brakes import failed_boot
 from mayfly.records.changes import Change, Drop, FreeSlots, Save
 from mayfly.records.model import Instance, Stray, move_claim, move_instance, saved
-from mayfly.records.purchase import ended
 from mayfly.records.states import (
     Allowance,
     ClaimState,
@@ -46,6 +45,7 @@ from mayfly.records.states import (
 )
 from mayfly.tick.actions import NudgeProvision, WriteRecords
 from mayfly.tick.measures import Series
+from mayfly.tick.purchase import ended
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
