@@ -26,10 +26,13 @@ OPERATORS = (
     "launch/boot-minutes",
     "limits/max-instances",
     "limits/max-launches-per-minute",
+    "limits/per-pipeline",
     "paused",
     "pool/hot",
     "pool/grace-minutes",
     "pool/max-idle-hours",
+    "pool/stopped",
+    "pool/max-stopped-hours",
     "tags",
 )
 SECURITY_OWNERS = (
