@@ -49,7 +49,7 @@ def test_every_file_of_requirements_is_a_lock_that_is_audited_or_the_source_of_o
 @pytest.mark.parametrize("lock", audit.LOCKS)
 def test_every_entry_of_a_lock_has_one_version_and_a_sha256(lock: str) -> None:
     lines = entries(ROOT / lock)
-    assert len(lines) > 10
+    assert len(lines) >= 10
     for line in lines:
         assert ENTRY.match(line), line
         assert re.search(r" --hash=sha256:[0-9a-f]{64}\b", line), line
