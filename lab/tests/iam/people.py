@@ -121,8 +121,10 @@ def _read_metrics(cloudwatch: Any) -> None:
 
 def _read_records(dynamodb: Any, queue: str) -> None:
     table = f"{STACK}-fleet"
+    dynamodb.list_tables()
     dynamodb.describe_table(TableName=table)
     dynamodb.get_item(TableName=table, Key={"pk": {"S": f"queue#{queue}"}})
+    dynamodb.batch_get_item(RequestItems={table: {"Keys": [{"pk": {"S": f"queue#{queue}"}}]}})
     dynamodb.scan(TableName=table, Limit=1)
     dynamodb.query(
         TableName=table,

@@ -1,7 +1,8 @@
 """A run of the lab in which every principal does what it has rights for.
 
-Two queues: one on spot instances with a hot pool, encrypted volumes and a pinned script, one that
-is restricted by policy. People tune and look; instances fail, are interrupted and are ended.
+Three queues: one on spot instances with a hot pool, encrypted volumes and a pinned script, one that
+is restricted by policy, one with a stopped pool. People tune and look; instances fail, are
+interrupted and are ended.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from iam.people import operate, secure
+from mayfly.records.model import Instance
+from mayfly.records.states import InstanceState
 from mayfly_lab.agents.server import ArchiveServer
 from mayfly_lab.aws.clients import client
 from mayfly_lab.aws.deploy.stacks import TOKEN_PARAMETER, Deployment
@@ -23,7 +26,7 @@ from operators.account_lab import account_environment
 from stories.stage import BOOT, QUICK, Stage, furnish
 from tests.cli.real_account import run
 
-HOT, RELEASE = "hot", "release"
+HOT, RELEASE, WARM = "hot", "release", "warm"
 REGISTRY = "/buildkite/pipelines/{pipeline}/repository"
 OPERATORS_OWN, JOBS = "OperatorsOwn", "ecr:GetAuthorizationToken"
 """Statement and action of the policy that an operator attaches to the sandbox roles."""
@@ -71,7 +74,7 @@ class LabWithOwnKeys(Lab):
 def a_run() -> Iterator[Stage]:
     """The stage at the end of the run: nothing runs any more, the stacks are still deployed."""
     choices = LabChoices(
-        queues=(HOT, RELEASE),
+        queues=(HOT, RELEASE, WARM),
         delays=replace(QUICK, minute=10.0),
         boot_seconds=BOOT,
         parameters={
@@ -80,6 +83,7 @@ def a_run() -> Iterator[Stage]:
                 "policy/rules/releases": "pipeline=app branch=release/* fork=no",
                 "policy/repository-from": REGISTRY,
             },
+            WARM: {"pool/stopped": "1", "pool/grace-minutes": "0"},
         },
     )
     with LabWithOwnKeys(choices) as lab:
@@ -105,7 +109,7 @@ def _set_up_by_scripts(stage: Stage) -> None:
 
 
 def _run_jobs(stage: Stage) -> None:
-    """A job on a hot instance, one on a cold instance, and one that policy denies."""
+    """A job on a hot instance, a cold and a stopped one, and one that policy denies."""
     own = stage.lab.buildkite.repository_url("app")
     name = REGISTRY.replace("{pipeline}", "app")
     stage.lab.aws.client("ssm").put_parameter(Name=name, Value=own, Type="String")
@@ -116,6 +120,12 @@ def _run_jobs(stage: Stage) -> None:
         stage.build("app", RELEASE, branch="main"),
     ]
     assert [stage.ended(job).outcome for job in jobs] == ["passed", "passed", "failed"]
+    stage.until("an instance is stopped", lambda: _stopped(stage))
+    assert stage.ended(stage.push(WARM)).outcome == "passed"
+
+
+def _stopped(stage: Stage) -> list[Instance]:
+    return [i for i in stage.instances(WARM) if i.state is InstanceState.STOPPED]
 
 
 def _lose_instances(stage: Stage) -> None:

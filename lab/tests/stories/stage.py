@@ -242,6 +242,7 @@ class Stage(Logs):
         """Set every pool to zero, and wait until nothing runs and no job waits."""
         for queue in self.lab.choices.queues:
             self.lab.put_parameter(queue, "pool/hot", "0")
+            self.lab.put_parameter(queue, "pool/stopped", "0")
         self.until("no queue has a pool", lambda: not any(map(self._pool, self.lab.choices.queues)))
         # A slow tick that began before may launch one more instance from its old view.
         self.lab.aws.functions.kill_all(f"{STACK}-provision")
@@ -281,7 +282,8 @@ class Stage(Logs):
         return next((w.row.partition(":")[2] for w in self.assignments(job)), "")
 
     def _pool(self, queue: str) -> int:
-        return self.in_force(queue).hot.value(datetime.now(UTC))
+        config, now = self.in_force(queue), datetime.now(UTC)
+        return config.hot.value(now) + config.stopped.value(now)
 
     def _emptied(self) -> bool:
         records = self.lab.records.instances().values()
