@@ -40,7 +40,7 @@ class LabWorld:
         def settled() -> bool:
             shown = {association[2] for association in self.lab.associations(instance_id)}
             state = self.lab.state(instance_id)
-            return state in {"running", "terminated"} and shown <= {"associated"}
+            return state in {"running", "stopped", "terminated"} and shown <= {"associated"}
 
         eventually(settled)
 
