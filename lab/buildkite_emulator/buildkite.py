@@ -245,7 +245,7 @@ class Buildkite(BuildContents):
         )
 
     def notices(self) -> Mapping[str, tuple[BuildNotice, ...]]:
-        """What the emulator does not carry out of the builds' files, by build id."""
+        """What the emulator does not carry out of builds, and what needs a person, by build id."""
         return self._application.transact(
             lambda store, _: {build.id: build.notices for build in store.builds.values()}
         )

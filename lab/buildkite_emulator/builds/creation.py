@@ -89,7 +89,9 @@ def create(store: Store, pipeline: Pipeline, request: BuildRequest, now: datetim
         blank,
         steps=definition.steps,
         env_of_steps=definition.env,
-        notices=tuple(BuildNotice(n.words, n.place, n.line, None) for n in definition.notices),
+        notices=tuple(
+            BuildNotice(n.words, n.place, n.line, None, n.answer) for n in definition.notices
+        ),
     )
     store.builds[build.id] = build
     store.meta_data[build.id].update(request.meta_data)

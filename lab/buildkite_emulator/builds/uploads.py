@@ -84,7 +84,9 @@ def _apply(store: Store, job: Job, change: Change, now: datetime) -> None:
     steps = (*kept[:place], *definition.steps, *kept[place:])
     check_order(steps)
     _cancel(store, build, leaving, now)
-    told = tuple(BuildNotice(n.words, n.place, n.line, job.id) for n in definition.notices)
+    told = tuple(
+        BuildNotice(n.words, n.place, n.line, job.id, n.answer) for n in definition.notices
+    )
     build = replace(
         build,
         steps=steps,

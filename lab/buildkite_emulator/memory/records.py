@@ -89,7 +89,7 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class BuildNotice:
-    """A part of a build's pipeline that the emulator does not carry out."""
+    """A part of a build's pipeline that the emulator does not carry out, or that needs a person."""
 
     words: str
     place: str
@@ -98,6 +98,8 @@ class BuildNotice:
     """None for uploads, which have no lines."""
     uploaded_by: str | None
     """The id of the job with the upload; None for the pipeline's own steps."""
+    answer: str = ""
+    """The key of the field that a person has to answer; empty for any other notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Build:
     """The pipeline uploads into the build, by uuid."""
     rebuilt_from: Rebuilt | None = None
     notices: tuple[BuildNotice, ...] = ()
-    """What the emulator does not carry out of the build's files."""
+    """What the emulator does not carry out of the build's files, and what needs a person."""
 
 
 @dataclass(frozen=True, slots=True)

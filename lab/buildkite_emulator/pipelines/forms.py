@@ -43,7 +43,7 @@ def _field(reader: Reader) -> FormField:
     key = reader.text("key")
     if not key or not _KEY.fullmatch(key):
         raise reader.error("key is required: letters, digits, slashes, dashes and underscores")
-    return FormField(
+    field = FormField(
         key=key,
         label=reader.text("text", "select") or "",
         required=reader.flag("required") if reader.has("required") else True,
@@ -51,6 +51,9 @@ def _field(reader: Reader) -> FormField:
         multiple=reader.flag("multiple"),
         default=_default(reader),
     )
+    if field.required and not field.default:
+        reader.notice("key", f"unblocking needs an answer to the required field {key}", key)
+    return field
 
 
 def _options(reader: Reader) -> tuple[str, ...]:

@@ -16,13 +16,15 @@ _WHOLE = re.compile(r"-?[0-9]{1,10}")
 
 @dataclass(frozen=True, slots=True)
 class PipelineNotice:
-    """A part of a valid pipeline that the emulator reads and does not carry out."""
+    """A part of a valid pipeline that the emulator does not carry out, or that needs a person."""
 
     words: str
     place: str
     """The step, such as `step 2`; `pipeline` for the file itself."""
     line: int | None
     """None for JSON."""
+    answer: str = ""
+    """The key of the field that a person has to answer; empty for any other notice."""
 
 
 class Reader:
@@ -58,10 +60,10 @@ class Reader:
         """An error about this section."""
         return PipelineError(reason, self.line, self._what)
 
-    def notice(self, name: str, words: str) -> None:
+    def notice(self, name: str, words: str, answer: str = "") -> None:
         """Keep a notice about an attribute, with the attribute's line."""
         line = self._section.lines.get(name, self._line)
-        self._notices.append(PipelineNotice(f"`{name}`: {words}", self._what, line))
+        self._notices.append(PipelineNotice(f"`{name}`: {words}", self._what, line, answer))
 
     def refuse_unknown(self, known: Iterable[str], kind: str | None = None) -> None:
         """Refuse unknown attributes: ignoring them would look like support.

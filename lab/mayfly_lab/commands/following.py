@@ -50,7 +50,7 @@ class Follower:
 
     def __post_init__(self) -> None:
         self.unreserved = UnreservedJobs(self.lab)
-        self.left_out = LeftOut(self.lab, self.files)
+        self.left_out = LeftOut(self.lab, self.files, self.answers)
 
     def look(self) -> list[Instance]:
         """Print new states of machines, jobs not reserved, and notices of pipelines.

@@ -1,9 +1,9 @@
-"""Tells once what the emulator does not carry out of the builds' pipelines."""
+"""Tells once what the emulator does not carry out of the builds' pipelines, and what they ask."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from buildkite_emulator import BuildNotice
@@ -20,6 +20,8 @@ class LeftOut:
     lab: Lab
     files: Mapping[str, Path] = field(default_factory=dict)
     """The file of each pipeline that has one, by slug."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Answers of the command line to fields of block steps, in builds of `files`."""
     _told: dict[str, int] = field(default_factory=dict)
 
     def new_lines(self) -> Iterator[str]:
@@ -28,8 +30,20 @@ class LeftOut:
             new = notices[self._told.get(build_id, 0) :]
             self._told[build_id] = len(notices)
             if new:
-                slug = self.lab.buildkite.build(build_id).pipeline
-                yield from self._lines(str(self.files.get(slug, f"pipeline {slug}")), new)
+                yield from self._of_build(self.lab.buildkite.build(build_id).pipeline, new)
+
+    def _of_build(self, slug: str, notices: Sequence[BuildNotice]) -> Iterator[str]:
+        if slug not in self.files:
+            yield from self._lines(f"pipeline {slug}", notices)
+            return
+        open_ones = [
+            replace(each, words=f"{each.words} (--answer {each.answer}=VALUE)")
+            if each.answer
+            else each
+            for each in notices
+            if each.answer not in self.answers
+        ]
+        yield from self._lines(str(self.files[slug]), open_ones)
 
     def _lines(self, file: str, notices: Sequence[BuildNotice]) -> Iterator[str]:
         groups: dict[tuple[str | None, str], list[BuildNotice]] = {}

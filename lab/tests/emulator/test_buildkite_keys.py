@@ -5,6 +5,8 @@ Source: buildkite/docs pages/pipelines/configure, and buildkite/pipeline-schema 
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -68,7 +70,7 @@ def test_every_documented_key_has_a_place_in_the_table(kind: str) -> None:
         ),
         ("steps:\n- block: b\n  allowed_teams: [a]\n", [("allowed_teams", 3, "step 1")]),
         (
-            "steps:\n- input: b\n  fields:\n  - {text: t, key: k, format: '[a-z]'}\n",
+            "steps:\n- input: b\n  fields:\n  - {text: t, key: k, default: d, format: '[a-z]'}\n",
             [("format", 4, "step 1: fields")],
         ),
         (
@@ -249,3 +251,25 @@ def test_notices_are_told_once_with_file_and_lines_and_those_of_uploads_by_their
         )
     ]
     assert list(left_out.new_lines()) == []
+
+
+def test_a_required_field_without_default_is_told_before_the_build_blocks(bk: Contract) -> None:
+    block = {
+        "block": "Release?",
+        "fields": [
+            {"text": "Why", "key": "why"},
+            {"text": "Notes", "key": "notes", "required": False},
+            {"text": "Name", "key": "name", "default": "main"},
+            {"select": "Where", "key": "where", "options": [{"label": "A", "value": "a"}]},
+        ],
+    }
+    run = Run(bk, json.dumps({"steps": [{"command": "x"}, "wait", block]}))
+    assert run.state == "scheduled", "a job is to run before the block step"
+    lab = cast("Lab", SimpleNamespace(buildkite=bk.buildkite))
+    words = "`key`: unblocking needs an answer to the required field"
+    assert list(LeftOut(lab).new_lines()) == [
+        f"notice: pipeline demo:1: {words} why",
+        f"notice: pipeline demo:1: {words} where",
+    ]
+    of_command = LeftOut(lab, {"demo": Path("p.yml")}, {"where": "a"})
+    assert list(of_command.new_lines()) == [f"notice: p.yml:1: {words} why (--answer why=VALUE)"]
