@@ -59,6 +59,7 @@ def document(result: Result) -> dict[str, Any]:
                 "ended": instance.ended,
                 "profiles": [{"seconds": at, "profile": name} for at, name in instance.profiles],
                 "states": [{"seconds": at, "state": name} for at, name in instance.states],
+                "off": [{"from": begin, "to": end} for begin, end in instance.off],
                 "reason": instance.reason,
             }
             for instance in result.instances

@@ -86,7 +86,7 @@ class LiveReport:
             step = (str(instance.key), instance.state)
             if step not in self._told and instance.instance_id:
                 self._told.add(step)
-                reason = named(instance.reason, self._names())
+                reason = show.named(instance.reason, self._names())
                 self.say(f"{instance.instance_id} {instance.state}: {reason}")
 
     @contextmanager
@@ -136,10 +136,3 @@ class LiveReport:
 
     def _shows(self, outcome: str) -> bool:
         return self.logs is Logs.ALL or (self.logs is Logs.FAILED and outcome != "passed")
-
-
-def named(text: str, names: Mapping[str, str]) -> str:
-    """The text with the name of a job in front of each id of a job."""
-    for job, name in names.items():
-        text = text.replace(job, f"{name} ({job})")
-    return text

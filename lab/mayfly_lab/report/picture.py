@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,21 +81,35 @@ def _tone(outcome: str) -> model.Tone:
 
 
 def _instance(line: InstanceLine, numbers: dict[str, int]) -> model.Instance:
-    begins = [at for at, _ in line.profiles]
-    last = max([line.ended or 0.0, *begins, *(at for at, _ in line.states)])
     return model.Instance(
         id=line.id,
         queue=line.queue,
-        bands=tuple(
-            model.Band(name, round(line.launched + begin, 3), round(line.launched + end, 3))
-            for (begin, name), end in zip(
-                line.profiles, [*begins[1:], line.ended or last], strict=True
-            )
-            if end > begin
-        ),
+        bands=tuple(_bands(line)),
         reason=line.reason,
         job=numbers.get(line.job),
     )
+
+
+def _bands(line: InstanceLine) -> Iterator[model.Band]:
+    """A band for each time in which a profile was served; no band spans a stop."""
+    begins = [at for at, _ in line.profiles]
+    last = max([line.ended or 0.0, *begins, *(at for at, _ in line.states)])
+    ends = [*begins[1:], line.ended or last]
+    for (begin, name), end in zip(line.profiles, ends, strict=True):
+        for since, until in _powered(begin, end, line.off):
+            yield model.Band(name, round(line.launched + since, 3), round(line.launched + until, 3))
+
+
+def _powered(
+    begin: float, end: float, off: Sequence[tuple[float, float | None]]
+) -> Iterator[tuple[float, float]]:
+    """The parts of a time that lie outside of the times in `off`, which are in order."""
+    for since, until in off:
+        if begin < min(since, end):
+            yield begin, min(since, end)
+        begin = max(begin, end if until is None else until)
+    if begin < end:
+        yield begin, end
 
 
 def _waits(result: Result) -> model.Waits:

@@ -24,11 +24,12 @@ _CHECKS = (6, 14, 58)
 def sections(result: Result, cold_floor: float) -> Iterator[Iterator[str]]:
     """The lines of each section of the report; `cold_floor` is as in `speed`."""
     numbers = {line.id: number for number, line in enumerate(result.jobs, start=1)}
+    names = {line.id: plain(line.label) for line in result.jobs}
     yield jobs_table(result.jobs)
-    yield instances_table(result.instances, numbers)
+    yield instances_table(result.instances, numbers, names)
     yield speed(result.jobs, cold_floor)
     yield alarms_table(result.alarms)
-    yield checks_table(result.checks)
+    yield checks_table(result.checks, names)
 
 
 def jobs_table(lines: Sequence[JobLine]) -> Iterator[str]:
@@ -65,6 +66,13 @@ def plain(label: str) -> str:
     return re.sub(r":[a-z0-9_+-]+:", "", label).strip() or label
 
 
+def named(text: str, names: Mapping[str, str]) -> str:
+    """The text with the name of a job in front of each id of a job; `names` are by id."""
+    for job, name in names.items():
+        text = text.replace(job, f"{name} ({job})")
+    return text
+
+
 def _seconds(lines: Sequence[JobLine], before: int) -> Iterator[str]:
     numbers = range(before + 1, before + 1 + len(lines))
     yield f"{'seconds since':<{_FIRST}}"
@@ -75,8 +83,13 @@ def _seconds(lines: Sequence[JobLine], before: int) -> Iterator[str]:
         yield f"{point.replace('_', ' '):<{_FIRST}}{shown}"
 
 
-def instances_table(lines: Sequence[InstanceLine], numbers: Mapping[str, int]) -> Iterator[str]:
-    """Lines: each instance, the profiles that its metadata service served, and why it ended."""
+def instances_table(
+    lines: Sequence[InstanceLine], numbers: Mapping[str, int], names: Mapping[str, str]
+) -> Iterator[str]:
+    """Lines: each instance, the profiles that its metadata service served, and why it ended.
+
+    `numbers` and `names` are of jobs, by id.
+    """
     if not lines:
         yield "no instance was launched"
         return
@@ -85,17 +98,22 @@ def instances_table(lines: Sequence[InstanceLine], numbers: Mapping[str, int]) -
     for line in lines:
         job = f"#{numbers[line.job]}" if line.job in numbers else "-"
         served = ", ".join(f"{name} from {at:.2f}" for at, name in line.profiles)
+        served += "".join(f"; {_stop(begin, end)}" for begin, end in line.off)
         yield from row((line.id, line.queue, job, served), _INSTANCES)
         if line.reason:
-            yield from folded(line.reason, _INDENT)
+            yield from folded(named(line.reason, names), _INDENT)
+
+
+def _stop(begin: float, end: float | None) -> str:
+    return f"stopped from {begin:.2f}" + ("" if end is None else f" to {end:.2f}")
 
 
 def speed(lines: Sequence[JobLine], cold_floor: float) -> Iterator[str]:
-    """Lines: medians from runnable to the command's first output, hot and cold.
+    """Lines: medians from runnable to the command's first output, by path.
 
     `cold_floor` is the sum of the lab's stated delays of EC2 and boot, in seconds.
     """
-    for path in ("hot", "cold"):
+    for path in ("hot", "stopped", "cold"):
         times = [
             line.seconds["first_output"]
             for line in lines
@@ -107,7 +125,7 @@ def speed(lines: Sequence[JobLine], cold_floor: float) -> Iterator[str]:
             f", {median(times) - cold_floor:.2f} s beyond the stated delays of {cold_floor:g} s"
         )
         yield from folded(
-            f"{path:<5} runnable to first output: median {median(times):.2f} s of {len(times)}"
+            f"{path:<7} runnable to first output: median {median(times):.2f} s of {len(times)}"
             f"{beyond if path == 'cold' else ''}",
             _INDENT,
             "",
@@ -125,9 +143,9 @@ def alarms_table(lines: Sequence[AlarmLine]) -> Iterator[str]:
         yield from folded(line.reason, _INDENT)
 
 
-def checks_table(checks: Sequence[Check]) -> Iterator[str]:
-    """Lines: every check with its promise and its violations."""
+def checks_table(checks: Sequence[Check], names: Mapping[str, str]) -> Iterator[str]:
+    """Lines: every check with its promise and its violations; `names` are of jobs, by id."""
     for check in checks:
         yield from row(("held" if check.held else "BROKEN", check.name, check.promise), _CHECKS)
         for line in check.broken:
-            yield from folded(line, _INDENT + 4)
+            yield from folded(named(line, names), _INDENT + 4)

@@ -84,6 +84,8 @@ class InstanceLine:
     """When it was launched, in seconds since the first build began; negative before that."""
     ended: float | None = None
     """When EC2 had terminated it; None for an instance that is still there."""
+    off: tuple[tuple[float, float | None], ...] = ()
+    """Begin and end of each time in which it was stopped; the end is None while it is."""
 
 
 def job_lines(evidence: Evidence) -> list[JobLine]:
@@ -197,7 +199,26 @@ def _instance_line(instance: Instance, evidence: Evidence) -> InstanceLine:
         reason=instance.reason,
         launched=round(zero - evidence.build_began, 3),
         ended=_ended(instance, evidence, zero),
+        off=tuple(_off(instance, evidence, zero)),
     )
+
+
+def _off(
+    instance: Instance, evidence: Evidence, zero: float
+) -> Iterator[tuple[float, float | None]]:
+    """Times from `stopped` to `running` or `terminated`: no metadata service runs meanwhile."""
+    since: float | None = None
+    for moment in evidence.moments:
+        if moment.instance_id != instance.instance_id or moment.aspect is not Aspect.STATE:
+            continue
+        at = round(moment.at - zero, 3)
+        if moment.value == "stopped":
+            since = at
+        elif since is not None and moment.value in {"running", "terminated"}:
+            yield since, at
+            since = None
+    if since is not None:
+        yield since, None
 
 
 def _ended(instance: Instance, evidence: Evidence, zero: float) -> float | None:

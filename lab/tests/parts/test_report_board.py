@@ -13,8 +13,9 @@ from rich.console import Console
 from buildkite_emulator import Buildkite, JobEvent, JobView
 from mayfly.records.states import InstanceState
 from mayfly_lab.report.board import Board
-from mayfly_lab.report.live import LiveReport, named
+from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import CHECKOUT, without_git
+from mayfly_lab.report.show import named
 from tests.unit.builders import an_instance
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)

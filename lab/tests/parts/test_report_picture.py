@@ -174,3 +174,37 @@ def test_each_file_is_written_and_one_that_cannot_be_written_is_named(tmp_path: 
     Files(None, None).write(a_result())
     with pytest.raises(BrokenError, match=r"^--html: .*a: Is a directory|--html: .*: Is a dir"):
         Files(None, tmp_path).write(a_result())
+
+
+def bands_of(line: InstanceLine) -> list[tuple[str, float, float]]:
+    (table,) = [
+        section
+        for section in report(replace(a_result(), instances=[line])).sections
+        if isinstance(section, model.Instances)
+    ]
+    return [(band.profile, band.begin, band.end) for band in table.instances[0].bands]
+
+
+@pytest.mark.parametrize(
+    ("off", "ended", "bands"),
+    [
+        (((9.0, 11.0),), 15.0, [("sandbox", 8.0, 9.0), ("sandbox", 11.0, 15.0)]),
+        (((9.0, None),), None, [("sandbox", 8.0, 9.0)]),
+        (((9.0, 15.0),), 15.0, [("sandbox", 8.0, 9.0)]),
+        (
+            ((9.0, 10.0), (11.0, 12.0)),
+            15.0,
+            [("sandbox", 8.0, 9.0), ("sandbox", 10.0, 11.0), ("sandbox", 12.0, 15.0)],
+        ),
+    ],
+)
+def test_the_band_of_an_instance_has_a_gap_while_the_instance_is_stopped(
+    off: tuple[tuple[float, float | None], ...],
+    ended: float | None,
+    bands: list[tuple[str, float, float]],
+) -> None:
+    profiles = ((0.5, "bootstrap"), (8.0, "sandbox"))
+    line = InstanceLine("i-1", "default", "", profiles, STATES, "", 0.0, ended, off)
+    assert bands_of(line) == [("bootstrap", 0.5, 8.0), *bands]
+    (told,) = document(replace(a_result(), instances=[line]))["instances"]
+    assert [(each["from"], each["to"]) for each in told["off"]] == list(off)

@@ -23,7 +23,7 @@ def a_job(label: str = "build", **seconds: float) -> JobLine:
 
 
 def test_a_machine_is_shown_with_the_number_of_its_job_and_when_each_profile_was_served() -> None:
-    heading, line = instances_table([MACHINE], {"j-1": 4})
+    heading, line = instances_table([MACHINE], {"j-1": 4}, {})
     assert len(heading) <= WIDTH
     assert heading.split()[:3] == ["instance", "queue", "job"]
     assert line.split(maxsplit=3) == [
@@ -34,8 +34,18 @@ def test_a_machine_is_shown_with_the_number_of_its_job_and_when_each_profile_was
     ]
 
 
+def test_the_times_of_stops_and_the_names_of_jobs_in_reasons_are_shown() -> None:
+    machine = replace(MACHINE, reason="job j-1 ended", off=((8.0, 9.5), (20.0, None)))
+    _, *lines = instances_table([machine], {"j-1": 4}, {"j-1": "build"})
+    shown = " ".join(" ".join(lines).split())
+    assert "sandbox from 6.25; stopped from 8.00 to 9.50; stopped from 20.00" in shown
+    assert "job build (j-1) ended" in shown
+    check = Check("every-job-ends", "promise", ("job j-1 is still running",))
+    assert any("job build (j-1) is" in line for line in checks_table([check], {"j-1": "build"}))
+
+
 def test_without_machines_there_is_no_table_of_them() -> None:
-    assert list(instances_table([], {})) == ["no instance was launched"]
+    assert list(instances_table([], {}, {})) == ["no instance was launched"]
 
 
 def test_a_point_that_a_job_never_reached_is_a_dash() -> None:
@@ -74,14 +84,14 @@ def test_no_line_is_wider_than_a_terminal_and_every_text_is_whole() -> None:
     checks = [Check("bootstrap-ends", f"promise: {LONG}", (f"broken: {LONG}",))]
     for lines in (
         list(jobs_table([job] * 30)),
-        list(instances_table([machine], {"j-1": 100})),
-        list(checks_table(checks)),
+        list(instances_table([machine], {"j-1": 100}, {})),
+        list(checks_table(checks, {})),
         list(speed([job], 7.0)),
         timed(12345.6, LONG),
     ):
         assert max(map(len, lines)) <= WIDTH
         assert "…" not in "".join(lines)
-    told = words([*instances_table([machine], {}), *checks_table(checks)])
+    told = words([*instances_table([machine], {}, {}), *checks_table(checks, {})])
     for name in ("ended", "broken"):
         assert words([f"{name}: {LONG}"]) in told
     assert words([f"reason: {LONG}"]) in words(jobs_table([job]))
