@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -192,18 +192,19 @@ def _every_job_ends(evidence: Evidence) -> Iterator[str]:
 
 def _bounded(evidence: Evidence) -> Iterator[str]:
     """Instances beyond a queue's limit, and launches that failed boots should have held back."""
-    alive: Counter[str] = Counter()
+    alive: defaultdict[str, set[str]] = defaultdict(set)
     for moment in evidence.moments:
         instance = evidence.instances.get(moment.instance_id)
         if moment.aspect is not Aspect.STATE or instance is None:
             continue
-        if moment.value == "pending":
-            alive[instance.queue] += 1
-        elif moment.value == "terminated":
-            alive[instance.queue] -= 1
+        mine = alive[instance.queue]
+        if moment.value == "terminated":
+            mine.discard(moment.instance_id)
+        else:
+            mine.add(moment.instance_id)
         limit = evidence.limits.get(instance.queue)
-        if limit is not None and alive[instance.queue] > limit:
-            yield (f"queue {instance.queue} had {alive[instance.queue]} instances, limit {limit}")
+        if limit is not None and len(mine) > limit:
+            yield f"queue {instance.queue} had {len(mine)} instances, limit {limit}"
     yield from unbraked(evidence.instances.values())
 
 

@@ -16,7 +16,7 @@ from mayfly_lab.report.timeline import POINTS, InstanceLine, JobLine
 _COLUMN = 7
 _FIRST = 14
 _INDENT = 4
-_JOBS = (-2, 18, 8, 4, 14, -4, 19, -3)
+_JOBS = (-2, 16, 8, 7, 14, -4, 19, -3)
 _INSTANCES = (19, 8, -3, 46)
 _CHECKS = (6, 14, 58)
 

@@ -1,14 +1,18 @@
-"""The check `bounded`: launches of a shape whose boots fail become rare."""
+"""The check `bounded`: no queue exceeds its limit, and launches whose boots fail become rare."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mayfly.records.model import Instance, Pinned, Shape, SlotKey, Step
 from mayfly.records.states import InstanceState
+from mayfly_lab.aws.ec2.moments import Aspect, Moment
 from mayfly_lab.report.braking import unbraked
+from mayfly_lab.report.checks import check_all
+from mayfly_lab.report.evidence import Evidence
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SHAPE = Shape("deploy", "x86_64", ("m7i.large",), "on-demand")
@@ -73,3 +77,28 @@ def test_a_launch_that_failures_should_have_held_back_is_told(
     (line,) = unbraked(boots)
     assert line.startswith(told)
     assert str(SHAPE) in line
+
+
+def bounded(*states: tuple[str, str]) -> tuple[str, ...]:
+    """The violations of a queue with the limit 1, by the states of its instances in order."""
+    instances = {
+        name: replace(instance, instance_id=name)
+        for name, instance in zip(("i-1", "i-2"), a_boot(0, 100, slots=2), strict=True)
+    }
+    moments = [Moment(at, name, Aspect.STATE, state) for at, (name, state) in enumerate(states)]
+    limits = {SHAPE.queue: 1}
+    evidence = Evidence(0, (), {}, instances, {}, moments, (), {}, {}, {}, limits=limits)
+    (check,) = [check for check in check_all(evidence) if check.name == "bounded"]
+    return check.broken
+
+
+LIFE = [("i-1", state) for state in ("pending", "running", "stopping", "stopped")]
+
+
+def test_an_instance_that_is_stopped_and_started_again_counts_once() -> None:
+    again = [("i-1", state) for state in ("pending", "running", "shutting-down", "terminated")]
+    assert bounded(*LIFE, *again, ("i-2", "pending")) == ()
+
+
+def test_a_stopped_instance_counts_as_one_of_its_queue() -> None:
+    assert bounded(*LIFE, ("i-2", "pending")) == ("queue deploy had 2 instances, limit 1",)
