@@ -27,7 +27,7 @@ invalid command line, 130 stopped by a signal."""
 def demo(agent: str | None, json: Path | None, html: Path | None) -> int:
     """Run the bundled pipelines, and check Mayfly's promises.
 
-    Jobs on two queues go through the whole system, with the failures of real life. The command
+    Jobs on three queues go through the whole system, with the failures of real life. The command
     prints events as they happen, and a check of each of Mayfly's promises.
     """
     program = options.agent(agent)

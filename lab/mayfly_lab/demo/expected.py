@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mayfly_lab.demo.stopped import NIGHTLY
 from mayfly_lab.report.checks import Check
 from mayfly_lab.report.timeline import JobLine
 
-QUEUES = ("default", "deploy")
+QUEUES = ("default", "deploy", NIGHTLY)
 POOL = 9
 """Hot machines when the large build begins: fewer than its jobs."""
 HOT, COLD = 4, 2
 """Jobs that must at least run on hot and on cold machines."""
-LIMITS: Mapping[str, int] = {"default": 16, "deploy": 4}
+LIMITS: Mapping[str, int] = {"default": 16, "deploy": 4, NIGHTLY: 1}
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "default": {
         "limits/max-instances": str(LIMITS["default"]),
@@ -24,6 +25,13 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "deploy": {
         "limits/max-instances": str(LIMITS["deploy"]),
         "policy/rules/releases": "pipeline=release branch=release/* source=api,ui fork=no",
+    },
+    NIGHTLY: {
+        "limits/max-instances": str(LIMITS[NIGHTLY]),
+        "pool/stopped": "1",
+        # A proven instance that no job needs is stopped at once.
+        "pool/grace-minutes": "0",
+        "policy/rules/audits": "pipeline=nightly branch=main fork=no",
     },
 }
 
@@ -39,7 +47,7 @@ class ExpectedEnd:
     outcome: str
     jobs: int = 1
     path: str | None = None
-    """`hot`, `cold`, or empty for a job that never had an instance; None accepts any."""
+    """`hot`, `stopped`, `cold`, or empty for a job that never had an instance; None accepts any."""
     exit_status: int | None = 0
     attempt: int = 1
     reason: str = ""
@@ -61,6 +69,7 @@ ENDS: Mapping[str, Sequence[ExpectedEnd]] = {
     "deploy": [ExpectedEnd("failed", path="", exit_status=-1, attempt=1, reason="policy")],
     "staging": [ExpectedEnd("passed", path="cold")],
     "smoke": [ExpectedEnd("passed", path="cold")],
+    NIGHTLY: [ExpectedEnd("passed", path="stopped")],
 }
 """By step: its jobs in the order of creation; a retry is a job of its own."""
 

@@ -14,6 +14,7 @@ from mayfly.records.states import Supply
 from mayfly_lab.aws.config import Delays
 from mayfly_lab.demo import expected
 from mayfly_lab.demo.incidents import Incidents
+from mayfly_lab.demo.stopped import NIGHTLY, StoppedStart, check_start
 from mayfly_lab.lab import ROOT, Lab, LabChoices
 from mayfly_lab.report import show
 from mayfly_lab.report.checks import Check, check_all
@@ -23,6 +24,9 @@ from mayfly_lab.report.files import Files
 from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.result import Result, lines_of
 
+POOL_QUEUE = "default"
+PIPELINES = {"example": "pipeline.yml", "release": "release.yml", NIGHTLY: "nightly.yml"}
+"""The file of each pipeline in the folder of examples."""
 PATIENCE = 90.0
 """Seconds for each wait; on two cores each needs far less."""
 DELAYS = Delays(imds_linger=1.0)
@@ -59,7 +63,7 @@ def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
         printer.say(f"machines: {lab.machines}")
         printer.say("the stacks are deployed; the four functions run with the templates' triggers")
         with printer.board():
-            _run_builds(lab, Watch(lab, printer, wait))
+            _run_builds(lab, Watch(lab, printer, wait, StoppedStart(lab, printer.say)))
         evidence = collect(lab, printer.began, expected.LIMITS)
         cold = lab.stated_cold_seconds
         facts = [
@@ -85,7 +89,7 @@ def _result(
     lines = lines_of(evidence)
     steps = [job.step_key or "" for job in evidence.jobs]
     scripted = expected.check_ends(list(zip(steps, lines.jobs, strict=True)))
-    checks = [scripted, *check_all(evidence)]
+    checks = [scripted, check_start(evidence), *check_all(evidence)]
     if failures:
         broken = tuple(repr(each) for each in failures)
         checks.append(Check("lab", "the lab has no failures of its own", broken))
@@ -109,11 +113,12 @@ def _result(
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Waits for conditions of the lab, and prints changes of machines meanwhile."""
+    """Waits for conditions of the lab, prints changes of machines, and lets a stopped one start."""
 
     lab: Lab
     printer: LiveReport
     wait: Wait
+    stopped: StoppedStart
 
     def until(self, what: str, done: Callable[[Instances], bool]) -> None:
         """Wait until `done` accepts the instance records. Raises DemoError after `PATIENCE`."""
@@ -121,6 +126,7 @@ class Watch:
         while time.monotonic() < end:
             found = tuple(self.lab.records.instances().values())
             self.printer.on_instances(found)
+            self.stopped.look(found)
             if done(found):
                 return
             self.wait(_LOOK)
@@ -128,29 +134,29 @@ class Watch:
 
 
 def _run_builds(lab: Lab, watch: Watch) -> None:
-    """Run both builds, from no machine to no machine. Raises DemoError."""
+    """Run the builds, from no machine to no machine. Raises DemoError."""
     lab.buildkite.add_repository("example", ROOT / "examples", branches=["release/1"])
     repository = lab.buildkite.repository_url("example")
-    for slug in ("example", "release"):
-        file = "pipeline.yml" if slug == "example" else "release.yml"
+    for slug, file in PIPELINES.items():
         text = (ROOT / "examples" / file).read_text(encoding="utf-8")
         lab.buildkite.add_pipeline(slug, text, repository)
     printer = watch.printer
     lab.buildkite.subscribe(printer.on_job)
-    watch.until("dispatch knows both queues", lambda _: _known(lab))
+    watch.until("dispatch knows every queue", lambda _: _known(lab))
     printer.say("no machine runs; a user pushes a release")
     release = lab.buildkite.create_build("release", BuildRequest(branch="release/1"))
     watch.until("the release has its machines", lambda _: _running(lab, release.id))
     printer.say(f"an operator sets pool/hot to {expected.POOL}")
-    lab.put_parameter("default", "pool/hot", str(expected.POOL))
+    lab.put_parameter(POOL_QUEUE, "pool/hot", str(expected.POOL))
     watch.until("the pool is hot", lambda found: _ready(found) >= expected.POOL)
     printer.say(f"{expected.POOL} machines are hot and proven; a user pushes a commit")
     # Without a target, no machine of the pool is replaced during the build.
-    lab.put_parameter("default", "pool/hot", "0")
+    lab.put_parameter(POOL_QUEUE, "pool/hot", "0")
     incidents = Incidents(lab, printer.say)
     incidents.start()
     example = lab.buildkite.create_build("example", BuildRequest(branch="main"))
-    builds = (release.id, example.id)
+    watch.until("the nightly build is pushed", lambda _: bool(watch.stopped.builds))
+    builds = (release.id, example.id, *watch.stopped.builds)
     watch.until("every job ends", lambda _: all(_over(lab, build) for build in builds))
     incidents.stop()
     printer.say("every job has ended")
@@ -158,7 +164,8 @@ def _run_builds(lab: Lab, watch: Watch) -> None:
 
 
 def _ready(found: Instances) -> int:
-    return sum(i.state.traits.supply is Supply.READY for i in found)
+    mine = (i for i in found if i.queue == POOL_QUEUE)
+    return sum(i.state.traits.supply is Supply.READY for i in mine)
 
 
 def _known(lab: Lab) -> bool:
