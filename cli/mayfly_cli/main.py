@@ -22,6 +22,7 @@ from mayfly_cli.logs.command import logs
 from mayfly_cli.past.command import changes, cost, waits
 from mayfly_cli.plan.command import plan
 from mayfly_cli.preflight.command import preflight
+from mayfly_cli.report.command import report
 from mayfly_cli.settings.command import CHANGING, get
 from mayfly_cli.status.command import status
 from mayfly_cli.uninstall.command import uninstall
@@ -48,7 +49,7 @@ def mayfly() -> None:
 
 LOOKING = (
     *(status, explain, doctor, jobs, instances, launches, logs),
-    *(waits, cost, changes, plan, get),
+    *(waits, cost, changes, report, plan, get),
 )
 DAILY = (*LOOKING, *CHANGING)
 """The commands of every day; the others are for deployments and have targets in the Makefile."""

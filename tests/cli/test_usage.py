@@ -19,7 +19,7 @@ NAMES = (
     *("agent-release", "check-aws", "check-buildkite", "check-image", "check-policies"),
     *("check-profiles", "first-job", "preflight", "uninstall"),
     *("status", "explain", "jobs", "instances", "launches", "logs"),
-    *("doctor", "waits", "cost", "changes", "plan"),
+    *("doctor", "waits", "cost", "changes", "plan", "report"),
     *("get", "set", "unset", "pool", "pause", "resume", "drain", "recycle"),
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}

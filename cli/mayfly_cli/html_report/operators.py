@@ -112,7 +112,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Cost by pipeline, most first, and of instances that ran no job."""
+    """Cost by pipeline, most first, and of boots and waiting instances."""
 
     template: ClassVar[str] = "costs"
     anchor: ClassVar[str] = "costs"

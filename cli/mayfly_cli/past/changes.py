@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -28,6 +29,11 @@ class Event:
     new: str | None
     who: str
     """ARN of who did it; empty while nobody has told it."""
+
+    def is_about(self, queue: str | None) -> bool:
+        """Whether it may matter to a queue: no parameter of another one. None is every queue."""
+        ours = queue is None or self.kind != "parameter"
+        return ours or self.name.startswith(f"{queue}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +81,20 @@ def read_changes(connection: Connection, since: timedelta) -> Changes:
     now, history = connection.clock(), connection.history
     start = now - since
     found = read_all(lambda after: history.changes(start, now, after), MOST)
+    events = events_of(connection, found.records, start)
+    return Changes(connection.stack, now, start, events, found.complete)
+
+
+def events_of(
+    connection: Connection, changes: Iterable[ParameterChange], start: datetime
+) -> tuple[Event, ...]:
+    """These changes, with alarms and deployments since the start, the latest first."""
     events = [
-        *(_of_parameter(each, connection.stack) for each in found.records),
+        *(_of_parameter(each, connection.stack) for each in changes),
         *_alarms(connection, start),
         *_deployments(connection, start),
     ]
-    events.sort(key=lambda each: (each.at, each.name), reverse=True)
-    return Changes(connection.stack, now, start, tuple(events), found.complete)
+    return tuple(sorted(events, key=lambda each: (each.at, each.name), reverse=True))
 
 
 def _of_parameter(change: ParameterChange, stack: str) -> Event:

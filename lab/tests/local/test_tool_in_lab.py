@@ -24,6 +24,7 @@ READS = (
     "cost",
     "changes",
     "plan",
+    "report",
     "get first",
     "explain first",
 )

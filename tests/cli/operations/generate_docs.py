@@ -26,6 +26,7 @@ _COMMANDS = {
     "changes": "mayfly changes",
     "waits": "mayfly waits",
     "cost": "mayfly cost",
+    "report": "mayfly report",
 }
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from mayfly.records.audit import ParameterChange
 from mayfly.records.ledger import Ledger
 from mayfly.records.model import (
     Claim,
     Heard,
     Instance,
+    Launch,
     Lease,
     QueueRecord,
     Shape,
@@ -19,9 +21,10 @@ from mayfly.records.model import (
     Step,
     Stray,
 )
+from mayfly.records.pages import Read
 from mayfly.records.phases import Phases
 from mayfly.records.standing import LeftAlone, Standing, Target
-from mayfly.records.states import ClaimState, InstanceState
+from mayfly.records.states import ClaimState, InstanceState, LaunchState
 from mayfly.records.why import Code, Why
 from mayfly_cli.doctor.result import Alarm, health
 from mayfly_cli.explain.result import explain_instance, explain_job, explain_left
@@ -36,6 +39,8 @@ from mayfly_cli.past.cost import cost_of
 from mayfly_cli.past.reading import Past
 from mayfly_cli.past.waits import waits_of
 from mayfly_cli.plan.result import plan_of
+from mayfly_cli.report.making import Changed, Kept, report_of
+from mayfly_cli.report.result import OperatorReport
 from mayfly_cli.status.result import status_of
 from tests.unit.builders import NOW, a_claim, a_config, a_queue, ago, an_instance, later
 
@@ -189,6 +194,7 @@ def results() -> dict[str, Result]:
         "status": status_of(view, waits),
         "waits": waits_of(past(), "queue"),
         "cost": cost_of(past(), "pipeline"),
+        "report": reported(),
         "plan": plan_of(plans()),
         "doctor": health(view, (Stray("i-1", NOW),), STORED, ALARMS),
         "changes": Changes("ci", NOW, ago(1440), EVENTS, complete=True),
@@ -231,6 +237,42 @@ def past() -> Past:
     )
     instances = (cold, warm, hot(8, "default"), unknown)
     return Past("ci", "eu-central-1", ago(1440), NOW, claims, instances, complete=True)
+
+
+def reported() -> OperatorReport:
+    """Three hours of the queue `default`, whose pool was made larger an hour ago."""
+    whole = sample()
+    ready = tuple(
+        replace(each, history=(Step("ready", each.since, each.reason),))
+        for each in whole.queues[0].instances
+    )
+    view = replace(whole, queues=(replace(whole.queues[0], instances=ready),))
+    before = past()
+    cold = replace(before.instances[0], proven=True)
+    dead = replace(
+        cold, key=SlotKey("dead", 0), job=None, history=(), created=ago(100), since=ago(99),
+        proven=False, reason="the host says: the setup script ended with 3",
+    )  # fmt: skip
+    warm = replace(
+        before.instances[1],
+        proven=True,
+        history=(Step("ready", ago(118), "the host wrote its row"), *before.instances[1].history),
+    )
+    launch = Launch(
+        "cold", "default", cold.shape, LaunchState.SETTLED, ago(58), ago(59), "{}",
+        2, "spec", "spot", errors=("InsufficientInstanceCapacity: no m7i.large",),
+    )  # fmt: skip
+    kept = Kept(
+        view.queues[0],
+        Read(before.claims, complete=True),
+        Read((cold, warm, dead), complete=True),
+        Read((launch,), complete=True),
+    )
+    name = "/mayfly/ci/queues/default/pool/hot"
+    change = ParameterChange(name, ago(65), "1", "2", 4, "arn:aws:iam::1:user/bob")
+    event = Event(change.at, "parameter", "default/pool/hot", "1", "2", change.who)
+    changed = Changed({name: "2"}, Read((change,), complete=True), (event,))
+    return report_of(view, ago(150), [kept], changed)
 
 
 def plans() -> StackView:

@@ -1,0 +1,1 @@
+"""`mayfly report`: queues by hour, failed launches, cost and changes in one picture."""
