@@ -143,7 +143,7 @@ def _run_builds(lab: Lab, watch: Watch) -> None:
     printer = watch.printer
     lab.buildkite.subscribe(printer.on_job)
     watch.until("dispatch knows every queue", lambda _: _known(lab))
-    printer.say("no machine runs; a user pushes a release")
+    printer.say("no machine of queue deploy runs; a user pushes a release")
     release = lab.buildkite.create_build("release", BuildRequest(branch="release/1"))
     watch.until("the release has its machines", lambda _: _running(lab, release.id))
     printer.say(f"an operator sets pool/hot to {expected.POOL}")
