@@ -27,9 +27,14 @@ _HEADS = columns(
 
 
 def document(status: Status) -> Document:
-    """A head line, a row for each queue, and what needs a person with what to do."""
+    """A head line, a row for each queue, and what needs a person with what to do.
+
+    A single queue shows why its pool has this target, too.
+    """
     found: list[Block] = [_head(status)]
     found.append(table(_HEADS, [_row(each, status) for each in status.queues]))
+    if len(status.queues) == 1 and status.queues[0].hot_reason:
+        found.append(_pool(status.queues[0], status))
     wrong = [block for each in status.queues for block in _wrong(each, status)]
     return (*found, *((line(""), *wrong) if wrong else ()))
 
@@ -69,6 +74,14 @@ def _row(queue: QueueStatus, status: Status) -> tuple[Cell, ...]:
         shown,
         _note(queue, status),
     )
+
+
+def _pool(queue: QueueStatus, status: Status) -> Block:
+    """Why the pool has its target: an entry of the schedule `pool/hot`, or the schedule's count."""
+    changes = queue.hot_next_change
+    later = "no change is due" if changes is None else f"next change at {at(changes, status.now)}"
+    because = f'because of "{queue.hot_reason}"' if queue.hot_reason != "default" else "by default"
+    return line(f"hot {queue.hot}/{queue.hot_target} {because}; {later}")
 
 
 def _note(queue: QueueStatus, status: Status) -> Cell:

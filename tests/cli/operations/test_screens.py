@@ -15,16 +15,19 @@ import pytest
 from rich.cells import cell_len
 
 from build.blocks import ROOT
+from mayfly.records.standing import Standing, Target
 from mayfly_cli.listings.jobs import jobs_of
 from mayfly_cli.operations.json_form import text_of
 from mayfly_cli.operations.reading import StackView
+from mayfly_cli.status.result import status_of
 from tests.cli.operations.generate_docs import DOCUMENTS
-from tests.cli.operations.samples import WAITING, deploy, results, shown
-from tests.unit.builders import NOW
+from tests.cli.operations.samples import WAITING, deploy, results, sample, shown
+from tests.unit.builders import NOW, later
 
 GOLDEN = Path(__file__).parent / "golden"
 WIDTHS = (40, 80, 100, 200)
 NAMES = sorted(results())
+WEEKDAYS = 'hot 3/10 because of "Mon-Fri 08:00-18:00 Europe/Berlin"; next change at 17:00\n'
 
 
 def golden(name: str, text: str) -> str:
@@ -58,6 +61,23 @@ def test_the_json_form_is_as_it_was_looked_at(name: str) -> None:
 
 def test_the_page_of_the_tool_is_current() -> None:
     assert DOCUMENTS.stale(ROOT, write=False) == [], "run make docs"
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (Target(10, "Mon-Fri 08:00-18:00 Europe/Berlin", later(480)), WEEKDAYS),
+        (Target(3, "default", later(540)), "hot 3/3 by default; next change at 18:00\n"),
+        (Target(3, "default"), "hot 3/3 by default; no change is due\n"),
+    ],
+)
+def test_the_status_of_one_queue_tells_why_its_pool_has_its_target(
+    target: Target, says: str
+) -> None:
+    said = Standing("default", "provision", NOW, hot=target)
+    view = replace(sample().queues[0], standings=(said,))
+    assert says in shown(status_of(replace(sample(), queues=(view,)), {}), 100)
+    assert "next change at" not in shown(status_of(sample(), {}), 100)
 
 
 @pytest.mark.parametrize("name", NAMES)
