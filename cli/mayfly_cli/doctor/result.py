@@ -14,7 +14,7 @@ from mayfly_cli.operations.reading import QueueView, StackView
 from mayfly_cli.operations.screen import Block, Document, Hint, Mood, Span, columns, line, table
 from mayfly_cli.operations.tuning import Stored
 from mayfly_cli.operations.words import at, count
-from mayfly_cli.status.result import buildkite_word
+from mayfly_cli.status.found import buildkite_word
 
 QUIET = timedelta(minutes=5)
 """A function that has something to say of a queue says it once a minute."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 
+from mayfly_cli.operations.shared import Shared
 from mayfly_cli.parameter_types import STACK_NAME, Word
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -76,22 +76,6 @@ def since(default: str) -> Callable[[Function], Function]:
     return click.option(
         "--since", metavar="TIME", type=Duration(), default=default, help="How far back to look."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """The options that all commands for operators have."""
-
-    stack: str | None = None
-    region: str | None = None
-    as_json: bool = False
-    watch: timedelta | None = None
-
-    @classmethod
-    def taken(cls, options: dict[str, Any]) -> Shared:
-        """The shared ones of a command's options, which then has only its own left."""
-        names = [each.name for each in fields(cls)]
-        return cls(**{name: options.pop(name) for name in names if name in options})
 
 
 def answer(make: Callable[[Any], Any], options: dict[str, Any]) -> int:

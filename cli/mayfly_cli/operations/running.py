@@ -9,10 +9,10 @@ from typing import Protocol
 from mayfly_cli.ends import WELL, WRONG
 from mayfly_cli.operations.connection import Connection, connect
 from mayfly_cli.operations.json_form import text_of
-from mayfly_cli.operations.options import Shared
 from mayfly_cli.operations.refusals import asking
 from mayfly_cli.operations.rendering import console, width_of, write
 from mayfly_cli.operations.screen import Document
+from mayfly_cli.operations.shared import Shared
 
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 

@@ -19,7 +19,7 @@ from mayfly_cli.report.causes import causes_of
 from mayfly_cli.report.hours import Known, Span, hours_of
 from mayfly_cli.report.result import OperatorReport
 from mayfly_cli.report.targets import targets
-from mayfly_cli.status.result import queue_status
+from mayfly_cli.status.found import queue_status
 
 MOST_CAUSES = 50
 """Causes of failed launches in a report."""

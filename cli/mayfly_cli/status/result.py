@@ -1,89 +1,23 @@
-"""The state of each queue, made of its records. Pure."""
+"""What `mayfly status` answers, for the screen and as JSON. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from mayfly.records.model import Claim, Lease
-from mayfly.records.states import Supply
-from mayfly.records.why import Code, Why, why
-from mayfly_cli.operations.reading import QueueView, StackView
+from mayfly.records.model import Claim
+from mayfly_cli.operations.reading import StackView
 from mayfly_cli.operations.screen import Document
-from mayfly_cli.operations.waiting import Percentiles, percentiles
-
-SILENT = timedelta(minutes=2)
-"""After this time without a renewal of its lease, `dispatch` does not run."""
+from mayfly_cli.status.found import StackStatus, buildkite_word, queue_status
+from mayfly_cli.status.screen import document
 
 
 @dataclass(frozen=True, slots=True)
-class BuildkiteWord:
-    """What Buildkite last said to `dispatch`."""
-
-    token: str
-    """`good`, `refused`, or `unknown` while `dispatch` does not run."""
-    since: datetime | None
-    """Since when it is refused; or since when `dispatch` does not run."""
-    reason: str
-    listed_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStatus:
-    """One queue."""
-
-    queue: str
-    hot: int
-    hot_target: int
-    hot_reason: str
-    """What sets the target, such as a line of the schedule."""
-    hot_next_change: datetime | None
-    stopped: int
-    coming: int
-    running: int
-    live: int
-    """Instances that count for the limit."""
-    max_instances: int
-    waiting: int
-    oldest: timedelta | None
-    """How long the oldest waiting job has waited."""
-    waits: Percentiles | None
-    """Of jobs that began today, at most the latest 500; None without any."""
-    left_alone: int
-    """Jobs whose rules the queue does not meet."""
-    reasons: tuple[Why, ...]
-    """What holds the queue back, the gravest first."""
-    problems: tuple[str, ...]
-    """Values of parameters that are not in force."""
-    active: bool
-    """False while the queue is being deleted."""
-
-    @property
-    def needs_person(self) -> bool:
-        """Whether something is wrong that Mayfly cannot set right."""
-        return bool(self.problems) or any(each.code.needs_person for each in self.reasons)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A stack and its queues."""
-
-    stack: str
-    region: str
-    now: datetime
-    buildkite: BuildkiteWord
-    queues: tuple[QueueStatus, ...]
-
-    @property
-    def needs_person(self) -> bool:
-        """Whether the token is not good, or a queue needs a person."""
-        return self.buildkite.token != "good" or any(each.needs_person for each in self.queues)  # noqa: S105
+class Status(StackStatus):
+    """A stack and its queues, as the command shows them."""
 
     def document(self) -> Document:
         """See `screen`."""
-        from mayfly_cli.status.screen import document
-
         return document(self)
 
 
@@ -98,66 +32,3 @@ def status_of(view: StackView, begun: Mapping[str, Sequence[Claim]]) -> Status:
             queue_status(each, begun.get(each.queue, ()), view.now) for each in view.queues
         ),
     )
-
-
-def buildkite_word(lease: Lease | None, now: datetime) -> BuildkiteWord:
-    """What the lease row says of Buildkite."""
-    if lease is None:
-        return BuildkiteWord("unknown", None, "the function dispatch has never run", None)
-    heard = lease.buildkite
-    if now - lease.until > SILENT:
-        return BuildkiteWord(
-            "unknown", lease.until, "the function dispatch does not run", heard.listed_at
-        )
-    if heard.refused_since is not None:
-        return BuildkiteWord("refused", heard.refused_since, heard.refusal, heard.listed_at)
-    return BuildkiteWord("good", None, "", heard.listed_at)
-
-
-def queue_status(view: QueueView, begun: Iterable[Claim], now: datetime) -> QueueStatus:
-    """The status of one queue."""
-    waiting = [claim for claim in view.claims if claim.state.traits.waits]
-    said = [each for each in view.standings if each.oldest is not None]
-    oldest = min(
-        [*(claim.runnable_at for claim in waiting), *(s.oldest for s in said if s.oldest)],
-        default=None,
-    )
-    target = next((each.hot for each in view.standings if each.hot is not None), None)
-    supply = [each.state.traits.supply for each in view.instances]
-    configured = view.config.max_instances if view.config is not None else 0
-    recent = [c for c in (*begun, *view.claims) if c.runnable_at.date() == now.date()]
-    return QueueStatus(
-        queue=view.queue,
-        hot=supply.count(Supply.READY),
-        hot_target=target.value if target is not None else 0,
-        hot_reason=target.reason if target is not None else "",
-        hot_next_change=target.next_change if target is not None else None,
-        stopped=sum(1 for each in view.instances if each.state.value == "stopped"),
-        coming=supply.count(Supply.COMING),
-        running=sum(1 for each in view.instances if each.job is not None),
-        live=view.ledger.live if view.ledger is not None else 0,
-        max_instances=configured,
-        waiting=max([len(waiting), *(each.waiting for each in view.standings)]),
-        oldest=None if oldest is None else max(now - oldest, timedelta()),
-        waits=percentiles(recent),
-        left_alone=sum(each.left_total for each in view.standings),
-        reasons=reasons_of(view, now),
-        problems=view.record.problems,
-        active=view.record.active,
-    )
-
-
-def reasons_of(view: QueueView, now: datetime) -> tuple[Why, ...]:
-    """What the functions say; where they have said nothing yet, what the record says."""
-    if view.standings:
-        return view.reasons
-    found = []
-    if view.config is None:
-        found.append(why(Code.NO_CONFIGURATION, "there is no good configuration", now))
-    if view.config is not None and view.config.paused:
-        found.append(why(Code.PAUSED, "the parameter paused is true", now))
-    if view.record.paused_at_buildkite:
-        found.append(why(Code.PAUSED_AT_BUILDKITE, "the queue is paused at Buildkite", now))
-    if view.record.roles is not None and view.record.roles.refused:
-        found.append(why(Code.ROLES_REFUSED, view.record.roles.refused, now))
-    return tuple(found)

@@ -19,14 +19,14 @@ from mayfly_cli.operations.screen import (
     table,
 )
 from mayfly_cli.operations.words import at, count, lasted
-from mayfly_cli.status.result import QueueStatus, Status
+from mayfly_cli.status.found import QueueStatus, StackStatus
 
 _HEADS = columns(
     "QUEUE", ">HOT", ">COMING", ">RUNNING", ">OF MAX", ">WAITING", ">OLDEST", ">P50/P99", "NOTE"
 )
 
 
-def document(status: Status) -> Document:
+def document(status: StackStatus) -> Document:
     """A head line, a row for each queue, and what needs a person with what to do.
 
     A single queue shows why its pool has this target, too.
@@ -39,7 +39,7 @@ def document(status: Status) -> Document:
     return (*found, *((line(""), *wrong) if wrong else ()))
 
 
-def _head(status: Status) -> Block:
+def _head(status: StackStatus) -> Block:
     word = status.buildkite
     needy = sum(1 for each in status.queues if each.needs_person)
     total = count(len(status.queues), "queue")
@@ -58,7 +58,7 @@ def _head(status: Status) -> Block:
     )
 
 
-def _row(queue: QueueStatus, status: Status) -> tuple[Cell, ...]:
+def _row(queue: QueueStatus, status: StackStatus) -> tuple[Cell, ...]:
     waits = queue.waits
     shown = "-" if waits is None else f"{_seconds(waits.p50)}/{_seconds(waits.p99)}"
     lacking = Mood.NOTICE if queue.hot < queue.hot_target else Mood.PLAIN
@@ -76,7 +76,7 @@ def _row(queue: QueueStatus, status: Status) -> tuple[Cell, ...]:
     )
 
 
-def _pool(queue: QueueStatus, status: Status) -> Block:
+def _pool(queue: QueueStatus, status: StackStatus) -> Block:
     """Why the pool has its target: an entry of the schedule `pool/hot`, or the schedule's count."""
     changes = queue.hot_next_change
     later = "no change is due" if changes is None else f"next change at {at(changes, status.now)}"
@@ -84,7 +84,7 @@ def _pool(queue: QueueStatus, status: Status) -> Block:
     return line(f"hot {queue.hot}/{queue.hot_target} {because}; {later}")
 
 
-def _note(queue: QueueStatus, status: Status) -> Cell:
+def _note(queue: QueueStatus, status: StackStatus) -> Cell:
     if not queue.active:
         return Span("BEING DELETED", Mood.NOTICE)
     if queue.reasons:
@@ -102,7 +102,7 @@ def _note(queue: QueueStatus, status: Status) -> Cell:
     return ""
 
 
-def _wrong(queue: QueueStatus, status: Status) -> Iterator[Block]:
+def _wrong(queue: QueueStatus, status: StackStatus) -> Iterator[Block]:
     """What needs a person, below the table."""
     for problem in queue.problems:
         yield line(queue.queue, "  ", Span("BAD VALUE", Mood.BAD), f" {printable(problem, 400)}")
