@@ -144,7 +144,7 @@ def test_a_worker_can_be_killed_in_the_middle_of_an_invocation(
     with ThreadPoolExecutor(1) as pool:
         event = {"do": "sleep", "file": str(started), "seconds": 300}
         running = pool.submit(account.invoke, ARN, event)
-        eventually(lambda: started.exists() and started.read_text())
+        eventually(lambda: started.exists() and started.read_text(), within=60.0)
         account.kill("ASIA0000000000000000")
         outcome = running.result(timeout=30)
     assert outcome.error is not None

@@ -94,7 +94,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (
             ["run", "good.yml", "--parameter", "default/pool/hot=x"],
-            'default/pool/hot = "x": allowed: a count from 0 to 5000',
+            'default/pool/hot = "x": column 1: "x" in place of a count from 0 to 5000',
         ),
         (
             ["run", "good.yml", "--parameter", "default/pool/hott=1"],

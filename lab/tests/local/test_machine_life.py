@@ -212,12 +212,6 @@ def test_cutting_a_machine_that_is_off_or_unknown_does_nothing(bench: Bench) -> 
     assert bench.room.console("i-unknown") == ""
 
 
-def test_an_instance_may_boot_again(bench: Bench) -> None:
-    bench.run("echo one")
-    bench.ec2.off.clear()
-    assert "two" in bench.run("echo two", number=2)
-
-
 def test_an_instance_that_is_on_does_not_boot(bench: Bench) -> None:
     bench.boot("sleep 1234")
     with pytest.raises(ValueError, match="is on"):

@@ -147,7 +147,7 @@ ITEM = {"TableName": "mayfly-fleet", "Item": {"pk": {"S": "x"}}}
             "AccessDeniedException",
         ),
         ("dynamodb", "scan", {"TableName": "mayfly-mailbox"}, "AccessDeniedException"),
-        ("dynamodb", "list_tables", {}, "AccessDeniedException"),
+        ("dynamodb", "list_backups", {}, "AccessDeniedException"),
         (
             "ec2",
             "run_instances",

@@ -43,7 +43,10 @@ def _systemd_run(machine: Machine, call: Call) -> Answer:
     except Refused as refused:
         return Answer(1, err=str(refused))
     name = f"{call.unit or f'run-{call.pid}'}.scope"
-    mark = os.open(f"/proc/{call.pid}/ns/cgroup", os.O_RDONLY) if machine.namespaces else None
+    try:
+        mark = os.open(f"/proc/{call.pid}/ns/cgroup", os.O_RDONLY) if machine.namespaces else None
+    except OSError as gone:
+        return Answer(1, err=f"Failed to start transient scope unit: {gone}")
     try:
         machine.scopes.add(name, Scope(call.pid, mark, properties))
     except FileExistsError:

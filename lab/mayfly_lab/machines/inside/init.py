@@ -112,8 +112,8 @@ class Init:
         finally:
             os.close(output)
         if self.namespaces:
-            # The program may have ended already.
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # The program may have ended already: PermissionError is that of a process that ends.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
                 service.marks.append(os.open(f"/proc/{pid}/ns/cgroup", os.O_RDONLY))
         if settings.watchdog and HEARS_WHO:
             self._loop.after(settings.watchdog, lambda: self._watch(service, pid))

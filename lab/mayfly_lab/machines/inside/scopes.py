@@ -8,14 +8,12 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from mayfly_lab.machines.inside import family
 from mayfly_lab.machines.inside.family import Member
 from mayfly_lab.machines.inside.scope_properties import Properties
 
 _KILL_FOR = 2.0
-_GONE = (FileNotFoundError, ProcessLookupError)
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Scopes:
             members = self._family(scope, living)
         else:
             number = os.fstat(scope.mark).st_ino
-            members = [each.pid for each in living if _namespace(each.pid) == number]
+            members = [each.pid for each in living if family.cgroup_namespace(each.pid) == number]
         if not members:
             self._forget(name)
         return members
@@ -88,12 +86,6 @@ class Scopes:
         mark = self._scopes.pop(name).mark
         if mark is not None:
             os.close(mark)
-
-
-def _namespace(pid: int) -> int | None:
-    with contextlib.suppress(*_GONE):
-        return Path(f"/proc/{pid}/ns/cgroup").stat().st_ino
-    return None
 
 
 def kill(members: Callable[[], list[int]], number: int) -> None:
