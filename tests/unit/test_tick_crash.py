@@ -47,6 +47,7 @@ def test_the_story_uses_every_effect_except_register_finish_and_notice() -> None
     assert exits == {"job-1": 0, "job-2": None, "job-3": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "after"),
     [(Crash("dead"), True), (Transient("throttled"), False), (Transient("lost answer"), True)],
@@ -70,6 +71,7 @@ def test_a_throttled_read_leaves_the_work_to_the_next_tick_and_raises_nothing(re
         invariants.at_rest(story(fuse))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken_over", [False, True], ids=["same lease", "the lease taken over"])
 def test_overlapping_ticks_of_a_function_have_each_effect_once(taken_over: bool) -> None:
     class Overlap(Fuse):

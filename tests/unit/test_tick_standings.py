@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from mayfly.errors import Conflict, TokenRefused, Transient
 from mayfly.records.changes import Save
 from mayfly.records.model import Heard
@@ -26,6 +28,7 @@ def codes(world: World, function: str = "dispatch") -> list[Code]:
     return [each.code for each in said(world, function).reasons]
 
 
+@pytest.mark.slow
 def test_many_jobs_that_wait_or_are_left_alone_cost_few_writes() -> None:
     world = a_world(**{"limits/max-instances": "2"})
     Script(world, 10).dispatch("first")
