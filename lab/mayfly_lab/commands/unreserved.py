@@ -32,7 +32,10 @@ class UnreservedJobs:
         if job.queue not in queues:
             return f"Mayfly's queues are {', '.join(queues)} (--queue adds a queue)"
         notes = [notice.detail for notice in job.notices if notice.detail]
-        return notes[-1] if notes else "see the log of dispatch"
+        if notes:
+            return notes[-1]
+        has_run = self._lab.aws.log_of("dispatch").stat().st_size > 0
+        return "see the log of dispatch" if has_run else "dispatch has not run yet"
 
 
 def unreserved_line(job: JobView) -> str:
