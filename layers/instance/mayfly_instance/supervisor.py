@@ -238,10 +238,10 @@ def _run_one_job(context: Context, reporter: Reporter, *, first: bool) -> None:
     keep.forbid(context)
     reporter.send(Phase.SANDBOXED, limits.silence)
 
-    # Now, because the control plane takes longer than this to find a job.
-    containers.open_runtime_directory(machine)
-    reporter.step("waiting for a job")
     try:
+        # Now, because the control plane takes longer than this to find a job.
+        containers.open_runtime_directory(machine)
+        reporter.step("waiting for a job")
         letter = _wait_for_assignment(context, reporter, closure)
     except GoingDown as end:
         # No failure: EC2 presses the power button of an instance that it stops.
