@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 from mayfly.records.about import Fields, about
 from mayfly.records.changes import Change, Save
 from mayfly.records.ledger import Ledger
-from mayfly.records.model import Instance, Launch, saved
-from mayfly.tick.actions import NudgeReap, WriteRecords
+from mayfly.records.model import Instance, Launch, move_instance, saved
+from mayfly.records.states import InstanceState
+from mayfly.tick.actions import NudgeReap, WriteRecords, condemnation
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,13 @@ class RecordLaunch:
 
 
 @dataclass(frozen=True, slots=True)
-class StopInstance:
-    """Stop an idle instance, which is recorded as stopping."""
+class _PowerAction:
+    """A stop or a start of a recorded instance."""
 
     instance: Instance
     reason: str
     first: tuple[Change, ...] = ()
-    """Changes to write before: if that write fails, the instance is not stopped."""
+    """Changes to write before: if that write fails, EC2 is not called."""
 
     @property
     def about(self) -> Fields:
@@ -77,18 +79,13 @@ class StopInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class StartInstance:
+class StopInstance(_PowerAction):
+    """Stop an instance that is recorded as stopping."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartInstance(_PowerAction):
     """Write the order for the host of a stopped instance, recorded as starting; then start it."""
-
-    instance: Instance
-    reason: str
-    first: tuple[Change, ...] = ()
-    """Changes to write before: if that write fails, the instance is not started."""
-
-    @property
-    def about(self) -> Fields:
-        """Fields of the log line: queue, job, instance, launch."""
-        return about([self.instance])
 
 
 ProvisionAction: TypeAlias = (
@@ -100,3 +97,9 @@ ProvisionAction: TypeAlias = (
     | StartInstance
     | NudgeReap
 )
+
+
+def condemn(instance: Instance, reason: str, now: datetime) -> WriteRecords:
+    """Condemn an instance whose end says nothing of its boot."""
+    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
+    return condemnation(condemned, reason)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mayfly.provision.actions import condemn
 from mayfly.provision.view import ProvisionView
-from mayfly.records.changes import Save
-from mayfly.records.model import Instance, move_instance
-from mayfly.records.states import Allowance, InstanceState
+from mayfly.records.model import Instance
+from mayfly.records.states import Allowance
 from mayfly.tick.actions import NudgeReap, WriteRecords
 
 PATIENCE = timedelta(minutes=2)
@@ -34,17 +34,16 @@ def without(view: ProvisionView, hung: Collection[Instance]) -> ProvisionView:
 
 
 def condemn_hung(hung: Collection[Instance], now: datetime) -> Iterator[WriteRecords | NudgeReap]:
-    """Condemn instances with hung boots, and wake `reap`, which frees their places."""
+    """Condemn instances with hung boots, and wake `reap`, which frees their places.
+
+    Without a note of a failed boot: the brake counts boots of the present set-up.
+    """
     for instance in hung:
-        yield _condemned(instance, now)
+        yield condemn(instance, _why(instance, now), now)
     if hung:
         yield NudgeReap(f"{len(hung)} boots that hang are given up")
 
 
-def _condemned(instance: Instance, now: datetime) -> WriteRecords:
-    """Condemn without a note of a failed boot: the brake counts boots of the present set-up."""
+def _why(instance: Instance, now: datetime) -> str:
     minutes = int((now - instance.since).total_seconds() // 60)
-    reason = f"set-up lasted {minutes} minutes, and the queue's configuration changed since"
-    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
-    text = f"instance {instance.instance_id} is condemned: {reason}"
-    return WriteRecords((Save(condemned),), text)
+    return f"set-up lasted {minutes} minutes, and the queue's configuration changed since"

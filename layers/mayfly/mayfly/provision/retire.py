@@ -12,10 +12,9 @@ from mayfly.config.shapes import matching, serves
 from mayfly.config.stalled import stalled_shapes
 from mayfly.provision.pool import REPLACE_AT_ONCE, outdated, stopped_lack, supply, target
 from mayfly.provision.view import ProvisionView
-from mayfly.records.changes import Save
 from mayfly.records.model import Claim, Instance, Shape, SlotKey, move_instance
 from mayfly.records.states import InstanceState, Supply
-from mayfly.tick.actions import WriteRecords
+from mayfly.tick.actions import WriteRecords, condemnation
 
 OVERDUE = timedelta(hours=1)
 """How long beyond `pool/max-idle-hours` an idle instance may wait for its successor."""
@@ -36,8 +35,7 @@ def retire(view: ProvisionView, config: QueueConfig, now: datetime) -> Iterator[
         retired.extend(_retire_idle(view, config, shape, now))
     retired.extend(_retire_beyond_limit(view, config, {i.key for i in retired}, now))
     for condemned in retired:
-        text = f"instance {condemned.instance_id} is condemned: {condemned.reason}"
-        yield WriteRecords((Save(condemned),), text)
+        yield condemnation(condemned, condemned.reason)
 
 
 def next_retirement(view: ProvisionView, config: QueueConfig, now: datetime) -> datetime | None:

@@ -9,12 +9,12 @@ from datetime import datetime
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import serves
 from mayfly.config.stalled import stalled_shapes
+from mayfly.provision.actions import condemn
 from mayfly.provision.missing import jobs_in_turn
 from mayfly.provision.pool import REPLACE_AT_ONCE, is_startable, stopped_target, too_old
 from mayfly.provision.retire import OVERDUE, YIELDED
 from mayfly.provision.view import ProvisionView
-from mayfly.records.changes import Save
-from mayfly.records.model import Instance, Shape, move_instance
+from mayfly.records.model import Instance, Shape
 from mayfly.records.states import InstanceState
 from mayfly.tick.actions import WriteRecords
 
@@ -39,9 +39,7 @@ def retire_stopped(
             reason = _beyond(config) if over > 0 else _why(instance, view, config, spare, now)
             if reason:
                 spare, over = spare - 1, over - 1
-                condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
-                text = f"instance {instance.instance_id} is condemned: {reason}"
-                yield WriteRecords((Save(condemned),), text)
+                yield condemn(instance, reason, now)
 
 
 def beyond_limit(view: ProvisionView, config: QueueConfig) -> int:

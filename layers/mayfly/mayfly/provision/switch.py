@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from mayfly.answers import only_profile
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import serves
-from mayfly.provision.actions import StartInstance, StopInstance
+from mayfly.provision.actions import StartInstance, StopInstance, condemn
 from mayfly.provision.missing import jobs_in_turn
 from mayfly.provision.pool import (
     is_startable,
@@ -58,7 +58,7 @@ def switch(
             actions.append(action)
         else:
             gone.add(instance.instance_id)
-            actions.append(_condemn(instance, _why_foreign([a.profile for a in shown]), now))
+            actions.append(condemn(instance, _why_foreign([a.profile for a in shown]), now))
     stopping = list(_stops(view, config, now)) if not begun else []
     actions.extend(action for _, action in stopping)
     ids = {instance.instance_id for instance, _ in stopping}
@@ -178,15 +178,9 @@ def _lost_calls(view: ProvisionView, now: datetime) -> Iterator[SwitchAction]:
             if only_profile(profiles) == instance.pinned.sandbox_profile:
                 yield StartInstance(instance, "EC2 still shows the instance stopped")
             else:
-                yield _condemn(instance, _why_foreign([a.profile for a in profiles]), now)
+                yield condemn(instance, _why_foreign([a.profile for a in profiles]), now)
 
 
 def _why_foreign(profiles: list[str]) -> str:
     shown = ", ".join(profiles) or "no profile"
     return f"the instance is stopped, and EC2 shows {shown} in place of its sandbox profile alone"
-
-
-def _condemn(instance: Instance, reason: str, now: datetime) -> WriteRecords:
-    condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
-    text = f"instance {instance.instance_id} is condemned: {reason}"
-    return WriteRecords((Save(condemned),), text)

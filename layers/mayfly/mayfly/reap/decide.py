@@ -43,7 +43,7 @@ from mayfly.records.states import (
     Reaping,
     SpotWarning,
 )
-from mayfly.tick.actions import NudgeProvision, WriteRecords
+from mayfly.tick.actions import NudgeProvision, WriteRecords, condemnation
 from mayfly.tick.measures import Series
 from mayfly.tick.purchase import ended
 from mayfly_protocol.phases import Phase
@@ -134,9 +134,7 @@ def warn(instance: Instance, until: datetime, now: datetime) -> Steps:
     match instance.state.traits.spot_warning:
         case SpotWarning.CONDEMNS:
             condemned = move_instance(instance, _S.CONDEMNED, now, text)
-            write = WriteRecords(
-                (Save(condemned),), f"instance {instance.instance_id} is condemned: {text}"
-            )
+            write = condemnation(condemned, text)
             # A host that was never ready may be kept for a look: the next tick decides.
             doomed = instance.instance_id if instance.proven else None
             return Steps((write, NudgeProvision(text)), doomed)
@@ -240,8 +238,7 @@ def _advance(
     condemned = move_instance(instance, _S.CONDEMNED, now, reason)
     lost = _lacked_capacity(_ec2_reason(instance, view))
     notes = failed_boot(instance, condemned, lost=lost)
-    text = f"instance {instance.instance_id} is condemned: {reason}"
-    return saved(condemned), [WriteRecords((Save(condemned), *notes), text)]
+    return saved(condemned), [condemnation(condemned, reason, *notes)]
 
 
 def _ec2_reason(instance: Instance, view: ReapView) -> str:

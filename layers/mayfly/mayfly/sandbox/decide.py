@@ -14,7 +14,7 @@ from mayfly.records.states import InstanceState, SetUp, instance_states
 from mayfly.sandbox.actions import ReplaceProfile, SandboxAction
 from mayfly.sandbox.started import foreign_profile, is_proof, is_sandboxed, of_this_boot
 from mayfly.sandbox.view import SandboxView
-from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords
+from mayfly.tick.actions import NudgeProvision, NudgeReap, WriteRecords, condemnation
 from mayfly_protocol.phases import Phase
 from mayfly_protocol.report import Report
 
@@ -268,6 +268,4 @@ def _moves(action: SandboxAction, state: InstanceState) -> bool:
 def _condemn(instance: Instance, now: datetime, reason: str) -> WriteRecords:
     condemned = move_instance(instance, InstanceState.CONDEMNED, now, reason)
     notes = failed_boot(instance, condemned)
-    return WriteRecords(
-        (Save(condemned), *notes), f"instance {instance.instance_id} is condemned: {reason}"
-    )
+    return condemnation(condemned, reason, *notes)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mayfly.records.about import NOTHING, Fields, about_changes
-from mayfly.records.changes import Change
+from mayfly.records.changes import Change, Save
+from mayfly.records.model import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class WriteRecords:
     def about(self) -> Fields:
         """Fields of the log line: queue, job, instance, launch."""
         return about_changes(self.changes)
+
+
+def condemnation(condemned: Instance, reason: str, *notes: Change) -> WriteRecords:
+    """The write of an instance that is condemned for this reason, with notes of its boot."""
+    text = f"instance {condemned.instance_id} is condemned: {reason}"
+    return WriteRecords((Save(condemned), *notes), text)
 
 
 @dataclass(frozen=True, slots=True)
