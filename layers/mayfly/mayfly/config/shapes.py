@@ -6,6 +6,7 @@ reference of `buildkite-agent start --acquire-job`), so Mayfly alone checks the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -129,6 +130,21 @@ def serves(offered: Shape, wanted: Shape) -> bool:
         and set(offered.instance_types) <= set(wanted.instance_types)
         and (wanted.purchase != ON_DEMAND_ONLY or offered.purchase == ON_DEMAND_ONLY)
     )
+
+
+def unserved(wanted: Mapping[Shape, int], offered: Mapping[Shape, int]) -> Counter[Shape]:
+    """The number of jobs by shape that get none of the offered instances, one for each job.
+
+    Jobs of the first shape take instances first.
+    """
+    lacking, free = Counter(wanted), Counter(offered)
+    for shape in lacking:
+        for other in free:
+            if serves(other, shape):
+                served = min(free[other], lacking[shape])
+                free[other] -= served
+                lacking[shape] -= served
+    return lacking
 
 
 def offer(config: QueueConfig, shape: Shape) -> Mapping[str, str]:

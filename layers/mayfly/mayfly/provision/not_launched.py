@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
@@ -24,7 +25,7 @@ def not_launched(
     lacking = missing_instances(view, config, now)
     if launch is not None:
         launched[launch.launch.shape] = launch.launch.slots
-        view = view.with_ledger(launch.ledger)
+        view = replace(view, ledger=launch.ledger)
     short = [shape for shape, count in lacking.items() if count > launched.get(shape, 0)]
     return tuple(_why_not(view, config, shape, now) for shape in short)
 

@@ -14,6 +14,7 @@ from mayfly.records.why import Code, Why, why
 
 REPLACE_AT_ONCE = 2
 """Outdated instances that may have a successor under way at the same time."""
+OF_OLDER_SPEC = "the instance was made by an older configuration"
 
 
 def standard_shape(config: QueueConfig) -> Shape:
@@ -49,7 +50,7 @@ def is_startable(instance: Instance, now: datetime) -> bool:
 def too_old(instance: Instance, view: ProvisionView, config: QueueConfig, now: datetime) -> str:
     """Why another instance must replace a stopped one; empty when none must."""
     if instance.spec != view.spec:
-        return "the instance was made by an older configuration"
+        return OF_OLDER_SPEC
     is_old = now - instance.created > config.max_stopped
     return f"the stopped instance is older than {config.max_stopped}" if is_old else ""
 
@@ -74,14 +75,21 @@ def stopped_lack(view: ProvisionView, config: QueueConfig, shape: Shape, now: da
     return max(stopped_target(config, shape, now) - kept, 0)
 
 
+def held_until(view: ProvisionView, shape: Shape, now: datetime) -> datetime | None:
+    """When the warm pool of a shape may be filled again; None when it may be filled now."""
+    again_at = fill_again_at(view.ledger, shape)
+    return again_at if again_at is not None and now < again_at else None
+
+
 def filled(
     view: ProvisionView, config: QueueConfig, shape: Shape, supplied: int, now: datetime
 ) -> int:
     """The targets, hot and stopped, or no more than there is while the pool must not be filled."""
     stopped = 0 if config.paused else stopped_target(config, shape, now)
     wanted = target(config, shape, now) + stopped
-    again_at = fill_again_at(view.ledger, shape) if wanted else None
-    return wanted if again_at is None or now >= again_at else min(wanted, max(supplied, 0))
+    if not wanted or held_until(view, shape, now) is None:
+        return wanted
+    return min(wanted, max(supplied, 0))
 
 
 def unsteady(view: ProvisionView, config: QueueConfig, now: datetime) -> Why | None:
@@ -89,8 +97,8 @@ def unsteady(view: ProvisionView, config: QueueConfig, now: datetime) -> Why | N
     if not (config.hot.value(now) or config.stopped.value(now)) or config.paused:
         return None
     shape = standard_shape(config)
-    again_at = fill_again_at(view.ledger, shape)
-    if again_at is None or now >= again_at:
+    again_at = held_until(view, shape, now)
+    if again_at is None:
         return None
     ends = view.ledger.idle_ends[str(shape)]
     often = f"{ends.rounds} times in a row warm instances ended soon without a job"
@@ -114,7 +122,7 @@ def outdated(instance: Instance, view: ProvisionView, config: QueueConfig, now: 
     if instance.state.traits.supply is not Supply.READY:
         return ""
     if instance.spec != view.spec:
-        return "the instance was made by an older configuration"
+        return OF_OLDER_SPEC
     return (
         f"the instance was idle for {config.max_idle}"
         if now - instance.since > config.max_idle

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import matching, serves
+from mayfly.config.shapes import matching, serves, unserved
 from mayfly.config.stalled import stalled_shapes
 from mayfly.provision.pool import REPLACE_AT_ONCE, outdated, stopped_lack, supply, target
 from mayfly.provision.view import ProvisionView
@@ -85,9 +85,14 @@ def _retire_beyond_limit(
     requested = sum(i.state.traits.awaits_launch for i in rest)
     over = len(rest) + view.busy - config.max_instances - requested
     coming.sort(key=lambda i: (i.created, i.key), reverse=True)
-    reason = f"limits/max-instances is {config.max_instances} now, and the instance is beyond it"
+    reason = beyond_reason(config)
     for instance in coming[: max(over, 0)]:
         yield _condemned(replace(instance, retired=True), reason, now)
+
+
+def beyond_reason(config: QueueConfig) -> str:
+    """Why an instance is condemned after `limits/max-instances` was lowered."""
+    return f"limits/max-instances is {config.max_instances} now, and the instance is beyond it"
 
 
 def _may_retire_coming(instance: Instance, now: datetime) -> bool:
@@ -122,13 +127,7 @@ def _kept(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime)
     for stalled in stalled_shapes(waiting, view.ledger, view.spec, config, now):
         del waiting[stalled]
     supplied = Counter(instance.shape for instance in view.instances)
-    for wanted in waiting:
-        for offered in supplied:
-            if serves(offered, wanted):
-                served = min(supplied[offered], waiting[wanted])
-                supplied[offered] -= served
-                waiting[wanted] -= served
-    return max(kept - sum(waiting.values()), 0)
+    return max(kept - unserved(waiting, supplied).total(), 0)
 
 
 def _retire_coming(

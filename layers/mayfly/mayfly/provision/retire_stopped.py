@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import serves
+from mayfly.config.shapes import serves, unserved
 from mayfly.config.stalled import stalled_shapes
 from mayfly.provision.actions import condemn
 from mayfly.provision.missing import jobs_in_turn
 from mayfly.provision.pool import REPLACE_AT_ONCE, is_startable, stopped_target, too_old
-from mayfly.provision.retire import OVERDUE, YIELDED
+from mayfly.provision.retire import OVERDUE, YIELDED, beyond_reason
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Instance, Shape
 from mayfly.records.states import InstanceState
@@ -36,7 +36,7 @@ def retire_stopped(
         idle = [i for i in mine if i.state is InstanceState.STOPPED]
         idle.sort(key=lambda i: (not too_old(i, view, config, now), i.created, i.key))
         for instance in idle:
-            reason = _beyond(config) if over > 0 else _why(instance, view, config, spare, now)
+            reason = beyond_reason(config) if over > 0 else _why(instance, view, config, spare, now)
             if reason:
                 spare, over = spare - 1, over - 1
                 yield condemn(instance, reason, now)
@@ -52,7 +52,7 @@ def beyond_limit(view: ProvisionView, config: QueueConfig) -> int:
     return len(view.instances) + len(view.stopped) + view.busy - config.max_instances
 
 
-def unserved(view: ProvisionView, config: QueueConfig, now: datetime) -> int:
+def _without_instance(view: ProvisionView, config: QueueConfig, now: datetime) -> int:
     """Jobs that no instance of the queue can serve, ready, coming or startable.
 
     Jobs of stalled shapes are omitted: no launch would serve them.
@@ -62,13 +62,7 @@ def unserved(view: ProvisionView, config: QueueConfig, now: datetime) -> int:
         del waiting[stalled]
     startable = [i for i in view.stopped if is_startable(i, now)]
     supplied = Counter(instance.shape for instance in (*view.instances, *startable))
-    for wanted in waiting:
-        for offered in supplied:
-            if serves(offered, wanted):
-                served = min(supplied[offered], waiting[wanted])
-                supplied[offered] -= served
-                waiting[wanted] -= served
-    return sum(waiting.values())
+    return unserved(waiting, supplied).total()
 
 
 def _kept(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime) -> int:
@@ -78,12 +72,7 @@ def _kept(view: ProvisionView, config: QueueConfig, shape: Shape, now: datetime)
     needed = max(served - sum(i.shape == shape for i in view.instances), 0)
     if view.ledger.live < config.max_instances:
         return kept + needed
-    return max(kept - unserved(view, config, now), 0)
-
-
-def _beyond(config: QueueConfig) -> str:
-    limit = config.max_instances
-    return f"limits/max-instances is {limit} now, and the instance is beyond it"
+    return max(kept - _without_instance(view, config, now), 0)
 
 
 def _why(

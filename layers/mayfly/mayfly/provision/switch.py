@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 from mayfly.answers import only_profile
 from mayfly.config.queue import QueueConfig
-from mayfly.config.shapes import serves
+from mayfly.config.shapes import serves, unserved
 from mayfly.provision.actions import StartInstance, StopInstance, condemn
 from mayfly.provision.missing import jobs_in_turn
 from mayfly.provision.pool import (
+    held_until,
     is_startable,
     outdated,
     standard_shape,
@@ -28,7 +29,6 @@ from mayfly.provision.pool import (
 from mayfly.provision.retire import spare_idle
 from mayfly.provision.view import ProvisionView
 from mayfly.records.changes import Save
-from mayfly.records.idle_ends import fill_again_at
 from mayfly.records.model import Instance, Shape, move_instance, saved
 from mayfly.records.states import InstanceState, Supply
 from mayfly.tick.actions import WriteRecords
@@ -49,16 +49,16 @@ def switch(
     gone: set[str | None] = set()
     begun: dict[str | None, Instance] = {}
     for instance in to_start(view, config, now):
-        shown = view.profiles.get(instance.instance_id or "")
-        if shown is None:
+        foreign = _foreign_profile(instance, view)
+        if foreign is None:
             continue
-        if only_profile(shown) == instance.pinned.sandbox_profile:
+        if foreign:
+            gone.add(instance.instance_id)
+            actions.append(condemn(instance, foreign, now))
+        else:
             started, action = _start(instance, now)
             begun[instance.instance_id] = started
             actions.append(action)
-        else:
-            gone.add(instance.instance_id)
-            actions.append(condemn(instance, _why_foreign([a.profile for a in shown]), now))
     stopping = list(_stops(view, config, now)) if not begun else []
     actions.extend(action for _, action in stopping)
     ids = {instance.instance_id for instance, _ in stopping}
@@ -79,8 +79,7 @@ def to_start(view: ProvisionView, config: QueueConfig, now: datetime) -> list[In
     None while starts or idle instances fail in a row: then jobs get launches.
     """
     free = [i for i in view.stopped if is_startable(i, now)]
-    again_at = fill_again_at(view.ledger, standard_shape(config))
-    if not free or view.refused or (again_at is not None and now < again_at):
+    if not free or view.refused or held_until(view, standard_shape(config), now) is not None:
         return []
     free.sort(key=lambda i: (bool(too_old(i, view, config, now)), i.created, i.key))
     found = _for_jobs(view, config, free, now)
@@ -102,16 +101,10 @@ def _for_jobs(
 ) -> list[Instance]:
     """The instances that waiting jobs need, beyond what is ready or was started before."""
     awake = Counter(i.shape for i in view.instances if _is_awake(i))
-    waiting = jobs_in_turn(view, config, now)
+    waiting = Counter(claim.shape for claim in jobs_in_turn(view, config, now))
     found: list[Instance] = []
     left = list(free)
-    for wanted, count in Counter(claim.shape for claim in waiting).items():
-        needed = count
-        for offered in awake:
-            if serves(offered, wanted):
-                used = min(awake[offered], needed)
-                awake[offered] -= used
-                needed -= used
+    for wanted, needed in unserved(waiting, awake).items():
         chosen = [i for i in left if serves(i.shape, wanted)][:needed]
         found.extend(chosen)
         keys = {i.key for i in chosen}
@@ -145,9 +138,8 @@ def _stops(
 ) -> Iterator[tuple[Instance, StopInstance]]:
     """Ready instances that neither a job nor the hot pool needs, for the stopped pool."""
     shape = standard_shape(config)
-    again_at = fill_again_at(view.ledger, shape)
     lack = stopped_lack(view, config, shape, now)
-    if not lack or config.paused or (again_at is not None and now < again_at):
+    if not lack or config.paused or held_until(view, shape, now) is not None:
         return
     idle = [
         i
@@ -172,15 +164,19 @@ def _lost_calls(view: ProvisionView, now: datetime) -> Iterator[SwitchAction]:
         if instance.state is InstanceState.STOPPING and shown == "running":
             yield StopInstance(instance, "EC2 still shows the instance running")
         if instance.state is InstanceState.STARTING and shown == "stopped":
-            profiles = view.profiles.get(instance.instance_id or "")
-            if profiles is None:
-                continue
-            if only_profile(profiles) == instance.pinned.sandbox_profile:
+            foreign = _foreign_profile(instance, view)
+            if foreign:
+                yield condemn(instance, foreign, now)
+            elif foreign is not None:
                 yield StartInstance(instance, "EC2 still shows the instance stopped")
-            else:
-                yield condemn(instance, _why_foreign([a.profile for a in profiles]), now)
 
 
-def _why_foreign(profiles: list[str]) -> str:
-    shown = ", ".join(profiles) or "no profile"
-    return f"the instance is stopped, and EC2 shows {shown} in place of its sandbox profile alone"
+def _foreign_profile(instance: Instance, view: ProvisionView) -> str | None:
+    """Why a stopped instance may not be started; empty when it may, None while that is unknown."""
+    shown = view.profiles.get(instance.instance_id or "")
+    if shown is None:
+        return None
+    if only_profile(shown) == instance.pinned.sandbox_profile:
+        return ""
+    names = ", ".join(each.profile for each in shown) or "no profile"
+    return f"the instance is stopped, and EC2 shows {names} in place of its sandbox profile alone"

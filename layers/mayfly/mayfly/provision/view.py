@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mayfly.answers import Association
 from mayfly.config.infra import Infra
@@ -48,7 +48,3 @@ class ProvisionView:
     """Whether the queue is paused at Buildkite: its jobs get no instance, its pool is kept."""
     refused: str = ""
     """Why the queue must not launch at all; empty when it may."""
-
-    def with_ledger(self, ledger: Ledger) -> ProvisionView:
-        """The view after a write of the ledger."""
-        return replace(self, ledger=ledger)
