@@ -60,7 +60,9 @@ def new_notes(
     now = reasons.said.at
     told: list[Claim] = []
     notes = dict(_left_alone(view, config.queue, turn, reasons))
-    found = {claim.job: wait for claim, wait in waits(view, config, reasons.said, now)}
+    found: dict[str, Wait] = {}
+    if turn.explains is not None or view.unmatched:  # in few ticks
+        found = {claim.job: wait for claim, wait in waits(view, config, reasons.said, now)}
     for claim in sorted(view.claims, key=lambda c: (-c.priority, c.runnable_at, c.job)):
         if claim.job in saved or len(told) == SAVED_AT_ONCE:
             continue
