@@ -23,6 +23,7 @@ from mayfly.errors import FAILURES, Failure, NotFound
 from mayfly.ports import Buildkite
 from mayfly.records.about import fields
 from mayfly.records.model import Claim, Instance, QueueRecord, Shape, SlotKey
+from mayfly.records.standing import PROVISION
 from mayfly.records.states import Supply, Watch, claim_states, instance_states
 from mayfly.tick.outcome import Outcome
 
@@ -161,7 +162,7 @@ def _prospects(reads: Reads, queue: str, claims: Iterable[Claim]) -> Prospects |
     if since is None or not any(is_due(claim, since) for claim in claims):
         return None
     try:
-        said = fleet.standing("provision", queue)
+        said = fleet.standing(PROVISION, queue)
         return Prospects(said, tuple(fleet.instances(queue, COMING)))
     except FAILURES as error:
         what = f"what jobs of queue {queue} wait for"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from mayfly.dispatch.reasons import token_refused
 from mayfly.dispatch.view import LastTick
 from mayfly.errors import TokenRefused
 from mayfly.records.model import Heard
@@ -14,8 +15,7 @@ from mayfly.records.why import Code, Why, since_before, why
 def why_unheard(refusal: TokenRefused | None, before: Why | None, now: datetime) -> Why:
     """Why no queue is listed while Buildkite registers the stack with none."""
     if refusal is not None:
-        text = "Buildkite refuses the agent token of the stack"
-        found = why(Code.TOKEN_REFUSED, text, now, detail=str(refusal))
+        found = token_refused(refusal, now)
     else:
         found = why(Code.BUILDKITE_SILENT, "Buildkite registers the stack with no queue", now)
     return since_before(found, [before])

@@ -12,12 +12,12 @@ from mayfly.dispatch.heard import heard, why_unheard
 from mayfly.dispatch.lease import Hold, hold
 from mayfly.dispatch.long_reads import LongReads
 from mayfly.dispatch.ports import DispatchPorts
-from mayfly.dispatch.reasons import FUNCTION
 from mayfly.dispatch.rhythm import QUIET_PACE, Rhythm
 from mayfly.errors import FAILURES, Conflict, ForeignStack, NotFound, Transient
 from mayfly.ports import Buildkite
 from mayfly.records.about import about
 from mayfly.records.model import QueueRecord
+from mayfly.records.standing import DISPATCH
 from mayfly.records.why import Why
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Left, Outcome
@@ -31,7 +31,7 @@ def dispatch_until_replaced(ports: DispatchPorts, owner: str, holder: str, edge:
 
     `idle` of the outcome is set where Buildkite or the records gave no answer all along.
     """
-    with closing(LongReads.of(ports.buildkite, Standings(ports.fleet, FUNCTION))) as long:
+    with closing(LongReads.of(ports.buildkite, Standings(ports.fleet, DISPATCH))) as long:
         total, answered = _loop(ports, owner, holder, edge, long)
     if not answered and total.left[Left.TRANSIENT]:
         total.idle = Transient("Buildkite or the records did not answer: no job was taken")

@@ -12,10 +12,9 @@ from mayfly.dispatch.opened import LOOK_AHEAD, held_jobs, unread_candidates
 from mayfly.dispatch.view import QueueView, is_paused
 from mayfly.errors import Failure, NotFound, TokenRefused
 from mayfly.records.model import Claim
-from mayfly.records.standing import LeftAlone, Standing
+from mayfly.records.standing import DISPATCH, LeftAlone, Standing
 from mayfly.records.why import Code, Why, why
 
-FUNCTION = "dispatch"
 LOGGED_AS_ERRORS = frozenset(
     {Code.TOKEN_REFUSED, Code.UNKNOWN_QUEUE, Code.BUILDKITE_SILENT, Code.FACTS_UNREAD}
 )
@@ -54,13 +53,18 @@ class Reasons:
 def unlisted(queue: str, error: Failure, now: datetime) -> Why:
     """Why there is no list of a queue's jobs."""
     if isinstance(error, TokenRefused):
-        text = "Buildkite refuses the agent token of the stack"
-        return why(Code.TOKEN_REFUSED, text, now, detail=str(error))
+        return token_refused(error, now)
     if isinstance(error, NotFound):
         text = f"Buildkite does not know queue {queue} in this token's cluster"
         return why(Code.UNKNOWN_QUEUE, text, now)
     text = f"Buildkite does not answer the list of queue {queue}"
     return why(Code.BUILDKITE_SILENT, text, now, detail=str(error))
+
+
+def token_refused(error: TokenRefused, now: datetime) -> Why:
+    """Why no queue of the stack is served."""
+    text = "Buildkite refuses the agent token of the stack"
+    return why(Code.TOKEN_REFUSED, text, now, detail=str(error))
 
 
 def left_alone(view: QueueView, config: QueueConfig, now: datetime) -> Mapping[str, Why]:
@@ -179,7 +183,7 @@ def standing(
     order = sorted(left, key=lambda job: (left[job].code is Code.PAUSED, job))
     return Standing(
         queue,
-        FUNCTION,
+        DISPATCH,
         now,
         tuple(each.why for each in found),
         left=tuple(_alone(jobs[job], left[job]) for job in order),

@@ -26,7 +26,6 @@ from mayfly.dispatch.opened import open_claims, unjudged_jobs
 from mayfly.dispatch.pauses import new_pause
 from mayfly.dispatch.ports import DispatchPorts
 from mayfly.dispatch.reasons import (
-    FUNCTION,
     LOGGED_AS_ERRORS,
     Reasons,
     found_reasons,
@@ -36,6 +35,7 @@ from mayfly.dispatch.reasons import (
 from mayfly.dispatch.settled import claims_after, failures_to_tell, reap_nudges, settle
 from mayfly.dispatch.view import LastTick, Lately, QueueView, Turn, is_paused, without_mismatches
 from mayfly.records.model import Claim
+from mayfly.records.standing import DISPATCH
 from mayfly.records.states import Agent
 from mayfly.records.why import UNDER_WAY
 from mayfly.tick.outcome import Held, Outcome, Told
@@ -62,7 +62,7 @@ def tick(
     leaves to the next one.
     """
     outcome = Outcome(told=set() if told is None else told)
-    standings = long.standings or Standings(ports.fleet, FUNCTION)
+    standings = long.standings or Standings(ports.fleet, DISPATCH)
     notes: list[NotifyBuilds] = []
     failures: list[FailJob] = []
     seen = {queue: replace(last, jobs=False, waits=False) for queue, last in turn.seen.items()}

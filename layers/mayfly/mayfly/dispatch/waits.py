@@ -15,13 +15,12 @@ from mayfly.dispatch.view import QueueView, busy_of, is_paused
 from mayfly.records.model import Claim, Instance
 from mayfly.records.standing import Standing
 from mayfly.records.turns import in_turn, of_claims
-from mayfly.records.why import Code, Why, since_before, why
+from mayfly.records.why import OF_QUEUE, Code, Why, since_before, why
 
 SILENT = timedelta(minutes=3)
 """Age of the standing of `provision` from which on the function is said to be silent: it writes
 one each minute while a job waits."""
 _REFUSALS = (Code.LAUNCH_REFUSED, Code.NO_CAPACITY, Code.ALWAYS_TAKEN_BACK, Code.TAKEN_BACK)
-_OF_QUEUE = (Code.ROLES_REFUSED, Code.MAX_INSTANCES, Code.LAUNCH_PACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,8 @@ class _Launches:
 
     def _no_instance(self, claim: Claim, mine: Mapping[Code, Why]) -> Why:
         """Why no instance is coming for a claim."""
-        of_queue = {each.code: each for each in self._reasons if each.code in _OF_QUEUE}
-        for reason in (mine.get(Code.NO_TEMPLATE), *map(of_queue.get, _OF_QUEUE)):
+        of_queue = {each.code: each for each in self._reasons if each.code in OF_QUEUE}
+        for reason in (mine.get(Code.NO_TEMPLATE), *map(of_queue.get, OF_QUEUE)):
             if reason is not None:
                 return reason
         heard = self.standing.at if self.standing is not None else claim.since

@@ -14,13 +14,9 @@ from mayfly.provision.not_launched import refused_roles
 from mayfly.provision.pool import standard_shape, unsteady
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim, Shape
-from mayfly.records.standing import Standing, Target
+from mayfly.records.standing import PROVISION, Standing, Target
 from mayfly.records.states import Supply
-from mayfly.records.why import Code, Why, in_order, why
-
-FUNCTION = "provision"
-OF_QUEUE = frozenset({Code.ROLES_REFUSED, Code.MAX_INSTANCES, Code.LAUNCH_PACE})
-"""Codes that hold up every shape of a queue."""
+from mayfly.records.why import OF_QUEUE, Code, Why, in_order, why
 
 
 def standing(
@@ -30,7 +26,7 @@ def standing(
     hot = config.hot.effective(now)
     return Standing(
         config.queue,
-        FUNCTION,
+        PROVISION,
         now,
         in_order((*held, *_reasons(view, config, now))),
         waiting=len(view.waiting),
@@ -42,7 +38,7 @@ def standing(
 def without_configuration(queue: str, now: datetime) -> Standing:
     """The standing of a queue that never had a configuration."""
     text = f"queue {queue} never had a configuration that is valid as a whole"
-    return Standing(queue, FUNCTION, now, (why(Code.NO_CONFIGURATION, text, now),))
+    return Standing(queue, PROVISION, now, (why(Code.NO_CONFIGURATION, text, now),))
 
 
 def held_jobs(reason: Why, view: ProvisionView) -> tuple[Claim, ...]:

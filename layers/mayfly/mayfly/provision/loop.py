@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from mayfly.provision import tick as provision
-from mayfly.provision.held import FUNCTION
 from mayfly.provision.ports import ProvisionPorts
+from mayfly.records.standing import PROVISION
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
 from mayfly.tick.standings import Standings
@@ -31,7 +31,7 @@ def provision_until_quiet(ports: ProvisionPorts, edge: Edge, *, nudged: bool) ->
     account's rate, which other software of the account needs too.
     """
     total, pace = Outcome(), PROVISION_PACE
-    standings = Standings(ports.fleet, FUNCTION)
+    standings = Standings(ports.fleet, PROVISION)
     while True:
         started = edge.clock()
         outcome = provision.tick(ports, edge, nudged=nudged, told=total.told, standings=standings)

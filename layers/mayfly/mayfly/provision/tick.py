@@ -16,7 +16,7 @@ from mayfly.provision.audit import record_changes
 from mayfly.provision.decide import decided, next_change
 from mayfly.provision.gather import gather
 from mayfly.provision.gather_power import with_power
-from mayfly.provision.held import FUNCTION, held_jobs, standing, without_configuration
+from mayfly.provision.held import held_jobs, standing, without_configuration
 from mayfly.provision.hung import condemn_hung, hung_boots, without
 from mayfly.provision.measures import measure
 from mayfly.provision.ports import ProvisionPorts
@@ -24,7 +24,7 @@ from mayfly.provision.refresh import refresh
 from mayfly.provision.refresh_prices import refresh_prices
 from mayfly.records.about import fields
 from mayfly.records.model import Claim, QueueRecord
-from mayfly.records.standing import Standing
+from mayfly.records.standing import PROVISION, Standing
 from mayfly.records.why import UNDER_WAY, Code, Why
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Held, Outcome, Told
@@ -58,7 +58,7 @@ def tick(
     outcome, now = Outcome(told=set() if told is None else told), edge.clock()
     written: Mapping[str, Parameter] | None = None
     applier = Applier(ports, outcome, now, edge)
-    says = _Says(standings or Standings(ports.fleet, FUNCTION), outcome, logs=not nudged)
+    says = _Says(standings or Standings(ports.fleet, PROVISION), outcome, logs=not nudged)
     with outcome.noting("records of queues"):
         records, written = (ports.fleet.queues(), None) if nudged else _records(ports, outcome, now)
         late = []

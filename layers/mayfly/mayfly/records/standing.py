@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from mayfly.records.why import Why, in_order, since_before
 
+DISPATCH, PROVISION = "dispatch", "provision"
+"""The functions that have something to say of queues."""
 MOST_REASONS = 30
 """Reasons in a standing; the gravest ones are kept."""
 MOST_LEFT = 20
@@ -46,7 +48,7 @@ class Standing:
 
     queue: str
     function: str
-    """`dispatch` or `provision`."""
+    """`DISPATCH` or `PROVISION`."""
     at: datetime
     """When it was so."""
     reasons: tuple[Why, ...] = ()

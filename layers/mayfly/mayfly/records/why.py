@@ -265,6 +265,8 @@ class Code(StrEnum):
 
 UNDER_WAY = frozenset({Code.BOOT_FAILED, Code.ATTEMPT_FAILED, Code.COMING, Code.NEXT_LAUNCH})
 """Codes of work that goes on: told to whoever asks, but neither logged nor counted."""
+OF_QUEUE = (Code.ROLES_REFUSED, Code.MAX_INSTANCES, Code.LAUNCH_PACE)
+"""Codes that hold up the launches of every shape of a queue, the gravest first."""
 
 
 @dataclass(frozen=True, slots=True)
