@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from mayfly.config.queue import QueueConfig
-from mayfly.dispatch.view import QueueView, is_paused, without_mismatches
+from mayfly.dispatch.view import QueueView, is_paused, unclaimed_jobs, without_mismatches
 from mayfly.metrics import Metric, Path
 from mayfly.records.model import Claim, Instance
 from mayfly.records.states import ClaimState, InstanceState
@@ -63,12 +63,8 @@ def _runnable_since(view: QueueView, claims: Iterable[Claim], bound: set[str]) -
         for claim in without_mismatches(claims, view)
         if claim.state.traits.waits and claim.job not in bound
     ]
-    known = {claim.job for claim in (*view.claims, *claims)}
-    listed = view.listing.jobs if view.listing is not None else ()
-    unclaimed = [
-        job.runnable_at for job in listed if job.id not in known and job.id not in view.unmatched
-    ]
-    return waiting + unclaimed
+    jobs = unclaimed_jobs(view, claims)
+    return waiting + [job.runnable_at for job in jobs if job.id not in view.unmatched]
 
 
 def _is_accepted(claim: Claim, now: datetime) -> bool:

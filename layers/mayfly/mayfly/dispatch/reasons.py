@@ -9,7 +9,7 @@ from datetime import datetime
 from mayfly.answers import Job
 from mayfly.config.queue import QueueConfig
 from mayfly.dispatch.opened import LOOK_AHEAD, held_jobs, unread_candidates
-from mayfly.dispatch.view import QueueView, is_paused
+from mayfly.dispatch.view import QueueView, is_paused, unclaimed_jobs
 from mayfly.errors import Failure, NotFound, TokenRefused
 from mayfly.records.model import Claim
 from mayfly.records.standing import DISPATCH, LeftAlone, Standing
@@ -75,7 +75,7 @@ def left_alone(view: QueueView, config: QueueConfig, now: datetime) -> Mapping[s
     """
     held = held_jobs(view, config)
     found: dict[str, Why] = {}
-    for job in _unclaimed(view):
+    for job in unclaimed_jobs(view):
         if (mismatch := view.unmatched.get(job.id)) is not None:
             found[job.id] = unmet(config.queue, mismatch.rule, mismatch.reason, now)
         elif config.paused:
@@ -116,7 +116,7 @@ def found_reasons(
 
 def _of_queue(view: QueueView, config: QueueConfig, now: datetime) -> Iterator[Found]:
     waiting = _named_claims(c for c in view.claims if c.state.traits.waits)
-    unopened = [job for job in _unclaimed(view) if job.id not in view.unmatched]
+    unopened = [job for job in unclaimed_jobs(view) if job.id not in view.unmatched]
     every = (*waiting, *_named(unopened))
     if view.unlisted is not None:
         yield Found(view.unlisted, waiting)
@@ -160,7 +160,7 @@ def over_limit(config: QueueConfig, pipeline: str, now: datetime) -> Why:
 
 def _of_left(view: QueueView, left: Mapping[str, Why]) -> Iterator[Found]:
     """One reason for all jobs that are left alone for it; pause and limit are the queue's."""
-    jobs = {job.id: job for job in _unclaimed(view)}
+    jobs = {job.id: job for job in unclaimed_jobs(view)}
     claims = {claim.job: claim for claim in view.claims}
     by_key: dict[tuple[Code, str], list[str]] = {}
     for job, reason in left.items():
@@ -176,7 +176,7 @@ def standing(
     view: QueueView, found: tuple[Found, ...], left: Mapping[str, Why], queue: str, now: datetime
 ) -> Standing:
     """What `dispatch` has to say of a queue."""
-    jobs = {job.id: job for job in _unclaimed(view)}
+    jobs = {job.id: job for job in unclaimed_jobs(view)}
     waiting = [claim.runnable_at for claim in view.claims if claim.state.traits.waits]
     waiting += [job.runnable_at for job in jobs.values() if job.id not in left]
     # Jobs whose rule is not met go first: a pause is told for the whole queue.
@@ -195,12 +195,6 @@ def standing(
 
 def _alone(job: Job, reason: Why) -> LeftAlone:
     return LeftAlone(job.id, job.pipeline, job.build, job.step, reason)
-
-
-def _unclaimed(view: QueueView) -> list[Job]:
-    known = {claim.job for claim in view.claims}
-    jobs = view.listing.jobs if view.listing is not None else ()
-    return [job for job in jobs if job.id not in known]
 
 
 def _named(jobs: Iterator[Job] | list[Job]) -> tuple[Named, ...]:

@@ -174,6 +174,13 @@ def is_paused(view: QueueView, config: QueueConfig) -> bool:
     return config.paused or view.paused is True
 
 
+def unclaimed_jobs(view: QueueView, claims: Iterable[Claim] = ()) -> list[Job]:
+    """Listed jobs without a claim, in the view or among these."""
+    known = {claim.job for claim in (*view.claims, *claims)}
+    jobs = view.listing.jobs if view.listing is not None else ()
+    return [job for job in jobs if job.id not in known]
+
+
 def without_mismatches(claims: Iterable[Claim], view: QueueView) -> tuple[Claim, ...]:
     """The claims without waiting ones that the queue matches no more: no instance is for them."""
     return tuple(c for c in claims if not (c.state.traits.waits and c.job in view.unmatched))
