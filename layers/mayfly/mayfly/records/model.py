@@ -235,6 +235,16 @@ class Instance:
         """
         return self.instance_id and f"{self.pinned.sandbox_role_id}:{self.instance_id}"
 
+    @property
+    def reporting_rows(self) -> tuple[str, ...]:
+        """Keys of the mailbox rows whose reports of the host's end count.
+
+        The bootstrap row of a proven instance does not: a holder of old bootstrap credentials
+        could still write there.
+        """
+        rows = (self.sandbox_row, None if self.proven else self.bootstrap_row)
+        return tuple(row for row in rows if row)
+
 
 @dataclass(frozen=True, slots=True)
 class RolesVerdict:

@@ -25,6 +25,7 @@ PREPARED_IMAGE = timedelta(seconds=5)
 """How long after its first report a host may be set up at any moment: a prepared image is fast."""
 
 _REPLACES = 2
+_UNPROVEN = frozenset({SetUp.TO_BE_PROVEN, SetUp.TO_BE_PROVEN_AGAIN})
 _REACHED = {Phase.BOOTING: 1, Phase.BOOTSTRAPPED: 2}
 
 
@@ -63,18 +64,14 @@ def wants_associations(instance: Instance, reports: Mapping[str, Report], *, wid
 
     Before the host has written its proof, only a wide tick checks a replaced profile.
     """
-    if _awaits_proof(instance):
-        return wide or instance.sandbox_row in reports
-    if _is_started(instance):
-        return wide or _is_proven_again(instance, reports)
+    if instance.state.traits.set_up in _UNPROVEN:
+        return wide or _may_be_proven(instance, reports)
     return _is_set_up(instance, reports)
 
 
 def wants_ledger(instance: Instance, reports: Mapping[str, Report]) -> bool:
     """Whether an instance may be ready now: then it clears the failures of its shape."""
-    if _is_started(instance):
-        return _is_proven_again(instance, reports)
-    return _awaits_proof(instance) and instance.sandbox_row in reports
+    return _may_be_proven(instance, reports)
 
 
 def imminent(view: SandboxView, now: datetime) -> bool:
@@ -83,9 +80,9 @@ def imminent(view: SandboxView, now: datetime) -> bool:
     Soon: the instance is set up, or has just booted, since prepared images are set up in seconds.
     """
     return any(
-        _awaits_proof(instance)
+        instance.state.traits.set_up is SetUp.TO_BE_PROVEN
+        or _may_be_proven(instance, view.reports)
         or _is_set_up(instance, view.reports)
-        or (_is_started(instance) and _is_proven_again(instance, view.reports))
         or _has_just_booted(instance, view.reports, now)
         for instance in view.instances
     )
@@ -101,18 +98,15 @@ def _has_just_booted(instance: Instance, reports: Mapping[str, Report], now: dat
             return False
 
 
-def _awaits_proof(instance: Instance) -> bool:
-    """Whether the replacement of the profile has begun and the proof is to come."""
-    return instance.state.traits.set_up is SetUp.TO_BE_PROVEN
-
-
-def _is_started(instance: Instance) -> bool:
-    """Whether Mayfly has started the stopped instance, and the proof of that boot is to come."""
-    return instance.state.traits.set_up is SetUp.TO_BE_PROVEN_AGAIN
-
-
-def _is_proven_again(instance: Instance, reports: Mapping[str, Report]) -> bool:
-    return is_proof(instance, reports.get(instance.sandbox_row or ""))
+def _may_be_proven(instance: Instance, reports: Mapping[str, Report]) -> bool:
+    """Whether the host has written what may be the proof that the instance's state awaits."""
+    match instance.state.traits.set_up:
+        case SetUp.TO_BE_PROVEN:
+            return instance.sandbox_row in reports
+        case SetUp.TO_BE_PROVEN_AGAIN:
+            return is_proof(instance, reports.get(instance.sandbox_row or ""))
+        case SetUp.NONE | SetUp.AWAITED | SetUp.UNDER_WAY | SetUp.COMPLETE:
+            return False
 
 
 def _is_set_up(instance: Instance, reports: Mapping[str, Report]) -> bool:
@@ -151,12 +145,10 @@ def _step(instance: Instance, view: SandboxView, now: datetime) -> Iterator[Sand
 
 def _failure(instance: Instance, view: SandboxView) -> str:
     """Why the host reports a failure; empty when it reports none."""
-    if instance.proven:
-        said = of_this_boot(instance, view.reports.get(instance.sandbox_row or ""))
-        failed = said is not None and said.phase is Phase.FAILED
-        return (said.reason or "the host gave up without a reason") if said and failed else ""
-    for row in (instance.sandbox_row, instance.bootstrap_row):
-        report = view.reports.get(row or "")
+    for row in instance.reporting_rows:
+        report = view.reports.get(row)
+        if instance.proven:
+            report = of_this_boot(instance, report)
         if report is not None and report.phase is Phase.FAILED:
             return report.reason or "the host gave up without a reason"
     return ""
