@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import TypeAlias
 
+from mayfly.answers import Association, Ec2Instance
 from mayfly.config.queue import QueueConfig
 from mayfly.config.shapes import matching
 from mayfly.errors import FAILURES
@@ -17,9 +20,13 @@ from mayfly.records.states import InstanceState
 from mayfly.tick.outcome import Outcome
 from mayfly.tick.side_by_side import side_by_side
 
+Associations: TypeAlias = Mapping[str, tuple[Association, ...]]
+
 SECONDS = 5.0
 """Longest wait for EC2. Without an answer nothing is started, and jobs get no launch in its place:
 the next tick comes within seconds."""
+_PROFILES = "profiles of stopped instances"
+_STATES = "states of instances that stop or start"
 
 
 def with_power(
@@ -34,22 +41,21 @@ def with_power(
     lost = lost_calls(view, now)
     starting = [i for i in lost if i.state is InstanceState.STARTING]
     wanted = [*to_start(replace(view, waiting=waiting), config, now), *starting]
-    ids = [i.instance_id for i in wanted if i.instance_id]
-    if ids:
-        about = fields(queues=[view.infra.queue], instances=ids)
-        read = partial(ports.machines.associations, ids)
-        answer = side_by_side({"": read}, at_once=1, seconds=SECONDS)[""]
+    ids = {
+        _PROFILES: [i.instance_id for i in wanted if i.instance_id],
+        _STATES: [i.instance_id for i in lost if i.instance_id],
+    }
+    reads: dict[str, Callable[[], Associations | Sequence[Ec2Instance]]] = {
+        _PROFILES: partial(ports.machines.associations, ids[_PROFILES]),
+        _STATES: partial(ports.machines.instances_of, ids[_STATES]),
+    }
+    needed = {what: read for what, read in reads.items() if ids[what]}
+    for what, answer in side_by_side(needed, at_once=len(reads), seconds=SECONDS).items():
         if isinstance(answer, FAILURES):
-            outcome.failed("profiles of stopped instances", answer, about)
-        else:
+            about = fields(queues=[view.infra.queue], instances=ids[what])
+            outcome.failed(what, answer, about)
+        elif isinstance(answer, Mapping):
             view = replace(view, profiles=answer)
-    asked = [i.instance_id for i in lost if i.instance_id]
-    if asked:
-        about = fields(queues=[view.infra.queue], instances=asked)
-        look = partial(ports.machines.instances_of, asked)
-        seen = side_by_side({"": look}, at_once=1, seconds=SECONDS)[""]
-        if isinstance(seen, FAILURES):
-            outcome.failed("states of instances that stop or start", seen, about)
         else:
-            view = replace(view, power={each.instance_id: each.state for each in seen})
+            view = replace(view, power={each.instance_id: each.state for each in answer})
     return view
