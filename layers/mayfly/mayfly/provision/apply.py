@@ -7,10 +7,10 @@ or is throttled holds up its own queue alone. Records are written by one thread,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import assert_never
 
 from mayfly.answers import Launched
@@ -30,6 +30,7 @@ from mayfly.provision.settlement import ledger_after, recovered_answer, settleme
 from mayfly.records.about import about
 from mayfly.records.changes import Save
 from mayfly.records.model import Instance, Launch
+from mayfly.records.prices import Prices
 from mayfly.tick.actions import NudgeReap, WriteRecords
 from mayfly.tick.edge import Edge
 from mayfly.tick.outcome import Outcome
@@ -71,8 +72,11 @@ class Applier:
     """By queue: the action that waits for EC2's answer, and what was asked."""
     _calls: Calls[str, Answer] = field(init=False)
     _power: Power = field(init=False)
+    _prices: Callable[[], Prices | None] = field(init=False)
+    """EC2's prices, read for the tick's first answer alone."""
 
     def __post_init__(self) -> None:
+        self._prices = cache(partial(known_prices, self.ports.fleet))
         self._calls = Calls(self.edge, AT_ONCE, LAUNCH_SECONDS)
         self._power = Power(self.ports, self.outcome, self.now, self.edge)
 
@@ -150,7 +154,7 @@ class Applier:
 
     def _settle(self, launch: Launch, slots: tuple[Instance, ...], answer: Launched) -> None:
         """Settle the launch by EC2's answer, then update the queue's ledger."""
-        known = Known(self._zones[launch.queue], known_prices(self.ports.fleet))
+        known = Known(self._zones[launch.queue], self._prices())
         self.ports.fleet.write(settlement_changes(launch, slots, answer, self.now, known))
         self.outcome.launched += 1
         ledger = self.ports.fleet.ledger(launch.queue)
