@@ -184,7 +184,7 @@ def test_cutting_the_power_ends_a_machine_at_once(bench: Bench) -> None:
     assert bench.room.console(INSTANCE).endswith("up\n")
 
 
-AT_ITS_END = "trap 'echo ends; exit' TERM; echo up; sleep 1234 & wait"
+AT_ITS_END = "trap 'sleep 0.1; echo ends; exit' TERM; echo up; sleep 1234 & wait"
 
 
 def test_the_power_button_ends_the_programs_of_a_machine_in_order(bench: Bench) -> None:

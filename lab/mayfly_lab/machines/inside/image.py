@@ -187,7 +187,8 @@ def user_data(plan: Plan) -> Service | None:
     # /bin/bash of macOS is older than Amazon Linux's; a newer bash may be first on PATH.
     argv = (str(script),) if plan.namespaces else ("bash", str(script))
     # Source: cloud-init's cloud-final.service.tmpl.
-    settings = Settings(argv, kind="oneshot", kill_mode="process")
+    network = frozenset({"network-online.target"})
+    settings = Settings(argv, kind="oneshot", kill_mode="process", after=network)
     return Service("cloud-final.service", settings, ready=True)
 
 
