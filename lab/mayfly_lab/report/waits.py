@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from mayfly_cli.html_report.model import Path, Phase
+from mayfly_cli.operations.waiting import nearest
 from mayfly_lab.report.phases import spans
 from mayfly_lab.report.timeline import JobLine
 
@@ -46,10 +46,5 @@ def _of_path(path: Path, lines: Sequence[JobLine]) -> Iterator[Wait]:
 
 
 def _wait(path: Path, phase: Phase | None, seconds: Sequence[float]) -> Wait:
-    return Wait(path, phase, len(seconds), percentile(seconds, 50), percentile(seconds, 99))
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    """The smallest value that is not below `percent` percent of the values (nearest rank)."""
-    ordered = sorted(values)
-    return round(ordered[max(0, ceil(percent * len(ordered) / 100) - 1)], 3)
+    ordered = sorted(seconds)
+    return Wait(path, phase, len(ordered), nearest(ordered, 50), nearest(ordered, 99))

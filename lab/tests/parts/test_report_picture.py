@@ -13,6 +13,7 @@ import pytest
 from mayfly_cli.ends import BrokenError
 from mayfly_cli.html_report import model
 from mayfly_cli.html_report.render import page
+from mayfly_cli.operations.waiting import nearest
 from mayfly_lab.report.alarms import AlarmLine
 from mayfly_lab.report.checks import Check
 from mayfly_lab.report.document import document
@@ -21,7 +22,7 @@ from mayfly_lab.report.phases import spans
 from mayfly_lab.report.picture import report
 from mayfly_lab.report.result import FaultLine, Result
 from mayfly_lab.report.timeline import InstanceLine, JobLine
-from mayfly_lab.report.waits import percentile, waits
+from mayfly_lab.report.waits import waits
 
 COLD = JobLine(
     id="j-1", label=":hammer: echo hello", queue="default", path="cold", outcome="passed",
@@ -164,7 +165,7 @@ def test_waits_are_told_by_path_and_phase() -> None:
     [([3.0], 99, 3.0), ([1.0, 2.0], 50, 1.0), ([*range(1, 101)], 99, 99), ([1.0, 9.0], 99, 9.0)],
 )
 def test_a_percentile_is_one_of_the_values(values: list[float], percent: int, found: float) -> None:
-    assert percentile(values, percent) == found
+    assert nearest(values, percent) == found
 
 
 def test_each_file_is_written_and_one_that_cannot_be_written_is_named(tmp_path: Path) -> None:
