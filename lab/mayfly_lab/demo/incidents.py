@@ -10,6 +10,7 @@ from buildkite_emulator import JobEvent, JobState
 from mayfly_lab.demo.expected import CANCELLED, INTERRUPTED, KILLED
 from mayfly_lab.lab import Lab
 from mayfly_lab.report.checks import mailbox_writes
+from mayfly_lab.report.show import instance_id
 
 _LOOK = 0.05
 _INTO_THE_JOB = 1.5
@@ -41,7 +42,8 @@ class Incidents:
         if job.step_key == CANCELLED and job.state is JobState.RESERVED:
             self._once(CANCELLED, 1.0, lambda: self._cancel(job.id))
         if job.step_key == INTERRUPTED and job.state is JobState.RUNNING:
-            self._once(INTERRUPTED, _INTO_THE_JOB, lambda: self._interrupt(job.agent_name or ""))
+            instance = instance_id(job.agent_name)
+            self._once(INTERRUPTED, _INTO_THE_JOB, lambda: self._interrupt(instance))
 
     def _once(self, step: str, delay: float, act: Callable[[], None]) -> None:
         if step not in self._struck:
@@ -54,10 +56,9 @@ class Incidents:
         self.say("a user cancels the soak test while it waits for a machine")
         self.lab.buildkite.cancel_job(job)
 
-    def _interrupt(self, agent: str) -> None:
-        instance_id = "i-" + agent.rpartition("i-")[2]
-        self.say(f"EC2 announces a spot interruption of {instance_id}")
-        self.lab.aws.ec2.interrupt(instance_id, _WARNING)
+    def _interrupt(self, instance: str) -> None:
+        self.say(f"EC2 announces a spot interruption of {instance}")
+        self.lab.aws.ec2.interrupt(instance, _WARNING)
 
     def _watch_assignments(self) -> None:
         """Kill a machine between its assignment and its agent's first call."""

@@ -13,11 +13,11 @@ from mayfly.records.states import Supply
 from mayfly_lab.aws.ec2.moments import Aspect
 from mayfly_lab.commands.rest import Builds
 from mayfly_lab.lab import STACK, Lab
-from mayfly_lab.report.show import plain
+from mayfly_lab.report.show import instance_id, plain
 from mayfly_lab.report.timeline import kind_of_profile
 
 SHOWN = 60
-"""Jobs and ended instances on the page; older ones are left out."""
+"""Builds, jobs and instances on the page, of each at most so many; older ones are left out."""
 _WAITS = frozenset({JobState.SCHEDULED, JobState.RESERVED})
 
 
@@ -57,7 +57,8 @@ def pool(lab: Lab, queue: str) -> str:
 
 def _builds(lab: Lab, jobs: Sequence[JobView]) -> list[dict[str, Any]]:
     found = []
-    for build_id in reversed(list(dict.fromkeys(job.build_id for job in jobs))):
+    newest = list(dict.fromkeys(job.build_id for job in jobs))[-SHOWN:]
+    for build_id in reversed(newest):
         build = lab.buildkite.build(build_id)
         blocked = build.state == "blocked"
         steps = Builds(lab.buildkite, build.pipeline).blocked(build.number) if blocked else []
@@ -70,11 +71,10 @@ def _builds(lab: Lab, jobs: Sequence[JobView]) -> list[dict[str, Any]]:
                 "blocked": [{"id": step.id, "label": plain(step.label)} for step in steps],
             }
         )
-    return found[:SHOWN]
+    return found
 
 
 def _job(job: JobView) -> dict[str, Any]:
-    _, found, rest = (job.agent_name or "").rpartition("i-")
     return {
         "id": job.id,
         "label": plain(job.name),
@@ -84,7 +84,7 @@ def _job(job: JobView) -> dict[str, Any]:
         "outcome": job.outcome,
         "exit": job.exit_status,
         "detail": job.detail or "",
-        "instance": f"i-{rest}" if found else "",
+        "instance": instance_id(job.agent_name),
         "notes": [notice.detail for notice in job.notices],
     }
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from buildkite_emulator import JobView
 from mayfly.records.model import Instance
-from mayfly_lab.report.show import plain
+from mayfly_lab.report.show import instance_id, plain
 
 _GOOD = frozenset({"passed", "soft_failed", "canceled", "skipped"})
 _WIDE = 70
@@ -80,7 +80,7 @@ class Board:
             running = "bold" if job.state == "running" else ""
             cells = [Text(plain(job.name), running), Text(str(job.state), running), Text(age)]
             if wide:
-                cells += [Text(job.queue), Text(_instance_id(job.agent_name))]
+                cells += [Text(job.queue), Text(instance_id(job.agent_name))]
             table.add_row(*cells)
         return table
 
@@ -104,12 +104,6 @@ class Board:
 
 def _table() -> Table:
     return Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-
-
-def _instance_id(agent: str | None) -> str:
-    """The instance that an agent's name ends with; empty for another name."""
-    _, found, rest = (agent or "").rpartition("i-")
-    return f"i-{rest}" if found else ""
 
 
 def _further(left_out: Collection[object], what: str) -> list[RenderableType]:

@@ -66,6 +66,12 @@ def plain(label: str) -> str:
     return re.sub(r":[a-z0-9_+-]+:", "", label).strip() or label
 
 
+def instance_id(agent: str | None) -> str:
+    """The instance's id, with which the name of an agent ends; empty for another name."""
+    _, found, rest = (agent or "").rpartition("i-")
+    return f"i-{rest}" if found else ""
+
+
 def named(text: str, names: Mapping[str, str]) -> str:
     """The text with the name of a job in front of each id of a job; `names` are by id."""
     for job, name in names.items():
