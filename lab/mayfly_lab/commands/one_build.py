@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,14 +16,14 @@ from mayfly_lab.commands.unreserved import unreserved_line
 from mayfly_lab.faults import Fault
 from mayfly_lab.lab import Lab, LabChoices
 from mayfly_lab.report import show
-from mayfly_lab.report.checks import Check, check_all
+from mayfly_lab.report.checks import check_all, check_lab
 from mayfly_lab.report.collect import collect
-from mayfly_lab.report.evidence import Evidence
 from mayfly_lab.report.files import Files
 from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import Logs
-from mayfly_lab.report.result import FaultLine, Result, fault_lines, lines_of
+from mayfly_lab.report.result import Ran, fault_lines, result_of
 from mayfly_lab.report.screen import folded
+from mayfly_lab.report.timeline import job_lines
 
 _MOST_INSTANCES = "50"
 """Default of limits/max-instances."""
@@ -64,19 +63,25 @@ class OneBuild:
                 gone = follower.wind_down()
             evidence = collect(lab, live.began, self._limits())
             texts = [request.text for request in self.choices.faults]
-            done = _Run(
-                tuple(self._facts(lab)),
-                fault_lines(texts, lab.chosen_faults),
-                lab.aws.failures,
-                lab.stated_cold_seconds,
-            )
+            facts = tuple(self._facts(lab))
+            faults = fault_lines(texts, lab.chosen_faults)
+            cold = lab.stated_cold_seconds
+            failures = lab.aws.failures
             for line in _never_struck(lab.chosen_faults):
                 live.say(line)
         self.stop.check()  # a signal may have come while the lab was removed
         if not gone:
             live.say("warning: not every machine and job ended in time")
-        result = self._result(live, view, ending(view, follower.refused), evidence, done)
-        for section in show.sections(result, done.cold):
+        ran = Ran(
+            command=f"mayfly-lab run {self.source.file.name}",
+            facts=facts,
+            faults=faults,
+            ending=f"the build {ending(view, follower.refused)}",
+            passed=_is_over(view) and view.state == "passed",
+        )
+        checks = [*check_all(evidence), *check_lab(failures)]
+        result = result_of(ran, evidence, job_lines(evidence), checks)
+        for section in show.sections(result, cold):
             live.table(["", *section])
         Files(self.chosen.json, self.chosen.html).write(result)
         live.table(["", *folded(f"{result.verdict}; {result.seconds:.0f} s", 4, "")])
@@ -142,29 +147,6 @@ class OneBuild:
         values = {q: given.get(q, {}).get("limits/max-instances") for q in self.choices.queues}
         return {queue: int(value or _MOST_INSTANCES) for queue, value in values.items()}
 
-    def _result(
-        self, live: LiveReport, view: BuildView, how: str, evidence: Evidence, run: _Run
-    ) -> Result:
-        checks = [*check_all(evidence), *_lab_check(run.failures)]
-        broken = sum(not check.held for check in checks)
-        held = "all checks held" if not broken else f"{broken} checks are BROKEN"
-        lines = lines_of(evidence)
-        return Result(
-            command=f"mayfly-lab run {self.source.file.name}",
-            verdict=f"the build {how}; {held}",
-            passed=_is_over(view) and view.state == "passed" and not broken,
-            seconds=time.time() - live.began,
-            started=live.began,
-            began=evidence.build_began,
-            facts=run.facts,
-            jobs=lines.jobs,
-            instances=lines.instances,
-            checks=checks,
-            alarms=lines.alarms,
-            faults=run.faults,
-            waits=lines.waits,
-        )
-
     def _facts(self, lab: Lab) -> Iterator[tuple[str, str]]:
         """What the run uses, for the report's head."""
         yield "Agent", lab.agent_name
@@ -174,17 +156,6 @@ class OneBuild:
         yield "Queues", ", ".join(self.choices.queues)
         if any(_delays(self.choices)):
             yield "Latency", str(self.choices.latency)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What the report needs of the lab, once the lab is gone."""
-
-    facts: Sequence[tuple[str, str]]
-    faults: Sequence[FaultLine]
-    failures: Sequence[Exception]
-    cold: float
-    """Seconds of the stated delays of a cold start."""
 
 
 def _is_over(view: BuildView) -> bool:
@@ -222,8 +193,3 @@ def _never_struck(faults: Sequence[Fault]) -> Iterator[str]:
 
 def _delays(choices: LabChoices) -> tuple[float, float]:
     return choices.latency.buildkite, choices.latency.aws
-
-
-def _lab_check(failures: Sequence[Exception]) -> list[Check]:
-    broken = tuple(repr(each) for each in failures)
-    return [Check("lab", "the lab has no failures of its own", broken)] if broken else []

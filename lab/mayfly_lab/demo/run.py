@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -17,12 +17,12 @@ from mayfly_lab.demo.incidents import Incidents
 from mayfly_lab.demo.stopped import NIGHTLY, StoppedStart, check_start
 from mayfly_lab.lab import ROOT, Lab, LabChoices
 from mayfly_lab.report import show
-from mayfly_lab.report.checks import Check, check_all
+from mayfly_lab.report.checks import check_all, check_lab
 from mayfly_lab.report.collect import collect
-from mayfly_lab.report.evidence import Evidence
 from mayfly_lab.report.files import Files
 from mayfly_lab.report.live import LiveReport
-from mayfly_lab.report.result import Result, lines_of
+from mayfly_lab.report.result import Ran, result_of
+from mayfly_lab.report.timeline import job_lines
 
 POOL_QUEUE = "default"
 PIPELINES = {"example": "pipeline.yml", "release": "release.yml", NIGHTLY: "nightly.yml"}
@@ -71,44 +71,21 @@ def run_demo(agent: Path | None, files: Files, wait: Wait) -> int:
             ("Machines", lab.machines),
             ("Queues", ", ".join(expected.QUEUES)),
         ]
-        broken_lab = lab.aws.failures
-    result = _result(printer, facts, evidence, broken_lab)
+        failures = lab.aws.failures
+    jobs = job_lines(evidence)
+    steps = [job.step_key or "" for job in evidence.jobs]
+    checks = [
+        expected.check_ends(list(zip(steps, jobs, strict=True))),
+        check_start(evidence),
+        *check_all(evidence),
+        *check_lab(failures),
+    ]
+    result = result_of(Ran(command="mayfly-lab demo", facts=facts), evidence, jobs, checks)
     for section in show.sections(result, cold):
         printer.table(["", *section])
     files.write(result)
     printer.table(["", f"{result.verdict}; {result.seconds:.0f} s"])
     return 0 if result.passed else 1
-
-
-def _result(
-    printer: LiveReport,
-    facts: Sequence[tuple[str, str]],
-    evidence: Evidence,
-    failures: Sequence[Exception],
-) -> Result:
-    lines = lines_of(evidence)
-    steps = [job.step_key or "" for job in evidence.jobs]
-    scripted = expected.check_ends(list(zip(steps, lines.jobs, strict=True)))
-    checks = [scripted, check_start(evidence), *check_all(evidence)]
-    if failures:
-        broken = tuple(repr(each) for each in failures)
-        checks.append(Check("lab", "the lab has no failures of its own", broken))
-    number = sum(not check.held for check in checks)
-    return Result(
-        command="mayfly-lab demo",
-        verdict="all checks held" if not number else f"{number} checks are BROKEN",
-        passed=not number,
-        seconds=time.time() - printer.began,
-        started=printer.began,
-        began=evidence.build_began,
-        facts=facts,
-        jobs=lines.jobs,
-        instances=lines.instances,
-        checks=checks,
-        alarms=lines.alarms,
-        faults=(),
-        waits=lines.waits,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,12 @@ def check_all(evidence: Evidence) -> list[Check]:
     return [Check(name, promise, tuple(find(evidence))) for name, promise, find in _CHECKS]
 
 
+def check_lab(failures: Sequence[Exception]) -> list[Check]:
+    """The broken check of a lab that failed itself; empty for a lab without failures."""
+    broken = tuple(repr(each) for each in failures)
+    return [Check("lab", "the lab has no failures of its own", broken)] if broken else []
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """One write to a mailbox row, from the journal.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from mayfly_lab.faults.table import SWITCHES
 from mayfly_lab.report.alarms import AlarmLine, alarm_lines
 from mayfly_lab.report.checks import Check
 from mayfly_lab.report.evidence import Evidence
-from mayfly_lab.report.timeline import InstanceLine, JobLine, instance_lines, job_lines
+from mayfly_lab.report.timeline import InstanceLine, JobLine, instance_lines
 from mayfly_lab.report.waits import Wait, waits
 
 
@@ -49,21 +50,40 @@ class Result:
     waits: Sequence[Wait]
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """What the evidence of a run says of jobs, instances and alarms."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """The command of a run, and its end; names and values as in `Result`."""
 
-    jobs: Sequence[JobLine]
-    instances: Sequence[InstanceLine]
-    alarms: Sequence[AlarmLine]
-    waits: Sequence[Wait]
+    command: str
+    facts: Sequence[tuple[str, str]]
+    faults: Sequence[FaultLine] = ()
+    ending: str = ""
+    """What the verdict says before the checks; empty when the checks alone decide."""
+    passed: bool = True
+    """Whether `ending` is a success."""
 
 
-def lines_of(evidence: Evidence) -> Lines:
-    """The lines of a run's report."""
-    jobs = job_lines(evidence)
-    alarms = alarm_lines(evidence.alarms, evidence.started)
-    return Lines(jobs, instance_lines(evidence), alarms, waits(jobs))
+def result_of(
+    ran: Ran, evidence: Evidence, jobs: Sequence[JobLine], checks: Sequence[Check]
+) -> Result:
+    """The result of a run that ends now; `jobs` are the lines of the evidence's jobs."""
+    broken = sum(not check.held for check in checks)
+    held = "all checks held" if not broken else f"{broken} checks are BROKEN"
+    return Result(
+        command=ran.command,
+        verdict=f"{ran.ending}; {held}" if ran.ending else held,
+        passed=ran.passed and not broken,
+        seconds=time.time() - evidence.started,
+        started=evidence.started,
+        began=evidence.build_began,
+        facts=ran.facts,
+        jobs=jobs,
+        instances=instance_lines(evidence),
+        checks=checks,
+        alarms=alarm_lines(evidence.alarms, evidence.started),
+        faults=ran.faults,
+        waits=waits(jobs),
+    )
 
 
 def fault_lines(texts: Sequence[str], faults: Sequence[Fault]) -> list[FaultLine]:
