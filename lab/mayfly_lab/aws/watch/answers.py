@@ -19,7 +19,7 @@ from moto.cloudwatch.models import CloudWatchBackend
 from mayfly_lab.aws.patches import Patch
 from mayfly_lab.aws.watch.series import Key, statistic
 
-SUM_OF_ALL = "SUM(METRICS())"
+_SUM_OF_ALL = "SUM(METRICS())"
 _SEARCH = re.compile(
     r"SEARCH\('\{(?P<schema>[^}]*)\}(?P<terms>[^']*)',\s*'(?P<stat>\w+)',\s*(?P<s>\d+)\)"
 )
@@ -49,7 +49,7 @@ def get_metric_data(
     Raises:
         ValidationError: an expression is none of those that the lab knows, or a statistic is wrong.
     """
-    values = _values(self.get_all_metrics(), _seconds(start_time), _seconds(end_time))
+    values = _values(self.get_all_metrics(), seconds(start_time), seconds(end_time))
     known: dict[str, Line] = {}
     found: list[tuple[Mapping[str, Any], Line]] = []
     for query in sorted(queries, key=lambda each: "Expression" in each):
@@ -68,7 +68,7 @@ def _values(data: Iterable[Any], start: float, end: float) -> Values:
     """By series: times and values."""
     found: dict[Key, list[tuple[float, float]]] = defaultdict(list)
     for each in data:
-        at = _seconds(each.timestamp)
+        at = seconds(each.timestamp)
         if start <= at < end and hasattr(each, "value"):
             key = (each.namespace, each.name, frozenset((d.name, d.value) for d in each.dimensions))
             found[key].append((at, float(each.value)))
@@ -86,7 +86,7 @@ def _lines(query: Mapping[str, Any], values: Values, known: Iterable[Line]) -> I
         return
     text = str(query["Expression"]).strip()
     search = _SEARCH.search(text)
-    if text == SUM_OF_ALL:
+    if text == _SUM_OF_ALL:
         yield _sum(label or str(query["Id"]), known)
     elif search is not None and text == search[0]:
         yield from _found(search, label, values)
@@ -140,8 +140,8 @@ def _result(query: Mapping[str, Any], line: Line, scan_by: str) -> dict[str, Any
     }
 
 
-def _seconds(moment: datetime) -> float:
-    """Seconds since the epoch; moto's own times are in UTC and do not say so."""
+def seconds(moment: datetime) -> float:
+    """Seconds since the epoch of one of moto's times, which are in UTC, some without a zone."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -7,6 +7,7 @@ Logs user guide, "CloudWatch Logs Insights language query syntax".
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,12 @@ LIMIT = 10_000
 _WORDS = re.compile(
     r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|/((?:[^/\\]|\\.)*)/|([()\[\],|])|(!=|<=|>=|[=<>])|([^\s()\[\],|=!<>"\']+)'
 )
+_ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+}
 Row = Mapping[str, Any]
 Test = Callable[[Row], bool]
 Value = Callable[[Row], Any]
@@ -98,8 +105,7 @@ class _Reader:
         if self.take("like"):
             test = _like(left, self.word())
         elif self.take("in"):
-            allowed = self.list()
-            test = _in(left, allowed)
+            test = _in(left, self.list())
         else:
             test = _compared(left, self.word().text, self.value())
         return (lambda row: not test(row)) if negative else test
@@ -107,10 +113,14 @@ class _Reader:
     def list(self) -> Sequence[Value]:
         if not self.take("["):
             raise InvalidParameterException(msg="`in` needs a list in [ ]")
+        return self.values("]")
+
+    def values(self, end: str) -> Sequence[Value]:
+        """The values up to the mark that ends a list."""
         values = [self.value()]
         while self.take(","):
             values.append(self.value())
-        self.close("]")
+        self.close(end)
         return values
 
     def value(self) -> Value:
@@ -118,16 +128,13 @@ class _Reader:
         if word.kind == "text":
             return lambda _: word.text
         if word.text == "coalesce" and self.take("("):
-            values = [self.value()]
-            while self.take(","):
-                values.append(self.value())
-            self.close(")")
+            values = self.values(")")
             return lambda row: next((v for each in values if (v := each(row)) is not None), None)
         if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", word.text):
             return lambda _: float(word.text)
         if word.kind != "name":
             raise InvalidParameterException(msg=f"unexpected {word.text!r} in the query")
-        return lambda row: row.get(word.text)
+        return _field(word.text)
 
     def close(self, mark: str) -> None:
         if not self.take(mark):
@@ -237,21 +244,14 @@ def _in(left: Value, allowed: Sequence[Value]) -> Test:
 
 
 def _compared(left: Value, sign: str, right: Value) -> Test:
-    match sign:
-        case "=":
-            return lambda row: _equal(left(row), right(row))
-        case "!=":
-            return lambda row: not _equal(left(row), right(row))
-        case "<":
-            return lambda row: _order(left(row)) < _order(right(row))
-        case ">":
-            return lambda row: _order(left(row)) > _order(right(row))
-        case "<=":
-            return lambda row: _order(left(row)) <= _order(right(row))
-        case ">=":
-            return lambda row: _order(left(row)) >= _order(right(row))
-        case _:
-            raise InvalidParameterException(msg=f"unexpected {sign!r} in the query")
+    if sign == "=":
+        return lambda row: _equal(left(row), right(row))
+    if sign == "!=":
+        return lambda row: not _equal(left(row), right(row))
+    if sign not in _ORDERS:
+        raise InvalidParameterException(msg=f"unexpected {sign!r} in the query")
+    holds = _ORDERS[sign]
+    return lambda row: holds(_order(left(row)), _order(right(row)))
 
 
 def _equal(left: Any, right: Any) -> bool:

@@ -13,13 +13,14 @@ from typing import Any
 
 from mayfly_lab.aws.functions.environment import FunctionSpec
 from mayfly_lab.aws.watch.alarms import ALARM, NO_DATA, OK, Alarm, UnknownAlarmError
+from mayfly_lab.aws.watch.answers import seconds
 from mayfly_lab.aws.watch.series import KEPT, MINUTE, Datum, Series, embedded
 from mayfly_lab.aws.world import World
 
 SHIP_SECONDS = 1.0
 """From a line in a function's log to the line in CloudWatch, at most."""
 MOST_LINES = 20_000
-"""Lines kept of a function's stream; older ones are in its file."""
+"""Lines kept of a function's stream; the older lines are in the function's log file."""
 
 
 def stream_name(function: str, at: datetime) -> str:
@@ -29,10 +30,6 @@ def stream_name(function: str, at: datetime) -> str:
     """
     environment = hashlib.md5(f"{function} {at:%Y-%m-%d}".encode(), usedforsecurity=False)
     return f"{at:%Y/%m/%d}/[$LATEST]{environment.hexdigest()}"
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +113,12 @@ class Watch:
             )
 
     def _forget(self) -> None:
-        """Drop what is old from moto, whose memory is unbounded: values, and lines of logs."""
+        """Drop old values from moto, which keeps all of them."""
         metrics = self._world.cloud.backend("cloudwatch")
-        oldest = datetime.fromtimestamp(self._world.clock() - KEPT * MINUTE, UTC)
-        if metrics.metric_data and _aware(metrics.metric_data[0].timestamp) < oldest:
+        oldest = self._world.clock() - KEPT * MINUTE
+        if metrics.metric_data and seconds(metrics.metric_data[0].timestamp) < oldest:
             metrics.metric_data = [
-                each for each in metrics.metric_data if _aware(each.timestamp) >= oldest
+                each for each in metrics.metric_data if seconds(each.timestamp) >= oldest
             ]
 
     def _shipped(self) -> list[Datum]:
@@ -208,7 +205,7 @@ class Watch:
         self._notify(made, before, state, reason)
 
     def _notify(self, made: Any, before: str, state: str, reason: str) -> None:
-        """Publish the change to the alarm's topics, as CloudWatch does; other actions have none."""
+        """Publish the change to the topics among the alarm's actions, as CloudWatch does."""
         actions = {OK: made.ok_actions, ALARM: made.alarm_actions}.get(
             state, made.insufficient_data_actions
         )
