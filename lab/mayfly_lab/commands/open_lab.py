@@ -24,7 +24,7 @@ from mayfly_lab.commands.lines import (
 from mayfly_lab.commands.stopping import Stop, Stopped
 from mayfly_lab.lab import STACK, Lab, LabChoices
 from mayfly_lab.page.actions import SAMPLE, sample
-from mayfly_lab.page.server import serving
+from mayfly_lab.page.server import PageServer
 from mayfly_lab.report.live import LiveReport
 from mayfly_lab.report.logs import Logs
 from mayfly_lab.report.screen import folded
@@ -53,16 +53,16 @@ class OpenLab:
         )
         file = self.chosen.json
         try:
-            with Lab(choices) as lab, serving(lab, self.chosen.port_page) as page:
+            with Lab(choices) as lab, PageServer(lab, self.chosen.port_page) as page:
                 self.stop.check()
                 live = LiveReport(lab.buildkite.log, Logs.NONE)
                 self._furnish(lab)
                 printed = list(lines(lab))
                 for line in self._about(lab):
                     live.table(folded(line, 4, ""))
-                live.lines(self._to_paste(lab, printed, page))
+                live.lines(self._to_paste(lab, printed, page.url))
                 if file is not None:
-                    _write(file, {**facts(lab, printed), "page": page})
+                    _write(file, {**facts(lab, printed), "page": page.url})
                 lab.buildkite.subscribe(live.on_job)
                 self._stay(Follower(lab, live, self.stop))
         except Stopped:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any, Self
@@ -17,7 +15,7 @@ from mayfly_lab.page.snapshot import snapshot
 from mayfly_lab.report.logs import readable, without_git
 
 _LOOK = 0.7
-"""Seconds between two looks at the lab, which is shared by all streams."""
+"""Seconds between two looks at the lab; each look is for all streams."""
 _STREAMS = 8
 """Most pages that are open at once."""
 _LONGEST = 4096
@@ -86,7 +84,7 @@ class PageServer:
             thread.join()
 
     def text(self, other_than: str = "") -> str:
-        """The newest state as JSON, as soon as it differs; the same one after some seconds."""
+        """The newest state as JSON, once the state differs from `other_than`, or after 10 s."""
         with self._news:
             self._news.wait_for(lambda: self.ended.is_set() or self._text != other_than, 10.0)
             return self._text
@@ -97,13 +95,6 @@ class PageServer:
             with self._news:
                 self._text = text
                 self._news.notify_all()
-
-
-@contextmanager
-def serving(lab: Lab, port: int) -> Iterator[str]:
-    """Serve the page within the context, which gets the page's address."""
-    with PageServer(lab, port) as page:
-        yield page.url
 
 
 class _Handler(BaseHTTPRequestHandler):
