@@ -28,8 +28,8 @@ _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 class ParameterChanges:
     """Publishes `Parameter Store Change` for changes by calls and by CloudFormation.
 
-    A call is published once more as CloudTrail tells it, with its caller: after `delays.trail`, as
-    in an account with a trail. SSM's history names the caller too.
+    A call is published once more in CloudTrail's form, which names the caller: after
+    `delays.trail`, as in an account with a trail. SSM's history names the caller too.
     """
 
     bus: EventBus

@@ -1,8 +1,8 @@
 """Prices in the lab: the Price List and EC2's spot prices, for a few types.
 
 Examples near AWS's list prices of us-east-1 for Linux, which stand for every region of the lab.
-Spot prices are a stated share of them, another in each zone, and never move. Other types have no
-price.
+A spot price is a fixed share of the type's list price, with another share in each zone. A type
+that is not listed has no price.
 """
 
 from __future__ import annotations

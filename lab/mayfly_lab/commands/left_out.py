@@ -1,4 +1,4 @@
-"""Tells once what the emulator does not carry out of the builds' pipelines, and what they ask."""
+"""Tells once what the emulator leaves out of builds' pipelines, and which answers steps need."""
 
 from __future__ import annotations
 

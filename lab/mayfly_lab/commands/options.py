@@ -35,7 +35,7 @@ def json_option(*names: str, help: str) -> Options:  # noqa: A002 - as click cal
 
 
 def html_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The option `--html`: a file that gets the report as a picture."""
+    """The option `--html`: a file that gets the report as HTML."""
     return click.option(
         "--html",
         metavar="FILE",

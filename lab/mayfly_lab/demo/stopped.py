@@ -26,7 +26,7 @@ class StoppedStart:
     lab: Lab
     say: Callable[[str], None]
     builds: list[str] = field(default_factory=list)
-    """The id of the build, once it is pushed."""
+    """The id of the nightly build, once the build is pushed."""
     _emptied: bool = False
 
     def look(self, found: Sequence[Instance]) -> None:

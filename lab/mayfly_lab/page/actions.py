@@ -1,4 +1,4 @@
-"""What a person may do on the page, each as a user of Buildkite or an operator does it."""
+"""What a person may do on the page: each action is that of a user of Buildkite or an operator."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which requests the page's server answers: those of its own page, in a browser of this machine.
 
-A page from elsewhere can make a browser send requests to loopback. A name that it lets resolve to
-127.0.0.1 is then in `Host` (DNS rebinding), its own address is in `Origin` (a cross-site post).
+A page of another site can make a browser send requests to loopback. `Host` is then a name of that
+site that resolves to 127.0.0.1 (DNS rebinding), or `Origin` is the other page (a cross-site post).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ def document(result: Result) -> dict[str, Any]:
     """The report as JSON content.
 
     Times of jobs are seconds since the job was runnable, times of instances seconds since launch,
-    times of alarms seconds since the run's start. `began` and `launched` are seconds since the
-    first build began, which `began` of the whole dates.
+    times of alarms seconds since the run's start. `began` of a job and `launched` of an
+    instance are seconds since the begin of the first build, whose date is `began` of the report.
     """
     return {
         "command": result.command,

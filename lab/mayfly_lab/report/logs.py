@@ -9,14 +9,10 @@ from enum import StrEnum
 _TIMES = re.compile(r"\x1b_bk;t=\d+\x07")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|_[^\x07]*\x07|[@-Z\\^])")
 _OTHERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-
-
 TAIL = 12
 """Lines of a log's end in a report."""
 _LONGEST = 300
 """Characters of a line in a report."""
-
-
 _GROUPS = ("~~~ ", "--- ", "+++ ")
 CHECKOUT = "~~~ Preparing working directory"
 """The agent's heading of the checkout."""
@@ -45,9 +41,9 @@ def tail(log: bytes) -> tuple[str, ...]:
 
 
 def without_git(lines: Sequence[str], *, whole: bool = False) -> list[str]:
-    """The lines of a log without what git said during the checkout, whose place tells the number.
+    """The lines of a log, with the number of git's lines in place of those during the checkout.
 
-    `whole` keeps the checkout when no group follows, for then the job may have failed in it.
+    `whole` keeps git's lines where no group follows: the job may have failed in the checkout.
     """
     kept: list[str] = []
     folded: list[str] | None = None

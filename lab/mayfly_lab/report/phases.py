@@ -25,7 +25,8 @@ def spans(path: str, seconds: Mapping[str, float]) -> Iterator[Span]:
 
     Each begins where the one before ends, so their sum is the job's time. What an instance did
     before the job was runnable is no time of the job. A phase without its end's point is part of
-    the next. A job that ended before its command waited for its agent, or was in its checkout.
+    the next. The last phase of a job that ended before its command is `checkout`, or `assign` where
+    no agent had accepted the job.
     """
     if "command" not in seconds and "ended" in seconds:
         point = "command" if "accepted" in seconds else "accepted"

@@ -69,7 +69,8 @@ def row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
 def has_colour() -> bool:
     """Whether stdout is a terminal that shows colours, and nobody asked for none (NO_COLOR).
 
-    A CI system is no terminal, though it may give its jobs one: its logs keep every line.
+    A CI system counts as no terminal, even where its jobs have one: the system's logs keep every
+    line.
     """
     dull = os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb"
     return not dull and sys.stdout.isatty()

@@ -48,8 +48,8 @@ class JobLine:
     """The job's label, or its command without one."""
     queue: str
     path: str
-    """`hot` when the job's instance was ready before the job was runnable, `stopped` when it was
-    started again for a job, else `cold`; empty for a job that no instance ran."""
+    """`hot` when the job's instance was ready before the job was runnable, `stopped` when the
+    instance was started again for a job, else `cold`; empty for a job that no instance ran."""
     outcome: str
     exit_status: int | None
     agent: str
@@ -81,11 +81,11 @@ class InstanceLine:
     """Start time and name of each state in Mayfly's record."""
     reason: str
     launched: float = 0.0
-    """When it was launched, in seconds since the first build began; negative before that."""
+    """Time of the launch in seconds since the first build began, negative for an earlier launch."""
     ended: float | None = None
-    """When EC2 had terminated it; None for an instance that is still there."""
+    """When EC2 had terminated the instance; None for an instance that is still there."""
     off: tuple[tuple[float, float | None], ...] = ()
-    """Begin and end of each time in which it was stopped; the end is None while it is."""
+    """Begin and end of each stop of the instance; the end is None before the next start."""
 
 
 def job_lines(evidence: Evidence) -> list[JobLine]:
