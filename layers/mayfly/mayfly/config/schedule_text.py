@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 from typing import TypeVar
 
 from mayfly.config.schedule import DAYS, Dates, Entry, Schedule, Until, Weekly, When, Window
-from mayfly.config.zones import NO_ZONE, near_zone, zone
+from mayfly.config.zones import NO_ZONE, near_zone, zone, zone_names
 
 MOST_ENTRIES = 20
 """Entries after the default. The search for the next change takes longer with each."""
@@ -84,7 +84,8 @@ class _Reader:
     def entry(self) -> Entry:
         """The entry that stands next: when, `=`, and the count."""
         when = self._when()
-        self._take(re.compile("="), self._before_equals(when))
+        if not self._next("="):
+            raise self.error(self._before_equals(when))
         return Entry(when, self.count())
 
     def _before_equals(self, when: When) -> str:
@@ -152,9 +153,10 @@ class _Reader:
 
     def _zone(self) -> str:
         word = self._peek(_ZONE)
-        meant = near_zone(word)
-        hint = f"; did you mean {meant}?" if meant else ""
-        self._read(_ZONE, f"{_A_ZONE}{hint}", zone)
+        if word not in zone_names():
+            meant = near_zone(word)
+            raise self.error(f"{_A_ZONE}; did you mean {meant}?" if meant else _A_ZONE)
+        self.at += len(word)
         return word
 
     def _end(self) -> datetime:
