@@ -159,7 +159,7 @@ WORK = "2; Mon-Fri 08:00-18:00 Europe/Berlin = 10; Sat = 4; until 2026-12-01T15:
 def test_the_last_entry_in_force_gives_count_and_reason(
     text: str, now: str, value: int, reason: str, change: str | None
 ) -> None:
-    found = parse_schedule(text).effective(at(now))
+    found = parse_schedule(text).target(at(now))
     assert (found.value, found.reason) == (value, reason)
     assert found.next_change == (at(change) if change is not None else None)
 

@@ -7,13 +7,14 @@ never in force, and a time that the clock shows twice is in force twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import TypeAlias
 
 from mayfly.config.zones import zone
+from mayfly.records.standing import Target
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = timedelta(days=1)
@@ -121,17 +122,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Effective:
-    """The count that a schedule has at an instant."""
-
-    value: int
-    reason: str
-    """The entry that is in force, as `Mon-Fri 08:00-18:00 Europe/Berlin`; `default` without one."""
-    next_change: datetime | None
-    """The first later instant with another count; None when there is none."""
-
-
-@dataclass(frozen=True, slots=True)
 class Schedule:
     """A default count, and entries of which the last one in force decides."""
 
@@ -148,23 +138,27 @@ class Schedule:
         entry = self._entry(now)
         return entry.count if entry is not None else self.default
 
-    def effective(self, now: datetime) -> Effective:
-        """The count in force at `now`, its reason, and when the count changes next."""
+    def target(self, now: datetime) -> Target:
+        """The count in force at `now`, its reason, and when the count changes next.
+
+        The reason is an entry, as `Mon-Fri 08:00-18:00 Europe/Berlin`; `default` without one.
+        """
         entry = self._entry(now)
         reason = str(entry.when) if entry is not None else "default"
-        return Effective(self.value(now), reason, self.next_change(now))
+        return Target(self.value(now), reason, self.next_change(now))
 
     def next_change(self, now: datetime) -> datetime | None:
         """The first instant after `now` with another count; None when there is none."""
         present = self._alive(now.astimezone(UTC))
         if all(entry.count == present.default for entry in present.entries):
             return None
+        count = present.value(now)
         # What a search found holds for the whole day: the next tick asks a second later.
         start = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        for at, count in _changes_of_day(present, start):
-            if at > now and count != present.value(now):
+        for at, other in _changes_of_day(present, start):
+            if at > now and other != count:
                 return at
-        return _first_other(present, start + _DAY, present.value(now))
+        return _first_other(present, start + _DAY, count)
 
     def _entry(self, now: datetime) -> Entry | None:
         return next((each for each in reversed(self.entries) if each.when.covers(now)), None)
@@ -181,13 +175,10 @@ class Schedule:
 def _is_alive(when: When, now: datetime) -> bool:
     if isinstance(when, Until):
         return now < when.end
+    if isinstance(when.days, Weekly):
+        return True
     # The last window may end on the day after, and the day may lag behind UTC's.
-    is_dated = isinstance(when.days, Dates)
-    return not is_dated or now.date() <= max(_last_dates(when)) + 3 * _DAY
-
-
-def _last_dates(when: Window) -> Iterable[date]:
-    return [last for _, last in when.days.ranges] if isinstance(when.days, Dates) else ()
+    return now.date() <= max(last for _, last in when.days.ranges) + 3 * _DAY
 
 
 @lru_cache(maxsize=1024)
@@ -213,8 +204,8 @@ def _first_other(schedule: Schedule, start: datetime, count: int) -> datetime | 
 def _days(schedule: Schedule, start: datetime) -> Iterator[datetime]:
     """Days in UTC, in order, of which one has the next change if there is any.
 
-    Counts of weekly windows return every week, but where a clock is put forward or back, and next
-    to a date or an end. Each zone has done all it does to its clocks within a year.
+    Counts of weekly windows are the same every week, except where a clock is put forward or back,
+    and next to a date or an end. Each zone makes all of its changes of offset within a year.
     """
     near = ((named - 2 * _DAY, named + _WEEK_AND_DAY) for named in _named(schedule))
     spans = [(start, start + _YEAR), *near]

@@ -14,7 +14,7 @@ from mayfly.provision.not_launched import refused_roles
 from mayfly.provision.pool import standard_shape, unsteady
 from mayfly.provision.view import ProvisionView
 from mayfly.records.model import Claim, Shape
-from mayfly.records.standing import PROVISION, Standing, Target
+from mayfly.records.standing import PROVISION, Standing
 from mayfly.records.states import Supply
 from mayfly.records.why import OF_QUEUE, Code, Why, in_order, why
 
@@ -23,7 +23,6 @@ def standing(
     view: ProvisionView, config: QueueConfig, held: Iterable[Why], now: datetime
 ) -> Standing:
     """What `provision` has to say of a queue, where `held` is why its decision launches no more."""
-    hot = config.hot.effective(now)
     return Standing(
         config.queue,
         PROVISION,
@@ -31,7 +30,7 @@ def standing(
         in_order((*held, *_reasons(view, config, now))),
         waiting=len(view.waiting),
         oldest=min((claim.runnable_at for claim in view.waiting), default=None),
-        hot=Target(hot.value, hot.reason, hot.next_change),
+        hot=config.hot.target(now),
     )
 
 
