@@ -62,8 +62,8 @@ SPOT_FIRST_ATTEMPT = "spot-first-attempt"
 
 _LATER = ("boot_minutes", "grace", "per_pipeline", "generation", "stopped", "max_stopped")
 """Fields added later. The stored form omits a field at its default, which is what held before."""
-_LATER_TIMES = frozenset({"grace", "max_stopped"})
-
+_TIMES = frozenset({"max_idle", "grace", "max_stopped", "keep_failed"})
+"""Fields with a length of time. The stored form has its seconds."""
 
 NO_POOL = Schedule(0)
 """The schedule of a pool without instances."""
@@ -149,9 +149,7 @@ class QueueConfig:
         }
         for name in plain.keys() & _SCHEDULES:
             plain[name] = _stored_schedule(getattr(self, name))
-        plain["max_idle"] = self.max_idle.total_seconds()
-        plain["keep_failed"] = self.keep_failed.total_seconds()
-        for name in _LATER_TIMES & plain.keys():
+        for name in plain.keys() & _TIMES:
             plain[name] = getattr(self, name).total_seconds()
         plain["tags"] = dict(self.tags)
         plain["rules"] = [
@@ -174,9 +172,7 @@ class QueueConfig:
             values = {name: plain[name] for name in known}
             for name in plain.keys() & _SCHEDULES:
                 values[name] = _schedule(plain[name])
-            values["max_idle"] = _duration(plain["max_idle"])
-            values["keep_failed"] = _duration(plain["keep_failed"])
-            for name in _LATER_TIMES & plain.keys():
+            for name in plain.keys() & _TIMES:
                 values[name] = _duration(plain[name])
             values["instance_types"] = tuple(_texts(plain["instance_types"]))
             values["rules"] = tuple(
