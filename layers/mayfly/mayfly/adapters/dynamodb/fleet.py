@@ -11,12 +11,12 @@ from mayfly.adapters.aws.boto_errors import translated
 from mayfly.adapters.dynamodb.attributes import Item, encode
 from mayfly.adapters.dynamodb.batches import get_items
 from mayfly.adapters.dynamodb.notes import make_room
+from mayfly.adapters.dynamodb.reading import key_in, name_in, read
 from mayfly.adapters.dynamodb.records import (
     PARAMETERS_PARTITION,
     QUEUES_PARTITION,
     STANDINGS_PARTITION,
     STRAYS_PARTITION,
-    from_item,
     key_of,
     open_spans,
     pointer_key,
@@ -27,7 +27,7 @@ from mayfly.adapters.dynamodb.rows import Row, rows
 from mayfly.adapters.dynamodb.transactions import Tables, commit
 from mayfly.adapters.elements import Elements
 from mayfly.errors import Conflict, Misconfigured
-from mayfly.records.about import Fields, fields
+from mayfly.records.about import fields
 from mayfly.records.audit import ParametersSeen
 from mayfly.records.changes import Change
 from mayfly.records.found import Found
@@ -107,12 +107,12 @@ class DynamoFleet:
         keys = [{"pk": encode(pointer_key(each))} for each in dict.fromkeys(instance_ids)]
         ids, bad = dict[SlotKey, str](), list[str]()
         for pointer in get_items(self._client, self._tables.fleet, keys, {}):
-            instance_id = _name(pointer)
+            instance_id = name_in(pointer)
             try:
                 ids[slot_of(pointer)] = instance_id
             except Misconfigured as error:
                 about = fields(instances=[instance_id])
-                self._elements.note(f"row {_key(pointer)}", error, about)
+                self._elements.note(f"row {key_in(pointer)}", error, about)
                 bad.append(instance_id)
         slots = self.slots(ids)
         named = {str(slot): instance_id for slot, instance_id in ids.items()}
@@ -178,28 +178,17 @@ class DynamoFleet:
     def _get(self, kind: type[AnyRecord], name: str | SlotKey) -> AnyRecord | None:
         item = self._item(key_of(kind, name))
         # A row without version was never saved: FreeSlots ran before the queue's ledger existed.
-        return self._read(kind, item) if item and "version" in item else None
+        return read(kind, item, self._elements) if item and "version" in item else None
 
     def _batch(self, kind: type[AnyRecord], names: Iterable[str | SlotKey]) -> Found[AnyRecord]:
         keys = [{"pk": encode(key)} for key in {key_of(kind, name) for name in names}]
         found, bad = list[AnyRecord](), list[str]()
         for item in get_items(self._client, self._tables.fleet, keys, {}):
             try:
-                found.append(self._read(kind, item))
+                found.append(read(kind, item, self._elements))
             except Misconfigured:
-                bad.append(_name(item))
+                bad.append(name_in(item))
         return Found(found, bad)
-
-    def _read(self, kind: type[AnyRecord], item: Item) -> AnyRecord:
-        """The record in an item. An unreadable one is counted and logged, and raises Misconfigured.
-
-        One bad row must not hold up all others: readers of several rows go on without it.
-        """
-        try:
-            return from_item(kind, item)
-        except Misconfigured as error:
-            self._elements.note(f"row {_key(item)}", error, _about(kind, item))
-            raise
 
     def _item(self, key: str) -> Item | None:
         with translated():
@@ -222,7 +211,7 @@ class DynamoFleet:
         for span in open_spans(kind, states):
             for item in self._query(partition, *span):
                 with suppress(Misconfigured):
-                    found.append(self._read(kind, item))
+                    found.append(read(kind, item, self._elements))
         return found
 
     def _query(self, partition: str, first: str, last: str) -> list[Item]:
@@ -239,27 +228,3 @@ class DynamoFleet:
         )
         with translated():
             return [item for page in pages for item in page["Items"]]
-
-
-def _about(kind: type[AnyRecord], item: Item) -> Fields:
-    """Log fields for a row that cannot be read, from the row's key."""
-    name = _name(item)
-    if issubclass(kind, Claim):
-        return fields(jobs=[name])
-    if issubclass(kind, QueueRecord):
-        return fields(queues=[name])
-    if issubclass(kind, Standing):
-        return fields(queues=[name.partition("/")[2]])
-    if issubclass(kind, Stray):
-        return fields(instances=[name])
-    return fields(launches=[name.partition("/")[0]])
-
-
-def _key(item: Item) -> str:
-    """The primary key of a row; empty for a row without a key as text."""
-    return str(item.get("pk", {}).get("S", ""))
-
-
-def _name(item: Item) -> str:
-    """The record's name within its kind: job id, slot, queue or instance id."""
-    return _key(item).partition("#")[2]

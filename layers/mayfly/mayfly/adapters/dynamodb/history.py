@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from mayfly.adapters.aws.boto_errors import translated
 from mayfly.adapters.dynamodb.attributes import encode
+from mayfly.adapters.dynamodb.reading import key_in, read
 from mayfly.adapters.dynamodb.records import (
     CHANGES_PARTITION,
     closed_place,
     closed_prefix,
-    from_item,
 )
 from mayfly.adapters.elements import Elements
 from mayfly.errors import Misconfigured
@@ -80,10 +80,8 @@ class DynamoHistory:
         found, bad = list[AnyRecord](), list[str]()
         for item in answer["Items"]:
             try:
-                found.append(from_item(kind, item))
-            except Misconfigured as error:
-                name = str(item["pk"].get("S"))
-                self._elements.note(f"row {name}", error)
-                bad.append(name)
+                found.append(read(kind, item, self._elements))
+            except Misconfigured:
+                bad.append(key_in(item))
         left: Any = answer.get("LastEvaluatedKey", {})
         return Page(tuple(found), left["closed_at"]["S"] if left else "", tuple(bad))
