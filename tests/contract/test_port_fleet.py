@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.errors import Conflict
+from mayfly.errors import Conflict, Misconfigured
 from mayfly.ports import Fleet
 from mayfly.records.changes import Assign, Drop, Save, Unassign
 from mayfly.records.model import QueueRecord, Record, SlotKey, saved
@@ -288,6 +288,28 @@ def test_an_unreadable_row_is_logged_and_left_out_of_its_list(
     assert [c.job for c in dynamo.fleet.claims("deploy", [ClaimState.WAITING])] == ["good"]
     assert "claim#bad" in caplog.text
     assert [record.__dict__["job"] for record in caplog.records] == ["bad"]
+
+
+@pytest.mark.parametrize(
+    ("key", "read", "about"),
+    [
+        ("capacity#deploy", lambda fleet: fleet.ledger("deploy"), {"queue": "deploy"}),
+        ("prices#ec2", lambda fleet: fleet.prices(), {}),
+        ("instance#l1/0", lambda fleet: fleet.instance(SlotKey("l1", 0)), {"launch": "l1"}),
+    ],
+)
+def test_the_log_names_what_an_unreadable_row_is_about(
+    dynamo: DynamoWorld,
+    caplog: pytest.LogCaptureFixture,
+    key: str,
+    read: Callable[[Fleet], object],
+    about: dict[str, str],
+) -> None:
+    dynamo.client.put_item(TableName="fleet", Item={"pk": {"S": key}, "version": {"N": "1"}})
+    with pytest.raises(Misconfigured):
+        read(dynamo.fleet)
+    (line,) = caplog.records
+    assert {n: v for n, v in line.__dict__.items() if n in {"queue", "launch", "job"}} == about
 
 
 def test_an_unreadable_row_or_pointer_is_named_by_its_ec2_id(

@@ -6,8 +6,9 @@ from mayfly.adapters.dynamodb.attributes import Item
 from mayfly.adapters.dynamodb.records import from_item
 from mayfly.adapters.elements import Elements
 from mayfly.errors import Misconfigured
-from mayfly.records.about import Fields, fields
-from mayfly.records.model import AnyRecord, Claim, QueueRecord, Stray
+from mayfly.records.about import NOTHING, Fields, fields
+from mayfly.records.ledger import Ledger
+from mayfly.records.model import AnyRecord, Claim, Instance, Launch, QueueRecord, Stray
 from mayfly.records.standing import Standing
 
 
@@ -38,10 +39,12 @@ def _about(kind: type[AnyRecord], item: Item) -> Fields:
     name = name_in(item)
     if issubclass(kind, Claim):
         return fields(jobs=[name])
-    if issubclass(kind, QueueRecord):
+    if issubclass(kind, Ledger | QueueRecord):
         return fields(queues=[name])
     if issubclass(kind, Standing):
         return fields(queues=[name.partition("/")[2]])
     if issubclass(kind, Stray):
         return fields(instances=[name])
-    return fields(launches=[name.partition("/")[0]])
+    if issubclass(kind, Instance | Launch):
+        return fields(launches=[name.partition("/")[0]])
+    return NOTHING
