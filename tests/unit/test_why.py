@@ -18,7 +18,6 @@ from mayfly.records.standing import (
     Standing,
     Target,
     is_due,
-    reasons_of,
     standing_after,
 )
 from mayfly.records.why import LONGEST_WHY, Code, Why, in_order, since_before, why
@@ -122,10 +121,3 @@ def test_a_standing_without_anything_to_say_is_renewed_before_it_expires() -> No
     assert is_due(a_standing(), None)
     assert not is_due(a_standing(at=NOW + REPEAT_QUIET - A_SECOND), a_standing())
     assert is_due(a_standing(at=NOW + REPEAT_QUIET), a_standing())
-
-
-def test_the_reasons_of_a_queue_are_those_of_all_functions() -> None:
-    paused = why(Code.PAUSED, "paused", NOW)
-    other = Standing("other", "dispatch", NOW, (paused,))
-    standings = [a_standing(LIMIT), Standing(QUEUE, "dispatch", NOW, (paused,)), other]
-    assert reasons_of(standings, QUEUE) == (paused, LIMIT)

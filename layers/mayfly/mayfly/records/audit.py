@@ -40,11 +40,6 @@ class ParameterChange:
         named = f"{self.name}#{self.number}#{self.at.isoformat()}"
         return hashlib.sha256(named.encode()).hexdigest()[:32]
 
-    @property
-    def open(self) -> bool:
-        """Always False: no tick has to go on with a change."""
-        return False
-
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -111,8 +110,3 @@ def _said(standing: Standing) -> object:
         {(each.job, *each.why.key) for each in standing.left},
         standing.hot,
     )
-
-
-def reasons_of(standings: Iterable[Standing], queue: str) -> tuple[Why, ...]:
-    """All reasons of a queue by whatever function, the gravest first."""
-    return in_order(why for each in standings if each.queue == queue for why in each.reasons)
