@@ -263,6 +263,8 @@ class Code(StrEnum):
     )
 
 
+_RANKS = {code: rank for rank, code in enumerate(Code)}
+
 UNDER_WAY = frozenset({Code.BOOT_FAILED, Code.ATTEMPT_FAILED, Code.COMING, Code.NEXT_LAUNCH})
 """Codes of work that goes on: told to whoever asks, but neither logged nor counted."""
 OF_QUEUE = (Code.ROLES_REFUSED, Code.MAX_INSTANCES, Code.LAUNCH_PACE)
@@ -322,8 +324,7 @@ def since_before(found: Why, before: Iterable[Why | None]) -> Why:
 
 def in_order(reasons: Iterable[Why]) -> tuple[Why, ...]:
     """The reasons, the gravest first; of reasons with one key the first alone."""
-    ranks = {code: rank for rank, code in enumerate(Code)}
     by_key: dict[tuple[Code, str], Why] = {}
     for each in reasons:
         by_key.setdefault(each.key, each)
-    return tuple(sorted(by_key.values(), key=lambda each: (ranks[each.code], each.subject)))
+    return tuple(sorted(by_key.values(), key=lambda each: (_RANKS[each.code], each.subject)))
