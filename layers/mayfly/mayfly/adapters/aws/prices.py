@@ -23,8 +23,12 @@ _FILTERS = {
     "capacitystatus": "Used",
 }
 """What leaves one product of an instance type in a region: that which Mayfly launches."""
-_NEAREST = (("cn-", "cn-northwest-1"), ("ap-", "ap-south-1"), ("me-", "ap-south-1"))
-_NEAREST_EUROPE = ("eu-", "af-", "il-")
+_NEAREST = {
+    "cn": "cn-northwest-1",
+    **dict.fromkeys(("ap", "me"), "ap-south-1"),
+    **dict.fromkeys(("eu", "af", "il"), "eu-central-1"),
+}
+"""By the first word of a region's name; us-east-1 for all others."""
 
 
 def price_list_region(region: str) -> str:
@@ -33,10 +37,7 @@ def price_list_region(region: str) -> str:
     There are three: us-east-1, eu-central-1, ap-south-1, and cn-northwest-1 for China, whose prices
     are not in USD. Source: botocore, endpoints.json, `api.pricing`.
     """
-    for prefix, nearest in _NEAREST:
-        if region.startswith(prefix):
-            return nearest
-    return "eu-central-1" if region.startswith(_NEAREST_EUROPE) else "us-east-1"
+    return _NEAREST.get(region.partition("-")[0], "us-east-1")
 
 
 class AwsPrices:
