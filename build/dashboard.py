@@ -46,7 +46,7 @@ Widget = dict[str, Any]
 def property_text() -> str:
     """The YAML of the properties of the resource `Dashboard`, for its place in template.yaml."""
     first = ",".join(f'"{_queue_alarm(name)}"' for name in QUEUE_ALARMS)
-    alarms = "".join(f"            {name}: !GetAtt {name}.Arn\n" for name in ALARMS)
+    alarms = "".join(f"          {name}: !GetAtt {name}.Arn\n" for name in ALARMS)
     return (
         "      DashboardBody: !Sub\n"
         "        - |\n"
@@ -54,7 +54,7 @@ def property_text() -> str:
         "        - FirstQueue: !If\n"
         "            - HasQueue\n"
         f"            - !Sub '{first},'\n"
-        '            - ""\n' + alarms.replace(" " * 12, " " * 10)
+        f'            - ""\n{alarms}'
     )
 
 
@@ -246,7 +246,7 @@ def _log() -> Widget:
 
 
 def _text() -> Widget:
-    logs = f"https://${{AWS::Region}}.console.aws.amazon.com/cloudwatch/home?region={REGION}"
+    console = f"https://{REGION}.console.aws.amazon.com/cloudwatch/home?region={REGION}"
     lines = (
         f"## Mayfly {STACK}",
         "| question | command |",
@@ -256,7 +256,7 @@ def _text() -> Widget:
         f"| Which launches failed, and why? | `mayfly launches --failed --stack {STACK}` |",
         f"| Is everything in order? | `mayfly doctor --stack {STACK}` |",
         "",
-        f"[Alarms of all queues]({logs}#alarmsV2:?search={STACK}-queue)",
+        f"[Alarms of all queues]({console}#alarmsV2:?search={STACK}-queue)",
         "",
         f"Last words of failed hosts: `/mayfly/{STACK}/last-words`. More: docs/operating.md",
     )

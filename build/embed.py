@@ -17,8 +17,8 @@ from textwrap import indent
 import click
 
 from build import dashboard, parts
+from build.blocks import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "layers" / "instance"
 CONTROL = ROOT / "template.yaml"
 QUEUE = ROOT / "stacks" / "queue.yaml"
