@@ -10,15 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.config.shapes import serves
-from mayfly.provision.actions import ProvisionAction, RecordLaunch
 from mayfly.provision.decide import decide
 from mayfly.provision.view import ProvisionView
-from mayfly.records.changes import Save
-from mayfly.records.model import Claim, Instance, SlotKey
+from mayfly.records.model import Claim, Instance
 from mayfly.records.states import InstanceState
-from mayfly.tick.actions import WriteRecords
-from tests.unit.builders import NOW, SHAPE, SPEC, STACK, a_claim, a_config, a_ledger, an_instance
-from tests.unit.published import infra
+from tests.unit.builders import NOW, SHAPE, SPEC, a_claim, a_config, a_ledger, an_instance
+from tests.unit.provision_views import a_view as a_provision_view
+from tests.unit.provision_views import of_condemned, slots_of
 
 S = InstanceState
 SHAPES = [SHAPE, *(replace(SHAPE, instance_types=(kind,)) for kind in SHAPE.instance_types)]
@@ -48,17 +46,11 @@ def a_view(
         for n, (shape, pipeline) in enumerate(jobs)
     )
     ledger = a_ledger(live=len(held) + live)
-    return ProvisionView(*(STACK, infra(), SPEC, claims, held, (), {}, ledger))
+    return a_provision_view(waiting=claims, instances=held, ledger=ledger)
 
 
 def ago(minutes: int) -> object:
     return NOW - timedelta(minutes=minutes)
-
-
-def gone(actions: Iterable[ProvisionAction]) -> set[SlotKey]:
-    changes = [c for a in actions if isinstance(a, WriteRecords) for c in a.changes]
-    records = [c.record for c in changes if isinstance(c, Save)]
-    return {r.key for r in records if isinstance(r, Instance) and r.state is S.CONDEMNED}
 
 
 def served(claims: Iterable[Claim], held: Iterable[Instance]) -> int:
@@ -82,7 +74,7 @@ def test_what_is_left_serves_as_many_waiting_jobs_as_before(
 ) -> None:
     view = a_view(made, jobs, 0)
     config = a_config(hot=hot, grace=timedelta(minutes=grace))
-    taken = gone(decide(view, config, NOW))
+    taken = of_condemned(decide(view, config, NOW))
     left = [each for each in view.instances if each.key not in taken]
     assert served(view.waiting, left) == served(view.waiting, view.instances)
 
@@ -104,6 +96,6 @@ def test_no_launch_exceeds_the_limit_or_what_is_missing(
 ) -> None:
     view = a_view(made, jobs, live)
     actions = decide(view, a_config(hot=min(hot, most), max_instances=most), NOW)
-    launched = sum(a.launch.slots for a in actions if isinstance(a, RecordLaunch))
+    launched = slots_of(actions)
     assert launched <= max(most - view.ledger.live, 0)
     assert launched <= len(jobs) + hot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,10 @@ from mayfly.config.queue import QueueConfig
 from mayfly.provision.actions import ProvisionAction, RecordLaunch
 from mayfly.provision.decide import decide
 from mayfly.provision.view import ProvisionView
-from mayfly.records.model import Claim, Instance
+from mayfly.records.changes import Save
+from mayfly.records.model import Claim, Instance, SlotKey
 from mayfly.records.states import InstanceState
+from mayfly.tick.actions import WriteRecords
 from tests.unit.builders import (
     NOW,
     SPEC,
@@ -48,8 +51,27 @@ def started(actions: list[ProvisionAction]) -> list[tuple[str, int]]:
     return [(str(a.launch.shape), a.launch.slots) for a in actions if isinstance(a, RecordLaunch)]
 
 
+def slots_of(actions: list[ProvisionAction]) -> int:
+    """The number of instances that the actions launch."""
+    return sum(count for _, count in started(actions))
+
+
 def launched(view: ProvisionView, config: QueueConfig | None = None) -> int:
-    return sum(count for _, count in started(decided(view, config)))
+    return slots_of(decided(view, config))
+
+
+def of_condemned(actions: Iterable[ProvisionAction]) -> list[SlotKey]:
+    """The slots of the instances that the actions condemn."""
+    changes = [c for a in actions if isinstance(a, WriteRecords) for c in a.changes]
+    records = [c.record for c in changes if isinstance(c, Save)]
+    return [r.key for r in records if isinstance(r, Instance) and r.state is S.CONDEMNED]
+
+
+def crowded(*instances: Instance, waiting: int = 0, **changes: Any) -> ProvisionView:
+    """A view with these instances, which are all that count for the limit, and waiting jobs."""
+    claims = tuple(a_claim(f"job-{n}") for n in range(waiting))
+    ledger = a_ledger(live=len(instances))
+    return replace(a_view(waiting=claims, instances=instances, ledger=ledger), **changes)
 
 
 def waiting(count: int, **changes: Any) -> tuple[Claim, ...]:

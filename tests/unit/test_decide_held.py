@@ -15,7 +15,8 @@ from mayfly.records.brakes import set_up
 from mayfly.records.ledger import Boot, Losses
 from mayfly.records.why import Code
 from tests.unit.builders import NOW, SHAPE, SPEC, TYPES, a_claim, a_config, a_ledger, ago, later
-from tests.unit.test_decide_retire import OLD, a_view, coming, launched, ready
+from tests.unit.provision_views import slots_of
+from tests.unit.test_decide_retire import OLD, a_view, coming, ready
 
 NARROW = replace(SHAPE, instance_types=TYPES[:1])
 ENDED = {str(SHAPE): Losses(5, NOW, "instance i-1: stopped")}
@@ -38,12 +39,12 @@ SCENES: dict[str, tuple[ProvisionView, int, int]] = {
 def test_what_is_not_launched_has_a_reason_exactly_where_something_is_missing(scene: str) -> None:
     view, hot, missing = SCENES[scene]
     free = decided(view, a_config(hot=hot), NOW)
-    assert (launched(list(free.actions)), free.held) == (missing, ())
+    assert (slots_of(list(free.actions)), free.held) == (missing, ())
     ledger = replace(view.ledger, live=1)
     full = decided(replace(view, ledger=ledger), a_config(hot=hot, max_instances=1), NOW)
     limit = "queue deploy has its only instance"
     assert [each.text for each in full.held] == ([limit] if missing else [])
-    assert launched(list(full.actions)) == 0
+    assert slots_of(list(full.actions)) == 0
 
 
 NEXT = NOW + timedelta(seconds=40)
@@ -72,7 +73,7 @@ STOPS: dict[str, tuple[ProvisionView, dict[str, Any], int, Code]] = {
 def test_each_launch_that_does_not_happen_has_its_reason(stop: str) -> None:
     view, changes, count, code = STOPS[stop]
     found = decided(view, a_config(**changes), NOW)
-    assert launched(list(found.actions)) == count
+    assert slots_of(list(found.actions)) == count
     assert [each.code for each in found.held] == [code]
 
 
@@ -81,5 +82,5 @@ def test_a_shape_whose_turn_comes_after_a_launch_has_a_reason_too() -> None:
     other = a_claim("other", shape=NARROW, reserved_until=later(5), rules=None)
     both = replace(view, waiting=(*view.waiting, other))
     found = decided(both, a_config(), NOW)
-    assert launched(list(found.actions)) == 1
+    assert slots_of(list(found.actions)) == 1
     assert [(each.code, each.subject) for each in found.held] == [(Code.NEXT_LAUNCH, str(NARROW))]

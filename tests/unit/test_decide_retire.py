@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mayfly.config.queue import QueueConfig
-from mayfly.provision.actions import ProvisionAction, RecordLaunch
+from mayfly.provision.actions import ProvisionAction
 from mayfly.provision.decide import decide
 from mayfly.provision.retire import OVERDUE
 from mayfly.provision.view import ProvisionView
@@ -21,7 +21,6 @@ from tests.unit.builders import (
     NOW,
     SHAPE,
     SPEC,
-    STACK,
     TYPES,
     a_claim,
     a_config,
@@ -31,7 +30,7 @@ from tests.unit.builders import (
     assigned,
     saves,
 )
-from tests.unit.published import infra
+from tests.unit.provision_views import crowded, slots_of
 
 S = InstanceState
 OLD, DAY = "spec-old", timedelta(hours=12)
@@ -40,17 +39,8 @@ OLD, DAY = "spec-old", timedelta(hours=12)
 def a_view(
     *instances: Instance, waiting: int = 0, live: int | None = None, **changes: Any
 ) -> ProvisionView:
-    made = ProvisionView(
-        stack=STACK,
-        infra=infra(),
-        spec=SPEC,
-        waiting=tuple(a_claim(f"job-{n}") for n in range(waiting)),
-        instances=instances,
-        launches=(),
-        slots={},
-        ledger=a_ledger(live=len(instances) if live is None else live),
-    )
-    return replace(made, **changes)
+    view = crowded(*instances, waiting=waiting, **changes)
+    return view if live is None else replace(view, ledger=a_ledger(live=live))
 
 
 def ready(number: int, minutes: float = 0, spec: str = SPEC, **changes: Any) -> Instance:
@@ -61,10 +51,6 @@ def ready(number: int, minutes: float = 0, spec: str = SPEC, **changes: Any) -> 
 def condemned(actions: list[ProvisionAction]) -> list[int]:
     """Slot numbers of the condemned instances."""
     return [saves(a)["Instance"].key.number for a in actions if isinstance(a, WriteRecords)]
-
-
-def launched(actions: list[ProvisionAction]) -> int:
-    return sum(action.launch.slots for action in actions if isinstance(action, RecordLaunch))
 
 
 @dataclass(frozen=True)
@@ -241,7 +227,7 @@ def test_which_instances_are_condemned_after_the_limit_was_lowered_to_two(row: L
     view = a_view(*row.instances, waiting=row.waiting, live=row.live, busy=row.busy)
     actions = decide(view, a_config(max_instances=2), NOW)
     assert condemned(actions) == row.condemned
-    assert launched(actions) == 0
+    assert slots_of(actions) == 0
 
 
 def test_an_idle_instance_of_another_shape_is_condemned() -> None:
@@ -277,12 +263,12 @@ class Pool:
         leaving = condemned(actions)
         self.closing = [i for i in self.instances if i.key.number in leaving]
         self.instances = [i for i in self.instances if i.key.number not in leaving]
-        for _ in range(launched(actions)):
+        for _ in range(slots_of(actions)):
             self.instances.append(ready(self.made, minutes=(NOW - self.now).total_seconds() / 60))
             self.made += 1
         assert len(self.instances) + len(self.closing) <= self.config.max_instances
         self.now += timedelta(minutes=1)
-        return launched(actions), leaving
+        return slots_of(actions), leaving
 
     def until_renewed(self) -> list[int]:
         """Ready instances after each tick, until none of the first instances is left."""
@@ -334,9 +320,9 @@ def test_an_outdated_instance_without_successor_is_condemned_once_overdue() -> N
 def test_no_successor_is_launched_while_enough_are_coming() -> None:
     old = tuple(ready(n, 0, OLD) for n in range(4))
     coming = tuple(an_instance(S.BOOTING, n) for n in (4, 5))
-    assert launched(decide(a_view(*old, *coming), a_config(hot=4), NOW)) == 0
+    assert slots_of(decide(a_view(*old, *coming), a_config(hot=4), NOW)) == 0
 
 
 def test_waiting_jobs_are_counted_besides_successors() -> None:
     old = tuple(ready(n, 0, OLD) for n in range(4))
-    assert launched(decide(a_view(*old, waiting=1), a_config(hot=4), NOW)) == 3
+    assert slots_of(decide(a_view(*old, waiting=1), a_config(hot=4), NOW)) == 3

@@ -9,16 +9,13 @@ import pytest
 
 from mayfly.config.queue import QueueConfig
 from mayfly.config.schedule_text import parse_schedule
-from mayfly.provision.actions import ProvisionAction, RecordLaunch
+from mayfly.provision.actions import RecordLaunch
 from mayfly.provision.decide import decide, next_change
 from mayfly.provision.gather import SUPPLY
-from mayfly.provision.view import ProvisionView
-from mayfly.records.changes import Save
 from mayfly.records.model import Instance, saved
 from mayfly.records.states import InstanceState
-from mayfly.tick.actions import WriteRecords
-from tests.unit.builders import NOW, SPEC, STACK, a_claim, a_config, a_ledger, an_instance
-from tests.unit.published import infra
+from tests.unit.builders import NOW, a_config, an_instance
+from tests.unit.provision_views import crowded, of_condemned, slots_of
 
 MINUTE = timedelta(minutes=1)
 START = NOW + 30 * MINUTE
@@ -33,26 +30,9 @@ def window(count: int, default: int = 1) -> QueueConfig:
     return pool(f"{default}; {START:%Y-%m-%d %H:%M}-{END:%H:%M} = {count}")
 
 
-def a_view(*instances: Instance, waiting: int = 0) -> ProvisionView:
-    claims = tuple(a_claim(f"job-{n}") for n in range(waiting))
-    return ProvisionView(
-        *(STACK, infra(), SPEC, claims, instances, (), {}, a_ledger(live=len(instances)))
-    )
-
-
 def ready(count: int, since: datetime = NOW - 20 * MINUTE) -> list[Instance]:
     made = (an_instance(InstanceState.READY, number) for number in range(count))
     return [replace(each, since=since) for each in made]
-
-
-def launched(actions: list[ProvisionAction]) -> int:
-    return sum(a.launch.slots for a in actions if isinstance(a, RecordLaunch))
-
-
-def condemned(actions: list[ProvisionAction]) -> int:
-    saves = [c for a in actions if isinstance(a, WriteRecords) for c in a.changes]
-    records = [c.record for c in saves if isinstance(c, Save)]
-    return sum(isinstance(r, Instance) and r.state is InstanceState.CONDEMNED for r in records)
 
 
 @pytest.mark.parametrize(
@@ -67,41 +47,41 @@ def condemned(actions: list[ProvisionAction]) -> int:
 def test_a_window_raises_the_target_from_its_start_until_its_end(
     at: datetime, launches: int
 ) -> None:
-    view = a_view(*ready(1, since=at - MINUTE))
-    assert launched(decide(view, window(4), at)) == launches
+    view = crowded(*ready(1, since=at - MINUTE))
+    assert slots_of(decide(view, window(4), at)) == launches
 
 
 def test_after_a_window_what_was_idle_for_long_goes_and_the_default_stays() -> None:
-    view = a_view(*ready(4))
-    assert condemned(decide(view, window(4), END - timedelta(seconds=1))) == 0
-    assert condemned(decide(view, window(4), END)) == 3
+    view = crowded(*ready(4))
+    assert len(of_condemned(decide(view, window(4), END - timedelta(seconds=1)))) == 0
+    assert len(of_condemned(decide(view, window(4), END))) == 3
 
 
 def test_after_a_window_what_waiting_jobs_can_use_stays() -> None:
-    assert condemned(decide(a_view(*ready(4), waiting=2), window(4), END)) == 1
+    assert len(of_condemned(decide(crowded(*ready(4), waiting=2), window(4), END))) == 1
 
 
 def test_an_end_that_is_over_leaves_the_default() -> None:
     config = pool(f"1; until {NOW - MINUTE:%Y-%m-%dT%H:%MZ} = 9")
-    assert launched(decide(a_view(), config, NOW)) == 1
-    assert next_change(a_view(*ready(1)), config, NOW) is None
+    assert slots_of(decide(crowded(), config, NOW)) == 1
+    assert next_change(crowded(*ready(1)), config, NOW) is None
 
 
 @pytest.mark.parametrize(("at", "change"), [(NOW, START), (START, END), (END, None)])
 def test_a_tick_is_due_when_the_target_changes(at: datetime, change: datetime | None) -> None:
     kept = ready(4 if at == START else 1, since=at - MINUTE)
-    assert next_change(a_view(*kept), window(4), at) == change
+    assert next_change(crowded(*kept), window(4), at) == change
 
 
 def test_a_paused_queue_has_no_change_of_its_target() -> None:
     paused = a_config(hot=window(4).hot, paused=True)
-    assert next_change(a_view(), paused, NOW) is None
+    assert next_change(crowded(), paused, NOW) is None
 
 
 def test_instances_come_at_the_change_and_not_again_at_the_next_tick() -> None:
-    view, config = a_view(), window(4, default=0)
-    assert launched(decide(view, config, NOW)) == 0
+    view, config = crowded(), window(4, default=0)
+    assert slots_of(decide(view, config, NOW)) == 0
     (launch,) = (a for a in decide(view, config, START) if isinstance(a, RecordLaunch))
     slots = [saved(each) for each in launch.slots]
     assert {each.state for each in slots} <= SUPPLY
-    assert launched(decide(a_view(*slots), config, START)) == 0
+    assert slots_of(decide(crowded(*slots), config, START)) == 0
